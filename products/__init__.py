@@ -1,0 +1,1 @@
+"""What can be bought, what is on, and what carries it."""
