@@ -1,0 +1,1 @@
+"""The edge data plane: plain Python, no framework in the process."""
