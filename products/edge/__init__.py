@@ -1,1 +1,1 @@
-"""The edge data plane: plain Python, no framework in the process."""
+"""The data plane: plain Python that carries, gates and meters connections."""
