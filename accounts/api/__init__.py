@@ -1,0 +1,1 @@
+"""The API about people, tokens and the trail."""

@@ -1,0 +1,143 @@
+"""From a request to an actor: the session of a browser, or the `Fastly-Key` of an API call."""
+
+from datetime import UTC, datetime, timedelta
+
+from allauth.account.authentication import get_authentication_records
+from django.db.models import Q
+from django.http import HttpRequest
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from accounts.actor import Actor, ActorType, Context, TokenScope
+from accounts.errors import NotFound
+from accounts.models import ApiToken, Membership, User
+from accounts.tokens import digests
+
+SESSION_ACCOUNT = "account_id"
+# Writing the time of every use would make each read a write; a minute is close enough for people.
+LAST_USED_EVERY = timedelta(minutes=1)
+
+
+class NoAccount(NotFound):
+    """The person is signed in and belongs to no account."""
+
+    code = "no_account"
+
+
+def client_address(request: HttpRequest) -> str:
+    """Return the peer's address; forwarded headers are the middleware's business, not ours."""
+    return str(request.META.get("REMOTE_ADDR", ""))
+
+
+def context_of(request: HttpRequest, interface: str) -> Context:
+    """Return where a request comes from, with the newest proof of identity in its session."""
+    records = get_authentication_records(request) if hasattr(request, "session") else []
+    newest = records[-1] if records else {}
+    return Context(
+        interface=interface,
+        request_id=getattr(request, "id", ""),
+        ip=client_address(request),
+        user_agent=request.headers.get("User-Agent", "")[:300],
+        auth_method=str(newest.get("method", "")),
+        reauth_at=datetime.fromtimestamp(newest["at"], UTC) if "at" in newest else None,
+    )
+
+
+def memberships_of(request: HttpRequest) -> list[Membership]:
+    """Return the signed-in person's memberships, by account name; read once a request."""
+    cached: list[Membership] | None = getattr(request, "_memberships", None)
+    if cached is None:
+        cached = list(
+            Membership.objects.select_related("account")
+            .filter(user_id=request.user.pk, user__is_active=True)
+            .order_by("account__name", "account_id")
+        )
+        request._memberships = cached  # type: ignore[attr-defined]  # noqa: SLF001
+    return cached
+
+
+def current_membership(request: HttpRequest) -> Membership | None:
+    """Return the membership whose account the session has chosen, else the first one."""
+    mine = memberships_of(request)
+    chosen = request.session.get(SESSION_ACCOUNT)
+    return next((m for m in mine if m.account_id == chosen), mine[0] if mine else None)
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """Return the person in the browser, acting in the session's account.
+
+    Raises NoAccount for somebody who belongs to none (the platform's staff, say).
+    """
+    membership = current_membership(request)
+    if membership is None:
+        raise NoAccount("You are in no account. Ask a superuser of one for an invitation.")
+    user = request.user
+    assert isinstance(user, User)  # noqa: S101 - views behind sign-in only
+    return Actor.user(
+        user_id=user.pk,
+        label=str(user),
+        email=user.email,
+        account_id=membership.account_id,
+        context=context_of(request, "web"),
+    )
+
+
+def staff_actor_of(request: HttpRequest) -> Actor:
+    """Return one of the platform's staff at work in the admin; the policy checks the flag."""
+    user = request.user
+    assert isinstance(user, User)  # noqa: S101 - the admin lets nobody else in
+    return Actor.staff(
+        user_id=user.pk, label=str(user), email=user.email, context=context_of(request, "admin")
+    )
+
+
+def token_actor(token: ApiToken, context: Context) -> Actor:
+    """Return the actor behind a token; its owner's rights are looked up at each question."""
+    return Actor(
+        type=ActorType.TOKEN,
+        id=token.pk,
+        label=f"{token.user} ({token.name})",
+        user_id=token.user_id,
+        email=token.user.email,
+        account_id=token.account_id,
+        token_scope=TokenScope(token.scope),
+        token_services=frozenset(token.services),
+        context=context,
+    )
+
+
+def find_token(secret: str, now: datetime) -> ApiToken | None:
+    """Return the live token of a secret, whose owner still is in its account."""
+    return (
+        ApiToken.objects.select_related("user", "account")
+        .filter(
+            Q(expires_at=None) | Q(expires_at__gt=now),
+            digest__in=digests(secret),
+            revoked_at=None,
+            user__is_active=True,
+        )
+        .first()
+    )
+
+
+class FastlyKeyAuthentication(BaseAuthentication):
+    """Authenticate an API call by its `Fastly-Key` header alone, never by a cookie."""
+
+    def authenticate(self, request: Request) -> tuple[User, Actor] | None:
+        """Return (owner, actor), None without a key; raise AuthenticationFailed for a bad one."""
+        secret = request.headers.get("Fastly-Key", "")
+        if not secret:
+            return None
+        now = timezone.now()
+        token = find_token(secret, now)
+        if token is None:
+            raise AuthenticationFailed("Provided credentials are missing or invalid")
+        if token.last_used_at is None or now - token.last_used_at > LAST_USED_EVERY:
+            ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
+        return token.user, token_actor(token, context_of(request._request, "api"))  # noqa: SLF001
+
+    def authenticate_header(self, request: Request) -> str:
+        """Name the scheme, so that a missing key is a 401 and not a 403."""
+        return "Fastly-Key"

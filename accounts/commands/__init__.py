@@ -1,0 +1,1 @@
+"""What changes accounts, people, access and tokens; each through the door."""

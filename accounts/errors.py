@@ -1,0 +1,44 @@
+"""The base family of refusals: what went wrong, in words a customer can act on; no HTTP."""
+
+from collections.abc import Sequence
+
+from django.core.exceptions import PermissionDenied
+
+
+class RefusalError(Exception):
+    """Say why something was not done; `code` is for machines, the message for people."""
+
+    code = "refused"
+
+    def __init__(self, message: str, *, details: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = tuple(details)
+
+
+class Forbidden(RefusalError, PermissionDenied):  # noqa: N818 - a refusal is named for what it says
+    """The actor is known and may not do this."""
+
+    code = "forbidden"
+
+
+class NotFound(RefusalError):  # noqa: N818
+    """There is no such thing, or none that the actor may know of."""
+
+    code = "not_found"
+
+
+class Conflict(RefusalError):  # noqa: N818
+    """Somebody else was faster, or the state does not allow it."""
+
+    code = "conflict"
+
+
+class Invalid(RefusalError):  # noqa: N818
+    """The input cannot be taken; `field` names the culprit where there is one."""
+
+    code = "invalid"
+
+    def __init__(self, message: str, *, field: str = "", details: Sequence[str] = ()) -> None:
+        super().__init__(message, details=details)
+        self.field = field

@@ -1,0 +1,217 @@
+"""Accounts, people, their roles, invitations, tokens, and mail that waits to be sent."""
+
+from typing import Any, ClassVar, Self
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.db import models
+from django.db.models.functions import Lower
+
+from accounts.actor import TokenScope
+from accounts.ids import new_id
+from accounts.roles import Role
+
+ROLE_CHOICES = [(role.value, role.value.capitalize()) for role in Role]
+SCOPE_CHOICES = [(scope.value, scope.value) for scope in TokenScope]
+
+
+def id_field() -> "models.CharField[str, str]":
+    """Return a primary key of 22 opaque characters."""
+    return models.CharField(primary_key=True, max_length=22, default=new_id, editable=False)
+
+
+class Account(models.Model):
+    """A customer."""
+
+    id = id_field()
+    name = models.CharField(max_length=100)
+    billing_zone = models.CharField(max_length=64, default="UTC")
+    created_at = models.DateTimeField()
+    suspended_at = models.DateTimeField(null=True, blank=True)
+    suspension_reason = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=~models.Q(name=""),
+                name="account_has_a_name",
+                violation_error_message="An account needs a name.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_active(self) -> bool:
+        """Tell whether the account is not suspended."""
+        return self.suspended_at is None
+
+
+class UserManager(BaseUserManager["User"]):
+    """Makes people; addresses are kept in lower case."""
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        """Find a person by address, whatever its case."""
+        return self.get(email=(username or "").lower())
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        """Make a person with a hashed password, or with none that works."""
+        user = self.model(email=email.lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        """Make one of the platform's admins; that is no role in any account."""
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person; what they may do is in their memberships."""
+
+    id = id_field()
+    email = models.EmailField(max_length=254, unique=True)
+    name = models.CharField(max_length=100)
+    is_active = models.BooleanField(default=True)
+    is_staff = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    password_changed_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar = ["name"]
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                Lower("email"),
+                name="user_email_is_unique",
+                violation_error_message="Somebody has this address already.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+    def get_full_name(self) -> str:
+        """Return the name; Django's admin and guardian ask for it."""
+        return self.name
+
+    def get_short_name(self) -> str:
+        """Return the name; Django's admin asks for it."""
+        return self.name
+
+
+class Membership(models.Model):
+    """What one person is in one account (R20, R22)."""
+
+    id = id_field()
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="memberships")
+    role = models.CharField(max_length=16, choices=ROLE_CHOICES)
+    limit_services = models.BooleanField(default=False)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["account", "user"],
+                name="one_membership_a_person_and_account",
+                violation_error_message="This person is in the account already.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(role__in=[role.value for role in Role]),
+                name="membership_role_is_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} is {self.role} in {self.account_id}"
+
+
+class Invitation(models.Model):
+    """A seat offered by mail. Its link is signed from the id, so nothing usable lies here."""
+
+    id = id_field()
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="invitations")
+    email = models.EmailField(max_length=254)
+    role = models.CharField(max_length=16, choices=ROLE_CHOICES)
+    limit_services = models.BooleanField(default=False)
+    services = models.JSONField(default=dict)  # service id -> access level
+    invited_by = models.CharField(max_length=200)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["account", "email"],
+                condition=models.Q(accepted_at=None, revoked_at=None),
+                name="one_open_invitation_an_address",
+                violation_error_message="This address has an open invitation already.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} to {self.account_id}"
+
+
+class ApiToken(models.Model):
+    """A key for the API: shown once, kept as a keyed hash."""
+
+    id = id_field()
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="api_tokens")
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="api_tokens")
+    name = models.CharField(max_length=100)
+    scope = models.CharField(max_length=16, choices=SCOPE_CHOICES)
+    services = models.JSONField(default=list)  # ids; empty for all
+    digest = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    ip = models.CharField(max_length=64, blank=True)
+    user_agent = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(scope__in=[scope.value for scope in TokenScope]),
+                name="token_scope_is_known",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class OutgoingMail(models.Model):
+    """A mail written with the change that caused it, and sent after by a sweep.
+
+    `{link}` in the body stands for the invitation's signed link, which is made when it is sent.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    invitation = models.ForeignKey(Invitation, null=True, on_delete=models.PROTECT, related_name="+")
+    to = models.EmailField(max_length=254)
+    subject = models.CharField(max_length=200)
+    body = models.TextField()
+    created_at = models.DateTimeField()
+    due_at = models.DateTimeField(db_index=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+    problem = models.CharField(max_length=500, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.subject} to {self.to}"
+
+    @classmethod
+    def unsent(cls) -> "models.QuerySet[Self]":
+        """Return the mails that still wait."""
+        return cls._default_manager.filter(sent_at=None)

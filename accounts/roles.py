@@ -1,0 +1,164 @@
+"""The table that joins roles and permissions (R20): selective, not additive."""
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a person is in one account."""
+
+    USER = "user"
+    BILLING = "billing"
+    ENGINEER = "engineer"
+    SUPERUSER = "superuser"
+
+
+class Permission(StrEnum):
+    """What can be allowed, `resource:verb`, in alphabetical order."""
+
+    ACCOUNT_CONFIGURE = "account:configure"
+    ACCOUNT_CREATE = "account:create"
+    ACCOUNT_READ = "account:read"
+    ACCOUNT_SUSPEND = "account:suspend"
+    AUDIT_READ = "audit:read"
+    BILLING_READ = "billing:read"
+    CATALOGUE_MANAGE = "catalogue:manage"
+    EDGE_MANAGE = "edge:manage"
+    MEMBER_INVITE = "member:invite"
+    MEMBER_MANAGE = "member:manage"
+    MEMBER_READ = "member:read"
+    PACKAGE_ASSIGN = "package:assign"
+    PRODUCT_ENABLE = "product:enable"
+    PRODUCT_REQUEST = "product:request"
+    SERVICE_CONFIGURE = "service:configure"
+    SERVICE_COMPARE = "service:compare"
+    SERVICE_CREATE = "service:create"
+    SERVICE_DEPLOY = "service:deploy"
+    SERVICE_PURGE = "service:purge"
+    SERVICE_READ = "service:read"
+    STATS_READ = "stats:read"
+    TOKEN_MANAGE = "token:manage"  # noqa: S105 - a permission's name
+    TOKEN_OWN = "token:own"  # noqa: S105
+    USAGE_INGEST = "usage:ingest"
+    USAGE_RESOLVE = "usage:resolve"
+
+
+class AccessLevel(StrEnum):
+    """What a person limited to chosen services may do on one of them (R21)."""
+
+    FULL = "full"
+    READ_ONLY = "read_only"
+    PURGE_SELECT = "purge_select"
+    PURGE_ALL = "purge_all"
+
+
+EVERYONE = frozenset(
+    {
+        Permission.ACCOUNT_READ,
+        Permission.MEMBER_READ,
+        Permission.PRODUCT_REQUEST,
+        Permission.SERVICE_READ,
+        Permission.STATS_READ,
+        Permission.TOKEN_OWN,
+    }
+)
+
+# Source: fastly-api, "Permissions", the newest published table of roles.
+ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
+    Role.USER: EVERYONE,
+    Role.BILLING: EVERYONE | {Permission.BILLING_READ},
+    Role.ENGINEER: EVERYONE
+    | {
+        Permission.SERVICE_COMPARE,
+        Permission.SERVICE_CONFIGURE,
+        Permission.SERVICE_CREATE,
+        Permission.SERVICE_DEPLOY,
+        Permission.SERVICE_PURGE,
+    },
+    Role.SUPERUSER: EVERYONE
+    | {
+        Permission.ACCOUNT_CONFIGURE,
+        Permission.AUDIT_READ,
+        Permission.BILLING_READ,
+        Permission.MEMBER_INVITE,
+        Permission.MEMBER_MANAGE,
+        Permission.PRODUCT_ENABLE,
+        Permission.SERVICE_COMPARE,
+        Permission.SERVICE_CONFIGURE,
+        Permission.SERVICE_CREATE,
+        Permission.SERVICE_DEPLOY,
+        Permission.SERVICE_PURGE,
+        Permission.TOKEN_MANAGE,
+    },
+}
+
+# What the platform's staff may do, in the admin and through commands; nothing of it is a role.
+STAFF_PERMISSIONS = frozenset(
+    {
+        Permission.ACCOUNT_CREATE,
+        Permission.ACCOUNT_SUSPEND,
+        Permission.AUDIT_READ,
+        Permission.CATALOGUE_MANAGE,
+        Permission.EDGE_MANAGE,
+        Permission.PACKAGE_ASSIGN,
+        Permission.USAGE_RESOLVE,
+    }
+)
+
+# Which named job of the platform may do what.
+SYSTEM_PERMISSIONS: dict[str, frozenset[Permission]] = {
+    "load-catalogue": frozenset({Permission.CATALOGUE_MANAGE}),
+    "create-account": frozenset({Permission.ACCOUNT_CREATE}),
+    "load-demo": frozenset({Permission.ACCOUNT_CREATE, Permission.PACKAGE_ASSIGN}),
+    "edge-credential": frozenset({Permission.EDGE_MANAGE}),
+    "ingest-usage": frozenset({Permission.USAGE_INGEST}),
+}
+
+READING = frozenset(permission for permission in Permission if permission.endswith(":read"))
+
+# On a service: the levels that carry the permission. A permission not named needs no service.
+LEVELS_FOR: dict[Permission, frozenset[AccessLevel]] = {
+    Permission.SERVICE_READ: frozenset(AccessLevel),
+    Permission.STATS_READ: frozenset(AccessLevel),
+    Permission.SERVICE_COMPARE: frozenset({AccessLevel.FULL}),
+    Permission.SERVICE_CONFIGURE: frozenset({AccessLevel.FULL}),
+    Permission.SERVICE_DEPLOY: frozenset({AccessLevel.FULL}),
+    Permission.SERVICE_PURGE: frozenset(
+        {AccessLevel.FULL, AccessLevel.PURGE_SELECT, AccessLevel.PURGE_ALL}
+    ),
+}
+
+# Only these roles can be limited to services (R21).
+LIMITABLE = frozenset({Role.ENGINEER, Role.USER})
+
+WORDS: dict[Permission, str] = {
+    Permission.ACCOUNT_CONFIGURE: "change the account's settings",
+    Permission.ACCOUNT_CREATE: "create accounts",
+    Permission.ACCOUNT_READ: "see the account",
+    Permission.ACCOUNT_SUSPEND: "suspend accounts",
+    Permission.AUDIT_READ: "read the audit trail",
+    Permission.BILLING_READ: "see costs and invoices",
+    Permission.CATALOGUE_MANAGE: "keep the catalogue and prices",
+    Permission.EDGE_MANAGE: "manage edges",
+    Permission.MEMBER_INVITE: "invite people",
+    Permission.MEMBER_MANAGE: "change roles and access of people",
+    Permission.MEMBER_READ: "see the members",
+    Permission.PACKAGE_ASSIGN: "assign packages",
+    Permission.PRODUCT_ENABLE: "enable and disable products",
+    Permission.PRODUCT_REQUEST: "ask for products",
+    Permission.SERVICE_COMPARE: "compare versions",
+    Permission.SERVICE_CONFIGURE: "configure services",
+    Permission.SERVICE_CREATE: "create services",
+    Permission.SERVICE_DEPLOY: "activate and deactivate versions",
+    Permission.SERVICE_PURGE: "purge services",
+    Permission.SERVICE_READ: "see services and their configuration",
+    Permission.STATS_READ: "see usage figures",
+    Permission.TOKEN_MANAGE: "revoke other people's API tokens",
+    Permission.TOKEN_OWN: "make API tokens for yourself",
+    Permission.USAGE_INGEST: "report usage",
+    Permission.USAGE_RESOLVE: "resolve conflicts of usage",
+}
+
+
+def roles_with(permission: Permission) -> tuple[Role, ...]:
+    """Return the roles that carry a permission, in the order of the table."""
+    return tuple(role for role in Role if permission in ROLE_PERMISSIONS[role])

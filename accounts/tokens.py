@@ -1,0 +1,26 @@
+"""How an API token's secret is made and hashed: 256 random bits, kept as a keyed hash."""
+
+import hashlib
+import hmac
+import secrets
+
+from django.conf import settings
+
+
+def new_secret() -> str:
+    """Return a secret that nobody has seen: 43 characters, 256 bits."""
+    return secrets.token_urlsafe(32)
+
+
+def digests(secret: str) -> list[str]:
+    """Return the secret's keyed hashes, the current pepper's first, then the fallbacks'."""
+    peppers = [settings.TOKEN_PEPPER, *settings.TOKEN_PEPPER_FALLBACKS]
+    return [
+        hmac.new(pepper.encode(), secret.encode(), hashlib.sha256).hexdigest()
+        for pepper in peppers
+    ]
+
+
+def digest(secret: str) -> str:
+    """Return the secret's hash under the current pepper: 64 hex digits."""
+    return digests(secret)[0]

@@ -1,0 +1,1 @@
+"""The pages about people: sign-in, members, tokens, the trail."""

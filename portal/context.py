@@ -1,0 +1,67 @@
+"""What the shell of every page shows: the person, the account, the way around, the theme."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.authentication import current_membership, memberships_of
+from accounts.policy import role_decision
+from accounts.roles import Permission, Role
+
+THEMES = ("system", "light", "dark")
+# Label, URL name, the permission that it takes to find something there.
+NAVIGATION: tuple[tuple[str, str, Permission | None], ...] = (
+    ("Home", "home", None),
+    ("Products", "products", None),
+    ("Services", "services", Permission.SERVICE_READ),
+    ("Entitlements", "entitlements", None),
+    ("Activity", "activity", Permission.AUDIT_READ),
+    ("Members", "members", Permission.MEMBER_READ),
+)
+
+
+def shell(request: HttpRequest) -> dict[str, Any]:
+    """Return the shell's variables; at most one query, shared with the view."""
+    theme = request.COOKIES.get("theme", "system")
+    values: dict[str, Any] = {
+        "theme": theme if theme in THEMES else "system",
+        "request_id": getattr(request, "id", ""),
+        "now": timezone.now(),
+        "nav": [],
+        "person": None,
+        "account": None,
+        "accounts": [],
+    }
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return values
+    values["person"] = {"name": str(user), "email": user.email, "is_staff": user.is_staff}
+    here = current_membership(request)
+    if here is None:
+        return values
+    values["account"] = {
+        "id": here.account_id,
+        "name": here.account.name,
+        "role_label": here.role,
+        "suspended": not here.account.is_active,
+        "suspension_reason": here.account.suspension_reason,
+    }
+    values["accounts"] = [
+        {"id": m.account_id, "name": m.account.name, "current": m.pk == here.pk}
+        for m in memberships_of(request)
+    ]
+    values["nav"] = _navigation(request, Role(here.role))
+    return values
+
+
+def _navigation(request: HttpRequest, role: Role) -> list[dict[str, Any]]:
+    entries = []
+    for label, name, permission in NAVIGATION:
+        if permission is None or role_decision(role, permission).allowed:
+            url = reverse(name)
+            inside = url != "/" and request.path.startswith(url)
+            current: bool | str = "page" if request.path == url else inside
+            entries.append({"label": label, "url": url, "current": current})
+    return entries

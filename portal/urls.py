@@ -1,0 +1,15 @@
+"""The front door: four includes, sign-in and the admin."""
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("accounts/", include("allauth.urls")),
+    path("favicon.ico", RedirectView.as_view(url="/static/img/icon.svg", permanent=True)),
+    path("", include("accounts.web.urls")),
+    path("", include("products.web.urls")),
+    path("", include("accounts.api.urls")),
+    path("", include("products.api.urls")),
+]

@@ -1,0 +1,1 @@
+"""The API, in the tongue of Fastly's clients."""

@@ -1,0 +1,1 @@
+"""Turns usage and prices into charges."""

@@ -1,0 +1,151 @@
+"""Products, plans, and price versions with their tiers; all of it data that staff keep."""
+
+from typing import ClassVar
+
+from django.db import models
+
+from accounts.ids import new_id
+
+
+class Product(models.Model):
+    """Something that an account can have."""
+
+    class State(models.TextChoices):
+        """Where a product is in its life."""
+
+        DRAFT = "draft"
+        ACTIVE = "active"
+        RETIRED = "retired"
+
+    class Bought(models.TextChoices):
+        """How one comes by a product (R17)."""
+
+        DIRECT = "direct", "Directly, on the Products page"
+        SALES = "sales", "On request, from sales"
+        ALWAYS = "always", "Part of every account"
+
+    slug = models.SlugField(primary_key=True, max_length=40)
+    name = models.CharField(max_length=60)
+    purpose = models.CharField(max_length=200)
+    limitations = models.TextField(blank=True)
+    documentation_url = models.URLField(blank=True)
+    bought = models.CharField(max_length=8, choices=Bought.choices)
+    per_service = models.BooleanField(default=True)  # switched on for each service (R4)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.ACTIVE)
+    position = models.PositiveSmallIntegerField(default=100)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(bought__in=["direct", "sales", "always"]),
+                name="product_bought_is_known",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state__in=["draft", "active", "retired"]),
+                name="product_state_is_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Plan(models.Model):
+    """A way to have a product."""
+
+    class Kind(models.TextChoices):
+        """Bought, in a package, or on trial."""
+
+        DIRECT = "direct"
+        PACKAGE = "package"
+        TRIAL = "trial"
+
+    id = models.CharField(primary_key=True, max_length=22, default=new_id, editable=False)
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="plans")
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    name = models.CharField(max_length=80)
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["product", "kind", "name"],
+                name="plan_name_is_unique",
+                violation_error_message="The product has a plan of this name.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PriceVersion(models.Model):
+    """What a plan costs from an instant on; never changed once it is in force.
+
+    `unit_size` is what one priced unit is made of: a million minutes, or 10⁹ bytes.
+    """
+
+    class UnitMode(models.TextChoices):
+        """Whether a part of a unit is billed as such, or as a whole one."""
+
+        FRACTION = "fraction"
+        BLOCK = "block"
+
+    id = models.CharField(primary_key=True, max_length=22, default=new_id, editable=False)
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="prices")
+    number = models.PositiveIntegerField()
+    currency = models.CharField(max_length=3, default="USD")
+    meter = models.CharField(max_length=20)  # "connection_time" or "bandwidth"
+    unit_size = models.BigIntegerField()
+    unit_name = models.CharField(max_length=40)  # "million minutes", "GB"
+    unit_mode = models.CharField(
+        max_length=8, choices=UnitMode.choices, default=UnitMode.FRACTION
+    )
+    fee_micros = models.BigIntegerField(default=0)
+    included_units = models.BigIntegerField(default=0)
+    effective_from = models.DateTimeField()
+    effective_to = models.DateTimeField(null=True, blank=True)
+    is_example = models.BooleanField(default=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["plan", "number"], name="price_number_is_unique"),
+            models.UniqueConstraint(
+                fields=["plan"],
+                condition=models.Q(effective_to=None),
+                name="one_open_price_a_plan",
+                violation_error_message="The plan has a price without an end already.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(effective_to=None)
+                | models.Q(effective_to__gt=models.F("effective_from")),
+                name="price_ends_after_it_starts",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.plan} version {self.number}"
+
+
+class Tier(models.Model):
+    """A step of the ladder: up to this many units (the bound is in it), at this price a unit."""
+
+    price_version = models.ForeignKey(
+        PriceVersion, on_delete=models.PROTECT, related_name="tiers"
+    )
+    position = models.PositiveSmallIntegerField()
+    up_to = models.BigIntegerField(null=True, blank=True)  # whole units; null for no end
+    unit_price_nanos = models.BigIntegerField()  # 10⁻⁹ of the currency
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["price_version", "position"], name="tier_position_is_unique"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(unit_price_nanos__gte=0), name="tier_price_is_not_negative"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"up to {self.up_to or 'any'} at {self.unit_price_nanos} nanos"

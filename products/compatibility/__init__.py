@@ -1,0 +1,1 @@
+"""The rulebook: what WebSockets does not go with, in plain Python."""

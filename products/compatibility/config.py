@@ -1,0 +1,158 @@
+"""A service version described without a database, as the rules read it.
+
+Field names and defaults are those of Fastly's API:
+https://www.fastly.com/documentation/reference/api/services/backend/.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+CertificateKind: TypeAlias = Literal[
+    "ok",
+    "unreachable",
+    "self_signed",
+    "untrusted",
+    "wrong_name",
+    "expired",
+    "not_tls",
+    "refused_address",
+]
+
+# Strings are matched too, so that a "//" or "#" in one does not start a comment, nor a
+# quote in a comment a string. A long string may carry a word: {EOF"…"EOF}.
+_VCL_NOISE = re.compile(
+    r"""\{(?P<word>[A-Za-z0-9_]*)".*?"(?P=word)\}|"[^"\n]*"|/\*.*?\*/|//[^\n]*|\#[^\n]*""",
+    re.DOTALL,
+)
+_UPGRADE = re.compile(r"\breturn\s*\(\s*upgrade\s*\)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendConfig:
+    """An origin. Times are milliseconds, but `keepalive_time` and TCP's are seconds."""
+
+    name: str
+    address: str
+    port: int = 80
+    use_ssl: bool = False
+    override_host: str | None = None
+    weight: int = 100
+    max_conn: int = 200
+    max_use: int | None = None
+    max_lifetime: int | None = None
+    connect_timeout: int = 1000
+    first_byte_timeout: int = 15000
+    between_bytes_timeout: int = 10000
+    fetch_timeout: int | None = None
+    error_threshold: int = 0
+    keepalive_time: int | None = None
+    auto_loadbalance: bool = False
+    prefer_ipv6: bool = False
+    request_condition: str = ""
+    healthcheck: str | None = None
+    shield: str | None = None
+    share_key: str | None = None
+    ssl_check_cert: bool = True
+    ssl_ca_cert: str | None = None
+    ssl_cert_hostname: str | None = None
+    ssl_sni_hostname: str | None = None
+    ssl_hostname: str | None = None
+    ssl_ciphers: str | None = None
+    ssl_client_cert: str | None = None
+    ssl_client_key: str | None = None
+    client_cert: str | None = None
+    min_tls_version: str | None = None
+    max_tls_version: str | None = None
+    tcp_keepalive_enable: bool | None = None
+    tcp_keepalive_probes: int | None = None
+    tcp_keepalive_interval: int | None = None
+    tcp_keepalive_time: int | None = None
+
+    @property
+    def checked_name(self) -> str:
+        """The name that the origin's certificate must be for (R8, R9)."""
+        return self.override_host or self.address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeaderConfig:
+    """A header rule of a service."""
+
+    name: str
+    action: str = "set"
+    type: str = "request"
+    dst: str = ""
+    src: str = ""
+    regex: str = ""
+    substitution: str = ""
+    ignore_if_set: bool = False
+    priority: int = 100
+    request_condition: str | None = None
+    cache_condition: str | None = None
+    response_condition: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SnippetConfig:
+    """A piece of VCL that belongs into one subroutine, its `type`."""
+
+    name: str
+    type: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class VclConfig:
+    """A whole VCL file."""
+
+    name: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class DomainConfig:
+    """A host name that the service answers for."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class OriginCertificate:
+    """What a probe saw at a backend: a class of result, and a sentence about it."""
+
+    backend: str
+    kind: CertificateKind
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionConfig:
+    """One version of a service; `backends` in the order in which they were added."""
+
+    number: int
+    domains: tuple[DomainConfig, ...] = ()
+    backends: tuple[BackendConfig, ...] = ()
+    headers: tuple[HeaderConfig, ...] = ()
+    snippets: tuple[SnippetConfig, ...] = ()
+    vcls: tuple[VclConfig, ...] = ()
+    log_endpoints: tuple[str, ...] = ()  # their names
+
+    @property
+    def upgrades(self) -> bool:
+        """Whether a recv snippet or a VCL file hands connections off by itself."""
+        snippets = (each.content for each in self.snippets if each.type == "recv")
+        files = (each.content for each in self.vcls)
+        return any(_says_upgrade(content) for content in (*snippets, *files))
+
+
+def uses_websockets(config: VersionConfig, switched_on: bool) -> bool:  # noqa: FBT001 - the switch itself
+    """Tell whether the rules about WebSockets are asked of a version at all.
+
+    They are when its service has the switch on, or its own VCL says `return(upgrade)`.
+    """
+    return switched_on or config.upgrades
+
+
+def _says_upgrade(vcl: str) -> bool:
+    return _UPGRADE.search(_VCL_NOISE.sub(" ", vcl)) is not None

@@ -1,0 +1,1 @@
+"""Puts versions live, or says every reason why not."""

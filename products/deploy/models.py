@@ -1,0 +1,44 @@
+"""Who put which version live, when, and with what findings."""
+
+from typing import ClassVar
+
+from django.db import models
+
+from accounts.ids import new_id
+from products.services.models import Service
+
+
+class Deployment(models.Model):
+    """One activation or deactivation of a version; append only."""
+
+    class Kind(models.TextChoices):
+        """What was done."""
+
+        ACTIVATED = "activated"
+        DEACTIVATED = "deactivated"
+
+    id = models.CharField(primary_key=True, max_length=22, default=new_id, editable=False)
+    service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="deployments")
+    version = models.PositiveIntegerField()
+    replaced = models.PositiveIntegerField(null=True, blank=True)
+    kind = models.CharField(max_length=12, choices=Kind.choices)
+    comment = models.CharField(max_length=500, blank=True)
+    findings = models.JSONField(default=list)  # the warnings that were shown, as sentences
+    deployed_by = models.CharField(max_length=200)
+    deployed_at = models.DateTimeField()
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["service", "deployed_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.kind} version {self.version} of {self.service_id}"
+
+
+class LiveDomain(models.Model):
+    """A host name that an active version answers for; the platform has each name once."""
+
+    name = models.CharField(primary_key=True, max_length=255)
+    service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="live_domains")
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,1 @@
+"""Joins a product to an account, or to a service."""

@@ -1,0 +1,118 @@
+"""What is on, for an account or for a service; a change closes one row and opens the next."""
+
+from typing import ClassVar
+
+from django.db import models
+
+from accounts.ids import new_id
+from accounts.models import Account
+from products.catalogue.models import Plan, PriceVersion, Product
+from products.services.models import Service
+
+
+class Enablement(models.Model):
+    """A product switched on for an account, under a plan, from one instant to another (R2, R3)."""
+
+    class Source(models.TextChoices):
+        """Where the right comes from."""
+
+        DIRECT = "direct"
+        PACKAGE = "package"
+        TRIAL = "trial"
+        CONTRACT = "contract"
+
+    class Closing(models.TextChoices):
+        """What becomes of open connections when it ends."""
+
+        CUT = "cut", "Close open connections at once"
+        DRAIN = "drain", "Close open connections at the deadline"
+        KEEP = "keep", "Let open connections end by themselves"
+
+    id = models.CharField(primary_key=True, max_length=22, default=new_id, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="enablements")
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="enablements")
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="+")
+    price_version = models.ForeignKey(
+        PriceVersion, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    source = models.CharField(max_length=8, choices=Source.choices)
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True, blank=True)
+    started_by = models.CharField(max_length=200)
+    ended_by = models.CharField(max_length=200, blank=True)
+    reason = models.CharField(max_length=500, blank=True)
+    agreed_text = models.TextField(blank=True)  # R5: exactly what was agreed to
+    agreed_text_hash = models.CharField(max_length=64, blank=True)
+    agreed_locale = models.CharField(max_length=16, blank=True)
+    closing = models.CharField(max_length=8, choices=Closing.choices, blank=True)
+    drain_until = models.DateTimeField(null=True, blank=True)
+    # Gate 3: a cap, a trial's end or a blocking budget was reached; who finds it notes it here.
+    blocked_at = models.DateTimeField(null=True, blank=True)
+    blocked_reason = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["account", "product"],
+                condition=models.Q(ends_at=None),
+                name="one_open_enablement_an_account_and_product",
+                violation_error_message="The product is on for this account already.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(ends_at=None) | models.Q(ends_at__gte=models.F("starts_at")),
+                name="enablement_ends_after_it_starts",
+            ),
+        ]
+        indexes: ClassVar = [models.Index(fields=["account", "product", "starts_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.product_id} for {self.account_id}"
+
+
+class ServiceProduct(models.Model):
+    """A product switched on for one service (R4): at once, for every version, not versioned."""
+
+    service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="products")
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+")
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True, blank=True)
+    started_by = models.CharField(max_length=200)
+    ended_by = models.CharField(max_length=200, blank=True)
+    configuration = models.JSONField(default=dict)  # ngwaf: workspace_id, traffic_ramp
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["service", "product"],
+                condition=models.Q(ends_at=None),
+                name="one_open_switch_a_service_and_product",
+                violation_error_message="The product is on for this service already.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.product_id} on {self.service_id}"
+
+
+class ProductRequest(models.Model):
+    """Somebody asked for a product (R17): at most once a day for each person and product."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="requests")
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+")
+    user_id = models.CharField(max_length=22)
+    asked_by = models.CharField(max_length=200)
+    asked_on = models.DateField()
+    asked_at = models.DateTimeField()
+    note = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["account", "product", "user_id", "asked_on"],
+                name="one_request_a_person_product_and_day",
+                violation_error_message="You asked for this product today already.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.asked_by} asks for {self.product_id}"

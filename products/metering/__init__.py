@@ -1,0 +1,1 @@
+"""What services used: connections, minutes, bytes; and the edges that report it."""

@@ -1,0 +1,1 @@
+"""What customers run, and how it is configured."""

@@ -1,0 +1,105 @@
+"""A customer's service and its versions."""
+
+from typing import ClassVar
+
+from django.db import models
+
+from accounts.actor import Actor
+from accounts.ids import new_id
+from accounts.models import Account
+from accounts.policy import visible_services
+from accounts.roles import AccessLevel
+
+
+class ServiceQuerySet(models.QuerySet["Service"]):
+    """Services, narrowed."""
+
+    def live(self) -> "ServiceQuerySet":
+        """Keep those that are not deleted."""
+        return self.filter(deleted_at=None)
+
+    def visible_to(self, actor: Actor) -> "ServiceQuerySet":
+        """Keep those that the actor may see; what a stranger gets is nothing."""
+        rows = visible_services(self, actor)
+        assert isinstance(rows, ServiceQuerySet)  # noqa: S101 - for the type alone
+        return rows
+
+
+class Service(models.Model):
+    """Something a customer runs on the platform."""
+
+    class Type(models.TextChoices):
+        """Fastly's two kinds."""
+
+        VCL = "vcl"
+        WASM = "wasm"
+
+    id = models.CharField(primary_key=True, max_length=22, default=new_id, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="services")
+    name = models.CharField(max_length=120)
+    comment = models.CharField(max_length=500, blank=True)
+    type = models.CharField(max_length=4, choices=Type.choices, default=Type.VCL)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar = ServiceQuerySet.as_manager()
+
+    class Meta:
+        default_permissions = ()
+        permissions: ClassVar = [
+            (f"access_{level.value}", f"Has {level.value.replace('_', ' ')} access")
+            for level in AccessLevel
+        ]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["account", "name"],
+                condition=models.Q(deleted_at=None),
+                name="service_name_is_unique_in_the_account",
+                violation_error_message="The account has a service of this name.",
+            ),
+            models.CheckConstraint(condition=~models.Q(name=""), name="service_has_a_name"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Version(models.Model):
+    """One configuration of a service: a draft until it is locked or put live (see lifecycle)."""
+
+    service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField()
+    comment = models.CharField(max_length=500, blank=True)
+    active = models.BooleanField(default=False)
+    locked = models.BooleanField(default=False)
+    author = models.CharField(max_length=200)
+    cloned_from = models.PositiveIntegerField(null=True, blank=True)
+    revision = models.PositiveIntegerField(default=0)  # moves with each edit; for save conflicts
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["service", "number"], name="version_number_is_unique"
+            ),
+            models.UniqueConstraint(
+                fields=["service"],
+                condition=models.Q(active=True),
+                name="one_active_version_a_service",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(active=False) | models.Q(locked=True),
+                name="an_active_version_is_locked",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"version {self.number}"
+
+    @property
+    def account_id(self) -> str:
+        """Return the account of the version's service."""
+        return self.service.account_id

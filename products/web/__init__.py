@@ -1,0 +1,1 @@
+"""The portal's pages about products, services and what they cost."""
