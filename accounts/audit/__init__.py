@@ -1,0 +1,1 @@
+"""The trail: what was done, by whom, chained and append-only."""

@@ -1,0 +1,95 @@
+"""The body of an event: its fields as they are hashed, and the columns that copy them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+VERSION = 1
+# The columns of AuditEvent that copy the body, in the order in which `copies` gives them.
+COPIED = (
+    "account_id",
+    "sequence",
+    "at",
+    "action",
+    "actor_type",
+    "actor_id",
+    "actor_label",
+    "target_type",
+    "target_id",
+    "target_label",
+    "product",
+    "service_id",
+    "outcome",
+    "interface",
+    "request_id",
+)
+
+
+def timestamp(moment: datetime) -> str:
+    """Write a moment as the chain holds it: UTC, six digits of a second, Z.
+
+    Raises ValueError for a moment without a time zone.
+    """
+    if moment.tzinfo is None:
+        raise ValueError("a moment without a time zone")
+    return (
+        moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    )
+
+
+def copies(body: Mapping[str, object]) -> tuple[object, ...]:
+    """Return what the columns named in COPIED must hold, `at` as text; None where the body lacks it."""
+    actor, target = _part(body, "actor"), _part(body, "target")
+    return (
+        body.get("account"),
+        body.get("seq"),
+        body.get("at"),
+        body.get("action"),
+        actor.get("type"),
+        actor.get("id"),
+        actor.get("label"),
+        target.get("type"),
+        target.get("id"),
+        target.get("label"),
+        body.get("product"),
+        body.get("service_id"),
+        body.get("outcome"),
+        body.get("interface"),
+        body.get("request_id"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One field that an event changed, in words; "" where it was not there."""
+
+    field: str
+    before: str
+    after: str
+
+
+def changes(body: Mapping[str, object]) -> tuple[Change, ...]:
+    """Return the fields an event changed, by name, each before and after."""
+    before, after = _part(body, "before"), _part(body, "after")
+    return tuple(
+        Change(field, _in_words(before, field), _in_words(after, field))
+        for field in sorted(before.keys() | after.keys())
+    )
+
+
+def _in_words(values: Mapping[str, object], field: str) -> str:
+    if field not in values:
+        return ""
+    value = values[field]
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def commitments(body: Mapping[str, object]) -> Mapping[str, object]:
+    """Return the body's commitments to personal data, by kind."""
+    return _part(body, "pii")
+
+
+def _part(body: Mapping[str, object], name: str) -> Mapping[str, object]:
+    part = body.get(name)
+    return part if isinstance(part, dict) else {}

@@ -1,0 +1,218 @@
+"""Reads a trail page by page, and verifies a chain from end to end.
+
+These ask no policy: whoever calls them has asked whether the actor may read the account's trail.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection
+from django.db.models import Max, QuerySet
+
+from accounts.audit import triggers
+from accounts.audit.integrity import (
+    BrokenChainError,
+    Link,
+    PersonalValue,
+    Row,
+    attest,
+    fasten,
+    honour,
+)
+from accounts.audit.models import AuditEvent, ChainHead, PersonalData
+
+# Rows fetched at a time while verifying: a few megabytes in memory, few round trips.
+CHUNK = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What of a trail to show; "" and None leave a field open. `since` is inclusive, `until` exclusive."""
+
+    action: str = ""
+    actor_id: str = ""
+    target_id: str = ""
+    product: str = ""
+    service_id: str = ""
+    outcome: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a trail, newest first; `older` and `newer` are None where there is no more."""
+
+    events: tuple[AuditEvent, ...]
+    older: int | None
+    newer: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a chain is as it was written; `first_bad` is the first number that is not."""
+
+    account_id: str
+    sound: bool
+    checked: int
+    first_bad: int | None = None
+    reason: str = ""
+
+
+def trail_of(
+    account_id: str,
+    *,
+    filters: Filters = Filters(),
+    before: int | None = None,
+    after: int | None = None,
+    limit: int = 50,
+) -> Page:
+    """Return a page of an account's trail: the newest, or what lies `before` or `after` a number.
+
+    Pass a page's `older` as `before` and its `newer` as `after`.
+    """
+    events = _filtered(AuditEvent.objects.filter(account_id=account_id), filters)
+    if after is not None:
+        # One more than asked for tells whether there is more.
+        found = list(
+            events.filter(sequence__gt=after).order_by("sequence")[: limit + 1]
+        )
+        shown = found[:limit][::-1]
+        has_newer, has_older = len(found) > limit, True
+    else:
+        older = events if before is None else events.filter(sequence__lt=before)
+        found = list(older.order_by("-sequence")[: limit + 1])
+        shown = found[:limit]
+        has_newer, has_older = before is not None, len(found) > limit
+    return Page(
+        events=tuple(shown),
+        older=shown[-1].sequence if shown and has_older else None,
+        newer=shown[0].sequence if shown and has_newer else None,
+    )
+
+
+def event_of(account_id: str, sequence: int) -> AuditEvent | None:
+    """Return one event of an account's trail, or None."""
+    return AuditEvent.objects.filter(account_id=account_id, sequence=sequence).first()
+
+
+def personal_data_of(event: AuditEvent) -> Mapping[str, str]:
+    """Return what is still held of the event's personal data, by kind (ip, email, user_agent)."""
+    held = PersonalData.objects.filter(
+        account_id=event.account_id, sequence=event.sequence
+    )
+    return dict(held.order_by("kind").values_list("kind", "value"))
+
+
+def accounts_with_trail() -> list[str]:
+    """Return every account that has a chain, sorted; `platform` is one of them."""
+    with_events = (
+        AuditEvent.objects.order_by().values_list("account_id", flat=True).distinct()
+    )
+    with_head = ChainHead.objects.values_list("account_id", flat=True)
+    return sorted({*with_events, *with_head})
+
+
+def verify(account_id: str) -> Verdict:
+    """Verify an account's chain from its first event to its head, and name the first fault.
+
+    Checks the hashes, the links, that no number is missing, the head, every copied column against
+    its text, personal values against their commitments, and that the triggers are in place. A tail
+    cut off together with its head, and a chain written anew as a whole, only a checkpoint kept
+    elsewhere can show.
+    """
+    verdict = _walked(account_id)
+    missing = triggers.missing(connection)
+    if verdict.sound and missing:
+        reason = f"triggers missing on {triggers.TABLE}: {', '.join(missing)}"
+        return Verdict(account_id, sound=False, checked=verdict.checked, reason=reason)
+    return verdict
+
+
+def _filtered(events: QuerySet[AuditEvent], filters: Filters) -> QuerySet[AuditEvent]:
+    for field in (
+        "action",
+        "actor_id",
+        "target_id",
+        "product",
+        "service_id",
+        "outcome",
+    ):
+        value = getattr(filters, field)
+        if value:
+            events = events.filter(**{field: value})
+    if filters.since is not None:
+        events = events.filter(at__gte=filters.since)
+    if filters.until is not None:
+        events = events.filter(at__lt=filters.until)
+    return events
+
+
+def _walked(account_id: str) -> Verdict:
+    events = AuditEvent.objects.filter(account_id=account_id)
+    # The chain may grow meanwhile: the highest number is read first, then the head, which can only
+    # be further on, and what lies up to that head is walked.
+    highest = events.aggregate(Max("sequence"))["sequence__max"] or 0
+    head = ChainHead.objects.filter(pk=account_id).first()
+    end = head.sequence if head is not None else highest
+    last = Link()
+    try:
+        personal = _Personal(account_id, end)
+        for row in _rows(events.filter(sequence__lte=end)):
+            following = fasten(row, last)
+            body = attest(row)
+            for value in personal.up_to(row.sequence):
+                honour(body, value)
+            last = following
+        _require_end(head, last, highest)
+    except BrokenChainError as fault:
+        return Verdict(
+            account_id,
+            sound=False,
+            checked=last.sequence,
+            first_bad=fault.sequence,
+            reason=fault.reason,
+        )
+    return Verdict(account_id, sound=True, checked=last.sequence)
+
+
+def _rows(events: QuerySet[AuditEvent]) -> Iterator[Row]:
+    rows = events.order_by("sequence", "id").values_list(*Row._fields)
+    return map(Row._make, rows.iterator(chunk_size=CHUNK))
+
+
+def _require_end(head: ChainHead | None, last: Link, highest: int) -> None:
+    """Check that the chain ends where its head says."""
+    if head is None:
+        if highest:
+            raise BrokenChainError(None, "the head of the chain is missing")
+        return
+    if last.sequence < head.sequence:
+        raise BrokenChainError(
+            last.sequence + 1, "the event is missing at the end of the chain"
+        )
+    if highest > head.sequence:
+        raise BrokenChainError(
+            head.sequence + 1, "it lies beyond the head of the chain"
+        )
+    if (head.event_hash, head.at) != (last.event_hash, last.at):
+        raise BrokenChainError(None, "the head of the chain is not its last event")
+
+
+class _Personal:
+    """The personal values of a chain, handed out beside the events they belong to."""
+
+    def __init__(self, account_id: str, end: int) -> None:
+        values = PersonalData.objects.filter(account_id=account_id, sequence__lte=end)
+        rows = values.order_by("sequence", "kind").values_list(
+            "sequence", "kind", "salt", "value"
+        )
+        self._rows = rows.iterator(chunk_size=CHUNK)
+        self._next = next(self._rows, None)
+
+    def up_to(self, sequence: int) -> Iterator[PersonalValue]:
+        """Yield what has not been handed out yet, up to an event."""
+        while self._next is not None and self._next[0] <= sequence:
+            yield PersonalValue(*self._next)
+            self._next = next(self._rows, None)
