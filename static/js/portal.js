@@ -1,0 +1,153 @@
+// What the portal adds where scripts run: shortcuts, copying, menus that close. Every page is complete without it.
+(() => {
+  "use strict";
+
+  const all = (selector, root = document) => Array.from(root.querySelectorAll(selector));
+  const one = (selector, root = document) => root.querySelector(selector);
+
+  const announce = (words) => {
+    const region = one("[data-announce]");
+    if (region) region.textContent = words;
+  };
+
+  // Memory of one switch. A browser that keeps nothing behaves as if it were on.
+  const shortcutsKey = "tollgate.shortcuts";
+  const shortcutsOn = () => {
+    try {
+      return localStorage.getItem(shortcutsKey) !== "off";
+    } catch {
+      return true;
+    }
+  };
+  const keepShortcuts = (on) => {
+    try {
+      localStorage.setItem(shortcutsKey, on ? "on" : "off");
+    } catch {
+      announce("This browser keeps no settings; the choice holds for this page.");
+    }
+  };
+
+  // Copying: <button data-copy="value"> or data-copy-from="id of an element".
+  const copyValue = (button) => {
+    const source = button.dataset.copyFrom && document.getElementById(button.dataset.copyFrom);
+    return source ? (source.value ?? source.textContent).trim() : button.dataset.copy;
+  };
+
+  const labels = new WeakMap();
+  const showCopied = (button) => {
+    if (!labels.has(button)) labels.set(button, Array.from(button.childNodes));
+    button.replaceChildren("Copied");
+    announce("Copied to the clipboard.");
+    setTimeout(() => button.replaceChildren(...labels.get(button)), 2000);
+  };
+
+  const copy = async (button) => {
+    try {
+      await navigator.clipboard.writeText(copyValue(button));
+      showCopied(button);
+    } catch {
+      announce("The browser did not allow copying. Select the text and copy it yourself.");
+    }
+  };
+
+  // What only makes sense with scripts is hidden in the page and shown here, also after htmx put it there.
+  const enliven = (root) => {
+    all("[data-copy], [data-copy-from]", root).forEach((button) => {
+      button.hidden = !(navigator.clipboard && window.isSecureContext);
+    });
+    all("[data-shortcuts]", root).forEach((button) => { button.hidden = false; });
+  };
+
+  // Menus: a click elsewhere or Escape closes them; Escape gives the focus back.
+  const closeMenus = (except) => {
+    all("details.switcher[open]").forEach((menu) => {
+      if (menu !== except) menu.open = false;
+    });
+  };
+
+  document.addEventListener("click", (event) => {
+    closeMenus(event.target.closest("details.switcher"));
+    const button = event.target.closest("[data-copy], [data-copy-from]");
+    if (button) copy(button);
+  });
+
+  document.addEventListener("focusin", (event) => closeMenus(event.target.closest("details.switcher")));
+
+  const escape = () => {
+    const menu = one("details.switcher[open]");
+    if (!menu) return;
+    menu.open = false;
+    one("summary", menu).focus();
+  };
+
+  // Keyboard: "g" and the first letter of an entry of the main navigation; "/" for the page's search; "?" for the list.
+  const typing = (target) =>
+    target.isContentEditable || target.matches("input, select, textarea, [role=textbox]");
+
+  const goTo = (letter) => {
+    const link = all("#menu a").find((entry) => entry.textContent.trim()[0]?.toLowerCase() === letter);
+    if (link) link.click();
+    return Boolean(link);
+  };
+
+  const search = () => {
+    const field = one("[data-search], main input[type=search], main .filters :is(input, select)");
+    if (field) field.focus();
+    return Boolean(field);
+  };
+
+  const help = () => {
+    const list = one("#shortcuts");
+    if (list) list.togglePopover();
+    return Boolean(list);
+  };
+
+  let waiting = 0;
+  const press = (key) => {
+    const afterG = waiting && Date.now() - waiting < 1500;
+    waiting = key === "g" && !afterG ? Date.now() : 0;
+    if (afterG) return goTo(key);
+    if (key === "/") return search();
+    return key === "?" && help();
+  };
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") {
+      escape();
+      return;
+    }
+    const modified = event.ctrlKey || event.metaKey || event.altKey;
+    if (modified || event.isComposing || event.key.length > 1) return;
+    if (!shortcutsOn() || typing(event.target)) return;
+    if (press(event.key.toLowerCase())) event.preventDefault();
+  });
+
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-shortcuts-on]")) keepShortcuts(event.target.checked);
+  });
+
+  // htmx: a swap that failed is said aloud; what was typed stays.
+  const failed = () => announce("That did not reach the server. Nothing was changed; try again or reload the page.");
+  document.addEventListener("htmx:sendError", failed);
+  document.addEventListener("htmx:responseError", failed);
+  document.addEventListener("htmx:load", (event) => enliven(event.detail.elt));
+
+  // Passkeys: the browser's refusal in words, where the page has a place for it.
+  document.addEventListener("allauth.error", (event) => {
+    const place = one("[data-passkey-error]");
+    if (!place) return;
+    event.preventDefault();
+    place.hidden = false;
+    place.focus();
+  });
+
+  const start = () => {
+    enliven(document);
+    const box = one("[data-shortcuts-on]");
+    if (box) box.checked = shortcutsOn();
+    const summary = one("[data-error-summary]");
+    if (summary) summary.focus();
+  };
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
+  else start();
+})();

@@ -1,0 +1,1 @@
+"""Tests of the portal's pages about products and services."""
