@@ -1,0 +1,187 @@
+"""Looks at an origin's certificate with a real TLS handshake, and says what it saw.
+
+Nothing but the handshake is sent and nothing of the answer is shown: the result is a
+class. Source of the rule that origin certificates are publicly signed (R9):
+https://docs.fastly.com/products/websockets, edition of 2025-11-04.
+"""
+
+import contextlib
+import socket
+import ssl
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from products.edge.addresses import Address, Network, check
+from products.edge.resolve import (
+    LookUp,
+    Refused,
+    Unresolvable,
+    look_up_stream,
+    resolve,
+)
+
+Kind: TypeAlias = Literal[
+    "ok",
+    "unreachable",
+    "self_signed",
+    "untrusted",
+    "wrong_name",
+    "expired",
+    "not_tls",
+    "refused_address",
+]
+
+_TIMEOUT_SECONDS = 3.0
+_MOST_BYTES = 64 * 1024  # a long certificate chain is a tenth of this
+_CHUNK_BYTES = 4096
+
+# OpenSSL's X509_V_ERR_… codes, include/openssl/x509_vfy.h.
+_KIND_BY_CODE: dict[int, tuple[Kind, str]] = {
+    9: ("expired", "The certificate is not valid yet."),
+    10: ("expired", "The certificate has expired."),
+    18: ("self_signed", "The certificate is signed by itself."),
+    62: ("wrong_name", "The certificate is for another name."),
+    64: ("wrong_name", "The certificate is for another address."),
+}
+_UNTRUSTED: tuple[Kind, str] = (
+    "untrusted",
+    "The certificate is not signed by a public certification authority.",
+)
+_NO_TLS = "The origin did not answer with TLS 1.2 or newer."
+_FLOOD = "The origin sent more than a TLS handshake needs."
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """What a probe saw: a class, and one sentence that a customer may read."""
+
+    kind: Kind
+    detail: str
+
+
+class _Flood(Exception):  # noqa: N818 - never leaves this module
+    """The origin sent more than a handshake needs."""
+
+
+def probe_host(
+    host: str,
+    port: int,
+    *,
+    name: str,
+    allowed_private: Iterable[Network] = (),
+    ca_file: str | None = None,
+    look_up: LookUp = look_up_stream,
+) -> ProbeResult:
+    """Look a host up once and probe its first address.
+
+    `name` is what the certificate must be for: the Override Host, else the Address.
+    Blocks for twice three seconds at the most (the look-up and the handshake).
+    """
+    allowed = tuple(allowed_private)
+    try:
+        addresses = resolve(host, port, allowed, look_up=look_up)
+    except Refused as refusal:
+        return _refused(refusal.reason)
+    except Unresolvable:
+        return ProbeResult("unreachable", "The host name has no address.")
+    return probe_origin(
+        addresses[0], port, name=name, allowed_private=allowed, ca_file=ca_file
+    )
+
+
+def probe_origin(
+    address: Address,
+    port: int,
+    *,
+    name: str,
+    allowed_private: Iterable[Network] = (),
+    ca_file: str | None = None,
+    timeout_seconds: float = _TIMEOUT_SECONDS,
+) -> ProbeResult:
+    """Shake hands with one address and judge the certificate it shows.
+
+    The address is checked once more before it is dialled. `name` goes into SNI (not if
+    it is an IP address) and is what the certificate must be for. `ca_file` replaces
+    the public authorities, for tests. The whole takes `timeout_seconds` at the most,
+    and at the most 64 KiB are read.
+    """
+    reason = check(address, allowed_private)
+    if reason is not None:
+        return _refused(reason)
+    deadline = time.monotonic() + timeout_seconds
+    try:
+        connection = socket.create_connection((str(address), port), timeout_seconds)
+    except (OSError, OverflowError):
+        return ProbeResult("unreachable", "The origin did not accept a connection.")
+    with connection:
+        return _judge(connection, name, _context(ca_file), deadline)
+
+
+def _refused(reason: str) -> ProbeResult:
+    return ProbeResult("refused_address", f"The address is not a public one: {reason}.")
+
+
+def _context(ca_file: str | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=ca_file)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])  # an origin that picks h2 cannot upgrade
+    return context
+
+
+def _judge(
+    connection: socket.socket, name: str, context: ssl.SSLContext, deadline: float
+) -> ProbeResult:
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    try:
+        tls = context.wrap_bio(incoming, outgoing, server_hostname=name)
+    except ValueError:
+        return ProbeResult("wrong_name", "No certificate can be for such a name.")
+    try:
+        _shake_hands(connection, tls, (incoming, outgoing), deadline)
+    except ssl.SSLCertVerificationError as error:
+        return ProbeResult(*_KIND_BY_CODE.get(error.verify_code, _UNTRUSTED))
+    except (ssl.SSLError, ConnectionError, _Flood) as error:
+        return ProbeResult("not_tls", _FLOOD if isinstance(error, _Flood) else _NO_TLS)
+    except OSError:  # time is up, or the network went away
+        return ProbeResult("unreachable", "The origin did not answer in time.")
+    return ProbeResult("ok", "The certificate is publicly signed and for this name.")
+
+
+def _shake_hands(
+    connection: socket.socket,
+    tls: ssl.SSLObject,
+    buffers: tuple[ssl.MemoryBIO, ssl.MemoryBIO],
+    deadline: float,
+) -> None:
+    # In memory rather than on the socket: its own timeout starts anew with every byte,
+    # and it does not count them.
+    incoming, outgoing = buffers
+    received = 0
+    while not _is_done(tls):
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
+            raise TimeoutError
+        connection.settimeout(remaining)
+        connection.sendall(outgoing.read())
+        data = connection.recv(_CHUNK_BYTES)
+        received += len(data)
+        if received > _MOST_BYTES:
+            raise _Flood
+        if data:
+            incoming.write(data)
+        else:
+            incoming.write_eof()
+    # The last words of the handshake, so that the origin does not log a fault. What it
+    # makes of them says nothing about its certificate.
+    with contextlib.suppress(OSError):
+        connection.sendall(outgoing.read())
+
+
+def _is_done(tls: ssl.SSLObject) -> bool:
+    try:
+        tls.do_handshake()
+    except ssl.SSLWantReadError:
+        return False
+    return True
