@@ -1,0 +1,287 @@
+"""Each rule of the rulebook: what breaks it and nothing else, and what does not."""
+
+from dataclasses import replace
+
+import pytest
+
+from products.compatibility.config import (
+    BackendConfig,
+    HeaderConfig,
+    OriginCertificate,
+    VersionConfig,
+)
+from products.compatibility.problem import Problem, Severity
+from products.compatibility.rules import RULES, check, conflicts_of_products
+from products.compatibility.settings import UNSAFE, WITHOUT_EFFECT
+
+WEBSOCKETS = frozenset({"websockets"})
+SOURCE = "https://docs.fastly.com/products/websockets"
+ORIGIN = BackendConfig(
+    name="origin",
+    address="ws.example",
+    port=443,
+    use_ssl=True,
+    override_host="ws.example",
+)
+VALUES = {
+    "ssl_check_cert": False,
+    "auto_loadbalance": True,
+    "prefer_ipv6": True,
+    "tcp_keepalive_enable": True,
+    "min_tls_version": "1.2",
+    "max_tls_version": "1.3",
+    "healthcheck": "ping",
+    "share_key": "key",
+    "ssl_ciphers": "AES128",
+    "request_condition": "only/chat",
+    "ssl_ca_cert": "-----BEGIN CERTIFICATE-----",
+    "ssl_client_cert": "-----BEGIN CERTIFICATE-----",
+    "ssl_client_key": "-----BEGIN PRIVATE KEY-----",
+    "client_cert": "-----BEGIN CERTIFICATE-----",
+}
+
+
+def with_backends(*backends, **rest):
+    return VersionConfig(number=8, backends=backends, **rest)
+
+
+def found(config, products=WEBSOCKETS, certificates=()):
+    return [
+        (each.rule, each.severity, each.backend, each.field)
+        for each in check(config, products, certificates)
+    ]
+
+
+def test_a_backend_of_honoured_settings_alone_raises_nothing():
+    config = with_backends(ORIGIN, headers=(HeaderConfig(name="add", dst="http.X-A"),))
+
+    assert check(config, WEBSOCKETS, [OriginCertificate("origin", "ok")]) == ()
+
+
+def test_a_backend_left_at_its_defaults_raises_nothing():
+    assert (
+        check(with_backends(BackendConfig(name="a", address="b.example")), WEBSOCKETS)
+        == ()
+    )
+
+
+def test_a_version_without_backends_raises_nothing():
+    assert check(VersionConfig(number=1), WEBSOCKETS) == ()
+
+
+def test_a_shield_blocks_and_the_whole_problem_says_what_to_do():
+    config = with_backends(replace(ORIGIN, shield="fra-de-de"))
+
+    assert check(config, WEBSOCKETS) == (
+        Problem(
+            code="shielding_with_websockets",
+            severity=Severity.BLOCKS,
+            rule="R6",
+            source=SOURCE,
+            message="Backend origin uses the shield fra-de-de, and WebSockets does not go with shielding.",
+            fix="Set Shield to None. Connections then go from each edge site straight to the origin.",
+            backend="origin",
+            field="shield",
+        ),
+    )
+
+
+def test_the_shield_of_a_further_backend_blocks_too():
+    config = with_backends(
+        ORIGIN, BackendConfig(name="b", address="b.example", shield="fra")
+    )
+
+    assert ("R6", Severity.BLOCKS, "b", "shield") in found(config)
+
+
+def test_the_next_gen_waf_on_the_service_blocks():
+    assert found(with_backends(ORIGIN), frozenset({"ngwaf"})) == [
+        ("R7", Severity.BLOCKS, None, "products")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("on", "rules"),
+    [
+        ({"websockets", "ngwaf"}, ["R7"]),
+        ({"ngwaf", "websockets", "bot_management"}, ["R7"]),
+        ({"websockets"}, []),
+        ({"ngwaf"}, []),
+        ({"websockets", "bot_management"}, []),
+        (set(), []),
+    ],
+)
+def test_the_next_gen_waf_and_websockets_do_not_go_together_in_either_order(on, rules):
+    assert [each.rule for each in conflicts_of_products(frozenset(on))] == rules
+
+
+@pytest.mark.parametrize("field", UNSAFE)
+def test_a_setting_that_is_unsafe_to_ignore_blocks(field):
+    config = with_backends(replace(ORIGIN, **{field: VALUES[field]}))
+
+    assert found(config) == [("R8", Severity.BLOCKS, "origin", field)]
+
+
+@pytest.mark.parametrize("field", WITHOUT_EFFECT)
+def test_a_setting_without_effect_is_a_warning_that_names_it(field):
+    config = with_backends(replace(ORIGIN, **{field: VALUES.get(field, 7)}))
+
+    problems = check(config, WEBSOCKETS)
+
+    assert found(config) == [("R8", Severity.WARNING, "origin", field)]
+    assert problems[0].message == (
+        f"{WITHOUT_EFFECT[field]} of backend origin is without effect on WebSocket connections."
+    )
+
+
+def test_what_is_secret_in_a_setting_is_not_repeated():
+    config = with_backends(replace(ORIGIN, ssl_client_key=VALUES["ssl_client_key"]))
+
+    assert "PRIVATE" not in repr(check(config, WEBSOCKETS))
+
+
+@pytest.mark.parametrize(
+    "field", ["ssl_cert_hostname", "ssl_sni_hostname", "ssl_hostname"]
+)
+@pytest.mark.parametrize(
+    ("override_host", "name", "is_refused"),
+    [
+        ("ws.example", "ws.example", False),
+        ("ws.example", "WS.Example.", False),
+        (None, "ws.example", False),
+        ("", "ws.example", False),
+        ("chat.example", "chat.example", False),
+        ("chat.example", "ws.example", True),
+        (None, "chat.example", True),
+        ("ws.example", "", False),
+        ("ws.example", None, False),
+    ],
+)
+def test_a_certificate_name_blocks_unless_it_is_the_name_that_is_checked(
+    field, override_host, name, is_refused
+):
+    config = with_backends(
+        replace(ORIGIN, override_host=override_host, **{field: name})
+    )
+
+    expected = [("R8", Severity.BLOCKS, "origin", field)] if is_refused else []
+    assert found(config) == expected
+
+
+def test_what_the_command_line_client_fills_in_raises_nothing():
+    config = with_backends(
+        replace(ORIGIN, ssl_cert_hostname="ws.example", ssl_sni_hostname="ws.example")
+    )
+
+    assert check(config, WEBSOCKETS) == ()
+
+
+def test_each_further_backend_is_a_warning_that_names_it():
+    config = with_backends(
+        ORIGIN,
+        BackendConfig(name="amsterdam", address="b.example"),
+        BackendConfig(name="berlin", address="c.example"),
+    )
+
+    messages = [each.message for each in check(config, WEBSOCKETS)]
+
+    assert found(config) == [
+        ("R8", Severity.WARNING, "amsterdam", "name"),
+        ("R8", Severity.WARNING, "berlin", "name"),
+    ]
+    assert messages[0] == (
+        "Backend amsterdam carries no WebSocket connections: "
+        "the first backend added, origin, carries all of them."
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "severity", "field"),
+    [
+        ("self_signed", Severity.BLOCKS, "address"),
+        ("untrusted", Severity.BLOCKS, "address"),
+        ("wrong_name", Severity.BLOCKS, "override_host"),
+        ("expired", Severity.BLOCKS, "address"),
+        ("not_tls", Severity.BLOCKS, "use_ssl"),
+        ("refused_address", Severity.BLOCKS, "address"),
+        ("unreachable", Severity.WARNING, "address"),
+    ],
+)
+def test_a_certificate_that_was_seen_blocks_and_one_that_was_not_warns(
+    kind, severity, field
+):
+    certificates = [OriginCertificate("origin", kind)]
+
+    assert found(with_backends(ORIGIN), certificates=certificates) == [
+        ("R9", severity, "origin", field)
+    ]
+
+
+@pytest.mark.parametrize(
+    "kind", ["self_signed", "not_tls", "unreachable", "refused_address"]
+)
+def test_a_backend_without_tls_raises_nothing_about_certificates(kind):
+    config = with_backends(BackendConfig(name="origin", address="ws.example"))
+
+    assert check(config, WEBSOCKETS, [OriginCertificate("origin", kind)]) == ()
+
+
+def test_a_certificate_of_a_backend_that_is_gone_raises_nothing():
+    assert (
+        check(with_backends(ORIGIN), WEBSOCKETS, [OriginCertificate("x", "expired")])
+        == ()
+    )
+
+
+def test_a_certificate_for_another_name_is_told_with_the_name_wanted():
+    problems = check(
+        with_backends(ORIGIN), WEBSOCKETS, [OriginCertificate("origin", "wrong_name")]
+    )
+
+    assert problems[0].message == (
+        "The origin of backend origin has a certificate for another name than ws.example."
+    )
+
+
+def test_a_log_is_told_what_it_cannot_know():
+    config = with_backends(ORIGIN, log_endpoints=("syslog",))
+
+    assert found(config) == [("R10", Severity.INFO, None, "log_endpoints")]
+
+
+def test_all_findings_are_reported_together_and_the_grave_ones_first():
+    config = with_backends(
+        replace(
+            ORIGIN,
+            shield="fra",
+            ssl_check_cert=False,
+            weight=1,
+            ssl_sni_hostname="x.example",
+        ),
+        BackendConfig(name="b", address="b.example", client_cert="c"),
+        log_endpoints=("syslog",),
+    )
+
+    result = found(
+        config, frozenset({"ngwaf"}), [OriginCertificate("origin", "self_signed")]
+    )
+
+    assert result == [
+        ("R6", Severity.BLOCKS, "origin", "shield"),
+        ("R7", Severity.BLOCKS, None, "products"),
+        ("R8", Severity.BLOCKS, "origin", "ssl_check_cert"),
+        ("R8", Severity.BLOCKS, "b", "client_cert"),
+        ("R8", Severity.BLOCKS, "origin", "ssl_sni_hostname"),
+        ("R9", Severity.BLOCKS, "origin", "address"),
+        ("R8", Severity.WARNING, "origin", "weight"),
+        ("R8", Severity.WARNING, "b", "name"),
+        ("R10", Severity.INFO, None, "log_endpoints"),
+    ]
+
+
+def test_every_rule_has_a_code_of_its_own_a_number_and_a_source():
+    codes = [rule.code for rule in RULES]
+
+    assert len(set(codes)) == len(codes)
+    assert {rule.number for rule in RULES} == {"R6", "R7", "R8", "R9", "R10"}
+    assert {rule.source for rule in RULES} == {SOURCE}
