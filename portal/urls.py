@@ -13,3 +13,7 @@ urlpatterns = [
     path("", include("accounts.api.urls")),
     path("", include("products.api.urls")),
 ]
+
+handler400 = "portal.dialect.bad_request"
+handler404 = "portal.dialect.not_found"
+handler500 = "portal.dialect.server_error"
