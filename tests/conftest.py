@@ -1,0 +1,115 @@
+"""What all tests share: people with their roles, their accounts, and the hour."""
+
+from datetime import datetime
+
+import pytest
+from django.db import connection
+from django.test import TransactionTestCase
+from hypothesis import settings as hypothesis_settings
+
+from accounts.actor import Actor
+from accounts.audit import triggers
+from accounts.models import Account
+from accounts.roles import Role
+from products.services.models import Service
+from tests.factories import NOW
+from tests.factories.accounts import (
+    AccountFactory,
+    UserFactory,
+    actor_for,
+    give_access,
+    member,
+    staff_actor,
+)
+from tests.factories.services import ServiceFactory
+
+# A machine that is busy with other work makes no example wrong.
+hypothesis_settings.register_profile("ci", deadline=None)
+hypothesis_settings.load_profile("ci")
+
+
+_flush = TransactionTestCase._fixture_teardown
+
+
+def _flush_without_guard(case: TransactionTestCase) -> None:
+    """Empty the tables after a test that commits: the trail's guard stands aside for that alone."""
+    triggers.remove(connection)
+    try:
+        _flush(case)
+    finally:
+        triggers.install(connection)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _trail_can_be_emptied_between_tests():
+    TransactionTestCase._fixture_teardown = _flush_without_guard
+    yield
+    TransactionTestCase._fixture_teardown = _flush
+
+
+@pytest.fixture
+def now() -> datetime:
+    """Return the hour at which tests take place."""
+    return NOW
+
+
+@pytest.fixture
+def acme(db: None) -> Account:
+    """Return the account in which Sam, Eve, Lin, Bo and Una are."""
+    return AccountFactory.create(name="Acme")
+
+
+@pytest.fixture
+def globex(db: None) -> Account:
+    """Return another account."""
+    return AccountFactory.create(name="Globex")
+
+
+@pytest.fixture
+def shop(acme: Account) -> Service:
+    """Return Acme's service `shop`; it has no versions yet."""
+    return ServiceFactory.create(account=acme, name="shop")
+
+
+@pytest.fixture
+def sam(acme: Account) -> Actor:
+    """Return Sam, superuser of Acme."""
+    return actor_for(member(acme, "Sam", Role.SUPERUSER), acme)
+
+
+@pytest.fixture
+def eve(acme: Account) -> Actor:
+    """Return Eve, engineer of Acme on all services."""
+    return actor_for(member(acme, "Eve", Role.ENGINEER), acme)
+
+
+@pytest.fixture
+def lin(acme: Account, shop: Service) -> Actor:
+    """Return Lin, engineer of Acme, limited to the service `shop` with full access."""
+    user = member(acme, "Lin", Role.ENGINEER, limit_services=True)
+    give_access(user, shop)
+    return actor_for(user, acme)
+
+
+@pytest.fixture
+def bo(acme: Account) -> Actor:
+    """Return Bo, who pays Acme's bills."""
+    return actor_for(member(acme, "Bo", Role.BILLING), acme)
+
+
+@pytest.fixture
+def una(acme: Account) -> Actor:
+    """Return Una, user of Acme."""
+    return actor_for(member(acme, "Una", Role.USER), acme)
+
+
+@pytest.fixture
+def stan(globex: Account) -> Actor:
+    """Return Stan, superuser of Globex: a stranger to Acme."""
+    return actor_for(member(globex, "Stan", Role.SUPERUSER), globex)
+
+
+@pytest.fixture
+def ada(db: None) -> Actor:
+    """Return Ada of the platform's staff, who is in no account."""
+    return staff_actor(UserFactory.create(name="Ada", is_staff=True, is_superuser=True))

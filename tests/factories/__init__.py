@@ -1,0 +1,5 @@
+"""Rows for tests, and the hour at which tests take place."""
+
+from datetime import UTC, datetime
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

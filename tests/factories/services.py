@@ -1,0 +1,134 @@
+"""Services, versions and what they hold."""
+
+from typing import TypeVar
+
+import factory
+from factory.django import DjangoModelFactory
+
+from products.services.models import (
+    Backend,
+    Domain,
+    Header,
+    LogEndpoint,
+    Service,
+    Snippet,
+    Vcl,
+    Version,
+    VersionObject,
+)
+from tests.factories import NOW
+from tests.factories.accounts import AccountFactory
+
+PartT = TypeVar("PartT", bound=VersionObject)
+
+
+class ServiceFactory(DjangoModelFactory[Service]):
+    """A service without versions."""
+
+    class Meta:
+        model = Service
+
+    account = factory.SubFactory(AccountFactory)
+    name = factory.Sequence(lambda number: f"service-{number}")
+    created_at = NOW
+    updated_at = NOW
+
+
+class VersionFactory(DjangoModelFactory[Version]):
+    """An empty draft, number 1 if not said otherwise."""
+
+    class Meta:
+        model = Version
+
+    service = factory.SubFactory(ServiceFactory)
+    number = 1
+    author = "Sam"
+    created_at = NOW
+    updated_at = NOW
+
+    class Params:
+        live = factory.Trait(active=True, locked=True)
+
+
+class _PartFactory(DjangoModelFactory[PartT]):
+    class Meta:
+        abstract = True
+
+    version = factory.SubFactory(VersionFactory)
+    created_at = NOW
+    updated_at = NOW
+
+
+class DomainFactory(_PartFactory[Domain]):
+    """A host name."""
+
+    class Meta:
+        model = Domain
+
+    name = factory.Sequence(lambda number: f"www{number}.example.com")
+
+
+class BackendFactory(_PartFactory[Backend]):
+    """An origin with TLS, all else at Fastly's defaults."""
+
+    class Meta:
+        model = Backend
+
+    name = factory.Sequence(lambda number: f"origin-{number}")
+    address = "origin.example.com"
+    port = 443
+    use_ssl = True
+
+
+class HeaderFactory(_PartFactory[Header]):
+    """A rule that sets a request header."""
+
+    class Meta:
+        model = Header
+
+    name = factory.Sequence(lambda number: f"header-{number}")
+    action = Header.Action.SET
+    type = Header.Type.REQUEST
+    dst = "http.X-Tenant"
+    src = '"acme"'
+
+
+class SnippetFactory(_PartFactory[Snippet]):
+    """A recv snippet that hands WebSockets off."""
+
+    class Meta:
+        model = Snippet
+
+    name = factory.Sequence(lambda number: f"snippet-{number}")
+    type = "recv"
+    content = "if (req.http.Upgrade) { return(upgrade); }"
+
+
+class VclFactory(_PartFactory[Vcl]):
+    """A VCL file that does nothing."""
+
+    class Meta:
+        model = Vcl
+
+    name = factory.Sequence(lambda number: f"file-{number}")
+    content = "sub vcl_recv { }"
+
+
+class LogEndpointFactory(_PartFactory[LogEndpoint]):
+    """An https log endpoint."""
+
+    class Meta:
+        model = LogEndpoint
+
+    name = factory.Sequence(lambda number: f"log-{number}")
+    kind = "https"
+    address = "https://logs.example.com/in"
+
+
+def live_version(service: Service, *domains: str, number: int = 1) -> Version:
+    """Make the service's active version, with these domains and one origin."""
+    version = VersionFactory.create(service=service, number=number, live=True)
+    for name in domains:
+        DomainFactory.create(version=version, name=name)
+    BackendFactory.create(version=version, name="origin")
+    return version

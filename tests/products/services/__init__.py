@@ -1,0 +1,1 @@
+"""Tests of services, versions and what they hold."""
