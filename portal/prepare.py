@@ -1,0 +1,53 @@
+"""What must be so before the portal's programs start."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.conf import settings
+from django.core.management import call_command
+
+from accounts.models import Account
+
+
+class AlreadyRunningError(Exception):
+    """Another supervisor works on the same data folder."""
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Hold the data folder for this process; raise AlreadyRunningError when another one does."""
+    with (folder / "run.lock").open("w", encoding="ascii") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise AlreadyRunningError(
+                f"Tollgate already runs on {folder}. Stop it, or choose another folder with DATA_DIR."
+            ) from error
+        yield
+
+
+def make_private(secrets: Path) -> None:
+    """Take all rights to the secrets from everybody but their owner."""
+    secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
+    secrets.chmod(0o700)
+    for path in secrets.iterdir():
+        path.chmod(0o600)
+
+
+def prepare() -> None:
+    """Bring the database up to date, with the catalogue, and with the demo if it is empty.
+
+    Does nothing that is done already. In production no demo is made, and the static files are
+    collected under their hashed names.
+    """
+    make_private(settings.DATA_DIR / "secrets")
+    call_command("migrate", interactive=False, verbosity=0)
+    call_command("createcachetable", verbosity=0)
+    call_command("loadcatalogue", verbosity=0)
+    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+    if settings.PRODUCTION:
+        call_command("collectstatic", interactive=False, verbosity=0)
+    elif not Account.objects.exists():
+        call_command("demo")

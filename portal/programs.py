@@ -1,0 +1,79 @@
+"""The programs that make up the portal, and how each is started."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from django.conf import settings
+
+from portal.ports import LOOPBACK
+from portal.supervise import Address, Program
+
+WEB_WORKERS = 2  # measured best on two cores
+TASK_PROCESSES = 1  # a sweep takes milliseconds; beat is a process beside it
+
+
+def all_programs() -> list[Program]:
+    """Return what `manage.py run` keeps running; the web first, since people wait for it."""
+    demo = [echo_origin()] if (settings.DATA_DIR / "demo.json").exists() else []
+    return [web(), edge(), *demo, worker()]
+
+
+def web() -> Program:
+    """Return the web server."""
+    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws"]
+    command += [
+        "--host",
+        LOOPBACK,
+        "--port",
+        str(settings.PORT),
+        "--workers",
+        str(WEB_WORKERS),
+    ]
+    command += ["--respawn-failed-workers", "--respawn-interval", "0.5"]
+    command += ["--workers-kill-timeout", "5", "--log-level", "warning"]
+    line = f"Portal  {settings.PORTAL_URL}"
+    return Program(
+        "web",
+        [*command, "portal.wsgi:application"],
+        Address(LOOPBACK, settings.PORT, line),
+    )
+
+
+def worker() -> Program:
+    """Return the worker of the timetable's sweeps, with the clock that sends them."""
+    command = [
+        sys.executable,
+        "-m",
+        "celery",
+        "--quiet",
+        "--app",
+        "portal.celery",
+        "worker",
+    ]
+    command += ["--beat", "--concurrency", str(TASK_PROCESSES), "--loglevel", "WARNING"]
+    command += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    return Program("worker", command)
+
+
+def edge() -> Program:
+    """Return the edge."""
+    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "edge"]
+    line = f"Edge    {settings.EDGE_URL}"
+    return Program("edge", command, Address(LOOPBACK, settings.EDGE_PORT, line))
+
+
+def echo_origin() -> Program:
+    """Return the origin of the demo's service `echo`."""
+    port = settings.ECHO_PORT
+    command = [sys.executable, "-m", "portal.echo_origin", "--port", str(port)]
+    through = f"http://echo.localhost:{settings.EDGE_PORT}/"
+    line = f"Echo    http://{LOOPBACK}:{port}  (through the edge: {through})"
+    return Program("echo", command, Address(LOOPBACK, port, line))
+
+
+def environment(base: Path, inherited: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of all programs: the inherited one, with our code importable."""
+    path = [str(base), inherited.get("PYTHONPATH", "")]
+    return {**inherited, "PYTHONPATH": os.pathsep.join(filter(None, path))}
