@@ -19,6 +19,24 @@ SIZES = ("bytes", "kB", "MB", "GB", "TB", "PB")
 SIZE_STEP = 1000  # decimal, as bandwidth is sold
 MINUTE, HOUR, DAY, WEEK = 60, 3600, 86_400, 7 * 86_400
 MILLION = 1_000_000
+# Order matters: most browsers also claim to be those further down.
+BROWSERS = (
+    ("Edg/", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+    ("curl/", "curl"),
+)
+SYSTEMS = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+)
 JUST_NOW = 10  # seconds that read as now
 DAYS_TOLD = 31  # from then on a date says more than a number of days
 
@@ -93,6 +111,17 @@ def plain_day(value: date | datetime | None) -> str:
         return UNKNOWN
     day = value.astimezone(UTC) if isinstance(value, datetime) else value
     return f"{day.day} {day:%b %Y}"
+
+
+@register.filter
+def browser(user_agent: str | None) -> str:
+    """Return the browser and system that a User-Agent names, as people say it: Firefox on Linux."""
+    text = user_agent or ""
+    name = next((words for mark, words in BROWSERS if mark in text), "")
+    system = next((words for mark, words in SYSTEMS if mark in text), "")
+    if not name:
+        return text[:60] or UNKNOWN
+    return f"{name} on {system}" if system else name
 
 
 def exact(at: datetime) -> str:

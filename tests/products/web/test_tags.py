@@ -110,6 +110,30 @@ def test_names_are_listed_as_in_a_sentence(names, words):
     assert tags.listing(names) == words
 
 
+@pytest.mark.parametrize(
+    ("agent", "words"),
+    [
+        (
+            "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+            "Firefox on Linux",
+        ),
+        (
+            "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0",
+            "Edge on Windows",
+        ),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18 like Mac OS X) Version/18 Safari/604.1",
+            "Safari on iPhone",
+        ),
+        ("curl/8.5.0", "curl"),
+        ("go-fastly/9.0", "go-fastly/9.0"),
+        ("", "unknown"),
+    ],
+)
+def test_a_browser_is_named_as_people_say_it(agent, words):
+    assert tags.browser(agent) == words
+
+
 def test_a_list_may_offer_a_choice():
     assert tags.listing(["Ada", "Grace"], "or") == "Ada or Grace"
 
