@@ -105,6 +105,15 @@ def personal_data_of(event: AuditEvent) -> Mapping[str, str]:
     return dict(held.order_by("kind").values_list("kind", "value"))
 
 
+def fault_in(event: AuditEvent) -> str:
+    """Say what is wrong with a row in itself, its neighbours apart; "" where it is as written."""
+    try:
+        attest(Row(*(getattr(event, column) for column in Row._fields)))
+    except BrokenChainError as fault:
+        return fault.reason
+    return ""
+
+
 def accounts_with_trail() -> list[str]:
     """Return every account that has a chain, sorted; `platform` is one of them."""
     with_events = (

@@ -40,15 +40,13 @@ class Event(StrEnum):
         member.fastly_type = fastly_type
         return member
 
+    # One event a line, as in a table.
+    # fmt: off
     # The account and its people
     ACCOUNT_CREATED = "account.created", "created the account", "customer.create"
     ACCOUNT_RENAMED = "account.renamed", "renamed the account", "customer.update"
     ACCOUNT_SUSPENDED = "account.suspended", "suspended the account", "customer.update"
-    ACCOUNT_RESUMED = (
-        "account.resumed",
-        "lifted the suspension of the account",
-        "customer.update",
-    )
+    ACCOUNT_RESUMED = "account.resumed", "lifted the suspension of the account", "customer.update"
     ACCOUNT_READ = "account.read", "looked into the account"
     USER_CREATED = "user.created", "created a user", "user.create"
     USER_UPDATED = "user.updated", "changed a user's details", "user.update"
@@ -56,37 +54,13 @@ class Event(StrEnum):
     MEMBER_INVITED = "member.invited", "invited a member", "invitation.sent"
     MEMBER_JOINED = "member.joined", "joined the account", "invitation.accept"
     INVITATION_REVOKED = "invitation.revoked", "withdrew an invitation"
-    MEMBER_ROLE_CHANGED = (
-        "member.role_changed",
-        "changed a member's role",
-        "user.update",
-    )
+    MEMBER_ROLE_CHANGED = "member.role_changed", "changed a member's role", "user.update"
     MEMBER_REMOVED = "member.removed", "removed a member", "user.destroy"
-    MEMBER_ACCESS_LIMITED = (
-        "member.access_limited",
-        "limited a member to chosen services",
-        "user.update",
-    )
-    MEMBER_ACCESS_UNLIMITED = (
-        "member.access_unlimited",
-        "opened all services to a member",
-        "user.update",
-    )
-    SERVICE_ACCESS_GRANTED = (
-        "service_access.granted",
-        "gave a member access to a service",
-        "service_authorization.create",
-    )
-    SERVICE_ACCESS_CHANGED = (
-        "service_access.changed",
-        "changed a member's access to a service",
-        "service_authorization.update",
-    )
-    SERVICE_ACCESS_REVOKED = (
-        "service_access.revoked",
-        "took a member's access to a service",
-        "service_authorization.delete",
-    )
+    MEMBER_ACCESS_LIMITED = "member.access_limited", "limited a member to chosen services", "user.update"
+    MEMBER_ACCESS_UNLIMITED = "member.access_unlimited", "opened all services to a member", "user.update"
+    SERVICE_ACCESS_GRANTED = "service_access.granted", "gave a member access to a service", "service_authorization.create"
+    SERVICE_ACCESS_CHANGED = "service_access.changed", "changed a member's access to a service", "service_authorization.update"
+    SERVICE_ACCESS_REVOKED = "service_access.revoked", "took a member's access to a service", "service_authorization.delete"
 
     # Signing in
     TOKEN_ISSUED = "token.issued", "issued an API token", "token.create"
@@ -95,64 +69,24 @@ class Event(StrEnum):
     USER_LOGIN_FAILED = "user.login_failed", "failed to sign in", "user.login_failure"
     USER_LOGGED_OUT = "user.logged_out", "signed out", "user.logout"
     USER_REAUTHENTICATED = "user.reauthenticated", "confirmed who they are"
-    USER_REAUTHENTICATION_FAILED = (
-        "user.reauthentication_failed",
-        "failed to confirm who they are",
-        "user.login_failure",
-    )
-    SECOND_FACTOR_ENABLED = (
-        "second_factor.enabled",
-        "enrolled a second factor",
-        "two_factor_auth.enable",
-    )
-    SECOND_FACTOR_DISABLED = (
-        "second_factor.disabled",
-        "removed a second factor",
-        "two_factor_auth.disable",
-    )
-    PASSWORD_CHANGED = (
-        "password.changed",
-        "changed their password",
-        "user.password_update",
-    )
-    PASSWORD_RESET = (
-        "password.reset",
-        "set a new password by e-mail",
-        "user.password_update",
-    )
+    USER_REAUTHENTICATION_FAILED = "user.reauthentication_failed", "failed to confirm who they are", "user.login_failure"
+    SECOND_FACTOR_ENABLED = "second_factor.enabled", "enrolled a second factor", "two_factor_auth.enable"
+    SECOND_FACTOR_DISABLED = "second_factor.disabled", "removed a second factor", "two_factor_auth.disable"
+    PASSWORD_CHANGED = "password.changed", "changed their password", "user.password_update"
+    PASSWORD_RESET = "password.reset", "set a new password by e-mail", "user.password_update"
     EMAIL_CHANGED = "email.changed", "changed their e-mail address", "user.update"
 
     # Products of an account, and what they do to the bill (R5)
     PRODUCT_ENABLED = "product.enabled", "enabled a product", "customer_feature.create"
-    PRODUCT_DISABLED = (
-        "product.disabled",
-        "disabled a product",
-        "customer_feature.delete",
-    )
+    PRODUCT_DISABLED = "product.disabled", "disabled a product", "customer_feature.delete"
     PRODUCT_REQUESTED = "product.requested", "asked for a product"
-    BILL_CHANGED = (
-        "bill.changed",
-        "changed what the account is billed for",
-        "customer.pricing",
-    )
-    SERVICE_PRODUCT_ENABLED = (
-        "service_product.enabled",
-        "switched a product on for a service",
-        "service.update",
-    )
-    SERVICE_PRODUCT_DISABLED = (
-        "service_product.disabled",
-        "switched a product off for a service",
-        "service.update",
-    )
+    BILL_CHANGED = "bill.changed", "changed what the account is billed for", "customer.pricing"
+    SERVICE_PRODUCT_ENABLED = "service_product.enabled", "switched a product on for a service", "service.update"
+    SERVICE_PRODUCT_DISABLED = "service_product.disabled", "switched a product off for a service", "service.update"
     TRIAL_STARTED = "trial.started", "started a trial", "customer_feature.create"
     TRIAL_EXTENDED = "trial.extended", "extended a trial"
     TRIAL_ENDED = "trial.ended", "ended a trial", "customer_feature.delete"
-    TRIAL_CONVERTED = (
-        "trial.converted",
-        "turned a trial into a purchase",
-        "customer.pricing",
-    )
+    TRIAL_CONVERTED = "trial.converted", "turned a trial into a purchase", "customer.pricing"
     PACKAGE_ASSIGNED = "package.assigned", "assigned a package", "customer.pricing"
     PACKAGE_REMOVED = "package.removed", "removed a package", "customer.pricing"
     APPROVAL_REQUESTED = "approval.requested", "asked for approval"
@@ -168,11 +102,7 @@ class Event(StrEnum):
     VERSION_UPDATED = "version.updated", "changed a version", "version.update"
     VERSION_LOCKED = "version.locked", "locked a version", "version.lock"
     VERSION_ACTIVATED = "version.activated", "deployed a version", "version.activate"
-    VERSION_DEACTIVATED = (
-        "version.deactivated",
-        "took a version out of service",
-        "version.deactivate",
-    )
+    VERSION_DEACTIVATED = "version.deactivated", "took a version out of service", "version.deactivate"
     DEPLOYMENT_REFUSED = "deployment.refused", "was refused a deployment"
     DOMAIN_CREATED = "domain.created", "added a domain", "domain.create"
     DOMAIN_UPDATED = "domain.updated", "changed a domain", "domain.update"
@@ -186,41 +116,13 @@ class Event(StrEnum):
     CONDITION_CREATED = "condition.created", "added a condition", "vcl.update"
     CONDITION_UPDATED = "condition.updated", "changed a condition", "vcl.update"
     CONDITION_DELETED = "condition.deleted", "removed a condition", "vcl.update"
-    HEALTHCHECK_CREATED = (
-        "healthcheck.created",
-        "added a health check",
-        "healthcheck.create",
-    )
-    HEALTHCHECK_UPDATED = (
-        "healthcheck.updated",
-        "changed a health check",
-        "healthcheck.update",
-    )
-    HEALTHCHECK_DELETED = (
-        "healthcheck.deleted",
-        "removed a health check",
-        "healthcheck.delete",
-    )
-    REQUEST_SETTING_CREATED = (
-        "request_setting.created",
-        "added request settings",
-        "request_settings.create",
-    )
-    REQUEST_SETTING_UPDATED = (
-        "request_setting.updated",
-        "changed request settings",
-        "request_settings.update",
-    )
-    REQUEST_SETTING_DELETED = (
-        "request_setting.deleted",
-        "removed request settings",
-        "request_settings.delete",
-    )
-    SETTINGS_UPDATED = (
-        "settings.updated",
-        "changed a version's settings",
-        "version.update",
-    )
+    HEALTHCHECK_CREATED = "healthcheck.created", "added a health check", "healthcheck.create"
+    HEALTHCHECK_UPDATED = "healthcheck.updated", "changed a health check", "healthcheck.update"
+    HEALTHCHECK_DELETED = "healthcheck.deleted", "removed a health check", "healthcheck.delete"
+    REQUEST_SETTING_CREATED = "request_setting.created", "added request settings", "request_settings.create"
+    REQUEST_SETTING_UPDATED = "request_setting.updated", "changed request settings", "request_settings.update"
+    REQUEST_SETTING_DELETED = "request_setting.deleted", "removed request settings", "request_settings.delete"
+    SETTINGS_UPDATED = "settings.updated", "changed a version's settings", "version.update"
     SNIPPET_CREATED = "snippet.created", "added a snippet", "vcl.update"
     SNIPPET_UPDATED = "snippet.updated", "changed a snippet", "vcl.update"
     SNIPPET_DELETED = "snippet.deleted", "removed a snippet", "vcl.update"
@@ -242,19 +144,10 @@ class Event(StrEnum):
     # The edge and what it counts
     EDGE_CREDENTIAL_ISSUED = "edge_credential.issued", "issued a credential to an edge"
     EDGE_CREDENTIAL_REVOKED = "edge_credential.revoked", "revoked an edge's credential"
-    CONNECTION_LIMIT_BLOCKED = (
-        "connection_limit.blocked",
-        "turned connections away at the limit",
-    )
-    USAGE_CONFLICT_FOUND = (
-        "usage.conflict_found",
-        "found usage reports that contradict each other",
-    )
+    CONNECTION_LIMIT_BLOCKED = "connection_limit.blocked", "turned connections away at the limit"
+    USAGE_CONFLICT_FOUND = "usage.conflict_found", "found usage reports that contradict each other"
     USAGE_CONFLICT_RESOLVED = "usage.conflict_resolved", "resolved a usage conflict"
-    USAGE_RECEIVED_LATE = (
-        "usage.received_late",
-        "received usage after its month was closed",
-    )
+    USAGE_RECEIVED_LATE = "usage.received_late", "received usage after its month was closed"
 
     # Money
     BUDGET_CHANGED = "budget.changed", "changed a budget"
@@ -266,36 +159,20 @@ class Event(StrEnum):
     CREDIT_NOTE_ISSUED = "credit_note.issued", "issued a credit note"
     CREDIT_GRANTED = "credit.granted", "granted a credit"
     CREDIT_USED = "credit.used", "used a credit"
-    BILLING_ZONE_CHANGED = (
-        "billing_zone.changed",
-        "changed the billing zone",
-        "billing.contact_update",
-    )
-    BILLING_CURRENCY_CHANGED = (
-        "billing_currency.changed",
-        "changed the billing currency",
-        "customer.pricing",
-    )
+    BILLING_ZONE_CHANGED = "billing_zone.changed", "changed the billing zone", "billing.contact_update"
+    BILLING_CURRENCY_CHANGED = "billing_currency.changed", "changed the billing currency", "customer.pricing"
 
     # The trail itself, and the platform
     AUDIT_READ = "audit.read", "read the account's trail as staff"
     AUDIT_EXPORTED = "audit.exported", "exported the trail"
     AUDIT_PROOF_REQUESTED = "audit.proof_requested", "asked for a proof of an event"
-    AUDIT_CHECKPOINT_SIGNED = (
-        "audit.checkpoint_signed",
-        "signed a checkpoint of the trail",
-    )
-    AUDIT_WRITER_PAUSED = (
-        "audit.writer_paused",
-        "left a gap in which nothing was recorded",
-    )
+    AUDIT_CHECKPOINT_SIGNED = "audit.checkpoint_signed", "signed a checkpoint of the trail"
+    AUDIT_WRITER_PAUSED = "audit.writer_paused", "left a gap in which nothing was recorded"
     KEY_ROTATED = "key.rotated", "replaced a signing key"
-    DB_DIRECT_CHANGE = (
-        "db.direct_change",
-        "changed the database outside the application",
-    )
+    DB_DIRECT_CHANGE = "db.direct_change", "changed the database outside the application"
     COMMAND_RUN = "command.run", "ran a management command"
     DEMO_LOADED = "demo.loaded", "loaded the demo"
+    # fmt: on
 
 
 # Keyed by the name, so that a row's column finds its word too (a member equals its name).

@@ -1,0 +1,171 @@
+"""The trail for the platform's admins: every account's events to read and search, nothing to change."""
+
+from datetime import UTC
+from functools import reduce
+from operator import or_
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+
+from accounts.audit.listing import TrailChangeList, TrailFilter
+from accounts.audit.models import AuditEvent, ChainHead
+from accounts.audit.queries import fault_in, personal_data_of, verify
+
+# Verified on sight: about half a second. A longer chain is verified when asked for.
+VERIFIED_ON_SIGHT = 20_000
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    """Staff read; nobody adds, changes or deletes, not even a Django superuser."""
+
+    actions = None
+    show_facets = admin.ShowFacets.NEVER
+
+    def has_view_permission(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> bool:
+        """Let the platform's staff read (R23)."""
+        return request.user.is_active and request.user.is_staff
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Show the section to whoever may read it."""
+        return self.has_view_permission(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Let nobody add."""
+        return False
+
+    def has_change_permission(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> bool:
+        """Let nobody change."""
+        return False
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> bool:
+        """Let nobody delete."""
+        return False
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(ReadOnlyAdmin):
+    """All accounts' events."""
+
+    list_display = (
+        "at_second", "account_id", "sequence", "who", "did", "target", "product", "outcome",
+        "interface", "as_written",
+    )  # fmt: skip
+    list_display_links = ("at_second",)
+    list_filter = (TrailFilter,)
+    list_per_page = 50
+    sortable_by = ()
+    fields = ()
+    search_fields = (
+        "account_id", "actor_id", "actor_label", "target_id", "target_label", "service_id",
+        "request_id",
+    )  # fmt: skip
+    search_help_text = "An id, a name or a request id, in full and as written."
+
+    @admin.display(description="when (UTC)")
+    def at_second(self, event: AuditEvent) -> str:
+        """Say when, to the second."""
+        return event.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+    @admin.display(description="who")
+    def who(self, event: AuditEvent) -> str:
+        """Name the actor and its kind."""
+        return f"{event.actor_label or event.actor_id} ({event.actor_type})"
+
+    @admin.display(description="did")
+    def did(self, event: AuditEvent) -> str:
+        """Say what happened, in words."""
+        return event.description
+
+    @admin.display(description="to what")
+    def target(self, event: AuditEvent) -> str:
+        """Name the target and its kind."""
+        return f"{event.target_type} {event.target_label or event.target_id}"
+
+    @admin.display(description="chain")
+    def as_written(self, event: AuditEvent) -> str:
+        """Say whether the row is what was written."""
+        return "ALTERED" if fault_in(event) else "as written"
+
+    def get_changelist(
+        self, request: HttpRequest, **kwargs: object
+    ) -> type[ChangeList]:
+        """Use the list that does not count."""
+        return TrailChangeList
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[AuditEvent], search_term: str
+    ) -> tuple[QuerySet[AuditEvent], bool]:
+        """Find the term as it stands in any searched column: an index answers each."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        return queryset.filter(
+            reduce(or_, (Q(**{column: term}) for column in self.search_fields))
+        ), False
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, object] | None = None,
+    ) -> HttpResponse:
+        """Show one event whole: before and after, where it came from, its place in the chain."""
+        event = self.get_object(request, object_id)
+        facts = {} if event is None else _facts(event)
+        return super().change_view(
+            request, object_id, form_url, (extra_context or {}) | facts
+        )
+
+
+@admin.register(ChainHead)
+class ChainHeadAdmin(ReadOnlyAdmin):
+    """Every chain, and whether it is sound."""
+
+    list_display = ("account_id", "sequence", "at", "event_hash")
+    ordering = ("account_id",)
+    fields = ()
+    search_fields = ("account_id",)
+    search_help_text = "The beginning of an account's id."
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[ChainHead], search_term: str
+    ) -> tuple[QuerySet[ChainHead], bool]:
+        """Find chains by the beginning of the account's id."""
+        return queryset.filter(account_id__startswith=search_term.strip()), False
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, object] | None = None,
+    ) -> HttpResponse:
+        """Show a chain's head, and verify the chain where it is short or where that is asked for."""
+        head = self.get_object(request, object_id)
+        wanted = head is not None and (
+            head.sequence <= VERIFIED_ON_SIGHT or "verify" in request.GET
+        )
+        facts = {
+            "verdict": verify(head.account_id) if head is not None and wanted else None
+        }
+        return super().change_view(
+            request, object_id, form_url, (extra_context or {}) | facts
+        )
+
+
+def _facts(event: AuditEvent) -> dict[str, object]:
+    return {
+        "body": event.body,
+        "changes": event.changes,
+        "personal": personal_data_of(event),
+        "fault": fault_in(event),
+    }

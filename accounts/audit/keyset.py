@@ -1,0 +1,78 @@
+"""Pages through all accounts' events, newest first, by (at, id): no counting, no offset."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Q, QuerySet
+
+from accounts.audit.body import timestamp
+from accounts.audit.models import AuditEvent
+
+
+class BadPlaceError(ValueError):
+    """The text names no place in the list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in the list: that of one event."""
+
+    at: datetime
+    id: int
+
+    @classmethod
+    def of(cls, event: AuditEvent) -> "Place":
+        """Return the place of an event."""
+        return cls(event.at, event.pk)
+
+    @classmethod
+    def parse(cls, text: str) -> "Place":
+        """Read a place as `str` writes it; raises BadPlaceError."""
+        at, _, number = text.partition("_")
+        try:
+            place = cls(datetime.fromisoformat(at), int(number))
+        except ValueError as error:
+            raise BadPlaceError("no place in the list") from error
+        if place.at.tzinfo is None or not 0 <= place.id < 2**63:
+            raise BadPlaceError("no place in the list")
+        return place
+
+    def __str__(self) -> str:
+        """Write the place for an address."""
+        return f"{timestamp(self.at)}_{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A page of events, newest first, and where the next ones lie; None where there are no more."""
+
+    events: tuple[AuditEvent, ...]
+    older: Place | None
+    newer: Place | None
+
+
+def window(
+    events: QuerySet[AuditEvent],
+    *,
+    older: Place | None = None,
+    newer: Place | None = None,
+    size: int = 50,
+) -> Window:
+    """Return the newest page, or the one just `older` or just `newer` than a place."""
+    if newer is not None:
+        following = Q(at__gte=newer.at) & (Q(at__gt=newer.at) | Q(id__gt=newer.id))
+        found = list(events.filter(following).order_by("at", "id")[: size + 1])
+        shown = found[:size][::-1]
+        has_newer, has_older = len(found) > size, True
+    else:
+        if older is not None:
+            preceding = Q(at__lte=older.at) & (Q(at__lt=older.at) | Q(id__lt=older.id))
+            events = events.filter(preceding)
+        found = list(events.order_by("-at", "-id")[: size + 1])
+        shown = found[:size]
+        has_newer, has_older = older is not None, len(found) > size
+    return Window(
+        events=tuple(shown),
+        older=Place.of(shown[-1]) if shown and has_older else None,
+        newer=Place.of(shown[0]) if shown and has_newer else None,
+    )

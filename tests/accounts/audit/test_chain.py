@@ -1,0 +1,173 @@
+"""Canonical text, hashes and proofs, to the last digit of the worked example."""
+
+import json
+from collections import OrderedDict
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from accounts.audit.chain import (
+    GENESIS,
+    canonical,
+    event_hash,
+    inclusion_proof,
+    is_included,
+    merkle_root,
+)
+
+VECTORS = Path(__file__).parent / "vectors"
+LINES = (VECTORS / "audit.jsonl").read_text().splitlines()
+EXPECTED = dict(
+    line.rsplit("  ", 1) if "  " in line else line.split(": ")
+    for line in (VECTORS / "audit-expected.txt").read_text().splitlines()
+    if not line.startswith("bytes")
+)
+
+
+def chained(texts):
+    hashes = [GENESIS]
+    for text in texts:
+        hashes.append(event_hash(hashes[-1], text))
+    return hashes[1:]
+
+
+@pytest.mark.parametrize("line", LINES, ids=["first", "second", "third"])
+def test_the_worked_examples_come_out_as_they_went_in(line):
+    assert canonical(json.loads(line)) == line
+
+
+def test_the_worked_examples_have_the_expected_lengths():
+    first_line = (VECTORS / "audit-expected.txt").read_text().splitlines()[0]
+
+    assert first_line == "bytes " + " / ".join(
+        str(len(line.encode())) for line in LINES
+    )
+
+
+def test_the_worked_examples_have_the_expected_hashes():
+    assert chained(LINES) == [
+        EXPECTED["hash 1"],
+        EXPECTED["hash 2"],
+        EXPECTED["hash 3"],
+    ]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_the_worked_examples_have_the_expected_roots(size):
+    assert merkle_root(chained(LINES)[:size]) == EXPECTED[f"root {size}"]
+
+
+def test_the_worked_example_has_the_expected_inclusion_proof():
+    hashes = chained(LINES)
+
+    proof = inclusion_proof(hashes, 0)
+
+    assert proof == EXPECTED["inclusion of seq 1 in size 3"].split(", ")
+    assert is_included(hashes[0], 0, size=3, proof=proof, root=EXPECTED["root 3"])
+
+
+@pytest.mark.parametrize(
+    "value, reason",
+    [
+        pytest.param(1.0, "float", id="a float"),
+        pytest.param(float("nan"), "float", id="not a number"),
+        pytest.param("\ud800", "lone surrogate", id="a lone surrogate"),
+        pytest.param({"\ud83d": 1}, "key in ASCII", id="a surrogate as a key"),
+        pytest.param({"ключ": 1}, "key in ASCII", id="a key outside ASCII"),
+        pytest.param({1: "one"}, "key in ASCII", id="a key that is a number"),
+        pytest.param({None: 1}, "key in ASCII", id="a key that is nothing"),
+        pytest.param((1, 2), "tuple", id="a tuple"),
+        pytest.param({1, 2}, "set", id="a set"),
+        pytest.param(b"bytes", "bytes", id="bytes"),
+        pytest.param(
+            OrderedDict(a=1), "OrderedDict", id="a dictionary of another kind"
+        ),
+        pytest.param(
+            2**53, "too large", id="a whole number beyond what all readers hold"
+        ),
+        pytest.param(-(2**53), "too large", id="one below it"),
+        pytest.param(object(), "object", id="an object"),
+    ],
+)
+def test_what_has_no_one_form_is_refused(value, reason):
+    with pytest.raises(ValueError, match=reason):
+        canonical({"deep": [{"in": value}]})
+
+
+def test_a_body_that_contains_itself_is_refused():
+    body = {}
+    body["self"] = body
+
+    with pytest.raises(ValueError, match="nested deeper"):
+        canonical(body)
+
+
+def test_canonical_text_sorts_keys_and_keeps_text_as_it_is():
+    body = {"b": [True, None, -7], "a": 'naïve ☕ "\n\x7f\x1f', "B": {}}
+
+    assert (
+        canonical(body)
+        == '{"B":{},"a":"naïve ☕ \\"\\n\x7f\\u001f","b":[true,null,-7]}'
+    )
+
+
+PLAIN = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.text(st.characters(max_codepoint=127), max_size=5), inner, max_size=3
+        )
+    ),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(st.text(st.characters(max_codepoint=127)), PLAIN, max_size=4))
+def test_canonical_text_reads_back_and_writes_again_the_same(body):
+    text = canonical(body)
+
+    assert json.loads(text) == body
+    assert canonical(json.loads(text)) == text
+
+
+HASHES = [event_hash(GENESIS, str(number)) for number in range(40)]
+
+
+@given(
+    st.integers(1, 40).flatmap(
+        lambda size: st.tuples(st.just(size), st.integers(0, size - 1))
+    )
+)
+def test_every_event_of_a_tree_is_proved_and_no_other_is(size_and_index):
+    size, index = size_and_index
+    hashes = HASHES[:size]
+    root = merkle_root(hashes)
+
+    proof = inclusion_proof(hashes, index)
+
+    assert is_included(hashes[index], index, size=size, proof=proof, root=root)
+    assert not is_included(
+        event_hash("0", "other"), index, size=size, proof=proof, root=root
+    )
+    assert not is_included(
+        hashes[index], index, size=size, proof=[*proof, GENESIS], root=root
+    )
+    assert not is_included(hashes[index], size, size=size, proof=proof, root=root)
+
+
+def test_the_tree_of_nothing_is_the_hash_of_nothing():
+    assert (
+        merkle_root([])
+        == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    )
+
+
+def test_an_event_beyond_the_tree_has_no_proof():
+    with pytest.raises(ValueError, match="no event 3 among 3"):
+        inclusion_proof(HASHES[:3], 3)

@@ -1,0 +1,47 @@
+"""Entries and sources for the trail's tests, and the appending of them."""
+
+from datetime import UTC, datetime
+
+from django.db import transaction
+
+from accounts.audit.record import Entry, Source, append
+from accounts.audit.vocabulary import Event
+
+NOON = datetime(2026, 3, 1, 12, 0, 0, 250, tzinfo=UTC)
+SAM = Source(
+    actor_type="user",
+    actor_id="user-sam",
+    actor_label="Sam",
+    interface="web",
+    request_id="request-one",
+    auth_method="password",
+    reauth_at=datetime(2026, 3, 1, 11, 58, tzinfo=UTC),
+    ip="192.0.2.7",
+    email="sam@acme.example",
+    user_agent="Firefox",
+)
+ENABLED = Entry(
+    event=Event.PRODUCT_ENABLED,
+    target_type="product",
+    target_id="websockets",
+    target_label="WebSockets",
+    product="websockets",
+    before={"state": "disabled", "plan": "standard"},
+    after={"state": "enabled", "plan": "standard"},
+    reason="launch",
+    agreed_text_hash="f" * 64,
+)
+BILLED = Entry(
+    event=Event.BILL_CHANGED,
+    target_type="account",
+    target_id="acme",
+    target_label="Acme",
+    product="websockets",
+    after={"price": {"amount": "0.60", "currency": "USD"}},
+)
+
+
+def write(account_id="acme", *entries, source=SAM, at=NOON):
+    """Append entries (one that enables a product, where none are given) in a transaction."""
+    with transaction.atomic():
+        return append(account_id, entries or (ENABLED,), source=source, at=at)
