@@ -4,13 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.portal.waiting import DEADLINE_SECONDS, until
+
 ROOT = Path(__file__).resolve().parents[2]
-DEADLINE_SECONDS = 30.0
 
 SUPERVISOR = """
 import os, sys
@@ -40,16 +40,6 @@ import signal, socket, sys
 server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
 signal.pause()
 """
-
-
-def until(condition, what):
-    """Poll until the condition gives something; fail after a generous deadline."""
-    ends_at = time.monotonic() + DEADLINE_SECONDS
-    while time.monotonic() < ends_at:
-        if found := condition():
-            return found
-        time.sleep(0.01)
-    pytest.fail(f"not within {DEADLINE_SECONDS:g} s: {what}")
 
 
 def is_alive(process_id):

@@ -1,0 +1,82 @@
+/* The echo page: opens a WebSocket to where the page came from. */
+"use strict";
+
+const HEADERS = "headers"; // the one word that the server answers instead of echoing it
+const find = (id) => document.getElementById(id);
+const address = `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/`;
+let socket;
+let asked = 0; // answers to HEADERS that are still to come
+let sentAt = []; // when each line went out that has not come back yet
+
+function show(word, kind, reason) {
+  find("state").textContent = word;
+  find("state").className = `state ${kind}`;
+  find("reason").textContent = reason || "";
+  find("reason").hidden = !reason;
+  find("again").hidden = kind !== "off";
+}
+
+function connect() {
+  let opened = false;
+  show("Connecting", "wait");
+  asked = 0;
+  sentAt = [];
+  socket = new WebSocket(address);
+  socket.addEventListener("open", () => {
+    opened = true;
+    show("Open", "on");
+  });
+  socket.addEventListener("message", (event) => (asked ? showHeaders(event.data) : showEcho(event.data)));
+  socket.addEventListener("close", (event) => {
+    const refused =
+      "The handshake was refused. WebSockets may not be enabled for the account, or not switched on for the service.";
+    const cut = `The connection has ended (code ${event.code}${event.reason ? `: ${event.reason}` : ""}).`;
+    show(opened ? "Closed" : "Not connected", "off", opened ? cut : refused);
+  });
+}
+
+function send(text) {
+  if (socket.readyState !== WebSocket.OPEN) return false;
+  socket.send(text);
+  return true;
+}
+
+function showEcho(text) {
+  const item = document.createElement("li");
+  const line = document.createElement("code");
+  const took = document.createElement("span");
+  line.textContent = text;
+  took.textContent = `${(performance.now() - sentAt.shift()).toFixed(1)} ms`;
+  item.append(line, took);
+  find("echoes").append(item);
+  find("echoes").scrollTop = find("echoes").scrollHeight;
+  find("silence").hidden = true;
+}
+
+function showHeaders(text) {
+  asked -= 1;
+  const rows = JSON.parse(text).headers.map(([name, value]) => {
+    const row = document.createElement("tr");
+    for (const cell of [name, value]) row.insertCell().textContent = cell;
+    return row;
+  });
+  find("headers").replaceChildren(...rows);
+  find("table").hidden = false;
+}
+
+find("address").textContent = address;
+find("again").addEventListener("click", connect);
+find("ask").addEventListener("click", () => {
+  if (send(HEADERS)) asked += 1;
+});
+find("form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const line = find("line");
+  if (line.value === HEADERS) {
+    if (send(HEADERS)) asked += 1;
+  } else if (send(line.value)) {
+    sentAt.push(performance.now());
+  } else return;
+  line.value = "";
+});
+connect();

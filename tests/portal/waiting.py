@@ -1,0 +1,17 @@
+"""Waiting for what another process does."""
+
+import time
+
+import pytest
+
+DEADLINE_SECONDS = 30.0
+
+
+def until(condition, what):
+    """Poll until the condition gives something; fail after a generous deadline."""
+    ends_at = time.monotonic() + DEADLINE_SECONDS
+    while time.monotonic() < ends_at:
+        if found := condition():
+            return found
+        time.sleep(0.01)
+    pytest.fail(f"not within {DEADLINE_SECONDS:g} s: {what}")
