@@ -26,7 +26,12 @@ EDGE_URL = env.text("EDGE_URL", f"http://127.0.0.1:{EDGE_PORT}")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 # Origins on private addresses are refused, by the probe and by the edge, outside these networks.
-PRIVATE_ORIGINS = env.networks("PRIVATE_ORIGINS")
+# The demo's origin is on loopback, so the demo's setting allows that.
+PRIVATE_ORIGINS = env.networks(
+    "PRIVATE_ORIGINS", "127.0.0.0/8,::1/128" if (DATA_DIR / "demo.json").exists() else ""
+)
+# Further authorities that origins may be signed by: for tests and private platforms alone.
+ORIGIN_CA_FILE = env.text("ORIGIN_CA_FILE")
 SALES_EMAIL = env.text("SALES_EMAIL", "sales@tollgate.invalid")
 # How many proxies stand before the portal; with 0, X-Forwarded-For is not believed.
 TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 0, most=10)

@@ -60,7 +60,9 @@ class Plan(models.Model):
         PACKAGE = "package"
         TRIAL = "trial"
 
-    id = models.CharField(primary_key=True, max_length=22, default=new_id, editable=False)
+    id = models.CharField(
+        primary_key=True, max_length=22, default=new_id, editable=False
+    )
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="plans")
     kind = models.CharField(max_length=8, choices=Kind.choices)
     name = models.CharField(max_length=80)
@@ -91,7 +93,9 @@ class PriceVersion(models.Model):
         FRACTION = "fraction"
         BLOCK = "block"
 
-    id = models.CharField(primary_key=True, max_length=22, default=new_id, editable=False)
+    id = models.CharField(
+        primary_key=True, max_length=22, default=new_id, editable=False
+    )
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="prices")
     number = models.PositiveIntegerField()
     currency = models.CharField(max_length=3, default="USD")
@@ -109,7 +113,9 @@ class PriceVersion(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["plan", "number"], name="price_number_is_unique"),
+            models.UniqueConstraint(
+                fields=["plan", "number"], name="price_number_is_unique"
+            ),
             models.UniqueConstraint(
                 fields=["plan"],
                 condition=models.Q(effective_to=None),
@@ -134,7 +140,9 @@ class Tier(models.Model):
         PriceVersion, on_delete=models.PROTECT, related_name="tiers"
     )
     position = models.PositiveSmallIntegerField()
-    up_to = models.BigIntegerField(null=True, blank=True)  # whole units; null for no end
+    up_to = models.BigIntegerField(
+        null=True, blank=True
+    )  # whole units; null for no end
     unit_price_nanos = models.BigIntegerField()  # 10⁻⁹ of the currency
 
     class Meta:
@@ -143,7 +151,8 @@ class Tier(models.Model):
                 fields=["price_version", "position"], name="tier_position_is_unique"
             ),
             models.CheckConstraint(
-                condition=models.Q(unit_price_nanos__gte=0), name="tier_price_is_not_negative"
+                condition=models.Q(unit_price_nanos__gte=0),
+                name="tier_price_is_not_negative",
             ),
         ]
 

@@ -17,13 +17,19 @@ class Deployment(models.Model):
         ACTIVATED = "activated"
         DEACTIVATED = "deactivated"
 
-    id = models.CharField(primary_key=True, max_length=22, default=new_id, editable=False)
-    service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="deployments")
+    id = models.CharField(
+        primary_key=True, max_length=22, default=new_id, editable=False
+    )
+    service = models.ForeignKey(
+        Service, on_delete=models.PROTECT, related_name="deployments"
+    )
     version = models.PositiveIntegerField()
     replaced = models.PositiveIntegerField(null=True, blank=True)
     kind = models.CharField(max_length=12, choices=Kind.choices)
     comment = models.CharField(max_length=500, blank=True)
-    findings = models.JSONField(default=list)  # the warnings that were shown, as sentences
+    findings = models.JSONField(
+        default=list
+    )  # the warnings that were shown, as sentences
     deployed_by = models.CharField(max_length=200)
     deployed_at = models.DateTimeField()
 
@@ -38,7 +44,9 @@ class LiveDomain(models.Model):
     """A host name that an active version answers for; the platform has each name once."""
 
     name = models.CharField(primary_key=True, max_length=255)
-    service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="live_domains")
+    service = models.ForeignKey(
+        Service, on_delete=models.PROTECT, related_name="live_domains"
+    )
 
     def __str__(self) -> str:
         return self.name

@@ -28,9 +28,15 @@ class Enablement(models.Model):
         DRAIN = "drain", "Close open connections at the deadline"
         KEEP = "keep", "Let open connections end by themselves"
 
-    id = models.CharField(primary_key=True, max_length=22, default=new_id, editable=False)
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="enablements")
-    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="enablements")
+    id = models.CharField(
+        primary_key=True, max_length=22, default=new_id, editable=False
+    )
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="enablements"
+    )
+    product = models.ForeignKey(
+        Product, on_delete=models.PROTECT, related_name="enablements"
+    )
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="+")
     price_version = models.ForeignKey(
         PriceVersion, null=True, on_delete=models.PROTECT, related_name="+"
@@ -59,7 +65,8 @@ class Enablement(models.Model):
                 violation_error_message="The product is on for this account already.",
             ),
             models.CheckConstraint(
-                condition=models.Q(ends_at=None) | models.Q(ends_at__gte=models.F("starts_at")),
+                condition=models.Q(ends_at=None)
+                | models.Q(ends_at__gte=models.F("starts_at")),
                 name="enablement_ends_after_it_starts",
             ),
         ]
@@ -72,7 +79,9 @@ class Enablement(models.Model):
 class ServiceProduct(models.Model):
     """A product switched on for one service (R4): at once, for every version, not versioned."""
 
-    service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="products")
+    service = models.ForeignKey(
+        Service, on_delete=models.PROTECT, related_name="products"
+    )
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+")
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField(null=True, blank=True)
@@ -97,7 +106,9 @@ class ServiceProduct(models.Model):
 class ProductRequest(models.Model):
     """Somebody asked for a product (R17): at most once a day for each person and product."""
 
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="requests")
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="requests"
+    )
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+")
     user_id = models.CharField(max_length=22)
     asked_by = models.CharField(max_length=200)

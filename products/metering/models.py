@@ -10,7 +10,9 @@ from accounts.ids import new_id
 class Edge(models.Model):
     """An edge of the platform and its credential: shown once, kept as a keyed hash."""
 
-    id = models.CharField(primary_key=True, max_length=22, default=new_id, editable=False)
+    id = models.CharField(
+        primary_key=True, max_length=22, default=new_id, editable=False
+    )
     name = models.CharField(max_length=60)
     digest = models.CharField(max_length=64, unique=True)
     created_at = models.DateTimeField()

@@ -1,0 +1,112 @@
+"""Every reason why a version may or may not go live: one decision, eight gates, one order.
+
+Pages, API, the deploy command, `validate` and the edge's route table all read this. The facts are
+read once, in a constant number of queries; judging them is pure.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from accounts import policy
+from accounts.actor import Actor
+from accounts.roles import Permission
+from products.compatibility.config import OriginCertificate, uses_websockets
+from products.compatibility.problem import Severity
+from products.compatibility.rules import check
+from products.deploy import gates
+from products.deploy.models import LiveDomain
+from products.deploy.verdict import Facts, Product, State, Verdict
+from products.enablement.queries import current, products_on
+from products.services.describe import describe
+from products.services.models import Version
+
+WEBSOCKETS = "websockets"
+
+
+def facts_of(
+    actor: Actor, *, version: Version, certificates: Iterable[OriginCertificate] = ()
+) -> Facts:
+    """Read what the gates look at: about a dozen queries, whatever the account's size."""
+    service = version.service
+    account = service.account
+    config = describe(version)
+    here = policy.standing(actor, account.pk)
+    on = products_on(service)
+    names = [domain.name for domain in config.domains]
+    taken = LiveDomain.objects.filter(name__in=names).exclude(service=service)
+    return Facts(
+        account_name=account.name,
+        suspended=account.suspended_at is not None,
+        suspension_reason=account.suspension_reason,
+        here=here,
+        decision=policy.decide_here(actor, here, Permission.SERVICE_DEPLOY, service.pk),
+        product=product_facts(account.pk),
+        switched_on=WEBSOCKETS in on,
+        products=on,
+        config=config,
+        service_id=service.pk,
+        active=version.active,
+        taken_domains=tuple(taken.order_by("name").values_list("name", flat=True)),
+        superusers=_names(Permission.MEMBER_MANAGE, account.pk),
+        configurers=_names(Permission.SERVICE_CONFIGURE, account.pk, service.pk),
+        certificates=tuple(certificates),
+    )
+
+
+def decision(
+    actor: Actor,
+    *,
+    version: Version,
+    now: datetime,  # noqa: ARG001 - enablements with an end to come will be asked at this instant
+    certificates: Iterable[OriginCertificate] = (),
+) -> Verdict:
+    """Answer whether this actor may put this version live now, with all eight gates.
+
+    Default deny. Asks nobody outside: what the origin's certificate looked like is passed in.
+    """
+    return judge(facts_of(actor, version=version, certificates=certificates))
+
+
+def judge(facts: Facts) -> Verdict:
+    """Answer from facts already read; pure."""
+    uses = uses_websockets(facts.config, facts.switched_on)
+    problems = (
+        check(facts.config, facts.products | {WEBSOCKETS}, facts.certificates)
+        if uses
+        else ()
+    )
+    answers = (
+        gates.account_is_active(facts),
+        gates.product_is_enabled(facts, uses=uses),
+        gates.nothing_stopped_it(facts, uses=uses),
+        gates.role_allows(facts),
+        gates.access_covers(facts),
+        gates.service_is_switched_on(facts, uses=uses),
+        gates.version_is_complete(facts),
+        gates.no_rule_is_broken(facts, problems, uses=uses),
+    )
+    return Verdict(
+        allowed=not any(gate.state is State.FAILED for gate in answers),
+        uses_websockets=uses,
+        gates=answers,
+        warnings=tuple(p for p in problems if p.severity is not Severity.BLOCKS),
+    )
+
+
+def product_facts(account_id: str) -> Product:
+    """Read whether an account has WebSockets, and whether something stopped it. One query."""
+    held = current(account_id, WEBSOCKETS)
+    if held is None:
+        return Product(is_on=False)
+    return Product(
+        is_on=True, blocked_reason=held.blocked_reason if held.blocked_at else ""
+    )
+
+
+def _names(
+    permission: Permission, account_id: str, service_id: str | None = None
+) -> tuple[str, ...]:
+    return tuple(
+        str(member.user)
+        for member in policy.members_with(permission, account_id, service_id)
+    )

@@ -1,0 +1,79 @@
+"""What an origin's certificate looked like when it was last asked (R9)."""
+
+from django.conf import settings
+from django.core.cache import cache
+
+from products.compatibility.config import (
+    BackendConfig,
+    OriginCertificate,
+    VersionConfig,
+)
+from products.edge.probe import probe_origin
+
+# Long enough that a page and the deployment after it ask once, short enough to see a mended one.
+REMEMBERED_SECONDS = 60
+# Probes are made to addresses that customers choose: an account cannot use us to knock on doors.
+BUDGET_AN_HOUR = 120
+
+
+def seen(config: VersionConfig) -> tuple[OriginCertificate, ...]:
+    """Return what is remembered of the origin that carries the connections; dials nobody."""
+    return tuple(
+        known
+        for backend in _carrying(config)
+        if (known := cache.get(_key(backend))) is not None
+    )
+
+
+def ask(config: VersionConfig, account_id: str) -> tuple[OriginCertificate, ...]:
+    """Probe the origin that carries the connections, unless that was done within the minute.
+
+    At most 3 seconds. An account that has used up its budget is told so as an origin that could
+    not be reached: a warning, since the edge checks again when it connects. Not inside a
+    transaction.
+    """
+    return tuple(_ask(backend, account_id) for backend in _carrying(config))
+
+
+def _carrying(config: VersionConfig) -> tuple[BackendConfig, ...]:
+    """Return the backend that carries the connections, the first, where it speaks TLS."""
+    return tuple(backend for backend in config.backends[:1] if backend.use_ssl)
+
+
+def _name(backend: BackendConfig) -> str:
+    return backend.override_host or backend.address
+
+
+def _key(backend: BackendConfig) -> str:
+    return f"probe:{backend.address}:{backend.port}:{_name(backend)}".replace(" ", "_")
+
+
+def _ask(backend: BackendConfig, account_id: str) -> OriginCertificate:
+    known: OriginCertificate | None = cache.get(_key(backend))
+    if known is not None:
+        return OriginCertificate(backend.name, known.kind, known.detail)
+    if not _may_probe(account_id):
+        return OriginCertificate(
+            backend.name,
+            "unreachable",
+            "This account's probes of the hour are used up.",
+        )
+    result = probe_origin(
+        backend.address,
+        backend.port,
+        name=_name(backend),
+        allowed_private=settings.PRIVATE_ORIGINS,
+        ca_file=settings.ORIGIN_CA_FILE or None,
+    )
+    certificate = OriginCertificate(backend.name, result.kind, result.detail)
+    cache.set(_key(backend), certificate, REMEMBERED_SECONDS)
+    return certificate
+
+
+def _may_probe(account_id: str) -> bool:
+    key = f"probes:{account_id}"
+    cache.add(key, 0, 3600)
+    try:
+        return cache.incr(key) <= BUDGET_AN_HOUR
+    except ValueError:  # it expired between the two calls
+        return True

@@ -1,0 +1,131 @@
+"""What is live and entitled, as the route table that edges ask for every second.
+
+The committed trail is the outbox: a table is made anew only for accounts whose trail has moved
+since, and an unchanged one costs a comparison. Each process keeps its own copy; all of them make
+the same bytes.
+"""
+
+import hashlib
+import json
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from accounts.audit.models import ChainHead
+from accounts.models import Account
+from products.deploy.carry import Carriage, carriage_of
+from products.edge.contract import Route, RouteTable
+from products.services.models import Version
+from products.services.route import route_parts
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The table as it goes over the wire; a change that touches no route makes no new one."""
+
+    routes: tuple[Route, ...]
+    etag: str
+    body: bytes
+
+
+@dataclass(slots=True)
+class _Shelf:
+    """What this process has made last, by account, and up to when time alone leaves it right."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    height: int = -1
+    good_until: datetime | None = None
+    heads: dict[str, int] = field(default_factory=dict)
+    routes: dict[str, tuple[Route, ...]] = field(default_factory=dict)
+    published: Published | None = None
+
+
+_shelf = _Shelf()
+
+
+def published(*, at_height: int, now: datetime) -> Published:
+    """Return the route table at a height of the trails, made anew only where it must be."""
+    with _shelf.lock:
+        known, until = _shelf.published, _shelf.good_until
+        timely = until is not None and now < until
+        if known is not None and _shelf.height == at_height and timely:
+            return known
+        if not timely:
+            _shelf.heads.clear()  # a month has ended somewhere: every route names its month
+        return _publish(at_height, now)
+
+
+def _publish(at_height: int, now: datetime) -> Published:
+    heads = dict(ChainHead.objects.values_list("account_id", "sequence"))
+    moved = [
+        key for key, sequence in heads.items() if _shelf.heads.get(key) != sequence
+    ]
+    made = routes_of(moved, now)
+    _shelf.routes |= {key: made.get(key, ()) for key in moved}
+    _shelf.heads = heads
+    routes = tuple(
+        route for key in sorted(_shelf.routes) for route in _shelf.routes[key]
+    )
+    _shelf.height = at_height
+    _shelf.good_until = min(
+        (datetime.fromisoformat(route.month_ends_at) for route in routes),
+        default=month_of("UTC", now)[1],
+    )
+    if _shelf.published is None or _shelf.published.routes != routes:
+        table = RouteTable(generation=at_height, routes=routes).to_json()
+        body = json.dumps(table, separators=(",", ":")).encode()
+        etag = f'"{hashlib.sha256(body).hexdigest()}"'
+        _shelf.published = Published(routes, etag, body)
+    return _shelf.published
+
+
+def routes_of(account_ids: list[str], now: datetime) -> dict[str, tuple[Route, ...]]:
+    """Return the routes of some accounts' live versions, ordered by service."""
+    live = (
+        Version.objects.filter(
+            active=True, service__deleted_at=None, service__account_id__in=account_ids
+        )
+        .select_related("service__account")
+        .order_by("service_id")
+    )
+    routes: dict[str, list[Route]] = {}
+    for version in live:
+        account = version.service.account
+        routes.setdefault(account.pk, []).append(
+            _route(version, account, carriage_of(version), now)
+        )
+    return {key: tuple(value) for key, value in routes.items()}
+
+
+def _route(
+    version: Version, account: Account, carriage: Carriage, now: datetime
+) -> Route:
+    parts = route_parts(version)
+    month, ends_at = month_of(account.billing_zone, now)
+    return Route(
+        service=version.service_id,
+        account=account.pk,
+        hosts=parts.hosts,
+        websockets=carriage.allowed,
+        refusal=carriage.refusal,
+        origin=parts.origin,
+        header_rules=parts.header_rules,
+        log_endpoints=parts.log_endpoints,
+        month=month,
+        month_ends_at=ends_at.isoformat().replace("+00:00", "Z"),
+        open_connections=carriage.open_connections,
+        drain_until=(
+            carriage.drain_until.isoformat().replace("+00:00", "Z")
+            if carriage.drain_until
+            else ""
+        ),
+    )
+
+
+def month_of(zone: str, now: datetime) -> tuple[str, datetime]:
+    """Return the calendar month of an instant in a zone, and the instant (UTC) at which it ends."""
+    local = now.astimezone(ZoneInfo(zone))
+    year, month = divmod(local.year * 12 + local.month, 12)
+    ends = datetime(year, month + 1, 1, tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    return f"{local:%Y-%m}", ends

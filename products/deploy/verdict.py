@@ -1,0 +1,79 @@
+"""What the gates look at and what they answer."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from accounts.policy import Decision, Standing
+from products.compatibility.config import OriginCertificate, VersionConfig
+from products.compatibility.problem import Problem
+
+
+class State(StrEnum):
+    """What a gate answers."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_ASKED = "not_asked"
+
+
+@dataclass(frozen=True, slots=True)
+class GateAnswer:
+    """One gate's answer; of a failed one, what would make it pass and who can do that."""
+
+    number: int
+    code: str
+    title: str
+    state: State
+    reason: str
+    remedy: str = ""
+    who: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The whole decision: allowed only where no gate failed."""
+
+    allowed: bool
+    uses_websockets: bool
+    gates: tuple[GateAnswer, ...]
+    warnings: tuple[Problem, ...]
+
+    @property
+    def failed(self) -> tuple[GateAnswer, ...]:
+        """Return the gates that stand in the way."""
+        return tuple(gate for gate in self.gates if gate.state is State.FAILED)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Return one sentence for each failed gate."""
+        return tuple(gate.reason for gate in self.failed)
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """What the account has of the product: on or off, and whether it was stopped (gates 2, 3)."""
+
+    is_on: bool
+    blocked_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that the gates look at, as read from the database at one moment."""
+
+    account_name: str
+    suspended: bool
+    suspension_reason: str
+    here: Standing | None
+    decision: Decision
+    product: Product
+    switched_on: bool
+    products: frozenset[str]
+    config: VersionConfig
+    service_id: str
+    active: bool
+    taken_domains: tuple[str, ...]
+    superusers: tuple[str, ...]
+    configurers: tuple[str, ...]
+    certificates: tuple[OriginCertificate, ...] = ()

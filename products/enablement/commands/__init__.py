@@ -1,0 +1,19 @@
+"""What switches products on and off, for accounts and for services; each through the door."""
+
+from products.enablement.commands.account import Agreement, disable, enable
+from products.enablement.commands.packages import assign_package, remove_package
+from products.enablement.commands.prices import change_price
+from products.enablement.commands.requests import request_product
+from products.enablement.commands.service import disable_for_service, enable_for_service
+
+__all__ = [
+    "Agreement",
+    "assign_package",
+    "change_price",
+    "disable",
+    "disable_for_service",
+    "enable",
+    "enable_for_service",
+    "remove_package",
+    "request_product",
+]

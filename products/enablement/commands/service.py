@@ -1,0 +1,125 @@
+"""Switch a product on and off for one service (R4): at once, on every version."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from accounts.actor import Actor
+from accounts.audit.vocabulary import Event
+from accounts.change import Unchanged, recorded_change
+from accounts.errors import Conflict
+from accounts.roles import Permission
+from products.catalogue.models import Product
+from products.compatibility.problem import Problem, Severity
+from products.compatibility.rules import check, conflicts_of_products
+from products.enablement.models import Enablement, ServiceProduct
+from products.enablement.queries import current, products_on, switch_of
+from products.services.describe import describe
+from products.services.models import Service
+from products.services.queries import active_version
+
+
+class NotEntitled(Conflict):
+    """The account does not have the product; superusers can enable it (R2)."""
+
+    code = "not_entitled"
+
+
+class Incompatible(Conflict):
+    """The service has something that the product does not go with (R6–R8)."""
+
+    code = "incompatible"
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        sentences = [f"{problem.message} {problem.fix}" for problem in problems]
+        super().__init__(sentences[0], details=sentences)
+        self.problems = problems
+
+
+def enable_for_service(
+    actor: Actor,
+    *,
+    service: Service,
+    product: Product,
+    now: datetime,
+    configuration: Mapping[str, object] | None = None,
+) -> ServiceProduct | None:
+    """Switch a product on for a service; doing so twice changes nothing.
+
+    Raises Forbidden or NotFound by role and access, NotEntitled, and Incompatible with every
+    conflict that the active version or another product has. Notes service_product.enabled.
+    """
+    with recorded_change(
+        actor, Permission.SERVICE_CONFIGURE, on=service, now=now
+    ) as trail:
+        if switch_of(service, product.pk) is not None:
+            raise Unchanged
+        _check_entitled(current(service.account_id, product.pk), product)
+        _check_compatible(service, product)
+        switch = ServiceProduct.objects.create(
+            service=service,
+            product=product,
+            starts_at=now,
+            started_by=actor.label,
+            configuration=dict(configuration or {}),
+        )
+        trail.note(
+            Event.SERVICE_PRODUCT_ENABLED,
+            target=("service", service.pk, service.name),
+            product=product.pk,
+            service_id=service.pk,
+            before={"enabled": False},
+            after={"enabled": True} | dict(configuration or {}),
+        )
+        return switch
+    return None
+
+
+def disable_for_service(
+    actor: Actor, *, service: Service, product: Product, now: datetime
+) -> None:
+    """Switch a product off for a service; new connections are refused at once.
+
+    Doing so twice changes nothing. Raises Forbidden or NotFound; notes service_product.disabled.
+    """
+    with recorded_change(
+        actor, Permission.SERVICE_CONFIGURE, on=service, now=now
+    ) as trail:
+        switch = switch_of(service, product.pk)
+        if switch is None:
+            raise Unchanged
+        switch.ends_at = now
+        switch.ended_by = actor.label
+        switch.save(update_fields=["ends_at", "ended_by"])
+        trail.note(
+            Event.SERVICE_PRODUCT_DISABLED,
+            target=("service", service.pk, service.name),
+            product=product.pk,
+            service_id=service.pk,
+            before={"enabled": True},
+            after={"enabled": False},
+        )
+
+
+def _check_entitled(held: Enablement | None, product: Product) -> None:
+    if product.bought == Product.Bought.ALWAYS:
+        return
+    if held is None:
+        raise NotEntitled(
+            f"{product.name} is not enabled for this account. A superuser can enable it on the "
+            "Products page."
+        )
+    if held.blocked_at is not None:
+        raise NotEntitled(f"{product.name} is stopped: {held.blocked_reason}")
+
+
+def _check_compatible(service: Service, product: Product) -> None:
+    """Ask R6–R8 of the version that is live, and R7 of the other products of the service."""
+    on = products_on(service) | {product.pk}
+    problems = list(conflicts_of_products(on))
+    live = active_version(service)
+    if live is not None and product.pk == "websockets":
+        known = {problem.code for problem in problems}
+        problems += [p for p in check(describe(live), on) if p.code not in known]
+    blocking = tuple(p for p in problems if p.severity is Severity.BLOCKS)
+    if blocking:
+        raise Incompatible(blocking)

@@ -1,0 +1,173 @@
+"""What is on, since when, under which price; and what somebody agrees to before it is."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.db.models import Q, QuerySet
+
+from accounts.models import Account
+from products.catalogue.models import PriceVersion, Product
+from products.catalogue.queries import direct_price, on_sale
+from products.enablement.models import Enablement, ServiceProduct
+from products.services.models import Service
+
+NANOS = Decimal(10) ** 9
+
+
+@dataclass(frozen=True, slots=True)
+class ProductState:
+    """A product of the catalogue as one account has it."""
+
+    product: Product
+    enablement: Enablement | None  # the open one
+    last: Enablement | None  # the newest closed one
+    price: PriceVersion | None  # what it costs, or would
+    services: tuple[Service, ...]  # those that have it switched on
+
+    @property
+    def is_on(self) -> bool:
+        """Tell whether the account has the product."""
+        return (
+            self.enablement is not None or self.product.bought == Product.Bought.ALWAYS
+        )
+
+
+def at(account_id: str, when: datetime) -> "QuerySet[Enablement]":
+    """Return what was on for an account at an instant."""
+    return Enablement.objects.filter(account_id=account_id, starts_at__lte=when).filter(
+        Q(ends_at=None) | Q(ends_at__gt=when)
+    )
+
+
+def current(account_id: str, slug: str) -> Enablement | None:
+    """Return the open enablement of a product for an account, with plan and price."""
+    return (
+        Enablement.objects.filter(account_id=account_id, product_id=slug, ends_at=None)
+        .select_related("plan", "price_version", "product")
+        .first()
+    )
+
+
+def last_closed(account_id: str, slug: str) -> Enablement | None:
+    """Return the newest enablement that has ended."""
+    return (
+        Enablement.objects.filter(account_id=account_id, product_id=slug)
+        .exclude(ends_at=None)
+        .order_by("-ends_at", "-starts_at")
+        .first()
+    )
+
+
+def products_on(service: Service) -> frozenset[str]:
+    """Return the slugs of the products switched on for a service (R4)."""
+    rows = ServiceProduct.objects.filter(service=service, ends_at=None)
+    return frozenset(rows.values_list("product_id", flat=True))
+
+
+def is_on_for_service(service: Service, slug: str) -> bool:
+    """Tell whether a product is switched on for a service."""
+    return slug in products_on(service)
+
+
+def switch_of(service: Service, slug: str) -> ServiceProduct | None:
+    """Return the open switch of a product on a service."""
+    return ServiceProduct.objects.filter(
+        service=service, product_id=slug, ends_at=None
+    ).first()
+
+
+def services_with(account_id: str, slug: str) -> "QuerySet[Service]":
+    """Return the account's live services that have a product switched on, by name."""
+    return (
+        Service.objects.filter(
+            account_id=account_id,
+            deleted_at=None,
+            products__product_id=slug,
+            products__ends_at=None,
+        )
+        .distinct()
+        .order_by("name")
+    )
+
+
+def products_of(account: Account, now: datetime) -> list[ProductState]:
+    """Return every product on sale as the account has it; a constant number of queries."""
+    rows = (
+        Enablement.objects.filter(account=account)
+        .select_related("plan", "price_version")
+        .order_by("starts_at")
+    )
+    opened: dict[str, Enablement] = {}
+    closed: dict[str, Enablement] = {}
+    for row in rows:
+        (opened if row.ends_at is None else closed)[row.product_id] = row
+    using: dict[str, list[Service]] = {}
+    for switch in (
+        ServiceProduct.objects.filter(
+            service__account=account, service__deleted_at=None, ends_at=None
+        )
+        .select_related("service")
+        .order_by("service__name")
+    ):
+        using.setdefault(switch.product_id, []).append(switch.service)
+    prices = prices_by_product(now)
+    return [
+        ProductState(
+            product=product,
+            enablement=opened.get(product.pk),
+            last=closed.get(product.pk),
+            price=prices.get(product.pk),
+            services=tuple(using.get(product.pk, ())),
+        )
+        for product in on_sale()
+    ]
+
+
+def state_of(account: Account, product: Product, now: datetime) -> ProductState:
+    """Return one product as the account has it."""
+    return ProductState(
+        product=product,
+        enablement=current(account.pk, product.pk),
+        last=last_closed(account.pk, product.pk),
+        price=direct_price(product.pk, now),
+        services=tuple(services_with(account.pk, product.pk)),
+    )
+
+
+def prices_by_product(now: datetime) -> dict[str, PriceVersion]:
+    """Return the price of every product that is sold directly, or is part of every account."""
+    rows = (
+        PriceVersion.objects.filter(Q(effective_to=None) | Q(effective_to__gt=now))
+        .filter(effective_from__lte=now, plan__kind="direct", plan__retired_at=None)
+        .select_related("plan")
+        .prefetch_related("tiers")
+    )
+    return {row.plan.product_id: row for row in rows}
+
+
+def price_words(price: PriceVersion) -> str:
+    """Say a ladder in one sentence: `0.60 USD per million minutes up to 10, then …`."""
+    parts = []
+    for tier in sorted(price.tiers.all(), key=lambda tier: tier.position):
+        amount = f"{Decimal(tier.unit_price_nanos) / NANOS:.2f}"
+        bound = f" up to {tier.up_to:,}" if tier.up_to is not None else " beyond"
+        parts.append(amount + bound)
+    return f"{price.currency} per {price.unit_name}: {', '.join(parts)}"
+
+
+def agreement_text(
+    account: Account, product: Product, price: PriceVersion | None
+) -> str:
+    """Return exactly what a person agrees to when they enable a product (R5)."""
+    changes = f"I understand that enabling {product.name} changes the monthly bill of "
+    whose = f"{account.name} ({account.pk})"
+    if price is None:
+        return f"{changes}{whose}."
+    return f"{changes}{whose}, at the prices of version {price.number}: {price_words(price)}."
+
+
+def text_hash(text: str) -> str:
+    """Return the SHA-256 of a text's UTF-8 form: 64 hex digits."""
+    return hashlib.sha256(text.encode()).hexdigest()
