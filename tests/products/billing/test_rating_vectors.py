@@ -1,0 +1,192 @@
+"""The worked examples of the bill that are arithmetic, each to its last digit."""
+
+from decimal import Decimal
+
+import pytest
+
+from products.billing.rating import (
+    Rated,
+    Segment,
+    adjustment,
+    rate,
+    rate_segments,
+    split,
+)
+from products.catalogue.money import Money, nanos, total
+from tests.products.billing.prices import flat, ladder, usd
+from tests.products.vectors import given, vectors
+
+GIGABYTE = 10**9
+ELSEWHERE = {
+    **dict.fromkeys(
+        ("V01", "V02", "V03", "V04", "V05", "V06", "V13", "V14", "V24"),
+        "whole minutes: tests/products/metering/test_minutes.py",
+    ),
+    **dict.fromkeys(
+        ("V15", "V16", "V17", "V18", "V19"),
+        "packages and trials: tests/products/billing/test_rating_plans.py",
+    ),
+    "V23": "bounds of a billing month, not arithmetic of amounts",
+    "V26": "credits: the ledger is spent by the invoice",
+    "V27": "budgets: each share fires once, which is state",
+}
+
+
+def test_every_worked_example_is_tested_here_or_named_with_the_place_where_it_is():
+    here = {
+        *("V07", "V08", "V09a", "V09b", "V10", "V11", "V12", "V20", "V21"),
+        *("V22-USD", "V22-JPY", "V22-KWD", "V25", "V28", "V29", "V30"),
+    }
+
+    assert here.isdisjoint(ELSEWHERE)
+    assert here | set(ELSEWHERE) == set(vectors())
+
+
+@pytest.mark.parametrize("vector_id", ["V07", "V08", "V09a", "V09b", "V29"])
+def test_a_quantity_is_priced_over_the_tiers(vector_id):
+    given_, expect = given(vector_id)
+
+    rated = rate(ladder(given_["tiers"]), given_["minutes"])
+
+    assert rated.exact == Decimal(expect["exact"])
+    assert rated.rounded("USD") == usd(expect["amount"])
+
+
+def test_v07_the_quantity_is_shown_in_millions():
+    given_, expect = given("V07")
+
+    rated = rate(ladder(given_["tiers"]), given_["minutes"])
+
+    assert Decimal(rated.quantity) / 1_000_000 == Decimal(expect["quantity_million"])
+
+
+def test_v08_each_tier_has_a_line_of_its_own():
+    given_, expect = given("V08")
+
+    lines = rate(ladder(given_["tiers"]), given_["minutes"]).lines
+
+    assert [line.quantity for line in lines] == expect["tier_minutes"]
+    assert [line.exact for line in lines] == [
+        Decimal(each) for each in expect["tier_amounts"]
+    ]
+
+
+@pytest.mark.parametrize(("case", "price"), [("a", "0.60"), ("b", "0.20")])
+def test_v10_half_a_cent_is_rounded_up_and_its_credit_mirrors_it(case, price):
+    given_, expect = given("V10")
+
+    rated = rate(flat(price), given_["minutes"])
+
+    assert rated.exact == Decimal(expect[f"exact_{case}"])
+    assert rated.rounded("USD") == usd(expect[f"amount_{case}"])
+    assert Money.rounded(-rated.exact, "USD") == usd(expect[f"credit_{case}"])
+
+
+def test_v11_the_account_is_rated_once_and_its_amount_shared_out():
+    given_, expect = given("V11")
+    minutes = given_["service_minutes"]
+
+    whole = rate(flat("0.60"), sum(minutes))
+    shares = split(whole.rounded("USD"), dict(zip("abc", minutes, strict=True)))
+    apart = total(
+        tuple(rate(flat("0.60"), each).rounded("USD") for each in minutes), "USD"
+    )
+
+    assert whole.exact == Decimal(expect["account_exact"])
+    assert whole.rounded("USD") == usd(expect["account_amount"])
+    assert list(shares.values()) == [usd(each) for each in expect["allocated"]]
+    assert apart == usd(expect["wrong_if_each_service_rounded"])
+
+
+def test_v12_the_position_on_the_ladder_carries_over_a_price_change():
+    given_, expect = given("V12")
+    before, after = ladder(given_["A"]), ladder(given_["B"])
+    cut = [Segment(before, given_["before_cut"]), Segment(after, given_["after_cut"])]
+
+    line_a, line_b = rate_segments(cut)
+    restarted = rate(after, given_["after_cut"]).rounded("USD")
+
+    assert line_a.exact == Decimal(expect["line_A_exact"])
+    assert [
+        [line.quantity, line.unit_price_nanos, line.exact] for line in line_b.lines
+    ] == [
+        [quantity, nanos(price), Decimal(exact)]
+        for quantity, price, exact in expect["line_B_parts"]
+    ]
+    assert line_b.exact == Decimal(expect["line_B_exact"])
+    assert line_a.rounded("USD") + line_b.rounded("USD") == usd(expect["total"])
+    assert line_a.rounded("USD") + restarted == usd(expect["wrong_if_tiers_restart"])
+
+
+def test_v20_late_minutes_are_rated_in_their_own_month():
+    given_, expect = given("V20")
+    steps = ladder(given_["tiers"])
+
+    final = rate(steps, given_["billed"])
+    again = rate(steps, given_["billed"] + given_["late"])
+    as_april = rate(steps, given_["late"])
+
+    assert final.rounded("USD") == usd(expect["march_final"])
+    assert again.rounded("USD") == usd(expect["march_rerated"])
+    assert adjustment(final, again, "USD") == usd(expect["adjustment_line_on_april"])
+    assert as_april.rounded("USD") == usd(expect["wrong_if_rated_as_april_first_tier"])
+
+
+def test_v21_a_correction_downwards_is_given_back():
+    given_, expect = given("V21")
+    steps = ladder(given_["tiers"])
+
+    result = adjustment(
+        rate(steps, given_["billed"]), rate(steps, given_["correct"]), "USD"
+    )
+
+    assert -result == usd(expect["credit_note"])
+
+
+@pytest.mark.parametrize("vector_id", ["V22-USD", "V22-JPY", "V22-KWD"])
+def test_v22_a_line_is_rounded_to_its_currencys_minor_units(vector_id):
+    given_, expect = given(vector_id)
+
+    rated = rate(flat(given_["price"]), given_["minutes"])
+
+    assert rated.exact == Decimal(expect["exact"])
+    assert rated.rounded(given_["currency"]) == Money.of(
+        expect["amount"], given_["currency"]
+    )
+
+
+def test_v25_websocket_bytes_lie_inside_the_one_delivery_line():
+    given_, expect = given("V25")
+    steps = ladder(given_["tiers_GB"], unit_size=GIGABYTE)
+    shares = {"http": given_["http_bytes"], "ws": given_["ws_bytes"]}
+
+    delivery = rate(steps, sum(shares.values()))
+    apart = [rate(steps, each).rounded("USD") for each in shares.values()]
+
+    assert delivery.exact == Decimal(expect["delivery_exact"])
+    assert delivery.rounded("USD") == usd(expect["delivery"])
+    assert list(split(delivery.rounded("USD"), shares).values()) == [
+        usd(each) for each in expect["informational_share"]
+    ]
+    assert total(tuple(apart), "USD") == usd(expect["wrong_if_rated_apart"])
+
+
+def test_v28_in_block_mode_a_started_million_is_a_whole_one():
+    given_, expect = given("V28")
+
+    blocks = rate(flat(given_["price"], unit_mode="block"), given_["minutes"])
+    fractional = rate(flat(given_["price"]), given_["minutes"])
+
+    assert blocks.lines[0].quantity == expect["blocks"] * 1_000_000
+    assert blocks.quantity == given_["minutes"]
+    assert blocks.rounded("USD") == usd(expect["amount"])
+    assert fractional.rounded("USD") == usd(expect["fractional_amount"])
+
+
+def test_v30_no_usage_has_no_lines_and_costs_nothing():
+    given_, expect = given("V30")
+
+    rated = rate(ladder(given_["tiers"]), given_["minutes"])
+
+    assert rated == Rated(0, (), Decimal(0))
+    assert rated.rounded("USD") == usd(expect["amount"])
