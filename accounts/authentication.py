@@ -1,6 +1,7 @@
 """From a request to an actor: the session of a browser, or the `Fastly-Key` of an API call."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from allauth.account.authentication import get_authentication_records
 from django.db.models import Q
@@ -33,15 +34,17 @@ def client_address(request: HttpRequest) -> str:
 
 def context_of(request: HttpRequest, interface: str) -> Context:
     """Return where a request comes from, with the newest proof of identity in its session."""
-    records = get_authentication_records(request) if hasattr(request, "session") else []
-    newest = records[-1] if records else {}
+    user = getattr(request, "user", None)
+    records = get_authentication_records(request, user) if hasattr(request, "session") else []
+    newest: dict[str, Any] = records[-1] if records else {}
+    proved = [record["at"] for record in records if record.get("reauthenticated")]
     return Context(
         interface=interface,
         request_id=getattr(request, "id", ""),
         ip=client_address(request),
         user_agent=request.headers.get("User-Agent", "")[:300],
-        auth_method=str(newest.get("method", "")),
-        reauth_at=datetime.fromtimestamp(newest["at"], UTC) if "at" in newest else None,
+        auth_method=str(newest.get("type") or newest.get("method", "")),
+        reauth_at=datetime.fromtimestamp(proved[-1], UTC) if proved else None,
     )
 
 
@@ -72,7 +75,9 @@ def actor_of(request: HttpRequest) -> Actor:
     """
     membership = current_membership(request)
     if membership is None:
-        raise NoAccount("You are in no account. Ask a superuser of one for an invitation.")
+        raise NoAccount(
+            "You are in no account. Ask a superuser of one for an invitation."
+        )
     user = request.user
     assert isinstance(user, User)  # noqa: S101 - views behind sign-in only
     return Actor.user(
@@ -89,7 +94,10 @@ def staff_actor_of(request: HttpRequest) -> Actor:
     user = request.user
     assert isinstance(user, User)  # noqa: S101 - the admin lets nobody else in
     return Actor.staff(
-        user_id=user.pk, label=str(user), email=user.email, context=context_of(request, "admin")
+        user_id=user.pk,
+        label=str(user),
+        email=user.email,
+        context=context_of(request, "admin"),
     )
 
 

@@ -106,6 +106,8 @@ STAFF_PERMISSIONS = frozenset(
 
 # Which named job of the platform may do what.
 SYSTEM_PERMISSIONS: dict[str, frozenset[Permission]] = {
+    # Whoever joins holds an invitation, which somebody with this permission has given them.
+    "accept-invitation": frozenset({Permission.MEMBER_INVITE}),
     "load-catalogue": frozenset({Permission.CATALOGUE_MANAGE}),
     "create-account": frozenset({Permission.ACCOUNT_CREATE}),
     "load-demo": frozenset({Permission.ACCOUNT_CREATE, Permission.PACKAGE_ASSIGN}),
@@ -129,6 +131,9 @@ LEVELS_FOR: dict[Permission, frozenset[AccessLevel]] = {
 
 # Only these roles can be limited to services (R21).
 LIMITABLE = frozenset({Role.ENGINEER, Role.USER})
+
+# Where the operator asks for a second factor, these roles need one (and the platform's staff).
+SECOND_FACTOR_ROLES = frozenset({Role.BILLING, Role.SUPERUSER})
 
 WORDS: dict[Permission, str] = {
     Permission.ACCOUNT_CONFIGURE: "change the account's settings",

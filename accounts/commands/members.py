@@ -1,0 +1,234 @@
+"""Members: roles, access to services, removal. A change counts on the next request (R20)."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TypeVar
+
+from accounts.actor import Actor
+from accounts.audit.vocabulary import Event
+from accounts.change import Unchanged, recorded_change
+from accounts.commands import grants
+from accounts.commands.grants import ServiceRow
+from accounts.errors import Conflict, Invalid, NotFound
+from accounts.models import ApiToken, Membership
+from accounts.queries import NO_SUCH_MEMBER, other_superusers
+from accounts.roles import LIMITABLE, AccessLevel, Permission, Role
+
+ServiceT = TypeVar("ServiceT", bound=ServiceRow)
+
+
+class LastSuperuser(Conflict):
+    """The account would be left without a superuser (R22)."""
+
+    code = "last_superuser"
+
+
+def change_role(
+    actor: Actor, *, membership: Membership, role: str, now: datetime
+) -> None:
+    """Give a member another role.
+
+    Raises Forbidden, NotFound, Invalid for an unknown role, and LastSuperuser (R22). Notes
+    member.role_changed; the role one has already is no change.
+    """
+    new = _known_role(role)
+    with recorded_change(
+        actor, Permission.MEMBER_MANAGE, on=membership, now=now
+    ) as trail:
+        member = _locked(membership)
+        old = Role(member.role)
+        if new is old:
+            raise Unchanged
+        _require_another_superuser(member)
+        member.role, member.updated_at = new.value, now
+        member.save(update_fields=["role", "updated_at"])
+        trail.note(
+            Event.MEMBER_ROLE_CHANGED,
+            target=_target(member),
+            before={"role": old.value},
+            after={"role": new.value},
+        )
+
+
+def limit_services(
+    actor: Actor,
+    *,
+    membership: Membership,
+    limited: bool,
+    services: Mapping[ServiceT, AccessLevel],
+    now: datetime,
+) -> None:
+    """Limit a member to chosen services, each with a level, or open all to them again (R21).
+
+    Replaces the whole set in one change. Raises Forbidden, NotFound also for a service of another
+    account, and Invalid for a role that cannot be limited, or services named beside no limit.
+    Notes member.access_limited or member.access_unlimited, with each service's level.
+    """
+    if services and not limited:
+        raise Invalid(
+            "Choose services only where access is limited to them.", field="services"
+        )
+    with recorded_change(
+        actor, Permission.MEMBER_MANAGE, on=membership, now=now
+    ) as trail:
+        member = _locked(membership)
+        if limited:
+            _require_limitable(member)
+        for service in services:
+            _require_own(member, service)
+        held = grants.levels_of(member)
+        before = _access(limited=member.limit_services, levels=held)
+        wanted = {service.pk: AccessLevel(level) for service, level in services.items()}
+        after = _access(limited=limited, levels=wanted)
+        if before == after:
+            raise Unchanged
+        grants.drop(member.user_id, held)
+        for service, level in services.items():
+            grants.put(member.user, service, AccessLevel(level))
+        member.limit_services, member.updated_at = limited, now
+        member.save(update_fields=["limit_services", "updated_at"])
+        event = (
+            Event.MEMBER_ACCESS_LIMITED if limited else Event.MEMBER_ACCESS_UNLIMITED
+        )
+        trail.note(event, target=_target(member), before=before, after=after)
+
+
+def grant_service(
+    actor: Actor,
+    *,
+    membership: Membership,
+    service: ServiceRow,
+    level: AccessLevel,
+    now: datetime,
+) -> None:
+    """Give a member a level on one service; it counts while their access is limited (R21).
+
+    Raises Forbidden, and NotFound also for a service of another account. Notes
+    service_access.granted or service_access.changed; the level one has already is no change.
+    """
+    with recorded_change(
+        actor, Permission.MEMBER_MANAGE, on=membership, now=now
+    ) as trail:
+        member = _locked(membership)
+        _require_own(member, service)
+        held = grants.levels_of(member).get(service.pk)
+        if held is level:
+            raise Unchanged
+        grants.put(member.user, service, level)
+        trail.note(
+            Event.SERVICE_ACCESS_CHANGED if held else Event.SERVICE_ACCESS_GRANTED,
+            target=_target(member),
+            service_id=service.pk,
+            before={"access": held.value} if held else None,
+            after={"access": level.value},
+        )
+
+
+def revoke_service(
+    actor: Actor, *, membership: Membership, service: ServiceRow, now: datetime
+) -> None:
+    """Take a member's access to one service.
+
+    Raises Forbidden, and NotFound where there is no such grant. Notes service_access.revoked.
+    """
+    with recorded_change(
+        actor, Permission.MEMBER_MANAGE, on=membership, now=now
+    ) as trail:
+        member = _locked(membership)
+        _require_own(member, service)
+        held = grants.levels_of(member).get(service.pk)
+        if held is None:
+            raise NotFound("This person has no access of their own to this service.")
+        grants.drop(member.user_id, [service.pk])
+        trail.note(
+            Event.SERVICE_ACCESS_REVOKED,
+            target=_target(member),
+            service_id=service.pk,
+            before={"access": held.value},
+        )
+
+
+def remove_member(actor: Actor, *, membership: Membership, now: datetime) -> None:
+    """Take somebody out of the account, with their grants and their tokens there; ends nothing else.
+
+    Raises Forbidden, NotFound and LastSuperuser (R22). Notes member.removed, and token.revoked
+    for each token.
+    """
+    with recorded_change(
+        actor, Permission.MEMBER_MANAGE, on=membership, now=now
+    ) as trail:
+        member = _locked(membership)
+        _require_another_superuser(member)
+        held = grants.levels_of(member)
+        grants.drop(member.user_id, held)
+        tokens = ApiToken.objects.select_for_update().filter(
+            account_id=member.account_id, user_id=member.user_id, revoked_at=None
+        )
+        for token in tokens.order_by("pk"):
+            token.revoked_at = now
+            token.save(update_fields=["revoked_at"])
+            trail.note(Event.TOKEN_REVOKED, target=("token", token.pk, token.name))
+        trail.note(
+            Event.MEMBER_REMOVED,
+            target=_target(member),
+            before={"role": member.role}
+            | _access(limited=member.limit_services, levels=held),
+        )
+        member.delete()
+
+
+def _known_role(role: str) -> Role:
+    try:
+        return Role(role)
+    except ValueError as error:
+        words = ", ".join(each.value for each in Role)
+        raise Invalid(
+            f"There is no such role. The roles are {words}.", field="role"
+        ) from error
+
+
+def _locked(membership: Membership) -> Membership:
+    """Read the membership anew behind the door, where nobody else of the account is changing it."""
+    # The table has no other writer than these commands, but a lock says so to the database.
+    member = (
+        Membership.objects.select_for_update(of=("self",))
+        .select_related("user")
+        .filter(pk=membership.pk)
+        .first()
+    )
+    if member is None:
+        raise NotFound(NO_SUCH_MEMBER)
+    return member
+
+
+def _require_another_superuser(member: Membership) -> None:
+    if member.role == Role.SUPERUSER and not other_superusers(member).exists():
+        raise LastSuperuser(
+            f"{member.user} is the account's only superuser, and an account always keeps at least "
+            "one. Make somebody else a superuser first."
+        )
+
+
+def _require_limitable(member: Membership) -> None:
+    if Role(member.role) not in LIMITABLE:
+        raise Invalid(
+            "Only engineers and users can be limited to chosen services; "
+            f"{member.user} is {member.role}.",
+            field="limited",
+        )
+
+
+def _require_own(member: Membership, service: ServiceRow) -> None:
+    if service.account_id != member.account_id:
+        raise NotFound("There is no such service in this account.")
+
+
+def _access(*, limited: bool, levels: Mapping[str, AccessLevel]) -> dict[str, object]:
+    words: dict[str, object] = {
+        "services": "chosen services" if limited else "all services"
+    }
+    return words | {key: level.value for key, level in levels.items()}
+
+
+def _target(member: Membership) -> tuple[str, str, str]:
+    return ("user", member.user_id, str(member.user))

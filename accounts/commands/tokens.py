@@ -1,0 +1,130 @@
+"""API tokens: issued with a scope, services and an end; shown once; revoked."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from accounts.actor import Actor, TokenScope
+from accounts.audit.vocabulary import Event
+from accounts.change import Unchanged, recorded_change
+from accounts.commands.people import cleaned_name
+from accounts.errors import Forbidden, Invalid, NotFound
+from accounts.ids import LENGTH
+from accounts.models import ApiToken
+from accounts.queries import NO_SUCH_TOKEN
+from accounts.roles import Permission
+from accounts.tokens import digest, new_secret
+
+LONGEST_LIFE: Final = timedelta(days=366)  # a year, also a leap year
+MOST_SERVICES: Final = 100
+AN_ID: Final = re.compile(rf"[0-9A-Za-z]{{{LENGTH}}}")
+
+
+class WiderToken(Forbidden):
+    """A token asked for a token that may do more than itself."""
+
+    code = "wider_token"
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A new token and its secret, which nobody can show again."""
+
+    token: ApiToken
+    secret: str = field(repr=False)
+
+
+def issue_token(
+    actor: Actor,
+    *,
+    name: str,
+    scope: str,
+    services: Sequence[str],
+    expires_at: datetime | None,
+    now: datetime,
+) -> Issued:
+    """Issue a token to the actor, for the account they act in; no services means all.
+
+    A token adds no rights to its owner's, so an id of a service that they cannot see gives
+    nothing. Raises Forbidden, WiderToken, and Invalid for a bad scope, id or expiry (required, at
+    most a year away). Notes token.issued.
+    """
+    name = cleaned_name(name)
+    _require_scope(scope)
+    _require_ids(services)
+    if expires_at is None or not now < expires_at <= now + LONGEST_LIFE:
+        raise Invalid(
+            "A token needs an expiry in the future, at most a year away.",
+            field="expires_at",
+        )
+    secret = new_secret()
+    token = ApiToken(
+        user_id=actor.user_id,
+        account_id=actor.account_id,
+        name=name,
+        scope=scope,
+        services=sorted(set(services)),
+        digest=digest(secret),
+        created_at=now,
+        expires_at=expires_at,
+        ip=actor.context.ip,
+        user_agent=actor.context.user_agent,
+    )
+    with recorded_change(actor, Permission.TOKEN_OWN, on=token, now=now) as trail:
+        _require_no_wider(actor, services)
+        token.save(force_insert=True)
+        trail.note(
+            Event.TOKEN_ISSUED,
+            target=("token", token.pk, token.name),
+            after={
+                "scope": token.scope,
+                "services": list(token.services),
+                "expires_at": expires_at.isoformat(timespec="seconds"),
+            },
+        )
+    return Issued(token, secret)
+
+
+def revoke_token(actor: Actor, *, token: ApiToken, now: datetime) -> None:
+    """Revoke a token: one's own, or another person's with the right to manage them.
+
+    Raises Forbidden and NotFound. Notes token.revoked; a revoked token is no change.
+    """
+    own = token.user_id == actor.user_id
+    permission = Permission.TOKEN_OWN if own else Permission.TOKEN_MANAGE
+    with recorded_change(actor, permission, on=token, now=now) as trail:
+        held = ApiToken.objects.select_for_update().filter(pk=token.pk).first()
+        if held is None:
+            raise NotFound(NO_SUCH_TOKEN)
+        if held.revoked_at is not None:
+            raise Unchanged
+        held.revoked_at = now
+        held.save(update_fields=["revoked_at"])
+        trail.note(Event.TOKEN_REVOKED, target=("token", held.pk, held.name))
+
+
+def _require_scope(scope: str) -> None:
+    if scope not in list(TokenScope):
+        words = ", ".join(each.value for each in TokenScope)
+        raise Invalid(f"There is no such scope. The scopes are {words}.", field="scope")
+
+
+def _require_ids(services: Sequence[str]) -> None:
+    if len(services) > MOST_SERVICES:
+        raise Invalid(
+            f"A token names at most {MOST_SERVICES} services.", field="services"
+        )
+    if not all(AN_ID.fullmatch(key) for key in services):
+        raise Invalid("This is not the id of a service.", field="services")
+
+
+def _require_no_wider(actor: Actor, services: Sequence[str]) -> None:
+    """Refuse a token more services than itself; the policy lets only global ones come so far."""
+    if not actor.token_services:
+        return
+    if not services or not actor.token_services.issuperset(services):
+        raise WiderToken(
+            "This token is limited to some services; it cannot make one for others."
+        )

@@ -1,0 +1,171 @@
+"""What an actor may see of an account: its people, invitations, tokens and services.
+
+Services belong to the storey above. Here they are known by the name that guardian's grants carry
+(`services.service`), and by no more than an id, a name and the account.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Q, QuerySet
+from guardian.models import UserObjectPermission
+
+from accounts.actor import Actor
+from accounts.errors import NotFound
+from accounts.models import Account, ApiToken, Invitation, Membership
+from accounts.policy import decide, require, visible_services
+from accounts.roles import AccessLevel, Permission
+
+NO_SUCH_MEMBER = "There is no such person in this account."
+NO_SUCH_INVITATION = "There is no such invitation in this account."
+NO_SUCH_TOKEN = "There is no such API token."  # noqa: S105 - a sentence
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceName:
+    """A service as the storey of accounts knows it."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The level that somebody has on one service."""
+
+    service: ServiceName
+    level: AccessLevel
+
+
+def account_of(actor: Actor) -> Account:
+    """Return the account that the actor acts in; raises NotFound for a stranger."""
+    account = Account.objects.filter(pk=actor.account_id).first()
+    if account is None:
+        raise NotFound("There is no such account.")
+    require(actor, Permission.ACCOUNT_READ, account)
+    return account
+
+
+def members_of(actor: Actor, account: Account) -> QuerySet[Membership]:
+    """Return the account's people by name. Raises NotFound for a stranger."""
+    require(actor, Permission.MEMBER_READ, account)
+    return (
+        Membership.objects.select_related("user", "account")
+        .filter(account=account)
+        .order_by("user__name", "pk")
+    )
+
+
+def member_of(actor: Actor, account: Account, membership_id: str) -> Membership:
+    """Return one person of the account; raises NotFound where there is none."""
+    member = members_of(actor, account).filter(pk=membership_id).first()
+    if member is None:
+        raise NotFound(NO_SUCH_MEMBER)
+    return member
+
+
+def open_invitations(actor: Actor, account: Account) -> QuerySet[Invitation]:
+    """Return what was neither accepted nor withdrawn, the newest first; expired ones too."""
+    require(actor, Permission.MEMBER_READ, account)
+    return Invitation.objects.filter(
+        account=account, accepted_at=None, revoked_at=None
+    ).order_by("-created_at", "pk")
+
+
+def invitation_of(actor: Actor, account: Account, invitation_id: str) -> Invitation:
+    """Return one open invitation; raises NotFound where there is none."""
+    invitation = open_invitations(actor, account).filter(pk=invitation_id).first()
+    if invitation is None:
+        raise NotFound(NO_SUCH_INVITATION)
+    return invitation
+
+
+def tokens_of(actor: Actor) -> QuerySet[ApiToken]:
+    """Return the actor's own tokens in the account, without the revoked, the newest first."""
+    return _tokens(actor).filter(user_id=actor.user_id)
+
+
+def tokens_of_others(actor: Actor) -> QuerySet[ApiToken]:
+    """Return other people's tokens in the account; none where the actor may not manage them."""
+    if not decide(actor, Permission.TOKEN_MANAGE, account_of(actor)).allowed:
+        return ApiToken.objects.none()
+    return _tokens(actor).exclude(user_id=actor.user_id)
+
+
+def token_of(actor: Actor, token_id: str) -> ApiToken:
+    """Return a token that the actor may revoke; raises NotFound where there is none."""
+    mine = Q(user_id=actor.user_id)
+    if decide(actor, Permission.TOKEN_MANAGE, account_of(actor)).allowed:
+        mine = Q()
+    token = _tokens(actor).filter(mine, pk=token_id).first()
+    if token is None:
+        raise NotFound(NO_SUCH_TOKEN)
+    return token
+
+
+def _tokens(actor: Actor) -> QuerySet[ApiToken]:
+    account = account_of(actor)
+    return (
+        ApiToken.objects.select_related("user")
+        .filter(account=account, revoked_at=None)
+        .order_by("-created_at", "pk")
+    )
+
+
+def account_services(account_id: str) -> QuerySet[Any]:
+    """Return the account's services that are not deleted, unasked; for commands."""
+    return _services().filter(account_id=account_id)
+
+
+def services_of(actor: Actor) -> tuple[ServiceName, ...]:
+    """Return the services that the actor may see, by name."""
+    return _names(visible_services(_services(), actor))
+
+
+def grants_in(account_id: str) -> Mapping[str, tuple[Grant, ...]]:
+    """Return what is granted on the account's services, by person; two queries.
+
+    Whoever calls this has asked whether the actor may see the members.
+    """
+    names = {service.id: service for service in _names(account_services(account_id))}
+    rows = UserObjectPermission.objects.filter(
+        object_pk__in=list(names),
+        permission__content_type__app_label="services",
+        permission__codename__startswith="access_",
+    ).values_list("user_id", "object_pk", "permission__codename")
+    granted: dict[str, list[Grant]] = {}
+    for user_id, service_id, codename in rows:
+        level = AccessLevel(codename.removeprefix("access_"))
+        granted.setdefault(user_id, []).append(Grant(names[service_id], level))
+    return {
+        user_id: tuple(sorted(grants, key=lambda grant: grant.service.name))
+        for user_id, grants in granted.items()
+    }
+
+
+def other_superusers(membership: Membership) -> QuerySet[Membership]:
+    """Return the account's superusers besides this person (R22)."""
+    return Membership.objects.filter(
+        account_id=membership.account_id, role="superuser", user__is_active=True
+    ).exclude(pk=membership.pk)
+
+
+def is_open(invitation: Invitation, now: datetime) -> bool:
+    """Tell whether an invitation can still be accepted."""
+    unused = invitation.accepted_at is None and invitation.revoked_at is None
+    return unused and now < invitation.expires_at
+
+
+def _services() -> QuerySet[Any]:
+    model = ContentType.objects.get_by_natural_key("services", "service").model_class()
+    if model is None:
+        raise LookupError("The services are not installed.")
+    return model._default_manager.filter(deleted_at=None)  # noqa: SLF001 - Django's own name
+
+
+def _names(rows: QuerySet[Any]) -> tuple[ServiceName, ...]:
+    found = rows.order_by("name", "pk").values_list("pk", "name")
+    return tuple(ServiceName(pk, name) for pk, name in found)
