@@ -10,7 +10,9 @@ from products.services.models.service import Version
 class VersionObject(models.Model):
     """Something of a version, found by its name."""
 
-    version = models.ForeignKey(Version, on_delete=models.CASCADE, related_name="%(class)ss")
+    version = models.ForeignKey(
+        Version, on_delete=models.CASCADE, related_name="%(class)ss"
+    )
     name = models.CharField(max_length=255)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
@@ -39,6 +41,10 @@ class Domain(VersionObject):
     comment = models.CharField(max_length=500, blank=True)
 
     FIELDS = ("comment",)
+
+    class Meta(VersionObject.Meta):
+        # A name is looked up across all services before a version goes live.
+        indexes: ClassVar = [models.Index(fields=["name"], name="domain_by_name")]
 
 
 class Backend(VersionObject):
@@ -123,6 +129,16 @@ class Backend(VersionObject):
         "tcp_keepalive_time",
     )
 
+    class Meta(VersionObject.Meta):
+        constraints: ClassVar = [
+            *VersionObject.Meta.constraints,
+            models.CheckConstraint(
+                condition=models.Q(port__lte=65535),
+                name="backend_port_is_one",
+                violation_error_message="A port is a number from 0 to 65535.",
+            ),
+        ]
+
 
 class Header(VersionObject):
     """A header rule. Request headers set, appended or deleted reach the origin (R11)."""
@@ -169,11 +185,41 @@ class Header(VersionObject):
         "response_condition",
     )
 
+    class Meta(VersionObject.Meta):
+        constraints: ClassVar = [
+            *VersionObject.Meta.constraints,
+            models.CheckConstraint(
+                condition=models.Q(
+                    action__in=["set", "append", "delete", "regex", "regex_repeat"]
+                ),
+                name="header_action_is_known",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(type__in=["request", "cache", "response"]),
+                name="header_type_is_known",
+            ),
+        ]
+
 
 class Snippet(VersionObject):
     """A piece of VCL; kept, shown, and read for `return(upgrade)`, not run by our edge."""
 
-    type = models.CharField(max_length=8, default="recv")
+    class Type(models.TextChoices):
+        """The subroutine that the piece belongs into."""
+
+        INIT = "init"
+        RECV = "recv"
+        HASH = "hash"
+        HIT = "hit"
+        MISS = "miss"
+        PASS = "pass"  # noqa: S105 - a subroutine's name
+        FETCH = "fetch"
+        ERROR = "error"
+        DELIVER = "deliver"
+        LOG = "log"
+        NONE = "none"
+
+    type = models.CharField(max_length=8, choices=Type.choices, default=Type.RECV)
     content = models.TextField()
     priority = models.PositiveIntegerField(default=100)
     dynamic = models.BooleanField(default=False)

@@ -9,6 +9,7 @@ from accounts.ids import new_id
 from accounts.models import Account
 from accounts.policy import visible_services
 from accounts.roles import AccessLevel
+from products.services.lifecycle import State
 
 
 class ServiceQuerySet(models.QuerySet["Service"]):
@@ -34,8 +35,12 @@ class Service(models.Model):
         VCL = "vcl"
         WASM = "wasm"
 
-    id = models.CharField(primary_key=True, max_length=22, default=new_id, editable=False)
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="services")
+    id = models.CharField(
+        primary_key=True, max_length=22, default=new_id, editable=False
+    )
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="services"
+    )
     name = models.CharField(max_length=120)
     comment = models.CharField(max_length=500, blank=True)
     type = models.CharField(max_length=4, choices=Type.choices, default=Type.VCL)
@@ -58,7 +63,13 @@ class Service(models.Model):
                 name="service_name_is_unique_in_the_account",
                 violation_error_message="The account has a service of this name.",
             ),
-            models.CheckConstraint(condition=~models.Q(name=""), name="service_has_a_name"),
+            models.CheckConstraint(
+                condition=~models.Q(name=""), name="service_has_a_name"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(type__in=["vcl", "wasm"]),
+                name="service_type_is_known",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -68,14 +79,18 @@ class Service(models.Model):
 class Version(models.Model):
     """One configuration of a service: a draft until it is locked or put live (see lifecycle)."""
 
-    service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="versions")
+    service = models.ForeignKey(
+        Service, on_delete=models.PROTECT, related_name="versions"
+    )
     number = models.PositiveIntegerField()
     comment = models.CharField(max_length=500, blank=True)
     active = models.BooleanField(default=False)
     locked = models.BooleanField(default=False)
     author = models.CharField(max_length=200)
     cloned_from = models.PositiveIntegerField(null=True, blank=True)
-    revision = models.PositiveIntegerField(default=0)  # moves with each edit; for save conflicts
+    revision = models.PositiveIntegerField(
+        default=0
+    )  # moves with each edit; for save conflicts
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 
@@ -103,3 +118,10 @@ class Version(models.Model):
     def account_id(self) -> str:
         """Return the account of the version's service."""
         return self.service.account_id
+
+    @property
+    def state(self) -> State:
+        """Return where the version is in its life."""
+        if self.active:
+            return State.ACTIVE
+        return State.LOCKED if self.locked else State.DRAFT
