@@ -1,0 +1,105 @@
+"""What must hold in every template and in the style sheet, read from the files themselves."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
+STYLES = (ROOT / "static" / "css" / "portal.css").read_text()
+SCRIPT = re.compile(
+    r"<script(?![^>]*\bsrc=)(?![^>]*application/json)[^>]*>", re.IGNORECASE
+)
+STYLE = re.compile(r"<style\b|\sstyle\s*=", re.IGNORECASE)
+HANDLER = re.compile(r"\son[a-z]+\s*=\s*[\"']|javascript:|\shx-on", re.IGNORECASE)
+ELSEWHERE = re.compile(
+    r"(?:src|<link[^>]*href|action)=[\"']?(?:https?:)?//", re.IGNORECASE
+)
+THEMES = ("light", "dark")
+
+
+def names(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=names)
+def test_a_template_has_nothing_inline_and_loads_nothing_from_elsewhere(path):
+    text = path.read_text()
+
+    found = [rule.findall(text) for rule in (SCRIPT, STYLE, HANDLER, ELSEWHERE)]
+
+    assert found == [[], [], [], []]
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=names)
+def test_a_block_is_closed_by_its_name(path):
+    assert re.findall(r"{%-?\s*endblock\s*-?%}", path.read_text()) == []
+
+
+def test_every_part_says_what_it_takes():
+    silent = [
+        names(path)
+        for path in TEMPLATES
+        if path.parent.name == "_parts" and "{% comment %}" not in path.read_text()
+    ]
+
+    assert silent == []
+
+
+def colours(theme: str) -> dict[str, str]:
+    side = THEMES.index(theme)
+    pairs = re.findall(r"--([a-z-]+): light-dark\((#\w+), (#\w+)\)", STYLES)
+    return {name: (light, dark)[side] for name, light, dark in pairs}
+
+
+def luminance(colour: str) -> float:
+    """Return the relative luminance of WCAG 2.2 (https://www.w3.org/TR/WCAG22/#dfn-relative-luminance)."""
+    digits = colour.lstrip("#")
+    if len(digits) == 3:
+        digits = "".join(digit * 2 for digit in digits)
+    parts = [int(digits[start : start + 2], 16) / 255 for start in (0, 2, 4)]
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+        for part in parts
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+TEXT = [
+    *(
+        (ink, ground)
+        for ink in ("ink", "soft", "accent")
+        for ground in ("paper", "wash")
+    ),
+    *((ink, f"{ink}-wash") for ink in ("accent", "good", "warn", "bad")),
+    *((ink, "paper") for ink in ("good", "warn", "bad")),
+    *(("ink", f"{name}-wash") for name in ("accent", "good", "warn", "bad")),
+    *(("soft", f"{name}-wash") for name in ("accent", "good", "warn", "bad")),
+    ("on-fill", "accent"),
+    ("on-fill", "bad"),
+]
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize(("ink", "ground"), TEXT)
+def test_text_stands_out_in_both_themes(ink, ground, theme):
+    shades = colours(theme)
+
+    assert contrast(shades[ink], shades[ground]) >= 4.5
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("ground", ["paper", "wash"])
+@pytest.mark.parametrize("border", ["edge", "accent"])
+def test_borders_of_controls_and_the_focus_stand_out_in_both_themes(
+    border, ground, theme
+):
+    shades = colours(theme)
+
+    assert contrast(shades[border], shades[ground]) >= 3
