@@ -61,37 +61,55 @@ class ProbeResult:
     detail: str
 
 
+_OUT_OF_TIME = ProbeResult("unreachable", "The origin did not answer in time.")
+
+
 class _Flood(Exception):  # noqa: N818 - never leaves this module
     """The origin sent more than a handshake needs."""
 
 
-def probe_host(
-    host: str,
+def probe_origin(
+    address: str,
     port: int,
     *,
     name: str,
     allowed_private: Iterable[Network] = (),
     ca_file: str | None = None,
+    timeout_seconds: float = _TIMEOUT_SECONDS,
     look_up: LookUp = look_up_stream,
 ) -> ProbeResult:
-    """Look a host up once and probe its first address.
+    """Look a backend's Address up once and shake hands with the first that answers.
 
     `name` is what the certificate must be for: the Override Host, else the Address.
-    Blocks for twice three seconds at the most (the look-up and the handshake).
+    Look-up and handshake together take `timeout_seconds` at the most.
     """
     allowed = tuple(allowed_private)
+    deadline = time.monotonic() + timeout_seconds
     try:
-        addresses = resolve(host, port, allowed, look_up=look_up)
+        found = resolve(
+            address, port, allowed, look_up=look_up, timeout_seconds=timeout_seconds
+        )
     except Refused as refusal:
         return _refused(refusal.reason)
     except Unresolvable:
         return ProbeResult("unreachable", "The host name has no address.")
-    return probe_origin(
-        addresses[0], port, name=name, allowed_private=allowed, ca_file=ca_file
-    )
+    result = _OUT_OF_TIME
+    for each in found:
+        remaining = deadline - time.monotonic()
+        if result.kind != "unreachable" or remaining <= 0:
+            break
+        result = probe_address(
+            each,
+            port,
+            name=name,
+            allowed_private=allowed,
+            ca_file=ca_file,
+            timeout_seconds=remaining,
+        )
+    return result
 
 
-def probe_origin(
+def probe_address(
     address: Address,
     port: int,
     *,
@@ -145,7 +163,7 @@ def _judge(
     except (ssl.SSLError, ConnectionError, _Flood) as error:
         return ProbeResult("not_tls", _FLOOD if isinstance(error, _Flood) else _NO_TLS)
     except OSError:  # time is up, or the network went away
-        return ProbeResult("unreachable", "The origin did not answer in time.")
+        return _OUT_OF_TIME
     return ProbeResult("ok", "The certificate is publicly signed and for this name.")
 
 

@@ -4,13 +4,11 @@ import socket
 import ssl
 import threading
 from ipaddress import ip_address
-from typing import get_args
 
 import pytest
 import trustme
 
-from products.compatibility.config import CertificateKind
-from products.edge.probe import Kind, ProbeResult, probe_host, probe_origin
+from products.edge.probe import ProbeResult, probe_address
 from tests.products.edge.origins import (
     FAR_OFF,
     LONG_AGO,
@@ -39,7 +37,7 @@ def ca_file(authority, tmp_path_factory):
 
 
 def probe(port, ca_file, *, name=NAME, timeout_seconds=5.0):
-    return probe_origin(
+    return probe_address(
         LOOPBACK,
         port,
         name=name,
@@ -250,52 +248,3 @@ def test_a_name_no_certificate_can_be_for_is_the_wrong_one(name, ca_file):
         result = probe(server.port, ca_file, name=name)
 
     assert result.kind == "wrong_name"
-
-
-def test_a_loopback_listener_sees_no_connection_when_loopback_is_not_allowed(ca_file):
-    with origin(hang_up) as server:
-        by_address = probe_origin(LOOPBACK, server.port, name=NAME, ca_file=ca_file)
-        by_mapped = probe_origin(
-            ip_address("::ffff:127.0.0.1"), server.port, name=NAME, ca_file=ca_file
-        )
-        by_name = probe_host("localhost", server.port, name=NAME, ca_file=ca_file)
-        by_number = probe_host("2130706433", server.port, name=NAME, ca_file=ca_file)
-        seen = server.close()
-
-    refused = ProbeResult(
-        "refused_address", "The address is not a public one: loopback."
-    )
-    assert (by_address, by_mapped, by_name, by_number) == (refused,) * 4
-    assert seen == 0
-
-
-def test_a_host_is_probed_at_the_address_it_was_found_at(authority, ca_file):
-    context = certified(authority.issue_cert(NAME))
-    questions = []
-
-    def look_up(host, port):
-        questions.append(host)
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
-
-    with origin(with_tls(context)) as server:
-        result = probe_host(
-            "rebinding.example",
-            server.port,
-            name=NAME,
-            allowed_private=LOOPBACK_ALLOWED,
-            ca_file=ca_file,
-            look_up=look_up,
-        )
-
-    assert result.kind == "ok"
-    assert questions == ["rebinding.example"]
-
-
-def test_a_host_without_an_address_is_unreachable():
-    result = probe_host("nowhere.example", 443, name=NAME, look_up=lambda *_: [])
-
-    assert result == ProbeResult("unreachable", "The host name has no address.")
-
-
-def test_the_rulebook_knows_every_kind_the_probe_reports():
-    assert get_args(CertificateKind) == get_args(Kind)

@@ -1,0 +1,122 @@
+"""Probing a backend by its Address: looked up once, and never dialled where that is refused."""
+
+import socket
+from ipaddress import ip_address
+from typing import get_args
+
+import pytest
+import trustme
+
+from products.compatibility.config import CertificateKind
+from products.edge.probe import Kind, ProbeResult, probe_address, probe_origin
+from tests.products.edge.origins import (
+    LOOPBACK_ALLOWED,
+    NAME,
+    certified,
+    origin,
+    with_tls,
+)
+
+LOOPBACK = ip_address("127.0.0.1")
+
+
+@pytest.fixture(scope="module")
+def authority():
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def ca_file(authority, tmp_path_factory):
+    path = tmp_path_factory.mktemp("ca") / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return str(path)
+
+
+def hang_up(connection):
+    connection.recv(65536)
+
+
+def test_a_loopback_listener_sees_no_connection_when_loopback_is_not_allowed(ca_file):
+    with origin(hang_up) as server:
+        by_address = probe_address(LOOPBACK, server.port, name=NAME, ca_file=ca_file)
+        by_mapped = probe_address(
+            ip_address("::ffff:127.0.0.1"), server.port, name=NAME, ca_file=ca_file
+        )
+        by_name = probe_origin("localhost", server.port, name=NAME, ca_file=ca_file)
+        by_number = probe_origin("2130706433", server.port, name=NAME, ca_file=ca_file)
+        seen = server.close()
+
+    refused = ProbeResult(
+        "refused_address", "The address is not a public one: loopback."
+    )
+    assert (by_address, by_mapped, by_name, by_number) == (refused,) * 4
+    assert seen == 0
+
+
+def test_a_host_is_probed_at_the_address_it_was_found_at(authority, ca_file):
+    context = certified(authority.issue_cert(NAME))
+    questions = []
+
+    def look_up(host, port):
+        questions.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    with origin(with_tls(context)) as server:
+        result = probe_origin(
+            "rebinding.example",
+            server.port,
+            name=NAME,
+            allowed_private=LOOPBACK_ALLOWED,
+            ca_file=ca_file,
+            look_up=look_up,
+        )
+
+    assert result.kind == "ok"
+    assert questions == ["rebinding.example"]
+
+
+def test_the_next_address_is_tried_when_one_does_not_answer(authority, ca_file):
+    context = certified(authority.issue_cert(NAME))
+
+    def look_up(host, port):
+        return [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
+            for address in ("127.0.0.2", "127.0.0.1")
+        ]
+
+    with origin(with_tls(context)) as server:
+        result = probe_origin(
+            "two.example",
+            server.port,
+            name=NAME,
+            allowed_private=LOOPBACK_ALLOWED,
+            ca_file=ca_file,
+            look_up=look_up,
+        )
+
+    assert result.kind == "ok"
+
+
+def test_a_backends_address_may_be_an_ip_address(authority, ca_file):
+    context = certified(authority.issue_cert(NAME))
+
+    with origin(with_tls(context)) as server:
+        result = probe_origin(
+            "127.0.0.1",
+            server.port,
+            name=NAME,
+            allowed_private=LOOPBACK_ALLOWED,
+            ca_file=ca_file,
+        )
+
+    assert result.kind == "ok"
+
+
+def test_a_host_without_an_address_is_unreachable():
+    result = probe_origin("nowhere.example", 443, name=NAME, look_up=lambda *_: [])
+
+    assert result == ProbeResult("unreachable", "The host name has no address.")
+
+
+def test_the_rulebook_knows_every_kind_the_probe_reports():
+    assert get_args(CertificateKind) == get_args(Kind)
