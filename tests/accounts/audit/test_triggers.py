@@ -3,7 +3,7 @@
 import pytest
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
-from django.db import IntegrityError, connection, models, transaction
+from django.db import IntegrityError, connection, connections, models, transaction
 from django.db.backends.sqlite3.base import DatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
@@ -211,13 +211,15 @@ def test_installing_twice_is_installing_once():
 
 
 @pytest.fixture
-def rebuilt():
+def rebuilt(db):
     """A SQLite database in memory, migrated, whose guarded table Django can rebuild."""
     database = DatabaseWrapper(connection.settings_dict | IN_MEMORY, alias="rebuilt")
+    connections["rebuilt"] = database
     latest = MigrationLoader(None).graph.leaf_nodes("audit")
     MigrationExecutor(database).migrate(latest)
     yield database
     database.close()
+    del connections["rebuilt"]
 
 
 IN_MEMORY = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:", "OPTIONS": {}}

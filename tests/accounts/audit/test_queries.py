@@ -1,0 +1,112 @@
+"""A trail page by page, and a sound chain's verdict."""
+
+from datetime import timedelta
+
+import pytest
+
+from accounts.audit.models import AuditEvent, ChainHead
+from accounts.audit.queries import (
+    Filters,
+    Verdict,
+    accounts_with_trail,
+    event_of,
+    fault_in,
+    trail_of,
+    verify,
+)
+from tests.accounts.audit.writing import BILLED, ENABLED, NOON, write
+
+pytestmark = pytest.mark.django_db
+
+
+def numbers(page):
+    return [event.sequence for event in page.events]
+
+
+@pytest.fixture
+def seven():
+    """A trail of seven events, of which each second one changes the bill."""
+    write("acme", ENABLED, BILLED, ENABLED, BILLED, ENABLED, BILLED)
+    write("acme", ENABLED, at=NOON + timedelta(hours=1))
+
+
+def test_pages_lead_to_the_oldest_event_and_back(seven):
+    newest = trail_of("acme", limit=3)
+    middle = trail_of("acme", limit=3, before=newest.older)
+    oldest = trail_of("acme", limit=3, before=middle.older)
+    middle_again = trail_of("acme", limit=3, after=oldest.newer)
+    newest_again = trail_of("acme", limit=3, after=middle_again.newer)
+
+    assert (numbers(newest), newest.newer) == ([7, 6, 5], None)
+    assert numbers(middle) == numbers(middle_again) == [4, 3, 2]
+    assert (numbers(oldest), oldest.older) == ([1], None)
+    assert (numbers(newest_again), newest_again.newer) == ([7, 6, 5], None)
+
+
+@pytest.mark.parametrize(
+    "filters, found",
+    [
+        pytest.param(Filters(action="bill.changed"), [6, 4, 2], id="by action"),
+        pytest.param(Filters(target_id="acme"), [6, 4, 2], id="by target"),
+        pytest.param(
+            Filters(product="websockets"), [7, 6, 5, 4, 3, 2, 1], id="by product"
+        ),
+        pytest.param(
+            Filters(actor_id="user-eve"), [], id="by somebody who did nothing"
+        ),
+        pytest.param(Filters(outcome="refused"), [], id="by outcome"),
+        pytest.param(Filters(service_id="s"), [], id="by service"),
+        pytest.param(
+            Filters(since=NOON + timedelta(hours=1)), [7], id="since, inclusive"
+        ),
+        pytest.param(
+            Filters(until=NOON + timedelta(hours=1)),
+            [6, 5, 4, 3, 2, 1],
+            id="until, exclusive",
+        ),
+        pytest.param(
+            Filters(action="bill.changed", until=NOON), [], id="by two at once"
+        ),
+    ],
+)
+def test_a_trail_is_narrowed(seven, filters, found):
+    assert numbers(trail_of("acme", filters=filters)) == found
+
+
+def test_a_page_costs_one_query_however_long_the_trail(
+    seven, django_assert_num_queries
+):
+    with django_assert_num_queries(1):
+        trail_of("acme", limit=2)
+
+
+def test_a_trail_holds_no_other_accounts_events(seven):
+    write("globex")
+
+    assert numbers(trail_of("globex")) == [1]
+    assert event_of("globex", 2) is None
+    assert event_of("acme", 2).action == "bill.changed"
+
+
+def test_every_account_with_events_or_a_head_has_a_trail(seven):
+    write("platform")
+    ChainHead.objects.filter(account_id="acme").delete()
+    ChainHead.objects.create(account_id="empty", event_hash="0" * 64)
+
+    assert accounts_with_trail() == ["acme", "empty", "platform"]
+
+
+def test_a_chain_as_written_is_sound(seven):
+    assert verify("acme") == Verdict("acme", sound=True, checked=7)
+    assert [fault_in(event) for event in AuditEvent.objects.all()] == [""] * 7
+
+
+def test_a_chain_that_was_never_begun_is_sound():
+    assert verify("nobody") == Verdict("nobody", sound=True, checked=0)
+
+
+def test_verifying_costs_the_same_queries_however_long_the_chain(
+    seven, django_assert_max_num_queries
+):
+    with django_assert_max_num_queries(9):
+        verify("acme")
