@@ -1,0 +1,165 @@
+"""The script that makes .venv: which Python it takes, what it leaves, when it does nothing."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TOO_OLD = "#!/bin/sh\n[ \"$1\" = -V ] && echo 'Python 3.9.2' && exit 0\nexit 1\n"
+GOOD = f'#!/bin/sh\nexec {sys.executable} "$@"\n'
+# Debian without python3-venv: `python -m venv` fails and leaves a folder behind.
+WITHOUT_VENV = f"""#!/bin/sh
+case "$*" in
+*ensurepip*) exit 1 ;;
+*) exec {sys.executable} "$@" ;;
+esac
+"""
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """Return a folder with the script and two locks that name nothing."""
+    folder = tmp_path / "clone"
+    (folder / ".ci").mkdir(parents=True)
+    shutil.copy(ROOT / ".ci" / "environment", folder / ".ci")
+    (folder / "requirements.txt").write_text("# nothing\n")
+    (folder / "requirements-dev.txt").write_text("# nothing for tests\n")
+    return folder
+
+
+@pytest.fixture
+def commands(tmp_path):
+    """Return the folder of the interpreters that a test makes up."""
+    return tmp_path / "commands"
+
+
+@pytest.fixture
+def make_environment(clone, commands):
+    """Run the script with the interpreters given, which come before the system's."""
+
+    def run(lock="requirements.txt", python=None, **interpreters):
+        shutil.rmtree(commands, ignore_errors=True)
+        commands.mkdir()
+        for name, source in interpreters.items():
+            path = commands / name.replace("_", ".")
+            path.write_text(source)
+            path.chmod(0o755)
+        environment = {"PATH": f"{commands}:/usr/bin:/bin", "HOME": os.environ["HOME"]}
+        environment |= {"PYTHON": python} if python else {}
+        return subprocess.run(
+            [clone / ".ci" / "environment", lock],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def test_a_newer_python_is_found_where_python3_is_too_old(
+    clone, make_environment, commands
+):
+    result = make_environment(python3=TOO_OLD, python3_14=TOO_OLD, python3_13=GOOD)
+
+    assert (result.returncode, result.stdout) == (0, "")
+    assert result.stderr.splitlines() == [
+        f"Making .venv with {commands / 'python3.13'}.",
+        "Installing what requirements.txt names into .venv; this takes a moment, once.",
+    ]
+    assert (clone / ".venv" / "requirements.txt.stamp").read_text() == "# nothing\n"
+
+
+def test_a_python_that_is_too_old_is_named_and_nothing_is_left(clone, make_environment):
+    result = make_environment(python="oldpython", oldpython=TOO_OLD)
+
+    assert result.returncode == 1
+    assert result.stderr.startswith(
+        "Tollgate needs Python 3.11 or newer; oldpython is: Python 3.9.2.\n"
+    )
+    assert "make run PYTHON=/path/to/python3.11" in result.stderr
+    assert not (clone / ".venv").exists()
+
+
+def test_without_the_venv_module_the_one_helpful_command_is_said(
+    clone, make_environment
+):
+    (clone / ".venv" / "bin").mkdir(parents=True)
+
+    result = make_environment(python3=WITHOUT_VENV)
+
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert result.returncode == 1
+    assert result.stderr.endswith(
+        f"mends it: sudo apt-get install python{version}-venv\n"
+    )
+    assert not (clone / ".venv").exists()
+
+
+def test_a_half_made_environment_is_made_anew_and_later_starts_do_nothing(
+    clone, make_environment
+):
+    subprocess.run(
+        [sys.executable, "-m", "venv", "--without-pip", clone / ".venv"], check=True
+    )
+
+    first = make_environment(python3=GOOD)
+    second = make_environment(python3="#!/bin/sh\nexit 1\n")
+    (clone / "requirements.txt").write_text("# another\n")
+    third = make_environment(python3="#!/bin/sh\nexit 1\n")
+
+    assert [first.returncode, second.returncode, third.returncode] == [0, 0, 0]
+    assert (second.stdout, second.stderr) == ("", "")
+    assert third.stderr.startswith("Installing")
+    assert (clone / ".venv" / "requirements.txt.stamp").read_text() == "# another\n"
+
+
+def test_what_cannot_be_installed_is_tried_again_at_the_next_start(
+    clone, make_environment
+):
+    (clone / "requirements.txt").write_text("./missing --hash=sha256:00\n")
+
+    result = make_environment(python3=GOOD)
+
+    assert result.returncode == 1
+    assert (
+        "Not everything in requirements.txt could be installed: the lines above say why."
+        in result.stderr
+    )
+    assert not (clone / ".venv" / "requirements.txt.stamp").exists()
+
+
+def test_the_development_lock_serves_the_portal_as_well(clone, make_environment):
+    made = make_environment("requirements-dev.txt", python3=GOOD)
+    again = make_environment("requirements.txt")
+
+    assert [made.returncode, again.returncode] == [0, 0]
+    assert again.stderr == ""
+
+
+def test_the_development_lock_holds_every_pin_of_the_portals_lock():
+    def pins(name):
+        return set(re.findall(r"^\S+==\S+", (ROOT / name).read_text(), re.MULTILINE))
+
+    assert pins("requirements.txt") - pins("requirements-dev.txt") == set()
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_every_pin_has_a_hash_and_no_lock_names_an_index(name):
+    lines = (ROOT / name).read_text().splitlines()
+
+    unhashed = [
+        line
+        for line, following in zip(lines, [*lines[1:], ""], strict=True)
+        if "==" in line and not following.strip().startswith("--hash=sha256:")
+    ]
+
+    assert unhashed == []
+    assert [
+        line for line in lines if "://" in line or "index" in line.split("=")[0]
+    ] == []
