@@ -26,9 +26,9 @@ ELSEWHERE = {
         ("V15", "V16", "V17", "V18", "V19"),
         "packages and trials: tests/products/billing/test_rating_plans.py",
     ),
-    "V23": "bounds of a billing month, not arithmetic of amounts",
-    "V26": "credits: the ledger is spent by the invoice",
-    "V27": "budgets: each share fires once, which is state",
+    "V23": "bounds of a month: tests/products/metering/test_months.py",
+    "V26": "credits: tests/products/billing/test_credits.py",
+    "V27": "budgets: tests/products/billing/test_credits.py",
 }
 
 

@@ -1,0 +1,28 @@
+"""The rules, the rating and the edge's modules load no framework."""
+
+import subprocess
+import sys
+
+MODULES = (
+    "products.billing.credits",
+    "products.billing.rating",
+    "products.catalogue.money",
+    "products.compatibility.rules",
+    "products.edge.probe",
+    "products.metering.minutes",
+    "products.metering.months",
+    "products.services.lifecycle",
+)
+
+
+def test_the_pure_modules_load_neither_django_nor_anything_of_the_storeys_around_them():
+    script = f"import sys, {', '.join(MODULES)}; print(*sorted(sys.modules))"
+
+    loaded = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    ).stdout.split()
+
+    assert {"django", "rest_framework", "celery", "accounts", "portal"}.isdisjoint(
+        loaded
+    )
+    assert set(MODULES) <= set(loaded)
