@@ -1,6 +1,6 @@
 """What a version holds: domains, backends, headers, snippets, VCL files, log endpoints."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 
@@ -16,6 +16,8 @@ class VersionObject(models.Model):
     name = models.CharField(max_length=255)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
+
+    objects: ClassVar = models.Manager()
 
     # What a person or the API may set besides the name, in the order in which it is shown.
     FIELDS: ClassVar[tuple[str, ...]] = ()
@@ -33,6 +35,13 @@ class VersionObject(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @classmethod
+    def column(cls, field: str) -> "models.Field[Any, Any]":
+        """Return the column that keeps a field."""
+        column = cls._meta.get_field(field)
+        assert isinstance(column, models.Field)  # noqa: S101 - for the type alone
+        return column
 
 
 class Domain(VersionObject):

@@ -1,0 +1,150 @@
+"""Services, versions and what they hold, as far as an actor may see them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.db.models import OuterRef, QuerySet, Subquery
+
+from accounts.actor import Actor
+from accounts.errors import NotFound
+from products.services.models import KINDS, Service, Version, VersionObject
+from products.services.models.service import ServiceQuerySet
+from products.services.summary import SECRET, is_default, values_of
+from products.services.validation import model_of, normal_name
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field that two versions do not share; None where the part is absent.
+
+    A part that only one of them has gives its name and each field that is not at its default.
+    """
+
+    kind: str
+    name: str
+    field: str
+    before: object
+    after: object
+
+
+def services_of(actor: Actor) -> ServiceQuerySet:
+    """Return the services that the actor may see, by name, with their `active_number` (or None)."""
+    active = Version.objects.filter(service=OuterRef("pk"), active=True)
+    rows = Service.objects.visible_to(actor).live()
+    annotated: ServiceQuerySet = rows.annotate(
+        active_number=Subquery(active.values("number"))
+    )
+    return annotated.order_by("name", "pk")
+
+
+def get_service(actor: Actor, service_id: str) -> Service:
+    """Return a service. Raises NotFound for one that is deleted or not the actor's to see."""
+    service = Service.objects.visible_to(actor).live().filter(pk=service_id).first()
+    if service is None:
+        raise NotFound(f"There is no service '{service_id}' that you can see.")
+    return service
+
+
+def get_version(actor: Actor, service_id: str, number: int) -> Version:
+    """Return a version with its service. Raises NotFound as `get_service` does."""
+    visible = Service.objects.visible_to(actor).live().filter(pk=service_id)
+    version = (
+        Version.objects.select_related("service")
+        .filter(service__in=visible, number=number)
+        .first()
+    )
+    if version is None:
+        raise NotFound(
+            f"There is no version {number} of a service '{service_id}' that you can see."
+        )
+    return version
+
+
+def versions_of(service: Service) -> QuerySet[Version]:
+    """Return a service's versions, the oldest first."""
+    return (
+        Version.objects.select_related("service")
+        .filter(service=service)
+        .order_by("number")
+    )
+
+
+def active_version(service: Service) -> Version | None:
+    """Return the version that is live."""
+    return versions_of(service).filter(active=True).first()
+
+
+def latest_version(service: Service) -> Version:
+    """Return the version with the highest number. Raises NotFound where there is none."""
+    version = versions_of(service).last()
+    if version is None:
+        raise NotFound(f"Service '{service.name}' has no versions.")
+    return version
+
+
+def objects_of(version: Version, kind: str) -> QuerySet[VersionObject]:
+    """Return a version's parts of one kind, in the order in which they were added."""
+    rows: QuerySet[VersionObject] = model_of(kind).objects.filter(version=version)
+    return rows.order_by("pk")
+
+
+def get_object(version: Version, kind: str, name: str) -> VersionObject:
+    """Return a part by its name. Raises NotFound."""
+    row = objects_of(version, kind).filter(name=normal_name(kind, name)).first()
+    if row is None:
+        raise NotFound(
+            f"There is no {kind.replace('_', ' ')} '{name}' in version {version.number}."
+        )
+    return row
+
+
+def compare(a: Version, b: Version) -> tuple[Difference, ...]:
+    """Return what differs from version `a` to version `b`, by kind, name and field.
+
+    One query a kind. A renamed part is one that went and one that came. Secrets are never
+    shown: they are "set", or "changed".
+    """
+    found: list[Difference] = []
+    for kind, model in KINDS.items():
+        rows = model.objects.filter(version__in=[a, b]).order_by("name")
+        olds = {row.name: row for row in rows if row.version_id == a.pk}
+        news = {row.name: row for row in rows if row.version_id == b.pk}
+        for name in sorted(olds.keys() | news.keys()):
+            found.extend(_differences(kind, olds.get(name), news.get(name)))
+    return tuple(found)
+
+
+def _differences(
+    kind: str, old: VersionObject | None, new: VersionObject | None
+) -> Iterator[Difference]:
+    row = new or old
+    assert row is not None  # noqa: S101 - one of the two has the name
+    before = _all_or_told(old, alone=new is None)
+    after = _all_or_told(new, alone=old is None)
+    for field in ("name", *row.FIELDS):
+        one, other = before.get(field), after.get(field)
+        if one == other:
+            continue
+        if field in SECRET:
+            one, other = _hidden(one), _hidden(other, again=bool(one))
+        yield Difference(kind, row.name, field, one, other)
+
+
+def _all_or_told(row: VersionObject | None, *, alone: bool) -> dict[str, object]:
+    """Return a part's values; of one that stands alone, only those that say something."""
+    if row is None:
+        return {}
+    values = values_of(row)
+    if not alone:
+        return values
+    return {
+        field: value
+        for field, value in values.items()
+        if field == "name" or not is_default(row, field)
+    }
+
+
+def _hidden(value: object, *, again: bool = False) -> str | None:
+    if not value:
+        return None
+    return "changed" if again else "set"

@@ -1,0 +1,78 @@
+"""What the trail and a comparison may show of a part: plain values, and no secrets."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+
+from products.services.models import VersionObject
+from products.services.names import header_name
+
+# Never shown to anybody once it is set.
+SECRET = frozenset({"ssl_client_key"})
+# A certificate is often pasted together with its key; the trail is kept for ever.
+_KEPT_OUT_OF_THE_TRAIL = SECRET | {"ssl_client_cert", "client_cert", "share_key"}
+_LONG = frozenset({"content", "ssl_ca_cert"})
+_SECRET_HEADER = re.compile(
+    "authorization|cookie|token|secret|password|signature|credential|key", re.IGNORECASE
+)
+
+
+def values_of(row: VersionObject) -> dict[str, object]:
+    """Return all that a person or the API may set of a part, its name included."""
+    return {field: getattr(row, field) for field in ("name", *row.FIELDS)}
+
+
+def changed(
+    kind: str, before: Mapping[str, object], after: Mapping[str, object]
+) -> tuple[dict[str, object], dict[str, object]]:
+    """Return the fields that differ, before and after, as the trail may hold them."""
+    fields = [field for field in after if before.get(field) != after[field]]
+    return (
+        {field: _noted(kind, before, field) for field in fields},
+        {
+            field: _noted(kind, after, field, again=bool(before.get(field)))
+            for field in fields
+        },
+    )
+
+
+def summary(kind: str, row: VersionObject) -> dict[str, object]:
+    """Return what the trail holds of a part that comes or goes: what differs from the defaults."""
+    values = values_of(row)
+    return {
+        field: _noted(kind, values, field)
+        for field in values
+        if field == "name" or not is_default(row, field)
+    }
+
+
+def is_default(row: VersionObject, field: str) -> bool:
+    """Tell whether a part's field says no more than the model's default."""
+    value = getattr(row, field)
+    if value in (None, "", []):
+        return True
+    return bool(value == row.column(field).get_default())
+
+
+def _noted(
+    kind: str, values: Mapping[str, object], field: str, *, again: bool = False
+) -> object:
+    value = values.get(field)
+    if not value or not isinstance(value, str):
+        return value
+    if field in _KEPT_OUT_OF_THE_TRAIL or _is_secret_value(kind, values, field):
+        return "changed" if again else "set"
+    if field in _LONG:
+        digest = hashlib.sha256(value.encode()).hexdigest()
+        return f"{len(value)} characters, SHA-256 {digest}"
+    if kind == "log_endpoint" and field == "address":
+        address, mark, _ = value.partition("?")
+        return f"{address}{mark and '?…'}"
+    return value
+
+
+def _is_secret_value(kind: str, values: Mapping[str, object], field: str) -> bool:
+    """Tell whether a header rule's value is the sort that proves who the sender is."""
+    if kind != "header" or field not in {"src", "substitution"}:
+        return False
+    return _SECRET_HEADER.search(header_name(str(values.get("dst")))) is not None

@@ -1,0 +1,274 @@
+"""What a part of a version may hold: each kind's rules, all problems told at once.
+
+Lengths and choices are the model's; the rest of the rules stand here and in `names`.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+
+from django.core.exceptions import ValidationError
+from django.db.models import BooleanField, CharField, Field, IntegerField, JSONField
+
+from accounts.errors import Invalid, NotFound
+from products.services import names
+from products.services.models import KINDS, VersionObject
+
+LARGEST = 2**31 - 1  # of a number, as PostgreSQL holds it
+LONGEST_TEXT = 1_000_000  # of a VCL file; a megabyte, as Fastly's default limit is
+LONGEST_NAME = 255
+MOST_LOG_FIELDS = 50
+
+_DIGITS = re.compile("[0-9]{1,10}")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_LINE_BREAK = re.compile(r"[\r\n\u2028\u2029]")
+
+# Numbers that have other bounds than 0 and LARGEST.
+BOUNDS: Mapping[tuple[str, str], tuple[int, int]] = {
+    ("backend", "port"): (0, 65535),
+    ("backend", "weight"): (1, 100),
+    ("backend", "connect_timeout"): (0, 600_000),
+    ("backend", "first_byte_timeout"): (0, 600_000),
+    ("backend", "between_bytes_timeout"): (0, 600_000),
+    ("backend", "fetch_timeout"): (0, 600_000),
+}
+REQUIRED: Mapping[str, tuple[str, ...]] = {
+    "domain": (),
+    "backend": ("address",),
+    "header": ("action", "type", "dst"),
+    "snippet": ("type", "content"),
+    "vcl": ("content",),
+    "log_endpoint": ("kind", "address"),
+}
+TLS_VERSIONS = frozenset({"1.0", "1.1", "1.2", "1.3"})
+# Texts that may run over several lines.
+COMMENTS = frozenset({"comment"})
+
+
+Found = list[tuple[str, str]]  # fields and their problems, "" for none
+
+
+class InvalidFields(Invalid):
+    """Some fields cannot be taken; `problems` has a sentence for each, by field."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        """Say all problems at once, and name the first field."""
+        details = [f"{field}: {problem}" for field, problem in problems.items()]
+        super().__init__(" ".join(details), field=next(iter(problems)), details=details)
+        self.problems = dict(problems)
+
+
+class _Problem(Exception):  # noqa: N818 - carries one sentence to `_cleaned`
+    """One field's problem."""
+
+
+def model_of(kind: str) -> type[VersionObject]:
+    """Return the model of a kind of part. Raises NotFound for a kind that there is none of."""
+    if kind not in KINDS:
+        raise NotFound(f"A version holds no '{kind}'.")
+    return KINDS[kind]
+
+
+def normal_name(kind: str, name: str) -> str:
+    """Return a part's name as it is kept: domains in lower case."""
+    return name.lower() if kind == "domain" else name
+
+
+def coupled(fields: Mapping[str, object]) -> dict[str, object]:
+    """Let a backend's port switch TLS on (443) or off (80), unless the same request says itself.
+
+    Source: Fastly's API, backend, `use_ssl`; its command line relies on it.
+    """
+    given = dict(fields)
+    if "use_ssl" in given:
+        return given
+    switch = {"443": True, "80": False}.get(str(given.get("port")))
+    return given if switch is None else given | {"use_ssl": switch}
+
+
+def clean(kind: str, name: str, fields: Mapping[str, object]) -> dict[str, object]:
+    """Return the values of a whole part as they are kept, `name` among them.
+
+    `fields` are all that is known of the part; what is absent is left to the model's default.
+    Raises InvalidFields with every problem, and NotFound for an unknown kind.
+    """
+    model = model_of(kind)
+    problems: dict[str, str] = {}
+    values: dict[str, object] = {"name": normal_name(kind, name)}
+    for field, value in fields.items():
+        try:
+            values[field] = _cleaned(model, kind, field, value)
+        except _Problem as found:
+            problems[field] = str(found)
+    for field, problem in (
+        ("name", name_problem(kind, normal_name(kind, name))),
+        *_missing(kind, values),
+        *_CHECKS[kind](values),
+    ):
+        if problem:
+            problems.setdefault(field, problem)
+    if problems:
+        raise InvalidFields(problems)
+    return values
+
+
+def name_problem(kind: str, name: str) -> str:
+    """Say what keeps a text from being a part's name; "" for nothing."""
+    if kind == "domain":
+        return names.domain_problem(name)
+    if not name.strip():
+        return "This is needed."
+    if name != name.strip() or not name.isprintable():
+        return "A name has no space before or after it, and no control characters."
+    return (
+        ""
+        if len(name) <= LONGEST_NAME
+        else f"A name has at most {LONGEST_NAME} characters."
+    )
+
+
+def text_problem(text: str, *, lines: bool) -> str:
+    """Say what keeps a text from being kept; `lines` allows line breaks."""
+    if not _is_unicode(text) or _CONTROL.search(text):
+        return "Leave out control characters and broken ones."
+    if not lines and _LINE_BREAK.search(text):
+        return "Write it on one line."
+    return ""
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _cleaned(
+    model: type[VersionObject], kind: str, field: str, value: object
+) -> object:
+    if field not in model.FIELDS:
+        raise _Problem("There is no such field.")
+    column = model.column(field)
+    if isinstance(column, JSONField):
+        return _list_of_names(value)
+    if value is None or value == "":
+        return _empty(column)
+    if isinstance(column, BooleanField | IntegerField):
+        return _number(column, kind, value)
+    return _text(column, value)
+
+
+def _empty(column: "Field[object, object]") -> object:
+    if column.null:
+        return None
+    if isinstance(column, BooleanField | IntegerField):
+        raise _Problem("This is needed.")
+    return ""
+
+
+def _number(column: "Field[object, object]", kind: str, value: object) -> object:
+    """Read a whole number or a yes-or-no, also from its text, as a form sends it."""
+    if isinstance(column, BooleanField):
+        try:
+            return column.to_python(value)
+        except ValidationError as error:
+            raise _Problem("Write true or false.") from error
+    least, most = BOUNDS.get((kind, column.name), (0, LARGEST))
+    text = str(value)
+    whole = isinstance(value, int | str) and not isinstance(value, bool)
+    if whole and _DIGITS.fullmatch(text) and least <= int(text) <= most:
+        return int(text)
+    raise _Problem(f"Write a whole number from {least} to {most}.")
+
+
+def _text(column: "Field[object, object]", value: object) -> str:
+    if not isinstance(value, str):
+        raise _Problem("Write a text.")
+    long = not isinstance(column, CharField)
+    if problem := text_problem(value, lines=long or column.name in COMMENTS):
+        raise _Problem(problem)
+    if long and len(value) > LONGEST_TEXT:
+        raise _Problem(f"Write at most {LONGEST_TEXT:,} characters.")
+    try:
+        column.clean(value, None)
+    except ValidationError as error:
+        raise _Problem(" ".join(error.messages)) from error
+    return value
+
+
+def _list_of_names(value: object) -> list[str]:
+    if not isinstance(value, list | tuple):
+        raise _Problem("Write a list of header names.")
+    if len(value) > MOST_LOG_FIELDS:
+        raise _Problem(f"Name at most {MOST_LOG_FIELDS} header fields.")
+    listed = [str(each) for each in value]
+    for each in listed:
+        if len(each) > LONGEST_NAME or names.header_name_problem(each):
+            raise _Problem(f"'{each[:50]}' is no header name.")
+    return listed
+
+
+def _missing(kind: str, values: Mapping[str, object]) -> Found:
+    needed = (field for field in REQUIRED[kind] if not values.get(field))
+    return [(field, "This is needed.") for field in needed]
+
+
+def _nothing(_values: Mapping[str, object]) -> Found:
+    return []
+
+
+def _backend(values: Mapping[str, object]) -> Found:
+    hosts = (
+        "address",
+        "override_host",
+        "ssl_cert_hostname",
+        "ssl_sni_hostname",
+        "ssl_hostname",
+    )
+    found = [
+        (field, names.address_problem(str(values[field])))
+        for field in hosts
+        if values.get(field)
+    ]
+    found += [
+        (field, "Write 1.0, 1.1, 1.2 or 1.3.")
+        for field in ("min_tls_version", "max_tls_version")
+        if values.get(field) and values[field] not in TLS_VERSIONS
+    ]
+    return found
+
+
+def _header(values: Mapping[str, object]) -> Found:
+    dst, src, action = (
+        str(values.get(field) or "") for field in ("dst", "src", "action")
+    )
+    found = [("dst", names.header_name_problem(dst))]
+    if values.get("type") == "request":
+        found.append(("dst", names.protection_problem(dst)))
+    if action in {"set", "append"}:
+        found.append(
+            ("src", names.header_value_problem(src) if src else "This is needed.")
+        )
+    if action in {"regex", "regex_repeat"} and not values.get("regex"):
+        found.append(("regex", "This is needed."))
+    return found
+
+
+def _log_endpoint(values: Mapping[str, object]) -> Found:
+    kind, address = str(values.get("kind") or ""), str(values.get("address") or "")
+    if kind == "https":
+        return [("address", names.https_url_problem(address))]
+    if kind == "syslog":
+        return [("address", names.endpoint_problem(address))]
+    word = kind.isascii() and kind.replace("_", "").isalnum()
+    return [("kind", "" if word else "Write a word such as https, syslog or s3.")]
+
+
+_CHECKS: Mapping[str, Callable[[Mapping[str, object]], Found]] = {
+    "domain": _nothing,
+    "backend": _backend,
+    "header": _header,
+    "snippet": _nothing,
+    "vcl": _nothing,
+    "log_endpoint": _log_endpoint,
+}
