@@ -18,7 +18,7 @@ edge: environment ## Start an edge alone.
 	@exec $(BIN)/python manage.py edge
 
 test: environment-dev ## Run all tests, on SQLite or on the DATABASE_URL given.
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not nightly" $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 nightly: environment-dev ## Run the tests that take long.
 	$(BIN)/python -m pytest -m nightly $(ARGS)

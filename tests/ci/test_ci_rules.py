@@ -1,0 +1,116 @@
+"""The rules about skipping, tried on runs of pytest of their own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TESTS = """
+import pytest
+
+def test_runs():
+    pass
+
+@pytest.mark.browser
+def test_drives_a_browser():
+    pass
+
+@pytest.mark.browser
+def test_drives_another():
+    pass
+
+@pytest.mark.nightly
+def test_takes_long():
+    pass
+"""
+
+
+@pytest.fixture
+def run_tests(tmp_path):
+    """Run pytest on the tests above where PATH leads to no browser; give what it said."""
+
+    def run(*arguments, source=TESTS, **environment):
+        (tmp_path / "test_some.py").write_text(source)
+        (tmp_path / "pytest.ini").write_text(
+            "[pytest]\nmarkers =\n  browser: drives Chromium\n  nightly: takes long\n"
+        )
+        return subprocess.run(
+            [
+                *(sys.executable, "-m", "pytest", "-q", "-p", "no:django"),
+                *(
+                    "-p",
+                    "tests.ci_rules",
+                    "-p",
+                    "no:cacheprovider",
+                    *arguments,
+                    tmp_path,
+                ),
+            ],
+            cwd=ROOT,
+            env={
+                "PATH": str(tmp_path),
+                "PYTHONPATH": str(ROOT),
+                "HOME": os.environ["HOME"],
+            }
+            | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def test_what_cannot_run_is_named_in_one_line_with_its_remedy(run_tests):
+    result = run_tests()
+
+    lines = [line for line in result.stdout.splitlines() if line.startswith("Not run")]
+    assert result.returncode == 0
+    assert lines == [
+        "Not run: 2 tests. Chromium is missing; this brings it: sudo apt-get install chromium"
+    ]
+
+
+@pytest.mark.parametrize("arguments", [[], ["-n", "1"]], ids=["one process", "xdist"])
+def test_in_ci_a_skipped_test_fails(run_tests, arguments):
+    result = run_tests(*arguments, CI="true")
+
+    assert result.returncode == 1
+    assert "2 errors" in result.stdout
+    assert "Nothing may be skipped where CI=true. Chromium is missing" in result.stdout
+
+
+def test_in_ci_a_skipped_module_fails(run_tests):
+    source = "import pytest\npytest.skip('not today', allow_module_level=True)\n"
+
+    result = run_tests(source=source, CI="true")
+
+    assert result.returncode == 2
+    assert "Nothing may be skipped where CI=true. not today" in result.stdout
+
+
+def test_in_ci_a_failure_that_is_expected_stays_one(run_tests):
+    source = "import pytest\n\n@pytest.mark.xfail\ndef test_a(): raise ValueError\n"
+
+    result = run_tests(source=source, CI="true")
+
+    assert result.returncode == 0
+    assert "1 xfailed" in result.stdout
+
+
+def test_the_long_tests_run_only_when_asked_for(run_tests):
+    without = run_tests("--collect-only")
+    alone = run_tests("-m", "nightly", "--collect-only")
+
+    assert "test_takes_long" not in without.stdout
+    assert "test_takes_long" in alone.stdout
+
+
+def test_the_environment_may_name_the_browser(run_tests):
+    result = run_tests(CHROMIUM=sys.executable)
+
+    assert result.returncode == 0
+    assert "3 passed" in result.stdout

@@ -1,0 +1,112 @@
+"""What cannot run here is said in one line with its remedy; where CI=true, nothing may be skipped.
+
+Loaded by conftest.py. A test that drives a browser is marked `browser`, one that needs HAProxy
+`haproxy`; `program("browser")` is the path to start. Tests marked `nightly` run only where -m
+asks for them.
+"""
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Generator
+from dataclasses import dataclass
+from functools import cache
+from typing import TypeVar
+
+import pytest
+
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """A program that tests with a marker need: the names it goes by, the command that brings it."""
+
+    name: str
+    commands: tuple[str, ...]
+    remedy: str
+
+
+NEEDED = {
+    "browser": Needed(
+        "Chromium",
+        ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
+        "sudo apt-get install chromium",
+    ),
+    "haproxy": Needed(
+        "HAProxy", ("haproxy", "/usr/sbin/haproxy"), "sudo apt-get install haproxy"
+    ),
+}
+
+
+@cache
+def program(marker: str) -> str | None:
+    """Return the path of the program that tests with this marker need, None where it is missing.
+
+    The environment may name it: CHROMIUM=/path, HAPROXY=/path.
+    """
+    needed = NEEDED[marker]
+    named = os.environ.get(needed.name.upper())
+    found = (shutil.which(command) for command in (named, *needed.commands) if command)
+    return next((path for path in found if path), None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the markers known, and leave out what takes long unless it is asked for."""
+    config.addinivalue_line("markers", "haproxy: drives a real HAProxy")
+    if not config.option.markexpr:
+        config.option.markexpr = "not nightly"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a program that is not here, and name the command that brings it."""
+    for marker, needed in NEEDED.items():
+        if program(marker) is None:
+            reason = f"{needed.name} is missing; this brings it: {needed.remedy}"
+            for item in items:
+                if item.get_closest_marker(marker):
+                    item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[
+    None, pytest.TestReport, pytest.TestReport
+]:
+    """Where CI=true, turn a skipped test into a failed one."""
+    report = yield
+    return _failed_in_ci(report)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[
+    None, pytest.CollectReport, pytest.CollectReport
+]:
+    """Where CI=true, turn a skipped module into a failed one."""
+    report = yield
+    return _failed_in_ci(report)
+
+
+def _failed_in_ci(report: Report) -> Report:
+    if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"Nothing may be skipped where CI=true. {_reason(report)}"
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what did not run: one line a reason."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    for reason, count in Counter(_reason(report) for report in skipped).items():
+        tests = "1 test" if count == 1 else f"{count} tests"
+        terminalreporter.write_line(f"Not run: {tests}. {reason}", yellow=True)
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """Return why something was skipped."""
+    why = (
+        report.longrepr[2]
+        if isinstance(report.longrepr, tuple)
+        else str(report.longrepr)
+    )
+    return why.removeprefix("Skipped: ")
