@@ -1,14 +1,13 @@
 """The trail for the platform's admins: every account's events to read and search, nothing to change."""
 
 from datetime import UTC
-from functools import reduce
-from operator import or_
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 
+from accounts.audit.keyset import matching
 from accounts.audit.listing import TrailChangeList, TrailFilter
 from accounts.audit.models import AuditEvent, ChainHead
 from accounts.audit.queries import fault_in, personal_data_of, verify
@@ -107,9 +106,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        return queryset.filter(
-            reduce(or_, (Q(**{column: term}) for column in self.search_fields))
-        ), False
+        return matching(queryset, self.search_fields, term), False
 
     def change_view(
         self,

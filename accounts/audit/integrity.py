@@ -2,11 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from accounts.audit.body import COPIED, commitments, copies, timestamp
+from accounts.audit.body import COPIED, copies, timestamp
 from accounts.audit.chain import GENESIS, commitment, event_hash
 
 
@@ -42,8 +41,7 @@ class Row(NamedTuple):
     event_hash: str
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """Where a chain stands after some event; the next must fasten here."""
 
     sequence: int = 0
@@ -51,8 +49,7 @@ class Link:
     at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PersonalValue:
+class PersonalValue(NamedTuple):
     """A personal value that is still held beside its event."""
 
     sequence: int
@@ -96,8 +93,8 @@ def attest(row: Row) -> Mapping[str, object]:
     return body
 
 
-def honour(body: Mapping[str, object], personal: PersonalValue) -> None:
-    """Check a personal value against the commitment in the body of its event.
+def honour(promised: Mapping[str, object], personal: PersonalValue) -> None:
+    """Check a personal value against the commitments of its event.
 
     Raises BrokenChainError where they do not agree.
     """
@@ -105,7 +102,7 @@ def honour(body: Mapping[str, object], personal: PersonalValue) -> None:
         committed = commitment(bytes.fromhex(personal.salt), personal.value)
     except ValueError:  # a salt that is not hexadecimal was not written by the recorder
         committed = ""
-    if commitments(body).get(personal.kind) != committed:
+    if promised.get(personal.kind) != committed:
         reason = f"its personal value {personal.kind} is not the one committed to"
         raise BrokenChainError(personal.sequence, reason)
 

@@ -8,11 +8,11 @@ from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, QuerySet
 from django.db.models.expressions import Combinable
 from django.http import HttpRequest
 
-from accounts.audit.keyset import BadPlaceError, Place, window
+from accounts.audit.keyset import BadPlaceError, Place, matching, window
 from accounts.audit.models import AuditEvent, ChainHead
 from accounts.audit.vocabulary import DESCRIPTIONS, Interface, Outcome
 
@@ -64,9 +64,7 @@ class FilterForm(forms.Form):
             **{name: value for name, value in columns.items() if value}
         )
         if asked["actor"]:
-            events = events.filter(
-                Q(actor_id=asked["actor"]) | Q(actor_label=asked["actor"])
-            )
+            events = matching(events, ("actor_id", "actor_label"), asked["actor"])
         if asked["since"]:
             events = events.filter(
                 at__gte=datetime.combine(asked["since"], time.min, UTC)

@@ -79,6 +79,7 @@ class AuditEvent(models.Model):
             Index(fields=["service_id", "at", "id"], name="audit_event_service"),
             Index(fields=["outcome", "at", "id"], name="audit_event_outcome_at"),
             Index(fields=["request_id", "at", "id"], name="audit_event_request"),
+            Index(fields=["interface", "at", "id"], name="audit_event_interface_at"),
         ]
 
     def __str__(self) -> str:

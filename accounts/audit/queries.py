@@ -11,6 +11,7 @@ from django.db import connection
 from django.db.models import Max, QuerySet
 
 from accounts.audit import triggers
+from accounts.audit.body import commitments
 from accounts.audit.integrity import (
     BrokenChainError,
     Link,
@@ -170,9 +171,9 @@ def _walked(account_id: str) -> Verdict:
         personal = _Personal(account_id, end)
         for row in _rows(events.filter(sequence__lte=end)):
             following = fasten(row, last)
-            body = attest(row)
+            promised = commitments(attest(row))
             for value in personal.up_to(row.sequence):
-                honour(body, value)
+                honour(promised, value)
             last = following
         _require_end(head, last, highest)
     except BrokenChainError as fault:
@@ -217,11 +218,11 @@ class _Personal:
         rows = values.order_by("sequence", "kind").values_list(
             "sequence", "kind", "salt", "value"
         )
-        self._rows = rows.iterator(chunk_size=CHUNK)
+        self._rows = map(PersonalValue._make, rows.iterator(chunk_size=CHUNK))
         self._next = next(self._rows, None)
 
     def up_to(self, sequence: int) -> Iterator[PersonalValue]:
         """Yield what has not been handed out yet, up to an event."""
-        while self._next is not None and self._next[0] <= sequence:
-            yield PersonalValue(*self._next)
+        while self._next is not None and self._next.sequence <= sequence:
+            yield self._next
             self._next = next(self._rows, None)
