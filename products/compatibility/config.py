@@ -20,9 +20,10 @@ CertificateKind: TypeAlias = Literal[
 ]
 
 # Strings are matched too, so that a "//" or "#" in one does not start a comment, nor a
-# quote in a comment a string. A long string may carry a word: {EOF"…"EOF}.
+# quote in a comment a string. A long string may carry a word: {EOF"…"EOF}. What is not
+# closed runs to the end; looking for each of many ends anew would take quadratic time.
 _VCL_NOISE = re.compile(
-    r"""\{(?P<word>[A-Za-z0-9_]*)".*?"(?P=word)\}|"[^"\n]*"|/\*.*?\*/|//[^\n]*|\#[^\n]*""",
+    r"""\{(?P<word>[A-Za-z0-9_]*)".*?(?:"(?P=word)\}|\Z)|"[^"\n]*"|/\*.*?(?:\*/|\Z)|//[^\n]*|\#[^\n]*""",
     re.DOTALL,
 )
 _UPGRADE = re.compile(r"\breturn\s*\(\s*upgrade\s*\)", re.IGNORECASE)

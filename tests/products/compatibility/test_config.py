@@ -1,6 +1,7 @@
 """A version described in plain values, and whether it hands connections off."""
 
 from dataclasses import FrozenInstanceError
+from time import process_time
 
 import pytest
 
@@ -52,10 +53,26 @@ def test_a_recv_snippet_that_returns_upgrade_hands_off(content):
         "return(upgraded);",
         "myreturn(upgrade);",
         "return upgrade;",
+        "/* never closed return(upgrade);",
+        'set req.http.X = {"never closed return(upgrade);',
     ],
 )
 def test_a_recv_snippet_that_only_speaks_of_it_does_not(content):
     assert recv(content).upgrades is False
+
+
+@pytest.mark.parametrize(
+    "opening", ['{"', "/* ", '{a"', '"', "return(", "{a", "return "]
+)
+def test_a_large_file_of_openings_is_read_in_linear_time(opening):
+    content = opening * 100_000
+
+    # Quadratic time would be more than ten seconds of this process; linear is a hundredth.
+    before = process_time()
+    upgrades = recv(content).upgrades
+
+    assert upgrades is False
+    assert process_time() - before < 2
 
 
 def test_a_vcl_file_that_returns_upgrade_hands_off():
