@@ -95,6 +95,7 @@ def get_object(version: Version, kind: str, name: str) -> VersionObject:
         raise NotFound(
             f"There is no {kind.replace('_', ' ')} '{name}' in version {version.number}."
         )
+    row.version = version
     return row
 
 

@@ -11,6 +11,9 @@ from accounts.policy import visible_services
 from accounts.roles import AccessLevel
 from products.services.lifecycle import State
 
+NAME_LENGTH = 120
+COMMENT_LENGTH = 500
+
 
 class ServiceQuerySet(models.QuerySet["Service"]):
     """Services, narrowed."""
@@ -41,8 +44,8 @@ class Service(models.Model):
     account = models.ForeignKey(
         Account, on_delete=models.PROTECT, related_name="services"
     )
-    name = models.CharField(max_length=120)
-    comment = models.CharField(max_length=500, blank=True)
+    name = models.CharField(max_length=NAME_LENGTH)
+    comment = models.CharField(max_length=COMMENT_LENGTH, blank=True)
     type = models.CharField(max_length=4, choices=Type.choices, default=Type.VCL)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
@@ -83,7 +86,7 @@ class Version(models.Model):
         Service, on_delete=models.PROTECT, related_name="versions"
     )
     number = models.PositiveIntegerField()
-    comment = models.CharField(max_length=500, blank=True)
+    comment = models.CharField(max_length=COMMENT_LENGTH, blank=True)
     active = models.BooleanField(default=False)
     locked = models.BooleanField(default=False)
     author = models.CharField(max_length=200)

@@ -1,0 +1,160 @@
+"""Making, renaming and deleting services."""
+
+from datetime import datetime
+
+from django.db import IntegrityError
+from guardian.shortcuts import assign_perm
+
+from accounts.actor import Actor
+from accounts.audit.vocabulary import Event
+from accounts.change import Trail, Unchanged, recorded_change
+from accounts.errors import Conflict, Invalid
+from accounts.models import Account, User
+from accounts.policy import standing
+from accounts.roles import AccessLevel, Permission
+from products.services.commands.doors import Duplicate, live_service
+from products.services.commands.texts import clean_comment, clean_service_name
+from products.services.models import Service, Version
+
+
+class ServiceActive(Conflict):
+    """A service with an active version was to be deleted."""
+
+    code = "service_active"
+
+    def __init__(self, service: Service, number: int) -> None:
+        """Say which version is in the way, and the way out."""
+        super().__init__(
+            f"Version '{number}' of service '{service.name}' is active. "
+            "Deactivate it first, then delete the service."
+        )
+
+
+def create_service(
+    actor: Actor,
+    *,
+    account: Account,
+    name: str,
+    comment: str = "",
+    kind: str = Service.Type.VCL,
+    now: datetime,
+) -> Service:
+    """Make a service with an empty draft, version 1.
+
+    An engineer whose access is limited to services gets full access on the new one (R21).
+    Raises Forbidden, Invalid, and Duplicate for a name that the account has. Notes
+    service.created, and service_access.granted where access was given.
+    """
+    with recorded_change(
+        actor, Permission.SERVICE_CREATE, on=account, now=now
+    ) as trail:
+        if kind not in Service.Type.values:
+            raise Invalid("A service is of type vcl or wasm.", field="type")
+        service = Service(
+            account=account,
+            name=clean_service_name(name),
+            comment=clean_comment(comment),
+            type=kind,
+            created_at=now,
+            updated_at=now,
+        )
+        _save(service, insert=True)
+        Version.objects.create(
+            service=service,
+            number=1,
+            author=actor.label,
+            created_at=now,
+            updated_at=now,
+        )
+        trail.note(
+            Event.SERVICE_CREATED,
+            target=("service", service.pk, service.name),
+            service_id=service.pk,
+            after={
+                "name": service.name,
+                "type": service.type,
+                "comment": service.comment,
+            },
+        )
+        _give_access(actor, service, trail)
+    return service
+
+
+def update_service(
+    actor: Actor,
+    *,
+    service: Service,
+    name: str | None = None,
+    comment: str | None = None,
+    now: datetime,
+) -> Service:
+    """Change a service's name or comment; None leaves a field as it is.
+
+    Raises Forbidden, NotFound, Invalid, and Duplicate for a name that the account has.
+    Notes service.updated, and nothing where nothing changes.
+    """
+    with recorded_change(
+        actor, Permission.SERVICE_CONFIGURE, on=service, now=now
+    ) as trail:
+        service = live_service(service.pk)
+        before = {"name": service.name, "comment": service.comment}
+        if name is not None:
+            service.name = clean_service_name(name)
+        if comment is not None:
+            service.comment = clean_comment(comment)
+        after = {"name": service.name, "comment": service.comment}
+        if before == after:
+            raise Unchanged
+        service.updated_at = now
+        _save(service)
+        trail.note(
+            Event.SERVICE_UPDATED,
+            target=("service", service.pk, service.name),
+            service_id=service.pk,
+            before=before,
+            after=after,
+        )
+    return service
+
+
+def delete_service(actor: Actor, *, service: Service, now: datetime) -> None:
+    """Delete a service; its versions are kept, its name is free again.
+
+    Raises Forbidden, NotFound, and ServiceActive while a version is live. Notes service.deleted.
+    """
+    with recorded_change(
+        actor, Permission.SERVICE_CONFIGURE, on=service, now=now
+    ) as trail:
+        service = live_service(service.pk)
+        active = service.versions.filter(active=True).first()
+        if active is not None:
+            raise ServiceActive(service, active.number)
+        service.deleted_at = service.updated_at = now
+        service.save(update_fields=["deleted_at", "updated_at"])
+        trail.note(
+            Event.SERVICE_DELETED,
+            target=("service", service.pk, service.name),
+            service_id=service.pk,
+            before={"name": service.name, "comment": service.comment},
+        )
+
+
+def _save(service: Service, *, insert: bool = False) -> None:
+    try:
+        service.save(force_insert=insert)
+    except IntegrityError as error:
+        raise Duplicate("service", service.name) from error
+
+
+def _give_access(actor: Actor, service: Service, trail: Trail) -> None:
+    here = standing(actor, service.account_id)
+    if here is None or not here.limit_services:
+        return
+    user = User.objects.get(pk=actor.user_id)
+    assign_perm(f"services.access_{AccessLevel.FULL.value}", user, service)
+    trail.note(
+        Event.SERVICE_ACCESS_GRANTED,
+        target=("user", user.pk, user.name),
+        service_id=service.pk,
+        after={"service": service.name, "level": AccessLevel.FULL.value},
+    )

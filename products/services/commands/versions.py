@@ -1,0 +1,146 @@
+"""Making, cloning, commenting and locking versions."""
+
+from datetime import datetime
+
+from django.db.models import Max
+
+from accounts.actor import Actor
+from accounts.audit.vocabulary import Event
+from accounts.change import Unchanged, recorded_change
+from accounts.roles import Permission
+from products.services.commands.doors import fresh_version, live_service
+from products.services.commands.texts import clean_comment
+from products.services.lifecycle import Move, allowed
+from products.services.models import KINDS, Service, Version
+
+
+def clone_version(actor: Actor, *, version: Version, now: datetime) -> Version:
+    """Make a draft with all that a version holds, under the next number.
+
+    Raises Forbidden and NotFound. Notes version.cloned.
+    """
+    with recorded_change(
+        actor, Permission.SERVICE_CONFIGURE, on=version.service, now=now
+    ) as trail:
+        source = fresh_version(version)
+        clone = _new_version(
+            source.service, author=actor.label, comment=source.comment, now=now
+        )
+        clone.cloned_from = source.number
+        clone.save(force_insert=True)
+        _copy_parts(source, clone)
+        trail.note(
+            Event.VERSION_CLONED,
+            target=target_of(clone),
+            service_id=clone.service_id,
+            after={"number": clone.number, "cloned_from": source.number},
+        )
+    return clone
+
+
+def create_version(
+    actor: Actor, *, service: Service, comment: str = "", now: datetime
+) -> Version:
+    """Make an empty draft under the next number.
+
+    Raises Forbidden, NotFound and Invalid. Notes version.created.
+    """
+    with recorded_change(
+        actor, Permission.SERVICE_CONFIGURE, on=service, now=now
+    ) as trail:
+        version = _new_version(
+            live_service(service.pk),
+            author=actor.label,
+            comment=clean_comment(comment),
+            now=now,
+        )
+        version.save(force_insert=True)
+        trail.note(
+            Event.VERSION_CREATED,
+            target=target_of(version),
+            service_id=version.service_id,
+            after={"number": version.number, "comment": version.comment},
+        )
+    return version
+
+
+def comment_version(
+    actor: Actor, *, version: Version, comment: str, now: datetime
+) -> Version:
+    """Change a version's comment; also of one that is locked or active.
+
+    Raises Forbidden, NotFound and Invalid. Notes version.updated, and nothing where nothing changes.
+    """
+    with recorded_change(
+        actor, Permission.SERVICE_CONFIGURE, on=version.service, now=now
+    ) as trail:
+        version = fresh_version(version)
+        before, after = version.comment, clean_comment(comment)
+        if before == after:
+            raise Unchanged
+        version.comment = after
+        version.updated_at = now
+        version.save(update_fields=["comment", "updated_at"])
+        trail.note(
+            Event.VERSION_UPDATED,
+            target=target_of(version),
+            service_id=version.service_id,
+            before={"comment": before},
+            after={"comment": after},
+        )
+    return version
+
+
+def lock_version(actor: Actor, *, version: Version, now: datetime) -> Version:
+    """Lock a draft for good; a version that is locked or active stays what it is.
+
+    Raises Forbidden and NotFound. Notes version.locked, and nothing where nothing changes.
+    """
+    with recorded_change(
+        actor, Permission.SERVICE_CONFIGURE, on=version.service, now=now
+    ) as trail:
+        version = fresh_version(version)
+        if not allowed(version.state, Move.LOCK):
+            raise Unchanged
+        version.locked = True
+        version.updated_at = now
+        version.save(update_fields=["locked", "updated_at"])
+        trail.note(
+            Event.VERSION_LOCKED,
+            target=target_of(version),
+            service_id=version.service_id,
+            before={"locked": False},
+            after={"locked": True},
+        )
+    return version
+
+
+def target_of(version: Version) -> tuple[str, str, str]:
+    """Return a version as the trail names it: type, number, label."""
+    number = version.number
+    return "version", str(number), f"{version.service.name} version {number}"
+
+
+def _new_version(
+    service: Service, *, author: str, comment: str, now: datetime
+) -> Version:
+    """Return an unsaved draft under the next number; the service is locked by the caller."""
+    last = service.versions.aggregate(last=Max("number"))["last"] or 0
+    return Version(
+        service=service,
+        number=last + 1,
+        comment=comment,
+        author=author,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _copy_parts(source: Version, clone: Version) -> None:
+    """Copy a version's parts in the order in which they were added; the first backend stays first."""
+    for model in KINDS.values():
+        rows = list(model.objects.filter(version=source).order_by("pk"))
+        for row in rows:
+            row.pk = None
+            row.version = clone
+        model.objects.bulk_create(rows)
