@@ -7,8 +7,11 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.management import call_command
+from django.utils import timezone
 
 from accounts.models import Account
+from portal.edge_credential import ensure_edge_credential
+from products.edge.management.commands.edge import CREDENTIAL
 
 
 class AlreadyRunningError(Exception):
@@ -42,7 +45,8 @@ def prepare() -> None:
     Does nothing that is done already. In production no demo is made, and the static files are
     collected under their hashed names.
     """
-    make_private(settings.DATA_DIR / "secrets")
+    secrets = settings.DATA_DIR / "secrets"
+    make_private(secrets)
     call_command("migrate", interactive=False, verbosity=0)
     call_command("createcachetable", verbosity=0)
     call_command("loadcatalogue", verbosity=0)
@@ -51,3 +55,4 @@ def prepare() -> None:
         call_command("collectstatic", interactive=False, verbosity=0)
     elif not Account.objects.exists():
         call_command("demo")
+    ensure_edge_credential(secrets / CREDENTIAL, now=timezone.now())

@@ -11,6 +11,10 @@ from portal.ports import LOOPBACK
 from portal.supervise import Address, Program
 
 WEB_WORKERS = 2  # measured best on two cores
+WEB_THREADS = 8  # a worker's, each with a database connection of its own
+WEB_WAITING = 64  # requests that a worker takes on; more wait in the socket's queue
+# Celery's, meant for pickled messages, which this portal neither sends nor accepts.
+ROOT_WARNING = "You're running the worker with superuser privileges"
 TASK_PROCESSES = 1  # a sweep takes milliseconds; beat is a process beside it
 
 
@@ -30,6 +34,12 @@ def web() -> Program:
         str(settings.PORT),
         "--workers",
         str(WEB_WORKERS),
+    ]
+    command += [
+        "--blocking-threads",
+        str(WEB_THREADS),
+        "--backpressure",
+        str(WEB_WAITING),
     ]
     command += ["--respawn-failed-workers", "--respawn-interval", "0.5"]
     command += ["--workers-kill-timeout", "5", "--log-level", "warning"]
