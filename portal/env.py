@@ -1,5 +1,6 @@
 """Typed readers of the environment; a secret may also lie in the file that NAME_FILE names."""
 
+import contextlib
 import os
 import secrets
 from collections.abc import Mapping
@@ -77,13 +78,21 @@ def secret(name: str, folder: Path) -> str:
         return given
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / name.lower()
-    try:
-        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        return path.read_text(encoding="ascii").strip()
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(secrets.token_urlsafe(48))
+    if not path.exists():
+        _write_once(path, secrets.token_urlsafe(48))
     return path.read_text(encoding="ascii").strip()
+
+
+def _write_once(path: Path, content: str) -> None:
+    """Write a private file unless somebody was faster; nobody ever reads half of it."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(
+        os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w"
+    ) as file:
+        file.write(content)
+    with contextlib.suppress(FileExistsError):
+        os.link(draft, path)
+    draft.unlink()
 
 
 def database(folder: Path) -> dict[str, Any]:
@@ -94,7 +103,9 @@ def database(folder: Path) -> dict[str, Any]:
     """
     url = text("DATABASE_URL") or f"sqlite:///{folder / 'tollgate.sqlite3'}"
     try:
-        config: dict[str, Any] = dict(dj_database_url.parse(url, conn_health_checks=True))
+        config: dict[str, Any] = dict(
+            dj_database_url.parse(url, conn_health_checks=True)
+        )
     except (ValueError, KeyError) as error:
         raise ImproperlyConfigured(f"DATABASE_URL: {error}") from error
     if config["ENGINE"] == "django.db.backends.sqlite3":
@@ -120,7 +131,9 @@ def email(folder: Path) -> Mapping[str, Any]:
         }
     parts = urlsplit(url)
     if parts.scheme not in {"smtp", "smtps", "smtp+tls"} or not parts.hostname:
-        raise ImproperlyConfigured("EMAIL_URL: write smtp://user:password@host:port or smtps://…")
+        raise ImproperlyConfigured(
+            "EMAIL_URL: write smtp://user:password@host:port or smtps://…"
+        )
     return {
         "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
         "EMAIL_HOST": parts.hostname,
@@ -140,7 +153,7 @@ def broker(folder: Path) -> tuple[str, dict[str, Any]]:
         return url, {}
     queue = folder / "broker"
     queue.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return "filesystem://", {
+    return "filesystem://localhost//", {
         "data_folder_in": str(queue),
         "data_folder_out": str(queue),
         "control_folder": str(queue / "control"),
