@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from allauth.account.authentication import get_authentication_records
-from django.db.models import Q
+from django.db.models import F, Q
 from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
@@ -125,9 +125,17 @@ def find_token(secret: str, now: datetime) -> ApiToken | None:
             digest__in=digests(secret),
             revoked_at=None,
             user__is_active=True,
+            user__memberships__account=F("account"),
         )
         .first()
     )
+
+
+class KeyedRequest(Request):
+    """A call by key, as views are given it: `auth` is who acts, `data` the body's fields."""
+
+    auth: Actor
+    data: dict[str, Any]
 
 
 class FastlyKeyAuthentication(BaseAuthentication):
@@ -146,6 +154,6 @@ class FastlyKeyAuthentication(BaseAuthentication):
             ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
         return token.user, token_actor(token, context_of(request._request, "api"))  # noqa: SLF001
 
-    def authenticate_header(self, request: Request) -> str:
+    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002
         """Name the scheme, so that a missing key is a 401 and not a 403."""
         return "Fastly-Key"

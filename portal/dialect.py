@@ -48,7 +48,8 @@ MESSAGES = {
 BY_CODE: Mapping[str, tuple[HTTPStatus, str]] = {
     "version_locked": (HTTPStatus.UNPROCESSABLE_ENTITY, "Version locked"),
     "duplicate": (HTTPStatus.CONFLICT, "Duplicate record"),
-    "deployment_refused": (HTTPStatus.BAD_REQUEST, "Bad request"),
+    "service_active": (HTTPStatus.BAD_REQUEST, "Bad request"),
+    "not_active": (HTTPStatus.BAD_REQUEST, "Bad request"),
 }
 
 
@@ -71,16 +72,16 @@ class Renderer(JSONRenderer):
 class Negotiation(BaseContentNegotiation):
     """One renderer and one parser for all: the clients send odd or no types, and none is refused."""
 
-    def select_parser(self, request: Request, parsers: Any) -> BaseParser:  # noqa: ARG002
+    def select_parser(self, request: Request, parsers: Any) -> BaseParser:
         """Return the one parser, which looks at the type itself."""
         parser: BaseParser = parsers[0]
         return parser
 
     def select_renderer(
         self,
-        request: Request,  # noqa: ARG002
+        request: Request,
         renderers: Any,
-        format_suffix: str | None = None,  # noqa: ARG002
+        format_suffix: str | None = None,
     ) -> tuple[BaseRenderer, str]:
         """Return the one renderer; neither Accept nor `?format=` chooses another."""
         return renderers[0], renderers[0].media_type
@@ -95,7 +96,7 @@ class BodyParser(BaseParser):
         self,
         stream: Any,
         media_type: str | None = None,
-        parser_context: Any = None,  # noqa: ARG002
+        parser_context: Any = None,
     ) -> dict[str, Any]:
         """Return the fields of the body; raise ParseError for what is neither form nor object."""
         raw = stream.body if isinstance(stream, HttpRequest) else stream.read()

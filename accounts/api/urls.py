@@ -1,5 +1,29 @@
 """Every route of this face, on one page."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from accounts.api.discovery import OpenIdConfiguration
+from accounts.api.events import Events, OneEvent
+from accounts.api.tokens import OneToken, Tokens
+from accounts.api.users import (
+    CurrentCustomer,
+    CurrentUser,
+    CustomerUsers,
+    OneCustomer,
+    OneUser,
+)
+
+urlpatterns = [
+    path(
+        "realms/fastly/.well-known/openid-configuration", OpenIdConfiguration.as_view()
+    ),
+    path("current_user", CurrentUser.as_view()),
+    path("user/<str:user_id>", OneUser.as_view()),
+    path("current_customer", CurrentCustomer.as_view()),
+    path("customer/<str:customer_id>", OneCustomer.as_view()),
+    path("customer/<str:customer_id>/users", CustomerUsers.as_view()),
+    path("tokens", Tokens.as_view()),
+    path("tokens/<str:token_id>", OneToken.as_view()),
+    path("events", Events.as_view()),
+    path("events/<str:event_id>", OneEvent.as_view()),
+]

@@ -1,5 +1,72 @@
 """Every route of this face, on one page."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from products.api.base import Objects, OneObject
+from products.api.details import ServiceDetails
+from products.api.differences import Diff
+from products.api.edge import Routes
+from products.api.enabled_products import ProductServices, ServiceProduct
+from products.api.services import OneService, ServiceDomains, Services, ServiceSearch
+from products.api.standing import Decision, Entitlements
+from products.api.unkept import KINDS as UNKEPT
+from products.api.unkept import OneUnkept, Unkept
+from products.api.verify import Verify
+from products.api.versions import (
+    Activate,
+    Clone,
+    Deactivate,
+    Lock,
+    OneVersion,
+    Settings,
+    Validate,
+    Versions,
+)
+from products.edge.contract import ROUTES_PATH
+
+SERVICE = "service/<str:service_id>"
+VERSION = f"{SERVICE}/version/<int:number>"
+PRODUCT = "<str:slug>/services"
+KEPT = ("backend", "domain", "header", "snippet", "vcl")
+
+
+def objects() -> list[URLPattern]:
+    """Return the routes of all that a version can hold; a name may have slashes in it."""
+    many = [path(f"{VERSION}/{kind}", Objects.as_view(kind=kind)) for kind in KEPT]
+    one = [
+        path(f"{VERSION}/{kind}/<path:name>", OneObject.as_view(kind=kind))
+        for kind in KEPT
+    ]
+    none = [path(f"{VERSION}/{kind}", Unkept.as_view(kind=kind)) for kind in UNKEPT]
+    no = [
+        path(f"{VERSION}/{kind}/<path:name>", OneUnkept.as_view(kind=kind))
+        for kind in UNKEPT
+    ]
+    return [*many, *one, *none, *no]
+
+
+urlpatterns = [
+    path("verify", Verify.as_view()),
+    path("service", Services.as_view()),
+    path("service/search", ServiceSearch.as_view()),
+    path(SERVICE, OneService.as_view()),
+    path(f"{SERVICE}/details", ServiceDetails.as_view()),
+    path(f"{SERVICE}/domain", ServiceDomains.as_view()),
+    path(f"{SERVICE}/diff/from/<int:before>/to/<int:after>", Diff.as_view()),
+    path(f"{SERVICE}/version", Versions.as_view()),
+    path(VERSION, OneVersion.as_view()),
+    path(f"{VERSION}/clone", Clone.as_view()),
+    path(f"{VERSION}/lock", Lock.as_view()),
+    path(f"{VERSION}/activate", Activate.as_view()),
+    path(f"{VERSION}/deactivate", Deactivate.as_view()),
+    path(f"{VERSION}/validate", Validate.as_view()),
+    path(f"{VERSION}/settings", Settings.as_view()),
+    *objects(),
+    path(f"enabled-products/v1/{PRODUCT}", ProductServices.as_view()),
+    path(f"enabled-products/v1/{PRODUCT}/<str:service_id>", ServiceProduct.as_view()),
+    # As it was before v1; clients of 2023 still ask here.
+    path(f"enabled-products/{PRODUCT}/<str:service_id>", ServiceProduct.as_view()),
+    path("api/v1/decision", Decision.as_view()),
+    path("api/v1/entitlements", Entitlements.as_view()),
+    path(ROUTES_PATH.removeprefix("/"), Routes.as_view()),
+]

@@ -1,0 +1,70 @@
+"""People and the account: `/current_user`, `/user/U`, `/current_customer`, `/customer/C`."""
+
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts import queries
+from accounts.actor import Actor
+from accounts.api import wire
+from accounts.authentication import KeyedRequest
+from accounts.errors import NotFound
+from accounts.models import Account, Membership
+
+
+class CurrentUser(APIView):
+    """`GET /current_user`."""
+
+    def get(self, request: KeyedRequest) -> Response:
+        """Answer the person behind the key."""
+        return Response(wire.user(member_named(request.auth, request.auth.user_id)))
+
+
+class OneUser(APIView):
+    """`GET /user/U`."""
+
+    def get(self, request: KeyedRequest, user_id: str) -> Response:
+        """Answer a person of the same account."""
+        return Response(wire.user(member_named(request.auth, user_id)))
+
+
+class CurrentCustomer(APIView):
+    """`GET /current_customer`."""
+
+    def get(self, request: KeyedRequest) -> Response:
+        """Answer the account that the key is for."""
+        return Response(wire.customer(queries.account_of(request.auth)))
+
+
+class OneCustomer(APIView):
+    """`GET /customer/C`."""
+
+    def get(self, request: KeyedRequest, customer_id: str) -> Response:
+        """Answer the account, which can be no other than the key's."""
+        return Response(wire.customer(account_named(request.auth, customer_id)))
+
+
+class CustomerUsers(APIView):
+    """`GET /customer/C/users`."""
+
+    def get(self, request: KeyedRequest, customer_id: str) -> Response:
+        """Answer everybody in the account."""
+        account = account_named(request.auth, customer_id)
+        return Response(
+            [wire.user(row) for row in queries.members_of(request.auth, account)]
+        )
+
+
+def account_named(actor: Actor, customer_id: str) -> Account:
+    """Return the actor's account, if that is the one named; others do not exist for them."""
+    if customer_id != actor.account_id:
+        raise NotFound(f"Couldn't find Customer '{customer_id}'")
+    return queries.account_of(actor)
+
+
+def member_named(actor: Actor, user_id: str) -> Membership:
+    """Return somebody of the actor's account; people of other accounts do not exist for them."""
+    members = queries.members_of(actor, queries.account_of(actor))
+    found = members.filter(user_id=user_id).first()
+    if found is None:
+        raise NotFound(f"Couldn't find User '{user_id}'")
+    return found

@@ -1,0 +1,148 @@
+"""How people, accounts, tokens and events look on Fastly's wire.
+
+Keys are left out, not null, where fastly-py 15.0 raises on null: a token's `expires_at`,
+`last_used_at`, `ip` and `user_agent`; an event's `service_id`, `user_id`, `token_id` and `ip`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+
+from accounts.actor import ActorType
+from accounts.audit.models import AuditEvent
+from accounts.audit.vocabulary import Event
+from accounts.models import Account, ApiToken, Membership
+
+Json = dict[str, Any]
+ID_DIGITS = 22  # the length of every id on the wire
+
+
+def user(membership: Membership) -> Json:
+    """Show a person as they are in one account."""
+    person = membership.user
+    return {
+        "id": person.pk,
+        "name": person.name,
+        "login": person.email,
+        "customer_id": membership.account_id,
+        "role": membership.role,
+        "roles": [membership.role],
+        "limit_services": membership.limit_services,
+        "locked": not person.is_active,
+        "require_new_password": False,
+        "two_factor_auth_enabled": None,  # nobody else's business; Fastly's clients take null
+        "last_active_at": None,
+        "created_at": person.created_at,
+        "updated_at": membership.updated_at,
+        "deleted_at": None,
+    }
+
+
+def customer(account: Account) -> Json:
+    """Show an account. What the platform does not keep has the value of a plain account."""
+    return {
+        "id": account.pk,
+        "name": account.name,
+        "created_at": account.created_at,
+        "updated_at": account.created_at,
+        "deleted_at": None,
+        "billing_contact_id": None,
+        "technical_contact_id": None,
+        "security_contact_id": None,
+        "legal_contact_id": None,
+        "billing_network_type": "public",
+        "billing_ref": None,
+        "can_upload_vcl": True,
+        "can_reset_passwords": True,
+        "force_2fa": settings.SECOND_FACTOR_REQUIRED,
+        "force_sso": False,
+        "has_account_panel": True,
+        "has_pci": False,
+        "ip_whitelist": "0.0.0.0/0",
+        "postal_address": None,
+        "pricing_plan": "customer",
+    }
+
+
+def token(row: ApiToken) -> Json:
+    """Show a token; its secret is never among it."""
+    shown = {
+        "id": row.pk,
+        "user_id": row.user_id,
+        "customer_id": row.account_id,
+        "name": row.name,
+        "scope": row.scope,
+        "scopes": [row.scope],
+        "services": list(row.services),
+        "service_id": next(iter(row.services), None),
+        "created_at": row.created_at,
+        "sudo_expires_at": None,
+    }
+    optional = {
+        "expires_at": row.expires_at,
+        "last_used_at": row.last_used_at,
+        "ip": row.ip,
+        "user_agent": row.user_agent,
+    }
+    return shown | given(optional)
+
+
+def event_id(sequence: int) -> str:
+    """Return an event's id: its number in the account's trail, as long as every other id."""
+    return f"{sequence:0{ID_DIGITS}d}"
+
+
+def event(row: AuditEvent, ip: str) -> Json:
+    """Show an event of the trail as a JSON:API resource."""
+    body = row.body
+    on_behalf_of = str(body.get("on_behalf_of", ""))
+    is_token = row.actor_type == ActorType.TOKEN
+    is_user = row.actor_type == ActorType.USER
+    attributes = {
+        "admin": row.actor_type == ActorType.STAFF,
+        "created_at": row.at,
+        "customer_id": row.account_id,
+        "description": f"{row.actor_label} {row.description}: {row.target_label}",
+        "event_type": row.fastly_type,
+        "metadata": metadata(row, body),
+    }
+    optional = {
+        "service_id": row.service_id,
+        "user_id": row.actor_id if is_user else on_behalf_of,
+        "token_id": row.actor_id if is_token else "",
+        "ip": ip,
+    }
+    return {
+        "id": event_id(row.sequence),
+        "type": "event",
+        "attributes": attributes | given(optional),
+    }
+
+
+def metadata(row: AuditEvent, body: Mapping[str, object]) -> Json:
+    """Say what an event changed: `old` and `new`, and what Fastly has no type for."""
+    if row.action == Event.VERSION_ACTIVATED:
+        return version_number(body) | given({"product": row.product})
+    if row.action in {Event.SERVICE_PRODUCT_ENABLED, Event.SERVICE_PRODUCT_DISABLED}:
+        enabled = row.action == Event.SERVICE_PRODUCT_ENABLED
+        return {"product": row.product, "enabled": enabled}
+    return given(
+        {"old": body.get("before"), "new": body.get("after"), "product": row.product}
+    )
+
+
+def version_number(body: Mapping[str, object]) -> Json:
+    """Return the number of the version that an activation was about, where it is noted."""
+    after = body.get("after")
+    number = after.get("active_version") if isinstance(after, dict) else None
+    return {"version_number": number} if isinstance(number, int) else {}
+
+
+def given(values: Mapping[str, Any]) -> Json:
+    """Keep what has a value."""
+    return {
+        name: value
+        for name, value in values.items()
+        if value is not None and value != ""
+    }

@@ -1,0 +1,58 @@
+"""What an edge asks the portal: the route table, every second; with a credential of its own kind."""
+
+from http import HTTPStatus
+from typing import Any
+
+from django.http import HttpResponse
+from django.utils import timezone
+from django.utils.http import parse_etags
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from products.deploy.publish import published
+from products.metering.queries import edge_of
+
+SCHEME = "bearer"
+
+
+class EdgeAuthentication(BaseAuthentication):
+    """Authenticate an edge by `Authorization: Bearer <credential>`; a customer's key is none."""
+
+    def authenticate(self, request: Request) -> tuple[None, Any]:
+        """Return the edge; raise for a request without a live credential."""
+        scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != SCHEME or not secret.strip():
+            raise NotAuthenticated
+        edge = edge_of(secret.strip())
+        if edge is None:
+            raise AuthenticationFailed
+        return None, edge
+
+    def authenticate_header(self, request: Request) -> str:
+        """Name the scheme, so that a missing credential is a 401."""
+        return "Bearer"
+
+
+class Routes(APIView):
+    """`GET /api/edge/v1/routes`."""
+
+    authentication_classes = (EdgeAuthentication,)
+    permission_classes = (AllowAny,)  # whoever is authenticated here is an edge
+
+    def get(self, request: Request) -> HttpResponse:
+        """Answer the whole table, or 304 where the edge has it."""
+        height: int = request.auth.trails_height  # type: ignore[union-attr] # an Edge, as above
+        table = published(at_height=height, now=timezone.now())
+        known = parse_etags(request.headers.get("If-None-Match", ""))
+        unchanged = table.etag in known or "*" in known
+        response = (
+            HttpResponse(status=HTTPStatus.NOT_MODIFIED)
+            if unchanged
+            else HttpResponse(table.body, content_type="application/json")
+        )
+        response["ETag"] = table.etag
+        response["Cache-Control"] = "no-cache"
+        return response

@@ -1,0 +1,117 @@
+"""`/enabled-products`: a product switched on or off for one service (R4), and where it is on.
+
+No answer has `_links.self`: fastly-py 15.0 raises on it, and no other client reads it. Refusals
+come in the form of this family, 400 also where another would say 404.
+"""
+
+from http import HTTPStatus
+from typing import Any
+
+from django.utils import timezone
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.authentication import KeyedRequest
+from accounts.errors import Conflict
+from products.api.places import service_at
+from products.catalogue.models import Product
+from products.catalogue.queries import product
+from products.enablement.commands import service as commands
+from products.enablement.queries import services_with, switch_of
+from products.services import queries
+from products.services.models import Service
+
+Json = dict[str, Any]
+# Terraform's provider looks for these words when it takes a service down.
+TITLES = {
+    "not_entitled": "not entitled to enable",
+    "incompatible": "product cannot be enabled",
+}
+
+
+def shown(slug: str, service_id: str) -> Json:
+    """Show a product that is on for a service."""
+    return {
+        "product": {"id": slug, "object": "product"},
+        "service": {"id": service_id, "object": "service"},
+        "_links": {},
+    }
+
+
+def refused(title: str, detail: str, errors: list[str] | None = None) -> Response:
+    """Answer a refusal in the form of the products' API."""
+    body = {
+        "type": "",
+        "title": title,
+        "status": HTTPStatus.BAD_REQUEST.value,
+        "errors": errors,
+        "detail": detail,
+    }
+    return Response(body, HTTPStatus.BAD_REQUEST)
+
+
+class ServiceProduct(APIView):
+    """`/enabled-products/v1/{product}/services/S`, and the same without `v1`."""
+
+    def get(self, request: KeyedRequest, slug: str, service_id: str) -> Response:
+        """Answer that the product is on; where it is off, 400."""
+        service, row = self._named(request, slug, service_id)
+        if switch_of(service, row.pk) is None:
+            return refused("no product on service", "")
+        return Response(shown(row.pk, service.pk))
+
+    def put(self, request: KeyedRequest, slug: str, service_id: str) -> Response:
+        """Switch the product on; again is fine."""
+        service, row = self._named(request, slug, service_id)
+        try:
+            commands.enable_for_service(
+                request.auth,
+                service=service,
+                product=row,
+                configuration=configuration_of(slug, request.data),
+                now=timezone.now(),
+            )
+        except Conflict as error:
+            title = TITLES.get(error.code, "product cannot be enabled")
+            return refused(title, error.message, list(error.details) or None)
+        return Response(shown(row.pk, service.pk))
+
+    def delete(self, request: KeyedRequest, slug: str, service_id: str) -> Response:
+        """Switch the product off; where it was off, that is as good."""
+        service, row = self._named(request, slug, service_id)
+        commands.disable_for_service(
+            request.auth, service=service, product=row, now=timezone.now()
+        )
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+    def _named(
+        self, request: KeyedRequest, slug: str, service_id: str
+    ) -> tuple[Service, Product]:
+        return service_at(request.auth, service_id), product(slug)
+
+
+def configuration_of(slug: str, sent: Json) -> Json:
+    """Return what a product is configured with on a service: ngwaf alone is."""
+    if slug != "ngwaf":
+        return {}
+    names = ("workspace_id", "traffic_ramp")
+    return {name: str(sent[name])[:255] for name in names if name in sent}
+
+
+class ProductServices(APIView):
+    """`GET /enabled-products/v1/{product}/services`."""
+
+    def get(self, request: KeyedRequest, slug: str) -> Response:
+        """Answer the services that have the product on, of those that the actor may see."""
+        row = product(slug)
+        account_id = request.auth.account_id
+        on = set(services_with(account_id, row.pk).values_list("pk", flat=True))
+        seen = queries.services_of(request.auth).values_list("pk", flat=True)
+        return Response(
+            {
+                "product": {"id": row.pk, "object": "product"},
+                "customer": {"id": account_id, "object": "customer"},
+                "services": sorted(on & set(seen)),
+                "_links": {},
+            }
+        )

@@ -1,0 +1,84 @@
+"""How values look on Fastly's wire, and how they are read from it.
+
+One idea has two encodings there: backend, domain and VCL give `version` as a number and real
+booleans; snippet and header give every value as text, and fastly-py 15.0 insists on both. Forms
+send booleans as 0, 1, true, True; an empty value clears a setting that may be unset.
+"""
+
+import ipaddress
+from collections.abc import Mapping
+from typing import Any
+
+from accounts.errors import Invalid
+from products.services.models import KINDS, Backend, Snippet, Version, VersionObject
+from products.services.summary import SECRET
+
+Json = dict[str, Any]
+AS_TEXT = frozenset({"snippet", "header"})
+
+
+def shown(kind: str, row: VersionObject, version: Version) -> Json:
+    """Show something of a version in the encoding of its kind.
+
+    Fastly shows a client's private key again to whoever may read the configuration. Here it can be
+    set and replaced, and reads as null: a reader's token must not be worth a customer's key.
+    """
+    values = {name: getattr(row, name) for name in row.FIELDS}
+    values |= dict.fromkeys(SECRET & values.keys())
+    if kind in AS_TEXT:
+        values = {name: _text(value) for name, value in values.items()}
+    number = version.number
+    return (
+        {"name": row.name}
+        | values
+        | derived(row)
+        | {
+            "service_id": version.service_id,
+            "version": str(number) if kind in AS_TEXT else number,
+            "created_at": row.created_at,
+            "updated_at": row.updated_at,
+            "deleted_at": None,
+        }
+    )
+
+
+def derived(row: VersionObject) -> Json:
+    """Return what the wire shows besides what is kept: an id, or an address taken apart."""
+    if isinstance(row, Backend):
+        literal = _literal(row.address)
+        return {
+            "hostname": row.address,
+            "ipv4": row.address if literal == 4 else None,  # noqa: PLR2004 - IP's versions
+            "ipv6": row.address if literal == 6 else None,  # noqa: PLR2004
+        }
+    return {"id": str(row.pk)} if isinstance(row, Snippet) else {}
+
+
+def _literal(address: str) -> int:
+    try:
+        return ipaddress.ip_address(address).version
+    except ValueError:
+        return 0
+
+
+def _text(value: object) -> str | None:
+    if value is None:
+        return None
+    return str(int(value)) if isinstance(value, bool) else str(value)
+
+
+def read(kind: str, sent: Mapping[str, Any]) -> Json:
+    """Return what a body says of a kind; stray fields are passed over.
+
+    The values are as they were sent: the command takes them as a form's text too, and names every
+    one at fault.
+    """
+    return {name: sent[name] for name in KINDS[kind].FIELDS if name in sent}
+
+
+def name_in(sent: Mapping[str, Any]) -> str:
+    """Return the name that a body gives; "" for none, which the command refuses with the rest."""
+    name = sent.get("name", "")
+    if not isinstance(name, str):
+        raise Invalid("name: Write a text.", field="name")
+    return name

@@ -1,0 +1,59 @@
+"""What Fastly's versions can hold and ours cannot: lists that are always empty, and a clear no.
+
+Terraform's provider reads every list after each change, and takes an empty one as in order.
+"""
+
+from typing import ClassVar, NoReturn
+
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.authentication import KeyedRequest
+from accounts.errors import Invalid, NotFound
+from products.api.places import GONE, version_at
+
+KINDS = (
+    "acl",
+    "cache_settings",
+    "condition",
+    "dictionary",
+    "director",
+    "gzip",
+    "healthcheck",
+    "request_settings",
+    "resource",
+    "response_object",
+    "wordpress",
+)
+
+
+class Unkept(APIView):
+    """The list of a kind that is not kept."""
+
+    kind: ClassVar[str] = ""
+
+    def get(self, request: KeyedRequest, service_id: str, number: int) -> Response:
+        """Answer that there is none."""
+        version_at(request.auth, service_id, number)
+        return Response([])
+
+    def post(self, request: KeyedRequest, service_id: str, number: int) -> NoReturn:
+        """Refuse to keep one: taking it and doing nothing would be a lie."""
+        version_at(request.auth, service_id, number)
+        raise Invalid(f"A version here cannot hold '{self.kind}'.")
+
+
+class OneUnkept(APIView):
+    """One of a kind that is not kept."""
+
+    kind: ClassVar[str] = ""
+
+    def get(
+        self, request: KeyedRequest, service_id: str, number: int, name: str
+    ) -> NoReturn:
+        """Answer that there is none of this name."""
+        version_at(request.auth, service_id, number)
+        where = f"service => {service_id}, version => {number}"
+        raise NotFound(
+            f"Couldn't find {self.kind} '{{ {GONE}, name => {name}, {where} }}'"
+        )

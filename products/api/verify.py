@@ -1,0 +1,37 @@
+"""`GET /verify`: who a key is, as `fastly whoami` reads it; undocumented by Fastly."""
+
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts import queries as accounts
+from accounts.authentication import KeyedRequest
+from products.services import queries
+
+
+class Verify(APIView):
+    """`GET /verify`. All values are text; an expiry that there is none of is empty."""
+
+    def get(self, request: KeyedRequest) -> Response:
+        """Answer account, person, token, and the services that the key can see."""
+        actor = request.auth
+        account = accounts.account_of(actor)
+        token = accounts.token_of(actor, actor.id)
+        services = queries.services_of(actor).values_list("pk", "name")
+        return Response(
+            {
+                "customer": {"id": account.pk, "name": account.name},
+                "user": {
+                    "id": token.user_id,
+                    "name": token.user.name,
+                    "login": token.user.email,
+                },
+                "services": dict(services),
+                "token": {
+                    "id": token.pk,
+                    "name": token.name,
+                    "created_at": token.created_at,
+                    "expires_at": token.expires_at or "",
+                    "scope": token.scope,
+                },
+            }
+        )

@@ -1,0 +1,1 @@
+"""Tests of the API about people, tokens and the trail."""
