@@ -5,7 +5,7 @@ recorded with Fastly's CLI 16.1, go-fastly 17.2 and fastly-py 15.0.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, NoReturn
@@ -113,23 +113,44 @@ def form_fields(raw: bytes) -> dict[str, Any]:
         sent = QueryDict(raw.decode())
     except UnicodeDecodeError as error:
         raise ParseError("The form is not UTF-8.") from error
-    return {
+    fields = {
         name.removesuffix("[]"): sent.getlist(name)
         if name.endswith("[]")
         else sent[name]
         for name in sent
     }
+    _refuse_unkeepable(fields)
+    return fields
 
 
 def json_fields(raw: bytes) -> dict[str, Any]:
     """Read a JSON object strictly: UTF-8, no NaN, no other top than an object."""
     try:
         value = json.loads(raw.decode(), parse_constant=_no_constant)
+        _refuse_unkeepable(value)
     except (ValueError, RecursionError) as error:
         raise ParseError("The body is not JSON.") from error
     if not isinstance(value, dict):
         raise ParseError("The body is not a JSON object.")
     return value
+
+
+def _refuse_unkeepable(value: Any) -> None:
+    """Refuse texts that no database keeps: with a NUL, or half a character."""
+    for text in _texts_in(value):
+        if "\0" in text or any("\ud800" <= sign <= "\udfff" for sign in text):
+            raise ParseError("The body holds a NUL or half a character.")
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for each in value:
+            yield from _texts_in(each)
+    elif isinstance(value, dict):
+        yield from value
+        yield from _texts_in(list(value.values()))
 
 
 def _no_constant(name: str) -> NoReturn:

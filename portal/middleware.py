@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable
 from http import HTTPStatus
 
+from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -33,6 +34,17 @@ def request_id(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
+def plain_addresses(get_response: GetResponse) -> GetResponse:
+    """Refuse addresses with a NUL in them: no text with one can be looked for in PostgreSQL."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if "\0" in request.path_info or "%00" in request.META.get("QUERY_STRING", ""):
+            raise SuspiciousOperation("The address holds a NUL.")
+        return get_response(request)
+
+    return middleware
+
+
 def status_of(refusal: RefusalError) -> HTTPStatus:
     """Return the HTTP status of a refusal; the domain knows of none."""
     return next(
@@ -51,7 +63,9 @@ class refusals:  # noqa: N801 - read as a function in the settings, like its nei
         """Pass the request on."""
         return self.get_response(request)
 
-    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+    def process_exception(
+        self, request: HttpRequest, error: Exception
+    ) -> HttpResponse | None:
         """Render `no_account.html`, or the page of the refusal's status."""
         if not isinstance(error, RefusalError):
             return None

@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from accounts.api.authorizations import Authorizations, OneAuthorization
 from accounts.api.discovery import OpenIdConfiguration
 from accounts.api.events import Events, OneEvent
 from accounts.api.tokens import OneToken, Tokens
@@ -24,6 +25,8 @@ urlpatterns = [
     path("customer/<str:customer_id>/users", CustomerUsers.as_view()),
     path("tokens", Tokens.as_view()),
     path("tokens/<str:token_id>", OneToken.as_view()),
+    path("service-authorizations", Authorizations.as_view()),
+    path("service-authorizations/<str:authorization_id>", OneAuthorization.as_view()),
     path("events", Events.as_view()),
     path("events/<str:event_id>", OneEvent.as_view()),
 ]
