@@ -4,20 +4,21 @@ Services belong to the storey above. Here they are known by the name that guardi
 (`services.service`), and by no more than an id, a name and the account.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Q, QuerySet
 from guardian.models import UserObjectPermission
 
 from accounts.actor import Actor
 from accounts.errors import NotFound
-from accounts.models import Account, ApiToken, Invitation, Membership
+from accounts.models import Account, ApiToken, Invitation, Membership, User
 from accounts.policy import decide, require, visible_services
-from accounts.roles import AccessLevel, Permission
+from accounts.roles import SECOND_FACTOR_ROLES, AccessLevel, Permission, Role
 
 NO_SUCH_MEMBER = "There is no such person in this account."
 NO_SUCH_INVITATION = "There is no such invitation in this account."
@@ -149,8 +150,26 @@ def grants_in(account_id: str) -> Mapping[str, tuple[Grant, ...]]:
 def other_superusers(membership: Membership) -> QuerySet[Membership]:
     """Return the account's superusers besides this person (R22)."""
     return Membership.objects.filter(
-        account_id=membership.account_id, role="superuser", user__is_active=True
+        account_id=membership.account_id, role=Role.SUPERUSER, user__is_active=True
     ).exclude(pk=membership.pk)
+
+
+def second_factors_of(user_ids: Iterable[str]) -> Mapping[str, str]:
+    """Return what people have as a second factor, in words, by person; those without are missing."""
+    words = {"totp": "Authenticator", "webauthn": "Passkey"}
+    rows = Authenticator.objects.filter(
+        user_id__in=list(user_ids), type__in=list(words)
+    )
+    return {
+        key: words[kind]
+        for key, kind in rows.order_by("type").values_list("user_id", "type")
+    }
+
+
+def needs_second_factor(user: User, memberships: Iterable[Membership]) -> bool:
+    """Tell whether somebody's power asks for a second factor, where the operator does."""
+    roles = {Role(membership.role) for membership in memberships}
+    return user.is_staff or not SECOND_FACTOR_ROLES.isdisjoint(roles)
 
 
 def is_open(invitation: Invitation, now: datetime) -> bool:

@@ -95,6 +95,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
 STAFF_PERMISSIONS = frozenset(
     {
         Permission.ACCOUNT_CREATE,
+        Permission.ACCOUNT_READ,
         Permission.ACCOUNT_SUSPEND,
         Permission.AUDIT_READ,
         Permission.CATALOGUE_MANAGE,
@@ -115,7 +116,9 @@ SYSTEM_PERMISSIONS: dict[str, frozenset[Permission]] = {
     "ingest-usage": frozenset({Permission.USAGE_INGEST}),
 }
 
-READING = frozenset(permission for permission in Permission if permission.endswith(":read"))
+READING = frozenset(
+    permission for permission in Permission if permission.endswith(":read")
+)
 
 # On a service: the levels that carry the permission. A permission not named needs no service.
 LEVELS_FOR: dict[Permission, frozenset[AccessLevel]] = {
@@ -167,3 +170,9 @@ WORDS: dict[Permission, str] = {
 def roles_with(permission: Permission) -> tuple[Role, ...]:
     """Return the roles that carry a permission, in the order of the table."""
     return tuple(role for role in Role if permission in ROLE_PERMISSIONS[role])
+
+
+def gained(before: Role, after: Role) -> tuple[str, ...]:
+    """Return in words what somebody can do in one role and could not in the other."""
+    new = ROLE_PERMISSIONS[after] - ROLE_PERMISSIONS[before]
+    return tuple(WORDS[permission] for permission in Permission if permission in new)

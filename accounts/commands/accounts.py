@@ -176,3 +176,12 @@ def _cleaned_reason(reason: str) -> str:
             f"A reason has at most {LONGEST_REASON} characters.", field="reason"
         )
     return reason
+
+
+def note_look(actor: Actor, *, account: Account, now: datetime) -> None:
+    """Note, in the account's trail, that staff looked into it.
+
+    Raises Forbidden. Notes account.read.
+    """
+    with recorded_change(actor, Permission.ACCOUNT_READ, on=account, now=now) as trail:
+        trail.note(Event.ACCOUNT_READ, target=("account", account.pk, account.name))

@@ -1,5 +1,42 @@
 """Every route of this face, on one page."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path, register_converter
+from django.urls.converters import StringConverter
 
-urlpatterns: list[URLPattern] = []
+from accounts.web import activity, join, members, session, tokens
+
+
+class OpaqueId(StringConverter):
+    """An id of ours; what cannot be one finds no page, and never reaches the database."""
+
+    regex = "[0-9A-Za-z]{22}"
+
+
+register_converter(OpaqueId, "opaque")
+
+urlpatterns: list[URLPattern] = [
+    path("switch/", session.switch_account, name="switch_account"),
+    path("theme/", session.set_theme, name="set_theme"),
+    path("members/", members.members, name="members"),
+    path("members/invite/", members.invite, name="invite"),
+    path(
+        "members/invitations/<opaque:invitation_id>/revoke/",
+        members.revoke_invitation,
+        name="revoke_invitation",
+    ),
+    path("members/<opaque:membership_id>/", members.member, name="member"),
+    path(
+        "members/<opaque:membership_id>/remove/",
+        members.remove_member,
+        name="remove_member",
+    ),
+    path("join/<str:key>/", join.join, name="join"),
+    path("api-tokens/", tokens.tokens, name="tokens"),
+    path("api-tokens/new/", tokens.new_token, name="new_token"),
+    path(
+        "api-tokens/<opaque:token_id>/revoke/", tokens.revoke_token, name="revoke_token"
+    ),
+    path("activity/", activity.activity, name="activity"),
+    path("activity/verify/", activity.verify_activity, name="verify_activity"),
+    path("activity/<int:sequence>/", activity.activity_entry, name="activity_entry"),
+]

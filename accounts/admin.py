@@ -1,0 +1,281 @@
+"""Accounts and people for the platform's staff: to read; what staff may do are forms of their own."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+
+from accounts.audit.admin import ReadOnlyAdmin
+from accounts.authentication import staff_actor_of
+from accounts.commands.accounts import (
+    create_account,
+    note_look,
+    resume_account,
+    suspend_account,
+)
+from accounts.errors import Conflict, Invalid
+from accounts.models import Account, Invitation, Membership, OutgoingMail, User
+
+
+class OpenAccountForm(forms.Form):
+    """Which account to open, for whom."""
+
+    name = forms.CharField(label="Name of the account", max_length=100)
+    superuser_email = forms.EmailField(label="Superuser’s e-mail", max_length=254)
+    superuser_name = forms.CharField(
+        label="Superuser’s name",
+        max_length=100,
+        help_text="Somebody known keeps their name and password; somebody new is asked by mail to "
+        "set a password.",
+    )
+
+
+class ReasonForm(forms.Form):
+    """Why staff acts on an account."""
+
+    reason = forms.CharField(
+        label="Reason",
+        max_length=500,
+        help_text="The account’s people read it, and the trail keeps it.",
+        widget=forms.Textarea({"rows": 3}),
+    )
+
+
+class MembershipInline(admin.TabularInline):
+    """Who is in the account, or where a person is."""
+
+    model = Membership
+    fields = ("user", "account", "role", "limit_services", "created_at")
+    readonly_fields = fields
+    extra = 0
+    can_delete = False
+    show_change_link = False
+
+    def has_view_permission(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> bool:
+        """Let the platform's staff read."""
+        return request.user.is_active and request.user.is_staff
+
+    def has_add_permission(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> bool:
+        """Let nobody add."""
+        return False
+
+    def has_change_permission(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> bool:
+        """Let nobody change."""
+        return False
+
+
+@admin.register(Account)
+class AccountAdmin(ReadOnlyAdmin):
+    """Every customer; opened, suspended and resumed here, through the same commands as elsewhere."""
+
+    list_display = ("name", "id", "created_at", "state")
+    search_fields = ("name", "id")
+    ordering = ("name", "id")
+    fields = (
+        "id",
+        "name",
+        "created_at",
+        "billing_zone",
+        "suspended_at",
+        "suspension_reason",
+    )
+    inlines = (MembershipInline,)
+    change_list_template = "admin/accounts/account_list.html"
+    change_form_template = "admin/accounts/account.html"
+
+    @admin.display(description="state")
+    def state(self, account: Account) -> str:
+        """Say in a word whether it is suspended."""
+        return "active" if account.is_active else "suspended"
+
+    def get_urls(self) -> list[URLPattern]:
+        """Put the forms before the stock pages."""
+        site = self.admin_site
+        own = [
+            path(
+                "open/", site.admin_view(self.open_view), name="accounts_account_open"
+            ),
+            path(
+                "<str:account_id>/suspend/",
+                site.admin_view(self.suspend_view),
+                name="accounts_account_suspend",
+            ),
+            path(
+                "<str:account_id>/resume/",
+                site.admin_view(self.resume_view),
+                name="accounts_account_resume",
+            ),
+        ]
+        return [*own, *super().get_urls()]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show an account, and note in its trail that staff looked into it."""
+        account = Account.objects.filter(pk=object_id).first()
+        if account is not None and self.has_view_permission(request):
+            note_look(staff_actor_of(request), account=account, now=timezone.now())
+        return super().change_view(request, object_id, form_url, extra_context)
+
+    def open_view(self, request: HttpRequest) -> HttpResponse:
+        """Open an account with its first superuser."""
+
+        def carry_out(form: forms.Form) -> Account:
+            return create_account(
+                staff_actor_of(request),
+                password=None,
+                now=timezone.now(),
+                **form.cleaned_data,
+            )
+
+        form = OpenAccountForm(request.POST or None)
+        words = ("Open an account", "Open the account", "is open")
+        return self.form_view(request, form, carry_out, words)
+
+    def suspend_view(self, request: HttpRequest, account_id: str) -> HttpResponse:
+        """Suspend an account, with a reason."""
+        account = self.account_or_404(account_id)
+
+        def carry_out(form: forms.Form) -> Account:
+            actor = staff_actor_of(request)
+            suspend_account(
+                actor, account=account, now=timezone.now(), **form.cleaned_data
+            )
+            return account
+
+        words = (f"Suspend {account}", "Suspend the account", "is suspended")
+        return self.form_view(
+            request, ReasonForm(request.POST or None), carry_out, words
+        )
+
+    def resume_view(self, request: HttpRequest, account_id: str) -> HttpResponse:
+        """Lift an account's suspension, with a reason."""
+        account = self.account_or_404(account_id)
+
+        def carry_out(form: forms.Form) -> Account:
+            actor = staff_actor_of(request)
+            resume_account(
+                actor, account=account, now=timezone.now(), **form.cleaned_data
+            )
+            return account
+
+        words = (f"Resume {account}", "Lift the suspension", "is active again")
+        return self.form_view(
+            request, ReasonForm(request.POST or None), carry_out, words
+        )
+
+    def account_or_404(self, account_id: str) -> Account:
+        """Return the account that the address names."""
+        account = (
+            Account.objects.filter(pk=account_id).first()
+            if account_id.isalnum()
+            else None
+        )
+        if account is None:
+            raise Http404
+        return account
+
+    def form_view(
+        self,
+        request: HttpRequest,
+        form: forms.Form,
+        carry_out: Callable[[forms.Form], Account],
+        words: tuple[str, str, str],
+    ) -> HttpResponse:
+        """Show a form, or carry it out by one command and go to the account; `words` are its own."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        title, button, done = words
+        if request.method == "POST" and form.is_valid():
+            try:
+                account = carry_out(form)
+            except Invalid as refusal:
+                known = refusal.field in form.fields
+                form.add_error(refusal.field if known else None, refusal.message)
+            except Conflict as refusal:
+                form.add_error(None, refusal.message)
+            else:
+                messages.success(request, f"{account} {done}.")
+                address = reverse("admin:accounts_account_change", args=[account.pk])
+                return HttpResponseRedirect(address)
+        context = self.admin_site.each_context(request) | {
+            "title": title,
+            "button": button,
+            "form": form,
+            "opts": self.model._meta,  # noqa: SLF001 - Django's own name
+        }
+        status = HTTPStatus.BAD_REQUEST if form.errors else HTTPStatus.OK
+        return render(request, "admin/accounts/form.html", context, status=status)
+
+
+@admin.register(User)
+class UserAdmin(ReadOnlyAdmin):
+    """Every person."""
+
+    list_display = ("email", "name", "is_staff", "is_active", "last_login")
+    list_filter = ("is_staff", "is_active")
+    search_fields = ("email", "name", "id")
+    ordering = ("email",)
+    fields = (
+        "id",
+        "email",
+        "name",
+        "is_active",
+        "is_staff",
+        "created_at",
+        "last_login",
+    )
+    inlines = (MembershipInline,)
+
+
+@admin.register(Invitation)
+class InvitationAdmin(ReadOnlyAdmin):
+    """Every invitation."""
+
+    list_display = (
+        "email",
+        "account",
+        "role",
+        "created_at",
+        "expires_at",
+        "accepted_at",
+    )
+    search_fields = ("email", "account__name")
+    list_select_related = ("account",)
+    ordering = ("-created_at",)
+
+
+@admin.register(OutgoingMail)
+class OutgoingMailAdmin(ReadOnlyAdmin):
+    """Mail, and what holds it up."""
+
+    list_display = (
+        "to",
+        "subject",
+        "account",
+        "due_at",
+        "sent_at",
+        "attempts",
+        "problem",
+    )
+    search_fields = ("to", "subject")
+    list_select_related = ("account",)
+    ordering = ("-created_at",)

@@ -1,0 +1,195 @@
+"""The account's own trail, for its superusers: filtered, paged, verified."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, date, datetime, time, timedelta
+from http import HTTPStatus
+from itertools import groupby
+from typing import Any, Final
+
+from django.contrib.auth.decorators import login_required
+from django.core.cache import cache
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts import queries
+from accounts.actor import Actor
+from accounts.audit.models import AuditEvent
+from accounts.audit.queries import Filters, event_of, personal_data_of, trail_of, verify
+from accounts.authentication import actor_of
+from accounts.errors import Invalid, NotFound
+from accounts.models import Account
+from accounts.policy import require
+from accounts.roles import Permission
+from accounts.web.forms import TrailForm
+
+PAGE: Final = 50
+LONGEST_ID: Final = 64  # of an actor, as the trail keeps it
+# A verdict is of its hour; after a day the page says again that nobody has looked.
+VERDICT_AGE: Final = 24 * 3600
+INTERFACES: Final = {
+    "web": "Web",
+    "api": "API",
+    "admin": "Admin",
+    "edge": "Edge",
+    "command": "Command line",
+    "system": "System",
+}
+
+
+@require_GET
+@login_required
+def activity(request: HttpRequest) -> HttpResponse:
+    """List the account's trail, the newest first, a day under its date."""
+    actor, account = _reader(request)
+    services = queries.services_of(actor)
+    people = _people(actor, account, request.GET)
+    form = TrailForm(request.GET, people=people, services=services)
+    context: dict[str, Any] = {
+        "form": form,
+        "verdict": cache.get(_verdict_key(account)),
+    }
+    if not form.is_valid():
+        return render(
+            request, "accounts/activity.html", context, status=HTTPStatus.BAD_REQUEST
+        )
+    page = trail_of(
+        account.pk,
+        filters=_filters(form),
+        before=_number(request, "before"),
+        after=_number(request, "after"),
+        limit=PAGE,
+    )
+    context |= {
+        "days": _days(page.events, {each.id: each.name for each in services}),
+        "filtered": any(form.cleaned_data.values()),
+        "older_url": _page_url(request, "before", page.older),
+        "newer_url": _page_url(request, "after", page.newer),
+    }
+    return render(request, "accounts/activity.html", context)
+
+
+@require_GET
+@login_required
+def activity_entry(request: HttpRequest, sequence: int) -> HttpResponse:
+    """Show one entry whole, with what is still held of its personal data."""
+    actor, account = _reader(request)
+    event = event_of(account.pk, sequence)
+    if event is None:
+        raise NotFound("There is no such entry in this account's trail.")
+    names = {service.id: service.name for service in queries.services_of(actor)}
+    context = {"entry": entry_words(event, names), "personal": personal_data_of(event)}
+    return render(request, "accounts/activity_entry.html", context)
+
+
+@require_POST
+@login_required
+def verify_activity(request: HttpRequest) -> HttpResponse:
+    """Verify the account's chain from its first entry, and keep the verdict for the page."""
+    _, account = _reader(request)
+    verdict = asdict(verify(account.pk)) | {"at": timezone.now()}
+    cache.set(_verdict_key(account), verdict, VERDICT_AGE)
+    return HttpResponseRedirect(reverse("activity"))
+
+
+def entry_words(event: AuditEvent, names: Mapping[str, str]) -> dict[str, Any]:
+    """Return an entry as the page tells it; `names` knows the services by id."""
+    body = event.body
+    proof = body.get("auth")
+    return {
+        "event": event,
+        "day": event.at.astimezone(UTC).date(),
+        "where": INTERFACES.get(event.interface, event.interface),
+        "service": names.get(event.service_id, event.service_id),
+        "changes": [
+            {
+                "field": names.get(change.field, change.field.replace("_", " ")),
+                "before": change.before,
+                "after": change.after,
+            }
+            for change in event.changes
+        ],
+        "reason": body.get("reason"),
+        "on_behalf_of": body.get("on_behalf_of"),
+        "agreed_text_hash": body.get("agreed_text_hash"),
+        "auth": proof if isinstance(proof, dict) else {},
+        "prev_hash": event.prev_hash,
+        "number": str(event.sequence),
+    }
+
+
+def _reader(request: HttpRequest) -> tuple[Actor, Account]:
+    actor = actor_of(request)
+    account = queries.account_of(actor)
+    require(actor, Permission.AUDIT_READ, account)
+    return actor, account
+
+
+def _people(
+    actor: Actor, account: Account, typed: QueryDict
+) -> Sequence[tuple[str, str]]:
+    people = [
+        (row.user_id, str(row.user)) for row in queries.members_of(actor, account)
+    ]
+    chosen = typed.get("actor", "")
+    is_id = chosen.isprintable() and 0 < len(chosen) <= LONGEST_ID
+    if is_id and chosen not in dict(people):
+        people.append((chosen, f"{chosen} (a token, a job, staff, or a former member)"))
+    return people
+
+
+def _filters(form: TrailForm) -> Filters:
+    chosen = form.cleaned_data
+    until: date | None = chosen["until"]
+    return Filters(
+        action=chosen["action"],
+        actor_id=chosen["actor"],
+        product=chosen["product"],
+        service_id=chosen["service"],
+        outcome=chosen["outcome"],
+        since=_midnight(chosen["since"]),
+        until=_midnight(until + timedelta(days=1) if until else None),
+    )
+
+
+def _midnight(day: date | None) -> datetime | None:
+    return None if day is None else datetime.combine(day, time(), UTC)
+
+
+def _number(request: HttpRequest, name: str) -> int | None:
+    text = request.GET.get(name, "")
+    if not text:
+        return None
+    # Nine digits are more entries than a chain will see, and no more than a database's integer.
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):  # noqa: PLR2004
+        raise Invalid(
+            "This page's address is damaged: the number of an entry is needed."
+        )
+    return int(text)
+
+
+def _days(
+    events: Sequence[AuditEvent], names: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    entries = [entry_words(event, names) for event in events]
+    return [
+        {"day": day, "entries": list(those)}
+        for day, those in groupby(entries, key=lambda entry: entry["day"])
+    ]
+
+
+def _page_url(request: HttpRequest, name: str, sequence: int | None) -> str:
+    if sequence is None:
+        return ""
+    query = request.GET.copy()
+    for old in ("before", "after"):
+        query.pop(old, None)
+    query[name] = str(sequence)
+    return f"{reverse('activity')}?{query.urlencode()}"
+
+
+def _verdict_key(account: Account) -> str:
+    return f"trail-verdict:{account.pk}"

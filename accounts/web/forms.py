@@ -1,0 +1,153 @@
+"""The forms of the pages about people: what is typed; whether it may be, the commands say."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from django import forms
+
+from accounts.actor import TokenScope
+from accounts.audit.vocabulary import Event, Outcome
+from accounts.queries import ServiceName
+from accounts.roles import Role
+
+ROLES = [(role.value, role.value.capitalize()) for role in Role]
+SCOPES = {
+    TokenScope.GLOBAL: "global: everything that you may do",
+    TokenScope.GLOBAL_READ: "global:read: read everything that you may read",
+    TokenScope.PURGE_SELECT: "purge_select: purge single objects",
+    TokenScope.PURGE_ALL: "purge_all: purge whole services",
+}
+DEFAULT_LIFE = timedelta(days=90)
+
+
+class DateInput(forms.DateInput):
+    """A date, with the browser's own picker."""
+
+    input_type = "date"
+
+    def __init__(self) -> None:
+        super().__init__(format="%Y-%m-%d")
+
+
+class RoleForm(forms.Form):
+    """Which role somebody shall have."""
+
+    role = forms.ChoiceField(label="Role", choices=ROLES)
+
+
+class InviteForm(forms.Form):
+    """Whom to invite, as what."""
+
+    email = forms.EmailField(
+        label="E-mail", max_length=254, widget=forms.EmailInput({"autocomplete": "off"})
+    )
+    role = forms.ChoiceField(label="Role", choices=ROLES, initial=Role.USER.value)
+    limit_services = forms.BooleanField(
+        label="Limit to chosen services",
+        required=False,
+        help_text="For engineers and users. Once they have joined you choose the services and "
+        "the level on each; until then they see none.",
+    )
+
+
+class JoinForm(forms.Form):
+    """Who somebody new is."""
+
+    name = forms.CharField(
+        label="Your name",
+        max_length=100,
+        widget=forms.TextInput({"autocomplete": "name"}),
+    )
+    password = forms.CharField(
+        label="Password",
+        strip=False,
+        help_text="At least 12 characters. A few words that you alone would put together do well.",
+        widget=forms.PasswordInput({"autocomplete": "new-password"}),
+    )
+
+
+class TokenForm(forms.Form):
+    """What a token is called, reaches and until when."""
+
+    name = forms.CharField(
+        label="Name",
+        max_length=100,
+        help_text="What it is for, so that you know later what stops when you revoke it.",
+        widget=forms.TextInput({"autocomplete": "off"}),
+    )
+    scope = forms.ChoiceField(label="Scope", choices=list(SCOPES.items()))
+    services = forms.MultipleChoiceField(
+        label="Services",
+        required=False,
+        help_text="None chosen means all that you may use, also later ones.",
+        widget=forms.CheckboxSelectMultiple,
+    )
+    expires_on = forms.DateField(
+        label="Last day",
+        help_text="It ends with this day, in UTC; a year ahead at most.",
+        widget=DateInput(),
+    )
+
+    def __init__(
+        self, *args: Any, services: Sequence[ServiceName], today: date
+    ) -> None:
+        super().__init__(*args)
+        self.fields["expires_on"].initial = today + DEFAULT_LIFE
+        field = self.fields["services"]
+        assert isinstance(field, forms.MultipleChoiceField)  # noqa: S101 - for the type alone
+        field.choices = [(service.id, service.name) for service in services]
+        if not services:
+            del self.fields["services"]
+
+    @property
+    def expires_at(self) -> datetime:
+        """Return the moment after the last day."""
+        following = self.cleaned_data["expires_on"] + timedelta(days=1)
+        return datetime.combine(following, time(), UTC)
+
+
+class TrailForm(forms.Form):
+    """What of the trail to show."""
+
+    actor = forms.ChoiceField(label="Who", required=False)
+    action = forms.ChoiceField(
+        label="Did what",
+        required=False,
+        choices=[
+            ("", "Anything"),
+            *((event.value, event.description) for event in Event),
+        ],
+    )
+    product = forms.CharField(label="Product", required=False, max_length=64)
+    service = forms.ChoiceField(label="Service", required=False)
+    outcome = forms.ChoiceField(
+        label="Result",
+        required=False,
+        choices=[
+            ("", "Any"),
+            *((each.value, each.value.capitalize()) for each in Outcome),
+        ],
+    )
+    since = forms.DateField(label="From", required=False, widget=DateInput())
+    until = forms.DateField(label="To", required=False, widget=DateInput())
+
+    def __init__(
+        self,
+        *args: Any,
+        people: Sequence[tuple[str, str]],
+        services: Sequence[ServiceName],
+    ) -> None:
+        super().__init__(*args)
+        for name, options in (
+            ("actor", [("", "Anyone"), *people]),
+            ("service", [("", "All"), *((each.id, each.name) for each in services)]),
+        ):
+            field = self.fields[name]
+            assert isinstance(field, forms.ChoiceField)  # noqa: S101 - for the type alone
+            field.choices = options
+
+
+def add_refusal(form: forms.Form, message: str, field: str) -> None:
+    """Show a command's refusal at the field that it names, else above the form."""
+    form.add_error(field if field in form.fields else None, message)

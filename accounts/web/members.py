@@ -1,0 +1,237 @@
+"""The pages about an account's people: who they are, what they may do, who is invited."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts import queries
+from accounts.actor import Actor
+from accounts.authentication import actor_of
+from accounts.commands import members as commands
+from accounts.commands.invitations import invite as send_invitation
+from accounts.commands.invitations import revoke_invitation as withdraw
+from accounts.errors import Conflict, Invalid
+from accounts.models import Membership
+from accounts.policy import decide, require
+from accounts.queries import Grant
+from accounts.roles import LIMITABLE, Permission, Role, gained
+from accounts.web.forms import InviteForm, RoleForm, add_refusal
+from accounts.web.step_up import kept_input, step_up
+
+
+@require_GET
+@login_required
+def members(request: HttpRequest) -> HttpResponse:
+    """List the account's people, and the invitations that nobody has accepted yet."""
+    actor = actor_of(request)
+    account = queries.account_of(actor)
+    people = list(queries.members_of(actor, account))
+    grants = queries.grants_in(account.pk)
+    manage = decide(actor, Permission.MEMBER_MANAGE, account)
+    factors = queries.second_factors_of(person.user_id for person in people)
+    now = timezone.now()
+    context = {
+        "people": [
+            _row(person, actor, grants) | {"factor": factors.get(person.user_id, "")}
+            for person in people
+        ],
+        "invitations": [
+            {"row": row, "expired": not queries.is_open(row, now)}
+            for row in queries.open_invitations(actor, account)
+        ],
+        "manage": manage,
+        "invite": decide(actor, Permission.MEMBER_INVITE, account),
+        "superusers": [str(p.user) for p in people if p.role == Role.SUPERUSER],
+    }
+    return render(request, "accounts/members.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def member(request: HttpRequest, membership_id: str) -> HttpResponse:
+    """Show a person; review, by GET with a role, and then make a change of their role."""
+    actor = actor_of(request)
+    account = queries.account_of(actor)
+    person = queries.member_of(actor, account, membership_id)
+    typed = kept_input(request) or (
+        request.POST if request.method == "POST" else request.GET
+    )
+    if "role" not in typed:
+        return render(request, "accounts/member.html", _member_context(actor, person))
+    require(actor, Permission.MEMBER_MANAGE, account)
+    asked = step_up(request)
+    if asked is not None:
+        return asked
+    form = RoleForm(typed)
+    if request.method == "POST" and form.is_valid():
+        return _change_role(request, actor, person, form)
+    context = _member_context(actor, person, form)
+    status = HTTPStatus.OK if form.is_valid() else HTTPStatus.BAD_REQUEST
+    return render(request, "accounts/member.html", context, status=status)
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def remove_member(request: HttpRequest, membership_id: str) -> HttpResponse:
+    """Say what removing somebody ends, and remove them."""
+    actor = actor_of(request)
+    account = queries.account_of(actor)
+    person = queries.member_of(actor, account, membership_id)
+    require(actor, Permission.MEMBER_MANAGE, account)
+    asked = step_up(request)
+    if asked is not None:
+        return asked
+    context: dict[str, Any] = {
+        "person": person_words(person),
+        "is_self": _is_self(person, actor),
+    }
+    if request.method == "GET":
+        return render(request, "accounts/remove_member.html", context)
+    try:
+        commands.remove_member(actor, membership=person, now=timezone.now())
+    except commands.LastSuperuser as refusal:
+        context |= {"refusal": refusal.message}
+        return render(
+            request, "accounts/remove_member.html", context, status=HTTPStatus.CONFLICT
+        )
+    _say(request, f"{person.user} is no longer in {account.name}.")
+    return HttpResponseRedirect("/" if context["is_self"] else reverse("members"))
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def invite(request: HttpRequest) -> HttpResponse:
+    """Invite somebody by e-mail."""
+    actor = actor_of(request)
+    account = queries.account_of(actor)
+    require(actor, Permission.MEMBER_INVITE, account)
+    asked = step_up(request)
+    if asked is not None:
+        return asked
+    if request.method == "GET":
+        form = InviteForm(initial=_initial(request))
+        return render(request, "accounts/invite.html", {"form": form})
+    form = InviteForm(request.POST)
+    status = HTTPStatus.BAD_REQUEST
+    if form.is_valid():
+        try:
+            sent = send_invitation(
+                actor, account=account, now=timezone.now(), **form.cleaned_data
+            )
+        except Invalid as refusal:
+            add_refusal(form, refusal.message, refusal.field)
+        except Conflict as refusal:
+            status = HTTPStatus.CONFLICT
+            add_refusal(form, refusal.message, "email")
+        else:
+            _say(
+                request,
+                f"{sent.email} is invited as {sent.role}; the link holds for 7 days.",
+            )
+            return HttpResponseRedirect(reverse("members"))
+    return render(request, "accounts/invite.html", {"form": form}, status=status)
+
+
+@require_POST
+@login_required
+def revoke_invitation(request: HttpRequest, invitation_id: str) -> HttpResponse:
+    """Withdraw an invitation."""
+    actor = actor_of(request)
+    invitation = queries.invitation_of(actor, queries.account_of(actor), invitation_id)
+    withdraw(actor, invitation=invitation, now=timezone.now())
+    _say(
+        request, f"The invitation of {invitation.email} is withdrawn; its link is dead."
+    )
+    return HttpResponseRedirect(reverse("members"))
+
+
+def person_words(person: Membership) -> dict[str, Any]:
+    """Return what a page says of a member."""
+    return {
+        "id": person.pk,
+        "name": str(person.user),
+        "email": person.user.email,
+        "role": Role(person.role),
+        "role_label": person.role.capitalize(),
+        "limited": person.limit_services and person.role in LIMITABLE,
+        "last_login": person.user.last_login,
+        "joined_at": person.created_at,
+    }
+
+
+def _row(
+    person: Membership, actor: Actor, grants: Mapping[str, tuple[Grant, ...]]
+) -> dict[str, Any]:
+    return person_words(person) | {
+        "is_self": _is_self(person, actor),
+        "grants": _grant_words(grants.get(person.user_id, ())),
+    }
+
+
+def _grant_words(grants: tuple[Grant, ...]) -> list[str]:
+    return [f"{each.service.name} {each.level.replace('_', ' ')}" for each in grants]
+
+
+def _is_self(person: Membership, actor: Actor) -> bool:
+    return person.user_id == actor.user_id
+
+
+def _member_context(
+    actor: Actor, person: Membership, form: RoleForm | None = None, refusal: str = ""
+) -> dict[str, Any]:
+    words = _row(person, actor, queries.grants_in(person.account_id))
+    context: dict[str, Any] = {
+        "person": words,
+        "manage": decide(actor, Permission.MEMBER_MANAGE, person),
+        "form": form or RoleForm(initial={"role": person.role}),
+        "refusal": refusal,
+        "limitable": person.role in LIMITABLE,
+        "factor": queries.second_factors_of([person.user_id]).get(person.user_id, ""),
+    }
+    if form is None or not form.is_valid() or form.cleaned_data["role"] == person.role:
+        return context
+    role = Role(form.cleaned_data["role"])
+    return context | {
+        "review": {
+            "role": role,
+            "gains": gained(Role(person.role), role),
+            "loses": gained(role, Role(person.role)),
+        }
+    }
+
+
+def _change_role(
+    request: HttpRequest, actor: Actor, person: Membership, form: RoleForm
+) -> HttpResponse:
+    role = form.cleaned_data["role"]
+    try:
+        commands.change_role(actor, membership=person, role=role, now=timezone.now())
+    except commands.LastSuperuser as refusal:
+        context = _member_context(actor, person, form, refusal.message)
+        return render(
+            request, "accounts/member.html", context, status=HTTPStatus.CONFLICT
+        )
+    _say(request, f"{person.user} is now {role}. It counts from their next request on.")
+    return HttpResponseRedirect(reverse("member", args=[person.pk]))
+
+
+def _initial(request: HttpRequest) -> dict[str, Any]:
+    kept = kept_input(request)
+    return kept.dict() if kept else {}
+
+
+def _say(request: HttpRequest, words: str) -> None:
+    """Say what was done, with the way to its entry in the trail."""
+    link = reverse("activity")
+    messages.success(
+        request, format_html('{} <a href="{}">See it in Activity</a>', words, link)
+    )

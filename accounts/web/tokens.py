@@ -1,0 +1,99 @@
+"""The pages about API tokens: one's own, and, for those who manage them, other people's."""
+
+from datetime import datetime
+from http import HTTPStatus
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods
+
+from accounts import queries
+from accounts.authentication import actor_of
+from accounts.commands.tokens import issue_token
+from accounts.commands.tokens import revoke_token as revoke
+from accounts.errors import Invalid
+from accounts.models import ApiToken
+from accounts.policy import decide, require
+from accounts.roles import Permission
+from accounts.web.forms import TokenForm, add_refusal
+from accounts.web.step_up import kept_input, step_up
+
+
+@require_GET
+@login_required
+def tokens(request: HttpRequest) -> HttpResponse:
+    """List the tokens that somebody may revoke."""
+    actor = actor_of(request)
+    now = timezone.now()
+    names = {service.id: service.name for service in queries.services_of(actor)}
+    context = {
+        "own": [_row(token, names, now) for token in queries.tokens_of(actor)],
+        "others": [
+            _row(token, names, now) for token in queries.tokens_of_others(actor)
+        ],
+        "may": decide(actor, Permission.TOKEN_OWN, queries.account_of(actor)),
+    }
+    return render(request, "accounts/tokens.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def new_token(request: HttpRequest) -> HttpResponse:
+    """Issue a token, and show its secret this once."""
+    actor = actor_of(request)
+    require(actor, Permission.TOKEN_OWN, queries.account_of(actor))
+    asked = step_up(request)
+    if asked is not None:
+        return asked
+    now = timezone.now()
+    typed = request.POST if request.method == "POST" else kept_input(request)
+    form = TokenForm(typed, services=queries.services_of(actor), today=now.date())
+    if request.method == "POST" and form.is_valid():
+        try:
+            issued = issue_token(
+                actor,
+                name=form.cleaned_data["name"],
+                scope=form.cleaned_data["scope"],
+                services=form.cleaned_data.get("services", []),
+                expires_at=form.expires_at,
+                now=now,
+            )
+        except Invalid as refusal:
+            field = "expires_on" if refusal.field == "expires_at" else refusal.field
+            add_refusal(form, refusal.message, field)
+        else:
+            context = {"token": issued.token, "secret": issued.secret}
+            return render(request, "accounts/token_issued.html", context)
+    status = HTTPStatus.BAD_REQUEST if request.method == "POST" else HTTPStatus.OK
+    return render(request, "accounts/new_token.html", {"form": form}, status=status)
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def revoke_token(request: HttpRequest, token_id: str) -> HttpResponse:
+    """Say what stops, and revoke a token."""
+    actor = actor_of(request)
+    token = queries.token_of(actor, token_id)
+    asked = step_up(request)
+    if asked is not None:
+        return asked
+    if request.method == "GET":
+        context = {"token": token, "is_own": token.user_id == actor.user_id}
+        return render(request, "accounts/revoke_token.html", context)
+    revoke(actor, token=token, now=timezone.now())
+    messages.success(
+        request, f"The token {token.name} is revoked: calls with it are refused."
+    )
+    return HttpResponseRedirect(reverse("tokens"))
+
+
+def _row(token: ApiToken, names: dict[str, str], now: datetime) -> dict[str, object]:
+    return {
+        "row": token,
+        "services": [names.get(key, key) for key in token.services],
+        "expired": token.expires_at is not None and token.expires_at <= now,
+    }

@@ -1,0 +1,123 @@
+"""The page where a member's access is limited to chosen services, each with a level (R21)."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from accounts import queries
+from accounts.authentication import actor_of
+from accounts.commands.members import limit_services
+from accounts.errors import Invalid
+from accounts.policy import require
+from accounts.roles import LIMITABLE, AccessLevel, Permission
+from accounts.web.step_up import kept_input, step_up
+from products.services.models import Service
+
+LEVELS = [
+    ("", "No access"),
+    *(
+        (level.value, level.value.replace("_", " ").capitalize())
+        for level in AccessLevel
+    ),
+]
+
+
+class AccessForm(forms.Form):
+    """All services, or chosen ones with a level on each."""
+
+    limited = forms.ChoiceField(
+        label="Which services",
+        choices=[
+            ("no", "All services, also later ones"),
+            ("yes", "Chosen services only"),
+        ],
+        widget=forms.RadioSelect,
+    )
+
+    def __init__(
+        self,
+        *args: Any,
+        services: Sequence[Service],
+        levels: Mapping[str, AccessLevel],
+        limited: bool,
+    ) -> None:
+        super().__init__(*args)
+        self.services = services
+        self.fields["limited"].initial = "yes" if limited else "no"
+        for service in services:
+            self.fields[f"level_{service.pk}"] = forms.ChoiceField(
+                label=service.name,
+                required=False,
+                choices=LEVELS,
+                initial=levels.get(service.pk, ""),
+            )
+
+    @property
+    def is_limited(self) -> bool:
+        """Tell whether only chosen services are meant."""
+        return bool(self.cleaned_data["limited"] == "yes")
+
+    @property
+    def chosen(self) -> dict[Service, AccessLevel]:
+        """Return the chosen services with their levels; none where all services are meant."""
+        if not self.is_limited:
+            return {}
+        typed = {each: self.cleaned_data[f"level_{each.pk}"] for each in self.services}
+        return {
+            service: AccessLevel(level) for service, level in typed.items() if level
+        }
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def member_access(request: HttpRequest, membership_id: str) -> HttpResponse:
+    """Show what a member's access is limited to, and replace it as a whole."""
+    actor = actor_of(request)
+    account = queries.account_of(actor)
+    person = queries.member_of(actor, account, membership_id)
+    require(actor, Permission.MEMBER_MANAGE, account)
+    asked = step_up(request)
+    if asked is not None:
+        return asked
+    held = queries.grants_in(account.pk).get(person.user_id, ())
+    form = AccessForm(
+        request.POST if request.method == "POST" else kept_input(request),
+        services=list(Service.objects.live().visible_to(actor).order_by("name", "pk")),
+        levels={grant.service.id: grant.level for grant in held},
+        limited=person.limit_services,
+    )
+    if request.method == "POST" and form.is_valid():
+        try:
+            limit_services(
+                actor,
+                membership=person,
+                limited=form.is_limited,
+                services=form.chosen,
+                now=timezone.now(),
+            )
+        except Invalid as refusal:
+            form.add_error("limited", refusal.message)
+        else:
+            what = "chosen services" if form.is_limited else "all services"
+            messages.success(
+                request,
+                f"{person.user} has access to {what}, from their next request on.",
+            )
+            return HttpResponseRedirect(reverse("member", args=[person.pk]))
+    context = {
+        "form": form,
+        "person": {"id": person.pk, "name": str(person.user), "role": person.role},
+        "limitable": person.role in LIMITABLE,
+        "levels": [field for field in form if field.name.startswith("level_")],
+    }
+    status = HTTPStatus.BAD_REQUEST if form.errors else HTTPStatus.OK
+    return render(request, "products/access.html", context, status=status)
