@@ -132,3 +132,8 @@ def live_version(service: Service, *domains: str, number: int = 1) -> Version:
         DomainFactory.create(version=version, name=name)
     BackendFactory.create(version=version, name="origin")
     return version
+
+
+def revision_of(version: Version) -> int:
+    """Return a version's revision as it is saved."""
+    return Version.objects.get(pk=version.pk).revision

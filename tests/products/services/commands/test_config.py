@@ -1,0 +1,185 @@
+"""Adding, changing and removing what a draft holds."""
+
+from datetime import timedelta
+
+import pytest
+
+from products.services.commands.config import (
+    add_object,
+    change_object,
+    remove_object,
+)
+from products.services.models import KINDS, Backend, Domain
+from tests.factories import NOW
+from tests.factories.services import (
+    VersionFactory,
+    revision_of,
+)
+from tests.factories.trail import last_entry, noted
+
+LATER = NOW + timedelta(hours=1)
+EXAMPLES: dict[str, tuple[str, dict[str, object]]] = {
+    "domain": ("shop.example.com", {"comment": "Main"}),
+    "backend": ("origin", {"address": "origin.example.com", "port": 8443}),
+    "header": (
+        "tenant",
+        {"action": "set", "type": "request", "dst": "http.X-Tenant", "src": '"a"'},
+    ),
+    "snippet": ("upgrade", {"type": "recv", "content": "return(upgrade);"}),
+    "vcl": ("main", {"content": "sub vcl_recv { }", "main": True}),
+    "log_endpoint": (
+        "lines",
+        {"kind": "syslog", "address": "logs.example.com:514", "fields": ["Host"]},
+    ),
+}
+EVENTS = {kind: kind for kind in EXAMPLES} | {"log_endpoint": "logging"}
+
+
+@pytest.mark.parametrize("kind", EXAMPLES)
+def test_a_part_of_every_kind_is_added(kind, eve, shop, acme):
+    draft = VersionFactory.create(service=shop)
+    name, fields = EXAMPLES[kind]
+
+    add_object(eve, version=draft, kind=kind, name=name, fields=fields, now=LATER)
+
+    row = KINDS[kind].objects.get(version=draft)
+    assert {field: getattr(row, field) for field in ("name", *fields)} == {
+        "name": name,
+        **fields,
+    }
+    assert (row.created_at, row.updated_at) == (LATER, LATER)
+    assert (draft.revision, revision_of(draft)) == (0, 1)
+    assert noted(acme.pk) == [f"{EVENTS[kind]}.created"]
+
+
+@pytest.mark.parametrize("kind", EXAMPLES)
+def test_a_part_of_every_kind_is_removed(kind, eve, shop, acme):
+    draft = VersionFactory.create(service=shop)
+    name, fields = EXAMPLES[kind]
+    add_object(eve, version=draft, kind=kind, name=name, fields=fields, now=NOW)
+
+    remove_object(eve, version=draft, kind=kind, name=name, now=LATER)
+
+    assert not KINDS[kind].objects.exists()
+    assert revision_of(draft) == 2
+    assert noted(acme.pk) == [f"{EVENTS[kind]}.created", f"{EVENTS[kind]}.deleted"]
+
+
+@pytest.mark.parametrize("kind", EXAMPLES)
+def test_a_part_of_every_kind_is_renamed(kind, eve, shop, acme):
+    draft = VersionFactory.create(service=shop)
+    name, fields = EXAMPLES[kind]
+    add_object(eve, version=draft, kind=kind, name=name, fields=fields, now=NOW)
+
+    renamed = f"new-{name}"
+    change_object(
+        eve, version=draft, kind=kind, name=name, changes={"name": renamed}, now=LATER
+    )
+
+    assert KINDS[kind].objects.get(version=draft).name == renamed
+    entry = last_entry(acme.pk)
+    assert entry["action"] == f"{EVENTS[kind]}.updated"
+    assert (entry["before"], entry["after"]) == ({"name": name}, {"name": renamed})
+
+
+def test_what_is_added_is_noted_without_defaults(eve, version, acme):
+    add_object(
+        eve,
+        version=version,
+        kind="backend",
+        name="second",
+        fields={"address": "b.example.com", "port": "443", "weight": 100},
+        now=NOW,
+    )
+
+    assert last_entry(acme.pk) == {
+        "action": "backend.created",
+        "target": {"type": "backend", "id": "second", "label": "second in version 3"},
+        "service_id": version.service_id,
+        "before": None,
+        "after": {
+            "name": "second",
+            "address": "b.example.com",
+            "port": 443,
+            "use_ssl": True,
+        },
+        "outcome": "done",
+    }
+
+
+def test_a_change_notes_the_changed_fields_alone(eve, version, acme):
+    row = change_object(
+        eve,
+        version=version,
+        kind="backend",
+        name="origin",
+        changes={"address": "new.example.com", "override_host": "", "use_ssl": "1"},
+        now=LATER,
+    )
+
+    assert isinstance(row, Backend)
+    assert (row.address, row.port, row.updated_at) == ("new.example.com", 443, LATER)
+    assert revision_of(version) == 1
+    assert last_entry(acme.pk) == {
+        "action": "backend.updated",
+        "target": {"type": "backend", "id": "origin", "label": "origin in version 3"},
+        "service_id": version.service_id,
+        "before": {"address": "old.example.com"},
+        "after": {"address": "new.example.com"},
+        "outcome": "done",
+    }
+
+
+def test_a_change_that_changes_nothing_notes_nothing(eve, version, acme):
+    change_object(
+        eve,
+        version=version,
+        kind="backend",
+        name="origin",
+        changes={"address": "old.example.com", "port": 443},
+        now=LATER,
+        expected_revision=99,
+    )
+
+    assert noted(acme.pk) == []
+    assert revision_of(version) == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "use_ssl"),
+    [
+        pytest.param({"port": 80}, False, id="port 80 switches TLS off"),
+        pytest.param({"port": 80, "use_ssl": True}, True, id="unless the request says"),
+        pytest.param({"port": 8443}, True, id="another port leaves TLS alone"),
+        pytest.param({"weight": 50}, True, id="no port leaves TLS alone"),
+    ],
+)
+def test_a_port_switches_tls(changes, use_ssl, eve, version):
+    row = change_object(
+        eve, version=version, kind="backend", name="origin", changes=changes, now=NOW
+    )
+
+    assert row.use_ssl is use_ssl
+
+
+def test_domains_are_kept_and_found_in_lower_case(eve, version):
+    add_object(
+        eve,
+        version=version,
+        kind="domain",
+        name="Shop.Example.COM",
+        fields={},
+        now=NOW,
+    )
+    change_object(
+        eve,
+        version=version,
+        kind="domain",
+        name="SHOP.example.com",
+        changes={"comment": "found"},
+        now=NOW,
+    )
+
+    assert list(Domain.objects.values_list("name", "comment")) == [
+        ("shop.example.com", "found")
+    ]

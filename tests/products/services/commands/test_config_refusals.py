@@ -1,0 +1,155 @@
+"""What a draft does not take, and that nothing changes then."""
+
+import pytest
+
+from accounts.errors import Invalid, NotFound
+from products.services.commands.config import (
+    add_object,
+    change_object,
+    remove_object,
+)
+from products.services.commands.doors import Duplicate
+from products.services.models import Backend, Domain, Header
+from products.services.validation import InvalidFields
+from tests.factories import NOW
+from tests.factories.services import (
+    BackendFactory,
+    DomainFactory,
+    VersionFactory,
+    revision_of,
+)
+from tests.factories.trail import noted
+
+REFUSALS = [
+    pytest.param(
+        "backend", "origin", {"address": "b.example.com"}, Duplicate, id="taken"
+    ),
+    pytest.param("backend", "new", {}, InvalidFields, id="lacks its address"),
+    pytest.param(
+        "backend", "new", {"address": "b", "port": 65536}, InvalidFields, id="port"
+    ),
+    pytest.param("domain", "not a host", {}, InvalidFields, id="no host name"),
+    pytest.param("pool", "new", {}, NotFound, id="no such kind"),
+]
+
+
+@pytest.mark.parametrize(("kind", "name", "fields", "refusal"), REFUSALS)
+def test_a_part_that_cannot_be_taken_changes_nothing(
+    kind, name, fields, refusal, eve, version, acme
+):
+    with pytest.raises(refusal):
+        add_object(eve, version=version, kind=kind, name=name, fields=fields, now=NOW)
+
+    assert list(Backend.objects.values_list("name", flat=True)) == ["origin"]
+    assert not Domain.objects.exists()
+    assert revision_of(version) == 0
+    assert noted(acme.pk) == []
+
+
+def test_a_name_taken_is_said_as_fastly_says_it(eve, version):
+    with pytest.raises(Duplicate) as refusal:
+        add_object(
+            eve,
+            version=version,
+            kind="backend",
+            name="origin",
+            fields={"address": "b.example.com"},
+            now=NOW,
+        )
+
+    assert refusal.value.message == "Duplicate backend: 'origin'"
+
+
+def test_a_part_is_not_renamed_to_a_name_in_use(eve, version, acme):
+    BackendFactory.create(version=version, name="second")
+
+    with pytest.raises(Duplicate):
+        change_object(
+            eve,
+            version=version,
+            kind="backend",
+            name="second",
+            changes={"name": "origin"},
+            now=NOW,
+        )
+
+    assert sorted(Backend.objects.values_list("name", flat=True)) == [
+        "origin",
+        "second",
+    ]
+    assert noted(acme.pk) == []
+
+
+def test_a_change_is_checked_together_with_what_it_leaves_alone(eve, version, acme):
+    add_object(
+        eve,
+        version=version,
+        kind="header",
+        name="rule",
+        fields={"action": "set", "type": "response", "dst": "http.Host", "src": "x"},
+        now=NOW,
+    )
+
+    with pytest.raises(InvalidFields) as refusal:
+        change_object(
+            eve,
+            version=version,
+            kind="header",
+            name="rule",
+            changes={"type": "request"},
+            now=NOW,
+        )
+
+    assert refusal.value.problems == {
+        "dst": "Host is a protected header; no rule can touch it."
+    }
+    assert Header.objects.get().type == "response"
+    assert noted(acme.pk) == ["header.created"]
+
+
+def test_a_part_that_is_not_there_is_neither_changed_nor_removed(eve, version, acme):
+    with pytest.raises(NotFound) as refusal:
+        change_object(
+            eve,
+            version=version,
+            kind="backend",
+            name="no",
+            changes={"port": 1},
+            now=NOW,
+        )
+    with pytest.raises(NotFound):
+        remove_object(eve, version=version, kind="backend", name="no", now=NOW)
+
+    assert refusal.value.message == "There is no backend 'no' in version 3."
+    assert revision_of(version) == 0
+    assert noted(acme.pk) == []
+
+
+def test_a_domain_in_use_by_another_version_may_be_drafted(eve, version):
+    other = VersionFactory.create(service=version.service, number=4)
+    DomainFactory.create(version=other, name="a.example.com")
+
+    add_object(
+        eve, version=version, kind="domain", name="a.example.com", fields={}, now=NOW
+    )
+
+    assert Domain.objects.filter(name="a.example.com").count() == 2
+
+
+def test_a_refused_change_says_everything_at_once(eve, version):
+    with pytest.raises(Invalid) as refusal:
+        change_object(
+            eve,
+            version=version,
+            kind="backend",
+            name="origin",
+            changes={"port": -1, "address": "", "colour": "red"},
+            now=NOW,
+        )
+
+    assert refusal.value.details == (
+        "port: Write a whole number from 0 to 65535.",
+        "colour: There is no such field.",
+        "address: This is needed.",
+    )
+    assert refusal.value.field == "port"

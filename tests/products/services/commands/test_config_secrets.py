@@ -1,0 +1,86 @@
+"""Keys are kept, and never told: not in the trail, not in a refusal."""
+
+import pytest
+
+from products.services.commands.config import (
+    StaleRevision,
+    add_object,
+    change_object,
+    remove_object,
+)
+from products.services.models import Backend
+from tests.factories import NOW
+from tests.factories.trail import last_entry
+
+
+@pytest.mark.parametrize("old", [None, "-----BEGIN OLD-----"])
+def test_the_trail_never_holds_a_key(old, eve, version, acme):
+    Backend.objects.filter(version=version).update(ssl_client_key=old)
+
+    change_object(
+        eve,
+        version=version,
+        kind="backend",
+        name="origin",
+        changes={"ssl_client_key": "-----BEGIN NEW-----"},
+        now=NOW,
+    )
+
+    assert Backend.objects.get().ssl_client_key == "-----BEGIN NEW-----"
+    entry = last_entry(acme.pk)
+    assert entry["before"] == {"ssl_client_key": "set" if old else None}
+    assert entry["after"] == {"ssl_client_key": "changed" if old else "set"}
+
+
+def test_removing_a_key_is_noted_without_it(eve, version, acme):
+    Backend.objects.filter(version=version).update(ssl_client_key="secret")
+
+    change_object(
+        eve,
+        version=version,
+        kind="backend",
+        name="origin",
+        changes={"ssl_client_key": ""},
+        now=NOW,
+    )
+
+    assert Backend.objects.get().ssl_client_key is None
+    assert last_entry(acme.pk)["before"] == {"ssl_client_key": "set"}
+    assert last_entry(acme.pk)["after"] == {"ssl_client_key": None}
+
+
+def test_a_backend_with_a_key_is_added_and_removed_without_telling_it(
+    eve, version, acme
+):
+    add_object(
+        eve,
+        version=version,
+        kind="backend",
+        name="second",
+        fields={"address": "b.example.com", "ssl_client_key": "secret"},
+        now=NOW,
+    )
+    added = last_entry(acme.pk)["after"]
+    remove_object(eve, version=version, kind="backend", name="second", now=NOW)
+
+    told = {"name": "second", "address": "b.example.com", "ssl_client_key": "set"}
+    assert added == told
+    assert last_entry(acme.pk)["before"] == told
+
+
+def test_a_conflict_over_a_key_does_not_show_it(eve, version):
+    Backend.objects.update(ssl_client_key="theirs")
+
+    with pytest.raises(StaleRevision) as refusal:
+        change_object(
+            eve,
+            version=version,
+            kind="backend",
+            name="origin",
+            changes={"ssl_client_key": "mine"},
+            now=NOW,
+            expected_revision=7,
+        )
+
+    assert refusal.value.current == {"ssl_client_key": "set"}
+    assert refusal.value.wanted == {"ssl_client_key": "changed"}
