@@ -6,11 +6,13 @@ from django.utils import timezone
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts import queries
+from accounts import policy, queries
 from accounts.actor import Actor
 from accounts.api import wire
+from accounts.api.users import account_named
 from accounts.authentication import KeyedRequest
 from accounts.commands import tokens as commands
+from accounts.roles import Permission
 
 SELF = "self"
 
@@ -21,6 +23,18 @@ class Tokens(APIView):
     def get(self, request: KeyedRequest) -> Response:
         """Answer the person's own tokens."""
         return Response([wire.token(row) for row in queries.tokens_of(request.auth)])
+
+
+class CustomerTokens(APIView):
+    """`GET /customer/C/tokens`."""
+
+    def get(self, request: KeyedRequest, customer_id: str) -> Response:
+        """Answer everybody's tokens in the account, to those who manage them."""
+        actor = request.auth
+        account = account_named(actor, customer_id)
+        policy.require(actor, Permission.TOKEN_MANAGE, account)
+        rows = [*queries.tokens_of(actor), *queries.tokens_of_others(actor)]
+        return Response([wire.token(row) for row in rows])
 
 
 class OneToken(APIView):

@@ -5,7 +5,7 @@ from django.urls import path
 from accounts.api.authorizations import Authorizations, OneAuthorization
 from accounts.api.discovery import OpenIdConfiguration
 from accounts.api.events import Events, OneEvent
-from accounts.api.tokens import OneToken, Tokens
+from accounts.api.tokens import CustomerTokens, OneToken, Tokens
 from accounts.api.users import (
     CurrentCustomer,
     CurrentUser,
@@ -23,6 +23,7 @@ urlpatterns = [
     path("current_customer", CurrentCustomer.as_view()),
     path("customer/<str:customer_id>", OneCustomer.as_view()),
     path("customer/<str:customer_id>/users", CustomerUsers.as_view()),
+    path("customer/<str:customer_id>/tokens", CustomerTokens.as_view()),
     path("tokens", Tokens.as_view()),
     path("tokens/<str:token_id>", OneToken.as_view()),
     path("service-authorizations", Authorizations.as_view()),

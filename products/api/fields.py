@@ -15,6 +15,7 @@ from products.services.summary import SECRET
 
 Json = dict[str, Any]
 AS_TEXT = frozenset({"snippet", "header"})
+LEFT_OUT_WHEN_UNSET = frozenset({"fetch_timeout"})  # fastly-py raises on null
 
 
 def shown(kind: str, row: VersionObject, version: Version) -> Json:
@@ -25,6 +26,9 @@ def shown(kind: str, row: VersionObject, version: Version) -> Json:
     """
     values = {name: getattr(row, name) for name in row.FIELDS}
     values |= dict.fromkeys(SECRET & values.keys())
+    for name in LEFT_OUT_WHEN_UNSET & values.keys():
+        if values[name] is None:
+            del values[name]
     if kind in AS_TEXT:
         values = {name: _text(value) for name, value in values.items()}
     number = version.number
