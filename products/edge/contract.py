@@ -192,7 +192,7 @@ def read(kind: type[Read], value: object, place: str) -> Read:
     """
     if not isinstance(value, Mapping):
         raise ContractError(f"{place}: not an object")
-    hints, required = _shape(kind)
+    hints, required = _shape(kind)  # type: ignore[arg-type] # a type is hashable
     if unknown := value.keys() - hints.keys():
         raise ContractError(f"{place}: unknown {', '.join(sorted(map(str, unknown)))}")
     if missing := required - value.keys():
@@ -204,7 +204,7 @@ def read(kind: type[Read], value: object, place: str) -> Read:
 
 
 @functools.cache
-def _shape(kind: type) -> tuple[dict[str, Any], frozenset[str]]:
+def _shape(kind: Any) -> tuple[dict[str, Any], frozenset[str]]:
     required = {
         field.name
         for field in dataclasses.fields(kind)
@@ -214,7 +214,7 @@ def _shape(kind: type) -> tuple[dict[str, Any], frozenset[str]]:
 
 
 def _value(hint: Any, value: object, place: str) -> object:
-    if hint in (str, int, bool):
+    if hint in (str, int, bool, float):
         return _plain(hint, value, place)
     origin = get_origin(hint)
     if origin is tuple:
@@ -236,7 +236,7 @@ def _value(hint: Any, value: object, place: str) -> object:
 def _plain(kind: type, value: object, place: str) -> object:
     if type(value) is not kind:  # a bool is an int to isinstance, not here
         raise ContractError(f"{place}: not of type {kind.__name__}")
-    if isinstance(value, int) and value < 0:
+    if isinstance(value, (int, float)) and not value >= 0:
         raise ContractError(f"{place}: negative")
     return value
 

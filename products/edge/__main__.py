@@ -1,0 +1,124 @@
+"""Runs an edge: `python -m products.edge --help` says how."""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+
+from products.edge.control import Control
+from products.edge.settings import Limits, Settings
+from products.edge.spool import SpoolUnwritable
+from products.edge.startup import CannotStart, hold_ports, portal_client, take_lock
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
+_LAST_PORT = 65_535
+
+
+def parse_arguments(arguments: Sequence[str]) -> Settings:
+    """Read the command line; ends the process with a sentence when it is wrong."""
+    parser = argparse.ArgumentParser(
+        prog="python -m products.edge",
+        description="Carry, gate and meter connections for a Tollgate portal.",
+    )
+    add = parser.add_argument
+    add("--portal", required=True, metavar="URL", help="where the portal answers")
+    add("--credential-file", required=True, metavar="FILE", help="this edge's secret")
+    add("--data-dir", required=True, metavar="DIR", help="table, spool and access log")
+    add("--name", default="edge-1", type=_edge_name, help="as the portal knows it")
+    add("--bind", default=("127.0.0.1", 8080), type=_address, metavar="HOST:PORT")
+    add("--tls-certificates", default="", metavar="DIR", help="DOMAIN.pem files")
+    add("--tls-port", default=0, type=int, metavar="PORT", help="0 takes a free one")
+    add("--processes", default=1, type=int, metavar="N", help="one a core")
+    add(
+        "--allow-private",
+        action="append",
+        default=[],
+        metavar="NETWORK",
+        help="an otherwise refused network that origins may be in; may be repeated",
+    )
+    add(
+        "--ca-file",
+        default="",
+        metavar="FILE",
+        help="trust these authorities instead of the public ones; for tests and private "
+        "set-ups, for origins behind it may then be signed by anybody in the file",
+    )
+    add(
+        "--poll-seconds", default=1.0, type=float, help="between two looks at the table"
+    )
+    add(
+        "--report-seconds", default=5.0, type=float, help="between two reports of usage"
+    )
+    add("--spool-megabytes", default=2048, type=int, help="full, new upgrades get 503")
+    add("--segment-kilobytes", default=8192, type=int, help="of one file of the spool")
+    for limit in fields(Limits):
+        flag = "--" + limit.name.replace("_", "-")
+        add(flag, type=type(limit.default), default=limit.default, help="(limit)")
+    given = parser.parse_args(arguments)
+    if given.processes < 1 or min(given.poll_seconds, given.report_seconds) <= 0:
+        parser.error("--processes and the intervals must be above 0")
+    return Settings(
+        name=given.name,
+        portal=given.portal,
+        credential_file=given.credential_file,
+        data_folder=given.data_dir,
+        bind=given.bind[0],
+        port=given.bind[1],
+        tls_port=given.tls_port,
+        certificate_folder=given.tls_certificates,
+        processes=given.processes,
+        allow_private=tuple(given.allow_private),
+        ca_file=given.ca_file,
+        poll_seconds=given.poll_seconds,
+        report_seconds=given.report_seconds,
+        spool_bytes=given.spool_megabytes * 1024**2,
+        segment_bytes=given.segment_kilobytes * 1024,
+        limits=Limits(**{one.name: getattr(given, one.name) for one in fields(Limits)}),
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run an edge until it is stopped; gives the process's exit code."""
+    settings = parse_arguments(arguments)
+    logging.basicConfig(
+        level=logging.INFO, format="edge %(process)d: %(levelname)s: %(message)s"
+    )
+    # Else whoever sets the environment decides which origins are trusted.
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        os.environ.pop(name, None)
+    try:
+        portal = portal_client(settings)
+        lock = take_lock(settings)
+        settings, held = hold_ports(settings)
+        with contextlib.closing(os.fdopen(lock)):
+            asyncio.run(_run(Control(settings, portal, held)))
+    except (CannotStart, SpoolUnwritable) as error:
+        sys.stderr.write(f"edge {settings.name}: {error}\n")
+        return 1
+    return 0
+
+
+async def _run(control: Control) -> None:
+    await control.run()
+
+
+def _edge_name(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError("letters, digits and hyphens, at most 63")
+    return text
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > _LAST_PORT:
+        raise argparse.ArgumentTypeError("must be HOST:PORT")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,127 @@
+"""The customer's log: one line when a request is accepted, and where it goes (R10).
+
+Lines wait in bounded queues; a full one drops the newest and counts it. Nothing here
+ever makes a connection wait.
+"""
+
+import json
+import logging
+import os
+from collections import deque
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from products.edge.contract import LogEndpoint, Route
+from products.edge.handshake import RequestHead
+from products.edge.journal import instant
+
+log = logging.getLogger(__name__)
+
+_MOST_WAITING = 10_000
+_MOST_BYTES = 1024 * 1024  # in one write, so that a burst does not stop the loop
+
+
+class LogFile:
+    """A JSON Lines file, opened anew when somebody rotated it away."""
+
+    def __init__(self, path: Path) -> None:
+        """Write to a path, whose folder exists."""
+        self._path = path
+        self._waiting: deque[bytes] = deque()
+        self._descriptor = -1
+        self.dropped = 0
+
+    def note(self, line: bytes) -> None:
+        """Queue a line."""
+        if len(self._waiting) >= _MOST_WAITING:
+            self.dropped += 1
+            return
+        self._waiting.append(line)
+
+    def flush(self) -> None:
+        """Write what waits; whole lines in one write, for processes share the file."""
+        while self._waiting:
+            lines: list[bytes] = []
+            size = 0
+            while self._waiting and size < _MOST_BYTES:
+                lines.append(self._waiting.popleft())
+                size += len(lines[-1])
+            try:
+                self._reopen_if_moved()
+                os.write(self._descriptor, b"".join(lines))
+            except OSError as error:
+                log.warning("The access log could not be written: %s", error)
+                self.dropped += len(lines)
+                return
+
+    def close(self) -> None:
+        """Write what waits and let go of the file."""
+        self.flush()
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _reopen_if_moved(self) -> None:
+        if self._descriptor >= 0:
+            try:
+                if os.fstat(self._descriptor).st_ino == self._path.stat().st_ino:
+                    return
+            except FileNotFoundError:
+                pass
+            os.close(self._descriptor)
+            self._descriptor = -1
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        self._descriptor = os.open(self._path, flags, 0o600)
+
+
+class AccessLog:
+    """Writes a line about a request to the local file and the service's endpoints."""
+
+    def __init__(
+        self, edge: str, file: LogFile, ship: Callable[[LogEndpoint, str, bytes], None]
+    ) -> None:
+        """Name the edge in every line; `ship` takes (endpoint, service, line)."""
+        self._edge = edge
+        self._file = file
+        self._ship = ship
+
+    def note(
+        self,
+        route: Route,
+        head: RequestHead,
+        *,
+        client: str,
+        at_us: int,
+        refused: str = "",
+    ) -> None:
+        """Write that a request was accepted, or why it was refused.
+
+        `at_us` is the wall clock in microseconds.
+        """
+        line: dict[str, Any] = {
+            "time": instant(at_us),
+            "event": "refused" if refused else "accepted",
+            "service": route.service,
+            "client": client,
+            "method": head.method.decode("latin-1"),
+            "host": head.host,
+            "path": head.target.partition(b"?")[0].decode("latin-1"),
+            "edge": self._edge,
+        }
+        if refused:
+            line["reason"] = refused
+        asked = {name for end in route.log_endpoints for name in end.fields}
+        self._file.note(_line(line, head, sorted(asked)))
+        for endpoint in route.log_endpoints:
+            self._ship(endpoint, route.service, _line(line, head, endpoint.fields))
+
+
+def _line(line: dict[str, Any], head: RequestHead, asked: Iterable[str]) -> bytes:
+    fields = {
+        name: ", ".join(value.decode("latin-1") for value in values)
+        for name in asked
+        if (values := head.values(name.lower().encode("latin-1", "replace")))
+    }
+    whole = line | {"fields": fields} if fields else line
+    return json.dumps(whole, separators=(",", ":")).encode() + b"\n"

@@ -1,0 +1,218 @@
+"""Carries an admitted request: a WebSocket into a tunnel, all else as ordinary HTTP."""
+
+import logging
+import time
+from http import HTTPStatus
+
+from products.edge.accesslog import AccessLog
+from products.edge.answers import Refusal
+from products.edge.contract import Origin, Route
+from products.edge.dial import Dialler
+from products.edge.handshake import Fields, RequestHead, require_handshake
+from products.edge.headers import request_bytes, request_fields
+from products.edge.meter import Meter, instant_us
+from products.edge.plain import (
+    exchange,
+    framing_fields,
+    read_reply,
+    relay_reply,
+)
+from products.edge.reply import ReplyHead, not_http
+from products.edge.routes import Destination, Routes
+from products.edge.settings import Limits
+from products.edge.spool import SpoolUnwritable
+from products.edge.tunnel import Tunnel
+from products.edge.visit import Visit
+from products.edge.wire import Wire, WireClosed
+
+log = logging.getLogger(__name__)
+
+_HANDSHAKE_FIELDS: Fields = [(b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")]
+
+
+class Carriage:
+    """The way from an admitted request to its origin, and all tunnels that are open."""
+
+    def __init__(
+        self, limits: Limits, dialler: Dialler, meter: Meter, access_log: AccessLog
+    ) -> None:
+        """Carry nothing until there are routes."""
+        self.routes: Routes | None = None
+        self.tunnels: dict[int, Tunnel] = {}
+        self.takes_upgrades = True  # false while usage cannot be written
+        self._limits = limits
+        self._dialler = dialler
+        self._meter = meter
+        self._log = access_log
+        self._absent_since: dict[str, float] = {}
+
+    async def carry(self, visit: Visit, head: RequestHead) -> bool:
+        """Carry a request; True when it became a tunnel. Raises Refusal, Cut, WireClosed.
+
+        The entitlement gates the upgrade alone; ordinary HTTP passes (R12).
+        """
+        destination = self._destination(head.host)
+        visit.service = destination.route.service
+        visit.method = head.method
+        if not head.wants_websocket:
+            await self._ordinary(visit, head, destination)
+            return False
+        require_handshake(head)
+        self._require_entitled(destination.route, visit, head)
+        return await self._handshake(visit, head, destination)
+
+    def apply(self, routes: Routes, now: float) -> None:
+        """Take a new table, and end the tunnels that it no longer lets live.
+
+        `now` is the wall clock in seconds. A service that left the table altogether
+        keeps its tunnels for a while: one faulty table must not end every connection.
+        """
+        self.routes = routes
+        self.enforce(now)
+
+    def enforce(self, now: float) -> None:
+        """End the tunnels whose service may no longer have them (R12)."""
+        routes = self.routes
+        if routes is None:
+            return
+        doomed = {
+            service: reason
+            for service in {tunnel.service for tunnel in self.tunnels.values()}
+            if (reason := self._doom(routes.by_service.get(service), service, now))
+        }
+        if not doomed:
+            return
+        for tunnel in list(self.tunnels.values()):
+            if tunnel.service in doomed:
+                tunnel.cut(doomed[tunnel.service])
+
+    def _doom(self, route: Route | None, service: str, now: float) -> str:
+        if route is None:
+            since = self._absent_since.setdefault(service, now)
+            return "gone" if now - since >= self._limits.gone_seconds else ""
+        self._absent_since.pop(service, None)
+        if route.websockets or route.open_connections == "keep":
+            return ""
+        if route.open_connections == "cut":
+            return "cut"
+        return "drain" if now * 1_000_000 >= instant_us(route.drain_until) else ""
+
+    def _destination(self, host: str) -> Destination:
+        if self.routes is None:
+            raise Refusal(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "This edge has not received its configuration yet.",
+            )
+        destination = self.routes.find(host)
+        if destination is None:
+            raise Refusal(
+                HTTPStatus.NOT_FOUND, f"No service here answers for the host {host}."
+            )
+        return destination
+
+    def _require_entitled(self, route: Route, visit: Visit, head: RequestHead) -> None:
+        if route.websockets:
+            return
+        sentence = route.refusal or "WebSockets are not switched on for this service."
+        self._note(route, head, visit, refused=sentence)
+        raise Refusal(HTTPStatus.FORBIDDEN, sentence)
+
+    async def _ordinary(
+        self, visit: Visit, head: RequestHead, destination: Destination
+    ) -> None:
+        origin = await self._dialler.dial(_origin_of(destination.route))
+        try:
+            visit.wait_for(origin, self._limits.answer_seconds)
+            self._send_head(visit, head, destination, origin, framing_fields(head))
+            self._note(destination.route, head, visit)
+            most = self._limits.early_bytes
+            await exchange(visit.wire, origin, head, visit, most)
+        finally:
+            origin.transport.abort()
+
+    async def _handshake(
+        self, visit: Visit, head: RequestHead, destination: Destination
+    ) -> bool:
+        if not self.takes_upgrades:
+            raise _unmetered()
+        origin = await self._dialler.dial(_origin_of(destination.route))
+        is_tunnel = False
+        try:
+            visit.wait_for(origin, self._limits.head_seconds)
+            self._send_head(visit, head, destination, origin, _HANDSHAKE_FIELDS)
+            raw: list[bytes] = []
+            reply = await read_reply(origin, self._limits.early_bytes, head, None, raw)
+            if reply.opens_websocket:
+                self._open(visit, head, origin, raw[-1])
+                is_tunnel = True
+            else:
+                await self._decline(visit, head, origin, reply)
+        finally:
+            if not is_tunnel:
+                origin.transport.abort()
+        return is_tunnel
+
+    async def _decline(
+        self, visit: Visit, head: RequestHead, origin: Wire, reply: ReplyHead
+    ) -> None:
+        # Not a connection: neither billed nor logged as one, and nothing that the
+        # client says after it reaches the origin.
+        if reply.is_switch:
+            raise not_http()
+        await relay_reply(visit.wire, origin, head, reply, visit)
+
+    def _open(
+        self, visit: Visit, head: RequestHead, origin: Wire, answer: bytes
+    ) -> None:
+        # The table may have changed while the origin thought.
+        route = self._destination(head.host).route
+        self._require_entitled(route, visit, head)
+        if visit.wire.ended or visit.wire.failure is not None:
+            raise WireClosed
+        try:
+            entry = self._meter.begin(route, visit.arrived_bytes, len(answer))
+        except SpoolUnwritable as error:
+            raise _unmetered() from error
+        tunnel = Tunnel(route.service, self._limits, entry.number, self._tunnel_ended)
+        tunnel.start(visit.wire, origin, visit.arrived_bytes, answer)
+        entry.tunnel = tunnel
+        self.tunnels[entry.number] = tunnel
+        self._note(route, head, visit)
+
+    def _tunnel_ended(self, tunnel: Tunnel) -> None:
+        del self.tunnels[tunnel.number]
+        self._meter.finish(tunnel.number)
+
+    def _send_head(
+        self,
+        visit: Visit,
+        head: RequestHead,
+        destination: Destination,
+        origin: Wire,
+        hop: Fields,
+    ) -> None:
+        fields = request_fields(
+            head, client=visit.client, scheme=visit.scheme, rules=destination.rules
+        )
+        host = destination.override_host or head.host_field
+        origin.transport.write(request_bytes(head, fields, host=host, hop=hop))
+
+    def _note(
+        self, route: Route, head: RequestHead, visit: Visit, *, refused: str = ""
+    ) -> None:
+        at_us = time.time_ns() // 1000
+        self._log.note(route, head, client=visit.client, at_us=at_us, refused=refused)
+
+
+def _origin_of(route: Route) -> Origin:
+    if route.origin is None:
+        raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "This service has no origin.")
+    return route.origin
+
+
+def _unmetered() -> Refusal:
+    # Unmetered service is the wrong way to fail.
+    return Refusal(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "This edge cannot record usage now and takes no new connections.",
+    )

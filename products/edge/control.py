@@ -1,0 +1,158 @@
+"""The process in charge of an edge: asks the portal, reports usage, keeps workers alive."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from products.edge.contract import ContractError, RouteTable
+from products.edge.portal_client import PortalAway, PortalClient, PortalRefused
+from products.edge.reporter import Reporter
+from products.edge.routes import TableFile
+from products.edge.settings import VERSION, Settings
+from products.edge.startup import CannotStart
+from products.edge.workforce import Workforce
+
+log = logging.getLogger(__name__)
+
+_LONGEST_PAUSE_SECONDS = 60.0
+_LAST_REPORT_SECONDS = 5.0
+
+
+class Control:
+    """One edge: its table, its reports, its workers."""
+
+    def __init__(
+        self, settings: Settings, portal: PortalClient, held: list[socket.socket]
+    ) -> None:
+        """Begin with the last good table; `held` sockets keep the ports until served."""
+        data = Path(settings.data_folder)
+        self._settings = settings
+        self._portal = portal
+        self._held = held
+        self._table_file = TableFile(data / "routes.json")
+        self._table, self._etag = self._last_good_table()
+        self._reporter = Reporter(
+            settings.name,
+            data / "spool",
+            portal,
+            keep_seconds=settings.keep_seconds,
+            most_bytes=settings.spool_bytes,
+        )
+        self._spool_has_room = True
+        self._workforce = Workforce(settings, self._greeting)
+
+    async def run(self) -> None:
+        """Serve until told to stop. Raises CannotStart when a worker cannot."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._workforce.stop)
+        jobs = [
+            asyncio.ensure_future(job())
+            for job in (self._announce, self._follow_table, self._report_usage)
+        ]
+        await self._workforce.run()
+        for job in jobs:
+            job.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await job
+        if self._workforce.failure:
+            raise CannotStart(self._workforce.failure)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._report_once(), _LAST_REPORT_SECONDS)
+
+    def status(self) -> dict[str, Any]:
+        """Say how the edge does, for the portal's page about edges."""
+        statuses = self._workforce.statuses.values()
+        return {
+            "name": self._settings.name,
+            "engine": "embedded",
+            "version": VERSION,
+            "at": time.time(),
+            "generation": min((one["generation"] for one in statuses), default=0),
+            "open": sum(one["open"] for one in statuses),
+            "turned_away": sum(one["turned_away"] for one in statuses),
+            "log_lines_dropped": sum(one["log_lines_dropped"] for one in statuses),
+            "spool_is_writable": all(one["spool_is_writable"] for one in statuses),
+            "spool_waiting_bytes": self._reporter.waiting_bytes,
+            "spool_bytes": self._reporter.total_bytes,
+            "conflicts": self._reporter.conflicts,
+        }
+
+    def _last_good_table(self) -> tuple[RouteTable | None, str]:
+        try:
+            return self._table_file.load() or (None, "")
+        except (ContractError, OSError) as error:
+            log.warning("The table on disk is not used: %s", error)
+            return None, ""
+
+    def _greeting(self) -> list[dict[str, Any]]:
+        greeting: list[dict[str, Any]] = [{"spool_has_room": self._spool_has_room}]
+        if self._table is not None:
+            greeting.append({"table": self._table.to_json()})
+        return greeting
+
+    async def _announce(self) -> None:
+        """Say where the edge listens, once all workers do."""
+        await self._workforce.all_serve.wait()
+        host = self._settings.bind
+        shown = f"[{host}]" if ":" in host else host
+        line = f"edge {self._settings.name}: http://{shown}:{self._settings.port}"
+        if self._settings.tls_port:
+            line += f" https://{shown}:{self._settings.tls_port}"
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+        for held in self._held:
+            held.close()
+
+    async def _follow_table(self) -> None:
+        was_away = False
+        while True:
+            try:
+                await self._poll()
+                was_away = False
+            except (PortalAway, PortalRefused, ContractError) as error:
+                if not was_away:
+                    log.warning("The last good table stands: %s", error)
+                was_away = True
+            except OSError as error:
+                log.warning("The table could not be kept on disk: %s", error)
+            await asyncio.sleep(self._settings.poll_seconds)
+
+    async def _poll(self) -> None:
+        answer = await asyncio.to_thread(self._portal.routes, self._etag, self.status())
+        if answer is None:
+            return
+        document, etag = answer
+        table = await asyncio.to_thread(RouteTable.from_json, document)
+        self._table, self._etag = table, etag
+        self._workforce.tell({"table": table.to_json()})
+        await asyncio.to_thread(self._table_file.save, table, etag)
+
+    async def _report_usage(self) -> None:
+        pause = self._settings.report_seconds
+        while True:
+            is_well = await self._report_once()
+            usual = self._settings.report_seconds
+            pause = usual if is_well else min(2 * pause, _LONGEST_PAUSE_SECONDS)
+            await asyncio.sleep(pause)
+
+    async def _report_once(self) -> bool:
+        is_well = False
+        try:
+            await asyncio.to_thread(self._reporter.run, self._workforce.is_live)
+            is_well = True
+        except (PortalAway, PortalRefused) as error:
+            log.info("Usage waits in the spool: %s", error)
+        except OSError:
+            log.exception("The spool could not be read or tidied.")
+        if self._reporter.has_room != self._spool_has_room:
+            self._spool_has_room = self._reporter.has_room
+            log.error("Room in the spool: %s.", self._spool_has_room)
+            self._workforce.tell({"spool_has_room": self._spool_has_room})
+        return is_well

@@ -1,0 +1,170 @@
+"""Connects to an origin: looked up once, every answer checked, its name verified."""
+
+import asyncio
+import functools
+import socket
+import ssl
+import time
+from collections.abc import Sequence
+from http import HTTPStatus
+from ipaddress import ip_address
+
+from products.edge.addresses import Address, Network, check
+from products.edge.answers import Refusal
+from products.edge.contract import Origin
+from products.edge.resolve import Refused, Unresolvable, resolve
+from products.edge.settings import Limits
+from products.edge.wire import Wire
+
+_FRESH_SECONDS = (
+    5.0  # a look-up a connection would be slow; a stale one is checked anew
+)
+_MOST_NAMES = 10_000
+_KEEPALIVE_SECONDS = 60
+_UNACKNOWLEDGED_MS = 60_000
+
+LIVENESS_OPTIONS = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEPALIVE_SECONDS),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS),
+)
+
+
+def origin_tls(ca_file: str = "") -> ssl.SSLContext:
+    """Make the TLS settings towards origins: public authorities, TLS 1.2 or later (R9).
+
+    A `ca_file` is trusted instead, for tests and private set-ups. ALPN names HTTP/1.1
+    alone, for an origin that chose h2 could not take an Upgrade.
+    """
+    context = ssl.create_default_context(cafile=ca_file or None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def bare_name(host: str) -> str:
+    """Give a host without its port and the brackets of an IPv6 address."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    name, colon, port = host.rpartition(":")
+    return name if colon and port.isdigit() and ":" not in name else host
+
+
+class Dialler:
+    """Opens connections to origins, and refuses addresses it must not reach."""
+
+    def __init__(
+        self, limits: Limits, tls: ssl.SSLContext, allowed_private: Sequence[Network]
+    ) -> None:
+        """Dial with these limits; `allowed_private` is the operator's word."""
+        self._limits = limits
+        self._tls = tls
+        self._allowed = tuple(allowed_private)
+        self._names: dict[
+            tuple[str, int], tuple[float, asyncio.Task[Sequence[Address]]]
+        ]
+        self._names = {}
+
+    async def dial(self, origin: Origin) -> Wire:
+        """Connect, TLS included. Raises Refusal (502 or 504) with a sentence."""
+        try:
+            async with asyncio.timeout(self._limits.connect_seconds):
+                addresses = await self._addresses(origin)
+                return await self._first_that_answers(origin, addresses)
+        except TimeoutError as error:
+            raise Refusal(
+                HTTPStatus.GATEWAY_TIMEOUT, "The origin did not answer in time."
+            ) from error
+        except ssl.SSLCertVerificationError as error:
+            raise _bad_gateway(
+                f"The origin's certificate was not accepted: {error.verify_message}."
+            ) from error
+        except ssl.SSLError as error:
+            raise _bad_gateway("The origin's TLS handshake failed.") from error
+        except OSError as error:
+            raise _bad_gateway("The origin could not be reached.") from error
+
+    async def _addresses(self, origin: Origin) -> Sequence[Address]:
+        try:
+            literal = ip_address(origin.address)
+        except ValueError:
+            return await self._look_up(origin.address, origin.port)
+        reason = check(literal, self._allowed)
+        if reason is not None:
+            raise _not_dialled(reason)
+        return (literal,)
+
+    async def _look_up(self, host: str, port: int) -> Sequence[Address]:
+        now = time.monotonic()
+        until, task = self._names.get((host, port), (0.0, None))
+        if task is None or now >= until:
+            if len(self._names) >= _MOST_NAMES:
+                self._names.clear()
+            task = asyncio.ensure_future(
+                asyncio.to_thread(
+                    resolve,
+                    host,
+                    port,
+                    self._allowed,
+                    timeout_seconds=self._limits.connect_seconds,
+                )
+            )
+            self._names[host, port] = (now + _FRESH_SECONDS, task)
+        try:
+            return await asyncio.shield(task)
+        except Refused as error:
+            raise _not_dialled(error.reason) from error
+        except Unresolvable as error:
+            self._names.pop((host, port), None)
+            raise _bad_gateway("The origin's name has no address.") from error
+
+    async def _first_that_answers(
+        self, origin: Origin, addresses: Sequence[Address]
+    ) -> Wire:
+        # Only connecting is tried again; a head that was sent never is.
+        for address in addresses[:-1]:
+            try:
+                async with asyncio.timeout(
+                    self._limits.connect_seconds / len(addresses)
+                ):
+                    return await self._connect(origin, address)
+            except (TimeoutError, ConnectionError):
+                continue
+        return await self._connect(origin, addresses[-1])
+
+    async def _connect(self, origin: Origin, address: Address) -> Wire:
+        make_wire = functools.partial(Wire, self._limits.early_bytes)
+        name = bare_name(origin.override_host or origin.address).removesuffix(".")
+        loop = asyncio.get_running_loop()
+        transport, wire = await loop.create_connection(
+            make_wire,
+            str(address),
+            origin.port,
+            ssl=self._tls if origin.use_tls else None,
+            server_hostname=name if origin.use_tls else None,
+        )
+        live = transport.get_extra_info("socket")
+        for level, option, value in LIVENESS_OPTIONS:
+            live.setsockopt(level, option, value)
+        if origin.use_tls:
+            _require_http11(transport)
+        return wire
+
+
+def _require_http11(transport: asyncio.BaseTransport) -> None:
+    chosen = transport.get_extra_info("ssl_object").selected_alpn_protocol()
+    if chosen not in {None, "http/1.1"}:
+        transport.close()
+        raise _bad_gateway("The origin chose a protocol other than HTTP/1.1.")
+
+
+def _bad_gateway(sentence: str) -> Refusal:
+    return Refusal(HTTPStatus.BAD_GATEWAY, sentence)
+
+
+def _not_dialled(reason: str) -> Refusal:
+    return _bad_gateway(
+        f"The origin's address may not be reached from here ({reason})."
+    )

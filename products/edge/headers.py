@@ -1,0 +1,127 @@
+"""What the origin gets to see: header rules, forwarded-for fields, nothing of the hop."""
+
+import functools
+import logging
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from products.edge.contract import HeaderRule
+from products.edge.handshake import Fields, RequestHead
+
+log = logging.getLogger(__name__)
+
+# A rule that could touch these would break the customer's own hand-off, or let one
+# message be read as two.
+PROTECTED = frozenset({
+    b"connection", b"upgrade", b"host", b"content-length", b"transfer-encoding",
+    b"keep-alive", b"proxy-connection", b"te", b"trailer",
+})  # fmt: skip
+_PROTECTED_PREFIX = b"sec-websocket-"
+
+# Written by the edge, never believed (security: a proxy's fields are not forgeable),
+# in the spelling with an underscore neither, which some servers read as the same.
+_OVERWRITTEN = frozenset({
+    b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port",
+    b"forwarded",
+})  # fmt: skip
+# Of this hop only (RFC 9110, 7.6.1), whether Connection names them or not.
+_OF_THE_HOP = frozenset({
+    b"connection", b"upgrade", b"keep-alive", b"proxy-connection", b"te", b"trailer",
+    b"transfer-encoding", b"content-length", b"host", b"http2-settings",
+    b"proxy-authenticate", b"proxy-authorization",
+})  # fmt: skip
+_DROPPED = _OVERWRITTEN | _OF_THE_HOP
+
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+
+
+class Rule(NamedTuple):
+    """A header rule made ready for the wire."""
+
+    action: str
+    name: bytes
+    lower: bytes
+    value: bytes
+
+
+def is_protected(name: bytes) -> bool:
+    """Whether rules must leave a field alone; the name is in lower case."""
+    return name in PROTECTED or name.startswith(_PROTECTED_PREFIX)
+
+
+def ready_rules(rules: Iterable[HeaderRule]) -> tuple[Rule, ...]:
+    """Make rules ready, leaving out (and logging) what is unsafe.
+
+    The portal refuses such rules; a second look here keeps one bad rule from stopping
+    all configuration, and from reaching an origin.
+    """
+    ready = []
+    for rule in rules:
+        lower = rule.name.lower().encode("latin-1", "replace")
+        if (
+            not _NAME.fullmatch(rule.name)
+            or not _VALUE.fullmatch(rule.value)
+            or is_protected(lower)
+        ):
+            log.warning("A header rule is not carried out: %r", rule.name)
+            continue
+        name, value = rule.name.encode("ascii"), rule.value.encode("latin-1")
+        ready.append(Rule(rule.action, name, lower, value.strip(b" \t")))
+    return tuple(ready)
+
+
+def request_fields(
+    head: RequestHead, *, client: str, scheme: str, rules: tuple[Rule, ...]
+) -> Fields:
+    """Give the fields for the origin, without Host and those of the hop."""
+    nominated = head.connection
+    fields = []
+    for field in head.fields:
+        lower = field[0].lower()
+        if lower in _DROPPED or (b"_" in lower and _is_disguised(lower)):
+            continue
+        if lower in nominated and not is_protected(lower):
+            continue
+        fields.append(field)
+    fields += (
+        (b"X-Forwarded-For", client.encode("ascii")),
+        (b"X-Forwarded-Proto", scheme.encode("ascii")),
+        (b"X-Forwarded-Host", head.host_field),
+    )
+    return _apply(rules, fields) if rules else fields
+
+
+def request_bytes(
+    head: RequestHead, fields: Fields, *, host: bytes, hop: Fields
+) -> bytes:
+    """Write the head that goes to the origin; `hop` are the fields of the new hop."""
+    lines = [b"%s %s HTTP/1.1" % (head.method, head.target), b"Host: " + host]
+    lines += [b"%s: %s" % field for field in fields]
+    lines += [b"%s: %s" % field for field in hop]
+    lines.append(b"\r\n")
+    return b"\r\n".join(lines)
+
+
+def answer_fields(fields: Fields, nominated: frozenset[bytes]) -> Fields:
+    """Give an answer's fields without those of the hop to the origin."""
+    return [
+        field
+        for field in fields
+        if (lower := field[0].lower()) not in _OF_THE_HOP and lower not in nominated
+    ]
+
+
+def _apply(rules: tuple[Rule, ...], fields: Fields) -> Fields:
+    for rule in rules:
+        if rule.action != "append":
+            fields = [field for field in fields if field[0].lower() != rule.lower]
+        if rule.action != "delete":
+            fields.append((rule.name, rule.value))
+    return fields
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_disguised(lower: bytes) -> bool:
+    return lower.replace(b"_", b"-") in _OVERWRITTEN

@@ -1,0 +1,184 @@
+"""Counts connection time and bytes, cumulatively, and writes them to the spool.
+
+Time is the monotonic clock's, added to one reading of the wall clock when the
+connection began; whole minutes are made in the portal (R14).
+"""
+
+import itertools
+import time
+from dataclasses import dataclass
+from datetime import datetime
+
+from products.edge.contract import Route
+from products.edge.journal import ConnectionEntry, DeliveryEntry, hour_of
+from products.edge.spool import Spool, SpoolUnwritable
+from products.edge.tunnel import Tunnel
+
+
+@dataclass(slots=True)
+class Open:
+    """A connection that is being counted, in its account's current month."""
+
+    number: int
+    service: str
+    month: str
+    month_ends_us: int  # wall clock; 0 when not known
+    started_us: int  # wall clock
+    started_ns: int  # monotonic
+    tunnel: Tunnel | None = None
+    earlier_from: int = 0  # bytes reported for months before
+    earlier_to: int = 0
+    known_from: int = 0  # bytes before the tunnel stood: the heads
+    known_to: int = 0
+
+
+class Meter:
+    """The readings of one process, journalled under one boot."""
+
+    def __init__(self, spool: Spool) -> None:
+        """Count into a spool."""
+        self._spool = spool
+        self._numbers = itertools.count(1)
+        self._unwritten: list[bytes] = []  # readings that the disk did not take
+        self._delivery: dict[tuple[str, str], list[int]] = {}
+        self._moved: set[tuple[str, str]] = set()
+        self.open: dict[int, Open] = {}
+
+    def begin(self, route: Route, from_client: int, to_client: int) -> Open:
+        """Start to count, and have it on disk before anybody hears of the connection.
+
+        Raises SpoolUnwritable, and then nothing was started.
+        """
+        entry = Open(
+            number=next(self._numbers),
+            service=route.service,
+            month=route.month,
+            month_ends_us=instant_us(route.month_ends_at),
+            started_us=time.time_ns() // 1000,
+            started_ns=time.monotonic_ns(),
+            known_from=from_client,
+            known_to=to_client,
+        )
+        self._spool.append([_reading(entry, entry.started_ns, final=False)])
+        self.open[entry.number] = entry
+        return entry
+
+    def finish(self, number: int) -> None:
+        """Write the last reading of a connection; kept for later if the disk refuses."""
+        entry = self.open.pop(number)
+        ended_ns = entry.tunnel.ended_at_ns if entry.tunnel else 0
+        self._unwritten.append(
+            _reading(entry, ended_ns or time.monotonic_ns(), final=True)
+        )
+        self.flush()
+
+    def delivered(self, service: str, requests: int, sent: int, received: int) -> None:
+        """Count ordinary HTTP: bytes `sent` by the client and `received` by it."""
+        key = (service, hour_of(time.time_ns() // 1000))
+        counts = self._delivery.setdefault(key, [0, 0, 0])
+        counts[0] += requests
+        counts[1] += sent
+        counts[2] += received
+        self._moved.add(key)
+
+    def tick(self, part: int = 0, parts: int = 1) -> None:
+        """Write a reading of a part of what is open, and of all delivery that moved.
+
+        Ticking in parts keeps many connections from stopping the loop for long.
+        """
+        now_ns = time.monotonic_ns()
+        self._unwritten += [
+            _reading(entry, now_ns, final=False)
+            for entry in self.open.values()
+            if entry.number % parts == part
+        ]
+        for key in self._moved:
+            self._unwritten.append(
+                DeliveryEntry(*key, *self._delivery[key]).to_payload()
+            )
+        self._moved.clear()
+        this_hour = hour_of(time.time_ns() // 1000)
+        self._delivery = {
+            key: counts for key, counts in self._delivery.items() if key[1] >= this_hour
+        }
+        self.flush()
+
+    def flush(self) -> bool:
+        """Write what waits for the disk; False when it still does."""
+        if not self._unwritten:
+            return True
+        try:
+            self._spool.append(self._unwritten)
+        except SpoolUnwritable:
+            self._keep_the_last_only()
+            return False
+        self._unwritten = []
+        return True
+
+    def turn_months(self, routes: dict[str, Route], now_us: int) -> None:
+        """Close the old month of connections that live on into a new one.
+
+        Their bytes until now are reported for the old month, those from now on for the
+        new one, under the same id and start.
+        """
+        now_ns = time.monotonic_ns()
+        for entry in self.open.values():
+            route = routes.get(entry.service)
+            following = _following(entry, route, now_us)
+            if not following:
+                continue
+            self._unwritten.append(_reading(entry, now_ns, final=False))
+            entry.earlier_from, entry.earlier_to = _bytes(entry)
+            entry.month = following
+            is_current = route is not None and route.month == following
+            entry.month_ends_us = (
+                instant_us(route.month_ends_at) if route and is_current else 0
+            )
+        self.flush()
+
+    def _keep_the_last_only(self) -> None:
+        # Readings are cumulative, so a full disk need not fill the memory as well.
+        last: dict[tuple[object, ...], bytes] = {}
+        for payload in self._unwritten:
+            of_whom = 4 if payload.startswith(b'["c"') else 3
+            last[tuple(payload.split(b",")[:of_whom])] = payload
+        self._unwritten = list(last.values())
+
+
+def instant_us(text: str) -> int:
+    """Read an ISO 8601 instant as microseconds since 1970; 0 when it is not one."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return 0
+    return int(moment.timestamp() * 1_000_000) if moment.tzinfo else 0
+
+
+def _following(entry: Open, route: Route | None, now_us: int) -> str:
+    """Give the month an entry must turn to, "" when it stays in its own."""
+    if route is not None and route.month > entry.month:
+        return route.month
+    if not entry.month_ends_us or now_us < entry.month_ends_us:
+        return ""
+    year, month = int(entry.month[:4]), int(entry.month[5:7])
+    return f"{year + month // 12:04d}-{month % 12 + 1:02d}"
+
+
+def _bytes(entry: Open) -> tuple[int, int]:
+    if entry.tunnel is None:
+        return entry.known_from, entry.known_to
+    return entry.tunnel.counts()
+
+
+def _reading(entry: Open, at_ns: int, *, final: bool) -> bytes:
+    from_client, to_client = _bytes(entry)
+    return ConnectionEntry(
+        number=entry.number,
+        service=entry.service,
+        month=entry.month,
+        started_us=entry.started_us,
+        duration_us=(at_ns - entry.started_ns) // 1000,
+        bytes_from_client=from_client - entry.earlier_from,
+        bytes_to_client=to_client - entry.earlier_to,
+        final=final,
+    ).to_payload()

@@ -1,0 +1,117 @@
+"""Speaks with the portal: asks for the route table, hands usage in."""
+
+import gzip
+import http.client
+import json
+import ssl
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from products.edge.contract import (
+    ROUTES_PATH,
+    USAGE_PATH,
+    ContractError,
+    UsageAnswer,
+    UsageReport,
+    parse_json,
+)
+
+_TIMEOUT_SECONDS = 10.0
+_LARGEST_ANSWER = 256 * 1024 * 1024
+_GZIP_FROM = 4096  # bytes; below it the header costs more than it saves
+
+
+class PortalAway(Exception):  # noqa: N818 - an event, not a fault
+    """The portal did not answer, or not as agreed; later it may."""
+
+
+class PortalRefused(Exception):  # noqa: N818 - an answer, not a fault
+    """The portal answered with an error status."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        """Keep the status, and the beginning of what was said."""
+        super().__init__(f"The portal answered {status}: {sentence}")
+        self.status = status
+
+
+class PortalClient:
+    """The two calls of the contract, with the edge's own credential."""
+
+    def __init__(self, url: str, credential_file: str, tls: ssl.SSLContext) -> None:
+        """Call the portal at a URL. Raises ValueError when it is not an http URL."""
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError(f"The portal's address is not an http(s) URL: {url}")
+        self._host = parts.hostname
+        self._port = parts.port
+        self._prefix = parts.path.rstrip("/")
+        self._tls = tls if parts.scheme == "https" else None
+        self._credential_file = Path(credential_file)
+
+    def routes(self, etag: str, status: dict[str, Any]) -> tuple[object, str] | None:
+        """Ask for the table: a JSON document and its ETag, or None when unchanged.
+
+        `status` tells the portal how the edge does. Blocks; raises PortalAway,
+        PortalRefused.
+        """
+        headers = {"X-Edge-Status": json.dumps(status, separators=(",", ":"))}
+        if etag:
+            headers["If-None-Match"] = etag
+        code, answered, body = self._call("GET", ROUTES_PATH, b"", headers)
+        if code == http.client.NOT_MODIFIED:
+            return None
+        if code != http.client.OK:
+            raise PortalRefused(code, body[:200].decode("utf-8", "replace"))
+        try:
+            return parse_json(body), answered.get("ETag", "")
+        except ContractError as error:
+            raise PortalAway(str(error)) from error
+
+    def usage(self, report: UsageReport) -> UsageAnswer:
+        """Hand a report in. Blocks; raises PortalAway, PortalRefused."""
+        body = json.dumps(report.to_json(), separators=(",", ":")).encode()
+        headers = {"Content-Type": "application/json"}
+        if len(body) >= _GZIP_FROM:
+            body = gzip.compress(body, compresslevel=1)
+            headers["Content-Encoding"] = "gzip"
+        code, _, answer = self._call("POST", USAGE_PATH, body, headers)
+        if code != http.client.OK:
+            raise PortalRefused(code, answer[:200].decode("utf-8", "replace"))
+        try:
+            return UsageAnswer.from_json(parse_json(answer))
+        except ContractError as error:
+            raise PortalAway(str(error)) from error
+
+    def _call(
+        self, method: str, path: str, body: bytes, headers: dict[str, str]
+    ) -> tuple[int, http.client.HTTPMessage, bytes]:
+        try:
+            secret = self._credential_file.read_text("ascii").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise PortalAway(f"The credential cannot be read: {error}") from error
+        headers = headers | {"Authorization": f"Bearer {secret}", "Connection": "close"}
+        connection = self._connection()
+        try:
+            connection.request(method, self._prefix + path, body or None, headers)
+            response = connection.getresponse()
+            answer = response.read(_LARGEST_ANSWER + 1)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise PortalAway(str(error) or type(error).__name__) from error
+        finally:
+            connection.close()
+        if len(answer) > _LARGEST_ANSWER:
+            raise PortalAway("The answer is too large.")
+        return response.status, response.headers, answer
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if self._tls is None:
+            connection = http.client.HTTPConnection(
+                self._host, self._port, timeout=_TIMEOUT_SECONDS
+            )
+        else:
+            connection = http.client.HTTPSConnection(
+                self._host, self._port, timeout=_TIMEOUT_SECONDS, context=self._tls
+            )
+        return connection
+

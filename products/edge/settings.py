@@ -1,0 +1,51 @@
+"""What an operator may set on an edge, with defaults that are safe in production."""
+
+from dataclasses import dataclass
+
+VERSION = "0.1.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Times and sizes that a connection must keep to. Tests shorten them."""
+
+    head_bytes: int = 16 * 1024
+    head_lines: int = 100
+    head_seconds: float = 10.0  # a whole head, from accept; bytes do not reset it
+    connect_seconds: float = 5.0  # to the origin, its TLS handshake included
+    answer_seconds: float = 60.0  # to an ordinary request; a handshake has head_seconds
+    quiet_seconds: float = 60.0  # an ordinary request or answer without a byte
+    early_bytes: int = 64 * 1024  # held for a peer that is not ready for them
+    idle_seconds: float = 600.0  # a tunnel without a byte either way
+    half_open_seconds: float = 30.0  # a tunnel quiet after one side has ended
+    linger_seconds: float = 2.0  # reading on after the last word, so no RST eats it
+    close_seconds: float = 5.0  # a close that cannot flush becomes an abort
+    handshakes: int = 4096  # in flight, a process
+    handshakes_per_address: int = 1024
+    connections: int = 0  # a process; 0 takes what the file descriptors allow
+    drain_seconds: float = 30.0  # for open tunnels after SIGTERM
+    tick_seconds: float = 5.0  # between two reports of an open connection
+    gone_seconds: float = 60.0  # tunnels of a service that left the table
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One edge: where it listens, whom it asks, where it writes."""
+
+    name: str
+    portal: str
+    credential_file: str
+    data_folder: str
+    bind: str = "127.0.0.1"
+    port: int = 8080
+    tls_port: int = 0  # 0 when only plain HTTP is spoken
+    certificate_folder: str = ""
+    processes: int = 1
+    allow_private: tuple[str, ...] = ()
+    ca_file: str = ""
+    poll_seconds: float = 1.0
+    report_seconds: float = 5.0
+    spool_bytes: int = 2 * 1024**3
+    segment_bytes: int = 8 * 1024**2
+    keep_seconds: float = 24 * 3600.0  # acknowledged reports, for a restored portal
+    limits: Limits = Limits()
