@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 
 from accounts.audit.keyset import matching
 from accounts.audit.listing import TrailChangeList, TrailFilter
-from accounts.audit.models import AuditEvent, ChainHead
+from accounts.audit.models import AuditEvent, ChainHead, PersonalData
 from accounts.audit.queries import fault_in, personal_data_of, verify
 
 # Verified on sight: about half a second. A longer chain is verified when asked for.
@@ -55,7 +55,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
 
     list_display = (
         "at_second", "account_id", "sequence", "who", "did", "target", "product", "outcome",
-        "interface", "as_written",
+        "as_written",
     )  # fmt: skip
     list_display_links = ("at_second",)
     list_filter = (TrailFilter,)
@@ -66,7 +66,6 @@ class AuditEventAdmin(ReadOnlyAdmin):
         "account_id", "actor_id", "actor_label", "target_id", "target_label", "service_id",
         "request_id",
     )  # fmt: skip
-    search_help_text = "An id, a name or a request id, in full and as written."
 
     @admin.display(description="when (UTC)")
     def at_second(self, event: AuditEvent) -> str:
@@ -108,6 +107,14 @@ class AuditEventAdmin(ReadOnlyAdmin):
             return queryset, False
         return matching(queryset, self.search_fields, term), False
 
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, object] | None = None
+    ) -> HttpResponse:
+        """Show the list under a title of its own."""
+        return super().changelist_view(
+            request, (extra_context or {}) | {"title": "Events"}
+        )
+
     def change_view(
         self,
         request: HttpRequest,
@@ -131,7 +138,6 @@ class ChainHeadAdmin(ReadOnlyAdmin):
     ordering = ("account_id",)
     fields = ()
     search_fields = ("account_id",)
-    search_help_text = "The beginning of an account's id."
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[ChainHead], search_term: str
@@ -152,7 +158,9 @@ class ChainHeadAdmin(ReadOnlyAdmin):
             head.sequence <= VERIFIED_ON_SIGHT or "verify" in request.GET
         )
         facts = {
-            "verdict": verify(head.account_id) if head is not None and wanted else None
+            "title": f"Chain of {object_id}",
+            "subtitle": None,
+            "verdict": verify(head.account_id) if head is not None and wanted else None,
         }
         return super().change_view(
             request, object_id, form_url, (extra_context or {}) | facts
@@ -160,9 +168,14 @@ class ChainHeadAdmin(ReadOnlyAdmin):
 
 
 def _facts(event: AuditEvent) -> dict[str, object]:
+    held = personal_data_of(event)
     return {
+        "title": f"Event {event.sequence} of {event.account_id}",
+        "subtitle": None,
         "body": event.body,
         "changes": event.changes,
-        "personal": personal_data_of(event),
+        "personal": [
+            (PersonalData.Kind(kind).label, value) for kind, value in held.items()
+        ],
         "fault": fault_in(event),
     }

@@ -88,9 +88,12 @@ class AuditEvent(models.Model):
 
     @property
     def body(self) -> Mapping[str, object]:
-        """The fields of the canonical text."""
-        body: dict[str, object] = json.loads(self.canonical)
-        return body
+        """The fields of the canonical text; none where it was altered into something else."""
+        try:
+            body = json.loads(self.canonical)
+        except json.JSONDecodeError:
+            return {}
+        return body if isinstance(body, dict) else {}
 
     @property
     def description(self) -> str:

@@ -29,9 +29,9 @@ def test_an_event_shows_before_and_after_side_by_side_and_where_it_came_from(
 
     assert "Field Before After state disabled enabled" in text
     assert "Sam enabled a product" in text
-    assert "Signed in by password , confirmed at 2026-03-01T11:58:00.000000Z" in text
-    assert "ip 192.0.2.7" in text
-    assert "email sam@acme.example" in text
+    assert "Signed in by password, confirmed at 2026-03-01T11:58:00.000000Z" in text
+    assert "IP address 192.0.2.7" in text
+    assert "E-mail address sam@acme.example" in text
     assert "Reason launch" in text
     assert "Row as written" in text
     assert event.canonical in unescape(page)
@@ -49,6 +49,19 @@ def test_an_altered_event_is_marked_on_its_page_and_in_the_list(ada, trail):
 
     assert "ALTERED: its column outcome differs from its text." in page
     assert (rows.count(">ALTERED<"), rows.count(">as written<")) == (1, 2)
+
+
+@pytest.mark.parametrize("text", ["not JSON", "[1]"])
+def test_an_event_whose_text_is_no_body_any_more_is_still_shown(ada, trail, text):
+    triggers.remove(connection)
+    event = AuditEvent.objects.get(account_id="acme", sequence=1)
+    AuditEvent.objects.filter(pk=event.pk).update(canonical=text)
+
+    page = ada.get(
+        reverse("admin:audit_auditevent_change", args=[event.pk])
+    ).content.decode()
+
+    assert "ALTERED: its text does not give its hash." in page
 
 
 def test_the_list_of_one_account_tells_of_its_chain(ada, trail):

@@ -97,7 +97,7 @@ def test_what_has_no_one_form_is_refused(value, reason):
 
 
 def test_a_body_that_contains_itself_is_refused():
-    body = {}
+    body: dict[str, object] = {}
     body["self"] = body
 
     with pytest.raises(ValueError, match="nested deeper"):

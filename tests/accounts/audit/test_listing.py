@@ -26,9 +26,8 @@ def shown(response):
 
 def link(response, rel):
     """Read the link to the next or the previous page."""
-    return unescape(
-        re.search(rf'<a href="([^"]*)" rel="{rel}"', response.content.decode())[1]
-    )
+    [address] = re.findall(rf'<a href="([^"]*)" rel="{rel}"', response.content.decode())
+    return unescape(address)
 
 
 def test_all_accounts_events_are_listed_newest_first(ada, trail):
