@@ -41,7 +41,7 @@ class Scoped(Protocol):
     """A row that belongs to one account: a service, an enablement, a token …"""
 
     @property
-    def account_id(self) -> str: ...  # noqa: D102 - the protocol's one word
+    def account_id(self) -> str: ...
 
 
 Place = Account | Platform | Scoped
@@ -72,7 +72,10 @@ class Standing:
 
 ALLOWED: Final = Decision(allowed=True, code="allowed", reason="")
 STRANGER: Final = Decision(
-    allowed=False, code="stranger", reason="There is no such thing in this account.", known=False
+    allowed=False,
+    code="stranger",
+    reason="There is no such thing in this account.",
+    known=False,
 )
 
 
@@ -131,7 +134,9 @@ def role_decision(role: Role, permission: Permission) -> Decision:
     )
 
 
-def access_decision(here: Standing, permission: Permission, service_id: str) -> Decision:
+def access_decision(
+    here: Standing, permission: Permission, service_id: str
+) -> Decision:
     """Answer by per-service access alone (gate 5, R21)."""
     needed = LEVELS_FOR.get(permission)
     if needed is None or not here.limit_services:
@@ -142,7 +147,6 @@ def access_decision(here: Standing, permission: Permission, service_id: str) -> 
             allowed=False,
             code="service",
             reason="Your access is limited to chosen services, and this is not one of them.",
-            known=False,
         )
     if level in needed:
         return ALLOWED
@@ -165,7 +169,9 @@ def suspension_decision(here: Standing, permission: Permission) -> Decision:
     )
 
 
-def token_decision(actor: Actor, permission: Permission, service_id: str | None) -> Decision:
+def token_decision(
+    actor: Actor, permission: Permission, service_id: str | None
+) -> Decision:
     """Answer by the token's scope and its list of services; a person without one passes."""
     scope = actor.token_scope
     if scope is None:
@@ -180,7 +186,6 @@ def token_decision(actor: Actor, permission: Permission, service_id: str | None)
             allowed=False,
             code="token_service",
             reason="This token is limited to other services.",
-            known=False,
         )
     return ALLOWED
 
@@ -194,7 +199,10 @@ def _token_refusal(actor: Actor, permission: Permission) -> Decision:
 
 
 def decide_here(
-    actor: Actor, here: Standing | None, permission: Permission, service_id: str | None = None
+    actor: Actor,
+    here: Standing | None,
+    permission: Permission,
+    service_id: str | None = None,
 ) -> Decision:
     """Answer from a standing already read; the one order of the reasons."""
     if here is None:
@@ -205,27 +213,33 @@ def decide_here(
         access_decision(here, permission, service_id) if service_id else ALLOWED,
         suspension_decision(here, permission),
     ]
-    refusals = [answer for answer in answers if not answer.allowed]
-    hidden = [answer for answer in refusals if not answer.known]
-    return next(iter(hidden or refusals), ALLOWED)
+    return next((answer for answer in answers if not answer.allowed), ALLOWED)
 
 
 def decide(actor: Actor, permission: Permission, on: Place) -> Decision:
     """Answer whether the actor may do this on that account, row or platform; default deny."""
     if actor.type is ActorType.SYSTEM:
-        return _listed(permission in SYSTEM_PERMISSIONS.get(actor.id, frozenset()), actor)
+        return _listed(
+            permission in SYSTEM_PERMISSIONS.get(actor.id, frozenset()), actor
+        )
     if actor.type is ActorType.STAFF:
-        staff = User.objects.filter(pk=actor.user_id, is_staff=True, is_active=True).exists()
+        staff = User.objects.filter(
+            pk=actor.user_id, is_staff=True, is_active=True
+        ).exists()
         return _listed(staff and permission in STAFF_PERMISSIONS, actor)
     account_id = account_id_of(on)
-    return decide_here(actor, standing(actor, account_id), permission, service_id_of(on))
+    return decide_here(
+        actor, standing(actor, account_id), permission, service_id_of(on)
+    )
 
 
 def _listed(allowed: bool, actor: Actor) -> Decision:  # noqa: FBT001 - its one caller is above
     if allowed:
         return ALLOWED
     return Decision(
-        allowed=False, code="not_listed", reason=f"{actor.label} is not allowed to do this."
+        allowed=False,
+        code="not_listed",
+        reason=f"{actor.label} is not allowed to do this.",
     )
 
 
@@ -282,4 +296,6 @@ def members_with(
         user__userobjectpermission__permission__codename__in=levels,
         user__userobjectpermission__permission__content_type__app_label="services",
     )
-    return members.filter(Q(limit_services=False) | Q(role=Role.SUPERUSER) | granted).distinct()
+    return members.filter(
+        Q(limit_services=False) | Q(role=Role.SUPERUSER) | granted
+    ).distinct()

@@ -35,6 +35,7 @@ def facts_of(
     names = [domain.name for domain in config.domains]
     taken = LiveDomain.objects.filter(name__in=names).exclude(service=service)
     return Facts(
+        actor=actor,
         account_name=account.name,
         suspended=account.suspended_at is not None,
         suspension_reason=account.suspension_reason,
@@ -85,12 +86,27 @@ def judge(facts: Facts) -> Verdict:
         gates.version_is_complete(facts),
         gates.no_rule_is_broken(facts, problems, uses=uses),
     )
+    sees = sees_configuration(facts)
+    if not sees:
+        answers = (*answers[:5], *(gates.not_shown(answer) for answer in answers[5:]))
     return Verdict(
         allowed=not any(gate.state is State.FAILED for gate in answers),
         uses_websockets=uses,
         gates=answers,
-        warnings=tuple(p for p in problems if p.severity is not Severity.BLOCKS),
+        warnings=tuple(
+            p for p in problems if sees and p.severity is not Severity.BLOCKS
+        ),
+        sees_configuration=sees,
     )
+
+
+def sees_configuration(facts: Facts) -> bool:
+    """Tell whether this person may see what the version holds; else the last gates are not shown."""
+    if facts.here is None:
+        return False
+    return policy.decide_here(
+        facts.actor, facts.here, Permission.SERVICE_READ, facts.service_id
+    ).allowed
 
 
 def product_facts(account_id: str) -> Product:

@@ -1,5 +1,7 @@
 """The eight gates, each a pure function of the facts; `gate` asks them in this order."""
 
+from dataclasses import replace
+
 from accounts import policy
 from accounts.roles import Permission
 from products.compatibility.problem import Problem, Severity
@@ -30,6 +32,18 @@ def _not_asked(number: int, code: str, title: str) -> GateAnswer:
         title,
         State.NOT_ASKED,
         "Not asked: this version does not use WebSockets.",
+    )
+
+
+def not_shown(answer: GateAnswer) -> GateAnswer:
+    """Return a gate's answer for somebody who may not see what the version holds."""
+    return replace(
+        answer,
+        state=State.NOT_ASKED,
+        reason="Not shown: you have no access to this service.",
+        remedy="",
+        who=(),
+        problems=(),
     )
 
 

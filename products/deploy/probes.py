@@ -18,10 +18,12 @@ BUDGET_AN_HOUR = 120
 
 def seen(config: VersionConfig) -> tuple[OriginCertificate, ...]:
     """Return what is remembered of the origin that carries the connections; dials nobody."""
+    found = ((backend, cache.get(_key(backend))) for backend in _carrying(config))
+    # The memory is by address: another service may call the same origin by another name.
     return tuple(
-        known
-        for backend in _carrying(config)
-        if (known := cache.get(_key(backend))) is not None
+        OriginCertificate(backend.name, known.kind, known.detail)
+        for backend, known in found
+        if known is not None
     )
 
 

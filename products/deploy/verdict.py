@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from accounts.actor import Actor
 from accounts.policy import Decision, Standing
 from products.compatibility.config import OriginCertificate, VersionConfig
 from products.compatibility.problem import Problem
@@ -38,6 +39,9 @@ class Verdict:
     uses_websockets: bool
     gates: tuple[GateAnswer, ...]
     warnings: tuple[Problem, ...]
+    sees_configuration: bool = (
+        True  # False: the last gates are not shown to this person
+    )
 
     @property
     def failed(self) -> tuple[GateAnswer, ...]:
@@ -62,6 +66,7 @@ class Product:
 class Facts:
     """All that the gates look at, as read from the database at one moment."""
 
+    actor: Actor
     account_name: str
     suspended: bool
     suspension_reason: str

@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 from accounts.models import Account
 from products.catalogue.models import PriceVersion, Product
 from products.catalogue.queries import direct_price, on_sale
-from products.enablement.models import Enablement, ServiceProduct
+from products.enablement.models import Enablement, ProductRequest, ServiceProduct
 from products.services.models import Service
 
 NANOS = Decimal(10) ** 9
@@ -134,6 +134,14 @@ def state_of(account: Account, product: Product, now: datetime) -> ProductState:
         price=direct_price(product.pk, now),
         services=tuple(services_with(account.pk, product.pk)),
     )
+
+
+def asked_today(account: Account, user_id: str, now: datetime) -> frozenset[str]:
+    """Return the slugs of the products that a person has asked for on this (UTC) day."""
+    rows = ProductRequest.objects.filter(
+        account=account, user_id=user_id, asked_on=now.date()
+    )
+    return frozenset(rows.values_list("product_id", flat=True))
 
 
 def prices_by_product(now: datetime) -> dict[str, PriceVersion]:

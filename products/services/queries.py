@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from accounts.actor import Actor
-from accounts.errors import NotFound
+from accounts.errors import Forbidden, NotFound, RefusalError
+from accounts.policy import STRANGER, decide, standing
+from accounts.roles import Permission
 from products.services.models import KINDS, Service, Version, VersionObject
 from products.services.models.service import ServiceQuerySet
 from products.services.summary import SECRET, is_default, values_of
@@ -38,26 +40,62 @@ def services_of(actor: Actor) -> ServiceQuerySet:
 
 
 def get_service(actor: Actor, service_id: str) -> Service:
-    """Return a service. Raises NotFound for one that is deleted or not the actor's to see."""
+    """Return a service. Raises NotFound for a stranger, and for one that is deleted.
+
+    A member whose access is limited to other services is told so: Forbidden (R21).
+    """
     service = Service.objects.visible_to(actor).live().filter(pk=service_id).first()
     if service is None:
-        raise NotFound(f"There is no service '{service_id}' that you can see.")
+        raise _unseen(actor, service_id)
     return service
 
 
 def get_version(actor: Actor, service_id: str, number: int) -> Version:
-    """Return a version with its service. Raises NotFound as `get_service` does."""
+    """Return a version with its service. Raises as `get_service` does."""
     visible = Service.objects.visible_to(actor).live().filter(pk=service_id)
     version = (
-        Version.objects.select_related("service")
+        Version.objects.select_related("service__account")
         .filter(service__in=visible, number=number)
         .first()
     )
     if version is None:
-        raise NotFound(
-            f"There is no version {number} of a service '{service_id}' that you can see."
-        )
+        get_service(actor, service_id)
+        raise NotFound(f"There is no version {number} of service '{service_id}'.")
     return version
+
+
+def version_to_judge(actor: Actor, service_id: str, number: int) -> Version:
+    """Return a version for the gate alone, which says itself what a limited member may know.
+
+    So a member who is refused learns why, and the refusal can be recorded. Raises NotFound for
+    a stranger, as for what is not there.
+    """
+    version = (
+        Version.objects.select_related("service__account")
+        .filter(
+            service_id=service_id,
+            service__account_id=actor.account_id,
+            service__deleted_at=None,
+            number=number,
+        )
+        .first()
+    )
+    if version is None or standing(actor, actor.account_id) is None:
+        raise NotFound(f"There is no version {number} of a service '{service_id}'.")
+    return version
+
+
+def _unseen(actor: Actor, service_id: str) -> RefusalError:
+    """Return why an actor does not get a service: it is not theirs to know of, or not to see."""
+    theirs = (
+        Service.objects.live()
+        .filter(pk=service_id, account_id=actor.account_id)
+        .first()
+    )
+    answer = decide(actor, Permission.SERVICE_READ, theirs) if theirs else STRANGER
+    if answer.known and not answer.allowed:
+        return Forbidden(answer.reason)
+    return NotFound(f"There is no service '{service_id}' that you can see.")
 
 
 def versions_of(service: Service) -> QuerySet[Version]:

@@ -1,5 +1,59 @@
-"""Every route of this face, on one page."""
+"""Every page of the products' face, on one page."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from products.web.access import member_access
+from products.web.deploys import activate_version, deactivate_version, why
+from products.web.editor import (
+    findings,
+    lock,
+    new_version,
+    part,
+    preview,
+    remove_part,
+    version,
+)
+from products.web.enabling import disable_product, enable_product, product_enabled
+from products.web.entitlements import entitlements
+from products.web.home import home
+from products.web.products import products, request_access
+from products.web.services import (
+    compare_versions,
+    remove_service,
+    service,
+    services,
+    switch_websockets,
+)
+
+VERSION = "services/<str:service_id>/versions/<int:number>/"
+
+urlpatterns: list[URLPattern] = [
+    path("", home, name="home"),
+    path("products/", products, name="products"),
+    path("products/<slug:slug>/enable/", enable_product, name="enable_product"),
+    path("products/<slug:slug>/enabled/", product_enabled, name="product_enabled"),
+    path("products/<slug:slug>/disable/", disable_product, name="disable_product"),
+    path("products/<slug:slug>/request/", request_access, name="request_product"),
+    path("entitlements/", entitlements, name="entitlements"),
+    path("services/", services, name="services"),
+    path("services/<str:service_id>/", service, name="service"),
+    path(
+        "services/<str:service_id>/websockets/",
+        switch_websockets,
+        name="switch_websockets",
+    ),
+    path("services/<str:service_id>/delete/", remove_service, name="delete_service"),
+    path("services/<str:service_id>/compare/", compare_versions, name="compare"),
+    path("services/<str:service_id>/versions/new/", new_version, name="new_version"),
+    path(VERSION, version, name="version"),
+    path(f"{VERSION}findings/", findings, name="findings"),
+    path(f"{VERSION}lock/", lock, name="lock_version"),
+    path(f"{VERSION}why/", why, name="why"),
+    path(f"{VERSION}activate/", activate_version, name="activate_version"),
+    path(f"{VERSION}deactivate/", deactivate_version, name="deactivate_version"),
+    path(f"{VERSION}<str:kind>/preview/", preview, name="preview"),
+    path(f"{VERSION}<str:kind>/add/", part, name="add_part"),
+    path(f"{VERSION}<str:kind>/edit/<path:name>/", part, name="edit_part"),
+    path(f"{VERSION}<str:kind>/remove/<path:name>/", remove_part, name="remove_part"),
+    path("members/<opaque:membership_id>/access/", member_access, name="member_access"),
+]

@@ -1,0 +1,102 @@
+"""What the account can use, and what I can do with it: product by product, with the reasons."""
+
+from dataclasses import dataclass
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from accounts.actor import Actor
+from accounts.authentication import actor_of
+from accounts.models import Account
+from accounts.policy import Decision, decide, decide_here, members_with, standing
+from accounts.queries import account_of
+from accounts.roles import Permission
+from products.compatibility.rules import conflicts_of_products
+from products.enablement.queries import ProductState, products_of
+from products.services.models import Service
+from products.services.queries import services_of
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What a product is on one service."""
+
+    service: Service
+    kind: str
+    word: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One product: the account's state, what I may, and each service I can see."""
+
+    state: ProductState
+    mine: Decision
+    cells: tuple[Cell, ...]
+
+
+def rows_of(actor: Actor, account: Account, services: list[Service]) -> list[Row]:
+    """Return the table; a constant number of queries."""
+    states = products_of(account, timezone.now())
+    on: dict[str, frozenset[str]] = {service.pk: frozenset() for service in services}
+    for state in states:
+        for service in state.services:
+            if service.pk in on:
+                on[service.pk] |= {state.product.pk}
+    here = standing(actor, account.pk)
+    enabling = decide_here(actor, here, Permission.PRODUCT_ENABLE)
+    configuring = decide_here(actor, here, Permission.SERVICE_CONFIGURE)
+    return [
+        Row(
+            state,
+            configuring if state.is_on else enabling,
+            tuple(_cell(state, service, on[service.pk]) for service in services),
+        )
+        for state in states
+    ]
+
+
+def _cell(state: ProductState, service: Service, on: frozenset[str]) -> Cell:
+    slug = state.product.pk
+    if not state.product.per_service:
+        return Cell(service, "on", "Always", "It is part of every service.")
+    if slug in on and state.is_on:
+        return Cell(service, "on", "On", "Switched on for this service.")
+    if slug in on:
+        return Cell(
+            service,
+            "stops",
+            "Stopped",
+            "Switched on here, but off for the account: it waits.",
+        )
+    conflicts = conflicts_of_products(on | {slug})
+    if conflicts:
+        return Cell(service, "stops", "Does not go", conflicts[0].message)
+    if state.is_on:
+        return Cell(
+            service, "off", "Off", "Nobody has switched it on for this service."
+        )
+    return Cell(service, "off", "Off", "The account does not have it.")
+
+
+@login_required
+@require_GET
+def entitlements(request: HttpRequest) -> HttpResponse:
+    """Show everybody what may be used, and why or why not."""
+    actor = actor_of(request)
+    account = account_of(actor)
+    services = list(services_of(actor))
+    context = {
+        "rows": rows_of(actor, account, services),
+        "services": services,
+        "superusers": [
+            str(m.user) for m in members_with(Permission.PRODUCT_ENABLE, account.pk)
+        ],
+        "may_read_costs": decide(actor, Permission.BILLING_READ, account).allowed,
+        "portal_url": request.build_absolute_uri("/").rstrip("/"),
+    }
+    return render(request, "products/entitlements.html", context)

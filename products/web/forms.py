@@ -1,0 +1,94 @@
+"""The forms of the product pages: plain, checked, never saving anything themselves."""
+
+from typing import Any
+
+from django import forms
+
+from products.enablement.models import Enablement
+
+MOST_CONNECTIONS = 10**12
+MOST_SECONDS = 31 * 24 * 3600
+
+
+class PlainNumber(forms.IntegerField):
+    """A whole number that people may write with separators: 1,500,000."""
+
+    def clean(self, value: Any) -> int:
+        """Return the number without the separators."""
+        if isinstance(value, str):
+            value = value.replace(",", "").replace(" ", "").replace("_", "")
+        number: int = super().clean(value)
+        return number
+
+
+class CalculatorForm(forms.Form):
+    """Works out a month; sent by GET, changes nothing."""
+
+    connections = PlainNumber(
+        label="Connections a month",
+        min_value=0,
+        max_value=MOST_CONNECTIONS,
+        widget=forms.TextInput(attrs={"inputmode": "numeric"}),
+    )
+    length = PlainNumber(
+        label="Each lasts, in seconds",
+        min_value=0,
+        max_value=MOST_SECONDS,
+        widget=forms.TextInput(attrs={"inputmode": "numeric"}),
+    )
+
+
+class EnableForm(forms.Form):
+    """The agreement to a change of the bill (R5); never ticked beforehand."""
+
+    agreed_text = forms.CharField(widget=forms.HiddenInput, max_length=2000)
+    reason = forms.CharField(
+        label="Reason",
+        required=False,
+        max_length=500,
+        help_text="Kept in the audit trail.",
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+    agree = forms.BooleanField(
+        label="I understand",
+        error_messages={
+            "required": "Tick this to agree to the change of the monthly bill."
+        },
+    )
+
+
+class DisableForm(forms.Form):
+    """How a product is switched off."""
+
+    closing = forms.ChoiceField(
+        label="Connections that are open",
+        choices=[
+            (
+                Enablement.Closing.DRAIN,
+                "Close them after 60 seconds. New ones are refused at once.",
+            ),
+            (
+                Enablement.Closing.CUT,
+                "Close them now. New ones are refused at once.",
+            ),
+            (
+                Enablement.Closing.KEEP,
+                "Let them end by themselves. New ones are refused at once; open ones are billed "
+                "while they last.",
+            ),
+        ],
+        initial=Enablement.Closing.DRAIN,
+        widget=forms.RadioSelect,
+    )
+    reason = forms.CharField(
+        label="Reason",
+        required=False,
+        max_length=500,
+        help_text="Kept in the audit trail.",
+    )
+
+
+class RequestForm(forms.Form):
+    """Asking for a product."""
+
+    note = forms.CharField(label="What for", required=False, max_length=500)

@@ -1,0 +1,93 @@
+"""The first page: who you are here, what is in use, what needs attention, what happened last."""
+
+from dataclasses import dataclass
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from accounts.actor import Actor
+from accounts.audit.queries import Filters, trail_of
+from accounts.audit.vocabulary import Event
+from accounts.authentication import actor_of
+from accounts.models import Account
+from accounts.policy import decide
+from accounts.queries import account_of
+from accounts.roles import Permission
+from products.compatibility.problem import Severity
+from products.compatibility.rules import check
+from products.enablement.models import ProductRequest
+from products.enablement.queries import is_on_for_service, products_of
+from products.services.describe import describe
+from products.services.models import Service
+from products.services.queries import latest_version, services_of
+
+LATEST_EVENTS = 5
+REQUESTS_SHOWN = 5
+# What a role lets one do, as a person would say it.
+ROLE_WORDS = {
+    "superuser": "you can enable products, manage people, deploy services and read every bill.",
+    "engineer": "you can deploy services; you cannot enable products.",
+    "billing": "you can see costs and invoices; you cannot deploy services or enable products.",
+    "user": "you can see what this account uses; you cannot deploy services or enable products.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """A service whose newest version could not be deployed, and why."""
+
+    service: Service
+    version: int
+    sentence: str
+
+
+def attention_of(actor: Actor) -> list[Attention]:
+    """Return the visible services whose newest version breaks a rule while WebSockets is on."""
+    found = []
+    for service in services_of(actor):
+        if not is_on_for_service(service, "websockets"):
+            continue
+        version = latest_version(service)
+        problems = check(describe(version), frozenset({"websockets"}))
+        blocking = [p.message for p in problems if p.severity is Severity.BLOCKS]
+        if blocking:
+            found.append(Attention(service, version.number, blocking[0]))
+    return found
+
+
+def requests_of(account: Account) -> list[ProductRequest]:
+    """Return the newest requests for products that are still off."""
+    on = account.enablements.filter(ends_at=None).values_list("product_id", flat=True)
+    rows = ProductRequest.objects.filter(account=account).exclude(product_id__in=on)
+    return list(rows.select_related("product").order_by("-asked_at")[:REQUESTS_SHOWN])
+
+
+@login_required
+@require_GET
+def home(request: HttpRequest) -> HttpResponse:
+    """Show the account at a glance."""
+    actor = actor_of(request)
+    account = account_of(actor)
+    may_audit = decide(actor, Permission.AUDIT_READ, account).allowed
+    may_enable = decide(actor, Permission.PRODUCT_ENABLE, account).allowed
+    events = ()
+    if may_audit:
+        page = trail_of(account.pk, filters=Filters(), limit=LATEST_EVENTS)
+        events = tuple(
+            (event, Event(event.action).description) for event in page.events
+        )
+    states = products_of(account, timezone.now())
+    services = list(services_of(actor))
+    context = {
+        "role_words": ROLE_WORDS,
+        "in_use": [state for state in states if state.is_on],
+        "services": services,
+        "attention": attention_of(actor),
+        "requests": requests_of(account) if may_enable else [],
+        "events": events,
+        "may_audit": may_audit,
+    }
+    return render(request, "products/home.html", context)
