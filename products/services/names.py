@@ -56,7 +56,7 @@ def _is_idna(label: str) -> bool:
         text = label.removeprefix("xn--").encode("ascii").decode("punycode")
     except (UnicodeError, OverflowError):
         return False
-    return not text.isascii()
+    return not text.isascii() and text.isprintable()
 
 
 def domain_problem(name: str) -> str:

@@ -1,0 +1,65 @@
+"""Services and versions in the Django admin."""
+
+import pytest
+from django.contrib.admin.sites import site
+from django.test import Client
+from django.urls import reverse
+
+from products.services.models import Service, Version
+from tests.factories.accounts import UserFactory
+from tests.factories.services import ServiceFactory, live_version
+
+
+@pytest.fixture
+def staff_client(db):
+    """Return the browser of one of the platform's staff."""
+    client = Client()
+    client.force_login(UserFactory.create(name="Ada", is_staff=True, is_superuser=True))
+    return client
+
+
+@pytest.mark.parametrize("model", [Service, Version])
+def test_staff_read_and_change_nothing(model, rf, ada):
+    request = rf.get("/")
+    request.user = UserFactory.create(is_staff=True, is_superuser=True)
+    page = site._registry[model]
+
+    assert page.has_view_permission(request)
+    assert page.has_module_permission(request)
+    assert not page.has_add_permission(request)
+    assert not page.has_change_permission(request)
+    assert not page.has_delete_permission(request)
+
+
+@pytest.mark.parametrize("model", [Service, Version])
+def test_who_is_no_staff_reads_nothing(model, rf, db):
+    request = rf.get("/")
+    request.user = UserFactory.create()
+
+    assert not site._registry[model].has_view_permission(request)
+
+
+@pytest.mark.parametrize("name", ["service", "version"])
+def test_the_lists_show_every_accounts_services(
+    name, staff_client, shop, django_assert_max_num_queries
+):
+    live_version(shop)
+    for number in range(10):
+        live_version(ServiceFactory.create(name=f"other-{number}"))
+
+    with django_assert_max_num_queries(12):
+        page = staff_client.get(
+            reverse(f"admin:services_{name}_changelist"), {"q": "shop"}
+        )
+
+    assert page.status_code == 200
+    assert "shop" in page.content.decode()
+    assert "other-3" not in page.content.decode()
+
+
+def test_a_service_can_be_opened_but_not_saved(staff_client, shop):
+    url = reverse("admin:services_service_change", args=[shop.pk])
+
+    assert staff_client.get(url).status_code == 200
+    assert staff_client.post(url, {"name": "mine"}).status_code == 403
+    assert Service.objects.get(pk=shop.pk).name == "shop"

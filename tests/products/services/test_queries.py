@@ -1,0 +1,236 @@
+"""Services, versions and what they hold, as far as an actor may see them."""
+
+import pytest
+
+from accounts.errors import Forbidden, NotFound
+from accounts.models import Account
+from accounts.roles import AccessLevel, Role
+from products.services.models import Service, Version
+from products.services.queries import (
+    active_version,
+    get_object,
+    get_service,
+    get_version,
+    latest_version,
+    objects_of,
+    services_of,
+    version_to_judge,
+    versions_of,
+)
+from tests.factories import NOW
+from tests.factories.accounts import actor_for, give_access, member
+from tests.factories.services import (
+    BackendFactory,
+    DomainFactory,
+    ServiceFactory,
+    VersionFactory,
+    live_version,
+)
+
+
+@pytest.fixture
+def services(acme, globex, shop):
+    """Return Acme's services beside one of Globex and one that is deleted."""
+    live_version(shop, "shop.example.com", number=2)
+    VersionFactory.create(service=shop, number=3)
+    ServiceFactory.create(account=globex, name="theirs")
+    ServiceFactory.create(account=acme, name="gone", deleted_at=NOW)
+    return [ServiceFactory.create(account=acme, name="chat"), shop]
+
+
+@pytest.mark.parametrize("persona", ["sam", "eve", "bo", "una"])
+def test_a_member_sees_the_live_services_of_the_account_by_name(
+    persona, services, request
+):
+    rows = services_of(request.getfixturevalue(persona))
+
+    assert [(row.name, row.active_number) for row in rows] == [
+        ("chat", None),
+        ("shop", 2),
+    ]
+
+
+def test_a_limited_engineer_sees_the_chosen_services_alone(lin, services):
+    assert [row.name for row in services_of(lin)] == ["shop"]
+
+
+@pytest.mark.parametrize("level", AccessLevel)
+def test_every_level_of_access_lets_a_service_be_seen(level, acme, shop):
+    user = member(acme, "Kim", Role.USER, limit_services=True)
+    give_access(user, shop, level)
+
+    assert list(services_of(actor_for(user, acme))) == [shop]
+
+
+def test_a_stranger_sees_nothing_of_the_account(stan, services):
+    assert [row.name for row in services_of(stan)] == ["theirs"]
+
+
+def test_somebody_who_was_removed_sees_nothing(eve, services):
+    Account.objects.get(pk=eve.account_id).memberships.all().delete()
+
+    assert list(services_of(eve)) == []
+
+
+def test_listing_services_asks_a_fixed_number_of_queries(
+    eve, services, django_assert_num_queries
+):
+    with django_assert_num_queries(2):
+        list(services_of(eve))
+    ServiceFactory.create_batch(20, account=services[0].account)
+
+    with django_assert_num_queries(2):
+        assert len(services_of(eve)) == 22
+
+
+def test_a_service_is_found_by_its_id(eve, services, django_assert_num_queries):
+    with django_assert_num_queries(2):
+        assert get_service(eve, services[1].pk) == services[1]
+
+
+@pytest.mark.parametrize(
+    ("persona", "name"), [("stan", "shop"), ("eve", "theirs"), ("eve", "gone")]
+)
+@pytest.mark.parametrize(
+    "find", [get_service, lambda actor, key: get_version(actor, key, 2)]
+)
+def test_a_strangers_or_deleted_service_is_not_there(
+    find, persona, name, services, request
+):
+    service_id = Service.objects.get(name=name).pk
+
+    with pytest.raises(NotFound) as refusal:
+        find(request.getfixturevalue(persona), service_id)
+
+    assert (
+        refusal.value.message == f"There is no service '{service_id}' that you can see."
+    )
+
+
+@pytest.mark.parametrize(
+    "find", [get_service, lambda actor, key: get_version(actor, key, 2)]
+)
+def test_a_member_limited_to_other_services_is_told_so(find, lin, services):
+    with pytest.raises(Forbidden) as refusal:
+        find(lin, services[0].pk)
+
+    assert refusal.value.message == (
+        "Your access is limited to chosen services, and this is not one of them."
+    )
+
+
+def test_a_service_that_there_is_not_is_not_found(eve):
+    with pytest.raises(NotFound):
+        get_service(eve, "0" * 22)
+
+
+@pytest.mark.parametrize("persona", ["eve", "una", "lin"])
+def test_a_member_may_have_any_version_of_the_account_judged(persona, acme, request):
+    chat = ServiceFactory.create(account=acme, name="chat")
+    version = VersionFactory.create(service=chat)
+
+    assert version_to_judge(request.getfixturevalue(persona), chat.pk, 1) == version
+
+
+@pytest.mark.parametrize(
+    ("persona", "name", "number"),
+    [("stan", "shop", 2), ("eve", "theirs", 1), ("eve", "gone", 1), ("eve", "shop", 9)],
+)
+def test_what_is_not_in_the_account_cannot_be_judged(
+    persona, name, number, services, request
+):
+    VersionFactory.create(service=Service.objects.get(name="theirs"))
+    VersionFactory.create(service=Service.objects.get(name="gone"))
+
+    with pytest.raises(NotFound):
+        version_to_judge(
+            request.getfixturevalue(persona), Service.objects.get(name=name).pk, number
+        )
+
+
+def test_somebody_who_was_removed_cannot_have_a_version_judged(eve, shop, services):
+    Account.objects.get(pk=eve.account_id).memberships.all().delete()
+
+    with pytest.raises(NotFound):
+        version_to_judge(eve, shop.pk, 2)
+
+
+def test_a_version_comes_with_its_service(
+    eve, shop, services, django_assert_num_queries
+):
+    with django_assert_num_queries(2):
+        version = get_version(eve, shop.pk, 2)
+        assert (version.number, version.service.name) == (2, "shop")
+
+
+def test_a_version_that_there_is_not_is_not_found(eve, shop, services):
+    with pytest.raises(NotFound):
+        get_version(eve, shop.pk, 1)
+
+
+def test_versions_come_in_order(shop):
+    for number in (3, 1, 2):
+        VersionFactory.create(service=shop, number=number)
+    VersionFactory.create()
+
+    assert [each.number for each in versions_of(shop)] == [1, 2, 3]
+    assert latest_version(shop).number == 3
+
+
+def test_the_active_version_is_the_one_that_is_live(shop, services):
+    live = active_version(shop)
+
+    assert live is not None
+    assert live.number == 2
+    assert active_version(services[0]) is None
+
+
+def test_a_service_without_versions_has_no_latest(shop):
+    with pytest.raises(NotFound, match="Service 'shop' has no versions"):
+        latest_version(shop)
+
+
+def test_parts_come_in_the_order_in_which_they_were_added(shop):
+    version = VersionFactory.create(service=shop)
+    BackendFactory.create(version=version, name="zulu")
+    BackendFactory.create(version=version, name="alpha")
+    BackendFactory.create(name="elsewhere")
+
+    assert [row.name for row in objects_of(version, "backend")] == ["zulu", "alpha"]
+    assert not objects_of(version, "domain").exists()
+
+
+def test_a_part_is_found_by_its_name(shop, django_assert_num_queries):
+    version = VersionFactory.create(service=shop)
+    domain = DomainFactory.create(version=version, name="a.example.com")
+
+    with django_assert_num_queries(1):
+        found = get_object(version, "domain", "A.example.com")
+        assert (found, found.version.service) == (domain, shop)
+
+
+@pytest.mark.parametrize("kind", ["domain", "backend", "log_endpoint"])
+def test_a_part_that_there_is_not_is_not_found(kind, shop):
+    version = VersionFactory.create(service=shop, number=5)
+    DomainFactory.create(name="a.example.com")
+
+    with pytest.raises(NotFound) as refusal:
+        get_object(version, kind, "a.example.com")
+
+    words = kind.replace("_", " ")
+    assert refusal.value.message == f"There is no {words} 'a.example.com' in version 5."
+
+
+def test_a_kind_that_there_is_not_is_not_found(shop):
+    version = VersionFactory.create(service=shop)
+
+    with pytest.raises(NotFound, match="A version holds no 'pool'"):
+        objects_of(version, "pool")
+
+
+@pytest.mark.parametrize(
+    ("active", "locked", "state"),
+    [(False, False, "draft"), (False, True, "locked"), (True, True, "active")],
+)
+def test_a_version_is_draft_locked_or_active(active, locked, state):
+    assert Version(active=active, locked=locked).state == state
