@@ -1,0 +1,1 @@
+"""Tests of the house itself: rooms, doors, words and walls."""
