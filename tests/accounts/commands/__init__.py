@@ -1,0 +1,1 @@
+"""Tests of what changes people, seats, tokens and mail."""

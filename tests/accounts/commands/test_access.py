@@ -1,0 +1,192 @@
+"""Access is limited to chosen services, each with a level (R21)."""
+
+import pytest
+
+from accounts.commands.grants import levels_of
+from accounts.commands.members import (
+    grant_service,
+    limit_services,
+    revoke_service,
+)
+from accounts.errors import Forbidden, Invalid, NotFound
+from accounts.policy import access_levels, decide
+from accounts.roles import AccessLevel, Permission
+from tests.factories.accounts import (
+    MembershipFactory,
+    give_access,
+)
+from tests.factories.services import ServiceFactory
+
+
+@pytest.fixture
+def blog(acme):
+    return ServiceFactory.create(account=acme, name="blog")
+
+
+def test_access_is_limited_to_chosen_services_in_one_change(
+    acme, sam, eve, shop, blog, membership, now, noted, last_body
+):
+    limit_services(
+        sam,
+        membership=membership(eve),
+        limited=True,
+        services={shop: AccessLevel.FULL, blog: AccessLevel.READ_ONLY},
+        now=now,
+    )
+
+    assert access_levels(eve.user_id) == {
+        shop.pk: AccessLevel.FULL,
+        blog.pk: "read_only",
+    }
+    assert decide(eve, Permission.SERVICE_DEPLOY, shop).allowed is True
+    assert decide(eve, Permission.SERVICE_DEPLOY, blog).code == "level"
+    assert noted(acme) == ["member.access_limited"]
+    assert last_body(acme)["before"] == {"services": "all services"}
+    assert last_body(acme)["after"] == {
+        "services": "chosen services",
+        shop.pk: "full",
+        blog.pk: "read_only",
+    }
+
+
+def test_limiting_again_replaces_the_whole_set(sam, lin, shop, blog, membership, now):
+    limit_services(
+        sam,
+        membership=membership(lin),
+        limited=True,
+        services={blog: AccessLevel.PURGE_ALL},
+        now=now,
+    )
+
+    assert access_levels(lin.user_id) == {blog.pk: AccessLevel.PURGE_ALL}
+
+
+def test_opening_all_services_takes_the_grants(
+    acme, sam, lin, blog, membership, now, noted
+):
+    limit_services(sam, membership=membership(lin), limited=False, services={}, now=now)
+
+    assert access_levels(lin.user_id) == {}
+    assert decide(lin, Permission.SERVICE_DEPLOY, blog).allowed is True
+    assert noted(acme) == ["member.access_unlimited"]
+
+
+def test_the_same_access_is_no_change(acme, sam, lin, shop, membership, now, noted):
+    same = {shop: AccessLevel.FULL}
+
+    limit_services(
+        sam, membership=membership(lin), limited=True, services=same, now=now
+    )
+
+    assert noted(acme) == []
+
+
+def test_grants_in_another_account_stay(globex, sam, lin, membership, now):
+    user = membership(lin).user
+    MembershipFactory.create(account=globex, user=user, limit_services=True)
+    theirs = ServiceFactory.create(account=globex, name="theirs")
+    give_access(user, theirs)
+
+    limit_services(sam, membership=membership(lin), limited=True, services={}, now=now)
+
+    assert access_levels(lin.user_id) == {theirs.pk: AccessLevel.FULL}
+
+
+def test_a_billing_person_is_not_limited_to_services(
+    acme, sam, bo, shop, membership, now, noted
+):
+    with pytest.raises(Invalid, match="Only engineers and users"):
+        limit_services(
+            sam,
+            membership=membership(bo),
+            limited=True,
+            services={shop: AccessLevel.FULL},
+            now=now,
+        )
+
+    assert access_levels(bo.user_id) == {}
+    assert noted(acme) == []
+
+
+def test_services_beside_no_limit_are_refused(sam, eve, shop, membership, now):
+    with pytest.raises(Invalid) as refusal:
+        limit_services(
+            sam,
+            membership=membership(eve),
+            limited=False,
+            services={shop: AccessLevel.FULL},
+            now=now,
+        )
+
+    assert refusal.value.field == "services"
+
+
+def test_a_service_of_another_account_does_not_exist(
+    acme, globex, sam, eve, membership, now
+):
+    theirs = ServiceFactory.create(account=globex, name="theirs")
+
+    with pytest.raises(NotFound):
+        limit_services(
+            sam,
+            membership=membership(eve),
+            limited=True,
+            services={theirs: AccessLevel.FULL},
+            now=now,
+        )
+    with pytest.raises(NotFound):
+        grant_service(
+            sam,
+            membership=membership(eve),
+            service=theirs,
+            level=AccessLevel.FULL,
+            now=now,
+        )
+
+    assert membership(eve).limit_services is False
+    assert access_levels(eve.user_id) == {}
+
+
+def test_a_grant_is_given_changed_and_taken(
+    acme, sam, eve, shop, membership, now, noted
+):
+    seat = membership(eve)
+
+    grant_service(
+        sam, membership=seat, service=shop, level=AccessLevel.READ_ONLY, now=now
+    )
+    grant_service(
+        sam, membership=seat, service=shop, level=AccessLevel.READ_ONLY, now=now
+    )
+    grant_service(sam, membership=seat, service=shop, level=AccessLevel.FULL, now=now)
+    assert levels_of(seat) == {shop.pk: AccessLevel.FULL}
+    revoke_service(sam, membership=seat, service=shop, now=now)
+
+    assert levels_of(seat) == {}
+    assert noted(acme) == [
+        "service_access.granted",
+        "service_access.changed",
+        "service_access.revoked",
+    ]
+
+
+def test_access_that_nobody_has_cannot_be_taken(
+    acme, sam, eve, shop, membership, now, noted
+):
+    with pytest.raises(NotFound):
+        revoke_service(sam, membership=membership(eve), service=shop, now=now)
+
+    assert noted(acme) == []
+
+
+def test_an_engineer_gives_nobody_access(acme, eve, lin, shop, membership, now, noted):
+    with pytest.raises(Forbidden):
+        grant_service(
+            eve,
+            membership=membership(lin),
+            service=shop,
+            level=AccessLevel.FULL,
+            now=now,
+        )
+
+    assert noted(acme) == []

@@ -1,0 +1,173 @@
+"""Accounts are opened with a superuser, suspended and resumed with a reason."""
+
+import pytest
+from allauth.account.models import EmailAddress
+
+from accounts.actor import Actor
+from accounts.audit.queries import verify
+from accounts.commands.accounts import (
+    AlreadySuspended,
+    NotSuspended,
+    create_account,
+    note_look,
+    resume_account,
+    suspend_account,
+)
+from accounts.errors import Forbidden, Invalid, NotFound
+from accounts.models import Account, Membership, OutgoingMail, User
+from tests.factories.accounts import PASSWORD, UserFactory
+
+OPERATOR = Actor.system("create-account", interface="command")
+
+
+def open_account(now, **changed):
+    fields = {
+        "name": "Initech",
+        "superuser_email": "Peter@Initech.example",
+        "superuser_name": "Peter",
+        "password": PASSWORD,
+    }
+    return create_account(OPERATOR, now=now, **(fields | changed))
+
+
+def test_an_account_begins_with_a_superuser_who_can_sign_in(db, now, noted):
+    account = open_account(now)
+
+    member = Membership.objects.select_related("user").get(account=account)
+    assert (member.role, member.user.email) == ("superuser", "peter@initech.example")
+    assert member.user.check_password(PASSWORD)
+    address = EmailAddress.objects.get(user=member.user)
+    assert (address.email, address.verified, address.primary) == (
+        "peter@initech.example",
+        True,
+        True,
+    )
+    assert noted(account) == ["account.created", "user.created", "member.joined"]
+    assert verify(account.pk).sound
+
+
+def test_no_address_stands_in_the_chained_text(db, now, last_body):
+    account = open_account(now, password=None)
+
+    assert "initech.example" not in str(last_body(account))
+
+
+def test_somebody_known_becomes_superuser_and_keeps_their_password(db, now, noted):
+    user = UserFactory.create(name="Grace")
+
+    account = open_account(
+        now, superuser_email=user.email, password="quite another one 77"
+    )
+
+    user.refresh_from_db()
+    assert user.check_password(PASSWORD)
+    assert Membership.objects.get(account=account).user_id == user.pk
+    assert noted(account) == ["account.created", "member.joined"]
+
+
+def test_a_new_superuser_without_a_password_is_asked_by_mail_to_set_one(db, now):
+    account = open_account(now, password=None)
+
+    mail = OutgoingMail.objects.get()
+    assert (mail.to, mail.account_id) == ("peter@initech.example", account.pk)
+    assert "/accounts/password/reset/" in mail.body
+    assert not User.objects.get().has_usable_password()
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"name": "  "}, "name"),
+        ({"name": "A\nBcc: somebody"}, "name"),
+        ({"name": "x" * 101}, "name"),
+        ({"superuser_email": "nobody"}, "superuser_email"),
+        ({"superuser_name": ""}, "name"),
+        ({"password": "short"}, "password"),
+    ],
+)
+def test_bad_input_opens_nothing(db, now, changed, field):
+    with pytest.raises(Invalid) as refusal:
+        open_account(now, **changed)
+
+    assert refusal.value.field == field
+    assert (Account.objects.count(), User.objects.count()) == (0, 0)
+
+
+def test_every_fault_of_a_password_is_told_at_once(db, now):
+    with pytest.raises(Invalid) as refusal:
+        open_account(now, password="12345")
+
+    assert refusal.value.details == (
+        "This password is too short. It must contain at least 12 characters.",
+        "This password is too common.",
+        "This password is entirely numeric.",
+    )
+
+
+def test_a_superuser_of_an_account_cannot_open_another(sam, now):
+    with pytest.raises(NotFound):
+        create_account(
+            sam,
+            name="Mine",
+            superuser_email="sam@example.com",
+            superuser_name="Sam",
+            password=None,
+            now=now,
+        )
+
+    assert list(Account.objects.values_list("name", flat=True)) == ["Acme"]
+
+
+def test_staff_suspends_an_account_and_lifts_that_with_reasons(
+    acme, ada, now, noted, last_body
+):
+    suspend_account(ada, account=acme, reason=" Unpaid since August. ", now=now)
+
+    assert (acme.is_active, acme.suspension_reason) == (False, "Unpaid since August.")
+    assert last_body(acme)["reason"] == "Unpaid since August."
+    assert (last_body(acme)["before"], last_body(acme)["after"]) == (
+        {"state": "active"},
+        {"state": "suspended"},
+    )
+
+    resume_account(ada, account=acme, reason="Paid.", now=now)
+
+    assert (acme.is_active, acme.suspension_reason) == (True, "")
+    assert noted(acme) == ["account.suspended", "account.resumed"]
+
+
+def test_a_suspension_needs_a_reason(acme, ada, now, noted):
+    with pytest.raises(Invalid, match="Give a reason"):
+        suspend_account(ada, account=acme, reason=" ", now=now)
+
+    acme.refresh_from_db()
+    assert acme.is_active
+    assert noted(acme) == []
+
+
+def test_nobody_suspends_twice_or_resumes_what_runs(acme, ada, now, noted):
+    with pytest.raises(NotSuspended):
+        resume_account(ada, account=acme, reason="Why not.", now=now)
+    suspend_account(ada, account=acme, reason="Unpaid.", now=now)
+    with pytest.raises(AlreadySuspended):
+        suspend_account(ada, account=acme, reason="Again.", now=now)
+
+    acme.refresh_from_db()
+    assert acme.suspension_reason == "Unpaid."
+    assert noted(acme) == ["account.suspended"]
+
+
+def test_a_superuser_cannot_lift_their_own_suspension(acme, sam, ada, now, noted):
+    suspend_account(ada, account=acme, reason="Unpaid.", now=now)
+
+    with pytest.raises(Forbidden):
+        resume_account(sam, account=acme, reason="I say so.", now=now)
+
+    assert noted(acme) == ["account.suspended"]
+
+
+def test_staff_who_look_into_an_account_are_noted_there(acme, ada, now, last_body):
+    note_look(ada, account=acme, now=now)
+
+    body = last_body(acme)
+    assert (body["action"], body["actor"]["type"]) == ("account.read", "staff")

@@ -1,0 +1,72 @@
+"""What the tests about people share: memberships by actor, a trail to look at, a browser."""
+
+import time
+
+import pytest
+from django.test import Client
+
+from accounts.actor import Actor
+from accounts.audit.models import AuditEvent
+from accounts.models import Account, Membership, User
+
+DAY = "2026-11-22 12:00:00"
+
+
+@pytest.fixture
+def membership():
+    """Return a function that finds an actor's membership in its account."""
+
+    def find(actor: Actor) -> Membership:
+        return Membership.objects.select_related("user", "account").get(
+            user_id=actor.user_id, account_id=actor.account_id
+        )
+
+    return find
+
+
+@pytest.fixture
+def noted():
+    """Return a function that lists an account's actions, the oldest first."""
+
+    def actions(account: Account) -> list[str]:
+        events = AuditEvent.objects.filter(account_id=account.pk).order_by("sequence")
+        return list(events.values_list("action", flat=True))
+
+    return actions
+
+
+@pytest.fixture
+def last_body():
+    """Return a function that reads the newest entry of an account's trail."""
+
+    def read(account: Account):
+        return AuditEvent.objects.filter(account_id=account.pk).latest("sequence").body
+
+    return read
+
+
+@pytest.fixture
+def browser():
+    """Return a function that signs an actor in; `confirmed` seconds ago they said who they are."""
+
+    def sign_in(actor: Actor, *, confirmed: float | None = 0) -> Client:
+        client = Client()
+        client.force_login(
+            User.objects.get(pk=actor.user_id),
+            "django.contrib.auth.backends.ModelBackend",
+        )
+        if confirmed is not None:
+            confirm(client, actor.user_id, time.time() - confirmed)
+        return client
+
+    return sign_in
+
+
+def confirm(client: Client, user_id: str, at: float) -> None:
+    """Write into a session that its owner confirmed who they are at a moment."""
+    session = client.session
+    session["account_authentication_methods"] = [
+        {"method": "password", "at": at, "reauthenticated": True}
+    ]
+    session["account_authentication_methods_user"] = user_id
+    session.save()
