@@ -203,7 +203,7 @@ REST_FRAMEWORK = {
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "portal.dialect.Negotiation",
     "DEFAULT_METADATA_CLASS": None,  # OPTIONS is not spoken
     "DEFAULT_THROTTLE_CLASSES": ["portal.budget.WriteBudget"],
-    "EXCEPTION_HANDLER": "portal.dialect.refuse",
+    "EXCEPTION_HANDLER": "portal.refusals.refuse",
     "UNAUTHENTICATED_USER": None,
 }
 

@@ -14,6 +14,6 @@ urlpatterns = [
     path("", include("products.api.urls")),
 ]
 
-handler400 = "portal.dialect.bad_request"
-handler404 = "portal.dialect.not_found"
-handler500 = "portal.dialect.server_error"
+handler400 = "portal.refusals.bad_request"
+handler404 = "portal.refusals.not_found"
+handler500 = "portal.refusals.server_error"

@@ -1,0 +1,131 @@
+"""How an API call is refused, in the words of Fastly's API; wired by the settings and the urls."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
+from rest_framework.exceptions import (
+    APIException,
+    AuthenticationFailed,
+    MethodNotAllowed,
+    NotAuthenticated,
+    Throttled,
+    ValidationError,
+)
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
+
+from accounts.errors import RefusalError
+from portal.middleware import status_of
+
+CREDENTIALS = "Provided credentials are missing or invalid"
+MESSAGES = {
+    HTTPStatus.NOT_FOUND: "Record not found",
+    HTTPStatus.FORBIDDEN: "You are not authorized to perform this action",
+    HTTPStatus.CONFLICT: "Conflict",
+    HTTPStatus.BAD_REQUEST: "Bad request",
+    HTTPStatus.METHOD_NOT_ALLOWED: "Method not allowed",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Request entity too large",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "Internal server error",
+}
+# Refusals for which Fastly has an answer of its own, by their code.
+BY_CODE: Mapping[str, tuple[HTTPStatus, str]] = {
+    "version_locked": (HTTPStatus.UNPROCESSABLE_ENTITY, "Version locked"),
+    "duplicate": (HTTPStatus.CONFLICT, "Duplicate record"),
+    "service_active": (HTTPStatus.BAD_REQUEST, "Bad request"),
+    "not_active": (HTTPStatus.BAD_REQUEST, "Bad request"),
+}
+
+
+def refuse(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Answer a refusal as `{"msg", "detail"}` with its status; None lets other errors rise."""
+    if isinstance(error, RefusalError):
+        return refusal_answer(error)
+    if isinstance(error, RequestDataTooBig):
+        status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        return Response({"msg": MESSAGES[status]}, status=status)
+    response = exception_handler(error, context)
+    if response is not None:
+        response.data = (
+            framework_body(error)
+            if isinstance(error, APIException)
+            else {"msg": MESSAGES[HTTPStatus(response.status_code)]}
+        )
+    return response
+
+
+def refusal_answer(error: RefusalError) -> Response:
+    """Answer one of our own refusals; its details, where it has any, under `errors`."""
+    status = status_of(error)
+    status, message = BY_CODE.get(error.code, (status, MESSAGES[status]))
+    body: dict[str, Any] = {"msg": message, "detail": error.message}
+    if error.details:
+        body["errors"] = list(error.details)
+    return Response(body, status=status)
+
+
+def framework_body(error: APIException) -> dict[str, str]:
+    """Say one of the framework's own refusals in Fastly's words."""
+    if isinstance(error, NotAuthenticated | AuthenticationFailed):
+        return {"msg": CREDENTIALS}
+    if isinstance(error, Throttled):
+        return {"msg": "Too many requests"}
+    if isinstance(error, MethodNotAllowed):
+        return {
+            "msg": MESSAGES[HTTPStatus.METHOD_NOT_ALLOWED],
+            "detail": str(error.detail),
+        }
+    if isinstance(error, ValidationError):
+        return {
+            "msg": MESSAGES[HTTPStatus.BAD_REQUEST],
+            "detail": in_words(error.detail),
+        }
+    message = MESSAGES.get(HTTPStatus(error.status_code), str(error.detail))
+    return {"msg": message, "detail": str(error.detail)}
+
+
+def in_words(detail: Any) -> str:
+    """Say what is wrong with which field, all of it, in one line."""
+    if isinstance(detail, Mapping):
+        return " ".join(
+            in_words(each)
+            if field == "non_field_errors"
+            else f"{field}: {in_words(each)}"
+            for field, each in detail.items()
+        )
+    if isinstance(detail, list):
+        return " ".join(in_words(each) for each in detail)
+    return str(detail)
+
+
+def speaks_api(request: HttpRequest) -> bool:
+    """Tell whether a program asks: it carries a key, or asks under our own API's path."""
+    return "Fastly-Key" in request.headers or request.path.startswith("/api/")
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer an unknown path: in JSON to a program, as a page to a person."""
+    if speaks_api(request):
+        return _json(HTTPStatus.NOT_FOUND)
+    return defaults.page_not_found(request, exception)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer a malformed request: in JSON to a program, as a page to a person."""
+    if speaks_api(request):
+        return _json(HTTPStatus.BAD_REQUEST)
+    return defaults.bad_request(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer for a fault of ours: in JSON to a program, as a page to a person."""
+    if speaks_api(request):
+        return _json(HTTPStatus.INTERNAL_SERVER_ERROR)
+    return defaults.server_error(request)
+
+
+def _json(status: HTTPStatus) -> HttpResponse:
+    return JsonResponse({"msg": MESSAGES[status]}, status=status)
