@@ -11,7 +11,7 @@ from portal.ports import LOOPBACK
 from portal.supervise import Address, Program
 
 WEB_WORKERS = 2  # measured best on two cores
-WEB_THREADS = 8  # a worker's, each with a database connection of its own
+WEB_THREADS = 4  # of a worker, each with a database connection of its own
 WEB_WAITING = 64  # requests that a worker takes on; more wait in the socket's queue
 # Celery's, meant for pickled messages, which this portal neither sends nor accepts.
 ROOT_WARNING = "You're running the worker with superuser privileges"
@@ -26,45 +26,26 @@ def all_programs() -> list[Program]:
 
 def web() -> Program:
     """Return the web server."""
-    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws"]
-    command += [
-        "--host",
-        LOOPBACK,
-        "--port",
-        str(settings.PORT),
-        "--workers",
-        str(WEB_WORKERS),
-    ]
-    command += [
-        "--blocking-threads",
-        str(WEB_THREADS),
-        "--backpressure",
-        str(WEB_WAITING),
-    ]
-    command += ["--respawn-failed-workers", "--respawn-interval", "0.5"]
-    command += ["--workers-kill-timeout", "5", "--log-level", "warning"]
-    line = f"Portal  {settings.PORTAL_URL}"
-    return Program(
-        "web",
-        [*command, "portal.wsgi:application"],
-        Address(LOOPBACK, settings.PORT, line),
+    words = (
+        f"-m granian --interface wsgi --no-ws --host {LOOPBACK} --port {settings.PORT} "
+        f"--workers {WEB_WORKERS} --respawn-failed-workers --respawn-interval 0.5 "
+        f"--workers-kill-timeout 5 --blocking-threads {WEB_THREADS} --backpressure {WEB_WAITING} "
+        "--log-level warning portal.wsgi:application"
     )
+    line = f"Portal  {settings.PORTAL_URL}"
+    address = Address(LOOPBACK, settings.PORT, line)
+    return Program("web", [sys.executable, *words.split()], address)
 
 
 def worker() -> Program:
     """Return the worker of the timetable's sweeps, with the clock that sends them."""
-    command = [
-        sys.executable,
-        "-m",
-        "celery",
-        "--quiet",
-        "--app",
-        "portal.celery",
-        "worker",
-    ]
-    command += ["--beat", "--concurrency", str(TASK_PROCESSES), "--loglevel", "WARNING"]
-    command += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-    return Program("worker", command)
+    words = (
+        "-m celery --quiet --app portal.celery worker --beat "
+        f"--concurrency {TASK_PROCESSES} --loglevel WARNING "
+        "--without-gossip --without-mingle --without-heartbeat"
+    )
+    quiet = ["-W", f"ignore:{ROOT_WARNING}"]
+    return Program("worker", [sys.executable, *quiet, *words.split()])
 
 
 def edge() -> Program:

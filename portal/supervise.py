@@ -16,6 +16,8 @@ from portal.children import kill_group, spawn
 from portal.restarts import Restarts
 
 TICK_SECONDS: Final = 0.05  # how often an address is tried that does not answer yet
+# The first program's, until it answers: somebody waits for its page.
+HEAD_START_SECONDS: Final = 3.0
 # make(1) passes a signal on that the terminal has also sent: within this time it is one wish.
 SAME_WISH_SECONDS: Final = 0.5
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -96,7 +98,8 @@ class Supervisor:
             self._wake_write, warn_on_full_buffer=False
         )
         for number in STOP_SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays in force
+            by_nohup = number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN
+            if not by_nohup:
                 self._before[number] = signal.signal(number, self._on_signal)
         self._before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
         return self
@@ -121,11 +124,19 @@ class Supervisor:
             now = time.monotonic()
             if not all(self._reap(kept, now) for kept in self._kept):
                 return 1
-            for kept in self._kept:
+            for kept in self._startable(now):
                 self._start_if_due(kept, now)
                 self._announce(kept)
             self._wait(self._idle_seconds(time.monotonic()))
         return 0
+
+    def _startable(self, now: float) -> Sequence[_Kept]:
+        """Return the programs whose turn has come: the first has the machine to itself at first."""
+        first = self._kept[0]
+        alone = first.program.address is not None and not first.announced
+        if alone and (first.process is None or now - first.started_at < HEAD_START_SECONDS):
+            return self._kept[:1]
+        return self._kept
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
