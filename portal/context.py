@@ -31,13 +31,18 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "now": timezone.now(),
         "nav": [],
         "person": None,
+        "me": None,  # the same; a page may call somebody else its person
         "account": None,
         "accounts": [],
     }
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return values
-    values["person"] = {"name": str(user), "email": user.email, "is_staff": user.is_staff}
+    values["person"] = values["me"] = {
+        "name": str(user),
+        "email": user.email,
+        "is_staff": user.is_staff,
+    }
     here = current_membership(request)
     if here is None:
         return values
