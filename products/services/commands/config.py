@@ -158,10 +158,10 @@ def _with_coupling(kind: str, fields: Mapping[str, object]) -> Mapping[str, obje
 def _merged(
     kind: str, current: Mapping[str, object], changes: Mapping[str, object]
 ) -> dict[str, object]:
-    """Return the whole part as it is to be, every rule asked of it."""
+    """Return the whole part as it is to be, every rule asked of it; no name keeps the name."""
     merged = dict(current) | dict(_with_coupling(kind, changes))
-    name = str(merged.pop("name"))
-    return clean(kind, name, merged)
+    name = merged.pop("name")
+    return clean(kind, str(current["name"] if name is None else name), merged)
 
 
 def _save(kind: str, row: VersionObject, *, insert: bool = False) -> None:

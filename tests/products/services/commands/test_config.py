@@ -130,6 +130,16 @@ def test_a_change_notes_the_changed_fields_alone(eve, version, acme):
     }
 
 
+def test_a_change_without_a_name_keeps_the_name(eve, version):
+    changes = {"name": None, "weight": 7}
+
+    row = change_object(
+        eve, version=version, kind="backend", name="origin", changes=changes, now=NOW
+    )
+
+    assert (row.name, row.weight) == ("origin", 7)
+
+
 def test_a_change_that_changes_nothing_notes_nothing(eve, version, acme):
     change_object(
         eve,

@@ -1,0 +1,136 @@
+"""Several people at the very same moment, with real threads and committed transactions."""
+
+from functools import partial
+
+import pytest
+
+from products.services.commands.config import (
+    StaleRevision,
+    add_object,
+    change_object,
+)
+from products.services.commands.doors import ServiceGone, VersionLocked
+from products.services.commands.services import create_service, delete_service
+from products.services.commands.versions import clone_version, lock_version
+from products.services.models import Backend, Domain, Service, Version
+from tests.factories import NOW
+from tests.factories.services import revision_of
+from tests.factories.trail import noted
+from tests.together import together
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def kinds(outcomes):
+    """Return the names of the outcomes' types, sorted."""
+    return sorted(type(outcome).__name__ for outcome in outcomes)
+
+
+def test_clones_made_at_once_get_numbers_of_their_own(sam, eve, version, acme):
+    outcomes = together(
+        *[
+            partial(clone_version, actor, version=version, now=NOW)
+            for actor in [sam, eve] * 4
+        ]
+    )
+
+    assert kinds(outcomes) == ["Version"] * 8
+    numbers = Version.objects.values_list("number", flat=True).order_by("number")
+    assert list(numbers) == [3, 4, 5, 6, 7, 8, 9, 10, 11]
+    assert Backend.objects.count() == 9
+    assert noted(acme.pk) == ["version.cloned"] * 8
+
+
+def test_of_parts_of_one_name_added_at_once_one_is_kept(sam, eve, version, acme):
+    outcomes = together(
+        *[
+            partial(
+                add_object,
+                actor,
+                version=version,
+                kind="domain",
+                name="a.example.com",
+                fields={},
+                now=NOW,
+            )
+            for actor in [sam, eve] * 3
+        ]
+    )
+
+    assert kinds(outcomes) == ["Domain"] + ["Duplicate"] * 5
+    assert Domain.objects.count() == 1
+    assert revision_of(version) == 1
+    assert noted(acme.pk) == ["domain.created"]
+
+
+def test_of_services_of_one_name_made_at_once_one_is_kept(sam, eve, acme):
+    outcomes = together(
+        *[
+            partial(create_service, actor, account=acme, name="chat", now=NOW)
+            for actor in [sam, eve] * 2
+        ]
+    )
+
+    assert kinds(outcomes) == ["Duplicate"] * 3 + ["Service"]
+    assert Service.objects.count() == 1
+    assert Version.objects.count() == 1
+    assert noted(acme.pk) == ["service.created"]
+
+
+def test_nothing_gets_into_a_version_that_is_being_locked(sam, eve, version, acme):
+    locked, *added = together(
+        partial(lock_version, sam, version=version, now=NOW),
+        *[
+            partial(
+                add_object,
+                eve,
+                version=version,
+                kind="domain",
+                name=f"{number}.example.com",
+                fields={},
+                now=NOW,
+            )
+            for number in range(5)
+        ],
+    )
+
+    assert isinstance(locked, Version)
+    assert {type(each) for each in added} <= {Domain, VersionLocked}
+    kept = sum(isinstance(each, Domain) for each in added)
+    assert Domain.objects.count() == kept
+    # Whatever was taken was taken before the lock.
+    assert noted(acme.pk) == ["domain.created"] * kept + ["version.locked"]
+
+
+def test_of_edits_of_what_was_shown_at_once_one_is_saved(sam, eve, version, acme):
+    outcomes = together(
+        *[
+            partial(
+                change_object,
+                actor,
+                version=version,
+                kind="backend",
+                name="origin",
+                changes={"address": f"{actor.label.lower()}.example.com"},
+                expected_revision=0,
+                now=NOW,
+            )
+            for actor in (sam, eve)
+        ]
+    )
+
+    assert kinds(outcomes) == ["Backend", "StaleRevision"]
+    (saved,) = [each for each in outcomes if isinstance(each, Backend)]
+    (refused,) = [each for each in outcomes if isinstance(each, StaleRevision)]
+    assert Backend.objects.get().address == saved.address
+    assert refused.current == {"address": saved.address}
+    assert noted(acme.pk) == ["backend.updated"]
+
+
+def test_a_service_deleted_at_once_by_two_is_deleted_once(sam, eve, shop, acme):
+    outcomes = together(
+        *[partial(delete_service, actor, service=shop, now=NOW) for actor in (sam, eve)]
+    )
+
+    assert {type(each) for each in outcomes} == {type(None), ServiceGone}
+    assert noted(acme.pk) == ["service.deleted"]
