@@ -25,7 +25,7 @@ _LINE_BREAK = re.compile(r"[\r\n\u2028\u2029]")
 # Numbers that have other bounds than 0 and LARGEST.
 BOUNDS: Mapping[tuple[str, str], tuple[int, int]] = {
     ("backend", "port"): (0, 65535),
-    ("backend", "weight"): (1, 100),
+    ("backend", "weight"): (1, LARGEST),
     ("backend", "connect_timeout"): (0, 600_000),
     ("backend", "first_byte_timeout"): (0, 600_000),
     ("backend", "between_bytes_timeout"): (0, 600_000),

@@ -104,7 +104,7 @@ def test_a_column_that_nobody_sets_is_no_field(field):
     ("field", "least", "most"),
     [
         ("port", 0, 65535),
-        ("weight", 1, 100),
+        ("weight", 1, 2**31 - 1),
         ("connect_timeout", 0, 600_000),
         ("max_conn", 0, 2**31 - 1),
         ("tcp_keepalive_time", 0, 2**31 - 1),
