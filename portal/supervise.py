@@ -32,13 +32,16 @@ class Address:
     line: str
 
     def answers(self) -> bool:
-        """Say whether somebody accepts a connection there."""
-        with (
-            suppress(OSError),
-            socket.create_connection((self.host, self.port), timeout=0.5),
-        ):
-            return True
-        return False
+        """Say whether an HTTP server answers there, whatever it says; waits half a second."""
+        question = f"HEAD / HTTP/1.1\r\nHost: {self.host}\r\nConnection: close\r\n\r\n"
+        try:
+            with socket.create_connection(
+                (self.host, self.port), timeout=0.5
+            ) as connection:
+                connection.sendall(question.encode())
+                return connection.recv(1) != b""
+        except OSError:
+            return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,9 @@ class Supervisor:
             self._wake_write, warn_on_full_buffer=False
         )
         for number in STOP_SIGNALS:
-            by_nohup = number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN
+            by_nohup = (
+                number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN
+            )
             if not by_nohup:
                 self._before[number] = signal.signal(number, self._on_signal)
         self._before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -134,7 +139,9 @@ class Supervisor:
         """Return the programs whose turn has come: the first has the machine to itself at first."""
         first = self._kept[0]
         alone = first.program.address is not None and not first.announced
-        if alone and (first.process is None or now - first.started_at < HEAD_START_SECONDS):
+        if alone and (
+            first.process is None or now - first.started_at < HEAD_START_SECONDS
+        ):
             return self._kept[:1]
         return self._kept
 
@@ -189,6 +196,8 @@ class Supervisor:
     def _stop(self) -> None:
         """Ask all programs to end; kill what is left after the grace or at a second signal."""
         running = [kept.process for kept in self._kept if kept.process is not None]
+        if self._asked_at is not None:
+            self._say("Stopping. A second Ctrl-C stops at once.")
         for process in running:
             process.terminate()
         ends_at = time.monotonic() + self._grace_seconds

@@ -35,10 +35,19 @@ path.open("a").write(f"{os.getpid()}\\n")
 signal.pause()
 """
 STUBBORN = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + SLEEPER
-LISTENER = """
-import signal, socket, sys
+# Listens at once, but answers only after its first visitor has given up.
+SERVER = """
+import socket, sys
 server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
-signal.pause()
+first, _ = server.accept()
+first.recv(4096)
+while first.recv(4096):
+    pass
+while True:
+    visitor, _ = server.accept()
+    visitor.recv(4096)
+    visitor.sendall(b"HTTP/1.1 200 OK\\r\\n\\r\\n")
+    visitor.close()
 """
 
 
@@ -69,6 +78,12 @@ def program(name, source, *arguments):
     return (
         f"Program({name!r}, {(sys.executable, '-c', source, *map(str, arguments))!r})"
     )
+
+
+def server(port):
+    """Write a program with an address as the supervisor's source names it."""
+    command = (sys.executable, "-c", SERVER, str(port))
+    return f"Program('web', {command!r}, Address('127.0.0.1', {port}, 'Portal  here'))"
 
 
 @pytest.fixture
@@ -117,7 +132,10 @@ def test_a_signal_stops_all_children_and_ends_with_status_0(
     supervisor.send_signal(number)
     said, _ = supervisor.communicate(timeout=DEADLINE_SECONDS)
 
-    assert (supervisor.returncode, said) == (0, "stopped\n")
+    assert (supervisor.returncode, said) == (
+        0,
+        "Stopping. A second Ctrl-C stops at once.\nstopped\n",
+    )
     assert [is_alive(process_ids(path)[0]) for path in paths] == [False, False]
 
 
@@ -168,14 +186,31 @@ def test_a_child_that_keeps_dying_stops_everything_with_status_1(supervise, tmp_
 
 
 def test_the_line_of_an_address_is_said_once_it_answers(supervise, free_port):
-    listener = (
-        f"Program('web', {(sys.executable, '-c', LISTENER, str(free_port))!r}, "
-        f"Address('127.0.0.1', {free_port}, 'Portal  here'))"
-    )
-
-    supervisor = supervise(listener)
+    supervisor = supervise(server(free_port))
 
     assert supervisor.stdout.readline() == "Portal  here\n"
+
+
+def test_the_first_program_answers_before_the_others_start(
+    supervise, free_port, tmp_path
+):
+    ids = tmp_path / "ids"
+
+    supervisor = supervise(server(free_port), program("sleeper", SLEEPER, ids))
+
+    assert supervisor.stdout.readline() == "Portal  here\n"
+    until(lambda: process_ids(ids), "the start of the other")
+
+
+def test_others_do_not_wait_for_ever_for_a_first_one_that_never_answers(
+    supervise, free_port, tmp_path
+):
+    ids = tmp_path / "ids"
+    silent = f"Program('web', {(sys.executable, '-c', 'import signal; signal.pause()')!r}, Address('127.0.0.1', {free_port}, ''))"
+
+    supervise(silent, program("sleeper", SLEEPER, ids))
+
+    until(lambda: process_ids(ids), "the start of the other")
 
 
 @pytest.mark.skipif(
