@@ -1,0 +1,222 @@
+"""The account's own trail for its superusers: grouped, filtered, paged, verified."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+
+from accounts.audit import triggers
+from accounts.audit.models import AuditEvent
+from accounts.audit.vocabulary import Event
+from accounts.change import recorded_change
+from accounts.commands.members import change_role
+from accounts.roles import Permission
+from tests.accounts.web.test_members import text
+from tests.factories import NOW
+
+PAGE = "/activity/"
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(settings, request):
+    settings.CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+            "LOCATION": request.node.name,
+        }
+    }
+
+
+@pytest.fixture
+def write(acme, sam):
+    """Return a function that writes an entry into Acme's trail."""
+
+    def note(actor=sam, event=Event.PRODUCT_ENABLED, at=NOW, **fields):
+        target = {"target": ("product", "websockets", "WebSockets")}
+        with recorded_change(actor, Permission.ACCOUNT_READ, on=acme, now=at) as trail:
+            trail.note(event, **(target | fields))
+
+    return note
+
+
+def test_an_empty_trail_says_what_it_is_for(sam, browser):
+    assert "Nothing has happened yet" in text(browser(sam).get(PAGE))
+
+
+def test_a_row_says_who_did_what_when_and_from_where_and_opens_to_the_change(
+    acme, sam, eve, browser, membership, now
+):
+    change_role(sam, membership=membership(eve), role="billing", now=now)
+
+    words = text(browser(sam).get(PAGE))
+
+    assert "Sunday, 22 November 2026, UTC" in words
+    assert "12:00:00 Sam changed a member&#x27;s role: Eve Web Done" in words
+    assert "role was engineer becomes billing" in words
+    assert "Request id request-1" in words
+    assert f"#1, {AuditEvent.objects.get().event_hash}" in words
+
+
+def test_an_entry_has_a_page_with_all_of_it(acme, sam, browser, write):
+    write(reason="For the shop.", agreed_text_hash="a" * 64, product="websockets")
+
+    words = text(browser(sam).get("/activity/1/"))
+
+    assert "192.0.2.10; Tests/1" in words
+    assert "sam@example.com" in words
+    assert "“For the shop.”" in words
+    assert "a" * 64 in words
+    assert "password, confirmed 2026-11-22T12:00:00.000000Z" in words
+    assert "&quot;seq&quot;:1" in words
+
+
+def test_days_are_apart_and_the_newest_comes_first(sam, browser, write):
+    write(at=NOW - timedelta(days=1), target=("product", "fanout", "Fanout"))
+    write()
+
+    words = text(browser(sam).get(PAGE))
+
+    assert (
+        words.index("22 November")
+        < words.index("WebSockets")
+        < words.index("21 November")
+    )
+    assert words.index("21 November") < words.index(": Fanout")
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ({}, 3),
+        ({"action": "product.enabled"}, 2),
+        ({"product": "fanout"}, 1),
+        ({"outcome": "refused"}, 0),
+        ({"since": "2026-11-22"}, 2),
+        ({"until": "2026-11-21"}, 1),
+        ({"since": "2026-11-21", "until": "2026-11-22"}, 3),
+        ({"actor": "nobody-we-know"}, 0),
+        ({"action": "product.enabled", "product": "fanout"}, 1),
+    ],
+)
+def test_filters_are_in_the_address(sam, browser, write, query, shown):
+    write(at=NOW - timedelta(days=1), product="websockets")
+    write(product="fanout")
+    write(event=Event.ACCOUNT_RENAMED)
+
+    page = browser(sam).get(PAGE, query)
+
+    assert page.status_code == 200
+    assert page.content.decode().count("<details>") == shown
+
+
+def test_one_sees_what_one_person_did(sam, eve, browser, write):
+    write()
+    write(actor=eve)
+
+    page = browser(sam).get(PAGE, {"actor": eve.user_id})
+
+    assert page.content.decode().count("<details>") == 1
+    assert (
+        f'<option value="{eve.user_id}" selected>Eve</option>' in page.content.decode()
+    )
+
+
+def test_a_filter_that_finds_nothing_says_so(sam, browser, write):
+    write()
+
+    words = text(browser(sam).get(PAGE, {"product": "fanout"}))
+
+    assert "Nothing matches these filters" in words
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ({"since": "yesterday"}, "Enter a valid date."),
+        ({"action": "x"}, "Select a valid choice."),
+        ({"outcome": "maybe"}, "Select a valid choice."),
+        ({"service": "x"}, "Select a valid choice."),
+        ({"actor": "x" * 65}, "Select a valid choice."),
+        ({"before": "last"}, "This page's address is damaged"),
+        ({"after": "-1"}, "This page's address is damaged"),
+        ({"before": "9" * 30}, "This page's address is damaged"),
+    ],
+)
+def test_a_damaged_address_is_a_clear_error(sam, browser, query, message):
+    page = browser(sam).get(PAGE, query)
+
+    assert page.status_code == 400
+    assert message in text(page).replace("&#x27;", "'")
+
+
+def test_pages_follow_each_other_and_keep_the_filter(acme, sam, browser, write):
+    with recorded_change(sam, Permission.ACCOUNT_READ, on=acme, now=NOW) as trail:
+        for _ in range(60):
+            trail.note(Event.PRODUCT_ENABLED, target=("product", "x", "X"), product="x")
+    client = browser(sam)
+
+    first = client.get(PAGE, {"product": "x"})
+    assert b'href="/activity/?product=x&amp;before=11"' in first.content
+    second = client.get(PAGE, {"product": "x", "before": "11"})
+
+    assert first.content.decode().count("<details>") == 50
+    assert second.content.decode().count("<details>") == 10
+    assert b'href="/activity/?product=x&amp;after=10"' in second.content
+
+
+def test_the_list_takes_the_same_queries_for_any_number(
+    acme, sam, browser, write, django_assert_num_queries
+):
+    client = browser(sam)
+    write()
+    client.get(PAGE)  # what Django reads once a process is read here
+    with django_assert_num_queries(11):
+        client.get(PAGE)
+
+    for _ in range(5):
+        write()
+    client.get(PAGE)  # what Django reads once a process is read here
+    with django_assert_num_queries(11):
+        client.get(PAGE)
+
+
+def test_the_chain_is_verified_when_asked_for(sam, browser, write):
+    write()
+    client = browser(sam)
+    assert "Chain not verified today" in text(client.get(PAGE))
+
+    client.post("/activity/verify/")
+
+    assert "Chain verified up to #1" in text(client.get(PAGE))
+
+
+def test_an_altered_entry_is_an_alarm_that_names_it(sam, browser, write):
+    write()
+    write()
+    triggers.remove(connection)
+    AuditEvent.objects.filter(sequence=2).update(actor_label="Mallory")
+    triggers.install(connection)
+    client = browser(sam)
+
+    client.post("/activity/verify/")
+
+    assert "The chain is broken at #2" in text(client.get(PAGE))
+
+
+@pytest.mark.parametrize("who", ["eve", "lin", "bo", "una"])
+def test_other_roles_do_not_read_the_trail(request, who, browser, write):
+    write()
+    client = browser(request.getfixturevalue(who))
+
+    assert client.get(PAGE).status_code == 403
+    assert client.get("/activity/1/").status_code == 403
+    assert client.post("/activity/verify/").status_code == 403
+
+
+def test_another_accounts_trail_is_not_there(acme, stan, browser, write):
+    write()
+    client = browser(stan)
+
+    assert "Nothing has happened yet" in text(client.get(PAGE))
+    assert client.get("/activity/1/").status_code == 404
+    assert client.get(f"/activity/{10**30}/").status_code == 404

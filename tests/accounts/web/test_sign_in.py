@@ -1,0 +1,147 @@
+"""Signing in is by invitation, limited by person, and kept in the trail."""
+
+import time
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+
+from accounts.models import User
+from tests.factories.accounts import PASSWORD, UserFactory
+
+LOGIN = "/accounts/login/"
+NEW_PASSWORD = "another horse battery staple"
+
+
+@pytest.fixture(autouse=True)
+def _counts_in_the_database(settings, db):
+    """Count tries where all processes do."""
+    settings.CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+            "LOCATION": "portal_cache",
+            "KEY_PREFIX": str(time.monotonic_ns()),
+        }
+    }
+    call_command("createcachetable", verbosity=0)
+
+
+def sign_in(email, password, client=None, host="127.0.0.1", address="192.0.2.1"):
+    return (client or Client()).post(
+        LOGIN,
+        {"login": email, "password": password},
+        headers={"host": host},
+        REMOTE_ADDR=address,
+    )
+
+
+def test_signing_in_and_out_is_noted_with_where_from(acme, eve, noted, last_body):
+    client = Client()
+
+    assert sign_in("Eve@Example.com", PASSWORD, client).url == "/"
+    client.post("/accounts/logout/")
+
+    assert noted(acme) == ["user.logged_in", "user.logged_out"]
+    body = last_body(acme)
+    assert (body["actor"]["id"], body["auth"]["method"]) == (eve.user_id, "password")
+    assert set(body["pii"]) == {"ip", "email"}
+
+
+def test_a_wrong_password_of_a_member_is_noted(acme, eve, noted, last_body):
+    answer = sign_in("eve@example.com", "wrong")
+
+    assert answer.status_code == 200
+    assert noted(acme) == ["user.login_failed"]
+    assert last_body(acme)["outcome"] == "refused"
+
+
+def test_somebody_unknown_and_a_wrong_password_get_the_same_answer(acme, eve, noted):
+    known = sign_in("eve@example.com", "wrong").content
+    unknown = sign_in("eva@example.com", "wrong").content
+
+    assert errors_in(unknown) == errors_in(known)
+    assert b"not correct" in errors_in(known)
+    assert noted(acme) == ["user.login_failed"]
+
+
+def errors_in(page):
+    start = page.index(b'class="callout bad"')
+    return page[start : page.index(b"</div>", start)]
+
+
+def test_after_five_wrong_passwords_the_right_one_is_refused_alike(acme, eve):
+    for number in range(5):
+        assert b"not correct" in sign_in("eve@example.com", "wrong").content, number
+
+    sixth = sign_in("eve@example.com", "wrong")
+    right = sign_in("EVE@example.com", PASSWORD, address="192.0.2.2")
+
+    assert b"Too many failed login attempts" in sixth.content
+    assert b"Too many failed login attempts" in right.content
+
+
+def test_another_name_of_the_portal_gives_no_second_set_of_tries(acme, eve):
+    for number in range(5):
+        assert b"not correct" in sign_in("eve@example.com", "wrong").content, number
+
+    elsewhere = sign_in(
+        "eve@example.com", "wrong", host="localhost", address="192.0.2.2"
+    )
+
+    assert b"Too many failed login attempts" in elsewhere.content
+
+
+def test_other_people_are_not_locked_out_with_them(acme, eve, bo):
+    for number in range(6):
+        assert sign_in("eve@example.com", "wrong").status_code == 200, number
+
+    assert sign_in("bo@example.com", PASSWORD, address="192.0.2.2").status_code == 302
+
+
+def test_the_django_admin_has_no_way_around(acme, ada):
+    page = Client().post(
+        "/admin/login/", {"username": "ada@example.com", "password": PASSWORD}
+    )
+
+    assert (page.status_code, page.url) == (
+        302,
+        "/accounts/login/?next=%2Fadmin%2Flogin%2F",
+    )
+
+
+def test_nobody_signs_up(db):
+    page = Client().post(
+        "/accounts/signup/", {"email": "x@example.com", "password1": PASSWORD}
+    )
+
+    assert b"invitation" in page.content
+    assert not User.objects.exists()
+
+
+def test_a_changed_password_is_noted(acme, eve, browser, noted):
+    client = browser(eve)
+
+    client.post(
+        "/accounts/password/change/",
+        {"oldpassword": PASSWORD, "password1": NEW_PASSWORD, "password2": NEW_PASSWORD},
+    )
+
+    user = User.objects.get(pk=eve.user_id)
+    assert user.check_password(NEW_PASSWORD)
+    assert user.password_changed_at is not None
+    assert "password.changed" in noted(acme)
+
+
+def test_a_disabled_person_cannot_sign_in(acme, eve, noted):
+    User.objects.filter(pk=eve.user_id).update(is_active=False)
+
+    sign_in("eve@example.com", PASSWORD)
+
+    assert "user.logged_in" not in noted(acme)
+
+
+def test_somebody_in_no_account_leaves_no_trace_in_any(acme, noted):
+    UserFactory.create(name="Nobody")
+
+    assert sign_in("nobody@example.com", PASSWORD).status_code == 302
+    assert noted(acme) == []

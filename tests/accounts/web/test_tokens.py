@@ -1,0 +1,136 @@
+"""The pages about tokens: shown once, revoked, other people's only with the right."""
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.commands.tokens import issue_token
+from accounts.models import ApiToken
+from tests.accounts.web.test_members import text
+from tests.factories.services import ServiceFactory
+
+TOKENS = "/api-tokens/"
+NEW = "/api-tokens/new/"
+
+
+@pytest.fixture
+def form():
+    day = timezone.now().date() + timedelta(days=30)
+    return {"name": "CI", "scope": "global:read", "expires_on": day.isoformat()}
+
+
+@pytest.fixture
+def token(eve):
+    moment = timezone.now()
+    return issue_token(
+        eve,
+        name="CI",
+        scope="global",
+        services=[],
+        expires_at=moment + timedelta(days=30),
+        now=moment,
+    ).token
+
+
+def test_somebody_without_tokens_is_told_what_they_are(una, browser):
+    words = text(browser(una).get(TOKENS))
+
+    assert "You have no tokens in Acme" in words
+    assert "New token…" in words
+
+
+def test_a_token_is_shown_once_and_kept_as_a_hash(acme, eve, browser, form, noted):
+    client = browser(eve)
+
+    page = client.post(NEW, form)
+
+    secret = page.content.decode().split('id="secret">')[1].split("</code>")[0]
+    assert len(secret) == 43
+    assert page.headers["Cache-Control"] == "no-store"
+    assert secret not in client.get(TOKENS).content.decode()
+    assert secret not in str(ApiToken.objects.values().get())
+    assert noted(acme) == ["token.issued"]
+
+
+def test_a_token_ends_with_its_last_day(eve, browser, form):
+    browser(eve).post(NEW, form)
+
+    ends = ApiToken.objects.get().expires_at
+    assert ends.isoformat()[10:] == "T00:00:00+00:00"
+    assert (ends - timedelta(days=1)).date().isoformat() == form["expires_on"]
+
+
+def test_only_services_that_one_sees_can_be_chosen(acme, lin, shop, browser, form):
+    blog = ServiceFactory.create(account=acme, name="blog")
+    client = browser(lin)
+
+    refused = client.post(NEW, form | {"services": [blog.pk]})
+    client.post(NEW, form | {"services": [shop.pk]})
+
+    assert refused.status_code == 400
+    assert b"blog" not in client.get(NEW).content
+    assert ApiToken.objects.get().services == [shop.pk]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"expires_on": "2020-01-01"}, "at most a year away"),
+        ({"expires_on": "9998-12-31"}, "at most a year away"),
+        ({"expires_on": "tomorrow"}, "Enter a valid date."),
+        ({"expires_on": ""}, "This field is required."),
+        ({"scope": "everything"}, "Select a valid choice."),
+        ({"name": ""}, "This field is required."),
+    ],
+)
+def test_bad_input_is_told_at_its_field_and_makes_nothing(
+    eve, browser, form, changed, message
+):
+    answer = browser(eve).post(NEW, form | changed)
+
+    assert answer.status_code == 400
+    assert message in text(answer)
+    assert not ApiToken.objects.exists()
+
+
+def test_a_token_is_revoked_after_a_page_that_says_what_stops(
+    acme, eve, token, browser, noted
+):
+    client, address = browser(eve), reverse("revoke_token", args=[token.pk])
+
+    assert "refused from their next call on" in text(client.get(address))
+    client.post(address)
+
+    assert "The token CI is revoked" in text(client.get(TOKENS))
+    assert noted(acme) == ["token.issued", "token.revoked"]
+
+
+def test_a_superuser_sees_and_revokes_other_peoples_tokens(sam, token, browser):
+    client = browser(sam)
+
+    assert "Other people’s tokens" in text(client.get(TOKENS))
+    client.post(reverse("revoke_token", args=[token.pk]))
+
+    token.refresh_from_db()
+    assert token.revoked_at is not None
+
+
+@pytest.mark.parametrize("who", ["una", "bo", "stan"])
+def test_other_peoples_tokens_do_not_exist(request, who, token, browser):
+    client = browser(request.getfixturevalue(who))
+
+    assert "Other people’s" not in text(client.get(TOKENS))
+    assert client.get(reverse("revoke_token", args=[token.pk])).status_code == 404
+    assert client.post(reverse("revoke_token", args=[token.pk])).status_code == 404
+    token.refresh_from_db()
+    assert token.revoked_at is None
+
+
+def test_a_token_needs_a_confirmation(eve, token, browser, form):
+    client = browser(eve, confirmed=301)
+
+    assert client.post(NEW, form).status_code == 302
+    assert client.post(reverse("revoke_token", args=[token.pk])).status_code == 302
+    assert ApiToken.objects.get().revoked_at is None

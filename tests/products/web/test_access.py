@@ -1,0 +1,99 @@
+"""The page where a member's access is limited to chosen services (R21)."""
+
+import time
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import Membership, User
+from accounts.policy import access_levels
+from accounts.roles import AccessLevel
+from tests.accounts.conftest import confirm
+from tests.factories.services import ServiceFactory
+
+
+@pytest.fixture
+def client(sam):
+    client = Client()
+    user = User.objects.get(pk=sam.user_id)
+    client.force_login(user, "django.contrib.auth.backends.ModelBackend")
+    confirm(client, sam.user_id, time.time())
+    return client
+
+
+def address(actor):
+    return reverse(
+        "member_access", args=[Membership.objects.get(user_id=actor.user_id).pk]
+    )
+
+
+def test_the_page_shows_what_is_held(client, lin, shop):
+    page = client.get(address(lin)).content.decode()
+
+    assert 'value="yes" id="id_limited_1" required checked' in page.replace(
+        'required id="id_limited_1"', 'id="id_limited_1" required'
+    )
+    assert f'name="level_{shop.pk}"' in page
+    assert '<option value="full" selected>' in page
+
+
+def test_access_is_replaced_as_a_whole(client, acme, lin, shop):
+    blog = ServiceFactory.create(account=acme, name="blog")
+
+    answer = client.post(
+        address(lin),
+        {"limited": "yes", f"level_{shop.pk}": "", f"level_{blog.pk}": "read_only"},
+    )
+
+    assert answer.status_code == 302
+    assert access_levels(lin.user_id) == {blog.pk: AccessLevel.READ_ONLY}
+
+
+def test_all_services_are_opened(client, lin, shop):
+    client.post(address(lin), {"limited": "no", f"level_{shop.pk}": "full"})
+
+    assert access_levels(lin.user_id) == {}
+    assert Membership.objects.get(user_id=lin.user_id).limit_services is False
+
+
+def test_a_billing_person_is_not_limited(client, bo, shop):
+    answer = client.post(address(bo), {"limited": "yes", f"level_{shop.pk}": "full"})
+
+    assert answer.status_code == 400
+    assert (
+        b"Only engineers and users can be limited to chosen services; Bo"
+        in answer.content
+    )
+    assert access_levels(bo.user_id) == {}
+
+
+def test_a_level_that_there_is_not_changes_nothing(client, lin, shop):
+    answer = client.post(address(lin), {"limited": "yes", f"level_{shop.pk}": "owner"})
+
+    assert answer.status_code == 400
+    assert access_levels(lin.user_id) == {shop.pk: AccessLevel.FULL}
+
+
+def test_a_service_of_another_account_cannot_be_named(client, globex, eve):
+    theirs = ServiceFactory.create(account=globex, name="theirs")
+
+    client.post(address(eve), {"limited": "yes", f"level_{theirs.pk}": "full"})
+
+    assert access_levels(eve.user_id) == {}
+
+
+def test_without_confirmation_nothing_changes_and_the_choice_is_kept(
+    client, sam, lin, shop
+):
+    confirm(client, sam.user_id, time.time() - 301)
+
+    answer = client.post(
+        address(lin), {"limited": "yes", f"level_{shop.pk}": "purge_all"}
+    )
+    confirm(client, sam.user_id, time.time())
+    page = client.get(address(lin)).content.decode()
+
+    assert answer.status_code == 302
+    assert access_levels(lin.user_id) == {shop.pk: AccessLevel.FULL}
+    assert '<option value="purge_all" selected>' in page
