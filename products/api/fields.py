@@ -9,12 +9,15 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
+from django.db.models import BooleanField
+
 from accounts.errors import Invalid
 from products.services.models import KINDS, Backend, Snippet, Version, VersionObject
 from products.services.summary import SECRET
 
 Json = dict[str, Any]
 AS_TEXT = frozenset({"snippet", "header"})
+TRUTHS = {"true": True, "false": False}
 LEFT_OUT_WHEN_UNSET = frozenset({"fetch_timeout"})  # fastly-py raises on null
 
 
@@ -77,7 +80,20 @@ def read(kind: str, sent: Mapping[str, Any]) -> Json:
     The values are as they were sent: the command takes them as a form's text too, and names every
     one at fault.
     """
-    return {name: sent[name] for name in KINDS[kind].FIELDS if name in sent}
+    return {
+        name: _truth(sent[name]) if _is_boolean(kind, name) else sent[name]
+        for name in KINDS[kind].FIELDS
+        if name in sent
+    }
+
+
+def _is_boolean(kind: str, name: str) -> bool:
+    return isinstance(KINDS[kind].column(name), BooleanField)
+
+
+def _truth(value: Any) -> Any:
+    """Read the two words that Go's clients send beside 0 and 1; the rest is as it was sent."""
+    return TRUTHS.get(value, value) if isinstance(value, str) else value
 
 
 def name_in(sent: Mapping[str, Any]) -> str:

@@ -1,0 +1,147 @@
+"""Products of a service on the wire: on, off, and why not."""
+
+import pytest
+
+from accounts.audit.models import AuditEvent
+from products.enablement.models import ServiceProduct
+from products.services.models import Backend
+from tests.factories.keys import client_of
+from tests.factories.services import live_version
+
+JSON = "application/json"
+
+
+@pytest.fixture(params=["/enabled-products/v1", "/enabled-products"])
+def path(request, shop):
+    """Return the path of the product on the service, in its form of today and of before."""
+    return f"{request.param}/websockets/services/{shop.pk}"
+
+
+def shown(service):
+    return {
+        "product": {"id": "websockets", "object": "product"},
+        "service": {"id": service.pk, "object": "service"},
+        "_links": {},
+    }
+
+
+def refused(title, detail, errors=None):
+    return {
+        "type": "",
+        "title": title,
+        "status": 400,
+        "errors": errors,
+        "detail": detail,
+    }
+
+
+def test_a_product_that_is_off_is_a_400_in_the_products_form(eve, path, websockets):
+    answer = client_of(eve).get(path)
+
+    assert answer.status_code == 400
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.json() == refused("no product on service", "")
+
+
+@pytest.mark.parametrize("body", ["", "{}"])
+def test_a_product_is_switched_on_and_again(eve, path, shop, entitled, body):
+    api = client_of(eve)
+
+    answers = [api.put(path, body, JSON), api.put(path, body, JSON), api.get(path)]
+
+    assert [each.status_code for each in answers] == [200, 200, 200]
+    assert [each.json() for each in answers] == [shown(shop)] * 3
+    assert [row.action for row in AuditEvent.objects.all()] == [
+        "service_product.enabled"
+    ]
+
+
+def test_a_product_is_switched_off_and_again(eve, path, entitled):
+    api = client_of(eve)
+    api.put(path, "", JSON)
+
+    answers = [api.delete(path), api.delete(path)]
+
+    assert [(each.status_code, each.content) for each in answers] == [
+        (204, b""),
+        (204, b""),
+    ]
+    assert api.get(path).status_code == 400
+    assert not ServiceProduct.objects.filter(ends_at=None).exists()
+
+
+def test_without_the_account_s_right_it_is_not_entitled(eve, path, websockets):
+    answer = client_of(eve).put(path, "{}", JSON)
+
+    assert answer.status_code == 400
+    assert answer.json() == refused(
+        "not entitled to enable",
+        "WebSockets is not enabled for this account. A superuser can enable it on the "
+        "Products page.",
+    )
+    assert not ServiceProduct.objects.exists()
+    assert not AuditEvent.objects.exists()
+
+
+@pytest.mark.parametrize("person", ["una", "bo"])
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+def test_who_may_not_configure_the_service_is_refused(
+    person, method, path, entitled, request
+):
+    api = client_of(request.getfixturevalue(person))
+
+    answer = api.generic(method, path, "", JSON)
+
+    assert answer.status_code == 403
+    assert not ServiceProduct.objects.exists()
+    assert not AuditEvent.objects.exists()
+
+
+def test_the_limited_engineer_switches_their_own_service(lin, path, entitled):
+    answer = client_of(lin).put(path, "", JSON)
+
+    assert answer.status_code == 200
+
+
+def test_a_live_version_that_shields_refuses_it_with_every_reason(
+    eve, path, shop, entitled
+):
+    live_version(shop, "shop.example.com")
+    Backend.objects.update(shield="lon-uk", ssl_check_cert=False)
+
+    answer = client_of(eve).put(path, "", JSON)
+
+    body = answer.json()
+    assert answer.status_code == 400
+    assert body["title"] == "product cannot be enabled"
+    assert len(body["errors"]) == 2
+    assert body["detail"] == body["errors"][0]
+    assert not ServiceProduct.objects.exists()
+
+
+def test_an_unknown_product_is_404(eve, shop, websockets):
+    answer = client_of(eve).get(f"/enabled-products/v1/warp/services/{shop.pk}")
+
+    assert answer.status_code == 404
+
+
+def test_the_services_with_a_product_are_listed(eve, shop, acme, entitled):
+    api = client_of(eve)
+    api.put(f"/enabled-products/v1/websockets/services/{shop.pk}", "", JSON)
+
+    answer = api.get("/enabled-products/v1/websockets/services")
+
+    assert answer.json() == {
+        "product": {"id": "websockets", "object": "product"},
+        "customer": {"id": acme.pk, "object": "customer"},
+        "services": [shop.pk],
+        "_links": {},
+    }
+
+
+def test_another_account_lists_none_of_them(eve, stan, shop, entitled):
+    client_of(eve).put(f"/enabled-products/v1/websockets/services/{shop.pk}", "", JSON)
+
+    answer = client_of(stan).get("/enabled-products/v1/websockets/services")
+
+    assert answer.json()["services"] == []

@@ -1,0 +1,351 @@
+"""The service resource: its shapes, its pages, and who may what."""
+
+import pytest
+
+from accounts.actor import TokenScope
+from accounts.audit.models import AuditEvent
+from products.services.models import Service
+from tests.factories.keys import FORM, client_of
+from tests.factories.services import (
+    DomainFactory,
+    HeaderFactory,
+    ServiceFactory,
+    SnippetFactory,
+    VersionFactory,
+    live_version,
+)
+
+VERSION_1 = {
+    "number": 1,
+    "active": False,
+    "locked": False,
+    "deployed": False,
+    "staging": False,
+    "testing": False,
+    "comment": "",
+    "created_at": "2026-11-22T12:00:00Z",
+    "updated_at": "2026-11-22T12:00:00Z",
+    "deleted_at": None,
+    "environments": [],
+}
+
+
+def test_a_created_service_has_fastly_s_shape_and_a_first_version(
+    eve, acme, time_machine
+):
+    time_machine.move_to("2026-11-22T12:00:00Z", tick=False)
+
+    answer = client_of(eve).post(
+        "/service", "name=demo&comment=hi&type=vcl", content_type=FORM
+    )
+
+    row = Service.objects.get()
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "id": row.pk,
+        "name": "demo",
+        "comment": "hi",
+        "type": "vcl",
+        "customer_id": acme.pk,
+        "created_at": "2026-11-22T12:00:00Z",
+        "updated_at": "2026-11-22T12:00:00Z",
+        "deleted_at": None,
+        "paused": False,
+        "publish_key": "",
+        "environments": [],
+        "versions": [VERSION_1 | {"service_id": row.pk}],
+    }
+
+
+def test_a_service_without_a_name_is_refused(eve):
+    answer = client_of(eve).post("/service", "type=vcl", content_type=FORM)
+
+    assert answer.status_code == 400
+    assert answer.json() == {
+        "msg": "Bad request",
+        "detail": "name: This field is required.",
+    }
+    assert not Service.objects.exists()
+
+
+def test_a_name_that_the_account_has_is_a_duplicate(eve, shop):
+    answer = client_of(eve).post("/service", "name=shop", content_type=FORM)
+
+    assert answer.status_code == 409
+    assert answer.json() == {
+        "msg": "Duplicate record",
+        "detail": "Duplicate service: 'shop'",
+    }
+    assert Service.objects.count() == 1
+
+
+@pytest.mark.parametrize("person", ["una", "bo"])
+def test_only_those_who_may_create_services_do(person, request):
+    api = client_of(request.getfixturevalue(person))
+
+    answer = api.post("/service", "name=demo", content_type=FORM)
+
+    assert answer.status_code == 403
+    assert answer.json()["msg"] == "You are not authorized to perform this action"
+    assert not Service.objects.exists()
+    assert not AuditEvent.objects.exists()
+
+
+@pytest.mark.parametrize("scope", [TokenScope.GLOBAL_READ, TokenScope.PURGE_ALL])
+def test_a_token_that_may_not_write_writes_nothing(eve, scope):
+    api = client_of(eve, scope=scope)
+
+    answer = api.post("/service", "name=demo", content_type=FORM)
+
+    assert answer.status_code == 403
+    assert answer.json()["detail"].startswith(f"This token's scope is {scope}; ")
+    assert not Service.objects.exists()
+
+
+def test_the_list_has_the_active_or_the_latest_number(eve, shop, acme):
+    live_version(shop, "shop.example.com", number=1)
+    VersionFactory.create(service=shop, number=2)
+    other = ServiceFactory.create(account=acme, name="other")
+    VersionFactory.create(service=other, number=1)
+    VersionFactory.create(service=other, number=2)
+
+    answer = client_of(eve).get("/service?sort=name&direction=descend")
+
+    rows = answer.json()
+    assert [(row["name"], row["version"]) for row in rows] == [
+        ("shop", 1),
+        ("other", 2),
+    ]
+    assert [each["number"] for each in rows[0]["versions"]] == [1, 2]
+    assert "Link" not in answer.headers
+
+
+def test_the_list_is_paged_by_the_link_header(eve, acme):
+    ServiceFactory.create_batch(5, account=acme)
+
+    answer = client_of(eve).get("/service?page=2&per_page=2")
+
+    query = "per_page=2&sort=created&direction=ascend"
+    base = "http://testserver/service"
+    assert len(answer.json()) == 2
+    assert answer.headers["Link"] == (
+        f'<{base}?page=1&{query}>; rel="first", <{base}?page=1&{query}>; rel="prev", '
+        f'<{base}?page=3&{query}>; rel="next", <{base}?page=3&{query}>; rel="last"'
+    )
+
+
+def test_the_last_page_leads_no_further(eve, acme):
+    ServiceFactory.create_batch(3, account=acme)
+
+    answer = client_of(eve).get("/service?page=2&per_page=2")
+
+    assert len(answer.json()) == 1
+    assert 'rel="next"' not in answer.headers["Link"]
+
+
+@pytest.mark.parametrize(
+    "query", ["page=0", "per_page=1001", "page=x", "sort=colour", "direction=up"]
+)
+def test_a_page_that_cannot_be_is_a_400(eve, query):
+    answer = client_of(eve).get(f"/service?{query}")
+
+    assert answer.status_code == 400
+    assert answer.json()["detail"].startswith(f"{query.partition('=')[0]}: ")
+
+
+def test_the_list_costs_the_same_for_one_service_and_for_many(
+    eve, acme, django_assert_num_queries
+):
+    api = client_of(eve)
+    api.get("/service")
+    for service in ServiceFactory.create_batch(10, account=acme):
+        VersionFactory.create(service=service)
+
+    with django_assert_num_queries(5):
+        answer = api.get("/service")
+
+    assert len(answer.json()) == 10
+
+
+def test_a_limited_person_lists_their_services_alone(lin, shop, acme):
+    ServiceFactory.create(account=acme, name="other")
+
+    answer = client_of(lin).get("/service")
+
+    assert [row["id"] for row in answer.json()] == [shop.pk]
+
+
+def test_a_limited_token_lists_its_services_alone(eve, shop, acme):
+    ServiceFactory.create(account=acme, name="other")
+
+    answer = client_of(eve, services=(shop.pk,)).get("/service")
+
+    assert [row["id"] for row in answer.json()] == [shop.pk]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/service/{}"),
+        ("GET", "/service/{}/details"),
+        ("GET", "/service/{}/version"),
+        ("GET", "/service/{}/domain"),
+        ("PUT", "/service/{}"),
+        ("DELETE", "/service/{}"),
+        ("GET", "/service/{}/version/1/backend"),
+        ("POST", "/service/{}/version/1/backend"),
+        ("PUT", "/service/{}/version/1/activate"),
+        ("PUT", "/service/{}/version/1/clone"),
+        ("GET", "/enabled-products/v1/websockets/services/{}"),
+        ("PUT", "/enabled-products/v1/websockets/services/{}"),
+    ],
+)
+def test_another_account_s_service_does_not_exist(
+    method, path, stan, shop, draft, websockets
+):
+    answer = client_of(stan).generic(method, path.format(shop.pk), "name=x", FORM)
+
+    assert answer.status_code == 404
+    assert answer.json() == {
+        "msg": "Record not found",
+        "detail": f"Couldn't find Service '{{ deleted => 0000-00-00 00:00:00, id => {shop.pk} }}'",
+    }
+    assert not AuditEvent.objects.exists()
+
+
+def test_the_details_show_the_whole_of_the_active_version(eve, shop):
+    version = live_version(shop, "shop.example.com", number=1)
+    SnippetFactory.create(version=version)
+    HeaderFactory.create(version=version)
+    VersionFactory.create(service=shop, number=2)
+
+    details = client_of(eve).get(f"/service/{shop.pk}/details").json()
+
+    assert details["active_version"]["number"] == 1
+    assert [each["number"] for each in details["versions"]] == [1, 2]
+    assert {
+        name: len(value)
+        for name, value in details["version"].items()
+        if isinstance(value, list) and name != "environments"
+    } == {
+        "acls": 0,
+        "backends": 1,
+        "cache_settings": 0,
+        "conditions": 0,
+        "dictionaries": 0,
+        "directors": 0,
+        "domains": 1,
+        "gzips": 0,
+        "headers": 1,
+        "healthchecks": 0,
+        "request_settings": 0,
+        "response_objects": 0,
+        "snippets": 1,
+        "vcls": 0,
+        "wordpress": 0,
+    }
+    assert details["version"]["settings"]["general.default_ttl"] == 3600
+
+
+def test_the_details_show_the_version_that_is_named(eve, shop):
+    live_version(shop, "shop.example.com", number=1)
+    VersionFactory.create(service=shop, number=2)
+
+    details = client_of(eve).get(f"/service/{shop.pk}/details?version=2").json()
+
+    assert details["version"]["number"] == 2
+    assert details["active_version"]["number"] == 1
+
+
+@pytest.mark.parametrize("word", ["true", "True", "1"])
+def test_the_details_can_be_narrowed_to_the_active_version(eve, shop, word):
+    live_version(shop, "shop.example.com", number=2)
+    VersionFactory.create(service=shop, number=1)
+
+    answer = client_of(eve).get(
+        f"/service/{shop.pk}/details?filter[versions.active]={word}"
+    )
+
+    assert [each["number"] for each in answer.json()["versions"]] == [2]
+
+
+def test_a_service_without_an_active_version_has_null_and_shows_the_latest(eve, shop):
+    VersionFactory.create(service=shop, number=1)
+
+    details = client_of(eve).get(f"/service/{shop.pk}/details").json()
+
+    assert details["active_version"] is None
+    assert details["version"]["number"] == 1
+
+
+def test_a_service_is_found_by_its_exact_name(eve, shop):
+    api = client_of(eve)
+
+    found, missing = (
+        api.get("/service/search?name=shop"),
+        api.get("/service/search?name=sho"),
+    )
+
+    assert found.json()["id"] == shop.pk
+    assert missing.status_code == 404
+
+
+def test_a_service_is_renamed_and_stray_fields_are_passed_over(eve, shop):
+    answer = client_of(eve).put(
+        f"/service/{shop.pk}", f"ServiceID={shop.pk}&name=n2", content_type=FORM
+    )
+
+    assert (answer.status_code, answer.json()["name"]) == (200, "n2")
+    assert Service.objects.get().name == "n2"
+
+
+def test_a_service_is_deleted_with_ok_and_then_says_so(eve, shop):
+    api = client_of(eve)
+
+    deleted = api.delete(f"/service/{shop.pk}")
+    after = api.get(f"/service/{shop.pk}")
+    again = api.delete(f"/service/{shop.pk}")
+    domains = api.get(f"/service/{shop.pk}/domain")
+
+    gone = {"msg": "Bad request", "detail": f"Service '{shop.pk}' is deleted"}
+    assert (deleted.status_code, deleted.json()) == (200, {"status": "ok"})
+    assert (after.status_code, after.json()) == (400, gone)
+    assert (again.status_code, again.json()) == (400, gone)
+    assert (domains.status_code, domains.json()) == (200, [])
+
+
+def test_a_live_service_is_not_deleted(eve, shop):
+    live_version(shop, "shop.example.com")
+
+    answer = client_of(eve).delete(f"/service/{shop.pk}")
+
+    assert answer.status_code == 400
+    assert answer.json()["msg"] == "Bad request"
+    assert Service.objects.get().deleted_at is None
+
+
+def test_the_domains_are_those_of_the_live_version(eve, shop):
+    live_version(shop, "shop.example.com", number=1)
+    DomainFactory.create(
+        version=VersionFactory.create(service=shop, number=2), name="b.example"
+    )
+
+    answer = client_of(eve).get(f"/service/{shop.pk}/domain")
+
+    assert [(row["name"], row["version"]) for row in answer.json()] == [
+        ("shop.example.com", 1)
+    ]
+
+
+def test_verify_says_who_a_key_is(eve, shop, acme):
+    answer = client_of(eve).get("/verify").json()
+
+    assert answer["customer"] == {"id": acme.pk, "name": "Acme"}
+    assert answer["user"] == {
+        "id": eve.user_id,
+        "name": "Eve",
+        "login": "eve@example.com",
+    }
+    assert answer["services"] == {shop.pk: "shop"}
+    assert answer["token"]["expires_at"] == ""
+    assert answer["token"]["scope"] == "global"

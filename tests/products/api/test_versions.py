@@ -1,0 +1,199 @@
+"""Versions on the wire: their life, their checks, and why one may not go live."""
+
+import pytest
+
+from accounts.audit.models import AuditEvent
+from products.deploy.models import Deployment
+from products.services.models import Version
+from tests.factories.keys import FORM, client_of
+from tests.factories.services import SnippetFactory, VersionFactory
+
+
+@pytest.fixture
+def base(shop):
+    """Return the path of the service's versions."""
+    return f"/service/{shop.pk}/version"
+
+
+def test_the_versions_are_listed_in_order(eve, draft, shop, base):
+    VersionFactory.create(service=shop, number=3)
+    VersionFactory.create(service=shop, number=2)
+
+    answer = client_of(eve).get(base)
+
+    assert [row["number"] for row in answer.json()] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("form", "extra"), [("", {}), ("comment=c", {"comment": "c"})])
+def test_a_new_version_is_answered_with_its_number_alone(
+    eve, draft, shop, base, form, extra
+):
+    answer = client_of(eve).post(base, form, FORM)
+
+    assert answer.json() == {"service_id": shop.pk, "number": 2} | extra
+
+
+def test_a_clone_has_all_that_the_version_has(eve, draft, base):
+    api = client_of(eve)
+
+    answer = api.put(f"{base}/1/clone", "", "application/json")
+
+    assert (answer.json()["number"], answer.json()["locked"]) == (2, False)
+    assert [row["name"] for row in api.get(f"{base}/2/backend").json()] == ["origin"]
+
+
+def test_a_comment_is_changed(eve, draft, base):
+    answer = client_of(eve).put(f"{base}/1", "comment=new", FORM)
+
+    assert answer.json()["comment"] == "new"
+    assert Version.objects.get().comment == "new"
+
+
+def test_a_locked_version_says_so(eve, draft, base):
+    answer = client_of(eve).put(f"{base}/1/lock", "", FORM)
+
+    assert (answer.json()["locked"], answer.json()["active"]) == (True, False)
+
+
+def test_a_version_goes_live_and_comes_off_again(eve, draft, base):
+    api = client_of(eve)
+
+    live = api.put(f"{base}/1/activate")
+    off = api.put(f"{base}/1/deactivate")
+
+    assert [live.json()[name] for name in ("active", "locked", "deployed")] == [
+        True,
+        True,
+        True,
+    ]
+    assert [off.json()[name] for name in ("active", "locked", "deployed")] == [
+        False,
+        True,
+        False,
+    ]
+    assert [row.kind for row in Deployment.objects.order_by("deployed_at")] == [
+        "activated",
+        "deactivated",
+    ]
+
+
+def test_a_version_that_is_not_live_is_not_taken_off(eve, draft, base):
+    answer = client_of(eve).put(f"{base}/1/deactivate")
+
+    assert answer.status_code == 400
+    assert answer.json() == {"msg": "Bad request", "detail": "Version 1 is not active."}
+
+
+def test_an_activation_is_refused_with_every_reason_and_recorded(
+    eve, sam, draft, shop, base
+):
+    SnippetFactory.create(version=draft)
+    draft.domains.all().delete()
+
+    answer = client_of(eve).put(f"{base}/1/activate")
+
+    body = answer.json()
+    assert answer.status_code == 400
+    assert body["msg"] == "Bad request"
+    assert [(each["gate"], each["passed"]) for each in body["errors"]] == [
+        (2, False),
+        (3, False),
+        (6, False),
+        (7, False),
+    ]
+    assert all(
+        each["reason"] and each["remedy"] and each["who"] for each in body["errors"]
+    )
+    assert body["detail"] == " ".join(each["reason"] for each in body["errors"])
+    assert not Version.objects.get().active
+    assert [row.action for row in AuditEvent.objects.all()] == ["deployment.refused"]
+
+
+def test_who_may_not_deploy_is_refused_with_403_and_recorded(una, draft, base):
+    answer = client_of(una).put(f"{base}/1/activate")
+
+    assert answer.status_code == 403
+    assert answer.json()["msg"] == "You are not authorized to perform this action"
+    assert [each["gate"] for each in answer.json()["errors"]] == [4]
+    assert not Version.objects.get().active
+    assert [row.action for row in AuditEvent.objects.all()] == ["deployment.refused"]
+
+
+def test_validation_answers_ok_for_what_could_go_live(eve, draft, base):
+    answer = client_of(eve).get(f"{base}/1/validate")
+
+    assert answer.json() == {
+        "status": "ok",
+        "msg": None,
+        "errors": [],
+        "warnings": [],
+        "messages": [],
+    }
+
+
+def test_validation_says_what_stands_in_the_way_with_status_200(eve, draft, base):
+    draft.domains.all().delete()
+    draft.backends.all().delete()
+
+    answer = client_of(eve).get(f"{base}/1/validate")
+
+    body = answer.json()
+    assert (answer.status_code, body["status"]) == (200, "error")
+    assert body["msg"] == " ".join(body["errors"])
+    assert not AuditEvent.objects.exists()
+
+
+def test_the_settings_are_fastly_s_defaults(eve, draft, shop, base):
+    answer = client_of(eve).get(f"{base}/1/settings")
+
+    assert answer.json() == {
+        "general.default_ttl": 3600,
+        "general.default_host": "",
+        "general.stale_if_error": False,
+        "general.stale_if_error_ttl": 43200,
+        "general.default_pci": 0,
+        "service_id": shop.pk,
+        "version": 1,
+    }
+
+
+def test_the_difference_of_two_versions_is_text(eve, draft, shop, base):
+    api = client_of(eve)
+    api.put(f"{base}/1/clone")
+    api.put(f"{base}/2/backend/origin", "port=8080", FORM)
+
+    answer = api.get(f"/service/{shop.pk}/diff/from/1/to/2?format=text")
+
+    assert answer.json() == {
+        "from": 1,
+        "to": 2,
+        "format": "text",
+        "diff": f"  service: {shop.pk}\n- version: 1\n+ version: 2\n"
+        "  backend origin:\n-   port: 80\n+   port: 8080\n",
+    }
+
+
+def test_the_difference_of_a_version_and_itself_is_not_empty(eve, draft, shop):
+    answer = client_of(eve).get(f"/service/{shop.pk}/diff/from/1/to/1")
+
+    assert answer.json()["diff"] == f"  service: {shop.pk}\n  version: 1\n"
+
+
+def test_the_difference_in_html_is_escaped(eve, draft, shop, base):
+    api = client_of(eve)
+    api.put(f"{base}/1/clone")
+    api.put(f"{base}/2/backend/origin", "comment=%3Cb%3E", FORM)
+
+    answer = api.get(f"/service/{shop.pk}/diff/from/1/to/2?format=html")
+
+    assert "+   comment: &lt;b&gt;" in answer.json()["diff"]
+    assert "<b>" not in answer.json()["diff"]
+
+
+@pytest.mark.parametrize("person", ["una", "bo"])
+def test_who_may_not_compare_is_refused(person, draft, shop, request):
+    api = client_of(request.getfixturevalue(person))
+
+    answer = api.get(f"/service/{shop.pk}/diff/from/1/to/1")
+
+    assert answer.status_code == 403
