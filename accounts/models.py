@@ -1,6 +1,6 @@
 """Accounts, people, their roles, invitations, tokens, and mail that waits to be sent."""
 
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
@@ -17,7 +17,9 @@ SCOPE_CHOICES = [(scope.value, scope.value) for scope in TokenScope]
 
 def id_field() -> "models.CharField[str, str]":
     """Return a primary key of 22 opaque characters."""
-    return models.CharField(primary_key=True, max_length=22, default=new_id, editable=False)
+    return models.CharField(
+        primary_key=True, max_length=22, default=new_id, editable=False
+    )
 
 
 class Account(models.Model):
@@ -55,16 +57,22 @@ class UserManager(BaseUserManager["User"]):
         """Find a person by address, whatever its case."""
         return self.get(email=(username or "").lower())
 
-    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+    def create_user(
+        self, email: str, password: str | None = None, **fields: Any
+    ) -> "User":
         """Make a person with a hashed password, or with none that works."""
         user = self.model(email=email.lower(), **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
 
-    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+    def create_superuser(
+        self, email: str, password: str | None = None, **fields: Any
+    ) -> "User":
         """Make one of the platform's admins; that is no role in any account."""
-        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+        return self.create_user(
+            email, password, is_staff=True, is_superuser=True, **fields
+        )
 
 
 class User(AbstractBaseUser, PermissionsMixin):
@@ -109,7 +117,9 @@ class Membership(models.Model):
     """What one person is in one account (R20, R22)."""
 
     id = id_field()
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="memberships")
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="memberships"
+    )
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="memberships")
     role = models.CharField(max_length=16, choices=ROLE_CHOICES)
     limit_services = models.BooleanField(default=False)
@@ -137,7 +147,9 @@ class Invitation(models.Model):
     """A seat offered by mail. Its link is signed from the id, so nothing usable lies here."""
 
     id = id_field()
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="invitations")
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="invitations"
+    )
     email = models.EmailField(max_length=254)
     role = models.CharField(max_length=16, choices=ROLE_CHOICES)
     limit_services = models.BooleanField(default=False)
@@ -167,7 +179,9 @@ class ApiToken(models.Model):
 
     id = id_field()
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="api_tokens")
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="api_tokens")
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="api_tokens"
+    )
     name = models.CharField(max_length=100)
     scope = models.CharField(max_length=16, choices=SCOPE_CHOICES)
     services = models.JSONField(default=list)  # ids; empty for all
@@ -198,7 +212,9 @@ class OutgoingMail(models.Model):
     """
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
-    invitation = models.ForeignKey(Invitation, null=True, on_delete=models.PROTECT, related_name="+")
+    invitation = models.ForeignKey(
+        Invitation, null=True, on_delete=models.PROTECT, related_name="+"
+    )
     to = models.EmailField(max_length=254)
     subject = models.CharField(max_length=200)
     body = models.TextField()
@@ -212,6 +228,6 @@ class OutgoingMail(models.Model):
         return f"{self.subject} to {self.to}"
 
     @classmethod
-    def unsent(cls) -> "models.QuerySet[Self]":
+    def unsent(cls) -> "models.QuerySet[OutgoingMail]":
         """Return the mails that still wait."""
         return cls._default_manager.filter(sent_at=None)

@@ -245,7 +245,7 @@ def _listed(allowed: bool, actor: Actor) -> Decision:  # noqa: FBT001 - its one 
 
 def service_id_of(on: Place) -> str | None:
     """Return the service that a place is or belongs to; None for the account itself."""
-    if isinstance(on, Model) and on._meta.label_lower == "services.service":
+    if isinstance(on, Model) and on._meta.label_lower == "services.service":  # noqa: SLF001 - Django's own name
         return str(on.pk)
     return getattr(on, "service_id", None)
 

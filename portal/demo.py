@@ -57,7 +57,8 @@ def load_demo(now: datetime) -> dict[str, Person]:
     system = Actor.system("load-demo", interface="command")
     sam = _first(system, "Acme", "Sam Osei", "sam@acme.example", now)
     stan = _first(system, "Globex", "Stan Ito", "stan@globex.example", now)
-    assert sam.account and stan.account  # noqa: S101 - made with their accounts
+    assert sam.account is not None  # noqa: S101 - made with their accounts
+    assert stan.account is not None  # noqa: S101
     services = _services(_actor(sam), sam.account, now)
     people = {
         "superuser": sam,
@@ -76,7 +77,9 @@ def load_demo(now: datetime) -> dict[str, Person]:
         "other_superuser": stan,
     }
     for plan in Plan.objects.filter(kind=Plan.Kind.PACKAGE).select_related("product"):
-        assign_package(system, account=stan.account, plan=plan, now=now, reason="Demo package")
+        assign_package(
+            system, account=stan.account, plan=plan, now=now, reason="Demo package"
+        )
     _write(people, services)
     return people
 
@@ -86,7 +89,8 @@ def _password() -> str:
 
 
 def _actor(person: Person) -> Actor:
-    assert person.user and person.account  # noqa: S101 - members only
+    assert person.user is not None  # noqa: S101 - members only
+    assert person.account is not None  # noqa: S101
     return Actor.user(
         user_id=person.user.pk,
         label=str(person.user),
@@ -121,10 +125,12 @@ def _first(system: Actor, name: str, person: str, email: str, now: datetime) -> 
         password=password,
         now=now,
     )
-    return _with_token(User.objects.get(email=email), password, "superuser", account, now)
+    return _with_token(
+        User.objects.get(email=email), password, "superuser", account, now
+    )
 
 
-def _member(  # noqa: PLR0913 - who, what, where
+def _member(
     superuser: Person,
     name: str,
     email: str,
@@ -153,7 +159,11 @@ def _member(  # noqa: PLR0913 - who, what, where
 def _admin(system: Actor, now: datetime) -> Person:
     password = _password()
     user = create_staff(
-        system, email="ada@tollgate.example", name="Ada Marchetti", password=password, now=now
+        system,
+        email="ada@tollgate.example",
+        name="Ada Marchetti",
+        password=password,
+        now=now,
     )
     return Person(user, user.email, password, "admin", None, None)
 
@@ -161,13 +171,20 @@ def _admin(system: Actor, now: datetime) -> Person:
 def _services(superuser: Actor, account: Account, now: datetime) -> dict[str, Service]:
     echo = {
         "domain": ("echo.localhost", {}),
-        "backend": ("echo origin", {"address": "127.0.0.1", "port": settings.ECHO_PORT}),
+        "backend": (
+            "echo origin",
+            {"address": "127.0.0.1", "port": settings.ECHO_PORT},
+        ),
     }
     shop = {
         "domain": ("shop.localhost", {}),
         "backend": (
             "shop origin",
-            {"address": "127.0.0.1", "port": settings.ECHO_PORT, "shield": "frankfurt-de"},
+            {
+                "address": "127.0.0.1",
+                "port": settings.ECHO_PORT,
+                "shield": "frankfurt-de",
+            },
         ),
     }
     return {
@@ -186,8 +203,15 @@ def _service(
     service = create_service(actor, account=account, name=name, now=now)
     version = get_version(actor, service.pk, 1)
     for kind, (label, fields) in objects.items():
-        add_object(actor, version=version, kind=kind, name=label, fields=fields, now=now)
-    activate(actor, version=get_version(actor, service.pk, 1), now=now, comment="First version")
+        add_object(
+            actor, version=version, kind=kind, name=label, fields=fields, now=now
+        )
+    activate(
+        actor,
+        version=get_version(actor, service.pk, 1),
+        now=now,
+        comment="First version",
+    )
     return service
 
 

@@ -13,6 +13,11 @@ from products.services.describe import describe
 from products.services.models import Version
 
 # A service that is switched off lets its tunnels go on as long as a disabled account does.
+CLOSINGS: dict[str, Literal["keep", "drain", "cut"]] = {
+    "keep": "keep",
+    "drain": "drain",
+    "cut": "cut",
+}
 SWITCH_DRAIN = timedelta(seconds=60)
 
 
@@ -39,26 +44,24 @@ def carriage_of(version: Version) -> Carriage:
         )
     product = product_facts(account.pk)
     if not product.is_on:
-        closed = last_closed(account.pk, WEBSOCKETS)
-        return _after_disable("WebSockets is not enabled for this account.", closed)
+        return _after_disable(last_closed(account.pk, WEBSOCKETS))
     if product.blocked_reason:
         return Carriage(allowed=False, refusal=product.blocked_reason)
     on = products_on(version.service)
     if WEBSOCKETS not in on:
         return _after_switch(version)
-    for problem in check(describe(version), on):
-        if problem.severity is Severity.BLOCKS:
-            return Carriage(allowed=False, refusal=problem.message)
-    return Carriage(allowed=True)
+    broken = [p for p in check(describe(version), on) if p.severity is Severity.BLOCKS]
+    return Carriage(allowed=not broken, refusal=broken[0].message if broken else "")
 
 
-def _after_disable(refusal: str, closed: Enablement | None) -> Carriage:
+def _after_disable(closed: Enablement | None) -> Carriage:
+    refusal = "WebSockets is not enabled for this account."
     if closed is None or not closed.closing:
         return Carriage(allowed=False, refusal=refusal, open_connections="cut")
     return Carriage(
         allowed=False,
         refusal=refusal,
-        open_connections=Enablement.Closing(closed.closing).value,
+        open_connections=CLOSINGS[closed.closing],
         drain_until=closed.drain_until,
     )
 

@@ -21,7 +21,7 @@ from products.services.models import Service, Version
 PERSONAL_GATES = frozenset({4, 5})
 
 
-class DeploymentRefused(RefusalError):
+class DeploymentRefused(RefusalError):  # noqa: N818 - a refusal is named for what it says
     """The version may not go live; `verdict` has all eight gates."""
 
     code = "deployment_refused"
@@ -77,9 +77,9 @@ def activate(
             "One of the version's domains is live in another service."
         ) from error
     except Forbidden:
-        refused = refusal(decision(actor, version=version, now=now))
-        _record(actor, version=version, refused=refused, now=now)
-        raise refused from None
+        personal = refusal(decision(actor, version=version, now=now))
+        _record(actor, version=version, refused=personal, now=now)
+        raise personal from None
 
 
 def _activate(

@@ -15,7 +15,7 @@ from products.compatibility.problem import Severity
 from products.compatibility.rules import check
 from products.deploy import gates
 from products.deploy.models import LiveDomain
-from products.deploy.verdict import Facts, Product, State, Verdict
+from products.deploy.verdict import Facts, GateAnswer, Product, State, Verdict
 from products.enablement.queries import current, products_on
 from products.services.describe import describe
 from products.services.models import Version
@@ -76,7 +76,7 @@ def judge(facts: Facts) -> Verdict:
         if uses
         else ()
     )
-    answers = (
+    answers: tuple[GateAnswer, ...] = (
         gates.account_is_active(facts),
         gates.product_is_enabled(facts, uses=uses),
         gates.nothing_stopped_it(facts, uses=uses),

@@ -167,7 +167,7 @@ def part(
     return render(request, "products/part.html", context, status=status)
 
 
-def _save(  # noqa: PLR0913, PLR0917 - all of one request
+def _save(
     request: HttpRequest,
     actor: Actor,
     found: Version,

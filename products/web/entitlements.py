@@ -64,23 +64,22 @@ def _cell(state: ProductState, service: Service, on: frozenset[str]) -> Cell:
     slug = state.product.pk
     if not state.product.per_service:
         return Cell(service, "on", "Always", "It is part of every service.")
-    if slug in on and state.is_on:
-        return Cell(service, "on", "On", "Switched on for this service.")
     if slug in on:
-        return Cell(
-            service,
-            "stops",
-            "Stopped",
-            "Switched on here, but off for the account: it waits.",
-        )
+        return _switched_on(state, service)
     conflicts = conflicts_of_products(on | {slug})
     if conflicts:
         return Cell(service, "stops", "Does not go", conflicts[0].message)
+    why = "Nobody has switched it on for this service."
+    return Cell(
+        service, "off", "Off", why if state.is_on else "The account does not have it."
+    )
+
+
+def _switched_on(state: ProductState, service: Service) -> Cell:
     if state.is_on:
-        return Cell(
-            service, "off", "Off", "Nobody has switched it on for this service."
-        )
-    return Cell(service, "off", "Off", "The account does not have it.")
+        return Cell(service, "on", "On", "Switched on for this service.")
+    why = "Switched on here, but off for the account: it waits."
+    return Cell(service, "stops", "Stopped", why)
 
 
 @login_required

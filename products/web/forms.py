@@ -73,8 +73,7 @@ class DisableForm(forms.Form):
             ),
             (
                 Enablement.Closing.KEEP,
-                "Let them end by themselves. New ones are refused at once; open ones are billed "
-                "while they last.",
+                "Let them end by themselves. New ones are refused; open ones are billed while they last.",
             ),
         ],
         initial=Enablement.Closing.DRAIN,

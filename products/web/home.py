@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from accounts.actor import Actor
+from accounts.audit.models import AuditEvent
 from accounts.audit.queries import Filters, trail_of
 from accounts.audit.vocabulary import Event
 from accounts.authentication import actor_of
@@ -73,7 +74,7 @@ def home(request: HttpRequest) -> HttpResponse:
     account = account_of(actor)
     may_audit = decide(actor, Permission.AUDIT_READ, account).allowed
     may_enable = decide(actor, Permission.PRODUCT_ENABLE, account).allowed
-    events = ()
+    events: tuple[tuple[AuditEvent, str], ...] = ()
     if may_audit:
         page = trail_of(account.pk, filters=Filters(), limit=LATEST_EVENTS)
         events = tuple(

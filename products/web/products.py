@@ -131,7 +131,7 @@ def request_access(request: HttpRequest, slug: str) -> HttpResponse:
     product = find_product(slug)
     form = RequestForm(request.POST)
     if not form.is_valid():
-        messages.error(request, " ".join(form.errors.get("note", [])))
+        messages.error(request, "What for? At most 500 characters.")
         return redirect("products")
     try:
         request_product(

@@ -42,7 +42,7 @@ def enable_for_service(
     product: Product,
     now: datetime,
     configuration: Mapping[str, object] | None = None,
-) -> ServiceProduct | None:
+) -> None:
     """Switch a product on for a service; doing so twice changes nothing.
 
     Raises Forbidden or NotFound by role and access, NotEntitled, and Incompatible with every
@@ -55,7 +55,7 @@ def enable_for_service(
             raise Unchanged
         _check_entitled(current(service.account_id, product.pk), product)
         _check_compatible(service, product)
-        switch = ServiceProduct.objects.create(
+        ServiceProduct.objects.create(
             service=service,
             product=product,
             starts_at=now,
@@ -70,8 +70,6 @@ def enable_for_service(
             before={"enabled": False},
             after={"enabled": True} | dict(configuration or {}),
         )
-        return switch
-    return None
 
 
 def disable_for_service(
