@@ -23,6 +23,8 @@ from accounts.roles import Permission
 # Newest first unless asked otherwise; within an account, the number is the order of time.
 ORDERS = {"": "-sequence", "-created_at": "-sequence", "created_at": "sequence"}
 
+LARGEST_NUMBER = 2**63 - 1  # as the column holds it
+
 
 class Events(APIView):
     """`GET /events`."""
@@ -46,17 +48,20 @@ class OneEvent(APIView):
     def get(self, request: KeyedRequest, event_id: str) -> Response:
         """Answer one event."""
         account_id = readable_trail(request.auth)
-        row = None
-        if (
-            len(event_id) == wire.ID_DIGITS
-            and event_id.isdigit()
-            and int(event_id) < 2**63
-        ):
-            row = feed_event(account_id, int(event_id))
+        row = feed_event(account_id, number_of(event_id))
         if row is None:
             raise NotFound(f"Couldn't find Event '{event_id}'")
         (data,) = shown([row])
         return Response({"data": data}, status=HTTPStatus.OK, content_type=CONTENT_TYPE)
+
+
+def number_of(event_id: str) -> int:
+    """Return the number in the trail that an id stands for; 0, which none has, for no such id."""
+    digits = (
+        event_id.isascii() and event_id.isdigit() and len(event_id) == wire.ID_DIGITS
+    )
+    number = int(event_id) if digits else 0
+    return number if number <= LARGEST_NUMBER else 0
 
 
 def readable_trail(actor: Actor) -> str:

@@ -1,0 +1,213 @@
+"""The trail as Fastly's events: who reads it, what of it, and in which pages."""
+
+from datetime import timedelta
+
+import pytest
+
+from accounts.api.wire import event_id
+from accounts.audit.models import AuditEvent, PersonalData
+from accounts.audit.vocabulary import Event
+from accounts.change import recorded_change
+from accounts.roles import Permission
+from tests.factories import NOW
+from tests.factories.keys import FORM, client_of
+
+
+def note(actor, event, account, at=NOW, service_id=""):
+    """Note an event of an account as if a command had."""
+    with recorded_change(actor, Permission.ACCOUNT_READ, on=account, now=at) as trail:
+        trail.note(
+            event,
+            target=("version", "1", "shop version 1"),
+            service_id=service_id,
+            before={"comment": "a"},
+            after={"comment": "b"},
+        )
+
+
+@pytest.fixture
+def trail(sam, eve, acme, shop):
+    """Note five events, a minute apart; one of them Fastly has no type for."""
+    for minutes, (actor, event) in enumerate(
+        [
+            (sam, Event.VERSION_CREATED),
+            (eve, Event.VERSION_UPDATED),
+            (eve, Event.PRODUCT_REQUESTED),
+            (eve, Event.VERSION_LOCKED),
+            (sam, Event.VERSION_UPDATED),
+        ]
+    ):
+        note(actor, event, acme, NOW + timedelta(minutes=minutes), shop.pk)
+
+
+def types(answer):
+    return [row["attributes"]["event_type"] for row in answer.json()["data"]]
+
+
+def test_an_event_has_fastly_s_shape(sam, acme, shop, trail):
+    answer = client_of(sam).get(f"/events/{event_id(2)}")
+
+    assert answer.headers["Content-Type"] == "application/vnd.api+json"
+    eve_id = AuditEvent.objects.get(sequence=2).actor_id
+    assert answer.json() == {
+        "data": {
+            "id": "0000000000000000000002",
+            "type": "event",
+            "attributes": {
+                "admin": False,
+                "created_at": "2026-11-22T12:01:00Z",
+                "customer_id": acme.pk,
+                "description": "Eve changed a version: shop version 1",
+                "event_type": "version.update",
+                "ip": "192.0.2.10",
+                "metadata": {"old": {"comment": "a"}, "new": {"comment": "b"}},
+                "service_id": shop.pk,
+                "user_id": eve_id,
+            },
+        }
+    }
+
+
+def test_the_newest_comes_first_and_what_fastly_has_no_type_for_is_left_out(sam, trail):
+    answer = client_of(sam).get("/events")
+
+    assert types(answer) == [
+        "version.update",
+        "version.lock",
+        "version.update",
+        "version.create",
+    ]
+    assert answer.json()["meta"] == {
+        "current_page": 1,
+        "per_page": 20,
+        "record_count": 4,
+        "total_pages": 1,
+    }
+
+
+def test_the_pages_lead_to_their_neighbours_on_this_server(sam, trail):
+    answer = (
+        client_of(sam).get("/events?page[number]=2&page[size]=1&sort=created_at").json()
+    )
+
+    def url(number):
+        return f"http://testserver/events?page%5Bnumber%5D={number}&page%5Bsize%5D=1&sort=created_at"
+
+    assert [row["attributes"]["event_type"] for row in answer["data"]] == [
+        "version.update"
+    ]
+    assert answer["links"] == {
+        "first": url(1),
+        "prev": url(1),
+        "next": url(3),
+        "last": url(4),
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("filter[event_type]=version.lock", ["version.lock"]),
+        ("filter[event_type]=no.such", []),
+        ("filter[service_id]=none", []),
+        ("filter[created_at]=2026-11-22T12:03:00Z", ["version.lock"]),
+        ("filter[created_at][gt]=2026-11-22T12:03:00Z", ["version.update"]),
+        (
+            "filter[created_at][gte]=2026-11-22T12:03:00Z",
+            ["version.update", "version.lock"],
+        ),
+        ("filter[created_at][lt]=2026-11-22T12:01:00Z", ["version.create"]),
+        (
+            "filter[created_at][lte]=2026-11-22T12:01:00Z",
+            ["version.update", "version.create"],
+        ),
+    ],
+)
+def test_the_filters_narrow(sam, trail, query, expected):
+    answer = client_of(sam).get(f"/events?{query}")
+
+    assert types(answer) == expected
+
+
+def test_what_a_person_did_through_a_token_is_found_by_the_person(sam, eve, acme):
+    client_of(eve).post("/service", "name=demo", FORM)
+    note(sam, Event.VERSION_LOCKED, acme)
+    api = client_of(sam)
+
+    answer = api.get(f"/events?filter[user_id]={eve.user_id}").json()["data"]
+
+    (event,) = answer
+    attributes = event["attributes"]
+    assert attributes["event_type"] == "service.create"
+    assert attributes["user_id"] == eve.user_id
+    found = api.get(f"/events?filter[token_id]={attributes['token_id']}").json()["data"]
+    assert found == answer
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "sort=colour",
+        "page[number]=0",
+        "page[size]=101",
+        "page[size]=x",
+        "page[size]=99999999999999999999",
+        "filter[created_at]=yesterday",
+        "filter[created_at][gt]=2026-02-31T00:00:00Z",
+        "filter[created_at][gt]=2026-02-01T00:00:00",
+    ],
+)
+def test_a_question_that_cannot_be_is_a_400(sam, query):
+    answer = client_of(sam).get(f"/events?{query}")
+
+    assert answer.status_code == 400
+    assert answer.json()["msg"] == "Bad request"
+
+
+@pytest.mark.parametrize("person", ["eve", "bo", "una"])
+@pytest.mark.parametrize("path", ["/events", f"/events/{event_id(1)}"])
+def test_only_superusers_read_it(person, path, request, trail):
+    answer = client_of(request.getfixturevalue(person)).get(path)
+
+    assert answer.status_code == 403
+
+
+def test_another_account_s_events_do_not_exist(stan, acme, trail):
+    api = client_of(stan)
+
+    assert api.get("/events").json()["data"] == []
+    assert api.get(f"/events/{event_id(1)}").status_code == 404
+    assert api.get(f"/events?filter[customer_id]={acme.pk}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "name", ["1", "x" * 22, event_id(3), event_id(99), "9" * 22, "²" * 22]
+)
+def test_an_event_that_is_none_or_has_no_type_is_404(sam, trail, name):
+    answer = client_of(sam).get(f"/events/{name}")
+
+    assert answer.status_code == 404
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.json()["msg"] == "Record not found"
+
+
+def test_an_erased_address_is_left_out(sam, trail):
+    PersonalData.objects.all().delete()
+
+    answer = client_of(sam).get(f"/events/{event_id(1)}").json()
+
+    assert "ip" not in answer["data"]["attributes"]
+
+
+def test_a_page_costs_the_same_for_one_event_and_for_many(
+    sam, acme, trail, django_assert_max_num_queries
+):
+    api = client_of(sam)
+    api.get("/events")
+    for _ in range(15):
+        note(sam, Event.VERSION_UPDATED, acme, NOW + timedelta(hours=1))
+
+    with django_assert_max_num_queries(7):
+        answer = api.get("/events")
+
+    assert len(answer.json()["data"]) == 19
