@@ -149,3 +149,10 @@ def test_createaccount_says_what_is_wrong_and_makes_nothing(db):
         call_command("createaccount", "Initech", "peter")
 
     assert not Account.objects.exists()
+
+
+def test_the_admin_has_no_page_that_changes_how_somebody_signs_in(ada, browser):
+    client = browser(ada)
+
+    for app in ("auth/group", "account/emailaddress", "mfa/authenticator", "usersessions"):
+        assert client.get(f"/admin/{app}/").status_code == 404, app

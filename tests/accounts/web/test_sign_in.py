@@ -1,11 +1,15 @@
 """Signing in is by invitation, limited by person, and kept in the trail."""
 
+import re
 import time
 
 import pytest
+from django.core import mail
 from django.core.management import call_command
 from django.test import Client
 
+from accounts.actor import Actor
+from accounts.commands.accounts import create_account
 from accounts.models import User
 from tests.factories.accounts import PASSWORD, UserFactory
 
@@ -130,6 +134,27 @@ def test_a_changed_password_is_noted(acme, eve, browser, noted):
     assert user.check_password(NEW_PASSWORD)
     assert user.password_changed_at is not None
     assert "password.changed" in noted(acme)
+
+
+def test_who_was_given_an_account_sets_a_password_by_mail(db, now, noted):
+    operator = Actor.system("create-account", interface="command")
+    account = create_account(
+        operator,
+        name="Initech",
+        superuser_email="peter@initech.example",
+        superuser_name="Peter",
+        password=None,
+        now=now,
+    )
+    client = Client()
+
+    client.post("/accounts/password/reset/", {"email": "peter@initech.example"})
+    link = re.search(r"http://testserver(/\S+)", mail.outbox[0].body).group(1)
+    form = client.get(link).url
+    client.post(form, {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD})
+
+    assert sign_in("peter@initech.example", NEW_PASSWORD).status_code == 302
+    assert noted(account)[3:] == ["password.reset", "user.logged_in"]
 
 
 def test_a_disabled_person_cannot_sign_in(acme, eve, noted):

@@ -58,6 +58,7 @@ def test_a_token_ends_with_its_last_day(eve, browser, form):
     browser(eve).post(NEW, form)
 
     ends = ApiToken.objects.get().expires_at
+    assert ends is not None
     assert ends.isoformat()[10:] == "T00:00:00+00:00"
     assert (ends - timedelta(days=1)).date().isoformat() == form["expires_on"]
 
