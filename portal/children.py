@@ -12,18 +12,20 @@ PR_SET_PDEATHSIG = 1  # Linux, prctl(2): the signal a process gets when its pare
 
 
 def spawn(
-    command: Sequence[str], environment: Mapping[str, str]
+    command: Sequence[str], environment: Mapping[str, str], *, quiet: bool = False
 ) -> subprocess.Popen[bytes]:
     """Start a program that gets SIGTERM should this process end without stopping it.
 
-    It reads nothing from the terminal and does not get the terminal's Ctrl-C: the parent decides.
-    Raises OSError when the program cannot be started. Elsewhere than on Linux a program outlives
-    a parent that was killed.
+    Where it is to be quiet, what it writes to stdout is dropped; stderr never is. It reads nothing
+    from the terminal and does not get the terminal's Ctrl-C: the parent decides. Raises OSError
+    when the program cannot be started. Elsewhere than on Linux a program outlives a parent that
+    was killed.
     """
     return subprocess.Popen(  # noqa: S603 - the commands are this repository's own
         list(command),
         env=dict(environment),
         stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL if quiet else None,
         process_group=0,
         preexec_fn=_ends_with_parent(),  # noqa: PLW1509 - this process has one thread
     )

@@ -44,15 +44,17 @@ def worker() -> Program:
         f"--concurrency {TASK_PROCESSES} --loglevel WARNING "
         "--without-gossip --without-mingle --without-heartbeat"
     )
-    quiet = ["-W", f"ignore:{ROOT_WARNING}"]
-    return Program("worker", [sys.executable, *quiet, *words.split()])
+    hushed = ["-W", f"ignore:{ROOT_WARNING}"]
+    return Program("worker", [sys.executable, *hushed, *words.split()], quiet=True)
 
 
 def edge() -> Program:
     """Return the edge."""
     command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "edge"]
     line = f"Edge    {settings.EDGE_URL}"
-    return Program("edge", command, Address(LOOPBACK, settings.EDGE_PORT, line))
+    return Program(
+        "edge", command, Address(LOOPBACK, settings.EDGE_PORT, line), quiet=True
+    )
 
 
 def echo_origin() -> Program:

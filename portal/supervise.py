@@ -18,6 +18,8 @@ from portal.restarts import Restarts
 TICK_SECONDS: Final = 0.05  # how often an address is tried that does not answer yet
 # The first program's, until it answers: somebody waits for its page.
 HEAD_START_SECONDS: Final = 3.0
+# Between two requests to end; the edge takes the second as the end of its patience with tunnels.
+ASK_AGAIN_SECONDS: Final = 3.0
 # make(1) passes a signal on that the terminal has also sent: within this time it is one wish.
 SAME_WISH_SECONDS: Final = 0.5
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -51,6 +53,7 @@ class Program:
     name: str
     command: Sequence[str]
     address: Address | None = None
+    quiet: bool = False  # its stdout repeats what the supervisor says
 
 
 @dataclass(slots=True)
@@ -170,7 +173,9 @@ class Supervisor:
 
     def _start_if_due(self, kept: _Kept, now: float) -> None:
         if kept.process is None and now >= kept.due_at:
-            kept.process = spawn(kept.program.command, self._environment)
+            kept.process = spawn(
+                kept.program.command, self._environment, quiet=kept.program.quiet
+            )
             kept.started_at = now
 
     def _announce(self, kept: _Kept) -> None:
@@ -198,14 +203,18 @@ class Supervisor:
         running = [kept.process for kept in self._kept if kept.process is not None]
         if self._asked_at is not None:
             self._say("Stopping. A second Ctrl-C stops at once.")
-        for process in running:
-            process.terminate()
-        ends_at = time.monotonic() + self._grace_seconds
+        began_at = time.monotonic()
+        asked_times = 0
         while any(process.poll() is None for process in running):
-            left = ends_at - time.monotonic()
-            if left <= 0 or self._impatient:
+            passed = time.monotonic() - began_at
+            if passed >= self._grace_seconds or self._impatient:
                 break
-            self._wait(left)
+            if passed >= asked_times * ASK_AGAIN_SECONDS:
+                asked_times += 1
+                for process in running:
+                    process.terminate()
+            next_at = min(asked_times * ASK_AGAIN_SECONDS, self._grace_seconds)
+            self._wait(max(0.0, next_at - passed))
         for process in running:
             kill_group(process.pid)
             process.wait()

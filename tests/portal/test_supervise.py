@@ -35,6 +35,11 @@ path.open("a").write(f"{os.getpid()}\\n")
 signal.pause()
 """
 STUBBORN = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + SLEEPER
+# Ends at the second request only, as an edge does that still carries connections.
+PATIENT = (
+    "import signal\ndef once(*_): signal.signal(signal.SIGTERM, signal.SIG_DFL)\n"
+    "signal.signal(signal.SIGTERM, once)\n" + SLEEPER + "\nwhile True: signal.pause()\n"
+)
 # Listens at once, but answers only after its first visitor has given up.
 SERVER = """
 import socket, sys
@@ -163,6 +168,33 @@ def test_a_second_ctrl_c_does_not_wait_for_the_grace(supervise, tmp_path):
     until(pressed_until_it_ended, "the end")
     assert supervisor.returncode == 0
     assert not is_alive(stubborn)
+
+
+def test_a_child_that_goes_on_after_the_first_request_is_asked_again(
+    supervise, tmp_path
+):
+    ids = tmp_path / "ids"
+    supervisor = supervise(program("patient", PATIENT, ids), grace=3600)
+    (patient,) = until(lambda: process_ids(ids), "the start")
+
+    supervisor.terminate()
+    supervisor.communicate(timeout=DEADLINE_SECONDS)
+
+    assert supervisor.returncode == 0
+    assert not is_alive(patient)
+
+
+def test_what_a_quiet_program_writes_to_stdout_is_dropped(supervise, tmp_path):
+    source = "import sys; print('noise', flush=True)\n" + SLEEPER
+    ids = tmp_path / "ids"
+    quiet = program("quiet", source, ids).removesuffix(")") + ", quiet=True)"
+    supervisor = supervise(quiet)
+    until(lambda: process_ids(ids), "the start")
+
+    supervisor.terminate()
+    said, _ = supervisor.communicate(timeout=DEADLINE_SECONDS)
+
+    assert said == "Stopping. A second Ctrl-C stops at once.\nstopped\n"
 
 
 def test_a_child_that_keeps_dying_stops_everything_with_status_1(supervise, tmp_path):
