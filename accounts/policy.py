@@ -38,7 +38,7 @@ PLATFORM: Final = Platform()
 
 
 class Scoped(Protocol):
-    """A row that belongs to one account: a service, an enablement, a token …"""
+    """A row that belongs to one account: a service, an enablement, a token."""
 
     @property
     def account_id(self) -> str: ...

@@ -1,0 +1,48 @@
+"""What the tests of the product flats share: the catalogue, and the service echo."""
+
+import pytest
+from django.core.cache import cache
+
+from accounts.models import Account
+from products.catalogue.models import Product
+from products.services.models import Service, Version
+from tests.factories.services import (
+    BackendFactory,
+    DomainFactory,
+    ServiceFactory,
+    VersionFactory,
+)
+from tests.factories.world import load_catalogue
+
+
+@pytest.fixture
+def websockets(db: None) -> Product:
+    """Return WebSockets, as the starter catalogue has it."""
+    load_catalogue()
+    return Product.objects.get(pk="websockets")
+
+
+@pytest.fixture
+def ngwaf(websockets: Product) -> Product:
+    """Return the Next-Gen WAF, which WebSockets does not go with."""
+    return Product.objects.get(pk="ngwaf")
+
+
+@pytest.fixture
+def echo(acme: Account) -> Service:
+    """Return Acme's service `echo`."""
+    return ServiceFactory.create(account=acme, name="echo")
+
+
+@pytest.fixture
+def draft(echo: Service) -> Version:
+    """Return a draft of echo that could be put live: a domain, and an origin without TLS."""
+    version = VersionFactory.create(service=echo, number=1)
+    DomainFactory.create(version=version, name="echo.example.com")
+    BackendFactory.create(version=version, name="origin", port=80, use_ssl=False)
+    return version
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered() -> None:
+    cache.clear()

@@ -1,0 +1,161 @@
+"""Putting versions live and taking them off; refusals are recorded, alone."""
+
+from datetime import timedelta
+
+import pytest
+
+from accounts.audit.models import AuditEvent
+from accounts.errors import NotFound
+from products.compatibility.config import OriginCertificate
+from products.deploy import commands
+from products.deploy.commands import (
+    DeploymentBlocked,
+    DeploymentForbidden,
+    NotActive,
+    activate,
+    deactivate,
+)
+from products.deploy.models import Deployment, LiveDomain
+from products.enablement.commands import enable, enable_for_service
+from products.services.commands.versions import clone_version
+from products.services.models import Version
+from tests.factories import NOW
+from tests.factories.services import ServiceFactory, live_version
+from tests.factories.trail import last_entry, noted
+from tests.factories.world import agreed
+
+LATER = NOW + timedelta(hours=1)
+
+
+def test_activating_puts_a_version_live_and_locks_it(eve, echo, draft):
+    made = activate(eve, version=draft, comment="first", now=NOW)
+
+    draft.refresh_from_db()
+    assert (draft.active, draft.locked) == (True, True)
+    assert (made.version, made.replaced, made.deployed_by) == (1, None, eve.label)
+    assert [row.name for row in LiveDomain.objects.all()] == ["echo.example.com"]
+    assert last_entry(echo.account_id) == {
+        "action": "version.activated",
+        "target": {"type": "version", "id": f"{echo.pk}/1", "label": "echo version 1"},
+        "service_id": echo.pk,
+        "before": {"active_version": 0},
+        "after": {"active_version": 1, "warnings": []},
+        "outcome": "done",
+    }
+
+
+def test_the_next_version_takes_its_place_and_rolling_back_is_the_same(eve, draft):
+    activate(eve, version=draft, now=NOW)
+    second = clone_version(eve, version=draft, now=NOW)
+
+    activate(eve, version=second, now=LATER)
+    assert list(Version.objects.filter(active=True)) == [second]
+
+    activate(eve, version=draft, comment="roll back", now=LATER)
+    assert list(Version.objects.filter(active=True)) == [draft]
+    assert Deployment.objects.filter(version=1).count() == 2
+
+
+def test_deactivating_frees_the_domains(eve, echo, draft):
+    activate(eve, version=draft, now=NOW)
+
+    deactivate(eve, version=draft, now=LATER)
+
+    draft.refresh_from_db()
+    assert (draft.active, draft.locked) == (False, True)
+    assert not LiveDomain.objects.exists()
+    assert noted(echo.account_id)[-1] == "version.deactivated"
+
+
+def test_what_is_not_live_cannot_be_taken_off(eve, echo, draft):
+    with pytest.raises(NotActive):
+        deactivate(eve, version=draft, now=NOW)
+
+    assert noted(echo.account_id) == []
+
+
+@pytest.mark.parametrize("who", ["una", "bo", "lin"])
+def test_a_member_who_may_not_is_refused_and_recorded(request, who, echo, draft):
+    actor = request.getfixturevalue(who)
+
+    with pytest.raises(DeploymentForbidden) as refused:
+        activate(actor, version=draft, now=NOW)
+
+    draft.refresh_from_db()
+    assert not draft.active
+    event = AuditEvent.objects.get(account_id=echo.account_id)
+    assert (event.action, event.outcome) == ("deployment.refused", "refused")
+    assert event.body["after"] == {"reasons": list(refused.value.verdict.reasons)}
+    assert event.actor_label == actor.label
+
+
+def test_a_stranger_is_not_recorded(stan, echo, draft):
+    with pytest.raises(NotFound):
+        activate(stan, version=draft, now=NOW)
+
+    assert not AuditEvent.objects.exists()
+    assert not Deployment.objects.exists()
+
+
+def test_a_broken_rule_blocks_for_everybody(sam, eve, acme, echo, draft, websockets):
+    enable(
+        sam,
+        account=acme,
+        product=websockets,
+        agreement=agreed(acme, websockets),
+        now=NOW,
+    )
+    enable_for_service(eve, service=echo, product=websockets, now=NOW)
+    draft.backends.update(shield="fra")
+
+    with pytest.raises(DeploymentBlocked, match="shielding"):
+        activate(sam, version=draft, now=NOW)
+
+    assert noted(acme.pk)[-1] == "deployment.refused"
+    assert not Version.objects.filter(active=True).exists()
+
+
+def test_the_origin_is_probed_before_a_version_with_websockets_goes_live(
+    monkeypatch, sam, eve, acme, echo, draft, websockets
+):
+    enable(
+        sam,
+        account=acme,
+        product=websockets,
+        agreement=agreed(acme, websockets),
+        now=NOW,
+    )
+    enable_for_service(eve, service=echo, product=websockets, now=NOW)
+    draft.backends.update(use_ssl=True, port=443)
+    seen = (OriginCertificate("origin", "self_signed"),)
+    monkeypatch.setattr(commands.probes, "ask", lambda config, account_id: seen)
+
+    with pytest.raises(DeploymentBlocked) as refused:
+        activate(eve, version=draft, now=NOW)
+
+    assert [p.rule for p in refused.value.verdict.failed[0].problems] == ["R9"]
+
+
+def test_a_domain_that_is_live_elsewhere_is_refused(eve, stan, globex, draft):
+    other = live_version(ServiceFactory.create(account=globex, name="other"))
+    LiveDomain.objects.create(name="echo.example.com", service=other.service)
+
+    with pytest.raises(DeploymentBlocked, match="live in another service"):
+        activate(eve, version=draft, now=NOW)
+
+
+def test_warnings_are_kept_with_the_deployment(sam, eve, acme, echo, draft, websockets):
+    enable(
+        sam,
+        account=acme,
+        product=websockets,
+        agreement=agreed(acme, websockets),
+        now=NOW,
+    )
+    enable_for_service(eve, service=echo, product=websockets, now=NOW)
+    draft.backends.update(first_byte_timeout=30_000)
+
+    made = activate(eve, version=draft, now=NOW)
+
+    assert len(made.findings) == 1
+    assert "first byte timeout" in made.findings[0].lower().replace("_", " ")

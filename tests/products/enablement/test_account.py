@@ -1,0 +1,298 @@
+"""Enabling and disabling for an account: who may, what it takes, what is written."""
+
+from datetime import timedelta
+
+import pytest
+
+from accounts.audit.models import AuditEvent
+from accounts.errors import Forbidden, Invalid, NotFound
+from products.catalogue.commands import NewPrice, Step
+from products.catalogue.models import Plan, Product
+from products.enablement.commands import (
+    Agreement,
+    assign_package,
+    change_price,
+    disable,
+    enable,
+    remove_package,
+)
+from products.enablement.commands.account import (
+    AlreadyDisabled,
+    AlreadyEnabled,
+    NotAgreed,
+    NotSoldDirectly,
+    PriceChanged,
+)
+from products.enablement.models import Enablement
+from products.enablement.queries import at, current, products_of, text_hash
+from tests.factories import NOW
+from tests.factories.trail import last_entry, noted
+from tests.factories.world import CATALOGUE, agreed
+
+LATER = NOW + timedelta(hours=1)
+
+
+def test_a_superuser_enables_and_the_exact_agreement_is_kept(sam, acme, websockets):
+    agreement = agreed(acme, websockets)
+
+    made = enable(
+        sam,
+        account=acme,
+        product=websockets,
+        agreement=agreement,
+        reason="launch",
+        now=NOW,
+    )
+
+    assert made.agreed_text == (
+        f"I understand that enabling WebSockets changes the monthly bill of Acme ({acme.pk}), at "
+        "the prices of version 1: USD per million minutes: 0.60 up to 10, 0.50 up to 100, 0.40 "
+        "beyond."
+    )
+    assert made.agreed_text_hash == text_hash(made.agreed_text)
+    assert (made.starts_at, made.ends_at, made.started_by) == (NOW, None, sam.label)
+    assert current(acme.pk, "websockets") == made
+
+
+def test_enabling_writes_what_was_enabled_and_what_it_does_to_the_bill(
+    sam, acme, websockets
+):
+    enable(
+        sam,
+        account=acme,
+        product=websockets,
+        agreement=agreed(acme, websockets),
+        now=NOW,
+    )
+
+    enabled, billed = AuditEvent.objects.filter(account_id=acme.pk).order_by("sequence")
+    assert (enabled.action, billed.action) == ("product.enabled", "bill.changed")
+    assert enabled.body["after"]["state"] == "enabled"
+    assert enabled.body["agreed_text_hash"] == text_hash(
+        enabled.body["after"]["agreed_text"]
+    )
+    assert billed.body["before"] == {"billed": False}
+    assert billed.body["after"]["plan"] == "WebSockets standard"
+
+
+@pytest.mark.parametrize("who", ["eve", "bo", "una", "lin"])
+def test_no_other_role_enables(request, who, acme, websockets):
+    actor = request.getfixturevalue(who)
+
+    with pytest.raises(Forbidden, match="Superusers can enable and disable products"):
+        enable(
+            actor,
+            account=acme,
+            product=websockets,
+            agreement=agreed(acme, websockets),
+            now=NOW,
+        )
+
+    assert not Enablement.objects.exists()
+    assert noted(acme.pk) == []
+
+
+def test_a_superuser_of_another_account_finds_nothing(stan, acme, websockets):
+    with pytest.raises(NotFound):
+        enable(
+            stan,
+            account=acme,
+            product=websockets,
+            agreement=agreed(acme, websockets),
+            now=NOW,
+        )
+
+    assert not Enablement.objects.exists()
+
+
+def test_an_admin_of_the_platform_is_no_superuser(ada, acme, websockets):
+    with pytest.raises(Forbidden):
+        enable(
+            ada,
+            account=acme,
+            product=websockets,
+            agreement=agreed(acme, websockets),
+            now=NOW,
+        )
+
+    assert not Enablement.objects.exists()
+
+
+def test_the_second_of_two_is_told_who_was_first_and_when(sam, acme, websockets):
+    enable(
+        sam,
+        account=acme,
+        product=websockets,
+        agreement=agreed(acme, websockets),
+        now=NOW,
+    )
+
+    with pytest.raises(AlreadyEnabled) as refused:
+        enable(
+            sam,
+            account=acme,
+            product=websockets,
+            agreement=agreed(acme, websockets),
+            now=LATER,
+        )
+
+    assert refused.value.message == (
+        f"WebSockets is on already: enabled by {sam.label} at 2026-11-22 12:00:00 UTC."
+    )
+    assert noted(acme.pk) == ["product.enabled", "bill.changed"]
+
+
+def test_without_an_agreement_nothing_is_enabled(sam, acme, websockets):
+    with pytest.raises(NotAgreed):
+        enable(sam, account=acme, product=websockets, agreement=Agreement(""), now=NOW)
+
+    assert noted(acme.pk) == []
+
+
+def test_a_price_that_changed_meanwhile_must_be_read_again(sam, acme, websockets):
+    seen = agreed(acme, websockets)
+    plan = Plan.objects.get(product=websockets, kind="direct")
+    dearer = NewPrice(
+        "USD", "connection_time", 10**6, "million minutes", (Step(None, 10**9),)
+    )
+    change_price(CATALOGUE, plan=plan, price=dearer, effective_from=LATER, now=NOW)
+
+    with pytest.raises(PriceChanged):
+        enable(sam, account=acme, product=websockets, agreement=seen, now=LATER)
+
+    assert not Enablement.objects.exists()
+
+
+def test_a_price_rise_is_noted_in_each_account_it_touches(
+    sam, acme, globex, websockets
+):
+    enable(
+        sam,
+        account=acme,
+        product=websockets,
+        agreement=agreed(acme, websockets),
+        now=NOW,
+    )
+    plan = Plan.objects.get(product=websockets, kind="direct")
+    dearer = NewPrice(
+        "USD", "connection_time", 10**6, "million minutes", (Step(None, 10**9),)
+    )
+
+    change_price(CATALOGUE, plan=plan, price=dearer, effective_from=LATER, now=NOW)
+
+    assert noted(acme.pk)[-1] == "price.published"
+    assert noted("platform")[-1] == "price.published"
+    assert noted(globex.pk) == []
+
+
+def test_a_product_on_request_cannot_be_bought(sam, acme, ngwaf):
+    with pytest.raises(NotSoldDirectly):
+        enable(sam, account=acme, product=ngwaf, agreement=agreed(acme, ngwaf), now=NOW)
+
+    assert noted(acme.pk) == []
+
+
+def test_disabling_closes_the_row_and_says_what_becomes_of_the_bill(
+    sam, acme, websockets
+):
+    made = enable(
+        sam,
+        account=acme,
+        product=websockets,
+        agreement=agreed(acme, websockets),
+        now=NOW,
+    )
+
+    disable(sam, account=acme, product=websockets, closing="drain", now=LATER)
+
+    made.refresh_from_db()
+    assert (made.ends_at, made.ended_by, made.closing) == (LATER, sam.label, "drain")
+    assert made.drain_until == LATER + timedelta(seconds=60)
+    assert noted(acme.pk)[2:] == ["product.disabled", "bill.changed"]
+    assert last_entry(acme.pk)["after"]["billed"] is False
+    assert list(at(acme.pk, NOW)) == [made]
+    assert not at(acme.pk, LATER).exists()
+
+
+def test_disabling_twice_says_who_was_first(sam, acme, websockets):
+    enable(
+        sam,
+        account=acme,
+        product=websockets,
+        agreement=agreed(acme, websockets),
+        now=NOW,
+    )
+    disable(sam, account=acme, product=websockets, closing="cut", now=LATER)
+
+    with pytest.raises(AlreadyDisabled) as refused:
+        disable(sam, account=acme, product=websockets, closing="cut", now=LATER)
+
+    assert refused.value.message == (
+        f"WebSockets is off already: disabled by {sam.label} at 2026-11-22 13:00:00 UTC."
+    )
+
+
+@pytest.mark.parametrize(("closing", "reason"), [("later", ""), ("cut", "x" * 501)])
+def test_bad_input_disables_nothing(sam, acme, websockets, closing, reason):
+    made = enable(
+        sam,
+        account=acme,
+        product=websockets,
+        agreement=agreed(acme, websockets),
+        now=NOW,
+    )
+
+    with pytest.raises(Invalid):
+        disable(
+            sam,
+            account=acme,
+            product=websockets,
+            closing=closing,
+            reason=reason,
+            now=LATER,
+        )
+
+    made.refresh_from_db()
+    assert made.ends_at is None
+
+
+def test_staff_assign_and_remove_a_package(ada, sam, acme, ngwaf):
+    plan = Plan.objects.get(product=ngwaf, kind="package")
+
+    assign_package(ada, account=acme, plan=plan, now=NOW)
+    with pytest.raises(NotSoldDirectly, match="part of your package"):
+        disable(sam, account=acme, product=ngwaf, closing="cut", now=LATER)
+    remove_package(ada, account=acme, product=ngwaf, now=LATER, reason="contract ended")
+
+    assert noted(acme.pk) == [
+        "package.assigned",
+        "product.enabled",
+        "bill.changed",
+        "package.removed",
+        "product.disabled",
+        "bill.changed",
+    ]
+    assert current(acme.pk, "ngwaf") is None
+
+
+def test_a_superuser_cannot_assign_a_package(sam, acme, ngwaf):
+    plan = Plan.objects.get(product=ngwaf, kind="package")
+
+    with pytest.raises(Forbidden):
+        assign_package(sam, account=acme, plan=plan, now=NOW)
+
+    assert noted(acme.pk) == []
+
+
+def test_off_by_default_all_but_the_base_product(acme, websockets):
+    states = products_of(acme, NOW)
+
+    assert [state.product.pk for state in states if state.is_on] == ["delivery"]
+    assert len(states) == Product.objects.count()
+
+
+def test_the_products_of_an_account_take_a_constant_number_of_queries(
+    acme, websockets, django_assert_num_queries
+):
+    with django_assert_num_queries(5):
+        products_of(acme, NOW)

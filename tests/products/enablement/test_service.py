@@ -1,0 +1,157 @@
+"""The per-service switch (R4), and asking for a product (R17)."""
+
+from datetime import timedelta
+
+import pytest
+
+from accounts.errors import Forbidden, NotFound
+from accounts.models import OutgoingMail
+from products.catalogue.models import Plan
+from products.enablement.commands import (
+    assign_package,
+    disable,
+    disable_for_service,
+    enable,
+    enable_for_service,
+    request_product,
+)
+from products.enablement.commands.requests import AskedToday
+from products.enablement.commands.service import Incompatible, NotEntitled
+from products.enablement.models import ServiceProduct
+from products.enablement.queries import is_on_for_service, services_with
+from tests.factories import NOW
+from tests.factories.services import live_version
+from tests.factories.trail import last_entry, noted
+from tests.factories.world import agreed
+
+LATER = NOW + timedelta(hours=1)
+
+
+@pytest.fixture
+def entitled(sam, acme, websockets):
+    """Give Acme WebSockets."""
+    enable(
+        sam,
+        account=acme,
+        product=websockets,
+        agreement=agreed(acme, websockets),
+        now=NOW,
+    )
+    return websockets
+
+
+def test_an_engineer_switches_it_on_and_off(eve, echo, entitled):
+    enable_for_service(eve, service=echo, product=entitled, now=NOW)
+    assert is_on_for_service(echo, "websockets")
+    assert list(services_with(echo.account_id, "websockets")) == [echo]
+
+    disable_for_service(eve, service=echo, product=entitled, now=LATER)
+    assert not is_on_for_service(echo, "websockets")
+    assert noted(echo.account_id)[-2:] == [
+        "service_product.enabled",
+        "service_product.disabled",
+    ]
+    assert last_entry(echo.account_id)["service_id"] == echo.pk
+
+
+def test_doing_it_twice_changes_nothing_the_second_time(eve, echo, entitled):
+    enable_for_service(eve, service=echo, product=entitled, now=NOW)
+    before = noted(echo.account_id)
+
+    enable_for_service(eve, service=echo, product=entitled, now=LATER)
+
+    assert noted(echo.account_id) == before
+    assert ServiceProduct.objects.count() == 1
+
+
+def test_without_the_account_it_cannot_be_switched_on(eve, echo, websockets):
+    with pytest.raises(
+        NotEntitled, match="A superuser can enable it on the Products page"
+    ):
+        enable_for_service(eve, service=echo, product=websockets, now=NOW)
+
+    assert noted(echo.account_id) == []
+
+
+def test_a_limited_engineer_switches_only_their_own_service(lin, shop, echo, entitled):
+    enable_for_service(lin, service=shop, product=entitled, now=NOW)
+
+    with pytest.raises(Forbidden, match="limited to chosen services"):
+        enable_for_service(lin, service=echo, product=entitled, now=NOW)
+
+    assert is_on_for_service(shop, "websockets")
+    assert not is_on_for_service(echo, "websockets")
+
+
+@pytest.mark.parametrize("who", ["bo", "una"])
+def test_a_role_that_configures_nothing_is_refused(request, who, echo, entitled):
+    actor = request.getfixturevalue(who)
+
+    with pytest.raises(
+        Forbidden, match="Engineers and superusers can configure services"
+    ):
+        enable_for_service(actor, service=echo, product=entitled, now=NOW)
+
+
+def test_a_stranger_finds_no_service(stan, echo, entitled):
+    with pytest.raises(NotFound):
+        enable_for_service(stan, service=echo, product=entitled, now=NOW)
+
+
+def test_a_live_version_that_shields_is_refused_with_all_its_conflicts(
+    eve, echo, entitled
+):
+    version = live_version(echo, "echo.example.com")
+    version.backends.update(shield="fra", ssl_check_cert=False)
+
+    with pytest.raises(Incompatible) as refused:
+        enable_for_service(eve, service=echo, product=entitled, now=NOW)
+
+    assert [problem.rule for problem in refused.value.problems] == ["R6", "R8"]
+    assert not is_on_for_service(echo, "websockets")
+
+
+def test_the_waf_and_websockets_do_not_go_together_in_either_order(
+    eve, ada, acme, echo, entitled, ngwaf
+):
+    plan = Plan.objects.get(product=ngwaf, kind="package")
+    assign_package(ada, account=acme, plan=plan, now=NOW)
+    enable_for_service(eve, service=echo, product=entitled, now=NOW)
+
+    with pytest.raises(Incompatible, match="Next-Gen WAF"):
+        enable_for_service(eve, service=echo, product=ngwaf, now=NOW)
+
+    disable_for_service(eve, service=echo, product=entitled, now=NOW)
+    enable_for_service(eve, service=echo, product=ngwaf, now=NOW)
+    with pytest.raises(Incompatible, match="Next-Gen WAF"):
+        enable_for_service(eve, service=echo, product=entitled, now=NOW)
+
+
+def test_services_keep_their_switch_when_the_account_is_disabled(
+    sam, eve, acme, echo, entitled
+):
+    enable_for_service(eve, service=echo, product=entitled, now=NOW)
+
+    disable(sam, account=acme, product=entitled, closing="drain", now=LATER)
+
+    assert is_on_for_service(echo, "websockets")
+
+
+def test_asking_writes_to_each_superuser_once_a_day(una, sam, acme, websockets):
+    ask = {"account": acme, "product": websockets, "sales_email": "sales@example.com"}
+
+    request_product(una, **ask, note="for the chat", now=NOW)
+    with pytest.raises(AskedToday):
+        request_product(una, **ask, now=LATER)
+    request_product(una, **ask, now=NOW + timedelta(days=1))
+
+    assert [mail.to for mail in OutgoingMail.objects.all()] == [sam.email, sam.email]
+    assert noted(acme.pk) == ["product.requested", "product.requested"]
+
+
+def test_asking_for_what_sales_sell_writes_to_sales(una, acme, ngwaf):
+    request_product(
+        una, account=acme, product=ngwaf, sales_email="sales@example.com", now=NOW
+    )
+
+    assert [mail.to for mail in OutgoingMail.objects.all()] == ["sales@example.com"]
