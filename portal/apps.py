@@ -1,7 +1,11 @@
 """Django's registration of the portal and of its admin site."""
 
 from django.apps import AppConfig
+from django.contrib import admin
 from django.contrib.admin.apps import AdminConfig as StockAdminConfig
+
+# Apps that bring stock pages on which one could write past every command and the trail.
+WRITABLE = frozenset({"account", "auth", "mfa", "usersessions"})
 
 
 class PortalConfig(AppConfig):
@@ -18,3 +22,11 @@ class AdminConfig(StockAdminConfig):
     """The stock admin behind the portal's own sign-in."""
 
     default_site = "portal.admin_site.AdminSite"
+
+    def ready(self) -> None:
+        """Find every app's pages, and take down those that would write past the commands."""
+        super().ready()
+        registered = list(admin.site._registry)  # noqa: SLF001 - it has no other reader
+        admin.site.unregister(
+            [model for model in registered if model._meta.app_label in WRITABLE]
+        )
