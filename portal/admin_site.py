@@ -26,8 +26,8 @@ class AdminSite(admin.AdminSite):
         **options: Any,
     ) -> None:
         """Take a page in, unless it is of an app that staff do not keep by hand."""
-        single = isinstance(model_or_iterable, type)
-        models = [model_or_iterable] if single else list(model_or_iterable)
+        given = model_or_iterable
+        models = [given] if isinstance(given, type) else list(given)
         kept = [each for each in models if each._meta.app_label not in LEFT_OUT]  # noqa: SLF001
         if kept:
             super().register(kept, admin_class, **options)
