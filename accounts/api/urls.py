@@ -5,6 +5,7 @@ from django.urls import path
 from accounts.api.authorizations import Authorizations, OneAuthorization
 from accounts.api.discovery import OpenIdConfiguration
 from accounts.api.events import Events, OneEvent
+from accounts.api.sudo import Sudo
 from accounts.api.tokens import CustomerTokens, OneToken, Tokens
 from accounts.api.users import (
     CurrentCustomer,
@@ -24,6 +25,7 @@ urlpatterns = [
     path("customer/<str:customer_id>", OneCustomer.as_view()),
     path("customer/<str:customer_id>/users", CustomerUsers.as_view()),
     path("customer/<str:customer_id>/tokens", CustomerTokens.as_view()),
+    path("sudo", Sudo.as_view()),
     path("tokens", Tokens.as_view()),
     path("tokens/<str:token_id>", OneToken.as_view()),
     path("service-authorizations", Authorizations.as_view()),

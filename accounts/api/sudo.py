@@ -1,0 +1,146 @@
+"""`POST /sudo`: who somebody is, proved again by password and code, for the five minutes that follow.
+
+It is as strong as signing in: the same limits count the tries, the same trail notes the failures,
+and whoever has a second factor gives its code in `Fastly-OTP`. `POST /tokens` asks for the password
+again and for this proof; not for the code again, which counts once alone.
+"""
+
+import base64
+import binascii
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from allauth.account.adapter import get_adapter
+from allauth.core import ratelimit
+from allauth.mfa.models import Authenticator
+from allauth.mfa.utils import is_mfa_enabled
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.core.cache import cache
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from rest_framework.exceptions import AuthenticationFailed, Throttled
+from rest_framework.permissions import AllowAny
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.authentication import KeyedRequest
+from accounts.errors import Forbidden
+from accounts.models import Membership, User
+from accounts.queries import needs_second_factor
+
+LASTS: Final = timedelta(minutes=5)
+CODES: Final = (Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES)
+
+
+class SudoNeeded(Forbidden):
+    """Nobody has proved who they are within the last five minutes."""
+
+    code = "sudo_needed"
+
+
+class CodeNeeded(Forbidden):
+    """The person has, or must have, a second factor, and gave no code that is right."""
+
+    code = "code_needed"
+
+
+class Sudo(APIView):
+    """`POST /sudo`; a key is welcome but not needed."""
+
+    permission_classes = (AllowAny,)
+
+    def post(self, request: KeyedRequest) -> Response:
+        """Answer until when the proof counts."""
+        user = by_password(request)
+        _require_code(request, user)
+        now = timezone.now()
+        cache.set(_key(user), 1, timeout=LASTS.total_seconds())
+        return Response({"expiry_time": _offset(now + LASTS)})
+
+
+def require_sudo(user: User) -> None:
+    """Raise SudoNeeded unless the person proved who they are a short while ago."""
+    if cache.get(_key(user)) is None:
+        raise SudoNeeded(
+            "Send your password to /sudo first; the proof counts for five minutes."
+        )
+
+
+def by_password(request: KeyedRequest) -> User:
+    """Return the person whose password the request has.
+
+    Raises AuthenticationFailed for a wrong password or another person's key, and Throttled after
+    too many tries. Failures are noted in the trail of the person's account.
+    """
+    name, password = credentials_of(request)
+    http = request._request  # noqa: SLF001 - allauth speaks Django's requests alone
+    http.user = AnonymousUser()  # whoever's key it is, the password may be anybody's
+    adapter = get_adapter(http)
+    try:
+        user = adapter.authenticate(http, email=name, password=password)
+    except ValidationError as error:
+        raise Throttled from error
+    if not isinstance(user, User) or not user.is_active:
+        raise AuthenticationFailed
+    # Without a key there is no actor, whatever the type says.
+    actor: Any = request.auth
+    if actor is not None and actor.user_id != user.pk:
+        raise AuthenticationFailed
+    return user
+
+
+def credentials_of(request: KeyedRequest) -> tuple[str, str]:
+    """Return address and password from the body, or from HTTP Basic as fastly-py sends them."""
+    sent = request.data
+    name, password = sent.get("username"), sent.get("password")
+    if not name and not password:
+        name, password = _basic(request.headers.get("Authorization", ""))
+    actor: Any = request.auth  # None without a key
+    if not name and actor is not None:
+        name = actor.email
+    if not isinstance(name, str) or not isinstance(password, str) or not password:
+        raise AuthenticationFailed
+    return name.strip().lower(), password
+
+
+def _basic(header: str) -> tuple[str, str]:
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return "", ""
+    try:
+        name, _, password = (
+            base64.b64decode(encoded, validate=True).decode().partition(":")
+        )
+    except (binascii.Error, UnicodeDecodeError):
+        return "", ""
+    return ("", "") if "\0" in name + password else (name, password)
+
+
+def _require_code(request: KeyedRequest, user: User) -> None:
+    """Ask a second factor of whoever has one, as signing in does; count wrong codes."""
+    if not is_mfa_enabled(user):
+        memberships = Membership.objects.filter(user=user)
+        if settings.SECOND_FACTOR_REQUIRED and needs_second_factor(user, memberships):
+            raise CodeNeeded("Enrol a second factor in the portal first.")
+        return
+    http, key = request._request, f"mfa-auth-user-{user.pk}"  # noqa: SLF001
+    if not ratelimit.consume(http, action="login_failed", key=key):
+        raise Throttled
+    code = request.headers.get("Fastly-OTP", "")
+    factors = Authenticator.objects.filter(user=user, type__in=CODES)
+    if not code or not any(factor.wrap().validate_code(code) for factor in factors):
+        get_adapter(http).authentication_failed(http, email=user.email)
+        raise CodeNeeded(
+            "Send the code of your second factor in the header Fastly-OTP."
+        )
+    ratelimit.clear(http, action="login_failed", key=key)
+
+
+def _key(user: User) -> str:
+    return f"sudo:{user.pk}"
+
+
+def _offset(moment: datetime) -> str:
+    """Write a time as Fastly writes this one alone: with its offset."""
+    return moment.replace(microsecond=0).isoformat()

@@ -1,0 +1,208 @@
+"""A token made with a password: proved first, limited, noted; no weaker than signing in."""
+
+import base64
+
+import pytest
+from allauth.account.models import EmailAddress
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.core.cache import cache
+from django.test import Client
+
+from accounts.audit.models import AuditEvent
+from accounts.models import ApiToken, User
+from tests.factories.accounts import PASSWORD
+from tests.factories.keys import FORM, client_of
+
+LOGIN = f"username=eve@example.com&password={PASSWORD}".replace(" ", "+")
+
+
+@pytest.fixture(autouse=True)
+def _forget_tries():
+    cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def person(eve):
+    """Return Eve, whose address is proved."""
+    user = User.objects.get(pk=eve.user_id)
+    EmailAddress.objects.create(
+        user=user, email=user.email, primary=True, verified=True
+    )
+    return user
+
+
+def basic(name, password):
+    return "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
+
+
+def test_a_token_is_made_after_sudo_and_shown_once(eve, acme, time_machine):
+    time_machine.move_to("2026-11-22T12:00:00Z", tick=False)
+    api = Client()
+
+    sudo = api.post("/sudo", LOGIN, FORM)
+    made = api.post("/tokens", f"{LOGIN}&name=ci&scope=global:read&expires_at=", FORM)
+
+    assert (sudo.status_code, sudo.json()) == (
+        200,
+        {"expiry_time": "2026-11-22T12:05:00+00:00"},
+    )
+    row = ApiToken.objects.get()
+    body = made.json()
+    secret = body.pop("access_token")
+    assert made.status_code == 200
+    assert body == {
+        "id": row.pk,
+        "user_id": eve.user_id,
+        "customer_id": acme.pk,
+        "name": "ci",
+        "scope": "global:read",
+        "scopes": ["global:read"],
+        "services": [],
+        "service_id": None,
+        "created_at": "2026-11-22T12:00:00Z",
+        "updated_at": "2026-11-22T12:00:00Z",
+        "sudo_expires_at": None,
+        "expires_at": "2027-11-23T12:00:00Z",
+        "ip": "127.0.0.1",
+    }
+    with_it = Client(headers={"Fastly-Key": secret})
+    assert with_it.get("/tokens/self").json()["id"] == row.pk
+    assert "access_token" not in with_it.get("/tokens/self").json()
+    assert [event.action for event in AuditEvent.objects.all()] == ["token.issued"]
+
+
+def test_python_s_client_sends_json_to_sudo_and_basic_for_the_token():
+    api = Client()
+    sent = {"username": "eve@example.com", "password": PASSWORD}
+
+    sudo = api.post("/sudo", sent, "application/json")
+    made = api.post(
+        "/tokens",
+        "",
+        FORM,
+        headers={"Authorization": basic("eve@example.com", PASSWORD)},
+    )
+
+    assert (sudo.status_code, made.status_code) == (200, 200)
+    assert made.json()["scope"] == "global"
+
+
+def test_a_key_names_its_owner(eve):
+    api = client_of(eve)
+
+    answer = api.post("/sudo", {"password": PASSWORD}, "application/json")
+
+    assert answer.status_code == 200
+
+
+def test_without_sudo_there_is_no_token(time_machine):
+    api = Client()
+    time_machine.move_to("2026-11-22T12:00:00Z", tick=False)
+    never = api.post("/tokens", LOGIN, FORM)
+    api.post("/sudo", LOGIN, FORM)
+    time_machine.move_to("2026-11-22T12:05:01Z", tick=False)
+
+    late = api.post("/tokens", LOGIN, FORM)
+
+    assert (never.status_code, late.status_code) == (403, 403)
+    assert late.json() == {
+        "msg": "You are not authorized to perform this action",
+        "detail": "Send your password to /sudo first; the proof counts for five minutes.",
+    }
+    assert not ApiToken.objects.exists()
+
+
+@pytest.mark.parametrize("path", ["/sudo", "/tokens"])
+@pytest.mark.parametrize(
+    ("body", "header"),
+    [
+        ("", ""),
+        ("username=eve@example.com", ""),
+        ("username=eve@example.com&password=wrong", ""),
+        ("username=nobody@example.com&password=wrong", ""),
+        ("", "Basic Og=="),
+        ("", "Basic %%%"),
+        ("", basic("eve@example.com", "wrong")),
+    ],
+)
+def test_a_wrong_password_proves_nothing(path, body, header):
+    Client().post("/sudo", LOGIN, FORM)
+
+    answer = Client().post(path, body, FORM, headers={"Authorization": header})
+
+    assert answer.status_code == 401
+    assert answer.json() == {"msg": "Provided credentials are missing or invalid"}
+    assert not ApiToken.objects.exists()
+
+
+def test_a_wrong_password_is_noted():
+    Client().post("/sudo", "username=eve@example.com&password=wrong", FORM)
+
+    (event,) = AuditEvent.objects.all()
+    assert (event.action, event.outcome) == ("user.login_failed", "refused")
+
+
+def test_another_person_s_password_does_not_go_with_a_key(sam):
+    answer = client_of(sam).post("/sudo", LOGIN, FORM)
+
+    assert answer.status_code == 401
+
+
+def test_tries_are_limited_even_for_the_right_password():
+    api = Client()
+    for _ in range(5):
+        api.post("/sudo", "username=eve@example.com&password=wrong", FORM)
+
+    answer = api.post("/sudo", LOGIN, FORM)
+
+    assert (answer.status_code, answer.json()) == (429, {"msg": "Too many requests"})
+
+
+def test_who_has_a_second_factor_gives_its_code(person):
+    TOTP.activate(person, generate_totp_secret())
+    code = RecoveryCodes.activate(person).generate_codes()[0]
+    api = Client()
+
+    without = api.post("/sudo", LOGIN, FORM)
+    wrong = api.post("/sudo", LOGIN, FORM, headers={"Fastly-OTP": "000000"})
+    early = api.post("/tokens", LOGIN, FORM)
+    right = api.post("/sudo", LOGIN, FORM, headers={"Fastly-OTP": code})
+    made = api.post("/tokens", LOGIN, FORM)
+
+    answers = [without, wrong, early, right, made]
+    assert [each.status_code for each in answers] == [403, 403, 403, 200, 200]
+    assert wrong.json()["detail"] == (
+        "Send the code of your second factor in the header Fastly-OTP."
+    )
+
+
+def test_where_the_operator_asks_for_a_second_factor_it_is_needed(sam, settings):
+    settings.SECOND_FACTOR_REQUIRED = True
+    user = User.objects.get(pk=sam.user_id)
+    EmailAddress.objects.create(
+        user=user, email=user.email, primary=True, verified=True
+    )
+
+    answer = Client().post("/sudo", LOGIN.replace("eve", "sam"), FORM)
+
+    assert answer.status_code == 403
+    assert answer.json()["detail"] == "Enrol a second factor in the portal first."
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["scope=all", "services[]=x", "expires_at=2020-01-01T00:00:00Z", "expires_at=soon"],
+)
+def test_a_token_that_cannot_be_is_a_400(form):
+    api = Client()
+    api.post("/sudo", LOGIN, FORM)
+
+    answer = api.post("/tokens", f"{LOGIN}&name=ci&{form}", FORM)
+
+    assert answer.status_code == 400
+    assert not ApiToken.objects.exists()
+
+
+def test_reading_tokens_needs_a_key():
+    assert Client().get("/tokens").status_code == 401
