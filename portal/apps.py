@@ -28,5 +28,5 @@ class AdminConfig(StockAdminConfig):
         super().ready()
         registered = list(admin.site._registry)  # noqa: SLF001 - it has no other reader
         admin.site.unregister(
-            [model for model in registered if model._meta.app_label in WRITABLE]
+            [each for each in registered if each._meta.app_label in WRITABLE]  # noqa: SLF001
         )
