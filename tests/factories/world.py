@@ -1,0 +1,147 @@
+"""A small world with everything in it once: what tests of every route and every command act on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from accounts.actor import Actor
+from accounts.commands.invitations import invite
+from accounts.models import Account, ApiToken, Invitation, Membership, User
+from accounts.roles import Role
+from portal.starter_catalogue import PLANS, PRODUCTS, product_fields
+from products.catalogue.commands import add_plan, add_product
+from products.catalogue.models import Product
+from products.catalogue.queries import direct_price
+from products.enablement.commands import Agreement, change_price, enable
+from products.enablement.queries import agreement_text
+from products.metering.commands import issue_credential
+from products.services.commands.versions import clone_version
+from products.services.models import Service, Version
+from tests.factories import NOW
+from tests.factories.accounts import (
+    AccountFactory,
+    UserFactory,
+    actor_for,
+    give_access,
+    member,
+    staff_actor,
+)
+from tests.factories.keys import key_of
+from tests.factories.services import (
+    BackendFactory,
+    DomainFactory,
+    HeaderFactory,
+    ServiceFactory,
+    SnippetFactory,
+    VclFactory,
+    VersionFactory,
+)
+
+CATALOGUE = Actor.system("load-catalogue", interface="command")
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Acme with its people and the service `shop`, Globex with Stan, and Ada of the platform."""
+
+    acme: Account
+    globex: Account
+    people: Mapping[str, Actor]
+    keys: Mapping[str, str]
+    shop: Service
+    live: Version
+    draft: Version
+    websockets: Product
+    ngwaf: Product
+    membership: Membership  # Una's, who is user of Acme
+    token: ApiToken  # Una's
+    invitation: Invitation
+    edge_secret: str
+
+    def person(self, name: str) -> User:
+        """Return somebody as a row."""
+        return User.objects.get(pk=self.people[name].user_id)
+
+
+def load_catalogue() -> None:
+    """Load the starter catalogue, with prices from this hour on."""
+    for position, slug in enumerate(PRODUCTS):
+        add_product(
+            CATALOGUE, slug=slug, fields=product_fields(slug, position), now=NOW
+        )
+    for slug, kind, name, price in PLANS:
+        product = Product.objects.get(pk=slug)
+        plan = add_plan(CATALOGUE, product=product, kind=kind, name=name, now=NOW)
+        if price is not None:
+            change_price(CATALOGUE, plan=plan, price=price, effective_from=NOW, now=NOW)
+
+
+def agreed(account: Account, product: Product) -> Agreement:
+    """Return the agreement that is due for a product at this hour."""
+    price = direct_price(product.pk, NOW)
+    return Agreement(agreement_text(account, product, price))
+
+
+def people_of(acme: Account, globex: Account, shop: Service) -> dict[str, Actor]:
+    """Make one of each kind; `inside` may work on `shop` alone, `outside` on another one alone."""
+    echo = ServiceFactory.create(account=acme, name="echo")
+    inside = member(acme, "Lin", Role.ENGINEER, limit_services=True)
+    outside = member(acme, "Max", Role.ENGINEER, limit_services=True)
+    give_access(inside, shop)
+    give_access(outside, echo)
+    return {
+        "user": actor_for(member(acme, "Una", Role.USER), acme),
+        "billing": actor_for(member(acme, "Bo", Role.BILLING), acme),
+        "engineer": actor_for(member(acme, "Eve", Role.ENGINEER), acme),
+        "outside": actor_for(outside, acme),
+        "inside": actor_for(inside, acme),
+        "superuser": actor_for(member(acme, "Sam", Role.SUPERUSER), acme),
+        "stranger": actor_for(member(globex, "Stan", Role.SUPERUSER), globex),
+        "staff": staff_actor(
+            UserFactory.create(name="Ada", is_staff=True, is_superuser=True)
+        ),
+    }
+
+
+def versions_of(shop: Service, author: Actor) -> tuple[Version, Version]:
+    """Make the live version of a service, and a draft with the same parts."""
+    live = VersionFactory.create(service=shop, number=1, live=True)
+    DomainFactory.create(version=live, name="shop.example.com")
+    BackendFactory.create(version=live, name="origin", port=80, use_ssl=False)
+    HeaderFactory.create(version=live, name="tenant")
+    SnippetFactory.create(version=live, name="upgrade", content="# nothing")
+    VclFactory.create(version=live, name="main")
+    return live, clone_version(author, version=live, now=NOW)
+
+
+def build_world(*, enabled: bool = True) -> World:
+    """Build the world; `enabled` tells whether Acme has WebSockets."""
+    load_catalogue()
+    acme = AccountFactory.create(name="Acme")
+    globex = AccountFactory.create(name="Globex")
+    shop = ServiceFactory.create(account=acme, name="shop")
+    people = people_of(acme, globex, shop)
+    keys = {name: key_of(actor) for name, actor in people.items() if actor.account_id}
+    sam = people["superuser"]
+    live, draft = versions_of(shop, sam)
+    websockets = Product.objects.get(pk="websockets")
+    if enabled:
+        agreement = agreed(acme, websockets)
+        enable(sam, account=acme, product=websockets, agreement=agreement, now=NOW)
+    user_id = people["user"].user_id
+    return World(
+        acme=acme,
+        globex=globex,
+        people=people,
+        keys=keys,
+        shop=shop,
+        live=live,
+        draft=draft,
+        websockets=websockets,
+        ngwaf=Product.objects.get(pk="ngwaf"),
+        membership=Membership.objects.get(account=acme, user_id=user_id),
+        token=ApiToken.objects.get(account=acme, user_id=user_id),
+        invitation=invite(
+            sam, account=acme, email="new@example.com", role="engineer", now=NOW
+        ),
+        edge_secret=issue_credential(people["staff"], name="edge-t", now=NOW).secret,
+    )
