@@ -1,4 +1,4 @@
-"""The service resource: its shapes, its pages, and who may what."""
+"""The service resource: its shape, and who may what."""
 
 import pytest
 
@@ -8,9 +8,6 @@ from products.services.models import Service
 from tests.factories.keys import FORM, client_of
 from tests.factories.services import (
     DomainFactory,
-    HeaderFactory,
-    ServiceFactory,
-    SnippetFactory,
     VersionFactory,
     live_version,
 )
@@ -102,87 +99,6 @@ def test_a_token_that_may_not_write_writes_nothing(eve, scope):
     assert not Service.objects.exists()
 
 
-def test_the_list_has_the_active_or_the_latest_number(eve, shop, acme):
-    live_version(shop, "shop.example.com", number=1)
-    VersionFactory.create(service=shop, number=2)
-    other = ServiceFactory.create(account=acme, name="other")
-    VersionFactory.create(service=other, number=1)
-    VersionFactory.create(service=other, number=2)
-
-    answer = client_of(eve).get("/service?sort=name&direction=descend")
-
-    rows = answer.json()
-    assert [(row["name"], row["version"]) for row in rows] == [
-        ("shop", 1),
-        ("other", 2),
-    ]
-    assert [each["number"] for each in rows[0]["versions"]] == [1, 2]
-    assert "Link" not in answer.headers
-
-
-def test_the_list_is_paged_by_the_link_header(eve, acme):
-    ServiceFactory.create_batch(5, account=acme)
-
-    answer = client_of(eve).get("/service?page=2&per_page=2")
-
-    query = "per_page=2&sort=created&direction=ascend"
-    base = "http://testserver/service"
-    assert len(answer.json()) == 2
-    assert answer.headers["Link"] == (
-        f'<{base}?page=1&{query}>; rel="first", <{base}?page=1&{query}>; rel="prev", '
-        f'<{base}?page=3&{query}>; rel="next", <{base}?page=3&{query}>; rel="last"'
-    )
-
-
-def test_the_last_page_leads_no_further(eve, acme):
-    ServiceFactory.create_batch(3, account=acme)
-
-    answer = client_of(eve).get("/service?page=2&per_page=2")
-
-    assert len(answer.json()) == 1
-    assert 'rel="next"' not in answer.headers["Link"]
-
-
-@pytest.mark.parametrize(
-    "query", ["page=0", "per_page=1001", "page=x", "sort=colour", "direction=up"]
-)
-def test_a_page_that_cannot_be_is_a_400(eve, query):
-    answer = client_of(eve).get(f"/service?{query}")
-
-    assert answer.status_code == 400
-    assert answer.json()["detail"].startswith(f"{query.partition('=')[0]}: ")
-
-
-def test_the_list_costs_the_same_for_one_service_and_for_many(
-    eve, acme, django_assert_num_queries
-):
-    api = client_of(eve)
-    api.get("/service")
-    for service in ServiceFactory.create_batch(10, account=acme):
-        VersionFactory.create(service=service)
-
-    with django_assert_num_queries(5):
-        answer = api.get("/service")
-
-    assert len(answer.json()) == 10
-
-
-def test_a_limited_person_lists_their_services_alone(lin, shop, acme):
-    ServiceFactory.create(account=acme, name="other")
-
-    answer = client_of(lin).get("/service")
-
-    assert [row["id"] for row in answer.json()] == [shop.pk]
-
-
-def test_a_limited_token_lists_its_services_alone(eve, shop, acme):
-    ServiceFactory.create(account=acme, name="other")
-
-    answer = client_of(eve, services=(shop.pk,)).get("/service")
-
-    assert [row["id"] for row in answer.json()] == [shop.pk]
-
-
 @pytest.mark.parametrize(
     ("method", "path"),
     [
@@ -211,71 +127,6 @@ def test_another_account_s_service_does_not_exist(
         "detail": f"Couldn't find Service '{{ deleted => 0000-00-00 00:00:00, id => {shop.pk} }}'",
     }
     assert not AuditEvent.objects.exists()
-
-
-def test_the_details_show_the_whole_of_the_active_version(eve, shop):
-    version = live_version(shop, "shop.example.com", number=1)
-    SnippetFactory.create(version=version)
-    HeaderFactory.create(version=version)
-    VersionFactory.create(service=shop, number=2)
-
-    details = client_of(eve).get(f"/service/{shop.pk}/details").json()
-
-    assert details["active_version"]["number"] == 1
-    assert [each["number"] for each in details["versions"]] == [1, 2]
-    assert {
-        name: len(value)
-        for name, value in details["version"].items()
-        if isinstance(value, list) and name != "environments"
-    } == {
-        "acls": 0,
-        "backends": 1,
-        "cache_settings": 0,
-        "conditions": 0,
-        "dictionaries": 0,
-        "directors": 0,
-        "domains": 1,
-        "gzips": 0,
-        "headers": 1,
-        "healthchecks": 0,
-        "request_settings": 0,
-        "response_objects": 0,
-        "snippets": 1,
-        "vcls": 0,
-        "wordpress": 0,
-    }
-    assert details["version"]["settings"]["general.default_ttl"] == 3600
-
-
-def test_the_details_show_the_version_that_is_named(eve, shop):
-    live_version(shop, "shop.example.com", number=1)
-    VersionFactory.create(service=shop, number=2)
-
-    details = client_of(eve).get(f"/service/{shop.pk}/details?version=2").json()
-
-    assert details["version"]["number"] == 2
-    assert details["active_version"]["number"] == 1
-
-
-@pytest.mark.parametrize("word", ["true", "True", "1"])
-def test_the_details_can_be_narrowed_to_the_active_version(eve, shop, word):
-    live_version(shop, "shop.example.com", number=2)
-    VersionFactory.create(service=shop, number=1)
-
-    answer = client_of(eve).get(
-        f"/service/{shop.pk}/details?filter[versions.active]={word}"
-    )
-
-    assert [each["number"] for each in answer.json()["versions"]] == [2]
-
-
-def test_a_service_without_an_active_version_has_null_and_shows_the_latest(eve, shop):
-    VersionFactory.create(service=shop, number=1)
-
-    details = client_of(eve).get(f"/service/{shop.pk}/details").json()
-
-    assert details["active_version"] is None
-    assert details["version"]["number"] == 1
 
 
 def test_a_service_is_found_by_its_exact_name(eve, shop):
