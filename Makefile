@@ -30,14 +30,16 @@ check: environment-dev ## Check format, lint, types, imports, templates, migrati
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
-	$(BIN)/djlint --quiet --check --lint templates portal/echo_page
+	$(BIN)/djlint --quiet --check --lint templates
+	$(BIN)/djlint --quiet --check --lint --profile html portal/echo_page
 	$(BIN)/mypy .
 	.ci/check-settings
 
 fix: environment-dev ## Mend format and what lint can mend.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/djlint --quiet --reformat templates portal/echo_page
+	$(BIN)/djlint --quiet --reformat templates || true # it also says so when it changed something
+	$(BIN)/djlint --quiet --reformat --profile html portal/echo_page || true
 
 lock: ## Write both lock files anew from pyproject.toml; needs uv.
 	@command -v uv >/dev/null || { echo "uv is missing; it comes with: pip install uv" >&2; exit 1; }

@@ -36,7 +36,11 @@ function connect() {
 }
 
 function send(text) {
-  if (socket.readyState !== WebSocket.OPEN) return false;
+  if (socket.readyState !== WebSocket.OPEN) {
+    find("reason").textContent = "Not sent: the connection is not open.";
+    find("reason").hidden = false;
+    return false;
+  }
   socket.send(text);
   return true;
 }
@@ -49,7 +53,7 @@ function showEcho(text) {
   took.textContent = `${(performance.now() - sentAt.shift()).toFixed(1)} ms`;
   item.append(line, took);
   find("echoes").append(item);
-  find("echoes").scrollTop = find("echoes").scrollHeight;
+  find("log").scrollTop = find("log").scrollHeight;
   find("silence").hidden = true;
 }
 

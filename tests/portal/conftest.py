@@ -1,13 +1,11 @@
 """What the tests of the portal's rooms share."""
 
-import socket
-
 import pytest
+
+from tests.portal import free_ports
 
 
 @pytest.fixture
 def free_port():
     """Return a TCP port on loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return free_ports.free_port()

@@ -1,0 +1,141 @@
+"""The echo page in a real browser."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect, sync_playwright
+
+from tests.ci_rules import program
+from tests.portal.free_ports import free_port
+from tests.portal.waiting import until
+
+pytestmark = pytest.mark.browser
+ROOT = Path(__file__).resolve().parents[2]
+SWITCHES = (
+    "--no-sandbox --disable-gpu --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=program("browser"), args=SWITCHES.split()
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def origin():
+    """Run the origin; give the process and the page's address."""
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "portal.echo_origin", "--port", str(port)], cwd=ROOT
+    )
+    yield process, f"http://127.0.0.1:{port}/"
+    process.terminate()
+    process.wait(30)
+
+
+@pytest.fixture
+def page(browser, origin):
+    """Open the page; fail where the browser complains of anything."""
+    page = browser.new_page(color_scheme="light")
+    page.complaints = []
+    page.on("console", lambda message: page.complaints.append(message.text))
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    until(lambda: opens(page, origin[1]), "the page")
+    yield page
+    page.close()
+
+
+def opens(page, address):
+    try:
+        page.goto(address)
+    except Exception:  # noqa: BLE001 - the server does not listen yet
+        return False
+    page.complaints.clear()
+    return True
+
+
+def test_a_line_comes_back(page):
+    expect(page.get_by_role("status")).to_have_text("Open")
+
+    page.get_by_label("A line to send").fill("Grüße <b>")
+    page.get_by_role("button", name="Send").click()
+
+    expect(page.locator("#echoes li code")).to_have_text(["Grüße <b>"])
+    expect(page.get_by_label("A line to send")).to_have_value("")
+    assert page.complaints == []
+
+
+def test_the_headers_that_the_server_saw_are_shown(page):
+    expect(page.get_by_role("status")).to_have_text("Open")
+
+    page.get_by_role("button", name="Show the headers").click()
+
+    expect(
+        page.get_by_role("row", name="Upgrade websocket", exact=True)
+    ).to_be_visible()
+    assert page.complaints == []
+
+
+def test_an_end_of_the_connection_is_said_and_can_be_mended(page, origin):
+    expect(page.get_by_role("status")).to_have_text("Open")
+
+    origin[0].terminate()
+
+    expect(page.get_by_role("status")).to_have_text("Closed")
+    expect(page.locator("#reason")).to_have_text(
+        "The connection has ended (code 1001)."
+    )
+    expect(page.get_by_role("button", name="Connect again")).to_be_visible()
+
+
+def test_a_refused_handshake_is_explained(page, origin):
+    origin[0].terminate()
+    origin[0].wait(30)
+
+    page.get_by_role("button", name="Connect again").click()
+
+    expect(page.get_by_role("status")).to_have_text("Not connected")
+    expect(page.locator("#reason")).to_contain_text("The handshake was refused.")
+
+    page.get_by_label("A line to send").fill("lost")
+    page.get_by_role("button", name="Send").click()
+
+    expect(page.locator("#reason")).to_have_text(
+        "Not sent: the connection is not open."
+    )
+    expect(page.get_by_label("A line to send")).to_have_value("lost")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_is_accessible(page, scheme):
+    page.emulate_media(color_scheme=scheme)
+    expect(page.get_by_role("status")).to_have_text("Open")
+    page.get_by_label("A line to send").fill("one")
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#echoes li")).to_have_count(1)
+    page.get_by_role("button", name="Show the headers").click()
+    expect(page.locator("#headers tr").first).to_be_visible()
+
+    violations = [
+        (violation["id"], violation["nodes"][0]["html"])
+        for violation in Axe().run(page).response["violations"]
+    ]
+
+    assert violations == []
+
+
+def test_nothing_scrolls_sideways_on_a_small_screen(page):
+    page.set_viewport_size({"width": 320, "height": 640})
+
+    width = page.evaluate("document.documentElement.scrollWidth")
+
+    assert width == 320
