@@ -1,0 +1,76 @@
+"""One edge for all tests that leave it as they found it, and room for edges of one's own."""
+
+import itertools
+
+import pytest
+
+from tests.products.edge.fake_portal import FakePortal, origin, route
+from tests.products.edge.running import Edge
+from tests.products.edge.scripted import Origin, upgrade_then_echo
+
+_numbers = itertools.count(1)
+
+
+class Stand:
+    """An edge with its portal; services are added, each with a host and an origin."""
+
+    def __init__(self, folder, *more, env=None):
+        self.portal = FakePortal()
+        self.edge = Edge(self.portal, folder, *more, env=env)
+        self.routes = {}
+        self.origins = []
+
+    def serve(self, script=upgrade_then_echo, *, host="", tls=None, **changes):
+        """Add a service; gives its host and its origin."""
+        there = Origin(script, tls)
+        self.origins.append(there)
+        host = host or f"host-{next(_numbers)}.test"
+        to = changes.pop("to", None) or origin(there.port, use_tls=tls is not None)
+        self.change(host, to=to, **changes)
+        return host, there
+
+    def change(self, host, **changes):
+        """Add or replace a service, and wait until the edge goes by it."""
+        if host in self.routes and "to" not in changes:
+            changes["to"] = self.routes[host].origin
+        self.routes[host] = route(host, **changes)
+        self.edge.apply(*self.routes.values())
+
+    def remove(self, host):
+        del self.routes[host]
+        self.edge.apply(*self.routes.values())
+
+    def close(self):
+        code = self.edge.stop()
+        self.portal.close()
+        for there in self.origins:
+            there.close()
+        return code
+
+
+@pytest.fixture(scope="session")
+def shared_stand(tmp_path_factory):
+    stand = Stand(tmp_path_factory.mktemp("edge"))
+    yield stand
+    stand.close()
+
+
+@pytest.fixture
+def stand(tmp_path):
+    """Start edges of a test's own: call it with further arguments."""
+    stands = []
+
+    def start(*more, env=None):
+        one = Stand(tmp_path / str(len(stands)), *more, env=env)
+        stands.append(one)
+        return one
+
+    yield start
+    for one in stands:
+        one.close()
+
+
+@pytest.fixture(scope="session")
+def echo_host(shared_stand):
+    """A host whose origin upgrades and echoes."""
+    return shared_stand.serve()
