@@ -237,7 +237,7 @@ def test_every_field_at_fault_is_named_at_once(eve, shop):
 
     answer = api.post(
         f"/service/{shop.pk}/version/{number}/backend",
-        "name=o&port=70000&weight=x",
+        "name=o&port=70000&use_ssl=x",
         content_type=FORM,
     )
 
@@ -246,5 +246,5 @@ def test_every_field_at_fault_is_named_at_once(eve, shop):
     assert sorted(answer.json()["errors"]) == [
         "address: This is needed.",
         "port: Write a whole number from 0 to 65535.",
-        "weight: Write a whole number from 1 to 100.",
+        "use_ssl: Write true or false.",
     ]
