@@ -6,7 +6,8 @@ from typing import Any
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 
 # Addresses, second factors and sessions are their owner's, and groups give no right here. The
 # stock pages of these apps would change them past the commands and the trail.
@@ -40,3 +41,9 @@ class AdminSite(admin.AdminSite):
             request, extra_context
         )
         return response
+
+    def password_change(  # type: ignore[override]  # a redirect is no TemplateResponse
+        self, request: HttpRequest, extra_context: dict[str, object] | None = None
+    ) -> HttpResponse:
+        """Send staff to the portal's own page, which the trail knows of."""
+        return HttpResponseRedirect(reverse("account_change_password"))

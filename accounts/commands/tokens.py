@@ -80,7 +80,7 @@ def issue_token(
             target=("token", token.pk, token.name),
             after={
                 "scope": token.scope,
-                "services": list(token.services),
+                "services": list(token.services) or "all services",
                 "expires_at": expires_at.isoformat(timespec="seconds"),
             },
         )

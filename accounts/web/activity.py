@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts import queries
@@ -98,7 +99,9 @@ def verify_activity(request: HttpRequest) -> HttpResponse:
 def entry_words(event: AuditEvent, names: Mapping[str, str]) -> dict[str, Any]:
     """Return an entry as the page tells it; `names` knows the services by id."""
     body = event.body
-    proof = body.get("auth")
+    auth = body.get("auth")
+    proof: Mapping[str, Any] = auth if isinstance(auth, dict) else {}
+    is_self = event.target_id in {event.actor_id, body.get("on_behalf_of")}
     return {
         "event": event,
         "day": event.at.astimezone(UTC).date(),
@@ -115,7 +118,9 @@ def entry_words(event: AuditEvent, names: Mapping[str, str]) -> dict[str, Any]:
         "reason": body.get("reason"),
         "on_behalf_of": body.get("on_behalf_of"),
         "agreed_text_hash": body.get("agreed_text_hash"),
-        "auth": proof if isinstance(proof, dict) else {},
+        "target": "" if is_self else event.target_label,
+        "method": proof.get("method"),
+        "confirmed_at": parse_datetime(proof.get("reauth_at") or ""),
         "prev_hash": event.prev_hash,
         "number": str(event.sequence),
     }

@@ -26,7 +26,7 @@ def test_staff_opens_an_account_and_is_named_in_its_trail(
     answer = browser(ada).post(OPEN, FORM)
 
     account = Account.objects.get()
-    assert (answer.status_code, answer.url) == (302, page_of(account))
+    assert (answer.status_code, answer.url) == (302, "/admin/accounts/account/")
     assert Membership.objects.get().role == "superuser"
     assert OutgoingMail.objects.get().to == "peter@initech.example"
     assert noted(account) == ["account.created", "user.created", "member.joined"]
@@ -154,5 +154,16 @@ def test_createaccount_says_what_is_wrong_and_makes_nothing(db):
 def test_the_admin_has_no_page_that_changes_how_somebody_signs_in(ada, browser):
     client = browser(ada)
 
-    for app in ("auth/group", "account/emailaddress", "mfa/authenticator", "usersessions"):
+    for app in (
+        "auth/group",
+        "account/emailaddress",
+        "mfa/authenticator",
+        "usersessions",
+    ):
         assert client.get(f"/admin/{app}/").status_code == 404, app
+
+
+def test_staff_change_their_password_on_the_portals_own_page(ada, browser):
+    assert (
+        browser(ada).get("/admin/password_change/").url == "/accounts/password/change/"
+    )

@@ -66,7 +66,7 @@ def test_an_entry_has_a_page_with_all_of_it(acme, sam, browser, write):
     assert "sam@example.com" in words
     assert "“For the shop.”" in words
     assert "a" * 64 in words
-    assert "password, confirmed 2026-11-22T12:00:00.000000Z" in words
+    assert "password · confirmed 22 November 2026, 12:00:00 UTC" in words
     assert "&quot;seq&quot;:1" in words
 
 
