@@ -1,19 +1,14 @@
 """Accounts and people for the platform's staff: to read; what staff may do are forms of their own."""
 
-from collections.abc import Callable
-from http import HTTPStatus
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.contrib import admin
 from django.db.models import Model
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
-from accounts.audit.admin import ReadOnlyAdmin
 from accounts.authentication import staff_actor_of
 from accounts.commands.accounts import (
     create_account,
@@ -21,8 +16,8 @@ from accounts.commands.accounts import (
     resume_account,
     suspend_account,
 )
-from accounts.errors import Conflict, Invalid
 from accounts.models import Account, Invitation, Membership, OutgoingMail, User
+from accounts.staff import ReadOnlyAdmin
 
 
 class OpenAccountForm(forms.Form):
@@ -138,48 +133,66 @@ class AccountAdmin(ReadOnlyAdmin):
     def open_view(self, request: HttpRequest) -> HttpResponse:
         """Open an account with its first superuser."""
 
-        def carry_out(form: forms.Form) -> Account:
-            return create_account(
+        def carry_out(form: forms.Form) -> str:
+            account = create_account(
                 staff_actor_of(request),
                 password=None,
                 now=timezone.now(),
                 **form.cleaned_data,
             )
+            return f"{account} is open."
 
-        form = OpenAccountForm(request.POST or None)
-        words = ("Open an account", "Open the account", "is open")
-        return self.form_view(request, form, carry_out, words)
+        return self.form_page(
+            request,
+            OpenAccountForm(request.POST or None),
+            carry_out,
+            title="Open an account",
+            button="Open the account",
+            back=reverse("admin:accounts_account_changelist"),
+        )
 
     def suspend_view(self, request: HttpRequest, account_id: str) -> HttpResponse:
         """Suspend an account, with a reason."""
         account = self.account_or_404(account_id)
 
-        def carry_out(form: forms.Form) -> Account:
-            actor = staff_actor_of(request)
+        def carry_out(form: forms.Form) -> str:
             suspend_account(
-                actor, account=account, now=timezone.now(), **form.cleaned_data
+                staff_actor_of(request),
+                account=account,
+                now=timezone.now(),
+                **form.cleaned_data,
             )
-            return account
+            return f"{account} is suspended."
 
-        words = (f"Suspend {account}", "Suspend the account", "is suspended")
-        return self.form_view(
-            request, ReasonForm(request.POST or None), carry_out, words
+        return self.form_page(
+            request,
+            ReasonForm(request.POST or None),
+            carry_out,
+            title=f"Suspend {account}",
+            button="Suspend the account",
+            back=reverse("admin:accounts_account_change", args=[account.pk]),
         )
 
     def resume_view(self, request: HttpRequest, account_id: str) -> HttpResponse:
         """Lift an account's suspension, with a reason."""
         account = self.account_or_404(account_id)
 
-        def carry_out(form: forms.Form) -> Account:
-            actor = staff_actor_of(request)
+        def carry_out(form: forms.Form) -> str:
             resume_account(
-                actor, account=account, now=timezone.now(), **form.cleaned_data
+                staff_actor_of(request),
+                account=account,
+                now=timezone.now(),
+                **form.cleaned_data,
             )
-            return account
+            return f"{account} is active again."
 
-        words = (f"Resume {account}", "Lift the suspension", "is active again")
-        return self.form_view(
-            request, ReasonForm(request.POST or None), carry_out, words
+        return self.form_page(
+            request,
+            ReasonForm(request.POST or None),
+            carry_out,
+            title=f"Resume {account}",
+            button="Lift the suspension",
+            back=reverse("admin:accounts_account_change", args=[account.pk]),
         )
 
     def account_or_404(self, account_id: str) -> Account:
@@ -192,38 +205,6 @@ class AccountAdmin(ReadOnlyAdmin):
         if account is None:
             raise Http404
         return account
-
-    def form_view(
-        self,
-        request: HttpRequest,
-        form: forms.Form,
-        carry_out: Callable[[forms.Form], Account],
-        words: tuple[str, str, str],
-    ) -> HttpResponse:
-        """Show a form, or carry it out by one command and go to the account; `words` are its own."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        title, button, done = words
-        if request.method == "POST" and form.is_valid():
-            try:
-                account = carry_out(form)
-            except Invalid as refusal:
-                known = refusal.field in form.fields
-                form.add_error(refusal.field if known else None, refusal.message)
-            except Conflict as refusal:
-                form.add_error(None, refusal.message)
-            else:
-                messages.success(request, f"{account} {done}.")
-                address = reverse("admin:accounts_account_change", args=[account.pk])
-                return HttpResponseRedirect(address)
-        context = self.admin_site.each_context(request) | {
-            "title": title,
-            "button": button,
-            "form": form,
-            "opts": self.model._meta,  # noqa: SLF001 - Django's own name
-        }
-        status = HTTPStatus.BAD_REQUEST if form.errors else HTTPStatus.OK
-        return render(request, "admin/accounts/form.html", context, status=status)
 
 
 @admin.register(User)

@@ -4,49 +4,17 @@ from datetime import UTC
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from accounts.audit.keyset import matching
 from accounts.audit.listing import TrailChangeList, TrailFilter
 from accounts.audit.models import AuditEvent, ChainHead, PersonalData
 from accounts.audit.queries import fault_in, personal_data_of, verify
+from accounts.staff import ReadOnlyAdmin
 
 # Verified on sight: about half a second. A longer chain is verified when asked for.
 VERIFIED_ON_SIGHT = 20_000
-
-
-class ReadOnlyAdmin(admin.ModelAdmin):
-    """Staff read; nobody adds, changes or deletes, not even a Django superuser."""
-
-    actions = None
-    show_facets = admin.ShowFacets.NEVER
-
-    def has_view_permission(
-        self, request: HttpRequest, obj: Model | None = None
-    ) -> bool:
-        """Let the platform's staff read (R23)."""
-        return request.user.is_active and request.user.is_staff
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        """Show the section to whoever may read it."""
-        return self.has_view_permission(request)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Let nobody add."""
-        return False
-
-    def has_change_permission(
-        self, request: HttpRequest, obj: Model | None = None
-    ) -> bool:
-        """Let nobody change."""
-        return False
-
-    def has_delete_permission(
-        self, request: HttpRequest, obj: Model | None = None
-    ) -> bool:
-        """Let nobody delete."""
-        return False
 
 
 @admin.register(AuditEvent)

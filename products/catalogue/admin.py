@@ -1,0 +1,161 @@
+"""The catalogue for staff: products are changed and added by forms of their own."""
+
+from django import forms
+from django.contrib import admin
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+
+from accounts.authentication import staff_actor_of
+from accounts.staff import ReadOnlyAdmin
+from products.catalogue.commands import add_plan, add_product, update_product
+from products.catalogue.models import Plan, Product, Tier
+
+LIST = "admin:catalogue_product_changelist"
+
+
+class ProductForm(forms.Form):
+    """What staff keep of a product."""
+
+    name = forms.CharField(max_length=60)
+    purpose = forms.CharField(max_length=200)
+    limitations = forms.CharField(
+        required=False, widget=forms.Textarea(attrs={"rows": 4})
+    )
+    documentation_url = forms.URLField(required=False, assume_scheme="https")
+    bought = forms.ChoiceField(choices=Product.Bought.choices)
+    per_service = forms.BooleanField(
+        required=False, label="Switched on for each service"
+    )
+    state = forms.ChoiceField(choices=Product.State.choices)
+    position = forms.IntegerField(min_value=0, max_value=30_000, initial=100)
+
+
+class NewProductForm(ProductForm):
+    """A product with the word by which the API knows it."""
+
+    slug = forms.SlugField(
+        max_length=40, help_text="As the API names it, such as websockets."
+    )
+    field_order = ("slug",)
+
+
+class PlanForm(forms.Form):
+    """A plan of a product."""
+
+    kind = forms.ChoiceField(choices=Plan.Kind.choices)
+    name = forms.CharField(max_length=80)
+
+
+@admin.register(Product)
+class ProductAdmin(ReadOnlyAdmin):
+    """Every product; what it costs is under price versions."""
+
+    list_display = ("name", "slug", "bought", "per_service", "state", "position")
+    list_filter = ("bought", "state")
+    search_fields = ("name", "slug")
+    ordering = ("position", "name")
+    change_list_template = "admin/catalogue/product_list.html"
+    change_form_template = "admin/catalogue/product.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        """Put the forms before the stock pages."""
+        view = self.admin_site.admin_view
+        return [
+            path("new/", view(self.new_view), name="catalogue_product_new"),
+            path(
+                "<slug:slug>/edit/", view(self.edit_view), name="catalogue_product_edit"
+            ),
+            path(
+                "<slug:slug>/plan/", view(self.plan_view), name="catalogue_product_plan"
+            ),
+            *super().get_urls(),
+        ]
+
+    def new_view(self, request: HttpRequest) -> HttpResponse:
+        """Add a product."""
+
+        def carry_out(form: forms.Form) -> str:
+            fields = dict(form.cleaned_data)
+            slug = str(fields.pop("slug"))
+            made = add_product(
+                staff_actor_of(request), slug=slug, fields=fields, now=timezone.now()
+            )
+            return f"{made.name} is in the catalogue."
+
+        return self.form_page(
+            request,
+            NewProductForm(request.POST or None),
+            carry_out,
+            title="Add a product to the catalogue",
+            button="Add the product",
+            back=reverse(LIST),
+        )
+
+    def edit_view(self, request: HttpRequest, slug: str) -> HttpResponse:
+        """Change a product; customers see it at once."""
+        product = self._product(slug)
+
+        def carry_out(form: forms.Form) -> str:
+            update_product(
+                staff_actor_of(request),
+                slug=slug,
+                fields=form.cleaned_data,
+                now=timezone.now(),
+            )
+            return f"{product.name} is saved."
+
+        initial = {name: getattr(product, name) for name in ProductForm.base_fields}
+        return self.form_page(
+            request,
+            ProductForm(request.POST or None, initial=initial),
+            carry_out,
+            title=f"Change {product.name}",
+            button="Save",
+            back=reverse("admin:catalogue_product_change", args=[slug]),
+        )
+
+    def plan_view(self, request: HttpRequest, slug: str) -> HttpResponse:
+        """Add a plan to a product."""
+        product = self._product(slug)
+
+        def carry_out(form: forms.Form) -> str:
+            plan = add_plan(
+                staff_actor_of(request),
+                product=product,
+                now=timezone.now(),
+                **form.cleaned_data,
+            )
+            return f"{plan.name} is a plan of {product.name}."
+
+        return self.form_page(
+            request,
+            PlanForm(request.POST or None),
+            carry_out,
+            title=f"Add a plan to {product.name}",
+            button="Add the plan",
+            back=reverse("admin:catalogue_plan_changelist"),
+        )
+
+    def _product(self, slug: str) -> Product:
+        found = Product.objects.filter(pk=slug).first()
+        if found is None:
+            raise Http404
+        return found
+
+
+class TierInline(admin.TabularInline):
+    """The ladder of a price version."""
+
+    model = Tier
+    fields = readonly_fields = ("position", "up_to", "unit_price_nanos")
+    extra = 0
+    can_delete = False
+
+    def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Let the platform's staff read."""
+        return request.user.is_active and request.user.is_staff
+
+    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Let nobody add."""
+        return False

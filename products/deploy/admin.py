@@ -1,0 +1,24 @@
+"""Deployments, for staff: to read."""
+
+from django.contrib import admin
+
+from accounts.staff import ReadOnlyAdmin
+from products.deploy.models import Deployment
+
+
+@admin.register(Deployment)
+class DeploymentAdmin(ReadOnlyAdmin):
+    """Who put which version live, or took it off."""
+
+    list_display = (
+        "deployed_at",
+        "service",
+        "version",
+        "kind",
+        "deployed_by",
+        "comment",
+    )
+    list_filter = ("kind",)
+    list_select_related = ("service",)
+    search_fields = ("=service__id", "service__name")
+    ordering = ("-deployed_at",)
