@@ -24,8 +24,8 @@ from accounts.models import Membership
 from accounts.policy import decide, require
 from accounts.queries import Grant
 from accounts.roles import LIMITABLE, Permission, Role, gained
+from accounts.step_up import kept_input, step_up
 from accounts.web.forms import InviteForm, RoleForm, add_refusal
-from accounts.web.step_up import kept_input, step_up
 
 
 @require_GET

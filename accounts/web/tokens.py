@@ -19,8 +19,8 @@ from accounts.errors import Invalid
 from accounts.models import ApiToken
 from accounts.policy import decide, require
 from accounts.roles import Permission
+from accounts.step_up import kept_input, step_up
 from accounts.web.forms import TokenForm, add_refusal
-from accounts.web.step_up import kept_input, step_up
 
 
 @require_GET

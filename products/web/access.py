@@ -19,7 +19,7 @@ from accounts.commands.members import limit_services
 from accounts.errors import Invalid
 from accounts.policy import require
 from accounts.roles import LIMITABLE, AccessLevel, Permission
-from accounts.web.step_up import kept_input, step_up
+from accounts.step_up import kept_input, step_up
 from products.services.models import Service
 
 LEVELS = [

@@ -19,7 +19,7 @@ from accounts.models import Account
 from accounts.policy import decide, members_with, require
 from accounts.queries import account_of, grants_in
 from accounts.roles import AccessLevel, Permission, Role
-from accounts.web.step_up import kept_input, step_up
+from accounts.step_up import kept_input, step_up
 from products.catalogue.models import Product
 from products.catalogue.queries import product as find_product
 from products.compatibility.problem import Problem, Severity
