@@ -47,6 +47,18 @@ def test_every_part_says_what_it_takes():
     assert silent == []
 
 
+def test_a_page_that_uses_htmx_loads_it():
+    using = [path for path in TEMPLATES if re.search(r"\shx-[a-z]+=", path.read_text())]
+    pages = [path for path in using if "{% extends" in path.read_text()]
+
+    without = [
+        names(path) for path in pages if '"_parts/htmx.html"' not in path.read_text()
+    ]
+
+    assert len(pages) >= 1
+    assert without == []
+
+
 def colours(theme: str) -> dict[str, str]:
     side = THEMES.index(theme)
     pairs = re.findall(r"--([a-z-]+): light-dark\((#\w+), (#\w+)\)", STYLES)
