@@ -1,8 +1,5 @@
 """What must be so before the portal's programs start."""
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from django.conf import settings
@@ -12,23 +9,6 @@ from django.utils import timezone
 from accounts.models import Account
 from portal.edge_credential import ensure_edge_credential
 from products.edge.management.commands.edge import CREDENTIAL
-
-
-class AlreadyRunningError(Exception):
-    """Another supervisor works on the same data folder."""
-
-
-@contextmanager
-def only_one(folder: Path) -> Iterator[None]:
-    """Hold the data folder for this process; raise AlreadyRunningError when another one does."""
-    with (folder / "run.lock").open("w", encoding="ascii") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise AlreadyRunningError(
-                f"Tollgate already runs on {folder}. Stop it, or choose another folder with DATA_DIR."
-            ) from error
-        yield
 
 
 def make_private(secrets: Path) -> None:

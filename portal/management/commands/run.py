@@ -8,8 +8,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connections
 
+from portal.held import AlreadyRunningError, only_one
 from portal.ports import PortTakenError, require_free
-from portal.prepare import AlreadyRunningError, only_one, prepare
+from portal.prepare import prepare
 from portal.programs import all_programs, environment
 from portal.supervise import Supervisor
 

@@ -1,0 +1,141 @@
+"""What is made before the portal's programs start, and what is left alone."""
+
+import json
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+
+from accounts.actor import Actor
+from accounts.audit.models import AuditEvent
+from accounts.models import Account, User
+from portal import prepare
+from portal.edge_credential import ensure_edge_credential
+from portal.held import AlreadyRunningError, only_one
+from products.catalogue.models import Product
+from products.metering.commands import revoke_credential
+from products.metering.models import Edge
+from products.metering.queries import edge_of
+
+
+@pytest.fixture
+def folder(settings, tmp_path):
+    """Give the portal a data folder of its own."""
+    settings.DATA_DIR = tmp_path / "data"
+    settings.DATA_DIR.mkdir(mode=0o700)
+    settings.STATIC_ROOT = settings.DATA_DIR / "static"
+    settings.PRODUCTION = False
+    return settings.DATA_DIR
+
+
+@pytest.mark.django_db
+def test_an_empty_database_gets_the_catalogue_the_demo_and_the_edges_credential(folder):
+    prepare.prepare()
+
+    credential = (folder / "secrets" / "edge_credential").read_text().strip()
+    people = json.loads((folder / "demo.json").read_text())["people"]
+    assert set(Account.objects.values_list("name", flat=True)) == {"Acme", "Globex"}
+    assert {person["login"] for person in people.values()} == set(
+        User.objects.values_list("email", flat=True)
+    )
+    assert Product.objects.filter(pk="websockets").exists()
+    assert edge_of(credential).name == "edge-1"
+
+
+@pytest.mark.django_db
+def test_a_second_start_changes_nothing(folder):
+    prepare.prepare()
+    before = (
+        AuditEvent.objects.count(),
+        (folder / "demo.json").read_text(),
+        (folder / "secrets" / "edge_credential").read_text(),
+    )
+
+    prepare.prepare()
+
+    assert before == (
+        AuditEvent.objects.count(),
+        (folder / "demo.json").read_text(),
+        (folder / "secrets" / "edge_credential").read_text(),
+    )
+
+
+@pytest.mark.django_db
+def test_the_demo_is_never_made_beside_a_real_account(folder, acme):
+    prepare.prepare()
+
+    assert list(Account.objects.values_list("name", flat=True)) == ["Acme"]
+    assert not (folder / "demo.json").exists()
+    assert (folder / "secrets" / "edge_credential").exists()
+
+
+@pytest.mark.django_db
+def test_production_gets_no_demo_but_its_static_files(folder, settings):
+    settings.PRODUCTION = True
+
+    prepare.prepare()
+
+    assert not Account.objects.exists()
+    assert (folder / "static" / "css" / "portal.css").exists()
+
+
+@pytest.mark.django_db
+def test_secrets_are_their_owners_alone(folder):
+    secrets = folder / "secrets"
+    secrets.mkdir(mode=0o755)
+    (secrets / "secret_key").touch(mode=0o644)
+
+    prepare.prepare()
+
+    modes = {path.name: path.stat().st_mode & 0o777 for path in secrets.iterdir()}
+    assert secrets.stat().st_mode & 0o777 == 0o700
+    assert modes == {"secret_key": 0o600, "edge_credential": 0o600}
+    assert (folder / "demo.json").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.django_db
+def test_a_credential_of_another_database_is_replaced(tmp_path, now):
+    path = tmp_path / "secrets" / "edge_credential"
+    path.parent.mkdir()
+    path.write_text("of-another-database\n")
+
+    ensure_edge_credential(path, now=now)
+
+    assert edge_of(path.read_text().strip()) == Edge.objects.get()
+
+
+@pytest.mark.django_db
+def test_a_credential_that_was_revoked_is_not_replaced(tmp_path, now):
+    path = tmp_path / "edge_credential"
+    ensure_edge_credential(path, now=now)
+    revoked = path.read_text()
+    actor = Actor.system("edge-credential", interface="command")
+    revoke_credential(actor, name="edge-1", now=now + timedelta(minutes=1))
+
+    ensure_edge_credential(path, now=now + timedelta(minutes=2))
+
+    assert path.read_text() == revoked
+    assert edge_of(revoked.strip()) is None
+
+
+def test_two_supervisors_do_not_share_a_data_folder(tmp_path):
+    source = "import sys\nfrom pathlib import Path\nfrom portal.held import only_one\n"
+    source += "with only_one(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()\n"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", source, tmp_path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    holder.stdout.readline()
+
+    with pytest.raises(AlreadyRunningError) as refused, only_one(tmp_path):
+        pytest.fail("both hold the folder")
+    holder.communicate("")
+
+    assert str(refused.value) == (
+        f"Tollgate already runs on {tmp_path}. Stop it, or choose another folder with DATA_DIR."
+    )
+    with only_one(tmp_path):
+        pass
