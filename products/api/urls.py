@@ -5,9 +5,11 @@ from django.urls import URLPattern, path
 from products.api.base import Objects, OneObject
 from products.api.details import ServiceDetails
 from products.api.differences import Diff
+from products.api.domains import CheckDomain, CheckDomains
 from products.api.edge import Routes
 from products.api.enabled_products import ProductServices, ServiceProduct
 from products.api.services import OneService, ServiceDomains, Services, ServiceSearch
+from products.api.settings import Settings
 from products.api.standing import Decision, Entitlements
 from products.api.unkept import KINDS as UNKEPT
 from products.api.unkept import OneUnkept, Unkept
@@ -18,7 +20,6 @@ from products.api.versions import (
     Deactivate,
     Lock,
     OneVersion,
-    Settings,
     Validate,
     Versions,
 )
@@ -61,6 +62,8 @@ urlpatterns = [
     path(f"{VERSION}/deactivate", Deactivate.as_view()),
     path(f"{VERSION}/validate", Validate.as_view()),
     path(f"{VERSION}/settings", Settings.as_view()),
+    path(f"{VERSION}/domain/check_all", CheckDomains.as_view()),
+    path(f"{VERSION}/domain/<str:name>/check", CheckDomain.as_view()),
     *objects(),
     path(f"enabled-products/v1/{PRODUCT}", ProductServices.as_view()),
     path(f"enabled-products/v1/{PRODUCT}/<str:service_id>", ServiceProduct.as_view()),

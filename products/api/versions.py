@@ -139,11 +139,3 @@ class Validate(APIView):
                 "messages": [],
             }
         )
-
-
-class Settings(APIView):
-    """`GET …/settings`."""
-
-    def get(self, request: KeyedRequest, service_id: str, number: int) -> Response:
-        """Answer Fastly's defaults."""
-        return Response(wire.settings(version_at(request.auth, service_id, number)))

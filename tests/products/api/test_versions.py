@@ -143,20 +143,6 @@ def test_validation_says_what_stands_in_the_way_with_status_200(eve, draft, base
     assert not AuditEvent.objects.exists()
 
 
-def test_the_settings_are_fastly_s_defaults(eve, draft, shop, base):
-    answer = client_of(eve).get(f"{base}/1/settings")
-
-    assert answer.json() == {
-        "general.default_ttl": 3600,
-        "general.default_host": "",
-        "general.stale_if_error": False,
-        "general.stale_if_error_ttl": 43200,
-        "general.default_pci": 0,
-        "service_id": shop.pk,
-        "version": 1,
-    }
-
-
 def test_the_difference_of_two_versions_is_text(eve, draft, shop, base):
     api = client_of(eve)
     api.put(f"{base}/1/clone")

@@ -1,0 +1,71 @@
+"""A version's settings on the wire."""
+
+import pytest
+
+from tests.factories.keys import FORM, client_of
+
+# What go-fastly sends for the defaults, and what Python does.
+GO = (
+    "ServiceID=x&general.default_host=&general.default_ttl=3600"
+    "&general.stale_if_error=false&general.stale_if_error_ttl=43200"
+)
+PYTHON = "general.stale_if_error=False&general.default_ttl=3600"
+
+
+@pytest.fixture
+def path(shop, draft):
+    """Return the path of the draft's settings."""
+    return f"/service/{shop.pk}/version/1/settings"
+
+
+def defaults(shop):
+    return {
+        "general.default_ttl": 3600,
+        "general.default_host": "",
+        "general.stale_if_error": False,
+        "general.stale_if_error_ttl": 43200,
+        "general.default_pci": 0,
+        "service_id": shop.pk,
+        "version": 1,
+    }
+
+
+def test_the_settings_are_fastly_s_defaults(eve, shop, path):
+    assert client_of(eve).get(path).json() == defaults(shop)
+
+
+@pytest.mark.parametrize("form", ["", GO, PYTHON, "general.stale_if_error=0"])
+def test_the_defaults_can_be_confirmed(eve, shop, path, form):
+    answer = client_of(eve).put(path, form, FORM)
+
+    assert (answer.status_code, answer.json()) == (200, defaults(shop))
+
+
+def test_other_values_are_refused_all_at_once(eve, path):
+    form = "general.stale_if_error=1&general.default_ttl=60"
+
+    answer = client_of(eve).put(path, form, FORM)
+
+    assert answer.status_code == 400
+    assert answer.json() == {
+        "msg": "Bad request",
+        "detail": "These settings cannot be changed here.",
+        "errors": [
+            "general.default_ttl: It is 3600.",
+            "general.stale_if_error: It is False.",
+        ],
+    }
+
+
+def test_a_locked_version_s_settings_are_locked(eve, draft, path):
+    draft.locked = True
+    draft.save()
+
+    assert client_of(eve).put(path, GO, FORM).status_code == 422
+
+
+@pytest.mark.parametrize("person", ["una", "bo"])
+def test_who_may_not_configure_confirms_nothing(person, path, request):
+    answer = client_of(request.getfixturevalue(person)).put(path, GO, FORM)
+
+    assert answer.status_code == 403
