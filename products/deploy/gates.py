@@ -196,14 +196,12 @@ def version_is_complete(facts: Facts) -> GateAnswer:
     )
 
 
-def no_rule_is_broken(
-    facts: Facts, problems: tuple[Problem, ...], *, uses: bool
-) -> GateAnswer:
+def no_rule_is_broken(facts: Facts, *, uses: bool) -> GateAnswer:
     """Gate 8 (R6–R9): every conflict at once."""
     title = "No compatibility rule is broken"
     if not uses:
         return _not_asked(8, "compatibility", title)
-    blocking = tuple(p for p in problems if p.severity is Severity.BLOCKS)
+    blocking = tuple(p for p in facts.problems if p.severity is Severity.BLOCKS)
     return _answer(
         8,
         "compatibility",

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from accounts.actor import Actor
 from accounts.policy import Decision, Standing
-from products.compatibility.config import OriginCertificate, VersionConfig
+from products.compatibility.config import VersionConfig
 from products.compatibility.problem import Problem
 
 
@@ -74,11 +74,11 @@ class Facts:
     decision: Decision
     product: Product
     switched_on: bool
-    products: frozenset[str]
+    uses_websockets: bool
+    problems: tuple[Problem, ...]  # what the rules find, where they are asked
     config: VersionConfig
     service_id: str
     active: bool
     taken_domains: tuple[str, ...]
-    superusers: tuple[str, ...]
-    configurers: tuple[str, ...]
-    certificates: tuple[OriginCertificate, ...] = ()
+    superusers: tuple[str, ...] = ()  # read only where something failed
+    configurers: tuple[str, ...] = ()
