@@ -1,0 +1,349 @@
+"""The tunnel: all bytes, in order, both ways, with bounds on memory and time."""
+
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.products.edge.fake_portal import eventually
+from tests.products.edge.running import (
+    get,
+    handshake,
+    read_all,
+    read_exactly,
+    read_until,
+    status_of,
+)
+from tests.products.edge.scripted import switching, upgrade_then
+
+MEBIBYTE = 1024 * 1024
+
+
+def open_tunnel(edge, host):
+    connection = edge.connect()
+    connection.sendall(handshake(host))
+    head = read_until(connection, b"\r\n\r\n")
+    assert status_of(head) == 101, head
+    return connection
+
+
+def resident_bytes(pid):
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * 4096
+
+
+def test_bytes_pass_unchanged_both_ways(shared_stand, echo_host):
+    sent = bytes(range(256)) * 8192
+
+    with open_tunnel(shared_stand.edge, echo_host[0]) as connection:
+        sender = threading.Thread(target=connection.sendall, args=[sent])
+        sender.start()
+        received = read_exactly(connection, len(sent))
+        sender.join()
+
+    assert received == sent
+
+
+def test_the_handshake_reaches_the_origin_and_its_answer_comes_back_untouched(shared_stand):
+    answer = (
+        b"HTTP/1.1 101 Web Socket Protocol Handshake\r\nconnection: upgrade\r\n"
+        b"UPGRADE:  WebSocket\r\nSec-WebSocket-Extensions: permessage-deflate\r\n"
+        b"Set-Cookie: a=b\r\nX-Odd:\r\n\r\n"
+    )
+
+    def script(connection, origin):
+        origin.read_head(connection)
+        connection.sendall(answer)
+        connection.recv(1)
+
+    host, there = shared_stand.serve(script)
+    with shared_stand.edge.connect() as connection:
+        connection.sendall(
+            handshake(host, "Sec-WebSocket-Extensions: permessage-deflate; x=1", "Origin: http://o")
+        )
+        assert read_exactly(connection, len(answer)) == answer
+
+    assert there.heads == [
+        (
+            f"GET / HTTP/1.1\r\nHost: {host}\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: c2l4dGVlbiBieXRlcyBvaw==\r\n"
+            "Sec-WebSocket-Extensions: permessage-deflate; x=1\r\nOrigin: http://o\r\n"
+            "X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\n"
+            f"X-Forwarded-Host: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+        ).encode()
+    ]
+
+
+def test_frames_in_the_same_segment_as_the_101_arrive(shared_stand):
+    def script(connection, origin):
+        connection.sendall(switching(origin.read_head(connection)) + b"first frames")
+        connection.recv(1)
+
+    host, _ = shared_stand.serve(script)
+
+    with open_tunnel(shared_stand.edge, host) as connection:
+        assert read_exactly(connection, 12) == b"first frames"
+
+
+def test_a_101_in_single_bytes_opens_a_tunnel(shared_stand):
+    def script(connection, origin):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in switching(origin.read_head(connection)):
+            connection.sendall(bytes([byte]))
+            time.sleep(0.0005)
+        connection.sendall(b"then")
+        connection.recv(1)
+
+    host, _ = shared_stand.serve(script)
+
+    with open_tunnel(shared_stand.edge, host) as connection:
+        assert read_exactly(connection, 4) == b"then"
+
+
+def test_what_the_client_sends_before_the_101_arrives_in_order(shared_stand):
+    may_answer = threading.Event()
+
+    def script(connection, origin):
+        head = origin.read_head(connection)
+        may_answer.wait(20)
+        connection.sendall(switching(head))
+        connection.sendall(read_exactly(connection, 300_000))
+        connection.recv(1)
+
+    host, _ = shared_stand.serve(script)
+    early = bytes(range(250)) * 1200
+
+    with shared_stand.edge.connect() as connection:
+        sender = threading.Thread(target=connection.sendall, args=[handshake(host) + early])
+        sender.start()
+        may_answer.set()
+        read_until(connection, b"\r\n\r\n")
+        assert read_exactly(connection, len(early)) == early
+        sender.join()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\nContent-Length: 2\r\n\r\nno",
+        b"HTTP/1.1 302 Found\r\nLocation: /other\r\nContent-Length: 2\r\n\r\nno",
+        b"HTTP/1.1 426 Upgrade Required\r\nContent-Length: 2\r\n\r\nno",
+        b"HTTP/1.1 200 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nContent-Length: 2\r\n\r\nno",
+    ],
+)
+def test_another_answer_goes_to_the_client_as_http_and_is_no_connection(shared_stand, answer):
+    def script(connection, origin):
+        origin.read_head(connection)
+        connection.sendall(answer)
+        origin.bodies.append(read_all(connection))
+
+    host, there = shared_stand.serve(script)
+
+    with shared_stand.edge.connect() as connection:
+        connection.sendall(handshake(host) + b"more from the client")
+        received = read_all(connection)
+
+    assert status_of(received) == status_of(answer)
+    assert received.endswith(b"\r\nConnection: close\r\n\r\nno")
+    assert b"Upgrade: websocket" not in received
+    eventually(lambda: there.bodies)
+    assert there.bodies in ([b""], [b"<reset>"])
+    service = host.replace(".", "-")
+    assert eventually(lambda: shared_stand.portal.delivered(service)[0]) == 1
+    assert shared_stand.portal.of_service(service) == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n",
+        b"HTTP/1.0 101 Switching Protocols\nUpgrade: websocket\nConnection: Upgrade\n\n",
+        b"SSH-2.0-OpenSSH\r\n\r\n",
+        b"\x00\x01\x02\x03",
+        b"",
+    ],
+)
+def test_a_faulty_101_is_a_bad_gateway(shared_stand, answer):
+    def script(connection, origin):
+        origin.read_head(connection)
+        connection.sendall(answer)
+
+    host, _ = shared_stand.serve(script)
+
+    assert status_of(shared_stand.edge.ask(handshake(host))) == 502
+
+
+def test_after_the_clients_end_the_origin_can_still_speak(shared_stand):
+    def rest(connection):
+        asked = read_all(connection)
+        connection.sendall(b"answer to " + asked + b"x" * MEBIBYTE)
+
+    host, _ = shared_stand.serve(upgrade_then(rest))
+
+    with open_tunnel(shared_stand.edge, host) as connection:
+        connection.sendall(b"question")
+        connection.shutdown(socket.SHUT_WR)
+        received = read_all(connection)
+
+    assert received == b"answer to question" + b"x" * MEBIBYTE
+
+
+def test_after_the_origins_end_the_client_can_still_speak(shared_stand):
+    heard = []
+
+    def rest(connection):
+        connection.sendall(b"goodbye")
+        connection.shutdown(socket.SHUT_WR)
+        heard.append(read_all(connection))
+
+    host, _ = shared_stand.serve(upgrade_then(rest))
+
+    with open_tunnel(shared_stand.edge, host) as connection:
+        assert read_all(connection) == b"goodbye"
+        connection.sendall(b"the last word")
+        connection.shutdown(socket.SHUT_WR)
+        eventually(lambda: heard)
+
+    assert heard == [b"the last word"]
+
+
+def test_the_last_frames_of_an_origin_that_closes_are_not_lost(shared_stand):
+    """An origin that closes with unread input sends RST; what it said before must arrive."""
+
+    def rest(connection):
+        connection.sendall(b"x" * 100_000 + b"last frame")
+
+    host, _ = shared_stand.serve(upgrade_then(rest))
+
+    with open_tunnel(shared_stand.edge, host) as connection:
+        received = read_exactly(connection, 100_010)
+        connection.sendall(b"close frame")
+
+    assert received.endswith(b"last frame")
+
+
+def test_a_client_that_never_reads_does_not_fill_the_edges_memory(shared_stand):
+    sent = [0]
+
+    def rest(connection):
+        connection.settimeout(3)
+        try:
+            while sent[0] < 256 * MEBIBYTE:
+                sent[0] += connection.send(b"x" * 65_536)
+        except TimeoutError:
+            sent.append(-1)
+
+    host, _ = shared_stand.serve(upgrade_then(rest))
+    worker = shared_stand.edge.workers()[0]
+    before = resident_bytes(worker)
+
+    with open_tunnel(shared_stand.edge, host):
+        eventually(lambda: len(sent) == 2, 60)
+        grown = resident_bytes(worker) - before
+
+    assert sent[0] < 64 * MEBIBYTE
+    assert grown < 16 * MEBIBYTE
+
+
+def test_an_origin_that_never_reads_does_not_fill_the_edges_memory(shared_stand):
+    done = threading.Event()
+    host, _ = shared_stand.serve(upgrade_then(lambda connection: done.wait(60)))
+    worker = shared_stand.edge.workers()[0]
+    before = resident_bytes(worker)
+
+    with open_tunnel(shared_stand.edge, host) as connection:
+        connection.settimeout(1)
+        sent = 0
+        with pytest.raises(TimeoutError):
+            while sent < 256 * MEBIBYTE:
+                sent += connection.send(b"x" * 65_536)
+        grown = resident_bytes(worker) - before
+        done.set()
+
+    assert sent < 64 * MEBIBYTE
+    assert grown < 16 * MEBIBYTE
+
+
+def test_a_slow_reader_gets_every_byte(shared_stand):
+    size = 8 * MEBIBYTE
+    host, _ = shared_stand.serve(upgrade_then(lambda c: c.sendall(b"y" * size)))
+
+    with open_tunnel(shared_stand.edge, host) as connection:
+        received = len(read_exactly(connection, 1))
+        time.sleep(0.2)  # let every buffer on the way fill
+        received += len(read_all(connection))
+
+    assert received == size
+
+
+def test_a_quiet_tunnel_ends_and_one_that_speaks_lives_on(stand):
+    own = stand("--idle-seconds", "2")
+    host, _ = own.serve()
+    quiet = open_tunnel(own.edge, host)
+    busy = open_tunnel(own.edge, host)
+    busy.settimeout(0.2)
+
+    def quiet_has_ended():
+        busy.sendall(b".")
+        assert read_exactly(busy, 1) == b"."
+        quiet.settimeout(0.05)
+        try:
+            return quiet.recv(1) == b""
+        except ConnectionResetError:
+            return True
+        except TimeoutError:
+            return False
+
+    busy.settimeout(20)
+    eventually(quiet_has_ended)
+    busy.sendall(b"still here")
+
+    assert read_exactly(busy, 10) == b"still here"
+    busy.close()
+    quiet.close()
+
+
+def test_a_half_open_tunnel_ends_when_nothing_more_comes(stand):
+    own = stand("--half-open-seconds", "1")
+    done = threading.Event()
+    host, _ = own.serve(upgrade_then(lambda connection: done.wait(60)))
+    connection = open_tunnel(own.edge, host)
+
+    connection.shutdown(socket.SHUT_WR)
+    rest = read_all(connection)
+
+    assert rest in (b"", b"<reset>")
+    assert not done.is_set()
+    connection.close()
+    done.set()
+
+
+def test_a_client_that_goes_away_ends_the_origins_side(shared_stand):
+    ended = []
+
+    def rest(connection):
+        ended.append(read_all(connection))
+
+    host, _ = shared_stand.serve(upgrade_then(rest))
+    connection = open_tunnel(shared_stand.edge, host)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+
+    connection.close()  # with a reset
+
+    assert eventually(lambda: ended) in ([b""], [b"<reset>"])
+    records = eventually(
+        lambda: [r for r in shared_stand.portal.of_service(host.replace(".", "-")) if r.final]
+    )
+    assert len(records) == 1
+
+
+def test_ordinary_requests_go_on_beside_tunnels(shared_stand, echo_host):
+    with open_tunnel(shared_stand.edge, echo_host[0]) as connection:
+        assert status_of(shared_stand.edge.ask(get("nobody.test"))) == 404
+        connection.sendall(b"x")
+        assert read_exactly(connection, 1) == b"x"
