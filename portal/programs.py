@@ -10,9 +10,6 @@ from django.conf import settings
 from portal.ports import LOOPBACK
 from portal.supervise import Address, Program
 
-WEB_WORKERS = 2  # measured best on two cores
-WEB_THREADS = 4  # of a worker, each with a database connection of its own
-WEB_WAITING = 64  # requests that a worker takes on; more wait in the socket's queue
 # Celery's, meant for pickled messages, which this portal neither sends nor accepts.
 ROOT_WARNING = "You're running the worker with superuser privileges"
 TASK_PROCESSES = 1  # a sweep takes milliseconds; beat is a process beside it
@@ -26,15 +23,9 @@ def all_programs() -> list[Program]:
 
 def web() -> Program:
     """Return the web server."""
-    words = (
-        f"-m granian --interface wsgi --no-ws --host {LOOPBACK} --port {settings.PORT} "
-        f"--workers {WEB_WORKERS} --respawn-failed-workers --respawn-interval 0.5 "
-        f"--workers-kill-timeout 5 --blocking-threads {WEB_THREADS} --backpressure {WEB_WAITING} "
-        "--log-level warning portal.wsgi:application"
-    )
     line = f"Portal  {settings.PORTAL_URL}"
     address = Address(LOOPBACK, settings.PORT, line)
-    return Program("web", [sys.executable, *words.split()], address)
+    return Program("web", [sys.executable, "-m", "portal.web_server"], address)
 
 
 def worker() -> Program:

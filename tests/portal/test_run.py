@@ -168,7 +168,7 @@ def test_one_command_runs_everything_and_ends_it(start, environment, tmp_path):
 
     # A web that is killed comes back.
     (web,) = [
-        pid for pid, command in children_of(process).items() if "granian" in command
+        pid for pid, command in children_of(process).items() if "web_server" in command
     ]
     os.kill(web, signal.SIGKILL)
     assert (
