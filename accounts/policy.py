@@ -227,10 +227,8 @@ def decide(actor: Actor, permission: Permission, on: Place) -> Decision:
             pk=actor.user_id, is_staff=True, is_active=True
         ).exists()
         return _listed(staff and permission in STAFF_PERMISSIONS, actor)
-    account_id = account_id_of(on)
-    return decide_here(
-        actor, standing(actor, account_id), permission, service_id_of(on)
-    )
+    here = standing(actor, account_id_of(on))
+    return decide_here(actor, here, permission, service_id_of(on))
 
 
 def _listed(allowed: bool, actor: Actor) -> Decision:  # noqa: FBT001 - its one caller is above

@@ -37,6 +37,18 @@ def former(actor: Actor, service_id: str) -> bool:
     return bool(mine.filter(pk=service_id).exclude(deleted_at=None).exists())
 
 
+def version_to_judge_at(actor: Actor, service_id: str, number: int) -> Version:
+    """Return a version for the gate, which says itself what a limited member may know of it."""
+    words = f"Couldn't find Version '{{ {GONE}, number => {number}, service => {service_id} }}'"
+    if number > LARGEST:
+        raise NotFound(words)
+    try:
+        return queries.version_to_judge(actor, service_id, number)
+    except NotFound as error:
+        service_at(actor, service_id)
+        raise NotFound(words) from error
+
+
 def version_at(actor: Actor, service_id: str, number: int) -> Version:
     """Return a version of a service that the actor may see."""
     service = service_at(actor, service_id)

@@ -10,9 +10,9 @@ from rest_framework.views import APIView
 from accounts.authentication import KeyedRequest
 from accounts.queries import account_of
 from products.api import verdicts
-from products.api.places import service_at, version_at
+from products.api.places import service_at, version_to_judge_at
 from products.api.services import valid
-from products.deploy.gate import decision
+from products.deploy.queries import verdict_of
 from products.enablement.queries import ProductState, products_of
 from products.services import queries
 
@@ -32,11 +32,13 @@ class Decision(APIView):
     def get(self, request: KeyedRequest) -> Response:
         """Answer all eight gates: the same answer as the page *Why can't I deploy?*."""
         asked = valid(DecisionReader(data=request.query_params.dict()))
-        service = service_at(request.auth, asked["service"])
-        latest = queries.latest_version(service)
-        row = version_at(request.auth, service.pk, asked.get("version", latest.number))
-        answer = decision(request.auth, version=row, now=timezone.now())
-        place = {"service": service.pk, "version": row.number}
+        number = asked.get("version")
+        if number is None:
+            service = service_at(request.auth, asked["service"])
+            number = queries.latest_version(service).number
+        row = version_to_judge_at(request.auth, asked["service"], number)
+        answer = verdict_of(request.auth, version=row, now=timezone.now())
+        place = {"service": row.service_id, "version": row.number}
         return Response(place | verdicts.verdict(answer))
 
 

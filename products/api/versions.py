@@ -11,10 +11,10 @@ from rest_framework.views import APIView
 from accounts.authentication import KeyedRequest
 from accounts.errors import Forbidden
 from products.api import verdicts, wire
-from products.api.places import service_at, version_at
+from products.api.places import service_at, version_at, version_to_judge_at
 from products.api.services import valid, versions_of
 from products.deploy import commands as deploy
-from products.deploy.gate import decision
+from products.deploy.queries import verdict_of
 from products.services.commands import versions as commands
 
 
@@ -88,7 +88,7 @@ class Activate(APIView):
 
     def put(self, request: KeyedRequest, service_id: str, number: int) -> Response:
         """Put the version live; refused with every gate's answer at once."""
-        row = version_at(request.auth, service_id, number)
+        row = version_to_judge_at(request.auth, service_id, number)
         try:
             done = deploy.activate(request.auth, version=row, now=timezone.now())
         except deploy.DeploymentRefused as refused:
@@ -128,7 +128,7 @@ class Validate(APIView):
     def get(self, request: KeyedRequest, service_id: str, number: int) -> Response:
         """Answer, always with 200, whether the version could go live; the gate decides."""
         row = version_at(request.auth, service_id, number)
-        verdict = decision(request.auth, version=row, now=timezone.now())
+        verdict = verdict_of(request.auth, version=row, now=timezone.now())
         reasons = list(verdict.reasons)
         return Response(
             {

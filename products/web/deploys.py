@@ -7,28 +7,14 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts.actor import Actor
 from accounts.authentication import actor_of
 from accounts.errors import Conflict
-from products.deploy import probes
 from products.deploy.commands import DeploymentRefused, activate, deactivate
-from products.deploy.gate import decision
+from products.deploy.queries import verdict_of
 from products.deploy.verdict import State, Verdict
-from products.services.describe import describe
-from products.services.models import Version
 from products.services.queries import active_version, compare, version_to_judge
 
 RESULTS = {State.PASSED: "pass", State.FAILED: "fail", State.NOT_ASKED: "skip"}
-
-
-def verdict_of(actor: Actor, version: Version) -> Verdict:
-    """Return all eight gates, the origin's certificate included."""
-    now = timezone.now()
-    first = decision(actor, version=version, now=now)
-    if not first.uses_websockets or not first.sees_configuration:
-        return first
-    certificates = probes.ask(describe(version), version.service.account_id)
-    return decision(actor, version=version, certificates=certificates, now=now)
 
 
 def gates_context(verdict: Verdict) -> dict[str, object]:
@@ -54,7 +40,7 @@ def why(request: HttpRequest, service_id: str, number: int) -> HttpResponse:
     """Answer *Why can't I deploy?* with all eight gates."""
     actor = actor_of(request)
     version = version_to_judge(actor, service_id, number)
-    verdict = verdict_of(actor, version)
+    verdict = verdict_of(actor, version=version, now=timezone.now())
     context = gates_context(verdict) | {"service": version.service, "version": version}
     return render(request, "products/why.html", context)
 
@@ -95,7 +81,7 @@ def activate_version(
             "five seconds.",
         )
         return redirect("service", service_id=service_id)
-    verdict = verdict_of(actor, version)
+    verdict = verdict_of(actor, version=version, now=timezone.now())
     live = active_version(version.service)
     context = gates_context(verdict) | {
         "service": version.service,
