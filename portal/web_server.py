@@ -1,7 +1,7 @@
 """The web server: `python -m portal.web_server`, two workers of one process that loaded the portal.
 
 Granian's own command would load the portal once in each worker: twice the work before the first
-page comes, and a tenth more memory.
+page comes, and a third more memory.
 """
 
 import gc
