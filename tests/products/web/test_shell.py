@@ -1,0 +1,124 @@
+"""The shell of every page, in a real browser: nothing refused by the policy, nothing for axe to say."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
+from django.test import Client
+from playwright.sync_api import expect, sync_playwright
+
+from accounts.models import User
+from tests.ci_rules import program
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+SWITCHES = (
+    "--no-sandbox --disable-gpu --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
+OPEN = ("/accounts/login/", "/accounts/signup/", "/accounts/password/reset/")
+SIGNED_IN = (
+    *("/", "/products/", "/entitlements/", "/services/", "/members/", "/activity/"),
+    *("/api-tokens/", "/accounts/2fa/", "/accounts/sessions/"),
+    *("/accounts/password/change/", "/accounts/email/", "/accounts/logout/"),
+)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        # Playwright keeps a loop in this thread, which Django takes for asynchronous code.
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        browser = playwright.chromium.launch(
+            executable_path=program("browser"), args=SWITCHES.split()
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=[(1280, "light"), (320, "dark")], ids=["wide", "narrow-dark"])
+def page(request, browser, live_server):
+    """Return a page at both ends of what must work; what the console said is in `complaints`."""
+    width, theme = request.param
+    context = browser.new_context(
+        base_url=live_server.url,
+        viewport={"width": width, "height": 800},
+        color_scheme=theme,
+    )
+    page = context.new_page()
+    page.complaints = []
+    page.on("console", lambda message: page.complaints.append(message.text))
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    yield page
+    context.close()
+
+
+def sign_in(page, actor):
+    client = Client()
+    client.force_login(
+        User.objects.get(pk=actor.id), settings.AUTHENTICATION_BACKENDS[0]
+    )
+    name = settings.SESSION_COOKIE_NAME
+    session = {"name": name, "value": client.cookies[name].value}
+    page.context.add_cookies([session | {"domain": "localhost", "path": "/"}])
+
+
+def faults(page):
+    """Return what the console, axe and a ruler have against the page."""
+    said = list(page.complaints)
+    found = [each["id"] for each in Axe().run(page).response["violations"]]
+    overhang = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    return said, found, max(overhang, 0)
+
+
+@pytest.mark.parametrize("path", OPEN)
+def test_a_page_for_everybody_is_sound(page, path):
+    page.goto(path)
+
+    assert faults(page) == ([], [], 0)
+
+
+@pytest.mark.parametrize("path", SIGNED_IN)
+def test_a_page_for_members_is_sound(page, path, sam):
+    sign_in(page, sam)
+
+    page.goto(path)
+
+    expect(page.locator("summary", has_text="Sam")).to_be_visible()
+    assert faults(page) == ([], [], 0)
+
+
+def test_a_page_that_is_not_there_says_what_to_do_and_what_to_quote(page, sam):
+    sign_in(page, sam)
+
+    answer = page.goto("/services/nowhere/")
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("There is nothing here")
+    expect(page.locator("aside code")).to_have_text(answer.headers["x-request-id"])
+    assert [answer.status, *faults(page)[1:]] == [404, [], 0]
+
+
+def test_letters_lead_to_pages_until_they_are_switched_off(page, sam):
+    sign_in(page, sam)
+    page.goto("/")
+
+    page.keyboard.press("g")
+    page.keyboard.press("p")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Products")
+    page.keyboard.press("?")
+    page.get_by_label("Use keyboard shortcuts in this browser").uncheck()
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+
+    expect(page.locator("#shortcuts")).to_be_hidden()
+    assert page.complaints == []
+
+
+def test_a_failed_sign_in_puts_the_reason_where_it_is_read_first(page):
+    page.goto("/accounts/login/")
+    page.get_by_label("E-mail").fill("nobody@example.com")
+    page.get_by_label("Password").fill("not the password")
+    page.get_by_role("button", name="Sign in", exact=True).click()
+
+    summary = page.get_by_role("alert")
+    expect(summary).to_contain_text("That did not work")
+    expect(summary).to_be_focused()
+    assert faults(page) == ([], [], 0)
