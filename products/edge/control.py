@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 _LONGEST_PAUSE_SECONDS = 60.0
 _LAST_REPORT_SECONDS = 5.0
+_FIRST_TABLE_SECONDS = 2.0
 
 
 class Control:
@@ -45,6 +46,7 @@ class Control:
             most_bytes=settings.spool_bytes,
         )
         self._spool_has_room = True
+        self._has_asked = asyncio.Event()
         self._workforce = Workforce(settings, self._greeting)
 
     async def run(self) -> None:
@@ -56,6 +58,10 @@ class Control:
             asyncio.ensure_future(job())
             for job in (self._announce, self._follow_table, self._report_usage)
         ]
+        if self._table is None:
+            # A first table is worth a moment; without a portal the edge starts anyhow.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._has_asked.wait(), _FIRST_TABLE_SECONDS)
         await self._workforce.run()
         for job in jobs:
             job.cancel()
@@ -122,6 +128,7 @@ class Control:
                 was_away = True
             except OSError as error:
                 log.warning("The table could not be kept on disk: %s", error)
+            self._has_asked.set()
             await asyncio.sleep(self._settings.poll_seconds)
 
     async def _poll(self) -> None:

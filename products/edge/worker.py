@@ -85,6 +85,7 @@ class Worker:
 
     async def run(self) -> None:
         """Serve until told to stop, then drain."""
+        await self._hear_greeting()
         await self.listener.open()
         self._channel.send({"ready": self.boot})
         loop = asyncio.get_running_loop()
@@ -114,14 +115,23 @@ class Worker:
 
     async def _listen_to_control(self) -> None:
         while (message := await self._channel.receive()) is not None:
-            if "table" in message:
-                table = await asyncio.to_thread(RouteTable.from_json, message["table"])
-                self.carriage.apply(Routes(table), time.time())
-                self._channel.send({"applied": table.generation})
-            if "spool_has_room" in message:
-                self._spool_has_room = bool(message["spool_has_room"])
+            await self._hear(message)
         self._asked_to_stop()  # the control process is gone
         self._now.set()
+
+    async def _hear(self, message: dict[str, Any]) -> None:
+        if "table" in message:
+            table = await asyncio.to_thread(RouteTable.from_json, message["table"])
+            self.carriage.apply(Routes(table), time.time())
+        if "spool_has_room" in message:
+            self._spool_has_room = bool(message["spool_has_room"])
+
+    async def _hear_greeting(self) -> None:
+        """Hear all that is known already, so that the first client meets a table."""
+        while (message := await self._channel.receive()) is not None:
+            if "greeted" in message:
+                return
+            await self._hear(message)
 
     async def _sweep(self) -> None:
         self.gateway.sweep(time.monotonic())

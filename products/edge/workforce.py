@@ -86,7 +86,7 @@ class Workforce:
         channel = await Channel.over(ours)
         self._channels[boot] = channel
         channel.send({"settings": asdict(self._settings), "boot": boot})
-        for message in self._greet():
+        for message in [*self._greet(), {"greeted": True}]:
             channel.send(message)
         process = await asyncio.create_subprocess_exec(
             sys.executable,

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from tests.products.edge.fake_portal import FakePortal, origin, route
-from tests.products.edge.running import Edge
+from tests.products.edge.running import Edge, opened_sockets, started_edges
 from tests.products.edge.scripted import Origin, upgrade_then_echo
 
 _numbers = itertools.count(1)
@@ -48,9 +48,22 @@ class Stand:
         return code
 
 
+@pytest.fixture(autouse=True)
+def _nothing_stays_open():
+    """Close a test's sockets and end its edges, so that one failure stays one."""
+    sockets, edges = len(opened_sockets), len(started_edges)
+    yield
+    for connection in opened_sockets[sockets:]:
+        connection.close()
+    for edge in started_edges[edges:]:
+        if not edge.is_shared:
+            edge.stop()
+
+
 @pytest.fixture(scope="session")
 def shared_stand(tmp_path_factory):
     stand = Stand(tmp_path_factory.mktemp("edge"))
+    stand.edge.is_shared = True
     yield stand
     stand.close()
 

@@ -12,6 +12,9 @@ from pathlib import Path
 from tests.products.edge.fake_portal import CREDENTIAL, eventually, route
 
 ROOT = Path(__file__).parents[3]
+# What tests opened; closed after each test, whether it went well or not.
+opened_sockets = []
+started_edges = []
 KEY = base64.b64encode(b"sixteen bytes ok").decode()
 
 
@@ -33,6 +36,7 @@ class Edge:
     """One edge, started with settings that suit tests."""
 
     def __init__(self, portal, folder, *more, env=None, wait=True):
+        self.is_shared = False
         self.portal = portal
         self.folder = Path(folder)
         self.folder.mkdir(exist_ok=True)
@@ -55,6 +59,7 @@ class Edge:
             stdout=subprocess.PIPE,
             stderr=self.errors,
         )
+        started_edges.append(self)
         self.port = self.tls_port = 0
         if wait:
             self.wait_until_it_serves()
@@ -79,7 +84,9 @@ class Edge:
         eventually(lambda: b" 404 " not in self.ask(get(marker.hosts[0])))
 
     def connect(self):
-        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        opened_sockets.append(connection)
+        return connection
 
     def ask(self, request):
         """Send bytes and give all that comes until the edge closes."""
@@ -98,7 +105,10 @@ class Edge:
     def stop(self):
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-            self.process.wait(40)
+            try:
+                self.process.wait(40)
+            except subprocess.TimeoutExpired:
+                self.kill()
         self.process.stdout.close()
         self.errors.close()
         return self.process.returncode

@@ -48,6 +48,8 @@ class Origin:
         return head
 
     def close(self):
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # else accept() holds it open
         self._listener.close()
 
 
