@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from portal.supervise import SAME_WISH_SECONDS
 from tests.portal.waiting import DEADLINE_SECONDS, until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -161,11 +162,12 @@ def test_a_second_ctrl_c_does_not_wait_for_the_grace(supervise, tmp_path):
     supervisor = supervise(program("stubborn", STUBBORN, ids), grace=3600)
     (stubborn,) = until(lambda: process_ids(ids), "the start")
 
-    def pressed_until_it_ended():
-        supervisor.send_signal(signal.SIGINT)
-        return supervisor.poll() is not None
+    supervisor.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        supervisor.wait(2 * SAME_WISH_SECONDS)
+    supervisor.send_signal(signal.SIGINT)
+    supervisor.communicate(timeout=DEADLINE_SECONDS)
 
-    until(pressed_until_it_ended, "the end")
     assert supervisor.returncode == 0
     assert not is_alive(stubborn)
 
