@@ -22,6 +22,7 @@ class Finding:
     message: str
     fix: str
     backend: str | None = None
+    header: str | None = None
     field: str | None = None
 
 
@@ -36,6 +37,7 @@ class Problem:
     message: str
     fix: str
     backend: str | None = None
+    header: str | None = None
     field: str | None = None
 
 
@@ -71,5 +73,6 @@ class Rule:
             message=finding.message,
             fix=finding.fix,
             backend=finding.backend,
+            header=finding.header,
             field=finding.field,
         )

@@ -1,4 +1,4 @@
-"""What WebSockets does not go with (R6 to R10): one function a rule, and the register.
+"""What WebSockets does not go with (R6 to R11): one function a rule, and the register.
 
 Source: https://docs.fastly.com/products/websockets, edition of 2025-11-04. The rules
 are asked only of a version that uses WebSockets (`config.uses_websockets`).
@@ -11,6 +11,7 @@ from products.compatibility.config import (
     OriginCertificate,
     VersionConfig,
 )
+from products.compatibility.headers import header_rules_left_alone
 from products.compatibility.problem import Finding, Problem, Rule, Severity, Situation
 from products.compatibility.settings import (
     CERTIFICATE_NAMES,
@@ -263,6 +264,13 @@ RULES = (
         number="R9",
         source=SOURCE,
         find=unreachable_origins,
+    ),
+    Rule(
+        code="header_rule_left_alone",
+        severity=Severity.WARNING,
+        number="R11",
+        source=SOURCE,
+        find=header_rules_left_alone,
     ),
     Rule(
         code="log_at_accept",

@@ -36,7 +36,7 @@ def describe(version: Version) -> VersionConfig:
             DomainConfig(row.name) for row in in_order(version.domains.all())
         ),
         backends=tuple(_backend(row) for row in in_order(version.backends.all())),
-        headers=tuple(_header(row) for row in in_order(version.headers.all())),
+        headers=tuple(describe_header(row) for row in in_order(version.headers.all())),
         snippets=tuple(
             SnippetConfig(row.name, row.type, row.content)
             for row in in_order(version.snippets.all())
@@ -61,7 +61,8 @@ def _backend(row: Backend) -> BackendConfig:
     return BackendConfig(name=row.name, **fields | told)
 
 
-def _header(row: Header) -> HeaderConfig:
+def describe_header(row: Header) -> HeaderConfig:
+    """Describe a header rule as the rules read it."""
     return HeaderConfig(
         name=row.name, **{field: getattr(row, field) for field in row.FIELDS}
     )

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from products.compatibility.headers import obstacle
 from products.edge.contract import HeaderRule, LogEndpoint, Origin
 from products.services import names
-from products.services.describe import in_order
+from products.services.describe import describe_header, in_order
 from products.services.models import Backend, Header, Version
 
 ACTIONS: dict[str, Literal["set", "append", "delete"]] = {
@@ -54,12 +55,7 @@ def route_parts(version: Version) -> RouteParts:
 
 def is_carried_out(rule: Header) -> bool:
     """Tell whether the edge carries a header rule out; one it would get wrong it leaves alone."""
-    return (
-        rule.type == Header.Type.REQUEST
-        and rule.action in ACTIONS
-        and not rule.request_condition
-        and not (rule.ignore_if_set and rule.action == Header.Action.SET)
-    )
+    return not obstacle(describe_header(rule))
 
 
 def _origin(backend: Backend) -> Origin:

@@ -283,5 +283,5 @@ def test_every_rule_has_a_code_of_its_own_a_number_and_a_source():
     codes = [rule.code for rule in RULES]
 
     assert len(set(codes)) == len(codes)
-    assert {rule.number for rule in RULES} == {"R6", "R7", "R8", "R9", "R10"}
+    assert {rule.number for rule in RULES} == {"R6", "R7", "R8", "R9", "R10", "R11"}
     assert {rule.source for rule in RULES} == {SOURCE}
