@@ -114,6 +114,7 @@ SYSTEM_PERMISSIONS: dict[str, frozenset[Permission]] = {
     "load-demo": frozenset({Permission.ACCOUNT_CREATE, Permission.PACKAGE_ASSIGN}),
     "edge-credential": frozenset({Permission.EDGE_MANAGE}),
     "ingest-usage": frozenset({Permission.USAGE_INGEST}),
+    "restored": frozenset({Permission.EDGE_MANAGE}),
 }
 
 READING = frozenset(

@@ -4,4 +4,12 @@ from typing import Any
 
 SCHEDULE: dict[str, dict[str, Any]] = {
     "send-mail": {"task": "accounts.tasks.send_mail", "schedule": 5.0},
+    "presume-closed": {
+        "task": "products.metering.tasks.presume_closed",
+        "schedule": 30.0,
+    },
+    "rebuild-usage": {
+        "task": "products.metering.tasks.rebuild_usage",
+        "schedule": 600.0,
+    },
 }

@@ -171,6 +171,7 @@ class Event(StrEnum):
     KEY_ROTATED = "key.rotated", "replaced a signing key"
     DB_DIRECT_CHANGE = "db.direct_change", "changed the database outside the application"
     COMMAND_RUN = "command.run", "ran a management command"
+    DATABASE_RESTORED = "database.restored", "restored the database from a backup"
     DEMO_LOADED = "demo.loaded", "loaded the demo"
     # fmt: on
 

@@ -13,7 +13,9 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from products.deploy.publish import published
+from products.metering.commands import note_status
 from products.metering.queries import edge_of
+from products.metering.status import read_status
 
 SCHEME = "bearer"
 
@@ -44,8 +46,11 @@ class Routes(APIView):
 
     def get(self, request: Request) -> HttpResponse:
         """Answer the whole table, or 304 where the edge has it."""
-        height: int = request.auth.trails_height  # type: ignore[union-attr] # an Edge, as above
-        table = published(at_height=height, now=timezone.now())
+        edge: Any = request.auth  # an Edge, as above
+        now = timezone.now()
+        status = read_status(request.headers.get("X-Edge-Status", ""))
+        note_status(edge, status=status, now=now)
+        table = published(at_height=edge.trails_height, now=now)
         known = parse_etags(request.headers.get("If-None-Match", ""))
         unchanged = table.etag in known or "*" in known
         response = (

@@ -8,11 +8,13 @@ from products.api.differences import Diff
 from products.api.domains import CheckDomain, CheckDomains
 from products.api.edge import Routes
 from products.api.enabled_products import ProductServices, ServiceProduct
+from products.api.ingest import IngestUsage
+from products.api.logging import LogEndpoints, OneLogEndpoint
 from products.api.services import OneService, ServiceDomains, Services, ServiceSearch
 from products.api.settings import Settings
 from products.api.standing import Decision, Entitlements
 from products.api.unkept import KINDS as UNKEPT
-from products.api.unkept import OneUnkept, Unkept
+from products.api.unkept import OneUnkept, Unkept, UnkeptLogs
 from products.api.verify import Verify
 from products.api.versions import (
     Activate,
@@ -23,7 +25,7 @@ from products.api.versions import (
     Validate,
     Versions,
 )
-from products.edge.contract import ROUTES_PATH
+from products.edge.contract import ROUTES_PATH, USAGE_PATH
 
 SERVICE = "service/<str:service_id>"
 VERSION = f"{SERVICE}/version/<int:number>"
@@ -31,19 +33,32 @@ PRODUCT = "<str:slug>/services"
 KEPT = ("backend", "domain", "header", "snippet", "vcl")
 
 
+LOGS = ("https", "syslog")
+
+
 def objects() -> list[URLPattern]:
     """Return the routes of all that a version can hold; a name may have slashes in it."""
-    many = [path(f"{VERSION}/{kind}", Objects.as_view(kind=kind)) for kind in KEPT]
-    one = [
-        path(f"{VERSION}/{kind}/<path:name>", OneObject.as_view(kind=kind))
-        for kind in KEPT
+    pairs = [
+        *(
+            (kind, Objects.as_view(kind=kind), OneObject.as_view(kind=kind))
+            for kind in KEPT
+        ),
+        *(
+            (kind, Unkept.as_view(kind=kind), OneUnkept.as_view(kind=kind))
+            for kind in UNKEPT
+        ),
+        *(
+            (
+                f"logging/{sort}",
+                LogEndpoints.as_view(sort=sort),
+                OneLogEndpoint.as_view(sort=sort),
+            )
+            for sort in LOGS
+        ),
     ]
-    none = [path(f"{VERSION}/{kind}", Unkept.as_view(kind=kind)) for kind in UNKEPT]
-    no = [
-        path(f"{VERSION}/{kind}/<path:name>", OneUnkept.as_view(kind=kind))
-        for kind in UNKEPT
-    ]
-    return [*many, *one, *none, *no]
+    many = [path(f"{VERSION}/{kind}", view) for kind, view, _ in pairs]
+    one = [path(f"{VERSION}/{kind}/<path:name>", view) for kind, _, view in pairs]
+    return [*many, *one]
 
 
 urlpatterns = [
@@ -65,6 +80,7 @@ urlpatterns = [
     path(f"{VERSION}/domain/check_all", CheckDomains.as_view()),
     path(f"{VERSION}/domain/<str:name>/check", CheckDomain.as_view()),
     *objects(),
+    path(f"{VERSION}/logging/<str:kind>", UnkeptLogs.as_view()),
     path(f"enabled-products/v1/{PRODUCT}", ProductServices.as_view()),
     path(f"enabled-products/v1/{PRODUCT}/<str:service_id>", ServiceProduct.as_view()),
     # As it was before v1; clients of 2023 still ask here.
@@ -72,4 +88,5 @@ urlpatterns = [
     path("api/v1/decision", Decision.as_view()),
     path("api/v1/entitlements", Entitlements.as_view()),
     path(ROUTES_PATH.removeprefix("/"), Routes.as_view()),
+    path(USAGE_PATH.removeprefix("/"), IngestUsage.as_view()),
 ]

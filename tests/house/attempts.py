@@ -16,6 +16,7 @@ from products.catalogue.models import Plan
 from products.deploy import commands as deploy
 from products.enablement import commands as enablement
 from products.metering import commands as metering
+from products.metering.models import Edge, UsageConflict
 from products.services.commands import config, services, versions
 from tests.factories import NOW
 from tests.factories.world import World, agreed
@@ -101,6 +102,16 @@ def assign(w: World, a: Actor) -> Any:
     )
 
 
+def conflict_of(w: World) -> UsageConflict:
+    """Return a conflict about the service `shop`, not kept yet."""
+    facts = {"month": "2026-11", "started_us": 0, "bytes_from_client": 0, "bytes_to_client": 0}
+    connection = {"connection_id": "c", "service": w.shop.pk, "duration_us": 60, "final": True}
+    return UsageConflict(
+        kind="connection", record_id="c", month="2026-11", service=w.shop.pk, account_id=w.acme.pk,
+        edge="edge-t", reason="late", theirs=facts | connection, found_at=NOW, last_found_at=NOW,
+    )  # fmt: skip
+
+
 # One command a line where it fits: a table.
 # fmt: off
 ATTEMPTS: dict[str, Attempt] = {
@@ -155,10 +166,18 @@ ATTEMPTS: dict[str, Attempt] = {
         a, account=w.acme, product=w.ngwaf, sales_email="sales@example.com", now=NOW)),
     "products.enablement.commands.service.enable_for_service": Attempt(WHO_CONFIGURE, switch_on),
     "products.enablement.commands.service.disable_for_service": Attempt(WHO_CONFIGURE, switch_off, given=switch_on),
-    "products.metering.commands.issue_credential": Attempt(STAFF, lambda w, a: metering.issue_credential(
+    "products.metering.commands.conflicts.note_conflicts": Attempt(frozenset(), lambda w, a: metering.note_conflicts(
+        a, on=w.acme, edge=Edge.objects.get(), conflicts=[conflict_of(w)], now=NOW)),
+    "products.metering.commands.conflicts.resolve_conflict": Attempt(
+        STAFF, lambda w, a: metering.resolve_conflict(
+            a, conflict=UsageConflict.objects.get(), keep="theirs", reason="Asked", now=NOW),
+        given=lambda w, a: conflict_of(w).save()),
+    "products.metering.commands.credentials.issue_credential": Attempt(STAFF, lambda w, a: metering.issue_credential(
         a, name="edge-t", now=NOW)),
-    "products.metering.commands.revoke_credential": Attempt(STAFF, lambda w, a: metering.revoke_credential(
+    "products.metering.commands.credentials.revoke_credential": Attempt(STAFF, lambda w, a: metering.revoke_credential(
         a, name="edge-t", now=NOW)),
+    "products.metering.commands.epoch.declare_restored": Attempt(STAFF, lambda w, a: metering.declare_restored(
+        a, now=NOW)),
     "products.services.commands.services.create_service": Attempt(WHO_CREATE, lambda w, a: services.create_service(
         a, account=w.acme, name="chat", now=NOW)),
     "products.services.commands.services.update_service": Attempt(WHO_CONFIGURE, lambda w, a: services.update_service(

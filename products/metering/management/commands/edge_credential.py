@@ -18,7 +18,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Take the edge's name, and whether to revoke only."""
         parser.add_argument("name", help="the edge's name, such as edge-1")
-        parser.add_argument("--revoke", action="store_true", help="revoke, and make no new one")
+        parser.add_argument(
+            "--revoke", action="store_true", help="revoke, and make no new one"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Carry it out as the platform's named job."""

@@ -1,0 +1,92 @@
+"""The door at which edges hand in what they counted."""
+
+import json
+import zlib
+from http import HTTPStatus
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpResponse
+from django.utils import timezone
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from products.api.edge import EdgeAuthentication
+from products.edge.contract import (
+    MAX_USAGE_RECORDS,
+    ContractError,
+    UsageReport,
+    parse_json,
+)
+from products.metering.commands import ingest
+
+GZIP_WINDOW = 16 + zlib.MAX_WBITS  # zlib's way of saying: with a gzip header
+LONGEST_DETAIL = 300
+
+
+class IngestUsage(APIView):
+    """`POST /api/edge/v1/usage`: the answer is exact, and sending a report twice changes nothing."""
+
+    authentication_classes = (EdgeAuthentication,)
+    permission_classes = (AllowAny,)  # whoever is authenticated here is an edge
+    throttle_classes = ()
+
+    def post(self, request: Request) -> HttpResponse:
+        """Take a report; 400 where it is not of the agreed form, 413 where it is too large."""
+        received_at = timezone.now()
+        try:
+            document = parse_json(_body_of(request))
+            _refuse_too_many(document)
+            answer = ingest(
+                request.auth,  # type: ignore[arg-type] # an Edge: see EdgeAuthentication
+                report=UsageReport.from_json(document),
+                received_at=received_at,
+            )
+        except ContractError as error:
+            detail = str(error)[:LONGEST_DETAIL]
+            return _answer(
+                {"msg": "Bad request", "detail": detail}, HTTPStatus.BAD_REQUEST
+            )
+        return _answer(answer.to_json(), HTTPStatus.OK)
+
+
+def _body_of(request: Request) -> bytes:
+    """Return the body, unpacked where it is gzipped; never more than the portal takes of a body.
+
+    Raises RequestDataTooBig, and ContractError for what cannot be unpacked.
+    """
+    raw: bytes = request._request.body  # noqa: SLF001 - DRF's own, before any parser
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding == "identity":
+        return raw
+    if encoding != "gzip":
+        raise ContractError("body: neither plain nor gzipped")
+    return _unpacked(raw, most=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+
+
+def _unpacked(packed: bytes, *, most: int) -> bytes:
+    unpacker = zlib.decompressobj(GZIP_WINDOW)
+    try:
+        body = unpacker.decompress(packed, most + 1)
+    except zlib.error as error:
+        raise ContractError("body: not gzip") from error
+    if len(body) > most:
+        raise RequestDataTooBig
+    if not unpacker.eof or unpacker.unused_data:
+        raise ContractError("body: not one whole gzip member")
+    return body
+
+
+def _refuse_too_many(document: object) -> None:
+    """Count before reading. Raises RequestDataTooBig."""
+    if not isinstance(document, dict):
+        return
+    lists = [document.get(name) for name in ("connections", "delivery")]
+    if sum(len(each) for each in lists if isinstance(each, list)) > MAX_USAGE_RECORDS:
+        raise RequestDataTooBig
+
+
+def _answer(body: object, status: HTTPStatus) -> HttpResponse:
+    text = json.dumps(body, separators=(",", ":"))
+    return HttpResponse(text, content_type="application/json", status=status)

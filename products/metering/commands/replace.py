@@ -1,0 +1,57 @@
+"""Puts a disputed report in the place of what was counted; for a resolution, behind its door."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from products.metering.facts import ConnectionFact
+from products.metering.models import ConnectionUsage, DeliveryUsage, UsageConflict
+
+
+def replace_connection(
+    fact: ConnectionFact, conflict: UsageConflict, now: datetime
+) -> None:
+    """Count a fact in its month, and make the connection's other months agree with it.
+
+    Of a report that was merely late, each counter is the larger of the two versions.
+    """
+    rows = ConnectionUsage.objects.filter(connection_id=fact.connection_id)
+    row = rows.filter(month=fact.month).first()
+    if row is None:
+        row = ConnectionUsage(
+            edge=conflict.edge, clock_differs=False, last_reported_at=now
+        )
+    elif conflict.reason == UsageConflict.Reason.LATE:
+        fact = _larger(fact, row)
+    for name, value in fact._asdict().items():
+        setattr(row, name, value)
+    row.presumed_closed_at = None if row.final else now
+    row.save()
+    for other in rows.exclude(month=fact.month):
+        other.service, other.started_us = fact.service, fact.started_us
+        other.final = other.final and other.duration_us >= fact.duration_us
+        if fact.final:
+            other.duration_us = min(other.duration_us, fact.duration_us)
+        other.save()
+
+
+def replace_delivery(facts: Mapping[str, Any]) -> None:
+    """Count a delivery counter that came too late."""
+    key = {name: facts[name] for name in ("edge", "boot", "service")} | {
+        "hour": datetime.fromisoformat(facts["hour"])
+    }
+    row = DeliveryUsage.objects.filter(**key).first() or DeliveryUsage(
+        **key, requests=0, bytes_from_client=0, bytes_to_client=0
+    )
+    for name in ("requests", "bytes_from_client", "bytes_to_client"):
+        setattr(row, name, max(getattr(row, name), facts[name]))
+    row.save()
+
+
+def _larger(fact: ConnectionFact, row: ConnectionUsage) -> ConnectionFact:
+    return fact._replace(
+        duration_us=max(fact.duration_us, row.duration_us),
+        bytes_from_client=max(fact.bytes_from_client, row.bytes_from_client),
+        bytes_to_client=max(fact.bytes_to_client, row.bytes_to_client),
+        final=fact.final or row.final,
+    )

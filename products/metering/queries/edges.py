@@ -1,0 +1,64 @@
+"""The edges that may speak to the portal, and how far what they say reaches."""
+
+from datetime import datetime, timedelta
+
+from django.db.models import Min, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Coalesce
+
+from accounts.audit.models import ChainHead
+from accounts.tokens import digests
+from products.metering.models import Edge, IngestEpoch
+
+HEIGHT = (
+    ChainHead.objects.order_by()
+    .annotate(one=Value(1))
+    .values("one")
+    .annotate(total=Sum("sequence"))
+    .values("total")
+)
+# An edge asks for its table every second and is noted every few; after this it is silent.
+SILENT_AFTER = timedelta(seconds=30)
+
+
+def edge_of(secret: str) -> Edge | None:
+    """Return the edge whose live credential this is; None for any other. One query.
+
+    Its `trails_height` is how many events all trails hold together, which moves with every
+    change: with it in the same query, an unchanged route table costs nothing more.
+    """
+    return (
+        Edge.objects.filter(digest__in=digests(secret), revoked_at=None)
+        .annotate(trails_height=Coalesce(Subquery(HEIGHT), 0))
+        .first()
+    )
+
+
+def live_edges() -> "QuerySet[Edge]":
+    """Return the edges whose credentials live, by name."""
+    return Edge.objects.filter(revoked_at=None).order_by("name")
+
+
+def complete_to() -> datetime | None:
+    """Return until when all live edges have reported all they counted; None while one has not yet.
+
+    A credential that was never used holds nothing up.
+    """
+    seen = live_edges().filter(last_seen_at__isnull=False)
+    reported = list(seen.order_by().values_list("reported_at", flat=True))
+    if not reported or None in reported:
+        return None
+    return min(at for at in reported if at is not None)
+
+
+def unknown_since(now: datetime) -> datetime | None:
+    """Return the last word of the edge that is silent longest; None where all speak."""
+    silent = live_edges().filter(last_seen_at__lt=now - SILENT_AFTER)
+    since: datetime | None = silent.order_by().aggregate(since=Min("last_seen_at"))[
+        "since"
+    ]
+    return since
+
+
+def current_epoch() -> str:
+    """Return the epoch that edges are told; "" before the first report ever."""
+    return IngestEpoch.objects.values_list("epoch", flat=True).first() or ""

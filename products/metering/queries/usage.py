@@ -1,0 +1,243 @@
+"""Minutes, connections and bytes of services, straight from what edges reported (R13, R14).
+
+Minutes follow from a connection's start and its largest duration alone, so they are split over
+months by time; bytes are counted by the edge for each month, and taken as reported.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import (
+    BigIntegerField,
+    Count,
+    Exists,
+    ExpressionWrapper,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Sum,
+    Value,
+)
+from django.db.models.expressions import Combinable, Expression
+from django.db.models.functions import Greatest, Least
+
+from accounts.models import Account
+from products.metering.minutes import MINUTE_US
+from products.metering.models import (
+    ConnectionUsage,
+    DeliveryUsage,
+    UsageConflict,
+    microseconds_of,
+)
+from products.metering.months import Month
+from products.metering.queries.edges import complete_to
+from products.services.models import Service
+
+# No zone is further from UTC: a local month that begins has begun in UTC by then.
+_WIDEST_ZONE = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What connections used: whole minutes, how many there were, bytes on the client's side."""
+
+    minutes: int = 0
+    connections: int = 0
+    bytes_from_client: int = 0
+    bytes_to_client: int = 0
+
+    def __add__(self, other: "Figures") -> "Figures":
+        """Add two up."""
+        return Figures(
+            self.minutes + other.minutes,
+            self.connections + other.connections,
+            self.bytes_from_client + other.bytes_from_client,
+            self.bytes_to_client + other.bytes_to_client,
+        )
+
+    def to_json(self) -> dict[str, int]:
+        """Give the figures as plain values."""
+        return {
+            "minutes": self.minutes,
+            "connections": self.connections,
+            "bytes_from_client": self.bytes_from_client,
+            "bytes_to_client": self.bytes_to_client,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What ordinary HTTP used; rated together with the connections' bytes (R15)."""
+
+    requests: int = 0
+    bytes_from_client: int = 0
+    bytes_to_client: int = 0
+
+    def __add__(self, other: "Delivery") -> "Delivery":
+        """Add two up."""
+        return Delivery(
+            self.requests + other.requests,
+            self.bytes_from_client + other.bytes_from_client,
+            self.bytes_to_client + other.bytes_to_client,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an account used in a month of its billing zone.
+
+    All that edges counted until `complete_to` is in it; None where one never reported. So many
+    `conflicts` wait for a person, and what they dispute is not counted.
+    """
+
+    month: str
+    services: Mapping[str, Figures]
+    delivery: Mapping[str, Delivery] = field(default_factory=dict)
+    complete_to: datetime | None = None
+    conflicts: int = 0
+
+    @property
+    def total(self) -> Figures:
+        """Return the figures of all services together."""
+        return sum(self.services.values(), Figures())
+
+    @property
+    def total_delivery(self) -> Delivery:
+        """Return the delivery of all services together."""
+        return sum(self.delivery.values(), Delivery())
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the connections' usage as plain values."""
+        services = {key: each.to_json() for key, each in sorted(self.services.items())}
+        return {
+            "month": self.month,
+            **self.total.to_json(),
+            "services": services,
+            "complete_to": self.complete_to.isoformat() if self.complete_to else None,
+            "conflicts": self.conflicts,
+        }
+
+
+def service_ids_of(account_id: str) -> list[str]:
+    """Return the ids of all services an account ever had: usage outlives a deletion."""
+    return list(
+        Service.objects.filter(account_id=account_id).values_list("pk", flat=True)
+    )
+
+
+def usage_of(account_id: str, month: Month) -> Usage:
+    """Return what an account used in a month, by the facts as they are now."""
+    account = Account.objects.get(pk=account_id)
+    services = service_ids_of(account_id)
+    return Usage(
+        month=str(month),
+        services=figures_in(services, month, account.billing_zone),
+        delivery=delivery_in(services, month, account.billing_zone),
+        complete_to=complete_to(),
+        conflicts=open_conflicts(services, month),
+    )
+
+
+def figures_in(services: list[str], month: Month, zone: str) -> dict[str, Figures]:
+    """Return the figures of services in a month, by id; those without any are left out."""
+    figures = figures_between(services, month.starts_at(zone), month.ends_at(zone))
+    for service, sent, received in (
+        ConnectionUsage.objects.filter(service__in=services, month=str(month))
+        .values("service")
+        .annotate(Sum("bytes_from_client"), Sum("bytes_to_client"))
+        .values_list("service", "bytes_from_client__sum", "bytes_to_client__sum")
+    ):
+        known = figures.get(service, Figures())
+        figures[service] = known + Figures(0, 0, int(sent), int(received))
+    return figures
+
+
+def figures_between(
+    services: list[str], starts_at: datetime, ends_at: datetime
+) -> dict[str, Figures]:
+    """Return minutes and connections within a half-open period, by service; bytes are left at 0.
+
+    The parts of a connection add up to the minutes of the whole, whatever the periods.
+    """
+    rows = (
+        last_rows(services, starts_at, ends_at)
+        .values("service")
+        .annotate(total=Sum(_minutes_within(starts_at, ends_at)), count=Count("pk"))
+        .values_list("service", "total", "count")
+    )
+    return {service: Figures(int(total), count) for service, total, count in rows}
+
+
+def last_rows(
+    services: list[str], starts_at: datetime, ends_at: datetime
+) -> "QuerySet[ConnectionUsage]":
+    """Return one row, the last month's, of each connection that was open within a period.
+
+    Its month may be named by another zone than that of the period, so one month is allowed for.
+    """
+    start, end = microseconds_of(starts_at), microseconds_of(ends_at)
+    later = ConnectionUsage.objects.filter(
+        connection_id=OuterRef("connection_id"), month__gt=OuterRef("month")
+    )
+    earliest = Month.at(starts_at + _WIDEST_ZONE, "UTC").plus(-1)
+    return (
+        ConnectionUsage.objects.filter(
+            service__in=services, month__gte=str(earliest), started_us__lt=end
+        )
+        .alias(ended_us=_integer(F("started_us") + F("duration_us")))
+        .filter(Q(started_us__gte=start) | Q(ended_us__gt=start))
+        .filter(~Exists(later))
+        .order_by()
+    )
+
+
+def delivery_in(services: list[str], month: Month, zone: str) -> dict[str, Delivery]:
+    """Return the ordinary HTTP of services in a month, by id."""
+    rows = (
+        DeliveryUsage.objects.filter(
+            service__in=services,
+            hour__gte=month.starts_at(zone),
+            hour__lt=month.ends_at(zone),
+        )
+        .values("service")
+        .annotate(Sum("requests"), Sum("bytes_from_client"), Sum("bytes_to_client"))
+        .values_list(
+            "service",
+            "requests__sum",
+            "bytes_from_client__sum",
+            "bytes_to_client__sum",
+        )
+    )
+    return {service: Delivery(*map(int, sums)) for service, *sums in rows}
+
+
+def open_conflicts(services: list[str], month: Month) -> int:
+    """Return how many conflicts about services in a month wait for a person."""
+    return UsageConflict.objects.filter(
+        service__in=services, month=str(month), resolved_at=None
+    ).count()
+
+
+def _minutes_within(starts_at: datetime, ends_at: datetime) -> Expression:
+    """Say in SQL what `minutes.minutes_within` says: a difference of two roundings."""
+    start, end = microseconds_of(starts_at), microseconds_of(ends_at)
+    until_end = Least(F("duration_us"), _number(end) - F("started_us"))
+    until_start = Least(
+        F("duration_us"), Greatest(_number(0), _number(start) - F("started_us"))
+    )
+    return _integer(_rounded_up(until_end) - _rounded_up(until_start))
+
+
+def _rounded_up(microseconds: Expression) -> Combinable:
+    return _integer(microseconds + _number(MINUTE_US - 1)) / _number(MINUTE_US)
+
+
+def _number(value: int) -> Value:
+    return Value(value, output_field=BigIntegerField())
+
+
+def _integer(expression: Combinable) -> "ExpressionWrapper[Combinable]":
+    return ExpressionWrapper(expression, output_field=BigIntegerField())

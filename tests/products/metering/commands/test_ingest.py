@@ -1,0 +1,231 @@
+"""Reports are merged by maximum: any order, any number of times, the same result."""
+
+from datetime import timedelta
+
+import pytest
+
+from products.edge.contract import ContractError
+from products.metering.commands import ingest
+from products.metering.models import (
+    ConnectionUsage,
+    DeliveryUsage,
+    Edge,
+    UsageConflict,
+)
+from tests.factories import NOW
+from tests.products.metering.reports import (
+    SECOND_US,
+    delivery,
+    kept,
+    make_edge,
+    outcome,
+    record,
+    report_of,
+    take,
+)
+
+
+@pytest.fixture
+def edge(db) -> Edge:
+    return make_edge()
+
+
+def test_a_new_connection_is_counted(edge):
+    answer = take(edge, record(), delivery())
+
+    started_us = int((NOW - timedelta(seconds=90)).timestamp()) * SECOND_US
+    assert outcome(answer) == (2, 0, [])
+    assert kept() == [
+        (
+            record().id,
+            "2026-11",
+            "service-1",
+            started_us,
+            90 * SECOND_US,
+            1200,
+            5400,
+            False,
+        )
+    ]
+    row = ConnectionUsage.objects.get()
+    assert (row.edge, row.last_reported_at, row.clock_differs) == ("edge-1", NOW, False)
+    assert row.started_at == NOW - timedelta(seconds=90)
+
+
+def test_the_same_report_again_says_nothing_new(edge):
+    take(edge, record(), delivery())
+    before = kept()
+
+    answer = take(edge, record(), delivery())
+
+    assert outcome(answer) == (0, 2, [])
+    assert kept() == before
+
+
+def test_a_record_twice_in_one_batch_counts_once(edge):
+    answer = take(edge, record(), record(), delivery(), delivery())
+
+    assert outcome(answer) == (2, 2, [])
+    assert len(kept()) == 1
+
+
+def test_growing_reports_of_one_batch_count_each_in_its_turn(edge):
+    take(edge, record(duration_us=50))
+
+    answer = take(
+        edge,
+        record(duration_us=40, bytes_from_client=0),
+        record(duration_us=60),
+        record(duration_us=70),
+        record(2),
+    )
+
+    assert outcome(answer) == (3, 1, [])
+    assert [row[4] for row in kept()] == [70, 90 * SECOND_US]
+
+
+def test_each_counter_keeps_its_own_maximum(edge):
+    take(edge, record(duration_us=100, bytes_from_client=1, bytes_to_client=9))
+
+    answer = take(edge, record(duration_us=90, bytes_from_client=5, bytes_to_client=2))
+
+    assert outcome(answer) == (1, 0, [])
+    assert kept()[0][4:] == (100, 5, 9, False)
+
+
+def test_a_smaller_report_is_merely_late(edge):
+    take(edge, record(duration_us=100))
+
+    answer = take(edge, record(duration_us=99))
+
+    assert outcome(answer) == (0, 1, [])
+    assert kept()[0][4] == 100
+
+
+def test_a_smaller_report_after_the_final_one_is_merely_late(edge):
+    take(edge, record(duration_us=100, final=True))
+
+    answer = take(edge, record(duration_us=99), record(duration_us=100))
+
+    assert outcome(answer) == (0, 2, [])
+    assert kept()[0][4:] == (100, 1200, 5400, True)
+
+
+def test_the_final_report_ends_a_connection_even_where_it_did_not_grow(edge):
+    take(edge, record(duration_us=100))
+
+    answer = take(edge, record(duration_us=100, final=True))
+
+    assert outcome(answer) == (1, 0, [])
+    assert kept()[0][7] is True
+
+
+def test_a_connection_has_a_row_for_each_month(edge):
+    started_at = NOW.replace(day=30, hour=23, minute=59)
+    later = NOW.replace(month=12, day=1)
+    october = record(started_at=started_at, month="2026-11", duration_us=10**8)
+    november = record(
+        started_at=started_at, month="2026-12", duration_us=10**9, final=True
+    )
+
+    answers = [take(edge, november, october, now=later) for _ in range(2)]
+
+    assert [outcome(answer) for answer in answers] == [(2, 0, []), (0, 2, [])]
+    assert [(row[1], row[4], row[7]) for row in kept()] == [
+        ("2026-11", 10**8, False),
+        ("2026-12", 10**9, True),
+    ]
+
+
+def test_delivery_counters_keep_their_maximum_by_boot(edge):
+    take(edge, delivery(requests=5, bytes_from_client=10, bytes_to_client=10))
+    take(edge, delivery(requests=4, bytes_from_client=30, bytes_to_client=5))
+
+    answer = take(edge, delivery(requests=1), boot="another")
+
+    assert outcome(answer) == (1, 0, [])
+    rows = DeliveryUsage.objects.order_by("pk")
+    assert list(
+        rows.values_list("boot", "requests", "bytes_from_client", "bytes_to_client")
+    ) == [
+        (report_of().boot, 5, 30, 10),
+        ("another", 1, 900, 70_000),
+    ]
+
+
+def test_an_empty_report_is_a_sign_of_life(edge):
+    answer = take(edge)
+
+    edge.refresh_from_db()
+    assert outcome(answer) == (0, 0, [])
+    assert (edge.last_seen_at, edge.reported_at, edge.clock_offset_ms) == (NOW, NOW, 0)
+
+
+def test_the_epoch_is_the_same_in_every_answer(edge):
+    first, second = take(edge, record()), take(make_edge("edge-2"), record(2))
+
+    assert len(first.ingest_epoch) == 22
+    assert first.ingest_epoch == second.ingest_epoch
+
+
+@pytest.mark.parametrize(
+    "seconds,flagged", [(2, False), (-2, False), (3, True), (-3, True)]
+)
+def test_clocks_that_differ_by_more_than_two_seconds_are_flagged(
+    edge, seconds, flagged
+):
+    report = report_of(record(), now=NOW + timedelta(seconds=seconds))
+
+    ingest(edge, report=report, received_at=NOW)
+
+    edge.refresh_from_db()
+    assert edge.clock_offset_ms == seconds * 1000
+    assert edge.clock_differs is flagged
+    assert ConnectionUsage.objects.get().clock_differs is flagged
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        report_of(record(), edge="edge-2"),
+        report_of(record(), boot=""),
+        report_of(record(), sent_at="now"),
+        report_of(record(), record(2, month="2026-13")),
+        report_of(record(), record(2, month="2026-1")),
+        report_of(record(), record(2, month="0001-01")),
+        report_of(record(), record(2, id="")),
+        report_of(record(), record(2, id="x" * 129)),
+        report_of(record(), record(2, id="a\tb")),
+        report_of(record(), record(2, id="a\\b")),
+        report_of(record(), record(2, id="a\0b")),
+        report_of(record(), record(2, service="ø")),
+        report_of(record(), record(2, service="x" * 65)),
+        report_of(record(), record(2, duration_us=2**53 + 1)),
+        report_of(record(), record(2, bytes_to_client=2**63)),
+        report_of(record(), delivery(hour="2026-11-22T11:30:00Z")),
+        report_of(record(), delivery(hour="2026-11-22")),
+        report_of(record(), delivery(requests=2**53 + 1)),
+        report_of(record(), delivery(service="")),
+    ],
+)
+def test_of_a_report_with_one_wrong_text_nothing_counts(edge, wrong):
+    with pytest.raises(ContractError):
+        ingest(edge, report=wrong, received_at=NOW)
+
+    edge.refresh_from_db()
+    assert kept() == []
+    assert edge.last_seen_at is None
+    assert not UsageConflict.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-11-22T11:58:30", "2026-02-30T00:00:00Z", "yesterday", ""]
+)
+def test_a_start_must_be_an_instant(edge, text):
+    fine = record()
+    wrong = type(fine)(
+        **{n: getattr(fine, n) for n in fine.__slots__} | {"started_at": text}
+    )
+
+    with pytest.raises(ContractError, match="started_at"):
+        ingest(edge, report=report_of(wrong), received_at=NOW)
