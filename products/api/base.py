@@ -1,6 +1,7 @@
 """One view for every resource under `/service/{id}/version/{n}/…`."""
 
-from typing import ClassVar
+from collections.abc import Iterable
+from typing import Any, ClassVar
 
 from django.utils import timezone
 from rest_framework.response import Response
@@ -11,20 +12,40 @@ from products.api import fields
 from products.api.places import in_fastly_words, object_at, version_at
 from products.services import queries
 from products.services.commands import config
+from products.services.models import Version, VersionObject
 
 OK = {"status": "ok"}
 
 
-class Objects(APIView):
-    """A kind of thing in a version: list and add."""
+class Kind(APIView):
+    """How one kind of thing in a version is read from the wire, found and shown."""
 
     kind: ClassVar[str] = ""
+
+    def read(self, sent: fields.Json) -> fields.Json:
+        """Return what a body says."""
+        return fields.read(self.kind, sent)
+
+    def rows(self, version: Version) -> Iterable[VersionObject]:
+        """Return all of the version's things of this kind."""
+        return queries.objects_of(version, self.kind)
+
+    def found(self, version: Version, name: str) -> VersionObject:
+        """Return one by its name. Raises NotFound in Fastly's words."""
+        return object_at(version, self.kind, name)
+
+    def shown(self, row: VersionObject, version: Version) -> dict[str, Any]:
+        """Show one."""
+        return fields.shown(self.kind, row, version)
+
+
+class Objects(Kind):
+    """A kind of thing in a version: list and add."""
 
     def get(self, request: KeyedRequest, service_id: str, number: int) -> Response:
         """Answer all of the version's things of this kind."""
         version = version_at(request.auth, service_id, number)
-        rows = queries.objects_of(version, self.kind)
-        return Response([fields.shown(self.kind, row, version) for row in rows])
+        return Response([self.shown(row, version) for row in self.rows(version)])
 
     def post(self, request: KeyedRequest, service_id: str, number: int) -> Response:
         """Add one to a draft."""
@@ -36,32 +57,29 @@ class Objects(APIView):
                 version=version,
                 kind=self.kind,
                 name=name,
-                fields=fields.read(self.kind, request.data),
+                fields=self.read(request.data),
                 now=timezone.now(),
             )
-        return Response(fields.shown(self.kind, row, version))
+        return Response(self.shown(row, version))
 
 
-class OneObject(APIView):
+class OneObject(Kind):
     """One thing in a version, by its name: show, change, remove."""
-
-    kind: ClassVar[str] = ""
 
     def get(
         self, request: KeyedRequest, service_id: str, number: int, name: str
     ) -> Response:
         """Answer it."""
         version = version_at(request.auth, service_id, number)
-        return Response(
-            fields.shown(self.kind, object_at(version, self.kind, name), version)
-        )
+        return Response(self.shown(self.found(version, name), version))
 
     def put(
         self, request: KeyedRequest, service_id: str, number: int, name: str
     ) -> Response:
         """Change what the body names; a `name` in it renames."""
         version = version_at(request.auth, service_id, number)
-        changes = fields.read(self.kind, request.data)
+        self.found(version, name)
+        changes = self.read(request.data)
         if "name" in request.data:
             changes["name"] = fields.name_in(request.data)
         with in_fastly_words(version, self.kind, name):
@@ -73,13 +91,14 @@ class OneObject(APIView):
                 changes=changes,
                 now=timezone.now(),
             )
-        return Response(fields.shown(self.kind, row, version))
+        return Response(self.shown(row, version))
 
     def delete(
         self, request: KeyedRequest, service_id: str, number: int, name: str
     ) -> Response:
         """Remove it from a draft."""
         version = version_at(request.auth, service_id, number)
+        self.found(version, name)
         with in_fastly_words(version, self.kind, name):
             config.remove_object(
                 request.auth,

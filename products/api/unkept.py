@@ -43,6 +43,24 @@ class Unkept(APIView):
         raise Invalid(f"A version here cannot hold '{self.kind}'.")
 
 
+class UnkeptLogs(APIView):
+    """Log endpoints of a sort that is not kept; which one, the path says."""
+
+    def get(
+        self, request: KeyedRequest, service_id: str, number: int, kind: str
+    ) -> Response:
+        """Answer that there is none."""
+        version_at(request.auth, service_id, number)
+        return Response([])
+
+    def post(
+        self, request: KeyedRequest, service_id: str, number: int, kind: str
+    ) -> NoReturn:
+        """Refuse to keep one."""
+        version_at(request.auth, service_id, number)
+        raise Invalid(f"Lines are sent to 'https' and 'syslog' here, not to '{kind}'.")
+
+
 class OneUnkept(APIView):
     """One of a kind that is not kept."""
 

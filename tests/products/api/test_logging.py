@@ -1,0 +1,136 @@
+"""Log endpoints on the wire (R10)."""
+
+import pytest
+
+from products.services.models import LogEndpoint
+from tests.factories.keys import FORM, client_of
+from tests.factories.services import LogEndpointFactory
+
+
+@pytest.fixture
+def api(eve, draft, time_machine):
+    """Return Eve's client, at the tests' hour."""
+    time_machine.move_to("2026-11-22T12:00:00Z", tick=False)
+    return client_of(eve)
+
+
+@pytest.fixture
+def base(shop):
+    """Return the path of the draft's log endpoints."""
+    return f"/service/{shop.pk}/version/1/logging"
+
+
+def test_an_https_endpoint_has_fastly_s_shape(api, base, shop):
+    form = "name=logs&url=https://logs.example.com/in&format=%25%7BX-Tenant%7Di+%25%7BX-Id%7Di"
+
+    answer = api.post(f"{base}/https", form, FORM)
+
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "name": "logs",
+        "service_id": shop.pk,
+        "version": "1",
+        "url": "https://logs.example.com/in",
+        "format": "%{X-Tenant}i %{X-Id}i",
+        "format_version": "2",
+        "content_type": "application/json",
+        "header_name": None,
+        "header_value": None,
+        "json_format": "2",
+        "log_processing_region": "none",
+        "message_type": "blank",
+        "method": "POST",
+        "period": 5,
+        "placement": None,
+        "request_max_bytes": 0,
+        "request_max_entries": 0,
+        "response_condition": None,
+        "tls_ca_cert": None,
+        "tls_client_cert": None,
+        "tls_client_key": None,
+        "tls_hostname": None,
+        "created_at": "2026-11-22T12:00:00Z",
+        "updated_at": "2026-11-22T12:00:00Z",
+        "deleted_at": None,
+    }
+    row = LogEndpoint.objects.get()
+    assert (row.kind, row.address) == ("https", "https://logs.example.com/in")
+    assert row.fields == ["X-Tenant", "X-Id"]
+
+
+@pytest.mark.parametrize(
+    ("form", "address", "host", "port"),
+    [
+        ("address=logs.example.com", "logs.example.com:514", "logs.example.com", 514),
+        ("address=192.0.2.1&port=601", "192.0.2.1:601", "192.0.2.1", 601),
+        (
+            "hostname=logs.example.com&port=601",
+            "logs.example.com:601",
+            "logs.example.com",
+            601,
+        ),
+        ("address=2001:db8::1&port=601", "[2001:db8::1]:601", "2001:db8::1", 601),
+    ],
+)
+def test_a_syslog_endpoint_is_an_address_and_a_port(
+    api, base, form, address, host, port
+):
+    answer = api.post(f"{base}/syslog", f"name=logs&{form}", FORM).json()
+
+    assert LogEndpoint.objects.get().address == address
+    assert (answer["address"], answer["hostname"], answer["port"]) == (host, host, port)
+    assert answer["format"] == '%h %l %u %t "%r" %>s %b'
+
+
+def test_each_sort_lists_its_own(api, base, draft):
+    LogEndpointFactory.create(version=draft, name="a", kind="https")
+    LogEndpointFactory.create(
+        version=draft, name="b", kind="syslog", address="b.example:514"
+    )
+
+    assert [row["name"] for row in api.get(f"{base}/https").json()] == ["a"]
+    assert [row["name"] for row in api.get(f"{base}/syslog").json()] == ["b"]
+    assert api.get(f"{base}/syslog/a").status_code == 404
+
+
+def test_an_endpoint_is_changed_and_removed(api, base, draft):
+    LogEndpointFactory.create(version=draft, name="a", kind="https", fields=["X-Id"])
+
+    changed = api.put(
+        f"{base}/https/a", "url=https://b.example.com/in&name=b", FORM
+    ).json()
+    removed = api.delete(f"{base}/https/b")
+
+    assert (changed["name"], changed["url"]) == ("b", "https://b.example.com/in")
+    assert changed["format"] == "%{X-Id}i"
+    assert removed.json() == {"status": "ok"}
+    assert not LogEndpoint.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("sort", "form"),
+    [
+        ("https", "name=a"),
+        ("https", "name=a&url=http://logs.example.com"),
+        ("syslog", "name=a"),
+        ("syslog", "name=a&address=logs.example.com&port=0"),
+        ("syslog", "name=a&address=logs.example.com&port=x"),
+    ],
+)
+def test_an_endpoint_that_cannot_be_called_is_refused(api, base, sort, form):
+    answer = api.post(f"{base}/{sort}", form, FORM)
+
+    assert answer.status_code == 400
+    assert not LogEndpoint.objects.exists()
+
+
+def test_a_sort_that_lines_are_not_sent_to_is_refused(api, base):
+    listed = api.get(f"{base}/s3")
+    added = api.post(f"{base}/s3", "name=a", FORM)
+
+    assert (listed.status_code, listed.json()) == (200, [])
+    assert added.status_code == 400
+    assert (
+        added.json()["detail"]
+        == "Lines are sent to 'https' and 'syslog' here, not to 's3'."
+    )
