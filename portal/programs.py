@@ -1,5 +1,6 @@
 """The programs that make up the portal, and how each is started."""
 
+import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -32,7 +33,7 @@ def worker() -> Program:
     """Return the worker of the timetable's sweeps, with the clock that sends them."""
     words = (
         "-m celery --quiet --app portal.celery worker --beat "
-        f"--concurrency {TASK_PROCESSES} --loglevel WARNING "
+        f"--concurrency {TASK_PROCESSES} --loglevel {logging.getLevelName(logging.root.level)} "
         "--without-gossip --without-mingle --without-heartbeat"
     )
     hushed = ["-W", f"ignore:{ROOT_WARNING}"]
