@@ -8,11 +8,20 @@ import itertools
 import time
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from products.edge.contract import Route
 from products.edge.journal import ConnectionEntry, DeliveryEntry, hour_of
 from products.edge.spool import Spool, SpoolUnwritable
-from products.edge.tunnel import Tunnel
+
+
+class Counted(Protocol):
+    """What is open and knows its bytes: a tunnel here, or one that HAProxy carries."""
+
+    ended_at_ns: int  # monotonic; 0 while it goes on
+
+    def counts(self) -> tuple[int, int]:
+        """Give the bytes from and to the client so far."""
 
 
 @dataclass(slots=True)
@@ -25,7 +34,7 @@ class Open:
     month_ends_us: int  # wall clock; 0 when not known
     started_us: int  # wall clock
     started_ns: int  # monotonic
-    tunnel: Tunnel | None = None
+    tunnel: Counted | None = None
     earlier_from: int = 0  # bytes reported for months before
     earlier_to: int = 0
     known_from: int = 0  # bytes before the tunnel stood: the heads
@@ -62,6 +71,12 @@ class Meter:
         self._spool.append([_reading(entry, entry.started_ns, final=False)])
         self.open[entry.number] = entry
         return entry
+
+    def record(self, entry: Open) -> None:
+        """Count a connection that stands already, and write its first reading."""
+        self.open[entry.number] = entry
+        self._unwritten.append(_reading(entry, time.monotonic_ns(), final=False))
+        self.flush()
 
     def finish(self, number: int) -> None:
         """Write the last reading of a connection; kept for later if the disk refuses."""

@@ -114,4 +114,3 @@ class PortalClient:
                 self._host, self._port, timeout=_TIMEOUT_SECONDS, context=self._tls
             )
         return connection
-

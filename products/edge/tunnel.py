@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from products.edge.settings import Limits
+from products.edge.tap import tap_of
 from products.edge.wire import Wire
 
 
@@ -17,6 +18,7 @@ class Relay(asyncio.Protocol):
         "gone",
         "is_tls",
         "peer",
+        "tap",
         "transport",
         "tunnel",
         "write",
@@ -31,6 +33,7 @@ class Relay(asyncio.Protocol):
         """Take over a transport; `count` bytes have been counted already."""
         self.tunnel = tunnel
         self.transport = transport
+        self.tap = tap_of(transport)
         self.count = count
         self.ended = False  # will send nothing more
         self.gone = False
@@ -44,12 +47,12 @@ class Relay(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Stop reading from the other side while this one is behind."""
         if not self.peer.gone:
-            self.peer.transport.pause_reading()
+            self.peer.tap.pause_reading()
 
     def resume_writing(self) -> None:
         """Read from the other side again."""
         if not self.peer.gone and not self.peer.ended:
-            self.peer.transport.resume_reading()
+            self.peer.tap.resume_reading()
 
     def eof_received(self) -> bool:
         """Pass the end on; what still comes the other way is carried to its end."""
@@ -171,7 +174,7 @@ class Tunnel:
         # lose the last frames: shut down writing, read and discard, close.
         other.finish()
         other.write = other.discard
-        other.transport.resume_reading()
+        other.tap.resume_reading()
 
     def cut(self, reason: str) -> None:
         """End both sides now, whatever is buffered; the last reading comes first."""

@@ -4,6 +4,8 @@ import asyncio
 import re
 from collections.abc import Callable
 
+from products.edge.tap import tap_of
+
 _NOT_A_REQUEST = re.compile(rb"[^!#$%&'*+\-.^_`|~0-9A-Za-z]")
 _BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 
@@ -29,7 +31,7 @@ class Wire(asyncio.Protocol):
 
     __slots__ = (
         "_drained", "_failure", "_full", "_most_held", "_paused", "_reader", "_ready",
-        "buffer", "ended", "lost", "on_gone", "transport",
+        "_tap", "buffer", "ended", "lost", "on_gone", "transport",
     )  # fmt: skip
 
     transport: asyncio.Transport
@@ -53,6 +55,7 @@ class Wire(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport and say so."""
         self.transport = transport  # type: ignore[assignment] # uvloop's own class
+        self._tap = tap_of(self.transport)
         if self._ready is not None:
             self._ready(self)
             self._ready = None
@@ -62,7 +65,7 @@ class Wire(asyncio.Protocol):
         self.buffer += data
         if len(self.buffer) > self._most_held and not self._paused:
             self._paused = True
-            self.transport.pause_reading()
+            self._tap.pause_reading()
         self._wake()
 
     def eof_received(self) -> bool:
@@ -135,7 +138,7 @@ class Wire(asyncio.Protocol):
         if self._paused and len(self.buffer) <= self._most_held:
             self._paused = False
             if not self.lost and not self.transport.is_closing():
-                self.transport.resume_reading()
+                self._tap.resume_reading()
         return data
 
     async def write(self, data: bytes) -> None:
@@ -156,7 +159,7 @@ class Wire(asyncio.Protocol):
         """Read again before another protocol takes over."""
         if self._paused and not self.transport.is_closing():
             self._paused = False
-            self.transport.resume_reading()
+            self._tap.resume_reading()
 
     @property
     def failure(self) -> Exception | None:

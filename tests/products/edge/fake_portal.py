@@ -132,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
     def is_known(self):
         return self.headers["Authorization"] == f"Bearer {CREDENTIAL}"
 
-    def do_GET(self):  # noqa: N802
+    def do_GET(self):
         portal = self.owner
         if not self.is_known():
             self.answer(401)
@@ -145,7 +145,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.answer(200, portal.table.to_json(), ETag=portal.etag)
 
-    def do_POST(self):  # noqa: N802
+    def do_POST(self):
         portal = self.owner
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if not self.is_known() or self.path != USAGE_PATH:

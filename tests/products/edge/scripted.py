@@ -4,7 +4,6 @@ import base64
 import contextlib
 import hashlib
 import socket
-import ssl
 import threading
 
 from tests.products.edge.running import read_until
@@ -37,9 +36,14 @@ class Origin:
 
     def _run(self, connection):
         connection.settimeout(30)
-        with contextlib.suppress(OSError, AssertionError, ssl.SSLError), connection:
+        with (
+            contextlib.suppress(OSError, AssertionError),
+            contextlib.ExitStack() as stack,
+        ):
+            stack.enter_context(connection)
             if self.tls is not None:
                 connection = self.tls.wrap_socket(connection, server_side=True)
+                stack.enter_context(connection)
             self.script(connection, self)
 
     def read_head(self, connection):

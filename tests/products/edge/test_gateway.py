@@ -24,11 +24,15 @@ def test_an_unknown_host_gets_404_with_a_sentence(shared_stand):
     answer = shared_stand.edge.ask(get("nobody.test"))
 
     assert status_of(answer) == 404
-    assert answer.endswith(b"\r\n\r\nNo service here answers for the host nobody.test.\n")
+    assert answer.endswith(
+        b"\r\n\r\nNo service here answers for the host nobody.test.\n"
+    )
 
 
 def test_an_upgrade_without_entitlement_gets_403_with_the_reason(shared_stand):
-    host, there = shared_stand.serve(websockets=False, refusal="Acme has not enabled WebSockets.")
+    host, there = shared_stand.serve(
+        websockets=False, refusal="Acme has not enabled WebSockets."
+    )
 
     answer = shared_stand.edge.ask(handshake(host))
 
@@ -39,7 +43,9 @@ def test_an_upgrade_without_entitlement_gets_403_with_the_reason(shared_stand):
 
 
 def test_ordinary_requests_pass_without_entitlement(shared_stand):
-    host, _ = shared_stand.serve(answering(plain_answer()), websockets=False, refusal="Off.")
+    host, _ = shared_stand.serve(
+        answering(plain_answer()), websockets=False, refusal="Off."
+    )
 
     answer = shared_stand.edge.ask(get(host))
 
@@ -139,7 +145,9 @@ def test_open_tunnels_are_no_handshakes_in_flight(stand):
         tunnel.close()
 
 
-def test_before_descriptors_run_out_newcomers_get_503_and_tunnels_stay(stand, monkeypatch):
+def test_before_descriptors_run_out_newcomers_get_503_and_tunnels_stay(
+    stand, monkeypatch
+):
     start = subprocess.Popen
 
     def with_few_descriptors(arguments, **more):
@@ -198,7 +206,9 @@ def _first_line(edge, host):
             return b""
 
 
-@pytest.mark.parametrize("fault", [b"\x00" * 100, b"GET / HTTP/1.1\r\n\r\n", b"\r\n\r\n"])
+@pytest.mark.parametrize(
+    "fault", [b"\x00" * 100, b"GET / HTTP/1.1\r\n\r\n", b"\r\n\r\n"]
+)
 def test_a_faulty_client_harms_nobody_else(shared_stand, echo_host, fault):
     with open_tunnel(shared_stand.edge, echo_host[0]) as bystander:
         assert status_of(shared_stand.edge.ask(fault)) == 400
@@ -210,7 +220,9 @@ def test_a_table_that_switches_a_service_off_stops_new_handshakes_only(shared_st
     host, _ = shared_stand.serve(upgrade_then_echo)
     tunnel = open_tunnel(shared_stand.edge, host)
 
-    shared_stand.change(host, websockets=False, refusal="Switched off.", open_connections="keep")
+    shared_stand.change(
+        host, websockets=False, refusal="Switched off.", open_connections="keep"
+    )
 
     assert status_of(shared_stand.edge.ask(handshake(host))) == 403
     tunnel.sendall(b"kept")
@@ -218,7 +230,9 @@ def test_a_table_that_switches_a_service_off_stops_new_handshakes_only(shared_st
     tunnel.close()
 
 
-def test_a_table_that_cuts_ends_the_tunnels_of_that_service_alone(shared_stand, echo_host):
+def test_a_table_that_cuts_ends_the_tunnels_of_that_service_alone(
+    shared_stand, echo_host
+):
     host, _ = shared_stand.serve(upgrade_then_echo)
     doomed = open_tunnel(shared_stand.edge, host)
     bystander = open_tunnel(shared_stand.edge, echo_host[0])
@@ -231,7 +245,9 @@ def test_a_table_that_cuts_ends_the_tunnels_of_that_service_alone(shared_stand, 
     doomed.close()
     bystander.close()
     service = host.replace(".", "-")
-    assert eventually(lambda: [r for r in shared_stand.portal.of_service(service) if r.final])
+    assert eventually(
+        lambda: [r for r in shared_stand.portal.of_service(service) if r.final]
+    )
 
 
 def test_a_table_that_drains_ends_the_tunnels_at_the_instant_it_names(shared_stand):

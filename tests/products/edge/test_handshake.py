@@ -49,7 +49,10 @@ WRONG_HANDSHAKES = {
     "a target of an asterisk": (swap(b"GET /", b"GET *"), 400),
     "a target for another host": (swap(b"GET /", b"GET http://other.test/"), 400),
     "a target with a user": (swap(b"GET /", b"GET http://me@%s/" % HOST.encode()), 400),
-    "a target of another scheme": (swap(b"GET /", b"GET ftp://%s/" % HOST.encode()), 400),
+    "a target of another scheme": (
+        swap(b"GET /", b"GET ftp://%s/" % HOST.encode()),
+        400,
+    ),
     "a byte above ASCII in the target": (swap(b"GET /", b"GET /\xff"), 400),
     "a null in the target": (swap(b"GET /", b"GET /\x00"), 400),
     "an empty line first": (b"\r\n" + GOOD, 400),
@@ -58,7 +61,10 @@ WRONG_HANDSHAKES = {
     "an SSH greeting with a bare line feed": (b"SSH-2.0-OpenSSH_9.2\n", 400),
     "no Host": (without(b"host:"), 400),
     "two Hosts": (swap(b"Upgrade:", b"Host: other.test\r\nUpgrade:"), 400),
-    "the same Host twice": (swap(b"Upgrade:", f"Host: {HOST}\r\nUpgrade:".encode()), 400),
+    "the same Host twice": (
+        swap(b"Upgrade:", f"Host: {HOST}\r\nUpgrade:".encode()),
+        400,
+    ),
     "an empty Host": (swap(f"Host: {HOST}".encode(), b"Host:"), 400),
     "a Host with a path": (swap(HOST.encode(), HOST.encode() + b"/x"), 400),
     "a Host with a user": (swap(b"Host: ", b"Host: me@"), 400),
@@ -66,7 +72,10 @@ WRONG_HANDSHAKES = {
     "a Host with a comma": (swap(b"Host: ", b"Host: a,"), 400),
     "a Host with port 0": (swap(HOST.encode(), HOST.encode() + b":0"), 400),
     "a Host with port 65536": (swap(HOST.encode(), HOST.encode() + b":65536"), 400),
-    "a Host with a port that is a word": (swap(HOST.encode(), HOST.encode() + b":http"), 400),
+    "a Host with a port that is a word": (
+        swap(HOST.encode(), HOST.encode() + b":http"),
+        400,
+    ),
     "a Host with a bracket left open": (swap(b"Host: ", b"Host: ["), 400),
     "a bare line feed": (swap(b"\r\nUpgrade:", b"\nUpgrade:"), 400),
     "a bare carriage return": (swap(b"\r\nUpgrade:", b"\rUpgrade:"), 400),
@@ -78,12 +87,18 @@ WRONG_HANDSHAKES = {
     "a field without a colon": (swap(b"Upgrade:", b"Nothing\r\nUpgrade:"), 400),
     "a field without a name": (swap(b"Upgrade:", b": x\r\nUpgrade:"), 400),
     "a null in a value": (swap(b"Upgrade: ", b"X: a\x00b\r\nUpgrade: "), 400),
-    "a control character in a value": (swap(b"Upgrade: ", b"X: a\x07\r\nUpgrade: "), 400),
+    "a control character in a value": (
+        swap(b"Upgrade: ", b"X: a\x07\r\nUpgrade: "),
+        400,
+    ),
     "an escape in a value": (swap(b"Upgrade: ", b"X: \x1b[2J\r\nUpgrade: "), 400),
     "a bracket in a name": (swap(b"Upgrade: ", b"X[1]: a\r\nUpgrade: "), 400),
     "a byte above ASCII in a name": (swap(b"Upgrade: ", b"X\xe9: a\r\nUpgrade: "), 400),
     "no Connection": (without(b"connection:"), 400),
-    "a Connection without upgrade": (swap(b"Connection: Upgrade", b"Connection: close"), 400),
+    "a Connection without upgrade": (
+        swap(b"Connection: Upgrade", b"Connection: close"),
+        400,
+    ),
     "a Connection that only begins so": (
         swap(b"Connection: Upgrade", b"Connection: Upgrades"),
         400,
@@ -92,7 +107,10 @@ WRONG_HANDSHAKES = {
     "version 8": (swap(b"Version: 13", b"Version: 8"), 426),
     "version 14": (swap(b"Version: 13", b"Version: 14"), 426),
     "a list of versions": (swap(b"Version: 13", b"Version: 13, 8"), 426),
-    "the version twice": (swap(b"Upgrade:", b"Sec-WebSocket-Version: 13\r\nUpgrade:"), 426),
+    "the version twice": (
+        swap(b"Upgrade:", b"Sec-WebSocket-Version: 13\r\nUpgrade:"),
+        426,
+    ),
     "an empty version": (swap(b"Version: 13", b"Version:"), 426),
     "no key": (without(b"sec-websocket-key"), 400),
     "an empty key": (swap(KEY.encode(), b""), 400),
@@ -100,7 +118,10 @@ WRONG_HANDSHAKES = {
     "a key of 17 bytes": (swap(KEY.encode(), KEY[:-2].encode() + b"oh"), 400),
     "a key that is no base64": (swap(KEY.encode(), b"!" * 22 + b"=="), 400),
     "a key without padding": (swap(KEY.encode(), KEY[:22].encode()), 400),
-    "two keys": (swap(b"Upgrade:", f"Sec-WebSocket-Key: {KEY}\r\nUpgrade:".encode()), 400),
+    "two keys": (
+        swap(b"Upgrade:", f"Sec-WebSocket-Key: {KEY}\r\nUpgrade:".encode()),
+        400,
+    ),
     "a body": (GOOD[:-2] + b"Content-Length: 5\r\n\r\nhello", 400),
     "a chunked body": (GOOD[:-2] + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
     "a negative length": (GOOD[:-2] + b"Content-Length: -1\r\n\r\n", 400),
@@ -205,7 +226,9 @@ _VALUES = st.text(st.characters(max_codepoint=255), max_size=20)
     st.sampled_from(["GET", "POST"]),
 )  # fmt: skip
 def test_what_passes_as_a_handshake_is_one(fields, method):
-    text = lines(f"{method} / HTTP/1.1", *(f"{name}: {value}" for name, value in fields))
+    text = lines(
+        f"{method} / HTTP/1.1", *(f"{name}: {value}" for name, value in fields)
+    )
 
     try:
         head = parse_request(text)

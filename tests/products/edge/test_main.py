@@ -21,7 +21,12 @@ from tests.products.edge.running import (
     read_exactly,
     status_of,
 )
-from tests.products.edge.scripted import Origin, answering, plain_answer, upgrade_then_echo
+from tests.products.edge.scripted import (
+    Origin,
+    answering,
+    plain_answer,
+    upgrade_then_echo,
+)
 from tests.products.edge.test_tunnel import open_tunnel
 
 
@@ -34,7 +39,11 @@ def test_no_django_is_loaded_in_an_edge(module):
     )
 
     seen = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, check=True, text=True
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        text=True,
     )
 
     assert seen.stdout == "[]\n"
@@ -100,7 +109,15 @@ def test_a_port_that_is_taken_is_told_in_one_line(tmp_path):
 def test_a_wrong_command_line_is_told(wrong, sentence, capsys):
     with pytest.raises(SystemExit) as ended:
         parse_arguments(
-            ["--portal", "http://p", "--credential-file", "f", "--data-dir", "d", *wrong]
+            [
+                "--portal",
+                "http://p",
+                "--credential-file",
+                "f",
+                "--data-dir",
+                "d",
+                *wrong,
+            ]
         )
 
     assert ended.value.code == 2
@@ -213,7 +230,9 @@ def test_several_processes_share_the_port_the_table_and_the_reports(stand):
     for tunnel in tunnels:
         tunnel.close()
 
-    eventually(lambda: len([r for r in own.portal.of_service(service) if r.final]) == 40)
+    eventually(
+        lambda: len([r for r in own.portal.of_service(service) if r.final]) == 40
+    )
     boots = {record.id.split(".")[1] for record in own.portal.of_service(service)}
 
     assert there.connections == 40
@@ -320,11 +339,15 @@ def test_the_edges_status_reaches_the_portal(stand):
     host, _ = own.serve()
     tunnel = open_tunnel(own.edge, host)
 
-    status = eventually(lambda: [one for one in own.portal.statuses if one["open"] == 1])[0]
+    status = eventually(
+        lambda: [one for one in own.portal.statuses if one["open"] == 1]
+    )[0]
     tunnel.close()
 
     assert status["name"] == "edge-7"
     assert status["engine"] == "embedded"
     assert re.fullmatch(r"\d+\.\d+\.\d+", status["version"])
-    assert status["turned_away"] == status["log_lines_dropped"] == status["conflicts"] == 0
+    assert (
+        status["turned_away"] == status["log_lines_dropped"] == status["conflicts"] == 0
+    )
     assert status["spool_is_writable"] is True

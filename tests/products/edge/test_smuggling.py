@@ -139,7 +139,9 @@ def recorder(shared_stand):
 
 
 @pytest.mark.parametrize("name", CORPUS)
-def test_a_request_is_refused_or_read_as_the_origin_reads_it(name, shared_stand, recorder):
+def test_a_request_is_refused_or_read_as_the_origin_reads_it(
+    name, shared_stand, recorder
+):
     host, streams, is_quiet = recorder
     raw, expected = CORPUS[name]
     del streams[:]

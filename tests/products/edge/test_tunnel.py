@@ -46,7 +46,9 @@ def test_bytes_pass_unchanged_both_ways(shared_stand, echo_host):
     assert received == sent
 
 
-def test_the_handshake_reaches_the_origin_and_its_answer_comes_back_untouched(shared_stand):
+def test_the_handshake_reaches_the_origin_and_its_answer_comes_back_untouched(
+    shared_stand,
+):
     answer = (
         b"HTTP/1.1 101 Web Socket Protocol Handshake\r\nconnection: upgrade\r\n"
         b"UPGRADE:  WebSocket\r\nSec-WebSocket-Extensions: permessage-deflate\r\n"
@@ -61,7 +63,11 @@ def test_the_handshake_reaches_the_origin_and_its_answer_comes_back_untouched(sh
     host, there = shared_stand.serve(script)
     with shared_stand.edge.connect() as connection:
         connection.sendall(
-            handshake(host, "Sec-WebSocket-Extensions: permessage-deflate; x=1", "Origin: http://o")
+            handshake(
+                host,
+                "Sec-WebSocket-Extensions: permessage-deflate; x=1",
+                "Origin: http://o",
+            )
         )
         assert read_exactly(connection, len(answer)) == answer
 
@@ -116,7 +122,9 @@ def test_what_the_client_sends_before_the_101_arrives_in_order(shared_stand):
     early = bytes(range(250)) * 1200
 
     with shared_stand.edge.connect() as connection:
-        sender = threading.Thread(target=connection.sendall, args=[handshake(host) + early])
+        sender = threading.Thread(
+            target=connection.sendall, args=[handshake(host) + early]
+        )
         sender.start()
         may_answer.set()
         read_until(connection, b"\r\n\r\n")
@@ -133,7 +141,9 @@ def test_what_the_client_sends_before_the_101_arrives_in_order(shared_stand):
         b"HTTP/1.1 200 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nContent-Length: 2\r\n\r\nno",
     ],
 )
-def test_another_answer_goes_to_the_client_as_http_and_is_no_connection(shared_stand, answer):
+def test_another_answer_goes_to_the_client_as_http_and_is_no_connection(
+    shared_stand, answer
+):
     def script(connection, origin):
         origin.read_head(connection)
         connection.sendall(answer)
@@ -337,7 +347,9 @@ def test_a_client_that_goes_away_ends_the_origins_side(shared_stand):
 
     assert eventually(lambda: ended) in ([b""], [b"<reset>"])
     records = eventually(
-        lambda: [r for r in shared_stand.portal.of_service(host.replace(".", "-")) if r.final]
+        lambda: [
+            r for r in shared_stand.portal.of_service(host.replace(".", "-")) if r.final
+        ]
     )
     assert len(records) == 1
 

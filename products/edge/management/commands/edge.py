@@ -19,7 +19,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Take what differs between edges of one machine."""
         parser.add_argument("--name", default="edge-1", help="the edge's name")
-        parser.add_argument("--processes", type=int, default=1, help="processes on the one port")
+        parser.add_argument(
+            "--processes", type=int, default=1, help="processes on the one port"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Carry it out; does not return."""
