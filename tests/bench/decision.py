@@ -59,6 +59,8 @@ def run() -> list[str]:
     lines = [f"{name:16} {value:12,.0f} a second" for name, value in median.items()]
     for kind in ("warm", "cold"):
         ratio = median[f"decision, {kind}"] / median[f"guardian, {kind}"]
-        lines.append(f"{kind}: {ratio:.2f} of guardian's one check, with all eight gates")
+        lines.append(
+            f"{kind}: {ratio:.2f} of guardian's one check, with all eight gates"
+        )
     lines.append(f"decision, warm, p99: {slowest(works['decision, warm']):.0f} µs")
     return lines
