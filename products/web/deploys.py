@@ -1,5 +1,7 @@
 """Put a version live or take it off; and, where that is refused, why."""
 
+from http import HTTPStatus
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -12,8 +14,12 @@ from accounts.errors import Conflict
 from products.deploy.commands import DeploymentRefused, activate, deactivate
 from products.deploy.queries import verdict_of
 from products.deploy.verdict import State, Verdict
+from products.services.models import Version
 from products.services.queries import active_version, compare, version_to_judge
+from products.web.told import tell
 
+# Gates about who asks, not about what is deployed: the answer is 403 and not 409.
+PERSONAL = frozenset({4, 5})
 RESULTS = {State.PASSED: "pass", State.FAILED: "fail", State.NOT_ASKED: "skip"}
 
 
@@ -34,6 +40,21 @@ def gates_context(verdict: Verdict) -> dict[str, object]:
     }
 
 
+def _why(
+    request: HttpRequest,
+    version: Version,
+    verdict: Verdict,
+    status: HTTPStatus = HTTPStatus.OK,
+    **also: bool,
+) -> HttpResponse:
+    context = gates_context(verdict) | {
+        "service": version.service,
+        "version": version,
+        "portal_url": request.build_absolute_uri("/").rstrip("/"),
+    }
+    return render(request, "products/why.html", context | also, status=status)
+
+
 @login_required
 @require_GET
 def why(request: HttpRequest, service_id: str, number: int) -> HttpResponse:
@@ -41,8 +62,7 @@ def why(request: HttpRequest, service_id: str, number: int) -> HttpResponse:
     actor = actor_of(request)
     version = version_to_judge(actor, service_id, number)
     verdict = verdict_of(actor, version=version, now=timezone.now())
-    context = gates_context(verdict) | {"service": version.service, "version": version}
-    return render(request, "products/why.html", context)
+    return _why(request, version, verdict)
 
 
 @login_required
@@ -53,7 +73,6 @@ def activate_version(
     """Review what changes against the live version, then put this one live."""
     actor = actor_of(request)
     version = version_to_judge(actor, service_id, number)
-    status = 200
     if request.method == "POST":
         try:
             done = activate(
@@ -63,22 +82,18 @@ def activate_version(
                 now=timezone.now(),
             )
         except DeploymentRefused as refused:
-            context = gates_context(refused.verdict) | {
-                "service": version.service,
-                "version": version,
-                "refused": True,
-            }
-            personal = any(gate.number in {4, 5} for gate in refused.verdict.failed)
-            return render(
-                request, "products/why.html", context, status=403 if personal else 409
-            )
+            personal = PERSONAL & {gate.number for gate in refused.verdict.failed}
+            status = HTTPStatus.FORBIDDEN if personal else HTTPStatus.CONFLICT
+            return _why(request, version, refused.verdict, status, refused=True)
         except Conflict as refused:
             messages.error(request, refused.message)
             return redirect("version", service_id=service_id, number=number)
-        messages.success(
+        tell(
             request,
+            actor,
             f"Version {done.version} of {version.service.name} is live. The edges follow within "
             "five seconds.",
+            service=service_id,
         )
         return redirect("service", service_id=service_id)
     verdict = verdict_of(actor, version=version, now=timezone.now())
@@ -91,7 +106,7 @@ def activate_version(
         if live and verdict.sees_configuration
         else (),
     }
-    return render(request, "products/activate.html", context, status=status)
+    return render(request, "products/activate.html", context)
 
 
 @login_required
@@ -104,9 +119,11 @@ def deactivate_version(
     version = version_to_judge(actor, service_id, number)
     try:
         deactivate(actor, version=version, now=timezone.now())
-        messages.success(
+        tell(
             request,
+            actor,
             f"Version {number} of {version.service.name} is off. Its domains answer 404 now.",
+            service=service_id,
         )
     except Conflict as refused:
         messages.error(request, refused.message)

@@ -1,104 +1,37 @@
-"""Enable and disable a product for the account: one page each, reviewed before it is done."""
+"""Enable a product for the account: what changes, what it costs, the agreement, the deed (R3, R5)."""
 
-from dataclasses import dataclass
+from http import HTTPStatus
 
-from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.translation import get_language
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.actor import Actor
 from accounts.authentication import actor_of
 from accounts.errors import Forbidden, Invalid, RefusalError
 from accounts.models import Account
-from accounts.policy import decide, members_with, require
-from accounts.queries import account_of, grants_in
-from accounts.roles import AccessLevel, Permission, Role
+from accounts.policy import decide, require
+from accounts.queries import account_of
+from accounts.roles import Permission
 from accounts.step_up import kept_input, step_up
 from products.catalogue.models import Product
 from products.catalogue.queries import product as find_product
-from products.compatibility.problem import Problem, Severity
-from products.compatibility.rules import check
-from products.enablement.commands import Agreement, disable, enable
+from products.enablement.commands import Agreement, enable
 from products.enablement.commands.account import PriceChanged
 from products.enablement.queries import ProductState, agreement_text, state_of
-from products.services.describe import describe
-from products.services.models import Service
-from products.services.queries import active_version, services_of
-from products.web.forms import CalculatorForm, DisableForm, EnableForm
-from products.web.ladders import estimated, rungs
-
-
-@dataclass(frozen=True, slots=True)
-class Able:
-    """Somebody who will be able to use the product, and where."""
-
-    name: str
-    role: str
-    services: str
-
-
-@dataclass(frozen=True, slots=True)
-class Conflicts:
-    """What in a service's active version does not go with the product."""
-
-    service: Service
-    problems: tuple[Problem, ...]
-
-
-def who_can_use(account: Account) -> list[Able]:
-    """Return everybody who may switch the product on for some service, by role and name."""
-    grants = grants_in(account.pk)
-    able = []
-    for member in members_with(Permission.SERVICE_CONFIGURE, account.pk):
-        where = "All services"
-        if member.limit_services and member.role != Role.SUPERUSER:
-            full = [
-                g for g in grants.get(member.user_id, ()) if g.level is AccessLevel.FULL
-            ]
-            where = ", ".join(grant.service.name for grant in full)
-        if where:
-            able.append(Able(str(member.user), member.role.capitalize(), where))
-    return sorted(able, key=lambda person: (person.role != "Superuser", person.name))
-
-
-def conflicts_of(actor: Actor, product: Product) -> list[Conflicts]:
-    """Return, for each visible service with a live version, what stands against the product."""
-    found = []
-    for service in services_of(actor):
-        live = active_version(service)
-        if live is None or product.pk != "websockets":
-            continue
-        problems = check(describe(live), frozenset({product.pk}))
-        blocking = tuple(p for p in problems if p.severity is Severity.BLOCKS)
-        found.append(Conflicts(service, blocking))
-    return found
-
-
-def calculator_context(request: HttpRequest, state: ProductState) -> dict[str, object]:
-    """Return the calculator's form and, when it was filled in, its answer."""
-    if state.price is None or state.price.meter != "connection_time":
-        return {}
-    if "connections" not in request.GET:
-        initial = {"connections": "1,500,000", "length": "260"}
-        form = CalculatorForm(initial)
-    else:
-        form = CalculatorForm(request.GET)
-    context: dict[str, object] = {"calculator": form}
-    if form.is_valid():
-        length = form.cleaned_data["length"]
-        context["answer"] = estimated(
-            state.price,
-            connections=form.cleaned_data["connections"],
-            seconds_each=length,
-        )
-        context["length_seconds"] = length
-    return context
+from products.services.queries import services_of
+from products.web.forms import EnableForm
+from products.web.ladders import rungs
+from products.web.review import (
+    calculator_context,
+    conflicts_of,
+    superusers_of,
+    who_can_use,
+)
+from products.web.told import tell
 
 
 @login_required
@@ -108,30 +41,36 @@ def enable_product(request: HttpRequest, slug: str) -> HttpResponse:
     actor = actor_of(request)
     account = account_of(actor)
     product = find_product(slug)
+    allowed = decide(actor, Permission.PRODUCT_ENABLE, account)
+    if not allowed.allowed:
+        return _refuse(request, account, product, allowed.reason)
+    posted = request.method == "POST"
+    if (posted or "connections" not in request.GET) and (gate := step_up(request)):
+        return gate  # working out a month asks for no proof; the review and the deed do
+    form = EnableForm(request.POST if posted else kept_input(request))
+    status = HTTPStatus.OK
+    if posted:
+        if form.is_valid():
+            if _enable(request, actor, account, product, form):
+                return redirect("product_enabled", slug=product.pk)
+            status = HTTPStatus.CONFLICT
+        else:
+            status = HTTPStatus.BAD_REQUEST
     state = state_of(account, product, timezone.now())
-    if not decide(actor, Permission.PRODUCT_ENABLE, account).allowed:
-        return render(
-            request,
-            "products/enable_refused.html",
-            {
-                "product": product,
-                "reason": decide(actor, Permission.PRODUCT_ENABLE, account).reason,
-                "superusers": [
-                    str(m.user)
-                    for m in members_with(Permission.PRODUCT_ENABLE, account.pk)
-                ],
-            },
-            status=403,
-        )
-    if (gate := step_up(request)) is not None:
-        return gate
-    form = EnableForm(request.POST if request.method == "POST" else kept_input(request))
-    if request.method == "POST" and form.is_valid():
-        done = _enable(request, actor, account, product, form)
-        if done is not None:
-            return done
-        state = state_of(account, product, timezone.now())
-    return _review_enable(request, actor, account, state, form)
+    return _review(request, actor, state, form, status)
+
+
+def _refuse(
+    request: HttpRequest, account: Account, product: Product, reason: str
+) -> HttpResponse:
+    """Say to somebody who may not who can, and offer to ask them."""
+    context = {
+        "product": product,
+        "state": state_of(account, product, timezone.now()),
+        "reason": reason,
+        "superusers": superusers_of(account),
+    }
+    return render(request, "products/enable_refused.html", context, status=403)
 
 
 def _enable(
@@ -140,71 +79,71 @@ def _enable(
     account: Account,
     product: Product,
     form: EnableForm,
-) -> HttpResponse | None:
+) -> bool:
+    """Enable it; where that is refused, the form says why."""
+    agreed_text = form.cleaned_data["agreed_text"]
     try:
         enable(
             actor,
             account=account,
             product=product,
-            agreement=Agreement(
-                form.cleaned_data["agreed_text"], get_language() or "en"
-            ),
+            agreement=Agreement(agreed_text, get_language() or "en"),
             reason=form.cleaned_data["reason"],
             now=timezone.now(),
         )
     except PriceChanged as refused:
         form.add_error("agree", refused.message)
-        return None
     except Invalid as refused:
-        form.add_error(
-            refused.field if refused.field in form.fields else None, refused.message
-        )
-        return None
+        named = refused.field in form.fields
+        form.add_error(refused.field if named else None, refused.message)
     except Forbidden:
         raise
     except RefusalError as refused:
         form.add_error(None, refused.message)
-        return None
-    messages.success(
-        request,
-        format_html(
-            "{} is enabled for {}. Any user on the account with the appropriate permissions can "
-            'use it now; it changes your monthly bill. <a href="{}">See it in the trail</a>',
-            product.name,
-            account.name,
-            f"{reverse('activity')}?product={product.pk}",
-        ),
-    )
-    return redirect("product_enabled", slug=product.pk)
+    else:
+        tell(
+            request,
+            actor,
+            f"{product.name} is enabled for {account.name}. Any user on the account with the "
+            "appropriate permissions can use it now; it changes your monthly bill.",
+            product=product.pk,
+        )
+        return True
+    return False
 
 
-def _review_enable(
+def _review(
     request: HttpRequest,
     actor: Actor,
-    account: Account,
     state: ProductState,
     form: EnableForm,
+    status: HTTPStatus,
 ) -> HttpResponse:
     product = state.product
+    account = account_of(actor)
     text = agreement_text(account, product, state.price)
-    able = who_can_use(account)
+    agreed_before = form.data.get("agreed_text", "")
     context = {
         "state": state,
         "product": product,
         "form": form,
         "agreed_text": text,
-        "able": able,
+        # A tick holds for the sentence it was set under, and for no other.
+        "ticked": "agree" in form.data and agreed_before == text,
+        "agreed_before": agreed_before
+        if form.is_bound and agreed_before not in {"", text}
+        else "",
+        "able": who_can_use(account),
         "conflicts": conflicts_of(actor, product),
         "rungs": rungs(state.price) if state.price else (),
         "sold_here": product.bought == Product.Bought.DIRECT
         and state.price is not None,
     } | calculator_context(request, state)
-    status = 409 if form.is_bound and request.method == "POST" else 200
     return render(request, "products/enable.html", context, status=status)
 
 
 @login_required
-@require_http_methods(["GET"])
+@require_GET
 def product_enabled(request: HttpRequest, slug: str) -> HttpResponse:
     """Say what is so now, and the next step."""
     actor = actor_of(request)
@@ -213,69 +152,10 @@ def product_enabled(request: HttpRequest, slug: str) -> HttpResponse:
     state = state_of(account, find_product(slug), timezone.now())
     if state.enablement is None:
         return redirect("products")
-    context = {"state": state, "product": state.product, "services": services_of(actor)}
-    return render(request, "products/enabled.html", context)
-
-
-@login_required
-@require_http_methods(["GET", "POST"])
-def disable_product(request: HttpRequest, slug: str) -> HttpResponse:
-    """Show first what stops, then switch it off (R19)."""
-    actor = actor_of(request)
-    account = account_of(actor)
-    product = find_product(slug)
-    require(actor, Permission.PRODUCT_ENABLE, account)
-    if (gate := step_up(request)) is not None:
-        return gate
-    form = DisableForm(
-        request.POST if request.method == "POST" else kept_input(request)
-    )
-    status = 200
-    if request.method == "POST":
-        status = 409
-        if form.is_valid() and _disable(request, actor, account, product, form):
-            return redirect("products")
     context = {
-        "state": state_of(account, product, timezone.now()),
-        "product": product,
-        "form": form,
-        "stops": [
-            (service, active_version(service))
-            for service in state_of(account, product, timezone.now()).services
-        ],
+        "state": state,
+        "product": state.product,
+        "services": services_of(actor),
+        "able": who_can_use(account),
     }
-    return render(request, "products/disable.html", context, status=status)
-
-
-def _disable(
-    request: HttpRequest,
-    actor: Actor,
-    account: Account,
-    product: Product,
-    form: DisableForm,
-) -> bool:
-    try:
-        disable(
-            actor,
-            account=account,
-            product=product,
-            closing=form.cleaned_data["closing"],
-            reason=form.cleaned_data["reason"],
-            now=timezone.now(),
-        )
-    except Forbidden:
-        raise
-    except RefusalError as refused:
-        form.add_error(None, refused.message)
-        return False
-    messages.success(
-        request,
-        format_html(
-            "{} is disabled for {}. New connections are refused now; what was used up to this "
-            'moment will be billed. <a href="{}">See it in the trail</a>',
-            product.name,
-            account.name,
-            f"{reverse('activity')}?product={product.pk}",
-        ),
-    )
-    return True
+    return render(request, "products/enabled.html", context)

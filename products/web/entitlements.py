@@ -1,8 +1,10 @@
 """What the account can use, and what I can do with it: product by product, with the reasons."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from django.contrib.auth.decorators import login_required
+from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -11,13 +13,15 @@ from django.views.decorators.http import require_GET
 from accounts.actor import Actor
 from accounts.authentication import actor_of
 from accounts.models import Account
-from accounts.policy import Decision, decide, decide_here, members_with, standing
+from accounts.policy import Decision, decide, decide_here, standing
 from accounts.queries import account_of
 from accounts.roles import Permission
 from products.compatibility.rules import conflicts_of_products
 from products.enablement.queries import ProductState, products_of
 from products.services.models import Service
 from products.services.queries import services_of
+from products.web.ladders import from_price
+from products.web.review import superusers_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class Row:
 
     state: ProductState
     mine: Decision
+    first_price: Decimal | None
     cells: tuple[Cell, ...]
 
 
@@ -54,6 +59,7 @@ def rows_of(actor: Actor, account: Account, services: list[Service]) -> list[Row
         Row(
             state,
             configuring if state.is_on else enabling,
+            from_price(state.price) if state.price else None,
             tuple(_cell(state, service, on[service.pk]) for service in services),
         )
         for state in states
@@ -88,13 +94,11 @@ def entitlements(request: HttpRequest) -> HttpResponse:
     """Show everybody what may be used, and why or why not."""
     actor = actor_of(request)
     account = account_of(actor)
-    services = list(services_of(actor))
+    services = list(services_of(actor).annotate(newest_number=Max("versions__number")))
     context = {
         "rows": rows_of(actor, account, services),
         "services": services,
-        "superusers": [
-            str(m.user) for m in members_with(Permission.PRODUCT_ENABLE, account.pk)
-        ],
+        "superusers": superusers_of(account),
         "may_read_costs": decide(actor, Permission.BILLING_READ, account).allowed,
         "portal_url": request.build_absolute_uri("/").rstrip("/"),
     }

@@ -58,7 +58,7 @@ class EnableForm(forms.Form):
 
 
 class DisableForm(forms.Form):
-    """How a product is switched off."""
+    """How a product is switched off; `must_type` is to be typed where open connections would end."""
 
     closing = forms.ChoiceField(
         label="Connections that are open",
@@ -85,6 +85,23 @@ class DisableForm(forms.Form):
         max_length=500,
         help_text="Kept in the audit trail.",
     )
+
+    def __init__(self, *args: Any, must_type: str = "") -> None:
+        super().__init__(*args)
+        self.must_type = must_type
+        if must_type:
+            self.fields["typed"] = forms.CharField(
+                label=f"Type {must_type} to confirm",
+                help_text="Connections are open now.",
+                widget=forms.TextInput(attrs={"autocomplete": "off"}),
+            )
+
+    def clean_typed(self) -> str:
+        """Return what was typed. Raises ValidationError where it is not what was asked for."""
+        typed = str(self.cleaned_data["typed"])
+        if typed.casefold() != self.must_type.casefold():
+            raise forms.ValidationError(f"Type the name as it stands: {self.must_type}")
+        return typed
 
 
 class RequestForm(forms.Form):

@@ -15,6 +15,11 @@ KIND_WORDS = {
     "vcl": "VCL file",
     "log_endpoint": "Log endpoint",
 }
+# As they stand within a sentence.
+KIND_NAMES = {
+    kind: word if word.startswith("VCL") else word.lower()
+    for kind, word in KIND_WORDS.items()
+}
 # R8: of a host these four are honoured by WebSockets; the rest stands under "Further settings".
 MAIN_FIELDS = {
     "backend": ("name", "address", "port", "use_ssl", "override_host", "shield"),
@@ -79,6 +84,12 @@ def changes_of(form: forms.Form) -> dict[str, object]:
     }
 
 
+def label_of(field: str) -> str:
+    """Return what a field of a part is called on pages."""
+    words = field.replace("ssl_", "TLS ").replace("_", " ")
+    return LABELS.get(field, words[:1].upper() + words[1:])
+
+
 def main_fields(kind: str) -> tuple[str, ...]:
     """Return the fields that stand first; all of them where a kind has few."""
     return MAIN_FIELDS.get(kind, ("name", *KINDS[kind].FIELDS))
@@ -93,9 +104,7 @@ def _field(model: type[VersionObject], name: str) -> forms.Field:
         found = column.formfield()
         assert found is not None  # noqa: S101 - every field of a part can be edited
         made = found
-    made.label = LABELS.get(
-        name, name.replace("ssl_", "TLS ").replace("_", " ").capitalize()
-    )
+    made.label = label_of(name)
     made.help_text = HINTS.get(name, "")
     if isinstance(made, forms.CharField) and name in LINES:
         made.widget = forms.Textarea(attrs={"rows": 6, "spellcheck": "false"})

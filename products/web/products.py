@@ -14,7 +14,7 @@ from accounts.actor import Actor
 from accounts.authentication import actor_of
 from accounts.errors import Conflict
 from accounts.models import Account
-from accounts.policy import decide, members_with
+from accounts.policy import decide
 from accounts.queries import account_of
 from accounts.roles import Permission
 from products.catalogue.models import Product
@@ -24,6 +24,8 @@ from products.enablement.models import Enablement
 from products.enablement.queries import ProductState, asked_today, products_of
 from products.web.forms import RequestForm
 from products.web.ladders import from_price
+from products.web.review import superusers_of
+from products.web.told import tell
 
 FILTERS = (("all", "All"), ("on", "In use"), ("available", "Available"))
 
@@ -62,9 +64,7 @@ def cards_of(actor: Actor, account: Account) -> list[Card]:
     now = timezone.now()
     may_enable = decide(actor, Permission.PRODUCT_ENABLE, account).allowed
     may_read_costs = decide(actor, Permission.BILLING_READ, account).allowed
-    superusers = tuple(
-        str(m.user) for m in members_with(Permission.PRODUCT_ENABLE, account.pk)
-    )
+    superusers = tuple(superusers_of(account))
     asked = asked_today(account, actor.user_id, now)
     return [
         Card(
@@ -150,7 +150,10 @@ def request_access(request: HttpRequest, slug: str) -> HttpResponse:
         if product.bought == Product.Bought.DIRECT
         else "Your account manager"
     )
-    messages.success(
-        request, f"You have asked for {product.name}. {whom} will get one mail."
+    tell(
+        request,
+        actor,
+        f"You have asked for {product.name}. {whom} will get one mail.",
+        product=product.pk,
     )
     return redirect("products")

@@ -19,7 +19,7 @@ from accounts.roles import Permission
 from products.catalogue.queries import product as find_product
 from products.deploy.queries import history
 from products.enablement.commands import disable_for_service, enable_for_service
-from products.enablement.queries import current, switch_of
+from products.enablement.queries import asked_today, current, switch_of
 from products.services.commands.services import (
     create_service,
     delete_service,
@@ -34,6 +34,8 @@ from products.services.queries import (
     services_of,
     versions_of,
 )
+from products.web.review import superusers_of
+from products.web.told import tell
 
 SLUG = "websockets"
 VERSIONS_SHOWN = 20
@@ -76,8 +78,11 @@ def services(request: HttpRequest) -> HttpResponse:
             except (Conflict, Invalid) as refused:
                 add_refusal(form, refused)
             else:
-                messages.success(
-                    request, f"Service {made.name} is created, with an empty draft."
+                tell(
+                    request,
+                    actor,
+                    f"Service {made.name} is created, with an empty draft.",
+                    service=made.pk,
                 )
                 return redirect("version", service_id=made.pk, number=1)
     rows = list(services_of(actor).prefetch_related("products", "live_domains"))
@@ -147,9 +152,9 @@ def _service_context(
             str(m.user)
             for m in members_with(Permission.SERVICE_CONFIGURE, account.pk, found.pk)
         ],
-        "superusers": [
-            str(m.user) for m in members_with(Permission.PRODUCT_ENABLE, account.pk)
-        ],
+        "superusers": superusers_of(account),
+        "may_enable": decide(actor, Permission.PRODUCT_ENABLE, account).allowed,
+        "asked": SLUG in asked_today(account, actor.user_id, timezone.now()),
         "history": list(history(found)[:10]),
         "form": form,
     }
@@ -166,16 +171,21 @@ def switch_websockets(request: HttpRequest, service_id: str) -> HttpResponse:
     try:
         if request.POST.get("to") == "on":
             enable_for_service(actor, service=found, product=product, now=now)
-            messages.success(
+            tell(
                 request,
-                f"WebSockets is on for {found.name}, on every version, the active one included.",
+                actor,
+                f"WebSockets is on for {found.name}, on every version, the active one included. "
+                "Who may configure and deploy this service can use it.",
+                service=found.pk,
             )
         else:
             disable_for_service(actor, service=found, product=product, now=now)
-            messages.success(
+            tell(
                 request,
+                actor,
                 f"WebSockets is off for {found.name}. New connections are refused; open ones are "
                 "closed within a minute.",
+                service=found.pk,
             )
     except Conflict as refused:
         for sentence in refused.details or (refused.message,):
@@ -200,7 +210,7 @@ def remove_service(request: HttpRequest, service_id: str) -> HttpResponse:
         except Conflict as refused:
             context["problem"] = refused.message
             return render(request, "products/service_delete.html", context, status=409)
-        messages.success(request, f"Service {found.name} is deleted.")
+        tell(request, actor, f"Service {found.name} is deleted.", service=found.pk)
         return redirect("services")
     return render(request, "products/service_delete.html", context)
 

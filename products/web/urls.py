@@ -4,18 +4,13 @@ from django.urls import URLPattern, path
 
 from products.web.access import member_access
 from products.web.deploys import activate_version, deactivate_version, why
-from products.web.editor import (
-    findings,
-    lock,
-    new_version,
-    part,
-    preview,
-    remove_part,
-    version,
-)
-from products.web.enabling import disable_product, enable_product, product_enabled
+from products.web.disabling import disable_product
+from products.web.editor import findings, lock, new_version, version
+from products.web.enabling import enable_product, product_enabled
 from products.web.entitlements import entitlements
 from products.web.home import home
+from products.web.live import live_account, live_service
+from products.web.part_editor import part, preview, remove_part
 from products.web.products import products, request_access
 from products.web.services import (
     compare_versions,
@@ -36,7 +31,9 @@ urlpatterns: list[URLPattern] = [
     path("products/<slug:slug>/request/", request_access, name="request_product"),
     path("entitlements/", entitlements, name="entitlements"),
     path("services/", services, name="services"),
+    path("live/", live_account, name="live"),
     path("services/<str:service_id>/", service, name="service"),
+    path("services/<str:service_id>/live/", live_service, name="live_service"),
     path(
         "services/<str:service_id>/websockets/",
         switch_websockets,
