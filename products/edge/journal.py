@@ -2,6 +2,7 @@
 
     ["c", number, service, month, started_us, duration_us, from, to, final]
     ["d", service, hour, requests, from, to]
+    ["t"]                                     a trial of a disk that had refused
 
 `started_us` is the wall clock in microseconds since 1970; the bytes are the client's.
 """
@@ -12,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from products.edge.contract import ConnectionRecord, DeliveryRecord
 
+TRIAL_PAYLOAD = b'["t"]'
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CONNECTION_SHAPE = (str, int, str, str, int, int, int, int, bool)
 _DELIVERY_SHAPE = (str, str, str, int, int, int)

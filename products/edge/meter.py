@@ -11,7 +11,12 @@ from datetime import datetime
 from typing import Protocol
 
 from products.edge.contract import Route
-from products.edge.journal import ConnectionEntry, DeliveryEntry, hour_of
+from products.edge.journal import (
+    TRIAL_PAYLOAD,
+    ConnectionEntry,
+    DeliveryEntry,
+    hour_of,
+)
 from products.edge.spool import Spool, SpoolUnwritable
 
 
@@ -119,11 +124,14 @@ class Meter:
         self.flush()
 
     def flush(self) -> bool:
-        """Write what waits for the disk; False when it still does."""
-        if not self._unwritten:
+        """Write what waits for the disk; False when it still does.
+
+        A disk that refused is tried again even when nothing waits.
+        """
+        if not self._unwritten and self._spool.is_writable:
             return True
         try:
-            self._spool.append(self._unwritten)
+            self._spool.append(self._unwritten or [TRIAL_PAYLOAD])
         except SpoolUnwritable:
             self._keep_the_last_only()
             return False

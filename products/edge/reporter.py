@@ -5,13 +5,14 @@ position up to which the portal has answered 200 is kept, for each boot.
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 from typing import Protocol
 
-from products.edge.backlog import Backlog, Batch
+from products.edge.backlog import Backlog, Batch, Position
 from products.edge.contract import MAX_USAGE_RECORDS, UsageAnswer, UsageReport
 from products.edge.journal import instant
 from products.edge.portal_client import PortalRefused
@@ -21,6 +22,7 @@ from products.edge.spool import write_lasting
 log = logging.getLogger(__name__)
 
 _EPOCH = "epoch"
+_SILENCE_SECONDS = 60.0  # then an empty report asks whether the portal was restored
 _UNREADABLE = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
 
@@ -59,6 +61,7 @@ class Reporter:
         self._most_bytes = most_bytes
         self._clock = clock
         self._limit = MAX_USAGE_RECORDS
+        self._answered_at = 0.0
         self.conflicts = 0
         self.waiting_bytes = 0
         self.total_bytes = 0
@@ -94,10 +97,13 @@ class Reporter:
         return [Backlog(path) for path in sorted(self._root.iterdir()) if path.is_dir()]
 
     def _send_all(self) -> None:
-        for backlog in self._backlogs():
+        backlogs = self._backlogs()
+        for backlog in backlogs:
             while (batch := backlog.next_batch(self._limit)) is not None:
                 if not batch.entries or self._send(backlog, batch):
                     backlog.acknowledge(batch.end)
+        if backlogs and self._clock() - self._answered_at >= _SILENCE_SECONDS:
+            self._send(backlogs[-1], Batch((), Position()))
 
     def _send(self, backlog: Backlog, batch: Batch) -> bool:
         """Send a batch; False when a smaller one must be made instead."""
@@ -116,6 +122,7 @@ class Reporter:
                 raise
             return self._halve_or_set_aside(backlog, batch)
         self._limit = MAX_USAGE_RECORDS
+        self._answered_at = self._clock()
         self.conflicts += len(answer.conflicts)
         for conflict in answer.conflicts:
             log.warning("The portal disputes %s: %s", conflict.id, conflict.reason)
@@ -127,6 +134,8 @@ class Reporter:
         if len(batch.entries) > 1:
             self._limit = len(batch.entries) // 2
             return False
+        if not batch.entries:
+            return True
         log.error("A record that the portal refuses is kept in %s.", backlog.folder)
         backlog.set_aside(batch)
         return True
@@ -146,7 +155,7 @@ class Reporter:
         now = self._clock()
         self._measure()
         is_crowded = self.total_bytes > self._most_bytes // 2
-        before = now + 1 if is_crowded else now - self._keep_seconds
+        before = math.inf if is_crowded else now - self._keep_seconds
         for backlog in self._backlogs():
             backlog.prune(before)
         self._measure()

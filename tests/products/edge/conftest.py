@@ -41,6 +41,8 @@ class Stand:
         self.edge.apply(*self.routes.values())
 
     def close(self):
+        for connection in opened_sockets:
+            connection.close()
         code = self.edge.stop()
         self.portal.close()
         for there in self.origins:

@@ -1,0 +1,208 @@
+"""Readings: cumulative, by month, written before anybody hears of the connection."""
+
+import json
+
+import pytest
+
+from products.edge.journal import ConnectionEntry, read_entry
+from products.edge.meter import Meter, instant_us
+from products.edge.spool import SpoolUnwritable
+from tests.products.edge.fake_portal import route
+
+NOVEMBER_ENDS = "2026-12-01T00:00:00Z"
+HOST = route("a.test", month_ends_at=NOVEMBER_ENDS)
+
+
+class Spool:
+    """Keeps what is written, unless it is full."""
+
+    def __init__(self):
+        self.payloads = []
+        self.is_full = False
+
+    @property
+    def is_writable(self):
+        return not self.is_full
+
+    def append(self, payloads):
+        if self.is_full:
+            raise SpoolUnwritable("full")
+        self.payloads += payloads
+
+    @property
+    def entries(self):
+        return [read_entry(payload) for payload in self.payloads]
+
+
+class Tunnel:
+    """A tunnel as the meter sees it."""
+
+    def __init__(self, sent=0, received=0):
+        self.bytes = sent, received
+        self.ended_at_ns = 0
+
+    def counts(self):
+        return self.bytes
+
+
+def begun(spool, **changes):
+    meter = Meter(spool)
+    entry = meter.begin(HOST, 100, 50)
+    entry.tunnel = Tunnel(100, 50)
+    return meter, entry
+
+
+def test_a_connection_is_on_disk_before_it_is_begun():
+    spool = Spool()
+    meter, entry = begun(spool)
+
+    (written,) = spool.entries
+    assert (written.number, written.service, written.month) == (1, "a-test", "2026-11")
+    assert (written.duration_us, written.bytes_from_client, written.bytes_to_client) == (0, 100, 50)
+    assert written.final is False
+
+
+def test_a_full_disk_begins_nothing():
+    spool = Spool()
+    spool.is_full = True
+    meter = Meter(spool)
+
+    with pytest.raises(SpoolUnwritable):
+        meter.begin(HOST, 1, 1)
+
+    assert meter.open == {}
+
+
+def test_the_end_is_that_of_the_last_direction():
+    spool = Spool()
+    meter, entry = begun(spool)
+    entry.tunnel.ended_at_ns = entry.started_ns + 90_000_000_123
+    entry.tunnel.bytes = 1200, 5400
+
+    meter.finish(1)
+
+    last = spool.entries[-1]
+    assert (last.duration_us, last.bytes_from_client, last.bytes_to_client, last.final) == (
+        90_000_000,
+        1200,
+        5400,
+        True,
+    )
+    assert meter.open == {}
+
+
+def test_ticks_write_what_is_open_and_what_was_delivered():
+    spool = Spool()
+    meter, entry = begun(spool)
+    meter.delivered("a-test", 1, 10, 20)
+    meter.delivered("a-test", 1, 1, 2)
+
+    meter.tick()
+    meter.tick()
+
+    kinds = [json.loads(payload)[0] for payload in spool.payloads]
+    assert kinds == ["c", "c", "d", "c"]
+    assert spool.entries[2].requests == 2
+    assert (spool.entries[2].bytes_from_client, spool.entries[2].bytes_to_client) == (11, 22)
+
+
+def test_a_tick_in_parts_reads_each_connection_once():
+    spool = Spool()
+    meter = Meter(spool)
+    for _ in range(50):
+        meter.begin(HOST, 1, 1)
+    del spool.payloads[:]
+
+    for part in range(20):
+        meter.tick(part, 20)
+
+    assert sorted(entry.number for entry in spool.entries) == list(range(1, 51))
+
+
+def test_a_disk_that_is_full_for_a_while_loses_no_end():
+    spool = Spool()
+    meter, entry = begun(spool)
+    spool.is_full = True
+    meter.tick()
+    meter.tick()
+    entry.tunnel.ended_at_ns = entry.started_ns + 5_000_000
+    meter.finish(1)
+    spool.is_full = False
+
+    meter.tick()
+
+    assert [one.final for one in spool.entries] == [False, True]
+    assert spool.entries[-1].duration_us == 5000
+
+
+def test_bytes_are_split_where_the_month_ends():
+    spool = Spool()
+    meter, entry = begun(spool)
+    del spool.payloads[:]
+    entry.tunnel.bytes = 1000, 2000
+    december = {"a-test": route("a.test", month="2026-12", month_ends_at="2027-01-01T00:00:00Z")}
+
+    meter.turn_months({"a-test": HOST}, instant_us(NOVEMBER_ENDS) - 1)
+    meter.turn_months({"a-test": HOST}, instant_us(NOVEMBER_ENDS))
+    meter.turn_months({"a-test": HOST}, instant_us(NOVEMBER_ENDS) + 1)
+    meter.turn_months(december, instant_us(NOVEMBER_ENDS) + 2)
+    entry.tunnel.bytes = 1007, 2009
+    meter.finish(1)
+
+    old, new = spool.entries
+    assert (old.month, old.bytes_from_client, old.bytes_to_client, old.final) == (
+        "2026-11",
+        1000,
+        2000,
+        False,
+    )
+    assert (new.month, new.bytes_from_client, new.bytes_to_client, new.final) == (
+        "2026-12",
+        7,
+        9,
+        True,
+    )
+    assert (old.number, old.started_us) == (new.number, new.started_us)
+    assert new.duration_us >= old.duration_us
+
+
+def test_december_is_followed_by_january_of_the_next_year():
+    spool = Spool()
+    meter = Meter(spool)
+    year_end = "2027-01-01T05:00:00Z"
+    meter.begin(route("a.test", month="2026-12", month_ends_at=year_end), 1, 1)
+
+    meter.turn_months({}, instant_us(year_end))
+
+    assert [one.month for one in meter.open.values()] == ["2027-01"]
+
+
+def test_a_table_that_is_a_month_ahead_turns_the_month_too():
+    spool = Spool()
+    meter, entry = begun(spool)
+
+    meter.turn_months({"a-test": route("a.test", month="2026-12")}, 0)
+
+    assert entry.month == "2026-12"
+
+
+@pytest.mark.parametrize(
+    "text, microseconds",
+    [
+        ("1970-01-01T00:00:01Z", 1_000_000),
+        ("2026-12-01T00:00:00.000001Z", 1_796_083_200_000_001),
+        ("2026-12-01T01:00:00+01:00", 1_796_083_200_000_000),
+        ("2026-12-01T00:00:00", 0),
+        ("soon", 0),
+        ("", 0),
+    ],
+)
+def test_instants_are_read(text, microseconds):
+    assert instant_us(text) == microseconds
+
+
+def test_a_reading_is_the_journals_form():
+    spool = Spool()
+    begun(spool)
+
+    assert isinstance(read_entry(spool.payloads[0]), ConnectionEntry)
