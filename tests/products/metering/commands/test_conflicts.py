@@ -8,6 +8,7 @@ from accounts.audit.models import AuditEvent
 from accounts.audit.vocabulary import Event
 from accounts.errors import Conflict, Forbidden, Invalid
 from products.metering.commands import resolve_conflict
+from products.metering.facts import ConnectionFact
 from products.metering.models import (
     ConnectionUsage,
     DeliveryUsage,
@@ -81,6 +82,7 @@ def test_what_contradicts_is_kept_and_the_rest_of_the_batch_counts(
         theirs.month,
     )
     assert (row.reason, row.edge, row.is_open) == (reason, "edge-1", True)
+    assert row.ours is not None
     assert row.ours["duration_us"] == record(**first).duration_us
     assert row.theirs["duration_us"] == theirs.duration_us
 
@@ -221,7 +223,7 @@ def test_staff_can_count_the_disputed_report_instead(edge, ada, first, second):
     resolve_conflict(ada, conflict=conflict, keep="theirs", reason="Right.", now=NOW)
 
     again = take(edge, record(**second))
-    assert [row[2:] for row in kept()] == [tuple(conflict.theirs.values())[2:]]
+    assert [row[2:] for row in kept()] == [ConnectionFact(**conflict.theirs)[2:]]
     assert outcome(again) == (0, 1, [])
 
 

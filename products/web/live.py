@@ -1,0 +1,66 @@
+"""What is open now and was used today, as a part of pages that refreshes itself."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from accounts.actor import Actor
+from accounts.authentication import actor_of
+from accounts.policy import require
+from accounts.queries import account_of
+from accounts.roles import Permission
+from products.metering.queries import Live, live
+from products.services.models import Service
+from products.services.queries import get_service, services_of
+
+
+@dataclass(frozen=True, slots=True)
+class LiveServices:
+    """The live figures of some services, with the address that gives them anew."""
+
+    figures: Live
+    address: str
+    services: tuple[tuple[Service, int], ...]  # with how many connections are open
+
+
+def live_of_account(actor: Actor, now: datetime) -> LiveServices:
+    """Return the figures of all services that the actor may see. Raises Forbidden."""
+    account = account_of(actor)
+    require(actor, Permission.STATS_READ, account)
+    services = list(services_of(actor))
+    figures = live(
+        [service.pk for service in services], zone=account.billing_zone, now=now
+    )
+    counts = tuple((each, figures.open.of(each.pk)) for each in services)
+    return LiveServices(figures, reverse("live"), counts)
+
+
+def live_of_service(actor: Actor, service: Service, now: datetime) -> LiveServices:
+    """Return the figures of one service. Raises Forbidden."""
+    require(actor, Permission.STATS_READ, service)
+    figures = live([service.pk], zone=service.account.billing_zone, now=now)
+    address = reverse("live_service", args=[service.pk])
+    return LiveServices(figures, address, ())
+
+
+@require_GET
+@login_required
+def live_account(request: HttpRequest) -> HttpResponse:
+    """Answer the part for the account."""
+    found = live_of_account(actor_of(request), timezone.now())
+    return render(request, "products/_live.html", {"live": found})
+
+
+@require_GET
+@login_required
+def live_service(request: HttpRequest, service_id: str) -> HttpResponse:
+    """Answer the part for one service."""
+    actor = actor_of(request)
+    found = live_of_service(actor, get_service(actor, service_id), timezone.now())
+    return render(request, "products/_live.html", {"live": found})

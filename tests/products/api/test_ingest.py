@@ -1,0 +1,287 @@
+"""The door at which edges hand in what they counted."""
+
+import gzip
+import json
+import zlib
+from datetime import datetime, timedelta
+
+import pytest
+import time_machine
+from django.test import Client
+
+from accounts.tokens import digest
+from products.edge.contract import UsageAnswer, parse_json
+from products.metering.models import ConnectionUsage, DeliveryUsage, Edge
+from tests.factories import NOW
+from tests.factories.keys import key_of
+from tests.products.metering.reports import delivery, record, report_of
+
+PATH = "/api/edge/v1/usage"
+SECRET = "an edge's credential"
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def edge(db) -> Edge:
+    return Edge.objects.create(name="edge-1", digest=digest(SECRET), created_at=NOW)
+
+
+def sending(body: bytes, secret: str = SECRET, **headers: str):
+    return Client().post(
+        PATH,
+        body,
+        content_type="application/json",
+        headers={"Authorization": f"Bearer {secret}"} | headers,
+    )
+
+
+def sending_report(*records, **fields):
+    return sending(json.dumps(report_of(*records, **fields).to_json()).encode())
+
+
+def test_a_report_is_taken_and_answered_exactly(edge):
+    answer = sending_report(record(), delivery())
+
+    said = UsageAnswer.from_json(parse_json(answer.content))
+    assert (answer.status_code, answer.headers["Content-Type"]) == (
+        200,
+        "application/json",
+    )
+    assert (said.accepted, said.unchanged, said.conflicts) == (2, 0, ())
+    assert ConnectionUsage.objects.get().service == "service-1"
+    assert DeliveryUsage.objects.get().requests == 3
+
+
+def test_the_same_report_again_and_a_contradiction(edge):
+    sending_report(record(final=True))
+
+    again = sending_report(record(final=True)).json()
+    disputed = sending_report(record(duration_us=10**9), record(2)).json()
+
+    epoch = again["ingest_epoch"]
+    assert again == {
+        "accepted": 0,
+        "unchanged": 1,
+        "conflicts": [],
+        "ingest_epoch": epoch,
+    }
+    assert disputed == {
+        "accepted": 1,
+        "unchanged": 0,
+        "conflicts": [
+            {"id": record().id, "reason": "The report goes beyond the final one."}
+        ],
+        "ingest_epoch": epoch,
+    }
+
+
+def test_a_gzipped_report_is_taken(edge):
+    body = gzip.compress(json.dumps(report_of(record()).to_json()).encode())
+
+    answer = sending(body, **{"Content-Encoding": "gzip"})
+
+    assert answer.json()["accepted"] == 1
+
+
+def a_report(**changes) -> dict:
+    return report_of(record()).to_json() | changes
+
+
+def without(name: str) -> dict:
+    return {key: value for key, value in a_report().items() if key != name}
+
+
+def with_record(**changes) -> dict:
+    fine = report_of(record()).to_json()["connections"][0]
+    return a_report(connections=[fine, fine | {"id": "another"} | changes])
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        [],
+        None,
+        "report",
+        {},
+        without("edge"),
+        without("boot"),
+        without("sent_at"),
+        a_report(unknown=1),
+        a_report(edge="edge-2"),
+        a_report(sent_at="2026-11-22 at noon"),
+        a_report(connections={}),
+        a_report(connections=[[]]),
+        a_report(delivery=[{}]),
+        with_record(duration_us=-1),
+        with_record(duration_us=1.0),
+        with_record(duration_us="1"),
+        with_record(duration_us=True),
+        with_record(duration_us=2**64),
+        with_record(final=1),
+        with_record(month="2026-00"),
+        with_record(started_at=None),
+        with_record(id=7),
+        with_record(id="a\0b"),
+        with_record(id="\ud800"),
+        with_record(extra=1),
+    ],
+)
+def test_of_a_body_of_another_form_nothing_counts(edge, document):
+    answer = sending(json.dumps(document).encode())
+
+    assert answer.status_code == 400
+    assert answer.json()["msg"] == "Bad request"
+    assert not ConnectionUsage.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b'{"edge": NaN}',
+        b'{"edge": "a", "edge": "b"}',
+        b"[" * 100_000,
+        b"9" * 100_000,
+    ],
+    ids=["empty", "cut", "not utf-8", "nan", "twice", "deep", "long number"],
+)
+def test_what_is_no_json_is_refused(edge, body):
+    assert sending(body).status_code == 400
+
+
+WHOLE = gzip.compress(b"{}")
+
+
+@pytest.mark.parametrize(
+    "body,encoding,status",
+    [
+        (b"plain", "gzip", 400),
+        (WHOLE[:-1], "gzip", 400),
+        (WHOLE[:12], "gzip", 400),
+        (WHOLE + WHOLE, "gzip", 400),
+        (WHOLE + b"more", "gzip", 400),
+        (b"", "gzip", 400),
+        (zlib.compress(b"{}"), "deflate", 400),
+        (WHOLE, "gzip, gzip", 400),
+        (gzip.compress(b" " * (4 * MIB + 1)), "gzip", 413),
+        (gzip.compress(b" " * 200 * MIB, compresslevel=1), "gzip", 413),
+    ],
+    ids=[
+        "not gzip", "last byte cut", "cut", "two members", "tail", "empty", "deflate", "twice",
+        "a byte too large", "bomb",
+    ],
+)  # fmt: skip
+def test_what_cannot_be_unpacked_whole_and_within_bounds_is_refused(
+    edge, body, encoding, status
+):
+    answer = sending(body, **{"Content-Encoding": encoding})
+
+    assert answer.status_code == status
+
+
+def test_a_body_above_the_portal_s_limit_is_refused(edge):
+    assert sending(b" " * (4 * MIB + 1)).status_code == 413
+
+
+def test_five_thousand_records_are_taken_and_one_more_is_not(edge):
+    many = [record(number) for number in range(4_999)]
+
+    fits = sending_report(*many, delivery())
+    above = sending_report(*many, record(5_000), delivery())
+
+    assert (fits.status_code, fits.json()["accepted"]) == (200, 5_000)
+    assert above.status_code == 413
+    assert ConnectionUsage.objects.count() == 4_999
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer wrong", f"Basic {SECRET}"])
+def test_without_a_credential_nothing_is_taken(edge, header):
+    body = json.dumps(report_of(record()).to_json()).encode()
+
+    answer = sending(body, Authorization=header)
+
+    assert answer.status_code == 401
+    assert not ConnectionUsage.objects.exists()
+
+
+def test_neither_a_customer_s_key_nor_a_revoked_credential_opens_the_door(edge, sam):
+    body = json.dumps(report_of(record()).to_json()).encode()
+    as_bearer = sending(body, secret=key_of(sam))
+    Edge.objects.update(revoked_at=NOW)
+
+    assert (as_bearer.status_code, sending(body).status_code) == (401, 401)
+    assert not ConnectionUsage.objects.exists()
+
+
+def test_usage_can_only_be_handed_in(edge):
+    answer = Client().get(PATH, headers={"Authorization": f"Bearer {SECRET}"})
+
+    assert answer.status_code == 405
+
+
+def asking(edge: Edge, at: datetime, status: str) -> Edge:
+    """Ask for the table at a moment, and return the edge as it is known then."""
+    headers = {"Authorization": f"Bearer {SECRET}", "X-Edge-Status": status}
+    with time_machine.travel(at, tick=False):
+        assert Client().get("/api/edge/v1/routes", headers=headers).status_code == 200
+    edge.refresh_from_db()
+    return edge
+
+
+STATUS = {
+    "engine": "embedded",
+    "version": "0.1.0",
+    "generation": 7,
+    "open": 3,
+    "spool_waiting_bytes": 0,
+    "log_lines_dropped": 2,
+    "at": NOW.timestamp() + 3,
+}
+
+
+def test_how_an_edge_does_is_kept_when_it_asks_for_the_table(edge):
+    asking(edge, NOW, json.dumps(STATUS))
+
+    assert (edge.engine, edge.version, edge.generation) == ("embedded", "0.1.0", 7)
+    assert (edge.open_connections, edge.log_lines_dropped) == (3, 2)
+    assert edge.last_seen_at == edge.reported_at == NOW
+    assert (edge.clock_offset_ms, edge.clock_differs) == (3000, True)
+
+
+def test_usage_that_waits_in_the_spool_is_not_said_to_be_complete(edge):
+    asking(edge, NOW, json.dumps(STATUS | {"spool_waiting_bytes": 1}))
+
+    assert (edge.last_seen_at, edge.reported_at) == (NOW, None)
+
+
+def test_it_is_written_at_most_every_five_seconds(edge):
+    counts = [
+        asking(
+            edge,
+            NOW + timedelta(seconds=seconds),
+            json.dumps(STATUS | {"open": seconds}),
+        ).open_connections
+        for seconds in (1, 5, 6)
+    ]
+
+    assert counts == [1, 1, 6]
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '{"open": -1, "at": 1e400, "engine": 7, "generation": true}',
+    ],
+)
+def test_an_account_that_cannot_be_read_is_a_sign_of_life_alone(edge, status):
+    asking(edge, NOW, status)
+
+    assert edge.last_seen_at == NOW
+    assert (edge.engine, edge.open_connections, edge.generation) == ("", 0, 0)
+    assert edge.clock_offset_ms is None

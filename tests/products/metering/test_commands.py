@@ -1,0 +1,119 @@
+"""The operator's commands: usage, rebuild_usage, restored; and that a restored backup loses nothing."""
+
+import io
+import json
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from accounts.audit.models import AuditEvent
+from accounts.audit.vocabulary import Event
+from products.metering.models import ConnectionUsage, Edge, UsagePeriod
+from products.metering.queries import current_epoch
+from tests.factories import NOW
+from tests.factories.accounts import AccountFactory
+from tests.products.metering.reports import (
+    delivery,
+    kept,
+    make_edge,
+    outcome,
+    record,
+    take,
+)
+
+
+@pytest.fixture
+def edge(db) -> Edge:
+    return make_edge()
+
+
+def said(*words: str) -> str:
+    out = io.StringIO()
+    call_command(*words, stdout=out)
+    return out.getvalue()
+
+
+def test_usage_prints_json_for_programs(edge, shop):
+    take(edge, record(service=shop.pk))
+
+    printed = json.loads(said("usage", shop.account_id, "2026-11", "--json"))
+
+    assert printed["minutes"] == 2
+    assert printed["services"][shop.pk]["connections"] == 1
+    assert printed["complete_to"] == NOW.isoformat()
+
+
+def test_usage_prints_a_table_for_people(edge, shop):
+    take(edge, record(service=shop.pk, bytes_to_client=5400), delivery(service=shop.pk))
+
+    lines = said("usage", "Acme", "2026-11").splitlines()
+
+    assert lines[0] == f"Acme ({shop.account_id}) in 2026-11, UTC"
+    assert [line.split() for line in lines[2:4]] == [
+        ["shop", "2", "1", "1,200", "5,400"],
+        ["in", "all", "2", "1", "1,200", "5,400"],
+    ]
+    assert lines[4:] == [
+        "  ordinary HTTP: 3 requests",
+        "  its bytes: 900 from clients, 70,000 to them",
+        f"  complete to: {NOW.isoformat()}",
+        "  conflicts that wait for a person: 0",
+    ]
+
+
+@pytest.mark.parametrize(
+    "words,refusal",
+    [
+        (("Nobody", "2026-11"), "There is no account 'Nobody'."),
+        (("Twice", "2026-11"), "Several accounts are called 'Twice'; give the id."),
+        (("Acme", "November"), "'November' is not a month such as 2026-11."),
+    ],
+)
+def test_usage_names_what_it_cannot_find(acme, words, refusal):
+    AccountFactory.create_batch(2, name="Twice")
+
+    with pytest.raises(CommandError, match=refusal.replace(".", r"\.")):
+        said("usage", *words)
+
+
+def test_rebuild_usage_derives_the_periods(edge, shop):
+    take(
+        edge,
+        record(service=shop.pk),
+        delivery(service=shop.pk),
+        record(2, service="nobodys"),
+    )
+
+    alone = said("rebuild_usage", "--account", shop.account_id, "--month", "2026-11")
+    all_of_them = said("rebuild_usage")
+
+    assert alone == "1 periods were derived from the facts.\n"
+    assert all_of_them == "2 periods were derived from the facts.\n"
+    period = UsagePeriod.objects.get(service=shop.pk)
+    assert (period.account_id, period.month) == (shop.account_id, "2026-11")
+    assert (period.minutes, period.connections, period.requests) == (2, 1, 3)
+    assert (period.bytes_to_client, period.delivery_bytes_to_client) == (5400, 70_000)
+    assert UsagePeriod.objects.get(service="nobodys").account_id == ""
+
+
+def test_a_restored_backup_begins_a_new_epoch_and_all_is_counted_again(edge):
+    epoch = take(edge, record(1)).ingest_epoch
+    lost = take(edge, record(2), record(3, final=True))
+    whole = kept()
+    ConnectionUsage.objects.exclude(connection_id=record(1).id).delete()  # the backup
+
+    said("restored")
+
+    again = take(edge, record(1), record(2), record(3, final=True))
+    event = AuditEvent.objects.get(action=Event.DATABASE_RESTORED)
+    assert lost.ingest_epoch == epoch
+    assert again.ingest_epoch == current_epoch() != epoch
+    assert outcome(again) == (2, 1, [])
+    assert kept() == whole
+    assert (event.account_id, event.actor_id) == ("platform", "restored")
+
+
+def test_restored_before_the_first_report_begins_an_epoch_too(db):
+    printed = said("restored")
+
+    assert current_epoch() in printed

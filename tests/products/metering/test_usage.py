@@ -1,0 +1,336 @@
+"""What was used, asked of the facts as edges report them: minutes, months, bytes, completeness."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from products.metering.commands import presume_closed
+from products.metering.models import ConnectionUsage, Edge
+from products.metering.months import Month
+from products.metering.queries import (
+    Delivery,
+    Figures,
+    complete_to,
+    live,
+    open_connections,
+    unknown_since,
+    usage_of,
+)
+from tests.factories import NOW
+from tests.products import vectors
+from tests.products.metering.reports import (
+    MINUTE_US,
+    delivery,
+    make_edge,
+    record,
+    take,
+)
+
+NOVEMBER = Month(2026, 11)
+NOTHING = {"bytes_from_client": 0, "bytes_to_client": 0}
+
+
+@pytest.fixture
+def edge(db) -> Edge:
+    return make_edge()
+
+
+def minutes_in(account, *months: str) -> list[int]:
+    return [usage_of(account.pk, Month.read(each)).total.minutes for each in months]
+
+
+def connection(service, given, **fields):
+    """Describe a worked example's connection, reported in the month it ended in."""
+    start, end = (datetime.fromisoformat(given[name]) for name in ("start", "end"))
+    duration_us = (end - start) // timedelta(microseconds=1)
+    return record(
+        **{
+            "service": service.pk,
+            "started_at": start.astimezone(UTC),
+            "duration_us": duration_us,
+            "month": f"{end:%Y-%m}",
+        }
+        | fields
+    )
+
+
+def test_v01_and_v02_each_connection_is_rounded_up_by_itself(edge, shop):
+    given, expect = vectors.given("V01")
+    durations = given["durations_us"]
+    records = [
+        record(n, service=shop.pk, duration_us=each) for n, each in enumerate(durations)
+    ]
+
+    take(edge, *records)
+
+    figures = usage_of(shop.account_id, NOVEMBER).total
+    assert (figures.minutes, figures.connections) == (expect["total"], len(durations))
+
+
+def test_v02_a_thousand_connections_are_rounded_one_by_one(edge, shop):
+    given, expect = vectors.given("V02")
+    each = given["duration_us_each"]
+
+    take(
+        edge,
+        *(
+            record(n, service=shop.pk, duration_us=each)
+            for n in range(given["connections"])
+        ),
+    )
+
+    assert minutes_in(shop.account, "2026-11") == [expect["minutes"]]
+
+
+@pytest.mark.parametrize("example", ["V03", "V05"])
+def test_v03_v05_a_connection_over_the_month_s_end_is_split(edge, shop, example):
+    given, expect = vectors.given(example)
+    only = connection(shop, given)
+
+    take(edge, only, now=datetime.fromisoformat(given["end"]))
+
+    assert minutes_in(shop.account, only.started_at[:7], only.month) == [
+        expect["march"],
+        expect["april"],
+    ]
+
+
+def test_v04_three_months_without_a_report_at_their_ends(edge, shop):
+    given, expect = vectors.given("V04")
+    only = connection(shop, given)
+
+    take(edge, only, now=datetime.fromisoformat(given["end"]))
+
+    first = Month.read(only.started_at[:7])
+    months = [str(first.plus(step)) for step in range(3)]
+    assert minutes_in(shop.account, *months) == [
+        expect["jan"],
+        expect["feb"],
+        expect["mar"],
+    ]
+
+
+def test_v06_repeated_and_late_reports_add_nothing(edge, shop):
+    given, expect = vectors.given("V06")
+    totals = []
+
+    for reported in given["cumulative_us"]:
+        take(edge, record(service=shop.pk, duration_us=reported))
+        totals += minutes_in(shop.account, "2026-11")
+
+    known = [0, *totals]
+    assert [b - a for a, b in zip(known, totals, strict=False)] == expect[
+        "increments_in_arrival_order"
+    ]
+
+
+def test_bytes_are_those_reported_for_the_month(edge, shop):
+    start = datetime(2026, 10, 31, 23, 59, tzinfo=UTC)
+    both = {"service": shop.pk, "started_at": start}
+    take(
+        edge,
+        record(
+            **both,
+            month="2026-10",
+            duration_us=MINUTE_US,
+            bytes_from_client=10,
+            bytes_to_client=1,
+        ),
+        record(
+            **both,
+            month="2026-11",
+            duration_us=3 * MINUTE_US,
+            bytes_from_client=30,
+            bytes_to_client=3,
+        ),
+    )
+
+    october, november = (usage_of(shop.account_id, NOVEMBER.plus(n)) for n in (-1, 0))
+
+    assert october.total == Figures(1, 1, 10, 1)
+    assert november.total == Figures(2, 1, 30, 3)
+
+
+def test_months_are_those_of_the_account_s_zone(edge, shop):
+    shop.account.billing_zone = "Asia/Tokyo"  # November begins there at 15:00 UTC
+    shop.account.save()
+    start = datetime(2026, 10, 31, 14, 59, tzinfo=UTC)
+
+    take(
+        edge,
+        record(service=shop.pk, started_at=start, duration_us=3 * MINUTE_US),
+        delivery(service=shop.pk, hour="2026-10-31T15:00:00Z"),
+        delivery(service=shop.pk, hour="2026-10-31T14:00:00Z", requests=1),
+    )
+
+    assert minutes_in(shop.account, "2026-10", "2026-11") == [1, 2]
+    november = usage_of(shop.account_id, NOVEMBER)
+    assert november.total_delivery == Delivery(3, 900, 70_000)
+
+
+def test_usage_is_shown_in_the_form_that_programs_read(edge, shop):
+    take(
+        edge,
+        record(service=shop.pk),
+        delivery(service=shop.pk),
+        record(2, service="nobodys"),
+    )
+
+    same = {
+        "minutes": 2,
+        "connections": 1,
+        "bytes_from_client": 1200,
+        "bytes_to_client": 5400,
+    }
+    assert usage_of(shop.account_id, NOVEMBER).to_json() == {
+        "month": "2026-11",
+        **same,
+        "services": {shop.pk: same},
+        "complete_to": NOW.isoformat(),
+        "conflicts": 0,
+    }
+
+
+def test_a_month_without_usage_is_empty(edge, shop, globex):
+    take(edge, record(service=shop.pk))
+
+    assert usage_of(globex.pk, NOVEMBER).total == Figures()
+    assert usage_of(shop.account_id, NOVEMBER.plus(-1)).total == Figures()
+    assert usage_of(shop.account_id, NOVEMBER.plus(1)).total == Figures()
+
+
+def test_usage_is_counted_for_times_before_the_service_was_made_and_after_its_end(
+    edge, shop
+):
+    shop.deleted_at = NOW - timedelta(days=1)
+    shop.save()
+    early = shop.created_at - timedelta(days=30)
+
+    take(edge, record(service=shop.pk, started_at=early, month="2026-10"))
+
+    assert minutes_in(shop.account, "2026-10") == [2]
+
+
+def test_conflicts_of_the_month_are_counted(edge, shop):
+    take(edge, record(service=shop.pk, final=True))
+    take(edge, record(service=shop.pk, duration_us=10**9))
+
+    assert usage_of(shop.account_id, NOVEMBER).conflicts == 1
+    assert usage_of(shop.account_id, NOVEMBER.plus(1)).conflicts == 0
+
+
+def test_usage_is_complete_to_the_oldest_report_of_a_live_edge(edge):
+    hours = [timedelta(hours=n) for n in range(3)]
+    make_edge("never-used")
+    make_edge("gone", revoked_at=NOW, last_seen_at=NOW, reported_at=NOW - hours[2])
+    nothing_yet = complete_to()
+    take(edge, now=NOW)
+    late = make_edge("edge-2")
+    take(late, now=NOW - hours[1])
+    oldest = complete_to()
+    make_edge("edge-3", last_seen_at=NOW)
+
+    assert (nothing_yet, oldest, complete_to()) == (None, NOW - hours[1], None)
+
+
+def test_open_connections_are_counted_by_service_and_edge(edge, shop):
+    other = make_edge("edge-2")
+    take(
+        edge,
+        record(1, service=shop.pk),
+        record(2, service=shop.pk),
+        record(3, service=shop.pk, final=True),
+        record(4, service="another"),
+    )
+    take(other, record(5, service=shop.pk))
+
+    found = open_connections([shop.pk], NOW)
+
+    assert found.by_service_and_edge == {
+        (shop.pk, "edge-1"): 2,
+        (shop.pk, "edge-2"): 1,
+    }
+    assert (found.total, found.of(shop.pk), found.of("another")) == (3, 3, 0)
+    assert found.by_edge == {"edge-1": 2, "edge-2": 1}
+
+
+def test_a_connection_that_lives_on_into_a_new_month_is_open_once(edge, shop):
+    take(
+        edge,
+        record(service=shop.pk, month="2026-10"),
+        record(service=shop.pk, month="2026-11", duration_us=10**9),
+    )
+
+    assert open_connections([shop.pk], NOW).total == 1
+
+
+def test_without_a_word_for_five_minutes_a_connection_is_not_open(edge, shop):
+    take(edge, record(service=shop.pk))
+    almost = NOW + timedelta(minutes=5) - timedelta(microseconds=1)
+    after = NOW + timedelta(minutes=5)
+
+    assert open_connections([shop.pk], almost).total == 1
+    assert open_connections([shop.pk], after).total == 0
+    assert minutes_in(shop.account, "2026-11") == [2]
+
+
+def test_the_sweep_marks_such_a_connection_and_a_later_report_opens_it_again(
+    edge, shop
+):
+    take(edge, record(service=shop.pk))
+    after = NOW + timedelta(minutes=5)
+
+    marked = [presume_closed(NOW + timedelta(minutes=4)), presume_closed(after)]
+
+    row = ConnectionUsage.objects.get()
+    assert marked == [0, 1]
+    assert (row.presumed_closed_at, row.final) == (after, False)
+    take(edge, record(service=shop.pk), now=after)
+    assert open_connections([shop.pk], after).total == 0
+    take(edge, record(service=shop.pk, duration_us=10 * MINUTE_US), now=after)
+    row.refresh_from_db()
+    assert row.presumed_closed_at is None
+    assert open_connections([shop.pk], after).total == 1
+    assert minutes_in(shop.account, "2026-11") == [10]
+
+
+def test_the_sweep_leaves_a_month_that_is_merely_over(edge, shop):
+    take(
+        edge,
+        record(service=shop.pk, month="2026-10"),
+        record(service=shop.pk, month="2026-11", duration_us=10**9, final=True),
+    )
+
+    assert presume_closed(NOW + timedelta(hours=1)) == 0
+
+
+def test_today_is_the_account_s_day(edge, shop):
+    tokyo, midnight = "Asia/Tokyo", datetime(2026, 11, 22, 15, tzinfo=UTC)
+    now = midnight + timedelta(minutes=10)
+    take(
+        edge,
+        record(
+            1,
+            service=shop.pk,
+            started_at=midnight - timedelta(minutes=2),
+            duration_us=5 * MINUTE_US,
+        ),
+        record(2, service=shop.pk, started_at=midnight - timedelta(hours=1)),
+        now=now,
+    )
+
+    found = live([shop.pk], zone=tokyo, now=now)
+
+    assert found.today == Figures(minutes=3, connections=1)
+    assert (found.open.total, found.unknown_since) == (2, None)
+
+
+def test_a_silent_edge_makes_the_figures_unknown_since_its_last_word(edge):
+    take(edge, now=NOW)
+    take(make_edge("edge-2"), now=NOW + timedelta(seconds=20))
+    make_edge("never-used")
+
+    known = unknown_since(NOW + timedelta(seconds=30))
+    silent = unknown_since(NOW + timedelta(seconds=31))
+
+    assert (known, silent) == (None, NOW)
