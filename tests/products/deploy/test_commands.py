@@ -16,13 +16,13 @@ from products.deploy.commands import (
     deactivate,
 )
 from products.deploy.models import Deployment, LiveDomain
-from products.enablement.commands import enable, enable_for_service
+from products.enablement.commands import enable_for_service
 from products.services.commands.versions import clone_version
 from products.services.models import Version
 from tests.factories import NOW
+from tests.factories.enablement import entitle
 from tests.factories.services import ServiceFactory, live_version
 from tests.factories.trail import last_entry, noted
-from tests.factories.world import agreed
 
 LATER = NOW + timedelta(hours=1)
 
@@ -98,13 +98,7 @@ def test_a_stranger_is_not_recorded(stan, echo, draft):
 
 
 def test_a_broken_rule_blocks_for_everybody(sam, eve, acme, echo, draft, websockets):
-    enable(
-        sam,
-        account=acme,
-        product=websockets,
-        agreement=agreed(acme, websockets),
-        now=NOW,
-    )
+    entitle(sam, acme, websockets)
     enable_for_service(eve, service=echo, product=websockets, now=NOW)
     draft.backends.update(shield="fra")
 
@@ -118,13 +112,7 @@ def test_a_broken_rule_blocks_for_everybody(sam, eve, acme, echo, draft, websock
 def test_the_origin_is_probed_before_a_version_with_websockets_goes_live(
     monkeypatch, sam, eve, acme, echo, draft, websockets
 ):
-    enable(
-        sam,
-        account=acme,
-        product=websockets,
-        agreement=agreed(acme, websockets),
-        now=NOW,
-    )
+    entitle(sam, acme, websockets)
     enable_for_service(eve, service=echo, product=websockets, now=NOW)
     draft.backends.update(use_ssl=True, port=443)
     seen = (OriginCertificate("origin", "self_signed"),)
@@ -145,13 +133,7 @@ def test_a_domain_that_is_live_elsewhere_is_refused(eve, stan, globex, draft):
 
 
 def test_warnings_are_kept_with_the_deployment(sam, eve, acme, echo, draft, websockets):
-    enable(
-        sam,
-        account=acme,
-        product=websockets,
-        agreement=agreed(acme, websockets),
-        now=NOW,
-    )
+    entitle(sam, acme, websockets)
     enable_for_service(eve, service=echo, product=websockets, now=NOW)
     draft.backends.update(first_byte_timeout=30_000)
 

@@ -10,13 +10,13 @@ from products.compatibility.config import OriginCertificate
 from products.deploy.gate import decision
 from products.deploy.models import LiveDomain
 from products.deploy.verdict import State, Verdict
-from products.enablement.commands import enable, enable_for_service
+from products.enablement.commands import enable_for_service
 from products.enablement.models import Enablement
 from products.services.models import Service, Version
 from tests.factories import NOW
 from tests.factories.accounts import actor_for, give_access, member
+from tests.factories.enablement import entitle
 from tests.factories.services import BackendFactory, SnippetFactory
-from tests.factories.world import agreed
 
 PASSED, FAILED, NOT_ASKED = State.PASSED, State.FAILED, State.NOT_ASKED
 
@@ -24,13 +24,7 @@ PASSED, FAILED, NOT_ASKED = State.PASSED, State.FAILED, State.NOT_ASKED
 @pytest.fixture
 def on(sam, eve, acme, echo, draft, websockets):
     """Give Acme WebSockets and switch it on for echo."""
-    enable(
-        sam,
-        account=acme,
-        product=websockets,
-        agreement=agreed(acme, websockets),
-        now=NOW,
-    )
+    entitle(sam, acme, websockets)
     enable_for_service(eve, service=echo, product=websockets, now=NOW)
 
 
@@ -146,13 +140,7 @@ def test_gate_5_read_only_access_does_not_deploy(acme, draft, echo, on):
 
 
 def test_gate_6_return_upgrade_without_the_switch(sam, eve, acme, draft, websockets):
-    enable(
-        sam,
-        account=acme,
-        product=websockets,
-        agreement=agreed(acme, websockets),
-        now=NOW,
-    )
+    entitle(sam, acme, websockets)
     SnippetFactory.create(version=draft)
 
     verdict = decision(eve, version=draft, now=NOW)

@@ -14,13 +14,12 @@ from products.edge.contract import RouteTable
 from products.enablement.commands import (
     disable,
     disable_for_service,
-    enable,
     enable_for_service,
 )
 from products.metering.commands import issue_credential
 from products.metering.queries import edge_of
 from tests.factories import NOW
-from tests.factories.world import agreed
+from tests.factories.enablement import entitle
 
 LATER = NOW + timedelta(hours=1)
 OPERATOR = Actor.system("edge-credential")
@@ -56,13 +55,7 @@ def test_a_live_service_is_a_route_that_refuses_until_it_is_entitled(echo, live)
 
 
 def test_account_and_service_together_entitle(sam, eve, acme, echo, live, websockets):
-    enable(
-        sam,
-        account=acme,
-        product=websockets,
-        agreement=agreed(acme, websockets),
-        now=NOW,
-    )
+    entitle(sam, acme, websockets)
     assert (
         table(1).routes[0].refusal == "WebSockets is not switched on for this service."
     )
@@ -78,13 +71,7 @@ def test_account_and_service_together_entitle(sam, eve, acme, echo, live, websoc
 def test_disabling_says_what_becomes_of_open_connections(
     sam, eve, acme, echo, live, websockets, closing, until
 ):
-    enable(
-        sam,
-        account=acme,
-        product=websockets,
-        agreement=agreed(acme, websockets),
-        now=NOW,
-    )
+    entitle(sam, acme, websockets)
     enable_for_service(eve, service=echo, product=websockets, now=NOW)
     disable(sam, account=acme, product=websockets, closing=closing, now=LATER)
 
@@ -95,13 +82,7 @@ def test_disabling_says_what_becomes_of_open_connections(
 
 
 def test_switching_the_service_off_drains(sam, eve, acme, echo, live, websockets):
-    enable(
-        sam,
-        account=acme,
-        product=websockets,
-        agreement=agreed(acme, websockets),
-        now=NOW,
-    )
+    entitle(sam, acme, websockets)
     enable_for_service(eve, service=echo, product=websockets, now=NOW)
     disable_for_service(eve, service=echo, product=websockets, now=LATER)
 

@@ -26,6 +26,7 @@ from products.enablement.commands.account import (
 from products.enablement.models import Enablement
 from products.enablement.queries import at, current, products_of, text_hash
 from tests.factories import NOW
+from tests.factories.enablement import entitle
 from tests.factories.trail import last_entry, noted
 from tests.factories.world import CATALOGUE, agreed
 
@@ -57,13 +58,7 @@ def test_a_superuser_enables_and_the_exact_agreement_is_kept(sam, acme, websocke
 def test_enabling_writes_what_was_enabled_and_what_it_does_to_the_bill(
     sam, acme, websockets
 ):
-    enable(
-        sam,
-        account=acme,
-        product=websockets,
-        agreement=agreed(acme, websockets),
-        now=NOW,
-    )
+    entitle(sam, acme, websockets)
 
     enabled, billed = AuditEvent.objects.filter(account_id=acme.pk).order_by("sequence")
     assert (enabled.action, billed.action) == ("product.enabled", "bill.changed")
@@ -119,13 +114,7 @@ def test_an_admin_of_the_platform_is_no_superuser(ada, acme, websockets):
 
 
 def test_the_second_of_two_is_told_who_was_first_and_when(sam, acme, websockets):
-    enable(
-        sam,
-        account=acme,
-        product=websockets,
-        agreement=agreed(acme, websockets),
-        now=NOW,
-    )
+    entitle(sam, acme, websockets)
 
     with pytest.raises(AlreadyEnabled) as refused:
         enable(
@@ -166,13 +155,7 @@ def test_a_price_that_changed_meanwhile_must_be_read_again(sam, acme, websockets
 def test_a_price_rise_is_noted_in_each_account_it_touches(
     sam, acme, globex, websockets
 ):
-    enable(
-        sam,
-        account=acme,
-        product=websockets,
-        agreement=agreed(acme, websockets),
-        now=NOW,
-    )
+    entitle(sam, acme, websockets)
     plan = Plan.objects.get(product=websockets, kind="direct")
     dearer = NewPrice(
         "USD", "connection_time", 10**6, "million minutes", (Step(None, 10**9),)
@@ -195,13 +178,7 @@ def test_a_product_on_request_cannot_be_bought(sam, acme, ngwaf):
 def test_disabling_closes_the_row_and_says_what_becomes_of_the_bill(
     sam, acme, websockets
 ):
-    made = enable(
-        sam,
-        account=acme,
-        product=websockets,
-        agreement=agreed(acme, websockets),
-        now=NOW,
-    )
+    made = entitle(sam, acme, websockets)
 
     disable(sam, account=acme, product=websockets, closing="drain", now=LATER)
 
@@ -215,13 +192,7 @@ def test_disabling_closes_the_row_and_says_what_becomes_of_the_bill(
 
 
 def test_disabling_twice_says_who_was_first(sam, acme, websockets):
-    enable(
-        sam,
-        account=acme,
-        product=websockets,
-        agreement=agreed(acme, websockets),
-        now=NOW,
-    )
+    entitle(sam, acme, websockets)
     disable(sam, account=acme, product=websockets, closing="cut", now=LATER)
 
     with pytest.raises(AlreadyDisabled) as refused:
@@ -234,13 +205,7 @@ def test_disabling_twice_says_who_was_first(sam, acme, websockets):
 
 @pytest.mark.parametrize(("closing", "reason"), [("later", ""), ("cut", "x" * 501)])
 def test_bad_input_disables_nothing(sam, acme, websockets, closing, reason):
-    made = enable(
-        sam,
-        account=acme,
-        product=websockets,
-        agreement=agreed(acme, websockets),
-        now=NOW,
-    )
+    made = entitle(sam, acme, websockets)
 
     with pytest.raises(Invalid):
         disable(

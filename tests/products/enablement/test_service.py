@@ -11,7 +11,6 @@ from products.enablement.commands import (
     assign_package,
     disable,
     disable_for_service,
-    enable,
     enable_for_service,
     request_product,
 )
@@ -20,9 +19,9 @@ from products.enablement.commands.service import Incompatible, NotEntitled
 from products.enablement.models import ServiceProduct
 from products.enablement.queries import is_on_for_service, services_with
 from tests.factories import NOW
+from tests.factories.enablement import entitle
 from tests.factories.services import live_version
 from tests.factories.trail import last_entry, noted
-from tests.factories.world import agreed
 
 LATER = NOW + timedelta(hours=1)
 
@@ -30,13 +29,7 @@ LATER = NOW + timedelta(hours=1)
 @pytest.fixture
 def entitled(sam, acme, websockets):
     """Give Acme WebSockets."""
-    enable(
-        sam,
-        account=acme,
-        product=websockets,
-        agreement=agreed(acme, websockets),
-        now=NOW,
-    )
+    entitle(sam, acme, websockets)
     return websockets
 
 

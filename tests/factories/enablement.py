@@ -1,0 +1,20 @@
+"""Products switched on, through the commands, as tests need them."""
+
+from accounts.actor import Actor
+from accounts.models import Account
+from products.catalogue.models import Product
+from products.enablement.commands import enable
+from products.enablement.models import Enablement
+from tests.factories import NOW
+from tests.factories.world import agreed
+
+
+def entitle(superuser: Actor, account: Account, product: Product) -> Enablement:
+    """Enable a product for an account, agreeing to what is due."""
+    return enable(
+        superuser,
+        account=account,
+        product=product,
+        agreement=agreed(account, product),
+        now=NOW,
+    )
