@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from products.edge.control import Control
+from products.edge.haproxy.command import run_fleet
 from products.edge.settings import Limits, Settings
 from products.edge.spool import SpoolUnwritable
 from products.edge.startup import CannotStart, hold_ports, portal_client, take_lock
@@ -56,6 +57,14 @@ def parse_arguments(arguments: Sequence[str]) -> Settings:
     )
     add("--spool-megabytes", default=2048, type=int, help="full, new upgrades get 503")
     add("--segment-kilobytes", default=8192, type=int, help="of one file of the spool")
+    add("--engine", default="embedded", choices=("embedded", "haproxy"))
+    add("--haproxy", default="haproxy", metavar="PROGRAM", help="for that engine")
+    add(
+        "--haproxy-runs",
+        default="agent",
+        choices=("agent", "beside"),
+        help="who starts HAProxy: this program, or somebody else, as systemd",
+    )
     for limit in fields(Limits):
         flag = "--" + limit.name.replace("_", "-")
         add(flag, type=type(limit.default), default=limit.default, help="(limit)")
@@ -79,6 +88,9 @@ def parse_arguments(arguments: Sequence[str]) -> Settings:
         spool_bytes=given.spool_megabytes * 1024**2,
         segment_bytes=given.segment_kilobytes * 1024,
         limits=Limits(**{one.name: getattr(given, one.name) for one in fields(Limits)}),
+        engine=given.engine,
+        haproxy=given.haproxy,
+        haproxy_runs=given.haproxy_runs,
     )
 
 
@@ -96,7 +108,10 @@ def main(arguments: Sequence[str]) -> int:
         lock = take_lock(settings)
         settings, held = hold_ports(settings)
         with contextlib.closing(os.fdopen(lock)):
-            asyncio.run(_run(Control(settings, portal, held)))
+            if settings.engine == "haproxy":
+                run_fleet(settings, portal, held)
+            else:
+                asyncio.run(_run(Control(settings, portal, held)))
     except (CannotStart, SpoolUnwritable) as error:
         sys.stderr.write(f"edge {settings.name}: {error}\n")
         return 1

@@ -49,3 +49,6 @@ class Settings:
     segment_bytes: int = 8 * 1024**2
     keep_seconds: float = 24 * 3600.0  # acknowledged reports, for a restored portal
     limits: Limits = Limits()
+    engine: str = "embedded"  # or "haproxy"
+    haproxy: str = "haproxy"  # the program
+    haproxy_runs: str = "agent"  # who starts it: the agent, or something else

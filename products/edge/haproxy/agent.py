@@ -1,0 +1,300 @@
+"""The agent beside HAProxy: follows the table, gates, meters, and tells the portal."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+from products.edge.accesslog import AccessLog, LogFile
+from products.edge.contract import ContractError, Route, RouteTable
+from products.edge.dial import origin_tls
+from products.edge.haproxy.books import Books, note
+from products.edge.haproxy.control import HAProxyAway, MasterSocket, Processes
+from products.edge.haproxy.gate import Gate
+from products.edge.haproxy.lines import Lines
+from products.edge.haproxy.supervisor import Supervisor, Unloadable, identity_of
+from products.edge.haproxy.upstream import Upstream
+from products.edge.logship import LogShipper
+from products.edge.meter import instant_us
+from products.edge.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_SWEEP_SECONDS = 0.25
+_SYNC_SECONDS = 0.5  # a power cut costs at most a second of records
+_REFRESH_SECONDS = 15.0  # between two looks at all origins and certificates
+_WATCH_SECONDS = 1.0
+_PAUSE_SECONDS = 2.0  # before a HAProxy that ended is started again
+
+
+class Agent:
+    """One fleet edge."""
+
+    def __init__(
+        self, settings: Settings, upstream: Upstream, program: str, *, runs_it: bool
+    ) -> None:
+        """Put the parts together; `runs_it` says that HAProxy is this agent's to start."""
+        data = Path(settings.data_folder)
+        self._settings = settings
+        self._upstream = upstream
+        self._runs_it = runs_it
+        self._data = data
+        self._folder = data / "haproxy"
+        self._folder.mkdir(exist_ok=True, mode=0o700)
+        self._master = MasterSocket(self._folder)
+        self._supervisor = Supervisor(self._folder, program, self._master)
+        self._gate = Gate(settings, self._folder, self._master, self._supervisor)
+        self._log_file = LogFile(data / "access.jsonl")
+        self._shipper = LogShipper(
+            settings.name,
+            origin_tls(settings.ca_file),
+            [ip_network(one) for one in settings.allow_private],
+        )
+        self._access_log = AccessLog(settings.name, self._log_file, self._shipper.ship)
+        self._lines = Lines(self._folder, self._take_line)
+        self._routes: dict[str, Route] = {}
+        self._absent_since: dict[str, float] = {}
+        self._books: Books | None = None
+        self._identity = ""
+        self._early: list[dict[str, Any]] = []
+        self._generation = 0
+        self._dropped = 0
+        self._stop = asyncio.Event()
+        self._now = asyncio.Event()
+
+    async def run(self, announce: Callable[[], None]) -> None:
+        """Serve until told to stop. Raises Unloadable when HAProxy cannot start."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._asked_to_stop)
+        await self._lines.open()
+        await self._begin()
+        announce()
+        jobs: list[asyncio.Future[None]] = [
+            asyncio.ensure_future(_every(seconds, job))
+            for seconds, job in (
+                (_SWEEP_SECONDS, self._sweep),
+                (_SYNC_SECONDS, self._sync),
+                (_WATCH_SECONDS, self._watch),
+                (_REFRESH_SECONDS, self._gate.refresh),
+                (self._settings.limits.tick_seconds, self._tick),
+            )
+        ]
+        jobs += self._upstream.start(self.status, self._apply, self._is_live)
+        await self._stop.wait()
+        if self._runs_it:
+            await self._drain()
+        for job in jobs:
+            job.cancel()
+        await asyncio.gather(*jobs, return_exceptions=True)
+        await self._end()
+
+    def status(self) -> dict[str, Any]:
+        """Say how the edge does, for the portal's page about edges."""
+        books = self._books
+        return {
+            "engine": "haproxy",
+            "generation": self._generation,
+            "open": len(books.meter.open) if books else 0,
+            "log_lines_dropped": (
+                self._log_file.dropped
+                + self._shipper.dropped
+                + self._lines.unreadable
+                + self._dropped
+            ),
+            "spool_is_writable": books is not None and books.spool.is_writable,
+            "reloads": self._gate.reloads,
+        }
+
+    def _asked_to_stop(self) -> None:
+        if self._stop.is_set():
+            self._now.set()
+        self._stop.set()
+
+    def _is_live(self, boot: str) -> bool:
+        return self._books is None or boot == self._books.boot
+
+    async def _begin(self) -> None:
+        """Take up the HAProxy that runs, or start one, and open its books."""
+        table = self._upstream.table
+        if table is not None:
+            self._learn(table)
+        processes = await self._supervisor.find()
+        if processes is None:
+            await self._gate.prepare(table)
+            if self._runs_it:
+                processes = await self._supervisor.start()
+            else:
+                processes = await self._wait_for_it()
+        elif table is not None:
+            with contextlib.suppress(HAProxyAway):
+                await self._gate.apply(table)
+        self._open_books(processes)
+
+    async def _wait_for_it(self) -> Processes:
+        log.warning("HAProxy is awaited in %s.", self._folder)
+        while (processes := await self._supervisor.find()) is None:
+            if self._stop.is_set():
+                raise Unloadable("HAProxy has not come.")
+            await asyncio.sleep(_SWEEP_SECONDS)
+        return processes
+
+    def _open_books(self, processes: Processes) -> None:
+        self._identity = identity_of(processes.master)
+        self._books = Books(
+            self._folder,
+            self._data / "spool",
+            identity=self._identity,
+            segment_bytes=self._settings.segment_bytes,
+            route_of=self._routes.get,
+        )
+        early, self._early = self._early, []
+        for line in early:
+            self._take_line(line)
+
+    def _learn(self, table: RouteTable) -> None:
+        self._routes.clear()
+        self._routes.update({route.service: route for route in table.routes})
+
+    async def _apply(self, table: RouteTable) -> None:
+        self._learn(table)
+        try:
+            await self._gate.apply(table)
+        except (HAProxyAway, Unloadable, OSError) as error:
+            raise ContractError(f"HAProxy does not go by the table: {error}") from error
+        self._generation = table.generation
+        await self._enforce()
+
+    def _take_line(self, line: dict[str, Any]) -> None:
+        if self._books is None:
+            self._early.append(line)
+            return
+        event = line["ev"]
+        if event == "end":
+            self._books.ended(line)
+            return
+        if event == "accept":
+            self._books.accepted(line)
+        route = self._routes.get(line["svc"])
+        if route is not None:
+            note(self._access_log, route, line)
+
+    async def _sweep(self) -> None:
+        self._log_file.flush()
+        if self._books is not None:
+            self._books.meter.turn_months(self._routes, time.time_ns() // 1000)
+        await self._enforce()
+
+    async def _sync(self) -> None:
+        if self._books is not None:
+            await asyncio.to_thread(self._books.spool.sync)
+
+    async def _tick(self) -> None:
+        books = self._books
+        if books is None:
+            return
+        processes = await self._master.processes()
+        await books.poll(self._master, processes)
+        books.meter.tick()
+        self._dropped = sum([
+            await self._master.dropped_lines(worker) for worker in processes.workers
+        ])  # fmt: skip
+        await self._gate.allow_upgrades(
+            are_allowed=books.spool.is_writable and self._upstream.has_room
+        )
+
+    async def _enforce(self) -> None:
+        """Cut the tunnels of services that may no longer have them (R12)."""
+        books = self._books
+        if books is None:
+            return
+        now = time.time()
+        doomed = [
+            service
+            for service in books.ledger.open_services
+            if self._is_doomed(service, now)
+        ]
+        if doomed:
+            await books.poll(self._master, await self._master.processes())
+            books.meter.tick()  # what is known stands before anything is cut
+            await self._gate.cut(doomed)
+
+    def _is_doomed(self, service: str, now: float) -> bool:
+        route = self._routes.get(service)
+        if route is None:
+            since = self._absent_since.setdefault(service, now)
+            return now - since >= self._settings.limits.gone_seconds
+        self._absent_since.pop(service, None)
+        if route.websockets or route.open_connections == "keep":
+            return False
+        if route.open_connections == "cut":
+            return True
+        return now * 1_000_000 >= instant_us(route.drain_until)
+
+    async def _watch(self) -> None:
+        """Notice that HAProxy is another one now, or none."""
+        if self._stop.is_set():
+            return
+        processes = await self._supervisor.find()
+        if processes is None and (
+            not self._runs_it or not await self._supervisor.has_ended(0.1)
+        ):
+            return
+        if processes is None:
+            log.error("HAProxy has ended and is started again.")
+            self._close_books()
+            await asyncio.sleep(_PAUSE_SECONDS)
+            await self._gate.prepare(self._upstream.table)
+            self._open_books(await self._supervisor.start())
+        elif self._identity != identity_of(processes.master):
+            log.error("HAProxy has been started anew.")
+            self._close_books()
+            self._open_books(processes)
+
+    def _close_books(self) -> None:
+        books, self._books = self._books, None
+        if books is not None:
+            books.close(is_over=True)
+
+    async def _drain(self) -> None:
+        """Let HAProxy take nobody new, and what is open come to its end."""
+        processes = await self._supervisor.find()
+        if processes is None:
+            return
+        await self._supervisor.end(processes.master, drain=True)
+        until = time.monotonic() + self._settings.limits.drain_seconds
+        while time.monotonic() < until and not self._now.is_set():
+            if await self._supervisor.has_ended(0.1):
+                return
+        with contextlib.suppress(HAProxyAway, OSError):
+            if self._books is not None:
+                await self._books.poll(self._master, await self._master.processes())
+        await self._supervisor.end(processes.master, drain=False)
+        await self._supervisor.has_ended(5.0)
+
+    async def _end(self) -> None:
+        await asyncio.sleep(_SWEEP_SECONDS)  # the last lines are on their way
+        self._lines.close()
+        books, self._books = self._books, None
+        if books is not None:
+            books.close(is_over=self._runs_it)
+        await self._shipper.close(0.0 if self._now.is_set() else 2.0)
+        self._log_file.close()
+        boot = "" if self._runs_it or books is None else books.boot
+        await self._upstream.last_report(lambda one: one == boot)
+
+
+async def _every(seconds: float, job: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await job()
+        except HAProxyAway as error:
+            log.warning("HAProxy does not answer: %s", error)
+        except Exception:
+            log.exception("A recurring job failed.")

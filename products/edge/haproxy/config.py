@@ -1,0 +1,198 @@
+"""Generates HAProxy's whole configuration from a route table.
+
+Addresses of origins are the only thing in it that changes without a reload: a name has a
+fixed number of places, which `set server` fills anew. Entitlement stands in maps.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from products.edge.addresses import Address
+from products.edge.contract import Origin, Route
+from products.edge.dial import bare_name
+from products.edge.haproxy.frontend import DEFAULTS, FRONTEND, METERS
+from products.edge.haproxy.naming import PLAIN, WEBSOCKET, is_host, is_service
+from products.edge.haproxy.quoting import Unspeakable, format_word, word
+from products.edge.headers import ready_rules
+from products.edge.settings import Limits
+
+CONFIGURATION = "haproxy.cfg"
+PLACES = 4  # addresses of one origin that are dialled in turn
+NOWHERE = ip_address("192.0.2.1")  # documentation only; the gate lets nobody reach it
+
+_LARGEST_LINE = 17_408  # a head of 16 KiB and what HAProxy keeps for rewriting
+_LAST_PORT = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What of the configuration comes from the operator, not from the table."""
+
+    bind: str
+    port: int
+    tls_port: int  # 0 for plain HTTP alone
+    threads: int
+    most_connections: int
+    ca_file: str  # "" for the operating system's public authorities
+    limits: Limits
+    certificates: str = ""  # changes when a certificate does
+    has_default_certificate: bool = False
+
+
+def render(
+    frame: Frame,
+    routes: Iterable[Route] | None,
+    addresses: Mapping[str, tuple[Address, ...]],
+    wild: Mapping[str, str],
+) -> bytes:
+    """Write the configuration; `routes` is None as long as no table has come.
+
+    A service without addresses, or with an origin that cannot be written, gets places
+    that lead nowhere. Wildcards are ordered in their file, so their change is a reload.
+    """
+    parts = [_global(frame), _defaults(frame.limits), METERS.encode(), _front(frame)]
+    if routes is None:
+        parts.append(b"    use_backend unready\n")
+    else:
+        parts.append(FRONTEND.encode())
+        for suffix, service in wild.items():
+            parts.append(f"# wildcard {suffix} {service}\n".encode())
+        parts += [
+            _backends(frame, route, addresses.get(route.service, ()))
+            for route in routes
+            if is_service(route.service)
+        ]
+    return b"\n".join(parts)
+
+
+def places(addresses: tuple[Address, ...]) -> tuple[Address, ...]:
+    """Spread addresses over an origin's places."""
+    if not addresses:
+        return (NOWHERE,) * PLACES
+    return tuple(addresses[index % len(addresses)] for index in range(PLACES))
+
+
+def checked_name(origin: Origin) -> str:
+    """Give the name that an origin's certificate must be for (R8, R9)."""
+    return bare_name(origin.override_host or origin.address).removesuffix(".")
+
+
+def what_is_wrong(origin: Origin) -> str:
+    """Say why an origin cannot be written into the configuration, "" when it can."""
+    if not 0 < origin.port <= _LAST_PORT:
+        return "The origin's port is not one."
+    if origin.use_tls and not is_host(checked_name(origin).lower()):
+        return "The origin's name is not a host's."
+    try:
+        word((origin.override_host or "").encode("ascii"))
+    except (Unspeakable, UnicodeEncodeError):
+        return "The origin's override host is not one."
+    return ""
+
+
+def _global(frame: Frame) -> bytes:
+    return f"""\
+# Made by the edge's agent, and made anew when the route table changes.
+global
+    log unix@log.sock len 20000 format raw local0
+    log ring@agent len 20000 format raw local0
+    lua-load-per-thread edge.lua
+    nbthread {frame.threads}
+    maxconn {frame.most_connections}
+    hard-stop-after 7d
+    ssl-default-bind-options ssl-min-ver TLSv1.2
+    ssl-default-server-options ssl-min-ver TLSv1.2
+    tune.bufsize {_LARGEST_LINE}
+    tune.maxrewrite 1024
+    tune.http.maxhdr {frame.limits.head_lines + 1}
+""".encode()
+
+
+def _defaults(limits: Limits) -> bytes:
+    times = {
+        "http-request": limits.head_seconds,
+        "connect": limits.connect_seconds,
+        "client": limits.quiet_seconds,
+        "server": limits.answer_seconds,
+        "tunnel": limits.idle_seconds,
+        "client-fin": limits.half_open_seconds,
+        "server-fin": limits.half_open_seconds,
+    }
+    lines = [f"    timeout {name} {_ms(time)}" for name, time in times.items()]
+    return (DEFAULTS + "\n".join(lines) + "\n").encode()
+
+
+def _ms(seconds: float) -> str:
+    return f"{max(1, round(seconds * 1000))}ms"
+
+
+def _front(frame: Frame) -> bytes:
+    host = f"[{frame.bind}]" if ":" in frame.bind else frame.bind
+    lines = ["frontend edge", f"    bind {host}:{frame.port} backlog 4096"]
+    if frame.tls_port:
+        tls = "ssl crt-list certificates.list alpn http/1.1"
+        strict = "" if frame.has_default_certificate else " strict-sni"
+        lines += [
+            f"    # certificates {frame.certificates}",
+            f"    bind {host}:{frame.tls_port} backlog 4096 {tls}{strict}",
+        ]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _backends(frame: Frame, route: Route, addresses: tuple[Address, ...]) -> bytes:
+    origin = route.origin
+    if origin is None or what_is_wrong(origin):
+        return b""
+    rules = _rules(route, origin)
+    servers = _servers(frame, origin, addresses)
+    service = route.service
+    return b"".join((
+        f"backend {WEBSOCKET}{service}\n".encode(),
+        f"    timeout server {_ms(frame.limits.head_seconds)}\n".encode(),
+        rules, servers,
+        f"backend {PLAIN}{service}\n".encode(), rules, servers,
+    ))  # fmt: skip
+
+
+def _rules(route: Route, origin: Origin) -> bytes:
+    lines = []
+    if origin.override_host:
+        host = format_word(origin.override_host.encode("ascii"))
+        lines.append(b"    http-request set-header Host " + host)
+    for rule in ready_rules(route.header_rules):
+        name = word(rule.name)
+        if rule.action == "delete":
+            lines.append(b"    http-request del-header " + name)
+        else:
+            verb = b"set-header" if rule.action == "set" else b"add-header"
+            value = format_word(rule.value)
+            lines.append(b"    http-request " + b" ".join((verb, name, value)))
+    return b"".join(line + b"\n" for line in lines)
+
+
+def _servers(frame: Frame, origin: Origin, addresses: tuple[Address, ...]) -> bytes:
+    tls = _tls(frame, origin) if origin.use_tls else b""
+    lines = []
+    for number, address in enumerate(places(addresses), 1):
+        there = f"ipv{address.version}@{address}:{origin.port}"
+        lines.append(f"    server o{number} {there}".encode() + tls + b"\n")
+    return b"".join(lines)
+
+
+def _tls(frame: Frame, origin: Origin) -> bytes:
+    name = checked_name(origin)
+    trusted = word(frame.ca_file.encode()) if frame.ca_file else b"@system-ca"
+    words = b" ssl verify required alpn http/1.1 ca-file " + trusted
+    words += b" verifyhost " + word(name.encode("ascii"))
+    if not _is_address(name):
+        words += b" sni " + word(f"str({name})".encode("ascii"))
+    return words
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True

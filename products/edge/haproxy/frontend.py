@@ -1,0 +1,151 @@
+"""The part of the configuration that is the same on every edge: limits, gate, lines."""
+
+from products.edge.haproxy.maps import NOT_ON
+
+_TEXT = 'content-type "text/plain; charset=utf-8"'
+_PLAIN_ANSWER = f"{_TEXT} hdr Cache-Control no-store hdr X-Content-Type-Options nosniff"
+
+
+def _refuse(status: int, words: str, condition: str, more: str = "") -> str:
+    return (
+        f"    http-request return status {status} {_PLAIN_ANSWER} {more}"
+        f'lf-string "{words}\\n" {condition}\n'
+    )
+
+
+def _error(status: int, words: str) -> str:
+    return (
+        f"    http-error status {status} {_TEXT} hdr Cache-Control no-store"
+        f' string "{words}\\n"\n'
+    )
+
+
+DEFAULTS = f"""\
+defaults
+    mode http
+    log global
+    balance roundrobin
+    http-reuse never
+    retries 3
+    option redispatch 1
+    option contstats
+    option httpclose
+    option dontlognull
+    option clitcpka
+    option srvtcpka
+    clitcpka-idle 60s
+    srvtcpka-idle 60s
+{_error(400, "What came is not a request of HTTP/1.1.")}\
+{_error(408, "The request did not come in time.")}\
+{_error(502, "The origin's answer is not well-formed HTTP/1.1.")}\
+{_error(503, "The origin cannot be reached, or its certificate is not acceptable.")}\
+{_error(504, "The origin did not answer in time.")}\
+"""
+
+# An entry outlives its connection, for an agent that was away.
+METERS = f"""\
+backend t_conn
+    stick-table type string len 128 size 400k expire 1h store bytes_in_cnt,bytes_out_cnt,conn_cur
+backend t_web
+    stick-table type string len 64 size 100k expire 20d store bytes_in_cnt,bytes_out_cnt,gpc0
+
+backend unready
+    http-request return status 503 {_PLAIN_ANSWER} string "This edge has not received its configuration yet.\\n"
+backend no_origin
+    http-request return status 503 {_PLAIN_ANSWER} string "This service has no origin.\\n"
+
+ring agent
+    description "lines for the agent, kept while it is away"
+    format raw
+    maxlen 20000
+    size 16000000
+    timeout connect 5s
+    timeout server 10s
+    server agent unix@log.stream log-proto octet-count
+"""
+
+_BAD = (
+    _refuse(400, "The request must have exactly one Host field.",
+            "unless { req.fhdr_cnt(host) eq 1 }")
+    + _refuse(400, "The Host field does not name a host.",
+              r"unless { req.fhdr(host) -m reg "
+              r"'^([A-Za-z0-9_][A-Za-z0-9_.-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?$' }")
+    + _refuse(405, "This method is not carried.", "if { method CONNECT TRACE }")
+    + _refuse(400, "A header field imitates one that frames the message.",
+              "if { req.fhdr_cnt(content_length) gt 0 } or { req.fhdr_cnt(transfer_encoding) gt 0 }")
+)  # fmt: skip
+
+_HANDSHAKE = (
+    _refuse(400, "A WebSocket handshake is a GET request of HTTP/1.1.",
+            "if ws !METH_GET or ws !{ req.ver 1.1 }")
+    + _refuse(400, "A WebSocket handshake needs “Connection: Upgrade”.",
+              "if ws !{ req.hdr(connection) -i upgrade }")
+    + _refuse(400, "A WebSocket handshake has no body.",
+              "if ws { req.fhdr_cnt(transfer-encoding) gt 0 } or"
+              " { req.fhdr_cnt(sec-websocket-key) gt 0 } { req.fhdr_cnt(content-length) gt 0 }"
+              " !{ req.fhdr(content-length) -m str 0 }")
+    + _refuse(426, "Only version 13 of the WebSocket protocol is carried.",
+              "if ws !{ req.fhdr_cnt(sec-websocket-version) eq 1 } or"
+              " ws !{ req.fhdr(sec-websocket-version) -m str 13 }",
+              "hdr Sec-WebSocket-Version 13 hdr Upgrade websocket ")
+    + _refuse(400, "A WebSocket handshake needs one Sec-WebSocket-Key of 16 bytes.",
+              "if ws !{ req.fhdr_cnt(sec-websocket-key) eq 1 } or"
+              " ws !{ req.fhdr(sec-websocket-key) -m reg '^[A-Za-z0-9+/]{22}==$' }")
+)  # fmt: skip
+
+_SWITCH = "if { status 101 }"
+_UNENTITLED = "{ var(txn.ws) -m str on }"
+_REFUSAL = '"%[var(txn.ws),b64dec]\\n"'
+
+FRONTEND = f"""\
+    unique-id-format %[uuid]
+    log-format '{{"ev":"end","id":"%ID","svc":"%[var(txn.svc)]","kind":"%[var(txn.kind)]","at":"%[var(txn.at)]","td":"%Td","up":%U,"down":%B,"pid":%pid}}'
+    http-request set-var(txn.uid) unique-id
+    acl ws req.hdr(upgrade) -i websocket
+{_BAD}\
+    # which service?
+    http-request set-var(txn.host) 'req.fhdr(host),host_only,lower,regsub("\\.$",)'
+    http-request set-var(txn.svc) var(txn.host),map_str(hosts.map)
+    http-request set-var(txn.svc) var(txn.host),map_end(wild.map) if !{{ var(txn.svc) -m found }}
+{_refuse(404, "No service here answers for the host %[var(txn.host)].", "unless { var(txn.svc) -m found }")}\
+    http-request set-var(txn.fields) var(txn.svc),map_str(fields.map)
+    http-request lua.note
+    # may it upgrade?
+{_HANDSHAKE}\
+    http-request set-var(txn.ws) var(txn.svc),map_str(ws.map,{NOT_ON}) if ws
+    http-request lua.say refused if ws !{_UNENTITLED}
+    http-request return status 403 {_PLAIN_ANSWER} lf-string {_REFUSAL} if ws !{_UNENTITLED}
+{_refuse(503, "This edge cannot record usage now and takes no new connections.", "if ws !{ str(upgrades),map_str(edge.map) -m str on }")}\
+    http-request set-var(txn.origin) var(txn.svc),map_str(origin.map)
+{_refuse(503, "This service has no origin.", "if { var(txn.origin) -m str none }")}\
+    http-request return status 502 {_PLAIN_ANSWER} lf-string "%[var(txn.origin),b64dec]\\n" if !{{ var(txn.origin) -m str on }}
+    # what the origin gets to see, but for the service's own rules
+    http-request set-var(txn.is) str(ws) if ws
+    http-request del-header Connection if !ws
+    http-request del-header Upgrade
+    http-request set-header Upgrade websocket if ws
+    http-request set-header Connection Upgrade if ws
+    http-request del-header '(?i)^(keep-alive|proxy-connection|te|trailer|http2-settings|proxy-authenticate|proxy-authorization|forwarded|x[-_]forwarded[-_](for|proto|host|port))$' -m reg
+    http-request set-header X-Forwarded-For %[src]
+    http-request set-header X-Forwarded-Proto http if !{{ ssl_fc }}
+    http-request set-header X-Forwarded-Proto https if {{ ssl_fc }}
+    http-request set-header X-Forwarded-Host %[req.fhdr(host)]
+    http-request lua.say request if !{{ var(txn.is) -m str ws }}
+    # only a 101 that is a WebSocket's opens a tunnel, and only while it may
+    http-response return status 502 {_TEXT} string "The origin's answer is not well-formed HTTP/1.1.\\n" {_SWITCH} !{{ var(txn.is) -m str ws }}
+    http-response return status 502 {_TEXT} string "The origin's answer is not well-formed HTTP/1.1.\\n" {_SWITCH} !{{ res.hdr(upgrade) -i websocket }}
+    http-response set-var(txn.ws) var(txn.svc),map_str(ws.map,{NOT_ON}) {_SWITCH}
+    http-response lua.say refused {_SWITCH} !{_UNENTITLED}
+    http-response return status 403 {_PLAIN_ANSWER} lf-string {_REFUSAL} {_SWITCH} !{_UNENTITLED}
+    http-response set-var(txn.at) date(0,ms)
+    http-response set-var(txn.kind) str(web) unless {{ status 101 }}
+    http-response set-var(txn.kind) str(ws) {_SWITCH}
+    http-response set-var(txn.key) var(txn.svc),concat(|,txn.uid,),concat(|,txn.at,) {_SWITCH}
+    http-response track-sc0 var(txn.key) table t_conn {_SWITCH}
+    http-response track-sc1 var(txn.svc) table t_web unless {{ status 101 }}
+    http-response sc-inc-gpc0(1) unless {{ status 101 }}
+    http-response lua.say accept {_SWITCH}
+    default_backend no_origin
+    use_backend ws_%[var(txn.svc)] if {{ var(txn.is) -m str ws }}
+    use_backend web_%[var(txn.svc)] if !{{ var(txn.is) -m str ws }}
+"""

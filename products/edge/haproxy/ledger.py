@@ -1,0 +1,224 @@
+"""The connections that HAProxy carries, counted into the same spool as a tunnel's.
+
+A connection's number is taken from HAProxy's own id for it, so an agent that was away,
+or was started anew, goes on counting the same connection.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from products.edge.contract import Route
+from products.edge.haproxy.control import TableEntry
+from products.edge.journal import (
+    ConnectionEntry,
+    DeliveryEntry,
+    hour_of,
+    instant,
+    read_entry,
+)
+from products.edge.meter import Meter, Open, instant_us
+from products.edge.spool import records, segments
+
+_REMEMBERED = 100_000  # ended connections, whose last traces may still come
+_NUMBER_DIGITS = (
+    24  # hexadecimal, of an id's 32: the whole must fit the portal's column
+)
+
+
+@dataclass(slots=True)
+class Counter:
+    """What is known of a connection's bytes: the largest of all readings."""
+
+    from_client: int
+    to_client: int
+    seen_ns: int  # monotonic: when it was last known to be open
+    ended_at_ns: int = 0
+
+    def counts(self) -> tuple[int, int]:
+        """Give the bytes from and to the client."""
+        return self.from_client, self.to_client
+
+    def read(self, from_client: int, to_client: int) -> None:
+        """Take a reading; it never goes back."""
+        self.from_client = max(self.from_client, from_client)
+        self.to_client = max(self.to_client, to_client)
+
+
+class Ledger:
+    """All connections of one boot of HAProxy."""
+
+    def __init__(self, meter: Meter, route_of: Callable[[str], Route | None]) -> None:
+        """Count into a meter; `route_of` names a service's route, for its month."""
+        self._meter = meter
+        self._route_of = route_of
+        self._ended: OrderedDict[int, None] = OrderedDict()
+        self._counters: dict[int, Counter] = {}
+        self._missing: set[int] = set()
+
+    @property
+    def open_services(self) -> frozenset[str]:
+        """Which services have open connections."""
+        return frozenset(entry.service for entry in self._meter.open.values())
+
+    def resume(self, folder: Path) -> None:
+        """Go on from what an agent before has written of this boot. Raises OSError."""
+        last: dict[int, dict[str, ConnectionEntry]] = {}
+        for _, path in segments(folder):
+            for payload, _ in records(path.read_bytes()):
+                entry = read_entry(payload)
+                if isinstance(entry, ConnectionEntry):
+                    last.setdefault(entry.number, {})[entry.month] = entry
+        for number, months in last.items():
+            newest = months[max(months)]
+            if newest.final:
+                self._remember(number)
+            else:
+                earlier = [one for month, one in months.items() if one is not newest]
+                self._take_up(newest, earlier)
+
+    def accepted(self, connection: str, service: str, started_us: int) -> None:
+        """Begin to count a connection, unless it is known."""
+        number = number_of(connection)
+        if number in self._meter.open or number in self._ended:
+            return
+        route = self._route_of(service)
+        started_us = min(started_us, time.time_ns() // 1000)
+        counter = Counter(0, 0, time.monotonic_ns())
+        self._counters[number] = counter
+        self._meter.record(
+            Open(
+                number=number,
+                service=service,
+                month=route.month if route else instant(started_us)[:7],
+                month_ends_us=instant_us(route.month_ends_at) if route else 0,
+                started_us=started_us,
+                started_ns=_monotonic_of(started_us),
+                tunnel=counter,
+            )
+        )
+
+    def ended(
+        self, connection: str, *, duration_us: int, from_client: int, to_client: int
+    ) -> None:
+        """End a connection with HAProxy's own last word about it."""
+        number = number_of(connection)
+        entry = self._meter.open.get(number)
+        if entry is None:
+            return
+        self._counters[number].read(from_client, to_client)
+        self._finish(number, entry.started_ns + duration_us * 1000)
+
+    def read_open(self, entries: list[TableEntry]) -> bool:
+        """Take readings of all that are open; True when some have vanished unsaid.
+
+        A connection must be missing twice: its end may be on its way.
+        """
+        now_ns = time.monotonic_ns()
+        found = set()
+        for entry in entries:
+            if (number := self._read(entry)) is not None:
+                found.add(number)
+                self._counters[number].seen_ns = now_ns
+        missing = self._meter.open.keys() - found
+        lost = missing & self._missing
+        self._missing = missing
+        return bool(lost)
+
+    def settle(self, entries: list[TableEntry], *, expire_ms: int) -> None:
+        """End what has ended unsaid: as its table entry knows, or as it was last seen.
+
+        Also counts whole those of whose beginning nothing was heard either.
+        """
+        now_ns = time.monotonic_ns()
+        used = set()
+        for entry in entries:
+            number = self._read(entry)
+            if number is None:
+                continue
+            if entry.is_used:
+                used.add(number)
+            else:
+                quiet_ns = max(0, expire_ms - entry.expires_ms) * 1_000_000
+                self._finish(number, now_ns - quiet_ns)
+        for number in (self._missing & self._meter.open.keys()) - used:
+            self._finish(number, self._counters[number].seen_ns)
+        self._missing = set()
+
+    def end_all(self) -> None:
+        """End everything as it was last seen: HAProxy is gone."""
+        for number in list(self._meter.open):
+            self._finish(number, self._counters[number].seen_ns)
+
+    def _read(self, entry: TableEntry) -> int | None:
+        service, _, rest = entry.key.partition("|")
+        connection, _, started_ms = rest.partition("|")
+        if not started_ms.isdigit():
+            return None
+        self.accepted(connection, service, int(started_ms) * 1000)
+        number = number_of(connection)
+        if number not in self._meter.open:
+            return None
+        values = entry.values
+        self._counters[number].read(
+            values.get("bytes_in_cnt", 0), values.get("bytes_out_cnt", 0)
+        )
+        return number
+
+    def _take_up(self, last: ConnectionEntry, earlier: list[ConnectionEntry]) -> None:
+        from_before = sum(one.bytes_from_client for one in earlier)
+        to_before = sum(one.bytes_to_client for one in earlier)
+        started_ns = _monotonic_of(last.started_us)
+        counter = Counter(
+            from_before + last.bytes_from_client,
+            to_before + last.bytes_to_client,
+            started_ns + last.duration_us * 1000,
+        )
+        self._counters[last.number] = counter
+        self._meter.open[last.number] = Open(
+            number=last.number,
+            service=last.service,
+            month=last.month,
+            month_ends_us=0,
+            started_us=last.started_us,
+            started_ns=started_ns,
+            tunnel=counter,
+            earlier_from=from_before,
+            earlier_to=to_before,
+        )
+
+    def _finish(self, number: int, ended_ns: int) -> None:
+        entry = self._meter.open.get(number)
+        if entry is not None:
+            counter = self._counters.pop(number)
+            counter.ended_at_ns = max(ended_ns, entry.started_ns + 1)
+            self._meter.finish(number)
+            self._remember(number)
+
+    def _remember(self, number: int) -> None:
+        self._ended[number] = None
+        if len(self._ended) > _REMEMBERED:
+            self._ended.popitem(last=False)
+
+
+def number_of(connection: str) -> int:
+    """Give a connection's number from HAProxy's id for it. Raises ValueError."""
+    return int(connection.replace("-", "")[:_NUMBER_DIGITS], 16)
+
+
+def delivered_this_hour(folder: Path, now_us: int) -> list[DeliveryEntry]:
+    """List the last readings of ordinary HTTP in the current hour."""
+    last: dict[str, DeliveryEntry] = {}
+    for _, path in segments(folder):
+        for payload, _ in records(path.read_bytes()):
+            entry = read_entry(payload)
+            if isinstance(entry, DeliveryEntry) and entry.hour == hour_of(now_us):
+                last[entry.service] = entry
+    return list(last.values())
+
+
+def _monotonic_of(wall_us: int) -> int:
+    ago_ns = max(0, time.time_ns() - wall_us * 1000)
+    return time.monotonic_ns() - ago_ns

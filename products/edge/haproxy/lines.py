@@ -1,0 +1,113 @@
+"""Receives HAProxy's lines, each by two ways, and gives every one once.
+
+The datagram comes at once, even from a worker that is just ending, but is dropped when
+its socket's short queue is full or nobody listens. The stream comes from a ring in
+HAProxy that waits for an agent that was away, but dies with its worker.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import socket
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+DATAGRAMS, STREAM = "log.sock", "log.stream"
+
+_AT_ONCE = 500  # datagrams read before the loop may do something else
+_LONGEST = 64 * 1024
+_REMEMBERED = 100_000  # lines
+_IDENTITY = 56  # bytes of a line that hold the event and the connection's id
+
+
+class Lines:
+    """The receiving end of HAProxy's log."""
+
+    def __init__(self, folder: Path, take: Callable[[dict[str, Any]], None]) -> None:
+        """Receive in a folder; `take` is called with each line."""
+        self._folder = folder
+        self._take = take
+        self._seen: OrderedDict[bytes, None] = OrderedDict()
+        self._datagrams: socket.socket | None = None
+        self._server: asyncio.Server | None = None
+        self._directory = -1
+        self.unreadable = 0
+
+    async def open(self) -> None:
+        """Listen on both sockets, in place of an agent before. Raises OSError."""
+        # Through the folder's descriptor, for a socket's path has 107 bytes at most.
+        self._directory = os.open(self._folder, os.O_PATH | os.O_DIRECTORY)
+        loop = asyncio.get_running_loop()
+        self._datagrams = self._bound(DATAGRAMS, socket.SOCK_DGRAM)
+        loop.add_reader(self._datagrams, self._read_datagrams)
+        stream = self._bound(STREAM, socket.SOCK_STREAM)
+        self._server = await asyncio.start_unix_server(self._read_stream, sock=stream)
+
+    def close(self) -> None:
+        """Take what is there, and listen no more."""
+        if self._datagrams is not None:
+            self._read_datagrams()
+            asyncio.get_running_loop().remove_reader(self._datagrams)
+            self._datagrams.close()
+        if self._server is not None:
+            self._server.close()
+        if self._directory >= 0:
+            os.close(self._directory)
+
+    def receive(self, line: bytes) -> None:
+        """Take one line, unless it has come before."""
+        if not line.startswith(b"{"):
+            return  # HAProxy's own news of proxies that stop
+        identity = line[:_IDENTITY]
+        if identity in self._seen:
+            return
+        self._seen[identity] = None
+        if len(self._seen) > _REMEMBERED:
+            self._seen.popitem(last=False)
+        try:
+            document = json.loads(line)
+            self._take(document)
+        except (ValueError, KeyError, TypeError) as error:
+            self.unreadable += 1
+            log.warning("A line of HAProxy is not readable: %s", error)
+
+    def _bound(self, name: str, kind: socket.SocketKind) -> socket.socket:
+        path = f"/proc/self/fd/{self._directory}/{name}"
+        with contextlib.suppress(FileNotFoundError):
+            (self._folder / name).unlink()
+        bound = socket.socket(socket.AF_UNIX, kind)
+        bound.setblocking(False)  # noqa: FBT003 - the method has no name for it
+        bound.bind(path)
+        return bound
+
+    def _read_datagrams(self) -> None:
+        assert self._datagrams is not None  # noqa: S101 - only called once it is there
+        for _ in range(_AT_ONCE):
+            try:
+                line = self._datagrams.recv(_LONGEST)
+            except OSError:
+                return
+            self.receive(line)
+
+    async def _read_stream(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        # RFC 6587, 3.4.1: a length in digits, a space, so many bytes.
+        try:
+            while True:
+                length = int(await reader.readuntil(b" "))
+                if not 0 < length <= _LONGEST:
+                    break
+                self.receive((await reader.readexactly(length)).rstrip(b"\n"))
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            pass
+        except (ValueError, OSError) as error:
+            log.warning("HAProxy's ring is not readable: %s", error)
+        finally:
+            writer.close()

@@ -1,0 +1,128 @@
+"""Starts HAProxy, or finds the one that runs; checks and loads what it is to do.
+
+HAProxy outlives the agent: connections go on while the agent is away, and an agent that
+starts takes up the HAProxy that answers on its socket.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import time
+from pathlib import Path
+
+from products.edge.haproxy.config import CONFIGURATION
+from products.edge.haproxy.control import (
+    MASTER_SOCKET,
+    HAProxyAway,
+    MasterSocket,
+    Processes,
+)
+from products.edge.spool import write_lasting
+
+log = logging.getLogger(__name__)
+
+_CANDIDATE = "candidate.cfg"
+_START_SECONDS = 30.0
+_LOOK_SECONDS = 0.05
+
+
+class Unloadable(Exception):  # noqa: N818 - a verdict, not a fault
+    """HAProxy does not take a configuration; what stood before goes on."""
+
+
+class Supervisor:
+    """One HAProxy in master-worker mode, in a folder of its own."""
+
+    def __init__(self, folder: Path, program: str, master: MasterSocket) -> None:
+        """Run `program` in a folder."""
+        self._folder = folder
+        self._program = program
+        self._master = master
+        self._child: asyncio.subprocess.Process | None = None
+
+    async def find(self) -> Processes | None:
+        """Give the processes of the HAProxy that runs, None when there is none."""
+        try:
+            return await self._master.processes()
+        except HAProxyAway:
+            return None
+
+    async def put_in_place(self, configuration: bytes) -> None:
+        """Check a configuration and make it the one that counts. Raises Unloadable, OSError."""
+        write_lasting(self._folder / _CANDIDATE, configuration)
+        check = await asyncio.create_subprocess_exec(
+            self._program, "-c", "-C", str(self._folder), "-f", _CANDIDATE,
+            env=_environment(),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        said, _ = await check.communicate()
+        if check.returncode:
+            raise Unloadable(said.decode("utf-8", "replace")[-2000:])
+        write_lasting(self._folder / CONFIGURATION, configuration)
+
+    async def start(self) -> Processes:
+        """Start HAProxy with what is in place. Raises Unloadable, OSError."""
+        (self._folder / MASTER_SOCKET).unlink(missing_ok=True)
+        self._child = await asyncio.create_subprocess_exec(
+            self._program, "-W", "-C", str(self._folder),
+            "-q",  # else what Lua says would go to the terminal, too
+            "-S", f"unix@{MASTER_SOCKET},mode,600", "-f", CONFIGURATION,
+            cwd=self._folder,
+            env=_environment(),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            start_new_session=True,  # what ends the agent must not end connections
+        )  # fmt: skip
+        return await self._settled(frozenset())
+
+    async def reload(self) -> Processes:
+        """Let new workers take over; the old ones keep their connections.
+
+        Raises Unloadable when no new worker comes, HAProxyAway.
+        """
+        before = await self._master.processes()
+        await self._master.call("reload")
+        return await self._settled(frozenset(before.workers))
+
+    async def end(self, master: int, *, drain: bool) -> None:
+        """Ask HAProxy to take no more connections, or to end at once."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(master, signal.SIGUSR1 if drain else signal.SIGTERM)
+
+    async def has_ended(self, seconds: float) -> bool:
+        """Wait for a child's end for so long."""
+        if self._child is None:
+            return True
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._child.wait(), seconds)
+        return self._child.returncode is not None
+
+    async def _settled(self, before: frozenset[int]) -> Processes:
+        until = time.monotonic() + _START_SECONDS
+        while time.monotonic() < until:
+            if self._child is not None and self._child.returncode is not None:
+                break
+            with contextlib.suppress(HAProxyAway):
+                processes = await self._master.processes()
+                if processes.current and before.isdisjoint(processes.current):
+                    return processes
+            await asyncio.sleep(_LOOK_SECONDS)
+        raise Unloadable("HAProxy has no worker; its own messages say why.")
+
+
+def identity_of(master: int) -> str:
+    """Name one run of a master: its process id and when it started, in clock ticks."""
+    try:
+        after_name = Path(f"/proc/{master}/stat").read_text("ascii").rpartition(")")[2]
+        return f"{master}@{after_name.split()[19]}"
+    except (OSError, IndexError):
+        return f"{master}@unknown"  # in another namespace
+
+
+def _environment() -> dict[str, str]:
+    # Nothing of ours: variables would be expanded in words, and OpenSSL reads some.
+    return {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"}

@@ -1,0 +1,130 @@
+"""The agent's word with the portal: the table in, usage out, as the embedded edge does it."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from products.edge.contract import ContractError, RouteTable
+from products.edge.portal_client import PortalAway, PortalClient, PortalRefused
+from products.edge.reporter import Reporter
+from products.edge.routes import TableFile
+from products.edge.settings import VERSION, Settings
+
+log = logging.getLogger(__name__)
+
+_LONGEST_PAUSE_SECONDS = 60.0
+_LAST_REPORT_SECONDS = 5.0
+
+
+class Upstream:
+    """One edge's portal."""
+
+    def __init__(self, settings: Settings, portal: PortalClient) -> None:
+        """Begin with the last good table."""
+        data = Path(settings.data_folder)
+        self._settings = settings
+        self._portal = portal
+        self._file = TableFile(data / "routes.json")
+        self._etag = ""
+        self.table: RouteTable | None = None
+        try:
+            self.table, self._etag = self._file.load() or (None, "")
+        except (ContractError, OSError) as error:
+            log.warning("The table on disk is not used: %s", error)
+        self._reporter = Reporter(
+            settings.name,
+            data / "spool",
+            portal,
+            keep_seconds=settings.keep_seconds,
+            most_bytes=settings.spool_bytes,
+        )
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the spool is below its size."""
+        return self._reporter.has_room
+
+    def start(
+        self,
+        status: Callable[[], dict[str, Any]],
+        apply: Callable[[RouteTable], Awaitable[None]],
+        is_live: Callable[[str], bool],
+    ) -> list[asyncio.Future[None]]:
+        """Follow the table and report usage until cancelled.
+
+        `apply` raises ContractError when a table cannot be gone by; it is then asked for
+        again.
+        """
+        return [
+            asyncio.ensure_future(self._follow(status, apply)),
+            asyncio.ensure_future(self._report(is_live)),
+        ]
+
+    async def last_report(self, is_live: Callable[[str], bool]) -> None:
+        """Report once more, within a few seconds."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._report_once(is_live), _LAST_REPORT_SECONDS)
+
+    async def _follow(
+        self,
+        status: Callable[[], dict[str, Any]],
+        apply: Callable[[RouteTable], Awaitable[None]],
+    ) -> None:
+        said = ""
+        while True:
+            try:
+                await self._poll(self._status(status()), apply)
+                said = ""
+            except (PortalAway, PortalRefused, ContractError) as error:
+                if str(error) != said:
+                    said = str(error)
+                    log.warning("The last good table stands: %s", said)
+            except OSError as error:
+                log.warning("The table could not be kept on disk: %s", error)
+            await asyncio.sleep(self._settings.poll_seconds)
+
+    async def _poll(
+        self, status: dict[str, Any], apply: Callable[[RouteTable], Awaitable[None]]
+    ) -> None:
+        answer = await asyncio.to_thread(self._portal.routes, self._etag, status)
+        if answer is None:
+            return
+        document, etag = answer
+        table = await asyncio.to_thread(RouteTable.from_json, document)
+        self.table = table
+        await apply(table)
+        self._etag = etag
+        await asyncio.to_thread(self._file.save, table, etag)
+
+    def _status(self, engine: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "name": self._settings.name,
+            "version": VERSION,
+            "at": time.time(),
+            "spool_waiting_bytes": self._reporter.waiting_bytes,
+            "spool_bytes": self._reporter.total_bytes,
+            "conflicts": self._reporter.conflicts,
+        } | engine
+
+    async def _report(self, is_live: Callable[[str], bool]) -> None:
+        pause = self._settings.report_seconds
+        while True:
+            is_well = await self._report_once(is_live)
+            usual = self._settings.report_seconds
+            pause = usual if is_well else min(2 * pause, _LONGEST_PAUSE_SECONDS)
+            await asyncio.sleep(pause)
+
+    async def _report_once(self, is_live: Callable[[str], bool]) -> bool:
+        try:
+            await asyncio.to_thread(self._reporter.run, is_live)
+        except (PortalAway, PortalRefused) as error:
+            log.info("Usage waits in the spool: %s", error)
+        except OSError:
+            log.exception("The spool could not be read or tidied.")
+        else:
+            return True
+        return False

@@ -1,0 +1,86 @@
+"""Both engines: which origins are connected to (R8, R9)."""
+
+import ssl
+
+import pytest
+import trustme
+
+from tests.products.edge.contract.speaking import (
+    AUTHORITY,
+    echoes,
+    opened,
+    service_of,
+)
+from tests.products.edge.fake_portal import origin
+from tests.products.edge.origins import NAME, certified, certified_by_itself
+from tests.products.edge.running import handshake, status_of
+
+
+def tls_to(stand, tls, *, override_host=None, address="127.0.0.1"):
+    host, there = stand.serve(tls=tls)
+    to = origin(there.port, use_tls=True, override_host=override_host, address=address)
+    stand.change(host, to=to)
+    return host, there
+
+
+def test_an_origin_certified_for_its_name_is_connected_to(stand):
+    host, _ = tls_to(stand, certified(AUTHORITY.issue_cert(NAME)), override_host=NAME)
+
+    with opened(stand, host)[0] as connection:
+        assert echoes(connection, b"over TLS")
+
+
+def test_a_certificate_is_checked_against_the_address_where_no_host_overrides_it(stand):
+    tls = certified(AUTHORITY.issue_cert("localhost"))
+    host, _ = tls_to(stand, tls, address="localhost")
+
+    opened(stand, host)[0].close()
+
+
+@pytest.mark.parametrize("why", ["self-signed", "another name", "another authority"])
+def test_a_certificate_that_is_not_acceptable_is_refused(stand, why, tmp_path):
+    tls = {
+        "self-signed": lambda: certified_by_itself(tmp_path),
+        "another name": lambda: certified(AUTHORITY.issue_cert("other.example")),
+        "another authority": lambda: certified(trustme.CA().issue_cert(NAME)),
+    }[why]()
+    host, there = tls_to(stand, tls, override_host=NAME)
+
+    answer = stand.edge.ask(handshake(host))
+
+    assert status_of(answer) in {502, 503}
+    assert there.heads == []
+
+
+def test_tls_below_version_1_2_is_refused(stand):
+    tls = certified(AUTHORITY.issue_cert(NAME))
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        tls.maximum_version = ssl.TLSVersion.TLSv1_1
+    host, there = tls_to(stand, tls, override_host=NAME)
+
+    assert status_of(stand.edge.ask(handshake(host))) in {502, 503}
+    assert there.heads == []
+
+
+@pytest.mark.parametrize(
+    "address", ["169.254.169.254", "10.0.0.1", "0.0.0.0", "::ffff:10.0.0.1"]
+)
+def test_an_address_that_may_not_be_dialled_is_refused_with_a_sentence(stand, address):
+    host, there = stand.serve()
+    stand.change(host, to=origin(there.port, address=address))
+
+    answer = stand.edge.ask(handshake(host))
+
+    assert status_of(answer) == 502
+    assert b"The origin's address may not be reached from here (" in answer
+
+
+def test_an_origin_that_does_not_answer_is_an_error_with_a_sentence(stand):
+    host, there = stand.serve()
+    there.close()
+
+    answer = stand.edge.ask(handshake(host))
+
+    assert status_of(answer) in {502, 503, 504}
+    assert b"content-type: text/plain" in answer.lower()
+    assert stand.portal.of_service(service_of(host)) == []

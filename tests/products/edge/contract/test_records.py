@@ -1,0 +1,107 @@
+"""Both engines: the customer's log and the meter (R10, R14, R15)."""
+
+import time
+from datetime import datetime
+
+from products.edge.contract import HeaderRule, LogEndpoint
+from tests.products.edge.contract.speaking import (
+    CLOSE_ENOUGH_BYTES,
+    echoes,
+    final_record,
+    log_lines,
+    opened,
+    service_of,
+)
+from tests.products.edge.fake_portal import eventually
+from tests.products.edge.running import handshake
+
+
+def test_the_line_is_written_at_accept_and_never_again(stand):
+    host, _ = stand.serve()
+    connection, _ = opened(stand, host)
+
+    (line,) = eventually(lambda: log_lines(stand, host))
+    connection.close()
+    final_record(stand, host)
+
+    assert log_lines(stand, host) == [line]
+    assert {name: line[name] for name in line if name != "time"} == {
+        "event": "accepted",
+        "service": service_of(host),
+        "client": "127.0.0.1",
+        "method": "GET",
+        "host": host,
+        "path": "/",
+        "edge": "edge-1",
+    }
+
+
+def test_a_refusal_is_in_the_customers_log_with_its_reason(stand):
+    host, _ = stand.serve(websockets=False, refusal="Not “bought” yet.")
+
+    stand.edge.ask(handshake(host, target="/chat?token=secret"))
+
+    (line,) = eventually(lambda: log_lines(stand, host))
+    assert (line["event"], line["reason"]) == ("refused", "Not “bought” yet.")
+    assert line["path"] == "/chat"
+
+
+def test_the_line_holds_the_fields_that_were_asked_for_as_the_client_sent_them(stand):
+    asked = LogEndpoint(
+        "syslog", "log", "127.0.0.1:9", ("User-Agent", "X-Twice", "X-None")
+    )
+    rules = (HeaderRule("set", "User-Agent", "changed"),)
+    host, _ = stand.serve(log_endpoints=(asked,), header_rules=rules)
+    sent = ['User-Agent: a "quoted" \\ one\xfc', "X-Twice: 1", "X-Twice: 2, 3"]
+
+    opened(stand, host, *sent)[0].close()
+
+    (line,) = eventually(lambda: log_lines(stand, host))
+    assert line["fields"] == {
+        "User-Agent": 'a "quoted" \\ one\xfc',
+        "X-Twice": "1, 2, 3",
+    }
+
+
+def test_a_connection_is_reported_while_it_is_open_and_finally_with_time_and_bytes(
+    stand,
+):
+    host, _ = stand.serve()
+    before = time.time()
+    connection, head = opened(stand, host)
+    sent, received = len(handshake(host)), len(head)
+    (first,) = eventually(lambda: stand.portal.of_service(service_of(host)))
+
+    with connection:
+        assert echoes(connection, b"x" * 10_000)
+        began = time.monotonic()
+        eventually(
+            lambda: stand.portal.of_service(service_of(host))[0].duration_us > 800_000
+        )
+    lasted = time.monotonic() - began
+
+    record = final_record(stand, host)
+    assert not first.final
+    assert (record.id, record.started_at, record.month) == (
+        first.id, first.started_at, "2026-11",
+    )  # fmt: skip
+    assert abs(datetime.fromisoformat(record.started_at).timestamp() - before) < 2
+    assert lasted * 0.9 <= record.duration_us / 1e6 <= time.time() - before
+    assert abs(record.bytes_from_client - sent - 10_000) <= CLOSE_ENOUGH_BYTES
+    assert abs(record.bytes_to_client - received - 10_000) <= CLOSE_ENOUGH_BYTES
+
+
+def test_each_connection_has_one_record_of_its_own(stand):
+    host, _ = stand.serve()
+
+    for connection, _ in [opened(stand, host) for _ in range(20)]:
+        connection.close()
+
+    def all_final():
+        records = stand.portal.of_service(service_of(host))
+        return len(records) == 20 and all(record.final for record in records)
+
+    eventually(all_final)
+    assert (
+        len({record.id for record in stand.portal.of_service(service_of(host))}) == 20
+    )
