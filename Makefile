@@ -1,6 +1,6 @@
 # Tollgate's commands. Each makes what it needs first; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run edge test nightly bench check fix lock clean environment environment-dev
+.PHONY: help run edge test nightly bench bench-edge check fix lock clean environment environment-dev
 BIN := .venv/bin
 export PYTHON
 
@@ -8,7 +8,7 @@ export PYTHON
 ARGS ?=
 
 help: ## Say what can be made.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "Settings come from the environment or the command line, for example: make run PORT=9000"
 
 run: environment ## Start the portal, its worker and its edge; Ctrl-C stops them.
@@ -25,6 +25,9 @@ nightly: environment-dev ## Run the tests that take long.
 
 bench: environment-dev ## Measure what must be fast.
 	$(BIN)/python -m tests.bench $(ARGS)
+
+bench-edge: environment-dev ## Measure the edge beside HAProxy and nginx.
+	$(BIN)/python -m tests.bench.edge $(ARGS)
 
 check: environment-dev ## Check format, lint, types, imports, templates, migrations, settings.
 	$(BIN)/ruff format --check .
