@@ -8,7 +8,7 @@ export PYTHON
 ARGS ?=
 
 help: ## Say what can be made.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "Settings come from the environment or the command line, for example: make run PORT=9000"
 
 run: environment ## Start the portal, its worker and its edge; Ctrl-C stops them.
