@@ -156,7 +156,10 @@ def _filters(form: TrailForm) -> Filters:
         service_id=chosen["service"],
         outcome=chosen["outcome"],
         since=_midnight(chosen["since"]),
-        until=_midnight(until + timedelta(days=1) if until else None),
+        # After the last day there is no next one, and nothing to leave out either.
+        until=_midnight(until + timedelta(days=1))
+        if until and until < date.max
+        else None,
     )
 
 

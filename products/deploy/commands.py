@@ -14,6 +14,7 @@ from products.deploy import probes
 from products.deploy.gate import decision
 from products.deploy.models import Deployment, LiveDomain
 from products.deploy.verdict import Verdict
+from products.services.commands.texts import clean_comment
 from products.services.describe import describe
 from products.services.models import Service, Version
 
@@ -58,8 +59,10 @@ def activate(
 
     The origin is probed first, before the transaction (R9). Raises NotFound for a stranger, else
     DeploymentForbidden or DeploymentBlocked with all eight gates; a member's refusal is recorded
-    as deployment.refused. Notes version.activated. The edges learn of it after commit.
+    as deployment.refused. Raises Invalid for a comment that cannot be kept. Notes version.activated.
+    The edges learn of it after commit.
     """
+    comment = clean_comment(comment)
     verdict = decision(actor, version=version, now=now)
     certificates: tuple[OriginCertificate, ...] = ()
     if verdict.allowed and verdict.uses_websockets:
@@ -138,8 +141,10 @@ def deactivate(
 ) -> Deployment:
     """Take the live version off; its domains are free again.
 
-    Raises Forbidden, NotFound, NotActive. Notes version.deactivated.
+    Raises Forbidden, NotFound, NotActive, and Invalid for a comment that cannot be kept. Notes
+    version.deactivated.
     """
+    comment = clean_comment(comment)
     service = version.service
     with recorded_change(
         actor, Permission.SERVICE_DEPLOY, on=service, now=now
@@ -181,7 +186,8 @@ def _take_off(version: Version | None, *, now: datetime) -> None:
 
 def _take_domains(service: Service, version: Version) -> None:
     LiveDomain.objects.filter(service=service).delete()
-    names = version.domains.values_list("name", flat=True)
+    # In one order for everybody: two accounts that want the same names wait, and do not deadlock.
+    names = version.domains.order_by("name").values_list("name", flat=True)
     LiveDomain.objects.bulk_create(
         LiveDomain(name=name, service=service) for name in names
     )

@@ -165,3 +165,13 @@ def test_an_event_that_is_not_there_leads_back(ada, trail):
         ada.get(reverse("admin:audit_auditevent_change", args=[10**9])).status_code
         == 302
     )
+
+
+@pytest.mark.parametrize("year", ["-1", "0", "99999", "9" * 30])
+@pytest.mark.parametrize("listed", [EVENTS, CHAINS])
+def test_a_year_that_no_calendar_has_leads_back_to_the_whole_list(
+    ada, trail, listed, year
+):
+    page = ada.get(listed, {"at__year": year})
+
+    assert (page.status_code, page.headers["Location"]) == (302, f"{listed}?e=1")

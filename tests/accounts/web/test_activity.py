@@ -220,3 +220,12 @@ def test_another_accounts_trail_is_not_there(acme, stan, browser, write):
     assert "Nothing has happened yet" in text(client.get(PAGE))
     assert client.get("/activity/1/").status_code == 404
     assert client.get(f"/activity/{10**30}/").status_code == 404
+
+
+def test_the_last_day_of_the_calendar_is_a_day_like_others(sam, browser, write):
+    write()
+
+    page = browser(sam).get(PAGE, {"until": "9999-12-31"})
+
+    assert page.status_code == 200
+    assert page.content.decode().count("<details>") == 1

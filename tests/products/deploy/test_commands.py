@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from accounts.audit.models import AuditEvent
-from accounts.errors import NotFound
+from accounts.errors import Invalid, NotFound
 from products.compatibility.config import OriginCertificate
 from products.deploy import commands
 from products.deploy.commands import (
@@ -141,3 +141,15 @@ def test_warnings_are_kept_with_the_deployment(sam, eve, acme, echo, draft, webs
 
     assert len(made.findings) == 1
     assert "first byte timeout" in made.findings[0].lower().replace("_", " ")
+
+
+@pytest.mark.parametrize("comment", ["a\0b", "\x1b[2J", "x" * 501])
+def test_a_comment_that_cannot_be_kept_changes_nothing(eve, echo, draft, comment):
+    with pytest.raises(Invalid):
+        activate(eve, version=draft, comment=comment, now=NOW)
+    activate(eve, version=draft, now=NOW)
+    with pytest.raises(Invalid):
+        deactivate(eve, version=draft, comment=comment, now=NOW)
+
+    assert noted(echo.account_id).count("version.activated") == 1
+    assert Deployment.objects.count() == 1
