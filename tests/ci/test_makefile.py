@@ -19,7 +19,7 @@ def test_help_is_what_make_does_unasked_and_names_every_command():
         check=True,
     ).stdout
 
-    named = set(re.findall(r"^  make (\S+)  +\S.*\.$", said, re.MULTILINE))
+    named = set(re.findall(r"^  make (\S+) +\S.*\.$", said, re.MULTILINE))
     assert named == set(phony.split()) - {"environment", "environment-dev"}
 
 
