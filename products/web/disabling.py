@@ -23,6 +23,7 @@ from products.enablement.models import Enablement
 from products.enablement.queries import state_of
 from products.services.queries import active_versions
 from products.web.forms import DisableForm
+from products.web.live import live_of_account
 from products.web.told import tell
 
 
@@ -37,7 +38,11 @@ def disable_product(request: HttpRequest, slug: str) -> HttpResponse:
     if (gate := step_up(request)) is not None:
         return gate
     posted = request.method == "POST"
-    form = DisableForm(request.POST if posted else kept_input(request))
+    figures = live_of_account(actor, timezone.now())
+    must_type = product.name if figures.figures.open.total else ""
+    form = DisableForm(
+        request.POST if posted else kept_input(request), must_type=must_type
+    )
     status = HTTPStatus.OK
     if posted:
         if form.is_valid():
@@ -53,7 +58,11 @@ def disable_product(request: HttpRequest, slug: str) -> HttpResponse:
         "state": state,
         "product": product,
         "form": form,
-        "stops": [(service, live.get(service.pk)) for service in state.services],
+        "stops": [
+            (service, live.get(service.pk), figures.figures.open.of(service.pk))
+            for service in state.services
+        ],
+        "figures": figures,
         "bought_here": held is not None and held.source == Enablement.Source.DIRECT,
     }
     return render(request, "products/disable.html", context, status=status)

@@ -24,6 +24,7 @@ from products.enablement.models import Enablement
 from products.enablement.queries import ProductState, asked_today, products_of
 from products.web.forms import RequestForm
 from products.web.ladders import from_price
+from products.web.live import live_of_account
 from products.web.review import superusers_of
 from products.web.told import tell
 
@@ -118,6 +119,7 @@ def products(request: HttpRequest) -> HttpResponse:
         "may_enable": decide(actor, Permission.PRODUCT_ENABLE, account).allowed,
         "request_form": RequestForm(),
         "sales_email": settings.SALES_EMAIL,
+        "figures": live_of_account(actor, timezone.now()),
     }
     return render(request, "products/products.html", context)
 

@@ -34,6 +34,7 @@ from products.services.queries import (
     services_of,
     versions_of,
 )
+from products.web.live import live_of_service
 from products.web.review import superusers_of
 from products.web.told import tell
 
@@ -156,6 +157,7 @@ def _service_context(
         "may_enable": decide(actor, Permission.PRODUCT_ENABLE, account).allowed,
         "asked": SLUG in asked_today(account, actor.user_id, timezone.now()),
         "history": list(history(found)[:10]),
+        "figures": live_of_service(actor, found, timezone.now()),
         "form": form,
     }
 
