@@ -29,6 +29,7 @@ _SWEEP_SECONDS = 0.25
 _SYNC_SECONDS = 0.5  # a power cut costs at most a second of records
 _REFRESH_SECONDS = 15.0  # between two looks at all origins and certificates
 _WATCH_SECONDS = 1.0
+_LAST_LINES_SECONDS = 1.0
 _PAUSE_SECONDS = 2.0  # before a HAProxy that ended is started again
 
 
@@ -271,9 +272,12 @@ class Agent:
         while time.monotonic() < until and not self._now.is_set():
             if await self._supervisor.has_ended(0.1):
                 return
+        # Session by session, for each then has its last line; a worker's end has none.
         with contextlib.suppress(HAProxyAway, OSError):
             if self._books is not None:
-                await self._books.poll(self._master, await self._master.processes())
+                await self._gate.cut(self._books.ledger.open_services)
+            if await self._supervisor.has_ended(_LAST_LINES_SECONDS):
+                return
         await self._supervisor.end(processes.master, drain=False)
         await self._supervisor.has_ended(5.0)
 

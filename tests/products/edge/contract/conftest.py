@@ -17,5 +17,6 @@ def stand(request, tmp_path_factory):
     if request.param == "haproxy":
         more += ["--haproxy", program("haproxy")]
     one = Stand(folder, *more)
+    one.edge.is_shared = True
     yield one
     assert one.close() == 0

@@ -1,0 +1,202 @@
+"""Connections counted out of lines and tables, whichever comes, in whatever order."""
+
+import json
+import time
+import uuid
+
+import pytest
+
+from products.edge.haproxy.control import TableEntry
+from products.edge.haproxy.ledger import Ledger, number_of
+from products.edge.journal import read_entry
+from products.edge.meter import Meter
+from products.edge.spool import Spool, records, segments
+from tests.products.edge.fake_portal import route
+
+EXPIRE_MS = 3_600_000
+
+
+class Desk:
+    """A ledger with a spool of its own."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.spool = Spool(folder, segment_bytes=1_000_000)
+        self.meter = Meter(self.spool)
+        self.ledger = Ledger(self.meter, {"a-test": route("a.test")}.get)
+
+    def entries(self):
+        found = [
+            read_entry(payload)
+            for _, path in segments(self.folder)
+            for payload, _ in records(path.read_bytes())
+        ]
+        return {entry.number: entry for entry in found}
+
+
+@pytest.fixture
+def desk(tmp_path):
+    one = Desk(tmp_path / "boot")
+    yield one
+    one.spool.close()
+
+
+def line_of(desk, seconds_ago=10.0):
+    connection = str(uuid.uuid4())
+    started_us = int((time.time() - seconds_ago) * 1_000_000)
+    desk.ledger.accepted(connection, "a-test", started_us)
+    return connection, started_us
+
+
+def in_table(connection, started_us, *, up=0, down=0, is_used=True, quiet_ms=0):
+    return TableEntry(
+        f"a-test|{connection}|{started_us // 1000}",
+        is_used,
+        EXPIRE_MS - quiet_ms,
+        {"bytes_in_cnt": up, "bytes_out_cnt": down, "conn_cur": int(is_used)},
+    )
+
+
+def test_the_accept_line_is_the_first_record(desk):
+    connection, started_us = line_of(desk)
+
+    (entry,) = desk.entries().values()
+    assert entry.number == number_of(connection)
+    assert (entry.service, entry.month, entry.started_us) == (
+        "a-test",
+        "2026-11",
+        started_us,
+    )
+    assert not entry.final
+    assert desk.ledger.open_services == {"a-test"}
+
+
+def test_the_end_line_is_the_final_record(desk):
+    connection, _ = line_of(desk)
+
+    desk.ledger.ended(connection, duration_us=9_000_000, from_client=7, to_client=8)
+    desk.ledger.ended(connection, duration_us=9_999_999, from_client=70, to_client=80)
+
+    (entry,) = desk.entries().values()
+    assert (entry.duration_us, entry.bytes_from_client, entry.bytes_to_client) == (
+        9_000_000, 7, 8,
+    )  # fmt: skip
+    assert entry.final
+
+
+def test_a_reading_of_the_table_counts_and_never_goes_back(desk):
+    connection, started_us = line_of(desk)
+
+    desk.ledger.read_open([in_table(connection, started_us, up=100, down=200)])
+    desk.ledger.read_open([in_table(connection, started_us, up=50, down=60)])
+    desk.meter.tick()
+
+    (entry,) = desk.entries().values()
+    assert (entry.bytes_from_client, entry.bytes_to_client) == (100, 200)
+
+
+def test_a_connection_of_whose_beginning_no_line_came_is_known_from_the_table(desk):
+    connection = str(uuid.uuid4())
+    started_us = (time.time_ns() // 1_000_000_000 - 60) * 1_000_000
+
+    desk.ledger.read_open([in_table(connection, started_us, up=5)])
+
+    (entry,) = desk.entries().values()
+    assert (entry.number, entry.started_us) == (number_of(connection), started_us)
+
+
+def test_a_connection_that_vanished_is_ended_when_it_was_last_there(desk):
+    connection, started_us = line_of(desk)
+    desk.ledger.read_open([in_table(connection, started_us, up=5)])
+
+    assert not desk.ledger.read_open([])
+    assert desk.ledger.read_open([])
+    desk.ledger.settle([], expire_ms=EXPIRE_MS)
+
+    (entry,) = desk.entries().values()
+    assert entry.final
+    assert 10_000_000 <= entry.duration_us < 12_000_000
+    assert desk.ledger.open_services == frozenset()
+
+
+def test_the_table_knows_when_a_connection_ended_that_had_no_end_line(desk):
+    connection, started_us = line_of(desk, seconds_ago=100.0)
+    gone = in_table(connection, started_us, up=9, is_used=False, quiet_ms=40_000)
+
+    desk.ledger.settle([gone], expire_ms=EXPIRE_MS)
+
+    (entry,) = desk.entries().values()
+    assert entry.final
+    assert entry.bytes_from_client == 9
+    assert 59_000_000 <= entry.duration_us <= 62_000_000
+
+
+def test_an_ended_connection_does_not_rise_again(desk):
+    connection, started_us = line_of(desk)
+    desk.ledger.ended(connection, duration_us=1_000, from_client=1, to_client=1)
+
+    desk.ledger.read_open([in_table(connection, started_us, up=999)])
+    desk.ledger.accepted(connection, "a-test", started_us)
+    desk.meter.tick()
+
+    (entry,) = desk.entries().values()
+    assert entry.final
+    assert entry.bytes_from_client == 1
+
+
+def test_a_key_that_is_none_is_passed_over(desk):
+    desk.ledger.read_open([TableEntry(key, True, 1, {}) for key in ("", "a", "a|b|c")])
+
+    assert desk.entries() == {}
+
+
+def test_another_agent_takes_up_what_is_open_and_leaves_what_has_ended(desk):
+    connection, started_us = line_of(desk)
+    ended, _ = line_of(desk)
+    desk.ledger.ended(ended, duration_us=1_000, from_client=1, to_client=1)
+    desk.ledger.read_open([in_table(connection, started_us, up=100, down=100)])
+    desk.meter.tick()
+
+    after = Desk(desk.folder)
+    after.ledger.resume(desk.folder)
+    after.ledger.accepted(ended, "a-test", started_us)
+    after.ledger.read_open([in_table(connection, started_us, up=90, down=300)])
+    after.ledger.ended(connection, duration_us=20_000_000, from_client=0, to_client=0)
+    after.spool.close()
+
+    found = after.entries()
+    assert len(found) == 2
+    entry = found[number_of(connection)]
+    assert (entry.bytes_from_client, entry.bytes_to_client) == (100, 300)
+    assert (entry.duration_us, entry.final) == (20_000_000, True)
+
+
+def test_bytes_of_an_earlier_month_are_not_counted_again_by_another_agent(desk):
+    connection, started_us = line_of(desk)
+    desk.ledger.read_open([in_table(connection, started_us, up=100)])
+    (old,) = desk.meter.open.values()
+    december = route("a.test", month="2026-12")
+    desk.meter.turn_months({"a-test": december}, time.time_ns() // 1000)
+    desk.meter.tick()
+
+    after = Desk(desk.folder)
+    after.ledger.resume(desk.folder)
+    after.ledger.read_open([in_table(connection, started_us, up=130)])
+    after.meter.tick()
+    after.spool.close()
+
+    by_month = {}
+    for _, path in segments(desk.folder):
+        for payload, _ in records(path.read_bytes()):
+            values = json.loads(payload)
+            by_month[values[3]] = values[6]
+    assert old.month == "2026-12"
+    assert by_month == {"2026-11": 100, "2026-12": 30}
+
+
+def test_an_id_becomes_a_number_that_fits_the_portals_column():
+    edge, boot = "e" * 60, "0" * 26
+
+    longest = number_of("ffffffff-ffff-ffff-ffff-ffffffffffff")
+
+    assert len(f"{edge}.{boot}.{longest}") <= 128
