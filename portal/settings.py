@@ -28,7 +28,8 @@ CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 # Origins on private addresses are refused, by the probe and by the edge, outside these networks.
 # The demo's origin is on loopback, so the demo's setting allows that.
 PRIVATE_ORIGINS = env.networks(
-    "PRIVATE_ORIGINS", "127.0.0.0/8,::1/128" if (DATA_DIR / "demo.json").exists() else ""
+    "PRIVATE_ORIGINS",
+    "127.0.0.0/8,::1/128" if (DATA_DIR / "demo.json").exists() else "",
 )
 # Further authorities that origins may be signed by: for tests and private platforms alone.
 ORIGIN_CA_FILE = env.text("ORIGIN_CA_FILE")
@@ -66,16 +67,17 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "portal.middleware.request_id",
     "portal.budget.budget_headers",
-    "portal.middleware.plain_addresses",
+    # What sets headers stands before what can answer by itself.
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "portal.middleware.plain_addresses",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",

@@ -1,0 +1,27 @@
+"""What every answer carries, whoever gives it."""
+
+import pytest
+from django.test import Client
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("path", "host", "status"),
+    [
+        ("/accounts/login/", "testserver", 200),
+        ("/nowhere", "testserver", 404),
+        ("/service", "testserver", 401),
+        ("/a\0b", "testserver", 400),
+        ("/accounts/login/", "evil.example", 400),
+        ("/static/img/icon.svg", "testserver", 200),
+    ],
+)
+def test_every_answer_has_the_headers_that_guard_it(path, host, status):
+    answer = Client(headers={"Host": host}).get(path)
+    answer.close()  # a file stays open until then
+
+    assert answer.status_code == status
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["X-Frame-Options"] == "DENY"
+    assert answer.headers["Referrer-Policy"] == "same-origin"
