@@ -1,0 +1,104 @@
+"""A real browser, its complaints, and somebody signed in to it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.ci_rules import program
+from tests.stories.stack import Stack
+
+SWITCHES = (
+    "--no-sandbox --disable-gpu --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
+WAIT_MILLISECONDS = 20_000
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Start Chromium, and stop it in the end."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=program("browser"), args=SWITCHES.split()
+        )
+        yield browser
+        browser.close()
+
+
+@dataclass(slots=True)
+class Visitor:
+    """Somebody before a screen: their page, who they are, what the browser complained of."""
+
+    page: Page
+    stack: Stack
+    login: dict[str, str]
+    complaints: list[str] = field(default_factory=list)
+
+    def open(self, path: str) -> None:
+        """Go to a page of the portal."""
+        self.page.goto(f"{self.stack.portal}{path}")
+
+    def sign_in(self) -> None:
+        """Sign in by e-mail and password."""
+        self.open("/accounts/login/")
+        self.page.get_by_label("E-mail").fill(self.login["login"])
+        self.page.get_by_label("Password", exact=True).fill(self.login["password"])
+        self.page.get_by_role("button", name="Sign in", exact=True).click()
+        self.page.wait_for_url(f"{self.stack.portal}/")
+
+    def confirm(self) -> None:
+        """Give the password again, where the portal asks for it."""
+        assert "/reauthenticate/" in self.page.url
+        self.page.get_by_label("Password", exact=True).fill(self.login["password"])
+        self.page.get_by_role("button", name="Confirm").click()
+
+    def press(self, name: str) -> None:
+        """Press a button."""
+        self.page.get_by_role("button", name=name).click()
+
+    def follow(self, name: str) -> None:
+        """Follow a link."""
+        self.page.get_by_role("link", name=name).first.click()
+
+    def reads(self, words: str) -> None:
+        """See words on the page."""
+        self.page.get_by_text(words).first.wait_for()
+
+    def violations(self) -> list[tuple[str, str]]:
+        """Return what axe finds wrong on the page: the rule and the first culprit."""
+        found = Axe().run(self.page).response["violations"]
+        return [(each["id"], each["nodes"][0]["html"]) for each in found]
+
+
+@contextmanager
+def visitor(
+    browser: Browser, stack: Stack, person: str, **options: Any
+) -> Iterator[Visitor]:
+    """Let somebody of the demo sign in, in a browser of their own; listen to its complaints."""
+    context = browser.new_context(**options)
+    context.set_default_timeout(WAIT_MILLISECONDS)
+    page = context.new_page()
+    who = Visitor(page, stack, stack.person(person))
+    page.on("console", lambda said: _complaint(who, said.type, said.text))
+    page.on("pageerror", lambda error: who.complaints.append(str(error)))
+    try:
+        who.sign_in()
+        yield who
+    except Exception as error:
+        error.add_note(f"{person} at {page.url}:\n{page.locator('body').inner_text()}")
+        raise
+    finally:
+        context.close()
+
+
+def _complaint(who: Visitor, kind: str, words: str) -> None:
+    # A page that refuses answers 403, and the browser says so of any such answer.
+    if (
+        kind in {"error", "warning"}
+        and "the server responded with a status of 4" not in words
+    ):
+        who.complaints.append(words)

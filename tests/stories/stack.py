@@ -1,0 +1,207 @@
+"""Everything running, as `make run` runs it: portal, worker, edge and echo origin, with the demo."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit, urlunsplit
+from urllib.request import Request, urlopen
+
+import psycopg
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from tests.portal.free_ports import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 90.0  # a machine that runs other tests beside this is slow
+REACH_SECONDS = 5.0  # what is enabled or disabled reaches the edge within this
+# Set for the tests' own process, and not to be handed on.
+OWN = ("DJANGO_SETTINGS_MODULE", "DATA_DIR", "SECRET_KEY", "TOKEN_PEPPER", "CI")
+FoundT = TypeVar("FoundT")
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Where everything answers, and the demo's people and services."""
+
+    portal: str
+    edge_port: int
+    data_dir: Path
+    demo: Mapping[str, Any]
+
+    def person(self, name: str) -> dict[str, str]:
+        """Return somebody's sign-in, token and role."""
+        found: dict[str, str] = self.demo["people"][name]
+        return found
+
+    def service(self, name: str) -> str:
+        """Return the id of one of Acme's services."""
+        key: str = self.demo["services"][name]["id"]
+        return key
+
+    def api(
+        self,
+        method: str,
+        path: str,
+        person: str = "superuser",
+        body: Mapping[str, Any] | None = None,
+    ) -> tuple[int, Any]:
+        """Call the API with somebody's token; return the status and the answer."""
+        request = Request(
+            f"{self.portal}{path}",
+            data=None if body is None else json.dumps(body).encode(),
+            method=method,
+            headers={
+                "Fastly-Key": self.person(person)["token"],
+                "Content-Type": "application/json",
+            },
+        )
+        return _answer(request)
+
+    def through_edge(
+        self, host: str, path: str = "/"
+    ) -> tuple[int, str, Mapping[str, str]]:
+        """Ask the edge by plain HTTP, as the host is called; return status, text, headers."""
+        request = Request(
+            f"http://127.0.0.1:{self.edge_port}{path}", headers={"Host": host}
+        )
+        try:
+            with urlopen(request, timeout=10) as response:
+                return response.status, response.read().decode(), response.headers
+        except HTTPError as error:
+            with error:
+                return error.code, error.read().decode(), error.headers
+
+    @contextmanager
+    def socket(self, host: str, **headers: str) -> Iterator[ClientConnection]:
+        """Open a WebSocket through the edge; raises InvalidStatus where it is refused."""
+        with connect(
+            f"ws://{host}:{self.edge_port}/",
+            sock=socket.create_connection(("127.0.0.1", self.edge_port), 10),
+            additional_headers=headers,
+            open_timeout=20,
+            close_timeout=5,
+        ) as opened:
+            yield opened
+
+    def refusal(self, host: str) -> tuple[int, str] | None:
+        """Return status and words with which the edge refuses a handshake; None where it does not."""
+        try:
+            with self.socket(host):
+                return None
+        except InvalidStatus as error:
+            return error.response.status_code, error.response.body.decode()
+
+
+def _answer(request: Request) -> tuple[int, Any]:
+    try:
+        with urlopen(request, timeout=30) as response:
+            return response.status, _parsed(response.read())
+    except HTTPError as error:
+        with error:
+            return error.code, _parsed(error.read())
+
+
+def _parsed(body: bytes) -> Any:
+    return json.loads(body) if body else None
+
+
+def within(seconds: float, what: str, found: Callable[[], FoundT]) -> FoundT:
+    """Poll until there is something; fail with what was waited for."""
+    ends = time.monotonic() + seconds
+    while True:
+        result = found()
+        if result:
+            return result
+        if time.monotonic() > ends:
+            pytest.fail(f"not within {seconds:g} s: {what}")
+        time.sleep(0.05)
+
+
+@contextmanager
+def database(name: str) -> Iterator[dict[str, str]]:
+    """Give the stack a database of its own where DATABASE_URL names a PostgreSQL; else SQLite's file."""
+    url = os.environ.get("DATABASE_URL", "")
+    if not url.startswith("postgres"):
+        yield {}
+        return
+    parts = urlsplit(url)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    try:
+        yield {"DATABASE_URL": urlunsplit(parts._replace(path=f"/{name}"))}
+    finally:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Stack]:
+    """Run everything in a folder; stop it all in the end."""
+    ports = {name: free_port() for name in ("PORT", "EDGE_PORT", "ECHO_PORT")}
+    with database(f"tollgate_story_{ports['PORT']}") as chosen:
+        inherited = {key: value for key, value in os.environ.items() if key not in OWN}
+        environment = inherited | chosen
+        environment |= {key: str(port) for key, port in ports.items()}
+        environment |= {"DATA_DIR": str(folder), "LOG_LEVEL": "ERROR"}
+        log = folder / "output"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "manage.py", "run"],
+                cwd=ROOT,
+                env=environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            yield _when_ready(process, ports, folder, log)
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
+
+
+def _when_ready(
+    process: "subprocess.Popen[bytes]",
+    ports: Mapping[str, int],
+    folder: Path,
+    log: Path,
+) -> Stack:
+    portal = f"http://127.0.0.1:{ports['PORT']}"
+
+    def ready() -> bool:
+        if process.poll() is not None:
+            pytest.fail(f"`manage.py run` ended: {log.read_text()}")
+        return all(map(_answers, (portal, f"http://127.0.0.1:{ports['ECHO_PORT']}")))
+
+    within(START_SECONDS, "everything runs", ready)
+    demo = json.loads((folder / "demo.json").read_text())
+    stack = Stack(portal, ports["EDGE_PORT"], folder, demo)
+    host = demo["services"]["echo"]["domain"]
+    within(START_SECONDS, "the edge has its routes", lambda: _routed(stack, host))
+    return stack
+
+
+def _routed(stack: Stack, host: str) -> bool:
+    try:
+        return stack.through_edge(host)[0] == 200
+    except (URLError, OSError):
+        return False
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urlopen(address, timeout=5) as response:
+            return bool(response.status == 200)
+    except (URLError, OSError):
+        return False

@@ -1,0 +1,135 @@
+"""The main job, whole: enabled in the browser, switched on, deployed, echoed, and all of it recorded."""
+
+import json
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.stories.chromium import visitor
+from tests.stories.stack import REACH_SECONDS, Stack, within
+
+pytestmark = pytest.mark.browser
+HOST = "echo.localhost"
+RECORDED = (
+    "product.enabled",
+    "bill.changed",
+    "service_product.enabled",
+    "version.activated",
+    "deployment.refused",
+)
+
+
+def test_websockets_is_enabled_switched_on_deployed_and_echoes(
+    stack: Stack, browser: Browser
+) -> None:
+    # Off by default (R2): the edge refuses, in words, and never opens the connection (R12).
+    assert stack.refusal(HOST) == (403, "WebSockets is not enabled for this account.\n")
+    the_user_and_the_limited_engineer_read_why_not(stack, browser)
+
+    the_superuser_enables_it(stack, browser)
+
+    # On for the account, and still off for the service (R4).
+    switched_off = (403, "WebSockets is not switched on for this service.\n")
+    within(
+        REACH_SECONDS,
+        "the edge knows that the account has it",
+        lambda: stack.refusal(HOST) == switched_off,
+    )
+
+    the_engineer_switches_it_on_and_deploys(stack, browser)
+
+    # A socket echoes within five seconds, and the origin sees what version 2 adds (R1, R11).
+    within(REACH_SECONDS, "the edge lets it in", lambda: stack.refusal(HOST) is None)
+    with stack.socket(HOST) as socket:
+        socket.send("Grüße")
+        assert socket.recv(timeout=10) == "Grüße"
+    within(REACH_SECONDS, "the edge has version 2", lambda: header(stack) == "told")
+
+    the_limited_engineer_cannot_where_it_shields(stack, browser)
+    # Somebody who may not, and tries all the same, leaves a refusal behind.
+    echo = stack.service("echo")
+    assert stack.api("PUT", f"/service/{echo}/version/1/activate", "user")[0] == 403
+
+    the_admin_finds_all_of_it(stack, browser)
+
+
+def the_user_and_the_limited_engineer_read_why_not(
+    stack: Stack, browser: Browser
+) -> None:
+    echo = stack.service("echo")
+    with visitor(browser, stack, "user") as una:
+        una.open("/products/")
+        una.reads("Superusers can enable it: Sam Osei.")
+        una.open("/products/websockets/enable/")
+        una.reads("Your role is user.")
+        una.open(f"/services/{echo}/versions/1/why/")
+        una.reads("Your role is user. Engineers and superusers can")
+        una.open(f"/services/{echo}/")
+        assert una.page.get_by_role("button", name="Switch WebSockets on").count() == 0
+    with visitor(browser, stack, "limited_engineer") as lin:
+        lin.open(f"/services/{echo}/versions/1/activate/")
+        lin.reads("This version cannot be activated by you now")
+        lin.reads("Your access is limited to chosen services")
+
+
+def the_superuser_enables_it(stack: Stack, browser: Browser) -> None:
+    with visitor(browser, stack, "superuser") as sam:
+        sam.follow("Products")
+        sam.follow("Enable WebSockets…")
+        sam.confirm()
+        sam.reads(
+            "I understand that enabling WebSockets changes the monthly bill of Acme"
+        )
+        sam.page.get_by_label("Reason").fill("For the chat")
+        sam.page.get_by_role("checkbox").check()
+        sam.press("Enable WebSockets")
+        heading = sam.page.get_by_role("heading", level=1)
+        expect(heading).to_have_text("WebSockets is enabled")
+        assert sam.complaints == []
+
+
+def the_engineer_switches_it_on_and_deploys(stack: Stack, browser: Browser) -> None:
+    with visitor(browser, stack, "engineer") as eve:
+        eve.open(f"/services/{stack.service('echo')}/")
+        eve.press("Switch WebSockets on")
+        eve.reads("On for this service")
+        eve.press("Clone version 1 to edit")
+        eve.follow("Add a header")
+        eve.page.locator("#id_name").fill("story")
+        eve.page.locator("#id_type").select_option("request")
+        eve.page.locator("#id_action").select_option("set")
+        eve.page.locator("#id_dst").fill("http.X-Story")
+        eve.page.locator("#id_src").fill("told")
+        eve.press("Save draft")
+        eve.follow("Review and activate…")
+        eve.press("Activate version 2")
+        eve.reads("Version 2 of echo is live.")
+        assert eve.complaints == []
+
+
+def the_limited_engineer_cannot_where_it_shields(
+    stack: Stack, browser: Browser
+) -> None:
+    with visitor(browser, stack, "limited_engineer") as lin:
+        lin.open(f"/services/{stack.service('shop')}/")
+        lin.press("Switch WebSockets on")
+        lin.reads("shield")
+        lin.reads("Off for this service")
+    assert stack.refusal("shop.localhost") is not None
+
+
+def the_admin_finds_all_of_it(stack: Stack, browser: Browser) -> None:
+    account = stack.person("superuser")["account"]
+    with visitor(browser, stack, "admin") as ada:
+        ada.open(f"/admin/audit/auditevent/?account={account}")
+        shown = ada.page.locator("#content").inner_text()
+        assert [words for words in RECORDED if words not in shown] == []
+        assert ada.complaints == []
+
+
+def header(stack: Stack) -> str:
+    """Return the header that version 2 adds, as the origin saw it in a handshake."""
+    with stack.socket(HOST) as socket:
+        socket.send("headers")
+        seen = dict(json.loads(socket.recv(timeout=10))["headers"])
+    return str(seen.get("X-Story", ""))
