@@ -211,7 +211,9 @@ REST_FRAMEWORK = {
 
 CELERY_BROKER_URL, CELERY_BROKER_TRANSPORT_OPTIONS = env.broker(DATA_DIR)
 CELERY_BEAT_SCHEDULE = SCHEDULE
-CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
+# In memory: sweeps mind neither a tick too many nor one too few, while the file that beat keeps by
+# default may be torn by a kill, and a beat that cannot read it ends without ending its worker.
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1  # seconds; beat stops no sooner than its sleep ends
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_IGNORE_RESULT = True
