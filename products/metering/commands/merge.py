@@ -24,6 +24,12 @@ _CREATE = """
         connection_id text, month text, service text, started_us bigint,
         duration_us bigint, bytes_from_client bigint, bytes_to_client bigint, final boolean
     )"""
+# PostgreSQL keeps no statistics of the temporary table. Left to guess, it reads all that was ever
+# reported, or compiles the statement anew, for each batch; one look into the index for each
+# record costs the same however much is kept.
+_LOOK_UP_ONE_BY_ONE = """
+    SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;
+    SET LOCAL enable_seqscan = off; SET LOCAL jit = off"""
 # A kept row of the same connection in another month cannot be of another service or start, and
 # no month can hold more of a connection's time than its final report said.
 _MERGE = """
@@ -47,14 +53,16 @@ _MERGE = """
         AND NOT (kept.final AND {excluded_is_beyond})
         AND NOT (excluded.final AND {kept_is_beyond})
         AND ({excluded_is_beyond} OR (excluded.final AND NOT kept.final))"""
+# An outer join, and a condition that could hold of no row, keep PostgreSQL from turning the two
+# tables round, and so from reading all of the large one.
 _CONTRADICTIONS = """
     SELECT {incoming}, {kept}
     FROM incoming_usage AS i
-    JOIN metering_connectionusage AS other ON other.connection_id = i.connection_id
-    WHERE (other.month <> i.month AND {elsewhere}) OR (other.month = i.month AND (
+    LEFT JOIN metering_connectionusage AS other ON other.connection_id = i.connection_id
+    WHERE COALESCE((other.month <> i.month AND {elsewhere}) OR (other.month = i.month AND (
         other.service <> i.service OR other.started_us <> i.started_us
         OR (other.final AND {incoming_is_beyond}) OR (i.final AND {other_is_beyond})
-    ))
+    )), false)
     ORDER BY i.connection_id, other.month = i.month"""
 _ELSEWHERE = """(
         other.service <> i.service OR other.started_us <> i.started_us
@@ -102,8 +110,7 @@ class Merged:
 def merge_connections(facts: Sequence[ConnectionFact], source: Source) -> Merged:
     """Merge facts of which no two are of the same connection."""
     with connection.cursor() as cursor:
-        cursor.execute(_CREATE)
-        cursor.execute("DELETE FROM incoming_usage")
+        _prepare(cursor)
         _fill(cursor, facts)
         received_at = connection.ops.adapt_datetimefield_value(source.received_at)
         cursor.execute(_sql(_MERGE), [source.edge, source.clock_differs, received_at])
@@ -128,6 +135,15 @@ def merge_delivery(facts: Sequence[DeliveryFact], source: Source) -> int:
     with connection.cursor() as cursor:
         cursor.executemany(_DELIVERY.format(greatest=_greatest()), rows)
         return int(cursor.rowcount)
+
+
+def _prepare(cursor: CursorWrapper) -> None:
+    if connection.vendor == "postgresql":
+        cursor.execute(_LOOK_UP_ONE_BY_ONE)
+        cursor.execute(f"{_CREATE} ON COMMIT DELETE ROWS")
+    else:
+        cursor.execute(_CREATE)
+    cursor.execute("DELETE FROM incoming_usage")
 
 
 def _fill(cursor: CursorWrapper, facts: Sequence[ConnectionFact]) -> None:

@@ -1,0 +1,80 @@
+"""The part of pages that says what is open now, and refreshes itself."""
+
+import pytest
+import time_machine
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import User
+from products.metering.models import Edge
+from tests.factories import NOW
+from tests.factories.services import ServiceFactory
+from tests.products.metering.reports import make_edge, record, take
+
+
+@pytest.fixture
+def edge(shop) -> Edge:
+    """Return an edge on which three connections are open: two on `shop`, one on `chat`."""
+    edge = make_edge("edge-1")
+    chat = ServiceFactory.create(account=shop.account, name="chat")
+    take(
+        edge,
+        record(1, service=shop.pk),
+        record(2, service=shop.pk),
+        record(3, service=chat.pk),
+    )
+    return edge
+
+
+def words_of(person, address: str, *, at=NOW) -> tuple[int, str]:
+    client = Client(raise_request_exception=False)
+    with time_machine.travel(at, tick=False):
+        client.force_login(User.objects.get(pk=person.user_id))
+        answer = client.get(address)
+    return answer.status_code, " ".join(answer.content.decode().split())
+
+
+def test_an_account_s_figures_ask_for_themselves_again(edge, una, shop):
+    status, page = words_of(una, reverse("live"))
+
+    assert status == 200
+    assert 'hx-get="/live/" hx-trigger="every 5s" hx-swap="outerHTML"' in page
+    assert "<dt>Connections open now</dt> <dd> 3 </dd>" in page
+    assert "<dt>at edge-1</dt> <dd> 3 </dd>" in page
+    assert f'<a href="/services/{shop.pk}/">shop</a> </dt> <dd> 2 </dd>' in page
+    assert "<dt>Connections today</dt> <dd> 3 </dd>" in page
+    assert "<dt>Minutes today</dt> <dd> 6 </dd>" in page
+    assert "unknown since" not in page
+
+
+def test_a_service_s_figures_are_its_own(edge, una, shop):
+    status, page = words_of(una, reverse("live_service", args=[shop.pk]))
+
+    assert status == 200
+    assert f'hx-get="/services/{shop.pk}/live/"' in page
+    assert "<dt>Connections open now</dt> <dd> 2 </dd>" in page
+    assert "<dt>Minutes today</dt> <dd> 4 </dd>" in page
+
+
+def test_a_silent_edge_is_said_to_be(edge, una):
+    Edge.objects.update(last_seen_at=NOW.replace(hour=11, minute=58))
+
+    page = words_of(una, reverse("live"))[1]
+
+    assert "unknown since" in page
+    assert "2026-11-22 11:58:00 UTC" in page or "11:58" in page
+
+
+def test_who_is_limited_to_services_sees_the_figures_of_those(edge, lin, shop):
+    page = words_of(lin, reverse("live"))[1]
+
+    assert "<dt>Connections open now</dt> <dd> 2 </dd>" in page
+    assert "chat" not in page
+
+
+def test_a_stranger_sees_no_figures_of_another_account(edge, stan, shop):
+    status = words_of(stan, reverse("live_service", args=[shop.pk]))[0]
+    page = words_of(stan, reverse("live"))[1]
+
+    assert status == 404
+    assert "<dt>Connections open now</dt> <dd> 0 </dd>" in page
