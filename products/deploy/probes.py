@@ -1,5 +1,8 @@
 """What an origin's certificate looked like when it was last asked (R9)."""
 
+import hashlib
+import time
+
 from django.conf import settings
 from django.core.cache import cache
 
@@ -14,6 +17,7 @@ from products.edge.probe import probe_origin
 REMEMBERED_SECONDS = 60
 # Probes are made to addresses that customers choose: an account cannot use us to knock on doors.
 BUDGET_AN_HOUR = 120
+HOUR = 3600
 
 
 def seen(config: VersionConfig) -> tuple[OriginCertificate, ...]:
@@ -47,7 +51,9 @@ def _name(backend: BackendConfig) -> str:
 
 
 def _key(backend: BackendConfig) -> str:
-    return f"probe:{backend.address}:{backend.port}:{_name(backend)}".replace(" ", "_")
+    # Two host names are longer than the cache's keys may be.
+    asked = f"{backend.address}\n{backend.port}\n{_name(backend)}"
+    return f"probe:{hashlib.sha256(asked.encode()).hexdigest()}"
 
 
 def _ask(backend: BackendConfig, account_id: str) -> OriginCertificate:
@@ -73,9 +79,14 @@ def _ask(backend: BackendConfig, account_id: str) -> OriginCertificate:
 
 
 def _may_probe(account_id: str) -> bool:
-    key = f"probes:{account_id}"
-    cache.add(key, 0, 3600)
-    try:
-        return cache.incr(key) <= BUDGET_AN_HOUR
-    except ValueError:  # it expired between the two calls
-        return True
+    """Take one of the account's probes of this clock hour, if one is left.
+
+    A cache in the database adds nothing atomically but a key that is absent: so each probe is a
+    key of its own, and the count only says where to begin looking for a free one.
+    """
+    key = f"probes:{account_id}:{int(time.time()) // HOUR}"
+    for number in range(cache.get(key, 0), BUDGET_AN_HOUR):
+        if cache.add(f"{key}:{number}", 1, HOUR):
+            cache.set(key, number + 1, HOUR)
+            return True
+    return False
