@@ -13,6 +13,9 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
+ENGINES = frozenset({"django.db.backends.sqlite3", "django.db.backends.postgresql"})
+BROKERS = frozenset({"amqp", "amqps", "pyamqp", "redis", "rediss", "memory"})
+LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off", ""})
 
 
@@ -22,7 +25,7 @@ def text(name: str, default: str = "") -> str:
     if path:
         try:
             return Path(path).read_text(encoding="utf-8").strip()
-        except OSError as error:
+        except (OSError, UnicodeDecodeError) as error:
             raise ImproperlyConfigured(f"{name}_FILE: {error}") from error
     return os.environ.get(name, default)
 
@@ -51,6 +54,31 @@ def number(name: str, default: int, *, least: int = 0, most: int = 2**31) -> int
     return int(word)
 
 
+def level(name: str, default: str) -> str:
+    """Return a level of logging; raise ImproperlyConfigured for any other word."""
+    word = text(name, default).upper()
+    if word not in LEVELS:
+        raise ImproperlyConfigured(
+            f"{name}={word!r}: write DEBUG, INFO, WARNING, ERROR or CRITICAL."
+        )
+    return word
+
+
+def address(name: str, default: str) -> str:
+    """Return an http or https URL without its last slash; raise ImproperlyConfigured for no such."""
+    url = text(name, default).rstrip("/")
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        good = False
+    if not good:
+        raise ImproperlyConfigured(
+            f"{name}={url!r}: write a URL such as https://portal.example.com."
+        )
+    return url
+
+
 def words(name: str, default: str = "") -> list[str]:
     """Return a comma-separated list without its blanks."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
@@ -67,7 +95,10 @@ def networks(name: str, default: str = "") -> tuple[IPv4Network | IPv6Network, .
 def data_dir(base: Path) -> Path:
     """Return the folder that holds all that is written; made 0700 when it is missing."""
     path = Path(text("DATA_DIR", str(base / "var"))).absolute()
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(f"DATA_DIR: {error}") from error
     return path
 
 
@@ -108,6 +139,10 @@ def database(folder: Path) -> dict[str, Any]:
         )
     except (ValueError, KeyError) as error:
         raise ImproperlyConfigured(f"DATABASE_URL: {error}") from error
+    if config["ENGINE"] not in ENGINES:
+        raise ImproperlyConfigured(
+            "DATABASE_URL: write postgres://user:password@host:port/name or sqlite:///path."
+        )
     if config["ENGINE"] == "django.db.backends.sqlite3":
         config["OPTIONS"] = {
             "transaction_mode": "IMMEDIATE",
@@ -129,7 +164,11 @@ def email(folder: Path) -> Mapping[str, Any]:
             "EMAIL_BACKEND": "django.core.mail.backends.filebased.EmailBackend",
             "EMAIL_FILE_PATH": str(folder / "mail"),
         }
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise ImproperlyConfigured(f"EMAIL_URL: {error}") from error
     if parts.scheme not in {"smtp", "smtps", "smtp+tls"} or not parts.hostname:
         raise ImproperlyConfigured(
             "EMAIL_URL: write smtp://user:password@host:port or smtps://…"
@@ -137,7 +176,7 @@ def email(folder: Path) -> Mapping[str, Any]:
     return {
         "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
         "EMAIL_HOST": parts.hostname,
-        "EMAIL_PORT": parts.port or (465 if parts.scheme == "smtps" else 587),
+        "EMAIL_PORT": port or (465 if parts.scheme == "smtps" else 587),
         "EMAIL_HOST_USER": parts.username or "",
         "EMAIL_HOST_PASSWORD": parts.password or "",
         "EMAIL_USE_SSL": parts.scheme == "smtps",
@@ -149,6 +188,10 @@ def email(folder: Path) -> Mapping[str, Any]:
 def broker(folder: Path) -> tuple[str, dict[str, Any]]:
     """Return Celery's broker URL and options; files in the data folder by default."""
     url = text("BROKER_URL")
+    if url and url.partition("://")[0] not in BROKERS:
+        raise ImproperlyConfigured(
+            "BROKER_URL: write amqp://user:password@host:port/vhost or redis://host:port/0."
+        )
     if url:
         return url, {}
     queue = folder / "broker"

@@ -21,8 +21,8 @@ TOKEN_PEPPER_FALLBACKS = env.words("TOKEN_PEPPER_FALLBACKS")
 PORT = env.number("PORT", 8000, least=1, most=65535)
 EDGE_PORT = env.number("EDGE_PORT", 8080, least=1, most=65535)
 ECHO_PORT = env.number("ECHO_PORT", 8081, least=1, most=65535)
-PORTAL_URL = env.text("PORTAL_URL", f"http://127.0.0.1:{PORT}")
-EDGE_URL = env.text("EDGE_URL", f"http://127.0.0.1:{EDGE_PORT}")
+PORTAL_URL = env.address("PORTAL_URL", f"http://127.0.0.1:{PORT}")
+EDGE_URL = env.address("EDGE_URL", f"http://127.0.0.1:{EDGE_PORT}")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 # Origins on private addresses are refused, by the probe and by the edge, outside these networks.
@@ -251,5 +251,5 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"json": {"()": "portal.logs.JsonFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
-    "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "WARNING")},
+    "root": {"handlers": ["stderr"], "level": env.level("LOG_LEVEL", "WARNING")},
 }
