@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
+from django.core.exceptions import TooManyFieldsSent
 from django.http import HttpRequest, QueryDict
 from rest_framework.exceptions import ParseError
 from rest_framework.negotiation import BaseContentNegotiation
@@ -80,6 +81,8 @@ def form_fields(raw: bytes) -> dict[str, Any]:
         sent = QueryDict(raw.decode())
     except UnicodeDecodeError as error:
         raise ParseError("The form is not UTF-8.") from error
+    except TooManyFieldsSent as error:
+        raise ParseError("The form has too many fields.") from error
     fields = {
         name.removesuffix("[]"): sent.getlist(name)
         if name.endswith("[]")

@@ -248,3 +248,8 @@ def test_every_field_at_fault_is_named_at_once(eve, shop):
         "port: Write a whole number from 0 to 65535.",
         "use_ssl: Write true or false.",
     ]
+
+
+def test_a_form_of_too_many_fields_is_refused_in_the_clients_tongue():
+    with pytest.raises(ParseError, match="too many fields"):
+        form_fields("&".join(f"k{number}=1" for number in range(1001)).encode())
