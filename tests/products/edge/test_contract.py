@@ -34,7 +34,12 @@ ROUTE = {
     },
     "header_rules": [{"action": "set", "name": "X-A", "value": "b"}],
     "log_endpoints": [
-        {"kind": "https", "name": "log", "address": "https://log.example/", "fields": ["X-A"]}
+        {
+            "kind": "https",
+            "name": "log",
+            "address": "https://log.example/",
+            "fields": ["X-A"],
+        }
     ],
     "month": "2026-11",
     "month_ends_at": "2026-12-01T00:00:00Z",
@@ -89,7 +94,9 @@ def test_a_table_is_read_as_it_was_written():
                 refusal="Not enabled.",
                 origin=Origin("origin", "origin.example", 443, True, None),
                 header_rules=(HeaderRule("set", "X-A", "b"),),
-                log_endpoints=(LogEndpoint("https", "log", "https://log.example/", ("X-A",)),),
+                log_endpoints=(
+                    LogEndpoint("https", "log", "https://log.example/", ("X-A",)),
+                ),
                 month="2026-11",
                 month_ends_at="2026-12-01T00:00:00Z",
                 open_connections="drain",
@@ -110,7 +117,9 @@ def test_a_report_and_its_answer_are_read_as_they_were_written():
 
 
 def test_fields_with_a_default_may_be_absent():
-    short = {k: v for k, v in ROUTE.items() if k not in {"open_connections", "drain_until"}}
+    short = {
+        k: v for k, v in ROUTE.items() if k not in {"open_connections", "drain_until"}
+    }
 
     (route,) = RouteTable.from_json(changed(TABLE, routes=[short])).routes
 
@@ -178,7 +187,15 @@ def test_a_wrong_table_is_refused_and_the_place_is_named(name):
 
 @pytest.mark.parametrize(
     "text",
-    [b"", b"{", b"\xff\xfe", b'{"a": NaN}', b'{"a": Infinity}', b'{"a": 1, "a": 2}', b"[" * 100_000],
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b'{"a": NaN}',
+        b'{"a": Infinity}',
+        b'{"a": 1, "a": 2}',
+        b"[" * 100_000,
+    ],
 )
 def test_what_is_no_plain_json_is_refused(text):
     with pytest.raises(ContractError):
@@ -187,7 +204,10 @@ def test_what_is_no_plain_json_is_refused(text):
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 

@@ -78,7 +78,9 @@ def run_and_kill(tmp_path, clients, seed):
         client.join(30)
     again = Edge(portal, tmp_path)
     opened = [client for client in talking if client.opened]
-    eventually(lambda: sum(r.final for r in portal.connections.values()) >= len(opened), 40)
+    eventually(
+        lambda: sum(r.final for r in portal.connections.values()) >= len(opened), 40
+    )
     assert again.stop() == 0
     portal.close()
     there.close()
@@ -95,7 +97,9 @@ def check_nothing_lost(opened, killed_at, records):
         client.seen_at(killed_at - TICK_SECONDS - LATE_SECONDS) for client in opened
     )
     reported = sum(record.bytes_to_client for record in records)
-    in_flight = 300 * len(records)  # a head, and an echo that the kill caught on its way
+    in_flight = 300 * len(
+        records
+    )  # a head, and an echo that the kill caught on its way
     assert a_tick_before <= reported <= seen + in_flight
 
 
@@ -121,7 +125,9 @@ def test_a_kill_between_two_reports_counts_nothing_twice(tmp_path):
         tunnel.sendall(b"x" * (number + 1))
         read_exactly(tunnel, number + 1)
         tunnel.close()
-        eventually(lambda n=number: sum(r.final for r in portal.connections.values()) == n + 1)
+        eventually(
+            lambda n=number: sum(r.final for r in portal.connections.values()) == n + 1
+        )
         expected = dict(portal.connections)
         edge.kill()
         portal.connections.clear()
@@ -156,9 +162,13 @@ def test_a_portal_that_fails_in_every_way_gets_the_same_totals(stand):
     own.portal.drop_answers = 0
 
     service = host.replace(".", "-")
-    eventually(lambda: [r.final for r in own.portal.of_service(service)] == [True] * 30, 60)
+    eventually(
+        lambda: [r.final for r in own.portal.of_service(service)] == [True] * 30, 60
+    )
 
-    sizes = sorted(record.bytes_from_client for record in own.portal.of_service(service))
+    sizes = sorted(
+        record.bytes_from_client for record in own.portal.of_service(service)
+    )
     assert sizes == expected
 
 

@@ -202,11 +202,10 @@ def test_a_host_is_brought_to_one_form(field, name):
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_request_or_a_refusal(data):
     try:
-        head = parse_request(data)
-    except Refusal as refusal:
-        assert 400 <= refusal.status < 500
-    else:
-        assert head.host == head.host.lower()
+        host = parse_request(data).host
+    except Refusal:
+        return
+    assert host == host.lower()
 
 
 _VALUES = st.text(st.characters(max_codepoint=255), max_size=20)
@@ -233,8 +232,7 @@ def test_what_passes_as_a_handshake_is_one(fields, method):
     try:
         head = parse_request(text)
         require_handshake(head)
-    except Refusal as refusal:
-        assert refusal.sentence.endswith(".")
+    except Refusal:
         return
 
     names = [name.lower() for name, _ in head.fields]

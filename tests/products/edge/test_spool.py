@@ -15,7 +15,6 @@ from products.edge.journal import (
     instant,
     read_entry,
 )
-from products.edge.recovery import CLOSED_MARK, close_boot
 from products.edge.spool import (
     Spool,
     SpoolUnwritable,
@@ -28,7 +27,14 @@ from products.edge.spool import (
 
 def entry(number, duration_us=0, *, final=False, month="2026-11", sent=10, received=20):
     return ConnectionEntry(
-        number, "service", month, 1_795_000_000_000_000, duration_us, sent, received, final
+        number,
+        "service",
+        month,
+        1_795_000_000_000_000,
+        duration_us,
+        sent,
+        received,
+        final,
     )
 
 
@@ -49,7 +55,9 @@ def everything_in(folder):
 
 
 def test_a_record_is_its_length_its_crc_and_its_payload():
-    assert framed(b"abc") == b"\x00\x00\x00\x03" + (0x352441C2).to_bytes(4, "big") + b"abc"
+    assert (
+        framed(b"abc") == b"\x00\x00\x00\x03" + (0x352441C2).to_bytes(4, "big") + b"abc"
+    )
     assert zlib.crc32(b"abc") == 0x352441C2
 
 
@@ -74,7 +82,11 @@ def test_a_full_segment_is_followed_by_the_next(tmp_path):
 
     found = segments(tmp_path)
     assert [number for number, _ in found] == [1, 2, 3]
-    assert [payloads(path.read_bytes()) for _, path in found] == [[b"one"], [b"two"], [b"three"]]
+    assert [payloads(path.read_bytes()) for _, path in found] == [
+        [b"one"],
+        [b"two"],
+        [b"three"],
+    ]
 
 
 def test_the_last_record_torn_at_every_byte_leaves_those_before(tmp_path):
@@ -100,7 +112,9 @@ def test_zeros_after_a_power_cut_are_no_records():
     assert payloads(framed(b"first") + bytes(4096)) == [b"first"]
 
 
-@given(st.lists(st.binary(min_size=1, max_size=200), max_size=8), st.binary(max_size=60))
+@given(
+    st.lists(st.binary(min_size=1, max_size=200), max_size=8), st.binary(max_size=60)
+)
 def test_whole_records_are_found_before_any_rubbish(written, rubbish):
     data = b"".join(map(framed, written))
 
@@ -142,7 +156,9 @@ def test_a_payload_of_another_form_is_none(payload):
     assert read_entry(payload) is None
 
 
-@given(st.integers(0, 2**53), st.text(max_size=30), st.integers(0, 2**60), st.booleans())
+@given(
+    st.integers(0, 2**53), st.text(max_size=30), st.integers(0, 2**60), st.booleans()
+)
 def test_entries_survive_the_journal(number, service, count, final):
     one = ConnectionEntry(number, service, "2026-11", count, count, count, 0, final)
     other = DeliveryEntry(service, "2026-11-22T08:00:00Z", number, count, 0)
@@ -183,7 +199,9 @@ def test_a_folder_that_fills_up_refuses_and_recovers_without_a_torn_record(
 def test_a_write_that_is_short_counts_as_refused(tmp_path, monkeypatch):
     spool = spool_in(tmp_path)
     write = os.write
-    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:5]))
+    monkeypatch.setattr(
+        os, "write", lambda descriptor, data: write(descriptor, data[:5])
+    )
     with pytest.raises(SpoolUnwritable):
         spool.append([b"during"])
     monkeypatch.undo()
@@ -220,67 +238,6 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
 
     with pytest.raises(SpoolUnwritable):
         spool_in(tmp_path / "file" / "boot")
-
-
-def test_a_dead_boots_open_connections_end_with_their_last_values(tmp_path):
-    spool = spool_in(tmp_path)
-    spool.append(
-        one.to_payload()
-        for one in [
-            entry(1),
-            entry(2),
-            entry(1, 5_000_000, sent=100),
-            entry(2, 3_000_000, final=True),
-            entry(3),
-        ]
-    )
-    spool.close()
-
-    assert close_boot(tmp_path) == 2
-    assert close_boot(tmp_path) == 0
-
-    assert everything_in(tmp_path)[5:] == [
-        entry(1, 5_000_000, sent=100, final=True),
-        entry(3, final=True),
-    ]
-
-
-def test_a_connection_of_two_months_ends_in_the_later_one(tmp_path):
-    spool = spool_in(tmp_path)
-    spool.append(
-        [entry(1, 5, month="2026-11").to_payload(), entry(1, 9, month="2026-12").to_payload()]
-    )
-    spool.close()
-
-    close_boot(tmp_path)
-
-    assert everything_in(tmp_path)[2:] == [entry(1, 9, month="2026-12", final=True)]
-
-
-def test_a_torn_tail_is_cut_at_the_first_bad_record_for_every_tear(tmp_path):
-    good = framed(entry(1, 1_000_000).to_payload())
-    last = framed(entry(1, 2_000_000).to_payload())
-
-    for length in range(1, len(last)):
-        folder = tmp_path / str(length)
-        folder.mkdir()
-        path = folder / "00000001.spool"
-        path.write_bytes(good + last[:length])
-
-        assert close_boot(folder) == 1
-        assert path.read_bytes() == good
-        assert everything_in(folder) == [entry(1, 1_000_000), entry(1, 1_000_000, final=True)]
-
-
-def test_closing_that_was_itself_cut_short_can_be_done_again(tmp_path):
-    spool = spool_in(tmp_path)
-    spool.append([entry(1).to_payload()])
-    spool.close()
-    close_boot(tmp_path)
-    (tmp_path / CLOSED_MARK).unlink()
-
-    assert close_boot(tmp_path) == 0
-    assert everything_in(tmp_path) == [entry(1), entry(1, final=True)]
 
 
 def test_a_small_file_is_replaced_as_a_whole(tmp_path):

@@ -1,0 +1,213 @@
+"""How an edge lives and ends: drained, killed, replaced, without its portal."""
+
+import signal
+import socket
+import subprocess
+import threading
+from pathlib import Path
+
+from tests.products.edge.fake_portal import FakePortal, eventually, origin, route
+from tests.products.edge.running import (
+    Edge,
+    get,
+    handshake,
+    read_all,
+    read_exactly,
+    status_of,
+)
+from tests.products.edge.scripted import (
+    Origin,
+    answering,
+    plain_answer,
+    upgrade_then_echo,
+)
+from tests.products.edge.test_tunnel import open_tunnel
+
+
+def test_sigterm_lets_open_tunnels_finish_and_takes_nobody_new(stand):
+    own = stand("--drain-seconds", "20")
+    host, _ = own.serve()
+    tunnel = open_tunnel(own.edge, host)
+
+    own.edge.process.send_signal(signal.SIGTERM)
+    eventually(lambda: _is_refused(own.edge.port))
+    tunnel.sendall(b"draining")
+    assert read_exactly(tunnel, 8) == b"draining"
+    tunnel.close()
+
+    assert own.edge.process.wait(20) == 0
+    records = own.portal.of_service(host.replace(".", "-"))
+    assert [record.final for record in records] == [True]
+
+
+def test_when_the_drain_is_over_tunnels_are_cut_and_counted(stand):
+    own = stand("--drain-seconds", "0.5")
+    host, _ = own.serve()
+    tunnel = open_tunnel(own.edge, host)
+    tunnel.sendall(b"x" * 1000)
+    read_exactly(tunnel, 1000)
+
+    code = own.edge.stop()
+
+    assert code == 0
+    assert read_all(tunnel) in (b"", b"<reset>")
+    tunnel.close()
+    (record,) = own.portal.of_service(host.replace(".", "-"))
+    assert record.final
+    assert record.bytes_from_client == len(handshake(host)) + 1000
+
+
+def test_a_second_sigterm_ends_at_once(stand):
+    own = stand("--drain-seconds", "600")
+    host, _ = own.serve()
+    tunnel = open_tunnel(own.edge, host)
+
+    own.edge.process.send_signal(signal.SIGTERM)
+    eventually(lambda: _is_refused(own.edge.port))
+    own.edge.process.send_signal(signal.SIGTERM)
+
+    assert own.edge.process.wait(20) == 0
+    tunnel.close()
+
+
+def test_a_worker_that_dies_is_replaced_and_its_connections_are_reported(stand):
+    own = stand()
+    host, _ = own.serve()
+    tunnel = open_tunnel(own.edge, host)
+    tunnel.sendall(b"x")
+    read_exactly(tunnel, 1)
+    (worker,) = own.edge.workers()
+
+    subprocess.run(["/bin/kill", "-9", str(worker)], check=True)
+
+    assert read_all(tunnel) in (b"", b"<reset>")
+    tunnel.close()
+    eventually(lambda: not _is_refused(own.edge.port))
+    assert eventually(lambda: own.edge.workers() not in ([], [worker]))
+    open_tunnel(own.edge, host).close()
+    finals = eventually(
+        lambda: [r for r in own.portal.of_service(host.replace(".", "-")) if r.final]
+    )
+    assert finals
+
+
+def test_workers_do_not_outlive_their_control_process(stand):
+    own = stand("--processes", "2")
+    workers = own.edge.workers()
+
+    own.edge.kill()
+
+    assert len(workers) == 2
+    eventually(lambda: not any(Path(f"/proc/{pid}/cwd").exists() for pid in workers))
+
+
+def test_several_processes_share_the_port_the_table_and_the_reports(stand):
+    own = stand("--processes", "3")
+    host, there = own.serve()
+    service = host.replace(".", "-")
+    tunnels = [open_tunnel(own.edge, host) for _ in range(40)]
+    for tunnel in tunnels:
+        tunnel.close()
+
+    eventually(
+        lambda: len([r for r in own.portal.of_service(service) if r.final]) == 40
+    )
+    boots = {record.id.split(".")[1] for record in own.portal.of_service(service)}
+
+    assert there.connections == 40
+    assert len(boots) > 1
+
+
+def test_who_waits_in_the_queue_when_the_edge_stops_is_served(stand):
+    own = stand("--drain-seconds", "20")
+    answered = threading.Event()
+
+    def script(connection, there):
+        there.read_head(connection)
+        answered.wait(20)
+        connection.sendall(plain_answer())
+
+    host, _ = own.serve(script)
+    (worker,) = own.edge.workers()
+    subprocess.run(["/bin/kill", "-STOP", str(worker)], check=True)
+    queued = [own.edge.connect() for _ in range(20)]
+    for connection in queued:
+        connection.sendall(get(host))
+
+    own.edge.process.send_signal(signal.SIGTERM)
+    subprocess.run(["/bin/kill", "-CONT", str(worker)], check=True)
+    answered.set()
+
+    assert [status_of(read_all(connection)) for connection in queued] == [200] * 20
+    for connection in queued:
+        connection.close()
+    assert own.edge.process.wait(30) == 0
+
+
+def test_without_the_portal_the_last_table_serves_after_a_restart(tmp_path):
+    portal = FakePortal()
+    there = Origin(upgrade_then_echo)
+    edge = Edge(portal, tmp_path)
+    edge.apply(route("kept.test", origin(there.port)))
+    assert edge.stop() == 0
+    portal.answers_routes = False
+
+    again = Edge(portal, tmp_path)
+    open_tunnel(again, "kept.test").close()
+
+    assert again.stop() == 0
+    portal.close()
+    there.close()
+
+
+def test_without_any_table_an_edge_says_so(tmp_path):
+    portal = FakePortal()
+    portal.answers_routes = False
+    edge = Edge(portal, tmp_path)
+
+    answer = edge.ask(get("any.test"))
+
+    assert status_of(answer) == 503
+    assert answer.endswith(b"This edge has not received its configuration yet.\n")
+    assert edge.stop() == 0
+    portal.close()
+
+
+def test_a_damaged_table_on_disk_is_left_aside(tmp_path):
+    portal = FakePortal()
+    portal.answers_routes = False
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "routes.json").write_bytes(b'{"format": 1, "gener')
+
+    edge = Edge(portal, tmp_path)
+
+    assert status_of(edge.ask(get("any.test"))) == 503
+    assert "The table on disk is not used" in edge.log()
+    assert edge.stop() == 0
+    portal.close()
+
+
+def test_a_faulty_table_from_the_portal_leaves_the_last_good_one(stand):
+    own = stand()
+    host, _ = own.serve(answering(plain_answer()))
+    good = own.portal.table
+
+    class Faulty:
+        generation = good.generation + 1
+
+        def to_json(self):
+            return {"format": 2, "generation": self.generation, "routes": []}
+
+    own.portal.table = Faulty()
+    eventually(lambda: "format is not 1" in own.edge.log())
+
+    assert status_of(own.edge.ask(get(host))) == 200
+    own.portal.table = good
+
+
+def _is_refused(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except (ConnectionRefusedError, ConnectionResetError):
+        return True
+    return False

@@ -1,0 +1,74 @@
+"""What a dead process left: ended with its last values, torn tails cut."""
+
+from products.edge.recovery import CLOSED_MARK, close_boot
+from products.edge.spool import (
+    framed,
+)
+from tests.products.edge.test_spool import entry, everything_in, spool_in
+
+
+def test_a_dead_boots_open_connections_end_with_their_last_values(tmp_path):
+    spool = spool_in(tmp_path)
+    spool.append(
+        one.to_payload()
+        for one in [
+            entry(1),
+            entry(2),
+            entry(1, 5_000_000, sent=100),
+            entry(2, 3_000_000, final=True),
+            entry(3),
+        ]
+    )
+    spool.close()
+
+    assert close_boot(tmp_path) == 2
+    assert close_boot(tmp_path) == 0
+
+    assert everything_in(tmp_path)[5:] == [
+        entry(1, 5_000_000, sent=100, final=True),
+        entry(3, final=True),
+    ]
+
+
+def test_a_connection_of_two_months_ends_in_the_later_one(tmp_path):
+    spool = spool_in(tmp_path)
+    spool.append(
+        [
+            entry(1, 5, month="2026-11").to_payload(),
+            entry(1, 9, month="2026-12").to_payload(),
+        ]
+    )
+    spool.close()
+
+    close_boot(tmp_path)
+
+    assert everything_in(tmp_path)[2:] == [entry(1, 9, month="2026-12", final=True)]
+
+
+def test_a_torn_tail_is_cut_at_the_first_bad_record_for_every_tear(tmp_path):
+    good = framed(entry(1, 1_000_000).to_payload())
+    last = framed(entry(1, 2_000_000).to_payload())
+
+    for length in range(1, len(last)):
+        folder = tmp_path / str(length)
+        folder.mkdir()
+        path = folder / "00000001.spool"
+        path.write_bytes(good + last[:length])
+
+        assert close_boot(folder) == 1
+        assert path.read_bytes() == good
+        assert everything_in(folder) == [
+            entry(1, 1_000_000),
+            entry(1, 1_000_000, final=True),
+        ]
+
+
+def test_closing_that_was_itself_cut_short_can_be_done_again(tmp_path):
+    spool = spool_in(tmp_path)
+    spool.append([entry(1).to_payload()])
+    spool.close()
+    close_boot(tmp_path)
+    (tmp_path / CLOSED_MARK).unlink()
+
+    assert close_boot(tmp_path) == 0
+    assert everything_in(tmp_path) == [entry(1), entry(1, final=True)]
