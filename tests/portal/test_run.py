@@ -184,3 +184,21 @@ def test_one_command_runs_everything_and_ends_it(start, environment, tmp_path):
     assert process.returncode == 0
     assert len(children) == 4
     assert [status_of(address) for address in (portal, edge, echo)] == [0, 0, 0]
+
+
+def test_a_broker_that_is_down_stops_no_page_and_no_worker(
+    start, environment, tmp_path
+):
+    broker = f"amqp://guest:guest@127.0.0.1:{free_port()}//"
+    errors = tmp_path / "errors"
+
+    process = start(BROKER_URL=broker)
+    until(
+        lambda: "celery.worker.consumer" in errors.read_text(), "the worker's complaint"
+    )
+
+    assert status_of(f"http://127.0.0.1:{environment['PORT']}/accounts/login/") == 200
+    process.terminate()
+    said, _ = process.communicate(timeout=DEADLINE_SECONDS)
+    assert "died" not in said
+    assert process.returncode == 0
