@@ -73,7 +73,7 @@ def shared_stand(tmp_path_factory):
 @pytest.fixture
 def stand(tmp_path):
     """Start edges of a test's own: call it with further arguments."""
-    stands = []
+    stands: list[Stand] = []
 
     def start(*more, env=None):
         one = Stand(tmp_path / str(len(stands)), *more, env=env)

@@ -82,8 +82,8 @@ class FakePortal:
                 key = (record.id, record.month)
                 self.connections[key] = _larger(self.connections.get(key), record)
             for record in report.delivery:
-                key = (report.boot, record.service, record.hour)
-                self.delivery[key] = _larger(self.delivery.get(key), record)
+                where = (report.boot, record.service, record.hour)
+                self.delivery[where] = _larger(self.delivery.get(where), record)
 
     def of_service(self, service):
         with self._lock:

@@ -13,8 +13,8 @@ from tests.products.edge.fake_portal import CREDENTIAL, eventually, route
 
 ROOT = Path(__file__).parents[3]
 # What tests opened; closed after each test, whether it went well or not.
-opened_sockets = []
-started_edges = []
+opened_sockets: list[socket.socket] = []
+started_edges: list["Edge"] = []
 KEY = base64.b64encode(b"sixteen bytes ok").decode()
 
 
@@ -65,8 +65,9 @@ class Edge:
             self.wait_until_it_serves()
 
     def wait_until_it_serves(self):
+        assert self.process.stdout is not None
         ready, _, _ = select.select([self.process.stdout], [], [], 30)
-        line = self.process.stdout.readline().decode() if ready else ""
+        line = ready[0].readline().decode() if ready else ""
         assert line, f"the edge did not start: {self.log()}"
         ports = [part.rpartition(":")[2] for part in line.split() if "://" in part]
         self.port = int(ports[0])

@@ -187,8 +187,11 @@ def https_endpoint(authority, *names, status=200):
         def log_message(self, *args):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.handle_error = lambda *given: None
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *args):
+            pass
+
+    server = Server(("127.0.0.1", 0), Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(*names).configure_cert(context)
     server.socket = context.wrap_socket(server.socket, server_side=True)

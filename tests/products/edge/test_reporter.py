@@ -26,7 +26,7 @@ class Receiver:
         self.fails = fails
         self.loses = loses
         self.most = most
-        self.conflicts = ()
+        self.conflicts: tuple[UsageConflict, ...] = ()
 
     def usage(self, report):
         if (error := self.fails(report)) is not None:
@@ -46,9 +46,10 @@ class Receiver:
                 map(max, values, self.totals.get(key, (0, 0, 0, False)))
             )
         for one in report.delivery:
-            key = (report.boot, one.service, one.hour)
-            values = (one.requests, one.bytes_from_client, one.bytes_to_client)
-            self.totals[key] = tuple(map(max, values, self.totals.get(key, (0, 0, 0))))
+            where = (report.boot, one.service, one.hour)
+            counts = (one.requests, one.bytes_from_client, one.bytes_to_client)
+            before = self.totals.get(where, (0, 0, 0))
+            self.totals[where] = tuple(map(max, counts, before))
         if self.loses():
             raise PortalAway("the answer was lost")
         return UsageAnswer(1, 0, self.conflicts, self.epoch)
