@@ -64,7 +64,6 @@ class Agent:
         self._identity = ""
         self._early: list[dict[str, Any]] = []
         self._generation = 0
-        self._dropped = 0
         self._stop = asyncio.Event()
         self._now = asyncio.Event()
 
@@ -106,7 +105,7 @@ class Agent:
                 self._log_file.dropped
                 + self._shipper.dropped
                 + self._lines.unreadable
-                + self._dropped
+                + (books.ledger.unheard if books else 0)
             ),
             "spool_is_writable": books is not None and books.spool.is_writable,
             "reloads": self._gate.reloads,
@@ -202,9 +201,6 @@ class Agent:
         processes = await self._master.processes()
         await books.poll(self._master, processes)
         books.meter.tick()
-        self._dropped = sum([
-            await self._master.dropped_lines(worker) for worker in processes.workers
-        ])  # fmt: skip
         await self._gate.allow_upgrades(
             are_allowed=books.spool.is_writable and self._upstream.has_room
         )

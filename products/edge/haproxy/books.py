@@ -62,7 +62,7 @@ class Books:
     def ended(self, line: dict[str, Any]) -> None:
         """Take an end line: the final record, or a delivered request."""
         if line["kind"] == "ws":
-            self.ledger.accepted(line["id"], line["svc"], int(line["at"]) * 1000)
+            self.ledger.told_of(line["id"], line["svc"], int(line["at"]) * 1000)
             self.ledger.ended(
                 line["id"],
                 duration_us=max(0, int(line["td"])) * 1000,

@@ -112,7 +112,7 @@ global
 def _defaults(limits: Limits) -> bytes:
     times = {
         "http-request": limits.head_seconds,
-        "connect": limits.connect_seconds,
+        "connect": limits.connect_seconds / 2,  # for there is one retry
         "client": limits.quiet_seconds,
         "server": limits.answer_seconds,
         "tunnel": limits.idle_seconds,
@@ -129,9 +129,9 @@ def _ms(seconds: float) -> str:
 
 def _front(frame: Frame) -> bytes:
     host = f"[{frame.bind}]" if ":" in frame.bind else frame.bind
-    lines = ["frontend edge", f"    bind {host}:{frame.port} backlog 4096"]
+    lines = ["frontend edge", f"    bind {host}:{frame.port} backlog 4096 proto h1"]
     if frame.tls_port:
-        tls = "ssl crt-list certificates.list alpn http/1.1"
+        tls = "proto h1 ssl crt-list certificates.list alpn http/1.1"
         strict = "" if frame.has_default_certificate else " strict-sni"
         lines += [
             f"    # certificates {frame.certificates}",

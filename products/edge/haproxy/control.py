@@ -115,15 +115,6 @@ class MasterSocket:
             if line.startswith("0x") and dict(_PAIR.findall(line)).get("be") in backends
         ]
 
-    async def dropped_lines(self, worker: int) -> int:
-        """Read how many log lines a worker could not hand over."""
-        answer = await self.tell(worker, ["show info"])
-        for line in answer.splitlines():
-            name, _, value = line.partition(": ")
-            if name == "DroppedLogs" and value.isdigit():
-                return int(value)
-        return 0
-
     async def _call(self, line: str) -> str:
         # Through the folder's descriptor, for a socket's path has 107 bytes at most.
         folder = os.open(self._folder, os.O_PATH | os.O_DIRECTORY)

@@ -26,7 +26,7 @@ defaults
     log global
     balance roundrobin
     http-reuse never
-    retries 3
+    retries 1
     option redispatch 1
     option contstats
     option httpclose
@@ -69,7 +69,16 @@ _BAD = (
             "unless { req.fhdr_cnt(host) eq 1 }")
     + _refuse(400, "The Host field does not name a host.",
               r"unless { req.fhdr(host) -m reg "
-              r"'^([A-Za-z0-9_][A-Za-z0-9_.-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?$' }")
+              r"'^([A-Za-z0-9_][A-Za-z0-9_.-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\])(:0*([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?$' }")
+    + _refuse(400, "The only transfer coding is chunked, in HTTP/1.1, once.",
+              "if { req.fhdr_cnt(transfer-encoding) gt 0 } !{ req.ver 1.1 }")
+    + _refuse(400, "The request's head holds a control character.",
+              r"if { req.hdrs -m reg '[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]' }")
+    + _refuse(400, "The request's target has a user.",
+              "if { url -m reg '^[^/]*//[^/]*@' }")
+    + "    http-request set-uri %[pathq] if { url -m reg -i '^https?://' }\n"
+    + _refuse(400, "The request's target is neither a path nor an http URL.",
+              "unless { url_beg / } or { url -m str * } { method OPTIONS }")
     + _refuse(405, "This method is not carried.", "if { method CONNECT TRACE }")
     + _refuse(400, "A header field imitates one that frames the message.",
               "if { req.fhdr_cnt(content_length) gt 0 } or { req.fhdr_cnt(transfer_encoding) gt 0 }")
@@ -77,11 +86,12 @@ _BAD = (
 
 _HANDSHAKE = (
     _refuse(400, "A WebSocket handshake is a GET request of HTTP/1.1.",
-            "if ws !METH_GET or ws !{ req.ver 1.1 }")
+            "if ws !{ method GET } or ws !{ req.ver 1.1 }")
     + _refuse(400, "A WebSocket handshake needs “Connection: Upgrade”.",
               "if ws !{ req.hdr(connection) -i upgrade }")
     + _refuse(400, "A WebSocket handshake has no body.",
-              "if ws { req.fhdr_cnt(transfer-encoding) gt 0 } or"
+              # Of a request with a body HAProxy itself takes the Upgrade away.
+              "if { req.fhdr_cnt(sec-websocket-key) gt 0 } { req.fhdr_cnt(transfer-encoding) gt 0 } or"
               " { req.fhdr_cnt(sec-websocket-key) gt 0 } { req.fhdr_cnt(content-length) gt 0 }"
               " !{ req.fhdr(content-length) -m str 0 }")
     + _refuse(426, "Only version 13 of the WebSocket protocol is carried.",
@@ -121,10 +131,10 @@ FRONTEND = f"""\
     http-request return status 502 {_PLAIN_ANSWER} lf-string "%[var(txn.origin),b64dec]\\n" if !{{ var(txn.origin) -m str on }}
     # what the origin gets to see, but for the service's own rules
     http-request set-var(txn.is) str(ws) if ws
-    http-request del-header Connection if !ws
+    http-request del-header Connection
     http-request del-header Upgrade
-    http-request set-header Upgrade websocket if ws
-    http-request set-header Connection Upgrade if ws
+    http-request set-header Upgrade websocket if {{ var(txn.is) -m str ws }}
+    http-request set-header Connection Upgrade if {{ var(txn.is) -m str ws }}
     http-request del-header '(?i)^(keep-alive|proxy-connection|te|trailer|http2-settings|proxy-authenticate|proxy-authorization|forwarded|x[-_]forwarded[-_](for|proto|host|port))$' -m reg
     http-request set-header X-Forwarded-For %[src]
     http-request set-header X-Forwarded-Proto http if !{{ ssl_fc }}

@@ -62,24 +62,24 @@ class Gate:
         self._look_at_certificates()
         if table is not None:
             self._routes = table.routes
-            await self._origins.refresh(table.routes, again=True)
+            await self._origins.look_up(table.routes, again=True)
+            self._origins.conclude(table.routes)
         maps.write(self._maps(), self._folder)
         await self._supervisor.put_in_place(self._render())
         self._note_loaded()
 
     async def apply(self, table: RouteTable) -> None:
         """Go by a table. Raises HAProxyAway, Unloadable, OSError."""
+        self._routes = table.routes
+        await self._push(_AT_A_GATE)
+        await self._origins.look_up(table.routes, again=False)
         async with self._turn:
-            self._routes = table.routes
-            await self._push(_AT_A_GATE)
-            await self._origins.refresh(table.routes, again=False)
             await self._bring()
 
     async def refresh(self) -> None:
         """Look origins and certificates up again. Raises as `apply` does."""
+        await self._origins.look_up(self._routes or (), again=True)
         async with self._turn:
-            if self._routes is not None:
-                await self._origins.refresh(self._routes, again=True)
             self._look_at_certificates()
             await self._bring()
 
@@ -104,6 +104,7 @@ class Gate:
         return cut
 
     async def _bring(self) -> None:
+        self._origins.conclude(self._routes or ())
         wanted = self._maps()
         maps.write(wanted, self._folder)
         configuration = self._render()

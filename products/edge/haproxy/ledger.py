@@ -57,11 +57,17 @@ class Ledger:
         self._ended: OrderedDict[int, None] = OrderedDict()
         self._counters: dict[int, Counter] = {}
         self._missing: set[int] = set()
+        self._unheard: set[int] = set()  # begun without an accept line, so far
 
     @property
     def open_services(self) -> frozenset[str]:
         """Which services have open connections."""
         return frozenset(entry.service for entry in self._meter.open.values())
+
+    @property
+    def unheard(self) -> int:
+        """How many connections no accept line has told of, nor the customer's log."""
+        return len(self._unheard)
 
     def resume(self, folder: Path) -> None:
         """Go on from what an agent before has written of this boot. Raises OSError."""
@@ -82,8 +88,18 @@ class Ledger:
     def accepted(self, connection: str, service: str, started_us: int) -> None:
         """Begin to count a connection, unless it is known."""
         number = number_of(connection)
+        self._unheard.discard(number)
+        self._begin(number, service, started_us)
+
+    def told_of(self, connection: str, service: str, started_us: int) -> None:
+        """Begin to count a connection of which only the table or its end tells."""
+        number = number_of(connection)
+        if self._begin(number, service, started_us):
+            self._unheard.add(number)
+
+    def _begin(self, number: int, service: str, started_us: int) -> bool:
         if number in self._meter.open or number in self._ended:
-            return
+            return False
         route = self._route_of(service)
         started_us = min(started_us, time.time_ns() // 1000)
         counter = Counter(0, 0, time.monotonic_ns())
@@ -99,6 +115,7 @@ class Ledger:
                 tunnel=counter,
             )
         )
+        return True
 
     def ended(
         self, connection: str, *, duration_us: int, from_client: int, to_client: int
@@ -157,7 +174,7 @@ class Ledger:
         connection, _, started_ms = rest.partition("|")
         if not started_ms.isdigit():
             return None
-        self.accepted(connection, service, int(started_ms) * 1000)
+        self.told_of(connection, service, int(started_ms) * 1000)
         number = number_of(connection)
         if number not in self._meter.open:
             return None

@@ -46,32 +46,42 @@ class Origins:
         self.addresses: dict[str, tuple[Address, ...]] = {}
         self.reasons: dict[str, str] = {}
 
-    async def refresh(self, routes: Iterable[Route], *, again: bool) -> None:
+    async def look_up(self, routes: Iterable[Route], *, again: bool) -> None:
         """Look up what is new and, when told to, all the rest again."""
-        routes = tuple(routes)
         wanted = {
             (route.origin.address, route.origin.port)
             for route in routes
             if route.origin is not None and not what_is_wrong(route.origin)
         }
-        self._known = {key: self._known.get(key, Known()) for key in wanted}
         turn = asyncio.Semaphore(_AT_ONCE)
 
-        async def one(key: tuple[str, int]) -> None:
+        async def one(key: tuple[str, int], known: Known) -> None:
             async with turn:
-                await asyncio.to_thread(self._renew, *key)
+                await asyncio.to_thread(self._renew, *key, known)
 
+        found = {key: self._known.get(key) or Known() for key in wanted}
         await asyncio.gather(*(
-            one(key)
-            for key, known in self._known.items()
+            one(key, known)
+            for key, known in found.items()
             if again or (not known.addresses and not known.reason)
         ))  # fmt: skip
+        self._known |= found
+
+    def conclude(self, routes: Iterable[Route]) -> None:
+        """Say of each service what is known by now, and forget other origins."""
         verdicts = {route.service: self._verdict(route.origin) for route in routes}
         self.addresses = {name: known.addresses for name, known in verdicts.items()}
-        self.reasons = {name: known.reason for name, known in verdicts.items()}
+        self.reasons = {
+            name: known.reason
+            for name, known in verdicts.items()
+            if known.reason or known.addresses
+        }
+        used = {id(known) for known in verdicts.values()}
+        self._known = {
+            key: known for key, known in self._known.items() if id(known) in used
+        }
 
-    def _renew(self, address: str, port: int) -> None:
-        known = self._known[address, port]
+    def _renew(self, address: str, port: int, known: Known) -> None:
         host = bare_name(address).removesuffix(".")
         try:
             found = resolve(host, port, self._allowed, look_up=self._look_up)
@@ -99,4 +109,4 @@ class Origins:
             return Known()
         if reason := what_is_wrong(origin):
             return Known(reason=reason)
-        return self._known[origin.address, origin.port]
+        return self._known.get((origin.address, origin.port), Known())

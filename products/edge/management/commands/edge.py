@@ -23,6 +23,13 @@ class Command(BaseCommand):
             "--processes", type=int, default=1, help="processes on the one port"
         )
 
+        parser.add_argument(
+            "--engine",
+            choices=("embedded", "haproxy"),
+            default="embedded",
+            help="what carries the connections: this program, or HAProxy beside it",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Carry it out; does not return."""
         command = [
@@ -41,6 +48,8 @@ class Command(BaseCommand):
             options["name"],
             "--processes",
             str(options["processes"]),
+            "--engine",
+            options["engine"],
         ]
         for network in settings.PRIVATE_ORIGINS:
             command += ["--allow-private", str(network)]

@@ -3,6 +3,7 @@
 import pytest
 
 from products.edge.contract import HeaderRule
+from products.edge.handshake import parse_request, require_handshake
 from tests.products.edge.contract.speaking import (
     echoes,
     final_record,
@@ -31,6 +32,20 @@ def test_bytes_pass_both_ways_unchanged_from_the_first_on(stand):
         assert status_of(read_until(connection, b"\r\n\r\n")) == 101
         assert read_exactly(connection, 5) == b"early"
         assert echoes(connection, data[:60_000])
+
+
+def test_the_origin_sees_one_whole_handshake(stand):
+    host, there = stand.serve()
+
+    opened(stand, host, "Sec-WebSocket-Protocol: chat", "Sec-WebSocket-Extensions: x")[
+        0
+    ].close()
+
+    head = parse_request(there.heads[0])
+    require_handshake(head)
+    assert (head.upgrade, head.connection) == ({b"websocket"}, {b"upgrade"})
+    assert head.values(b"sec-websocket-protocol") == [b"chat"]
+    assert head.values(b"sec-websocket-extensions") == [b"x"]
 
 
 def test_only_a_101_opens_a_tunnel(stand):

@@ -103,6 +103,9 @@ def test_a_connection_of_whose_beginning_no_line_came_is_known_from_the_table(de
 
     (entry,) = desk.entries().values()
     assert (entry.number, entry.started_us) == (number_of(connection), started_us)
+    assert desk.ledger.unheard == 1
+    desk.ledger.accepted(connection, "a-test", started_us)
+    assert desk.ledger.unheard == 0
 
 
 def test_a_connection_that_vanished_is_ended_when_it_was_last_there(desk):

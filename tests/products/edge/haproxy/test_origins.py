@@ -31,10 +31,15 @@ def origins(names):
     return Origins([ip_network("10.0.0.0/8")], look_up=names.look_up, clock=names.clock)
 
 
+async def refresh(found, routes, *, again):
+    await found.look_up(routes, again=again)
+    found.conclude(routes)
+
+
 async def test_a_public_address_may_be_dialled():
     found = origins(Names(["8.8.8.8"]))
 
-    await found.refresh([ROUTE], again=False)
+    await refresh(found, [ROUTE], again=False)
 
     assert found.addresses == {"a-test": (ip_address("8.8.8.8"),)}
     assert found.reasons == {"a-test": ""}
@@ -43,9 +48,9 @@ async def test_a_public_address_may_be_dialled():
 @pytest.mark.parametrize("address", ["127.0.0.1", "169.254.169.254", "::1"])
 async def test_a_name_that_turns_to_a_private_address_is_dialled_no_more(address):
     found = origins(Names(["8.8.8.8"], ["8.8.8.8", address]))
-    await found.refresh([ROUTE], again=False)
+    await refresh(found, [ROUTE], again=False)
 
-    await found.refresh([ROUTE], again=True)
+    await refresh(found, [ROUTE], again=True)
 
     assert found.addresses == {"a-test": ()}
     assert "may not be reached from here" in found.reasons["a-test"]
@@ -56,7 +61,7 @@ async def test_what_is_known_is_looked_up_again_only_when_told_to():
     found = origins(names)
 
     for again in (False, False, True):
-        await found.refresh([ROUTE], again=again)
+        await refresh(found, [ROUTE], again=again)
 
     assert names.answers == []
     assert found.addresses == {"a-test": (ip_address("9.9.9.9"),)}
@@ -64,9 +69,9 @@ async def test_what_is_known_is_looked_up_again_only_when_told_to():
 
 async def test_answers_in_another_order_change_nothing():
     found = origins(Names(["8.8.8.8", "9.9.9.9"], ["9.9.9.9", "8.8.8.8", "1.1.1.1"]))
-    await found.refresh([ROUTE], again=False)
+    await refresh(found, [ROUTE], again=False)
 
-    await found.refresh([ROUTE], again=True)
+    await refresh(found, [ROUTE], again=True)
 
     assert [str(one) for one in found.addresses["a-test"]] == [
         "8.8.8.8", "9.9.9.9", "1.1.1.1",
@@ -76,13 +81,13 @@ async def test_answers_in_another_order_change_nothing():
 async def test_a_name_server_that_is_away_is_forgiven_for_a_minute():
     names = Names(["8.8.8.8"], [], [])
     found = origins(names)
-    await found.refresh([ROUTE], again=False)
+    await refresh(found, [ROUTE], again=False)
 
     names.seconds = 59.0
-    await found.refresh([ROUTE], again=True)
+    await refresh(found, [ROUTE], again=True)
     after_a_while = dict(found.addresses)
     names.seconds = 61.0
-    await found.refresh([ROUTE], again=True)
+    await refresh(found, [ROUTE], again=True)
 
     assert after_a_while == {"a-test": (ip_address("8.8.8.8"),)}
     assert found.addresses == {"a-test": ()}
@@ -93,6 +98,6 @@ async def test_an_origin_whose_name_cannot_be_checked_is_not_looked_up():
     bad = route("a.test", origin(443, use_tls=True, override_host="a b"))
     found = origins(Names())
 
-    await found.refresh([bad], again=True)
+    await refresh(found, [bad], again=True)
 
     assert found.reasons == {"a-test": "The origin's name is not a host's."}

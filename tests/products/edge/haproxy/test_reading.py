@@ -1,0 +1,98 @@
+"""HAProxy reads more leniently than the embedded edge, but what it writes is strict.
+
+Whatever comes, the origin sees at most one request, in a form that has one reading.
+"""
+
+import contextlib
+
+import pytest
+
+from products.edge.handshake import parse_request, require_handshake
+from tests.ci_rules import program
+from tests.products.edge import test_handshake, test_smuggling
+from tests.products.edge.conftest import Stand
+from tests.products.edge.contract.speaking import service_of
+from tests.products.edge.running import get, status_of
+from tests.products.edge.scripted import plain_answer, switching
+
+pytestmark = pytest.mark.haproxy
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("reader")
+    more = ["--engine", "haproxy", "--haproxy", program("haproxy")]
+    stand = Stand(folder, *more, "--head-seconds", "0.5", "--quiet-seconds", "0.5")
+    stand.edge.is_shared = True
+
+    def script(connection, there):
+        connection.settimeout(0.2)
+        while True:
+            head = there.read_head(connection)
+            if b"upgrade: websocket" in head:
+                connection.sendall(switching(head))
+                return
+            with contextlib.suppress(TimeoutError):
+                while body := connection.recv(65_536):
+                    there.bodies.append(body)
+            connection.sendall(plain_answer())
+
+    host, there = stand.serve(script)
+    yield stand, host, there
+    stand.close()
+
+
+@pytest.mark.parametrize("name", test_smuggling.CORPUS)
+def test_no_request_hides_in_another(reader, name):
+    stand, host, there = reader
+    raw, _ = test_smuggling.CORPUS[name]
+    before = len(there.heads)
+
+    stand.edge.ask(raw.replace(test_smuggling.HOST, host.encode()))
+
+    seen = there.heads[before:]
+    assert len(seen) <= 1
+    assert not any(head.startswith(b"GET /hidden") for head in seen)
+    for head in seen:
+        assert parse_request(head).host == host
+
+
+@pytest.mark.parametrize("name", test_handshake.WRONG_HANDSHAKES)
+def test_a_handshake_that_passes_is_in_order_when_it_reaches_the_origin(reader, name):
+    stand, host, there = reader
+    raw, _ = test_handshake.WRONG_HANDSHAKES[name]
+    before = len(there.heads)
+
+    answer = stand.edge.ask(raw.replace(test_handshake.HOST.encode(), host.encode()))
+
+    seen = there.heads[before:]
+    assert len(seen) <= 1
+    assert answer.startswith(b"HTTP/1.1 101 ") == bool(seen), answer
+    for head in seen:
+        read = parse_request(head)
+        require_handshake(read)
+        assert read.host == host
+
+
+def test_http_2_is_not_spoken_even_to_who_knows_of_it(reader):
+    stand, _, _ = reader
+
+    assert status_of(stand.edge.ask(PREFACE)) == 400
+
+
+def test_a_target_in_absolute_form_becomes_a_path(reader):
+    stand, host, there = reader
+
+    stand.edge.ask(get(host, target=f"http://{host}/a/path?with=query"))
+
+    assert there.heads[-1].startswith(b"GET /a/path?with=query HTTP/1.1\r\n")
+
+
+def test_nothing_of_it_is_counted_as_a_connection_of_another_service(reader):
+    stand, host, _ = reader
+
+    services = {record.service for record in stand.portal.connections.values()}
+
+    assert services <= {service_of(host)}
