@@ -1,0 +1,73 @@
+"""What the tests of the products' pages share: somebody in a browser, and an account that has WebSockets."""
+
+import html
+import re
+import time
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from accounts.audit.models import AuditEvent
+from accounts.models import User
+from products.enablement.commands import enable, enable_for_service
+from tests.accounts.conftest import confirm
+from tests.factories.world import agreed
+
+TAG = re.compile(r"<[^>]+>")
+
+
+def text_of(answer):
+    """Return what a page says, without its marks, in one line."""
+    plain = TAG.sub(" ", answer.content.decode())
+    return " ".join(html.unescape(plain).split()).replace(" .", ".").replace(" ,", ",")
+
+
+def queries_of(client, page):
+    """Return how many queries a page takes, once it was shown before."""
+    client.get(page)
+    with CaptureQueriesContext(connection) as asked:
+        assert client.get(page).status_code == 200
+    return len(asked)
+
+
+def actions_of(account):
+    """Return the actions of an account's trail, the oldest first."""
+    rows = AuditEvent.objects.filter(account_id=account.pk).order_by("sequence")
+    return list(rows.values_list("action", flat=True))
+
+
+@pytest.fixture
+def browser():
+    """Return a function that signs an actor in; `confirmed` seconds ago they said who they are."""
+
+    def sign_in(actor, *, confirmed=0):
+        client = Client()
+        client.force_login(
+            User.objects.get(pk=actor.user_id),
+            "django.contrib.auth.backends.ModelBackend",
+        )
+        confirm(client, actor.user_id, time.time() - confirmed)
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def enabled(acme, sam, websockets, now):
+    """Return Acme's enablement of WebSockets, by Sam."""
+    return enable(
+        sam,
+        account=acme,
+        product=websockets,
+        agreement=agreed(acme, websockets),
+        now=now,
+    )
+
+
+@pytest.fixture
+def switched_on(enabled, sam, echo, websockets, now):
+    """Return echo, with WebSockets on."""
+    enable_for_service(sam, service=echo, product=websockets, now=now)
+    return echo

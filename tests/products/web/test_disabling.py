@@ -1,0 +1,131 @@
+"""The page on which a superuser disables a product (R19): first what stops, then the deed."""
+
+import re
+
+import pytest
+
+from products.enablement.models import Enablement
+from products.web.forms import DisableForm
+from tests.factories.services import ServiceFactory, live_version
+from tests.products.web.conftest import actions_of, queries_of, text_of
+
+PAGE = "/products/websockets/disable/"
+
+
+def test_the_page_says_first_what_stops(browser, sam, switched_on):
+    live_version(switched_on, "echo.example.com", number=3)
+
+    answer = browser(sam).get(PAGE)
+    page = text_of(answer)
+
+    assert answer.status_code == 200
+    assert "1 service uses it." in page
+    assert "echo 3 0 Open connections end as you decide below" in page
+    assert "Usage up to this moment will be billed." in page
+    assert "Type " not in page
+    assert re.search(r'href="/products/"\s+autofocus', answer.content.decode())
+    assert page.count("Disable WebSockets") == 4
+
+
+def test_a_superuser_disables_it(browser, sam, acme, switched_on):
+    answer = browser(sam).post(
+        PAGE, {"closing": "keep", "reason": "Season ends"}, follow=True
+    )
+
+    held = Enablement.objects.get(account=acme)
+    page = text_of(answer)
+    assert answer.redirect_chain == [("/products/", 302)]
+    assert (held.ended_by, held.closing) == ("Sam", "keep")
+    assert actions_of(acme)[-2:] == ["product.disabled", "bill.changed"]
+    assert "WebSockets is disabled for Acme." in page
+    assert "will be billed. See it in the trail" in page
+    assert re.search(r"Disabled since .{1,20} by Sam", page)
+
+
+def test_who_comes_second_is_told_who_was_first(browser, sam, acme, enabled):
+    client = browser(sam)
+    client.post(PAGE, {"closing": "cut"})
+
+    answer = client.post(PAGE, {"closing": "cut"})
+
+    assert answer.status_code == 409
+    assert "WebSockets is off already: disabled by Sam at" in text_of(answer)
+    assert actions_of(acme).count("product.disabled") == 1
+
+
+@pytest.mark.parametrize(
+    "typed", [{}, {"closing": "later"}, {"closing": "cut", "reason": "x" * 501}]
+)
+def test_a_form_that_says_nothing_clear_changes_nothing(
+    browser, sam, acme, enabled, typed
+):
+    answer = browser(sam).post(PAGE, typed)
+
+    assert answer.status_code == 400
+    assert "Nothing was disabled" in text_of(answer)
+    assert Enablement.objects.get(account=acme).ends_at is None
+
+
+@pytest.mark.parametrize("who", ["eve", "lin", "bo", "una"])
+def test_others_may_not(request, browser, acme, enabled, who):
+    client = browser(request.getfixturevalue(who))
+
+    answers = client.get(PAGE), client.post(PAGE, {"closing": "cut"})
+
+    assert [answer.status_code for answer in answers] == [403, 403]
+    assert Enablement.objects.get(account=acme).ends_at is None
+
+
+def test_a_stranger_disables_nothing_of_acme(browser, stan, acme, enabled):
+    answer = browser(stan).post(PAGE, {"closing": "cut"})
+
+    assert answer.status_code == 409
+    assert Enablement.objects.get(account=acme).ends_at is None
+
+
+def test_too_old_a_proof_changes_nothing(browser, sam, acme, enabled):
+    answer = browser(sam, confirmed=301).post(PAGE, {"closing": "cut"})
+
+    assert answer.status_code == 302
+    assert "reauth" in answer["Location"]
+    assert Enablement.objects.get(account=acme).ends_at is None
+
+
+def test_what_came_with_a_package_is_not_disabled_here(browser, sam, acme, enabled):
+    Enablement.objects.filter(pk=enabled.pk).update(source="package")
+
+    answer = browser(sam).get(PAGE)
+
+    assert "It came with your package" in text_of(answer)
+    assert b'name="closing"' not in answer.content
+
+
+def test_the_number_of_queries_does_not_follow_the_services(
+    browser, sam, acme, switched_on
+):
+    live_version(switched_on, "echo.example.com")
+    client = browser(sam)
+    alone = queries_of(client, PAGE)
+    for number in range(3):
+        service = ServiceFactory.create(account=acme, name=f"more-{number}")
+        live_version(service, f"more-{number}.example.com")
+        service.products.create(
+            product_id="websockets", starts_at=switched_on.created_at
+        )
+
+    assert queries_of(client, PAGE) == alone
+
+
+@pytest.mark.parametrize(
+    ("typed", "problems"),
+    [
+        ("websockets", []),
+        ("WebSockets", []),
+        ("", ["This field is required."]),
+        ("WebSocket", ["Type the name as it stands: WebSockets"]),
+    ],
+)
+def test_the_name_is_to_be_typed_where_connections_are_open(typed, problems):
+    form = DisableForm({"closing": "cut", "typed": typed}, must_type="WebSockets")
+
+    assert form.errors.get("typed", []) == problems

@@ -1,0 +1,266 @@
+"""The page on which a superuser enables a product (R3, R5), and everything that can refuse it."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+
+from portal.starter_catalogue import PLANS
+from products.catalogue.models import Plan
+from products.enablement.commands import change_price
+from products.enablement.models import Enablement
+from products.enablement.queries import agreement_text
+from tests.factories import NOW
+from tests.factories.services import BackendFactory, ServiceFactory, live_version
+from tests.factories.world import CATALOGUE, agreed
+from tests.products.web.conftest import actions_of, queries_of, text_of
+
+PAGE = "/products/websockets/enable/"
+NEW_PRICE = next(price for slug, _, _, price in PLANS if slug == "delivery")
+
+
+def is_ticked(answer):
+    box = re.search(
+        r'<input type="checkbox"[^>]*name="agree"[^>]*>', answer.content.decode()
+    )
+    return "checked" in box.group()
+
+
+def agreement(acme, websockets, **more):
+    return {"agreed_text": agreed(acme, websockets).text, "agree": "on"} | more
+
+
+def test_the_page_says_what_changes_what_it_costs_and_what_is_agreed_to(
+    browser, sam, eve, lin, bo, acme, websockets
+):
+    answer = browser(sam).get(PAGE)
+    page = text_of(answer)
+
+    assert answer.status_code == 200
+    assert (
+        "any user on the account with the appropriate permissions will be able to use it"
+        in page
+    )
+    assert "Enabling WebSockets changes your monthly bill." in page
+    assert "Today 3 can: Who Role On which services Sam Superuser All services" in page
+    assert "Lin Engineer shop" in page
+    assert agreed(acme, websockets).text in page
+    assert b'name="agree"' in answer.content
+    assert not is_ticked(answer)
+
+
+def test_the_calculator_rounds_up_every_connection(browser, sam, websockets):
+    page = text_of(browser(sam).get(PAGE, {"connections": "1,500,000", "length": "61"}))
+
+    assert "1 min 1 s, counted as 2 minutes" in page
+    assert "3,000,000 minutes" in page
+    assert "1.80 USD" in page
+
+
+@pytest.mark.parametrize("typed", ["", "many", "-1", "9" * 30])
+def test_the_calculator_says_what_it_cannot_work_out(browser, sam, websockets, typed):
+    answer = browser(sam).get(PAGE, {"connections": typed, "length": "61"})
+
+    assert answer.status_code == 200
+    assert b"id_connections_error" in answer.content
+
+
+def test_the_calculator_and_the_deed_are_two_forms(browser, sam, websockets):
+    page = browser(sam).get(PAGE).content.decode()
+    calculator = page[page.index('id="calculator"') :]
+    calculator = calculator[: calculator.index("</form>")]
+
+    assert 'name="connections"' in calculator
+    assert 'name="agree"' not in calculator
+    assert "Enable WebSockets" not in calculator
+
+
+def test_working_out_a_month_asks_for_no_proof(browser, sam, websockets):
+    stale = browser(sam, confirmed=301)
+
+    answer = stale.get(PAGE, {"connections": "10", "length": "61"})
+
+    assert answer.status_code == 200
+
+
+def test_a_superuser_enables_it(browser, sam, acme, websockets):
+    client = browser(sam)
+
+    answer = client.post(
+        PAGE, agreement(acme, websockets, reason="Chat goes live"), follow=True
+    )
+
+    held = Enablement.objects.get(account=acme)
+    page = text_of(answer)
+    assert answer.redirect_chain == [("/products/websockets/enabled/", 302)]
+    assert held.agreed_text == agreed(acme, websockets).text
+    assert held.reason == "Chat goes live"
+    assert actions_of(acme)[-2:] == ["product.enabled", "bill.changed"]
+    assert "WebSockets is enabled for Acme." in page
+    assert "it changes your monthly bill. See it in the trail" in page
+    assert held.agreed_text in page
+
+
+def test_without_agreement_nothing_is_enabled_and_the_reason_is_kept(
+    browser, sam, acme, websockets
+):
+    typed = agreement(acme, websockets, reason="Chat goes live")
+    del typed["agree"]
+
+    answer = browser(sam).post(PAGE, typed)
+
+    assert answer.status_code == 400
+    assert "WebSockets was not enabled" in text_of(answer)
+    assert "Tick this to agree to the change of the monthly bill." in text_of(answer)
+    assert b"Chat goes live" in answer.content
+    assert not Enablement.objects.exists()
+
+
+def test_too_long_a_reason_is_refused_at_its_field_and_the_tick_is_kept(
+    browser, sam, acme, websockets
+):
+    answer = browser(sam).post(PAGE, agreement(acme, websockets, reason="x" * 501))
+
+    assert answer.status_code == 400
+    assert b'href="#id_reason"' in answer.content
+    assert b"x" * 501 in answer.content
+    assert is_ticked(answer)
+    assert not Enablement.objects.exists()
+
+
+def test_a_price_that_changed_is_shown_and_asked_about_again(
+    browser, sam, acme, websockets
+):
+    typed = agreement(acme, websockets, reason="Chat goes live")
+    plan = Plan.objects.get(product=websockets, kind="direct")
+    later = NOW + timedelta(minutes=1)
+    dearer = change_price(
+        CATALOGUE, plan=plan, price=NEW_PRICE, effective_from=later, now=NOW
+    )
+    now_due = agreement_text(acme, websockets, dearer)
+
+    answer = browser(sam).post(PAGE, typed)
+    page = text_of(answer)
+
+    assert answer.status_code == 409
+    assert "The price has changed since you opened this page. Read it again." in page
+    assert f"Before: {typed['agreed_text']}" in page
+    assert f"Now: {now_due}" in page
+    assert now_due != typed["agreed_text"]
+    assert b"Chat goes live" in answer.content
+    assert not is_ticked(answer)
+    assert not Enablement.objects.exists()
+
+
+def test_who_comes_second_is_told_who_was_first(
+    browser, sam, acme, websockets, enabled
+):
+    answer = browser(sam).post(PAGE, agreement(acme, websockets))
+
+    assert answer.status_code == 409
+    assert "WebSockets is on already" in text_of(answer)
+    assert "Enabled by Sam" in text_of(answer)
+    assert Enablement.objects.count() == 1
+
+
+def test_too_old_a_proof_is_asked_for_again_and_everything_typed_is_kept(
+    browser, sam, acme, websockets
+):
+    client = browser(sam, confirmed=301)
+
+    answer = client.post(PAGE, agreement(acme, websockets, reason="Chat goes live"))
+    again = browser(sam)
+    again.cookies = client.cookies
+    session = client.session
+    records = session["account_authentication_methods"]
+    session["account_authentication_methods"] = [
+        record | {"at": record["at"] + 301} for record in records
+    ]
+    session.save()
+    page = client.get(PAGE)
+
+    assert answer.status_code == 302
+    assert not Enablement.objects.exists()
+    assert b"Chat goes live" in page.content
+    assert is_ticked(page)
+
+
+@pytest.mark.parametrize("who", ["eve", "lin", "bo", "una"])
+def test_others_are_told_who_can(request, browser, sam, websockets, acme, who):
+    client = browser(request.getfixturevalue(who))
+
+    seen = client.get(PAGE)
+    sent = client.post(PAGE, agreement(acme, websockets))
+
+    assert (seen.status_code, sent.status_code) == (403, 403)
+    assert "You cannot enable WebSockets" in text_of(seen)
+    assert "Superusers can enable and disable it: Sam." in text_of(seen)
+    assert "Request access" in text_of(seen)
+    assert not Enablement.objects.exists()
+
+
+def test_who_may_not_reads_that_it_is_on_already(browser, eve, enabled):
+    page = text_of(browser(eve).get(PAGE))
+
+    assert "It is on already: enabled by Sam" in page
+    assert "Request access" not in page
+
+
+def test_a_product_that_sales_sells_is_not_enabled_here(browser, sam, websockets):
+    answer = browser(sam).get("/products/ngwaf/enable/")
+
+    assert "Next-Gen WAF is not sold on this page" in text_of(answer)
+    assert b'name="agree"' not in answer.content
+
+
+def test_one_account_enables_nothing_for_another(
+    browser, stan, acme, globex, websockets
+):
+    answer = browser(stan).post(PAGE, agreement(acme, websockets))
+
+    assert answer.status_code == 409
+    assert not Enablement.objects.exists()
+
+
+def test_conflicts_of_my_services_are_shown_before_in_a_fixed_number_of_queries(
+    browser, sam, acme, websockets
+):
+    client = browser(sam)
+    shielded(acme, "shop-1")
+    alone = queries_of(client, PAGE)
+    shielded(acme, "shop-2")
+    shielded(acme, "shop-3")
+
+    page = text_of(client.get(PAGE))
+
+    assert page.count("Backend far uses the shield frankfurt-de") == 3
+    assert queries_of(client, PAGE) == alone
+
+
+def shielded(acme, name):
+    service = ServiceFactory.create(account=acme, name=name)
+    live = live_version(service, f"{name}.example.com")
+    BackendFactory.create(version=live, name="far", shield="frankfurt-de")
+
+
+def test_the_result_page_leads_to_the_services(browser, sam, echo, enabled):
+    page = browser(sam).get("/products/websockets/enabled/")
+
+    assert reverse("service", args=[echo.pk]).encode() in page.content
+    assert "for the whole account, enabled by Sam." in text_of(page)
+
+
+def test_the_result_page_of_what_is_off_leads_back(browser, sam, websockets):
+    answer = browser(sam).get("/products/websockets/enabled/")
+
+    assert (answer.status_code, answer["Location"]) == (302, "/products/")
+
+
+def test_who_may_not_enable_does_not_get_the_result_page(browser, eve, enabled):
+    assert browser(eve).get("/products/websockets/enabled/").status_code == 403
+
+
+@pytest.mark.parametrize("deed", ["enable", "enabled", "disable"])
+def test_a_product_that_there_is_not_is_not_found(browser, sam, websockets, deed):
+    assert browser(sam).get(f"/products/teleport/{deed}/").status_code == 404

@@ -1,0 +1,137 @@
+"""The Products page, and asking for what one may not enable (R3, R17)."""
+
+import re
+
+import pytest
+from django.core import mail
+
+from products.enablement.models import Enablement, ProductRequest
+from tests.factories.services import ServiceFactory
+from tests.products.web.conftest import actions_of, queries_of, text_of
+
+
+def card(answer, slug="websockets"):
+    """Return the text of one product's card."""
+    page = answer.content.decode()
+    start = page.index(f'aria-labelledby="{slug}"')
+    cut = page[start : page.index("</article>", start)]
+    return " ".join(re.sub(r"<[^>]+>", " ", cut[cut.index(">") + 1 :]).split())
+
+
+def test_a_superuser_is_offered_to_enable_and_reads_the_price(browser, sam, websockets):
+    answer = browser(sam).get("/products/")
+
+    assert "changes your monthly bill" in text_of(answer)
+    assert "Disabled Nothing to pay until it is used. Enable WebSockets…" in card(
+        answer
+    )
+    assert "From 0.60 USD per million connection minutes, plus bandwidth" in card(
+        answer
+    )
+    assert "Limitations" in card(answer)
+    assert "On request" in card(answer, "ngwaf")
+    assert "Always on" in card(answer, "delivery")
+
+
+@pytest.mark.parametrize("who", ["eve", "bo", "una"])
+def test_others_read_who_can_enable_it(request, browser, sam, websockets, who):
+    answer = browser(request.getfixturevalue(who)).get("/products/")
+
+    assert "Superusers can enable it: Sam." in card(answer)
+    assert "Request access" in card(answer)
+    assert "Enable WebSockets…" not in card(answer)
+    assert "appropriate permissions" in text_of(answer)
+
+
+def test_an_enabled_product_says_since_when_by_whom_and_where(
+    browser, eve, switched_on
+):
+    words = card(browser(eve).get("/products/"))
+
+    assert re.search(r"Enabled since .{1,20} by Sam", words)
+    assert "Used by echo" in words
+    assert "Disable WebSockets" not in words
+
+
+def test_a_superuser_can_go_on_to_disable_it(browser, sam, enabled):
+    words = card(browser(sam).get("/products/"))
+
+    assert "No service uses it yet. Switch it on on a service's page." in words
+    assert "Disable WebSockets…" in words
+
+
+def test_what_was_stopped_says_why(browser, sam, enabled, now):
+    Enablement.objects.update(blocked_at=now, blocked_reason="The trial has ended.")
+
+    assert "Stopped The trial has ended." in card(browser(sam).get("/products/"))
+
+
+@pytest.mark.parametrize(
+    ("show", "count"), [("all", 12), ("on", 2), ("available", 10), ("odd", 12)]
+)
+def test_the_list_is_narrowed(browser, sam, enabled, show, count):
+    answer = browser(sam).get("/products/", {"show": show})
+
+    assert answer.content.count(b'<article class="product"') == count
+
+
+def test_the_number_of_queries_does_not_follow_the_services(
+    browser, sam, acme, switched_on
+):
+    client = browser(sam)
+    alone = queries_of(client, "/products/")
+    for number in range(3):
+        service = ServiceFactory.create(account=acme, name=f"more-{number}")
+        service.products.create(
+            product_id="websockets", starts_at=switched_on.created_at
+        )
+
+    assert queries_of(client, "/products/") == alone
+
+
+def test_an_engineer_asks_once_a_day(browser, sam, eve, acme, websockets):
+    client = browser(eve)
+
+    first = client.post("/products/websockets/request/", follow=True)
+    second = client.post("/products/websockets/request/", follow=True)
+
+    asked = ProductRequest.objects.get(account=acme)
+    assert asked.asked_by == "Eve"
+    assert actions_of(acme) == ["product.requested"]
+    assert (
+        "You have asked for WebSockets. The account's superusers will get one mail."
+        in text_of(first)
+    )
+    assert "See it in the trail" not in text_of(first)
+    assert "You asked today" in card(first)
+    assert "today already" in text_of(second)
+    assert len(mail.outbox) <= 1
+
+
+def test_a_superuser_asks_sales_for_the_rest(browser, sam, acme, websockets):
+    answer = browser(sam).post("/products/ngwaf/request/", follow=True)
+
+    assert "Your account manager will get one mail. See it in the trail" in text_of(
+        answer
+    )
+
+
+def test_too_long_a_note_asks_for_nothing(browser, eve, acme, websockets):
+    answer = browser(eve).post(
+        "/products/websockets/request/", {"note": "x" * 501}, follow=True
+    )
+
+    assert "At most 500 characters." in text_of(answer)
+    assert not ProductRequest.objects.exists()
+
+
+def test_a_product_that_there_is_not_cannot_be_asked_for(browser, eve, websockets):
+    assert browser(eve).post("/products/teleport/request/").status_code == 404
+
+
+def test_one_account_reads_nothing_of_the_other(browser, stan, switched_on):
+    words = card(browser(stan).get("/products/"))
+
+    assert "Disabled" in words
+    assert "echo" not in words
+    assert "Sam" not in words
