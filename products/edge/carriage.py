@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from http import HTTPStatus
 
 from products.edge.accesslog import AccessLog
@@ -44,6 +45,7 @@ class Carriage:
         self._dialler = dialler
         self._meter = meter
         self._log = access_log
+        self._per_service: Counter[str] = Counter()  # tunnels by service
         self._absent_since: dict[str, float] = {}
 
     async def carry(self, visit: Visit, head: RequestHead) -> bool:
@@ -77,7 +79,7 @@ class Carriage:
             return
         doomed = {
             service: reason
-            for service in {tunnel.service for tunnel in self.tunnels.values()}
+            for service in self._per_service
             if (reason := self._doom(routes.by_service.get(service), service, now))
         }
         if not doomed:
@@ -177,10 +179,14 @@ class Carriage:
         tunnel.start(visit.wire, origin, visit.arrived_bytes, answer)
         entry.tunnel = tunnel
         self.tunnels[entry.number] = tunnel
+        self._per_service[route.service] += 1
         self._note(route, head, visit)
 
     def _tunnel_ended(self, tunnel: Tunnel) -> None:
         del self.tunnels[tunnel.number]
+        self._per_service[tunnel.service] -= 1
+        if not self._per_service[tunnel.service]:
+            del self._per_service[tunnel.service]
         self._meter.finish(tunnel.number)
 
     def _send_head(

@@ -20,14 +20,12 @@ _FRESH_SECONDS = (
     5.0  # a look-up a connection would be slow; a stale one is checked anew
 )
 _MOST_NAMES = 10_000
-_KEEPALIVE_SECONDS = 60
+_KEEPALIVE_SECONDS = 60  # of silence, before the kernel asks whether the peer lives
 _UNACKNOWLEDGED_MS = 60_000
 
 LIVENESS_OPTIONS = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
     (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEPALIVE_SECONDS),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
     (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS),
 )
 
@@ -62,6 +60,7 @@ class Dialler:
         self._limits = limits
         self._tls = tls
         self._allowed = tuple(allowed_private)
+        self._literal = functools.lru_cache(_MOST_NAMES)(self._read_literal)
         self._names: dict[
             tuple[str, int], tuple[float, asyncio.Task[Sequence[Address]]]
         ]
@@ -87,14 +86,20 @@ class Dialler:
             raise _bad_gateway("The origin could not be reached.") from error
 
     async def _addresses(self, origin: Origin) -> Sequence[Address]:
-        try:
-            literal = ip_address(origin.address)
-        except ValueError:
+        literal, reason = self._literal(origin.address)
+        if literal is None:
             return await self._look_up(origin.address, origin.port)
-        reason = check(literal, self._allowed)
         if reason is not None:
             raise _not_dialled(reason)
         return (literal,)
+
+    def _read_literal(self, address: str) -> tuple[Address | None, str | None]:
+        """Read an address that is no name, and why it may not be dialled, if so."""
+        try:
+            literal = ip_address(address)
+        except ValueError:
+            return None, None
+        return literal, check(literal, self._allowed)
 
     async def _look_up(self, host: str, port: int) -> Sequence[Address]:
         now = time.monotonic()

@@ -4,7 +4,9 @@ Time is the monotonic clock's, added to one reading of the wall clock when the
 connection began; whole minutes are made in the portal (R14).
 """
 
+import functools
 import itertools
+import sys
 import time
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +29,10 @@ class Counted(Protocol):
 
     def counts(self) -> tuple[int, int]:
         """Give the bytes from and to the client so far."""
+
+
+_HOUR_NS = 3_600 * 1_000_000_000
+_NEVER = sys.maxsize
 
 
 @dataclass(slots=True)
@@ -54,8 +60,9 @@ class Meter:
         self._spool = spool
         self._numbers = itertools.count(1)
         self._unwritten: list[bytes] = []  # readings that the disk did not take
-        self._delivery: dict[tuple[str, str], list[int]] = {}
-        self._moved: set[tuple[str, str]] = set()
+        self._delivery: dict[tuple[str, int], list[int]] = {}  # by service and hour
+        self._moved: set[tuple[str, int]] = set()
+        self.month_ends_us = _NEVER  # the earliest of those that are open
         self.open: dict[int, Open] = {}
 
     def begin(self, route: Route, from_client: int, to_client: int) -> Open:
@@ -75,11 +82,13 @@ class Meter:
         )
         self._spool.append([_reading(entry, entry.started_ns, final=False)])
         self.open[entry.number] = entry
+        self._expect_end(entry)
         return entry
 
     def record(self, entry: Open) -> None:
         """Count a connection that stands already, and write its first reading."""
         self.open[entry.number] = entry
+        self._expect_end(entry)
         self._unwritten.append(_reading(entry, time.monotonic_ns(), final=False))
         self.flush()
 
@@ -94,7 +103,7 @@ class Meter:
 
     def delivered(self, service: str, requests: int, sent: int, received: int) -> None:
         """Count ordinary HTTP: bytes `sent` by the client and `received` by it."""
-        key = (service, hour_of(time.time_ns() // 1000))
+        key = (service, time.time_ns() // _HOUR_NS)
         counts = self._delivery.setdefault(key, [0, 0, 0])
         counts[0] += requests
         counts[1] += sent
@@ -113,11 +122,11 @@ class Meter:
             if entry.number % parts == part
         ]
         for key in self._moved:
-            self._unwritten.append(
-                DeliveryEntry(*key, *self._delivery[key]).to_payload()
-            )
+            hour = hour_of(key[1] * _HOUR_NS // 1000)
+            moved = DeliveryEntry(key[0], hour, *self._delivery[key])
+            self._unwritten.append(moved.to_payload())
         self._moved.clear()
-        this_hour = hour_of(time.time_ns() // 1000)
+        this_hour = time.time_ns() // _HOUR_NS
         self._delivery = {
             key: counts for key, counts in self._delivery.items() if key[1] >= this_hour
         }
@@ -145,19 +154,23 @@ class Meter:
         new one, under the same id and start.
         """
         now_ns = time.monotonic_ns()
+        self.month_ends_us = _NEVER
         for entry in self.open.values():
             route = routes.get(entry.service)
             following = _following(entry, route, now_us)
-            if not following:
-                continue
-            self._unwritten.append(_reading(entry, now_ns, final=False))
-            entry.earlier_from, entry.earlier_to = _bytes(entry)
-            entry.month = following
-            is_current = route is not None and route.month == following
-            entry.month_ends_us = (
-                instant_us(route.month_ends_at) if route and is_current else 0
-            )
+            if following:
+                self._unwritten.append(_reading(entry, now_ns, final=False))
+                entry.earlier_from, entry.earlier_to = _bytes(entry)
+                entry.month = following
+                entry.month_ends_us = 0  # until a table names it
+            if route is not None and route.month == entry.month:
+                entry.month_ends_us = instant_us(route.month_ends_at)
+            self._expect_end(entry)
         self.flush()
+
+    def _expect_end(self, entry: Open) -> None:
+        if entry.month_ends_us:
+            self.month_ends_us = min(self.month_ends_us, entry.month_ends_us)
 
     def _keep_the_last_only(self) -> None:
         # Readings are cumulative, so a full disk need not fill the memory as well.
@@ -168,6 +181,7 @@ class Meter:
         self._unwritten = list(last.values())
 
 
+@functools.lru_cache(maxsize=1024)
 def instant_us(text: str) -> int:
     """Read an ISO 8601 instant as microseconds since 1970; 0 when it is not one."""
     try:

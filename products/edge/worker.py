@@ -123,6 +123,7 @@ class Worker:
         if "table" in message:
             table = await asyncio.to_thread(RouteTable.from_json, message["table"])
             self.carriage.apply(Routes(table), time.time())
+            self._turn_months()
         if "spool_has_room" in message:
             self._spool_has_room = bool(message["spool_has_room"])
 
@@ -137,6 +138,10 @@ class Worker:
         self.gateway.sweep(time.monotonic())
         self.carriage.enforce(time.time())
         self._log_file.flush()
+        if time.time_ns() // 1000 >= self.meter.month_ends_us:
+            self._turn_months()
+
+    def _turn_months(self) -> None:
         routes = self.carriage.routes
         if routes is not None:
             self.meter.turn_months(routes.by_service, time.time_ns() // 1000)
