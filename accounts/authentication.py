@@ -12,11 +12,12 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from accounts.actor import Actor, ActorType, Context, TokenScope
-from accounts.errors import NotFound
+from accounts.errors import Conflict, NotFound
 from accounts.models import ApiToken, Membership, User
 from accounts.tokens import digests
 
 SESSION_ACCOUNT = "account_id"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Writing the time of every use would make each read a write; a minute is close enough for people.
 LAST_USED_EVERY = timedelta(minutes=1)
 
@@ -27,6 +28,12 @@ class NoAccount(NotFound):
     code = "no_account"
 
 
+class LeftAccount(Conflict):
+    """The account that the person's pages were about is theirs no longer."""
+
+    code = "left_account"
+
+
 def client_address(request: HttpRequest) -> str:
     """Return the peer's address; forwarded headers are the middleware's business, not ours."""
     return str(request.META.get("REMOTE_ADDR", ""))
@@ -35,7 +42,9 @@ def client_address(request: HttpRequest) -> str:
 def context_of(request: HttpRequest, interface: str) -> Context:
     """Return where a request comes from, with the newest proof of identity in its session."""
     user = getattr(request, "user", None)
-    records = get_authentication_records(request, user) if hasattr(request, "session") else []
+    records = (
+        get_authentication_records(request, user) if hasattr(request, "session") else []
+    )
     newest: dict[str, Any] = records[-1] if records else {}
     proved = [record["at"] for record in records if record.get("reauthenticated")]
     return Context(
@@ -71,13 +80,15 @@ def current_membership(request: HttpRequest) -> Membership | None:
 def actor_of(request: HttpRequest) -> Actor:
     """Return the person in the browser, acting in the session's account.
 
-    Raises NoAccount for somebody who belongs to none (the platform's staff, say).
+    Raises NoAccount for somebody who belongs to none (the platform's staff, say), and LeftAccount
+    for a change that was meant for an account they were taken out of: it is not made in another.
     """
     membership = current_membership(request)
     if membership is None:
         raise NoAccount(
             "You are in no account. Ask a superuser of one for an invitation."
         )
+    _keep_account(request, membership)
     user = request.user
     assert isinstance(user, User)  # noqa: S101 - views behind sign-in only
     return Actor.user(
@@ -87,6 +98,20 @@ def actor_of(request: HttpRequest) -> Actor:
         account_id=membership.account_id,
         context=context_of(request, "web"),
     )
+
+
+def _keep_account(request: HttpRequest, membership: Membership) -> None:
+    """Bind the session of somebody with several accounts to the one that is shown to them."""
+    chosen = request.session.get(SESSION_ACCOUNT)
+    if chosen == membership.account_id:
+        return
+    if chosen or len(memberships_of(request)) > 1:
+        request.session[SESSION_ACCOUNT] = membership.account_id
+    if chosen and request.method not in SAFE_METHODS:
+        raise LeftAccount(
+            "You are in the account that this page was about no longer. Nothing was changed; from "
+            f"now on you act in {membership.account.name}."
+        )
 
 
 def staff_actor_of(request: HttpRequest) -> Actor:

@@ -1,7 +1,15 @@
 """The theme is kept in a cookie, and nobody is led away from the portal."""
 
+from html import unescape
+
 import pytest
 from django.test import Client
+
+from accounts.commands.members import remove_member
+from accounts.roles import Role
+from products.services.models import Service
+from tests.factories import NOW
+from tests.factories.accounts import MembershipFactory, actor_for, member
 
 
 @pytest.mark.parametrize("theme", ["system", "light", "dark"])
@@ -45,3 +53,21 @@ def test_the_forms_need_their_token(db, sam, browser):
     client = Client(enforce_csrf_checks=True)
 
     assert client.post("/theme/", {"theme": "dark"}).status_code == 403
+
+
+def test_a_change_meant_for_an_account_one_was_taken_out_of_is_made_in_no_other(
+    acme, sam, globex, membership, browser
+):
+    jo = member(acme, "Jo", Role.SUPERUSER)
+    MembershipFactory.create(account=globex, user=jo, role=Role.SUPERUSER.value)
+    client = browser(actor_for(jo, acme))
+    assert "Acme" in client.get("/services/").content.decode()
+
+    remove_member(sam, membership=membership(actor_for(jo, acme)), now=NOW)
+    late = client.post("/services/", {"name": "late"})
+
+    assert late.status_code == 409
+    assert "from now on you act in Globex" in unescape(late.content.decode())
+    assert Service.objects.count() == 0
+    assert client.post("/services/", {"name": "meant"}).status_code == 302
+    assert Service.objects.get().account_id == globex.pk
