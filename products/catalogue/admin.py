@@ -1,7 +1,10 @@
 """The catalogue for staff: products are changed and added by forms of their own."""
 
+from typing import ClassVar
+
 from django import forms
 from django.contrib import admin
+from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -55,6 +58,7 @@ class ProductAdmin(ReadOnlyAdmin):
     list_filter = ("bought", "state")
     search_fields = ("name", "slug")
     ordering = ("position", "name")
+    formfield_overrides: ClassVar = {models.URLField: {"assume_scheme": "https"}}
     change_list_template = "admin/catalogue/product_list.html"
     change_form_template = "admin/catalogue/product.html"
 

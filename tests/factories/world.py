@@ -1,7 +1,10 @@
 """A small world with everything in it once: what tests of every route and every command act on."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from django.test import Client
 
 from accounts.actor import Actor
 from accounts.commands.invitations import invite
@@ -30,12 +33,18 @@ from tests.factories.services import (
     BackendFactory,
     DomainFactory,
     HeaderFactory,
+    LogEndpointFactory,
     ServiceFactory,
     SnippetFactory,
     VclFactory,
     VersionFactory,
 )
 
+# Where allauth keeps in a session who has confirmed who they are, and when.
+CONFIRMED_BY = "account_authentication_methods_user"
+CONFIRMATIONS = "account_authentication_methods"
+A_DAY = 24 * 3600
+BACKEND = "django.contrib.auth.backends.ModelBackend"
 CATALOGUE = Actor.system("load-catalogue", interface="command")
 
 
@@ -46,7 +55,10 @@ class World:
     acme: Account
     globex: Account
     people: Mapping[str, Actor]
-    keys: Mapping[str, str]
+    keys: Mapping[str, str]  # API keys of those who are in an account
+    sessions: Mapping[
+        str, str
+    ]  # keys of sessions in which each has just confirmed who they are
     shop: Service
     live: Version
     draft: Version
@@ -102,6 +114,23 @@ def people_of(acme: Account, globex: Account, shop: Service) -> dict[str, Actor]
     }
 
 
+def session_of(actor: Actor) -> str:
+    """Sign somebody in, and return the key of their session, in which they just confirmed it.
+
+    The confirmation is dated a day ahead: a machine that is slow makes it no older.
+    """
+    client = Client()
+    client.force_login(User.objects.get(pk=actor.user_id), BACKEND)
+    session = client.session
+    session[CONFIRMED_BY] = actor.user_id
+    session[CONFIRMATIONS] = [
+        {"method": "password", "at": time.time() + A_DAY, "reauthenticated": True}
+    ]
+    session.save()
+    key: str = session.session_key
+    return key
+
+
 def versions_of(shop: Service, author: Actor) -> tuple[Version, Version]:
     """Make the live version of a service, and a draft with the same parts."""
     live = VersionFactory.create(service=shop, number=1, live=True)
@@ -110,6 +139,10 @@ def versions_of(shop: Service, author: Actor) -> tuple[Version, Version]:
     HeaderFactory.create(version=live, name="tenant")
     SnippetFactory.create(version=live, name="upgrade", content="# nothing")
     VclFactory.create(version=live, name="main")
+    LogEndpointFactory.create(version=live, name="logs")
+    LogEndpointFactory.create(
+        version=live, name="sys", kind="syslog", address="logs.example.com:514"
+    )
     return live, clone_version(author, version=live, now=NOW)
 
 
@@ -133,6 +166,7 @@ def build_world(*, enabled: bool = True) -> World:
         globex=globex,
         people=people,
         keys=keys,
+        sessions={name: session_of(actor) for name, actor in people.items()},
         shop=shop,
         live=live,
         draft=draft,

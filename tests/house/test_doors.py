@@ -14,7 +14,7 @@ from products.services.commands import config
 from tests.factories import NOW
 from tests.factories.digests import digest_of_everything
 from tests.factories.undone import undone
-from tests.factories.world import World, build_world
+from tests.factories.world import World
 from tests.house.attempts import ATTEMPTS, EVERYBODY, Attempt
 from tests.house.doors import functions_of
 from tests.house.noted import BESIDES, NOTED, PARTS
@@ -26,11 +26,6 @@ TRAIL = frozenset({"audit_auditevent", "audit_chainhead", "audit_personaldata"})
 RECORDED_REFUSALS = {"products.deploy.commands.activate"}
 # Whoever joins is no actor yet; tests/accounts/commands/test_invitations.py tries it.
 WITHOUT_ACTOR = {"accounts.commands.invitations.accept_invitation"}
-
-
-@pytest.fixture
-def world(db) -> World:
-    return build_world()
 
 
 def commands_with_doors() -> set[str]:

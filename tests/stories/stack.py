@@ -69,19 +69,17 @@ class Stack:
         )
         return _answer(request)
 
-    def through_edge(
-        self, host: str, path: str = "/"
-    ) -> tuple[int, str, Mapping[str, str]]:
-        """Ask the edge by plain HTTP, as the host is called; return status, text, headers."""
+    def through_edge(self, host: str, path: str = "/") -> tuple[int, str]:
+        """Ask the edge by plain HTTP for a host; return status and text."""
         request = Request(
             f"http://127.0.0.1:{self.edge_port}{path}", headers={"Host": host}
         )
         try:
             with urlopen(request, timeout=10) as response:
-                return response.status, response.read().decode(), response.headers
+                return response.status, response.read().decode()
         except HTTPError as error:
             with error:
-                return error.code, error.read().decode(), error.headers
+                return error.code, error.read().decode()
 
     @contextmanager
     def socket(self, host: str, **headers: str) -> Iterator[ClientConnection]:

@@ -1,0 +1,135 @@
+"""What is sent to each address, and what was done there before: enough for whoever may to succeed."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from accounts.actor import Actor
+from accounts.models import Account
+from products.deploy.commands import deactivate
+from products.enablement.commands import enable_for_service
+from tests.factories import NOW
+from tests.factories.accounts import PASSWORD
+from tests.factories.world import World, agreed
+from tests.house.attempts import cancel
+
+Step = Callable[[World, Actor], Any]
+Body = Callable[[World], Mapping[str, Any]]
+SERVICE = "services/<str:service_id>/"
+VERSION = f"{SERVICE}versions/<int:number>/"
+API_SERVICE = "service/<str:service_id>"
+API_VERSION = f"{API_SERVICE}/version/<int:number>"
+ENABLED = "enabled-products/v1/<str:slug>/services/<str:service_id>"
+ENABLED_BEFORE = "enabled-products/<str:slug>/services/<str:service_id>"
+AUTHORIZATION = "service-authorizations/<str:authorization_id>"
+
+
+def authorization(world: World) -> dict[str, Any]:
+    """Return the body that gives Una read access to the shop."""
+    return {
+        "data": {
+            "type": "service_authorization",
+            "attributes": {"permission": "read_only"},
+            "relationships": {
+                "user": {"data": {"id": world.membership.user_id, "type": "user"}},
+                "service": {"data": {"id": world.shop.pk, "type": "service"}},
+            },
+        }
+    }
+
+
+def switch_on(world: World, sam: Actor) -> Any:
+    """Switch WebSockets on for the shop."""
+    return enable_for_service(
+        sam, service=world.shop, product=world.websockets, now=NOW
+    )
+
+
+def take_off(world: World, sam: Actor) -> Any:
+    """Take the shop's live version off."""
+    return deactivate(sam, version=world.live, now=NOW)
+
+
+def agreement(world: World) -> dict[str, Any]:
+    """Return what the enable page sends."""
+    acme = Account.objects.get(pk=world.acme.pk)
+    return {"agreed_text": agreed(acme, world.websockets).text, "agree": "on"}
+
+
+# One address a line, as in a table.
+# fmt: off
+BODIES: dict[tuple[str, str], Body] = {
+    ("switch/", "POST"): lambda w: {"account": w.acme.pk},
+    ("theme/", "POST"): lambda w: {"theme": "dark"},
+    ("join/<str:key>/", "POST"): lambda w: {"name": "New", "password": "a quiet long password"},
+    ("members/invite/", "POST"): lambda w: {"email": "x@example.com", "role": "user"},
+    ("members/<opaque:membership_id>/", "POST"): lambda w: {"role": "billing"},
+    ("members/<opaque:membership_id>/access/", "POST"): lambda w: {"limited": "yes", f"level_{w.shop.pk}": "full"},
+    ("api-tokens/new/", "POST"): lambda w: {"name": "CI", "scope": "global", "expires_on": "2027-03-01"},
+    ("products/<slug:slug>/enable/", "POST"): agreement,
+    ("products/<slug:slug>/disable/", "POST"): lambda w: {"closing": "drain"},
+    ("products/<slug:slug>/request/", "POST"): lambda w: {"note": "Please"},
+    ("services/", "POST"): lambda w: {"name": "chat"},
+    (SERVICE, "POST"): lambda w: {"name": "store"},
+    (f"{SERVICE}websockets/", "POST"): lambda w: {"to": "on"},
+    (f"{SERVICE}versions/new/", "POST"): lambda w: {"from": "1"},
+    (VERSION, "POST"): lambda w: {"comment": "Mine"},
+    (f"{VERSION}<str:kind>/preview/", "POST"): lambda w: {"name": "tenant"},
+    (f"{VERSION}<str:kind>/add/", "POST"): lambda w: {
+        "name": "new", "action": "set", "type": "request", "dst": "http.X-New", "src": '"1"', "priority": "100"},
+    (f"{VERSION}<str:kind>/edit/<path:name>/", "POST"): lambda w: {
+        "name": "tenant", "action": "set", "type": "request", "dst": "http.X-Tenant", "src": '"2"', "priority": "100"},
+    ("tokens", "POST"): lambda w: {"username": w.person("user").email, "password": PASSWORD, "name": "CI"},
+    ("sudo", "POST"): lambda w: {"username": w.person("user").email, "password": PASSWORD},
+    ("service", "POST"): lambda w: {"name": "chat"},
+    (API_SERVICE, "PUT"): lambda w: {"name": "store"},
+    (API_VERSION, "PUT"): lambda w: {"comment": "Mine"},
+    (f"{API_VERSION}/backend", "POST"): lambda w: {"name": "second", "address": "origin.example.com"},
+    (f"{API_VERSION}/domain", "POST"): lambda w: {"name": "new.example.com"},
+    (f"{API_VERSION}/header", "POST"): lambda w: {
+        "name": "new", "action": "set", "type": "request", "dst": "http.X-New", "src": '"1"'},
+    (f"{API_VERSION}/snippet", "POST"): lambda w: {"name": "new", "type": "recv", "content": "#", "dynamic": "0"},
+    (f"{API_VERSION}/vcl", "POST"): lambda w: {"name": "new", "content": "#"},
+    (f"{API_VERSION}/logging/https", "POST"): lambda w: {"name": "new", "url": "https://logs.example.com/in"},
+    (f"{API_VERSION}/logging/syslog", "POST"): lambda w: {"name": "new", "address": "logs.example.com"},
+    (f"{API_VERSION}/settings", "PUT"): lambda w: {"general.default_ttl": 3600},
+    (f"{API_VERSION}/backend/<path:name>", "PUT"): lambda w: {"comment": "Mine"},
+    (f"{API_VERSION}/domain/<path:name>", "PUT"): lambda w: {"comment": "Mine"},
+    (f"{API_VERSION}/header/<path:name>", "PUT"): lambda w: {"src": '"2"'},
+    (f"{API_VERSION}/snippet/<path:name>", "PUT"): lambda w: {"content": "# new"},
+    (f"{API_VERSION}/vcl/<path:name>", "PUT"): lambda w: {"content": "# new"},
+    (f"{API_VERSION}/logging/https/<path:name>", "PUT"): lambda w: {"url": "https://logs.example.com/new"},
+    (f"{API_VERSION}/logging/syslog/<path:name>", "PUT"): lambda w: {"address": "new.example.com"},
+    ("service-authorizations", "POST"): authorization,
+    (AUTHORIZATION, "PATCH"): authorization,
+}
+# What was done before, by Sam; also where it is not Acme's usual state that is asked for.
+GIVEN: dict[tuple[str, str], Step] = {
+    ("products/<slug:slug>/enable/", "GET"): cancel,
+    ("products/<slug:slug>/enable/", "POST"): cancel,
+    (f"{SERVICE}delete/", "GET"): take_off,
+    (f"{SERVICE}delete/", "POST"): take_off,
+    (API_SERVICE, "DELETE"): take_off,
+    (ENABLED, "GET"): switch_on,
+    (ENABLED, "DELETE"): switch_on,
+    (ENABLED_BEFORE, "GET"): switch_on,
+    (ENABLED_BEFORE, "DELETE"): switch_on,
+}
+# What stands in the address, where it is not what stands there elsewhere.
+NAMES: dict[str, Mapping[str, Any]] = {
+    "products/<slug:slug>/request/": {"slug": "ngwaf"},
+    f"{VERSION}deactivate/": {"number": 1},
+    f"{API_VERSION}/deactivate": {"number": 1},
+    f"{API_VERSION}/backend/<path:name>": {"name": "origin"},
+    f"{API_VERSION}/domain/<path:name>": {"name": "shop.example.com"},
+    f"{API_VERSION}/domain/<str:name>/check": {"name": "shop.example.com"},
+    f"{API_VERSION}/snippet/<path:name>": {"name": "upgrade"},
+    f"{API_VERSION}/vcl/<path:name>": {"name": "main"},
+    f"{API_VERSION}/logging/https/<path:name>": {"name": "logs"},
+    f"{API_VERSION}/logging/syslog/<path:name>": {"name": "sys"},
+}
+QUERIES: dict[str, Body] = {
+    "service/search": lambda w: {"name": "shop"},
+    "api/v1/decision": lambda w: {"service": w.shop.pk},
+    f"{SERVICE}compare/": lambda w: {"from": 1, "to": 2},
+}
+# fmt: on

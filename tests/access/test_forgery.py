@@ -1,0 +1,38 @@
+"""No page takes a change that another site sent: every POST without the token is refused."""
+
+import pytest
+
+from tests.access.asking import path_of
+from tests.access.bodies import BODIES
+from tests.access.routes import all_routes, client_for, send
+from tests.access.test_matrix import pattern
+from tests.factories.digests import digest_of_everything
+
+PAGES = tuple(route for route in all_routes() if not route.is_api)
+
+
+@pytest.mark.parametrize("route", PAGES, ids=pattern)
+def test_a_post_without_the_token_is_refused_and_changes_nothing(route, world):
+    sender = "staff" if route.pattern.startswith("admin/") else "superuser"
+    client = client_for(sender, route, world, csrf=True)
+    body = BODIES.get((route.pattern, "POST"), lambda _: {})(world)
+    before = digest_of_everything()
+
+    response = send(client, "POST", path_of(route, world), body, api=False)
+
+    assert response.status_code == 403
+    assert digest_of_everything() == before
+
+
+@pytest.mark.parametrize(
+    "route", [each for each in all_routes() if each.is_api], ids=pattern
+)
+def test_the_api_heeds_no_cookie(route, world):
+    browser = client_for("superuser", PAGES[0], world)
+    method = next((each for each in route.spoken if each != "GET"), "GET")
+    body = BODIES.get((route.pattern, method), lambda _: {})(world)
+    before = digest_of_everything()
+
+    send(browser, method, path_of(route, world), body, api=True)
+
+    assert digest_of_everything() == before

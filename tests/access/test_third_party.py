@@ -1,0 +1,100 @@
+"""The pages that Django's admin and allauth bring: who gets in, and that nothing changes by asking."""
+
+import pytest
+
+from tests.access.asking import ask
+from tests.access.routes import all_routes
+from tests.access.test_matrix import TRAIL, assert_headers_are_strict, pattern
+
+ADMIN = tuple(route for route in all_routes() if route.pattern.startswith("admin/"))
+SIGN_IN = tuple(
+    route for route in all_routes() if route.pattern.startswith("accounts/")
+)
+METHODS = ("GET", "POST", "DELETE")
+OUTSIDERS = ("anonymous", "user", "superuser")
+# Away to sign-in, refused, or not spoken; of what is not there at all, 404.
+SENT_AWAY = {302, 403, 404, 405}
+ANSWERED = {200, 302, 400, 403, 404, 405, 409}
+# Leaving is noted, and by these everybody leaves or goes in.
+LEAVING = {"admin/logout/", "accounts/logout/"}
+
+
+@pytest.mark.parametrize("route", ADMIN, ids=pattern)
+def test_nobody_but_staff_gets_into_the_admin(route, world):
+    asked = [
+        (method, person, ask(route, method, person, world))
+        for method in METHODS
+        for person in OUTSIDERS
+    ]
+
+    let_in = {
+        (method, person, answer.status)
+        for method, person, answer in asked
+        if answer.status not in SENT_AWAY and route.pattern not in OPEN
+    }
+    assert let_in == set()
+    assert {
+        each[:2] for each in asked if each[2].changed and not leaves(route)
+    } == set()
+    assert_headers_are_strict(asked)
+
+
+# The admin's words for scripts say nothing of anybody; its sign-out works for all.
+OPEN = {"admin/jsi18n/", "admin/logout/"}
+
+
+@pytest.mark.parametrize("route", ADMIN, ids=pattern)
+def test_staff_change_nothing_by_looking_nor_by_sending_an_empty_form(route, world):
+    asked = [
+        (method, "staff", ask(route, method, "staff", world)) for method in METHODS
+    ]
+
+    # That staff looked into an account is noted in its trail, and that is all.
+    changed = {
+        (method, tuple(answer.changed - TRAIL)) for method, _, answer in asked
+    } - {(method, ()) for method in METHODS}
+    assert changed == set()
+    assert {answer.status for _, _, answer in asked} <= ANSWERED
+    assert_headers_are_strict(asked)
+
+
+@pytest.mark.parametrize("route", SIGN_IN, ids=pattern)
+def test_the_pages_of_signing_in_answer_everybody_and_change_nothing_by_looking(
+    route, world
+):
+    asked = [
+        (method, person, ask(route, method, person, world))
+        for method in METHODS
+        for person in (*OUTSIDERS, "staff")
+    ]
+
+    assert {answer.status for _, _, answer in asked} <= ANSWERED
+    changed = {
+        (method, person, tuple(answer.changed))
+        for method, person, answer in asked
+        if method != "POST" and answer.changed
+    }
+    assert changed == set()
+    assert_headers_are_strict(asked)
+
+
+def leaves(route) -> bool:
+    return route.pattern in LEAVING
+
+
+def test_the_admin_can_add_change_and_delete_nothing_by_its_stock_pages(world):
+    stock = [
+        route
+        for route in ADMIN
+        if route.pattern.endswith(("/add/", "/change/", "/delete/"))
+        and route.pattern.count("/") > 3
+    ]
+
+    open_to_post = {
+        route.pattern
+        for route in stock
+        if ask(route, "POST", "staff", world).status != 403
+    }
+
+    assert len(stock) > 30
+    assert open_to_post == set()

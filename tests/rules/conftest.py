@@ -1,0 +1,32 @@
+"""What the rules are tried on: the small world through its API, and a real edge."""
+
+import json
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+
+from tests.factories.standing import standing_world, world
+from tests.products.edge.conftest import shared_stand, stand
+
+__all__ = ["shared_stand", "stand", "standing_world", "world"]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_counted():
+    """Begin each test with whole budgets, and with nothing remembered of origins."""
+    cache.clear()
+
+
+@pytest.fixture
+def api(world):
+    """Return a function that calls the API as somebody: (status, answer)."""
+
+    def call(person, method, path, body=None):
+        client = Client(headers={"Fastly-Key": world.keys[person]})
+        response = client.generic(
+            method, path, json.dumps(body or {}).encode(), "application/json"
+        )
+        return response.status_code, response.json() if response.content else None
+
+    return call

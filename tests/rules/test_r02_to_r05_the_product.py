@@ -1,0 +1,194 @@
+"""R2 to R5: off by default, enabled by superusers, used by those who may, agreed to with its price."""
+
+import pytest
+
+from accounts.audit.models import AuditEvent
+from accounts.commands.members import change_role
+from accounts.errors import Forbidden, NotFound
+from accounts.models import Account, Membership, User
+from products.catalogue.queries import direct_price
+from products.deploy.publish import routes_of
+from products.enablement.commands import Agreement, enable
+from products.enablement.commands.account import NotAgreed, PriceChanged
+from products.enablement.models import Enablement
+from products.enablement.queries import agreement_text, text_hash
+from tests.factories import NOW
+from tests.factories.accounts import AccountFactory, actor_for
+from tests.factories.digests import digest_of_everything
+from tests.house.attempts import buy, cancel
+
+
+def published(world):
+    """Return what the edge is told of the shop."""
+    [route] = routes_of([world.acme.pk], NOW)[world.acme.pk]
+    return route
+
+
+def switch(world):
+    return f"/enabled-products/v1/websockets/services/{world.shop.pk}"
+
+
+def test_r2_a_new_account_has_nothing_and_its_edge_refuses(world, api):
+    cancel(world, world.people["superuser"])
+
+    _, answer = api("user", "GET", "/api/v1/entitlements")
+
+    have = {each["product"]: each["enabled"] for each in answer["products"]}
+    assert have["websockets"] is False
+    assert have["delivery"] is True
+    assert published(world).websockets is False
+    assert published(world).refusal == "WebSockets is not enabled for this account."
+
+
+def test_r2_nobody_switches_it_on_for_a_service_before(world, api):
+    cancel(world, world.people["superuser"])
+
+    status, answer = api("engineer", "PUT", switch(world))
+
+    assert (status, answer["title"]) == (400, "not entitled to enable")
+    assert answer["detail"] == (
+        "WebSockets is not enabled for this account. A superuser can enable it on the "
+        "Products page."
+    )
+    assert published(world).websockets is False
+
+
+@pytest.mark.parametrize(
+    "person, refusal",
+    [
+        ("user", Forbidden),
+        ("billing", Forbidden),
+        ("engineer", Forbidden),
+        ("inside", Forbidden),
+        ("stranger", NotFound),
+        ("staff", Forbidden),
+    ],
+)
+def test_r3_nobody_but_a_superuser_of_that_account_enables_it(person, refusal, world):
+    cancel(world, world.people["superuser"])
+    before = digest_of_everything()
+
+    with pytest.raises(refusal):
+        buy(world, world.people[person])
+
+    assert digest_of_everything() == before
+
+
+def test_r3_djangos_flags_give_no_right_in_an_account(world):
+    cancel(world, world.people["superuser"])
+    una = world.people["user"]
+    User.objects.filter(pk=una.user_id).update(is_staff=True, is_superuser=True)
+
+    with pytest.raises(Forbidden):
+        buy(world, una)
+
+
+def test_r3_a_token_is_worth_no_more_than_its_owner_is_now(world, api):
+    sam = world.people["superuser"]
+    second = world.people["engineer"]
+    seat = Membership.objects.get(account=world.acme, user_id=second.user_id)
+    change_role(sam, membership=seat, role="user", now=NOW)
+
+    status, _ = api("engineer", "PUT", switch(world))
+
+    assert status == 403
+    assert published(world).websockets is False
+
+
+def test_r4_whoever_may_configure_the_service_switches_it_on(world, api):
+    answers = {
+        person: api(person, "PUT", switch(world))[0]
+        for person in ("user", "billing", "outside", "stranger", "inside")
+    }
+
+    assert answers == {
+        "user": 403,
+        "billing": 403,
+        "outside": 403,
+        "stranger": 404,
+        "inside": 200,
+    }
+
+
+def test_r4_the_switch_acts_at_once_on_the_live_version_without_a_deployment(
+    world, api
+):
+    before = published(world).websockets
+    api("inside", "PUT", switch(world))
+    on = published(world).websockets
+    api("inside", "DELETE", switch(world))
+    off = published(world).websockets
+
+    assert (before, on, off) == (False, True, False)
+
+
+def test_r5_without_agreement_nothing_is_enabled(world):
+    sam = world.people["superuser"]
+    cancel(world, sam)
+    before = digest_of_everything()
+
+    with pytest.raises(NotAgreed):
+        enable_with(world, sam, Agreement(""))
+    with pytest.raises(PriceChanged):
+        enable_with(world, sam, Agreement("I understand that it is free."))
+
+    assert digest_of_everything() == before
+
+
+def test_r5_the_text_agreed_to_names_the_prices_and_is_kept_to_the_letter(world):
+    sam = world.people["superuser"]
+    cancel(world, sam)
+    price = direct_price("websockets", NOW)
+    text = agreement_text(world.acme, world.websockets, price)
+
+    buy(world, sam)
+
+    kept = Enablement.objects.get(account=world.acme, ends_at=None)
+    assert text == (
+        "I understand that enabling WebSockets changes the monthly bill of "
+        f"Acme ({world.acme.pk}), at the prices of version 1: USD per million minutes: "
+        "0.60 up to 10, 0.50 up to 100, 0.40 beyond."
+    )
+    assert (kept.agreed_text, kept.agreed_text_hash) == (text, text_hash(text))
+    assert (kept.price_version, kept.started_by) == (price, "Sam")
+
+
+def test_r5_both_the_enabling_and_what_it_does_to_the_bill_are_in_the_trail(world):
+    sam = world.people["superuser"]
+    cancel(world, sam)
+
+    buy(world, sam)
+
+    trail = AuditEvent.objects.filter(account_id=world.acme.pk).order_by("-sequence")
+    bill, enabled = trail[:2]
+    assert (enabled.action, bill.action) == ("product.enabled", "bill.changed")
+    assert enabled.body["after"]["agreed_text"].startswith("I understand")
+    assert bill.body["after"]["billed"] is True
+    assert bill.body["after"]["currency"] == "USD"
+    assert enabled.body["agreed_text_hash"] == bill.body["agreed_text_hash"]
+
+
+def test_r3_being_superuser_elsewhere_counts_for_nothing_here(world):
+    cancel(world, world.people["superuser"])
+    elsewhere: Account = AccountFactory.create(name="Initech")
+    una = world.person("user")
+    Membership.objects.create(
+        account=elsewhere,
+        user=una,
+        role="superuser",
+        created_at=NOW,
+        updated_at=NOW,
+    )
+
+    with pytest.raises(Forbidden, match="Your role is user"):
+        buy(world, actor_for(una, world.acme))
+
+
+def enable_with(world, actor, agreement):
+    return enable(
+        actor,
+        account=world.acme,
+        product=world.websockets,
+        agreement=agreement,
+        now=NOW,
+    )
