@@ -14,7 +14,7 @@ from products.edge.control import Control
 from products.edge.haproxy.command import run_fleet
 from products.edge.settings import Limits, Settings
 from products.edge.spool import SpoolUnwritable
-from products.edge.startup import CannotStart, hold_ports, portal_client, take_lock
+from products.edge.startup import CannotStart, NameLock, hold_ports, portal_client
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
 _LAST_PORT = 65_535
@@ -57,6 +57,11 @@ def parse_arguments(arguments: Sequence[str]) -> Settings:
     )
     add("--spool-megabytes", default=2048, type=int, help="full, new upgrades get 503")
     add("--segment-kilobytes", default=8192, type=int, help="of one file of the spool")
+    add(
+        "--take-over",
+        action="store_true",
+        help="start beside a running edge of this name and port, then let it drain",
+    )
     add("--engine", default="embedded", choices=("embedded", "haproxy"))
     add("--haproxy", default="haproxy", metavar="PROGRAM", help="for that engine")
     add(
@@ -71,6 +76,8 @@ def parse_arguments(arguments: Sequence[str]) -> Settings:
     given = parser.parse_args(arguments)
     if given.processes < 1 or min(given.poll_seconds, given.report_seconds) <= 0:
         parser.error("--processes and the intervals must be above 0")
+    if given.take_over and given.engine != "embedded":
+        parser.error("--take-over is for the embedded engine; HAProxy reloads itself")
     return Settings(
         name=given.name,
         portal=given.portal,
@@ -81,6 +88,7 @@ def parse_arguments(arguments: Sequence[str]) -> Settings:
         tls_port=given.tls_port,
         certificate_folder=given.tls_certificates,
         processes=given.processes,
+        takes_over=given.take_over,
         allow_private=tuple(given.allow_private),
         ca_file=given.ca_file,
         poll_seconds=given.poll_seconds,
@@ -105,13 +113,12 @@ def main(arguments: Sequence[str]) -> int:
         os.environ.pop(name, None)
     try:
         portal = portal_client(settings)
-        lock = take_lock(settings)
-        settings, held = hold_ports(settings)
-        with contextlib.closing(os.fdopen(lock)):
+        with contextlib.closing(NameLock(settings)) as lock:
+            settings, held = hold_ports(settings)
             if settings.engine == "haproxy":
                 run_fleet(settings, portal, held)
             else:
-                asyncio.run(_run(Control(settings, portal, held)))
+                asyncio.run(_run(Control(settings, portal, held, lock)))
     except (CannotStart, SpoolUnwritable) as error:
         sys.stderr.write(f"edge {settings.name}: {error}\n")
         return 1

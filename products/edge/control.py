@@ -15,12 +15,13 @@ from products.edge.portal_client import PortalAway, PortalClient, PortalRefused
 from products.edge.reporter import Reporter
 from products.edge.routes import TableFile
 from products.edge.settings import VERSION, Settings
-from products.edge.startup import CannotStart
+from products.edge.startup import CannotStart, NameLock
 from products.edge.workforce import Workforce
 
 log = logging.getLogger(__name__)
 
 _LONGEST_PAUSE_SECONDS = 60.0
+_LOCK_SECONDS = 0.1
 _LAST_REPORT_SECONDS = 5.0
 _FIRST_TABLE_SECONDS = 2.0
 
@@ -29,13 +30,22 @@ class Control:
     """One edge: its table, its reports, its workers."""
 
     def __init__(
-        self, settings: Settings, portal: PortalClient, held: list[socket.socket]
+        self,
+        settings: Settings,
+        portal: PortalClient,
+        held: list[socket.socket],
+        lock: NameLock,
     ) -> None:
-        """Begin with the last good table; `held` sockets keep the ports until served."""
+        """Begin with the last good table; `held` sockets keep the ports until served.
+
+        While the name's `lock` is another's, the edge takes over from that one: it
+        serves first, then has the other drain, and reports when the lock is its own.
+        """
         data = Path(settings.data_folder)
         self._settings = settings
         self._portal = portal
         self._held = held
+        self._lock = lock
         self._table_file = TableFile(data / "routes.json")
         self._table, self._etag = self._last_good_table()
         self._reporter = Reporter(
@@ -69,8 +79,9 @@ class Control:
                 await job
         if self._workforce.failure:
             raise CannotStart(self._workforce.failure)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._report_once(), _LAST_REPORT_SECONDS)
+        if self._lock.is_ours:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._report_once(), _LAST_REPORT_SECONDS)
 
     def status(self) -> dict[str, Any]:
         """Say how the edge does, for the portal's page about edges."""
@@ -141,7 +152,15 @@ class Control:
         self._workforce.tell({"table": table.to_json()})
         await asyncio.to_thread(self._table_file.save, table, etag)
 
+    async def _take_over(self) -> None:
+        await self._workforce.all_serve.wait()
+        self._lock.ask_holder_to_stop()
+        while not self._lock.take():  # noqa: ASYNC110 - a lock tells nobody
+            await asyncio.sleep(_LOCK_SECONDS)
+
     async def _report_usage(self) -> None:
+        if not self._lock.is_ours:
+            await self._take_over()
         pause = self._settings.report_seconds
         while True:
             is_well = await self._report_once()

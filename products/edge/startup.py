@@ -1,7 +1,9 @@
 """What an edge takes before it starts: its lock, its ports, its word with the portal."""
 
+import contextlib
 import fcntl
 import os
+import signal
 import socket
 from dataclasses import replace
 from ipaddress import ip_network
@@ -17,28 +19,53 @@ class CannotStart(Exception):  # noqa: N818 - told to the operator in one line
     """The edge cannot start; the message says why."""
 
 
-def take_lock(settings: Settings) -> int:
-    """Lock the edge's name in its data folder; the lock ends with the process.
+class NameLock:
+    """The lock on an edge's name in its data folder; it ends with the process.
 
-    Two edges of one name would report under each other's. Raises CannotStart.
+    Two edges of one name would report under each other's.
     """
-    folder = Path(settings.data_folder)
-    path = folder / f"edge-{settings.name}.lock"
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise CannotStart(f"The data folder cannot be used: {error}") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(descriptor)
-        raise CannotStart(
-            f"Another edge named {settings.name} runs with this data folder."
-        ) from error
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"{os.getpid()}\n".encode())
-    return descriptor
+
+    def __init__(self, settings: Settings) -> None:
+        """Take the lock, or wait beside its holder where that is wanted.
+
+        Raises CannotStart.
+        """
+        self.is_ours = False
+        folder = Path(settings.data_folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._descriptor = os.open(
+                folder / f"edge-{settings.name}.lock", os.O_RDWR | os.O_CREAT, 0o600
+            )
+        except OSError as error:
+            raise CannotStart(f"The data folder cannot be used: {error}") from error
+        if not self.take() and not settings.takes_over:
+            self.close()
+            raise CannotStart(
+                f"Another edge named {settings.name} runs with this data folder."
+            )
+
+    def take(self) -> bool:
+        """Take the lock; False when another process has it."""
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        self.is_ours = True
+        return True
+
+    def ask_holder_to_stop(self) -> None:
+        """Send the process that has the lock a SIGTERM, and wait for nothing."""
+        text = os.pread(self._descriptor, 32, 0).strip()
+        if text.isdigit():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(text), signal.SIGTERM)
+
+    def close(self) -> None:
+        """Give the lock up."""
+        os.close(self._descriptor)
 
 
 def hold_ports(settings: Settings) -> tuple[Settings, list[socket.socket]]:

@@ -91,6 +91,7 @@ def test_a_port_that_is_taken_is_told_in_one_line(tmp_path):
         (["--processes", "0"], "must be above 0"),
         (["--poll-seconds", "0"], "must be above 0"),
         (["--idle-seconds", "soon"], "invalid float value"),
+        (["--take-over", "--engine", "haproxy"], "is for the embedded engine"),
     ],
 )
 def test_a_wrong_command_line_is_told(wrong, sentence, capsys):
