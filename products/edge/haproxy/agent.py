@@ -15,19 +15,19 @@ from products.edge.contract import ContractError, Route, RouteTable
 from products.edge.dial import origin_tls
 from products.edge.haproxy.books import Books, note
 from products.edge.haproxy.control import HAProxyAway, MasterSocket, Processes
+from products.edge.haproxy.doom import Doom
 from products.edge.haproxy.gate import Gate
 from products.edge.haproxy.lines import Lines
 from products.edge.haproxy.supervisor import Supervisor, Unloadable, identity_of
 from products.edge.haproxy.upstream import Upstream
 from products.edge.logship import LogShipper
-from products.edge.meter import instant_us
 from products.edge.settings import Settings
 
 log = logging.getLogger(__name__)
 
 _SWEEP_SECONDS = 0.25
 _SYNC_SECONDS = 0.5  # a power cut costs at most a second of records
-_REFRESH_SECONDS = 15.0  # between two looks at all origins and certificates
+_REFRESH_SECONDS = 5.0  # between two looks at all origins and certificates
 _WATCH_SECONDS = 1.0
 _LAST_LINES_SECONDS = 1.0
 _PAUSE_SECONDS = 2.0  # before a HAProxy that ended is started again
@@ -59,7 +59,7 @@ class Agent:
         self._access_log = AccessLog(settings.name, self._log_file, self._shipper.ship)
         self._lines = Lines(self._folder, self._take_line)
         self._routes: dict[str, Route] = {}
-        self._absent_since: dict[str, float] = {}
+        self._doom = Doom(settings.limits.gone_seconds)
         self._books: Books | None = None
         self._identity = ""
         self._early: list[dict[str, Any]] = []
@@ -73,7 +73,11 @@ class Agent:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._asked_to_stop)
         await self._lines.open()
-        await self._begin()
+        try:
+            await self._begin()
+        except BaseException:
+            await self._supervisor.abandon()
+            raise
         announce()
         jobs: list[asyncio.Future[None]] = [
             asyncio.ensure_future(_every(seconds, job))
@@ -85,7 +89,11 @@ class Agent:
                 (self._settings.limits.tick_seconds, self._tick),
             )
         ]
-        jobs += self._upstream.start(self.status, self._apply, self._is_live)
+        jobs += self._upstream.start(
+            self.status,
+            self._apply,
+            lambda boot: self._books is None or boot == self._books.boot,
+        )
         await self._stop.wait()
         if self._runs_it:
             await self._drain()
@@ -115,9 +123,6 @@ class Agent:
         if self._stop.is_set():
             self._now.set()
         self._stop.set()
-
-    def _is_live(self, boot: str) -> bool:
-        return self._books is None or boot == self._books.boot
 
     async def _begin(self) -> None:
         """Take up the HAProxy that runs, or start one, and open its books."""
@@ -210,28 +215,12 @@ class Agent:
         books = self._books
         if books is None:
             return
-        now = time.time()
-        doomed = [
-            service
-            for service in books.ledger.open_services
-            if self._is_doomed(service, now)
-        ]
+        services = books.ledger.open_services
+        doomed = self._doom.of(services, self._routes, time.time())
         if doomed:
             await books.poll(self._master, await self._master.processes())
             books.meter.tick()  # what is known stands before anything is cut
             await self._gate.cut(doomed)
-
-    def _is_doomed(self, service: str, now: float) -> bool:
-        route = self._routes.get(service)
-        if route is None:
-            since = self._absent_since.setdefault(service, now)
-            return now - since >= self._settings.limits.gone_seconds
-        self._absent_since.pop(service, None)
-        if route.websockets or route.open_connections == "keep":
-            return False
-        if route.open_connections == "cut":
-            return True
-        return now * 1_000_000 >= instant_us(route.drain_until)
 
     async def _watch(self) -> None:
         """Notice that HAProxy is another one now, or none."""

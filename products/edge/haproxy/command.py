@@ -24,7 +24,9 @@ def run_fleet(
 
     Raises CannotStart, SpoolUnwritable.
     """
-    program = shutil.which(settings.haproxy) or shutil.which(_ALSO)
+    program = shutil.which(settings.haproxy)
+    if program is None and settings.haproxy == "haproxy":
+        program = shutil.which(_ALSO)
     if program is None:
         raise CannotStart(
             "HAProxy is not here. Install it, for example with: apt-get install haproxy"

@@ -93,6 +93,12 @@ class Supervisor:
         with contextlib.suppress(ProcessLookupError):
             os.kill(master, signal.SIGUSR1 if drain else signal.SIGTERM)
 
+    async def abandon(self) -> None:
+        """End what this agent has started, for it cannot be an edge."""
+        if self._child is not None and self._child.returncode is None:
+            self._child.terminate()
+            await self.has_ended(5.0)
+
     async def has_ended(self, seconds: float) -> bool:
         """Wait for a child's end for so long."""
         if self._child is None:

@@ -59,7 +59,10 @@ def fleet(tmp_path):
     one = FleetStand(tmp_path)
     yield one
     one.close()
-    assert one.haproxies() == []
+    left = one.haproxies()
+    for process in left:
+        os.kill(process, signal.SIGKILL)
+    assert left == []
 
 
 def test_connections_go_on_without_the_agent_and_are_counted_whole_by_the_next(fleet):

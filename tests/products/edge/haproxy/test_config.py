@@ -43,7 +43,7 @@ def written(folder, *routes):
 
 def check(folder):
     return subprocess.run(
-        [program("haproxy"), "-c", "-C", str(folder), "-f", "haproxy.cfg"],
+        [str(program("haproxy")), "-c", "-C", str(folder), "-f", "haproxy.cfg"],
         capture_output=True,
         text=True,
         check=False,

@@ -1,0 +1,75 @@
+"""TLS towards clients with HAProxy: a certificate per domain, a new one without a restart."""
+
+import socket
+import ssl
+
+import pytest
+import trustme
+
+from tests.ci_rules import program
+from tests.products.edge.conftest import Stand
+from tests.products.edge.contract.speaking import values
+from tests.products.edge.fake_portal import eventually
+from tests.products.edge.running import handshake, read_exactly, read_until, status_of
+
+pytestmark = pytest.mark.haproxy
+
+
+def write(authority, folder, name, domain):
+    leaf = authority.issue_cert(domain)
+    beside = folder / f".{name}.new"
+    leaf.private_key_and_cert_chain_pem.write_to_path(str(beside))
+    beside.rename(folder / f"{name}.pem")
+
+
+def connect(stand, authority, name):
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    plain = socket.create_connection(("127.0.0.1", stand.edge.tls_port), timeout=20)
+    try:
+        return context.wrap_socket(plain, server_hostname=name)
+    except (ssl.SSLError, OSError):
+        plain.close()
+        return None
+
+
+@pytest.fixture
+def secure(tmp_path):
+    authority = trustme.CA()
+    folder = tmp_path / "certificates"
+    folder.mkdir()
+    write(authority, folder, "one.test", "one.test")
+    (folder / "broken.test.pem").write_text("not a certificate")
+    more = ["--engine", "haproxy", "--haproxy", program("haproxy")]
+    more += ["--tls-certificates", str(folder)]
+    stand = Stand(tmp_path / "secure", *more)
+    yield stand, authority, folder
+    stand.close()
+
+
+def test_a_websocket_passes_over_tls_and_a_broken_file_harms_no_other(secure):
+    stand, authority, _ = secure
+    host, there = stand.serve(host="one.test")
+
+    with connect(stand, authority, "one.test") as connection:
+        assert connection.selected_alpn_protocol() == "http/1.1"
+        connection.sendall(handshake(host) + b"early")
+        assert status_of(read_until(connection, b"\r\n\r\n")) == 101
+        assert read_exactly(connection, 5) == b"early"
+
+    assert values(there, "x-forwarded-proto") == ["https"]
+
+
+def test_a_name_without_a_certificate_has_no_handshake(secure):
+    stand, authority, _ = secure
+
+    assert connect(stand, authority, "other.test") is None
+
+
+def test_a_new_certificate_serves_without_a_restart(secure):
+    stand, authority, folder = secure
+
+    write(authority, folder, "two.test", "two.test")
+
+    eventually(lambda: connect(stand, authority, "two.test"), seconds=60).close()
