@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from allauth.account.models import EmailAddress
 from django.test import Client
 
 from accounts.actor import Actor
@@ -153,6 +154,10 @@ def build_world(*, enabled: bool = True) -> World:
     globex = AccountFactory.create(name="Globex")
     shop = ServiceFactory.create(account=acme, name="shop")
     people = people_of(acme, globex, shop)
+    for actor in people.values():
+        EmailAddress.objects.create(
+            user_id=actor.user_id, email=actor.email, verified=True, primary=True
+        )
     keys = {name: key_of(actor) for name, actor in people.items() if actor.account_id}
     sam = people["superuser"]
     live, draft = versions_of(shop, sam)
