@@ -8,7 +8,7 @@ from typing import Any
 
 from accounts.actor import Actor
 from accounts.audit.vocabulary import Event
-from accounts.change import recorded_change
+from accounts.change import Unchanged, recorded_change
 from accounts.errors import Conflict, Invalid
 from accounts.models import Account
 from accounts.policy import PLATFORM, Place
@@ -99,11 +99,10 @@ def keep_conflicts(edge: Edge, found: Sequence[Found], now: datetime) -> list[Fo
     settled: dict[Key, list[UsageConflict]] = defaultdict(list)
     known: dict[Key, UsageConflict] = {}
     for row in UsageConflict.objects.filter(record_id__in=ids).order_by("pk"):
-        key = (row.kind, row.record_id, row.month, row.reason)
         if row.is_open:
-            known[key] = row
+            known[_key_of(row)] = row
         else:
-            settled[key].append(row)
+            settled[_key_of(row)].append(row)
     disputed: list[Found] = []
     new: dict[Key, UsageConflict] = {}
     for each in found:
@@ -131,17 +130,20 @@ def note_conflicts(
 ) -> None:
     """Keep new conflicts of one account, or of services that nobody knows, with one note for all.
 
-    Raises Forbidden. Notes usage.conflict_found.
+    Raises Forbidden. Notes usage.conflict_found, unless all of them are kept already.
     """
     with recorded_change(actor, Permission.USAGE_INGEST, on=on, now=now) as trail:
-        UsageConflict.objects.bulk_create(conflicts, ignore_conflicts=True)
-        services = {each.service for each in conflicts}
-        reasons = Counter(str(each.reason) for each in conflicts)
+        new = _not_kept_yet(conflicts)
+        if not new:
+            raise Unchanged  # somebody else has found them at the same moment
+        UsageConflict.objects.bulk_create(new)
+        services = {each.service for each in new}
+        reasons = Counter(str(each.reason) for each in new)
         trail.note(
             Event.USAGE_CONFLICT_FOUND,
             target=("edge", edge.pk, edge.name),
             service_id=_only(services),
-            after={"conflicts": len(conflicts)} | dict(sorted(reasons.items())),
+            after={"conflicts": len(new)} | dict(sorted(reasons.items())),
         )
 
 
@@ -179,6 +181,17 @@ def resolve_conflict(
             reason=reason,
         )
     return row
+
+
+def _not_kept_yet(conflicts: Sequence[UsageConflict]) -> list[UsageConflict]:
+    ids = [each.record_id for each in conflicts]
+    rows = UsageConflict.objects.filter(record_id__in=ids, resolved_at=None)
+    kept = set(rows.values_list("kind", "record_id", "month", "reason"))
+    return [each for each in conflicts if _key_of(each) not in kept]
+
+
+def _key_of(row: UsageConflict) -> Key:
+    return (str(row.kind), row.record_id, row.month, str(row.reason))
 
 
 def _count_theirs(row: UsageConflict, now: datetime) -> None:

@@ -1,0 +1,58 @@
+"""Reports at the same moment: nothing is lost, counted twice, or in dispute."""
+
+import pytest
+
+from accounts.audit.models import AuditEvent
+from accounts.audit.vocabulary import Event
+from products.metering.models import IngestEpoch, UsageConflict
+from products.metering.queries import current_epoch
+from tests.products.metering.reports import (
+    delivery,
+    kept,
+    make_edge,
+    outcome,
+    record,
+    take,
+)
+from tests.together import together
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_same_records_from_all_sides_at_once_count_once():
+    edges = [make_edge(f"edge-{number}") for number in range(4)]
+    records = [
+        record(number, duration_us=100 + step, final=step == 2)
+        for step in range(3)
+        for number in range(100)
+    ]
+    orders = [records, records[::-1], records[150:] + records[:150], records[::7]]
+
+    answers = together(
+        *(
+            lambda edge=edge, order=order: take(edge, *order, delivery())
+            for edge, order in zip(edges, orders, strict=True)
+        )
+    )
+
+    outcomes = [outcome(answer) for answer in answers]
+    assert [disputed for _, _, disputed in outcomes] == [[], [], [], []]
+    assert [counted + same for counted, same, _ in outcomes] == [
+        len(order) + 1 for order in orders
+    ]
+    assert {row[4:] for row in kept()} == {(102, 1200, 5400, True)}
+    assert len(kept()) == 100
+    assert {answer.ingest_epoch for answer in answers} == {current_epoch()}
+    assert IngestEpoch.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_contradiction_found_twice_at_once_is_kept_once():
+    edge = make_edge()
+    take(edge, record(duration_us=50, final=True))
+    theirs = record(duration_us=70)
+
+    answers = together(lambda: take(edge, theirs), lambda: take(edge, theirs))
+
+    assert [outcome(answer) for answer in answers] == [(0, 0, [theirs.id])] * 2
+    assert UsageConflict.objects.count() == 1
+    assert AuditEvent.objects.filter(action=Event.USAGE_CONFLICT_FOUND).count() == 1
