@@ -85,6 +85,7 @@ def version(request: HttpRequest, service_id: str, number: int) -> HttpResponse:
     context = version_context(actor, found) | {
         "kinds": [each for each in kinds if each["rows"]],
         "absent": [each for each in kinds if not each["rows"]],
+        "absent_words": [f"{each['name']}s" for each in kinds if not each["rows"]],
         "comment": typed,
         "comment_problem": problem,
     }

@@ -49,6 +49,17 @@ HINTS = {
     "ssl_client_key": "Never shown once it is set; leave it empty to keep it.",
     "fields": 'A list, such as ["User-Agent"].',
 }
+# Where a field means something else in one kind of part.
+OF_KIND = {
+    (
+        KINDS["log_endpoint"],
+        "kind",
+    ): "Written as https or syslog; other kinds are only kept.",
+    (
+        KINDS["log_endpoint"],
+        "address",
+    ): "Such as https://logs.example.com/in, or logs.example.com:514 for syslog.",
+}
 LINES = frozenset(
     {"content", "ssl_ca_cert", "ssl_client_cert", "ssl_client_key", "client_cert"}
 )
@@ -76,12 +87,16 @@ def initial_of(row: VersionObject) -> dict[str, object]:
 
 
 def changes_of(form: forms.Form) -> dict[str, object]:
-    """Return what a checked form says; an empty secret means: keep it."""
+    """Return what a checked form says; an empty secret means: keep it. An emptied list is empty."""
     return {
-        field: value
+        field: [] if value is None and _is_list(form, field) else value
         for field, value in form.cleaned_data.items()
         if not (field in NEVER_SHOWN and not value)
     }
+
+
+def _is_list(form: forms.Form, field: str) -> bool:
+    return isinstance(form.fields[field], forms.JSONField)
 
 
 def label_of(field: str) -> str:
@@ -105,7 +120,9 @@ def _field(model: type[VersionObject], name: str) -> forms.Field:
         assert found is not None  # noqa: S101 - every field of a part can be edited
         made = found
     made.label = label_of(name)
-    made.help_text = HINTS.get(name, "")
+    if isinstance(made, forms.JSONField):
+        made.required = False  # Django takes an empty list for no answer
+    made.help_text = OF_KIND.get((model, name), HINTS.get(name, ""))
     if isinstance(made, forms.CharField) and name in LINES:
         made.widget = forms.Textarea(attrs={"rows": 6, "spellcheck": "false"})
     elif isinstance(made, forms.CharField) and isinstance(made.widget, forms.Textarea):
