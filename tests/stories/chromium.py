@@ -29,6 +29,10 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+# What htmx writes when somebody follows a link before a finding beside the editor has come.
+LEFT_IN_FLIGHT = ("htmx:sendAbort", "htmx:afterRequest")
+
+
 @dataclass(slots=True)
 class Visitor:
     """Somebody before a screen: their page, who they are, what the browser complained of."""
@@ -96,6 +100,8 @@ def visitor(
 
 
 def _complaint(who: Visitor, kind: str, words: str) -> None:
+    if words.startswith(LEFT_IN_FLIGHT):
+        return
     # A page that refuses answers 403, and the browser says so of any such answer.
     if (
         kind in {"error", "warning"}
