@@ -176,12 +176,13 @@ def token_decision(
     scope = actor.token_scope
     if scope is None:
         return ALLOWED
-    purge = scope in {TokenScope.PURGE_ALL, TokenScope.PURGE_SELECT}
-    if purge and permission is not Permission.SERVICE_PURGE:
+    carried = {Permission.SERVICE_PURGE} if scope.startswith("purge") else READING
+    if scope is not TokenScope.GLOBAL and permission not in carried:
         return _token_refusal(actor, permission)
-    if scope is TokenScope.GLOBAL_READ and permission not in READING:
-        return _token_refusal(actor, permission)
-    if service_id and actor.token_services and service_id not in actor.token_services:
+    # Limited to services, it only reads the account itself, and makes or revokes its owner's tokens.
+    account_wide = permission in READING or permission is Permission.TOKEN_OWN
+    covered = service_id in actor.token_services if service_id else account_wide
+    if actor.token_services and not covered:
         return Decision(
             allowed=False,
             code="token_service",

@@ -1,9 +1,14 @@
 """Tokens on the wire: shown without their secret, revoked at once."""
 
+from dataclasses import replace
+
 import pytest
 
+from accounts.actor import ActorType, TokenScope
 from accounts.audit.models import AuditEvent
-from accounts.models import ApiToken
+from accounts.models import Account, ApiToken
+from accounts.policy import decide
+from accounts.roles import LEVELS_FOR, ROLE_PERMISSIONS, Permission, Role
 from tests.factories import NOW
 from tests.factories.keys import client_of, key_of
 
@@ -98,3 +103,29 @@ def test_nobody_else_sees_or_revokes_it(person, sam, request):
     assert [each.status_code for each in answers] == [404, 404]
     row.refresh_from_db()
     assert row.revoked_at is None
+
+
+def test_a_token_limited_to_services_changes_nothing_of_the_account_itself(sam, shop):
+    shut = replace(
+        sam,
+        type=ActorType.TOKEN,
+        token_scope=TokenScope.GLOBAL,
+        token_services=frozenset({shop.pk}),
+    )
+    account = Account.objects.get(pk=sam.account_id)
+
+    asked = {
+        permission: decide(shut, permission, account).code
+        for permission in ROLE_PERMISSIONS[Role.SUPERUSER] - set(LEVELS_FOR)
+    }
+
+    allowed = {permission for permission, code in asked.items() if code == "allowed"}
+    assert allowed == {
+        Permission.ACCOUNT_READ,
+        Permission.AUDIT_READ,
+        Permission.BILLING_READ,
+        Permission.MEMBER_READ,
+        Permission.TOKEN_OWN,
+    }
+    assert {asked[each] for each in asked.keys() - allowed} == {"token_service"}
+    assert decide(shut, Permission.SERVICE_CONFIGURE, shop).allowed
