@@ -63,7 +63,7 @@ def services(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
     account = account_of(actor)
     creating = decide(actor, Permission.SERVICE_CREATE, account)
-    form = ServiceForm(request.POST or None)
+    form = ServiceForm(request.POST if request.method == "POST" else None)
     status = 200
     if request.method == "POST":
         status = 400
@@ -108,7 +108,8 @@ def service(request: HttpRequest, service_id: str) -> HttpResponse:
     actor = actor_of(request)
     found = get_service(actor, service_id)
     form = ServiceForm(
-        request.POST or None, initial={"name": found.name, "comment": found.comment}
+        request.POST if request.method == "POST" else None,
+        initial={"name": found.name, "comment": found.comment},
     )
     status = 200
     if request.method == "POST":

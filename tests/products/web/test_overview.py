@@ -1,0 +1,140 @@
+"""Home and Entitlements: what everybody reads about the account and about themselves."""
+
+import pytest
+from django.urls import reverse
+
+from tests.factories.services import BackendFactory, ServiceFactory, VersionFactory
+from tests.products.web.conftest import queries_of, text_of
+
+PAGES = pytest.mark.parametrize("page", ["/", "/entitlements/"])
+
+
+@pytest.mark.parametrize(
+    ("who", "words"),
+    [
+        ("sam", "You are superuser : you can enable products, manage people"),
+        ("eve", "You are engineer : you can deploy services; you cannot enable"),
+        ("lin", "You are engineer : you can deploy services; you cannot enable"),
+        ("bo", "You are billing : you can see costs and invoices"),
+        ("una", "You are user : you can see what this account uses"),
+    ],
+)
+def test_home_says_who_one_is_here(request, browser, websockets, who, words):
+    assert words in text_of(browser(request.getfixturevalue(who)).get("/"))
+
+
+def test_home_names_what_needs_attention(browser, eve, switched_on, draft):
+    BackendFactory.create(version=draft, name="far", shield="frankfurt-de")
+
+    page = text_of(browser(eve).get("/"))
+
+    assert "Version 1 of echo cannot be deployed: Backend far uses the shield" in page
+
+
+def test_home_judges_the_newest_version(browser, eve, switched_on, draft):
+    BackendFactory.create(version=draft, name="far", shield="frankfurt-de")
+    VersionFactory.create(service=switched_on, number=2)
+
+    assert "Nothing needs you right now." in text_of(browser(eve).get("/"))
+
+
+def test_a_superuser_sees_who_asks_for_what(browser, sam, eve, echo, websockets):
+    browser(eve).post("/products/websockets/request/", {"note": "For the chat"})
+
+    mine = text_of(browser(sam).get("/"))
+    theirs = text_of(browser(eve).get("/"))
+
+    assert "Eve asks for WebSockets" in mine
+    assert "“For the chat”" in mine
+    assert "asks for" not in theirs
+
+
+@pytest.mark.parametrize(
+    ("who", "shown"), [("sam", True), ("eve", False), ("bo", False)]
+)
+def test_only_those_who_may_read_the_trail_see_the_latest_of_it(
+    request, browser, enabled, who, shown
+):
+    page = text_of(browser(request.getfixturevalue(who)).get("/"))
+
+    assert ("Latest activity" in page) is shown
+
+
+@PAGES
+def test_the_number_of_queries_does_not_follow_the_services(
+    browser, sam, acme, switched_on, draft, page
+):
+    client = browser(sam)
+    alone = queries_of(client, page)
+    for number in range(3):
+        service = ServiceFactory.create(account=acme, name=f"more-{number}")
+        VersionFactory.create(service=service)
+        service.products.create(product_id="websockets", starts_at=service.created_at)
+
+    assert queries_of(client, page) == alone
+
+
+@PAGES
+def test_one_account_reads_nothing_of_the_other(browser, stan, switched_on, page):
+    words = text_of(browser(stan).get(page))
+
+    assert "echo" not in words
+    assert "Sam" not in words
+
+
+def test_entitlements_lead_to_the_question_why(browser, eve, switched_on, draft):
+    VersionFactory.create(service=switched_on, number=2)
+
+    answer = browser(eve).get("/entitlements/")
+
+    link = reverse("why", args=[switched_on.pk, 2])
+    assert f'<a href="{link}">Why can’t I deploy echo?</a>' in answer.content.decode()
+    assert "You are engineer and can see 1 service." in text_of(answer)
+    assert "Switch on, deploy" in text_of(answer)
+
+
+def test_a_service_without_versions_has_nothing_to_ask_about(browser, eve, switched_on):
+    answer = browser(eve).get("/entitlements/")
+
+    assert b"/why/" not in answer.content
+
+
+@pytest.mark.parametrize(
+    ("who", "shown"), [("sam", True), ("bo", True), ("eve", False), ("una", False)]
+)
+def test_prices_are_for_those_who_may_read_costs(
+    request, browser, websockets, who, shown
+):
+    page = text_of(browser(request.getfixturevalue(who)).get("/entitlements/"))
+
+    assert ("From 0.60 USD per million minutes" in page) is shown
+
+
+def test_what_one_may_not_comes_with_the_reason(browser, sam, una, echo, websockets):
+    page = text_of(browser(una).get("/entitlements/"))
+
+    assert "Off by default. Superusers can enable it on the Products page: Sam." in page
+    assert "Your role is user" in page
+
+
+def test_a_product_that_does_not_go_with_another_says_so(browser, eve, switched_on):
+    page = text_of(browser(eve).get("/entitlements/"))
+
+    assert "Does not go" in page
+    assert "WebSockets does not go with the Next-Gen WAF on the same service." in page
+
+
+def test_a_switch_that_waits_for_the_account_says_so(browser, sam, switched_on):
+    client = browser(sam)
+    client.post("/products/websockets/disable/", {"closing": "cut"})
+
+    page = text_of(client.get("/entitlements/"))
+
+    assert "Switched on here, but off for the account: it waits." in page
+
+
+@PAGES
+def test_an_account_without_services_has_pages_that_say_so(
+    browser, sam, websockets, page
+):
+    assert browser(sam).get(page).status_code == 200

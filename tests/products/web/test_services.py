@@ -1,0 +1,282 @@
+"""Services in the browser: the list, one service, its switch (R4), deleting and comparing."""
+
+import pytest
+from django.urls import reverse
+
+from products.enablement.queries import is_on_for_service
+from products.services.models import Service
+from tests.factories.services import (
+    BackendFactory,
+    HeaderFactory,
+    ServiceFactory,
+    VersionFactory,
+    live_version,
+)
+from tests.products.web.conftest import actions_of, queries_of, text_of
+
+
+def page_of(service, name="service"):
+    return reverse(name, args=[service.pk])
+
+
+def test_an_empty_list_says_what_a_service_is(browser, sam, acme):
+    page = text_of(browser(sam).get("/services/"))
+
+    assert "No services that you can see A service answers for your domains" in page
+    assert "Create service" in page
+
+
+def test_the_list_shows_what_is_live_and_where_websockets_is_on(
+    browser, eve, switched_on, acme
+):
+    live_version(switched_on, "echo.example.com")
+    ServiceFactory.create(account=acme, name="blog")
+
+    page = text_of(browser(eve).get("/services/"))
+
+    assert "blog Nothing live None live Off –" in page
+    assert "echo Active version 1" in page
+    assert "On –" in page
+
+
+def test_the_number_of_queries_does_not_follow_the_services(
+    browser, eve, acme, switched_on
+):
+    client = browser(eve)
+    alone = queries_of(client, "/services/")
+    ServiceFactory.create_batch(4, account=acme)
+
+    assert queries_of(client, "/services/") == alone
+
+
+def test_a_limited_engineer_sees_theirs_alone(browser, lin, shop, echo):
+    page = text_of(browser(lin).get("/services/"))
+
+    assert "shop" in page
+    assert "echo" not in page
+
+
+def test_a_service_is_created_with_an_empty_draft(browser, sam, acme):
+    answer = browser(sam).post("/services/", {"name": "chat"}, follow=True)
+
+    made = Service.objects.get(account=acme)
+    assert made.name == "chat"
+    assert answer.redirect_chain == [(f"/services/{made.pk}/versions/1/", 302)]
+    assert (
+        "Service chat is created, with an empty draft. See it in the trail"
+        in text_of(answer)
+    )
+
+
+@pytest.mark.parametrize(
+    "typed", [{}, {"name": ""}, {"name": "x" * 121}, {"name": "a\x00b"}]
+)
+def test_a_service_without_a_good_name_is_not_created(browser, sam, acme, typed):
+    answer = browser(sam).post("/services/", typed)
+
+    assert answer.status_code == 400
+    assert "The service was not created" in text_of(answer)
+    assert not Service.objects.exists()
+
+
+def test_who_may_not_create_reads_why(browser, una, acme):
+    client = browser(una)
+
+    seen = text_of(client.get("/services/"))
+    sent = client.post("/services/", {"name": "chat"})
+
+    assert "Your role is user" in seen
+    assert "Create service" not in seen
+    assert sent.status_code == 403
+    assert not Service.objects.exists()
+
+
+def test_a_service_is_renamed(browser, eve, echo):
+    browser(eve).post(page_of(echo), {"name": "echo-eu", "comment": "Europe"})
+
+    echo.refresh_from_db()
+    assert (echo.name, echo.comment) == ("echo-eu", "Europe")
+
+
+def test_too_long_a_name_is_kept_in_the_form(browser, eve, echo):
+    answer = browser(eve).post(page_of(echo), {"name": "x" * 121})
+
+    echo.refresh_from_db()
+    assert answer.status_code == 400
+    assert b"x" * 121 in answer.content
+    assert echo.name == "echo"
+
+
+def test_the_card_says_who_may_switch_it(browser, una, eve, lin, sam, switched_on):
+    page = text_of(browser(una).get(page_of(switched_on)))
+
+    assert "On for this service" in page
+    assert (
+        "Who may switch it? Superusers, and engineers with full access to this service: Eve and Sam."
+        in page
+    )
+    assert "Switch WebSockets" not in page
+
+
+def test_an_engineer_asks_for_what_is_off_for_the_account(
+    browser, eve, sam, echo, websockets
+):
+    client = browser(eve)
+    before = text_of(client.get(page_of(echo)))
+    client.post("/products/websockets/request/")
+    after = text_of(client.get(page_of(echo)))
+
+    assert "Superusers can enable it: Sam. Request access" in before
+    assert "You asked today" in after
+    assert "Request access" not in after
+
+
+def test_a_superuser_is_led_to_enable_it(browser, sam, echo, websockets):
+    answer = browser(sam).get(page_of(echo))
+
+    assert b'href="/products/websockets/enable/"' in answer.content
+
+
+@pytest.mark.parametrize(("who", "link"), [("sam", True), ("eve", False)])
+def test_it_is_switched_on_and_the_trail_is_offered_to_those_who_may_read_it(
+    request, browser, acme, echo, enabled, who, link
+):
+    client = browser(request.getfixturevalue(who))
+
+    answer = client.post(page_of(echo, "switch_websockets"), {"to": "on"}, follow=True)
+
+    page = text_of(answer)
+    assert is_on_for_service(echo, "websockets")
+    assert (
+        "WebSockets is on for echo, on every version, the active one included." in page
+    )
+    assert ("See it in the trail" in page) is link
+
+
+def test_it_is_switched_off(browser, eve, switched_on):
+    answer = browser(eve).post(
+        page_of(switched_on, "switch_websockets"), {"to": "off"}, follow=True
+    )
+
+    assert not is_on_for_service(switched_on, "websockets")
+    assert "WebSockets is off for echo. New connections are refused" in text_of(answer)
+
+
+def test_all_that_stands_against_switching_on_is_told(
+    browser, eve, acme, echo, enabled
+):
+    live = live_version(echo, "echo.example.com")
+    BackendFactory.create(version=live, name="near", shield="frankfurt-de")
+    BackendFactory.create(version=live, name="far", shield="tokyo-jp")
+    before = actions_of(acme)
+
+    answer = browser(eve).post(
+        page_of(echo, "switch_websockets"), {"to": "on"}, follow=True
+    )
+
+    page = text_of(answer)
+    assert "Backend near uses the shield frankfurt-de" in page
+    assert "Backend far uses the shield tokyo-jp" in page
+    assert not is_on_for_service(echo, "websockets")
+    assert actions_of(acme) == before
+
+
+def test_without_the_account_having_it_nothing_is_switched_on(
+    browser, eve, echo, websockets
+):
+    answer = browser(eve).post(
+        page_of(echo, "switch_websockets"), {"to": "on"}, follow=True
+    )
+
+    assert 'role="alert"' in answer.content.decode()
+    assert not is_on_for_service(echo, "websockets")
+
+
+@pytest.mark.parametrize(
+    ("who", "status"), [("una", 403), ("bo", 403), ("lin", 403), ("stan", 404)]
+)
+def test_others_switch_nothing(request, browser, echo, enabled, who, status):
+    client = browser(request.getfixturevalue(who))
+
+    answer = client.post(page_of(echo, "switch_websockets"), {"to": "on"})
+
+    assert answer.status_code == status
+    assert not is_on_for_service(echo, "websockets")
+
+
+def test_a_service_is_deleted_after_one_more_question(browser, sam, echo):
+    client = browser(sam)
+
+    asked = client.get(page_of(echo, "delete_service"))
+    answer = client.post(page_of(echo, "delete_service"), follow=True)
+
+    echo.refresh_from_db()
+    assert "This cannot be undone." in text_of(asked)
+    assert "Service echo is deleted." in text_of(answer)
+    assert echo.deleted_at is not None
+    assert client.get(page_of(echo)).status_code == 404
+
+
+def test_what_is_live_is_not_deleted(browser, sam, echo):
+    live_version(echo, "echo.example.com")
+    client = browser(sam)
+
+    answer = client.post(page_of(echo, "delete_service"))
+
+    echo.refresh_from_db()
+    assert answer.status_code == 409
+    assert "Version 1 is live" in text_of(answer)
+    assert "Deactivate version 1" in text_of(answer)
+    assert echo.deleted_at is None
+
+
+def test_who_may_not_configure_deletes_nothing(browser, una, echo):
+    answer = browser(una).post(page_of(echo, "delete_service"))
+
+    echo.refresh_from_db()
+    assert (answer.status_code, echo.deleted_at) == (403, None)
+
+
+def test_two_versions_are_compared(browser, eve, echo):
+    first = VersionFactory.create(service=echo, number=1)
+    second = VersionFactory.create(service=echo, number=2)
+    BackendFactory.create(version=first, name="origin", address="old.example.com")
+    BackendFactory.create(version=second, name="origin", address="new.example.com")
+    HeaderFactory.create(version=second, name="tenant")
+
+    page = text_of(browser(eve).get(page_of(echo, "compare"), {"from": "1", "to": "2"}))
+
+    assert "From version 1 to version 2." in page
+    assert "backend origin address was old.example.com becomes new.example.com" in page
+    assert "header tenant name Not set becomes tenant" in page
+
+
+@pytest.mark.parametrize("number", ["", "x", "-1", "9" * 30])
+def test_a_number_that_is_none_compares_nothing(browser, eve, echo, number):
+    VersionFactory.create(service=echo, number=1)
+
+    answer = browser(eve).get(page_of(echo, "compare"), {"from": "1", "to": number})
+
+    assert answer.status_code == 200
+    assert "From version" not in text_of(answer)
+
+
+def test_a_version_that_there_is_not_is_not_compared(browser, eve, echo):
+    VersionFactory.create(service=echo, number=1)
+
+    answer = browser(eve).get(page_of(echo, "compare"), {"from": "1", "to": "7"})
+
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("name", ["service", "compare", "delete_service"])
+def test_a_stranger_finds_nothing_and_a_limited_member_is_told(
+    browser, stan, lin, echo, name
+):
+    answers = [browser(who).get(page_of(echo, name)) for who in (stan, lin)]
+
+    assert [answer.status_code for answer in answers] == [404, 403]
+
+
+def test_a_service_that_there_is_not_is_not_found(browser, eve):
+    assert browser(eve).get("/services/nothing-like-it/").status_code == 404
