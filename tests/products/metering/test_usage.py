@@ -4,16 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from products.metering.commands import presume_closed
-from products.metering.models import ConnectionUsage, Edge
+from products.metering.models import Edge
 from products.metering.months import Month
 from products.metering.queries import (
     Delivery,
     Figures,
     complete_to,
-    live,
-    open_connections,
-    unknown_since,
     usage_of,
 )
 from tests.factories import NOW
@@ -231,106 +227,3 @@ def test_usage_is_complete_to_the_oldest_report_of_a_live_edge(edge):
     make_edge("edge-3", last_seen_at=NOW)
 
     assert (nothing_yet, oldest, complete_to()) == (None, NOW - hours[1], None)
-
-
-def test_open_connections_are_counted_by_service_and_edge(edge, shop):
-    other = make_edge("edge-2")
-    take(
-        edge,
-        record(1, service=shop.pk),
-        record(2, service=shop.pk),
-        record(3, service=shop.pk, final=True),
-        record(4, service="another"),
-    )
-    take(other, record(5, service=shop.pk))
-
-    found = open_connections([shop.pk], NOW)
-
-    assert found.by_service_and_edge == {
-        (shop.pk, "edge-1"): 2,
-        (shop.pk, "edge-2"): 1,
-    }
-    assert (found.total, found.of(shop.pk), found.of("another")) == (3, 3, 0)
-    assert found.by_edge == {"edge-1": 2, "edge-2": 1}
-
-
-def test_a_connection_that_lives_on_into_a_new_month_is_open_once(edge, shop):
-    take(
-        edge,
-        record(service=shop.pk, month="2026-10"),
-        record(service=shop.pk, month="2026-11", duration_us=10**9),
-    )
-
-    assert open_connections([shop.pk], NOW).total == 1
-
-
-def test_without_a_word_for_five_minutes_a_connection_is_not_open(edge, shop):
-    take(edge, record(service=shop.pk))
-    almost = NOW + timedelta(minutes=5) - timedelta(microseconds=1)
-    after = NOW + timedelta(minutes=5)
-
-    assert open_connections([shop.pk], almost).total == 1
-    assert open_connections([shop.pk], after).total == 0
-    assert minutes_in(shop.account, "2026-11") == [2]
-
-
-def test_the_sweep_marks_such_a_connection_and_a_later_report_opens_it_again(
-    edge, shop
-):
-    take(edge, record(service=shop.pk))
-    after = NOW + timedelta(minutes=5)
-
-    marked = [presume_closed(NOW + timedelta(minutes=4)), presume_closed(after)]
-
-    row = ConnectionUsage.objects.get()
-    assert marked == [0, 1]
-    assert (row.presumed_closed_at, row.final) == (after, False)
-    take(edge, record(service=shop.pk), now=after)
-    assert open_connections([shop.pk], after).total == 0
-    take(edge, record(service=shop.pk, duration_us=10 * MINUTE_US), now=after)
-    row.refresh_from_db()
-    assert row.presumed_closed_at is None
-    assert open_connections([shop.pk], after).total == 1
-    assert minutes_in(shop.account, "2026-11") == [10]
-
-
-def test_the_sweep_leaves_a_month_that_is_merely_over(edge, shop):
-    take(
-        edge,
-        record(service=shop.pk, month="2026-10"),
-        record(service=shop.pk, month="2026-11", duration_us=10**9, final=True),
-    )
-
-    assert presume_closed(NOW + timedelta(hours=1)) == 0
-
-
-def test_today_is_the_account_s_day(edge, shop):
-    tokyo, midnight = "Asia/Tokyo", datetime(2026, 11, 22, 15, tzinfo=UTC)
-    now = midnight + timedelta(minutes=10)
-    take(
-        edge,
-        record(
-            1,
-            service=shop.pk,
-            started_at=midnight - timedelta(minutes=2),
-            duration_us=5 * MINUTE_US,
-        ),
-        record(2, service=shop.pk, started_at=midnight - timedelta(hours=1)),
-        now=now,
-    )
-
-    found = live([shop.pk], zone=tokyo, now=now)
-
-    assert found.today == Figures(minutes=3, connections=1)
-    assert (found.open.total, found.unknown_since) == (2, None)
-
-
-def test_a_silent_edge_makes_the_figures_unknown_since_its_last_word(edge):
-    take(edge, now=NOW)
-    take(make_edge("edge-2"), now=NOW + timedelta(seconds=20))
-    make_edge("never-used")
-
-    known = unknown_since(NOW + timedelta(seconds=30))
-    silent = unknown_since(NOW + timedelta(seconds=31))
-
-    assert (known, silent) == (None, NOW)
