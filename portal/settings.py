@@ -163,7 +163,13 @@ MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not PRODUCTION
 MFA_TOTP_ISSUER = "Tollgate"
-MFA_FORMS = {"reauthenticate": "accounts.web.mfa_forms.ReauthenticateByCode"}
+MFA_FORMS = {
+    "reauthenticate": "accounts.web.mfa_forms.ReauthenticateByCode",
+    "add_webauthn": "accounts.web.mfa_forms.AddPasskey",
+    "login_webauthn": "accounts.web.mfa_forms.SignInByPasskey",
+    "reauthenticate_webauthn": "accounts.web.mfa_forms.ReauthenticateByPasskey",
+    "authenticate_webauthn": "accounts.web.mfa_forms.AuthenticateByPasskey",
+}
 # Where set, superusers, billing people and staff must have a second factor before they act.
 SECOND_FACTOR_REQUIRED = env.flag("SECOND_FACTOR_REQUIRED", default=False)
 USERSESSIONS_TRACK_ACTIVITY = False
