@@ -55,7 +55,9 @@ class Actor:
     context: Context = field(default_factory=Context)
 
     @classmethod
-    def system(cls, name: str, *, request_id: str = "", interface: str = "system") -> Self:
+    def system(
+        cls, name: str, *, request_id: str = "", interface: str = "system"
+    ) -> Self:
         """Return a named job of the platform; the policy lists what it may do."""
         return cls(
             ActorType.SYSTEM,
@@ -83,5 +85,10 @@ class Actor:
     def staff(cls, *, user_id: str, label: str, email: str, context: Context) -> Self:
         """Return one of the platform's staff, who acts in no account of their own."""
         return cls(
-            ActorType.STAFF, user_id, label, user_id=user_id, email=email, context=context
+            ActorType.STAFF,
+            user_id,
+            label,
+            user_id=user_id,
+            email=email,
+            context=context,
         )

@@ -81,7 +81,8 @@ def source_of(actor: Actor, *, on_behalf_of: str = "") -> Source:
         actor_label=actor.label,
         interface=context.interface,
         request_id=context.request_id,
-        on_behalf_of=on_behalf_of or (actor.user_id if actor.user_id != actor.id else ""),
+        on_behalf_of=on_behalf_of
+        or (actor.user_id if actor.user_id != actor.id else ""),
         auth_method=context.auth_method,
         reauth_at=context.reauth_at,
         ip=context.ip,

@@ -39,6 +39,8 @@ class Invalid(RefusalError):  # noqa: N818
 
     code = "invalid"
 
-    def __init__(self, message: str, *, field: str = "", details: Sequence[str] = ()) -> None:
+    def __init__(
+        self, message: str, *, field: str = "", details: Sequence[str] = ()
+    ) -> None:
         super().__init__(message, details=details)
         self.field = field

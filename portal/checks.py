@@ -34,6 +34,8 @@ def secrets_are_private(
     folder = Path(settings.DATA_DIR) / "secrets"
     loose = [path for path in folder.glob("*") if path.stat().st_mode & 0o077]
     return [
-        Warning(f"{path} can be read by others.", hint="chmod 600 it.", id="portal.W001")
+        Warning(
+            f"{path} can be read by others.", hint="chmod 600 it.", id="portal.W001"
+        )
         for path in loose
     ]

@@ -5,7 +5,11 @@ import logging
 from datetime import UTC, datetime
 
 # What every record carries; everything beyond was given as a field by the caller.
-STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request"}
+STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
+    "message",
+    "asctime",
+    "request",
+}
 
 
 class JsonFormatter(logging.Formatter):
@@ -19,7 +23,11 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "event": record.getMessage(),
         }
-        line |= {key: str(value) for key, value in vars(record).items() if key not in STANDARD}
+        line |= {
+            key: str(value)
+            for key, value in vars(record).items()
+            if key not in STANDARD
+        }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=True)

@@ -101,7 +101,11 @@ BANDWIDTH = NewPrice(
 PLANS: tuple[tuple[str, str, str, NewPrice | None], ...] = (
     ("delivery", "direct", "Delivery standard", BANDWIDTH),
     ("websockets", "direct", "WebSockets standard", CONNECTION_TIME),
-    *((slug, "package", "Edge Complete", None) for slug in PRODUCTS if slug != "delivery"),
+    *(
+        (slug, "package", "Edge Complete", None)
+        for slug in PRODUCTS
+        if slug != "delivery"
+    ),
 )
 
 

@@ -7,7 +7,9 @@ from django.views.generic import RedirectView
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
-    path("favicon.ico", RedirectView.as_view(url="/static/img/icon.svg", permanent=True)),
+    path(
+        "favicon.ico", RedirectView.as_view(url="/static/img/icon.svg", permanent=True)
+    ),
     path("", include("accounts.web.urls")),
     path("", include("products.web.urls")),
     path("", include("accounts.api.urls")),

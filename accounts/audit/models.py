@@ -87,7 +87,7 @@ class AuditEvent(models.Model):
         return f"{self.account_id} #{self.sequence} {self.action}"
 
     @property
-    def body(self) -> Mapping[str, object]:
+    def body(self) -> Mapping[str, Any]:
         """The fields of the canonical text; none where it was altered into something else."""
         try:
             body = json.loads(self.canonical)

@@ -21,7 +21,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Carry it out; refuse where the database has accounts."""
         if Account.objects.exists():
-            raise CommandError("The database has accounts; the demo is only for an empty one.")
+            raise CommandError(
+                "The database has accounts; the demo is only for an empty one."
+            )
         now = timezone.now()
         people = load_demo(now)
         issued = issue_credential(
@@ -34,4 +36,6 @@ class Command(BaseCommand):
         self.stdout.write("Sign in with one of these (also in demo.json):")
         for key, person in people.items():
             where = person.account.name if person.account else "the admin, /admin/"
-            self.stdout.write(f"  {key:17} {person.login:22} {person.password}  {where}")
+            self.stdout.write(
+                f"  {key:17} {person.login:22} {person.password}  {where}"
+            )
