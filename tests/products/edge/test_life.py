@@ -83,8 +83,8 @@ def test_a_worker_that_dies_is_replaced_and_its_connections_are_reported(stand):
 
     assert read_all(tunnel) in (b"", b"<reset>")
     tunnel.close()
+    eventually(lambda: own.edge.workers() not in ([], [worker]))
     eventually(lambda: not _is_refused(own.edge.port))
-    assert eventually(lambda: own.edge.workers() not in ([], [worker]))
     open_tunnel(own.edge, host).close()
     finals = eventually(
         lambda: [r for r in own.portal.of_service(host.replace(".", "-")) if r.final]
