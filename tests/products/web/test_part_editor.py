@@ -10,7 +10,13 @@ from tests.products.web.conftest import text_of
 GOOD = {
     "domain": {"name": "www.example.com"},
     "backend": {"name": "second", "address": "two.example.com", "port": "443"},
-    "header": {"name": "who", "type": "request", "action": "set", "dst": "http.X-Who", "src": '"1"'},
+    "header": {
+        "name": "who",
+        "type": "request",
+        "action": "set",
+        "dst": "http.X-Who",
+        "src": '"1"',
+    },
     "snippet": {"name": "recv", "type": "recv", "content": "# nothing"},
     "vcl": {"name": "main", "content": "sub vcl_recv { }"},
     "log_endpoint": {
