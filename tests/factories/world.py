@@ -128,8 +128,7 @@ def session_of(actor: Actor) -> str:
         {"method": "password", "at": time.time() + A_DAY, "reauthenticated": True}
     ]
     session.save()
-    key: str = session.session_key
-    return key
+    return str(session.session_key)
 
 
 def versions_of(shop: Service, author: Actor) -> tuple[Version, Version]:

@@ -1,7 +1,6 @@
 """R1, R10, R11, R12: how a connection is handled, on a real edge."""
 
 import json
-import socket
 
 from products.edge.contract import HeaderRule
 from tests.products.edge.fake_portal import eventually
@@ -22,7 +21,7 @@ REFUSED = {
 EVERY_BYTE = bytes(range(256)) * 64
 
 
-def opened(stand, host, *more) -> socket.socket:
+def opened(stand, host, *more):
     """Open a tunnel, and return it after the answer's head."""
     connection = stand.edge.connect()
     connection.sendall(handshake(host, *more))

@@ -1,0 +1,1 @@
+"""Many at once, in processes of their own: nothing is lost, nobody is locked out."""

@@ -1,0 +1,108 @@
+"""A process that enables and disables WebSockets for one account when it is told to.
+
+`python -m tests.races.toggler ACCOUNT USER`, with the database in the environment. Each line on
+standard input is an order: `enable`, `disable`, or `toggle TIMES`; each is answered by a line of
+JSON that tells what came of it.
+"""
+
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import django
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "portal.settings"
+django.setup()
+
+from accounts.actor import Actor, Context  # noqa: E402 - Django must be set up before
+from accounts.errors import Conflict  # noqa: E402
+from accounts.models import Account, User  # noqa: E402
+from products.catalogue.models import Product  # noqa: E402
+from products.catalogue.queries import direct_price  # noqa: E402
+from products.enablement.commands import Agreement, disable, enable  # noqa: E402
+from products.enablement.queries import agreement_text  # noqa: E402
+from tests.factories import NOW  # noqa: E402
+
+LATER = NOW + timedelta(hours=1)
+
+
+class Toggler:
+    """Somebody at work on one account; whoever was slower is told so."""
+
+    def __init__(self, account: Account, user: User) -> None:
+        """Take on the account as that person."""
+        self.account = account
+        self.product = Product.objects.get(pk="websockets")
+        self.actor = Actor.user(
+            user_id=user.pk,
+            label=user.name,
+            email=user.email,
+            account_id=account.pk,
+            context=Context(interface="web"),
+        )
+
+    def carry_out(self, order: str) -> Mapping[str, object]:
+        """Do as one line says."""
+        verb, _, times = order.strip().partition(" ")
+        if verb == "toggle":
+            return self.toggle(int(times))
+        words = self.enable(LATER) if verb == "enable" else self.disable(LATER)
+        return {"told": words}
+
+    def toggle(self, times: int) -> Mapping[str, object]:
+        """Change it that many times, whichever way it stands; count what came of it."""
+        done: Counter[str] = Counter()
+        while done["enabled"] + done["disabled"] < times:
+            if not self.enable(LATER):
+                done["enabled"] += 1
+            elif not self.disable(LATER):
+                done["disabled"] += 1
+            else:
+                done["told"] += 1
+        return done
+
+    def enable(self, now: datetime) -> str:
+        """Enable it; return what a slower one is told, "" for the faster."""
+        price = direct_price(self.product.pk, now)
+        text = agreement_text(self.account, self.product, price)
+        try:
+            enable(
+                self.actor,
+                account=self.account,
+                product=self.product,
+                agreement=Agreement(text),
+                now=now,
+            )
+        except Conflict as told:
+            return told.message
+        return ""
+
+    def disable(self, now: datetime) -> str:
+        """Disable it; return what a slower one is told, "" for the faster."""
+        try:
+            disable(
+                self.actor,
+                account=self.account,
+                product=self.product,
+                closing="cut",
+                now=now,
+            )
+        except Conflict as told:
+            return told.message
+        return ""
+
+
+def main(account_id: str, user_id: str) -> None:
+    """Carry out one order a line until there are no more; an error ends the process."""
+    account = Account.objects.get(pk=account_id)
+    toggler = Toggler(account, User.objects.get(pk=user_id))
+    print("ready", flush=True)  # noqa: T201 - the test that started this reads it
+    for order in sys.stdin:
+        print(json.dumps(toggler.carry_out(order)), flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])
