@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 _SWEEP_SECONDS = 0.25
 _SYNC_SECONDS = 0.5  # a power cut costs at most a second of records
 _REFRESH_SECONDS = 5.0  # between two looks at all origins and certificates
-_WATCH_SECONDS = 1.0
+_WATCH_SECONDS = 0.25
 _LAST_LINES_SECONDS = 1.0
 _PAUSE_SECONDS = 2.0  # before a HAProxy that ended is started again
 

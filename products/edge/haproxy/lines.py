@@ -105,7 +105,11 @@ class Lines:
                 if not 0 < length <= _LONGEST:
                     break
                 self.receive((await reader.readexactly(length)).rstrip(b"\n"))
-        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        except (
+            asyncio.IncompleteReadError,
+            asyncio.LimitOverrunError,
+            asyncio.CancelledError,
+        ):
             pass
         except (ValueError, OSError) as error:
             log.warning("HAProxy's ring is not readable: %s", error)

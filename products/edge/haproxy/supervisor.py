@@ -41,13 +41,16 @@ class Supervisor:
         self._program = program
         self._master = master
         self._child: asyncio.subprocess.Process | None = None
+        self._found = 0  # the master that was there already
 
     async def find(self) -> Processes | None:
         """Give the processes of the HAProxy that runs, None when there is none."""
         try:
-            return await self._master.processes()
+            processes = await self._master.processes()
         except HAProxyAway:
             return None
+        self._found = processes.master
+        return processes
 
     async def put_in_place(self, configuration: bytes) -> None:
         """Check a configuration and make it the one that counts. Raises Unloadable, OSError."""
@@ -100,12 +103,18 @@ class Supervisor:
             await self.has_ended(5.0)
 
     async def has_ended(self, seconds: float) -> bool:
-        """Wait for a child's end for so long."""
-        if self._child is None:
-            return True
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._child.wait(), seconds)
-        return self._child.returncode is not None
+        """Wait for HAProxy's end for so long, whoever has started it."""
+        until = time.monotonic() + seconds
+        while self._is_there():
+            if time.monotonic() >= until:
+                return False
+            await asyncio.sleep(_LOOK_SECONDS)
+        return True
+
+    def _is_there(self) -> bool:
+        if self._child is not None:
+            return self._child.returncode is None
+        return Path(f"/proc/{self._found}").exists() if self._found else False
 
     async def _settled(self, before: frozenset[int]) -> Processes:
         until = time.monotonic() + _START_SECONDS

@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 
 from products.edge.contract import HeaderRule
-from tests.ci_rules import program
-from tests.products.edge.conftest import Stand
 from tests.products.edge.contract.speaking import (
     echoes,
     final_record,
@@ -18,51 +16,10 @@ from tests.products.edge.contract.speaking import (
     service_of,
 )
 from tests.products.edge.fake_portal import eventually
-from tests.products.edge.running import Edge, get, handshake, read_all, status_of
+from tests.products.edge.running import get, handshake, read_all, status_of
 from tests.products.edge.scripted import answering, plain_answer
 
 pytestmark = pytest.mark.haproxy
-
-
-class FleetStand(Stand):
-    """An edge whose agent can be killed, and another take its place."""
-
-    def __init__(self, folder):
-        self.place = folder
-        self.more = ["--engine", "haproxy", "--haproxy", program("haproxy")]
-        super().__init__(folder, *self.more)
-
-    def kill_agent(self):
-        self.edge.process.kill()
-        self.edge.process.wait()
-
-    def new_agent(self):
-        bind = ["--bind", f"127.0.0.1:{self.edge.port}"]
-        self.edge = Edge(self.portal, self.place, *self.more, *bind)
-
-    def haproxies(self):
-        """List the processes of this edge's HAProxy, the master first."""
-        mine = str(self.edge.data / "haproxy").encode()
-        found = []
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                words = (folder / "cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if mine in words:
-                found.append(int(folder.name))
-        return sorted(found)
-
-
-@pytest.fixture
-def fleet(tmp_path):
-    one = FleetStand(tmp_path)
-    yield one
-    one.close()
-    left = one.haproxies()
-    for process in left:
-        os.kill(process, signal.SIGKILL)
-    assert left == []
 
 
 def test_connections_go_on_without_the_agent_and_are_counted_whole_by_the_next(fleet):

@@ -1,8 +1,5 @@
 """The gate of a fleet stays prompt whatever else the agent has to do."""
 
-import json
-import signal
-
 import pytest
 
 from tests.ci_rules import program
@@ -11,13 +8,6 @@ from tests.products.edge.fake_portal import eventually, origin, route
 from tests.products.edge.running import Edge, handshake, read_until
 
 pytestmark = pytest.mark.haproxy
-
-
-@pytest.fixture
-def fleet(tmp_path):
-    one = Stand(tmp_path, "--engine", "haproxy", "--haproxy", program("haproxy"))
-    yield one
-    one.close()
 
 
 def first_line(edge, host):
@@ -79,33 +69,3 @@ def test_without_haproxy_the_edge_says_what_brings_it(fleet, tmp_path):
 
     assert second.process.wait(20) == 1
     assert "apt-get install haproxy" in second.log()
-
-
-def test_beside_a_haproxy_run_by_another_the_agent_alone_stops(fleet, tmp_path):
-    host, _ = fleet.serve()
-    fleet.edge.process.kill()
-    fleet.edge.process.wait()
-    more = ["--engine", "haproxy", "--haproxy", program("haproxy")]
-    bind = ["--bind", f"127.0.0.1:{fleet.edge.port}"]
-    beside = Edge(fleet.portal, tmp_path, *more, *bind, "--haproxy-runs", "beside")
-    connection = beside.connect()
-    connection.sendall(handshake(host))
-    assert connection.recv(12) == b"HTTP/1.1 101"
-    eventually(lambda: fleet.portal.of_service(host.replace(".", "-")))
-
-    beside.process.send_signal(signal.SIGTERM)
-
-    assert beside.process.wait(20) == 0
-    connection.recv(1000)
-    connection.sendall(b"on")
-    assert connection.recv(2) == b"on"
-    connection.close()
-    fleet.edge = Edge(fleet.portal, tmp_path, *more, *bind)
-
-    def final():
-        (record,) = fleet.portal.of_service(host.replace(".", "-"))
-        return record if record.final else None
-
-    assert eventually(final).bytes_to_client > 2
-    boots = json.loads((fleet.edge.data / "haproxy" / "boot.json").read_text())
-    assert final().id.split(".")[1] == boots["boot"]

@@ -1,0 +1,37 @@
+"""A fleet edge whose agent can be killed, and another take its place."""
+
+from pathlib import Path
+
+from tests.ci_rules import program
+from tests.products.edge.conftest import Stand
+from tests.products.edge.running import Edge
+
+
+class FleetStand(Stand):
+    """An edge whose agent can be killed, and another take its place."""
+
+    def __init__(self, folder):
+        self.place = folder
+        self.more = ["--engine", "haproxy", "--haproxy", program("haproxy")]
+        super().__init__(folder, *self.more)
+
+    def kill_agent(self):
+        self.edge.process.kill()
+        self.edge.process.wait()
+
+    def new_agent(self):
+        bind = ["--bind", f"127.0.0.1:{self.edge.port}"]
+        self.edge = Edge(self.portal, self.place, *self.more, *bind)
+
+    def haproxies(self):
+        """List the processes of this edge's HAProxy, the master first."""
+        mine = str(self.edge.data / "haproxy").encode()
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                words = (folder / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if mine in words:
+                found.append(int(folder.name))
+        return sorted(found)
