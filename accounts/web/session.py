@@ -4,6 +4,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.middleware.csrf import rotate_token
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
@@ -17,12 +18,17 @@ A_YEAR = 365 * 24 * 3600
 @require_POST
 @login_required
 def switch_account(request: HttpRequest) -> HttpResponse:
-    """Act in another account from now on; one that the person is not in does not exist."""
+    """Act in another account from now on; one that the person is not in does not exist.
+
+    Forms that were opened before, in another tab, were about the account that is left: with the
+    token changed they are refused, instead of being carried out in this one.
+    """
     wanted = request.POST.get("account", "")
     found = next((m for m in memberships_of(request) if m.account_id == wanted), None)
     if found is None:
         raise NotFound("There is no such account.")
     request.session[SESSION_ACCOUNT] = found.account_id
+    rotate_token(request)
     messages.success(request, f"You now act in {found.account.name}, as {found.role}.")
     return HttpResponseRedirect("/")
 

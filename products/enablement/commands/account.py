@@ -81,6 +81,9 @@ def enable(
                 f"{product.name} is on already: enabled by {held.started_by} at "
                 f"{held.starts_at:%Y-%m-%d %H:%M:%S} UTC."
             )
+        # A price that is being published meanwhile waits for us, or we for it: whoever is second
+        # sees the other, so that no account has a price that was not noted in its trail.
+        list(Plan.objects.select_for_update().filter(product=product))
         price = direct_price(product.pk, now)
         if product.bought != Product.Bought.DIRECT or price is None:
             raise NotSoldDirectly(

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from accounts.actor import Actor
-from accounts.change import recorded_change
+from accounts.change import Unchanged, recorded_change
 from accounts.policy import PLATFORM
 from accounts.roles import Permission
 from products.catalogue.commands import NewPrice, write_price
@@ -24,20 +24,25 @@ def change_price(
     Raises Forbidden unless staff or the loader, Invalid for a ladder or an instant that cannot
     be. Notes price.published for the platform and for every account that has the plan.
     """
-    accounts = list(
-        Enablement.objects.filter(plan=plan, ends_at=None)
-        .order_by("account_id")
-        .values_list("account_id", flat=True)
-        .distinct()
+    while True:
+        accounts = _accounts_under(plan)
+        with recorded_change(
+            actor, Permission.CATALOGUE_MANAGE, on=PLATFORM, now=now, also=accounts
+        ) as trail:
+            Plan.objects.select_for_update().get(pk=plan.pk)
+            if _accounts_under(plan) != accounts:
+                raise Unchanged  # one enabled it before the door opened: its chain is needed too
+            return write_price(
+                trail,
+                plan=plan,
+                price=price,
+                effective_from=effective_from,
+                accounts=accounts,
+            )
+
+
+def _accounts_under(plan: Plan) -> list[str]:
+    rows = Enablement.objects.filter(plan=plan, ends_at=None)
+    return list(
+        rows.order_by("account_id").values_list("account_id", flat=True).distinct()
     )
-    with recorded_change(
-        actor, Permission.CATALOGUE_MANAGE, on=PLATFORM, now=now, also=accounts
-    ) as trail:
-        return write_price(
-            trail,
-            plan=plan,
-            price=price,
-            effective_from=effective_from,
-            accounts=accounts,
-        )
-    raise AssertionError("a price is always new")

@@ -71,3 +71,21 @@ def test_a_change_meant_for_an_account_one_was_taken_out_of_is_made_in_no_other(
     assert Service.objects.count() == 0
     assert client.post("/services/", {"name": "meant"}).status_code == 302
     assert Service.objects.get().account_id == globex.pk
+
+
+def test_a_form_opened_before_the_account_was_changed_is_carried_out_in_neither(
+    acme, globex
+):
+    jo = member(acme, "Jo", Role.SUPERUSER)
+    MembershipFactory.create(account=globex, user=jo, role=Role.SUPERUSER.value)
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(jo, "django.contrib.auth.backends.ModelBackend")
+    client.get("/services/")
+    token = {"csrfmiddlewaretoken": client.cookies["tollgate_csrf"].value}
+
+    changed = client.post("/switch/", {"account": globex.pk} | token)
+    late = client.post("/services/", {"name": "late"} | token)
+
+    assert (changed.status_code, late.status_code) == (302, 403)
+    assert "changed to another account" in late.content.decode()
+    assert Service.objects.count() == 0
