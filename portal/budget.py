@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-HOUR = 3600
+from accounts.allowance import renewed_at, take
+
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 WRITES_AN_HOUR = 1_000
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -30,16 +30,10 @@ class WriteBudget(BaseThrottle):
         person = getattr(request.user, "pk", None)  # an edge is nobody
         if request.method in READS or person is None:
             return True
-        window = int(time.time()) // HOUR
-        self.resets_at = (window + 1) * HOUR
-        key = f"api-writes:{person}:{window}"
-        # The cache's own `incr` would shorten the entry's life to the default, five minutes.
-        used = int(cache.get(key, 0)) + 1
-        if used <= WRITES_AN_HOUR:
-            cache.set(key, used, timeout=HOUR)
-        left = max(WRITES_AN_HOUR - used, 0)
-        request._request.write_budget = (left, self.resets_at)  # type: ignore[attr-defined]  # noqa: SLF001
-        return used <= WRITES_AN_HOUR
+        self.resets_at = renewed_at()
+        left = take(f"api-writes:{person}", WRITES_AN_HOUR)
+        request._request.write_budget = (max(left, 0), self.resets_at)  # type: ignore[attr-defined]  # noqa: SLF001
+        return left >= 0
 
     def wait(self) -> float:
         """Return the seconds until the budget is whole again."""

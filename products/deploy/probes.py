@@ -1,11 +1,11 @@
 """What an origin's certificate looked like when it was last asked (R9)."""
 
 import hashlib
-import time
 
 from django.conf import settings
 from django.core.cache import cache
 
+from accounts.allowance import take
 from products.compatibility.config import (
     BackendConfig,
     OriginCertificate,
@@ -17,7 +17,6 @@ from products.edge.probe import probe_origin
 REMEMBERED_SECONDS = 60
 # Probes are made to addresses that customers choose: an account cannot use us to knock on doors.
 BUDGET_AN_HOUR = 120
-HOUR = 3600
 
 
 def seen(config: VersionConfig) -> tuple[OriginCertificate, ...]:
@@ -60,7 +59,7 @@ def _ask(backend: BackendConfig, account_id: str) -> OriginCertificate:
     known: OriginCertificate | None = cache.get(_key(backend))
     if known is not None:
         return OriginCertificate(backend.name, known.kind, known.detail)
-    if not _may_probe(account_id):
+    if take(f"probes:{account_id}", BUDGET_AN_HOUR) < 0:
         return OriginCertificate(
             backend.name,
             "unreachable",
@@ -76,17 +75,3 @@ def _ask(backend: BackendConfig, account_id: str) -> OriginCertificate:
     certificate = OriginCertificate(backend.name, result.kind, result.detail)
     cache.set(_key(backend), certificate, REMEMBERED_SECONDS)
     return certificate
-
-
-def _may_probe(account_id: str) -> bool:
-    """Take one of the account's probes of this clock hour, if one is left.
-
-    A cache in the database adds nothing atomically but a key that is absent: so each probe is a
-    key of its own, and the count only says where to begin looking for a free one.
-    """
-    key = f"probes:{account_id}:{int(time.time()) // HOUR}"
-    for number in range(cache.get(key, 0), BUDGET_AN_HOUR):
-        if cache.add(f"{key}:{number}", 1, HOUR):
-            cache.set(key, number + 1, HOUR)
-            return True
-    return False

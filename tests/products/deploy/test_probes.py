@@ -7,6 +7,7 @@ import pytest
 from django.core.cache import cache
 from django.db import connection
 
+from accounts import allowance
 from products.compatibility.config import BackendConfig, VersionConfig
 from products.deploy import probes
 from products.edge.probe import ProbeResult
@@ -30,7 +31,7 @@ def dialled(monkeypatch):
 
 
 def set_clock(monkeypatch, seconds: int) -> None:
-    monkeypatch.setattr(probes, "time", SimpleNamespace(time=lambda: float(seconds)))
+    monkeypatch.setattr(allowance, "time", SimpleNamespace(time=lambda: float(seconds)))
 
 
 def config(address: str, override: str = "") -> VersionConfig:
