@@ -80,17 +80,21 @@ class Visitor:
 
 @contextmanager
 def visitor(
-    browser: Browser, stack: Stack, person: str, **options: Any
+    browser: Browser, stack: Stack, person: str | None, **options: Any
 ) -> Iterator[Visitor]:
-    """Let somebody of the demo sign in, in a browser of their own; listen to its complaints."""
+    """Let somebody of the demo sign in (None: nobody), in a browser of their own.
+
+    What the browser complains of is kept.
+    """
     context = browser.new_context(**options)
     context.set_default_timeout(WAIT_MILLISECONDS)
     page = context.new_page()
-    who = Visitor(page, stack, stack.person(person))
+    who = Visitor(page, stack, stack.person(person) if person else {})
     page.on("console", lambda said: _complaint(who, said.type, said.text))
     page.on("pageerror", lambda error: who.complaints.append(str(error)))
     try:
-        who.sign_in()
+        if person:
+            who.sign_in()
         yield who
     except Exception as error:
         error.add_note(f"{person} at {page.url}:\n{page.locator('body').inner_text()}")

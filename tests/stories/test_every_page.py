@@ -1,0 +1,179 @@
+"""Every page as every reader has it: accessible, without a complaint of the browser, in the words agreed on."""
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.stories.chromium import Visitor, visitor
+from tests.stories.stack import Stack
+
+pytestmark = pytest.mark.browser
+NARROW = {"width": 320, "height": 640}
+PUBLIC = ("/accounts/login/", "/accounts/password/reset/")
+SHARED = (
+    "/",
+    "/products/",
+    "/products/?show=on",
+    "/products/websockets/enable/",
+    "/products/websockets/disable/",
+    "/entitlements/",
+    "/services/",
+    "/services/{echo}/",
+    "/services/{echo}/delete/",
+    "/services/{echo}/compare/?from=1&to=1",
+    "/services/{echo}/versions/1/",
+    "/services/{echo}/versions/1/why/",
+    "/services/{shop}/versions/1/activate/",
+    "/members/",
+    "/api-tokens/",
+    "/api-tokens/new/",
+    "/accounts/password/change/",
+    "/accounts/2fa/",
+    "/accounts/sessions/",
+    "/accounts/email/",
+    "/no/such/page/",
+)
+SUPERUSERS = (
+    "/members/invite/",
+    "/activity/",
+    "/activity/1/",
+    "/activity/?action=nothing",
+)
+ADMINS = (
+    "/admin/",
+    "/admin/audit/auditevent/",
+    "/admin/accounts/account/",
+    "/admin/catalogue/product/",
+)
+
+
+def addresses(stack: Stack, paths: tuple[str, ...]) -> list[str]:
+    """Return paths with the demo's ids in them."""
+    ids = {name: stack.service(name) for name in ("echo", "shop")}
+    return [path.format(**ids) for path in paths]
+
+
+def faults(who: Visitor, path: str) -> list[object]:
+    """Return what is wrong with a page: to axe, to the browser, on a narrow screen."""
+    who.open(path)
+    found: list[object] = [*who.violations(), *who.complaints]
+    who.complaints.clear()
+    who.page.set_viewport_size(NARROW)
+    width = who.page.evaluate("document.documentElement.scrollWidth")
+    who.page.set_viewport_size({"width": 1280, "height": 800})
+    return found if width <= NARROW["width"] else [*found, f"{width} pixels wide"]
+
+
+def faulty(who: Visitor, paths: list[str]) -> dict[str, list[object]]:
+    found = {path: faults(who, path) for path in paths}
+    return {path: wrong for path, wrong in found.items() if wrong}
+
+
+def test_pages_before_signing_in(stack: Stack, browser: Browser) -> None:
+    with visitor(browser, stack, None) as nobody:
+        assert faulty(nobody, list(PUBLIC)) == {}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_as_a_superuser(stack: Stack, browser: Browser, scheme: str) -> None:
+    with visitor(browser, stack, "superuser", color_scheme=scheme) as sam:
+        sam.open("/api-tokens/new/")
+        sam.confirm()
+        assert faulty(sam, addresses(stack, SHARED + SUPERUSERS)) == {}
+
+
+def test_every_page_as_a_user(stack: Stack, browser: Browser) -> None:
+    with visitor(browser, stack, "user") as una:
+        assert faulty(una, addresses(stack, SHARED)) == {}
+
+
+def test_the_admins_pages_raise_no_complaint(stack: Stack, browser: Browser) -> None:
+    with visitor(browser, stack, "admin") as ada:
+        for path in ADMINS:
+            ada.open(path)
+        assert ada.complaints == []
+
+
+def test_the_pages_say_what_they_must(stack: Stack, browser: Browser) -> None:
+    with visitor(browser, stack, "superuser") as sam:
+        sam.open("/products/")
+        products = sam.page.locator("main").inner_text()
+        sam.open("/products/websockets/enable/")
+        sam.confirm()
+        enable = sam.page.locator("main").inner_text()
+
+    assert "Products" in products
+    assert "Enabling a product changes your monthly bill" in products
+    assert "changes the monthly bill of Acme" in enable
+    assert "superuser" in enable.lower()
+    assert "with the appropriate permissions" in enable
+
+
+def test_a_user_reads_that_superusers_enable_and_the_permitted_use(
+    stack: Stack, browser: Browser
+) -> None:
+    with visitor(browser, stack, "user") as una:
+        una.open("/products/")
+        una.reads("superusers enable products for the account")
+        una.reads(
+            "any user on the account with the appropriate permissions can use them"
+        )
+
+
+def test_by_keyboard_alone_somebody_signs_in_and_reaches_the_agreement(
+    stack: Stack, browser: Browser
+) -> None:
+    with visitor(browser, stack, None) as sam:
+        sam.login = stack.person("superuser")
+        sam.open("/accounts/login/?next=/products/websockets/enable/")
+        sam.page.get_by_label("E-mail").focus()
+        sam.page.keyboard.type(sam.login["login"])
+        assert tab_to(sam, "Password")
+        sam.page.keyboard.type(sam.login["password"])
+        sam.page.keyboard.press("Enter")
+        sam.page.wait_for_url("**/reauthenticate/**")
+        assert tab_to(sam, "Password")
+        sam.page.keyboard.type(sam.login["password"])
+        sam.page.keyboard.press("Enter")
+        sam.page.wait_for_url("**/products/websockets/enable/")
+
+        assert tab_to(sam, "I understand that enabling WebSockets")
+        sam.page.keyboard.press("Space")
+
+        assert sam.page.get_by_role("checkbox").is_checked()
+        assert tab_to(sam, "Enable WebSockets")
+
+
+def tab_to(who: Visitor, name: str) -> bool:
+    """Press Tab until what has that name is focused, and can be seen to be."""
+    for _ in range(60):
+        who.page.keyboard.press("Tab")
+        words = who.page.evaluate(
+            "(document.activeElement.labels?.[0] ?? document.activeElement).innerText"
+        )
+        if (words or "").strip().startswith(name):
+            return True
+    return False
+
+
+def test_without_javascript_a_superuser_enables_and_disables(
+    stack: Stack, browser: Browser
+) -> None:
+    with visitor(browser, stack, "superuser", java_script_enabled=False) as sam:
+        sam.open("/products/websockets/enable/")
+        sam.confirm()
+        # Another story may have left it on, on the stack that they share.
+        if sam.page.get_by_text("WebSockets is on already").count():
+            disable(sam)
+            sam.open("/products/websockets/enable/")
+        sam.page.get_by_role("checkbox").check()
+        sam.press("Enable WebSockets")
+        sam.reads("WebSockets is enabled")
+
+        disable(sam)
+
+
+def disable(who: Visitor) -> None:
+    who.open("/products/websockets/disable/")
+    who.press("Disable WebSockets")
+    who.open("/products/")
+    who.reads("Enable WebSockets…")
