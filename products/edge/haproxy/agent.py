@@ -5,7 +5,7 @@ import contextlib
 import logging
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ _SYNC_SECONDS = 0.5  # a power cut costs at most a second of records
 _REFRESH_SECONDS = 5.0  # between two looks at all origins and certificates
 _WATCH_SECONDS = 0.25
 _LAST_LINES_SECONDS = 1.0
+_LOOK_AGAIN_SECONDS = 0.1
 _PAUSE_SECONDS = 2.0  # before a HAProxy that ended is started again
 
 
@@ -79,27 +80,28 @@ class Agent:
             await self._supervisor.abandon()
             raise
         announce()
-        jobs: list[asyncio.Future[None]] = [
+        jobs = [
             asyncio.ensure_future(_every(seconds, job))
             for seconds, job in (
                 (_SWEEP_SECONDS, self._sweep),
                 (_SYNC_SECONDS, self._sync),
                 (_WATCH_SECONDS, self._watch),
-                (_REFRESH_SECONDS, self._gate.refresh),
                 (self._settings.limits.tick_seconds, self._tick),
             )
         ]
-        jobs += self._upstream.start(
+        changing = self._upstream.start(
             self.status,
             self._apply,
             lambda boot: self._books is None or boot == self._books.boot,
         )
+        changing.append(
+            asyncio.ensure_future(_every(_REFRESH_SECONDS, self._gate.refresh))
+        )
         await self._stop.wait()
+        await _cancel(changing)  # no reload from here on
         if self._runs_it:
             await self._drain()
-        for job in jobs:
-            job.cancel()
-        await asyncio.gather(*jobs, return_exceptions=True)
+        await _cancel(jobs)
         await self._end()
 
     def status(self) -> dict[str, Any]:
@@ -249,9 +251,10 @@ class Agent:
 
     async def _drain(self) -> None:
         """Let HAProxy take nobody new, and what is open come to its end."""
-        processes = await self._supervisor.find()
-        if processes is None:
-            return
+        # A reload may be under way, and then nobody answers for a moment.
+        while (processes := await self._supervisor.find()) is None:
+            if await self._supervisor.has_ended(_LOOK_AGAIN_SECONDS):
+                return
         await self._supervisor.end(processes.master, drain=True)
         until = time.monotonic() + self._settings.limits.drain_seconds
         while time.monotonic() < until and not self._now.is_set():
@@ -276,6 +279,12 @@ class Agent:
         self._log_file.close()
         boot = "" if self._runs_it or books is None else books.boot
         await self._upstream.last_report(lambda one: one == boot)
+
+
+async def _cancel(jobs: Sequence[asyncio.Future[None]]) -> None:
+    for job in jobs:
+        job.cancel()
+    await asyncio.gather(*jobs, return_exceptions=True)
 
 
 async def _every(seconds: float, job: Callable[[], Awaitable[None]]) -> None:
