@@ -19,12 +19,14 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.actor import Actor
+from accounts.audit.models import ChainHead
 from products.edge.contract import ROUTES_PATH, UsageReport
 from products.enablement.commands import enable_for_service
 from products.metering.commands import ingest
 from products.metering.commands.credentials import IssuedCredential, issue_credential
 from products.metering.models import microseconds_of
 from products.metering.months import Month
+from products.metering.queries.edges import edge_of
 from products.metering.queries.live import open_connections
 from products.metering.queries.usage import figures_in
 from tests.bench.ingest import HTTP_BATCH, free_port, per_second, post_all, start_portal
@@ -33,6 +35,7 @@ from tests.factories.world import build_world
 from tests.products.metering.reports import BOOT, record, report_of, wire
 
 SIMULATED_EDGES = 1_000
+ACCOUNTS = 10_000
 SERVICES = 100
 EACH = HTTP_BATCH  # open connections of one edge, and records of its report
 OPEN = int(os.environ.get("OPEN", "1000000"))
@@ -164,6 +167,21 @@ def seconds(work: Callable[[], object]) -> float:
     return median(1 / per_second(1, work) for _ in range(3))
 
 
+def credential_ms(secret: str) -> float:
+    """Return the milliseconds of a poll's one query: the credential, and how high all trails are."""
+    return 1000 * median(1 / per_second(1, lambda: edge_of(secret)) for _ in range(200))
+
+
+def add_accounts() -> None:
+    """Add the ends of many accounts' trails, which is all of them that a poll looks at."""
+    ChainHead.objects.bulk_create(
+        ChainHead(account_id=f"account-{number:014}", sequence=9, event_hash="0" * 64)
+        for number in range(ACCOUNTS)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE audit_chainhead")
+
+
 def run() -> list[str]:
     """Measure, and return the lines to print; what is extrapolated says so."""
     if connection.vendor != "postgresql":
@@ -191,6 +209,9 @@ def run() -> list[str]:
     month = Month.read(MONTH)
     one = seconds(lambda: figures_in(services[:1], month, "UTC"))
     live = seconds(lambda: open_connections(services, timezone.now()))
+    few = credential_ms(issued[0].secret)
+    add_accounts()
+    many = credential_ms(issued[0].secret)
     merge, post = median(merged), median(posted)
     return [
         (
@@ -223,4 +244,5 @@ def run() -> list[str]:
             f" extrapolated to all {SERVICES}: {one * SERVICES:.0f} s"
         ),
         f"open connections of {SERVICES} services, counted: {live:.3f} s",
+        f"a poll's one query: {few:.2f} ms, with {ACCOUNTS:,} accounts more {many:.2f} ms",
     ]
