@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from accounts.audit.models import AuditEvent
 from accounts.models import User
@@ -71,3 +72,18 @@ def switched_on(enabled, sam, echo, websockets, now):
     """Return echo, with WebSockets on."""
     enable_for_service(sam, service=echo, product=websockets, now=now)
     return echo
+
+
+def edit_page(version, kind="backend", name="origin"):
+    return reverse("edit_part", args=[version.service_id, version.number, kind, name])
+
+
+def as_typed(client, page, **changes):
+    """Return what the form of a page would send, with changes."""
+    form = client.get(page).context["form"]
+    typed = {
+        name: value
+        for name, value in form.initial.items()
+        if value is not None and value is not False
+    }
+    return typed | {"revision": client.get(page).context["revision"]} | changes

@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from products.services.models import KINDS, Backend
 from tests.factories.services import BackendFactory, revision_of
-from tests.products.web.conftest import text_of
+from tests.products.web.conftest import as_typed, edit_page, text_of
 
 GOOD = {
     "domain": {"name": "www.example.com"},
@@ -51,21 +51,6 @@ KIND = pytest.mark.parametrize("kind", list(KINDS))
 
 def add_page(version, kind):
     return reverse("add_part", args=[version.service_id, version.number, kind])
-
-
-def edit_page(version, kind="backend", name="origin"):
-    return reverse("edit_part", args=[version.service_id, version.number, kind, name])
-
-
-def as_typed(client, page, **changes):
-    """Return what the form of a page would send, with changes."""
-    form = client.get(page).context["form"]
-    typed = {
-        name: value
-        for name, value in form.initial.items()
-        if value is not None and value is not False
-    }
-    return typed | {"revision": client.get(page).context["revision"]} | changes
 
 
 def defaults_of(kind):
@@ -227,50 +212,6 @@ def test_a_finding_opens_the_section_its_field_stands_in(browser, eve, draft):
 
     assert '<details class="more">' in closed.content.decode()
     assert '<details class="more" open>' in opened.content.decode()
-
-
-def preview_page(version, kind):
-    return reverse("preview", args=[version.service_id, version.number, kind])
-
-
-def test_the_findings_follow_what_is_typed_and_nothing_is_saved(
-    browser, eve, switched_on, draft
-):
-    client = browser(eve)
-    typed = as_typed(client, edit_page(draft), was="origin", shield="frankfurt-de")
-
-    answer = client.post(preview_page(draft, "backend"), typed)
-
-    words = text_of(answer)
-    assert "Backend origin uses the shield frankfurt-de" in words
-    assert "With what stands in the form, not saved yet." in words
-    assert b'<a href="#id_shield">' in answer.content
-    assert Backend.objects.get(version=draft).shield is None
-
-
-def test_a_new_part_is_judged_before_it_has_a_name(browser, eve, switched_on, draft):
-    answer = browser(eve).post(
-        preview_page(draft, "backend"), {"was": "", "shield": "frankfurt-de"}
-    )
-
-    assert "Backend without a name uses the shield frankfurt-de" in text_of(answer)
-
-
-def test_a_header_rule_is_judged_while_it_is_typed(browser, eve, switched_on, draft):
-    typed = {"was": "", "name": "who", "type": "request", "action": "regex"}
-
-    answer = browser(eve).post(preview_page(draft, "header"), typed)
-
-    assert "Header rule who is not carried out on WebSocket connections" in text_of(
-        answer
-    )
-
-
-@KIND
-def test_a_preview_takes_anything(browser, eve, switched_on, draft, kind):
-    answer = browser(eve).post(preview_page(draft, kind), {"name": "\x00", "port": "x"})
-
-    assert answer.status_code == 200
 
 
 def test_a_part_is_removed(browser, eve, draft):
