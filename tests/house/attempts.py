@@ -104,8 +104,18 @@ def assign(w: World, a: Actor) -> Any:
 
 def conflict_of(w: World) -> UsageConflict:
     """Return a conflict about the service `shop`, not kept yet."""
-    facts = {"month": "2026-11", "started_us": 0, "bytes_from_client": 0, "bytes_to_client": 0}
-    connection = {"connection_id": "c", "service": w.shop.pk, "duration_us": 60, "final": True}
+    facts = {
+        "month": "2026-11",
+        "started_us": 0,
+        "bytes_from_client": 0,
+        "bytes_to_client": 0,
+    }
+    connection = {
+        "connection_id": "c",
+        "service": w.shop.pk,
+        "duration_us": 60,
+        "final": True,
+    }
     return UsageConflict(
         kind="connection", record_id="c", month="2026-11", service=w.shop.pk, account_id=w.acme.pk,
         edge="edge-t", reason="late", theirs=facts | connection, found_at=NOW, last_found_at=NOW,

@@ -1,6 +1,7 @@
 """Every event and permission is documented, and exercised by a test if the code uses it."""
 
 import ast
+from functools import cache
 
 import pytest
 
@@ -67,6 +68,7 @@ NOT_YET_NOTED = [
 NOT_YET_ASKED = ["ACCOUNT_CONFIGURE", "STATS_READ", "USAGE_INGEST", "USAGE_RESOLVE"]
 
 
+@cache
 def used(enumeration: str) -> set[str]:
     """Return which members of an enumeration the product's code names, outside their own module."""
     homes = {"accounts.audit.vocabulary", "accounts.roles"}
@@ -81,6 +83,7 @@ def used(enumeration: str) -> set[str]:
     }
 
 
+@cache
 def exercised() -> str:
     return "\n".join(
         module.text for module in modules("tests") if not module.name.startswith(LISTS)

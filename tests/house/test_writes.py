@@ -83,10 +83,11 @@ def public(name: str) -> bool:
 
 def test_rows_are_written_in_commands_and_a_few_named_places():
     many = relations()
+    # The edge is plain Python, which the import contracts hold: it has no rows to write.
     found = {
         module.name: len(list(writes_of(module.tree, many)))
         for module in modules(*PRODUCT)
-        if not module.is_command
+        if not module.is_command and not module.name.startswith("products.edge.")
     }
 
     assert {name: count for name, count in found.items() if count} == {
