@@ -26,6 +26,8 @@ asyncio.run(main())
 """
 KOSOKU = Path(sys.executable).with_name("kosoku")
 EXPECTED_CASES = 247
+WITHOUT_LONG = ("-x", "9.*", "-x", "12.*", "-x", "13.*")
+AGAIN = 8
 
 
 @pytest.fixture(scope="module")
@@ -50,25 +52,41 @@ def verdicts(port, folder, *select):
     }
 
 
+def assert_nothing_differs(direct_port, edge_port, folder, cases, *select):
+    """Run cases directly and through the edge; what one run answers by chance, another may too.
+
+    Some verdicts hang on which of two messages is read first, at the origin itself: a case that
+    differs is run again both ways, and no verdict may come through the edge that never comes
+    directly.
+    """
+    direct = verdicts(direct_port, folder / "direct", *select)
+    through = verdicts(edge_port, folder / "through", *select)
+    assert len(direct) == cases
+    assert through.keys() == direct.keys()
+    seen = {case: {verdict} for case, verdict in direct.items()}
+    for _ in range(AGAIN):
+        odd = [case for case, verdict in through.items() if verdict not in seen[case]]
+        if not odd:
+            break
+        chosen = [word for case in odd for word in ("-i", case)]
+        for case, verdict in verdicts(direct_port, folder / "direct", *chosen).items():
+            seen[case].add(verdict)
+        through |= verdicts(edge_port, folder / "through", *chosen)
+    assert {case: v for case, v in through.items() if v not in seen[case]} == {}
+
+
 def test_no_verdict_differs_from_a_direct_run(shared_stand, echo_port, tmp_path):
-    select = ["-x", "9.*", "-x", "12.*", "-x", "13.*"]
     shared_stand.serve(host="localhost", to=origin(echo_port))
 
-    direct = verdicts(echo_port, tmp_path / "direct", *select)
-    through = verdicts(shared_stand.edge.port, tmp_path / "through", *select)
-
-    assert len(direct) == EXPECTED_CASES
-    assert through == direct
+    port = shared_stand.edge.port
+    assert_nothing_differs(echo_port, port, tmp_path, EXPECTED_CASES, *WITHOUT_LONG)
 
 
 @pytest.mark.nightly
 def test_no_verdict_of_the_compression_cases_differs(shared_stand, echo_port, tmp_path):
     shared_stand.serve(host="localhost", to=origin(echo_port))
 
-    direct = verdicts(echo_port, tmp_path / "direct", "-i", "12.1.*", "-i", "13.1.*")
-    through = verdicts(
-        shared_stand.edge.port, tmp_path / "through", "-i", "12.1.*", "-i", "13.1.*"
+    port = shared_stand.edge.port
+    assert_nothing_differs(
+        echo_port, port, tmp_path, 36, "-i", "12.1.*", "-i", "13.1.*"
     )
-
-    assert len(direct) == 36
-    assert through == direct
