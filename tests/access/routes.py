@@ -115,6 +115,7 @@ def _first_of(route: Route) -> str:
     return str(row.pk) if row else "1"
 
 
+@cache
 def samples(world: World) -> dict[str, Any]:
     """Return what stands in addresses: ids of Acme's, wherever there are ids."""
     event = AuditEvent.objects.filter(account_id=world.acme.pk).order_by("pk").first()

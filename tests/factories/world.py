@@ -49,7 +49,7 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 CATALOGUE = Actor.system("load-catalogue", interface="command")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class World:
     """Acme with its people and the service `shop`, Globex with Stan, and Ada of the platform."""
 
