@@ -1,4 +1,4 @@
-"""One running stack and one browser for all stories of a worker."""
+"""One running stack for all stories of a worker, and a browser for each module."""
 
 import pytest
 
@@ -13,8 +13,8 @@ def stack(tmp_path_factory):
         yield stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """Start the browser once."""
+    """Start the browser once a module: while it lives, its event loop is in every other test's way."""
     with chromium() as browser:
         yield browser

@@ -103,7 +103,9 @@ def test_letters_lead_to_pages_until_they_are_switched_off(page, sam):
     page.keyboard.press("g")
     page.keyboard.press("p")
     expect(page.get_by_role("heading", level=1)).to_have_text("Products")
+    page.wait_for_load_state()  # the keys are heard once the script has run
     page.keyboard.press("?")
+    expect(page.locator("#shortcuts")).to_be_visible()
     page.get_by_label("Use keyboard shortcuts in this browser").uncheck()
     page.keyboard.press("Escape")
     page.keyboard.press("?")
