@@ -135,12 +135,14 @@ def database(name: str) -> Iterator[dict[str, str]]:
         yield {}
         return
     parts = urlsplit(url)
-    with psycopg.connect(url, autocommit=True) as connection:
+    # The database that is named need not exist: the tests make theirs beside it.
+    maintenance = urlunsplit(parts._replace(path="/postgres"))
+    with psycopg.connect(maintenance, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')
     try:
         yield {"DATABASE_URL": urlunsplit(parts._replace(path=f"/{name}"))}
     finally:
-        with psycopg.connect(url, autocommit=True) as connection:
+        with psycopg.connect(maintenance, autocommit=True) as connection:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
