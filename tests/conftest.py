@@ -25,8 +25,6 @@ from tests.factories.services import ServiceFactory
 
 pytest_plugins = ["tests.ci_rules"]
 
-pytest_plugins = ["tests.ci_rules"]
-
 # A machine that is busy with other work makes no example wrong.
 hypothesis_settings.register_profile("ci", deadline=None)
 hypothesis_settings.load_profile("ci")

@@ -9,13 +9,13 @@ import hashlib
 import json
 import threading
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
+from datetime import datetime
 
 from accounts.audit.models import ChainHead
 from accounts.models import Account
 from products.deploy.carry import Carriage, carriage_of
 from products.edge.contract import Route, RouteTable
+from products.metering.months import Month
 from products.services.models import Version
 from products.services.route import route_parts
 
@@ -70,7 +70,7 @@ def _publish(at_height: int, now: datetime) -> Published:
     _shelf.height = at_height
     _shelf.good_until = min(
         (datetime.fromisoformat(route.month_ends_at) for route in routes),
-        default=month_of("UTC", now)[1],
+        default=Month.at(now, "UTC").ends_at("UTC"),
     )
     if _shelf.published is None or _shelf.published.routes != routes:
         table = RouteTable(generation=at_height, routes=routes).to_json()
@@ -102,7 +102,8 @@ def _route(
     version: Version, account: Account, carriage: Carriage, now: datetime
 ) -> Route:
     parts = route_parts(version)
-    month, ends_at = month_of(account.billing_zone, now)
+    month = Month.at(now, account.billing_zone)
+    ends_at = month.ends_at(account.billing_zone)
     return Route(
         service=version.service_id,
         account=account.pk,
@@ -112,7 +113,7 @@ def _route(
         origin=parts.origin,
         header_rules=parts.header_rules,
         log_endpoints=parts.log_endpoints,
-        month=month,
+        month=str(month),
         month_ends_at=ends_at.isoformat().replace("+00:00", "Z"),
         open_connections=carriage.open_connections,
         drain_until=(
@@ -121,11 +122,3 @@ def _route(
             else ""
         ),
     )
-
-
-def month_of(zone: str, now: datetime) -> tuple[str, datetime]:
-    """Return the calendar month of an instant in a zone, and the instant (UTC) at which it ends."""
-    local = now.astimezone(ZoneInfo(zone))
-    year, month = divmod(local.year * 12 + local.month, 12)
-    ends = datetime(year, month + 1, 1, tzinfo=ZoneInfo(zone)).astimezone(UTC)
-    return f"{local:%Y-%m}", ends

@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 
 from accounts.models import Account
 from products.catalogue.models import PriceVersion, Product
-from products.catalogue.queries import direct_price, on_sale
+from products.catalogue.queries import direct_price, on_sale, prices_on
 from products.enablement.models import Enablement, ProductRequest, ServiceProduct
 from products.services.models import Service
 
@@ -146,12 +146,7 @@ def asked_today(account: Account, user_id: str, now: datetime) -> frozenset[str]
 
 def prices_by_product(now: datetime) -> dict[str, PriceVersion]:
     """Return the price of every product that is sold directly, or is part of every account."""
-    rows = (
-        PriceVersion.objects.filter(Q(effective_to=None) | Q(effective_to__gt=now))
-        .filter(effective_from__lte=now, plan__kind="direct", plan__retired_at=None)
-        .select_related("plan")
-        .prefetch_related("tiers")
-    )
+    rows = prices_on(now).filter(plan__kind="direct", plan__retired_at=None)
     return {row.plan.product_id: row for row in rows}
 
 

@@ -9,7 +9,7 @@ from accounts.actor import Actor
 from accounts.models import Account
 from products.deploy import publish
 from products.deploy.commands import activate
-from products.deploy.publish import month_of, published
+from products.deploy.publish import published
 from products.edge.contract import RouteTable
 from products.enablement.commands import (
     disable,
@@ -162,7 +162,11 @@ def test_the_height_moves_with_every_change_in_the_credentials_own_query(
         ),
     ],
 )
-def test_months_are_the_accounts_own(zone, now, month, ends):
-    found = month_of(zone, datetime.fromisoformat(now))
+def test_months_are_the_accounts_own(live, zone, now, month, ends):
+    Account.objects.update(billing_zone=zone)
 
+    made = published(at_height=1, now=datetime.fromisoformat(now))
+
+    (route,) = RouteTable.from_json(json.loads(made.body)).routes
+    found = (route.month, datetime.fromisoformat(route.month_ends_at))
     assert found == (month, datetime.fromisoformat(ends))
