@@ -34,6 +34,11 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a fault
         return head + body if with_body else head
 
 
+def no_answer() -> Refusal:
+    """Give the answer to a client whose origin took too long."""
+    return Refusal(HTTPStatus.GATEWAY_TIMEOUT, "The origin did not answer in time.")
+
+
 def malformed(sentence: str) -> Refusal:
     """Give the answer to a request that is not well-formed."""
     return Refusal(HTTPStatus.BAD_REQUEST, sentence)

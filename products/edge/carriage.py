@@ -1,13 +1,14 @@
 """Carries an admitted request: a WebSocket into a tunnel, all else as ordinary HTTP."""
 
+import asyncio
 import logging
 import time
 from collections import Counter
 from http import HTTPStatus
 
 from products.edge.accesslog import AccessLog
-from products.edge.answers import Refusal
-from products.edge.contract import Origin, Route
+from products.edge.answers import Refusal, no_answer
+from products.edge.contract import Route
 from products.edge.dial import Dialler
 from products.edge.handshake import Fields, RequestHead, require_handshake
 from products.edge.headers import request_bytes, request_fields
@@ -28,6 +29,7 @@ from products.edge.wire import Wire, WireClosed
 
 log = logging.getLogger(__name__)
 
+_FLUSH_SECONDS = 0.02  # tunnels that end within it are written in one go
 _HANDSHAKE_FIELDS: Fields = [(b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")]
 
 
@@ -47,6 +49,7 @@ class Carriage:
         self._log = access_log
         self._per_service: Counter[str] = Counter()  # tunnels by service
         self._absent_since: dict[str, float] = {}
+        self._flush_is_due = False
 
     async def carry(self, visit: Visit, head: RequestHead) -> bool:
         """Carry a request; True when it became a tunnel. Raises Refusal, Cut, WireClosed.
@@ -122,7 +125,7 @@ class Carriage:
     async def _ordinary(
         self, visit: Visit, head: RequestHead, destination: Destination
     ) -> None:
-        origin = await self._dialler.dial(_origin_of(destination.route))
+        origin = await self._dial(visit, destination.route)
         try:
             visit.wait_for(origin, self._limits.answer_seconds)
             self._send_head(visit, head, destination, origin, framing_fields(head))
@@ -137,7 +140,7 @@ class Carriage:
     ) -> bool:
         if not self.takes_upgrades:
             raise _unmetered()
-        origin = await self._dialler.dial(_origin_of(destination.route))
+        origin = await self._dial(visit, destination.route)
         is_tunnel = False
         try:
             visit.wait_for(origin, self._limits.head_seconds)
@@ -153,6 +156,17 @@ class Carriage:
             if not is_tunnel:
                 origin.transport.abort()
         return is_tunnel
+
+    async def _dial(self, visit: Visit, route: Route) -> Wire:
+        if route.origin is None:
+            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "This service has no origin.")
+        visit.dials(self._limits.connect_seconds)
+        try:
+            return await self._dialler.dial(route.origin)
+        except asyncio.CancelledError:
+            if not visit.expired:
+                raise
+            raise no_answer() from None
 
     async def _decline(
         self, visit: Visit, head: RequestHead, origin: Wire, reply: ReplyHead
@@ -187,7 +201,16 @@ class Carriage:
         self._per_service[tunnel.service] -= 1
         if not self._per_service[tunnel.service]:
             del self._per_service[tunnel.service]
-        self._meter.finish(tunnel.number)
+        self._meter.end(tunnel.number)
+        if tunnel.reason:
+            self._meter.flush()  # before it is cut
+        elif not self._flush_is_due:
+            self._flush_is_due = True
+            asyncio.get_running_loop().call_later(_FLUSH_SECONDS, self._flush)
+
+    def _flush(self) -> None:
+        self._flush_is_due = False
+        self._meter.flush()
 
     def _send_head(
         self,
@@ -208,12 +231,6 @@ class Carriage:
     ) -> None:
         at_us = time.time_ns() // 1000
         self._log.note(route, head, client=visit.client, at_us=at_us, refused=refused)
-
-
-def _origin_of(route: Route) -> Origin:
-    if route.origin is None:
-        raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "This service has no origin.")
-    return route.origin
 
 
 def _unmetered() -> Refusal:

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from ipaddress import ip_address
 
 from products.edge.addresses import Address, Network, check
-from products.edge.answers import Refusal
+from products.edge.answers import Refusal, no_answer
 from products.edge.contract import Origin
 from products.edge.resolve import Refused, Unresolvable, resolve
 from products.edge.settings import Limits
@@ -67,15 +67,21 @@ class Dialler:
         self._names = {}
 
     async def dial(self, origin: Origin) -> Wire:
-        """Connect, TLS included. Raises Refusal (502 or 504) with a sentence."""
+        """Connect, TLS included. Raises Refusal (502 or 504) with a sentence.
+
+        It may take any time: whoever asks cancels it. A timer of its own would cost a
+        handshake more than reading its head.
+        """
         try:
-            async with asyncio.timeout(self._limits.connect_seconds):
-                addresses = await self._addresses(origin)
-                return await self._first_that_answers(origin, addresses)
+            literal, reason = self._literal(origin.address)
+            if reason is not None:
+                raise _not_dialled(reason)
+            if literal is not None:
+                return await self._connect(origin, literal)
+            addresses = await self._look_up(origin.address, origin.port)
+            return await self._first_that_answers(origin, addresses)
         except TimeoutError as error:
-            raise Refusal(
-                HTTPStatus.GATEWAY_TIMEOUT, "The origin did not answer in time."
-            ) from error
+            raise no_answer() from error
         except ssl.SSLCertVerificationError as error:
             raise _bad_gateway(
                 f"The origin's certificate was not accepted: {error.verify_message}."
@@ -85,21 +91,13 @@ class Dialler:
         except OSError as error:
             raise _bad_gateway("The origin could not be reached.") from error
 
-    async def _addresses(self, origin: Origin) -> Sequence[Address]:
-        literal, reason = self._literal(origin.address)
-        if literal is None:
-            return await self._look_up(origin.address, origin.port)
-        if reason is not None:
-            raise _not_dialled(reason)
-        return (literal,)
-
-    def _read_literal(self, address: str) -> tuple[Address | None, str | None]:
+    def _read_literal(self, address: str) -> tuple[str | None, str | None]:
         """Read an address that is no name, and why it may not be dialled, if so."""
         try:
             literal = ip_address(address)
         except ValueError:
             return None, None
-        return literal, check(literal, self._allowed)
+        return str(literal), check(literal, self._allowed)
 
     async def _look_up(self, host: str, port: int) -> Sequence[Address]:
         now = time.monotonic()
@@ -134,28 +132,38 @@ class Dialler:
                 async with asyncio.timeout(
                     self._limits.connect_seconds / len(addresses)
                 ):
-                    return await self._connect(origin, address)
+                    return await self._connect(origin, str(address))
             except (TimeoutError, ConnectionError):
                 continue
-        return await self._connect(origin, addresses[-1])
+        return await self._connect(origin, str(addresses[-1]))
 
-    async def _connect(self, origin: Origin, address: Address) -> Wire:
+    async def _connect(self, origin: Origin, address: str) -> Wire:
         make_wire = functools.partial(Wire, self._limits.early_bytes)
         name = bare_name(origin.override_host or origin.address).removesuffix(".")
         loop = asyncio.get_running_loop()
         transport, wire = await loop.create_connection(
             make_wire,
-            str(address),
+            address,
             origin.port,
             ssl=self._tls if origin.use_tls else None,
             server_hostname=name if origin.use_tls else None,
         )
-        live = transport.get_extra_info("socket")
-        for level, option, value in LIVENESS_OPTIONS:
-            live.setsockopt(level, option, value)
+        _keep_alive(transport.get_extra_info("socket"))
         if origin.use_tls:
             _require_http11(transport)
         return wire
+
+
+def _keep_alive(connected: socket.socket) -> None:
+    # The loop's own makes a whole new socket for every option that it sets.
+    same = socket.socket(
+        connected.family, connected.type, connected.proto, connected.fileno()
+    )
+    try:
+        for level, option, value in LIVENESS_OPTIONS:
+            same.setsockopt(level, option, value)
+    finally:
+        same.detach()
 
 
 def _require_http11(transport: asyncio.BaseTransport) -> None:

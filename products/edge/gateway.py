@@ -1,6 +1,7 @@
 """Accepts connections within limits, reads their requests, and answers for all errors."""
 
 import asyncio
+import functools
 import logging
 import time
 from collections import Counter
@@ -54,7 +55,9 @@ class Gateway:
     def hang_up(self) -> None:
         """End every visit at once."""
         for visit in list(self.visits):
-            visit.task.cancel()
+            if visit.task is not None:
+                visit.task.cancel()
+            visit.wire.transport.abort()
 
     def _arrived(self, wire: Wire) -> None:
         visit = Visit(wire, self._limits, self._meter, self._settled)
@@ -65,8 +68,11 @@ class Gateway:
         self._handshakes += 1
         self._by_client[visit.client] += 1
         self.visits.add(visit)
-        visit.task = asyncio.ensure_future(self._serve(visit))
-        visit.task.add_done_callback(lambda task: self._done(visit, task))
+        wire.on_first = functools.partial(self._begin, visit)
+
+    def _begin(self, visit: Visit) -> None:
+        loop = asyncio.get_running_loop()
+        visit.task = loop.create_task(self._serve(visit))
 
     def _no_room(self, client: str) -> Refusal | None:
         if (
@@ -98,6 +104,14 @@ class Gateway:
         except (Cut, WireClosed):
             # Half an answer must not look like a whole one.
             visit.wire.transport.abort()
+        except Exception:
+            # One connection's fault must end that connection alone.
+            log.exception("A connection failed.")
+            visit.wire.transport.abort()
+        finally:
+            visit.settle()
+            self.visits.discard(visit)
+            visit.origin = None
 
     async def _answer(self, visit: Visit) -> bool:
         raw = await self._read_head(visit)
@@ -131,14 +145,3 @@ class Gateway:
         self._by_client[visit.client] -= 1
         if not self._by_client[visit.client]:
             del self._by_client[visit.client]
-
-    def _done(self, visit: Visit, task: asyncio.Task[None]) -> None:
-        visit.settle()
-        self.visits.discard(visit)
-        visit.origin = None
-        if task.cancelled():
-            visit.wire.transport.abort()
-        elif (error := task.exception()) is not None:
-            # One connection's fault must end that connection alone.
-            log.error("A connection failed.", exc_info=error)
-            visit.wire.transport.abort()

@@ -16,6 +16,7 @@ import httptools
 from products.edge.answers import Refusal, malformed
 
 Fields: TypeAlias = list[tuple[bytes, bytes]]
+Named: TypeAlias = dict[bytes, list[bytes]]  # by name in lower case
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _VALUE = rb"[\t\x20-\x7e\x80-\xff]*"
@@ -33,6 +34,9 @@ _KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 # What a lenient reader could take for a field that decides where a message ends.
 _LOOKALIKES = frozenset({b"content_length", b"transfer_encoding"})
 _NOT_CARRIED = frozenset({b"CONNECT", b"TRACE"})
+_USUAL_BYTES = 64  # of Connection and Upgrade
+_NONE: frozenset[bytes] = frozenset()
+_NOBODY = object()  # hears what llhttp finds; its verdict alone is wanted
 
 
 @dataclass(slots=True)
@@ -48,10 +52,11 @@ class RequestHead:
     body_bytes: int | None  # None when the body comes in chunks
     connection: frozenset[bytes]  # tokens of Connection, in lower case
     upgrade: frozenset[bytes]  # protocols asked for, in lower case
+    named: Named  # the fields' values by their names
 
     def values(self, name: bytes) -> list[bytes]:
         """Give the values of a field; the name is in lower case."""
-        return [value for given, value in self.fields if given.lower() == name]
+        return self.named.get(name, [])
 
     @property
     def wants_websocket(self) -> bool:
@@ -59,46 +64,46 @@ class RequestHead:
         return b"websocket" in self.upgrade
 
 
-class _Collector:
-    """Gathers what llhttp finds."""
-
-    __slots__ = ("fields", "target")
-
-    def __init__(self) -> None:
-        self.fields: Fields = []
-        self.target = b""
-
-    def on_url(self, url: bytes) -> None:
-        self.target += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.fields.append((name, value))
-
-
 def parse_request(head: bytes, *, most_lines: int = 100) -> RequestHead:
     """Read a head that ends with its empty line. Raises Refusal when it is not strict."""
     match = _HEAD.fullmatch(head)
     if match is None:
         raise malformed(_what_is_wrong(head))
-    if head.count(b"\r\n") - 2 > most_lines:
-        raise Refusal(
-            HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-            f"The request has more than {most_lines} header fields.",
-        )
     method = match[1]
     if method in _NOT_CARRIED:
         raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "This method is not carried.")
     is_http11 = match[3] == b"1"
-    collector = _Collector()
     try:
-        httptools.HttpRequestParser(collector).feed_data(head)
+        httptools.HttpRequestParser(_NOBODY).feed_data(head)
     except httptools.HttpParserUpgrade:
         pass
     except httptools.HttpParserError as error:
         raise malformed("The request is not well-formed HTTP.") from error
-    # Surrounding white space is no part of a value (RFC 9110, 5.5).
-    fields = [(name, value.strip(b" \t")) for name, value in collector.fields]
-    return _assemble(method, collector.target, fields, is_http11=is_http11)
+    fields = fields_of(head)
+    if len(fields) > most_lines:
+        raise Refusal(
+            HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+            f"The request has more than {most_lines} header fields.",
+        )
+    return _assemble(method, match[2], fields, is_http11=is_http11)
+
+
+def fields_of(head: bytes) -> Fields:
+    """Split the field lines of a well-formed head."""
+    fields = []
+    for line in head.split(b"\r\n")[1:-2]:
+        name, _, value = line.partition(b":")
+        # Surrounding white space is no part of a value (RFC 9110, 5.5).
+        fields.append((name, value.strip(b" \t")))
+    return fields
+
+
+def by_name(fields: Fields) -> Named:
+    """Gather the values of fields under their names in lower case."""
+    gathered: Named = {}
+    for name, value in fields:
+        gathered.setdefault(name.lower(), []).append(value)
+    return gathered
 
 
 def require_handshake(head: RequestHead) -> None:
@@ -126,12 +131,20 @@ def require_handshake(head: RequestHead) -> None:
         )
 
 
-def tokens(values: list[bytes]) -> frozenset[bytes]:
+def tokens(values: list[bytes] | None) -> frozenset[bytes]:
     """Split comma-separated values into lower-case tokens."""
     if not values:
-        return frozenset()
-    parts = b",".join(values).lower().split(b",")
-    return frozenset(part.strip(b" \t") for part in parts) - {b""}
+        return _NONE
+    joined = b",".join(values)
+    # Long ones come once, and would only fill the memory.
+    return _usual(joined) if len(joined) <= _USUAL_BYTES else _split(joined)
+
+
+def _split(value: bytes) -> frozenset[bytes]:
+    return frozenset(part.strip(b" \t") for part in value.lower().split(b",")) - {b""}
+
+
+_usual = functools.lru_cache(maxsize=1024)(_split)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -149,24 +162,10 @@ def normal_host(field: bytes) -> str:
 def _assemble(
     method: bytes, target: bytes, fields: Fields, *, is_http11: bool
 ) -> RequestHead:
-    hosts: list[bytes] = []
-    lengths: list[bytes] = []
-    codings: list[bytes] = []
-    connection: list[bytes] = []
-    upgrade: list[bytes] = []
-    wanted = {
-        b"host": hosts,
-        b"content-length": lengths,
-        b"transfer-encoding": codings,
-        b"connection": connection,
-        b"upgrade": upgrade,
-    }
-    for name, value in fields:
-        lower = name.lower()
-        if lower in wanted:
-            wanted[lower].append(value)
-        elif lower in _LOOKALIKES:
-            raise malformed("A header field imitates one that frames the message.")
+    named = by_name(fields)
+    if not _LOOKALIKES.isdisjoint(named):
+        raise malformed("A header field imitates one that frames the message.")
+    hosts = named.get(b"host", [])
     if len(hosts) != 1:
         raise malformed("The request must have exactly one Host field.")
     host = normal_host(hosts[0])
@@ -177,9 +176,10 @@ def _assemble(
         fields=fields,
         host=host,
         host_field=hosts[0],
-        body_bytes=_body_bytes(lengths, codings, is_http11=is_http11),
-        connection=tokens(connection),
-        upgrade=tokens(upgrade),
+        body_bytes=_body_bytes(named, is_http11=is_http11),
+        connection=tokens(named.get(b"connection")),
+        upgrade=tokens(named.get(b"upgrade")),
+        named=named,
     )
 
 
@@ -199,9 +199,9 @@ def _origin_form(method: bytes, target: bytes, host_field: bytes) -> bytes:
     return rest if rest.startswith(b"/") else b"/" + rest
 
 
-def _body_bytes(
-    lengths: list[bytes], codings: list[bytes], *, is_http11: bool
-) -> int | None:
+def _body_bytes(named: Named, *, is_http11: bool) -> int | None:
+    lengths = named.get(b"content-length")
+    codings = named.get(b"transfer-encoding")
     if lengths and codings:
         raise malformed("Content-Length and Transfer-Encoding exclude each other.")
     if codings:

@@ -32,6 +32,7 @@ _OF_THE_HOP = frozenset({
     b"proxy-authenticate", b"proxy-authorization",
 })  # fmt: skip
 _DROPPED = _OVERWRITTEN | _OF_THE_HOP
+_LONGEST_DROPPED = max(map(len, _DROPPED))
 
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
@@ -76,15 +77,10 @@ def request_fields(
     head: RequestHead, *, client: str, scheme: str, rules: tuple[Rule, ...]
 ) -> Fields:
     """Give the fields for the origin, without Host and those of the hop."""
-    nominated = head.connection
-    fields = []
-    for field in head.fields:
-        lower = field[0].lower()
-        if lower in _DROPPED or (b"_" in lower and _is_disguised(lower)):
-            continue
-        if lower in nominated and not is_protected(lower):
-            continue
-        fields.append(field)
+    fields = [field for field in head.fields if not _is_dropped(field[0])]
+    nominated = {name for name in head.connection if not is_protected(name)}
+    if not nominated.isdisjoint(head.named):
+        fields = [field for field in fields if field[0].lower() not in nominated]
     fields += (
         (b"X-Forwarded-For", client.encode("ascii")),
         (b"X-Forwarded-Proto", scheme.encode("ascii")),
@@ -97,11 +93,8 @@ def request_bytes(
     head: RequestHead, fields: Fields, *, host: bytes, hop: Fields
 ) -> bytes:
     """Write the head that goes to the origin; `hop` are the fields of the new hop."""
-    lines = [b"%s %s HTTP/1.1" % (head.method, head.target), b"Host: " + host]
-    lines += [b"%s: %s" % field for field in fields]
-    lines += [b"%s: %s" % field for field in hop]
-    lines.append(b"\r\n")
-    return b"\r\n".join(lines)
+    first = b"%s %s HTTP/1.1\r\nHost: %s" % (head.method, head.target, host)
+    return b"\r\n".join([first, *map(b": ".join, [*fields, *hop]), b"\r\n"])
 
 
 def answer_fields(fields: Fields, nominated: frozenset[bytes]) -> Fields:
@@ -122,6 +115,12 @@ def _apply(rules: tuple[Rule, ...], fields: Fields) -> Fields:
     return fields
 
 
-@functools.lru_cache(maxsize=1024)
-def _is_disguised(lower: bytes) -> bool:
-    return lower.replace(b"_", b"-") in _OVERWRITTEN
+def _is_dropped(name: bytes) -> bool:
+    # Long ones are never among them, and would only fill the memory.
+    return len(name) <= _LONGEST_DROPPED and _is_among_dropped(name)
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_among_dropped(name: bytes) -> bool:
+    lower = name.lower()
+    return lower in _DROPPED or lower.replace(b"_", b"-") in _OVERWRITTEN

@@ -18,10 +18,11 @@ TRIAL_PAYLOAD = b'["t"]'
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CONNECTION_SHAPE = (str, int, str, str, int, int, int, int, bool)
 _DELIVERY_SHAPE = (str, str, str, int, int, int)
-_quoted = functools.lru_cache(maxsize=4096)(json.dumps)
+quoted = functools.lru_cache(maxsize=4096)(json.dumps)
+"""Write a text as JSON; for texts that come again, such as a service's id."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that makes one four times as slowly
 class ConnectionEntry:
     """One cumulative reading of a connection in a month."""
 
@@ -38,7 +39,7 @@ class ConnectionEntry:
         """Write the entry as a payload."""
         # By hand: every connection is written at its start, its end and each tick.
         return (
-            f'["c",{self.number},{_quoted(self.service)},{_quoted(self.month)}'
+            f'["c",{self.number},{quoted(self.service)},{quoted(self.month)}'
             f",{self.started_us},{self.duration_us},{self.bytes_from_client}"
             f",{self.bytes_to_client},{'true' if self.final else 'false'}]"
         ).encode()

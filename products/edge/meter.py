@@ -94,12 +94,16 @@ class Meter:
 
     def finish(self, number: int) -> None:
         """Write the last reading of a connection; kept for later if the disk refuses."""
+        self.end(number)
+        self.flush()
+
+    def end(self, number: int) -> None:
+        """Take the last reading of a connection; whoever calls sees to `flush`."""
         entry = self.open.pop(number)
         ended_ns = entry.tunnel.ended_at_ns if entry.tunnel else 0
         self._unwritten.append(
             _reading(entry, ended_ns or time.monotonic_ns(), final=True)
         )
-        self.flush()
 
     def delivered(self, service: str, requests: int, sent: int, received: int) -> None:
         """Count ordinary HTTP: bytes `sent` by the client and `received` by it."""

@@ -9,7 +9,7 @@ import contextlib
 from http import HTTPStatus
 from typing import Protocol
 
-from products.edge.answers import Refusal, malformed
+from products.edge.answers import Refusal, malformed, no_answer
 from products.edge.body import (
     LAST_CHUNK,
     Body,
@@ -185,9 +185,7 @@ async def _read_head(origin: Wire, most_head: int) -> bytes:
         raise not_http() from error
     except WireClosed as error:
         if isinstance(origin.failure, TimeoutError):
-            raise Refusal(
-                HTTPStatus.GATEWAY_TIMEOUT, "The origin did not answer in time."
-            ) from error
+            raise no_answer() from error
         raise Refusal(
             HTTPStatus.BAD_GATEWAY, "The origin closed the connection unanswered."
         ) from error

@@ -6,11 +6,11 @@ from http import HTTPStatus
 
 from products.edge.answers import Refusal
 from products.edge.body import Body, Chunked, Sized, UntilEnd
-from products.edge.handshake import Fields, tokens
+from products.edge.handshake import Fields, by_name, fields_of, tokens
 
 _HEAD = re.compile(
     rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n"
-    rb"((?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\r\n)*)\r\n"
+    rb"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\r\n)*\r\n"
 )
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _SWITCHING = 101
@@ -65,15 +65,10 @@ def parse_reply(head: bytes) -> ReplyHead:
     match = _HEAD.fullmatch(head)
     if match is None:
         raise not_http()
-    fields: Fields = []
-    by_name: dict[bytes, list[bytes]] = {}
-    for line in match[4].split(b"\r\n")[:-1]:
-        name, _, value = line.partition(b":")
-        value = value.strip(b" \t")
-        fields.append((name, value))
-        by_name.setdefault(name.lower(), []).append(value)
-    lengths = by_name.get(b"content-length", [])
-    codings = by_name.get(b"transfer-encoding", [])
+    fields = fields_of(head)
+    named = by_name(fields)
+    lengths = named.get(b"content-length", [])
+    codings = named.get(b"transfer-encoding", [])
     if codings and (
         lengths or match[1] == b"0" or [c.lower() for c in codings] != [b"chunked"]
     ):
@@ -86,8 +81,8 @@ def parse_reply(head: bytes) -> ReplyHead:
         fields=fields,
         length=int(lengths[0]) if lengths else None,
         is_chunked=bool(codings),
-        connection=tokens(by_name.get(b"connection", [])),
-        upgrade=tokens(by_name.get(b"upgrade", [])),
+        connection=tokens(named.get(b"connection")),
+        upgrade=tokens(named.get(b"upgrade")),
     )
 
 

@@ -5,14 +5,12 @@ import gc
 
 
 def tap_of(transport: asyncio.Transport) -> asyncio.Transport:
-    """Give the transport to pause: under TLS the one below it, else the same.
+    """Give the transport to pause for one that speaks TLS: the one below it.
 
     A paused TLS transport goes on reading the socket, and when the peer then closes,
     uvloop (0.23, sslproto.pyx: eof_received) closes too and drops what it had read but
     not passed on. Pausing below TLS leaves those bytes and the end in the kernel.
     """
-    if transport.get_extra_info("ssl_object") is None:
-        return transport
     layer = getattr(transport, "_ssl_protocol", None)  # asyncio's own says it
     below = getattr(layer, "_transport", None) or _below(transport)
     return below or transport

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 
 from products.edge.settings import Limits
-from products.edge.tap import tap_of
 from products.edge.wire import Wire
 
 
@@ -27,17 +26,15 @@ class Relay(asyncio.Protocol):
     peer: "Relay"
     write: Callable[[bytes], None]
 
-    def __init__(
-        self, tunnel: "Tunnel", transport: asyncio.Transport, count: int
-    ) -> None:
-        """Take over a transport; `count` bytes have been counted already."""
+    def __init__(self, tunnel: "Tunnel", wire: Wire, count: int) -> None:
+        """Take over a wire's transport; `count` bytes have been counted already."""
         self.tunnel = tunnel
-        self.transport = transport
-        self.tap = tap_of(transport)
+        self.transport = wire.transport
+        self.tap = wire.tap
+        self.is_tls = wire.is_tls
         self.count = count
         self.ended = False  # will send nothing more
         self.gone = False
-        self.is_tls = transport.get_extra_info("ssl_object") is not None
 
     def data_received(self, data: bytes) -> None:
         """Count and pass on. The hot path: nothing else belongs here."""
@@ -120,8 +117,8 @@ class Tunnel:
         """
         ahead = bytes(origin.buffer)
         early = bytes(client.buffer)
-        here = Relay(self, client.transport, request_bytes + len(early))
-        there = Relay(self, origin.transport, len(answer) + len(ahead))
+        here = Relay(self, client, request_bytes + len(early))
+        there = Relay(self, origin, len(answer) + len(ahead))
         self.client, self.origin = here, there
         here.peer, there.peer = there, here
         here.write, there.write = origin.transport.write, client.transport.write
@@ -148,13 +145,14 @@ class Tunnel:
 
     def side_ended(self, side: Relay) -> None:
         """Pass an end of stream on, and close when it was the second."""
-        side.peer.finish()
-        self._since = time.monotonic()
-        if side.peer.ended:
-            self._last_direction_ended()
-            for relay in (side, side.peer):
-                if not relay.gone:
-                    relay.transport.close()
+        if not side.peer.ended:
+            side.peer.finish()
+            self._since = time.monotonic()
+            return
+        self._last_direction_ended()
+        for relay in (side, side.peer):
+            if not relay.gone:
+                relay.transport.close()  # after all that is buffered
 
     def side_gone(self, side: Relay) -> None:
         """Read the other side to its end for a short while, or end the tunnel."""

@@ -20,10 +20,8 @@ class Visit:
 
     __slots__ = (
         "_limits", "_meter", "_settled", "arrived_bytes", "client", "deadline", "expired",
-        "method", "origin", "scheme", "service", "task", "wire",
+        "is_dialling", "method", "origin", "scheme", "service", "task", "wire",
     )  # fmt: skip
-
-    task: asyncio.Task[None]
 
     def __init__(
         self,
@@ -35,11 +33,12 @@ class Visit:
         """Begin with a wire that stands; `settled` is called when it is no handshake."""
         self.wire = wire
         self.origin: Wire | None = None
+        self.task: asyncio.Task[None] | None = None  # none until the client speaks
         self.client = _client_address(wire)
-        is_tls = wire.transport.get_extra_info("ssl_object") is not None
-        self.scheme = "https" if is_tls else "http"
+        self.scheme = "https" if wire.is_tls else "http"
         self.deadline = time.monotonic() + limits.head_seconds
         self.expired = False
+        self.is_dialling = False
         self.service = ""
         self.method = b""
         self.arrived_bytes = 0  # of the request's head
@@ -47,9 +46,15 @@ class Visit:
         self._meter = meter
         self._settled: Callable[[Visit], None] | None = settled
 
+    def dials(self, seconds: float) -> None:
+        """Allow so long for connecting to the origin; who comes too late is cancelled."""
+        self.is_dialling = True
+        self.deadline = time.monotonic() + seconds
+
     def wait_for(self, origin: Wire, seconds: float) -> None:
         """Wait for an origin's head so long, and no longer than the client does."""
         self.origin = origin
+        self.is_dialling = False
         self.deadline = time.monotonic() + seconds
         self.wire.on_gone = self._client_gone
         if self.wire.lost:
@@ -59,6 +64,9 @@ class Visit:
         """Give up: whoever waits for either side hears of it."""
         self.expired = True
         self.deadline = float("inf")
+        if self.is_dialling and self.task is not None:
+            self.task.cancel()
+            return
         for wire in (self.origin, self.wire):
             if wire is not None:
                 wire.fail(TimeoutError())

@@ -31,10 +31,12 @@ class Wire(asyncio.Protocol):
 
     __slots__ = (
         "_drained", "_failure", "_full", "_most_held", "_paused", "_reader", "_ready",
-        "_tap", "buffer", "ended", "lost", "on_gone", "transport",
+        "buffer", "ended", "is_tls", "lost", "on_first", "on_gone", "tap", "transport",
     )  # fmt: skip
 
     transport: asyncio.Transport
+    tap: asyncio.Transport  # what to pause
+    is_tls: bool
 
     def __init__(
         self, most_held: int, ready: Callable[["Wire"], None] | None = None
@@ -43,6 +45,7 @@ class Wire(asyncio.Protocol):
         self.buffer = bytearray()
         self.ended = False  # the peer will send nothing more
         self.lost = False  # the connection is gone
+        self.on_first: Callable[[], None] | None = None  # something to read, or the end
         self.on_gone: Callable[[], None] | None = None
         self._most_held = most_held
         self._ready = ready
@@ -55,7 +58,8 @@ class Wire(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport and say so."""
         self.transport = transport  # type: ignore[assignment] # uvloop's own class
-        self._tap = tap_of(self.transport)
+        self.is_tls = transport.get_extra_info("ssl_object") is not None
+        self.tap = tap_of(self.transport) if self.is_tls else self.transport
         if self._ready is not None:
             self._ready(self)
             self._ready = None
@@ -65,7 +69,7 @@ class Wire(asyncio.Protocol):
         self.buffer += data
         if len(self.buffer) > self._most_held and not self._paused:
             self._paused = True
-            self._tap.pause_reading()
+            self.tap.pause_reading()
         self._wake()
 
     def eof_received(self) -> bool:
@@ -73,7 +77,7 @@ class Wire(asyncio.Protocol):
         self.ended = True
         self._wake()
         self._tell_gone()
-        return self.transport.get_extra_info("ssl_object") is None
+        return not self.is_tls
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wake everybody who waits."""
@@ -138,7 +142,7 @@ class Wire(asyncio.Protocol):
         if self._paused and len(self.buffer) <= self._most_held:
             self._paused = False
             if not self.lost and not self.transport.is_closing():
-                self._tap.resume_reading()
+                self.tap.resume_reading()
         return data
 
     async def write(self, data: bytes) -> None:
@@ -159,7 +163,7 @@ class Wire(asyncio.Protocol):
         """Read again before another protocol takes over."""
         if self._paused and not self.transport.is_closing():
             self._paused = False
-            self._tap.resume_reading()
+            self.tap.resume_reading()
 
     @property
     def failure(self) -> Exception | None:
@@ -185,7 +189,10 @@ class Wire(asyncio.Protocol):
             raise WireClosed from self._failure
 
     def _wake(self) -> None:
-        if self._reader is not None and not self._reader.done():
+        if self.on_first is not None:
+            first, self.on_first = self.on_first, None
+            first()
+        elif self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
 
     def _free_writer(self) -> None:

@@ -65,13 +65,14 @@ class Worker:
             data / "spool" / self.boot, segment_bytes=settings.segment_bytes
         )
         self.meter = Meter(self.spool)
-        self._log_file = LogFile(data / "access.jsonl")
         self._shipper = LogShipper(settings.name, tls, allowed)
+        log_file = LogFile(data / "access.jsonl")
+        self._access_log = AccessLog(settings.name, log_file, self._shipper.ship)
         self.carriage = Carriage(
             self.limits,
             Dialler(self.limits, tls, allowed),
             self.meter,
-            AccessLog(settings.name, self._log_file, self._shipper.ship),
+            self._access_log,
         )
         self.gateway = Gateway(self.limits, self.carriage, self.meter)
         self._certificates = (
@@ -137,7 +138,7 @@ class Worker:
     async def _sweep(self) -> None:
         self.gateway.sweep(time.monotonic())
         self.carriage.enforce(time.time())
-        self._log_file.flush()
+        self._access_log.flush()
         if time.time_ns() // 1000 >= self.meter.month_ends_us:
             self._turn_months()
 
@@ -178,7 +179,7 @@ class Worker:
             "open": len(self.carriage.tunnels),
             "visits": len(self.gateway.visits),
             "generation": routes.generation if routes else 0,
-            "log_lines_dropped": self._log_file.dropped + self._shipper.dropped,
+            "log_lines_dropped": self._access_log.dropped + self._shipper.dropped,
             "turned_away": self.gateway.refused,
             "spool_is_writable": self.spool.is_writable,
         }
@@ -203,8 +204,8 @@ class Worker:
         self.spool.close()
         if is_whole:
             write_lasting(self.spool.folder / CLOSED_MARK, b"")
+        self._access_log.close()
         await self._shipper.close(0.0 if self._now.is_set() else 2.0)
-        self._log_file.close()
         self._channel.send({"ended": self.boot})
         self._channel.close()
 

@@ -51,13 +51,13 @@ class Agent:
         self._master = MasterSocket(self._folder)
         self._supervisor = Supervisor(self._folder, program, self._master)
         self._gate = Gate(settings, self._folder, self._master, self._supervisor)
-        self._log_file = LogFile(data / "access.jsonl")
         self._shipper = LogShipper(
             settings.name,
             origin_tls(settings.ca_file),
             [ip_network(one) for one in settings.allow_private],
         )
-        self._access_log = AccessLog(settings.name, self._log_file, self._shipper.ship)
+        log_file = LogFile(data / "access.jsonl")
+        self._access_log = AccessLog(settings.name, log_file, self._shipper.ship)
         self._lines = Lines(self._folder, self._take_line)
         self._routes: dict[str, Route] = {}
         self._doom = Doom(settings.limits.gone_seconds)
@@ -112,7 +112,7 @@ class Agent:
             "generation": self._generation,
             "open": len(books.meter.open) if books else 0,
             "log_lines_dropped": (
-                self._log_file.dropped
+                self._access_log.dropped
                 + self._shipper.dropped
                 + self._lines.unreadable
                 + (books.ledger.unheard if books else 0)
@@ -192,7 +192,7 @@ class Agent:
             note(self._access_log, route, line)
 
     async def _sweep(self) -> None:
-        self._log_file.flush()
+        self._access_log.flush()
         if self._books is not None:
             self._books.meter.turn_months(self._routes, time.time_ns() // 1000)
         await self._enforce()
@@ -275,8 +275,8 @@ class Agent:
         books, self._books = self._books, None
         if books is not None:
             books.close(is_over=self._runs_it)
+        self._access_log.close()
         await self._shipper.close(0.0 if self._now.is_set() else 2.0)
-        self._log_file.close()
         boot = "" if self._runs_it or books is None else books.boot
         await self._upstream.last_report(lambda one: one == boot)
 

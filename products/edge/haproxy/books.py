@@ -9,7 +9,7 @@ from typing import Any
 
 from products.edge.accesslog import AccessLog
 from products.edge.contract import Route
-from products.edge.handshake import RequestHead
+from products.edge.handshake import RequestHead, by_name
 from products.edge.haproxy.control import MasterSocket, Processes, TableEntry
 from products.edge.haproxy.delivery import Delivery
 from products.edge.haproxy.ledger import Ledger, delivered_this_hour
@@ -114,19 +114,21 @@ def note(access_log: AccessLog, route: Route, line: dict[str, Any]) -> None:
 
 def _head_of(line: dict[str, Any]) -> RequestHead:
     host = str(line["host"])
+    fields = [
+        (name.encode("latin-1"), value.encode("latin-1"))
+        for name, value in line["fields"].items()
+    ]
     return RequestHead(
         method=line["method"].encode("latin-1"),
         target=line["path"].encode("latin-1"),
         is_http11=True,
-        fields=[
-            (name.encode("latin-1"), value.encode("latin-1"))
-            for name, value in line["fields"].items()
-        ],
+        fields=fields,
         host=host,
         host_field=host.encode("latin-1"),
         body_bytes=0,
         connection=frozenset(),
         upgrade=frozenset(),
+        named=by_name(fields),
     )
 
 

@@ -85,7 +85,7 @@ def noted(tmp_path, request, **changes):
     log = AccessLog("edge-1", file, lambda *given: shipped.append(given))
     head = parse_request(request)
     log.note(route("a.test", **changes), head, client="192.0.2.7", at_us=AT)
-    file.close()
+    log.close()
     return path.read_bytes(), shipped
 
 

@@ -171,6 +171,19 @@ def test_an_origin_that_speaks_no_tls_is_a_bad_gateway(trusting):
     assert status_of(trusting.edge.ask(handshake(host))) == 502
 
 
+@pytest.mark.parametrize("request_of", [get, handshake])
+def test_an_origin_that_says_nothing_in_tls_is_given_up(stand, request_of):
+    own = stand("--connect-seconds", "0.5")
+    there = Origin(lambda connection, origin: read_all(connection))
+    host, _ = own.serve(to=origin(there.port, use_tls=True))
+
+    answer = own.edge.ask(request_of(host))
+
+    assert status_of(answer) == 504
+    assert answer.endswith(b"\r\n\r\nThe origin did not answer in time.\n")
+    there.close()
+
+
 def test_an_origin_of_tls_11_is_a_bad_gateway(trusting, authority):
     with pytest.warns(DeprecationWarning, match="TLSv1_1"):
         context, _ = server_tls(authority, "127.0.0.1", newest=ssl.TLSVersion.TLSv1_1)

@@ -91,21 +91,6 @@ async def test_an_address_that_does_not_answer_is_left_for_the_next(monkeypatch)
     there.close()
 
 
-async def test_an_origin_that_says_nothing_in_tls_is_given_up_in_time():
-    there = Origin(
-        lambda connection, origin: connection.recv(1) and connection.recv(9999999)
-    )
-    dialler = Dialler(
-        Limits(connect_seconds=0.5), origin_tls(), (ip_network("127.0.0.0/8"),)
-    )
-
-    with pytest.raises(Refusal) as refused:
-        await dialler.dial(origin(there.port, use_tls=True))
-
-    assert refused.value.status in {502, 504}
-    there.close()
-
-
 @pytest.mark.parametrize(
     "host, name",
     [

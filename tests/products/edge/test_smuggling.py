@@ -115,9 +115,12 @@ def body_at_origin(head, rest):
     return rest
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def recorder(shared_stand):
-    """A host whose origin keeps all the bytes of each connection."""
+    """A host whose origin keeps all the bytes of each connection.
+
+    Every request has its own: a connection can reach its origin late.
+    """
     streams = []
     ended = []
 
@@ -144,7 +147,6 @@ def test_a_request_is_refused_or_read_as_the_origin_reads_it(
 ):
     host, streams, is_quiet = recorder
     raw, expected = CORPUS[name]
-    del streams[:]
 
     answer = shared_stand.edge.ask(raw.replace(HOST, host.encode()))
     eventually(is_quiet)
