@@ -11,7 +11,7 @@ from products.edge.answers import Refusal, no_answer
 from products.edge.contract import Route
 from products.edge.dial import Dialler
 from products.edge.handshake import Fields, RequestHead, require_handshake
-from products.edge.headers import request_bytes, request_fields
+from products.edge.headers import request_bytes, request_fields, require_no_loop
 from products.edge.meter import Meter, instant_us
 from products.edge.plain import (
     exchange,
@@ -59,6 +59,7 @@ class Carriage:
         destination = self._destination(head.host)
         visit.service = destination.route.service
         visit.method = head.method
+        require_no_loop(head, destination.loop)
         if not head.wants_websocket:
             await self._ordinary(visit, head, destination)
             return False
@@ -162,7 +163,7 @@ class Carriage:
             raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "This service has no origin.")
         visit.dials(self._limits.connect_seconds)
         try:
-            return await self._dialler.dial(route.origin)
+            return await self._dialler.dial(route.origin, account=route.account)
         except asyncio.CancelledError:
             if not visit.expired:
                 raise
@@ -224,6 +225,7 @@ class Carriage:
             head, client=visit.client, scheme=visit.scheme, rules=destination.rules
         )
         host = destination.override_host or head.host_field
+        hop = [*hop, destination.loop]
         origin.transport.write(request_bytes(head, fields, host=host, hop=hop))
 
     def _note(

@@ -4,7 +4,6 @@ import asyncio
 import functools
 import socket
 import ssl
-import time
 from collections.abc import Sequence
 from http import HTTPStatus
 from ipaddress import ip_address
@@ -12,13 +11,11 @@ from ipaddress import ip_address
 from products.edge.addresses import Address, Network, check
 from products.edge.answers import Refusal, no_answer
 from products.edge.contract import Origin
-from products.edge.resolve import Refused, Unresolvable, resolve
+from products.edge.lookup import LookUp
+from products.edge.resolve import Refused, Unresolvable
 from products.edge.settings import Limits
 from products.edge.wire import Wire
 
-_FRESH_SECONDS = (
-    5.0  # a look-up a connection would be slow; a stale one is checked anew
-)
 _MOST_NAMES = 10_000
 _KEEPALIVE_SECONDS = 60  # of silence, before the kernel asks whether the peer lives
 _UNACKNOWLEDGED_MS = 60_000
@@ -61,13 +58,10 @@ class Dialler:
         self._tls = tls
         self._allowed = tuple(allowed_private)
         self._literal = functools.lru_cache(_MOST_NAMES)(self._read_literal)
-        self._names: dict[
-            tuple[str, int], tuple[float, asyncio.Task[Sequence[Address]]]
-        ]
-        self._names = {}
+        self._names = LookUp(allowed_private, timeout_seconds=limits.connect_seconds)
 
-    async def dial(self, origin: Origin) -> Wire:
-        """Connect, TLS included. Raises Refusal (502 or 504) with a sentence.
+    async def dial(self, origin: Origin, *, account: str) -> Wire:
+        """Connect to an account's origin, TLS included. Raises Refusal (502 or 504).
 
         It may take any time: whoever asks cancels it. A timer of its own would cost a
         handshake more than reading its head.
@@ -78,7 +72,7 @@ class Dialler:
                 raise _not_dialled(reason)
             if literal is not None:
                 return await self._connect(origin, literal)
-            addresses = await self._look_up(origin.address, origin.port)
+            addresses = await self._look_up(origin, account)
             return await self._first_that_answers(origin, addresses)
         except TimeoutError as error:
             raise no_answer() from error
@@ -99,28 +93,14 @@ class Dialler:
             return None, None
         return str(literal), check(literal, self._allowed)
 
-    async def _look_up(self, host: str, port: int) -> Sequence[Address]:
-        now = time.monotonic()
-        until, task = self._names.get((host, port), (0.0, None))
-        if task is None or now >= until:
-            if len(self._names) >= _MOST_NAMES:
-                self._names.clear()
-            task = asyncio.ensure_future(
-                asyncio.to_thread(
-                    resolve,
-                    host,
-                    port,
-                    self._allowed,
-                    timeout_seconds=self._limits.connect_seconds,
-                )
-            )
-            self._names[host, port] = (now + _FRESH_SECONDS, task)
+    async def _look_up(self, origin: Origin, account: str) -> Sequence[Address]:
         try:
-            return await asyncio.shield(task)
+            return await self._names.addresses(
+                origin.address, origin.port, account=account
+            )
         except Refused as error:
             raise _not_dialled(error.reason) from error
         except Unresolvable as error:
-            self._names.pop((host, port), None)
             raise _bad_gateway("The origin's name has no address.") from error
 
     async def _first_that_answers(
@@ -133,7 +113,9 @@ class Dialler:
                     self._limits.connect_seconds / len(addresses)
                 ):
                     return await self._connect(origin, str(address))
-            except (TimeoutError, ConnectionError):
+            except ssl.SSLError:
+                raise  # it answered, and is not whom it should be
+            except OSError:  # also: no way to its network; and no answer in time
                 continue
         return await self._connect(origin, str(addresses[-1]))
 

@@ -4,8 +4,10 @@ import functools
 import logging
 import re
 from collections.abc import Iterable
+from http import HTTPStatus
 from typing import NamedTuple
 
+from products.edge.answers import Refusal
 from products.edge.contract import HeaderRule
 from products.edge.handshake import Fields, RequestHead
 
@@ -15,7 +17,7 @@ log = logging.getLogger(__name__)
 # message be read as two.
 PROTECTED = frozenset({
     b"connection", b"upgrade", b"host", b"content-length", b"transfer-encoding",
-    b"keep-alive", b"proxy-connection", b"te", b"trailer",
+    b"keep-alive", b"proxy-connection", b"te", b"trailer", b"cdn-loop",
 })  # fmt: skip
 _PROTECTED_PREFIX = b"sec-websocket-"
 
@@ -33,6 +35,9 @@ _OF_THE_HOP = frozenset({
 })  # fmt: skip
 _DROPPED = _OVERWRITTEN | _OF_THE_HOP
 _LONGEST_DROPPED = max(map(len, _DROPPED))
+
+_CDN = b"tollgate"
+MOST_HOPS = 8  # networks and services in a row, more than anybody chains on purpose
 
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
@@ -95,6 +100,24 @@ def request_bytes(
     """Write the head that goes to the origin; `hop` are the fields of the new hop."""
     first = b"%s %s HTTP/1.1\r\nHost: %s" % (head.method, head.target, host)
     return b"\r\n".join([first, *map(b": ".join, [*fields, *hop]), b"\r\n"])
+
+
+def loop_field(service: str) -> tuple[bytes, bytes]:
+    """Give the field that says a request has been at a service of this platform.
+
+    It is not for rules to touch. Source: RFC 8586, section 2.
+    """
+    return b"CDN-Loop", b"%s;service=%s" % (_CDN, service.encode("ascii", "replace"))
+
+
+def require_no_loop(head: RequestHead, loop: tuple[bytes, bytes]) -> None:
+    """Refuse a request that has been at this service, or at too many. Raises Refusal."""
+    met = b",".join(head.values(b"cdn-loop")).replace(b" ", b"").split(b",")
+    if loop[1] in met or len(met) >= MOST_HOPS:
+        raise Refusal(
+            HTTPStatus.LOOP_DETECTED,
+            "The request has been here before: an origin leads back to this service.",
+        )
 
 
 def answer_fields(fields: Fields, nominated: frozenset[bytes]) -> Fields:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from products.edge.contract import Route, RouteTable, parse_json
-from products.edge.headers import Rule, ready_rules
+from products.edge.headers import Rule, loop_field, ready_rules
 from products.edge.spool import write_lasting
 
 
@@ -16,6 +16,7 @@ class Destination:
     route: Route
     rules: tuple[Rule, ...]
     override_host: bytes | None
+    loop: tuple[bytes, bytes]  # the field that says a request has been here
 
 
 class Routes:
@@ -33,6 +34,7 @@ class Routes:
                 route,
                 ready_rules(route.header_rules),
                 override.encode("ascii", "replace") if override else None,
+                loop_field(route.service),
             )
             for host in route.hosts:
                 self._by_host[host.removesuffix(".")] = destination

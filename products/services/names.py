@@ -25,6 +25,7 @@ PROTECTED = frozenset(
         "keep-alive",
         "te",
         "trailer",
+        "cdn-loop",
     }
 )
 PROTECTED_PREFIXES = ("sec-websocket-", "proxy-")

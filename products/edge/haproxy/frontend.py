@@ -1,6 +1,7 @@
 """The part of the configuration that is the same on every edge: limits, gate, lines."""
 
 from products.edge.haproxy.maps import NOT_ON
+from products.edge.headers import MOST_HOPS
 
 _TEXT = 'content-type "text/plain; charset=utf-8"'
 _PLAIN_ANSWER = f"{_TEXT} hdr Cache-Control no-store hdr X-Content-Type-Options nosniff"
@@ -118,6 +119,8 @@ FRONTEND = f"""\
     http-request set-var(txn.svc) var(txn.host),map_str(hosts.map)
     http-request set-var(txn.svc) var(txn.host),map_end(wild.map) if !{{ var(txn.svc) -m found }}
 {_refuse(404, "No service here answers for the host %[var(txn.host)].", "unless { var(txn.svc) -m found }")}\
+    http-request set-var(txn.loop) 'str("tollgate;service="),concat(,txn.svc,)'
+{_refuse(508, "The request has been here before: an origin leads back to this service.", f"if {{ req.hdr(cdn-loop),strcmp(txn.loop) eq 0 }} or {{ req.hdr_cnt(cdn-loop) ge {MOST_HOPS} }}")}\
     http-request set-var(txn.fields) var(txn.svc),map_str(fields.map)
     http-request lua.note
     # may it upgrade?
@@ -140,6 +143,7 @@ FRONTEND = f"""\
     http-request set-header X-Forwarded-Proto http if !{{ ssl_fc }}
     http-request set-header X-Forwarded-Proto https if {{ ssl_fc }}
     http-request set-header X-Forwarded-Host %[req.fhdr(host)]
+    http-request add-header CDN-Loop %[var(txn.loop)]
     http-request lua.say request if !{{ var(txn.is) -m str ws }}
     # only a 101 that is a WebSocket's opens a tunnel, and only while it may
     http-response return status 502 {_TEXT} string "The origin's answer is not well-formed HTTP/1.1.\\n" {_SWITCH} !{{ var(txn.is) -m str ws }}

@@ -4,7 +4,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from products.edge import dial
+from products.edge import lookup
 from products.edge.addresses import check
 from products.edge.answers import Refusal
 from products.edge.dial import Dialler, bare_name, origin_tls
@@ -27,7 +27,7 @@ async def test_a_forbidden_address_is_never_dialled(address):
     dialler = Dialler(Limits(), origin_tls(), ())
 
     with pytest.raises(Refusal) as refused:
-        await dialler.dial(origin(there.port, address=address))
+        await dialler.dial(origin(there.port, address=address), account="acme")
 
     assert refused.value.status == 502
     assert there.connections == 0
@@ -46,10 +46,12 @@ async def test_the_name_is_looked_up_once_and_the_checked_address_is_dialled(
         answers = [(ip_address("127.0.0.1"),), (ip_address("10.0.0.1"),)]
         return answers[len(asked) - 1]
 
-    monkeypatch.setattr(dial, "resolve", rebinding)
+    monkeypatch.setattr(lookup, "resolve", rebinding)
     dialler = Dialler(Limits(), origin_tls(), (ip_network("127.0.0.0/8"),))
 
-    wire = await dialler.dial(origin(there.port, address="rebinding.test"))
+    wire = await dialler.dial(
+        origin(there.port, address="rebinding.test"), account="acme"
+    )
 
     assert asked == ["rebinding.test"]
     assert wire.transport.get_extra_info("peername")[0] == "127.0.0.1"
@@ -65,12 +67,14 @@ async def test_one_forbidden_answer_forbids_the_name(monkeypatch):
         ]
 
     monkeypatch.setattr(
-        dial, "resolve", lambda *given, **more: resolve(*given, **more, look_up=look_up)
+        lookup,
+        "resolve",
+        lambda *given, **more: resolve(*given, **more, look_up=look_up),
     )
     dialler = Dialler(Limits(), origin_tls(), ())
 
     with pytest.raises(Refusal) as refused:
-        await dialler.dial(origin(80, address="mixed.test"))
+        await dialler.dial(origin(80, address="mixed.test"), account="acme")
 
     sentence = "The origin's address may not be reached from here (loopback)."
     assert refused.value.sentence == sentence
@@ -81,10 +85,10 @@ async def test_an_address_that_does_not_answer_is_left_for_the_next(monkeypatch)
     closed = Origin(upgrade_then_echo)
     closed.close()
     addresses = (ip_address("127.0.0.2"), ip_address("127.0.0.1"))
-    monkeypatch.setattr(dial, "resolve", lambda *given, **more: addresses)
+    monkeypatch.setattr(lookup, "resolve", lambda *given, **more: addresses)
     dialler = Dialler(Limits(), origin_tls(), (ip_network("127.0.0.0/8"),))
 
-    wire = await dialler.dial(origin(there.port, address="two.test"))
+    wire = await dialler.dial(origin(there.port, address="two.test"), account="acme")
 
     assert wire.transport.get_extra_info("peername")[0] == "127.0.0.1"
     wire.transport.abort()
