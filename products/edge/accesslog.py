@@ -4,6 +4,7 @@ Lines wait in bounded queues; a full one drops the newest and counts it. Nothing
 ever makes a connection wait.
 """
 
+import fcntl
 import json
 import logging
 import os
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 
 _MOST_WAITING = 10_000
 _MOST_BYTES = 1024 * 1024  # in one write, so that a burst does not stop the loop
+_FILE_BYTES = 256 * 1024 * 1024  # then it is rotated; the one before is kept
 _FORMED_AT_ONCE = 64  # lines: half a millisecond
 _QUOTE = json.encoder.encode_basestring_ascii
 
@@ -28,7 +30,10 @@ _Noted: TypeAlias = tuple[Route, RequestHead, str, int, str]
 
 
 class LogFile:
-    """A JSON Lines file, opened anew when somebody rotated it away."""
+    """A JSON Lines file, opened anew when somebody rotated it away.
+
+    It is rotated here, too, when it has grown: the disk is the spool's as well.
+    """
 
     def __init__(self, path: Path) -> None:
         """Write to a path, whose folder exists."""
@@ -54,7 +59,7 @@ class LogFile:
                 size += len(lines[-1])
             try:
                 self._reopen_if_moved()
-                os.write(self._descriptor, b"".join(lines))
+                self._write(b"".join(lines))
             except OSError as error:
                 log.warning("The access log could not be written: %s", error)
                 self.dropped += len(lines)
@@ -67,13 +72,34 @@ class LogFile:
             os.close(self._descriptor)
             self._descriptor = -1
 
+    def _write(self, data: bytes) -> None:
+        written = os.write(self._descriptor, data)
+        if written < len(
+            data
+        ):  # a disk that is full to the brim; the next call says so
+            os.write(self._descriptor, data[written:])
+        if os.fstat(self._descriptor).st_size >= _FILE_BYTES:
+            self._rotate()
+
+    def _rotate(self) -> None:
+        # Processes share the file: one of them renames it, the others see it moved.
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        try:
+            if self._is_in_place():
+                self._path.rename(self._path.with_suffix(".jsonl.1"))
+        finally:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    def _is_in_place(self) -> bool:
+        try:
+            return os.fstat(self._descriptor).st_ino == self._path.stat().st_ino
+        except FileNotFoundError:
+            return False
+
     def _reopen_if_moved(self) -> None:
         if self._descriptor >= 0:
-            try:
-                if os.fstat(self._descriptor).st_ino == self._path.stat().st_ino:
-                    return
-            except FileNotFoundError:
-                pass
+            if self._is_in_place():
+                return
             os.close(self._descriptor)
             self._descriptor = -1
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
@@ -146,7 +172,7 @@ class AccessLog:
         line = (
             f'{{"time":"{instant(at_us)}","event":"{"refused" if refused else "accepted"}"'
             f',"service":{quoted(route.service)},"client":{quoted(client)}'
-            f',"method":{quoted(head.method.decode("latin-1"))}'
+            f',"method":{_QUOTE(head.method.decode("latin-1"))}'
             f',"host":{quoted(head.host)},"path":{_QUOTE(path)},"edge":{quoted(self._edge)}'
         )
         return f'{line},"reason":{quoted(refused)}' if refused else line

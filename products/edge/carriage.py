@@ -130,6 +130,7 @@ class Carriage:
         try:
             visit.wait_for(origin, self._limits.answer_seconds)
             self._send_head(visit, head, destination, origin, framing_fields(head))
+            visit.place.is_carried()
             self._note(destination.route, head, visit)
             most = self._limits.early_bytes
             await exchange(visit.wire, origin, head, visit, most)

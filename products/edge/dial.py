@@ -96,7 +96,7 @@ class Dialler:
     async def _look_up(self, origin: Origin, account: str) -> Sequence[Address]:
         try:
             return await self._names.addresses(
-                origin.address, origin.port, account=account
+                origin.address, origin.port, owner=account
             )
         except Refused as error:
             raise _not_dialled(error.reason) from error

@@ -3,17 +3,19 @@
 import asyncio
 import functools
 import logging
+import socket
+import ssl
 import time
-from collections import Counter
 from http import HTTPStatus
 
 from products.edge.answers import Refusal, malformed
 from products.edge.carriage import Carriage
+from products.edge.crowd import Crowd, Place, full
 from products.edge.handshake import parse_request
 from products.edge.meter import Meter
 from products.edge.plain import Cut
 from products.edge.settings import Limits
-from products.edge.visit import Lingering, Visit, last_word
+from products.edge.visit import Lingering, Visit, client_address, last_word
 from products.edge.wire import HeadMalformed, HeadTooLarge, Wire, WireClosed
 
 log = logging.getLogger(__name__)
@@ -32,18 +34,50 @@ class Gateway:
         self._limits = limits
         self._carriage = carriage
         self._meter = meter
-        self._handshakes = 0
-        self._by_client: Counter[str] = Counter()
+        self._knocking = 0  # whose TLS handshake is under way
+        self._crowd = Crowd(limits)
 
     def make_wire(self) -> Wire:
         """Make the protocol of a new connection."""
         return Wire(self._limits.early_bytes, self._arrived)
 
+    async def welcome(
+        self, connection: socket.socket, peer: tuple[str, int], tls: ssl.SSLContext
+    ) -> None:
+        """Take a connection through its TLS handshake, counted and timed from accept on."""
+        client = client_address(peer)
+        if self._no_room(client) is not None:
+            self.refused += 1
+            connection.close()
+            return
+        place = Place(self._crowd, client)
+        deadline = time.monotonic() + self._limits.head_seconds
+
+        def arrived(wire: Wire) -> None:
+            self._receive(wire, place, deadline)
+
+        self._knocking += 1
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: Wire(self._limits.early_bytes, arrived),
+                connection,
+                ssl=tls,
+                ssl_handshake_timeout=self._limits.head_seconds,
+            )
+        except OSError:  # ssl.SSLError is one, too
+            connection.close()
+            place.leave()
+        except asyncio.CancelledError:
+            connection.close()
+            raise
+        finally:
+            self._knocking -= 1
+
     @property
     def descriptors(self) -> int:
         """How many file descriptors all connections may hold."""
         pairs = len(self.visits) + len(self._carriage.tunnels)
-        return 2 * pairs + len(self.lingering)
+        return 2 * pairs + len(self.lingering) + self._knocking
 
     def sweep(self, now: float) -> None:
         """Expire what has taken too long; `now` is the monotonic clock."""
@@ -60,13 +94,16 @@ class Gateway:
             visit.wire.transport.abort()
 
     def _arrived(self, wire: Wire) -> None:
-        visit = Visit(wire, self._limits, self._meter, self._settled)
-        refusal = self._no_room(visit.client)
+        client = client_address(wire.transport.get_extra_info("peername"))
+        refusal = self._no_room(client)
         if refusal is not None:
             self._turn_away(wire, refusal)
             return
-        self._handshakes += 1
-        self._by_client[visit.client] += 1
+        deadline = time.monotonic() + self._limits.head_seconds
+        self._receive(wire, Place(self._crowd, client), deadline)
+
+    def _receive(self, wire: Wire, place: Place, deadline: float) -> None:
+        visit = Visit(wire, self._limits, self._meter, place, deadline)
         self.visits.add(visit)
         wire.on_first = functools.partial(self._begin, visit)
 
@@ -75,17 +112,9 @@ class Gateway:
         visit.task = loop.create_task(self._serve(visit))
 
     def _no_room(self, client: str) -> Refusal | None:
-        if (
-            self._handshakes >= self._limits.handshakes
-            or self.descriptors + 2 > self._limits.connections
-        ):
-            return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "This edge is full.")
-        if self._by_client[client] >= self._limits.handshakes_per_address:
-            return Refusal(
-                HTTPStatus.TOO_MANY_REQUESTS,
-                "Too many requests from this address are waiting for an answer.",
-            )
-        return None
+        if self.descriptors + 2 > self._limits.connections:
+            return full()
+        return self._crowd.refusal(client)
 
     def _turn_away(self, wire: Wire, refusal: Refusal) -> None:
         self.refused += 1
@@ -109,7 +138,7 @@ class Gateway:
             log.exception("A connection failed.")
             visit.wire.transport.abort()
         finally:
-            visit.settle()
+            visit.place.leave()
             self.visits.discard(visit)
             visit.origin = None
 
@@ -139,9 +168,3 @@ class Gateway:
     def _last_word(self, wire: Wire, data: bytes) -> None:
         deadline = time.monotonic() + self._limits.linger_seconds
         last_word(wire, data, deadline, self.lingering)
-
-    def _settled(self, visit: Visit) -> None:
-        self._handshakes -= 1
-        self._by_client[visit.client] -= 1
-        if not self._by_client[visit.client]:
-            del self._by_client[visit.client]

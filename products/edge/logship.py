@@ -1,29 +1,29 @@
 """Carries log lines to https and syslog endpoints, and drops what they do not take."""
 
 import asyncio
-import http.client
 import logging
-import socket
+import re
 import ssl
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 from products.edge.addresses import Network
 from products.edge.contract import LogEndpoint
-from products.edge.resolve import Refused, Unresolvable, resolve
+from products.edge.lookup import LookUp
+from products.edge.resolve import Refused, Unresolvable
 
 log = logging.getLogger(__name__)
 
 _MOST_WAITING = 2_000  # lines an endpoint
 _BATCH = 200
-_TIMEOUT_SECONDS = 5.0
+_DELIVERY_SECONDS = 10.0  # from the look-up of the name to the answer
 _PAUSE_SECONDS = 5.0  # after a failure, before the next lines are tried
-_SENDERS = 4
 _SYSLOG_PRIORITY = 134  # facility local0, severity informational (RFC 5424)
 _HTTPS_PORT = 443
 _FIRST_ERROR = 300
+_PLAIN = re.compile(r"[\x21-\x7e]+")
+_STATUS = re.compile(rb"HTTP/1\.[01] ([2-9][0-9]{2})[ \r]")
 
 
 class Undelivered(Exception):  # noqa: N818 - an event, not a fault
@@ -39,10 +39,9 @@ class LogShipper:
         """Send under the edge's name; addresses are judged as origins' are."""
         self._edge = edge
         self._tls = tls
-        self._allowed = tuple(allowed_private)
+        self._names = LookUp(allowed_private, timeout_seconds=_DELIVERY_SECONDS / 2)
         self._waiting: dict[LogEndpoint, deque[tuple[str, bytes]]] = {}
         self._tasks: dict[LogEndpoint, asyncio.Task[None]] = {}
-        self._threads = ThreadPoolExecutor(_SENDERS, thread_name_prefix="logship")
         self.dropped = 0
 
     def ship(self, endpoint: LogEndpoint, service: str, line: bytes) -> None:
@@ -61,18 +60,16 @@ class LogShipper:
             await asyncio.wait(self._tasks.values(), timeout=seconds)
         for task in list(self._tasks.values()):
             task.cancel()
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _empty(self, endpoint: LogEndpoint) -> None:
-        loop = asyncio.get_running_loop()
         waiting = self._waiting[endpoint]
         try:
             while waiting:
                 batch = [waiting.popleft() for _ in range(min(_BATCH, len(waiting)))]
                 try:
-                    await loop.run_in_executor(
-                        self._threads, self._send, endpoint, batch
-                    )
+                    # For all of it: who answers drop by drop must not take for ever.
+                    async with asyncio.timeout(_DELIVERY_SECONDS):
+                        await self._send(endpoint, batch)
                 except (Undelivered, Refused, Unresolvable, OSError) as error:
                     self.dropped += len(batch)
                     log.warning("Log endpoint %s: %s", endpoint.name, error)
@@ -80,51 +77,65 @@ class LogShipper:
         finally:
             del self._tasks[endpoint], self._waiting[endpoint]
 
-    def _send(self, endpoint: LogEndpoint, batch: Sequence[tuple[str, bytes]]) -> None:
+    async def _send(
+        self, endpoint: LogEndpoint, batch: Sequence[tuple[str, bytes]]
+    ) -> None:
+        owner = batch[0][0]
         if endpoint.kind == "https":
-            self._post(endpoint.address, b"".join(line for _, line in batch))
-        else:
-            messages = [self._syslog(service, line) for service, line in batch]
-            host, _, port = endpoint.address.rpartition(":")
-            if not port.isascii() or not port.isdigit():
-                raise Undelivered("the address is not host:port")
-            with self._connect(host.strip("[]"), int(port)) as connection:
-                connection.sendall(b"".join(messages))
+            lines = b"".join(line for _, line in batch)
+            await self._post(endpoint.address, lines, owner)
+            return
+        host, _, port = endpoint.address.rpartition(":")
+        if not port.isascii() or not port.isdigit():
+            raise Undelivered("the address is not host:port")
+        _, writer = await self._connect(host.strip("[]"), int(port), owner)
+        try:
+            writer.writelines(self._syslog(service, line) for service, line in batch)
+            writer.close()
+            await writer.wait_closed()
+        finally:
+            writer.transport.abort()
 
-    def _post(self, url: str, body: bytes) -> None:
+    async def _post(self, url: str, body: bytes, owner: str) -> None:
         try:
             parts = urlsplit(url)
             port = parts.port or _HTTPS_PORT
         except ValueError as error:
             raise Undelivered("the address is not a URL") from error
-        if parts.scheme != "https" or not parts.hostname:
+        if parts.scheme != "https" or not parts.hostname or not _PLAIN.fullmatch(url):
             raise Undelivered("the address is not an https URL")
-        plain = self._connect(parts.hostname, port)
-        connection = http.client.HTTPConnection(parts.hostname, port)
-        try:
-            connection.sock = self._tls.wrap_socket(
-                plain, server_hostname=parts.hostname
-            )
-            path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            connection.request(
-                "POST", path, body, {"Content-Type": "application/x-ndjson"}
-            )
-            status = connection.getresponse().status
-        except (http.client.HTTPException, ValueError) as error:
-            raise Undelivered(str(error)) from error
-        finally:
-            connection.close()
-            plain.close()
-        if status >= _FIRST_ERROR:
-            raise Undelivered(f"answered {status}")
-
-    def _connect(self, host: str, port: int) -> socket.socket:
-        addresses = resolve(host, port, self._allowed, timeout_seconds=_TIMEOUT_SECONDS)
-        connection = socket.create_connection(
-            (str(addresses[0]), port), timeout=_TIMEOUT_SECONDS
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        head = (
+            f"POST {target} HTTP/1.1\r\nHost: {parts.netloc.rpartition('@')[2]}\r\n"
+            "Content-Type: application/x-ndjson\r\n"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         )
-        connection.settimeout(_TIMEOUT_SECONDS)
-        return connection
+        reader, writer = await self._connect(
+            parts.hostname, port, owner, server_name=parts.hostname
+        )
+        try:
+            writer.write(head.encode("ascii") + body)
+            await writer.drain()
+            try:
+                line = await reader.readuntil(b"\n")
+            except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+                raise Undelivered("no answer") from error
+        finally:
+            writer.transport.abort()
+        answer = _STATUS.match(line)
+        if answer is None or int(answer[1]) >= _FIRST_ERROR:
+            raise Undelivered(f"answered {line[:40]!r}")
+
+    async def _connect(
+        self, host: str, port: int, owner: str, *, server_name: str | None = None
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        addresses = await self._names.addresses(host, port, owner=owner)
+        return await asyncio.open_connection(
+            str(addresses[0]),
+            port,
+            ssl=self._tls if server_name else None,
+            server_hostname=server_name,
+        )
 
     def _syslog(self, service: str, line: bytes) -> bytes:
         # RFC 5424's message in RFC 6587's octet counting; the time is in the line.

@@ -19,7 +19,7 @@ _MOST_NAMES = 10_000
 # Of their own: taking a table and making usage lasting must not wait behind a name
 # server that does not answer, nor one customer's names behind another's.
 _AT_ONCE = 32
-_AT_ONCE_AN_ACCOUNT = 8
+_AT_ONCE_AN_OWNER = 8
 
 
 @dataclass(slots=True)
@@ -43,19 +43,17 @@ class LookUp:
         self._timeout_seconds = timeout_seconds
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="look-up")
         self._known: dict[tuple[str, int], _Known] = {}
-        self._under_way: Counter[str] = Counter()  # by account
+        self._under_way: Counter[str] = Counter()  # by owner
 
-    async def addresses(
-        self, host: str, port: int, *, account: str
-    ) -> Sequence[Address]:
-        """Give the addresses that may be dialled for an account's origin.
+    async def addresses(self, host: str, port: int, *, owner: str) -> Sequence[Address]:
+        """Give the addresses that may be dialled for an owner's host: an account's origin, say.
 
         Raises Refused when any of them may not, Unresolvable when there are none.
         """
         now = monotonic()
         known = self._known.get((host, port))
         if known is None or now >= known.fresh_until:
-            known = self._ask(host, port, account, known, now)
+            known = self._ask(host, port, owner, known, now)
         try:
             return await asyncio.shield(known.task)
         except Unresolvable:
@@ -64,22 +62,22 @@ class LookUp:
             raise
 
     def _ask(
-        self, host: str, port: int, account: str, before: _Known | None, now: float
+        self, host: str, port: int, owner: str, before: _Known | None, now: float
     ) -> _Known:
-        if self._under_way[account] >= _AT_ONCE_AN_ACCOUNT:
+        if self._under_way[owner] >= _AT_ONCE_AN_OWNER:
             if before is not None:
                 return before
             raise Unresolvable(host)
         if len(self._known) >= _MOST_NAMES:
             self._known.clear()
-        self._under_way[account] += 1
+        self._under_way[owner] += 1
         known = _Known(
             asyncio.ensure_future(self._resolve(host, port)), now + _FRESH_SECONDS
         )
         if before is not None:
             known.found, known.usable_until = before.found, before.usable_until
         self._known[host, port] = known
-        known.task.add_done_callback(functools.partial(self._answered, account, known))
+        known.task.add_done_callback(functools.partial(self._answered, owner, known))
         return known
 
     async def _resolve(self, host: str, port: int) -> Sequence[Address]:
@@ -91,11 +89,11 @@ class LookUp:
         return await asyncio.get_running_loop().run_in_executor(self._threads, look_up)
 
     def _answered(
-        self, account: str, known: _Known, task: asyncio.Task[Sequence[Address]]
+        self, owner: str, known: _Known, task: asyncio.Task[Sequence[Address]]
     ) -> None:
-        self._under_way[account] -= 1
-        if not self._under_way[account]:
-            del self._under_way[account]
+        self._under_way[owner] -= 1
+        if not self._under_way[owner]:
+            del self._under_way[owner]
         # Whoever asked may have gone: an answer that nobody waits for is no fault.
         if not task.cancelled() and task.exception() is None:
             known.found = task.result()

@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable
 from ipaddress import IPv6Address, ip_address
 
+from products.edge.crowd import Place
 from products.edge.meter import Meter
 from products.edge.settings import Limits
 from products.edge.wire import Wire
@@ -19,24 +19,20 @@ class Visit:
     """
 
     __slots__ = (
-        "_limits", "_meter", "_settled", "arrived_bytes", "client", "deadline", "expired",
-        "is_dialling", "method", "origin", "scheme", "service", "task", "wire",
+        "_limits", "_meter", "arrived_bytes", "deadline", "expired", "is_dialling",
+        "method", "origin", "place", "scheme", "service", "task", "wire",
     )  # fmt: skip
 
     def __init__(
-        self,
-        wire: Wire,
-        limits: Limits,
-        meter: Meter,
-        settled: Callable[["Visit"], None],
+        self, wire: Wire, limits: Limits, meter: Meter, place: Place, deadline: float
     ) -> None:
-        """Begin with a wire that stands; `settled` is called when it is no handshake."""
+        """Begin with a wire that stands; `deadline` is for its head, in monotonic time."""
         self.wire = wire
         self.origin: Wire | None = None
         self.task: asyncio.Task[None] | None = None  # none until the client speaks
-        self.client = _client_address(wire)
         self.scheme = "https" if wire.is_tls else "http"
-        self.deadline = time.monotonic() + limits.head_seconds
+        self.place = place
+        self.deadline = deadline
         self.expired = False
         self.is_dialling = False
         self.service = ""
@@ -44,7 +40,11 @@ class Visit:
         self.arrived_bytes = 0  # of the request's head
         self._limits = limits
         self._meter = meter
-        self._settled: Callable[[Visit], None] | None = settled
+
+    @property
+    def client(self) -> str:
+        """The client's address."""
+        return self.place.client
 
     def dials(self, seconds: float) -> None:
         """Allow so long for connecting to the origin; who comes too late is cancelled."""
@@ -71,12 +71,6 @@ class Visit:
             if wire is not None:
                 wire.fail(TimeoutError())
 
-    def settle(self) -> None:
-        """Count no longer as a handshake in flight."""
-        settled, self._settled = self._settled, None
-        if settled is not None:
-            settled(self)
-
     def moved(self, sent: int, received: int) -> None:
         """Count delivered bytes; each gives the exchange more time."""
         self.deadline = time.monotonic() + self._limits.quiet_seconds
@@ -84,7 +78,7 @@ class Visit:
 
     def answered(self) -> None:
         """Count the request as delivered."""
-        self.settle()
+        self.place.leave()
         self._meter.delivered(self.service, 1, self.arrived_bytes, 0)
 
     def _client_gone(self) -> None:
@@ -138,12 +132,12 @@ def last_word(
         transport.write_eof()
 
 
-def _client_address(wire: Wire) -> str:
-    peer = wire.transport.get_extra_info("peername")
+def client_address(peer: tuple[str, int] | None) -> str:
+    """Give a peer's address as it is counted and shown: without a zone, mapped ones as IPv4."""
     if not peer:
         return "unknown"
     if ":" not in peer[0]:
-        return str(peer[0])
+        return peer[0]
     address = ip_address(peer[0].partition("%")[0])
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return str(mapped or address)

@@ -33,6 +33,7 @@ from products.edge.recovery import CLOSED_MARK
 from products.edge.routes import Routes
 from products.edge.settings import Limits, Settings
 from products.edge.spool import Spool, SpoolUnwritable, write_lasting
+from products.edge.tls_listener import TlsListener
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +81,12 @@ class Worker:
             if settings.certificate_folder
             else None
         )
-        self.listener = Listener(settings, self.gateway.make_wire, self._certificates)
+        self.listener = Listener(settings, self.gateway.make_wire)
+        self._tls_listener = (
+            TlsListener(settings, self.gateway, self._certificates.listener)
+            if self._certificates is not None and settings.tls_port
+            else None
+        )
         self._spool_has_room = True
         self._part = 0
 
@@ -88,6 +94,8 @@ class Worker:
         """Serve until told to stop, then drain."""
         await self._hear_greeting()
         await self.listener.open()
+        if self._tls_listener is not None:
+            self._tls_listener.open()
         self._channel.send({"ready": self.boot})
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._asked_to_stop)
@@ -186,7 +194,9 @@ class Worker:
 
     async def _drain(self) -> None:
         """Accept what already waits, then nobody; let what is open come to its end."""
-        self.listener.close(self.gateway.make_wire)
+        self.listener.close()
+        if self._tls_listener is not None:
+            self._tls_listener.close()
         until = time.monotonic() + self.limits.drain_seconds
         while (self.carriage.tunnels or self.gateway.visits) and not self._now.is_set():
             if time.monotonic() >= until:
@@ -195,6 +205,8 @@ class Worker:
                 await asyncio.wait_for(self._now.wait(), 0.1)
         for tunnel in list(self.carriage.tunnels.values()):
             tunnel.cut("drain")
+        if self._tls_listener is not None:
+            self._tls_listener.hang_up()
         self.gateway.hang_up()
 
     async def _end(self) -> None:

@@ -190,7 +190,7 @@ def test_rules_and_override_host_reach_a_real_origin(shared_stand):
             "GET / HTTP/1.1\r\nHost: origin.example\r\nX-Forwarded-For: 127.0.0.1\r\n"
             f"X-Forwarded-Proto: http\r\nX-Forwarded-Host: {host}\r\nX-Set: 1\r\n"
             "Connection: close\r\n"
-                f"CDN-Loop: tollgate;service={host.replace('.', '-')}\r\n\r\n"
+            f"CDN-Loop: tollgate;service={host.replace('.', '-')}\r\n\r\n"
         ).encode()
     ]
     there.close()

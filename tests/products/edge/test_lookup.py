@@ -45,7 +45,7 @@ def names():
 
 
 async def test_a_name_is_asked_for_once_in_a_while(server, names):
-    asking = [names.addresses("a.test", 80, account="acme") for _ in range(9)]
+    asking = [names.addresses("a.test", 80, owner="acme") for _ in range(9)]
 
     assert await asyncio.gather(*asking) == [HERE] * 9
     assert server.asked == ["a.test"]
@@ -54,7 +54,7 @@ async def test_a_name_is_asked_for_once_in_a_while(server, names):
 async def test_silent_name_servers_keep_nothing_else_waiting(server, names):
     server.free.clear()
     silent = [
-        asyncio.ensure_future(names.addresses(f"{n}.test", 80, account=f"account {n}"))
+        asyncio.ensure_future(names.addresses(f"{n}.test", 80, owner=f"account {n}"))
         for n in range(60)
     ]
     await asyncio.sleep(0)
@@ -69,15 +69,15 @@ async def test_silent_name_servers_keep_nothing_else_waiting(server, names):
 async def test_one_accounts_names_leave_room_for_anothers(server, names):
     server.free.clear()
     silent = [
-        asyncio.ensure_future(names.addresses(f"{n}.test", 80, account="acme"))
+        asyncio.ensure_future(names.addresses(f"{n}.test", 80, owner="acme"))
         for n in range(8)
     ]
     await asyncio.sleep(0)
 
     with pytest.raises(Unresolvable):
-        await names.addresses("ninth.test", 80, account="acme")
+        await names.addresses("ninth.test", 80, owner="acme")
 
-    other = asyncio.ensure_future(names.addresses("b.test", 80, account="other"))
+    other = asyncio.ensure_future(names.addresses("b.test", 80, owner="other"))
     server.free.set()
     assert await other == HERE
     await asyncio.gather(*silent)
@@ -88,18 +88,18 @@ async def test_what_was_found_serves_on_while_nobody_answers(
     server, names, monkeypatch
 ):
     monkeypatch.setattr(lookup, "_FRESH_SECONDS", 0)
-    assert await names.addresses("a.test", 80, account="acme") == HERE
+    assert await names.addresses("a.test", 80, owner="acme") == HERE
     server.answer = ()
 
-    assert await names.addresses("a.test", 80, account="acme") == HERE
+    assert await names.addresses("a.test", 80, owner="acme") == HERE
 
     assert server.asked == ["a.test"] * 2
     monkeypatch.setattr(lookup, "_STALE_SECONDS", 0)
     server.answer = HERE
-    assert await names.addresses("a.test", 80, account="acme") == HERE
+    assert await names.addresses("a.test", 80, owner="acme") == HERE
     server.answer = ()
     with pytest.raises(Unresolvable):
-        await names.addresses("a.test", 80, account="acme")
+        await names.addresses("a.test", 80, owner="acme")
 
 
 async def test_a_name_without_an_address_is_not_asked_for_at_every_request(
@@ -109,7 +109,7 @@ async def test_a_name_without_an_address_is_not_asked_for_at_every_request(
 
     for _ in range(5):
         with pytest.raises(Unresolvable):
-            await names.addresses("a.test", 80, account="acme")
+            await names.addresses("a.test", 80, owner="acme")
 
     assert server.asked == ["a.test"]
 
@@ -119,7 +119,7 @@ async def test_an_answer_that_nobody_waits_for_any_more_is_no_fault(
 ):
     server.free.clear()
     server.answer = ()
-    waiting = asyncio.ensure_future(names.addresses("a.test", 80, account="acme"))
+    waiting = asyncio.ensure_future(names.addresses("a.test", 80, owner="acme"))
     await asyncio.sleep(0)
     asked = names._known["a.test", 80].task
     waiting.cancel()

@@ -1,0 +1,186 @@
+"""The customer's endpoints: lines reach them, or are dropped and counted."""
+
+import asyncio
+import contextlib
+import json
+import socket
+import ssl
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_network
+
+import pytest
+import trustme
+
+from products.edge.contract import LogEndpoint
+from products.edge.dial import origin_tls
+from products.edge.logship import LogShipper
+from tests.products.edge.conftest import Stand
+from tests.products.edge.fake_portal import eventually
+from tests.products.edge.running import get, read_all
+from tests.products.edge.scripted import Origin, answering, plain_answer
+
+
+@pytest.fixture(scope="module")
+def collector(tmp_path_factory):
+    """An edge that trusts a private authority, and that authority."""
+    authority = trustme.CA()
+    folder = tmp_path_factory.mktemp("collector")
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    stand = Stand(folder, "--ca-file", str(folder / "ca.pem"))
+    stand.edge.is_shared = True
+    yield stand, authority
+    stand.close()
+
+
+@contextlib.contextmanager
+def https_endpoint(authority, *names, status=200):
+    bodies = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *args):
+            pass
+
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *args):
+            pass
+
+    server = Server(("127.0.0.1", 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(*names).configure_cert(context)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"https://localhost:{server.server_port}/in?key=1", bodies
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_lines_reach_an_https_endpoint(collector):
+    stand, authority = collector
+    with https_endpoint(authority, "localhost") as (url, bodies):
+        endpoint = LogEndpoint("https", "mine", url, ("User-Agent",))
+        host, _ = stand.serve(answering(plain_answer()), log_endpoints=(endpoint,))
+        for _ in range(3):
+            stand.edge.ask(get(host, "User-Agent: tester"))
+        eventually(lambda: b"".join(bodies).count(b"\n") == 3)
+
+    lines = [json.loads(line) for line in b"".join(bodies).splitlines()]
+    assert [line["fields"] for line in lines] == [{"User-Agent": "tester"}] * 3
+    assert {line["service"] for line in lines} == {host.replace(".", "-")}
+
+
+def test_lines_reach_a_syslog_endpoint_with_their_length(collector):
+    stand, _ = collector
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"localhost:{server.getsockname()[1]}"
+        endpoint = LogEndpoint("syslog", "mine", address)
+        host, _ = stand.serve(answering(plain_answer()), log_endpoints=(endpoint,))
+        stand.edge.ask(get(host))
+        server.settimeout(20)
+        connection, _ = server.accept()
+        with connection:
+            connection.settimeout(20)
+            text = b""
+            while chunk := connection.recv(4096):
+                text += chunk
+
+    length, _, message = text.partition(b" ")
+    assert int(length) == len(message)
+    head, _, line = message.partition(b"{")
+    service = host.replace(".", "-")
+    assert head == f"<134>1 - edge-1 tollgate - {service} - ".encode()
+    assert json.loads(b"{" + line)["service"] == service
+
+
+@pytest.mark.parametrize(
+    "kind, address",
+    [
+        ("https", "http://localhost:1/"),
+        ("https", "https://localhost:99999/"),
+        ("https", "https://[/"),
+        ("https", "ftp://localhost/"),
+        ("https", ""),
+        ("syslog", "localhost"),
+        ("syslog", "localhost:port"),
+        ("syslog", "localhost:1"),
+        ("syslog", "169.254.169.254:80"),
+        ("https", "https://169.254.169.254/latest"),
+    ],
+)
+async def test_an_endpoint_that_cannot_be_reached_costs_its_lines_alone(
+    kind, address, monkeypatch
+):
+    monkeypatch.setattr("products.edge.logship._PAUSE_SECONDS", 0)
+    shipper = LogShipper("edge-1", origin_tls(), ())
+
+    shipper.ship(LogEndpoint(kind, "bad", address), "s", b"{}\n")
+    await shipper.close(20)
+
+    assert shipper.dropped == 1
+
+
+def test_a_certificate_nobody_trusts_takes_no_lines(collector):
+    stand, _ = collector
+    with https_endpoint(trustme.CA(), "localhost") as (url, bodies):
+        endpoint = LogEndpoint("https", "untrusted", url)
+        host, _ = stand.serve(answering(plain_answer()), log_endpoints=(endpoint,))
+        stand.edge.ask(get(host))
+        eventually(lambda: "Log endpoint untrusted" in stand.edge.log())
+
+    assert bodies == []
+
+
+async def test_a_slow_endpoint_fills_its_queue_and_no_more(monkeypatch):
+    monkeypatch.setattr("products.edge.logship._MOST_WAITING", 10)
+    shipper = LogShipper("edge-1", origin_tls(), ())
+    endpoint = LogEndpoint("syslog", "slow", "203.0.113.1:514")
+
+    for _ in range(25):
+        shipper.ship(endpoint, "s", b"{}\n")
+
+    assert shipper.dropped == 15
+    await shipper.close(0)
+
+
+async def test_endpoints_that_answer_drop_by_drop_stop_nobody_elses(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("products.edge.logship._DELIVERY_SECONDS", 1.0)
+    monkeypatch.setattr("products.edge.logship._PAUSE_SECONDS", 0)
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    here = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+    shipper = LogShipper("edge-1", origin_tls(str(tmp_path / "ca.pem")), here)
+    ended = threading.Event()
+
+    def drip(connection, there):
+        there.heads.append(b"")
+        while not ended.wait(0.1):
+            connection.sendall(b"H")
+
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(tls)
+    slow = Origin(drip, tls)
+    lines = []
+    good = Origin(lambda connection, there: lines.append(read_all(connection)))
+
+    for number in range(40):
+        url = f"https://localhost:{slow.port}/{number}"
+        shipper.ship(LogEndpoint("https", "slow", url), f"s{number}", b"{}\n")
+    await asyncio.to_thread(eventually, lambda: len(slow.heads) == 40)
+    shipper.ship(LogEndpoint("syslog", "good", f"127.0.0.1:{good.port}"), "s", b"{}\n")
+
+    assert (await asyncio.to_thread(eventually, lambda: lines))[0].endswith(b"{}")
+    await shipper.close(20)
+    assert shipper.dropped == 40
+    ended.set()
+    slow.close()
+    good.close()

@@ -1,0 +1,105 @@
+"""The TLS port: who connects counts, and has its time, before its TLS handshake."""
+
+import contextlib
+import socket
+import ssl
+import time
+
+import pytest
+import trustme
+
+from tests.products.edge.conftest import Stand
+from tests.products.edge.running import (
+    handshake,
+    opened_sockets,
+    read_all,
+    read_until,
+    status_of,
+)
+from tests.products.edge.scripted import upgrade_then_echo
+from tests.products.edge.test_certificates import connect, write
+
+
+@pytest.fixture
+def secure(tmp_path):
+    """Start an edge with a TLS port and a certificate for one.test."""
+    authority = trustme.CA()
+    folder = tmp_path / "certificates"
+    folder.mkdir()
+    write(authority, folder, "one.test", "one.test")
+    stands = []
+
+    def start(*more):
+        more = (*more, "--tls-certificates", str(folder))
+        stands.append(Stand(tmp_path / "edge", *more))
+        return stands[0], authority
+
+    yield start
+    for one in stands:
+        one.close()
+
+
+def silent(edge):
+    connection = socket.create_connection(("127.0.0.1", edge.tls_port), timeout=20)
+    opened_sockets.append(connection)
+    return connection
+
+
+def read_rest(connection):
+    with contextlib.suppress(ConnectionResetError):
+        read_all(connection)
+
+
+def is_hung_up(connection):
+    connection.settimeout(0.5)
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+    except TimeoutError:
+        return False
+
+
+def test_one_address_cannot_take_all_the_descriptors_with_silence(secure):
+    own, authority = secure("--handshakes-per-address", "2")
+    held = [silent(own.edge) for _ in range(5)]
+
+    assert [is_hung_up(one) for one in held] == [False, False, True, True, True]
+
+    held[0].close()
+    own.serve(upgrade_then_echo, host="one.test")
+    with connect(own.edge, authority, "one.test") as connection:
+        connection.sendall(handshake("one.test"))
+        assert status_of(read_until(connection, b"\r\n\r\n")) == 101
+
+
+def test_silence_and_a_slow_head_share_the_time_of_a_head(secure):
+    own, authority = secure("--head-seconds", "2")
+    own.serve(upgrade_then_echo, host="one.test")
+    began = time.monotonic()
+    quiet = silent(own.edge)
+    slow = silent(own.edge)
+    time.sleep(1.2)  # of the two seconds, before TLS begins
+
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    with context.wrap_socket(slow, server_hostname="one.test") as connection:
+        answer = read_all(connection)
+    took = time.monotonic() - began
+
+    assert status_of(answer) == 408
+    assert took < 3.1  # not 1.2 and two more
+    assert is_hung_up(quiet)
+
+
+def test_plain_text_and_broken_handshakes_leave_nothing_counted(secure):
+    own, authority = secure("--handshakes-per-address", "2")
+    for _ in range(10):
+        with silent(own.edge) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: one.test\r\n\r\n")
+            read_rest(connection)
+
+    own.serve(upgrade_then_echo, host="one.test")
+    with connect(own.edge, authority, "one.test") as connection:
+        connection.sendall(handshake("one.test"))
+        assert status_of(read_until(connection, b"\r\n\r\n")) == 101
