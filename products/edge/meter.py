@@ -70,12 +70,16 @@ class Meter:
 
         Raises SpoolUnwritable, and then nothing was started.
         """
+        now_us = time.time_ns() // 1000
+        month, ends_us = route.month, instant_us(route.month_ends_at)
+        if ends_us and now_us >= ends_us:  # the next table is on its way
+            month, ends_us = _month_after(month), 0
         entry = Open(
             number=next(self._numbers),
             service=route.service,
-            month=route.month,
-            month_ends_us=instant_us(route.month_ends_at),
-            started_us=time.time_ns() // 1000,
+            month=month,
+            month_ends_us=ends_us,
+            started_us=now_us,
             started_ns=time.monotonic_ns(),
             known_from=from_client,
             known_to=to_client,
@@ -201,7 +205,11 @@ def _following(entry: Open, route: Route | None, now_us: int) -> str:
         return route.month
     if not entry.month_ends_us or now_us < entry.month_ends_us:
         return ""
-    year, month = int(entry.month[:4]), int(entry.month[5:7])
+    return _month_after(entry.month)
+
+
+def _month_after(label: str) -> str:
+    year, month = int(label[:4]), int(label[5:7])
     return f"{year + month // 12:04d}-{month % 12 + 1:02d}"
 
 

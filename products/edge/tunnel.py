@@ -15,6 +15,7 @@ class Relay(asyncio.Protocol):
         "count",
         "ended",
         "gone",
+        "held",
         "is_tls",
         "peer",
         "tap",
@@ -35,6 +36,7 @@ class Relay(asyncio.Protocol):
         self.count = count
         self.ended = False  # will send nothing more
         self.gone = False
+        self.held = 0  # bytes that waited here when this side fell behind
 
     def data_received(self, data: bytes) -> None:
         """Count and pass on. The hot path: nothing else belongs here."""
@@ -43,11 +45,13 @@ class Relay(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Stop reading from the other side while this one is behind."""
+        self.held = self.transport.get_write_buffer_size()
         if not self.peer.gone:
             self.peer.tap.pause_reading()
 
     def resume_writing(self) -> None:
         """Read from the other side again."""
+        self.held = 0
         if not self.peer.gone and not self.peer.ended:
             self.peer.tap.resume_reading()
 
@@ -159,7 +163,9 @@ class Tunnel:
         other = side.peer
         self._last_direction_ended()
         if side is self.client:
-            self._undelivered = side.transport.get_write_buffer_size()
+            # The transport has forgotten by now. What waited can only have become less,
+            # so a client that went is never charged for what it did not get.
+            self._undelivered = side.held
         if other.gone:
             self._tell_ended()
             self._release()

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import time_machine
 
 from products.edge.journal import ConnectionEntry, read_entry
 from products.edge.meter import Meter, instant_us
@@ -11,6 +12,13 @@ from tests.products.edge.fake_portal import route
 
 NOVEMBER_ENDS = "2026-12-01T00:00:00Z"
 HOST = route("a.test", month_ends_at=NOVEMBER_ENDS)
+
+
+@pytest.fixture(autouse=True)
+def november():
+    """A time in the month that the table names."""
+    with time_machine.travel("2026-11-22T08:00:00Z"):
+        yield
 
 
 class Spool:
@@ -220,3 +228,19 @@ def test_a_reading_is_the_journals_form():
     begun(spool)
 
     assert isinstance(read_entry(spool.payloads[0]), ConnectionEntry)
+
+
+@pytest.mark.parametrize(
+    "now, month",
+    [
+        ("2026-11-30T23:59:59.999999Z", "2026-11"),
+        ("2026-12-01T00:00:00Z", "2026-12"),
+        ("2026-12-01T00:00:00.200000Z", "2026-12"),
+    ],
+)
+def test_who_begins_after_the_months_end_begins_in_the_new_one(now, month):
+    spool = Spool()
+    with time_machine.travel(now, tick=False):
+        begun(spool)
+
+    assert [entry.month for entry in spool.entries] == [month]

@@ -1,6 +1,7 @@
 """The tunnel: all bytes, in order, both ways, with bounds on memory and time."""
 
 import socket
+import struct
 import threading
 import time
 from pathlib import Path
@@ -222,3 +223,32 @@ def test_ordinary_requests_go_on_beside_tunnels(shared_stand, echo_host):
         assert status_of(shared_stand.edge.ask(get("nobody.test"))) == 404
         connection.sendall(b"x")
         assert read_exactly(connection, 1) == b"x"
+
+
+def test_a_client_that_vanishes_is_not_charged_for_what_it_never_got(shared_stand):
+    def rest(connection):
+        while True:
+            connection.sendall(b"f" * MEBIBYTE)
+
+    host, _ = shared_stand.serve(upgrade_then(rest))
+    service = host.replace(".", "-")
+    connection = open_tunnel(shared_stand.edge, host)
+
+    def stalled():
+        """The same reading twice: every buffer on the way is full."""
+        before = shared_stand.portal.of_service(service)
+        time.sleep(0.5)
+        after = shared_stand.portal.of_service(service)
+        same = [r.bytes_to_client for r in before] == [r.bytes_to_client for r in after]
+        return after if before and same else None
+
+    (last,) = eventually(stalled)
+    reset = struct.pack("ii", 1, 0)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+    connection.close()
+    final = eventually(
+        lambda: [r for r in shared_stand.portal.of_service(service) if r.final]
+    )
+
+    assert last.bytes_to_client > 100_000
+    assert final[0].bytes_to_client == last.bytes_to_client
