@@ -4,7 +4,7 @@ Pages, API, the deploy command, `validate` and the edge's route table all read t
 read once, in a constant number of queries; judging them is pure.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -17,7 +17,8 @@ from products.compatibility.rules import check
 from products.deploy import gates
 from products.deploy.models import LiveDomain
 from products.deploy.verdict import Facts, GateAnswer, Product, State, Verdict
-from products.enablement.queries import current, products_on
+from products.enablement.models import Enablement
+from products.enablement.queries import current_each, products_on
 from products.services.describe import describe
 from products.services.models import Version
 
@@ -43,7 +44,7 @@ def facts_of(
         suspension_reason=account.suspension_reason,
         here=here,
         decision=policy.decide_here(actor, here, Permission.SERVICE_DEPLOY, service.pk),
-        product=product_facts(account.pk),
+        product=product_facts([account.pk])[account.pk],
         switched_on=WEBSOCKETS in on,
         uses_websockets=uses,
         problems=check(config, on | {WEBSOCKETS}, certificates) if uses else (),
@@ -120,9 +121,13 @@ def sees_configuration(facts: Facts) -> bool:
     ).allowed
 
 
-def product_facts(account_id: str) -> Product:
-    """Read whether an account has WebSockets, and whether something stopped it. One query."""
-    held = current(account_id, WEBSOCKETS)
+def product_facts(account_ids: Collection[str]) -> dict[str, Product]:
+    """Read whether accounts have WebSockets, and whether something stopped it. One query."""
+    held = current_each(account_ids, WEBSOCKETS)
+    return {key: _product(held.get(key)) for key in account_ids}
+
+
+def _product(held: Enablement | None) -> Product:
     if held is None:
         return Product(is_on=False)
     return Product(

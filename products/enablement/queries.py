@@ -1,6 +1,7 @@
 """What is on, since when, under which price; and what somebody agrees to before it is."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -43,27 +44,53 @@ def at(account_id: str, when: datetime) -> "QuerySet[Enablement]":
 
 def current(account_id: str, slug: str) -> Enablement | None:
     """Return the open enablement of a product for an account, with plan and price."""
-    return (
-        Enablement.objects.filter(account_id=account_id, product_id=slug, ends_at=None)
-        .select_related("plan", "price_version", "product")
-        .first()
+    return current_each([account_id], slug).get(account_id)
+
+
+def current_each(account_ids: Iterable[str], slug: str) -> dict[str, Enablement]:
+    """Return the open enablements of a product, by account."""
+    rows = Enablement.objects.filter(
+        account_id__in=account_ids, product_id=slug, ends_at=None
     )
+    return {
+        row.account_id: row
+        for row in rows.select_related("plan", "price_version", "product")
+    }
 
 
 def last_closed(account_id: str, slug: str) -> Enablement | None:
     """Return the newest enablement that has ended."""
-    return (
-        Enablement.objects.filter(account_id=account_id, product_id=slug)
-        .exclude(ends_at=None)
-        .order_by("-ends_at", "-starts_at")
-        .first()
-    )
+    return last_closed_each([account_id], slug).get(account_id)
+
+
+def last_closed_each(account_ids: Iterable[str], slug: str) -> dict[str, Enablement]:
+    """Return the newest enablements that have ended, by account."""
+    rows = Enablement.objects.filter(
+        account_id__in=account_ids, product_id=slug
+    ).exclude(ends_at=None)
+    return {row.account_id: row for row in rows.order_by("ends_at", "starts_at")}
 
 
 def products_on(service: Service) -> frozenset[str]:
     """Return the slugs of the products switched on for a service (R4)."""
-    rows = ServiceProduct.objects.filter(service=service, ends_at=None)
-    return frozenset(rows.values_list("product_id", flat=True))
+    return products_on_each([service.pk]).get(service.pk, frozenset())
+
+
+def products_on_each(service_ids: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Return the slugs of the products switched on, by service; those without are left out."""
+    on: dict[str, set[str]] = {}
+    rows = ServiceProduct.objects.filter(service_id__in=service_ids, ends_at=None)
+    for service_id, slug in rows.values_list("service_id", "product_id"):
+        on.setdefault(service_id, set()).add(slug)
+    return {service_id: frozenset(slugs) for service_id, slugs in on.items()}
+
+
+def last_switches(service_ids: Iterable[str], slug: str) -> dict[str, ServiceProduct]:
+    """Return the newest switches of a product that have ended, by service."""
+    rows = ServiceProduct.objects.filter(
+        service_id__in=service_ids, product_id=slug
+    ).exclude(ends_at=None)
+    return {row.service_id: row for row in rows.order_by("ends_at")}
 
 
 def is_on_for_service(service: Service, slug: str) -> bool:

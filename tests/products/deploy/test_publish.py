@@ -18,8 +18,10 @@ from products.enablement.commands import (
 )
 from products.metering.commands import issue_credential
 from products.metering.queries import edge_of
+from products.services.models import Service
 from tests.factories import NOW
 from tests.factories.enablement import entitle
+from tests.factories.services import BackendFactory, DomainFactory, VersionFactory
 
 LATER = NOW + timedelta(hours=1)
 OPERATOR = Actor.system("edge-credential")
@@ -112,6 +114,25 @@ def test_an_unchanged_height_costs_no_query(live, django_assert_num_queries):
         again = published(at_height=7, now=NOW)
 
     assert again is first
+
+
+@pytest.mark.parametrize("services", [1, 40])
+def test_a_table_costs_the_same_queries_for_any_number_of_services(
+    services, sam, eve, acme, live, websockets, django_assert_num_queries
+):
+    entitle(sam, acme, websockets)
+    for version in VersionFactory.create_batch(
+        services, live=True, service__account=acme
+    ):
+        DomainFactory(version=version)
+        BackendFactory(version=version)
+    for service in Service.objects.filter(account=acme):
+        enable_for_service(eve, service=service, product=websockets, now=NOW)
+
+    with django_assert_num_queries(12):
+        made = published(at_height=1, now=NOW)
+
+    assert len(made.routes) == services + 1
 
 
 def test_a_change_that_touches_no_route_makes_no_new_table(eve, live, sam, acme):
