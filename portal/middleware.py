@@ -10,6 +10,7 @@ from django.shortcuts import render
 
 from accounts.authentication import NoAccount
 from accounts.errors import Conflict, Forbidden, Invalid, NotFound, RefusalError
+from products.edge.contract import PLATFORM
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -30,6 +31,26 @@ def request_id(get_response: GetResponse) -> GetResponse:
         response["X-Request-ID"] = request.id  # type: ignore[attr-defined]
         response.setdefault("Cache-Control", "no-store")
         return response
+
+    return middleware
+
+
+def no_edges(get_response: GetResponse) -> GetResponse:
+    """Refuse what came through an edge: no customer's origin may be the portal itself.
+
+    An origin's address cannot tell, for it is asked from inside the platform's own network; the
+    field that every edge writes, and no rule of a customer's removes, can.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        places = request.headers.get("CDN-Loop", "").split(",")
+        if any(place.partition(";")[0].strip() == PLATFORM for place in places):
+            return HttpResponse(
+                "The portal is no origin: it answers nothing that comes through an edge.\n",
+                status=HTTPStatus.LOOP_DETECTED,
+                content_type="text/plain; charset=utf-8",
+            )
+        return get_response(request)
 
     return middleware
 

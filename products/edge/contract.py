@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 ROUTES_PATH = "/api/edge/v1/routes"
 USAGE_PATH = "/api/edge/v1/usage"
 FORMAT = 1
+PLATFORM = "tollgate"  # in the CDN-Loop of every request that an edge carries
 MAX_USAGE_RECORDS = 5_000  # in one POST; the portal answers 413 above it
 
 Read = TypeVar("Read")

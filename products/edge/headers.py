@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from products.edge.answers import Refusal
-from products.edge.contract import HeaderRule
+from products.edge.contract import PLATFORM, HeaderRule
 from products.edge.handshake import Fields, RequestHead
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,6 @@ _OF_THE_HOP = frozenset({
 _DROPPED = _OVERWRITTEN | _OF_THE_HOP
 _LONGEST_DROPPED = max(map(len, _DROPPED))
 
-_CDN = b"tollgate"
 MOST_HOPS = 8  # networks and services in a row, more than anybody chains on purpose
 
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -107,7 +106,7 @@ def loop_field(service: str) -> tuple[bytes, bytes]:
 
     It is not for rules to touch. Source: RFC 8586, section 2.
     """
-    return b"CDN-Loop", b"%s;service=%s" % (_CDN, service.encode("ascii", "replace"))
+    return b"CDN-Loop", f"{PLATFORM};service={service}".encode("ascii", "replace")
 
 
 def require_no_loop(head: RequestHead, loop: tuple[bytes, bytes]) -> None:

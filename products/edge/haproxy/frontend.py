@@ -1,5 +1,6 @@
 """The part of the configuration that is the same on every edge: limits, gate, lines."""
 
+from products.edge.contract import PLATFORM
 from products.edge.haproxy.maps import NOT_ON
 from products.edge.headers import MOST_HOPS
 
@@ -119,7 +120,7 @@ FRONTEND = f"""\
     http-request set-var(txn.svc) var(txn.host),map_str(hosts.map)
     http-request set-var(txn.svc) var(txn.host),map_end(wild.map) if !{{ var(txn.svc) -m found }}
 {_refuse(404, "No service here answers for the host %[var(txn.host)].", "unless { var(txn.svc) -m found }")}\
-    http-request set-var(txn.loop) 'str("tollgate;service="),concat(,txn.svc,)'
+    http-request set-var(txn.loop) 'str("{PLATFORM};service="),concat(,txn.svc,)'
 {_refuse(508, "The request has been here before: an origin leads back to this service.", f"if {{ req.hdr(cdn-loop),strcmp(txn.loop) eq 0 }} or {{ req.hdr_cnt(cdn-loop) ge {MOST_HOPS} }}")}\
     http-request set-var(txn.fields) var(txn.svc),map_str(fields.map)
     http-request lua.note
