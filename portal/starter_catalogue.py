@@ -5,7 +5,8 @@ The prices are examples: nobody publishes the real ones.
 
 from typing import Any
 
-from products.catalogue.commands import NewPrice, Step
+from products.catalogue.commands import NewPrice
+from products.catalogue.ladder import Step
 
 DOCS = "https://docs.fastly.com/products"
 

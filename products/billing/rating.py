@@ -9,9 +9,9 @@ line is rounded, once (`Rated.rounded`). Sources: R13 to R16.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import pairwise
 from typing import Literal, TypeAlias
 
+from products.catalogue.ladder import Step, ladder_problem
 from products.catalogue.money import EXACT, MICROS, NANOS, Money, minor_digits
 from products.metering.minutes import minutes
 
@@ -22,14 +22,6 @@ MILLION = 1_000_000
 _SECOND_US = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Tier:
-    """A step: up to this many whole units (None for no end), at this price a unit."""
-
-    up_to: int | None
-    unit_price_nanos: int
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ladder:
     """The tiers of a price version; a unit is `unit_size` minutes or bytes.
@@ -37,20 +29,14 @@ class Ladder:
     In block mode a part of a unit is billed as a whole one.
     """
 
-    tiers: tuple[Tier, ...]
+    tiers: tuple[Step, ...]
     unit_size: int = MILLION
     unit_mode: UnitMode = "fraction"
 
     def __post_init__(self) -> None:
         """Refuse a ladder that has gaps, or an end."""
-        bounds = [tier.up_to for tier in self.tiers]
-        if not bounds or bounds[-1] is not None:
-            raise ValueError("The last tier must have no end.")
-        steps = [0, *(bound for bound in bounds[:-1] if bound is not None)]
-        if len(steps) != len(bounds) or any(a >= b for a, b in pairwise(steps)):
-            raise ValueError("The tiers must ascend, and only the last has no end.")
-        if any(tier.unit_price_nanos < 0 for tier in self.tiers):
-            raise ValueError("A price cannot be negative.")
+        if problem := ladder_problem(self.tiers):
+            raise ValueError(problem)
         if self.unit_size <= 0:
             raise ValueError("A unit must be something.")
 
@@ -217,7 +203,7 @@ def _lines(ladder: Ladder, low: int, high: int) -> Iterable[TierLine]:
         start = end
 
 
-def _amount(ladder: Ladder, tier: Tier, quantity: int) -> Decimal:
+def _amount(ladder: Ladder, tier: Step, quantity: int) -> Decimal:
     nanos = Decimal(quantity * tier.unit_price_nanos)
     return EXACT.divide(nanos, Decimal(ladder.unit_size * NANOS))
 

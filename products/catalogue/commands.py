@@ -10,6 +10,7 @@ from accounts.change import Trail, Unchanged, recorded_change
 from accounts.errors import Conflict, Invalid
 from accounts.policy import PLATFORM
 from accounts.roles import Permission
+from products.catalogue.ladder import Step, ladder_problem
 from products.catalogue.models import Plan, PriceVersion, Product, Tier
 
 PRODUCT_FIELDS = (
@@ -22,14 +23,6 @@ PRODUCT_FIELDS = (
     "state",
     "position",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A tier of a new price: up to this many whole units, at this price in nano-units."""
-
-    up_to: int | None
-    unit_price_nanos: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +118,8 @@ def write_price(
     `accounts` are those under the plan: each has the new price in its own trail. Raises Invalid
     for a ladder that does not rise or has no end, and for an instant before the open price began.
     """
-    _check_ladder(price.steps)
+    if problem := ladder_problem(price.steps):
+        raise Invalid(problem, field="tiers")
     last = plan.prices.select_for_update().order_by("number").last()
     if last is not None and last.effective_to is None:
         if effective_from <= last.effective_from:
@@ -181,17 +175,6 @@ def describe_price(version: PriceVersion) -> dict[str, object]:
             for tier in version.tiers.order_by("position")
         ],
     }
-
-
-def _check_ladder(steps: Sequence[Step]) -> None:
-    bounds = [step.up_to for step in steps]
-    whole = [bound for bound in bounds if bound is not None]
-    if not steps or bounds[-1] is not None or len(whole) != len(bounds) - 1:
-        raise Invalid("The last tier, and only it, has no end.", field="tiers")
-    if whole != sorted(set(whole)) or any(bound <= 0 for bound in whole):
-        raise Invalid("Each tier must end after the one before it.", field="tiers")
-    if any(step.unit_price_nanos < 0 for step in steps):
-        raise Invalid("A price cannot be negative.", field="tiers")
 
 
 def _known(fields: Mapping[str, object]) -> dict[str, object]:

@@ -13,7 +13,8 @@ from accounts.errors import Invalid
 from accounts.models import Account
 from accounts.staff import ReadOnlyAdmin
 from products.catalogue.admin import TierInline
-from products.catalogue.commands import NewPrice, Step
+from products.catalogue.commands import NewPrice
+from products.catalogue.ladder import Step
 from products.catalogue.models import Plan, PriceVersion
 from products.catalogue.money import nanos
 from products.enablement.commands import assign_package, change_price, remove_package

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from products.billing.rating import Estimate, Ladder, Tier, estimate
+from products.billing.rating import Estimate, Ladder, estimate
+from products.catalogue.ladder import Step
 from products.catalogue.models import PriceVersion
 from products.catalogue.money import NANOS
 
@@ -20,7 +21,7 @@ def ladder_of(price: PriceVersion) -> Ladder:
     """Return the ladder of a price version."""
     tiers = sorted(price.tiers.all(), key=lambda tier: tier.position)
     return Ladder(
-        tiers=tuple(Tier(tier.up_to, tier.unit_price_nanos) for tier in tiers),
+        tiers=tuple(Step(tier.up_to, tier.unit_price_nanos) for tier in tiers),
         unit_size=price.unit_size,
         unit_mode="block"
         if price.unit_mode == PriceVersion.UnitMode.BLOCK

@@ -1,13 +1,14 @@
 """Ladders and amounts as the worked examples write them."""
 
-from products.billing.rating import Ladder, Tier
+from products.billing.rating import Ladder
+from products.catalogue.ladder import Step
 from products.catalogue.money import Money, nanos
 
 
 def ladder(tiers, **rest):
     return Ladder(
         tiers=tuple(
-            Tier(None if up_to is None else int(up_to), nanos(price))
+            Step(None if up_to is None else int(up_to), nanos(price))
             for up_to, price in tiers
         ),
         **rest,

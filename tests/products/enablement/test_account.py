@@ -6,7 +6,8 @@ import pytest
 
 from accounts.audit.models import AuditEvent
 from accounts.errors import Forbidden, Invalid, NotFound
-from products.catalogue.commands import NewPrice, Step
+from products.catalogue.commands import NewPrice
+from products.catalogue.ladder import Step
 from products.catalogue.models import Plan, Product
 from products.enablement.commands import (
     Agreement,

@@ -9,7 +9,8 @@ from accounts.actor import Actor
 from accounts.audit.models import AuditEvent
 from accounts.models import Account
 from accounts.roles import Role
-from products.catalogue.commands import NewPrice, Step
+from products.catalogue.commands import NewPrice
+from products.catalogue.ladder import Step
 from products.catalogue.models import Plan, Product
 from products.enablement.commands import change_price
 from products.enablement.models import Enablement
