@@ -37,7 +37,7 @@ class Workforce:
         self._serving: set[str] = set()
         self.all_serve = asyncio.Event()
         self.statuses: dict[str, dict[str, Any]] = {}
-        self.failure = ""  # why a worker cannot start at all
+        self.failure = ""  # why the edge cannot start at all
 
     async def run(self) -> None:
         """Keep the workers alive until `stop`, and wait for their end."""
@@ -67,6 +67,8 @@ class Workforce:
             boot = make_ulid(time.time_ns() // 1_000_000)
             try:
                 await self._run_one(boot)
+            except OSError as error:
+                self._cannot_start(str(error))
             finally:
                 self._forget(boot)
             if self._stopping.is_set():
@@ -83,20 +85,20 @@ class Workforce:
 
     async def _run_one(self, boot: str) -> None:
         ours, theirs = socket.socketpair()
-        channel = await Channel.over(ours)
-        self._channels[boot] = channel
-        channel.send({"settings": asdict(self._settings), "boot": boot})
-        for message in [*self._greet(), {"greeted": True}]:
-            channel.send(message)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "products.edge.worker",
-            str(theirs.fileno()),
-            pass_fds=[theirs.fileno()],
-            start_new_session=True,  # a terminal's Ctrl-C reaches this process alone
-        )
-        theirs.close()
+        with theirs:
+            channel = await Channel.over(ours)
+            self._channels[boot] = channel
+            channel.send({"settings": asdict(self._settings), "boot": boot})
+            for message in [*self._greet(), {"greeted": True}]:
+                channel.send(message)
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "products.edge.worker",
+                str(theirs.fileno()),
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,  # a terminal's Ctrl-C reaches this alone
+            )
         self._processes[boot] = process
         if self._stopping.is_set():
             process.terminate()
@@ -112,7 +114,15 @@ class Workforce:
             elif "status" in message:
                 self.statuses[boot] = message["status"]
             elif "failed" in message:
-                self.failure = str(message["failed"])
+                self._cannot_start(str(message["failed"]))
+
+    def _cannot_start(self, reason: str) -> None:
+        # Once all have served, what is in the way may pass, and tunnels are worth more
+        # than a full number of workers.
+        if self.all_serve.is_set():
+            log.error("A worker cannot start: %s", reason)
+        else:
+            self.failure = reason
 
     def _forget(self, boot: str) -> None:
         channel = self._channels.pop(boot, None)
