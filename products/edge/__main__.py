@@ -14,7 +14,7 @@ from products.edge.control import Control
 from products.edge.haproxy.command import run_fleet
 from products.edge.settings import Limits, Settings
 from products.edge.spool import SpoolUnwritable
-from products.edge.startup import CannotStart, NameLock, hold_ports, portal_client
+from products.edge.startup import CannotStart, FolderLock, hold_ports, portal_client
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
 _LAST_PORT = 65_535
@@ -113,8 +113,8 @@ def main(arguments: Sequence[str]) -> int:
         os.environ.pop(name, None)
     try:
         portal = portal_client(settings)
-        with contextlib.closing(NameLock(settings)) as lock:
-            settings, held = hold_ports(settings)
+        with contextlib.closing(FolderLock(settings)) as lock:
+            settings, held = hold_ports(settings, is_alone=lock.is_ours)
             if settings.engine == "haproxy":
                 run_fleet(settings, portal, held)
             else:

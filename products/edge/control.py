@@ -15,7 +15,7 @@ from products.edge.portal_client import PortalAway, PortalClient, PortalRefused
 from products.edge.reporter import Reporter
 from products.edge.routes import TableFile
 from products.edge.settings import VERSION, Settings
-from products.edge.startup import CannotStart, NameLock
+from products.edge.startup import CannotStart, FolderLock
 from products.edge.workforce import Workforce
 
 log = logging.getLogger(__name__)
@@ -34,11 +34,11 @@ class Control:
         settings: Settings,
         portal: PortalClient,
         held: list[socket.socket],
-        lock: NameLock,
+        lock: FolderLock,
     ) -> None:
         """Begin with the last good table; `held` sockets keep the ports until served.
 
-        While the name's `lock` is another's, the edge takes over from that one: it
+        While the folder's `lock` is another's, the edge takes over from that one: it
         serves first, then has the other drain, and reports when the lock is its own.
         """
         data = Path(settings.data_folder)

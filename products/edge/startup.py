@@ -1,28 +1,39 @@
 """What an edge takes before it starts: its lock, its ports, its word with the portal."""
 
+import asyncio
 import contextlib
+import errno
 import fcntl
 import os
 import signal
 import socket
+import time
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 
 from products.edge.dial import origin_tls
+from products.edge.haproxy.control import HAProxyAway, MasterSocket
 from products.edge.listener import shared_socket
 from products.edge.portal_client import PortalClient
 from products.edge.settings import Settings
+from products.edge.spool import write_lasting
+
+_LOCK = "edge.lock"
+_NAME = "edge.name"
+_PORT_SECONDS = 3.0  # for a port to become free
+_LOOK_SECONDS = 0.05
 
 
 class CannotStart(Exception):  # noqa: N818 - told to the operator in one line
     """The edge cannot start; the message says why."""
 
 
-class NameLock:
-    """The lock on an edge's name in its data folder; it ends with the process.
+class FolderLock:
+    """The lock on an edge's data folder, and its name in it; it ends with the process.
 
-    Two edges of one name would report under each other's.
+    The spool is one edge's: a second one would end in it what the first has open, and
+    report it under its own name once more. So the folder keeps the name that began it.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -34,12 +45,19 @@ class NameLock:
         folder = Path(settings.data_folder)
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._descriptor = os.open(
-                folder / f"edge-{settings.name}.lock", os.O_RDWR | os.O_CREAT, 0o600
-            )
+            self._descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+            self.take()
+            owner = self._owner(folder / _NAME, settings.name)
         except OSError as error:
             raise CannotStart(f"The data folder cannot be used: {error}") from error
-        if not self.take() and not settings.takes_over:
+        if owner != settings.name:
+            self.close()
+            raise CannotStart(
+                f"The data folder is that of {owner}, and what lies in it is reported "
+                f"under that name. Give {settings.name} a folder of its own with "
+                f"--data-dir, or go on with --name {owner}."
+            )
+        if not self.is_ours and not settings.takes_over:
             self.close()
             raise CannotStart(
                 f"Another edge named {settings.name} runs with this data folder."
@@ -67,27 +85,68 @@ class NameLock:
         """Give the lock up."""
         os.close(self._descriptor)
 
+    def _owner(self, path: Path, name: str) -> str:
+        if self.is_ours and not path.exists():
+            write_lasting(path, f"{name}\n".encode())
+        return path.read_text("utf-8").strip()
 
-def hold_ports(settings: Settings) -> tuple[Settings, list[socket.socket]]:
+
+def hold_ports(
+    settings: Settings, *, is_alone: bool
+) -> tuple[Settings, list[socket.socket]]:
     """Bind the ports for the workers, which share them, and settle a port of 0.
 
-    The sockets do not listen, so they take no connection. Raises CannotStart.
+    The sockets do not listen, so they take no connection. One that `is_alone`, taking
+    over from nobody, wants ports on which nobody listens. Raises CannotStart.
     """
-    held = []
+    is_alone = is_alone and not _haproxy_runs(settings)
+    plain = _hold(settings.bind, settings.port, "--bind", is_alone=is_alone)
+    settings = replace(settings, port=plain.getsockname()[1])
+    if not settings.certificate_folder:
+        return settings, [plain]
+    secure = _hold(settings.bind, settings.tls_port, "--tls-port", is_alone=is_alone)
+    return replace(settings, tls_port=secure.getsockname()[1]), [plain, secure]
+
+
+def _hold(address: str, port: int, option: str, *, is_alone: bool) -> socket.socket:
+    until = time.monotonic() + _PORT_SECONDS
     try:
-        plain = shared_socket(settings.bind, settings.port)
-        held.append(plain)
-        port = plain.getsockname()[1]
-        tls_port = settings.tls_port
-        if settings.certificate_folder:
-            secure = shared_socket(settings.bind, tls_port)
-            held.append(secure)
-            tls_port = secure.getsockname()[1]
+        # Workers of an edge that was killed may still be about to end.
+        while is_alone and not _is_free(address, port):
+            if time.monotonic() >= until:
+                raise CannotStart(
+                    f"Cannot listen on {address}:{port}: another program does. "
+                    f"Choose another with {option}."
+                )
+            time.sleep(_LOOK_SECONDS)
+        return shared_socket(address, port)
     except (OSError, OverflowError) as error:
-        raise CannotStart(
-            f"Cannot listen on {settings.bind}:{settings.port}: {error}"
-        ) from error
-    return replace(settings, port=port, tls_port=tls_port), held
+        raise CannotStart(f"Cannot listen on {address}:{port}: {error}") from error
+
+
+def _is_free(address: str, port: int) -> bool:
+    """Say whether nobody listens: a socket that shares nothing may be bound."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            return False
+    return True
+
+
+def _haproxy_runs(settings: Settings) -> bool:
+    """Say whether this folder's own HAProxy has the ports; it outlives its agent."""
+    if settings.engine != "haproxy":
+        return False
+    try:
+        asyncio.run(MasterSocket(Path(settings.data_folder) / "haproxy").processes())
+    except HAProxyAway:
+        return False
+    return True
 
 
 def portal_client(settings: Settings) -> PortalClient:

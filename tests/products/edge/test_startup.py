@@ -1,0 +1,118 @@
+"""What an edge takes before it starts: a folder of its own, a port of its own."""
+
+import signal
+
+from tests.products.edge.fake_portal import eventually
+from tests.products.edge.running import Edge, read_exactly
+from tests.products.edge.test_tunnel import open_tunnel
+
+
+def test_an_edge_of_another_name_is_refused_the_folder_of_one_that_runs(stand):
+    own = stand("--name", "north")
+    host, _ = own.serve()
+    tunnel = open_tunnel(own.edge, host)
+    service = host.replace(".", "-")
+    eventually(lambda: own.portal.of_service(service))
+
+    second = Edge(own.portal, own.edge.folder, "--name", "south", wait=False)
+    second.process.wait(30)
+    tunnel.sendall(b"still here")
+
+    assert second.stop() == 1
+    assert (
+        "edge south: The data folder is that of north, and what lies in it is reported "
+        "under that name. Give south a folder of its own with --data-dir, or go on with "
+        "--name north." in second.log()
+    )
+    assert read_exactly(tunnel, 10) == b"still here"
+    tunnel.close()
+    (record,) = eventually(
+        lambda: [r for r in own.portal.of_service(service) if r.final]
+    )
+    assert record.id.startswith("north.")
+    assert len(own.portal.of_service(service)) == 1
+
+
+def test_a_folder_keeps_its_name_after_its_edge_has_ended(stand):
+    own = stand("--name", "north")
+    assert own.edge.stop() == 0
+
+    second = Edge(own.portal, own.edge.folder, "--name", "south", wait=False)
+    second.process.wait(30)
+    again = Edge(own.portal, own.edge.folder, "--name", "north")
+
+    assert second.stop() == 1
+    assert "The data folder is that of north" in second.log()
+    assert again.stop() == 0
+
+
+def test_nobody_of_another_name_takes_over(stand):
+    own = stand("--name", "north")
+
+    second = Edge(
+        own.portal, own.edge.folder, "--name", "south", "--take-over", wait=False
+    )
+    second.process.wait(30)
+
+    assert second.stop() == 1
+    assert "The data folder is that of north" in second.log()
+    assert own.edge.process.poll() is None
+
+
+def test_two_edges_do_not_share_a_port(stand, tmp_path):
+    own = stand("--name", "north")
+    port = f"127.0.0.1:{own.edge.port}"
+
+    second = Edge(
+        own.portal, tmp_path / "south", "--name", "south", "--bind", port, wait=False
+    )
+    second.process.wait(30)
+
+    assert second.stop() == 1
+    assert (
+        f"edge south: Cannot listen on {port}: another program does. "
+        "Choose another with --bind.\n" in second.log()
+    )
+    assert own.edge.process.poll() is None
+
+
+def test_a_wish_to_take_over_does_not_share_a_strangers_port(stand, tmp_path):
+    own = stand("--name", "north")
+    port = f"127.0.0.1:{own.edge.port}"
+    more = ["--name", "south", "--take-over", "--bind", port]
+
+    second = Edge(own.portal, tmp_path / "south", *more, wait=False)
+    second.process.wait(30)
+
+    assert second.stop() == 1
+    assert "another program does" in second.log()
+
+
+def test_two_edges_do_not_share_a_port_for_tls(stand, tmp_path):
+    (tmp_path / "certificates").mkdir()
+    certificates = ["--tls-certificates", str(tmp_path / "certificates")]
+    own = stand("--name", "north", *certificates)
+    tls_port = str(own.edge.tls_port)
+
+    second = Edge(
+        own.portal, tmp_path / "south", "--name", "south", *certificates,
+        "--tls-port", tls_port, wait=False,
+    )  # fmt: skip
+    second.process.wait(30)
+
+    assert second.stop() == 1
+    assert (
+        f"edge south: Cannot listen on 127.0.0.1:{tls_port}: another program does. "
+        "Choose another with --tls-port.\n" in second.log()
+    )
+
+
+def test_a_killed_edge_starts_again_on_its_port_at_once(stand):
+    own = stand("--processes", "2")
+    port = f"127.0.0.1:{own.edge.port}"
+
+    own.edge.process.send_signal(signal.SIGKILL)
+    again = Edge(own.portal, own.edge.folder, "--bind", port)
+
+    assert again.port == own.edge.port
+    assert again.stop() == 0
