@@ -5,10 +5,9 @@ from pathlib import Path
 
 from accounts.actor import Actor
 from accounts.tokens import digests
+from products.edge.management.commands.edge import FIRST_NAME
 from products.metering.commands import issue_credential
 from products.metering.models import Edge
-
-NAME = "edge-1"
 
 
 def ensure_edge_credential(path: Path, *, now: datetime) -> None:
@@ -21,7 +20,7 @@ def ensure_edge_credential(path: Path, *, now: datetime) -> None:
     if secret and Edge.objects.filter(digest__in=digests(secret)).exists():
         return
     actor = Actor.system("edge-credential", interface="command")
-    issued = issue_credential(actor, name=NAME, now=now)
+    issued = issue_credential(actor, name=FIRST_NAME, now=now)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.touch(mode=0o600)
     path.write_text(issued.secret + "\n", encoding="ascii")

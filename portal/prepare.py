@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.models import Account
 from portal.edge_credential import ensure_edge_credential
-from products.edge.management.commands.edge import CREDENTIAL
+from products.edge.management.commands.edge import FIRST_NAME, credential_file
 
 
 def make_private(secrets: Path) -> None:
@@ -35,4 +35,4 @@ def prepare() -> None:
         call_command("collectstatic", interactive=False, verbosity=0)
     elif not Account.objects.exists():
         call_command("demo")
-    ensure_edge_credential(secrets / CREDENTIAL, now=timezone.now())
+    ensure_edge_credential(credential_file(FIRST_NAME), now=timezone.now())

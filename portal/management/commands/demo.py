@@ -2,15 +2,13 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from accounts.actor import Actor
 from accounts.models import Account
 from portal.demo import load_demo
-from products.edge.management.commands.edge import CREDENTIAL
-from products.metering.commands import issue_credential
+from portal.edge_credential import ensure_edge_credential
+from products.edge.management.commands.edge import FIRST_NAME, credential_file
 
 
 class Command(BaseCommand):
@@ -26,13 +24,7 @@ class Command(BaseCommand):
             )
         now = timezone.now()
         people = load_demo(now)
-        issued = issue_credential(
-            Actor.system("edge-credential", interface="command"), name="edge-1", now=now
-        )
-        path = settings.DATA_DIR / "secrets" / CREDENTIAL
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(issued.secret + "\n", encoding="ascii")
+        ensure_edge_credential(credential_file(FIRST_NAME), now=now)
         self.stdout.write("Sign in with one of these (also in demo.json):")
         for key, person in people.items():
             where = person.account.name if person.account else "the admin, /admin/"
