@@ -128,15 +128,11 @@ class Control:
             held.close()
 
     async def _follow_table(self) -> None:
-        was_away = False
         while True:
             try:
                 await self._poll()
-                was_away = False
             except (PortalAway, PortalRefused, ContractError) as error:
-                if not was_away:
-                    log.warning("The last good table stands: %s", error)
-                was_away = True
+                self._table_file.stands(str(error))
             except OSError as error:
                 log.warning("The table could not be kept on disk: %s", error)
             self._has_asked.set()
@@ -145,6 +141,7 @@ class Control:
     async def _poll(self) -> None:
         answer = await asyncio.to_thread(self._portal.routes, self._etag, self.status())
         if answer is None:
+            self._table_file.confirm()
             return
         document, etag = answer
         table = await asyncio.to_thread(RouteTable.from_json, document)

@@ -1,12 +1,23 @@
 """Which service a host belongs to, and the copy of the table that outlives the portal."""
 
 import json
+import logging
+import os
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from products.edge.contract import Route, RouteTable, parse_json
 from products.edge.headers import Rule, loop_field, ready_rules
 from products.edge.spool import write_lasting
+
+log = logging.getLogger(__name__)
+
+_CONFIRM_SECONDS = 60.0  # so exact is the table's age; the portal is asked every second
+_FIRST_PAUSE_SECONDS = 60.0
+_HOUR = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +60,17 @@ class Routes:
 
 
 class TableFile:
-    """The last good route table on disk."""
+    """The last good route table on disk; the file's time is when it was last confirmed."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         """Keep the table at a path."""
         self._path = path
+        self._clock = clock
+        self._is_newest = True  # false where a newer table could not be written
+        self._confirmed_at = 0.0
+        self._said = ""
+        self._say_again_at = 0.0
+        self._pause = 0.0
 
     def load(self) -> tuple[RouteTable, str] | None:
         """Read the table and its ETag back, or None when there is none that is sound.
@@ -68,5 +85,31 @@ class TableFile:
 
     def save(self, table: RouteTable, etag: str) -> None:
         """Replace the table atomically. Raises OSError."""
+        self._said = ""
+        self._is_newest = False
         document = table.to_json() | {"etag": etag}
         write_lasting(self._path, json.dumps(document).encode())
+        self._is_newest = True
+
+    def confirm(self) -> None:
+        """Note that the portal says the table still holds. Raises OSError."""
+        self._said = ""
+        now = self._clock()
+        if self._is_newest and now - self._confirmed_at >= _CONFIRM_SECONDS:
+            self._confirmed_at = now
+            os.utime(self._path, (now, now))
+
+    def stands(self, reason: str) -> None:
+        """Log why the table is not a newer one, and its age: ever less often, hourly at last."""
+        now = self._clock()
+        if reason == self._said and now < self._say_again_at:
+            return
+        is_news = not self._said
+        self._pause = _FIRST_PAUSE_SECONDS if is_news else min(2 * self._pause, _HOUR)
+        self._said, self._say_again_at = reason, now + self._pause
+        try:
+            age = timedelta(seconds=max(0, int(now - self._path.stat().st_mtime)))
+        except OSError:
+            log.warning("There is no table on disk: %s", reason)
+            return
+        log.warning("The last good table stands, confirmed %s ago: %s", age, reason)

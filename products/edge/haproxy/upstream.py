@@ -74,15 +74,11 @@ class Upstream:
         status: Callable[[], dict[str, Any]],
         apply: Callable[[RouteTable], Awaitable[None]],
     ) -> None:
-        said = ""
         while True:
             try:
                 await self._poll(self._status(status()), apply)
-                said = ""
             except (PortalAway, PortalRefused, ContractError) as error:
-                if str(error) != said:
-                    said = str(error)
-                    log.warning("The last good table stands: %s", said)
+                self._file.stands(str(error))
             except OSError as error:
                 log.warning("The table could not be kept on disk: %s", error)
             await asyncio.sleep(self._settings.poll_seconds)
@@ -92,6 +88,7 @@ class Upstream:
     ) -> None:
         answer = await asyncio.to_thread(self._portal.routes, self._etag, status)
         if answer is None:
+            self._file.confirm()
             return
         document, etag = answer
         table = await asyncio.to_thread(RouteTable.from_json, document)
