@@ -165,7 +165,7 @@ def figures_between(
     rows = (
         last_rows(services, starts_at, ends_at)
         .values("service")
-        .annotate(total=Sum(_minutes_within(starts_at, ends_at)), count=Count("pk"))
+        .annotate(total=Sum(minutes_within(starts_at, ends_at)), count=Count("pk"))
         .values_list("service", "total", "count")
     )
     return {service: Figures(int(total), count) for service, total, count in rows}
@@ -179,10 +179,13 @@ def last_rows(
     Its month may be named by another zone than that of the period, so one month is allowed for.
     """
     start, end = microseconds_of(starts_at), microseconds_of(ends_at)
-    later = ConnectionUsage.objects.filter(
-        connection_id=OuterRef("connection_id"), month__gt=OuterRef("month")
-    )
     earliest = Month.at(starts_at + _WIDEST_ZONE, "UTC").plus(-1)
+    # A connection's service never changes: named here, only theirs are read, not everybody's.
+    later = ConnectionUsage.objects.filter(
+        service__in=services,
+        month__gt=str(earliest),
+        connection_id=OuterRef("connection_id"),
+    ).filter(month__gt=OuterRef("month"))
     return (
         ConnectionUsage.objects.filter(
             service__in=services, month__gte=str(earliest), started_us__lt=end
@@ -221,7 +224,7 @@ def open_conflicts(services: list[str], month: Month) -> int:
     ).count()
 
 
-def _minutes_within(starts_at: datetime, ends_at: datetime) -> Expression:
+def minutes_within(starts_at: datetime, ends_at: datetime) -> Expression:
     """Say in SQL what `minutes.minutes_within` says: a difference of two roundings."""
     start, end = microseconds_of(starts_at), microseconds_of(ends_at)
     until_end = Least(F("duration_us"), _number(end) - F("started_us"))
