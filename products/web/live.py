@@ -15,7 +15,7 @@ from accounts.authentication import actor_of
 from accounts.policy import require
 from accounts.queries import account_of
 from accounts.roles import Permission
-from products.metering.queries import Live, live
+from products.metering.queries import Live, Seen, live
 from products.services.models import Service
 from products.services.queries import get_service, services_of
 
@@ -26,7 +26,7 @@ class LiveServices:
 
     figures: Live
     address: str
-    services: tuple[tuple[Service, int], ...]  # with how many connections are open
+    services: tuple[tuple[Service, Seen], ...]
 
 
 def live_of_account(actor: Actor, now: datetime) -> LiveServices:
@@ -37,8 +37,9 @@ def live_of_account(actor: Actor, now: datetime) -> LiveServices:
     figures = live(
         [service.pk for service in services], zone=account.billing_zone, now=now
     )
-    counts = tuple((each, figures.open.of(each.pk)) for each in services)
-    return LiveServices(figures, reverse("live"), counts)
+    seen = figures.by_service
+    each = tuple((service, seen.get(service.pk, Seen())) for service in services)
+    return LiveServices(figures, reverse("live"), each)
 
 
 def live_of_service(actor: Actor, service: Service, now: datetime) -> LiveServices:

@@ -7,7 +7,13 @@ from products.metering.queries.edges import (
     live_edges,
     unknown_since,
 )
-from products.metering.queries.live import Live, OpenConnections, live, open_connections
+from products.metering.queries.live import (
+    Live,
+    OpenConnections,
+    Seen,
+    live,
+    open_connections,
+)
 from products.metering.queries.usage import (
     Delivery,
     Figures,
@@ -22,6 +28,7 @@ __all__ = [
     "Figures",
     "Live",
     "OpenConnections",
+    "Seen",
     "Usage",
     "complete_to",
     "current_epoch",

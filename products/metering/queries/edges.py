@@ -1,8 +1,9 @@
 """The edges that may speak to the portal, and how far what they say reaches."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from django.db.models import Min, QuerySet, Subquery, Sum, Value
+from django.db.models import Min, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 
 from accounts.audit.models import ChainHead
@@ -18,6 +19,8 @@ HEIGHT = (
 )
 # An edge asks for its table every second and is noted every few; after this it is silent.
 SILENT_AFTER = timedelta(seconds=30)
+# After this, a silent edge is taken to be gone, but for whom it still has connections of.
+GONE_AFTER = timedelta(hours=1)
 
 
 def edge_of(secret: str) -> Edge | None:
@@ -50,9 +53,14 @@ def complete_to() -> datetime | None:
     return min(at for at in reported if at is not None)
 
 
-def unknown_since(now: datetime) -> datetime | None:
-    """Return the last word of the edge that is silent longest; None where all speak."""
-    silent = live_edges().filter(last_seen_at__lt=now - SILENT_AFTER)
+def unknown_since(carriers: Collection[str], now: datetime) -> datetime | None:
+    """Return the last word of the edge that is silent longest; None where all speak that matter.
+
+    Those named as `carriers` do: they have connections of the one who asks that never ended. So does
+    any other for an hour, since it may carry more of them unseen.
+    """
+    matters = Q(name__in=carriers) | Q(last_seen_at__gte=now - GONE_AFTER)
+    silent = live_edges().filter(matters, last_seen_at__lt=now - SILENT_AFTER)
     since: datetime | None = silent.order_by().aggregate(since=Min("last_seen_at"))[
         "since"
     ]

@@ -1,15 +1,16 @@
 """What is open now, and what was used today."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
+from operator import itemgetter
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count
+from django.db.models import Count, Q, Sum
 
 from products.metering.models import ConnectionUsage
 from products.metering.queries.edges import unknown_since
-from products.metering.queries.usage import Figures, figures_between
+from products.metering.queries.usage import Figures, last_rows, minutes_within
 
 # Without a word for so long, a connection counts as closed at its last known duration.
 PRESUMED_CLOSED_AFTER = timedelta(minutes=5)
@@ -34,13 +35,17 @@ class OpenConnections:
             if service == service_id
         )
 
-    @property
-    def by_edge(self) -> dict[str, int]:
-        """Return how many are open on each edge, by its name."""
-        counts: dict[str, int] = {}
-        for (_, edge), count in sorted(self.by_service_and_edge.items()):
-            counts[edge] = counts.get(edge, 0) + count
-        return counts
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is seen of one edge or one service: connections open now, and those of today."""
+
+    open: int = 0
+    today: Figures = field(default_factory=Figures)
+
+    def __add__(self, other: "Seen") -> "Seen":
+        """Add two up."""
+        return Seen(self.open + other.open, self.today + other.today)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +56,31 @@ class Live:
     """
 
     open: OpenConnections
-    today: Figures
+    used: Mapping[tuple[str, str], Figures]  # today, by service and edge
     unknown_since: datetime | None
+
+    @property
+    def today(self) -> Figures:
+        """Return what was used today in all."""
+        return sum(self.used.values(), Figures())
+
+    @property
+    def by_service(self) -> dict[str, Seen]:
+        """Return what is seen of each service that is or was used today, by its id."""
+        return self._by(0)
+
+    @property
+    def by_edge(self) -> dict[str, Seen]:
+        """Return what is seen of each edge that carried some of it, by its name."""
+        return self._by(1)
+
+    def _by(self, place: int) -> dict[str, Seen]:
+        counts = self.open.by_service_and_edge
+        seen: dict[str, Seen] = {}
+        for key in sorted({*counts, *self.used}, key=itemgetter(place)):
+            more = Seen(counts.get(key, 0), self.used.get(key, Figures()))
+            seen[key[place]] = seen.get(key[place], Seen()) + more
+        return seen
 
 
 def open_connections(services: list[str], now: datetime) -> OpenConnections:
@@ -81,9 +109,24 @@ def live(services: list[str], *, zone: str, now: datetime) -> Live:
     tomorrow = midnight + timedelta(
         days=1
     )  # by the calendar: a zone's day is no 24 hours
-    today = figures_between(services, midnight, tomorrow)
+    rows = (
+        last_rows(services, midnight, tomorrow)
+        .values("service", "edge")
+        .annotate(
+            minutes=Sum(minutes_within(midnight, tomorrow)),
+            count=Count("pk"),
+            unended=Count("pk", filter=Q(final=False)),
+        )
+        .values_list("service", "edge", "minutes", "count", "unended")
+    )
+    found = list(rows)
     return Live(
         open=open_connections(services, now),
-        today=sum(today.values(), Figures()),
-        unknown_since=unknown_since(now),
+        used={
+            (service, edge): Figures(int(minutes), count)
+            for service, edge, minutes, count, _ in found
+        },
+        unknown_since=unknown_since(
+            {edge for _, edge, _, _, unended in found if unended}, now
+        ),
     )

@@ -38,7 +38,7 @@ def table_file(tmp_path, clock):
 
 
 def test_the_age_of_the_table_is_said_ever_less_often(table_file, clock, caplog):
-    said_after = []
+    said_after: list[int] = []
     for second in range(4 * 3600):
         clock.now = BEGAN_AT + second
         table_file.stands("Connection refused")

@@ -9,12 +9,14 @@ from products.metering.models import ConnectionUsage, Edge
 from products.metering.months import Month
 from products.metering.queries import (
     Figures,
+    Seen,
     live,
     open_connections,
     unknown_since,
     usage_of,
 )
 from tests.factories import NOW
+from tests.factories.services import ServiceFactory
 from tests.products.metering.reports import MINUTE_US, make_edge, record, take
 
 
@@ -45,7 +47,6 @@ def test_open_connections_are_counted_by_service_and_edge(edge, shop):
         (shop.pk, "edge-2"): 1,
     }
     assert (found.total, found.of(shop.pk), found.of("another")) == (3, 3, 0)
-    assert found.by_edge == {"edge-1": 2, "edge-2": 1}
 
 
 def test_a_connection_that_lives_on_into_a_new_month_is_open_once(edge, shop):
@@ -119,12 +120,75 @@ def test_today_is_the_account_s_day(edge, shop):
     assert (found.open.total, found.unknown_since) == (2, None)
 
 
+def test_what_is_open_and_was_used_today_is_told_by_edge_and_by_service(edge, shop):
+    chat, other = ServiceFactory.create(account=shop.account), make_edge("edge-2")
+    take(
+        edge,
+        record(1, service=shop.pk),
+        record(2, service=shop.pk, final=True),
+        record(3, service=chat.pk, duration_us=1),
+    )
+    take(other, record(4, service=shop.pk, duration_us=3 * MINUTE_US, final=True))
+
+    found = live([shop.pk, chat.pk], zone="UTC", now=NOW)
+
+    assert found.by_edge == {
+        "edge-1": Seen(2, Figures(minutes=5, connections=3)),
+        "edge-2": Seen(0, Figures(minutes=3, connections=1)),
+    }
+    assert found.by_service == {
+        shop.pk: Seen(1, Figures(minutes=7, connections=3)),
+        chat.pk: Seen(1, Figures(minutes=1, connections=1)),
+    }
+    assert found.today == Figures(minutes=8, connections=4)
+
+
+def test_the_live_figures_ask_three_times_however_many_edges_there_are(
+    edge, shop, django_assert_num_queries
+):
+    take(edge, record(1, service=shop.pk))
+    take(make_edge("edge-2"), record(2, service=shop.pk))
+    take(make_edge("edge-3"), record(3, service=shop.pk))
+
+    with django_assert_num_queries(3):
+        found = live([shop.pk], zone="UTC", now=NOW)
+
+    assert list(found.by_edge) == ["edge-1", "edge-2", "edge-3"]
+
+
 def test_a_silent_edge_makes_the_figures_unknown_since_its_last_word(edge):
     take(edge, now=NOW)
     take(make_edge("edge-2"), now=NOW + timedelta(seconds=20))
     make_edge("never-used")
 
-    known = unknown_since(NOW + timedelta(seconds=30))
-    silent = unknown_since(NOW + timedelta(seconds=31))
+    known = unknown_since([], NOW + timedelta(seconds=30))
+    silent = unknown_since([], NOW + timedelta(seconds=31))
 
     assert (known, silent) == (None, NOW)
+
+
+@pytest.mark.parametrize(
+    "carried, after, since",
+    [
+        pytest.param([], timedelta(hours=1), NOW, id="it may carry some, for an hour"),
+        pytest.param([], timedelta(hours=1, seconds=1), None, id="then it is gone"),
+        pytest.param(
+            [record()], timedelta(hours=5), NOW, id="not while some never ended"
+        ),
+        pytest.param(
+            [record(final=True)], timedelta(hours=5), None, id="all of it had ended"
+        ),
+        pytest.param([record()], timedelta(hours=13), None, id="that was yesterday"),
+        pytest.param(
+            [record(service="another")], timedelta(hours=5), None, id="of others"
+        ),
+    ],
+)
+def test_an_edge_that_stays_silent_matters_to_those_whose_connections_it_has(
+    edge, carried, after, since
+):
+    take(edge, *carried)
+
+    found = live(["service-1"], zone="UTC", now=NOW + after)
+
+    assert found.unknown_since == since
