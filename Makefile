@@ -4,7 +4,7 @@
 BIN := .venv/bin
 export PYTHON
 
-# More words for pytest: make test ARGS="tests/portal -k echo"
+# More words: make test ARGS="tests/portal -k echo", make edge ARGS="--name edge-2"
 ARGS ?=
 
 help: ## Say what can be made.
@@ -15,7 +15,7 @@ run: environment ## Start the portal, its worker and its edge; Ctrl-C stops them
 	@exec $(BIN)/python manage.py run
 
 edge: environment ## Start an edge alone.
-	@exec $(BIN)/python manage.py edge
+	@exec $(BIN)/python manage.py edge $(ARGS)
 
 test: environment-dev ## Run all tests, on SQLite or on the DATABASE_URL given.
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
