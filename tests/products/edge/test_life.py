@@ -92,33 +92,6 @@ def test_a_worker_that_dies_is_replaced_and_its_connections_are_reported(stand):
     assert finals
 
 
-def test_a_worker_that_cannot_come_back_does_not_end_those_that_serve(stand, tmp_path):
-    certificates = tmp_path / "certificates"
-    certificates.mkdir()
-    own = stand("--processes", "2", "--tls-certificates", str(certificates))
-    host, _ = own.serve()
-    workers = own.edge.workers()
-    tunnels = [open_tunnel(own.edge, host) for _ in range(40)]
-
-    certificates.rename(tmp_path / "being-swapped")
-    subprocess.run(["/bin/kill", "-9", str(workers[0])], check=True)
-    eventually(lambda: own.edge.log().count("No folder of certificates") > 1)
-
-    assert sum(_echoes(tunnel) for tunnel in tunnels) > 0
-    (tmp_path / "being-swapped").rename(certificates)
-    eventually(lambda: len(own.edge.workers()) == 2, seconds=40)
-    assert own.edge.workers()[0] == workers[1]
-    open_tunnel(own.edge, host).close()
-
-
-def _echoes(tunnel):
-    try:
-        tunnel.sendall(b"x")
-        return tunnel.recv(1) == b"x"
-    except OSError:
-        return False
-
-
 def test_workers_do_not_outlive_their_control_process(stand):
     own = stand("--processes", "2")
     workers = own.edge.workers()
