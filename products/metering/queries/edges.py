@@ -19,7 +19,7 @@ HEIGHT = (
 )
 # An edge asks for its table every second and is noted every few; after this it is silent.
 SILENT_AFTER = timedelta(seconds=30)
-# After this, a silent edge is taken to be gone, but for whom it still has connections of.
+# After this, a silent edge is taken to be gone, except by those whose connections it has.
 GONE_AFTER = timedelta(hours=1)
 
 
