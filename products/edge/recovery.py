@@ -16,7 +16,7 @@ def close_boot(folder: Path) -> int:
     """Cut a dead process's torn tails and report its open connections as final.
 
     The last known values stand. Running it twice, or dying in it, changes nothing more.
-    Gives the number of connections ended. Raises OSError, SpoolUnwritable.
+    Gives the number of connections ended. Raises OSError.
     """
     if (folder / CLOSED_MARK).exists():
         return 0
@@ -34,8 +34,11 @@ def close_boot(folder: Path) -> int:
     left = [_ended(entry) for entry in last.values() if not entry.final]
     if left:
         spool = Spool(folder, segment_bytes=1)
-        spool.append(entry.to_payload() for entry in left)
-        spool.close()
+        try:
+            spool.append(entry.to_payload() for entry in left)
+            spool.sync()
+        finally:
+            spool.close()
     write_lasting(folder / CLOSED_MARK, b"")
     sync_folder(folder)
     return len(left)

@@ -9,6 +9,7 @@ in groups. A reader stops at the first record that is not whole.
 import contextlib
 import os
 import struct
+import threading
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ _LONGEST = 64 * 1024  # no payload comes near; a longer length is damage
 _SUFFIX = ".spool"
 
 
-class SpoolUnwritable(Exception):  # noqa: N818 - a state, not a fault
+class SpoolUnwritable(OSError):  # noqa: N818 - a state, not a fault
     """The disk takes no more records: no new connection may be accepted."""
 
 
@@ -63,14 +64,25 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_lasting(path: Path, data: bytes) -> None:
-    """Replace a small file so that a crash leaves the old one or the new one."""
+def write_lasting(path: Path, data: bytes, *, modified_ns: int | None = None) -> None:
+    """Replace a file so that a crash leaves the old one or the new one.
+
+    `modified_ns` dates it back, in nanoseconds since 1970. Raises OSError.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with beside.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.rename(path)
+    try:
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        try:
+            _write_all(descriptor, data)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        if modified_ns is not None:
+            os.utime(beside, ns=(modified_ns, modified_ns))
+        beside.rename(path)
+    except OSError:
+        beside.unlink(missing_ok=True)  # a full disk has no room for halves
+        raise
     sync_folder(path.parent)
 
 
@@ -90,13 +102,21 @@ class Spool:
         self._descriptor = -1
         self._size = 0
         self._is_dirty = False
-        self.is_writable = True
+        self._is_taken = True  # the last write was
+        self._is_lasting = True  # the last sync was
+        self._wants_next = False
+        self._syncing = threading.RLock()  # a file is not closed while it is synced
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._number = max((number for number, _ in segments(folder)), default=0)
             self._next_segment()
         except OSError as error:
             raise SpoolUnwritable(str(error)) from error
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether the disk took what it was given last, and could make it lasting."""
+        return self._is_taken and self._is_lasting
 
     def append(self, payloads: Iterable[bytes]) -> None:
         """Write records in one go: all of them, or (after an error) none.
@@ -107,29 +127,45 @@ class Spool:
         if not data:
             return
         try:
-            if self._descriptor < 0 or self._size >= self._segment_bytes:
+            if self._wants_next or self._size >= self._segment_bytes:
                 self._next_segment()
             _write_all(self._descriptor, data)
         except OSError as error:
-            self.is_writable = False
+            self._is_taken = False
             self._forget_tail()
             raise SpoolUnwritable(str(error)) from error
         self._size += len(data)
-        self._is_dirty = self.is_writable = True
+        self._is_dirty = self._is_taken = True
 
     def sync(self) -> None:
-        """Make what was written lasting, if anything was. Blocks; raises OSError."""
-        if self._is_dirty and self._descriptor >= 0:
-            self._is_dirty = False
-            os.fdatasync(self._descriptor)
+        """Make what was written lasting, if anything was. Blocks; raises OSError.
+
+        After an error the spool is not writable until a later call has succeeded.
+        """
+        with self._syncing:
+            if not self._is_dirty or self._descriptor < 0:
+                return
+            self._is_dirty = False  # first: what is written meanwhile is for next time
+            try:
+                os.fdatasync(self._descriptor)
+            except OSError:
+                self._is_dirty = True
+                self._is_lasting = False
+                raise
+            if not self._is_lasting:
+                # The system may have dropped what it could not write: a hole, and
+                # nobody reads beyond one.
+                self._is_lasting = self._wants_next = True
 
     def close(self) -> None:
         """Make all lasting and let go of the file."""
-        with contextlib.suppress(OSError):
-            self.sync()
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        with self._syncing:
+            with contextlib.suppress(OSError):
+                self.sync()
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
+                self._descriptor = -1
+            self._wants_next = True
 
     def _next_segment(self) -> None:
         self.close()
@@ -140,12 +176,11 @@ class Spool:
         self._number += 1
         self._size = 0
         sync_folder(self.folder)
+        self._wants_next = False
 
     def _forget_tail(self) -> None:
         """Cut what a failed write left, or leave the segment to its good records."""
         try:
             os.ftruncate(self._descriptor, self._size)
         except OSError:
-            if self._descriptor >= 0:
-                os.close(self._descriptor)
-                self._descriptor = -1
+            self._wants_next = True

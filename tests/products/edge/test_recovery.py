@@ -1,5 +1,10 @@
 """What a dead process left: ended with its last values, torn tails cut."""
 
+import errno
+import os
+
+import pytest
+
 from products.edge.recovery import CLOSED_MARK, close_boot
 from products.edge.spool import (
     framed,
@@ -70,5 +75,24 @@ def test_closing_that_was_itself_cut_short_can_be_done_again(tmp_path):
     close_boot(tmp_path)
     (tmp_path / CLOSED_MARK).unlink()
 
+    assert close_boot(tmp_path) == 0
+    assert everything_in(tmp_path) == [entry(1), entry(1, final=True)]
+
+
+def test_a_boot_whose_end_is_not_lasting_is_not_closed(tmp_path, monkeypatch):
+    spool = spool_in(tmp_path)
+    spool.append([entry(1).to_payload()])
+    spool.close()
+
+    def fail(descriptor):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fdatasync", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        close_boot(tmp_path)
+    is_closed = (tmp_path / CLOSED_MARK).exists()
+    monkeypatch.undo()
+
+    assert is_closed is False
     assert close_boot(tmp_path) == 0
     assert everything_in(tmp_path) == [entry(1), entry(1, final=True)]

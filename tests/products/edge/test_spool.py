@@ -21,7 +21,6 @@ from products.edge.spool import (
     framed,
     records,
     segments,
-    write_lasting,
 )
 
 
@@ -238,13 +237,3 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
 
     with pytest.raises(SpoolUnwritable):
         spool_in(tmp_path / "file" / "boot")
-
-
-def test_a_small_file_is_replaced_as_a_whole(tmp_path):
-    path = tmp_path / "file"
-    path.write_bytes(b"old")
-
-    write_lasting(path, b"new")
-
-    assert path.read_bytes() == b"new"
-    assert [one.name for one in tmp_path.iterdir()] == ["file"]

@@ -1,0 +1,81 @@
+"""What is made lasting: whole, or as it was, and known to be neither when the disk fails."""
+
+import errno
+import os
+
+import pytest
+
+from products.edge.spool import segments, write_lasting
+from tests.products.edge.test_spool import payloads, spool_in
+
+
+def test_a_small_file_is_replaced_as_a_whole(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+
+    write_lasting(path, b"new")
+
+    assert path.read_bytes() == b"new"
+    assert [one.name for one in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_could_not_be_made_lasting_is_tried_again_and_told(tmp_path, monkeypatch):
+    spool = spool_in(tmp_path)
+    spool.append([b"one"])
+    fdatasync = os.fdatasync
+    synced: list[None] = []
+
+    def fail(descriptor):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fdatasync", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        spool.sync()
+    spool.append([b"two"])
+    while_failing = spool.is_writable
+    monkeypatch.setattr(os, "fdatasync", lambda fd: synced.append(fdatasync(fd)))
+    spool.sync()
+    spool.sync()
+
+    assert (while_failing, spool.is_writable, synced) == (False, True, [None])
+
+
+def test_after_a_failed_sync_the_next_segment_takes_over(tmp_path, monkeypatch):
+    """The system may have dropped a page, and nobody reads beyond a hole."""
+    spool = spool_in(tmp_path)
+    spool.append([b"one"])
+    fdatasync = os.fdatasync
+
+    def fail_once(descriptor):
+        monkeypatch.setattr(os, "fdatasync", fdatasync)
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fdatasync", fail_once)
+    with pytest.raises(OSError, match="Input/output error"):
+        spool.sync()
+    spool.append([b"two"])
+    spool.sync()
+    spool.append([b"three"])
+    spool.close()
+
+    assert [payloads(path.read_bytes()) for _, path in segments(tmp_path)] == [
+        [b"one", b"two"],
+        [b"three"],
+    ]
+
+
+def test_a_small_file_that_finds_no_room_leaves_the_old_one_alone(
+    tmp_path, monkeypatch
+):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    write = os.write
+    monkeypatch.setattr(
+        os, "write", lambda descriptor, data: write(descriptor, data[:1])
+    )
+
+    with pytest.raises(OSError, match="1 of 3 bytes"):
+        write_lasting(path, b"new")
+
+    assert path.read_bytes() == b"old"
+    assert [one.name for one in tmp_path.iterdir()] == ["file"]
