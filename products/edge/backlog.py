@@ -1,13 +1,23 @@
 """One boot's records that the portal has not acknowledged yet, read in batches."""
 
+import contextlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from products.edge.contract import ConnectionRecord, DeliveryRecord
+from products.edge.compaction import Compactor, Segment, counter_of
 from products.edge.journal import ConnectionEntry, DeliveryEntry, read_entry
 from products.edge.recovery import CLOSED_MARK
-from products.edge.spool import framed, records, segments, write_lasting
+from products.edge.spool import (
+    framed,
+    records,
+    segments,
+    sync_folder,
+    write_lasting,
+)
+
+Entry = ConnectionEntry | DeliveryEntry
 
 _POSITION = "position.json"
 _SET_ASIDE = "refused.records"
@@ -25,24 +35,8 @@ class Position:
 class Batch:
     """Readings to send, the last of each counter, and where the next batch begins."""
 
-    entries: tuple[ConnectionEntry | DeliveryEntry, ...]
+    entries: tuple[Entry, ...]
     end: Position
-
-    def connections(self, edge: str, boot: str) -> tuple[ConnectionRecord, ...]:
-        """Give the connections as the portal takes them."""
-        return tuple(
-            entry.to_record(edge, boot)
-            for entry in self.entries
-            if isinstance(entry, ConnectionEntry)
-        )
-
-    def delivery(self) -> tuple[DeliveryRecord, ...]:
-        """Give the delivery counters as the portal takes them."""
-        return tuple(
-            entry.to_record()
-            for entry in self.entries
-            if isinstance(entry, DeliveryEntry)
-        )
 
 
 class Backlog:
@@ -51,6 +45,11 @@ class Backlog:
     def __init__(self, folder: Path) -> None:
         """Read a folder that a spool writes, or has written."""
         self.folder = folder
+        self._position = _read_position(folder / _POSITION)
+        self.is_saved = True  # the position, on the disk
+        self._compactor = Compactor()
+        for left in folder.glob(".*.spool.*"):
+            left.unlink(missing_ok=True)  # of a compaction that was killed
 
     def next_batch(self, most: int) -> Batch | None:
         """Gather up to `most` readings of one segment; None when nothing is left.
@@ -58,7 +57,7 @@ class Backlog:
         Many readings of one counter become one, for they are cumulative. Where a
         segment is damaged, what follows in it is skipped once there is a later one.
         """
-        position = self._position()
+        position = self._position
         for number, path in segments(self.folder):
             if number < position.segment:
                 continue
@@ -69,22 +68,57 @@ class Backlog:
         return None
 
     def acknowledge(self, end: Position) -> None:
-        """Remember that everything before a position has arrived."""
-        document = {"segment": end.segment, "offset": end.offset}
-        write_lasting(self.folder / _POSITION, json.dumps(document).encode())
+        """Remember that everything before a position has arrived.
+
+        In memory alone where the disk refuses: `is_saved` says so.
+        """
+        self._position = end
+        self.is_saved = False
+        self.save()
+
+    def save(self) -> None:
+        """Try to write the position down, unless it is."""
+        if self.is_saved:
+            return
+        at = self._position
+        document = json.dumps({"segment": at.segment, "offset": at.offset})
+        with contextlib.suppress(OSError):
+            write_lasting(self.folder / _POSITION, document.encode())
+            self.is_saved = True
 
     def start_again(self) -> None:
-        """Forget what was acknowledged."""
+        """Forget what was acknowledged, lastingly. Raises OSError."""
         (self.folder / _POSITION).unlink(missing_ok=True)
+        sync_folder(self.folder)
+        self._position = Position()
+        self.is_saved = True
 
-    def set_aside(self, batch: Batch) -> None:
-        """Keep records that the portal cannot read, for a person to look at."""
-        with (self.folder / _SET_ASIDE).open("ab") as file:
-            file.writelines(framed(entry.to_payload()) for entry in batch.entries)
+    def refused(self) -> list[Entry]:
+        """List what was set aside."""
+        path = self.folder / _SET_ASIDE
+        data = path.read_bytes() if path.exists() else b""
+        entries = [read_entry(payload) for payload, _ in records(data)]
+        return [entry for entry in entries if entry is not None]
+
+    def set_aside(self, entries: Sequence[Entry]) -> None:
+        """Keep readings that the portal cannot read, the last of each counter.
+
+        Raises OSError.
+        """
+        last = {counter_of(entry): entry for entry in [*self.refused(), *entries]}
+        self.set_aside_only(list(last.values()))
+
+    def set_aside_only(self, entries: Sequence[Entry]) -> None:
+        """Forget all that was set aside but these. Raises OSError."""
+        path = self.folder / _SET_ASIDE
+        if entries:
+            write_lasting(path, b"".join(framed(one.to_payload()) for one in entries))
+        else:
+            path.unlink(missing_ok=True)
 
     def waiting_bytes(self) -> int:
         """Say how many bytes are not acknowledged."""
-        position = self._position()
+        position = self._position
         waiting = 0
         for number, path in segments(self.folder):
             if number >= position.segment:
@@ -93,53 +127,66 @@ class Backlog:
                 waiting -= position.offset
         return max(0, waiting)
 
+    def acknowledged(self) -> list[Segment]:
+        """List the segments that have arrived whole, the oldest first.
+
+        The newest is one of them only when nothing more is written after it.
+        """
+        position = self._position
+        is_closed = (self.folder / CLOSED_MARK).exists()
+        found = []
+        for number, path in segments(self.folder):
+            state = path.stat()
+            if number < position.segment or (
+                is_closed
+                and number == position.segment
+                and state.st_size <= position.offset
+            ):
+                found.append(Segment(number, path, state.st_size, state.st_mtime_ns))
+        return found
+
+    def compact(self) -> None:
+        """Reduce what has arrived to the last reading of each counter in an hour."""
+        if self.is_saved:  # else a restart would look for its place in another file
+            last = self._position.segment
+            self._compactor.compact(
+                [one for one in self.acknowledged() if one.number < last]
+            )
+
     def prune(self, before: float) -> bool:
         """Remove acknowledged segments last written before a time (seconds since 1970).
 
         True when nothing is left of a boot that has ended, the folder included.
         """
-        position = self._position()
+        for segment in self.acknowledged():
+            if segment.modified_ns < before * 1_000_000_000:
+                segment.path.unlink()
         is_closed = (self.folder / CLOSED_MARK).exists()
-        found = segments(self.folder)
-        for number, path in list(found):
-            state = path.stat()
-            is_read = number < position.segment or (
-                is_closed
-                and number == position.segment
-                and state.st_size <= position.offset
-            )
-            if is_read and state.st_mtime < before:
-                path.unlink()
-                found.remove((number, path))
-        if found or not is_closed or (self.folder / _SET_ASIDE).exists():
+        is_needed = segments(self.folder) or (self.folder / _SET_ASIDE).exists()
+        if is_needed or not is_closed:
             return False
         for path in self.folder.iterdir():
             path.unlink()
         self.folder.rmdir()
         return True
 
-    def _position(self) -> Position:
-        try:
-            document = json.loads((self.folder / _POSITION).read_bytes())
-            return Position(int(document["segment"]), int(document["offset"]))
-        except (OSError, ValueError, KeyError, TypeError):
-            return Position()  # sending again does no harm
+
+def _read_position(path: Path) -> Position:
+    try:
+        document = json.loads(path.read_bytes())
+        return Position(int(document["segment"]), int(document["offset"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return Position()  # sending again does no harm
 
 
 def _gather(number: int, data: bytes, offset: int, most: int) -> Batch:
-    last: dict[tuple[object, ...], ConnectionEntry | DeliveryEntry] = {}
+    last: dict[tuple[object, ...], Entry] = {}
     for payload, end in records(data, offset):
         entry = read_entry(payload)
         if entry is not None:
-            key = _counter(entry)
+            key = counter_of(entry)
             if key not in last and len(last) >= most:
                 break
             last[key] = entry
         offset = end
     return Batch(tuple(last.values()), Position(number, offset))
-
-
-def _counter(entry: ConnectionEntry | DeliveryEntry) -> tuple[object, ...]:
-    if isinstance(entry, ConnectionEntry):
-        return entry.number, entry.month
-    return entry.service, entry.hour

@@ -75,8 +75,7 @@ class Control:
         await self._workforce.run()
         for job in jobs:
             job.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await job
+        await asyncio.gather(*jobs, return_exceptions=True)
         if self._workforce.failure:
             raise CannotStart(self._workforce.failure)
         if self._lock.is_ours:
@@ -95,11 +94,12 @@ class Control:
             "open": sum(one["open"] for one in statuses),
             "turned_away": sum(one["turned_away"] for one in statuses),
             "log_lines_dropped": sum(one["log_lines_dropped"] for one in statuses),
-            "spool_is_writable": all(one["spool_is_writable"] for one in statuses),
-            "spool_waiting_bytes": self._reporter.waiting_bytes,
-            "spool_bytes": self._reporter.total_bytes,
-            "conflicts": self._reporter.conflicts,
-        }
+            "spool_is_writable": self._spool_is_writable(),
+        } | self._reporter.status()
+
+    def _spool_is_writable(self) -> bool:
+        statuses = self._workforce.statuses.values()
+        return all(one["spool_is_writable"] for one in statuses)
 
     def _last_good_table(self) -> tuple[RouteTable | None, str]:
         try:
@@ -168,7 +168,11 @@ class Control:
     async def _report_once(self) -> bool:
         is_well = False
         try:
-            await asyncio.to_thread(self._reporter.run, self._workforce.is_live)
+            await asyncio.to_thread(
+                self._reporter.run,
+                self._workforce.is_live,
+                is_writable=self._spool_is_writable(),
+            )
             is_well = True
         except (PortalAway, PortalRefused) as error:
             log.info("Usage waits in the spool: %s", error)

@@ -20,6 +20,8 @@ from products.edge.contract import (
 _TIMEOUT_SECONDS = 10.0
 _LARGEST_ANSWER = 256 * 1024 * 1024
 _GZIP_FROM = 4096  # bytes; below it the header costs more than it saves
+_SHOWN = 200  # characters of an answer that is an error
+_RECORDS = ("report.connections[", "report.delivery[")  # places in a ContractError
 
 
 class PortalAway(Exception):  # noqa: N818 - an event, not a fault
@@ -29,10 +31,15 @@ class PortalAway(Exception):  # noqa: N818 - an event, not a fault
 class PortalRefused(Exception):  # noqa: N818 - an answer, not a fault
     """The portal answered with an error status."""
 
-    def __init__(self, status: int, sentence: str) -> None:
+    def __init__(self, status: int, body: bytes) -> None:
         """Keep the status, and the beginning of what was said."""
-        super().__init__(f"The portal answered {status}: {sentence}")
+        said = body[:_SHOWN].decode("utf-8", "replace")
+        super().__init__(f"The portal answered {status}: {said}")
         self.status = status
+        self.names_a_record = status == http.client.BAD_REQUEST and _detail_of(
+            body
+        ).startswith(_RECORDS)
+        """Whether the portal itself says that it cannot read one of the records."""
 
 
 class PortalClient:
@@ -62,7 +69,7 @@ class PortalClient:
         if code == http.client.NOT_MODIFIED:
             return None
         if code != http.client.OK:
-            raise PortalRefused(code, body[:200].decode("utf-8", "replace"))
+            raise PortalRefused(code, body)
         try:
             return parse_json(body), answered.get("ETag", "")
         except ContractError as error:
@@ -77,7 +84,7 @@ class PortalClient:
             headers["Content-Encoding"] = "gzip"
         code, _, answer = self._call("POST", USAGE_PATH, body, headers)
         if code != http.client.OK:
-            raise PortalRefused(code, answer[:200].decode("utf-8", "replace"))
+            raise PortalRefused(code, answer)
         try:
             return UsageAnswer.from_json(parse_json(answer))
         except ContractError as error:
@@ -114,3 +121,13 @@ class PortalClient:
                 self._host, self._port, timeout=_TIMEOUT_SECONDS, context=self._tls
             )
         return connection
+
+
+def _detail_of(body: bytes) -> str:
+    """Give what the portal's own form of an error says went wrong; else ""."""
+    try:
+        document = parse_json(body)
+    except ContractError:
+        return ""
+    detail = document.get("detail") if isinstance(document, dict) else None
+    return detail if isinstance(detail, str) else ""

@@ -4,17 +4,18 @@ Everything is cumulative, so a batch may be sent twice, late or out of order. On
 position up to which the portal has answered 200 is kept, for each boot.
 """
 
+import contextlib
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from products.edge.backlog import Backlog, Batch, Position
+from products.edge.backlog import Backlog, Batch, Entry
 from products.edge.contract import MAX_USAGE_RECORDS, UsageAnswer, UsageReport
-from products.edge.journal import instant
+from products.edge.journal import ConnectionEntry, DeliveryEntry, instant
 from products.edge.portal_client import PortalRefused
 from products.edge.recovery import close_boot
 from products.edge.spool import write_lasting
@@ -23,7 +24,6 @@ log = logging.getLogger(__name__)
 
 _EPOCH = "epoch"
 _SILENCE_SECONDS = 60.0  # then an empty report asks whether the portal was restored
-_UNREADABLE = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
 
 class Receiver(Protocol):
@@ -52,7 +52,7 @@ class Reporter:
     ) -> None:
         """Report the boots in a folder; acknowledged records stay for `keep_seconds`.
 
-        They go earlier when all together take more than half of `most_bytes`.
+        The oldest go earlier when all together take more than half of `most_bytes`.
         """
         self._edge = edge
         self._root = root
@@ -60,105 +60,233 @@ class Reporter:
         self._keep_seconds = keep_seconds
         self._most_bytes = most_bytes
         self._clock = clock
+        self._known: dict[str, Backlog] = {}
+        self._epoch = ""  # as the portal last said it
+        self._has_begun = False
+        self._has_offered = False  # what was set aside before this start
         self._limit = MAX_USAGE_RECORDS
         self._answered_at = 0.0
+        self._complete_to = 0.0
         self.conflicts = 0
-        self.waiting_bytes = 0
+        self._records_refused = 0
         self.total_bytes = 0
+        self.waiting_bytes = 0
 
     @property
     def has_room(self) -> bool:
         """Whether the spool is below its size."""
         return self.total_bytes < self._most_bytes
 
-    def run(self, is_live: Callable[[str], bool]) -> None:
+    def status(self) -> dict[str, Any]:
+        """Say how reporting does, for the portal's page about edges.
+
+        All that was written before `complete_to` (seconds since 1970; 0 when nobody can
+        say) has arrived at the portal of `ingest_epoch`.
+        """
+        return {
+            "spool_waiting_bytes": self.waiting_bytes,
+            "spool_bytes": self.total_bytes,
+            "records_refused": self._records_refused,
+            "conflicts": self.conflicts,
+            "complete_to": self._complete_to,
+            "ingest_epoch": self._epoch,
+        }
+
+    def run(self, is_live: Callable[[str], bool], *, is_writable: bool = True) -> None:
         """Send everything that waits, then tidy up.
 
         `is_live` says of a boot whether it may still be written to; the others are
-        closed first. Blocks. Raises PortalAway or PortalRefused as soon as the portal does not take
-        a batch, and OSError.
+        closed first. Where the disk takes no readings (`is_writable` is false), some
+        wait elsewhere, and what has arrived makes room. Blocks. Raises PortalAway or
+        PortalRefused as soon as the portal does not take a batch, and OSError.
         """
+        if not self._has_begun:
+            self._begin()
+        are_closed = self._close_boots(is_live)
+        try:
+            read_at = self._send_all() or self._send_all()
+            if read_at and are_closed and is_writable and not self._records_refused:
+                self._complete_to = read_at
+        finally:
+            self._tidy(is_writable=is_writable)
+
+    def _begin(self) -> None:
+        path = self._root / _EPOCH
+        self._epoch = path.read_text("utf-8", "replace") if path.exists() else ""
+        self._count_refused()
+        self._has_begun = True
+
+    def _count_refused(self) -> None:
+        self._records_refused = sum(len(one.refused()) for one in self._backlogs())
+
+    def _close_boots(self, is_live: Callable[[str], bool]) -> bool:
+        """Close the boots of dead processes; False when the disk refuses one.
+
+        It is tried again next time, and what is written of it is sent all the same.
+        """
+        are_closed = True
         for backlog in self._backlogs():
             folder = backlog.folder
-            if not is_live(folder.name) and (ended := close_boot(folder)):
-                log.warning("%d connections ended with their process.", ended)
-        try:
+            if is_live(folder.name):
+                continue
             try:
-                self._send_all()
-            except Restored:
-                log.warning("The portal was restored; all that is kept is sent again.")
-                self._send_all()
-        finally:
-            self._tidy()
+                ended = close_boot(folder)
+            except OSError as error:
+                log.warning("A boot cannot be closed: %s", error)
+                are_closed = False
+            else:
+                if ended:
+                    log.warning("%d connections ended with their process.", ended)
+        return are_closed
 
     def _backlogs(self) -> list[Backlog]:
         if not self._root.is_dir():
             return []
-        return [Backlog(path) for path in sorted(self._root.iterdir()) if path.is_dir()]
+        folders = sorted(path for path in self._root.iterdir() if path.is_dir())
+        self._known = {
+            path.name: self._known.get(path.name) or Backlog(path) for path in folders
+        }
+        return list(self._known.values())
 
-    def _send_all(self) -> None:
+    def _send_all(self) -> float | None:
+        """Send what waits; say up to when that is everything.
+
+        None when the portal was restored, and all must be sent again.
+        """
+        read_at = self._clock()
         backlogs = self._backlogs()
-        for backlog in backlogs:
-            while (batch := backlog.next_batch(self._limit)) is not None:
-                if not batch.entries or self._send(backlog, batch):
-                    backlog.acknowledge(batch.end)
-        if backlogs and self._clock() - self._answered_at >= _SILENCE_SECONDS:
-            self._send(backlogs[-1], Batch((), Position()))
+        try:
+            for backlog in backlogs:
+                while (batch := backlog.next_batch(self._limit)) is not None:
+                    if not batch.entries or self._send(backlog, batch):
+                        self._acknowledge(backlog, batch)
+            if backlogs and self._clock() - self._answered_at >= _SILENCE_SECONDS:
+                self._post(backlogs[-1], ())
+            if not self._has_offered:
+                self._offer_refused(backlogs)
+        except Restored:
+            log.warning("The portal was restored; all that is kept is sent again.")
+            return None
+        return read_at
+
+    def _acknowledge(self, backlog: Backlog, batch: Batch) -> None:
+        backlog.acknowledge(batch.end)
+        if backlog.is_saved:
+            backlog.compact()
+        else:
+            self._make_room()
 
     def _send(self, backlog: Backlog, batch: Batch) -> bool:
         """Send a batch; False when a smaller one must be made instead."""
+        try:
+            self._post(backlog, batch.entries)
+        except PortalRefused as refused:
+            is_too_large = refused.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+            if len(batch.entries) > 1 and (is_too_large or refused.names_a_record):
+                self._limit = len(batch.entries) // 2
+                return False
+            if not refused.names_a_record:
+                raise
+        else:
+            self._limit = MAX_USAGE_RECORDS
+            return True
+        # One record that the portal cannot read must not keep back all others. Who takes
+        # an empty report is the portal, and knows this edge for what it is.
+        self._post(backlog, ())
+        log.error("A record that the portal refuses is kept in %s.", backlog.folder)
+        backlog.set_aside(batch.entries)
+        self._count_refused()
+        return True
+
+    def _offer_refused(self, backlogs: Sequence[Backlog]) -> None:
+        """Send once more what was set aside: the portal may be another version now."""
+        for backlog in backlogs:
+            if entries := backlog.refused():
+                still = [one for one in entries if not self._is_taken(backlog, one)]
+                backlog.set_aside_only(still)
+        self._count_refused()
+        self._has_offered = True
+
+    def _is_taken(self, backlog: Backlog, entry: Entry) -> bool:
+        try:
+            self._post(backlog, (entry,))
+        except PortalRefused as refused:
+            if not refused.names_a_record:
+                raise
+            return False
+        return True
+
+    def _post(self, backlog: Backlog, entries: Sequence[Entry]) -> None:
+        """Hand readings in. Raises PortalAway, PortalRefused, Restored, OSError."""
         boot = backlog.folder.name
         report = UsageReport(
             edge=self._edge,
             boot=boot,
             sent_at=instant(int(self._clock() * 1_000_000)),
-            connections=batch.connections(self._edge, boot),
-            delivery=batch.delivery(),
+            connections=tuple(
+                entry.to_record(self._edge, boot)
+                for entry in entries
+                if isinstance(entry, ConnectionEntry)
+            ),
+            delivery=tuple(
+                entry.to_record()
+                for entry in entries
+                if isinstance(entry, DeliveryEntry)
+            ),
         )
-        try:
-            answer = self._receiver.usage(report)
-        except PortalRefused as refused:
-            if refused.status not in _UNREADABLE:
-                raise
-            return self._halve_or_set_aside(backlog, batch)
-        self._limit = MAX_USAGE_RECORDS
+        answer = self._receiver.usage(report)
         self._answered_at = self._clock()
         self.conflicts += len(answer.conflicts)
         for conflict in answer.conflicts:
             log.warning("The portal disputes %s: %s", conflict.id, conflict.reason)
         self._compare_epoch(answer.ingest_epoch)
-        return True
-
-    def _halve_or_set_aside(self, backlog: Backlog, batch: Batch) -> bool:
-        # One record that the portal cannot read must not keep back all others.
-        if len(batch.entries) > 1:
-            self._limit = len(batch.entries) // 2
-            return False
-        if not batch.entries:
-            return True
-        log.error("A record that the portal refuses is kept in %s.", backlog.folder)
-        backlog.set_aside(batch)
-        return True
 
     def _compare_epoch(self, epoch: str) -> None:
-        path = self._root / _EPOCH
-        known = path.read_text("utf-8") if path.exists() else epoch
-        if known != epoch:
+        known, path = self._epoch, self._root / _EPOCH
+        is_restored = known not in {"", epoch}
+        if is_restored:
             for backlog in self._backlogs():
-                backlog.start_again()
+                backlog.start_again()  # lasting, before the epoch is
+        self._epoch = epoch
         if known != epoch or not path.exists():
-            write_lasting(path, epoch.encode())
-        if known != epoch:
+            # Where the disk refuses, the next answer brings it again.
+            with contextlib.suppress(OSError):
+                write_lasting(path, epoch.encode())
+        if is_restored:
             raise Restored
 
-    def _tidy(self) -> None:
-        now = self._clock()
+    def _make_room(self) -> None:
+        """Give up what has arrived, for what has not."""
+        for backlog in self._backlogs():
+            if not backlog.prune(math.inf):
+                backlog.save()
+
+    def _tidy(self, *, is_writable: bool) -> None:
+        backlogs = self._backlogs()
+        for backlog in backlogs:
+            backlog.save()
+        if not is_writable or not all(backlog.is_saved for backlog in backlogs):
+            log.error("The disk takes nothing; what has arrived is not kept a day.")
+            self._make_room()
+        for backlog in self._backlogs():
+            backlog.compact()
         self._measure()
-        is_crowded = self.total_bytes > self._most_bytes // 2
-        before = math.inf if is_crowded else now - self._keep_seconds
+        before = self._kept_since()
         for backlog in self._backlogs():
             backlog.prune(before)
         self._measure()
+
+    def _kept_since(self) -> float:
+        """Say since when acknowledged segments stay: a day, or less where they crowd."""
+        before = self._clock() - self._keep_seconds
+        excess = self.total_bytes - self._most_bytes // 2
+        found = [one for backlog in self._backlogs() for one in backlog.acknowledged()]
+        for segment in sorted(found, key=lambda one: one.modified_ns):
+            if excess <= 0:
+                break
+            excess -= segment.size
+            before = max(before, segment.modified_ns / 1_000_000_000 + 1e-6)
+        return before
 
     def _measure(self) -> None:
         self.total_bytes = sum(

@@ -117,7 +117,7 @@ class Agent:
                 + self._lines.unreadable
                 + (books.ledger.unheard if books else 0)
             ),
-            "spool_is_writable": books is not None and books.spool.is_writable,
+            "spool_is_writable": books is None or books.spool.is_writable,
             "reloads": self._gate.reloads,
         }
 

@@ -61,13 +61,15 @@ class Upstream:
         """
         return [
             asyncio.ensure_future(self._follow(status, apply)),
-            asyncio.ensure_future(self._report(is_live)),
+            asyncio.ensure_future(self._report(status, is_live)),
         ]
 
     async def last_report(self, is_live: Callable[[str], bool]) -> None:
         """Report once more, within a few seconds."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._report_once(is_live), _LAST_REPORT_SECONDS)
+            await asyncio.wait_for(
+                self._report_once(is_live, is_writable=True), _LAST_REPORT_SECONDS
+            )
 
     async def _follow(
         self,
@@ -98,26 +100,28 @@ class Upstream:
         await asyncio.to_thread(self._file.save, table, etag)
 
     def _status(self, engine: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "name": self._settings.name,
-            "version": VERSION,
-            "at": time.time(),
-            "spool_waiting_bytes": self._reporter.waiting_bytes,
-            "spool_bytes": self._reporter.total_bytes,
-            "conflicts": self._reporter.conflicts,
-        } | engine
+        own = {"name": self._settings.name, "version": VERSION, "at": time.time()}
+        return own | self._reporter.status() | engine
 
-    async def _report(self, is_live: Callable[[str], bool]) -> None:
+    async def _report(
+        self, status: Callable[[], dict[str, Any]], is_live: Callable[[str], bool]
+    ) -> None:
         pause = self._settings.report_seconds
         while True:
-            is_well = await self._report_once(is_live)
+            is_well = await self._report_once(
+                is_live, is_writable=bool(status()["spool_is_writable"])
+            )
             usual = self._settings.report_seconds
             pause = usual if is_well else min(2 * pause, _LONGEST_PAUSE_SECONDS)
             await asyncio.sleep(pause)
 
-    async def _report_once(self, is_live: Callable[[str], bool]) -> bool:
+    async def _report_once(
+        self, is_live: Callable[[str], bool], *, is_writable: bool
+    ) -> bool:
         try:
-            await asyncio.to_thread(self._reporter.run, is_live)
+            await asyncio.to_thread(
+                self._reporter.run, is_live, is_writable=is_writable
+            )
         except (PortalAway, PortalRefused) as error:
             log.info("Usage waits in the spool: %s", error)
         except OSError:

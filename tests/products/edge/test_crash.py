@@ -119,7 +119,7 @@ def test_a_kill_between_two_reports_counts_nothing_twice(tmp_path):
     folder = tmp_path
     expected = {}
     for number in range(3):
-        edge = Edge(portal, folder)
+        edge = Edge(portal, folder, "--segment-kilobytes", "1")  # many are compacted
         edge.apply(route("twice.test", origin(there.port)))
         tunnel = open_tunnel(edge, "twice.test")
         tunnel.sendall(b"x" * (number + 1))

@@ -1,6 +1,5 @@
 """Reports: whatever is lost, doubled or late on the way, the totals are the same."""
 
-import json
 import random
 
 import pytest
@@ -10,7 +9,7 @@ from products.edge.journal import DeliveryEntry
 from products.edge.portal_client import PortalAway, PortalRefused
 from products.edge.recovery import CLOSED_MARK
 from products.edge.reporter import Reporter
-from products.edge.spool import Spool, records
+from products.edge.spool import Spool
 from tests.products.edge.test_spool import entry
 
 DAY = 24 * 3600.0
@@ -32,7 +31,7 @@ class Receiver:
         if (error := self.fails(report)) is not None:
             raise error
         if len(report.connections) + len(report.delivery) > self.most:
-            raise PortalRefused(413, "too many")
+            raise PortalRefused(413, b"too many")
         self.reports.append(report)
         for one in report.connections:
             key = (one.id, one.month)
@@ -55,14 +54,14 @@ class Receiver:
         return UsageAnswer(1, 0, self.conflicts, self.epoch)
 
 
-def reporter_for(root, receiver, *, now=1e9, most_bytes=10**9, keep=DAY):
+def reporter_for(root, receiver, *, now=1e9, most_bytes=10**9, clock=None):
     return Reporter(
         "edge-1",
         root,
         receiver,
-        keep_seconds=keep,
+        keep_seconds=DAY,
         most_bytes=most_bytes,
-        clock=lambda: now,
+        clock=clock or (lambda: now),
     )
 
 
@@ -181,8 +180,8 @@ def test_a_faulty_way_to_the_portal_changes_no_total(tmp_path, seed):
                 None,
                 None,
                 PortalAway("cut"),
-                PortalRefused(500, ""),
-                PortalRefused(503, ""),
+                PortalRefused(500, b""),
+                PortalRefused(503, b""),
             ]
         )
 
@@ -196,7 +195,7 @@ def test_a_faulty_way_to_the_portal_changes_no_total(tmp_path, seed):
 @pytest.mark.parametrize("status", [401, 403, 404, 500, 501, 503])
 def test_a_portal_that_does_not_take_reports_loses_none(tmp_path, status):
     expected = write_history(tmp_path)
-    receiver = Receiver(fails=lambda report: PortalRefused(status, ""))
+    receiver = Receiver(fails=lambda report: PortalRefused(status, b""))
     reporter = reporter_for(tmp_path, receiver)
     with pytest.raises(PortalRefused):
         reporter.run(live)
@@ -216,24 +215,6 @@ def test_too_large_a_batch_is_halved_until_it_is_taken(tmp_path):
     reporter_for(tmp_path, receiver).run(live)
 
     assert receiver.totals == expected
-
-
-def test_a_record_the_portal_cannot_read_is_set_aside_and_the_rest_arrives(tmp_path):
-    expected = write_history(tmp_path)
-    poison = "edge-1.BOOT.13"
-    receiver = Receiver(
-        fails=lambda report: (
-            PortalRefused(400, "")
-            if any(one.id == poison for one in report.connections)
-            else None
-        )
-    )
-
-    reporter_for(tmp_path, receiver).run(live)
-
-    assert receiver.totals == {k: v for k, v in expected.items() if k[0] != poison}
-    aside = (tmp_path / "BOOT" / "refused.records").read_bytes()
-    assert {json.loads(payload)[1] for payload, _ in records(aside)} == {13}
 
 
 def test_conflicts_are_counted_and_hold_nothing_up(tmp_path):

@@ -1,5 +1,8 @@
 """What stays in the spool and for how long: until acknowledged, and a day more."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from products.edge.portal_client import PortalAway
@@ -16,6 +19,12 @@ from tests.products.edge.test_reporter import (
     write_history,
 )
 from tests.products.edge.test_spool import entry
+
+
+def date_segments(folder, moment):
+    """Make a boot's segments look as though they were written at a moment."""
+    for _, path in segments(folder):
+        os.utime(path, (moment, moment))
 
 
 def test_a_restored_portal_gets_everything_that_is_kept_again(tmp_path):
@@ -38,15 +47,14 @@ def test_a_restored_portal_gets_everything_that_is_kept_again(tmp_path):
 
 def test_acknowledged_segments_go_after_a_day_and_not_before(tmp_path):
     write_history(tmp_path)
-    written = segments(tmp_path / "BOOT")[0][1].stat().st_mtime
-    count = len(segments(tmp_path / "BOOT"))
+    date_segments(tmp_path / "BOOT", 1e9)
 
-    reporter_for(tmp_path, Receiver(), now=written + DAY - 60).run(live)
-    kept = len(segments(tmp_path / "BOOT"))
-    reporter_for(tmp_path, Receiver(), now=written + DAY + 60).run(live)
+    reporter_for(tmp_path, Receiver(), now=1e9 + DAY - 60).run(live)
+    kept = segments(tmp_path / "BOOT")
+    reporter_for(tmp_path, Receiver(), now=1e9 + DAY + 60).run(live)
 
-    assert kept == count
-    assert len(segments(tmp_path / "BOOT")) == 1  # the live one
+    assert [number for number, _ in kept] == [8, 9]  # the hour's, and the live one
+    assert [number for number, _ in segments(tmp_path / "BOOT")] == [9]
 
 
 def test_unacknowledged_segments_stay_however_old(tmp_path):
@@ -70,13 +78,16 @@ def test_a_boot_that_ended_long_ago_leaves_nothing(tmp_path):
     assert not (tmp_path / "BOOT").exists()
 
 
-def test_a_crowded_spool_gives_up_what_is_acknowledged(tmp_path):
-    write_history(tmp_path)
-    reporter = reporter_for(tmp_path, Receiver(), most_bytes=5000)
+def test_a_crowded_spool_gives_up_the_oldest_that_is_acknowledged(tmp_path):
+    for hour, boot in enumerate(("A", "B", "C")):
+        write_history(tmp_path, boot)
+        date_segments(tmp_path / boot, 1e9 + hour * 3600)
+    reporter = reporter_for(tmp_path, Receiver(), most_bytes=13_000)
 
     reporter.run(live)
 
-    assert len(segments(tmp_path / "BOOT")) == 1
+    left = {boot: [n for n, _ in segments(tmp_path / boot)] for boot in "ABC"}
+    assert left == {"A": [9], "B": [8, 9], "C": [8, 9]}
     assert reporter.has_room
 
 
@@ -136,6 +147,38 @@ def test_an_edge_with_nothing_to_say_still_learns_that_the_portal_was_restored(
     reporter_for(tmp_path, receiver, now=1e9 + 100).run(live)
 
     assert receiver.totals == expected
+
+
+def test_positions_are_forgotten_lastingly_before_the_new_epoch_is_kept(
+    tmp_path, monkeypatch
+):
+    """Else a power cut in between leaves both the new epoch and the old positions."""
+    write_history(tmp_path)
+    write_history(tmp_path, "OTHER")
+    receiver = Receiver()
+    reporter = reporter_for(tmp_path, receiver)
+    reporter.run(live)
+    receiver.epoch = "two"
+    synced = []
+    fsync = os.fsync
+
+    def note(descriptor):
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    spool_of(tmp_path, "NEW").append([entry(1).to_payload()])
+    synced.clear()
+
+    reporter.run(live)
+
+    assert synced[:5] == [
+        "BOOT",
+        "NEW",
+        "OTHER",
+        f".epoch.{os.getpid()}",
+        tmp_path.name,
+    ]
 
 
 def test_silence_is_not_broken_more_than_once_a_minute(tmp_path):

@@ -105,3 +105,20 @@ def test_each_connection_has_one_record_of_its_own(stand):
     assert (
         len({record.id for record in stand.portal.of_service(service_of(host))}) == 20
     )
+
+
+def test_the_edge_says_until_when_all_has_arrived_and_no_further(stand):
+    host, _ = stand.serve()
+    said = stand.portal.statuses
+    stand.portal.usage_status = 503
+    with opened(stand, host)[0]:
+        eventually(lambda: said[-1]["spool_waiting_bytes"] > 0)
+        began = time.time()
+        eventually(lambda: said[-1]["at"] > began + 1)
+        meanwhile = said[-1]["complete_to"]
+        stand.portal.usage_status = 200
+
+        eventually(lambda: said[-1]["complete_to"] > began)
+
+    assert meanwhile < began
+    assert (said[-1]["ingest_epoch"], said[-1]["records_refused"]) == ("epoch-1", 0)
