@@ -33,7 +33,11 @@ class IngestUsage(APIView):
     throttle_classes = ()
 
     def post(self, request: Request) -> HttpResponse:
-        """Take a report; 400 where it is not of the agreed form, 413 where it is too large."""
+        """Take a report; 400 where it is not of the agreed form, 413 where it is too large.
+
+        The detail of a 400 names the record that is at fault, where it is one. 403 for another
+        edge's report.
+        """
         received_at = timezone.now()
         try:
             document = parse_json(_body_of(request))

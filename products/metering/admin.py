@@ -58,6 +58,7 @@ class EdgeAdmin(ReadOnlyAdmin):
         "open_connections",
         "spool",
         "clock",
+        "records_refused",
         "log_lines_dropped",
     )
     list_filter = (("revoked_at", admin.EmptyFieldListFilter),)

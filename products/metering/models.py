@@ -28,8 +28,9 @@ def instant_of(microseconds: int) -> datetime:
 class Edge(models.Model):
     """An edge of the platform and its credential (shown once, kept as a keyed hash), and how it does.
 
-    `last_seen_at` is its last word of any kind. Everything that it counted until `reported_at`
-    had arrived by then.
+    `last_seen_at` is its last word of any kind, `asked_at` the last asking for the table that was
+    noted. Everything that it wrote down until `reported_at` has arrived: it says so itself, for
+    only the edge knows what still waits.
     """
 
     id = models.CharField(
@@ -40,6 +41,7 @@ class Edge(models.Model):
     created_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)
     last_seen_at = models.DateTimeField(null=True, blank=True)
+    asked_at = models.DateTimeField(null=True, blank=True)
     reported_at = models.DateTimeField(null=True, blank=True)
     engine = models.CharField(max_length=40, blank=True)
     version = models.CharField(max_length=40, blank=True)
@@ -48,6 +50,7 @@ class Edge(models.Model):
     spool_waiting_bytes = models.BigIntegerField(default=0)  # not acknowledged yet
     spool_is_writable = models.BooleanField(default=True)
     log_lines_dropped = models.BigIntegerField(default=0)  # since it started
+    records_refused = models.BigIntegerField(default=0)  # unreadable here, kept there
     clock_offset_ms = models.BigIntegerField(null=True, blank=True)  # its minus ours
 
     class Meta:

@@ -21,7 +21,10 @@ class EdgeStatus:
     spool_waiting_bytes: int
     spool_is_writable: bool
     log_lines_dropped: int
+    records_refused: int
     at: datetime | None  # by its own clock
+    complete_to: datetime | None  # by the same; what it wrote before has arrived,
+    ingest_epoch: str  # at the portal of this epoch
 
 
 def read_status(header: str) -> EdgeStatus | None:
@@ -40,7 +43,10 @@ def read_status(header: str) -> EdgeStatus | None:
         spool_waiting_bytes=_count(said, "spool_waiting_bytes"),
         spool_is_writable=said.get("spool_is_writable") is not False,
         log_lines_dropped=_count(said, "log_lines_dropped"),
+        records_refused=_count(said, "records_refused"),
         at=_instant(said.get("at")),
+        complete_to=_instant(said.get("complete_to") or None),
+        ingest_epoch=_word(said, "ingest_epoch"),
     )
 
 

@@ -12,6 +12,7 @@ PASSING_COLUMNS = frozenset(
     {
         ("accounts_apitoken", "last_used_at"),
         ("accounts_user", "last_login"),
+        ("metering_edge", "asked_at"),
         ("metering_edge", "generation"),
         ("metering_edge", "last_seen_at"),
     }

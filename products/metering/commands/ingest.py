@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
+from accounts.errors import Forbidden
 from products.edge import contract
 from products.metering.commands.conflicts import Found, keep_conflicts, reason_of
 from products.metering.commands.edges import note_report
@@ -36,6 +37,12 @@ TAKEN_FOR = timedelta(days=35)
 UTC = "UTC"
 
 
+class AnotherEdge(Forbidden):
+    """The report is not of the edge whose credential came with it."""
+
+    code = "another_edge"
+
+
 def ingest(
     edge: Edge, *, report: contract.UsageReport, received_at: datetime
 ) -> contract.UsageAnswer:
@@ -43,11 +50,11 @@ def ingest(
 
     No change of anybody's state, so no door: usage is a fact that machines count, many thousand
     records a second. Only conflicts go through the door, as `ingest-usage`, after the merge.
-    Raises ContractError, and counts nothing, when the report is another edge's or one of its
-    texts is no instant, month or word.
+    Raises AnotherEdge when the report is another edge's, and ContractError when one of its texts
+    is no instant, month or word; then nothing counts.
     """
     if report.edge != edge.name:
-        raise contract.ContractError("report.edge: not the edge of this credential")
+        raise AnotherEdge("The report is not of the edge of this credential.")
     batch = read_batch(report)
     source = Source(
         edge=edge.name,

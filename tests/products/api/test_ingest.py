@@ -3,14 +3,13 @@
 import gzip
 import json
 import zlib
-from datetime import datetime, timedelta
 
 import pytest
-import time_machine
 from django.test import Client
 
 from accounts.tokens import digest
 from products.edge.contract import UsageAnswer, parse_json
+from products.edge.portal_client import PortalRefused
 from products.metering.models import ConnectionUsage, DeliveryUsage, Edge
 from tests.factories import NOW
 from tests.factories.keys import key_of
@@ -107,7 +106,6 @@ def with_record(**changes) -> dict:
         without("boot"),
         without("sent_at"),
         a_report(unknown=1),
-        a_report(edge="edge-2"),
         a_report(sent_at="2026-11-22 at noon"),
         a_report(connections={}),
         a_report(connections=[[]]),
@@ -132,6 +130,55 @@ def test_of_a_body_of_another_form_nothing_counts(edge, document):
     assert answer.status_code == 400
     assert answer.json()["msg"] == "Bad request"
     assert not ConnectionUsage.objects.exists()
+
+
+def test_another_edge_s_report_is_forbidden(edge):
+    answer = sending_report(record(), edge="edge-2")
+
+    assert (answer.status_code, answer.json()) == (
+        403,
+        {
+            "msg": "You are not authorized to perform this action",
+            "detail": "The report is not of the edge of this credential.",
+        },
+    )
+    assert not ConnectionUsage.objects.exists()
+
+
+def refused(answer) -> PortalRefused:
+    """Return the answer as an edge understands it."""
+    return PortalRefused(answer.status_code, answer.content)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        with_record(final=1),
+        with_record(month="2026-00"),
+        with_record(id="a\0b"),
+        a_report(delivery=[{}]),
+    ],
+)
+def test_an_edge_is_told_that_a_record_is_at_fault(edge, document):
+    assert refused(sending(json.dumps(document).encode())).names_a_record
+
+
+@pytest.mark.parametrize(
+    "document",
+    [[], {}, without("boot"), a_report(unknown=1), a_report(sent_at="at noon")],
+)
+def test_an_edge_is_told_that_no_record_is_at_fault(edge, document):
+    assert not refused(sending(json.dumps(document).encode())).names_a_record
+
+
+def test_an_answer_that_is_not_the_ingest_s_own_names_no_record(edge, settings):
+    settings.ALLOWED_HOSTS = ["ours.test"]
+    body = json.dumps(with_record(final=1)).encode()
+
+    answer = sending(body, Host="another.test")
+
+    assert answer.status_code == 400
+    assert not refused(answer).names_a_record
 
 
 @pytest.mark.parametrize(
@@ -219,69 +266,3 @@ def test_usage_can_only_be_handed_in(edge):
     answer = Client().get(PATH, headers={"Authorization": f"Bearer {SECRET}"})
 
     assert answer.status_code == 405
-
-
-def asking(edge: Edge, at: datetime, status: str) -> Edge:
-    """Ask for the table at a moment, and return the edge as it is known then."""
-    headers = {"Authorization": f"Bearer {SECRET}", "X-Edge-Status": status}
-    with time_machine.travel(at, tick=False):
-        assert Client().get("/api/edge/v1/routes", headers=headers).status_code == 200
-    edge.refresh_from_db()
-    return edge
-
-
-STATUS = {
-    "engine": "embedded",
-    "version": "0.1.0",
-    "generation": 7,
-    "open": 3,
-    "spool_waiting_bytes": 0,
-    "log_lines_dropped": 2,
-    "at": NOW.timestamp() + 3,
-}
-
-
-def test_how_an_edge_does_is_kept_when_it_asks_for_the_table(edge):
-    asking(edge, NOW, json.dumps(STATUS))
-
-    assert (edge.engine, edge.version, edge.generation) == ("embedded", "0.1.0", 7)
-    assert (edge.open_connections, edge.log_lines_dropped) == (3, 2)
-    assert edge.last_seen_at == edge.reported_at == NOW
-    assert (edge.clock_offset_ms, edge.clock_differs) == (3000, True)
-
-
-def test_usage_that_waits_in_the_spool_is_not_said_to_be_complete(edge):
-    asking(edge, NOW, json.dumps(STATUS | {"spool_waiting_bytes": 1}))
-
-    assert (edge.last_seen_at, edge.reported_at) == (NOW, None)
-
-
-def test_it_is_written_at_most_every_five_seconds(edge):
-    counts = [
-        asking(
-            edge,
-            NOW + timedelta(seconds=seconds),
-            json.dumps(STATUS | {"open": seconds}),
-        ).open_connections
-        for seconds in (1, 5, 6)
-    ]
-
-    assert counts == [1, 1, 6]
-
-
-@pytest.mark.parametrize(
-    "status",
-    [
-        "",
-        "{",
-        "[]",
-        "null",
-        '{"open": -1, "at": 1e400, "engine": 7, "generation": true}',
-    ],
-)
-def test_an_account_that_cannot_be_read_is_a_sign_of_life_alone(edge, status):
-    asking(edge, NOW, status)
-
-    assert edge.last_seen_at == NOW
-    assert (edge.engine, edge.open_connections, edge.generation) == ("", 0, 0)
-    assert edge.clock_offset_ms is None

@@ -74,9 +74,11 @@ def report_of(*records: Any, **fields: Any) -> UsageReport:
 
 
 def take(edge: Edge, *records: Any, now: datetime = NOW, **fields: Any) -> UsageAnswer:
-    """Hand a report in, at the moment it was sent."""
+    """Hand a report in, at the moment it was sent, by an edge that then has nothing left."""
     report = report_of(*records, now=now, edge=edge.name, **fields)
-    return ingest(edge, report=report, received_at=now)
+    answer = ingest(edge, report=report, received_at=now)
+    Edge.objects.filter(pk=edge.pk).update(reported_at=now)
+    return answer
 
 
 def outcome(answer: UsageAnswer) -> tuple[int, int, list[str]]:

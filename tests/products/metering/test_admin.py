@@ -80,6 +80,7 @@ def test_the_list_of_edges_says_how_each_does(staff_client):
         spool_is_writable=False,
         clock_offset_ms=-2001,
         log_lines_dropped=9,
+        records_refused=4321,
     )
     make_edge("fra-1", last_seen_at=now - timedelta(minutes=1), clock_offset_ms=2000)
     make_edge("new-1")
@@ -90,7 +91,15 @@ def test_the_list_of_edges_says_how_each_does(staff_client):
     assert "12,345, NOT WRITABLE" in page
     assert "-2,001 DIFFERS" in page
     assert "+2,000</td>" in page
-    words = ("haproxy", "611", "speaks", "silent", "never heard", "credential revoked")
+    words = (
+        "haproxy",
+        "611",
+        "4321",
+        "speaks",
+        "silent",
+        "never heard",
+        "credential revoked",
+    )
     assert [word for word in words if word not in page] == []
 
 

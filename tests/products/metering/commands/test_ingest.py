@@ -6,6 +6,7 @@ import pytest
 
 from products.edge.contract import ContractError
 from products.metering.commands import ingest
+from products.metering.commands.ingest import AnotherEdge
 from products.metering.models import (
     ConnectionUsage,
     DeliveryUsage,
@@ -158,7 +159,14 @@ def test_an_empty_report_is_a_sign_of_life(edge):
 
     edge.refresh_from_db()
     assert outcome(answer) == (0, 0, [])
-    assert (edge.last_seen_at, edge.reported_at, edge.clock_offset_ms) == (NOW, NOW, 0)
+    assert (edge.last_seen_at, edge.clock_offset_ms) == (NOW, 0)
+
+
+def test_a_report_alone_does_not_say_that_nothing_waits(edge):
+    ingest(edge, report=report_of(record()), received_at=NOW)
+
+    edge.refresh_from_db()
+    assert (edge.last_seen_at, edge.reported_at) == (NOW, None)
 
 
 def test_the_epoch_is_the_same_in_every_answer(edge):
@@ -187,7 +195,6 @@ def test_clocks_that_differ_by_more_than_two_seconds_are_flagged(
 @pytest.mark.parametrize(
     "wrong",
     [
-        report_of(record(), edge="edge-2"),
         report_of(record(), boot=""),
         report_of(record(), sent_at="now"),
         report_of(record(), record(2, month="2026-13")),
@@ -216,6 +223,15 @@ def test_of_a_report_with_one_wrong_text_nothing_counts(edge, wrong):
     assert kept() == []
     assert edge.last_seen_at is None
     assert not UsageConflict.objects.exists()
+
+
+def test_of_another_edge_s_report_nothing_counts(edge):
+    with pytest.raises(AnotherEdge):
+        ingest(edge, report=report_of(record(), edge="edge-2"), received_at=NOW)
+
+    edge.refresh_from_db()
+    assert kept() == []
+    assert edge.last_seen_at is None
 
 
 @pytest.mark.parametrize(

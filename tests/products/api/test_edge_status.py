@@ -1,0 +1,143 @@
+"""How an edge says it does, and up to when all that it counted has arrived."""
+
+import json
+from datetime import datetime, timedelta
+
+import pytest
+import time_machine
+from django.test import Client
+
+from accounts.actor import Actor
+from accounts.tokens import digest
+from products.metering.commands import declare_restored
+from products.metering.models import Edge
+from tests.factories import NOW
+from tests.products.metering.reports import record, take
+
+SECRET = "an edge's credential"
+
+
+@pytest.fixture
+def edge(db) -> Edge:
+    return Edge.objects.create(name="edge-1", digest=digest(SECRET), created_at=NOW)
+
+
+def asking(edge: Edge, at: datetime, status: str) -> Edge:
+    """Ask for the table at a moment, and return the edge as it is known then."""
+    headers = {"Authorization": f"Bearer {SECRET}", "X-Edge-Status": status}
+    with time_machine.travel(at, tick=False):
+        assert Client().get("/api/edge/v1/routes", headers=headers).status_code == 200
+    edge.refresh_from_db()
+    return edge
+
+
+STATUS = {
+    "engine": "embedded",
+    "version": "0.1.0",
+    "generation": 7,
+    "open": 3,
+    "spool_waiting_bytes": 0,
+    "log_lines_dropped": 2,
+    "records_refused": 1,
+    "at": NOW.timestamp() + 3,
+    "complete_to": NOW.timestamp() - 1,
+}
+
+
+def test_how_an_edge_does_is_kept_when_it_asks_for_the_table(edge):
+    asking(edge, NOW, json.dumps(STATUS))
+
+    assert (edge.engine, edge.version, edge.generation) == ("embedded", "0.1.0", 7)
+    assert (edge.open_connections, edge.log_lines_dropped) == (3, 2)
+    assert (edge.last_seen_at, edge.records_refused) == (NOW, 1)
+    assert (edge.clock_offset_ms, edge.clock_differs) == (3000, True)
+
+
+def complete_to(edge: Edge, now: datetime, **said: object) -> datetime | None:
+    return asking(edge, now, json.dumps(STATUS | said)).reported_at
+
+
+def test_usage_is_complete_to_when_the_spool_was_read_by_the_earlier_clock(edge):
+    later, latest = (NOW + timedelta(seconds=seconds) for seconds in (5, 10))
+
+    # The first clock is three seconds ahead, the second right, the third seven behind.
+    said = [
+        complete_to(edge, NOW),
+        complete_to(edge, later, at=later.timestamp(), complete_to=NOW.timestamp()),
+        complete_to(
+            edge,
+            latest,
+            at=(latest - timedelta(seconds=7)).timestamp(),
+            complete_to=(latest - timedelta(seconds=8)).timestamp(),
+        ),
+    ]
+
+    assert said == [NOW - timedelta(seconds=4), NOW, NOW + timedelta(seconds=2)]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"complete_to": 0}, {"complete_to": None}, {"at": None}, {"complete_to": "x"}],
+)
+def test_an_edge_that_cannot_say_so_completes_nothing(edge, said):
+    assert complete_to(edge, NOW, **said) is None
+
+
+def test_what_had_arrived_is_not_said_to_be_missing_later(edge):
+    complete_to(edge, NOW)
+
+    behind = complete_to(
+        edge, NOW + timedelta(minutes=1), complete_to=NOW.timestamp() - 3600
+    )
+
+    assert behind == NOW - timedelta(seconds=4)
+
+
+def test_an_edge_that_has_not_heard_of_a_restore_completes_nothing(edge):
+    before = take(edge, record()).ingest_epoch
+    Edge.objects.update(reported_at=None)
+    after = declare_restored(Actor.system("restored"), now=NOW)
+
+    said = [
+        complete_to(edge, NOW, ingest_epoch=before),
+        complete_to(edge, NOW + timedelta(seconds=5), ingest_epoch=after),
+    ]
+
+    assert said == [None, NOW - timedelta(seconds=1)]
+
+
+def test_reports_that_come_as_often_leave_a_turn_to_the_status(edge):
+    take(edge, record(), now=NOW - timedelta(seconds=1))
+
+    assert asking(edge, NOW, json.dumps(STATUS)).open_connections == 3
+
+
+def test_it_is_written_at_most_every_five_seconds(edge):
+    counts = [
+        asking(
+            edge,
+            NOW + timedelta(seconds=seconds),
+            json.dumps(STATUS | {"open": seconds}),
+        ).open_connections
+        for seconds in (1, 5, 6)
+    ]
+
+    assert counts == [1, 1, 6]
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '{"open": -1, "at": 1e400, "engine": 7, "generation": true}',
+    ],
+)
+def test_an_account_that_cannot_be_read_is_a_sign_of_life_alone(edge, status):
+    asking(edge, NOW, status)
+
+    assert edge.last_seen_at == NOW
+    assert (edge.engine, edge.open_connections, edge.generation) == ("", 0, 0)
+    assert edge.clock_offset_ms is None
