@@ -50,7 +50,10 @@ class Batch(NamedTuple):
 
 
 def read_batch(report: UsageReport) -> Batch:
-    """Read a report's texts. Raises ContractError where one is not what it should be."""
+    """Read a report's texts. Raises ContractError where one is not what it should be.
+
+    An id must begin with the report's own `edge.boot.`; whose report it is, the caller knows.
+    """
     _refuse_unless(_SHORT_WORD.fullmatch(report.boot), "report.boot", "not a word")
     months: set[str] = set()
     return Batch(
@@ -61,7 +64,12 @@ def read_batch(report: UsageReport) -> Batch:
 
 
 def _connections(report: UsageReport, months: set[str]) -> Iterator[ConnectionFact]:
+    # An old boot is reported under its own name, so every id carries its report's edge and boot.
+    # Without this an edge could add to the connections of another.
+    own = f"{report.edge}.{report.boot}."
     for index, record in enumerate(report.connections):
+        if not record.id.startswith(own):
+            _refuse(f"report.connections[{index}].id", "not of this edge and boot")
         if not (_WORD.fullmatch(record.id) and _SHORT_WORD.fullmatch(record.service)):
             _refuse(f"report.connections[{index}]", "id or service is not a word")
         if record.month not in months:

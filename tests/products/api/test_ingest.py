@@ -92,7 +92,7 @@ def without(name: str) -> dict:
 
 def with_record(**changes) -> dict:
     fine = report_of(record()).to_json()["connections"][0]
-    return a_report(connections=[fine, fine | {"id": "another"} | changes])
+    return a_report(connections=[fine, fine | {"id": record(2).id} | changes])
 
 
 @pytest.mark.parametrize(
@@ -121,6 +121,7 @@ def with_record(**changes) -> dict:
         with_record(id=7),
         with_record(id="a\0b"),
         with_record(id="\ud800"),
+        with_record(id=record(edge="edge-2").id),
         with_record(extra=1),
     ],
 )

@@ -32,9 +32,10 @@ def wire(instant: datetime) -> str:
 def record(number: int = 1, **fields: Any) -> ConnectionRecord:
     """Describe a connection that began at NOW, 90 seconds ago, and is still open."""
     started_at = fields.pop("started_at", NOW - timedelta(seconds=90))
+    edge = fields.pop("edge", "edge-1")
     return ConnectionRecord(
         **{
-            "id": f"edge-1.{BOOT}.{number}",
+            "id": f"{edge}.{BOOT}.{number}",
             "service": "service-1",
             "month": "2026-11",
             "started_at": wire(started_at),

@@ -38,7 +38,7 @@ def test_open_connections_are_counted_by_service_and_edge(edge, shop):
         record(3, service=shop.pk, final=True),
         record(4, service="another"),
     )
-    take(other, record(5, service=shop.pk))
+    take(other, record(5, edge="edge-2", service=shop.pk))
 
     found = open_connections([shop.pk], NOW)
 

@@ -15,6 +15,7 @@ from products.metering.models import (
 )
 from tests.factories import NOW
 from tests.products.metering.reports import (
+    BOOT,
     SECOND_US,
     delivery,
     kept,
@@ -170,7 +171,10 @@ def test_a_report_alone_does_not_say_that_nothing_waits(edge):
 
 
 def test_the_epoch_is_the_same_in_every_answer(edge):
-    first, second = take(edge, record()), take(make_edge("edge-2"), record(2))
+    first, second = (
+        take(edge, record()),
+        take(make_edge("edge-2"), record(edge="edge-2")),
+    )
 
     assert len(first.ingest_epoch) == 22
     assert first.ingest_epoch == second.ingest_epoch
@@ -201,10 +205,10 @@ def test_clocks_that_differ_by_more_than_two_seconds_are_flagged(
         report_of(record(), record(2, month="2026-1")),
         report_of(record(), record(2, month="0001-01")),
         report_of(record(), record(2, id="")),
-        report_of(record(), record(2, id="x" * 129)),
-        report_of(record(), record(2, id="a\tb")),
-        report_of(record(), record(2, id="a\\b")),
-        report_of(record(), record(2, id="a\0b")),
+        report_of(record(), record(2, id=f"{record().id:x<129}")),
+        report_of(record(), record(2, id=record().id + "\t")),
+        report_of(record(), record(2, id=record().id + "\\")),
+        report_of(record(), record(2, id=record().id + "\0")),
         report_of(record(), record(2, service="ø")),
         report_of(record(), record(2, service="x" * 65)),
         report_of(record(), record(2, duration_us=2**53 + 1)),
@@ -245,3 +249,32 @@ def test_a_start_must_be_an_instant(edge, text):
 
     with pytest.raises(ContractError, match="started_at"):
         ingest(edge, report=report_of(wrong), received_at=NOW)
+
+
+@pytest.mark.parametrize(
+    "stranger",
+    [
+        record(edge="edge-2").id,
+        "edge-1.01J00000000000000000OTHER.1",  # a boot that the report does not speak of
+        f"edge-1.{BOOT}",
+        "1",
+    ],
+)
+def test_an_edge_cannot_add_to_another_s_connections(edge, stranger):
+    other = make_edge("edge-2")
+    take(other, record(edge="edge-2"))
+    before = kept()
+
+    with pytest.raises(ContractError, match=r"connections\[1\]\.id"):
+        take(edge, record(), record(id=stranger, duration_us=10**9))
+
+    assert kept() == before
+    assert not UsageConflict.objects.exists()
+
+
+def test_what_an_old_boot_left_is_reported_under_its_own_name(edge):
+    old = "01H000000000000000000OLDER"
+
+    answer = take(edge, record(id=f"edge-1.{old}.7", final=True), boot=old)
+
+    assert outcome(answer) == (1, 0, [])
