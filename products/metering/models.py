@@ -168,7 +168,7 @@ class DeliveryUsage(models.Model):
 class UsageConflict(models.Model):
     """Two versions of the same facts: `ours` counts, `theirs` waits for a person to decide.
 
-    `ours` is null where nothing was counted before (a report that came too late).
+    `ours` is null where nothing was counted before (a report of a time that is not taken).
     """
 
     class Reason(models.TextChoices):
@@ -180,6 +180,8 @@ class UsageConflict(models.Model):
         FINALS_DIFFER = "finals_differ", "Two final reports differ."
         FINAL_BEHIND = "final_behind", "The final report is behind an earlier one."
         LATE = "late", "The report came more than 35 days after the end of its month."
+        FUTURE = "future", "The report speaks of a time that has not come."
+        BEFORE_START = "before_start", "The month ended before the connection began."
 
     class Kind(models.TextChoices):
         """What the facts are about."""

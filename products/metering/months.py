@@ -4,11 +4,13 @@ The bounds are local midnights; a month is no fixed number of hours.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Self
 from zoneinfo import ZoneInfo
 
 _MONTHS = 12
+# Reports are taken until so long after the end of the month they name.
+TAKEN_FOR = timedelta(days=35)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -43,6 +45,10 @@ class Month:
     def ends_at(self, zone: str) -> datetime:
         """Return the instant at which the next month begins; it is not in this one."""
         return self.plus(1).starts_at(zone)
+
+    def taken_until(self, zone: str) -> datetime:
+        """Return the last instant at which a report that names the month is counted."""
+        return self.ends_at(zone) + TAKEN_FOR
 
     def __str__(self) -> str:
         """Write the month: 2026-03."""

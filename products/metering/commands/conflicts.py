@@ -56,15 +56,21 @@ class Found:
 
     @classmethod
     def delivery(
-        cls, theirs: DeliveryFact, month: Month, edge: str, boot: str
+        cls,
+        theirs: DeliveryFact,
+        month: Month,
+        reason: UsageConflict.Reason,
+        *,
+        edge: str,
+        boot: str,
     ) -> "Found":
-        """Return a delivery counter that came too late."""
+        """Return a delivery counter of a time that is not taken."""
         hour = theirs.hour.isoformat()
         return cls(
             kind=UsageConflict.Kind.DELIVERY,
             record_id=f"{boot}/{theirs.service}/{hour}",
             month=str(month),
-            reason=UsageConflict.Reason.LATE,
+            reason=reason,
             service=theirs.service,
             ours=None,
             theirs=theirs._asdict() | {"hour": hour, "edge": edge, "boot": boot},

@@ -7,13 +7,19 @@ from typing import Any
 from products.metering.facts import ConnectionFact
 from products.metering.models import ConnectionUsage, DeliveryUsage, UsageConflict
 
+_OF_TIME = (
+    UsageConflict.Reason.LATE,
+    UsageConflict.Reason.FUTURE,
+    UsageConflict.Reason.BEFORE_START,
+)
+
 
 def replace_connection(
     fact: ConnectionFact, conflict: UsageConflict, now: datetime
 ) -> None:
     """Count a fact in its month, and make the connection's other months agree with it.
 
-    Of a report that was merely late, each counter is the larger of the two versions.
+    Of a report that was refused for its time alone, each counter is the larger of both versions.
     """
     rows = ConnectionUsage.objects.filter(connection_id=fact.connection_id)
     row = rows.filter(month=fact.month).first()
@@ -21,7 +27,7 @@ def replace_connection(
         row = ConnectionUsage(
             edge=conflict.edge, clock_differs=False, last_reported_at=now
         )
-    elif conflict.reason == UsageConflict.Reason.LATE:
+    elif conflict.reason in _OF_TIME:
         fact = _larger(fact, row)
     for name, value in fact._asdict().items():
         setattr(row, name, value)
@@ -36,7 +42,7 @@ def replace_connection(
 
 
 def replace_delivery(facts: Mapping[str, Any]) -> None:
-    """Count a delivery counter that came too late."""
+    """Count a delivery counter of a time that was not taken."""
     key = {name: facts[name] for name in ("edge", "boot", "service")} | {
         "hour": datetime.fromisoformat(facts["hour"])
     }

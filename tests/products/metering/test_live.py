@@ -19,6 +19,8 @@ from tests.factories import NOW
 from tests.factories.services import ServiceFactory
 from tests.products.metering.reports import MINUTE_US, make_edge, record, take
 
+HALLOWEEN = datetime(2026, 10, 31, 23, 59, tzinfo=UTC)
+
 
 @pytest.fixture
 def edge(db) -> Edge:
@@ -50,10 +52,11 @@ def test_open_connections_are_counted_by_service_and_edge(edge, shop):
 
 
 def test_a_connection_that_lives_on_into_a_new_month_is_open_once(edge, shop):
+    one = {"service": shop.pk, "started_at": HALLOWEEN}
     take(
         edge,
-        record(service=shop.pk, month="2026-10"),
-        record(service=shop.pk, month="2026-11", duration_us=10**9),
+        record(**one, month="2026-10"),
+        record(**one, month="2026-11", duration_us=10**9),
     )
 
     assert open_connections([shop.pk], NOW).total == 1
@@ -90,10 +93,11 @@ def test_the_sweep_marks_such_a_connection_and_a_later_report_opens_it_again(
 
 
 def test_the_sweep_leaves_a_month_that_is_merely_over(edge, shop):
+    one = {"service": shop.pk, "started_at": HALLOWEEN}
     take(
         edge,
-        record(service=shop.pk, month="2026-10"),
-        record(service=shop.pk, month="2026-11", duration_us=10**9, final=True),
+        record(**one, month="2026-10"),
+        record(**one, month="2026-11", duration_us=10**9, final=True),
     )
 
     assert presume_closed(NOW + timedelta(hours=1)) == 0

@@ -10,8 +10,6 @@ from accounts.errors import Conflict, Forbidden, Invalid
 from products.metering.commands import resolve_conflict
 from products.metering.facts import ConnectionFact
 from products.metering.models import (
-    ConnectionUsage,
-    DeliveryUsage,
     Edge,
     UsageConflict,
 )
@@ -27,6 +25,8 @@ from tests.products.metering.reports import (
 
 REASON = UsageConflict.Reason
 START = NOW - timedelta(seconds=90)
+OCTOBER = {"month": "2026-10", "started_at": datetime(2026, 10, 31, 12, tzinfo=UTC)}
+SAME_IN_NOVEMBER = OCTOBER | {"month": "2026-11"}
 SMALL = {"duration_us": 50, "bytes_from_client": 5, "bytes_to_client": 5}
 LARGE = {"duration_us": 70, "bytes_from_client": 7, "bytes_to_client": 7}
 
@@ -51,16 +51,16 @@ def notes() -> list[AuditEvent]:
         (LARGE | {"final": True}, SMALL | {"final": True}, REASON.FINALS_DIFFER),
         (LARGE, SMALL | {"final": True}, REASON.FINAL_BEHIND),
         (
-            SMALL | {"final": True},
-            {"month": "2026-12", "duration_us": 51},
+            SMALL | OCTOBER | {"final": True},
+            SAME_IN_NOVEMBER | {"duration_us": 51},
             REASON.BEYOND_FINAL,
         ),
         (
-            LARGE,
-            {"month": "2026-10", "duration_us": 69, "final": True},
+            LARGE | SAME_IN_NOVEMBER,
+            OCTOBER | {"duration_us": 69, "final": True},
             REASON.FINAL_BEHIND,
         ),
-        ({}, {"month": "2026-12", "service": "service-2"}, REASON.SERVICE),
+        (OCTOBER, SAME_IN_NOVEMBER | {"service": "service-2"}, REASON.SERVICE),
     ],
 )
 def test_what_contradicts_is_kept_and_the_rest_of_the_batch_counts(
@@ -124,51 +124,6 @@ def test_a_batch_leaves_one_note_for_each_account(edge, shop):
     )
 
 
-@pytest.mark.parametrize(
-    "received_at,is_late",
-    [
-        (datetime(2026, 12, 6, tzinfo=UTC), False),
-        (datetime(2026, 12, 6, 0, 0, 0, 1, tzinfo=UTC), True),
-    ],
-)
-def test_reports_are_taken_until_35_days_after_the_end_of_their_month(
-    edge, received_at, is_late
-):
-    old = {"month": "2026-10", "started_at": datetime(2024, 2, 1, tzinfo=UTC)}
-
-    answer = take(
-        edge, record(**old), delivery(hour="2026-10-31T23:00:00Z"), now=received_at
-    )
-
-    assert (answer.accepted, len(answer.conflicts)) == ((0, 2) if is_late else (2, 0))
-    assert list(
-        UsageConflict.objects.order_by("kind").values_list("kind", "month", "reason")
-    ) == ([(k, "2026-10", "late") for k in ("connection", "delivery")] * is_late)
-
-
-def test_the_month_s_end_is_that_of_the_account_s_zone(edge, shop):
-    shop.account.billing_zone = "America/New_York"  # four hours behind at October's end
-    shop.account.save()
-    old = {"month": "2026-10", "service": shop.pk}
-    last = datetime(2026, 12, 6, 4, tzinfo=UTC)
-
-    in_time = take(edge, record(**old), now=last)
-    late = take(edge, record(2, **old), now=last + timedelta(microseconds=1))
-
-    assert (outcome(in_time)[0], outcome(late)[2]) == (1, [record(2).id])
-
-
-def test_a_late_report_that_says_nothing_new_is_no_conflict(edge):
-    old = {"month": "2026-10"}
-    hour = {"hour": "2026-10-31T23:00:00Z"}
-    take(edge, record(**old), delivery(**hour))
-
-    answer = take(edge, record(**old), delivery(**hour), now=NOW + timedelta(days=40))
-
-    assert outcome(answer) == (0, 2, [])
-    assert not UsageConflict.objects.exists()
-
-
 def disputed(edge, first, second) -> UsageConflict:
     take(edge, record(**first))
     take(edge, record(**second))
@@ -228,39 +183,16 @@ def test_staff_can_count_the_disputed_report_instead(edge, ada, first, second):
 
 
 def test_counting_the_disputed_report_mends_the_other_months_too(edge, ada):
-    november = {"month": "2026-11", "duration_us": 100, "final": True}
-    december = {"month": "2026-12", "duration_us": 200, "final": True}
-    conflict = disputed(edge, november, december)
+    october = OCTOBER | {"duration_us": 100, "final": True}
+    november = SAME_IN_NOVEMBER | {"duration_us": 200, "final": True}
+    conflict = disputed(edge, october, november)
 
     resolve_conflict(ada, conflict=conflict, keep="theirs", reason="Right.", now=NOW)
 
     assert [(row[1], row[4], row[7]) for row in kept()] == [
-        ("2026-11", 100, False),
-        ("2026-12", 200, True),
+        ("2026-10", 100, False),
+        ("2026-11", 200, True),
     ]
-
-
-def test_counting_what_came_late_keeps_the_larger_counters(edge, ada):
-    hour = {"month": "2026-10"}
-    at = {"hour": "2026-10-31T23:00:00Z"}
-    take(
-        edge,
-        record(**hour, duration_us=60, bytes_to_client=1),
-        delivery(**at, requests=3),
-    )
-    take(
-        edge,
-        record(**hour, duration_us=50, bytes_to_client=9),
-        delivery(**at, requests=4),
-        now=NOW + timedelta(days=40),
-    )
-
-    for conflict in UsageConflict.objects.all():
-        resolve_conflict(ada, conflict=conflict, keep="theirs", reason="Yes.", now=NOW)
-
-    row, hours = ConnectionUsage.objects.get(), DeliveryUsage.objects.get()
-    assert (row.duration_us, row.bytes_to_client) == (60, 9)
-    assert (hours.requests, hours.bytes_to_client) == (4, 70_000)
 
 
 @pytest.mark.parametrize(
