@@ -169,9 +169,10 @@ class UsagePeriodAdmin(ReadOnlyAdmin):
         "bytes_from_client",
         "bytes_to_client",
         "requests",
+        "settled",
         "as_of",
     )
-    list_filter = (("account_id", admin.EmptyFieldListFilter),)
+    list_filter = ("settled", ("account_id", admin.EmptyFieldListFilter))
     search_fields = ("=service", "=account_id", "=month")
     ordering = ("-month", "service")
 

@@ -1,4 +1,4 @@
-"""Edges, and what they report: connections and delivery, conflicts, and the periods derived."""
+"""Edges, and what they report: connections and delivery, and conflicts."""
 
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
@@ -6,10 +6,27 @@ from typing import ClassVar
 from django.db import models
 
 from accounts.ids import new_id
+from products.metering.derived import (
+    MONTH_LENGTH,
+    SERVICE_LENGTH,
+    MovedUsage,
+    UsagePeriod,
+)
+
+__all__ = [
+    "CLOCK_TOLERANCE",
+    "ConnectionUsage",
+    "DeliveryUsage",
+    "Edge",
+    "IngestEpoch",
+    "MovedUsage",
+    "UsageConflict",
+    "UsagePeriod",
+    "instant_of",
+    "microseconds_of",
+]
 
 ID_LENGTH = 128
-SERVICE_LENGTH = 64  # a usage record's service need not exist, so it is a plain text
-MONTH_LENGTH = 7
 # Above this the clocks of edge and portal are said to differ.
 CLOCK_TOLERANCE = timedelta(seconds=2)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -241,45 +258,6 @@ class UsageConflict(models.Model):
     def is_open(self) -> bool:
         """Tell whether nobody has decided yet."""
         return self.resolved_at is None
-
-
-class UsagePeriod(models.Model):
-    """What a service used in a month: derived, and the same again when dropped and rebuilt.
-
-    `digest` is one of all facts that went into it, in whatever order they lie.
-    """
-
-    account_id = models.CharField(
-        max_length=22, blank=True
-    )  # "" for an unknown service
-    service = models.CharField(max_length=SERVICE_LENGTH)
-    month = models.CharField(max_length=MONTH_LENGTH)
-    minutes = models.BigIntegerField()
-    connections = models.BigIntegerField()
-    bytes_from_client = models.BigIntegerField()
-    bytes_to_client = models.BigIntegerField()
-    requests = models.BigIntegerField()
-    delivery_bytes_from_client = models.BigIntegerField()
-    delivery_bytes_to_client = models.BigIntegerField()
-    digest = models.CharField(max_length=64)
-    as_of = models.DateTimeField()
-
-    class Meta:
-        verbose_name = "period"
-        default_permissions = ()
-        constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["service", "month"],
-                name="one_period_a_service_and_month",
-                violation_error_message="The service has a period for this month.",
-            )
-        ]
-        indexes: ClassVar = [
-            models.Index(fields=["account_id", "month"], name="period_account_month")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.service} in {self.month}"
 
 
 class IngestEpoch(models.Model):

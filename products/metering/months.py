@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 _MONTHS = 12
 # Reports are taken until so long after the end of the month they name.
 TAKEN_FOR = timedelta(days=35)
+# What was received in time has been merged so much later.
+_MERGED_WITHIN = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -49,6 +51,15 @@ class Month:
     def taken_until(self, zone: str) -> datetime:
         """Return the last instant at which a report that names the month is counted."""
         return self.ends_at(zone) + TAKEN_FOR
+
+    def settles_at(self, zone: str) -> datetime:
+        """Return the instant from which no report can move the month any more."""
+        return self.taken_until(zone) + _MERGED_WITHIN
+
+    def until(self, last: Self) -> list[Self]:
+        """Return the months from this one to a last one, both included."""
+        span = (last.year - self.year) * _MONTHS + last.month - self.month
+        return [self.plus(step) for step in range(span + 1)]
 
     def __str__(self) -> str:
         """Write the month: 2026-03."""

@@ -1,14 +1,9 @@
-"""The sweeps of this flat: connections nobody speaks of, periods that reports have moved."""
-
-from datetime import timedelta
+"""The sweeps of this flat: connections nobody speaks of, periods that have moved or are over."""
 
 from celery import shared_task
 from django.utils import timezone
 
 from products.metering.commands import presume_closed, rebuild_moved
-
-# Longer than the sweep's interval, so that one that failed is made up for by the next.
-LOOKS_BACK = timedelta(hours=1)
 
 
 @shared_task(name="products.metering.tasks.presume_closed", acks_late=True)
@@ -19,6 +14,5 @@ def presume_silent_closed() -> None:
 
 @shared_task(name="products.metering.tasks.rebuild_usage", acks_late=True)
 def rebuild_moved_usage() -> None:
-    """Derive the periods again that reports have moved."""
-    now = timezone.now()
-    rebuild_moved(since=now - LOOKS_BACK, now=now)
+    """Derive the periods again that have moved, and settle those that are over."""
+    rebuild_moved(now=timezone.now())

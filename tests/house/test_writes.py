@@ -43,6 +43,7 @@ WITHOUT_A_DOOR = {
     "products.metering.commands.ingest.ingest": "usage is what machines count, not what people change",
     "products.metering.commands.merge.merge_connections": "as above",
     "products.metering.commands.merge.merge_delivery": "as above",
+    "products.metering.commands.moved.mark_moved": "which periods are old",
     "products.metering.commands.periods.rebuild_moved": "periods are derived from the facts",
     "products.metering.commands.periods.rebuild_usage": "as above",
     "products.metering.commands.sweeps.presume_closed": "nobody's state: a later report takes it back",

@@ -204,7 +204,7 @@ def _count_theirs(row: UsageConflict, now: datetime) -> None:
     if row.kind == UsageConflict.Kind.CONNECTION:
         replace_connection(ConnectionFact(**row.theirs), row, now)
     else:
-        replace_delivery(row.theirs)
+        replace_delivery(row.theirs, now)
 
 
 def _note_new(edge: Edge, rows: Sequence[UsageConflict], now: datetime) -> None:

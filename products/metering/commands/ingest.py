@@ -1,5 +1,6 @@
 """Take an edge's report: any order, any number of times, the same result."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
@@ -14,6 +15,7 @@ from products.metering.commands.merge import (
     merge_connections,
     merge_delivery,
 )
+from products.metering.commands.moved import Pair, mark_moved, moved_by
 from products.metering.commands.untimely import (
     news_among,
     untimely_connections,
@@ -27,6 +29,15 @@ class AnotherEdge(Forbidden):
     """The report is not of the edge whose credential came with it."""
 
     code = "another_edge"
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """How many facts counted, which could not, and the periods that moved with them."""
+
+    counted: int
+    found: list[Found]
+    moved: set[Pair]
 
 
 def ingest(
@@ -48,12 +59,14 @@ def ingest(
         received_at=received_at,
         clock_differs=abs(batch.sent_at - received_at) > CLOCK_TOLERANCE,
     )
-    found: list[Found] = []
     with transaction.atomic(durable=True):
-        counted = _take_connections(batch, source, found)
-        counted += _take_delivery(batch, source, found)
+        connections = _take_connections(batch, source)
+        delivery = _take_delivery(batch, source)
+        mark_moved(connections.moved | delivery.moved, received_at)
         note_report(edge, sent_at=batch.sent_at, received_at=received_at)
         known_as = epoch(received_at)
+    counted = connections.counted + delivery.counted
+    found = [*connections.found, *delivery.found]
     disputed = keep_conflicts(edge, found, received_at) if found else []
     records = len(batch.connections) + len(batch.delivery)
     return contract.UsageAnswer(
@@ -67,11 +80,12 @@ def ingest(
     )
 
 
-def _take_connections(batch: Batch, source: Source, found: list[Found]) -> int:
+def _take_connections(batch: Batch, source: Source) -> _Taken:
     facts = batch.connections
     untimely = untimely_connections(facts, source.received_at)
     timely = [fact for fact in facts if fact not in untimely] if untimely else facts
     counted = 0
+    found: list[Found] = []
     for part in rounds(timely):
         merged = merge_connections(part, source)
         counted += merged.counted
@@ -81,11 +95,12 @@ def _take_connections(batch: Batch, source: Source, found: list[Found]) -> int:
         ]
     if untimely:
         found += news_among(facts, untimely)
-    return counted
+    return _Taken(counted, found, moved_by(timely) if counted else set())
 
 
-def _take_delivery(batch: Batch, source: Source, found: list[Found]) -> int:
+def _take_delivery(batch: Batch, source: Source) -> _Taken:
     untimely = untimely_delivery(batch.delivery, source)
-    found += untimely.values()
     timely = [fact for fact in batch.delivery if fact not in untimely]
-    return merge_delivery(timely, source)
+    counted = merge_delivery(timely, source)
+    moved = moved_by([], timely) if counted else set()
+    return _Taken(counted, list(untimely.values()), moved)

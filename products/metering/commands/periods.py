@@ -3,42 +3,21 @@
 No state of anybody's is in a period, so no door.
 """
 
-import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Max, Min
+from django.db.models import Exists, F, Max, Min, OuterRef
 
+from products.metering.commands.moved import KEPT_FOR, Pair
 from products.metering.models import (
     ConnectionUsage,
     DeliveryUsage,
-    UsageConflict,
+    MovedUsage,
     UsagePeriod,
     instant_of,
-    microseconds_of,
 )
-from products.metering.months import Month
-from products.metering.queries.usage import (
-    Delivery,
-    Figures,
-    delivery_in,
-    figures_in,
-    last_rows,
-)
+from products.metering.months import TAKEN_FOR, Month
+from products.metering.queries.periods import Owner, derived, owners_of
 from products.services.models import Service
-
-_UTC = "UTC"
-_MODULUS = 2**256
-_CHUNK = 5_000  # rows read from the database at a time
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """Whose a service is, and in which zone its months are; nobody's months are UTC's."""
-
-    account_id: str = ""
-    zone: str = _UTC
 
 
 def rebuild_usage(
@@ -46,10 +25,11 @@ def rebuild_usage(
 ) -> int:
     """Drop periods and derive them from the facts again; return how many there are now.
 
-    Of one account or all (then also of services that nobody knows), of one month or all.
+    Of one account or all (then also of services that nobody knows), of one month or all. A
+    settled period of which no facts are left stays: they are kept elsewhere.
     """
     services = _services_of(account_id)
-    owners = _owners(services)
+    owners = owners_of(services)
     rebuilt = 0
     for service in services:
         owner = owners.get(service, Owner())
@@ -58,92 +38,60 @@ def rebuild_usage(
     return rebuilt
 
 
-def rebuild_moved(*, since: datetime, now: datetime) -> int:
-    """Derive again what reports or resolutions have moved since an instant; return how many."""
-    moved = set(
-        ConnectionUsage.objects.filter(last_reported_at__gte=since)
-        .values_list("service", "month")
-        .distinct()
+def rebuild_moved(*, now: datetime) -> int:
+    """Derive again what has moved, and what has become settled since; return how many.
+
+    A settled period is derived no more: only a person's decision, or `rebuild_usage`, changes it.
+    However long nobody did this, the marks are still there.
+    """
+    pairs = _moved() | _newly_settled(now)
+    owners = owners_of([*{service for service, _ in pairs}])
+    rebuilt = sum(
+        _rebuild(service, Month.read(label), owners.get(service, Owner()), now)
+        for service, label in sorted(pairs)
     )
-    moved |= set(
-        UsageConflict.objects.filter(resolved_at__gte=since)
-        .values_list("service", "month")
-        .distinct()
+    MovedUsage.objects.filter(during__lt=now - KEPT_FOR).delete()
+    return rebuilt
+
+
+def _moved() -> set[Pair]:
+    settled = UsagePeriod.objects.filter(
+        service=OuterRef("service"), month=OuterRef("month"), settled=True
     )
-    services = {service for service, _ in moved}
-    owners = _owners([*services])
-    # A connection's newest row also says how long it lasted in the month before.
-    pairs = {
-        (service, each)
-        for service, label in moved
-        for each in (Month.read(label), Month.read(label).plus(-1))
+    marks = MovedUsage.objects.filter(~Exists(settled))
+    return set(marks.order_by().values_list("service", "month").distinct())
+
+
+def _newly_settled(now: datetime) -> set[Pair]:
+    last = Month.at(now - TAKEN_FOR, "UTC")  # a later one is taken still, in any zone
+    rows = UsagePeriod.objects.filter(settled=False, month__lte=str(last))
+    pairs = set(rows.values_list("service", "month"))
+    owners = owners_of([*{service for service, _ in pairs}])
+    return {
+        (service, label)
+        for service, label in pairs
+        if now >= Month.read(label).settles_at(owners.get(service, Owner()).zone)
     }
-    return sum(
-        _rebuild(service, month, owners.get(service, Owner()), now)
-        for service, month in sorted(pairs)
-    )
 
 
 def _rebuild(service: str, month: Month, owner: Owner, now: datetime) -> bool:
     """Derive one period; False where the service used nothing in the month."""
-    figures = figures_in([service], month, owner.zone).get(service)
-    delivery = delivery_in([service], month, owner.zone).get(service)
-    if figures is None and delivery is None:
-        UsagePeriod.objects.filter(service=service, month=str(month)).delete()
+    found = derived(service, month, owner.zone)
+    if found is None:
+        rows = UsagePeriod.objects.filter(service=service, month=str(month))
+        rows.filter(settled=False).delete()
         return False
     UsagePeriod.objects.update_or_create(
         service=service,
         month=str(month),
         defaults={
             "account_id": owner.account_id,
-            "digest": digest_of(service, month, owner.zone),
             "as_of": now,
-            **_fields(figures or Figures(), delivery or Delivery()),
+            "settled": now >= month.settles_at(owner.zone),
+            **found,
         },
     )
     return True
-
-
-def digest_of(service: str, month: Month, zone: str) -> str:
-    """Return a digest of all facts of a service in a month; their order does not matter.
-
-    The digests of the single facts are added up, so nothing is sorted and the memory is flat.
-    """
-    total = 0
-    for line in _facts(service, month, zone):
-        total += int.from_bytes(hashlib.sha256(line.encode()).digest(), "big")
-    return f"{total % _MODULUS:064x}"
-
-
-def _facts(service: str, month: Month, zone: str) -> Iterator[str]:
-    starts_at, ends_at = month.starts_at(zone), month.ends_at(zone)
-    end = microseconds_of(ends_at)
-    times = last_rows([service], starts_at, ends_at).values_list(
-        "connection_id", "started_us", "duration_us"
-    )
-    for key, start, duration in times.iterator(_CHUNK):
-        # What comes after the month changes nothing in it.
-        yield f"time {key} {start} {min(duration, end - start)}"
-    sizes = ConnectionUsage.objects.filter(
-        service=service, month=str(month)
-    ).values_list("connection_id", "bytes_from_client", "bytes_to_client")
-    for values in sizes.iterator(_CHUNK):
-        yield "bytes {} {} {}".format(*values)
-    hours = DeliveryUsage.objects.filter(
-        service=service, hour__gte=starts_at, hour__lt=ends_at
-    ).values_list(
-        "edge", "boot", "hour", "requests", "bytes_from_client", "bytes_to_client"
-    )
-    for edge, boot, hour, *counts in hours.iterator(_CHUNK):
-        yield f"delivery {edge} {boot} {microseconds_of(hour)} {counts}"
-
-
-def _fields(figures: Figures, delivery: Delivery) -> Mapping[str, int]:
-    return figures.to_json() | {
-        "requests": delivery.requests,
-        "delivery_bytes_from_client": delivery.bytes_from_client,
-        "delivery_bytes_to_client": delivery.bytes_to_client,
-    }
 
 
 def _services_of(account_id: str) -> list[str]:
@@ -156,35 +104,24 @@ def _services_of(account_id: str) -> list[str]:
     return sorted(set(reported.union(delivered, derived)))
 
 
-def _owners(services: list[str]) -> dict[str, Owner]:
-    rows = Service.objects.filter(pk__in=services)
-    return {
-        key: Owner(account_id, zone)
-        for key, account_id, zone in rows.values_list(
-            "pk", "account_id", "account__billing_zone"
-        )
-    }
-
-
 def _months_of(service: str, zone: str) -> list[Month]:
     """Return every month from a service's first connection or hour to its last, and those derived."""
     seen = ConnectionUsage.objects.filter(service=service).aggregate(
-        start=Min("started_us"), first=Min("month"), last=Max("month")
+        start=Min("started_us"),
+        end=Max(F("started_us") + F("duration_us")),
+        first=Min("month"),
+        last=Max("month"),
     )
     hours = DeliveryUsage.objects.filter(service=service).aggregate(
         first=Min("hour"), last=Max("hour")
     )
-    derived = UsagePeriod.objects.filter(service=service).values_list(
-        "month", flat=True
-    )
-    named = [*derived, *filter(None, (seen["first"], seen["last"]))]
-    months = {Month.read(label) for label in named}
-    instants = [at for at in (hours["first"], hours["last"]) if at is not None]
-    if seen["start"] is not None:
-        instants.append(instant_of(seen["start"]))
-    months |= {Month.at(at, zone) for at in instants}
-    if not months:
-        return []
-    first, last = min(months), max(months)
-    span = (last.year - first.year) * 12 + last.month - first.month
-    return [first.plus(step) for step in range(span + 1)]
+    periods = UsagePeriod.objects.filter(service=service)
+    named = [*periods.values_list("month", flat=True), seen["first"], seen["last"]]
+    instants = [
+        hours["first"],
+        hours["last"],
+        *(instant_of(seen[name]) for name in ("start", "end") if seen[name]),
+    ]
+    months = {Month.read(label) for label in named if label}
+    months |= {Month.at(at, zone) for at in instants if at}
+    return min(months).until(max(months)) if months else []

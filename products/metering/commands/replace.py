@@ -1,11 +1,17 @@
 """Puts a disputed report in the place of what was counted; for a resolution, behind its door."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from products.metering.facts import ConnectionFact
-from products.metering.models import ConnectionUsage, DeliveryUsage, UsageConflict
+from products.metering.commands.moved import Pair, mark_moved, moved_by
+from products.metering.facts import ConnectionFact, DeliveryFact
+from products.metering.models import (
+    ConnectionUsage,
+    DeliveryUsage,
+    UsageConflict,
+    UsagePeriod,
+)
 
 _OF_TIME = (
     UsageConflict.Reason.LATE,
@@ -22,6 +28,7 @@ def replace_connection(
     Of a report that was refused for its time alone, each counter is the larger of both versions.
     """
     rows = ConnectionUsage.objects.filter(connection_id=fact.connection_id)
+    touched = moved_by([fact, *map(fact_of, rows)])
     row = rows.filter(month=fact.month).first()
     if row is None:
         row = ConnectionUsage(
@@ -39,9 +46,10 @@ def replace_connection(
         if fact.final:
             other.duration_us = min(other.duration_us, fact.duration_us)
         other.save()
+    _unsettle(touched, now)
 
 
-def replace_delivery(facts: Mapping[str, Any]) -> None:
+def replace_delivery(facts: Mapping[str, Any], now: datetime) -> None:
     """Count a delivery counter of a time that was not taken."""
     key = {name: facts[name] for name in ("edge", "boot", "service")} | {
         "hour": datetime.fromisoformat(facts["hour"])
@@ -52,6 +60,21 @@ def replace_delivery(facts: Mapping[str, Any]) -> None:
     for name in ("requests", "bytes_from_client", "bytes_to_client"):
         setattr(row, name, max(getattr(row, name), facts[name]))
     row.save()
+    fact = DeliveryFact(row.service, row.hour, row.requests, 0, 0)
+    _unsettle(moved_by([], [fact]), now)
+
+
+def _unsettle(pairs: Collection[Pair], now: datetime) -> None:
+    """Let periods be derived again, the settled ones too, and the facts answer until then."""
+    for service, month in pairs:
+        rows = UsagePeriod.objects.filter(service=service, month=month, settled=True)
+        rows.update(settled=False)
+    mark_moved(pairs, now)
+
+
+def fact_of(row: ConnectionUsage) -> ConnectionFact:
+    """Return what a row says as a fact."""
+    return ConnectionFact(*(getattr(row, name) for name in ConnectionFact._fields))
 
 
 def _larger(fact: ConnectionFact, row: ConnectionUsage) -> ConnectionFact:

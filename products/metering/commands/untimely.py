@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from products.metering.commands.conflicts import Found
 from products.metering.commands.merge import Source
+from products.metering.commands.replace import fact_of
 from products.metering.facts import ConnectionFact, DeliveryFact
 from products.metering.models import (
     ConnectionUsage,
@@ -74,7 +75,7 @@ def news_among(
         if fact not in reasons:
             continue
         row = kept.get((fact.connection_id, fact.month))
-        ours = _fact_of(row) if row is not None else None
+        ours = fact_of(row) if row is not None else None
         if ours is None or not _says_no_more(fact, ours):
             found.append(Found.connection(fact, ours, reasons[fact]))
     return found
@@ -126,10 +127,6 @@ def _bounds(label: str, zone: str) -> tuple[int, ...]:
     month = Month.read(label)
     instants = month.starts_at(zone), month.ends_at(zone), month.taken_until(zone)
     return tuple(map(microseconds_of, instants))
-
-
-def _fact_of(row: ConnectionUsage) -> ConnectionFact:
-    return ConnectionFact(*(getattr(row, name) for name in ConnectionFact._fields))
 
 
 def _says_no_more(fact: ConnectionFact, kept: ConnectionFact) -> bool:

@@ -14,6 +14,7 @@ from products.metering.queries.live import (
     live,
     open_connections,
 )
+from products.metering.queries.periods import Difference, differences
 from products.metering.queries.usage import (
     Delivery,
     Figures,
@@ -25,6 +26,7 @@ from products.metering.queries.usage import (
 
 __all__ = [
     "Delivery",
+    "Difference",
     "Figures",
     "Live",
     "OpenConnections",
@@ -32,6 +34,7 @@ __all__ = [
     "Usage",
     "complete_to",
     "current_epoch",
+    "differences",
     "edge_of",
     "figures_between",
     "live",

@@ -1,4 +1,4 @@
-"""Minutes, connections and bytes of services, straight from what edges reported (R13, R14).
+"""Minutes, connections and bytes of services, from what edges reported (R13, R14).
 
 Minutes follow from a connection's start and its largest duration alone, so they are split over
 months by time; bytes are counted by the edge for each month, and taken as reported.
@@ -30,6 +30,7 @@ from products.metering.models import (
     ConnectionUsage,
     DeliveryUsage,
     UsageConflict,
+    UsagePeriod,
     microseconds_of,
 )
 from products.metering.months import Month
@@ -129,16 +130,41 @@ def service_ids_of(account_id: str) -> list[str]:
 
 
 def usage_of(account_id: str, month: Month) -> Usage:
-    """Return what an account used in a month, by the facts as they are now."""
+    """Return what an account used in a month.
+
+    Of services whose period is settled by the period, so that no fact is read; of all others, and
+    where a month that is over has no period yet, by the facts as they are now.
+    """
     account = Account.objects.get(pk=account_id)
     services = service_ids_of(account_id)
+    figures, delivery = _settled_in(services, month)
+    if rest := [service for service in services if service not in figures]:
+        figures |= figures_in(rest, month, account.billing_zone)
+        delivery |= delivery_in(rest, month, account.billing_zone)
     return Usage(
         month=str(month),
-        services=figures_in(services, month, account.billing_zone),
-        delivery=delivery_in(services, month, account.billing_zone),
+        services={key: each for key, each in figures.items() if each != Figures()},
+        delivery={key: each for key, each in delivery.items() if each != Delivery()},
         complete_to=complete_to(),
         conflicts=open_conflicts(services, month),
     )
+
+
+def _settled_in(
+    services: list[str], month: Month
+) -> tuple[dict[str, Figures], dict[str, Delivery]]:
+    rows = UsagePeriod.objects.filter(
+        service__in=services, month=str(month), settled=True
+    )
+    figures, delivery = {}, {}
+    for row in rows:
+        figures[row.service] = Figures(
+            row.minutes, row.connections, row.bytes_from_client, row.bytes_to_client
+        )
+        delivery[row.service] = Delivery(
+            row.requests, row.delivery_bytes_from_client, row.delivery_bytes_to_client
+        )
+    return figures, delivery
 
 
 def figures_in(services: list[str], month: Month, zone: str) -> dict[str, Figures]:

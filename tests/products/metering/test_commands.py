@@ -96,6 +96,39 @@ def test_rebuild_usage_derives_the_periods(edge, shop):
     assert UsagePeriod.objects.get(service="nobodys").account_id == ""
 
 
+def test_rebuild_usage_can_check_that_the_periods_say_what_the_facts_say(edge, shop):
+    take(edge, record(service=shop.pk), record(2, service="nobodys"))
+    said("rebuild_usage")
+
+    agreed = said("rebuild_usage", "--check")
+    UsagePeriod.objects.filter(service=shop.pk).update(minutes=3)
+    take(edge, record(2, service="nobodys", duration_us=91_000_000))
+    out = io.StringIO()
+    with pytest.raises(CommandError) as refusal:
+        call_command("rebuild_usage", "--check", stdout=out)
+
+    assert agreed == "All periods say what the facts say.\n"
+    assert sorted(out.getvalue().splitlines()) == sorted(
+        [f"{shop.pk} in 2026-11: minutes", "nobodys in 2026-11: digest"]
+    )
+    assert (str(refusal.value), refusal.value.returncode) == (
+        "2 periods differ from the facts.",
+        1,
+    )
+    assert UsagePeriod.objects.get(service=shop.pk).minutes == 3
+
+
+def test_a_check_can_be_of_one_account_and_one_month(edge, shop, globex):
+    take(edge, record(service=shop.pk), record(2, service="nobodys"))
+    said("rebuild_usage")
+    UsagePeriod.objects.filter(service="nobodys").update(minutes=3)
+
+    of_account = said("rebuild_usage", "--check", "--account", shop.account_id)
+    of_month = said("rebuild_usage", "--check", "--month", "2026-10")
+
+    assert of_account == of_month == "All periods say what the facts say.\n"
+
+
 def test_a_restored_backup_begins_a_new_epoch_and_all_is_counted_again(edge):
     epoch = take(edge, record(1)).ingest_epoch
     lost = take(edge, record(2), record(3, final=True))

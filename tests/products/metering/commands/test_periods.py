@@ -6,7 +6,7 @@ import pytest
 
 from products.metering import tasks
 from products.metering.commands import rebuild_moved, rebuild_usage
-from products.metering.models import ConnectionUsage, Edge, UsagePeriod
+from products.metering.models import ConnectionUsage, Edge, MovedUsage, UsagePeriod
 from products.metering.months import Month
 from tests.factories import NOW
 from tests.products.metering.reports import (
@@ -16,6 +16,8 @@ from tests.products.metering.reports import (
     record,
     take,
 )
+
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -113,18 +115,75 @@ def test_a_period_without_facts_any_more_is_dropped(edge, shop):
     assert (rebuilt, periods()) == (0, [])
 
 
-def test_the_sweep_rebuilds_what_reports_have_moved_and_the_month_before(edge):
+def test_the_sweep_derives_what_has_moved_however_long_nobody_swept(edge):
     start = datetime(2026, 10, 31, 23, tzinfo=UTC)
-    take(edge, record(1, service="old"), now=NOW - timedelta(hours=2))
+    then = NOW - timedelta(days=3)
+    take(edge, record(1, service="old", started_at=then), now=then)
     take(edge, record(2, started_at=start, duration_us=61 * MINUTE_US))
 
-    rebuilt = rebuild_moved(since=NOW - timedelta(hours=1), now=NOW)
+    rebuilt = rebuild_moved(now=NOW)
 
-    assert rebuilt == 2
+    assert rebuilt == 3
     assert [row[:3] for row in periods()] == [
+        ("old", "2026-11", 2),
         ("service-1", "2026-10", 60),
         ("service-1", "2026-11", 1),
     ]
+
+
+def test_ordinary_http_alone_makes_a_period_and_moves_it(edge):
+    numbers = UsagePeriod.objects.values_list(
+        "service", "month", "minutes", "requests", "delivery_bytes_to_client"
+    )
+    take(edge, delivery())
+    rebuild_moved(now=NOW)
+    first = list(numbers.all())
+    take(edge, delivery(requests=5, bytes_to_client=80_000), now=NOW + HOUR)
+
+    rebuild_moved(now=NOW + HOUR)
+
+    assert first == [("service-1", "2026-11", 0, 3, 70_000)]
+    assert list(numbers.all()) == [("service-1", "2026-11", 0, 5, 80_000)]
+
+
+def test_a_month_that_no_report_ever_named_is_derived_too(edge):
+    start = datetime(2026, 9, 30, 23, 59, tzinfo=UTC)
+    months = {"started_at": start, "duration_us": 60 * 24 * 40 * MINUTE_US}
+    take(edge, record(started_at=start, month="2026-09", duration_us=MINUTE_US))
+
+    take(edge, record(**months, month="2026-11"))
+    rebuild_moved(now=NOW)
+
+    assert [row[1:3] for row in periods()] == [
+        ("2026-09", 1),
+        ("2026-10", 31 * 24 * 60),
+        ("2026-11", 9 * 24 * 60 - 1),
+    ]
+
+
+def test_a_period_is_marked_once_for_ten_minutes_and_forgotten_when_derived(edge):
+    instants = [NOW + timedelta(minutes=each) for each in (0, 9, 10)]
+    records = [record(duration_us=n * MINUTE_US) for n in (1, 2, 3)]
+    for instant, each in zip(instants, records, strict=True):
+        take(edge, each, now=instant)
+    laid = MovedUsage.objects.count()
+
+    early = rebuild_moved(now=NOW + timedelta(minutes=20))
+    kept_for_reports_under_way = MovedUsage.objects.count()
+    rebuilt = rebuild_moved(now=NOW + HOUR)
+
+    assert (laid, early, kept_for_reports_under_way, rebuilt) == (2, 1, 2, 1)
+    assert not MovedUsage.objects.exists()
+    assert rebuild_moved(now=NOW + HOUR) == 0
+
+
+def test_a_report_that_says_nothing_new_moves_nothing(edge):
+    take(edge, record(), delivery())
+    MovedUsage.objects.all().delete()
+
+    take(edge, record(), delivery())
+
+    assert not MovedUsage.objects.exists()
 
 
 def test_the_tasks_find_their_work_by_themselves(edge):
@@ -134,4 +193,4 @@ def test_the_tasks_find_their_work_by_themselves(edge):
     tasks.rebuild_moved_usage()
 
     assert ConnectionUsage.objects.get().presumed_closed_at is not None
-    assert UsagePeriod.objects.count() == 0
+    assert [row[:3] for row in periods()] == [("service-1", "2026-11", 2)]
