@@ -132,7 +132,12 @@ def test_what_is_open_and_was_used_today_is_told_by_edge_and_by_service(edge, sh
         record(2, service=shop.pk, final=True),
         record(3, service=chat.pk, duration_us=1),
     )
-    take(other, record(4, service=shop.pk, duration_us=3 * MINUTE_US, final=True))
+    take(
+        other,
+        record(
+            4, edge="edge-2", service=shop.pk, duration_us=3 * MINUTE_US, final=True
+        ),
+    )
 
     found = live([shop.pk, chat.pk], zone="UTC", now=NOW)
 
@@ -151,8 +156,8 @@ def test_the_live_figures_ask_three_times_however_many_edges_there_are(
     edge, shop, django_assert_num_queries
 ):
     take(edge, record(1, service=shop.pk))
-    take(make_edge("edge-2"), record(2, service=shop.pk))
-    take(make_edge("edge-3"), record(3, service=shop.pk))
+    take(make_edge("edge-2"), record(2, edge="edge-2", service=shop.pk))
+    take(make_edge("edge-3"), record(3, edge="edge-3", service=shop.pk))
 
     with django_assert_num_queries(3):
         found = live([shop.pk], zone="UTC", now=NOW)
