@@ -13,6 +13,7 @@ from typing import Any
 from products.edge.accesslog import AccessLog, LogFile
 from products.edge.contract import ContractError, Route, RouteTable
 from products.edge.dial import origin_tls
+from products.edge.haproxy.bookkeeping import Bookkeeper
 from products.edge.haproxy.books import Books, note
 from products.edge.haproxy.control import HAProxyAway, MasterSocket, Processes
 from products.edge.haproxy.doom import Doom
@@ -22,6 +23,7 @@ from products.edge.haproxy.supervisor import Supervisor, Unloadable, identity_of
 from products.edge.haproxy.upstream import Upstream
 from products.edge.logship import LogShipper
 from products.edge.settings import Settings
+from products.edge.spool import SpoolUnwritable
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +33,7 @@ _REFRESH_SECONDS = 5.0  # between two looks at all origins and certificates
 _WATCH_SECONDS = 0.25
 _LAST_LINES_SECONDS = 1.0
 _LOOK_AGAIN_SECONDS = 0.1
-_PAUSE_SECONDS = 2.0  # before a HAProxy that ended is started again
+_PAUSE_SECONDS = 2.0  # before a HAProxy is started, or its books opened, once more
 
 
 class Agent:
@@ -45,12 +47,12 @@ class Agent:
         self._settings = settings
         self._upstream = upstream
         self._runs_it = runs_it
-        self._data = data
-        self._folder = data / "haproxy"
-        self._folder.mkdir(exist_ok=True, mode=0o700)
-        self._master = MasterSocket(self._folder)
-        self._supervisor = Supervisor(self._folder, program, self._master)
-        self._gate = Gate(settings, self._folder, self._master, self._supervisor)
+        folder = data / "haproxy"
+        folder.mkdir(exist_ok=True, mode=0o700)
+        self._folder = folder
+        self._master = MasterSocket(folder)
+        self._supervisor = Supervisor(folder, program, self._master)
+        self._gate = Gate(settings, folder, self._master, self._supervisor)
         self._shipper = LogShipper(
             settings.name,
             origin_tls(settings.ca_file),
@@ -58,12 +60,15 @@ class Agent:
         )
         log_file = LogFile(data / "access.jsonl")
         self._access_log = AccessLog(settings.name, log_file, self._shipper.ship)
-        self._lines = Lines(self._folder, self._take_line)
+        self._lines = Lines(folder, self._take_line)
         self._routes: dict[str, Route] = {}
         self._doom = Doom(settings.limits.gone_seconds)
-        self._books: Books | None = None
-        self._identity = ""
-        self._early: list[dict[str, Any]] = []
+        self._keeper = Bookkeeper(
+            folder,
+            data / "spool",
+            segment_bytes=settings.segment_bytes,
+            route_of=self._routes.get,
+        )
         self._generation = 0
         self._stop = asyncio.Event()
         self._now = asyncio.Event()
@@ -104,6 +109,10 @@ class Agent:
         await _cancel(jobs)
         await self._end()
 
+    @property
+    def _books(self) -> Books | None:
+        return self._keeper.books
+
     def status(self) -> dict[str, Any]:
         """Say how the edge does, for the portal's page about edges."""
         books = self._books
@@ -115,6 +124,7 @@ class Agent:
                 self._access_log.dropped
                 + self._shipper.dropped
                 + self._lines.unreadable
+                + self._keeper.dropped
                 + (books.ledger.unheard if books else 0)
             ),
             "spool_is_writable": books is None or books.spool.is_writable,
@@ -141,7 +151,7 @@ class Agent:
         elif table is not None:
             with contextlib.suppress(HAProxyAway):
                 await self._gate.apply(table)
-        self._open_books(processes)
+        self._keeper.open(identity_of(processes.master))
 
     async def _wait_for_it(self) -> Processes:
         log.warning("HAProxy is awaited in %s.", self._folder)
@@ -150,19 +160,6 @@ class Agent:
                 raise Unloadable("HAProxy has not come.")
             await asyncio.sleep(_SWEEP_SECONDS)
         return processes
-
-    def _open_books(self, processes: Processes) -> None:
-        self._identity = identity_of(processes.master)
-        self._books = Books(
-            self._folder,
-            self._data / "spool",
-            identity=self._identity,
-            segment_bytes=self._settings.segment_bytes,
-            route_of=self._routes.get,
-        )
-        early, self._early = self._early, []
-        for line in early:
-            self._take_line(line)
 
     def _learn(self, table: RouteTable) -> None:
         self._routes.clear()
@@ -178,17 +175,9 @@ class Agent:
         await self._enforce()
 
     def _take_line(self, line: dict[str, Any]) -> None:
-        if self._books is None:
-            self._early.append(line)
-            return
-        event = line["ev"]
-        if event == "end":
-            self._books.ended(line)
-            return
-        if event == "accept":
-            self._books.accepted(line)
+        self._keeper.take(line)
         route = self._routes.get(line["svc"])
-        if route is not None:
+        if route is not None and line["ev"] != "end":
             note(self._access_log, route, line)
 
     async def _sweep(self) -> None:
@@ -235,19 +224,27 @@ class Agent:
             return
         if processes is None:
             log.error("HAProxy has ended and is started again.")
-            self._close_books()
+            self._keeper.close(is_over=True)
             await asyncio.sleep(_PAUSE_SECONDS)
+            with contextlib.suppress(HAProxyAway):  # as it begins, until it is counted
+                await self._gate.allow_upgrades(are_allowed=False)
             await self._gate.prepare(self._upstream.table)
-            self._open_books(await self._supervisor.start())
-        elif self._identity != identity_of(processes.master):
-            log.error("HAProxy has been started anew.")
-            self._close_books()
-            self._open_books(processes)
+            processes = await self._supervisor.start()
+        identity = identity_of(processes.master)
+        if not self._keeper.keeps(identity):
+            await self._open_books(identity)
 
-    def _close_books(self) -> None:
-        books, self._books = self._books, None
-        if books is not None:
-            books.close(is_over=True)
+    async def _open_books(self, identity: str) -> None:
+        """Count for another HAProxy; as long as that fails, nothing may upgrade."""
+        log.error("HAProxy is another one now, and so are its books.")
+        try:
+            self._keeper.open(identity)
+        except (OSError, SpoolUnwritable) as error:
+            log.error("The books cannot be opened: %s", error)  # noqa: TRY400
+            await self._gate.allow_upgrades(are_allowed=False)
+            await asyncio.sleep(_PAUSE_SECONDS)
+        else:
+            await self._tick()
 
     async def _drain(self) -> None:
         """Let HAProxy take nobody new, and what is open come to its end."""
@@ -272,13 +269,10 @@ class Agent:
     async def _end(self) -> None:
         await asyncio.sleep(_SWEEP_SECONDS)  # the last lines are on their way
         self._lines.close()
-        books, self._books = self._books, None
-        if books is not None:
-            books.close(is_over=self._runs_it)
+        boot = self._keeper.close(is_over=self._runs_it)
         self._access_log.close()
         await self._shipper.close(0.0 if self._now.is_set() else 2.0)
-        boot = "" if self._runs_it or books is None else books.boot
-        await self._upstream.last_report(lambda one: one == boot)
+        await self._upstream.last_report(lambda one: one == boot and not self._runs_it)
 
 
 async def _cancel(jobs: Sequence[asyncio.Future[None]]) -> None:

@@ -88,8 +88,11 @@ class Gate:
         if are_allowed != self.takes_upgrades:
             async with self._turn:
                 self.takes_upgrades = are_allowed
-                maps.write(self._maps(), self._folder)
-                await self._push((maps.EDGE,))
+                # Told first: where no usage can be written, no map can be either.
+                try:
+                    await self._push((maps.EDGE,))
+                finally:
+                    maps.write(self._maps(), self._folder)
 
     async def cut(self, services: Iterable[str]) -> int:
         """End every tunnel of some services in every worker. Raises HAProxyAway."""

@@ -1,0 +1,77 @@
+"""Whose books are open: those of the HAProxy that runs, or for a while nobody's."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from products.edge.contract import Route
+from products.edge.haproxy.books import Books
+
+MOST_EARLY = 10_000  # lines kept for books that are not open; some 20 MB
+
+
+class Bookkeeper:
+    """Opens the books of one HAProxy after another, and keeps lines in between."""
+
+    def __init__(
+        self,
+        folder: Path,
+        spools: Path,
+        *,
+        segment_bytes: int,
+        route_of: Callable[[str], Route | None],
+    ) -> None:
+        """Have none open yet."""
+        self._folder = folder
+        self._spools = spools
+        self._segment_bytes = segment_bytes
+        self._route_of = route_of
+        self._identity = ""
+        self._early: list[dict[str, Any]] = []
+        self.books: Books | None = None
+        self.dropped = 0  # lines that found no room to wait
+
+    def keeps(self, identity: str) -> bool:
+        """Whether the books of this HAProxy are open."""
+        return self.books is not None and self._identity == identity
+
+    def open(self, identity: str) -> None:
+        """Open the books of a HAProxy, instead of those of one that has ended.
+
+        Raises OSError, SpoolUnwritable; then none are open and this can be tried again.
+        """
+        self.close(is_over=True)
+        self.books = Books(
+            self._folder,
+            self._spools,
+            identity=identity,
+            segment_bytes=self._segment_bytes,
+            route_of=self._route_of,
+        )
+        self._identity = identity
+        early, self._early = self._early, []
+        for line in early:
+            try:
+                self.take(line)
+            except (ValueError, KeyError, TypeError):  # one bad line, not all after it
+                self.dropped += 1
+
+    def take(self, line: dict[str, Any]) -> None:
+        """Count what began or ended, as soon as there are books to do it in."""
+        if self.books is not None:
+            if line["ev"] == "accept":
+                self.books.accepted(line)
+            elif line["ev"] == "end":
+                self.books.ended(line)
+        elif len(self._early) < MOST_EARLY:
+            self._early.append(line)
+        else:
+            self.dropped += 1
+
+    def close(self, *, is_over: bool) -> str:
+        """Close what is open; `is_over` says that HAProxy has ended. Gives the boot."""
+        books, self.books = self.books, None
+        if books is None:
+            return ""
+        books.close(is_over=is_over)
+        return books.boot
