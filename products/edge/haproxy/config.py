@@ -11,7 +11,12 @@ from ipaddress import ip_address
 from products.edge.addresses import Address
 from products.edge.contract import Origin, Route
 from products.edge.dial import bare_name
-from products.edge.haproxy.frontend import DEFAULTS, FRONTEND, METERS
+from products.edge.haproxy.frontend import (
+    DEFAULTS,
+    FRONTEND,
+    METERS,
+    UNACKNOWLEDGED_MS,
+)
 from products.edge.haproxy.naming import PLAIN, WEBSOCKET, is_host, is_service
 from products.edge.haproxy.quoting import Unspeakable, format_word, word
 from products.edge.headers import ready_rules
@@ -129,13 +134,14 @@ def _ms(seconds: float) -> str:
 
 def _front(frame: Frame) -> bytes:
     host = f"[{frame.bind}]" if ":" in frame.bind else frame.bind
-    lines = ["frontend edge", f"    bind {host}:{frame.port} backlog 4096 proto h1"]
+    common = f"backlog 4096 tcp-ut {UNACKNOWLEDGED_MS}ms proto h1"
+    lines = ["frontend edge", f"    bind {host}:{frame.port} {common}"]
     if frame.tls_port:
-        tls = "proto h1 ssl crt-list certificates.list alpn http/1.1"
+        tls = "ssl crt-list certificates.list alpn http/1.1"
         strict = "" if frame.has_default_certificate else " strict-sni"
         lines += [
             f"    # certificates {frame.certificates}",
-            f"    bind {host}:{frame.tls_port} backlog 4096 {tls}{strict}",
+            f"    bind {host}:{frame.tls_port} {common} {tls}{strict}",
         ]
     return ("\n".join(lines) + "\n").encode()
 
@@ -172,11 +178,14 @@ def _rules(route: Route, origin: Origin) -> bytes:
 
 
 def _servers(frame: Frame, origin: Origin, addresses: tuple[Address, ...]) -> bytes:
-    tls = _tls(frame, origin) if origin.use_tls else b""
+    # Not in `default-server`, which HAProxy 2.6 reads but does not go by.
+    more = f" tcp-ut {UNACKNOWLEDGED_MS}ms".encode()
+    if origin.use_tls:
+        more += _tls(frame, origin)
     lines = []
     for number, address in enumerate(places(addresses), 1):
         there = f"ipv{address.version}@{address}:{origin.port}"
-        lines.append(f"    server o{number} {there}".encode() + tls + b"\n")
+        lines.append(f"    server o{number} {there}".encode() + more + b"\n")
     return b"".join(lines)
 
 

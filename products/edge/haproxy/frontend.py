@@ -1,9 +1,15 @@
 """The part of the configuration that is the same on every edge: limits, gate, lines."""
 
+import socket
+
 from products.edge.contract import PLATFORM
+from products.edge.dial import LIVENESS_OPTIONS
 from products.edge.haproxy.maps import NOT_ON
 from products.edge.headers import MOST_HOPS
 
+_LIVENESS = {option: value for _, option, value in LIVENESS_OPTIONS}
+KEEPALIVE_SECONDS = _LIVENESS[socket.TCP_KEEPIDLE]
+UNACKNOWLEDGED_MS = _LIVENESS[socket.TCP_USER_TIMEOUT]
 _TEXT = 'content-type "text/plain; charset=utf-8"'
 _PLAIN_ANSWER = f"{_TEXT} hdr Cache-Control no-store hdr X-Content-Type-Options nosniff"
 
@@ -35,8 +41,8 @@ defaults
     option dontlognull
     option clitcpka
     option srvtcpka
-    clitcpka-idle 60s
-    srvtcpka-idle 60s
+    clitcpka-idle {KEEPALIVE_SECONDS}s
+    srvtcpka-idle {KEEPALIVE_SECONDS}s
 {_error(400, "What came is not a request of HTTP/1.1.")}\
 {_error(408, "The request did not come in time.")}\
 {_error(502, "The origin's answer is not well-formed HTTP/1.1.")}\

@@ -98,7 +98,7 @@ def test_addresses_are_written_and_names_never(tmp_path):
 
     configuration = written(tmp_path, there)
 
-    assert b"    server o1 ipv4@127.0.0.1:8000\n" in configuration
+    assert b"    server o1 ipv4@127.0.0.1:8000 tcp-ut " in configuration
     assert b"origin.example" not in configuration
 
 
@@ -112,6 +112,17 @@ def test_the_name_that_is_checked_is_the_override_hosts_or_else_the_addresss(tmp
     assert verified + b"origin.example sni 'str(origin.example)'" in configuration
     assert verified + b"in.example sni 'str(in.example)'" in configuration
     assert b"http-request set-header Host in.example:8443\n" in configuration
+
+
+def test_the_kernel_gives_up_a_peer_that_acknowledges_nothing_for_a_minute():
+    frame = replace(FRAME, tls_port=8443)
+
+    lines = render(frame, [route("a.test", origin(8000))], {}, {}).splitlines()
+
+    ends = [line for line in lines if line.startswith((b"    bind ", b"    server o"))]
+    assert len(ends) == 2 + 2 * PLACES
+    assert all(b" tcp-ut 60000ms" in line for line in ends)
+    assert {b"    clitcpka-idle 60s", b"    srvtcpka-idle 60s"} <= set(lines)
 
 
 def test_a_change_of_address_or_entitlement_changes_nothing_that_needs_a_reload():
