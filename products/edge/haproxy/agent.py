@@ -5,7 +5,7 @@ import contextlib
 import logging
 import signal
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from products.edge.haproxy.control import HAProxyAway, MasterSocket, Processes
 from products.edge.haproxy.doom import Doom
 from products.edge.haproxy.gate import Gate
 from products.edge.haproxy.lines import Lines
+from products.edge.haproxy.recurring import cancel, recurring
 from products.edge.haproxy.supervisor import Supervisor, Unloadable, identity_of
 from products.edge.haproxy.upstream import Upstream
 from products.edge.logship import LogShipper
@@ -85,28 +86,27 @@ class Agent:
             await self._supervisor.abandon()
             raise
         announce()
-        jobs = [
-            asyncio.ensure_future(_every(seconds, job))
-            for seconds, job in (
-                (_SWEEP_SECONDS, self._sweep),
-                (_SYNC_SECONDS, self._sync),
-                (_WATCH_SECONDS, self._watch),
-                (self._settings.limits.tick_seconds, self._tick),
-            )
-        ]
+        jobs = recurring(
+            (_SWEEP_SECONDS, self._sweep),
+            (_SYNC_SECONDS, self._sync),
+            (_WATCH_SECONDS, self._watch),
+            (self._settings.limits.tick_seconds, self._tick),
+        )
         changing = self._upstream.start(
             self.status,
+            self._heed,
             self._apply,
             lambda boot: self._books is None or boot == self._books.boot,
         )
-        changing.append(
-            asyncio.ensure_future(_every(_REFRESH_SECONDS, self._gate.refresh))
+        changing += recurring(
+            (_REFRESH_SECONDS, self._gate.refresh),
+            (_SWEEP_SECONDS, self._gate.follow_names),
         )
         await self._stop.wait()
-        await _cancel(changing)  # no reload from here on
+        await cancel(changing)  # no reload from here on
         if self._runs_it:
             await self._drain()
-        await _cancel(jobs)
+        await cancel(jobs)
         await self._end()
 
     @property
@@ -150,6 +150,7 @@ class Agent:
                 processes = await self._wait_for_it()
         elif table is not None:
             with contextlib.suppress(HAProxyAway):
+                await self._gate.heed(table)
                 await self._gate.apply(table)
         self._keeper.open(identity_of(processes.master))
 
@@ -165,14 +166,20 @@ class Agent:
         self._routes.clear()
         self._routes.update({route.service: route for route in table.routes})
 
-    async def _apply(self, table: RouteTable) -> None:
+    async def _heed(self, table: RouteTable) -> None:
         self._learn(table)
+        try:
+            await self._gate.heed(table)
+        except (HAProxyAway, OSError) as error:
+            raise ContractError(f"HAProxy does not heed the table: {error}") from error
+        await self._enforce()
+
+    async def _apply(self, table: RouteTable) -> None:
         try:
             await self._gate.apply(table)
         except (HAProxyAway, Unloadable, OSError) as error:
             raise ContractError(f"HAProxy does not go by the table: {error}") from error
         self._generation = table.generation
-        await self._enforce()
 
     def _take_line(self, line: dict[str, Any]) -> None:
         self._keeper.take(line)
@@ -270,23 +277,7 @@ class Agent:
         await asyncio.sleep(_SWEEP_SECONDS)  # the last lines are on their way
         self._lines.close()
         boot = self._keeper.close(is_over=self._runs_it)
+        self._gate.close()
         self._access_log.close()
         await self._shipper.close(0.0 if self._now.is_set() else 2.0)
         await self._upstream.last_report(lambda one: one == boot and not self._runs_it)
-
-
-async def _cancel(jobs: Sequence[asyncio.Future[None]]) -> None:
-    for job in jobs:
-        job.cancel()
-    await asyncio.gather(*jobs, return_exceptions=True)
-
-
-async def _every(seconds: float, job: Callable[[], Awaitable[None]]) -> None:
-    while True:
-        await asyncio.sleep(seconds)
-        try:
-            await job()
-        except HAProxyAway as error:
-            log.warning("HAProxy does not answer: %s", error)
-        except Exception:
-            log.exception("A recurring job failed.")

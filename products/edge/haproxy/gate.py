@@ -9,7 +9,7 @@ import hashlib
 import logging
 import resource
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -19,8 +19,8 @@ from products.edge.haproxy import certlist, maps
 from products.edge.haproxy.config import CONFIGURATION, Frame, places, render
 from products.edge.haproxy.control import MasterSocket, Processes
 from products.edge.haproxy.naming import PLAIN, WEBSOCKET
-from products.edge.haproxy.origins import Origins
-from products.edge.haproxy.supervisor import Supervisor
+from products.edge.haproxy.origins import FIRST, Origins
+from products.edge.haproxy.supervisor import Supervisor, Unloadable
 from products.edge.settings import Settings
 from products.edge.spool import write_lasting
 
@@ -29,7 +29,8 @@ log = logging.getLogger(__name__)
 _LUA = "edge.lua"
 _LOADED = "loaded"  # the digest of what the current worker has read
 _SPARE_DESCRIPTORS = 256
-_AT_A_GATE = (maps.WEBSOCKETS, maps.EDGE)
+_PATIENCE_SECONDS = 3.5  # for names, at the start: a little more than a look-up has
+_MOMENT_SECONDS = 0.5  # for new names, so that what answers is never refused
 
 
 class Gate:
@@ -50,7 +51,9 @@ class Gate:
         self._origins = Origins([ip_network(one) for one in settings.allow_private])
         self._frame = _frame(settings)
         self._turn = asyncio.Lock()
+        self._speaking = asyncio.Lock()
         self._routes: tuple[Route, ...] | None = None
+        self._heeded: tuple[Route, ...] = ()  # newer, for a while, than what is loaded
         self._told: tuple[Processes, maps.Maps] | None = None
         self._places: dict[tuple[int, str], tuple[Address, ...]] = {}
         self.takes_upgrades = True
@@ -61,38 +64,61 @@ class Gate:
         """Write all files for a HAProxy that is about to start. Raises Unloadable, OSError."""
         self._look_at_certificates()
         if table is not None:
-            self._routes = table.routes
-            await self._origins.look_up(table.routes, again=True)
+            self._routes = self._heeded = table.routes
+            self._origins.look_up(table.routes, again=True)
+            await self._origins.settle(_PATIENCE_SECONDS, (FIRST,))
             self._origins.conclude(table.routes)
-        maps.write(self._maps(), self._folder)
-        await self._supervisor.put_in_place(self._render())
-        self._note_loaded()
+        wanted = self._maps()
+        maps.write(wanted, self._folder)
+        wild = wanted[maps.WILD]
+        try:
+            await self._supervisor.put_in_place(self._render(wild))
+        except Unloadable as error:
+            if not (self._folder / CONFIGURATION).exists():
+                raise
+            log.error("The last good configuration is used: %s", error)  # noqa: TRY400
+        else:
+            self._note_loaded(self._digest(wild))
+
+    async def heed(self, table: RouteTable) -> None:
+        """Refuse at once what a table refuses. Raises HAProxyAway, OSError."""
+        self._heeded = table.routes
+        await self._tell_the_gate()
 
     async def apply(self, table: RouteTable) -> None:
-        """Go by a table. Raises HAProxyAway, Unloadable, OSError."""
-        self._routes = table.routes
-        await self._push(_AT_A_GATE)
-        await self._origins.look_up(table.routes, again=False)
+        """Go by a table that was heeded. Raises HAProxyAway, Unloadable, OSError."""
+        self._origins.look_up(table.routes, again=False)
+        is_first = self._told is None
+        patience = _PATIENCE_SECONDS if is_first else _MOMENT_SECONDS
+        await self._origins.settle(patience, (FIRST,))
         async with self._turn:
+            self._routes = table.routes
             await self._bring()
+        self._origins.forget_all_but(table.routes)
 
     async def refresh(self) -> None:
-        """Look origins and certificates up again. Raises as `apply` does."""
-        await self._origins.look_up(self._routes or (), again=True)
+        """Begin to look origins up again, and look at certificates. Raises as `apply` does."""
+        self._origins.look_up(self._routes or (), again=True)
         async with self._turn:
             self._look_at_certificates()
+            await self._bring()
+
+    async def follow_names(self) -> None:
+        """Wait for news of a name, and go by it. Raises as `apply` does."""
+        await self._origins.news.wait()
+        self._origins.news.clear()
+        async with self._turn:
             await self._bring()
 
     async def allow_upgrades(self, *, are_allowed: bool) -> None:
         """Take new connections, or none as long as they cannot be counted."""
         if are_allowed != self.takes_upgrades:
-            async with self._turn:
-                self.takes_upgrades = are_allowed
-                # Told first: where no usage can be written, no map can be either.
-                try:
-                    await self._push((maps.EDGE,))
-                finally:
-                    maps.write(self._maps(), self._folder)
+            self.takes_upgrades = are_allowed
+            await self._tell_the_gate()
+
+    def close(self) -> None:
+        """Look no more names up."""
+        self._origins.close()
 
     async def cut(self, services: Iterable[str]) -> int:
         """End every tunnel of some services in every worker. Raises HAProxyAway."""
@@ -110,32 +136,46 @@ class Gate:
         self._origins.conclude(self._routes or ())
         wanted = self._maps()
         maps.write(wanted, self._folder)
-        configuration = self._render()
-        if self._digest() != self._loaded():
+        wild = wanted[maps.WILD]
+        configuration = self._render(wild)
+        digest = self._digest(wild)
+        if digest != self._loaded():
             await self._supervisor.put_in_place(configuration)
             await self._supervisor.reload()
-            self._note_loaded()
+            self._note_loaded(digest)
             self.reloads += 1
         elif (self._folder / CONFIGURATION).read_bytes() != configuration:
             write_lasting(self._folder / CONFIGURATION, configuration)
         processes = await self._master.processes()
-        if self._told != (processes, wanted):
-            await self._push(maps.NAMES)
-            self._told = processes, wanted
         await self._push_addresses(processes.current)
+        if self._told != (processes, wanted):
+            await self._push(wanted)
+            self._told = processes, wanted
 
-    async def _push(self, names: Iterable[str]) -> None:
-        """Bring the workers' maps to what is wanted; those that drain need the gate's."""
-        wanted = self._maps()
-        processes = await self._master.processes()
-        for worker in processes.workers:
-            is_current = worker in processes.current
-            told: list[str] = []
-            for name in names:
-                if is_current or name in _AT_A_GATE:
+    async def _tell_the_gate(self) -> None:
+        # Told first: where no usage can be written, no map can be either.
+        try:
+            await self._push({})
+        finally:
+            maps.write(self._at_the_gate(), self._folder)
+
+    async def _push(self, wanted: maps.Maps) -> None:
+        """Bring the workers' maps to what is wanted.
+
+        Those of the gate go to every worker, and always as they are by now.
+        """
+        async with self._speaking:
+            processes = await self._master.processes()
+            at_the_gate = self._at_the_gate()
+            for worker in processes.workers:
+                is_current = worker in processes.current
+                told: list[str] = []
+                for name, values in (
+                    (wanted if is_current else {}) | at_the_gate
+                ).items():
                     held = await self._master.map_of(worker, name)
-                    told += maps.commands(name, held, wanted[name])
-            await self._master.tell(worker, told)
+                    told += maps.commands(name, held, values)
+                await self._master.tell(worker, told)
 
     async def _push_addresses(self, workers: tuple[int, ...]) -> None:
         for worker in workers:
@@ -151,19 +191,17 @@ class Gate:
             await self._master.tell(worker, told)
             self._places = wanted
 
-    def _maps(self) -> maps.Maps:
-        return maps.build(
-            self._routes or (),
-            self._origins.reasons,
-            takes_upgrades=self.takes_upgrades,
-        )
+    def _at_the_gate(self) -> maps.Maps:
+        return maps.gate(self._heeded, takes_upgrades=self.takes_upgrades)
 
-    def _render(self) -> bytes:
-        wild = self._maps()[maps.WILD]
+    def _maps(self) -> maps.Maps:
+        built = maps.build(self._routes or (), self._origins.reasons)
+        return built | self._at_the_gate()
+
+    def _render(self, wild: Mapping[str, str]) -> bytes:
         return render(self._frame, self._routes, self._origins.addresses, wild)
 
-    def _digest(self) -> str:
-        wild = self._maps()[maps.WILD]
+    def _digest(self, wild: Mapping[str, str]) -> str:
         without_addresses = render(self._frame, self._routes, {}, wild)
         return hashlib.sha256(without_addresses).hexdigest()
 
@@ -171,8 +209,8 @@ class Gate:
         path = self._folder / _LOADED
         return path.read_text("ascii") if path.exists() else ""
 
-    def _note_loaded(self) -> None:
-        write_lasting(self._folder / _LOADED, self._digest().encode())
+    def _note_loaded(self, digest: str) -> None:
+        write_lasting(self._folder / _LOADED, digest.encode())
 
     def _look_at_certificates(self) -> None:
         if not self._settings.certificate_folder:

@@ -23,7 +23,6 @@ Maps: TypeAlias = dict[str, dict[str, str]]
 
 HOSTS, WILD, WEBSOCKETS = "hosts.map", "wild.map", "ws.map"
 ORIGINS, FIELDS, EDGE = "origin.map", "fields.map", "edge.map"
-NAMES = (HOSTS, WILD, WEBSOCKETS, ORIGINS, FIELDS, EDGE)
 ON, OFF, NONE = "on", "off", "none"
 UPGRADES = "upgrades"
 
@@ -37,14 +36,13 @@ NOT_ON = sentence("WebSockets are not switched on for this service.")
 NOT_READY = sentence("This service's origin is not known yet.")
 
 
-def build(
-    routes: Iterable[Route], origins: Mapping[str, str], *, takes_upgrades: bool
-) -> Maps:
-    """Make the maps of a table; `origins` says "" of a service whose origin may be dialled.
+def build(routes: Iterable[Route], origins: Mapping[str, str]) -> Maps:
+    """Make the maps that lead; `origins` says "" of a service whose origin may be dialled.
 
     For any other it says why not. Hosts and ids that cannot be keys are left out.
     """
-    maps: Maps = {name: {} for name in NAMES}
+    # Hosts come last, for what they lead to must be there.
+    maps: Maps = {name: {} for name in (ORIGINS, FIELDS, HOSTS, WILD)}
     wild: dict[str, str] = {}
     for route in routes:
         if not is_service(route.service):
@@ -52,9 +50,6 @@ def build(
             continue
         for host in route.hosts:
             _add_host(maps[HOSTS], wild, host, route.service)
-        maps[WEBSOCKETS][route.service] = (
-            ON if route.websockets else sentence(route.refusal) or NOT_ON
-        )
         maps[ORIGINS][route.service] = _origin(route, origins)
         asked = {name.lower() for end in route.log_endpoints for name in end.fields}
         if names := ",".join(sorted(filter(is_field, asked))):
@@ -62,8 +57,19 @@ def build(
     # The first that matches is taken.
     for suffix in sorted(wild, key=lambda suffix: (-len(suffix), suffix)):
         maps[WILD][suffix] = wild[suffix]
-    maps[EDGE][UPGRADES] = ON if takes_upgrades else OFF
     return maps
+
+
+def gate(routes: Iterable[Route], *, takes_upgrades: bool) -> Maps:
+    """Make the maps that say who may upgrade (R12)."""
+    return {
+        WEBSOCKETS: {
+            route.service: ON if route.websockets else sentence(route.refusal) or NOT_ON
+            for route in routes
+            if is_service(route.service)
+        },
+        EDGE: {UPGRADES: ON if takes_upgrades else OFF},
+    }
 
 
 def _origin(route: Route, origins: Mapping[str, str]) -> str:

@@ -5,9 +5,13 @@ looked up twice with two answers.
 """
 
 import asyncio
+import functools
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
+from typing import TypeAlias
 
 from products.edge.addresses import Address, Network
 from products.edge.contract import Origin, Route
@@ -16,20 +20,28 @@ from products.edge.haproxy.config import PLACES, what_is_wrong
 from products.edge.resolve import LookUp, Refused, Unresolvable, look_up_stream, resolve
 
 _STALE_SECONDS = 60.0  # a name server that is away must not take origins with it
-_AT_ONCE = 16
+_AT_ONCE = 8  # look-ups of one kind
+FIRST, AGAIN, FAILED = KINDS = ("first", "again", "failed")
+
+Key: TypeAlias = tuple[str, int]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Known:
     """What is known of one origin."""
 
     addresses: tuple[Address, ...] = ()
     reason: str = ""  # why it may not be dialled, "" when it may
-    found_at: float = field(default=float("-inf"))
+    found_at: float = float("-inf")
+
+    @property
+    def kind(self) -> str:
+        """Say what a look-up of it is: of names that hang, those of one kind wait alone."""
+        return AGAIN if self.addresses else FAILED if self.reason else FIRST
 
 
 class Origins:
-    """The origins of a table."""
+    """The origins of a table. Nobody waits for a look-up who does not ask to."""
 
     def __init__(
         self,
@@ -42,33 +54,46 @@ class Origins:
         self._allowed = tuple(allowed_private)
         self._look_up = look_up
         self._clock = clock
-        self._known: dict[tuple[str, int], Known] = {}
+        self._known: dict[Key, Known] = {}
+        self._under_way: dict[Key, asyncio.Future[Known]] = {}
+        # Threads of their own: those of the loop ask the portal and sync the spool.
+        self._pools = {
+            kind: ThreadPoolExecutor(_AT_ONCE, thread_name_prefix=f"origins-{kind}")
+            for kind in KINDS
+        }
+        self.news = asyncio.Event()  # a look-up has told something new
         self.addresses: dict[str, tuple[Address, ...]] = {}
         self.reasons: dict[str, str] = {}
 
-    async def look_up(self, routes: Iterable[Route], *, again: bool) -> None:
-        """Look up what is new and, when told to, all the rest again."""
-        wanted = {
-            (route.origin.address, route.origin.port)
-            for route in routes
-            if route.origin is not None and not what_is_wrong(route.origin)
-        }
-        turn = asyncio.Semaphore(_AT_ONCE)
+    def look_up(self, routes: Iterable[Route], *, again: bool) -> None:
+        """Begin to look up what is new and, when told to, all the rest again."""
+        for route in routes:
+            origin = route.origin
+            if origin is None or what_is_wrong(origin):
+                continue
+            key = (origin.address, origin.port)
+            known = self._known.setdefault(key, Known())
+            is_wanted = known.kind == FIRST or (again and not _is_literal(key[0]))
+            if is_wanted and key not in self._under_way:
+                self._begin(key, known)
 
-        async def one(key: tuple[str, int], known: Known) -> None:
-            async with turn:
-                await asyncio.to_thread(self._renew, *key, known)
+    async def settle(self, seconds: float, kinds: Collection[str] = KINDS) -> None:
+        """Wait for what is being looked up, but so long at the most."""
+        awaited = [
+            look_up
+            for key, look_up in self._under_way.items()
+            if key in self._known and self._known[key].kind in kinds
+        ]
+        if awaited:
+            await asyncio.wait(awaited, timeout=seconds)
 
-        found = {key: self._known.get(key) or Known() for key in wanted}
-        await asyncio.gather(*(
-            one(key, known)
-            for key, known in found.items()
-            if again or (not known.addresses and not known.reason)
-        ))  # fmt: skip
-        self._known |= found
+    def close(self) -> None:
+        """Begin no more look-ups."""
+        for pool in self._pools.values():
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def conclude(self, routes: Iterable[Route]) -> None:
-        """Say of each service what is known by now, and forget other origins."""
+        """Say of each service what is known by now."""
         verdicts = {route.service: self._verdict(route.origin) for route in routes}
         self.addresses = {name: known.addresses for name, known in verdicts.items()}
         self.reasons = {
@@ -76,33 +101,48 @@ class Origins:
             for name, known in verdicts.items()
             if known.reason or known.addresses
         }
-        used = {id(known) for known in verdicts.values()}
-        self._known = {
-            key: known for key, known in self._known.items() if id(known) in used
-        }
 
-    def _renew(self, address: str, port: int, known: Known) -> None:
+    def forget_all_but(self, routes: Iterable[Route]) -> None:
+        """Forget the origins of an earlier table."""
+        used = {
+            (route.origin.address, route.origin.port)
+            for route in routes
+            if route.origin is not None
+        }
+        self._known = {key: self._known[key] for key in self._known.keys() & used}
+
+    def _begin(self, key: Key, known: Known) -> None:
+        loop = asyncio.get_running_loop()
+        pool = self._pools[known.kind]
+        look_up = loop.run_in_executor(pool, self._renewed, *key, known)
+        self._under_way[key] = look_up
+        look_up.add_done_callback(functools.partial(self._learn, key))
+
+    def _learn(self, key: Key, look_up: asyncio.Future[Known]) -> None:
+        del self._under_way[key]
+        if look_up.cancelled() or key not in self._known:
+            return
+        before, self._known[key] = self._known[key], look_up.result()
+        if self._known[key] != replace(before, found_at=self._known[key].found_at):
+            self.news.set()
+
+    def _renewed(self, address: str, port: int, known: Known) -> Known:
         host = bare_name(address).removesuffix(".")
         try:
             found = resolve(host, port, self._allowed, look_up=self._look_up)
         except Refused as error:
-            known.addresses = ()
-            known.reason = (
-                f"The origin's address may not be reached from here ({error.reason})."
+            return Known(
+                (),
+                f"The origin's address may not be reached from here ({error.reason}).",
             )
         except Unresolvable:
             if self._clock() - known.found_at > _STALE_SECONDS:
-                known.addresses = ()
-                known.reason = "The origin's name has no address."
-        else:
-            # Those in use first: a name that turns its answers round changes nothing.
-            stay = [one for one in known.addresses if one in found]
-            new = sorted(
-                set(found) - set(stay), key=lambda one: (one.version, int(one))
-            )
-            known.addresses = tuple((stay + new)[:PLACES])
-            known.reason = ""
-            known.found_at = self._clock()
+                return Known((), "The origin's name has no address.")
+            return known
+        # Those in use first: a name that turns its answers round changes nothing.
+        stay = [one for one in known.addresses if one in found]
+        new = sorted(set(found) - set(stay), key=lambda one: (one.version, int(one)))
+        return Known(tuple((stay + new)[:PLACES]), "", self._clock())
 
     def _verdict(self, origin: Origin | None) -> Known:
         if origin is None:
@@ -110,3 +150,11 @@ class Origins:
         if reason := what_is_wrong(origin):
             return Known(reason=reason)
         return self._known.get((origin.address, origin.port), Known())
+
+
+def _is_literal(address: str) -> bool:
+    try:
+        ip_address(bare_name(address))
+    except ValueError:
+        return False
+    return True

@@ -30,6 +30,8 @@ class Upstream:
         self._portal = portal
         self._file = TableFile(data / "routes.json")
         self._etag = ""
+        self._is_new = asyncio.Event()  # a table that is to be loaded
+        self._said = ""
         self.table: RouteTable | None = None
         try:
             self.table, self._etag = self._file.load() or (None, "")
@@ -51,16 +53,18 @@ class Upstream:
     def start(
         self,
         status: Callable[[], dict[str, Any]],
+        heed: Callable[[RouteTable], Awaitable[None]],
         apply: Callable[[RouteTable], Awaitable[None]],
         is_live: Callable[[str], bool],
     ) -> list[asyncio.Future[None]]:
         """Follow the table and report usage until cancelled.
 
-        `apply` raises ContractError when a table cannot be gone by; it is then asked for
-        again.
+        `heed` does at once what a table forbids, and no poll waits for `apply`. Both raise
+        ContractError when a table cannot be gone by; it is then asked for again.
         """
         return [
-            asyncio.ensure_future(self._follow(status, apply)),
+            asyncio.ensure_future(self._follow(status, heed)),
+            asyncio.ensure_future(self._load(apply)),
             asyncio.ensure_future(self._report(status, is_live)),
         ]
 
@@ -74,19 +78,19 @@ class Upstream:
     async def _follow(
         self,
         status: Callable[[], dict[str, Any]],
-        apply: Callable[[RouteTable], Awaitable[None]],
+        heed: Callable[[RouteTable], Awaitable[None]],
     ) -> None:
         while True:
             try:
-                await self._poll(self._status(status()), apply)
+                await self._poll(self._status(status()), heed)
             except (PortalAway, PortalRefused, ContractError) as error:
                 self._file.stands(str(error))
             except OSError as error:
-                log.warning("The table could not be kept on disk: %s", error)
+                log.warning("The table on disk could not be marked: %s", error)
             await asyncio.sleep(self._settings.poll_seconds)
 
     async def _poll(
-        self, status: dict[str, Any], apply: Callable[[RouteTable], Awaitable[None]]
+        self, status: dict[str, Any], heed: Callable[[RouteTable], Awaitable[None]]
     ) -> None:
         answer = await asyncio.to_thread(self._portal.routes, self._etag, status)
         if answer is None:
@@ -95,9 +99,25 @@ class Upstream:
         document, etag = answer
         table = await asyncio.to_thread(RouteTable.from_json, document)
         self.table = table
-        await apply(table)
+        await heed(table)
         self._etag = etag
-        await asyncio.to_thread(self._file.save, table, etag)
+        self._is_new.set()
+
+    async def _load(self, apply: Callable[[RouteTable], Awaitable[None]]) -> None:
+        while True:
+            await self._is_new.wait()
+            self._is_new.clear()
+            table, etag = self.table, self._etag
+            assert table is not None  # noqa: S101 - it is what is new
+            try:
+                await apply(table)
+                await asyncio.to_thread(self._file.save, table, etag)
+            except ContractError as error:
+                self._file.stands(str(error))
+                if self._etag == etag:
+                    self._etag = ""
+            except OSError as error:
+                log.warning("The table could not be kept on disk: %s", error)
 
     def _status(self, engine: dict[str, Any]) -> dict[str, Any]:
         own = {"name": self._settings.name, "version": VERSION, "at": time.time()}

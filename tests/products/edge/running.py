@@ -82,7 +82,7 @@ class Edge:
         marker = route(f"generation-{generation}.test")
         self.portal.publish(*routes, marker)
         eventually(lambda: self.portal.etag in self.portal.seen_etags)
-        eventually(lambda: b" 404 " not in self.ask(get(marker.hosts[0])))
+        eventually(lambda: b"has no origin" in self.ask(get(marker.hosts[0])))
 
     def connect(self):
         connection = socket.create_connection(("127.0.0.1", self.port), timeout=20)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tests.ci_rules import program
 from tests.products.edge.conftest import Stand
+from tests.products.edge.fake_portal import eventually
 from tests.products.edge.running import Edge
 
 
@@ -15,7 +16,18 @@ class FleetStand(Stand):
         self.more = ["--engine", "haproxy", "--haproxy", program("haproxy")]
         super().__init__(folder, *self.more)
 
+    def settled(self):
+        """Wait until the agent has done all that the table asks; give its status."""
+
+        def look():
+            last = self.portal.statuses[-1:]
+            wanted = self.portal.table.generation
+            return last and last[0]["generation"] == wanted and last[0]
+
+        return eventually(look)
+
     def kill_agent(self):
+        self.settled()
         self.edge.process.kill()
         self.edge.process.wait()
 

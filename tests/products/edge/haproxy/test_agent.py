@@ -125,7 +125,7 @@ def test_a_cut_reaches_tunnels_that_an_old_worker_still_carries(fleet):
 
 def test_a_switch_of_entitlement_needs_no_reload(fleet):
     host, _ = fleet.serve()
-    reloads = eventually(lambda: fleet.portal.statuses)[-1]["reloads"]
+    reloads = fleet.settled()["reloads"]
     workers = fleet.haproxies()
 
     fleet.change(host, websockets=False, refusal="Off.")
@@ -133,9 +133,7 @@ def test_a_switch_of_entitlement_needs_no_reload(fleet):
 
     opened(fleet, host)[0].close()
     assert fleet.haproxies() == workers
-    generation = fleet.portal.table.generation
-    eventually(lambda: fleet.portal.statuses[-1]["generation"] == generation)
-    assert fleet.portal.statuses[-1]["reloads"] == reloads
+    assert fleet.settled()["reloads"] == reloads
 
 
 def test_a_haproxy_that_died_is_started_again_and_its_connections_are_ended(fleet):

@@ -30,8 +30,8 @@ INJECTIONS = (
 
 def written(folder, *routes):
     """Write a table as the agent does; gives the configuration."""
-    found = maps.build(routes, {one.service: "" for one in routes}, takes_upgrades=True)
-    maps.write(found, folder)
+    found = maps.build(routes, {one.service: "" for one in routes})
+    maps.write(found | maps.gate(routes, takes_upgrades=True), folder)
     (folder / "edge.lua").write_bytes(
         (ROOT / "products/edge/haproxy/edge.lua").read_bytes()
     )

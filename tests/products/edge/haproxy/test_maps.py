@@ -9,15 +9,17 @@ from tests.products.edge.fake_portal import origin, route
 
 def build(*routes, **reasons):
     given = {one.service: "" for one in routes} | reasons
-    return maps.build(routes, given, takes_upgrades=True)
+    return maps.build(routes, given)
 
 
 def test_an_entitled_service_is_on_and_a_refused_one_has_its_sentence():
-    found = build(
+    routes = (
         route("a.test", origin(1)),
         route("b.test", origin(1), websockets=False, refusal="Not “now”.\nAsk Sam."),
         route("c.test", origin(1), websockets=False),
-    )[maps.WEBSOCKETS]
+    )
+
+    found = maps.gate(routes, takes_upgrades=True)[maps.WEBSOCKETS]
 
     assert found["a-test"] == "on"
     assert base64.b64decode(found["b-test"]).decode() == "Not “now”.\nAsk Sam."
@@ -29,12 +31,15 @@ def test_an_origin_may_be_dialled_or_there_is_a_reason():
     routes = [route(f"{name}.test", origin(1)) for name in "ab"]
     given = {"a-test": "No."}
 
-    found = maps.build([*routes, route("c.test")], given, takes_upgrades=False)
+    found = maps.build([*routes, route("c.test")], given)
 
     assert base64.b64decode(found[maps.ORIGINS]["a-test"]) == b"No."
     assert found[maps.ORIGINS]["b-test"] == maps.NOT_READY
     assert found[maps.ORIGINS]["c-test"] == "none"
-    assert found[maps.EDGE] == {"upgrades": "off"}
+
+
+def test_an_edge_that_cannot_count_takes_no_upgrades():
+    assert maps.gate([], takes_upgrades=False)[maps.EDGE] == {"upgrades": "off"}
 
 
 def test_of_several_wildcards_the_longest_stands_first():

@@ -32,7 +32,8 @@ def origins(names):
 
 
 async def refresh(found, routes, *, again):
-    await found.look_up(routes, again=again)
+    found.look_up(routes, again=again)
+    await found.settle(10)
     found.conclude(routes)
 
 
