@@ -151,6 +151,7 @@ class Agent:
         elif table is not None:
             with contextlib.suppress(HAProxyAway):
                 await self._gate.heed(table)
+            with contextlib.suppress(HAProxyAway):
                 await self._gate.apply(table)
         self._keeper.open(identity_of(processes.master))
 
@@ -172,7 +173,6 @@ class Agent:
             await self._gate.heed(table)
         except (HAProxyAway, OSError) as error:
             raise ContractError(f"HAProxy does not heed the table: {error}") from error
-        await self._enforce()
 
     async def _apply(self, table: RouteTable) -> None:
         try:

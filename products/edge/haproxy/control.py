@@ -1,7 +1,8 @@
 """Speaks with HAProxy: to the master's socket, and through it to every worker.
 
-A worker that drains after a reload is reached by its process id; its own socket would
-be its successor's by then.
+A worker that drains after a reload is reached by its process id; its own socket is its
+successor's by then. The one that accepts has a socket for what cannot wait: during a
+reload the master is silent for as long as it reads the configuration.
 """
 
 import asyncio
@@ -13,9 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MASTER_SOCKET = "master.sock"
+WORKER_SOCKET = "worker.sock"  # of the worker that accepts
+CURRENT = 0  # in place of a process id: that worker, asked without the master
 
 _TIMEOUT_SECONDS = 10.0
 _LONGEST_LINE = 8_000  # bytes of commands in one call; HAProxy's buffer is larger
+_ADDRESS = 4  # where it stands in a line of servers
 _PAIR = re.compile(r"(\w+)=(\S*)")
 
 
@@ -54,11 +58,11 @@ class MasterSocket:
         """Speak to the socket in a folder, whose path may be longer than a socket's."""
         self._folder = folder
 
-    async def call(self, line: str) -> str:
+    async def call(self, line: str, name: str = MASTER_SOCKET) -> str:
         """Send a line and give the whole answer. Raises HAProxyAway."""
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
-                return await self._call(line)
+                return await self._call(line, name)
         except (OSError, TimeoutError) as error:
             raise HAProxyAway(str(error) or type(error).__name__) from error
 
@@ -66,14 +70,15 @@ class MasterSocket:
         """Send commands to a worker, as few calls as they fit in; gives the answers."""
         answers = []
         line = ""
+        name = MASTER_SOCKET if worker else WORKER_SOCKET
         for command in commands:
-            addressed = f"@!{worker} {command}"
+            addressed = f"@!{worker} {command}" if worker else command
             if line and len(line) + len(addressed) > _LONGEST_LINE:
-                answers.append(await self.call(line))
+                answers.append(await self.call(line, name))
                 line = ""
             line += (";" if line else "") + addressed
         if line:
-            answers.append(await self.call(line))
+            answers.append(await self.call(line, name))
         return "".join(answers)
 
     async def processes(self) -> Processes:
@@ -106,6 +111,12 @@ class MasterSocket:
         answer = await self.tell(worker, [f"show table {name} {only}".rstrip()])
         return [_entry(line) for line in answer.splitlines() if line.startswith("0x")]
 
+    async def servers(self, worker: int) -> dict[str, str]:
+        """Read the addresses of a worker's servers, by `backend/server`."""
+        answer = await self.tell(worker, ["show servers state"])
+        rows = (line.split(" ", 5) for line in answer.splitlines())
+        return {f"{row[1]}/{row[3]}": row[4] for row in rows if len(row) > _ADDRESS}
+
     async def sessions(self, worker: int, backends: frozenset[str]) -> list[str]:
         """List the ids of a worker's sessions that are at certain backends."""
         answer = await self.tell(worker, ["show sess"])
@@ -115,12 +126,12 @@ class MasterSocket:
             if line.startswith("0x") and dict(_PAIR.findall(line)).get("be") in backends
         ]
 
-    async def _call(self, line: str) -> str:
+    async def _call(self, line: str, name: str) -> str:
         # Through the folder's descriptor, for a socket's path has 107 bytes at most.
         folder = os.open(self._folder, os.O_PATH | os.O_DIRECTORY)
         try:
             reader, writer = await asyncio.open_unix_connection(
-                f"/proc/self/fd/{folder}/{MASTER_SOCKET}"
+                f"/proc/self/fd/{folder}/{name}"
             )
         finally:
             os.close(folder)

@@ -13,11 +13,10 @@ from collections.abc import Iterable, Mapping
 from ipaddress import ip_network
 from pathlib import Path
 
-from products.edge.addresses import Address
 from products.edge.contract import Route, RouteTable
 from products.edge.haproxy import certlist, maps
 from products.edge.haproxy.config import CONFIGURATION, Frame, places, render
-from products.edge.haproxy.control import MasterSocket, Processes
+from products.edge.haproxy.control import CURRENT, MasterSocket
 from products.edge.haproxy.naming import PLAIN, WEBSOCKET
 from products.edge.haproxy.origins import FIRST, Origins
 from products.edge.haproxy.supervisor import Supervisor, Unloadable
@@ -54,8 +53,8 @@ class Gate:
         self._speaking = asyncio.Lock()
         self._routes: tuple[Route, ...] | None = None
         self._heeded: tuple[Route, ...] = ()  # newer, for a while, than what is loaded
-        self._told: tuple[Processes, maps.Maps] | None = None
-        self._places: dict[tuple[int, str], tuple[Address, ...]] = {}
+        self._brought: tuple[object, ...] | None = None
+        self._held: dict[int, dict[str, str]] = {}  # a worker's servers: addresses
         self.takes_upgrades = True
         self.reloads = 0
         shutil.copyfile(Path(__file__).with_name(_LUA), folder / _LUA)
@@ -65,6 +64,7 @@ class Gate:
         self._look_at_certificates()
         if table is not None:
             self._routes = self._heeded = table.routes
+            self._held = {}
             self._origins.look_up(table.routes, again=True)
             await self._origins.settle(_PATIENCE_SECONDS, (FIRST,))
             self._origins.conclude(table.routes)
@@ -83,12 +83,16 @@ class Gate:
     async def heed(self, table: RouteTable) -> None:
         """Refuse at once what a table refuses. Raises HAProxyAway, OSError."""
         self._heeded = table.routes
-        await self._tell_the_gate()
+        # Told first: where no usage can be written, no map can be either.
+        try:
+            await self._tell_the_gate((CURRENT,))
+        finally:
+            maps.write(self._at_the_gate(), self._folder)
 
     async def apply(self, table: RouteTable) -> None:
         """Go by a table that was heeded. Raises HAProxyAway, Unloadable, OSError."""
         self._origins.look_up(table.routes, again=False)
-        is_first = self._told is None
+        is_first = self._brought is None
         patience = _PATIENCE_SECONDS if is_first else _MOMENT_SECONDS
         await self._origins.settle(patience, (FIRST,))
         async with self._turn:
@@ -114,7 +118,10 @@ class Gate:
         """Take new connections, or none as long as they cannot be counted."""
         if are_allowed != self.takes_upgrades:
             self.takes_upgrades = are_allowed
-            await self._tell_the_gate()
+            try:
+                await self._tell_the_gate((CURRENT,))
+            finally:
+                maps.write(self._at_the_gate(), self._folder)
 
     def close(self) -> None:
         """Look no more names up."""
@@ -134,6 +141,11 @@ class Gate:
 
     async def _bring(self) -> None:
         self._origins.conclude(self._routes or ())
+        processes = await self._master.processes()
+        if self._brought == (processes, *self._all_that_counts()):
+            return
+        self._brought = None
+        counted = self._all_that_counts()
         wanted = self._maps()
         maps.write(wanted, self._folder)
         wild = wanted[maps.WILD]
@@ -141,55 +153,59 @@ class Gate:
         digest = self._digest(wild)
         if digest != self._loaded():
             await self._supervisor.put_in_place(configuration)
-            await self._supervisor.reload()
+            processes = await self._supervisor.reload()
             self._note_loaded(digest)
             self.reloads += 1
         elif (self._folder / CONFIGURATION).read_bytes() != configuration:
             write_lasting(self._folder / CONFIGURATION, configuration)
-        processes = await self._master.processes()
         await self._push_addresses(processes.current)
-        if self._told != (processes, wanted):
-            await self._push(wanted)
-            self._told = processes, wanted
+        for worker in processes.current:
+            for name in maps.LEADING:
+                await self._tell(worker, name, wanted[name])
+        await self._tell_the_gate(processes.workers)
+        self._brought = (processes, *counted)
 
-    async def _tell_the_gate(self) -> None:
-        # Told first: where no usage can be written, no map can be either.
-        try:
-            await self._push({})
-        finally:
-            maps.write(self._at_the_gate(), self._folder)
+    def _all_that_counts(self) -> tuple[object, ...]:
+        return (
+            self._routes,
+            self._heeded,
+            self.takes_upgrades,
+            self._frame,
+            self._origins.addresses,
+            self._origins.reasons,
+        )
 
-    async def _push(self, wanted: maps.Maps) -> None:
-        """Bring the workers' maps to what is wanted.
+    async def _tell_the_gate(self, workers: Iterable[int]) -> None:
+        """Bring the gate's maps of some workers to what is wanted by now."""
+        for worker in workers:
+            async with (
+                self._speaking
+            ):  # lest an earlier table be told after a later one
+                for name, wanted in self._at_the_gate().items():
+                    await self._tell(worker, name, wanted)
 
-        Those of the gate go to every worker, and always as they are by now.
-        """
-        async with self._speaking:
-            processes = await self._master.processes()
-            at_the_gate = self._at_the_gate()
-            for worker in processes.workers:
-                is_current = worker in processes.current
-                told: list[str] = []
-                for name, values in (
-                    (wanted if is_current else {}) | at_the_gate
-                ).items():
-                    held = await self._master.map_of(worker, name)
-                    told += maps.commands(name, held, values)
-                await self._master.tell(worker, told)
+    async def _tell(self, worker: int, name: str, wanted: Mapping[str, str]) -> None:
+        held = await self._master.map_of(worker, name)
+        await self._master.tell(worker, maps.commands(name, held, wanted))
 
     async def _push_addresses(self, workers: tuple[int, ...]) -> None:
+        wanted = {
+            f"{kind}{service}/o{number}": str(address)
+            for service, addresses in self._origins.addresses.items()
+            for number, address in enumerate(places(addresses), 1)
+            for kind in (WEBSOCKET, PLAIN)
+        }
         for worker in workers:
-            told = []
-            wanted = {}
-            for route in self._routes or ():
-                if route.origin is None:
-                    continue
-                there = places(self._origins.addresses.get(route.service, ()))
-                wanted[worker, route.service] = there
-                if self._places.get((worker, route.service)) != there:
-                    told += _moved(route.service, there)
+            held = self._held.get(worker) or await self._master.servers(worker)
+            told = [
+                f"set server {name} addr {wanted[name]}"
+                for name in held.keys() & wanted.keys()
+                if held[name] != wanted[name]
+            ]
             await self._master.tell(worker, told)
-            self._places = wanted
+            held |= {name: wanted[name] for name in held.keys() & wanted.keys()}
+            self._held[worker] = held
+        self._held = {worker: self._held[worker] for worker in workers}
 
     def _at_the_gate(self) -> maps.Maps:
         return maps.gate(self._heeded, takes_upgrades=self.takes_upgrades)
@@ -218,14 +234,6 @@ class Gate:
         source = Path(self._settings.certificate_folder)
         listed = certlist.write_list(source, self._folder)
         self._frame = _frame(self._settings, listed)
-
-
-def _moved(service: str, there: tuple[Address, ...]) -> list[str]:
-    return [
-        f"set server {kind}{service}/o{number} addr {address}"
-        for number, address in enumerate(there, 1)
-        for kind in (WEBSOCKET, PLAIN)
-    ]
 
 
 def _frame(settings: Settings, listed: certlist.CertificateList | None = None) -> Frame:

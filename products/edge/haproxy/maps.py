@@ -23,6 +23,7 @@ Maps: TypeAlias = dict[str, dict[str, str]]
 
 HOSTS, WILD, WEBSOCKETS = "hosts.map", "wild.map", "ws.map"
 ORIGINS, FIELDS, EDGE = "origin.map", "fields.map", "edge.map"
+LEADING = (ORIGINS, FIELDS, HOSTS, WILD)  # hosts last: what they lead to must be there
 ON, OFF, NONE = "on", "off", "none"
 UPGRADES = "upgrades"
 
@@ -41,8 +42,7 @@ def build(routes: Iterable[Route], origins: Mapping[str, str]) -> Maps:
 
     For any other it says why not. Hosts and ids that cannot be keys are left out.
     """
-    # Hosts come last, for what they lead to must be there.
-    maps: Maps = {name: {} for name in (ORIGINS, FIELDS, HOSTS, WILD)}
+    maps: Maps = {name: {} for name in LEADING}
     wild: dict[str, str] = {}
     for route in routes:
         if not is_service(route.service):

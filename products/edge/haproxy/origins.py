@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
+from itertools import islice
 from typing import TypeAlias
 
 from products.edge.addresses import Address, Network
@@ -21,6 +22,7 @@ from products.edge.resolve import LookUp, Refused, Unresolvable, look_up_stream,
 
 _STALE_SECONDS = 60.0  # a name server that is away must not take origins with it
 _AT_ONCE = 8  # look-ups of one kind
+_MOST_AGAIN = 1000  # at a time: every five seconds, and no flood for the name server
 FIRST, AGAIN, FAILED = KINDS = ("first", "again", "failed")
 
 Key: TypeAlias = tuple[str, int]
@@ -66,16 +68,20 @@ class Origins:
         self.reasons: dict[str, str] = {}
 
     def look_up(self, routes: Iterable[Route], *, again: bool) -> None:
-        """Begin to look up what is new and, when told to, all the rest again."""
-        for route in routes:
-            origin = route.origin
-            if origin is None or what_is_wrong(origin):
-                continue
-            key = (origin.address, origin.port)
-            known = self._known.setdefault(key, Known())
-            is_wanted = known.kind == FIRST or (again and not _is_literal(key[0]))
-            if is_wanted and key not in self._under_way:
-                self._begin(key, known)
+        """Begin to look up what is new and, when told to, the longest known once more."""
+        wanted = dict.fromkeys(
+            (route.origin.address, route.origin.port)
+            for route in routes
+            if route.origin is not None and not what_is_wrong(route.origin)
+        )
+        for key in wanted:
+            if self._known.setdefault(key, Known()).kind == FIRST:
+                self._begin(key)
+        if again:
+            due = (key for key in self._known if key in wanted and _is_name(key[0]))
+            for key in list(islice(due, _MOST_AGAIN)):
+                self._known[key] = self._known.pop(key)  # to the end of the queue
+                self._begin(key)
 
     async def settle(self, seconds: float, kinds: Collection[str] = KINDS) -> None:
         """Wait for what is being looked up, but so long at the most."""
@@ -111,9 +117,12 @@ class Origins:
         }
         self._known = {key: self._known[key] for key in self._known.keys() & used}
 
-    def _begin(self, key: Key, known: Known) -> None:
-        loop = asyncio.get_running_loop()
+    def _begin(self, key: Key) -> None:
+        if key in self._under_way:
+            return
+        known = self._known[key]
         pool = self._pools[known.kind]
+        loop = asyncio.get_running_loop()
         look_up = loop.run_in_executor(pool, self._renewed, *key, known)
         self._under_way[key] = look_up
         look_up.add_done_callback(functools.partial(self._learn, key))
@@ -152,9 +161,9 @@ class Origins:
         return self._known.get((origin.address, origin.port), Known())
 
 
-def _is_literal(address: str) -> bool:
+def _is_name(address: str) -> bool:
     try:
         ip_address(bare_name(address))
     except ValueError:
-        return False
-    return True
+        return True
+    return False

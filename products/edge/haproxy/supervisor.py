@@ -24,7 +24,7 @@ from products.edge.spool import write_lasting
 log = logging.getLogger(__name__)
 
 _CANDIDATE = "candidate.cfg"
-_START_SECONDS = 30.0
+_START_SECONDS = 300.0  # many origins with TLS are read for minutes
 _LOOK_SECONDS = 0.05
 
 

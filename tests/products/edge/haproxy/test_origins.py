@@ -69,14 +69,12 @@ async def test_what_is_known_is_looked_up_again_only_when_told_to():
 
 
 async def test_answers_in_another_order_change_nothing():
-    found = origins(Names(["8.8.8.8", "9.9.9.9"], ["9.9.9.9", "8.8.8.8", "1.1.1.1"]))
+    found = origins(Names(["9.9.9.9", "8.8.8.8"], ["9.9.9.9", "1.1.1.1", "8.8.8.8"]))
     await refresh(found, [ROUTE], again=False)
 
     await refresh(found, [ROUTE], again=True)
 
-    assert [str(one) for one in found.addresses["a-test"]] == [
-        "8.8.8.8", "9.9.9.9", "1.1.1.1",
-    ]  # fmt: skip
+    assert [str(one) for one in found.addresses["a-test"]] == ["8.8.8.8", "9.9.9.9"]
 
 
 async def test_a_name_server_that_is_away_is_forgiven_for_a_minute():
@@ -93,6 +91,41 @@ async def test_a_name_server_that_is_away_is_forgiven_for_a_minute():
     assert after_a_while == {"a-test": (ip_address("8.8.8.8"),)}
     assert found.addresses == {"a-test": ()}
     assert found.reasons == {"a-test": "The origin's name has no address."}
+
+
+async def test_of_very_many_names_each_is_looked_up_again_in_its_turn():
+    asked = []
+
+    def look_up(host, port):
+        asked.append(host)
+        return [(0, 0, 0, "", ("8.8.8.8", port))]
+
+    routes = [
+        route(f"{n}.test", origin(1, address=f"{n}.example")) for n in range(1500)
+    ]
+    found = Origins([], look_up=look_up)
+    await refresh(found, routes, again=False)
+    asked.clear()
+
+    await refresh(found, routes, again=True)
+    first = set(asked)
+    await refresh(found, routes, again=True)
+
+    assert len(first) == 1000
+    assert len(asked) == 2000
+    assert len(set(asked)) == 1500
+
+
+async def test_an_address_that_is_no_name_is_looked_up_once():
+    names = Names(["8.8.8.8"])
+    found = origins(names)
+    there = route("a.test", origin(1, address="8.8.8.8"))
+
+    for again in (False, True):
+        await refresh(found, [there], again=again)
+
+    assert names.answers == []
+    assert found.reasons == {"a-test": ""}
 
 
 async def test_an_origin_whose_name_cannot_be_checked_is_not_looked_up():
