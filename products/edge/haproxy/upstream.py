@@ -31,7 +31,6 @@ class Upstream:
         self._file = TableFile(data / "routes.json")
         self._etag = ""
         self._is_new = asyncio.Event()  # a table that is to be loaded
-        self._said = ""
         self.table: RouteTable | None = None
         try:
             self.table, self._etag = self._file.load() or (None, "")

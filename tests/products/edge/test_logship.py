@@ -1,12 +1,8 @@
 """The customer's endpoints: lines reach them, or are dropped and counted."""
 
 import asyncio
-import contextlib
-import json
-import socket
 import ssl
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_network
 
 import pytest
@@ -15,6 +11,7 @@ import trustme
 from products.edge.contract import LogEndpoint
 from products.edge.dial import origin_tls
 from products.edge.logship import LogShipper
+from tests.products.edge.collecting import https_endpoint
 from tests.products.edge.conftest import Stand
 from tests.products.edge.fake_portal import eventually
 from tests.products.edge.running import get, read_all
@@ -31,73 +28,6 @@ def collector(tmp_path_factory):
     stand.edge.is_shared = True
     yield stand, authority
     stand.close()
-
-
-@contextlib.contextmanager
-def https_endpoint(authority, *names, status=200):
-    bodies = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *args):
-            pass
-
-    class Server(ThreadingHTTPServer):
-        def handle_error(self, *args):
-            pass
-
-    server = Server(("127.0.0.1", 0), Handler)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(*names).configure_cert(context)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"https://localhost:{server.server_port}/in?key=1", bodies
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-def test_lines_reach_an_https_endpoint(collector):
-    stand, authority = collector
-    with https_endpoint(authority, "localhost") as (url, bodies):
-        endpoint = LogEndpoint("https", "mine", url, ("User-Agent",))
-        host, _ = stand.serve(answering(plain_answer()), log_endpoints=(endpoint,))
-        for _ in range(3):
-            stand.edge.ask(get(host, "User-Agent: tester"))
-        eventually(lambda: b"".join(bodies).count(b"\n") == 3)
-
-    lines = [json.loads(line) for line in b"".join(bodies).splitlines()]
-    assert [line["fields"] for line in lines] == [{"User-Agent": "tester"}] * 3
-    assert {line["service"] for line in lines} == {host.replace(".", "-")}
-
-
-def test_lines_reach_a_syslog_endpoint_with_their_length(collector):
-    stand, _ = collector
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        address = f"localhost:{server.getsockname()[1]}"
-        endpoint = LogEndpoint("syslog", "mine", address)
-        host, _ = stand.serve(answering(plain_answer()), log_endpoints=(endpoint,))
-        stand.edge.ask(get(host))
-        server.settimeout(20)
-        connection, _ = server.accept()
-        with connection:
-            connection.settimeout(20)
-            text = b""
-            while chunk := connection.recv(4096):
-                text += chunk
-
-    length, _, message = text.partition(b" ")
-    assert int(length) == len(message)
-    head, _, line = message.partition(b"{")
-    service = host.replace(".", "-")
-    assert head == f"<134>1 - edge-1 tollgate - {service} - ".encode()
-    assert json.loads(b"{" + line)["service"] == service
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,33 @@ from tests.products.edge.contract.speaking import AUTHORITY
 ENGINES = ("embedded", pytest.param("haproxy", marks=pytest.mark.haproxy))
 
 
+def started(engine, folder, *more):
+    AUTHORITY.cert_pem.write_to_path(folder / "ca.pem")
+    given = ["--engine", engine, "--ca-file", str(folder / "ca.pem"), *more]
+    if engine == "haproxy":
+        given += ["--haproxy", program("haproxy")]
+    one = Stand(folder, *given)
+    one.edge.is_shared = True
+    return one
+
+
 @pytest.fixture(scope="module", params=ENGINES)
 def stand(request, tmp_path_factory):
+    one = started(request.param, tmp_path_factory.mktemp(request.param))
+    yield one
+    assert one.close() == 0
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def impatient(request, tmp_path_factory):
+    """An edge with short times, and a certificate of its own for one.test."""
     folder = tmp_path_factory.mktemp(request.param)
-    AUTHORITY.cert_pem.write_to_path(folder / "ca.pem")
-    more = ["--engine", request.param, "--ca-file", str(folder / "ca.pem")]
-    if request.param == "haproxy":
-        more += ["--haproxy", program("haproxy")]
-    one = Stand(folder, *more)
-    one.edge.is_shared = True
+    certificates = folder / "certificates"
+    certificates.mkdir()
+    leaf = AUTHORITY.issue_cert("one.test")
+    leaf.private_key_and_cert_chain_pem.write_to_path(certificates / "one.test.pem")
+    times = ["--idle-seconds", "2", "--head-seconds", "1.5", "--half-open-seconds", "1"]
+    tls = ["--tls-certificates", str(certificates)]
+    one = started(request.param, folder, *times, *tls)
     yield one
     assert one.close() == 0

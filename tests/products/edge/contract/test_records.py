@@ -1,10 +1,14 @@
 """Both engines: the customer's log and the meter (R10, R14, R15)."""
 
+import json
+import socket
 import time
 from datetime import datetime
 
 from products.edge.contract import HeaderRule, LogEndpoint
+from tests.products.edge.collecting import https_endpoint
 from tests.products.edge.contract.speaking import (
+    AUTHORITY,
     CLOSE_ENOUGH_BYTES,
     echoes,
     final_record,
@@ -13,7 +17,7 @@ from tests.products.edge.contract.speaking import (
     service_of,
 )
 from tests.products.edge.fake_portal import eventually
-from tests.products.edge.running import handshake
+from tests.products.edge.running import handshake, read_all
 
 
 def test_the_line_is_written_at_accept_and_never_again(stand):
@@ -122,3 +126,35 @@ def test_the_edge_says_until_when_all_has_arrived_and_no_further(stand):
 
     assert meanwhile < began
     assert (said[-1]["ingest_epoch"], said[-1]["records_refused"]) == ("epoch-1", 0)
+
+
+def test_lines_reach_an_https_endpoint(stand):
+    with https_endpoint(AUTHORITY, "localhost") as (url, bodies):
+        endpoint = LogEndpoint("https", "mine", url, ("User-Agent",))
+        host, _ = stand.serve(log_endpoints=(endpoint,))
+        for _ in range(3):
+            opened(stand, host, "User-Agent: tester")[0].close()
+        eventually(lambda: b"".join(bodies).count(b"\n") == 3)
+
+    lines = [json.loads(line) for line in b"".join(bodies).splitlines()]
+    assert [line["fields"] for line in lines] == [{"User-Agent": "tester"}] * 3
+    assert {line["service"] for line in lines} == {service_of(host)}
+
+
+def test_lines_reach_a_syslog_endpoint_with_their_length(stand):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"localhost:{server.getsockname()[1]}"
+        endpoint = LogEndpoint("syslog", "mine", address)
+        host, _ = stand.serve(log_endpoints=(endpoint,))
+        opened(stand, host)[0].close()
+        server.settimeout(20)
+        connection, _ = server.accept()
+        with connection:
+            connection.settimeout(20)
+            text = read_all(connection)
+
+    length, _, message = text.partition(b" ")
+    head, _, line = message.partition(b"{")
+    assert int(length) == len(message)
+    assert head == f"<134>1 - edge-1 tollgate - {service_of(host)} - ".encode()
+    assert json.loads(b"{" + line)["host"] == host

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import time
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from tests.products.edge.contract.speaking import (
 )
 from tests.products.edge.fake_portal import eventually
 from tests.products.edge.running import get, handshake, read_all, status_of
-from tests.products.edge.scripted import answering, plain_answer
+from tests.products.edge.scripted import answering, plain_answer, upgrade_then
 
 pytestmark = pytest.mark.haproxy
 
@@ -98,6 +99,22 @@ def test_a_service_switched_off_while_the_agent_was_away_is_cut_when_it_is_back(
     connection.close()
     assert status_of(fleet.edge.ask(handshake(host))) == 403
     assert final_record(fleet, host).final
+
+
+def test_an_origin_that_ends_its_side_ends_the_tunnel(fleet):
+    heard = []
+
+    def rest(connection):
+        connection.sendall(b"goodbye")
+        connection.shutdown(socket.SHUT_WR)
+        heard.append(read_all(connection))
+
+    host, _ = fleet.serve(upgrade_then(rest))
+
+    with opened(fleet, host)[0] as connection:
+        assert read_all(connection) == b"goodbye"
+        eventually(lambda: heard)
+    assert heard == [b""]
 
 
 def test_a_cut_reaches_tunnels_that_an_old_worker_still_carries(fleet):
