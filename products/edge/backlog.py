@@ -51,8 +51,15 @@ class Backlog:
         for left in folder.glob(".*.spool.*"):
             left.unlink(missing_ok=True)  # of a compaction that was killed
 
-    def next_batch(self, most: int) -> Batch | None:
-        """Gather up to `most` readings of one segment; None when nothing is left.
+    def end(self) -> Position:
+        """Say where the records end that are written by now."""
+        found = segments(self.folder)
+        return (
+            Position(found[-1][0], found[-1][1].stat().st_size) if found else Position()
+        )
+
+    def next_batch(self, most: int, until: Position) -> Batch | None:
+        """Gather up to `most` readings of one segment; None when all `until` there is sent.
 
         Many readings of one counter become one, for they are cumulative. Where a
         segment is damaged, what follows in it is skipped once there is a later one.
@@ -62,6 +69,8 @@ class Backlog:
             if number < position.segment:
                 continue
             offset = position.offset if number == position.segment else 0
+            if Position(number, offset) >= until:
+                return None
             batch = _gather(number, path.read_bytes(), offset, most)
             if batch.end.offset > offset:
                 return batch

@@ -155,9 +155,11 @@ class Reporter:
         """
         read_at = self._clock()
         backlogs = self._backlogs()
+        # What is written meanwhile waits for the next run, or a busy boot would have no end.
+        until = [backlog.end() for backlog in backlogs]
         try:
-            for backlog in backlogs:
-                while (batch := backlog.next_batch(self._limit)) is not None:
+            for backlog, end in zip(backlogs, until, strict=True):
+                while (batch := backlog.next_batch(self._limit, end)) is not None:
                     if not batch.entries or self._send(backlog, batch):
                         self._acknowledge(backlog, batch)
             if backlogs and self._clock() - self._answered_at >= _SILENCE_SECONDS:

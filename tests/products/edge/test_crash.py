@@ -9,7 +9,10 @@ from datetime import datetime
 
 import pytest
 
-from products.edge.contract import UsageReport
+from products.edge.contract import UsageAnswer, UsageReport
+from products.edge.journal import ConnectionEntry
+from products.edge.reporter import Reporter
+from products.edge.spool import Spool
 from tests.products.edge.fake_portal import FakePortal, eventually, origin, route
 from tests.products.edge.running import (
     Edge,
@@ -170,6 +173,35 @@ def test_a_portal_that_fails_in_every_way_gets_the_same_totals(stand):
         record.bytes_from_client for record in own.portal.of_service(service)
     )
     assert sizes == expected
+
+
+def test_an_edge_that_writes_all_the_time_still_comes_to_the_end_of_a_report(tmp_path):
+    busy = Spool(tmp_path / "a-boot", segment_bytes=1_000_000)
+    calm = Spool(tmp_path / "b-boot", segment_bytes=1_000_000)
+    for spool in (busy, calm):
+        spool.append(
+            [ConnectionEntry(1, "s", "2026-11", 1, 1, 1, 1, False).to_payload()]
+        )
+    told = []
+
+    class Receiver:
+        def usage(self, report):
+            told.append((report.boot, [record.id for record in report.connections]))
+            assert len(told) < 10, "the report has no end"
+            number = len(told) + 1  # somebody connects while the portal counts
+            more = ConnectionEntry(number, "s", "2026-11", 1, 1, 1, 1, False)
+            busy.append([more.to_payload()])
+            return UsageAnswer(1, 0, (), "epoch")
+
+    reporter = Reporter(
+        "edge-1", tmp_path, Receiver(), keep_seconds=60, most_bytes=1_000_000
+    )
+    reporter.run(lambda boot: True)
+
+    assert told == [("a-boot", ["edge-1.a-boot.1"]), ("b-boot", ["edge-1.b-boot.1"])]
+    assert reporter.waiting_bytes > 0  # what came meanwhile is the next report's
+    busy.close()
+    calm.close()
 
 
 def test_a_portal_without_the_usage_endpoint_does_no_harm(stand):
