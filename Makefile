@@ -20,7 +20,7 @@ edge: environment ## Start an edge alone.
 test: environment-dev ## Run all tests, on SQLite or on the DATABASE_URL given.
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
-nightly: environment-dev ## Run the tests that take long.
+nightly: environment-dev ## Run the tests that take long, on SQLite or on the DATABASE_URL given.
 	$(BIN)/python -m pytest -m nightly $(ARGS)
 
 bench: environment-dev ## Measure what must be fast.

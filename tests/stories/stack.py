@@ -182,7 +182,7 @@ def _when_ready(
     def ready() -> bool:
         if process.poll() is not None:
             pytest.fail(f"`manage.py run` ended: {log.read_text()}")
-        return all(map(_answers, (portal, f"http://127.0.0.1:{ports['ECHO_PORT']}")))
+        return all(map(answers, (portal, f"http://127.0.0.1:{ports['ECHO_PORT']}")))
 
     within(START_SECONDS, "everything runs", ready)
     demo = json.loads((folder / "demo.json").read_text())
@@ -199,7 +199,8 @@ def _routed(stack: Stack, host: str) -> bool:
         return False
 
 
-def _answers(address: str) -> bool:
+def answers(address: str) -> bool:
+    """Tell whether a page comes from an address."""
     try:
         with urlopen(address, timeout=5) as response:
             return bool(response.status == 200)

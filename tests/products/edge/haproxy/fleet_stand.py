@@ -37,13 +37,18 @@ class FleetStand(Stand):
 
     def haproxies(self):
         """List the processes of this edge's HAProxy, the master first."""
-        mine = str(self.edge.data / "haproxy").encode()
-        found = []
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                words = (folder / "cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if mine in words:
-                found.append(int(folder.name))
-        return sorted(found)
+        return haproxies_in(self.edge.data)
+
+
+def haproxies_in(data):
+    """List the processes of the HAProxy of an edge's data folder, the master first."""
+    mine = str(data / "haproxy").encode()
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if mine in words:
+            found.append(int(folder.name))
+    return sorted(found)

@@ -1,0 +1,43 @@
+"""Somebody signed in to the portal's pages, without a browser: cookies and forms alone."""
+
+import re
+from html import unescape
+from http.cookiejar import CookieJar
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, Request, build_opener
+
+# `next` is that of the page's foot, and leads back to the page itself.
+HIDDEN = re.compile(r'<input type="hidden" name="((?!next")[^"]+)" value="([^"]*)"')
+
+
+class Visitor:
+    """One person's session."""
+
+    def __init__(self, portal: str, login: str, password: str) -> None:
+        """Sign in."""
+        self._portal = portal
+        self._password = password
+        self._opener = build_opener(HTTPCookieProcessor(CookieJar()))
+        self.submit("/accounts/login/", login=login, password=password)
+
+    def confirm(self, path: str) -> None:
+        """Give the password again, where a page asks for it before it lets somebody in."""
+        url, _ = self._open(path)
+        assert "/reauthenticate/" in url, url
+        self.submit(url.removeprefix(self._portal), password=self._password)
+
+    def submit(self, path: str, **fields: str) -> str:
+        """Fill in the form of a page and send it; return where that led."""
+        _, page = self._open(path)
+        hidden = {name: unescape(value) for name, value in HIDDEN.findall(page)}
+        url, page = self._open(path, hidden | fields)
+        assert url != self._portal + path, f"the form is shown again: {page}"
+        return url
+
+    def _open(self, path: str, fields: dict[str, str] | None = None) -> tuple[str, str]:
+        url = self._portal + path
+        body = None if fields is None else urlencode(fields).encode()
+        with self._opener.open(
+            Request(url, body, {"Referer": url}), timeout=30
+        ) as answer:
+            return answer.url, answer.read().decode()

@@ -1,0 +1,77 @@
+"""A real portal for each worker's crash tests, their origin, and what came of each run."""
+
+import pytest
+
+from tests.crash.edges import RealEdge
+from tests.crash.portal import real_portal
+from tests.crash.swarm import EchoOrigin, Swarm
+from tests.products.edge.running import opened_sockets, started_edges
+
+FIGURES = "figures"
+
+
+@pytest.fixture(scope="session")
+def portal(tmp_path_factory):
+    """Return a portal that runs; a test that kills it starts it again."""
+    with real_portal(tmp_path_factory.mktemp("portal")) as portal:
+        yield portal
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _origin(portal):
+    origin = EchoOrigin(portal.origin_port)
+    yield
+    origin.close()
+
+
+@pytest.fixture
+def real_edge(portal, tmp_path):
+    """Start edges: call it with further arguments. They are gone after the test."""
+    edges, sockets = len(started_edges), len(opened_sockets)
+
+    def start(*more, at=portal):
+        return RealEdge(portal, tmp_path, *more, at=at)
+
+    yield start
+    for edge in started_edges[edges:]:
+        edge.stop()
+    for connection in opened_sockets[sockets:]:
+        connection.close()
+
+
+@pytest.fixture
+def swarm_at():
+    """Start clients at an edge. They are gone after the test."""
+    swarms = []
+
+    def start(edge, **how):
+        swarms.append(Swarm(edge.port, **how))
+        return swarms[-1]
+
+    yield start
+    for swarm in swarms:
+        swarm.close()
+
+
+@pytest.fixture
+def note(record_property):
+    """Keep a line that `make nightly` prints in the end."""
+
+    def keep(line):
+        record_property(FIGURES, str(line))
+
+    return keep
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print what came of the runs."""
+    reports = [
+        report
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.stats.get(outcome, [])
+    ]
+    for report in reports:
+        for name, line in report.user_properties:
+            if name == FIGURES:
+                test = report.nodeid.rpartition("::")[2]
+                terminalreporter.write_line(f"{test}: {line}; {report.duration:.0f} s")

@@ -1,0 +1,26 @@
+"""What must be true of a run in the end: the portal's rows are what the edge has spooled."""
+
+from tests.crash.edges import RealEdge
+from tests.crash.portal import Portal, Row
+from tests.stories.stack import within
+
+COUNTED_SECONDS = 90.0
+
+
+def settled(portal: Portal, edge: RealEdge, opened: int) -> list[Row]:
+    """Wait until all that were opened are final, end the edge, and return the portal's rows.
+
+    Fails where they are not what the edge has spooled, or one is in dispute.
+    """
+
+    def all_final() -> bool:
+        rows = portal.rows(edge.name)
+        return len(rows) >= opened and all(row.final for row in rows)
+
+    within(COUNTED_SECONDS, "all connections are final", all_final)
+    assert edge.stop() == 0
+    rows = portal.rows(edge.name)
+    assert sorted(rows) == sorted(edge.spooled())
+    assert portal.conflicts(edge.name) == 0
+    assert "Traceback" not in edge.log()
+    return rows

@@ -1,0 +1,65 @@
+"""Makes a portal ready for crash tests: `python -m tests.crash.furnish`, settings in the environment.
+
+The database with the demo, WebSockets enabled for Acme and switched on for its service `echo`, and
+credentials for as many edges as tests may want; these are printed as JSON, by name.
+"""
+
+import json
+import os
+
+import django
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "portal.settings"
+django.setup()
+
+from django.utils import timezone  # noqa: E402 - Django must be set up before
+
+from accounts.actor import Actor, Context  # noqa: E402
+from accounts.models import Membership  # noqa: E402
+from portal.prepare import prepare  # noqa: E402
+from products.catalogue.models import Product  # noqa: E402
+from products.catalogue.queries import direct_price  # noqa: E402
+from products.enablement.commands import Agreement, enable  # noqa: E402
+from products.enablement.commands.service import enable_for_service  # noqa: E402
+from products.enablement.queries import agreement_text  # noqa: E402
+from products.metering.commands import issue_credential  # noqa: E402
+from products.services.models import Service  # noqa: E402
+
+EDGES = 60
+
+
+def main() -> None:
+    """Prepare, enable, and print the credentials."""
+    prepare()
+    now = timezone.now()
+    sam = Membership.objects.get(user__email="sam@acme.example")
+    actor = Actor.user(
+        user_id=sam.user.pk,
+        label=sam.user.name,
+        email=sam.user.email,
+        account_id=sam.account.pk,
+        context=Context(interface="web"),
+    )
+    websockets = Product.objects.get(pk="websockets")
+    price = direct_price(websockets.pk, now)
+    text = agreement_text(sam.account, websockets, price)
+    enable(
+        actor,
+        account=sam.account,
+        product=websockets,
+        agreement=Agreement(text),
+        now=now,
+    )
+    echo = Service.objects.get(account=sam.account, name="echo")
+    enable_for_service(actor, service=echo, product=websockets, now=now)
+    system = Actor.system("edge-credential", interface="command")
+    names = [f"crash-{number}" for number in range(EDGES)]
+    secrets = {
+        name: issue_credential(system, name=name, now=timezone.now()).secret
+        for name in names
+    }
+    print(json.dumps(secrets))  # noqa: T201 - whoever started this reads it
+
+
+if __name__ == "__main__":
+    main()

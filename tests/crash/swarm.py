@@ -1,0 +1,213 @@
+"""Many clients that connect and echo, and what each of them saw when; and the origin they reach.
+
+No two attempts send a request of the same length, and all messages are equally long: what remains
+of a connection's bytes when whole messages are taken away says whose it was.
+"""
+
+import asyncio
+import random
+import socket
+import threading
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.crash.portal import HOST
+from tests.products.edge.running import handshake
+from tests.products.edge.scripted import plain_answer, switching
+
+MESSAGE = 8192  # bytes
+APART = 2  # bytes between the requests of two attempts
+SHORTEST = len(handshake(HOST))
+ANSWER = len(switching(handshake(HOST)))
+AGAIN_SECONDS = 0.2  # after a connection that nobody took
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One connection with the edge. Times are of the monotonic clock, 0 where it did not come to that."""
+
+    number: int
+    began_at: float
+    status: int = 0  # that the client saw
+    opened_at: float = 0.0
+    sent: int = 0
+    seen: list[tuple[float, int]] = field(default_factory=list)  # bytes to the client
+    left_at: float = 0.0  # when the client itself began to end it
+    ended_at: float = 0.0
+
+    @property
+    def request(self) -> int:
+        """Return the length of its request."""
+        return SHORTEST + APART * self.number
+
+    @property
+    def last_word_at(self) -> float:
+        """Return when it last heard of the edge; before that it began."""
+        return self.seen[-1][0] if self.seen else self.began_at
+
+    @property
+    def received(self) -> int:
+        """Return the bytes that it saw."""
+        return self.seen[-1][1] if self.seen else 0
+
+
+class Loop:
+    """An event loop in a thread of its own."""
+
+    def __init__(self) -> None:
+        """Start it."""
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+
+    def call(self, work: Coroutine[Any, Any, Any], seconds: float = 60) -> Any:
+        """Run something in the loop, and return what it returns."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(seconds)
+
+    def close(self) -> None:
+        """End it, with all that is still under way; again is fine."""
+        if self._loop.is_closed():
+            return
+        self.call(self._cancel_all())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(20)
+        self._loop.close()
+
+    async def _cancel_all(self) -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+
+class EchoOrigin:
+    """Upgrades and sends every byte back; answers what is no upgrade with a page."""
+
+    def __init__(self, port: int) -> None:
+        """Listen on a port of loopback."""
+        self._loop = Loop()
+        listening = asyncio.start_server(self._serve, "127.0.0.1", port, backlog=1024)
+        self._server = self._loop.call(listening)
+
+    def close(self) -> None:
+        """Hang up on everybody."""
+        self._server.close()
+        self._loop.close()
+
+    async def _serve(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            if b"upgrade: websocket" in head.lower():
+                writer.write(switching(head))
+                while data := await reader.read(65_536):
+                    writer.write(data)
+            else:
+                writer.write(plain_answer())
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+
+class Swarm:
+    """Clients that keep connecting to an edge's port until they are told to stop."""
+
+    def __init__(self, port: int, *, clients: int, seed: object, lives: float) -> None:
+        """Start them; a connection that nobody breaks lasts up to `lives` seconds."""
+        self.attempts: list[Attempt] = []
+        self.refused: list[
+            tuple[float, float]
+        ] = []  # nobody listened, from when to when
+        self._port = port
+        self._lives = lives
+        self._stopping = False
+        self._loop = Loop()
+        chances = [random.Random(f"{seed}.{number}") for number in range(clients)]
+        self._clients = self._loop.call(self._start(chances))
+
+    @property
+    def opened(self) -> list[Attempt]:
+        """Return the attempts that saw a 101."""
+        return [attempt for attempt in self.attempts if attempt.opened_at]
+
+    @property
+    def open_now(self) -> int:
+        """Return how many are open."""
+        return sum(not attempt.ended_at for attempt in self.opened)
+
+    def stop(self) -> None:
+        """Have all clients leave in order, and wait for that."""
+        self._stopping = True
+        self._loop.call(self._all_gone())
+        self._loop.close()
+
+    def close(self) -> None:
+        """End it however it stands."""
+        self._loop.close()
+
+    async def _start(self, chances: list[random.Random]) -> list[asyncio.Task[None]]:
+        return [asyncio.ensure_future(self._live(chance)) for chance in chances]
+
+    async def _all_gone(self) -> None:
+        await asyncio.gather(*self._clients)
+
+    async def _live(self, chance: random.Random) -> None:
+        await asyncio.sleep(chance.uniform(0, 0.5))  # not all at one moment
+        while not self._stopping:
+            began_at = time.monotonic()
+            try:
+                reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+            except OSError:
+                self.refused.append((began_at, time.monotonic()))
+                await asyncio.sleep(AGAIN_SECONDS)
+                continue
+            attempt = Attempt(len(self.attempts), began_at)
+            assert attempt.request < SHORTEST + MESSAGE, "too many to tell apart"
+            self.attempts.append(attempt)
+            try:
+                await self._talk(attempt, reader, writer, chance)
+            except (OSError, asyncio.IncompleteReadError):
+                pass
+            finally:
+                writer.close()
+            attempt.ended_at = time.monotonic()
+
+    async def _talk(
+        self,
+        attempt: Attempt,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        chance: random.Random,
+    ) -> None:
+        target = "/" + "x" * (APART * attempt.number)
+        writer.write(handshake(HOST, target=target))
+        head = await reader.readuntil(b"\r\n\r\n")
+        attempt.status = int(head.split(b" ", 2)[1])
+        if attempt.status != 101:
+            return
+        attempt.opened_at = time.monotonic()
+        attempt.seen.append((attempt.opened_at, len(head)))
+        until = attempt.opened_at + chance.uniform(0, self._lives)
+        while time.monotonic() < until and not self._stopping:
+            attempt.sent += MESSAGE
+            writer.write(b"x" * MESSAGE)
+            await reader.readexactly(MESSAGE)
+            attempt.seen.append((time.monotonic(), attempt.received + MESSAGE))
+            await asyncio.sleep(chance.uniform(0.02, 0.2))
+        attempt.left_at = time.monotonic()
+        writer.write_eof()
+        assert await reader.read() == b"", "bytes that nobody sent"
+
+
+def plain_request(port: int) -> bytes:
+    """Ask for a page through the edge, and return the whole answer."""
+    with socket.create_connection(("127.0.0.1", port), 20) as connection:
+        connection.sendall(f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
+        answer = bytearray()
+        while data := connection.recv(65_536):
+            answer += data
+        return bytes(answer)

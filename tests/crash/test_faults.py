@@ -1,0 +1,92 @@
+"""Whatever happens to reports between edge and portal, the totals are those of an undisturbed run."""
+
+import time
+
+import pytest
+
+from tests.crash.counting import settled
+from tests.crash.edges import TICK_SECONDS
+from tests.crash.judge import judged
+from tests.crash.proxy import FAULTS, FaultProxy
+from tests.crash.swarm import plain_request
+
+PACKED = 4096  # bytes of a gzipped report that holds many readings
+
+
+@pytest.fixture
+def proxy_to(portal):
+    """Start a proxy before the portal."""
+    proxies = []
+
+    def start(**plan):
+        proxies.append(FaultProxy(portal.url, **plan))
+        return proxies[-1]
+
+    yield start
+    for proxy in proxies:
+        proxy.close()
+
+
+def count_through_faults(portal, edge, swarm_at, proxy, *, clients, seed, away_seconds):
+    """Let clients come and go while no report arrives, then while faults happen to each."""
+    swarm = swarm_at(edge, clients=clients, seed=seed, lives=2.0)
+    proxy.is_down = True
+    time.sleep(away_seconds)
+    proxy.is_down = False
+    pages = 0
+    until = time.monotonic() + 60
+    while not proxy.is_through and time.monotonic() < until:
+        assert plain_request(edge.port).endswith(b"hello")
+        pages += 1
+        time.sleep(0.1)
+    swarm.stop()
+    rows = settled(portal, edge, len(swarm.opened))
+    proxy.deliver_late()
+    assert sorted(portal.rows(edge.name)) == sorted(rows)
+    # Pages were also asked for until the edge served; what it spooled is what was delivered.
+    assert portal.delivery(edge.name) == edge.spooled_delivery()
+    assert portal.delivery(edge.name)[0] >= pages
+    assert set(proxy.done) >= set(FAULTS)
+    return judged(swarm, rows, [], TICK_SECONDS)
+
+
+def test_faults_between_edge_and_portal_change_no_total(
+    portal, real_edge, swarm_at, proxy_to, note
+):
+    proxy = proxy_to(seed=1, times=1)
+    edge = real_edge("--tick-seconds", "0.1", at=proxy)
+
+    figures = count_through_faults(
+        portal, edge, swarm_at, proxy, clients=30, seed=1, away_seconds=3
+    )
+
+    note(f"seed 1, {sum(proxy.done.values())} reports: {figures}")
+    assert figures.unseen == figures.cut == 0
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", range(5))
+def test_many_faults_between_edge_and_portal_change_no_total(
+    portal, real_edge, swarm_at, proxy_to, note, seed
+):
+    proxy = proxy_to(seed=seed, times=4)
+    edge = real_edge(
+        "--tick-seconds",
+        "0.1",
+        "--segment-kilobytes",
+        "64",
+        "--processes",
+        "2",
+        at=proxy,
+    )
+
+    figures = count_through_faults(
+        portal, edge, swarm_at, proxy, clients=80, seed=seed, away_seconds=8
+    )
+
+    note(
+        f"seed {seed}, {sum(proxy.done.values())} reports, the largest {proxy.largest_packed} "
+        f"bytes packed: {figures}"
+    )
+    assert figures.unseen == figures.cut == 0
+    assert proxy.largest_packed >= PACKED

@@ -1,0 +1,118 @@
+"""HAProxy and its agent killed, with the real portal: what docs/fleet.md promises, and no more."""
+
+import os
+import signal
+import time
+from collections import Counter
+
+import pytest
+
+from tests.ci_rules import program
+from tests.crash.counting import settled
+from tests.crash.portal import HOST
+from tests.products.edge.running import (
+    handshake,
+    read_all,
+    read_exactly,
+    read_until,
+    status_of,
+)
+from tests.stories.stack import within
+
+pytestmark = pytest.mark.haproxy
+
+TUNNELS = 20
+SIZE = (
+    10_000  # bytes each way, so that some more or less of a head stand out from nothing
+)
+HEADS = 400  # bytes; HAProxy holds the two heads its own way
+FRESH_SECONDS = 5.0  # of HAProxy's tables; a tick comes on top
+
+
+@pytest.fixture
+def fleet(real_edge):
+    """Return an edge whose bytes HAProxy carries; nothing of that may be left."""
+    edge = real_edge("--engine", "haproxy", "--haproxy", program("haproxy"))
+    yield edge
+    for process in edge.haproxies():
+        os.kill(process, signal.SIGKILL)
+
+
+def opened(edge):
+    """Open a tunnel."""
+    tunnel = edge.connect()
+    tunnel.sendall(handshake(HOST))
+    assert status_of(read_until(tunnel, b"\r\n\r\n")) == 101
+    return tunnel
+
+
+def echo(tunnel):
+    """Send bytes through a tunnel and have them back."""
+    tunnel.sendall(b"x" * SIZE)
+    read_exactly(tunnel, SIZE)
+
+
+def sizes(rows):
+    """Return how many rows count how many messages each way."""
+    assert all(row.bytes_from_client % SIZE < HEADS for row in rows)
+    assert all(row.bytes_to_client % SIZE < HEADS for row in rows)
+    return Counter(
+        (row.bytes_from_client // SIZE, row.bytes_to_client // SIZE) for row in rows
+    )
+
+
+def test_an_agent_that_is_killed_costs_no_connection_and_none_is_counted_twice(
+    portal, fleet, note
+):
+    tunnels = [opened(fleet) for _ in range(TUNNELS)]
+    for tunnel in tunnels:
+        echo(tunnel)
+
+    fleet.kill_control()
+    for tunnel in tunnels:
+        echo(tunnel)  # HAProxy goes on
+    for tunnel in tunnels[: TUNNELS // 2]:
+        tunnel.close()  # with nobody there to see it
+    new = [opened(fleet) for _ in range(TUNNELS)]
+    fleet.start()
+    for tunnel in [*tunnels[TUNNELS // 2 :], *new]:
+        echo(tunnel)
+        tunnel.close()
+    rows = settled(portal, fleet, 2 * TUNNELS)
+
+    half = TUNNELS // 2
+    assert sizes(rows) == {(2, 2): half, (3, 3): half, (1, 1): TUNNELS}
+    note(f"{len(rows)} connections, the agent killed once: nothing lost")
+
+
+def test_a_haproxy_that_is_killed_ends_what_is_known_with_its_last_reading(
+    portal, fleet, note
+):
+    tunnels = [opened(fleet) for _ in range(TUNNELS)]
+    opened_at = time.time()
+    for tunnel in tunnels:
+        echo(tunnel)
+    within(30, "all are known", lambda: len(portal.rows(fleet.name)) == TUNNELS)
+    time.sleep(FRESH_SECONDS + 2)
+    for tunnel in tunnels:
+        echo(tunnel)
+
+    killed_at = time.time()
+    for process in fleet.haproxies():
+        os.kill(process, signal.SIGKILL)
+    assert {read_all(tunnel) for tunnel in tunnels} <= {b"", b"<reset>"}
+    fleet.wait_until_it_serves()
+    with opened(fleet) as later:
+        echo(later)
+    rows = settled(portal, fleet, TUNNELS + 1)
+
+    assert len(rows) == TUNNELS + 1
+    known = [row for row in rows if row.started_us / 1e6 < killed_at]
+    assert len(known) == TUNNELS
+    # Of the second message, sent just before, the last reading may or may not know.
+    assert set(sizes(known)) <= {(1, 1), (1, 2), (2, 1), (2, 2)}
+    lasted = killed_at - opened_at
+    shortest = min(row.duration_us / 1e6 for row in known)
+    assert lasted - FRESH_SECONDS - 4 <= shortest
+    assert max(row.duration_us / 1e6 for row in known) <= lasted + 4
+    note(f"{TUNNELS} tunnels cut: at most {lasted - shortest:.2f} s lost of one")
