@@ -50,6 +50,7 @@ class Open:
     earlier_to: int = 0
     known_from: int = 0  # bytes before the tunnel stood: the heads
     known_to: int = 0
+    written_ns: int = 0  # monotonic: up to when the last reading counts
 
 
 class Meter:
@@ -221,6 +222,7 @@ def _bytes(entry: Open) -> tuple[int, int]:
 
 def _reading(entry: Open, at_ns: int, *, final: bool) -> bytes:
     from_client, to_client = _bytes(entry)
+    entry.written_ns = at_ns
     return ConnectionEntry(
         number=entry.number,
         service=entry.service,

@@ -166,8 +166,11 @@ class Ledger:
 
     def end_all(self) -> None:
         """End everything as it was last seen: HAProxy is gone."""
-        for number in list(self._meter.open):
-            self._finish(number, self._counters[number].seen_ns)
+        # It was last seen a moment before a tick was written, and the portal disputes a
+        # final reading that is behind an earlier one.
+        for number, entry in list(self._meter.open.items()):
+            seen_ns = self._counters[number].seen_ns
+            self._finish(number, max(seen_ns, entry.written_ns))
 
     def _read(self, entry: TableEntry) -> int | None:
         service, _, rest = entry.key.partition("|")
