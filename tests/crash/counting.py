@@ -20,7 +20,8 @@ def settled(portal: Portal, edge: RealEdge, opened: int) -> list[Row]:
     within(COUNTED_SECONDS, "all connections are final", all_final)
     assert edge.stop() == 0
     rows = portal.rows(edge.name)
-    assert sorted(rows) == sorted(edge.spooled())
+    differing = set(rows) ^ set(edge.spooled())
+    assert not differing, f"the portal and the spool differ: {sorted(differing)}"
     assert portal.conflicts(edge.name) == 0
     assert "Traceback" not in edge.log()
     return rows
