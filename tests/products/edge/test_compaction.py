@@ -26,7 +26,7 @@ CONNECTIONS = 40
 
 def acknowledge_all(folder):
     backlog = Backlog(folder)
-    while (batch := backlog.next_batch(5000)) is not None:
+    while (batch := backlog.next_batch(5000, backlog.end())) is not None:
         backlog.acknowledge(batch.end)
     return backlog
 
