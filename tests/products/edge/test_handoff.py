@@ -49,7 +49,8 @@ def test_the_handshake_reaches_the_origin_and_its_answer_comes_back_untouched(
             "Sec-WebSocket-Key: c2l4dGVlbiBieXRlcyBvaw==\r\n"
             "Sec-WebSocket-Extensions: permessage-deflate; x=1\r\nOrigin: http://o\r\n"
             "X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\n"
-            f"X-Forwarded-Host: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+            f"X-Forwarded-Host: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            f"CDN-Loop: tollgate;service={host.replace('.', '-')}\r\n\r\n"
         ).encode()
     ]
 
