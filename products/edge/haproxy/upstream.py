@@ -85,7 +85,7 @@ class Upstream:
             except (PortalAway, PortalRefused, ContractError) as error:
                 self._file.stands(str(error))
             except OSError as error:
-                log.warning("The table on disk could not be marked: %s", error)
+                log.warning("The table could not be kept on disk: %s", error)
             await asyncio.sleep(self._settings.poll_seconds)
 
     async def _poll(
@@ -101,6 +101,7 @@ class Upstream:
         await heed(table)
         self._etag = etag
         self._is_new.set()
+        await asyncio.to_thread(self._file.save, table, etag)
 
     async def _load(self, apply: Callable[[RouteTable], Awaitable[None]]) -> None:
         while True:
@@ -110,13 +111,10 @@ class Upstream:
             assert table is not None  # noqa: S101 - it is what is new
             try:
                 await apply(table)
-                await asyncio.to_thread(self._file.save, table, etag)
             except ContractError as error:
                 self._file.stands(str(error))
                 if self._etag == etag:
                     self._etag = ""
-            except OSError as error:
-                log.warning("The table could not be kept on disk: %s", error)
 
     def _status(self, engine: dict[str, Any]) -> dict[str, Any]:
         own = {"name": self._settings.name, "version": VERSION, "at": time.time()}
