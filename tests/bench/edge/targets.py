@@ -15,7 +15,7 @@ from tests.products.edge.running import Edge
 HOST = "bench.test"
 _START_SECONDS = 20
 # As in production; the tests' own are shorter.
-_USUAL = (
+USUAL = (
     "--poll-seconds", "1", "--report-seconds", "5", "--tick-seconds", "5",
 )  # fmt: skip
 
@@ -51,7 +51,7 @@ class Target:
 def embedded(folder: Path, origin_port: int) -> Iterator[Target]:
     """Run the embedded engine, one process, spool and access log in a folder."""
     portal = FakePortal()
-    edge = Edge(portal, folder, *_USUAL)
+    edge = Edge(portal, folder, *USUAL)
     try:
         edge.apply(route(HOST, origin(origin_port)))
         yield Target("embedded", edge.port, lambda: [edge.process.pid, *edge.workers()])
