@@ -141,19 +141,20 @@ class Agent:
         table = self._upstream.table
         if table is not None:
             self._learn(table)
-        processes = await self._supervisor.find()
-        if processes is None:
-            await self._gate.prepare(table)
-            if self._runs_it:
-                processes = await self._supervisor.start()
-            else:
-                processes = await self._wait_for_it()
-        elif table is not None:
+        found = await self._supervisor.find()
+        processes = found or await self._first(table)
+        self._keeper.open(identity_of(processes.master))
+        if found is not None and table is not None:
             with contextlib.suppress(HAProxyAway):
                 await self._gate.heed(table)
             with contextlib.suppress(HAProxyAway):
                 await self._gate.apply(table)
-        self._keeper.open(identity_of(processes.master))
+
+    async def _first(self, table: RouteTable | None) -> Processes:
+        await self._gate.prepare(table)
+        if self._runs_it:
+            return await self._supervisor.start()
+        return await self._wait_for_it()
 
     async def _wait_for_it(self) -> Processes:
         log.warning("HAProxy is awaited in %s.", self._folder)

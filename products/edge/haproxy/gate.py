@@ -178,9 +178,8 @@ class Gate:
     async def _tell_the_gate(self, workers: Iterable[int]) -> None:
         """Bring the gate's maps of some workers to what is wanted by now."""
         for worker in workers:
-            async with (
-                self._speaking
-            ):  # lest an earlier table be told after a later one
+            # In turns, lest an earlier table be told after a later one.
+            async with self._speaking:
                 for name, wanted in self._at_the_gate().items():
                     await self._tell(worker, name, wanted)
 
