@@ -26,6 +26,7 @@ class Counted(Protocol):
     """What is open and knows its bytes: a tunnel here, or one that HAProxy carries."""
 
     ended_at_ns: int  # monotonic; 0 while it goes on
+    seen_ns: int  # monotonic: open for sure until then; readings go no further
 
     def counts(self) -> tuple[int, int]:
         """Give the bytes from and to the client so far."""
@@ -50,7 +51,6 @@ class Open:
     earlier_to: int = 0
     known_from: int = 0  # bytes before the tunnel stood: the heads
     known_to: int = 0
-    written_ns: int = 0  # monotonic: up to when the last reading counts
 
 
 class Meter:
@@ -222,7 +222,8 @@ def _bytes(entry: Open) -> tuple[int, int]:
 
 def _reading(entry: Open, at_ns: int, *, final: bool) -> bytes:
     from_client, to_client = _bytes(entry)
-    entry.written_ns = at_ns
+    if not final and entry.tunnel is not None:
+        at_ns = min(at_ns, entry.tunnel.seen_ns)
     return ConnectionEntry(
         number=entry.number,
         service=entry.service,

@@ -1,6 +1,7 @@
 """A tunnel: bytes both ways, unread and unchanged, until both sides have ended (R1)."""
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable
 
@@ -92,6 +93,8 @@ class Tunnel:
         "_deadline", "_ended", "_seen", "_since", "_undelivered", "client",
         "ended_at_ns", "limits", "number", "origin", "reason", "service",
     )  # fmt: skip
+
+    seen_ns = sys.maxsize  # an end is known at once, so readings go up to now
 
     def __init__(
         self,

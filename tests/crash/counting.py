@@ -7,17 +7,22 @@ from tests.stories.stack import within
 COUNTED_SECONDS = 90.0
 
 
+def all_are_final(portal: Portal, edge: RealEdge, opened: int) -> None:
+    """Wait until so many connections of an edge are there, and all of them final."""
+
+    def final() -> bool:
+        rows = portal.rows(edge.name)
+        return len(rows) >= opened and all(row.final for row in rows)
+
+    within(COUNTED_SECONDS, "all connections are final", final)
+
+
 def settled(portal: Portal, edge: RealEdge, opened: int) -> list[Row]:
     """Wait until all that were opened are final, end the edge, and return the portal's rows.
 
     Fails where they are not what the edge has spooled, or one is in dispute.
     """
-
-    def all_final() -> bool:
-        rows = portal.rows(edge.name)
-        return len(rows) >= opened and all(row.final for row in rows)
-
-    within(COUNTED_SECONDS, "all connections are final", all_final)
+    all_are_final(portal, edge, opened)
     assert edge.stop() == 0
     rows = portal.rows(edge.name)
     differing = set(rows) ^ set(edge.spooled())

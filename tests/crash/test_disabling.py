@@ -76,6 +76,7 @@ def test_a_product_that_is_disabled_is_refused_at_the_edge_and_its_tunnels_are_c
     assert cut <= REACH_SECONDS
 
 
+@pytest.mark.nightly
 def test_a_service_that_is_switched_off_through_the_api_is_refused_at_the_edge(
     portal, real_edge, note
 ):

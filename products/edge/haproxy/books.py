@@ -74,11 +74,12 @@ class Books:
 
     async def poll(self, master: MasterSocket, processes: Processes) -> None:
         """Read every worker's tables. Raises HAProxyAway, OSError."""
+        asked_ns = time.monotonic_ns()
         open_entries: list[TableEntry] = []
         for worker in processes.workers:
             open_entries += await master.table(worker, "t_conn", "data.conn_cur gt 0")
             self._delivery.read(worker, await master.table(worker, "t_web"))
-        if self.ledger.read_open(open_entries):
+        if self.ledger.read_open(open_entries, asked_ns):
             await self.catch_up(master, processes)
         self._delivery.settle(processes.workers)
 

@@ -27,6 +27,10 @@ _NUMBER_DIGITS = (
     24  # hexadecimal, of an id's 32: the whole must fit the portal's column
 )
 
+# So long before it leaves the tables a connection may have ended, by its end line: a
+# reading that went further would be more than the final one.
+_PARTING_NS = 1_000_000_000
+
 
 @dataclass(slots=True)
 class Counter:
@@ -102,7 +106,8 @@ class Ledger:
             return False
         route = self._route_of(service)
         started_us = min(started_us, time.time_ns() // 1000)
-        counter = Counter(0, 0, time.monotonic_ns())
+        started_ns = _monotonic_of(started_us)
+        counter = Counter(0, 0, started_ns)
         self._counters[number] = counter
         self._meter.record(
             Open(
@@ -111,7 +116,7 @@ class Ledger:
                 month=route.month if route else instant(started_us)[:7],
                 month_ends_us=instant_us(route.month_ends_at) if route else 0,
                 started_us=started_us,
-                started_ns=_monotonic_of(started_us),
+                started_ns=started_ns,
                 tunnel=counter,
             )
         )
@@ -128,17 +133,18 @@ class Ledger:
         self._counters[number].read(from_client, to_client)
         self._finish(number, entry.started_ns + duration_us * 1000)
 
-    def read_open(self, entries: list[TableEntry]) -> bool:
+    def read_open(self, entries: list[TableEntry], asked_ns: int) -> bool:
         """Take readings of all that are open; True when some have vanished unsaid.
 
-        A connection must be missing twice: its end may be on its way.
+        The tables were asked for at `asked_ns` (monotonic).
+        One must be missing twice: its end may be on its way.
         """
-        now_ns = time.monotonic_ns()
         found = set()
         for entry in entries:
             if (number := self._read(entry)) is not None:
                 found.add(number)
-                self._counters[number].seen_ns = now_ns
+                counter = self._counters[number]
+                counter.seen_ns = max(counter.seen_ns, asked_ns - _PARTING_NS)
         missing = self._meter.open.keys() - found
         lost = missing & self._missing
         self._missing = missing
@@ -166,11 +172,8 @@ class Ledger:
 
     def end_all(self) -> None:
         """End everything as it was last seen: HAProxy is gone."""
-        # It was last seen a moment before a tick was written, and the portal disputes a
-        # final reading that is behind an earlier one.
-        for number, entry in list(self._meter.open.items()):
-            seen_ns = self._counters[number].seen_ns
-            self._finish(number, max(seen_ns, entry.written_ns))
+        for number in list(self._meter.open):
+            self._finish(number, self._counters[number].seen_ns)
 
     def _read(self, entry: TableEntry) -> int | None:
         service, _, rest = entry.key.partition("|")
@@ -213,7 +216,8 @@ class Ledger:
         entry = self._meter.open.get(number)
         if entry is not None:
             counter = self._counters.pop(number)
-            counter.ended_at_ns = max(ended_ns, entry.started_ns + 1)
+            # Never behind a reading before: the portal would dispute it.
+            counter.ended_at_ns = max(ended_ns, counter.seen_ns, entry.started_ns + 1)
             self._meter.finish(number)
             self._remember(number)
 

@@ -1,6 +1,7 @@
 """Readings: cumulative, by month, written before anybody hears of the connection."""
 
 import json
+import sys
 
 import pytest
 import time_machine
@@ -48,6 +49,7 @@ class Tunnel:
     def __init__(self, sent=0, received=0):
         self.bytes = sent, received
         self.ended_at_ns = 0
+        self.seen_ns = sys.maxsize
 
     def counts(self):
         return self.bytes

@@ -156,7 +156,9 @@ def test_a_switch_of_entitlement_needs_no_reload(fleet):
 def test_a_haproxy_that_died_is_started_again_and_its_connections_are_ended(fleet):
     host, _ = fleet.serve()
     connection, _ = opened(fleet, host)
-    eventually(lambda: fleet.portal.of_service(service_of(host)))
+    eventually(
+        lambda: any(r.duration_us for r in fleet.portal.of_service(service_of(host)))
+    )
     before = fleet.haproxies()
 
     for process in before:
