@@ -45,6 +45,13 @@ def fleet(real_edge):
             os.kill(process, signal.SIGKILL)
 
 
+def asked(edge):
+    """Ask for a tunnel, and give the status of the answer."""
+    with edge.connect() as tunnel:
+        tunnel.sendall(handshake(HOST))
+        return status_of(read_until(tunnel, b"\r\n\r\n"))
+
+
 def opened(edge):
     """Open a tunnel."""
     tunnel = edge.connect()
@@ -113,6 +120,8 @@ def test_a_haproxy_that_is_killed_ends_what_is_known_with_its_last_reading(
     edge.wait_until_it_serves()
     all_are_final(portal, edge, TUNNELS)
     known = portal.rows(edge.name)
+    # Nothing is taken before the books of the new HAProxy are open.
+    within(30, "it takes tunnels again", lambda: asked(edge) == 101)
     with opened(edge) as later:
         echo(later)
 
