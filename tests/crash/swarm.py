@@ -19,6 +19,7 @@ from tests.products.edge.scripted import plain_answer, switching
 
 MESSAGE = 8192  # bytes
 APART = 2  # bytes between the requests of two attempts
+MOST = MESSAGE // APART
 SHORTEST = len(handshake(HOST))
 ANSWER = len(switching(handshake(HOST)))
 AGAIN_SECONDS = 0.2  # after a connection that nobody took
@@ -157,7 +158,8 @@ class Swarm:
 
     async def _live(self, chance: random.Random) -> None:
         await asyncio.sleep(chance.uniform(0, 0.5))  # not all at one moment
-        while not self._stopping:
+        # Where there are no more lengths to tell requests apart by, nobody begins anew.
+        while not self._stopping and len(self.attempts) < MOST - len(self._clients):
             began_at = time.monotonic()
             try:
                 reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
