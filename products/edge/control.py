@@ -13,6 +13,7 @@ from typing import Any
 from products.edge.contract import ContractError, RouteTable
 from products.edge.portal_client import PortalAway, PortalClient, PortalRefused
 from products.edge.reporter import Reporter
+from products.edge.reporting import Reporting
 from products.edge.routes import TableFile
 from products.edge.settings import VERSION, Settings
 from products.edge.startup import CannotStart, FolderLock
@@ -20,9 +21,7 @@ from products.edge.workforce import Workforce
 
 log = logging.getLogger(__name__)
 
-_LONGEST_PAUSE_SECONDS = 60.0
 _LOCK_SECONDS = 0.1
-_LAST_REPORT_SECONDS = 5.0
 _FIRST_TABLE_SECONDS = 2.0
 
 
@@ -58,6 +57,9 @@ class Control:
         self._spool_has_room = True
         self._has_asked = asyncio.Event()
         self._workforce = Workforce(settings, self._greeting)
+        self._reporting = Reporting(
+            self._reporter, settings.report_seconds, when_run=self._heed_room
+        )
 
     async def run(self) -> None:
         """Serve until told to stop. Raises CannotStart when a worker cannot."""
@@ -79,8 +81,9 @@ class Control:
         if self._workforce.failure:
             raise CannotStart(self._workforce.failure)
         if self._lock.is_ours:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._report_once(), _LAST_REPORT_SECONDS)
+            await self._reporting.last(
+                self._workforce.is_live, is_writable=self._spool_is_writable()
+            )
 
     def status(self) -> dict[str, Any]:
         """Say how the edge does, for the portal's page about edges."""
@@ -158,28 +161,10 @@ class Control:
     async def _report_usage(self) -> None:
         if not self._lock.is_ours:
             await self._take_over()
-        pause = self._settings.report_seconds
-        while True:
-            is_well = await self._report_once()
-            usual = self._settings.report_seconds
-            pause = usual if is_well else min(2 * pause, _LONGEST_PAUSE_SECONDS)
-            await asyncio.sleep(pause)
+        await self._reporting.forever(self._workforce.is_live, self._spool_is_writable)
 
-    async def _report_once(self) -> bool:
-        is_well = False
-        try:
-            await asyncio.to_thread(
-                self._reporter.run,
-                self._workforce.is_live,
-                is_writable=self._spool_is_writable(),
-            )
-            is_well = True
-        except (PortalAway, PortalRefused) as error:
-            log.info("Usage waits in the spool: %s", error)
-        except OSError:
-            log.exception("The spool could not be read or tidied.")
+    def _heed_room(self) -> None:
         if self._reporter.has_room != self._spool_has_room:
             self._spool_has_room = self._reporter.has_room
             log.error("Room in the spool: %s.", self._spool_has_room)
             self._workforce.tell({"spool_has_room": self._spool_has_room})
-        return is_well

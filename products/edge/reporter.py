@@ -67,6 +67,7 @@ class Reporter:
         self._limit = MAX_USAGE_RECORDS
         self._answered_at = 0.0
         self._complete_to = 0.0
+        self.answers = 0  # reports that the portal took
         self.conflicts = 0
         self._records_refused = 0
         self.total_bytes = 0
@@ -238,6 +239,7 @@ class Reporter:
         )
         answer = self._receiver.usage(report)
         self._answered_at = self._clock()
+        self.answers += 1
         self.conflicts += len(answer.conflicts)
         for conflict in answer.conflicts:
             log.warning("The portal disputes %s: %s", conflict.id, conflict.reason)

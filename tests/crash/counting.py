@@ -9,12 +9,19 @@ COUNTED_SECONDS = 90.0
 
 def all_are_final(portal: Portal, edge: RealEdge, opened: int) -> None:
     """Wait until so many connections of an edge are there, and all of them final."""
+    rows: list[Row] = []
 
     def final() -> bool:
-        rows = portal.rows(edge.name)
+        rows[:] = portal.rows(edge.name)
         return len(rows) >= opened and all(row.final for row in rows)
 
-    within(COUNTED_SECONDS, "all connections are final", final)
+    def how_far() -> str:
+        open_still = sum(not row.final for row in rows)
+        return (
+            f"all {opened} connections are final: {len(rows)} there, {open_still} open"
+        )
+
+    within(COUNTED_SECONDS, how_far, final)
 
 
 def settled(portal: Portal, edge: RealEdge, opened: int) -> list[Row]:

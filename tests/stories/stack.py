@@ -115,15 +115,18 @@ def _parsed(body: bytes) -> Any:
     return json.loads(body) if body else None
 
 
-def within(seconds: float, what: str, found: Callable[[], FoundT]) -> FoundT:
-    """Poll until there is something; fail with what was waited for."""
+def within(
+    seconds: float, what: str | Callable[[], str], found: Callable[[], FoundT]
+) -> FoundT:
+    """Poll until there is something; fail with what was waited for, and how far it came."""
     ends = time.monotonic() + seconds
     while True:
         result = found()
         if result:
             return result
         if time.monotonic() > ends:
-            pytest.fail(f"not within {seconds:g} s: {what}")
+            missed = what if isinstance(what, str) else what()
+            pytest.fail(f"not within {seconds:g} s: {missed}")
         time.sleep(0.05)
 
 

@@ -1,7 +1,6 @@
 """The agent's word with the portal: the table in, usage out, as the embedded edge does it."""
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -11,13 +10,11 @@ from typing import Any
 from products.edge.contract import ContractError, RouteTable
 from products.edge.portal_client import PortalAway, PortalClient, PortalRefused
 from products.edge.reporter import Reporter
+from products.edge.reporting import Reporting
 from products.edge.routes import TableFile
 from products.edge.settings import VERSION, Settings
 
 log = logging.getLogger(__name__)
-
-_LONGEST_PAUSE_SECONDS = 60.0
-_LAST_REPORT_SECONDS = 5.0
 
 
 class Upstream:
@@ -43,6 +40,7 @@ class Upstream:
             keep_seconds=settings.keep_seconds,
             most_bytes=settings.spool_bytes,
         )
+        self._reporting = Reporting(self._reporter, settings.report_seconds)
 
     @property
     def has_room(self) -> bool:
@@ -64,15 +62,16 @@ class Upstream:
         return [
             asyncio.ensure_future(self._follow(status, heed)),
             asyncio.ensure_future(self._load(apply)),
-            asyncio.ensure_future(self._report(status, is_live)),
+            asyncio.ensure_future(
+                self._reporting.forever(
+                    is_live, lambda: bool(status()["spool_is_writable"])
+                )
+            ),
         ]
 
     async def last_report(self, is_live: Callable[[str], bool]) -> None:
         """Report once more, within a few seconds."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(
-                self._report_once(is_live, is_writable=True), _LAST_REPORT_SECONDS
-            )
+        await self._reporting.last(is_live, is_writable=True)
 
     async def _follow(
         self,
@@ -119,30 +118,3 @@ class Upstream:
     def _status(self, engine: dict[str, Any]) -> dict[str, Any]:
         own = {"name": self._settings.name, "version": VERSION, "at": time.time()}
         return own | self._reporter.status() | engine
-
-    async def _report(
-        self, status: Callable[[], dict[str, Any]], is_live: Callable[[str], bool]
-    ) -> None:
-        pause = self._settings.report_seconds
-        while True:
-            is_well = await self._report_once(
-                is_live, is_writable=bool(status()["spool_is_writable"])
-            )
-            usual = self._settings.report_seconds
-            pause = usual if is_well else min(2 * pause, _LONGEST_PAUSE_SECONDS)
-            await asyncio.sleep(pause)
-
-    async def _report_once(
-        self, is_live: Callable[[str], bool], *, is_writable: bool
-    ) -> bool:
-        try:
-            await asyncio.to_thread(
-                self._reporter.run, is_live, is_writable=is_writable
-            )
-        except (PortalAway, PortalRefused) as error:
-            log.info("Usage waits in the spool: %s", error)
-        except OSError:
-            log.exception("The spool could not be read or tidied.")
-        else:
-            return True
-        return False

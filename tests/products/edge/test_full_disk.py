@@ -7,11 +7,9 @@ from itertools import count
 
 import pytest
 
-from products.edge.control import Control
-from products.edge.haproxy.upstream import Upstream
 from products.edge.portal_client import PortalAway
 from products.edge.recovery import CLOSED_MARK
-from products.edge.settings import Settings
+from products.edge.reporting import Reporting
 from products.edge.spool import segments
 from tests.products.edge.fake_portal import eventually
 from tests.products.edge.test_reporter import (
@@ -144,36 +142,23 @@ def test_a_boot_that_cannot_be_closed_keeps_back_no_other(tmp_path, disk):
     assert (tmp_path / "A" / CLOSED_MARK).exists()
 
 
-class Lock:
-    is_ours = True
-
-
-def of_the_embedded_engine(settings, portal):
-    return Control(settings, portal, [], Lock())._report_usage()
-
-
-def of_the_fleet_engine(settings, portal):
-    return Upstream(settings, portal)._report(lambda: {"spool_is_writable": True}, dead)
-
-
-@pytest.mark.parametrize("reports", [of_the_embedded_engine, of_the_fleet_engine])
-def test_an_engine_goes_on_reporting_after_a_full_disk(tmp_path, disk, reports):
-    spool = spool_of(tmp_path / "spool")
+def test_an_engine_goes_on_reporting_after_a_full_disk(tmp_path, disk):
+    spool = spool_of(tmp_path)
     spool.append([entry(1).to_payload()])
     spool.close()
     fill, empty = disk
     receiver = Receiver(fails=lambda report: PortalAway("away"))
-    settings = Settings("edge-1", "", "", str(tmp_path), report_seconds=0.01)
+    reporting = Reporting(reporter_for(tmp_path, receiver), 0.01)
     final = {("edge-1.BOOT.1", "2026-11"): (0, 10, 20, True)}
     fill()
 
     async def scenario():
-        reporting = asyncio.ensure_future(reports(settings, receiver))
+        job = asyncio.ensure_future(reporting.forever(dead, lambda: True))
         await asyncio.sleep(0.2)
         empty()
         receiver.fails = lambda report: None
         await asyncio.to_thread(eventually, lambda: receiver.totals == final)
-        reporting.cancel()
+        job.cancel()
 
     asyncio.run(scenario())
 

@@ -121,6 +121,7 @@ def hold_every_place(own, host, start=b""):
             return status
         silent.append(own.edge.connect())
         silent[-1].sendall(start)
+        return None
 
     status = eventually(refused)
     return silent, status
