@@ -127,6 +127,7 @@ class Swarm:
         self._lives = lives
         self._stopping = False
         self._loop = Loop()
+        self._most = MOST - clients  # each may have begun one more
         chances = [random.Random(f"{seed}.{number}") for number in range(clients)]
         self._clients = self._loop.call(self._start(chances))
 
@@ -159,7 +160,7 @@ class Swarm:
     async def _live(self, chance: random.Random) -> None:
         await asyncio.sleep(chance.uniform(0, 0.5))  # not all at one moment
         # Where there are no more lengths to tell requests apart by, nobody begins anew.
-        while not self._stopping and len(self.attempts) < MOST - len(self._clients):
+        while not self._stopping and len(self.attempts) < self._most:
             began_at = time.monotonic()
             try:
                 reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
