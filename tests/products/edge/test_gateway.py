@@ -4,7 +4,6 @@ import resource
 import select
 import subprocess
 import sys
-import threading
 
 import pytest
 
@@ -52,40 +51,6 @@ def test_ordinary_requests_pass_without_entitlement(shared_stand):
 
     assert status_of(answer) == 200
     assert answer.endswith(b"hello")
-
-
-def test_a_head_that_comes_in_drops_is_cut_off_whatever_still_drops(stand):
-    own = stand("--head-seconds", "1.5")
-    ended = threading.Event()
-    with own.edge.connect() as connection:
-        connection.sendall(b"GET / HTTP/1.1\r\n")
-
-        def drip():
-            number = 0
-            while not ended.wait(0.1):
-                number += 1
-                try:
-                    connection.sendall(b"X-%d: y\r\n" % number)
-                except OSError:
-                    return
-
-        dripping = threading.Thread(target=drip)
-        dripping.start()
-        answer = read_all(connection)
-        ended.set()
-        dripping.join()
-
-    assert status_of(answer) == 408
-
-
-def test_an_origin_that_does_not_answer_a_handshake_is_given_up(stand):
-    own = stand("--head-seconds", "1")
-    host, _ = own.serve(lambda connection, origin: read_all(connection))
-
-    answer = own.edge.ask(handshake(host))
-
-    assert status_of(answer) == 504
-    assert answer.endswith(b"\r\n\r\nThe origin did not answer in time.\n")
 
 
 def test_an_origin_that_refuses_connections_is_a_bad_gateway(shared_stand):

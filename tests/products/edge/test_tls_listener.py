@@ -9,6 +9,7 @@ import pytest
 import trustme
 
 from tests.products.edge.conftest import Stand
+from tests.products.edge.fake_portal import eventually
 from tests.products.edge.running import (
     handshake,
     opened_sockets,
@@ -60,26 +61,35 @@ def is_hung_up(connection):
         return False
 
 
+def status_over_tls(edge, authority):
+    try:
+        with connect(edge, authority, "one.test") as connection:
+            connection.sendall(handshake("one.test"))
+            return status_of(read_until(connection, b"\r\n\r\n"))
+    except OSError:  # hung up on: the edge has not yet seen that the others have left
+        return None
+
+
 def test_one_address_cannot_take_all_the_descriptors_with_silence(secure):
     own, authority = secure("--handshakes-per-address", "2")
     held = [silent(own.edge) for _ in range(5)]
 
-    assert [is_hung_up(one) for one in held] == [False, False, True, True, True]
+    # They are accepted in no order.
+    assert eventually(lambda: sum(map(is_hung_up, held)) == 3)
 
-    held[0].close()
     own.serve(upgrade_then_echo, host="one.test")
-    with connect(own.edge, authority, "one.test") as connection:
-        connection.sendall(handshake("one.test"))
-        assert status_of(read_until(connection, b"\r\n\r\n")) == 101
+    for one in held:
+        one.close()
+    assert eventually(lambda: status_over_tls(own.edge, authority) == 101)
 
 
 def test_silence_and_a_slow_head_share_the_time_of_a_head(secure):
-    own, authority = secure("--head-seconds", "2")
+    own, authority = secure("--head-seconds", "4")
     own.serve(upgrade_then_echo, host="one.test")
     began = time.monotonic()
     quiet = silent(own.edge)
     slow = silent(own.edge)
-    time.sleep(1.2)  # of the two seconds, before TLS begins
+    time.sleep(3)  # of the four seconds, before TLS begins
 
     context = ssl.create_default_context()
     authority.configure_trust(context)
@@ -88,7 +98,7 @@ def test_silence_and_a_slow_head_share_the_time_of_a_head(secure):
     took = time.monotonic() - began
 
     assert status_of(answer) == 408
-    assert took < 3.1  # not 1.2 and two more
+    assert took < 6.5  # not three and four more
     assert is_hung_up(quiet)
 
 

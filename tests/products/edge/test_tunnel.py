@@ -45,21 +45,6 @@ def test_bytes_pass_unchanged_both_ways(shared_stand, echo_host):
     assert received == sent
 
 
-def test_after_the_clients_end_the_origin_can_still_speak(shared_stand):
-    def rest(connection):
-        asked = read_all(connection)
-        connection.sendall(b"answer to " + asked + b"x" * MEBIBYTE)
-
-    host, _ = shared_stand.serve(upgrade_then(rest))
-
-    with open_tunnel(shared_stand.edge, host) as connection:
-        connection.sendall(b"question")
-        connection.shutdown(socket.SHUT_WR)
-        received = read_all(connection)
-
-    assert received == b"answer to question" + b"x" * MEBIBYTE
-
-
 def test_after_the_origins_end_the_client_can_still_speak(shared_stand):
     heard = []
 
@@ -92,29 +77,6 @@ def test_the_last_frames_of_an_origin_that_closes_are_not_lost(shared_stand):
         connection.sendall(b"close frame")
 
     assert received.endswith(b"last frame")
-
-
-def test_a_client_that_never_reads_does_not_fill_the_edges_memory(shared_stand):
-    sent = [0]
-
-    def rest(connection):
-        connection.settimeout(3)
-        try:
-            while sent[0] < 256 * MEBIBYTE:
-                sent[0] += connection.send(b"x" * 65_536)
-        except TimeoutError:
-            sent.append(-1)
-
-    host, _ = shared_stand.serve(upgrade_then(rest))
-    worker = shared_stand.edge.workers()[0]
-    before = resident_bytes(worker)
-
-    with open_tunnel(shared_stand.edge, host):
-        eventually(lambda: len(sent) == 2, 60)
-        grown = resident_bytes(worker) - before
-
-    assert sent[0] < 64 * MEBIBYTE
-    assert grown < 16 * MEBIBYTE
 
 
 def send_until_it_waits(connection):
@@ -153,48 +115,6 @@ def test_a_slow_reader_gets_every_byte(shared_stand):
         received += len(read_all(connection))
 
     assert received == size
-
-
-def test_a_quiet_tunnel_ends_and_one_that_speaks_lives_on(stand):
-    own = stand("--idle-seconds", "2")
-    host, _ = own.serve()
-    quiet = open_tunnel(own.edge, host)
-    busy = open_tunnel(own.edge, host)
-    busy.settimeout(0.2)
-
-    def quiet_has_ended():
-        busy.sendall(b".")
-        assert read_exactly(busy, 1) == b"."
-        quiet.settimeout(0.05)
-        try:
-            return quiet.recv(1) == b""
-        except ConnectionResetError:
-            return True
-        except TimeoutError:
-            return False
-
-    busy.settimeout(20)
-    eventually(quiet_has_ended)
-    busy.sendall(b"still here")
-
-    assert read_exactly(busy, 10) == b"still here"
-    busy.close()
-    quiet.close()
-
-
-def test_a_half_open_tunnel_ends_when_nothing_more_comes(stand):
-    own = stand("--half-open-seconds", "1")
-    done = threading.Event()
-    host, _ = own.serve(upgrade_then(lambda connection: done.wait(60)))
-    connection = open_tunnel(own.edge, host)
-
-    connection.shutdown(socket.SHUT_WR)
-    rest = read_all(connection)
-
-    assert rest in (b"", b"<reset>")
-    assert not done.is_set()
-    connection.close()
-    done.set()
 
 
 def test_a_client_that_goes_away_ends_the_origins_side(shared_stand):

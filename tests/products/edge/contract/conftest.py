@@ -16,6 +16,7 @@ def started(engine, folder, *more):
         given += ["--haproxy", program("haproxy")]
     one = Stand(folder, *given)
     one.edge.is_shared = True
+    one.engine = engine
     return one
 
 
