@@ -182,8 +182,14 @@ class Carriage:
     def _open(
         self, visit: Visit, head: RequestHead, origin: Wire, answer: bytes
     ) -> None:
-        # The table may have changed while the origin thought.
+        # The table may have changed while the origin thought. A new origin of the same service
+        # is a deploy like any other; of another service this origin is not the one to speak.
         route = self._destination(head.host).route
+        if route.service != visit.service:
+            raise Refusal(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                f"The host {head.host} has just gone to another service.",
+            )
         self._require_entitled(route, visit, head)
         if visit.wire.ended or visit.wire.failure is not None:
             raise WireClosed

@@ -4,10 +4,11 @@ import resource
 import select
 import subprocess
 import sys
+import threading
 
 import pytest
 
-from tests.products.edge.fake_portal import eventually
+from tests.products.edge.fake_portal import eventually, origin
 from tests.products.edge.running import (
     get,
     handshake,
@@ -16,7 +17,12 @@ from tests.products.edge.running import (
     read_until,
     status_of,
 )
-from tests.products.edge.scripted import answering, plain_answer, upgrade_then_echo
+from tests.products.edge.scripted import (
+    answering,
+    plain_answer,
+    switching,
+    upgrade_then_echo,
+)
 from tests.products.edge.test_tunnel import open_tunnel
 
 
@@ -215,6 +221,58 @@ def test_a_table_that_switches_a_service_off_stops_new_handshakes_only(shared_st
     tunnel.sendall(b"kept")
     assert read_exactly(tunnel, 4) == b"kept"
     tunnel.close()
+
+
+def test_a_host_that_changes_its_service_while_the_origin_thinks_opens_no_tunnel(
+    shared_stand,
+):
+    may_answer = threading.Event()
+
+    def slow(connection, there):
+        head = there.read_head(connection)
+        may_answer.wait(20)
+        connection.sendall(switching(head))
+        there.bodies.append(read_all(connection))
+
+    host, there = shared_stand.serve(slow)
+    client = shared_stand.edge.connect()
+    client.sendall(handshake(host))
+    eventually(lambda: there.heads)
+    shared_stand.change(host, service="taker")
+
+    may_answer.set()
+
+    answer = read_all(client)
+    assert status_of(answer) == 503
+    assert answer.endswith(b" has just gone to another service.\n")
+    assert eventually(lambda: there.bodies)[0] in (b"", b"<reset>")
+    later, _ = shared_stand.serve()
+    open_tunnel(shared_stand.edge, later).close()
+    assert eventually(lambda: shared_stand.portal.of_service(later.replace(".", "-")))
+    assert shared_stand.portal.of_service("taker") == []
+    assert shared_stand.portal.of_service(host.replace(".", "-")) == []
+
+
+def test_a_deploy_while_the_origin_thinks_does_not_harm_the_tunnel(shared_stand):
+    may_answer = threading.Event()
+
+    def slow(connection, there):
+        head = there.read_head(connection)
+        may_answer.wait(20)
+        connection.sendall(switching(head) + b"from the old one")
+        connection.recv(1)
+
+    host, there = shared_stand.serve(slow)
+    _, newer = shared_stand.serve()
+    client = shared_stand.edge.connect()
+    client.sendall(handshake(host))
+    eventually(lambda: there.heads)
+    shared_stand.change(host, to=origin(newer.port))
+
+    may_answer.set()
+
+    assert status_of(read_until(client, b"\r\n\r\n")) == 101
+    assert read_exactly(client, 16) == b"from the old one"
 
 
 def test_a_table_that_cuts_ends_the_tunnels_of_that_service_alone(
