@@ -132,8 +132,7 @@ class Carriage:
             self._send_head(visit, head, destination, origin, framing_fields(head))
             visit.place.is_carried()
             self._note(destination.route, head, visit)
-            most = self._limits.early_bytes
-            await exchange(visit.wire, origin, head, visit, most)
+            await exchange(visit.wire, origin, head, visit, self._limits)
         finally:
             origin.transport.abort()
 
@@ -148,7 +147,7 @@ class Carriage:
             visit.wait_for(origin, self._limits.head_seconds)
             self._send_head(visit, head, destination, origin, _HANDSHAKE_FIELDS)
             raw: list[bytes] = []
-            reply = await read_reply(origin, self._limits.early_bytes, head, None, raw)
+            reply = await read_reply(origin, self._limits, head, None, raw)
             if reply.opens_websocket:
                 self._open(visit, head, origin, raw[-1])
                 is_tunnel = True

@@ -22,6 +22,7 @@ from products.edge.body import (
 from products.edge.handshake import Fields, RequestHead
 from products.edge.headers import answer_fields
 from products.edge.reply import ReplyHead, not_http, parse_reply
+from products.edge.settings import Limits
 from products.edge.wire import HeadMalformed, HeadTooLarge, Wire, WireClosed
 
 _MOST_INTERIM = 10
@@ -54,19 +55,19 @@ def framing_fields(head: RequestHead) -> Fields:
 
 
 async def exchange(
-    client: Wire, origin: Wire, head: RequestHead, watcher: Watcher, most_head: int
+    client: Wire, origin: Wire, head: RequestHead, watcher: Watcher, limits: Limits
 ) -> None:
     """Carry the request's body and the answer; the request's head has been sent.
 
     Raises Refusal while nothing was answered, then Cut or WireClosed.
     """
     if head.body_bytes == 0:
-        reply = await read_reply(origin, most_head, head, client)
+        reply = await read_reply(origin, limits, head, client)
         await relay_reply(client, origin, head, reply, watcher)
         return
     sending = asyncio.ensure_future(_send_body(client, origin, head, watcher))
     try:
-        reply = await read_reply(origin, most_head, head, client)
+        reply = await read_reply(origin, limits, head, client)
         await relay_reply(client, origin, head, reply, watcher)
     except Refusal as refusal:
         if isinstance(origin.failure, BodyMalformed):
@@ -80,7 +81,7 @@ async def exchange(
 
 async def read_reply(
     origin: Wire,
-    most_head: int,
+    limits: Limits,
     head: RequestHead,
     client: Wire | None,
     raw: list[bytes] | None = None,
@@ -90,10 +91,10 @@ async def read_reply(
     The heads as they came are added to `raw`. Raises Refusal.
     """
     for _ in range(_MOST_INTERIM):
-        text = await _read_head(origin, most_head)
+        text = await _read_head(origin, limits.head_bytes)
         if raw is not None:
             raw.append(text)
-        reply = parse_reply(text)
+        reply = parse_reply(text, most_lines=limits.head_lines)
         if not reply.is_interim:
             return reply
         if client is not None and head.is_http11:
@@ -178,10 +179,15 @@ async def _pass_body(
     raise BodyMalformed  # it ended before its time
 
 
-async def _read_head(origin: Wire, most_head: int) -> bytes:
+async def _read_head(origin: Wire, most_bytes: int) -> bytes:
     try:
-        return await origin.read_head(most_head)
-    except (HeadTooLarge, HeadMalformed) as error:
+        return await origin.read_head(most_bytes)
+    except HeadTooLarge as error:
+        raise Refusal(
+            HTTPStatus.BAD_GATEWAY,
+            f"The head of the origin's answer is longer than {most_bytes} bytes.",
+        ) from error
+    except HeadMalformed as error:
         raise not_http() from error
     except WireClosed as error:
         if isinstance(origin.failure, TimeoutError):

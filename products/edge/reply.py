@@ -60,12 +60,17 @@ class ReplyHead:
         return UntilEnd() if self.length is None else Sized(self.length)
 
 
-def parse_reply(head: bytes) -> ReplyHead:
+def parse_reply(head: bytes, *, most_lines: int = 100) -> ReplyHead:
     """Read a head that ends with its empty line. Raises Refusal (502)."""
     match = _HEAD.fullmatch(head)
     if match is None:
         raise not_http()
     fields = fields_of(head)
+    if len(fields) > most_lines:
+        raise Refusal(
+            HTTPStatus.BAD_GATEWAY,
+            f"The origin's answer has more than {most_lines} header fields.",
+        )
     named = by_name(fields)
     lengths = named.get(b"content-length", [])
     codings = named.get(b"transfer-encoding", [])

@@ -9,8 +9,8 @@ VERSION = "0.1.0"
 class Limits:
     """Times and sizes that a connection must keep to. Tests shorten them."""
 
-    head_bytes: int = 16 * 1024
-    head_lines: int = 100
+    head_bytes: int = 16 * 1024  # a request's, and an answer's
+    head_lines: int = 100  # likewise
     head_seconds: float = 10.0  # a whole head, from accept; bytes do not reset it
     connect_seconds: float = 5.0  # to the origin, its TLS handshake included
     answer_seconds: float = 60.0  # to an ordinary request; a handshake has head_seconds

@@ -11,9 +11,16 @@ from tests.products.edge.contract.speaking import (
     opened,
     service_of,
 )
-from tests.products.edge.fake_portal import origin
+from tests.products.edge.fake_portal import eventually, origin
 from tests.products.edge.origins import NAME, certified, certified_by_itself
-from tests.products.edge.running import handshake, status_of
+from tests.products.edge.running import (
+    get,
+    handshake,
+    read_all,
+    read_until,
+    status_of,
+)
+from tests.products.edge.scripted import answering, plain_answer, switching
 
 
 def tls_to(stand, tls, *, override_host=None, address="127.0.0.1"):
@@ -84,3 +91,42 @@ def test_an_origin_that_does_not_answer_is_an_error_with_a_sentence(stand):
     assert status_of(answer) in {502, 503, 504}
     assert b"content-type: text/plain" in answer.lower()
     assert stand.portal.of_service(service_of(host)) == []
+
+
+# What is added to an answer's head, and what an ordinary request and a handshake then get.
+SIZES = {
+    "nearly 16 KiB": (b"X-Long: " + b"y" * 16_000 + b"\r\n", 200, 101),
+    "more than 16 KiB": (b"X-Long: " + b"y" * 16_384 + b"\r\n", 502, 502),
+    "nearly 100 fields": (b"X-Many: y\r\n" * 95, 200, 101),
+    "more than 100 fields": (b"X-Many: y\r\n" * 101, 502, 502),
+}
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_head_of_an_ordinary_answer_has_the_bounds_of_a_request(stand, size):
+    more, status, _ = SIZES[size]
+    answer = plain_answer().replace(b"\r\n\r\n", b"\r\n" + more + b"\r\n")
+    host, _ = stand.serve(answering(answer))
+
+    received = stand.edge.ask(get(host))
+
+    assert status_of(received) == status
+    assert received.partition(b"\r\n\r\n")[2]  # the origin's body, or a sentence
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_head_of_a_101_has_the_bounds_of_a_request(stand, size):
+    more, _, status = SIZES[size]
+
+    def script(connection, there):
+        head = switching(there.read_head(connection))
+        connection.sendall(head.removesuffix(b"\r\n") + more + b"\r\n")
+        there.bodies.append(read_all(connection))
+
+    host, there = stand.serve(script)
+
+    with stand.edge.connect() as connection:
+        connection.sendall(handshake(host))
+        assert status_of(read_until(connection, b"\r\n\r\n")) == status
+
+    assert eventually(lambda: there.bodies)[0] in (b"", b"<reset>")
