@@ -1,11 +1,16 @@
-"""Disabled in the portal, refused at the edge: how long it takes, and what becomes of open tunnels."""
+"""Disabled in the portal, refused at the edge: how long it takes, and what becomes of open tunnels.
+
+With each engine, since what is promised holds of both.
+"""
 
 import time
 
 import pytest
 
+from tests.ci_rules import program
 from tests.crash.browserless import Visitor
 from tests.crash.portal import HOST
+from tests.products.edge.contract.conftest import ENGINES
 from tests.products.edge.running import (
     handshake,
     read_all,
@@ -16,6 +21,8 @@ from tests.products.edge.running import (
 from tests.stories.stack import REACH_SECONDS, within
 
 TIMES = 20
+FEW_TIMES = 3
+OFTEN = [FEW_TIMES, pytest.param(TIMES, marks=pytest.mark.nightly)]
 
 
 @pytest.fixture
@@ -25,6 +32,15 @@ def sam(portal):
     visitor = Visitor(portal.url, person["login"], person["password"])
     visitor.confirm("/products/websockets/disable/")
     return visitor
+
+
+@pytest.fixture(params=ENGINES)
+def edge(request, real_edge):
+    """Return an edge that asks for the table as often as one does by default."""
+    more = ("--engine", request.param, "--poll-seconds", "1")
+    if request.param == "haproxy":
+        more += ("--haproxy", program("haproxy"))
+    return real_edge(*more)
 
 
 def opened(edge):
@@ -48,13 +64,20 @@ def reach(edge, status):
     return time.monotonic() - began
 
 
+@pytest.mark.parametrize(
+    "edge, times",
+    [
+        ("embedded", TIMES),
+        pytest.param("haproxy", FEW_TIMES, marks=pytest.mark.haproxy),
+    ],
+    indirect=["edge"],
+)
 def test_a_product_that_is_disabled_is_refused_at_the_edge_and_its_tunnels_are_cut(
-    sam, real_edge, note
+    sam, edge, note, times
 ):
-    edge = real_edge("--poll-seconds", "1")
     refused, gone = [], []
 
-    for _ in range(TIMES):
+    for _ in range(times):
         reach(edge, 101)
         tunnel, status = opened(edge)
         tunnel.sendall(b"here")
@@ -70,27 +93,58 @@ def test_a_product_that_is_disabled_is_refused_at_the_edge_and_its_tunnels_are_c
 
     slowest, cut = max(refused), max(gone)  # of twenty, the slowest is above the p99
     note(
-        f"{TIMES} times: refused within {slowest:.2f} s, tunnels gone within {cut:.2f} s"
+        f"{times} times: refused within {slowest:.2f} s, tunnels gone within {cut:.2f} s"
     )
     assert slowest <= REACH_SECONDS
     assert cut <= REACH_SECONDS
 
 
-@pytest.mark.nightly
+@pytest.mark.parametrize("times", OFTEN)
 def test_a_service_that_is_switched_off_through_the_api_is_refused_at_the_edge(
-    portal, real_edge, note
+    portal, edge, note, times
 ):
-    edge = real_edge("--poll-seconds", "1")
     echo = portal.stack.service("echo")
     path = f"/enabled-products/v1/websockets/services/{echo}"
     refused = []
 
-    for _ in range(TIMES):
+    for _ in range(times):
         reach(edge, 101)
         assert portal.stack.api("DELETE", path, "engineer")[0] == 204
         refused.append(reach(edge, 403))
         assert portal.stack.api("PUT", path, "engineer")[0] == 200
     reach(edge, 101)
 
-    note(f"{TIMES} times: refused within {max(refused):.2f} s")
+    note(f"{times} times: refused within {max(refused):.2f} s")
+    assert max(refused) <= REACH_SECONDS
+
+
+@pytest.fixture
+def versions(portal):
+    """Return the paths of the service's active version, and of one without its domain."""
+    service = f"/service/{portal.stack.service('echo')}"
+    details = portal.stack.api("GET", f"{service}/details", "engineer")[1]
+    with_domain = f"{service}/version/{details['active_version']['number']}"
+    clone = portal.stack.api("PUT", f"{with_domain}/clone", "engineer")[1]
+    without = f"{service}/version/{clone['number']}"
+    other = {"name": f"version-{clone['number']}.localhost"}
+    assert portal.stack.api("POST", f"{without}/domain", "engineer", other)[0] == 200
+    assert portal.stack.api("DELETE", f"{without}/domain/{HOST}", "engineer")[0] == 200
+    return with_domain, without
+
+
+@pytest.mark.parametrize("times", OFTEN)
+def test_a_domain_that_a_deploy_drops_is_refused_at_the_edge(
+    portal, edge, note, versions, times
+):
+    with_domain, without = versions
+    refused = []
+
+    for _ in range(times):
+        reach(edge, 101)
+        assert portal.stack.api("PUT", f"{without}/activate", "engineer")[0] == 200
+        refused.append(reach(edge, 404))
+        assert portal.stack.api("PUT", f"{with_domain}/activate", "engineer")[0] == 200
+    reach(edge, 101)
+
+    note(f"{times} times: refused within {max(refused):.2f} s")
     assert max(refused) <= REACH_SECONDS
