@@ -6,7 +6,7 @@ from datetime import datetime, time, timedelta
 from operator import itemgetter
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 
 from products.metering.models import ConnectionUsage
 from products.metering.queries.edges import unknown_since
@@ -83,20 +83,29 @@ class Live:
         return seen
 
 
+def unended() -> "QuerySet[ConnectionUsage]":
+    """Return the rows of connections that neither ended nor are presumed closed, however old.
+
+    A row whose connection lives on in a later month is done with, though it is never final.
+    """
+    later = ConnectionUsage.objects.filter(
+        connection_id=OuterRef("connection_id"), month__gt=OuterRef("month")
+    )
+    return ConnectionUsage.objects.filter(final=False, presumed_closed_at=None).filter(
+        ~Exists(later)
+    )
+
+
 def open_connections(services: list[str], now: datetime) -> OpenConnections:
     """Return the connections that are open, as last reported.
 
     Does not wait for the sweep: what was not reported for five minutes is not open.
     """
     rows = (
-        ConnectionUsage.objects.filter(
-            service__in=services,
-            final=False,
-            presumed_closed_at=None,
-            last_reported_at__gt=now - PRESUMED_CLOSED_AFTER,
-        )
+        unended()
+        .filter(service__in=services, last_reported_at__gt=now - PRESUMED_CLOSED_AFTER)
         .values("service", "edge")
-        .annotate(count=Count("connection_id", distinct=True))
+        .annotate(count=Count("pk"))
         .values_list("service", "edge", "count")
     )
     return OpenConnections({(service, edge): count for service, edge, count in rows})

@@ -62,6 +62,17 @@ def test_a_connection_that_lives_on_into_a_new_month_is_open_once(edge, shop):
     assert open_connections([shop.pk], NOW).total == 1
 
 
+def test_a_connection_that_ended_in_a_new_month_is_not_open_in_the_old_one(edge, shop):
+    one = {"service": shop.pk, "started_at": HALLOWEEN}
+    take(
+        edge,
+        record(**one, month="2026-10"),
+        record(**one, month="2026-11", duration_us=10**9, final=True),
+    )
+
+    assert open_connections([shop.pk], NOW).total == 0
+
+
 def test_without_a_word_for_five_minutes_a_connection_is_not_open(edge, shop):
     take(edge, record(service=shop.pk))
     almost = NOW + timedelta(minutes=5) - timedelta(microseconds=1)
