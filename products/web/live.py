@@ -17,7 +17,7 @@ from accounts.queries import account_of
 from accounts.roles import Permission
 from products.metering.queries import Live, Seen, live
 from products.services.models import Service
-from products.services.queries import get_service, services_of
+from products.services.queries import get_service
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +30,23 @@ class LiveServices:
 
 
 def live_of_account(actor: Actor, now: datetime) -> LiveServices:
-    """Return the figures of all services that the actor may see. Raises Forbidden."""
+    """Return the figures of all services that the actor may see. Raises Forbidden.
+
+    The sums hold what services used that are deleted now, as the bill does; only those that are
+    there are named.
+    """
     account = account_of(actor)
     require(actor, Permission.STATS_READ, account)
-    services = list(services_of(actor))
+    services = Service.objects.visible_to(actor).order_by("name", "pk")
     figures = live(
         [service.pk for service in services], zone=account.billing_zone, now=now
     )
     seen = figures.by_service
-    each = tuple((service, seen.get(service.pk, Seen())) for service in services)
+    each = tuple(
+        (service, seen.get(service.pk, Seen()))
+        for service in services
+        if service.deleted_at is None
+    )
     return LiveServices(figures, reverse("live"), each)
 
 

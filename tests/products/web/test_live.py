@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from products.metering.models import Edge
+from products.services.models import Service
 from tests.factories import NOW
 from tests.factories.services import ServiceFactory
 from tests.products.metering.reports import make_edge, record, take
@@ -55,6 +56,17 @@ def test_an_account_s_figures_ask_for_themselves_again(edge, una, shop):
     assert "<dt>Connections today</dt> <dd> 3 </dd>" in page
     assert "<dt>Minutes today</dt> <dd> 6 </dd>" in page
     assert "unknown since" not in page
+
+
+def test_an_account_s_figures_keep_what_a_deleted_service_used(edge, una, shop):
+    Service.objects.filter(pk=shop.pk).update(deleted_at=NOW)
+
+    page = words_of(una, reverse("live"))[1]
+
+    assert "<dt>Connections today</dt> <dd> 3 </dd>" in page
+    assert "<dt>Minutes today</dt> <dd> 6 </dd>" in page
+    assert f"/services/{shop.pk}/" not in page
+    assert "chat</a>" in page
 
 
 def test_a_service_s_figures_are_its_own(edge, una, shop):
