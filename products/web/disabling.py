@@ -39,7 +39,7 @@ def disable_product(request: HttpRequest, slug: str) -> HttpResponse:
         return gate
     posted = request.method == "POST"
     figures = live_of_account(actor, timezone.now())
-    must_type = product.name if figures.figures.open.total else ""
+    must_type = product.name if figures.figures.may_be_open else ""
     form = DisableForm(
         request.POST if posted else kept_input(request), must_type=must_type
     )

@@ -58,7 +58,7 @@ class EnableForm(forms.Form):
 
 
 class DisableForm(forms.Form):
-    """How a product is switched off; `must_type` is to be typed where open connections would end."""
+    """How a product is switched off; `must_type` is to be typed where connections may be open."""
 
     closing = forms.ChoiceField(
         label="Connections that are open",
@@ -92,7 +92,7 @@ class DisableForm(forms.Form):
         if must_type:
             self.fields["typed"] = forms.CharField(
                 label=f"Type {must_type} to confirm",
-                help_text="Connections are open now.",
+                help_text="Connections are open now, or may be at an edge that is silent.",
                 widget=forms.TextInput(attrs={"autocomplete": "off"}),
             )
 

@@ -60,6 +60,11 @@ class Live:
     unknown_since: datetime | None
 
     @property
+    def may_be_open(self) -> bool:
+        """Tell whether connections are open, as far as anybody can know."""
+        return self.open.total > 0 or self.unknown_since is not None
+
+    @property
     def today(self) -> Figures:
         """Return what was used today in all."""
         return sum(self.used.values(), Figures())

@@ -1,12 +1,15 @@
 """The page on which a superuser disables a product (R19): first what stops, then the deed."""
 
 import re
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from products.enablement.models import Enablement
 from products.web.forms import DisableForm
 from tests.factories.services import ServiceFactory, live_version
+from tests.products.metering.reports import make_edge
 from tests.products.web.conftest import actions_of, queries_of, text_of
 
 PAGE = "/products/websockets/disable/"
@@ -114,6 +117,38 @@ def test_the_number_of_queries_does_not_follow_the_services(
         )
 
     assert queries_of(client, PAGE) == alone
+
+
+@pytest.mark.parametrize(
+    "silent_for, asks",
+    [
+        pytest.param(timedelta(0), False, id="nothing is open"),
+        pytest.param(timedelta(minutes=10), True, id="nobody knows"),
+        pytest.param(timedelta(days=1), False, id="the edge is gone"),
+    ],
+)
+def test_the_name_is_asked_for_where_an_edge_is_silent(
+    browser, sam, switched_on, silent_for, asks
+):
+    make_edge(last_seen_at=timezone.now() - silent_for)
+
+    answer = browser(sam).get(PAGE)
+
+    assert ("Type WebSockets to confirm" in text_of(answer)) is asks
+    assert ("unknown since" in text_of(answer)) is asks
+
+
+def test_without_the_name_nothing_is_disabled_while_an_edge_is_silent(
+    browser, sam, acme, switched_on
+):
+    make_edge(last_seen_at=timezone.now() - timedelta(minutes=10))
+    client = browser(sam)
+
+    unnamed = client.post(PAGE, {"closing": "cut"})
+    still_on = Enablement.objects.get(account=acme).ends_at is None
+    named = client.post(PAGE, {"closing": "cut", "typed": "WebSockets"})
+
+    assert (unnamed.status_code, still_on, named.status_code) == (400, True, 302)
 
 
 @pytest.mark.parametrize(
