@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.forms.models import model_to_dict
+
 from accounts.actor import Actor
 from accounts.audit.vocabulary import Event
 from accounts.change import recorded_change
@@ -14,6 +16,8 @@ from accounts.tokens import digest, new_secret
 from products.metering.models import Edge
 
 EDGE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
+# All else that stands in a row is what was heard of the edge.
+_OF_ONE_CREDENTIAL = ("id", "name", "digest", "created_at", "revoked_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,7 @@ class IssuedCredential:
 def issue_credential(actor: Actor, *, name: str, now: datetime) -> IssuedCredential:
     """Make a credential for an edge; one that it has is revoked in the same change.
 
+    It is the same edge, and what was heard of it goes on: figures wait for it as they did.
     Raises Invalid for a name that is not a short host-like word. Notes edge_credential.issued,
     and edge_credential.revoked for the one replaced.
     """
@@ -34,11 +39,16 @@ def issue_credential(actor: Actor, *, name: str, now: datetime) -> IssuedCredent
         raise Invalid("An edge's name is made of a-z, 0-9 and '-'.", field="name")
     secret = new_secret()
     with recorded_change(actor, Permission.EDGE_MANAGE, on=PLATFORM, now=now) as trail:
-        for old in Edge.objects.filter(name=name, revoked_at=None):
+        old = Edge.objects.filter(name=name, revoked_at=None).first()
+        heard = {}
+        if old is not None:
+            heard = model_to_dict(old, exclude=_OF_ONE_CREDENTIAL)
             old.revoked_at = now
             old.save(update_fields=["revoked_at"])
             trail.note(Event.EDGE_CREDENTIAL_REVOKED, target=("edge", old.pk, name))
-        edge = Edge.objects.create(name=name, digest=digest(secret), created_at=now)
+        edge = Edge.objects.create(
+            name=name, digest=digest(secret), created_at=now, **heard
+        )
         trail.note(Event.EDGE_CREDENTIAL_ISSUED, target=("edge", edge.pk, name))
     return IssuedCredential(edge, secret)
 
