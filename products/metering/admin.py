@@ -1,5 +1,6 @@
 """Edges and what they reported, for the platform's staff: to read, and conflicts to resolve."""
 
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -23,6 +24,7 @@ from products.metering.models import (
     UsageConflict,
     UsagePeriod,
 )
+from products.metering.queries.early import early_connections, early_delivery
 from products.metering.queries.edges import SILENT_AFTER
 from products.services.models import Service
 
@@ -91,14 +93,19 @@ class EdgeAdmin(ReadOnlyAdmin):
 
 
 class KnownFilter(admin.SimpleListFilter):
-    """Usage of services that the portal knows, or does not."""
+    """Usage of services that the portal knows, or does not, or did not know yet."""
 
     title = "service"
     parameter_name = "service_is"
+    early: Callable[[QuerySet], QuerySet]
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Offer both."""
-        return [("unknown", "Unknown to the portal"), ("known", "Known")]
+        """Offer all three."""
+        return [
+            ("unknown", "Unknown to the portal"),
+            ("known", "Known"),
+            ("early", "From before it was made"),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         """Narrow to the kind asked for."""
@@ -107,7 +114,21 @@ class KnownFilter(admin.SimpleListFilter):
             return queryset.exclude(service__in=known)
         if self.value() == "known":
             return queryset.filter(service__in=known)
+        if self.value() == "early":
+            return type(self).early(queryset)
         return queryset
+
+
+class ConnectionsKnownFilter(KnownFilter):
+    """Connections of services that the portal knows, or does not, or did not know yet."""
+
+    early = staticmethod(early_connections)
+
+
+class DeliveryKnownFilter(KnownFilter):
+    """Ordinary HTTP of services that the portal knows, or does not, or did not know yet."""
+
+    early = staticmethod(early_delivery)
 
 
 @admin.register(ConnectionUsage)
@@ -132,7 +153,7 @@ class ConnectionUsageAdmin(ReadOnlyAdmin):
         "final",
         "clock_differs",
         ("presumed_closed_at", admin.EmptyFieldListFilter),
-        KnownFilter,
+        ConnectionsKnownFilter,
     )
     search_fields = ("=connection_id", "=service", "=month")
     ordering = ("-pk",)
@@ -151,7 +172,7 @@ class DeliveryUsageAdmin(ReadOnlyAdmin):
         "bytes_from_client",
         "bytes_to_client",
     )
-    list_filter = (KnownFilter,)
+    list_filter = (DeliveryKnownFilter,)
     search_fields = ("=service", "=edge", "=boot")
     ordering = ("-hour", "service")
 

@@ -11,6 +11,7 @@ from accounts.audit.models import AuditEvent
 from accounts.audit.vocabulary import Event
 from products.metering.commands import rebuild_usage
 from products.metering.models import UsageConflict
+from products.services.models import Service
 from tests.factories import NOW
 from tests.factories.accounts import UserFactory
 from tests.products.metering.reports import (
@@ -128,6 +129,43 @@ def test_usage_of_services_that_the_portal_does_not_know_can_be_listed(
     }
 
     assert listed == {"known": [shop.pk], "unknown": ["nobodys"]}
+
+
+def test_connections_from_before_their_service_was_made_can_be_listed(
+    staff_client, shop
+):
+    made = shop.created_at
+    before = record(1, service=shop.pk, started_at=made - timedelta(seconds=1))
+    at_once = record(2, service=shop.pk, started_at=made)
+    nobodys = record(3, service="nobodys", started_at=made - timedelta(days=1))
+    take(make_edge(), before, at_once, nobodys)
+
+    page = staff_client.get(
+        reverse("admin:metering_connectionusage_changelist"), {"service_is": "early"}
+    )
+
+    listed = [row.connection_id for row in page.context["cl"].result_list]
+    assert listed == [before.id]
+    assert "From before it was made" in page.content.decode()
+
+
+def test_ordinary_http_from_before_its_service_was_made_can_be_listed(
+    staff_client, shop
+):
+    hours = ["2026-11-22T10:00:00Z", "2026-11-22T11:00:00Z", "2026-11-22T12:00:00Z"]
+    Service.objects.filter(pk=shop.pk).update(created_at=NOW - timedelta(minutes=30))
+    take(
+        make_edge(),
+        *(delivery(service=shop.pk, hour=hour) for hour in hours),
+        delivery(service="nobodys", hour=hours[0]),
+    )
+
+    page = staff_client.get(
+        reverse("admin:metering_deliveryusage_changelist"), {"service_is": "early"}
+    )
+
+    listed = [(row.service, row.hour.hour) for row in page.context["cl"].result_list]
+    assert listed == [(shop.pk, 10)]
 
 
 def test_staff_resolve_a_conflict_with_a_reason(staff_client, conflict, shop):
