@@ -37,9 +37,9 @@ def sam(portal):
 @pytest.fixture(params=ENGINES)
 def edge(request, real_edge):
     """Return an edge that asks for the table as often as one does by default."""
-    more = ("--engine", request.param, "--poll-seconds", "1")
+    more = ["--engine", request.param, "--poll-seconds", "1"]
     if request.param == "haproxy":
-        more += ("--haproxy", program("haproxy"))
+        more += ["--haproxy", program("haproxy")]
     return real_edge(*more)
 
 
