@@ -1,5 +1,6 @@
 """Ends what a process left that did not end in order: never estimating upwards."""
 
+import fcntl
 import logging
 import os
 from pathlib import Path
@@ -10,6 +11,38 @@ from products.edge.spool import Spool, records, segments, sync_folder, write_las
 log = logging.getLogger(__name__)
 
 CLOSED_MARK = "closed"  # in a boot's folder: nothing will be written there any more
+_LOCK = "lock"  # in a boot's folder: its process holds it, and lets go by ending
+
+
+def hold_boot(folder: Path) -> None:
+    """Make a boot's folder, and hold it for as long as this process lives.
+
+    Any other process learns so from the lock, that of another edge too: in a take-over
+    two share the spool. Raises OSError.
+    """
+    # Nobody may find the folder before it is held, or a boot could be closed as it begins.
+    beside = folder.with_name(f".{folder.name}")
+    beside.mkdir(parents=True, mode=0o700)
+    # Never closed; and never inherited, so that it ends with this process.
+    descriptor = os.open(beside / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    beside.rename(folder)
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a boot's process lives, and may still write. Raises OSError."""
+    try:
+        descriptor = os.open(folder / _LOCK, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(descriptor)
 
 
 def close_boot(folder: Path) -> int:

@@ -23,6 +23,7 @@ from products.edge.spool import write_lasting
 log = logging.getLogger(__name__)
 
 _EPOCH = "epoch"
+_BOOTS = "[!.]*"  # a hidden one is about to begin
 _SILENCE_SECONDS = 60.0  # then an empty report asks whether the portal was restored
 
 
@@ -128,10 +129,8 @@ class Reporter:
         are_closed = True
         for backlog in self._backlogs():
             folder = backlog.folder
-            if is_live(folder.name):
-                continue
             try:
-                ended = close_boot(folder)
+                ended = 0 if is_live(folder.name) else close_boot(folder)
             except OSError as error:
                 log.warning("A boot cannot be closed: %s", error)
                 are_closed = False
@@ -143,7 +142,7 @@ class Reporter:
     def _backlogs(self) -> list[Backlog]:
         if not self._root.is_dir():
             return []
-        folders = sorted(path for path in self._root.iterdir() if path.is_dir())
+        folders = sorted(path for path in self._root.glob(_BOOTS) if path.is_dir())
         self._known = {
             path.name: self._known.get(path.name) or Backlog(path) for path in folders
         }
@@ -294,7 +293,9 @@ class Reporter:
 
     def _measure(self) -> None:
         self.total_bytes = sum(
-            path.stat().st_size for path in self._root.glob("*/*") if path.is_file()
+            path.stat().st_size
+            for path in self._root.glob(f"{_BOOTS}/*")
+            if path.is_file()
         )
         self.waiting_bytes = sum(
             backlog.waiting_bytes() for backlog in self._backlogs()

@@ -29,7 +29,7 @@ from products.edge.gateway import Gateway
 from products.edge.listener import Listener
 from products.edge.logship import LogShipper
 from products.edge.meter import Meter
-from products.edge.recovery import CLOSED_MARK
+from products.edge.recovery import CLOSED_MARK, hold_boot
 from products.edge.routes import Routes
 from products.edge.settings import Limits, Settings
 from products.edge.spool import Spool, SpoolUnwritable, write_lasting
@@ -62,9 +62,9 @@ class Worker:
         self._now = asyncio.Event()
         tls = origin_tls(settings.ca_file)
         allowed = tuple(ip_network(text) for text in settings.allow_private)
-        self.spool = Spool(
-            data / "spool" / self.boot, segment_bytes=settings.segment_bytes
-        )
+        folder = data / "spool" / self.boot
+        hold_boot(folder)
+        self.spool = Spool(folder, segment_bytes=settings.segment_bytes)
         self.meter = Meter(self.spool)
         self._shipper = LogShipper(settings.name, tls, allowed)
         log_file = LogFile(data / "access.jsonl")

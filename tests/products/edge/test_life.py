@@ -214,60 +214,6 @@ def _is_refused(port):
     return False
 
 
-def test_a_new_edge_takes_over_while_clients_keep_coming(stand):
-    own = stand("--drain-seconds", "20")
-    host, _ = own.serve(answering(plain_answer()))
-    tunnel_host, _ = own.serve()
-    tunnel = open_tunnel(own.edge, tunnel_host)
-    failures, stop = [], threading.Event()
-
-    def keep_asking():
-        while not stop.is_set():
-            try:
-                answer = own.edge.ask(get(host))
-            except OSError as error:
-                failures.append(error)
-            else:
-                failures.extend([answer] if b"200 OK" not in answer else [])
-
-    asking = threading.Thread(target=keep_asking)
-    asking.start()
-    port = f"127.0.0.1:{own.edge.port}"
-    after = Edge(own.portal, own.edge.folder, "--take-over", "--bind", port)
-    eventually(lambda: own.edge.workers() == [] or _is_draining(own.edge))
-    tunnel.sendall(b"kept by the old one")
-    assert read_exactly(tunnel, 19) == b"kept by the old one"
-    tunnel.close()
-    assert own.edge.process.wait(30) == 0
-    open_tunnel(after, tunnel_host).close()
-    stop.set()
-    asking.join()
-
-    service = tunnel_host.replace(".", "-")
-    finals = eventually(
-        lambda: [r.final for r in own.portal.of_service(service)] == [True, True]
-    )
-    assert finals
-    # Between the last look at the queue and its end one connection can slip in.
-    assert len(failures) <= 1
-    assert after.stop() == 0
-
-
-def _is_draining(edge):
-    """Whether nobody of the edge listens any more."""
-    inodes = {
-        line.split()[9]
-        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]
-        if line.split()[3] == "0A"
-    }
-    held = {
-        link.readlink().name
-        for pid in edge.workers()
-        for link in Path(f"/proc/{pid}/fd").iterdir()
-    }
-    return not any(f"socket:[{inode}]" in held for inode in inodes)
-
-
 def test_a_tunnel_that_outlives_its_month_is_reported_for_both(stand):
     own = stand()
     ends = datetime.now(UTC) + timedelta(seconds=3)

@@ -1,11 +1,14 @@
 """What a dead process left: ended with its last values, torn tails cut."""
 
 import errno
+import fcntl
 import os
+import subprocess
+import sys
 
 import pytest
 
-from products.edge.recovery import CLOSED_MARK, close_boot
+from products.edge.recovery import CLOSED_MARK, close_boot, hold_boot, is_held
 from products.edge.spool import (
     framed,
 )
@@ -96,3 +99,45 @@ def test_a_boot_whose_end_is_not_lasting_is_not_closed(tmp_path, monkeypatch):
     assert is_closed is False
     assert close_boot(tmp_path) == 0
     assert everything_in(tmp_path) == [entry(1), entry(1, final=True)]
+
+
+def test_a_boot_is_held_until_its_process_has_ended(tmp_path):
+    folder = tmp_path / "spool" / "BOOT"
+    holding = (
+        "import sys; from pathlib import Path; "
+        "from products.edge.recovery import hold_boot; "
+        "hold_boot(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", holding, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        while_alive = is_held(folder)
+        process.kill()
+
+    assert (while_alive, is_held(folder)) == (True, False)
+
+
+def test_nobody_finds_a_boot_before_it_is_held(tmp_path, monkeypatch):
+    found = []
+    lock = fcntl.flock
+
+    def look(descriptor, operation):
+        found.extend((tmp_path / "spool").glob("[!.]*"))
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", look)
+
+    hold_boot(tmp_path / "spool" / "BOOT")
+
+    assert found == []
+    assert is_held(tmp_path / "spool" / "BOOT")
+
+
+def test_what_wrote_without_a_lock_is_not_held(tmp_path):
+    spool_in(tmp_path).close()
+
+    assert not is_held(tmp_path)
