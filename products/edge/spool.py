@@ -55,6 +55,15 @@ def segments(folder: Path) -> list[tuple[int, Path]]:
     return sorted(found)
 
 
+def sync_data(path: Path) -> None:
+    """Make what any process has written to a file lasting. Blocks; raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def sync_folder(folder: Path) -> None:
     """Make new, renamed and removed names in a folder lasting."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
