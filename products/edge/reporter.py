@@ -83,15 +83,18 @@ class Reporter:
         """Say how reporting does, for the portal's page about edges.
 
         All that was written before `complete_to` (seconds since 1970; 0 when nobody can
-        say) has arrived at the portal of `ingest_epoch`.
+        say) has arrived at the portal of `ingest_epoch`. Any thread may ask.
         """
+        # Read before `complete_to` and written after it, so that no old `complete_to`
+        # goes with a new epoch, which would call complete what is yet to be sent again.
+        epoch = self._epoch
         return {
             "spool_waiting_bytes": self.waiting_bytes,
             "spool_bytes": self.total_bytes,
             "records_refused": self._records_refused,
             "conflicts": self.conflicts,
             "complete_to": self._complete_to,
-            "ingest_epoch": self._epoch,
+            "ingest_epoch": epoch,
         }
 
     def run(self, is_live: Callable[[str], bool], *, is_writable: bool = True) -> None:
@@ -250,6 +253,7 @@ class Reporter:
         if is_restored:
             for backlog in self._backlogs():
                 backlog.start_again()  # lasting, before the epoch is
+            self._complete_to = 0.0
         self._epoch = epoch
         if known != epoch or not path.exists():
             # Where the disk refuses, the next answer brings it again.
