@@ -192,13 +192,23 @@ class Worker:
             "spool_is_writable": self.spool.is_writable,
         }
 
+    @property
+    def _is_busy(self) -> bool:
+        """Whether somebody is connected, be it in a TLS handshake yet."""
+        is_welcoming = (
+            self._tls_listener is not None and self._tls_listener.is_welcoming
+        )
+        is_arriving = is_welcoming or self.listener.is_adopting
+        return is_arriving or bool(self.gateway.visits or self.carriage.tunnels)
+
     async def _drain(self) -> None:
         """Accept what already waits, then nobody; let what is open come to its end."""
         self.listener.close()
         if self._tls_listener is not None:
             self._tls_listener.close()
+        await asyncio.sleep(0)  # whom the loop had just accepted is a visit now
         until = time.monotonic() + self.limits.drain_seconds
-        while (self.carriage.tunnels or self.gateway.visits) and not self._now.is_set():
+        while self._is_busy and not self._now.is_set():
             if time.monotonic() >= until:
                 break
             with contextlib.suppress(TimeoutError):

@@ -1,7 +1,6 @@
 """How an edge lives and ends: drained, killed, replaced, without its portal."""
 
 import signal
-import socket
 import subprocess
 import threading
 from datetime import UTC, datetime, timedelta
@@ -12,6 +11,7 @@ from tests.products.edge.running import (
     Edge,
     get,
     handshake,
+    is_refused,
     read_all,
     read_exactly,
     status_of,
@@ -31,7 +31,7 @@ def test_sigterm_lets_open_tunnels_finish_and_takes_nobody_new(stand):
     tunnel = open_tunnel(own.edge, host)
 
     own.edge.process.send_signal(signal.SIGTERM)
-    eventually(lambda: _is_refused(own.edge.port))
+    eventually(lambda: is_refused(own.edge.port))
     tunnel.sendall(b"draining")
     assert read_exactly(tunnel, 8) == b"draining"
     tunnel.close()
@@ -64,7 +64,7 @@ def test_a_second_sigterm_ends_at_once(stand):
     tunnel = open_tunnel(own.edge, host)
 
     own.edge.process.send_signal(signal.SIGTERM)
-    eventually(lambda: _is_refused(own.edge.port))
+    eventually(lambda: is_refused(own.edge.port))
     own.edge.process.send_signal(signal.SIGTERM)
 
     assert own.edge.process.wait(20) == 0
@@ -84,7 +84,7 @@ def test_a_worker_that_dies_is_replaced_and_its_connections_are_reported(stand):
     assert read_all(tunnel) in (b"", b"<reset>")
     tunnel.close()
     eventually(lambda: own.edge.workers() not in ([], [worker]))
-    eventually(lambda: not _is_refused(own.edge.port))
+    eventually(lambda: not is_refused(own.edge.port))
     open_tunnel(own.edge, host).close()
     finals = eventually(
         lambda: [r for r in own.portal.of_service(host.replace(".", "-")) if r.final]
@@ -204,14 +204,6 @@ def test_a_faulty_table_from_the_portal_leaves_the_last_good_one(stand):
 
     assert status_of(own.edge.ask(get(host))) == 200
     own.portal.table = good
-
-
-def _is_refused(port):
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
-    except (ConnectionRefusedError, ConnectionResetError):
-        return True
-    return False
 
 
 def test_a_tunnel_that_outlives_its_month_is_reported_for_both(stand):
