@@ -53,28 +53,38 @@ def close_boot(folder: Path) -> int:
     """
     if (folder / CLOSED_MARK).exists():
         return 0
-    last: dict[int, ConnectionEntry] = {}
-    for _, path in segments(folder):
-        data = path.read_bytes()
-        good = 0
-        for payload, good in records(data):  # noqa: B007 - used after the loop
-            entry = read_entry(payload)
-            if isinstance(entry, ConnectionEntry):
-                last[entry.number] = entry
-        if good < len(data):
-            log.warning("%d bytes of %s are damaged and cut.", len(data) - good, path)
-            os.truncate(path, good)
-    left = [_ended(entry) for entry in last.values() if not entry.final]
+    left = _left_open(folder)
     if left:
         spool = Spool(folder, segment_bytes=1)
         try:
-            spool.append(entry.to_payload() for entry in left)
+            spool.append(_ended(entry).to_payload() for entry in left)
             spool.sync()
         finally:
             spool.close()
     write_lasting(folder / CLOSED_MARK, b"")
     sync_folder(folder)
     return len(left)
+
+
+def _left_open(folder: Path) -> list[ConnectionEntry]:
+    """Cut torn tails, and list the last reading of every connection without a final one."""
+    open_ones: dict[int, ConnectionEntry] = {}
+    for _, path in segments(folder):
+        data = path.read_bytes()
+        good = 0
+        for payload, good in records(data):  # noqa: B007 - used after the loop
+            entry = read_entry(payload)
+            if isinstance(entry, ConnectionEntry):
+                # A day of ended ones would fill the memory; nothing follows a final one,
+                # which is in the newest of its months.
+                if entry.final:
+                    open_ones.pop(entry.number, None)
+                else:
+                    open_ones[entry.number] = entry
+        if good < len(data):
+            log.warning("%d bytes of %s are damaged and cut.", len(data) - good, path)
+            os.truncate(path, good)
+    return list(open_ones.values())
 
 
 def _ended(entry: ConnectionEntry) -> ConnectionEntry:

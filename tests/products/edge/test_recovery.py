@@ -5,6 +5,7 @@ import fcntl
 import os
 import subprocess
 import sys
+import tracemalloc
 
 import pytest
 
@@ -51,6 +52,37 @@ def test_a_connection_of_two_months_ends_in_the_later_one(tmp_path):
     close_boot(tmp_path)
 
     assert everything_in(tmp_path)[2:] == [entry(1, 9, month="2026-12", final=True)]
+
+
+def test_a_connection_that_ended_in_its_second_month_is_over(tmp_path):
+    spool = spool_in(tmp_path)
+    spool.append(
+        [
+            entry(1, 5, month="2026-11").to_payload(),
+            entry(1, 9, month="2026-12").to_payload(),
+            entry(1, 9, month="2026-12", final=True).to_payload(),
+        ]
+    )
+    spool.close()
+
+    assert close_boot(tmp_path) == 0
+
+
+def test_a_day_of_ended_connections_takes_no_memory_to_close(tmp_path):
+    spool = spool_in(tmp_path, segment_bytes=1_000_000)
+    for first in range(0, 100_000, 5000):
+        numbers = range(first, first + 5000)
+        spool.append(entry(number, final=True).to_payload() for number in numbers)
+    spool.append([entry(100_000).to_payload()])
+    spool.close()
+
+    tracemalloc.start()
+    ended = close_boot(tmp_path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert ended == 1
+    assert peak < 8_000_000  # a few segments; their entries alone are 33
 
 
 def test_a_torn_tail_is_cut_at_the_first_bad_record_for_every_tear(tmp_path):
