@@ -117,6 +117,9 @@ class Spool:
         self._syncing = threading.RLock()  # a file is not closed while it is synced
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # Else a power cut could take the folder with all that is lasting in it.
+            sync_folder(folder.parent.parent)
+            sync_folder(folder.parent)
             self._number = max((number for number, _ in segments(folder)), default=0)
             self._next_segment()
         except OSError as error:

@@ -11,6 +11,10 @@ from tests.products.edge.test_reporter import Receiver, live, reporter_for, spoo
 from tests.products.edge.test_spool import entry, payloads, spool_in
 
 
+def path_of(descriptor):
+    return Path(f"/proc/self/fd/{descriptor}").readlink()
+
+
 def test_a_small_file_is_replaced_as_a_whole(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"old")
@@ -66,6 +70,31 @@ def test_after_a_failed_sync_the_next_segment_takes_over(tmp_path, monkeypatch):
     ]
 
 
+def test_a_new_boots_folder_is_lasting_before_anything_is_written_in_it(
+    tmp_path, monkeypatch
+):
+    steps = []
+    write = os.write
+
+    def note_write(descriptor, data):
+        steps.append(path_of(descriptor).name)
+        return write(descriptor, data)
+
+    monkeypatch.setattr(os, "fsync", lambda fd: steps.append(path_of(fd)))
+    monkeypatch.setattr(os, "write", note_write)
+
+    spool = spool_in(tmp_path / "spool" / "BOOT")
+    spool.append([b"one"])
+
+    assert steps == [
+        tmp_path,
+        tmp_path / "spool",
+        tmp_path / "spool" / "BOOT",
+        "00000001.spool",
+    ]
+    spool.close()
+
+
 def test_a_small_file_that_finds_no_room_leaves_the_old_one_alone(
     tmp_path, monkeypatch
 ):
@@ -90,7 +119,7 @@ def test_the_portal_is_told_of_nothing_that_a_power_cut_could_take_back(
     steps = []
 
     def note(descriptor):
-        file = Path(f"/proc/self/fd/{descriptor}").readlink()
+        file = path_of(descriptor)
         steps.append((file.name, file.stat().st_size))
 
     monkeypatch.setattr(os, "fdatasync", note)
