@@ -13,6 +13,7 @@ from products.edge.spool import (
     framed,
     records,
     segments,
+    sync_data,
     sync_folder,
     write_lasting,
 )
@@ -52,11 +53,20 @@ class Backlog:
             left.unlink(missing_ok=True)  # of a compaction that was killed
 
     def end(self) -> Position:
-        """Say where the records end that are written by now."""
+        """Say where the records end that are written by now, and make them lasting.
+
+        Else a power cut could take back what the portal has been told. Where the disk
+        refuses, it is told all the same.
+        """
         found = segments(self.folder)
-        return (
-            Position(found[-1][0], found[-1][1].stat().st_size) if found else Position()
-        )
+        if not found:
+            return Position()
+        number, path = found[-1]  # a spool makes the others lasting as it goes on
+        end = Position(number, path.stat().st_size)
+        if end > self._position:
+            with contextlib.suppress(OSError):
+                sync_data(path)
+        return end
 
     def next_batch(self, most: int, until: Position) -> Batch | None:
         """Gather up to `most` readings of one segment; None when all `until` there is sent.

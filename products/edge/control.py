@@ -12,6 +12,7 @@ from typing import Any
 
 from products.edge.contract import ContractError, RouteTable
 from products.edge.portal_client import PortalAway, PortalClient, PortalRefused
+from products.edge.recovery import is_held
 from products.edge.reporter import Reporter
 from products.edge.reporting import Reporting
 from products.edge.routes import TableFile
@@ -47,9 +48,10 @@ class Control:
         self._lock = lock
         self._table_file = TableFile(data / "routes.json")
         self._table, self._etag = self._last_good_table()
+        self._spools = data / "spool"
         self._reporter = Reporter(
             settings.name,
-            data / "spool",
+            self._spools,
             portal,
             keep_seconds=settings.keep_seconds,
             most_bytes=settings.spool_bytes,
@@ -82,7 +84,7 @@ class Control:
             raise CannotStart(self._workforce.failure)
         if self._lock.is_ours:
             await self._reporting.last(
-                self._workforce.is_live, is_writable=self._spool_is_writable()
+                self._is_live, is_writable=self._spool_is_writable()
             )
 
     def status(self) -> dict[str, Any]:
@@ -161,7 +163,11 @@ class Control:
     async def _report_usage(self) -> None:
         if not self._lock.is_ours:
             await self._take_over()
-        await self._reporting.forever(self._workforce.is_live, self._spool_is_writable)
+        await self._reporting.forever(self._is_live, self._spool_is_writable)
+
+    def _is_live(self, boot: str) -> bool:
+        # Not only this edge's workers: in a take-over the other edge's write here, too.
+        return is_held(self._spools / boot)
 
     def _heed_room(self) -> None:
         if self._reporter.has_room != self._spool_has_room:

@@ -49,6 +49,11 @@ class Listener:
         self._sockets: list[socket.socket] = []
         self._accepting: set[asyncio.Task[None]] = set()
 
+    @property
+    def is_adopting(self) -> bool:
+        """Whether some of those taken along are not yet with the gateway."""
+        return bool(self._accepting)
+
     async def open(self) -> None:
         """Listen. Raises OSError when the address is taken."""
         for _ in range(_SOCKETS):

@@ -29,7 +29,7 @@ class Counted(Protocol):
     seen_ns: int  # monotonic: open for sure until then; readings go no further
 
     def counts(self) -> tuple[int, int]:
-        """Give the bytes from and to the client so far."""
+        """Give the bytes from and to the client so far; never fewer than before."""
 
 
 _HOUR_NS = 3_600 * 1_000_000_000
@@ -105,10 +105,7 @@ class Meter:
     def end(self, number: int) -> None:
         """Take the last reading of a connection; whoever calls sees to `flush`."""
         entry = self.open.pop(number)
-        ended_ns = entry.tunnel.ended_at_ns if entry.tunnel else 0
-        self._unwritten.append(
-            _reading(entry, ended_ns or time.monotonic_ns(), final=True)
-        )
+        self._unwritten.append(_reading(entry, time.monotonic_ns(), final=True))
 
     def delivered(self, service: str, requests: int, sent: int, received: int) -> None:
         """Count ordinary HTTP: bytes `sent` by the client and `received` by it."""
@@ -222,8 +219,9 @@ def _bytes(entry: Open) -> tuple[int, int]:
 
 def _reading(entry: Open, at_ns: int, *, final: bool) -> bytes:
     from_client, to_client = _bytes(entry)
-    if not final and entry.tunnel is not None:
-        at_ns = min(at_ns, entry.tunnel.seen_ns)
+    if (tunnel := entry.tunnel) is not None:
+        # What has ended may still be closing, and no reading may go beyond the final one.
+        at_ns = tunnel.ended_at_ns or min(at_ns, tunnel.seen_ns)
     return ConnectionEntry(
         number=entry.number,
         service=entry.service,

@@ -23,6 +23,7 @@ from products.edge.spool import write_lasting
 log = logging.getLogger(__name__)
 
 _EPOCH = "epoch"
+_BOOTS = "[!.]*"  # a hidden one is about to begin
 _SILENCE_SECONDS = 60.0  # then an empty report asks whether the portal was restored
 
 
@@ -82,15 +83,18 @@ class Reporter:
         """Say how reporting does, for the portal's page about edges.
 
         All that was written before `complete_to` (seconds since 1970; 0 when nobody can
-        say) has arrived at the portal of `ingest_epoch`.
+        say) has arrived at the portal of `ingest_epoch`. Any thread may ask.
         """
+        # Read before `complete_to` and written after it, so that no old `complete_to`
+        # goes with a new epoch, which would call complete what is yet to be sent again.
+        epoch = self._epoch
         return {
             "spool_waiting_bytes": self.waiting_bytes,
             "spool_bytes": self.total_bytes,
             "records_refused": self._records_refused,
             "conflicts": self.conflicts,
             "complete_to": self._complete_to,
-            "ingest_epoch": self._epoch,
+            "ingest_epoch": epoch,
         }
 
     def run(self, is_live: Callable[[str], bool], *, is_writable: bool = True) -> None:
@@ -128,10 +132,8 @@ class Reporter:
         are_closed = True
         for backlog in self._backlogs():
             folder = backlog.folder
-            if is_live(folder.name):
-                continue
             try:
-                ended = close_boot(folder)
+                ended = 0 if is_live(folder.name) else close_boot(folder)
             except OSError as error:
                 log.warning("A boot cannot be closed: %s", error)
                 are_closed = False
@@ -143,7 +145,7 @@ class Reporter:
     def _backlogs(self) -> list[Backlog]:
         if not self._root.is_dir():
             return []
-        folders = sorted(path for path in self._root.iterdir() if path.is_dir())
+        folders = sorted(path for path in self._root.glob(_BOOTS) if path.is_dir())
         self._known = {
             path.name: self._known.get(path.name) or Backlog(path) for path in folders
         }
@@ -251,6 +253,7 @@ class Reporter:
         if is_restored:
             for backlog in self._backlogs():
                 backlog.start_again()  # lasting, before the epoch is
+            self._complete_to = 0.0
         self._epoch = epoch
         if known != epoch or not path.exists():
             # Where the disk refuses, the next answer brings it again.
@@ -294,7 +297,9 @@ class Reporter:
 
     def _measure(self) -> None:
         self.total_bytes = sum(
-            path.stat().st_size for path in self._root.glob("*/*") if path.is_file()
+            path.stat().st_size
+            for path in self._root.glob(f"{_BOOTS}/*")
+            if path.is_file()
         )
         self.waiting_bytes = sum(
             backlog.waiting_bytes() for backlog in self._backlogs()

@@ -55,6 +55,15 @@ def segments(folder: Path) -> list[tuple[int, Path]]:
     return sorted(found)
 
 
+def sync_data(path: Path) -> None:
+    """Make what any process has written to a file lasting. Blocks; raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def sync_folder(folder: Path) -> None:
     """Make new, renamed and removed names in a folder lasting."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -108,6 +117,9 @@ class Spool:
         self._syncing = threading.RLock()  # a file is not closed while it is synced
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # Else a power cut could take the folder with all that is lasting in it.
+            sync_folder(folder.parent.parent)
+            sync_folder(folder.parent)
             self._number = max((number for number, _ in segments(folder)), default=0)
             self._next_segment()
         except OSError as error:

@@ -33,6 +33,11 @@ class TlsListener:
         self._bound: socket.socket | None = None
         self._welcomes: set[asyncio.Task[None]] = set()
 
+    @property
+    def is_welcoming(self) -> bool:
+        """Whether TLS handshakes are under way."""
+        return bool(self._welcomes)
+
     def open(self) -> None:
         """Listen. Raises OSError when the address is taken."""
         self._bound = shared_socket(self._settings.bind, self._settings.tls_port)

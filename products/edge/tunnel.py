@@ -90,8 +90,8 @@ class Tunnel:
     """
 
     __slots__ = (
-        "_deadline", "_ended", "_seen", "_since", "_undelivered", "client",
-        "ended_at_ns", "limits", "number", "origin", "reason", "service",
+        "_deadline", "_delivered", "_ended", "_seen", "_since", "_undelivered",
+        "client", "ended_at_ns", "limits", "number", "origin", "reason", "service",
     )  # fmt: skip
 
     seen_ns = sys.maxsize  # an end is known at once, so readings go up to now
@@ -110,6 +110,7 @@ class Tunnel:
         self.reason = ""  # why the edge ended it, "" when it did not
         self.ended_at_ns = 0  # monotonic: when the last direction ended
         self._ended: Callable[[Tunnel], None] | None = ended
+        self._delivered = 0  # to the client, by the latest reading
         self._undelivered = 0  # buffered for a client that went
         self._deadline = 0.0
         self._seen = 0
@@ -128,6 +129,8 @@ class Tunnel:
         there = Relay(self, origin, len(answer) + len(ahead))
         self.client, self.origin = here, there
         here.peer, there.peer = there, here
+        # The first reading was written before, and had all of the answer.
+        self._delivered = len(answer)
         here.write, there.write = origin.transport.write, client.transport.write
         there.write(answer + ahead)
         if early and not origin.lost:
@@ -144,11 +147,17 @@ class Tunnel:
             there.eof_received()
 
     def counts(self) -> tuple[int, int]:
-        """Give the bytes from and to the client, without what is still buffered here."""
+        """Give the bytes from and to the client, without what is still buffered here.
+
+        Never fewer than it gave before: the portal would dispute the later reading.
+        """
         waiting = self._undelivered
         if not self.client.gone:
             waiting = self.client.transport.get_write_buffer_size()
-        return self.client.count, max(0, self.origin.count - waiting)
+        # What waits is known exactly only while the client is there, and with TLS it is
+        # counted encrypted, which is more.
+        self._delivered = max(self._delivered, self.origin.count - waiting)
+        return self.client.count, self._delivered
 
     def side_ended(self, side: Relay) -> None:
         """Pass an end of stream on, and close when it was the second."""

@@ -29,7 +29,7 @@ from products.edge.gateway import Gateway
 from products.edge.listener import Listener
 from products.edge.logship import LogShipper
 from products.edge.meter import Meter
-from products.edge.recovery import CLOSED_MARK
+from products.edge.recovery import CLOSED_MARK, hold_boot
 from products.edge.routes import Routes
 from products.edge.settings import Limits, Settings
 from products.edge.spool import Spool, SpoolUnwritable, write_lasting
@@ -62,9 +62,9 @@ class Worker:
         self._now = asyncio.Event()
         tls = origin_tls(settings.ca_file)
         allowed = tuple(ip_network(text) for text in settings.allow_private)
-        self.spool = Spool(
-            data / "spool" / self.boot, segment_bytes=settings.segment_bytes
-        )
+        folder = data / "spool" / self.boot
+        hold_boot(folder)
+        self.spool = Spool(folder, segment_bytes=settings.segment_bytes)
         self.meter = Meter(self.spool)
         self._shipper = LogShipper(settings.name, tls, allowed)
         log_file = LogFile(data / "access.jsonl")
@@ -192,13 +192,23 @@ class Worker:
             "spool_is_writable": self.spool.is_writable,
         }
 
+    @property
+    def _is_busy(self) -> bool:
+        """Whether somebody is connected, be it in a TLS handshake yet."""
+        is_welcoming = (
+            self._tls_listener is not None and self._tls_listener.is_welcoming
+        )
+        is_arriving = is_welcoming or self.listener.is_adopting
+        return is_arriving or bool(self.gateway.visits or self.carriage.tunnels)
+
     async def _drain(self) -> None:
         """Accept what already waits, then nobody; let what is open come to its end."""
         self.listener.close()
         if self._tls_listener is not None:
             self._tls_listener.close()
+        await asyncio.sleep(0)  # whom the loop had just accepted is a visit now
         until = time.monotonic() + self.limits.drain_seconds
-        while (self.carriage.tunnels or self.gateway.visits) and not self._now.is_set():
+        while self._is_busy and not self._now.is_set():
             if time.monotonic() >= until:
                 break
             with contextlib.suppress(TimeoutError):

@@ -56,10 +56,6 @@ class Workforce:
         for channel in self._channels.values():
             channel.send(message)
 
-    def is_live(self, boot: str) -> bool:
-        """Whether a boot's process may still write; true before its folder is there."""
-        return boot in self._channels
-
     async def _keep_one(self) -> None:
         pause = _FIRST_PAUSE_SECONDS
         while not self._stopping.is_set():

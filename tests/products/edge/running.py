@@ -120,6 +120,15 @@ def get(host, *more, target="/", method="GET"):
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
+def is_refused(port):
+    """Whether nobody takes connections on a port."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except (ConnectionRefusedError, ConnectionResetError):
+        return True
+    return False
+
+
 def read_all(connection):
     data = bytearray()
     try:

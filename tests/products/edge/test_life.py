@@ -1,7 +1,6 @@
 """How an edge lives and ends: drained, killed, replaced, without its portal."""
 
 import signal
-import socket
 import subprocess
 import threading
 from datetime import UTC, datetime, timedelta
@@ -12,6 +11,7 @@ from tests.products.edge.running import (
     Edge,
     get,
     handshake,
+    is_refused,
     read_all,
     read_exactly,
     status_of,
@@ -31,7 +31,7 @@ def test_sigterm_lets_open_tunnels_finish_and_takes_nobody_new(stand):
     tunnel = open_tunnel(own.edge, host)
 
     own.edge.process.send_signal(signal.SIGTERM)
-    eventually(lambda: _is_refused(own.edge.port))
+    eventually(lambda: is_refused(own.edge.port))
     tunnel.sendall(b"draining")
     assert read_exactly(tunnel, 8) == b"draining"
     tunnel.close()
@@ -64,7 +64,7 @@ def test_a_second_sigterm_ends_at_once(stand):
     tunnel = open_tunnel(own.edge, host)
 
     own.edge.process.send_signal(signal.SIGTERM)
-    eventually(lambda: _is_refused(own.edge.port))
+    eventually(lambda: is_refused(own.edge.port))
     own.edge.process.send_signal(signal.SIGTERM)
 
     assert own.edge.process.wait(20) == 0
@@ -84,7 +84,7 @@ def test_a_worker_that_dies_is_replaced_and_its_connections_are_reported(stand):
     assert read_all(tunnel) in (b"", b"<reset>")
     tunnel.close()
     eventually(lambda: own.edge.workers() not in ([], [worker]))
-    eventually(lambda: not _is_refused(own.edge.port))
+    eventually(lambda: not is_refused(own.edge.port))
     open_tunnel(own.edge, host).close()
     finals = eventually(
         lambda: [r for r in own.portal.of_service(host.replace(".", "-")) if r.final]
@@ -204,68 +204,6 @@ def test_a_faulty_table_from_the_portal_leaves_the_last_good_one(stand):
 
     assert status_of(own.edge.ask(get(host))) == 200
     own.portal.table = good
-
-
-def _is_refused(port):
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
-    except (ConnectionRefusedError, ConnectionResetError):
-        return True
-    return False
-
-
-def test_a_new_edge_takes_over_while_clients_keep_coming(stand):
-    own = stand("--drain-seconds", "20")
-    host, _ = own.serve(answering(plain_answer()))
-    tunnel_host, _ = own.serve()
-    tunnel = open_tunnel(own.edge, tunnel_host)
-    failures, stop = [], threading.Event()
-
-    def keep_asking():
-        while not stop.is_set():
-            try:
-                answer = own.edge.ask(get(host))
-            except OSError as error:
-                failures.append(error)
-            else:
-                failures.extend([answer] if b"200 OK" not in answer else [])
-
-    asking = threading.Thread(target=keep_asking)
-    asking.start()
-    port = f"127.0.0.1:{own.edge.port}"
-    after = Edge(own.portal, own.edge.folder, "--take-over", "--bind", port)
-    eventually(lambda: own.edge.workers() == [] or _is_draining(own.edge))
-    tunnel.sendall(b"kept by the old one")
-    assert read_exactly(tunnel, 19) == b"kept by the old one"
-    tunnel.close()
-    assert own.edge.process.wait(30) == 0
-    open_tunnel(after, tunnel_host).close()
-    stop.set()
-    asking.join()
-
-    service = tunnel_host.replace(".", "-")
-    finals = eventually(
-        lambda: [r.final for r in own.portal.of_service(service)] == [True, True]
-    )
-    assert finals
-    # Between the last look at the queue and its end one connection can slip in.
-    assert len(failures) <= 1
-    assert after.stop() == 0
-
-
-def _is_draining(edge):
-    """Whether nobody of the edge listens any more."""
-    inodes = {
-        line.split()[9]
-        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]
-        if line.split()[3] == "0A"
-    }
-    held = {
-        link.readlink().name
-        for pid in edge.workers()
-        for link in Path(f"/proc/{pid}/fd").iterdir()
-    }
-    return not any(f"socket:[{inode}]" in held for inode in inodes)
 
 
 def test_a_tunnel_that_outlives_its_month_is_reported_for_both(stand):

@@ -246,3 +246,14 @@ def test_who_begins_after_the_months_end_begins_in_the_new_one(now, month):
         begun(spool)
 
     assert [entry.month for entry in spool.entries] == [month]
+
+
+def test_no_reading_goes_beyond_the_end_while_a_tunnel_closes():
+    spool = Spool()
+    meter, entry = begun(spool)
+    entry.tunnel.ended_at_ns = entry.started_ns + 1000
+
+    meter.tick()
+    meter.finish(1)
+
+    assert [one.duration_us for one in spool.entries] == [0, 1, 1]

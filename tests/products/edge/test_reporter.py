@@ -247,3 +247,11 @@ def test_a_dead_process_is_reported_as_it_was_last_known(tmp_path):
         ("edge-1.BOOT.2", "2026-11"): (1, 10, 20, True),
     }
     assert (tmp_path / "BOOT" / CLOSED_MARK).exists()
+
+
+def test_a_boot_that_is_about_to_begin_is_left_alone(tmp_path):
+    (tmp_path / ".BOOT").mkdir()
+
+    reporter_for(tmp_path, Receiver()).run(dead)
+
+    assert list((tmp_path / ".BOOT").iterdir()) == []

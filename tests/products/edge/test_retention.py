@@ -201,3 +201,28 @@ def test_silence_is_not_broken_more_than_once_a_minute(tmp_path):
         reporter.run(live)
 
     assert len(receiver.reports) == sent + 2
+
+
+def test_nothing_is_called_complete_while_it_is_sent_again(tmp_path):
+    write_history(tmp_path)
+    receiver = Receiver(most=20)
+    reporter = reporter_for(tmp_path, receiver)
+    reporter.run(live)
+    receiver.epoch = "two"
+    spool = spool_of(tmp_path)
+    spool.append([entry(99).to_payload()])
+    spool.close()
+    said = []
+
+    def note(report=None):
+        status = reporter.status()
+        said.append((status["ingest_epoch"], status["complete_to"]))
+
+    receiver.fails = note
+    reporter.run(live)
+    note()
+
+    before, *meanwhile, after = said
+    assert (before, after) == (("one", 1e9), ("two", 1e9))
+    assert meanwhile == [("two", 0.0)] * len(meanwhile)
+    assert len(meanwhile) > 1

@@ -1,8 +1,10 @@
 """The TLS port: who connects counts, and has its time, before its TLS handshake."""
 
 import contextlib
+import signal
 import socket
 import ssl
+import subprocess
 import time
 
 import pytest
@@ -11,13 +13,19 @@ import trustme
 from tests.products.edge.conftest import Stand
 from tests.products.edge.fake_portal import eventually
 from tests.products.edge.running import (
+    get,
     handshake,
+    is_refused,
     opened_sockets,
     read_all,
     read_until,
     status_of,
 )
-from tests.products.edge.scripted import upgrade_then_echo
+from tests.products.edge.scripted import (
+    answering,
+    plain_answer,
+    upgrade_then_echo,
+)
 from tests.products.edge.test_certificates import connect, write
 
 
@@ -61,6 +69,14 @@ def is_hung_up(connection):
         return False
 
 
+def ask_over_tls(connection, authority):
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    with context.wrap_socket(connection, server_hostname="one.test") as secured:
+        secured.sendall(get("one.test"))
+        return read_all(secured)
+
+
 def status_over_tls(edge, authority):
     try:
         with connect(edge, authority, "one.test") as connection:
@@ -100,6 +116,22 @@ def test_silence_and_a_slow_head_share_the_time_of_a_head(secure):
     assert status_of(answer) == 408
     assert took < 6.5  # not three and four more
     assert is_hung_up(quiet)
+
+
+def test_who_waits_in_the_queue_when_the_edge_stops_is_served_over_tls_too(secure):
+    own, authority = secure("--drain-seconds", "20")
+    own.serve(answering(plain_answer()), host="one.test")
+    (worker,) = own.edge.workers()
+    subprocess.run(["/bin/kill", "-STOP", str(worker)], check=True)
+    queued = [silent(own.edge) for _ in range(20)]
+
+    own.edge.process.send_signal(signal.SIGTERM)
+    subprocess.run(["/bin/kill", "-CONT", str(worker)], check=True)
+    eventually(lambda: is_refused(own.edge.tls_port))  # it drains; now they speak
+
+    answers = [ask_over_tls(connection, authority) for connection in queued]
+    assert [status_of(answer) for answer in answers] == [200] * 20
+    assert own.edge.process.wait(30) == 0
 
 
 def test_plain_text_and_broken_handshakes_leave_nothing_counted(secure):
