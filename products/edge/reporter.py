@@ -6,7 +6,6 @@ position up to which the portal has answered 200 is kept, for each boot.
 
 import contextlib
 import logging
-import math
 import time
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from products.edge.backlog import Backlog, Batch, Entry
+from products.edge.boots import Boots
 from products.edge.contract import MAX_USAGE_RECORDS, UsageAnswer, UsageReport
 from products.edge.journal import ConnectionEntry, DeliveryEntry, instant
 from products.edge.portal_client import PortalRefused
@@ -23,7 +23,6 @@ from products.edge.spool import write_lasting
 log = logging.getLogger(__name__)
 
 _EPOCH = "epoch"
-_BOOTS = "[!.]*"  # a hidden one is about to begin
 _SILENCE_SECONDS = 60.0  # then an empty report asks whether the portal was restored
 
 
@@ -58,10 +57,10 @@ class Reporter:
         self._edge = edge
         self._root = root
         self._receiver = receiver
-        self._keep_seconds = keep_seconds
-        self._most_bytes = most_bytes
+        self._boots = Boots(
+            root, keep_seconds=keep_seconds, most_bytes=most_bytes, clock=clock
+        )
         self._clock = clock
-        self._known: dict[str, Backlog] = {}
         self._epoch = ""  # as the portal last said it
         self._has_begun = False
         self._has_offered = False  # what was set aside before this start
@@ -71,13 +70,11 @@ class Reporter:
         self.answers = 0  # reports that the portal took
         self.conflicts = 0
         self._records_refused = 0
-        self.total_bytes = 0
-        self.waiting_bytes = 0
 
     @property
     def has_room(self) -> bool:
         """Whether the spool is below its size."""
-        return self.total_bytes < self._most_bytes
+        return self._boots.has_room
 
     def status(self) -> dict[str, Any]:
         """Say how reporting does, for the portal's page about edges.
@@ -89,8 +86,8 @@ class Reporter:
         # goes with a new epoch, which would call complete what is yet to be sent again.
         epoch = self._epoch
         return {
-            "spool_waiting_bytes": self.waiting_bytes,
-            "spool_bytes": self.total_bytes,
+            "spool_waiting_bytes": self._boots.waiting_bytes,
+            "spool_bytes": self._boots.total_bytes,
             "records_refused": self._records_refused,
             "conflicts": self.conflicts,
             "complete_to": self._complete_to,
@@ -113,7 +110,7 @@ class Reporter:
             if read_at and are_closed and is_writable and not self._records_refused:
                 self._complete_to = read_at
         finally:
-            self._tidy(is_writable=is_writable)
+            self._boots.tidy(is_writable=is_writable)
 
     def _begin(self) -> None:
         path = self._root / _EPOCH
@@ -122,7 +119,9 @@ class Reporter:
         self._has_begun = True
 
     def _count_refused(self) -> None:
-        self._records_refused = sum(len(one.refused()) for one in self._backlogs())
+        self._records_refused = sum(
+            len(one.refused()) for one in self._boots.backlogs()
+        )
 
     def _close_boots(self, is_live: Callable[[str], bool]) -> bool:
         """Close the boots of dead processes; False when the disk refuses one.
@@ -130,7 +129,7 @@ class Reporter:
         It is tried again next time, and what is written of it is sent all the same.
         """
         are_closed = True
-        for backlog in self._backlogs():
+        for backlog in self._boots.backlogs():
             folder = backlog.folder
             try:
                 ended = 0 if is_live(folder.name) else close_boot(folder)
@@ -142,22 +141,13 @@ class Reporter:
                     log.warning("%d connections ended with their process.", ended)
         return are_closed
 
-    def _backlogs(self) -> list[Backlog]:
-        if not self._root.is_dir():
-            return []
-        folders = sorted(path for path in self._root.glob(_BOOTS) if path.is_dir())
-        self._known = {
-            path.name: self._known.get(path.name) or Backlog(path) for path in folders
-        }
-        return list(self._known.values())
-
     def _send_all(self) -> float | None:
         """Send what waits; say up to when that is everything.
 
         None when the portal was restored, and all must be sent again.
         """
         read_at = self._clock()
-        backlogs = self._backlogs()
+        backlogs = self._boots.backlogs()
         # What is written meanwhile waits for the next run, or a busy boot would have no end.
         until = [backlog.end() for backlog in backlogs]
         try:
@@ -179,7 +169,7 @@ class Reporter:
         if backlog.is_saved:
             backlog.compact()
         else:
-            self._make_room()
+            self._boots.make_room()
 
     def _send(self, backlog: Backlog, batch: Batch) -> bool:
         """Send a batch; False when a smaller one must be made instead."""
@@ -251,7 +241,7 @@ class Reporter:
         known, path = self._epoch, self._root / _EPOCH
         is_restored = known not in {"", epoch}
         if is_restored:
-            for backlog in self._backlogs():
+            for backlog in self._boots.backlogs():
                 backlog.start_again()  # lasting, before the epoch is
             self._complete_to = 0.0
         self._epoch = epoch
@@ -261,46 +251,3 @@ class Reporter:
                 write_lasting(path, epoch.encode())
         if is_restored:
             raise Restored
-
-    def _make_room(self) -> None:
-        """Give up what has arrived, for what has not."""
-        for backlog in self._backlogs():
-            if not backlog.prune(math.inf):
-                backlog.save()
-
-    def _tidy(self, *, is_writable: bool) -> None:
-        backlogs = self._backlogs()
-        for backlog in backlogs:
-            backlog.save()
-        if not is_writable or not all(backlog.is_saved for backlog in backlogs):
-            log.error("The disk takes nothing; what has arrived is not kept a day.")
-            self._make_room()
-        for backlog in self._backlogs():
-            backlog.compact()
-        self._measure()
-        before = self._kept_since()
-        for backlog in self._backlogs():
-            backlog.prune(before)
-        self._measure()
-
-    def _kept_since(self) -> float:
-        """Say since when acknowledged segments stay: a day, or less where they crowd."""
-        before = self._clock() - self._keep_seconds
-        excess = self.total_bytes - self._most_bytes // 2
-        found = [one for backlog in self._backlogs() for one in backlog.acknowledged()]
-        for segment in sorted(found, key=lambda one: one.modified_ns):
-            if excess <= 0:
-                break
-            excess -= segment.size
-            before = max(before, segment.modified_ns / 1_000_000_000 + 1e-6)
-        return before
-
-    def _measure(self) -> None:
-        self.total_bytes = sum(
-            path.stat().st_size
-            for path in self._root.glob(f"{_BOOTS}/*")
-            if path.is_file()
-        )
-        self.waiting_bytes = sum(
-            backlog.waiting_bytes() for backlog in self._backlogs()
-        )

@@ -199,7 +199,9 @@ def test_an_edge_that_writes_all_the_time_still_comes_to_the_end_of_a_report(tmp
     reporter.run(lambda boot: True)
 
     assert told == [("a-boot", ["edge-1.a-boot.1"]), ("b-boot", ["edge-1.b-boot.1"])]
-    assert reporter.waiting_bytes > 0  # what came meanwhile is the next report's
+    assert (
+        reporter.status()["spool_waiting_bytes"] > 0
+    )  # what came meanwhile is the next report's
     busy.close()
     calm.close()
 

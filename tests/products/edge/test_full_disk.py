@@ -50,7 +50,7 @@ def test_everything_is_sent_once_and_what_has_arrived_goes(tmp_path, disk):
 
     assert receiver.totals == expected
     assert len(receiver.reports) == sent
-    assert reporter.waiting_bytes == 0
+    assert reporter.status()["spool_waiting_bytes"] == 0
     assert [number for number, _ in segments(tmp_path / "BOOT")] == [9]
 
 
@@ -68,7 +68,7 @@ def test_the_position_is_written_down_once_there_is_room(tmp_path, disk):
     again = reporter_for(tmp_path, receiver)
     again.run(live)
 
-    assert again.waiting_bytes == 0
+    assert again.status()["spool_waiting_bytes"] == 0
     assert [len(one.connections) for one in receiver.reports[sent:]] == [0]
 
 

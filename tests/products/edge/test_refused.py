@@ -69,7 +69,7 @@ def test_a_refusal_of_any_other_kind_gives_nothing_up(tmp_path, refusal):
 
     with pytest.raises(PortalRefused):
         reporter.run(live)
-    waited = reporter.waiting_bytes
+    waited = reporter.status()["spool_waiting_bytes"]
     receiver.fails = lambda report: None
     reporter.run(live)
 
@@ -88,7 +88,7 @@ def test_who_takes_no_empty_report_is_not_believed(tmp_path):
     with pytest.raises(PortalRefused):
         reporter.run(live)
 
-    assert reporter.waiting_bytes > 0
+    assert reporter.status()["spool_waiting_bytes"] > 0
     assert not (tmp_path / "BOOT" / "refused.records").exists()
 
 

@@ -103,7 +103,7 @@ def run_until_done(reporter, is_live=live, tries=400):
             reporter.run(is_live)
         except (PortalAway, PortalRefused):
             continue
-        if reporter.waiting_bytes == 0:
+        if reporter.status()["spool_waiting_bytes"] == 0:
             return
     raise AssertionError("never done")
 
@@ -119,7 +119,7 @@ def test_everything_arrives_once_and_nothing_is_sent_again(tmp_path):
 
     assert receiver.totals == expected
     assert len(receiver.reports) == sent
-    assert reporter.waiting_bytes == 0
+    assert reporter.status()["spool_waiting_bytes"] == 0
     first = receiver.reports[0]
     assert (first.edge, first.boot, first.sent_at) == (
         "edge-1",
@@ -199,7 +199,7 @@ def test_a_portal_that_does_not_take_reports_loses_none(tmp_path, status):
     reporter = reporter_for(tmp_path, receiver)
     with pytest.raises(PortalRefused):
         reporter.run(live)
-    waiting = reporter.waiting_bytes
+    waiting = reporter.status()["spool_waiting_bytes"]
 
     receiver.fails = lambda report: None
     reporter.run(live)
