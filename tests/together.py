@@ -1,9 +1,11 @@
 """Runs calls at the same time, each in a thread with a database connection of its own."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
-from django.db import connections
+from django.db import connection, connections
 
 
 def together(*calls: Callable[[], object]) -> list[object]:
@@ -33,3 +35,20 @@ def together(*calls: Callable[[], object]) -> list[object]:
         thread.join(timeout=60)
     assert not any(thread.is_alive() for thread in threads), "a call never returned"
     return outcomes
+
+
+@contextmanager
+def amid(sql: str, call: Callable[[], object]) -> Iterator[list[object]]:
+    """Make a call from elsewhere just before the first query here that contains `sql`.
+
+    What it returned or raised is in the list then; an empty one says that no query was like that.
+    """
+    outcomes: list[object] = []
+
+    def watch(execute: Any, query: str, params: Any, many: bool, context: Any) -> Any:
+        if sql in query and not outcomes:
+            outcomes.extend(together(call))
+        return execute(query, params, many, context)
+
+    with connection.execute_wrapper(watch):
+        yield outcomes

@@ -50,14 +50,16 @@ class UsagePeriod(models.Model):
 
 
 class MovedUsage(models.Model):
-    """A mark: reports moved a service's month `during` a slot of time, so its period is old.
+    """A mark: a service's month moved `during` a slot of time, so its period is old.
 
-    Nothing is unique here, or reports of the same service would wait for each other.
+    Reports leave a settled period alone; a person's decision moves it `even_settled`. Nothing is
+    unique here, or reports of the same service would wait for each other.
     """
 
     service = models.CharField(max_length=SERVICE_LENGTH)
     month = models.CharField(max_length=MONTH_LENGTH)
     during = models.DateTimeField()
+    even_settled = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         default_permissions = ()

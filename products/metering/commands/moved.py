@@ -46,16 +46,20 @@ def moved_by(
     return pairs
 
 
-def mark_moved(pairs: Iterable[Pair], now: datetime) -> None:
-    """Lay a mark for each period that has none of this slot."""
+def mark_moved(
+    pairs: Iterable[Pair], now: datetime, *, even_settled: bool = False
+) -> None:
+    """Lay a mark for each period that has none of this slot and kind."""
     wanted = set(pairs)
     if not wanted:
         return
     slot = instant_of(microseconds_of(now) // _SLOT_US * _SLOT_US)
     services = {service for service, _ in wanted}
-    laid = MovedUsage.objects.filter(during=slot, service__in=services)
+    laid = MovedUsage.objects.filter(
+        during=slot, service__in=services, even_settled=even_settled
+    )
     MovedUsage.objects.bulk_create(
-        MovedUsage(service=service, month=month, during=slot)
+        MovedUsage(service=service, month=month, during=slot, even_settled=even_settled)
         for service, month in wanted - set(laid.values_list("service", "month"))
     )
 

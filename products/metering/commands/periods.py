@@ -5,7 +5,7 @@ No state of anybody's is in a period, so no door.
 
 from datetime import datetime
 
-from django.db.models import Exists, F, Max, Min, OuterRef
+from django.db.models import Exists, F, Max, Min, OuterRef, Q
 
 from products.metering.commands.moved import KEPT_FOR, Pair
 from products.metering.models import (
@@ -58,7 +58,7 @@ def _moved() -> set[Pair]:
     settled = UsagePeriod.objects.filter(
         service=OuterRef("service"), month=OuterRef("month"), settled=True
     )
-    marks = MovedUsage.objects.filter(~Exists(settled))
+    marks = MovedUsage.objects.filter(Q(even_settled=True) | ~Exists(settled))
     return set(marks.order_by().values_list("service", "month").distinct())
 
 

@@ -65,11 +65,15 @@ def replace_delivery(facts: Mapping[str, Any], now: datetime) -> None:
 
 
 def _unsettle(pairs: Collection[Pair], now: datetime) -> None:
-    """Let periods be derived again, the settled ones too, and the facts answer until then."""
-    for service, month in pairs:
+    """Let periods be derived again, the settled ones too, and the facts answer until then.
+
+    A sweep that has read the facts of before may settle a period once more after this. The mark
+    outlasts that sweep, and has the period derived by the next.
+    """
+    for service, month in sorted(pairs):
         rows = UsagePeriod.objects.filter(service=service, month=month, settled=True)
         rows.update(settled=False)
-    mark_moved(pairs, now)
+    mark_moved(pairs, now, even_settled=True)
 
 
 def fact_of(row: ConnectionUsage) -> ConnectionFact:

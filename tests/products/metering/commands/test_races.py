@@ -1,10 +1,13 @@
-"""Reports at the same moment: nothing is lost, counted twice, or in dispute."""
+"""Reports and decisions at the same moment: nothing is lost, counted twice, or in dispute."""
+
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from accounts.audit.models import AuditEvent
 from accounts.audit.vocabulary import Event
-from products.metering.models import IngestEpoch, UsageConflict
+from products.metering.commands import rebuild_moved, resolve_conflict
+from products.metering.models import IngestEpoch, UsageConflict, UsagePeriod
 from products.metering.queries import current_epoch
 from tests.products.metering.reports import (
     delivery,
@@ -14,7 +17,12 @@ from tests.products.metering.reports import (
     record,
     take,
 )
-from tests.together import together
+from tests.together import amid, together
+
+# October ends, takes reports for 35 days more, and an hour later it is settled.
+OCTOBER_ENDS = datetime(2026, 11, 1, tzinfo=UTC)
+OCTOBER_SETTLES = OCTOBER_ENDS + timedelta(days=35, hours=1)
+LAST_HOUR = {"hour": "2026-10-31T23:00:00Z"}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -53,3 +61,25 @@ def test_a_contradiction_found_twice_at_once_is_kept_once():
     assert [outcome(answer) for answer in answers] == [(0, 0, [theirs.id])] * 2
     assert UsageConflict.objects.count() == 1
     assert AuditEvent.objects.filter(action=Event.USAGE_CONFLICT_FOUND).count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_decided_while_a_sweep_settles_the_month_counts_with_the_next(ada):
+    edge = make_edge()
+    take(edge, delivery(**LAST_HOUR), now=OCTOBER_ENDS)
+    take(edge, delivery(**LAST_HOUR, requests=4), now=OCTOBER_SETTLES)
+    conflict = UsageConflict.objects.get()
+
+    def decide() -> UsageConflict:
+        return resolve_conflict(
+            ada, conflict=conflict, keep="theirs", reason="Yes.", now=OCTOBER_SETTLES
+        )
+
+    # The digest is the last that a sweep reads before it writes the period.
+    with amid('"metering_deliveryusage"."edge"', decide) as decided:
+        rebuild_moved(now=OCTOBER_SETTLES)
+    rebuild_moved(now=OCTOBER_SETTLES + timedelta(minutes=10))
+
+    period = UsagePeriod.objects.get(month="2026-10")
+    assert decided == [conflict]
+    assert (period.settled, period.requests) == (True, 4)
