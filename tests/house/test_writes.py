@@ -149,8 +149,12 @@ def test_the_door_alone_opens_transactions():
         if isinstance(node, ast.Attribute) and node.attr in {"atomic", "on_commit"}
     }
 
-    # A report of usage is merged in one transaction, and is no change of anybody's state.
-    assert openers == {"accounts.change", "products.metering.commands.ingest"}
+    # Reports of usage are merged, and conflicts grow with them: no change of anybody's state.
+    assert openers == {
+        "accounts.change",
+        "products.metering.commands.conflicts",
+        "products.metering.commands.ingest",
+    }
 
 
 def test_a_public_command_takes_the_actor_first_and_the_rest_by_keyword():
