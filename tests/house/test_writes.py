@@ -22,6 +22,7 @@ ELSEWHERE = {
     "accounts.authentication": (1, "when a token was last used, at most once a minute"),
     "accounts.models": (2, "Django's own manager makes people for `createsuperuser`"),
     "portal.settings": (1, "merges a dictionary of settings"),
+    "products.metering.queries.snapshot": (2, "begins and ends a transaction of reads"),
 }
 # Public functions of commands that write without opening the door themselves. Whoever calls one
 # stands behind the door, or the reason says why there is none.
