@@ -17,6 +17,7 @@ _OF_TIME = (
     UsageConflict.Reason.LATE,
     UsageConflict.Reason.FUTURE,
     UsageConflict.Reason.BEFORE_START,
+    UsageConflict.Reason.AFTER_END,
 )
 
 
