@@ -150,11 +150,13 @@ def test_the_door_alone_opens_transactions():
         if isinstance(node, ast.Attribute) and node.attr in {"atomic", "on_commit"}
     }
 
-    # Reports of usage are merged, and conflicts grow with them: no change of anybody's state.
+    # Reports of usage are merged, conflicts grow with them, and what is silent is marked: no
+    # change of anybody's state.
     assert openers == {
         "accounts.change",
         "products.metering.commands.conflicts",
         "products.metering.commands.ingest",
+        "products.metering.commands.sweeps",
     }
 
 

@@ -1,11 +1,16 @@
 """Mark the connections of which nobody speaks any more."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from django.db.models import Exists, OuterRef
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 
 from products.metering.models import ConnectionUsage
 from products.metering.queries.live import PRESUMED_CLOSED_AFTER
+
+# Marked in one transaction: few enough that a report of them waits for no longer than a moment.
+CHUNK = 1_000
 
 
 def presume_closed(now: datetime) -> int:
@@ -14,6 +19,13 @@ def presume_closed(now: datetime) -> int:
     Their last known durations stand; a later report opens them again. A row whose connection
     lives on in a later month is done with, and not marked. Bookkeeping, so no door.
     """
+    ids = list(_silent(now).values_list("pk", flat=True))
+    starts = range(0, len(ids), CHUNK)
+    return sum(_mark(ids[start : start + CHUNK], now) for start in starts)
+
+
+def _silent(now: datetime) -> "QuerySet[ConnectionUsage]":
+    """Return the rows to mark, in the order in which merges lock, so that neither can block both."""
     later = ConnectionUsage.objects.filter(
         connection_id=OuterRef("connection_id"), month__gt=OuterRef("month")
     )
@@ -24,5 +36,14 @@ def presume_closed(now: datetime) -> int:
             last_reported_at__lte=now - PRESUMED_CLOSED_AFTER,
         )
         .filter(~Exists(later))
-        .update(presumed_closed_at=now)
+        .order_by("connection_id", "month")
     )
+
+
+def _mark(ids: Sequence[int], now: datetime) -> int:
+    with transaction.atomic():
+        # Who is locked is being reported, and so not silent. SQLite has one writer and no locks.
+        rows = _silent(now).filter(pk__in=ids).select_for_update(skip_locked=True)
+        locked = list(rows.values_list("pk", flat=True))
+        marked = ConnectionUsage.objects.filter(pk__in=locked)
+        return marked.update(presumed_closed_at=now)
