@@ -3,11 +3,13 @@
 No state of anybody's is in a period, so no door.
 """
 
+import logging
 from datetime import datetime
 
+from django.db import DatabaseError
 from django.db.models import Exists, F, Max, Min, OuterRef, Q
 
-from products.metering.commands.moved import KEPT_FOR, Pair
+from products.metering.commands.moved import KEPT_FOR, Pair, mark_moved
 from products.metering.models import (
     ConnectionUsage,
     DeliveryUsage,
@@ -18,6 +20,8 @@ from products.metering.models import (
 from products.metering.months import TAKEN_FOR, Month
 from products.metering.queries.periods import Owner, derived, owners_of
 from products.services.models import Service
+
+logger = logging.getLogger(__name__)
 
 
 def rebuild_usage(
@@ -42,15 +46,25 @@ def rebuild_moved(*, now: datetime) -> int:
     """Derive again what has moved, and what has become settled since; return how many.
 
     A settled period is derived no more: only a person's decision, or `rebuild_usage`, changes it.
-    However long nobody did this, the marks are still there.
+    However long nobody did this, the marks are still there. One that cannot be derived is logged,
+    holds up no other, and is tried again the next time.
     """
     pairs = _moved() | _newly_settled(now)
     owners = owners_of([*{service for service, _ in pairs}])
-    rebuilt = sum(
-        _rebuild(service, Month.read(label), owners.get(service, Owner()), now)
-        for service, label in sorted(pairs)
-    )
+    rebuilt = 0
+    failed: list[Pair] = []
+    for service, label in sorted(pairs):
+        owner = owners.get(service, Owner())
+        try:
+            rebuilt += _rebuild(service, Month.read(label), owner, now)
+        except DatabaseError:  # such as a sum that no column holds
+            logger.exception(
+                "A period could not be derived.",
+                extra={"service": service, "month": label},
+            )
+            failed.append((service, label))
     MovedUsage.objects.filter(during__lt=now - KEPT_FOR).delete()
+    mark_moved(failed, now, even_settled=True)
     return rebuilt
 
 
