@@ -1,11 +1,16 @@
 """The models of what follows from the facts: periods, and the marks that say which are old."""
 
+from datetime import timedelta
 from typing import ClassVar
 
 from django.db import models
 
 SERVICE_LENGTH = 64  # a usage record's service need not exist, so it is a plain text
 MONTH_LENGTH = 7
+# One mark stands for all that moves its period within so long.
+SLOT = timedelta(minutes=10)
+# A slot, and as much again for the longest report: its mark is needed no more.
+MARK_KEPT_FOR = 2 * SLOT
 
 
 class UsagePeriod(models.Model):

@@ -8,15 +8,13 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import lru_cache
 
+from products.metering.derived import SLOT
 from products.metering.facts import ConnectionFact, DeliveryFact
 from products.metering.models import MovedUsage, instant_of, microseconds_of
 from products.metering.months import Month
 
 Pair = tuple[str, str]  # a service and a month
-_SLOT = timedelta(minutes=10)
-_SLOT_US = _SLOT // timedelta(microseconds=1)
-# A slot, and as much again for the longest report: its mark is needed no more.
-KEPT_FOR = 2 * _SLOT
+_SLOT_US = SLOT // timedelta(microseconds=1)
 _DAY_US = timedelta(days=1) // timedelta(microseconds=1)
 
 

@@ -21,7 +21,7 @@ from products.metering.models import (
     UsageConflict,
     UsagePeriod,
 )
-from products.metering.queries import current_epoch
+from products.metering.queries import current_epoch, differences
 from tests.products.metering.reports import (
     BOOT,
     delivery,
@@ -38,6 +38,8 @@ from tests.together import amid, overtaking, together
 OCTOBER_ENDS = datetime(2026, 11, 1, tzinfo=UTC)
 OCTOBER_SETTLES = OCTOBER_ENDS + timedelta(days=35, hours=1)
 LAST_HOUR = {"hour": "2026-10-31T23:00:00Z"}
+# The last that is read of a period's facts, after all figures.
+DIGEST = '"metering_deliveryusage"."edge"'
 SOURCE = Source("edge-1", BOOT, received_at=OCTOBER_SETTLES, clock_differs=False)
 
 
@@ -98,8 +100,7 @@ def test_what_is_decided_while_a_sweep_settles_the_month_counts_with_the_next(ad
     take(edge, delivery(**LAST_HOUR, requests=4), now=OCTOBER_SETTLES)
     conflict = UsageConflict.objects.get()
 
-    # The digest is the last that a sweep reads before it writes the period.
-    with amid('"metering_deliveryusage"."edge"', theirs(ada, conflict)) as decided:
+    with amid(DIGEST, theirs(ada, conflict)) as decided:
         rebuild_moved(now=OCTOBER_SETTLES)
     rebuild_moved(now=OCTOBER_SETTLES + timedelta(minutes=10))
 
@@ -161,3 +162,27 @@ def test_what_goes_beyond_a_conflict_that_is_being_decided_is_a_new_one():
         (70, False),
         (80, True),
     ]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "read,found",
+    [
+        (lambda: rebuild_moved(now=OCTOBER_ENDS), 1),
+        (lambda: list(differences()), []),
+    ],
+    ids=["derived", "compared"],
+)
+def test_a_report_while_a_period_is_read_is_not_half_in_it(read, found):
+    edge = make_edge()
+    take(edge, delivery(**LAST_HOUR), now=OCTOBER_ENDS)
+    rebuild_moved(now=OCTOBER_ENDS)
+    before = UsagePeriod.objects.values().get()
+
+    more = delivery(**LAST_HOUR, requests=4)
+    with amid(DIGEST, lambda: take(edge, more, now=OCTOBER_ENDS)) as answers:
+        answered = read()
+
+    assert [answer.accepted for answer in answers] == [1]
+    assert answered == found
+    assert UsagePeriod.objects.values().get() == before
