@@ -14,7 +14,10 @@ _BEGIN = {
 
 @contextmanager
 def snapshot() -> Iterator[None]:
-    """Let all reads within see the same moment. Within a transaction, that one says what they see."""
+    """Let all reads within see the same moment; snapshots do not nest.
+
+    Within a transaction nothing is begun: that one says what is seen.
+    """
     if connection.in_atomic_block:
         yield
         return
