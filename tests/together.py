@@ -1,9 +1,13 @@
 """Runs calls at the same time, each in a thread with a database connection of its own."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
-from django.db import connections
+from django.db import connection, connections, transaction
+
+from tests.portal.waiting import until
 
 
 def together(*calls: Callable[[], object]) -> list[object]:
@@ -33,3 +37,46 @@ def together(*calls: Callable[[], object]) -> list[object]:
         thread.join(timeout=60)
     assert not any(thread.is_alive() for thread in threads), "a call never returned"
     return outcomes
+
+
+@contextmanager
+def amid(sql: str, call: Callable[[], object]) -> Iterator[list[object]]:
+    """Make a call from elsewhere just before the first query here that contains `sql`.
+
+    What it returned or raised is in the list then; an empty one says that no query was like that.
+    """
+    outcomes: list[object] = []
+
+    def watch(execute: Any, query: str, params: Any, many: bool, context: Any) -> Any:
+        if sql in query and not outcomes:
+            outcomes.extend(together(call))
+        return execute(query, params, many, context)
+
+    with connection.execute_wrapper(watch):
+        yield outcomes
+
+
+@contextmanager
+def overtaking(call: Callable[[], object]) -> Iterator[list[object]]:
+    """Commit what is written within only once the call, made from elsewhere, waits for it.
+
+    What it returned or raised is in the list afterwards. SQLite cannot tell who waits; there the
+    call comes before or after the commit.
+    """
+    outcomes: list[object] = []
+    thread = threading.Thread(target=lambda: outcomes.extend(together(call)))
+    with transaction.atomic():
+        yield outcomes
+        thread.start()
+        if connection.vendor == "postgresql":
+            until(_is_waited_for, "the call waits for the transaction")
+    thread.join(timeout=60)
+
+
+def _is_waited_for() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM pg_locks"
+            " WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+        )
+        return cursor.fetchone() is not None

@@ -1,11 +1,16 @@
 """The models of what follows from the facts: periods, and the marks that say which are old."""
 
+from datetime import timedelta
 from typing import ClassVar
 
 from django.db import models
 
 SERVICE_LENGTH = 64  # a usage record's service need not exist, so it is a plain text
 MONTH_LENGTH = 7
+# One mark stands for all that moves its period within so long.
+SLOT = timedelta(minutes=10)
+# A slot, and as much again for the longest report: its mark is needed no more.
+MARK_KEPT_FOR = 2 * SLOT
 
 
 class UsagePeriod(models.Model):
@@ -50,14 +55,16 @@ class UsagePeriod(models.Model):
 
 
 class MovedUsage(models.Model):
-    """A mark: reports moved a service's month `during` a slot of time, so its period is old.
+    """A mark: a service's month moved `during` a slot of time, so its period is old.
 
-    Nothing is unique here, or reports of the same service would wait for each other.
+    Reports leave a settled period alone; a person's decision moves it `even_settled`. Nothing is
+    unique here, or reports of the same service would wait for each other.
     """
 
     service = models.CharField(max_length=SERVICE_LENGTH)
     month = models.CharField(max_length=MONTH_LENGTH)
     during = models.DateTimeField()
+    even_settled = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         default_permissions = ()

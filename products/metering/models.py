@@ -199,6 +199,7 @@ class UsageConflict(models.Model):
         LATE = "late", "The report came more than 35 days after the end of its month."
         FUTURE = "future", "The report speaks of a time that has not come."
         BEFORE_START = "before_start", "The month ended before the connection began."
+        AFTER_END = "after_end", "The month began after the connection had ended."
 
     class Kind(models.TextChoices):
         """What the facts are about."""

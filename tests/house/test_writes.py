@@ -22,6 +22,7 @@ ELSEWHERE = {
     "accounts.authentication": (1, "when a token was last used, at most once a minute"),
     "accounts.models": (2, "Django's own manager makes people for `createsuperuser`"),
     "portal.settings": (1, "merges a dictionary of settings"),
+    "products.metering.queries.snapshot": (2, "begins and ends a transaction of reads"),
 }
 # Public functions of commands that write without opening the door themselves. Whoever calls one
 # stands behind the door, or the reason says why there is none.
@@ -149,8 +150,14 @@ def test_the_door_alone_opens_transactions():
         if isinstance(node, ast.Attribute) and node.attr in {"atomic", "on_commit"}
     }
 
-    # A report of usage is merged in one transaction, and is no change of anybody's state.
-    assert openers == {"accounts.change", "products.metering.commands.ingest"}
+    # Reports of usage are merged, conflicts grow with them, and what is silent is marked: no
+    # change of anybody's state.
+    assert openers == {
+        "accounts.change",
+        "products.metering.commands.conflicts",
+        "products.metering.commands.ingest",
+        "products.metering.commands.sweeps",
+    }
 
 
 def test_a_public_command_takes_the_actor_first_and_the_rest_by_keyword():

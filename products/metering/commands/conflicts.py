@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
+
 from accounts.actor import Actor
 from accounts.audit.vocabulary import Event
 from accounts.change import Unchanged, recorded_change
@@ -104,24 +106,30 @@ def keep_conflicts(edge: Edge, found: Sequence[Found], now: datetime) -> list[Fo
     ids = {each.record_id for each in found}
     settled: dict[Key, list[UsageConflict]] = defaultdict(list)
     known: dict[Key, UsageConflict] = {}
-    for row in UsageConflict.objects.filter(record_id__in=ids).order_by("pk"):
-        if row.is_open:
-            known[_key_of(row)] = row
-        else:
-            settled[_key_of(row)].append(row)
     disputed: list[Found] = []
     new: dict[Key, UsageConflict] = {}
-    for each in found:
-        if any(_covers(row.theirs, each.theirs) for row in settled[each.key]):
-            continue
-        disputed.append(each)
-        row = known.get(each.key) or new.setdefault(each.key, _row_of(each, edge, now))
-        row.theirs = _larger(row.theirs, each.theirs)
-        row.last_found_at = now
-    if known:
-        UsageConflict.objects.bulk_update(
-            known.values(), ["theirs", "last_found_at"], batch_size=500
-        )
+    with transaction.atomic():
+        # Locked, so that nobody decides about less than what the row then says. The door that
+        # notes new ones is opened after this: a decision holds it and waits for the row.
+        rows = UsageConflict.objects.select_for_update().filter(record_id__in=ids)
+        for row in rows.order_by("pk"):
+            if row.is_open:
+                known[_key_of(row)] = row
+            else:
+                settled[_key_of(row)].append(row)
+        for each in found:
+            if any(_covers(row.theirs, each.theirs) for row in settled[each.key]):
+                continue
+            disputed.append(each)
+            row = known.get(each.key) or new.setdefault(
+                each.key, _row_of(each, edge, now)
+            )
+            row.theirs = _larger(row.theirs, each.theirs)
+            row.last_found_at = now
+        if known:
+            UsageConflict.objects.bulk_update(
+                known.values(), ["theirs", "last_found_at"], batch_size=500
+            )
     _note_new(edge, list(new.values()), now)
     return disputed
 

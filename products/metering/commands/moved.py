@@ -8,15 +8,13 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import lru_cache
 
+from products.metering.derived import SLOT
 from products.metering.facts import ConnectionFact, DeliveryFact
 from products.metering.models import MovedUsage, instant_of, microseconds_of
 from products.metering.months import Month
 
 Pair = tuple[str, str]  # a service and a month
-_SLOT = timedelta(minutes=10)
-_SLOT_US = _SLOT // timedelta(microseconds=1)
-# A slot, and as much again for the longest report: its mark is needed no more.
-KEPT_FOR = 2 * _SLOT
+_SLOT_US = SLOT // timedelta(microseconds=1)
 _DAY_US = timedelta(days=1) // timedelta(microseconds=1)
 
 
@@ -46,16 +44,20 @@ def moved_by(
     return pairs
 
 
-def mark_moved(pairs: Iterable[Pair], now: datetime) -> None:
-    """Lay a mark for each period that has none of this slot."""
+def mark_moved(
+    pairs: Iterable[Pair], now: datetime, *, even_settled: bool = False
+) -> None:
+    """Lay a mark for each period that has none of this slot and kind."""
     wanted = set(pairs)
     if not wanted:
         return
     slot = instant_of(microseconds_of(now) // _SLOT_US * _SLOT_US)
     services = {service for service, _ in wanted}
-    laid = MovedUsage.objects.filter(during=slot, service__in=services)
+    laid = MovedUsage.objects.filter(
+        during=slot, service__in=services, even_settled=even_settled
+    )
     MovedUsage.objects.bulk_create(
-        MovedUsage(service=service, month=month, during=slot)
+        MovedUsage(service=service, month=month, during=slot, even_settled=even_settled)
         for service, month in wanted - set(laid.values_list("service", "month"))
     )
 

@@ -3,21 +3,26 @@
 No state of anybody's is in a period, so no door.
 """
 
+import logging
 from datetime import datetime
 
-from django.db.models import Exists, F, Max, Min, OuterRef
+from django.db import DatabaseError
+from django.db.models import Exists, OuterRef, Q
 
-from products.metering.commands.moved import KEPT_FOR, Pair
-from products.metering.models import (
-    ConnectionUsage,
-    DeliveryUsage,
-    MovedUsage,
-    UsagePeriod,
-    instant_of,
-)
+from products.metering.commands.moved import Pair, mark_moved
+from products.metering.derived import MARK_KEPT_FOR
+from products.metering.models import MovedUsage, UsagePeriod
 from products.metering.months import TAKEN_FOR, Month
-from products.metering.queries.periods import Owner, derived, owners_of
-from products.services.models import Service
+from products.metering.queries.periods import (
+    Owner,
+    derived,
+    months_of,
+    owners_of,
+    services_of,
+)
+from products.metering.queries.snapshot import snapshot
+
+logger = logging.getLogger(__name__)
 
 
 def rebuild_usage(
@@ -28,12 +33,12 @@ def rebuild_usage(
     Of one account or all (then also of services that nobody knows), of one month or all. A
     settled period of which no facts are left stays: they are kept elsewhere.
     """
-    services = _services_of(account_id)
+    services = services_of(account_id)
     owners = owners_of(services)
     rebuilt = 0
     for service in services:
         owner = owners.get(service, Owner())
-        months = [month] if month is not None else _months_of(service, owner.zone)
+        months = [month] if month is not None else months_of(service, owner.zone)
         rebuilt += sum(_rebuild(service, each, owner, now) for each in months)
     return rebuilt
 
@@ -42,15 +47,25 @@ def rebuild_moved(*, now: datetime) -> int:
     """Derive again what has moved, and what has become settled since; return how many.
 
     A settled period is derived no more: only a person's decision, or `rebuild_usage`, changes it.
-    However long nobody did this, the marks are still there.
+    However long nobody did this, the marks are still there. One that cannot be derived is logged,
+    holds up no other, and is tried again the next time.
     """
     pairs = _moved() | _newly_settled(now)
     owners = owners_of([*{service for service, _ in pairs}])
-    rebuilt = sum(
-        _rebuild(service, Month.read(label), owners.get(service, Owner()), now)
-        for service, label in sorted(pairs)
-    )
-    MovedUsage.objects.filter(during__lt=now - KEPT_FOR).delete()
+    rebuilt = 0
+    failed: list[Pair] = []
+    for service, label in sorted(pairs):
+        owner = owners.get(service, Owner())
+        try:
+            rebuilt += _rebuild(service, Month.read(label), owner, now)
+        except DatabaseError:  # such as a sum that no column holds
+            logger.exception(
+                "A period could not be derived.",
+                extra={"service": service, "month": label},
+            )
+            failed.append((service, label))
+    MovedUsage.objects.filter(during__lt=now - MARK_KEPT_FOR).delete()
+    mark_moved(failed, now, even_settled=True)
     return rebuilt
 
 
@@ -58,7 +73,7 @@ def _moved() -> set[Pair]:
     settled = UsagePeriod.objects.filter(
         service=OuterRef("service"), month=OuterRef("month"), settled=True
     )
-    marks = MovedUsage.objects.filter(~Exists(settled))
+    marks = MovedUsage.objects.filter(Q(even_settled=True) | ~Exists(settled))
     return set(marks.order_by().values_list("service", "month").distinct())
 
 
@@ -76,7 +91,8 @@ def _newly_settled(now: datetime) -> set[Pair]:
 
 def _rebuild(service: str, month: Month, owner: Owner, now: datetime) -> bool:
     """Derive one period; False where the service used nothing in the month."""
-    found = derived(service, month, owner.zone)
+    with snapshot():
+        found = derived(service, month, owner.zone)
     if found is None:
         rows = UsagePeriod.objects.filter(service=service, month=str(month))
         rows.filter(settled=False).delete()
@@ -92,36 +108,3 @@ def _rebuild(service: str, month: Month, owner: Owner, now: datetime) -> bool:
         },
     )
     return True
-
-
-def _services_of(account_id: str) -> list[str]:
-    if account_id:
-        owned = Service.objects.filter(account_id=account_id)
-        return list(owned.order_by("pk").values_list("pk", flat=True))
-    reported = ConnectionUsage.objects.order_by().values_list("service", flat=True)
-    delivered = DeliveryUsage.objects.order_by().values_list("service", flat=True)
-    derived = UsagePeriod.objects.order_by().values_list("service", flat=True)
-    return sorted(set(reported.union(delivered, derived)))
-
-
-def _months_of(service: str, zone: str) -> list[Month]:
-    """Return every month from a service's first connection or hour to its last, and those derived."""
-    seen = ConnectionUsage.objects.filter(service=service).aggregate(
-        start=Min("started_us"),
-        end=Max(F("started_us") + F("duration_us")),
-        first=Min("month"),
-        last=Max("month"),
-    )
-    hours = DeliveryUsage.objects.filter(service=service).aggregate(
-        first=Min("hour"), last=Max("hour")
-    )
-    periods = UsagePeriod.objects.filter(service=service)
-    named = [*periods.values_list("month", flat=True), seen["first"], seen["last"]]
-    instants = [
-        hours["first"],
-        hours["last"],
-        *(instant_of(seen[name]) for name in ("start", "end") if seen[name]),
-    ]
-    months = {Month.read(label) for label in named if label}
-    months |= {Month.at(at, zone) for at in instants if at}
-    return min(months).until(max(months)) if months else []

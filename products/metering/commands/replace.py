@@ -4,11 +4,11 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
+from products.metering.commands.merge import Source, merge_delivery
 from products.metering.commands.moved import Pair, mark_moved, moved_by
 from products.metering.facts import ConnectionFact, DeliveryFact
 from products.metering.models import (
     ConnectionUsage,
-    DeliveryUsage,
     UsageConflict,
     UsagePeriod,
 )
@@ -17,6 +17,7 @@ _OF_TIME = (
     UsageConflict.Reason.LATE,
     UsageConflict.Reason.FUTURE,
     UsageConflict.Reason.BEFORE_START,
+    UsageConflict.Reason.AFTER_END,
 )
 
 
@@ -27,9 +28,15 @@ def replace_connection(
 
     Of a report that was refused for its time alone, each counter is the larger of both versions.
     """
-    rows = ConnectionUsage.objects.filter(connection_id=fact.connection_id)
-    touched = moved_by([fact, *map(fact_of, rows)])
-    row = rows.filter(month=fact.month).first()
+    # Reports of the connection wait from here on, in the order in which merges lock.
+    rows = (
+        ConnectionUsage.objects.select_for_update()
+        .filter(connection_id=fact.connection_id)
+        .order_by("connection_id", "month")
+    )
+    kept = {row.month: row for row in rows}
+    touched = moved_by([fact, *map(fact_of, kept.values())])
+    row = kept.pop(fact.month, None)
     if row is None:
         row = ConnectionUsage(
             edge=conflict.edge, clock_differs=False, last_reported_at=now
@@ -40,7 +47,7 @@ def replace_connection(
         setattr(row, name, value)
     row.presumed_closed_at = None if row.final else now
     row.save()
-    for other in rows.exclude(month=fact.month):
+    for other in kept.values():
         other.service, other.started_us = fact.service, fact.started_us
         other.final = other.final and other.duration_us >= fact.duration_us
         if fact.final:
@@ -51,25 +58,30 @@ def replace_connection(
 
 def replace_delivery(facts: Mapping[str, Any], now: datetime) -> None:
     """Count a delivery counter of a time that was not taken."""
-    key = {name: facts[name] for name in ("edge", "boot", "service")} | {
-        "hour": datetime.fromisoformat(facts["hour"])
-    }
-    row = DeliveryUsage.objects.filter(**key).first() or DeliveryUsage(
-        **key, requests=0, bytes_from_client=0, bytes_to_client=0
+    fact = DeliveryFact(
+        service=facts["service"],
+        hour=datetime.fromisoformat(facts["hour"]),
+        requests=facts["requests"],
+        bytes_from_client=facts["bytes_from_client"],
+        bytes_to_client=facts["bytes_to_client"],
     )
-    for name in ("requests", "bytes_from_client", "bytes_to_client"):
-        setattr(row, name, max(getattr(row, name), facts[name]))
-    row.save()
-    fact = DeliveryFact(row.service, row.hour, row.requests, 0, 0)
+    source = Source(
+        edge=facts["edge"], boot=facts["boot"], received_at=now, clock_differs=False
+    )
+    merge_delivery([fact], source)
     _unsettle(moved_by([], [fact]), now)
 
 
 def _unsettle(pairs: Collection[Pair], now: datetime) -> None:
-    """Let periods be derived again, the settled ones too, and the facts answer until then."""
-    for service, month in pairs:
+    """Let periods be derived again, the settled ones too, and the facts answer until then.
+
+    A sweep that has read the facts of before may settle a period once more after this. The mark
+    outlasts that sweep, and has the period derived by the next.
+    """
+    for service, month in sorted(pairs):
         rows = UsagePeriod.objects.filter(service=service, month=month, settled=True)
         rows.update(settled=False)
-    mark_moved(pairs, now)
+    mark_moved(pairs, now, even_settled=True)
 
 
 def fact_of(row: ConnectionUsage) -> ConnectionFact:

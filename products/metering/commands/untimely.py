@@ -22,7 +22,7 @@ from products.metering.months import TAKEN_FOR, Month
 from products.services.models import Service
 
 Reason = UsageConflict.Reason
-# How far an edge may be mistaken: its clock a little ahead, or its table of before midnight, whose
+# How far an edge may be mistaken: its clock a little off, or its table of before midnight, whose
 # old month a connection carries until the edge turns it.
 TOLERANCE = timedelta(days=1)
 UTC = "UTC"
@@ -42,6 +42,10 @@ def untimely_connections(
         if received_at > month.ends_at(UTC) + TAKEN_FOR - _WIDEST_ZONE
         or month.starts_at(UTC) + _WIDEST_ZONE > received_at + TOLERANCE
     }
+    starts = {
+        label: microseconds_of(month.starts_at(UTC) + _WIDEST_ZONE - TOLERANCE)
+        for label, month in months.items()
+    }
     ends = {
         label: microseconds_of(month.ends_at(UTC) - _WIDEST_ZONE + TOLERANCE)
         for label, month in months.items()
@@ -53,6 +57,7 @@ def untimely_connections(
         if fact.month in odd
         or fact.started_us + fact.duration_us > limit
         or fact.started_us > ends[fact.month]
+        or fact.started_us + fact.duration_us < starts[fact.month]
     ]
     zones = _zones_of({fact.service for fact in doubtful}) if doubtful else {}
     reasons = (
@@ -113,11 +118,13 @@ def _reason(fact: ConnectionFact, zone: str, received_at: datetime) -> Reason | 
     now_us, tolerance_us = microseconds_of(received_at), TOLERANCE // _MICROSECOND
     if now_us > taken_until_us:
         return Reason.LATE
-    latest_us = max(starts_us, fact.started_us + fact.duration_us)
-    if latest_us > now_us + tolerance_us:
+    ended_us = fact.started_us + fact.duration_us
+    if max(starts_us, ended_us) > now_us + tolerance_us:
         return Reason.FUTURE
     if fact.started_us > ends_us + tolerance_us:
         return Reason.BEFORE_START
+    if ended_us < starts_us - tolerance_us:
+        return Reason.AFTER_END
     return None
 
 

@@ -4,13 +4,19 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from django.db.models import F, Max, Min
+
+from products.metering.derived import MARK_KEPT_FOR
 from products.metering.models import (
     ConnectionUsage,
     DeliveryUsage,
+    MovedUsage,
     UsagePeriod,
+    instant_of,
     microseconds_of,
 )
 from products.metering.months import Month
+from products.metering.queries.snapshot import snapshot
 from products.metering.queries.usage import (
     Delivery,
     Figures,
@@ -36,15 +42,20 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A period that does not say what the facts say, and in which fields."""
+    """A period that does not say what the facts say, and in which fields.
+
+    One that `has_moved` is only old: reports moved it since, and the next sweep derives it.
+    """
 
     service: str
     month: str
     fields: tuple[str, ...]
+    has_moved: bool
 
     def __str__(self) -> str:
         """Say it in a line."""
-        return f"{self.service} in {self.month}: {', '.join(self.fields)}"
+        since = " (moved since)" if self.has_moved else ""
+        return f"{self.service} in {self.month}: {', '.join(self.fields)}{since}"
 
 
 def owners_of(services: list[str]) -> dict[str, Owner]:
@@ -56,6 +67,40 @@ def owners_of(services: list[str]) -> dict[str, Owner]:
             "pk", "account_id", "account__billing_zone"
         )
     }
+
+
+def services_of(account_id: str) -> list[str]:
+    """Return the ids of an account's services; without one, of all that have facts or periods."""
+    if account_id:
+        owned = Service.objects.filter(account_id=account_id)
+        return list(owned.order_by("pk").values_list("pk", flat=True))
+    reported = ConnectionUsage.objects.order_by().values_list("service", flat=True)
+    delivered = DeliveryUsage.objects.order_by().values_list("service", flat=True)
+    kept = UsagePeriod.objects.order_by().values_list("service", flat=True)
+    return sorted(set(reported.union(delivered, kept)))
+
+
+def months_of(service: str, zone: str) -> list[Month]:
+    """Return every month from a service's first connection or hour to its last, and those derived."""
+    seen = ConnectionUsage.objects.filter(service=service).aggregate(
+        start=Min("started_us"),
+        end=Max(F("started_us") + F("duration_us")),
+        first=Min("month"),
+        last=Max("month"),
+    )
+    hours = DeliveryUsage.objects.filter(service=service).aggregate(
+        first=Min("hour"), last=Max("hour")
+    )
+    periods = UsagePeriod.objects.filter(service=service)
+    named = [*periods.values_list("month", flat=True), seen["first"], seen["last"]]
+    instants = [
+        hours["first"],
+        hours["last"],
+        *(instant_of(seen[name]) for name in ("start", "end") if seen[name]),
+    ]
+    months = {Month.read(label) for label in named if label}
+    months |= {Month.at(at, zone) for at in instants if at}
+    return min(months).until(max(months)) if months else []
 
 
 def derived(service: str, month: Month, zone: str) -> Fields | None:
@@ -76,22 +121,44 @@ def derived(service: str, month: Month, zone: str) -> Fields | None:
 def differences(
     *, account_id: str = "", month: Month | None = None
 ) -> Iterator[Difference]:
-    """Compare periods with the facts, of one account or all, of one month or all."""
-    rows = UsagePeriod.objects.order_by("service", "month")
-    if account_id:
-        rows = rows.filter(account_id=account_id)
-    if month is not None:
-        rows = rows.filter(month=str(month))
-    owners = owners_of(list(rows.values_list("service", flat=True).distinct()))
-    for row in rows.iterator(_CHUNK):
-        zone = owners.get(row.service, Owner()).zone
-        found = derived(row.service, Month.read(row.month), zone)
-        if found is None:
-            yield Difference(row.service, row.month, ("there are no facts",))
-            continue
+    """Compare periods with the facts, of one account or all, of one month or all.
+
+    Each is compared as of one moment, and those are found too that should be there and are not.
+    """
+    services = services_of(account_id)
+    owners = owners_of(services)
+    for service in services:
+        zone = owners.get(service, Owner()).zone
+        for each in [month] if month is not None else months_of(service, zone):
+            with snapshot():
+                found = _difference(service, each, zone)
+            if found is not None:
+                yield found
+
+
+def _difference(service: str, month: Month, zone: str) -> Difference | None:
+    row = UsagePeriod.objects.filter(service=service, month=str(month)).first()
+    found = derived(service, month, zone)
+    other: tuple[str, ...]
+    if row is None:
+        other = ("there is no period",) if found is not None else ()
+    elif found is None:
+        other = ("there are no facts",)
+    else:
         other = tuple(name for name in found if getattr(row, name) != found[name])
-        if other:
-            yield Difference(row.service, row.month, other)
+    if not other:
+        return None
+    return Difference(service, str(month), other, _has_moved(service, month, row))
+
+
+def _has_moved(service: str, month: Month, row: UsagePeriod | None) -> bool:
+    """Tell whether marks say that a period is old; those of before it was derived do not."""
+    marks = MovedUsage.objects.filter(service=service, month=str(month))
+    if row is not None:
+        marks = marks.filter(during__gte=row.as_of - MARK_KEPT_FOR)
+        if row.settled:
+            marks = marks.filter(even_settled=True)
+    return marks.exists()
 
 
 def digest_of(service: str, month: Month, zone: str) -> str:

@@ -35,6 +35,7 @@ from products.metering.models import (
 )
 from products.metering.months import Month
 from products.metering.queries.edges import complete_to
+from products.metering.queries.snapshot import snapshot
 from products.services.models import Service
 
 # No zone is further from UTC: a local month that begins has begun in UTC by then.
@@ -129,11 +130,13 @@ def service_ids_of(account_id: str) -> list[str]:
     )
 
 
+@snapshot()
 def usage_of(account_id: str, month: Month) -> Usage:
     """Return what an account used in a month.
 
     Of services whose period is settled by the period, so that no fact is read; of all others, and
-    where a month that is over has no period yet, by the facts as they are now.
+    where a month that is over has no period yet, by the facts as they are now. All of it is of one
+    moment, so what is said to be complete is in it.
     """
     account = Account.objects.get(pk=account_id)
     services = service_ids_of(account_id)

@@ -2,13 +2,15 @@
 
 import io
 import json
+from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from accounts.audit.models import AuditEvent
 from accounts.audit.vocabulary import Event
-from products.metering.models import ConnectionUsage, Edge, UsagePeriod
+from products.metering.commands import rebuild_moved
+from products.metering.models import ConnectionUsage, Edge, MovedUsage, UsagePeriod
 from products.metering.queries import current_epoch
 from tests.factories import NOW
 from tests.factories.accounts import AccountFactory
@@ -116,6 +118,32 @@ def test_rebuild_usage_can_check_that_the_periods_say_what_the_facts_say(edge, s
         1,
     )
     assert UsagePeriod.objects.get(service=shop.pk).minutes == 3
+
+
+def test_a_check_names_the_periods_that_should_be_there(edge):
+    take(edge, record())
+    said("rebuild_usage")
+    MovedUsage.objects.all().delete()
+    UsagePeriod.objects.all().delete()
+    out = io.StringIO()
+
+    with pytest.raises(CommandError, match="1 periods differ from the facts"):
+        call_command("rebuild_usage", "--check", stdout=out)
+
+    assert out.getvalue() == "service-1 in 2026-11: there is no period\n"
+
+
+def test_a_check_is_not_disturbed_by_what_moved_since_the_last_sweep(edge):
+    take(edge, record())
+    rebuild_moved(now=NOW)
+    later = NOW + timedelta(minutes=1)
+    take(edge, record(bytes_to_client=5401), record(2, service="new"), now=later)
+
+    assert said("rebuild_usage", "--check").splitlines() == [
+        "new in 2026-11: there is no period (moved since)",
+        "service-1 in 2026-11: bytes_to_client, digest (moved since)",
+        "All other periods say what the facts say.",
+    ]
 
 
 def test_a_check_can_be_of_one_account_and_one_month(edge, shop, globex):

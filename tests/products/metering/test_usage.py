@@ -21,6 +21,7 @@ from tests.products.metering.reports import (
     record,
     take,
 )
+from tests.together import amid
 
 NOVEMBER = Month(2026, 11)
 NOTHING = {"bytes_from_client": 0, "bytes_to_client": 0}
@@ -227,3 +228,24 @@ def test_usage_is_complete_to_the_oldest_report_of_a_live_edge(edge):
     make_edge("edge-3", last_seen_at=NOW)
 
     assert (nothing_yet, oldest, complete_to()) == (None, NOW - hours[1], None)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_reported_while_one_asks_is_neither_counted_nor_said_to_be(shop):
+    edge = make_edge()
+    later = NOW + timedelta(minutes=5)
+    numbers = {"duration_us": 5 * MINUTE_US, "bytes_to_client": 9_000}
+    take(edge, record(service=shop.pk))
+    before = usage_of(shop.account_id, NOVEMBER)
+
+    with amid(
+        'SUM("metering_connectionusage"."bytes_to_client")',
+        lambda: take(edge, record(service=shop.pk, **numbers), now=later),
+    ) as answers:
+        found = usage_of(shop.account_id, NOVEMBER)
+
+    after = usage_of(shop.account_id, NOVEMBER)
+    assert [answer.accepted for answer in answers] == [1]
+    assert found == before
+    assert (before.total.minutes, before.complete_to) == (2, NOW)
+    assert (after.total.minutes, after.complete_to) == (5, later)

@@ -194,3 +194,23 @@ def test_the_tasks_find_their_work_by_themselves(edge):
 
     assert ConnectionUsage.objects.get().presumed_closed_at is not None
     assert [row[:3] for row in periods()] == [("service-1", "2026-11", 2)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_period_that_cannot_be_derived_holds_up_no_other(caplog):
+    edge = make_edge()
+    take(edge, record(1), record(2), record(3, service="service-2"))
+    impossible = ConnectionUsage.objects.filter(service="service-1")
+    impossible.update(bytes_to_client=2**62)
+
+    rebuilt = [rebuild_moved(now=NOW), rebuild_moved(now=NOW + HOUR)]
+    impossible.update(bytes_to_client=1)
+    rebuilt.append(rebuild_moved(now=NOW + 2 * HOUR))
+
+    assert rebuilt == [1, 1, 1]
+    assert [row[:2] for row in periods()] == [
+        ("service-1", "2026-11"),
+        ("service-2", "2026-11"),
+    ]
+    told = [(each.message, each.service, each.month) for each in caplog.records]
+    assert told == [("A period could not be derived.", "service-1", "2026-11")] * 2

@@ -1,20 +1,58 @@
-"""Reports at the same moment: nothing is lost, counted twice, or in dispute."""
+"""Reports and decisions at the same moment: nothing is lost, counted twice, or in dispute."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
 from accounts.audit.models import AuditEvent
 from accounts.audit.vocabulary import Event
-from products.metering.models import IngestEpoch, UsageConflict
-from products.metering.queries import current_epoch
+from products.metering.commands import rebuild_moved, resolve_conflict
+from products.metering.commands.merge import (
+    Source,
+    merge_connections,
+    merge_delivery,
+)
+from products.metering.facts import read_batch
+from products.metering.models import (
+    DeliveryUsage,
+    IngestEpoch,
+    UsageConflict,
+    UsagePeriod,
+)
+from products.metering.queries import current_epoch, differences
 from tests.products.metering.reports import (
+    BOOT,
     delivery,
     kept,
     make_edge,
     outcome,
     record,
+    report_of,
     take,
 )
-from tests.together import together
+from tests.together import amid, overtaking, together
+
+# October ends, takes reports for 35 days more, and an hour later it is settled.
+OCTOBER_ENDS = datetime(2026, 11, 1, tzinfo=UTC)
+OCTOBER_SETTLES = OCTOBER_ENDS + timedelta(days=35, hours=1)
+LAST_HOUR = {"hour": "2026-10-31T23:00:00Z"}
+# The last that is read of a period's facts, after all figures.
+DIGEST = '"metering_deliveryusage"."edge"'
+SOURCE = Source("edge-1", BOOT, received_at=OCTOBER_SETTLES, clock_differs=False)
+
+
+def theirs(actor, conflict) -> Callable[[], object]:
+    """Return the decision that the disputed report counts, to be made later."""
+    return partial(
+        resolve_conflict,
+        actor,
+        conflict=conflict,
+        keep="theirs",
+        reason="Yes.",
+        now=OCTOBER_SETTLES,
+    )
 
 
 @pytest.mark.django_db(transaction=True)
@@ -53,3 +91,98 @@ def test_a_contradiction_found_twice_at_once_is_kept_once():
     assert [outcome(answer) for answer in answers] == [(0, 0, [theirs.id])] * 2
     assert UsageConflict.objects.count() == 1
     assert AuditEvent.objects.filter(action=Event.USAGE_CONFLICT_FOUND).count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_decided_while_a_sweep_settles_the_month_counts_with_the_next(ada):
+    edge = make_edge()
+    take(edge, delivery(**LAST_HOUR), now=OCTOBER_ENDS)
+    take(edge, delivery(**LAST_HOUR, requests=4), now=OCTOBER_SETTLES)
+    conflict = UsageConflict.objects.get()
+
+    with amid(DIGEST, theirs(ada, conflict)) as decided:
+        rebuild_moved(now=OCTOBER_SETTLES)
+    rebuild_moved(now=OCTOBER_SETTLES + timedelta(minutes=10))
+
+    period = UsagePeriod.objects.get(month="2026-10")
+    assert decided == [conflict]
+    assert (period.settled, period.requests) == (True, 4)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_report_under_way_is_not_undone_by_a_decision_about_another_month(ada):
+    edge = make_edge()
+    both = {"started_at": OCTOBER_ENDS - timedelta(minutes=1)}
+    november = record(**both, duration_us=100, bytes_to_client=1)
+    take(edge, november, now=OCTOBER_ENDS)
+    october = record(**both, month="2026-10", duration_us=50)
+    take(edge, october, now=OCTOBER_SETTLES)
+    conflict = UsageConflict.objects.get()
+    ending = record(**both, duration_us=200, bytes_to_client=2, final=True)
+
+    with overtaking(theirs(ada, conflict)) as decided:
+        merge_connections(read_batch(report_of(ending)).connections, SOURCE)
+
+    assert decided == [conflict]
+    assert [(row[1], row[4], row[6], row[7]) for row in kept()] == [
+        ("2026-10", 50, 5400, False),
+        ("2026-11", 200, 2, True),
+    ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_counters_that_grow_during_a_decision_about_them_keep_what_they_grew(ada):
+    edge = make_edge()
+    take(edge, delivery(**LAST_HOUR), now=OCTOBER_ENDS)
+    take(edge, delivery(**LAST_HOUR, requests=4), now=OCTOBER_SETTLES)
+    conflict = UsageConflict.objects.get()
+    more = delivery(**LAST_HOUR, bytes_to_client=80_000)
+
+    with overtaking(theirs(ada, conflict)) as decided:
+        merge_delivery(read_batch(report_of(more)).delivery, SOURCE)
+
+    row = DeliveryUsage.objects.get()
+    assert decided == [conflict]
+    assert (row.requests, row.bytes_to_client) == (4, 80_000)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_goes_beyond_a_conflict_that_is_being_decided_is_a_new_one():
+    edge = make_edge()
+    take(edge, record(duration_us=50, final=True))
+    take(edge, record(duration_us=70))
+    beyond = record(duration_us=80)
+
+    with overtaking(lambda: take(edge, beyond)) as answers:
+        UsageConflict.objects.update(resolved_at=OCTOBER_ENDS, resolution="ours")
+
+    rows = UsageConflict.objects.order_by("pk")
+    assert [outcome(answer) for answer in answers] == [(0, 0, [beyond.id])]
+    assert [(row.theirs["duration_us"], row.is_open) for row in rows] == [
+        (70, False),
+        (80, True),
+    ]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "read,found",
+    [
+        (lambda: rebuild_moved(now=OCTOBER_ENDS), 1),
+        (lambda: list(differences()), []),
+    ],
+    ids=["derived", "compared"],
+)
+def test_a_report_while_a_period_is_read_is_not_half_in_it(read, found):
+    edge = make_edge()
+    take(edge, delivery(**LAST_HOUR), now=OCTOBER_ENDS)
+    rebuild_moved(now=OCTOBER_ENDS)
+    before = UsagePeriod.objects.values().get()
+
+    more = delivery(**LAST_HOUR, requests=4)
+    with amid(DIGEST, lambda: take(edge, more, now=OCTOBER_ENDS)) as answers:
+        answered = read()
+
+    assert [answer.accepted for answer in answers] == [1]
+    assert answered == found
+    assert UsagePeriod.objects.values().get() == before

@@ -1,4 +1,4 @@
-"""Reports of a time at which they cannot count are kept for a person: late, to come, before the start."""
+"""Reports of a time at which they cannot count are kept for a person: late, to come, before, after."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -24,6 +24,7 @@ from tests.products.metering.reports import (
 
 OCTOBER = {"month": "2026-10", "started_at": datetime(2026, 10, 31, 12, tzinfo=UTC)}
 DECEMBER = datetime(2026, 12, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 DAY_US = 24 * 60 * MINUTE_US
 
 
@@ -42,10 +43,16 @@ def edge(db) -> Edge:
 def test_reports_are_taken_until_35_days_after_the_end_of_their_month(
     edge, received_at, is_late
 ):
-    old = {"month": "2026-10", "started_at": datetime(2024, 2, 1, tzinfo=UTC)}
+    # Of a connection that had been open for years.
+    start = datetime(2024, 2, 1, tzinfo=UTC)
+    lasted = datetime(2026, 10, 31, tzinfo=UTC) - start
+    old = {"started_at": start, "duration_us": lasted // MICROSECOND}
 
     answer = take(
-        edge, record(**old), delivery(hour="2026-10-31T23:00:00Z"), now=received_at
+        edge,
+        record(**old, month="2026-10"),
+        delivery(hour="2026-10-31T23:00:00Z"),
+        now=received_at,
     )
 
     assert (answer.accepted, len(answer.conflicts)) == ((0, 2) if is_late else (2, 0))
@@ -91,6 +98,12 @@ def test_a_late_report_that_says_nothing_new_is_no_conflict(edge):
         ("UTC", "2026-10", datetime(2026, 11, 2, 0, 0, 1, tzinfo=UTC), "before_start"),
         ("Asia/Tokyo", "2026-10", datetime(2026, 11, 1, 16, tzinfo=UTC), "before_start"),
         ("America/New_York", "2026-10", datetime(2026, 11, 2, 3, tzinfo=UTC), None),
+        # A clock that is three months behind; and one that is a day behind in November's first hour.
+        ("UTC", "2026-11", datetime(2026, 8, 10, tzinfo=UTC), "after_end"),
+        ("UTC", "2026-11", datetime(2026, 10, 31, tzinfo=UTC) - MICROSECOND, None),
+        ("UTC", "2026-11", datetime(2026, 10, 31, tzinfo=UTC) - 2 * MICROSECOND, "after_end"),
+        ("America/New_York", "2026-11", datetime(2026, 10, 31, 3, tzinfo=UTC), "after_end"),
+        ("Asia/Tokyo", "2026-11", datetime(2026, 10, 30, 16, tzinfo=UTC), None),
     ],
 )  # fmt: skip
 def test_a_month_that_cannot_be_the_connection_s_is_kept_for_a_person(
