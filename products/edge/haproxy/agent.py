@@ -191,7 +191,7 @@ class Agent:
     async def _sweep(self) -> None:
         self._access_log.flush()
         if self._books is not None:
-            self._books.meter.turn_months(self._routes, time.time_ns() // 1000)
+            self._books.ledger.turn_months(self._routes, time.time_ns() // 1000)
         await self._enforce()
 
     async def _sync(self) -> None:

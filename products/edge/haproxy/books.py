@@ -41,12 +41,12 @@ class Books:
         self.boot = _boot_of(folder, spools, identity)
         self.spool = Spool(spools / self.boot, segment_bytes=segment_bytes)
         self.meter = Meter(self.spool)
-        self.ledger = Ledger(self.meter, route_of)
+        self.ledger = Ledger(self.meter, self.spool.folder, route_of)
         self._delivery = Delivery(
             spools.parent / "delivered.json", self.meter.delivered
         )
         self._delivery.load()
-        self.ledger.resume(self.spool.folder)
+        self.ledger.resume()
         for entry in delivered_this_hour(self.spool.folder, time.time_ns() // 1000):
             self.meter.delivered(
                 entry.service,

@@ -4,13 +4,15 @@ A connection's number is taken from HAProxy's own id for it, so an agent that wa
 or was started anew, goes on counting the same connection.
 """
 
+import contextlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from products.edge.contract import Route
+from products.edge.haproxy import earlier
 from products.edge.haproxy.control import TableEntry
 from products.edge.journal import (
     ConnectionEntry,
@@ -54,14 +56,22 @@ class Counter:
 class Ledger:
     """All connections of one boot of HAProxy."""
 
-    def __init__(self, meter: Meter, route_of: Callable[[str], Route | None]) -> None:
-        """Count into a meter; `route_of` names a service's route, for its month."""
+    def __init__(
+        self, meter: Meter, folder: Path, route_of: Callable[[str], Route | None]
+    ) -> None:
+        """Count into a meter, whose spool writes to a boot's folder.
+
+        `route_of` names a service's route, for its month.
+        """
         self._meter = meter
+        self._folder = folder
         self._route_of = route_of
         self._ended: OrderedDict[int, None] = OrderedDict()
         self._counters: dict[int, Counter] = {}
         self._missing: set[int] = set()
         self._unheard: set[int] = set()  # begun without an accept line, so far
+        self._adrift: set[int] = set()  # their bytes of earlier months nobody knows
+        self._is_earlier_saved = True
 
     @property
     def open_services(self) -> frozenset[str]:
@@ -73,21 +83,28 @@ class Ledger:
         """How many connections no accept line has told of, nor the customer's log."""
         return len(self._unheard)
 
-    def resume(self, folder: Path) -> None:
+    def resume(self) -> None:
         """Go on from what an agent before has written of this boot. Raises OSError."""
         last: dict[int, dict[str, ConnectionEntry]] = {}
-        for _, path in segments(folder):
+        for _, path in segments(self._folder):
             for payload, _ in records(path.read_bytes()):
                 entry = read_entry(payload)
                 if isinstance(entry, ConnectionEntry):
                     last.setdefault(entry.number, {})[entry.month] = entry
+        saved = earlier.load(self._folder)
         for number, months in last.items():
-            newest = months[max(months)]
-            if newest.final:
+            if months[max(months)].final:
                 self._remember(number)
             else:
-                earlier = [one for month, one in months.items() if one is not newest]
-                self._take_up(newest, earlier)
+                self._take_up(months, saved)
+        self._is_earlier_saved = False
+        self._save_earlier()
+
+    def turn_months(self, routes: Mapping[str, Route], now_us: int) -> None:
+        """Close the old month of connections that live on into a new one."""
+        if self._meter.turn_months(routes, now_us):
+            self._is_earlier_saved = False
+        self._save_earlier()
 
     def accepted(self, connection: str, service: str, started_us: int) -> None:
         """Begin to count a connection, unless it is known."""
@@ -130,7 +147,7 @@ class Ledger:
         entry = self._meter.open.get(number)
         if entry is None:
             return
-        self._counters[number].read(from_client, to_client)
+        self._count(number, from_client, to_client)
         self._finish(number, entry.started_ns + duration_us * 1000)
 
     def read_open(self, entries: list[TableEntry], asked_ns: int) -> bool:
@@ -185,37 +202,67 @@ class Ledger:
         if number not in self._meter.open:
             return None
         values = entry.values
-        self._counters[number].read(
-            values.get("bytes_in_cnt", 0), values.get("bytes_out_cnt", 0)
+        self._count(
+            number, values.get("bytes_in_cnt", 0), values.get("bytes_out_cnt", 0)
         )
         return number
 
-    def _take_up(self, last: ConnectionEntry, earlier: list[ConnectionEntry]) -> None:
-        from_before = sum(one.bytes_from_client for one in earlier)
-        to_before = sum(one.bytes_to_client for one in earlier)
+    def _take_up(
+        self,
+        months: Mapping[str, ConnectionEntry],
+        saved: Mapping[int, earlier.Earlier] | None,
+    ) -> None:
+        number = next(iter(months.values())).number
+        last, before = earlier.newest_and_earlier(months, (saved or {}).get(number))
+        if saved is None and earlier.may_have_begun_before(months[min(months)]):
+            self._adrift.add(number)
         started_ns = _monotonic_of(last.started_us)
         counter = Counter(
-            from_before + last.bytes_from_client,
-            to_before + last.bytes_to_client,
+            before.from_client + last.bytes_from_client,
+            before.to_client + last.bytes_to_client,
             started_ns + last.duration_us * 1000,
         )
-        self._counters[last.number] = counter
-        self._meter.open[last.number] = Open(
-            number=last.number,
+        self._counters[number] = counter
+        self._meter.open[number] = Open(
+            number=number,
             service=last.service,
             month=last.month,
             month_ends_us=0,
             started_us=last.started_us,
             started_ns=started_ns,
             tunnel=counter,
-            earlier_from=from_before,
-            earlier_to=to_before,
+            earlier_from=before.from_client,
+            earlier_to=before.to_client,
         )
+
+    def _count(self, number: int, from_client: int, to_client: int) -> None:
+        counter = self._counters[number]
+        if number in self._adrift:
+            # All that is new may be of an earlier month: counted at most once, if at all.
+            self._adrift.discard(number)
+            entry = self._meter.open[number]
+            entry.earlier_from += max(0, from_client - counter.from_client)
+            entry.earlier_to += max(0, to_client - counter.to_client)
+            self._is_earlier_saved = False
+        counter.read(from_client, to_client)
+
+    def _save_earlier(self) -> None:
+        """Keep on disk what months before have had; where it refuses, try next time.
+
+        Before anything is written of the new month. As long as some are adrift, there
+        is no file, which says so to the next agent.
+        """
+        if self._is_earlier_saved or self._adrift:
+            return
+        with contextlib.suppress(OSError):
+            earlier.save(self._folder, self._meter.open.values())
+            self._is_earlier_saved = True
 
     def _finish(self, number: int, ended_ns: int) -> None:
         entry = self._meter.open.get(number)
         if entry is not None:
             counter = self._counters.pop(number)
+            self._adrift.discard(number)
             # Never behind a reading before: the portal would dispute it.
             counter.ended_at_ns = max(ended_ns, counter.seen_ns, entry.started_ns + 1)
             self._meter.finish(number)
