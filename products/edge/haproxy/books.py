@@ -20,7 +20,6 @@ from products.edge.ulid import make_ulid
 
 log = logging.getLogger(__name__)
 
-EXPIRE_MS = 3_600_000  # of t_conn's entries
 _BOOT_FILE = "boot.json"
 _NO_REASON = "WebSockets are not switched on for this service."
 
@@ -85,10 +84,11 @@ class Books:
 
     async def catch_up(self, master: MasterSocket, processes: Processes) -> None:
         """Count what began or ended without a line. Raises HAProxyAway."""
+        asked_ns = time.monotonic_ns()
         entries: list[TableEntry] = []
         for worker in processes.workers:
             entries += await master.table(worker, "t_conn")
-        self.ledger.settle(entries, expire_ms=EXPIRE_MS)
+        self.ledger.settle(entries, asked_ns)
 
     def close(self, *, is_over: bool) -> None:
         """Write what waits; `is_over` says that HAProxy has ended, too."""

@@ -50,10 +50,14 @@ defaults
 {_error(504, "The origin did not answer in time.")}\
 """
 
-# An entry outlives its connection, for an agent that was away.
+# Of t_conn: an entry outlives its connection for so long, for an agent that was away, and
+# so many there are at the most, of each worker. A full table gives up the oldest.
+EXPIRE_MS = 3_600_000
+TABLE_ENTRIES = 400_000
+
 METERS = f"""\
 backend t_conn
-    stick-table type string len 128 size 400k expire 1h store bytes_in_cnt,bytes_out_cnt,conn_cur
+    stick-table type string len 128 size {TABLE_ENTRIES} expire {EXPIRE_MS}ms store bytes_in_cnt,bytes_out_cnt,conn_cur
 backend t_web
     stick-table type string len 64 size 100k expire 20d store bytes_in_cnt,bytes_out_cnt,gpc0
 

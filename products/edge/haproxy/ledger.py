@@ -5,8 +5,8 @@ or was started anew, goes on counting the same connection.
 """
 
 import contextlib
+import re
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,8 @@ from pathlib import Path
 from products.edge.contract import Route
 from products.edge.haproxy import earlier
 from products.edge.haproxy.control import TableEntry
+from products.edge.haproxy.ended import Ended
+from products.edge.haproxy.frontend import EXPIRE_MS, TABLE_ENTRIES
 from products.edge.journal import (
     ConnectionEntry,
     DeliveryEntry,
@@ -24,13 +26,18 @@ from products.edge.journal import (
 from products.edge.meter import Meter, Open, instant_us
 from products.edge.spool import records, segments
 
-_REMEMBERED = 100_000  # ended connections, whose last traces may still come
+REMEMBERED = TABLE_ENTRIES  # ended connections, whose last traces may still come
 _NUMBER_DIGITS = (
     24  # hexadecimal, of an id's 32: the whole must fit the portal's column
 )
 
-# So long before it leaves the tables a connection may have ended, by its end line: a
-# reading that went further would be more than the final one.
+# An entry of t_conn is named by it.
+_KEY = re.compile(
+    r"(?P<service>[^|]*)\|(?P<connection>[0-9A-Fa-f-]+)\|(?P<started_ms>[0-9]+)"
+)
+
+# So far the tables and the end line may differ about when a connection ended: a reading
+# that went further would be more than the final one.
 _PARTING_NS = 1_000_000_000
 
 
@@ -66,7 +73,7 @@ class Ledger:
         self._meter = meter
         self._folder = folder
         self._route_of = route_of
-        self._ended: OrderedDict[int, None] = OrderedDict()
+        self._ended = Ended(REMEMBERED)
         self._counters: dict[int, Counter] = {}
         self._missing: set[int] = set()
         self._unheard: set[int] = set()  # begun without an accept line, so far
@@ -92,9 +99,9 @@ class Ledger:
                 if isinstance(entry, ConnectionEntry):
                     last.setdefault(entry.number, {})[entry.month] = entry
         saved = earlier.load(self._folder)
-        for number, months in last.items():
+        for months in last.values():
             if months[max(months)].final:
-                self._remember(number)
+                self._remember(months[max(months)])
             else:
                 self._take_up(months, saved)
         self._is_earlier_saved = False
@@ -167,22 +174,25 @@ class Ledger:
         self._missing = missing
         return bool(lost)
 
-    def settle(self, entries: list[TableEntry], *, expire_ms: int) -> None:
+    def settle(self, entries: list[TableEntry], asked_ns: int) -> None:
         """End what has ended unsaid: as its table entry knows, or as it was last seen.
 
-        Also counts whole those of whose beginning nothing was heard either.
+        The tables, whole this time, were asked for at `asked_ns` (monotonic).
+        Also counts whole those of whose beginning nothing was heard either. Not those so
+        old that they may have been counted and forgotten: nothing ends a second time.
         """
-        now_ns = time.monotonic_ns()
         used = set()
         for entry in entries:
-            number = self._read(entry)
-            if number is None:
-                continue
             if entry.is_used:
-                used.add(number)
-            else:
-                quiet_ns = max(0, expire_ms - entry.expires_ms) * 1_000_000
-                self._finish(number, now_ns - quiet_ns)
+                if (number := self._read(entry)) is not None:
+                    used.add(number)
+                continue
+            ended_ns = asked_ns - max(0, EXPIRE_MS - entry.expires_ms) * 1_000_000
+            is_told = ended_ns <= self._ended.forgotten_to_ns
+            if is_told and _number_in(entry.key) not in self._meter.open:
+                continue
+            if (number := self._read(entry)) is not None:
+                self._finish(number, ended_ns)
         for number in (self._missing & self._meter.open.keys()) - used:
             self._finish(number, self._counters[number].seen_ns)
         self._missing = set()
@@ -193,12 +203,11 @@ class Ledger:
             self._finish(number, self._counters[number].seen_ns)
 
     def _read(self, entry: TableEntry) -> int | None:
-        service, _, rest = entry.key.partition("|")
-        connection, _, started_ms = rest.partition("|")
-        if not started_ms.isdigit():
+        key = _KEY.fullmatch(entry.key)
+        if key is None:
             return None
-        self.told_of(connection, service, int(started_ms) * 1000)
-        number = number_of(connection)
+        self.told_of(key["connection"], key["service"], int(key["started_ms"]) * 1000)
+        number = number_of(key["connection"])
         if number not in self._meter.open:
             return None
         values = entry.values
@@ -266,17 +275,21 @@ class Ledger:
             # Never behind a reading before: the portal would dispute it.
             counter.ended_at_ns = max(ended_ns, counter.seen_ns, entry.started_ns + 1)
             self._meter.finish(number)
-            self._remember(number)
+            self._ended.add(number, time.monotonic_ns() + _PARTING_NS)
 
-    def _remember(self, number: int) -> None:
-        self._ended[number] = None
-        if len(self._ended) > _REMEMBERED:
-            self._ended.popitem(last=False)
+    def _remember(self, last: ConnectionEntry) -> None:
+        ended_ns = _monotonic_of(last.started_us + last.duration_us)
+        self._ended.add(last.number, ended_ns + _PARTING_NS)
 
 
 def number_of(connection: str) -> int:
     """Give a connection's number from HAProxy's id for it. Raises ValueError."""
     return int(connection.replace("-", "")[:_NUMBER_DIGITS], 16)
+
+
+def _number_in(key: str) -> int | None:
+    found = _KEY.fullmatch(key)
+    return number_of(found["connection"]) if found else None
 
 
 def delivered_this_hour(folder: Path, now_us: int) -> list[DeliveryEntry]:

@@ -7,13 +7,13 @@ import uuid
 import pytest
 
 from products.edge.haproxy.control import TableEntry
+from products.edge.haproxy.frontend import EXPIRE_MS
 from products.edge.haproxy.ledger import Ledger, number_of
 from products.edge.journal import read_entry
 from products.edge.meter import Meter
 from products.edge.spool import Spool, records, segments
 from tests.products.edge.fake_portal import route
 
-EXPIRE_MS = 3_600_000
 NEXT_MONTH = "9999-12"  # after whatever month a test runs in
 
 
@@ -119,7 +119,7 @@ def test_a_connection_that_vanished_is_ended_when_it_was_last_there(desk):
 
     assert not desk.ledger.read_open([], time.monotonic_ns())
     assert desk.ledger.read_open([], time.monotonic_ns())
-    desk.ledger.settle([], expire_ms=EXPIRE_MS)
+    desk.ledger.settle([], time.monotonic_ns())
 
     (entry,) = desk.entries().values()
     assert entry.final
@@ -131,7 +131,7 @@ def test_the_table_knows_when_a_connection_ended_that_had_no_end_line(desk):
     connection, started_us = line_of(desk, seconds_ago=100.0)
     gone = in_table(connection, started_us, up=9, is_used=False, quiet_ms=40_000)
 
-    desk.ledger.settle([gone], expire_ms=EXPIRE_MS)
+    desk.ledger.settle([gone], time.monotonic_ns())
 
     (entry,) = desk.entries().values()
     assert entry.final
@@ -154,9 +154,80 @@ def test_an_ended_connection_does_not_rise_again(desk):
     assert entry.bytes_from_client == 1
 
 
+def gone_lines(desk, count):
+    """Have so many connections end with their lines; gives their entries in the table."""
+    entries = []
+    for _ in range(count):
+        connection, started_us = line_of(desk)
+        desk.ledger.ended(connection, duration_us=9_000_000, from_client=1, to_client=1)
+        entries.append(
+            in_table(connection, started_us, up=5, is_used=False, quiet_ms=1_000)
+        )
+    return entries
+
+
+def test_more_ended_connections_than_are_remembered_do_not_rise_again(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("products.edge.haproxy.ledger.REMEMBERED", 2)
+    desk = Desk(tmp_path)
+    asked_ns = time.monotonic_ns()
+    entries = gone_lines(desk, 7)
+    before = desk.entries()
+
+    desk.ledger.settle(entries, asked_ns)
+    desk.spool.close()
+
+    assert desk.entries() == before
+    assert desk.ledger.unheard == 0
+
+
+def test_nor_in_the_sight_of_another_agent(tmp_path, monkeypatch):
+    monkeypatch.setattr("products.edge.haproxy.ledger.REMEMBERED", 2)
+    desk = Desk(tmp_path)
+    asked_ns = time.monotonic_ns()
+    entries = gone_lines(desk, 7)
+    before = desk.entries()
+    desk.spool.close()
+
+    after = Desk(tmp_path)
+    after.ledger.resume()
+    after.ledger.settle(entries, asked_ns)
+    after.spool.close()
+
+    assert after.entries() == before
+
+
+def test_what_ended_unsaid_after_those_that_are_forgotten_is_counted(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("products.edge.haproxy.ledger.REMEMBERED", 2)
+    desk = Desk(tmp_path)
+    entries = gone_lines(desk, 7)
+    known = {number_of(one.key.split("|")[1]) for one in entries}
+    unsaid = str(uuid.uuid4())
+    open_one, open_us = line_of(desk, seconds_ago=100.0)
+
+    desk.ledger.settle(
+        [
+            in_table(unsaid, open_us, up=7, is_used=False),
+            in_table(open_one, open_us, up=8, is_used=False, quiet_ms=90_000),
+        ],
+        time.monotonic_ns() + 60_000_000_000,
+    )
+    desk.spool.close()
+
+    more = {n: one for n, one in desk.entries().items() if n not in known}
+    assert {number: one.bytes_from_client for number, one in more.items()} == {
+        number_of(unsaid): 7,
+        number_of(open_one): 8,
+    }
+    assert all(one.final for one in more.values())
+
+
 def test_a_key_that_is_none_is_passed_over(desk):
     desk.ledger.read_open(
-        [TableEntry(key, True, 1, {}) for key in ("", "a", "a|b|c")],
+        [TableEntry(key, True, 1, {}) for key in ("", "a", "a|b|c", "a|x|1")],
         time.monotonic_ns(),
     )
 
