@@ -1,5 +1,6 @@
 """What the agent writes down: connections, ordinary HTTP and the customer's log line."""
 
+import asyncio
 import json
 import logging
 import time
@@ -12,7 +13,8 @@ from products.edge.contract import Route
 from products.edge.handshake import RequestHead, by_name
 from products.edge.haproxy.control import MasterSocket, Processes, TableEntry
 from products.edge.haproxy.delivery import Delivery
-from products.edge.haproxy.ledger import Ledger, delivered_this_hour
+from products.edge.haproxy.ledger import Ledger
+from products.edge.haproxy.past import delivered_this_hour
 from products.edge.meter import Meter
 from products.edge.recovery import CLOSED_MARK
 from products.edge.spool import Spool, write_lasting
@@ -36,7 +38,10 @@ class Books:
         segment_bytes: int,
         route_of: Callable[[str], Route | None],
     ) -> None:
-        """Open the boot of a master, or a new one. Raises OSError, SpoolUnwritable."""
+        """Open the boot of a master, or a new one. Raises OSError, SpoolUnwritable.
+
+        Takes long for a large spool.
+        """
         self.boot = _boot_of(folder, spools, identity)
         self.spool = Spool(spools / self.boot, segment_bytes=segment_bytes)
         self.meter = Meter(self.spool)
@@ -88,6 +93,7 @@ class Books:
         entries: list[TableEntry] = []
         for worker in processes.workers:
             entries += await master.table(worker, "t_conn")
+        entries = await asyncio.to_thread(self.ledger.not_known, entries)
         self.ledger.settle(entries, asked_ns)
 
     def close(self, *, is_over: bool) -> None:

@@ -13,7 +13,7 @@ class Ended:
         self._latest_before_ns = 0
         self.forgotten_to_ns = 0
 
-    def __contains__(self, number: int) -> bool:
+    def __contains__(self, number: object) -> bool:
         """Whether a connection is remembered to have ended."""
         return number in self._last or number in self._before
 

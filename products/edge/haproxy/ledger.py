@@ -16,15 +16,9 @@ from products.edge.haproxy import earlier
 from products.edge.haproxy.control import TableEntry
 from products.edge.haproxy.ended import Ended
 from products.edge.haproxy.frontend import EXPIRE_MS, TABLE_ENTRIES
-from products.edge.journal import (
-    ConnectionEntry,
-    DeliveryEntry,
-    hour_of,
-    instant,
-    read_entry,
-)
+from products.edge.haproxy.past import monotonic_of, open_connections
+from products.edge.journal import ConnectionEntry, instant
 from products.edge.meter import Meter, Open, instant_us
-from products.edge.spool import records, segments
 
 REMEMBERED = TABLE_ENTRIES  # ended connections, whose last traces may still come
 _NUMBER_DIGITS = (
@@ -91,19 +85,13 @@ class Ledger:
         return len(self._unheard)
 
     def resume(self) -> None:
-        """Go on from what an agent before has written of this boot. Raises OSError."""
-        last: dict[int, dict[str, ConnectionEntry]] = {}
-        for _, path in segments(self._folder):
-            for payload, _ in records(path.read_bytes()):
-                entry = read_entry(payload)
-                if isinstance(entry, ConnectionEntry):
-                    last.setdefault(entry.number, {})[entry.month] = entry
+        """Go on from what an agent before has written of this boot.
+
+        Takes long for a large spool. Raises OSError.
+        """
         saved = earlier.load(self._folder)
-        for months in last.values():
-            if months[max(months)].final:
-                self._remember(months[max(months)])
-            else:
-                self._take_up(months, saved)
+        for months in open_connections(self._folder, self._ended).values():
+            self._take_up(months, saved)
         self._is_earlier_saved = False
         self._save_earlier()
 
@@ -130,7 +118,7 @@ class Ledger:
             return False
         route = self._route_of(service)
         started_us = min(started_us, time.time_ns() // 1000)
-        started_ns = _monotonic_of(started_us)
+        started_ns = monotonic_of(started_us)
         counter = Counter(0, 0, started_ns)
         self._counters[number] = counter
         self._meter.record(
@@ -174,6 +162,17 @@ class Ledger:
         self._missing = missing
         return bool(lost)
 
+    def not_known(self, entries: list[TableEntry]) -> list[TableEntry]:
+        """Leave out of a whole table those that are known to have ended, mostly all.
+
+        Takes long, and does no harm in a thread.
+        """
+        return [
+            one
+            for one in entries
+            if one.is_used or _number_in(one.key) not in self._ended
+        ]
+
     def settle(self, entries: list[TableEntry], asked_ns: int) -> None:
         """End what has ended unsaid: as its table entry knows, or as it was last seen.
 
@@ -188,7 +187,7 @@ class Ledger:
                     used.add(number)
                 continue
             ended_ns = asked_ns - max(0, EXPIRE_MS - entry.expires_ms) * 1_000_000
-            is_told = ended_ns <= self._ended.forgotten_to_ns
+            is_told = ended_ns <= self._ended.forgotten_to_ns + _PARTING_NS
             if is_told and _number_in(entry.key) not in self._meter.open:
                 continue
             if (number := self._read(entry)) is not None:
@@ -225,7 +224,7 @@ class Ledger:
         last, before = earlier.newest_and_earlier(months, (saved or {}).get(number))
         if saved is None and earlier.may_have_begun_before(months[min(months)]):
             self._adrift.add(number)
-        started_ns = _monotonic_of(last.started_us)
+        started_ns = monotonic_of(last.started_us)
         counter = Counter(
             before.from_client + last.bytes_from_client,
             before.to_client + last.bytes_to_client,
@@ -275,11 +274,7 @@ class Ledger:
             # Never behind a reading before: the portal would dispute it.
             counter.ended_at_ns = max(ended_ns, counter.seen_ns, entry.started_ns + 1)
             self._meter.finish(number)
-            self._ended.add(number, time.monotonic_ns() + _PARTING_NS)
-
-    def _remember(self, last: ConnectionEntry) -> None:
-        ended_ns = _monotonic_of(last.started_us + last.duration_us)
-        self._ended.add(last.number, ended_ns + _PARTING_NS)
+            self._ended.add(number, time.monotonic_ns())
 
 
 def number_of(connection: str) -> int:
@@ -290,19 +285,3 @@ def number_of(connection: str) -> int:
 def _number_in(key: str) -> int | None:
     found = _KEY.fullmatch(key)
     return number_of(found["connection"]) if found else None
-
-
-def delivered_this_hour(folder: Path, now_us: int) -> list[DeliveryEntry]:
-    """List the last readings of ordinary HTTP in the current hour."""
-    last: dict[str, DeliveryEntry] = {}
-    for _, path in segments(folder):
-        for payload, _ in records(path.read_bytes()):
-            entry = read_entry(payload)
-            if isinstance(entry, DeliveryEntry) and entry.hour == hour_of(now_us):
-                last[entry.service] = entry
-    return list(last.values())
-
-
-def _monotonic_of(wall_us: int) -> int:
-    ago_ns = max(0, time.time_ns() - wall_us * 1000)
-    return time.monotonic_ns() - ago_ns
