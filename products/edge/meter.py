@@ -8,6 +8,7 @@ import functools
 import itertools
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -153,12 +154,13 @@ class Meter:
         self._unwritten = []
         return True
 
-    def turn_months(self, routes: dict[str, Route], now_us: int) -> None:
+    def turn_months(self, routes: Mapping[str, Route], now_us: int) -> bool:
         """Close the old month of connections that live on into a new one.
 
         Their bytes until now are reported for the old month, those from now on for the
-        new one, under the same id and start.
+        new one, under the same id and start. Says whether there were any.
         """
+        have_turned = False
         now_ns = time.monotonic_ns()
         self.month_ends_us = _NEVER
         for entry in self.open.values():
@@ -169,10 +171,12 @@ class Meter:
                 entry.earlier_from, entry.earlier_to = _bytes(entry)
                 entry.month = following
                 entry.month_ends_us = 0  # until a table names it
+                have_turned = True
             if route is not None and route.month == entry.month:
                 entry.month_ends_us = instant_us(route.month_ends_at)
             self._expect_end(entry)
         self.flush()
+        return have_turned
 
     def _expect_end(self, entry: Open) -> None:
         if entry.month_ends_us:

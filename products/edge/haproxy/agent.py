@@ -71,6 +71,8 @@ class Agent:
             route_of=self._routes.get,
         )
         self._generation = 0
+        # Not while a spool is read: reporting removes what has arrived.
+        self._may_report = asyncio.Event()
         self._stop = asyncio.Event()
         self._now = asyncio.Event()
 
@@ -97,6 +99,7 @@ class Agent:
             self._heed,
             self._apply,
             lambda boot: self._books is None or boot == self._books.boot,
+            self._may_report,
         )
         changing += recurring(
             (_REFRESH_SECONDS, self._gate.refresh),
@@ -137,14 +140,19 @@ class Agent:
         self._stop.set()
 
     async def _begin(self) -> None:
-        """Take up the HAProxy that runs, or start one, and open its books."""
+        """Take up the HAProxy that runs, or start one and open its books.
+
+        The books of one that runs may take long: `_watch` opens them, while the gate is
+        followed already.
+        """
         table = self._upstream.table
         if table is not None:
             self._learn(table)
-        found = await self._supervisor.find()
-        processes = found or await self._first(table)
-        self._keeper.open(identity_of(processes.master))
-        if found is not None and table is not None:
+        if await self._supervisor.find() is None:
+            processes = await self._first(table)
+            await self._keeper.open(identity_of(processes.master))
+            self._may_report.set()
+        elif table is not None:
             with contextlib.suppress(HAProxyAway):
                 await self._gate.heed(table)
             with contextlib.suppress(HAProxyAway):
@@ -191,7 +199,7 @@ class Agent:
     async def _sweep(self) -> None:
         self._access_log.flush()
         if self._books is not None:
-            self._books.meter.turn_months(self._routes, time.time_ns() // 1000)
+            self._books.ledger.turn_months(self._routes, time.time_ns() // 1000)
         await self._enforce()
 
     async def _sync(self) -> None:
@@ -243,15 +251,18 @@ class Agent:
             await self._open_books(identity)
 
     async def _open_books(self, identity: str) -> None:
-        """Count for another HAProxy; as long as that fails, nothing may upgrade."""
-        log.error("HAProxy is another one now, and so are its books.")
+        """Count for a HAProxy; as long as that fails, nothing may upgrade."""
+        if self._books is not None:
+            log.error("HAProxy is another one now, and so are its books.")
         try:
-            self._keeper.open(identity)
+            await self._keeper.open(identity)
         except (OSError, SpoolUnwritable) as error:
             log.error("The books cannot be opened: %s", error)  # noqa: TRY400
+            self._may_report.set()  # for what has arrived makes room
             await self._gate.allow_upgrades(are_allowed=False)
             await asyncio.sleep(_PAUSE_SECONDS)
         else:
+            self._may_report.set()
             await self._tick()
 
     async def _drain(self) -> None:
@@ -281,4 +292,7 @@ class Agent:
         self._gate.close()
         self._access_log.close()
         await self._shipper.close(0.0 if self._now.is_set() else 2.0)
-        await self._upstream.last_report(lambda one: one == boot and not self._runs_it)
+        if boot:  # else a spool may still be read
+            await self._upstream.last_report(
+                lambda one: one == boot and not self._runs_it
+            )

@@ -1,5 +1,6 @@
 """Whose books are open: those of the HAProxy that runs, or for a while nobody's."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 from products.edge.contract import Route
 from products.edge.haproxy.books import Books
 
-MOST_EARLY = 10_000  # lines kept for books that are not open; some 20 MB
+# Lines kept for books that are not open, some 100 MB: what the ring may hold for an agent
+# that was away.
+MOST_EARLY = 50_000
 
 
 class Bookkeeper:
@@ -35,13 +38,15 @@ class Bookkeeper:
         """Whether the books of this HAProxy are open."""
         return self.books is not None and self._identity == identity
 
-    def open(self, identity: str) -> None:
+    async def open(self, identity: str) -> None:
         """Open the books of a HAProxy, instead of those of one that has ended.
 
         Raises OSError, SpoolUnwritable; then none are open and this can be tried again.
         """
         self.close(is_over=True)
-        self.books = Books(
+        # In a thread: what an agent before has written may be very much.
+        self.books = await asyncio.to_thread(
+            Books,
             self._folder,
             self._spools,
             identity=identity,

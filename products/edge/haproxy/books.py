@@ -1,5 +1,6 @@
 """What the agent writes down: connections, ordinary HTTP and the customer's log line."""
 
+import asyncio
 import json
 import logging
 import time
@@ -12,7 +13,8 @@ from products.edge.contract import Route
 from products.edge.handshake import RequestHead, by_name
 from products.edge.haproxy.control import MasterSocket, Processes, TableEntry
 from products.edge.haproxy.delivery import Delivery
-from products.edge.haproxy.ledger import Ledger, delivered_this_hour
+from products.edge.haproxy.ledger import Ledger
+from products.edge.haproxy.past import delivered_this_hour
 from products.edge.meter import Meter
 from products.edge.recovery import CLOSED_MARK
 from products.edge.spool import Spool, write_lasting
@@ -20,7 +22,6 @@ from products.edge.ulid import make_ulid
 
 log = logging.getLogger(__name__)
 
-EXPIRE_MS = 3_600_000  # of t_conn's entries
 _BOOT_FILE = "boot.json"
 _NO_REASON = "WebSockets are not switched on for this service."
 
@@ -37,16 +38,19 @@ class Books:
         segment_bytes: int,
         route_of: Callable[[str], Route | None],
     ) -> None:
-        """Open the boot of a master, or a new one. Raises OSError, SpoolUnwritable."""
+        """Open the boot of a master, or a new one. Raises OSError, SpoolUnwritable.
+
+        Takes long for a large spool.
+        """
         self.boot = _boot_of(folder, spools, identity)
         self.spool = Spool(spools / self.boot, segment_bytes=segment_bytes)
         self.meter = Meter(self.spool)
-        self.ledger = Ledger(self.meter, route_of)
+        self.ledger = Ledger(self.meter, self.spool.folder, route_of)
         self._delivery = Delivery(
             spools.parent / "delivered.json", self.meter.delivered
         )
         self._delivery.load()
-        self.ledger.resume(self.spool.folder)
+        self.ledger.resume()
         for entry in delivered_this_hour(self.spool.folder, time.time_ns() // 1000):
             self.meter.delivered(
                 entry.service,
@@ -85,10 +89,12 @@ class Books:
 
     async def catch_up(self, master: MasterSocket, processes: Processes) -> None:
         """Count what began or ended without a line. Raises HAProxyAway."""
+        asked_ns = time.monotonic_ns()
         entries: list[TableEntry] = []
         for worker in processes.workers:
             entries += await master.table(worker, "t_conn")
-        self.ledger.settle(entries, expire_ms=EXPIRE_MS)
+        entries = await asyncio.to_thread(self.ledger.not_known, entries)
+        self.ledger.settle(entries, asked_ns)
 
     def close(self, *, is_over: bool) -> None:
         """Write what waits; `is_over` says that HAProxy has ended, too."""

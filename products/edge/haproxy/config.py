@@ -18,6 +18,7 @@ from products.edge.haproxy.frontend import (
     FRONTEND,
     METERS,
     UNACKNOWLEDGED_MS,
+    refuse,
 )
 from products.edge.haproxy.naming import PLAIN, WEBSOCKET, is_host, is_service
 from products.edge.haproxy.quoting import Unspeakable, format_word, word
@@ -28,6 +29,9 @@ CONFIGURATION = "haproxy.cfg"
 # Addresses of one origin that are dialled in turn. Each costs four servers a service, and a
 # server with TLS costs HAProxy 3 ms at every start, for its own copy of all authorities.
 PLACES = 2
+LAST_REFUSALS = (
+    64  # connections above the most, to say 503 with; others wait to be accepted
+)
 NOWHERE = ip_address("192.0.2.1")  # documentation only; the gate lets nobody reach it
 
 _LARGEST_LINE = 17_408  # a head of 16 KiB and what HAProxy keeps for rewriting
@@ -115,7 +119,7 @@ global
     stats socket unix@{WORKER_SOCKET} mode 600 level admin
     lua-load-per-thread edge.lua
     nbthread {frame.threads}
-    maxconn {frame.most_connections}
+    maxconn {frame.most_connections + LAST_REFUSALS}
     hard-stop-after 7d
     ssl-default-bind-options ssl-min-ver TLSv1.2
     ssl-default-server-options ssl-min-ver TLSv1.2
@@ -154,7 +158,10 @@ def _front(frame: Frame) -> bytes:
             f"    # certificates {frame.certificates}",
             f"    bind {host}:{frame.tls_port} {common} {tls}{strict}",
         ]
-    return ("\n".join(lines) + "\n").encode()
+    full = refuse(
+        503, "This edge is full.", f"if {{ fe_conn gt {frame.most_connections} }}"
+    )
+    return ("\n".join(lines) + "\n" + full).encode()
 
 
 # A table changes for one service, and is written for all.

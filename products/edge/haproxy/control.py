@@ -109,7 +109,7 @@ class MasterSocket:
     async def table(self, worker: int, name: str, only: str = "") -> list[TableEntry]:
         """Read a stick table of a worker, `only` being HAProxy's own filter."""
         answer = await self.tell(worker, [f"show table {name} {only}".rstrip()])
-        return [_entry(line) for line in answer.splitlines() if line.startswith("0x")]
+        return await asyncio.to_thread(_entries, answer)  # there may be very many
 
     async def servers(self, worker: int) -> dict[str, str]:
         """Read the addresses of a worker's servers, by `backend/server`."""
@@ -143,6 +143,10 @@ class MasterSocket:
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
+
+
+def _entries(answer: str) -> list[TableEntry]:
+    return [_entry(line) for line in answer.splitlines() if line.startswith("0x")]
 
 
 def _entry(line: str) -> TableEntry:

@@ -14,7 +14,8 @@ _TEXT = 'content-type "text/plain; charset=utf-8"'
 _PLAIN_ANSWER = f"{_TEXT} hdr Cache-Control no-store hdr X-Content-Type-Options nosniff"
 
 
-def _refuse(status: int, words: str, condition: str, more: str = "") -> str:
+def refuse(status: int, words: str, condition: str, more: str = "") -> str:
+    """Write the rule that answers with a sentence, under a condition."""
     return (
         f"    http-request return status {status} {_PLAIN_ANSWER} {more}"
         f'lf-string "{words}\\n" {condition}\n'
@@ -50,10 +51,14 @@ defaults
 {_error(504, "The origin did not answer in time.")}\
 """
 
-# An entry outlives its connection, for an agent that was away.
+# Of t_conn: an entry outlives its connection for so long, for an agent that was away, and
+# so many there are at the most, of each worker. A full table gives up the oldest.
+EXPIRE_MS = 3_600_000
+TABLE_ENTRIES = 400_000
+
 METERS = f"""\
 backend t_conn
-    stick-table type string len 128 size 400k expire 1h store bytes_in_cnt,bytes_out_cnt,conn_cur
+    stick-table type string len 128 size {TABLE_ENTRIES} expire {EXPIRE_MS}ms store bytes_in_cnt,bytes_out_cnt,conn_cur
 backend t_web
     stick-table type string len 64 size 100k expire 20d store bytes_in_cnt,bytes_out_cnt,gpc0
 
@@ -73,40 +78,40 @@ ring agent
 """
 
 _BAD = (
-    _refuse(400, "The request must have exactly one Host field.",
+    refuse(400, "The request must have exactly one Host field.",
             "unless { req.fhdr_cnt(host) eq 1 }")
-    + _refuse(400, "The Host field does not name a host.",
+    + refuse(400, "The Host field does not name a host.",
               r"unless { req.fhdr(host) -m reg "
               r"'^([A-Za-z0-9_][A-Za-z0-9_.-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\])(:0*([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?$' }")
-    + _refuse(400, "The only transfer coding is chunked, in HTTP/1.1, once.",
+    + refuse(400, "The only transfer coding is chunked, in HTTP/1.1, once.",
               "if { req.fhdr_cnt(transfer-encoding) gt 0 } !{ req.ver 1.1 }")
-    + _refuse(400, "The request's head holds a control character.",
+    + refuse(400, "The request's head holds a control character.",
               r"if { req.hdrs -m reg '[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]' }")
-    + _refuse(400, "The request's target has a user.",
+    + refuse(400, "The request's target has a user.",
               "if { url -m reg '^[^/]*//[^/]*@' }")
     + "    http-request set-uri %[pathq] if { url -m reg -i '^https?://' }\n"
-    + _refuse(400, "The request's target is neither a path nor an http URL.",
+    + refuse(400, "The request's target is neither a path nor an http URL.",
               "unless { url_beg / } or { url -m str * } { method OPTIONS }")
-    + _refuse(405, "This method is not carried.", "if { method CONNECT TRACE }")
-    + _refuse(400, "A header field imitates one that frames the message.",
+    + refuse(405, "This method is not carried.", "if { method CONNECT TRACE }")
+    + refuse(400, "A header field imitates one that frames the message.",
               "if { req.fhdr_cnt(content_length) gt 0 } or { req.fhdr_cnt(transfer_encoding) gt 0 }")
 )  # fmt: skip
 
 _HANDSHAKE = (
-    _refuse(400, "A WebSocket handshake is a GET request of HTTP/1.1.",
+    refuse(400, "A WebSocket handshake is a GET request of HTTP/1.1.",
             "if ws !{ method GET } or ws !{ req.ver 1.1 }")
-    + _refuse(400, "A WebSocket handshake needs “Connection: Upgrade”.",
+    + refuse(400, "A WebSocket handshake needs “Connection: Upgrade”.",
               "if ws !{ req.hdr(connection) -i upgrade }")
-    + _refuse(400, "A WebSocket handshake has no body.",
+    + refuse(400, "A WebSocket handshake has no body.",
               # Of a request with a body HAProxy itself takes the Upgrade away.
               "if { req.fhdr_cnt(sec-websocket-key) gt 0 } { req.fhdr_cnt(transfer-encoding) gt 0 } or"
               " { req.fhdr_cnt(sec-websocket-key) gt 0 } { req.fhdr_cnt(content-length) gt 0 }"
               " !{ req.fhdr(content-length) -m str 0 }")
-    + _refuse(426, "Only version 13 of the WebSocket protocol is carried.",
+    + refuse(426, "Only version 13 of the WebSocket protocol is carried.",
               "if ws !{ req.fhdr_cnt(sec-websocket-version) eq 1 } or"
               " ws !{ req.fhdr(sec-websocket-version) -m str 13 }",
               "hdr Sec-WebSocket-Version 13 hdr Upgrade websocket ")
-    + _refuse(400, "A WebSocket handshake needs one Sec-WebSocket-Key of 16 bytes.",
+    + refuse(400, "A WebSocket handshake needs one Sec-WebSocket-Key of 16 bytes.",
               "if ws !{ req.fhdr_cnt(sec-websocket-key) eq 1 } or"
               " ws !{ req.fhdr(sec-websocket-key) -m reg '^[A-Za-z0-9+/]{22}==$' }")
 )  # fmt: skip
@@ -125,9 +130,9 @@ FRONTEND = f"""\
     http-request set-var(txn.host) 'req.fhdr(host),host_only,lower,regsub("\\.$",)'
     http-request set-var(txn.svc) var(txn.host),map_str(hosts.map)
     http-request set-var(txn.svc) var(txn.host),map_end(wild.map) if !{{ var(txn.svc) -m found }}
-{_refuse(404, "No service here answers for the host %[var(txn.host)].", "unless { var(txn.svc) -m found }")}\
+{refuse(404, "No service here answers for the host %[var(txn.host)].", "unless { var(txn.svc) -m found }")}\
     http-request set-var(txn.loop) 'str("{PLATFORM};service="),concat(,txn.svc,)'
-{_refuse(508, "The request has been here before: an origin leads back to this service.", f"if {{ req.hdr(cdn-loop),strcmp(txn.loop) eq 0 }} or {{ req.hdr_cnt(cdn-loop) ge {MOST_HOPS} }}")}\
+{refuse(508, "The request has been here before: an origin leads back to this service.", f"if {{ req.hdr(cdn-loop),strcmp(txn.loop) eq 0 }} or {{ req.hdr_cnt(cdn-loop) ge {MOST_HOPS} }}")}\
     http-request set-var(txn.fields) var(txn.svc),map_str(fields.map)
     http-request lua.note
     # may it upgrade?
@@ -135,9 +140,9 @@ FRONTEND = f"""\
     http-request set-var(txn.ws) var(txn.svc),map_str(ws.map,{NOT_ON}) if ws
     http-request lua.say refused if ws !{_UNENTITLED}
     http-request return status 403 {_PLAIN_ANSWER} lf-string {_REFUSAL} if ws !{_UNENTITLED}
-{_refuse(503, "This edge cannot record usage now and takes no new connections.", "if ws !{ str(upgrades),map_str(edge.map) -m str on }")}\
+{refuse(503, "This edge cannot record usage now and takes no new connections.", "if ws !{ str(upgrades),map_str(edge.map) -m str on }")}\
     http-request set-var(txn.origin) var(txn.svc),map_str(origin.map)
-{_refuse(503, "This service has no origin.", "if { var(txn.origin) -m str none }")}\
+{refuse(503, "This service has no origin.", "if { var(txn.origin) -m str none }")}\
     http-request return status 502 {_PLAIN_ANSWER} lf-string "%[var(txn.origin),b64dec]\\n" if !{{ var(txn.origin) -m str on }}
     # what the origin gets to see, but for the service's own rules
     http-request set-var(txn.is) str(ws) if ws

@@ -15,7 +15,13 @@ from pathlib import Path
 
 from products.edge.contract import Route, RouteTable
 from products.edge.haproxy import certlist, maps
-from products.edge.haproxy.config import CONFIGURATION, Frame, places, render
+from products.edge.haproxy.config import (
+    CONFIGURATION,
+    LAST_REFUSALS,
+    Frame,
+    places,
+    render,
+)
 from products.edge.haproxy.control import CURRENT, MasterSocket
 from products.edge.haproxy.naming import PLAIN, WEBSOCKET
 from products.edge.haproxy.origins import FIRST, Origins
@@ -237,7 +243,7 @@ class Gate:
 
 def _frame(settings: Settings, listed: certlist.CertificateList | None = None) -> Frame:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = max(16, (hard - _SPARE_DESCRIPTORS) // 2)
+    most = max(16, (hard - _SPARE_DESCRIPTORS) // 2 - LAST_REFUSALS)
     return Frame(
         bind=settings.bind,
         port=settings.port,

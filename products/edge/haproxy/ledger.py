@@ -4,31 +4,34 @@ A connection's number is taken from HAProxy's own id for it, so an agent that wa
 or was started anew, goes on counting the same connection.
 """
 
+import contextlib
+import re
 import time
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from products.edge.contract import Route
+from products.edge.haproxy import earlier
 from products.edge.haproxy.control import TableEntry
-from products.edge.journal import (
-    ConnectionEntry,
-    DeliveryEntry,
-    hour_of,
-    instant,
-    read_entry,
-)
+from products.edge.haproxy.ended import Ended
+from products.edge.haproxy.frontend import EXPIRE_MS, TABLE_ENTRIES
+from products.edge.haproxy.past import monotonic_of, open_connections
+from products.edge.journal import ConnectionEntry, instant
 from products.edge.meter import Meter, Open, instant_us
-from products.edge.spool import records, segments
 
-_REMEMBERED = 100_000  # ended connections, whose last traces may still come
+REMEMBERED = TABLE_ENTRIES  # ended connections, whose last traces may still come
 _NUMBER_DIGITS = (
     24  # hexadecimal, of an id's 32: the whole must fit the portal's column
 )
 
-# So long before it leaves the tables a connection may have ended, by its end line: a
-# reading that went further would be more than the final one.
+# An entry of t_conn is named by it.
+_KEY = re.compile(
+    r"(?P<service>[^|]*)\|(?P<connection>[0-9A-Fa-f-]+)\|(?P<started_ms>[0-9]+)"
+)
+
+# So far the tables and the end line may differ about when a connection ended: a reading
+# that went further would be more than the final one.
 _PARTING_NS = 1_000_000_000
 
 
@@ -54,14 +57,22 @@ class Counter:
 class Ledger:
     """All connections of one boot of HAProxy."""
 
-    def __init__(self, meter: Meter, route_of: Callable[[str], Route | None]) -> None:
-        """Count into a meter; `route_of` names a service's route, for its month."""
+    def __init__(
+        self, meter: Meter, folder: Path, route_of: Callable[[str], Route | None]
+    ) -> None:
+        """Count into a meter, whose spool writes to a boot's folder.
+
+        `route_of` names a service's route, for its month.
+        """
         self._meter = meter
+        self._folder = folder
         self._route_of = route_of
-        self._ended: OrderedDict[int, None] = OrderedDict()
+        self._ended = Ended(REMEMBERED)
         self._counters: dict[int, Counter] = {}
         self._missing: set[int] = set()
         self._unheard: set[int] = set()  # begun without an accept line, so far
+        self._adrift: set[int] = set()  # their bytes of earlier months nobody knows
+        self._is_earlier_saved = True
 
     @property
     def open_services(self) -> frozenset[str]:
@@ -73,21 +84,22 @@ class Ledger:
         """How many connections no accept line has told of, nor the customer's log."""
         return len(self._unheard)
 
-    def resume(self, folder: Path) -> None:
-        """Go on from what an agent before has written of this boot. Raises OSError."""
-        last: dict[int, dict[str, ConnectionEntry]] = {}
-        for _, path in segments(folder):
-            for payload, _ in records(path.read_bytes()):
-                entry = read_entry(payload)
-                if isinstance(entry, ConnectionEntry):
-                    last.setdefault(entry.number, {})[entry.month] = entry
-        for number, months in last.items():
-            newest = months[max(months)]
-            if newest.final:
-                self._remember(number)
-            else:
-                earlier = [one for month, one in months.items() if one is not newest]
-                self._take_up(newest, earlier)
+    def resume(self) -> None:
+        """Go on from what an agent before has written of this boot.
+
+        Takes long for a large spool. Raises OSError.
+        """
+        saved = earlier.load(self._folder)
+        for months in open_connections(self._folder, self._ended).values():
+            self._take_up(months, saved)
+        self._is_earlier_saved = False
+        self._save_earlier()
+
+    def turn_months(self, routes: Mapping[str, Route], now_us: int) -> None:
+        """Close the old month of connections that live on into a new one."""
+        if self._meter.turn_months(routes, now_us):
+            self._is_earlier_saved = False
+        self._save_earlier()
 
     def accepted(self, connection: str, service: str, started_us: int) -> None:
         """Begin to count a connection, unless it is known."""
@@ -106,7 +118,7 @@ class Ledger:
             return False
         route = self._route_of(service)
         started_us = min(started_us, time.time_ns() // 1000)
-        started_ns = _monotonic_of(started_us)
+        started_ns = monotonic_of(started_us)
         counter = Counter(0, 0, started_ns)
         self._counters[number] = counter
         self._meter.record(
@@ -130,7 +142,7 @@ class Ledger:
         entry = self._meter.open.get(number)
         if entry is None:
             return
-        self._counters[number].read(from_client, to_client)
+        self._count(number, from_client, to_client)
         self._finish(number, entry.started_ns + duration_us * 1000)
 
     def read_open(self, entries: list[TableEntry], asked_ns: int) -> bool:
@@ -150,22 +162,36 @@ class Ledger:
         self._missing = missing
         return bool(lost)
 
-    def settle(self, entries: list[TableEntry], *, expire_ms: int) -> None:
+    def not_known(self, entries: list[TableEntry]) -> list[TableEntry]:
+        """Leave out of a whole table those that are known to have ended, mostly all.
+
+        Takes long, and does no harm in a thread.
+        """
+        return [
+            one
+            for one in entries
+            if one.is_used or _number_in(one.key) not in self._ended
+        ]
+
+    def settle(self, entries: list[TableEntry], asked_ns: int) -> None:
         """End what has ended unsaid: as its table entry knows, or as it was last seen.
 
-        Also counts whole those of whose beginning nothing was heard either.
+        The tables, whole this time, were asked for at `asked_ns` (monotonic).
+        Also counts whole those of whose beginning nothing was heard either. Not those so
+        old that they may have been counted and forgotten: nothing ends a second time.
         """
-        now_ns = time.monotonic_ns()
         used = set()
         for entry in entries:
-            number = self._read(entry)
-            if number is None:
-                continue
             if entry.is_used:
-                used.add(number)
-            else:
-                quiet_ns = max(0, expire_ms - entry.expires_ms) * 1_000_000
-                self._finish(number, now_ns - quiet_ns)
+                if (number := self._read(entry)) is not None:
+                    used.add(number)
+                continue
+            ended_ns = asked_ns - max(0, EXPIRE_MS - entry.expires_ms) * 1_000_000
+            is_told = ended_ns <= self._ended.forgotten_to_ns + _PARTING_NS
+            if is_told and _number_in(entry.key) not in self._meter.open:
+                continue
+            if (number := self._read(entry)) is not None:
+                self._finish(number, ended_ns)
         for number in (self._missing & self._meter.open.keys()) - used:
             self._finish(number, self._counters[number].seen_ns)
         self._missing = set()
@@ -176,55 +202,79 @@ class Ledger:
             self._finish(number, self._counters[number].seen_ns)
 
     def _read(self, entry: TableEntry) -> int | None:
-        service, _, rest = entry.key.partition("|")
-        connection, _, started_ms = rest.partition("|")
-        if not started_ms.isdigit():
+        key = _KEY.fullmatch(entry.key)
+        if key is None:
             return None
-        self.told_of(connection, service, int(started_ms) * 1000)
-        number = number_of(connection)
+        self.told_of(key["connection"], key["service"], int(key["started_ms"]) * 1000)
+        number = number_of(key["connection"])
         if number not in self._meter.open:
             return None
         values = entry.values
-        self._counters[number].read(
-            values.get("bytes_in_cnt", 0), values.get("bytes_out_cnt", 0)
+        self._count(
+            number, values.get("bytes_in_cnt", 0), values.get("bytes_out_cnt", 0)
         )
         return number
 
-    def _take_up(self, last: ConnectionEntry, earlier: list[ConnectionEntry]) -> None:
-        from_before = sum(one.bytes_from_client for one in earlier)
-        to_before = sum(one.bytes_to_client for one in earlier)
-        started_ns = _monotonic_of(last.started_us)
+    def _take_up(
+        self,
+        months: Mapping[str, ConnectionEntry],
+        saved: Mapping[int, earlier.Earlier] | None,
+    ) -> None:
+        number = next(iter(months.values())).number
+        last, before = earlier.newest_and_earlier(months, (saved or {}).get(number))
+        if saved is None and earlier.may_have_begun_before(months[min(months)]):
+            self._adrift.add(number)
+        started_ns = monotonic_of(last.started_us)
         counter = Counter(
-            from_before + last.bytes_from_client,
-            to_before + last.bytes_to_client,
+            before.from_client + last.bytes_from_client,
+            before.to_client + last.bytes_to_client,
             started_ns + last.duration_us * 1000,
         )
-        self._counters[last.number] = counter
-        self._meter.open[last.number] = Open(
-            number=last.number,
+        self._counters[number] = counter
+        self._meter.open[number] = Open(
+            number=number,
             service=last.service,
             month=last.month,
             month_ends_us=0,
             started_us=last.started_us,
             started_ns=started_ns,
             tunnel=counter,
-            earlier_from=from_before,
-            earlier_to=to_before,
+            earlier_from=before.from_client,
+            earlier_to=before.to_client,
         )
+
+    def _count(self, number: int, from_client: int, to_client: int) -> None:
+        counter = self._counters[number]
+        if number in self._adrift:
+            # All that is new may be of an earlier month: counted at most once, if at all.
+            self._adrift.discard(number)
+            entry = self._meter.open[number]
+            entry.earlier_from += max(0, from_client - counter.from_client)
+            entry.earlier_to += max(0, to_client - counter.to_client)
+            self._is_earlier_saved = False
+        counter.read(from_client, to_client)
+
+    def _save_earlier(self) -> None:
+        """Keep on disk what months before have had; where it refuses, try next time.
+
+        Before anything is written of the new month. As long as some are adrift, there
+        is no file, which says so to the next agent.
+        """
+        if self._is_earlier_saved or self._adrift:
+            return
+        with contextlib.suppress(OSError):
+            earlier.save(self._folder, self._meter.open.values())
+            self._is_earlier_saved = True
 
     def _finish(self, number: int, ended_ns: int) -> None:
         entry = self._meter.open.get(number)
         if entry is not None:
             counter = self._counters.pop(number)
+            self._adrift.discard(number)
             # Never behind a reading before: the portal would dispute it.
             counter.ended_at_ns = max(ended_ns, counter.seen_ns, entry.started_ns + 1)
             self._meter.finish(number)
-            self._remember(number)
-
-    def _remember(self, number: int) -> None:
-        self._ended[number] = None
-        if len(self._ended) > _REMEMBERED:
-            self._ended.popitem(last=False)
+            self._ended.add(number, time.monotonic_ns())
 
 
 def number_of(connection: str) -> int:
@@ -232,17 +282,6 @@ def number_of(connection: str) -> int:
     return int(connection.replace("-", "")[:_NUMBER_DIGITS], 16)
 
 
-def delivered_this_hour(folder: Path, now_us: int) -> list[DeliveryEntry]:
-    """List the last readings of ordinary HTTP in the current hour."""
-    last: dict[str, DeliveryEntry] = {}
-    for _, path in segments(folder):
-        for payload, _ in records(path.read_bytes()):
-            entry = read_entry(payload)
-            if isinstance(entry, DeliveryEntry) and entry.hour == hour_of(now_us):
-                last[entry.service] = entry
-    return list(last.values())
-
-
-def _monotonic_of(wall_us: int) -> int:
-    ago_ns = max(0, time.time_ns() - wall_us * 1000)
-    return time.monotonic_ns() - ago_ns
+def _number_in(key: str) -> int | None:
+    found = _KEY.fullmatch(key)
+    return number_of(found["connection"]) if found else None

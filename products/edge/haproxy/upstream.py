@@ -53,8 +53,9 @@ class Upstream:
         heed: Callable[[RouteTable], Awaitable[None]],
         apply: Callable[[RouteTable], Awaitable[None]],
         is_live: Callable[[str], bool],
+        may_report: asyncio.Event,
     ) -> list[asyncio.Future[None]]:
-        """Follow the table and report usage until cancelled.
+        """Follow the table and report usage until cancelled; the latter once it may be.
 
         `heed` does at once what a table forbids, and no poll waits for `apply`. Both raise
         ContractError when a table cannot be gone by; it is then asked for again.
@@ -62,16 +63,23 @@ class Upstream:
         return [
             asyncio.ensure_future(self._follow(status, heed)),
             asyncio.ensure_future(self._load(apply)),
-            asyncio.ensure_future(
-                self._reporting.forever(
-                    is_live, lambda: bool(status()["spool_is_writable"])
-                )
-            ),
+            asyncio.ensure_future(self._report(status, is_live, may_report)),
         ]
 
     async def last_report(self, is_live: Callable[[str], bool]) -> None:
         """Report once more, within a few seconds."""
         await self._reporting.last(is_live, is_writable=True)
+
+    async def _report(
+        self,
+        status: Callable[[], dict[str, Any]],
+        is_live: Callable[[str], bool],
+        may_report: asyncio.Event,
+    ) -> None:
+        await may_report.wait()
+        await self._reporting.forever(
+            is_live, lambda: bool(status()["spool_is_writable"])
+        )
 
     async def _follow(
         self,

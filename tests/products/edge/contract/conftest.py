@@ -40,3 +40,11 @@ def impatient(request, tmp_path_factory):
     one = started(request.param, folder, *times, *tls)
     yield one
     assert one.close() == 0
+
+
+@pytest.fixture(params=ENGINES)
+def narrow(request, tmp_path):
+    """An edge with room for very few."""
+    one = started(request.param, tmp_path, "--connections", "4")
+    yield one
+    assert one.close() == 0

@@ -138,6 +138,27 @@ def test_a_half_open_tunnel_ends_when_nothing_more_comes(impatient):
     done.set()
 
 
+def test_a_full_edge_says_so_to_newcomers_and_keeps_its_tunnels(narrow):
+    host, _ = narrow.serve()
+    tunnels = []
+
+    def refusal():
+        """Ask for one tunnel more; give what an edge says that has no room."""
+        connection = narrow.edge.connect()
+        connection.sendall(handshake(host))
+        if status_of(read_until(connection, b"\r\n\r\n")) == 101:
+            tunnels.append(connection)
+            return b""
+        with connection:
+            return read_all(connection)
+
+    assert eventually(refusal) == b"This edge is full.\n"
+    assert 1 <= len(tunnels) <= 4
+    assert all(echoes(tunnel, b"still here") for tunnel in tunnels)
+    tunnels.pop().close()
+    eventually(lambda: not refusal())
+
+
 def test_a_head_that_comes_in_drops_is_cut_off_whatever_still_drops(impatient):
     ended = threading.Event()
 

@@ -1,5 +1,6 @@
 """Usage that cannot be written down for lack of room: no upgrade, and another try."""
 
+import asyncio
 import os
 import signal
 
@@ -62,7 +63,7 @@ def test_lines_before_the_books_are_open_wait_for_them(tmp_path):
     keeper = bookkeeper(tmp_path)
 
     keeper.take(accept_line(1))
-    keeper.open("1@1")
+    asyncio.run(keeper.open("1@1"))
 
     assert len(keeper.books.meter.open) == 1
     assert keeper.dropped == 0
@@ -73,7 +74,7 @@ def test_so_many_lines_wait_and_no_more_and_what_is_dropped_is_counted(tmp_path)
 
     for number in range(MOST_EARLY + 3):
         keeper.take(accept_line(number))
-    keeper.open("1@1")
+    asyncio.run(keeper.open("1@1"))
 
     assert len(keeper.books.meter.open) == MOST_EARLY
     assert keeper.dropped == 3
@@ -84,9 +85,9 @@ def test_a_master_is_only_known_once_its_books_are_open(tmp_path):
     (tmp_path / "boot.json").mkdir()
 
     with pytest.raises(IsADirectoryError):
-        keeper.open("1@1")
+        asyncio.run(keeper.open("1@1"))
 
     assert not keeper.keeps("1@1")
     (tmp_path / "boot.json").rmdir()
-    keeper.open("1@1")
+    asyncio.run(keeper.open("1@1"))
     assert keeper.keeps("1@1")
