@@ -16,9 +16,10 @@ from products.edge.haproxy.control import WORKER_SOCKET
 from products.edge.haproxy.frontend import (
     DEFAULTS,
     FRONTEND,
+    LAST_REFUSALS,
     METERS,
     UNACKNOWLEDGED_MS,
-    refuse,
+    room,
 )
 from products.edge.haproxy.naming import PLAIN, WEBSOCKET, is_host, is_service
 from products.edge.haproxy.quoting import Unspeakable, format_word, word
@@ -29,9 +30,6 @@ CONFIGURATION = "haproxy.cfg"
 # Addresses of one origin that are dialled in turn. Each costs four servers a service, and a
 # server with TLS costs HAProxy 3 ms at every start, for its own copy of all authorities.
 PLACES = 2
-LAST_REFUSALS = (
-    64  # connections above the most, to say 503 with; others wait to be accepted
-)
 NOWHERE = ip_address("192.0.2.1")  # documentation only; the gate lets nobody reach it
 
 _LARGEST_LINE = 17_408  # a head of 16 KiB and what HAProxy keeps for rewriting
@@ -158,10 +156,9 @@ def _front(frame: Frame) -> bytes:
             f"    # certificates {frame.certificates}",
             f"    bind {host}:{frame.tls_port} {common} {tls}{strict}",
         ]
-    full = refuse(
-        503, "This edge is full.", f"if {{ fe_conn gt {frame.most_connections} }}"
-    )
-    return ("\n".join(lines) + "\n" + full).encode()
+    of_address = frame.limits.handshakes_per_address * frame.threads
+    rules = room(frame.most_connections, of_address)
+    return ("\n".join(lines) + "\n" + rules).encode()
 
 
 # A table changes for one service, and is written for all.

@@ -56,11 +56,18 @@ defaults
 EXPIRE_MS = 3_600_000
 TABLE_ENTRIES = 400_000
 
+# Connections above the most, to say so with; others wait to be accepted.
+LAST_REFUSALS = 64
+
 METERS = f"""\
 backend t_conn
     stick-table type string len 128 size {TABLE_ENTRIES} expire {EXPIRE_MS}ms store bytes_in_cnt,bytes_out_cnt,conn_cur
 backend t_web
     stick-table type string len 64 size 100k expire 20d store bytes_in_cnt,bytes_out_cnt,gpc0
+backend t_address
+    stick-table type ipv6 size 100k expire 10s store conn_cur
+backend t_tunnels
+    stick-table type ipv6 size 100k expire 10s store conn_cur
 
 backend unready
     http-request return status 503 {_PLAIN_ANSWER} string "This edge has not received its configuration yet.\\n"
@@ -120,6 +127,30 @@ _SWITCH = "if { status 101 }"
 _UNENTITLED = "{ var(txn.ws) -m str on }"
 _REFUSAL = '"%[var(txn.ws),b64dec]\\n"'
 
+
+def room(most: int, most_of_address: int) -> str:
+    """Write the rules that turn newcomers away from a full edge, and crowds of one address.
+
+    Tunnels do not count for their address. Who comes on top is told so, as far as there
+    is room for it.
+    """
+    of_address = "{ sc2_conn_cur,sub(sess.tunnels) gt %d }"
+    look = "set-var(sess.tunnels) src_conn_cur(t_tunnels)"
+    return (
+        "    tcp-request connection track-sc2 src table t_address\n"
+        f"    tcp-request connection {look}\n"
+        "    tcp-request connection reject if "
+        f"{of_address % (most_of_address + LAST_REFUSALS)}\n"
+        f"    http-request {look}\n"
+        + refuse(503, "This edge is full.", f"if {{ fe_conn gt {most} }}")
+        + refuse(
+            429,
+            "Too many requests from this address are waiting for an answer.",
+            f"if {of_address % most_of_address}",
+        )
+    )
+
+
 FRONTEND = f"""\
     unique-id-format %[uuid]
     log-format '{{"ev":"end","id":"%ID","svc":"%[var(txn.svc)]","kind":"%[var(txn.kind)]","at":"%[var(txn.at)]","td":"%Td","up":%U,"down":%B,"pid":%pid}}'
@@ -168,6 +199,7 @@ FRONTEND = f"""\
     http-response set-var(txn.kind) str(ws) {_SWITCH}
     http-response set-var(txn.key) var(txn.svc),concat(|,txn.uid,),concat(|,txn.at,) {_SWITCH}
     http-response track-sc0 var(txn.key) table t_conn {_SWITCH}
+    http-response track-sc1 src table t_tunnels {_SWITCH}
     http-response track-sc1 var(txn.svc) table t_web unless {{ status 101 }}
     http-response sc-inc-gpc0(1) unless {{ status 101 }}
     http-response lua.say accept {_SWITCH}

@@ -15,14 +15,9 @@ from pathlib import Path
 
 from products.edge.contract import Route, RouteTable
 from products.edge.haproxy import certlist, maps
-from products.edge.haproxy.config import (
-    CONFIGURATION,
-    LAST_REFUSALS,
-    Frame,
-    places,
-    render,
-)
+from products.edge.haproxy.config import CONFIGURATION, Frame, places, render
 from products.edge.haproxy.control import CURRENT, MasterSocket
+from products.edge.haproxy.frontend import LAST_REFUSALS
 from products.edge.haproxy.naming import PLAIN, WEBSOCKET
 from products.edge.haproxy.origins import FIRST, Origins
 from products.edge.haproxy.supervisor import Supervisor, Unloadable

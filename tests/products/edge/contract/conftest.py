@@ -48,3 +48,16 @@ def narrow(request, tmp_path):
     one = started(request.param, tmp_path, "--connections", "4")
     yield one
     assert one.close() == 0
+
+
+@pytest.fixture(params=ENGINES)
+def crowded(request, tmp_path):
+    """An edge with room for very few of one address, and a certificate for one.test."""
+    certificates = tmp_path / "certificates"
+    certificates.mkdir()
+    leaf = AUTHORITY.issue_cert("one.test")
+    leaf.private_key_and_cert_chain_pem.write_to_path(certificates / "one.test.pem")
+    tls = ["--tls-certificates", str(certificates)]
+    one = started(request.param, tmp_path, "--handshakes-per-address", "3", *tls)
+    yield one
+    assert one.close() == 0

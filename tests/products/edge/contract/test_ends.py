@@ -159,6 +159,30 @@ def test_a_full_edge_says_so_to_newcomers_and_keeps_its_tunnels(narrow):
     eventually(lambda: not refusal())
 
 
+def test_who_says_nothing_counts_against_its_address_and_a_tunnel_does_not(crowded):
+    host, _ = crowded.serve()
+    tunnels = [opened(crowded, host)[0] for _ in range(4)]
+    there = ("127.0.0.1", crowded.edge.tls_port)
+    silent = [socket.create_connection(there, timeout=20) for _ in range(3)]
+
+    answer = eventually(lambda: refused_for_its_address(crowded, host))
+
+    assert answer.endswith(
+        b"\r\n\r\nToo many requests from this address are waiting for an answer.\n"
+    )
+    assert all(echoes(tunnel, b"still here") for tunnel in tunnels)
+    for connection in silent:
+        connection.close()
+    eventually(lambda: not refused_for_its_address(crowded, host))
+
+
+def refused_for_its_address(stand, host):
+    with stand.edge.connect() as connection:
+        connection.sendall(handshake(host))
+        head = read_until(connection, b"\r\n\r\n")
+        return head + read_all(connection) if status_of(head) == 429 else b""
+
+
 def test_a_head_that_comes_in_drops_is_cut_off_whatever_still_drops(impatient):
     ended = threading.Event()
 

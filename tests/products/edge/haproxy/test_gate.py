@@ -1,15 +1,18 @@
 """The gate of a fleet stays prompt whatever else the agent has to do."""
 
 import asyncio
+import socket
 import threading
 import time
 from dataclasses import replace
 
 import pytest
 
+from products.edge.haproxy.frontend import LAST_REFUSALS
 from products.edge.haproxy.origins import Origins
 from tests.ci_rules import program
 from tests.products.edge.conftest import Stand
+from tests.products.edge.contract.speaking import echoes, opened
 from tests.products.edge.fake_portal import eventually, origin, route
 from tests.products.edge.running import Edge, get, handshake, read_until, status_of
 
@@ -158,6 +161,37 @@ def test_a_full_spool_refuses_new_tunnels_and_says_so(tmp_path):
     )
     assert len(there.heads) == seen
     assert stand.close() == 0
+
+
+def test_who_comes_far_above_the_most_of_its_address_is_cut_without_a_word(tmp_path):
+    more = ["--engine", "haproxy", "--haproxy", program("haproxy")]
+    stand = Stand(tmp_path, *more, "--handshakes-per-address", "3")
+    host, _ = stand.serve()
+    tunnel, _ = opened(stand, host)
+
+    silent = [knock(stand) for _ in range(3 + LAST_REFUSALS + 10)]
+
+    eventually(lambda: any(map(is_cut, silent)))
+    assert echoes(tunnel, b"still here")
+    assert stand.close() == 0
+
+
+def knock(stand):
+    try:
+        return stand.edge.connect()
+    except ConnectionResetError:
+        return None
+
+
+def is_cut(connection):
+    if connection is None:
+        return True
+    try:
+        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionResetError:
+        return True
 
 
 def test_two_edges_of_one_name_do_not_run_beside_each_other(fleet, tmp_path):

@@ -1,38 +1,13 @@
 """Connections counted out of lines and tables, whichever comes, in whatever order."""
 
-import json
 import time
 import uuid
 
 import pytest
 
 from products.edge.haproxy.control import TableEntry
-from products.edge.haproxy.frontend import EXPIRE_MS
-from products.edge.haproxy.ledger import Ledger, number_of
-from products.edge.journal import read_entry
-from products.edge.meter import Meter
-from products.edge.spool import Spool, records, segments
-from tests.products.edge.fake_portal import route
-
-NEXT_MONTH = "9999-12"  # after whatever month a test runs in
-
-
-class Desk:
-    """A ledger with a spool of its own."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.spool = Spool(folder, segment_bytes=1_000_000)
-        self.meter = Meter(self.spool)
-        self.ledger = Ledger(self.meter, folder, {"a-test": route("a.test")}.get)
-
-    def entries(self):
-        found = [
-            read_entry(payload)
-            for _, path in segments(self.folder)
-            for payload, _ in records(path.read_bytes())
-        ]
-        return {entry.number: entry for entry in found}
+from products.edge.haproxy.ledger import number_of
+from tests.products.edge.haproxy.ledger_desk import Desk, in_table, line_of
 
 
 @pytest.fixture
@@ -40,22 +15,6 @@ def desk(tmp_path):
     one = Desk(tmp_path / "boot")
     yield one
     one.spool.close()
-
-
-def line_of(desk, seconds_ago=10.0):
-    connection = str(uuid.uuid4())
-    started_us = int((time.time() - seconds_ago) * 1_000_000)
-    desk.ledger.accepted(connection, "a-test", started_us)
-    return connection, started_us
-
-
-def in_table(connection, started_us, *, up=0, down=0, is_used=True, quiet_ms=0):
-    return TableEntry(
-        f"a-test|{connection}|{started_us // 1000}",
-        is_used,
-        EXPIRE_MS - quiet_ms,
-        {"bytes_in_cnt": up, "bytes_out_cnt": down, "conn_cur": int(is_used)},
-    )
 
 
 def test_the_accept_line_is_the_first_record(desk):
@@ -257,109 +216,6 @@ def test_another_agent_takes_up_what_is_open_and_leaves_what_has_ended(desk):
     entry = found[number_of(connection)]
     assert (entry.bytes_from_client, entry.bytes_to_client) == (100, 300)
     assert (entry.duration_us, entry.final) == (20_000_000, True)
-
-
-def bytes_by_month(desk):
-    found = {}
-    for _, path in segments(desk.folder):
-        for payload, _ in records(path.read_bytes()):
-            values = json.loads(payload)
-            found[values[3]] = values[6]
-    return found
-
-
-def lives_on(desk, *, up):
-    """Have a connection whose bytes are `up` in its first month, 0 in the next."""
-    connection, started_us = line_of(desk)
-    desk.ledger.read_open(
-        [in_table(connection, started_us, up=up)], time.monotonic_ns()
-    )
-    following = route("a.test", month=NEXT_MONTH)
-    desk.ledger.turn_months({"a-test": following}, time.time_ns() // 1000)
-    return connection, started_us
-
-
-def read_by_another_agent(desk, connection, started_us, *, up):
-    after = Desk(desk.folder)
-    after.ledger.resume()
-    after.ledger.read_open(
-        [in_table(connection, started_us, up=up)], time.monotonic_ns()
-    )
-    after.meter.tick()
-    after.spool.close()
-    return after
-
-
-def test_bytes_of_an_earlier_month_are_not_counted_again_by_another_agent(desk):
-    known = lives_on(desk, up=100)
-    desk.meter.tick()
-
-    read_by_another_agent(desk, *known, up=130)
-
-    assert bytes_by_month(desk) == {"2026-11": 100, NEXT_MONTH: 30}
-
-
-def test_nor_when_the_spool_has_forgotten_the_earlier_month(desk):
-    known = lives_on(desk, up=100)
-    first_month = segments(desk.folder)[0][1]
-    between = Desk(desk.folder)
-    between.ledger.resume()
-    between.meter.tick()
-    between.spool.close()
-    first_month.unlink()
-
-    read_by_another_agent(desk, *known, up=130)
-
-    assert bytes_by_month(desk) == {NEXT_MONTH: 30}
-
-
-def test_nor_when_an_agent_ended_right_at_the_months_turn(desk):
-    known = lives_on(desk, up=100)
-
-    read_by_another_agent(desk, *known, up=130)
-
-    assert bytes_by_month(desk) == {"2026-11": 100, NEXT_MONTH: 30}
-
-
-def test_where_nobody_knows_an_earlier_months_bytes_what_is_unsaid_is_not_counted(desk):
-    known = lives_on(desk, up=100)
-    first_month = segments(desk.folder)[0][1]
-    between = Desk(desk.folder)
-    between.ledger.resume()
-    between.ledger.read_open([in_table(*known, up=110)], time.monotonic_ns())
-    between.meter.tick()
-    between.spool.close()
-    first_month.unlink()
-    (desk.folder / "earlier.json").write_bytes(b"{")
-
-    after = read_by_another_agent(desk, *known, up=130)
-
-    assert bytes_by_month(desk) == {NEXT_MONTH: 10}
-    after.ledger.turn_months({}, 0)  # what it settled on stands for the next
-    read_by_another_agent(desk, *known, up=150)
-    assert bytes_by_month(desk) == {NEXT_MONTH: 30}
-
-
-def test_what_months_before_have_had_is_forgotten_with_the_connection(desk):
-    connection, _ = lives_on(desk, up=100)
-    kept = desk.folder / "earlier.json"
-    assert len(json.loads(kept.read_bytes())) == 1
-
-    desk.ledger.ended(connection, duration_us=1_000, from_client=100, to_client=0)
-    Desk(desk.folder).ledger.resume()
-
-    assert json.loads(kept.read_bytes()) == {}
-
-
-def test_a_disk_that_refuses_the_earlier_months_is_asked_again(desk):
-    kept = desk.folder / "earlier.json"
-    kept.mkdir()
-    lives_on(desk, up=100)
-    kept.rmdir()
-
-    desk.ledger.turn_months({}, 0)
-
-    assert len(json.loads(kept.read_bytes())) == 1
 
 
 def test_an_id_becomes_a_number_that_fits_the_portals_column():
