@@ -155,8 +155,6 @@ class Agent:
         elif table is not None:
             with contextlib.suppress(HAProxyAway):
                 await self._gate.heed(table)
-            with contextlib.suppress(HAProxyAway):
-                await self._gate.apply(table)
 
     async def _first(self, table: RouteTable | None) -> Processes:
         await self._gate.prepare(table)

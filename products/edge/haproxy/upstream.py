@@ -33,6 +33,8 @@ class Upstream:
             self.table, self._etag = self._file.load() or (None, "")
         except (ContractError, OSError) as error:
             log.warning("The table on disk is not used: %s", error)
+        if self.table is not None:
+            self._is_new.set()  # to this agent
         self._reporter = Reporter(
             settings.name,
             data / "spool",

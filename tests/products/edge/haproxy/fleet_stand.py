@@ -19,8 +19,10 @@ class FleetStand(Stand):
     def settled(self):
         """Wait until the agent has done all that the table asks; give its status."""
 
+        before = len(self.portal.statuses)  # it may be another agent's
+
         def look():
-            last = self.portal.statuses[-1:]
+            last = self.portal.statuses[before:][-1:]
             wanted = self.portal.table.generation
             return last and last[0]["generation"] == wanted and last[0]
 

@@ -101,6 +101,19 @@ def test_a_service_switched_off_while_the_agent_was_away_is_cut_when_it_is_back(
     assert final_record(fleet, host).final
 
 
+def test_a_new_agent_says_by_which_table_it_goes_before_there_is_another(fleet):
+    fleet.serve()
+    fleet.kill_agent()
+    before = len(fleet.portal.statuses)
+
+    fleet.new_agent()
+
+    def said():
+        return [status["generation"] for status in fleet.portal.statuses[before:]]
+
+    assert eventually(lambda: fleet.portal.table.generation in said())
+
+
 def test_the_gate_follows_the_table_while_a_large_spool_is_read(fleet):
     host, _ = fleet.serve()
     opened(fleet, host)[0].close()
