@@ -18,7 +18,6 @@ class FleetStand(Stand):
 
     def settled(self):
         """Wait until the agent has done all that the table asks; give its status."""
-
         before = len(self.portal.statuses)  # it may be another agent's
 
         def look():
@@ -30,6 +29,8 @@ class FleetStand(Stand):
 
     def kill_agent(self):
         self.settled()
+        # A worker that drains takes its table along when it ends and no agent is there.
+        eventually(lambda: len(self.haproxies()) == 2)  # the master and one worker
         self.edge.process.kill()
         self.edge.process.wait()
 

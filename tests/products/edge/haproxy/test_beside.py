@@ -59,8 +59,7 @@ def test_the_agent_writes_waits_and_goes_with_whatever_haproxy_comes(tmp_path):
 
 def test_beside_a_haproxy_run_by_another_the_agent_alone_stops(fleet, tmp_path):
     host, _ = fleet.serve()
-    fleet.edge.process.kill()
-    fleet.edge.process.wait()
+    fleet.kill_agent()
     more = fleet.more
     bind = ["--bind", f"127.0.0.1:{fleet.edge.port}"]
     beside = Edge(fleet.portal, tmp_path, *more, *bind, "--haproxy-runs", "beside")
