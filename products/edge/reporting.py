@@ -66,7 +66,7 @@ class Reporting:
             is_well = True
         except (PortalAway, PortalRefused) as error:
             log.info("Usage waits in the spool: %s", error)
-        except OSError:
-            log.exception("The spool could not be read or tidied.")
+        except Exception:  # a disk's, or our own: no fault may end all reports to come
+            log.exception("The report could not be made.")
         self._when_run()
         return is_well

@@ -19,8 +19,6 @@ class Reporter:
         self.plan = list(plan)
 
     def run(self, is_live, *, is_writable):
-        if not self.plan:
-            raise PlanOverError
         arriving, failure = self.plan.pop(0)
         self.answers += arriving
         if failure is not None:
@@ -29,11 +27,14 @@ class Reporter:
 
 def pauses_of(plan, *, seconds=1.0):
     pauses = []
+    reporter = Reporter(plan)
 
     async def sleep(pause):
         pauses.append(pause)
+        if not reporter.plan:
+            raise PlanOverError
 
-    reporting = Reporting(Reporter(plan), seconds, sleep=sleep)
+    reporting = Reporting(reporter, seconds, sleep=sleep)
     try:
         asyncio.run(reporting.forever(lambda boot: True, lambda: True))
     except PlanOverError:
@@ -53,6 +54,10 @@ def test_while_nothing_arrives_the_pauses_grow_to_a_quarter_of_a_minute():
 
 def test_a_full_disk_is_waited_for_too():
     assert pauses_of([(0, OSError("full"))] * 2) == [2, 4]
+
+
+def test_a_fault_of_our_own_ends_no_reports_to_come():
+    assert pauses_of([(0, KeyError("gone")), (1, None)]) == [2, 1]
 
 
 def test_where_a_part_arrives_the_rest_waits_no_longer_than_usual():
