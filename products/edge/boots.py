@@ -1,7 +1,9 @@
 """All boots in an edge's spool: what waits there, what is kept, and what makes room."""
 
+import contextlib
 import logging
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from products.edge.backlog import Backlog
 log = logging.getLogger(__name__)
 
 _NAMES = "[!.]*"  # a hidden one is about to begin
+_UNBORN_SECONDS = 60.0  # hidden for so long, it never will
 
 
 class Boots:
@@ -61,6 +64,7 @@ class Boots:
 
         `is_writable` is false where the disk takes no readings: some wait elsewhere.
         """
+        self._remove_unborn()
         backlogs = self.backlogs()
         for backlog in backlogs:
             backlog.save()
@@ -74,6 +78,13 @@ class Boots:
         for backlog in self.backlogs():
             backlog.prune(before)
         self._measure()
+
+    def _remove_unborn(self) -> None:
+        """Remove what a process left that was killed as it made its folder."""
+        for folder in self._root.glob(".*/"):
+            with contextlib.suppress(OSError):
+                if self._clock() - folder.stat().st_mtime > _UNBORN_SECONDS:
+                    shutil.rmtree(folder)
 
     def _kept_since(self) -> float:
         """Say since when acknowledged segments stay: a day, or less where they crowd."""
