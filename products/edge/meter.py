@@ -117,6 +117,15 @@ class Meter:
         counts[2] += received
         self._moved.add(key)
 
+    def resume_delivery(self, entry: DeliveryEntry) -> None:
+        """Go on from the last reading of an hour that another process has written."""
+        key = (entry.service, instant_us(entry.hour) * 1000 // _HOUR_NS)
+        self._delivery[key] = [
+            entry.requests,
+            entry.bytes_from_client,
+            entry.bytes_to_client,
+        ]
+
     def tick(self, part: int = 0, parts: int = 1) -> None:
         """Write a reading of a part of what is open, and of all delivery that moved.
 

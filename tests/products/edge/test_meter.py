@@ -6,7 +6,7 @@ import sys
 import pytest
 import time_machine
 
-from products.edge.journal import ConnectionEntry, read_entry
+from products.edge.journal import ConnectionEntry, DeliveryEntry, read_entry
 from products.edge.meter import Meter, instant_us
 from products.edge.spool import SpoolUnwritable
 from tests.products.edge.fake_portal import route
@@ -257,3 +257,29 @@ def test_no_reading_goes_beyond_the_end_while_a_tunnel_closes():
     meter.finish(1)
 
     assert [one.duration_us for one in spool.entries] == [0, 1, 1]
+
+
+def test_delivery_that_is_gone_on_with_stays_in_its_hour():
+    spool = Spool()
+    meter = Meter(spool)
+    with time_machine.travel("2026-11-22T09:00:01Z", tick=False):
+        before = DeliveryEntry("a-test", "2026-11-22T08:00:00Z", 5, 50, 500)
+        meter.resume_delivery(before)
+        meter.delivered("a-test", 1, 10, 100)
+        meter.tick()
+
+    assert spool.entries == [
+        DeliveryEntry("a-test", "2026-11-22T09:00:00Z", 1, 10, 100)
+    ]
+
+
+def test_delivery_that_is_gone_on_with_is_added_to():
+    spool = Spool()
+    meter = Meter(spool)
+    meter.resume_delivery(DeliveryEntry("a-test", "2026-11-22T08:00:00Z", 5, 50, 500))
+    meter.delivered("a-test", 1, 10, 100)
+    meter.tick()
+
+    assert spool.entries == [
+        DeliveryEntry("a-test", "2026-11-22T08:00:00Z", 6, 60, 600)
+    ]
