@@ -17,8 +17,8 @@ from products.edge.haproxy.frontend import (
     DEFAULTS,
     FRONTEND,
     LAST_REFUSALS,
-    METERS,
     UNACKNOWLEDGED_MS,
+    meters,
     room,
 )
 from products.edge.haproxy.naming import PLAIN, WEBSOCKET, is_host, is_service
@@ -62,7 +62,13 @@ def render(
     A service without addresses, or with an origin that cannot be written, gets places
     that lead nowhere. Wildcards are ordered in their file, so their change is a reload.
     """
-    parts = [_global(frame), _defaults(frame.limits), METERS.encode(), _front(frame)]
+    addresses_at_once = 2 * (frame.most_connections + LAST_REFUSALS)  # ample
+    parts = [
+        _global(frame),
+        _defaults(frame.limits),
+        meters(addresses_at_once).encode(),
+        _front(frame),
+    ]
     if routes is None:
         parts.append(b"    use_backend unready\n")
     else:

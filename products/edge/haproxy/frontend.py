@@ -59,15 +59,22 @@ TABLE_ENTRIES = 400_000
 # Connections above the most, to say so with; others wait to be accepted.
 LAST_REFUSALS = 64
 
-METERS = f"""\
+
+def meters(addresses: int) -> str:
+    """Write the tables that count, with room for so many client addresses at once.
+
+    Those of addresses do not expire: HAProxy 2.6 looks at every entry in use again each time
+    it looks for old ones. A full table gives up what nobody uses.
+    """
+    return f"""\
 backend t_conn
     stick-table type string len 128 size {TABLE_ENTRIES} expire {EXPIRE_MS}ms store bytes_in_cnt,bytes_out_cnt,conn_cur
 backend t_web
     stick-table type string len 64 size 100k expire 20d store bytes_in_cnt,bytes_out_cnt,gpc0
 backend t_address
-    stick-table type ipv6 size 100k expire 10s store conn_cur
+    stick-table type ipv6 size {addresses} store conn_cur
 backend t_tunnels
-    stick-table type ipv6 size 100k expire 10s store conn_cur
+    stick-table type ipv6 size {addresses} store conn_cur
 
 backend unready
     http-request return status 503 {_PLAIN_ANSWER} string "This edge has not received its configuration yet.\\n"
@@ -83,6 +90,7 @@ ring agent
     timeout server 10s
     server agent unix@log.stream log-proto octet-count
 """
+
 
 _BAD = (
     refuse(400, "The request must have exactly one Host field.",
