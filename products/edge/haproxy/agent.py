@@ -90,7 +90,7 @@ class Agent:
         announce()
         jobs = recurring(
             (_SWEEP_SECONDS, self._sweep),
-            (_SYNC_SECONDS, self._sync),
+            (_SYNC_SECONDS, self._keeper.sync),
             (_WATCH_SECONDS, self._watch),
             (self._settings.limits.tick_seconds, self._tick),
         )
@@ -98,7 +98,7 @@ class Agent:
             self.status,
             self._heed,
             self._apply,
-            lambda boot: self._books is None or boot == self._books.boot,
+            self._keeper.may_be_written,
             self._may_report,
         )
         changing += recurring(
@@ -118,19 +118,17 @@ class Agent:
 
     def status(self) -> dict[str, Any]:
         """Say how the edge does, for the portal's page about edges."""
-        books = self._books
         return {
             "engine": "haproxy",
             "generation": self._generation,
-            "open": len(books.meter.open) if books else 0,
+            "open": self._keeper.open_count,
             "log_lines_dropped": (
                 self._access_log.dropped
                 + self._shipper.dropped
                 + self._lines.unreadable
-                + self._keeper.dropped
-                + (books.ledger.unheard if books else 0)
+                + self._keeper.unheard
             ),
-            "spool_is_writable": books is None or books.spool.is_writable,
+            "spool_is_writable": self._keeper.is_writable,
             "reloads": self._gate.reloads,
         }
 
@@ -200,10 +198,6 @@ class Agent:
             self._books.ledger.turn_months(self._routes, time.time_ns() // 1000)
         await self._enforce()
 
-    async def _sync(self) -> None:
-        if self._books is not None:
-            await asyncio.to_thread(self._books.spool.sync)
-
     async def _tick(self) -> None:
         books = self._books
         if books is None:
@@ -229,9 +223,9 @@ class Agent:
 
     async def _watch(self) -> None:
         """Notice that HAProxy is another one now, or none."""
-        if self._stop.is_set():
-            return
         processes = await self._supervisor.find()
+        if self._stop.is_set() and (processes is None or self._books is not None):
+            return
         if processes is None and (
             not self._runs_it or not await self._supervisor.has_ended(0.1)
         ):
@@ -263,8 +257,17 @@ class Agent:
             self._may_report.set()
             await self._tick()
 
+    async def _books_opened(self) -> None:
+        """Wait until books are open: without them all that HAProxy knows ends with it."""
+        while self._books is None and not self._now.is_set():
+            if self._keeper.is_refused:
+                return
+            if await self._supervisor.has_ended(_LOOK_AGAIN_SECONDS):
+                return
+
     async def _drain(self) -> None:
         """Let HAProxy take nobody new, and what is open come to its end."""
+        await self._books_opened()
         # A reload may be under way, and then nobody answers for a moment.
         while (processes := await self._supervisor.find()) is None:
             if await self._supervisor.has_ended(_LOOK_AGAIN_SECONDS):

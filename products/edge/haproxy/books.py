@@ -22,6 +22,9 @@ from products.edge.ulid import make_ulid
 
 log = logging.getLogger(__name__)
 
+# The poll by which lines that waited for an agent are here; then the tables are read whole,
+# for what began and ended without one.
+_LINES_HAVE_COME = 3
 _BOOT_FILE = "boot.json"
 _NO_REASON = "WebSockets are not switched on for this service."
 
@@ -52,12 +55,8 @@ class Books:
         self._delivery.load()
         self.ledger.resume()
         for entry in delivered_this_hour(self.spool.folder, time.time_ns() // 1000):
-            self.meter.delivered(
-                entry.service,
-                entry.requests,
-                entry.bytes_from_client,
-                entry.bytes_to_client,
-            )
+            self.meter.resume_delivery(entry)
+        self._polls = 0
 
     def accepted(self, line: dict[str, Any]) -> None:
         """Take an accept line: the first record of a connection."""
@@ -83,7 +82,9 @@ class Books:
         for worker in processes.workers:
             open_entries += await master.table(worker, "t_conn", "data.conn_cur gt 0")
             self._delivery.read(worker, await master.table(worker, "t_web"))
-        if self.ledger.read_open(open_entries, asked_ns):
+        self._polls += 1
+        have_vanished = self.ledger.read_open(open_entries, asked_ns)
+        if have_vanished or self._polls == _LINES_HAVE_COME:
             await self.catch_up(master, processes)
         self._delivery.settle(processes.workers)
 

@@ -21,13 +21,17 @@ class Ended:
         """Give how many are remembered."""
         return len(self._last) + len(self._before)
 
+    def forget_to(self, ended_ns: int) -> None:
+        """Say that of those which had ended by then (monotonic) some are not known."""
+        self.forgotten_to_ns = max(self.forgotten_to_ns, ended_ns)
+
     def add(self, number: int, ended_ns: int) -> None:
         """Remember one that had ended by then (monotonic).
 
         Whatever ended after `forgotten_to_ns` is remembered.
         """
         if len(self._last) >= self._least:
-            self.forgotten_to_ns = max(self.forgotten_to_ns, self._latest_before_ns)
+            self.forget_to(self._latest_before_ns)
             self._before, self._latest_before_ns = self._last, self._latest_ns
             self._last, self._latest_ns = set(), 0
         self._last.add(number)

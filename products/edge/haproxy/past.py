@@ -27,7 +27,10 @@ def open_connections(
     `ended` learns of the others. Takes long for a large spool; raises OSError.
     """
     found: dict[int, dict[str, ConnectionEntry]] = {}
-    for _, path in segments(folder):
+    kept = segments(folder)
+    if kept and kept[0][0] > 1:  # earlier ones are gone, with the ends in them
+        ended.forget_to(monotonic_of(kept[0][1].stat().st_mtime_ns // 1000))
+    for _, path in kept:
         for payload, _ in records(path.read_bytes()):
             entry = read_entry(payload)
             if not isinstance(entry, ConnectionEntry):

@@ -114,31 +114,6 @@ def test_a_new_agent_says_by_which_table_it_goes_before_there_is_another(fleet):
     assert eventually(lambda: fleet.portal.table.generation in said())
 
 
-def test_the_gate_follows_the_table_while_a_large_spool_is_read(fleet):
-    host, _ = fleet.serve()
-    opened(fleet, host)[0].close()
-    final_record(fleet, host)
-    fleet.kill_agent()
-    (boot,) = (fleet.edge.data / "spool").glob("*/")
-    endless = boot / "00000000.spool"
-    os.mkfifo(endless)  # it is read for as long as it is held open here
-
-    fleet.new_agent()
-    with eventually(lambda: _being_read(endless)):
-        fleet.change(host, websockets=False, refusal="Off.")
-        refused = fleet.edge.ask(handshake(host))
-        endless.unlink()
-
-    assert status_of(refused) == 403
-    fleet.change(host, websockets=True)
-    opened(fleet, host)[0].close()
-    eventually(
-        lambda: (
-            [r.final for r in fleet.portal.of_service(service_of(host))] == [True] * 2
-        )
-    )
-
-
 def test_an_origin_that_ends_its_side_ends_the_tunnel(fleet):
     heard = []
 
@@ -246,13 +221,6 @@ def test_stopping_drains_and_a_second_signal_ends_at_once(fleet):
     assert fleet.edge.process.wait(20) == 0
     assert not Path(f"/proc/{master}").exists()
     assert final_record(fleet, host).bytes_from_client >= 13
-
-
-def _being_read(pipe):
-    try:
-        return os.fdopen(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK), "wb")
-    except OSError:
-        return None
 
 
 def _off(route):

@@ -1,11 +1,12 @@
 """What an agent reads of the one before: whoever is open, and no more of the others than it must."""
 
+import os
 import time
 
 from products.edge.haproxy.ended import Ended
 from products.edge.haproxy.past import open_connections
 from products.edge.journal import ConnectionEntry
-from products.edge.spool import Spool
+from products.edge.spool import Spool, segments
 
 STARTED_US = 1_795_000_000_000_000
 
@@ -44,6 +45,21 @@ def test_of_an_open_connection_the_last_reading_of_each_month_is_held(tmp_path):
     found = open_connections(tmp_path, Ended(10))
 
     assert found == {7: {"2026-11": last, "2026-12": following}}
+
+
+def test_where_segments_are_gone_not_all_ends_before_the_oldest_are_known(tmp_path):
+    written(tmp_path, [entry(number, final=True) for number in range(100)])
+    whole, ended = Ended(1_000), Ended(1_000)
+    open_connections(tmp_path, whole)
+    (_, first), (_, second), *_ = segments(tmp_path)
+    os.utime(second, (time.time() - 1_000,) * 2)
+
+    first.unlink()
+    open_connections(tmp_path, ended)
+
+    assert whole.forgotten_to_ns == 0
+    ago_ns = time.monotonic_ns() - ended.forgotten_to_ns
+    assert 1_000 <= ago_ns / 1e9 < 1_060
 
 
 def test_a_reading_that_compaction_left_behind_the_last_one_opens_nothing(tmp_path):

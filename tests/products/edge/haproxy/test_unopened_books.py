@@ -41,6 +41,7 @@ def test_books_that_do_not_open_are_tried_again_and_nothing_upgrades_meanwhile(f
     eventually(lambda: b" 503 " in first_line(fleet, host))
     carried = there.connections
     refused = fleet.edge.ask(handshake(host))
+    assert eventually(lambda: not fleet.settled()["spool_is_writable"])
     boot.rmdir()
 
     assert b"This edge cannot record usage now" in refused
@@ -69,6 +70,19 @@ def test_lines_before_the_books_are_open_wait_for_them(tmp_path):
     assert keeper.dropped == 0
 
 
+def test_lines_of_ordinary_http_take_no_place_from_those_that_wait(tmp_path):
+    keeper = bookkeeper(tmp_path)
+
+    for number in range(MOST_EARLY):
+        keeper.take(accept_line(number) | {"ev": "request"})
+        keeper.take(accept_line(number) | {"ev": "end", "kind": "web"})
+    keeper.take(accept_line(7))
+    asyncio.run(keeper.open("1@1"))
+
+    assert len(keeper.books.meter.open) == 1
+    assert keeper.dropped == 0
+
+
 def test_so_many_lines_wait_and_no_more_and_what_is_dropped_is_counted(tmp_path):
     keeper = bookkeeper(tmp_path)
 
@@ -88,6 +102,8 @@ def test_a_master_is_only_known_once_its_books_are_open(tmp_path):
         asyncio.run(keeper.open("1@1"))
 
     assert not keeper.keeps("1@1")
+    assert keeper.is_refused
     (tmp_path / "boot.json").rmdir()
     asyncio.run(keeper.open("1@1"))
     assert keeper.keeps("1@1")
+    assert not keeper.is_refused
