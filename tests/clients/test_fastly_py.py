@@ -2,10 +2,13 @@
 
 import importlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.core.servers.basehttp import WSGIServer
+from django.test.testcases import LiveServerThread
+from pytest_django.live_server_helper import LiveServer
 
 from tests.factories.world import World, build_world
 
@@ -17,6 +20,26 @@ with warnings.catch_warnings():
 pytestmark = pytest.mark.django_db(transaction=True)
 
 Api = Callable[[str, str], Any]
+
+
+class OneAtATime(WSGIServer):
+    """Serves one request a connection, in the thread of the live server itself."""
+
+    def __init__(self, *words: Any, connections_override: object, **more: Any) -> None:
+        super().__init__(*words, **more)
+
+
+@pytest.fixture
+def live_server(monkeypatch) -> Iterator[LiveServer]:
+    """Serve on a free port.
+
+    The usual server has a thread for as long as a client keeps a connection, and each thread a
+    session with the database, which then could not be removed in the end.
+    """
+    monkeypatch.setattr(LiveServerThread, "server_class", OneAtATime)
+    server = LiveServer("localhost")
+    yield server
+    server.stop()
 
 
 @pytest.fixture
