@@ -60,7 +60,7 @@ class ReplyHead:
         return UntilEnd() if self.length is None else Sized(self.length)
 
 
-def parse_reply(head: bytes, *, most_lines: int = 100) -> ReplyHead:
+def parse_reply(head: bytes, *, most_lines: int) -> ReplyHead:
     """Read a head that ends with its empty line. Raises Refusal (502)."""
     match = _HEAD.fullmatch(head)
     if match is None:

@@ -221,12 +221,13 @@ def _tls(frame: Frame, origin: Origin) -> bytes:
     trusted = word(frame.ca_file.encode()) if frame.ca_file else b"@system-ca"
     words = b" ssl verify required alpn http/1.1 ca-file " + trusted
     words += b" verifyhost " + word(name.encode("ascii"))
-    if not _is_address(name):
+    if not is_address(name):
         words += b" sni " + word(f"str({name})".encode("ascii"))
     return words
 
 
-def _is_address(name: str) -> bool:
+def is_address(name: str) -> bool:
+    """Whether a name is an IP address, without brackets."""
     try:
         ip_address(name)
     except ValueError:

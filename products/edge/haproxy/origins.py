@@ -10,14 +10,13 @@ import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
 from itertools import islice
 from typing import TypeAlias
 
 from products.edge.addresses import Address, Network
 from products.edge.contract import Origin, Route
 from products.edge.dial import bare_name
-from products.edge.haproxy.config import PLACES, what_is_wrong
+from products.edge.haproxy.config import PLACES, is_address, what_is_wrong
 from products.edge.resolve import LookUp, Refused, Unresolvable, look_up_stream, resolve
 
 _STALE_SECONDS = 60.0  # a name server that is away must not take origins with it
@@ -78,7 +77,11 @@ class Origins:
             if self._known.setdefault(key, Known()).kind == FIRST:
                 self._begin(key)
         if again:
-            due = (key for key in self._known if key in wanted and _is_name(key[0]))
+            due = (
+                key
+                for key in self._known
+                if key in wanted and not is_address(bare_name(key[0]))
+            )
             for key in list(islice(due, _MOST_AGAIN)):
                 self._known[key] = self._known.pop(key)  # to the end of the queue
                 self._begin(key)
@@ -159,11 +162,3 @@ class Origins:
         if reason := what_is_wrong(origin):
             return Known(reason=reason)
         return self._known.get((origin.address, origin.port), Known())
-
-
-def _is_name(address: str) -> bool:
-    try:
-        ip_address(bare_name(address))
-    except ValueError:
-        return True
-    return False

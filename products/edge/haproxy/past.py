@@ -16,8 +16,6 @@ from products.edge.journal import (
 )
 from products.edge.spool import records, segments
 
-_HOUR_NS = 3_600 * 1_000_000_000
-
 
 def open_connections(
     folder: Path, ended: Ended
@@ -47,13 +45,14 @@ def open_connections(
 
 def delivered_this_hour(folder: Path, now_us: int) -> list[DeliveryEntry]:
     """List the last readings of ordinary HTTP in the current hour."""
+    this_hour = hour_of(now_us)
     last: dict[str, DeliveryEntry] = {}
     for _, path in segments(folder):
-        if path.stat().st_mtime_ns // _HOUR_NS < now_us * 1000 // _HOUR_NS:
+        if hour_of(path.stat().st_mtime_ns // 1000) < this_hour:
             continue  # it holds earlier hours alone
         for payload, _ in records(path.read_bytes()):
             entry = read_entry(payload)
-            if isinstance(entry, DeliveryEntry) and entry.hour == hour_of(now_us):
+            if isinstance(entry, DeliveryEntry) and entry.hour == this_hour:
                 last[entry.service] = entry
     return list(last.values())
 
