@@ -1,4 +1,4 @@
-"""What wraps every request: an id to quote, and refusals turned into pages."""
+"""Middleware: request ids, rejected requests, and pages for refusals."""
 
 import secrets
 from collections.abc import Callable
@@ -23,7 +23,7 @@ STATUS: tuple[tuple[type[RefusalError], HTTPStatus], ...] = (
 
 
 def request_id(get_response: GetResponse) -> GetResponse:
-    """Give each request an id of our own making; one sent by the client is not believed."""
+    """Give each request a new id; an id that the client sends is ignored."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         request.id = secrets.token_hex(12)  # type: ignore[attr-defined]
@@ -35,18 +35,18 @@ def request_id(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
-def no_edges(get_response: GetResponse) -> GetResponse:
-    """Refuse what came through an edge: no customer's origin may be the portal itself.
+def reject_edge_requests(get_response: GetResponse) -> GetResponse:
+    """Reject requests that came through an edge: the portal must not be a customer's origin.
 
-    An origin's address cannot tell, for it is asked from inside the platform's own network; the
-    field that every edge writes, and no rule of a customer's removes, can.
+    The client address cannot show this, because an edge may be in the portal's own network. Every
+    edge writes CDN-Loop, and no header rule can remove it.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        places = request.headers.get("CDN-Loop", "").split(",")
-        if any(place.partition(";")[0].strip() == PLATFORM for place in places):
+        hops = request.headers.get("CDN-Loop", "").split(",")
+        if any(hop.partition(";")[0].strip() == PLATFORM for hop in hops):
             return HttpResponse(
-                "The portal is no origin: it answers nothing that comes through an edge.\n",
+                "The portal can't be used as an origin.\n",
                 status=HTTPStatus.LOOP_DETECTED,
                 content_type="text/plain; charset=utf-8",
             )
@@ -55,27 +55,27 @@ def no_edges(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
-def plain_addresses(get_response: GetResponse) -> GetResponse:
-    """Refuse addresses with a NUL in them: no text with one can be looked for in PostgreSQL."""
+def reject_null_bytes(get_response: GetResponse) -> GetResponse:
+    """Reject a URL with a null byte: PostgreSQL cannot search for such a text."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if "\0" in request.path_info or "%00" in request.META.get("QUERY_STRING", ""):
-            raise SuspiciousOperation("The address holds a NUL.")
+            raise SuspiciousOperation("The URL contains a null byte.")
         return get_response(request)
 
     return middleware
 
 
 def status_of(refusal: RefusalError) -> HTTPStatus:
-    """Return the HTTP status of a refusal; the domain knows of none."""
+    """Return the HTTP status of a refusal."""
     return next(
         (status for kind, status in STATUS if isinstance(refusal, kind)),
         HTTPStatus.BAD_REQUEST,
     )
 
 
-class refusals:  # noqa: N801 - read as a function in the settings, like its neighbour
-    """Turn a refusal that no view has answered into its page."""
+class refusal_pages:  # noqa: N801 - the settings name it beside functions
+    """Shows the page of a refusal that no view has handled."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response

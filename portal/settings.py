@@ -66,13 +66,13 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "portal.middleware.request_id",
-    "portal.budget.budget_headers",
+    "portal.api_rate_limit.rate_limit_headers",
     # What sets headers stands before what can answer by itself.
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "portal.middleware.no_edges",
-    "portal.middleware.plain_addresses",
+    "portal.middleware.reject_edge_requests",
+    "portal.middleware.reject_null_bytes",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -83,7 +83,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "accounts.web.second_factor.second_factor",
-    "portal.middleware.refusals",
+    "portal.middleware.refusal_pages",
 ]
 ROOT_URLCONF = "portal.urls"
 
@@ -107,7 +107,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "csp.context_processors.nonce",
-                "portal.context.shell",
+                "portal.page_context.page_context",
             ],
             "libraries": {"tollgate": "products.web.tags"},
         },
@@ -207,12 +207,12 @@ REST_FRAMEWORK = {
         "accounts.authentication.FastlyKeyAuthentication"
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_RENDERER_CLASSES": ["portal.dialect.Renderer"],
-    "DEFAULT_PARSER_CLASSES": ["portal.dialect.BodyParser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "portal.dialect.Negotiation",
+    "DEFAULT_RENDERER_CLASSES": ["portal.fastly_format.Renderer"],
+    "DEFAULT_PARSER_CLASSES": ["portal.fastly_format.BodyParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "portal.fastly_format.Negotiation",
     "DEFAULT_METADATA_CLASS": None,  # OPTIONS is not spoken
-    "DEFAULT_THROTTLE_CLASSES": ["portal.budget.WriteBudget"],
-    "EXCEPTION_HANDLER": "portal.refusals.refuse",
+    "DEFAULT_THROTTLE_CLASSES": ["portal.api_rate_limit.WriteRateLimit"],
+    "EXCEPTION_HANDLER": "portal.error_responses.refuse",
     "UNAUTHENTICATED_USER": None,
 }
 

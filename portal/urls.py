@@ -1,4 +1,4 @@
-"""The front door: four includes, sign-in and the admin."""
+"""The URLs of all apps, of sign-in and of the admin."""
 
 from django.contrib import admin
 from django.urls import include, path
@@ -16,6 +16,6 @@ urlpatterns = [
     path("", include("products.api.urls")),
 ]
 
-handler400 = "portal.refusals.bad_request"
-handler404 = "portal.refusals.not_found"
-handler500 = "portal.refusals.server_error"
+handler400 = "portal.error_responses.bad_request"
+handler404 = "portal.error_responses.not_found"
+handler500 = "portal.error_responses.server_error"

@@ -1,4 +1,4 @@
-"""What every answer carries, whoever gives it."""
+"""Headers of every response, and requests that the portal rejects."""
 
 import pytest
 from django.test import Client
@@ -16,34 +16,32 @@ from django.test import Client
         ("/static/img/icon.svg", "testserver", 200),
     ],
 )
-def test_every_answer_has_the_headers_that_guard_it(settings, path, host, status):
+def test_every_response_has_the_security_headers(settings, path, host, status):
     settings.ALLOWED_HOSTS = ["testserver"]
 
-    answer = Client(headers={"Host": host}).get(path)
-    answer.close()  # a file stays open until then
+    response = Client(headers={"Host": host}).get(path)
+    response.close()  # a file stays open until then
 
-    assert answer.status_code == status
-    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["X-Frame-Options"] == "DENY"
-    assert answer.headers["Referrer-Policy"] == "same-origin"
+    assert response.status_code == status
+    assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["X-Frame-Options"] == "DENY"
+    assert response.headers["Referrer-Policy"] == "same-origin"
 
 
 @pytest.mark.parametrize("path", ["/", "/admin/", "/api/edge/v1/routes", "/static/x"])
 @pytest.mark.parametrize(
     "field", ["tollgate;service=abc", "other; a=b, tollgate ; service=abc", "tollgate"]
 )
-def test_the_portal_is_no_origin(client, path, field):
-    answer = client.get(path, headers={"CDN-Loop": field})
+def test_a_request_through_an_edge_is_rejected(client, path, field):
+    response = client.get(path, headers={"CDN-Loop": field})
 
-    assert answer.status_code == 508
-    assert answer.content == (
-        b"The portal is no origin: it answers nothing that comes through an edge.\n"
-    )
-    assert answer["Content-Security-Policy"]
+    assert response.status_code == 508
+    assert response.content == b"The portal can't be used as an origin.\n"
+    assert response["Content-Security-Policy"]
 
 
-def test_the_portal_may_stand_behind_another_network(client, db):
-    answer = client.get("/accounts/login/", headers={"CDN-Loop": "other; x=tollgate"})
+def test_a_request_through_another_network_is_accepted(client, db):
+    response = client.get("/accounts/login/", headers={"CDN-Loop": "other; x=tollgate"})
 
-    assert answer.status_code == 200
+    assert response.status_code == 200

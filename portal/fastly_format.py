@@ -1,7 +1,7 @@
-"""The tongue of Fastly's clients for every API view; wired by the settings, imported by no view.
+"""Request and response bodies in Fastly's format, for every API view.
 
-How bodies are read and written; how refusals are said is in `portal.refusals`. What the clients
-send and read was recorded with Fastly's CLI 16.1, go-fastly 17.2 and fastly-py 15.0.
+The settings name these classes, so no view imports them. Errors are in `portal.error_responses`.
+The format was recorded with Fastly's CLI 16.1, go-fastly 17.2 and fastly-py 15.0.
 """
 
 import json
@@ -22,26 +22,29 @@ FORM = "application/x-www-form-urlencoded"
 
 
 class Encoder(JSONEncoder):
-    """Times as Fastly writes them: UTC, whole seconds, Z."""
+    """Writes times as Fastly does: UTC, whole seconds, `Z`."""
 
     def default(self, obj: Any) -> Any:
-        """Return a plain value for one that JSON does not have."""
+        """Return a JSON value for an object that JSON has no type for."""
         if isinstance(obj, datetime):
             return obj.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         return super().default(obj)
 
 
 class Renderer(JSONRenderer):
-    """JSON, whatever the client says it accepts."""
+    """Renders JSON, whatever the Accept header says."""
 
     encoder_class = Encoder
 
 
 class Negotiation(BaseContentNegotiation):
-    """One renderer and one parser for all: the clients send odd or no types, and none is refused."""
+    """Always picks the one renderer and the one parser.
+
+    Fastly's clients send unusual media types or none, and none is refused.
+    """
 
     def select_parser(self, request: Request, parsers: Any) -> BaseParser:
-        """Return the one parser, which looks at the type itself."""
+        """Return the only parser; it reads the media type itself."""
         parser: BaseParser = parsers[0]
         return parser
 
@@ -51,12 +54,12 @@ class Negotiation(BaseContentNegotiation):
         renderers: Any,
         format_suffix: str | None = None,
     ) -> tuple[BaseRenderer, str]:
-        """Return the one renderer; neither Accept nor `?format=` chooses another."""
+        """Return the only renderer; Accept and `?format=` have no effect."""
         return renderers[0], renderers[0].media_type
 
 
 class BodyParser(BaseParser):
-    """Forms, and JSON under any other name, as one mapping; an empty body is an empty mapping."""
+    """Reads a form, or JSON under any other media type, into one mapping; an empty body is empty."""
 
     media_type = "*/*"
 
@@ -66,7 +69,7 @@ class BodyParser(BaseParser):
         media_type: str | None = None,
         parser_context: Any = None,
     ) -> dict[str, Any]:
-        """Return the fields of the body; raise ParseError for what is neither form nor object."""
+        """Return the fields of the body; raise ParseError unless it is a form or a JSON object."""
         raw = stream.body if isinstance(stream, HttpRequest) else stream.read()
         if not raw.strip():
             return {}
@@ -76,7 +79,10 @@ class BodyParser(BaseParser):
 
 
 def form_fields(raw: bytes) -> dict[str, Any]:
-    """Read a form: `services[]=` makes a list called `services`, of other names the last one counts."""
+    """Read a form.
+
+    `services[]=` adds to a list named `services`. Of any other name the last value counts.
+    """
     try:
         sent = QueryDict(raw.decode())
     except UnicodeDecodeError as error:
@@ -89,27 +95,27 @@ def form_fields(raw: bytes) -> dict[str, Any]:
         else sent[name]
         for name in sent
     }
-    _refuse_unkeepable(fields)
+    _refuse_unstorable(fields)
     return fields
 
 
 def json_fields(raw: bytes) -> dict[str, Any]:
-    """Read a JSON object strictly: UTF-8, no NaN, no other top than an object."""
+    """Read a JSON object strictly: UTF-8, no NaN, an object at the top."""
     try:
         value = json.loads(raw.decode(), parse_constant=_no_constant)
-        _refuse_unkeepable(value)
+        _refuse_unstorable(value)
     except (ValueError, RecursionError) as error:
-        raise ParseError("The body is not JSON.") from error
+        raise ParseError("The body is not valid JSON.") from error
     if not isinstance(value, dict):
         raise ParseError("The body is not a JSON object.")
     return value
 
 
-def _refuse_unkeepable(value: Any) -> None:
-    """Refuse texts that no database keeps: with a NUL, or half a character."""
+def _refuse_unstorable(value: Any) -> None:
+    """Refuse text that PostgreSQL cannot store: null bytes and unpaired surrogates."""
     for text in _texts_in(value):
-        if "\0" in text or any("\ud800" <= sign <= "\udfff" for sign in text):
-            raise ParseError("The body holds a NUL or half a character.")
+        if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+            raise ParseError("The body contains a null byte or an invalid character.")
 
 
 def _texts_in(value: Any) -> Iterator[str]:

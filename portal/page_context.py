@@ -1,4 +1,4 @@
-"""What the shell of every page shows: the person, the account, the way around, the theme."""
+"""Template variables of every page: the user, the account, the navigation, the theme."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from accounts.policy import role_decision
 from accounts.roles import Permission, Role
 
 THEMES = ("system", "light", "dark")
-# Label, URL name, the permission that it takes to find something there.
+# Label, URL name, and the permission without which the page would be empty.
 NAVIGATION: tuple[tuple[str, str, Permission | None], ...] = (
     ("Home", "home", None),
     ("Products", "products", None),
@@ -22,8 +22,8 @@ NAVIGATION: tuple[tuple[str, str, Permission | None], ...] = (
 )
 
 
-def shell(request: HttpRequest) -> dict[str, Any]:
-    """Return the shell's variables; at most one query, shared with the view."""
+def page_context(request: HttpRequest) -> dict[str, Any]:
+    """Return the variables; at most one query, whose result the view shares."""
     theme = request.COOKIES.get("theme", "system")
     values: dict[str, Any] = {
         "theme": theme if theme in THEMES else "system",
@@ -31,7 +31,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "now": timezone.now(),
         "nav": [],
         "person": None,
-        "me": None,  # the same; a page may call somebody else its person
+        "me": None,  # the same; a page may use `person` for another user
         "account": None,
         "accounts": [],
     }

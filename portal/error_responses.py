@@ -1,4 +1,7 @@
-"""How an API call is refused, in the words of Fastly's API; wired by the settings and the urls."""
+"""Error responses of the API in Fastly's format, and error pages for people.
+
+The settings and `portal.urls` name these functions.
+"""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -31,7 +34,7 @@ MESSAGES = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Request entity too large",
     HTTPStatus.INTERNAL_SERVER_ERROR: "Internal server error",
 }
-# Refusals for which Fastly has an answer of its own, by their code.
+# Refusals that Fastly answers with another status or message, by code.
 BY_CODE: Mapping[str, tuple[HTTPStatus, str]] = {
     "version_locked": (HTTPStatus.UNPROCESSABLE_ENTITY, "Version locked"),
     "duplicate": (HTTPStatus.CONFLICT, "Duplicate record"),
@@ -41,9 +44,9 @@ BY_CODE: Mapping[str, tuple[HTTPStatus, str]] = {
 
 
 def refuse(error: Exception, context: dict[str, Any]) -> Response | None:
-    """Answer a refusal as `{"msg", "detail"}` with its status; None lets other errors rise."""
+    """Return the response to an error as `{"msg", "detail"}`; None re-raises unexpected errors."""
     if isinstance(error, RefusalError):
-        return refusal_answer(error)
+        return refusal_response(error)
     if isinstance(error, RequestDataTooBig):
         status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         return Response({"msg": MESSAGES[status]}, status=status)
@@ -57,8 +60,8 @@ def refuse(error: Exception, context: dict[str, Any]) -> Response | None:
     return response
 
 
-def refusal_answer(error: RefusalError) -> Response:
-    """Answer one of our own refusals; its details, where it has any, under `errors`."""
+def refusal_response(error: RefusalError) -> Response:
+    """Return the response to one of Tollgate's refusals; its details are listed under `errors`."""
     status = status_of(error)
     status, message = BY_CODE.get(error.code, (status, MESSAGES[status]))
     body: dict[str, Any] = {"msg": message, "detail": error.message}
@@ -68,7 +71,7 @@ def refusal_answer(error: RefusalError) -> Response:
 
 
 def framework_body(error: APIException) -> dict[str, str]:
-    """Say one of the framework's own refusals in Fastly's words."""
+    """Return the body for an error that Django REST framework raises, in Fastly's words."""
     if isinstance(error, NotAuthenticated | AuthenticationFailed):
         return {"msg": CREDENTIALS}
     if isinstance(error, Throttled):
@@ -81,48 +84,48 @@ def framework_body(error: APIException) -> dict[str, str]:
     if isinstance(error, ValidationError):
         return {
             "msg": MESSAGES[HTTPStatus.BAD_REQUEST],
-            "detail": in_words(error.detail),
+            "detail": error_text(error.detail),
         }
     message = MESSAGES.get(HTTPStatus(error.status_code), str(error.detail))
     return {"msg": message, "detail": str(error.detail)}
 
 
-def in_words(detail: Any) -> str:
-    """Say what is wrong with which field, all of it, in one line."""
+def error_text(detail: Any) -> str:
+    """Return all errors of all fields as one line."""
     if isinstance(detail, Mapping):
         return " ".join(
-            in_words(each)
+            error_text(each)
             if field == "non_field_errors"
-            else f"{field}: {in_words(each)}"
+            else f"{field}: {error_text(each)}"
             for field, each in detail.items()
         )
     if isinstance(detail, list):
-        return " ".join(in_words(each) for each in detail)
+        return " ".join(error_text(each) for each in detail)
     return str(detail)
 
 
-def speaks_api(request: HttpRequest) -> bool:
-    """Tell whether a program asks: it carries a key, or asks under our own API's path."""
+def wants_json(request: HttpRequest) -> bool:
+    """Return whether the client is a program: it sends a token, or uses a path of the API."""
     return "Fastly-Key" in request.headers or request.path.startswith("/api/")
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer an unknown path: in JSON to a program, as a page to a person."""
-    if speaks_api(request):
+    """Respond to an unknown path: JSON for a program, a page for a person."""
+    if wants_json(request):
         return _json(HTTPStatus.NOT_FOUND)
     return defaults.page_not_found(request, exception)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer a malformed request: in JSON to a program, as a page to a person."""
-    if speaks_api(request):
+    """Respond to a malformed request: JSON for a program, a page for a person."""
+    if wants_json(request):
         return _json(HTTPStatus.BAD_REQUEST)
     return defaults.bad_request(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer for a fault of ours: in JSON to a program, as a page to a person."""
-    if speaks_api(request):
+    """Respond to an unexpected error: JSON for a program, a page for a person."""
+    if wants_json(request):
         return _json(HTTPStatus.INTERNAL_SERVER_ERROR)
     return defaults.server_error(request)
 

@@ -1,0 +1,90 @@
+"""Bodies in Fastly's format: how requests are read and responses are written."""
+
+import pytest
+from rest_framework.exceptions import ParseError
+
+from portal.fastly_format import BodyParser, form_fields, json_fields
+from tests.factories.keys import FORM, client_of
+
+
+def test_a_form_gives_text_lists_and_the_last_of_repeated_values():
+    fields = form_fields(b"name=a+b&services%5B%5D=S1&services[]=S2&name=c%26d")
+
+    assert fields == {"name": "c&d", "services": ["S1", "S2"]}
+
+
+def test_a_json_object_is_read_under_any_media_type(rf):
+    request = rf.post("/", b'{"a": [1, null]}', content_type="application/vnd.api+json")
+
+    parsed = BodyParser().parse(request, "application/vnd.api+json; ext=bulk")
+
+    assert parsed == {"a": [1, None]}
+
+
+@pytest.mark.parametrize("media_type", [FORM, "application/json", "", "text/plain"])
+def test_an_empty_body_has_no_fields_under_any_media_type(rf, media_type):
+    request = rf.put("/", b" \n", content_type=media_type)
+
+    assert BodyParser().parse(request, media_type) == {}
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (b"{", "The body is not valid JSON."),
+        (b"[]", "The body is not a JSON object."),
+        (b'"text"', "The body is not a JSON object."),
+        (b'{"a": NaN}', "The body is not valid JSON."),
+        (b'{"a": "\xff"}', "The body is not valid JSON."),
+        (b"[" * 100_000, "The body is not valid JSON."),
+        (
+            b'{"a": ["\\u0000"]}',
+            "The body contains a null byte or an invalid character.",
+        ),
+        (
+            b'{"a": {"\\ud83d": 1}}',
+            "The body contains a null byte or an invalid character.",
+        ),
+    ],
+)
+def test_invalid_json_is_refused(raw, message):
+    with pytest.raises(ParseError) as refusal:
+        json_fields(raw)
+
+    assert str(refusal.value.detail) == message
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (b"name=\xff", "The form is not UTF-8."),
+        (b"name=%00", "The body contains a null byte or an invalid character."),
+    ],
+)
+def test_an_invalid_form_is_refused(raw, message):
+    with pytest.raises(ParseError) as refusal:
+        form_fields(raw)
+
+    assert str(refusal.value.detail) == message
+
+
+def test_a_form_of_too_many_fields_is_refused():
+    with pytest.raises(ParseError, match="too many fields"):
+        form_fields("&".join(f"k{number}=1" for number in range(1001)).encode())
+
+
+@pytest.mark.parametrize(
+    "accept", ["text/html", "application/vnd.api+json", "x", "*/*"]
+)
+def test_no_accept_header_is_refused(eve, accept):
+    response = client_of(eve).get("/tokens", headers={"Accept": accept})
+
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == "application/json"
+
+
+def test_times_are_whole_seconds_in_utc_and_responses_are_not_cached(eve):
+    response = client_of(eve).get("/tokens/self")
+
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.json()["created_at"] == "2026-11-22T12:00:00Z"
