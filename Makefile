@@ -24,10 +24,10 @@ nightly: environment-dev ## Run the tests that take long, on SQLite or on the DA
 	$(BIN)/python -m pytest -m nightly $(ARGS)
 
 bench: environment-dev ## Measure what must be fast.
-	$(BIN)/python -m tests.bench $(ARGS)
+	$(BIN)/python -m bench $(ARGS)
 
 bench-edge: environment-dev ## Measure the edge beside HAProxy and nginx.
-	$(BIN)/python -m tests.bench.edge $(ARGS)
+	$(BIN)/python -m bench.edge $(ARGS)
 
 check: environment-dev ## Check format, lint, types, imports, templates, migrations, settings.
 	$(BIN)/ruff format --check .

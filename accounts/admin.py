@@ -9,15 +9,15 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
+from accounts.admin_pages import ReadOnlyAdmin
 from accounts.authentication import staff_actor_of
 from accounts.commands.accounts import (
     create_account,
-    note_look,
+    record_staff_view,
     resume_account,
     suspend_account,
 )
 from accounts.models import Account, Invitation, Membership, OutgoingMail, User
-from accounts.staff import ReadOnlyAdmin
 
 
 class OpenAccountForm(forms.Form):
@@ -127,7 +127,9 @@ class AccountAdmin(ReadOnlyAdmin):
         """Show an account, and note in its trail that staff looked into it."""
         account = Account.objects.filter(pk=object_id).first()
         if account is not None and self.has_view_permission(request):
-            note_look(staff_actor_of(request), account=account, now=timezone.now())
+            record_staff_view(
+                staff_actor_of(request), account=account, now=timezone.now()
+            )
         return super().change_view(request, object_id, form_url, extra_context)
 
     def open_view(self, request: HttpRequest) -> HttpResponse:
@@ -142,7 +144,7 @@ class AccountAdmin(ReadOnlyAdmin):
             )
             return f"{account} is open."
 
-        return self.form_page(
+        return self.command_form_view(
             request,
             OpenAccountForm(request.POST or None),
             carry_out,
@@ -164,7 +166,7 @@ class AccountAdmin(ReadOnlyAdmin):
             )
             return f"{account} is suspended."
 
-        return self.form_page(
+        return self.command_form_view(
             request,
             ReasonForm(request.POST or None),
             carry_out,
@@ -186,7 +188,7 @@ class AccountAdmin(ReadOnlyAdmin):
             )
             return f"{account} is active again."
 
-        return self.form_page(
+        return self.command_form_view(
             request,
             ReasonForm(request.POST or None),
             carry_out,

@@ -28,7 +28,7 @@ class NoAccount(NotFound):
     code = "no_account"
 
 
-class LeftAccount(Conflict):
+class NoLongerMember(Conflict):
     """The account that the person's pages were about is theirs no longer."""
 
     code = "left_account"
@@ -80,7 +80,7 @@ def current_membership(request: HttpRequest) -> Membership | None:
 def actor_of(request: HttpRequest) -> Actor:
     """Return the person in the browser, acting in the session's account.
 
-    Raises NoAccount for somebody who belongs to none (the platform's staff, say), and LeftAccount
+    Raises NoAccount for somebody who belongs to none (the platform's staff, say), and NoLongerMember
     for a change that was meant for an account they were taken out of: it is not made in another.
     """
     membership = current_membership(request)
@@ -88,7 +88,7 @@ def actor_of(request: HttpRequest) -> Actor:
         raise NoAccount(
             "You are in no account. Ask a superuser of one for an invitation."
         )
-    _keep_account(request, membership)
+    _bind_session_account(request, membership)
     user = request.user
     assert isinstance(user, User)  # noqa: S101 - views behind sign-in only
     return Actor.user(
@@ -100,7 +100,7 @@ def actor_of(request: HttpRequest) -> Actor:
     )
 
 
-def _keep_account(request: HttpRequest, membership: Membership) -> None:
+def _bind_session_account(request: HttpRequest, membership: Membership) -> None:
     """Bind the session of somebody with several accounts to the one that is shown to them."""
     chosen = request.session.get(SESSION_ACCOUNT)
     if chosen == membership.account_id:
@@ -108,7 +108,7 @@ def _keep_account(request: HttpRequest, membership: Membership) -> None:
     if chosen or len(memberships_of(request)) > 1:
         request.session[SESSION_ACCOUNT] = membership.account_id
     if chosen and request.method not in SAFE_METHODS:
-        raise LeftAccount(
+        raise NoLongerMember(
             "You are in the account that this page was about no longer. Nothing was changed; from "
             f"now on you act in {membership.account.name}."
         )
@@ -156,7 +156,7 @@ def find_token(secret: str, now: datetime) -> ApiToken | None:
     )
 
 
-class KeyedRequest(Request):
+class TokenRequest(Request):
     """A call by key, as views are given it: `auth` is who acts, `data` the body's fields."""
 
     auth: Actor

@@ -16,18 +16,18 @@ from django.db import transaction
 
 from accounts import policy
 from accounts.actor import Actor
-from accounts.audit.record import Entry, Source, append, lock_head
+from accounts.audit.record import EntrySource, NewEntry, append, lock_head
 from accounts.audit.vocabulary import Event
 from accounts.errors import NotFound
-from accounts.policy import Place
+from accounts.policy import Resource
 from accounts.roles import Permission
 
 
-class NothingNoted(RuntimeError):  # noqa: N818 - a programming error, named for what happened
+class NothingRecorded(RuntimeError):
     """A change went through the door without a note; it was rolled back."""
 
 
-class Unchanged(Exception):  # noqa: N818 - not an error: the way out of a door that changes nothing
+class Unchanged(Exception):
     """Raised by a command inside the door when there turned out to be nothing to change."""
 
 
@@ -36,7 +36,9 @@ class Trail:
 
     def __init__(self, account_id: str, also: Sequence[str]) -> None:
         self.account_id = account_id
-        self.entries: dict[str, list[Entry]] = {key: [] for key in (account_id, *also)}
+        self.entries: dict[str, list[NewEntry]] = {
+            key: [] for key in (account_id, *also)
+        }
 
     def note(  # noqa: PLR0913 - the fields of an entry, all by keyword
         self,
@@ -57,7 +59,7 @@ class Trail:
         """
         kind, key, label = target
         self.entries[account_id or self.account_id].append(
-            Entry(
+            NewEntry(
                 event=event,
                 target_type=kind,
                 target_id=key,
@@ -72,10 +74,10 @@ class Trail:
         )
 
 
-def source_of(actor: Actor, *, on_behalf_of: str = "") -> Source:
+def entry_source(actor: Actor, *, on_behalf_of: str = "") -> EntrySource:
     """Return what the trail keeps of an actor."""
     context = actor.context
-    return Source(
+    return EntrySource(
         actor_type=actor.type.value,
         actor_id=actor.id,
         actor_label=actor.label,
@@ -96,14 +98,14 @@ def recorded_change(
     actor: Actor,
     permission: Permission,
     *,
-    on: Place,
+    on: Resource,
     now: datetime,
     also: Sequence[str] = (),
 ) -> Iterator[Trail]:
     """Open the door: ask the policy, then run the body in one durable transaction and record it.
 
     `also` names further accounts (or `platform`) whose chains the change may write to.
-    Raises Forbidden or NotFound before the body runs, and NothingNoted (nothing is kept) when
+    Raises Forbidden or NotFound before the body runs, and NothingRecorded (nothing is kept) when
     the body noted no event. A body may raise Unchanged to leave without a change.
     """
     trail = Trail(policy.account_id_of(on), also)
@@ -113,8 +115,8 @@ def recorded_change(
         policy.require(actor, permission, on)
         yield trail
         if not any(trail.entries.values()):
-            raise NothingNoted(f"{permission} changed something and noted nothing.")
-        source = source_of(actor)
+            raise NothingRecorded(f"{permission} changed something and noted nothing.")
+        source = entry_source(actor)
         for key in sorted(trail.entries):
             if trail.entries[key]:
                 append(key, trail.entries[key], source=source, at=now)
@@ -124,7 +126,7 @@ def record_refusal(
     actor: Actor,
     event: Event,
     *,
-    on: Place,
+    on: Resource,
     target: tuple[str, str, str],
     reasons: Sequence[str],
     now: datetime,
@@ -138,7 +140,7 @@ def record_refusal(
     if actor.account_id != account_id:
         raise NotFound(policy.STRANGER.reason)
     kind, key, label = target
-    entry = Entry(
+    entry = NewEntry(
         event=event,
         target_type=kind,
         target_id=key,
@@ -149,4 +151,4 @@ def record_refusal(
     )
     with transaction.atomic(durable=True):
         lock_head(account_id)
-        append(account_id, [entry], source=source_of(actor), at=now)
+        append(account_id, [entry], source=entry_source(actor), at=now)

@@ -16,25 +16,25 @@ class RefusalError(Exception):
         self.details = tuple(details)
 
 
-class Forbidden(RefusalError, PermissionDenied):  # noqa: N818 - a refusal is named for what it says
+class Forbidden(RefusalError, PermissionDenied):
     """The actor is known and may not do this."""
 
     code = "forbidden"
 
 
-class NotFound(RefusalError):  # noqa: N818
+class NotFound(RefusalError):
     """There is no such thing, or none that the actor may know of."""
 
     code = "not_found"
 
 
-class Conflict(RefusalError):  # noqa: N818
+class Conflict(RefusalError):
     """Somebody else was faster, or the state does not allow it."""
 
     code = "conflict"
 
 
-class Invalid(RefusalError):  # noqa: N818
+class Invalid(RefusalError):
     """The input cannot be taken; `field` names the culprit where there is one."""
 
     code = "invalid"

@@ -14,13 +14,13 @@ from accounts.actor import Actor, ActorType, TokenScope
 from accounts.errors import Forbidden, NotFound
 from accounts.models import Account, Membership, User
 from accounts.roles import (
+    ABILITIES,
     LEVELS_FOR,
-    LIMITABLE,
-    READING,
+    READ_PERMISSIONS,
     ROLE_PERMISSIONS,
+    ROLES_WITH_LIMITED_ACCESS,
     STAFF_PERMISSIONS,
     SYSTEM_PERMISSIONS,
-    WORDS,
     AccessLevel,
     Permission,
     Role,
@@ -37,14 +37,14 @@ class Platform:
 PLATFORM: Final = Platform()
 
 
-class Scoped(Protocol):
+class AccountOwned(Protocol):
     """A row that belongs to one account: a service, an enablement, a token."""
 
     @property
     def account_id(self) -> str: ...
 
 
-Place = Account | Platform | Scoped
+Resource = Account | Platform | AccountOwned
 RowT = TypeVar("RowT", bound=Model)
 
 
@@ -59,7 +59,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class AccountAccess:
     """What the database says of an actor in one account, read once for any number of questions."""
 
     role: Role
@@ -79,12 +79,12 @@ STRANGER: Final = Decision(
 )
 
 
-def account_id_of(on: Place) -> str:
+def account_id_of(on: Resource) -> str:
     """Return the id of the account that a place belongs to; `platform` for none."""
     return on.pk if isinstance(on, Account) else on.account_id
 
 
-def standing(actor: Actor, account_id: str) -> Standing | None:
+def load_access(actor: Actor, account_id: str) -> AccountAccess | None:
     """Read the actor's standing in an account; None for a stranger. One query, two if limited."""
     if not actor.user_id or actor.account_id != account_id:
         return None
@@ -95,8 +95,8 @@ def standing(actor: Actor, account_id: str) -> Standing | None:
     )
     if membership is None:
         return None
-    limited = membership.limit_services and membership.role in LIMITABLE
-    return Standing(
+    limited = membership.limit_services and membership.role in ROLES_WITH_LIMITED_ACCESS
+    return AccountAccess(
         role=Role(membership.role),
         limit_services=limited,
         account_name=membership.account.name,
@@ -130,12 +130,12 @@ def role_decision(role: Role, permission: Permission) -> Decision:
     return Decision(
         allowed=False,
         code="role",
-        reason=f"Your role is {role}. {who.capitalize()} can {WORDS[permission]}.",
+        reason=f"Your role is {role}. {who.capitalize()} can {ABILITIES[permission]}.",
     )
 
 
 def access_decision(
-    here: Standing, permission: Permission, service_id: str
+    here: AccountAccess, permission: Permission, service_id: str
 ) -> Decision:
     """Answer by per-service access alone (gate 5, R21)."""
     needed = LEVELS_FOR.get(permission)
@@ -154,13 +154,13 @@ def access_decision(
         allowed=False,
         code="level",
         reason=f"Your access to this service is {level.replace('_', ' ')}; "
-        f"to {WORDS[permission]} it must be full.",
+        f"to {ABILITIES[permission]} it must be full.",
     )
 
 
-def suspension_decision(here: Standing, permission: Permission) -> Decision:
+def suspension_decision(here: AccountAccess, permission: Permission) -> Decision:
     """Answer by the account's state alone (gate 1): a suspended account can be read."""
-    if not here.suspended or permission in READING:
+    if not here.suspended or permission in READ_PERMISSIONS:
         return ALLOWED
     return Decision(
         allowed=False,
@@ -176,11 +176,13 @@ def token_decision(
     scope = actor.token_scope
     if scope is None:
         return ALLOWED
-    carried = {Permission.SERVICE_PURGE} if scope.startswith("purge") else READING
+    carried = (
+        {Permission.SERVICE_PURGE} if scope.startswith("purge") else READ_PERMISSIONS
+    )
     if scope is not TokenScope.GLOBAL and permission not in carried:
         return _token_refusal(actor, permission)
     # Limited to services, it only reads the account itself, and makes or revokes its owner's tokens.
-    account_wide = permission in READING or permission is Permission.TOKEN_OWN
+    account_wide = permission in READ_PERMISSIONS or permission is Permission.TOKEN_OWN
     covered = service_id in actor.token_services if service_id else account_wide
     if actor.token_services and not covered:
         return Decision(
@@ -195,13 +197,13 @@ def _token_refusal(actor: Actor, permission: Permission) -> Decision:
     return Decision(
         allowed=False,
         code="token_scope",
-        reason=f"This token's scope is {actor.token_scope}; it cannot {WORDS[permission]}.",
+        reason=f"This token's scope is {actor.token_scope}; it cannot {ABILITIES[permission]}.",
     )
 
 
-def decide_here(
+def decide_with(
     actor: Actor,
-    here: Standing | None,
+    here: AccountAccess | None,
     permission: Permission,
     service_id: str | None = None,
 ) -> Decision:
@@ -217,22 +219,22 @@ def decide_here(
     return next((answer for answer in answers if not answer.allowed), ALLOWED)
 
 
-def decide(actor: Actor, permission: Permission, on: Place) -> Decision:
+def decide(actor: Actor, permission: Permission, on: Resource) -> Decision:
     """Answer whether the actor may do this on that account, row or platform; default deny."""
     if actor.type is ActorType.SYSTEM:
-        return _listed(
+        return _decide_from_list(
             permission in SYSTEM_PERMISSIONS.get(actor.id, frozenset()), actor
         )
     if actor.type is ActorType.STAFF:
         staff = User.objects.filter(
             pk=actor.user_id, is_staff=True, is_active=True
         ).exists()
-        return _listed(staff and permission in STAFF_PERMISSIONS, actor)
-    here = standing(actor, account_id_of(on))
-    return decide_here(actor, here, permission, service_id_of(on))
+        return _decide_from_list(staff and permission in STAFF_PERMISSIONS, actor)
+    here = load_access(actor, account_id_of(on))
+    return decide_with(actor, here, permission, service_id_of(on))
 
 
-def _listed(allowed: bool, actor: Actor) -> Decision:  # noqa: FBT001 - its one caller is above
+def _decide_from_list(allowed: bool, actor: Actor) -> Decision:  # noqa: FBT001 - its one caller is above
     if allowed:
         return ALLOWED
     return Decision(
@@ -242,14 +244,14 @@ def _listed(allowed: bool, actor: Actor) -> Decision:  # noqa: FBT001 - its one 
     )
 
 
-def service_id_of(on: Place) -> str | None:
+def service_id_of(on: Resource) -> str | None:
     """Return the service that a place is or belongs to; None for the account itself."""
     if isinstance(on, Model) and on._meta.label_lower == "services.service":  # noqa: SLF001 - Django's own name
         return str(on.pk)
     return getattr(on, "service_id", None)
 
 
-def require(actor: Actor, permission: Permission, on: Place) -> None:
+def require(actor: Actor, permission: Permission, on: Resource) -> None:
     """Raise NotFound for a stranger and Forbidden, with the reason, for a member."""
     answer = decide(actor, permission, on)
     if answer.allowed:
@@ -266,8 +268,8 @@ def visible_services(rows: "QuerySet[RowT]", actor: Actor) -> "QuerySet[RowT]":
     """
     if actor.type in {ActorType.STAFF, ActorType.SYSTEM}:
         return rows
-    here = standing(actor, actor.account_id)
-    if here is None or not decide_here(actor, here, Permission.SERVICE_READ).allowed:
+    here = load_access(actor, actor.account_id)
+    if here is None or not decide_with(actor, here, Permission.SERVICE_READ).allowed:
         return rows.none()
     rows = rows.filter(account_id=actor.account_id)
     if here.limit_services:

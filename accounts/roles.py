@@ -117,7 +117,7 @@ SYSTEM_PERMISSIONS: dict[str, frozenset[Permission]] = {
     "restored": frozenset({Permission.EDGE_MANAGE}),
 }
 
-READING = frozenset(
+READ_PERMISSIONS = frozenset(
     permission for permission in Permission if permission.endswith(":read")
 )
 
@@ -134,12 +134,12 @@ LEVELS_FOR: dict[Permission, frozenset[AccessLevel]] = {
 }
 
 # Only these roles can be limited to services (R21).
-LIMITABLE = frozenset({Role.ENGINEER, Role.USER})
+ROLES_WITH_LIMITED_ACCESS = frozenset({Role.ENGINEER, Role.USER})
 
 # Where the operator asks for a second factor, these roles need one (and the platform's staff).
 SECOND_FACTOR_ROLES = frozenset({Role.BILLING, Role.SUPERUSER})
 
-WORDS: dict[Permission, str] = {
+ABILITIES: dict[Permission, str] = {
     Permission.ACCOUNT_CONFIGURE: "change the account's settings",
     Permission.ACCOUNT_CREATE: "create accounts",
     Permission.ACCOUNT_READ: "see the account",
@@ -173,7 +173,9 @@ def roles_with(permission: Permission) -> tuple[Role, ...]:
     return tuple(role for role in Role if permission in ROLE_PERMISSIONS[role])
 
 
-def gained(before: Role, after: Role) -> tuple[str, ...]:
+def gained_abilities(before: Role, after: Role) -> tuple[str, ...]:
     """Return in words what somebody can do in one role and could not in the other."""
     new = ROLE_PERMISSIONS[after] - ROLE_PERMISSIONS[before]
-    return tuple(WORDS[permission] for permission in Permission if permission in new)
+    return tuple(
+        ABILITIES[permission] for permission in Permission if permission in new
+    )

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from accounts.allowance import renewed_at, take
+from accounts.rate_limit import consume, resets_at
 
 READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 WRITES_PER_HOUR = 1_000
@@ -30,8 +30,8 @@ class WriteRateLimit(BaseThrottle):
         user_id = getattr(request.user, "pk", None)  # an edge has none
         if request.method in READ_METHODS or user_id is None:
             return True
-        self.resets_at = renewed_at()
-        left = take(f"api-writes:{user_id}", WRITES_PER_HOUR)
+        self.resets_at = resets_at()
+        left = consume(f"api-writes:{user_id}", WRITES_PER_HOUR)
         request._request.write_limit = (max(left, 0), self.resets_at)  # type: ignore[attr-defined]  # noqa: SLF001
         return left >= 0
 

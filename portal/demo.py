@@ -14,13 +14,13 @@ from django.conf import settings
 from accounts.actor import Actor, Context
 from accounts.commands.accounts import create_account
 from accounts.commands.invitations import accept_invitation, invite
-from accounts.commands.people import create_staff
 from accounts.commands.tokens import issue_token
+from accounts.commands.users import create_staff
 from accounts.models import Account, User
 from products.catalogue.models import Plan
 from products.deploy.commands import activate
 from products.enablement.commands import assign_package
-from products.services.commands.config import add_object
+from products.services.commands.parts import add_part
 from products.services.commands.services import create_service
 from products.services.models import Service
 from products.services.queries import get_version
@@ -203,9 +203,7 @@ def _service(
     service = create_service(actor, account=account, name=name, now=now)
     version = get_version(actor, service.pk, 1)
     for kind, (label, fields) in objects.items():
-        add_object(
-            actor, version=version, kind=kind, name=label, fields=fields, now=now
-        )
+        add_part(actor, version=version, kind=kind, name=label, fields=fields, now=now)
     activate(
         actor,
         version=get_version(actor, service.pk, 1),

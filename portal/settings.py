@@ -109,7 +109,7 @@ TEMPLATES = [
                 "csp.context_processors.nonce",
                 "portal.page_context.page_context",
             ],
-            "libraries": {"tollgate": "products.web.tags"},
+            "libraries": {"tollgate": "products.web.template_tags"},
         },
     }
 ]
@@ -145,7 +145,7 @@ GUARDIAN_MONKEY_PATCH_USER = False
 ANONYMOUS_USER_NAME = None
 LOGIN_URL = reverse_lazy("account_login")
 LOGIN_REDIRECT_URL = "/"
-ACCOUNT_ADAPTER = "accounts.web.adapter.AccountAdapter"
+ACCOUNT_ADAPTER = "accounts.web.allauth_adapter.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None

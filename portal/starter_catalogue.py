@@ -6,7 +6,7 @@ The prices are examples: nobody publishes the real ones.
 from typing import Any
 
 from products.catalogue.commands import NewPrice
-from products.catalogue.ladder import Step
+from products.catalogue.tiers import PriceTier
 
 DOCS = "https://docs.fastly.com/products"
 
@@ -79,9 +79,9 @@ CONNECTION_TIME = NewPrice(
     unit_size=1_000_000,
     unit_name="million minutes",
     steps=(
-        Step(up_to=10, unit_price_nanos=600_000_000),
-        Step(up_to=100, unit_price_nanos=500_000_000),
-        Step(up_to=None, unit_price_nanos=400_000_000),
+        PriceTier(up_to=10, unit_price_nanos=600_000_000),
+        PriceTier(up_to=100, unit_price_nanos=500_000_000),
+        PriceTier(up_to=None, unit_price_nanos=400_000_000),
     ),
     is_example=True,
 )
@@ -91,9 +91,9 @@ BANDWIDTH = NewPrice(
     unit_size=1_000_000_000,
     unit_name="GB",
     steps=(
-        Step(up_to=100, unit_price_nanos=0),
-        Step(up_to=10_000, unit_price_nanos=120_000_000),
-        Step(up_to=None, unit_price_nanos=80_000_000),
+        PriceTier(up_to=100, unit_price_nanos=0),
+        PriceTier(up_to=10_000, unit_price_nanos=120_000_000),
+        PriceTier(up_to=None, unit_price_nanos=80_000_000),
     ),
     is_example=True,
 )

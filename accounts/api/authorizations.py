@@ -16,11 +16,11 @@ from rest_framework.views import APIView
 
 from accounts import queries
 from accounts.actor import Actor
-from accounts.api.pages import CONTENT_TYPE, Paging
-from accounts.api.wire import Json
-from accounts.authentication import KeyedRequest
+from accounts.api.fastly_json import Json
+from accounts.api.pagination import CONTENT_TYPE, PageRequest
+from accounts.authentication import TokenRequest
 from accounts.commands import members as commands
-from accounts.commands.grants import ServiceRow
+from accounts.commands.service_access import ServiceRow
 from accounts.errors import Invalid, NotFound
 from accounts.models import Membership
 from accounts.roles import AccessLevel
@@ -62,15 +62,15 @@ class Authorization:
 class Authorizations(APIView):
     """`/service-authorizations`."""
 
-    def get(self, request: KeyedRequest) -> Response:
+    def get(self, request: TokenRequest) -> Response:
         """Answer a page of the authorizations on services that the actor may see."""
-        paging = Paging.of(request)
+        paging = PageRequest.of(request)
         rows = authorizations_of(request.auth)
         data = [row.shown() for row in rows[paging.span]]
         body = paging.envelope(request, data, len(rows))
         return Response(body, content_type=CONTENT_TYPE)
 
-    def post(self, request: KeyedRequest) -> Response:
+    def post(self, request: TokenRequest) -> Response:
         """Give a member a level on a service; what is sent under `included` says nothing new."""
         user_id = text_at(request.data, "data", "relationships", "user", "data", "id")
         service_id = text_at(
@@ -82,16 +82,16 @@ class Authorizations(APIView):
 class OneAuthorization(APIView):
     """`/service-authorizations/{id}`."""
 
-    def get(self, request: KeyedRequest, authorization_id: str) -> Response:
+    def get(self, request: TokenRequest, authorization_id: str) -> Response:
         """Answer one authorization."""
         return answer(authorization_at(request.auth, authorization_id))
 
-    def patch(self, request: KeyedRequest, authorization_id: str) -> Response:
+    def patch(self, request: TokenRequest, authorization_id: str) -> Response:
         """Change the level."""
         row = authorization_at(request.auth, authorization_id)
         return granted(request, row.member.user_id, row.service_id)
 
-    def delete(self, request: KeyedRequest, authorization_id: str) -> Response:
+    def delete(self, request: TokenRequest, authorization_id: str) -> Response:
         """Take the access away."""
         row = authorization_at(request.auth, authorization_id)
         commands.revoke_service(
@@ -103,7 +103,7 @@ class OneAuthorization(APIView):
         return Response(status=HTTPStatus.NO_CONTENT)
 
 
-def granted(request: KeyedRequest, user_id: str, service_id: str) -> Response:
+def granted(request: TokenRequest, user_id: str, service_id: str) -> Response:
     """Give the level that the body names, and answer the authorization."""
     actor = request.auth
     level = level_in(request.data)

@@ -10,11 +10,11 @@ from rest_framework.views import APIView
 
 from accounts import policy
 from accounts.actor import Actor
-from accounts.api import wire
-from accounts.api.pages import CONTENT_TYPE, Paging
-from accounts.audit.feed import FeedFilters, addresses_of, feed, feed_event
+from accounts.api import fastly_json
+from accounts.api.pagination import CONTENT_TYPE, PageRequest
+from accounts.audit.fastly_events import FeedFilters, addresses_of, feed, feed_event
 from accounts.audit.models import AuditEvent
-from accounts.authentication import KeyedRequest
+from accounts.authentication import TokenRequest
 from accounts.errors import Invalid, NotFound
 from accounts.models import ApiToken
 from accounts.queries import account_of
@@ -23,19 +23,19 @@ from accounts.roles import Permission
 # Newest first unless asked otherwise; within an account, the number is the order of time.
 ORDERS = {"": "-sequence", "-created_at": "-sequence", "created_at": "sequence"}
 
-LARGEST_NUMBER = 2**63 - 1  # as the column holds it
+MAX_EVENT_ID = 2**63 - 1  # as the column holds it
 
 
 class Events(APIView):
     """`GET /events`."""
 
-    def get(self, request: KeyedRequest) -> Response:
+    def get(self, request: TokenRequest) -> Response:
         """Answer a page of events."""
         account_id = readable_trail(request.auth)
         order = ORDERS.get(request.query_params.get("sort", ""))
         if order is None:
             raise Invalid("sort must be created_at or -created_at.", field="sort")
-        paging = Paging.of(request)
+        paging = PageRequest.of(request)
         found = feed(account_id, filters_of(request, account_id))
         rows = list(found.order_by(order)[paging.span])
         body = paging.envelope(request, shown(rows), found.count())
@@ -45,7 +45,7 @@ class Events(APIView):
 class OneEvent(APIView):
     """`GET /events/{id}`."""
 
-    def get(self, request: KeyedRequest, event_id: str) -> Response:
+    def get(self, request: TokenRequest, event_id: str) -> Response:
         """Answer one event."""
         account_id = readable_trail(request.auth)
         row = feed_event(account_id, number_of(event_id))
@@ -58,10 +58,12 @@ class OneEvent(APIView):
 def number_of(event_id: str) -> int:
     """Return the number in the trail that an id stands for; 0, which none has, for no such id."""
     digits = (
-        event_id.isascii() and event_id.isdigit() and len(event_id) == wire.ID_DIGITS
+        event_id.isascii()
+        and event_id.isdigit()
+        and len(event_id) == fastly_json.ID_DIGITS
     )
     number = int(event_id) if digits else 0
-    return number if number <= LARGEST_NUMBER else 0
+    return number if number <= MAX_EVENT_ID else 0
 
 
 def readable_trail(actor: Actor) -> str:
@@ -71,13 +73,13 @@ def readable_trail(actor: Actor) -> str:
     return account.pk
 
 
-def shown(rows: list[AuditEvent]) -> list[wire.Json]:
+def shown(rows: list[AuditEvent]) -> list[fastly_json.Json]:
     """Show events with the addresses that are still held."""
     addresses = addresses_of(rows)
-    return [wire.event(row, addresses.get(row.sequence, "")) for row in rows]
+    return [fastly_json.event(row, addresses.get(row.sequence, "")) for row in rows]
 
 
-def filters_of(request: KeyedRequest, account_id: str) -> FeedFilters:
+def filters_of(request: TokenRequest, account_id: str) -> FeedFilters:
     """Read the filters. Raises Invalid for a time that is none."""
     asked = {
         name: request.query_params.get(f"filter[{name}]", "")
@@ -99,7 +101,7 @@ def filters_of(request: KeyedRequest, account_id: str) -> FeedFilters:
     )
 
 
-def _moment(request: KeyedRequest, name: str) -> datetime | None:
+def _moment(request: TokenRequest, name: str) -> datetime | None:
     sent = request.query_params.get(name, "")
     if not sent:
         return None

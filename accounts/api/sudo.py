@@ -24,12 +24,12 @@ from rest_framework.permissions import AllowAny
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.authentication import KeyedRequest
+from accounts.authentication import TokenRequest
 from accounts.errors import Forbidden
 from accounts.models import Membership, User
 from accounts.queries import needs_second_factor
 
-LASTS: Final = timedelta(minutes=5)
+SUDO_LIFETIME: Final = timedelta(minutes=5)
 CODES: Final = (Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES)
 
 
@@ -50,13 +50,13 @@ class Sudo(APIView):
 
     permission_classes = (AllowAny,)
 
-    def post(self, request: KeyedRequest) -> Response:
+    def post(self, request: TokenRequest) -> Response:
         """Answer until when the proof counts."""
-        user = by_password(request)
+        user = authenticate_by_password(request)
         _require_code(request, user)
         now = timezone.now()
-        cache.set(_key(user), 1, timeout=LASTS.total_seconds())
-        return Response({"expiry_time": _offset(now + LASTS)})
+        cache.set(_key(user), 1, timeout=SUDO_LIFETIME.total_seconds())
+        return Response({"expiry_time": _offset(now + SUDO_LIFETIME)})
 
 
 def require_sudo(user: User) -> None:
@@ -67,7 +67,7 @@ def require_sudo(user: User) -> None:
         )
 
 
-def by_password(request: KeyedRequest) -> User:
+def authenticate_by_password(request: TokenRequest) -> User:
     """Return the person whose password the request has.
 
     Raises AuthenticationFailed for a wrong password or another person's key, and Throttled after
@@ -90,7 +90,7 @@ def by_password(request: KeyedRequest) -> User:
     return user
 
 
-def credentials_of(request: KeyedRequest) -> tuple[str, str]:
+def credentials_of(request: TokenRequest) -> tuple[str, str]:
     """Return address and password from the body, or from HTTP Basic as fastly-py sends them."""
     sent = request.data
     name, password = sent.get("username"), sent.get("password")
@@ -117,7 +117,7 @@ def _basic(header: str) -> tuple[str, str]:
     return ("", "") if "\0" in name + password else (name, password)
 
 
-def _require_code(request: KeyedRequest, user: User) -> None:
+def _require_code(request: TokenRequest, user: User) -> None:
     """Ask a second factor of whoever has one, as signing in does; count wrong codes."""
     if not is_mfa_enabled(user):
         memberships = Membership.objects.filter(user=user)

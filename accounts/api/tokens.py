@@ -13,10 +13,10 @@ from rest_framework.views import APIView
 
 from accounts import policy, queries
 from accounts.actor import Actor, TokenScope
-from accounts.api import wire
-from accounts.api.sudo import by_password, require_sudo
+from accounts.api import fastly_json
+from accounts.api.sudo import authenticate_by_password, require_sudo
 from accounts.api.users import account_named
-from accounts.authentication import KeyedRequest, NoAccount, context_of
+from accounts.authentication import NoAccount, TokenRequest, context_of
 from accounts.commands import tokens as commands
 from accounts.models import Membership, User
 from accounts.roles import Permission
@@ -46,13 +46,15 @@ class Tokens(APIView):
 
     permission_classes = (OwnTokens,)
 
-    def get(self, request: KeyedRequest) -> Response:
+    def get(self, request: TokenRequest) -> Response:
         """Answer the person's own tokens."""
-        return Response([wire.token(row) for row in queries.tokens_of(request.auth)])
+        return Response(
+            [fastly_json.token(row) for row in queries.tokens_of(request.auth)]
+        )
 
-    def post(self, request: KeyedRequest) -> Response:
+    def post(self, request: TokenRequest) -> Response:
         """Make a token for who proved by password to be its owner; its secret is shown this once."""
-        user = by_password(request)
+        user = authenticate_by_password(request)
         require_sudo(user)
         # Go's clients send what they know nothing of as empty.
         form = NewToken(
@@ -60,13 +62,15 @@ class Tokens(APIView):
         )
         form.is_valid(raise_exception=True)
         now = timezone.now()
-        wanted = {"expires_at": now + commands.LONGEST_LIFE} | form.validated_data
+        wanted = {"expires_at": now + commands.MAX_TOKEN_LIFETIME} | form.validated_data
         issued = commands.issue_token(owner_of(request, user), now=now, **wanted)
-        shown = wire.token(issued.token) | {"updated_at": issued.token.created_at}
+        shown = fastly_json.token(issued.token) | {
+            "updated_at": issued.token.created_at
+        }
         return Response(shown | {"access_token": issued.secret})
 
 
-def owner_of(request: KeyedRequest, user: User) -> Actor:
+def owner_of(request: TokenRequest, user: User) -> Actor:
     """Return the person as the owner of a new token: in the key's account, or else in their first."""
     mine = Membership.objects.filter(user=user).order_by("account__name", "account_id")
     key: Any = request.auth  # None without a key
@@ -87,24 +91,26 @@ def owner_of(request: KeyedRequest, user: User) -> Actor:
 class CustomerTokens(APIView):
     """`GET /customer/C/tokens`."""
 
-    def get(self, request: KeyedRequest, customer_id: str) -> Response:
+    def get(self, request: TokenRequest, customer_id: str) -> Response:
         """Answer everybody's tokens in the account, to those who manage them."""
         actor = request.auth
         account = account_named(actor, customer_id)
         policy.require(actor, Permission.TOKEN_MANAGE, account)
         rows = [*queries.tokens_of(actor), *queries.tokens_of_others(actor)]
-        return Response([wire.token(row) for row in rows])
+        return Response([fastly_json.token(row) for row in rows])
 
 
 class OneToken(APIView):
     """`GET` and `DELETE /tokens/{id}`, where `self` is the token of the request."""
 
-    def get(self, request: KeyedRequest, token_id: str) -> Response:
+    def get(self, request: TokenRequest, token_id: str) -> Response:
         """Answer one token."""
         actor = request.auth
-        return Response(wire.token(queries.token_of(actor, named(actor, token_id))))
+        return Response(
+            fastly_json.token(queries.token_of(actor, named(actor, token_id)))
+        )
 
-    def delete(self, request: KeyedRequest, token_id: str) -> Response:
+    def delete(self, request: TokenRequest, token_id: str) -> Response:
         """Revoke one token."""
         actor = request.auth
         row = queries.token_of(actor, named(actor, token_id))

@@ -3,8 +3,8 @@
 from django.urls import path
 
 from accounts.api.authorizations import Authorizations, OneAuthorization
-from accounts.api.discovery import OpenIdConfiguration
 from accounts.api.events import Events, OneEvent
+from accounts.api.openid_configuration import OpenIdConfiguration
 from accounts.api.sudo import Sudo
 from accounts.api.tokens import CustomerTokens, OneToken, Tokens
 from accounts.api.users import (

@@ -5,8 +5,8 @@ from rest_framework.views import APIView
 
 from accounts import queries
 from accounts.actor import Actor
-from accounts.api import wire
-from accounts.authentication import KeyedRequest
+from accounts.api import fastly_json
+from accounts.authentication import TokenRequest
 from accounts.errors import NotFound
 from accounts.models import Account, Membership
 
@@ -14,43 +14,45 @@ from accounts.models import Account, Membership
 class CurrentUser(APIView):
     """`GET /current_user`."""
 
-    def get(self, request: KeyedRequest) -> Response:
+    def get(self, request: TokenRequest) -> Response:
         """Answer the person behind the key."""
-        return Response(wire.user(member_named(request.auth, request.auth.user_id)))
+        return Response(
+            fastly_json.user(member_named(request.auth, request.auth.user_id))
+        )
 
 
 class OneUser(APIView):
     """`GET /user/U`."""
 
-    def get(self, request: KeyedRequest, user_id: str) -> Response:
+    def get(self, request: TokenRequest, user_id: str) -> Response:
         """Answer a person of the same account."""
-        return Response(wire.user(member_named(request.auth, user_id)))
+        return Response(fastly_json.user(member_named(request.auth, user_id)))
 
 
 class CurrentCustomer(APIView):
     """`GET /current_customer`."""
 
-    def get(self, request: KeyedRequest) -> Response:
+    def get(self, request: TokenRequest) -> Response:
         """Answer the account that the key is for."""
-        return Response(wire.customer(queries.account_of(request.auth)))
+        return Response(fastly_json.customer(queries.account_of(request.auth)))
 
 
 class OneCustomer(APIView):
     """`GET /customer/C`."""
 
-    def get(self, request: KeyedRequest, customer_id: str) -> Response:
+    def get(self, request: TokenRequest, customer_id: str) -> Response:
         """Answer the account, which can be no other than the key's."""
-        return Response(wire.customer(account_named(request.auth, customer_id)))
+        return Response(fastly_json.customer(account_named(request.auth, customer_id)))
 
 
 class CustomerUsers(APIView):
     """`GET /customer/C/users`."""
 
-    def get(self, request: KeyedRequest, customer_id: str) -> Response:
+    def get(self, request: TokenRequest, customer_id: str) -> Response:
         """Answer everybody in the account."""
         account = account_named(request.auth, customer_id)
         return Response(
-            [wire.user(row) for row in queries.members_of(request.auth, account)]
+            [fastly_json.user(row) for row in queries.members_of(request.auth, account)]
         )
 
 

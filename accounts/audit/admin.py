@@ -7,11 +7,11 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from accounts.audit.keyset import matching
-from accounts.audit.listing import TrailChangeList, TrailFilter
+from accounts.admin_pages import ReadOnlyAdmin
+from accounts.audit.admin_list import TrailChangeList, TrailFilter
+from accounts.audit.cursor import matching
 from accounts.audit.models import AuditEvent, ChainHead, PersonalData
-from accounts.audit.queries import fault_in, personal_data_of, verify
-from accounts.staff import ReadOnlyAdmin
+from accounts.audit.queries import personal_data_of, row_fault, verify
 
 # Verified on sight: about half a second. A longer chain is verified when asked for.
 VERIFIED_ON_SIGHT = 20_000
@@ -23,7 +23,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
 
     list_display = (
         "at_second", "account_id", "sequence", "who", "did", "target", "product", "outcome",
-        "as_written",
+        "chain_state",
     )  # fmt: skip
     list_display_links = ("at_second",)
     list_filter = (TrailFilter,)
@@ -56,9 +56,9 @@ class AuditEventAdmin(ReadOnlyAdmin):
         return f"{event.target_type} {event.target_label or event.target_id}"
 
     @admin.display(description="chain")
-    def as_written(self, event: AuditEvent) -> str:
+    def chain_state(self, event: AuditEvent) -> str:
         """Say whether the row is what was written."""
-        return "ALTERED" if fault_in(event) else "as written"
+        return "ALTERED" if row_fault(event) else "as written"
 
     def get_changelist(
         self, request: HttpRequest, **kwargs: object
@@ -145,5 +145,5 @@ def _facts(event: AuditEvent) -> dict[str, object]:
         "personal": [
             (PersonalData.Kind(kind).label, value) for kind, value in held.items()
         ],
-        "fault": fault_in(event),
+        "fault": row_fault(event),
     }

@@ -8,9 +8,9 @@ GENESIS = "0" * 64
 DOMAIN = "entitlement-audit-v1"
 
 # RFC 8785 prints numbers as IEEE doubles; beyond this two readers may see two numbers.
-LARGEST_INTEGER = 2**53 - 1
+MAX_INTEGER = 2**53 - 1
 # Deeper than any note needs; a bound also ends a body that contains itself.
-DEEPEST_NESTING = 16
+MAX_NESTING = 16
 
 
 def canonical(body: Mapping[str, object]) -> str:
@@ -25,8 +25,8 @@ def canonical(body: Mapping[str, object]) -> str:
 
 
 def _refuse_unhashable(value: object, depth: int) -> None:
-    if depth > DEEPEST_NESTING:
-        raise ValueError(f"nested deeper than {DEEPEST_NESTING} levels")
+    if depth > MAX_NESTING:
+        raise ValueError(f"nested deeper than {MAX_NESTING} levels")
     if type(value) is dict:
         _refuse_keys(value)
         for member in value.values():
@@ -48,7 +48,7 @@ def _refuse_scalar(value: object) -> None:
     if value is None or isinstance(value, bool):
         return
     if isinstance(value, int):
-        if abs(value) > LARGEST_INTEGER:
+        if abs(value) > MAX_INTEGER:
             raise ValueError(
                 f"whole number too large to be read alike everywhere: {value}"
             )

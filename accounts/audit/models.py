@@ -8,12 +8,12 @@ from django.db import models
 from django.db.models import Index, Q
 
 from accounts.actor import ActorType
-from accounts.audit.body import Change, changes
+from accounts.audit.entry_body import Change, changes
 from accounts.audit.vocabulary import DESCRIPTIONS, FASTLY_TYPES, Interface, Outcome
 
 PLATFORM = "platform"  # the chain of what belongs to no account
 # Labels are copied from names that users choose; PostgreSQL cannot index a text of any length.
-LONGEST_LABEL = 255
+MAX_LABEL_LENGTH = 255
 
 
 class AuditEvent(models.Model):
@@ -29,10 +29,10 @@ class AuditEvent(models.Model):
     action = models.CharField(max_length=64)
     actor_type = models.CharField(max_length=16)
     actor_id = models.CharField(max_length=64)
-    actor_label = models.CharField(max_length=LONGEST_LABEL)
+    actor_label = models.CharField(max_length=MAX_LABEL_LENGTH)
     target_type = models.CharField(max_length=64)
-    target_id = models.CharField(max_length=LONGEST_LABEL)
-    target_label = models.CharField(max_length=LONGEST_LABEL, blank=True)
+    target_id = models.CharField(max_length=MAX_LABEL_LENGTH)
+    target_label = models.CharField(max_length=MAX_LABEL_LENGTH, blank=True)
     product = models.CharField(max_length=64, blank=True)
     service_id = models.CharField(max_length=22, blank=True)
     outcome = models.CharField(max_length=16)

@@ -11,17 +11,17 @@ from django.db import connection
 from django.db.models import Max, QuerySet
 
 from accounts.audit import triggers
-from accounts.audit.body import commitments
-from accounts.audit.integrity import (
-    BrokenChainError,
-    Link,
-    PersonalValue,
-    Row,
-    attest,
-    fasten,
-    honour,
-)
+from accounts.audit.entry_body import commitments
 from accounts.audit.models import AuditEvent, ChainHead, PersonalData
+from accounts.audit.verification import (
+    BrokenChainError,
+    ChainPosition,
+    ChainRow,
+    PersonalValue,
+    verify_commitment,
+    verify_link,
+    verify_row,
+)
 
 # Rows fetched at a time while verifying: a few megabytes in memory, few round trips.
 CHUNK = 2000
@@ -51,7 +51,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class VerificationResult:
     """Whether a chain is as it was written; `first_bad` is the first number that is not."""
 
     account_id: str
@@ -106,10 +106,10 @@ def personal_data_of(event: AuditEvent) -> Mapping[str, str]:
     return dict(held.order_by("kind").values_list("kind", "value"))
 
 
-def fault_in(event: AuditEvent) -> str:
+def row_fault(event: AuditEvent) -> str:
     """Say what is wrong with a row in itself, its neighbours apart; "" where it is as written."""
     try:
-        attest(Row(*(getattr(event, column) for column in Row._fields)))
+        verify_row(ChainRow(*(getattr(event, column) for column in ChainRow._fields)))
     except BrokenChainError as fault:
         return fault.reason
     return ""
@@ -124,7 +124,7 @@ def accounts_with_trail() -> list[str]:
     return sorted({*with_events, *with_head})
 
 
-def verify(account_id: str) -> Verdict:
+def verify(account_id: str) -> VerificationResult:
     """Verify an account's chain from its first event to its head, and name the first fault.
 
     Checks the hashes, the links, that no number is missing, the head, every copied column against
@@ -132,11 +132,13 @@ def verify(account_id: str) -> Verdict:
     cut off together with its head, and a chain written anew as a whole, only a checkpoint kept
     elsewhere can show.
     """
-    verdict = _walked(account_id)
+    verdict = _verify_chain(account_id)
     missing = triggers.missing(connection)
     if verdict.sound and missing:
         reason = f"triggers missing on {triggers.TABLE}: {', '.join(missing)}"
-        return Verdict(account_id, sound=False, checked=verdict.checked, reason=reason)
+        return VerificationResult(
+            account_id, sound=False, checked=verdict.checked, reason=reason
+        )
     return verdict
 
 
@@ -159,40 +161,40 @@ def _filtered(events: QuerySet[AuditEvent], filters: Filters) -> QuerySet[AuditE
     return events
 
 
-def _walked(account_id: str) -> Verdict:
+def _verify_chain(account_id: str) -> VerificationResult:
     events = AuditEvent.objects.filter(account_id=account_id)
     # The chain may grow meanwhile: the highest number is read first, then the head, which can only
     # be further on, and what lies up to that head is walked.
     highest = events.aggregate(Max("sequence"))["sequence__max"] or 0
     head = ChainHead.objects.filter(pk=account_id).first()
     end = head.sequence if head is not None else highest
-    last = Link()
+    last = ChainPosition()
     try:
         personal = _Personal(account_id, end)
         for row in _rows(events.filter(sequence__lte=end)):
-            following = fasten(row, last)
-            promised = commitments(attest(row))
+            following = verify_link(row, last)
+            promised = commitments(verify_row(row))
             for value in personal.up_to(row.sequence):
-                honour(promised, value)
+                verify_commitment(promised, value)
             last = following
         _require_end(head, last, highest)
     except BrokenChainError as fault:
-        return Verdict(
+        return VerificationResult(
             account_id,
             sound=False,
             checked=last.sequence,
             first_bad=fault.sequence,
             reason=fault.reason,
         )
-    return Verdict(account_id, sound=True, checked=last.sequence)
+    return VerificationResult(account_id, sound=True, checked=last.sequence)
 
 
-def _rows(events: QuerySet[AuditEvent]) -> Iterator[Row]:
-    rows = events.order_by("sequence", "id").values_list(*Row._fields)
-    return map(Row._make, rows.iterator(chunk_size=CHUNK))
+def _rows(events: QuerySet[AuditEvent]) -> Iterator[ChainRow]:
+    rows = events.order_by("sequence", "id").values_list(*ChainRow._fields)
+    return map(ChainRow._make, rows.iterator(chunk_size=CHUNK))
 
 
-def _require_end(head: ChainHead | None, last: Link, highest: int) -> None:
+def _require_end(head: ChainHead | None, last: ChainPosition, highest: int) -> None:
     """Check that the chain ends where its head says."""
     if head is None:
         if highest:

@@ -5,19 +5,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from accounts.audit.body import COPIED, VERSION, copies, timestamp
 from accounts.audit.chain import GENESIS, canonical, commitment, event_hash
-from accounts.audit.models import LONGEST_LABEL, AuditEvent, ChainHead, PersonalData
+from accounts.audit.entry_body import COPIED, VERSION, copies, timestamp
+from accounts.audit.models import MAX_LABEL_LENGTH, AuditEvent, ChainHead, PersonalData
 from accounts.audit.vocabulary import Event
 
 SALT_BYTES = 16
 # A request id comes from a proxy and a user agent from a stranger; neither may fill the table.
-LONGEST_REQUEST_ID = 64
-LONGEST_PERSONAL_VALUE = 1000
+MAX_REQUEST_ID_LENGTH = 64
+MAX_PERSONAL_VALUE_LENGTH = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class NewEntry:
     """What a command notes: an event, on what, and the changed fields before and after."""
 
     event: Event
@@ -35,7 +35,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class EntrySource:
     """Who did it and from where."""
 
     actor_type: str
@@ -69,7 +69,7 @@ def lock_head(account_id: str) -> ChainHead:
 
 
 def append(
-    account_id: str, entries: Sequence[Entry], *, source: Source, at: datetime
+    account_id: str, entries: Sequence[NewEntry], *, source: EntrySource, at: datetime
 ) -> list[AuditEvent]:
     """Append entries to an account's chain, in order, inside the caller's transaction.
 
@@ -98,9 +98,9 @@ def append(
 
 def _event(
     head: ChainHead,
-    entry: Entry,
+    entry: NewEntry,
     *,
-    source: Source,
+    source: EntrySource,
     at: datetime,
     personal: Sequence[PersonalData],
 ) -> AuditEvent:
@@ -121,7 +121,7 @@ def _event(
 
 
 def _body(
-    head: ChainHead, entry: Entry, *, source: Source, at: datetime
+    head: ChainHead, entry: NewEntry, *, source: EntrySource, at: datetime
 ) -> dict[str, object]:
     before, after = _changed(entry.before, entry.after)
     return {
@@ -133,7 +133,7 @@ def _body(
         "actor": {
             "type": source.actor_type,
             "id": source.actor_id,
-            "label": source.actor_label[:LONGEST_LABEL],
+            "label": source.actor_label[:MAX_LABEL_LENGTH],
         },
         "on_behalf_of": source.on_behalf_of,
         "auth": {
@@ -141,11 +141,11 @@ def _body(
             "reauth_at": timestamp(source.reauth_at) if source.reauth_at else None,
         },
         "interface": source.interface,
-        "request_id": source.request_id[:LONGEST_REQUEST_ID],
+        "request_id": source.request_id[:MAX_REQUEST_ID_LENGTH],
         "target": {
             "type": entry.target_type,
             "id": entry.target_id,
-            "label": entry.target_label[:LONGEST_LABEL],
+            "label": entry.target_label[:MAX_LABEL_LENGTH],
         },
         "product": entry.product,
         "service_id": entry.service_id,
@@ -175,7 +175,7 @@ def _changed(
 
 
 def _personal_data(
-    account_id: str, sequence: int, source: Source
+    account_id: str, sequence: int, source: EntrySource
 ) -> list[PersonalData]:
     values = {
         PersonalData.Kind.IP: source.ip,
@@ -188,7 +188,7 @@ def _personal_data(
             sequence=sequence,
             kind=kind.value,
             salt=secrets.token_hex(SALT_BYTES),
-            value=value[:LONGEST_PERSONAL_VALUE],
+            value=value[:MAX_PERSONAL_VALUE_LENGTH],
         )
         for kind, value in values.items()
         if value

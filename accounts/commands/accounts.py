@@ -8,21 +8,21 @@ from django.urls import reverse
 from accounts.actor import Actor
 from accounts.audit.vocabulary import Event
 from accounts.change import Trail, recorded_change
-from accounts.commands.mail import write_mail
-from accounts.commands.people import (
-    Newcomer,
+from accounts.commands.mail import queue_mail
+from accounts.commands.users import (
+    NewUser,
     add_person,
     cleaned_email,
     cleaned_name,
-    newcomer,
-    person_with,
+    user_with_email,
+    validate_new_user,
 )
 from accounts.errors import Conflict, Invalid
 from accounts.models import Account, Membership, User
 from accounts.policy import PLATFORM
 from accounts.roles import Permission, Role
 
-LONGEST_REASON = 500
+MAX_REASON_LENGTH = 500
 
 
 class AlreadySuspended(Conflict):
@@ -55,8 +55,8 @@ def create_account(
     account = Account(name=cleaned_name(name), created_at=now)
     email = cleaned_email(superuser_email, field="superuser_email")
     person = None
-    if person_with(email) is None:
-        person = newcomer(email=email, name=superuser_name, password=password)
+    if user_with_email(email) is None:
+        person = validate_new_user(email=email, name=superuser_name, password=password)
     with recorded_change(
         actor, Permission.ACCOUNT_CREATE, on=PLATFORM, also=[account.pk], now=now
     ) as trail:
@@ -89,10 +89,10 @@ def create_account(
     return account
 
 
-def _first_superuser(person: Newcomer | None, email: str, *, now: datetime) -> User:
+def _first_superuser(person: NewUser | None, email: str, *, now: datetime) -> User:
     if person is not None:
         return add_person(person, now=now)
-    known = person_with(email)
+    known = user_with_email(email)
     if known is None:
         raise Conflict("This person was deleted a moment ago. Try again.")
     return known
@@ -100,7 +100,7 @@ def _first_superuser(person: Newcomer | None, email: str, *, now: datetime) -> U
 
 def _ask_for_password(account: Account, user: User, *, now: datetime) -> None:
     address = f"{settings.PORTAL_URL}{reverse('account_reset_password')}"
-    write_mail(
+    queue_mail(
         account=account,
         to=user.email,
         subject=f"Your account {account.name} is open",
@@ -171,14 +171,14 @@ def _cleaned_reason(reason: str) -> str:
         raise Invalid(
             "Give a reason; the account's people will read it.", field="reason"
         )
-    if len(reason) > LONGEST_REASON:
+    if len(reason) > MAX_REASON_LENGTH:
         raise Invalid(
-            f"A reason has at most {LONGEST_REASON} characters.", field="reason"
+            f"A reason has at most {MAX_REASON_LENGTH} characters.", field="reason"
         )
     return reason
 
 
-def note_look(actor: Actor, *, account: Account, now: datetime) -> None:
+def record_staff_view(actor: Actor, *, account: Account, now: datetime) -> None:
     """Note, in the account's trail, that staff looked into it.
 
     Raises Forbidden. Notes account.read.

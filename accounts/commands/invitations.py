@@ -7,13 +7,18 @@ from typing import Final
 from accounts.actor import Actor, ActorType, Context
 from accounts.audit.vocabulary import Event
 from accounts.change import recorded_change
-from accounts.commands import grants
-from accounts.commands.mail import LINK, write_mail
-from accounts.commands.people import add_person, cleaned_email, newcomer, person_with
+from accounts.commands import service_access
+from accounts.commands.mail import LINK, queue_mail
+from accounts.commands.users import (
+    add_person,
+    cleaned_email,
+    user_with_email,
+    validate_new_user,
+)
 from accounts.errors import Conflict, Invalid, NotFound
 from accounts.models import Account, Invitation, Membership, User
 from accounts.queries import NO_SUCH_INVITATION, account_services
-from accounts.roles import LIMITABLE, AccessLevel, Permission, Role
+from accounts.roles import ROLES_WITH_LIMITED_ACCESS, AccessLevel, Permission, Role
 
 LIFETIME: Final = timedelta(days=7)
 # The name under which the policy lists what joining may do.
@@ -88,7 +93,7 @@ def invite(
     with recorded_change(actor, Permission.MEMBER_INVITE, on=account, now=now) as trail:
         _require_services(account, seat)
         _require_not_member(account, email)
-        _make_room(account, email, now=now)
+        _replace_expired(account, email, now=now)
         invitation = Invitation.objects.create(
             account=account,
             email=email,
@@ -99,7 +104,7 @@ def invite(
             created_at=now,
             expires_at=now + LIFETIME,
         )
-        write_mail(
+        queue_mail(
             account=account,
             to=email,
             subject=f"Invitation to {account.name}",
@@ -157,11 +162,13 @@ def accept_invitation(
     """
     newcomer_ = None
     if user is None:
-        if person_with(invitation.email) is not None:
+        if user_with_email(invitation.email) is not None:
             raise SignInFirst(
                 "You have a sign-in already. Sign in to accept the invitation."
             )
-        newcomer_ = newcomer(email=invitation.email, name=name, password=password)
+        newcomer_ = validate_new_user(
+            email=invitation.email, name=name, password=password
+        )
         user = User(email=newcomer_.email, name=newcomer_.name)
     actor = _joining(context, user)
     with recorded_change(
@@ -173,7 +180,7 @@ def accept_invitation(
             user = add_person(newcomer_, now=now, user_id=user.pk)
             trail.note(Event.USER_CREATED, target=("user", user.pk, user.name))
         _require_own_address(offered, user)
-        member = _seat(offered, user, now=now)
+        member = _create_membership(offered, user, now=now)
         offered.accepted_at = now
         offered.save(update_fields=["accepted_at"])
         trail.note(
@@ -205,7 +212,7 @@ def _joining(context: Context, user: User) -> Actor:
     )
 
 
-def _seat(offered: Invitation, user: User, *, now: datetime) -> Membership:
+def _create_membership(offered: Invitation, user: User, *, now: datetime) -> Membership:
     if Membership.objects.filter(account_id=offered.account_id, user=user).exists():
         raise AlreadyMember("You are in this account already.")
     member = Membership.objects.create(
@@ -220,7 +227,9 @@ def _seat(offered: Invitation, user: User, *, now: datetime) -> Membership:
     for service in account_services(offered.account_id).filter(
         pk__in=list(offered.services)
     ):
-        grants.put(user, service, AccessLevel(offered.services[service.pk]))
+        service_access.set_access(
+            user, service, AccessLevel(offered.services[service.pk])
+        )
     return member
 
 
@@ -230,7 +239,7 @@ def _checked_seat(
     if role not in list(Role):
         words = ", ".join(each.value for each in Role)
         raise Invalid(f"There is no such role. The roles are {words}.", field="role")
-    if limit_services and Role(role) not in LIMITABLE:
+    if limit_services and Role(role) not in ROLES_WITH_LIMITED_ACCESS:
         raise Invalid(
             "Only engineers and users can be limited to chosen services.",
             field="limit_services",
@@ -254,12 +263,12 @@ def _require_services(account: Account, seat: Mapping[str, str]) -> None:
 
 
 def _require_not_member(account: Account, email: str) -> None:
-    person = person_with(email)
+    person = user_with_email(email)
     if person and Membership.objects.filter(account=account, user=person).exists():
         raise AlreadyMember(f"{person} is in {account.name} already.")
 
 
-def _make_room(account: Account, email: str, *, now: datetime) -> None:
+def _replace_expired(account: Account, email: str, *, now: datetime) -> None:
     """Withdraw an invitation that has expired; refuse where one still holds."""
     held = Invitation.objects.filter(
         account=account, email=email, accepted_at=None, revoked_at=None
@@ -286,7 +295,7 @@ def _require_unused(invitation: Invitation) -> None:
 
 
 def _require_own_address(invitation: Invitation, user: User) -> None:
-    owner = person_with(invitation.email)
+    owner = user_with_email(invitation.email)
     if owner is None or owner.pk != user.pk:
         raise OtherAddress(
             f"This invitation is for {masked(invitation.email)}; you are signed in with another "

@@ -22,10 +22,10 @@ INVITATION_SALT: Final = "accounts.invitation"
 LINK: Final = "{link}"
 # A mail server that is down for a minute costs a minute, one that is down for a day some hours.
 FIRST_DELAY: Final = timedelta(minutes=1)
-LONGEST_DELAY: Final = timedelta(hours=6)
+MAX_DELAY: Final = timedelta(hours=6)
 BATCH: Final = 100
-LONGEST_SUBJECT: Final = 200
-LONGEST_PROBLEM: Final = 500
+MAX_SUBJECT_LENGTH: Final = 200
+MAX_PROBLEM_LENGTH: Final = 500
 
 
 def invitation_key(invitation: Invitation) -> str:
@@ -46,7 +46,7 @@ def link_of(invitation: Invitation) -> str:
     return f"{settings.PORTAL_URL}{reverse('join', args=[invitation_key(invitation)])}"
 
 
-def write_mail(
+def queue_mail(
     *,
     account: Account,
     to: str,
@@ -60,7 +60,7 @@ def write_mail(
         account=account,
         invitation=invitation,
         to=to,
-        subject=subject[:LONGEST_SUBJECT],
+        subject=subject[:MAX_SUBJECT_LENGTH],
         body=body,
         created_at=now,
         due_at=now,
@@ -92,7 +92,7 @@ def delay_after(attempts: int) -> timedelta:
     """Return how long to wait after that many attempts: doubling, up to six hours."""
     # A doubling beyond the longest delay is not computed: the number would outgrow a timedelta.
     doublings: int = min(max(attempts - 1, 0), 10)
-    return min(FIRST_DELAY * (1 << doublings), LONGEST_DELAY)
+    return min(FIRST_DELAY * (1 << doublings), MAX_DELAY)
 
 
 def _send(mail: OutgoingMail, *, now: datetime) -> bool:
@@ -112,7 +112,7 @@ def _send(mail: OutgoingMail, *, now: datetime) -> bool:
         ValueError,
     ) as error:  # SMTP's errors are OSErrors; a bad header a ValueError
         logger.exception("A mail could not be sent.", extra={"mail": mail.pk})
-        row.update(problem=f"{type(error).__name__}: {error}"[:LONGEST_PROBLEM])
+        row.update(problem=f"{type(error).__name__}: {error}"[:MAX_PROBLEM_LENGTH])
         return False
     row.update(sent_at=now, problem="")
     return True

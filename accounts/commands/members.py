@@ -7,12 +7,12 @@ from typing import TypeVar
 from accounts.actor import Actor
 from accounts.audit.vocabulary import Event
 from accounts.change import Unchanged, recorded_change
-from accounts.commands import grants
-from accounts.commands.grants import ServiceRow
+from accounts.commands import service_access
+from accounts.commands.service_access import ServiceRow
 from accounts.errors import Conflict, Invalid, NotFound
 from accounts.models import ApiToken, Membership
 from accounts.queries import NO_SUCH_MEMBER, other_superusers
-from accounts.roles import LIMITABLE, AccessLevel, Permission, Role
+from accounts.roles import ROLES_WITH_LIMITED_ACCESS, AccessLevel, Permission, Role
 
 ServiceT = TypeVar("ServiceT", bound=ServiceRow)
 
@@ -76,15 +76,15 @@ def limit_services(
             _require_limitable(member)
         for service in services:
             _require_own(member, service)
-        held = grants.levels_of(member)
+        held = service_access.levels_of(member)
         before = _access(limited=member.limit_services, levels=held)
         wanted = {service.pk: AccessLevel(level) for service, level in services.items()}
         after = _access(limited=limited, levels=wanted)
         if before == after:
             raise Unchanged
-        grants.drop(member.user_id, held)
+        service_access.remove_access(member.user_id, held)
         for service, level in services.items():
-            grants.put(member.user, service, AccessLevel(level))
+            service_access.set_access(member.user, service, AccessLevel(level))
         member.limit_services, member.updated_at = limited, now
         member.save(update_fields=["limit_services", "updated_at"])
         event = (
@@ -111,10 +111,10 @@ def grant_service(
     ) as trail:
         member = _locked(membership)
         _require_own(member, service)
-        held = grants.levels_of(member).get(service.pk)
+        held = service_access.levels_of(member).get(service.pk)
         if held is level:
             raise Unchanged
-        grants.put(member.user, service, level)
+        service_access.set_access(member.user, service, level)
         trail.note(
             Event.SERVICE_ACCESS_CHANGED if held else Event.SERVICE_ACCESS_GRANTED,
             target=_target(member),
@@ -136,10 +136,10 @@ def revoke_service(
     ) as trail:
         member = _locked(membership)
         _require_own(member, service)
-        held = grants.levels_of(member).get(service.pk)
+        held = service_access.levels_of(member).get(service.pk)
         if held is None:
             raise NotFound("This person has no access of their own to this service.")
-        grants.drop(member.user_id, [service.pk])
+        service_access.remove_access(member.user_id, [service.pk])
         trail.note(
             Event.SERVICE_ACCESS_REVOKED,
             target=_target(member),
@@ -159,8 +159,8 @@ def remove_member(actor: Actor, *, membership: Membership, now: datetime) -> Non
     ) as trail:
         member = _locked(membership)
         _require_another_superuser(member)
-        held = grants.levels_of(member)
-        grants.drop(member.user_id, held)
+        held = service_access.levels_of(member)
+        service_access.remove_access(member.user_id, held)
         tokens = ApiToken.objects.select_for_update().filter(
             account_id=member.account_id, user_id=member.user_id, revoked_at=None
         )
@@ -210,7 +210,7 @@ def _require_another_superuser(member: Membership) -> None:
 
 
 def _require_limitable(member: Membership) -> None:
-    if Role(member.role) not in LIMITABLE:
+    if Role(member.role) not in ROLES_WITH_LIMITED_ACCESS:
         raise Invalid(
             "Only engineers and users can be limited to chosen services; "
             f"{member.user} is {member.role}.",

@@ -9,7 +9,7 @@ from typing import Final
 from accounts.actor import Actor, TokenScope
 from accounts.audit.vocabulary import Event
 from accounts.change import Unchanged, recorded_change
-from accounts.commands.people import cleaned_name
+from accounts.commands.users import cleaned_name
 from accounts.errors import Forbidden, Invalid, NotFound
 from accounts.ids import LENGTH
 from accounts.models import ApiToken
@@ -17,8 +17,8 @@ from accounts.queries import NO_SUCH_TOKEN
 from accounts.roles import Permission
 from accounts.tokens import digest, new_secret
 
-LONGEST_LIFE: Final = timedelta(days=366)  # a year, also a leap year
-MOST_SERVICES: Final = 100
+MAX_TOKEN_LIFETIME: Final = timedelta(days=366)  # a year, also a leap year
+MAX_SERVICES: Final = 100
 AN_ID: Final = re.compile(rf"[0-9A-Za-z]{{{LENGTH}}}")
 
 
@@ -54,7 +54,7 @@ def issue_token(
     name = cleaned_name(name)
     _require_scope(scope)
     _require_ids(services)
-    if expires_at is None or not now < expires_at <= now + LONGEST_LIFE:
+    if expires_at is None or not now < expires_at <= now + MAX_TOKEN_LIFETIME:
         raise Invalid(
             "A token needs an expiry in the future, at most a year away.",
             field="expires_at",
@@ -112,9 +112,9 @@ def _require_scope(scope: str) -> None:
 
 
 def _require_ids(services: Sequence[str]) -> None:
-    if len(services) > MOST_SERVICES:
+    if len(services) > MAX_SERVICES:
         raise Invalid(
-            f"A token names at most {MOST_SERVICES} services.", field="services"
+            f"A token names at most {MAX_SERVICES} services.", field="services"
         )
     if not all(AN_ID.fullmatch(key) for key in services):
         raise Invalid("This is not the id of a service.", field="services")

@@ -25,10 +25,10 @@ from accounts.errors import Invalid, NotFound
 from accounts.models import Account
 from accounts.policy import require
 from accounts.roles import Permission
-from accounts.web.forms import TrailForm
+from accounts.web.forms import ActivityFilterForm
 
 PAGE: Final = 50
-LONGEST_ID: Final = 64  # of an actor, as the trail keeps it
+MAX_ACTOR_ID_LENGTH: Final = 64  # of an actor, as the trail keeps it
 # A verdict is of its hour; after a day the page says again that nobody has looked.
 VERDICT_AGE: Final = 24 * 3600
 INTERFACES: Final = {
@@ -48,7 +48,7 @@ def activity(request: HttpRequest) -> HttpResponse:
     actor, account = _reader(request)
     services = queries.services_of(actor)
     people = _people(actor, account, request.GET)
-    form = TrailForm(request.GET, people=people, services=services)
+    form = ActivityFilterForm(request.GET, people=people, services=services)
     context: dict[str, Any] = {
         "form": form,
         "verdict": cache.get(_verdict_key(account)),
@@ -82,7 +82,10 @@ def activity_entry(request: HttpRequest, sequence: int) -> HttpResponse:
     if event is None:
         raise NotFound("There is no such entry in this account's trail.")
     names = {service.id: service.name for service in queries.services_of(actor)}
-    context = {"entry": entry_words(event, names), "personal": personal_data_of(event)}
+    context = {
+        "entry": entry_context(event, names),
+        "personal": personal_data_of(event),
+    }
     return render(request, "accounts/activity_entry.html", context)
 
 
@@ -96,7 +99,7 @@ def verify_activity(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(reverse("activity"))
 
 
-def entry_words(event: AuditEvent, names: Mapping[str, str]) -> dict[str, Any]:
+def entry_context(event: AuditEvent, names: Mapping[str, str]) -> dict[str, Any]:
     """Return an entry as the page tells it; `names` knows the services by id."""
     body = event.body
     auth = body.get("auth")
@@ -140,13 +143,13 @@ def _people(
         (row.user_id, str(row.user)) for row in queries.members_of(actor, account)
     ]
     chosen = typed.get("actor", "")
-    is_id = chosen.isprintable() and 0 < len(chosen) <= LONGEST_ID
+    is_id = chosen.isprintable() and 0 < len(chosen) <= MAX_ACTOR_ID_LENGTH
     if is_id and chosen not in dict(people):
         people.append((chosen, f"{chosen} (a token, a job, staff, or a former member)"))
     return people
 
 
-def _filters(form: TrailForm) -> Filters:
+def _filters(form: ActivityFilterForm) -> Filters:
     chosen = form.cleaned_data
     until: date | None = chosen["until"]
     return Filters(
@@ -182,7 +185,7 @@ def _number(request: HttpRequest, name: str) -> int | None:
 def _days(
     events: Sequence[AuditEvent], names: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    entries = [entry_words(event, names) for event in events]
+    entries = [entry_context(event, names) for event in events]
     return [
         {"day": day, "entries": list(those)}
         for day, those in groupby(entries, key=lambda entry: entry["day"])

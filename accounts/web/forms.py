@@ -107,7 +107,7 @@ class TokenForm(forms.Form):
         return datetime.combine(following, time(), UTC)
 
 
-class TrailForm(forms.Form):
+class ActivityFilterForm(forms.Form):
     """What of the trail to show."""
 
     actor = forms.ChoiceField(label="Who", required=False)

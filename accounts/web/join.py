@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.authentication import SESSION_ACCOUNT, context_of
 from accounts.commands import invitations as commands
 from accounts.commands.mail import invitation_id_of
-from accounts.commands.people import person_with
+from accounts.commands.users import user_with_email
 from accounts.errors import Conflict, Invalid, NotFound
 from accounts.models import Invitation, Membership, User
 from accounts.web.forms import JoinForm, add_refusal
@@ -46,7 +46,7 @@ def _invitation(key: str) -> Invitation:
 
 def _answer(request: HttpRequest, invitation: Invitation) -> HttpResponse:
     user = request.user if isinstance(request.user, User) else None
-    is_new = user is None and person_with(invitation.email) is None
+    is_new = user is None and user_with_email(invitation.email) is None
     form = JoinForm(request.POST or None) if is_new else None
     status = HTTPStatus.OK
     if request.method == "POST" and (form is None or form.is_valid()):

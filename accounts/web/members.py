@@ -23,8 +23,8 @@ from accounts.errors import Conflict, Invalid
 from accounts.models import Membership
 from accounts.policy import decide, require
 from accounts.queries import Grant
-from accounts.roles import LIMITABLE, Permission, Role, gained
-from accounts.step_up import kept_input, step_up
+from accounts.reauthentication import kept_input, require_reauthentication
+from accounts.roles import ROLES_WITH_LIMITED_ACCESS, Permission, Role, gained_abilities
 from accounts.web.forms import InviteForm, RoleForm, add_refusal
 
 
@@ -68,7 +68,7 @@ def member(request: HttpRequest, membership_id: str) -> HttpResponse:
     if "role" not in typed:
         return render(request, "accounts/member.html", _member_context(actor, person))
     require(actor, Permission.MEMBER_MANAGE, account)
-    asked = step_up(request)
+    asked = require_reauthentication(request)
     if asked is not None:
         return asked
     form = RoleForm(typed)
@@ -87,11 +87,11 @@ def remove_member(request: HttpRequest, membership_id: str) -> HttpResponse:
     account = queries.account_of(actor)
     person = queries.member_of(actor, account, membership_id)
     require(actor, Permission.MEMBER_MANAGE, account)
-    asked = step_up(request)
+    asked = require_reauthentication(request)
     if asked is not None:
         return asked
     context: dict[str, Any] = {
-        "person": person_words(person),
+        "person": member_context(person),
         "is_self": _is_self(person, actor),
     }
     if request.method == "GET":
@@ -114,7 +114,7 @@ def invite(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
     account = queries.account_of(actor)
     require(actor, Permission.MEMBER_INVITE, account)
-    asked = step_up(request)
+    asked = require_reauthentication(request)
     if asked is not None:
         return asked
     if request.method == "GET":
@@ -154,7 +154,7 @@ def revoke_invitation(request: HttpRequest, invitation_id: str) -> HttpResponse:
     return HttpResponseRedirect(reverse("members"))
 
 
-def person_words(person: Membership) -> dict[str, Any]:
+def member_context(person: Membership) -> dict[str, Any]:
     """Return what a page says of a member."""
     return {
         "id": person.pk,
@@ -162,7 +162,7 @@ def person_words(person: Membership) -> dict[str, Any]:
         "email": person.user.email,
         "role": Role(person.role),
         "role_label": person.role.capitalize(),
-        "limited": person.limit_services and person.role in LIMITABLE,
+        "limited": person.limit_services and person.role in ROLES_WITH_LIMITED_ACCESS,
         "last_login": person.user.last_login,
         "joined_at": person.created_at,
     }
@@ -171,7 +171,7 @@ def person_words(person: Membership) -> dict[str, Any]:
 def _row(
     person: Membership, actor: Actor, grants: Mapping[str, tuple[Grant, ...]]
 ) -> dict[str, Any]:
-    return person_words(person) | {
+    return member_context(person) | {
         "is_self": _is_self(person, actor),
         "grants": _grant_words(grants.get(person.user_id, ())),
     }
@@ -194,7 +194,7 @@ def _member_context(
         "manage": decide(actor, Permission.MEMBER_MANAGE, person),
         "form": form or RoleForm(initial={"role": person.role}),
         "refusal": refusal,
-        "limitable": person.role in LIMITABLE,
+        "limitable": person.role in ROLES_WITH_LIMITED_ACCESS,
         "factor": queries.second_factors_of([person.user_id]).get(person.user_id, ""),
     }
     if form is None or not form.is_valid() or form.cleaned_data["role"] == person.role:
@@ -203,8 +203,8 @@ def _member_context(
     return context | {
         "review": {
             "role": role,
-            "gains": gained(Role(person.role), role),
-            "loses": gained(role, Role(person.role)),
+            "gains": gained_abilities(Role(person.role), role),
+            "loses": gained_abilities(role, Role(person.role)),
         }
     }
 

@@ -14,7 +14,7 @@ from allauth.mfa.webauthn.forms import (
 from django import forms
 
 from accounts.audit.vocabulary import Event
-from accounts.web.adapter import note_failure
+from accounts.web.allauth_adapter import note_failure
 
 
 class ReauthenticateByCode(ReauthenticateForm):  # type: ignore[misc]  # allauth has no types

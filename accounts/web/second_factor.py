@@ -5,7 +5,7 @@ from typing import Final
 
 from django.http import HttpRequest, HttpResponse
 
-from accounts.step_up import lacks_second_factor, send_to_enrol
+from accounts.reauthentication import lacks_second_factor, send_to_enrol
 
 # What one needs to enrol, to confirm who one is before that, and to leave.
 OPEN_PATHS: Final = ("/accounts/", "/theme/", "/static/", "/favicon.ico")

@@ -18,8 +18,8 @@ from accounts.commands.tokens import revoke_token as revoke
 from accounts.errors import Invalid
 from accounts.models import ApiToken
 from accounts.policy import decide, require
+from accounts.reauthentication import kept_input, require_reauthentication
 from accounts.roles import Permission
-from accounts.step_up import kept_input, step_up
 from accounts.web.forms import TokenForm, add_refusal
 
 
@@ -46,7 +46,7 @@ def new_token(request: HttpRequest) -> HttpResponse:
     """Issue a token, and show its secret this once."""
     actor = actor_of(request)
     require(actor, Permission.TOKEN_OWN, queries.account_of(actor))
-    asked = step_up(request)
+    asked = require_reauthentication(request)
     if asked is not None:
         return asked
     now = timezone.now()
@@ -78,7 +78,7 @@ def revoke_token(request: HttpRequest, token_id: str) -> HttpResponse:
     """Say what stops, and revoke a token."""
     actor = actor_of(request)
     token = queries.token_of(actor, token_id)
-    asked = step_up(request)
+    asked = require_reauthentication(request)
     if asked is not None:
         return asked
     if request.method == "GET":

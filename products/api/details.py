@@ -7,14 +7,14 @@ from rest_framework import serializers
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.authentication import KeyedRequest
+from accounts.authentication import TokenRequest
 from accounts.errors import Invalid
-from products.api import wire
-from products.api.places import service_at, version_at
+from products.api import fastly_json
+from products.api.lookups import service_at, version_at
 from products.api.services import valid, versions_of
 from products.services.models import Version
 
-LONGEST_NUMBER = 10  # digits
+MAX_NUMBER_LENGTH = 10  # digits
 
 
 class FilterReader(serializers.Serializer[Any]):
@@ -24,7 +24,7 @@ class FilterReader(serializers.Serializer[Any]):
     staged = serializers.BooleanField(default=False)
 
 
-def _filters(request: KeyedRequest) -> dict[str, str]:
+def _filters(request: TokenRequest) -> dict[str, str]:
     return {
         name: request.query_params[f"filter[versions.{name}]"]
         for name in ("active", "staged")
@@ -35,7 +35,7 @@ def _filters(request: KeyedRequest) -> dict[str, str]:
 class ServiceDetails(APIView):
     """`GET /service/S/details`."""
 
-    def get(self, request: KeyedRequest, service_id: str) -> Response:
+    def get(self, request: TokenRequest, service_id: str) -> Response:
         """Answer the service with all that one version holds: the one named, else active, else latest."""
         row = service_at(request.auth, service_id)
         versions = versions_of(row)
@@ -46,23 +46,23 @@ class ServiceDetails(APIView):
             or (versions[-1] if versions else None)
         )
         return Response(
-            wire.service(row, self._filtered(request, versions))
+            fastly_json.service(row, self._filtered(request, versions))
             | {
-                "active_version": wire.version(active) if active else None,
-                "version": wire.whole_version(chosen) if chosen else None,
+                "active_version": fastly_json.version(active) if active else None,
+                "version": fastly_json.whole_version(chosen) if chosen else None,
             }
         )
 
-    def _chosen(self, request: KeyedRequest, service_id: str) -> Version | None:
+    def _chosen(self, request: TokenRequest, service_id: str) -> Version | None:
         sent = request.query_params.get("version", "")
         if not sent:
             return None
-        if not (sent.isascii() and sent.isdigit() and len(sent) <= LONGEST_NUMBER):
+        if not (sent.isascii() and sent.isdigit() and len(sent) <= MAX_NUMBER_LENGTH):
             raise Invalid("version must be a whole number.", field="version")
         return version_at(request.auth, service_id, int(sent))
 
     def _filtered(
-        self, request: KeyedRequest, versions: Sequence[Version]
+        self, request: TokenRequest, versions: Sequence[Version]
     ) -> list[Version]:
         """Narrow the versions as `filter[versions.active]` and `….staged` ask; none is ever staged."""
         asked = valid(FilterReader(data=_filters(request)))

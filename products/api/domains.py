@@ -3,9 +3,9 @@
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.authentication import KeyedRequest
+from accounts.authentication import TokenRequest
 from products.api import fields
-from products.api.places import object_at, version_at
+from products.api.lookups import object_at, version_at
 from products.deploy.models import LiveDomain
 from products.services import queries
 from products.services.models import Version, VersionObject
@@ -15,7 +15,7 @@ class CheckDomain(APIView):
     """`GET …/domain/{name}/check`."""
 
     def get(
-        self, request: KeyedRequest, service_id: str, number: int, name: str
+        self, request: TokenRequest, service_id: str, number: int, name: str
     ) -> Response:
         """Answer for one domain."""
         version = version_at(request.auth, service_id, number)
@@ -26,7 +26,7 @@ class CheckDomain(APIView):
 class CheckDomains(APIView):
     """`GET …/domain/check_all`."""
 
-    def get(self, request: KeyedRequest, service_id: str, number: int) -> Response:
+    def get(self, request: TokenRequest, service_id: str, number: int) -> Response:
         """Answer for all of the version's domains."""
         version = version_at(request.auth, service_id, number)
         return Response(checked(version, list(queries.objects_of(version, "domain"))))

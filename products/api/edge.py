@@ -12,7 +12,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from products.deploy.publish import published
+from products.deploy.routes import published
 from products.metering.commands import note_status
 from products.metering.queries import edge_of
 from products.metering.status import read_status
@@ -38,7 +38,7 @@ class EdgeAuthentication(BaseAuthentication):
         return "Bearer"
 
 
-class Routes(APIView):
+class RouteTableView(APIView):
     """`GET /api/edge/v1/routes`."""
 
     authentication_classes = (EdgeAuthentication,)

@@ -11,9 +11,9 @@ from django.utils import timezone
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.authentication import KeyedRequest
+from accounts.authentication import TokenRequest
 from accounts.errors import Conflict
-from products.api.places import service_at
+from products.api.lookups import service_at
 from products.catalogue.models import Product
 from products.catalogue.queries import product
 from products.enablement.commands import service as commands
@@ -50,17 +50,17 @@ def refused(title: str, detail: str, errors: list[str] | None = None) -> Respons
     return Response(body, HTTPStatus.BAD_REQUEST)
 
 
-class ServiceProduct(APIView):
+class ServiceProductView(APIView):
     """`/enabled-products/v1/{product}/services/S`, and the same without `v1`."""
 
-    def get(self, request: KeyedRequest, slug: str, service_id: str) -> Response:
+    def get(self, request: TokenRequest, slug: str, service_id: str) -> Response:
         """Answer that the product is on; where it is off, 400."""
         service, row = self._named(request, slug, service_id)
         if switch_of(service, row.pk) is None:
             return refused("no product on service", "")
         return Response(shown(row.pk, service.pk))
 
-    def put(self, request: KeyedRequest, slug: str, service_id: str) -> Response:
+    def put(self, request: TokenRequest, slug: str, service_id: str) -> Response:
         """Switch the product on; again is fine."""
         service, row = self._named(request, slug, service_id)
         try:
@@ -76,7 +76,7 @@ class ServiceProduct(APIView):
             return refused(title, error.message, list(error.details) or None)
         return Response(shown(row.pk, service.pk))
 
-    def delete(self, request: KeyedRequest, slug: str, service_id: str) -> Response:
+    def delete(self, request: TokenRequest, slug: str, service_id: str) -> Response:
         """Switch the product off; where it was off, that is as good."""
         service, row = self._named(request, slug, service_id)
         commands.disable_for_service(
@@ -85,7 +85,7 @@ class ServiceProduct(APIView):
         return Response(status=HTTPStatus.NO_CONTENT)
 
     def _named(
-        self, request: KeyedRequest, slug: str, service_id: str
+        self, request: TokenRequest, slug: str, service_id: str
     ) -> tuple[Service, Product]:
         return service_at(request.auth, service_id), product(slug)
 
@@ -101,7 +101,7 @@ def configuration_of(slug: str, sent: Json) -> Json:
 class ProductServices(APIView):
     """`GET /enabled-products/v1/{product}/services`."""
 
-    def get(self, request: KeyedRequest, slug: str) -> Response:
+    def get(self, request: TokenRequest, slug: str) -> Response:
         """Answer the services that have the product on, of those that the actor may see."""
         row = product(slug)
         account_id = request.auth.account_id

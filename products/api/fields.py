@@ -12,7 +12,13 @@ from typing import Any
 from django.db.models import BooleanField
 
 from accounts.errors import Invalid
-from products.services.models import KINDS, Backend, Snippet, Version, VersionObject
+from products.services.models import (
+    PART_KINDS,
+    Backend,
+    Snippet,
+    Version,
+    VersionObject,
+)
 from products.services.summary import SECRET
 
 Json = dict[str, Any]
@@ -82,13 +88,13 @@ def read(kind: str, sent: Mapping[str, Any]) -> Json:
     """
     return {
         name: _truth(sent[name]) if _is_boolean(kind, name) else sent[name]
-        for name in KINDS[kind].FIELDS
+        for name in PART_KINDS[kind].FIELDS
         if name in sent
     }
 
 
 def _is_boolean(kind: str, name: str) -> bool:
-    return isinstance(KINDS[kind].column(name), BooleanField)
+    return isinstance(PART_KINDS[kind].column(name), BooleanField)
 
 
 def _truth(value: Any) -> Any:

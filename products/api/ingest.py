@@ -22,7 +22,7 @@ from products.edge.contract import (
 from products.metering.commands import ingest
 
 GZIP_WINDOW = 16 + zlib.MAX_WBITS  # zlib's way of saying: with a gzip header
-LONGEST_DETAIL = 300
+MAX_DETAIL_LENGTH = 300
 
 
 class IngestUsage(APIView):
@@ -48,7 +48,7 @@ class IngestUsage(APIView):
                 received_at=received_at,
             )
         except ContractError as error:
-            detail = str(error)[:LONGEST_DETAIL]
+            detail = str(error)[:MAX_DETAIL_LENGTH]
             return _answer(
                 {"msg": "Bad request", "detail": detail}, HTTPStatus.BAD_REQUEST
             )

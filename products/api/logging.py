@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 
 from accounts.errors import NotFound
 from products.api import fields
-from products.api.base import Kind, Objects, OneObject
+from products.api.parts import Kind, PartDetail, PartList
 from products.services.models import LogEndpoint, Version, VersionObject
 
 Json = dict[str, Any]
@@ -123,9 +123,9 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-class LogEndpoints(LogKind, Objects):
+class LogEndpoints(LogKind, PartList):
     """The log endpoints of one sort."""
 
 
-class OneLogEndpoint(LogKind, OneObject):
+class OneLogEndpoint(LogKind, PartDetail):
     """One log endpoint."""

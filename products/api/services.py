@@ -8,12 +8,12 @@ from rest_framework import serializers
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.authentication import KeyedRequest
+from accounts.authentication import TokenRequest
 from accounts.errors import Invalid, NotFound
 from accounts.queries import account_of
-from products.api import fields, wire
-from products.api.base import OK
-from products.api.places import ServiceDeleted, service_at
+from products.api import fastly_json, fields
+from products.api.lookups import ServiceDeleted, service_at
+from products.api.parts import OK
 from products.services import queries
 from products.services.commands import services as commands
 from products.services.models import Service, Version
@@ -57,17 +57,17 @@ def versions_of(row: Service) -> list[Version]:
 class Services(APIView):
     """`/service`."""
 
-    def get(self, request: KeyedRequest) -> Response:
+    def get(self, request: TokenRequest) -> Response:
         """Answer a page of the services that the actor may see; the Link header leads on."""
         asked = valid(PagingReader(data=request.query_params.dict()))
         order = ("-" if asked["direction"] == "descend" else "") + ORDERS[asked["sort"]]
         rows = queries.services_of(request.auth).order_by(order, "pk")
         start = (asked["page"] - 1) * asked["per_page"]
         page = rows.prefetch_related("versions")[start : start + asked["per_page"]]
-        body = [wire.listed(row, _prefetched(row)) for row in page]
+        body = [fastly_json.listed(row, _prefetched(row)) for row in page]
         return Response(body, headers=_links(request, asked, rows.count()))
 
-    def post(self, request: KeyedRequest) -> Response:
+    def post(self, request: TokenRequest) -> Response:
         """Create a service with an empty first version."""
         sent = valid(ServiceReader(data=request.data))
         row = commands.create_service(
@@ -78,14 +78,14 @@ class Services(APIView):
             kind=sent.get("type", Service.Type.VCL.value),
             now=timezone.now(),
         )
-        return Response(wire.service(row, versions_of(row)))
+        return Response(fastly_json.service(row, versions_of(row)))
 
 
 def _prefetched(row: Service) -> list[Version]:
     return sorted(row.versions.all(), key=lambda each: each.number)
 
 
-def _links(request: KeyedRequest, asked: dict[str, Any], count: int) -> dict[str, str]:
+def _links(request: TokenRequest, asked: dict[str, Any], count: int) -> dict[str, str]:
     """Return the Link header by which Fastly's clients page; they read the query of its URLs."""
     number, last = asked["page"], max(-(-count // asked["per_page"]), 1)
     near = {
@@ -105,12 +105,12 @@ def _links(request: KeyedRequest, asked: dict[str, Any], count: int) -> dict[str
 class OneService(APIView):
     """`/service/S`."""
 
-    def get(self, request: KeyedRequest, service_id: str) -> Response:
+    def get(self, request: TokenRequest, service_id: str) -> Response:
         """Answer the service."""
         row = service_at(request.auth, service_id)
-        return Response(wire.service(row, versions_of(row)))
+        return Response(fastly_json.service(row, versions_of(row)))
 
-    def put(self, request: KeyedRequest, service_id: str) -> Response:
+    def put(self, request: TokenRequest, service_id: str) -> Response:
         """Change name or comment."""
         row = service_at(request.auth, service_id)
         sent = valid(ServiceReader(data=request.data, partial=True))
@@ -121,9 +121,9 @@ class OneService(APIView):
             comment=sent.get("comment"),
             now=timezone.now(),
         )
-        return Response(wire.service(row, versions_of(row)))
+        return Response(fastly_json.service(row, versions_of(row)))
 
-    def delete(self, request: KeyedRequest, service_id: str) -> Response:
+    def delete(self, request: TokenRequest, service_id: str) -> Response:
         """Delete the service, unless a version of it is active."""
         row = service_at(request.auth, service_id)
         commands.delete_service(request.auth, service=row, now=timezone.now())
@@ -133,7 +133,7 @@ class OneService(APIView):
 class ServiceSearch(APIView):
     """`GET /service/search?name=`."""
 
-    def get(self, request: KeyedRequest) -> Response:
+    def get(self, request: TokenRequest) -> Response:
         """Answer the service of exactly this name."""
         name = request.query_params.get("name", "")
         if not name:
@@ -141,13 +141,13 @@ class ServiceSearch(APIView):
         row = queries.services_of(request.auth).filter(name=name).first()
         if row is None:
             raise NotFound(f"Couldn't find Service '{name}'")
-        return Response(wire.service(row, versions_of(row)))
+        return Response(fastly_json.service(row, versions_of(row)))
 
 
 class ServiceDomains(APIView):
     """`GET /service/S/domain`."""
 
-    def get(self, request: KeyedRequest, service_id: str) -> Response:
+    def get(self, request: TokenRequest, service_id: str) -> Response:
         """Answer the domains of the live version, else of the latest; of a deleted service, none."""
         try:
             row = service_at(request.auth, service_id)

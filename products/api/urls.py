@@ -2,19 +2,19 @@
 
 from django.urls import URLPattern, path
 
-from products.api.base import Objects, OneObject
 from products.api.details import ServiceDetails
-from products.api.differences import Diff
+from products.api.diff import Diff
 from products.api.domains import CheckDomain, CheckDomains
-from products.api.edge import Routes
-from products.api.enabled_products import ProductServices, ServiceProduct
+from products.api.edge import RouteTableView
+from products.api.enabled_products import ProductServices, ServiceProductView
 from products.api.ingest import IngestUsage
 from products.api.logging import LogEndpoints, OneLogEndpoint
+from products.api.own_endpoints import DecisionView, Entitlements
+from products.api.parts import PartDetail, PartList
 from products.api.services import OneService, ServiceDomains, Services, ServiceSearch
-from products.api.settings import Settings
-from products.api.standing import Decision, Entitlements
-from products.api.unkept import KINDS as UNKEPT
-from products.api.unkept import OneUnkept, Unkept, UnkeptLogs
+from products.api.settings import VersionSettingsView
+from products.api.unsupported import UNSUPPORTED_KINDS as UNKEPT
+from products.api.unsupported import OneUnkept, UnkeptLogs, UnsupportedKind
 from products.api.verify import Verify
 from products.api.versions import (
     Activate,
@@ -40,11 +40,11 @@ def objects() -> list[URLPattern]:
     """Return the routes of all that a version can hold; a name may have slashes in it."""
     pairs = [
         *(
-            (kind, Objects.as_view(kind=kind), OneObject.as_view(kind=kind))
+            (kind, PartList.as_view(kind=kind), PartDetail.as_view(kind=kind))
             for kind in KEPT
         ),
         *(
-            (kind, Unkept.as_view(kind=kind), OneUnkept.as_view(kind=kind))
+            (kind, UnsupportedKind.as_view(kind=kind), OneUnkept.as_view(kind=kind))
             for kind in UNKEPT
         ),
         *(
@@ -76,17 +76,19 @@ urlpatterns = [
     path(f"{VERSION}/activate", Activate.as_view()),
     path(f"{VERSION}/deactivate", Deactivate.as_view()),
     path(f"{VERSION}/validate", Validate.as_view()),
-    path(f"{VERSION}/settings", Settings.as_view()),
+    path(f"{VERSION}/settings", VersionSettingsView.as_view()),
     path(f"{VERSION}/domain/check_all", CheckDomains.as_view()),
     path(f"{VERSION}/domain/<str:name>/check", CheckDomain.as_view()),
     *objects(),
     path(f"{VERSION}/logging/<str:kind>", UnkeptLogs.as_view()),
     path(f"enabled-products/v1/{PRODUCT}", ProductServices.as_view()),
-    path(f"enabled-products/v1/{PRODUCT}/<str:service_id>", ServiceProduct.as_view()),
+    path(
+        f"enabled-products/v1/{PRODUCT}/<str:service_id>", ServiceProductView.as_view()
+    ),
     # As it was before v1; clients of 2023 still ask here.
-    path(f"enabled-products/{PRODUCT}/<str:service_id>", ServiceProduct.as_view()),
-    path("api/v1/decision", Decision.as_view()),
+    path(f"enabled-products/{PRODUCT}/<str:service_id>", ServiceProductView.as_view()),
+    path("api/v1/decision", DecisionView.as_view()),
     path("api/v1/entitlements", Entitlements.as_view()),
-    path(ROUTES_PATH.removeprefix("/"), Routes.as_view()),
+    path(ROUTES_PATH.removeprefix("/"), RouteTableView.as_view()),
     path(USAGE_PATH.removeprefix("/"), IngestUsage.as_view()),
 ]

@@ -3,11 +3,15 @@
 from dataclasses import asdict
 from typing import Any
 
-from products.compatibility.problem import Problem
-from products.deploy.verdict import GateAnswer, State, Verdict
+from products.compatibility.findings import Problem
+from products.deploy.verdict import CheckOutcome, GateAnswer, Verdict
 
 Json = dict[str, Any]
-PASSED = {State.PASSED: True, State.FAILED: False, State.NOT_ASKED: None}
+PASSED = {
+    CheckOutcome.PASSED: True,
+    CheckOutcome.FAILED: False,
+    CheckOutcome.NOT_ASKED: None,
+}
 
 
 def gate(answer: GateAnswer) -> Json:

@@ -4,14 +4,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import queries as accounts
-from accounts.authentication import KeyedRequest
+from accounts.authentication import TokenRequest
 from products.services import queries
 
 
 class Verify(APIView):
     """`GET /verify`. All values are text; an expiry that there is none of is empty."""
 
-    def get(self, request: KeyedRequest) -> Response:
+    def get(self, request: TokenRequest) -> Response:
         """Answer account, person, token, and the services that the key can see."""
         actor = request.auth
         account = accounts.account_of(actor)

@@ -8,13 +8,13 @@ from rest_framework import serializers
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.authentication import KeyedRequest
+from accounts.authentication import TokenRequest
 from accounts.errors import Forbidden
-from products.api import verdicts, wire
-from products.api.places import service_at, version_at, version_to_judge_at
+from products.api import fastly_json, verdicts
+from products.api.lookups import service_at, version_at, version_to_judge_at
 from products.api.services import valid, versions_of
 from products.deploy import commands as deploy
-from products.deploy.queries import verdict_of
+from products.deploy.queries import decision_with_probe
 from products.services.commands import versions as commands
 
 
@@ -27,12 +27,12 @@ class VersionReader(serializers.Serializer[Any]):
 class Versions(APIView):
     """`/service/S/version`."""
 
-    def get(self, request: KeyedRequest, service_id: str) -> Response:
+    def get(self, request: TokenRequest, service_id: str) -> Response:
         """Answer the service's versions, the oldest first."""
         row = service_at(request.auth, service_id)
-        return Response([wire.version(each) for each in versions_of(row)])
+        return Response([fastly_json.version(each) for each in versions_of(row)])
 
-    def post(self, request: KeyedRequest, service_id: str) -> Response:
+    def post(self, request: TokenRequest, service_id: str) -> Response:
         """Create an empty version; Fastly answers with hardly more than its number."""
         row = service_at(request.auth, service_id)
         sent = valid(VersionReader(data=request.data))
@@ -48,11 +48,13 @@ class Versions(APIView):
 class OneVersion(APIView):
     """`/service/S/version/N`."""
 
-    def get(self, request: KeyedRequest, service_id: str, number: int) -> Response:
+    def get(self, request: TokenRequest, service_id: str, number: int) -> Response:
         """Answer the version."""
-        return Response(wire.version(version_at(request.auth, service_id, number)))
+        return Response(
+            fastly_json.version(version_at(request.auth, service_id, number))
+        )
 
-    def put(self, request: KeyedRequest, service_id: str, number: int) -> Response:
+    def put(self, request: TokenRequest, service_id: str, number: int) -> Response:
         """Change the comment."""
         row = version_at(request.auth, service_id, number)
         sent = valid(VersionReader(data=request.data))
@@ -60,40 +62,40 @@ class OneVersion(APIView):
             row = commands.comment_version(
                 request.auth, version=row, comment=sent["comment"], now=timezone.now()
             )
-        return Response(wire.version(row))
+        return Response(fastly_json.version(row))
 
 
 class Clone(APIView):
     """`PUT …/clone`."""
 
-    def put(self, request: KeyedRequest, service_id: str, number: int) -> Response:
+    def put(self, request: TokenRequest, service_id: str, number: int) -> Response:
         """Make a draft of all that the version holds."""
         row = version_at(request.auth, service_id, number)
         made = commands.clone_version(request.auth, version=row, now=timezone.now())
-        return Response(wire.version(made))
+        return Response(fastly_json.version(made))
 
 
 class Lock(APIView):
     """`PUT …/lock`."""
 
-    def put(self, request: KeyedRequest, service_id: str, number: int) -> Response:
+    def put(self, request: TokenRequest, service_id: str, number: int) -> Response:
         """Lock the version, whatever it holds."""
         row = version_at(request.auth, service_id, number)
         locked = commands.lock_version(request.auth, version=row, now=timezone.now())
-        return Response(wire.version(locked))
+        return Response(fastly_json.version(locked))
 
 
 class Activate(APIView):
     """`PUT …/activate`."""
 
-    def put(self, request: KeyedRequest, service_id: str, number: int) -> Response:
+    def put(self, request: TokenRequest, service_id: str, number: int) -> Response:
         """Put the version live; refused with every gate's answer at once."""
         row = version_to_judge_at(request.auth, service_id, number)
         try:
             done = deploy.activate(request.auth, version=row, now=timezone.now())
         except deploy.DeploymentRefused as refused:
             return refusal(refused)
-        live = wire.version(version_at(request.auth, service_id, number))
+        live = fastly_json.version(version_at(request.auth, service_id, number))
         return Response(
             live | ({"msg": " ".join(done.findings)} if done.findings else {})
         )
@@ -115,20 +117,22 @@ def refusal(refused: deploy.DeploymentRefused) -> Response:
 class Deactivate(APIView):
     """`PUT …/deactivate`."""
 
-    def put(self, request: KeyedRequest, service_id: str, number: int) -> Response:
+    def put(self, request: TokenRequest, service_id: str, number: int) -> Response:
         """Take the version off."""
         row = version_at(request.auth, service_id, number)
         deploy.deactivate(request.auth, version=row, now=timezone.now())
-        return Response(wire.version(version_at(request.auth, service_id, number)))
+        return Response(
+            fastly_json.version(version_at(request.auth, service_id, number))
+        )
 
 
 class Validate(APIView):
     """`GET …/validate`."""
 
-    def get(self, request: KeyedRequest, service_id: str, number: int) -> Response:
+    def get(self, request: TokenRequest, service_id: str, number: int) -> Response:
         """Answer, always with 200, whether the version could go live; the gate decides."""
         row = version_at(request.auth, service_id, number)
-        verdict = verdict_of(request.auth, version=row, now=timezone.now())
+        verdict = decision_with_probe(request.auth, version=row, now=timezone.now())
         reasons = list(verdict.reasons)
         return Response(
             {

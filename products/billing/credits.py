@@ -19,14 +19,14 @@ class Credit:
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class CreditUse:
     """What was taken from one credit."""
 
     id: str
     amount: Money
 
 
-def spend(due: Money, credits_: Iterable[Credit]) -> tuple[Spent, ...]:
+def spend(due: Money, credits_: Iterable[Credit]) -> tuple[CreditUse, ...]:
     """Pay what is due from credits, the soonest to expire first, ties by id.
 
     Never takes more than is due, and never makes what is due negative. Credits that
@@ -37,12 +37,12 @@ def spend(due: Money, credits_: Iterable[Credit]) -> tuple[Spent, ...]:
         taken = min(credit.left, due)
         if taken <= Money.zero(due.currency):
             continue
-        spent.append(Spent(credit.id, taken))
+        spent.append(CreditUse(credit.id, taken))
         due -= taken
     return tuple(spent)
 
 
-def shares_reached(
+def thresholds_reached(
     budget: Money, running: Money, shares: Iterable[int]
 ) -> tuple[int, ...]:
     """Return which shares of a budget, in percent, a running amount has reached.

@@ -3,7 +3,7 @@
 A ladder is graduated: each tier's price holds for what lies within the tier, and the
 upper bound belongs to the lower tier. What is rated starts at a position on the ladder,
 so that a price change in mid-month does not start it again. Amounts stay exact until a
-line is rounded, once (`Rated.rounded`). Sources: R13 to R16.
+line is rounded, once (`RatedUsage.rounded`). Sources: R13 to R16.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
-from products.catalogue.ladder import Step, ladder_problem
 from products.catalogue.money import EXACT, MICROS, NANOS, Money, minor_digits
+from products.catalogue.tiers import PriceTier, tiers_problem
 from products.metering.minutes import minutes
 
 UnitMode: TypeAlias = Literal["fraction", "block"]
@@ -23,19 +23,19 @@ _SECOND_US = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ladder:
+class TieredPrice:
     """The tiers of a price version; a unit is `unit_size` minutes or bytes.
 
     In block mode a part of a unit is billed as a whole one.
     """
 
-    tiers: tuple[Step, ...]
+    tiers: tuple[PriceTier, ...]
     unit_size: int = MILLION
     unit_mode: UnitMode = "fraction"
 
     def __post_init__(self) -> None:
         """Refuse a ladder that has gaps, or an end."""
-        if problem := ladder_problem(self.tiers):
+        if problem := tiers_problem(self.tiers):
             raise ValueError(problem)
         if self.unit_size <= 0:
             raise ValueError("A unit must be something.")
@@ -51,7 +51,7 @@ class TierLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Rated:
+class RatedUsage:
     """A rated quantity: its tier lines, without the empty ones, and their exact sum."""
 
     quantity: int
@@ -64,15 +64,15 @@ class Rated:
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class PriceSegment:
     """What was used while one price version was in force."""
 
-    ladder: Ladder
+    ladder: TieredPrice
     quantity: int
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
+class AllowanceUse:
     """A quantity split into what is included (or on trial) and what is billed."""
 
     free: int
@@ -89,7 +89,7 @@ class Estimate:
     total: Money
 
 
-def rate(ladder: Ladder, quantity: int, *, position: int = 0) -> Rated:
+def rate(ladder: TieredPrice, quantity: int, *, position: int = 0) -> RatedUsage:
     """Price a quantity that starts at a position on the ladder.
 
     Both are whole minutes (or bytes). In block mode the quantity of a line is what the
@@ -100,10 +100,10 @@ def rate(ladder: Ladder, quantity: int, *, position: int = 0) -> Rated:
     low = _billed(ladder, position)
     high = _billed(ladder, position + quantity)
     lines = tuple(_lines(ladder, low, high))
-    return Rated(quantity, lines, _sum(line.exact for line in lines))
+    return RatedUsage(quantity, lines, _sum(line.exact for line in lines))
 
 
-def rate_segments(segments: Iterable[Segment]) -> tuple[Rated, ...]:
+def rate_segments(segments: Iterable[PriceSegment]) -> tuple[RatedUsage, ...]:
     """Price the segments of one month; the position on the ladder carries over."""
     position = 0
     rated = []
@@ -113,14 +113,16 @@ def rate_segments(segments: Iterable[Segment]) -> tuple[Rated, ...]:
     return tuple(rated)
 
 
-def after_allowance(quantity: int, included: int, *, used_before: int = 0) -> Allowance:
+def after_allowance(
+    quantity: int, included: int, *, used_before: int = 0
+) -> AllowanceUse:
     """Take what is included from a quantity; the rest is billed from its ladder's start.
 
     `used_before` is what earlier segments of the month took from the same allowance.
     """
     left = max(included - used_before, 0)
     free = min(quantity, left)
-    return Allowance(free, quantity - free)
+    return AllowanceUse(free, quantity - free)
 
 
 def prorated_allowance(included: int, active_days: int, days_in_month: int) -> int:
@@ -140,7 +142,7 @@ def prorated_fee(
     )
 
 
-def adjustment(old: Rated, new: Rated, currency: str) -> Money:
+def adjustment(old: RatedUsage, new: RatedUsage, currency: str) -> Money:
     """Return what is still owed, or as a negative amount given back, after a re-rating.
 
     The difference of two rounded amounts, so that what was billed in all is the rounded
@@ -149,7 +151,7 @@ def adjustment(old: Rated, new: Rated, currency: str) -> Money:
     return new.rounded(currency) - old.rounded(currency)
 
 
-def split(amount: Money, weights: Mapping[str, int]) -> dict[str, Money]:
+def allocate(amount: Money, weights: Mapping[str, int]) -> dict[str, Money]:
     """Share an amount out in whole minor units by the largest remainder, ties by id.
 
     The shares add up to the amount. Weights are whole and not negative; where all are
@@ -157,7 +159,7 @@ def split(amount: Money, weights: Mapping[str, int]) -> dict[str, Money]:
     Raises ValueError for an amount finer than the currency's minor unit.
     """
     if amount.micros < 0:
-        return {key: -share for key, share in split(-amount, weights).items()}
+        return {key: -share for key, share in allocate(-amount, weights).items()}
     step = MICROS // 10 ** minor_digits(amount.currency)
     units, finer = divmod(amount.micros, step)
     if finer or not weights:
@@ -169,7 +171,7 @@ def split(amount: Money, weights: Mapping[str, int]) -> dict[str, Money]:
 def estimate(
     connections: int,
     seconds_each: int,
-    ladder: Ladder,
+    ladder: TieredPrice,
     *,
     currency: str,
     included: int = 0,
@@ -185,13 +187,13 @@ def estimate(
     return Estimate(minutes_each, whole, rated.lines, rated.rounded(currency))
 
 
-def _billed(ladder: Ladder, position: int) -> int:
+def _billed(ladder: TieredPrice, position: int) -> int:
     if ladder.unit_mode == "fraction":
         return position
     return -(-position // ladder.unit_size) * ladder.unit_size
 
 
-def _lines(ladder: Ladder, low: int, high: int) -> Iterable[TierLine]:
+def _lines(ladder: TieredPrice, low: int, high: int) -> Iterable[TierLine]:
     start = 0
     for tier in ladder.tiers:
         end = high if tier.up_to is None else tier.up_to * ladder.unit_size
@@ -203,7 +205,7 @@ def _lines(ladder: Ladder, low: int, high: int) -> Iterable[TierLine]:
         start = end
 
 
-def _amount(ladder: Ladder, tier: Step, quantity: int) -> Decimal:
+def _amount(ladder: TieredPrice, tier: PriceTier, quantity: int) -> Decimal:
     nanos = Decimal(quantity * tier.unit_price_nanos)
     return EXACT.divide(nanos, Decimal(ladder.unit_size * NANOS))
 

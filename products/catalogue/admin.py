@@ -9,8 +9,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
+from accounts.admin_pages import ReadOnlyAdmin
 from accounts.authentication import staff_actor_of
-from accounts.staff import ReadOnlyAdmin
 from products.catalogue.commands import add_plan, add_product, update_product
 from products.catalogue.models import Plan, Product, Tier
 
@@ -87,7 +87,7 @@ class ProductAdmin(ReadOnlyAdmin):
             )
             return f"{made.name} is in the catalogue."
 
-        return self.form_page(
+        return self.command_form_view(
             request,
             NewProductForm(request.POST or None),
             carry_out,
@@ -110,7 +110,7 @@ class ProductAdmin(ReadOnlyAdmin):
             return f"{product.name} is saved."
 
         initial = {name: getattr(product, name) for name in ProductForm.base_fields}
-        return self.form_page(
+        return self.command_form_view(
             request,
             ProductForm(request.POST or None, initial=initial),
             carry_out,
@@ -132,7 +132,7 @@ class ProductAdmin(ReadOnlyAdmin):
             )
             return f"{plan.name} is a plan of {product.name}."
 
-        return self.form_page(
+        return self.command_form_view(
             request,
             PlanForm(request.POST or None),
             carry_out,

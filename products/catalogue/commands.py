@@ -10,8 +10,8 @@ from accounts.change import Trail, Unchanged, recorded_change
 from accounts.errors import Conflict, Invalid
 from accounts.policy import PLATFORM
 from accounts.roles import Permission
-from products.catalogue.ladder import Step, ladder_problem
 from products.catalogue.models import Plan, PriceVersion, Product, Tier
+from products.catalogue.tiers import PriceTier, tiers_problem
 
 PRODUCT_FIELDS = (
     "name",
@@ -33,7 +33,7 @@ class NewPrice:
     meter: str
     unit_size: int
     unit_name: str
-    steps: tuple[Step, ...]
+    steps: tuple[PriceTier, ...]
     fee_micros: int = 0
     included_units: int = 0
     unit_mode: str = PriceVersion.UnitMode.FRACTION
@@ -118,7 +118,7 @@ def write_price(
     `accounts` are those under the plan: each has the new price in its own trail. Raises Invalid
     for a ladder that does not rise or has no end, and for an instant before the open price began.
     """
-    if problem := ladder_problem(price.steps):
+    if problem := tiers_problem(price.steps):
         raise Invalid(problem, field="tiers")
     last = plan.prices.select_for_update().order_by("number").last()
     if last is not None and last.effective_to is None:

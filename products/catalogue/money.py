@@ -28,7 +28,7 @@ _TWO = 2
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
-class CurrencyMismatch(Exception):  # noqa: N818 - a refusal is named for what it says
+class CurrencyMismatch(Exception):
     """Two currencies met in one sum."""
 
 

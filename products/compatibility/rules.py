@@ -6,18 +6,18 @@ are asked only of a version that uses WebSockets (`config.uses_websockets`).
 
 from collections.abc import Iterable, Iterator
 
-from products.compatibility.config import (
+from products.compatibility.backend_settings import (
+    BLOCKING_SETTINGS,
+    CERTIFICATE_NAMES,
+    IGNORED_SETTINGS,
+    is_set,
+)
+from products.compatibility.findings import Finding, Problem, Rule, RuleInput, Severity
+from products.compatibility.header_rules import ignored_header_rules
+from products.compatibility.version_config import (
     BackendConfig,
     OriginCertificate,
     VersionConfig,
-)
-from products.compatibility.headers import header_rules_left_alone
-from products.compatibility.problem import Finding, Problem, Rule, Severity, Situation
-from products.compatibility.settings import (
-    CERTIFICATE_NAMES,
-    UNSAFE,
-    WITHOUT_EFFECT,
-    is_set,
 )
 
 SOURCE = "https://docs.fastly.com/products/websockets"
@@ -56,7 +56,7 @@ _REFUSED_CERTIFICATES = {
 }
 
 
-def check(
+def all_findings(
     config: VersionConfig,
     products: frozenset[str],
     certificates: Iterable[OriginCertificate] = (),
@@ -66,18 +66,18 @@ def check(
     `products` are the products switched on for the service; `certificates` what a probe
     of its origins saw, where there was one.
     """
-    situation = Situation(config, products, tuple(certificates))
+    situation = RuleInput(config, products, tuple(certificates))
     return tuple(problem for rule in RULES for problem in rule.problems(situation))
 
 
-def conflicts_of_products(on: frozenset[str]) -> tuple[Problem, ...]:
+def product_conflicts(on: frozenset[str]) -> tuple[Problem, ...]:
     """Say which products of a service do not go together, whichever came first (R7)."""
     if "websockets" not in on:
         return ()
-    return _NEXT_GEN_WAF.problems(Situation(VersionConfig(number=0), on))
+    return _NEXT_GEN_WAF.problems(RuleInput(VersionConfig(number=0), on))
 
 
-def shielding(situation: Situation) -> Iterator[Finding]:
+def shielding(situation: RuleInput) -> Iterator[Finding]:
     """Refuse a version that shields (R6)."""
     for backend in situation.config.backends:
         if is_set(backend, "shield"):
@@ -89,7 +89,7 @@ def shielding(situation: Situation) -> Iterator[Finding]:
             )
 
 
-def next_gen_waf(situation: Situation) -> Iterator[Finding]:
+def next_gen_waf(situation: RuleInput) -> Iterator[Finding]:
     """Refuse WebSockets and the Next-Gen WAF on one service (R7)."""
     if "ngwaf" in situation.products:
         yield Finding(
@@ -99,10 +99,10 @@ def next_gen_waf(situation: Situation) -> Iterator[Finding]:
         )
 
 
-def unsafe_settings(situation: Situation) -> Iterator[Finding]:
+def unsafe_settings(situation: RuleInput) -> Iterator[Finding]:
     """Refuse host settings that would be unsafe or plainly wrong to ignore (R8)."""
     for backend in situation.config.backends:
-        for field, setting in UNSAFE.items():
+        for field, setting in BLOCKING_SETTINGS.items():
             if is_set(backend, field):
                 yield Finding(
                     message=f"{setting.label}: backend {backend.name} {setting.does}.",
@@ -112,7 +112,7 @@ def unsafe_settings(situation: Situation) -> Iterator[Finding]:
                 )
 
 
-def certificate_names(situation: Situation) -> Iterator[Finding]:
+def certificate_names(situation: RuleInput) -> Iterator[Finding]:
     """Refuse a certificate name or SNI other than the name that is checked (R8)."""
     for backend in situation.config.backends:
         for field, label in CERTIFICATE_NAMES.items():
@@ -126,10 +126,10 @@ def certificate_names(situation: Situation) -> Iterator[Finding]:
                 )
 
 
-def settings_without_effect(situation: Situation) -> Iterator[Finding]:
+def settings_without_effect(situation: RuleInput) -> Iterator[Finding]:
     """Warn of host settings that a handed-off connection does not feel (R8)."""
     for backend in situation.config.backends:
-        for field, label in WITHOUT_EFFECT.items():
+        for field, label in IGNORED_SETTINGS.items():
             if is_set(backend, field):
                 yield Finding(
                     message=f"{label} of backend {backend.name} is without effect on WebSocket connections.",
@@ -139,7 +139,7 @@ def settings_without_effect(situation: Situation) -> Iterator[Finding]:
                 )
 
 
-def further_backends(situation: Situation) -> Iterator[Finding]:
+def further_backends(situation: RuleInput) -> Iterator[Finding]:
     """Warn that only the first backend added carries the connections (R8)."""
     for backend in situation.config.backends[1:]:
         first = situation.config.backends[0]
@@ -151,7 +151,7 @@ def further_backends(situation: Situation) -> Iterator[Finding]:
         )
 
 
-def refused_certificates(situation: Situation) -> Iterator[Finding]:
+def refused_certificates(situation: RuleInput) -> Iterator[Finding]:
     """Refuse an origin whose certificate was seen and is not acceptable (R9)."""
     for backend, certificate in _seen(situation):
         if certificate.kind not in _REFUSED_CERTIFICATES:
@@ -166,7 +166,7 @@ def refused_certificates(situation: Situation) -> Iterator[Finding]:
         )
 
 
-def unreachable_origins(situation: Situation) -> Iterator[Finding]:
+def unreachable_origins(situation: RuleInput) -> Iterator[Finding]:
     """Warn of an origin that did not answer, so that no certificate was seen (R9)."""
     for backend, certificate in _seen(situation):
         if certificate.kind == "unreachable":
@@ -178,7 +178,7 @@ def unreachable_origins(situation: Situation) -> Iterator[Finding]:
             )
 
 
-def log_at_accept(situation: Situation) -> Iterator[Finding]:
+def log_at_accept(situation: RuleInput) -> Iterator[Finding]:
     """Say what a log line cannot know, where there is a log (R10)."""
     if situation.config.log_endpoints:
         yield Finding(
@@ -189,7 +189,7 @@ def log_at_accept(situation: Situation) -> Iterator[Finding]:
 
 
 def _seen(
-    situation: Situation,
+    situation: RuleInput,
 ) -> Iterator[tuple[BackendConfig, OriginCertificate]]:
     with_tls = {each.name: each for each in situation.config.backends if each.use_ssl}
     for certificate in situation.certificates:
@@ -270,7 +270,7 @@ RULES = (
         severity=Severity.WARNING,
         number="R11",
         source=SOURCE,
-        find=header_rules_left_alone,
+        find=ignored_header_rules,
     ),
     Rule(
         code="log_at_accept",

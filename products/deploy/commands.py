@@ -9,20 +9,20 @@ from accounts.audit.vocabulary import Event
 from accounts.change import record_refusal, recorded_change
 from accounts.errors import Conflict, Forbidden, NotFound, RefusalError
 from accounts.roles import Permission
-from products.compatibility.config import OriginCertificate
+from products.compatibility.version_config import OriginCertificate
 from products.deploy import probes
-from products.deploy.gate import decision
+from products.deploy.decision import decide_deployment
 from products.deploy.models import Deployment, LiveDomain
 from products.deploy.verdict import Verdict
-from products.services.commands.texts import clean_comment
-from products.services.describe import describe
+from products.services.commands.validators import clean_comment
+from products.services.describe import version_config
 from products.services.models import Service, Version
 
 # Of these gates the person is the reason; of the others the state of things is.
 PERSONAL_GATES = frozenset({4, 5})
 
 
-class DeploymentRefused(RefusalError):  # noqa: N818 - a refusal is named for what it says
+class DeploymentRefused(RefusalError):
     """The version may not go live; `verdict` has all eight gates."""
 
     code = "deployment_refused"
@@ -63,10 +63,12 @@ def activate(
     The edges learn of it after commit.
     """
     comment = clean_comment(comment)
-    verdict = decision(actor, version=version, now=now)
+    verdict = decide_deployment(actor, version=version, now=now)
     certificates: tuple[OriginCertificate, ...] = ()
     if verdict.allowed and verdict.uses_websockets:
-        certificates = probes.ask(describe(version), version.service.account_id)
+        certificates = probes.probe_certificates(
+            version_config(version), version.service.account_id
+        )
     try:
         return _activate(
             actor, version=version, certificates=certificates, comment=comment, now=now
@@ -80,7 +82,7 @@ def activate(
             "One of the version's domains is live in another service."
         ) from error
     except Forbidden:
-        personal = refusal(decision(actor, version=version, now=now))
+        personal = refusal(decide_deployment(actor, version=version, now=now))
         _record(actor, version=version, refused=personal, now=now)
         raise personal from None
 
@@ -101,7 +103,9 @@ def _activate(
             "service__account"
         )
         version = versions.get(pk=version.pk)
-        verdict = decision(actor, version=version, certificates=certificates, now=now)
+        verdict = decide_deployment(
+            actor, version=version, certificates=certificates, now=now
+        )
         if not verdict.allowed:
             raise refusal(verdict)
         old = versions.filter(service=service, active=True).first()

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from products.compatibility.config import VersionConfig, uses_websockets
-from products.compatibility.problem import Problem, Severity
-from products.compatibility.rules import check
+from products.compatibility.findings import Problem, Severity
+from products.compatibility.rules import all_findings
+from products.compatibility.version_config import VersionConfig, uses_websockets
 from products.deploy import probes
-from products.deploy.gate import WEBSOCKETS
+from products.deploy.decision import WEBSOCKETS
 from products.enablement.queries import products_on
-from products.services.describe import describe
+from products.services.describe import version_config
 from products.services.models import Version
 
 
@@ -40,12 +40,14 @@ def findings_of(version: Version, *, instead: VersionConfig | None = None) -> Fi
 
     Of certificates it knows what the last probe within the minute saw.
     """
-    config = instead or describe(version)
+    config = instead or version_config(version)
     on = products_on(version.service)
     if not uses_websockets(config, WEBSOCKETS in on):
         return Findings(uses_websockets=False, problems=())
     order = list(Severity)
-    problems = check(config, on | {WEBSOCKETS}, probes.seen(config))
+    problems = all_findings(
+        config, on | {WEBSOCKETS}, probes.cached_certificates(config)
+    )
     return Findings(
         uses_websockets=True,
         problems=tuple(

@@ -5,8 +5,8 @@ import hashlib
 from django.conf import settings
 from django.core.cache import cache
 
-from accounts.allowance import take
-from products.compatibility.config import (
+from accounts.rate_limit import consume
+from products.compatibility.version_config import (
     BackendConfig,
     OriginCertificate,
     VersionConfig,
@@ -14,12 +14,12 @@ from products.compatibility.config import (
 from products.edge.probe import probe_origin
 
 # Long enough that a page and the deployment after it ask once, short enough to see a mended one.
-REMEMBERED_SECONDS = 60
+PROBE_CACHE_SECONDS = 60
 # Probes are made to addresses that customers choose: an account cannot use us to knock on doors.
-BUDGET_AN_HOUR = 120
+PROBES_PER_HOUR = 120
 
 
-def seen(config: VersionConfig) -> tuple[OriginCertificate, ...]:
+def cached_certificates(config: VersionConfig) -> tuple[OriginCertificate, ...]:
     """Return what is remembered of the origin that carries the connections; dials nobody."""
     found = ((backend, cache.get(_key(backend))) for backend in _carrying(config))
     # The memory is by address: another service may call the same origin by another name.
@@ -30,7 +30,9 @@ def seen(config: VersionConfig) -> tuple[OriginCertificate, ...]:
     )
 
 
-def ask(config: VersionConfig, account_id: str) -> tuple[OriginCertificate, ...]:
+def probe_certificates(
+    config: VersionConfig, account_id: str
+) -> tuple[OriginCertificate, ...]:
     """Probe the origin that carries the connections, unless that was done within the minute.
 
     At most 3 seconds. An account that has used up its budget is told so as an origin that could
@@ -59,7 +61,7 @@ def _ask(backend: BackendConfig, account_id: str) -> OriginCertificate:
     known: OriginCertificate | None = cache.get(_key(backend))
     if known is not None:
         return OriginCertificate(backend.name, known.kind, known.detail)
-    if take(f"probes:{account_id}", BUDGET_AN_HOUR) < 0:
+    if consume(f"probes:{account_id}", PROBES_PER_HOUR) < 0:
         return OriginCertificate(
             backend.name,
             "unreachable",
@@ -73,5 +75,5 @@ def _ask(backend: BackendConfig, account_id: str) -> OriginCertificate:
         ca_file=settings.ORIGIN_CA_FILE or None,
     )
     certificate = OriginCertificate(backend.name, result.kind, result.detail)
-    cache.set(_key(backend), certificate, REMEMBERED_SECONDS)
+    cache.set(_key(backend), certificate, PROBE_CACHE_SECONDS)
     return certificate

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from accounts.actor import Actor
-from accounts.policy import Decision, Standing
-from products.compatibility.config import VersionConfig
-from products.compatibility.problem import Problem
+from accounts.policy import AccountAccess, Decision
+from products.compatibility.findings import Problem
+from products.compatibility.version_config import VersionConfig
 
 
-class State(StrEnum):
+class CheckOutcome(StrEnum):
     """What a gate answers."""
 
     PASSED = "passed"
@@ -24,7 +24,7 @@ class GateAnswer:
     number: int
     code: str
     title: str
-    state: State
+    state: CheckOutcome
     reason: str
     remedy: str = ""
     who: tuple[str, ...] = ()
@@ -46,7 +46,7 @@ class Verdict:
     @property
     def failed(self) -> tuple[GateAnswer, ...]:
         """Return the gates that stand in the way."""
-        return tuple(gate for gate in self.gates if gate.state is State.FAILED)
+        return tuple(gate for gate in self.gates if gate.state is CheckOutcome.FAILED)
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -55,7 +55,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Product:
+class ProductFacts:
     """What the account has of the product: on or off, and whether it was stopped (gates 2, 3)."""
 
     is_on: bool
@@ -63,16 +63,16 @@ class Product:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class DeployFacts:
     """All that the gates look at, as read from the database at one moment."""
 
     actor: Actor
     account_name: str
     suspended: bool
     suspension_reason: str
-    here: Standing | None
+    here: AccountAccess | None
     decision: Decision
-    product: Product
+    product: ProductFacts
     switched_on: bool
     uses_websockets: bool
     problems: tuple[Problem, ...]  # what the rules find, where they are asked

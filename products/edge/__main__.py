@@ -10,14 +10,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import fields
 
-from products.edge.control import Control
-from products.edge.haproxy.command import run_fleet
+from products.edge.haproxy.run import run_haproxy_engine
+from products.edge.proxy.control import ControlProcess
 from products.edge.settings import Limits, Settings
 from products.edge.spool import SpoolUnwritable
-from products.edge.startup import CannotStart, FolderLock, hold_ports, portal_client
+from products.edge.startup import FolderLock, StartupError, bind_ports, portal_client
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
-_LAST_PORT = 65_535
+_MAX_PORT = 65_535
 
 
 def parse_arguments(arguments: Sequence[str]) -> Settings:
@@ -88,7 +88,7 @@ def parse_arguments(arguments: Sequence[str]) -> Settings:
         tls_port=given.tls_port,
         certificate_folder=given.tls_certificates,
         processes=given.processes,
-        takes_over=given.take_over,
+        take_over=given.take_over,
         allow_private=tuple(given.allow_private),
         ca_file=given.ca_file,
         poll_seconds=given.poll_seconds,
@@ -114,18 +114,18 @@ def main(arguments: Sequence[str]) -> int:
     try:
         portal = portal_client(settings)
         with contextlib.closing(FolderLock(settings)) as lock:
-            settings, held = hold_ports(settings, is_alone=lock.is_ours)
+            settings, held = bind_ports(settings, is_alone=lock.is_ours)
             if settings.engine == "haproxy":
-                run_fleet(settings, portal, held)
+                run_haproxy_engine(settings, portal, held)
             else:
-                asyncio.run(_run(Control(settings, portal, held, lock)))
-    except (CannotStart, SpoolUnwritable) as error:
+                asyncio.run(_run(ControlProcess(settings, portal, held, lock)))
+    except (StartupError, SpoolUnwritable) as error:
         sys.stderr.write(f"edge {settings.name}: {error}\n")
         return 1
     return 0
 
 
-async def _run(control: Control) -> None:
+async def _run(control: ControlProcess) -> None:
     await control.run()
 
 
@@ -137,7 +137,7 @@ def _edge_name(text: str) -> str:
 
 def _address(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > _LAST_PORT:
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > _MAX_PORT:
         raise argparse.ArgumentTypeError("must be HOST:PORT")
     return host.strip("[]") or "127.0.0.1", int(port)
 

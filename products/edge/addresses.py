@@ -71,7 +71,7 @@ _ISATAP = frozenset({0x0000_5EFE, 0x0200_5EFE})
 _NEVER_ALLOWED = frozenset({"unspecified", "multicast", "broadcast"})
 
 
-def check(ip: Address, allowed_private: Iterable[Network] = ()) -> str | None:
+def denied_reason(ip: Address, allowed_private: Iterable[Network] = ()) -> str | None:
     """Say why an address may not be dialled, or None when it may.
 
     The answer is a class of reason: unspecified, loopback, private, link-local,

@@ -42,7 +42,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class LogEndpoint:
+class RouteLogEndpoint:
     """Where the customer's log line goes: an https URL, or host:port for syslog."""
 
     kind: Literal["https", "syslog"]
@@ -68,7 +68,7 @@ class Route:
     refusal: str
     origin: Origin | None
     header_rules: tuple[HeaderRule, ...]
-    log_endpoints: tuple[LogEndpoint, ...]
+    log_endpoints: tuple[RouteLogEndpoint, ...]
     month: str
     month_ends_at: str
     open_connections: Literal["keep", "drain", "cut"] = "keep"
@@ -149,7 +149,7 @@ class UsageReport:
 
 
 @dataclass(frozen=True, slots=True)
-class UsageConflict:
+class RejectedRecord:
     """A record the portal could not take, and why."""
 
     id: str
@@ -162,7 +162,7 @@ class UsageAnswer:
 
     accepted: int
     unchanged: int
-    conflicts: tuple[UsageConflict, ...]
+    conflicts: tuple[RejectedRecord, ...]
     ingest_epoch: str
 
     def to_json(self) -> dict[str, Any]:

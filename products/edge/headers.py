@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import NamedTuple
 
-from products.edge.answers import Refusal
 from products.edge.contract import PLATFORM, HeaderRule
-from products.edge.handshake import Fields, RequestHead
+from products.edge.errors import ErrorResponse
+from products.edge.proxy.http1 import Fields, RequestHead
 
 log = logging.getLogger(__name__)
 
@@ -34,15 +34,15 @@ _OF_THE_HOP = frozenset({
     b"proxy-authenticate", b"proxy-authorization",
 })  # fmt: skip
 _DROPPED = _OVERWRITTEN | _OF_THE_HOP
-_LONGEST_DROPPED = max(map(len, _DROPPED))
+_MAX_DROPPED_NAME_LENGTH = max(map(len, _DROPPED))
 
-MOST_HOPS = 8  # networks and services in a row, more than anybody chains on purpose
+MAX_HOPS = 8  # networks and services in a row, more than anybody chains on purpose
 
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
-class Rule(NamedTuple):
+class PreparedRule(NamedTuple):
     """A header rule made ready for the wire."""
 
     action: str
@@ -56,7 +56,7 @@ def is_protected(name: bytes) -> bool:
     return name in PROTECTED or name.startswith(_PROTECTED_PREFIX)
 
 
-def ready_rules(rules: Iterable[HeaderRule]) -> tuple[Rule, ...]:
+def ready_rules(rules: Iterable[HeaderRule]) -> tuple[PreparedRule, ...]:
     """Make rules ready, leaving out (and logging) what is unsafe.
 
     The portal refuses such rules; a second look here keeps one bad rule from stopping
@@ -73,12 +73,12 @@ def ready_rules(rules: Iterable[HeaderRule]) -> tuple[Rule, ...]:
             log.warning("A header rule is not carried out: %r", rule.name)
             continue
         name, value = rule.name.encode("ascii"), rule.value.encode("latin-1")
-        ready.append(Rule(rule.action, name, lower, value.strip(b" \t")))
+        ready.append(PreparedRule(rule.action, name, lower, value.strip(b" \t")))
     return tuple(ready)
 
 
 def request_fields(
-    head: RequestHead, *, client: str, scheme: str, rules: tuple[Rule, ...]
+    head: RequestHead, *, client: str, scheme: str, rules: tuple[PreparedRule, ...]
 ) -> Fields:
     """Give the fields for the origin, without Host and those of the hop."""
     fields = [field for field in head.fields if not _is_dropped(field[0])]
@@ -110,10 +110,10 @@ def loop_field(service: str) -> tuple[bytes, bytes]:
 
 
 def require_no_loop(head: RequestHead, loop: tuple[bytes, bytes]) -> None:
-    """Refuse a request that has been at this service, or at too many. Raises Refusal."""
+    """Refuse a request that has been at this service, or at too many. Raises ErrorResponse."""
     met = b",".join(head.values(b"cdn-loop")).replace(b" ", b"").split(b",")
-    if loop[1] in met or len(met) >= MOST_HOPS:
-        raise Refusal(
+    if loop[1] in met or len(met) >= MAX_HOPS:
+        raise ErrorResponse(
             HTTPStatus.LOOP_DETECTED,
             "The request has been here before: an origin leads back to this service.",
         )
@@ -128,7 +128,7 @@ def answer_fields(fields: Fields, nominated: frozenset[bytes]) -> Fields:
     ]
 
 
-def _apply(rules: tuple[Rule, ...], fields: Fields) -> Fields:
+def _apply(rules: tuple[PreparedRule, ...], fields: Fields) -> Fields:
     for rule in rules:
         if rule.action != "append":
             fields = [field for field in fields if field[0].lower() != rule.lower]
@@ -139,7 +139,7 @@ def _apply(rules: tuple[Rule, ...], fields: Fields) -> Fields:
 
 def _is_dropped(name: bytes) -> bool:
     # Long ones are never among them, and would only fill the memory.
-    return len(name) <= _LONGEST_DROPPED and _is_among_dropped(name)
+    return len(name) <= _MAX_DROPPED_NAME_LENGTH and _is_among_dropped(name)
 
 
 @functools.lru_cache(maxsize=4096)

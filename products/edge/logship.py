@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from products.edge.addresses import Network
-from products.edge.contract import LogEndpoint
-from products.edge.lookup import LookUp
-from products.edge.resolve import Refused, Unresolvable
+from products.edge.contract import RouteLogEndpoint
+from products.edge.lookup import CachingResolver
+from products.edge.resolve import AddressDenied, Unresolvable
 
 log = logging.getLogger(__name__)
 
-_MOST_WAITING = 2_000  # lines an endpoint
+_MAX_QUEUED_LINES = 2_000  # lines an endpoint
 _BATCH = 200
 _DELIVERY_SECONDS = 10.0  # from the look-up of the name to the answer
 _PAUSE_SECONDS = 5.0  # after a failure, before the next lines are tried
@@ -26,7 +26,7 @@ _PLAIN = re.compile(r"[\x21-\x7e]+")
 _STATUS = re.compile(rb"HTTP/1\.[01] ([2-9][0-9]{2})[ \r]")
 
 
-class Undelivered(Exception):  # noqa: N818 - an event, not a fault
+class Undelivered(Exception):
     """An endpoint did not take the lines."""
 
 
@@ -39,15 +39,17 @@ class LogShipper:
         """Send under the edge's name; addresses are judged as origins' are."""
         self._edge = edge
         self._tls = tls
-        self._names = LookUp(allowed_private, timeout_seconds=_DELIVERY_SECONDS / 2)
-        self._waiting: dict[LogEndpoint, deque[tuple[str, bytes]]] = {}
-        self._tasks: dict[LogEndpoint, asyncio.Task[None]] = {}
+        self._names = CachingResolver(
+            allowed_private, timeout_seconds=_DELIVERY_SECONDS / 2
+        )
+        self._waiting: dict[RouteLogEndpoint, deque[tuple[str, bytes]]] = {}
+        self._tasks: dict[RouteLogEndpoint, asyncio.Task[None]] = {}
         self.dropped = 0
 
-    def ship(self, endpoint: LogEndpoint, service: str, line: bytes) -> None:
+    def ship(self, endpoint: RouteLogEndpoint, service: str, line: bytes) -> None:
         """Queue a line of a service for an endpoint."""
         waiting = self._waiting.setdefault(endpoint, deque())
-        if len(waiting) >= _MOST_WAITING:
+        if len(waiting) >= _MAX_QUEUED_LINES:
             self.dropped += 1
             return
         waiting.append((service, line))
@@ -61,7 +63,7 @@ class LogShipper:
         for task in list(self._tasks.values()):
             task.cancel()
 
-    async def _empty(self, endpoint: LogEndpoint) -> None:
+    async def _empty(self, endpoint: RouteLogEndpoint) -> None:
         waiting = self._waiting[endpoint]
         try:
             while waiting:
@@ -70,7 +72,7 @@ class LogShipper:
                     # For all of it: who answers drop by drop must not take for ever.
                     async with asyncio.timeout(_DELIVERY_SECONDS):
                         await self._send(endpoint, batch)
-                except (Undelivered, Refused, Unresolvable, OSError) as error:
+                except (Undelivered, AddressDenied, Unresolvable, OSError) as error:
                     self.dropped += len(batch)
                     log.warning("Log endpoint %s: %s", endpoint.name, error)
                     await asyncio.sleep(_PAUSE_SECONDS)
@@ -78,7 +80,7 @@ class LogShipper:
             del self._tasks[endpoint], self._waiting[endpoint]
 
     async def _send(
-        self, endpoint: LogEndpoint, batch: Sequence[tuple[str, bytes]]
+        self, endpoint: RouteLogEndpoint, batch: Sequence[tuple[str, bytes]]
     ) -> None:
         owner = batch[0][0]
         if endpoint.kind == "https":

@@ -15,11 +15,11 @@ _FRESH_SECONDS = (
     5.0  # a look-up a connection would be slow; a stale one is checked anew
 )
 _STALE_SECONDS = 300.0  # what was found serves on while the name servers do not answer
-_MOST_NAMES = 10_000
+_MAX_NAMES = 10_000
 # Of their own: taking a table and making usage lasting must not wait behind a name
 # server that does not answer, nor one customer's names behind another's.
-_AT_ONCE = 32
-_AT_ONCE_AN_OWNER = 8
+_MAX_CONCURRENT = 32
+_MAX_CONCURRENT_PER_OWNER = 8
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ class _Known:
     usable_until: float = 0.0
 
 
-class LookUp:
+class CachingResolver:
     """Looks names up, and remembers for a short while what it found, or that it did not."""
 
     def __init__(
@@ -41,7 +41,9 @@ class LookUp:
         """Judge addresses by the operator's word; wait so long for an answer."""
         self._allowed = tuple(allowed_private)
         self._timeout_seconds = timeout_seconds
-        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="look-up")
+        self._threads = ThreadPoolExecutor(
+            _MAX_CONCURRENT, thread_name_prefix="look-up"
+        )
         self._known: dict[tuple[str, int], _Known] = {}
         self._under_way: Counter[str] = Counter()  # by owner
 
@@ -64,11 +66,11 @@ class LookUp:
     def _ask(
         self, host: str, port: int, owner: str, before: _Known | None, now: float
     ) -> _Known:
-        if self._under_way[owner] >= _AT_ONCE_AN_OWNER:
+        if self._under_way[owner] >= _MAX_CONCURRENT_PER_OWNER:
             if before is not None:
                 return before
             raise Unresolvable(host)
-        if len(self._known) >= _MOST_NAMES:
+        if len(self._known) >= _MAX_NAMES:
             self._known.clear()
         self._under_way[owner] += 1
         known = _Known(

@@ -18,17 +18,17 @@ from products.edge.contract import (
 )
 
 _TIMEOUT_SECONDS = 10.0
-_LARGEST_ANSWER = 256 * 1024 * 1024
+_MAX_RESPONSE_BYTES = 256 * 1024 * 1024
 _GZIP_FROM = 4096  # bytes; below it the header costs more than it saves
 _SHOWN = 200  # characters of an answer that is an error
 _RECORDS = ("report.connections[", "report.delivery[")  # places in a ContractError
 
 
-class PortalAway(Exception):  # noqa: N818 - an event, not a fault
+class PortalUnreachable(Exception):
     """The portal did not answer, or not as agreed; later it may."""
 
 
-class PortalRefused(Exception):  # noqa: N818 - an answer, not a fault
+class PortalErrorResponse(Exception):
     """The portal answered with an error status."""
 
     def __init__(self, status: int, body: bytes) -> None:
@@ -59,8 +59,8 @@ class PortalClient:
     def routes(self, etag: str, status: dict[str, Any]) -> tuple[object, str] | None:
         """Ask for the table: a JSON document and its ETag, or None when unchanged.
 
-        `status` tells the portal how the edge does. Blocks; raises PortalAway,
-        PortalRefused.
+        `status` tells the portal how the edge does. Blocks; raises PortalUnreachable,
+        PortalErrorResponse.
         """
         headers = {"X-Edge-Status": json.dumps(status, separators=(",", ":"))}
         if etag:
@@ -69,14 +69,14 @@ class PortalClient:
         if code == http.client.NOT_MODIFIED:
             return None
         if code != http.client.OK:
-            raise PortalRefused(code, body)
+            raise PortalErrorResponse(code, body)
         try:
             return parse_json(body), answered.get("ETag", "")
         except ContractError as error:
-            raise PortalAway(str(error)) from error
+            raise PortalUnreachable(str(error)) from error
 
     def usage(self, report: UsageReport) -> UsageAnswer:
-        """Hand a report in. Blocks; raises PortalAway, PortalRefused."""
+        """Hand a report in. Blocks; raises PortalUnreachable, PortalErrorResponse."""
         body = json.dumps(report.to_json(), separators=(",", ":")).encode()
         headers = {"Content-Type": "application/json"}
         if len(body) >= _GZIP_FROM:
@@ -84,11 +84,11 @@ class PortalClient:
             headers["Content-Encoding"] = "gzip"
         code, _, answer = self._call("POST", USAGE_PATH, body, headers)
         if code != http.client.OK:
-            raise PortalRefused(code, answer)
+            raise PortalErrorResponse(code, answer)
         try:
             return UsageAnswer.from_json(parse_json(answer))
         except ContractError as error:
-            raise PortalAway(str(error)) from error
+            raise PortalUnreachable(str(error)) from error
 
     def _call(
         self, method: str, path: str, body: bytes, headers: dict[str, str]
@@ -96,19 +96,21 @@ class PortalClient:
         try:
             secret = self._credential_file.read_text("ascii").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise PortalAway(f"The credential cannot be read: {error}") from error
+            raise PortalUnreachable(
+                f"The credential cannot be read: {error}"
+            ) from error
         headers = headers | {"Authorization": f"Bearer {secret}", "Connection": "close"}
         connection = self._connection()
         try:
             connection.request(method, self._prefix + path, body or None, headers)
             response = connection.getresponse()
-            answer = response.read(_LARGEST_ANSWER + 1)
+            answer = response.read(_MAX_RESPONSE_BYTES + 1)
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise PortalAway(str(error) or type(error).__name__) from error
+            raise PortalUnreachable(str(error) or type(error).__name__) from error
         finally:
             connection.close()
-        if len(answer) > _LARGEST_ANSWER:
-            raise PortalAway("The answer is too large.")
+        if len(answer) > _MAX_RESPONSE_BYTES:
+            raise PortalUnreachable("The answer is too large.")
         return response.status, response.headers, answer
 
     def _connection(self) -> http.client.HTTPConnection:

@@ -13,10 +13,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from products.edge.addresses import Address, Network, check
+from products.edge.addresses import Address, Network, denied_reason
 from products.edge.resolve import (
-    LookUp,
-    Refused,
+    AddressDenied,
+    LookupFunction,
     Unresolvable,
     look_up_stream,
     resolve,
@@ -34,7 +34,7 @@ Kind: TypeAlias = Literal[
 ]
 
 _TIMEOUT_SECONDS = 3.0
-_MOST_BYTES = 64 * 1024  # a long certificate chain is a tenth of this
+_MAX_BYTES = 64 * 1024  # a long certificate chain is a tenth of this
 _CHUNK_BYTES = 4096
 
 # OpenSSL's X509_V_ERR_… codes, include/openssl/x509_vfy.h.
@@ -64,7 +64,7 @@ class ProbeResult:
 _OUT_OF_TIME = ProbeResult("unreachable", "The origin did not answer in time.")
 
 
-class _Flood(Exception):  # noqa: N818 - never leaves this module
+class _Flood(Exception):
     """The origin sent more than a handshake needs."""
 
 
@@ -76,7 +76,7 @@ def probe_origin(
     allowed_private: Iterable[Network] = (),
     ca_file: str | None = None,
     timeout_seconds: float = _TIMEOUT_SECONDS,
-    look_up: LookUp = look_up_stream,
+    look_up: LookupFunction = look_up_stream,
 ) -> ProbeResult:
     """Look a backend's Address up once and shake hands with the first that answers.
 
@@ -89,7 +89,7 @@ def probe_origin(
         found = resolve(
             address, port, allowed, look_up=look_up, timeout_seconds=timeout_seconds
         )
-    except Refused as refusal:
+    except AddressDenied as refusal:
         return _refused(refusal.reason)
     except Unresolvable:
         return ProbeResult("unreachable", "The host name has no address.")
@@ -125,7 +125,7 @@ def probe_address(
     the public authorities, for tests. The whole takes `timeout_seconds` at the most,
     and at the most 64 KiB are read.
     """
-    reason = check(address, allowed_private)
+    reason = denied_reason(address, allowed_private)
     if reason is not None:
         return _refused(reason)
     deadline = time.monotonic() + timeout_seconds
@@ -185,7 +185,7 @@ def _shake_hands(
         connection.sendall(outgoing.read())
         data = connection.recv(_CHUNK_BYTES)
         received += len(data)
-        if received > _MOST_BYTES:
+        if received > _MAX_BYTES:
             raise _Flood
         if data:
             incoming.write(data)

@@ -16,7 +16,7 @@ from products.edge.backlog import Backlog, Batch, Entry
 from products.edge.boots import Boots
 from products.edge.contract import MAX_USAGE_RECORDS, UsageAnswer, UsageReport
 from products.edge.journal import ConnectionEntry, DeliveryEntry, instant
-from products.edge.portal_client import PortalRefused
+from products.edge.portal_client import PortalErrorResponse
 from products.edge.recovery import close_boot
 from products.edge.spool import write_lasting
 
@@ -30,10 +30,10 @@ class Receiver(Protocol):
     """Whoever takes reports."""
 
     def usage(self, report: UsageReport) -> UsageAnswer:
-        """Take a report. Raises PortalAway or PortalRefused."""
+        """Take a report. Raises PortalAway or PortalErrorResponse."""
 
 
-class Restored(Exception):  # noqa: N818 - an event, not a fault
+class Restored(Exception):
     """The portal came back from a backup: what is kept must be sent again."""
 
 
@@ -100,7 +100,7 @@ class Reporter:
         `is_live` says of a boot whether it may still be written to; the others are
         closed first. Where the disk takes no readings (`is_writable` is false), some
         wait elsewhere, and what has arrived makes room. Blocks. Raises PortalAway or
-        PortalRefused as soon as the portal does not take a batch, and OSError.
+        PortalErrorResponse as soon as the portal does not take a batch, and OSError.
         """
         if not self._has_begun:
             self._begin()
@@ -175,7 +175,7 @@ class Reporter:
         """Send a batch; False when a smaller one must be made instead."""
         try:
             self._post(backlog, batch.entries)
-        except PortalRefused as refused:
+        except PortalErrorResponse as refused:
             is_too_large = refused.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
             if len(batch.entries) > 1 and (is_too_large or refused.names_a_record):
                 self._limit = len(batch.entries) // 2
@@ -205,14 +205,14 @@ class Reporter:
     def _is_taken(self, backlog: Backlog, entry: Entry) -> bool:
         try:
             self._post(backlog, (entry,))
-        except PortalRefused as refused:
+        except PortalErrorResponse as refused:
             if not refused.names_a_record:
                 raise
             return False
         return True
 
     def _post(self, backlog: Backlog, entries: Sequence[Entry]) -> None:
-        """Hand readings in. Raises PortalAway, PortalRefused, Restored, OSError."""
+        """Hand readings in. Raises PortalAway, PortalErrorResponse, Restored, OSError."""
         boot = backlog.folder.name
         report = UsageReport(
             edge=self._edge,

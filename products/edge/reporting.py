@@ -5,16 +5,16 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
-from products.edge.portal_client import PortalAway, PortalRefused
+from products.edge.portal_client import PortalErrorResponse, PortalUnreachable
 from products.edge.reporter import Reporter
 
 log = logging.getLogger(__name__)
 
-_LONGEST_PAUSE_SECONDS = 15.0
+_MAX_PAUSE_SECONDS = 15.0
 _LAST_REPORT_SECONDS = 5.0
 
 
-class Reporting:
+class ReportLoop:
     """When a reporter runs."""
 
     def __init__(
@@ -28,7 +28,7 @@ class Reporting:
         """Run it every so many `seconds`; `when_run` is called after each time."""
         self._reporter = reporter
         self._seconds = seconds
-        self._longest = max(seconds, _LONGEST_PAUSE_SECONDS)
+        self._longest = max(seconds, _MAX_PAUSE_SECONDS)
         self._when_run = when_run
         self._sleep = sleep
 
@@ -64,7 +64,7 @@ class Reporting:
                 self._reporter.run, is_live, is_writable=is_writable
             )
             is_well = True
-        except (PortalAway, PortalRefused) as error:
+        except (PortalUnreachable, PortalErrorResponse) as error:
             log.info("Usage waits in the spool: %s", error)
         except Exception:  # a disk's, or our own: no fault may end all reports to come
             log.exception("The report could not be made.")

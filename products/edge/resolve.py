@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 from typing import Any, TypeAlias
 
-from products.edge.addresses import Address, Network, check
+from products.edge.addresses import Address, Network, denied_reason
 
-LookUp: TypeAlias = Callable[[str, int], Iterable[tuple[Any, ...]]]
+LookupFunction: TypeAlias = Callable[[str, int], Iterable[tuple[Any, ...]]]
 
 _LOOK_UP_SECONDS = (
     3.0  # what a person waits for; a name server of bad will waits longer
 )
 
 
-class Refused(Exception):  # noqa: N818 - a verdict, not a fault
+class AddressDenied(Exception):
     """An answer of the resolver may not be dialled."""
 
     def __init__(self, reason: str) -> None:
@@ -25,7 +25,7 @@ class Refused(Exception):  # noqa: N818 - a verdict, not a fault
         self.reason = reason
 
 
-class Unresolvable(Exception):  # noqa: N818 - a verdict, not a fault
+class Unresolvable(Exception):
     """The name has no address, or none in time."""
 
 
@@ -39,7 +39,7 @@ def resolve(
     port: int,
     allowed_private: Iterable[Network] = (),
     *,
-    look_up: LookUp = look_up_stream,
+    look_up: LookupFunction = look_up_stream,
     timeout_seconds: float = _LOOK_UP_SECONDS,
 ) -> tuple[Address, ...]:
     """Look a host up once and return its addresses, in the resolver's order.
@@ -48,7 +48,7 @@ def resolve(
     private address is rebinding, or might as well be. Dial what is returned here and
     never look the name up again. Blocks for `timeout_seconds` at the most.
 
-    Raises Refused when any answer may not be dialled, and Unresolvable when there is
+    Raises AddressDenied when any answer may not be dialled, and Unresolvable when there is
     no answer.
     """
     allowed = tuple(allowed_private)
@@ -56,14 +56,14 @@ def resolve(
     if not found:
         raise Unresolvable(host)
     for address in found:
-        reason = check(address, allowed)
+        reason = denied_reason(address, allowed)
         if reason is not None:
-            raise Refused(reason)
+            raise AddressDenied(reason)
     return found
 
 
 def _look_up(
-    host: str, port: int, look_up: LookUp, timeout_seconds: float
+    host: str, port: int, look_up: LookupFunction, timeout_seconds: float
 ) -> tuple[Address, ...]:
     if not host:
         raise Unresolvable(host)

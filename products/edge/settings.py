@@ -41,7 +41,7 @@ class Settings:
     tls_port: int = 0  # 0 when only plain HTTP is spoken
     certificate_folder: str = ""
     processes: int = 1
-    takes_over: bool = False  # from a running edge of the same name
+    take_over: bool = False  # from a running edge of the same name
     allow_private: tuple[str, ...] = ()
     ca_file: str = ""
     poll_seconds: float = 1.0

@@ -19,7 +19,7 @@ _LONGEST = 64 * 1024  # no payload comes near; a longer length is damage
 _SUFFIX = ".spool"
 
 
-class SpoolUnwritable(OSError):  # noqa: N818 - a state, not a fault
+class SpoolUnwritable(OSError):
     """The disk takes no more records: no new connection may be accepted."""
 
 

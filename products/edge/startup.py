@@ -12,10 +12,10 @@ from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 
-from products.edge.dial import origin_tls
-from products.edge.haproxy.control import HAProxyAway, MasterSocket
-from products.edge.listener import shared_socket
+from products.edge.haproxy.master_socket import HAProxyUnreachable, MasterSocket
 from products.edge.portal_client import PortalClient
+from products.edge.proxy.listener import shared_socket
+from products.edge.proxy.origin import origin_tls
 from products.edge.settings import Settings
 from products.edge.spool import write_lasting
 
@@ -25,7 +25,7 @@ _PORT_SECONDS = 3.0  # for a port to become free
 _LOOK_SECONDS = 0.05
 
 
-class CannotStart(Exception):  # noqa: N818 - told to the operator in one line
+class StartupError(Exception):
     """The edge cannot start; the message says why."""
 
 
@@ -39,7 +39,7 @@ class FolderLock:
     def __init__(self, settings: Settings) -> None:
         """Take the lock, or wait beside its holder where that is wanted.
 
-        Raises CannotStart.
+        Raises StartupError.
         """
         self.is_ours = False
         folder = Path(settings.data_folder)
@@ -49,17 +49,17 @@ class FolderLock:
             self.take()
             owner = self._owner(folder / _NAME, settings.name)
         except OSError as error:
-            raise CannotStart(f"The data folder cannot be used: {error}") from error
+            raise StartupError(f"The data folder cannot be used: {error}") from error
         if owner != settings.name:
             self.close()
-            raise CannotStart(
+            raise StartupError(
                 f"The data folder is that of {owner}, and what lies in it is reported "
                 f"under that name. Give {settings.name} a folder of its own with "
                 f"--data-dir, or go on with --name {owner}."
             )
-        if not self.is_ours and not settings.takes_over:
+        if not self.is_ours and not settings.take_over:
             self.close()
-            raise CannotStart(
+            raise StartupError(
                 f"Another edge named {settings.name} runs with this data folder."
             )
 
@@ -91,13 +91,13 @@ class FolderLock:
         return path.read_text("utf-8").strip()
 
 
-def hold_ports(
+def bind_ports(
     settings: Settings, *, is_alone: bool
 ) -> tuple[Settings, list[socket.socket]]:
     """Bind the ports for the workers, which share them, and settle a port of 0.
 
     The sockets do not listen, so they take no connection. One that `is_alone`, taking
-    over from nobody, wants ports on which nobody listens. Raises CannotStart.
+    over from nobody, wants ports on which nobody listens. Raises StartupError.
     """
     is_alone = is_alone and not _haproxy_runs(settings)
     plain = _hold(settings.bind, settings.port, "--bind", is_alone=is_alone)
@@ -114,14 +114,14 @@ def _hold(address: str, port: int, option: str, *, is_alone: bool) -> socket.soc
         # Workers of an edge that was killed may still be about to end.
         while is_alone and not _is_free(address, port):
             if time.monotonic() >= until:
-                raise CannotStart(
+                raise StartupError(
                     f"Cannot listen on {address}:{port}: another program does. "
                     f"Choose another with {option}."
                 )
             time.sleep(_LOOK_SECONDS)
         return shared_socket(address, port)
     except (OSError, OverflowError) as error:
-        raise CannotStart(f"Cannot listen on {address}:{port}: {error}") from error
+        raise StartupError(f"Cannot listen on {address}:{port}: {error}") from error
 
 
 def _is_free(address: str, port: int) -> bool:
@@ -144,20 +144,20 @@ def _haproxy_runs(settings: Settings) -> bool:
         return False
     try:
         asyncio.run(MasterSocket(Path(settings.data_folder) / "haproxy").processes())
-    except HAProxyAway:
+    except HAProxyUnreachable:
         return False
     return True
 
 
 def portal_client(settings: Settings) -> PortalClient:
-    """Make the client for the portal, and look at the settings. Raises CannotStart."""
+    """Make the client for the portal, and look at the settings. Raises StartupError."""
     try:
         tls = origin_tls(settings.ca_file)
     except OSError as error:
-        raise CannotStart(f"The CA file cannot be read: {error}") from error
+        raise StartupError(f"The CA file cannot be read: {error}") from error
     try:
         for network in settings.allow_private:
             ip_network(network)
         return PortalClient(settings.portal, settings.credential_file, tls)
     except ValueError as error:
-        raise CannotStart(str(error)) from error
+        raise StartupError(str(error)) from error

@@ -8,15 +8,15 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
+from accounts.admin_pages import ReadOnlyAdmin
 from accounts.authentication import staff_actor_of
 from accounts.errors import Invalid
 from accounts.models import Account
-from accounts.staff import ReadOnlyAdmin
 from products.catalogue.admin import TierInline
 from products.catalogue.commands import NewPrice
-from products.catalogue.ladder import Step
 from products.catalogue.models import Plan, PriceVersion
 from products.catalogue.money import nanos
+from products.catalogue.tiers import PriceTier
 from products.enablement.commands import assign_package, change_price, remove_package
 from products.enablement.models import Enablement, ProductRequest, ServiceProduct
 
@@ -45,14 +45,14 @@ class PriceForm(forms.Form):
         help_text="In UTC, such as 2026-12-01 00:00. The price in force ends then."
     )
 
-    def clean_tiers(self) -> tuple[Step, ...]:
+    def clean_tiers(self) -> tuple[PriceTier, ...]:
         """Return the ladder; the command checks that it rises."""
         steps = []
         for line in self.cleaned_data["tiers"].splitlines():
             *bound, price = line.split() or [""]
             try:
                 steps.append(
-                    Step(int(bound[0]) if bound else None, nanos(Decimal(price)))
+                    PriceTier(int(bound[0]) if bound else None, nanos(Decimal(price)))
                 )
             except (ValueError, InvalidOperation, IndexError) as error:
                 raise forms.ValidationError(f"“{line}” is no tier.") from error
@@ -120,7 +120,7 @@ class PlanAdmin(ReadOnlyAdmin):
             )
             return f"{made} is published."
 
-        return self.form_page(
+        return self.command_form_view(
             request,
             PriceForm(request.POST or None),
             carry_out,
@@ -146,7 +146,7 @@ class PlanAdmin(ReadOnlyAdmin):
             )
             return f"{account} has {plan.product} now."
 
-        return self.form_page(
+        return self.command_form_view(
             request,
             AssignForm(request.POST or None),
             carry_out,
@@ -231,7 +231,7 @@ class EnablementAdmin(ReadOnlyAdmin):
             )
             return f"{held.account} has {held.product} no more."
 
-        return self.form_page(
+        return self.command_form_view(
             request,
             RemoveForm(request.POST or None),
             carry_out,

@@ -35,7 +35,7 @@ class ProductState:
         )
 
 
-def at(account_id: str, when: datetime) -> "QuerySet[Enablement]":
+def enablements_at(account_id: str, when: datetime) -> "QuerySet[Enablement]":
     """Return what was on for an account at an instant."""
     return Enablement.objects.filter(account_id=account_id, starts_at__lte=when).filter(
         Q(ends_at=None) | Q(ends_at__gt=when)
@@ -44,10 +44,10 @@ def at(account_id: str, when: datetime) -> "QuerySet[Enablement]":
 
 def current(account_id: str, slug: str) -> Enablement | None:
     """Return the open enablement of a product for an account, with plan and price."""
-    return current_each([account_id], slug).get(account_id)
+    return current_by_account([account_id], slug).get(account_id)
 
 
-def current_each(account_ids: Iterable[str], slug: str) -> dict[str, Enablement]:
+def current_by_account(account_ids: Iterable[str], slug: str) -> dict[str, Enablement]:
     """Return the open enablements of a product, by account."""
     rows = Enablement.objects.filter(
         account_id__in=account_ids, product_id=slug, ends_at=None
@@ -85,7 +85,9 @@ def products_on_each(service_ids: Iterable[str]) -> dict[str, frozenset[str]]:
     return {service_id: frozenset(slugs) for service_id, slugs in on.items()}
 
 
-def last_switches(service_ids: Iterable[str], slug: str) -> dict[str, ServiceProduct]:
+def last_switched_off(
+    service_ids: Iterable[str], slug: str
+) -> dict[str, ServiceProduct]:
     """Return the newest switches of a product that have ended, by service."""
     rows = ServiceProduct.objects.filter(
         service_id__in=service_ids, product_id=slug
@@ -163,7 +165,7 @@ def state_of(account: Account, product: Product, now: datetime) -> ProductState:
     )
 
 
-def asked_today(account: Account, user_id: str, now: datetime) -> frozenset[str]:
+def requested_today(account: Account, user_id: str, now: datetime) -> frozenset[str]:
     """Return the slugs of the products that a person has asked for on this (UTC) day."""
     rows = ProductRequest.objects.filter(
         account=account, user_id=user_id, asked_on=now.date()
@@ -177,7 +179,7 @@ def prices_by_product(now: datetime) -> dict[str, PriceVersion]:
     return {row.plan.product_id: row for row in rows}
 
 
-def price_words(price: PriceVersion) -> str:
+def price_sentence(price: PriceVersion) -> str:
     """Say a ladder in one sentence: `0.60 USD per million minutes up to 10, then …`."""
     parts = []
     for tier in sorted(price.tiers.all(), key=lambda tier: tier.position):
@@ -195,7 +197,7 @@ def agreement_text(
     whose = f"{account.name} ({account.pk})"
     if price is None:
         return f"{changes}{whose}."
-    return f"{changes}{whose}, at the prices of version {price.number}: {price_words(price)}."
+    return f"{changes}{whose}, at the prices of version {price.number}: {price_sentence(price)}."
 
 
 def text_hash(text: str) -> str:

@@ -13,9 +13,9 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
+from accounts.admin_pages import ReadOnlyAdmin
 from accounts.authentication import staff_actor_of
 from accounts.errors import Conflict
-from accounts.staff import ReadOnlyAdmin
 from products.metering.commands import resolve_conflict
 from products.metering.models import (
     ConnectionUsage,
@@ -24,8 +24,11 @@ from products.metering.models import (
     UsageConflict,
     UsagePeriod,
 )
-from products.metering.queries.early import early_connections, early_delivery
-from products.metering.queries.edges import SILENT_AFTER
+from products.metering.queries.before_creation import (
+    connections_before_creation,
+    early_delivery,
+)
+from products.metering.queries.edges import OFFLINE_AFTER
 from products.services.models import Service
 
 
@@ -75,7 +78,7 @@ class EdgeAdmin(ReadOnlyAdmin):
             return "credential revoked"
         if edge.last_seen_at is None:
             return "never heard"
-        is_silent = edge.last_seen_at < timezone.now() - SILENT_AFTER
+        is_silent = edge.last_seen_at < timezone.now() - OFFLINE_AFTER
         return "silent" if is_silent else "speaks"
 
     @admin.display(description="spool waiting (bytes)")
@@ -122,7 +125,7 @@ class KnownFilter(admin.SimpleListFilter):
 class ConnectionsKnownFilter(KnownFilter):
     """Connections of services that the portal knows, or does not, or did not know yet."""
 
-    early = staticmethod(early_connections)
+    early = staticmethod(connections_before_creation)
 
 
 class DeliveryKnownFilter(KnownFilter):

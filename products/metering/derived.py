@@ -8,9 +8,9 @@ from django.db import models
 SERVICE_LENGTH = 64  # a usage record's service need not exist, so it is a plain text
 MONTH_LENGTH = 7
 # One mark stands for all that moves its period within so long.
-SLOT = timedelta(minutes=10)
+MARK_INTERVAL = timedelta(minutes=10)
 # A slot, and as much again for the longest report: its mark is needed no more.
-MARK_KEPT_FOR = 2 * SLOT
+MARK_LIFETIME = 2 * MARK_INTERVAL
 
 
 class UsagePeriod(models.Model):

@@ -12,10 +12,10 @@ from products.metering.months import Month
 _WORD = re.compile(r"[!-\[\]-~]{1,128}")
 _SHORT_WORD = re.compile(r"[!-\[\]-~]{1,64}")
 # 285 years, or 9 petabytes: no connection gets there, and sums of many still fit 64 bits.
-LARGEST = 2**53
+MAX_VALUE = 2**53
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_LAST_YEAR = 2999
+_MAX_YEAR = 2999
 
 
 class ConnectionFact(NamedTuple):
@@ -41,7 +41,7 @@ class DeliveryFact(NamedTuple):
     bytes_to_client: int
 
 
-class Batch(NamedTuple):
+class UsageBatch(NamedTuple):
     """A whole report."""
 
     sent_at: datetime
@@ -49,14 +49,14 @@ class Batch(NamedTuple):
     delivery: list[DeliveryFact]
 
 
-def read_batch(report: UsageReport) -> Batch:
+def read_batch(report: UsageReport) -> UsageBatch:
     """Read a report's texts. Raises ContractError where one is not what it should be.
 
     An id must begin with the report's own `edge.boot.`; whose report it is, the caller knows.
     """
     _refuse_unless(_SHORT_WORD.fullmatch(report.boot), "report.boot", "not a word")
     months: set[str] = set()
-    return Batch(
+    return UsageBatch(
         sent_at=_instant(report.sent_at, "report.sent_at"),
         connections=list(_connections(report, months)),
         delivery=list(_delivery(report)),
@@ -77,7 +77,7 @@ def _connections(report: UsageReport, months: set[str]) -> Iterator[ConnectionFa
             months.add(record.month)
         if (
             max(record.duration_us, record.bytes_from_client, record.bytes_to_client)
-            > LARGEST
+            > MAX_VALUE
         ):
             _refuse(f"report.connections[{index}]", "a number is too large")
         started_at = _instant(
@@ -105,11 +105,13 @@ def _delivery(report: UsageReport) -> Iterator[DeliveryFact]:
         is_whole = hour == hour.replace(minute=0, second=0, microsecond=0)
         _refuse_unless(is_whole, f"{place}.hour", "not a whole hour")
         numbers = (record.requests, record.bytes_from_client, record.bytes_to_client)
-        _refuse_unless(max(numbers) <= LARGEST, place, "a number is too large")
+        _refuse_unless(max(numbers) <= MAX_VALUE, place, "a number is too large")
         yield DeliveryFact(record.service, hour, *numbers)
 
 
-def rounds(facts: Sequence[ConnectionFact]) -> Iterable[Sequence[ConnectionFact]]:
+def split_duplicates(
+    facts: Sequence[ConnectionFact],
+) -> Iterable[Sequence[ConnectionFact]]:
     """Part facts so that none holds a connection twice; merged in turn, they keep their order."""
     seen = {fact.connection_id for fact in facts}
     if len(seen) == len(facts):
@@ -145,7 +147,7 @@ def _instant(text: str, place: str) -> datetime:
 
 
 def _check_year(year: int, place: str) -> None:
-    _refuse_unless(_EPOCH.year < year <= _LAST_YEAR, place, "not of this age")
+    _refuse_unless(_EPOCH.year < year <= _MAX_YEAR, place, "not of this age")
 
 
 def _refuse_unless(holds: object, place: str, why: str) -> None:

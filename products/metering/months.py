@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 _MONTHS = 12
 # Reports are taken until so long after the end of the month they name.
-TAKEN_FOR = timedelta(days=35)
+REPORT_WINDOW = timedelta(days=35)
 # What was received in time has been merged so much later.
 _MERGED_WITHIN = timedelta(hours=1)
 
@@ -48,13 +48,13 @@ class Month:
         """Return the instant at which the next month begins; it is not in this one."""
         return self.plus(1).starts_at(zone)
 
-    def taken_until(self, zone: str) -> datetime:
+    def accepts_reports_until(self, zone: str) -> datetime:
         """Return the last instant at which a report that names the month is counted."""
-        return self.ends_at(zone) + TAKEN_FOR
+        return self.ends_at(zone) + REPORT_WINDOW
 
-    def settles_at(self, zone: str) -> datetime:
+    def closes_at(self, zone: str) -> datetime:
         """Return the instant from which no report can move the month any more."""
-        return self.taken_until(zone) + _MERGED_WITHIN
+        return self.accepts_reports_until(zone) + _MERGED_WITHIN
 
     def until(self, last: Self) -> list[Self]:
         """Return the months from this one to a last one, both included."""

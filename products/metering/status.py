@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-_LARGEST = 2**63 - 1
-_LONGEST = 40
+_MAX_VALUE = 2**63 - 1
+_MAX_LENGTH = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,12 @@ def read_status(header: str) -> EdgeStatus | None:
 
 def _word(said: Mapping[str, Any], name: str) -> str:
     value = said.get(name)
-    return value[:_LONGEST] if isinstance(value, str) and value.isprintable() else ""
+    return value[:_MAX_LENGTH] if isinstance(value, str) and value.isprintable() else ""
 
 
 def _count(said: Mapping[str, Any], name: str) -> int:
     value = said.get(name)
-    return value if type(value) is int and 0 <= value <= _LARGEST else 0
+    return value if type(value) is int and 0 <= value <= _MAX_VALUE else 0
 
 
 def _instant(value: object) -> datetime | None:

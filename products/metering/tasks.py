@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from products.metering.commands import presume_closed, rebuild_moved
+from products.metering.commands import presume_closed, rebuild_dirty_periods
 
 
 @shared_task(name="products.metering.tasks.presume_closed", acks_late=True)
@@ -15,4 +15,4 @@ def presume_silent_closed() -> None:
 @shared_task(name="products.metering.tasks.rebuild_usage", acks_late=True)
 def rebuild_moved_usage() -> None:
     """Derive the periods again that have moved, and settle those that are over."""
-    rebuild_moved(now=timezone.now())
+    rebuild_dirty_periods(now=timezone.now())

@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from accounts.staff import ReadOnlyAdmin
+from accounts.admin_pages import ReadOnlyAdmin
 from products.services.models import Service, Version
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from products.compatibility.config import (
+from products.compatibility.version_config import (
     BackendConfig,
     DomainConfig,
     HeaderConfig,
@@ -25,7 +25,7 @@ def with_parts(versions: QuerySet[Version]) -> QuerySet[Version]:
     return versions.prefetch_related(*PARTS)
 
 
-def describe(version: Version) -> VersionConfig:
+def version_config(version: Version) -> VersionConfig:
     """Describe a version as the rules read it: six queries, none `with_parts`.
 
     Backends stand in the order in which they were added; a key is told to be there, not what it is.

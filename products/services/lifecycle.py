@@ -8,7 +8,7 @@ Source: https://www.fastly.com/documentation/guides/getting-started/services/wor
 from enum import StrEnum
 
 
-class State(StrEnum):
+class VersionState(StrEnum):
     """Where a version is in its life; an active one counts as locked too."""
 
     DRAFT = "draft"
@@ -16,7 +16,7 @@ class State(StrEnum):
     ACTIVE = "active"
 
 
-class Move(StrEnum):
+class Transition(StrEnum):
     """What can be done with a version."""
 
     EDIT = "edit"
@@ -26,39 +26,39 @@ class Move(StrEnum):
     DEACTIVATE = "deactivate"
 
 
-class MoveRefused(Exception):  # noqa: N818 - a refusal is named for what it says
+class TransitionRefused(Exception):
     """A move that a version's state does not allow."""
 
-    def __init__(self, state: State, move: Move) -> None:
+    def __init__(self, state: VersionState, move: Transition) -> None:
         """Keep both, and say them in a sentence."""
-        article = "an" if state is State.ACTIVE else "a"
+        article = "an" if state is VersionState.ACTIVE else "a"
         super().__init__(f"One cannot {move} {article} {state} version.")
         self.state = state
         self.move = move
 
 
-MOVES: dict[tuple[State, Move], State] = {
-    (State.DRAFT, Move.EDIT): State.DRAFT,
-    (State.DRAFT, Move.CLONE): State.DRAFT,
-    (State.DRAFT, Move.LOCK): State.LOCKED,
-    (State.DRAFT, Move.ACTIVATE): State.ACTIVE,
-    (State.LOCKED, Move.CLONE): State.LOCKED,
-    (State.LOCKED, Move.ACTIVATE): State.ACTIVE,
-    (State.ACTIVE, Move.CLONE): State.ACTIVE,
-    (State.ACTIVE, Move.DEACTIVATE): State.LOCKED,
+TRANSITIONS: dict[tuple[VersionState, Transition], VersionState] = {
+    (VersionState.DRAFT, Transition.EDIT): VersionState.DRAFT,
+    (VersionState.DRAFT, Transition.CLONE): VersionState.DRAFT,
+    (VersionState.DRAFT, Transition.LOCK): VersionState.LOCKED,
+    (VersionState.DRAFT, Transition.ACTIVATE): VersionState.ACTIVE,
+    (VersionState.LOCKED, Transition.CLONE): VersionState.LOCKED,
+    (VersionState.LOCKED, Transition.ACTIVATE): VersionState.ACTIVE,
+    (VersionState.ACTIVE, Transition.CLONE): VersionState.ACTIVE,
+    (VersionState.ACTIVE, Transition.DEACTIVATE): VersionState.LOCKED,
 }
 
 
-def allowed(state: State, move: Move) -> bool:
+def allowed(state: VersionState, move: Transition) -> bool:
     """Tell whether a version in this state may make this move."""
-    return (state, move) in MOVES
+    return (state, move) in TRANSITIONS
 
 
-def after(state: State, move: Move) -> State:
+def after(state: VersionState, move: Transition) -> VersionState:
     """Return the state that a move leads to.
 
-    Raises MoveRefused when the state does not allow it.
+    Raises TransitionRefused when the state does not allow it.
     """
     if not allowed(state, move):
-        raise MoveRefused(state, move)
-    return MOVES[state, move]
+        raise TransitionRefused(state, move)
+    return TRANSITIONS[state, move]

@@ -7,17 +7,17 @@ from django.db.models import OuterRef, QuerySet, Subquery
 
 from accounts.actor import Actor
 from accounts.errors import Forbidden, NotFound, RefusalError
-from accounts.policy import STRANGER, decide, standing
+from accounts.policy import STRANGER, decide, load_access
 from accounts.roles import Permission
 from products.services.describe import with_parts
-from products.services.models import KINDS, Service, Version, VersionObject
+from products.services.models import PART_KINDS, Service, Version, VersionObject
 from products.services.models.service import ServiceQuerySet
 from products.services.summary import SECRET, is_default, values_of
 from products.services.validation import model_of, normal_name
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class FieldChange:
     """One field that two versions do not share; None where the part is absent.
 
     A part that only one of them has gives its name and each field that is not at its default.
@@ -47,7 +47,7 @@ def get_service(actor: Actor, service_id: str) -> Service:
     """
     service = Service.objects.visible_to(actor).live().filter(pk=service_id).first()
     if service is None:
-        raise _unseen(actor, service_id)
+        raise _not_visible(actor, service_id)
     return service
 
 
@@ -65,7 +65,7 @@ def get_version(actor: Actor, service_id: str, number: int) -> Version:
     return version
 
 
-def version_to_judge(actor: Actor, service_id: str, number: int) -> Version:
+def version_for_decision(actor: Actor, service_id: str, number: int) -> Version:
     """Return a version for the gate alone, which says itself what a limited member may know.
 
     So a member who is refused learns why, and the refusal can be recorded. Raises NotFound for
@@ -81,12 +81,12 @@ def version_to_judge(actor: Actor, service_id: str, number: int) -> Version:
         )
         .first()
     )
-    if version is None or standing(actor, actor.account_id) is None:
+    if version is None or load_access(actor, actor.account_id) is None:
         raise NotFound(f"There is no version {number} of a service '{service_id}'.")
     return version
 
 
-def _unseen(actor: Actor, service_id: str) -> RefusalError:
+def _not_visible(actor: Actor, service_id: str) -> RefusalError:
     """Return why an actor does not get a service: it is not theirs to know of, or not to see."""
     theirs = (
         Service.objects.live()
@@ -155,14 +155,14 @@ def get_object(version: Version, kind: str, name: str) -> VersionObject:
     return row
 
 
-def compare(a: Version, b: Version) -> tuple[Difference, ...]:
+def compare(a: Version, b: Version) -> tuple[FieldChange, ...]:
     """Return what differs from version `a` to version `b`, by kind, name and field.
 
     One query a kind. A renamed part is one that went and one that came. Secrets are never
     shown: they are "set", or "changed".
     """
-    found: list[Difference] = []
-    for kind, model in KINDS.items():
+    found: list[FieldChange] = []
+    for kind, model in PART_KINDS.items():
         rows = model.objects.filter(version__in=[a, b]).order_by("name")
         olds = {row.name: row for row in rows if row.version_id == a.pk}
         news = {row.name: row for row in rows if row.version_id == b.pk}
@@ -173,7 +173,7 @@ def compare(a: Version, b: Version) -> tuple[Difference, ...]:
 
 def _differences(
     kind: str, old: VersionObject | None, new: VersionObject | None
-) -> Iterator[Difference]:
+) -> Iterator[FieldChange]:
     row = new or old
     assert row is not None  # noqa: S101 - one of the two has the name
     before = _all_or_told(old, alone=new is None)
@@ -184,7 +184,7 @@ def _differences(
             continue
         if field in SECRET:
             one, other = _hidden(one), _hidden(other, again=bool(one))
-        yield Difference(kind, row.name, field, one, other)
+        yield FieldChange(kind, row.name, field, one, other)
 
 
 def _all_or_told(row: VersionObject | None, *, alone: bool) -> dict[str, object]:

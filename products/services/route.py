@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from products.compatibility.headers import obstacle
-from products.edge.contract import HeaderRule, LogEndpoint, Origin
-from products.services import names
+from products import protocol
+from products.compatibility.header_rules import reason_ignored
+from products.edge.contract import HeaderRule, Origin, RouteLogEndpoint
 from products.services.describe import describe_header, in_order
 from products.services.models import Backend, Header, Version
 
@@ -14,7 +14,10 @@ ACTIONS: dict[str, Literal["set", "append", "delete"]] = {
     "append": "append",
     "delete": "delete",
 }
-KINDS: dict[str, Literal["https", "syslog"]] = {"https": "https", "syslog": "syslog"}
+DELIVERED_LOG_KINDS: dict[str, Literal["https", "syslog"]] = {
+    "https": "https",
+    "syslog": "syslog",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class RouteParts:
     hosts: tuple[str, ...]
     origin: Origin | None
     header_rules: tuple[HeaderRule, ...]
-    log_endpoints: tuple[LogEndpoint, ...]
+    log_endpoints: tuple[RouteLogEndpoint, ...]
 
 
 def route_parts(version: Version) -> RouteParts:
@@ -39,23 +42,25 @@ def route_parts(version: Version) -> RouteParts:
         hosts=tuple(sorted(row.name for row in version.domains.all())),
         origin=_origin(backends[0]) if backends else None,
         header_rules=tuple(
-            HeaderRule(ACTIONS[row.action], names.header_name(row.dst), _value(row))
+            HeaderRule(ACTIONS[row.action], protocol.header_name(row.dst), _value(row))
             for row in sorted(
                 version.headers.all(), key=lambda row: (row.priority, row.pk)
             )
             if is_carried_out(row)
         ),
         log_endpoints=tuple(
-            LogEndpoint(KINDS[row.kind], row.name, row.address, tuple(row.fields))
+            RouteLogEndpoint(
+                DELIVERED_LOG_KINDS[row.kind], row.name, row.address, tuple(row.fields)
+            )
             for row in in_order(version.logendpoints.all())
-            if row.kind in KINDS
+            if row.kind in DELIVERED_LOG_KINDS
         ),
     )
 
 
 def is_carried_out(rule: Header) -> bool:
     """Tell whether the edge carries a header rule out; one it would get wrong it leaves alone."""
-    return not obstacle(describe_header(rule))
+    return not reason_ignored(describe_header(rule))
 
 
 def _origin(backend: Backend) -> Origin:
@@ -69,4 +74,6 @@ def _origin(backend: Backend) -> Origin:
 
 
 def _value(rule: Header) -> str:
-    return "" if rule.action == Header.Action.DELETE else names.header_value(rule.src)
+    return (
+        "" if rule.action == Header.Action.DELETE else protocol.header_value(rule.src)
+    )

@@ -4,8 +4,8 @@ import hashlib
 import re
 from collections.abc import Mapping
 
+from products.protocol import header_name
 from products.services.models import VersionObject
-from products.services.names import header_name
 
 # Never shown to anybody once it is set.
 SECRET = frozenset({"ssl_client_key"})
@@ -22,7 +22,7 @@ def values_of(row: VersionObject) -> dict[str, object]:
     return {field: getattr(row, field) for field in ("name", *row.FIELDS)}
 
 
-def changed(
+def audit_changes(
     kind: str, before: Mapping[str, object], after: Mapping[str, object]
 ) -> tuple[dict[str, object], dict[str, object]]:
     """Return the fields that differ, before and after, as the trail may hold them."""
@@ -36,7 +36,7 @@ def changed(
     )
 
 
-def summary(kind: str, row: VersionObject) -> dict[str, object]:
+def audit_values(kind: str, row: VersionObject) -> dict[str, object]:
     """Return what the trail holds of a part that comes or goes: what differs from the defaults."""
     values = values_of(row)
     return {

@@ -10,13 +10,13 @@ from django.core.exceptions import ValidationError
 from django.db.models import BooleanField, CharField, Field, IntegerField, JSONField
 
 from accounts.errors import Invalid, NotFound
-from products.services import names
-from products.services.models import KINDS, VersionObject
+from products import protocol
+from products.services.models import PART_KINDS, VersionObject
 
-LARGEST = 2**31 - 1  # of a number, as PostgreSQL holds it
-LONGEST_TEXT = 1_000_000  # of a VCL file; a megabyte, as Fastly's default limit is
-LONGEST_NAME = 255
-MOST_LOG_FIELDS = 50
+MAX_INTEGER = 2**31 - 1  # of a number, as PostgreSQL holds it
+MAX_TEXT_LENGTH = 1_000_000  # of a VCL file; a megabyte, as Fastly's default limit is
+MAX_PART_NAME_LENGTH = 255
+MAX_LOG_FIELDS = 50
 
 _DIGITS = re.compile("[0-9]{1,10}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -25,7 +25,7 @@ _LINE_BREAK = re.compile(r"[\r\n\u2028\u2029]")
 # Numbers that have other bounds than 0 and LARGEST.
 BOUNDS: Mapping[tuple[str, str], tuple[int, int]] = {
     ("backend", "port"): (0, 65535),
-    ("backend", "weight"): (1, LARGEST),
+    ("backend", "weight"): (1, MAX_INTEGER),
     ("backend", "connect_timeout"): (0, 600_000),
     ("backend", "first_byte_timeout"): (0, 600_000),
     ("backend", "between_bytes_timeout"): (0, 600_000),
@@ -44,7 +44,7 @@ TLS_VERSIONS = frozenset({"1.0", "1.1", "1.2", "1.3"})
 COMMENTS = frozenset({"comment"})
 
 
-Found = list[tuple[str, str]]  # fields and their problems, "" for none
+FieldProblems = list[tuple[str, str]]  # fields and their problems, "" for none
 
 
 class InvalidFields(Invalid):
@@ -57,15 +57,15 @@ class InvalidFields(Invalid):
         self.problems = dict(problems)
 
 
-class _Problem(Exception):  # noqa: N818 - carries one sentence to `_cleaned`
+class _Problem(Exception):
     """One field's problem."""
 
 
 def model_of(kind: str) -> type[VersionObject]:
     """Return the model of a kind of part. Raises NotFound for a kind that there is none of."""
-    if kind not in KINDS:
+    if kind not in PART_KINDS:
         raise NotFound(f"A version holds no '{kind}'.")
-    return KINDS[kind]
+    return PART_KINDS[kind]
 
 
 def normal_name(kind: str, name: str) -> str:
@@ -73,7 +73,7 @@ def normal_name(kind: str, name: str) -> str:
     return name.lower() if kind == "domain" else name
 
 
-def coupled(fields: Mapping[str, object]) -> dict[str, object]:
+def with_tls_from_port(fields: Mapping[str, object]) -> dict[str, object]:
     """Let a backend's port switch TLS on (443) or off (80), unless the same request says itself.
 
     Source: Fastly's API, backend, `use_ssl`; its command line relies on it.
@@ -114,15 +114,15 @@ def clean(kind: str, name: str, fields: Mapping[str, object]) -> dict[str, objec
 def name_problem(kind: str, name: str) -> str:
     """Say what keeps a text from being a part's name; "" for nothing."""
     if kind == "domain":
-        return names.domain_problem(name)
+        return protocol.domain_problem(name)
     if not name.strip():
         return "This is needed."
     if name != name.strip() or not name.isprintable():
         return "A name has no space before or after it, and no control characters."
     return (
         ""
-        if len(name) <= LONGEST_NAME
-        else f"A name has at most {LONGEST_NAME} characters."
+        if len(name) <= MAX_PART_NAME_LENGTH
+        else f"A name has at most {MAX_PART_NAME_LENGTH} characters."
     )
 
 
@@ -173,7 +173,7 @@ def _number(column: "Field[object, object]", kind: str, value: object) -> object
             return column.to_python(value)
         except ValidationError as error:
             raise _Problem("Write true or false.") from error
-    least, most = BOUNDS.get((kind, column.name), (0, LARGEST))
+    least, most = BOUNDS.get((kind, column.name), (0, MAX_INTEGER))
     text = str(value)
     whole = isinstance(value, int | str) and not isinstance(value, bool)
     if whole and _DIGITS.fullmatch(text) and least <= int(text) <= most:
@@ -187,8 +187,8 @@ def _text(column: "Field[object, object]", value: object) -> str:
     long = not isinstance(column, CharField)
     if problem := text_problem(value, lines=long or column.name in COMMENTS):
         raise _Problem(problem)
-    if long and len(value) > LONGEST_TEXT:
-        raise _Problem(f"Write at most {LONGEST_TEXT:,} characters.")
+    if long and len(value) > MAX_TEXT_LENGTH:
+        raise _Problem(f"Write at most {MAX_TEXT_LENGTH:,} characters.")
     try:
         column.clean(value, None)
     except ValidationError as error:
@@ -199,25 +199,25 @@ def _text(column: "Field[object, object]", value: object) -> str:
 def _list_of_names(value: object) -> list[str]:
     if not isinstance(value, list | tuple):
         raise _Problem("Write a list of header names.")
-    if len(value) > MOST_LOG_FIELDS:
-        raise _Problem(f"Name at most {MOST_LOG_FIELDS} header fields.")
+    if len(value) > MAX_LOG_FIELDS:
+        raise _Problem(f"Name at most {MAX_LOG_FIELDS} header fields.")
     listed = [str(each) for each in value]
     for each in listed:
-        if len(each) > LONGEST_NAME or names.header_name_problem(each):
+        if len(each) > MAX_PART_NAME_LENGTH or protocol.header_name_problem(each):
             raise _Problem(f"'{each[:50]}' is no header name.")
     return listed
 
 
-def _missing(kind: str, values: Mapping[str, object]) -> Found:
+def _missing(kind: str, values: Mapping[str, object]) -> FieldProblems:
     needed = (field for field in REQUIRED[kind] if not values.get(field))
     return [(field, "This is needed.") for field in needed]
 
 
-def _nothing(_values: Mapping[str, object]) -> Found:
+def _nothing(_values: Mapping[str, object]) -> FieldProblems:
     return []
 
 
-def _backend(values: Mapping[str, object]) -> Found:
+def _backend(values: Mapping[str, object]) -> FieldProblems:
     hosts = (
         "address",
         "override_host",
@@ -226,7 +226,7 @@ def _backend(values: Mapping[str, object]) -> Found:
         "ssl_hostname",
     )
     found = [
-        (field, names.address_problem(str(values[field])))
+        (field, protocol.address_problem(str(values[field])))
         for field in hosts
         if values.get(field)
     ]
@@ -238,33 +238,33 @@ def _backend(values: Mapping[str, object]) -> Found:
     return found
 
 
-def _header(values: Mapping[str, object]) -> Found:
+def _header(values: Mapping[str, object]) -> FieldProblems:
     dst, src, action = (
         str(values.get(field) or "") for field in ("dst", "src", "action")
     )
-    found = [("dst", names.header_name_problem(dst))]
+    found = [("dst", protocol.header_name_problem(dst))]
     if values.get("type") == "request":
-        found.append(("dst", names.protection_problem(dst)))
+        found.append(("dst", protocol.protection_problem(dst)))
     if action in {"set", "append"}:
         found.append(
-            ("src", names.header_value_problem(src) if src else "This is needed.")
+            ("src", protocol.header_value_problem(src) if src else "This is needed.")
         )
     if action in {"regex", "regex_repeat"} and not values.get("regex"):
         found.append(("regex", "This is needed."))
     return found
 
 
-def _log_endpoint(values: Mapping[str, object]) -> Found:
+def _log_endpoint(values: Mapping[str, object]) -> FieldProblems:
     kind, address = str(values.get("kind") or ""), str(values.get("address") or "")
     if kind == "https":
-        return [("address", names.https_url_problem(address))]
+        return [("address", protocol.https_url_problem(address))]
     if kind == "syslog":
-        return [("address", names.endpoint_problem(address))]
+        return [("address", protocol.endpoint_problem(address))]
     word = kind.isascii() and kind.replace("_", "").isalnum()
     return [("kind", "" if word else "Write a word such as https, syslog or s3.")]
 
 
-_CHECKS: Mapping[str, Callable[[Mapping[str, object]], Found]] = {
+_CHECKS: Mapping[str, Callable[[Mapping[str, object]], FieldProblems]] = {
     "domain": _nothing,
     "backend": _backend,
     "header": _header,

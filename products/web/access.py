@@ -18,8 +18,8 @@ from accounts.authentication import actor_of
 from accounts.commands.members import limit_services
 from accounts.errors import Invalid
 from accounts.policy import require
-from accounts.roles import LIMITABLE, AccessLevel, Permission
-from accounts.step_up import kept_input, step_up
+from accounts.reauthentication import kept_input, require_reauthentication
+from accounts.roles import ROLES_WITH_LIMITED_ACCESS, AccessLevel, Permission
 from products.services.models import Service
 
 LEVELS = [
@@ -85,7 +85,7 @@ def member_access(request: HttpRequest, membership_id: str) -> HttpResponse:
     account = queries.account_of(actor)
     person = queries.member_of(actor, account, membership_id)
     require(actor, Permission.MEMBER_MANAGE, account)
-    asked = step_up(request)
+    asked = require_reauthentication(request)
     if asked is not None:
         return asked
     held = queries.grants_in(account.pk).get(person.user_id, ())
@@ -116,7 +116,7 @@ def member_access(request: HttpRequest, membership_id: str) -> HttpResponse:
     context = {
         "form": form,
         "person": {"id": person.pk, "name": str(person.user), "role": person.role},
-        "limitable": person.role in LIMITABLE,
+        "limitable": person.role in ROLES_WITH_LIMITED_ACCESS,
         "levels": [field for field in form if field.name.startswith("level_")],
     }
     status = HTTPStatus.BAD_REQUEST if form.errors else HTTPStatus.OK

@@ -13,15 +13,15 @@ from django.views.decorators.http import require_GET
 from accounts.actor import Actor
 from accounts.authentication import actor_of
 from accounts.models import Account
-from accounts.policy import Decision, decide, decide_here, standing
+from accounts.policy import Decision, decide, decide_with, load_access
 from accounts.queries import account_of
 from accounts.roles import Permission
-from products.compatibility.rules import conflicts_of_products
+from products.compatibility.rules import product_conflicts
 from products.enablement.queries import ProductState, products_of
 from products.services.models import Service
 from products.services.queries import services_of
-from products.web.ladders import from_price
-from products.web.review import superusers_of
+from products.web.enable_review import superusers_of
+from products.web.price_display import from_price
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ProductRow:
     """One product: the account's state, what I may, and each service I can see."""
 
     state: ProductState
@@ -44,7 +44,9 @@ class Row:
     cells: tuple[Cell, ...]
 
 
-def rows_of(actor: Actor, account: Account, services: list[Service]) -> list[Row]:
+def rows_of(
+    actor: Actor, account: Account, services: list[Service]
+) -> list[ProductRow]:
     """Return the table; a constant number of queries."""
     states = products_of(account, timezone.now())
     on: dict[str, frozenset[str]] = {service.pk: frozenset() for service in services}
@@ -52,11 +54,11 @@ def rows_of(actor: Actor, account: Account, services: list[Service]) -> list[Row
         for service in state.services:
             if service.pk in on:
                 on[service.pk] |= {state.product.pk}
-    here = standing(actor, account.pk)
-    enabling = decide_here(actor, here, Permission.PRODUCT_ENABLE)
-    configuring = decide_here(actor, here, Permission.SERVICE_CONFIGURE)
+    here = load_access(actor, account.pk)
+    enabling = decide_with(actor, here, Permission.PRODUCT_ENABLE)
+    configuring = decide_with(actor, here, Permission.SERVICE_CONFIGURE)
     return [
-        Row(
+        ProductRow(
             state,
             configuring if state.is_on else enabling,
             from_price(state.price) if state.price else None,
@@ -72,7 +74,7 @@ def _cell(state: ProductState, service: Service, on: frozenset[str]) -> Cell:
         return Cell(service, "on", "Always", "It is part of every service.")
     if slug in on:
         return _switched_on(state, service)
-    conflicts = conflicts_of_products(on | {slug})
+    conflicts = product_conflicts(on | {slug})
     if conflicts:
         return Cell(service, "stops", "Does not go", conflicts[0].message)
     why = "Nobody has switched it on for this service."

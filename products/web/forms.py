@@ -6,8 +6,8 @@ from django import forms
 
 from products.enablement.models import Enablement
 
-MOST_CONNECTIONS = 10**12
-MOST_SECONDS = 31 * 24 * 3600
+MAX_CONNECTIONS = 10**12
+MAX_SECONDS = 31 * 24 * 3600
 
 
 class PlainNumber(forms.IntegerField):
@@ -27,13 +27,13 @@ class CalculatorForm(forms.Form):
     connections = PlainNumber(
         label="Connections a month",
         min_value=0,
-        max_value=MOST_CONNECTIONS,
+        max_value=MAX_CONNECTIONS,
         widget=forms.TextInput(attrs={"inputmode": "numeric"}),
     )
     length = PlainNumber(
         label="Each lasts, in seconds",
         min_value=0,
-        max_value=MOST_SECONDS,
+        max_value=MAX_SECONDS,
         widget=forms.TextInput(attrs={"inputmode": "numeric"}),
     )
 

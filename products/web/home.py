@@ -17,11 +17,11 @@ from accounts.models import Account
 from accounts.policy import decide
 from accounts.queries import account_of
 from accounts.roles import Permission
-from products.compatibility.problem import Severity
-from products.compatibility.rules import check
+from products.compatibility.findings import Severity
+from products.compatibility.rules import all_findings
 from products.enablement.models import ProductRequest
 from products.enablement.queries import products_of
-from products.services.describe import describe
+from products.services.describe import version_config
 from products.services.models import Service
 from products.services.queries import latest_versions, services_of
 
@@ -37,7 +37,7 @@ ROLE_WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Attention:
+class AttentionItem:
     """A service whose newest version could not be deployed, and why."""
 
     service: Service
@@ -47,7 +47,7 @@ class Attention:
 
 def attention_of(
     services: Sequence[Service], using: Iterable[Service]
-) -> list[Attention]:
+) -> list[AttentionItem]:
     """Return the services whose newest version breaks a rule, of those `using` WebSockets.
 
     Seven queries, whatever the number of services.
@@ -58,10 +58,10 @@ def attention_of(
         if service.pk not in versions:
             continue
         version = versions[service.pk]
-        problems = check(describe(version), frozenset({"websockets"}))
+        problems = all_findings(version_config(version), frozenset({"websockets"}))
         blocking = [p.message for p in problems if p.severity is Severity.BLOCKS]
         if blocking:
-            found.append(Attention(service, version.number, blocking[0]))
+            found.append(AttentionItem(service, version.number, blocking[0]))
     return found
 
 

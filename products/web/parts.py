@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.db import models
 
-from products.services.models import KINDS, VersionObject
+from products.services.models import PART_KINDS, VersionObject
 
 KIND_WORDS = {
     "domain": "Domain",
@@ -52,11 +52,11 @@ HINTS = {
 # Where a field means something else in one kind of part.
 OF_KIND = {
     (
-        KINDS["log_endpoint"],
+        PART_KINDS["log_endpoint"],
         "kind",
     ): "Written as https or syslog; other kinds are only kept.",
     (
-        KINDS["log_endpoint"],
+        PART_KINDS["log_endpoint"],
         "address",
     ): "Such as https://logs.example.com/in, or logs.example.com:514 for syslog.",
 }
@@ -64,15 +64,15 @@ LINES = frozenset(
     {"content", "ssl_ca_cert", "ssl_client_cert", "ssl_client_key", "client_cert"}
 )
 NEVER_SHOWN = frozenset({"ssl_client_key"})
-LONGEST_NAME = 255
+MAX_PART_NAME_LENGTH = 255
 
 
 def form_for(kind: str) -> type[forms.Form]:
     """Return the form class of a kind of part; it checks shapes, the command checks the rules."""
-    model = KINDS[kind]
+    model = PART_KINDS[kind]
     name_label = "Domain name" if kind == "domain" else "Name"
     fields: dict[str, Any] = {
-        "name": forms.CharField(label=name_label, max_length=LONGEST_NAME)
+        "name": forms.CharField(label=name_label, max_length=MAX_PART_NAME_LENGTH)
     }
     fields |= {field: _field(model, field) for field in model.FIELDS}
     return type(f"{model.__name__}Form", (forms.Form,), fields)
@@ -107,7 +107,7 @@ def label_of(field: str) -> str:
 
 def main_fields(kind: str) -> tuple[str, ...]:
     """Return the fields that stand first; all of them where a kind has few."""
-    return MAIN_FIELDS.get(kind, ("name", *KINDS[kind].FIELDS))
+    return MAIN_FIELDS.get(kind, ("name", *PART_KINDS[kind].FIELDS))
 
 
 def _field(model: type[VersionObject], name: str) -> forms.Field:

@@ -21,12 +21,12 @@ from products.catalogue.models import Product
 from products.catalogue.queries import product as find_product
 from products.enablement.commands import request_product
 from products.enablement.models import Enablement
-from products.enablement.queries import ProductState, asked_today, products_of
+from products.enablement.queries import ProductState, products_of, requested_today
+from products.web.enable_review import superusers_of
+from products.web.feedback import success_with_audit_link
 from products.web.forms import RequestForm
-from products.web.ladders import from_price
 from products.web.live import live_of_account
-from products.web.review import superusers_of
-from products.web.told import tell
+from products.web.price_display import from_price
 
 FILTERS = (("all", "All"), ("on", "In use"), ("available", "Available"))
 
@@ -66,7 +66,7 @@ def cards_of(actor: Actor, account: Account) -> list[Card]:
     may_enable = decide(actor, Permission.PRODUCT_ENABLE, account).allowed
     may_read_costs = decide(actor, Permission.BILLING_READ, account).allowed
     superusers = tuple(superusers_of(account))
-    asked = asked_today(account, actor.user_id, now)
+    asked = requested_today(account, actor.user_id, now)
     return [
         Card(
             state=state,
@@ -152,7 +152,7 @@ def request_access(request: HttpRequest, slug: str) -> HttpResponse:
         if product.bought == Product.Bought.DIRECT
         else "Your account manager"
     )
-    tell(
+    success_with_audit_link(
         request,
         actor,
         f"You have asked for {product.name}. {whom} will get one mail.",

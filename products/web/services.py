@@ -19,7 +19,7 @@ from accounts.roles import Permission
 from products.catalogue.queries import product as find_product
 from products.deploy.queries import history
 from products.enablement.commands import disable_for_service, enable_for_service
-from products.enablement.queries import asked_today, current, switch_of
+from products.enablement.queries import current, requested_today, switch_of
 from products.services.commands.services import (
     create_service,
     delete_service,
@@ -34,9 +34,9 @@ from products.services.queries import (
     services_of,
     versions_of,
 )
+from products.web.enable_review import superusers_of
+from products.web.feedback import success_with_audit_link
 from products.web.live import live_of_service
-from products.web.review import superusers_of
-from products.web.told import tell
 
 SLUG = "websockets"
 VERSIONS_SHOWN = 20
@@ -79,7 +79,7 @@ def services(request: HttpRequest) -> HttpResponse:
             except (Conflict, Invalid) as refused:
                 add_refusal(form, refused)
             else:
-                tell(
+                success_with_audit_link(
                     request,
                     actor,
                     f"Service {made.name} is created, with an empty draft.",
@@ -156,7 +156,7 @@ def _service_context(
         ],
         "superusers": superusers_of(account),
         "may_enable": decide(actor, Permission.PRODUCT_ENABLE, account).allowed,
-        "asked": SLUG in asked_today(account, actor.user_id, timezone.now()),
+        "asked": SLUG in requested_today(account, actor.user_id, timezone.now()),
         "history": list(history(found)[:10]),
         "figures": live_of_service(actor, found, timezone.now()),
         "form": form,
@@ -174,7 +174,7 @@ def switch_websockets(request: HttpRequest, service_id: str) -> HttpResponse:
     try:
         if request.POST.get("to") == "on":
             enable_for_service(actor, service=found, product=product, now=now)
-            tell(
+            success_with_audit_link(
                 request,
                 actor,
                 f"WebSockets is on for {found.name}, on every version, the active one included. "
@@ -183,7 +183,7 @@ def switch_websockets(request: HttpRequest, service_id: str) -> HttpResponse:
             )
         else:
             disable_for_service(actor, service=found, product=product, now=now)
-            tell(
+            success_with_audit_link(
                 request,
                 actor,
                 f"WebSockets is off for {found.name}. New connections are refused; open ones are "
@@ -213,7 +213,9 @@ def remove_service(request: HttpRequest, service_id: str) -> HttpResponse:
         except Conflict as refused:
             context["problem"] = refused.message
             return render(request, "products/service_delete.html", context, status=409)
-        tell(request, actor, f"Service {found.name} is deleted.", service=found.pk)
+        success_with_audit_link(
+            request, actor, f"Service {found.name} is deleted.", service=found.pk
+        )
         return redirect("services")
     return render(request, "products/service_delete.html", context)
 

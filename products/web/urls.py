@@ -3,14 +3,13 @@
 from django.urls import URLPattern, path
 
 from products.web.access import member_access
-from products.web.deploys import activate_version, deactivate_version, why
-from products.web.disabling import disable_product
-from products.web.editor import findings, lock, new_version, version
-from products.web.enabling import enable_product, product_enabled
+from products.web.deployment import activate_version, deactivate_version, why
+from products.web.disable import disable_product
+from products.web.enable import enable_product, product_enabled
 from products.web.entitlements import entitlements
 from products.web.home import home
 from products.web.live import live_account, live_service
-from products.web.part_editor import part, preview, remove_part
+from products.web.part_form import part, preview, remove_part
 from products.web.products import products, request_access
 from products.web.services import (
     compare_versions,
@@ -19,6 +18,7 @@ from products.web.services import (
     services,
     switch_websockets,
 )
+from products.web.version_page import findings, lock, new_version, version
 
 VERSION = "services/<str:service_id>/versions/<int:number>/"
 

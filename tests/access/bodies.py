@@ -7,10 +7,10 @@ from accounts.actor import Actor
 from accounts.models import Account
 from products.deploy.commands import deactivate
 from products.enablement.commands import enable_for_service
+from tests.architecture.attempts import cancel
 from tests.factories import NOW
 from tests.factories.accounts import PASSWORD
 from tests.factories.world import World, agreed
-from tests.house.attempts import cancel
 
 Step = Callable[[World, Actor], Any]
 Body = Callable[[World], Mapping[str, Any]]

@@ -19,7 +19,7 @@ from tests.products.edge.scripted import plain_answer, switching
 
 MESSAGE = 8192  # bytes
 APART = 2  # bytes between the requests of two attempts
-MOST = MESSAGE // APART
+MAX_MESSAGES = MESSAGE // APART
 SHORTEST = len(handshake(HOST))
 ANSWER = len(switching(handshake(HOST)))
 AGAIN_SECONDS = 0.2  # after a connection that nobody took
@@ -127,7 +127,7 @@ class Swarm:
         self._lives = lives
         self._stopping = False
         self._loop = Loop()
-        self._most = MOST - clients  # each may have begun one more
+        self._most = MAX_MESSAGES - clients  # each may have begun one more
         chances = [random.Random(f"{seed}.{number}") for number in range(clients)]
         self._clients = self._loop.call(self._start(chances))
 

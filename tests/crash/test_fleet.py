@@ -1,4 +1,4 @@
-"""HAProxy and its agent killed, with the real portal: what docs/fleet.md promises, and no more."""
+"""HAProxy and its agent killed, with the real portal: what docs/haproxy-engine.md promises, and no more."""
 
 import os
 import signal

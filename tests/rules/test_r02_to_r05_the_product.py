@@ -7,15 +7,15 @@ from accounts.commands.members import change_role
 from accounts.errors import Forbidden, NotFound
 from accounts.models import Account, Membership, User
 from products.catalogue.queries import direct_price
-from products.deploy.publish import routes_of
+from products.deploy.routes import routes_of
 from products.enablement.commands import Agreement, enable
 from products.enablement.commands.account import NotAgreed, PriceChanged
 from products.enablement.models import Enablement
 from products.enablement.queries import agreement_text, text_hash
+from tests.architecture.attempts import buy, cancel
 from tests.factories import NOW
 from tests.factories.accounts import AccountFactory, actor_for
 from tests.factories.digests import digest_of_everything
-from tests.house.attempts import buy, cancel
 
 
 def published(world):

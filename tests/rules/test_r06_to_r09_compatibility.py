@@ -2,20 +2,20 @@
 
 import pytest
 
-from products.compatibility.config import (
+from products.compatibility.rules import all_findings
+from products.compatibility.version_config import (
     BackendConfig,
     DomainConfig,
     OriginCertificate,
     VersionConfig,
 )
-from products.compatibility.rules import check
 from products.enablement.commands import enable_for_service
 from products.enablement.commands.service import Incompatible
-from products.services.commands.config import change_object
+from products.services.commands.parts import change_object
 from products.services.models import Backend
+from tests.architecture.attempts import assign, switch_on
 from tests.factories import NOW
 from tests.factories.digests import digest_of_everything
-from tests.house.attempts import assign, switch_on
 
 ON = frozenset({"websockets"})
 
@@ -41,7 +41,10 @@ def findings(**backend):
         domains=(DomainConfig("shop.example.com"),),
         backends=(BackendConfig(name="origin", address="o.example.com", **backend),),
     )
-    return [(each.code, each.severity.value, each.field) for each in check(config, ON)]
+    return [
+        (each.code, each.severity.value, each.field)
+        for each in all_findings(config, ON)
+    ]
 
 
 def test_r6_a_version_that_shields_is_not_deployed_where_websockets_is_on(world, api):
@@ -130,7 +133,7 @@ def test_r9_a_certificate_seen_and_not_acceptable_blocks_and_an_origin_unseen_wa
     kinds = {
         kind: [
             problem.severity.value
-            for problem in check(config, ON, [OriginCertificate("o", kind)])
+            for problem in all_findings(config, ON, [OriginCertificate("o", kind)])
         ]
         for kind in ("trusted", "self_signed", "unreachable")
     }

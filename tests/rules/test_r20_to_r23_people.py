@@ -13,10 +13,10 @@ from accounts.commands.members import (
 from accounts.models import Membership
 from accounts.policy import decide
 from accounts.roles import ROLE_PERMISSIONS, AccessLevel, Permission, Role
+from tests.architecture.attempts import membership_of
 from tests.factories import NOW
 from tests.factories.accounts import actor_for, give_access
 from tests.factories.digests import digest_of_everything
-from tests.house.attempts import membership_of
 
 
 def test_r20_abilities_are_selective_and_not_a_ladder():

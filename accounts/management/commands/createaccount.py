@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.actor import Actor
 from accounts.commands.accounts import create_account
-from accounts.commands.people import person_with
+from accounts.commands.users import user_with_email
 from accounts.errors import RefusalError
 
 
@@ -31,7 +31,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Open the account and say what came of it; exit 1 with the reason where it was refused."""
         email: str = options["email"]
-        known = person_with(email.strip().lower()) is not None
+        known = user_with_email(email.strip().lower()) is not None
         chosen = "" if known else self.asked_password()
         password = chosen or secrets.token_urlsafe(12)
         try:

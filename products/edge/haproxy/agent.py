@@ -10,19 +10,23 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
-from products.edge.accesslog import AccessLog, LogFile
+from products.edge.access_log import AccessLog, LogFile
 from products.edge.contract import ContractError, Route, RouteTable
-from products.edge.dial import origin_tls
 from products.edge.haproxy.bookkeeping import Bookkeeper
 from products.edge.haproxy.books import Books, note
-from products.edge.haproxy.control import HAProxyAway, MasterSocket, Processes
-from products.edge.haproxy.doom import Doom
-from products.edge.haproxy.gate import Gate
 from products.edge.haproxy.lines import Lines
+from products.edge.haproxy.master_socket import (
+    HAProxyUnreachable,
+    MasterSocket,
+    Processes,
+)
+from products.edge.haproxy.process import ConfigRejected, HAProxyProcess, identity_of
+from products.edge.haproxy.reconcile import ConfigReconciler
 from products.edge.haproxy.recurring import cancel, recurring
-from products.edge.haproxy.supervisor import Supervisor, Unloadable, identity_of
-from products.edge.haproxy.upstream import Upstream
+from products.edge.haproxy.upstream import PortalLink
 from products.edge.logship import LogShipper
+from products.edge.proxy.origin import origin_tls
+from products.edge.revocation import RevocationPolicy
 from products.edge.settings import Settings
 from products.edge.spool import SpoolUnwritable
 
@@ -41,7 +45,7 @@ class Agent:
     """One fleet edge."""
 
     def __init__(
-        self, settings: Settings, upstream: Upstream, program: str, *, runs_it: bool
+        self, settings: Settings, upstream: PortalLink, program: str, *, runs_it: bool
     ) -> None:
         """Put the parts together; `runs_it` says that HAProxy is this agent's to start."""
         data = Path(settings.data_folder)
@@ -52,8 +56,8 @@ class Agent:
         folder.mkdir(exist_ok=True, mode=0o700)
         self._folder = folder
         self._master = MasterSocket(folder)
-        self._supervisor = Supervisor(folder, program, self._master)
-        self._gate = Gate(settings, folder, self._master, self._supervisor)
+        self._supervisor = HAProxyProcess(folder, program, self._master)
+        self._gate = ConfigReconciler(settings, folder, self._master, self._supervisor)
         self._shipper = LogShipper(
             settings.name,
             origin_tls(settings.ca_file),
@@ -63,7 +67,7 @@ class Agent:
         self._access_log = AccessLog(settings.name, log_file, self._shipper.ship)
         self._lines = Lines(folder, self._take_line)
         self._routes: dict[str, Route] = {}
-        self._doom = Doom(settings.limits.gone_seconds)
+        self.close_reason = RevocationPolicy(settings.limits.gone_seconds)
         self._keeper = Bookkeeper(
             folder,
             data / "spool",
@@ -77,7 +81,7 @@ class Agent:
         self._now = asyncio.Event()
 
     async def run(self, announce: Callable[[], None]) -> None:
-        """Serve until told to stop. Raises Unloadable when HAProxy cannot start."""
+        """Serve until told to stop. Raises ConfigRejected when HAProxy cannot start."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._asked_to_stop)
@@ -151,8 +155,8 @@ class Agent:
             await self._keeper.open(identity_of(processes.master))
             self._may_report.set()
         elif table is not None:
-            with contextlib.suppress(HAProxyAway):
-                await self._gate.heed(table)
+            with contextlib.suppress(HAProxyUnreachable):
+                await self._gate.revoke_now(table)
 
     async def _first(self, table: RouteTable | None) -> Processes:
         await self._gate.prepare(table)
@@ -164,7 +168,7 @@ class Agent:
         log.warning("HAProxy is awaited in %s.", self._folder)
         while (processes := await self._supervisor.find()) is None:
             if self._stop.is_set():
-                raise Unloadable("HAProxy has not come.")
+                raise ConfigRejected("HAProxy has not come.")
             await asyncio.sleep(_SWEEP_SECONDS)
         return processes
 
@@ -175,14 +179,14 @@ class Agent:
     async def _heed(self, table: RouteTable) -> None:
         self._learn(table)
         try:
-            await self._gate.heed(table)
-        except (HAProxyAway, OSError) as error:
+            await self._gate.revoke_now(table)
+        except (HAProxyUnreachable, OSError) as error:
             raise ContractError(f"HAProxy does not heed the table: {error}") from error
 
     async def _apply(self, table: RouteTable) -> None:
         try:
             await self._gate.apply(table)
-        except (HAProxyAway, Unloadable, OSError) as error:
+        except (HAProxyUnreachable, ConfigRejected, OSError) as error:
             raise ContractError(f"HAProxy does not go by the table: {error}") from error
         self._generation = table.generation
 
@@ -215,7 +219,7 @@ class Agent:
         if books is None:
             return
         services = books.ledger.open_services
-        doomed = self._doom.of(services, self._routes, time.time())
+        doomed = self.close_reason.of(services, self._routes, time.time())
         if doomed:
             await books.poll(self._master, await self._master.processes())
             books.meter.tick()  # what is known stands before anything is cut
@@ -234,7 +238,9 @@ class Agent:
             log.error("HAProxy has ended and is started again.")
             self._keeper.close(is_over=True)
             await asyncio.sleep(_PAUSE_SECONDS)
-            with contextlib.suppress(HAProxyAway):  # as it begins, until it is counted
+            with contextlib.suppress(
+                HAProxyUnreachable
+            ):  # as it begins, until it is counted
                 await self._gate.allow_upgrades(are_allowed=False)
             await self._gate.prepare(self._upstream.table)
             processes = await self._supervisor.start()
@@ -278,7 +284,7 @@ class Agent:
             if await self._supervisor.has_ended(0.1):
                 return
         # Session by session, for each then has its last line; a worker's end has none.
-        with contextlib.suppress(HAProxyAway, OSError):
+        with contextlib.suppress(HAProxyUnreachable, OSError):
             if self._books is not None:
                 await self._gate.cut(self._books.ledger.open_services)
             if await self._supervisor.has_ended(_LAST_LINES_SECONDS):

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from products.edge.accesslog import AccessLog
+from products.edge.access_log import AccessLog
 from products.edge.contract import Route
-from products.edge.handshake import RequestHead, by_name
-from products.edge.haproxy.control import MasterSocket, Processes, TableEntry
 from products.edge.haproxy.delivery import Delivery
 from products.edge.haproxy.ledger import Ledger
+from products.edge.haproxy.master_socket import MasterSocket, Processes, TableEntry
 from products.edge.haproxy.past import delivered_this_hour
 from products.edge.meter import Meter
+from products.edge.proxy.http1 import RequestHead, by_name
 from products.edge.recovery import CLOSED_MARK
 from products.edge.spool import Spool, write_lasting
 from products.edge.ulid import make_ulid

@@ -11,8 +11,6 @@ from ipaddress import ip_address
 
 from products.edge.addresses import Address
 from products.edge.contract import HeaderRule, Origin, Route
-from products.edge.dial import bare_name
-from products.edge.haproxy.control import WORKER_SOCKET
 from products.edge.haproxy.frontend import (
     DEFAULTS,
     FRONTEND,
@@ -21,9 +19,11 @@ from products.edge.haproxy.frontend import (
     meters,
     room,
 )
+from products.edge.haproxy.master_socket import WORKER_SOCKET
 from products.edge.haproxy.naming import PLAIN, WEBSOCKET, is_host, is_service
-from products.edge.haproxy.quoting import Unspeakable, format_word, word
+from products.edge.haproxy.quoting import Unquotable, format_word, word
 from products.edge.headers import ready_rules
+from products.edge.proxy.origin import bare_name
 from products.edge.settings import Limits
 
 CONFIGURATION = "haproxy.cfg"
@@ -32,8 +32,8 @@ CONFIGURATION = "haproxy.cfg"
 PLACES = 2
 NOWHERE = ip_address("192.0.2.1")  # documentation only; the gate lets nobody reach it
 
-_LARGEST_LINE = 17_408  # a head of 16 KiB and what HAProxy keeps for rewriting
-_LAST_PORT = 65_535
+_MAX_LINE_BYTES = 17_408  # a head of 16 KiB and what HAProxy keeps for rewriting
+_MAX_PORT = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +103,13 @@ def checked_name(origin: Origin) -> str:
 
 def what_is_wrong(origin: Origin) -> str:
     """Say why an origin cannot be written into the configuration, "" when it can."""
-    if not 0 < origin.port <= _LAST_PORT:
+    if not 0 < origin.port <= _MAX_PORT:
         return "The origin's port is not one."
     if origin.use_tls and not is_host(checked_name(origin).lower()):
         return "The origin's name is not a host's."
     try:
         word((origin.override_host or "").encode("ascii"))
-    except (Unspeakable, UnicodeEncodeError):
+    except (Unquotable, UnicodeEncodeError):
         return "The origin's override host is not one."
     return ""
 
@@ -127,7 +127,7 @@ global
     hard-stop-after 7d
     ssl-default-bind-options ssl-min-ver TLSv1.2
     ssl-default-server-options ssl-min-ver TLSv1.2
-    tune.bufsize {_LARGEST_LINE}
+    tune.bufsize {_MAX_LINE_BYTES}
     tune.maxrewrite 1024
     tune.http.maxhdr {frame.limits.head_lines + 1}
 """.encode()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeAlias
 
-from products.edge.haproxy.control import TableEntry
+from products.edge.haproxy.master_socket import TableEntry
 from products.edge.haproxy.naming import is_service
 from products.edge.spool import write_lasting
 

@@ -3,9 +3,9 @@
 import socket
 
 from products.edge.contract import PLATFORM
-from products.edge.dial import LIVENESS_OPTIONS
 from products.edge.haproxy.maps import NOT_ON
-from products.edge.headers import MOST_HOPS
+from products.edge.headers import MAX_HOPS
+from products.edge.proxy.origin import LIVENESS_OPTIONS
 
 _LIVENESS = {option: value for _, option, value in LIVENESS_OPTIONS}
 KEEPALIVE_SECONDS = _LIVENESS[socket.TCP_KEEPIDLE]
@@ -171,7 +171,7 @@ FRONTEND = f"""\
     http-request set-var(txn.svc) var(txn.host),map_end(wild.map) if !{{ var(txn.svc) -m found }}
 {refuse(404, "No service here answers for the host %[var(txn.host)].", "unless { var(txn.svc) -m found }")}\
     http-request set-var(txn.loop) 'str("{PLATFORM};service="),concat(,txn.svc,)'
-{refuse(508, "The request has been here before: an origin leads back to this service.", f"if {{ req.hdr(cdn-loop),strcmp(txn.loop) eq 0 }} or {{ req.hdr_cnt(cdn-loop) ge {MOST_HOPS} }}")}\
+{refuse(508, "The request has been here before: an origin leads back to this service.", f"if {{ req.hdr(cdn-loop),strcmp(txn.loop) eq 0 }} or {{ req.hdr_cnt(cdn-loop) ge {MAX_HOPS} }}")}\
     http-request set-var(txn.fields) var(txn.svc),map_str(fields.map)
     http-request lua.note
     # may it upgrade?

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from products.edge.contract import Route
 from products.edge.haproxy import earlier
-from products.edge.haproxy.control import TableEntry
 from products.edge.haproxy.ended import Ended
 from products.edge.haproxy.frontend import EXPIRE_MS, TABLE_ENTRIES
+from products.edge.haproxy.master_socket import TableEntry
 from products.edge.haproxy.past import monotonic_of, open_connections
 from products.edge.journal import ConnectionEntry, instant
 from products.edge.meter import Meter, Open, instant_us

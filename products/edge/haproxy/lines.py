@@ -20,9 +20,9 @@ log = logging.getLogger(__name__)
 
 DATAGRAMS, STREAM = "log.sock", "log.stream"
 
-_AT_ONCE = 500  # datagrams read before the loop may do something else
-_LONGEST = 64 * 1024
-_REMEMBERED = 100_000  # lines
+_BATCH_SIZE = 500  # datagrams read before the loop may do something else
+_MAX_LINE_BYTES = 64 * 1024
+_MAX_REMEMBERED_LINES = 100_000  # lines
 _IDENTITY = 56  # bytes of a line that hold the event and the connection's id
 
 
@@ -68,7 +68,7 @@ class Lines:
         if identity in self._seen:
             return
         self._seen[identity] = None
-        if len(self._seen) > _REMEMBERED:
+        if len(self._seen) > _MAX_REMEMBERED_LINES:
             self._seen.popitem(last=False)
         try:
             document = json.loads(line)
@@ -88,9 +88,9 @@ class Lines:
 
     def _read_datagrams(self) -> None:
         assert self._datagrams is not None  # noqa: S101 - only called once it is there
-        for _ in range(_AT_ONCE):
+        for _ in range(_BATCH_SIZE):
             try:
-                line = self._datagrams.recv(_LONGEST)
+                line = self._datagrams.recv(_MAX_LINE_BYTES)
             except OSError:
                 return
             self.receive(line)
@@ -102,7 +102,7 @@ class Lines:
         try:
             while True:
                 length = int(await reader.readuntil(b" "))
-                if not 0 < length <= _LONGEST:
+                if not 0 < length <= _MAX_LINE_BYTES:
                     break
                 self.receive((await reader.readexactly(length)).rstrip(b"\n"))
         except (

@@ -60,7 +60,7 @@ def build(routes: Iterable[Route], origins: Mapping[str, str]) -> Maps:
     return maps
 
 
-def gate(routes: Iterable[Route], *, takes_upgrades: bool) -> Maps:
+def permission_maps(routes: Iterable[Route], *, accepts_websockets: bool) -> Maps:
     """Make the maps that say who may upgrade (R12)."""
     return {
         WEBSOCKETS: {
@@ -68,7 +68,7 @@ def gate(routes: Iterable[Route], *, takes_upgrades: bool) -> Maps:
             for route in routes
             if is_service(route.service)
         },
-        EDGE: {UPGRADES: ON if takes_upgrades else OFF},
+        EDGE: {UPGRADES: ON if accepts_websockets else OFF},
     }
 
 

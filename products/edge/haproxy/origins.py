@@ -15,14 +15,22 @@ from typing import TypeAlias
 
 from products.edge.addresses import Address, Network
 from products.edge.contract import Origin, Route
-from products.edge.dial import bare_name
 from products.edge.haproxy.config import PLACES, is_address, what_is_wrong
-from products.edge.resolve import LookUp, Refused, Unresolvable, look_up_stream, resolve
+from products.edge.proxy.origin import bare_name
+from products.edge.resolve import (
+    AddressDenied,
+    LookupFunction,
+    Unresolvable,
+    look_up_stream,
+    resolve,
+)
 
 _STALE_SECONDS = 60.0  # a name server that is away must not take origins with it
-_AT_ONCE = 8  # look-ups of one kind
-_MOST_AGAIN = 1000  # at a time: every five seconds, and no flood for the name server
-FIRST, AGAIN, FAILED = KINDS = ("first", "again", "failed")
+_MAX_CONCURRENT = 8  # look-ups of one kind
+_MAX_REFRESHED_NAMES = (
+    1000  # at a time: every five seconds, and no flood for the name server
+)
+FIRST, AGAIN, FAILED = LOOKUP_KINDS = ("first", "again", "failed")
 
 Key: TypeAlias = tuple[str, int]
 
@@ -41,14 +49,14 @@ class Known:
         return AGAIN if self.addresses else FAILED if self.reason else FIRST
 
 
-class Origins:
+class OriginResolver:
     """The origins of a table. Nobody waits for a look-up who does not ask to."""
 
     def __init__(
         self,
         allowed_private: Sequence[Network],
         *,
-        look_up: LookUp = look_up_stream,
+        look_up: LookupFunction = look_up_stream,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Know nothing yet; `allowed_private` is the operator's word."""
@@ -59,8 +67,10 @@ class Origins:
         self._under_way: dict[Key, asyncio.Future[Known]] = {}
         # Threads of their own: those of the loop ask the portal and sync the spool.
         self._pools = {
-            kind: ThreadPoolExecutor(_AT_ONCE, thread_name_prefix=f"origins-{kind}")
-            for kind in KINDS
+            kind: ThreadPoolExecutor(
+                _MAX_CONCURRENT, thread_name_prefix=f"origins-{kind}"
+            )
+            for kind in LOOKUP_KINDS
         }
         self.news = asyncio.Event()  # a look-up has told something new
         self.addresses: dict[str, tuple[Address, ...]] = {}
@@ -82,11 +92,13 @@ class Origins:
                 for key in self._known
                 if key in wanted and not is_address(bare_name(key[0]))
             )
-            for key in list(islice(due, _MOST_AGAIN)):
+            for key in list(islice(due, _MAX_REFRESHED_NAMES)):
                 self._known[key] = self._known.pop(key)  # to the end of the queue
                 self._begin(key)
 
-    async def settle(self, seconds: float, kinds: Collection[str] = KINDS) -> None:
+    async def settle(
+        self, seconds: float, kinds: Collection[str] = LOOKUP_KINDS
+    ) -> None:
         """Wait for what is being looked up, but so long at the most."""
         awaited = [
             look_up
@@ -101,7 +113,7 @@ class Origins:
         for pool in self._pools.values():
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def conclude(self, routes: Iterable[Route]) -> None:
+    def publish_results(self, routes: Iterable[Route]) -> None:
         """Say of each service what is known by now."""
         verdicts = {route.service: self._verdict(route.origin) for route in routes}
         self.addresses = {name: known.addresses for name, known in verdicts.items()}
@@ -142,7 +154,7 @@ class Origins:
         host = bare_name(address).removesuffix(".")
         try:
             found = resolve(host, port, self._allowed, look_up=self._look_up)
-        except Refused as error:
+        except AddressDenied as error:
             return Known(
                 (),
                 f"The origin's address may not be reached from here ({error.reason}).",

@@ -10,14 +10,14 @@ _PLAIN = re.compile(rb"[A-Za-z0-9._/:@,*+-]+")
 _LINE_BREAKERS = re.compile(rb"[\x00\r\n]")
 
 
-class Unspeakable(ValueError):  # noqa: N818 - a verdict, not a fault
+class Unquotable(ValueError):
     """A value that cannot stand in one line of the configuration."""
 
 
 def word(value: bytes) -> bytes:
-    """Give a value as exactly one word. Raises Unspeakable for a line's end or a null."""
+    """Give a value as exactly one word. Raises Unquotable for a line's end or a null."""
     if _LINE_BREAKERS.search(value):
-        raise Unspeakable(repr(value))
+        raise Unquotable(repr(value))
     if _PLAIN.fullmatch(value):
         return value
     return b"'" + value.replace(b"'", b"'\\''") + b"'"

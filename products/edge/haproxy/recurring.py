@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
-from products.edge.haproxy.control import HAProxyAway
+from products.edge.haproxy.master_socket import HAProxyUnreachable
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ async def _every(seconds: float, job: Job) -> None:
         await asyncio.sleep(seconds)
         try:
             await job()
-        except HAProxyAway as error:
+        except HAProxyUnreachable as error:
             log.warning("HAProxy does not answer: %s", error)
         except Exception:
             log.exception("A recurring job failed.")

@@ -8,16 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from products.edge.contract import ContractError, RouteTable
-from products.edge.portal_client import PortalAway, PortalClient, PortalRefused
+from products.edge.portal_client import (
+    PortalClient,
+    PortalErrorResponse,
+    PortalUnreachable,
+)
 from products.edge.reporter import Reporter
-from products.edge.reporting import Reporting
-from products.edge.routes import TableFile
+from products.edge.reporting import ReportLoop
 from products.edge.settings import VERSION, Settings
+from products.edge.table import TableFile
 
 log = logging.getLogger(__name__)
 
 
-class Upstream:
+class PortalLink:
     """One edge's portal."""
 
     def __init__(self, settings: Settings, portal: PortalClient) -> None:
@@ -42,7 +46,7 @@ class Upstream:
             keep_seconds=settings.keep_seconds,
             most_bytes=settings.spool_bytes,
         )
-        self._reporting = Reporting(self._reporter, settings.report_seconds)
+        self._reporting = ReportLoop(self._reporter, settings.report_seconds)
 
     @property
     def has_room(self) -> bool:
@@ -52,18 +56,18 @@ class Upstream:
     def start(
         self,
         status: Callable[[], dict[str, Any]],
-        heed: Callable[[RouteTable], Awaitable[None]],
+        revoke_now: Callable[[RouteTable], Awaitable[None]],
         apply: Callable[[RouteTable], Awaitable[None]],
         is_live: Callable[[str], bool],
         may_report: asyncio.Event,
     ) -> list[asyncio.Future[None]]:
         """Follow the table and report usage until cancelled; the latter once it may be.
 
-        `heed` does at once what a table forbids, and no poll waits for `apply`. Both raise
+        `revoke_now` does at once what a table forbids, and no poll waits for `apply`. Both raise
         ContractError when a table cannot be gone by; it is then asked for again.
         """
         return [
-            asyncio.ensure_future(self._follow(status, heed)),
+            asyncio.ensure_future(self._follow(status, revoke_now)),
             asyncio.ensure_future(self._load(apply)),
             asyncio.ensure_future(self._report(status, is_live, may_report)),
         ]
@@ -86,19 +90,21 @@ class Upstream:
     async def _follow(
         self,
         status: Callable[[], dict[str, Any]],
-        heed: Callable[[RouteTable], Awaitable[None]],
+        revoke_now: Callable[[RouteTable], Awaitable[None]],
     ) -> None:
         while True:
             try:
-                await self._poll(self._status(status()), heed)
-            except (PortalAway, PortalRefused, ContractError) as error:
+                await self._poll(self._status(status()), revoke_now)
+            except (PortalUnreachable, PortalErrorResponse, ContractError) as error:
                 self._file.stands(str(error))
             except OSError as error:
                 log.warning("The table could not be kept on disk: %s", error)
             await asyncio.sleep(self._settings.poll_seconds)
 
     async def _poll(
-        self, status: dict[str, Any], heed: Callable[[RouteTable], Awaitable[None]]
+        self,
+        status: dict[str, Any],
+        revoke_now: Callable[[RouteTable], Awaitable[None]],
     ) -> None:
         answer = await asyncio.to_thread(self._portal.routes, self._etag, status)
         if answer is None:
@@ -107,7 +113,7 @@ class Upstream:
         document, etag = answer
         table = await asyncio.to_thread(RouteTable.from_json, document)
         self.table = table
-        await heed(table)
+        await revoke_now(table)
         self._etag = etag
         self._is_new.set()
         await asyncio.to_thread(self._file.save, table, etag)

@@ -14,7 +14,7 @@ from products.catalogue.queries import direct_price
 from products.enablement.models import Enablement
 from products.enablement.queries import agreement_text, current, last_closed, text_hash
 
-LONGEST_REASON = 500
+MAX_REASON_LENGTH = 500
 # pages.md: open connections are closed after a minute unless the superuser chooses otherwise.
 DRAIN = timedelta(seconds=60)
 
@@ -201,9 +201,9 @@ def _check_agreement(agreement: Agreement, due: str) -> None:
 
 
 def _check_reason(reason: str) -> None:
-    if len(reason) > LONGEST_REASON:
+    if len(reason) > MAX_REASON_LENGTH:
         raise Invalid(
-            f"A reason has at most {LONGEST_REASON} characters.", field="reason"
+            f"A reason has at most {MAX_REASON_LENGTH} characters.", field="reason"
         )
 
 

@@ -25,12 +25,12 @@ def change_price(
     be. Notes price.published for the platform and for every account that has the plan.
     """
     while True:
-        accounts = _accounts_under(plan)
+        accounts = _accounts_on_plan(plan)
         with recorded_change(
             actor, Permission.CATALOGUE_MANAGE, on=PLATFORM, now=now, also=accounts
         ) as trail:
             Plan.objects.select_for_update().get(pk=plan.pk)
-            if _accounts_under(plan) != accounts:
+            if _accounts_on_plan(plan) != accounts:
                 raise Unchanged  # one enabled it before the door opened: its chain is needed too
             return write_price(
                 trail,
@@ -41,7 +41,7 @@ def change_price(
             )
 
 
-def _accounts_under(plan: Plan) -> list[str]:
+def _accounts_on_plan(plan: Plan) -> list[str]:
     rows = Enablement.objects.filter(plan=plan, ends_at=None)
     return list(
         rows.order_by("account_id").values_list("account_id", flat=True).distinct()

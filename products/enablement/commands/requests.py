@@ -14,7 +14,7 @@ from products.catalogue.models import Product
 from products.enablement.models import ProductRequest
 
 
-class AskedToday(Conflict):
+class AlreadyRequestedToday(Conflict):
     """The person has asked for this product today."""
 
     code = "asked_today"
@@ -31,7 +31,7 @@ def request_product(
 ) -> ProductRequest:
     """Record that somebody asks for a product, and write to those who can give it.
 
-    Directly sold products: the account's superusers; others: `sales_email`. Raises AskedToday
+    Directly sold products: the account's superusers; others: `sales_email`. Raises AlreadyRequestedToday
     for a second time on a (UTC) day. Notes product.requested; the mail goes out after commit.
     """
     with recorded_change(
@@ -41,7 +41,7 @@ def request_product(
             account=account, product=product, user_id=actor.user_id, asked_on=now.date()
         )
         if asked.exists():
-            raise AskedToday(f"You asked for {product.name} today already.")
+            raise AlreadyRequestedToday(f"You asked for {product.name} today already.")
         request = ProductRequest.objects.create(
             account=account,
             product=product,

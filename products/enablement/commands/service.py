@@ -9,11 +9,11 @@ from accounts.change import Unchanged, recorded_change
 from accounts.errors import Conflict
 from accounts.roles import Permission
 from products.catalogue.models import Product
-from products.compatibility.problem import Problem, Severity
-from products.compatibility.rules import check, conflicts_of_products
+from products.compatibility.findings import Problem, Severity
+from products.compatibility.rules import all_findings, product_conflicts
 from products.enablement.models import Enablement, ServiceProduct
 from products.enablement.queries import current, products_on, switch_of
-from products.services.describe import describe
+from products.services.describe import version_config
 from products.services.models import Service
 from products.services.queries import active_version
 
@@ -113,11 +113,13 @@ def _check_entitled(held: Enablement | None, product: Product) -> None:
 def _check_compatible(service: Service, product: Product) -> None:
     """Ask R6–R8 of the version that is live, and R7 of the other products of the service."""
     on = products_on(service) | {product.pk}
-    problems = list(conflicts_of_products(on))
+    problems = list(product_conflicts(on))
     live = active_version(service)
     if live is not None and product.pk == "websockets":
         known = {problem.code for problem in problems}
-        problems += [p for p in check(describe(live), on) if p.code not in known]
+        problems += [
+            p for p in all_findings(version_config(live), on) if p.code not in known
+        ]
     blocking = tuple(p for p in problems if p.severity is Severity.BLOCKS)
     if blocking:
         raise Incompatible(blocking)

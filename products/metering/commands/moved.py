@@ -8,17 +8,17 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from products.metering.derived import SLOT
+from products.metering.derived import MARK_INTERVAL
 from products.metering.facts import ConnectionFact, DeliveryFact
 from products.metering.models import MovedUsage, instant_of, microseconds_of
 from products.metering.months import Month
 
 Pair = tuple[str, str]  # a service and a month
-_SLOT_US = SLOT // timedelta(microseconds=1)
+_SLOT_US = MARK_INTERVAL // timedelta(microseconds=1)
 _DAY_US = timedelta(days=1) // timedelta(microseconds=1)
 
 
-def moved_by(
+def periods_touched_by(
     connections: Iterable[ConnectionFact], delivery: Iterable[DeliveryFact] = ()
 ) -> set[Pair]:
     """Return the periods that facts may move: those of the months they name and of all they span.
@@ -44,7 +44,7 @@ def moved_by(
     return pairs
 
 
-def mark_moved(
+def mark_dirty(
     pairs: Iterable[Pair], now: datetime, *, even_settled: bool = False
 ) -> None:
     """Lay a mark for each period that has none of this slot and kind."""

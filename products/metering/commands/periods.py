@@ -9,10 +9,10 @@ from datetime import datetime
 from django.db import DatabaseError
 from django.db.models import Exists, OuterRef, Q
 
-from products.metering.commands.moved import Pair, mark_moved
-from products.metering.derived import MARK_KEPT_FOR
+from products.metering.commands.moved import Pair, mark_dirty
+from products.metering.derived import MARK_LIFETIME
 from products.metering.models import MovedUsage, UsagePeriod
-from products.metering.months import TAKEN_FOR, Month
+from products.metering.months import REPORT_WINDOW, Month
 from products.metering.queries.periods import (
     Owner,
     derived,
@@ -43,7 +43,7 @@ def rebuild_usage(
     return rebuilt
 
 
-def rebuild_moved(*, now: datetime) -> int:
+def rebuild_dirty_periods(*, now: datetime) -> int:
     """Derive again what has moved, and what has become settled since; return how many.
 
     A settled period is derived no more: only a person's decision, or `rebuild_usage`, changes it.
@@ -64,8 +64,8 @@ def rebuild_moved(*, now: datetime) -> int:
                 extra={"service": service, "month": label},
             )
             failed.append((service, label))
-    MovedUsage.objects.filter(during__lt=now - MARK_KEPT_FOR).delete()
-    mark_moved(failed, now, even_settled=True)
+    MovedUsage.objects.filter(during__lt=now - MARK_LIFETIME).delete()
+    mark_dirty(failed, now, even_settled=True)
     return rebuilt
 
 
@@ -78,14 +78,16 @@ def _moved() -> set[Pair]:
 
 
 def _newly_settled(now: datetime) -> set[Pair]:
-    last = Month.at(now - TAKEN_FOR, "UTC")  # a later one is taken still, in any zone
+    last = Month.at(
+        now - REPORT_WINDOW, "UTC"
+    )  # a later one is taken still, in any zone
     rows = UsagePeriod.objects.filter(settled=False, month__lte=str(last))
     pairs = set(rows.values_list("service", "month"))
     owners = owners_of([*{service for service, _ in pairs}])
     return {
         (service, label)
         for service, label in pairs
-        if now >= Month.read(label).settles_at(owners.get(service, Owner()).zone)
+        if now >= Month.read(label).closes_at(owners.get(service, Owner()).zone)
     }
 
 
@@ -103,7 +105,7 @@ def _rebuild(service: str, month: Month, owner: Owner, now: datetime) -> bool:
         defaults={
             "account_id": owner.account_id,
             "as_of": now,
-            "settled": now >= month.settles_at(owner.zone),
+            "settled": now >= month.closes_at(owner.zone),
             **found,
         },
     )

@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from products.metering.commands.merge import Source, merge_delivery
-from products.metering.commands.moved import Pair, mark_moved, moved_by
+from products.metering.commands.merge_sql import ReportSource, merge_delivery
+from products.metering.commands.moved import Pair, mark_dirty, periods_touched_by
 from products.metering.facts import ConnectionFact, DeliveryFact
 from products.metering.models import (
     ConnectionUsage,
@@ -21,7 +21,7 @@ _OF_TIME = (
 )
 
 
-def replace_connection(
+def apply_reported_connection(
     fact: ConnectionFact, conflict: UsageConflict, now: datetime
 ) -> None:
     """Count a fact in its month, and make the connection's other months agree with it.
@@ -35,7 +35,7 @@ def replace_connection(
         .order_by("connection_id", "month")
     )
     kept = {row.month: row for row in rows}
-    touched = moved_by([fact, *map(fact_of, kept.values())])
+    touched = periods_touched_by([fact, *map(fact_of, kept.values())])
     row = kept.pop(fact.month, None)
     if row is None:
         row = ConnectionUsage(
@@ -53,7 +53,7 @@ def replace_connection(
         if fact.final:
             other.duration_us = min(other.duration_us, fact.duration_us)
         other.save()
-    _unsettle(touched, now)
+    _reopen(touched, now)
 
 
 def replace_delivery(facts: Mapping[str, Any], now: datetime) -> None:
@@ -65,14 +65,14 @@ def replace_delivery(facts: Mapping[str, Any], now: datetime) -> None:
         bytes_from_client=facts["bytes_from_client"],
         bytes_to_client=facts["bytes_to_client"],
     )
-    source = Source(
+    source = ReportSource(
         edge=facts["edge"], boot=facts["boot"], received_at=now, clock_differs=False
     )
     merge_delivery([fact], source)
-    _unsettle(moved_by([], [fact]), now)
+    _reopen(periods_touched_by([], [fact]), now)
 
 
-def _unsettle(pairs: Collection[Pair], now: datetime) -> None:
+def _reopen(pairs: Collection[Pair], now: datetime) -> None:
     """Let periods be derived again, the settled ones too, and the facts answer until then.
 
     A sweep that has read the facts of before may settle a period once more after this. The mark
@@ -81,7 +81,7 @@ def _unsettle(pairs: Collection[Pair], now: datetime) -> None:
     for service, month in sorted(pairs):
         rows = UsagePeriod.objects.filter(service=service, month=month, settled=True)
         rows.update(settled=False)
-    mark_moved(pairs, now, even_settled=True)
+    mark_dirty(pairs, now, even_settled=True)
 
 
 def fact_of(row: ConnectionUsage) -> ConnectionFact:

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from products.metering.models import ConnectionUsage
-from products.metering.queries.live import PRESUMED_CLOSED_AFTER, unended
+from products.metering.queries.current_usage import PRESUMED_CLOSED_AFTER, open_rows
 
 # Marked in one transaction: few enough that a report of them waits for no longer than a moment.
 CHUNK = 1_000
@@ -25,7 +25,7 @@ def presume_closed(now: datetime) -> int:
 
 def _silent(now: datetime) -> "QuerySet[ConnectionUsage]":
     """Return the rows to mark, in the order in which merges lock, so that neither can block both."""
-    rows = unended().filter(last_reported_at__lte=now - PRESUMED_CLOSED_AFTER)
+    rows = open_rows().filter(last_reported_at__lte=now - PRESUMED_CLOSED_AFTER)
     return rows.order_by("connection_id", "month")
 
 

@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from products.metering.commands.conflicts import Found
-from products.metering.commands.merge import Source
+from products.metering.commands.disputes import NewDispute
+from products.metering.commands.merge_sql import ReportSource
 from products.metering.commands.replace import fact_of
 from products.metering.facts import ConnectionFact, DeliveryFact
 from products.metering.models import (
@@ -18,7 +18,7 @@ from products.metering.models import (
     UsageConflict,
     microseconds_of,
 )
-from products.metering.months import TAKEN_FOR, Month
+from products.metering.months import REPORT_WINDOW, Month
 from products.services.models import Service
 
 Reason = UsageConflict.Reason
@@ -28,10 +28,10 @@ TOLERANCE = timedelta(days=1)
 UTC = "UTC"
 _MICROSECOND = timedelta(microseconds=1)
 # No zone's midnight is further from UTC's.
-_WIDEST_ZONE = timedelta(days=1)
+_MAX_UTC_OFFSET = timedelta(days=1)
 
 
-def untimely_connections(
+def out_of_window_connections(
     facts: Sequence[ConnectionFact], received_at: datetime
 ) -> Mapping[ConnectionFact, Reason]:
     """Return the facts that cannot be counted, with the reason of each."""
@@ -39,15 +39,15 @@ def untimely_connections(
     odd = {
         label
         for label, month in months.items()
-        if received_at > month.ends_at(UTC) + TAKEN_FOR - _WIDEST_ZONE
-        or month.starts_at(UTC) + _WIDEST_ZONE > received_at + TOLERANCE
+        if received_at > month.ends_at(UTC) + REPORT_WINDOW - _MAX_UTC_OFFSET
+        or month.starts_at(UTC) + _MAX_UTC_OFFSET > received_at + TOLERANCE
     }
     starts = {
-        label: microseconds_of(month.starts_at(UTC) + _WIDEST_ZONE - TOLERANCE)
+        label: microseconds_of(month.starts_at(UTC) + _MAX_UTC_OFFSET - TOLERANCE)
         for label, month in months.items()
     }
     ends = {
-        label: microseconds_of(month.ends_at(UTC) - _WIDEST_ZONE + TOLERANCE)
+        label: microseconds_of(month.ends_at(UTC) - _MAX_UTC_OFFSET + TOLERANCE)
         for label, month in months.items()
     }
     limit = microseconds_of(received_at + TOLERANCE)
@@ -67,9 +67,9 @@ def untimely_connections(
     return {fact: reason for fact, reason in reasons if reason is not None}
 
 
-def news_among(
+def with_new_information(
     facts: Sequence[ConnectionFact], reasons: Mapping[ConnectionFact, Reason]
-) -> list[Found]:
+) -> list[NewDispute]:
     """Return the untimely facts that say more than what is kept."""
     rows = ConnectionUsage.objects.filter(
         connection_id__in={fact.connection_id for fact in reasons}
@@ -81,20 +81,20 @@ def news_among(
             continue
         row = kept.get((fact.connection_id, fact.month))
         ours = fact_of(row) if row is not None else None
-        if ours is None or not _says_no_more(fact, ours):
-            found.append(Found.connection(fact, ours, reasons[fact]))
+        if ours is None or not _adds_nothing(fact, ours):
+            found.append(NewDispute.connection(fact, ours, reasons[fact]))
     return found
 
 
 def untimely_delivery(
-    facts: Sequence[DeliveryFact], source: Source
-) -> Mapping[DeliveryFact, Found]:
+    facts: Sequence[DeliveryFact], source: ReportSource
+) -> Mapping[DeliveryFact, NewDispute]:
     """Return the counters that cannot be counted and say something new."""
     received_at = source.received_at
     doubtful = [
         fact
         for fact in facts
-        if not received_at - TAKEN_FOR <= fact.hour <= received_at + TOLERANCE
+        if not received_at - REPORT_WINDOW <= fact.hour <= received_at + TOLERANCE
     ]
     if not doubtful:
         return {}
@@ -105,9 +105,9 @@ def untimely_delivery(
         month = Month.at(fact.hour, zone)
         is_future = fact.hour > received_at
         reason = Reason.FUTURE if is_future else Reason.LATE
-        is_untimely = is_future or received_at > month.taken_until(zone)
+        is_untimely = is_future or received_at > month.accepts_reports_until(zone)
         if is_untimely and not _is_delivered(fact, source):
-            found[fact] = Found.delivery(
+            found[fact] = NewDispute.delivery(
                 fact, month, reason, edge=source.edge, boot=source.boot
             )
     return found
@@ -132,11 +132,15 @@ def _reason(fact: ConnectionFact, zone: str, received_at: datetime) -> Reason | 
 def _bounds(label: str, zone: str) -> tuple[int, ...]:
     """Return when a month begins, ends, and stops taking reports, in microseconds since 1970."""
     month = Month.read(label)
-    instants = month.starts_at(zone), month.ends_at(zone), month.taken_until(zone)
+    instants = (
+        month.starts_at(zone),
+        month.ends_at(zone),
+        month.accepts_reports_until(zone),
+    )
     return tuple(map(microseconds_of, instants))
 
 
-def _says_no_more(fact: ConnectionFact, kept: ConnectionFact) -> bool:
+def _adds_nothing(fact: ConnectionFact, kept: ConnectionFact) -> bool:
     return (
         (fact.service, fact.started_us) == (kept.service, kept.started_us)
         and fact.duration_us <= kept.duration_us
@@ -146,7 +150,7 @@ def _says_no_more(fact: ConnectionFact, kept: ConnectionFact) -> bool:
     )
 
 
-def _is_delivered(fact: DeliveryFact, source: Source) -> bool:
+def _is_delivered(fact: DeliveryFact, source: ReportSource) -> bool:
     return DeliveryUsage.objects.filter(
         edge=source.edge,
         boot=source.boot,

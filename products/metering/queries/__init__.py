@@ -1,23 +1,23 @@
 """What is known of edges and of usage."""
 
+from products.metering.queries.current_usage import (
+    ActivityTotals,
+    CurrentUsage,
+    OpenConnections,
+    current_usage,
+    open_connections,
+)
 from products.metering.queries.edges import (
+    active_edges,
     complete_to,
     current_epoch,
     edge_of,
-    live_edges,
     unknown_since,
 )
-from products.metering.queries.live import (
-    Live,
-    OpenConnections,
-    Seen,
-    live,
-    open_connections,
-)
-from products.metering.queries.periods import Difference, differences
+from products.metering.queries.periods import PeriodMismatch, differences
 from products.metering.queries.usage import (
-    Delivery,
-    Figures,
+    ConnectionTotals,
+    DeliveryTotals,
     Usage,
     figures_between,
     open_conflicts,
@@ -25,20 +25,20 @@ from products.metering.queries.usage import (
 )
 
 __all__ = [
-    "Delivery",
-    "Difference",
-    "Figures",
-    "Live",
+    "ActivityTotals",
+    "ConnectionTotals",
+    "CurrentUsage",
+    "DeliveryTotals",
     "OpenConnections",
-    "Seen",
+    "PeriodMismatch",
     "Usage",
+    "active_edges",
     "complete_to",
     "current_epoch",
+    "current_usage",
     "differences",
     "edge_of",
     "figures_between",
-    "live",
-    "live_edges",
     "open_conflicts",
     "open_connections",
     "unknown_since",

@@ -18,9 +18,9 @@ HEIGHT = (
     .values("total")
 )
 # An edge asks for its table every second and is noted every few; after this it is silent.
-SILENT_AFTER = timedelta(seconds=30)
+OFFLINE_AFTER = timedelta(seconds=30)
 # After this, a silent edge is taken to be gone, except by those whose connections it has.
-GONE_AFTER = timedelta(hours=1)
+LOST_AFTER = timedelta(hours=1)
 
 
 def edge_of(secret: str) -> Edge | None:
@@ -36,7 +36,7 @@ def edge_of(secret: str) -> Edge | None:
     )
 
 
-def live_edges() -> "QuerySet[Edge]":
+def active_edges() -> "QuerySet[Edge]":
     """Return the edges whose credentials live, by name."""
     return Edge.objects.filter(revoked_at=None).order_by("name")
 
@@ -46,7 +46,7 @@ def complete_to() -> datetime | None:
 
     A credential that was never used holds nothing up.
     """
-    seen = live_edges().filter(last_seen_at__isnull=False)
+    seen = active_edges().filter(last_seen_at__isnull=False)
     reported = list(seen.order_by().values_list("reported_at", flat=True))
     if not reported or None in reported:
         return None
@@ -59,8 +59,8 @@ def unknown_since(carriers: Collection[str], now: datetime) -> datetime | None:
     Those named as `carriers` do: they have connections of the one who asks that never ended. So does
     any other for an hour, since it may carry more of them unseen.
     """
-    matters = Q(name__in=carriers) | Q(last_seen_at__gte=now - GONE_AFTER)
-    silent = live_edges().filter(matters, last_seen_at__lt=now - SILENT_AFTER)
+    matters = Q(name__in=carriers) | Q(last_seen_at__gte=now - LOST_AFTER)
+    silent = active_edges().filter(matters, last_seen_at__lt=now - OFFLINE_AFTER)
     since: datetime | None = silent.order_by().aggregate(since=Min("last_seen_at"))[
         "since"
     ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.db.models import F, Max, Min
 
-from products.metering.derived import MARK_KEPT_FOR
+from products.metering.derived import MARK_LIFETIME
 from products.metering.models import (
     ConnectionUsage,
     DeliveryUsage,
@@ -18,8 +18,8 @@ from products.metering.models import (
 from products.metering.months import Month
 from products.metering.queries.snapshot import snapshot
 from products.metering.queries.usage import (
-    Delivery,
-    Figures,
+    ConnectionTotals,
+    DeliveryTotals,
     delivery_in,
     figures_in,
     last_rows,
@@ -41,7 +41,7 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class PeriodMismatch:
     """A period that does not say what the facts say, and in which fields.
 
     One that `has_moved` is only old: reports moved it since, and the next sweep derives it.
@@ -109,8 +109,8 @@ def derived(service: str, month: Month, zone: str) -> Fields | None:
     delivery = delivery_in([service], month, zone).get(service)
     if figures is None and delivery is None:
         return None
-    delivery = delivery or Delivery()
-    return (figures or Figures()).to_json() | {
+    delivery = delivery or DeliveryTotals()
+    return (figures or ConnectionTotals()).to_json() | {
         "requests": delivery.requests,
         "delivery_bytes_from_client": delivery.bytes_from_client,
         "delivery_bytes_to_client": delivery.bytes_to_client,
@@ -120,7 +120,7 @@ def derived(service: str, month: Month, zone: str) -> Fields | None:
 
 def differences(
     *, account_id: str = "", month: Month | None = None
-) -> Iterator[Difference]:
+) -> Iterator[PeriodMismatch]:
     """Compare periods with the facts, of one account or all, of one month or all.
 
     Each is compared as of one moment, and those are found too that should be there and are not.
@@ -136,7 +136,7 @@ def differences(
                 yield found
 
 
-def _difference(service: str, month: Month, zone: str) -> Difference | None:
+def _difference(service: str, month: Month, zone: str) -> PeriodMismatch | None:
     row = UsagePeriod.objects.filter(service=service, month=str(month)).first()
     found = derived(service, month, zone)
     other: tuple[str, ...]
@@ -148,14 +148,14 @@ def _difference(service: str, month: Month, zone: str) -> Difference | None:
         other = tuple(name for name in found if getattr(row, name) != found[name])
     if not other:
         return None
-    return Difference(service, str(month), other, _has_moved(service, month, row))
+    return PeriodMismatch(service, str(month), other, _has_moved(service, month, row))
 
 
 def _has_moved(service: str, month: Month, row: UsagePeriod | None) -> bool:
     """Tell whether marks say that a period is old; those of before it was derived do not."""
     marks = MovedUsage.objects.filter(service=service, month=str(month))
     if row is not None:
-        marks = marks.filter(during__gte=row.as_of - MARK_KEPT_FOR)
+        marks = marks.filter(during__gte=row.as_of - MARK_LIFETIME)
         if row.settled:
             marks = marks.filter(even_settled=True)
     return marks.exists()

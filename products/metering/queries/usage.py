@@ -43,7 +43,7 @@ _WIDEST_ZONE = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class ConnectionTotals:
     """What connections used: whole minutes, how many there were, bytes on the client's side."""
 
     minutes: int = 0
@@ -51,9 +51,9 @@ class Figures:
     bytes_from_client: int = 0
     bytes_to_client: int = 0
 
-    def __add__(self, other: "Figures") -> "Figures":
+    def __add__(self, other: "ConnectionTotals") -> "ConnectionTotals":
         """Add two up."""
-        return Figures(
+        return ConnectionTotals(
             self.minutes + other.minutes,
             self.connections + other.connections,
             self.bytes_from_client + other.bytes_from_client,
@@ -71,16 +71,16 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class DeliveryTotals:
     """What ordinary HTTP used; rated together with the connections' bytes (R15)."""
 
     requests: int = 0
     bytes_from_client: int = 0
     bytes_to_client: int = 0
 
-    def __add__(self, other: "Delivery") -> "Delivery":
+    def __add__(self, other: "DeliveryTotals") -> "DeliveryTotals":
         """Add two up."""
-        return Delivery(
+        return DeliveryTotals(
             self.requests + other.requests,
             self.bytes_from_client + other.bytes_from_client,
             self.bytes_to_client + other.bytes_to_client,
@@ -96,20 +96,20 @@ class Usage:
     """
 
     month: str
-    services: Mapping[str, Figures]
-    delivery: Mapping[str, Delivery] = field(default_factory=dict)
+    services: Mapping[str, ConnectionTotals]
+    delivery: Mapping[str, DeliveryTotals] = field(default_factory=dict)
     complete_to: datetime | None = None
     conflicts: int = 0
 
     @property
-    def total(self) -> Figures:
+    def total(self) -> ConnectionTotals:
         """Return the figures of all services together."""
-        return sum(self.services.values(), Figures())
+        return sum(self.services.values(), ConnectionTotals())
 
     @property
-    def total_delivery(self) -> Delivery:
+    def total_delivery(self) -> DeliveryTotals:
         """Return the delivery of all services together."""
-        return sum(self.delivery.values(), Delivery())
+        return sum(self.delivery.values(), DeliveryTotals())
 
     def to_json(self) -> dict[str, Any]:
         """Give the connections' usage as plain values."""
@@ -146,8 +146,12 @@ def usage_of(account_id: str, month: Month) -> Usage:
         delivery |= delivery_in(rest, month, account.billing_zone)
     return Usage(
         month=str(month),
-        services={key: each for key, each in figures.items() if each != Figures()},
-        delivery={key: each for key, each in delivery.items() if each != Delivery()},
+        services={
+            key: each for key, each in figures.items() if each != ConnectionTotals()
+        },
+        delivery={
+            key: each for key, each in delivery.items() if each != DeliveryTotals()
+        },
         complete_to=complete_to(),
         conflicts=open_conflicts(services, month),
     )
@@ -155,22 +159,24 @@ def usage_of(account_id: str, month: Month) -> Usage:
 
 def _settled_in(
     services: list[str], month: Month
-) -> tuple[dict[str, Figures], dict[str, Delivery]]:
+) -> tuple[dict[str, ConnectionTotals], dict[str, DeliveryTotals]]:
     rows = UsagePeriod.objects.filter(
         service__in=services, month=str(month), settled=True
     )
     figures, delivery = {}, {}
     for row in rows:
-        figures[row.service] = Figures(
+        figures[row.service] = ConnectionTotals(
             row.minutes, row.connections, row.bytes_from_client, row.bytes_to_client
         )
-        delivery[row.service] = Delivery(
+        delivery[row.service] = DeliveryTotals(
             row.requests, row.delivery_bytes_from_client, row.delivery_bytes_to_client
         )
     return figures, delivery
 
 
-def figures_in(services: list[str], month: Month, zone: str) -> dict[str, Figures]:
+def figures_in(
+    services: list[str], month: Month, zone: str
+) -> dict[str, ConnectionTotals]:
     """Return the figures of services in a month, by id; those without any are left out."""
     figures = figures_between(services, month.starts_at(zone), month.ends_at(zone))
     for service, sent, received in (
@@ -179,14 +185,14 @@ def figures_in(services: list[str], month: Month, zone: str) -> dict[str, Figure
         .annotate(Sum("bytes_from_client"), Sum("bytes_to_client"))
         .values_list("service", "bytes_from_client__sum", "bytes_to_client__sum")
     ):
-        known = figures.get(service, Figures())
-        figures[service] = known + Figures(0, 0, int(sent), int(received))
+        known = figures.get(service, ConnectionTotals())
+        figures[service] = known + ConnectionTotals(0, 0, int(sent), int(received))
     return figures
 
 
 def figures_between(
     services: list[str], starts_at: datetime, ends_at: datetime
-) -> dict[str, Figures]:
+) -> dict[str, ConnectionTotals]:
     """Return minutes and connections within a half-open period, by service; bytes are left at 0.
 
     The parts of a connection add up to the minutes of the whole, whatever the periods.
@@ -197,7 +203,9 @@ def figures_between(
         .annotate(total=Sum(minutes_within(starts_at, ends_at)), count=Count("pk"))
         .values_list("service", "total", "count")
     )
-    return {service: Figures(int(total), count) for service, total, count in rows}
+    return {
+        service: ConnectionTotals(int(total), count) for service, total, count in rows
+    }
 
 
 def last_rows(
@@ -226,7 +234,9 @@ def last_rows(
     )
 
 
-def delivery_in(services: list[str], month: Month, zone: str) -> dict[str, Delivery]:
+def delivery_in(
+    services: list[str], month: Month, zone: str
+) -> dict[str, DeliveryTotals]:
     """Return the ordinary HTTP of services in a month, by id."""
     rows = (
         DeliveryUsage.objects.filter(
@@ -243,7 +253,7 @@ def delivery_in(services: list[str], month: Month, zone: str) -> dict[str, Deliv
             "bytes_to_client__sum",
         )
     )
-    return {service: Delivery(*map(int, sums)) for service, *sums in rows}
+    return {service: DeliveryTotals(*map(int, sums)) for service, *sums in rows}
 
 
 def open_conflicts(services: list[str], month: Month) -> int:

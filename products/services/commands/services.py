@@ -10,10 +10,10 @@ from accounts.audit.vocabulary import Event
 from accounts.change import Trail, Unchanged, recorded_change
 from accounts.errors import Conflict, Invalid
 from accounts.models import Account, User
-from accounts.policy import standing
+from accounts.policy import load_access
 from accounts.roles import AccessLevel, Permission
-from products.services.commands.doors import Duplicate, live_service
-from products.services.commands.texts import clean_comment, clean_service_name
+from products.services.commands.locking import Duplicate, service_for_update
+from products.services.commands.validators import clean_comment, clean_service_name
 from products.services.models import Service, Version
 
 
@@ -96,7 +96,7 @@ def update_service(
     with recorded_change(
         actor, Permission.SERVICE_CONFIGURE, on=service, now=now
     ) as trail:
-        service = live_service(service.pk)
+        service = service_for_update(service.pk)
         before = {"name": service.name, "comment": service.comment}
         if name is not None:
             service.name = clean_service_name(name)
@@ -125,7 +125,7 @@ def delete_service(actor: Actor, *, service: Service, now: datetime) -> None:
     with recorded_change(
         actor, Permission.SERVICE_CONFIGURE, on=service, now=now
     ) as trail:
-        service = live_service(service.pk)
+        service = service_for_update(service.pk)
         active = service.versions.filter(active=True).first()
         if active is not None:
             raise ServiceActive(service, active.number)
@@ -147,7 +147,7 @@ def _save(service: Service, *, insert: bool = False) -> None:
 
 
 def _give_access(actor: Actor, service: Service, trail: Trail) -> None:
-    here = standing(actor, service.account_id)
+    here = load_access(actor, service.account_id)
     if here is None or not here.limit_services:
         return
     user = User.objects.get(pk=actor.user_id)

@@ -8,10 +8,10 @@ from accounts.actor import Actor
 from accounts.audit.vocabulary import Event
 from accounts.change import Unchanged, recorded_change
 from accounts.roles import Permission
-from products.services.commands.doors import fresh_version, live_service
-from products.services.commands.texts import clean_comment
-from products.services.lifecycle import Move, allowed
-from products.services.models import KINDS, Service, Version
+from products.services.commands.locking import service_for_update, version_for_update
+from products.services.commands.validators import clean_comment
+from products.services.lifecycle import Transition, allowed
+from products.services.models import PART_KINDS, Service, Version
 
 
 def clone_version(actor: Actor, *, version: Version, now: datetime) -> Version:
@@ -22,7 +22,7 @@ def clone_version(actor: Actor, *, version: Version, now: datetime) -> Version:
     with recorded_change(
         actor, Permission.SERVICE_CONFIGURE, on=version.service, now=now
     ) as trail:
-        source = fresh_version(version)
+        source = version_for_update(version)
         clone = _new_version(
             source.service, author=actor.label, comment=source.comment, now=now
         )
@@ -49,7 +49,7 @@ def create_version(
         actor, Permission.SERVICE_CONFIGURE, on=service, now=now
     ) as trail:
         version = _new_version(
-            live_service(service.pk),
+            service_for_update(service.pk),
             author=actor.label,
             comment=clean_comment(comment),
             now=now,
@@ -74,7 +74,7 @@ def comment_version(
     with recorded_change(
         actor, Permission.SERVICE_CONFIGURE, on=version.service, now=now
     ) as trail:
-        version = fresh_version(version)
+        version = version_for_update(version)
         before, after = version.comment, clean_comment(comment)
         if before == after:
             raise Unchanged
@@ -99,8 +99,8 @@ def lock_version(actor: Actor, *, version: Version, now: datetime) -> Version:
     with recorded_change(
         actor, Permission.SERVICE_CONFIGURE, on=version.service, now=now
     ) as trail:
-        version = fresh_version(version)
-        if not allowed(version.state, Move.LOCK):
+        version = version_for_update(version)
+        if not allowed(version.state, Transition.LOCK):
             raise Unchanged
         version.locked = True
         version.updated_at = now
@@ -138,7 +138,7 @@ def _new_version(
 
 def _copy_parts(source: Version, clone: Version) -> None:
     """Copy a version's parts in the order in which they were added; the first backend stays first."""
-    for model in KINDS.values():
+    for model in PART_KINDS.values():
         rows = list(model.objects.filter(version=source).order_by("pk"))
         for row in rows:
             row.pk = None

@@ -1,7 +1,7 @@
 """Services, their versions, and what a version holds."""
 
 from products.services.models.config import (
-    KINDS,
+    PART_KINDS,
     Backend,
     Domain,
     Header,
@@ -13,7 +13,7 @@ from products.services.models.config import (
 from products.services.models.service import Service, Version
 
 __all__ = [
-    "KINDS",
+    "PART_KINDS",
     "Backend",
     "Domain",
     "Header",

@@ -256,7 +256,7 @@ class LogEndpoint(VersionObject):
 
 
 # The order in which a version's parts are shown, cloned and compared.
-KINDS: dict[str, type[VersionObject]] = {
+PART_KINDS: dict[str, type[VersionObject]] = {
     "domain": Domain,
     "backend": Backend,
     "header": Header,

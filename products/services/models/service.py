@@ -9,7 +9,7 @@ from accounts.ids import new_id
 from accounts.models import Account
 from accounts.policy import visible_services
 from accounts.roles import AccessLevel
-from products.services.lifecycle import State
+from products.services.lifecycle import VersionState
 
 NAME_LENGTH = 120
 COMMENT_LENGTH = 500
@@ -123,8 +123,8 @@ class Version(models.Model):
         return self.service.account_id
 
     @property
-    def state(self) -> State:
+    def state(self) -> VersionState:
         """Return where the version is in its life."""
         if self.active:
-            return State.ACTIVE
-        return State.LOCKED if self.locked else State.DRAFT
+            return VersionState.ACTIVE
+        return VersionState.LOCKED if self.locked else VersionState.DRAFT

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from accounts.api.wire import event_id
+from accounts.api.fastly_json import event_id
 from accounts.audit.models import AuditEvent, PersonalData
 from accounts.audit.vocabulary import Event
 from accounts.change import recorded_change

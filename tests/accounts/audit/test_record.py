@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from accounts.audit.chain import GENESIS, event_hash
 from accounts.audit.models import AuditEvent, ChainHead, PersonalData
 from accounts.audit.queries import personal_data_of, verify
-from accounts.audit.record import Entry, Source, append
+from accounts.audit.record import EntrySource, NewEntry, append
 from accounts.audit.vocabulary import Event
 from tests.accounts.audit.writing import BILLED, ENABLED, NOON, SAM, write
 
@@ -140,10 +140,10 @@ def test_a_creation_keeps_all_that_it_made():
 
 
 def test_long_names_and_headers_from_outside_are_cut_and_still_sound():
-    source = Source(
+    source = EntrySource(
         "user", "user-sam", "S" * 300, "web", "r" * 100, user_agent="u" * 5000
     )
-    entry = Entry(Event.SERVICE_CREATED, "service", "s-1", target_label="é" * 300)
+    entry = NewEntry(Event.SERVICE_CREATED, "service", "s-1", target_label="é" * 300)
 
     write("acme", entry, source=source)
     event = AuditEvent.objects.get()
@@ -166,7 +166,7 @@ def test_long_names_and_headers_from_outside_are_cut_and_still_sound():
     ],
 )
 def test_a_note_that_has_no_canonical_form_is_refused_and_nothing_is_kept(value):
-    entry = Entry(Event.SERVICE_CREATED, "service", "s-1", after={"value": value})
+    entry = NewEntry(Event.SERVICE_CREATED, "service", "s-1", after={"value": value})
 
     with pytest.raises(ValueError, match="cannot be written canonically"):
         write("acme", entry)
@@ -184,8 +184,12 @@ def test_nothing_to_append_is_refused():
 @pytest.mark.parametrize(
     "source",
     [
-        pytest.param(Source("robot", "r", "R", "web", ""), id="no such kind of actor"),
-        pytest.param(Source("user", "u", "U", "telnet", ""), id="no such interface"),
+        pytest.param(
+            EntrySource("robot", "r", "R", "web", ""), id="no such kind of actor"
+        ),
+        pytest.param(
+            EntrySource("user", "u", "U", "telnet", ""), id="no such interface"
+        ),
     ],
 )
 def test_a_source_of_an_unknown_kind_is_refused(source):

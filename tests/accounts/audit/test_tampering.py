@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from accounts.audit import triggers
 from accounts.audit.chain import event_hash
 from accounts.audit.models import AuditEvent, ChainHead, PersonalData
-from accounts.audit.queries import fault_in, verify
+from accounts.audit.queries import row_fault, verify
 from tests.accounts.audit.writing import BILLED, ENABLED, NOON, write
 
 LENGTH = 9
@@ -238,7 +238,7 @@ def test_what_is_wrong_is_said_in_words(open_trail):
 
     assert (verdict.checked, verdict.first_bad) == (3, 4)
     assert verdict.reason == "its column actor_label differs from its text"
-    assert fault_in(events.get(sequence=4)) == verdict.reason
+    assert row_fault(events.get(sequence=4)) == verdict.reason
 
 
 def forge(sequence, text):

@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 from django.db import transaction
 
-from accounts.audit.record import Entry, Source, append
+from accounts.audit.record import EntrySource, NewEntry, append
 from accounts.audit.vocabulary import Event
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 250, tzinfo=UTC)
-SAM = Source(
+SAM = EntrySource(
     actor_type="user",
     actor_id="user-sam",
     actor_label="Sam",
@@ -20,7 +20,7 @@ SAM = Source(
     email="sam@acme.example",
     user_agent="Firefox",
 )
-ENABLED = Entry(
+ENABLED = NewEntry(
     event=Event.PRODUCT_ENABLED,
     target_type="product",
     target_id="websockets",
@@ -31,7 +31,7 @@ ENABLED = Entry(
     reason="launch",
     agreed_text_hash="f" * 64,
 )
-BILLED = Entry(
+BILLED = NewEntry(
     event=Event.BILL_CHANGED,
     target_type="account",
     target_id="acme",

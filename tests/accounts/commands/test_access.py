@@ -2,12 +2,12 @@
 
 import pytest
 
-from accounts.commands.grants import levels_of
 from accounts.commands.members import (
     grant_service,
     limit_services,
     revoke_service,
 )
+from accounts.commands.service_access import levels_of
 from accounts.errors import Forbidden, Invalid, NotFound
 from accounts.policy import access_levels, decide
 from accounts.roles import AccessLevel, Permission

@@ -9,7 +9,7 @@ from accounts.commands.accounts import (
     AlreadySuspended,
     NotSuspended,
     create_account,
-    note_look,
+    record_staff_view,
     resume_account,
     suspend_account,
 )
@@ -167,7 +167,7 @@ def test_a_superuser_cannot_lift_their_own_suspension(acme, sam, ada, now, noted
 
 
 def test_staff_who_look_into_an_account_are_noted_there(acme, ada, now, last_body):
-    note_look(ada, account=acme, now=now)
+    record_staff_view(ada, account=acme, now=now)
 
     body = last_body(acme)
     assert (body["action"], body["actor"]["type"]) == ("account.read", "staff")

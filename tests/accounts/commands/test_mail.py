@@ -9,7 +9,7 @@ from django.core.mail.backends.locmem import EmailBackend
 from django.test import override_settings
 
 from accounts.commands.invitations import invite, revoke_invitation
-from accounts.commands.mail import delay_after, link_of, send_due_mail, write_mail
+from accounts.commands.mail import delay_after, link_of, queue_mail, send_due_mail
 from accounts.models import OutgoingMail
 
 BROKEN = "tests.accounts.commands.test_mail.BrokenBackend"
@@ -24,7 +24,7 @@ class BrokenBackend(EmailBackend):
 
 @pytest.fixture
 def letter(acme, now):
-    return write_mail(
+    return queue_mail(
         account=acme, to="lin@example.com", subject="Hello", body="Text.", now=now
     )
 

@@ -9,7 +9,7 @@ from django.test import Client
 
 from accounts.tokens import digest
 from products.edge.contract import UsageAnswer, parse_json
-from products.edge.portal_client import PortalRefused
+from products.edge.portal_client import PortalErrorResponse
 from products.metering.models import ConnectionUsage, DeliveryUsage, Edge
 from tests.factories import NOW
 from tests.factories.keys import key_of
@@ -146,9 +146,9 @@ def test_another_edge_s_report_is_forbidden(edge):
     assert not ConnectionUsage.objects.exists()
 
 
-def refused(answer) -> PortalRefused:
+def refused(answer) -> PortalErrorResponse:
     """Return the answer as an edge understands it."""
-    return PortalRefused(answer.status_code, answer.content)
+    return PortalErrorResponse(answer.status_code, answer.content)
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,14 @@
 """Ladders and amounts as the worked examples write them."""
 
-from products.billing.rating import Ladder
-from products.catalogue.ladder import Step
+from products.billing.rating import TieredPrice
 from products.catalogue.money import Money, nanos
+from products.catalogue.tiers import PriceTier
 
 
 def ladder(tiers, **rest):
-    return Ladder(
+    return TieredPrice(
         tiers=tuple(
-            Step(None if up_to is None else int(up_to), nanos(price))
+            PriceTier(None if up_to is None else int(up_to), nanos(price))
             for up_to, price in tiers
         ),
         **rest,

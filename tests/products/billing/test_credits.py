@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from products.billing.credits import Credit, Spent, shares_reached, spend
+from products.billing.credits import Credit, CreditUse, spend, thresholds_reached
 from products.catalogue.money import CurrencyMismatch, Money, total
 from tests.products import vectors
 from tests.products.billing.prices import usd
@@ -33,7 +33,7 @@ def test_v26_the_credit_that_expires_first_is_spent_first_and_due_is_never_negat
     spent = spend(subtotal, credits_)
 
     assert spent == tuple(
-        Spent(words, usd(amount))
+        CreditUse(words, usd(amount))
         for (words, _), amount in zip(given["credits"], expect["applied"], strict=True)
     )
     assert subtotal - total(tuple(each.amount for each in spent), "USD") == usd(
@@ -51,9 +51,9 @@ def test_a_credit_without_an_end_is_spent_last_and_an_empty_one_not_at_all():
     ]
 
     assert spend(usd(12), credits_) == (
-        Spent("b", usd(5)),
-        Spent("c", usd(5)),
-        Spent("a", usd(2)),
+        CreditUse("b", usd(5)),
+        CreditUse("c", usd(5)),
+        CreditUse("a", usd(2)),
     )
 
 
@@ -76,7 +76,7 @@ def test_v27_each_share_of_a_budget_fires_once_when_it_is_reached():
     budget, left, fires = usd(given["budget"]), {50, 75, 100}, []
 
     for running in given["running"]:
-        reached = shares_reached(budget, usd(running), left)
+        reached = thresholds_reached(budget, usd(running), left)
         left -= set(reached)
         fires.append(f"{reached[0]}%" if reached else None)
 
@@ -84,9 +84,9 @@ def test_v27_each_share_of_a_budget_fires_once_when_it_is_reached():
 
 
 def test_a_leap_reaches_several_shares_at_once():
-    assert shares_reached(usd(50), usd(40), {75, 50, 100}) == (50, 75)
+    assert thresholds_reached(usd(50), usd(40), {75, 50, 100}) == (50, 75)
 
 
 def test_a_budget_is_not_reached_in_another_currency():
     with pytest.raises(CurrencyMismatch):
-        shares_reached(usd(50), Money.of(50, "EUR"), {50})
+        thresholds_reached(usd(50), Money.of(50, "EUR"), {50})

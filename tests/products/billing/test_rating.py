@@ -8,23 +8,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from products.billing.rating import (
-    Allowance,
+    AllowanceUse,
     Estimate,
-    Ladder,
-    Segment,
+    PriceSegment,
+    TieredPrice,
     TierLine,
     adjustment,
     after_allowance,
+    allocate,
     estimate,
     rate,
     rate_segments,
-    split,
 )
-from products.catalogue.ladder import Step
 from products.catalogue.money import Money, total
+from products.catalogue.tiers import PriceTier
 
-STANDARD = Ladder(
-    tiers=(Step(10, 600_000_000), Step(100, 500_000_000), Step(None, 400_000_000))
+STANDARD = TieredPrice(
+    tiers=(
+        PriceTier(10, 600_000_000),
+        PriceTier(100, 500_000_000),
+        PriceTier(None, 400_000_000),
+    )
 )
 QUANTITIES = st.integers(0, 10**12)
 WEIGHTS = st.dictionaries(
@@ -40,8 +44,8 @@ def ladders(draw):
             st.integers(0, 10**12), min_size=len(bounds) + 1, max_size=len(bounds) + 1
         )
     )
-    return Ladder(
-        tiers=tuple(map(Step, [*bounds, None], prices)),
+    return TieredPrice(
+        tiers=tuple(map(PriceTier, [*bounds, None], prices)),
         unit_size=draw(st.sampled_from([1, 1000, 1_000_000, 10**9])),
         unit_mode=draw(st.sampled_from(["fraction", "block"])),
     )
@@ -66,7 +70,7 @@ def test_more_usage_never_costs_less_and_nothing_costs_less_than_nothing(
 
 @given(ladders(), st.lists(QUANTITIES, max_size=5))
 def test_segments_under_one_price_cost_what_the_month_costs(ladder, quantities):
-    segments = rate_segments(Segment(ladder, each) for each in quantities)
+    segments = rate_segments(PriceSegment(ladder, each) for each in quantities)
 
     assert sum(each.exact for each in segments) == rate(ladder, sum(quantities)).exact
 
@@ -100,7 +104,7 @@ def test_the_shares_add_up_to_the_amount(units, weights, currency):
     code, step = currency
     amount = Money(units * step, code)
 
-    shares = split(amount, weights)
+    shares = allocate(amount, weights)
 
     assert total(tuple(shares.values()), code) == amount
     assert shares.keys() == weights.keys()
@@ -112,7 +116,7 @@ def test_a_share_is_less_than_a_minor_unit_from_its_exact_part(units, weights):
     whole = sum(weights.values()) or len(weights)
     parts = weights if any(weights.values()) else dict.fromkeys(weights, 1)
 
-    shares = split(Money(units * 10_000, "USD"), weights)
+    shares = allocate(Money(units * 10_000, "USD"), weights)
 
     assert all(
         abs(shares[key].micros * whole - units * 10_000 * parts[key]) < 10_000 * whole
@@ -133,7 +137,7 @@ def test_a_share_is_less_than_a_minor_unit_from_its_exact_part(units, weights):
 def test_a_tie_goes_to_the_smaller_id_and_no_usage_shares_evenly(
     amount, weights, shares
 ):
-    assert split(Money.of(amount, "USD"), weights) == {
+    assert allocate(Money.of(amount, "USD"), weights) == {
         key: Money.of(share, "USD") for key, share in shares.items()
     }
 
@@ -144,17 +148,17 @@ def test_a_tie_goes_to_the_smaller_id_and_no_usage_shares_evenly(
 )
 def test_what_cannot_be_shared_out_is_refused(amount, weights):
     with pytest.raises(ValueError, match=r"cannot be negative|can be shared out"):
-        split(Money.of(amount, "USD"), weights)
+        allocate(Money.of(amount, "USD"), weights)
 
 
 @pytest.mark.parametrize(
     ("quantity", "included", "used_before", "expected"),
     [
-        (5, 10, 0, Allowance(5, 0)),
-        (15, 10, 0, Allowance(10, 5)),
-        (15, 10, 4, Allowance(6, 9)),
-        (15, 10, 12, Allowance(0, 15)),
-        (0, 10, 0, Allowance(0, 0)),
+        (5, 10, 0, AllowanceUse(5, 0)),
+        (15, 10, 0, AllowanceUse(10, 5)),
+        (15, 10, 4, AllowanceUse(6, 9)),
+        (15, 10, 12, AllowanceUse(0, 15)),
+        (0, 10, 0, AllowanceUse(0, 0)),
     ],
 )
 def test_an_allowance_is_used_up_once(quantity, included, used_before, expected):
@@ -169,18 +173,18 @@ NO_RISE = "Each tier must end after the one before it."
     ("tiers", "unit_size", "why"),
     [
         ((), 1, NO_END),
-        ((Step(10, 1),), 1, NO_END),
-        ((Step(None, 1), Step(None, 1)), 1, NO_END),
-        ((Step(10, 1), Step(10, 1), Step(None, 1)), 1, NO_RISE),
-        ((Step(20, 1), Step(10, 1), Step(None, 1)), 1, NO_RISE),
-        ((Step(0, 1), Step(None, 1)), 1, NO_RISE),
-        ((Step(None, -1),), 1, "A price cannot be negative."),
-        ((Step(None, 1),), 0, "A unit must be something."),
+        ((PriceTier(10, 1),), 1, NO_END),
+        ((PriceTier(None, 1), PriceTier(None, 1)), 1, NO_END),
+        ((PriceTier(10, 1), PriceTier(10, 1), PriceTier(None, 1)), 1, NO_RISE),
+        ((PriceTier(20, 1), PriceTier(10, 1), PriceTier(None, 1)), 1, NO_RISE),
+        ((PriceTier(0, 1), PriceTier(None, 1)), 1, NO_RISE),
+        ((PriceTier(None, -1),), 1, "A price cannot be negative."),
+        ((PriceTier(None, 1),), 0, "A unit must be something."),
     ],
 )
 def test_a_ladder_with_gaps_or_an_end_is_refused(tiers, unit_size, why):
     with pytest.raises(ValueError, match=why):
-        Ladder(tiers=tiers, unit_size=unit_size)
+        TieredPrice(tiers=tiers, unit_size=unit_size)
 
 
 @pytest.mark.parametrize(("quantity", "position"), [(-1, 0), (1, -1)])
@@ -190,7 +194,7 @@ def test_a_negative_quantity_is_refused(quantity, position):
 
 
 def test_in_block_mode_a_block_that_was_begun_before_is_not_billed_again():
-    blocks = Ladder(tiers=STANDARD.tiers, unit_mode="block")
+    blocks = TieredPrice(tiers=STANDARD.tiers, unit_mode="block")
 
     first = rate(blocks, 1)
     same_block = rate(blocks, 999_999, position=1)

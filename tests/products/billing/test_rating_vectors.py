@@ -5,12 +5,12 @@ from decimal import Decimal
 import pytest
 
 from products.billing.rating import (
-    Rated,
-    Segment,
+    PriceSegment,
+    RatedUsage,
     adjustment,
+    allocate,
     rate,
     rate_segments,
-    split,
 )
 from products.catalogue.money import Money, nanos, total
 from tests.products.billing.prices import flat, ladder, usd
@@ -87,7 +87,7 @@ def test_v11_the_account_is_rated_once_and_its_amount_shared_out():
     minutes = given_["service_minutes"]
 
     whole = rate(flat("0.60"), sum(minutes))
-    shares = split(whole.rounded("USD"), dict(zip("abc", minutes, strict=True)))
+    shares = allocate(whole.rounded("USD"), dict(zip("abc", minutes, strict=True)))
     apart = total(
         tuple(rate(flat("0.60"), each).rounded("USD") for each in minutes), "USD"
     )
@@ -101,7 +101,10 @@ def test_v11_the_account_is_rated_once_and_its_amount_shared_out():
 def test_v12_the_position_on_the_ladder_carries_over_a_price_change():
     given_, expect = given("V12")
     before, after = ladder(given_["A"]), ladder(given_["B"])
-    cut = [Segment(before, given_["before_cut"]), Segment(after, given_["after_cut"])]
+    cut = [
+        PriceSegment(before, given_["before_cut"]),
+        PriceSegment(after, given_["after_cut"]),
+    ]
 
     line_a, line_b = rate_segments(cut)
     restarted = rate(after, given_["after_cut"]).rounded("USD")
@@ -165,7 +168,7 @@ def test_v25_websocket_bytes_lie_inside_the_one_delivery_line():
 
     assert delivery.exact == Decimal(expect["delivery_exact"])
     assert delivery.rounded("USD") == usd(expect["delivery"])
-    assert list(split(delivery.rounded("USD"), shares).values()) == [
+    assert list(allocate(delivery.rounded("USD"), shares).values()) == [
         usd(each) for each in expect["informational_share"]
     ]
     assert total(tuple(apart), "USD") == usd(expect["wrong_if_rated_apart"])
@@ -188,5 +191,5 @@ def test_v30_no_usage_has_no_lines_and_costs_nothing():
 
     rated = rate(ladder(given_["tiers"]), given_["minutes"])
 
-    assert rated == Rated(0, (), Decimal(0))
+    assert rated == RatedUsage(0, (), Decimal(0))
     assert rated.rounded("USD") == usd(expect["amount"])

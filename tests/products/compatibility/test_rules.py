@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from products.compatibility.config import (
+from products.compatibility.backend_settings import BLOCKING_SETTINGS, IGNORED_SETTINGS
+from products.compatibility.findings import Problem, Severity
+from products.compatibility.rules import RULES, all_findings, product_conflicts
+from products.compatibility.version_config import (
     BackendConfig,
     HeaderConfig,
     OriginCertificate,
     VersionConfig,
 )
-from products.compatibility.problem import Problem, Severity
-from products.compatibility.rules import RULES, check, conflicts_of_products
-from products.compatibility.settings import UNSAFE, WITHOUT_EFFECT
 
 WEBSOCKETS = frozenset({"websockets"})
 SOURCE = "https://docs.fastly.com/products/websockets"
@@ -48,31 +48,33 @@ def with_backends(*backends, **rest):
 def found(config, products=WEBSOCKETS, certificates=()):
     return [
         (each.rule, each.severity, each.backend, each.field)
-        for each in check(config, products, certificates)
+        for each in all_findings(config, products, certificates)
     ]
 
 
 def test_a_backend_of_honoured_settings_alone_raises_nothing():
     config = with_backends(ORIGIN, headers=(HeaderConfig(name="add", dst="http.X-A"),))
 
-    assert check(config, WEBSOCKETS, [OriginCertificate("origin", "ok")]) == ()
+    assert all_findings(config, WEBSOCKETS, [OriginCertificate("origin", "ok")]) == ()
 
 
 def test_a_backend_left_at_its_defaults_raises_nothing():
     assert (
-        check(with_backends(BackendConfig(name="a", address="b.example")), WEBSOCKETS)
+        all_findings(
+            with_backends(BackendConfig(name="a", address="b.example")), WEBSOCKETS
+        )
         == ()
     )
 
 
 def test_a_version_without_backends_raises_nothing():
-    assert check(VersionConfig(number=1), WEBSOCKETS) == ()
+    assert all_findings(VersionConfig(number=1), WEBSOCKETS) == ()
 
 
 def test_a_shield_blocks_and_the_whole_problem_says_what_to_do():
     config = with_backends(replace(ORIGIN, shield="fra-de-de"))
 
-    assert check(config, WEBSOCKETS) == (
+    assert all_findings(config, WEBSOCKETS) == (
         Problem(
             code="shielding_with_websockets",
             severity=Severity.BLOCKS,
@@ -112,32 +114,32 @@ def test_the_next_gen_waf_on_the_service_blocks():
     ],
 )
 def test_the_next_gen_waf_and_websockets_do_not_go_together_in_either_order(on, rules):
-    assert [each.rule for each in conflicts_of_products(frozenset(on))] == rules
+    assert [each.rule for each in product_conflicts(frozenset(on))] == rules
 
 
-@pytest.mark.parametrize("field", UNSAFE)
+@pytest.mark.parametrize("field", BLOCKING_SETTINGS)
 def test_a_setting_that_is_unsafe_to_ignore_blocks(field):
     config = with_backends(replace(ORIGIN, **{field: VALUES[field]}))
 
     assert found(config) == [("R8", Severity.BLOCKS, "origin", field)]
 
 
-@pytest.mark.parametrize("field", WITHOUT_EFFECT)
+@pytest.mark.parametrize("field", IGNORED_SETTINGS)
 def test_a_setting_without_effect_is_a_warning_that_names_it(field):
     config = with_backends(replace(ORIGIN, **{field: VALUES.get(field, 7)}))
 
-    problems = check(config, WEBSOCKETS)
+    problems = all_findings(config, WEBSOCKETS)
 
     assert found(config) == [("R8", Severity.WARNING, "origin", field)]
     assert problems[0].message == (
-        f"{WITHOUT_EFFECT[field]} of backend origin is without effect on WebSocket connections."
+        f"{IGNORED_SETTINGS[field]} of backend origin is without effect on WebSocket connections."
     )
 
 
 def test_what_is_secret_in_a_setting_is_not_repeated():
     config = with_backends(replace(ORIGIN, ssl_client_key=VALUES["ssl_client_key"]))
 
-    assert "PRIVATE" not in repr(check(config, WEBSOCKETS))
+    assert "PRIVATE" not in repr(all_findings(config, WEBSOCKETS))
 
 
 @pytest.mark.parametrize(
@@ -173,7 +175,7 @@ def test_what_the_command_line_client_fills_in_raises_nothing():
         replace(ORIGIN, ssl_cert_hostname="ws.example", ssl_sni_hostname="ws.example")
     )
 
-    assert check(config, WEBSOCKETS) == ()
+    assert all_findings(config, WEBSOCKETS) == ()
 
 
 def test_each_further_backend_is_a_warning_that_names_it():
@@ -183,7 +185,7 @@ def test_each_further_backend_is_a_warning_that_names_it():
         BackendConfig(name="berlin", address="c.example"),
     )
 
-    messages = [each.message for each in check(config, WEBSOCKETS)]
+    messages = [each.message for each in all_findings(config, WEBSOCKETS)]
 
     assert found(config) == [
         ("R8", Severity.WARNING, "amsterdam", "name"),
@@ -223,18 +225,20 @@ def test_a_certificate_that_was_seen_blocks_and_one_that_was_not_warns(
 def test_a_backend_without_tls_raises_nothing_about_certificates(kind):
     config = with_backends(BackendConfig(name="origin", address="ws.example"))
 
-    assert check(config, WEBSOCKETS, [OriginCertificate("origin", kind)]) == ()
+    assert all_findings(config, WEBSOCKETS, [OriginCertificate("origin", kind)]) == ()
 
 
 def test_a_certificate_of_a_backend_that_is_gone_raises_nothing():
     assert (
-        check(with_backends(ORIGIN), WEBSOCKETS, [OriginCertificate("x", "expired")])
+        all_findings(
+            with_backends(ORIGIN), WEBSOCKETS, [OriginCertificate("x", "expired")]
+        )
         == ()
     )
 
 
 def test_a_certificate_for_another_name_is_told_with_the_name_wanted():
-    problems = check(
+    problems = all_findings(
         with_backends(ORIGIN), WEBSOCKETS, [OriginCertificate("origin", "wrong_name")]
     )
 

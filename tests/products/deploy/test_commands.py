@@ -6,7 +6,7 @@ import pytest
 
 from accounts.audit.models import AuditEvent
 from accounts.errors import Invalid, NotFound
-from products.compatibility.config import OriginCertificate
+from products.compatibility.version_config import OriginCertificate
 from products.deploy import commands
 from products.deploy.commands import (
     DeploymentBlocked,

@@ -7,8 +7,8 @@ import pytest
 from django.core.cache import cache
 from django.db import connection
 
-from accounts import allowance
-from products.compatibility.config import BackendConfig, VersionConfig
+from accounts import rate_limit
+from products.compatibility.version_config import BackendConfig, VersionConfig
 from products.deploy import probes
 from products.edge.probe import ProbeResult
 
@@ -31,7 +31,9 @@ def dialled(monkeypatch):
 
 
 def set_clock(monkeypatch, seconds: int) -> None:
-    monkeypatch.setattr(allowance, "time", SimpleNamespace(time=lambda: float(seconds)))
+    monkeypatch.setattr(
+        rate_limit, "time", SimpleNamespace(time=lambda: float(seconds))
+    )
 
 
 def config(address: str, override: str = "") -> VersionConfig:
@@ -45,13 +47,13 @@ def config(address: str, override: str = "") -> VersionConfig:
 def test_an_account_has_so_many_probes_an_hour_and_others_have_theirs(
     dialled, monkeypatch
 ):
-    monkeypatch.setattr(probes, "BUDGET_AN_HOUR", 3)
+    monkeypatch.setattr(probes, "PROBES_PER_HOUR", 3)
 
     kinds = [
-        probes.ask(config(f"o{number}.example.com"), "acme")[0].kind
+        probes.probe_certificates(config(f"o{number}.example.com"), "acme")[0].kind
         for number in range(4)
     ]
-    others = probes.ask(config("o9.example.com"), "globex")[0].kind
+    others = probes.probe_certificates(config("o9.example.com"), "globex")[0].kind
 
     assert (kinds, others) == (["ok", "ok", "ok", "unreachable"], "ok")
     assert len(dialled) == 4
@@ -59,22 +61,27 @@ def test_an_account_has_so_many_probes_an_hour_and_others_have_theirs(
 
 @pytest.mark.django_db
 def test_the_count_lasts_the_hour_and_not_longer(dialled, monkeypatch):
-    monkeypatch.setattr(probes, "BUDGET_AN_HOUR", 1)
-    probes.ask(config("one.example.com"), "acme")
+    monkeypatch.setattr(probes, "PROBES_PER_HOUR", 1)
+    probes.probe_certificates(config("one.example.com"), "acme")
     cache.delete(f"probes:acme:{1_000_000 // 3600}")  # forgotten, as after a race
 
-    assert probes.ask(config("two.example.com"), "acme")[0].kind == "unreachable"
+    assert (
+        probes.probe_certificates(config("two.example.com"), "acme")[0].kind
+        == "unreachable"
+    )
     set_clock(monkeypatch, 1_000_000 + 3600)
-    assert probes.ask(config("two.example.com"), "acme")[0].kind == "ok"
+    assert probes.probe_certificates(config("two.example.com"), "acme")[0].kind == "ok"
 
 
 @pytest.mark.django_db(transaction=True)
 def test_many_at_once_take_no_more_than_the_budget(dialled, monkeypatch):
-    monkeypatch.setattr(probes, "BUDGET_AN_HOUR", 8)
+    monkeypatch.setattr(probes, "PROBES_PER_HOUR", 8)
 
     def ask(number: int) -> str:
         try:
-            return probes.ask(config(f"o{number}.example.com"), "acme")[0].kind
+            return probes.probe_certificates(config(f"o{number}.example.com"), "acme")[
+                0
+            ].kind
         finally:
             connection.close()
 
@@ -86,7 +93,7 @@ def test_many_at_once_take_no_more_than_the_budget(dialled, monkeypatch):
 
 @pytest.mark.django_db
 def test_an_answer_is_remembered_however_long_the_names_are(dialled):
-    probes.ask(config(LONG, f"b.{LONG}"), "acme")
-    probes.ask(config(LONG, f"b.{LONG}"), "acme")
+    probes.probe_certificates(config(LONG, f"b.{LONG}"), "acme")
+    probes.probe_certificates(config(LONG, f"b.{LONG}"), "acme")
 
     assert len(dialled) == 1

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from products.edge.addresses import check
+from products.edge.addresses import denied_reason
 
 TABLE = (
     # Public addresses, IPv4 and IPv6, also at the edges of what is refused.
@@ -110,7 +110,7 @@ TABLE = (
 
 @pytest.mark.parametrize(("address", "reason"), TABLE)
 def test_an_address_is_dialled_or_refused_with_its_class(address, reason):
-    assert check(ip_address(address)) == reason
+    assert denied_reason(ip_address(address)) == reason
 
 
 def test_the_table_holds_at_least_sixty_different_addresses():
@@ -139,25 +139,27 @@ def test_the_table_holds_at_least_sixty_different_addresses():
     ],
 )
 def test_the_operator_allows_exactly_the_networks_listed(address, network, reason):
-    assert check(ip_address(address), [ip_network(network)]) == reason
+    assert denied_reason(ip_address(address), [ip_network(network)]) == reason
 
 
 @given(st.integers(0, 2**32 - 1))
 def test_nothing_that_python_calls_private_is_dialled(number):
     ip = IPv4Address(number)
 
-    assert check(ip) is not None or ip.is_global
+    assert denied_reason(ip) is not None or ip.is_global
 
 
 @given(st.integers(0, 2**32 - 1))
 def test_a_mapped_address_is_judged_as_the_address_it_stands_for(number):
     mapped = IPv6Address(0xFFFF_0000_0000 | number)
 
-    assert check(mapped) == check(IPv4Address(number))
+    assert denied_reason(mapped) == denied_reason(IPv4Address(number))
 
 
 @given(st.integers(0, 2**32 - 1))
 def test_a_translated_address_is_dialled_only_where_the_carried_one_is(number):
     translated = IPv6Address((0x64_FF9B << 96) | number)
 
-    assert (check(translated) is None) == (check(IPv4Address(number)) is None)
+    assert (denied_reason(translated) is None) == (
+        denied_reason(IPv4Address(number)) is None
+    )

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from products.edge.contract import (
     ContractError,
     HeaderRule,
-    LogEndpoint,
     Origin,
+    RejectedRecord,
     Route,
+    RouteLogEndpoint,
     RouteTable,
     UsageAnswer,
-    UsageConflict,
     UsageReport,
     parse_json,
 )
@@ -95,7 +95,7 @@ def test_a_table_is_read_as_it_was_written():
                 origin=Origin("origin", "origin.example", 443, True, None),
                 header_rules=(HeaderRule("set", "X-A", "b"),),
                 log_endpoints=(
-                    LogEndpoint("https", "log", "https://log.example/", ("X-A",)),
+                    RouteLogEndpoint("https", "log", "https://log.example/", ("X-A",)),
                 ),
                 month="2026-11",
                 month_ends_at="2026-12-01T00:00:00Z",
@@ -109,7 +109,7 @@ def test_a_table_is_read_as_it_was_written():
 
 def test_a_report_and_its_answer_are_read_as_they_were_written():
     report = UsageReport.from_json(REPORT)
-    answer = UsageAnswer(2, 0, (UsageConflict("edge-1.01J.42", "Unknown."),), "epoch")
+    answer = UsageAnswer(2, 0, (RejectedRecord("edge-1.01J.42", "Unknown."),), "epoch")
 
     assert json.loads(json.dumps(report.to_json())) == REPORT
     assert report.connections[0].duration_us == 90_000_000

@@ -14,6 +14,7 @@ from products.edge.journal import ConnectionEntry
 from products.edge.reporter import Reporter
 from products.edge.spool import Spool
 from tests.products.edge.fake_portal import FakePortal, eventually, origin, route
+from tests.products.edge.proxy.test_tunnel import open_tunnel
 from tests.products.edge.running import (
     Edge,
     get,
@@ -28,7 +29,6 @@ from tests.products.edge.scripted import (
     plain_answer,
     upgrade_then_echo,
 )
-from tests.products.edge.test_tunnel import open_tunnel
 
 TICK_SECONDS = 0.2  # what tests run with
 LATE_SECONDS = 1.0  # a tick that a busy machine may hold up

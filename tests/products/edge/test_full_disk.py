@@ -7,9 +7,9 @@ from itertools import count
 
 import pytest
 
-from products.edge.portal_client import PortalAway
+from products.edge.portal_client import PortalUnreachable
 from products.edge.recovery import CLOSED_MARK
-from products.edge.reporting import Reporting
+from products.edge.reporting import ReportLoop
 from products.edge.spool import segments
 from tests.products.edge.fake_portal import eventually
 from tests.products.edge.test_reporter import (
@@ -147,8 +147,8 @@ def test_an_engine_goes_on_reporting_after_a_full_disk(tmp_path, disk):
     spool.append([entry(1).to_payload()])
     spool.close()
     fill, empty = disk
-    receiver = Receiver(fails=lambda report: PortalAway("away"))
-    reporting = Reporting(reporter_for(tmp_path, receiver), 0.01)
+    receiver = Receiver(fails=lambda report: PortalUnreachable("away"))
+    reporting = ReportLoop(reporter_for(tmp_path, receiver), 0.01)
     final = {("edge-1.BOOT.1", "2026-11"): (0, 10, 20, True)}
     fill()
 

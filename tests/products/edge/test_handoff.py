@@ -7,6 +7,7 @@ import time
 import pytest
 
 from tests.products.edge.fake_portal import eventually
+from tests.products.edge.proxy.test_tunnel import open_tunnel
 from tests.products.edge.running import (
     handshake,
     read_all,
@@ -15,7 +16,6 @@ from tests.products.edge.running import (
     status_of,
 )
 from tests.products.edge.scripted import switching
-from tests.products.edge.test_tunnel import open_tunnel
 
 
 def test_the_handshake_reaches_the_origin_and_its_answer_comes_back_untouched(

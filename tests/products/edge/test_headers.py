@@ -3,12 +3,12 @@
 import pytest
 
 from products.edge.contract import HeaderRule
-from products.edge.handshake import parse_request
 from products.edge.headers import ready_rules, request_bytes, request_fields
+from products.edge.proxy.http1 import parse_request
 from tests.products.edge.fake_portal import origin
+from tests.products.edge.proxy.test_tunnel import open_tunnel
 from tests.products.edge.running import get, handshake
 from tests.products.edge.scripted import Origin, answering, plain_answer
-from tests.products.edge.test_tunnel import open_tunnel
 
 
 def seen_by_origin(lines, rules=(), client="192.0.2.7", scheme="https"):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.products.edge.fake_portal import FakePortal, eventually, origin, route
+from tests.products.edge.proxy.test_tunnel import open_tunnel
 from tests.products.edge.running import (
     Edge,
     get,
@@ -22,7 +23,6 @@ from tests.products.edge.scripted import (
     plain_answer,
     upgrade_then_echo,
 )
-from tests.products.edge.test_tunnel import open_tunnel
 
 
 def test_sigterm_lets_open_tunnels_finish_and_takes_nobody_new(stand):

@@ -2,11 +2,11 @@
 
 import os
 
-from products.edge.accesslog import LogFile
+from products.edge.access_log import LogFile
 
 
 def test_a_full_queue_drops_and_counts(tmp_path, monkeypatch):
-    monkeypatch.setattr("products.edge.accesslog._MOST_WAITING", 3)
+    monkeypatch.setattr("products.edge.access_log._MAX_QUEUED_LINES", 3)
     file = LogFile(tmp_path / "access.jsonl")
 
     for number in range(5):
@@ -43,7 +43,7 @@ def test_a_log_that_was_rotated_away_is_opened_anew(tmp_path):
 def test_a_log_that_has_grown_is_rotated_and_the_one_before_is_kept(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("products.edge.accesslog._FILE_BYTES", 10)
+    monkeypatch.setattr("products.edge.access_log._FILE_BYTES", 10)
     path = tmp_path / "access.jsonl"
     one, other = LogFile(path), LogFile(path)  # as two processes have it
     for file, line in ((one, b"one one\n"), (other, b"two two\n"), (one, b"three\n")):

@@ -8,9 +8,9 @@ from ipaddress import ip_network
 import pytest
 import trustme
 
-from products.edge.contract import LogEndpoint
-from products.edge.dial import origin_tls
+from products.edge.contract import RouteLogEndpoint
 from products.edge.logship import LogShipper
+from products.edge.proxy.origin import origin_tls
 from tests.products.edge.collecting import https_endpoint
 from tests.products.edge.conftest import Stand
 from tests.products.edge.fake_portal import eventually
@@ -51,7 +51,7 @@ async def test_an_endpoint_that_cannot_be_reached_costs_its_lines_alone(
     monkeypatch.setattr("products.edge.logship._PAUSE_SECONDS", 0)
     shipper = LogShipper("edge-1", origin_tls(), ())
 
-    shipper.ship(LogEndpoint(kind, "bad", address), "s", b"{}\n")
+    shipper.ship(RouteLogEndpoint(kind, "bad", address), "s", b"{}\n")
     await shipper.close(20)
 
     assert shipper.dropped == 1
@@ -60,7 +60,7 @@ async def test_an_endpoint_that_cannot_be_reached_costs_its_lines_alone(
 def test_a_certificate_nobody_trusts_takes_no_lines(collector):
     stand, _ = collector
     with https_endpoint(trustme.CA(), "localhost") as (url, bodies):
-        endpoint = LogEndpoint("https", "untrusted", url)
+        endpoint = RouteLogEndpoint("https", "untrusted", url)
         host, _ = stand.serve(answering(plain_answer()), log_endpoints=(endpoint,))
         stand.edge.ask(get(host))
         eventually(lambda: "Log endpoint untrusted" in stand.edge.log())
@@ -69,9 +69,9 @@ def test_a_certificate_nobody_trusts_takes_no_lines(collector):
 
 
 async def test_a_slow_endpoint_fills_its_queue_and_no_more(monkeypatch):
-    monkeypatch.setattr("products.edge.logship._MOST_WAITING", 10)
+    monkeypatch.setattr("products.edge.logship._MAX_QUEUED_LINES", 10)
     shipper = LogShipper("edge-1", origin_tls(), ())
-    endpoint = LogEndpoint("syslog", "slow", "203.0.113.1:514")
+    endpoint = RouteLogEndpoint("syslog", "slow", "203.0.113.1:514")
 
     for _ in range(25):
         shipper.ship(endpoint, "s", b"{}\n")
@@ -104,9 +104,11 @@ async def test_endpoints_that_answer_drop_by_drop_stop_nobody_elses(
 
     for number in range(40):
         url = f"https://localhost:{slow.port}/{number}"
-        shipper.ship(LogEndpoint("https", "slow", url), f"s{number}", b"{}\n")
+        shipper.ship(RouteLogEndpoint("https", "slow", url), f"s{number}", b"{}\n")
     await asyncio.to_thread(eventually, lambda: len(slow.heads) == 40)
-    shipper.ship(LogEndpoint("syslog", "good", f"127.0.0.1:{good.port}"), "s", b"{}\n")
+    shipper.ship(
+        RouteLogEndpoint("syslog", "good", f"127.0.0.1:{good.port}"), "s", b"{}\n"
+    )
 
     assert (await asyncio.to_thread(eventually, lambda: lines))[0].endswith(b"{}")
     await shipper.close(20)

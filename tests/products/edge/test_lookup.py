@@ -8,7 +8,7 @@ from ipaddress import ip_address
 import pytest
 
 from products.edge import lookup
-from products.edge.lookup import LookUp
+from products.edge.lookup import CachingResolver
 from products.edge.resolve import Unresolvable
 
 HERE = (ip_address("192.0.2.1"),)
@@ -41,7 +41,7 @@ def server(monkeypatch):
 
 @pytest.fixture
 def names():
-    return LookUp((), timeout_seconds=5)
+    return CachingResolver((), timeout_seconds=5)
 
 
 async def test_a_name_is_asked_for_once_in_a_while(server, names):

@@ -10,14 +10,16 @@ import pytest
 
 from products.edge.__main__ import parse_arguments
 from tests.products.edge.fake_portal import FakePortal, eventually
+from tests.products.edge.proxy.test_tunnel import open_tunnel
 from tests.products.edge.running import (
     ROOT,
     Edge,
 )
-from tests.products.edge.test_tunnel import open_tunnel
 
 
-@pytest.mark.parametrize("module", ["products.edge.__main__", "products.edge.worker"])
+@pytest.mark.parametrize(
+    "module", ["products.edge.__main__", "products.edge.proxy.worker"]
+)
 def test_no_django_is_loaded_in_an_edge(module):
     script = (
         f"import sys, {module}; "

@@ -3,6 +3,7 @@
 import threading
 
 from tests.products.edge.fake_portal import eventually, origin
+from tests.products.edge.proxy.test_tunnel import open_tunnel
 from tests.products.edge.running import (
     handshake,
     read_all,
@@ -16,7 +17,6 @@ from tests.products.edge.scripted import (
     switching,
     upgrade_then_echo,
 )
-from tests.products.edge.test_tunnel import open_tunnel
 
 
 def test_a_table_that_switches_a_service_off_stops_new_handshakes_only(shared_stand):

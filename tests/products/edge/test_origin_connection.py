@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from tests.products.edge.proxy.test_tunnel import open_tunnel
 from tests.products.edge.running import get, handshake, status_of
 from tests.products.edge.scripted import upgrade_then_echo
-from tests.products.edge.test_tunnel import open_tunnel
 
 _KEEPALIVE = "02"  # Linux's number for a timer that asks whether a silent peer lives
 

@@ -165,7 +165,7 @@ def answer_in_plain_text(connection):
     connection.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
 
 
-def hang_up(connection):
+def abort_all(connection):
     connection.recv(65536)
 
 
@@ -180,7 +180,7 @@ def flood(connection):
     connection.sendall(b"\x16\x03\x03\x00\x04\x00\x00\x00\x00" * 100_000)
 
 
-@pytest.mark.parametrize("treat", [answer_in_plain_text, hang_up, redirect])
+@pytest.mark.parametrize("treat", [answer_in_plain_text, abort_all, redirect])
 def test_an_origin_that_does_not_speak_tls_is_seen_as_such(treat, ca_file):
     with origin(treat) as server:
         result = probe(server.port, ca_file)
@@ -244,7 +244,7 @@ def test_an_origin_that_drips_bytes_does_not_win_more_time(ca_file):
 
 @pytest.mark.parametrize("name", ["", ".example", "x" * 64 + ".example"])
 def test_a_name_no_certificate_can_be_for_is_the_wrong_one(name, ca_file):
-    with origin(hang_up) as server:
+    with origin(abort_all) as server:
         result = probe(server.port, ca_file, name=name)
 
     assert result.kind == "wrong_name"

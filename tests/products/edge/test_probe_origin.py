@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 import trustme
 
-from products.compatibility.config import CertificateKind
+from products.compatibility.version_config import CertificateKind
 from products.edge.probe import Kind, ProbeResult, probe_address, probe_origin
 from tests.products.edge.origins import (
     LOOPBACK_ALLOWED,
@@ -32,12 +32,12 @@ def ca_file(authority, tmp_path_factory):
     return str(path)
 
 
-def hang_up(connection):
+def abort_all(connection):
     connection.recv(65536)
 
 
 def test_a_loopback_listener_sees_no_connection_when_loopback_is_not_allowed(ca_file):
-    with origin(hang_up) as server:
+    with origin(abort_all) as server:
         by_address = probe_address(LOOPBACK, server.port, name=NAME, ca_file=ca_file)
         by_mapped = probe_address(
             ip_address("::ffff:127.0.0.1"), server.port, name=NAME, ca_file=ca_file

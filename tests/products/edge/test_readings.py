@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from products.edge.meter import Meter
+from products.edge.proxy.stream import BufferedStream
+from products.edge.proxy.tunnel import Tunnel
 from products.edge.settings import Limits
-from products.edge.tunnel import Tunnel
-from products.edge.wire import Wire
 from tests.products.edge.fake_portal import route
 from tests.products.edge.test_meter import Spool
 
@@ -72,7 +72,7 @@ def tunnel_on(spool, *, overhead=0):
     meter = Meter(spool)
     entry = meter.begin(route("a.test"), 100, len(ANSWER))
     sides = Transport(overhead=overhead), Transport(overhead=overhead)
-    wires = Wire(1000), Wire(1000)
+    wires = BufferedStream(1000), BufferedStream(1000)
     for wire, side in zip(wires, sides, strict=True):
         wire.connection_made(side)
         side.protocol = wire

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from products.edge.journal import read_entry
-from products.edge.portal_client import PortalAway, PortalRefused
+from products.edge.portal_client import PortalErrorResponse, PortalUnreachable
 from products.edge.spool import records
 from tests.products.edge.test_reporter import (
     Receiver,
@@ -27,7 +27,7 @@ def refusing(report):
 
 def bad_request(detail):
     body = {"msg": "Bad request", "detail": detail}
-    return PortalRefused(400, json.dumps(body).encode())
+    return PortalErrorResponse(400, json.dumps(body).encode())
 
 
 def set_aside(folder):
@@ -51,14 +51,14 @@ def test_a_record_the_portal_cannot_read_is_set_aside_and_the_rest_arrives(tmp_p
 @pytest.mark.parametrize(
     "refusal",
     [
-        PortalRefused(400, b""),
-        PortalRefused(400, b"<h1>Bad Request</h1>"),
-        PortalRefused(400, b'{"msg":"Bad request"}'),
-        PortalRefused(400, b'{"detail":["report.connections[0]"]}'),
-        PortalRefused(413, b'{"detail":"report.connections[0]: no"}'),
+        PortalErrorResponse(400, b""),
+        PortalErrorResponse(400, b"<h1>Bad Request</h1>"),
+        PortalErrorResponse(400, b'{"msg":"Bad request"}'),
+        PortalErrorResponse(400, b'{"detail":["report.connections[0]"]}'),
+        PortalErrorResponse(413, b'{"detail":"report.connections[0]: no"}'),
         bad_request("report.edge: not the edge of this credential"),
         bad_request("report: unknown connections[0]"),
-        PortalRefused(413, b""),
+        PortalErrorResponse(413, b""),
     ],
     ids=str,
 )
@@ -67,7 +67,7 @@ def test_a_refusal_of_any_other_kind_gives_nothing_up(tmp_path, refusal):
     receiver = Receiver(fails=lambda report: refusal)
     reporter = reporter_for(tmp_path, receiver)
 
-    with pytest.raises(PortalRefused):
+    with pytest.raises(PortalErrorResponse):
         reporter.run(live)
     waited = reporter.status()["spool_waiting_bytes"]
     receiver.fails = lambda report: None
@@ -81,11 +81,11 @@ def test_a_refusal_of_any_other_kind_gives_nothing_up(tmp_path, refusal):
 def test_who_takes_no_empty_report_is_not_believed(tmp_path):
     write_history(tmp_path)
     receiver = Receiver(
-        fails=lambda report: refusing(report) or PortalRefused(403, b"")
+        fails=lambda report: refusing(report) or PortalErrorResponse(403, b"")
     )
     reporter = reporter_for(tmp_path, receiver)
 
-    with pytest.raises(PortalRefused):
+    with pytest.raises(PortalErrorResponse):
         reporter.run(live)
 
     assert reporter.status()["spool_waiting_bytes"] > 0
@@ -127,10 +127,10 @@ def test_a_start_without_the_portal_forgets_nothing_that_was_set_aside(tmp_path)
     write_history(tmp_path)
     receiver = Receiver(fails=refusing)
     reporter_for(tmp_path, receiver).run(live)
-    receiver.fails = lambda report: PortalAway("away")
+    receiver.fails = lambda report: PortalUnreachable("away")
     again = reporter_for(tmp_path, receiver)
 
-    with pytest.raises(PortalAway):
+    with pytest.raises(PortalUnreachable):
         again.run(live)
 
     assert set_aside(tmp_path) == [(13, 7_000_000)]

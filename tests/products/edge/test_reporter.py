@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from products.edge.contract import UsageAnswer, UsageConflict
+from products.edge.contract import RejectedRecord, UsageAnswer
 from products.edge.journal import DeliveryEntry
-from products.edge.portal_client import PortalAway, PortalRefused
+from products.edge.portal_client import PortalErrorResponse, PortalUnreachable
 from products.edge.recovery import CLOSED_MARK
 from products.edge.reporter import Reporter
 from products.edge.spool import Spool
@@ -25,13 +25,13 @@ class Receiver:
         self.fails = fails
         self.loses = loses
         self.most = most
-        self.conflicts: tuple[UsageConflict, ...] = ()
+        self.conflicts: tuple[RejectedRecord, ...] = ()
 
     def usage(self, report):
         if (error := self.fails(report)) is not None:
             raise error
         if len(report.connections) + len(report.delivery) > self.most:
-            raise PortalRefused(413, b"too many")
+            raise PortalErrorResponse(413, b"too many")
         self.reports.append(report)
         for one in report.connections:
             key = (one.id, one.month)
@@ -50,7 +50,7 @@ class Receiver:
             before = self.totals.get(where, (0, 0, 0))
             self.totals[where] = tuple(map(max, counts, before))
         if self.loses():
-            raise PortalAway("the answer was lost")
+            raise PortalUnreachable("the answer was lost")
         return UsageAnswer(1, 0, self.conflicts, self.epoch)
 
 
@@ -101,7 +101,7 @@ def run_until_done(reporter, is_live=live, tries=400):
     for _ in range(tries):
         try:
             reporter.run(is_live)
-        except (PortalAway, PortalRefused):
+        except (PortalUnreachable, PortalErrorResponse):
             continue
         if reporter.status()["spool_waiting_bytes"] == 0:
             return
@@ -179,9 +179,9 @@ def test_a_faulty_way_to_the_portal_changes_no_total(tmp_path, seed):
             [
                 None,
                 None,
-                PortalAway("cut"),
-                PortalRefused(500, b""),
-                PortalRefused(503, b""),
+                PortalUnreachable("cut"),
+                PortalErrorResponse(500, b""),
+                PortalErrorResponse(503, b""),
             ]
         )
 
@@ -195,9 +195,9 @@ def test_a_faulty_way_to_the_portal_changes_no_total(tmp_path, seed):
 @pytest.mark.parametrize("status", [401, 403, 404, 500, 501, 503])
 def test_a_portal_that_does_not_take_reports_loses_none(tmp_path, status):
     expected = write_history(tmp_path)
-    receiver = Receiver(fails=lambda report: PortalRefused(status, b""))
+    receiver = Receiver(fails=lambda report: PortalErrorResponse(status, b""))
     reporter = reporter_for(tmp_path, receiver)
-    with pytest.raises(PortalRefused):
+    with pytest.raises(PortalErrorResponse):
         reporter.run(live)
     waiting = reporter.status()["spool_waiting_bytes"]
 
@@ -220,7 +220,7 @@ def test_too_large_a_batch_is_halved_until_it_is_taken(tmp_path):
 def test_conflicts_are_counted_and_hold_nothing_up(tmp_path):
     expected = write_history(tmp_path)
     receiver = Receiver()
-    receiver.conflicts = (UsageConflict("edge-1.BOOT.1", "The service is not known."),)
+    receiver.conflicts = (RejectedRecord("edge-1.BOOT.1", "The service is not known."),)
     reporter = reporter_for(tmp_path, receiver)
 
     reporter.run(live)

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from products.edge.portal_client import PortalAway
-from products.edge.reporting import Reporting
+from products.edge.portal_client import PortalUnreachable
+from products.edge.reporting import ReportLoop
 
 
 class PlanOverError(Exception):
@@ -34,14 +34,14 @@ def pauses_of(plan, *, seconds=1.0):
         if not reporter.plan:
             raise PlanOverError
 
-    reporting = Reporting(reporter, seconds, sleep=sleep)
+    reporting = ReportLoop(reporter, seconds, sleep=sleep)
     try:
         asyncio.run(reporting.forever(lambda boot: True, lambda: True))
     except PlanOverError:
         return pauses
 
 
-AWAY = PortalAway("away")
+AWAY = PortalUnreachable("away")
 
 
 def test_while_all_arrives_the_pauses_are_the_usual_ones():

@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from products.edge.resolve import Refused, Unresolvable, look_up_stream, resolve
+from products.edge.resolve import AddressDenied, Unresolvable, look_up_stream, resolve
 
 
 class FakeResolver:
@@ -44,7 +44,7 @@ def test_a_public_host_gives_its_addresses_in_the_resolvers_order():
     ],
 )
 def test_one_refused_answer_refuses_the_host(answers, reason):
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(AddressDenied) as refusal:
         resolve("origin.example", 443, look_up=FakeResolver(answers))
 
     assert refusal.value.reason == reason
@@ -63,7 +63,7 @@ def test_an_allowed_network_is_returned_and_its_neighbour_refused():
     allowed = [ip_network("10.1.0.0/16")]
 
     found = resolve("a.example", 80, allowed, look_up=FakeResolver(["10.1.2.3"]))
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(AddressDenied) as refusal:
         resolve("b.example", 80, allowed, look_up=FakeResolver(["10.2.2.3"]))
 
     assert found == (ip_address("10.1.2.3"),)
@@ -74,7 +74,7 @@ def test_an_allowed_network_is_returned_and_its_neighbour_refused():
     "host", ["2130706433", "0x7f.1", "127.1", "0177.0.0.1", "①②⑦.⓪.⓪.①", "[::1]"]
 )
 def test_no_spelling_of_loopback_gets_past_the_machines_resolver(host):
-    with pytest.raises((Refused, Unresolvable)):
+    with pytest.raises((AddressDenied, Unresolvable)):
         resolve(host, 443, look_up=look_up_stream)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from products.edge.portal_client import PortalAway
+from products.edge.portal_client import PortalUnreachable
 from products.edge.reporter import Reporter
 from products.edge.spool import framed, segments
 from tests.products.edge.test_reporter import (
@@ -60,9 +60,9 @@ def test_acknowledged_segments_go_after_a_day_and_not_before(tmp_path):
 def test_unacknowledged_segments_stay_however_old(tmp_path):
     write_history(tmp_path)
     count = len(segments(tmp_path / "BOOT"))
-    receiver = Receiver(fails=lambda report: PortalAway("away"))
+    receiver = Receiver(fails=lambda report: PortalUnreachable("away"))
 
-    with pytest.raises(PortalAway):
+    with pytest.raises(PortalUnreachable):
         reporter_for(tmp_path, receiver, now=1e11).run(live)
 
     assert len(segments(tmp_path / "BOOT")) == count
@@ -93,10 +93,10 @@ def test_a_crowded_spool_gives_up_the_oldest_that_is_acknowledged(tmp_path):
 
 def test_a_full_spool_that_cannot_be_sent_has_no_room(tmp_path):
     write_history(tmp_path)
-    receiver = Receiver(fails=lambda report: PortalAway("away"))
+    receiver = Receiver(fails=lambda report: PortalUnreachable("away"))
     reporter = reporter_for(tmp_path, receiver, most_bytes=5000)
 
-    with pytest.raises(PortalAway):
+    with pytest.raises(PortalUnreachable):
         reporter.run(live)
 
     assert not reporter.has_room

@@ -3,8 +3,8 @@
 import signal
 
 from tests.products.edge.fake_portal import eventually
+from tests.products.edge.proxy.test_tunnel import open_tunnel
 from tests.products.edge.running import Edge, read_exactly
-from tests.products.edge.test_tunnel import open_tunnel
 
 
 def test_an_edge_of_another_name_is_refused_the_folder_of_one_that_runs(stand):

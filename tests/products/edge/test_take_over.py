@@ -8,9 +8,9 @@ import pytest
 from products.edge.recovery import CLOSED_MARK
 from products.edge.spool import segments
 from tests.products.edge.fake_portal import eventually
+from tests.products.edge.proxy.test_tunnel import open_tunnel
 from tests.products.edge.running import Edge, get, handshake, read_exactly
 from tests.products.edge.scripted import answering, plain_answer
-from tests.products.edge.test_tunnel import open_tunnel
 
 
 def test_a_new_edge_takes_over_while_clients_keep_coming(stand):

@@ -7,8 +7,8 @@ import pytest
 from accounts.audit.models import AuditEvent
 from accounts.errors import Forbidden, Invalid, NotFound
 from products.catalogue.commands import NewPrice
-from products.catalogue.ladder import Step
 from products.catalogue.models import Plan, Product
+from products.catalogue.tiers import PriceTier
 from products.enablement.commands import (
     Agreement,
     assign_package,
@@ -25,7 +25,7 @@ from products.enablement.commands.account import (
     PriceChanged,
 )
 from products.enablement.models import Enablement
-from products.enablement.queries import at, current, products_of, text_hash
+from products.enablement.queries import current, enablements_at, products_of, text_hash
 from tests.factories import NOW
 from tests.factories.enablement import entitle
 from tests.factories.trail import last_entry, noted
@@ -143,7 +143,7 @@ def test_a_price_that_changed_meanwhile_must_be_read_again(sam, acme, websockets
     seen = agreed(acme, websockets)
     plan = Plan.objects.get(product=websockets, kind="direct")
     dearer = NewPrice(
-        "USD", "connection_time", 10**6, "million minutes", (Step(None, 10**9),)
+        "USD", "connection_time", 10**6, "million minutes", (PriceTier(None, 10**9),)
     )
     change_price(CATALOGUE, plan=plan, price=dearer, effective_from=LATER, now=NOW)
 
@@ -159,7 +159,7 @@ def test_a_price_rise_is_noted_in_each_account_it_touches(
     entitle(sam, acme, websockets)
     plan = Plan.objects.get(product=websockets, kind="direct")
     dearer = NewPrice(
-        "USD", "connection_time", 10**6, "million minutes", (Step(None, 10**9),)
+        "USD", "connection_time", 10**6, "million minutes", (PriceTier(None, 10**9),)
     )
 
     change_price(CATALOGUE, plan=plan, price=dearer, effective_from=LATER, now=NOW)
@@ -188,8 +188,8 @@ def test_disabling_closes_the_row_and_says_what_becomes_of_the_bill(
     assert made.drain_until == LATER + timedelta(seconds=60)
     assert noted(acme.pk)[2:] == ["product.disabled", "bill.changed"]
     assert last_entry(acme.pk)["after"]["billed"] is False
-    assert list(at(acme.pk, NOW)) == [made]
-    assert not at(acme.pk, LATER).exists()
+    assert list(enablements_at(acme.pk, NOW)) == [made]
+    assert not enablements_at(acme.pk, LATER).exists()
 
 
 def test_disabling_twice_says_who_was_first(sam, acme, websockets):

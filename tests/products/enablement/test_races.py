@@ -10,18 +10,18 @@ from accounts.audit.models import AuditEvent
 from accounts.models import Account
 from accounts.roles import Role
 from products.catalogue.commands import NewPrice
-from products.catalogue.ladder import Step
 from products.catalogue.models import Plan, Product
+from products.catalogue.tiers import PriceTier
 from products.enablement.commands import change_price
 from products.enablement.models import Enablement
+from tests.concurrency import together
 from tests.factories import NOW
 from tests.factories.accounts import AccountFactory, actor_for, member
 from tests.factories.enablement import entitle
 from tests.factories.world import CATALOGUE, load_catalogue
-from tests.together import together
 
 DEARER = NewPrice(
-    "USD", "connection_time", 10**6, "million minutes", (Step(None, 10**9),)
+    "USD", "connection_time", 10**6, "million minutes", (PriceTier(None, 10**9),)
 )
 
 

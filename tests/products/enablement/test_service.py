@@ -14,7 +14,7 @@ from products.enablement.commands import (
     enable_for_service,
     request_product,
 )
-from products.enablement.commands.requests import AskedToday
+from products.enablement.commands.requests import AlreadyRequestedToday
 from products.enablement.commands.service import Incompatible, NotEntitled
 from products.enablement.models import ServiceProduct
 from products.enablement.queries import is_on_for_service, services_with
@@ -134,7 +134,7 @@ def test_asking_writes_to_each_superuser_once_a_day(una, sam, acme, websockets):
     ask = {"account": acme, "product": websockets, "sales_email": "sales@example.com"}
 
     request_product(una, **ask, note="for the chat", now=NOW)
-    with pytest.raises(AskedToday):
+    with pytest.raises(AlreadyRequestedToday):
         request_product(una, **ask, now=LATER)
     request_product(una, **ask, now=NOW + timedelta(days=1))
 

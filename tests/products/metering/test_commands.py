@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 
 from accounts.audit.models import AuditEvent
 from accounts.audit.vocabulary import Event
-from products.metering.commands import rebuild_moved
+from products.metering.commands import rebuild_dirty_periods
 from products.metering.models import ConnectionUsage, Edge, MovedUsage, UsagePeriod
 from products.metering.queries import current_epoch
 from tests.factories import NOW
@@ -135,7 +135,7 @@ def test_a_check_names_the_periods_that_should_be_there(edge):
 
 def test_a_check_is_not_disturbed_by_what_moved_since_the_last_sweep(edge):
     take(edge, record())
-    rebuild_moved(now=NOW)
+    rebuild_dirty_periods(now=NOW)
     later = NOW + timedelta(minutes=1)
     take(edge, record(bytes_to_client=5401), record(2, service="new"), now=later)
 

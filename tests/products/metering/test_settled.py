@@ -8,7 +8,11 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from products.metering.commands import rebuild_moved, rebuild_usage, resolve_conflict
+from products.metering.commands import (
+    rebuild_dirty_periods,
+    rebuild_usage,
+    resolve_conflict,
+)
 from products.metering.models import (
     ConnectionUsage,
     DeliveryUsage,
@@ -65,9 +69,9 @@ def test_a_month_settles_an_hour_after_it_takes_no_more_reports(
     edge, shop, now, settled
 ):
     report_october(edge, shop)
-    rebuild_moved(now=ENDS)
+    rebuild_dirty_periods(now=ENDS)
 
-    rebuild_moved(now=now)
+    rebuild_dirty_periods(now=now)
 
     assert UsagePeriod.objects.get().settled is settled
 
@@ -75,7 +79,7 @@ def test_a_month_settles_an_hour_after_it_takes_no_more_reports(
 def test_a_settled_month_needs_no_facts_any_more(edge, shop):
     report_october(edge, shop)
     by_facts = usage_of(shop.account_id, OCTOBER)
-    rebuild_moved(now=SETTLES)
+    rebuild_dirty_periods(now=SETTLES)
     drop_the_facts()
 
     with CaptureQueriesContext(connection) as asked:
@@ -90,11 +94,11 @@ def test_a_settled_month_needs_no_facts_any_more(edge, shop):
 
 def test_a_settled_period_outlives_its_facts(edge, shop):
     report_october(edge, shop)
-    rebuild_moved(now=SETTLES)
+    rebuild_dirty_periods(now=SETTLES)
     before = list(UsagePeriod.objects.values())
     drop_the_facts()
 
-    rebuild_moved(now=LONG_AFTER)
+    rebuild_dirty_periods(now=LONG_AFTER)
     rebuild_usage(now=LONG_AFTER)
 
     assert list(UsagePeriod.objects.values()) == before
@@ -102,7 +106,7 @@ def test_a_settled_period_outlives_its_facts(edge, shop):
 
 def test_a_month_that_is_not_settled_is_answered_by_the_facts(edge, shop):
     report_october(edge, shop)
-    rebuild_moved(now=ENDS)
+    rebuild_dirty_periods(now=ENDS)
     UsagePeriod.objects.update(minutes=99)
 
     assert usage_of(shop.account_id, OCTOBER).total.minutes == 2
@@ -110,7 +114,7 @@ def test_a_month_that_is_not_settled_is_answered_by_the_facts(edge, shop):
 
 def test_a_service_without_a_settled_period_is_answered_by_the_facts(edge, shop):
     report_october(edge, shop)
-    rebuild_moved(now=SETTLES)
+    rebuild_dirty_periods(now=SETTLES)
     MovedUsage.objects.all().delete()
     chat = ServiceFactory.create(account=shop.account)
     late = {"month": "2026-10", "started_at": ENDS - timedelta(minutes=1)}
@@ -129,7 +133,7 @@ def test_what_a_person_lets_count_late_counts_at_once_and_settles_again(
     edge, shop, ada
 ):
     report_october(edge, shop)
-    rebuild_moved(now=SETTLES)
+    rebuild_dirty_periods(now=SETTLES)
     grown = record(
         service=shop.pk,
         month="2026-10",
@@ -146,7 +150,7 @@ def test_what_a_person_lets_count_late_counts_at_once_and_settles_again(
         )
 
     counted = usage_of(shop.account_id, OCTOBER)
-    rebuild_moved(now=SETTLES)
+    rebuild_dirty_periods(now=SETTLES)
     period = UsagePeriod.objects.get(month="2026-10")
     figures = ignored.total.minutes, ignored.total_delivery.requests
     assert figures == (2, 3)
@@ -161,11 +165,11 @@ def test_reports_of_later_months_leave_a_settled_one_alone_and_the_check_tells(
     start = datetime(2026, 10, 1, tzinfo=UTC)
     both = {"service": shop.pk, "started_at": start}
     take(edge, record(**both, month="2026-10"), now=start + timedelta(minutes=2))
-    rebuild_moved(now=SETTLES)
+    rebuild_dirty_periods(now=SETTLES)
     until = (SETTLES - start) // timedelta(microseconds=1)
 
     take(edge, record(**both, month="2026-12", duration_us=until), now=SETTLES)
-    rebuild_moved(now=SETTLES)
+    rebuild_dirty_periods(now=SETTLES)
 
     assert usage_of(shop.account_id, OCTOBER).total.minutes == 2
     assert [str(each) for each in differences(month=OCTOBER)] == [
@@ -211,7 +215,7 @@ def test_the_figures_are_the_same_by_facts_and_by_periods(edge, shop, zone, data
         take(edge, fact, now=now)
     by_facts = used_in_all_months(shop.account_id)
 
-    rebuild_moved(now=LONG_AFTER)
+    rebuild_dirty_periods(now=LONG_AFTER)
     different = list(differences())
     drop_the_facts()
 

@@ -7,11 +7,12 @@ import pytest
 from products.metering.models import Edge
 from products.metering.months import Month
 from products.metering.queries import (
-    Delivery,
-    Figures,
+    ConnectionTotals,
+    DeliveryTotals,
     complete_to,
     usage_of,
 )
+from tests.concurrency import amid
 from tests.factories import NOW
 from tests.products import vectors
 from tests.products.metering.reports import (
@@ -21,7 +22,6 @@ from tests.products.metering.reports import (
     record,
     take,
 )
-from tests.together import amid
 
 NOVEMBER = Month(2026, 11)
 NOTHING = {"bytes_from_client": 0, "bytes_to_client": 0}
@@ -144,8 +144,8 @@ def test_bytes_are_those_reported_for_the_month(edge, shop):
 
     october, november = (usage_of(shop.account_id, NOVEMBER.plus(n)) for n in (-1, 0))
 
-    assert october.total == Figures(1, 1, 10, 1)
-    assert november.total == Figures(2, 1, 30, 3)
+    assert october.total == ConnectionTotals(1, 1, 10, 1)
+    assert november.total == ConnectionTotals(2, 1, 30, 3)
 
 
 def test_months_are_those_of_the_account_s_zone(edge, shop):
@@ -162,7 +162,7 @@ def test_months_are_those_of_the_account_s_zone(edge, shop):
 
     assert minutes_in(shop.account, "2026-10", "2026-11") == [1, 2]
     november = usage_of(shop.account_id, NOVEMBER)
-    assert november.total_delivery == Delivery(3, 900, 70_000)
+    assert november.total_delivery == DeliveryTotals(3, 900, 70_000)
 
 
 def test_usage_is_shown_in_the_form_that_programs_read(edge, shop):
@@ -191,9 +191,9 @@ def test_usage_is_shown_in_the_form_that_programs_read(edge, shop):
 def test_a_month_without_usage_is_empty(edge, shop, globex):
     take(edge, record(service=shop.pk))
 
-    assert usage_of(globex.pk, NOVEMBER).total == Figures()
-    assert usage_of(shop.account_id, NOVEMBER.plus(-1)).total == Figures()
-    assert usage_of(shop.account_id, NOVEMBER.plus(1)).total == Figures()
+    assert usage_of(globex.pk, NOVEMBER).total == ConnectionTotals()
+    assert usage_of(shop.account_id, NOVEMBER.plus(-1)).total == ConnectionTotals()
+    assert usage_of(shop.account_id, NOVEMBER.plus(1)).total == ConnectionTotals()
 
 
 def test_usage_is_counted_for_times_before_the_service_was_made_and_after_its_end(

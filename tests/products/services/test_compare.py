@@ -2,7 +2,7 @@
 
 import pytest
 
-from products.services.queries import Difference, compare
+from products.services.queries import FieldChange, compare
 from tests.factories.services import (
     BackendFactory,
     DomainFactory,
@@ -42,9 +42,9 @@ def test_a_changed_part_gives_its_changed_fields(old, new):
     )
 
     assert compare(old, new) == (
-        Difference("backend", "origin", "address", "a.example.com", "b.example.com"),
-        Difference("backend", "origin", "weight", 5, 100),
-        Difference("backend", "origin", "shield", None, "fra"),
+        FieldChange("backend", "origin", "address", "a.example.com", "b.example.com"),
+        FieldChange("backend", "origin", "weight", 5, 100),
+        FieldChange("backend", "origin", "shield", None, "fra"),
     )
 
 
@@ -53,10 +53,10 @@ def test_a_part_that_came_or_went_gives_what_is_not_at_its_default(old, new):
     BackendFactory.create(version=new, name="origin", port=80, use_ssl=False, weight=50)
 
     assert compare(old, new) == (
-        Difference("domain", "a.example.com", "name", "a.example.com", None),
-        Difference("backend", "origin", "name", None, "origin"),
-        Difference("backend", "origin", "address", None, "origin.example.com"),
-        Difference("backend", "origin", "weight", None, 50),
+        FieldChange("domain", "a.example.com", "name", "a.example.com", None),
+        FieldChange("backend", "origin", "name", None, "origin"),
+        FieldChange("backend", "origin", "address", None, "origin.example.com"),
+        FieldChange("backend", "origin", "weight", None, 50),
     )
 
 
@@ -65,10 +65,10 @@ def test_a_renamed_part_went_and_came(old, new):
     VclFactory.create(version=new, name="two", content="x")
 
     assert compare(old, new) == (
-        Difference("vcl", "one", "name", "one", None),
-        Difference("vcl", "one", "content", "x", None),
-        Difference("vcl", "two", "name", None, "two"),
-        Difference("vcl", "two", "content", None, "x"),
+        FieldChange("vcl", "one", "name", "one", None),
+        FieldChange("vcl", "one", "content", "x", None),
+        FieldChange("vcl", "two", "name", None, "two"),
+        FieldChange("vcl", "two", "content", None, "x"),
     )
 
 
@@ -85,7 +85,7 @@ def test_a_key_is_never_shown(before, after, told, old, new):
     BackendFactory.create(version=new, name="origin", ssl_client_key=after)
 
     assert compare(old, new) == (
-        Difference("backend", "origin", "ssl_client_key", *told),
+        FieldChange("backend", "origin", "ssl_client_key", *told),
     )
 
 
@@ -94,7 +94,7 @@ def test_a_key_of_a_part_that_came_is_not_shown(old, new):
 
     found = compare(old, new)
 
-    assert Difference("backend", "origin", "ssl_client_key", None, "set") in found
+    assert FieldChange("backend", "origin", "ssl_client_key", None, "set") in found
     assert "the key" not in repr(found)
 
 

@@ -1,6 +1,6 @@
 """A version's rows as the rules read them."""
 
-from products.compatibility.config import (
+from products.compatibility.version_config import (
     BackendConfig,
     DomainConfig,
     HeaderConfig,
@@ -8,7 +8,7 @@ from products.compatibility.config import (
     VclConfig,
     VersionConfig,
 )
-from products.services.describe import describe, with_parts
+from products.services.describe import version_config, with_parts
 from products.services.models import Version
 from tests.factories.services import (
     BackendFactory,
@@ -22,9 +22,9 @@ from tests.factories.services import (
 
 
 def test_an_empty_version_is_described_as_empty(shop):
-    assert describe(VersionFactory.create(service=shop, number=9)) == VersionConfig(
-        number=9
-    )
+    assert version_config(
+        VersionFactory.create(service=shop, number=9)
+    ) == VersionConfig(number=9)
 
 
 def test_every_part_is_described(shop):
@@ -38,7 +38,7 @@ def test_every_part_is_described(shop):
     LogEndpointFactory.create(version=version, name="lines")
     BackendFactory.create(name="elsewhere")
 
-    assert describe(version) == VersionConfig(
+    assert version_config(version) == VersionConfig(
         number=2,
         domains=(DomainConfig("a.example.com"),),
         backends=(
@@ -72,7 +72,7 @@ def test_a_backend_left_at_its_defaults_is_described_at_its_defaults(shop):
         version=version, name="a", address="b", port=80, use_ssl=False
     )
 
-    assert describe(version).backends == (BackendConfig(name="a", address="b"),)
+    assert version_config(version).backends == (BackendConfig(name="a", address="b"),)
 
 
 def test_describing_asks_six_queries_whatever_the_version_holds(
@@ -83,7 +83,7 @@ def test_describing_asks_six_queries_whatever_the_version_holds(
     HeaderFactory.create_batch(10, version=version)
 
     with django_assert_num_queries(6):
-        describe(version)
+        version_config(version)
 
 
 def test_many_versions_are_described_in_seven_queries(shop, django_assert_num_queries):
@@ -92,6 +92,6 @@ def test_many_versions_are_described_in_seven_queries(shop, django_assert_num_qu
         BackendFactory.create_batch(2, version=version)
 
     with django_assert_num_queries(7):
-        described = [describe(each) for each in with_parts(Version.objects.all())]
+        described = [version_config(each) for each in with_parts(Version.objects.all())]
 
     assert [len(each.backends) for each in described] == [2] * 5

@@ -2,19 +2,25 @@
 
 import pytest
 
-from products.services.lifecycle import Move, MoveRefused, State, after, allowed
+from products.services.lifecycle import (
+    Transition,
+    TransitionRefused,
+    VersionState,
+    after,
+    allowed,
+)
 
 ALLOWED = {
-    (State.DRAFT, Move.EDIT, State.DRAFT),
-    (State.DRAFT, Move.CLONE, State.DRAFT),
-    (State.DRAFT, Move.LOCK, State.LOCKED),
-    (State.DRAFT, Move.ACTIVATE, State.ACTIVE),
-    (State.LOCKED, Move.CLONE, State.LOCKED),
-    (State.LOCKED, Move.ACTIVATE, State.ACTIVE),
-    (State.ACTIVE, Move.CLONE, State.ACTIVE),
-    (State.ACTIVE, Move.DEACTIVATE, State.LOCKED),
+    (VersionState.DRAFT, Transition.EDIT, VersionState.DRAFT),
+    (VersionState.DRAFT, Transition.CLONE, VersionState.DRAFT),
+    (VersionState.DRAFT, Transition.LOCK, VersionState.LOCKED),
+    (VersionState.DRAFT, Transition.ACTIVATE, VersionState.ACTIVE),
+    (VersionState.LOCKED, Transition.CLONE, VersionState.LOCKED),
+    (VersionState.LOCKED, Transition.ACTIVATE, VersionState.ACTIVE),
+    (VersionState.ACTIVE, Transition.CLONE, VersionState.ACTIVE),
+    (VersionState.ACTIVE, Transition.DEACTIVATE, VersionState.LOCKED),
 }
-REFUSED = {(state, move) for state in State for move in Move} - {
+REFUSED = {(state, move) for state in VersionState for move in Transition} - {
     (state, move) for state, move, _ in ALLOWED
 }
 
@@ -27,7 +33,7 @@ def test_an_allowed_move_leads_to_its_state(state, move, result):
 
 @pytest.mark.parametrize(("state", "move"), sorted(REFUSED))
 def test_any_other_move_is_refused(state, move):
-    with pytest.raises(MoveRefused) as refusal:
+    with pytest.raises(TransitionRefused) as refusal:
         after(state, move)
 
     assert allowed(state, move) is False
@@ -35,13 +41,15 @@ def test_any_other_move_is_refused(state, move):
 
 
 def test_the_refusal_says_what_cannot_be_done():
-    with pytest.raises(MoveRefused, match=r"^One cannot edit an active version\.$"):
-        after(State.ACTIVE, Move.EDIT)
+    with pytest.raises(
+        TransitionRefused, match=r"^One cannot edit an active version\.$"
+    ):
+        after(VersionState.ACTIVE, Transition.EDIT)
 
 
 def test_no_sequence_of_moves_makes_a_locked_version_a_draft_again():
-    reached = {State.LOCKED}
+    reached = {VersionState.LOCKED}
     reached |= {end for start, _, end in ALLOWED if start in reached}
     reached |= {end for start, _, end in ALLOWED if start in reached}
 
-    assert reached == {State.LOCKED, State.ACTIVE}
+    assert reached == {VersionState.LOCKED, VersionState.ACTIVE}

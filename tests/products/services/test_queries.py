@@ -14,7 +14,7 @@ from products.services.queries import (
     latest_version,
     objects_of,
     services_of,
-    version_to_judge,
+    version_for_decision,
     versions_of,
 )
 from tests.factories import NOW
@@ -129,7 +129,7 @@ def test_a_member_may_have_any_version_of_the_account_judged(persona, acme, requ
     chat = ServiceFactory.create(account=acme, name="chat")
     version = VersionFactory.create(service=chat)
 
-    assert version_to_judge(request.getfixturevalue(persona), chat.pk, 1) == version
+    assert version_for_decision(request.getfixturevalue(persona), chat.pk, 1) == version
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_what_is_not_in_the_account_cannot_be_judged(
     VersionFactory.create(service=Service.objects.get(name="gone"))
 
     with pytest.raises(NotFound):
-        version_to_judge(
+        version_for_decision(
             request.getfixturevalue(persona), Service.objects.get(name=name).pk, number
         )
 
@@ -152,7 +152,7 @@ def test_somebody_who_was_removed_cannot_have_a_version_judged(eve, shop, servic
     Account.objects.get(pk=eve.account_id).memberships.all().delete()
 
     with pytest.raises(NotFound):
-        version_to_judge(eve, shop.pk, 2)
+        version_for_decision(eve, shop.pk, 2)
 
 
 def test_a_version_comes_with_its_service(

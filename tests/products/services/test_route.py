@@ -2,7 +2,7 @@
 
 import pytest
 
-from products.edge.contract import HeaderRule, LogEndpoint, Origin
+from products.edge.contract import HeaderRule, Origin, RouteLogEndpoint
 from products.services.describe import with_parts
 from products.services.models import Version
 from products.services.route import RouteParts, route_parts
@@ -89,8 +89,10 @@ def test_log_endpoints_that_the_edge_can_send_to_are_given(version):
     )
 
     assert route_parts(version).log_endpoints == (
-        LogEndpoint("https", "one", "https://logs.example.com/in", ("User-Agent",)),
-        LogEndpoint("syslog", "three", "logs.example.com:514"),
+        RouteLogEndpoint(
+            "https", "one", "https://logs.example.com/in", ("User-Agent",)
+        ),
+        RouteLogEndpoint("syslog", "three", "logs.example.com:514"),
     )
 
 

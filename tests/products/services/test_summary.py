@@ -5,13 +5,13 @@ import hashlib
 import pytest
 
 from products.services.models import Backend, Header, LogEndpoint, Snippet
-from products.services.summary import changed, summary
+from products.services.summary import audit_changes, audit_values
 
 
 def test_a_part_is_summed_up_by_what_differs_from_the_defaults():
     row = Backend(name="origin", address="a.example.com", port=443, weight=100)
 
-    assert summary("backend", row) == {
+    assert audit_values("backend", row) == {
         "name": "origin",
         "address": "a.example.com",
         "port": 443,
@@ -24,8 +24,8 @@ def test_a_part_is_summed_up_by_what_differs_from_the_defaults():
 def test_key_material_is_told_to_be_there(field):
     row = Backend(name="origin", address="a.example.com", **{field: "secret"})
 
-    assert summary("backend", row)[field] == "set"
-    assert changed("backend", {field: "old"}, {field: "new"}) == (
+    assert audit_values("backend", row)[field] == "set"
+    assert audit_changes("backend", {field: "old"}, {field: "new"}) == (
         {field: "set"},
         {field: "changed"},
     )
@@ -38,7 +38,7 @@ def test_key_material_is_told_to_be_there(field):
 def test_the_value_of_a_header_that_proves_something_is_not_told(dst):
     row = Header(name="a", action="set", type="request", dst=dst, src='"Bearer abc"')
 
-    assert summary("header", row)["src"] == "set"
+    assert audit_values("header", row)["src"] == "set"
 
 
 def test_the_value_of_another_header_is_told():
@@ -46,7 +46,7 @@ def test_the_value_of_another_header_is_told():
         name="a", action="set", type="request", dst="http.X-Tenant", src="acme"
     )
 
-    assert summary("header", row)["src"] == "acme"
+    assert audit_values("header", row)["src"] == "acme"
 
 
 def test_of_vcl_a_digest_is_told():
@@ -54,7 +54,7 @@ def test_of_vcl_a_digest_is_told():
     row = Snippet(name="a", type="recv", content=content)
 
     digest = hashlib.sha256(content.encode()).hexdigest()
-    assert summary("snippet", row)["content"] == f"16 characters, SHA-256 {digest}"
+    assert audit_values("snippet", row)["content"] == f"16 characters, SHA-256 {digest}"
 
 
 @pytest.mark.parametrize(
@@ -67,11 +67,11 @@ def test_of_vcl_a_digest_is_told():
 def test_of_a_log_endpoint_the_query_is_not_told(address, told):
     row = LogEndpoint(name="a", kind="https", address=address)
 
-    assert summary("log_endpoint", row)["address"] == told
+    assert audit_values("log_endpoint", row)["address"] == told
 
 
 def test_a_change_holds_the_changed_fields_alone():
     before = {"name": "a", "port": 80, "shield": None}
     after = {"name": "a", "port": 443, "shield": None}
 
-    assert changed("backend", before, after) == ({"port": 80}, {"port": 443})
+    assert audit_changes("backend", before, after) == ({"port": 80}, {"port": 443})

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.errors import NotFound
-from products.services.models import KINDS
-from products.services.validation import InvalidFields, clean, coupled
+from products.services.models import PART_KINDS
+from products.services.validation import InvalidFields, clean, with_tls_from_port
 
 BACKEND = {"address": "origin.example.com"}
 HEADER = {"action": "set", "type": "request", "dst": "http.X-Tenant", "src": '"acme"'}
@@ -225,11 +225,11 @@ JSON = st.recursive(
     ),
     max_leaves=5,
 )
-FIELDS = sorted({field for model in KINDS.values() for field in model.FIELDS})
+FIELDS = sorted({field for model in PART_KINDS.values() for field in model.FIELDS})
 
 
 @given(
-    st.sampled_from(sorted(KINDS)),
+    st.sampled_from(sorted(PART_KINDS)),
     st.text(),
     st.dictionaries(st.sampled_from(FIELDS), JSON),
 )
@@ -237,7 +237,7 @@ def test_no_input_upsets_the_rules(kind, name, fields):
     refused = ""
     values = {}
     try:
-        values = clean(kind, name, coupled(fields))
+        values = clean(kind, name, with_tls_from_port(fields))
     except InvalidFields as refusal:
         refused = refusal.message
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from products.services.validation import InvalidFields, clean, coupled
+from products.services.validation import InvalidFields, clean, with_tls_from_port
 
 BACKEND = {"address": "origin.example.com"}
 HEADER = {"action": "set", "type": "request", "dst": "http.X-Tenant", "src": '"acme"'}
@@ -141,4 +141,4 @@ def test_a_snippet_belongs_to_a_subroutine(type_):
     ],
 )
 def test_a_port_switches_tls_unless_the_request_does(given_fields, use_ssl):
-    assert coupled(given_fields).get("use_ssl") == use_ssl
+    assert with_tls_from_port(given_fields).get("use_ssl") == use_ssl

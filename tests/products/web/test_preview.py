@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from products.services.models import KINDS, Backend
+from products.services.models import PART_KINDS, Backend
 from tests.products.web.conftest import as_typed, edit_page, text_of
 
 
@@ -44,7 +44,7 @@ def test_a_header_rule_is_judged_while_it_is_typed(browser, eve, switched_on, dr
     )
 
 
-@pytest.mark.parametrize("kind", list(KINDS))
+@pytest.mark.parametrize("kind", list(PART_KINDS))
 def test_a_preview_takes_anything(browser, eve, switched_on, draft, kind):
     answer = browser(eve).post(preview_page(draft, kind), {"name": "\x00", "port": "x"})
 

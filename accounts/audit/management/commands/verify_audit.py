@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from django.core.management.base import BaseCommand
 from django.db import Error
 
-from accounts.audit.queries import Verdict, accounts_with_trail, verify
+from accounts.audit.queries import VerificationResult, accounts_with_trail, verify
 
 SOUND, BROKEN, IMPOSSIBLE = 0, 1, 2
 NO_CHECKPOINT = "No checkpoint yet: a tail cut off with its head, or a chain rewritten whole, cannot be seen."
@@ -45,13 +45,13 @@ class Command(BaseCommand):
             sys.exit(BROKEN)
 
 
-def _as_json(verdicts: Sequence[Verdict]) -> str:
+def _as_json(verdicts: Sequence[VerificationResult]) -> str:
     chains = [dataclasses.asdict(verdict) for verdict in verdicts]
     sound = all(verdict.sound for verdict in verdicts)
     return json.dumps({"sound": sound, "checkpoint": None, "chains": chains}, indent=2)
 
 
-def _in_words(verdicts: Sequence[Verdict]) -> str:
+def _in_words(verdicts: Sequence[VerificationResult]) -> str:
     checked = sum(verdict.checked for verdict in verdicts)
     broken = [verdict for verdict in verdicts if not verdict.sound]
     lines = [_fault(verdict) for verdict in broken]
@@ -64,7 +64,7 @@ def _in_words(verdicts: Sequence[Verdict]) -> str:
     return "\n".join([*lines, NO_CHECKPOINT])
 
 
-def _fault(verdict: Verdict) -> str:
+def _fault(verdict: VerificationResult) -> str:
     place = "" if verdict.first_bad is None else f" event {verdict.first_bad}"
     return f"{verdict.account_id}{place}: {verdict.reason}."
 

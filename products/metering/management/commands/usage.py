@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.models import Account
 from products.metering.months import Month
-from products.metering.queries import Figures, Usage, usage_of
+from products.metering.queries import ConnectionTotals, Usage, usage_of
 from products.services.models import Service
 
 
@@ -71,7 +71,7 @@ def _lines(account: Account, usage: Usage) -> list[str]:
     ]
 
 
-def _figures(name: str, figures: Figures) -> str:
+def _figures(name: str, figures: ConnectionTotals) -> str:
     return _line(name, *(f"{value:,}" for value in figures.to_json().values()))
 
 

@@ -5,7 +5,7 @@ import socket
 import time
 from datetime import datetime
 
-from products.edge.contract import HeaderRule, LogEndpoint
+from products.edge.contract import HeaderRule, RouteLogEndpoint
 from tests.products.edge.collecting import https_endpoint
 from tests.products.edge.contract.speaking import (
     AUTHORITY,
@@ -51,7 +51,7 @@ def test_a_refusal_is_in_the_customers_log_with_its_reason(stand):
 
 
 def test_the_line_holds_the_fields_that_were_asked_for_as_the_client_sent_them(stand):
-    asked = LogEndpoint(
+    asked = RouteLogEndpoint(
         "syslog", "log", "127.0.0.1:9", ("User-Agent", "X-Twice", "X-None")
     )
     rules = (HeaderRule("set", "User-Agent", "changed"),)
@@ -130,7 +130,7 @@ def test_the_edge_says_until_when_all_has_arrived_and_no_further(stand):
 
 def test_lines_reach_an_https_endpoint(stand):
     with https_endpoint(AUTHORITY, "localhost") as (url, bodies):
-        endpoint = LogEndpoint("https", "mine", url, ("User-Agent",))
+        endpoint = RouteLogEndpoint("https", "mine", url, ("User-Agent",))
         host, _ = stand.serve(log_endpoints=(endpoint,))
         for _ in range(3):
             opened(stand, host, "User-Agent: tester")[0].close()
@@ -144,7 +144,7 @@ def test_lines_reach_an_https_endpoint(stand):
 def test_lines_reach_a_syslog_endpoint_with_their_length(stand):
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"localhost:{server.getsockname()[1]}"
-        endpoint = LogEndpoint("syslog", "mine", address)
+        endpoint = RouteLogEndpoint("syslog", "mine", address)
         host, _ = stand.serve(log_endpoints=(endpoint,))
         opened(stand, host)[0].close()
         server.settimeout(20)

@@ -3,7 +3,7 @@
 import pytest
 
 from products.edge.contract import HeaderRule
-from products.edge.handshake import parse_request, require_handshake
+from products.edge.proxy.http1 import parse_request, require_handshake
 from tests.products.edge.contract.speaking import (
     echoes,
     final_record,

@@ -3,9 +3,9 @@
 import time
 import uuid
 
-from products.edge.haproxy.control import TableEntry
 from products.edge.haproxy.frontend import EXPIRE_MS
 from products.edge.haproxy.ledger import Ledger
+from products.edge.haproxy.master_socket import TableEntry
 from products.edge.journal import read_entry
 from products.edge.meter import Meter
 from products.edge.spool import Spool, records, segments

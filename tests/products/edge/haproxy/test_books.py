@@ -5,7 +5,7 @@ import time
 import uuid
 
 from products.edge.haproxy.books import Books
-from products.edge.haproxy.control import Processes
+from products.edge.haproxy.master_socket import Processes
 from tests.products.edge.haproxy.ledger_desk import in_table
 
 ONE_WORKER = Processes(master=1, current=(2,), old=())

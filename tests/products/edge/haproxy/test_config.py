@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from products.edge.contract import HeaderRule, LogEndpoint, Route
+from products.edge.contract import HeaderRule, Route, RouteLogEndpoint
 from products.edge.haproxy import maps
 from products.edge.haproxy.config import NOWHERE, PLACES, Frame, places, render
 from products.edge.settings import Limits
@@ -31,7 +31,7 @@ INJECTIONS = (
 def written(folder, *routes):
     """Write a table as the agent does; gives the configuration."""
     found = maps.build(routes, {one.service: "" for one in routes})
-    maps.write(found | maps.gate(routes, takes_upgrades=True), folder)
+    maps.write(found | maps.permission_maps(routes, accepts_websockets=True), folder)
     (folder / "edge.lua").write_bytes(
         (ROOT / "products/edge/haproxy/edge.lua").read_bytes()
     )
@@ -58,7 +58,7 @@ def test_haproxy_takes_a_table_with_hostile_words_in_every_place(tmp_path, text)
         HeaderRule("append", text, "v"),
         HeaderRule("delete", text),
     )
-    asked = (LogEndpoint("https", "log", "https://log.test/", (text,)),)
+    asked = (RouteLogEndpoint("https", "log", "https://log.test/", (text,)),)
     to = origin(8000, address=text, use_tls=True, override_host=text)
     hostile = replace(
         route("a.test", to),

@@ -2,8 +2,8 @@
 
 import pytest
 
-from products.edge.haproxy.control import TableEntry
 from products.edge.haproxy.delivery import Delivery
+from products.edge.haproxy.master_socket import TableEntry
 
 
 class Desk:

@@ -5,8 +5,8 @@ import uuid
 
 import pytest
 
-from products.edge.haproxy.control import TableEntry
 from products.edge.haproxy.ledger import number_of
+from products.edge.haproxy.master_socket import TableEntry
 from tests.products.edge.haproxy.ledger_desk import Desk, in_table, line_of
 
 

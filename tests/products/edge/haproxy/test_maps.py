@@ -2,7 +2,7 @@
 
 import base64
 
-from products.edge.contract import LogEndpoint
+from products.edge.contract import RouteLogEndpoint
 from products.edge.haproxy import maps
 from tests.products.edge.fake_portal import origin, route
 
@@ -19,7 +19,7 @@ def test_an_entitled_service_is_on_and_a_refused_one_has_its_sentence():
         route("c.test", origin(1), websockets=False),
     )
 
-    found = maps.gate(routes, takes_upgrades=True)[maps.WEBSOCKETS]
+    found = maps.permission_maps(routes, accepts_websockets=True)[maps.WEBSOCKETS]
 
     assert found["a-test"] == "on"
     assert base64.b64decode(found["b-test"]).decode() == "Not “now”.\nAsk Sam."
@@ -39,7 +39,9 @@ def test_an_origin_may_be_dialled_or_there_is_a_reason():
 
 
 def test_an_edge_that_cannot_count_takes_no_upgrades():
-    assert maps.gate([], takes_upgrades=False)[maps.EDGE] == {"upgrades": "off"}
+    assert maps.permission_maps([], accepts_websockets=False)[maps.EDGE] == {
+        "upgrades": "off"
+    }
 
 
 def test_of_several_wildcards_the_longest_stands_first():
@@ -53,10 +55,10 @@ def test_of_several_wildcards_the_longest_stands_first():
 
 def test_the_fields_asked_for_are_gathered_once_in_lower_case():
     ends = (
-        LogEndpoint(
+        RouteLogEndpoint(
             "https", "one", "https://a.test", ("User-Agent", "bad name", "a,b")
         ),
-        LogEndpoint("syslog", "two", "a.test:514", ("user-agent", "Accept")),
+        RouteLogEndpoint("syslog", "two", "a.test:514", ("user-agent", "Accept")),
     )
 
     found = build(route("a.test", origin(1), log_endpoints=ends))

@@ -4,7 +4,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from products.edge.haproxy.origins import Origins
+from products.edge.haproxy.origins import OriginResolver
 from tests.products.edge.fake_portal import origin, route
 
 ROUTE = route("a.test", origin(443, address="origin.example"))
@@ -28,13 +28,15 @@ class Names:
 
 
 def origins(names):
-    return Origins([ip_network("10.0.0.0/8")], look_up=names.look_up, clock=names.clock)
+    return OriginResolver(
+        [ip_network("10.0.0.0/8")], look_up=names.look_up, clock=names.clock
+    )
 
 
 async def refresh(found, routes, *, again):
     found.look_up(routes, again=again)
     await found.settle(10)
-    found.conclude(routes)
+    found.publish_results(routes)
 
 
 async def test_a_public_address_may_be_dialled():
@@ -103,7 +105,7 @@ async def test_of_very_many_names_each_is_looked_up_again_in_its_turn():
     routes = [
         route(f"{n}.test", origin(1, address=f"{n}.example")) for n in range(1500)
     ]
-    found = Origins([], look_up=look_up)
+    found = OriginResolver([], look_up=look_up)
     await refresh(found, routes, again=False)
     asked.clear()
 

@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from products.edge.haproxy.quoting import Unspeakable, format_word, word
+from products.edge.haproxy.quoting import Unquotable, format_word, word
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r", b"\x00"])
 def test_a_value_that_would_end_the_line_is_never_written(end):
-    with pytest.raises(Unspeakable):
+    with pytest.raises(Unquotable):
         word(b"a" + end + b"server evil 127.0.0.1:1")
-    with pytest.raises(Unspeakable):
+    with pytest.raises(Unquotable):
         format_word(b"a" + end)
 
 

@@ -7,11 +7,12 @@ import contextlib
 
 import pytest
 
-from products.edge.handshake import parse_request, require_handshake
+from products.edge.proxy.http1 import parse_request, require_handshake
 from tests.ci_rules import program
-from tests.products.edge import test_handshake, test_smuggling
+from tests.products.edge import test_smuggling
 from tests.products.edge.conftest import Stand
 from tests.products.edge.contract.speaking import service_of
+from tests.products.edge.proxy import test_http1
 from tests.products.edge.running import get, status_of
 from tests.products.edge.scripted import plain_answer, switching
 
@@ -59,13 +60,13 @@ def test_no_request_hides_in_another(reader, name):
         assert parse_request(head).host == host
 
 
-@pytest.mark.parametrize("name", test_handshake.WRONG_HANDSHAKES)
+@pytest.mark.parametrize("name", test_http1.WRONG_HANDSHAKES)
 def test_a_handshake_that_passes_is_in_order_when_it_reaches_the_origin(reader, name):
     stand, host, there = reader
-    raw, _ = test_handshake.WRONG_HANDSHAKES[name]
+    raw, _ = test_http1.WRONG_HANDSHAKES[name]
     before = len(there.heads)
 
-    answer = stand.edge.ask(raw.replace(test_handshake.HOST.encode(), host.encode()))
+    answer = stand.edge.ask(raw.replace(test_http1.HOST.encode(), host.encode()))
 
     seen = there.heads[before:]
     assert len(seen) <= 1

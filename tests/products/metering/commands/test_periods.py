@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from products.metering import tasks
-from products.metering.commands import rebuild_moved, rebuild_usage
+from products.metering.commands import rebuild_dirty_periods, rebuild_usage
 from products.metering.models import ConnectionUsage, Edge, MovedUsage, UsagePeriod
 from products.metering.months import Month
 from tests.factories import NOW
@@ -121,7 +121,7 @@ def test_the_sweep_derives_what_has_moved_however_long_nobody_swept(edge):
     take(edge, record(1, service="old", started_at=then), now=then)
     take(edge, record(2, started_at=start, duration_us=61 * MINUTE_US))
 
-    rebuilt = rebuild_moved(now=NOW)
+    rebuilt = rebuild_dirty_periods(now=NOW)
 
     assert rebuilt == 3
     assert [row[:3] for row in periods()] == [
@@ -136,11 +136,11 @@ def test_ordinary_http_alone_makes_a_period_and_moves_it(edge):
         "service", "month", "minutes", "requests", "delivery_bytes_to_client"
     )
     take(edge, delivery())
-    rebuild_moved(now=NOW)
+    rebuild_dirty_periods(now=NOW)
     first = list(numbers.all())
     take(edge, delivery(requests=5, bytes_to_client=80_000), now=NOW + HOUR)
 
-    rebuild_moved(now=NOW + HOUR)
+    rebuild_dirty_periods(now=NOW + HOUR)
 
     assert first == [("service-1", "2026-11", 0, 3, 70_000)]
     assert list(numbers.all()) == [("service-1", "2026-11", 0, 5, 80_000)]
@@ -152,7 +152,7 @@ def test_a_month_that_no_report_ever_named_is_derived_too(edge):
     take(edge, record(started_at=start, month="2026-09", duration_us=MINUTE_US))
 
     take(edge, record(**months, month="2026-11"))
-    rebuild_moved(now=NOW)
+    rebuild_dirty_periods(now=NOW)
 
     assert [row[1:3] for row in periods()] == [
         ("2026-09", 1),
@@ -168,13 +168,13 @@ def test_a_period_is_marked_once_for_ten_minutes_and_forgotten_when_derived(edge
         take(edge, each, now=instant)
     laid = MovedUsage.objects.count()
 
-    early = rebuild_moved(now=NOW + timedelta(minutes=20))
+    early = rebuild_dirty_periods(now=NOW + timedelta(minutes=20))
     kept_for_reports_under_way = MovedUsage.objects.count()
-    rebuilt = rebuild_moved(now=NOW + HOUR)
+    rebuilt = rebuild_dirty_periods(now=NOW + HOUR)
 
     assert (laid, early, kept_for_reports_under_way, rebuilt) == (2, 1, 2, 1)
     assert not MovedUsage.objects.exists()
-    assert rebuild_moved(now=NOW + HOUR) == 0
+    assert rebuild_dirty_periods(now=NOW + HOUR) == 0
 
 
 def test_a_report_that_says_nothing_new_moves_nothing(edge):
@@ -203,9 +203,9 @@ def test_a_period_that_cannot_be_derived_holds_up_no_other(caplog):
     impossible = ConnectionUsage.objects.filter(service="service-1")
     impossible.update(bytes_to_client=2**62)
 
-    rebuilt = [rebuild_moved(now=NOW), rebuild_moved(now=NOW + HOUR)]
+    rebuilt = [rebuild_dirty_periods(now=NOW), rebuild_dirty_periods(now=NOW + HOUR)]
     impossible.update(bytes_to_client=1)
-    rebuilt.append(rebuild_moved(now=NOW + 2 * HOUR))
+    rebuilt.append(rebuild_dirty_periods(now=NOW + 2 * HOUR))
 
     assert rebuilt == [1, 1, 1]
     assert [row[:2] for row in periods()] == [

@@ -8,9 +8,9 @@ import pytest
 
 from accounts.audit.models import AuditEvent
 from accounts.audit.vocabulary import Event
-from products.metering.commands import rebuild_moved, resolve_conflict
-from products.metering.commands.merge import (
-    Source,
+from products.metering.commands import rebuild_dirty_periods, resolve_conflict
+from products.metering.commands.merge_sql import (
+    ReportSource,
     merge_connections,
     merge_delivery,
 )
@@ -22,6 +22,7 @@ from products.metering.models import (
     UsagePeriod,
 )
 from products.metering.queries import current_epoch, differences
+from tests.concurrency import amid, overtaking, together
 from tests.products.metering.reports import (
     BOOT,
     delivery,
@@ -32,7 +33,6 @@ from tests.products.metering.reports import (
     report_of,
     take,
 )
-from tests.together import amid, overtaking, together
 
 # October ends, takes reports for 35 days more, and an hour later it is settled.
 OCTOBER_ENDS = datetime(2026, 11, 1, tzinfo=UTC)
@@ -40,7 +40,7 @@ OCTOBER_SETTLES = OCTOBER_ENDS + timedelta(days=35, hours=1)
 LAST_HOUR = {"hour": "2026-10-31T23:00:00Z"}
 # The last that is read of a period's facts, after all figures.
 DIGEST = '"metering_deliveryusage"."edge"'
-SOURCE = Source("edge-1", BOOT, received_at=OCTOBER_SETTLES, clock_differs=False)
+SOURCE = ReportSource("edge-1", BOOT, received_at=OCTOBER_SETTLES, clock_differs=False)
 
 
 def theirs(actor, conflict) -> Callable[[], object]:
@@ -101,8 +101,8 @@ def test_what_is_decided_while_a_sweep_settles_the_month_counts_with_the_next(ad
     conflict = UsageConflict.objects.get()
 
     with amid(DIGEST, theirs(ada, conflict)) as decided:
-        rebuild_moved(now=OCTOBER_SETTLES)
-    rebuild_moved(now=OCTOBER_SETTLES + timedelta(minutes=10))
+        rebuild_dirty_periods(now=OCTOBER_SETTLES)
+    rebuild_dirty_periods(now=OCTOBER_SETTLES + timedelta(minutes=10))
 
     period = UsagePeriod.objects.get(month="2026-10")
     assert decided == [conflict]
@@ -168,7 +168,7 @@ def test_what_goes_beyond_a_conflict_that_is_being_decided_is_a_new_one():
 @pytest.mark.parametrize(
     "read,found",
     [
-        (lambda: rebuild_moved(now=OCTOBER_ENDS), 1),
+        (lambda: rebuild_dirty_periods(now=OCTOBER_ENDS), 1),
         (lambda: list(differences()), []),
     ],
     ids=["derived", "compared"],
@@ -176,7 +176,7 @@ def test_what_goes_beyond_a_conflict_that_is_being_decided_is_a_new_one():
 def test_a_report_while_a_period_is_read_is_not_half_in_it(read, found):
     edge = make_edge()
     take(edge, delivery(**LAST_HOUR), now=OCTOBER_ENDS)
-    rebuild_moved(now=OCTOBER_ENDS)
+    rebuild_dirty_periods(now=OCTOBER_ENDS)
     before = UsagePeriod.objects.values().get()
 
     more = delivery(**LAST_HOUR, requests=4)

@@ -10,9 +10,9 @@ from django.test.utils import CaptureQueriesContext
 
 from products.metering.commands import presume_closed, sweeps
 from products.metering.models import ConnectionUsage
+from tests.concurrency import together
 from tests.factories import NOW
 from tests.products.metering.reports import make_edge, record, take
-from tests.together import together
 
 # SQLite locks no rows, but keeps all other writers out of a transaction.
 UNDER_WAY: dict[str, Any] = {"postgresql": transaction.atomic, "sqlite": nullcontext}

@@ -4,12 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from products.services.commands.config import (
-    add_object,
-    change_object,
-    remove_object,
-)
-from products.services.models import KINDS, Backend, Domain
+from products.services.commands.parts import add_part, change_object, remove_object
+from products.services.models import PART_KINDS, Backend, Domain
 from tests.factories import NOW
 from tests.factories.services import (
     VersionFactory,
@@ -40,9 +36,9 @@ def test_a_part_of_every_kind_is_added(kind, eve, shop, acme):
     draft = VersionFactory.create(service=shop)
     name, fields = EXAMPLES[kind]
 
-    add_object(eve, version=draft, kind=kind, name=name, fields=fields, now=LATER)
+    add_part(eve, version=draft, kind=kind, name=name, fields=fields, now=LATER)
 
-    row = KINDS[kind].objects.get(version=draft)
+    row = PART_KINDS[kind].objects.get(version=draft)
     assert {field: getattr(row, field) for field in ("name", *fields)} == {
         "name": name,
         **fields,
@@ -56,11 +52,11 @@ def test_a_part_of_every_kind_is_added(kind, eve, shop, acme):
 def test_a_part_of_every_kind_is_removed(kind, eve, shop, acme):
     draft = VersionFactory.create(service=shop)
     name, fields = EXAMPLES[kind]
-    add_object(eve, version=draft, kind=kind, name=name, fields=fields, now=NOW)
+    add_part(eve, version=draft, kind=kind, name=name, fields=fields, now=NOW)
 
     remove_object(eve, version=draft, kind=kind, name=name, now=LATER)
 
-    assert not KINDS[kind].objects.exists()
+    assert not PART_KINDS[kind].objects.exists()
     assert revision_of(draft) == 2
     assert noted(acme.pk) == [f"{EVENTS[kind]}.created", f"{EVENTS[kind]}.deleted"]
 
@@ -69,21 +65,21 @@ def test_a_part_of_every_kind_is_removed(kind, eve, shop, acme):
 def test_a_part_of_every_kind_is_renamed(kind, eve, shop, acme):
     draft = VersionFactory.create(service=shop)
     name, fields = EXAMPLES[kind]
-    add_object(eve, version=draft, kind=kind, name=name, fields=fields, now=NOW)
+    add_part(eve, version=draft, kind=kind, name=name, fields=fields, now=NOW)
 
     renamed = f"new-{name}"
     change_object(
         eve, version=draft, kind=kind, name=name, changes={"name": renamed}, now=LATER
     )
 
-    assert KINDS[kind].objects.get(version=draft).name == renamed
+    assert PART_KINDS[kind].objects.get(version=draft).name == renamed
     entry = last_entry(acme.pk)
     assert entry["action"] == f"{EVENTS[kind]}.updated"
     assert (entry["before"], entry["after"]) == ({"name": name}, {"name": renamed})
 
 
 def test_what_is_added_is_noted_without_defaults(eve, version, acme):
-    add_object(
+    add_part(
         eve,
         version=version,
         kind="backend",
@@ -173,7 +169,7 @@ def test_a_port_switches_tls(changes, use_ssl, eve, version):
 
 
 def test_domains_are_kept_and_found_in_lower_case(eve, version):
-    add_object(
+    add_part(
         eve,
         version=version,
         kind="domain",

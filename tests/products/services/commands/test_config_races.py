@@ -3,13 +3,13 @@
 import pytest
 
 from accounts.errors import Forbidden, NotFound
-from products.services.commands.config import (
+from products.services.commands.locking import Duplicate, VersionLocked
+from products.services.commands.parts import (
     StaleRevision,
-    add_object,
+    add_part,
     change_object,
     remove_object,
 )
-from products.services.commands.doors import Duplicate, VersionLocked
 from products.services.commands.versions import lock_version
 from products.services.models import Backend, Domain, Version
 from tests.factories import NOW
@@ -20,7 +20,7 @@ from tests.factories.trail import noted
 
 COMMANDS = [
     pytest.param(
-        lambda actor, version: add_object(
+        lambda actor, version: add_part(
             actor,
             version=version,
             kind="domain",
@@ -149,12 +149,12 @@ def test_of_two_people_who_edit_at_once_the_second_is_told_both_values(
 
 def test_two_people_add_the_same_name_and_one_wins(sam, eve, version, acme):
     as_eve_read_it = Version.objects.select_related("service").get(pk=version.pk)
-    add_object(
+    add_part(
         sam, version=version, kind="domain", name="a.example.com", fields={}, now=NOW
     )
 
     with pytest.raises(Duplicate):
-        add_object(
+        add_part(
             eve,
             version=as_eve_read_it,
             kind="domain",
@@ -169,7 +169,7 @@ def test_two_people_add_the_same_name_and_one_wins(sam, eve, version, acme):
 
 def test_a_stranger_learns_nothing_from_bad_input(stan, version):
     with pytest.raises(NotFound):
-        add_object(
+        add_part(
             stan, version=version, kind="domain", name="no host", fields={}, now=NOW
         )
 
@@ -178,6 +178,6 @@ def test_a_member_without_the_permission_is_told_so_before_the_input_is_judged(
     una, version
 ):
     with pytest.raises(Forbidden):
-        add_object(
+        add_part(
             una, version=version, kind="domain", name="no host", fields={}, now=NOW
         )

@@ -3,12 +3,8 @@
 import pytest
 
 from accounts.errors import Invalid, NotFound
-from products.services.commands.config import (
-    add_object,
-    change_object,
-    remove_object,
-)
-from products.services.commands.doors import Duplicate
+from products.services.commands.locking import Duplicate
+from products.services.commands.parts import add_part, change_object, remove_object
 from products.services.models import Backend, Domain, Header
 from products.services.validation import InvalidFields
 from tests.factories import NOW
@@ -38,7 +34,7 @@ def test_a_part_that_cannot_be_taken_changes_nothing(
     kind, name, fields, refusal, eve, version, acme
 ):
     with pytest.raises(refusal):
-        add_object(eve, version=version, kind=kind, name=name, fields=fields, now=NOW)
+        add_part(eve, version=version, kind=kind, name=name, fields=fields, now=NOW)
 
     assert list(Backend.objects.values_list("name", flat=True)) == ["origin"]
     assert not Domain.objects.exists()
@@ -48,7 +44,7 @@ def test_a_part_that_cannot_be_taken_changes_nothing(
 
 def test_a_name_taken_is_said_as_fastly_says_it(eve, version):
     with pytest.raises(Duplicate) as refusal:
-        add_object(
+        add_part(
             eve,
             version=version,
             kind="backend",
@@ -81,7 +77,7 @@ def test_a_part_is_not_renamed_to_a_name_in_use(eve, version, acme):
 
 
 def test_a_change_is_checked_together_with_what_it_leaves_alone(eve, version, acme):
-    add_object(
+    add_part(
         eve,
         version=version,
         kind="header",
@@ -129,7 +125,7 @@ def test_a_domain_in_use_by_another_version_may_be_drafted(eve, version):
     other = VersionFactory.create(service=version.service, number=4)
     DomainFactory.create(version=other, name="a.example.com")
 
-    add_object(
+    add_part(
         eve, version=version, kind="domain", name="a.example.com", fields={}, now=NOW
     )
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from products.services.commands.config import (
+from products.services.commands.parts import (
     StaleRevision,
-    add_object,
+    add_part,
     change_object,
     remove_object,
 )
@@ -52,7 +52,7 @@ def test_removing_a_key_is_noted_without_it(eve, version, acme):
 def test_a_backend_with_a_key_is_added_and_removed_without_telling_it(
     eve, version, acme
 ):
-    add_object(
+    add_part(
         eve,
         version=version,
         kind="backend",

@@ -4,19 +4,15 @@ from functools import partial
 
 import pytest
 
-from products.services.commands.config import (
-    StaleRevision,
-    add_object,
-    change_object,
-)
-from products.services.commands.doors import ServiceGone, VersionLocked
+from products.services.commands.locking import ServiceGone, VersionLocked
+from products.services.commands.parts import StaleRevision, add_part, change_object
 from products.services.commands.services import create_service, delete_service
 from products.services.commands.versions import clone_version, lock_version
 from products.services.models import Backend, Domain, Service, Version
+from tests.concurrency import together
 from tests.factories import NOW
 from tests.factories.services import revision_of
 from tests.factories.trail import noted
-from tests.together import together
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -45,7 +41,7 @@ def test_of_parts_of_one_name_added_at_once_one_is_kept(sam, eve, version, acme)
     outcomes = together(
         *[
             partial(
-                add_object,
+                add_part,
                 actor,
                 version=version,
                 kind="domain",
@@ -82,7 +78,7 @@ def test_nothing_gets_into_a_version_that_is_being_locked(sam, eve, version, acm
         partial(lock_version, sam, version=version, now=NOW),
         *[
             partial(
-                add_object,
+                add_part,
                 eve,
                 version=version,
                 kind="domain",

@@ -5,7 +5,7 @@ import pytest
 from accounts.errors import Forbidden, Invalid, NotFound
 from accounts.policy import access_levels
 from accounts.roles import AccessLevel, Role
-from products.services.commands.doors import Duplicate, ServiceGone
+from products.services.commands.locking import Duplicate, ServiceGone
 from products.services.commands.services import (
     ServiceActive,
     create_service,

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from accounts.errors import Forbidden, Invalid, NotFound
-from products.services.commands.doors import ServiceGone
+from products.services.commands.locking import ServiceGone
 from products.services.commands.versions import (
     clone_version,
     comment_version,

@@ -105,7 +105,7 @@ def test_what_is_given_goes_before_the_settings(settings, tmp_path):
     found = parse_arguments(command_of("edge-1", Path("/credential"), given)[3:])
 
     assert (found.bind, found.port, found.tls_port) == ("0.0.0.0", 80, 443)
-    assert (found.certificate_folder, found.takes_over) == ("/certificates", True)
+    assert (found.certificate_folder, found.take_over) == ("/certificates", True)
     assert found.spool_bytes == 512 * 1024**2
     assert found.allow_private == ("10.0.0.0/8", "192.168.0.0/16")
     assert found.limits.idle_seconds == 60.0

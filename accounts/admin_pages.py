@@ -1,0 +1,88 @@
+"""How the Django admin is used here: pages that only read, and forms that call one command."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+
+from accounts.errors import Conflict, Invalid, NotFound
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
+    """Staff read; nobody adds, changes or deletes, not even a Django superuser."""
+
+    actions = None
+    show_facets = admin.ShowFacets.NEVER
+    show_full_result_count = False
+
+    def has_view_permission(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> bool:
+        """Let the platform's staff read (R23)."""
+        return request.user.is_active and request.user.is_staff
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Show the section to whoever may read it."""
+        return self.has_view_permission(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Let nobody add."""
+        return False
+
+    def has_change_permission(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> bool:
+        """Let nobody change."""
+        return False
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> bool:
+        """Let nobody delete."""
+        return False
+
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        """Read the list; a filter that the database cannot be asked (a year -1) is no filter."""
+        try:
+            return super().get_changelist_instance(request)
+        except (ValueError, OverflowError) as error:
+            raise IncorrectLookupParameters from error
+
+    def command_form_view(
+        self,
+        request: HttpRequest,
+        form: forms.Form,
+        carry_out: Callable[[Any], str],
+        *,
+        title: str,
+        button: str,
+        back: str,
+    ) -> HttpResponse:
+        """Show a form, or carry it out by one command, say what it returned, and go `back`."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if request.method == "POST" and form.is_valid():
+            try:
+                messages.success(request, carry_out(form))
+            except (Invalid, Conflict, NotFound) as refusal:
+                field = getattr(refusal, "field", "")
+                form.add_error(field if field in form.fields else None, refusal.message)
+            else:
+                return HttpResponseRedirect(back)
+        context = self.admin_site.each_context(request) | {
+            "title": title,
+            "button": button,
+            "form": form,
+            "back": back,
+            "opts": self.model._meta,  # noqa: SLF001 - Django's own name
+        }
+        status = HTTPStatus.BAD_REQUEST if form.errors else HTTPStatus.OK
+        return render(request, "admin/form.html", context, status=status)

@@ -1,0 +1,77 @@
+"""Pages of a JSON:API list: what was asked for, and the links and counts of the answer."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+from urllib.parse import urlencode
+
+from rest_framework.request import Request
+
+from accounts.errors import Invalid
+
+CONTENT_TYPE = "application/vnd.api+json"
+DEFAULT_SIZE = 20
+MAX_PAGE_SIZE = 100
+MAX_PAGE_NUMBER = (
+    1_000_000  # beyond it the offset would not fit the database's integers
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """The page asked for by `page[number]` and `page[size]`."""
+
+    number: int
+    size: int
+
+    @classmethod
+    def of(cls, request: Request) -> Self:
+        """Read the page asked for. Raises Invalid for what is no such number."""
+        return cls(
+            number=_whole(request, "page[number]", default=1, most=MAX_PAGE_NUMBER),
+            size=_whole(
+                request, "page[size]", default=DEFAULT_SIZE, most=MAX_PAGE_SIZE
+            ),
+        )
+
+    @property
+    def span(self) -> slice:
+        """Return the part of the whole that this page is."""
+        return slice((self.number - 1) * self.size, self.number * self.size)
+
+    def envelope(
+        self, request: Request, data: list[dict[str, Any]], count: int
+    ) -> dict[str, Any]:
+        """Return the answer's body: the page, where its neighbours are, and the counts."""
+        last = max(-(-count // self.size), 1)
+        near = {
+            "first": 1,
+            "prev": self.number - 1 if self.number > 1 else None,
+            "next": self.number + 1 if self.number < last else None,
+            "last": last,
+        }
+        return {
+            "data": data,
+            "links": {
+                name: self._url(request, page) for name, page in near.items() if page
+            },
+            "meta": {
+                "current_page": self.number,
+                "per_page": self.size,
+                "record_count": count,
+                "total_pages": last,
+            },
+        }
+
+    def _url(self, request: Request, page: int) -> str:
+        asked = request.query_params.dict()
+        query = urlencode(asked | {"page[number]": page, "page[size]": self.size})
+        return request.build_absolute_uri(f"{request.path}?{query}")
+
+
+def _whole(request: Request, name: str, *, default: int, most: int) -> int:
+    sent = request.query_params.get(name, str(default))
+    if not (sent.isascii() and sent.isdigit() and len(sent) <= len(str(most))):
+        raise Invalid(f"{name} must be a whole number.", field=name)
+    if not 1 <= int(sent) <= most:
+        raise Invalid(f"{name} must be from 1 to {most}.", field=name)
+    return int(sent)

@@ -1,0 +1,70 @@
+"""`GET /service/S/diff/from/A/to/B`: what differs between two versions, as text that is never empty."""
+
+from typing import Any
+
+from django.utils.html import escape
+from rest_framework import serializers
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts import policy
+from accounts.authentication import TokenRequest
+from accounts.roles import Permission
+from products.api.lookups import version_at
+from products.api.services import valid
+from products.services.models import Version
+from products.services.queries import FieldChange, compare
+
+
+class FormatReader(serializers.Serializer[Any]):
+    """How the text is wanted."""
+
+    format = serializers.ChoiceField(
+        choices=["text", "html", "html_simple"], default="text"
+    )
+
+
+class Diff(APIView):
+    """`GET /service/S/diff/from/A/to/B`."""
+
+    def get(
+        self, request: TokenRequest, service_id: str, before: int, after: int
+    ) -> Response:
+        """Answer the difference; `from` and `to` are numbers, which fastly-py insists on."""
+        old = version_at(request.auth, service_id, before)
+        new = version_at(request.auth, service_id, after)
+        policy.require(request.auth, Permission.SERVICE_COMPARE, old.service)
+        asked = valid(FormatReader(data=request.query_params.dict()))["format"]
+        text = in_lines(old, new, compare(old, new))
+        return Response(
+            {
+                "from": before,
+                "to": after,
+                "format": asked,
+                "diff": text if asked == "text" else f"<pre>{escape(text)}</pre>",
+            }
+        )
+
+
+def in_lines(old: Version, new: Version, found: tuple[FieldChange, ...]) -> str:
+    """Say differences line by line: what went after `-`, what came after `+`."""
+    lines = [f"  service: {new.service_id}"]
+    if old.number == new.number:
+        return f"{lines[0]}\n  version: {new.number}\n"
+    lines += [f"- version: {old.number}", f"+ version: {new.number}"]
+    heading = ""
+    for each in found:
+        if heading != (heading := f"  {each.kind} {each.name}:"):
+            lines.append(heading)
+        lines += _changed(each)
+    return "\n".join(lines) + "\n"
+
+
+def _changed(each: FieldChange) -> list[str]:
+    sides = (("-", each.before), ("+", each.after))
+    return [
+        f"{sign}   {each.field}: {line}"
+        for sign, value in sides
+        if value is not None
+        for line in str(value).splitlines() or ['""']
+    ]

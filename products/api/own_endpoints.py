@@ -1,0 +1,74 @@
+"""Answers our own questions, outside Fastly's namespace: may I deploy, what has the account."""
+
+from typing import Any
+
+from django.utils import timezone
+from rest_framework import serializers
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.authentication import TokenRequest
+from accounts.queries import account_of
+from products.api import verdicts
+from products.api.lookups import service_at, version_to_judge_at
+from products.api.services import valid
+from products.deploy.queries import decision_with_probe
+from products.enablement.queries import ProductState, products_of
+from products.services import queries
+
+Json = dict[str, Any]
+
+
+class DecisionReader(serializers.Serializer[Any]):
+    """Which version is asked about; without a number, the latest."""
+
+    service = serializers.CharField()
+    version = serializers.IntegerField(min_value=0, required=False)
+
+
+class DecisionView(APIView):
+    """`GET /api/v1/decision?service=S&version=N`."""
+
+    def get(self, request: TokenRequest) -> Response:
+        """Answer all eight gates: the same answer as the page *Why can't I deploy?*."""
+        asked = valid(DecisionReader(data=request.query_params.dict()))
+        number = asked.get("version")
+        if number is None:
+            service = service_at(request.auth, asked["service"])
+            number = queries.latest_version(service).number
+        row = version_to_judge_at(request.auth, asked["service"], number)
+        answer = decision_with_probe(request.auth, version=row, now=timezone.now())
+        place = {"service": row.service_id, "version": row.number}
+        return Response(place | verdicts.verdict(answer))
+
+
+class Entitlements(APIView):
+    """`GET /api/v1/entitlements`."""
+
+    def get(self, request: TokenRequest) -> Response:
+        """Answer every product as the account has it, and on which visible services it is on."""
+        account = account_of(request.auth)
+        seen = set(queries.services_of(request.auth).values_list("pk", flat=True))
+        states = products_of(account, timezone.now())
+        return Response(
+            {
+                "account": account.pk,
+                "products": [product(each, seen) for each in states],
+            }
+        )
+
+
+def product(state: ProductState, seen: set[str]) -> Json:
+    """Show one product as the account has it."""
+    held = state.enablement
+    return {
+        "product": state.product.pk,
+        "name": state.product.name,
+        "bought": state.product.bought,
+        "enabled": state.is_on,
+        "source": held.source if held else None,
+        "since": held.starts_at if held else None,
+        "stopped": (held.blocked_reason or None) if held and held.blocked_at else None,
+        "per_service": state.product.per_service,
+        "services": [row.pk for row in state.services if row.pk in seen],
+    }

@@ -1,0 +1,56 @@
+"""Starts the fleet engine's agent, with the lock and the ports taken already."""
+
+import shutil
+import socket
+import sys
+from collections.abc import Sequence
+
+import uvloop
+
+from products.edge.haproxy.agent import Agent
+from products.edge.haproxy.process import ConfigRejected
+from products.edge.haproxy.upstream import PortalLink
+from products.edge.portal_client import PortalClient
+from products.edge.settings import Settings
+from products.edge.startup import StartupError
+
+_ALSO = "/usr/sbin/haproxy"  # where Debian keeps it, outside an ordinary PATH
+
+
+def run_haproxy_engine(
+    settings: Settings, portal: PortalClient, held: Sequence[socket.socket]
+) -> None:
+    """Run until stopped; `held` sockets keep the ports until HAProxy has them.
+
+    Raises StartupError, SpoolUnwritable.
+    """
+    program = shutil.which(settings.haproxy)
+    if program is None and settings.haproxy == "haproxy":
+        program = shutil.which(_ALSO)
+    if program is None:
+        raise StartupError(
+            "HAProxy is not here. Install it, for example with: apt-get install haproxy"
+        )
+    try:
+        agent = Agent(
+            settings,
+            PortalLink(settings, portal),
+            program,
+            runs_it=settings.haproxy_runs == "agent",
+        )
+        uvloop.run(agent.run(lambda: _announce(settings, held)))
+    except (ConfigRejected, OSError) as error:
+        raise StartupError(str(error)) from error
+
+
+def _announce(settings: Settings, held: Sequence[socket.socket]) -> None:
+    """Say where the edge listens, and leave the ports to HAProxy."""
+    host = settings.bind
+    shown = f"[{host}]" if ":" in host else host
+    line = f"edge {settings.name}: http://{shown}:{settings.port}"
+    if settings.tls_port:
+        line += f" https://{shown}:{settings.tls_port}"
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+    for one in held:
+        one.close()

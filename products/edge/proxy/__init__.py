@@ -1,0 +1,1 @@
+"""The embedded engine: listener, client connections, HTTP forwarding, tunnels, workers."""

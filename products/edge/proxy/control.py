@@ -1,0 +1,182 @@
+"""The process in charge of an edge: asks the portal, reports usage, keeps workers alive."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from products.edge.contract import ContractError, RouteTable
+from products.edge.portal_client import (
+    PortalClient,
+    PortalErrorResponse,
+    PortalUnreachable,
+)
+from products.edge.proxy.workers import WorkerPool
+from products.edge.recovery import is_held
+from products.edge.reporter import Reporter
+from products.edge.reporting import ReportLoop
+from products.edge.settings import VERSION, Settings
+from products.edge.startup import FolderLock, StartupError
+from products.edge.table import TableFile
+
+log = logging.getLogger(__name__)
+
+_LOCK_SECONDS = 0.1
+_FIRST_TABLE_SECONDS = 2.0
+
+
+class ControlProcess:
+    """One edge: its table, its reports, its workers."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        portal: PortalClient,
+        held: list[socket.socket],
+        lock: FolderLock,
+    ) -> None:
+        """Begin with the last good table; `held` sockets keep the ports until served.
+
+        While the folder's `lock` is another's, the edge takes over from that one: it
+        serves first, then has the other drain, and reports when the lock is its own.
+        """
+        data = Path(settings.data_folder)
+        self._settings = settings
+        self._portal = portal
+        self._held = held
+        self._lock = lock
+        self._table_file = TableFile(data / "routes.json")
+        self._table, self._etag = self._last_good_table()
+        self._spools = data / "spool"
+        self._reporter = Reporter(
+            settings.name,
+            self._spools,
+            portal,
+            keep_seconds=settings.keep_seconds,
+            most_bytes=settings.spool_bytes,
+        )
+        self._spool_has_room = True
+        self._has_asked = asyncio.Event()
+        self._workforce = WorkerPool(settings, self._greeting)
+        self._reporting = ReportLoop(
+            self._reporter,
+            settings.report_seconds,
+            when_run=self._update_store_capacity,
+        )
+
+    async def run(self) -> None:
+        """Serve until told to stop. Raises StartupError when a worker cannot."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._workforce.stop)
+        jobs = [
+            asyncio.ensure_future(job())
+            for job in (self._announce, self._follow_table, self._report_usage)
+        ]
+        if self._table is None:
+            # A first table is worth a moment; without a portal the edge starts anyhow.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._has_asked.wait(), _FIRST_TABLE_SECONDS)
+        await self._workforce.run()
+        for job in jobs:
+            job.cancel()
+        await asyncio.gather(*jobs, return_exceptions=True)
+        if self._workforce.failure:
+            raise StartupError(self._workforce.failure)
+        if self._lock.is_ours:
+            await self._reporting.last(
+                self._is_live, is_writable=self._spool_is_writable()
+            )
+
+    def status(self) -> dict[str, Any]:
+        """Say how the edge does, for the portal's page about edges."""
+        statuses = self._workforce.statuses.values()
+        return {
+            "name": self._settings.name,
+            "engine": "embedded",
+            "version": VERSION,
+            "at": time.time(),
+            "generation": min((one["generation"] for one in statuses), default=0),
+            "open": sum(one["open"] for one in statuses),
+            "turned_away": sum(one["turned_away"] for one in statuses),
+            "log_lines_dropped": sum(one["log_lines_dropped"] for one in statuses),
+            "spool_is_writable": self._spool_is_writable(),
+        } | self._reporter.status()
+
+    def _spool_is_writable(self) -> bool:
+        statuses = self._workforce.statuses.values()
+        return all(one["spool_is_writable"] for one in statuses)
+
+    def _last_good_table(self) -> tuple[RouteTable | None, str]:
+        try:
+            return self._table_file.load() or (None, "")
+        except (ContractError, OSError) as error:
+            log.warning("The table on disk is not used: %s", error)
+            return None, ""
+
+    def _greeting(self) -> list[dict[str, Any]]:
+        greeting: list[dict[str, Any]] = [{"spool_has_room": self._spool_has_room}]
+        if self._table is not None:
+            greeting.append({"table": self._table.to_json()})
+        return greeting
+
+    async def _announce(self) -> None:
+        """Say where the edge listens, once all workers do."""
+        await self._workforce.all_serve.wait()
+        host = self._settings.bind
+        shown = f"[{host}]" if ":" in host else host
+        line = f"edge {self._settings.name}: http://{shown}:{self._settings.port}"
+        if self._settings.tls_port:
+            line += f" https://{shown}:{self._settings.tls_port}"
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+        for held in self._held:
+            held.close()
+
+    async def _follow_table(self) -> None:
+        while True:
+            try:
+                await self._poll()
+            except (PortalUnreachable, PortalErrorResponse, ContractError) as error:
+                self._table_file.stands(str(error))
+            except OSError as error:
+                log.warning("The table could not be kept on disk: %s", error)
+            self._has_asked.set()
+            await asyncio.sleep(self._settings.poll_seconds)
+
+    async def _poll(self) -> None:
+        answer = await asyncio.to_thread(self._portal.routes, self._etag, self.status())
+        if answer is None:
+            self._table_file.confirm()
+            return
+        document, etag = answer
+        table = await asyncio.to_thread(RouteTable.from_json, document)
+        self._table, self._etag = table, etag
+        self._workforce.tell({"table": table.to_json()})
+        await asyncio.to_thread(self._table_file.save, table, etag)
+
+    async def _take_over(self) -> None:
+        await self._workforce.all_serve.wait()
+        self._lock.ask_holder_to_stop()
+        while not self._lock.take():  # noqa: ASYNC110 - a lock tells nobody
+            await asyncio.sleep(_LOCK_SECONDS)
+
+    async def _report_usage(self) -> None:
+        if not self._lock.is_ours:
+            await self._take_over()
+        await self._reporting.forever(self._is_live, self._spool_is_writable)
+
+    def _is_live(self, boot: str) -> bool:
+        # Not only this edge's workers: in a take-over the other edge's write here, too.
+        return is_held(self._spools / boot)
+
+    def _update_store_capacity(self) -> None:
+        if self._reporter.has_room != self._spool_has_room:
+            self._spool_has_room = self._reporter.has_room
+            log.error("Room in the spool: %s.", self._spool_has_room)
+            self._workforce.tell({"spool_has_room": self._spool_has_room})

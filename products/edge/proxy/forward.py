@@ -1,0 +1,224 @@
+"""Ordinary HTTP: one request a connection, uncached, with no doubt about its end (R12).
+
+Keeping connections for a second request would need both sides to agree where the first
+one ended. Closing them makes most of request smuggling pointless.
+"""
+
+import asyncio
+import contextlib
+from http import HTTPStatus
+from typing import Protocol
+
+from products.edge.errors import ErrorResponse, malformed, no_answer
+from products.edge.headers import answer_fields
+from products.edge.proxy.body import (
+    LAST_CHUNK,
+    Body,
+    BodyMalformed,
+    Chunked,
+    Sized,
+    UntilEnd,
+    chunk,
+)
+from products.edge.proxy.http1 import Fields, RequestHead
+from products.edge.proxy.response import ReplyHead, not_http, parse_reply
+from products.edge.proxy.stream import (
+    BufferedStream,
+    HeadMalformed,
+    HeadTooLarge,
+    WireClosed,
+)
+from products.edge.settings import Limits
+
+_MAX_INTERIM_RESPONSES = 10
+_NO_CONTENT = 204
+_BODY_METHODS = frozenset({b"POST", b"PUT", b"PATCH"})
+
+
+class TransferObserver(Protocol):
+    """Whoever watches over an exchange, and counts it."""
+
+    def moved(self, sent: int, received: int) -> None:
+        """Hear of bytes sent by the client or received by it."""
+
+    def answered(self) -> None:
+        """Hear that the origin's own answer begins."""
+
+
+class ResponseTruncated(Exception):
+    """The answer broke off after its head was sent: only closing can say so."""
+
+
+def framing_fields(head: RequestHead) -> Fields:
+    """Give the fields that frame an ordinary request on its way to the origin."""
+    fields: Fields = [(b"Connection", b"close")]
+    if head.body_bytes is None:
+        fields.append((b"Transfer-Encoding", b"chunked"))
+    elif head.body_bytes or head.method in _BODY_METHODS:
+        fields.append((b"Content-Length", b"%d" % head.body_bytes))
+    return fields
+
+
+async def forward_request(
+    client: BufferedStream,
+    origin: BufferedStream,
+    head: RequestHead,
+    watcher: TransferObserver,
+    limits: Limits,
+) -> None:
+    """Carry the request's body and the answer; the request's head has been sent.
+
+    Raises ErrorResponse while nothing was answered, then Cut or WireClosed.
+    """
+    if head.body_bytes == 0:
+        reply = await read_reply(origin, limits, head, client)
+        await relay_reply(client, origin, head, reply, watcher)
+        return
+    sending = asyncio.ensure_future(_send_body(client, origin, head, watcher))
+    try:
+        reply = await read_reply(origin, limits, head, client)
+        await relay_reply(client, origin, head, reply, watcher)
+    except ErrorResponse as refusal:
+        if isinstance(origin.failure, BodyMalformed):
+            raise malformed("The request's body is not well-formed.") from refusal
+        raise
+    finally:
+        sending.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await sending
+
+
+async def read_reply(
+    origin: BufferedStream,
+    limits: Limits,
+    head: RequestHead,
+    client: BufferedStream | None,
+    raw: list[bytes] | None = None,
+) -> ReplyHead:
+    """Read the head of the final answer; interim ones go to the client, if given.
+
+    The heads as they came are added to `raw`. Raises ErrorResponse.
+    """
+    for _ in range(_MAX_INTERIM_RESPONSES):
+        text = await _read_head(origin, limits.head_bytes)
+        if raw is not None:
+            raw.append(text)
+        reply = parse_reply(text, most_lines=limits.head_lines)
+        if not reply.is_interim:
+            return reply
+        if client is not None and head.is_http11:
+            fields = answer_fields(reply.fields, reply.connection)
+            await client.write(_head_bytes(reply, fields))
+    raise not_http()
+
+
+async def relay_reply(
+    client: BufferedStream,
+    origin: BufferedStream,
+    head: RequestHead,
+    reply: ReplyHead,
+    watcher: TransferObserver,
+) -> None:
+    """Pass an answer on, framed anew, as the last of its connection.
+
+    Raises ErrorResponse for a 101 that was not asked for, Cut when the answer breaks off.
+    """
+    if reply.is_switch:
+        raise not_http()
+    body = reply.body(head.method)
+    in_chunks = head.is_http11 and isinstance(body, (Chunked, UntilEnd))
+    fields = answer_fields(reply.fields, reply.connection)
+    if in_chunks:
+        fields.append((b"Transfer-Encoding", b"chunked"))
+    elif reply.length is not None and reply.status != _NO_CONTENT:
+        fields.append((b"Content-Length", b"%d" % reply.length))
+    fields.append((b"Connection", b"close"))
+    watcher.answered()
+    await _write(client, _head_bytes(reply, fields), watcher)
+    while not body.done:
+        payload = await _next_payload(origin, body)
+        if payload is None:
+            break
+        await _write(client, chunk(payload) if in_chunks else payload, watcher)
+    if in_chunks:
+        await _write(client, LAST_CHUNK, watcher)
+
+
+async def _next_payload(origin: BufferedStream, body: Body) -> bytes | None:
+    """Read on; None when the connection's end is the body's, too."""
+    try:
+        data = await origin.read_some()
+        payload = body.feed(data)
+    except (WireClosed, BodyMalformed) as error:
+        raise ResponseTruncated from error
+    if data:
+        return payload
+    if isinstance(body, UntilEnd):
+        return None
+    raise ResponseTruncated
+
+
+async def _write(
+    client: BufferedStream, data: bytes, watcher: TransferObserver
+) -> None:
+    await client.write(data)
+    watcher.moved(0, len(data))
+
+
+async def _send_body(
+    client: BufferedStream,
+    origin: BufferedStream,
+    head: RequestHead,
+    watcher: TransferObserver,
+) -> None:
+    body = Chunked() if head.body_bytes is None else Sized(head.body_bytes)
+    try:
+        await _pass_body(client, origin, body, watcher)
+    except BodyMalformed as error:
+        origin.fail(error)
+    except WireClosed as error:
+        # An origin that stopped reading may still answer; a client that went cannot.
+        if client.lost:
+            origin.fail(error)
+
+
+async def _pass_body(
+    client: BufferedStream,
+    origin: BufferedStream,
+    body: Chunked | Sized,
+    watcher: TransferObserver,
+) -> None:
+    while data := await client.read_some():
+        payload = body.feed(data)
+        watcher.moved(len(data), 0)
+        if isinstance(body, Chunked):
+            payload = chunk(payload) + (LAST_CHUNK if body.done else b"")
+        if payload:
+            await origin.write(payload)
+        if body.done:
+            return
+    raise BodyMalformed  # it ended before its time
+
+
+async def _read_head(origin: BufferedStream, most_bytes: int) -> bytes:
+    try:
+        return await origin.read_head(most_bytes)
+    except HeadTooLarge as error:
+        raise ErrorResponse(
+            HTTPStatus.BAD_GATEWAY,
+            f"The head of the origin's answer is longer than {most_bytes} bytes.",
+        ) from error
+    except HeadMalformed as error:
+        raise not_http() from error
+    except WireClosed as error:
+        if isinstance(origin.failure, TimeoutError):
+            raise no_answer() from error
+        raise ErrorResponse(
+            HTTPStatus.BAD_GATEWAY, "The origin closed the connection unanswered."
+        ) from error
+
+
+def _head_bytes(reply: ReplyHead, fields: Fields) -> bytes:
+    lines = [b"HTTP/1.1 %d %s" % (reply.status, reply.reason)]
+    lines += [b"%s: %s" % field for field in fields]
+    return b"\r\n".join(lines) + b"\r\n\r\n"

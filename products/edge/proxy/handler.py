@@ -1,0 +1,270 @@
+"""Carries an admitted request: a WebSocket into a tunnel, all else as ordinary HTTP."""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from http import HTTPStatus
+
+from products.edge.access_log import AccessLog
+from products.edge.contract import Route
+from products.edge.errors import ErrorResponse, no_answer
+from products.edge.headers import request_bytes, request_fields, require_no_loop
+from products.edge.meter import Meter, instant_us
+from products.edge.proxy.client import ClientConnection
+from products.edge.proxy.forward import (
+    forward_request,
+    framing_fields,
+    read_reply,
+    relay_reply,
+)
+from products.edge.proxy.http1 import Fields, RequestHead, require_handshake
+from products.edge.proxy.origin import Dialler
+from products.edge.proxy.response import ReplyHead, not_http
+from products.edge.proxy.stream import BufferedStream, WireClosed
+from products.edge.proxy.tunnel import Tunnel
+from products.edge.settings import Limits
+from products.edge.spool import SpoolUnwritable
+from products.edge.table import PreparedRoute, RouteIndex
+
+log = logging.getLogger(__name__)
+
+_FLUSH_SECONDS = 0.02  # tunnels that end within it are written in one go
+_HANDSHAKE_FIELDS: Fields = [(b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")]
+
+
+class RequestHandler:
+    """The way from an admitted request to its origin, and all tunnels that are open."""
+
+    def __init__(
+        self, limits: Limits, dialler: Dialler, meter: Meter, access_log: AccessLog
+    ) -> None:
+        """Carry nothing until there are routes."""
+        self.routes: RouteIndex | None = None
+        self.tunnels: dict[int, Tunnel] = {}
+        self.accepts_websockets = True  # false while usage cannot be written
+        self._limits = limits
+        self._dialler = dialler
+        self._meter = meter
+        self._log = access_log
+        self._per_service: Counter[str] = Counter()  # tunnels by service
+        self._absent_since: dict[str, float] = {}
+        self._flush_is_due = False
+
+    async def carry(self, visit: ClientConnection, head: RequestHead) -> bool:
+        """Carry a request; True when it became a tunnel. Raises ErrorResponse, Cut, WireClosed.
+
+        The entitlement gates the upgrade alone; ordinary HTTP passes (R12).
+        """
+        destination = self._destination(head.host)
+        visit.service = destination.route.service
+        visit.method = head.method
+        require_no_loop(head, destination.loop)
+        if not head.wants_websocket:
+            await self._ordinary(visit, head, destination)
+            return False
+        require_handshake(head)
+        self._require_entitled(destination.route, visit, head)
+        return await self._handshake(visit, head, destination)
+
+    def apply(self, routes: RouteIndex, now: float) -> None:
+        """Take a new table, and end the tunnels that it no longer lets live.
+
+        `now` is the wall clock in seconds. A service that left the table altogether
+        keeps its tunnels for a while: one faulty table must not end every connection.
+        """
+        self.routes = routes
+        self.enforce(now)
+
+    def enforce(self, now: float) -> None:
+        """End the tunnels whose service may no longer have them (R12)."""
+        routes = self.routes
+        if routes is None:
+            return
+        doomed = {
+            service: reason
+            for service in self._per_service
+            if (
+                reason := self.close_reason(
+                    routes.by_service.get(service), service, now
+                )
+            )
+        }
+        if not doomed:
+            return
+        for tunnel in list(self.tunnels.values()):
+            if tunnel.service in doomed:
+                tunnel.cut(doomed[tunnel.service])
+
+    def close_reason(self, route: Route | None, service: str, now: float) -> str:
+        if route is None:
+            since = self._absent_since.setdefault(service, now)
+            return "gone" if now - since >= self._limits.gone_seconds else ""
+        self._absent_since.pop(service, None)
+        if route.websockets or route.open_connections == "keep":
+            return ""
+        if route.open_connections == "cut":
+            return "cut"
+        return "drain" if now * 1_000_000 >= instant_us(route.drain_until) else ""
+
+    def _destination(self, host: str) -> PreparedRoute:
+        if self.routes is None:
+            raise ErrorResponse(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "This edge has not received its configuration yet.",
+            )
+        destination = self.routes.find(host)
+        if destination is None:
+            raise ErrorResponse(
+                HTTPStatus.NOT_FOUND, f"No service here answers for the host {host}."
+            )
+        return destination
+
+    def _require_entitled(
+        self, route: Route, visit: ClientConnection, head: RequestHead
+    ) -> None:
+        if route.websockets:
+            return
+        sentence = route.refusal or "WebSockets are not switched on for this service."
+        self._note(route, head, visit, refused=sentence)
+        raise ErrorResponse(HTTPStatus.FORBIDDEN, sentence)
+
+    async def _ordinary(
+        self, visit: ClientConnection, head: RequestHead, destination: PreparedRoute
+    ) -> None:
+        origin = await self._dial(visit, destination.route)
+        try:
+            visit.wait_for(origin, self._limits.answer_seconds)
+            self._send_head(visit, head, destination, origin, framing_fields(head))
+            visit.place.is_carried()
+            self._note(destination.route, head, visit)
+            await forward_request(visit.wire, origin, head, visit, self._limits)
+        finally:
+            origin.transport.abort()
+
+    async def _handshake(
+        self, visit: ClientConnection, head: RequestHead, destination: PreparedRoute
+    ) -> bool:
+        if not self.accepts_websockets:
+            raise _unmetered()
+        origin = await self._dial(visit, destination.route)
+        is_tunnel = False
+        try:
+            visit.wait_for(origin, self._limits.head_seconds)
+            self._send_head(visit, head, destination, origin, _HANDSHAKE_FIELDS)
+            raw: list[bytes] = []
+            reply = await read_reply(origin, self._limits, head, None, raw)
+            if reply.opens_websocket:
+                self._open(visit, head, origin, raw[-1])
+                is_tunnel = True
+            else:
+                await self._decline(visit, head, origin, reply)
+        finally:
+            if not is_tunnel:
+                origin.transport.abort()
+        return is_tunnel
+
+    async def _dial(self, visit: ClientConnection, route: Route) -> BufferedStream:
+        if route.origin is None:
+            raise ErrorResponse(
+                HTTPStatus.SERVICE_UNAVAILABLE, "This service has no origin."
+            )
+        visit.dials(self._limits.connect_seconds)
+        try:
+            return await self._dialler.dial(route.origin, account=route.account)
+        except asyncio.CancelledError:
+            if not visit.expired:
+                raise
+            raise no_answer() from None
+
+    async def _decline(
+        self,
+        visit: ClientConnection,
+        head: RequestHead,
+        origin: BufferedStream,
+        reply: ReplyHead,
+    ) -> None:
+        # Not a connection: neither billed nor logged as one, and nothing that the
+        # client says after it reaches the origin.
+        if reply.is_switch:
+            raise not_http()
+        await relay_reply(visit.wire, origin, head, reply, visit)
+
+    def _open(
+        self,
+        visit: ClientConnection,
+        head: RequestHead,
+        origin: BufferedStream,
+        answer: bytes,
+    ) -> None:
+        # The table may have changed while the origin thought. A new origin of the same service
+        # is a deploy like any other; of another service this origin is not the one to speak.
+        route = self._destination(head.host).route
+        if route.service != visit.service:
+            raise ErrorResponse(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                f"The host {head.host} has just gone to another service.",
+            )
+        self._require_entitled(route, visit, head)
+        if visit.wire.ended or visit.wire.failure is not None:
+            raise WireClosed
+        try:
+            entry = self._meter.begin(route, visit.arrived_bytes, len(answer))
+        except SpoolUnwritable as error:
+            raise _unmetered() from error
+        tunnel = Tunnel(route.service, self._limits, entry.number, self._tunnel_ended)
+        tunnel.start(visit.wire, origin, visit.arrived_bytes, answer)
+        entry.tunnel = tunnel
+        self.tunnels[entry.number] = tunnel
+        self._per_service[route.service] += 1
+        self._note(route, head, visit)
+
+    def _tunnel_ended(self, tunnel: Tunnel) -> None:
+        del self.tunnels[tunnel.number]
+        self._per_service[tunnel.service] -= 1
+        if not self._per_service[tunnel.service]:
+            del self._per_service[tunnel.service]
+        self._meter.end(tunnel.number)
+        if tunnel.reason:
+            self._meter.flush()  # before it is cut
+        elif not self._flush_is_due:
+            self._flush_is_due = True
+            asyncio.get_running_loop().call_later(_FLUSH_SECONDS, self._flush)
+
+    def _flush(self) -> None:
+        self._flush_is_due = False
+        self._meter.flush()
+
+    def _send_head(
+        self,
+        visit: ClientConnection,
+        head: RequestHead,
+        destination: PreparedRoute,
+        origin: BufferedStream,
+        hop: Fields,
+    ) -> None:
+        fields = request_fields(
+            head, client=visit.client, scheme=visit.scheme, rules=destination.rules
+        )
+        host = destination.override_host or head.host_field
+        hop = [*hop, destination.loop]
+        origin.transport.write(request_bytes(head, fields, host=host, hop=hop))
+
+    def _note(
+        self,
+        route: Route,
+        head: RequestHead,
+        visit: ClientConnection,
+        *,
+        refused: str = "",
+    ) -> None:
+        at_us = time.time_ns() // 1000
+        self._log.note(route, head, client=visit.client, at_us=at_us, refused=refused)
+
+
+def _unmetered() -> ErrorResponse:
+    # Unmetered service is the wrong way to fail.
+    return ErrorResponse(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "This edge cannot record usage now and takes no new connections.",
+    )

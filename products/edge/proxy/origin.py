@@ -1,0 +1,167 @@
+"""Connects to an origin: looked up once, every answer checked, its name verified."""
+
+import asyncio
+import functools
+import socket
+import ssl
+from collections.abc import Sequence
+from http import HTTPStatus
+from ipaddress import ip_address
+
+from products.edge.addresses import Address, Network, denied_reason
+from products.edge.contract import Origin
+from products.edge.errors import ErrorResponse, no_answer
+from products.edge.lookup import CachingResolver
+from products.edge.proxy.stream import BufferedStream
+from products.edge.resolve import AddressDenied, Unresolvable
+from products.edge.settings import Limits
+
+_MAX_NAMES = 10_000
+_KEEPALIVE_SECONDS = 60  # of silence, before the kernel asks whether the peer lives
+_UNACKNOWLEDGED_MS = 60_000
+
+LIVENESS_OPTIONS = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEPALIVE_SECONDS),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS),
+)
+
+
+def origin_tls(ca_file: str = "") -> ssl.SSLContext:
+    """Make the TLS settings towards origins: public authorities, TLS 1.2 or later (R9).
+
+    A `ca_file` is trusted instead, for tests and private set-ups. ALPN names HTTP/1.1
+    alone, for an origin that chose h2 could not take an Upgrade.
+    """
+    context = ssl.create_default_context(cafile=ca_file or None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def bare_name(host: str) -> str:
+    """Give a host without its port and the brackets of an IPv6 address."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    name, colon, port = host.rpartition(":")
+    return name if colon and port.isdigit() and ":" not in name else host
+
+
+class Dialler:
+    """Opens connections to origins, and refuses addresses it must not reach."""
+
+    def __init__(
+        self, limits: Limits, tls: ssl.SSLContext, allowed_private: Sequence[Network]
+    ) -> None:
+        """Dial with these limits; `allowed_private` is the operator's word."""
+        self._limits = limits
+        self._tls = tls
+        self._allowed = tuple(allowed_private)
+        self._literal = functools.lru_cache(_MAX_NAMES)(self._read_literal)
+        self._names = CachingResolver(
+            allowed_private, timeout_seconds=limits.connect_seconds
+        )
+
+    async def dial(self, origin: Origin, *, account: str) -> BufferedStream:
+        """Connect to an account's origin, TLS included. Raises ErrorResponse (502 or 504).
+
+        It may take any time: whoever asks cancels it. A timer of its own would cost a
+        handshake more than reading its head.
+        """
+        try:
+            literal, reason = self._literal(origin.address)
+            if reason is not None:
+                raise _not_dialled(reason)
+            if literal is not None:
+                return await self._connect(origin, literal)
+            addresses = await self._look_up(origin, account)
+            return await self._first_that_answers(origin, addresses)
+        except TimeoutError as error:
+            raise no_answer() from error
+        except ssl.SSLCertVerificationError as error:
+            raise _bad_gateway(
+                f"The origin's certificate was not accepted: {error.verify_message}."
+            ) from error
+        except ssl.SSLError as error:
+            raise _bad_gateway("The origin's TLS handshake failed.") from error
+        except OSError as error:
+            raise _bad_gateway("The origin could not be reached.") from error
+
+    def _read_literal(self, address: str) -> tuple[str | None, str | None]:
+        """Read an address that is no name, and why it may not be dialled, if so."""
+        try:
+            literal = ip_address(address)
+        except ValueError:
+            return None, None
+        return str(literal), denied_reason(literal, self._allowed)
+
+    async def _look_up(self, origin: Origin, account: str) -> Sequence[Address]:
+        try:
+            return await self._names.addresses(
+                origin.address, origin.port, owner=account
+            )
+        except AddressDenied as error:
+            raise _not_dialled(error.reason) from error
+        except Unresolvable as error:
+            raise _bad_gateway("The origin's name has no address.") from error
+
+    async def _first_that_answers(
+        self, origin: Origin, addresses: Sequence[Address]
+    ) -> BufferedStream:
+        # Only connecting is tried again; a head that was sent never is.
+        for address in addresses[:-1]:
+            try:
+                async with asyncio.timeout(
+                    self._limits.connect_seconds / len(addresses)
+                ):
+                    return await self._connect(origin, str(address))
+            except ssl.SSLError:
+                raise  # it answered, and is not whom it should be
+            except OSError:  # also: no way to its network; and no answer in time
+                continue
+        return await self._connect(origin, str(addresses[-1]))
+
+    async def _connect(self, origin: Origin, address: str) -> BufferedStream:
+        make_wire = functools.partial(BufferedStream, self._limits.early_bytes)
+        name = bare_name(origin.override_host or origin.address).removesuffix(".")
+        loop = asyncio.get_running_loop()
+        transport, wire = await loop.create_connection(
+            make_wire,
+            address,
+            origin.port,
+            ssl=self._tls if origin.use_tls else None,
+            server_hostname=name if origin.use_tls else None,
+        )
+        _keep_alive(transport.get_extra_info("socket"))
+        if origin.use_tls:
+            _require_http11(transport)
+        return wire
+
+
+def _keep_alive(connected: socket.socket) -> None:
+    # The loop's own makes a whole new socket for every option that it sets.
+    same = socket.socket(
+        connected.family, connected.type, connected.proto, connected.fileno()
+    )
+    try:
+        for level, option, value in LIVENESS_OPTIONS:
+            same.setsockopt(level, option, value)
+    finally:
+        same.detach()
+
+
+def _require_http11(transport: asyncio.BaseTransport) -> None:
+    chosen = transport.get_extra_info("ssl_object").selected_alpn_protocol()
+    if chosen not in {None, "http/1.1"}:
+        transport.close()
+        raise _bad_gateway("The origin chose a protocol other than HTTP/1.1.")
+
+
+def _bad_gateway(sentence: str) -> ErrorResponse:
+    return ErrorResponse(HTTPStatus.BAD_GATEWAY, sentence)
+
+
+def _not_dialled(reason: str) -> ErrorResponse:
+    return _bad_gateway(
+        f"The origin's address may not be reached from here ({reason})."
+    )

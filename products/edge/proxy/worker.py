@@ -1,0 +1,288 @@
+"""The process that carries connections: started by the control process, one a core."""
+
+import asyncio
+import contextlib
+import ctypes
+import gc
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from products.edge.access_log import AccessLog, LogFile
+from products.edge.contract import RouteTable, read
+from products.edge.logship import LogShipper
+from products.edge.meter import Meter
+from products.edge.proxy.certificates import Certificates
+from products.edge.proxy.channel import Channel
+from products.edge.proxy.handler import RequestHandler
+from products.edge.proxy.listener import Listener
+from products.edge.proxy.origin import Dialler, origin_tls
+from products.edge.proxy.server import Gateway
+from products.edge.proxy.tls_listener import TlsListener
+from products.edge.recovery import CLOSED_MARK, hold_boot
+from products.edge.settings import Limits, Settings
+from products.edge.spool import Spool, SpoolUnwritable, write_lasting
+from products.edge.table import RouteIndex
+
+log = logging.getLogger(__name__)
+
+
+_SPARE_DESCRIPTORS = 128  # log, spool, look-ups, TLS handshakes not yet seen
+_SWEEP_SECONDS = 0.25
+_SYNC_SECONDS = 0.5  # a power cut costs at most a second of records
+_STATUS_SECONDS = 1.0
+_TUNNEL_SWEEP_SECONDS = 1.0
+_TICK_PARTS = 20
+_TUNNELS_PER_BATCH = 1000
+_PARENT_DEATH_SIGNAL = 1  # prctl(2): PR_SET_PDEATHSIG
+
+
+class Worker:
+    """One process's engine, put together and kept going."""
+
+    def __init__(self, settings: Settings, boot: str, channel: Channel) -> None:
+        """Build everything but the listener. Raises OSError, SpoolUnwritable."""
+        self.settings = settings
+        self.limits = _within_descriptors(settings.limits)
+        data = Path(settings.data_folder)
+        self.boot = boot
+        self._channel = channel
+        self._stop = asyncio.Event()
+        self._now = asyncio.Event()
+        tls = origin_tls(settings.ca_file)
+        allowed = tuple(ip_network(text) for text in settings.allow_private)
+        folder = data / "spool" / self.boot
+        hold_boot(folder)
+        self.spool = Spool(folder, segment_bytes=settings.segment_bytes)
+        self.meter = Meter(self.spool)
+        self._shipper = LogShipper(settings.name, tls, allowed)
+        log_file = LogFile(data / "access.jsonl")
+        self._access_log = AccessLog(settings.name, log_file, self._shipper.ship)
+        self.carriage = RequestHandler(
+            self.limits,
+            Dialler(self.limits, tls, allowed),
+            self.meter,
+            self._access_log,
+        )
+        self.gateway = Gateway(self.limits, self.carriage, self.meter)
+        self._certificates = (
+            Certificates(Path(settings.certificate_folder))
+            if settings.certificate_folder
+            else None
+        )
+        self.listener = Listener(settings, self.gateway.make_wire)
+        self._tls_listener = (
+            TlsListener(settings, self.gateway, self._certificates.listener)
+            if self._certificates is not None and settings.tls_port
+            else None
+        )
+        self._spool_has_room = True
+        self._part = 0
+
+    async def run(self) -> None:
+        """Serve until told to stop, then drain."""
+        await self._hear_greeting()
+        await self.listener.open()
+        if self._tls_listener is not None:
+            self._tls_listener.open()
+        self._channel.send({"ready": self.boot})
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._asked_to_stop)
+        loop.add_signal_handler(signal.SIGINT, self._asked_to_stop)
+        jobs = [
+            asyncio.ensure_future(_every(seconds, job))
+            for seconds, job in (
+                (_SWEEP_SECONDS, self._sweep),
+                (_TUNNEL_SWEEP_SECONDS, self._sweep_tunnels),
+                (self.limits.tick_seconds / _TICK_PARTS, self._tick),
+                (_SYNC_SECONDS, self._sync),
+                (_STATUS_SECONDS, self._report_status),
+            )
+        ]
+        jobs.append(asyncio.ensure_future(self._listen_to_control()))
+        await self._stop.wait()
+        await self._drain()
+        for job in jobs:
+            job.cancel()
+        await self._end()
+
+    def _asked_to_stop(self) -> None:
+        if self._stop.is_set():
+            self._now.set()
+        self._stop.set()
+
+    async def _listen_to_control(self) -> None:
+        while (message := await self._channel.receive()) is not None:
+            await self._handle_message(message)
+        self._asked_to_stop()  # the control process is gone
+        self._now.set()
+
+    async def _handle_message(self, message: dict[str, Any]) -> None:
+        if "table" in message:
+            table = await asyncio.to_thread(RouteTable.from_json, message["table"])
+            self.carriage.apply(RouteIndex(table), time.time())
+            self._turn_months()
+        if "spool_has_room" in message:
+            self._spool_has_room = bool(message["spool_has_room"])
+
+    async def _hear_greeting(self) -> None:
+        """Hear all that is known already, so that the first client meets a table."""
+        while (message := await self._channel.receive()) is not None:
+            if "greeted" in message:
+                return
+            await self._handle_message(message)
+
+    async def _sweep(self) -> None:
+        self.gateway.sweep(time.monotonic())
+        self.carriage.enforce(time.time())
+        self._access_log.flush()
+        if time.time_ns() // 1000 >= self.meter.month_ends_us:
+            self._turn_months()
+
+    def _turn_months(self) -> None:
+        routes = self.carriage.routes
+        if routes is not None:
+            self.meter.turn_months(routes.by_service, time.time_ns() // 1000)
+
+    async def _sweep_tunnels(self) -> None:
+        now = time.monotonic()
+        for index, tunnel in enumerate(list(self.carriage.tunnels.values())):
+            tunnel.sweep(now)
+            if not index % _TUNNELS_PER_BATCH:
+                await asyncio.sleep(0)
+        if self._certificates is not None:
+            self._certificates.reload()
+        if not self._stop.is_set():
+            await self.listener.reopen_if_lost()
+
+    async def _tick(self) -> None:
+        self.meter.tick(self._part, _TICK_PARTS)
+        self._part = (self._part + 1) % _TICK_PARTS
+        self.carriage.accepts_websockets = (
+            self.spool.is_writable and self._spool_has_room
+        )
+
+    async def _sync(self) -> None:
+        try:
+            await asyncio.to_thread(self.spool.sync)
+        except OSError:
+            log.exception("The spool could not be made lasting.")
+
+    async def _report_status(self) -> None:
+        self._channel.send({"status": self._status()})
+
+    def _status(self) -> dict[str, Any]:
+        routes = self.carriage.routes
+        return {
+            "boot": self.boot,
+            "open": len(self.carriage.tunnels),
+            "visits": len(self.gateway.visits),
+            "generation": routes.generation if routes else 0,
+            "log_lines_dropped": self._access_log.dropped + self._shipper.dropped,
+            "turned_away": self.gateway.refused,
+            "spool_is_writable": self.spool.is_writable,
+        }
+
+    @property
+    def _is_busy(self) -> bool:
+        """Whether somebody is connected, be it in a TLS handshake yet."""
+        is_welcoming = (
+            self._tls_listener is not None and self._tls_listener.is_welcoming
+        )
+        is_arriving = is_welcoming or self.listener.is_adopting
+        return is_arriving or bool(self.gateway.visits or self.carriage.tunnels)
+
+    async def _drain(self) -> None:
+        """Accept what already waits, then nobody; let what is open come to its end."""
+        self.listener.close()
+        if self._tls_listener is not None:
+            self._tls_listener.close()
+        await asyncio.sleep(0)  # whom the loop had just accepted is a visit now
+        until = time.monotonic() + self.limits.drain_seconds
+        while self._is_busy and not self._now.is_set():
+            if time.monotonic() >= until:
+                break
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._now.wait(), 0.1)
+        for tunnel in list(self.carriage.tunnels.values()):
+            tunnel.cut("drain")
+        if self._tls_listener is not None:
+            self._tls_listener.abort_all()
+        self.gateway.abort_all()
+
+    async def _end(self) -> None:
+        await asyncio.sleep(0)  # let aborted connections be told
+        self.meter.tick()
+        is_whole = self.meter.flush()
+        self.spool.close()
+        if is_whole:
+            write_lasting(self.spool.folder / CLOSED_MARK, b"")
+        self._access_log.close()
+        await self._shipper.close(0.0 if self._now.is_set() else 2.0)
+        self._channel.send({"ended": self.boot})
+        self._channel.close()
+
+
+async def _every(seconds: float, job: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await job()
+        except Exception:
+            log.exception("A recurring job failed.")
+
+
+def _within_descriptors(limits: Limits) -> Limits:
+    """Take all descriptors the system allows, and keep below them."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    most = max(16, hard - _SPARE_DESCRIPTORS)
+    wanted = limits.connections or most
+    return replace(limits, connections=min(wanted, most))
+
+
+def _die_with_parent() -> None:
+    # Without its control process nobody would report what is counted here.
+    ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+
+
+def _calm_collector() -> None:
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)
+
+
+async def _main(descriptor: int) -> None:
+    channel = await Channel.over(socket.socket(fileno=descriptor))
+    first = await channel.receive()
+    if first is None:
+        return
+    settings = read(Settings, first["settings"], "settings")
+    try:
+        worker = Worker(settings, first["boot"], channel)
+        _calm_collector()
+        await worker.run()
+    except (OSError, SpoolUnwritable) as error:
+        channel.send({"failed": str(error)})
+        channel.close()
+        await asyncio.sleep(0)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(format="edge %(process)d: %(levelname)s: %(message)s")
+    _die_with_parent()
+    os.environ.pop("SSL_CERT_FILE", None)
+    os.environ.pop("SSL_CERT_DIR", None)
+    uvloop.run(_main(int(sys.argv[1])))

@@ -1,0 +1,115 @@
+"""Which service a host belongs to, and the copy of the table that outlives the portal."""
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from products.edge.contract import Route, RouteTable, parse_json
+from products.edge.headers import PreparedRule, loop_field, ready_rules
+from products.edge.spool import write_lasting
+
+log = logging.getLogger(__name__)
+
+_CONFIRM_SECONDS = 60.0  # so exact is the table's age; the portal is asked every second
+_FIRST_PAUSE_SECONDS = 60.0
+_HOUR = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRoute:
+    """A route with everything made ready that a request needs."""
+
+    route: Route
+    rules: tuple[PreparedRule, ...]
+    override_host: bytes | None
+    loop: tuple[bytes, bytes]  # the field that says a request has been here
+
+
+class RouteIndex:
+    """A route table to look hosts up in."""
+
+    def __init__(self, table: RouteTable) -> None:
+        """Index a table by host and by service."""
+        self.generation = table.generation
+        self.by_service: dict[str, Route] = {}
+        self._by_host: dict[str, PreparedRoute] = {}
+        for route in table.routes:
+            self.by_service[route.service] = route
+            override = route.origin.override_host if route.origin else None
+            destination = PreparedRoute(
+                route,
+                ready_rules(route.header_rules),
+                override.encode("ascii", "replace") if override else None,
+                loop_field(route.service),
+            )
+            for host in route.hosts:
+                self._by_host[host.removesuffix(".")] = destination
+
+    def find(self, host: str) -> PreparedRoute | None:
+        """Find a host's service: by its own name, then by `*.` and a name above it."""
+        found = self._by_host.get(host)
+        while found is None and "." in host:
+            host = host.partition(".")[2]
+            found = self._by_host.get("*." + host)
+        return found
+
+
+class TableFile:
+    """The last good route table on disk; the file's time is when it was last confirmed."""
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        """Keep the table at a path."""
+        self._path = path
+        self._clock = clock
+        self._is_newest = True  # false where a newer table could not be written
+        self._confirmed_at = 0.0
+        self._said = ""
+        self._say_again_at = 0.0
+        self._pause = 0.0
+
+    def load(self) -> tuple[RouteTable, str] | None:
+        """Read the table and its ETag back, or None when there is none that is sound.
+
+        Raises ContractError when the file is damaged.
+        """
+        if not self._path.exists():
+            return None
+        document = parse_json(self._path.read_bytes())
+        etag = document.pop("etag", "") if isinstance(document, dict) else ""
+        return RouteTable.from_json(document), etag if isinstance(etag, str) else ""
+
+    def save(self, table: RouteTable, etag: str) -> None:
+        """Replace the table atomically. Raises OSError."""
+        self._said = ""
+        self._is_newest = False
+        document = table.to_json() | {"etag": etag}
+        write_lasting(self._path, json.dumps(document).encode())
+        self._is_newest = True
+
+    def confirm(self) -> None:
+        """Note that the portal says the table still holds. Raises OSError."""
+        self._said = ""
+        now = self._clock()
+        if self._is_newest and now - self._confirmed_at >= _CONFIRM_SECONDS:
+            self._confirmed_at = now
+            os.utime(self._path, (now, now))
+
+    def stands(self, reason: str) -> None:
+        """Log why the table is not a newer one, and its age: ever less often, hourly at last."""
+        now = self._clock()
+        if reason == self._said and now < self._say_again_at:
+            return
+        is_news = not self._said
+        self._pause = _FIRST_PAUSE_SECONDS if is_news else min(2 * self._pause, _HOUR)
+        self._said, self._say_again_at = reason, now + self._pause
+        try:
+            age = timedelta(seconds=max(0, int(now - self._path.stat().st_mtime)))
+        except OSError:
+            log.warning("There is no table on disk: %s", reason)
+            return
+        log.warning("The last good table stands, confirmed %s ago: %s", age, reason)

@@ -1,0 +1,198 @@
+"""Merges reported facts into rows by maximum, a batch at a time; the same SQL on both databases.
+
+The facts go into a temporary table (by COPY on PostgreSQL), one statement merges them, and where
+not every one counted, another finds those that contradict what is kept. No transaction is opened
+here: whoever calls stands in one.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
+
+from products.metering.facts import ConnectionFact, DeliveryFact
+
+_NUMBERS = ("duration_us", "bytes_from_client", "bytes_to_client")
+_COLUMNS = ("connection_id", "month", "service", "started_us", *_NUMBERS, "final")
+_LISTED = ", ".join(_COLUMNS)
+_LINE = ("\t".join(["{}"] * len(_COLUMNS)) + "\n").format
+_CREATE = """
+    CREATE TEMPORARY TABLE IF NOT EXISTS incoming_usage (
+        connection_id text, month text, service text, started_us bigint,
+        duration_us bigint, bytes_from_client bigint, bytes_to_client bigint, final boolean
+    )"""
+# PostgreSQL keeps no statistics of the temporary table. Left to guess, it reads all that was ever
+# reported, or compiles the statement anew, for each batch; one look into the index for each
+# record costs the same however much is kept.
+_LOOK_UP_ONE_BY_ONE = """
+    SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;
+    SET LOCAL enable_seqscan = off; SET LOCAL jit = off"""
+# A kept row of the same connection in another month cannot be of another service or start, and
+# no month can hold more of a connection's time than its final report said.
+_MERGE = """
+    INSERT INTO metering_connectionusage AS kept ({listed}, edge, clock_differs,
+        last_reported_at)
+    SELECT {listed}, %s, %s, %s FROM incoming_usage AS i
+    WHERE NOT EXISTS (
+        SELECT 1 FROM metering_connectionusage AS other
+        WHERE other.connection_id = i.connection_id AND other.month <> i.month AND {elsewhere}
+    )
+    ORDER BY connection_id, month
+    ON CONFLICT (connection_id, month) DO UPDATE SET
+        duration_us = {greatest}(kept.duration_us, excluded.duration_us),
+        bytes_from_client = {greatest}(kept.bytes_from_client, excluded.bytes_from_client),
+        bytes_to_client = {greatest}(kept.bytes_to_client, excluded.bytes_to_client),
+        final = kept.final OR excluded.final,
+        clock_differs = kept.clock_differs OR excluded.clock_differs,
+        last_reported_at = {greatest}(kept.last_reported_at, excluded.last_reported_at),
+        presumed_closed_at = NULL
+    WHERE kept.service = excluded.service AND kept.started_us = excluded.started_us
+        AND NOT (kept.final AND {excluded_is_beyond})
+        AND NOT (excluded.final AND {kept_is_beyond})
+        AND ({excluded_is_beyond} OR (excluded.final AND NOT kept.final))"""
+# An outer join, and a condition that could hold of no row, keep PostgreSQL from turning the two
+# tables round, and so from reading all of the large one.
+_CONTRADICTIONS = """
+    SELECT {incoming}, {kept}
+    FROM incoming_usage AS i
+    LEFT JOIN metering_connectionusage AS other ON other.connection_id = i.connection_id
+    WHERE COALESCE((other.month <> i.month AND {elsewhere}) OR (other.month = i.month AND (
+        other.service <> i.service OR other.started_us <> i.started_us
+        OR (other.final AND {incoming_is_beyond}) OR (i.final AND {other_is_beyond})
+    )), false)
+    ORDER BY i.connection_id, other.month = i.month"""
+_ELSEWHERE = """(
+        other.service <> i.service OR other.started_us <> i.started_us
+        OR (other.final AND i.duration_us > other.duration_us)
+        OR (i.final AND other.duration_us > i.duration_us))"""
+_DELIVERY = """
+    INSERT INTO metering_deliveryusage AS kept
+        (edge, boot, service, hour, requests, bytes_from_client, bytes_to_client)
+    VALUES (%s, %s, %s, %s, %s, %s, %s)
+    ON CONFLICT (edge, boot, service, hour) DO UPDATE SET
+        requests = {greatest}(kept.requests, excluded.requests),
+        bytes_from_client = {greatest}(kept.bytes_from_client, excluded.bytes_from_client),
+        bytes_to_client = {greatest}(kept.bytes_to_client, excluded.bytes_to_client)
+    WHERE excluded.requests > kept.requests
+        OR excluded.bytes_from_client > kept.bytes_from_client
+        OR excluded.bytes_to_client > kept.bytes_to_client"""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSource:
+    """Where a batch comes from and when it was received."""
+
+    edge: str
+    boot: str
+    received_at: datetime
+    clock_differs: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """A fact that cannot be merged, beside the row it contradicts."""
+
+    theirs: ConnectionFact
+    ours: ConnectionFact
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """How many facts counted, and which contradict what is kept; the rest said nothing new."""
+
+    counted: int
+    contradictions: Sequence[Contradiction]
+
+
+def merge_connections(facts: Sequence[ConnectionFact], source: ReportSource) -> Merged:
+    """Merge facts of which no two are of the same connection."""
+    with connection.cursor() as cursor:
+        _prepare(cursor)
+        _fill(cursor, facts)
+        received_at = connection.ops.adapt_datetimefield_value(source.received_at)
+        cursor.execute(_sql(_MERGE), [source.edge, source.clock_differs, received_at])
+        counted = cursor.rowcount
+        if counted == len(facts):
+            return Merged(counted, ())
+        cursor.execute(_sql(_CONTRADICTIONS))
+        # Where rows of several months contradict, that of the fact's own month comes last.
+        found = {pair.theirs.connection_id: pair for pair in _pairs(cursor.fetchall())}
+        return Merged(counted, tuple(found.values()))
+
+
+def merge_delivery(facts: Sequence[DeliveryFact], source: ReportSource) -> int:
+    """Merge delivery counters in their order; return how many counted."""
+    if not facts:
+        return 0
+    hour_of = connection.ops.adapt_datetimefield_value
+    rows = [
+        (source.edge, source.boot, fact.service, hour_of(fact.hour), *fact[2:])
+        for fact in facts
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(_DELIVERY.format(greatest=_greatest()), rows)
+        return int(cursor.rowcount)
+
+
+def _prepare(cursor: CursorWrapper) -> None:
+    if connection.vendor == "postgresql":
+        cursor.execute(_LOOK_UP_ONE_BY_ONE)
+        cursor.execute(f"{_CREATE} ON COMMIT DELETE ROWS")
+    else:
+        cursor.execute(_CREATE)
+    cursor.execute("DELETE FROM incoming_usage")
+
+
+def _fill(cursor: CursorWrapper, facts: Sequence[ConnectionFact]) -> None:
+    fill = _copy if connection.vendor == "postgresql" else _insert
+    fill(cursor, facts)
+
+
+def _copy(cursor: Any, facts: Sequence[ConnectionFact]) -> None:
+    # The words hold neither tabs nor backslashes (see facts), so nothing needs escaping.
+    lines = "".join([_LINE(*fact) for fact in facts])
+    with cursor.copy(f"COPY incoming_usage ({_LISTED}) FROM STDIN") as copy:
+        copy.write(lines)
+
+
+def _insert(cursor: CursorWrapper, facts: Sequence[ConnectionFact]) -> None:
+    marks = ", ".join(["%s"] * len(_COLUMNS))
+    sql = f"INSERT INTO incoming_usage ({_LISTED}) VALUES ({marks})"  # noqa: S608 - our own names
+    cursor.executemany(sql, facts)
+
+
+def _greatest() -> str:
+    return "GREATEST" if connection.vendor == "postgresql" else "MAX"
+
+
+def _beyond(one: str, other: str) -> str:
+    tests = (f"{one}.{number} > {other}.{number}" for number in _NUMBERS)
+    return f"({' OR '.join(tests)})"
+
+
+def _sql(template: str) -> str:
+    return template.format(
+        listed=_LISTED,
+        incoming=", ".join(f"i.{column}" for column in _COLUMNS),
+        kept=", ".join(f"other.{column}" for column in _COLUMNS),
+        greatest=_greatest(),
+        elsewhere=_ELSEWHERE,
+        excluded_is_beyond=_beyond("excluded", "kept"),
+        kept_is_beyond=_beyond("kept", "excluded"),
+        incoming_is_beyond=_beyond("i", "other"),
+        other_is_beyond=_beyond("other", "i"),
+    )
+
+
+def _pairs(rows: Sequence[Sequence[Any]]) -> Iterator[Contradiction]:
+    width = len(_COLUMNS)
+    for row in rows:
+        yield Contradiction(_fact(row[:width]), _fact(row[width:]))
+
+
+def _fact(values: Sequence[Any]) -> ConnectionFact:
+    fact = ConnectionFact(*values)
+    return fact._replace(final=bool(fact.final))  # SQLite has no booleans

@@ -1,0 +1,68 @@
+"""What the commands read again inside the door, and how they refuse."""
+
+from datetime import datetime
+
+from accounts.errors import Conflict, NotFound
+from products.services.lifecycle import Transition, allowed
+from products.services.models import Service, Version
+
+
+class VersionLocked(Conflict):
+    """A version that is locked or active was to be changed."""
+
+    code = "version_locked"
+
+    def __init__(self, version: Version) -> None:
+        """Say which version."""
+        super().__init__(
+            f"Version '{version.number}' for service '{version.service_id}' is locked"
+        )
+
+
+class Duplicate(Conflict):
+    """The name is taken."""
+
+    code = "duplicate"
+
+    def __init__(self, kind: str, name: str) -> None:
+        """Say which name of which kind."""
+        super().__init__(f"Duplicate {kind}: '{name}'")
+
+
+class ServiceGone(NotFound):
+    """The service was deleted."""
+
+    def __init__(self, service_id: str) -> None:
+        """Say which service."""
+        super().__init__(f"Service '{service_id}' is deleted")
+
+
+def service_for_update(service_id: str) -> Service:
+    """Read a service again and lock it until the door closes. Raises ServiceGone."""
+    service = Service.objects.select_for_update().live().filter(pk=service_id).first()
+    if service is None:
+        raise ServiceGone(service_id)
+    return service
+
+
+def version_for_update(version: Version) -> Version:
+    """Read a version again, its service first, and lock both. Raises ServiceGone."""
+    service = service_for_update(version.service_id)
+    fresh = Version.objects.select_for_update().get(pk=version.pk)
+    fresh.service = service
+    return fresh
+
+
+def draft_for_update(version: Version) -> Version:
+    """Read a version again that is to be changed. Raises VersionLocked and ServiceGone."""
+    fresh = version_for_update(version)
+    if not allowed(fresh.state, Transition.EDIT):
+        raise VersionLocked(fresh)
+    return fresh
+
+
+def bump_revision(version: Version, now: datetime) -> None:
+    """Move a version's revision on: something in it has changed."""
+    version.revision += 1
+    version.updated_at = now
+    version.save(update_fields=["revision", "updated_at"])

@@ -1,0 +1,107 @@
+"""What somebody reads before a product is enabled: who can use it, what it conflicts with, what it costs."""
+
+from dataclasses import dataclass
+
+from django.http import HttpRequest
+
+from accounts.actor import Actor
+from accounts.models import Account
+from accounts.policy import members_with
+from accounts.queries import grants_in
+from accounts.roles import AccessLevel, Permission, Role
+from products.catalogue.models import Product
+from products.compatibility.findings import Problem, Severity
+from products.compatibility.rules import all_findings
+from products.enablement.queries import ProductState
+from products.services.describe import version_config
+from products.services.models import Service
+from products.services.queries import active_versions, services_of
+from products.web.forms import CalculatorForm
+from products.web.price_display import estimated
+
+# The month that the calculator opens with; every number in it is the reader's to change.
+EXAMPLE_MONTH = {"connections": "1,500,000", "length": "260"}
+
+
+@dataclass(frozen=True, slots=True)
+class EligibleMember:
+    """Somebody who will be able to use the product, and where."""
+
+    name: str
+    role: str
+    services: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceFindings:
+    """What in a service's active version does not go with the product."""
+
+    service: Service
+    problems: tuple[Problem, ...]
+
+
+def superusers_of(account: Account) -> list[str]:
+    """Return the names of those who can enable products for an account."""
+    members = members_with(Permission.PRODUCT_ENABLE, account.pk)
+    return [str(member.user) for member in members]
+
+
+def who_can_use(account: Account) -> list[EligibleMember]:
+    """Return everybody who may switch the product on for some service, by role and name."""
+    grants = grants_in(account.pk)
+    able = []
+    for member in members_with(Permission.SERVICE_CONFIGURE, account.pk):
+        where = "All services"
+        if member.limit_services and member.role != Role.SUPERUSER:
+            full = [
+                g for g in grants.get(member.user_id, ()) if g.level is AccessLevel.FULL
+            ]
+            where = ", ".join(grant.service.name for grant in full)
+        if where:
+            able.append(
+                EligibleMember(str(member.user), member.role.capitalize(), where)
+            )
+    return sorted(able, key=lambda person: (person.role != "Superuser", person.name))
+
+
+def conflicts_of(actor: Actor, product: Product) -> list[ServiceFindings]:
+    """Return, for each visible service with a live version, what stands against the product.
+
+    Eight queries, whatever the number of services.
+    """
+    if product.pk != "websockets":
+        return []
+    services = list(services_of(actor))
+    live = active_versions(services)
+    return [
+        ServiceFindings(
+            service,
+            _blocking(
+                all_findings(version_config(live[service.pk]), frozenset({product.pk}))
+            ),
+        )
+        for service in services
+        if service.pk in live
+    ]
+
+
+def _blocking(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
+    return tuple(p for p in problems if p.severity is Severity.BLOCKS)
+
+
+def calculator_context(request: HttpRequest, state: ProductState) -> dict[str, object]:
+    """Return the calculator's form and, when it was filled in, its answer."""
+    if state.price is None or state.price.meter != "connection_time":
+        return {}
+    typed = request.GET if "connections" in request.GET else EXAMPLE_MONTH
+    form = CalculatorForm(typed)
+    context: dict[str, object] = {"calculator": form}
+    if form.is_valid():
+        length = form.cleaned_data["length"]
+        context["answer"] = estimated(
+            state.price,
+            connections=form.cleaned_data["connections"],
+            seconds_each=length,
+        )
+        context["length_seconds"] = length
+    return context

@@ -1,0 +1,230 @@
+"""The form of one part of a draft: add, change, remove, and the findings while one types."""
+
+from dataclasses import fields, replace
+from http import HTTPStatus
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.actor import Actor
+from accounts.authentication import actor_of
+from accounts.errors import Conflict, Invalid, NotFound
+from products.compatibility.version_config import (
+    BackendConfig,
+    HeaderConfig,
+    VersionConfig,
+)
+from products.deploy.findings import findings_of
+from products.services.commands.parts import (
+    StaleRevision,
+    add_part,
+    change_object,
+    remove_object,
+)
+from products.services.describe import version_config
+from products.services.models import PART_KINDS, Version
+from products.services.queries import get_object, get_version
+from products.services.validation import InvalidFields, clean
+from products.web.parts import (
+    KIND_NAMES,
+    KIND_WORDS,
+    changes_of,
+    form_for,
+    initial_of,
+    label_of,
+    main_fields,
+)
+from products.web.version_page import NUMBER, findings_context, version_context
+
+# What the rules look at that a form can change, and where a version's description holds it.
+DESCRIBED: dict[str, tuple[str, BackendConfig | HeaderConfig]] = {
+    "backend": ("backends", BackendConfig(name="without a name", address="")),
+    "header": ("headers", HeaderConfig(name="without a name")),
+}
+
+
+@login_required
+@require_POST
+def preview(
+    request: HttpRequest, service_id: str, number: int, kind: str
+) -> HttpResponse:
+    """Return the findings as they would be with what stands in the form; saves nothing."""
+    actor = actor_of(request)
+    found = get_version(actor, service_id, number)
+    _known(kind)
+    form = form_for(kind)(request.POST)
+    form.is_valid()  # what does not parse stays at its default; the save says what is wrong
+    was = request.POST.get("was", "")
+    draft = _with_part(found, kind, was, form)
+    here = (kind, str(form.cleaned_data.get("name", was)))
+    findings = findings_of(found, instead=draft)
+    context = findings_context(actor, found, findings, here) | {"unsaved": True}
+    return render(request, "products/_findings.html", context)
+
+
+def _known(kind: str) -> None:
+    if kind not in PART_KINDS:
+        raise NotFound(f"A version holds no '{kind}'.")
+
+
+def _with_part(
+    version: Version, kind: str, was: str, form: forms.Form
+) -> VersionConfig | None:
+    """Describe a version as if the part were the form's; None of kinds that no rule looks at."""
+    if kind not in DESCRIBED:
+        return None
+    place, blank = DESCRIBED[kind]
+    config = version_config(version)
+    known = {field.name for field in fields(blank)}
+    values: dict[str, Any] = {
+        key: value for key, value in changes_of(form).items() if key in known
+    }
+    parts = [
+        replace(each, **values) if each.name == was else each
+        for each in getattr(config, place)
+    ]
+    if not was:
+        parts.append(replace(blank, **values))
+    changed: dict[str, Any] = {place: tuple(parts)}
+    return replace(config, **changed)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def part(
+    request: HttpRequest, service_id: str, number: int, kind: str, name: str = ""
+) -> HttpResponse:
+    """Add or change a part of a draft; shows the other's value where two people save at once."""
+    actor = actor_of(request)
+    found = get_version(actor, service_id, number)
+    _known(kind)
+    row = get_object(found, kind, name) if name else None
+    posted = request.method == "POST"
+    made = form_for(kind)
+    form = (
+        made(request.POST) if posted else made(initial=initial_of(row) if row else None)
+    )
+    context = version_context(actor, found) | {
+        "kind": kind,
+        "word": KIND_WORDS[kind],
+        "name": KIND_NAMES[kind],
+        "row": row,
+        "revision": _revision(request) or found.revision,
+    }
+    status = HTTPStatus.OK
+    if posted:
+        try:
+            if _save(request, actor, found, kind, name, form):
+                label = form.cleaned_data["name"]
+                messages.success(request, f"{KIND_WORDS[kind]} {label} saved.")
+                return redirect("version", service_id=service_id, number=number)
+            status = HTTPStatus.BAD_REQUEST
+        except StaleRevision as stale:
+            # To save again is to keep one's own: the form goes on from the newest revision.
+            status = HTTPStatus.CONFLICT
+            context |= {"revision": stale.revision, "stale_lines": _lines(stale)}
+        except Conflict as refused:
+            status = HTTPStatus.CONFLICT
+            form.add_error(None, refused.message)
+    main = main_fields(kind)
+    context |= {
+        "form": form,
+        "main": [form[field] for field in main],
+        "further": [form[field] for field in form.fields if field not in main],
+        "further_open": bool(form.errors)
+        or request.GET.get("field") not in {None, *main},
+    }
+    context |= findings_context(actor, found, findings_of(found), (kind, name))
+    return render(request, "products/part.html", context, status=status)
+
+
+def _save(
+    request: HttpRequest,
+    actor: Actor,
+    found: Version,
+    kind: str,
+    name: str,
+    form: forms.Form,
+) -> bool:
+    """Save a part; False where the form says what is wrong. Raises Conflict, StaleRevision."""
+    if not form.is_valid():
+        _add_rule_errors(kind, form)
+        return False
+    now = timezone.now()
+    values = changes_of(form)
+    try:
+        if name:
+            change_object(
+                actor,
+                version=found,
+                kind=kind,
+                name=name,
+                changes=values,
+                expected_revision=_revision(request),
+                now=now,
+            )
+        else:
+            label = str(values.pop("name"))
+            add_part(
+                actor, version=found, kind=kind, name=label, fields=values, now=now
+            )
+    except InvalidFields as refused:
+        _tell(form, refused)
+    except Invalid as refused:
+        form.add_error(None, refused.message)
+    return not form.errors
+
+
+def _add_rule_errors(kind: str, form: forms.Form) -> None:
+    """Add what the rules would say of the fields that parse, so that nobody learns it in two tries."""
+    values = changes_of(form)
+    label = str(values.pop("name", ""))
+    try:
+        clean(kind, label, values)
+    except InvalidFields as refused:
+        _tell(form, refused)
+
+
+def _tell(form: forms.Form, refused: InvalidFields) -> None:
+    for field, problem in refused.problems.items():
+        if field not in form.errors:
+            form.add_error(field if field in form.fields else None, problem)
+
+
+def _lines(stale: StaleRevision) -> list[dict[str, object]]:
+    return [
+        {
+            "field": label_of(field),
+            "saved": stale.current.get(field),
+            "yours": stale.wanted[field],
+        }
+        for field in stale.wanted
+    ]
+
+
+def _revision(request: HttpRequest) -> int | None:
+    word = request.POST.get("revision", "")
+    return int(word) if NUMBER.fullmatch(word) else None
+
+
+@login_required
+@require_POST
+def remove_part(
+    request: HttpRequest, service_id: str, number: int, kind: str, name: str
+) -> HttpResponse:
+    """Take a part out of a draft."""
+    actor = actor_of(request)
+    found = get_version(actor, service_id, number)
+    _known(kind)
+    try:
+        remove_object(actor, version=found, kind=kind, name=name, now=timezone.now())
+        messages.success(request, f"{KIND_WORDS[kind]} {name} removed.")
+    except Conflict as refused:
+        messages.error(request, refused.message)
+    return redirect("version", service_id=service_id, number=number)

@@ -1,0 +1,194 @@
+"""How money, sizes, counts, times and states are shown in templates: `{% load tollgate %}`."""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+SHAPES = frozenset(
+    {"on", "off", "trial", "package", "ask", "pass", "fail", "warns", "stops", "note"}
+)
+UNKNOWN = "unknown"
+SIZES = ("bytes", "kB", "MB", "GB", "TB", "PB")
+SIZE_STEP = 1000  # decimal, as bandwidth is sold
+MINUTE, HOUR, DAY, WEEK = 60, 3600, 86_400, 7 * 86_400
+MILLION = 1_000_000
+# Order matters: most browsers also claim to be those further down.
+BROWSERS = (
+    ("Edg/", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+    ("curl/", "curl"),
+)
+SYSTEMS = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+)
+JUST_NOW = 10  # seconds that read as now
+DAYS_TOLD = 31  # from then on a date says more than a number of days
+
+
+@register.filter
+def thousands(value: int | None) -> str:
+    """Return a count with separators: 17,005,751. None reads "unknown", which is not zero."""
+    return UNKNOWN if value is None else f"{value:,}"
+
+
+@register.filter
+def millions(value: int | None) -> str:
+    """Return a large count in millions, two decimals: 17.01 million; small counts stay whole."""
+    if value is None or abs(value) < MILLION:
+        return thousands(value)
+    return f"{Decimal(value) / MILLION:,.2f} million"
+
+
+@register.filter
+def size(value: int | None) -> str:
+    """Return a number of bytes in decimal units, one decimal: 1.2 GB."""
+    if value is None:
+        return UNKNOWN
+    amount, unit = Decimal(value), 0
+    while abs(amount) >= SIZE_STEP and unit < len(SIZES) - 1:
+        amount, unit = amount / SIZE_STEP, unit + 1
+    return f"{amount:,.{1 if unit else 0}f} {SIZES[unit]}"
+
+
+@register.filter
+def amount(value: Decimal | int | None) -> str:
+    """Return an amount with separators and at least two decimals, none cut off: 1,234.50, 0.0028755."""
+    if value is None:
+        return UNKNOWN
+    amount = Decimal(value).normalize()
+    places = max(2, -int(amount.as_tuple().exponent))
+    return f"{amount:,.{places}f}"
+
+
+@register.filter
+def percent(value: Decimal | float | None) -> str:
+    """Return a percentage, whole: 63 %. Never rounds up to a whole that is not reached."""
+    return UNKNOWN if value is None else f"{int(value)} %"
+
+
+@register.filter
+def duration(value: timedelta | float | None) -> str:
+    """Return a duration, given as one or in seconds, in its two largest units: 3 min 51 s."""
+    if value is None:
+        return UNKNOWN
+    left = int(value.total_seconds() if isinstance(value, timedelta) else value)
+    parts = []
+    for unit, length in (("d", DAY), ("h", HOUR), ("min", MINUTE), ("s", 1)):
+        count, left = divmod(left, length)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2]) or "0 s"
+
+
+@register.filter
+def join_words(values: Iterable[object], word: str = "and") -> str:
+    """Return things as a sentence lists them: Ada, Grace and Lin. The word may be "or"."""
+    names = [str(value) for value in values]
+    *first, last = names or [""]
+    return f"{', '.join(first)} {word} {last}" if first else last
+
+
+@register.filter
+def plain_day(value: date | datetime | None) -> str:
+    """Return a day in UTC: 3 Nov 2025."""
+    if value is None:
+        return UNKNOWN
+    day = value.astimezone(UTC) if isinstance(value, datetime) else value
+    return f"{day.day} {day:%b %Y}"
+
+
+@register.filter
+def browser(user_agent: str | None) -> str:
+    """Return the browser and system that a User-Agent names, as people say it: Firefox on Linux."""
+    text = user_agent or ""
+    name = next((words for mark, words in BROWSERS if mark in text), "")
+    system = next((words for mark, words in SYSTEMS if mark in text), "")
+    if not name:
+        return text[:60] or UNKNOWN
+    return f"{name} on {system}" if system else name
+
+
+def exact(at: datetime) -> str:
+    """Return a moment to the second in UTC: 18 March 2026, 14:05:20 UTC."""
+    utc = at.astimezone(UTC)
+    return f"{utc.day} {utc:%B %Y, %H:%M:%S} UTC"
+
+
+def ago(at: datetime, now: datetime) -> str:
+    """Return how far away a moment is, in words; from a month on, its day."""
+    seconds = (now - at).total_seconds()
+    distance = abs(seconds)
+    if distance < MINUTE:
+        return "now" if distance < JUST_NOW else _side(f"{int(distance)} s", seconds)
+    for limit, length, unit in ((HOUR, MINUTE, "min"), (DAY, HOUR, "h")):
+        if distance < limit:
+            return _side(f"{int(distance // length)} {unit}", seconds)
+    days = int(distance // DAY)
+    if days < DAYS_TOLD:
+        return _side("1 day" if days == 1 else f"{days} days", seconds)
+    return plain_day(at)
+
+
+def _side(words: str, seconds: float) -> str:
+    return f"{words} ago" if seconds > 0 else f"in {words}"
+
+
+def _time(at: datetime, words: str) -> SafeString:
+    stamp = at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>', stamp, exact(at), words
+    )
+
+
+@register.simple_tag(takes_context=True)
+def relative_time(
+    context: template.Context, at: datetime | None, never: str = "never"
+) -> str:
+    """Render a moment relative to the page's `now`, exact UTC in its title; None reads "never"."""
+    return never if at is None else _time(at, ago(at, context["now"]))
+
+
+@register.simple_tag
+def utc_datetime(at: datetime | None, never: str = "never") -> str:
+    """Render a moment in full, in UTC."""
+    return never if at is None else _time(at, exact(at))
+
+
+@register.simple_tag
+def clock(at: datetime) -> str:
+    """Render the time of day in UTC, for lists that are grouped by day: 14:05:20."""
+    return _time(at, f"{at.astimezone(UTC):%H:%M:%S}")
+
+
+@register.simple_tag
+def state(kind: str, word: object) -> SafeString:
+    """Render a state: word, shape and colour. Raises where the shape does not exist."""
+    if kind not in SHAPES:
+        raise template.TemplateSyntaxError(f"No shape is called {kind!r}.")
+    return format_html('<span class="state {}">{}</span>', kind, word)
+
+
+@register.inclusion_tag("_parts/breadcrumb.html", takes_context=True)
+def crumbs(context: template.Context, *steps: object) -> dict[str, Any]:
+    """Render where the page stands from label, url, label, url …, label; the account comes first."""
+    pairs = [
+        {"label": label, "url": url}
+        for label, url in zip(steps[::2], (*steps[1::2], ""), strict=True)
+    ]
+    return {"account": context.get("account"), "crumbs": pairs}

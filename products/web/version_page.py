@@ -1,0 +1,137 @@
+"""The page of a version: its parts, its comment, its findings; and making, locking one."""
+
+import re
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.actor import Actor
+from accounts.authentication import actor_of
+from accounts.errors import Conflict, Invalid
+from accounts.policy import decide
+from accounts.roles import Permission
+from products.deploy.findings import Findings, findings_of
+from products.services.commands.versions import (
+    clone_version,
+    comment_version,
+    create_version,
+    lock_version,
+)
+from products.services.models import PART_KINDS, Version
+from products.services.queries import get_service, get_version, objects_of
+from products.web.finding_links import pointed
+from products.web.parts import KIND_NAMES, KIND_WORDS
+
+NUMBER = re.compile("[0-9]{1,9}")
+
+
+def version_context(actor: Actor, version: Version) -> dict[str, Any]:
+    """Return what every page of a version shows."""
+    return {
+        "service": version.service,
+        "version": version,
+        "configuring": decide(actor, Permission.SERVICE_CONFIGURE, version.service),
+        "deploying": decide(actor, Permission.SERVICE_DEPLOY, version.service),
+        "editable": not version.locked,
+    }
+
+
+def findings_context(
+    actor: Actor,
+    version: Version,
+    findings: Findings,
+    here: tuple[str, str] | None = None,
+) -> dict[str, Any]:
+    """Return the findings as their fragment shows them, with links for those who may edit."""
+    may_edit = decide(actor, Permission.SERVICE_CONFIGURE, version.service).allowed
+    return {
+        "findings": findings,
+        "pointed": pointed(
+            findings, version, editable=may_edit and not version.locked, here=here
+        ),
+    }
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def version(request: HttpRequest, service_id: str, number: int) -> HttpResponse:
+    """Show a version's parts and findings; POST saves its comment."""
+    actor = actor_of(request)
+    found = get_version(actor, service_id, number)
+    status, typed, problem = 200, found.comment, ""
+    if request.method == "POST":
+        typed = request.POST.get("comment", "")
+        try:
+            comment_version(actor, version=found, comment=typed, now=timezone.now())
+        except Invalid as refused:
+            status, problem = 400, refused.message
+        else:
+            messages.success(request, "Comment saved.")
+            return redirect("version", service_id=service_id, number=number)
+    kinds = [
+        {
+            "kind": kind,
+            "word": KIND_WORDS[kind],
+            "name": KIND_NAMES[kind],
+            "rows": list(objects_of(found, kind)),
+        }
+        for kind in PART_KINDS
+    ]
+    context = version_context(actor, found) | {
+        "kinds": [each for each in kinds if each["rows"]],
+        "absent": [each for each in kinds if not each["rows"]],
+        "absent_words": [f"{each['name']}s" for each in kinds if not each["rows"]],
+        "comment": typed,
+        "comment_problem": problem,
+    }
+    context |= findings_context(actor, found, findings_of(found))
+    return render(request, "products/version.html", context, status=status)
+
+
+@login_required
+@require_GET
+def findings(request: HttpRequest, service_id: str, number: int) -> HttpResponse:
+    """Return the findings alone, for the page that asks again."""
+    actor = actor_of(request)
+    found = get_version(actor, service_id, number)
+    context = findings_context(actor, found, findings_of(found))
+    return render(request, "products/_findings.html", context)
+
+
+@login_required
+@require_POST
+def new_version(request: HttpRequest, service_id: str) -> HttpResponse:
+    """Clone a version to edit, or start from an empty draft."""
+    actor = actor_of(request)
+    service = get_service(actor, service_id)
+    source = request.POST.get("from", "")
+    now = timezone.now()
+    if NUMBER.fullmatch(source):
+        cloned = get_version(actor, service_id, int(source))
+        made = clone_version(actor, version=cloned, now=now)
+        messages.success(
+            request, f"Version {made.number} is a draft made from version {source}."
+        )
+    else:
+        made = create_version(actor, service=service, now=now)
+        messages.success(request, f"Version {made.number} is an empty draft.")
+    return redirect("version", service_id=service_id, number=made.number)
+
+
+@login_required
+@require_POST
+def lock(request: HttpRequest, service_id: str, number: int) -> HttpResponse:
+    """Lock a draft; it can be deployed, and never edited again."""
+    actor = actor_of(request)
+    found = get_version(actor, service_id, number)
+    try:
+        lock_version(actor, version=found, now=timezone.now())
+        messages.success(request, f"Version {number} is locked.")
+    except Conflict as refused:
+        messages.error(request, refused.message)
+    return redirect("version", service_id=service_id, number=number)

@@ -1,0 +1,217 @@
+"""Every command once, with who may carry it out; whoever is not named is refused."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from accounts.actor import Actor
+from accounts.audit.vocabulary import Event
+from accounts.commands import accounts, invitations, members, sign_in, tokens, users
+from accounts.models import Membership
+from accounts.roles import AccessLevel
+from portal.starter_catalogue import CONNECTION_TIME
+from products.catalogue import commands as catalogue
+from products.catalogue.models import Plan
+from products.deploy import commands as deploy
+from products.enablement import commands as enablement
+from products.metering import commands as metering
+from products.metering.models import Edge, UsageConflict
+from products.services.commands import parts, services, versions
+from tests.factories import NOW
+from tests.factories.world import World, agreed
+
+EVERYBODY = frozenset(
+    {
+        "user",
+        "billing",
+        "engineer",
+        "outside",
+        "inside",
+        "superuser",
+        "stranger",
+        "staff",
+    }
+)
+MEMBERS = EVERYBODY - {"stranger", "staff"}
+SUPERUSER = frozenset({"superuser"})
+STAFF = frozenset({"staff"})
+WHO_CONFIGURE = frozenset({"engineer", "inside", "superuser"})
+WHO_CREATE = WHO_CONFIGURE | {"outside"}
+LATER = NOW + timedelta(days=30)
+
+Call = Callable[[World, Actor], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A command as it is tried: by whom it may be done, what is done, what was done before."""
+
+    allowed: frozenset[str]
+    call: Call
+    given: Call = lambda world, sam: None
+
+
+def membership_of(world: World, name: str) -> Membership:
+    return Membership.objects.get(
+        account=world.acme, user_id=world.people[name].user_id
+    )
+
+
+def package(slug: str) -> Plan:
+    return Plan.objects.get(product_id=slug, kind=Plan.Kind.PACKAGE)
+
+
+def switch_on(w: World, a: Actor) -> Any:
+    return enablement.enable_for_service(
+        a, service=w.shop, product=w.websockets, now=NOW
+    )
+
+
+def switch_off(w: World, a: Actor) -> Any:
+    return enablement.disable_for_service(
+        a, service=w.shop, product=w.websockets, now=NOW
+    )
+
+
+def buy(w: World, a: Actor) -> Any:
+    return enablement.enable(
+        a,
+        account=w.acme,
+        product=w.websockets,
+        agreement=agreed(w.acme, w.websockets),
+        now=NOW,
+    )
+
+
+def cancel(w: World, a: Actor) -> Any:
+    return enablement.disable(
+        a, account=w.acme, product=w.websockets, closing="drain", now=NOW
+    )
+
+
+def suspend(w: World, a: Actor) -> Any:
+    return accounts.suspend_account(
+        w.people["staff"], account=w.acme, reason="Unpaid", now=NOW
+    )
+
+
+def assign(w: World, a: Actor) -> Any:
+    return enablement.assign_package(
+        w.people["staff"], account=w.acme, plan=package("ngwaf"), now=NOW
+    )
+
+
+def conflict_of(w: World) -> UsageConflict:
+    """Return a conflict about the service `shop`, not kept yet."""
+    facts = {
+        "month": "2026-11",
+        "started_us": 0,
+        "bytes_from_client": 0,
+        "bytes_to_client": 0,
+    }
+    connection = {
+        "connection_id": "c",
+        "service": w.shop.pk,
+        "duration_us": 60,
+        "final": True,
+    }
+    return UsageConflict(
+        kind="connection", record_id="c", month="2026-11", service=w.shop.pk, account_id=w.acme.pk,
+        edge="edge-t", reason="late", theirs=facts | connection, found_at=NOW, last_found_at=NOW,
+    )  # fmt: skip
+
+
+# One command a line where it fits: a table.
+# fmt: off
+ATTEMPTS: dict[str, Attempt] = {
+    "accounts.commands.accounts.create_account": Attempt(STAFF, lambda w, a: accounts.create_account(
+        a, name="Initech", superuser_email="pam@example.com", superuser_name="Pam", password=None, now=NOW)),
+    "accounts.commands.accounts.suspend_account": Attempt(STAFF, lambda w, a: accounts.suspend_account(
+        a, account=w.acme, reason="Unpaid", now=NOW)),
+    "accounts.commands.accounts.resume_account": Attempt(STAFF, lambda w, a: accounts.resume_account(
+        a, account=w.acme, reason="Paid", now=NOW), given=suspend),
+    "accounts.commands.accounts.record_staff_view": Attempt(MEMBERS | STAFF, lambda w, a: accounts.record_staff_view(
+        a, account=w.acme, now=NOW)),
+    "accounts.commands.invitations.invite": Attempt(SUPERUSER, lambda w, a: invitations.invite(
+        a, account=w.acme, email="x@example.com", role="superuser", now=NOW)),
+    "accounts.commands.invitations.revoke_invitation": Attempt(SUPERUSER, lambda w, a: invitations.revoke_invitation(
+        a, invitation=w.invitation, now=NOW)),
+    "accounts.commands.members.change_role": Attempt(SUPERUSER, lambda w, a: members.change_role(
+        a, membership=w.membership, role="superuser", now=NOW)),
+    "accounts.commands.members.limit_services": Attempt(SUPERUSER, lambda w, a: members.limit_services(
+        a, membership=w.membership, limited=True, services={w.shop: AccessLevel.FULL}, now=NOW)),
+    "accounts.commands.members.grant_service": Attempt(SUPERUSER, lambda w, a: members.grant_service(
+        a, membership=w.membership, service=w.shop, level=AccessLevel.FULL, now=NOW)),
+    "accounts.commands.members.revoke_service": Attempt(SUPERUSER, lambda w, a: members.revoke_service(
+        a, membership=membership_of(w, "inside"), service=w.shop, now=NOW)),
+    "accounts.commands.members.remove_member": Attempt(SUPERUSER, lambda w, a: members.remove_member(
+        a, membership=w.membership, now=NOW)),
+    "accounts.commands.users.create_staff": Attempt(STAFF, lambda w, a: users.create_staff(
+        a, email="root@example.com", name="Root", password="a quiet long password", now=NOW)),
+    "accounts.commands.sign_in.note_sign_in": Attempt(MEMBERS | STAFF, lambda w, a: sign_in.note_sign_in(
+        a, membership=w.membership, event=Event.USER_LOGGED_IN, now=NOW)),
+    "accounts.commands.sign_in.note_failed_sign_in": Attempt(MEMBERS, lambda w, a: sign_in.note_failed_sign_in(
+        a, membership=w.membership, event=Event.USER_LOGIN_FAILED, reason="Wrong.", now=NOW)),
+    # Everybody makes tokens for themselves, in the account they act in; so does Stan, in his.
+    "accounts.commands.tokens.issue_token": Attempt(MEMBERS | {"stranger"}, lambda w, a: tokens.issue_token(
+        a, name="CI", scope="global", services=[], expires_at=LATER, now=NOW)),
+    "accounts.commands.tokens.revoke_token": Attempt(SUPERUSER | {"user"}, lambda w, a: tokens.revoke_token(
+        a, token=w.token, now=NOW)),
+    "products.catalogue.commands.add_product": Attempt(STAFF, lambda w, a: catalogue.add_product(
+        a, slug="tea", fields={"name": "Tea", "bought": "sales"}, now=NOW)),
+    "products.catalogue.commands.update_product": Attempt(STAFF, lambda w, a: catalogue.update_product(
+        a, slug="websockets", fields={"bought": "always"}, now=NOW)),
+    "products.catalogue.commands.add_plan": Attempt(STAFF, lambda w, a: catalogue.add_plan(
+        a, product=w.websockets, kind="package", name="Free", now=NOW)),
+    "products.enablement.commands.prices.change_price": Attempt(STAFF, lambda w, a: enablement.change_price(
+        a, plan=Plan.objects.get(product=w.websockets, kind="direct"), price=CONNECTION_TIME, effective_from=LATER, now=NOW)),
+    "products.enablement.commands.account.enable": Attempt(SUPERUSER, buy, given=cancel),
+    "products.enablement.commands.account.disable": Attempt(SUPERUSER, cancel),
+    "products.enablement.commands.packages.assign_package": Attempt(STAFF, lambda w, a: enablement.assign_package(
+        a, account=w.acme, plan=package("ngwaf"), now=NOW)),
+    "products.enablement.commands.packages.remove_package": Attempt(STAFF, lambda w, a: enablement.remove_package(
+        a, account=w.acme, product=w.ngwaf, reason="Ended", now=NOW), given=assign),
+    "products.enablement.commands.requests.request_product": Attempt(MEMBERS, lambda w, a: enablement.request_product(
+        a, account=w.acme, product=w.ngwaf, sales_email="sales@example.com", now=NOW)),
+    "products.enablement.commands.service.enable_for_service": Attempt(WHO_CONFIGURE, switch_on),
+    "products.enablement.commands.service.disable_for_service": Attempt(WHO_CONFIGURE, switch_off, given=switch_on),
+    "products.metering.commands.disputes.record_disputes": Attempt(frozenset(), lambda w, a: metering.record_disputes(
+        a, on=w.acme, edge=Edge.objects.get(), conflicts=[conflict_of(w)], now=NOW)),
+    "products.metering.commands.disputes.resolve_conflict": Attempt(
+        STAFF, lambda w, a: metering.resolve_conflict(
+            a, conflict=UsageConflict.objects.get(), keep="theirs", reason="Asked", now=NOW),
+        given=lambda w, a: conflict_of(w).save()),
+    "products.metering.commands.credentials.issue_credential": Attempt(STAFF, lambda w, a: metering.issue_credential(
+        a, name="edge-t", now=NOW)),
+    "products.metering.commands.credentials.revoke_credential": Attempt(STAFF, lambda w, a: metering.revoke_credential(
+        a, name="edge-t", now=NOW)),
+    "products.metering.commands.epoch.declare_restored": Attempt(STAFF, lambda w, a: metering.declare_restored(
+        a, now=NOW)),
+    "products.services.commands.services.create_service": Attempt(WHO_CREATE, lambda w, a: services.create_service(
+        a, account=w.acme, name="chat", now=NOW)),
+    "products.services.commands.services.update_service": Attempt(WHO_CONFIGURE, lambda w, a: services.update_service(
+        a, service=w.shop, name="store", now=NOW)),
+    "products.services.commands.services.delete_service": Attempt(
+        WHO_CONFIGURE, lambda w, a: services.delete_service(a, service=w.shop, now=NOW),
+        given=lambda w, a: deploy.deactivate(a, version=w.live, now=NOW)),
+    "products.services.commands.versions.clone_version": Attempt(WHO_CONFIGURE, lambda w, a: versions.clone_version(
+        a, version=w.live, now=NOW)),
+    "products.services.commands.versions.create_version": Attempt(WHO_CONFIGURE, lambda w, a: versions.create_version(
+        a, service=w.shop, now=NOW)),
+    "products.services.commands.versions.comment_version": Attempt(WHO_CONFIGURE, lambda w, a: versions.comment_version(
+        a, version=w.draft, comment="Mine", now=NOW)),
+    "products.services.commands.versions.lock_version": Attempt(WHO_CONFIGURE, lambda w, a: versions.lock_version(
+        a, version=w.draft, now=NOW)),
+    "products.services.commands.parts.add_part": Attempt(WHO_CONFIGURE, lambda w, a: parts.add_part(
+        a, version=w.draft, kind="domain", name="new.example.com", fields={}, now=NOW)),
+    "products.services.commands.parts.change_object": Attempt(WHO_CONFIGURE, lambda w, a: parts.change_object(
+        a, version=w.draft, kind="backend", name="origin", changes={"address": "evil.example.com"}, now=NOW)),
+    "products.services.commands.parts.remove_object": Attempt(WHO_CONFIGURE, lambda w, a: parts.remove_object(
+        a, version=w.draft, kind="header", name="tenant", now=NOW)),
+    "products.deploy.commands.activate": Attempt(WHO_CONFIGURE, lambda w, a: deploy.activate(
+        a, version=w.draft, now=NOW)),
+    "products.deploy.commands.deactivate": Attempt(WHO_CONFIGURE, lambda w, a: deploy.deactivate(
+        a, version=w.live, now=NOW)),
+}
+# fmt: on

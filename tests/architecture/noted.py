@@ -1,0 +1,70 @@
+"""Which events each command notes, in order, when it is carried out as in `attempts`."""
+
+# One command a line, as in a table.
+# fmt: off
+NOTED: dict[str, tuple[str, ...]] = {
+    "accounts.commands.accounts.create_account": ("account.created", "user.created", "member.joined"),
+    "accounts.commands.accounts.suspend_account": ("account.suspended",),
+    "accounts.commands.accounts.resume_account": ("account.resumed",),
+    "accounts.commands.accounts.record_staff_view": ("account.read",),
+    "accounts.commands.invitations.invite": ("member.invited",),
+    "accounts.commands.invitations.revoke_invitation": ("invitation.revoked",),
+    "accounts.commands.members.change_role": ("member.role_changed",),
+    "accounts.commands.members.limit_services": ("member.access_limited",),
+    "accounts.commands.members.grant_service": ("service_access.granted",),
+    "accounts.commands.members.revoke_service": ("service_access.revoked",),
+    "accounts.commands.members.remove_member": ("token.revoked", "member.removed"),
+    "accounts.commands.users.create_staff": ("user.created",),
+    "accounts.commands.sign_in.note_sign_in": ("user.logged_in",),
+    "accounts.commands.sign_in.note_failed_sign_in": ("user.login_failed",),
+    "accounts.commands.tokens.issue_token": ("token.issued",),
+    "accounts.commands.tokens.revoke_token": ("token.revoked",),
+    "products.catalogue.commands.add_product": ("product.added",),
+    "products.catalogue.commands.update_product": ("product.updated",),
+    "products.catalogue.commands.add_plan": ("plan.added",),
+    # The platform's chain has the price, and so has that of every account under the plan.
+    "products.enablement.commands.prices.change_price": ("price.published", "price.published"),
+    "products.enablement.commands.account.enable": ("product.enabled", "bill.changed"),
+    "products.enablement.commands.account.disable": ("product.disabled", "bill.changed"),
+    "products.enablement.commands.packages.assign_package": ("package.assigned", "product.enabled", "bill.changed"),
+    "products.enablement.commands.packages.remove_package": ("package.removed", "product.disabled", "bill.changed"),
+    "products.enablement.commands.requests.request_product": ("product.requested",),
+    "products.enablement.commands.service.enable_for_service": ("service_product.enabled",),
+    "products.enablement.commands.service.disable_for_service": ("service_product.disabled",),
+    "products.metering.commands.disputes.record_disputes": (),
+    "products.metering.commands.disputes.resolve_conflict": ("usage.conflict_resolved",),
+    "products.metering.commands.credentials.issue_credential": ("edge_credential.revoked", "edge_credential.issued"),
+    "products.metering.commands.credentials.revoke_credential": ("edge_credential.revoked",),
+    "products.metering.commands.epoch.declare_restored": ("database.restored",),
+    "products.services.commands.services.create_service": ("service.created",),
+    "products.services.commands.services.update_service": ("service.updated",),
+    "products.services.commands.services.delete_service": ("service.deleted",),
+    "products.services.commands.versions.clone_version": ("version.cloned",),
+    "products.services.commands.versions.create_version": ("version.created",),
+    "products.services.commands.versions.comment_version": ("version.updated",),
+    "products.services.commands.versions.lock_version": ("version.locked",),
+    "products.services.commands.parts.add_part": ("domain.created",),
+    "products.services.commands.parts.change_object": ("backend.updated",),
+    "products.services.commands.parts.remove_object": ("header.deleted",),
+    "products.deploy.commands.activate": ("version.activated",),
+    "products.deploy.commands.deactivate": ("version.deactivated",),
+}
+
+# Somebody whose access is limited to services may work on the one that they make (R21).
+BESIDES: dict[tuple[str, str], tuple[str, ...]] = {
+    ("products.services.commands.services.create_service", "inside"): ("service_access.granted",),
+    ("products.services.commands.services.create_service", "outside"): ("service_access.granted",),
+}
+
+# A part of a version: its fields when it is added, what is changed, what is noted from first to last.
+PARTS: tuple[tuple[str, dict[str, object], dict[str, object], tuple[str, ...]], ...] = (
+    ("domain", {}, {"comment": "Mine"}, ("domain.created", "domain.updated", "domain.deleted")),
+    ("backend", {"address": "origin.example.com"}, {"port": 8443}, ("backend.created", "backend.updated", "backend.deleted")),
+    ("header", {"action": "set", "type": "request", "dst": "http.X-A", "src": '"a"'}, {"src": '"b"'},
+     ("header.created", "header.updated", "header.deleted")),
+    ("snippet", {"type": "recv", "content": "# a"}, {"content": "# b"}, ("snippet.created", "snippet.updated", "snippet.deleted")),
+    ("vcl", {"content": "# a"}, {"content": "# b"}, ("vcl.created", "vcl.updated", "vcl.deleted")),
+    ("log_endpoint", {"kind": "https", "address": "https://logs.example.com/in"}, {"address": "https://logs.example.com/new"},
+     ("logging.created", "logging.updated", "logging.deleted")),
+)
+# fmt: on

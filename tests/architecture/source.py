@@ -1,0 +1,44 @@
+"""The repository's own modules, read as text and as syntax trees."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PRODUCT = ("accounts", "portal", "products")
+EVERYTHING = (*PRODUCT, "bench", "tests")
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A module: where it lies, what it is called, what is in it."""
+
+    path: str
+    name: str
+    text: str
+    tree: ast.Module
+
+    @property
+    def is_command(self) -> bool:
+        """Tell whether this is where state may change: `commands`, but not of `manage.py`."""
+        parts = self.name.split(".")
+        return "commands" in parts and "management" not in parts
+
+
+@cache
+def modules(*packages: str) -> tuple[Module, ...]:
+    """Return the packages' modules, migrations left out: Django writes those."""
+    return tuple(_read(packages))
+
+
+def _read(packages: tuple[str, ...]) -> Iterator[Module]:
+    for package in packages:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            if "migrations" in path.parts:
+                continue
+            inside = path.relative_to(ROOT)
+            text = path.read_text(encoding="utf-8")
+            name = ".".join(inside.with_suffix("").parts).removesuffix(".__init__")
+            yield Module(str(inside), name, text, ast.parse(text))

@@ -1,0 +1,47 @@
+"""The table of host settings: complete, and sure of what a default is."""
+
+from dataclasses import fields
+
+import pytest
+
+from products.compatibility.backend_settings import (
+    BLOCKING_SETTINGS,
+    CERTIFICATE_NAMES,
+    IGNORED_SETTINGS,
+    SUPPORTED_SETTINGS,
+    is_set,
+)
+from products.compatibility.version_config import BackendConfig
+
+
+def test_every_setting_of_a_backend_is_honoured_or_stands_in_one_list():
+    listed = [
+        *SUPPORTED_SETTINGS,
+        *CERTIFICATE_NAMES,
+        *BLOCKING_SETTINGS,
+        *IGNORED_SETTINGS,
+        "shield",
+    ]
+
+    assert sorted(listed) == sorted(each.name for each in fields(BackendConfig))
+
+
+@pytest.mark.parametrize(
+    ("setting", "answer"),
+    [
+        ({}, False),
+        ({"weight": 100}, False),
+        ({"weight": 50}, True),
+        ({"weight": None}, False),
+        ({"healthcheck": ""}, False),
+        ({"healthcheck": "ping"}, True),
+        ({"ssl_check_cert": True}, False),
+        ({"ssl_check_cert": False}, True),
+        ({"error_threshold": 0}, False),
+        ({"connect_timeout": 0}, True),
+    ],
+)
+def test_a_setting_counts_as_set_when_it_is_not_its_default(setting, answer):
+    backend = BackendConfig(name="a", address="a.example", **setting)
+
+    assert any(is_set(backend, each) for each in setting) is answer

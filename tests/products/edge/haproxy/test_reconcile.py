@@ -1,0 +1,219 @@
+"""The gate of a fleet stays prompt whatever else the agent has to do."""
+
+import asyncio
+import socket
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from products.edge.haproxy.frontend import LAST_REFUSALS
+from products.edge.haproxy.origins import OriginResolver
+from tests.ci_rules import program
+from tests.products.edge.conftest import Stand
+from tests.products.edge.contract.speaking import echoes, opened
+from tests.products.edge.fake_portal import eventually, origin, route
+from tests.products.edge.running import Edge, get, handshake, read_until, status_of
+
+pytestmark = pytest.mark.haproxy
+
+
+def first_line(edge, host):
+    with edge.connect() as connection:
+        connection.sendall(handshake(host))
+        return read_until(connection, b"\r\n").rstrip()
+
+
+def test_names_that_do_not_resolve_hold_up_no_refusal(fleet):
+    host, _ = fleet.serve()
+    slow = [
+        route(f"slow-{number}.test", origin(80, address=f"n{number}.invalid"))
+        for number in range(64)
+    ]
+    off = route(host, fleet.routes[host].origin, websockets=False, refusal="Off.")
+
+    fleet.portal.publish(off, *slow)
+
+    eventually(lambda: first_line(fleet.edge, host) == b"HTTP/1.1 403 Forbidden", 5)
+
+
+def haproxy_that_checks_with(folder, words):
+    """Write a program that is HAProxy, but for some words of shell before a check."""
+    path = folder / "haproxy"
+    text = (
+        f'#!/bin/sh\n[ "$1" = -c ] && {{ {words}; }}\nexec {program("haproxy")} "$@"\n'
+    )
+    path.write_text(text)
+    path.chmod(0o755)
+    return ["--engine", "haproxy", "--haproxy", str(path)]
+
+
+def test_a_name_server_that_hangs_holds_up_no_refusal(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import socket, time\n"
+        "ask = socket.getaddrinfo\n"
+        "def hang(host, *rest, **more):\n"
+        "    time.sleep(60 if 'hangs' in str(host) else 0)\n"
+        "    return ask(host, *rest, **more)\n"
+        "socket.getaddrinfo = hang\n"
+    )
+    more = ["--engine", "haproxy", "--haproxy", program("haproxy")]
+    stand = Stand(tmp_path, *more, env={"PYTHONPATH": str(tmp_path)})
+    host, _ = stand.serve()
+    hanging = [
+        route(f"slow-{number}.test", origin(80, address=f"n{number}.hangs.test"))
+        for number in range(40)
+    ]
+    stand.portal.publish(*stand.routes.values(), *hanging)
+    eventually(lambda: b" 502 " in first_line(stand.edge, "slow-39.test"), 5)
+    off = replace(stand.routes[host], websockets=False, refusal="Off.")
+
+    stand.portal.publish(off, *hanging)
+
+    eventually(lambda: first_line(stand.edge, host) == b"HTTP/1.1 403 Forbidden", 3)
+    assert b"is not known yet" in stand.edge.ask(get("slow-39.test"))
+    stand.close()
+
+
+def test_what_haproxy_does_not_take_is_not_loaded_after_a_new_start_either(tmp_path):
+    refuse = 'grep -q poison "$3/$5" && exit 1'
+    more = haproxy_that_checks_with(tmp_path, refuse)
+    stand = Stand(tmp_path, *more)
+    host, there = stand.serve()
+    off = replace(stand.routes[host], websockets=False, refusal="Off.")
+    bad = route("bad.test", origin(there.port), service="poison")
+    stand.portal.publish(off, bad)
+    eventually(lambda: first_line(stand.edge, host) == b"HTTP/1.1 403 Forbidden")
+    kept = stand.edge.data / "routes.json"
+    eventually(lambda: b"poison" in kept.read_bytes())
+
+    stand.portal.answers_routes = False
+    stand.edge.stop()
+    port = ["--bind", f"127.0.0.1:{stand.edge.port}"]
+    stand.edge = Edge(stand.portal, tmp_path, *more, *port)
+
+    assert first_line(stand.edge, host) == b"HTTP/1.1 403 Forbidden"
+    assert status_of(stand.edge.ask(get("bad.test"))) == 503
+    stand.close()
+
+
+def test_a_reload_that_takes_long_holds_up_no_refusal(tmp_path):
+    wait = '[ -e "$0.slow" ] && sleep 8'
+    stand = Stand(tmp_path, *haproxy_that_checks_with(tmp_path, wait))
+    host, there = stand.serve()
+    (tmp_path / "haproxy.slow").touch()
+    more = route("more.test", origin(there.port))
+    stand.portal.publish(*stand.routes.values(), more)
+    candidate = stand.edge.data / "haproxy" / "candidate.cfg"
+    eventually(lambda: b"ws_more-test" in candidate.read_bytes())
+    off = replace(stand.routes[host], websockets=False, refusal="Off.")
+
+    stand.portal.publish(off, more)
+
+    eventually(lambda: first_line(stand.edge, host) == b"HTTP/1.1 403 Forbidden", 4)
+    assert b" 404 " in first_line(stand.edge, "more.test")
+    eventually(lambda: b" 101 " in first_line(stand.edge, "more.test"))
+    assert first_line(stand.edge, host) == b"HTTP/1.1 403 Forbidden"
+    stand.close()
+
+
+async def test_a_name_that_hangs_leaves_the_others_and_the_caller_alone():
+    answer = threading.Event()
+
+    def look_up(host, port):
+        if host == "slow.example":
+            answer.wait(20)
+        return [(0, 0, 0, "", ("8.8.8.8", port))]
+
+    found = OriginResolver([], look_up=look_up)
+    slow = [
+        route(f"slow-{number}.test", origin(number, address="slow.example"))
+        for number in range(1, 8)
+    ]
+    quick = route("quick.test", origin(1, address="quick.example"))
+
+    began = time.monotonic()
+    found.look_up([*slow, quick], again=False)
+    await asyncio.wait_for(found.news.wait(), 2)
+    found.publish_results([*slow, quick])
+    took = time.monotonic() - began
+    answer.set()
+
+    assert found.reasons == {"quick-test": ""}
+    assert took < 2
+    await found.settle(10)
+    found.close()
+
+
+def test_a_full_spool_refuses_new_tunnels_and_says_so(tmp_path):
+    more = ["--engine", "haproxy", "--haproxy", program("haproxy")]
+    stand = Stand(tmp_path, *more, "--spool-megabytes", "0")
+    host, there = stand.serve()
+
+    eventually(lambda: b" 503 " in first_line(stand.edge, host))
+    seen = len(there.heads)
+
+    answer = stand.edge.ask(handshake(host))
+
+    assert answer.endswith(
+        b"This edge cannot record usage now and takes no new connections.\n"
+    )
+    assert len(there.heads) == seen
+    assert stand.close() == 0
+
+
+def test_who_comes_far_above_the_most_of_its_address_is_cut_without_a_word(tmp_path):
+    more = ["--engine", "haproxy", "--haproxy", program("haproxy")]
+    stand = Stand(tmp_path, *more, "--handshakes-per-address", "3")
+    host, _ = stand.serve()
+    tunnel, _ = opened(stand, host)
+
+    silent = [knock(stand) for _ in range(3 + LAST_REFUSALS + 10)]
+
+    eventually(lambda: any(map(is_cut, silent)))
+    assert echoes(tunnel, b"still here")
+    assert stand.close() == 0
+
+
+def knock(stand):
+    try:
+        return stand.edge.connect()
+    except ConnectionResetError:
+        return None
+
+
+def is_cut(connection):
+    if connection is None:
+        return True
+    try:
+        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionResetError:
+        return True
+
+
+def test_two_edges_of_one_name_do_not_run_beside_each_other(fleet, tmp_path):
+    more = ["--engine", "haproxy", "--haproxy", program("haproxy")]
+
+    second = Edge(fleet.portal, tmp_path, *more, wait=False)
+
+    assert second.process.wait(20) == 1
+    assert "Another edge named edge-1 runs with this data folder." in second.log()
+
+
+def test_without_haproxy_the_edge_says_what_brings_it(fleet, tmp_path):
+    missing = [
+        "--engine",
+        "haproxy",
+        "--haproxy",
+        "/nowhere/haproxy",
+        "--name",
+        "edge-2",
+    ]
+
+    second = Edge(fleet.portal, tmp_path / "two", *missing, wait=False)
+
+    assert second.process.wait(20) == 1
+    assert "apt-get install haproxy" in second.log()

@@ -1,0 +1,114 @@
+"""Which addresses are dialled: looked up once, all answers checked, the next one tried."""
+
+from ipaddress import ip_address, ip_network
+
+import pytest
+
+from products.edge import lookup
+from products.edge.addresses import denied_reason
+from products.edge.errors import ErrorResponse
+from products.edge.proxy.origin import Dialler, bare_name, origin_tls
+from products.edge.resolve import resolve
+from products.edge.settings import Limits
+from tests.products.edge.fake_portal import origin
+from tests.products.edge.scripted import (
+    Origin,
+    upgrade_then_echo,
+)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "10.0.0.1", "169.254.169.254", "192.168.1.1", "::1", "fd00::1", "0.0.0.0",
+     "localhost", "127.1", "2130706433", "0x7f000001", "[::1]"],
+)  # fmt: skip
+async def test_a_forbidden_address_is_never_dialled(address):
+    there = Origin(upgrade_then_echo)
+    dialler = Dialler(Limits(), origin_tls(), ())
+
+    with pytest.raises(ErrorResponse) as refused:
+        await dialler.dial(origin(there.port, address=address), account="acme")
+
+    assert refused.value.status == 502
+    assert there.connections == 0
+    there.close()
+
+
+async def test_the_name_is_looked_up_once_and_the_checked_address_is_dialled(
+    monkeypatch,
+):
+    """A name server that answers something else the second time changes nothing."""
+    there = Origin(upgrade_then_echo)
+    asked = []
+
+    def rebinding(host, port, allowed, *, timeout_seconds):
+        asked.append(host)
+        answers = [(ip_address("127.0.0.1"),), (ip_address("10.0.0.1"),)]
+        return answers[len(asked) - 1]
+
+    monkeypatch.setattr(lookup, "resolve", rebinding)
+    dialler = Dialler(Limits(), origin_tls(), (ip_network("127.0.0.0/8"),))
+
+    wire = await dialler.dial(
+        origin(there.port, address="rebinding.test"), account="acme"
+    )
+
+    assert asked == ["rebinding.test"]
+    assert wire.transport.get_extra_info("peername")[0] == "127.0.0.1"
+    wire.transport.abort()
+    there.close()
+
+
+async def test_one_forbidden_answer_forbids_the_name(monkeypatch):
+    def look_up(host, port):
+        return [
+            (0, 0, 0, "", ("93.184.216.34", port)),
+            (0, 0, 0, "", ("127.0.0.1", port)),
+        ]
+
+    monkeypatch.setattr(
+        lookup,
+        "resolve",
+        lambda *given, **more: resolve(*given, **more, look_up=look_up),
+    )
+    dialler = Dialler(Limits(), origin_tls(), ())
+
+    with pytest.raises(ErrorResponse) as refused:
+        await dialler.dial(origin(80, address="mixed.test"), account="acme")
+
+    sentence = "The origin's address may not be reached from here (loopback)."
+    assert refused.value.sentence == sentence
+
+
+async def test_an_address_that_does_not_answer_is_left_for_the_next(monkeypatch):
+    there = Origin(upgrade_then_echo)
+    closed = Origin(upgrade_then_echo)
+    closed.close()
+    addresses = (ip_address("127.0.0.2"), ip_address("127.0.0.1"))
+    monkeypatch.setattr(lookup, "resolve", lambda *given, **more: addresses)
+    dialler = Dialler(Limits(), origin_tls(), (ip_network("127.0.0.0/8"),))
+
+    wire = await dialler.dial(origin(there.port, address="two.test"), account="acme")
+
+    assert wire.transport.get_extra_info("peername")[0] == "127.0.0.1"
+    wire.transport.abort()
+    there.close()
+
+
+@pytest.mark.parametrize(
+    "host, name",
+    [
+        ("example.com", "example.com"),
+        ("example.com:8443", "example.com"),
+        ("[::1]:443", "::1"),
+        ("::1", "::1"),
+        ("192.0.2.1", "192.0.2.1"),
+    ],
+)
+def test_a_port_is_no_part_of_a_certificates_name(host, name):
+    assert bare_name(host) == name
+
+
+def test_loopback_is_refused_unless_the_operator_allows_it():
+    assert denied_reason(ip_address("127.0.0.1")) == "loopback"
+    assert denied_reason(ip_address("127.0.0.1"), (ip_network("127.0.0.0/8"),)) is None

@@ -1,0 +1,268 @@
+"""What a host name, an address, a header and an endpoint may be."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from products import protocol
+
+LABELS = "A host name is made of labels"
+LENGTH = "A host name has 1 to 253 characters."
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "a",
+        "localhost",
+        "echo.localhost",
+        "www.example.com",
+        "xn--bcher-kva.example",
+        "r3---sn-abc.example.com",
+        "1.example.com",
+        "a" * 63 + ".example.com",
+        ".".join(["a" * 61] * 4),
+    ],
+)
+def test_a_host_name_is_taken(host):
+    assert protocol.host_problem(host) == ""
+    assert protocol.domain_problem(host) == ""
+    assert protocol.address_problem(host) == ""
+
+
+@pytest.mark.parametrize(
+    ("host", "problem"),
+    [
+        ("", LENGTH),
+        ("a" * 64 + ".example.com", LABELS),
+        (".".join(["a" * 63] * 4), LENGTH),
+        ("-a.example.com", LABELS),
+        ("a-.example.com", LABELS),
+        ("a..example.com", LABELS),
+        ("example.com.", LABELS),
+        (".example.com", LABELS),
+        ("a_b.example.com", LABELS),
+        ("a b.example.com", LABELS),
+        ("a.example.com:80", LABELS),
+        ("a.example.com\n", LABELS),
+        ("https://example.com", LABELS),
+        ("Example.com", LABELS),
+        ("192.0.2.1", "Write a name here, not an IP address."),
+        ("bücher.example", "Write the name in its ASCII form"),
+        ("xn--a.example", LABELS),
+        ("xn--.example", LABELS),
+        ("xn--99999999999.example", LABELS),
+    ],
+)
+def test_what_is_no_host_name_is_refused(host, problem):
+    assert protocol.host_problem(host).startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("*.example.com", ""),
+        ("*.a.example.com", ""),
+        ("*", LABELS),
+        ("*.", "A wildcard needs two labels"),
+        ("*.com", "A wildcard needs two labels"),
+        ("*.*.example.com", LABELS),
+        ("a.*.example.com", LABELS),
+        ("*a.example.com", LABELS),
+        ("*." + ".".join(["a" * 63] * 4)[:252], LENGTH),
+    ],
+)
+def test_a_wildcard_stands_first_and_alone(name, problem):
+    assert protocol.domain_problem(name).startswith(problem)
+    assert bool(protocol.domain_problem(name)) is bool(problem)
+
+
+@pytest.mark.parametrize(
+    "address", ["192.0.2.1", "2001:db8::1", "::1", "Origin.Example.com"]
+)
+def test_an_address_may_be_a_literal_or_a_name(address):
+    assert protocol.address_problem(address) == ""
+
+
+@pytest.mark.parametrize(
+    ("address", "problem"),
+    [
+        ("192.0.2.256", "This is no IP address."),
+        ("192.0.2", "This is no IP address."),
+        ("[::1]", "This is no IP address."),
+        ("fe80::1%eth0", "This is no IP address."),
+        ("origin.example.com:443", "This is no IP address."),
+        ("*.example.com", LABELS),
+        ("", LENGTH),
+    ],
+)
+def test_what_is_neither_literal_nor_name_is_refused(address, problem):
+    assert protocol.address_problem(address).startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("dst", "name"),
+    [("http.X-Tenant", "X-Tenant"), ("X-Tenant", "X-Tenant"), ("http.url", "url")],
+)
+def test_a_rule_names_a_header_with_and_without_http(dst, name):
+    assert protocol.header_name(dst) == name
+    assert protocol.header_name_problem(dst) == ""
+
+
+@pytest.mark.parametrize(
+    ("dst", "problem"),
+    [
+        ("", "A header name is made of"),
+        ("http.", "A header name is made of"),
+        ("X Tenant", "A header name is made of"),
+        ("X-Tenant:", "A header name is made of"),
+        ("X-Tenant\r\nX-Other", "A header name is made of"),
+        ("Ü", "A header name is made of"),
+        ("url", "'url' is no header field; name one as http.Name."),
+    ],
+)
+def test_what_is_no_header_name_is_refused(dst, problem):
+    assert protocol.header_name_problem(dst).startswith(problem)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Connection",
+        "upgrade",
+        "Host",
+        "Content-Length",
+        "Transfer-Encoding",
+        "Keep-Alive",
+        "TE",
+        "Trailer",
+        "Sec-WebSocket-Key",
+        "Proxy-Connection",
+        "Proxy-Authorization",
+    ],
+)
+def test_a_header_of_the_hand_off_is_protected(name):
+    problem = f"{name} is a protected header; no rule can touch it."
+    assert protocol.protection_problem(name) == problem
+    assert protocol.protection_problem(f"http.{name}") == problem
+
+
+@pytest.mark.parametrize(
+    "name", ["X-Host", "Authorization", "Cookie", "Sec-Fetch-Mode"]
+)
+def test_another_header_is_not_protected(name):
+    assert protocol.protection_problem(name) == ""
+
+
+@pytest.mark.parametrize(
+    ("src", "value"),
+    [
+        ('"abc"', "abc"),
+        ('""', ""),
+        ('{"a "quoted" word"}', 'a "quoted" word'),
+        ("abc", "abc"),
+        ("req.http.Host", "req.http.Host"),
+        ('"a" "b"', '"a" "b"'),
+        ('"', '"'),
+    ],
+)
+def test_a_vcl_string_stands_for_what_is_between_its_quotes(src, value):
+    assert protocol.header_value(src) == value
+
+
+@pytest.mark.parametrize("src", ["a\r\nb", "a\nb", "a\0b", '"a\nb"', "\x7f", "€"])
+def test_a_value_that_would_break_the_message_is_refused(src):
+    assert protocol.header_value_problem(src).startswith(
+        "A header value has no line breaks"
+    )
+
+
+@pytest.mark.parametrize("src", ["", "plain", "a\tb", "café", '"with blanks"'])
+def test_a_plain_value_is_taken(src):
+    assert protocol.header_value_problem(src) == ""
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://logs.example.com/in",
+        "https://logs.example.com:8443/in?key=1",
+        "https://192.0.2.1/",
+        "https://[2001:db8::1]:8443/in",
+    ],
+)
+def test_an_https_url_is_taken(url):
+    assert protocol.https_url_problem(url) == ""
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "http://logs.example.com/in",
+        "https://",
+        "https:///in",
+        "https://user@logs.example.com/",
+        "https://logs.example.com/#part",
+        "https://logs.example.com:0/",
+        "https://logs.example.com:99999/",
+        "https://logs.example.com/a b",
+        "https://logs.example.com/\r\nHost: x",
+        "https://lo gs.example.com/",
+        "https://[::1/",
+        "https://-a.example.com/",
+        "ftp://logs.example.com/",
+    ],
+)
+def test_what_is_no_https_url_is_refused(url):
+    assert protocol.https_url_problem(url) != ""
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "problem"),
+    [
+        ("logs.example.com:514", ""),
+        ("192.0.2.1:514", ""),
+        ("[2001:db8::1]:514", ""),
+        ("logs.example.com", "Write host:port"),
+        (":514", LENGTH),
+        ("logs.example.com:", "Write host:port"),
+        ("logs.example.com:x", "Write host:port"),
+        ("logs.example.com:٣", "Write host:port"),
+        ("logs.example.com:0", "A port is a number from 1 to 65535."),
+        ("logs.example.com:65536", "A port is a number from 1 to 65535."),
+        ("logs.example.com:" + "9" * 5000, "A port is a number from 1 to 65535."),
+        ("2001:db8::1:514", "Write an IPv6 address in brackets."),
+        ("[logs.example.com]:514", "Write an IPv6 address in brackets."),
+        ("https://logs.example.com:514", "Write an IPv6 address in brackets."),
+    ],
+)
+def test_a_syslog_endpoint_is_host_and_port(endpoint, problem):
+    assert protocol.endpoint_problem(endpoint).startswith(problem)
+    assert bool(protocol.endpoint_problem(endpoint)) is bool(problem)
+
+
+@given(st.text())
+def test_no_text_upsets_the_rules(text):
+    verdicts = [
+        judge(text)
+        for judge in (
+            protocol.domain_problem,
+            protocol.address_problem,
+            protocol.header_name_problem,
+            protocol.header_value_problem,
+            protocol.https_url_problem,
+            protocol.endpoint_problem,
+        )
+    ]
+
+    assert all(isinstance(verdict, str) for verdict in verdicts)
+
+
+@given(st.text())
+def test_a_host_that_is_taken_survives_idna_and_the_wire(text):
+    taken = protocol.host_problem(text) == ""
+
+    assert not taken or text.encode("ascii").decode() == text == text.lower().strip(
+        ". "
+    )

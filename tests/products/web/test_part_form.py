@@ -1,0 +1,244 @@
+"""The forms of a draft's parts: every kind, every fault at its field, and two people at once."""
+
+import pytest
+from django.urls import reverse
+
+from products.services.models import PART_KINDS, Backend
+from tests.factories.services import BackendFactory, revision_of
+from tests.products.web.conftest import as_typed, edit_page, text_of
+
+GOOD = {
+    "domain": {"name": "www.example.com"},
+    "backend": {"name": "second", "address": "two.example.com", "port": "443"},
+    "header": {
+        "name": "who",
+        "type": "request",
+        "action": "set",
+        "dst": "http.X-Who",
+        "src": '"1"',
+    },
+    "snippet": {"name": "recv", "type": "recv", "content": "# nothing"},
+    "vcl": {"name": "main", "content": "sub vcl_recv { }"},
+    "log_endpoint": {
+        "name": "logs",
+        "kind": "https",
+        "address": "https://logs.example.com/in",
+        "fields": "[]",
+    },
+}
+BAD = {
+    "domain": ({"name": "no domain"}, ["name"]),
+    "backend": (
+        {"name": "", "address": "a b", "port": "99999"},
+        ["name", "address", "port"],
+    ),
+    "header": (
+        {"name": "who", "type": "request", "action": "leap", "dst": "Host"},
+        ["action", "dst"],
+    ),
+    "snippet": (
+        {"name": "recv", "type": "sideways", "content": ""},
+        ["type", "content"],
+    ),
+    "vcl": ({"name": "", "content": ""}, ["name", "content"]),
+    "log_endpoint": (
+        {"name": "logs", "kind": "https", "address": "", "fields": "{"},
+        ["address", "fields"],
+    ),
+}
+KIND = pytest.mark.parametrize("kind", list(PART_KINDS))
+
+
+def add_page(version, kind):
+    return reverse("add_part", args=[version.service_id, version.number, kind])
+
+
+def defaults_of(kind):
+    return {
+        "backend": {
+            "weight": "100",
+            "max_conn": "200",
+            "connect_timeout": "1000",
+            "first_byte_timeout": "15000",
+            "between_bytes_timeout": "10000",
+            "error_threshold": "0",
+            "ssl_check_cert": "on",
+        },
+        "header": {"priority": "100"},
+        "snippet": {"priority": "100"},
+    }.get(kind, {})
+
+
+@KIND
+def test_a_part_is_added(browser, eve, draft, kind):
+    typed = defaults_of(kind) | GOOD[kind]
+
+    answer = browser(eve).post(add_page(draft, kind), typed, follow=True)
+
+    assert answer.status_code == 200, answer.context["form"].errors
+    assert PART_KINDS[kind].objects.filter(version=draft, name=typed["name"]).exists()
+    assert f"{typed['name']} saved." in text_of(answer)
+
+
+@KIND
+def test_every_fault_is_told_at_its_field_at_once_and_what_was_typed_is_kept(
+    browser, eve, draft, kind
+):
+    wrong, fields = BAD[kind]
+    before = PART_KINDS[kind].objects.count()
+
+    answer = browser(eve).post(add_page(draft, kind), defaults_of(kind) | wrong)
+
+    content = answer.content.decode()
+    assert answer.status_code == 400
+    assert "Nothing was saved" in content
+    assert set(answer.context["form"].errors) == set(fields)
+    assert all(f'href="#id_{field}"' in content for field in fields)
+    assert PART_KINDS[kind].objects.count() == before
+
+
+def test_shape_and_rule_are_told_together(browser, eve, draft):
+    typed = defaults_of("backend") | {
+        "name": "two",
+        "address": "not a host",
+        "port": "many",
+    }
+
+    answer = browser(eve).post(add_page(draft, "backend"), typed)
+
+    assert set(answer.context["form"].errors) == {"address", "port"}
+    assert b'value="not a host"' in answer.content
+    assert b'value="many"' in answer.content
+
+
+def test_a_name_that_is_taken_is_refused(browser, eve, draft):
+    typed = defaults_of("backend") | GOOD["backend"] | {"name": "origin"}
+
+    answer = browser(eve).post(add_page(draft, "backend"), typed)
+
+    assert answer.status_code == 409
+    assert "Duplicate backend: 'origin'" in text_of(answer)
+
+
+def test_a_part_is_changed_and_renamed(browser, eve, draft):
+    client = browser(eve)
+    page = edit_page(draft)
+
+    answer = client.post(
+        page, as_typed(client, page, name="first", address="new.example.com")
+    )
+
+    row = Backend.objects.get(version=draft)
+    assert answer.status_code == 302
+    assert (row.name, row.address) == ("first", "new.example.com")
+
+
+def test_who_saves_second_sees_both_values_and_keeps_theirs_by_choice(
+    browser, eve, sam, draft
+):
+    mine, theirs = browser(eve), browser(sam)
+    page = edit_page(draft)
+    typed = as_typed(mine, page, address="mine.example.com")
+    theirs.post(page, as_typed(theirs, page, address="theirs.example.com"))
+
+    refused = mine.post(page, typed)
+    again = mine.post(page, typed | {"revision": refused.context["revision"]})
+
+    words = text_of(refused)
+    assert refused.status_code == 409
+    assert "Somebody else changed this version while you edited it" in words
+    assert "Address theirs.example.com mine.example.com" in words
+    assert "Keep mine Take theirs" in words
+    assert refused.context["revision"] == revision_of(draft) - 1
+    assert again.status_code == 302
+    assert Backend.objects.get(version=draft).address == "mine.example.com"
+
+
+@pytest.mark.parametrize("revision", ["", "x", "9" * 5000])
+def test_a_revision_that_is_none_saves_as_if_nobody_had_asked(
+    browser, eve, draft, revision
+):
+    client = browser(eve)
+    page = edit_page(draft)
+
+    answer = client.post(
+        page, as_typed(client, page, address="new.example.com", revision=revision)
+    )
+
+    assert answer.status_code == 302
+
+
+def test_the_key_is_never_shown_and_kept_where_none_is_typed(browser, eve, draft):
+    Backend.objects.filter(version=draft).update(ssl_client_key="SECRET KEY")
+    client = browser(eve)
+    page = edit_page(draft)
+
+    shown = client.get(page)
+    client.post(page, as_typed(client, page, address="new.example.com"))
+
+    row = Backend.objects.get(version=draft)
+    assert b"SECRET KEY" not in shown.content
+    assert (row.address, row.ssl_client_key) == ("new.example.com", "SECRET KEY")
+
+
+def test_a_locked_version_is_not_changed_and_offers_a_clone(browser, eve, draft):
+    client = browser(eve)
+    page = edit_page(draft)
+    typed = as_typed(client, page, address="new.example.com")
+    client.post(reverse("lock_version", args=[draft.service_id, 1]))
+
+    answer = client.post(page, typed)
+
+    assert answer.status_code == 409
+    assert "Clone version 1 to edit" in text_of(answer)
+    assert Backend.objects.get(version=draft).address == "origin.example.com"
+
+
+def test_who_may_not_configure_changes_nothing(browser, una, draft):
+    client = browser(una)
+
+    shown = client.get(edit_page(draft))
+    sent = client.post(add_page(draft, "domain"), {"name": "www.example.com"})
+
+    assert (shown.status_code, sent.status_code) == (200, 403)
+    assert b'id="part"' not in shown.content
+
+
+def test_a_finding_opens_the_section_its_field_stands_in(browser, eve, draft):
+    page = edit_page(draft)
+
+    closed = browser(eve).get(page)
+    opened = browser(eve).get(page, {"field": "max_conn"})
+
+    assert '<details class="more">' in closed.content.decode()
+    assert '<details class="more" open>' in opened.content.decode()
+
+
+def test_a_part_is_removed(browser, eve, draft):
+    BackendFactory.create(version=draft, name="far/away")
+    page = reverse("remove_part", args=[draft.service_id, 1, "backend", "far/away"])
+
+    answer = browser(eve).post(page, follow=True)
+
+    assert "Backend far/away removed." in text_of(answer)
+    assert Backend.objects.get(version=draft).name == "origin"
+
+
+@pytest.mark.parametrize("rest", ["preview/", "add/", "edit/x/", "remove/x/"])
+def test_a_kind_that_there_is_not_is_not_found(browser, eve, draft, rest):
+    page = f"/services/{draft.service_id}/versions/1/teapot/{rest}"
+
+    assert browser(eve).post(page).status_code == 404
+
+
+@pytest.mark.parametrize("deed", ["edit", "remove"])
+def test_a_part_that_there_is_not_is_not_found(browser, eve, draft, deed):
+    page = f"/services/{draft.service_id}/versions/1/backend/{deed}/nobody/"
+
+    assert browser(eve).post(page).status_code == 404
+
+
+def test_a_stranger_changes_nothing(browser, stan, draft):
+    page = add_page(draft, "domain")
+
+    assert browser(stan).post(page, {"name": "www.example.com"}).status_code == 404

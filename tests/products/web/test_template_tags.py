@@ -1,0 +1,219 @@
+"""How figures, times and states read on a page."""
+
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+
+import pytest
+from django.template import Context, Template, TemplateSyntaxError
+
+from products.web import template_tags
+
+NOW = datetime(2026, 3, 18, 14, 5, 20, tzinfo=UTC)
+
+
+def render(text: str, **context: object) -> str:
+    return Template("{% load tollgate %}" + text).render(
+        Context({"now": NOW, **context})
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0, "0"),
+        (999, "999"),
+        (17_005_751, "17,005,751"),
+        (-1_200, "-1,200"),
+        (None, "unknown"),
+    ],
+)
+def test_a_count_has_separators_and_unknown_is_not_zero(value, words):
+    assert template_tags.thousands(value) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (999_999, "999,999"),
+        (1_000_000, "1.00 million"),
+        (17_005_751, "17.01 million"),
+        (1_234_567_890, "1,234.57 million"),
+        (None, "unknown"),
+    ],
+)
+def test_a_large_count_is_said_in_millions(value, words):
+    assert template_tags.millions(value) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1_000, "1.0 kB"),
+        (1_234_000_000, "1.2 GB"),
+        (5 * 10**18, "5,000.0 PB"),
+        (None, "unknown"),
+    ],
+)
+def test_a_size_is_said_in_decimal_units(value, words):
+    assert template_tags.size(value) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (Decimal("0.6"), "0.60"),
+        (Decimal("1234.5"), "1,234.50"),
+        (Decimal("0.0028755"), "0.0028755"),
+        (Decimal("1E+3"), "1,000.00"),
+        (15, "15.00"),
+        (None, "unknown"),
+    ],
+)
+def test_an_amount_has_two_decimals_at_least_and_loses_none(value, words):
+    assert template_tags.amount(value) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(63.3, "63 %"), (Decimal("99.9"), "99 %"), (100, "100 %"), (None, "unknown")],
+)
+def test_a_share_never_rounds_up_to_a_whole(value, words):
+    assert template_tags.percent(value) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0, "0 s"),
+        (231, "3 min 51 s"),
+        (timedelta(hours=25, minutes=3, seconds=9), "1 d 1 h"),
+        (3600, "1 h"),
+        (None, "unknown"),
+    ],
+)
+def test_a_duration_is_said_in_its_two_largest_units(value, words):
+    assert template_tags.duration(value) == words
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ([], ""),
+        (["Ada"], "Ada"),
+        (["Ada", "Grace"], "Ada and Grace"),
+        (["A", "B", "C"], "A, B and C"),
+    ],
+)
+def test_names_are_listed_as_in_a_sentence(names, words):
+    assert template_tags.join_words(names) == words
+
+
+@pytest.mark.parametrize(
+    ("agent", "words"),
+    [
+        (
+            "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+            "Firefox on Linux",
+        ),
+        (
+            "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0",
+            "Edge on Windows",
+        ),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18 like Mac OS X) Version/18 Safari/604.1",
+            "Safari on iPhone",
+        ),
+        ("curl/8.5.0", "curl"),
+        ("go-fastly/9.0", "go-fastly/9.0"),
+        ("", "unknown"),
+    ],
+)
+def test_a_browser_is_named_as_people_say_it(agent, words):
+    assert template_tags.browser(agent) == words
+
+
+def test_a_list_may_offer_a_choice():
+    assert template_tags.join_words(["Ada", "Grace"], "or") == "Ada or Grace"
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (date(2025, 11, 3), "3 Nov 2025"),
+        (
+            datetime(2025, 11, 3, 0, 30, tzinfo=timezone(timedelta(hours=1))),
+            "2 Nov 2025",
+        ),
+        (None, "unknown"),
+    ],
+)
+def test_a_day_is_the_one_in_utc(value, words):
+    assert template_tags.plain_day(value) == words
+
+
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [
+        (timedelta(seconds=3), "now"),
+        (timedelta(seconds=12), "12 s ago"),
+        (timedelta(seconds=3599), "59 min ago"),
+        (timedelta(hours=5, minutes=59), "5 h ago"),
+        (timedelta(days=1), "1 day ago"),
+        (timedelta(days=30), "30 days ago"),
+        (timedelta(days=31), "15 Feb 2026"),
+        (timedelta(minutes=-90), "in 1 h"),
+        (timedelta(days=-12), "in 12 days"),
+    ],
+)
+def test_a_moment_is_told_relative_to_the_page(before, words):
+    assert template_tags.ago(NOW - before, NOW) == words
+
+
+def test_a_relative_time_keeps_the_exact_one():
+    html = render("{% relative_time at %}", at=NOW - timedelta(hours=5))
+
+    assert html == (
+        '<time datetime="2026-03-18T09:05:20Z" title="18 March 2026, 09:05:20 UTC">5 h ago</time>'
+    )
+
+
+def test_what_never_happened_says_so():
+    assert (
+        render("{% relative_time at %}, {% utc_datetime at 'not yet' %}", at=None)
+        == "never, not yet"
+    )
+
+
+def test_a_full_moment_and_the_time_of_day_are_in_utc():
+    at = datetime(2026, 3, 18, 15, 5, 20, tzinfo=timezone(timedelta(hours=1)))
+
+    html = render("{% utc_datetime at %} {% clock at %}", at=at)
+
+    time = '<time datetime="2026-03-18T14:05:20Z" title="18 March 2026, 14:05:20 UTC">'
+    assert html == f"{time}18 March 2026, 14:05:20 UTC</time> {time}14:05:20</time>"
+
+
+def test_a_state_is_a_word_and_a_shape_and_is_escaped():
+    assert (
+        render("{% state 'on' word %}", word="<b>")
+        == '<span class="state on">&lt;b&gt;</span>'
+    )
+
+
+def test_a_shape_that_does_not_exist_is_refused():
+    with pytest.raises(TemplateSyntaxError, match="No shape is called 'green'"):
+        render("{% state 'green' 'Enabled' %}")
+
+
+def test_crumbs_lead_from_the_account_to_the_page():
+    text = "{% crumbs 'Products' '/products/' page %}"
+
+    html = " ".join(render(text, account={"name": "Acme"}, page="Enable <x>").split())
+
+    assert html == (
+        '<nav class="crumbs" aria-label="Breadcrumb"> <ol> <li> <a href="/">Acme</a> </li>'
+        ' <li> <a href="/products/">Products</a> </li>'
+        ' <li aria-current="page">Enable &lt;x&gt;</li> </ol> </nav>'
+    )
