@@ -1,40 +1,41 @@
-"""Typed readers of the environment; a secret may also lie in the file that NAME_FILE names."""
+"""Typed readers of environment variables; the value of NAME may also be in the file NAME_FILE.
+
+django-environ takes URLs and files apart. Its casts are not used: they read any unknown word as
+False, and a secret that starts with `$` as the name of another variable.
+"""
 
 import contextlib
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Collection
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
-import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
+from environ import Env, FileAwareMapping
 
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
-ENGINES = frozenset({"django.db.backends.sqlite3", "django.db.backends.postgresql"})
-BROKERS = frozenset({"amqp", "amqps", "pyamqp", "redis", "rediss", "memory"})
-LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off", ""})
+LOG_LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"})
+DATABASE_SCHEMES = frozenset({"postgres", "postgresql", "pgsql", "sqlite"})
+BROKER_SCHEMES = frozenset({"amqp", "amqps", "pyamqp", "redis", "rediss", "memory"})
+VARIABLES = FileAwareMapping(cache=False)
+DEFAULT_MAIL_PORTS = {"smtp": 587, "smtp+tls": 587, "smtps": 465}
 
 
 def text(name: str, default: str = "") -> str:
     """Return the variable, the content of the file that NAME_FILE names, or the default."""
-    path = os.environ.get(f"{name}_FILE")
-    if path:
-        try:
-            return Path(path).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ImproperlyConfigured(f"{name}_FILE: {error}") from error
-    return os.environ.get(name, default)
+    try:
+        return str(VARIABLES.get(name, default)).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImproperlyConfigured(f"{name}_FILE: {error}") from error
 
 
 def flag(name: str, *, default: bool) -> bool:
     """Return a yes-or-no variable; raise ImproperlyConfigured for any other word."""
-    word = os.environ.get(name)
-    if word is None:
-        return default
+    word = text(name, "1" if default else "0")
     if word.lower() in TRUE_WORDS:
         return True
     if word.lower() in FALSE_WORDS:
@@ -42,37 +43,36 @@ def flag(name: str, *, default: bool) -> bool:
     raise ImproperlyConfigured(f"{name}={word!r}: write 1 or 0.")
 
 
-def number(name: str, default: int, *, least: int = 0, most: int = 2**31) -> int:
+def number(name: str, default: int, *, minimum: int = 0, maximum: int = 2**31) -> int:
     """Return a whole number between the bounds; raise ImproperlyConfigured for anything else."""
-    word = os.environ.get(name)
-    if word is None or word == "":
-        return default
-    if not word.isascii() or not word.isdigit() or not least <= int(word) <= most:
+    word = text(name) or str(default)
+    is_number = word.isascii() and word.isdigit()
+    if not is_number or not minimum <= int(word) <= maximum:
         raise ImproperlyConfigured(
-            f"{name}={word!r}: write a whole number from {least} to {most}."
+            f"{name}={word!r}: write a whole number from {minimum} to {maximum}."
         )
     return int(word)
 
 
-def level(name: str, default: str) -> str:
+def log_level(name: str, default: str) -> str:
     """Return a level of logging; raise ImproperlyConfigured for any other word."""
     word = text(name, default).upper()
-    if word not in LEVELS:
+    if word not in LOG_LEVELS:
         raise ImproperlyConfigured(
             f"{name}={word!r}: write DEBUG, INFO, WARNING, ERROR or CRITICAL."
         )
     return word
 
 
-def address(name: str, default: str) -> str:
-    """Return an http or https URL without its last slash; raise ImproperlyConfigured for no such."""
+def web_url(name: str, default: str) -> str:
+    """Return an http or https URL without its last slash; raise ImproperlyConfigured otherwise."""
     url = text(name, default).rstrip("/")
     try:
         parts = urlsplit(url)
-        good = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        is_valid = parts.scheme in {"http", "https"} and bool(parts.hostname)
     except ValueError:
-        good = False
-    if not good:
+        is_valid = False
+    if not is_valid:
         raise ImproperlyConfigured(
             f"{name}={url!r}: write a URL such as https://portal.example.com."
         )
@@ -80,7 +80,7 @@ def address(name: str, default: str) -> str:
 
 
 def words(name: str, default: str = "") -> list[str]:
-    """Return a comma-separated list without its blanks."""
+    """Return a comma-separated list without blanks."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
 
 
@@ -93,7 +93,7 @@ def networks(name: str, default: str = "") -> tuple[IPv4Network | IPv6Network, .
 
 
 def data_dir(base: Path) -> Path:
-    """Return the folder that holds all that is written; made 0700 when it is missing."""
+    """Return the folder for everything that Tollgate writes; create it (0700) if it is missing."""
     path = Path(text("DATA_DIR", str(base / "var"))).absolute()
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -103,19 +103,19 @@ def data_dir(base: Path) -> Path:
 
 
 def secret(name: str, folder: Path) -> str:
-    """Return a secret from the environment, or from folder/NAME (0600), made on first use."""
+    """Return a secret from the environment, or from folder/name (0600), made on first use."""
     given = text(name)
     if given:
         return given
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / name.lower()
     if not path.exists():
-        _write_once(path, secrets.token_urlsafe(48))
+        _create_private(path, secrets.token_urlsafe(48))
     return path.read_text(encoding="ascii").strip()
 
 
-def _write_once(path: Path, content: str) -> None:
-    """Write a private file unless somebody was faster; nobody ever reads half of it."""
+def _create_private(path: Path, content: str) -> None:
+    """Create a file (0600) with its content in one step, unless another process was faster."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(
         os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w"
@@ -129,76 +129,107 @@ def _write_once(path: Path, content: str) -> None:
 def database(folder: Path) -> dict[str, Any]:
     """Return Django's description of DATABASE_URL; SQLite in the data folder by default.
 
-    SQLite runs in WAL with IMMEDIATE transactions: with the default, a read that turns into a
-    write fails at once under concurrency, whatever the time-out.
+    SQLite runs in WAL with IMMEDIATE transactions. With the default, a read that turns into a
+    write fails immediately under concurrency, whatever the time-out.
     """
-    url = text("DATABASE_URL") or f"sqlite:///{folder / 'tollgate.sqlite3'}"
-    try:
-        config: dict[str, Any] = dict(
-            dj_database_url.parse(url, conn_health_checks=True)
-        )
-    except (ValueError, KeyError) as error:
-        raise ImproperlyConfigured(f"DATABASE_URL: {error}") from error
-    if config["ENGINE"] not in ENGINES:
-        raise ImproperlyConfigured(
-            "DATABASE_URL: write postgres://user:password@host:port/name or sqlite:///path."
+    url = text("DATABASE_URL")
+    config = {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": str(folder / "tollgate.sqlite3"),
+    }
+    if url:
+        config = _parsed(
+            "DATABASE_URL",
+            url,
+            Env.db_url_config,
+            schemes=DATABASE_SCHEMES,
+            example="postgres://user:password@host:port/name or sqlite:///path",
         )
     if config["ENGINE"] == "django.db.backends.sqlite3":
-        config["OPTIONS"] = {
+        options = {
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
             "init_command": (
                 "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
             ),
         }
-    else:
-        config["CONN_MAX_AGE"] = 60
-    return config
+        return config | {"CONN_HEALTH_CHECKS": True, "OPTIONS": options}
+    # The folder of a Unix socket is a host name with %2F for its slashes.
+    host = unquote(config["HOST"])
+    return {"CONN_HEALTH_CHECKS": True, "CONN_MAX_AGE": 60} | config | {"HOST": host}
 
 
-def email(folder: Path) -> Mapping[str, Any]:
-    """Return Django's e-mail settings for EMAIL_URL; files in the data folder by default."""
+def email(folder: Path) -> dict[str, Any]:
+    """Return Django's email settings for EMAIL_URL; files in the data folder by default."""
     url = text("EMAIL_URL")
     if not url:
         return {
             "EMAIL_BACKEND": "django.core.mail.backends.filebased.EmailBackend",
             "EMAIL_FILE_PATH": str(folder / "mail"),
         }
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise ImproperlyConfigured(f"EMAIL_URL: {error}") from error
-    if parts.scheme not in {"smtp", "smtps", "smtp+tls"} or not parts.hostname:
-        raise ImproperlyConfigured(
-            "EMAIL_URL: write smtp://user:password@host:port or smtps://…"
-        )
+    config = _parsed(
+        "EMAIL_URL",
+        url,
+        _smtp_config,
+        schemes=DEFAULT_MAIL_PORTS,
+        example="smtp://user:password@host:port, smtps://… or smtp+tls://…",
+    )
+    scheme = url.partition("://")[0]
     return {
-        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
-        "EMAIL_HOST": parts.hostname,
-        "EMAIL_PORT": port or (465 if parts.scheme == "smtps" else 587),
-        "EMAIL_HOST_USER": parts.username or "",
-        "EMAIL_HOST_PASSWORD": parts.password or "",
-        "EMAIL_USE_SSL": parts.scheme == "smtps",
-        "EMAIL_USE_TLS": parts.scheme == "smtp+tls",
+        "EMAIL_BACKEND": config["EMAIL_BACKEND"],
+        "EMAIL_HOST": config["EMAIL_HOST"],
+        "EMAIL_PORT": config["EMAIL_PORT"] or DEFAULT_MAIL_PORTS[scheme],
+        "EMAIL_HOST_USER": config["EMAIL_HOST_USER"] or "",
+        "EMAIL_HOST_PASSWORD": config["EMAIL_HOST_PASSWORD"] or "",
+        "EMAIL_USE_SSL": scheme == "smtps",  # django-environ takes it for STARTTLS
+        "EMAIL_USE_TLS": scheme == "smtp+tls",
         "EMAIL_TIMEOUT": 10,
     }
 
 
-def broker(folder: Path) -> tuple[str, dict[str, Any]]:
-    """Return Celery's broker URL and options; files in the data folder by default."""
+def _smtp_config(url: str) -> dict[str, Any]:
+    config: dict[str, Any] = Env.email_url_config(url)
+    if not config["EMAIL_HOST"]:
+        raise ValueError(url)
+    return config
+
+
+def _parsed(
+    name: str,
+    url: str,
+    parse: Callable[[str], dict[str, Any]],
+    *,
+    schemes: Collection[str],
+    example: str,
+) -> dict[str, Any]:
+    """Take a URL apart. The error names no part of it, because the part may be a password."""
+    try:
+        if url.partition("://")[0] in schemes:
+            return parse(url)
+    except ValueError:
+        pass
+    raise ImproperlyConfigured(
+        f"{name}: write {example}; in names and passwords, special characters as %XX."
+    )
+
+
+def broker(folder: Path) -> dict[str, Any]:
+    """Return Celery's settings for BROKER_URL; files in the data folder by default."""
     url = text("BROKER_URL")
-    if url and url.partition("://")[0] not in BROKERS:
+    if url and url.partition("://")[0] not in BROKER_SCHEMES:
         raise ImproperlyConfigured(
             "BROKER_URL: write amqp://user:password@host:port/vhost or redis://host:port/0."
         )
     if url:
-        return url, {}
+        return {"CELERY_BROKER_URL": url}
     queue = folder / "broker"
     queue.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return "filesystem://localhost//", {
-        "data_folder_in": str(queue),
-        "data_folder_out": str(queue),
-        "control_folder": str(queue / "control"),
-        "polling_interval": 0.02,
+    return {
+        "CELERY_BROKER_URL": "filesystem://localhost//",
+        "CELERY_BROKER_TRANSPORT_OPTIONS": {
+            "data_folder_in": str(queue),
+            "data_folder_out": str(queue),
+            "control_folder": str(queue / "control"),
+            "polling_interval": 0.02,
+        },
     }

@@ -1,10 +1,10 @@
-"""Log lines as JSON: one event a line, whatever is in it."""
+"""Log lines as JSON: one record per line."""
 
 import json
 import logging
 from datetime import UTC, datetime
 
-# What every record carries; everything beyond was given as a field by the caller.
+# The attributes of every record; all others are fields that the caller has added.
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
     "message",
     "asctime",
@@ -13,10 +13,10 @@ STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
 
 
 class JsonFormatter(logging.Formatter):
-    """Format a record as one line of JSON; line breaks in any value stay escaped."""
+    """Formats a record as one line of JSON; line breaks in values are escaped."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line: time, level, logger, message, the caller's fields, the traceback."""
+        """Return the line: time, level, logger, message, the caller's fields, traceback."""
         line = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "level": record.levelname.lower(),

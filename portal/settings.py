@@ -18,11 +18,11 @@ SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
 TOKEN_PEPPER = env.secret("TOKEN_PEPPER", DATA_DIR / "secrets")
 TOKEN_PEPPER_FALLBACKS = env.words("TOKEN_PEPPER_FALLBACKS")
 
-PORT = env.number("PORT", 8000, least=1, most=65535)
-EDGE_PORT = env.number("EDGE_PORT", 8080, least=1, most=65535)
-ECHO_PORT = env.number("ECHO_PORT", 8081, least=1, most=65535)
-PORTAL_URL = env.address("PORTAL_URL", f"http://127.0.0.1:{PORT}")
-EDGE_URL = env.address("EDGE_URL", f"http://127.0.0.1:{EDGE_PORT}")
+PORT = env.number("PORT", 8000, minimum=1, maximum=65535)
+EDGE_PORT = env.number("EDGE_PORT", 8080, minimum=1, maximum=65535)
+ECHO_PORT = env.number("ECHO_PORT", 8081, minimum=1, maximum=65535)
+PORTAL_URL = env.web_url("PORTAL_URL", f"http://127.0.0.1:{PORT}")
+EDGE_URL = env.web_url("EDGE_URL", f"http://127.0.0.1:{EDGE_PORT}")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 # Origins on private addresses are refused, by the probe and by the edge, outside these networks.
@@ -35,7 +35,7 @@ PRIVATE_ORIGINS = env.networks(
 ORIGIN_CA_FILE = env.text("ORIGIN_CA_FILE")
 SALES_EMAIL = env.text("SALES_EMAIL", "sales@tollgate.invalid")
 # How many proxies stand before the portal; with 0, X-Forwarded-For is not believed.
-TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 0, most=10)
+TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 0, maximum=10)
 
 INSTALLED_APPS = [
     "accounts.apps.AccountsConfig",
@@ -216,7 +216,7 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
 }
 
-CELERY_BROKER_URL, CELERY_BROKER_TRANSPORT_OPTIONS = env.broker(DATA_DIR)
+globals().update(env.broker(DATA_DIR))
 CELERY_BEAT_SCHEDULE = SCHEDULE
 # In memory: sweeps mind neither a tick too many nor one too few, while the file that beat keeps by
 # default may be torn by a kill, and a beat that cannot read it ends without ending its worker.
@@ -258,5 +258,5 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"json": {"()": "portal.logs.JsonFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
-    "root": {"handlers": ["stderr"], "level": env.level("LOG_LEVEL", "WARNING")},
+    "root": {"handlers": ["stderr"], "level": env.log_level("LOG_LEVEL", "WARNING")},
 }
