@@ -12,12 +12,12 @@ from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 
+from products.edge.files import atomic_write
 from products.edge.haproxy.master_socket import HAProxyUnreachable, MasterSocket
 from products.edge.portal_client import PortalClient
 from products.edge.proxy.listener import shared_socket
 from products.edge.proxy.origin import origin_tls
 from products.edge.settings import Settings
-from products.edge.spool import write_lasting
 
 _LOCK = "edge.lock"
 _NAME = "edge.name"
@@ -87,7 +87,7 @@ class FolderLock:
 
     def _owner(self, path: Path, name: str) -> str:
         if self.is_ours and not path.exists():
-            write_lasting(path, f"{name}\n".encode())
+            atomic_write(path, f"{name}\n".encode())
         return path.read_text("utf-8").strip()
 
 

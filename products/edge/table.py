@@ -10,8 +10,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from products.edge.contract import Route, RouteTable, parse_json
+from products.edge.files import atomic_write
 from products.edge.headers import PreparedRule, loop_field, ready_rules
-from products.edge.spool import write_lasting
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ class TableFile:
         self._said = ""
         self._is_newest = False
         document = table.to_json() | {"etag": etag}
-        write_lasting(self._path, json.dumps(document).encode())
+        atomic_write(self._path, json.dumps(document).encode())
         self._is_newest = True
 
     def confirm(self) -> None:

@@ -7,7 +7,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-from products.edge.spool import write_lasting
+from products.edge.files import atomic_write
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ def write_list(folder: Path, target: Path) -> CertificateList:
         digest.update(hashlib.sha256(data).digest())
     lines = "".join(f"{path.resolve()}\n" for path in sound)
     if not (target / LIST).exists() or (target / LIST).read_text() != lines:
-        write_lasting(target / LIST, lines.encode())
+        atomic_write(target / LIST, lines.encode())
     has_default = any(path.stem == _DEFAULT for path in sound)
     return CertificateList(digest.hexdigest(), has_default)
 

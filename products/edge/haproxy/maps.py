@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from products.edge.contract import Route
+from products.edge.files import atomic_write
 from products.edge.haproxy.naming import is_field, is_host, is_service
-from products.edge.spool import write_lasting
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ def write(maps: Maps, folder: Path) -> None:
         data = "".join(f"{key} {value}\n" for key, value in values.items()).encode()
         path = folder / name
         if not path.exists() or path.read_bytes() != data:
-            write_lasting(path, data)
+            atomic_write(path, data)
 
 
 def commands(

@@ -12,6 +12,7 @@ import signal
 import time
 from pathlib import Path
 
+from products.edge.files import atomic_write
 from products.edge.haproxy.config import CONFIGURATION
 from products.edge.haproxy.master_socket import (
     MASTER_SOCKET,
@@ -19,7 +20,6 @@ from products.edge.haproxy.master_socket import (
     MasterSocket,
     Processes,
 )
-from products.edge.spool import write_lasting
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class HAProxyProcess:
 
     async def put_in_place(self, configuration: bytes) -> None:
         """Check a configuration and make it the one that counts. Raises ConfigRejected, OSError."""
-        write_lasting(self._folder / _CANDIDATE, configuration)
+        atomic_write(self._folder / _CANDIDATE, configuration)
         check = await asyncio.create_subprocess_exec(
             self._program, "-c", "-C", str(self._folder), "-f", _CANDIDATE,
             env=_environment(),
@@ -65,7 +65,7 @@ class HAProxyProcess:
         said, _ = await check.communicate()
         if check.returncode:
             raise ConfigRejected(said.decode("utf-8", "replace")[-2000:])
-        write_lasting(self._folder / CONFIGURATION, configuration)
+        atomic_write(self._folder / CONFIGURATION, configuration)
 
     async def start(self) -> Processes:
         """Start HAProxy with what is in place. Raises ConfigRejected, OSError."""

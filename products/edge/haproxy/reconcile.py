@@ -14,6 +14,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from products.edge.contract import Route, RouteTable
+from products.edge.files import atomic_write
 from products.edge.haproxy import certlist, maps
 from products.edge.haproxy.config import CONFIGURATION, Frame, places, render
 from products.edge.haproxy.frontend import LAST_REFUSALS
@@ -22,7 +23,6 @@ from products.edge.haproxy.naming import PLAIN, WEBSOCKET
 from products.edge.haproxy.origins import FIRST, OriginResolver
 from products.edge.haproxy.process import ConfigRejected, HAProxyProcess
 from products.edge.settings import Settings
-from products.edge.spool import write_lasting
 
 log = logging.getLogger(__name__)
 
@@ -160,7 +160,7 @@ class ConfigReconciler:
             self._note_loaded(digest)
             self.reloads += 1
         elif (self._folder / CONFIGURATION).read_bytes() != configuration:
-            write_lasting(self._folder / CONFIGURATION, configuration)
+            atomic_write(self._folder / CONFIGURATION, configuration)
         await self._push_addresses(processes.current)
         for worker in processes.current:
             for name in maps.LEADING:
@@ -230,7 +230,7 @@ class ConfigReconciler:
         return path.read_text("ascii") if path.exists() else ""
 
     def _note_loaded(self, digest: str) -> None:
-        write_lasting(self._folder / _LOADED, digest.encode())
+        atomic_write(self._folder / _LOADED, digest.encode())
 
     def _look_at_certificates(self) -> None:
         if not self._settings.certificate_folder:

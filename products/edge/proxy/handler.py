@@ -10,7 +10,8 @@ from products.edge.access_log import AccessLog
 from products.edge.contract import Route
 from products.edge.errors import ErrorResponse, no_answer
 from products.edge.headers import request_bytes, request_fields, require_no_loop
-from products.edge.meter import Meter, instant_us
+from products.edge.instants import instant_us
+from products.edge.meter import Meter
 from products.edge.proxy.client import ClientConnection
 from products.edge.proxy.forward import (
     forward_request,
