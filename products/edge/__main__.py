@@ -10,11 +10,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import fields
 
+from products.edge.errors import StartupError
 from products.edge.haproxy.run import run_haproxy_engine
 from products.edge.proxy.control import ControlProcess
 from products.edge.settings import Limits, Settings
 from products.edge.spool import SpoolUnwritable
-from products.edge.startup import FolderLock, StartupError, bind_ports, portal_client
+from products.edge.startup import FolderLock, bind_ports, portal_client
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
 _MAX_PORT = 65_535

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from products.edge.contract import Route, RouteLogEndpoint
+from products.edge.headers import RequestHead
 from products.edge.instants import iso_instant
-from products.edge.proxy.http1 import RequestHead
 
 log = logging.getLogger(__name__)
 

@@ -3,6 +3,10 @@
 from http import HTTPStatus
 
 
+class StartupError(Exception):
+    """The edge cannot start; the message says why."""
+
+
 class ErrorResponse(Exception):
     """The request gets this answer from the edge itself.
 

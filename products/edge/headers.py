@@ -4,14 +4,17 @@ import functools
 import logging
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from products.edge.contract import PLATFORM, HeaderRule
 from products.edge.errors import ErrorResponse
-from products.edge.proxy.http1 import Fields, RequestHead
 
 log = logging.getLogger(__name__)
+
+Fields: TypeAlias = list[tuple[bytes, bytes]]
+NamedFields: TypeAlias = dict[bytes, list[bytes]]  # values by name in lower case
 
 # A rule that could touch these would break the customer's own hand-off, or let one
 # message be read as two.
@@ -42,6 +45,31 @@ _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
+@dataclass(slots=True)
+class RequestHead:
+    """A well-formed request head. Field names keep their spelling."""
+
+    method: bytes
+    target: bytes  # in origin form, or "*"
+    is_http11: bool
+    fields: Fields
+    host: str  # lower case, without port and trailing dot
+    host_field: bytes  # as the client wrote it
+    body_bytes: int | None  # None when the body comes in chunks
+    connection: frozenset[bytes]  # tokens of Connection, in lower case
+    upgrade: frozenset[bytes]  # protocols asked for, in lower case
+    named: NamedFields  # the fields' values by their names
+
+    def values(self, name: bytes) -> list[bytes]:
+        """Return the values of a field; the name is in lower case."""
+        return self.named.get(name, [])
+
+    @property
+    def wants_websocket(self) -> bool:
+        """Whether the client asks to upgrade to WebSocket."""
+        return b"websocket" in self.upgrade
+
+
 class PreparedRule(NamedTuple):
     """A header rule made ready for the wire."""
 
@@ -49,6 +77,14 @@ class PreparedRule(NamedTuple):
     name: bytes
     lower: bytes
     value: bytes
+
+
+def fields_by_name(fields: Fields) -> NamedFields:
+    """Collect the values of fields under their names in lower case."""
+    named: NamedFields = {}
+    for name, value in fields:
+        named.setdefault(name.lower(), []).append(value)
+    return named
 
 
 def is_protected(name: bytes) -> bool:

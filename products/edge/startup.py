@@ -12,21 +12,18 @@ from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 
+from products.edge.errors import StartupError
 from products.edge.files import atomic_write
 from products.edge.haproxy.master_socket import HAProxyUnreachable, MasterSocket
+from products.edge.origin_names import origin_tls
 from products.edge.portal_client import PortalClient
 from products.edge.proxy.listener import shared_socket
-from products.edge.proxy.origin import origin_tls
 from products.edge.settings import Settings
 
 _LOCK = "edge.lock"
 _NAME = "edge.name"
 _PORT_SECONDS = 3.0  # for a port to become free
 _LOOK_SECONDS = 0.05
-
-
-class StartupError(Exception):
-    """The edge cannot start; the message says why."""
 
 
 class FolderLock:

@@ -25,7 +25,7 @@ from products.edge.haproxy.reconcile import ConfigReconciler
 from products.edge.haproxy.recurring import cancel, recurring
 from products.edge.haproxy.upstream import PortalLink
 from products.edge.logship import LogShipper
-from products.edge.proxy.origin import origin_tls
+from products.edge.origin_names import origin_tls
 from products.edge.revocation import RevocationPolicy
 from products.edge.settings import Settings
 from products.edge.spool import SpoolUnwritable

@@ -14,8 +14,8 @@ from products.edge.haproxy.delivery import Delivery
 from products.edge.haproxy.ledger import Ledger
 from products.edge.haproxy.master_socket import MasterSocket, Processes, TableEntry
 from products.edge.haproxy.past import delivered_this_hour
+from products.edge.headers import RequestHead, fields_by_name
 from products.edge.meter import Meter
-from products.edge.proxy.http1 import RequestHead, by_name
 from products.edge.recovery import CLOSED_MARK
 from products.edge.spool import Spool, write_lasting
 from products.edge.ulid import make_ulid
@@ -136,7 +136,7 @@ def _head_of(line: dict[str, Any]) -> RequestHead:
         body_bytes=0,
         connection=frozenset(),
         upgrade=frozenset(),
-        named=by_name(fields),
+        named=fields_by_name(fields),
     )
 
 

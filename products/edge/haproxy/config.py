@@ -23,7 +23,7 @@ from products.edge.haproxy.master_socket import WORKER_SOCKET
 from products.edge.haproxy.naming import PLAIN, WEBSOCKET, is_host, is_service
 from products.edge.haproxy.quoting import Unquotable, format_word, word
 from products.edge.headers import ready_rules
-from products.edge.proxy.origin import bare_name
+from products.edge.origin_names import certificate_name
 from products.edge.settings import Limits
 
 CONFIGURATION = "haproxy.cfg"
@@ -96,16 +96,11 @@ def places(addresses: tuple[Address, ...]) -> tuple[Address, ...]:
     return tuple(addresses[index % len(addresses)] for index in range(PLACES))
 
 
-def checked_name(origin: Origin) -> str:
-    """Give the name that an origin's certificate must be for (R8, R9)."""
-    return bare_name(origin.override_host or origin.address).removesuffix(".")
-
-
 def what_is_wrong(origin: Origin) -> str:
     """Say why an origin cannot be written into the configuration, "" when it can."""
     if not 0 < origin.port <= _MAX_PORT:
         return "The origin's port is not one."
-    if origin.use_tls and not is_host(checked_name(origin).lower()):
+    if origin.use_tls and not is_host(certificate_name(origin).lower()):
         return "The origin's name is not a host's."
     try:
         word((origin.override_host or "").encode("ascii"))
@@ -217,7 +212,7 @@ def _servers(frame: Frame, origin: Origin, addresses: tuple[Address, ...]) -> by
 
 
 def _tls(frame: Frame, origin: Origin) -> bytes:
-    name = checked_name(origin)
+    name = certificate_name(origin)
     trusted = word(frame.ca_file.encode()) if frame.ca_file else b"@system-ca"
     words = b" ssl verify required alpn http/1.1 ca-file " + trusted
     words += b" verifyhost " + word(name.encode("ascii"))

@@ -5,7 +5,7 @@ import socket
 from products.edge.contract import PLATFORM
 from products.edge.haproxy.maps import NOT_ON
 from products.edge.headers import MAX_HOPS
-from products.edge.proxy.origin import LIVENESS_OPTIONS
+from products.edge.origin_names import LIVENESS_OPTIONS
 
 _LIVENESS = {option: value for _, option, value in LIVENESS_OPTIONS}
 KEEPALIVE_SECONDS = _LIVENESS[socket.TCP_KEEPIDLE]

@@ -16,7 +16,7 @@ from typing import TypeAlias
 from products.edge.addresses import Address, Network
 from products.edge.contract import Origin, Route
 from products.edge.haproxy.config import PLACES, is_address, what_is_wrong
-from products.edge.proxy.origin import bare_name
+from products.edge.origin_names import bare_name
 from products.edge.resolve import (
     AddressDenied,
     LookupFunction,

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import uvloop
 
+from products.edge.errors import StartupError
 from products.edge.haproxy.agent import Agent
 from products.edge.haproxy.process import ConfigRejected
 from products.edge.haproxy.upstream import PortalLink
 from products.edge.portal_client import PortalClient
 from products.edge.settings import Settings
-from products.edge.startup import StartupError
 
 _ALSO = "/usr/sbin/haproxy"  # where Debian keeps it, outside an ordinary PATH
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from products.edge.contract import ContractError, RouteTable
+from products.edge.errors import StartupError
 from products.edge.portal_client import (
     PortalClient,
     PortalErrorResponse,
@@ -21,7 +22,7 @@ from products.edge.recovery import is_held
 from products.edge.reporter import Reporter
 from products.edge.reporting import ReportLoop
 from products.edge.settings import VERSION, Settings
-from products.edge.startup import FolderLock, StartupError
+from products.edge.startup import FolderLock
 from products.edge.table import TableFile
 
 log = logging.getLogger(__name__)

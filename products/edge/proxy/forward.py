@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Protocol
 
 from products.edge.errors import ErrorResponse, malformed, no_answer
-from products.edge.headers import answer_fields
+from products.edge.headers import Fields, RequestHead, answer_fields
 from products.edge.proxy.body import (
     LAST_CHUNK,
     Body,
@@ -20,7 +20,6 @@ from products.edge.proxy.body import (
     UntilEnd,
     chunk,
 )
-from products.edge.proxy.http1 import Fields, RequestHead
 from products.edge.proxy.response import ReplyHead, not_http, parse_reply
 from products.edge.proxy.stream import (
     BufferedStream,

@@ -9,7 +9,13 @@ from http import HTTPStatus
 from products.edge.access_log import AccessLog
 from products.edge.contract import Route
 from products.edge.errors import ErrorResponse, no_answer
-from products.edge.headers import request_bytes, request_fields, require_no_loop
+from products.edge.headers import (
+    Fields,
+    RequestHead,
+    request_bytes,
+    request_fields,
+    require_no_loop,
+)
 from products.edge.instants import instant_us
 from products.edge.meter import Meter
 from products.edge.proxy.client import ClientConnection
@@ -19,7 +25,7 @@ from products.edge.proxy.forward import (
     read_reply,
     relay_reply,
 )
-from products.edge.proxy.http1 import Fields, RequestHead, require_handshake
+from products.edge.proxy.http1 import require_handshake
 from products.edge.proxy.origin import Dialler
 from products.edge.proxy.response import ReplyHead, not_http
 from products.edge.proxy.stream import BufferedStream, WireClosed

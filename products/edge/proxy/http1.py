@@ -7,16 +7,12 @@ please the expressions here and llhttp in its strict mode.
 
 import functools
 import re
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TypeAlias
 
 import httptools
 
 from products.edge.errors import ErrorResponse, malformed
-
-Fields: TypeAlias = list[tuple[bytes, bytes]]
-Named: TypeAlias = dict[bytes, list[bytes]]  # by name in lower case
+from products.edge.headers import Fields, NamedFields, RequestHead, fields_by_name
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _VALUE = rb"[\t\x20-\x7e\x80-\xff]*"
@@ -37,31 +33,6 @@ _NOT_CARRIED = frozenset({b"CONNECT", b"TRACE"})
 _USUAL_BYTES = 64  # of Connection and Upgrade
 _NONE: frozenset[bytes] = frozenset()
 _NOBODY = object()  # hears what llhttp finds; its verdict alone is wanted
-
-
-@dataclass(slots=True)
-class RequestHead:
-    """A well-formed request head. Field names keep their spelling."""
-
-    method: bytes
-    target: bytes  # in origin form, or "*"
-    is_http11: bool
-    fields: Fields
-    host: str  # lower case, without port and trailing dot
-    host_field: bytes  # as the client wrote it
-    body_bytes: int | None  # None when the body comes in chunks
-    connection: frozenset[bytes]  # tokens of Connection, in lower case
-    upgrade: frozenset[bytes]  # protocols asked for, in lower case
-    named: Named  # the fields' values by their names
-
-    def values(self, name: bytes) -> list[bytes]:
-        """Give the values of a field; the name is in lower case."""
-        return self.named.get(name, [])
-
-    @property
-    def wants_websocket(self) -> bool:
-        """Whether the client asks to upgrade to WebSocket."""
-        return b"websocket" in self.upgrade
 
 
 def parse_request(head: bytes, *, most_lines: int = 100) -> RequestHead:
@@ -98,14 +69,6 @@ def fields_of(head: bytes) -> Fields:
         # Surrounding white space is no part of a value (RFC 9110, 5.5).
         fields.append((name, value.strip(b" \t")))
     return fields
-
-
-def by_name(fields: Fields) -> Named:
-    """Gather the values of fields under their names in lower case."""
-    gathered: Named = {}
-    for name, value in fields:
-        gathered.setdefault(name.lower(), []).append(value)
-    return gathered
 
 
 def require_handshake(head: RequestHead) -> None:
@@ -164,7 +127,7 @@ def normal_host(field: bytes) -> str:
 def _assemble(
     method: bytes, target: bytes, fields: Fields, *, is_http11: bool
 ) -> RequestHead:
-    named = by_name(fields)
+    named = fields_by_name(fields)
     if not _LOOKALIKES.isdisjoint(named):
         raise malformed("A header field imitates one that frames the message.")
     hosts = named.get(b"host", [])
@@ -201,7 +164,7 @@ def _origin_form(method: bytes, target: bytes, host_field: bytes) -> bytes:
     return rest if rest.startswith(b"/") else b"/" + rest
 
 
-def _body_bytes(named: Named, *, is_http11: bool) -> int | None:
+def _body_bytes(named: NamedFields, *, is_http11: bool) -> int | None:
     lengths = named.get(b"content-length")
     codings = named.get(b"transfer-encoding")
     if lengths and codings:

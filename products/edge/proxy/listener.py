@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from products.edge.proxy.origin import LIVENESS_OPTIONS
+from products.edge.origin_names import LIVENESS_OPTIONS
 from products.edge.proxy.stream import BufferedStream
 from products.edge.settings import Settings
 

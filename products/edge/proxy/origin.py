@@ -12,39 +12,12 @@ from products.edge.addresses import Address, Network, denied_reason
 from products.edge.contract import Origin
 from products.edge.errors import ErrorResponse, no_answer
 from products.edge.lookup import CachingResolver
+from products.edge.origin_names import LIVENESS_OPTIONS, certificate_name
 from products.edge.proxy.stream import BufferedStream
 from products.edge.resolve import AddressDenied, Unresolvable
 from products.edge.settings import Limits
 
 _MAX_NAMES = 10_000
-_KEEPALIVE_SECONDS = 60  # of silence, before the kernel asks whether the peer lives
-_UNACKNOWLEDGED_MS = 60_000
-
-LIVENESS_OPTIONS = (
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEPALIVE_SECONDS),
-    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS),
-)
-
-
-def origin_tls(ca_file: str = "") -> ssl.SSLContext:
-    """Make the TLS settings towards origins: public authorities, TLS 1.2 or later (R9).
-
-    A `ca_file` is trusted instead, for tests and private set-ups. ALPN names HTTP/1.1
-    alone, for an origin that chose h2 could not take an Upgrade.
-    """
-    context = ssl.create_default_context(cafile=ca_file or None)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    return context
-
-
-def bare_name(host: str) -> str:
-    """Give a host without its port and the brackets of an IPv6 address."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    name, colon, port = host.rpartition(":")
-    return name if colon and port.isdigit() and ":" not in name else host
 
 
 class Dialler:
@@ -123,7 +96,7 @@ class Dialler:
 
     async def _connect(self, origin: Origin, address: str) -> BufferedStream:
         make_wire = functools.partial(BufferedStream, self._limits.early_bytes)
-        name = bare_name(origin.override_host or origin.address).removesuffix(".")
+        name = certificate_name(origin)
         loop = asyncio.get_running_loop()
         transport, wire = await loop.create_connection(
             make_wire,

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from products.edge.errors import ErrorResponse
+from products.edge.headers import Fields, fields_by_name
 from products.edge.proxy.body import Body, Chunked, Sized, UntilEnd
-from products.edge.proxy.http1 import Fields, by_name, fields_of, tokens
+from products.edge.proxy.http1 import fields_of, tokens
 
 _HEAD = re.compile(
     rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n"
@@ -71,7 +72,7 @@ def parse_reply(head: bytes, *, most_lines: int) -> ReplyHead:
             HTTPStatus.BAD_GATEWAY,
             f"The origin's answer has more than {most_lines} header fields.",
         )
-    named = by_name(fields)
+    named = fields_by_name(fields)
     lengths = named.get(b"content-length", [])
     codings = named.get(b"transfer-encoding", [])
     if codings and (

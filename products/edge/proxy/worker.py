@@ -23,11 +23,12 @@ from products.edge.access_log import AccessLog, LogFile
 from products.edge.contract import RouteTable, read
 from products.edge.logship import LogShipper
 from products.edge.meter import Meter
+from products.edge.origin_names import origin_tls
 from products.edge.proxy.certificates import Certificates
 from products.edge.proxy.channel import Channel
 from products.edge.proxy.handler import RequestHandler
 from products.edge.proxy.listener import Listener
-from products.edge.proxy.origin import Dialler, origin_tls
+from products.edge.proxy.origin import Dialler
 from products.edge.proxy.server import Gateway
 from products.edge.proxy.tls_listener import TlsListener
 from products.edge.recovery import CLOSED_MARK, hold_boot

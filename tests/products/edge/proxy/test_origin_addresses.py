@@ -7,7 +7,8 @@ import pytest
 from products.edge import lookup
 from products.edge.addresses import denied_reason
 from products.edge.errors import ErrorResponse
-from products.edge.proxy.origin import Dialler, bare_name, origin_tls
+from products.edge.origin_names import bare_name, origin_tls
+from products.edge.proxy.origin import Dialler
 from products.edge.resolve import resolve
 from products.edge.settings import Limits
 from tests.products.edge.fake_portal import origin
