@@ -226,6 +226,7 @@ def broker(folder: Path) -> dict[str, Any]:
     queue.mkdir(mode=0o700, parents=True, exist_ok=True)
     return {
         "CELERY_BROKER_URL": "filesystem://localhost//",
+        "CELERY_BROKER_TRANSPORT": "portal.file_broker:Transport",
         "CELERY_BROKER_TRANSPORT_OPTIONS": {
             "data_folder_in": str(queue),
             "data_folder_out": str(queue),
