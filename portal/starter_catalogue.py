@@ -14,7 +14,7 @@ PRODUCTS: dict[str, dict[str, Any]] = {
     "delivery": {
         "name": "Delivery",
         "purpose": "Carries your visitors' requests through the edge to your servers.",
-        "bought": "always",
+        "purchase_mode": "always",
         "per_service": False,
         "position": 10,
     },
@@ -27,7 +27,7 @@ PRODUCTS: dict[str, dict[str, Any]] = {
         "by a public certification authority. The log line is written when a connection is "
         "accepted; it knows neither duration nor bytes.",
         "documentation_url": f"{DOCS}/websockets",
-        "bought": "direct",
+        "purchase_mode": "direct",
         "position": 20,
     },
     "ngwaf": {
@@ -112,5 +112,5 @@ PLANS: tuple[tuple[str, str, str, NewPrice | None], ...] = (
 
 def product_fields(slug: str, position: int) -> dict[str, Any]:
     """Return a product's fields for the catalogue, with what most of them share."""
-    shared = {"bought": "sales", "per_service": True, "position": position}
+    shared = {"purchase_mode": "sales", "per_service": True, "position": position}
     return shared | PRODUCTS[slug]

@@ -64,11 +64,11 @@ def product(state: ProductState, seen: set[str]) -> Json:
     return {
         "product": state.product.pk,
         "name": state.product.name,
-        "bought": state.product.bought,
+        "purchase_mode": state.product.purchase_mode,
         "enabled": state.is_on,
         "source": held.source if held else None,
         "since": held.starts_at if held else None,
-        "stopped": (held.blocked_reason or None) if held and held.blocked_at else None,
+        "blocked": (held.blocked_reason or None) if held and held.blocked_at else None,
         "per_service": state.product.per_service,
         "services": [row.pk for row in state.services if row.pk in seen],
     }

@@ -26,7 +26,7 @@ class ProductForm(forms.Form):
         required=False, widget=forms.Textarea(attrs={"rows": 4})
     )
     documentation_url = forms.URLField(required=False, assume_scheme="https")
-    bought = forms.ChoiceField(choices=Product.Bought.choices)
+    purchase_mode = forms.ChoiceField(choices=Product.PurchaseMode.choices)
     per_service = forms.BooleanField(
         required=False, label="Switched on for each service"
     )
@@ -54,8 +54,8 @@ class PlanForm(forms.Form):
 class ProductAdmin(ReadOnlyAdmin):
     """Every product; what it costs is under price versions."""
 
-    list_display = ("name", "slug", "bought", "per_service", "state", "position")
-    list_filter = ("bought", "state")
+    list_display = ("name", "slug", "purchase_mode", "per_service", "state", "position")
+    list_filter = ("purchase_mode", "state")
     search_fields = ("name", "slug")
     ordering = ("position", "name")
     formfield_overrides: ClassVar = {models.URLField: {"assume_scheme": "https"}}

@@ -18,7 +18,7 @@ PRODUCT_FIELDS = (
     "purpose",
     "limitations",
     "documentation_url",
-    "bought",
+    "purchase_mode",
     "per_service",
     "state",
     "position",
@@ -48,7 +48,7 @@ def add_product(
         actor, Permission.CATALOGUE_MANAGE, on=PLATFORM, now=now
     ) as trail:
         if Product.objects.filter(pk=slug).exists():
-            raise Conflict(f"The catalogue has a product '{slug}' already.")
+            raise Conflict(f"A product {slug} already exists.")
         product = Product.objects.create(slug=slug, **_known(fields))
         trail.note(
             Event.CATALOGUE_PRODUCT_ADDED,
@@ -89,12 +89,18 @@ def update_product(
 def add_plan(
     actor: Actor, *, product: Product, kind: str, name: str, now: datetime
 ) -> Plan:
-    """Add a plan to a product. Raises Conflict for a name in use; notes plan.added."""
+    """Add a plan to a product.
+
+    Raises Conflict for a name in use and for a second direct plan. Notes plan.added.
+    """
     with recorded_change(
         actor, Permission.CATALOGUE_MANAGE, on=PLATFORM, now=now
     ) as trail:
         if product.plans.filter(kind=kind, name=name).exists():
-            raise Conflict(f"{product.name} has a plan '{name}' already.")
+            raise Conflict(f"{product.name} already has a plan {name}.")
+        direct = product.plans.filter(kind=Plan.Kind.DIRECT, retired_at=None)
+        if kind == Plan.Kind.DIRECT and direct.exists():
+            raise Conflict(f"{product.name} already has a direct plan.")
         plan = Plan.objects.create(product=product, kind=kind, name=name)
         trail.note(
             Event.PLAN_ADDED,
@@ -124,7 +130,8 @@ def write_price(
     if last is not None and last.effective_to is None:
         if effective_from <= last.effective_from:
             raise Invalid(
-                "A new price must start after the one in force.", field="effective_from"
+                "The new price must start after the current one.",
+                field="effective_from",
             )
         last.effective_to = effective_from
         last.save(update_fields=["effective_to"])

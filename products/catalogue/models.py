@@ -17,8 +17,8 @@ class Product(models.Model):
         ACTIVE = "active"
         RETIRED = "retired"
 
-    class Bought(models.TextChoices):
-        """How one comes by a product (R17)."""
+    class PurchaseMode(models.TextChoices):
+        """How an account gets a product (R17)."""
 
         DIRECT = "direct", "Directly, on the Products page"
         SALES = "sales", "On request, from sales"
@@ -29,7 +29,7 @@ class Product(models.Model):
     purpose = models.CharField(max_length=200)
     limitations = models.TextField(blank=True)
     documentation_url = models.URLField(blank=True)
-    bought = models.CharField(max_length=8, choices=Bought.choices)
+    purchase_mode = models.CharField(max_length=8, choices=PurchaseMode.choices)
     per_service = models.BooleanField(default=True)  # switched on for each service (R4)
     state = models.CharField(max_length=8, choices=State.choices, default=State.ACTIVE)
     position = models.PositiveSmallIntegerField(default=100)
@@ -37,8 +37,8 @@ class Product(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.CheckConstraint(
-                condition=models.Q(bought__in=["direct", "sales", "always"]),
-                name="product_bought_is_known",
+                condition=models.Q(purchase_mode__in=["direct", "sales", "always"]),
+                name="product_purchase_mode_is_known",
             ),
             models.CheckConstraint(
                 condition=models.Q(state__in=["draft", "active", "retired"]),
@@ -72,9 +72,15 @@ class Plan(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["product", "kind", "name"],
-                name="plan_name_is_unique",
+                name="one_plan_per_product_kind_and_name",
                 violation_error_message="The product has a plan of this name.",
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["product"],
+                condition=models.Q(kind="direct", retired_at=None),
+                name="one_direct_plan_per_product",
+                violation_error_message="The product already has a direct plan.",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -114,12 +120,12 @@ class PriceVersion(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["plan", "number"], name="price_number_is_unique"
+                fields=["plan", "number"], name="one_price_per_plan_and_number"
             ),
             models.UniqueConstraint(
                 fields=["plan"],
                 condition=models.Q(effective_to=None),
-                name="one_open_price_a_plan",
+                name="one_open_price_per_plan",
                 violation_error_message="The plan has a price without an end already.",
             ),
             models.CheckConstraint(
@@ -148,7 +154,8 @@ class Tier(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["price_version", "position"], name="tier_position_is_unique"
+                fields=["price_version", "position"],
+                name="one_tier_per_price_and_position",
             ),
             models.CheckConstraint(
                 condition=models.Q(unit_price_nanos__gte=0),

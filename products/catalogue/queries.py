@@ -23,32 +23,24 @@ def product(slug: str) -> Product:
     return found
 
 
-def direct_plan(slug: str) -> Plan | None:
-    """Return the plan under which a product is bought directly; None where it is not sold so."""
-    return (
-        Plan.objects.filter(product_id=slug, kind=Plan.Kind.DIRECT, retired_at=None)
-        .order_by("name")
-        .first()
-    )
+def direct_prices(when: datetime, *, slug: str = "") -> dict[str, PriceVersion]:
+    """Return the direct price of each product at an instant, with plan and tiers, by slug.
 
-
-def prices_on(when: datetime) -> "QuerySet[PriceVersion]":
-    """Return the price versions in force at an instant, with plan and tiers."""
-    return (
-        PriceVersion.objects.filter(Q(effective_to=None) | Q(effective_to__gt=when))
-        .filter(effective_from__lte=when)
-        .select_related("plan")
-        .prefetch_related("tiers")
+    With `slug`, of that product alone. A product has at most one direct plan, and a plan at most
+    one price at any instant, so every page and command reads the same price here.
+    """
+    rows = PriceVersion.objects.filter(
+        Q(effective_to=None) | Q(effective_to__gt=when),
+        effective_from__lte=when,
+        plan__kind=Plan.Kind.DIRECT,
+        plan__retired_at=None,
     )
+    if slug:
+        rows = rows.filter(plan__product_id=slug)
+    rows = rows.select_related("plan").prefetch_related("tiers")
+    return {row.plan.product_id: row for row in rows}
 
 
 def direct_price(slug: str, when: datetime) -> PriceVersion | None:
-    """Return what a product costs when bought directly at an instant; None for no price."""
-    return (
-        prices_on(when)
-        .filter(
-            plan__product_id=slug, plan__kind=Plan.Kind.DIRECT, plan__retired_at=None
-        )
-        .order_by("plan__name")
-        .first()
-    )
+    """Return what a product costs at an instant if bought directly; None if it has no price."""
+    return direct_prices(when, slug=slug).get(slug)

@@ -95,12 +95,12 @@ def _carriage(version: Version, standing: _Standing) -> RouteStatus:
 
 def _after_disable(closed: Enablement | None) -> RouteStatus:
     refusal = "WebSockets is not enabled for this account."
-    if closed is None or not closed.closing:
+    if closed is None or not closed.drain_mode:
         return RouteStatus(allowed=False, refusal=refusal, open_connections="cut")
     return RouteStatus(
         allowed=False,
         refusal=refusal,
-        open_connections=DRAIN_MODES[closed.closing],
+        open_connections=DRAIN_MODES[closed.drain_mode],
         drain_until=closed.drain_until,
     )
 

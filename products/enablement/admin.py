@@ -256,7 +256,7 @@ class ServiceProductAdmin(ReadOnlyAdmin):
 class ProductRequestAdmin(ReadOnlyAdmin):
     """Who asked for what (R17)."""
 
-    list_display = ("asked_at", "account", "product", "asked_by", "note")
+    list_display = ("requested_at", "account", "product", "requested_by", "note")
     list_filter = ("product",)
     list_select_related = ("account", "product")
-    ordering = ("-asked_at",)
+    ordering = ("-requested_at",)

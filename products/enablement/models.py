@@ -21,7 +21,7 @@ class Enablement(models.Model):
         TRIAL = "trial"
         CONTRACT = "contract"
 
-    class Closing(models.TextChoices):
+    class DrainMode(models.TextChoices):
         """What becomes of open connections when it ends."""
 
         CUT = "cut", "Close open connections at once"
@@ -50,7 +50,7 @@ class Enablement(models.Model):
     agreed_text = models.TextField(blank=True)  # R5: exactly what was agreed to
     agreed_text_hash = models.CharField(max_length=64, blank=True)
     agreed_locale = models.CharField(max_length=16, blank=True)
-    closing = models.CharField(max_length=8, choices=Closing.choices, blank=True)
+    drain_mode = models.CharField(max_length=8, choices=DrainMode.choices, blank=True)
     drain_until = models.DateTimeField(null=True, blank=True)
     # Gate 3: a cap, a trial's end or a blocking budget was reached; who finds it notes it here.
     blocked_at = models.DateTimeField(null=True, blank=True)
@@ -61,7 +61,7 @@ class Enablement(models.Model):
             models.UniqueConstraint(
                 fields=["account", "product"],
                 condition=models.Q(ends_at=None),
-                name="one_open_enablement_an_account_and_product",
+                name="one_open_enablement_per_account_and_product",
                 violation_error_message="The product is on for this account already.",
             ),
             models.CheckConstraint(
@@ -94,7 +94,7 @@ class ServiceProduct(models.Model):
             models.UniqueConstraint(
                 fields=["service", "product"],
                 condition=models.Q(ends_at=None),
-                name="one_open_switch_a_service_and_product",
+                name="one_open_switch_per_service_and_product",
                 violation_error_message="The product is on for this service already.",
             )
         ]
@@ -111,19 +111,19 @@ class ProductRequest(models.Model):
     )
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+")
     user_id = models.CharField(max_length=22)
-    asked_by = models.CharField(max_length=200)
-    asked_on = models.DateField()
-    asked_at = models.DateTimeField()
+    requested_by = models.CharField(max_length=200)
+    requested_on = models.DateField()
+    requested_at = models.DateTimeField()
     note = models.CharField(max_length=500, blank=True)
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["account", "product", "user_id", "asked_on"],
-                name="one_request_a_person_product_and_day",
+                fields=["account", "product", "user_id", "requested_on"],
+                name="one_request_per_user_product_and_day",
                 violation_error_message="You asked for this product today already.",
             )
         ]
 
     def __str__(self) -> str:
-        return f"{self.asked_by} asks for {self.product_id}"
+        return f"{self.requested_by} asks for {self.product_id}"

@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 
 from accounts.models import Account
 from products.catalogue.models import PriceVersion, Product
-from products.catalogue.queries import direct_price, on_sale, prices_on
+from products.catalogue.queries import direct_price, direct_prices, on_sale
 from products.enablement.models import Enablement, ProductRequest, ServiceProduct
 from products.services.models import Service
 
@@ -31,7 +31,8 @@ class ProductState:
     def is_on(self) -> bool:
         """Tell whether the account has the product."""
         return (
-            self.enablement is not None or self.product.bought == Product.Bought.ALWAYS
+            self.enablement is not None
+            or self.product.purchase_mode == Product.PurchaseMode.ALWAYS
         )
 
 
@@ -141,7 +142,7 @@ def products_of(account: Account, now: datetime) -> list[ProductState]:
         .order_by("service__name")
     ):
         using.setdefault(switch.product_id, []).append(switch.service)
-    prices = prices_by_product(now)
+    prices = direct_prices(now)
     return [
         ProductState(
             product=product,
@@ -168,15 +169,9 @@ def state_of(account: Account, product: Product, now: datetime) -> ProductState:
 def requested_today(account: Account, user_id: str, now: datetime) -> frozenset[str]:
     """Return the slugs of the products that a person has asked for on this (UTC) day."""
     rows = ProductRequest.objects.filter(
-        account=account, user_id=user_id, asked_on=now.date()
+        account=account, user_id=user_id, requested_on=now.date()
     )
     return frozenset(rows.values_list("product_id", flat=True))
-
-
-def prices_by_product(now: datetime) -> dict[str, PriceVersion]:
-    """Return the price of every product that is sold directly, or is part of every account."""
-    rows = prices_on(now).filter(plan__kind="direct", plan__retired_at=None)
-    return {row.plan.product_id: row for row in rows}
 
 
 def price_sentence(price: PriceVersion) -> str:

@@ -81,7 +81,7 @@ def _disable(
             actor,
             account=account,
             product=product,
-            closing=form.cleaned_data["closing"],
+            drain_mode=form.cleaned_data["drain_mode"],
             reason=form.cleaned_data["reason"],
             now=timezone.now(),
         )

@@ -138,7 +138,7 @@ def _review(
         "able": who_can_use(account),
         "conflicts": conflicts_of(actor, product),
         "rungs": tier_rows(state.price) if state.price else (),
-        "sold_here": product.bought == Product.Bought.DIRECT
+        "sold_here": product.purchase_mode == Product.PurchaseMode.DIRECT
         and state.price is not None,
     } | calculator_context(request, state)
     return render(request, "products/enable.html", context, status=status)

@@ -60,23 +60,23 @@ class EnableForm(forms.Form):
 class DisableForm(forms.Form):
     """How a product is switched off; `must_type` is to be typed where connections may be open."""
 
-    closing = forms.ChoiceField(
+    drain_mode = forms.ChoiceField(
         label="Connections that are open",
         choices=[
             (
-                Enablement.Closing.DRAIN,
+                Enablement.DrainMode.DRAIN,
                 "Close them after 60 seconds. New ones are refused at once.",
             ),
             (
-                Enablement.Closing.CUT,
+                Enablement.DrainMode.CUT,
                 "Close them now. New ones are refused at once.",
             ),
             (
-                Enablement.Closing.KEEP,
+                Enablement.DrainMode.KEEP,
                 "Let them end by themselves. New ones are refused; open ones are billed while they last.",
             ),
         ],
-        initial=Enablement.Closing.DRAIN,
+        initial=Enablement.DrainMode.DRAIN,
         widget=forms.RadioSelect,
     )
     reason = forms.CharField(

@@ -69,7 +69,9 @@ def requests_of(account: Account) -> list[ProductRequest]:
     """Return the newest requests for products that are still off."""
     on = account.enablements.filter(ends_at=None).values_list("product_id", flat=True)
     rows = ProductRequest.objects.filter(account=account).exclude(product_id__in=on)
-    return list(rows.select_related("product").order_by("-asked_at")[:REQUESTS_SHOWN])
+    return list(
+        rows.select_related("product").order_by("-requested_at")[:REQUESTS_SHOWN]
+    )
 
 
 @login_required

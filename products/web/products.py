@@ -51,7 +51,7 @@ class Card:
     @property
     def is_direct(self) -> bool:
         """Tell whether it is bought on this page."""
-        return self.product.bought == Product.Bought.DIRECT
+        return self.product.purchase_mode == Product.PurchaseMode.DIRECT
 
     @property
     def in_package(self) -> bool:
@@ -73,7 +73,7 @@ def cards_of(actor: Actor, account: Account) -> list[Card]:
             price_line=_price_line(state),
             can_enable=may_enable
             and not state.is_on
-            and state.product.bought == "direct",
+            and state.product.purchase_mode == "direct",
             can_disable=may_enable
             and state.enablement is not None
             and state.enablement.source == Enablement.Source.DIRECT,
@@ -92,9 +92,13 @@ def _price_line(state: ProductState) -> str:
             f"From {from_price(price):.2f} {price.currency} per million connection minutes, plus "
             "bandwidth, which is part of your delivery bandwidth."
         )
-    if state.product.bought == Product.Bought.ALWAYS and price is not None:
+    if state.product.purchase_mode == Product.PurchaseMode.ALWAYS and price is not None:
         return f"{from_price(price):.2f} {price.currency} per {price.unit_name} to begin with."
-    return "Price on request." if state.product.bought == Product.Bought.SALES else ""
+    return (
+        "Price on request."
+        if state.product.purchase_mode == Product.PurchaseMode.SALES
+        else ""
+    )
 
 
 @login_required
@@ -149,7 +153,7 @@ def request_access(request: HttpRequest, slug: str) -> HttpResponse:
         return redirect("products")
     whom = (
         "The account's superusers"
-        if product.bought == Product.Bought.DIRECT
+        if product.purchase_mode == Product.PurchaseMode.DIRECT
         else "Your account manager"
     )
     success_with_audit_link(

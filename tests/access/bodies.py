@@ -66,7 +66,7 @@ BODIES: dict[tuple[str, str], Body] = {
     ("members/<opaque:membership_id>/access/", "POST"): lambda w: {"limited": "yes", f"level_{w.shop.pk}": "full"},
     ("api-tokens/new/", "POST"): lambda w: {"name": "CI", "scope": "global", "expires_on": "2027-03-01"},
     ("products/<slug:slug>/enable/", "POST"): agreement,
-    ("products/<slug:slug>/disable/", "POST"): lambda w: {"closing": "drain"},
+    ("products/<slug:slug>/disable/", "POST"): lambda w: {"drain_mode": "drain"},
     ("products/<slug:slug>/request/", "POST"): lambda w: {"note": "Please"},
     ("services/", "POST"): lambda w: {"name": "chat"},
     (SERVICE, "POST"): lambda w: {"name": "store"},

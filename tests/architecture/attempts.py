@@ -86,7 +86,7 @@ def buy(w: World, a: Actor) -> Any:
 
 def cancel(w: World, a: Actor) -> Any:
     return enablement.disable(
-        a, account=w.acme, product=w.websockets, closing="drain", now=NOW
+        a, account=w.acme, product=w.websockets, drain_mode="drain", now=NOW
     )
 
 
@@ -159,9 +159,9 @@ ATTEMPTS: dict[str, Attempt] = {
     "accounts.commands.tokens.revoke_token": Attempt(SUPERUSER | {"user"}, lambda w, a: tokens.revoke_token(
         a, token=w.token, now=NOW)),
     "products.catalogue.commands.add_product": Attempt(STAFF, lambda w, a: catalogue.add_product(
-        a, slug="tea", fields={"name": "Tea", "bought": "sales"}, now=NOW)),
+        a, slug="tea", fields={"name": "Tea", "purchase_mode": "sales"}, now=NOW)),
     "products.catalogue.commands.update_product": Attempt(STAFF, lambda w, a: catalogue.update_product(
-        a, slug="websockets", fields={"bought": "always"}, now=NOW)),
+        a, slug="websockets", fields={"purchase_mode": "always"}, now=NOW)),
     "products.catalogue.commands.add_plan": Attempt(STAFF, lambda w, a: catalogue.add_plan(
         a, product=w.websockets, kind="package", name="Free", now=NOW)),
     "products.enablement.commands.prices.change_price": Attempt(STAFF, lambda w, a: enablement.change_price(

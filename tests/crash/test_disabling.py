@@ -83,7 +83,9 @@ def test_a_product_that_is_disabled_is_refused_at_the_edge_and_its_tunnels_are_c
         tunnel.sendall(b"here")
         assert (status, read_exactly(tunnel, 4)) == (101, b"here")
 
-        sam.submit("/products/websockets/disable/", closing="cut", typed="WebSockets")
+        sam.submit(
+            "/products/websockets/disable/", drain_mode="cut", typed="WebSockets"
+        )
         began = time.monotonic()
         refused.append(reach(edge, 403))
         assert read_all(tunnel) in {b"", b"<reset>"}

@@ -87,7 +87,7 @@ class Toggler:
                 self.actor,
                 account=self.account,
                 product=self.product,
-                closing="cut",
+                drain_mode="cut",
                 now=now,
             )
         except Conflict as told:

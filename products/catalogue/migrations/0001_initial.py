@@ -48,13 +48,13 @@ class Migration(migrations.Migration):
                 ('purpose', models.CharField(max_length=200)),
                 ('limitations', models.TextField(blank=True)),
                 ('documentation_url', models.URLField(blank=True)),
-                ('bought', models.CharField(choices=[('direct', 'Directly, on the Products page'), ('sales', 'On request, from sales'), ('always', 'Part of every account')], max_length=8)),
+                ('purchase_mode', models.CharField(choices=[('direct', 'Directly, on the Products page'), ('sales', 'On request, from sales'), ('always', 'Part of every account')], max_length=8)),
                 ('per_service', models.BooleanField(default=True)),
                 ('state', models.CharField(choices=[('draft', 'Draft'), ('active', 'Active'), ('retired', 'Retired')], default='active', max_length=8)),
                 ('position', models.PositiveSmallIntegerField(default=100)),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('bought__in', ['direct', 'sales', 'always'])), name='product_bought_is_known'), models.CheckConstraint(condition=models.Q(('state__in', ['draft', 'active', 'retired'])), name='product_state_is_known')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('purchase_mode__in', ['direct', 'sales', 'always'])), name='product_purchase_mode_is_known'), models.CheckConstraint(condition=models.Q(('state__in', ['draft', 'active', 'retired'])), name='product_state_is_known')],
             },
         ),
         migrations.AddField(
@@ -74,11 +74,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='priceversion',
-            constraint=models.UniqueConstraint(fields=('plan', 'number'), name='price_number_is_unique'),
+            constraint=models.UniqueConstraint(fields=('plan', 'number'), name='one_price_per_plan_and_number'),
         ),
         migrations.AddConstraint(
             model_name='priceversion',
-            constraint=models.UniqueConstraint(condition=models.Q(('effective_to', None)), fields=('plan',), name='one_open_price_a_plan', violation_error_message='The plan has a price without an end already.'),
+            constraint=models.UniqueConstraint(condition=models.Q(('effective_to', None)), fields=('plan',), name='one_open_price_per_plan', violation_error_message='The plan has a price without an end already.'),
         ),
         migrations.AddConstraint(
             model_name='priceversion',
@@ -86,11 +86,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='plan',
-            constraint=models.UniqueConstraint(fields=('product', 'kind', 'name'), name='plan_name_is_unique', violation_error_message='The product has a plan of this name.'),
+            constraint=models.UniqueConstraint(fields=('product', 'kind', 'name'), name='one_plan_per_product_kind_and_name', violation_error_message='The product has a plan of this name.'),
+        ),
+        migrations.AddConstraint(
+            model_name='plan',
+            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'direct'), ('retired_at', None)), fields=('product',), name='one_direct_plan_per_product', violation_error_message='The product already has a direct plan.'),
         ),
         migrations.AddConstraint(
             model_name='tier',
-            constraint=models.UniqueConstraint(fields=('price_version', 'position'), name='tier_position_is_unique'),
+            constraint=models.UniqueConstraint(fields=('price_version', 'position'), name='one_tier_per_price_and_position'),
         ),
         migrations.AddConstraint(
             model_name='tier',

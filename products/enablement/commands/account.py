@@ -85,7 +85,7 @@ def enable(
         # sees the other, so that no account has a price that was not noted in its trail.
         list(Plan.objects.select_for_update().filter(product=product))
         price = direct_price(product.pk, now)
-        if product.bought != Product.Bought.DIRECT or price is None:
+        if product.purchase_mode != Product.PurchaseMode.DIRECT or price is None:
             raise NotSoldDirectly(
                 f"{product.name} is not sold on this page. Ask your account manager for it."
             )
@@ -133,20 +133,20 @@ def disable(
     *,
     account: Account,
     product: Product,
-    closing: str,
+    drain_mode: str,
     now: datetime,
     reason: str = "",
 ) -> Enablement:
     """Switch a product off for an account; what was used up to now stays billed (R19).
 
-    New connections are refused from now on. `closing` says what becomes of open ones: cut now,
+    New connections are refused from now on. `drain_mode` says what becomes of open ones: cut now,
     drain (cut after a minute) or keep. The services keep their switch: they work again when the
     product is enabled again. Raises Forbidden, AlreadyDisabled, NotSoldDirectly for a product
     that came with a package, Invalid. Notes product.disabled and bill.changed.
     """
     _check_reason(reason)
-    if closing not in Enablement.Closing.values:
-        raise Invalid("Choose what becomes of open connections.", field="closing")
+    if drain_mode not in Enablement.DrainMode.values:
+        raise Invalid("Choose what becomes of open connections.", field="drain_mode")
     with recorded_change(
         actor, Permission.PRODUCT_ENABLE, on=account, now=now
     ) as trail:
@@ -159,16 +159,18 @@ def disable(
             )
         held.ends_at = now
         held.ended_by = actor.label
-        held.closing = closing
-        held.drain_until = now + DRAIN if closing == Enablement.Closing.DRAIN else None
-        held.save(update_fields=["ends_at", "ended_by", "closing", "drain_until"])
+        held.drain_mode = drain_mode
+        held.drain_until = (
+            now + DRAIN if drain_mode == Enablement.DrainMode.DRAIN else None
+        )
+        held.save(update_fields=["ends_at", "ended_by", "drain_mode", "drain_until"])
         target = ("product", product.pk, product.name)
         trail.note(
             Event.PRODUCT_DISABLED,
             target=target,
             product=product.pk,
             before={"state": "enabled", "enablement": held.pk},
-            after={"state": "disabled", "open_connections": closing},
+            after={"state": "disabled", "open_connections": drain_mode},
             reason=reason,
         )
         trail.note(

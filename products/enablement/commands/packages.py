@@ -88,8 +88,8 @@ def remove_package(
                 f"{account.name} bought {product.name}; its superusers can disable it."
             )
         held.ends_at, held.ended_by = now, actor.label
-        held.closing, held.drain_until = Enablement.Closing.DRAIN, now + DRAIN
-        held.save(update_fields=["ends_at", "ended_by", "closing", "drain_until"])
+        held.drain_mode, held.drain_until = Enablement.DrainMode.DRAIN, now + DRAIN
+        held.save(update_fields=["ends_at", "ended_by", "drain_mode", "drain_until"])
         target = ("product", product.pk, product.name)
         trail.note(
             Event.PACKAGE_REMOVED,

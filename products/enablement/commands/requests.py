@@ -38,7 +38,10 @@ def request_product(
         actor, Permission.PRODUCT_REQUEST, on=account, now=now
     ) as trail:
         asked = ProductRequest.objects.filter(
-            account=account, product=product, user_id=actor.user_id, asked_on=now.date()
+            account=account,
+            product=product,
+            user_id=actor.user_id,
+            requested_on=now.date(),
         )
         if asked.exists():
             raise AlreadyRequestedToday(f"You asked for {product.name} today already.")
@@ -46,9 +49,9 @@ def request_product(
             account=account,
             product=product,
             user_id=actor.user_id,
-            asked_by=actor.label,
-            asked_on=now.date(),
-            asked_at=now,
+            requested_by=actor.label,
+            requested_on=now.date(),
+            requested_at=now,
             note=note[:500],
         )
         told = _addresses(account, product, sales_email)
@@ -73,7 +76,7 @@ def request_product(
 
 
 def _addresses(account: Account, product: Product, sales_email: str) -> Sequence[str]:
-    if product.bought != Product.Bought.DIRECT:
+    if product.purchase_mode != Product.PurchaseMode.DIRECT:
         return [sales_email]
     members = members_with(Permission.PRODUCT_ENABLE, account.pk)
     return [member.user.email for member in members]
@@ -87,6 +90,6 @@ def _body(actor: Actor, account: Account, product: Product, note: str) -> str:
     ]
     if note:
         lines += ["", f"They say: {note}"]
-    if product.bought == Product.Bought.DIRECT:
+    if product.purchase_mode == Product.PurchaseMode.DIRECT:
         lines += ["", "A superuser can enable it on the Products page of the portal."]
     return "\n".join(lines) + "\n"

@@ -99,7 +99,7 @@ def disable_for_service(
 
 
 def _check_entitled(held: Enablement | None, product: Product) -> None:
-    if product.bought == Product.Bought.ALWAYS:
+    if product.purchase_mode == Product.PurchaseMode.ALWAYS:
         return
     if held is None:
         raise NotEntitled(

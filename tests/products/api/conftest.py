@@ -18,7 +18,7 @@ def websockets(db: None) -> Product:
         defaults={
             "name": "WebSockets",
             "purpose": "Long connections.",
-            "bought": "direct",
+            "purchase_mode": "direct",
         },
     )[0]
 
@@ -28,7 +28,7 @@ def fanout(db: None) -> Product:
     """Return a product that sales give."""
     return Product.objects.update_or_create(
         slug="fanout",
-        defaults={"name": "Fanout", "purpose": "Push.", "bought": "sales"},
+        defaults={"name": "Fanout", "purpose": "Push.", "purchase_mode": "sales"},
     )[0]
 
 

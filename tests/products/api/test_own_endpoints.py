@@ -80,11 +80,11 @@ def test_the_entitlements_say_what_is_on_and_where(
     assert products["websockets"] == {
         "product": "websockets",
         "name": "WebSockets",
-        "bought": "direct",
+        "purchase_mode": "direct",
         "enabled": True,
         "source": "direct",
         "since": "2026-11-22T12:00:00Z",
-        "stopped": None,
+        "blocked": None,
         "per_service": True,
         "services": [shop.pk],
     }

@@ -68,18 +68,18 @@ def test_account_and_service_together_entitle(sam, eve, acme, echo, live, websoc
 
 
 @pytest.mark.parametrize(
-    ("closing", "until"), [("cut", ""), ("keep", ""), ("drain", "T13:01:00Z")]
+    ("drain_mode", "until"), [("cut", ""), ("keep", ""), ("drain", "T13:01:00Z")]
 )
 def test_disabling_says_what_becomes_of_open_connections(
-    sam, eve, acme, echo, live, websockets, closing, until
+    sam, eve, acme, echo, live, websockets, drain_mode, until
 ):
     entitle(sam, acme, websockets)
     enable_for_service(eve, service=echo, product=websockets, now=NOW)
-    disable(sam, account=acme, product=websockets, closing=closing, now=LATER)
+    disable(sam, account=acme, product=websockets, drain_mode=drain_mode, now=LATER)
 
     (route,) = table(1).routes
 
-    assert (route.websockets, route.open_connections) == (False, closing)
+    assert (route.websockets, route.open_connections) == (False, drain_mode)
     assert route.drain_until.endswith(until)
 
 

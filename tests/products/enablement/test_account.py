@@ -181,10 +181,10 @@ def test_disabling_closes_the_row_and_says_what_becomes_of_the_bill(
 ):
     made = entitle(sam, acme, websockets)
 
-    disable(sam, account=acme, product=websockets, closing="drain", now=LATER)
+    disable(sam, account=acme, product=websockets, drain_mode="drain", now=LATER)
 
     made.refresh_from_db()
-    assert (made.ends_at, made.ended_by, made.closing) == (LATER, sam.label, "drain")
+    assert (made.ends_at, made.ended_by, made.drain_mode) == (LATER, sam.label, "drain")
     assert made.drain_until == LATER + timedelta(seconds=60)
     assert noted(acme.pk)[2:] == ["product.disabled", "bill.changed"]
     assert last_entry(acme.pk)["after"]["billed"] is False
@@ -194,18 +194,18 @@ def test_disabling_closes_the_row_and_says_what_becomes_of_the_bill(
 
 def test_disabling_twice_says_who_was_first(sam, acme, websockets):
     entitle(sam, acme, websockets)
-    disable(sam, account=acme, product=websockets, closing="cut", now=LATER)
+    disable(sam, account=acme, product=websockets, drain_mode="cut", now=LATER)
 
     with pytest.raises(AlreadyDisabled) as refused:
-        disable(sam, account=acme, product=websockets, closing="cut", now=LATER)
+        disable(sam, account=acme, product=websockets, drain_mode="cut", now=LATER)
 
     assert refused.value.message == (
         f"WebSockets is off already: disabled by {sam.label} at 2026-11-22 13:00:00 UTC."
     )
 
 
-@pytest.mark.parametrize(("closing", "reason"), [("later", ""), ("cut", "x" * 501)])
-def test_bad_input_disables_nothing(sam, acme, websockets, closing, reason):
+@pytest.mark.parametrize(("drain_mode", "reason"), [("later", ""), ("cut", "x" * 501)])
+def test_bad_input_disables_nothing(sam, acme, websockets, drain_mode, reason):
     made = entitle(sam, acme, websockets)
 
     with pytest.raises(Invalid):
@@ -213,7 +213,7 @@ def test_bad_input_disables_nothing(sam, acme, websockets, closing, reason):
             sam,
             account=acme,
             product=websockets,
-            closing=closing,
+            drain_mode=drain_mode,
             reason=reason,
             now=LATER,
         )
@@ -227,7 +227,7 @@ def test_staff_assign_and_remove_a_package(ada, sam, acme, ngwaf):
 
     assign_package(ada, account=acme, plan=plan, now=NOW)
     with pytest.raises(NotSoldDirectly, match="part of your package"):
-        disable(sam, account=acme, product=ngwaf, closing="cut", now=LATER)
+        disable(sam, account=acme, product=ngwaf, drain_mode="cut", now=LATER)
     remove_package(ada, account=acme, product=ngwaf, now=LATER, reason="contract ended")
 
     assert noted(acme.pk) == [

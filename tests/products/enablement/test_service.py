@@ -125,7 +125,7 @@ def test_services_keep_their_switch_when_the_account_is_disabled(
 ):
     enable_for_service(eve, service=echo, product=entitled, now=NOW)
 
-    disable(sam, account=acme, product=entitled, closing="drain", now=LATER)
+    disable(sam, account=acme, product=entitled, drain_mode="drain", now=LATER)
 
     assert is_on_for_service(echo, "websockets")
 

@@ -32,13 +32,13 @@ def test_the_page_says_first_what_stops(browser, sam, switched_on):
 
 def test_a_superuser_disables_it(browser, sam, acme, switched_on):
     answer = browser(sam).post(
-        PAGE, {"closing": "keep", "reason": "Season ends"}, follow=True
+        PAGE, {"drain_mode": "keep", "reason": "Season ends"}, follow=True
     )
 
     held = Enablement.objects.get(account=acme)
     page = text_of(answer)
     assert answer.redirect_chain == [("/products/", 302)]
-    assert (held.ended_by, held.closing) == ("Sam", "keep")
+    assert (held.ended_by, held.drain_mode) == ("Sam", "keep")
     assert actions_of(acme)[-2:] == ["product.disabled", "bill.changed"]
     assert "WebSockets is disabled for Acme." in page
     assert "will be billed. See it in the trail" in page
@@ -47,9 +47,9 @@ def test_a_superuser_disables_it(browser, sam, acme, switched_on):
 
 def test_who_comes_second_is_told_who_was_first(browser, sam, acme, enabled):
     client = browser(sam)
-    client.post(PAGE, {"closing": "cut"})
+    client.post(PAGE, {"drain_mode": "cut"})
 
-    answer = client.post(PAGE, {"closing": "cut"})
+    answer = client.post(PAGE, {"drain_mode": "cut"})
 
     assert answer.status_code == 409
     assert "WebSockets is off already: disabled by Sam at" in text_of(answer)
@@ -57,7 +57,7 @@ def test_who_comes_second_is_told_who_was_first(browser, sam, acme, enabled):
 
 
 @pytest.mark.parametrize(
-    "typed", [{}, {"closing": "later"}, {"closing": "cut", "reason": "x" * 501}]
+    "typed", [{}, {"drain_mode": "later"}, {"drain_mode": "cut", "reason": "x" * 501}]
 )
 def test_a_form_that_says_nothing_clear_changes_nothing(
     browser, sam, acme, enabled, typed
@@ -73,21 +73,21 @@ def test_a_form_that_says_nothing_clear_changes_nothing(
 def test_others_may_not(request, browser, acme, enabled, who):
     client = browser(request.getfixturevalue(who))
 
-    answers = client.get(PAGE), client.post(PAGE, {"closing": "cut"})
+    answers = client.get(PAGE), client.post(PAGE, {"drain_mode": "cut"})
 
     assert [answer.status_code for answer in answers] == [403, 403]
     assert Enablement.objects.get(account=acme).ends_at is None
 
 
 def test_a_stranger_disables_nothing_of_acme(browser, stan, acme, enabled):
-    answer = browser(stan).post(PAGE, {"closing": "cut"})
+    answer = browser(stan).post(PAGE, {"drain_mode": "cut"})
 
     assert answer.status_code == 409
     assert Enablement.objects.get(account=acme).ends_at is None
 
 
 def test_too_old_a_proof_changes_nothing(browser, sam, acme, enabled):
-    answer = browser(sam, confirmed=301).post(PAGE, {"closing": "cut"})
+    answer = browser(sam, confirmed=301).post(PAGE, {"drain_mode": "cut"})
 
     assert answer.status_code == 302
     assert "reauth" in answer["Location"]
@@ -100,7 +100,7 @@ def test_what_came_with_a_package_is_not_disabled_here(browser, sam, acme, enabl
     answer = browser(sam).get(PAGE)
 
     assert "It came with your package" in text_of(answer)
-    assert b'name="closing"' not in answer.content
+    assert b'name="drain_mode"' not in answer.content
 
 
 def test_the_number_of_queries_does_not_follow_the_services(
@@ -144,9 +144,9 @@ def test_without_the_name_nothing_is_disabled_while_an_edge_is_silent(
     make_edge(last_seen_at=timezone.now() - timedelta(minutes=10))
     client = browser(sam)
 
-    unnamed = client.post(PAGE, {"closing": "cut"})
+    unnamed = client.post(PAGE, {"drain_mode": "cut"})
     still_on = Enablement.objects.get(account=acme).ends_at is None
-    named = client.post(PAGE, {"closing": "cut", "typed": "WebSockets"})
+    named = client.post(PAGE, {"drain_mode": "cut", "typed": "WebSockets"})
 
     assert (unnamed.status_code, still_on, named.status_code) == (400, True, 302)
 
@@ -161,6 +161,6 @@ def test_without_the_name_nothing_is_disabled_while_an_edge_is_silent(
     ],
 )
 def test_the_name_is_to_be_typed_where_connections_are_open(typed, problems):
-    form = DisableForm({"closing": "cut", "typed": typed}, must_type="WebSockets")
+    form = DisableForm({"drain_mode": "cut", "typed": typed}, must_type="WebSockets")
 
     assert form.errors.get("typed", []) == problems

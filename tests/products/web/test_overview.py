@@ -126,7 +126,7 @@ def test_a_product_that_does_not_go_with_another_says_so(browser, eve, switched_
 
 def test_a_switch_that_waits_for_the_account_says_so(browser, sam, switched_on):
     client = browser(sam)
-    client.post("/products/websockets/disable/", {"closing": "cut"})
+    client.post("/products/websockets/disable/", {"drain_mode": "cut"})
 
     page = text_of(client.get("/entitlements/"))
 

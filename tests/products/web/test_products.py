@@ -96,7 +96,7 @@ def test_an_engineer_asks_once_a_day(browser, sam, eve, acme, websockets):
     second = client.post("/products/websockets/request/", follow=True)
 
     asked = ProductRequest.objects.get(account=acme)
-    assert asked.asked_by == "Eve"
+    assert asked.requested_by == "Eve"
     assert actions_of(acme) == ["product.requested"]
     assert (
         "You have asked for WebSockets. The account's superusers will get one mail."
