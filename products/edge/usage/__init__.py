@@ -1,0 +1,1 @@
+"""Everything durable about usage: the meter, the store, the reporter."""

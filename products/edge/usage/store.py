@@ -1,0 +1,698 @@
+"""The usage store: the latest reading of every counter, in one SQLite file per instance.
+
+An instance is one run of one edge process. Readings are cumulative, so a newer one
+replaces the older one, and each takes the next number of a revision counter. What the
+portal has not acknowledged is what has a higher revision than the acknowledged one.
+
+Only the instance's own process writes its file while it runs (`UsageStore`). The
+control process reads it, and finishes it when that process is dead (`StoredUsage`).
+"""
+
+import contextlib
+import fcntl
+import logging
+import os
+import shutil
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from products.edge.files import fsync_directory
+from products.edge.usage.readings import (
+    ConnectionReading,
+    DeliveryReading,
+    Reading,
+    read_values,
+)
+
+log = logging.getLogger(__name__)
+
+STORE = "usage.db"
+DAMAGED = ".damaged"  # part of the name of a folder that was set aside
+_LOCK = "lock"  # its process locks it, and the lock ends with the process
+_FORMAT = 1
+_PAGE_BYTES = 4096
+_MIN_PAGES = 16  # the tables alone take 6
+_MAX_WAL_BYTES = 16 * 1024**2  # then the log is started again from its beginning
+_BUSY_SECONDS = 2.0  # longest wait of a thread for another connection
+_PRUNE_ROWS = 2_000  # in one transaction
+_PRUNE_PAUSE_SECONDS = 0.01  # between two of them, so that readings can be written
+_MAX_INTEGER = 2**63 - 1  # of SQLite; larger connection numbers are stored as text
+
+_SCHEMA = f"""
+CREATE TABLE connection (
+  number, month TEXT NOT NULL, service TEXT NOT NULL, started_us INTEGER NOT NULL,
+  duration_us INTEGER NOT NULL, bytes_from_client INTEGER NOT NULL,
+  bytes_to_client INTEGER NOT NULL, final INTEGER NOT NULL,
+  revision INTEGER NOT NULL, written_at REAL NOT NULL,
+  PRIMARY KEY (number, month)) WITHOUT ROWID;
+CREATE INDEX connection_revision ON connection (revision);
+CREATE TABLE delivery (
+  service TEXT NOT NULL, hour TEXT NOT NULL, requests INTEGER NOT NULL,
+  bytes_from_client INTEGER NOT NULL, bytes_to_client INTEGER NOT NULL,
+  revision INTEGER NOT NULL, written_at REAL NOT NULL,
+  PRIMARY KEY (service, hour)) WITHOUT ROWID;
+CREATE INDEX delivery_revision ON delivery (revision);
+CREATE TABLE note (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
+CREATE TABLE state (
+  created_us INTEGER NOT NULL, is_replacement INTEGER NOT NULL,
+  is_finished INTEGER NOT NULL, pruned_revision INTEGER NOT NULL,
+  pruned_written_at REAL NOT NULL);
+PRAGMA user_version = {_FORMAT};
+"""
+
+_WRITE_CONNECTION = """
+INSERT INTO connection VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (number, month) DO UPDATE SET
+  duration_us = max(duration_us, excluded.duration_us),
+  bytes_from_client = max(bytes_from_client, excluded.bytes_from_client),
+  bytes_to_client = max(bytes_to_client, excluded.bytes_to_client),
+  final = max(final, excluded.final),
+  revision = excluded.revision, written_at = excluded.written_at
+"""
+_WRITE_DELIVERY = """
+INSERT INTO delivery VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (service, hour) DO UPDATE SET
+  requests = max(requests, excluded.requests),
+  bytes_from_client = max(bytes_from_client, excluded.bytes_from_client),
+  bytes_to_client = max(bytes_to_client, excluded.bytes_to_client),
+  revision = excluded.revision, written_at = excluded.written_at
+"""
+_UNSENT = (
+    """SELECT revision, number, service, month, started_us, duration_us,
+         bytes_from_client, bytes_to_client, final
+       FROM connection WHERE revision > ? ORDER BY revision LIMIT ?""",
+    """SELECT revision, service, hour, requests, bytes_from_client, bytes_to_client
+       FROM delivery WHERE revision > ? ORDER BY revision LIMIT ?""",
+)
+_UNSENT_COUNT = """
+SELECT (SELECT count(*) FROM connection WHERE revision > ?)
+     + (SELECT count(*) FROM delivery WHERE revision > ?)
+"""
+_MONTHS_OF = """
+SELECT number, service, month, started_us, duration_us, bytes_from_client,
+  bytes_to_client, final
+FROM connection WHERE number = ? ORDER BY month
+"""
+_DELIVERY_OF = """
+SELECT service, hour, requests, bytes_from_client, bytes_to_client
+FROM delivery WHERE hour = ?
+"""
+_HAS_ENDED = "SELECT 1 FROM connection WHERE number = ? AND final"
+_LAST_REVISION = """
+SELECT max(pruned_revision,
+  coalesce((SELECT max(revision) FROM connection), 0),
+  coalesce((SELECT max(revision) FROM delivery), 0)) FROM state
+"""
+_OPEN_NUMBERS = "SELECT number FROM connection GROUP BY number HAVING max(final) = 0"
+# A row goes when its connection has ended. The earlier months of one that is open
+# stay, because HAProxy counts bytes from a connection's start.
+_PRUNABLE_CONNECTIONS = """
+SELECT revision, written_at, number, month,
+  final OR EXISTS (SELECT 1 FROM connection AS other
+                   WHERE other.number = one.number AND other.final)
+FROM connection AS one WHERE revision > ? AND revision <= ?
+ORDER BY revision LIMIT ?
+"""
+_PRUNABLE_DELIVERIES = """
+SELECT revision, written_at, service, hour FROM delivery
+WHERE revision <= ? AND written_at < ?
+"""
+_DELETE_CONNECTION = (
+    "DELETE FROM connection WHERE number = ? AND month = ? AND revision = ?"
+)
+_DELETE_DELIVERY = (
+    "DELETE FROM delivery WHERE service = ? AND hour = ? AND revision = ?"
+)
+_NOTE_PRUNED = """
+UPDATE state SET pruned_revision = max(pruned_revision, ?),
+  pruned_written_at = max(pruned_written_at, ?)
+"""
+
+
+class StoreUnwritable(OSError):
+    """The disk accepts no readings: no new connection may be accepted."""
+
+
+class StoreBusy(Exception):
+    """Another connection holds the write lock; it lasts milliseconds, so try again."""
+
+
+class StoreDamaged(Exception):
+    """SQLite cannot read the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnsentReadings:
+    """Readings to send, in the order of their revisions.
+
+    `unreadable` holds the texts of rows that are not readings. `end` is the revision to
+    acknowledge after the last. `is_all` says that nothing else was unsent.
+    """
+
+    readings: tuple[tuple[int, Reading], ...]
+    unreadable: tuple[str, ...]
+    end: int
+    is_all: bool
+
+
+def hold_instance(folder: Path) -> None:
+    """Make an instance's folder, and lock it for as long as this process lives.
+
+    Every other process can ask `is_running`, during a hand-over too, when two edges
+    share the data folder. Raises OSError.
+    """
+    # Locked before it has its name, or another process could finish it as it starts.
+    hidden = folder.with_name(f".{folder.name}")
+    hidden.mkdir(parents=True, mode=0o700)
+    # Never closed and never inherited, so that the lock ends with this process.
+    descriptor = os.open(hidden / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    hidden.rename(folder)
+
+
+def is_running(folder: Path) -> bool:
+    """Say whether the process of an instance lives, and may still write. Raises OSError."""
+    try:
+        descriptor = os.open(folder / _LOCK, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def set_aside(folder: Path) -> Path:
+    """Rename the folder of a damaged file, with all that belongs to it. Raises OSError."""
+    count = 1
+    while (target := folder.with_name(f"{folder.name}{DAMAGED}-{count}")).exists():
+        count += 1
+    folder.rename(target)
+    fsync_directory(folder.parent)
+    log.error("A damaged file was set aside: %s. Its usage is not reported.", target)
+    return target
+
+
+def damage_of(path: Path) -> str:
+    """Look through a whole SQLite file; "" if it is sound. Takes seconds if it is large.
+
+    Raises StoreUnwritable if it cannot be read now.
+    """
+    try:
+        with contextlib.closing(connect(path)) as connection:
+            (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except StoreDamaged as error:
+        return str(error)
+    except sqlite3.Error as error:
+        failure = failure_of(error)
+        if isinstance(failure, StoreDamaged):
+            return str(failure)
+        raise failure from error
+    return "" if answer == "ok" else str(answer)
+
+
+def connect(path: Path, *, mode: str = "rw", seconds: float = _BUSY_SECONDS) -> Any:
+    """Connect to a SQLite file in WAL mode, whose transactions begin explicitly.
+
+    A connection waits `seconds` for another one's lock. Raises StoreUnwritable,
+    StoreDamaged.
+    """
+    try:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            timeout=seconds,
+            isolation_level=None,
+            check_same_thread=False,  # used by one thread at a time
+        )
+        connection.text_factory = _decoded
+        if mode == "rwc":
+            connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA secure_delete = OFF")
+    except sqlite3.Error as error:
+        raise failure_of(error) from error
+    return connection
+
+
+def failure_of(error: Exception) -> Exception:
+    """Return the exception that says what a failure of SQLite or the disk means here."""
+    if isinstance(error, StoreUnwritable | StoreDamaged | StoreBusy):
+        return error
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return StoreBusy(str(error))
+    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        return StoreDamaged(str(error))
+    return StoreUnwritable(str(error))
+
+
+class UsageStore:
+    """The file of the instance that this process writes."""
+
+    def __init__(
+        self, folder: Path, *, max_bytes: int, is_replacement: bool = False
+    ) -> None:
+        """Open the file, or create it. Raises StoreUnwritable, StoreDamaged, StoreBusy.
+
+        It grows to `max_bytes`. `is_replacement` says that a damaged one was set aside.
+        """
+        self.folder = folder
+        self._path = folder / STORE
+        self._has_accepted = True  # the last transaction
+        self._is_durable = True  # what the last checkpoint was to make so
+        self._maintaining = threading.Lock()
+        self._connection: Any = None
+        self._maintenance: Any = None  # the connection of the thread that waits
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # Else a power cut could take the folder with everything in it.
+            fsync_directory(folder.parent.parent)
+            fsync_directory(folder.parent)
+            # The loop must never wait, so a locked file is busy at once.
+            self._connection = connect(self._path, mode="rwc", seconds=0.0)
+            self._prepare(max_bytes, is_replacement=is_replacement)
+            fsync_directory(folder)
+        except (sqlite3.Error, OSError, StoreDamaged, StoreBusy) as error:
+            if self._connection is not None:
+                self._connection.close()
+            raise failure_of(error) from error
+
+    def _prepare(self, max_bytes: int, *, is_replacement: bool) -> None:
+        run = self._connection.execute
+        run("PRAGMA wal_autocheckpoint = 0")  # it would fsync in the event loop
+        run(f"PRAGMA journal_size_limit = {_MAX_WAL_BYTES}")
+        run(f"PRAGMA max_page_count = {max(_MIN_PAGES, max_bytes // _PAGE_BYTES)}")
+        if not run("PRAGMA user_version").fetchone()[0]:
+            now_us = time.time_ns() // 1000
+            self._connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA}")
+            values = (now_us, is_replacement)
+            run("INSERT INTO state VALUES (?, ?, 0, 0, 0)", values)
+            run("COMMIT")
+            run("PRAGMA wal_checkpoint(TRUNCATE)")
+        (self._revision,) = run(_LAST_REVISION).fetchone()
+        (self.created_us, replaced) = run(
+            "SELECT created_us, is_replacement FROM state"
+        ).fetchone()
+        self.is_replacement = bool(replaced)
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether the last transaction and the last checkpoint succeeded."""
+        return self._has_accepted and self._is_durable
+
+    def write(
+        self, readings: Iterable[Reading], notes: Mapping[str, str | None] | None = None
+    ) -> None:
+        """Write readings in one transaction: all of them, or after an error none.
+
+        `notes` are texts of the engine to keep with them, by key; None removes one.
+        Raises StoreBusy, or StoreUnwritable until a later call succeeds.
+        """
+        now = time.time()
+        revision = self._revision
+        connections, deliveries = [], []
+        for one in readings:
+            revision += 1
+            if isinstance(one, ConnectionReading):
+                connections.append(
+                    (
+                        _stored(one.number), one.month, one.service, one.started_us,
+                        one.duration_us, one.bytes_from_client, one.bytes_to_client,
+                        one.final, revision, now,
+                    )
+                )  # fmt: skip
+            else:
+                deliveries.append(
+                    (
+                        one.service, one.hour, one.requests, one.bytes_from_client,
+                        one.bytes_to_client, revision, now,
+                    )
+                )  # fmt: skip
+        with self._transaction() as connection:
+            connection.executemany(_WRITE_CONNECTION, connections)
+            if deliveries:
+                connection.executemany(_WRITE_DELIVERY, deliveries)
+            if notes:
+                _write_notes(connection, notes)
+        self._revision = revision
+
+    def probe(self) -> None:
+        """Try whether there is room again. Raises StoreBusy, StoreUnwritable."""
+        with self._transaction() as connection:
+            # More than a page holds, so that it needs new ones.
+            values = ("probe", bytes(2 * _PAGE_BYTES))
+            connection.execute("INSERT INTO note VALUES (?, ?)", values)
+            connection.execute("DELETE FROM note WHERE key = ?", values[:1])
+
+    def has_ended(self, number: int) -> bool:
+        """Say whether a connection has a final reading here. Raises StoreUnwritable."""
+        try:
+            row = self._connection.execute(_HAS_ENDED, (_stored(number),)).fetchone()
+        except sqlite3.Error as error:
+            raise StoreUnwritable(str(error)) from error
+        return row is not None
+
+    def sync(self) -> None:
+        """Make durable what was written. Waits for the disk, so it runs in a thread.
+
+        Raises StoreUnwritable; the store is then not writable until a later call
+        succeeds.
+        """
+        with self._maintaining:
+            if self._connection is None:
+                return
+            try:
+                run = self._maintenance_connection().execute
+                run("PRAGMA wal_checkpoint(PASSIVE)")
+                log_file = self._path.with_name(f"{STORE}-wal")
+                if log_file.stat().st_size > _MAX_WAL_BYTES:
+                    # Whoever writes meanwhile gets StoreBusy for some milliseconds.
+                    run("PRAGMA wal_checkpoint(RESTART)")
+            except (sqlite3.Error, OSError) as error:
+                self._is_durable = False
+                raise StoreUnwritable(str(error)) from error
+            self._is_durable = True
+
+    def prune(self, acknowledged: int, before: float) -> None:
+        """Remove acknowledged readings of ended connections that are old enough.
+
+        `before` is in seconds since 1970. Takes long, so it runs in a thread. Raises
+        StoreUnwritable, StoreBusy.
+        """
+        with self._maintaining:
+            if self._connection is None:
+                return
+            try:
+                _prune(self._maintenance_connection(), acknowledged, before)
+            except sqlite3.Error as error:
+                raise failure_of(error) from error
+
+    def close(self, *, is_finished: bool) -> None:
+        """Make all durable and close the file; `is_finished` says no one will go on."""
+        with self._maintaining:
+            if self._connection is None:
+                return
+            with contextlib.suppress(sqlite3.Error):
+                if is_finished:
+                    self._connection.execute("UPDATE state SET is_finished = 1")
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            for connection in (self._maintenance, self._connection):
+                if connection is not None:
+                    connection.close()
+            self._connection = self._maintenance = None
+
+    def _maintenance_connection(self) -> Any:
+        if self._maintenance is None:
+            self._maintenance = connect(self._path)
+            self._maintenance.execute("PRAGMA wal_autocheckpoint = 0")
+        return self._maintenance
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[Any]:
+        connection = self._connection
+        if connection is None:
+            raise StoreUnwritable("the store is closed")
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            with contextlib.suppress(sqlite3.Error):
+                connection.rollback()
+            failure = failure_of(error)
+            if not isinstance(failure, StoreBusy):
+                self._has_accepted = False
+                failure = StoreUnwritable(str(error))
+            raise failure from error
+        self._has_accepted = True
+
+
+class StoredUsage:
+    """The file of any instance, as another process or thread reads it.
+
+    Only of an instance whose process is dead may it be changed. Every method raises
+    StoreDamaged, StoreBusy or StoreUnwritable.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Open the file."""
+        self.folder = folder
+        self._connection = connect(folder / STORE)
+
+    def __enter__(self) -> Self:
+        """Use it for a while."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    @classmethod
+    def has_begun(cls, folder: Path) -> bool:
+        """Say whether an instance came so far as to create its tables."""
+        if not (folder / STORE).exists():
+            return False
+        with cls(folder) as stored:
+            return bool(stored._one("PRAGMA user_version"))
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing more will be written here."""
+        return bool(self._one("SELECT is_finished FROM state"))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no reading is left."""
+        query = """SELECT EXISTS (SELECT 1 FROM connection)
+                       OR EXISTS (SELECT 1 FROM delivery)"""
+        return not int(self._one(query))
+
+    @property
+    def created_us(self) -> int:
+        """When the file was created: tells it from one that replaced it."""
+        return int(self._one("SELECT created_us FROM state"))
+
+    @property
+    def pruned_written_at(self) -> float:
+        """When the newest reading was written of those that were removed, 0 if none was."""
+        return float(self._one("SELECT pruned_written_at FROM state"))
+
+    def revision(self) -> int:
+        """Return the revision of the newest reading."""
+        return int(self._one(_LAST_REVISION))
+
+    def used_bytes(self) -> int:
+        """Return how many bytes are in use; what was pruned is used again."""
+        pages = int(self._one("PRAGMA page_count"))
+        return (pages - int(self._one("PRAGMA freelist_count"))) * _PAGE_BYTES
+
+    def unsent_count(self, acknowledged: int) -> int:
+        """Count the readings after a revision."""
+        return int(self._one(_UNSENT_COUNT, acknowledged, acknowledged))
+
+    def unsent(self, acknowledged: int, count: int) -> UnsentReadings:
+        """Read up to `count` readings after a revision, the oldest first."""
+        found: list[tuple[int, list[Any]]] = []
+        with self._reading() as run:
+            for query in _UNSENT:
+                rows = run(query, (acknowledged, count))
+                found += [(revision, values) for revision, *values in rows]
+        found.sort(key=lambda one: one[0])
+        is_all = len(found) < count
+        del found[count:]
+        read = [(revision, _reading_of(values), values) for revision, values in found]
+        return UnsentReadings(
+            tuple((revision, one) for revision, one, _ in read if one is not None),
+            tuple(repr(values) for _, one, values in read if one is None),
+            found[-1][0] if found else acknowledged,
+            is_all,
+        )
+
+    def open_connections(self) -> list[list[ConnectionReading]]:
+        """Return the readings of every connection without a final one, month by month."""
+        with self._reading() as run:
+            numbers = run(_OPEN_NUMBERS).fetchall()
+            rows = [run(_MONTHS_OF, number).fetchall() for number in numbers]
+        found = [[_reading_of(row) for row in months] for months in rows]
+        return [
+            [one for one in months if isinstance(one, ConnectionReading)]
+            for months in found
+            if any(months)
+        ]
+
+    def ended_among(self, numbers: Iterable[int]) -> set[int]:
+        """Return those connections that have a final reading here."""
+        with self._reading() as run:
+            return {
+                one for one in numbers if run(_HAS_ENDED, (_stored(one),)).fetchone()
+            }
+
+    def delivery_of(self, hour: str) -> list[DeliveryReading]:
+        """Return the readings of ordinary requests in an hour."""
+        with self._reading() as run:
+            rows = [_reading_of(row) for row in run(_DELIVERY_OF, (hour,))]
+        return [one for one in rows if isinstance(one, DeliveryReading)]
+
+    def notes(self) -> dict[str, str]:
+        """Return the engine's texts."""
+        with self._reading() as run:
+            return dict(run("SELECT key, value FROM note").fetchall())
+
+    def finish(self) -> int:
+        """Make the last reading of every open connection final, as it is.
+
+        Returns how many there were; doing it twice changes nothing. Nothing is ever
+        estimated upwards.
+        """
+        query = """UPDATE connection SET final = 1, revision = ?, written_at = ?
+                   WHERE number = ? AND month =
+                     (SELECT max(month) FROM connection WHERE number = ?)"""
+        now = time.time()
+        with self._writing() as run:
+            (revision,) = run(_LAST_REVISION).fetchone()
+            numbers = run(_OPEN_NUMBERS).fetchall()
+            for offset, (number,) in enumerate(numbers, start=1):
+                run(query, (revision + offset, now, number, number))
+            run("UPDATE state SET is_finished = 1")
+        return len(numbers)
+
+    def prune(self, acknowledged: int, before: float) -> None:
+        """Remove acknowledged readings of ended connections written before a time."""
+        with _translated():
+            _prune(self._connection, acknowledged, before)
+
+    def _one(self, query: str, *values: object) -> Any:
+        with _translated():
+            return self._connection.execute(query, values).fetchone()[0]
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[Any]:
+        """Read one state of the file; as briefly as possible, for it holds checkpoints back."""
+        with _translated():
+            self._connection.execute("BEGIN")
+            try:
+                yield self._connection.execute
+            finally:
+                self._connection.rollback()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[Any]:
+        with _translated():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection.execute
+                self._connection.execute("COMMIT")
+            except BaseException:
+                self._connection.rollback()
+                raise
+
+
+def make_durable(folder: Path) -> None:
+    """Make durable what any process has written to an instance's file. Raises OSError."""
+    # The log alone is enough: what is not in it was made durable by a checkpoint.
+    with contextlib.suppress(FileNotFoundError):
+        descriptor = os.open(folder / f"{STORE}-wal", os.O_RDONLY)
+        try:
+            os.fdatasync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def resume_store(folder: Path, *, max_bytes: int) -> UsageStore:
+    """Open the file that an earlier process left to go on with, and look through it.
+
+    A damaged one is set aside and replaced. Takes long if it is large. Raises
+    StoreUnwritable, StoreBusy.
+    """
+    is_replacement = False
+    if (folder / STORE).exists() and (damage := damage_of(folder / STORE)):
+        log.error("%s is damaged: %s", folder / STORE, damage)
+        set_aside(folder)
+        is_replacement = True
+    return UsageStore(folder, max_bytes=max_bytes, is_replacement=is_replacement)
+
+
+def remove_instance(folder: Path) -> None:
+    """Remove the folder of an instance that has nothing left. Raises OSError."""
+    shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise failure_of(error) from error
+
+
+def _prune(connection: Any, acknowledged: int, before: float) -> None:
+    deliveries = connection.execute(_PRUNABLE_DELIVERIES, (acknowledged, before))
+    _delete(connection, _DELETE_DELIVERY, deliveries.fetchall())
+    after = 0
+    while True:
+        values = (after, acknowledged, _PRUNE_ROWS)
+        rows = connection.execute(_PRUNABLE_CONNECTIONS, values).fetchall()
+        # Revisions grow with time, so the first one that is too young ends it.
+        old = [row for row in rows if row[1] < before]
+        _delete(connection, _DELETE_CONNECTION, [row for row in old if row[4]])
+        if len(old) < _PRUNE_ROWS:
+            return
+        after = rows[-1][0]
+        time.sleep(_PRUNE_PAUSE_SECONDS)
+
+
+def _delete(connection: Any, statement: str, rows: list[tuple[Any, ...]]) -> None:
+    """Delete rows of (revision, written_at, key, key, ...), unless written again since."""
+    if not rows:
+        return
+    revision, written_at, *_ = max(rows)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        keys = [(first, second, revision) for revision, _, first, second, *_ in rows]
+        connection.executemany(statement, keys)
+        connection.execute(_NOTE_PRUNED, (revision, written_at))
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.rollback()
+        raise
+
+
+def _write_notes(connection: Any, notes: Mapping[str, str | None]) -> None:
+    connection.executemany(
+        "INSERT OR REPLACE INTO note VALUES (?, ?)",
+        [(key, value) for key, value in notes.items() if value is not None],
+    )
+    connection.executemany(
+        "DELETE FROM note WHERE key = ?",
+        [(key,) for key, value in notes.items() if value is None],
+    )
+
+
+def _reading_of(row: Iterable[Any]) -> Reading | None:
+    """Make a reading of a row, strictly; None if damage has left something else."""
+    values = list(row)
+    if len(values) == len(ConnectionReading.__slots__):
+        with contextlib.suppress(ValueError, TypeError):
+            values[0] = int(values[0])
+        if values[-1] in {0, 1}:
+            values[-1] = bool(values[-1])
+    return read_values(values)
+
+
+def _stored(number: int) -> int | str:
+    """Return a connection's number as it is stored: HAProxy's have 96 bits."""
+    return number if number <= _MAX_INTEGER else str(number)
+
+
+def _decoded(data: bytes) -> str:
+    return data.decode("utf-8", "replace")  # damage must not raise

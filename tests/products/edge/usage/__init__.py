@@ -1,0 +1,1 @@
+"""Tests of the usage store, the meter and the reporter."""
