@@ -1,35 +1,53 @@
-"""Host names, addresses and header names: what may be written where; pure.
+"""What portal and edge must agree on: host names, ports, header fields, certificates; pure.
 
 Sources: RFC 1123 section 2.1 and RFC 5890 section 2.3 (host names), RFC 9110 section 5 (fields).
 """
 
 import re
 from ipaddress import ip_address
+from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
 MAX_HOST_LENGTH = 253
 MAX_PORT = 65535
+MAX_HEADER_NAME_LENGTH = 255
+
+# What goes between [ and ] in a regular expression (RFC 9110, sections 5.6.2 and 5.5).
+TCHAR = r"!#$%&'*+\-.^_`|~0-9A-Za-z"
+FIELD_VALUE_CHARACTERS = r"\t\x20-\x7e\x80-\xff"
+
+CertificateKind: TypeAlias = Literal[
+    "ok",
+    "unreachable",
+    "self_signed",
+    "untrusted",
+    "wrong_name",
+    "expired",
+    "not_tls",
+    "refused_address",
+]
+
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_TOKEN = re.compile(rf"[{TCHAR}]+")
+_FIELD_VALUE = re.compile(rf"[{FIELD_VALUE_CHARACTERS}]*")
 _VCL_STRING = re.compile(r'"(?P<short>[^"]*)"|\{"(?P<long>.*)"\}', re.DOTALL)
 
-# A rule that touches these would break the hand-off, or let one message be read as two.
-PROTECTED = frozenset(
-    {
-        "connection",
-        "upgrade",
-        "host",
-        "content-length",
-        "transfer-encoding",
-        "keep-alive",
-        "te",
-        "trailer",
-        "cdn-loop",
-    }
+# No header rule may change these, and no option of a client's Connection field removes them.
+# Changing one would break the upgrade, or let one message be read as two. Both engines and the
+# portal use this list; HAProxy gets it through its configuration.
+PROTECTED_HEADERS = (
+    "connection",
+    "upgrade",
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "keep-alive",
+    "te",
+    "trailer",
+    "cdn-loop",
 )
-PROTECTED_PREFIXES = ("sec-websocket-", "proxy-")
-# What VCL calls by a bare name in a header rule's place is no header field.
+PROTECTED_HEADER_PREFIXES = ("sec-websocket-", "proxy-")
+# In a header rule, these bare names are VCL variables, not header fields.
 VCL_VARIABLES = frozenset({"url", "method", "request", "proto", "backend"})
 
 
@@ -81,6 +99,11 @@ def address_problem(address: str) -> str:
     return host_problem(address.lower())
 
 
+def origin_name(address: str, override_host: str | None) -> str:
+    """Return the name that an origin's certificate must be for: Override Host, else Address (R9)."""
+    return override_host or address
+
+
 def is_ip(text: str) -> bool:
     """Tell whether a text is an IPv4 or IPv6 address without a zone."""
     try:
@@ -100,15 +123,29 @@ def header_name_problem(dst: str) -> str:
     name = header_name(dst)
     if name == dst and name in VCL_VARIABLES:
         return f"'{dst}' is no header field; name one as http.Name."
-    if not _TOKEN.fullmatch(name):
+    if not is_token(name):
         return "A header name is made of letters, digits and !#$%&'*+-.^_`|~ alone."
     return ""
 
 
+def is_token(text: str) -> bool:
+    """Tell whether a text is a token of RFC 9110, for example a field name."""
+    return _TOKEN.fullmatch(text) is not None
+
+
+def is_field_value(text: str) -> bool:
+    """Tell whether a text can be sent as a field's value, as Latin-1."""
+    return _FIELD_VALUE.fullmatch(text) is not None
+
+
+def is_protected_header(name: str) -> bool:
+    """Tell whether a field, named in lower case, is protected."""
+    return name in PROTECTED_HEADERS or name.startswith(PROTECTED_HEADER_PREFIXES)
+
+
 def protection_problem(dst: str) -> str:
     """Say why a rule may not touch a field of the request; "" where it may."""
-    name = header_name(dst).lower()
-    if name in PROTECTED or name.startswith(PROTECTED_PREFIXES):
+    if is_protected_header(header_name(dst).lower()):
         return f"{header_name(dst)} is a protected header; no rule can touch it."
     return ""
 
@@ -123,7 +160,7 @@ def header_value(src: str) -> str:
 
 def header_value_problem(src: str) -> str:
     """Say what keeps a source's value from being sent as a field's."""
-    if _FIELD_VALUE.fullmatch(header_value(src)):
+    if is_field_value(header_value(src)):
         return ""
     return "A header value has no line breaks or control characters, and none beyond Latin-1."
 

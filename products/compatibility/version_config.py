@@ -5,19 +5,13 @@ https://www.fastly.com/documentation/reference/api/services/backend/.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TypeVar
 
-CertificateKind: TypeAlias = Literal[
-    "ok",
-    "unreachable",
-    "self_signed",
-    "untrusted",
-    "wrong_name",
-    "expired",
-    "not_tls",
-    "refused_address",
-]
+from products.protocol import CertificateKind, origin_name
+
+AnyBackend = TypeVar("AnyBackend")
 
 # Strings are matched too, so that a "//" or "#" in one does not start a comment, nor a
 # quote in a comment a string. A long string may carry a word: {EOF"…"EOF}. What is not
@@ -73,7 +67,7 @@ class BackendConfig:
     @property
     def checked_name(self) -> str:
         """The name that the origin's certificate must be for (R8, R9)."""
-        return self.override_host or self.address
+        return origin_name(self.address, self.override_host)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +139,11 @@ class VersionConfig:
         snippets = (each.content for each in self.snippets if each.type == "recv")
         files = (each.content for each in self.vcls)
         return any(_says_upgrade(content) for content in (*snippets, *files))
+
+
+def carrying_backend(backends: Sequence[AnyBackend]) -> AnyBackend | None:
+    """Return the backend that carries the connections: the first one added (R8)."""
+    return backends[0] if backends else None
 
 
 def uses_websockets(config: VersionConfig, switched_on: bool) -> bool:  # noqa: FBT001 - the switch itself

@@ -10,6 +10,7 @@ from products.compatibility.version_config import (
     BackendConfig,
     OriginCertificate,
     VersionConfig,
+    carrying_backend,
 )
 from products.edge.probe import probe_origin
 
@@ -44,16 +45,13 @@ def probe_certificates(
 
 def _carrying(config: VersionConfig) -> tuple[BackendConfig, ...]:
     """Return the backend that carries the connections, the first, where it speaks TLS."""
-    return tuple(backend for backend in config.backends[:1] if backend.use_ssl)
-
-
-def _name(backend: BackendConfig) -> str:
-    return backend.override_host or backend.address
+    backend = carrying_backend(config.backends)
+    return (backend,) if backend is not None and backend.use_ssl else ()
 
 
 def _key(backend: BackendConfig) -> str:
     # Two host names are longer than the cache's keys may be.
-    asked = f"{backend.address}\n{backend.port}\n{_name(backend)}"
+    asked = f"{backend.address}\n{backend.port}\n{backend.checked_name}"
     return f"probe:{hashlib.sha256(asked.encode()).hexdigest()}"
 
 
@@ -70,7 +68,7 @@ def _ask(backend: BackendConfig, account_id: str) -> OriginCertificate:
     result = probe_origin(
         backend.address,
         backend.port,
-        name=_name(backend),
+        name=backend.checked_name,
         allowed_private=settings.PRIVATE_ORIGINS,
         ca_file=settings.ORIGIN_CA_FILE or None,
     )

@@ -16,9 +16,9 @@ from products.edge.proxy.control import ControlProcess
 from products.edge.settings import Limits, Settings
 from products.edge.spool import SpoolUnwritable
 from products.edge.startup import FolderLock, bind_ports, portal_client
+from products.protocol import MAX_PORT
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
-_MAX_PORT = 65_535
 
 
 def parse_arguments(arguments: Sequence[str]) -> Settings:
@@ -138,7 +138,7 @@ def _edge_name(text: str) -> str:
 
 def _address(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > _MAX_PORT:
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > MAX_PORT:
         raise argparse.ArgumentTypeError("must be HOST:PORT")
     return host.strip("[]") or "127.0.0.1", int(port)
 

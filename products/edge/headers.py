@@ -2,7 +2,6 @@
 
 import functools
 import logging
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -10,39 +9,37 @@ from typing import NamedTuple, TypeAlias
 
 from products.edge.contract import PLATFORM, HeaderRule
 from products.edge.errors import ErrorResponse
+from products.protocol import (
+    PROTECTED_HEADER_PREFIXES,
+    PROTECTED_HEADERS,
+    is_field_value,
+    is_token,
+)
 
 log = logging.getLogger(__name__)
 
 Fields: TypeAlias = list[tuple[bytes, bytes]]
 NamedFields: TypeAlias = dict[bytes, list[bytes]]  # values by name in lower case
 
-# A rule that could touch these would break the customer's own hand-off, or let one
-# message be read as two.
-PROTECTED = frozenset({
-    b"connection", b"upgrade", b"host", b"content-length", b"transfer-encoding",
-    b"keep-alive", b"proxy-connection", b"te", b"trailer", b"cdn-loop",
-})  # fmt: skip
-_PROTECTED_PREFIX = b"sec-websocket-"
+_PROTECTED = frozenset(name.encode() for name in PROTECTED_HEADERS)
+_PROTECTED_PREFIXES = tuple(prefix.encode() for prefix in PROTECTED_HEADER_PREFIXES)
 
-# Written by the edge, never believed (security: a proxy's fields are not forgeable),
-# in the spelling with an underscore neither, which some servers read as the same.
-_OVERWRITTEN = frozenset({
+# The edge writes these itself and drops what the client sent, so that they cannot be forged.
+# The spelling with underscores is dropped too, because some servers read it as the same name.
+OVERWRITTEN = frozenset({
     b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port",
     b"forwarded",
 })  # fmt: skip
-# Of this hop only (RFC 9110, 7.6.1), whether Connection names them or not.
-_OF_THE_HOP = frozenset({
+# Fields of this hop only (RFC 9110, 7.6.1), whether Connection names them or not.
+HOP_BY_HOP = frozenset({
     b"connection", b"upgrade", b"keep-alive", b"proxy-connection", b"te", b"trailer",
     b"transfer-encoding", b"content-length", b"host", b"http2-settings",
     b"proxy-authenticate", b"proxy-authorization",
 })  # fmt: skip
-_DROPPED = _OVERWRITTEN | _OF_THE_HOP
+_DROPPED = OVERWRITTEN | HOP_BY_HOP
 _MAX_DROPPED_NAME_LENGTH = max(map(len, _DROPPED))
 
 MAX_HOPS = 8  # networks and services in a row, more than anybody chains on purpose
-
-_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
 @dataclass(slots=True)
@@ -89,7 +86,7 @@ def fields_by_name(fields: Fields) -> NamedFields:
 
 def is_protected(name: bytes) -> bool:
     """Whether rules must leave a field alone; the name is in lower case."""
-    return name in PROTECTED or name.startswith(_PROTECTED_PREFIX)
+    return name in _PROTECTED or name.startswith(_PROTECTED_PREFIXES)
 
 
 def ready_rules(rules: Iterable[HeaderRule]) -> tuple[PreparedRule, ...]:
@@ -102,8 +99,8 @@ def ready_rules(rules: Iterable[HeaderRule]) -> tuple[PreparedRule, ...]:
     for rule in rules:
         lower = rule.name.lower().encode("latin-1", "replace")
         if (
-            not _NAME.fullmatch(rule.name)
-            or not _VALUE.fullmatch(rule.value)
+            not is_token(rule.name)
+            or not is_field_value(rule.value)
             or is_protected(lower)
         ):
             log.warning("A header rule is not carried out: %r", rule.name)
@@ -160,7 +157,7 @@ def answer_fields(fields: Fields, nominated: frozenset[bytes]) -> Fields:
     return [
         field
         for field in fields
-        if (lower := field[0].lower()) not in _OF_THE_HOP and lower not in nominated
+        if (lower := field[0].lower()) not in HOP_BY_HOP and lower not in nominated
     ]
 
 
@@ -181,4 +178,4 @@ def _is_dropped(name: bytes) -> bool:
 @functools.lru_cache(maxsize=4096)
 def _is_among_dropped(name: bytes) -> bool:
     lower = name.lower()
-    return lower in _DROPPED or lower.replace(b"_", b"-") in _OVERWRITTEN
+    return lower in _DROPPED or lower.replace(b"_", b"-") in OVERWRITTEN

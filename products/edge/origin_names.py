@@ -4,6 +4,7 @@ import socket
 import ssl
 
 from products.edge.contract import Origin
+from products.protocol import origin_name
 
 _KEEPALIVE_SECONDS = 60  # without traffic, before the kernel probes the peer
 _UNACKNOWLEDGED_MS = 60_000
@@ -37,4 +38,6 @@ def bare_name(host: str) -> str:
 
 def certificate_name(origin: Origin) -> str:
     """Return the name that the origin's certificate must be for (R8, R9)."""
-    return bare_name(origin.override_host or origin.address).removesuffix(".")
+    return bare_name(origin_name(origin.address, origin.override_host)).removesuffix(
+        "."
+    )

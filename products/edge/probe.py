@@ -11,7 +11,6 @@ import ssl
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 from products.edge.addresses import Address, Network, denied_reason
 from products.edge.resolve import (
@@ -21,31 +20,21 @@ from products.edge.resolve import (
     look_up_stream,
     resolve,
 )
-
-Kind: TypeAlias = Literal[
-    "ok",
-    "unreachable",
-    "self_signed",
-    "untrusted",
-    "wrong_name",
-    "expired",
-    "not_tls",
-    "refused_address",
-]
+from products.protocol import CertificateKind
 
 _TIMEOUT_SECONDS = 3.0
 _MAX_BYTES = 64 * 1024  # a long certificate chain is a tenth of this
 _CHUNK_BYTES = 4096
 
 # OpenSSL's X509_V_ERR_… codes, include/openssl/x509_vfy.h.
-_KIND_BY_CODE: dict[int, tuple[Kind, str]] = {
+_KIND_BY_CODE: dict[int, tuple[CertificateKind, str]] = {
     9: ("expired", "The certificate is not valid yet."),
     10: ("expired", "The certificate has expired."),
     18: ("self_signed", "The certificate is signed by itself."),
     62: ("wrong_name", "The certificate is for another name."),
     64: ("wrong_name", "The certificate is for another address."),
 }
-_UNTRUSTED: tuple[Kind, str] = (
+_UNTRUSTED: tuple[CertificateKind, str] = (
     "untrusted",
     "The certificate is not signed by a public certification authority.",
 )
@@ -57,7 +46,7 @@ _FLOOD = "The origin sent more than a TLS handshake needs."
 class ProbeResult:
     """What a probe saw: a class, and one sentence that a customer may read."""
 
-    kind: Kind
+    kind: CertificateKind
     detail: str
 
 

@@ -5,6 +5,7 @@ from typing import Literal
 
 from products import protocol
 from products.compatibility.header_rules import reason_ignored
+from products.compatibility.version_config import carrying_backend
 from products.edge.contract import HeaderRule, Origin, RouteLogEndpoint
 from products.services.describe import describe_header, in_order
 from products.services.models import Backend, Header, Version
@@ -37,10 +38,10 @@ def route_parts(version: Version) -> RouteParts:
     the edge can carry out to the letter (R11): about the request, setting, appending or deleting,
     under no condition. Of the log endpoints, those of a kind that it can send to (R10).
     """
-    backends = in_order(version.backends.all())
+    carrying = carrying_backend(in_order(version.backends.all()))
     return RouteParts(
         hosts=tuple(sorted(row.name for row in version.domains.all())),
-        origin=_origin(backends[0]) if backends else None,
+        origin=_origin(carrying) if carrying else None,
         header_rules=tuple(
             HeaderRule(ACTIONS[row.action], protocol.header_name(row.dst), _value(row))
             for row in sorted(

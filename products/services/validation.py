@@ -203,7 +203,9 @@ def _list_of_names(value: object) -> list[str]:
         raise _Problem(f"Name at most {MAX_LOG_FIELDS} header fields.")
     listed = [str(each) for each in value]
     for each in listed:
-        if len(each) > MAX_PART_NAME_LENGTH or protocol.header_name_problem(each):
+        if len(each) > protocol.MAX_HEADER_NAME_LENGTH or protocol.header_name_problem(
+            each
+        ):
             raise _Problem(f"'{each[:50]}' is no header name.")
     return listed
 

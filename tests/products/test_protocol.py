@@ -137,6 +137,7 @@ def test_what_is_no_header_name_is_refused(dst, problem):
         "TE",
         "Trailer",
         "Sec-WebSocket-Key",
+        "CDN-Loop",
         "Proxy-Connection",
         "Proxy-Authorization",
     ],

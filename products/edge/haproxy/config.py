@@ -4,10 +4,12 @@ Addresses of origins are the only thing in it that changes without a reload: a n
 fixed number of places, which `set server` fills anew. Entitlement stands in maps.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
+from pathlib import Path
 
 from products.edge.addresses import Address
 from products.edge.contract import HeaderRule, Origin, Route
@@ -25,15 +27,21 @@ from products.edge.haproxy.quoting import Unquotable, format_word, word
 from products.edge.headers import ready_rules
 from products.edge.origin_names import certificate_name
 from products.edge.settings import Limits
+from products.protocol import (
+    MAX_HEADER_NAME_LENGTH,
+    MAX_PORT,
+    PROTECTED_HEADER_PREFIXES,
+    PROTECTED_HEADERS,
+)
 
 CONFIGURATION = "haproxy.cfg"
+LUA_SCRIPT = "edge.lua"
 # Addresses of one origin that are dialled in turn. Each costs four servers a service, and a
 # server with TLS costs HAProxy 3 ms at every start, for its own copy of all authorities.
 PLACES = 2
 NOWHERE = ip_address("192.0.2.1")  # documentation only; the gate lets nobody reach it
 
 _MAX_LINE_BYTES = 17_408  # a head of 16 KiB and what HAProxy keeps for rewriting
-_MAX_PORT = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +97,19 @@ def render(
     return b"\n".join(parts)
 
 
+@lru_cache(maxsize=1)
+def lua_script() -> bytes:
+    """Return the Lua script, with the lists that portal and edge share filled in."""
+    script = Path(__file__).with_name(LUA_SCRIPT).read_text("ascii")
+    for name, value in (
+        ("PROTECTED_HEADERS", ",".join(PROTECTED_HEADERS)),
+        ("PROTECTED_HEADER_PREFIXES", ",".join(PROTECTED_HEADER_PREFIXES)),
+        ("MAX_HEADER_NAME_LENGTH", str(MAX_HEADER_NAME_LENGTH)),
+    ):
+        script = script.replace(f"@{name}@", value)
+    return script.encode()
+
+
 def places(addresses: tuple[Address, ...]) -> tuple[Address, ...]:
     """Spread addresses over an origin's places."""
     if not addresses:
@@ -98,7 +119,7 @@ def places(addresses: tuple[Address, ...]) -> tuple[Address, ...]:
 
 def what_is_wrong(origin: Origin) -> str:
     """Say why an origin cannot be written into the configuration, "" when it can."""
-    if not 0 < origin.port <= _MAX_PORT:
+    if not 0 < origin.port <= MAX_PORT:
         return "The origin's port is not one."
     if origin.use_tls and not is_host(certificate_name(origin).lower()):
         return "The origin's name is not a host's."
@@ -116,7 +137,8 @@ global
     log unix@log.sock len 20000 format raw local0
     log ring@agent len 20000 format raw local0
     stats socket unix@{WORKER_SOCKET} mode 600 level admin
-    lua-load-per-thread edge.lua
+    # {hashlib.sha256(lua_script()).hexdigest()}
+    lua-load-per-thread {LUA_SCRIPT}
     nbthread {frame.threads}
     maxconn {frame.most_connections + LAST_REFUSALS}
     hard-stop-after 7d

@@ -1,15 +1,24 @@
 -- Says on the log socket what was accepted or refused, and by whom: HAProxy 2.6 itself
 -- logs a request only at its end. Written for HAProxy's Lua 5.3.
+-- The agent fills in what stands between @ signs, from products/protocol.py.
 
-local MOST_PATH = 4000
-local MOST_FIELDS = 6000 -- of the line, so that it fits into one buffer
+local MAX_NAME = tonumber("@MAX_HEADER_NAME_LENGTH@")
+local MAX_PATH = 4000
+local MAX_FIELDS = 6000 -- of the line, so that it fits into one buffer
 
--- Of this hop, or the edge's own business: no Connection field takes them away.
-local PROTECTED = {
-  ["connection"] = true, ["upgrade"] = true, ["host"] = true,
-  ["content-length"] = true, ["transfer-encoding"] = true, ["keep-alive"] = true,
-  ["proxy-connection"] = true, ["te"] = true, ["trailer"] = true,
-}
+-- Fields that no Connection field removes.
+local PROTECTED = {}
+for name in string.gmatch("@PROTECTED_HEADERS@", "[^,]+") do
+  PROTECTED[name] = true
+end
+
+local function is_protected(name)
+  if PROTECTED[name] then return true end
+  for prefix in string.gmatch("@PROTECTED_HEADER_PREFIXES@", "[^,]+") do
+    if string.sub(name, 1, #prefix) == prefix then return true end
+  end
+  return false
+end
 
 local function quoted(text, most)
   local escaped = string.gsub(string.sub(text, 1, most), '[%c"\\\127-\255]', function(c)
@@ -30,10 +39,10 @@ end
 
 local function asked_fields(headers, asked)
   local fields = {}
-  local room = MOST_FIELDS
+  local room = MAX_FIELDS
   for name in string.gmatch(asked, "[^,]+") do
     if headers[name] then
-      local field = quoted(name, 200) .. ":" .. quoted(joined(headers[name]), 2000)
+      local field = quoted(name, MAX_NAME) .. ":" .. quoted(joined(headers[name]), 2000)
       if #field <= room then
         room = room - #field
         fields[#fields + 1] = field
@@ -46,8 +55,7 @@ end
 local function drop_nominated(txn, headers)
   if not headers["connection"] then return end
   for token in string.gmatch(string.lower(joined(headers["connection"])), "[^, \t]+") do
-    if headers[token] and not PROTECTED[token]
-      and string.sub(token, 1, 14) ~= "sec-websocket-" then
+    if headers[token] and not is_protected(token) then
       txn.http:req_del_header(token)
     end
   end
@@ -61,7 +69,7 @@ core.register_action("note", { "http-req" }, function(txn)
     quoted(tostring(txn.f:src()), 64),
     quoted(txn.f:method(), 32),
     quoted(txn:get_var("txn.host"), 255),
-    quoted(txn.f:path() or "*", MOST_PATH),
+    quoted(txn.f:path() or "*", MAX_PATH),
     asked_fields(headers, txn:get_var("txn.fields") or "")))
   drop_nominated(txn, headers)
 end)

@@ -4,8 +4,9 @@ import socket
 
 from products.edge.contract import PLATFORM
 from products.edge.haproxy.maps import NOT_ON
-from products.edge.headers import MAX_HOPS
+from products.edge.headers import HOP_BY_HOP, MAX_HOPS, OVERWRITTEN
 from products.edge.origin_names import LIVENESS_OPTIONS
+from products.protocol import MAX_HOST_LENGTH
 
 _LIVENESS = {option: value for _, option, value in LIVENESS_OPTIONS}
 KEEPALIVE_SECONDS = _LIVENESS[socket.TCP_KEEPIDLE]
@@ -97,7 +98,7 @@ _BAD = (
             "unless { req.fhdr_cnt(host) eq 1 }")
     + refuse(400, "The Host field does not name a host.",
               r"unless { req.fhdr(host) -m reg "
-              r"'^([A-Za-z0-9_][A-Za-z0-9_.-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\])(:0*([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?$' }")
+              rf"'^([A-Za-z0-9_][A-Za-z0-9_.-]{{0,{MAX_HOST_LENGTH - 1}}}|\[[0-9A-Fa-f:.]{{2,45}}\])(:0*([1-9][0-9]{{0,3}}|[1-5][0-9]{{4}}|6[0-4][0-9]{{3}}|65[0-4][0-9]{{2}}|655[0-2][0-9]|6553[0-5]))?$' }}")
     + refuse(400, "The only transfer coding is chunked, in HTTP/1.1, once.",
               "if { req.fhdr_cnt(transfer-encoding) gt 0 } !{ req.ver 1.1 }")
     + refuse(400, "The request's head holds a control character.",
@@ -130,6 +131,13 @@ _HANDSHAKE = (
               "if ws !{ req.fhdr_cnt(sec-websocket-key) eq 1 } or"
               " ws !{ req.fhdr(sec-websocket-key) -m reg '^[A-Za-z0-9+/]{22}==$' }")
 )  # fmt: skip
+
+# HAProxy itself writes the fields that frame a message; the rules below set Connection and Upgrade.
+_WRITTEN_ANEW = {"connection", "upgrade", "host", "content-length", "transfer-encoding"}
+_REMOVED = "|".join([
+    *sorted({name.decode() for name in HOP_BY_HOP} - _WRITTEN_ANEW),
+    *(name.decode().replace("-", "[-_]") for name in sorted(OVERWRITTEN)),
+])  # fmt: skip
 
 _SWITCH = "if { status 101 }"
 _UNENTITLED = "{ var(txn.ws) -m str on }"
@@ -189,7 +197,7 @@ FRONTEND = f"""\
     http-request del-header Upgrade
     http-request set-header Upgrade websocket if {{ var(txn.is) -m str ws }}
     http-request set-header Connection Upgrade if {{ var(txn.is) -m str ws }}
-    http-request del-header '(?i)^(keep-alive|proxy-connection|te|trailer|http2-settings|proxy-authenticate|proxy-authorization|forwarded|x[-_]forwarded[-_](for|proto|host|port))$' -m reg
+    http-request del-header '(?i)^({_REMOVED})$' -m reg
     http-request set-header X-Forwarded-For %[src]
     http-request set-header X-Forwarded-Proto http if !{{ ssl_fc }}
     http-request set-header X-Forwarded-Proto https if {{ ssl_fc }}

@@ -8,7 +8,6 @@ import asyncio
 import hashlib
 import logging
 import resource
-import shutil
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_network
 from pathlib import Path
@@ -16,7 +15,14 @@ from pathlib import Path
 from products.edge.contract import Route, RouteTable
 from products.edge.files import atomic_write
 from products.edge.haproxy import certlist, maps
-from products.edge.haproxy.config import CONFIGURATION, Frame, places, render
+from products.edge.haproxy.config import (
+    CONFIGURATION,
+    LUA_SCRIPT,
+    Frame,
+    lua_script,
+    places,
+    render,
+)
 from products.edge.haproxy.frontend import LAST_REFUSALS
 from products.edge.haproxy.master_socket import CURRENT, MasterSocket
 from products.edge.haproxy.naming import PLAIN, WEBSOCKET
@@ -26,7 +32,6 @@ from products.edge.settings import Settings
 
 log = logging.getLogger(__name__)
 
-_LUA = "edge.lua"
 _LOADED = "loaded"  # the digest of what the current worker has read
 _SPARE_DESCRIPTORS = 256
 _PATIENCE_SECONDS = 3.5  # for names, at the start: a little more than a look-up has
@@ -60,7 +65,7 @@ class ConfigReconciler:
         self._held: dict[int, dict[str, str]] = {}  # a worker's servers: addresses
         self.accepts_websockets = True
         self.reloads = 0
-        shutil.copyfile(Path(__file__).with_name(_LUA), folder / _LUA)
+        (folder / LUA_SCRIPT).write_bytes(lua_script())
 
     async def prepare(self, table: RouteTable | None) -> None:
         """Write all files for a HAProxy that is about to start. Raises ConfigRejected, OSError."""

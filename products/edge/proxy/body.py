@@ -6,8 +6,12 @@ Chunks are read strictly and written anew, so that no two readers can differ abo
 import re
 from typing import Protocol
 
-_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]{0,256})?\r\n")
-_TRAILER = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\r\n")
+from products.protocol import FIELD_VALUE_CHARACTERS, TCHAR
+
+_TOKEN = TCHAR.encode()
+_VALUE = FIELD_VALUE_CHARACTERS.encode()
+_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[%s]{0,256})?\r\n" % _VALUE)
+_TRAILER = re.compile(rb"[%s]+:[%s]*\r\n" % (_TOKEN, _VALUE))
 _MAX_LINE_BYTES = 512
 _MAX_TRAILER_BYTES = 8 * 1024
 

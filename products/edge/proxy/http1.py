@@ -13,19 +13,25 @@ import httptools
 
 from products.edge.errors import ErrorResponse, malformed
 from products.edge.headers import Fields, NamedFields, RequestHead, fields_by_name
+from products.protocol import (
+    FIELD_VALUE_CHARACTERS,
+    MAX_HOST_LENGTH,
+    MAX_PORT,
+    TCHAR,
+)
 
-_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-_VALUE = rb"[\t\x20-\x7e\x80-\xff]*"
+_TOKEN = b"[%s]+" % TCHAR.encode()
+_VALUE = b"[%s]*" % FIELD_VALUE_CHARACTERS.encode()
 _HEAD = re.compile(
     rb"(%s) ([\x21-\x7e]+) HTTP/1\.([01])\r\n(?:%s:%s\r\n)*\r\n"
     % (_TOKEN, _TOKEN, _VALUE)
 )
 _HOST = re.compile(
-    rb"([A-Za-z0-9_](?:[A-Za-z0-9_.\-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?"
+    rb"([A-Za-z0-9_](?:[A-Za-z0-9_.\-]{0,%d})|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?"
+    % (MAX_HOST_LENGTH - 1)
 )
 _ABSOLUTE = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?#]+)([/?][^#]*)?")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
-_MAX_PORT = 65_535
 _KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 # What a lenient reader could take for a field that decides where a message ends.
 _LOOKALIKES = frozenset({b"content_length", b"transfer_encoding"})
@@ -119,7 +125,7 @@ def normal_host(field: bytes) -> str:
     Raises ErrorResponse when it is not a host.
     """
     match = _HOST.fullmatch(field)
-    if match is None or not 0 < int(match[2] or b"1") <= _MAX_PORT:
+    if match is None or not 0 < int(match[2] or b"1") <= MAX_PORT:
         raise malformed("The Host field does not name a host.")
     return match[1].decode("ascii").lower().removesuffix(".")
 

@@ -8,10 +8,12 @@ from products.edge.errors import ErrorResponse
 from products.edge.headers import Fields, fields_by_name
 from products.edge.proxy.body import Body, Chunked, Sized, UntilEnd
 from products.edge.proxy.http1 import fields_of, tokens
+from products.protocol import FIELD_VALUE_CHARACTERS, TCHAR
 
+_VALUE = FIELD_VALUE_CHARACTERS.encode()
 _HEAD = re.compile(
-    rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?\r\n"
-    rb"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\r\n)*\r\n"
+    rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([%s]*))?\r\n(?:[%s]+:[%s]*\r\n)*\r\n"
+    % (_VALUE, TCHAR.encode(), _VALUE)
 )
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _SWITCHING = 101

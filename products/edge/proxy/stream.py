@@ -5,8 +5,9 @@ import re
 from collections.abc import Callable
 
 from products.edge.proxy.transport import underlying_transport
+from products.protocol import TCHAR
 
-_NOT_A_REQUEST = re.compile(rb"[^!#$%&'*+\-.^_`|~0-9A-Za-z]")
+_NOT_A_REQUEST = re.compile(rb"[^%s]" % TCHAR.encode())
 _BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 
 

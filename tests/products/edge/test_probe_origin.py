@@ -2,13 +2,11 @@
 
 import socket
 from ipaddress import ip_address
-from typing import get_args
 
 import pytest
 import trustme
 
-from products.compatibility.version_config import CertificateKind
-from products.edge.probe import Kind, ProbeResult, probe_address, probe_origin
+from products.edge.probe import ProbeResult, probe_address, probe_origin
 from tests.products.edge.origins import (
     LOOPBACK_ALLOWED,
     NAME,
@@ -116,7 +114,3 @@ def test_a_host_without_an_address_is_unreachable():
     result = probe_origin("nowhere.example", 443, name=NAME, look_up=lambda *_: [])
 
     assert result == ProbeResult("unreachable", "The host name has no address.")
-
-
-def test_the_rulebook_knows_every_kind_the_probe_reports():
-    assert get_args(CertificateKind) == get_args(Kind)

@@ -3,6 +3,7 @@
 import pytest
 
 from products.edge.contract import HeaderRule
+from products.protocol import PROTECTED_HEADER_PREFIXES, PROTECTED_HEADERS
 from tests.products.edge.contract.speaking import (
     echoes,
     opened,
@@ -90,6 +91,34 @@ def test_a_rule_that_would_break_the_handoff_is_not_carried_out(stand, rule):
 
     assert values(there, "host") == [host]
     assert values(there, "x-injected") == values(there, "x-split") == []
+
+
+PROTECTED = [*PROTECTED_HEADERS, *(f"{name}x" for name in PROTECTED_HEADER_PREFIXES)]
+
+
+def test_no_rule_changes_a_protected_header(stand):
+    rules = tuple(HeaderRule("set", name, "changed") for name in PROTECTED)
+    host, there = stand.serve(header_rules=rules)
+
+    opened(stand, host)[0].close()
+
+    assert [name for name in PROTECTED if "changed" in values(there, name)] == []
+
+
+def test_no_connection_option_removes_a_protected_header(stand):
+    host, there = stand.serve()
+    fields = ("CDN-Loop: other-cdn", "Sec-WebSocket-X: kept", "Proxy-X: kept")
+    options = b", ".join(field.partition(":")[0].encode() for field in fields)
+    request = handshake(host, *fields).replace(
+        b"Connection: Upgrade", b"Connection: Upgrade, " + options
+    )
+
+    with stand.edge.connect() as connection:
+        connection.sendall(request)
+        assert status_of(read_until(connection, b"\r\n\r\n")) == 101
+
+    assert values(there, "cdn-loop")[0] == "other-cdn"
+    assert values(there, "sec-websocket-x") == values(there, "proxy-x") == ["kept"]
 
 
 def test_forwarded_fields_are_the_edges_own(stand):

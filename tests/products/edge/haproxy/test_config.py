@@ -8,11 +8,17 @@ import pytest
 
 from products.edge.contract import HeaderRule, Route, RouteLogEndpoint
 from products.edge.haproxy import maps
-from products.edge.haproxy.config import NOWHERE, PLACES, Frame, places, render
+from products.edge.haproxy.config import (
+    NOWHERE,
+    PLACES,
+    Frame,
+    lua_script,
+    places,
+    render,
+)
 from products.edge.settings import Limits
 from tests.ci_rules import program
 from tests.products.edge.fake_portal import origin, route
-from tests.products.edge.running import ROOT
 
 FRAME = Frame("127.0.0.1", 8080, 0, 1, 1000, "", Limits())
 HERE = ip_address("127.0.0.1")
@@ -32,9 +38,7 @@ def written(folder, *routes):
     """Write a table as the agent does; gives the configuration."""
     found = maps.build(routes, {one.service: "" for one in routes})
     maps.write(found | maps.permission_maps(routes, accepts_websockets=True), folder)
-    (folder / "edge.lua").write_bytes(
-        (ROOT / "products/edge/haproxy/edge.lua").read_bytes()
-    )
+    (folder / "edge.lua").write_bytes(lua_script())
     addresses = {one.service: (HERE,) for one in routes}
     configuration = render(FRAME, routes, addresses, found[maps.WILD])
     (folder / "haproxy.cfg").write_bytes(configuration)
