@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from products.edge.contract import Route, RouteLogEndpoint
 from products.edge.headers import RequestHead
-from products.edge.instants import iso_instant
+from products.instants import iso_instant
 
 log = logging.getLogger(__name__)
 

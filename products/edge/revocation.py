@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from products.edge.contract import Route
-from products.edge.instants import instant_us
+from products.instants import instant_us
 
 
 class RevocationPolicy:

@@ -10,7 +10,8 @@ MODULES = (
     "products.compatibility.rules",
     "products.edge.probe",
     "products.metering.minutes",
-    "products.metering.months",
+    "products.instants",
+    "products.months",
     "products.services.lifecycle",
 )
 

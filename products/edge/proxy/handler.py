@@ -16,7 +16,6 @@ from products.edge.headers import (
     request_fields,
     require_no_loop,
 )
-from products.edge.instants import instant_us
 from products.edge.meter import Meter
 from products.edge.proxy.client import ClientConnection
 from products.edge.proxy.forward import (
@@ -33,6 +32,7 @@ from products.edge.proxy.tunnel import Tunnel
 from products.edge.settings import Limits
 from products.edge.spool import SpoolUnwritable
 from products.edge.table import PreparedRoute, RouteIndex
+from products.instants import instant_us
 
 log = logging.getLogger(__name__)
 

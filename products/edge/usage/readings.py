@@ -6,7 +6,7 @@ from dataclasses import astuple, dataclass
 from typing import TypeAlias
 
 from products.edge.contract import ConnectionRecord, DeliveryRecord
-from products.edge.instants import iso_instant
+from products.instants import iso_instant
 
 _CONNECTION_TYPES = (int, str, str, int, int, int, int, bool)
 _DELIVERY_TYPES = (str, str, int, int, int)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from products.metering.months import Month
+from products.months import Month, month_after
 from tests.products import vectors
 
 ZONES = st.sampled_from(
@@ -63,3 +63,10 @@ def test_december_is_followed_by_january():
 def test_what_is_no_month_is_refused(label):
     with pytest.raises(ValueError, match=r"does not match|unconverted"):
         Month.read(label)
+
+
+@pytest.mark.parametrize(
+    "label, following", [("2026-11", "2026-12"), ("2026-12", "2027-01")]
+)
+def test_the_month_after(label, following):
+    assert month_after(label) == following
