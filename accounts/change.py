@@ -13,12 +13,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import F
 
 from accounts import policy
 from accounts.actor import Actor
 from accounts.audit.record import EntrySource, NewEntry, append, lock_head
 from accounts.audit.vocabulary import Event
 from accounts.errors import NotFound
+from accounts.models import Account
 from accounts.policy import Resource
 from accounts.roles import Permission
 
@@ -120,6 +122,19 @@ def recorded_change(
         for key in sorted(trail.entries):
             if trail.entries[key]:
                 append(key, trail.entries[key], source=source, at=now)
+        _move_routes(trail)
+
+
+def _move_routes(trail: Trail) -> None:
+    """Move the routes revision of each account whose routes a noted event may have altered."""
+    moved = [
+        key
+        for key, entries in trail.entries.items()
+        if any(entry.event.affects_routes for entry in entries)
+    ]
+    Account.objects.filter(pk__in=moved).update(
+        routes_revision=F("routes_revision") + 1
+    )
 
 
 def record_refusal(
@@ -138,7 +153,7 @@ def record_refusal(
     """
     account_id = policy.account_id_of(on)
     if actor.account_id != account_id:
-        raise NotFound(policy.STRANGER.reason)
+        raise NotFound(policy.NON_MEMBER.reason)
     kind, key, label = target
     entry = NewEntry(
         event=event,

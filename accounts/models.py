@@ -31,6 +31,8 @@ class Account(models.Model):
     created_at = models.DateTimeField()
     suspended_at = models.DateTimeField(null=True, blank=True)
     suspension_reason = models.CharField(max_length=500, blank=True)
+    # Moves with every change that may alter the account's routes (Event.affects_routes).
+    routes_revision = models.BigIntegerField(default=0, editable=False)
 
     class Meta:
         constraints: ClassVar = [

@@ -4,7 +4,9 @@ Rights are read from the database at each question (R20): nothing of them is kep
 a token or an actor.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Final, Protocol, TypeVar
 
 from django.db.models import Model, Q, QuerySet
@@ -48,35 +50,167 @@ Resource = Account | Platform | AccountOwned
 RowT = TypeVar("RowT", bound=Model)
 
 
+class AnswerCode(StrEnum):
+    """What an answer is about."""
+
+    ALLOWED = "allowed"
+    NON_MEMBER = "non_member"
+    NOT_LISTED = "not_listed"  # staff and system jobs
+    TOKEN_SCOPE = "token_scope"  # noqa: S105 - a code
+    TOKEN_SERVICES = "token_services"  # noqa: S105
+    ROLE = "role"
+    SERVICE_ACCESS = "service_access"
+    SUSPENSION = "suspension"
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """An answer with its reason; `known` is False where not even existence may be told."""
+    """An answer: yes, or no with the reason and what would help."""
 
     allowed: bool
-    code: str
-    reason: str
-    known: bool = True
+    code: AnswerCode
+    reason: str = ""
+    remedy: str = ""
+
+    @property
+    def is_non_member(self) -> bool:
+        """Tell whether the actor may not even know that the resource exists."""
+        return self.code is AnswerCode.NON_MEMBER
+
+
+def _answer(passed: bool, code: AnswerCode, reason: str, remedy: str = "") -> Decision:  # noqa: FBT001 - private, and always by position
+    return (
+        Decision(allowed=True, code=code)
+        if passed
+        else Decision(allowed=False, code=code, reason=reason, remedy=remedy)
+    )
+
+
+SCOPE_PERMISSIONS: Final = {
+    TokenScope.GLOBAL: frozenset(Permission),
+    TokenScope.GLOBAL_READ: READ_PERMISSIONS,
+    TokenScope.PURGE_SELECT: frozenset({Permission.SERVICE_PURGE}),
+    TokenScope.PURGE_ALL: frozenset({Permission.SERVICE_PURGE}),
+}
+ALLOWED: Final = Decision(allowed=True, code=AnswerCode.ALLOWED)
+NON_MEMBER: Final = Decision(
+    allowed=False,
+    code=AnswerCode.NON_MEMBER,
+    reason="There is no such thing in this account.",
+    remedy="Ask a superuser of the account for an invitation.",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class AccountAccess:
-    """What the database says of an actor in one account, read once for any number of questions."""
+    """What the database says of an actor in one account, read once for any number of questions.
 
-    role: Role
-    limit_services: bool
-    account_name: str
-    suspended: bool
-    suspension_reason: str
-    levels: dict[str, AccessLevel]  # by service id; only asked where access is limited
+    A page or a request reads it for itself and drops it when it ends; a command never takes one.
+    """
 
+    actor: Actor
+    role: Role | None = None  # None: not a member
+    listed: frozenset[Permission] | None = None  # of staff and system jobs
+    limit_services: bool = False
+    levels: Mapping[str, AccessLevel] = field(default_factory=dict)  # by service id
+    account_name: str = ""
+    suspension_reason: str | None = None  # None: not suspended
 
-ALLOWED: Final = Decision(allowed=True, code="allowed", reason="")
-STRANGER: Final = Decision(
-    allowed=False,
-    code="stranger",
-    reason="There is no such thing in this account.",
-    known=False,
-)
+    @property
+    def is_member(self) -> bool:
+        """Tell whether the actor has a role in the account."""
+        return self.role is not None
+
+    def decide(self, permission: Permission, service_id: str | None = None) -> Decision:
+        """Return the first refusal of `explain`, or ALLOWED."""
+        answers = self.explain(permission, service_id)
+        return next((answer for answer in answers if not answer.allowed), ALLOWED)
+
+    def explain(
+        self, permission: Permission, service_id: str | None = None
+    ) -> tuple[Decision, ...]:
+        """Return every answer, in the order in which they are given as a reason.
+
+        A member gets five, one per code: token scope, token services, role, service access and
+        suspension. Others get one.
+        """
+        if self.listed is not None:
+            return (self._list(permission),)
+        if self.role is None:
+            return (NON_MEMBER,)
+        return (
+            self._token_scope(permission),
+            self._token_services(permission, service_id),
+            self._role(self.role, permission),
+            self._service_access(permission, service_id),
+            self._suspension(permission),
+        )
+
+    def _list(self, permission: Permission) -> Decision:
+        return _answer(
+            permission in (self.listed or ()),
+            AnswerCode.NOT_LISTED,
+            f"{self.actor.label} is not allowed to do this.",
+        )
+
+    def _token_scope(self, permission: Permission) -> Decision:
+        scope = self.actor.token_scope
+        return _answer(
+            scope is None or permission in SCOPE_PERMISSIONS[scope],
+            AnswerCode.TOKEN_SCOPE,
+            f"This token's scope is {scope}; it cannot {ABILITIES[permission]}.",
+            "Use a token of a wider scope.",
+        )
+
+    def _token_services(
+        self, permission: Permission, service_id: str | None
+    ) -> Decision:
+        only = self.actor.token_services
+        # A token limited to services only reads the account itself, and creates or revokes its
+        # owner's tokens.
+        account_wide = permission in READ_PERMISSIONS | {Permission.TOKEN_OWN}
+        return _answer(
+            not only or (service_id in only if service_id else account_wide),
+            AnswerCode.TOKEN_SERVICES,
+            "This token is limited to other services.",
+            "Use a token that covers this service.",
+        )
+
+    def _role(self, role: Role, permission: Permission) -> Decision:
+        able = roles_with(permission)
+        who = " and ".join(f"{name}s" for name in able) or "Only the platform's staff"
+        return _answer(
+            permission in ROLE_PERMISSIONS[role],
+            AnswerCode.ROLE,
+            f"Your role is {role}. {who.capitalize()} can {ABILITIES[permission]}.",
+            "A superuser can change your role.",
+        )
+
+    def _service_access(
+        self, permission: Permission, service_id: str | None
+    ) -> Decision:
+        needed = LEVELS_FOR.get(permission) if self.limit_services else None
+        level = self.levels.get(service_id or "")
+        reason = (
+            "Your access is limited to chosen services, and this is not one of them."
+            if level is None
+            else f"Your access to this service is {level.replace('_', ' ')}; "
+            f"to {ABILITIES[permission]} it must be full."
+        )
+        return _answer(
+            service_id is None or needed is None or level in needed,
+            AnswerCode.SERVICE_ACCESS,
+            reason,
+            "A superuser can give you full access to this service.",
+        )
+
+    def _suspension(self, permission: Permission) -> Decision:
+        return _answer(
+            self.suspension_reason is None or permission in READ_PERMISSIONS,
+            AnswerCode.SUSPENSION,
+            f"{self.account_name} is suspended: {self.suspension_reason}",
+            "Write to the platform's support; they can lift the suspension.",
+        )
 
 
 def account_id_of(on: Resource) -> str:
@@ -84,26 +218,53 @@ def account_id_of(on: Resource) -> str:
     return on.pk if isinstance(on, Account) else on.account_id
 
 
-def load_access(actor: Actor, account_id: str) -> AccountAccess | None:
-    """Read the actor's standing in an account; None for a stranger. One query, two if limited."""
+def load_access(actor: Actor, account_id: str) -> AccountAccess:
+    """Read what an actor may do in an account; one query, two if access is limited.
+
+    System jobs need none. Staff may do the same in every account.
+    """
+    if actor.type is ActorType.SYSTEM:
+        return AccountAccess(
+            actor, listed=SYSTEM_PERMISSIONS.get(actor.id, frozenset())
+        )
+    if actor.type is ActorType.STAFF:
+        is_staff = User.objects.filter(
+            pk=actor.user_id, is_staff=True, is_active=True
+        ).exists()
+        return AccountAccess(
+            actor, listed=STAFF_PERMISSIONS if is_staff else frozenset()
+        )
     if not actor.user_id or actor.account_id != account_id:
-        return None
+        return AccountAccess(actor)
     membership = (
         Membership.objects.select_related("account")
         .filter(account_id=account_id, user_id=actor.user_id, user__is_active=True)
         .first()
     )
     if membership is None:
-        return None
+        return AccountAccess(actor)
+    account = membership.account
     limited = membership.limit_services and membership.role in ROLES_WITH_LIMITED_ACCESS
     return AccountAccess(
+        actor,
         role=Role(membership.role),
         limit_services=limited,
-        account_name=membership.account.name,
-        suspended=membership.account.suspended_at is not None,
-        suspension_reason=membership.account.suspension_reason,
         levels=access_levels(actor.user_id) if limited else {},
+        account_name=account.name,
+        suspension_reason=None if account.is_active else account.suspension_reason,
     )
+
+
+def explain(actor: Actor, permission: Permission, on: Resource) -> tuple[Decision, ...]:
+    """Return every answer to a question, refusals and consents, in the order of `AccountAccess`."""
+    access = load_access(actor, account_id_of(on))
+    return access.explain(permission, service_id_of(on))
+
+
+def decide(actor: Actor, permission: Permission, on: Resource) -> Decision:
+    """Answer whether the actor may do this on that account, row or platform; default deny."""
+    access = load_access(actor, account_id_of(on))
+    return access.decide(permission, service_id_of(on))
 
 
 def access_levels(user_id: str) -> dict[str, AccessLevel]:
@@ -121,129 +282,6 @@ def access_levels(user_id: str) -> dict[str, AccessLevel]:
     }
 
 
-def role_decision(role: Role, permission: Permission) -> Decision:
-    """Answer by the table alone (gate 4)."""
-    if permission in ROLE_PERMISSIONS[role]:
-        return ALLOWED
-    able = roles_with(permission)
-    who = " and ".join(f"{name}s" for name in able) or "Only the platform's staff"
-    return Decision(
-        allowed=False,
-        code="role",
-        reason=f"Your role is {role}. {who.capitalize()} can {ABILITIES[permission]}.",
-    )
-
-
-def access_decision(
-    here: AccountAccess, permission: Permission, service_id: str
-) -> Decision:
-    """Answer by per-service access alone (gate 5, R21)."""
-    needed = LEVELS_FOR.get(permission)
-    if needed is None or not here.limit_services:
-        return ALLOWED
-    level = here.levels.get(service_id)
-    if level is None:
-        return Decision(
-            allowed=False,
-            code="service",
-            reason="Your access is limited to chosen services, and this is not one of them.",
-        )
-    if level in needed:
-        return ALLOWED
-    return Decision(
-        allowed=False,
-        code="level",
-        reason=f"Your access to this service is {level.replace('_', ' ')}; "
-        f"to {ABILITIES[permission]} it must be full.",
-    )
-
-
-def suspension_decision(here: AccountAccess, permission: Permission) -> Decision:
-    """Answer by the account's state alone (gate 1): a suspended account can be read."""
-    if not here.suspended or permission in READ_PERMISSIONS:
-        return ALLOWED
-    return Decision(
-        allowed=False,
-        code="suspended",
-        reason=f"{here.account_name} is suspended: {here.suspension_reason}",
-    )
-
-
-def token_decision(
-    actor: Actor, permission: Permission, service_id: str | None
-) -> Decision:
-    """Answer by the token's scope and its list of services; a person without one passes."""
-    scope = actor.token_scope
-    if scope is None:
-        return ALLOWED
-    carried = (
-        {Permission.SERVICE_PURGE} if scope.startswith("purge") else READ_PERMISSIONS
-    )
-    if scope is not TokenScope.GLOBAL and permission not in carried:
-        return _token_refusal(actor, permission)
-    # Limited to services, it only reads the account itself, and makes or revokes its owner's tokens.
-    account_wide = permission in READ_PERMISSIONS or permission is Permission.TOKEN_OWN
-    covered = service_id in actor.token_services if service_id else account_wide
-    if actor.token_services and not covered:
-        return Decision(
-            allowed=False,
-            code="token_service",
-            reason="This token is limited to other services.",
-        )
-    return ALLOWED
-
-
-def _token_refusal(actor: Actor, permission: Permission) -> Decision:
-    return Decision(
-        allowed=False,
-        code="token_scope",
-        reason=f"This token's scope is {actor.token_scope}; it cannot {ABILITIES[permission]}.",
-    )
-
-
-def decide_with(
-    actor: Actor,
-    here: AccountAccess | None,
-    permission: Permission,
-    service_id: str | None = None,
-) -> Decision:
-    """Answer from a standing already read; the one order of the reasons."""
-    if here is None:
-        return STRANGER
-    answers = [
-        token_decision(actor, permission, service_id),
-        role_decision(here.role, permission),
-        access_decision(here, permission, service_id) if service_id else ALLOWED,
-        suspension_decision(here, permission),
-    ]
-    return next((answer for answer in answers if not answer.allowed), ALLOWED)
-
-
-def decide(actor: Actor, permission: Permission, on: Resource) -> Decision:
-    """Answer whether the actor may do this on that account, row or platform; default deny."""
-    if actor.type is ActorType.SYSTEM:
-        return _decide_from_list(
-            permission in SYSTEM_PERMISSIONS.get(actor.id, frozenset()), actor
-        )
-    if actor.type is ActorType.STAFF:
-        staff = User.objects.filter(
-            pk=actor.user_id, is_staff=True, is_active=True
-        ).exists()
-        return _decide_from_list(staff and permission in STAFF_PERMISSIONS, actor)
-    here = load_access(actor, account_id_of(on))
-    return decide_with(actor, here, permission, service_id_of(on))
-
-
-def _decide_from_list(allowed: bool, actor: Actor) -> Decision:  # noqa: FBT001 - its one caller is above
-    if allowed:
-        return ALLOWED
-    return Decision(
-        allowed=False,
-        code="not_listed",
-        reason=f"{actor.label} is not allowed to do this.",
-    )
-
-
 def service_id_of(on: Resource) -> str | None:
     """Return the service that a place is or belongs to; None for the account itself."""
     if isinstance(on, Model) and on._meta.label_lower == "services.service":  # noqa: SLF001 - Django's own name
@@ -256,7 +294,7 @@ def require(actor: Actor, permission: Permission, on: Resource) -> None:
     answer = decide(actor, permission, on)
     if answer.allowed:
         return
-    if not answer.known:
+    if answer.is_non_member:
         raise NotFound(answer.reason)
     raise Forbidden(answer.reason)
 
@@ -268,12 +306,12 @@ def visible_services(rows: "QuerySet[RowT]", actor: Actor) -> "QuerySet[RowT]":
     """
     if actor.type in {ActorType.STAFF, ActorType.SYSTEM}:
         return rows
-    here = load_access(actor, actor.account_id)
-    if here is None or not decide_with(actor, here, Permission.SERVICE_READ).allowed:
+    access = load_access(actor, actor.account_id)
+    if not access.decide(Permission.SERVICE_READ).allowed:
         return rows.none()
     rows = rows.filter(account_id=actor.account_id)
-    if here.limit_services:
-        rows = rows.filter(pk__in=list(here.levels))
+    if access.limit_services:
+        rows = rows.filter(pk__in=list(access.levels))
     if actor.token_services:
         rows = rows.filter(pk__in=list(actor.token_services))
     return rows

@@ -7,8 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.authentication import current_membership, memberships_of
-from accounts.policy import role_decision
-from accounts.roles import Permission, Role
+from accounts.roles import ROLE_PERMISSIONS, Permission, Role
 
 THEMES = ("system", "light", "dark")
 # Label, URL name, and the permission without which the page would be empty.
@@ -64,7 +63,7 @@ def page_context(request: HttpRequest) -> dict[str, Any]:
 def _navigation(request: HttpRequest, role: Role) -> list[dict[str, Any]]:
     entries = []
     for label, name, permission in NAVIGATION:
-        if permission is None or role_decision(role, permission).allowed:
+        if permission is None or permission in ROLE_PERMISSIONS[role]:
             url = reverse(name)
             inside = url != "/" and request.path.startswith(url)
             current: bool | str = "page" if request.path == url else inside

@@ -1,6 +1,7 @@
 """Every event the trail can hold, with its verb phrase and Fastly's word for it where there is one."""
 
 from enum import StrEnum
+from typing import Final
 
 
 class Interface(StrEnum):
@@ -21,23 +22,34 @@ class Outcome(StrEnum):
     REFUSED = "refused"
 
 
+_ROUTES: Final = True  # the mark of an event after which the route table may differ
+
+
 class Event(StrEnum):
-    """One thing that can happen: its name, what people read, and Fastly's event type ("" where Fastly has none).
+    """The type of an entry: its name, what people read, Fastly's type ("" if Fastly has none), and a mark.
+
+    An entry whose event has the mark `affects_routes` moves the account's `routes_revision`.
 
     Fastly's types: https://www.fastly.com/documentation/reference/api/account/events/, read 2026-11.
     """
 
     description: str
     fastly_type: str
+    affects_routes: bool
 
     def __new__(
-        cls, value: str, description: str = "", fastly_type: str = ""
+        cls,
+        value: str,
+        description: str = "",
+        fastly_type: str = "",
+        affects_routes: bool = False,  # noqa: FBT001, FBT002 - a column of the table below
     ) -> "Event":
-        """Make a member that is its name and carries its words."""
+        """Create a member that equals its name and has the other columns as attributes."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.description = description
         member.fastly_type = fastly_type
+        member.affects_routes = affects_routes
         return member
 
     # One event a line, as in a table.
@@ -45,8 +57,8 @@ class Event(StrEnum):
     # The account and its people
     ACCOUNT_CREATED = "account.created", "created the account", "customer.create"
     ACCOUNT_RENAMED = "account.renamed", "renamed the account", "customer.update"
-    ACCOUNT_SUSPENDED = "account.suspended", "suspended the account", "customer.update"
-    ACCOUNT_RESUMED = "account.resumed", "lifted the suspension of the account", "customer.update"
+    ACCOUNT_SUSPENDED = "account.suspended", "suspended the account", "customer.update", _ROUTES
+    ACCOUNT_RESUMED = "account.resumed", "lifted the suspension of the account", "customer.update", _ROUTES
     ACCOUNT_READ = "account.read", "looked into the account"
     USER_CREATED = "user.created", "created a user", "user.create"
     USER_UPDATED = "user.updated", "changed a user's details", "user.update"
@@ -77,12 +89,12 @@ class Event(StrEnum):
     EMAIL_CHANGED = "email.changed", "changed their e-mail address", "user.update"
 
     # Products of an account, and what they do to the bill (R5)
-    PRODUCT_ENABLED = "product.enabled", "enabled a product", "customer_feature.create"
-    PRODUCT_DISABLED = "product.disabled", "disabled a product", "customer_feature.delete"
+    PRODUCT_ENABLED = "product.enabled", "enabled a product", "customer_feature.create", _ROUTES
+    PRODUCT_DISABLED = "product.disabled", "disabled a product", "customer_feature.delete", _ROUTES
     PRODUCT_REQUESTED = "product.requested", "asked for a product"
     BILL_CHANGED = "bill.changed", "changed what the account is billed for", "customer.pricing"
-    SERVICE_PRODUCT_ENABLED = "service_product.enabled", "switched a product on for a service", "service.update"
-    SERVICE_PRODUCT_DISABLED = "service_product.disabled", "switched a product off for a service", "service.update"
+    SERVICE_PRODUCT_ENABLED = "service_product.enabled", "switched a product on for a service", "service.update", _ROUTES
+    SERVICE_PRODUCT_DISABLED = "service_product.disabled", "switched a product off for a service", "service.update", _ROUTES
     TRIAL_STARTED = "trial.started", "started a trial", "customer_feature.create"
     TRIAL_EXTENDED = "trial.extended", "extended a trial"
     TRIAL_ENDED = "trial.ended", "ended a trial", "customer_feature.delete"
@@ -96,13 +108,13 @@ class Event(StrEnum):
     # Services, versions and what is in them
     SERVICE_CREATED = "service.created", "created a service", "service.create"
     SERVICE_UPDATED = "service.updated", "changed a service", "service.update"
-    SERVICE_DELETED = "service.deleted", "deleted a service", "service.delete"
+    SERVICE_DELETED = "service.deleted", "deleted a service", "service.delete", _ROUTES
     VERSION_CREATED = "version.created", "created a version", "version.create"
     VERSION_CLONED = "version.cloned", "cloned a version", "version.clone"
     VERSION_UPDATED = "version.updated", "changed a version", "version.update"
     VERSION_LOCKED = "version.locked", "locked a version", "version.lock"
-    VERSION_ACTIVATED = "version.activated", "deployed a version", "version.activate"
-    VERSION_DEACTIVATED = "version.deactivated", "took a version out of service", "version.deactivate"
+    VERSION_ACTIVATED = "version.activated", "deployed a version", "version.activate", _ROUTES
+    VERSION_DEACTIVATED = "version.deactivated", "took a version out of service", "version.deactivate", _ROUTES
     DEPLOYMENT_REFUSED = "deployment.refused", "was refused a deployment"
     DOMAIN_CREATED = "domain.created", "added a domain", "domain.create"
     DOMAIN_UPDATED = "domain.updated", "changed a domain", "domain.update"
@@ -159,7 +171,7 @@ class Event(StrEnum):
     CREDIT_NOTE_ISSUED = "credit_note.issued", "issued a credit note"
     CREDIT_GRANTED = "credit.granted", "granted a credit"
     CREDIT_USED = "credit.used", "used a credit"
-    BILLING_ZONE_CHANGED = "billing_zone.changed", "changed the billing zone", "billing.contact_update"
+    BILLING_ZONE_CHANGED = "billing_zone.changed", "changed the billing zone", "billing.contact_update", _ROUTES
     BILLING_CURRENCY_CHANGED = "billing_currency.changed", "changed the billing currency", "customer.pricing"
 
     # The trail itself, and the platform

@@ -42,6 +42,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField()),
                 ('suspended_at', models.DateTimeField(blank=True, null=True)),
                 ('suspension_reason', models.CharField(blank=True, max_length=500)),
+                ('routes_revision', models.BigIntegerField(default=0, editable=False)),
             ],
             options={
                 'constraints': [models.CheckConstraint(condition=models.Q(('name', ''), _negated=True), name='account_has_a_name', violation_error_message='An account needs a name.')],

@@ -2,8 +2,7 @@
 
 from dataclasses import replace
 
-from accounts import policy
-from accounts.roles import Permission
+from accounts.policy import AnswerCode
 from products.compatibility.findings import Problem, Severity
 from products.deploy.verdict import CheckOutcome, DeployFacts, GateAnswer
 
@@ -99,7 +98,7 @@ def nothing_stopped_it(facts: DeployFacts, *, uses: bool) -> GateAnswer:
 
 def role_allows(facts: DeployFacts) -> GateAnswer:
     """Gate 4 (R20): the role, and a token's scope, carry the permission."""
-    if facts.here is None:
+    if not facts.here.is_member:
         return _answer(
             4,
             "role",
@@ -109,15 +108,17 @@ def role_allows(facts: DeployFacts) -> GateAnswer:
             no="You are not a member of this account.",
             remedy="Ask a superuser of the account for an invitation.",
         )
-    by_table = policy.role_decision(facts.here.role, Permission.SERVICE_DEPLOY)
-    by_token = facts.decision.code == "token_scope"
+    answers = {answer.code: answer for answer in facts.answers}
+    by_table = answers[AnswerCode.ROLE]
+    token = answers[AnswerCode.TOKEN_SCOPE]
+    by_token = not token.allowed
     return _answer(
         4,
         "role",
         "Your role allows it",
         passed=by_table.allowed and not by_token,
         yes=f"Your role is {facts.here.role}; it can activate and deactivate versions.",
-        no=facts.decision.reason if by_token else by_table.reason,
+        no=token.reason if by_token else by_table.reason,
         remedy=(
             "Use a token of a wider scope."
             if by_token
@@ -130,7 +131,7 @@ def role_allows(facts: DeployFacts) -> GateAnswer:
 def access_covers(facts: DeployFacts) -> GateAnswer:
     """Gate 5 (R21): access limited to services covers this one, at the level needed."""
     title = "Your access covers this service"
-    if facts.here is None:
+    if not facts.here.is_member:
         return _answer(
             5,
             "service_access",
@@ -139,17 +140,17 @@ def access_covers(facts: DeployFacts) -> GateAnswer:
             yes="",
             no="You have no access to it.",
         )
-    by_token = facts.decision.code == "token_service"
-    answer = policy.access_decision(
-        facts.here, Permission.SERVICE_DEPLOY, facts.service_id
-    )
+    answers = {answer.code: answer for answer in facts.answers}
+    token = answers[AnswerCode.TOKEN_SERVICES]
+    by_token = not token.allowed
+    answer = answers[AnswerCode.SERVICE_ACCESS]
     return _answer(
         5,
         "service_access",
         title,
         passed=answer.allowed and not by_token,
         yes="Your access covers this service, at the level that deploying needs.",
-        no=facts.decision.reason if by_token else answer.reason,
+        no=token.reason if by_token else answer.reason,
         remedy="A superuser can give you full access to this service.",
         who=facts.superusers,
     )

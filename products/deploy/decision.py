@@ -49,7 +49,7 @@ def facts_of(
         suspended=account.suspended_at is not None,
         suspension_reason=account.suspension_reason,
         here=here,
-        decision=policy.decide_with(actor, here, Permission.SERVICE_DEPLOY, service.pk),
+        answers=here.explain(Permission.SERVICE_DEPLOY, service.pk),
         product=product_facts([account.pk])[account.pk],
         switched_on=WEBSOCKETS in on,
         uses_websockets=uses,
@@ -120,11 +120,7 @@ def evaluate(facts: DeployFacts) -> Verdict:
 
 def sees_configuration(facts: DeployFacts) -> bool:
     """Tell whether this person may see what the version holds; else the last gates are not shown."""
-    if facts.here is None:
-        return False
-    return policy.decide_with(
-        facts.actor, facts.here, Permission.SERVICE_READ, facts.service_id
-    ).allowed
+    return facts.here.decide(Permission.SERVICE_READ, facts.service_id).allowed
 
 
 def product_facts(account_ids: Collection[str]) -> dict[str, ProductFacts]:

@@ -70,8 +70,8 @@ class DeployFacts:
     account_name: str
     suspended: bool
     suspension_reason: str
-    here: AccountAccess | None
-    decision: Decision
+    here: AccountAccess
+    answers: tuple[Decision, ...]  # of the policy, to deploying the service
     product: ProductFacts
     switched_on: bool
     uses_websockets: bool

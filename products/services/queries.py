@@ -7,7 +7,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 
 from accounts.actor import Actor
 from accounts.errors import Forbidden, NotFound, RefusalError
-from accounts.policy import STRANGER, decide, load_access
+from accounts.policy import NON_MEMBER, decide, load_access
 from accounts.roles import Permission
 from products.services.describe import with_parts
 from products.services.models import PART_KINDS, Service, Version, VersionObject
@@ -81,7 +81,7 @@ def version_for_decision(actor: Actor, service_id: str, number: int) -> Version:
         )
         .first()
     )
-    if version is None or load_access(actor, actor.account_id) is None:
+    if version is None or not load_access(actor, actor.account_id).is_member:
         raise NotFound(f"There is no version {number} of a service '{service_id}'.")
     return version
 
@@ -93,8 +93,8 @@ def _not_visible(actor: Actor, service_id: str) -> RefusalError:
         .filter(pk=service_id, account_id=actor.account_id)
         .first()
     )
-    answer = decide(actor, Permission.SERVICE_READ, theirs) if theirs else STRANGER
-    if answer.known and not answer.allowed:
+    answer = decide(actor, Permission.SERVICE_READ, theirs) if theirs else NON_MEMBER
+    if not answer.is_non_member and not answer.allowed:
         return Forbidden(answer.reason)
     return NotFound(f"There is no service '{service_id}' that you can see.")
 

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET
 from accounts.actor import Actor
 from accounts.authentication import actor_of
 from accounts.models import Account
-from accounts.policy import Decision, decide, decide_with, load_access
+from accounts.policy import Decision, decide, load_access
 from accounts.queries import account_of
 from accounts.roles import Permission
 from products.compatibility.rules import product_conflicts
@@ -54,9 +54,9 @@ def rows_of(
         for service in state.services:
             if service.pk in on:
                 on[service.pk] |= {state.product.pk}
-    here = load_access(actor, account.pk)
-    enabling = decide_with(actor, here, Permission.PRODUCT_ENABLE)
-    configuring = decide_with(actor, here, Permission.SERVICE_CONFIGURE)
+    access = load_access(actor, account.pk)
+    enabling = access.decide(Permission.PRODUCT_ENABLE)
+    configuring = access.decide(Permission.SERVICE_CONFIGURE)
     return [
         ProductRow(
             state,

@@ -147,8 +147,7 @@ def _save(service: Service, *, insert: bool = False) -> None:
 
 
 def _give_access(actor: Actor, service: Service, trail: Trail) -> None:
-    here = load_access(actor, service.account_id)
-    if here is None or not here.limit_services:
+    if not load_access(actor, service.account_id).limit_services:
         return
     user = User.objects.get(pk=actor.user_id)
     assign_perm(f"services.access_{AccessLevel.FULL.value}", user, service)

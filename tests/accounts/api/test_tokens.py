@@ -127,5 +127,5 @@ def test_a_token_limited_to_services_changes_nothing_of_the_account_itself(sam, 
         Permission.MEMBER_READ,
         Permission.TOKEN_OWN,
     }
-    assert {asked[each] for each in asked.keys() - allowed} == {"token_service"}
+    assert {asked[each] for each in asked.keys() - allowed} == {"token_services"}
     assert decide(shut, Permission.SERVICE_CONFIGURE, shop).allowed

@@ -39,7 +39,7 @@ def test_access_is_limited_to_chosen_services_in_one_change(
         blog.pk: "read_only",
     }
     assert decide(eve, Permission.SERVICE_DEPLOY, shop).allowed is True
-    assert decide(eve, Permission.SERVICE_DEPLOY, blog).code == "level"
+    assert decide(eve, Permission.SERVICE_DEPLOY, blog).code == "service_access"
     assert noted(acme) == ["member.access_limited"]
     assert last_body(acme)["before"] == {"services": "all services"}
     assert last_body(acme)["after"] == {

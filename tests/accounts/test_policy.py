@@ -1,0 +1,85 @@
+"""The policy's answers, one by one: each with its code, its reason and what would help."""
+
+from dataclasses import replace
+
+import pytest
+
+from accounts.actor import Actor, ActorType, TokenScope
+from accounts.models import Account, Membership
+from accounts.policy import PLATFORM, decide, explain, load_access
+from accounts.roles import Permission, Role
+from tests.factories.services import ServiceFactory
+
+ALL_FIVE = ["token_scope", "token_services", "role", "service_access", "suspension"]
+
+
+@pytest.fixture
+def blog(acme):
+    return ServiceFactory.create(account=acme, name="blog")
+
+
+def refused(answers):
+    return [str(answer.code) for answer in answers if not answer.allowed]
+
+
+def test_a_member_gets_five_answers_in_one_order(eve, shop):
+    answers = explain(eve, Permission.SERVICE_DEPLOY, shop)
+
+    assert [answer.code for answer in answers] == ALL_FIVE
+    assert refused(answers) == []
+
+
+def test_every_refusal_is_explained_and_the_first_one_decides(una, acme, shop, blog):
+    Account.objects.filter(pk=acme.pk).update(
+        suspended_at="2026-11-22T12:00Z", suspension_reason="Unpaid"
+    )
+    Membership.objects.filter(user_id=una.user_id).update(limit_services=True)
+    token = replace(
+        una,
+        type=ActorType.TOKEN,
+        token_scope=TokenScope.GLOBAL_READ,
+        token_services=frozenset({blog.pk}),
+    )
+
+    answers = explain(token, Permission.SERVICE_DEPLOY, shop)
+
+    assert refused(answers) == ALL_FIVE
+    assert all(answer.reason and answer.remedy for answer in answers)
+    assert decide(token, Permission.SERVICE_DEPLOY, shop) == answers[0]
+
+
+def test_a_consent_has_neither_a_reason_nor_a_remedy(eve, shop):
+    answers = explain(eve, Permission.SERVICE_DEPLOY, shop)
+
+    assert {(answer.reason, answer.remedy) for answer in answers} == {("", "")}
+
+
+def test_a_non_member_gets_one_answer(stan, shop):
+    (answer,) = explain(stan, Permission.SERVICE_DEPLOY, shop)
+
+    assert answer.is_non_member
+    assert not answer.allowed
+
+
+def test_a_system_job_may_do_only_what_is_listed():
+    job = Actor.system("load-catalogue")
+
+    (answer,) = explain(job, Permission.MEMBER_MANAGE, PLATFORM)
+
+    assert (answer.allowed, answer.code) == (False, "not_listed")
+    assert not answer.is_non_member
+    assert decide(job, Permission.CATALOGUE_MANAGE, PLATFORM).allowed
+
+
+def test_access_is_read_once_for_many_questions(
+    lin, shop, blog, django_assert_num_queries
+):
+    with django_assert_num_queries(2):
+        access = load_access(lin, lin.account_id)
+        answers = [
+            access.decide(Permission.SERVICE_CONFIGURE, service.pk).code
+            for service in (shop, blog)
+        ]
+
+    assert answers == ["allowed", "service_access"]
+    assert access.role is Role.ENGINEER
