@@ -9,11 +9,12 @@ inside it cannot be changed by another command of the account before it commits.
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from accounts import policy
 from accounts.actor import Actor
@@ -36,7 +37,7 @@ class Unchanged(Exception):
 class Trail:
     """Collects what a change notes; the door appends it before it commits."""
 
-    def __init__(self, account_id: str, also: Sequence[str]) -> None:
+    def __init__(self, account_id: str, also: Iterable[str]) -> None:
         self.account_id = account_id
         self.entries: dict[str, list[NewEntry]] = {
             key: [] for key in (account_id, *also)
@@ -102,16 +103,20 @@ def recorded_change(
     *,
     on: Resource,
     now: datetime,
-    also: Sequence[str] = (),
+    also: Iterable[str] = (),
+    lock: "QuerySet[Any] | None" = None,
 ) -> Iterator[Trail]:
     """Open the door: ask the policy, then run the body in one durable transaction and record it.
 
-    `also` names further accounts (or `platform`) whose chains the change may write to.
+    `also` names further accounts (or `platform`) whose chains the change may write to. `lock` is
+    locked before any chain; `also` is read after that, so it may be a query that depends on it.
     Raises Forbidden or NotFound before the body runs, and NothingRecorded (nothing is kept) when
     the body noted no event. A body may raise Unchanged to leave without a change.
     """
-    trail = Trail(policy.account_id_of(on), also)
     with contextlib.suppress(Unchanged), transaction.atomic(durable=True):
+        if lock is not None:
+            list(lock.select_for_update().order_by("pk"))
+        trail = Trail(policy.account_id_of(on), also)
         for key in sorted(trail.entries):
             lock_head(key)
         policy.require(actor, permission, on)

@@ -9,6 +9,7 @@ from accounts.actor import Actor
 from accounts.audit.vocabulary import Event
 from accounts.change import Trail, recorded_change
 from accounts.commands.mail import queue_mail
+from accounts.commands.reasons import clean_reason
 from accounts.commands.users import (
     NewUser,
     add_person,
@@ -17,12 +18,10 @@ from accounts.commands.users import (
     user_with_email,
     validate_new_user,
 )
-from accounts.errors import Conflict, Invalid
+from accounts.errors import Conflict
 from accounts.models import Account, Membership, User
 from accounts.policy import PLATFORM
 from accounts.roles import Permission, Role
-
-MAX_REASON_LENGTH = 500
 
 
 class AlreadySuspended(Conflict):
@@ -120,7 +119,7 @@ def suspend_account(
 
     Raises Forbidden, Invalid without a reason, AlreadySuspended. Notes account.suspended.
     """
-    reason = _cleaned_reason(reason)
+    reason = clean_reason(reason)
     with recorded_change(
         actor, Permission.ACCOUNT_SUSPEND, on=account, now=now
     ) as trail:
@@ -140,7 +139,7 @@ def resume_account(
 
     Raises Forbidden, Invalid without a reason, NotSuspended. Notes account.resumed.
     """
-    reason = _cleaned_reason(reason)
+    reason = clean_reason(reason)
     with recorded_change(
         actor, Permission.ACCOUNT_SUSPEND, on=account, now=now
     ) as trail:
@@ -163,19 +162,6 @@ def _note_state(trail: Trail, event: Event, account: Account, reason: str) -> No
         after={"state": after},
         reason=reason,
     )
-
-
-def _cleaned_reason(reason: str) -> str:
-    reason = reason.strip()
-    if not reason:
-        raise Invalid(
-            "Give a reason; the account's people will read it.", field="reason"
-        )
-    if len(reason) > MAX_REASON_LENGTH:
-        raise Invalid(
-            f"A reason has at most {MAX_REASON_LENGTH} characters.", field="reason"
-        )
-    return reason
 
 
 def record_staff_view(actor: Actor, *, account: Account, now: datetime) -> None:

@@ -1,6 +1,6 @@
 """What staff and the loader change in the catalogue; each change is in the platform's trail."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -117,12 +117,11 @@ def write_price(
     plan: Plan,
     price: NewPrice,
     effective_from: datetime,
-    accounts: Sequence[str],
 ) -> PriceVersion:
-    """Close a plan's open price at an instant and open the next, inside the caller's door.
+    """Close a plan's open price at an instant and open the next, below a `recorded_change`.
 
-    `accounts` are those under the plan: each has the new price in its own trail. Raises Invalid
-    for a ladder that does not rise or has no end, and for an instant before the open price began.
+    Notes price.published in every chain that the change was opened with. Raises Invalid for
+    impossible tiers, and for an instant before the open price began.
     """
     if problem := tiers_problem(price.steps):
         raise Invalid(problem, field="tiers")
@@ -157,7 +156,7 @@ def write_price(
         )
         for position, step in enumerate(price.steps)
     )
-    for account_id in ("", *accounts):
+    for account_id in trail.entries:
         trail.note(
             Event.PRICE_PUBLISHED,
             target=("price_version", version.pk, str(version)),

@@ -30,8 +30,7 @@ def direct_prices(when: datetime, *, slug: str = "") -> dict[str, PriceVersion]:
     one price at any instant, so every page and command reads the same price here.
     """
     rows = PriceVersion.objects.filter(
-        Q(effective_to=None) | Q(effective_to__gt=when),
-        effective_from__lte=when,
+        _in_force(when),
         plan__kind=Plan.Kind.DIRECT,
         plan__retired_at=None,
     )
@@ -44,3 +43,14 @@ def direct_prices(when: datetime, *, slug: str = "") -> dict[str, PriceVersion]:
 def direct_price(slug: str, when: datetime) -> PriceVersion | None:
     """Return what a product costs at an instant if bought directly; None if it has no price."""
     return direct_prices(when, slug=slug).get(slug)
+
+
+def price_on(plan: Plan, when: datetime) -> PriceVersion | None:
+    """Return a plan's price at an instant; None if it has none then."""
+    return plan.prices.filter(_in_force(when)).first()
+
+
+def _in_force(when: datetime) -> Q:
+    return Q(effective_from__lte=when) & (
+        Q(effective_to=None) | Q(effective_to__gt=when)
+    )

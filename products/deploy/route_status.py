@@ -2,29 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 from products.compatibility.findings import Severity
 from products.compatibility.rules import all_findings
 from products.deploy.decision import WEBSOCKETS, product_facts
 from products.deploy.verdict import ProductFacts
-from products.enablement.models import Enablement, ServiceProduct
+from products.enablement.models import DRAIN_TIME, Enablement, ServiceProduct
 from products.enablement.queries import (
-    last_closed_each,
+    last_closed_by_account,
     last_switched_off,
-    products_on_each,
+    products_on_by_service,
 )
 from products.services.describe import version_config
 from products.services.models import Version
 
-# A service that is switched off lets its tunnels go on as long as a disabled account does.
 DRAIN_MODES: dict[str, Literal["keep", "drain", "cut"]] = {
     "keep": "keep",
     "drain": "drain",
     "cut": "cut",
 }
-SWITCH_DRAIN = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +63,8 @@ class _Standing:
         without = [key for key in accounts if not products[key].is_on]
         return cls(
             products=products,
-            disabled=last_closed_each(without, WEBSOCKETS),
-            on=products_on_each(services),
+            disabled=last_closed_by_account(without, WEBSOCKETS),
+            on=products_on_by_service(services),
             switched_off=last_switched_off(services, WEBSOCKETS),
         )
 
@@ -113,5 +111,5 @@ def _after_switch(last: ServiceProduct | None) -> RouteStatus:
         allowed=False,
         refusal=refusal,
         open_connections="drain",
-        drain_until=last.ends_at + SWITCH_DRAIN,
+        drain_until=last.ends_at + DRAIN_TIME,
     )

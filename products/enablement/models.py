@@ -1,5 +1,6 @@
 """What is on, for an account or for a service; a change closes one row and opens the next."""
 
+from datetime import timedelta
 from typing import ClassVar
 
 from django.db import models
@@ -8,6 +9,11 @@ from accounts.ids import new_id
 from accounts.models import Account
 from products.catalogue.models import Plan, PriceVersion, Product
 from products.services.models import Service
+
+# How long open connections may continue after a product was disabled with the mode `drain`, and
+# after it was switched off for a service. pages.md: a minute.
+DRAIN_TIME = timedelta(seconds=60)
+MAX_NOTE_LENGTH = 500
 
 
 class Enablement(models.Model):
@@ -114,14 +120,14 @@ class ProductRequest(models.Model):
     requested_by = models.CharField(max_length=200)
     requested_on = models.DateField()
     requested_at = models.DateTimeField()
-    note = models.CharField(max_length=500, blank=True)
+    note = models.CharField(max_length=MAX_NOTE_LENGTH, blank=True)
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["account", "product", "user_id", "requested_on"],
                 name="one_request_per_user_product_and_day",
-                violation_error_message="You asked for this product today already.",
+                violation_error_message="You already requested this product today.",
             )
         ]
 

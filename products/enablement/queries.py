@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from accounts.models import Account
 from products.catalogue.models import PriceVersion, Product
@@ -36,13 +36,6 @@ class ProductState:
         )
 
 
-def enablements_at(account_id: str, when: datetime) -> "QuerySet[Enablement]":
-    """Return what was on for an account at an instant."""
-    return Enablement.objects.filter(account_id=account_id, starts_at__lte=when).filter(
-        Q(ends_at=None) | Q(ends_at__gt=when)
-    )
-
-
 def current(account_id: str, slug: str) -> Enablement | None:
     """Return the open enablement of a product for an account, with plan and price."""
     return current_by_account([account_id], slug).get(account_id)
@@ -61,10 +54,12 @@ def current_by_account(account_ids: Iterable[str], slug: str) -> dict[str, Enabl
 
 def last_closed(account_id: str, slug: str) -> Enablement | None:
     """Return the newest enablement that has ended."""
-    return last_closed_each([account_id], slug).get(account_id)
+    return last_closed_by_account([account_id], slug).get(account_id)
 
 
-def last_closed_each(account_ids: Iterable[str], slug: str) -> dict[str, Enablement]:
+def last_closed_by_account(
+    account_ids: Iterable[str], slug: str
+) -> dict[str, Enablement]:
     """Return the newest enablements that have ended, by account."""
     rows = Enablement.objects.filter(
         account_id__in=account_ids, product_id=slug
@@ -74,10 +69,10 @@ def last_closed_each(account_ids: Iterable[str], slug: str) -> dict[str, Enablem
 
 def products_on(service: Service) -> frozenset[str]:
     """Return the slugs of the products switched on for a service (R4)."""
-    return products_on_each([service.pk]).get(service.pk, frozenset())
+    return products_on_by_service([service.pk]).get(service.pk, frozenset())
 
 
-def products_on_each(service_ids: Iterable[str]) -> dict[str, frozenset[str]]:
+def products_on_by_service(service_ids: Iterable[str]) -> dict[str, frozenset[str]]:
     """Return the slugs of the products switched on, by service; those without are left out."""
     on: dict[str, set[str]] = {}
     rows = ServiceProduct.objects.filter(service_id__in=service_ids, ends_at=None)
@@ -94,11 +89,6 @@ def last_switched_off(
         service_id__in=service_ids, product_id=slug
     ).exclude(ends_at=None)
     return {row.service_id: row for row in rows.order_by("ends_at")}
-
-
-def is_on_for_service(service: Service, slug: str) -> bool:
-    """Tell whether a product is switched on for a service."""
-    return slug in products_on(service)
 
 
 def switch_of(service: Service, slug: str) -> ServiceProduct | None:

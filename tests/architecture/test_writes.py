@@ -34,6 +34,8 @@ BELOW_THE_DOOR = {
     "accounts.commands.mail.queue_mail",
     "accounts.commands.users.add_person",
     "products.catalogue.commands.write_price",
+    "products.enablement.commands.enablements.close_enablement",
+    "products.enablement.commands.enablements.open_enablement",
     "products.services.commands.locking.bump_revision",
 }
 WITHOUT_A_DOOR = {

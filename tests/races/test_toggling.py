@@ -88,8 +88,8 @@ def test_of_two_at_once_one_wins_and_the_other_is_told_who_and_when(arena, toggl
     assert [first for first, _ in told] == [""] * PAIRS
     words = {second.replace("Sam", "NAME").replace("Sue", "NAME") for _, second in told}
     assert words == {
-        "WebSockets is on already: enabled by NAME at 2026-11-22 13:00:00 UTC.",
-        "WebSockets is off already: disabled by NAME at 2026-11-22 13:00:00 UTC.",
+        "WebSockets is already enabled: NAME enabled it on 22 November 2026, 13:00 UTC.",
+        "WebSockets is already disabled: NAME disabled it on 22 November 2026, 13:00 UTC.",
     }
     # Never two bills: as many enablements as there were turns to enable.
     assert judged(arena)["enablements"] == PAIRS / 2

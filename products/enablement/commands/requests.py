@@ -1,4 +1,4 @@
-"""Ask for a product (R17): one mail and one entry, at most once a day for each person."""
+"""Request a product (R17): one entry and one mail, at most once per day and member."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,16 +6,16 @@ from datetime import datetime
 from accounts.actor import Actor
 from accounts.audit.vocabulary import Event
 from accounts.change import recorded_change
-from accounts.errors import Conflict
+from accounts.errors import Conflict, Invalid
 from accounts.models import Account, OutgoingMail
 from accounts.policy import members_with
 from accounts.roles import Permission
 from products.catalogue.models import Product
-from products.enablement.models import ProductRequest
+from products.enablement.models import MAX_NOTE_LENGTH, ProductRequest
 
 
 class AlreadyRequestedToday(Conflict):
-    """The person has asked for this product today."""
+    """The member already requested this product today."""
 
     code = "asked_today"
 
@@ -29,22 +29,27 @@ def request_product(
     now: datetime,
     note: str = "",
 ) -> ProductRequest:
-    """Record that somebody asks for a product, and write to those who can give it.
+    """Record a member's request for a product, and mail those who can enable it.
 
-    Directly sold products: the account's superusers; others: `sales_email`. Raises AlreadyRequestedToday
-    for a second time on a (UTC) day. Notes product.requested; the mail goes out after commit.
+    For a product that is sold directly these are the account's superusers, else `sales_email`.
+    Raises Forbidden; AlreadyRequestedToday for a second request on a (UTC) day; Invalid for too
+    long a note. Notes product.requested. The mail goes out after commit.
     """
+    if len(note) > MAX_NOTE_LENGTH:
+        raise Invalid(
+            f"The note can have at most {MAX_NOTE_LENGTH} characters.", field="note"
+        )
     with recorded_change(
         actor, Permission.PRODUCT_REQUEST, on=account, now=now
     ) as trail:
-        asked = ProductRequest.objects.filter(
+        today = ProductRequest.objects.filter(
             account=account,
             product=product,
             user_id=actor.user_id,
             requested_on=now.date(),
         )
-        if asked.exists():
-            raise AlreadyRequestedToday(f"You asked for {product.name} today already.")
+        if today.exists():
+            raise AlreadyRequestedToday(f"You already requested {product.name} today.")
         request = ProductRequest.objects.create(
             account=account,
             product=product,
@@ -52,9 +57,9 @@ def request_product(
             requested_by=actor.label,
             requested_on=now.date(),
             requested_at=now,
-            note=note[:500],
+            note=note,
         )
-        told = _addresses(account, product, sales_email)
+        addresses = _addresses(account, product, sales_email)
         OutgoingMail.objects.bulk_create(
             OutgoingMail(
                 account=account,
@@ -64,13 +69,13 @@ def request_product(
                 created_at=now,
                 due_at=now,
             )
-            for address in told
+            for address in addresses
         )
         trail.note(
             Event.PRODUCT_REQUESTED,
             target=("product", product.pk, product.name),
             product=product.pk,
-            after={"mails": len(told), "note": note[:500]},
+            after={"mails": len(addresses), "note": note},
         )
     return request
 

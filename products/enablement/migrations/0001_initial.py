@@ -56,7 +56,7 @@ class Migration(migrations.Migration):
                 ('product', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalogue.product')),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('account', 'product', 'user_id', 'requested_on'), name='one_request_per_user_product_and_day', violation_error_message='You asked for this product today already.')],
+                'constraints': [models.UniqueConstraint(fields=('account', 'product', 'user_id', 'requested_on'), name='one_request_per_user_product_and_day', violation_error_message='You already requested this product today.')],
             },
         ),
         migrations.CreateModel(

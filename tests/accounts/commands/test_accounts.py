@@ -137,7 +137,7 @@ def test_staff_suspends_an_account_and_lifts_that_with_reasons(
 
 
 def test_a_suspension_needs_a_reason(acme, ada, now, noted):
-    with pytest.raises(Invalid, match="Give a reason"):
+    with pytest.raises(Invalid, match="Enter a reason"):
         suspend_account(ada, account=acme, reason=" ", now=now)
 
     acme.refresh_from_db()

@@ -18,14 +18,13 @@ from products.enablement.commands import (
     remove_package,
 )
 from products.enablement.commands.account import (
-    AlreadyDisabled,
-    AlreadyEnabled,
     NotAgreed,
     NotSoldDirectly,
     PriceChanged,
 )
+from products.enablement.commands.enablements import AlreadyDisabled, AlreadyEnabled
 from products.enablement.models import Enablement
-from products.enablement.queries import current, enablements_at, products_of, text_hash
+from products.enablement.queries import current, products_of, text_hash
 from tests.factories import NOW
 from tests.factories.enablement import entitle
 from tests.factories.trail import last_entry, noted
@@ -127,7 +126,7 @@ def test_the_second_of_two_is_told_who_was_first_and_when(sam, acme, websockets)
         )
 
     assert refused.value.message == (
-        f"WebSockets is on already: enabled by {sam.label} at 2026-11-22 12:00:00 UTC."
+        f"WebSockets is already enabled: {sam.label} enabled it on 22 November 2026, 12:00 UTC."
     )
     assert noted(acme.pk) == ["product.enabled", "bill.changed"]
 
@@ -188,8 +187,6 @@ def test_disabling_closes_the_row_and_says_what_becomes_of_the_bill(
     assert made.drain_until == LATER + timedelta(seconds=60)
     assert noted(acme.pk)[2:] == ["product.disabled", "bill.changed"]
     assert last_entry(acme.pk)["after"]["billed"] is False
-    assert list(enablements_at(acme.pk, NOW)) == [made]
-    assert not enablements_at(acme.pk, LATER).exists()
 
 
 def test_disabling_twice_says_who_was_first(sam, acme, websockets):
@@ -200,7 +197,7 @@ def test_disabling_twice_says_who_was_first(sam, acme, websockets):
         disable(sam, account=acme, product=websockets, drain_mode="cut", now=LATER)
 
     assert refused.value.message == (
-        f"WebSockets is off already: disabled by {sam.label} at 2026-11-22 13:00:00 UTC."
+        f"WebSockets is already disabled: {sam.label} disabled it on 22 November 2026, 13:00 UTC."
     )
 
 
@@ -262,3 +259,84 @@ def test_the_products_of_an_account_take_a_constant_number_of_queries(
 ):
     with django_assert_num_queries(5):
         products_of(acme, NOW)
+
+
+def bills(account):
+    """Return (before, after) of each bill.changed entry of an account, the oldest first."""
+    rows = AuditEvent.objects.filter(account_id=account.pk, action="bill.changed")
+    return [
+        (row.body["before"], row.body["after"]) for row in rows.order_by("sequence")
+    ]
+
+
+def test_each_change_of_the_bill_has_one_shape_in_the_trail(
+    ada, sam, acme, websockets, ngwaf
+):
+    package = Plan.objects.get(product=ngwaf, kind="package")
+
+    entitle(sam, acme, websockets)
+    disable(sam, account=acme, product=websockets, drain_mode="cut", now=LATER)
+    assign_package(ada, account=acme, plan=package, now=NOW)
+    remove_package(ada, account=acme, product=ngwaf, now=LATER, reason="contract ended")
+
+    direct = {
+        "billed": True,
+        "source": "direct",
+        "plan": "WebSockets standard",
+        "price_version": Plan.objects.get(product=websockets, kind="direct")
+        .prices.get()
+        .pk,
+        "price_number": 1,
+        "currency": "USD",
+    }
+    packaged = {
+        "billed": True,
+        "source": "package",
+        "plan": package.name,
+        "price_version": "",
+        "price_number": 0,
+        "currency": "",
+    }
+    until = {"billed": False, "billed_until": LATER.isoformat()}
+    assert bills(acme) == [
+        ({"billed": False}, direct),
+        (direct, until),
+        ({"billed": False}, packaged),
+        (packaged, until),
+    ]
+
+
+def test_a_package_is_assigned_at_the_price_of_now_even_if_the_next_is_published(
+    ada, acme, ngwaf
+):
+    plan = Plan.objects.get(product=ngwaf, kind="package")
+    price = NewPrice("USD", "bandwidth", 10**9, "GB", (PriceTier(None, 10**9),))
+    first = change_price(CATALOGUE, plan=plan, price=price, effective_from=NOW, now=NOW)
+    change_price(CATALOGUE, plan=plan, price=price, effective_from=LATER, now=NOW)
+
+    assert assign_package(ada, account=acme, plan=plan, now=NOW).price_version == first
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "x" * 501])
+def test_a_package_is_not_removed_without_a_reason_or_with_too_long_a_one(
+    ada, acme, ngwaf, reason
+):
+    plan = Plan.objects.get(product=ngwaf, kind="package")
+    assign_package(ada, account=acme, plan=plan, now=NOW)
+
+    with pytest.raises(Invalid) as refused:
+        remove_package(ada, account=acme, product=ngwaf, now=LATER, reason=reason)
+
+    assert refused.value.field == "reason"
+    assert current(acme.pk, "ngwaf") is not None
+    assert "package.removed" not in noted(acme.pk)
+
+
+def test_a_package_is_not_assigned_with_too_long_a_reason(ada, acme, ngwaf):
+    plan = Plan.objects.get(product=ngwaf, kind="package")
+
+    with pytest.raises(Invalid):
+        assign_package(ada, account=acme, plan=plan, now=NOW, reason="x" * 501)
+
+    assert current(acme.pk, "ngwaf") is None
+    assert noted(acme.pk) == []

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from accounts.errors import Forbidden, NotFound
+from accounts.errors import Forbidden, Invalid, NotFound
 from accounts.models import OutgoingMail
 from products.catalogue.models import Plan
 from products.enablement.commands import (
@@ -17,7 +17,7 @@ from products.enablement.commands import (
 from products.enablement.commands.requests import AlreadyRequestedToday
 from products.enablement.commands.service import Incompatible, NotEntitled
 from products.enablement.models import ServiceProduct
-from products.enablement.queries import is_on_for_service, services_with
+from products.enablement.queries import products_on, services_with
 from tests.factories import NOW
 from tests.factories.enablement import entitle
 from tests.factories.services import live_version
@@ -35,11 +35,11 @@ def entitled(sam, acme, websockets):
 
 def test_an_engineer_switches_it_on_and_off(eve, echo, entitled):
     enable_for_service(eve, service=echo, product=entitled, now=NOW)
-    assert is_on_for_service(echo, "websockets")
+    assert "websockets" in products_on(echo)
     assert list(services_with(echo.account_id, "websockets")) == [echo]
 
     disable_for_service(eve, service=echo, product=entitled, now=LATER)
-    assert not is_on_for_service(echo, "websockets")
+    assert "websockets" not in products_on(echo)
     assert noted(echo.account_id)[-2:] == [
         "service_product.enabled",
         "service_product.disabled",
@@ -72,8 +72,8 @@ def test_a_limited_engineer_switches_only_their_own_service(lin, shop, echo, ent
     with pytest.raises(Forbidden, match="limited to chosen services"):
         enable_for_service(lin, service=echo, product=entitled, now=NOW)
 
-    assert is_on_for_service(shop, "websockets")
-    assert not is_on_for_service(echo, "websockets")
+    assert "websockets" in products_on(shop)
+    assert "websockets" not in products_on(echo)
 
 
 @pytest.mark.parametrize("who", ["bo", "una"])
@@ -101,7 +101,7 @@ def test_a_live_version_that_shields_is_refused_with_all_its_conflicts(
         enable_for_service(eve, service=echo, product=entitled, now=NOW)
 
     assert [problem.rule for problem in refused.value.problems] == ["R6", "R8"]
-    assert not is_on_for_service(echo, "websockets")
+    assert "websockets" not in products_on(echo)
 
 
 def test_the_waf_and_websockets_do_not_go_together_in_either_order(
@@ -127,7 +127,7 @@ def test_services_keep_their_switch_when_the_account_is_disabled(
 
     disable(sam, account=acme, product=entitled, drain_mode="drain", now=LATER)
 
-    assert is_on_for_service(echo, "websockets")
+    assert "websockets" in products_on(echo)
 
 
 def test_asking_writes_to_each_superuser_once_a_day(una, sam, acme, websockets):
@@ -140,6 +140,22 @@ def test_asking_writes_to_each_superuser_once_a_day(una, sam, acme, websockets):
 
     assert [mail.to for mail in OutgoingMail.objects.all()] == [sam.email, sam.email]
     assert noted(acme.pk) == ["product.requested", "product.requested"]
+
+
+def test_too_long_a_note_is_refused_and_never_cut(una, acme, websockets):
+    with pytest.raises(Invalid) as refused:
+        request_product(
+            una,
+            account=acme,
+            product=websockets,
+            sales_email="sales@example.com",
+            note="x" * 501,
+            now=NOW,
+        )
+
+    assert refused.value.field == "note"
+    assert not OutgoingMail.objects.exists()
+    assert noted(acme.pk) == []
 
 
 def test_asking_for_what_sales_sell_writes_to_sales(una, acme, ngwaf):

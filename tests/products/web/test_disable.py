@@ -52,7 +52,7 @@ def test_who_comes_second_is_told_who_was_first(browser, sam, acme, enabled):
     answer = client.post(PAGE, {"drain_mode": "cut"})
 
     assert answer.status_code == 409
-    assert "WebSockets is off already: disabled by Sam at" in text_of(answer)
+    assert "WebSockets is already disabled: Sam disabled it on" in text_of(answer)
     assert actions_of(acme).count("product.disabled") == 1
 
 

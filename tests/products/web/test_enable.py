@@ -144,7 +144,7 @@ def test_a_price_that_changed_is_shown_and_asked_about_again(
     page = text_of(answer)
 
     assert answer.status_code == 409
-    assert "The price has changed since you opened this page. Read it again." in page
+    assert "The price changed after you opened this page." in page
     assert f"Before: {typed['agreed_text']}" in page
     assert f"Now: {now_due}" in page
     assert now_due != typed["agreed_text"]

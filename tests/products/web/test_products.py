@@ -104,7 +104,7 @@ def test_an_engineer_asks_once_a_day(browser, sam, eve, acme, websockets):
     )
     assert "See it in the trail" not in text_of(first)
     assert "You asked today" in card(first)
-    assert "today already" in text_of(second)
+    assert "You already requested WebSockets today." in text_of(second)
     assert len(mail.outbox) <= 1
 
 

@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from products.enablement.queries import is_on_for_service
+from products.enablement.queries import products_on
 from products.services.models import Service
 from tests.factories.services import (
     BackendFactory,
@@ -146,7 +146,7 @@ def test_it_is_switched_on_and_the_trail_is_offered_to_those_who_may_read_it(
     answer = client.post(page_of(echo, "switch_websockets"), {"to": "on"}, follow=True)
 
     page = text_of(answer)
-    assert is_on_for_service(echo, "websockets")
+    assert "websockets" in products_on(echo)
     assert (
         "WebSockets is on for echo, on every version, the active one included." in page
     )
@@ -158,7 +158,7 @@ def test_it_is_switched_off(browser, eve, switched_on):
         page_of(switched_on, "switch_websockets"), {"to": "off"}, follow=True
     )
 
-    assert not is_on_for_service(switched_on, "websockets")
+    assert "websockets" not in products_on(switched_on)
     assert "WebSockets is off for echo. New connections are refused" in text_of(answer)
 
 
@@ -177,7 +177,7 @@ def test_all_that_stands_against_switching_on_is_told(
     page = text_of(answer)
     assert "Backend near uses the shield frankfurt-de" in page
     assert "Backend far uses the shield tokyo-jp" in page
-    assert not is_on_for_service(echo, "websockets")
+    assert "websockets" not in products_on(echo)
     assert actions_of(acme) == before
 
 
@@ -189,7 +189,7 @@ def test_without_the_account_having_it_nothing_is_switched_on(
     )
 
     assert 'role="alert"' in answer.content.decode()
-    assert not is_on_for_service(echo, "websockets")
+    assert "websockets" not in products_on(echo)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_others_switch_nothing(request, browser, echo, enabled, who, status):
     answer = client.post(page_of(echo, "switch_websockets"), {"to": "on"})
 
     assert answer.status_code == status
-    assert not is_on_for_service(echo, "websockets")
+    assert "websockets" not in products_on(echo)
 
 
 def test_a_service_is_deleted_after_one_more_question(browser, sam, echo):

@@ -1,0 +1,144 @@
+"""Open and close an enablement, and what the audit trail keeps of it each time.
+
+Every way to get a product and to lose it again comes through here, below its `recorded_change`.
+"""
+
+from datetime import datetime
+
+from accounts.audit.vocabulary import Event
+from accounts.change import Trail
+from accounts.errors import Conflict
+from accounts.models import Account
+from products.catalogue.models import Product
+from products.enablement.models import DRAIN_TIME, Enablement
+from products.enablement.queries import current, last_closed
+
+
+class AlreadyEnabled(Conflict):
+    """The account has the product; the message says who enabled it and when."""
+
+    code = "already_enabled"
+
+
+class AlreadyDisabled(Conflict):
+    """The account does not have the product; the message says who disabled it and when."""
+
+    code = "already_disabled"
+
+
+def require_disabled(account: Account, product: Product) -> None:
+    """Raise AlreadyEnabled if the account has the product."""
+    enablement = current(account.pk, product.pk)
+    if enablement is not None:
+        raise AlreadyEnabled(
+            f"{product.name} is already enabled: {enablement.started_by} enabled it on "
+            f"{_in_words(enablement.starts_at)}."
+        )
+
+
+def require_enabled(account: Account, product: Product) -> Enablement:
+    """Return the account's open enablement of the product. Raises AlreadyDisabled."""
+    enablement = current(account.pk, product.pk)
+    if enablement is not None:
+        return enablement
+    last = last_closed(account.pk, product.pk)
+    if last is None or last.ends_at is None:
+        raise AlreadyDisabled(f"{product.name} is not enabled for {account.name}.")
+    raise AlreadyDisabled(
+        f"{product.name} is already disabled: {last.ended_by} disabled it on "
+        f"{_in_words(last.ends_at)}."
+    )
+
+
+def open_enablement(trail: Trail, enablement: Enablement) -> None:
+    """Save a new enablement. Notes product.enabled and bill.changed."""
+    enablement.save(force_insert=True)
+    product = enablement.product
+    target = ("product", product.pk, product.name)
+    trail.note(
+        Event.PRODUCT_ENABLED,
+        target=target,
+        product=product.pk,
+        before={"state": "disabled"},
+        after={
+            "state": "enabled",
+            "enablement": enablement.pk,
+            "source": enablement.source,
+            "plan": enablement.plan.name,
+            "agreed_text": enablement.agreed_text,
+            "agreed_locale": enablement.agreed_locale,
+        },
+        reason=enablement.reason,
+        agreed_text_hash=enablement.agreed_text_hash,
+    )
+    trail.note(
+        Event.BILL_CHANGED,
+        target=target,
+        product=product.pk,
+        before={"billed": False},
+        after=bill_facts(enablement),
+        agreed_text_hash=enablement.agreed_text_hash,
+    )
+
+
+def close_enablement(
+    trail: Trail,
+    enablement: Enablement,
+    *,
+    ended_by: str,
+    drain_mode: str,
+    now: datetime,
+    reason: str = "",
+) -> None:
+    """End an enablement. New connections are refused from now on; `drain_mode` is for open ones.
+
+    The services keep their switch. Notes product.disabled and bill.changed.
+    """
+    drains = drain_mode == Enablement.DrainMode.DRAIN
+    enablement.ends_at = now
+    enablement.ended_by = ended_by
+    enablement.drain_mode = drain_mode
+    enablement.drain_until = now + DRAIN_TIME if drains else None
+    enablement.save(update_fields=["ends_at", "ended_by", "drain_mode", "drain_until"])
+    product = enablement.product
+    target = ("product", product.pk, product.name)
+    trail.note(
+        Event.PRODUCT_DISABLED,
+        target=target,
+        product=product.pk,
+        before={"state": "enabled", "enablement": enablement.pk},
+        after={
+            "state": "disabled",
+            "source": enablement.source,
+            "drain_mode": drain_mode,
+        },
+        reason=reason,
+    )
+    trail.note(
+        Event.BILL_CHANGED,
+        target=target,
+        product=product.pk,
+        before=bill_facts(enablement),
+        after={"billed": False, "billed_until": now.isoformat()},
+    )
+
+
+def bill_facts(enablement: Enablement) -> dict[str, object]:
+    """Return what the account is billed under an enablement, for a bill.changed entry.
+
+    Every such entry has this on one side. On the other it has `billed` False and, if the product
+    was removed, `billed_until`. Entries of before may lack keys: packages noted `plan` alone.
+    """
+    price = enablement.price_version
+    return {
+        "billed": True,
+        "source": enablement.source,
+        "plan": enablement.plan.name,
+        "price_version": price.pk if price else "",
+        "price_number": price.number if price else 0,
+        "currency": price.currency if price else "",
+    }
+
+
+def _in_words(at: datetime) -> str:
+    return f"{at.day} {at:%B %Y, %H:%M} UTC"
