@@ -18,11 +18,12 @@ SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
 TOKEN_PEPPER = env.secret("TOKEN_PEPPER", DATA_DIR / "secrets")
 TOKEN_PEPPER_FALLBACKS = env.words("TOKEN_PEPPER_FALLBACKS")
 
+LISTEN_HOST = "127.0.0.1"  # in production a proxy is in front
 PORT = env.number("PORT", 8000, minimum=1, maximum=65535)
 EDGE_PORT = env.number("EDGE_PORT", 8080, minimum=1, maximum=65535)
 ECHO_PORT = env.number("ECHO_PORT", 8081, minimum=1, maximum=65535)
-PORTAL_URL = env.web_url("PORTAL_URL", f"http://127.0.0.1:{PORT}")
-EDGE_URL = env.web_url("EDGE_URL", f"http://127.0.0.1:{EDGE_PORT}")
+PORTAL_URL = env.web_url("PORTAL_URL", f"http://{LISTEN_HOST}:{PORT}")
+EDGE_URL = env.web_url("EDGE_URL", f"http://{LISTEN_HOST}:{EDGE_PORT}")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 # Origins on private addresses are refused, by the probe and by the edge, outside these networks.

@@ -1,7 +1,7 @@
-"""The web server: `python -m portal.web_server`, two workers of one process that loaded the portal.
+"""The web server: `python -m portal.web_server` loads the portal, then forks two workers.
 
-Granian's own command would load the portal once in each worker: twice the work before the first
-page comes, and a third more memory.
+Granian's own command loads the portal in each worker: twice the work before the first page is
+served, and a third more memory.
 """
 
 import gc
@@ -13,26 +13,25 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 
 from portal import wsgi
-from portal.ports import LOOPBACK
 
-WORKERS = 2  # measured best on two cores
-THREADS = 4  # of a worker, each with a database connection of its own
-WAITING = 64  # requests that a worker takes on; more wait in the socket's queue
+WORKERS = 2  # the fastest on two cores
+THREADS_PER_WORKER = 4  # each has its own database connection
+MAX_CONNECTIONS_PER_WORKER = 64  # further connections wait in the socket's queue
 
 
 def main() -> None:
     """Load every page, then serve until SIGTERM."""
     get_resolver(settings.ROOT_URLCONF).url_patterns  # noqa: B018 - this imports all views
-    gc.freeze()  # what is loaded stays shared: the collector of a worker leaves it alone
+    gc.freeze()  # so that the workers' garbage collectors leave the shared memory alone
     Granian(
         f"{wsgi.__name__}:application",
-        address=LOOPBACK,
+        address=settings.LISTEN_HOST,
         port=settings.PORT,
         interface=Interfaces.WSGI,
         websockets=False,
         workers=WORKERS,
-        blocking_threads=THREADS,
-        backpressure=WAITING,
+        blocking_threads=THREADS_PER_WORKER,
+        backpressure=MAX_CONNECTIONS_PER_WORKER,
         respawn_failed_workers=True,
         respawn_interval=0.5,
         workers_kill_timeout=5,

@@ -1,8 +1,6 @@
-"""What is made before the portal's programs start, and what is left alone."""
+"""Preparing the database and the data folder, before the portal's programs start."""
 
 import json
-import subprocess
-import sys
 from datetime import timedelta
 
 import pytest
@@ -12,7 +10,6 @@ from accounts.audit.models import AuditEvent
 from accounts.models import Account, User
 from portal import prepare
 from portal.edge_credential import ensure_edge_credential
-from portal.held import AlreadyRunningError, only_one
 from products.catalogue.models import Product
 from products.metering.commands import revoke_credential
 from products.metering.models import Edge
@@ -117,25 +114,3 @@ def test_a_credential_that_was_revoked_is_not_replaced(tmp_path, now):
 
     assert path.read_text() == revoked
     assert edge_of(revoked.strip()) is None
-
-
-def test_two_supervisors_do_not_share_a_data_folder(tmp_path):
-    source = "import sys\nfrom pathlib import Path\nfrom portal.held import only_one\n"
-    source += "with only_one(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()\n"
-    holder = subprocess.Popen(
-        [sys.executable, "-c", source, tmp_path],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    holder.stdout.readline()
-
-    with pytest.raises(AlreadyRunningError) as refused, only_one(tmp_path):
-        pytest.fail("both hold the folder")
-    holder.communicate("")
-
-    assert str(refused.value) == (
-        f"Tollgate already runs on {tmp_path}. Stop it, or choose another folder with DATA_DIR."
-    )
-    with only_one(tmp_path):
-        pass

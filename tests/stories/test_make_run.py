@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.portal.free_ports import free_port
-from tests.portal.test_run import status_of
+from tests.portal.management.commands.test_run import status_of
 from tests.portal.waiting import DEADLINE_SECONDS
 
 pytestmark = pytest.mark.nightly

@@ -8,59 +8,59 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connections
 
-from portal.held import AlreadyRunningError, only_one
-from portal.ports import PortTakenError, require_free
 from portal.prepare import prepare
-from portal.programs import all_programs, environment
-from portal.supervise import Supervisor
+from portal.run import (
+    AlreadyRunningError,
+    PortInUseError,
+    ProcessSupervisor,
+    all_programs,
+    data_dir_lock,
+    environment_of_programs,
+    require_free_ports,
+)
 
-PRIVATE_UMASK = 0o077  # what the programs write is their owner's alone
+PRIVATE_UMASK = 0o077  # only the owner can read what the programs write
 
 
 class Command(BaseCommand):
-    """Prepare the database, then keep web, worker, edge and the demo's origin running."""
+    """Prepare the database, then keep the web server, edge, worker and demo origin running."""
 
     help = (
-        "Run the portal: prepare the database, then keep web, worker, edge and the demo's origin "
-        "running. Ctrl-C stops all."
+        "Run the portal: prepare the database, then keep the web server, the edge, the worker and "
+        "the demo's origin running. Press Ctrl-C to stop."
     )
 
-    # They import every page, which the web does anyway: half a second of each start. `make check`
-    # runs them, and whatever fails here says so itself.
+    # System checks import every view, which adds half a second to each start. `make check` runs
+    # them, and the web server reports what fails.
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run until a signal comes; exit with status 1 when a program keeps dying."""
+        """Run until a signal asks to stop."""
         os.umask(PRIVATE_UMASK)
+        ports = {
+            name: getattr(settings, name) for name in ("PORT", "EDGE_PORT", "ECHO_PORT")
+        }
         try:
-            with only_one(settings.DATA_DIR):
-                require_free(
-                    {
-                        "PORT": settings.PORT,
-                        "EDGE_PORT": settings.EDGE_PORT,
-                        "ECHO_PORT": settings.ECHO_PORT,
-                    }
-                )
-                sys.exit(self._prepare_and_run())
-        except (AlreadyRunningError, PortTakenError) as error:
+            with data_dir_lock(settings.DATA_DIR):
+                require_free_ports(ports)
+                prepare()
+                connections.close_all()
+                self._supervise()
+        except (AlreadyRunningError, PortInUseError) as error:
             raise CommandError(str(error)) from error
         except OperationalError as error:
             raise CommandError(
                 f"The database (DATABASE_URL) cannot be used: {error}"
             ) from error
-        except KeyboardInterrupt:  # while preparing: nothing runs yet
+        except KeyboardInterrupt:  # while preparing, before any program has started
             sys.exit(130)
 
-    def _prepare_and_run(self) -> int:
-        prepare()
-        connections.close_all()
-        with Supervisor(
-            all_programs(),
-            say=self._say,
-            environment=environment(settings.BASE_DIR, os.environ),
+    def _supervise(self) -> None:
+        with ProcessSupervisor(
+            all_programs(), say=self._say, environment=environment_of_programs()
         ) as supervisor:
-            self._say("Tollgate starts. Ctrl-C stops it.")
-            return supervisor.run()
+            self._say("Starting Tollgate. Press Ctrl-C to stop.")
+            supervisor.run()
 
     def _say(self, line: str) -> None:
         self.stdout.write(line)
