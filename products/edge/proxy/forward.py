@@ -11,16 +11,15 @@ from typing import Protocol
 
 from products.edge.errors import ErrorResponse, malformed, no_answer
 from products.edge.headers import Fields, RequestHead, answer_fields
-from products.edge.proxy.body import (
+from products.edge.proxy.http1 import (
     LAST_CHUNK,
-    Body,
     BodyMalformed,
-    Chunked,
-    Sized,
-    UntilEnd,
+    BodyReader,
+    ResponseHead,
+    bad_response,
     chunk,
+    parse_response,
 )
-from products.edge.proxy.response import ReplyHead, not_http, parse_reply
 from products.edge.proxy.stream import (
     BufferedStream,
     HeadMalformed,
@@ -93,7 +92,7 @@ async def read_reply(
     head: RequestHead,
     client: BufferedStream | None,
     raw: list[bytes] | None = None,
-) -> ReplyHead:
+) -> ResponseHead:
     """Read the head of the final answer; interim ones go to the client, if given.
 
     The heads as they came are added to `raw`. Raises ErrorResponse.
@@ -102,30 +101,30 @@ async def read_reply(
         text = await _read_head(origin, limits.head_bytes)
         if raw is not None:
             raw.append(text)
-        reply = parse_reply(text, most_lines=limits.head_lines)
+        reply = parse_response(text, max_fields=limits.head_lines)
         if not reply.is_interim:
             return reply
         if client is not None and head.is_http11:
             fields = answer_fields(reply.fields, reply.connection)
             await client.write(_head_bytes(reply, fields))
-    raise not_http()
+    raise bad_response()
 
 
 async def relay_reply(
     client: BufferedStream,
     origin: BufferedStream,
     head: RequestHead,
-    reply: ReplyHead,
+    reply: ResponseHead,
     watcher: TransferObserver,
 ) -> None:
     """Pass an answer on, framed anew, as the last of its connection.
 
     Raises ErrorResponse for a 101 that was not asked for, Cut when the answer breaks off.
     """
-    if reply.is_switch:
-        raise not_http()
+    if reply.is_switching:
+        raise bad_response()
     body = reply.body(head.method)
-    in_chunks = head.is_http11 and isinstance(body, (Chunked, UntilEnd))
+    in_chunks = head.is_http11 and not body.is_sized
     fields = answer_fields(reply.fields, reply.connection)
     if in_chunks:
         fields.append((b"Transfer-Encoding", b"chunked"))
@@ -143,7 +142,7 @@ async def relay_reply(
         await _write(client, LAST_CHUNK, watcher)
 
 
-async def _next_payload(origin: BufferedStream, body: Body) -> bytes | None:
+async def _next_payload(origin: BufferedStream, body: BodyReader) -> bytes | None:
     """Read on; None when the connection's end is the body's, too."""
     try:
         data = await origin.read_some()
@@ -152,7 +151,7 @@ async def _next_payload(origin: BufferedStream, body: Body) -> bytes | None:
         raise ResponseTruncated from error
     if data:
         return payload
-    if isinstance(body, UntilEnd):
+    if body.ends_with_connection:
         return None
     raise ResponseTruncated
 
@@ -170,7 +169,11 @@ async def _send_body(
     head: RequestHead,
     watcher: TransferObserver,
 ) -> None:
-    body = Chunked() if head.body_bytes is None else Sized(head.body_bytes)
+    body = (
+        BodyReader.chunked()
+        if head.body_bytes is None
+        else BodyReader.sized(head.body_bytes)
+    )
     try:
         await _pass_body(client, origin, body, watcher)
     except BodyMalformed as error:
@@ -184,13 +187,13 @@ async def _send_body(
 async def _pass_body(
     client: BufferedStream,
     origin: BufferedStream,
-    body: Chunked | Sized,
+    body: BodyReader,
     watcher: TransferObserver,
 ) -> None:
     while data := await client.read_some():
         payload = body.feed(data)
         watcher.moved(len(data), 0)
-        if isinstance(body, Chunked):
+        if not body.is_sized:
             payload = chunk(payload) + (LAST_CHUNK if body.done else b"")
         if payload:
             await origin.write(payload)
@@ -208,7 +211,7 @@ async def _read_head(origin: BufferedStream, most_bytes: int) -> bytes:
             f"The head of the origin's answer is longer than {most_bytes} bytes.",
         ) from error
     except HeadMalformed as error:
-        raise not_http() from error
+        raise bad_response() from error
     except WireClosed as error:
         if isinstance(origin.failure, TimeoutError):
             raise no_answer() from error
@@ -217,7 +220,7 @@ async def _read_head(origin: BufferedStream, most_bytes: int) -> bytes:
         ) from error
 
 
-def _head_bytes(reply: ReplyHead, fields: Fields) -> bytes:
+def _head_bytes(reply: ResponseHead, fields: Fields) -> bytes:
     lines = [b"HTTP/1.1 %d %s" % (reply.status, reply.reason)]
     lines += [b"%s: %s" % field for field in fields]
     return b"\r\n".join(lines) + b"\r\n\r\n"

@@ -24,9 +24,8 @@ from products.edge.proxy.forward import (
     read_reply,
     relay_reply,
 )
-from products.edge.proxy.http1 import require_handshake
+from products.edge.proxy.http1 import ResponseHead, bad_response, require_handshake
 from products.edge.proxy.origin import Dialler
-from products.edge.proxy.response import ReplyHead, not_http
 from products.edge.proxy.stream import BufferedStream, WireClosed
 from products.edge.proxy.tunnel import Tunnel
 from products.edge.settings import Limits
@@ -189,12 +188,12 @@ class RequestHandler:
         visit: ClientConnection,
         head: RequestHead,
         origin: BufferedStream,
-        reply: ReplyHead,
+        reply: ResponseHead,
     ) -> None:
         # Not a connection: neither billed nor logged as one, and nothing that the
         # client says after it reaches the origin.
-        if reply.is_switch:
-            raise not_http()
+        if reply.is_switching:
+            raise bad_response()
         await relay_reply(visit.wire, origin, head, reply, visit)
 
     def _open(

@@ -1,18 +1,26 @@
-"""Reads a request head strictly and judges the WebSocket handshake: bytes in, verdict out.
+"""HTTP/1.1 as the embedded engine reads it: request heads, response heads, message bodies.
 
-The grammar is RFC 9112 without its tolerances (no bare LF, no folding, no space before
-a colon), for every tolerance is a place where two readers can differ. A head must
-please the expressions here and llhttp in its strict mode.
+llhttp reads all of them, through httptools and without any of its lenient flags. On top of
+that, the engine checks what llhttp accepts and another server could read differently:
+
+- The request line and the status line have single spaces and no control characters, and
+  the version is 1.0 or 1.1.
+- There is exactly one Host field, and an absolute target names the same host.
+- Content-Length is one number. The only transfer coding is `chunked`, once, in HTTP/1.1,
+  and without Content-Length. No field differs from these two only by an underscore.
+- The methods CONNECT and TRACE are not supported.
+- The number of fields, and the length of chunk extensions and trailers, are limited.
 """
 
 import functools
 import re
+from dataclasses import dataclass
 from http import HTTPStatus
 
 import httptools
 
 from products.edge.errors import ErrorResponse, malformed
-from products.edge.headers import Fields, NamedFields, RequestHead, fields_by_name
+from products.edge.headers import Fields, NamedFields, RequestHead
 from products.protocol import (
     FIELD_VALUE_CHARACTERS,
     MAX_HOST_LENGTH,
@@ -20,11 +28,12 @@ from products.protocol import (
     TCHAR,
 )
 
-_TOKEN = b"[%s]+" % TCHAR.encode()
-_VALUE = b"[%s]*" % FIELD_VALUE_CHARACTERS.encode()
-_HEAD = re.compile(
-    rb"(%s) ([\x21-\x7e]+) HTTP/1\.([01])\r\n(?:%s:%s\r\n)*\r\n"
-    % (_TOKEN, _TOKEN, _VALUE)
+_REQUEST_LINE = re.compile(
+    rb"([%s]+) ([\x21-\x7e]+) HTTP/1\.([01])\r\n" % TCHAR.encode()
+)
+_STATUS_LINE = re.compile(
+    rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([%s]*))?\r\n"
+    % FIELD_VALUE_CHARACTERS.encode()
 )
 _HOST = re.compile(
     rb"([A-Za-z0-9_](?:[A-Za-z0-9_.\-]{0,%d})|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?"
@@ -33,55 +42,174 @@ _HOST = re.compile(
 _ABSOLUTE = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?#]+)([/?][^#]*)?")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
-# What a lenient reader could take for a field that decides where a message ends.
 _LOOKALIKES = frozenset({b"content_length", b"transfer_encoding"})
-_NOT_CARRIED = frozenset({b"CONNECT", b"TRACE"})
-_USUAL_BYTES = 64  # of Connection and Upgrade
-_NONE: frozenset[bytes] = frozenset()
-_NOBODY = object()  # hears what llhttp finds; its verdict alone is wanted
+_UNSUPPORTED_METHODS = frozenset({b"CONNECT", b"TRACE"})
+_MAX_CACHED_BYTES = 64  # longer than any usual value of Connection or Upgrade
+_NO_TOKENS: frozenset[bytes] = frozenset()
+_STATUSES_WITHOUT_BODY = frozenset({204, 304})
+_MAX_FRAMING_BYTES = 8 * 1024  # of chunk sizes, extensions and trailers in a row
+
+LAST_CHUNK = b"0\r\n\r\n"
 
 
-def parse_request(head: bytes, *, most_lines: int = 100) -> RequestHead:
-    """Read a head that ends with its empty line. Raises ErrorResponse when it is not strict."""
-    match = _HEAD.fullmatch(head)
-    if match is None:
-        raise malformed(_what_is_wrong(head))
-    method = match[1]
-    if method in _NOT_CARRIED:
+class BodyMalformed(Exception):
+    """The body does not follow its framing."""
+
+
+@dataclass(slots=True)
+class ResponseHead:
+    """A well-formed response head."""
+
+    status: int
+    reason: bytes
+    fields: Fields
+    length: int | None  # Content-Length, None without one
+    is_chunked: bool
+    connection: frozenset[bytes]  # tokens of Connection, in lower case
+    upgrade: frozenset[bytes]  # protocols named in Upgrade, in lower case
+
+    @property
+    def is_interim(self) -> bool:
+        """Whether the final response is still to come."""
+        return self.status < HTTPStatus.OK and not self.is_switching
+
+    @property
+    def is_switching(self) -> bool:
+        """Whether the status is 101, whatever the fields say."""
+        return self.status == HTTPStatus.SWITCHING_PROTOCOLS
+
+    @property
+    def opens_websocket(self) -> bool:
+        """Whether this response opens a tunnel (RFC 6455, 4.2.2)."""
+        return (
+            self.is_switching
+            and self.upgrade == {b"websocket"}
+            and b"upgrade" in self.connection
+            and not self.is_chunked
+            and not self.length
+        )
+
+    def body(self, method: bytes) -> "BodyReader":
+        """Return the reader for the body that follows (RFC 9112, 6.3)."""
+        if method == b"HEAD" or self.status in _STATUSES_WITHOUT_BODY:
+            return BodyReader.sized(0)
+        if self.is_chunked:
+            return BodyReader.chunked()
+        if self.length is None:
+            return BodyReader.until_close()
+        return BodyReader.sized(self.length)
+
+
+class BodyReader:
+    """Separates a body's payload from its framing, and finds its end.
+
+    Chunk extensions and trailers are dropped. What follows the end is ignored.
+    """
+
+    __slots__ = ("_framing_bytes", "_parser", "_received", "is_sized")
+
+    def __init__(self, framing: bytes, *, is_sized: bool) -> None:
+        """Expect a body with this framing field; without one it lasts until the close."""
+        self.is_sized = is_sized  # the length is known from the start
+        self._received = _PayloadReader()
+        self._framing_bytes = 0
+        self._parser = None
+        if framing:
+            self._parser = httptools.HttpRequestParser(self._received)
+            self._parser.feed_data(
+                b"POST / HTTP/1.1\r\nConnection: close\r\n%s\r\n\r\n" % framing
+            )
+
+    @classmethod
+    def sized(cls, length: int) -> "BodyReader":
+        """Read a body of `length` bytes."""
+        return cls(b"Content-Length: %d" % length, is_sized=True)
+
+    @classmethod
+    def chunked(cls) -> "BodyReader":
+        """Read a body in chunks."""
+        return cls(b"Transfer-Encoding: chunked", is_sized=False)
+
+    @classmethod
+    def until_close(cls) -> "BodyReader":
+        """Read a body that ends with its connection; it is never `done`."""
+        return cls(b"", is_sized=False)
+
+    @property
+    def done(self) -> bool:
+        """Whether the body has ended by its framing."""
+        return self._received.is_complete
+
+    @property
+    def ends_with_connection(self) -> bool:
+        """Whether the end of the connection is the end of the body."""
+        return self._parser is None
+
+    def feed(self, data: bytes) -> bytes:
+        """Return the payload in `data`. Raises BodyMalformed."""
+        if self._parser is None:
+            return data
+        received = self._received
+        if received.is_complete:
+            return b""
+        received.pieces = []
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            # After the end, the parser can only object to what follows the body.
+            if not received.is_complete:
+                raise BodyMalformed from error
+        self._framing_bytes = 0 if received.pieces else self._framing_bytes + len(data)
+        if self._framing_bytes > _MAX_FRAMING_BYTES and not received.is_complete:
+            raise BodyMalformed
+        return b"".join(received.pieces)
+
+
+def parse_request(head: bytes, *, max_fields: int = 100) -> RequestHead:
+    """Read a request head that ends with its empty line. Raises ErrorResponse."""
+    line = _REQUEST_LINE.match(head)
+    if line is None:
+        raise malformed("The request line is not that of HTTP/1.1.")
+    method, target, minor_version = line.groups()
+    if method in _UNSUPPORTED_METHODS:
         raise ErrorResponse(
             HTTPStatus.METHOD_NOT_ALLOWED, "This method is not carried."
         )
-    is_http11 = match[3] == b"1"
     try:
-        httptools.HttpRequestParser(_NOBODY).feed_data(head)
-    except httptools.HttpParserUpgrade:
-        pass
+        read = _read_fields(httptools.HttpRequestParser, head)
     except httptools.HttpParserError as error:
-        raise malformed("The request is not well-formed HTTP.") from error
-    fields = fields_of(head)
-    if len(fields) > most_lines:
+        raise malformed(f"The request is not well-formed HTTP/1.1: {error}.") from error
+    if len(read.fields) > max_fields:
         raise ErrorResponse(
             HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-            f"The request has more than {most_lines} header fields.",
+            f"The request has more than {max_fields} header fields.",
         )
-    return _assemble(method, match[2], fields, is_http11=is_http11)
-
-
-def fields_of(head: bytes) -> Fields:
-    """Split the field lines of a well-formed head."""
-    fields = []
-    for line in head.split(b"\r\n")[1:-2]:
-        name, _, value = line.partition(b":")
-        # Surrounding white space is no part of a value (RFC 9110, 5.5).
-        fields.append((name, value.strip(b" \t")))
-    return fields
+    named = read.named
+    if not _LOOKALIKES.isdisjoint(named):
+        raise malformed("A header field imitates one that frames the message.")
+    hosts = named.get(b"host", [])
+    if len(hosts) != 1:
+        raise malformed("The request must have exactly one Host field.")
+    is_http11 = minor_version == b"1"
+    return RequestHead(
+        method=method,
+        target=_origin_form(method, target, hosts[0]),
+        is_http11=is_http11,
+        fields=read.fields,
+        host=normal_host(hosts[0]),
+        host_field=hosts[0],
+        body_bytes=_request_body_bytes(named, is_http11=is_http11),
+        connection=_tokens(named.get(b"connection")),
+        upgrade=_tokens(named.get(b"upgrade")),
+        named=named,
+    )
 
 
 def require_handshake(head: RequestHead) -> None:
     """Check an opening handshake against RFC 6455, 4.2.1. Raises ErrorResponse.
 
-    Only a handshake in order goes to the origin: one that the origin may read as
-    ordinary HTTP is how requests are smuggled through a tunnel.
+    The origin must not read it as an ordinary request: that would let a client smuggle
+    requests through the tunnel.
     """
     if head.method != b"GET" or not head.is_http11:
         raise malformed("A WebSocket handshake is a GET request of HTTP/1.1.")
@@ -102,25 +230,9 @@ def require_handshake(head: RequestHead) -> None:
         )
 
 
-def tokens(values: list[bytes] | None) -> frozenset[bytes]:
-    """Split comma-separated values into lower-case tokens."""
-    if not values:
-        return _NONE
-    joined = b",".join(values)
-    # Long ones come once, and would only fill the memory.
-    return _usual(joined) if len(joined) <= _USUAL_BYTES else _split(joined)
-
-
-def _split(value: bytes) -> frozenset[bytes]:
-    return frozenset(part.strip(b" \t") for part in value.lower().split(b",")) - {b""}
-
-
-_usual = functools.lru_cache(maxsize=1024)(_split)
-
-
 @functools.lru_cache(maxsize=4096)
 def normal_host(field: bytes) -> str:
-    """Give a Host field's name in lower case, without port and trailing dot.
+    """Return a Host field's name in lower case, without port and trailing dot.
 
     Raises ErrorResponse when it is not a host.
     """
@@ -130,28 +242,104 @@ def normal_host(field: bytes) -> str:
     return match[1].decode("ascii").lower().removesuffix(".")
 
 
-def _assemble(
-    method: bytes, target: bytes, fields: Fields, *, is_http11: bool
-) -> RequestHead:
-    named = fields_by_name(fields)
-    if not _LOOKALIKES.isdisjoint(named):
-        raise malformed("A header field imitates one that frames the message.")
-    hosts = named.get(b"host", [])
-    if len(hosts) != 1:
-        raise malformed("The request must have exactly one Host field.")
-    host = normal_host(hosts[0])
-    return RequestHead(
-        method=method,
-        target=_origin_form(method, target, hosts[0]),
-        is_http11=is_http11,
-        fields=fields,
-        host=host,
-        host_field=hosts[0],
-        body_bytes=_body_bytes(named, is_http11=is_http11),
-        connection=tokens(named.get(b"connection")),
-        upgrade=tokens(named.get(b"upgrade")),
-        named=named,
+def parse_response(head: bytes, *, max_fields: int = 100) -> ResponseHead:
+    """Read a response head that ends with its empty line. Raises ErrorResponse (502)."""
+    line = _STATUS_LINE.match(head)
+    if line is None:
+        raise bad_response()
+    try:
+        read = _read_fields(httptools.HttpResponseParser, head)
+    except httptools.HttpParserError as error:
+        raise bad_response() from error
+    if len(read.fields) > max_fields:
+        raise ErrorResponse(
+            HTTPStatus.BAD_GATEWAY,
+            f"The origin's answer has more than {max_fields} header fields.",
+        )
+    lengths = read.named.get(b"content-length", [])
+    codings = read.named.get(b"transfer-encoding", [])
+    if codings and (
+        lengths or line[1] == b"0" or [c.lower() for c in codings] != [b"chunked"]
+    ):
+        raise bad_response()
+    if len(lengths) > 1 or not all(map(_LENGTH.fullmatch, lengths)):
+        raise bad_response()
+    return ResponseHead(
+        status=int(line[2]),
+        reason=line[3] or b"",
+        fields=read.fields,
+        length=int(lengths[0]) if lengths else None,
+        is_chunked=bool(codings),
+        connection=_tokens(read.named.get(b"connection")),
+        upgrade=_tokens(read.named.get(b"upgrade")),
     )
+
+
+def bad_response() -> ErrorResponse:
+    """Return the error for an origin whose response is not HTTP/1.1."""
+    return ErrorResponse(
+        HTTPStatus.BAD_GATEWAY, "The origin's answer is not well-formed HTTP/1.1."
+    )
+
+
+def chunk(payload: bytes) -> bytes:
+    """Write a payload as one chunk; nothing for an empty one, which would end the body."""
+    return b"%x\r\n%s\r\n" % (len(payload), payload) if payload else b""
+
+
+class _PayloadReader:
+    """Receives what llhttp finds in a body.
+
+    It is not the BodyReader itself, because that and its parser would refer to each other,
+    and the garbage collector runs rarely in a worker.
+    """
+
+    __slots__ = ("is_complete", "pieces")
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.is_complete = False
+
+    def on_body(self, data: bytes) -> None:
+        self.pieces.append(data)
+
+    def on_message_complete(self) -> None:
+        self.is_complete = True
+
+
+class _FieldReader:
+    """Receives the header fields that llhttp finds."""
+
+    __slots__ = ("fields", "is_complete", "named")
+
+    def __init__(self) -> None:
+        self.fields: Fields = []
+        self.named: NamedFields = {}
+        self.is_complete = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # llhttp removes white space before a value only (RFC 9110, 5.5).
+        value = value.rstrip(b" \t")
+        self.fields.append((name, value))
+        self.named.setdefault(name.lower(), []).append(value)
+
+    def on_headers_complete(self) -> None:
+        self.is_complete = True
+
+
+def _read_fields(
+    parser: type[httptools.HttpRequestParser | httptools.HttpResponseParser],
+    head: bytes,
+) -> _FieldReader:
+    """Read the fields of a head. Raises HttpParserError."""
+    reader = _FieldReader()
+    try:
+        parser(reader).feed_data(head)
+    except httptools.HttpParserUpgrade:
+        return reader  # raised at the end of the head, because the message has no body
+    if not reader.is_complete:
+        raise httptools.HttpParserError("The head is incomplete")
+    return reader
 
 
 def _origin_form(method: bytes, target: bytes, host_field: bytes) -> bytes:
@@ -170,7 +358,8 @@ def _origin_form(method: bytes, target: bytes, host_field: bytes) -> bytes:
     return rest if rest.startswith(b"/") else b"/" + rest
 
 
-def _body_bytes(named: NamedFields, *, is_http11: bool) -> int | None:
+def _request_body_bytes(named: NamedFields, *, is_http11: bool) -> int | None:
+    """Return the length of a request's body in bytes; None when it is chunked."""
     lengths = named.get(b"content-length")
     codings = named.get(b"transfer-encoding")
     if lengths and codings:
@@ -186,14 +375,17 @@ def _body_bytes(named: NamedFields, *, is_http11: bool) -> int | None:
     return int(lengths[0])
 
 
-def _what_is_wrong(head: bytes) -> str:
-    if b"\x00" in head:
-        return "The request's head holds a null byte."
-    if re.search(rb"(?<!\r)\n|\r(?!\n)", head):
-        return "Lines of the request's head must end with CR LF."
-    if re.search(rb"\r\n[ \t]", head):
-        return "Folded header fields are not accepted."
-    first = head.partition(b"\r\n")[0]
-    if not re.fullmatch(rb"%s [\x21-\x7e]+ HTTP/1\.[01]" % _TOKEN, first):
-        return "The request line is not that of HTTP/1.1."
-    return "A header field of the request is not well-formed."
+def _tokens(values: list[bytes] | None) -> frozenset[bytes]:
+    """Split comma-separated values into lower-case tokens."""
+    if not values:
+        return _NO_TOKENS
+    joined = b",".join(values)
+    # Long values hardly ever come twice, and would fill the cache.
+    return _cached_split(joined) if len(joined) <= _MAX_CACHED_BYTES else _split(joined)
+
+
+def _split(value: bytes) -> frozenset[bytes]:
+    return frozenset(part.strip(b" \t") for part in value.lower().split(b",")) - {b""}
+
+
+_cached_split = functools.lru_cache(maxsize=1024)(_split)

@@ -157,7 +157,7 @@ class Gateway:
     async def _answer(self, visit: ClientConnection) -> bool:
         raw = await self._read_head(visit)
         visit.arrived_bytes = len(raw)
-        head = parse_request(raw, most_lines=self._limits.head_lines)
+        head = parse_request(raw, max_fields=self._limits.head_lines)
         return await self._carriage.carry(visit, head)
 
     async def _read_head(self, visit: ClientConnection) -> bytes:

@@ -55,9 +55,10 @@ CORPUS = {
     "CL and a second request": (post(b"Content-Length: 5", body=b"hello" + HIDDEN), b"hello"),
     "chunks and a second request": (post(CHUNKED, body=FIVE + END + HIDDEN), b"hello"),
     "a chunk with an extension": (post(CHUNKED, body=b"5;a=b\r\nhello\r\n" + END), b"hello"),
-    "chunks and a trailer": (
+    "chunks and a trailer": (post(CHUNKED, body=FIVE + b"0\r\nX-A: b\r\n\r\n"), b"hello"),
+    "chunks and a trailer of a length": (
         post(CHUNKED, body=FIVE + b"0\r\nContent-Length: 99\r\n\r\n"),
-        b"hello",
+        REFUSED,
     ),
     "a chunk of a bare line feed": (post(CHUNKED, body=b"5\nhello\r\n" + END), REFUSED),
     "a chunk ended by a line feed": (post(CHUNKED, body=b"5\r\nhello\n" + END), REFUSED),

@@ -1,11 +1,21 @@
-"""The opening handshake and the request head: what is refused, and with which status."""
+"""Request heads, response heads and bodies: what is refused, and with which status."""
 
+import httptools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from products.edge.errors import ErrorResponse
-from products.edge.proxy.http1 import normal_host, parse_request, require_handshake
+from products.edge.proxy.http1 import (
+    LAST_CHUNK,
+    BodyMalformed,
+    BodyReader,
+    chunk,
+    normal_host,
+    parse_request,
+    parse_response,
+    require_handshake,
+)
 from tests.products.edge.running import KEY, handshake, read_exactly, status_of
 
 HOST = "@HOST@"  # replaced by the host under test
@@ -241,3 +251,150 @@ def test_what_passes_as_a_handshake_is_one(fields, method):
     assert names.count(b"host") == names.count(b"sec-websocket-key") == 1
     assert head.values(b"sec-websocket-version") == [b"13"]
     assert b"transfer-encoding" not in names
+
+
+def request(*fields, line="GET / HTTP/1.1"):
+    return lines(line, "Host: a.test", *fields)
+
+
+ACCEPTED_BY_LLHTTP = {
+    "no version": request(line="GET /"),
+    "two spaces before the target": request(line="GET  / HTTP/1.1"),
+    "two spaces before the version": request(line="GET /  HTTP/1.1"),
+    "an empty line first": b"\r\n" + request(),
+    "no Host": lines("GET / HTTP/1.1"),
+    "two Hosts": request("Host: b.test"),
+    "a Host that is none": lines("GET / HTTP/1.1", "Host: a/b"),
+    "a target for another host": request(line="GET http://b.test/ HTTP/1.1"),
+    "a fragment": request(line="GET /#a HTTP/1.1"),
+    "two codings": request("Transfer-Encoding: gzip, chunked"),
+    "chunks in HTTP/1.0": request("Transfer-Encoding: chunked", line="GET / HTTP/1.0"),
+    "a lookalike of Content-Length": request("Content_Length: 5"),
+    "a lookalike of Transfer-Encoding": request("Transfer_Encoding: chunked"),
+    "CONNECT": request(line="CONNECT a.test:80 HTTP/1.1"),
+    "TRACE": request(line="TRACE / HTTP/1.1"),
+    "101 fields": request(*["X: y"] * 100),
+}
+
+
+@pytest.mark.parametrize("name", ACCEPTED_BY_LLHTTP)
+def test_a_request_that_llhttp_accepts_is_checked_further(name):
+    raw = ACCEPTED_BY_LLHTTP[name]
+    found = Found()
+
+    found.read(httptools.HttpRequestParser, raw)
+
+    assert found.is_complete
+    with pytest.raises(ErrorResponse):
+        parse_request(raw)
+
+
+ACCEPTED_RESPONSES = {
+    "a null in the reason": b"HTTP/1.1 200 O\x00K\r\n\r\n",
+    "an escape in the reason": b"HTTP/1.1 200 \x1b[2J\r\n\r\n",
+    "a status below 100": b"HTTP/1.1 099 No\r\n\r\n",
+    "two codings": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+    "chunks in HTTP/1.0": b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "101 fields": b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 101 + b"\r\n",
+}
+
+
+@pytest.mark.parametrize("name", ACCEPTED_RESPONSES)
+def test_a_response_that_llhttp_accepts_is_checked_further(name):
+    found = Found()
+
+    found.read(httptools.HttpResponseParser, ACCEPTED_RESPONSES[name])
+
+    assert found.is_complete
+    with pytest.raises(ErrorResponse) as refused:
+        parse_response(ACCEPTED_RESPONSES[name])
+    assert refused.value.status == 502
+
+
+class Found:
+    """Notes that llhttp has come to the end of a head."""
+
+    is_complete = False
+
+    def on_headers_complete(self):
+        self.is_complete = True
+
+    def read(self, parser, raw):
+        try:
+            parser(self).feed_data(raw)
+        except (httptools.HttpParserUpgrade, httptools.HttpParserError):
+            assert self.is_complete
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_a_response_or_a_refusal(data):
+    try:
+        head = parse_response(b"HTTP/1.1 200 OK\r\n" + data)
+    except ErrorResponse:
+        return
+    assert head.status == 200
+
+
+@given(st.lists(st.binary(min_size=1, max_size=50), max_size=6), st.data())
+def test_chunks_are_read_alike_however_they_are_cut(payloads, data):
+    text = b"".join(map(chunk, payloads)) + LAST_CHUNK
+    body = BodyReader.chunked()
+    read = b""
+    while text:
+        size = data.draw(st.integers(1, len(text)))
+        read += body.feed(text[:size])
+        text = text[size:]
+
+    assert body.done
+    assert read == b"".join(payloads)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_chunks_or_malformed(data):
+    body = BodyReader.chunked()
+    try:
+        read = body.feed(data)
+    except BodyMalformed:
+        return
+    assert len(read) < max(1, len(data))
+
+
+@given(st.integers(0, 30), st.binary(max_size=60))
+def test_a_sized_body_takes_its_size_and_no_more(size, data):
+    body = BodyReader.sized(size)
+
+    assert body.feed(data) == data[:size]
+    assert body.done == (len(data) >= size)
+
+
+def test_what_follows_the_last_chunk_is_not_payload():
+    body = BodyReader.chunked()
+
+    assert body.feed(chunk(b"hello") + LAST_CHUNK + b"GET / HTTP/1.1\r\n") == b"hello"
+    assert body.done
+    assert body.feed(b"Host: a\r\n\r\n") == b""
+
+
+ENDLESS_FRAMING = {
+    "an extension": (b"5;a=", b"b" * 9000),
+    "a trailer": (b"0\r\nA: ", b"b" * 9000),
+    "trailers": (b"0\r\n", b"A: b\r\n" * 1500),
+    "zeros before a size": (b"", b"0" * 9000),
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS_FRAMING)
+def test_framing_without_end_is_malformed(name):
+    start, more = ENDLESS_FRAMING[name]
+    body = BodyReader.chunked()
+    body.feed(start)
+
+    with pytest.raises(BodyMalformed):
+        body.feed(more)
+
+
+def test_framing_between_payloads_may_add_up():
+    body = BodyReader.chunked()
+
+    for _ in range(100):
+        assert body.feed(b"1;" + b"a" * 200 + b"\r\nx\r\n") == b"x"
