@@ -1,1 +1,1 @@
-"""The composition root: the only place that knows everyone."""
+"""The composition root: settings, URLs, and the commands that run everything."""

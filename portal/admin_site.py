@@ -1,4 +1,4 @@
-"""The Django admin, behind the same sign-in as everything else."""
+"""The Django admin, with the portal's sign-in and without pages that bypass the commands."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,13 +9,13 @@ from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-# Addresses, second factors and sessions are their owner's, and groups give no right here. The
-# stock pages of these apps would change them past the commands and the trail.
-LEFT_OUT = frozenset({"auth", "account", "mfa", "usersessions"})
+# The stock pages of these apps would change email addresses, second factors, sessions and groups
+# without a command and without an audit entry.
+EXCLUDED_APPS = frozenset({"auth", "account", "mfa", "usersessions"})
 
 
 class AdminSite(admin.AdminSite):
-    """Stock admin; its own login view does not count tries, so the portal's stands before it."""
+    """Django's admin; its own login has no rate limit, so it uses the portal's sign-in."""
 
     site_title = site_header = "Tollgate administration"
     index_title = "Administration"
@@ -26,24 +26,24 @@ class AdminSite(admin.AdminSite):
         admin_class: "type[admin.ModelAdmin[Any]] | None" = None,
         **options: Any,
     ) -> None:
-        """Take a page in, unless it is of an app that staff do not keep by hand."""
+        """Register a page, unless it belongs to an excluded app."""
         given = model_or_iterable
         models = [given] if isinstance(given, type) else list(given)
-        kept = [each for each in models if each._meta.app_label not in LEFT_OUT]  # noqa: SLF001
+        kept = [each for each in models if each._meta.app_label not in EXCLUDED_APPS]  # noqa: SLF001
         if kept:
             super().register(kept, admin_class, **options)
 
     def login(
         self, request: HttpRequest, extra_context: dict[str, object] | None = None
     ) -> HttpResponse:
-        """Send people to the portal's sign-in; refuse those who are no staff."""
+        """Redirect to the portal's sign-in; refuse users who are not staff."""
         response: HttpResponse = secure_admin_login(super().login)(
             request, extra_context
         )
         return response
 
-    def password_change(  # type: ignore[override]  # a redirect is no TemplateResponse
+    def password_change(  # type: ignore[override]  # returns a redirect
         self, request: HttpRequest, extra_context: dict[str, object] | None = None
     ) -> HttpResponse:
-        """Send staff to the portal's own page, which the trail knows of."""
+        """Redirect to the portal's own page, which notes an audit entry."""
         return HttpResponseRedirect(reverse("account_change_password"))

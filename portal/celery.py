@@ -1,4 +1,4 @@
-"""The Celery app: sweeps that look in the database for what is due."""
+"""The Celery app. Its tasks are sweeps: they find due work in the database."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The demo: two accounts and a platform admin, made through the commands, so that it has a trail."""
+"""The demo: two accounts and a member of staff, created by commands and so in the audit trail."""
 
 import json
 import os
@@ -26,13 +26,13 @@ from products.services.models import Service
 from products.services.queries import get_version
 
 CONTEXT = Context(interface="command")
-TOKEN_LIFE = timedelta(days=365)
+TOKEN_LIFETIME = timedelta(days=365)
 PASSWORD_BYTES = 12  # 96 random bits
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody of the demo, with what they sign in with."""
+    """A user of the demo, with password and API token."""
 
     user: User | None
     login: str
@@ -42,7 +42,7 @@ class Person:
     token: str | None
 
     def as_json(self) -> dict[str, str | None]:
-        """Return the person as demo.json has them."""
+        """Return the user as written to demo.json."""
         return {
             "login": self.login,
             "password": self.password,
@@ -53,11 +53,11 @@ class Person:
 
 
 def load_demo(now: datetime) -> dict[str, Person]:
-    """Make the demo and write DATA_DIR/demo.json (0600); the database must have no accounts."""
+    """Create the demo and write DATA_DIR/demo.json (0600); the database must have no accounts."""
     system = Actor.system("load-demo", interface="command")
     sam = _first(system, "Acme", "Sam Osei", "sam@acme.example", now)
     stan = _first(system, "Globex", "Stan Ito", "stan@globex.example", now)
-    assert sam.account is not None  # noqa: S101 - made with their accounts
+    assert sam.account is not None  # noqa: S101 - both were created with an account
     assert stan.account is not None  # noqa: S101
     services = _services(_actor(sam), sam.account, now)
     people = {
@@ -109,7 +109,7 @@ def _with_token(
         name="Demo",
         scope="global",
         services=[],
-        expires_at=now + TOKEN_LIFE,
+        expires_at=now + TOKEN_LIFETIME,
         now=now,
     )
     return Person(user, user.email, password, role, account, issued.secret)

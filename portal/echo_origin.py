@@ -1,8 +1,8 @@
-"""The demo's origin: a WebSocket echo that answers a plain GET with a page to try it.
+"""The demo's origin: a WebSocket echo server with a page to try it.
 
-`python -m portal.echo_origin --port 8081`. A text message `headers` is answered with the request
-headers of the handshake as they arrived, GET /headers with those of that request: what the header
-rules of a service did to them can be seen (R11).
+`python -m portal.echo_origin --port 8081`. The text message `headers` returns the headers of the
+handshake, and GET /headers those of that request. So the effect of a service's header rules can
+be seen (R11).
 """
 
 import argparse
@@ -19,8 +19,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 LOOPBACK = "127.0.0.1"
-ASK_FOR_HEADERS = "headers"
-CLOSE_SECONDS = 2.0  # how long a client has to answer the closing frame
+HEADERS_MESSAGE = "headers"
+CLOSE_SECONDS = 2.0  # how long a client may take to return the close frame
 PLAIN = "text/plain; charset=utf-8"
 FOLDER = Path(__file__).resolve().parent / "echo_page"
 FILES = MappingProxyType(
@@ -37,8 +37,8 @@ POLICY = (
 )
 
 
-def answer(_connection: ServerConnection, request: Request) -> Response | None:
-    """Answer a plain request; None lets a WebSocket handshake go on."""
+def respond(_connection: ServerConnection, request: Request) -> Response | None:
+    """Return the response to an HTTP request; None accepts a WebSocket handshake."""
     if request.headers.get("Upgrade", "").lower() == "websocket":
         return None
     response = _page(request)
@@ -48,50 +48,54 @@ def answer(_connection: ServerConnection, request: Request) -> Response | None:
 
 
 def _page(request: Request) -> Response:
-    """Return what lies at a path, the page or one of its files."""
+    """Return the page, one of its files, or the headers of the request."""
     if request.method not in {"GET", "HEAD"}:
         return _response(
-            HTTPStatus.METHOD_NOT_ALLOWED, PLAIN, b"Only GET is answered here.\n"
+            HTTPStatus.METHOD_NOT_ALLOWED, PLAIN, b"Only GET and HEAD are allowed.\n"
         )
     path = request.path.partition("?")[0]
     if path in FILES:
         name, kind = FILES[path]
         return _response(HTTPStatus.OK, kind, (FOLDER / name).read_bytes())
     if path == "/headers":
-        return _response(HTTPStatus.OK, "application/json", _seen(request).encode())
-    return _response(HTTPStatus.NOT_FOUND, PLAIN, b"Nothing is here.\n")
+        return _response(
+            HTTPStatus.OK, "application/json", _headers_json(request).encode()
+        )
+    return _response(HTTPStatus.NOT_FOUND, PLAIN, b"Not found.\n")
 
 
 async def echo(connection: ServerConnection) -> None:
-    """Send every message back until the client goes; `headers` is answered instead."""
+    """Return every message until the client closes; `headers` returns the handshake's headers."""
     try:
         async for message in connection:
-            asks = message == ASK_FOR_HEADERS
-            await connection.send(_seen(connection.request) if asks else message)
+            wants_headers = message == HEADERS_MESSAGE
+            await connection.send(
+                _headers_json(connection.request) if wants_headers else message
+            )
     except ConnectionClosed:
-        return  # the client went without a closing frame
+        return  # without a close frame
 
 
 async def run(port: int) -> None:
     """Serve on loopback until SIGTERM or SIGINT."""
-    asked_to_stop = asyncio.Event()
+    stop_requested = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked_to_stop.set)
+        loop.add_signal_handler(number, stop_requested.set)
     async with serve(
         echo,
         LOOPBACK,
         port,
-        process_request=answer,
+        process_request=respond,
         close_timeout=CLOSE_SECONDS,
         server_header="echo",
     ):
-        await asked_to_stop.wait()
+        await stop_requested.wait()
 
 
-def _seen(request: Request | None) -> str:
-    """Return path and headers of a request as JSON, in the order of arrival."""
-    if request is None:  # never so once a message has come
+def _headers_json(request: Request | None) -> str:
+    """Return the path and headers of a request as JSON, in their order."""
+    if request is None:  # for the type checker: after the handshake there is one
         return json.dumps({"path": "", "headers": []})
     return json.dumps(
         {"path": request.path, "headers": list(request.headers.raw_items())}
@@ -115,7 +119,7 @@ def _response(status: HTTPStatus, kind: str, body: bytes) -> Response:
 
 def main() -> None:
     """Read the port and serve."""
-    parser = argparse.ArgumentParser(description="A WebSocket echo on loopback.")
+    parser = argparse.ArgumentParser(description="A WebSocket echo server on loopback.")
     parser.add_argument("--port", type=int, default=8081)
     asyncio.run(run(parser.parse_args().port))
 

@@ -1,32 +1,27 @@
-"""What must be so before the portal's programs start."""
+"""Prepares the database and the data folder before the portal's programs start."""
 
+from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
 from django.core.management import call_command
 from django.utils import timezone
 
+from accounts.actor import Actor
 from accounts.models import Account
-from portal.edge_credential import ensure_edge_credential
+from accounts.tokens import digests
 from products.edge.management.commands.edge import FIRST_NAME, credential_file
-
-
-def make_private(secrets: Path) -> None:
-    """Take all rights to the secrets from everybody but their owner."""
-    secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
-    secrets.chmod(0o700)
-    for path in secrets.iterdir():
-        path.chmod(0o600)
+from products.metering.commands import issue_credential
+from products.metering.models import Edge
 
 
 def prepare() -> None:
-    """Bring the database up to date, with the catalogue, and with the demo if it is empty.
+    """Migrate the database, load the catalogue, and load the demo if there is no account.
 
-    Does nothing that is done already. In production no demo is made, and the static files are
-    collected under their hashed names.
+    Steps that are done already change nothing. In production there is no demo, and the static
+    files are collected under their hashed names.
     """
-    secrets = settings.DATA_DIR / "secrets"
-    make_private(secrets)
+    make_private(settings.DATA_DIR / "secrets")
     call_command("migrate", interactive=False, verbosity=0)
     call_command("createcachetable", verbosity=0)
     call_command("loadcatalogue", verbosity=0)
@@ -36,3 +31,26 @@ def prepare() -> None:
     elif not Account.objects.exists():
         call_command("demo")
     ensure_edge_credential(credential_file(FIRST_NAME), now=timezone.now())
+
+
+def make_private(secrets: Path) -> None:
+    """Create the folder of secrets if it is missing; give access to its owner only."""
+    secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
+    secrets.chmod(0o700)
+    for path in secrets.iterdir():
+        path.chmod(0o600)
+
+
+def ensure_edge_credential(path: Path, *, now: datetime) -> None:
+    """Issue a credential for this machine's edge, unless the database knows the one in the file.
+
+    The file is private (0600). A revoked credential is not replaced. Notes edge_credential.issued.
+    """
+    secret = path.read_text(encoding="ascii").strip() if path.exists() else ""
+    if secret and Edge.objects.filter(digest__in=digests(secret)).exists():
+        return
+    actor = Actor.system("edge-credential", interface="command")
+    issued = issue_credential(actor, name=FIRST_NAME, now=now)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(issued.secret + "\n", encoding="ascii")

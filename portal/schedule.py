@@ -1,4 +1,4 @@
-"""What runs when, on one page: the timetable of Celery beat."""
+"""The schedule of Celery beat: every task with its interval in seconds."""
 
 from typing import Any
 

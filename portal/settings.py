@@ -1,4 +1,4 @@
-"""Every setting, once."""
+"""All settings."""
 
 from pathlib import Path
 
@@ -26,16 +26,16 @@ PORTAL_URL = env.web_url("PORTAL_URL", f"http://{LISTEN_HOST}:{PORT}")
 EDGE_URL = env.web_url("EDGE_URL", f"http://{LISTEN_HOST}:{EDGE_PORT}")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
-# Origins on private addresses are refused, by the probe and by the edge, outside these networks.
-# The demo's origin is on loopback, so the demo's setting allows that.
+# The probe and the edge refuse origins on private addresses outside these networks.
+# The demo's origin is on loopback.
 PRIVATE_ORIGINS = env.networks(
     "PRIVATE_ORIGINS",
     "127.0.0.0/8,::1/128" if (DATA_DIR / "demo.json").exists() else "",
 )
-# Further authorities that origins may be signed by: for tests and private platforms alone.
+# Certification authorities for origins, instead of the public ones; for tests and private platforms.
 ORIGIN_CA_FILE = env.text("ORIGIN_CA_FILE")
 SALES_EMAIL = env.text("SALES_EMAIL", "sales@tollgate.invalid")
-# How many proxies stand before the portal; with 0, X-Forwarded-For is not believed.
+# How many proxies are in front of the portal; with 0, X-Forwarded-For is ignored.
 TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 0, maximum=10)
 
 INSTALLED_APPS = [
@@ -68,7 +68,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "portal.middleware.request_id",
     "portal.api_rate_limit.rate_limit_headers",
-    # What sets headers stands before what can answer by itself.
+    # Middleware that sets headers is above middleware that can respond by itself.
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -122,7 +122,7 @@ CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": "portal_cache",
-        "OPTIONS": {"MAX_ENTRIES": 100_000},  # a full cache forgets counts
+        "OPTIONS": {"MAX_ENTRIES": 100_000},  # a full cache deletes counts
     }
 }
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
@@ -172,7 +172,7 @@ MFA_FORMS = {
     "reauthenticate_webauthn": "accounts.web.mfa_forms.ReauthenticateByPasskey",
     "authenticate_webauthn": "accounts.web.mfa_forms.AuthenticateByPasskey",
 }
-# Where set, superusers, billing people and staff must have a second factor before they act.
+# If set, users with the role superuser or billing, and staff, need a second factor.
 SECOND_FACTOR_REQUIRED = env.flag("SECOND_FACTOR_REQUIRED", default=False)
 USERSESSIONS_TRACK_ACTIVITY = False
 
@@ -211,25 +211,24 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["portal.fastly_format.Renderer"],
     "DEFAULT_PARSER_CLASSES": ["portal.fastly_format.BodyParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "portal.fastly_format.Negotiation",
-    "DEFAULT_METADATA_CLASS": None,  # OPTIONS is not spoken
+    "DEFAULT_METADATA_CLASS": None,  # OPTIONS is not supported
     "DEFAULT_THROTTLE_CLASSES": ["portal.api_rate_limit.WriteRateLimit"],
     "EXCEPTION_HANDLER": "portal.error_responses.refuse",
     "UNAUTHENTICATED_USER": None,
 }
 
-globals().update(env.broker(DATA_DIR))
 CELERY_BEAT_SCHEDULE = SCHEDULE
-# In memory: sweeps mind neither a tick too many nor one too few, while the file that beat keeps by
-# default may be torn by a kill, and a beat that cannot read it ends without ending its worker.
+# In memory: sweeps are idempotent, so a lost schedule costs nothing. A kill can damage the file
+# that beat writes by default, and then beat exits but its worker does not.
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
-CELERY_BEAT_MAX_LOOP_INTERVAL = 1  # seconds; beat stops no sooner than its sleep ends
+CELERY_BEAT_MAX_LOOP_INTERVAL = 1  # seconds; beat cannot stop while it sleeps
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 
-globals().update(env.email(DATA_DIR))
+globals().update(env.email(DATA_DIR) | env.broker(DATA_DIR))
 DEFAULT_FROM_EMAIL = env.text(
     "DEFAULT_FROM_EMAIL", "Tollgate <tollgate@tollgate.invalid>"
 )

@@ -1,6 +1,6 @@
-"""The catalogue that a new portal starts with; staff keep it in the admin from then on.
+"""The catalogue of a new portal; staff change it in the admin.
 
-The prices are examples: nobody publishes the real ones.
+The prices are examples, because the real ones are not published.
 """
 
 from typing import Any
@@ -22,10 +22,10 @@ PRODUCTS: dict[str, dict[str, Any]] = {
         "name": "WebSockets",
         "purpose": "Long-lived, two-way connections from your clients to your own servers, "
         "through the edge.",
-        "limitations": "Does not go with shielding or the Next-Gen WAF. Of a host only Name, "
-        "Address, Enable TLS and Override Host are honoured. Origin certificates must be signed "
-        "by a public certification authority. The log line is written when a connection is "
-        "accepted; it knows neither duration nor bytes.",
+        "limitations": "Can't be used together with shielding or the Next-Gen WAF. Only these "
+        "backend settings apply: Name, Address, Enable TLS, Override Host. Origin certificates "
+        "must be signed by a public certification authority. Each connection is logged once, "
+        "when it is accepted, so the line has no duration or byte count.",
         "documentation_url": f"{DOCS}/websockets",
         "purchase_mode": "direct",
         "position": 20,
@@ -33,7 +33,7 @@ PRODUCTS: dict[str, dict[str, Any]] = {
     "ngwaf": {
         "name": "Next-Gen WAF",
         "purpose": "Inspects requests and blocks attacks before they reach your servers.",
-        "limitations": "Does not go with WebSockets on the same service.",
+        "limitations": "Can't be used together with WebSockets on the same service.",
     },
     "fanout": {
         "name": "Fanout",
@@ -61,7 +61,7 @@ PRODUCTS: dict[str, dict[str, Any]] = {
     },
     "bot_management": {
         "name": "Bot Management",
-        "purpose": "Tells people from scripts, and lets you decide what scripts may do.",
+        "purpose": "Tells people from bots and lets you decide what bots can do.",
     },
     "ddos_protection": {
         "name": "DDoS Protection",
@@ -98,7 +98,7 @@ BANDWIDTH = NewPrice(
     is_example=True,
 )
 
-# Product, plan's kind, plan's name, its price where it has one of its own.
+# Product, kind and name of the plan, and its price if it has one.
 PLANS: tuple[tuple[str, str, str, NewPrice | None], ...] = (
     ("delivery", "direct", "Delivery standard", BANDWIDTH),
     ("websockets", "direct", "WebSockets standard", CONNECTION_TIME),
@@ -111,6 +111,6 @@ PLANS: tuple[tuple[str, str, str, NewPrice | None], ...] = (
 
 
 def product_fields(slug: str, position: int) -> dict[str, Any]:
-    """Return a product's fields for the catalogue, with what most of them share."""
+    """Return the fields of a product, including the defaults."""
     shared = {"purchase_mode": "sales", "per_service": True, "position": position}
     return shared | PRODUCTS[slug]

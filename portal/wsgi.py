@@ -1,4 +1,4 @@
-"""The WSGI entry."""
+"""The WSGI application."""
 
 import os
 

@@ -1,1 +1,1 @@
-"""Tests of the portal's own rooms."""
+"""Tests of the portal package."""

@@ -1,4 +1,4 @@
-"""What the tests of the portal's rooms share."""
+"""Fixtures of the portal's tests."""
 
 import pytest
 
@@ -7,5 +7,5 @@ from tests.portal import free_ports
 
 @pytest.fixture
 def free_port():
-    """Return a TCP port on loopback that nobody listens on."""
+    """Return a free TCP port on loopback."""
     return free_ports.free_port()

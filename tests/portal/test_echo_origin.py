@@ -16,17 +16,17 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def origin(free_port):
-    """Run the origin; give its port."""
+    """Run the origin; return its port."""
     process = subprocess.Popen(
         [sys.executable, "-m", "portal.echo_origin", "--port", str(free_port)], cwd=ROOT
     )
-    until(lambda: answers(free_port), "the origin's first answer")
+    until(lambda: responds(free_port), "the origin's first response")
     yield free_port
     process.terminate()
     assert process.wait(30) == 0
 
 
-def answers(port):
+def responds(port):
     try:
         return request(port, "/headers").status == 200
     except OSError:
@@ -34,7 +34,7 @@ def answers(port):
 
 
 def request(port, path, method="GET", headers=None):
-    """Return the response to one plain request, its body read."""
+    """Return the response to one HTTP request, with its body in `text`."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     connection.request(method, path, headers=headers or {})
     response = connection.getresponse()
@@ -43,7 +43,7 @@ def request(port, path, method="GET", headers=None):
     return response
 
 
-def test_every_message_comes_back_unchanged(origin):
+def test_every_message_is_returned_unchanged(origin):
     with connect(f"ws://127.0.0.1:{origin}/any/path", proxy=None) as socket:
         for message in ("Grüße", "", b"\x00\xff"):
             socket.send(message)
@@ -52,10 +52,12 @@ def test_every_message_comes_back_unchanged(origin):
     assert received == ["Grüße", "", b"\x00\xff"]
 
 
-def test_the_message_headers_is_answered_with_those_of_the_handshake(origin):
-    seen_by_edge = {"X-Added-By-A-Rule": "yes"}
+def test_the_message_headers_returns_the_headers_of_the_handshake(origin):
+    added_by_edge = {"X-Added-By-A-Rule": "yes"}
     with connect(
-        f"ws://127.0.0.1:{origin}/path?q=1", additional_headers=seen_by_edge, proxy=None
+        f"ws://127.0.0.1:{origin}/path?q=1",
+        additional_headers=added_by_edge,
+        proxy=None,
     ) as socket:
         socket.send("headers")
         seen = json.loads(socket.recv(10))
@@ -65,7 +67,7 @@ def test_the_message_headers_is_answered_with_those_of_the_handshake(origin):
     assert ["Host", f"127.0.0.1:{origin}"] in seen["headers"]
 
 
-def test_a_plain_request_for_headers_shows_its_own(origin):
+def test_a_request_for_headers_returns_its_own(origin):
     response = request(origin, "/headers", headers={"X-One": "1"})
 
     assert response.getheader("Content-Type") == "application/json"
@@ -94,10 +96,10 @@ def test_the_page_and_its_files_are_served_under_a_strict_policy(origin, path, k
 def test_a_path_without_a_file_is_not_found(origin):
     response = request(origin, "/../settings.py")
 
-    assert (response.status, response.text) == (404, "Nothing is here.\n")
+    assert (response.status, response.text) == (404, "Not found.\n")
 
 
-def test_a_question_for_the_head_alone_gets_no_body(origin):
+def test_a_head_request_gets_no_body(origin):
     response = request(origin, "/", method="HEAD")
 
     assert (response.status, response.text) == (200, "")
@@ -107,4 +109,4 @@ def test_a_question_for_the_head_alone_gets_no_body(origin):
 def test_a_method_other_than_get_is_refused(origin):
     response = request(origin, "/", method="DELETE")
 
-    assert (response.status, response.text) == (405, "Only GET is answered here.\n")
+    assert (response.status, response.text) == (405, "Only GET and HEAD are allowed.\n")

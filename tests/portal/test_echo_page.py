@@ -32,7 +32,7 @@ def browser():
 
 @pytest.fixture
 def origin():
-    """Run the origin; give the process and the page's address."""
+    """Run the origin; return its process and the URL of the page."""
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "portal.echo_origin", "--port", str(port)], cwd=ROOT
@@ -44,7 +44,7 @@ def origin():
 
 @pytest.fixture
 def page(browser, origin):
-    """Open the page; fail where the browser complains of anything."""
+    """Open the page and collect what the browser reports."""
     page = browser.new_page(color_scheme="light")
     page.complaints = []
     page.on("console", lambda message: page.complaints.append(message.text))
@@ -63,7 +63,7 @@ def opens(page, address):
     return True
 
 
-def test_a_line_comes_back(page):
+def test_a_line_is_returned(page):
     expect(page.get_by_role("status")).to_have_text("Open")
 
     page.get_by_label("A line to send").fill("Grüße <b>")
@@ -74,7 +74,7 @@ def test_a_line_comes_back(page):
     assert page.complaints == []
 
 
-def test_the_headers_that_the_server_saw_are_shown(page):
+def test_the_headers_of_the_handshake_are_shown(page):
     expect(page.get_by_role("status")).to_have_text("Open")
 
     page.get_by_role("button", name="Show the headers").click()
@@ -85,7 +85,7 @@ def test_the_headers_that_the_server_saw_are_shown(page):
     assert page.complaints == []
 
 
-def test_an_end_of_the_connection_is_said_and_can_be_mended(page, origin):
+def test_a_closed_connection_is_reported_and_can_be_opened_again(page, origin):
     expect(page.get_by_role("status")).to_have_text("Open")
 
     origin[0].terminate()

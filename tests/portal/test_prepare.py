@@ -9,7 +9,7 @@ from accounts.actor import Actor
 from accounts.audit.models import AuditEvent
 from accounts.models import Account, User
 from portal import prepare
-from portal.edge_credential import ensure_edge_credential
+from portal.prepare import ensure_edge_credential
 from products.catalogue.models import Product
 from products.metering.commands import revoke_credential
 from products.metering.models import Edge
@@ -27,7 +27,7 @@ def folder(settings, tmp_path):
 
 
 @pytest.mark.django_db
-def test_an_empty_database_gets_the_catalogue_the_demo_and_the_edges_credential(folder):
+def test_an_empty_database_gets_the_catalogue_the_demo_and_a_credential(folder):
     prepare.prepare()
 
     credential = (folder / "secrets" / "edge_credential").read_text().strip()
@@ -59,7 +59,7 @@ def test_a_second_start_changes_nothing(folder):
 
 
 @pytest.mark.django_db
-def test_the_demo_is_never_made_beside_a_real_account(folder, acme):
+def test_a_database_with_accounts_gets_no_demo(folder, acme):
     prepare.prepare()
 
     assert list(Account.objects.values_list("name", flat=True)) == ["Acme"]
@@ -68,7 +68,7 @@ def test_the_demo_is_never_made_beside_a_real_account(folder, acme):
 
 
 @pytest.mark.django_db
-def test_production_gets_no_demo_but_its_static_files(folder, settings):
+def test_production_gets_static_files_and_no_demo(folder, settings):
     settings.PRODUCTION = True
 
     prepare.prepare()
@@ -78,7 +78,7 @@ def test_production_gets_no_demo_but_its_static_files(folder, settings):
 
 
 @pytest.mark.django_db
-def test_secrets_are_their_owners_alone(folder):
+def test_only_the_owner_can_read_the_secrets(folder):
     secrets = folder / "secrets"
     secrets.mkdir(mode=0o755)
     (secrets / "secret_key").touch(mode=0o644)
@@ -103,7 +103,7 @@ def test_a_credential_of_another_database_is_replaced(tmp_path, now):
 
 
 @pytest.mark.django_db
-def test_a_credential_that_was_revoked_is_not_replaced(tmp_path, now):
+def test_a_revoked_credential_is_not_replaced(tmp_path, now):
     path = tmp_path / "edge_credential"
     ensure_edge_credential(path, now=now)
     revoked = path.read_text()

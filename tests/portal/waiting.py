@@ -1,4 +1,4 @@
-"""Waiting for what another process does."""
+"""Waiting for another process."""
 
 import time
 
@@ -8,7 +8,7 @@ DEADLINE_SECONDS = 30.0
 
 
 def until(condition, what):
-    """Poll until the condition gives something; fail after a generous deadline."""
+    """Return the first true value of the condition; fail after a generous deadline."""
     ends_at = time.monotonic() + DEADLINE_SECONDS
     while time.monotonic() < ends_at:
         if found := condition():

@@ -1,4 +1,4 @@
-"""`manage.py demo`: fill an empty database with the demo, and print how to sign in."""
+"""`manage.py demo`: load the demo into an empty database, and print the passwords."""
 
 from typing import Any
 
@@ -7,20 +7,20 @@ from django.utils import timezone
 
 from accounts.models import Account
 from portal.demo import load_demo
-from portal.edge_credential import ensure_edge_credential
+from portal.prepare import ensure_edge_credential
 from products.edge.management.commands.edge import FIRST_NAME, credential_file
 
 
 class Command(BaseCommand):
     """Load the demo."""
 
-    help = "Makes the demo's accounts, people, services and edge credential; never beside real ones."
+    help = "Create the demo: accounts, users, services and an edge credential. Needs an empty database."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Carry it out; refuse where the database has accounts."""
+        """Load the demo; fail if the database has accounts."""
         if Account.objects.exists():
             raise CommandError(
-                "The database has accounts; the demo is only for an empty one."
+                "The database already has accounts. The demo needs an empty database."
             )
         now = timezone.now()
         people = load_demo(now)

@@ -1,4 +1,4 @@
-"""`manage.py loadcatalogue`: add what the catalogue lacks; what staff have changed stays."""
+"""`manage.py loadcatalogue`: add missing products and plans; existing ones are not changed."""
 
 from typing import Any
 
@@ -13,17 +13,19 @@ from products.enablement.commands import change_price
 
 
 class Command(BaseCommand):
-    """Load the starter catalogue through the commands, so that it has a trail."""
+    """Load the starter catalogue by commands, so that the audit trail has it."""
 
-    help = "Adds the products, plans and example prices that the catalogue lacks."
+    help = (
+        "Add missing products, plans and example prices. Existing ones are not changed."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Carry it out; running it twice adds nothing."""
+        """Add what is missing; running it again adds nothing."""
         actor = Actor.system("load-catalogue", interface="command")
         now = timezone.now()
-        have = set(Product.objects.values_list("pk", flat=True))
+        existing = set(Product.objects.values_list("pk", flat=True))
         for position, slug in enumerate(PRODUCTS, start=3):
-            if slug not in have:
+            if slug not in existing:
                 fields = product_fields(slug, position * 10)
                 add_product(actor, slug=slug, fields=fields, now=now)
         plans = set(Plan.objects.values_list("product_id", "kind", "name"))
