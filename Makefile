@@ -1,35 +1,35 @@
-# Tollgate's commands. Each makes what it needs first; `make help` lists them.
+# Tollgate's commands. Each one first installs what it needs; `make help` lists them.
 .DEFAULT_GOAL := help
 .PHONY: help run edge test nightly bench bench-edge check fix lock clean environment environment-dev
 BIN := .venv/bin
 export PYTHON
 
-# More words: make test ARGS="tests/portal -k echo", make edge ARGS="--name edge-2"
+# More arguments: make test ARGS="tests/portal -k echo", make edge ARGS="--name edge-2"
 ARGS ?=
 
-help: ## Say what can be made.
+help: ## List the commands.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "Settings come from the environment or the command line, for example: make run PORT=9000"
 
 run: environment ## Start the portal, its worker and its edge; Ctrl-C stops them.
 	@exec $(BIN)/python manage.py run
 
-edge: environment ## Start an edge alone.
+edge: environment ## Start only an edge.
 	@exec $(BIN)/python manage.py edge $(ARGS)
 
-test: environment-dev ## Run all tests, on SQLite or on the DATABASE_URL given.
+test: environment-dev ## Run all tests, on SQLite or on the given DATABASE_URL.
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
-nightly: environment-dev ## Run the tests that take long, on SQLite or on the DATABASE_URL given.
+nightly: environment-dev ## Run the slow tests, on SQLite or on the given DATABASE_URL.
 	$(BIN)/python -m pytest -m nightly $(ARGS)
 
-bench: environment-dev ## Measure what must be fast.
+bench: environment-dev ## Run the benchmarks.
 	$(BIN)/python -m bench $(ARGS)
 
-bench-edge: environment-dev ## Measure the edge beside HAProxy and nginx.
+bench-edge: environment-dev ## Compare the edge with HAProxy and nginx.
 	$(BIN)/python -m bench.edge $(ARGS)
 
-check: environment-dev ## Check format, lint, types, imports, templates, migrations, settings.
+check: environment-dev ## Check format, lint, types, imports, templates, migrations and settings.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
@@ -38,18 +38,18 @@ check: environment-dev ## Check format, lint, types, imports, templates, migrati
 	$(BIN)/mypy .
 	.ci/check-settings
 
-fix: environment-dev ## Mend format and what lint can mend.
+fix: environment-dev ## Fix the format and what lint can fix.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/djlint --quiet --reformat templates || true # it also says so when it changed something
+	$(BIN)/djlint --quiet --reformat templates || true # its status is 1 after a change
 	$(BIN)/djlint --quiet --reformat --profile html portal/echo_page || true
 
-lock: ## Write both lock files anew from pyproject.toml; needs uv.
-	@command -v uv >/dev/null || { echo "uv is missing; it comes with: pip install uv" >&2; exit 1; }
+lock: ## Write both lock files from pyproject.toml; needs uv.
+	@command -v uv >/dev/null || { echo "uv is missing. Install it with: pip install uv" >&2; exit 1; }
 	.ci/lock requirements.txt
 	.ci/lock requirements-dev.txt --extra dev
 
-clean: ## Delete .venv and the tools' caches; var/ stays.
+clean: ## Delete .venv and the tools' caches, but not var/.
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis htmlcov .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -1,8 +1,8 @@
-"""What cannot run here is said in one line with its remedy; where CI=true, nothing may be skipped.
+"""Names each missing program in one line with its remedy; with CI=true no test may be skipped.
 
 Loaded by conftest.py. A test that drives a browser is marked `browser`, one that needs HAProxy
-`haproxy`; `program("browser")` is the path to start. Tests marked `nightly` run only where -m
-asks for them.
+`haproxy`; `program("browser")` is the path to start. Tests marked `nightly` run only if -m
+selects them.
 """
 
 import os
@@ -21,7 +21,7 @@ IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 
 @dataclass(frozen=True, slots=True)
 class Needed:
-    """A program that tests with a marker need: the names it goes by, the command that brings it."""
+    """A program that tests with a marker need: its possible commands, and how to install it."""
 
     name: str
     commands: tuple[str, ...]
@@ -42,9 +42,9 @@ NEEDED = {
 
 @cache
 def program(marker: str) -> str | None:
-    """Return the path of the program that tests with this marker need, None where it is missing.
+    """Return the path of the program that tests with this marker need; None if it is missing.
 
-    The environment may name it: CHROMIUM=/path, HAPROXY=/path.
+    The environment can name it: CHROMIUM=/path, HAPROXY=/path.
     """
     needed = NEEDED[marker]
     named = os.environ.get(needed.name.upper())
@@ -53,17 +53,17 @@ def program(marker: str) -> str | None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the markers known, and leave out what takes long unless it is asked for."""
+    """Register the markers, and deselect nightly tests unless they are selected."""
     config.addinivalue_line("markers", "haproxy: drives a real HAProxy")
     if not config.option.markexpr:
         config.option.markexpr = "not nightly"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs a program that is not here, and name the command that brings it."""
+    """Skip tests whose program is missing, and name the command that installs it."""
     for marker, needed in NEEDED.items():
         if program(marker) is None:
-            reason = f"{needed.name} is missing; this brings it: {needed.remedy}"
+            reason = f"{needed.name} is missing. Install it with: {needed.remedy}"
             for item in items:
                 if item.get_closest_marker(marker):
                     item.add_marker(pytest.mark.skip(reason=reason))
@@ -73,7 +73,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_makereport() -> Generator[
     None, pytest.TestReport, pytest.TestReport
 ]:
-    """Where CI=true, turn a skipped test into a failed one."""
+    """With CI=true, turn a skipped test into a failed one."""
     report = yield
     return _failed_in_ci(report)
 
@@ -82,7 +82,7 @@ def pytest_runtest_makereport() -> Generator[
 def pytest_make_collect_report() -> Generator[
     None, pytest.CollectReport, pytest.CollectReport
 ]:
-    """Where CI=true, turn a skipped module into a failed one."""
+    """With CI=true, turn a skipped module into a failed one."""
     report = yield
     return _failed_in_ci(report)
 
@@ -90,12 +90,12 @@ def pytest_make_collect_report() -> Generator[
 def _failed_in_ci(report: Report) -> Report:
     if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
-        report.longrepr = f"Nothing may be skipped where CI=true. {_reason(report)}"
+        report.longrepr = f"With CI=true no test may be skipped. {_reason(report)}"
     return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what did not run: one line a reason."""
+    """Print what did not run, one line per reason."""
     skipped = terminalreporter.stats.get("skipped", [])
     for reason, count in Counter(_reason(report) for report in skipped).items():
         tests = "1 test" if count == 1 else f"{count} tests"
@@ -103,7 +103,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
-    """Return why something was skipped."""
+    """Return the reason why a test was skipped."""
     why = (
         report.longrepr[2]
         if isinstance(report.longrepr, tuple)

@@ -1,4 +1,4 @@
-"""The rules about skipping, tried on runs of pytest of their own."""
+"""The rules about skipped tests, in separate runs of pytest."""
 
 import os
 import subprocess
@@ -30,7 +30,7 @@ def test_takes_long():
 
 @pytest.fixture
 def run_tests(tmp_path):
-    """Run pytest on the tests above where PATH leads to no browser; give what it said."""
+    """Return a function that runs pytest on the tests above, without a browser in PATH."""
 
     def run(*arguments, source=TESTS, **environment):
         (tmp_path / "test_some.py").write_text(source)
@@ -64,13 +64,13 @@ def run_tests(tmp_path):
     return run
 
 
-def test_what_cannot_run_is_named_in_one_line_with_its_remedy(run_tests):
+def test_a_missing_program_is_named_in_one_line_with_its_remedy(run_tests):
     result = run_tests()
 
     lines = [line for line in result.stdout.splitlines() if line.startswith("Not run")]
     assert result.returncode == 0
     assert lines == [
-        "Not run: 2 tests. Chromium is missing; this brings it: sudo apt-get install chromium"
+        "Not run: 2 tests. Chromium is missing. Install it with: sudo apt-get install chromium"
     ]
 
 
@@ -80,7 +80,7 @@ def test_in_ci_a_skipped_test_fails(run_tests, arguments):
 
     assert result.returncode == 1
     assert "2 errors" in result.stdout
-    assert "Nothing may be skipped where CI=true. Chromium is missing" in result.stdout
+    assert "With CI=true no test may be skipped. Chromium is missing" in result.stdout
 
 
 def test_in_ci_a_skipped_module_fails(run_tests):
@@ -89,10 +89,10 @@ def test_in_ci_a_skipped_module_fails(run_tests):
     result = run_tests(source=source, CI="true")
 
     assert result.returncode == 2
-    assert "Nothing may be skipped where CI=true. not today" in result.stdout
+    assert "With CI=true no test may be skipped. not today" in result.stdout
 
 
-def test_in_ci_a_failure_that_is_expected_stays_one(run_tests):
+def test_in_ci_an_expected_failure_is_accepted(run_tests):
     source = "import pytest\n\n@pytest.mark.xfail\ndef test_a(): raise ValueError\n"
 
     result = run_tests(source=source, CI="true")
@@ -101,7 +101,7 @@ def test_in_ci_a_failure_that_is_expected_stays_one(run_tests):
     assert "1 xfailed" in result.stdout
 
 
-def test_the_long_tests_run_only_when_asked_for(run_tests):
+def test_the_nightly_tests_run_only_on_request(run_tests):
     without = run_tests("--collect-only")
     alone = run_tests("-m", "nightly", "--collect-only")
 
@@ -109,7 +109,7 @@ def test_the_long_tests_run_only_when_asked_for(run_tests):
     assert "test_takes_long" in alone.stdout
 
 
-def test_the_environment_may_name_the_browser(run_tests):
+def test_the_environment_can_name_the_browser(run_tests):
     result = run_tests(CHROMIUM=sys.executable)
 
     assert result.returncode == 0

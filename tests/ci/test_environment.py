@@ -1,4 +1,4 @@
-"""The script that makes .venv: which Python it takes, what it leaves, when it does nothing."""
+"""The script that creates .venv: which Python it uses, and when it does nothing."""
 
 import os
 import re
@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 TOO_OLD = "#!/bin/sh\n[ \"$1\" = -V ] && echo 'Python 3.9.2' && exit 0\nexit 1\n"
 GOOD = f'#!/bin/sh\nexec {sys.executable} "$@"\n'
-# As quick as uv, but without its network.
+# Stands in for uv, without the network.
 UV = """#!/bin/sh
 case "$1" in
 venv) exec "$4" -m venv --without-pip "$5" ;;
@@ -30,7 +30,7 @@ esac
 
 @pytest.fixture
 def clone(tmp_path):
-    """Return a folder with the script and two locks that name nothing."""
+    """Return a folder with the script and two empty lock files."""
     folder = tmp_path / "clone"
     (folder / ".ci").mkdir(parents=True)
     shutil.copy(ROOT / ".ci" / "environment", folder / ".ci")
@@ -41,13 +41,13 @@ def clone(tmp_path):
 
 @pytest.fixture
 def commands(tmp_path):
-    """Return the folder of the interpreters that a test makes up."""
+    """Return the folder of the fake interpreters."""
     return tmp_path / "commands"
 
 
 @pytest.fixture
 def make_environment(clone, commands):
-    """Run the script with the interpreters given, which come before the system's."""
+    """Return a function that runs the script with fake interpreters before the system's."""
 
     def run(lock="requirements.txt", python=None, **interpreters):
         shutil.rmtree(commands, ignore_errors=True)
@@ -69,7 +69,7 @@ def make_environment(clone, commands):
     return run
 
 
-def test_a_newer_python_is_found_where_python3_is_too_old(
+def test_a_newer_python_is_found_if_python3_is_too_old(
     clone, make_environment, commands
 ):
     result = make_environment(
@@ -78,8 +78,8 @@ def test_a_newer_python_is_found_where_python3_is_too_old(
 
     assert (result.returncode, result.stdout) == (0, "")
     assert result.stderr.splitlines() == [
-        f"Making .venv with {commands / 'python3.13'}.",
-        "Installing what requirements.txt names into .venv; this takes a moment, once.",
+        f"Creating .venv with {commands / 'python3.13'}.",
+        "Installing the packages of requirements.txt into .venv; this is needed once.",
     ]
     assert (clone / ".venv" / "requirements.txt.stamp").read_text() == "# nothing\n"
 
@@ -95,7 +95,7 @@ def test_a_python_that_is_too_old_is_named_and_nothing_is_left(clone, make_envir
     assert not (clone / ".venv").exists()
 
 
-def test_without_the_venv_module_the_one_helpful_command_is_said(
+def test_without_the_venv_module_the_command_that_installs_it_is_printed(
     clone, make_environment
 ):
     (clone / ".venv" / "bin").mkdir(parents=True)
@@ -105,12 +105,12 @@ def test_without_the_venv_module_the_one_helpful_command_is_said(
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     assert result.returncode == 1
     assert result.stderr.endswith(
-        f"mends it: sudo apt-get install python{version}-venv\n"
+        f"fix it with: sudo apt-get install python{version}-venv\n"
     )
     assert not (clone / ".venv").exists()
 
 
-def test_a_half_made_environment_is_made_anew_and_later_starts_do_nothing(
+def test_an_incomplete_environment_is_created_again_and_later_starts_do_nothing(
     clone, make_environment
 ):
     subprocess.run(
@@ -128,7 +128,7 @@ def test_a_half_made_environment_is_made_anew_and_later_starts_do_nothing(
     assert (clone / ".venv" / "requirements.txt.stamp").read_text() == "# another\n"
 
 
-def test_what_cannot_be_installed_is_tried_again_at_the_next_start(
+def test_a_failed_installation_is_tried_again_at_the_next_start(
     clone, make_environment
 ):
     (clone / "requirements.txt").write_text("./missing --hash=sha256:00\n")
@@ -137,13 +137,13 @@ def test_what_cannot_be_installed_is_tried_again_at_the_next_start(
 
     assert result.returncode == 1
     assert (
-        "Not everything in requirements.txt could be installed: the lines above say why."
+        "Not all packages of requirements.txt could be installed, see above."
         in result.stderr
     )
     assert not (clone / ".venv" / "requirements.txt.stamp").exists()
 
 
-def test_the_development_lock_serves_the_portal_as_well(clone, make_environment):
+def test_the_development_lock_includes_the_portals_environment(clone, make_environment):
     made = make_environment("requirements-dev.txt", python3=GOOD, uv=UV)
     again = make_environment("requirements.txt")
 
@@ -151,7 +151,7 @@ def test_the_development_lock_serves_the_portal_as_well(clone, make_environment)
     assert again.stderr == ""
 
 
-def test_the_development_lock_holds_every_pin_of_the_portals_lock():
+def test_the_development_lock_has_every_pin_of_the_portals_lock():
     def pins(name):
         return set(re.findall(r"^\S+==\S+", (ROOT / name).read_text(), re.MULTILINE))
 

@@ -1,4 +1,4 @@
-"""The commands that people are told of."""
+"""The commands of the Makefile, and those that the documentation names."""
 
 import re
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_help_is_what_make_does_unasked_and_names_every_command():
+def test_make_without_a_target_lists_every_command():
     makefile = (ROOT / "Makefile").read_text()
     (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
 
@@ -23,7 +23,7 @@ def test_help_is_what_make_does_unasked_and_names_every_command():
     assert named == set(phony.split()) - {"environment", "environment-dev"}
 
 
-def test_every_command_that_the_pages_name_exists():
+def test_every_command_in_the_documentation_exists():
     makefile = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
     pages = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")]
