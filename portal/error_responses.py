@@ -24,6 +24,7 @@ from rest_framework.views import exception_handler
 from accounts.errors import RefusalError
 from portal.middleware import status_of
 
+API_PATH = "/api/"  # where portal.urls includes the API
 CREDENTIALS = "Provided credentials are missing or invalid"
 MESSAGES = {
     HTTPStatus.NOT_FOUND: "Record not found",
@@ -105,14 +106,20 @@ def error_text(detail: Any) -> str:
 
 
 def wants_json(request: HttpRequest) -> bool:
-    """Return whether the client is a program: it sends a token, or uses a path of the API."""
-    return "Fastly-Key" in request.headers or request.path.startswith("/api/")
+    """Return whether the request is for the API, which answers in JSON: its path says so."""
+    return request.path.startswith(API_PATH)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Respond to an unknown path: JSON for a program, a page for a person."""
+    """Respond to an unknown path: JSON below /api, a page elsewhere.
+
+    A client whose base URL lacks `/api` sends its token to the pages' paths; it is told so.
+    """
     if wants_json(request):
         return _json(HTTPStatus.NOT_FOUND)
+    if "Fastly-Key" in request.headers:
+        base = request.build_absolute_uri(API_PATH.rstrip("/"))
+        return _json(HTTPStatus.NOT_FOUND, detail=f"The API's base URL is {base}.")
     return defaults.page_not_found(request, exception)
 
 
@@ -130,5 +137,5 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return defaults.server_error(request)
 
 
-def _json(status: HTTPStatus) -> HttpResponse:
-    return JsonResponse({"msg": MESSAGES[status]}, status=status)
+def _json(status: HTTPStatus, **details: str) -> HttpResponse:
+    return JsonResponse({"msg": MESSAGES[status], **details}, status=status)

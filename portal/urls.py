@@ -12,8 +12,8 @@ urlpatterns = [
     ),
     path("", include("accounts.web.urls")),
     path("", include("products.web.urls")),
-    path("", include("accounts.api.urls")),
-    path("", include("products.api.urls")),
+    path("api/", include("accounts.api.urls")),
+    path("api/", include("products.api.urls")),
 ]
 
 handler400 = "portal.error_responses.bad_request"

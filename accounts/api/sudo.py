@@ -63,7 +63,7 @@ def require_sudo(user: User) -> None:
     """Raise SudoNeeded unless the person proved who they are a short while ago."""
     if cache.get(_key(user)) is None:
         raise SudoNeeded(
-            "Send your password to /sudo first; the proof counts for five minutes."
+            "Send your password to /api/sudo first; the proof counts for five minutes."
         )
 
 

@@ -27,6 +27,7 @@ from products.api.versions import (
 )
 from products.edge.contract import ROUTES_PATH, USAGE_PATH
 
+BASE = "/api/"  # where portal.urls includes these routes
 SERVICE = "service/<str:service_id>"
 VERSION = f"{SERVICE}/version/<int:number>"
 PRODUCT = "<str:slug>/services"
@@ -87,8 +88,8 @@ urlpatterns = [
     ),
     # As it was before v1; clients of 2023 still ask here.
     path(f"enabled-products/{PRODUCT}/<str:service_id>", ServiceProductView.as_view()),
-    path("api/v1/decision", DecisionView.as_view()),
-    path("api/v1/entitlements", Entitlements.as_view()),
-    path(ROUTES_PATH.removeprefix("/"), RouteTableView.as_view()),
-    path(USAGE_PATH.removeprefix("/"), IngestUsage.as_view()),
+    path("v1/decision", DecisionView.as_view()),
+    path("v1/entitlements", Entitlements.as_view()),
+    path(ROUTES_PATH.removeprefix(BASE), RouteTableView.as_view()),
+    path(USAGE_PATH.removeprefix(BASE), IngestUsage.as_view()),
 ]

@@ -16,11 +16,11 @@ Step = Callable[[World, Actor], Any]
 Body = Callable[[World], Mapping[str, Any]]
 SERVICE = "services/<str:service_id>/"
 VERSION = f"{SERVICE}versions/<int:number>/"
-API_SERVICE = "service/<str:service_id>"
+API_SERVICE = "api/service/<str:service_id>"
 API_VERSION = f"{API_SERVICE}/version/<int:number>"
-ENABLED = "enabled-products/v1/<str:slug>/services/<str:service_id>"
-ENABLED_BEFORE = "enabled-products/<str:slug>/services/<str:service_id>"
-AUTHORIZATION = "service-authorizations/<str:authorization_id>"
+ENABLED = "api/enabled-products/v1/<str:slug>/services/<str:service_id>"
+ENABLED_BEFORE = "api/enabled-products/<str:slug>/services/<str:service_id>"
+AUTHORIZATION = "api/service-authorizations/<str:authorization_id>"
 
 
 def authorization(world: World) -> dict[str, Any]:
@@ -78,9 +78,9 @@ BODIES: dict[tuple[str, str], Body] = {
         "name": "new", "action": "set", "type": "request", "dst": "http.X-New", "src": '"1"', "priority": "100"},
     (f"{VERSION}<str:kind>/edit/<path:name>/", "POST"): lambda w: {
         "name": "tenant", "action": "set", "type": "request", "dst": "http.X-Tenant", "src": '"2"', "priority": "100"},
-    ("tokens", "POST"): lambda w: {"username": w.person("user").email, "password": PASSWORD, "name": "CI"},
-    ("sudo", "POST"): lambda w: {"username": w.person("user").email, "password": PASSWORD},
-    ("service", "POST"): lambda w: {"name": "chat"},
+    ("api/tokens", "POST"): lambda w: {"username": w.person("user").email, "password": PASSWORD, "name": "CI"},
+    ("api/sudo", "POST"): lambda w: {"username": w.person("user").email, "password": PASSWORD},
+    ("api/service", "POST"): lambda w: {"name": "chat"},
     (API_SERVICE, "PUT"): lambda w: {"name": "store"},
     (API_VERSION, "PUT"): lambda w: {"comment": "Mine"},
     (f"{API_VERSION}/backend", "POST"): lambda w: {"name": "second", "address": "origin.example.com"},
@@ -99,7 +99,7 @@ BODIES: dict[tuple[str, str], Body] = {
     (f"{API_VERSION}/vcl/<path:name>", "PUT"): lambda w: {"content": "# new"},
     (f"{API_VERSION}/logging/https/<path:name>", "PUT"): lambda w: {"url": "https://logs.example.com/new"},
     (f"{API_VERSION}/logging/syslog/<path:name>", "PUT"): lambda w: {"address": "new.example.com"},
-    ("service-authorizations", "POST"): authorization,
+    ("api/service-authorizations", "POST"): authorization,
     (AUTHORIZATION, "PATCH"): authorization,
 }
 # What was done before, by Sam; also where it is not Acme's usual state that is asked for.
@@ -128,7 +128,7 @@ NAMES: dict[str, Mapping[str, Any]] = {
     f"{API_VERSION}/logging/syslog/<path:name>": {"name": "sys"},
 }
 QUERIES: dict[str, Body] = {
-    "service/search": lambda w: {"name": "shop"},
+    "api/service/search": lambda w: {"name": "shop"},
     "api/v1/decision": lambda w: {"service": w.shop.pk},
     f"{SERVICE}compare/": lambda w: {"from": 1, "to": 2},
 }

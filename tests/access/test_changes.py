@@ -10,7 +10,7 @@ SUPERUSER = PEOPLE.index("superuser")
 # These answer a superuser well and change no row: a cookie, a session, a look, a word to come;
 # and a version's settings, of which only the defaults can be set.
 CHANGING_NOTHING = {
-    ("service/<str:service_id>/version/<int:number>/settings", "PUT"),
+    ("api/service/<str:service_id>/version/<int:number>/settings", "PUT"),
     ("services/<str:service_id>/versions/<int:number>/<str:kind>/preview/", "POST"),
     ("activity/verify/", "POST"),
     ("favicon.ico", "DELETE"),

@@ -119,7 +119,11 @@ def test_nobody_but_a_program_with_a_key_is_known_to_the_api():
 
 
 # The API's own description, and the two that ask for a password instead of a key.
-OPEN_TO_ALL = {"realms/fastly/.well-known/openid-configuration", "sudo", "tokens"}
+OPEN_TO_ALL = {
+    "api/realms/fastly/.well-known/openid-configuration",
+    "api/sudo",
+    "api/tokens",
+}
 
 
 def test_a_page_sends_who_is_not_signed_in_to_sign_in():

@@ -52,7 +52,7 @@ def api(live_server, world) -> Api:
     """Return a way to an API class of the client, with somebody's token."""
 
     def open_api(who: str, name: str) -> Any:
-        configuration = fastly.Configuration(host=live_server.url)
+        configuration = fastly.Configuration(host=f"{live_server.url}/api")
         configuration.api_token = world.keys[who]
         words = "".join(f"_{c.lower()}" if c.isupper() else c for c in name).strip("_")
         module = importlib.import_module(f"fastly.api.{words}")

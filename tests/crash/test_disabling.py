@@ -106,7 +106,7 @@ def test_a_service_that_is_switched_off_through_the_api_is_refused_at_the_edge(
     portal, edge, note, times
 ):
     echo = portal.stack.service("echo")
-    path = f"/enabled-products/v1/websockets/services/{echo}"
+    path = f"/api/enabled-products/v1/websockets/services/{echo}"
     refused = []
 
     for _ in range(times):
@@ -123,7 +123,7 @@ def test_a_service_that_is_switched_off_through_the_api_is_refused_at_the_edge(
 @pytest.fixture
 def versions(portal):
     """Return the paths of the service's active version, and of one without its domain."""
-    service = f"/service/{portal.stack.service('echo')}"
+    service = f"/api/service/{portal.stack.service('echo')}"
     details = portal.stack.api("GET", f"{service}/details", "engineer")[1]
     with_domain = f"{service}/version/{details['active_version']['number']}"
     clone = portal.stack.api("PUT", f"{with_domain}/clone", "engineer")[1]

@@ -13,7 +13,7 @@ RECORD_NOT_FOUND = {"msg": "Record not found"}
 
 def test_malformed_json_is_a_400_that_changes_nothing(eve):
     response = client_of(eve).post(
-        "/service", b'{"name": ', content_type="application/json"
+        "/api/service", b'{"name": ', content_type="application/json"
     )
 
     assert response.status_code == 400
@@ -29,7 +29,7 @@ def test_malformed_json_is_a_400_that_changes_nothing(eve):
 def test_without_a_valid_token_the_response_is_401(db, key):
     headers = {} if key is None else {"Fastly-Key": key}
 
-    response = Client(headers=headers).get("/current_user")
+    response = Client(headers=headers).get("/api/current_user")
 
     assert response.status_code == 401
     assert response.json() == {"msg": "Provided credentials are missing or invalid"}
@@ -38,7 +38,7 @@ def test_without_a_valid_token_the_response_is_401(db, key):
 
 @pytest.mark.parametrize("method", ["PATCH", "TRACE", "OPTIONS", "PURGE"])
 def test_a_method_that_a_path_does_not_support_is_405(eve, method):
-    response = client_of(eve).generic(method, "/service")
+    response = client_of(eve).generic(method, "/api/service")
 
     assert response.status_code == 405
     assert response.json() == {
@@ -47,10 +47,13 @@ def test_a_method_that_a_path_does_not_support_is_405(eve, method):
     }
 
 
-def test_an_unknown_path_is_json_for_a_program(eve):
-    response = client_of(eve).get("/no/such/path")
+def test_a_client_without_api_in_its_base_url_is_told_the_base_url(eve):
+    response = client_of(eve).get("/service")
 
-    assert (response.status_code, response.json()) == (404, RECORD_NOT_FOUND)
+    assert (response.status_code, response.json()) == (
+        404,
+        RECORD_NOT_FOUND | {"detail": "The API's base URL is http://testserver/api."},
+    )
     assert response.headers["Content-Type"] == "application/json"
 
 
@@ -67,7 +70,7 @@ def test_an_unknown_path_is_a_page_for_a_person(db):
     assert response.headers["Content-Type"].startswith("text/html")
 
 
-@pytest.mark.parametrize("path", ["/service/%00", "/service/search?name=%00"])
+@pytest.mark.parametrize("path", ["/api/service/%00", "/api/service/search?name=%00"])
 def test_a_null_byte_in_the_url_is_a_400(eve, path):
     response = client_of(eve).get(path)
 
@@ -75,9 +78,9 @@ def test_a_null_byte_in_the_url_is_a_400(eve, path):
 
 
 def test_an_unexpected_error_is_json_for_a_program(eve, monkeypatch):
-    monkeypatch.setattr("accounts.api.users.wire.user", lambda row: 1 / 0)
+    monkeypatch.setattr("accounts.api.users.fastly_json.user", lambda row: 1 / 0)
 
-    response = client_of(eve).get("/current_user")
+    response = client_of(eve).get("/api/current_user")
 
     assert (response.status_code, response.json()) == (
         500,
@@ -89,7 +92,7 @@ def test_a_body_above_the_limit_is_a_413(eve, settings):
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 10
 
     response = client_of(eve).post(
-        "/service", "name=longer-than-that", content_type=FORM
+        "/api/service", "name=longer-than-that", content_type=FORM
     )
 
     assert response.status_code == 413
@@ -101,19 +104,19 @@ def test_a_browser_session_does_not_authenticate_the_api(eve):
     browser = Client()
     browser.force_login(User.objects.get(pk=eve.user_id))
 
-    response = browser.get("/tokens/self")
+    response = browser.get("/api/tokens/self")
 
     assert response.status_code == 401
 
 
 def test_all_invalid_fields_are_named_in_one_response(eve, shop):
     api = client_of(eve)
-    number = api.post(f"/service/{shop.pk}/version", "", content_type=FORM).json()[
+    number = api.post(f"/api/service/{shop.pk}/version", "", content_type=FORM).json()[
         "number"
     ]
 
     response = api.post(
-        f"/service/{shop.pk}/version/{number}/backend",
+        f"/api/service/{shop.pk}/version/{number}/backend",
         "name=o&port=70000&use_ssl=x",
         content_type=FORM,
     )

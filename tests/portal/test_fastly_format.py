@@ -77,14 +77,14 @@ def test_a_form_of_too_many_fields_is_refused():
     "accept", ["text/html", "application/vnd.api+json", "x", "*/*"]
 )
 def test_no_accept_header_is_refused(eve, accept):
-    response = client_of(eve).get("/tokens", headers={"Accept": accept})
+    response = client_of(eve).get("/api/tokens", headers={"Accept": accept})
 
     assert response.status_code == 200
     assert response.headers["Content-Type"] == "application/json"
 
 
 def test_times_are_whole_seconds_in_utc_and_responses_are_not_cached(eve):
-    response = client_of(eve).get("/tokens/self")
+    response = client_of(eve).get("/api/tokens/self")
 
     assert response.headers["Cache-Control"] == "no-store"
     assert response.json()["created_at"] == "2026-11-22T12:00:00Z"

@@ -10,7 +10,7 @@ from django.test import Client
     [
         ("/accounts/login/", "testserver", 200),
         ("/nowhere", "testserver", 404),
-        ("/service", "testserver", 401),
+        ("/api/service", "testserver", 401),
         ("/a\0b", "testserver", 400),
         ("/accounts/login/", "evil.example", 400),
         ("/static/img/icon.svg", "testserver", 200),

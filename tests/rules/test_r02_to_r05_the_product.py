@@ -25,7 +25,7 @@ def published(world):
 
 
 def switch(world):
-    return f"/enabled-products/v1/websockets/services/{world.shop.pk}"
+    return f"/api/enabled-products/v1/websockets/services/{world.shop.pk}"
 
 
 def test_r2_a_new_account_has_nothing_and_its_edge_refuses(world, api):

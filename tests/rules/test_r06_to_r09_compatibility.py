@@ -21,7 +21,7 @@ ON = frozenset({"websockets"})
 
 
 def deploy_of(world) -> str:
-    return f"/service/{world.shop.pk}/version/{world.draft.number}/activate"
+    return f"/api/service/{world.shop.pk}/version/{world.draft.number}/activate"
 
 
 def shield(world, sam, where="frankfurt-de"):

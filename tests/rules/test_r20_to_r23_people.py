@@ -37,7 +37,7 @@ def test_r20_abilities_are_selective_and_not_a_ladder():
 
 def test_r20_a_change_of_role_counts_at_the_next_request(world, api):
     sam = world.people["superuser"]
-    path = f"/service/{world.shop.pk}/version"
+    path = f"/api/service/{world.shop.pk}/version"
     before, _ = api("engineer", "POST", path)
 
     seat = membership_of(world, "engineer")
@@ -71,8 +71,8 @@ def test_r21_access_to_a_chosen_service_has_a_level(level, allowed, world):
 
 
 def test_r21_other_services_are_closed_and_the_list_is_short(world, api):
-    _, services = api("outside", "GET", "/service")
-    status, _ = api("outside", "GET", f"/service/{world.shop.pk}")
+    _, services = api("outside", "GET", "/api/service")
+    status, _ = api("outside", "GET", f"/api/service/{world.shop.pk}")
 
     assert [each["name"] for each in services] == ["echo"]
     assert status == 403
@@ -82,9 +82,9 @@ def test_r21_limits_count_at_the_next_request(world, api):
     sam = world.people["superuser"]
     seat = membership_of(world, "engineer")
 
-    before, _ = api("engineer", "GET", f"/service/{world.shop.pk}")
+    before, _ = api("engineer", "GET", f"/api/service/{world.shop.pk}")
     limit_services(sam, membership=seat, limited=True, services={}, now=NOW)
-    after, _ = api("engineer", "GET", f"/service/{world.shop.pk}")
+    after, _ = api("engineer", "GET", f"/api/service/{world.shop.pk}")
 
     assert (before, after) == (200, 403)
 
@@ -123,7 +123,7 @@ def test_r22_one_person_has_a_role_in_each_of_their_accounts(world):
 
 
 def test_r23_who_did_what_when_from_where_to_what_with_which_token(world, api):
-    api("engineer", "POST", f"/service/{world.shop.pk}/version")
+    api("engineer", "POST", f"/api/service/{world.shop.pk}/version")
 
     event = AuditEvent.objects.filter(account_id=world.acme.pk).latest("sequence")
     body = event.body
@@ -143,7 +143,7 @@ def test_r23_who_did_what_when_from_where_to_what_with_which_token(world, api):
 
 def test_r23_superusers_read_the_trail_through_the_api_and_others_do_not(world, api):
     answers = {
-        person: api(person, "GET", "/events")[0]
+        person: api(person, "GET", "/api/events")[0]
         for person in ("superuser", "engineer", "billing", "user", "stranger")
     }
 
@@ -154,8 +154,8 @@ def test_r23_superusers_read_the_trail_through_the_api_and_others_do_not(world, 
         "user": 403,
         "stranger": 200,
     }
-    _, mine = api("superuser", "GET", "/events")
-    _, theirs = api("stranger", "GET", "/events")
+    _, mine = api("superuser", "GET", "/api/events")
+    _, theirs = api("stranger", "GET", "/api/events")
     assert {each["attributes"]["customer_id"] for each in mine["data"]} == {
         world.acme.pk
     }
@@ -163,7 +163,7 @@ def test_r23_superusers_read_the_trail_through_the_api_and_others_do_not(world, 
 
 
 def test_r23_product_purchases_are_in_it(world, api):
-    _, answer = api("superuser", "GET", "/events")
+    _, answer = api("superuser", "GET", "/api/events")
 
     kinds = {each["attributes"]["event_type"] for each in answer["data"]}
     assert {"customer_feature.create", "customer.pricing"} <= kinds

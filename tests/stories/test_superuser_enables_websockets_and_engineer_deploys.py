@@ -48,7 +48,7 @@ def test_websockets_is_enabled_switched_on_deployed_and_echoes(
     the_limited_engineer_cannot_where_it_shields(stack, browser)
     # Somebody who may not, and tries all the same, leaves a refusal behind.
     echo = stack.service("echo")
-    assert stack.api("PUT", f"/service/{echo}/version/1/activate", "user")[0] == 403
+    assert stack.api("PUT", f"/api/service/{echo}/version/1/activate", "user")[0] == 403
 
     the_admin_finds_all_of_it(stack, browser)
 

@@ -6,7 +6,7 @@ from accounts.audit.models import AuditEvent
 from tests.factories.keys import client_of
 
 JSON_API = "application/vnd.api+json"
-PATH = "/service-authorizations"
+PATH = "/api/service-authorizations"
 
 
 def body(user_id, service_id, permission="full"):

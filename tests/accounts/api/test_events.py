@@ -45,7 +45,7 @@ def types(answer):
 
 
 def test_an_event_has_fastly_s_shape(sam, acme, shop, trail):
-    answer = client_of(sam).get(f"/events/{event_id(2)}")
+    answer = client_of(sam).get(f"/api/events/{event_id(2)}")
 
     assert answer.headers["Content-Type"] == "application/vnd.api+json"
     eve_id = AuditEvent.objects.get(sequence=2).actor_id
@@ -69,7 +69,7 @@ def test_an_event_has_fastly_s_shape(sam, acme, shop, trail):
 
 
 def test_the_newest_comes_first_and_what_fastly_has_no_type_for_is_left_out(sam, trail):
-    answer = client_of(sam).get("/events")
+    answer = client_of(sam).get("/api/events")
 
     assert types(answer) == [
         "version.update",
@@ -87,11 +87,13 @@ def test_the_newest_comes_first_and_what_fastly_has_no_type_for_is_left_out(sam,
 
 def test_the_pages_lead_to_their_neighbours_on_this_server(sam, trail):
     answer = (
-        client_of(sam).get("/events?page[number]=2&page[size]=1&sort=created_at").json()
+        client_of(sam)
+        .get("/api/events?page[number]=2&page[size]=1&sort=created_at")
+        .json()
     )
 
     def url(number):
-        return f"http://testserver/events?page%5Bnumber%5D={number}&page%5Bsize%5D=1&sort=created_at"
+        return f"http://testserver/api/events?page%5Bnumber%5D={number}&page%5Bsize%5D=1&sort=created_at"
 
     assert [row["attributes"]["event_type"] for row in answer["data"]] == [
         "version.update"
@@ -124,23 +126,25 @@ def test_the_pages_lead_to_their_neighbours_on_this_server(sam, trail):
     ],
 )
 def test_the_filters_narrow(sam, trail, query, expected):
-    answer = client_of(sam).get(f"/events?{query}")
+    answer = client_of(sam).get(f"/api/events?{query}")
 
     assert types(answer) == expected
 
 
 def test_what_a_person_did_through_a_token_is_found_by_the_person(sam, eve, acme):
-    client_of(eve).post("/service", "name=demo", FORM)
+    client_of(eve).post("/api/service", "name=demo", FORM)
     note(sam, Event.VERSION_LOCKED, acme)
     api = client_of(sam)
 
-    answer = api.get(f"/events?filter[user_id]={eve.user_id}").json()["data"]
+    answer = api.get(f"/api/events?filter[user_id]={eve.user_id}").json()["data"]
 
     (event,) = answer
     attributes = event["attributes"]
     assert attributes["event_type"] == "service.create"
     assert attributes["user_id"] == eve.user_id
-    found = api.get(f"/events?filter[token_id]={attributes['token_id']}").json()["data"]
+    found = api.get(f"/api/events?filter[token_id]={attributes['token_id']}").json()[
+        "data"
+    ]
     assert found == answer
 
 
@@ -158,14 +162,14 @@ def test_what_a_person_did_through_a_token_is_found_by_the_person(sam, eve, acme
     ],
 )
 def test_a_question_that_cannot_be_is_a_400(sam, query):
-    answer = client_of(sam).get(f"/events?{query}")
+    answer = client_of(sam).get(f"/api/events?{query}")
 
     assert answer.status_code == 400
     assert answer.json()["msg"] == "Bad request"
 
 
 @pytest.mark.parametrize("person", ["eve", "bo", "una"])
-@pytest.mark.parametrize("path", ["/events", f"/events/{event_id(1)}"])
+@pytest.mark.parametrize("path", ["/api/events", f"/api/events/{event_id(1)}"])
 def test_only_superusers_read_it(person, path, request, trail):
     answer = client_of(request.getfixturevalue(person)).get(path)
 
@@ -175,16 +179,16 @@ def test_only_superusers_read_it(person, path, request, trail):
 def test_another_account_s_events_do_not_exist(stan, acme, trail):
     api = client_of(stan)
 
-    assert api.get("/events").json()["data"] == []
-    assert api.get(f"/events/{event_id(1)}").status_code == 404
-    assert api.get(f"/events?filter[customer_id]={acme.pk}").status_code == 404
+    assert api.get("/api/events").json()["data"] == []
+    assert api.get(f"/api/events/{event_id(1)}").status_code == 404
+    assert api.get(f"/api/events?filter[customer_id]={acme.pk}").status_code == 404
 
 
 @pytest.mark.parametrize(
     "name", ["1", "x" * 22, event_id(3), event_id(99), "9" * 22, "²" * 22]
 )
 def test_an_event_that_is_none_or_has_no_type_is_404(sam, trail, name):
-    answer = client_of(sam).get(f"/events/{name}")
+    answer = client_of(sam).get(f"/api/events/{name}")
 
     assert answer.status_code == 404
     assert answer.headers["Content-Type"] == "application/json"
@@ -194,7 +198,7 @@ def test_an_event_that_is_none_or_has_no_type_is_404(sam, trail, name):
 def test_an_erased_address_is_left_out(sam, trail):
     PersonalData.objects.all().delete()
 
-    answer = client_of(sam).get(f"/events/{event_id(1)}").json()
+    answer = client_of(sam).get(f"/api/events/{event_id(1)}").json()
 
     assert "ip" not in answer["data"]["attributes"]
 
@@ -203,11 +207,11 @@ def test_a_page_costs_the_same_for_one_event_and_for_many(
     sam, acme, trail, django_assert_max_num_queries
 ):
     api = client_of(sam)
-    api.get("/events")
+    api.get("/api/events")
     for _ in range(15):
         note(sam, Event.VERSION_UPDATED, acme, NOW + timedelta(hours=1))
 
     with django_assert_max_num_queries(7):
-        answer = api.get("/events")
+        answer = api.get("/api/events")
 
     assert len(answer.json()["data"]) == 19

@@ -40,8 +40,10 @@ def test_a_token_is_made_after_sudo_and_shown_once(eve, acme, time_machine):
     time_machine.move_to("2026-11-22T12:00:00Z", tick=False)
     api = Client()
 
-    sudo = api.post("/sudo", LOGIN, FORM)
-    made = api.post("/tokens", f"{LOGIN}&name=ci&scope=global:read&expires_at=", FORM)
+    sudo = api.post("/api/sudo", LOGIN, FORM)
+    made = api.post(
+        "/api/tokens", f"{LOGIN}&name=ci&scope=global:read&expires_at=", FORM
+    )
 
     assert (sudo.status_code, sudo.json()) == (
         200,
@@ -67,8 +69,8 @@ def test_a_token_is_made_after_sudo_and_shown_once(eve, acme, time_machine):
         "ip": "127.0.0.1",
     }
     with_it = Client(headers={"Fastly-Key": secret})
-    assert with_it.get("/tokens/self").json()["id"] == row.pk
-    assert "access_token" not in with_it.get("/tokens/self").json()
+    assert with_it.get("/api/tokens/self").json()["id"] == row.pk
+    assert "access_token" not in with_it.get("/api/tokens/self").json()
     assert [event.action for event in AuditEvent.objects.all()] == ["token.issued"]
 
 
@@ -76,9 +78,9 @@ def test_python_s_client_sends_json_to_sudo_and_basic_for_the_token():
     api = Client()
     sent = {"username": "eve@example.com", "password": PASSWORD}
 
-    sudo = api.post("/sudo", sent, "application/json")
+    sudo = api.post("/api/sudo", sent, "application/json")
     made = api.post(
-        "/tokens",
+        "/api/tokens",
         "",
         FORM,
         headers={"Authorization": basic("eve@example.com", PASSWORD)},
@@ -91,7 +93,7 @@ def test_python_s_client_sends_json_to_sudo_and_basic_for_the_token():
 def test_a_key_names_its_owner(eve):
     api = client_of(eve)
 
-    answer = api.post("/sudo", {"password": PASSWORD}, "application/json")
+    answer = api.post("/api/sudo", {"password": PASSWORD}, "application/json")
 
     assert answer.status_code == 200
 
@@ -99,21 +101,21 @@ def test_a_key_names_its_owner(eve):
 def test_without_sudo_there_is_no_token(time_machine):
     api = Client()
     time_machine.move_to("2026-11-22T12:00:00Z", tick=False)
-    never = api.post("/tokens", LOGIN, FORM)
-    api.post("/sudo", LOGIN, FORM)
+    never = api.post("/api/tokens", LOGIN, FORM)
+    api.post("/api/sudo", LOGIN, FORM)
     time_machine.move_to("2026-11-22T12:05:01Z", tick=False)
 
-    late = api.post("/tokens", LOGIN, FORM)
+    late = api.post("/api/tokens", LOGIN, FORM)
 
     assert (never.status_code, late.status_code) == (403, 403)
     assert late.json() == {
         "msg": "You are not authorized to perform this action",
-        "detail": "Send your password to /sudo first; the proof counts for five minutes.",
+        "detail": "Send your password to /api/sudo first; the proof counts for five minutes.",
     }
     assert not ApiToken.objects.exists()
 
 
-@pytest.mark.parametrize("path", ["/sudo", "/tokens"])
+@pytest.mark.parametrize("path", ["/api/sudo", "/api/tokens"])
 @pytest.mark.parametrize(
     ("body", "header"),
     [
@@ -127,7 +129,7 @@ def test_without_sudo_there_is_no_token(time_machine):
     ],
 )
 def test_a_wrong_password_proves_nothing(path, body, header):
-    Client().post("/sudo", LOGIN, FORM)
+    Client().post("/api/sudo", LOGIN, FORM)
 
     answer = Client().post(path, body, FORM, headers={"Authorization": header})
 
@@ -137,14 +139,14 @@ def test_a_wrong_password_proves_nothing(path, body, header):
 
 
 def test_a_wrong_password_is_noted():
-    Client().post("/sudo", "username=eve@example.com&password=wrong", FORM)
+    Client().post("/api/sudo", "username=eve@example.com&password=wrong", FORM)
 
     (event,) = AuditEvent.objects.all()
     assert (event.action, event.outcome) == ("user.login_failed", "refused")
 
 
 def test_another_person_s_password_does_not_go_with_a_key(sam):
-    answer = client_of(sam).post("/sudo", LOGIN, FORM)
+    answer = client_of(sam).post("/api/sudo", LOGIN, FORM)
 
     assert answer.status_code == 401
 
@@ -152,9 +154,9 @@ def test_another_person_s_password_does_not_go_with_a_key(sam):
 def test_tries_are_limited_even_for_the_right_password():
     api = Client()
     for _ in range(5):
-        api.post("/sudo", "username=eve@example.com&password=wrong", FORM)
+        api.post("/api/sudo", "username=eve@example.com&password=wrong", FORM)
 
-    answer = api.post("/sudo", LOGIN, FORM)
+    answer = api.post("/api/sudo", LOGIN, FORM)
 
     assert (answer.status_code, answer.json()) == (429, {"msg": "Too many requests"})
 
@@ -164,11 +166,11 @@ def test_who_has_a_second_factor_gives_its_code(person):
     code = RecoveryCodes.activate(person).generate_codes()[0]
     api = Client()
 
-    without = api.post("/sudo", LOGIN, FORM)
-    wrong = api.post("/sudo", LOGIN, FORM, headers={"Fastly-OTP": "000000"})
-    early = api.post("/tokens", LOGIN, FORM)
-    right = api.post("/sudo", LOGIN, FORM, headers={"Fastly-OTP": code})
-    made = api.post("/tokens", LOGIN, FORM)
+    without = api.post("/api/sudo", LOGIN, FORM)
+    wrong = api.post("/api/sudo", LOGIN, FORM, headers={"Fastly-OTP": "000000"})
+    early = api.post("/api/tokens", LOGIN, FORM)
+    right = api.post("/api/sudo", LOGIN, FORM, headers={"Fastly-OTP": code})
+    made = api.post("/api/tokens", LOGIN, FORM)
 
     answers = [without, wrong, early, right, made]
     assert [each.status_code for each in answers] == [403, 403, 403, 200, 200]
@@ -184,7 +186,7 @@ def test_where_the_operator_asks_for_a_second_factor_it_is_needed(sam, settings)
         user=user, email=user.email, primary=True, verified=True
     )
 
-    answer = Client().post("/sudo", LOGIN.replace("eve", "sam"), FORM)
+    answer = Client().post("/api/sudo", LOGIN.replace("eve", "sam"), FORM)
 
     assert answer.status_code == 403
     assert answer.json()["detail"] == "Enrol a second factor in the portal first."
@@ -196,13 +198,13 @@ def test_where_the_operator_asks_for_a_second_factor_it_is_needed(sam, settings)
 )
 def test_a_token_that_cannot_be_is_a_400(form):
     api = Client()
-    api.post("/sudo", LOGIN, FORM)
+    api.post("/api/sudo", LOGIN, FORM)
 
-    answer = api.post("/tokens", f"{LOGIN}&name=ci&{form}", FORM)
+    answer = api.post("/api/tokens", f"{LOGIN}&name=ci&{form}", FORM)
 
     assert answer.status_code == 400
     assert not ApiToken.objects.exists()
 
 
 def test_reading_tokens_needs_a_key():
-    assert Client().get("/tokens").status_code == 401
+    assert Client().get("/api/tokens").status_code == 401

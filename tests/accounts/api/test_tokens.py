@@ -16,7 +16,7 @@ from tests.factories.keys import client_of, key_of
 def test_a_token_shows_itself_without_nulls_that_clients_refuse(eve, acme, shop):
     api = client_of(eve, services=(shop.pk,))
 
-    answer = api.get("/tokens/self").json()
+    answer = api.get("/api/tokens/self").json()
 
     row = ApiToken.objects.get()
     assert answer.pop("last_used_at")  # it was used just now
@@ -40,7 +40,7 @@ def test_a_token_shows_what_is_known_of_it(eve):
         ip="192.0.2.1", user_agent="Tests/1", expires_at=NOW.replace(year=2036)
     )
 
-    answer = api.get("/tokens/self").json()
+    answer = api.get("/api/tokens/self").json()
 
     assert (answer["ip"], answer["user_agent"]) == ("192.0.2.1", "Tests/1")
     assert answer["expires_at"] == "2036-11-22T12:00:00Z"
@@ -49,7 +49,7 @@ def test_a_token_shows_what_is_known_of_it(eve):
 def test_a_person_lists_their_own_tokens(eve, sam):
     key_of(sam)
 
-    answer = client_of(eve).get("/tokens")
+    answer = client_of(eve).get("/api/tokens")
 
     assert [row["user_id"] for row in answer.json()] == [eve.user_id]
 
@@ -58,7 +58,7 @@ def test_who_manages_tokens_lists_the_account_s(eve, sam, stan, acme):
     key_of(eve)
     key_of(stan)
 
-    answer = client_of(sam).get(f"/customer/{acme.pk}/tokens")
+    answer = client_of(sam).get(f"/api/customer/{acme.pk}/tokens")
 
     assert sorted(row["name"] for row in answer.json()) == ["Eve's key", "Sam's key"]
 
@@ -66,7 +66,7 @@ def test_who_manages_tokens_lists_the_account_s(eve, sam, stan, acme):
 @pytest.mark.parametrize("person", ["eve", "bo", "una"])
 def test_others_do_not_list_the_account_s_tokens(person, acme, request):
     answer = client_of(request.getfixturevalue(person)).get(
-        f"/customer/{acme.pk}/tokens"
+        f"/api/customer/{acme.pk}/tokens"
     )
 
     assert answer.status_code == 403
@@ -75,10 +75,10 @@ def test_others_do_not_list_the_account_s_tokens(person, acme, request):
 def test_a_token_revokes_itself(eve):
     api = client_of(eve)
 
-    revoked = api.delete("/tokens/self")
+    revoked = api.delete("/api/tokens/self")
 
     assert (revoked.status_code, revoked.content) == (204, b"")
-    assert api.get("/tokens/self").status_code == 401
+    assert api.get("/api/tokens/self").status_code == 401
     assert [row.action for row in AuditEvent.objects.all()] == ["token.revoked"]
 
 
@@ -86,10 +86,10 @@ def test_a_superuser_revokes_another_s_token(eve, sam):
     hers = client_of(eve)
     row = ApiToken.objects.get()
 
-    revoked = client_of(sam).delete(f"/tokens/{row.pk}")
+    revoked = client_of(sam).delete(f"/api/tokens/{row.pk}")
 
     assert revoked.status_code == 204
-    assert hers.get("/tokens/self").status_code == 401
+    assert hers.get("/api/tokens/self").status_code == 401
 
 
 @pytest.mark.parametrize("person", ["eve", "stan"])
@@ -98,7 +98,7 @@ def test_nobody_else_sees_or_revokes_it(person, sam, request):
     row = ApiToken.objects.get()
     api = client_of(request.getfixturevalue(person))
 
-    answers = [api.get(f"/tokens/{row.pk}"), api.delete(f"/tokens/{row.pk}")]
+    answers = [api.get(f"/api/tokens/{row.pk}"), api.delete(f"/api/tokens/{row.pk}")]
 
     assert [each.status_code for each in answers] == [404, 404]
     row.refresh_from_db()

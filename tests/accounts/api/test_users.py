@@ -6,7 +6,7 @@ from django.test import Client
 from accounts.models import ApiToken, Membership
 from tests.factories.keys import FORM, client_of
 
-OIDC = "/realms/fastly/.well-known/openid-configuration"
+OIDC = "/api/realms/fastly/.well-known/openid-configuration"
 
 
 @pytest.mark.parametrize("headers", [{}, {"Fastly-Key": "wrong"}])
@@ -18,7 +18,7 @@ def test_the_cli_s_first_question_is_answered_without_a_key(db, headers):
 
 
 def test_the_person_behind_the_key_has_fastly_s_shape(eve, acme, time_machine):
-    answer = client_of(eve).get("/current_user").json()
+    answer = client_of(eve).get("/api/current_user").json()
 
     created = answer.pop("created_at")
     assert len(created) == len("2026-11-22T12:00:00Z")
@@ -43,15 +43,15 @@ def test_a_change_of_role_shows_on_the_next_request(eve):
     api = client_of(eve)
     Membership.objects.filter(user_id=eve.user_id).update(role="billing")
 
-    assert api.get("/current_user").json()["role"] == "billing"
+    assert api.get("/api/current_user").json()["role"] == "billing"
 
 
 def test_a_key_of_somebody_who_left_the_account_is_no_key(eve):
     api = client_of(eve)
     Membership.objects.filter(user_id=eve.user_id).delete()
 
-    assert api.get("/current_user").status_code == 401
-    assert api.post("/service", "name=x", FORM).status_code == 401
+    assert api.get("/api/current_user").status_code == 401
+    assert api.post("/api/service", "name=x", FORM).status_code == 401
 
 
 def test_a_key_that_has_expired_is_no_key(eve, time_machine):
@@ -59,13 +59,13 @@ def test_a_key_that_has_expired_is_no_key(eve, time_machine):
     ApiToken.objects.update(expires_at="2026-11-22T12:00:00Z")
 
     time_machine.move_to("2026-11-22T11:59:59Z", tick=False)
-    before = api.get("/current_user").status_code
+    before = api.get("/api/current_user").status_code
     time_machine.move_to("2026-11-22T12:00:00Z", tick=False)
 
-    assert (before, api.get("/current_user").status_code) == (200, 401)
+    assert (before, api.get("/api/current_user").status_code) == (200, 401)
 
 
-@pytest.mark.parametrize("path", ["/current_customer", "/customer/{}"])
+@pytest.mark.parametrize("path", ["/api/current_customer", "/api/customer/{}"])
 def test_the_account_has_fastly_s_shape(una, acme, path):
     answer = client_of(una).get(path.format(acme.pk))
 
@@ -94,7 +94,7 @@ def test_the_account_has_fastly_s_shape(una, acme, path):
 
 
 def test_everybody_in_the_account_is_listed_by_name(una, eve, sam, stan, acme):
-    answer = client_of(una).get(f"/customer/{acme.pk}/users")
+    answer = client_of(una).get(f"/api/customer/{acme.pk}/users")
 
     assert [(row["name"], row["role"]) for row in answer.json()] == [
         ("Eve", "engineer"),
@@ -104,7 +104,7 @@ def test_everybody_in_the_account_is_listed_by_name(una, eve, sam, stan, acme):
 
 
 def test_somebody_of_the_account_is_shown(una, lin):
-    answer = client_of(una).get(f"/user/{lin.user_id}")
+    answer = client_of(una).get(f"/api/user/{lin.user_id}")
 
     assert (answer.json()["name"], answer.json()["limit_services"]) == ("Lin", True)
 
@@ -112,10 +112,10 @@ def test_somebody_of_the_account_is_shown(una, lin):
 @pytest.mark.parametrize(
     "path",
     [
-        "/customer/{account}",
-        "/customer/{account}/users",
-        "/customer/{account}/tokens",
-        "/user/{user}",
+        "/api/customer/{account}",
+        "/api/customer/{account}/users",
+        "/api/customer/{account}/tokens",
+        "/api/user/{user}",
     ],
 )
 def test_another_account_s_people_do_not_exist(stan, sam, acme, path):

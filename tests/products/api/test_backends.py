@@ -65,7 +65,7 @@ def api(eve, draft, time_machine):
 @pytest.fixture
 def base(shop):
     """Return the path of the draft."""
-    return f"/service/{shop.pk}/version/1"
+    return f"/api/service/{shop.pk}/version/1"
 
 
 def test_a_backend_has_fastly_s_defaults(api, base, shop):

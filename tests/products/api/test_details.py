@@ -17,7 +17,7 @@ def test_the_details_show_the_whole_of_the_active_version(eve, shop):
     HeaderFactory.create(version=version)
     VersionFactory.create(service=shop, number=2)
 
-    details = client_of(eve).get(f"/service/{shop.pk}/details").json()
+    details = client_of(eve).get(f"/api/service/{shop.pk}/details").json()
 
     assert details["active_version"]["number"] == 1
     assert [each["number"] for each in details["versions"]] == [1, 2]
@@ -49,7 +49,7 @@ def test_the_details_show_the_version_that_is_named(eve, shop):
     live_version(shop, "shop.example.com", number=1)
     VersionFactory.create(service=shop, number=2)
 
-    details = client_of(eve).get(f"/service/{shop.pk}/details?version=2").json()
+    details = client_of(eve).get(f"/api/service/{shop.pk}/details?version=2").json()
 
     assert details["version"]["number"] == 2
     assert details["active_version"]["number"] == 1
@@ -61,7 +61,7 @@ def test_the_details_can_be_narrowed_to_the_active_version(eve, shop, word):
     VersionFactory.create(service=shop, number=1)
 
     answer = client_of(eve).get(
-        f"/service/{shop.pk}/details?filter[versions.active]={word}"
+        f"/api/service/{shop.pk}/details?filter[versions.active]={word}"
     )
 
     assert [each["number"] for each in answer.json()["versions"]] == [2]
@@ -70,7 +70,7 @@ def test_the_details_can_be_narrowed_to_the_active_version(eve, shop, word):
 def test_a_service_without_an_active_version_has_null_and_shows_the_latest(eve, shop):
     VersionFactory.create(service=shop, number=1)
 
-    details = client_of(eve).get(f"/service/{shop.pk}/details").json()
+    details = client_of(eve).get(f"/api/service/{shop.pk}/details").json()
 
     assert details["active_version"] is None
     assert details["version"]["number"] == 1

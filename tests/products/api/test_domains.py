@@ -9,11 +9,11 @@ def test_a_domain_that_the_service_answers_for_is_ok_and_another_is_not(eve, sho
     version = VersionFactory.create(service=shop)
     DomainFactory.create(version=version, name="shop.example.com")
     live_version(shop, "shop.example.com", number=2)
-    before = api.get(f"/service/{shop.pk}/version/1/domain/check_all").json()
+    before = api.get(f"/api/service/{shop.pk}/version/1/domain/check_all").json()
 
-    api.put(f"/service/{shop.pk}/version/2/deactivate")
-    api.put(f"/service/{shop.pk}/version/2/activate")
-    after = api.get(f"/service/{shop.pk}/version/1/domain/check_all").json()
+    api.put(f"/api/service/{shop.pk}/version/2/deactivate")
+    api.put(f"/api/service/{shop.pk}/version/2/activate")
+    after = api.get(f"/api/service/{shop.pk}/version/1/domain/check_all").json()
 
     assert [(row["name"], cname, ok) for row, cname, ok in before] == [
         ("shop.example.com", None, False)
@@ -25,7 +25,7 @@ def test_one_domain_is_asked_for_by_its_name(eve, shop, draft):
     api = client_of(eve)
 
     row, cname, ok = api.get(
-        f"/service/{shop.pk}/version/1/domain/Shop.example.com/check"
+        f"/api/service/{shop.pk}/version/1/domain/Shop.example.com/check"
     ).json()
 
     assert (row["name"], row["version"], cname, ok) == (
@@ -38,7 +38,7 @@ def test_one_domain_is_asked_for_by_its_name(eve, shop, draft):
 
 def test_a_domain_that_the_version_does_not_have_is_404(eve, shop, draft):
     answer = client_of(eve).get(
-        f"/service/{shop.pk}/version/1/domain/x.example.com/check"
+        f"/api/service/{shop.pk}/version/1/domain/x.example.com/check"
     )
 
     assert answer.status_code == 404

@@ -24,7 +24,7 @@ def asking(secret=SECRET, **headers):
 
 
 def test_an_edge_is_given_the_table(edge, eve, shop, draft):
-    client_of(eve).put(f"/service/{shop.pk}/version/1/activate")
+    client_of(eve).put(f"/api/service/{shop.pk}/version/1/activate")
 
     answer = asking()
 
@@ -47,7 +47,7 @@ def test_an_edge_that_has_the_table_is_told_so(edge):
 
 def test_a_change_makes_another_table(edge, eve, shop, draft):
     etag = asking().headers["ETag"]
-    client_of(eve).put(f"/service/{shop.pk}/version/1/activate")
+    client_of(eve).put(f"/api/service/{shop.pk}/version/1/activate")
 
     answer = asking(**{"If-None-Match": etag})
 
@@ -91,6 +91,6 @@ def test_a_customer_s_key_is_no_edge_s_credential(edge, sam):
 
 
 def test_an_edge_s_credential_is_no_key(edge):
-    answer = Client(headers={"Fastly-Key": SECRET}).get("/service")
+    answer = Client(headers={"Fastly-Key": SECRET}).get("/api/service")
 
     assert answer.status_code == 401

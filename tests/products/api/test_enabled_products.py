@@ -11,7 +11,7 @@ from tests.factories.services import live_version
 JSON = "application/json"
 
 
-@pytest.fixture(params=["/enabled-products/v1", "/enabled-products"])
+@pytest.fixture(params=["/api/enabled-products/v1", "/api/enabled-products"])
 def path(request, shop):
     """Return the path of the product on the service, in its form of today and of before."""
     return f"{request.param}/websockets/services/{shop.pk}"
@@ -120,16 +120,16 @@ def test_a_live_version_that_shields_refuses_it_with_every_reason(
 
 
 def test_an_unknown_product_is_404(eve, shop, websockets):
-    answer = client_of(eve).get(f"/enabled-products/v1/warp/services/{shop.pk}")
+    answer = client_of(eve).get(f"/api/enabled-products/v1/warp/services/{shop.pk}")
 
     assert answer.status_code == 404
 
 
 def test_the_services_with_a_product_are_listed(eve, shop, acme, entitled):
     api = client_of(eve)
-    api.put(f"/enabled-products/v1/websockets/services/{shop.pk}", "", JSON)
+    api.put(f"/api/enabled-products/v1/websockets/services/{shop.pk}", "", JSON)
 
-    answer = api.get("/enabled-products/v1/websockets/services")
+    answer = api.get("/api/enabled-products/v1/websockets/services")
 
     assert answer.json() == {
         "product": {"id": "websockets", "object": "product"},
@@ -140,8 +140,10 @@ def test_the_services_with_a_product_are_listed(eve, shop, acme, entitled):
 
 
 def test_another_account_lists_none_of_them(eve, stan, shop, entitled):
-    client_of(eve).put(f"/enabled-products/v1/websockets/services/{shop.pk}", "", JSON)
+    client_of(eve).put(
+        f"/api/enabled-products/v1/websockets/services/{shop.pk}", "", JSON
+    )
 
-    answer = client_of(stan).get("/enabled-products/v1/websockets/services")
+    answer = client_of(stan).get("/api/enabled-products/v1/websockets/services")
 
     assert answer.json()["services"] == []

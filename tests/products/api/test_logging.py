@@ -17,7 +17,7 @@ def api(eve, draft, time_machine):
 @pytest.fixture
 def base(shop):
     """Return the path of the draft's log endpoints."""
-    return f"/service/{shop.pk}/version/1/logging"
+    return f"/api/service/{shop.pk}/version/1/logging"
 
 
 def test_an_https_endpoint_has_fastly_s_shape(api, base, shop):

@@ -18,7 +18,7 @@ def api(eve, draft, time_machine):
 @pytest.fixture
 def base(shop):
     """Return the path of the draft."""
-    return f"/service/{shop.pk}/version/1"
+    return f"/api/service/{shop.pk}/version/1"
 
 
 def test_a_taken_name_is_409(api, base):
@@ -45,7 +45,7 @@ def test_an_unknown_name_is_404_in_fastly_s_words(api, base, shop, method):
 
 @pytest.mark.parametrize("number", ["2", "99999999999999999999"])
 def test_an_unknown_version_is_404(api, shop, number):
-    answer = api.get(f"/service/{shop.pk}/version/{number}/backend")
+    answer = api.get(f"/api/service/{shop.pk}/version/{number}/backend")
 
     assert answer.status_code == 404
     assert answer.json()["detail"] == (
@@ -68,7 +68,7 @@ def test_a_version_that_is_live_is_locked(eve, shop, method, path):
     form = "name=a.example.com&address=a.example.com&port=99"
 
     answer = client_of(eve).generic(
-        method, f"/service/{shop.pk}/version/1/{path}", form, FORM
+        method, f"/api/service/{shop.pk}/version/1/{path}", form, FORM
     )
 
     assert answer.status_code == 422

@@ -8,7 +8,7 @@ from tests.factories.services import ServiceFactory, VersionFactory
 
 
 def test_the_decision_has_all_eight_gates(eve, draft, shop, entitled):
-    client_of(eve).put(f"/enabled-products/v1/websockets/services/{shop.pk}")
+    client_of(eve).put(f"/api/enabled-products/v1/websockets/services/{shop.pk}")
     Backend.objects.update(shield="lon-uk")
 
     answer = client_of(eve).get(f"/api/v1/decision?service={shop.pk}&version=1").json()
@@ -71,7 +71,7 @@ def test_another_account_s_decision_does_not_exist(stan, draft, shop):
 def test_the_entitlements_say_what_is_on_and_where(
     una, eve, shop, acme, entitled, fanout
 ):
-    client_of(eve).put(f"/enabled-products/v1/websockets/services/{shop.pk}")
+    client_of(eve).put(f"/api/enabled-products/v1/websockets/services/{shop.pk}")
 
     answer = client_of(una).get("/api/v1/entitlements").json()
 
@@ -93,7 +93,7 @@ def test_the_entitlements_say_what_is_on_and_where(
 
 def test_a_limited_person_is_not_told_of_other_services(lin, eve, acme, shop, entitled):
     other = ServiceFactory.create(account=acme, name="other")
-    client_of(eve).put(f"/enabled-products/v1/websockets/services/{other.pk}")
+    client_of(eve).put(f"/api/enabled-products/v1/websockets/services/{other.pk}")
 
     answer = client_of(lin).get("/api/v1/entitlements").json()
 

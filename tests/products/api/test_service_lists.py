@@ -17,7 +17,7 @@ def test_the_list_has_the_active_or_the_latest_number(eve, shop, acme):
     VersionFactory.create(service=other, number=1)
     VersionFactory.create(service=other, number=2)
 
-    answer = client_of(eve).get("/service?sort=name&direction=descend")
+    answer = client_of(eve).get("/api/service?sort=name&direction=descend")
 
     rows = answer.json()
     assert [(row["name"], row["version"]) for row in rows] == [
@@ -31,10 +31,10 @@ def test_the_list_has_the_active_or_the_latest_number(eve, shop, acme):
 def test_the_list_is_paged_by_the_link_header(eve, acme):
     ServiceFactory.create_batch(5, account=acme)
 
-    answer = client_of(eve).get("/service?page=2&per_page=2")
+    answer = client_of(eve).get("/api/service?page=2&per_page=2")
 
     query = "per_page=2&sort=created&direction=ascend"
-    base = "http://testserver/service"
+    base = "http://testserver/api/service"
     assert len(answer.json()) == 2
     assert answer.headers["Link"] == (
         f'<{base}?page=1&{query}>; rel="first", <{base}?page=1&{query}>; rel="prev", '
@@ -45,7 +45,7 @@ def test_the_list_is_paged_by_the_link_header(eve, acme):
 def test_the_last_page_leads_no_further(eve, acme):
     ServiceFactory.create_batch(3, account=acme)
 
-    answer = client_of(eve).get("/service?page=2&per_page=2")
+    answer = client_of(eve).get("/api/service?page=2&per_page=2")
 
     assert len(answer.json()) == 1
     assert 'rel="next"' not in answer.headers["Link"]
@@ -55,7 +55,7 @@ def test_the_last_page_leads_no_further(eve, acme):
     "query", ["page=0", "per_page=1001", "page=x", "sort=colour", "direction=up"]
 )
 def test_a_page_that_cannot_be_is_a_400(eve, query):
-    answer = client_of(eve).get(f"/service?{query}")
+    answer = client_of(eve).get(f"/api/service?{query}")
 
     assert answer.status_code == 400
     assert answer.json()["detail"].startswith(f"{query.partition('=')[0]}: ")
@@ -65,12 +65,12 @@ def test_the_list_costs_the_same_for_one_service_and_for_many(
     eve, acme, django_assert_num_queries
 ):
     api = client_of(eve)
-    api.get("/service")
+    api.get("/api/service")
     for service in ServiceFactory.create_batch(10, account=acme):
         VersionFactory.create(service=service)
 
     with django_assert_num_queries(5):
-        answer = api.get("/service")
+        answer = api.get("/api/service")
 
     assert len(answer.json()) == 10
 
@@ -78,7 +78,7 @@ def test_the_list_costs_the_same_for_one_service_and_for_many(
 def test_a_limited_person_lists_their_services_alone(lin, shop, acme):
     ServiceFactory.create(account=acme, name="other")
 
-    answer = client_of(lin).get("/service")
+    answer = client_of(lin).get("/api/service")
 
     assert [row["id"] for row in answer.json()] == [shop.pk]
 
@@ -86,6 +86,6 @@ def test_a_limited_person_lists_their_services_alone(lin, shop, acme):
 def test_a_limited_token_lists_its_services_alone(eve, shop, acme):
     ServiceFactory.create(account=acme, name="other")
 
-    answer = client_of(eve, services=(shop.pk,)).get("/service")
+    answer = client_of(eve, services=(shop.pk,)).get("/api/service")
 
     assert [row["id"] for row in answer.json()] == [shop.pk]

@@ -33,7 +33,7 @@ def test_a_created_service_has_fastly_s_shape_and_a_first_version(
     time_machine.move_to("2026-11-22T12:00:00Z", tick=False)
 
     answer = client_of(eve).post(
-        "/service", "name=demo&comment=hi&type=vcl", content_type=FORM
+        "/api/service", "name=demo&comment=hi&type=vcl", content_type=FORM
     )
 
     row = Service.objects.get()
@@ -55,7 +55,7 @@ def test_a_created_service_has_fastly_s_shape_and_a_first_version(
 
 
 def test_a_service_without_a_name_is_refused(eve):
-    answer = client_of(eve).post("/service", "type=vcl", content_type=FORM)
+    answer = client_of(eve).post("/api/service", "type=vcl", content_type=FORM)
 
     assert answer.status_code == 400
     assert answer.json() == {
@@ -66,7 +66,7 @@ def test_a_service_without_a_name_is_refused(eve):
 
 
 def test_a_name_that_the_account_has_is_a_duplicate(eve, shop):
-    answer = client_of(eve).post("/service", "name=shop", content_type=FORM)
+    answer = client_of(eve).post("/api/service", "name=shop", content_type=FORM)
 
     assert answer.status_code == 409
     assert answer.json() == {
@@ -80,7 +80,7 @@ def test_a_name_that_the_account_has_is_a_duplicate(eve, shop):
 def test_only_those_who_may_create_services_do(person, request):
     api = client_of(request.getfixturevalue(person))
 
-    answer = api.post("/service", "name=demo", content_type=FORM)
+    answer = api.post("/api/service", "name=demo", content_type=FORM)
 
     assert answer.status_code == 403
     assert answer.json()["msg"] == "You are not authorized to perform this action"
@@ -92,7 +92,7 @@ def test_only_those_who_may_create_services_do(person, request):
 def test_a_token_that_may_not_write_writes_nothing(eve, scope):
     api = client_of(eve, scope=scope)
 
-    answer = api.post("/service", "name=demo", content_type=FORM)
+    answer = api.post("/api/service", "name=demo", content_type=FORM)
 
     assert answer.status_code == 403
     assert answer.json()["detail"].startswith(f"This token's scope is {scope}; ")
@@ -102,18 +102,18 @@ def test_a_token_that_may_not_write_writes_nothing(eve, scope):
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", "/service/{}"),
-        ("GET", "/service/{}/details"),
-        ("GET", "/service/{}/version"),
-        ("GET", "/service/{}/domain"),
-        ("PUT", "/service/{}"),
-        ("DELETE", "/service/{}"),
-        ("GET", "/service/{}/version/1/backend"),
-        ("POST", "/service/{}/version/1/backend"),
-        ("PUT", "/service/{}/version/1/activate"),
-        ("PUT", "/service/{}/version/1/clone"),
-        ("GET", "/enabled-products/v1/websockets/services/{}"),
-        ("PUT", "/enabled-products/v1/websockets/services/{}"),
+        ("GET", "/api/service/{}"),
+        ("GET", "/api/service/{}/details"),
+        ("GET", "/api/service/{}/version"),
+        ("GET", "/api/service/{}/domain"),
+        ("PUT", "/api/service/{}"),
+        ("DELETE", "/api/service/{}"),
+        ("GET", "/api/service/{}/version/1/backend"),
+        ("POST", "/api/service/{}/version/1/backend"),
+        ("PUT", "/api/service/{}/version/1/activate"),
+        ("PUT", "/api/service/{}/version/1/clone"),
+        ("GET", "/api/enabled-products/v1/websockets/services/{}"),
+        ("PUT", "/api/enabled-products/v1/websockets/services/{}"),
     ],
 )
 def test_another_account_s_service_does_not_exist(
@@ -133,8 +133,8 @@ def test_a_service_is_found_by_its_exact_name(eve, shop):
     api = client_of(eve)
 
     found, missing = (
-        api.get("/service/search?name=shop"),
-        api.get("/service/search?name=sho"),
+        api.get("/api/service/search?name=shop"),
+        api.get("/api/service/search?name=sho"),
     )
 
     assert found.json()["id"] == shop.pk
@@ -143,7 +143,7 @@ def test_a_service_is_found_by_its_exact_name(eve, shop):
 
 def test_a_service_is_renamed_and_stray_fields_are_passed_over(eve, shop):
     answer = client_of(eve).put(
-        f"/service/{shop.pk}", f"ServiceID={shop.pk}&name=n2", content_type=FORM
+        f"/api/service/{shop.pk}", f"ServiceID={shop.pk}&name=n2", content_type=FORM
     )
 
     assert (answer.status_code, answer.json()["name"]) == (200, "n2")
@@ -153,10 +153,10 @@ def test_a_service_is_renamed_and_stray_fields_are_passed_over(eve, shop):
 def test_a_service_is_deleted_with_ok_and_then_says_so(eve, shop):
     api = client_of(eve)
 
-    deleted = api.delete(f"/service/{shop.pk}")
-    after = api.get(f"/service/{shop.pk}")
-    again = api.delete(f"/service/{shop.pk}")
-    domains = api.get(f"/service/{shop.pk}/domain")
+    deleted = api.delete(f"/api/service/{shop.pk}")
+    after = api.get(f"/api/service/{shop.pk}")
+    again = api.delete(f"/api/service/{shop.pk}")
+    domains = api.get(f"/api/service/{shop.pk}/domain")
 
     gone = {"msg": "Bad request", "detail": f"Service '{shop.pk}' is deleted"}
     assert (deleted.status_code, deleted.json()) == (200, {"status": "ok"})
@@ -168,7 +168,7 @@ def test_a_service_is_deleted_with_ok_and_then_says_so(eve, shop):
 def test_a_live_service_is_not_deleted(eve, shop):
     live_version(shop, "shop.example.com")
 
-    answer = client_of(eve).delete(f"/service/{shop.pk}")
+    answer = client_of(eve).delete(f"/api/service/{shop.pk}")
 
     assert answer.status_code == 400
     assert answer.json()["msg"] == "Bad request"
@@ -181,7 +181,7 @@ def test_the_domains_are_those_of_the_live_version(eve, shop):
         version=VersionFactory.create(service=shop, number=2), name="b.example"
     )
 
-    answer = client_of(eve).get(f"/service/{shop.pk}/domain")
+    answer = client_of(eve).get(f"/api/service/{shop.pk}/domain")
 
     assert [(row["name"], row["version"]) for row in answer.json()] == [
         ("shop.example.com", 1)
@@ -189,7 +189,7 @@ def test_the_domains_are_those_of_the_live_version(eve, shop):
 
 
 def test_verify_says_who_a_key_is(eve, shop, acme):
-    answer = client_of(eve).get("/verify").json()
+    answer = client_of(eve).get("/api/verify").json()
 
     assert answer["customer"] == {"id": acme.pk, "name": "Acme"}
     assert answer["user"] == {

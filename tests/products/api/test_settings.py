@@ -15,7 +15,7 @@ PYTHON = "general.stale_if_error=False&general.default_ttl=3600"
 @pytest.fixture
 def path(shop, draft):
     """Return the path of the draft's settings."""
-    return f"/service/{shop.pk}/version/1/settings"
+    return f"/api/service/{shop.pk}/version/1/settings"
 
 
 def defaults(shop):

@@ -12,7 +12,7 @@ from tests.factories.services import SnippetFactory, VersionFactory
 @pytest.fixture
 def base(shop):
     """Return the path of the service's versions."""
-    return f"/service/{shop.pk}/version"
+    return f"/api/service/{shop.pk}/version"
 
 
 def test_the_versions_are_listed_in_order(eve, draft, shop, base):
@@ -148,7 +148,7 @@ def test_the_difference_of_two_versions_is_text(eve, draft, shop, base):
     api.put(f"{base}/1/clone")
     api.put(f"{base}/2/backend/origin", "port=8080", FORM)
 
-    answer = api.get(f"/service/{shop.pk}/diff/from/1/to/2?format=text")
+    answer = api.get(f"/api/service/{shop.pk}/diff/from/1/to/2?format=text")
 
     assert answer.json() == {
         "from": 1,
@@ -160,7 +160,7 @@ def test_the_difference_of_two_versions_is_text(eve, draft, shop, base):
 
 
 def test_the_difference_of_a_version_and_itself_is_not_empty(eve, draft, shop):
-    answer = client_of(eve).get(f"/service/{shop.pk}/diff/from/1/to/1")
+    answer = client_of(eve).get(f"/api/service/{shop.pk}/diff/from/1/to/1")
 
     assert answer.json()["diff"] == f"  service: {shop.pk}\n  version: 1\n"
 
@@ -170,7 +170,7 @@ def test_the_difference_in_html_is_escaped(eve, draft, shop, base):
     api.put(f"{base}/1/clone")
     api.put(f"{base}/2/backend/origin", "comment=%3Cb%3E", FORM)
 
-    answer = api.get(f"/service/{shop.pk}/diff/from/1/to/2?format=html")
+    answer = api.get(f"/api/service/{shop.pk}/diff/from/1/to/2?format=html")
 
     assert "+   comment: &lt;b&gt;" in answer.json()["diff"]
     assert "<b>" not in answer.json()["diff"]
@@ -180,6 +180,6 @@ def test_the_difference_in_html_is_escaped(eve, draft, shop, base):
 def test_who_may_not_compare_is_refused(person, draft, shop, request):
     api = client_of(request.getfixturevalue(person))
 
-    answer = api.get(f"/service/{shop.pk}/diff/from/1/to/1")
+    answer = api.get(f"/api/service/{shop.pk}/diff/from/1/to/1")
 
     assert answer.status_code == 403
