@@ -1,4 +1,4 @@
-"""Who acts: a person in a browser, a token, a named system job, or one of the platform's staff."""
+"""Who acts: a user in a browser, an API token, a named system job, or a member of staff."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,16 +7,27 @@ from typing import Self
 
 
 class ActorType(StrEnum):
-    """The kinds of actor that the trail knows."""
+    """The types of actor in the audit trail."""
 
     USER = "user"
-    TOKEN = "token"  # noqa: S105 - a kind's name
+    TOKEN = "token"  # noqa: S105 - the name of a type
     SYSTEM = "system"
     STAFF = "staff"
 
 
+class Interface(StrEnum):
+    """The interfaces through which an actor acts."""
+
+    WEB = "web"
+    API = "api"
+    ADMIN = "admin"
+    EDGE = "edge"
+    COMMAND = "command"
+    SYSTEM = "system"
+
+
 class TokenScope(StrEnum):
-    """How far a token reaches (Fastly's words)."""
+    """What a token can be used for (Fastly's terms)."""
 
     GLOBAL = "global"
     GLOBAL_READ = "global:read"
@@ -26,9 +37,9 @@ class TokenScope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """From where an actor acts; all of it goes into the trail, personal data as commitments."""
+    """Where an actor acts from; the audit trail keeps all of it, personal data as commitments."""
 
-    interface: str = "system"
+    interface: Interface = Interface.SYSTEM
     request_id: str = ""
     ip: str = ""
     user_agent: str = ""
@@ -40,8 +51,8 @@ class Context:
 class Actor:
     """An actor and the account it acts in (none for staff and system jobs).
 
-    `user_id` is the person behind a user, token or staff actor; rights are looked up from it at
-    each request (R20), never carried here.
+    `user_id` is the person behind a user, token or staff actor. Permissions are read from the
+    database for each request (R20), so an actor does not contain them.
     """
 
     type: ActorType
@@ -55,22 +66,15 @@ class Actor:
     context: Context = field(default_factory=Context)
 
     @classmethod
-    def system(
-        cls, name: str, *, request_id: str = "", interface: str = "system"
-    ) -> Self:
-        """Return a named job of the platform; the policy lists what it may do."""
-        return cls(
-            ActorType.SYSTEM,
-            name,
-            name,
-            context=Context(interface=interface, request_id=request_id),
-        )
+    def system(cls, name: str, *, interface: Interface = Interface.SYSTEM) -> Self:
+        """Return a system job; `roles.SYSTEM_PERMISSIONS` lists what it may do by its name."""
+        return cls(ActorType.SYSTEM, name, name, context=Context(interface=interface))
 
     @classmethod
     def user(
         cls, *, user_id: str, label: str, email: str, account_id: str, context: Context
     ) -> Self:
-        """Return a person acting in one account."""
+        """Return a user who acts in one account."""
         return cls(
             ActorType.USER,
             user_id,
@@ -83,7 +87,7 @@ class Actor:
 
     @classmethod
     def staff(cls, *, user_id: str, label: str, email: str, context: Context) -> Self:
-        """Return one of the platform's staff, who acts in no account of their own."""
+        """Return a member of staff, who belongs to no account."""
         return cls(
             ActorType.STAFF,
             user_id,

@@ -11,7 +11,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from accounts.actor import Actor, ActorType, Context, TokenScope
+from accounts.actor import Actor, ActorType, Context, Interface, TokenScope
 from accounts.errors import Conflict, NotFound
 from accounts.models import ApiToken, Membership, User
 from accounts.tokens import digests
@@ -19,7 +19,7 @@ from accounts.tokens import digests
 SESSION_ACCOUNT = "account_id"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Writing the time of every use would make each read a write; a minute is close enough for people.
-LAST_USED_EVERY = timedelta(minutes=1)
+LAST_USED_WRITE_INTERVAL = timedelta(minutes=1)
 
 
 class NoAccount(NotFound):
@@ -39,7 +39,7 @@ def client_address(request: HttpRequest) -> str:
     return str(request.META.get("REMOTE_ADDR", ""))
 
 
-def context_of(request: HttpRequest, interface: str) -> Context:
+def context_of(request: HttpRequest, interface: Interface) -> Context:
     """Return where a request comes from, with the newest proof of identity in its session."""
     user = getattr(request, "user", None)
     records = (
@@ -96,7 +96,7 @@ def actor_of(request: HttpRequest) -> Actor:
         label=str(user),
         email=user.email,
         account_id=membership.account_id,
-        context=context_of(request, "web"),
+        context=context_of(request, Interface.WEB),
     )
 
 
@@ -122,7 +122,7 @@ def staff_actor_of(request: HttpRequest) -> Actor:
         user_id=user.pk,
         label=str(user),
         email=user.email,
-        context=context_of(request, "admin"),
+        context=context_of(request, Interface.ADMIN),
     )
 
 
@@ -175,9 +175,13 @@ class FastlyKeyAuthentication(BaseAuthentication):
         token = find_token(secret, now)
         if token is None:
             raise AuthenticationFailed("Provided credentials are missing or invalid")
-        if token.last_used_at is None or now - token.last_used_at > LAST_USED_EVERY:
+        if (
+            token.last_used_at is None
+            or now - token.last_used_at > LAST_USED_WRITE_INTERVAL
+        ):
             ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
-        return token.user, token_actor(token, context_of(request._request, "api"))  # noqa: SLF001
+        context = context_of(request._request, Interface.API)  # noqa: SLF001
+        return token.user, token_actor(token, context)
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002
         """Name the scheme, so that a missing key is a 401 and not a 403."""

@@ -19,7 +19,7 @@ from django.db.models import F, QuerySet
 from accounts import policy
 from accounts.actor import Actor
 from accounts.audit.record import EntrySource, NewEntry, append, lock_head
-from accounts.audit.vocabulary import Event
+from accounts.audit.vocabulary import Event, Outcome
 from accounts.errors import NotFound
 from accounts.models import Account
 from accounts.policy import Resource
@@ -77,17 +77,16 @@ class Trail:
         )
 
 
-def entry_source(actor: Actor, *, on_behalf_of: str = "") -> EntrySource:
+def entry_source(actor: Actor) -> EntrySource:
     """Return what the trail keeps of an actor."""
     context = actor.context
     return EntrySource(
-        actor_type=actor.type.value,
+        actor_type=actor.type,
         actor_id=actor.id,
         actor_label=actor.label,
         interface=context.interface,
         request_id=context.request_id,
-        on_behalf_of=on_behalf_of
-        or (actor.user_id if actor.user_id != actor.id else ""),
+        on_behalf_of=actor.user_id if actor.user_id != actor.id else "",
         auth_method=context.auth_method,
         reauth_at=context.reauth_at,
         ip=context.ip,
@@ -116,7 +115,7 @@ def recorded_change(
     with contextlib.suppress(Unchanged), transaction.atomic(durable=True):
         if lock is not None:
             list(lock.select_for_update().order_by("pk"))
-        trail = Trail(policy.account_id_of(on), also)
+        trail = Trail(on.account_id, also)
         for key in sorted(trail.entries):
             lock_head(key)
         policy.require(actor, permission, on)
@@ -156,7 +155,7 @@ def record_refusal(
     The one thing written for somebody who may not. Only members of the account are recorded;
     a stranger could fill the trail (raises NotFound for one).
     """
-    account_id = policy.account_id_of(on)
+    account_id = on.account_id
     if actor.account_id != account_id:
         raise NotFound(policy.NON_MEMBER.reason)
     kind, key, label = target
@@ -167,7 +166,7 @@ def record_refusal(
         target_label=label,
         service_id=policy.service_id_of(on) or "",
         after={"reasons": list(reasons)},
-        outcome="refused",
+        outcome=Outcome.REFUSED,
     )
     with transaction.atomic(durable=True):
         lock_head(account_id)

@@ -47,6 +47,11 @@ class Account(models.Model):
         return self.name
 
     @property
+    def account_id(self) -> str:
+        """Return the account's own id, which rows of the account have under this name."""
+        return self.pk
+
+    @property
     def is_active(self) -> bool:
         """Tell whether the account is not suspended."""
         return self.suspended_at is None

@@ -10,11 +10,10 @@ from enum import StrEnum
 from typing import Final, Protocol, TypeVar
 
 from django.db.models import Model, Q, QuerySet
-from guardian.models import UserObjectPermission
 
 from accounts.actor import Actor, ActorType, TokenScope
 from accounts.errors import Forbidden, NotFound
-from accounts.models import Account, Membership, User
+from accounts.models import Membership, User
 from accounts.roles import (
     ABILITIES,
     LEVELS_FOR,
@@ -28,6 +27,7 @@ from accounts.roles import (
     Role,
     roles_with,
 )
+from accounts.service_access import levels_of, users_with_access
 
 
 class Platform:
@@ -39,14 +39,16 @@ class Platform:
 PLATFORM: Final = Platform()
 
 
-class AccountOwned(Protocol):
-    """A row that belongs to one account: a service, an enablement, a token."""
+class Resource(Protocol):
+    """What a permission is checked on: an account, a row that belongs to one, or the platform.
+
+    A row that belongs to a service also has a `service_id`; a service has its own.
+    """
 
     @property
     def account_id(self) -> str: ...
 
 
-Resource = Account | Platform | AccountOwned
 RowT = TypeVar("RowT", bound=Model)
 
 
@@ -213,11 +215,6 @@ class AccountAccess:
         )
 
 
-def account_id_of(on: Resource) -> str:
-    """Return the id of the account that a place belongs to; `platform` for none."""
-    return on.pk if isinstance(on, Account) else on.account_id
-
-
 def load_access(actor: Actor, account_id: str) -> AccountAccess:
     """Read what an actor may do in an account; one query, two if access is limited.
 
@@ -249,7 +246,7 @@ def load_access(actor: Actor, account_id: str) -> AccountAccess:
         actor,
         role=Role(membership.role),
         limit_services=limited,
-        levels=access_levels(actor.user_id) if limited else {},
+        levels=levels_of(actor.user_id) if limited else {},
         account_name=account.name,
         suspension_reason=None if account.is_active else account.suspension_reason,
     )
@@ -257,35 +254,18 @@ def load_access(actor: Actor, account_id: str) -> AccountAccess:
 
 def explain(actor: Actor, permission: Permission, on: Resource) -> tuple[Decision, ...]:
     """Return every answer to a question, refusals and consents, in the order of `AccountAccess`."""
-    access = load_access(actor, account_id_of(on))
+    access = load_access(actor, on.account_id)
     return access.explain(permission, service_id_of(on))
 
 
 def decide(actor: Actor, permission: Permission, on: Resource) -> Decision:
     """Answer whether the actor may do this on that account, row or platform; default deny."""
-    access = load_access(actor, account_id_of(on))
+    access = load_access(actor, on.account_id)
     return access.decide(permission, service_id_of(on))
 
 
-def access_levels(user_id: str) -> dict[str, AccessLevel]:
-    """Return the level that a person has on each service granted to them, by service id."""
-    rows = UserObjectPermission.objects.filter(
-        user_id=user_id,
-        permission__content_type__app_label="services",
-        permission__content_type__model="service",
-    )
-    prefix = "access_"
-    return {
-        key: AccessLevel(codename.removeprefix(prefix))
-        for key, codename in rows.values_list("object_pk", "permission__codename")
-        if codename.startswith(prefix)
-    }
-
-
 def service_id_of(on: Resource) -> str | None:
-    """Return the service that a place is or belongs to; None for the account itself."""
-    if isinstance(on, Model) and on._meta.label_lower == "services.service":  # noqa: SLF001 - Django's own name
-        return str(on.pk)
+    """Return the id of the service that a resource is or belongs to; None if there is none."""
     return getattr(on, "service_id", None)
 
 
@@ -329,12 +309,7 @@ def members_with(
     )
     if service_id is None:
         return members
-    levels = [f"access_{level}" for level in LEVELS_FOR[permission]]
-    granted = Q(
-        user__userobjectpermission__object_pk=service_id,
-        user__userobjectpermission__permission__codename__in=levels,
-        user__userobjectpermission__permission__content_type__app_label="services",
-    )
-    return members.filter(
-        Q(limit_services=False) | Q(role=Role.SUPERUSER) | granted
-    ).distinct()
+    # A limit has no effect on the other roles.
+    unlimited = Q(limit_services=False) | ~Q(role__in=list(ROLES_WITH_LIMITED_ACCESS))
+    with_access = users_with_access(service_id, LEVELS_FOR[permission])
+    return members.filter(unlimited | Q(user_id__in=with_access))

@@ -1,7 +1,6 @@
 """What an actor may see of an account: its people, invitations, tokens and services.
 
-Services belong to the storey above. Here they are known by the name that guardian's grants carry
-(`services.service`), and by no more than an id, a name and the account.
+Of a service only the id, the name and the account are known here (`service_access`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,15 +9,14 @@ from datetime import datetime
 from typing import Any
 
 from allauth.mfa.models import Authenticator
-from django.contrib.contenttypes.models import ContentType
 from django.db.models import Q, QuerySet
-from guardian.models import UserObjectPermission
 
 from accounts.actor import Actor
 from accounts.errors import NotFound
 from accounts.models import Account, ApiToken, Invitation, Membership, User
 from accounts.policy import decide, require, visible_services
 from accounts.roles import SECOND_FACTOR_ROLES, AccessLevel, Permission, Role
+from accounts.service_access import existing_services, levels_on
 
 NO_SUCH_MEMBER = "There is no such person in this account."
 NO_SUCH_INVITATION = "There is no such invitation in this account."
@@ -118,12 +116,12 @@ def _tokens(actor: Actor) -> QuerySet[ApiToken]:
 
 def account_services(account_id: str) -> QuerySet[Any]:
     """Return the account's services that are not deleted, unasked; for commands."""
-    return _services().filter(account_id=account_id)
+    return existing_services().filter(account_id=account_id)
 
 
 def services_of(actor: Actor) -> tuple[ServiceName, ...]:
     """Return the services that the actor may see, by name."""
-    return _names(visible_services(_services(), actor))
+    return _names(visible_services(existing_services(), actor))
 
 
 def grants_in(account_id: str) -> Mapping[str, tuple[Grant, ...]]:
@@ -132,14 +130,8 @@ def grants_in(account_id: str) -> Mapping[str, tuple[Grant, ...]]:
     Whoever calls this has asked whether the actor may see the members.
     """
     names = {service.id: service for service in _names(account_services(account_id))}
-    rows = UserObjectPermission.objects.filter(
-        object_pk__in=list(names),
-        permission__content_type__app_label="services",
-        permission__codename__startswith="access_",
-    ).values_list("user_id", "object_pk", "permission__codename")
     granted: dict[str, list[Grant]] = {}
-    for user_id, service_id, codename in rows:
-        level = AccessLevel(codename.removeprefix("access_"))
+    for user_id, service_id, level in levels_on(names):
         granted.setdefault(user_id, []).append(Grant(names[service_id], level))
     return {
         user_id: tuple(sorted(grants, key=lambda grant: grant.service.name))
@@ -176,13 +168,6 @@ def is_open(invitation: Invitation, now: datetime) -> bool:
     """Tell whether an invitation can still be accepted."""
     unused = invitation.accepted_at is None and invitation.revoked_at is None
     return unused and now < invitation.expires_at
-
-
-def _services() -> QuerySet[Any]:
-    model = ContentType.objects.get_by_natural_key("services", "service").model_class()
-    if model is None:
-        raise LookupError("The services are not installed.")
-    return model._default_manager.filter(deleted_at=None)  # noqa: SLF001 - Django's own name
 
 
 def _names(rows: QuerySet[Any]) -> tuple[ServiceName, ...]:

@@ -7,10 +7,8 @@ and only what was typed comes back into the form. And its limit ends a moment ea
 minutes are five minutes.
 """
 
-import functools
 import time
-from collections.abc import Callable
-from typing import Concatenate, Final, ParamSpec
+from typing import Final
 from urllib.parse import urlencode
 
 from allauth.account.adapter import get_adapter
@@ -31,25 +29,6 @@ KEPT_INPUT: Final = "step_up_input"
 # What a person typed is kept in the session; a page-long form is not worth a row of any size.
 MAX_INPUT_LENGTH: Final = 8_000
 NEVER_KEPT: Final = frozenset({"csrfmiddlewaretoken", "password", "secret"})
-
-P = ParamSpec("P")
-View = Callable[Concatenate[HttpRequest, P], HttpResponse]
-
-
-def step_up_required(view: View[P]) -> View[P]:
-    """Show a view, GET or POST, only to somebody who has confirmed who they are just now.
-
-    Others are sent to confirm, and come back to the page by GET; nothing is carried out meanwhile.
-    A form's page finds what was typed in `kept_input`.
-    """
-
-    @functools.wraps(view)
-    def reauthenticated_view(
-        request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs
-    ) -> HttpResponse:
-        return require_reauthentication(request) or view(request, *args, **kwargs)
-
-    return reauthenticated_view
 
 
 def require_reauthentication(request: HttpRequest) -> HttpResponse | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 
-from accounts.actor import Actor, Context
+from accounts.actor import Actor, Context, Interface
 from accounts.commands.accounts import create_account
 from accounts.commands.invitations import accept_invitation, invite
 from accounts.commands.tokens import issue_token
@@ -25,7 +25,7 @@ from products.services.commands.services import create_service
 from products.services.models import Service
 from products.services.queries import get_version
 
-CONTEXT = Context(interface="command")
+CONTEXT = Context(interface=Interface.COMMAND)
 TOKEN_LIFETIME = timedelta(days=365)
 PASSWORD_BYTES = 12  # 96 random bits
 
@@ -54,7 +54,7 @@ class Person:
 
 def load_demo(now: datetime) -> dict[str, Person]:
     """Create the demo and write DATA_DIR/demo.json (0600); the database must have no accounts."""
-    system = Actor.system("load-demo", interface="command")
+    system = Actor.system("load-demo", interface=Interface.COMMAND)
     sam = _first(system, "Acme", "Sam Osei", "sam@acme.example", now)
     stan = _first(system, "Globex", "Stan Ito", "stan@globex.example", now)
     assert sam.account is not None  # noqa: S101 - both were created with an account

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.utils import timezone
 
-from accounts.actor import Actor
+from accounts.actor import Actor, Interface
 from accounts.models import Account
 from accounts.tokens import digests
 from products.edge.management.commands.edge import FIRST_NAME, credential_file
@@ -49,7 +49,7 @@ def ensure_edge_credential(path: Path, *, now: datetime) -> None:
     secret = path.read_text(encoding="ascii").strip() if path.exists() else ""
     if secret and Edge.objects.filter(digest__in=digests(secret)).exists():
         return
-    actor = Actor.system("edge-credential", interface="command")
+    actor = Actor.system("edge-credential", interface=Interface.COMMAND)
     issued = issue_credential(actor, name=FIRST_NAME, now=now)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.touch(mode=0o600)

@@ -20,7 +20,6 @@ from accounts.api.fastly_json import Json
 from accounts.api.pagination import CONTENT_TYPE, PageRequest
 from accounts.authentication import TokenRequest
 from accounts.commands import members as commands
-from accounts.commands.service_access import ServiceRow
 from accounts.errors import Invalid, NotFound
 from accounts.models import Membership
 from accounts.roles import AccessLevel
@@ -97,7 +96,7 @@ class OneAuthorization(APIView):
         commands.revoke_service(
             request.auth,
             membership=row.member,
-            service=service_named(row.member.account_id, row.service_id),
+            service_id=row.service_id,
             now=timezone.now(),
         )
         return Response(status=HTTPStatus.NO_CONTENT)
@@ -111,10 +110,12 @@ def granted(request: TokenRequest, user_id: str, service_id: str) -> Response:
     member = queries.members_of(actor, account).filter(user_id=user_id).first()
     if member is None:
         raise NotFound(f"Couldn't find User '{user_id}'")
+    if not queries.account_services(account.pk).filter(pk=service_id).exists():
+        raise NotFound(f"Couldn't find Service '{service_id}'")
     commands.grant_service(
         actor,
         membership=member,
-        service=service_named(account.pk, service_id),
+        service_id=service_id,
         level=level,
         now=timezone.now(),
     )
@@ -146,15 +147,6 @@ def authorization_at(actor: Actor, authorization_id: str) -> Authorization:
         if row.id == authorization_id:
             return row
     raise NotFound(f"Couldn't find Service Authorization '{authorization_id}'")
-
-
-def service_named(account_id: str, service_id: str) -> ServiceRow:
-    """Return a service of the account. Raises NotFound."""
-    found: Any = queries.account_services(account_id).filter(pk=service_id).first()
-    if found is None:
-        raise NotFound(f"Couldn't find Service '{service_id}'")
-    row: ServiceRow = found
-    return row
 
 
 def level_in(sent: Mapping[str, Any]) -> AccessLevel:

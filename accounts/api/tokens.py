@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import policy, queries
-from accounts.actor import Actor, TokenScope
+from accounts.actor import Actor, Interface, TokenScope
 from accounts.api import fastly_json
 from accounts.api.sudo import authenticate_by_password, require_sudo
 from accounts.api.users import account_named
@@ -78,7 +78,7 @@ def owner_of(request: TokenRequest, user: User) -> Actor:
     if membership is None:
         raise NoAccount("You are in no account, so there is none to make a token for.")
     now = timezone.now()
-    context = context_of(request._request, "api")  # noqa: SLF001
+    context = context_of(request._request, Interface.API)  # noqa: SLF001
     return Actor.user(
         user_id=user.pk,
         label=str(user),

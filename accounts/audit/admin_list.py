@@ -12,9 +12,10 @@ from django.db.models import Model, QuerySet
 from django.db.models.expressions import Combinable
 from django.http import HttpRequest
 
+from accounts.actor import Interface
 from accounts.audit.cursor import InvalidCursor, PageCursor, cursor_page, matching
 from accounts.audit.models import AuditEvent, ChainHead
-from accounts.audit.vocabulary import DESCRIPTIONS, Interface, Outcome
+from accounts.audit.vocabulary import DESCRIPTIONS, Outcome
 
 OLDER, NEWER = "older", "newer"
 ANY = ("", "any")

@@ -7,9 +7,9 @@ from typing import Any
 from django.db import models
 from django.db.models import Index, Q
 
-from accounts.actor import ActorType
+from accounts.actor import ActorType, Interface
 from accounts.audit.entry_body import Change, changes
-from accounts.audit.vocabulary import DESCRIPTIONS, FASTLY_TYPES, Interface, Outcome
+from accounts.audit.vocabulary import DESCRIPTIONS, FASTLY_TYPES, Outcome
 
 PLATFORM = "platform"  # the chain of what belongs to no account
 # Labels are copied from names that users choose; PostgreSQL cannot index a text of any length.

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from accounts.actor import ActorType, Interface
 from accounts.audit.chain import GENESIS, canonical, commitment, event_hash
 from accounts.audit.entry_body import COPIED, VERSION, copies, timestamp
 from accounts.audit.models import MAX_LABEL_LENGTH, AuditEvent, ChainHead, PersonalData
-from accounts.audit.vocabulary import Event
+from accounts.audit.vocabulary import Event, Outcome
 
 SALT_BYTES = 16
 # A request id comes from a proxy and a user agent from a stranger; neither may fill the table.
@@ -29,19 +30,18 @@ class NewEntry:
     before: Mapping[str, object] | None = None
     after: Mapping[str, object] | None = None
     reason: str = ""
-    outcome: str = "done"
+    outcome: Outcome = Outcome.DONE
     agreed_text_hash: str = ""
-    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class EntrySource:
     """Who did it and from where."""
 
-    actor_type: str
+    actor_type: ActorType
     actor_id: str
     actor_label: str
-    interface: str
+    interface: Interface
     request_id: str
     on_behalf_of: str = ""
     auth_method: str = ""
@@ -131,7 +131,7 @@ def _body(
         "at": timestamp(at),
         "action": str(entry.event),
         "actor": {
-            "type": source.actor_type,
+            "type": str(source.actor_type),
             "id": source.actor_id,
             "label": source.actor_label[:MAX_LABEL_LENGTH],
         },
@@ -140,7 +140,7 @@ def _body(
             "method": source.auth_method,
             "reauth_at": timestamp(source.reauth_at) if source.reauth_at else None,
         },
-        "interface": source.interface,
+        "interface": str(source.interface),
         "request_id": source.request_id[:MAX_REQUEST_ID_LENGTH],
         "target": {
             "type": entry.target_type,
@@ -149,11 +149,11 @@ def _body(
         },
         "product": entry.product,
         "service_id": entry.service_id,
-        "cause": entry.cause,
+        "cause": "",  # the event that led to this one; none has one yet
         "reason": entry.reason,
         "before": before,
         "after": after,
-        "outcome": entry.outcome,
+        "outcome": str(entry.outcome),
         "agreed_text_hash": entry.agreed_text_hash,
     }
 

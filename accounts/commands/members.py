@@ -1,20 +1,17 @@
 """Members: roles, access to services, removal. A change counts on the next request (R20)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import TypeVar
+from typing import Any
 
 from accounts.actor import Actor
 from accounts.audit.vocabulary import Event
 from accounts.change import Unchanged, recorded_change
 from accounts.commands import service_access
-from accounts.commands.service_access import ServiceRow
 from accounts.errors import Conflict, Invalid, NotFound
 from accounts.models import ApiToken, Membership
-from accounts.queries import NO_SUCH_MEMBER, other_superusers
+from accounts.queries import NO_SUCH_MEMBER, account_services, other_superusers
 from accounts.roles import ROLES_WITH_LIMITED_ACCESS, AccessLevel, Permission, Role
-
-ServiceT = TypeVar("ServiceT", bound=ServiceRow)
 
 
 class LastSuperuser(Conflict):
@@ -55,7 +52,7 @@ def limit_services(
     *,
     membership: Membership,
     limited: bool,
-    services: Mapping[ServiceT, AccessLevel],
+    services: Mapping[str, AccessLevel],
     now: datetime,
 ) -> None:
     """Limit a member to chosen services, each with a level, or open all to them again (R21).
@@ -74,17 +71,15 @@ def limit_services(
         member = _locked(membership)
         if limited:
             _require_limitable(member)
-        for service in services:
-            _require_own(member, service)
-        held = service_access.levels_of(member)
+        rows = _services_of(member, services)
+        held = service_access.levels_in_account(member)
         before = _access(limited=member.limit_services, levels=held)
-        wanted = {service.pk: AccessLevel(level) for service, level in services.items()}
-        after = _access(limited=limited, levels=wanted)
+        after = _access(limited=limited, levels=services)
         if before == after:
             raise Unchanged
         service_access.remove_access(member.user_id, held)
-        for service, level in services.items():
-            service_access.set_access(member.user, service, AccessLevel(level))
+        for row in rows:
+            service_access.set_access(member.user, row, services[row.pk])
         member.limit_services, member.updated_at = limited, now
         member.save(update_fields=["limit_services", "updated_at"])
         event = (
@@ -97,7 +92,7 @@ def grant_service(
     actor: Actor,
     *,
     membership: Membership,
-    service: ServiceRow,
+    service_id: str,
     level: AccessLevel,
     now: datetime,
 ) -> None:
@@ -110,22 +105,22 @@ def grant_service(
         actor, Permission.MEMBER_MANAGE, on=membership, now=now
     ) as trail:
         member = _locked(membership)
-        _require_own(member, service)
-        held = service_access.levels_of(member).get(service.pk)
+        (service,) = _services_of(member, [service_id])
+        held = service_access.levels_in_account(member).get(service_id)
         if held is level:
             raise Unchanged
         service_access.set_access(member.user, service, level)
         trail.note(
             Event.SERVICE_ACCESS_CHANGED if held else Event.SERVICE_ACCESS_GRANTED,
             target=_target(member),
-            service_id=service.pk,
+            service_id=service_id,
             before={"access": held.value} if held else None,
             after={"access": level.value},
         )
 
 
 def revoke_service(
-    actor: Actor, *, membership: Membership, service: ServiceRow, now: datetime
+    actor: Actor, *, membership: Membership, service_id: str, now: datetime
 ) -> None:
     """Take a member's access to one service.
 
@@ -135,15 +130,14 @@ def revoke_service(
         actor, Permission.MEMBER_MANAGE, on=membership, now=now
     ) as trail:
         member = _locked(membership)
-        _require_own(member, service)
-        held = service_access.levels_of(member).get(service.pk)
+        held = service_access.levels_in_account(member).get(service_id)
         if held is None:
             raise NotFound("This person has no access of their own to this service.")
-        service_access.remove_access(member.user_id, [service.pk])
+        service_access.remove_access(member.user_id, [service_id])
         trail.note(
             Event.SERVICE_ACCESS_REVOKED,
             target=_target(member),
-            service_id=service.pk,
+            service_id=service_id,
             before={"access": held.value},
         )
 
@@ -159,7 +153,7 @@ def remove_member(actor: Actor, *, membership: Membership, now: datetime) -> Non
     ) as trail:
         member = _locked(membership)
         _require_another_superuser(member)
-        held = service_access.levels_of(member)
+        held = service_access.levels_in_account(member)
         service_access.remove_access(member.user_id, held)
         tokens = ApiToken.objects.select_for_update().filter(
             account_id=member.account_id, user_id=member.user_id, revoked_at=None
@@ -218,9 +212,12 @@ def _require_limitable(member: Membership) -> None:
         )
 
 
-def _require_own(member: Membership, service: ServiceRow) -> None:
-    if service.account_id != member.account_id:
+def _services_of(member: Membership, service_ids: Collection[str]) -> list[Any]:
+    """Return the account's services of these ids; raises NotFound if one is missing."""
+    rows = account_services(member.account_id).filter(pk__in=list(service_ids))
+    if len(rows) != len(service_ids):
         raise NotFound("There is no such service in this account.")
+    return list(rows)
 
 
 def _access(*, limited: bool, levels: Mapping[str, AccessLevel]) -> dict[str, object]:

@@ -1,45 +1,29 @@
-"""Access to single services (R21), below the door: guardian's rows, one level a person and service."""
+"""Gives and removes access levels on services (R21), within the caller's `recorded_change`."""
 
 from collections.abc import Iterable
-from typing import Any, Protocol
 
-from guardian.models import UserObjectPermission
+from django.db.models import Model
 from guardian.shortcuts import assign_perm
 
 from accounts.models import Membership, User
-from accounts.policy import access_levels
 from accounts.queries import account_services
 from accounts.roles import AccessLevel
+from accounts.service_access import levels_of, permission_rows, service_model
 
 
-class ServiceRow(Protocol):
-    """A service, as far as this storey knows one: a row of Django's with an account."""
-
-    @property
-    def pk(self) -> Any: ...
-    @property
-    def account_id(self) -> str: ...
+def levels_in_account(membership: Membership) -> dict[str, AccessLevel]:
+    """Return a member's access levels by service id, on the services of this account only."""
+    services = account_services(membership.account_id).values_list("pk", flat=True)
+    levels = levels_of(membership.user_id)
+    return {key: levels[key] for key in sorted(levels.keys() & set(services))}
 
 
-def levels_of(membership: Membership) -> dict[str, AccessLevel]:
-    """Return what a person is granted on this account's services; other accounts' stay out."""
-    here = set(account_services(membership.account_id).values_list("pk", flat=True))
-    levels = access_levels(membership.user_id)
-    return {key: level for key, level in sorted(levels.items()) if key in here}
-
-
-def set_access(user: User, service: ServiceRow, level: AccessLevel) -> None:
-    """Give a person one level on a service, in place of any other."""
+def set_access(user: User, service: Model, level: AccessLevel) -> None:
+    """Give a user one level on a service, in place of any other."""
     remove_access(user.pk, [service.pk])
-    # guardian asks for a model, which a protocol cannot say of itself.
-    assign_perm(f"services.access_{level.value}", user, service)  # type: ignore[arg-type]
+    assign_perm(service_model().permission(level), user, service)
 
 
 def remove_access(user_id: str, service_ids: Iterable[str]) -> None:
-    """Take a person's level on services."""
-    UserObjectPermission.objects.filter(
-        user_id=user_id,
-        object_pk__in=list(service_ids),
-        permission__content_type__app_label="services",
-        permission__codename__startswith="access_",
-    ).delete()
+    """Remove a user's levels on services."""
+    permission_rows().filter(user_id=user_id, object_pk__in=list(service_ids)).delete()

@@ -7,7 +7,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from accounts.actor import Actor
+from accounts.actor import Actor, Interface
 from accounts.audit.vocabulary import Event
 from accounts.authentication import context_of, current_membership
 from accounts.commands import sign_in
@@ -118,5 +118,5 @@ def _actor(request: HttpRequest, membership: Membership) -> Actor:
         label=str(user),
         email=user.email,
         account_id=membership.account_id,
-        context=context_of(request, "web"),
+        context=context_of(request, Interface.WEB),
     )

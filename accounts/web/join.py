@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
+from accounts.actor import Interface
 from accounts.authentication import SESSION_ACCOUNT, context_of
 from accounts.commands import invitations as commands
 from accounts.commands.mail import invitation_id_of
@@ -52,7 +53,7 @@ def _answer(request: HttpRequest, invitation: Invitation) -> HttpResponse:
     if request.method == "POST" and (form is None or form.is_valid()):
         try:
             member = commands.accept_invitation(
-                context_of(request, "web"),
+                context_of(request, Interface.WEB),
                 invitation=invitation,
                 user=user,
                 now=timezone.now(),

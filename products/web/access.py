@@ -67,14 +67,14 @@ class AccessForm(forms.Form):
         return bool(self.cleaned_data["limited"] == "yes")
 
     @property
-    def chosen(self) -> dict[Service, AccessLevel]:
-        """Return the chosen services with their levels; none where all services are meant."""
+    def chosen(self) -> dict[str, AccessLevel]:
+        """Return the chosen services' ids with their levels; none if all services are meant."""
         if not self.is_limited:
             return {}
-        typed = {each: self.cleaned_data[f"level_{each.pk}"] for each in self.services}
-        return {
-            service: AccessLevel(level) for service, level in typed.items() if level
+        typed = {
+            each.pk: self.cleaned_data[f"level_{each.pk}"] for each in self.services
         }
+        return {key: AccessLevel(level) for key, level in typed.items() if level}
 
 
 @require_http_methods(["GET", "POST"])

@@ -140,11 +140,11 @@ ATTEMPTS: dict[str, Attempt] = {
     "accounts.commands.members.change_role": Attempt(SUPERUSER, lambda w, a: members.change_role(
         a, membership=w.membership, role="superuser", now=NOW)),
     "accounts.commands.members.limit_services": Attempt(SUPERUSER, lambda w, a: members.limit_services(
-        a, membership=w.membership, limited=True, services={w.shop: AccessLevel.FULL}, now=NOW)),
+        a, membership=w.membership, limited=True, services={w.shop.pk: AccessLevel.FULL}, now=NOW)),
     "accounts.commands.members.grant_service": Attempt(SUPERUSER, lambda w, a: members.grant_service(
-        a, membership=w.membership, service=w.shop, level=AccessLevel.FULL, now=NOW)),
+        a, membership=w.membership, service_id=w.shop.pk, level=AccessLevel.FULL, now=NOW)),
     "accounts.commands.members.revoke_service": Attempt(SUPERUSER, lambda w, a: members.revoke_service(
-        a, membership=membership_of(w, "inside"), service=w.shop, now=NOW)),
+        a, membership=membership_of(w, "inside"), service_id=w.shop.pk, now=NOW)),
     "accounts.commands.members.remove_member": Attempt(SUPERUSER, lambda w, a: members.remove_member(
         a, membership=w.membership, now=NOW)),
     "accounts.commands.users.create_staff": Attempt(STAFF, lambda w, a: users.create_staff(

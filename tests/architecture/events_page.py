@@ -1,4 +1,4 @@
-"""docs/events-and-permissions.md as the code has it; `python -m tests.architecture.events_page` prints it."""
+"""Generates docs/events-and-permissions.md; `python -m tests.architecture.events_page` prints it."""
 
 from accounts.audit.vocabulary import Event
 from accounts.roles import (
@@ -9,11 +9,11 @@ from accounts.roles import (
     roles_with,
 )
 
-HEAD = """# The vocabulary
+HEAD = """# Events and permissions
 
-Every word that the audit trail can hold, and every permission that can be asked for. The code is
-`accounts/audit/vocabulary.py` and `accounts/roles.py`; a test compares this page with it, and
-`python -m tests.architecture.events_page > docs/events-and-permissions.md` writes it anew.
+Every event that the audit trail can contain, and every permission. The code is
+`accounts/audit/vocabulary.py` and `accounts/roles.py`. A test compares this page with the code;
+`python -m tests.architecture.events_page > docs/events-and-permissions.md` generates it.
 """
 
 
@@ -26,12 +26,14 @@ def _events() -> list[str]:
     return [
         "## Events",
         "",
-        "Each reads as a sentence after somebody's name. Fastly's type is what the API's `events` call it.",
+        "The description follows an actor's name. Fastly's type is the event's type in the API (`/events`).",
+        "An event that affects routes moves the account's `routes_revision`, so that edges get new routes.",
         "",
-        "| event | somebody … | Fastly's type |",
-        "| --- | --- | --- |",
+        "| event | the actor … | Fastly's type | affects routes |",
+        "| --- | --- | --- | --- |",
         *(
-            f"| `{event.value}` | {event.description} | {_code(event.fastly_type)} |"
+            f"| `{event.value}` | {event.description} | {_code(event.fastly_type)} "
+            f"| {'yes' if event.affects_routes else '–'} |"
             for event in Event
         ),
     ]
@@ -41,10 +43,10 @@ def _permissions() -> list[str]:
     return [
         "## Permissions",
         "",
-        "Roles are selective, not additive (R20). Staff and system jobs have what is listed here,",
-        "and no role in any account.",
+        "Roles are selective, not additive (R20). Staff and system jobs have the permissions listed",
+        "here, and no role in any account.",
         "",
-        "| permission | allows to | roles | platform |",
+        "| permission | allows to | roles | staff and system jobs |",
         "| --- | --- | --- | --- |",
         *(
             f"| `{permission.value}` | {ABILITIES[permission]} "
@@ -64,9 +66,9 @@ def _platform(permission: Permission) -> str:
     return ", ".join([*staff, *jobs]) or "–"
 
 
-def _code(word: str) -> str:
-    return f"`{word}`" if word else "–"
+def _code(text: str) -> str:
+    return f"`{text}`" if text else "–"
 
 
 if __name__ == "__main__":
-    print(page(), end="")  # noqa: T201 - a page to standard output is all it does
+    print(page(), end="")  # noqa: T201 - this command prints the page

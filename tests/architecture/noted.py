@@ -32,7 +32,7 @@ NOTED: dict[str, tuple[str, ...]] = {
     "products.enablement.commands.service.enable_for_service": ("service_product.enabled",),
     "products.enablement.commands.service.disable_for_service": ("service_product.disabled",),
     "products.metering.commands.disputes.record_disputes": (),
-    "products.metering.commands.disputes.resolve_conflict": ("usage.conflict_resolved",),
+    "products.metering.commands.disputes.resolve_conflict": ("usage.dispute_resolved",),
     "products.metering.commands.credentials.issue_credential": ("edge_credential.revoked", "edge_credential.issued"),
     "products.metering.commands.credentials.revoke_credential": ("edge_credential.revoked",),
     "products.metering.commands.epoch.declare_restored": ("database.restored",),

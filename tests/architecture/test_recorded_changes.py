@@ -109,7 +109,7 @@ def rename(world: World, *, note: bool = True, price: float = 1) -> None:
         Account.objects.filter(pk=account.pk).update(name="Renamed")
         if note:
             target = ("account", account.pk, account.name)
-            trail.note(Event.ACCOUNT_RENAMED, target=target, after={"price": price})
+            trail.note(Event.ACCOUNT_READ, target=target, after={"price": price})
         assert 1 / price
 
 

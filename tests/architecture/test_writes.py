@@ -21,6 +21,7 @@ ELSEWHERE = {
     "accounts.audit.triggers": (8, "lays the trail's triggers, no rows"),
     "accounts.authentication": (1, "when a token was last used, at most once a minute"),
     "accounts.models": (2, "Django's own manager makes people for `createsuperuser`"),
+    "accounts.change": (1, "moves routes_revision with the entries"),
     "portal.settings": (1, "merges a dictionary of settings"),
     "products.metering.queries.snapshot": (2, "begins and ends a transaction of reads"),
 }

@@ -14,7 +14,7 @@ django.setup()
 
 from django.utils import timezone  # noqa: E402 - Django must be set up before
 
-from accounts.actor import Actor, Context  # noqa: E402
+from accounts.actor import Actor, Context, Interface  # noqa: E402
 from accounts.models import Membership  # noqa: E402
 from portal.prepare import prepare  # noqa: E402
 from products.catalogue.models import Product  # noqa: E402
@@ -38,7 +38,7 @@ def main() -> None:
         label=sam.user.name,
         email=sam.user.email,
         account_id=sam.account.pk,
-        context=Context(interface="web"),
+        context=Context(interface=Interface.WEB),
     )
     websockets = Product.objects.get(pk="websockets")
     price = direct_price(websockets.pk, now)
@@ -52,7 +52,7 @@ def main() -> None:
     )
     echo = Service.objects.get(account=sam.account, name="echo")
     enable_for_service(actor, service=echo, product=websockets, now=now)
-    system = Actor.system("edge-credential", interface="command")
+    system = Actor.system("edge-credential", interface=Interface.COMMAND)
     names = [f"crash-{number}" for number in range(EDGES)]
     secrets = {
         name: issue_credential(system, name=name, now=timezone.now()).secret

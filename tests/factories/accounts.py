@@ -4,9 +4,9 @@ from typing import Any
 
 import factory
 from factory.django import DjangoModelFactory
-from guardian.shortcuts import assign_perm
 
-from accounts.actor import Actor, Context
+from accounts.actor import Actor, Context, Interface
+from accounts.commands.service_access import set_access
 from accounts.models import Account, Membership, User
 from accounts.roles import AccessLevel, Role
 from products.services.models import Service
@@ -70,10 +70,10 @@ def give_access(
     user: User, service: Service, level: AccessLevel = AccessLevel.FULL
 ) -> None:
     """Give a person whose access is limited one level on one service."""
-    assign_perm(f"services.access_{level.value}", user, service)
+    set_access(user, service, level)
 
 
-def context(interface: str = "web") -> Context:
+def context(interface: Interface = Interface.WEB) -> Context:
     """Return where the tests' people act from."""
     return Context(
         interface=interface,
@@ -85,7 +85,9 @@ def context(interface: str = "web") -> Context:
     )
 
 
-def actor_for(user: User, account: Account, *, interface: str = "web") -> Actor:
+def actor_for(
+    user: User, account: Account, *, interface: Interface = Interface.WEB
+) -> Actor:
     """Return a person as they act in one account, freshly authenticated."""
     return Actor.user(
         user_id=user.pk,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from allauth.account.models import EmailAddress
 from django.test import Client
 
-from accounts.actor import Actor
+from accounts.actor import Actor, Interface
 from accounts.commands.invitations import invite
 from accounts.models import Account, ApiToken, Invitation, Membership, User
 from accounts.roles import Role
@@ -46,7 +46,7 @@ CONFIRMED_BY = "account_authentication_methods_user"
 CONFIRMATIONS = "account_authentication_methods"
 A_DAY = 24 * 3600
 BACKEND = "django.contrib.auth.backends.ModelBackend"
-CATALOGUE = Actor.system("load-catalogue", interface="command")
+CATALOGUE = Actor.system("load-catalogue", interface=Interface.COMMAND)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

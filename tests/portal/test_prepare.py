@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from accounts.actor import Actor
+from accounts.actor import Actor, Interface
 from accounts.audit.models import AuditEvent
 from accounts.models import Account, User
 from portal import prepare
@@ -107,7 +107,7 @@ def test_a_revoked_credential_is_not_replaced(tmp_path, now):
     path = tmp_path / "edge_credential"
     ensure_edge_credential(path, now=now)
     revoked = path.read_text()
-    actor = Actor.system("edge-credential", interface="command")
+    actor = Actor.system("edge-credential", interface=Interface.COMMAND)
     revoke_credential(actor, name="edge-1", now=now + timedelta(minutes=1))
 
     ensure_edge_credential(path, now=now + timedelta(minutes=2))

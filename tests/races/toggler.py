@@ -17,7 +17,7 @@ import django
 os.environ["DJANGO_SETTINGS_MODULE"] = "portal.settings"
 django.setup()
 
-from accounts.actor import Actor, Context  # noqa: E402 - Django must be set up before
+from accounts.actor import Actor, Context, Interface  # noqa: E402 - Django must be set up before
 from accounts.errors import Conflict  # noqa: E402
 from accounts.models import Account, User  # noqa: E402
 from products.catalogue.models import Product  # noqa: E402
@@ -41,7 +41,7 @@ class Toggler:
             label=user.name,
             email=user.email,
             account_id=account.pk,
-            context=Context(interface="web"),
+            context=Context(interface=Interface.WEB),
         )
 
     def carry_out(self, order: str) -> Mapping[str, object]:

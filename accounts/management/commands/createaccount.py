@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from accounts.actor import Actor
+from accounts.actor import Actor, Interface
 from accounts.commands.accounts import create_account
 from accounts.commands.users import user_with_email
 from accounts.errors import RefusalError
@@ -36,7 +36,7 @@ class Command(BaseCommand):
         password = chosen or secrets.token_urlsafe(12)
         try:
             account = create_account(
-                Actor.system("create-account", interface="command"),
+                Actor.system("create-account", interface=Interface.COMMAND),
                 name=options["name"],
                 superuser_email=email,
                 superuser_name=options["person"] or email.partition("@")[0],

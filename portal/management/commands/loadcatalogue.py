@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from accounts.actor import Actor
+from accounts.actor import Actor, Interface
 from portal.starter_catalogue import PLANS, PRODUCTS, product_fields
 from products.catalogue.commands import add_plan, add_product
 from products.catalogue.models import Plan, Product
@@ -21,7 +21,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Add what is missing; running it again adds nothing."""
-        actor = Actor.system("load-catalogue", interface="command")
+        actor = Actor.system("load-catalogue", interface=Interface.COMMAND)
         now = timezone.now()
         existing = set(Product.objects.values_list("pk", flat=True))
         for position, slug in enumerate(PRODUCTS, start=3):

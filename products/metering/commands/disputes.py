@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
-from accounts.actor import Actor
+from accounts.actor import Actor, Interface
 from accounts.audit.vocabulary import Event
 from accounts.change import Unchanged, recorded_change
 from accounts.errors import Conflict, Invalid
@@ -24,7 +24,7 @@ from products.metering.models import Edge, UsageConflict
 from products.metering.months import Month
 from products.services.models import Service
 
-INGEST = Actor.system("ingest-usage", interface="edge")
+INGEST = Actor.system("ingest-usage", interface=Interface.EDGE)
 COUNTERS = ("duration_us", "bytes_from_client", "bytes_to_client", "requests", "final")
 Key = tuple[str, str, str, str]
 
@@ -149,7 +149,7 @@ def record_disputes(
 ) -> None:
     """Keep new conflicts of one account, or of services that nobody knows, with one note for all.
 
-    Raises Forbidden. Notes usage.conflict_found, unless all of them are kept already.
+    Raises Forbidden. Notes usage.dispute_found, unless all of them are kept already.
     """
     with recorded_change(actor, Permission.USAGE_INGEST, on=on, now=now) as trail:
         new = _not_kept_yet(conflicts)
@@ -159,7 +159,7 @@ def record_disputes(
         services = {each.service for each in new}
         reasons = Counter(str(each.reason) for each in new)
         trail.note(
-            Event.USAGE_CONFLICT_FOUND,
+            Event.USAGE_DISPUTE_FOUND,
             target=("edge", edge.pk, edge.name),
             service_id=_only(services),
             after={"conflicts": len(new)} | dict(sorted(reasons.items())),
@@ -172,7 +172,7 @@ def resolve_conflict(
     """Decide a conflict: `keep` is "ours" (what counts stays) or "theirs" (the report counts instead).
 
     Raises Forbidden, Invalid without a reason or with another `keep`, and Conflict where somebody
-    has decided already. Notes usage.conflict_resolved.
+    has decided already. Notes usage.dispute_resolved.
     """
     account = Account.objects.filter(pk=conflict.account_id).first()
     with recorded_change(
@@ -192,7 +192,7 @@ def resolve_conflict(
         row.resolution, row.resolution_reason = keep, reason
         row.save()
         trail.note(
-            Event.USAGE_CONFLICT_RESOLVED,
+            Event.USAGE_DISPUTE_RESOLVED,
             target=("conflict", str(row.pk), row.record_id[:255]),
             service_id=row.service[:22],
             before=row.ours,

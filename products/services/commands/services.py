@@ -3,11 +3,11 @@
 from datetime import datetime
 
 from django.db import IntegrityError
-from guardian.shortcuts import assign_perm
 
 from accounts.actor import Actor
 from accounts.audit.vocabulary import Event
 from accounts.change import Trail, Unchanged, recorded_change
+from accounts.commands.service_access import set_access
 from accounts.errors import Conflict, Invalid
 from accounts.models import Account, User
 from accounts.policy import load_access
@@ -150,7 +150,7 @@ def _give_access(actor: Actor, service: Service, trail: Trail) -> None:
     if not load_access(actor, service.account_id).limit_services:
         return
     user = User.objects.get(pk=actor.user_id)
-    assign_perm(f"services.access_{AccessLevel.FULL.value}", user, service)
+    set_access(user, service, AccessLevel.FULL)
     trail.note(
         Event.SERVICE_ACCESS_GRANTED,
         target=("user", user.pk, user.name),

@@ -11,6 +11,8 @@ from accounts.policy import visible_services
 from accounts.roles import AccessLevel
 from products.services.lifecycle import VersionState
 
+# The permission of each access level on one service (R21).
+ACCESS_CODENAMES = {level: f"access_{level.value}" for level in AccessLevel}
 NAME_LENGTH = 120
 COMMENT_LENGTH = 500
 
@@ -56,8 +58,8 @@ class Service(models.Model):
     class Meta:
         default_permissions = ()
         permissions: ClassVar = [
-            (f"access_{level.value}", f"Has {level.value.replace('_', ' ')} access")
-            for level in AccessLevel
+            (codename, f"Has {level.value.replace('_', ' ')} access")
+            for level, codename in ACCESS_CODENAMES.items()
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(
@@ -77,6 +79,11 @@ class Service(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def service_id(self) -> str:
+        """Return the service's own id, which rows of the service have under this name."""
+        return self.pk
 
 
 class Version(models.Model):

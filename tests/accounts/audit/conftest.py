@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from accounts.actor import ActorType, Interface
 from accounts.audit.record import EntrySource
 from tests.accounts.audit.writing import BILLED, ENABLED, NOON, write
 from tests.factories.accounts import UserFactory
@@ -19,6 +20,6 @@ def ada(client, db):
 @pytest.fixture
 def trail(db):
     """Acme enabled a product and was billed; an hour later Globex enabled one by token."""
-    eve = EntrySource("token", "token-eve", "Eve", "api", "request-two")
+    eve = EntrySource(ActorType.TOKEN, "token-eve", "Eve", Interface.API, "request-two")
     write("acme", ENABLED, BILLED)
     write("globex", ENABLED, source=eve, at=NOON + timedelta(hours=1))

@@ -4,15 +4,16 @@ from datetime import UTC, datetime
 
 from django.db import transaction
 
+from accounts.actor import ActorType, Interface
 from accounts.audit.record import EntrySource, NewEntry, append
 from accounts.audit.vocabulary import Event
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 250, tzinfo=UTC)
 SAM = EntrySource(
-    actor_type="user",
+    actor_type=ActorType.USER,
     actor_id="user-sam",
     actor_label="Sam",
-    interface="web",
+    interface=Interface.WEB,
     request_id="request-one",
     auth_method="password",
     reauth_at=datetime(2026, 3, 1, 11, 58, tzinfo=UTC),

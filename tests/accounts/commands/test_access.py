@@ -7,10 +7,11 @@ from accounts.commands.members import (
     limit_services,
     revoke_service,
 )
-from accounts.commands.service_access import levels_of
+from accounts.commands.service_access import levels_in_account
 from accounts.errors import Forbidden, Invalid, NotFound
-from accounts.policy import access_levels, decide
+from accounts.policy import decide
 from accounts.roles import AccessLevel, Permission
+from accounts.service_access import levels_of
 from tests.factories.accounts import (
     MembershipFactory,
     give_access,
@@ -30,11 +31,11 @@ def test_access_is_limited_to_chosen_services_in_one_change(
         sam,
         membership=membership(eve),
         limited=True,
-        services={shop: AccessLevel.FULL, blog: AccessLevel.READ_ONLY},
+        services={shop.pk: AccessLevel.FULL, blog.pk: AccessLevel.READ_ONLY},
         now=now,
     )
 
-    assert access_levels(eve.user_id) == {
+    assert levels_of(eve.user_id) == {
         shop.pk: AccessLevel.FULL,
         blog.pk: "read_only",
     }
@@ -54,11 +55,11 @@ def test_limiting_again_replaces_the_whole_set(sam, lin, shop, blog, membership,
         sam,
         membership=membership(lin),
         limited=True,
-        services={blog: AccessLevel.PURGE_ALL},
+        services={blog.pk: AccessLevel.PURGE_ALL},
         now=now,
     )
 
-    assert access_levels(lin.user_id) == {blog.pk: AccessLevel.PURGE_ALL}
+    assert levels_of(lin.user_id) == {blog.pk: AccessLevel.PURGE_ALL}
 
 
 def test_opening_all_services_takes_the_grants(
@@ -66,13 +67,13 @@ def test_opening_all_services_takes_the_grants(
 ):
     limit_services(sam, membership=membership(lin), limited=False, services={}, now=now)
 
-    assert access_levels(lin.user_id) == {}
+    assert levels_of(lin.user_id) == {}
     assert decide(lin, Permission.SERVICE_DEPLOY, blog).allowed is True
     assert noted(acme) == ["member.access_unlimited"]
 
 
 def test_the_same_access_is_no_change(acme, sam, lin, shop, membership, now, noted):
-    same = {shop: AccessLevel.FULL}
+    same = {shop.pk: AccessLevel.FULL}
 
     limit_services(
         sam, membership=membership(lin), limited=True, services=same, now=now
@@ -89,7 +90,7 @@ def test_grants_in_another_account_stay(globex, sam, lin, membership, now):
 
     limit_services(sam, membership=membership(lin), limited=True, services={}, now=now)
 
-    assert access_levels(lin.user_id) == {theirs.pk: AccessLevel.FULL}
+    assert levels_of(lin.user_id) == {theirs.pk: AccessLevel.FULL}
 
 
 def test_a_billing_person_is_not_limited_to_services(
@@ -100,11 +101,11 @@ def test_a_billing_person_is_not_limited_to_services(
             sam,
             membership=membership(bo),
             limited=True,
-            services={shop: AccessLevel.FULL},
+            services={shop.pk: AccessLevel.FULL},
             now=now,
         )
 
-    assert access_levels(bo.user_id) == {}
+    assert levels_of(bo.user_id) == {}
     assert noted(acme) == []
 
 
@@ -114,7 +115,7 @@ def test_services_beside_no_limit_are_refused(sam, eve, shop, membership, now):
             sam,
             membership=membership(eve),
             limited=False,
-            services={shop: AccessLevel.FULL},
+            services={shop.pk: AccessLevel.FULL},
             now=now,
         )
 
@@ -131,20 +132,20 @@ def test_a_service_of_another_account_does_not_exist(
             sam,
             membership=membership(eve),
             limited=True,
-            services={theirs: AccessLevel.FULL},
+            services={theirs.pk: AccessLevel.FULL},
             now=now,
         )
     with pytest.raises(NotFound):
         grant_service(
             sam,
             membership=membership(eve),
-            service=theirs,
+            service_id=theirs.pk,
             level=AccessLevel.FULL,
             now=now,
         )
 
     assert membership(eve).limit_services is False
-    assert access_levels(eve.user_id) == {}
+    assert levels_of(eve.user_id) == {}
 
 
 def test_a_grant_is_given_changed_and_taken(
@@ -153,16 +154,18 @@ def test_a_grant_is_given_changed_and_taken(
     seat = membership(eve)
 
     grant_service(
-        sam, membership=seat, service=shop, level=AccessLevel.READ_ONLY, now=now
+        sam, membership=seat, service_id=shop.pk, level=AccessLevel.READ_ONLY, now=now
     )
     grant_service(
-        sam, membership=seat, service=shop, level=AccessLevel.READ_ONLY, now=now
+        sam, membership=seat, service_id=shop.pk, level=AccessLevel.READ_ONLY, now=now
     )
-    grant_service(sam, membership=seat, service=shop, level=AccessLevel.FULL, now=now)
-    assert levels_of(seat) == {shop.pk: AccessLevel.FULL}
-    revoke_service(sam, membership=seat, service=shop, now=now)
+    grant_service(
+        sam, membership=seat, service_id=shop.pk, level=AccessLevel.FULL, now=now
+    )
+    assert levels_in_account(seat) == {shop.pk: AccessLevel.FULL}
+    revoke_service(sam, membership=seat, service_id=shop.pk, now=now)
 
-    assert levels_of(seat) == {}
+    assert levels_in_account(seat) == {}
     assert noted(acme) == [
         "service_access.granted",
         "service_access.changed",
@@ -174,7 +177,7 @@ def test_access_that_nobody_has_cannot_be_taken(
     acme, sam, eve, shop, membership, now, noted
 ):
     with pytest.raises(NotFound):
-        revoke_service(sam, membership=membership(eve), service=shop, now=now)
+        revoke_service(sam, membership=membership(eve), service_id=shop.pk, now=now)
 
     assert noted(acme) == []
 
@@ -184,7 +187,7 @@ def test_an_engineer_gives_nobody_access(acme, eve, lin, shop, membership, now, 
         grant_service(
             eve,
             membership=membership(lin),
-            service=shop,
+            service_id=shop.pk,
             level=AccessLevel.FULL,
             now=now,
         )

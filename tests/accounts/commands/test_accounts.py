@@ -3,7 +3,7 @@
 import pytest
 from allauth.account.models import EmailAddress
 
-from accounts.actor import Actor
+from accounts.actor import Actor, Interface
 from accounts.audit.queries import verify
 from accounts.commands.accounts import (
     AlreadySuspended,
@@ -17,7 +17,7 @@ from accounts.errors import Forbidden, Invalid, NotFound
 from accounts.models import Account, Membership, OutgoingMail, User
 from tests.factories.accounts import PASSWORD, UserFactory
 
-OPERATOR = Actor.system("create-account", interface="command")
+OPERATOR = Actor.system("create-account", interface=Interface.COMMAND)
 
 
 def open_account(now, **changed):

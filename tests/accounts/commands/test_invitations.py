@@ -20,8 +20,8 @@ from accounts.commands.invitations import (
 from accounts.commands.mail import invitation_id_of, invitation_key
 from accounts.errors import Forbidden, Invalid, NotFound
 from accounts.models import Invitation, Membership, OutgoingMail, User
-from accounts.policy import access_levels
 from accounts.roles import AccessLevel
+from accounts.service_access import levels_of
 from tests.factories.accounts import PASSWORD, UserFactory, context
 from tests.factories.services import ServiceFactory
 
@@ -91,7 +91,7 @@ def test_somebody_known_joins_with_the_seat_that_was_offered(acme, shop, offer, 
     member = join(invitation, now, user=user)
 
     assert (member.user_id, member.limit_services) == (user.pk, True)
-    assert access_levels(user.pk) == {shop.pk: AccessLevel.READ_ONLY}
+    assert levels_of(user.pk) == {shop.pk: AccessLevel.READ_ONLY}
 
 
 def test_an_invitation_works_once(acme, offer, now):

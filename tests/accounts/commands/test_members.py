@@ -14,8 +14,9 @@ from accounts.commands.members import (
 )
 from accounts.errors import Conflict, Forbidden, Invalid, NotFound
 from accounts.models import Account, ApiToken, Membership
-from accounts.policy import access_levels, decide
+from accounts.policy import decide
 from accounts.roles import Permission, Role
+from accounts.service_access import levels_of
 from products.services.models import Service
 from tests.factories.accounts import (
     AccountFactory,
@@ -160,7 +161,7 @@ def test_who_is_removed_loses_grants_and_tokens_of_this_account_alone(
     assert list(Membership.objects.filter(user=user).values_list("account_id")) == [
         (globex.pk,)
     ]
-    assert access_levels(user.pk) == {}
+    assert levels_of(user.pk) == {}
     assert ApiToken.objects.get(account=acme).revoked_at == now
     assert ApiToken.objects.get(account=globex).revoked_at is None
     assert noted(acme) == ["token.revoked", "member.removed"]

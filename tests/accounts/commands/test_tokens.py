@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from accounts.actor import Context
+from accounts.actor import Context, Interface
 from accounts.authentication import find_token, token_actor
 from accounts.commands.tokens import WiderToken, issue_token, revoke_token
 from accounts.errors import Forbidden, Invalid, NotFound
@@ -32,7 +32,7 @@ def issue(now):
 
 
 def acting(issued):
-    return token_actor(issued.token, Context(interface="api"))
+    return token_actor(issued.token, Context(interface=Interface.API))
 
 
 def test_a_token_is_kept_as_a_hash_and_found_by_its_secret(

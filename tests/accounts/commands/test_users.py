@@ -2,14 +2,14 @@
 
 import pytest
 
-from accounts.actor import Actor
+from accounts.actor import Actor, Interface
 from accounts.audit.models import AuditEvent
 from accounts.commands.users import AddressTaken, create_staff
 from accounts.errors import NotFound
 from accounts.models import Membership, User
 from tests.factories.accounts import PASSWORD
 
-LOADER = Actor.system("load-demo", interface="command")
+LOADER = Actor.system("load-demo", interface=Interface.COMMAND)
 
 
 def test_an_admin_is_in_no_account(db, now):

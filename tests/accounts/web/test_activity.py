@@ -101,7 +101,7 @@ def test_days_are_apart_and_the_newest_comes_first(sam, browser, write):
 def test_filters_are_in_the_address(sam, browser, write, query, shown):
     write(at=NOW - timedelta(days=1), product="websockets")
     write(product="fanout")
-    write(event=Event.ACCOUNT_RENAMED)
+    write(event=Event.MEMBER_REMOVED)
 
     page = browser(sam).get(PAGE, query)
 

@@ -8,7 +8,7 @@ from django.core import mail
 from django.core.management import call_command
 from django.test import Client
 
-from accounts.actor import Actor
+from accounts.actor import Actor, Interface
 from accounts.commands.accounts import create_account
 from accounts.models import User
 from tests.factories.accounts import PASSWORD, UserFactory
@@ -137,7 +137,7 @@ def test_a_changed_password_is_noted(acme, eve, browser, noted):
 
 
 def test_who_was_given_an_account_sets_a_password_by_mail(db, now, noted):
-    operator = Actor.system("create-account", interface="command")
+    operator = Actor.system("create-account", interface=Interface.COMMAND)
     account = create_account(
         operator,
         name="Initech",

@@ -175,7 +175,7 @@ def test_staff_resolve_a_conflict_with_a_reason(staff_client, conflict, shop):
     )
 
     conflict.refresh_from_db()
-    event = AuditEvent.objects.get(action=Event.USAGE_CONFLICT_RESOLVED)
+    event = AuditEvent.objects.get(action=Event.USAGE_DISPUTE_RESOLVED)
     assert "The report goes beyond the final one." in asked.content.decode()
     assert done.status_code == 302
     assert (conflict.resolution, conflict.resolved_by) == ("theirs", "Ada")

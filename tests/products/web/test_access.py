@@ -7,8 +7,8 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Membership, User
-from accounts.policy import access_levels
 from accounts.roles import AccessLevel
+from accounts.service_access import levels_of
 from tests.accounts.conftest import confirm
 from tests.factories.services import ServiceFactory
 
@@ -47,13 +47,13 @@ def test_access_is_replaced_as_a_whole(client, acme, lin, shop):
     )
 
     assert answer.status_code == 302
-    assert access_levels(lin.user_id) == {blog.pk: AccessLevel.READ_ONLY}
+    assert levels_of(lin.user_id) == {blog.pk: AccessLevel.READ_ONLY}
 
 
 def test_all_services_are_opened(client, lin, shop):
     client.post(address(lin), {"limited": "no", f"level_{shop.pk}": "full"})
 
-    assert access_levels(lin.user_id) == {}
+    assert levels_of(lin.user_id) == {}
     assert Membership.objects.get(user_id=lin.user_id).limit_services is False
 
 
@@ -65,14 +65,14 @@ def test_a_billing_person_is_not_limited(client, bo, shop):
         b"Only engineers and users can be limited to chosen services; Bo"
         in answer.content
     )
-    assert access_levels(bo.user_id) == {}
+    assert levels_of(bo.user_id) == {}
 
 
 def test_a_level_that_there_is_not_changes_nothing(client, lin, shop):
     answer = client.post(address(lin), {"limited": "yes", f"level_{shop.pk}": "owner"})
 
     assert answer.status_code == 400
-    assert access_levels(lin.user_id) == {shop.pk: AccessLevel.FULL}
+    assert levels_of(lin.user_id) == {shop.pk: AccessLevel.FULL}
 
 
 def test_a_service_of_another_account_cannot_be_named(client, globex, eve):
@@ -80,7 +80,7 @@ def test_a_service_of_another_account_cannot_be_named(client, globex, eve):
 
     client.post(address(eve), {"limited": "yes", f"level_{theirs.pk}": "full"})
 
-    assert access_levels(eve.user_id) == {}
+    assert levels_of(eve.user_id) == {}
 
 
 def test_without_confirmation_nothing_changes_and_the_choice_is_kept(
@@ -95,5 +95,5 @@ def test_without_confirmation_nothing_changes_and_the_choice_is_kept(
     page = client.get(address(lin)).content.decode()
 
     assert answer.status_code == 302
-    assert access_levels(lin.user_id) == {shop.pk: AccessLevel.FULL}
+    assert levels_of(lin.user_id) == {shop.pk: AccessLevel.FULL}
     assert '<option value="purge_all" selected>' in page

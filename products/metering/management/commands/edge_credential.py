@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from accounts.actor import Actor
+from accounts.actor import Actor, Interface
 from accounts.errors import RefusalError
 from products.metering.commands import issue_credential, revoke_credential
 
@@ -24,7 +24,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Carry it out as the platform's named job."""
-        actor = Actor.system("edge-credential", interface="command")
+        actor = Actor.system("edge-credential", interface=Interface.COMMAND)
         name, now = options["name"], timezone.now()
         try:
             if options["revoke"]:

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from accounts.actor import Actor
+from accounts.actor import Actor, Interface
 from products.metering.commands import declare_restored
 
 
@@ -16,7 +16,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Begin it, and print it."""
-        actor = Actor.system("restored", interface="command")
+        actor = Actor.system("restored", interface=Interface.COMMAND)
         epoch = declare_restored(actor, now=timezone.now())
         self.stdout.write(
             f"The ingest epoch is {epoch} now; edges send again all they keep (24 hours)."

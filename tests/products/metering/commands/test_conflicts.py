@@ -37,7 +37,7 @@ def edge(db) -> Edge:
 
 
 def notes() -> list[AuditEvent]:
-    return list(AuditEvent.objects.filter(action=Event.USAGE_CONFLICT_FOUND))
+    return list(AuditEvent.objects.filter(action=Event.USAGE_DISPUTE_FOUND))
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_staff_can_let_what_was_counted_stand(edge, shop, ada):
     )
 
     again = take(edge, record(**LARGE, service=shop.pk))
-    event = AuditEvent.objects.get(action=Event.USAGE_CONFLICT_RESOLVED)
+    event = AuditEvent.objects.get(action=Event.USAGE_DISPUTE_RESOLVED)
     assert (resolved.resolved_by, resolved.resolution) == ("Ada", "ours")
     assert (resolved.resolved_at, resolved.resolution_reason) == (NOW, "Clock.")
     assert kept() == before

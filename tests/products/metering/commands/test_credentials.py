@@ -5,14 +5,14 @@ from datetime import timedelta
 import pytest
 from django.forms.models import model_to_dict
 
-from accounts.actor import Actor
+from accounts.actor import Actor, Interface
 from products.metering.commands import issue_credential, revoke_credential
 from products.metering.models import Edge
 from products.metering.queries import complete_to, unknown_since
 from tests.factories import NOW
 from tests.products.metering.reports import make_edge, take
 
-ACTOR = Actor.system("edge-credential", interface="command")
+ACTOR = Actor.system("edge-credential", interface=Interface.COMMAND)
 LATER = NOW + timedelta(minutes=10)
 
 

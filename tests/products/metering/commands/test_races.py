@@ -90,7 +90,7 @@ def test_a_contradiction_found_twice_at_once_is_kept_once():
 
     assert [outcome(answer) for answer in answers] == [(0, 0, [theirs.id])] * 2
     assert UsageConflict.objects.count() == 1
-    assert AuditEvent.objects.filter(action=Event.USAGE_CONFLICT_FOUND).count() == 1
+    assert AuditEvent.objects.filter(action=Event.USAGE_DISPUTE_FOUND).count() == 1
 
 
 @pytest.mark.django_db(transaction=True)

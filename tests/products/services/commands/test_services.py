@@ -3,8 +3,8 @@
 import pytest
 
 from accounts.errors import Forbidden, Invalid, NotFound
-from accounts.policy import access_levels
 from accounts.roles import AccessLevel, Role
+from accounts.service_access import levels_of
 from products.services.commands.locking import Duplicate, ServiceGone
 from products.services.commands.services import (
     ServiceActive,
@@ -45,7 +45,7 @@ def test_a_limited_engineer_gets_full_access_on_the_service_they_create(
 ):
     service = create_service(lin, account=acme, name="chat", now=NOW)
 
-    assert access_levels(lin.user_id) == {
+    assert levels_of(lin.user_id) == {
         shop.pk: AccessLevel.FULL,
         service.pk: AccessLevel.FULL,
     }
@@ -57,7 +57,7 @@ def test_a_limited_engineer_gets_full_access_on_the_service_they_create(
 def test_an_unlimited_engineer_is_granted_nothing_on_the_service_they_create(eve, acme):
     create_service(eve, account=acme, name="chat", now=NOW)
 
-    assert access_levels(eve.user_id) == {}
+    assert levels_of(eve.user_id) == {}
     assert noted(acme.pk) == ["service.created"]
 
 
