@@ -4,11 +4,10 @@ import functools
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import NamedTuple, TypeAlias
 
 from products.edge.contract import PLATFORM, HeaderRule
-from products.edge.errors import ErrorResponse
+from products.edge.errors import EdgeError, ErrorResponse
 from products.protocol import (
     PROTECTED_HEADER_PREFIXES,
     PROTECTED_HEADERS,
@@ -146,10 +145,7 @@ def require_no_loop(head: RequestHead, loop: tuple[bytes, bytes]) -> None:
     """Refuse a request that has been at this service, or at too many. Raises ErrorResponse."""
     met = b",".join(head.values(b"cdn-loop")).replace(b" ", b"").split(b",")
     if loop[1] in met or len(met) >= MAX_HOPS:
-        raise ErrorResponse(
-            HTTPStatus.LOOP_DETECTED,
-            "The request has been here before: an origin leads back to this service.",
-        )
+        raise ErrorResponse(EdgeError.LOOP)
 
 
 def answer_fields(fields: Fields, nominated: frozenset[bytes]) -> Fields:

@@ -10,6 +10,7 @@ from typing import Any
 
 from products.edge.access_log import AccessLog
 from products.edge.contract import Route
+from products.edge.errors import EdgeError
 from products.edge.haproxy.delivery import Delivery
 from products.edge.haproxy.ledger import Ledger
 from products.edge.haproxy.master_socket import MasterSocket, Processes, TableEntry
@@ -26,7 +27,6 @@ log = logging.getLogger(__name__)
 # for what began and ended without one.
 _LINES_HAVE_COME = 3
 _BOOT_FILE = "boot.json"
-_NO_REASON = "WebSockets are not switched on for this service."
 
 
 class Books:
@@ -110,7 +110,11 @@ class Books:
 
 def note(access_log: AccessLog, route: Route, line: dict[str, Any]) -> None:
     """Write the customer's line about a request that was accepted or refused (R10)."""
-    refused = (route.refusal or _NO_REASON) if line["ev"] == "refused" else ""
+    refused = (
+        (route.refusal or EdgeError.WEBSOCKETS_OFF.sentence())
+        if line["ev"] == "refused"
+        else ""
+    )
     access_log.note(
         route,
         _head_of(line),

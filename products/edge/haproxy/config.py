@@ -13,6 +13,7 @@ from pathlib import Path
 
 from products.edge.addresses import Address
 from products.edge.contract import HeaderRule, Origin, Route
+from products.edge.errors import EdgeError
 from products.edge.haproxy.frontend import (
     DEFAULTS,
     FRONTEND,
@@ -120,13 +121,13 @@ def places(addresses: tuple[Address, ...]) -> tuple[Address, ...]:
 def what_is_wrong(origin: Origin) -> str:
     """Say why an origin cannot be written into the configuration, "" when it can."""
     if not 0 < origin.port <= MAX_PORT:
-        return "The origin's port is not one."
+        return EdgeError.ORIGIN_PORT.sentence()
     if origin.use_tls and not is_host(certificate_name(origin).lower()):
-        return "The origin's name is not a host's."
+        return EdgeError.ORIGIN_NAME.sentence()
     try:
         word((origin.override_host or "").encode("ascii"))
     except (Unquotable, UnicodeEncodeError):
-        return "The origin's override host is not one."
+        return EdgeError.ORIGIN_OVERRIDE_HOST.sentence()
     return ""
 
 

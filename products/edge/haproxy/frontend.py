@@ -3,6 +3,7 @@
 import socket
 
 from products.edge.contract import PLATFORM
+from products.edge.errors import EdgeError
 from products.edge.haproxy.maps import NOT_ON
 from products.edge.headers import HOP_BY_HOP, MAX_HOPS, OVERWRITTEN
 from products.edge.origin_names import LIVENESS_OPTIONS
@@ -15,18 +16,18 @@ _TEXT = 'content-type "text/plain; charset=utf-8"'
 _PLAIN_ANSWER = f"{_TEXT} hdr Cache-Control no-store hdr X-Content-Type-Options nosniff"
 
 
-def refuse(status: int, words: str, condition: str, more: str = "") -> str:
-    """Write the rule that answers with a sentence, under a condition."""
+def refuse(error: EdgeError, condition: str, more: str = "", **values: object) -> str:
+    """Write the rule that sends an error response, under a condition."""
     return (
-        f"    http-request return status {status} {_PLAIN_ANSWER} {more}"
-        f'lf-string "{words}\\n" {condition}\n'
+        f"    http-request return status {error.status.value} {_PLAIN_ANSWER} {more}"
+        f'lf-string "{error.sentence(**values)}\\n" {condition}\n'
     )
 
 
-def _error(status: int, words: str) -> str:
+def _error(error: EdgeError) -> str:
     return (
-        f"    http-error status {status} {_TEXT} hdr Cache-Control no-store"
-        f' string "{words}\\n"\n'
+        f"    http-error status {error.status.value} {_TEXT} hdr Cache-Control no-store"
+        f' string "{error.sentence()}\\n"\n'
     )
 
 
@@ -45,11 +46,11 @@ defaults
     option srvtcpka
     clitcpka-idle {KEEPALIVE_SECONDS}s
     srvtcpka-idle {KEEPALIVE_SECONDS}s
-{_error(400, "What came is not a request of HTTP/1.1.")}\
-{_error(408, "The request did not come in time.")}\
-{_error(502, "The origin's answer is not well-formed HTTP/1.1.")}\
-{_error(503, "The origin cannot be reached, or its certificate is not acceptable.")}\
-{_error(504, "The origin did not answer in time.")}\
+{_error(EdgeError.NOT_HTTP)}\
+{_error(EdgeError.REQUEST_TIMEOUT)}\
+{_error(EdgeError.ORIGIN_NOT_HTTP)}\
+{_error(EdgeError.ORIGIN_UNREACHABLE_OR_UNTRUSTED)}\
+{_error(EdgeError.ORIGIN_TIMEOUT)}\
 """
 
 # Of t_conn: an entry outlives its connection for so long, for an agent that was away, and
@@ -78,9 +79,9 @@ backend t_tunnels
     stick-table type ipv6 size {addresses} store conn_cur
 
 backend unready
-    http-request return status 503 {_PLAIN_ANSWER} string "This edge has not received its configuration yet.\\n"
+{refuse(EdgeError.NO_ROUTE_TABLE, "")}\
 backend no_origin
-    http-request return status 503 {_PLAIN_ANSWER} string "This service has no origin.\\n"
+{refuse(EdgeError.NO_ORIGIN, "")}\
 
 ring agent
     description "lines for the agent, kept while it is away"
@@ -94,41 +95,31 @@ ring agent
 
 
 _BAD = (
-    refuse(400, "The request must have exactly one Host field.",
-            "unless { req.fhdr_cnt(host) eq 1 }")
-    + refuse(400, "The Host field does not name a host.",
+    refuse(EdgeError.HOST_COUNT, "unless { req.fhdr_cnt(host) eq 1 }")
+    + refuse(EdgeError.HOST_INVALID,
               r"unless { req.fhdr(host) -m reg "
               rf"'^([A-Za-z0-9_][A-Za-z0-9_.-]{{0,{MAX_HOST_LENGTH - 1}}}|\[[0-9A-Fa-f:.]{{2,45}}\])(:0*([1-9][0-9]{{0,3}}|[1-5][0-9]{{4}}|6[0-4][0-9]{{3}}|65[0-4][0-9]{{2}}|655[0-2][0-9]|6553[0-5]))?$' }}")
-    + refuse(400, "The only transfer coding is chunked, in HTTP/1.1, once.",
-              "if { req.fhdr_cnt(transfer-encoding) gt 0 } !{ req.ver 1.1 }")
-    + refuse(400, "The request's head holds a control character.",
-              r"if { req.hdrs -m reg '[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]' }")
-    + refuse(400, "The request's target has a user.",
-              "if { url -m reg '^[^/]*//[^/]*@' }")
+    + refuse(EdgeError.TRANSFER_CODING, "if { req.fhdr_cnt(transfer-encoding) gt 0 } !{ req.ver 1.1 }")
+    + refuse(EdgeError.CONTROL_CHARACTER, r"if { req.hdrs -m reg '[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]' }")
+    + refuse(EdgeError.TARGET_USER, "if { url -m reg '^[^/]*//[^/]*@' }")
     + "    http-request set-uri %[pathq] if { url -m reg -i '^https?://' }\n"
-    + refuse(400, "The request's target is neither a path nor an http URL.",
-              "unless { url_beg / } or { url -m str * } { method OPTIONS }")
-    + refuse(405, "This method is not carried.", "if { method CONNECT TRACE }")
-    + refuse(400, "A header field imitates one that frames the message.",
-              "if { req.fhdr_cnt(content_length) gt 0 } or { req.fhdr_cnt(transfer_encoding) gt 0 }")
+    + refuse(EdgeError.TARGET_INVALID, "unless { url_beg / } or { url -m str * } { method OPTIONS }")
+    + refuse(EdgeError.METHOD_NOT_SUPPORTED, "if { method CONNECT TRACE }")
+    + refuse(EdgeError.FRAMING_LOOKALIKE, "if { req.fhdr_cnt(content_length) gt 0 } or { req.fhdr_cnt(transfer_encoding) gt 0 }")
 )  # fmt: skip
 
 _HANDSHAKE = (
-    refuse(400, "A WebSocket handshake is a GET request of HTTP/1.1.",
-            "if ws !{ method GET } or ws !{ req.ver 1.1 }")
-    + refuse(400, "A WebSocket handshake needs “Connection: Upgrade”.",
-              "if ws !{ req.hdr(connection) -i upgrade }")
-    + refuse(400, "A WebSocket handshake has no body.",
-              # Of a request with a body HAProxy itself takes the Upgrade away.
+    refuse(EdgeError.HANDSHAKE_METHOD, "if ws !{ method GET } or ws !{ req.ver 1.1 }")
+    + refuse(EdgeError.HANDSHAKE_CONNECTION, "if ws !{ req.hdr(connection) -i upgrade }")
+    # HAProxy removes Upgrade from a request that has a body.
+    + refuse(EdgeError.HANDSHAKE_BODY,
               "if { req.fhdr_cnt(sec-websocket-key) gt 0 } { req.fhdr_cnt(transfer-encoding) gt 0 } or"
               " { req.fhdr_cnt(sec-websocket-key) gt 0 } { req.fhdr_cnt(content-length) gt 0 }"
               " !{ req.fhdr(content-length) -m str 0 }")
-    + refuse(426, "Only version 13 of the WebSocket protocol is carried.",
-              "if ws !{ req.fhdr_cnt(sec-websocket-version) eq 1 } or"
+    + refuse(EdgeError.HANDSHAKE_VERSION, "if ws !{ req.fhdr_cnt(sec-websocket-version) eq 1 } or"
               " ws !{ req.fhdr(sec-websocket-version) -m str 13 }",
               "hdr Sec-WebSocket-Version 13 hdr Upgrade websocket ")
-    + refuse(400, "A WebSocket handshake needs one Sec-WebSocket-Key of 16 bytes.",
-              "if ws !{ req.fhdr_cnt(sec-websocket-key) eq 1 } or"
+    + refuse(EdgeError.HANDSHAKE_KEY, "if ws !{ req.fhdr_cnt(sec-websocket-key) eq 1 } or"
               " ws !{ req.fhdr(sec-websocket-key) -m reg '^[A-Za-z0-9+/]{22}==$' }")
 )  # fmt: skip
 
@@ -139,6 +130,7 @@ _REMOVED = "|".join([
     *(name.decode().replace("-", "[-_]") for name in sorted(OVERWRITTEN)),
 ])  # fmt: skip
 
+_NOT_HTTP = EdgeError.ORIGIN_NOT_HTTP.sentence()
 _SWITCH = "if { status 101 }"
 _UNENTITLED = "{ var(txn.ws) -m str on }"
 _REFUSAL = '"%[var(txn.ws),b64dec]\\n"'
@@ -158,10 +150,9 @@ def room(most: int, most_of_address: int) -> str:
         "    tcp-request connection reject if "
         f"{of_address % (most_of_address + LAST_REFUSALS)}\n"
         f"    http-request {look}\n"
-        + refuse(503, "This edge is full.", f"if {{ fe_conn gt {most} }}")
+        + refuse(EdgeError.CONNECTION_LIMIT, f"if {{ fe_conn gt {most} }}")
         + refuse(
-            429,
-            "Too many requests from this address are waiting for an answer.",
+            EdgeError.ADDRESS_LIMIT,
             f"if {of_address % most_of_address}",
         )
     )
@@ -177,9 +168,9 @@ FRONTEND = f"""\
     http-request set-var(txn.host) 'req.fhdr(host),host_only,lower,regsub("\\.$",)'
     http-request set-var(txn.svc) var(txn.host),map_str(hosts.map)
     http-request set-var(txn.svc) var(txn.host),map_end(wild.map) if !{{ var(txn.svc) -m found }}
-{refuse(404, "No service here answers for the host %[var(txn.host)].", "unless { var(txn.svc) -m found }")}\
+{refuse(EdgeError.HOST_UNKNOWN, "unless { var(txn.svc) -m found }", host="%[var(txn.host)]")}\
     http-request set-var(txn.loop) 'str("{PLATFORM};service="),concat(,txn.svc,)'
-{refuse(508, "The request has been here before: an origin leads back to this service.", f"if {{ req.hdr(cdn-loop),strcmp(txn.loop) eq 0 }} or {{ req.hdr_cnt(cdn-loop) ge {MAX_HOPS} }}")}\
+{refuse(EdgeError.LOOP, f"if {{ req.hdr(cdn-loop),strcmp(txn.loop) eq 0 }} or {{ req.hdr_cnt(cdn-loop) ge {MAX_HOPS} }}")}\
     http-request set-var(txn.fields) var(txn.svc),map_str(fields.map)
     http-request lua.note
     # may it upgrade?
@@ -187,9 +178,9 @@ FRONTEND = f"""\
     http-request set-var(txn.ws) var(txn.svc),map_str(ws.map,{NOT_ON}) if ws
     http-request lua.say refused if ws !{_UNENTITLED}
     http-request return status 403 {_PLAIN_ANSWER} lf-string {_REFUSAL} if ws !{_UNENTITLED}
-{refuse(503, "This edge cannot record usage now and takes no new connections.", "if ws !{ str(upgrades),map_str(edge.map) -m str on }")}\
+{refuse(EdgeError.USAGE_NOT_RECORDED, "if ws !{ str(upgrades),map_str(edge.map) -m str on }")}\
     http-request set-var(txn.origin) var(txn.svc),map_str(origin.map)
-{refuse(503, "This service has no origin.", "if { var(txn.origin) -m str none }")}\
+{refuse(EdgeError.NO_ORIGIN, "if { var(txn.origin) -m str none }")}\
     http-request return status 502 {_PLAIN_ANSWER} lf-string "%[var(txn.origin),b64dec]\\n" if !{{ var(txn.origin) -m str on }}
     # what the origin gets to see, but for the service's own rules
     http-request set-var(txn.is) str(ws) if ws
@@ -205,8 +196,8 @@ FRONTEND = f"""\
     http-request add-header CDN-Loop %[var(txn.loop)]
     http-request lua.say request if !{{ var(txn.is) -m str ws }}
     # only a 101 that is a WebSocket's opens a tunnel, and only while it may
-    http-response return status 502 {_TEXT} string "The origin's answer is not well-formed HTTP/1.1.\\n" {_SWITCH} !{{ var(txn.is) -m str ws }}
-    http-response return status 502 {_TEXT} string "The origin's answer is not well-formed HTTP/1.1.\\n" {_SWITCH} !{{ res.hdr(upgrade) -i websocket }}
+    http-response return status 502 {_TEXT} string "{_NOT_HTTP}\\n" {_SWITCH} !{{ var(txn.is) -m str ws }}
+    http-response return status 502 {_TEXT} string "{_NOT_HTTP}\\n" {_SWITCH} !{{ res.hdr(upgrade) -i websocket }}
     http-response set-var(txn.ws) var(txn.svc),map_str(ws.map,{NOT_ON}) {_SWITCH}
     http-response lua.say refused {_SWITCH} !{_UNENTITLED}
     http-response return status 403 {_PLAIN_ANSWER} lf-string {_REFUSAL} {_SWITCH} !{_UNENTITLED}

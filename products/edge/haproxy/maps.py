@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from products.edge.contract import Route
+from products.edge.errors import EdgeError
 from products.edge.files import atomic_write
 from products.edge.haproxy.naming import is_field, is_host, is_service
 
@@ -33,8 +34,8 @@ def sentence(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-NOT_ON = sentence("WebSockets are not switched on for this service.")
-NOT_READY = sentence("This service's origin is not known yet.")
+NOT_ON = sentence(EdgeError.WEBSOCKETS_OFF.sentence())
+NOT_READY = sentence(EdgeError.ORIGIN_NOT_RESOLVED_YET.sentence())
 
 
 def build(routes: Iterable[Route], origins: Mapping[str, str]) -> Maps:

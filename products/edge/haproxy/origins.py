@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from products.edge.addresses import Address, Network
 from products.edge.contract import Origin, Route
+from products.edge.errors import EdgeError
 from products.edge.haproxy.config import PLACES, is_address, what_is_wrong
 from products.edge.origin_names import bare_name
 from products.edge.resolve import (
@@ -157,11 +158,11 @@ class OriginResolver:
         except AddressDenied as error:
             return Known(
                 (),
-                f"The origin's address may not be reached from here ({error.reason}).",
+                EdgeError.ORIGIN_DENIED.sentence(reason=error.reason),
             )
         except Unresolvable:
             if self._clock() - known.found_at > _STALE_SECONDS:
-                return Known((), "The origin's name has no address.")
+                return Known((), EdgeError.ORIGIN_NOT_RESOLVED.sentence())
             return known
         # Those in use first: a name that turns its answers round changes nothing.
         stay = [one for one in known.addresses if one in found]

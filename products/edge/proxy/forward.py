@@ -6,17 +6,15 @@ one ended. Closing them makes most of request smuggling pointless.
 
 import asyncio
 import contextlib
-from http import HTTPStatus
 from typing import Protocol
 
-from products.edge.errors import ErrorResponse, malformed, no_answer
+from products.edge.errors import EdgeError, ErrorResponse
 from products.edge.headers import Fields, RequestHead, answer_fields
 from products.edge.proxy.http1 import (
     LAST_CHUNK,
     BodyMalformed,
     BodyReader,
     ResponseHead,
-    bad_response,
     chunk,
     parse_response,
 )
@@ -78,7 +76,7 @@ async def forward_request(
         await relay_reply(client, origin, head, reply, watcher)
     except ErrorResponse as refusal:
         if isinstance(origin.failure, BodyMalformed):
-            raise malformed("The request's body is not well-formed.") from refusal
+            raise ErrorResponse(EdgeError.BODY_MALFORMED) from refusal
         raise
     finally:
         sending.cancel()
@@ -107,7 +105,7 @@ async def read_reply(
         if client is not None and head.is_http11:
             fields = answer_fields(reply.fields, reply.connection)
             await client.write(_head_bytes(reply, fields))
-    raise bad_response()
+    raise ErrorResponse(EdgeError.ORIGIN_NOT_HTTP)
 
 
 async def relay_reply(
@@ -122,7 +120,7 @@ async def relay_reply(
     Raises ErrorResponse for a 101 that was not asked for, Cut when the answer breaks off.
     """
     if reply.is_switching:
-        raise bad_response()
+        raise ErrorResponse(EdgeError.ORIGIN_NOT_HTTP)
     body = reply.body(head.method)
     in_chunks = head.is_http11 and not body.is_sized
     fields = answer_fields(reply.fields, reply.connection)
@@ -207,17 +205,14 @@ async def _read_head(origin: BufferedStream, most_bytes: int) -> bytes:
         return await origin.read_head(most_bytes)
     except HeadTooLarge as error:
         raise ErrorResponse(
-            HTTPStatus.BAD_GATEWAY,
-            f"The head of the origin's answer is longer than {most_bytes} bytes.",
+            EdgeError.ORIGIN_HEADERS_TOO_LARGE, limit=most_bytes
         ) from error
     except HeadMalformed as error:
-        raise bad_response() from error
+        raise ErrorResponse(EdgeError.ORIGIN_NOT_HTTP) from error
     except WireClosed as error:
         if isinstance(origin.failure, TimeoutError):
-            raise no_answer() from error
-        raise ErrorResponse(
-            HTTPStatus.BAD_GATEWAY, "The origin closed the connection unanswered."
-        ) from error
+            raise ErrorResponse(EdgeError.ORIGIN_TIMEOUT) from error
+        raise ErrorResponse(EdgeError.ORIGIN_CLOSED) from error
 
 
 def _head_bytes(reply: ResponseHead, fields: Fields) -> bytes:

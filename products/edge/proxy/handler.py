@@ -4,11 +4,10 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from http import HTTPStatus
 
 from products.edge.access_log import AccessLog
 from products.edge.contract import Route
-from products.edge.errors import ErrorResponse, no_answer
+from products.edge.errors import EdgeError, ErrorResponse
 from products.edge.headers import (
     Fields,
     RequestHead,
@@ -24,7 +23,7 @@ from products.edge.proxy.forward import (
     read_reply,
     relay_reply,
 )
-from products.edge.proxy.http1 import ResponseHead, bad_response, require_handshake
+from products.edge.proxy.http1 import ResponseHead, require_handshake
 from products.edge.proxy.origin import Dialler
 from products.edge.proxy.stream import BufferedStream, WireClosed
 from products.edge.proxy.tunnel import Tunnel
@@ -115,15 +114,10 @@ class RequestHandler:
 
     def _destination(self, host: str) -> PreparedRoute:
         if self.routes is None:
-            raise ErrorResponse(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                "This edge has not received its configuration yet.",
-            )
+            raise ErrorResponse(EdgeError.NO_ROUTE_TABLE)
         destination = self.routes.find(host)
         if destination is None:
-            raise ErrorResponse(
-                HTTPStatus.NOT_FOUND, f"No service here answers for the host {host}."
-            )
+            raise ErrorResponse(EdgeError.HOST_UNKNOWN, host=host)
         return destination
 
     def _require_entitled(
@@ -131,9 +125,9 @@ class RequestHandler:
     ) -> None:
         if route.websockets:
             return
-        sentence = route.refusal or "WebSockets are not switched on for this service."
+        sentence = route.refusal or EdgeError.WEBSOCKETS_OFF.sentence()
         self._note(route, head, visit, refused=sentence)
-        raise ErrorResponse(HTTPStatus.FORBIDDEN, sentence)
+        raise ErrorResponse(EdgeError.WEBSOCKETS_REFUSED, reason=sentence)
 
     async def _ordinary(
         self, visit: ClientConnection, head: RequestHead, destination: PreparedRoute
@@ -152,7 +146,7 @@ class RequestHandler:
         self, visit: ClientConnection, head: RequestHead, destination: PreparedRoute
     ) -> bool:
         if not self.accepts_websockets:
-            raise _unmetered()
+            raise ErrorResponse(EdgeError.USAGE_NOT_RECORDED)
         origin = await self._dial(visit, destination.route)
         is_tunnel = False
         try:
@@ -172,16 +166,14 @@ class RequestHandler:
 
     async def _dial(self, visit: ClientConnection, route: Route) -> BufferedStream:
         if route.origin is None:
-            raise ErrorResponse(
-                HTTPStatus.SERVICE_UNAVAILABLE, "This service has no origin."
-            )
+            raise ErrorResponse(EdgeError.NO_ORIGIN)
         visit.dials(self._limits.connect_seconds)
         try:
             return await self._dialler.dial(route.origin, account=route.account)
         except asyncio.CancelledError:
             if not visit.expired:
                 raise
-            raise no_answer() from None
+            raise ErrorResponse(EdgeError.ORIGIN_TIMEOUT) from None
 
     async def _decline(
         self,
@@ -193,7 +185,7 @@ class RequestHandler:
         # Not a connection: neither billed nor logged as one, and nothing that the
         # client says after it reaches the origin.
         if reply.is_switching:
-            raise bad_response()
+            raise ErrorResponse(EdgeError.ORIGIN_NOT_HTTP)
         await relay_reply(visit.wire, origin, head, reply, visit)
 
     def _open(
@@ -207,17 +199,14 @@ class RequestHandler:
         # is a deploy like any other; of another service this origin is not the one to speak.
         route = self._destination(head.host).route
         if route.service != visit.service:
-            raise ErrorResponse(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                f"The host {head.host} has just gone to another service.",
-            )
+            raise ErrorResponse(EdgeError.HOST_MOVED, host=head.host)
         self._require_entitled(route, visit, head)
         if visit.wire.ended or visit.wire.failure is not None:
             raise WireClosed
         try:
             entry = self._meter.begin(route, visit.arrived_bytes, len(answer))
         except SpoolUnwritable as error:
-            raise _unmetered() from error
+            raise ErrorResponse(EdgeError.USAGE_NOT_RECORDED) from error
         tunnel = Tunnel(route.service, self._limits, entry.number, self._tunnel_ended)
         tunnel.start(visit.wire, origin, visit.arrived_bytes, answer)
         entry.tunnel = tunnel
@@ -266,11 +255,3 @@ class RequestHandler:
     ) -> None:
         at_us = time.time_ns() // 1000
         self._log.note(route, head, client=visit.client, at_us=at_us, refused=refused)
-
-
-def _unmetered() -> ErrorResponse:
-    # Unmetered service is the wrong way to fail.
-    return ErrorResponse(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        "This edge cannot record usage now and takes no new connections.",
-    )

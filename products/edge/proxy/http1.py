@@ -19,7 +19,7 @@ from http import HTTPStatus
 
 import httptools
 
-from products.edge.errors import ErrorResponse, malformed
+from products.edge.errors import EdgeError, ErrorResponse
 from products.edge.headers import Fields, NamedFields, RequestHead
 from products.protocol import (
     FIELD_VALUE_CHARACTERS,
@@ -169,27 +169,22 @@ def parse_request(head: bytes, *, max_fields: int = 100) -> RequestHead:
     """Read a request head that ends with its empty line. Raises ErrorResponse."""
     line = _REQUEST_LINE.match(head)
     if line is None:
-        raise malformed("The request line is not that of HTTP/1.1.")
+        raise ErrorResponse(EdgeError.REQUEST_LINE)
     method, target, minor_version = line.groups()
     if method in _UNSUPPORTED_METHODS:
-        raise ErrorResponse(
-            HTTPStatus.METHOD_NOT_ALLOWED, "This method is not carried."
-        )
+        raise ErrorResponse(EdgeError.METHOD_NOT_SUPPORTED)
     try:
         read = _read_fields(httptools.HttpRequestParser, head)
     except httptools.HttpParserError as error:
-        raise malformed(f"The request is not well-formed HTTP/1.1: {error}.") from error
+        raise ErrorResponse(EdgeError.REQUEST_MALFORMED, reason=error) from error
     if len(read.fields) > max_fields:
-        raise ErrorResponse(
-            HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-            f"The request has more than {max_fields} header fields.",
-        )
+        raise ErrorResponse(EdgeError.TOO_MANY_FIELDS, limit=max_fields)
     named = read.named
     if not _LOOKALIKES.isdisjoint(named):
-        raise malformed("A header field imitates one that frames the message.")
+        raise ErrorResponse(EdgeError.FRAMING_LOOKALIKE)
     hosts = named.get(b"host", [])
     if len(hosts) != 1:
-        raise malformed("The request must have exactly one Host field.")
+        raise ErrorResponse(EdgeError.HOST_COUNT)
     is_http11 = minor_version == b"1"
     return RequestHead(
         method=method,
@@ -212,22 +207,19 @@ def require_handshake(head: RequestHead) -> None:
     requests through the tunnel.
     """
     if head.method != b"GET" or not head.is_http11:
-        raise malformed("A WebSocket handshake is a GET request of HTTP/1.1.")
+        raise ErrorResponse(EdgeError.HANDSHAKE_METHOD)
     if b"upgrade" not in head.connection:
-        raise malformed("A WebSocket handshake needs “Connection: Upgrade”.")
+        raise ErrorResponse(EdgeError.HANDSHAKE_CONNECTION)
     if head.body_bytes != 0:
-        raise malformed("A WebSocket handshake has no body.")
+        raise ErrorResponse(EdgeError.HANDSHAKE_BODY)
     if head.values(b"sec-websocket-version") != [b"13"]:
         raise ErrorResponse(
-            HTTPStatus.UPGRADE_REQUIRED,
-            "Only version 13 of the WebSocket protocol is carried.",
+            EdgeError.HANDSHAKE_VERSION,
             ("Sec-WebSocket-Version: 13", "Upgrade: websocket"),
         )
     keys = head.values(b"sec-websocket-key")
     if len(keys) != 1 or not _KEY.fullmatch(keys[0]):
-        raise malformed(
-            "A WebSocket handshake needs one Sec-WebSocket-Key of 16 bytes."
-        )
+        raise ErrorResponse(EdgeError.HANDSHAKE_KEY)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -238,7 +230,7 @@ def normal_host(field: bytes) -> str:
     """
     match = _HOST.fullmatch(field)
     if match is None or not 0 < int(match[2] or b"1") <= MAX_PORT:
-        raise malformed("The Host field does not name a host.")
+        raise ErrorResponse(EdgeError.HOST_INVALID)
     return match[1].decode("ascii").lower().removesuffix(".")
 
 
@@ -246,24 +238,21 @@ def parse_response(head: bytes, *, max_fields: int = 100) -> ResponseHead:
     """Read a response head that ends with its empty line. Raises ErrorResponse (502)."""
     line = _STATUS_LINE.match(head)
     if line is None:
-        raise bad_response()
+        raise ErrorResponse(EdgeError.ORIGIN_NOT_HTTP)
     try:
         read = _read_fields(httptools.HttpResponseParser, head)
     except httptools.HttpParserError as error:
-        raise bad_response() from error
+        raise ErrorResponse(EdgeError.ORIGIN_NOT_HTTP) from error
     if len(read.fields) > max_fields:
-        raise ErrorResponse(
-            HTTPStatus.BAD_GATEWAY,
-            f"The origin's answer has more than {max_fields} header fields.",
-        )
+        raise ErrorResponse(EdgeError.ORIGIN_TOO_MANY_FIELDS, limit=max_fields)
     lengths = read.named.get(b"content-length", [])
     codings = read.named.get(b"transfer-encoding", [])
     if codings and (
         lengths or line[1] == b"0" or [c.lower() for c in codings] != [b"chunked"]
     ):
-        raise bad_response()
+        raise ErrorResponse(EdgeError.ORIGIN_NOT_HTTP)
     if len(lengths) > 1 or not all(map(_LENGTH.fullmatch, lengths)):
-        raise bad_response()
+        raise ErrorResponse(EdgeError.ORIGIN_NOT_HTTP)
     return ResponseHead(
         status=int(line[2]),
         reason=line[3] or b"",
@@ -272,13 +261,6 @@ def parse_response(head: bytes, *, max_fields: int = 100) -> ResponseHead:
         is_chunked=bool(codings),
         connection=_tokens(read.named.get(b"connection")),
         upgrade=_tokens(read.named.get(b"upgrade")),
-    )
-
-
-def bad_response() -> ErrorResponse:
-    """Return the error for an origin whose response is not HTTP/1.1."""
-    return ErrorResponse(
-        HTTPStatus.BAD_GATEWAY, "The origin's answer is not well-formed HTTP/1.1."
     )
 
 
@@ -345,15 +327,15 @@ def _read_fields(
 def _origin_form(method: bytes, target: bytes, host_field: bytes) -> bytes:
     if target.startswith(b"/"):
         if b"#" in target:
-            raise malformed("The request's target has a fragment.")
+            raise ErrorResponse(EdgeError.TARGET_FRAGMENT)
         return target
     if target == b"*" and method == b"OPTIONS":
         return target
     match = _ABSOLUTE.fullmatch(target)
     if match is None:
-        raise malformed("The request's target is neither a path nor an http URL.")
+        raise ErrorResponse(EdgeError.TARGET_INVALID)
     if match[1].lower() != host_field.lower():
-        raise malformed("The request's target and its Host field differ.")
+        raise ErrorResponse(EdgeError.TARGET_HOST)
     rest = match[2] or b"/"
     return rest if rest.startswith(b"/") else b"/" + rest
 
@@ -363,15 +345,15 @@ def _request_body_bytes(named: NamedFields, *, is_http11: bool) -> int | None:
     lengths = named.get(b"content-length")
     codings = named.get(b"transfer-encoding")
     if lengths and codings:
-        raise malformed("Content-Length and Transfer-Encoding exclude each other.")
+        raise ErrorResponse(EdgeError.LENGTH_AND_CODING)
     if codings:
         if not is_http11 or len(codings) != 1 or codings[0].lower() != b"chunked":
-            raise malformed("The only transfer coding is chunked, in HTTP/1.1, once.")
+            raise ErrorResponse(EdgeError.TRANSFER_CODING)
         return None
     if not lengths:
         return 0
     if len(lengths) != 1 or not _LENGTH.fullmatch(lengths[0]):
-        raise malformed("Content-Length must be one whole number.")
+        raise ErrorResponse(EdgeError.CONTENT_LENGTH)
     return int(lengths[0])
 
 

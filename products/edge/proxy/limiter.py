@@ -1,9 +1,8 @@
 """Who is before the door: all handshakes in flight, and what each address has under way."""
 
 from collections import Counter
-from http import HTTPStatus
 
-from products.edge.errors import ErrorResponse
+from products.edge.errors import EdgeError, ErrorResponse
 from products.edge.settings import Limits
 
 
@@ -52,15 +51,7 @@ class ConnectionLimiter:
     def refusal(self, client: str) -> ErrorResponse | None:
         """Say why an address gets no place, None when it gets one."""
         if self.handshakes >= self._limits.handshakes:
-            return full()
+            return ErrorResponse(EdgeError.CONNECTION_LIMIT)
         if self.by_client[client] >= self._limits.handshakes_per_address:
-            return ErrorResponse(
-                HTTPStatus.TOO_MANY_REQUESTS,
-                "Too many requests from this address are waiting for an answer.",
-            )
+            return ErrorResponse(EdgeError.ADDRESS_LIMIT)
         return None
-
-
-def full() -> ErrorResponse:
-    """Give the answer to a client for whom there is no room."""
-    return ErrorResponse(HTTPStatus.SERVICE_UNAVAILABLE, "This edge is full.")

@@ -5,12 +5,11 @@ import functools
 import socket
 import ssl
 from collections.abc import Sequence
-from http import HTTPStatus
 from ipaddress import ip_address
 
 from products.edge.addresses import Address, Network, denied_reason
 from products.edge.contract import Origin
-from products.edge.errors import ErrorResponse, no_answer
+from products.edge.errors import EdgeError, ErrorResponse
 from products.edge.lookup import CachingResolver
 from products.edge.origin_names import LIVENESS_OPTIONS, certificate_name
 from products.edge.proxy.stream import BufferedStream
@@ -44,21 +43,21 @@ class Dialler:
         try:
             literal, reason = self._literal(origin.address)
             if reason is not None:
-                raise _not_dialled(reason)
+                raise ErrorResponse(EdgeError.ORIGIN_DENIED, reason=reason)
             if literal is not None:
                 return await self._connect(origin, literal)
             addresses = await self._look_up(origin, account)
             return await self._first_that_answers(origin, addresses)
         except TimeoutError as error:
-            raise no_answer() from error
+            raise ErrorResponse(EdgeError.ORIGIN_TIMEOUT) from error
         except ssl.SSLCertVerificationError as error:
-            raise _bad_gateway(
-                f"The origin's certificate was not accepted: {error.verify_message}."
+            raise ErrorResponse(
+                EdgeError.ORIGIN_CERTIFICATE, reason=error.verify_message
             ) from error
         except ssl.SSLError as error:
-            raise _bad_gateway("The origin's TLS handshake failed.") from error
+            raise ErrorResponse(EdgeError.ORIGIN_TLS) from error
         except OSError as error:
-            raise _bad_gateway("The origin could not be reached.") from error
+            raise ErrorResponse(EdgeError.ORIGIN_UNREACHABLE) from error
 
     def _read_literal(self, address: str) -> tuple[str | None, str | None]:
         """Read an address that is no name, and why it may not be dialled, if so."""
@@ -74,9 +73,9 @@ class Dialler:
                 origin.address, origin.port, owner=account
             )
         except AddressDenied as error:
-            raise _not_dialled(error.reason) from error
+            raise ErrorResponse(EdgeError.ORIGIN_DENIED, reason=error.reason) from error
         except Unresolvable as error:
-            raise _bad_gateway("The origin's name has no address.") from error
+            raise ErrorResponse(EdgeError.ORIGIN_NOT_RESOLVED) from error
 
     async def _first_that_answers(
         self, origin: Origin, addresses: Sequence[Address]
@@ -127,14 +126,4 @@ def _require_http11(transport: asyncio.BaseTransport) -> None:
     chosen = transport.get_extra_info("ssl_object").selected_alpn_protocol()
     if chosen not in {None, "http/1.1"}:
         transport.close()
-        raise _bad_gateway("The origin chose a protocol other than HTTP/1.1.")
-
-
-def _bad_gateway(sentence: str) -> ErrorResponse:
-    return ErrorResponse(HTTPStatus.BAD_GATEWAY, sentence)
-
-
-def _not_dialled(reason: str) -> ErrorResponse:
-    return _bad_gateway(
-        f"The origin's address may not be reached from here ({reason})."
-    )
+        raise ErrorResponse(EdgeError.ORIGIN_PROTOCOL)

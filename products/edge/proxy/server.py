@@ -6,9 +6,8 @@ import logging
 import socket
 import ssl
 import time
-from http import HTTPStatus
 
-from products.edge.errors import ErrorResponse, malformed
+from products.edge.errors import EdgeError, ErrorResponse
 from products.edge.meter import Meter
 from products.edge.proxy.client import (
     ClientConnection,
@@ -19,7 +18,7 @@ from products.edge.proxy.client import (
 from products.edge.proxy.forward import ResponseTruncated
 from products.edge.proxy.handler import RequestHandler
 from products.edge.proxy.http1 import parse_request
-from products.edge.proxy.limiter import ConnectionLimiter, ConnectionSlot, full
+from products.edge.proxy.limiter import ConnectionLimiter, ConnectionSlot
 from products.edge.proxy.stream import (
     BufferedStream,
     HeadMalformed,
@@ -125,7 +124,7 @@ class Gateway:
 
     def _no_room(self, client: str) -> ErrorResponse | None:
         if self.descriptors + 2 > self._limits.connections:
-            return full()
+            return ErrorResponse(EdgeError.CONNECTION_LIMIT)
         return self._crowd.refusal(client)
 
     def _reject(self, wire: BufferedStream, refusal: ErrorResponse) -> None:
@@ -165,16 +164,13 @@ class Gateway:
             return await visit.wire.read_head(self._limits.head_bytes)
         except HeadTooLarge as error:
             raise ErrorResponse(
-                HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-                f"The request's head is longer than {self._limits.head_bytes} bytes.",
+                EdgeError.HEADERS_TOO_LARGE, limit=self._limits.head_bytes
             ) from error
         except HeadMalformed as error:
-            raise malformed("What came is not a request of HTTP/1.1.") from error
+            raise ErrorResponse(EdgeError.NOT_HTTP) from error
         except WireClosed as error:
             if visit.expired:
-                raise ErrorResponse(
-                    HTTPStatus.REQUEST_TIMEOUT, "The request did not come in time."
-                ) from error
+                raise ErrorResponse(EdgeError.REQUEST_TIMEOUT) from error
             raise
 
     def _last_word(self, wire: BufferedStream, data: bytes) -> None:

@@ -6,6 +6,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from products.edge.errors import EdgeError
 from tests.products.edge.fake_portal import FakePortal, eventually, origin, route
 from tests.products.edge.proxy.test_tunnel import open_tunnel
 from tests.products.edge.running import (
@@ -169,7 +170,7 @@ def test_without_any_table_an_edge_says_so(tmp_path):
     answer = edge.ask(get("any.test"))
 
     assert status_of(answer) == 503
-    assert answer.endswith(b"This edge has not received its configuration yet.\n")
+    assert EdgeError.NO_ROUTE_TABLE.sentence().encode() in answer
     assert edge.stop() == 0
     portal.close()
 

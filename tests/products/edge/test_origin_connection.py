@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from products.edge.errors import EdgeError
 from tests.products.edge.proxy.test_tunnel import open_tunnel
 from tests.products.edge.running import get, handshake, status_of
 from tests.products.edge.scripted import upgrade_then_echo
@@ -37,5 +38,5 @@ def test_a_request_that_was_sent_is_never_sent_again(shared_stand):
         answer = shared_stand.edge.ask(request)
 
         assert status_of(answer) == 502
-        assert answer.endswith(b"The origin closed the connection unanswered.\n")
+        assert EdgeError.ORIGIN_CLOSED.sentence().encode() in answer
         assert there.connections == len(there.heads) == number

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from products.edge.errors import EdgeError
 from tests.products.edge.contract.speaking import (
     AUTHORITY,
     echoes,
@@ -152,7 +153,7 @@ def test_a_full_edge_says_so_to_newcomers_and_keeps_its_tunnels(narrow):
         with connection:
             return read_all(connection)
 
-    assert eventually(refusal) == b"This edge is full.\n"
+    assert eventually(refusal) == EdgeError.CONNECTION_LIMIT.sentence().encode() + b"\n"
     assert 1 <= len(tunnels) <= 4
     assert all(echoes(tunnel, b"still here") for tunnel in tunnels)
     tunnels.pop().close()
@@ -167,9 +168,7 @@ def test_who_says_nothing_counts_against_its_address_and_a_tunnel_does_not(crowd
 
     answer = eventually(lambda: refused_for_its_address(crowded, host))
 
-    assert answer.endswith(
-        b"\r\n\r\nToo many requests from this address are waiting for an answer.\n"
-    )
+    assert answer.endswith(b"\r\n\r\nToo many open requests from this address.\n")
     assert all(echoes(tunnel, b"still here") for tunnel in tunnels)
     for connection in silent:
         connection.close()
@@ -213,7 +212,7 @@ def test_an_origin_that_does_not_answer_a_handshake_is_given_up(impatient):
     answer = impatient.edge.ask(handshake(host))
 
     assert status_of(answer) == 504
-    assert answer.endswith(b"\r\n\r\nThe origin did not answer in time.\n")
+    assert EdgeError.ORIGIN_TIMEOUT.sentence().encode() in answer
     done.set()
 
 

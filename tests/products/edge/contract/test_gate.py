@@ -34,7 +34,7 @@ def test_a_host_nobody_has_gets_404_and_a_sentence(stand):
 
     assert status_of(answer) == 404
     assert answer.endswith(
-        b"\r\n\r\nNo service here answers for the host nobody.test.\n"
+        b"\r\n\r\nNo service is configured for the host nobody.test.\n"
     )
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from products.edge.contract import HeaderRule
+from products.edge.errors import EdgeError
 from tests.products.edge.contract.speaking import echoes, opened, values
 from tests.products.edge.fake_portal import origin
 from tests.products.edge.running import get, handshake, status_of
@@ -15,9 +16,7 @@ def test_a_service_that_is_its_own_origin_is_told_so(stand, request_of):
     answer = stand.edge.ask(request_of(host))
 
     assert status_of(answer) == 508
-    assert answer.endswith(
-        b"The request has been here before: an origin leads back to this service.\n"
-    )
+    assert EdgeError.LOOP.sentence().encode() in answer
 
 
 @pytest.mark.parametrize("request_of", [get, handshake])

@@ -79,7 +79,7 @@ def test_an_address_that_may_not_be_dialled_is_refused_with_a_sentence(stand, ad
     answer = stand.edge.ask(handshake(host))
 
     assert status_of(answer) == 502
-    assert b"The origin's address may not be reached from here (" in answer
+    assert b"The origin's address is not allowed (" in answer
 
 
 def test_an_origin_that_does_not_answer_is_an_error_with_a_sentence(stand):

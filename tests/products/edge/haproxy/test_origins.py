@@ -4,6 +4,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
+from products.edge.errors import EdgeError
 from products.edge.haproxy.origins import OriginResolver
 from tests.products.edge.fake_portal import origin, route
 
@@ -56,7 +57,7 @@ async def test_a_name_that_turns_to_a_private_address_is_dialled_no_more(address
     await refresh(found, [ROUTE], again=True)
 
     assert found.addresses == {"a-test": ()}
-    assert "may not be reached from here" in found.reasons["a-test"]
+    assert "is not allowed" in found.reasons["a-test"]
 
 
 async def test_what_is_known_is_looked_up_again_only_when_told_to():
@@ -92,7 +93,7 @@ async def test_a_name_server_that_is_away_is_forgiven_for_a_minute():
 
     assert after_a_while == {"a-test": (ip_address("8.8.8.8"),)}
     assert found.addresses == {"a-test": ()}
-    assert found.reasons == {"a-test": "The origin's name has no address."}
+    assert found.reasons == {"a-test": EdgeError.ORIGIN_NOT_RESOLVED.sentence()}
 
 
 async def test_of_very_many_names_each_is_looked_up_again_in_its_turn():
@@ -136,4 +137,4 @@ async def test_an_origin_whose_name_cannot_be_checked_is_not_looked_up():
 
     await refresh(found, [bad], again=True)
 
-    assert found.reasons == {"a-test": "The origin's name is not a host's."}
+    assert found.reasons == {"a-test": EdgeError.ORIGIN_NAME.sentence()}

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from products.edge.errors import EdgeError
 from products.edge.haproxy.frontend import LAST_REFUSALS
 from products.edge.haproxy.origins import OriginResolver
 from tests.ci_rules import program
@@ -72,7 +73,9 @@ def test_a_name_server_that_hangs_holds_up_no_refusal(tmp_path):
     stand.portal.publish(off, *hanging)
 
     eventually(lambda: first_line(stand.edge, host) == b"HTTP/1.1 403 Forbidden", 3)
-    assert b"is not known yet" in stand.edge.ask(get("slow-39.test"))
+    assert EdgeError.ORIGIN_NOT_RESOLVED_YET.sentence().encode() in stand.edge.ask(
+        get("slow-39.test")
+    )
     stand.close()
 
 
@@ -156,9 +159,7 @@ def test_a_full_spool_refuses_new_tunnels_and_says_so(tmp_path):
 
     answer = stand.edge.ask(handshake(host))
 
-    assert answer.endswith(
-        b"This edge cannot record usage now and takes no new connections.\n"
-    )
+    assert answer.endswith(EdgeError.USAGE_NOT_RECORDED.sentence().encode() + b"\n")
     assert len(there.heads) == seen
     assert stand.close() == 0
 

@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from products.edge.errors import EdgeError
 from products.edge.haproxy.bookkeeping import MOST_EARLY, Bookkeeper
 from tests.products.edge.contract.speaking import (
     final_record,
@@ -44,7 +45,7 @@ def test_books_that_do_not_open_are_tried_again_and_nothing_upgrades_meanwhile(f
     assert eventually(lambda: not fleet.settled()["spool_is_writable"])
     boot.rmdir()
 
-    assert b"This edge cannot record usage now" in refused
+    assert EdgeError.USAGE_NOT_RECORDED.sentence().encode() in refused
     assert there.connections == carried
     eventually(lambda: first_line(fleet, host) == b"HTTP/1.1 101 Switching Protocols")
     eventually(lambda: len(fleet.portal.of_service(service_of(host))) == 2)

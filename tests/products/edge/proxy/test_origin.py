@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 import trustme
 
+from products.edge.errors import EdgeError
 from products.edge.origin_names import origin_tls
 from tests.products.edge.conftest import Stand
 from tests.products.edge.fake_portal import origin
@@ -180,7 +181,7 @@ def test_an_origin_that_says_nothing_in_tls_is_given_up(stand, request_of):
     answer = own.edge.ask(request_of(host))
 
     assert status_of(answer) == 504
-    assert answer.endswith(b"\r\n\r\nThe origin did not answer in time.\n")
+    assert EdgeError.ORIGIN_TIMEOUT.sentence().encode() in answer
     there.close()
 
 

@@ -77,7 +77,7 @@ async def test_one_forbidden_answer_forbids_the_name(monkeypatch):
     with pytest.raises(ErrorResponse) as refused:
         await dialler.dial(origin(80, address="mixed.test"), account="acme")
 
-    sentence = "The origin's address may not be reached from here (loopback)."
+    sentence = "The origin's address is not allowed (loopback)."
     assert refused.value.sentence == sentence
 
 

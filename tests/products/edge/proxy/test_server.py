@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from products.edge.errors import EdgeError
 from tests.products.edge.fake_portal import eventually
 from tests.products.edge.proxy.test_tunnel import open_tunnel
 from tests.products.edge.running import (
@@ -24,7 +25,7 @@ def test_an_unknown_host_gets_404_with_a_sentence(shared_stand):
 
     assert status_of(answer) == 404
     assert answer.endswith(
-        b"\r\n\r\nNo service here answers for the host nobody.test.\n"
+        b"\r\n\r\nNo service is configured for the host nobody.test.\n"
     )
 
 
@@ -59,7 +60,7 @@ def test_an_origin_that_refuses_connections_is_a_bad_gateway(shared_stand):
     answer = shared_stand.edge.ask(handshake(host))
 
     assert status_of(answer) == 502
-    assert answer.endswith(b"\r\n\r\nThe origin could not be reached.\n")
+    assert EdgeError.ORIGIN_UNREACHABLE.sentence().encode() in answer
 
 
 def test_a_service_without_an_origin_is_unavailable(shared_stand):
