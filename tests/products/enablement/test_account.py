@@ -141,9 +141,7 @@ def test_without_an_agreement_nothing_is_enabled(sam, acme, websockets):
 def test_a_price_that_changed_meanwhile_must_be_read_again(sam, acme, websockets):
     seen = agreed(acme, websockets)
     plan = Plan.objects.get(product=websockets, kind="direct")
-    dearer = NewPrice(
-        "USD", "connection_time", 10**6, "million minutes", (PriceTier(None, 10**9),)
-    )
+    dearer = NewPrice("USD", "connection_time", (PriceTier(None, 10**9),))
     change_price(CATALOGUE, plan=plan, price=dearer, effective_from=LATER, now=NOW)
 
     with pytest.raises(PriceChanged):
@@ -157,9 +155,7 @@ def test_a_price_rise_is_noted_in_each_account_it_touches(
 ):
     entitle(sam, acme, websockets)
     plan = Plan.objects.get(product=websockets, kind="direct")
-    dearer = NewPrice(
-        "USD", "connection_time", 10**6, "million minutes", (PriceTier(None, 10**9),)
-    )
+    dearer = NewPrice("USD", "connection_time", (PriceTier(None, 10**9),))
 
     change_price(CATALOGUE, plan=plan, price=dearer, effective_from=LATER, now=NOW)
 
@@ -310,7 +306,7 @@ def test_a_package_is_assigned_at_the_price_of_now_even_if_the_next_is_published
     ada, acme, ngwaf
 ):
     plan = Plan.objects.get(product=ngwaf, kind="package")
-    price = NewPrice("USD", "bandwidth", 10**9, "GB", (PriceTier(None, 10**9),))
+    price = NewPrice("USD", "bandwidth", (PriceTier(None, 10**9),))
     first = change_price(CATALOGUE, plan=plan, price=price, effective_from=NOW, now=NOW)
     change_price(CATALOGUE, plan=plan, price=price, effective_from=LATER, now=NOW)
 
