@@ -6,7 +6,6 @@ limit belongs to the tier below it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from typing import Final, Literal, TypeAlias
 
@@ -105,12 +104,16 @@ def tier_ranges(tiers: Sequence[PriceTier], unit: str) -> tuple[str, ...]:
 
 
 def _parse_tier(line: str) -> PriceTier:
-    *limits, price = line.split() or [""]
+    problem = f"“{line}” is not a valid tier."
     try:
-        (up_to,) = [int(limit) for limit in limits] or [None]
-        return PriceTier(up_to, nanos(Decimal(price)))
-    except (ValueError, InvalidOperation) as error:
-        raise ValueError(f"“{line}” is not a valid tier.") from error
+        match line.split():
+            case [price]:
+                return PriceTier(None, nanos(price))
+            case [limit, price]:
+                return PriceTier(int(limit), nanos(price))
+    except ValueError as error:
+        raise ValueError(problem) from error
+    raise ValueError(problem)
 
 
 def _range(low: int, up_to: int | None, unit: str) -> str:

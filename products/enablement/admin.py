@@ -17,6 +17,7 @@ from products.catalogue.tiers import METERS, PriceTier, parse_tiers
 from products.enablement.commands import assign_package, change_price, remove_package
 from products.enablement.models import Enablement, ProductRequest, ServiceProduct
 
+
 class PriceForm(forms.Form):
     """The next price of a plan."""
 

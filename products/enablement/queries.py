@@ -20,6 +20,7 @@ from products.catalogue.tiers import METERS, Meter, PriceTier, tier_ranges
 from products.enablement.models import Enablement, ProductRequest, ServiceProduct
 from products.services.models import Service
 
+
 @dataclass(frozen=True, slots=True)
 class ProductState:
     """A product of the catalogue as one account has it."""
@@ -188,9 +189,7 @@ def _price_sentence(price: PriceVersion, meter: Meter) -> str:
     tiers = tiered_price(price).tiers
     words = ", ".join(
         _tier_in_words(tier, reach, price.currency)
-        for tier, reach in zip(
-            tiers, tier_ranges(tiers, meter.short_unit), strict=True
-        )
+        for tier, reach in zip(tiers, tier_ranges(tiers, meter.short_unit), strict=True)
     )
     if price.fee_micros:
         words += f", plus a fee of {Money(price.fee_micros, price.currency)} per month"

@@ -3,34 +3,33 @@
 from decimal import Decimal
 
 from products.billing.rating import Estimate, estimate
-from products.catalogue.models import PriceVersion
+from products.catalogue.models import PriceVersion, Product
 from products.catalogue.money import unit_price
 from products.catalogue.queries import tiered_price
 from products.catalogue.tiers import METERS, tier_ranges
+from products.enablement.queries import ProductState
 
 
 def tier_rows(price: PriceVersion) -> list[tuple[str, Decimal]]:
-    """Return (label, unit price) per tier: `First 10 million`, `Next 90 million`, …"""
+    """Return a label such as `First 10 million` and the unit price of each tier."""
     tiers = tiered_price(price).tiers
     ranges = tier_ranges(tiers, METERS[price.meter].short_unit)
     return [
-        (reach[:1].upper() + reach[1:] or "All", unit_price(tier.unit_price_nanos))
+        (_capitalized(reach) or "All", unit_price(tier.unit_price_nanos))
         for reach, tier in zip(ranges, tiers, strict=True)
     ]
 
 
-def price_line(price: PriceVersion) -> str:
-    """Return a price in one line, for lists: `From 0.40 USD per GB (0.60 for the first 10 GB).`"""
-    meter = METERS[price.meter]
-    tiers = tiered_price(price).tiers
-    first = tier_ranges(tiers, meter.short_unit)[0]
-    amounts = [unit_price(tier.unit_price_nanos) for tier in tiers]
-    unit = f"{price.currency} per {meter.unit_name}"
-    if len(amounts) == 1:
-        return f"{amounts[0]} {unit}."
-    if not amounts[0]:
-        return f"{first.capitalize()} a month free, then from {amounts[1]} {unit}."
-    return f"From {min(amounts)} {unit} ({amounts[0]} for the {first})."
+def product_price_line(state: ProductState) -> str:
+    """Return what a product costs, in one line; "" if nothing is to be said about it."""
+    if state.price is not None:
+        bandwidth = " Bandwidth counts as delivery traffic."
+        is_time = state.price.meter == "connection_time"
+        return _price_line(state.price) + (bandwidth if is_time else "")
+    on_request = state.product.purchase_mode == Product.PurchaseMode.SALES
+    if on_request and state.is_on:
+        return "Included in your package."
+    return "Price on request." if on_request else ""
 
 
 def estimated(price: PriceVersion, *, connections: int, seconds_each: int) -> Estimate:
@@ -42,3 +41,20 @@ def estimated(price: PriceVersion, *, connections: int, seconds_each: int) -> Es
         currency=price.currency,
         included=price.included_units * price.unit_size,
     )
+
+
+def _price_line(price: PriceVersion) -> str:
+    meter = METERS[price.meter]
+    tiers = tiered_price(price).tiers
+    first = tier_ranges(tiers, meter.short_unit)[0]
+    amounts = [unit_price(tier.unit_price_nanos) for tier in tiers]
+    unit = f"{price.currency} per {meter.unit_name}"
+    if len(amounts) == 1:
+        return f"{amounts[0]} {unit}."
+    if not amounts[0]:
+        return f"{_capitalized(first)} a month free, then from {amounts[1]} {unit}."
+    return f"From {min(amounts)} {unit} ({amounts[0]} for the {first})."
+
+
+def _capitalized(words: str) -> str:
+    return words[:1].upper() + words[1:]

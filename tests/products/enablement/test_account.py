@@ -46,9 +46,10 @@ def test_a_superuser_enables_and_the_exact_agreement_is_kept(sam, acme, websocke
     )
 
     assert made.agreed_text == (
-        f"I understand that enabling WebSockets changes the monthly bill of Acme ({acme.pk}), at "
-        "the prices of version 1: USD per million minutes: 0.60 up to 10, 0.50 up to 100, 0.40 "
-        "beyond."
+        f"I understand that enabling WebSockets changes the monthly bill of Acme ({acme.pk}). "
+        "Price version 1, before tax, per million connection minutes in a calendar month (UTC): "
+        "0.60 USD for the first 10 million, 0.50 USD for the next 90 million, 0.40 USD above 100 "
+        "million."
     )
     assert made.agreed_text_hash == text_hash(made.agreed_text)
     assert (made.starts_at, made.ends_at, made.started_by) == (NOW, None, sam.label)
