@@ -23,16 +23,16 @@ from accounts.audit.models import ChainHead
 from bench.ingest import HTTP_BATCH, free_port, per_second, post_all, start_portal
 from products.edge.contract import ROUTES_PATH, UsageReport
 from products.enablement.commands import enable_for_service
+from products.instants import microseconds_of
 from products.metering.commands import ingest
-from products.metering.commands.credentials import IssuedCredential, issue_credential
-from products.metering.models import microseconds_of
-from products.metering.months import Month
+from products.metering.commands.edges import IssuedCredential, issue_credential
 from products.metering.queries.current_usage import open_connections
 from products.metering.queries.edges import edge_of
-from products.metering.queries.usage import figures_in
+from products.metering.queries.usage import totals_in
+from products.months import Month
 from tests.factories import NOW
 from tests.factories.world import build_world
-from tests.products.metering.reports import BOOT, record, report_of, wire
+from tests.products.metering.reports import INSTANCE, iso, record, report_of
 
 SIMULATED_EDGES = 1_000
 ACCOUNTS = 10_000
@@ -59,7 +59,7 @@ _FILL = """
 def fill() -> float:
     """Write the open connections of all edges; return the bytes that one takes."""
     started_us = microseconds_of(BEGAN)
-    given = [EDGES, BOOT, EDGES, MONTH, SERVICES, EDGES, started_us, BEGAN, OPEN]
+    given = [EDGES, INSTANCE, EDGES, MONTH, SERVICES, EDGES, started_us, BEGAN, OPEN]
     with connection.cursor() as cursor:
         cursor.execute(_FILL, given)
         cursor.execute("VACUUM ANALYZE metering_connectionusage")
@@ -78,7 +78,7 @@ def report(number: int, growth: int) -> UsageReport:
     records = [
         record(
             each,
-            id=f"edge-{number}.{BOOT}.{each}",
+            id=f"edge-{number}.{INSTANCE}.{each}",
             month=MONTH,
             started_at=BEGAN,
             service=f"service-{(each * EDGES + number) % SERVICES:014}",
@@ -88,7 +88,7 @@ def report(number: int, growth: int) -> UsageReport:
         for each in range(EACH)
     ]
     whole = report_of(*records).to_json()
-    said = {"edge": f"edge-{number}", "sent_at": wire(timezone.now())}
+    said = {"edge": f"edge-{number}", "sent_at": iso(timezone.now())}
     return UsageReport.from_json(whole | said)
 
 
@@ -207,7 +207,7 @@ def run() -> list[str]:
         portal.wait(30)
     services = [f"service-{number:014}" for number in range(SERVICES)]
     month = Month.read(MONTH)
-    one = seconds(lambda: figures_in(services[:1], month, "UTC"))
+    one = seconds(lambda: totals_in(services[:1], month, "UTC"))
     live = seconds(lambda: open_connections(services, timezone.now()))
     few = credential_ms(issued[0].secret)
     add_accounts()

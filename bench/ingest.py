@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from datetime import timedelta
+from functools import partial
 
 from django.conf import settings
 from django.db import connection
@@ -23,24 +25,31 @@ from django.db import connection
 from accounts.actor import Actor
 from products.edge.contract import USAGE_PATH, ConnectionRecord, UsageReport
 from products.metering.commands import ingest
-from products.metering.commands.credentials import issue_credential
+from products.metering.commands.edges import issue_credential
 from products.metering.facts import ConnectionFact, read_batch
 from products.metering.models import Edge
+from tests.concurrency import together
 from tests.factories import NOW
 from tests.products.metering.reports import record, report_of
 
 BATCH = 5_000  # as large as the contract allows
 HTTP_BATCH = 1_000
 CLIENTS = 4
+EDGES = 4
+# Longer than a period stays marked, so that every batch has to mark its periods again.
+MARK_INTERVAL = timedelta(minutes=11)
 ROUNDS = 3
 COLUMNS = "connection_id, month, service, started_us, duration_us, bytes_from_client, bytes_to_client, final"
 
 
-def records(first: int, count: int, growth: int = 0) -> list[ConnectionRecord]:
-    """Return records of so many connections; with growth, the same ones, later."""
+def records(
+    first: int, count: int, growth: int = 0, edge: str = "edge-1"
+) -> list[ConnectionRecord]:
+    """Return records of a number of connections; with growth, the same ones, later."""
     return [
         record(
             number,
+            edge=edge,
             service=f"service-{number % 100:014}",
             duration_us=90_000_000 + growth * 10_000_000,
             bytes_to_client=5400 + growth,
@@ -49,10 +58,13 @@ def records(first: int, count: int, growth: int = 0) -> list[ConnectionRecord]:
     ]
 
 
-def batches(found: Sequence[ConnectionRecord], size: int) -> list[UsageReport]:
-    """Part records into reports."""
+def batches(
+    found: Sequence[ConnectionRecord], size: int, edge: str = "edge-1"
+) -> list[UsageReport]:
+    """Split records into reports."""
     return [
-        report_of(*found[start : start + size]) for start in range(0, len(found), size)
+        report_of(*found[start : start + size], edge=edge)
+        for start in range(0, len(found), size)
     ]
 
 
@@ -63,10 +75,26 @@ def per_second(count: int, work: Callable[[], object]) -> float:
     return count / (time.perf_counter() - began)
 
 
-def merge(edge: Edge, reports: Sequence[UsageReport]) -> None:
-    """Hand reports in, one after the other."""
-    for report in reports:
-        ingest(edge, report=report, received_at=NOW)
+def merge(
+    edge: Edge, reports: Sequence[UsageReport], step: timedelta = timedelta()
+) -> None:
+    """Ingest reports one after the other, each received a step later than the one before."""
+    for index, report in enumerate(reports):
+        ingest(edge, report=report, received_at=NOW + index * step)
+
+
+def merge_from_all(count: int, first: int, step: timedelta = timedelta()) -> float:
+    """Measure new records of the same services from several edges at the same time."""
+    work = []
+    for name in (f"edge-{number}" for number in range(1, EDGES + 1)):
+        edge = Edge.objects.get(name=name)
+        new = records(first, count // EDGES, edge=name)
+        work.append((edge, batches(new, HTTP_BATCH, name)))
+    calls = (partial(merge, edge, reports, step) for edge, reports in work)
+    outcomes: list[object] = []
+    rate = per_second(count, lambda: outcomes.extend(together(*calls)))
+    assert outcomes == [None] * EDGES, outcomes
+    return rate
 
 
 def copy(table: str, reports: Sequence[UsageReport]) -> None:
@@ -104,6 +132,8 @@ def in_process(edge: Edge, count: int) -> dict[str, float]:
         "merge, new": per_second(count, lambda: merge(edge, new)),
         "merge, grown": per_second(count, lambda: merge(edge, grown)),
         "merge, the same again": per_second(count, lambda: merge(edge, grown)),
+        "merge, 4 edges": merge_from_all(count, count),
+        "merge, 4 edges, marking": merge_from_all(count, 2 * count, MARK_INTERVAL),
     }
 
 
@@ -193,7 +223,11 @@ def largest_worker(parent: int) -> float:
 def run() -> list[str]:
     """Measure in turns, and return the lines to print: medians and ratios to the bare COPY."""
     count = int(os.environ.get("RECORDS", "100000"))
-    issued = issue_credential(Actor.system("edge-credential"), name="edge-1", now=NOW)
+    credentials = [
+        issue_credential(Actor.system("edge-credential"), name=f"edge-{n}", now=NOW)
+        for n in range(1, EDGES + 1)
+    ]
+    issued = credentials[0]
     rounds = [in_process(issued.edge, count) for _ in range(ROUNDS)]
     median = {name: sorted(r[name] for r in rounds)[ROUNDS // 2] for name in rounds[0]}
     http_rate, grown = through_http(issued.secret, count)

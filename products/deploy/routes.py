@@ -15,7 +15,7 @@ from accounts.audit.models import ChainHead
 from accounts.models import Account
 from products.deploy.route_status import RouteStatus, route_statuses
 from products.edge.contract import Route, RouteTable
-from products.metering.months import Month
+from products.months import Month
 from products.services.describe import with_parts
 from products.services.models import Version
 from products.services.route import route_parts

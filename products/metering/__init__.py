@@ -1,1 +1,1 @@
-"""What services used: connections, minutes, bytes; and the edges that report it."""
+"""Usage of services (connections, minutes, bytes) and the edges that report it."""

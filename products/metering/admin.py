@@ -1,4 +1,4 @@
-"""Edges and what they reported, for the platform's staff: to read, and conflicts to resolve."""
+"""Edges, usage and disputes in the admin: read-only, except that staff resolve disputes."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import BigIntegerField, Exists, Func, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
@@ -16,41 +16,76 @@ from django.utils import timezone
 from accounts.admin_pages import ReadOnlyAdmin
 from accounts.authentication import staff_actor_of
 from accounts.errors import Conflict
-from products.metering.commands import resolve_conflict
+from products.instants import SECOND_US
+from products.metering.commands import resolve_dispute
 from products.metering.models import (
     ConnectionUsage,
     DeliveryUsage,
     Edge,
-    UsageConflict,
+    UsageDispute,
     UsagePeriod,
-)
-from products.metering.queries.before_creation import (
-    connections_before_creation,
-    early_delivery,
 )
 from products.metering.queries.edges import OFFLINE_AFTER
 from products.services.models import Service
 
+_HOUR_SECONDS = 3600
+
+
+class _Seconds(Func):
+    """An instant as whole seconds since 1970, in the SQL of each database."""
+
+    output_field = BigIntegerField()
+
+    def as_sqlite(self, compiler, connection, **context):  # type: ignore[no-untyped-def] # Django's
+        template = "CAST(strftime('%%%%s', %(expressions)s) AS INTEGER)"
+        return self.as_sql(compiler, connection, template=template, **context)
+
+    def as_postgresql(self, compiler, connection, **context):  # type: ignore[no-untyped-def] # Django's
+        template = "FLOOR(EXTRACT(EPOCH FROM %(expressions)s))::bigint"
+        return self.as_sql(compiler, connection, template=template, **context)
+
+
+# An account is created before its services, so this covers both.
+_CREATED = Service.objects.alias(created=_Seconds("created_at")).filter(
+    pk=OuterRef("service")
+)
+
+
+def connections_before_creation(
+    rows: "QuerySet[ConnectionUsage]",
+) -> "QuerySet[ConnectionUsage]":
+    """Keep connections that started, to the second, before their service was created."""
+    started = OuterRef("started_us") / SECOND_US
+    return rows.filter(Exists(_CREATED.filter(created__gt=started)))
+
+
+def delivery_before_creation(
+    rows: "QuerySet[DeliveryUsage]",
+) -> "QuerySet[DeliveryUsage]":
+    """Keep hours of ordinary HTTP that ended before their service was created."""
+    ended = _Seconds(OuterRef("hour")) + _HOUR_SECONDS
+    return rows.filter(Exists(_CREATED.filter(created__gte=ended)))
+
 
 class ResolveForm(forms.Form):
-    """Which version counts, and why."""
+    """Which values count, and why."""
 
     keep = forms.ChoiceField(
-        label="What counts",
-        choices=UsageConflict.Resolution.choices,
+        label="Which values to keep",
+        choices=UsageDispute.Resolution.choices,
         widget=forms.RadioSelect,
     )
     reason = forms.CharField(
         label="Reason",
         max_length=500,
-        help_text="The account’s superusers read it, and the trail keeps it.",
+        help_text="Kept in the audit trail, where the account's superusers can read it.",
         widget=forms.Textarea({"rows": 3}),
     )
 
 
 @admin.register(Edge)
 class EdgeAdmin(ReadOnlyAdmin):
-    """Every edge: how it does, and when it was last heard."""
+    """Every edge with its status."""
 
     list_display = (
         "name",
@@ -59,11 +94,11 @@ class EdgeAdmin(ReadOnlyAdmin):
         "version",
         "last_seen_at",
         "reported_at",
-        "generation",
+        "revision",
         "open_connections",
-        "spool",
+        "unsent",
         "clock",
-        "records_refused",
+        "quarantined_records",
         "log_lines_dropped",
     )
     list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
@@ -73,65 +108,66 @@ class EdgeAdmin(ReadOnlyAdmin):
 
     @admin.display(description="state")
     def state(self, edge: Edge) -> str:
-        """Say whether the edge speaks."""
+        """Return whether the edge is online."""
         if edge.revoked_at is not None:
             return "credential revoked"
         if edge.last_seen_at is None:
-            return "never heard"
-        is_silent = edge.last_seen_at < timezone.now() - OFFLINE_AFTER
-        return "silent" if is_silent else "speaks"
+            return "never connected"
+        is_offline = edge.last_seen_at < timezone.now() - OFFLINE_AFTER
+        return "offline" if is_offline else "online"
 
-    @admin.display(description="spool waiting (bytes)")
-    def spool(self, edge: Edge) -> str:
-        """Say how much waits, and whether more can be written."""
-        waiting = f"{edge.spool_waiting_bytes:,}"
-        return waiting if edge.spool_is_writable else f"{waiting}, NOT WRITABLE"
+    @admin.display(description="unsent usage (bytes)")
+    def unsent(self, edge: Edge) -> str:
+        """Return the bytes of unsent usage, and whether the store is read-only."""
+        unsent = f"{edge.unsent_bytes:,}"
+        return unsent if edge.store_is_writable else f"{unsent}, read-only"
 
     @admin.display(description="clock (ms)")
     def clock(self, edge: Edge) -> str:
-        """Say how far its clock is ahead of ours, and mark more than two seconds."""
+        """Return how far the edge's clock is ahead of the portal's, and whether that is too much."""
         if edge.clock_offset_ms is None:
             return "–"
-        return f"{edge.clock_offset_ms:+,}{' DIFFERS' * edge.clock_differs}"
+        offset = f"{edge.clock_offset_ms:+,}"
+        return f"{offset}, out of sync" if edge.clock_differs else offset
 
 
 class KnownFilter(admin.SimpleListFilter):
-    """Usage of services that the portal knows, or does not, or did not know yet."""
+    """Filter by whether the portal knows the service, or did when the usage took place."""
 
     title = "service"
     parameter_name = "service_is"
-    early: Callable[[QuerySet], QuerySet]
+    before_creation: Callable[[QuerySet], QuerySet]
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Offer all three."""
+        """Return the choices."""
         return [
-            ("unknown", "Unknown to the portal"),
-            ("known", "Known"),
-            ("early", "From before it was made"),
+            ("unknown", "Unknown service"),
+            ("known", "Known service"),
+            ("early", "Before the service was created"),
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        """Narrow to the kind asked for."""
+        """Apply the choice."""
         known = Service.objects.values("pk")
         if self.value() == "unknown":
             return queryset.exclude(service__in=known)
         if self.value() == "known":
             return queryset.filter(service__in=known)
         if self.value() == "early":
-            return type(self).early(queryset)
+            return type(self).before_creation(queryset)
         return queryset
 
 
 class ConnectionsKnownFilter(KnownFilter):
     """Connections of services that the portal knows, or does not, or did not know yet."""
 
-    early = staticmethod(connections_before_creation)
+    before_creation = staticmethod(connections_before_creation)
 
 
 class DeliveryKnownFilter(KnownFilter):
-    """Ordinary HTTP of services that the portal knows, or does not, or did not know yet."""
+    """The filter for ordinary HTTP."""
 
-    early = staticmethod(early_delivery)
+    before_creation = staticmethod(delivery_before_creation)
 
 
 @admin.register(ConnectionUsage)
@@ -164,25 +200,25 @@ class ConnectionUsageAdmin(ReadOnlyAdmin):
 
 @admin.register(DeliveryUsage)
 class DeliveryUsageAdmin(ReadOnlyAdmin):
-    """Ordinary HTTP, by hour."""
+    """Ordinary HTTP per service and hour."""
 
     list_display = (
         "service",
         "hour",
         "edge",
-        "boot",
+        "instance",
         "requests",
         "bytes_from_client",
         "bytes_to_client",
     )
     list_filter = (DeliveryKnownFilter,)
-    search_fields = ("=service", "=edge", "=boot")
+    search_fields = ("=service", "=edge", "=instance")
     ordering = ("-hour", "service")
 
 
 @admin.register(UsagePeriod)
 class UsagePeriodAdmin(ReadOnlyAdmin):
-    """What was derived, by service and month; no account where the portal knows no such service."""
+    """Periods per service and month; without an account if the portal does not know the service."""
 
     list_display = (
         "month",
@@ -193,17 +229,18 @@ class UsagePeriodAdmin(ReadOnlyAdmin):
         "bytes_from_client",
         "bytes_to_client",
         "requests",
-        "settled",
+        "is_closed",
         "as_of",
+        "stale_until",
     )
-    list_filter = ("settled", ("account_id", admin.EmptyFieldListFilter))
+    list_filter = ("is_closed", ("account_id", admin.EmptyFieldListFilter))
     search_fields = ("=service", "=account_id", "=month")
     ordering = ("-month", "service")
 
 
-@admin.register(UsageConflict)
-class UsageConflictAdmin(ReadOnlyAdmin):
-    """Reports that contradict what is counted; open ones wait for somebody to decide."""
+@admin.register(UsageDispute)
+class UsageDisputeAdmin(ReadOnlyAdmin):
+    """Reports that could not be merged; staff resolve the open ones."""
 
     list_display = (
         "record_id",
@@ -219,46 +256,46 @@ class UsageConflictAdmin(ReadOnlyAdmin):
     list_filter = (("resolved_at", admin.EmptyFieldListFilter), "reason", "kind")
     search_fields = ("=record_id", "=service", "=account_id", "=month")
     ordering = ("-found_at", "-pk")
-    change_form_template = "admin/metering/conflict.html"
+    change_form_template = "admin/metering/dispute.html"
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the page on which a conflict is resolved; it is no part of Django's own transaction."""
+        """Add the page that resolves a dispute; unlike Django's own it has no transaction."""
         own = path(
-            "<int:conflict_id>/resolve/",
+            "<int:dispute_id>/resolve/",
             self.admin_site.admin_view(self.resolve_view),
-            name="metering_usageconflict_resolve",
+            name="metering_usagedispute_resolve",
         )
         return [own, *super().get_urls()]
 
-    def resolve_view(self, request: HttpRequest, conflict_id: int) -> HttpResponse:
-        """Show both versions and ask which counts, or carry the answer out by one command."""
+    def resolve_view(self, request: HttpRequest, dispute_id: int) -> HttpResponse:
+        """Show the recorded and the reported values; on POST resolve the dispute."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        conflict = get_object_or_404(UsageConflict, pk=conflict_id)
+        dispute = get_object_or_404(UsageDispute, pk=dispute_id)
         form = ResolveForm(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             try:
-                resolve_conflict(
+                resolve_dispute(
                     staff_actor_of(request),
-                    conflict=conflict,
+                    dispute=dispute,
                     now=timezone.now(),
                     **form.cleaned_data,
                 )
             except Conflict as refusal:
                 form.add_error(None, refusal.message)
             else:
-                messages.success(request, f"The conflict about {conflict} is resolved.")
+                messages.success(request, f"The dispute about {dispute} is resolved.")
                 return HttpResponseRedirect(
-                    reverse("admin:metering_usageconflict_changelist")
+                    reverse("admin:metering_usagedispute_changelist")
                 )
-        names = sorted({*(conflict.ours or {}), *conflict.theirs})
+        recorded = dispute.recorded or {}
         context = self.admin_site.each_context(request) | {
-            "title": f"Resolve the conflict about {conflict}",
+            "title": f"Resolve the dispute about {dispute}",
             "form": form,
-            "conflict": conflict,
-            "facts": [
-                (name, (conflict.ours or {}).get(name, "–"), conflict.theirs.get(name))
-                for name in names
+            "dispute": dispute,
+            "values": [
+                (name, recorded.get(name, "–"), dispute.reported.get(name))
+                for name in sorted({*recorded, *dispute.reported})
             ],
             "opts": self.model._meta,  # noqa: SLF001 - Django's own name
         }

@@ -1,10 +1,10 @@
-"""Django's registration of the metering flat."""
+"""Django app configuration."""
 
 from django.apps import AppConfig
 
 
 class MeteringConfig(AppConfig):
-    """What services used: connections, minutes, bytes; and the edges that report it."""
+    """Usage of services and the edges that report it."""
 
     name = "products.metering"
     label = "metering"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from products.edge.contract import ContractError, UsageReport
-from products.metering.months import Month
+from products.months import Month
 
 # Printable and without a backslash, so that a value goes into COPY as it stands.
 _WORD = re.compile(r"[!-\[\]-~]{1,128}")

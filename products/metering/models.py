@@ -1,59 +1,34 @@
-"""Edges, and what they report: connections and delivery, and conflicts."""
+"""Edges, what they report, disputes about it, and what is derived from it."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from django.db import models
 
 from accounts.ids import new_id
-from products.metering.derived import (
-    MONTH_LENGTH,
-    SERVICE_LENGTH,
-    MovedUsage,
-    UsagePeriod,
-)
+from products.instants import instant_of
 
-__all__ = [
-    "CLOCK_TOLERANCE",
-    "ConnectionUsage",
-    "DeliveryUsage",
-    "Edge",
-    "IngestEpoch",
-    "MovedUsage",
-    "UsageConflict",
-    "UsagePeriod",
-    "instant_of",
-    "microseconds_of",
-]
-
-ID_LENGTH = 128
-# Above this the clocks of edge and portal are said to differ.
+MAX_CONNECTION_ID_LENGTH = 128
+MAX_EDGE_NAME_LENGTH = 60
+MAX_SERVICE_ID_LENGTH = 64  # also of services that the portal does not know
+MAX_INSTANCE_LENGTH = 64
+MONTH_LENGTH = 7
+# The largest difference between the clocks of an edge and of the portal that is not flagged.
 CLOCK_TOLERANCE = timedelta(seconds=2)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def microseconds_of(instant: datetime) -> int:
-    """Return an instant as microseconds since 1970."""
-    return (instant - _EPOCH) // timedelta(microseconds=1)
-
-
-def instant_of(microseconds: int) -> datetime:
-    """Return the instant so many microseconds after 1970 began."""
-    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 class Edge(models.Model):
-    """An edge of the platform and its credential (shown once, kept as a keyed hash), and how it does.
+    """An edge with its credential, of which only a keyed hash is kept, and its last status.
 
-    `last_seen_at` is its last word of any kind, `asked_at` the last asking for the table that was
-    noted. Everything that it wrote down until `reported_at` has arrived: it says so itself, for
-    only the edge knows what still waits.
+    `last_seen_at` is the time of its last request of any kind, `asked_at` of the last request for
+    the route table that was saved. All usage that the edge recorded until `reported_at` has
+    arrived. Only the edge knows what is still unsent, so it reports this time itself.
     """
 
     id = models.CharField(
         primary_key=True, max_length=22, default=new_id, editable=False
     )
-    name = models.CharField(max_length=60)
+    name = models.CharField(max_length=MAX_EDGE_NAME_LENGTH)
     digest = models.CharField(max_length=64, unique=True)
     created_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)
@@ -62,21 +37,21 @@ class Edge(models.Model):
     reported_at = models.DateTimeField(null=True, blank=True)
     engine = models.CharField(max_length=40, blank=True)
     version = models.CharField(max_length=40, blank=True)
-    generation = models.BigIntegerField(default=0)  # of the table that it serves
+    revision = models.BigIntegerField(default=0)  # of its route table
     open_connections = models.BigIntegerField(default=0)
-    spool_waiting_bytes = models.BigIntegerField(default=0)  # not acknowledged yet
-    spool_is_writable = models.BooleanField(default=True)
+    unsent_bytes = models.BigIntegerField(default=0)  # of usage
+    store_is_writable = models.BooleanField(default=True)
     log_lines_dropped = models.BigIntegerField(default=0)  # since it started
-    records_refused = models.BigIntegerField(default=0)  # unreadable here, kept there
-    clock_offset_ms = models.BigIntegerField(null=True, blank=True)  # its minus ours
+    quarantined_records = models.BigIntegerField(default=0)  # that the portal rejected
+    clock_offset_ms = models.BigIntegerField(null=True, blank=True)  # edge minus portal
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["name"],
                 condition=models.Q(revoked_at=None),
-                name="one_live_credential_an_edge",
-                violation_error_message="This edge has a live credential already.",
+                name="one_active_credential_per_edge",
+                violation_error_message="This edge already has an active credential.",
             )
         ]
 
@@ -85,22 +60,23 @@ class Edge(models.Model):
 
     @property
     def clock_differs(self) -> bool:
-        """Tell whether the edge's clock is further from ours than it may be."""
+        """Tell whether the clocks of edge and portal differ by more than the tolerance."""
         offset = timedelta(milliseconds=self.clock_offset_ms or 0)
         return abs(offset) > CLOCK_TOLERANCE
 
 
 class ConnectionUsage(models.Model):
-    """One connection in one month, merged by maximum: the largest report is the truth.
+    """One connection in one month; each counter is the largest value reported.
 
-    `started_us` is in microseconds since 1970, `duration_us` counts from the start, whatever the
-    month; the bytes are those of the month. Integers, so that both databases split minutes alike.
+    `started_us` is in microseconds since 1970. `duration_us` counts from the start of the
+    connection in every month. The bytes are those of the month.
     """
 
-    connection_id = models.CharField(max_length=ID_LENGTH)
+    connection_id = models.CharField(max_length=MAX_CONNECTION_ID_LENGTH)
     month = models.CharField(max_length=MONTH_LENGTH)
-    service = models.CharField(max_length=SERVICE_LENGTH)
-    edge = models.CharField(max_length=60)
+    service = models.CharField(max_length=MAX_SERVICE_ID_LENGTH)
+    edge = models.CharField(max_length=MAX_EDGE_NAME_LENGTH)
+    # Integers, so that both databases compute the same minutes.
     started_us = models.BigIntegerField()
     duration_us = models.BigIntegerField()
     bytes_from_client = models.BigIntegerField()
@@ -116,8 +92,8 @@ class ConnectionUsage(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["connection_id", "month"],
-                name="one_row_a_connection_and_month",
-                violation_error_message="The connection has a row for this month.",
+                name="one_row_per_connection_and_month",
+                violation_error_message="The connection already has a row for this month.",
             ),
             models.CheckConstraint(
                 condition=models.Q(
@@ -126,8 +102,8 @@ class ConnectionUsage(models.Model):
                 name="usage_is_never_negative",
             ),
         ]
-        # No index holds a column that a report moves: PostgreSQL can then write the new row
-        # beside the old one and leave the indexes alone.
+        # No index has a column that reports change. So PostgreSQL can write the new version of a
+        # row to the same page, without touching the indexes.
         indexes: ClassVar = [
             models.Index(fields=["service", "month"], name="usage_service_month"),
             models.Index(
@@ -142,16 +118,16 @@ class ConnectionUsage(models.Model):
 
     @property
     def started_at(self) -> datetime:
-        """Return the instant at which the connection began."""
+        """Return when the connection started."""
         return instant_of(self.started_us)
 
 
 class DeliveryUsage(models.Model):
-    """Ordinary HTTP of one service in one hour, as one process of an edge has counted it."""
+    """Ordinary HTTP of one service in one hour, as counted by one instance of an edge."""
 
-    edge = models.CharField(max_length=60)
-    boot = models.CharField(max_length=SERVICE_LENGTH)
-    service = models.CharField(max_length=SERVICE_LENGTH)
+    edge = models.CharField(max_length=MAX_EDGE_NAME_LENGTH)
+    instance = models.CharField(max_length=MAX_INSTANCE_LENGTH)
+    service = models.CharField(max_length=MAX_SERVICE_ID_LENGTH)
     hour = models.DateTimeField()
     requests = models.BigIntegerField()
     bytes_from_client = models.BigIntegerField()
@@ -163,9 +139,9 @@ class DeliveryUsage(models.Model):
         default_permissions = ()
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["edge", "boot", "service", "hour"],
-                name="one_row_a_boot_service_and_hour",
-                violation_error_message="The boot has a row for this service and hour.",
+                fields=["edge", "instance", "service", "hour"],
+                name="one_row_per_instance_service_and_hour",
+                violation_error_message="The instance already has a row for this service and hour.",
             ),
             models.CheckConstraint(
                 condition=models.Q(
@@ -182,10 +158,10 @@ class DeliveryUsage(models.Model):
         return f"{self.service} at {self.hour:%Y-%m-%d %H:00}"
 
 
-class UsageConflict(models.Model):
-    """Two versions of the same facts: `ours` counts, `theirs` waits for a person to decide.
+class UsageDispute(models.Model):
+    """A report that contradicts what is recorded, until staff decide which values count.
 
-    `ours` is null where nothing was counted before (a report of a time that is not taken).
+    `recorded` is null if nothing was recorded when the report was out of its window.
     """
 
     class Reason(models.TextChoices):
@@ -193,35 +169,36 @@ class UsageConflict(models.Model):
 
         SERVICE = "service", "The connection was reported with another service."
         START = "start", "The connection was reported with another start."
-        BEYOND_FINAL = "beyond_final", "The report goes beyond the final one."
+        BEYOND_FINAL = "beyond_final", "The report is higher than the final one."
         FINALS_DIFFER = "finals_differ", "Two final reports differ."
-        FINAL_BEHIND = "final_behind", "The final report is behind an earlier one."
+        FINAL_BEHIND = "final_behind", "The final report is lower than an earlier one."
         LATE = "late", "The report came more than 35 days after the end of its month."
-        FUTURE = "future", "The report speaks of a time that has not come."
-        BEFORE_START = "before_start", "The month ended before the connection began."
-        AFTER_END = "after_end", "The month began after the connection had ended."
+        FUTURE = "future", "The report is dated in the future."
+        BEFORE_START = "before_start", "The month ended before the connection started."
+        AFTER_END = "after_end", "The month started after the connection had ended."
 
     class Kind(models.TextChoices):
-        """What the facts are about."""
+        """What kind of usage record is disputed."""
 
         CONNECTION = "connection"
         DELIVERY = "delivery"
 
     class Resolution(models.TextChoices):
-        """Which version a person kept."""
+        """Which values staff kept."""
 
-        OURS = "ours", "What was counted stays"
-        THEIRS = "theirs", "The disputed report counts instead"
+        RECORDED = "recorded", "Keep the recorded values"
+        REPORTED = "reported", "Use the reported values"
 
     kind = models.CharField(max_length=10, choices=Kind.choices)
-    record_id = models.CharField(max_length=4 * ID_LENGTH)  # as the edge is told it
+    record_id = models.CharField(max_length=4 * MAX_CONNECTION_ID_LENGTH)
     month = models.CharField(max_length=MONTH_LENGTH)
-    service = models.CharField(max_length=SERVICE_LENGTH)  # whose count is in doubt
-    account_id = models.CharField(max_length=22, blank=True)  # "" where nobody knows
-    edge = models.CharField(max_length=60)
+    service = models.CharField(max_length=MAX_SERVICE_ID_LENGTH)
+    # Empty if the portal does not know the service.
+    account_id = models.CharField(max_length=22, blank=True)
+    edge = models.CharField(max_length=MAX_EDGE_NAME_LENGTH)
     reason = models.CharField(max_length=16, choices=Reason.choices)
-    ours = models.JSONField(null=True)
-    theirs = models.JSONField()
+    recorded = models.JSONField(null=True)
+    reported = models.JSONField()
     found_at = models.DateTimeField()
     last_found_at = models.DateTimeField()
     resolved_at = models.DateTimeField(null=True, blank=True)
@@ -230,26 +207,27 @@ class UsageConflict(models.Model):
     resolution_reason = models.CharField(max_length=500, blank=True)
 
     class Meta:
-        verbose_name = "conflict"
+        verbose_name = "dispute"
         default_permissions = ()
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["kind", "record_id", "month", "reason"],
                 condition=models.Q(resolved_at=None),
-                name="one_open_conflict_a_record_and_reason",
-                violation_error_message="This conflict is open already.",
+                name="one_open_dispute_per_record_and_reason",
+                violation_error_message="This dispute is already open.",
             ),
             models.CheckConstraint(
                 condition=models.Q(resolved_at=None, resolution="")
                 | models.Q(
-                    resolved_at__isnull=False, resolution__in=["ours", "theirs"]
+                    resolved_at__isnull=False,
+                    resolution__in=["recorded", "reported"],
                 ),
-                name="a_resolved_conflict_says_how",
+                name="resolved_dispute_has_resolution",
             ),
         ]
         indexes: ClassVar = [
-            models.Index(fields=["service", "month"], name="conflict_service_month"),
-            models.Index(fields=["record_id"], name="conflict_record"),
+            models.Index(fields=["service", "month"], name="dispute_service_month"),
+            models.Index(fields=["record_id"], name="dispute_record"),
         ]
 
     def __str__(self) -> str:
@@ -257,12 +235,70 @@ class UsageConflict(models.Model):
 
     @property
     def is_open(self) -> bool:
-        """Tell whether nobody has decided yet."""
+        """Tell whether the dispute is not resolved yet."""
         return self.resolved_at is None
 
 
+STALE_PERIOD = models.Q(as_of=None) | models.Q(as_of__lt=models.F("stale_until"))
+
+
+class UsagePeriod(models.Model):
+    """The usage of a service in a month, derived from usage records.
+
+    A period that is deleted and rebuilt is the same. `digest` covers all usage records of the
+    period, in any order. A closed period was derived when its month no longer took reports; from
+    then on it replaces the usage records.
+
+    A report makes the period stale by setting `stale_until`. What was derived before this time may
+    lack usage. A row without `as_of` was created by a report and is not derived yet.
+    """
+
+    # Empty if the portal does not know the service.
+    account_id = models.CharField(max_length=22, blank=True, db_default="")
+    service = models.CharField(max_length=MAX_SERVICE_ID_LENGTH)
+    month = models.CharField(max_length=MONTH_LENGTH)
+    minutes = models.BigIntegerField(db_default=0)
+    connections = models.BigIntegerField(db_default=0)
+    bytes_from_client = models.BigIntegerField(db_default=0)
+    bytes_to_client = models.BigIntegerField(db_default=0)
+    requests = models.BigIntegerField(db_default=0)
+    delivery_bytes_from_client = models.BigIntegerField(db_default=0)
+    delivery_bytes_to_client = models.BigIntegerField(db_default=0)
+    digest = models.CharField(max_length=64, blank=True, db_default="")
+    as_of = models.DateTimeField(null=True, blank=True)
+    stale_until = models.DateTimeField(null=True, blank=True)
+    is_closed = models.BooleanField(db_default=False)
+
+    class Meta:
+        verbose_name = "period"
+        default_permissions = ()
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["service", "month"],
+                name="one_period_per_service_and_month",
+                violation_error_message="The service already has a period for this month.",
+            )
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["account_id", "month"], name="period_account_month"),
+            models.Index(
+                fields=["service"], condition=STALE_PERIOD, name="period_stale"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.service} in {self.month}"
+
+    @property
+    def is_stale(self) -> bool:
+        """Tell whether the period may lack usage that was reported since it was derived."""
+        if self.as_of is None:
+            return True
+        return self.stale_until is not None and self.as_of < self.stale_until
+
+
 class IngestEpoch(models.Model):
-    """Changes when the database came back from a backup: edges then send all they keep again."""
+    """Names the current state of the database; a new epoch makes edges resend what they still have."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     epoch = models.CharField(max_length=22, default=new_id)

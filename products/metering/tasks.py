@@ -1,18 +1,18 @@
-"""The sweeps of this flat: connections nobody speaks of, periods that have moved or are over."""
+"""The sweeps of metering: connections that fell silent, and periods that are stale or close."""
 
 from celery import shared_task
 from django.utils import timezone
 
-from products.metering.commands import presume_closed, rebuild_dirty_periods
+from products.metering.commands import presume_closed, rebuild_stale_periods
 
 
 @shared_task(name="products.metering.tasks.presume_closed", acks_late=True)
 def presume_silent_closed() -> None:
-    """Mark the connections that were not reported for five minutes."""
+    """Mark connections that were not reported for five minutes as closed."""
     presume_closed(timezone.now())
 
 
 @shared_task(name="products.metering.tasks.rebuild_usage", acks_late=True)
-def rebuild_moved_usage() -> None:
-    """Derive the periods again that have moved, and settle those that are over."""
-    rebuild_dirty_periods(now=timezone.now())
+def rebuild_stale_usage() -> None:
+    """Derive stale periods again, and close those that take no more reports."""
+    rebuild_stale_periods(now=timezone.now())

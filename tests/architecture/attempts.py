@@ -16,7 +16,7 @@ from products.catalogue.models import Plan
 from products.deploy import commands as deploy
 from products.enablement import commands as enablement
 from products.metering import commands as metering
-from products.metering.models import Edge, UsageConflict
+from products.metering.models import Edge, UsageDispute
 from products.services.commands import parts, services, versions
 from tests.factories import NOW
 from tests.factories.world import World, agreed
@@ -102,9 +102,9 @@ def assign(w: World, a: Actor) -> Any:
     )
 
 
-def conflict_of(w: World) -> UsageConflict:
-    """Return a conflict about the service `shop`, not kept yet."""
-    facts = {
+def dispute_of(w: World) -> UsageDispute:
+    """Return a dispute about the service `shop`, not saved yet."""
+    values = {
         "month": "2026-11",
         "started_us": 0,
         "bytes_from_client": 0,
@@ -116,9 +116,9 @@ def conflict_of(w: World) -> UsageConflict:
         "duration_us": 60,
         "final": True,
     }
-    return UsageConflict(
+    return UsageDispute(
         kind="connection", record_id="c", month="2026-11", service=w.shop.pk, account_id=w.acme.pk,
-        edge="edge-t", reason="late", theirs=facts | connection, found_at=NOW, last_found_at=NOW,
+        edge="edge-t", reason="late", reported=values | connection, found_at=NOW, last_found_at=NOW,
     )  # fmt: skip
 
 
@@ -177,16 +177,16 @@ ATTEMPTS: dict[str, Attempt] = {
     "products.enablement.commands.service.enable_for_service": Attempt(WHO_CONFIGURE, switch_on),
     "products.enablement.commands.service.disable_for_service": Attempt(WHO_CONFIGURE, switch_off, given=switch_on),
     "products.metering.commands.disputes.record_disputes": Attempt(frozenset(), lambda w, a: metering.record_disputes(
-        a, on=w.acme, edge=Edge.objects.get(), conflicts=[conflict_of(w)], now=NOW)),
-    "products.metering.commands.disputes.resolve_conflict": Attempt(
-        STAFF, lambda w, a: metering.resolve_conflict(
-            a, conflict=UsageConflict.objects.get(), keep="theirs", reason="Asked", now=NOW),
-        given=lambda w, a: conflict_of(w).save()),
-    "products.metering.commands.credentials.issue_credential": Attempt(STAFF, lambda w, a: metering.issue_credential(
+        a, on=w.acme, edge=Edge.objects.get(), disputes=[dispute_of(w)], now=NOW)),
+    "products.metering.commands.disputes.resolve_dispute": Attempt(
+        STAFF, lambda w, a: metering.resolve_dispute(
+            a, dispute=UsageDispute.objects.get(), keep="reported", reason="Asked", now=NOW),
+        given=lambda w, a: dispute_of(w).save()),
+    "products.metering.commands.edges.issue_credential": Attempt(STAFF, lambda w, a: metering.issue_credential(
         a, name="edge-t", now=NOW)),
-    "products.metering.commands.credentials.revoke_credential": Attempt(STAFF, lambda w, a: metering.revoke_credential(
+    "products.metering.commands.edges.revoke_credential": Attempt(STAFF, lambda w, a: metering.revoke_credential(
         a, name="edge-t", now=NOW)),
-    "products.metering.commands.epoch.declare_restored": Attempt(STAFF, lambda w, a: metering.declare_restored(
+    "products.metering.commands.edges.declare_restored": Attempt(STAFF, lambda w, a: metering.declare_restored(
         a, now=NOW)),
     "products.services.commands.services.create_service": Attempt(WHO_CREATE, lambda w, a: services.create_service(
         a, account=w.acme, name="chat", now=NOW)),

@@ -23,13 +23,11 @@ ELSEWHERE = {
     "accounts.models": (2, "Django's own manager makes people for `createsuperuser`"),
     "accounts.change": (1, "moves routes_revision with the entries"),
     "portal.settings": (1, "merges a dictionary of settings"),
-    "products.metering.queries.snapshot": (2, "begins and ends a transaction of reads"),
+    "products.metering.queries.usage": (2, "begins and ends a transaction of reads"),
 }
 # Public functions of commands that write without opening the door themselves. Whoever calls one
 # stands behind the door, or the reason says why there is none.
 BELOW_THE_DOOR = {
-    "products.metering.commands.replace.apply_reported_connection",
-    "products.metering.commands.replace.replace_delivery",
     "accounts.commands.service_access.remove_access",
     "accounts.commands.service_access.set_access",
     "accounts.commands.mail.queue_mail",
@@ -40,17 +38,17 @@ BELOW_THE_DOOR = {
     "products.services.commands.locking.bump_revision",
 }
 WITHOUT_A_DOOR = {
-    "products.metering.commands.disputes.save_disputes": "a known conflict grows with its reports",
-    "products.metering.commands.edges.note_report": "when an edge was heard",
-    "products.metering.commands.edges.note_status": "how an edge says it does",
-    "products.metering.commands.epoch.epoch": "made with the first report ever",
+    "products.metering.commands.disputes.save_disputes": "reports of an open dispute extend it",
+    "products.metering.commands.edges.note_report": "when an edge was last seen",
+    "products.metering.commands.edges.note_status": "the status that an edge reports",
+    "products.metering.commands.edges.ingest_epoch": "the first report creates it",
     "products.metering.commands.ingest.ingest": "usage is what machines count, not what people change",
     "products.metering.commands.merge_sql.merge_connections": "as above",
     "products.metering.commands.merge_sql.merge_delivery": "as above",
-    "products.metering.commands.moved.mark_dirty": "which periods are old",
-    "products.metering.commands.periods.rebuild_dirty_periods": "periods are derived from the facts",
+    "products.metering.commands.periods.mark_stale": "periods are derived from usage records",
+    "products.metering.commands.periods.rebuild_stale_periods": "as above",
     "products.metering.commands.periods.rebuild_usage": "as above",
-    "products.metering.commands.sweeps.presume_closed": "nobody's state: a later report takes it back",
+    "products.metering.commands.periods.presume_closed": "a later report opens the connection again",
     "accounts.commands.mail.send_due_mail": "what becomes of a mail is no state of an account",
     "accounts.commands.sign_in.set_password": "a password is the person's, who may be in no account",
 }
@@ -153,13 +151,13 @@ def test_the_door_alone_opens_transactions():
         if isinstance(node, ast.Attribute) and node.attr in {"atomic", "on_commit"}
     }
 
-    # Reports of usage are merged, conflicts grow with them, and what is silent is marked: no
-    # change of anybody's state.
+    # Usage reports are merged, disputes are extended and silent connections are marked. None of
+    # this is a change that a person makes.
     assert openers == {
         "accounts.change",
         "products.metering.commands.disputes",
         "products.metering.commands.ingest",
-        "products.metering.commands.sweeps",
+        "products.metering.commands.periods",
     }
 
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 MODULES = (
+    "products.billing.credits",
     "products.billing.rating",
     "products.catalogue.money",
     "products.compatibility.rules",

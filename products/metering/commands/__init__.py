@@ -1,16 +1,19 @@
-"""What changes of edges and usage: credentials, reports, conflicts, periods."""
+"""What changes edges and usage: credentials, reports, disputes, periods."""
 
-from products.metering.commands.credentials import (
+from products.metering.commands.disputes import record_disputes, resolve_dispute
+from products.metering.commands.edges import (
     IssuedCredential,
+    declare_restored,
     issue_credential,
+    note_status,
     revoke_credential,
 )
-from products.metering.commands.disputes import record_disputes, resolve_conflict
-from products.metering.commands.edges import note_status
-from products.metering.commands.epoch import declare_restored
 from products.metering.commands.ingest import ingest
-from products.metering.commands.periods import rebuild_dirty_periods, rebuild_usage
-from products.metering.commands.sweeps import presume_closed
+from products.metering.commands.periods import (
+    presume_closed,
+    rebuild_stale_periods,
+    rebuild_usage,
+)
 
 __all__ = [
     "IssuedCredential",
@@ -19,9 +22,9 @@ __all__ = [
     "issue_credential",
     "note_status",
     "presume_closed",
-    "rebuild_dirty_periods",
+    "rebuild_stale_periods",
     "rebuild_usage",
     "record_disputes",
-    "resolve_conflict",
+    "resolve_dispute",
     "revoke_credential",
 ]

@@ -1,10 +1,15 @@
-"""Keep reports that contradict what is counted, and let a person decide between the two."""
+"""Disputes: find reports that cannot be merged, save them, and resolve them.
+
+A record is disputed if it contradicts what is recorded, or if it is out of window: too late, in
+the future, or impossible for its month.
+"""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from django.db import transaction
 
@@ -15,125 +20,331 @@ from accounts.errors import Conflict, Invalid
 from accounts.models import Account
 from accounts.policy import PLATFORM, Resource
 from accounts.roles import Permission
-from products.metering.commands.replace import (
-    apply_reported_connection,
-    replace_delivery,
+from products.instants import microseconds_of
+from products.metering.commands.merge_sql import ReportSource, merge_delivery
+from products.metering.commands.periods import (
+    ServiceMonth,
+    mark_stale,
+    periods_touched_by,
 )
 from products.metering.facts import ConnectionFact, DeliveryFact
-from products.metering.models import Edge, UsageConflict
-from products.metering.months import Month
-from products.services.models import Service
+from products.metering.models import (
+    ConnectionUsage,
+    DeliveryUsage,
+    Edge,
+    UsageDispute,
+    UsagePeriod,
+)
+from products.metering.queries.periods import Owner, owners_of
+from products.months import REPORT_WINDOW, Month
 
 INGEST = Actor.system("ingest-usage", interface=Interface.EDGE)
-COUNTERS = ("duration_us", "bytes_from_client", "bytes_to_client", "requests", "final")
+COUNTERS = frozenset(
+    {"duration_us", "bytes_from_client", "bytes_to_client", "requests", "final"}
+)
+# Allows for an edge whose clock is a little wrong, and for one that still uses a route table from
+# before midnight and so names the month before.
+TOLERANCE = timedelta(days=1)
+_TOLERANCE_US = TOLERANCE // timedelta(microseconds=1)
+# The midnight of a zone is at most this far from that of UTC.
+_MAX_UTC_OFFSET_US = timedelta(days=1) // timedelta(microseconds=1)
+_OUT_OF_WINDOW = frozenset(
+    {
+        UsageDispute.Reason.LATE,
+        UsageDispute.Reason.FUTURE,
+        UsageDispute.Reason.BEFORE_START,
+        UsageDispute.Reason.AFTER_END,
+    }
+)
+Reason = UsageDispute.Reason
 Key = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class NewDispute:
-    """A record that could not be merged; `ours` is None where nothing was counted before."""
+    """A record that could not be merged; `recorded` is None if nothing was recorded before."""
 
-    kind: UsageConflict.Kind
+    kind: UsageDispute.Kind
     record_id: str
     month: str
-    reason: UsageConflict.Reason
+    reason: Reason
     service: str
-    ours: Mapping[str, Any] | None
-    theirs: Mapping[str, Any]
+    recorded: Mapping[str, Any] | None
+    reported: Mapping[str, Any]
 
     @classmethod
-    def connection(
+    def of_connection(
         cls,
-        theirs: ConnectionFact,
-        ours: ConnectionFact | None,
-        reason: UsageConflict.Reason,
+        reported: ConnectionFact,
+        recorded: ConnectionFact | None,
+        reason: Reason,
     ) -> "NewDispute":
-        """Return what was found of a connection."""
+        """Return the dispute about a connection."""
         return cls(
-            kind=UsageConflict.Kind.CONNECTION,
-            record_id=theirs.connection_id,
-            month=theirs.month,
+            kind=UsageDispute.Kind.CONNECTION,
+            record_id=reported.connection_id,
+            month=reported.month,
             reason=reason,
-            service=(ours or theirs).service,
-            ours=ours and ours._asdict(),
-            theirs=theirs._asdict(),
+            service=(recorded or reported).service,
+            recorded=recorded and recorded._asdict(),
+            reported=reported._asdict(),
         )
 
     @classmethod
-    def delivery(
-        cls,
-        theirs: DeliveryFact,
-        month: Month,
-        reason: UsageConflict.Reason,
-        *,
-        edge: str,
-        boot: str,
+    def of_delivery(
+        cls, reported: DeliveryFact, month: Month, reason: Reason, source: ReportSource
     ) -> "NewDispute":
-        """Return a delivery counter of a time that is not taken."""
-        hour = theirs.hour.isoformat()
+        """Return the dispute about a delivery counter that is out of window."""
+        hour = reported.hour.isoformat()
+        place = {"hour": hour, "edge": source.edge, "instance": source.instance}
         return cls(
-            kind=UsageConflict.Kind.DELIVERY,
-            record_id=f"{boot}/{theirs.service}/{hour}",
+            kind=UsageDispute.Kind.DELIVERY,
+            record_id=f"{source.instance}/{reported.service}/{hour}",
             month=str(month),
             reason=reason,
-            service=theirs.service,
-            ours=None,
-            theirs=theirs._asdict() | {"hour": hour, "edge": edge, "boot": boot},
+            service=reported.service,
+            recorded=None,
+            reported=reported._asdict() | place,
         )
 
     @property
     def key(self) -> Key:
-        """Return what makes two findings the same conflict."""
+        """Return what is the same for reports of one dispute."""
         return (self.kind.value, self.record_id, self.month, self.reason.value)
 
 
-def reason_of(theirs: ConnectionFact, ours: ConnectionFact) -> UsageConflict.Reason:
-    """Say why two facts of one connection contradict each other; that they do is known."""
-    if theirs.service != ours.service:
-        return UsageConflict.Reason.SERVICE
-    if theirs.started_us != ours.started_us:
-        return UsageConflict.Reason.START
-    if theirs.final and ours.final:
-        return UsageConflict.Reason.FINALS_DIFFER
-    if ours.final:
-        return UsageConflict.Reason.BEYOND_FINAL
-    return UsageConflict.Reason.FINAL_BEHIND
+# Records out of window
+
+
+class _Window(NamedTuple):
+    """The instants of a month in a zone, in microseconds since 1970."""
+
+    starts_us: int
+    ends_us: int
+    accepts_until_us: int
+
+
+class _SafeBounds(NamedTuple):
+    """Bounds within which a connection is in the window of its month, whatever the zone."""
+
+    earliest_end_us: int
+    latest_start_us: int
+    latest_end_us: int
+
+
+# No connection is within these.
+_NOTHING_IS_SAFE = _SafeBounds(0, 0, -1)
+
+
+def out_of_window_connections(
+    records: Sequence[ConnectionFact], received_at: datetime
+) -> dict[ConnectionFact, Reason]:
+    """Return the records that are out of window in the zone of their account, with the reason.
+
+    The database is asked for zones only if a record may be out of window, which is rare.
+    """
+    now_us = microseconds_of(received_at)
+    safe = {
+        month: _safe_bounds(month, now_us) for month in {each.month for each in records}
+    }
+    doubtful = [
+        record
+        for record in records
+        for bounds in (safe[record.month],)
+        if record.started_us > bounds.latest_start_us
+        or not bounds.earliest_end_us
+        <= record.started_us + record.duration_us
+        <= bounds.latest_end_us
+    ]
+    if not doubtful:
+        return {}
+    owners = owners_of({record.service for record in doubtful})
+    reasons = {
+        record: _reason_out_of_window(
+            record, owners.get(record.service, Owner()).zone, now_us
+        )
+        for record in doubtful
+    }
+    return {record: reason for record, reason in reasons.items() if reason is not None}
+
+
+def _safe_bounds(label: str, now_us: int) -> _SafeBounds:
+    window = _window(label, "UTC")
+    latest_end_us = now_us + _TOLERANCE_US
+    may_be_late = now_us > window.accepts_until_us - _MAX_UTC_OFFSET_US
+    if may_be_late or window.starts_us + _MAX_UTC_OFFSET_US > latest_end_us:
+        return _NOTHING_IS_SAFE
+    return _SafeBounds(
+        earliest_end_us=window.starts_us + _MAX_UTC_OFFSET_US - _TOLERANCE_US,
+        latest_start_us=window.ends_us - _MAX_UTC_OFFSET_US + _TOLERANCE_US,
+        latest_end_us=latest_end_us,
+    )
+
+
+def _reason_out_of_window(
+    record: ConnectionFact, zone: str, now_us: int
+) -> Reason | None:
+    window = _window(record.month, zone)
+    ended_us = record.started_us + record.duration_us
+    if now_us > window.accepts_until_us:
+        return Reason.LATE
+    if max(window.starts_us, ended_us) > now_us + _TOLERANCE_US:
+        return Reason.FUTURE
+    if record.started_us > window.ends_us + _TOLERANCE_US:
+        return Reason.BEFORE_START
+    if ended_us < window.starts_us - _TOLERANCE_US:
+        return Reason.AFTER_END
+    return None
+
+
+@lru_cache(maxsize=1024)
+def _window(label: str, zone: str) -> _Window:
+    month = Month.read(label)
+    return _Window(
+        microseconds_of(month.starts_at(zone)),
+        microseconds_of(month.ends_at(zone)),
+        microseconds_of(month.accepts_reports_until(zone)),
+    )
+
+
+def with_new_information(
+    records: Sequence[ConnectionFact], reasons: Mapping[ConnectionFact, Reason]
+) -> list[NewDispute]:
+    """Return a dispute for each record that has a reason and exceeds what is recorded."""
+    rows = ConnectionUsage.objects.filter(
+        connection_id__in={record.connection_id for record in reasons}
+    )
+    known = {(row.connection_id, row.month): fact_of(row) for row in rows}
+    found = []
+    for reported in records:
+        recorded = known.get((reported.connection_id, reported.month))
+        if reported in reasons and not (
+            recorded and adds_nothing(reported._asdict(), recorded._asdict())
+        ):
+            found.append(
+                NewDispute.of_connection(reported, recorded, reasons[reported])
+            )
+    return found
+
+
+def out_of_window_delivery(
+    records: Sequence[DeliveryFact], source: ReportSource
+) -> dict[DeliveryFact, NewDispute]:
+    """Return the counters that are out of window and exceed what is recorded, with their disputes."""
+    received_at = source.received_at
+    doubtful = [
+        record
+        for record in records
+        if not received_at - REPORT_WINDOW <= record.hour <= received_at + TOLERANCE
+    ]
+    if not doubtful:
+        return {}
+    owners = owners_of({record.service for record in doubtful})
+    known = _recorded_delivery(doubtful, source)
+    found = {}
+    for record in doubtful:
+        zone = owners.get(record.service, Owner()).zone
+        month = Month.at(record.hour, zone)
+        is_future = record.hour > received_at
+        if not (is_future or received_at > month.accepts_reports_until(zone)):
+            continue
+        recorded = known.get((record.service, record.hour))
+        if recorded is None or not adds_nothing(record._asdict(), recorded):
+            reason = Reason.FUTURE if is_future else Reason.LATE
+            found[record] = NewDispute.of_delivery(record, month, reason, source)
+    return found
+
+
+def _recorded_delivery(
+    records: Collection[DeliveryFact], source: ReportSource
+) -> dict[tuple[str, datetime], dict[str, Any]]:
+    rows = DeliveryUsage.objects.filter(
+        edge=source.edge,
+        instance=source.instance,
+        service__in={record.service for record in records},
+        hour__in={record.hour for record in records},
+    ).values(*DeliveryFact._fields)
+    return {(row["service"], row["hour"]): dict(row) for row in rows}
+
+
+# Records that contradict what is recorded
+
+
+def contradiction_reason(reported: ConnectionFact, recorded: ConnectionFact) -> Reason:
+    """Return why two records that contradict each other do so."""
+    if reported.service != recorded.service:
+        return Reason.SERVICE
+    if reported.started_us != recorded.started_us:
+        return Reason.START
+    if reported.final and recorded.final:
+        return Reason.FINALS_DIFFER
+    if recorded.final:
+        return Reason.BEYOND_FINAL
+    return Reason.FINAL_BEHIND
+
+
+def adds_nothing(reported: Mapping[str, Any], recorded: Mapping[str, Any]) -> bool:
+    """Tell whether a record is the same as another one, with counters that are not larger."""
+    return all(
+        value <= recorded[name] if name in COUNTERS else value == recorded[name]
+        for name, value in reported.items()
+    )
+
+
+def larger(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Return one record with the larger of each counter; the first one if they contradict."""
+    if any(value != other[name] for name, value in one.items() if name not in COUNTERS):
+        return dict(one)
+    return {
+        name: max(value, other[name]) if name in COUNTERS else value
+        for name, value in one.items()
+    }
+
+
+def fact_of(row: ConnectionUsage) -> ConnectionFact:
+    """Return a row as a usage record."""
+    return ConnectionFact(*(getattr(row, name) for name in ConnectionFact._fields))
+
+
+# Saving
 
 
 def save_disputes(
     edge: Edge, found: Sequence[NewDispute], now: datetime
 ) -> list[NewDispute]:
-    """Keep what could not be merged, and return what is in dispute: not what a person has settled.
+    """Save what could not be merged; return what is still in dispute.
 
-    A conflict known already grows with its reports and is not noted again; new ones are noted
-    once for each account, by the system's `ingest-usage`.
+    Reports of an open dispute extend its row and are not noted again. Reports that add nothing to
+    a resolved dispute are left out. New disputes are noted once per account by `ingest-usage`.
     """
     ids = {each.record_id for each in found}
-    settled: dict[Key, list[UsageConflict]] = defaultdict(list)
-    known: dict[Key, UsageConflict] = {}
+    resolved: dict[Key, list[UsageDispute]] = defaultdict(list)
+    known: dict[Key, UsageDispute] = {}
     disputed: list[NewDispute] = []
-    new: dict[Key, UsageConflict] = {}
+    new: dict[Key, UsageDispute] = {}
     with transaction.atomic():
-        # Locked, so that nobody decides about less than what the row then says. The door that
-        # notes new ones is opened after this: a decision holds it and waits for the row.
-        rows = UsageConflict.objects.select_for_update().filter(record_id__in=ids)
+        # Locked, so that a dispute that is being resolved is not extended. New ones are noted after
+        # this transaction: a resolution locks the account's chain first and then the row.
+        rows = UsageDispute.objects.select_for_update().filter(record_id__in=ids)
         for row in rows.order_by("pk"):
             if row.is_open:
                 known[_key_of(row)] = row
             else:
-                settled[_key_of(row)].append(row)
+                resolved[_key_of(row)].append(row)
         for each in found:
-            if any(_covers(row.theirs, each.theirs) for row in settled[each.key]):
+            if any(
+                adds_nothing(each.reported, row.reported) for row in resolved[each.key]
+            ):
                 continue
             disputed.append(each)
             row = known.get(each.key) or new.setdefault(
                 each.key, _row_of(each, edge, now)
             )
-            row.theirs = _larger(row.theirs, each.theirs)
+            row.reported = larger(row.reported, each.reported)
             row.last_found_at = now
         if known:
-            UsageConflict.objects.bulk_update(
-                known.values(), ["theirs", "last_found_at"], batch_size=500
+            UsageDispute.objects.bulk_update(
+                known.values(), ["reported", "last_found_at"], batch_size=500
             )
     _note_new(edge, list(new.values()), now)
     return disputed
@@ -144,18 +355,18 @@ def record_disputes(
     *,
     on: Resource,
     edge: Edge,
-    conflicts: Sequence[UsageConflict],
+    disputes: Sequence[UsageDispute],
     now: datetime,
 ) -> None:
-    """Keep new conflicts of one account, or of services that nobody knows, with one note for all.
+    """Save new disputes of one account, or of services unknown to the portal, with one note.
 
-    Raises Forbidden. Notes usage.dispute_found, unless all of them are kept already.
+    Raises Forbidden. Notes usage.dispute_found, unless all of them are already saved.
     """
     with recorded_change(actor, Permission.USAGE_INGEST, on=on, now=now) as trail:
-        new = _not_kept_yet(conflicts)
+        new = _not_saved(disputes)
         if not new:
-            raise Unchanged  # somebody else has found them at the same moment
-        UsageConflict.objects.bulk_create(new)
+            raise Unchanged  # another report found them at the same time
+        UsageDispute.objects.bulk_create(new)
         services = {each.service for each in new}
         reasons = Counter(str(each.reason) for each in new)
         trail.note(
@@ -166,107 +377,155 @@ def record_disputes(
         )
 
 
-def resolve_conflict(
-    actor: Actor, *, conflict: UsageConflict, keep: str, reason: str, now: datetime
-) -> UsageConflict:
-    """Decide a conflict: `keep` is "ours" (what counts stays) or "theirs" (the report counts instead).
-
-    Raises Forbidden, Invalid without a reason or with another `keep`, and Conflict where somebody
-    has decided already. Notes usage.dispute_resolved.
-    """
-    account = Account.objects.filter(pk=conflict.account_id).first()
-    with recorded_change(
-        actor, Permission.USAGE_RESOLVE, on=account or PLATFORM, now=now
-    ) as trail:
-        reason = reason.strip()
-        if not reason:
-            raise Invalid("A resolution needs a reason.", field="reason")
-        if keep not in UsageConflict.Resolution:
-            raise Invalid("Keep ours or theirs.", field="keep")
-        row = UsageConflict.objects.select_for_update().get(pk=conflict.pk)
-        if not row.is_open:
-            raise Conflict(f"{row.resolved_by} has resolved this conflict already.")
-        if keep == UsageConflict.Resolution.THEIRS:
-            _count_theirs(row, now)
-        row.resolved_at, row.resolved_by = now, actor.label
-        row.resolution, row.resolution_reason = keep, reason
-        row.save()
-        trail.note(
-            Event.USAGE_DISPUTE_RESOLVED,
-            target=("conflict", str(row.pk), row.record_id[:255]),
-            service_id=row.service[:22],
-            before=row.ours,
-            after={"kept": keep} | row.theirs,
-            reason=reason,
-        )
-    return row
+def _note_new(edge: Edge, rows: Sequence[UsageDispute], now: datetime) -> None:
+    owners = owners_of({row.service for row in rows}) if rows else {}
+    by_account: dict[str, list[UsageDispute]] = defaultdict(list)
+    for row in rows:
+        row.account_id = owners.get(row.service, Owner()).account_id
+        by_account[row.account_id].append(row)
+    accounts: Mapping[str, Resource] = Account.objects.in_bulk([*by_account])
+    for account_id, disputes in sorted(by_account.items()):
+        resource = accounts.get(account_id, PLATFORM)
+        record_disputes(INGEST, on=resource, edge=edge, disputes=disputes, now=now)
 
 
-def _not_kept_yet(conflicts: Sequence[UsageConflict]) -> list[UsageConflict]:
-    ids = [each.record_id for each in conflicts]
-    rows = UsageConflict.objects.filter(record_id__in=ids, resolved_at=None)
-    kept = set(rows.values_list("kind", "record_id", "month", "reason"))
-    return [each for each in conflicts if _key_of(each) not in kept]
+def _not_saved(disputes: Sequence[UsageDispute]) -> list[UsageDispute]:
+    ids = [each.record_id for each in disputes]
+    rows = UsageDispute.objects.filter(record_id__in=ids, resolved_at=None)
+    saved = set(rows.values_list("kind", "record_id", "month", "reason"))
+    return [each for each in disputes if _key_of(each) not in saved]
 
 
-def _key_of(row: UsageConflict) -> Key:
+def _key_of(row: UsageDispute) -> Key:
     return (str(row.kind), row.record_id, row.month, str(row.reason))
 
 
-def _count_theirs(row: UsageConflict, now: datetime) -> None:
-    if row.kind == UsageConflict.Kind.CONNECTION:
-        apply_reported_connection(ConnectionFact(**row.theirs), row, now)
-    else:
-        replace_delivery(row.theirs, now)
-
-
-def _note_new(edge: Edge, rows: Sequence[UsageConflict], now: datetime) -> None:
-    services = {row.service for row in rows}
-    owners = dict(
-        Service.objects.filter(pk__in=services).values_list("pk", "account_id")
-    )
-    by_account: dict[str, list[UsageConflict]] = defaultdict(list)
-    for row in rows:
-        row.account_id = owners.get(row.service, "")
-        by_account[row.account_id].append(row)
-    accounts: Mapping[str, Resource] = Account.objects.in_bulk([*by_account])
-    for account_id, conflicts in sorted(by_account.items()):
-        place = accounts.get(account_id, PLATFORM)
-        record_disputes(INGEST, on=place, edge=edge, conflicts=conflicts, now=now)
-
-
-def _row_of(found: NewDispute, edge: Edge, now: datetime) -> UsageConflict:
-    return UsageConflict(
+def _row_of(found: NewDispute, edge: Edge, now: datetime) -> UsageDispute:
+    return UsageDispute(
         kind=found.kind,
         record_id=found.record_id,
         month=found.month,
         service=found.service,
         edge=edge.name,
         reason=found.reason,
-        ours=found.ours,
-        theirs=found.theirs,
+        recorded=found.recorded,
+        reported=found.reported,
         found_at=now,
         last_found_at=now,
     )
 
 
-def _covers(known: Mapping[str, Any], said: Mapping[str, Any]) -> bool:
-    """Tell whether one version of the facts holds all that another says."""
-    return all(
-        said[name] <= known[name] if name in COUNTERS else said[name] == known[name]
-        for name in said
-    )
-
-
-def _larger(known: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge two versions by maximum; those of different services or starts stay as they are."""
-    if any(known[name] != said[name] for name in said if name not in COUNTERS):
-        return dict(known)
-    return {
-        name: max(known[name], said[name]) if name in COUNTERS else known[name]
-        for name in said
-    }
-
-
 def _only(services: set[str]) -> str:
     return next(iter(services))[:22] if len(services) == 1 else ""
+
+
+# Resolving
+
+
+def resolve_dispute(
+    actor: Actor, *, dispute: UsageDispute, keep: str, reason: str, now: datetime
+) -> UsageDispute:
+    """Resolve a dispute: `keep` says whether the "recorded" or the "reported" values count.
+
+    Raises Forbidden, Invalid without a reason or with another `keep`, and Conflict if the dispute
+    is already resolved. Notes usage.dispute_resolved.
+    """
+    account = Account.objects.filter(pk=dispute.account_id).first()
+    with recorded_change(
+        actor, Permission.USAGE_RESOLVE, on=account or PLATFORM, now=now
+    ) as trail:
+        reason = reason.strip()
+        if not reason:
+            raise Invalid("Enter a reason.", field="reason")
+        if keep not in UsageDispute.Resolution:
+            raise Invalid("Choose the recorded or the reported values.", field="keep")
+        row = UsageDispute.objects.select_for_update().get(pk=dispute.pk)
+        if not row.is_open:
+            raise Conflict(f"{row.resolved_by} has already resolved this dispute.")
+        if keep == UsageDispute.Resolution.REPORTED:
+            _apply_reported(row, now)
+        row.resolved_at, row.resolved_by = now, actor.label
+        row.resolution, row.resolution_reason = keep, reason
+        row.save()
+        trail.note(
+            Event.USAGE_DISPUTE_RESOLVED,
+            target=("dispute", str(row.pk), row.record_id[:255]),
+            service_id=row.service[:22],
+            before=row.recorded,
+            after={"kept": keep} | row.reported,
+            reason=reason,
+        )
+    return row
+
+
+def _apply_reported(row: UsageDispute, now: datetime) -> None:
+    if row.kind == UsageDispute.Kind.CONNECTION:
+        _apply_reported_connection(ConnectionFact(**row.reported), row, now)
+    else:
+        _apply_reported_delivery(row.reported, now)
+
+
+def _apply_reported_connection(
+    record: ConnectionFact, dispute: UsageDispute, now: datetime
+) -> None:
+    """Count a record in its month, and make the other months of the connection agree with it.
+
+    If the report was only out of window, the larger of each counter counts.
+    """
+    # Reports of the connection wait from here on. Merges lock in the same order.
+    rows = (
+        ConnectionUsage.objects.select_for_update()
+        .filter(connection_id=record.connection_id)
+        .order_by("connection_id", "month")
+    )
+    known = {row.month: row for row in rows}
+    touched = periods_touched_by([record, *map(fact_of, known.values())])
+    row = known.pop(record.month, None)
+    values = record._asdict()
+    if row is None:
+        row = ConnectionUsage(
+            edge=dispute.edge, clock_differs=False, last_reported_at=now
+        )
+    elif dispute.reason in _OUT_OF_WINDOW:
+        values = larger(values, fact_of(row)._asdict())
+    for name, value in values.items():
+        setattr(row, name, value)
+    row.presumed_closed_at = None if row.final else now
+    row.save()
+    for other in known.values():
+        other.service, other.started_us = row.service, row.started_us
+        other.final = other.final and other.duration_us >= row.duration_us
+        if row.final:
+            other.duration_us = min(other.duration_us, row.duration_us)
+        other.save()
+    _reopen(touched, now)
+
+
+def _apply_reported_delivery(values: Mapping[str, Any], now: datetime) -> None:
+    record = DeliveryFact(
+        service=values["service"],
+        hour=datetime.fromisoformat(values["hour"]),
+        requests=values["requests"],
+        bytes_from_client=values["bytes_from_client"],
+        bytes_to_client=values["bytes_to_client"],
+    )
+    source = ReportSource(
+        edge=values["edge"],
+        instance=values["instance"],
+        received_at=now,
+        clock_differs=False,
+    )
+    merge_delivery([record], source)
+    _reopen(periods_touched_by([], [record]), now)
+
+
+def _reopen(pairs: Collection[ServiceMonth], now: datetime) -> None:
+    """Open the closed periods again and mark all as stale.
+
+    A sweep that has read the usage records before this change may close a period again. The period
+    is stale then, so the next sweep derives it.
+    """
+    for service, month in sorted(pairs):
+        rows = UsagePeriod.objects.filter(service=service, month=month, is_closed=True)
+        rows.update(is_closed=False)
+    mark_stale(pairs, now)

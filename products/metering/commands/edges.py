@@ -1,23 +1,84 @@
-"""Keep what is known of edges: when they were heard, how they do. Bookkeeping, so no door."""
+"""Credentials of edges, what edges report about themselves, and the ingest epoch."""
 
+import re
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from products.metering.models import Edge
+from django.forms.models import model_to_dict
+
+from accounts.actor import Actor
+from accounts.audit.vocabulary import Event
+from accounts.change import recorded_change
+from accounts.errors import Invalid, NotFound
+from accounts.ids import new_id
+from accounts.policy import PLATFORM
+from accounts.roles import Permission
+from accounts.tokens import digest, new_secret
+from products.metering.models import Edge, IngestEpoch
 from products.metering.queries import current_epoch
 from products.metering.status import EdgeStatus
 
-# An edge asks every second; a write each time would make the cheapest call a dear one.
-NOTED_EVERY = timedelta(seconds=5)
+EDGE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
+# An edge asks every second. A write for each request would make the cheapest call expensive.
+STATUS_WRITE_INTERVAL = timedelta(seconds=5)
+# The fields of one credential; all others are of the edge and are copied to its next credential.
+_CREDENTIAL_FIELDS = ("id", "name", "digest", "created_at", "revoked_at")
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedCredential:
+    """A new credential; the secret is shown only once."""
+
+    edge: Edge
+    secret: str
+
+
+def issue_credential(actor: Actor, *, name: str, now: datetime) -> IssuedCredential:
+    """Create a credential for an edge and revoke the one it has.
+
+    The status of the edge is kept, so usage is not complete before this edge has reported again.
+    Raises Invalid for a name that is not short and lower case. Notes edge_credential.issued, and
+    edge_credential.revoked for the one that is replaced.
+    """
+    if not EDGE_NAME.fullmatch(name):
+        raise Invalid(
+            "Enter a name of at most 60 characters: a-z, 0-9 and '-'.", field="name"
+        )
+    secret = new_secret()
+    with recorded_change(actor, Permission.EDGE_MANAGE, on=PLATFORM, now=now) as trail:
+        old = Edge.objects.filter(name=name, revoked_at=None).first()
+        status = {}
+        if old is not None:
+            status = model_to_dict(old, exclude=_CREDENTIAL_FIELDS)
+            old.revoked_at = now
+            old.save(update_fields=["revoked_at"])
+            trail.note(Event.EDGE_CREDENTIAL_REVOKED, target=("edge", old.pk, name))
+        edge = Edge.objects.create(
+            name=name, digest=digest(secret), created_at=now, **status
+        )
+        trail.note(Event.EDGE_CREDENTIAL_ISSUED, target=("edge", edge.pk, name))
+    return IssuedCredential(edge, secret)
+
+
+def revoke_credential(actor: Actor, *, name: str, now: datetime) -> None:
+    """Revoke an edge's credential. Raises NotFound; notes edge_credential.revoked."""
+    with recorded_change(actor, Permission.EDGE_MANAGE, on=PLATFORM, now=now) as trail:
+        edge = Edge.objects.filter(name=name, revoked_at=None).first()
+        if edge is None:
+            raise NotFound(f"The edge '{name}' has no active credential.")
+        edge.revoked_at = now
+        edge.save(update_fields=["revoked_at"])
+        trail.note(Event.EDGE_CREDENTIAL_REVOKED, target=("edge", edge.pk, name))
 
 
 def note_status(edge: Edge, *, status: EdgeStatus | None, now: datetime) -> None:
-    """Keep what an edge says of itself when it asks for its table; at most every five seconds."""
-    # Not by its last word, for reports come as often and would leave no turn to this.
-    if edge.asked_at is not None and now - edge.asked_at < NOTED_EVERY:
+    """Save the status that an edge sends with a request for its table, at most every five seconds."""
+    # Not by `last_seen_at`: reports move it as often, and the status would never be saved.
+    if edge.asked_at is not None and now - edge.asked_at < STATUS_WRITE_INTERVAL:
         return
     fields: dict[str, object] = {"last_seen_at": now, "asked_at": now}
     if status is not None:
-        fields |= _fields_of(status, now)
+        fields |= _status_fields(status, now)
         reported_at = _reported_at(status, now)
         if reported_at is not None:
             fields["reported_at"] = max(reported_at, edge.reported_at or reported_at)
@@ -25,9 +86,9 @@ def note_status(edge: Edge, *, status: EdgeStatus | None, now: datetime) -> None
 
 
 def note_report(edge: Edge, *, sent_at: datetime, received_at: datetime) -> None:
-    """Keep that an edge reported, and how far its clock was from ours.
+    """Save when an edge reported, and by how much its clock differs from the portal's.
 
-    A report may be one of many, so how far they reach is for the edge to say.
+    A report can be one of several, so it does not change `reported_at`.
     """
     Edge.objects.filter(pk=edge.pk).update(
         last_seen_at=received_at,
@@ -35,16 +96,42 @@ def note_report(edge: Edge, *, sent_at: datetime, received_at: datetime) -> None
     )
 
 
-def _fields_of(status: EdgeStatus, now: datetime) -> dict[str, object]:
+def ingest_epoch(now: datetime) -> str:
+    """Return the ingest epoch; the first report creates it."""
+    return IngestEpoch.objects.get_or_create(pk=1, defaults={"since": now})[0].epoch
+
+
+def declare_restored(actor: Actor, *, now: datetime) -> str:
+    """Start a new ingest epoch, so that edges resend what they still have, and return it.
+
+    For the operator, after the database was restored from a backup. Raises Forbidden. Notes
+    database.restored in the platform's trail.
+    """
+    new = new_id()
+    with recorded_change(actor, Permission.EDGE_MANAGE, on=PLATFORM, now=now) as trail:
+        before = IngestEpoch.objects.filter(pk=1).first()
+        IngestEpoch.objects.update_or_create(
+            pk=1, defaults={"epoch": new, "since": now}
+        )
+        trail.note(
+            Event.DATABASE_RESTORED,
+            target=("epoch", new, "ingest epoch"),
+            before={"epoch": before.epoch} if before else None,
+            after={"epoch": new},
+        )
+    return new
+
+
+def _status_fields(status: EdgeStatus, now: datetime) -> dict[str, object]:
     fields: dict[str, object] = {
         "engine": status.engine,
         "version": status.version,
-        "generation": status.generation,
+        "revision": status.generation,
         "open_connections": status.open_connections,
-        "spool_waiting_bytes": status.spool_waiting_bytes,
-        "spool_is_writable": status.spool_is_writable,
+        "unsent_bytes": status.spool_waiting_bytes,
+        "store_is_writable": status.spool_is_writable,
         "log_lines_dropped": status.log_lines_dropped,
-        "records_refused": status.records_refused,
+        "quarantined_records": status.records_refused,
     }
     if status.at is not None:
         fields["clock_offset_ms"] = _offset_ms(status.at, now)
@@ -52,18 +139,18 @@ def _fields_of(status: EdgeStatus, now: datetime) -> dict[str, object]:
 
 
 def _reported_at(status: EdgeStatus, now: datetime) -> datetime | None:
-    """Return until when everything has arrived, by our clock; None where the edge cannot say.
+    """Return until when all usage has arrived, by the portal's clock; None if that is unknown.
 
-    What it says of another epoch was true of the database before a restore.
+    What an edge says of another epoch was true of the database before it was restored.
     """
     if status.at is None or status.complete_to is None:
         return None
     if status.ingest_epoch != current_epoch():
         return None
-    # By both clocks, for the word was under way and either may be wrong.
-    ago = max(status.at - status.complete_to, timedelta())
-    return min(now - ago, status.complete_to)
+    # The earlier by both clocks: the request took time, and either clock may be wrong.
+    age = max(status.at - status.complete_to, timedelta())
+    return min(now - age, status.complete_to)
 
 
-def _offset_ms(theirs: datetime, ours: datetime) -> int:
-    return (theirs - ours) // timedelta(milliseconds=1)
+def _offset_ms(edge_time: datetime, portal_time: datetime) -> int:
+    return (edge_time - portal_time) // timedelta(milliseconds=1)

@@ -1,4 +1,4 @@
-"""Take an edge's report: any order, any number of times, the same result."""
+"""Ingest usage reports of edges: in any order and any number of times, with the same result."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,66 +7,71 @@ from django.db import transaction
 
 from accounts.errors import Forbidden
 from products.edge import contract
-from products.metering.commands.disputes import NewDispute, reason_of, save_disputes
-from products.metering.commands.edges import note_report
-from products.metering.commands.epoch import epoch
+from products.metering.commands.disputes import (
+    NewDispute,
+    contradiction_reason,
+    out_of_window_connections,
+    out_of_window_delivery,
+    save_disputes,
+    with_new_information,
+)
+from products.metering.commands.edges import ingest_epoch, note_report
 from products.metering.commands.merge_sql import (
     ReportSource,
     merge_connections,
     merge_delivery,
 )
-from products.metering.commands.moved import Pair, mark_dirty, periods_touched_by
-from products.metering.commands.untimely import (
-    out_of_window_connections,
-    untimely_delivery,
-    with_new_information,
+from products.metering.commands.periods import (
+    ServiceMonth,
+    mark_stale,
+    periods_touched_by,
 )
 from products.metering.facts import UsageBatch, read_batch, split_duplicates
 from products.metering.models import CLOCK_TOLERANCE, Edge
 
 
 class AnotherEdge(Forbidden):
-    """The report is not of the edge whose credential came with it."""
+    """The report is of another edge than the credential."""
 
     code = "another_edge"
 
 
 @dataclass(frozen=True, slots=True)
-class _Taken:
-    """How many facts counted, which could not, and the periods that moved with them."""
+class _Merged:
+    """How many records counted, the disputes about others, and the periods that changed."""
 
     counted: int
-    found: list[NewDispute]
-    moved: set[Pair]
+    disputes: list[NewDispute]
+    periods: set[ServiceMonth]
 
 
 def ingest(
     edge: Edge, *, report: contract.UsageReport, received_at: datetime
 ) -> contract.UsageAnswer:
-    """Merge a report by maximum, and say what became of each record.
+    """Merge a report by maximum, and return what became of its records.
 
-    No change of anybody's state, so no door: usage is a fact that machines count, many thousand
-    records a second. Only conflicts go through the door, as `ingest-usage`, after the merge.
-    Raises AnotherEdge when the report is another edge's, and ContractError when one of its texts
-    is no instant, month or word; then nothing counts.
+    Usage is what machines count, many thousand records per second, so it is written without
+    `recorded_change`. Only disputes are noted, by `ingest-usage`, after the merge. Raises
+    AnotherEdge for the report of another edge, and ContractError for a value that is not valid.
+    Then nothing counts.
     """
     if report.edge != edge.name:
         raise AnotherEdge("The report is not of the edge of this credential.")
     batch = read_batch(report)
     source = ReportSource(
         edge=edge.name,
-        boot=report.boot,
+        instance=report.boot,
         received_at=received_at,
         clock_differs=abs(batch.sent_at - received_at) > CLOCK_TOLERANCE,
     )
     with transaction.atomic(durable=True):
-        connections = _take_connections(batch, source)
-        delivery = _take_delivery(batch, source)
-        mark_dirty(connections.moved | delivery.moved, received_at)
+        connections = _merge_connections(batch, source)
+        delivery = _merge_delivery(batch, source)
+        mark_stale(connections.periods | delivery.periods, received_at)
         note_report(edge, sent_at=batch.sent_at, received_at=received_at)
-        known_as = epoch(received_at)
+        epoch = ingest_epoch(received_at)
     counted = connections.counted + delivery.counted
-    found = [*connections.found, *delivery.found]
+    found = [*connections.disputes, *delivery.disputes]
     disputed = save_disputes(edge, found, received_at) if found else []
     records = len(batch.connections) + len(batch.delivery)
     return contract.UsageAnswer(
@@ -76,33 +81,41 @@ def ingest(
             contract.RejectedRecord(each.record_id, each.reason.label)
             for each in disputed
         ),
-        ingest_epoch=known_as,
+        ingest_epoch=epoch,
     )
 
 
-def _take_connections(batch: UsageBatch, source: ReportSource) -> _Taken:
-    facts = batch.connections
-    untimely = out_of_window_connections(facts, source.received_at)
-    timely = [fact for fact in facts if fact not in untimely] if untimely else facts
+def _merge_connections(batch: UsageBatch, source: ReportSource) -> _Merged:
+    records = batch.connections
+    rejected = out_of_window_connections(records, source.received_at)
+    in_window = (
+        [record for record in records if record not in rejected]
+        if rejected
+        else records
+    )
     counted = 0
-    found: list[NewDispute] = []
-    for part in split_duplicates(timely):
+    disputes: list[NewDispute] = []
+    for part in split_duplicates(in_window):
         merged = merge_connections(part, source)
         counted += merged.counted
-        found += [
-            NewDispute.connection(
-                pair.theirs, pair.ours, reason_of(pair.theirs, pair.ours)
+        disputes += [
+            NewDispute.of_connection(
+                pair.reported,
+                pair.recorded,
+                contradiction_reason(pair.reported, pair.recorded),
             )
             for pair in merged.contradictions
         ]
-    if untimely:
-        found += with_new_information(facts, untimely)
-    return _Taken(counted, found, periods_touched_by(timely) if counted else set())
+    if rejected:
+        disputes += with_new_information(records, rejected)
+    return _Merged(
+        counted, disputes, periods_touched_by(in_window) if counted else set()
+    )
 
 
-def _take_delivery(batch: UsageBatch, source: ReportSource) -> _Taken:
-    untimely = untimely_delivery(batch.delivery, source)
-    timely = [fact for fact in batch.delivery if fact not in untimely]
-    counted = merge_delivery(timely, source)
-    moved = periods_touched_by([], timely) if counted else set()
-    return _Taken(counted, list(untimely.values()), moved)
+def _merge_delivery(batch: UsageBatch, source: ReportSource) -> _Merged:
+    rejected = out_of_window_delivery(batch.delivery, source)
+    in_window = [record for record in batch.delivery if record not in rejected]
+    counted = merge_delivery(in_window, source)
+    periods = periods_touched_by([], in_window) if counted else set()
+    return _Merged(counted, list(rejected.values()), periods)

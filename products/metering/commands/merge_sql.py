@@ -1,8 +1,8 @@
-"""Merges reported facts into rows by maximum, a batch at a time; the same SQL on both databases.
+"""Merge usage records into rows, a batch at a time: the larger of each counter counts.
 
-The facts go into a temporary table (by COPY on PostgreSQL), one statement merges them, and where
-not every one counted, another finds those that contradict what is kept. No transaction is opened
-here: whoever calls stands in one.
+Both databases run the same SQL. The records go into a temporary table, on PostgreSQL by COPY. One
+statement merges them. If not all of them counted, another finds those that contradict what is
+recorded. The caller opens the transaction.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,14 +24,14 @@ _CREATE = """
         connection_id text, month text, service text, started_us bigint,
         duration_us bigint, bytes_from_client bigint, bytes_to_client bigint, final boolean
     )"""
-# PostgreSQL keeps no statistics of the temporary table. Left to guess, it reads all that was ever
-# reported, or compiles the statement anew, for each batch; one look into the index for each
-# record costs the same however much is kept.
+# PostgreSQL has no statistics of the temporary table. Without these settings it reads the whole
+# table for each batch or compiles the statement. One index look-up per record costs the same
+# however many rows there are.
 _LOOK_UP_ONE_BY_ONE = """
     SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;
     SET LOCAL enable_seqscan = off; SET LOCAL jit = off"""
-# A kept row of the same connection in another month cannot be of another service or start, and
-# no month can hold more of a connection's time than its final report said.
+# Rows of one connection in different months have the same service and start, and none has a longer
+# duration than the final report.
 _MERGE = """
     INSERT INTO metering_connectionusage AS kept ({listed}, edge, clock_differs,
         last_reported_at)
@@ -53,8 +53,8 @@ _MERGE = """
         AND NOT (kept.final AND {excluded_is_beyond})
         AND NOT (excluded.final AND {kept_is_beyond})
         AND ({excluded_is_beyond} OR (excluded.final AND NOT kept.final))"""
-# An outer join, and a condition that could hold of no row, keep PostgreSQL from turning the two
-# tables round, and so from reading all of the large one.
+# With the outer join and COALESCE, PostgreSQL starts with the small table. Otherwise it could read
+# all of the large one.
 _CONTRADICTIONS = """
     SELECT {incoming}, {kept}
     FROM incoming_usage AS i
@@ -70,9 +70,9 @@ _ELSEWHERE = """(
         OR (i.final AND other.duration_us > i.duration_us))"""
 _DELIVERY = """
     INSERT INTO metering_deliveryusage AS kept
-        (edge, boot, service, hour, requests, bytes_from_client, bytes_to_client)
+        (edge, instance, service, hour, requests, bytes_from_client, bytes_to_client)
     VALUES (%s, %s, %s, %s, %s, %s, %s)
-    ON CONFLICT (edge, boot, service, hour) DO UPDATE SET
+    ON CONFLICT (edge, instance, service, hour) DO UPDATE SET
         requests = {greatest}(kept.requests, excluded.requests),
         bytes_from_client = {greatest}(kept.bytes_from_client, excluded.bytes_from_client),
         bytes_to_client = {greatest}(kept.bytes_to_client, excluded.bytes_to_client)
@@ -83,54 +83,66 @@ _DELIVERY = """
 
 @dataclass(frozen=True, slots=True)
 class ReportSource:
-    """Where a batch comes from and when it was received."""
+    """The edge and instance that a batch comes from, and when it was received."""
 
     edge: str
-    boot: str
+    instance: str
     received_at: datetime
     clock_differs: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Contradiction:
-    """A fact that cannot be merged, beside the row it contradicts."""
+    """A record that cannot be merged, and the row that it contradicts."""
 
-    theirs: ConnectionFact
-    ours: ConnectionFact
+    reported: ConnectionFact
+    recorded: ConnectionFact
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """How many facts counted, and which contradict what is kept; the rest said nothing new."""
+    """How many records counted, and which contradict what is recorded; the rest added nothing."""
 
     counted: int
     contradictions: Sequence[Contradiction]
 
 
-def merge_connections(facts: Sequence[ConnectionFact], source: ReportSource) -> Merged:
-    """Merge facts of which no two are of the same connection."""
+def merge_connections(
+    records: Sequence[ConnectionFact], source: ReportSource
+) -> Merged:
+    """Merge records of different connections."""
     with connection.cursor() as cursor:
         _prepare(cursor)
-        _fill(cursor, facts)
+        _fill(cursor, records)
         received_at = connection.ops.adapt_datetimefield_value(source.received_at)
         cursor.execute(_sql(_MERGE), [source.edge, source.clock_differs, received_at])
         counted = cursor.rowcount
-        if counted == len(facts):
+        if counted == len(records):
             return Merged(counted, ())
         cursor.execute(_sql(_CONTRADICTIONS))
-        # Where rows of several months contradict, that of the fact's own month comes last.
-        found = {pair.theirs.connection_id: pair for pair in _pairs(cursor.fetchall())}
+        # If rows of several months contradict a record, the row of its own month comes last.
+        found = {
+            pair.reported.connection_id: pair for pair in _pairs(cursor.fetchall())
+        }
         return Merged(counted, tuple(found.values()))
 
 
-def merge_delivery(facts: Sequence[DeliveryFact], source: ReportSource) -> int:
+def merge_delivery(records: Sequence[DeliveryFact], source: ReportSource) -> int:
     """Merge delivery counters in their order; return how many counted."""
-    if not facts:
+    if not records:
         return 0
     hour_of = connection.ops.adapt_datetimefield_value
     rows = [
-        (source.edge, source.boot, fact.service, hour_of(fact.hour), *fact[2:])
-        for fact in facts
+        (
+            source.edge,
+            source.instance,
+            record.service,
+            hour_of(record.hour),
+            record.requests,
+            record.bytes_from_client,
+            record.bytes_to_client,
+        )
+        for record in records
     ]
     with connection.cursor() as cursor:
         cursor.executemany(_DELIVERY.format(greatest=_greatest()), rows)
@@ -146,22 +158,22 @@ def _prepare(cursor: CursorWrapper) -> None:
     cursor.execute("DELETE FROM incoming_usage")
 
 
-def _fill(cursor: CursorWrapper, facts: Sequence[ConnectionFact]) -> None:
+def _fill(cursor: CursorWrapper, records: Sequence[ConnectionFact]) -> None:
     fill = _copy if connection.vendor == "postgresql" else _insert
-    fill(cursor, facts)
+    fill(cursor, records)
 
 
-def _copy(cursor: Any, facts: Sequence[ConnectionFact]) -> None:
-    # The words hold neither tabs nor backslashes (see facts), so nothing needs escaping.
-    lines = "".join([_LINE(*fact) for fact in facts])
+def _copy(cursor: Any, records: Sequence[ConnectionFact]) -> None:
+    # The values contain no tabs or backslashes (see facts), so nothing is escaped.
+    lines = "".join([_LINE(*record) for record in records])
     with cursor.copy(f"COPY incoming_usage ({_LISTED}) FROM STDIN") as copy:
         copy.write(lines)
 
 
-def _insert(cursor: CursorWrapper, facts: Sequence[ConnectionFact]) -> None:
+def _insert(cursor: CursorWrapper, records: Sequence[ConnectionFact]) -> None:
     marks = ", ".join(["%s"] * len(_COLUMNS))
-    sql = f"INSERT INTO incoming_usage ({_LISTED}) VALUES ({marks})"  # noqa: S608 - our own names
-    cursor.executemany(sql, facts)
+    sql = f"INSERT INTO incoming_usage ({_LISTED}) VALUES ({marks})"  # noqa: S608 - constant names
+    cursor.executemany(sql, records)
 
 
 def _greatest() -> str:
@@ -190,9 +202,9 @@ def _sql(template: str) -> str:
 def _pairs(rows: Sequence[Sequence[Any]]) -> Iterator[Contradiction]:
     width = len(_COLUMNS)
     for row in rows:
-        yield Contradiction(_fact(row[:width]), _fact(row[width:]))
+        yield Contradiction(_record(row[:width]), _record(row[width:]))
 
 
-def _fact(values: Sequence[Any]) -> ConnectionFact:
-    fact = ConnectionFact(*values)
-    return fact._replace(final=bool(fact.final))  # SQLite has no booleans
+def _record(values: Sequence[Any]) -> ConnectionFact:
+    record = ConnectionFact(*values)
+    return record._replace(final=bool(record.final))  # SQLite has no booleans

@@ -1,18 +1,24 @@
-"""Derive periods from the facts: dropped and rebuilt, they are the same to the digest.
+"""Periods: mark them as stale, derive and close them; and mark connections that fell silent.
 
-No state of anybody's is in a period, so no door.
+Periods are derived data and need no audit entries.
 """
 
 import logging
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from functools import lru_cache
 
-from django.db import DatabaseError
-from django.db.models import Exists, OuterRef, Q
+from django.db import DatabaseError, connection, transaction
+from django.db.models import Q, QuerySet
 
-from products.metering.commands.moved import Pair, mark_dirty
-from products.metering.derived import MARK_LIFETIME
-from products.metering.models import MovedUsage, UsagePeriod
-from products.metering.months import REPORT_WINDOW, Month
+from products.instants import instant_of, microseconds_of
+from products.metering.facts import ConnectionFact, DeliveryFact
+from products.metering.models import (
+    STALE_PERIOD,
+    ConnectionUsage,
+    UsagePeriod,
+)
+from products.metering.queries.current_usage import PRESUMED_CLOSED_AFTER, open_rows
 from products.metering.queries.periods import (
     Owner,
     derived,
@@ -20,18 +26,89 @@ from products.metering.queries.periods import (
     owners_of,
     services_of,
 )
-from products.metering.queries.snapshot import snapshot
+from products.metering.queries.usage import snapshot
+from products.months import REPORT_WINDOW, Month
 
 logger = logging.getLogger(__name__)
+
+ServiceMonth = tuple[str, str]
+# A report marks a period only if it was not marked within this time. So most reports write no
+# mark, and reports of one service seldom wait for each other.
+MARK_INTERVAL = timedelta(minutes=10)
+# The interval, and as much again for the slowest report that relied on the mark of another one.
+MARK_LIFETIME = 2 * MARK_INTERVAL
+# Connections marked in one transaction. A report of one of them waits only for these.
+CHUNK = 1_000
+_DAY_US = timedelta(days=1) // timedelta(microseconds=1)
+_MARK = """
+    INSERT INTO metering_usageperiod AS kept (service, month, stale_until)
+    VALUES (%s, %s, %s)
+    ON CONFLICT (service, month) DO UPDATE SET stale_until = excluded.stale_until
+    WHERE NOT kept.is_closed
+        AND (kept.stale_until IS NULL OR kept.stale_until < excluded.stale_until)"""
+
+
+def periods_touched_by(
+    connections: Iterable[ConnectionFact], delivery: Iterable[DeliveryFact] = ()
+) -> set[ServiceMonth]:
+    """Return the periods that records may change: the months they name and all that they span.
+
+    A connection can be open during a month that no report named.
+    """
+    # In days, so that thousands of connections have few different spans.
+    spans = {
+        (
+            record.service,
+            record.month,
+            record.started_us // _DAY_US,
+            (record.started_us + record.duration_us) // _DAY_US,
+        )
+        for record in connections
+    }
+    hours = {
+        (record.service, microseconds_of(record.hour) // _DAY_US) for record in delivery
+    }
+    pairs = {(service, month) for service, month, _, _ in spans}
+    for service, _, first, last in spans:
+        pairs |= {(service, month) for month in _months_of_days(first, last)}
+    for service, day in hours:
+        pairs |= {(service, month) for month in _months_of_days(day, day)}
+    return pairs
+
+
+@lru_cache(maxsize=4096)
+def _months_of_days(first: int, last: int) -> tuple[str, ...]:
+    """Return the months of days since 1970, with a day more on both sides for other zones."""
+    earliest, latest = (
+        Month.at(instant_of(day * _DAY_US), "UTC") for day in (first - 1, last + 1)
+    )
+    return tuple(map(str, earliest.until(latest)))
+
+
+def mark_stale(pairs: Iterable[ServiceMonth], now: datetime) -> None:
+    """Mark open periods as stale, in the transaction that changes their usage records."""
+    wanted = set(pairs)
+    if not wanted:
+        return
+    unchanged = UsagePeriod.objects.filter(
+        Q(is_closed=True) | Q(stale_until__gte=now + MARK_INTERVAL),
+        service__in={service for service, _ in wanted},
+        month__in={month for _, month in wanted},
+    )
+    missing = sorted(wanted - set(unchanged.values_list("service", "month")))
+    if missing:
+        until = connection.ops.adapt_datetimefield_value(now + MARK_LIFETIME)
+        with connection.cursor() as cursor:
+            cursor.executemany(_MARK, [(*pair, until) for pair in missing])
 
 
 def rebuild_usage(
     *, account_id: str = "", month: Month | None = None, now: datetime
 ) -> int:
-    """Drop periods and derive them from the facts again; return how many there are now.
+    """Derive periods again from the usage records; return how many there are.
 
-    Of one account or all (then also of services that nobody knows), of one month or all. A
-    settled period of which no facts are left stays: they are kept elsewhere.
+    Of one account or all, also of services unknown to the portal; of one month or all. A closed
+    period whose usage records are archived is left as it is.
     """
     services = services_of(account_id)
     owners = owners_of(services)
@@ -43,47 +120,33 @@ def rebuild_usage(
     return rebuilt
 
 
-def rebuild_dirty_periods(*, now: datetime) -> int:
-    """Derive again what has moved, and what has become settled since; return how many.
+def rebuild_stale_periods(*, now: datetime) -> int:
+    """Derive the periods that are stale, and close those that take no more reports; return how many.
 
-    A settled period is derived no more: only a person's decision, or `rebuild_usage`, changes it.
-    However long nobody did this, the marks are still there. One that cannot be derived is logged,
-    holds up no other, and is tried again the next time.
+    A period stays stale until it is derived, however long no sweep ran. One that fails is logged,
+    does not hold up the others, and is tried again by the next sweep.
     """
-    pairs = _moved() | _newly_settled(now)
-    owners = owners_of([*{service for service, _ in pairs}])
+    stale = UsagePeriod.objects.filter(STALE_PERIOD).values_list("service", "month")
+    pairs = {*stale, *_newly_closed(now)}
+    owners = owners_of({service for service, _ in pairs})
     rebuilt = 0
-    failed: list[Pair] = []
     for service, label in sorted(pairs):
         owner = owners.get(service, Owner())
         try:
             rebuilt += _rebuild(service, Month.read(label), owner, now)
-        except DatabaseError:  # such as a sum that no column holds
+        except DatabaseError:  # such as a sum that is too large for its column
             logger.exception(
                 "A period could not be derived.",
                 extra={"service": service, "month": label},
             )
-            failed.append((service, label))
-    MovedUsage.objects.filter(during__lt=now - MARK_LIFETIME).delete()
-    mark_dirty(failed, now, even_settled=True)
     return rebuilt
 
 
-def _moved() -> set[Pair]:
-    settled = UsagePeriod.objects.filter(
-        service=OuterRef("service"), month=OuterRef("month"), settled=True
-    )
-    marks = MovedUsage.objects.filter(Q(even_settled=True) | ~Exists(settled))
-    return set(marks.order_by().values_list("service", "month").distinct())
-
-
-def _newly_settled(now: datetime) -> set[Pair]:
-    last = Month.at(
-        now - REPORT_WINDOW, "UTC"
-    )  # a later one is taken still, in any zone
-    rows = UsagePeriod.objects.filter(settled=False, month__lte=str(last))
+def _newly_closed(now: datetime) -> set[ServiceMonth]:
+    last = Month.at(now - REPORT_WINDOW, "UTC")  # later ones take reports in any zone
+    rows = UsagePeriod.objects.filter(is_closed=False, month__lte=str(last))
     pairs = set(rows.values_list("service", "month"))
-    owners = owners_of([*{service for service, _ in pairs}])
+    owners = owners_of({service for service, _ in pairs})
     return {
         (service, label)
         for service, label in pairs
@@ -92,12 +155,17 @@ def _newly_settled(now: datetime) -> set[Pair]:
 
 
 def _rebuild(service: str, month: Month, owner: Owner, now: datetime) -> bool:
-    """Derive one period; False where the service used nothing in the month."""
+    """Derive one period; return whether the service used anything in the month."""
     with snapshot():
         found = derived(service, month, owner.zone)
     if found is None:
-        rows = UsagePeriod.objects.filter(service=service, month=str(month))
-        rows.filter(settled=False).delete()
+        # Kept while it is stale: a report that relies on this mark may not be committed yet.
+        UsagePeriod.objects.filter(
+            Q(stale_until=None) | Q(stale_until__lte=now),
+            service=service,
+            month=str(month),
+            is_closed=False,
+        ).delete()
         return False
     UsagePeriod.objects.update_or_create(
         service=service,
@@ -105,8 +173,33 @@ def _rebuild(service: str, month: Month, owner: Owner, now: datetime) -> bool:
         defaults={
             "account_id": owner.account_id,
             "as_of": now,
-            "settled": now >= month.closes_at(owner.zone),
+            "is_closed": now >= month.closes_at(owner.zone),
             **found,
         },
     )
     return True
+
+
+def presume_closed(now: datetime) -> int:
+    """Mark connections that were not reported for five minutes; return how many.
+
+    Their last durations count. A later report opens them again.
+    """
+    ids = list(_silent(now).values_list("pk", flat=True))
+    starts = range(0, len(ids), CHUNK)
+    return sum(_presume_closed(ids[start : start + CHUNK], now) for start in starts)
+
+
+def _silent(now: datetime) -> "QuerySet[ConnectionUsage]":
+    """Return the rows to mark, in the order in which merges lock, so that there is no deadlock."""
+    rows = open_rows().filter(last_reported_at__lte=now - PRESUMED_CLOSED_AFTER)
+    return rows.order_by("connection_id", "month")
+
+
+def _presume_closed(ids: Sequence[int], now: datetime) -> int:
+    with transaction.atomic():
+        # A locked row is being reported, so it is not silent. SQLite has no row locks.
+        rows = _silent(now).filter(pk__in=ids).select_for_update(skip_locked=True)
+        locked = list(rows.values_list("pk", flat=True))
+        marked = ConnectionUsage.objects.filter(pk__in=locked)
+        return marked.update(presumed_closed_at=now)

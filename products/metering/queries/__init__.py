@@ -1,4 +1,4 @@
-"""What is known of edges and of usage."""
+"""Reads about edges and usage."""
 
 from products.metering.queries.current_usage import (
     ActivityTotals,
@@ -19,8 +19,8 @@ from products.metering.queries.usage import (
     ConnectionTotals,
     DeliveryTotals,
     Usage,
-    figures_between,
-    open_conflicts,
+    open_disputes,
+    totals_between,
     usage_of,
 )
 
@@ -38,9 +38,9 @@ __all__ = [
     "current_usage",
     "differences",
     "edge_of",
-    "figures_between",
-    "open_conflicts",
     "open_connections",
+    "open_disputes",
+    "totals_between",
     "unknown_since",
     "usage_of",
 ]

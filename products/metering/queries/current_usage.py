@@ -1,4 +1,4 @@
-"""What is open now, and what was used today."""
+"""Open connections, and usage of today."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from products.metering.models import ConnectionUsage
 from products.metering.queries.edges import unknown_since
 from products.metering.queries.usage import ConnectionTotals, last_rows, minutes_within
 
-# Without a word for so long, a connection counts as closed at its last known duration.
+# Without a report for this long, a connection counts as closed with its last reported duration.
 PRESUMED_CLOSED_AFTER = timedelta(minutes=5)
 
 
@@ -24,11 +24,11 @@ class OpenConnections:
 
     @property
     def total(self) -> int:
-        """Return how many are open in all."""
+        """Return the number of all open connections."""
         return sum(self.by_service_and_edge.values())
 
     def of(self, service_id: str) -> int:
-        """Return how many are open on a service."""
+        """Return the number of open connections of a service."""
         return sum(
             count
             for (service, _), count in self.by_service_and_edge.items()
@@ -38,13 +38,13 @@ class OpenConnections:
 
 @dataclass(frozen=True, slots=True)
 class ActivityTotals:
-    """What is seen of one edge or one service: connections open now, and those of today."""
+    """Connections of one edge or service: those open now, and the totals of today."""
 
     open: int = 0
     today: ConnectionTotals = field(default_factory=ConnectionTotals)
 
     def __add__(self, other: "ActivityTotals") -> "ActivityTotals":
-        """Add two up."""
+        """Add two totals."""
         return ActivityTotals(self.open + other.open, self.today + other.today)
 
 
@@ -52,7 +52,7 @@ class ActivityTotals:
 class CurrentUsage:
     """Open connections, and connections and minutes since midnight in the account's zone.
 
-    `unknown_since` is the last word of an edge that is silent now: the figures are as of then.
+    If an edge is offline, its connections are unknown since `unknown_since`, its last request.
     """
 
     open: OpenConnections
@@ -61,39 +61,39 @@ class CurrentUsage:
 
     @property
     def may_be_open(self) -> bool:
-        """Tell whether connections are open, as far as anybody can know."""
+        """Tell whether connections are open or may be open."""
         return self.open.total > 0 or self.unknown_since is not None
 
     @property
     def today(self) -> ConnectionTotals:
-        """Return what was used today in all."""
+        """Return the totals of today."""
         return sum(self.used.values(), ConnectionTotals())
 
     @property
     def by_service(self) -> dict[str, ActivityTotals]:
-        """Return what is seen of each service that is or was used today, by its id."""
+        """Return the connections of each service that is open or was used today, by service id."""
         return self._by(0)
 
     @property
     def by_edge(self) -> dict[str, ActivityTotals]:
-        """Return what is seen of each edge that carried some of it, by its name."""
+        """Return the connections of each edge, by edge name."""
         return self._by(1)
 
-    def _by(self, place: int) -> dict[str, ActivityTotals]:
+    def _by(self, index: int) -> dict[str, ActivityTotals]:
         counts = self.open.by_service_and_edge
-        seen: dict[str, ActivityTotals] = {}
-        for key in sorted({*counts, *self.used}, key=itemgetter(place)):
+        totals: dict[str, ActivityTotals] = {}
+        for key in sorted({*counts, *self.used}, key=itemgetter(index)):
             more = ActivityTotals(
                 counts.get(key, 0), self.used.get(key, ConnectionTotals())
             )
-            seen[key[place]] = seen.get(key[place], ActivityTotals()) + more
-        return seen
+            totals[key[index]] = totals.get(key[index], ActivityTotals()) + more
+        return totals
 
 
 def open_rows() -> "QuerySet[ConnectionUsage]":
-    """Return the rows of connections that neither ended nor are presumed closed, however old.
+    """Return the rows of connections that have neither ended nor are presumed closed.
 
-    A row whose connection lives on in a later month is done with, though it is never final.
+    A connection with a row of a later month is open there only.
     """
     later = ConnectionUsage.objects.filter(
         connection_id=OuterRef("connection_id"), month__gt=OuterRef("month")
@@ -104,9 +104,9 @@ def open_rows() -> "QuerySet[ConnectionUsage]":
 
 
 def open_connections(services: list[str], now: datetime) -> OpenConnections:
-    """Return the connections that are open, as last reported.
+    """Return the connections that are open.
 
-    Does not wait for the sweep: what was not reported for five minutes is not open.
+    One that was not reported for five minutes is not open, also before the sweep has marked it.
     """
     rows = (
         open_rows()
@@ -119,12 +119,11 @@ def open_connections(services: list[str], now: datetime) -> OpenConnections:
 
 
 def current_usage(services: list[str], *, zone: str, now: datetime) -> CurrentUsage:
-    """Return what is open now and what was used today."""
-    here = ZoneInfo(zone)
-    midnight = datetime.combine(now.astimezone(here).date(), time(), here)
-    tomorrow = midnight + timedelta(
-        days=1
-    )  # by the calendar: a zone's day is no 24 hours
+    """Return open connections, and the usage since midnight in a zone."""
+    local = ZoneInfo(zone)
+    midnight = datetime.combine(now.astimezone(local).date(), time(), local)
+    # The next local midnight, also on a day of 23 or 25 hours.
+    tomorrow = midnight + timedelta(days=1)
     rows = (
         last_rows(services, midnight, tomorrow)
         .values("service", "edge")

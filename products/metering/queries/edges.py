@@ -1,4 +1,4 @@
-"""The edges that may speak to the portal, and how far what they say reaches."""
+"""Edges by credential, and until when their usage is complete."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -17,14 +17,14 @@ HEIGHT = (
     .annotate(total=Sum("sequence"))
     .values("total")
 )
-# An edge asks for its table every second and is noted every few; after this it is silent.
+# An edge asks for its table every second, which is saved every few. After this it is offline.
 OFFLINE_AFTER = timedelta(seconds=30)
-# After this, a silent edge is taken to be gone, except by those whose connections it has.
+# After this, an offline edge matters only to accounts that have open connections there.
 LOST_AFTER = timedelta(hours=1)
 
 
 def edge_of(secret: str) -> Edge | None:
-    """Return the edge whose live credential this is; None for any other. One query.
+    """Return the edge with this active credential; None for any other. One query.
 
     Its `trails_height` is how many events all trails hold together, which moves with every
     change: with it in the same query, an unchanged route table costs nothing more.
@@ -37,14 +37,14 @@ def edge_of(secret: str) -> Edge | None:
 
 
 def active_edges() -> "QuerySet[Edge]":
-    """Return the edges whose credentials live, by name."""
+    """Return the edges whose credential is not revoked, by name."""
     return Edge.objects.filter(revoked_at=None).order_by("name")
 
 
 def complete_to() -> datetime | None:
-    """Return until when all live edges have reported all they counted; None while one has not yet.
+    """Return until when all usage has arrived from all active edges; None if one never reported.
 
-    A credential that was never used holds nothing up.
+    Credentials that were never used are left out.
     """
     seen = active_edges().filter(last_seen_at__isnull=False)
     reported = list(seen.order_by().values_list("reported_at", flat=True))
@@ -54,19 +54,19 @@ def complete_to() -> datetime | None:
 
 
 def unknown_since(carriers: Collection[str], now: datetime) -> datetime | None:
-    """Return the last word of the edge that is silent longest; None where all speak that matter.
+    """Return the last request of the edge that is offline longest; None if none matters.
 
-    Those named as `carriers` do: they have connections of the one who asks that never ended. So does
-    any other for an hour, since it may carry more of them unseen.
+    The `carriers` matter: they have connections of the account that never ended. Any other edge
+    matters for an hour, because it may have connections that it has not reported.
     """
     matters = Q(name__in=carriers) | Q(last_seen_at__gte=now - LOST_AFTER)
-    silent = active_edges().filter(matters, last_seen_at__lt=now - OFFLINE_AFTER)
-    since: datetime | None = silent.order_by().aggregate(since=Min("last_seen_at"))[
+    offline = active_edges().filter(matters, last_seen_at__lt=now - OFFLINE_AFTER)
+    since: datetime | None = offline.order_by().aggregate(since=Min("last_seen_at"))[
         "since"
     ]
     return since
 
 
 def current_epoch() -> str:
-    """Return the epoch that edges are told; "" before the first report ever."""
+    """Return the ingest epoch; "" before the first report."""
     return IngestEpoch.objects.values_list("epoch", flat=True).first() or ""

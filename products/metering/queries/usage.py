@@ -1,14 +1,16 @@
 """Minutes, connections and bytes of services, from what edges reported (R13, R14).
 
-Minutes follow from a connection's start and its largest duration alone, so they are split over
-months by time; bytes are counted by the edge for each month, and taken as reported.
+Minutes depend only on the start and the longest reported duration of a connection, so they are
+split over months by time. Edges count bytes per month; these are taken as reported.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import connection
 from django.db.models import (
     BigIntegerField,
     Count,
@@ -25,26 +27,30 @@ from django.db.models.expressions import Combinable, Expression
 from django.db.models.functions import Greatest, Least
 
 from accounts.models import Account
+from products.instants import microseconds_of
 from products.metering.minutes import MINUTE_US
 from products.metering.models import (
     ConnectionUsage,
     DeliveryUsage,
-    UsageConflict,
+    UsageDispute,
     UsagePeriod,
-    microseconds_of,
 )
-from products.metering.months import Month
 from products.metering.queries.edges import complete_to
-from products.metering.queries.snapshot import snapshot
+from products.months import Month
 from products.services.models import Service
 
-# No zone is further from UTC: a local month that begins has begun in UTC by then.
-_WIDEST_ZONE = timedelta(days=1)
+# No zone differs by more: a day after a local month has started, it has also started in UTC.
+MAX_UTC_OFFSET = timedelta(days=1)
+_BEGIN = {
+    "postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+    # Deferred, so that it does not wait for writers. Django's own transactions here are immediate.
+    "sqlite": "BEGIN DEFERRED",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionTotals:
-    """What connections used: whole minutes, how many there were, bytes on the client's side."""
+    """Usage of connections: whole minutes, number of connections, bytes on the client's side."""
 
     minutes: int = 0
     connections: int = 0
@@ -52,7 +58,7 @@ class ConnectionTotals:
     bytes_to_client: int = 0
 
     def __add__(self, other: "ConnectionTotals") -> "ConnectionTotals":
-        """Add two up."""
+        """Add two totals."""
         return ConnectionTotals(
             self.minutes + other.minutes,
             self.connections + other.connections,
@@ -61,7 +67,7 @@ class ConnectionTotals:
         )
 
     def to_json(self) -> dict[str, int]:
-        """Give the figures as plain values."""
+        """Return the totals as plain values."""
         return {
             "minutes": self.minutes,
             "connections": self.connections,
@@ -72,14 +78,14 @@ class ConnectionTotals:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryTotals:
-    """What ordinary HTTP used; rated together with the connections' bytes (R15)."""
+    """Usage of ordinary HTTP; rated together with the bytes of connections (R15)."""
 
     requests: int = 0
     bytes_from_client: int = 0
     bytes_to_client: int = 0
 
     def __add__(self, other: "DeliveryTotals") -> "DeliveryTotals":
-        """Add two up."""
+        """Add two totals."""
         return DeliveryTotals(
             self.requests + other.requests,
             self.bytes_from_client + other.bytes_from_client,
@@ -91,35 +97,35 @@ class DeliveryTotals:
 class Usage:
     """What an account used in a month of its billing zone.
 
-    All that edges counted until `complete_to` is in it; None where one never reported. So many
-    `conflicts` wait for a person, and what they dispute is not counted.
+    All usage up to `complete_to` is included; None if an edge has never reported. Records of open
+    `disputes` are not included.
     """
 
     month: str
     services: Mapping[str, ConnectionTotals]
     delivery: Mapping[str, DeliveryTotals] = field(default_factory=dict)
     complete_to: datetime | None = None
-    conflicts: int = 0
+    disputes: int = 0
 
     @property
     def total(self) -> ConnectionTotals:
-        """Return the figures of all services together."""
+        """Return the totals of all services."""
         return sum(self.services.values(), ConnectionTotals())
 
     @property
     def total_delivery(self) -> DeliveryTotals:
-        """Return the delivery of all services together."""
+        """Return the delivery totals of all services."""
         return sum(self.delivery.values(), DeliveryTotals())
 
     def to_json(self) -> dict[str, Any]:
-        """Give the connections' usage as plain values."""
+        """Return the usage of connections as plain values."""
         services = {key: each.to_json() for key, each in sorted(self.services.items())}
         return {
             "month": self.month,
             **self.total.to_json(),
             "services": services,
             "complete_to": self.complete_to.isoformat() if self.complete_to else None,
-            "conflicts": self.conflicts,
+            "conflicts": self.disputes,
         }
 
 
@@ -130,72 +136,88 @@ def service_ids_of(account_id: str) -> list[str]:
     )
 
 
+@contextmanager
+def snapshot() -> Iterator[None]:
+    """Run several queries on the same state of the database.
+
+    Snapshots do not nest. Within a transaction this does nothing.
+    """
+    if connection.in_atomic_block:
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_BEGIN[connection.vendor])
+        try:
+            yield
+        finally:
+            cursor.execute("COMMIT")  # ends the transaction after an error, too
+
+
 @snapshot()
 def usage_of(account_id: str, month: Month) -> Usage:
     """Return what an account used in a month.
 
-    Of services whose period is settled by the period, so that no fact is read; of all others, and
-    where a month that is over has no period yet, by the facts as they are now. All of it is of one
-    moment, so what is said to be complete is in it.
+    Closed periods replace the usage records of their services. All other services are summed up
+    from the records. Totals and `complete_to` are of one snapshot of the database.
     """
     account = Account.objects.get(pk=account_id)
     services = service_ids_of(account_id)
-    figures, delivery = _settled_in(services, month)
-    if rest := [service for service in services if service not in figures]:
-        figures |= figures_in(rest, month, account.billing_zone)
+    totals, delivery = _closed_in(services, month)
+    if rest := [service for service in services if service not in totals]:
+        totals |= totals_in(rest, month, account.billing_zone)
         delivery |= delivery_in(rest, month, account.billing_zone)
     return Usage(
         month=str(month),
         services={
-            key: each for key, each in figures.items() if each != ConnectionTotals()
+            key: each for key, each in totals.items() if each != ConnectionTotals()
         },
         delivery={
             key: each for key, each in delivery.items() if each != DeliveryTotals()
         },
         complete_to=complete_to(),
-        conflicts=open_conflicts(services, month),
+        disputes=open_disputes(services, month),
     )
 
 
-def _settled_in(
+def _closed_in(
     services: list[str], month: Month
 ) -> tuple[dict[str, ConnectionTotals], dict[str, DeliveryTotals]]:
     rows = UsagePeriod.objects.filter(
-        service__in=services, month=str(month), settled=True
+        service__in=services, month=str(month), is_closed=True
     )
-    figures, delivery = {}, {}
+    totals, delivery = {}, {}
     for row in rows:
-        figures[row.service] = ConnectionTotals(
+        totals[row.service] = ConnectionTotals(
             row.minutes, row.connections, row.bytes_from_client, row.bytes_to_client
         )
         delivery[row.service] = DeliveryTotals(
             row.requests, row.delivery_bytes_from_client, row.delivery_bytes_to_client
         )
-    return figures, delivery
+    return totals, delivery
 
 
-def figures_in(
+def totals_in(
     services: list[str], month: Month, zone: str
 ) -> dict[str, ConnectionTotals]:
-    """Return the figures of services in a month, by id; those without any are left out."""
-    figures = figures_between(services, month.starts_at(zone), month.ends_at(zone))
+    """Return the totals of services in a month, by id; services without usage are left out."""
+    totals = totals_between(services, month.starts_at(zone), month.ends_at(zone))
     for service, sent, received in (
         ConnectionUsage.objects.filter(service__in=services, month=str(month))
         .values("service")
         .annotate(Sum("bytes_from_client"), Sum("bytes_to_client"))
         .values_list("service", "bytes_from_client__sum", "bytes_to_client__sum")
     ):
-        known = figures.get(service, ConnectionTotals())
-        figures[service] = known + ConnectionTotals(0, 0, int(sent), int(received))
-    return figures
+        times = totals.get(service, ConnectionTotals())
+        totals[service] = times + ConnectionTotals(0, 0, int(sent), int(received))
+    return totals
 
 
-def figures_between(
+def totals_between(
     services: list[str], starts_at: datetime, ends_at: datetime
 ) -> dict[str, ConnectionTotals]:
-    """Return minutes and connections within a half-open period, by service; bytes are left at 0.
+    """Return minutes and connections of a half-open period by service, without bytes.
 
-    The parts of a connection add up to the minutes of the whole, whatever the periods.
+    The parts of a connection add up to the minutes of the whole, for any periods.
     """
     rows = (
         last_rows(services, starts_at, ends_at)
@@ -211,13 +233,13 @@ def figures_between(
 def last_rows(
     services: list[str], starts_at: datetime, ends_at: datetime
 ) -> "QuerySet[ConnectionUsage]":
-    """Return one row, the last month's, of each connection that was open within a period.
+    """Return the row of the last month of each connection that was open within a period.
 
-    Its month may be named by another zone than that of the period, so one month is allowed for.
+    Rows of the month before are read too, because their month can be that of another zone.
     """
     start, end = microseconds_of(starts_at), microseconds_of(ends_at)
-    earliest = Month.at(starts_at + _WIDEST_ZONE, "UTC").plus(-1)
-    # A connection's service never changes: named here, only theirs are read, not everybody's.
+    earliest = Month.at(starts_at + MAX_UTC_OFFSET, "UTC").plus(-1)
+    # A connection never changes its service, so only rows of these services are read.
     later = ConnectionUsage.objects.filter(
         service__in=services,
         month__gt=str(earliest),
@@ -256,24 +278,29 @@ def delivery_in(
     return {service: DeliveryTotals(*map(int, sums)) for service, *sums in rows}
 
 
-def open_conflicts(services: list[str], month: Month) -> int:
-    """Return how many conflicts about services in a month wait for a person."""
-    return UsageConflict.objects.filter(
+def open_disputes(services: list[str], month: Month) -> int:
+    """Return the number of open disputes about services in a month."""
+    return UsageDispute.objects.filter(
         service__in=services, month=str(month), resolved_at=None
     ).count()
 
 
 def minutes_within(starts_at: datetime, ends_at: datetime) -> Expression:
-    """Say in SQL what `minutes.minutes_within` says: a difference of two roundings."""
+    """Return SQL for the whole minutes of a connection within a half-open period.
+
+    The difference of two roundings: the minutes until the end of the period less those until its
+    start. See `products.metering.minutes`.
+    """
     start, end = microseconds_of(starts_at), microseconds_of(ends_at)
     until_end = Least(F("duration_us"), _number(end) - F("started_us"))
     until_start = Least(
         F("duration_us"), Greatest(_number(0), _number(start) - F("started_us"))
     )
-    return _integer(_rounded_up(until_end) - _rounded_up(until_start))
+    return _integer(whole_minutes(until_end) - whole_minutes(until_start))
 
 
-def _rounded_up(microseconds: Expression) -> Combinable:
+def whole_minutes(microseconds: Combinable) -> Combinable:
+    """Return SQL for `products.metering.minutes.minutes`, of integers that are not negative."""
     return _integer(microseconds + _number(MINUTE_US - 1)) / _number(MINUTE_US)
 
 

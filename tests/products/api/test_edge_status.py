@@ -47,9 +47,9 @@ STATUS = {
 def test_how_an_edge_does_is_kept_when_it_asks_for_the_table(edge):
     asking(edge, NOW, json.dumps(STATUS))
 
-    assert (edge.engine, edge.version, edge.generation) == ("embedded", "0.1.0", 7)
+    assert (edge.engine, edge.version, edge.revision) == ("embedded", "0.1.0", 7)
     assert (edge.open_connections, edge.log_lines_dropped) == (3, 2)
-    assert (edge.last_seen_at, edge.records_refused) == (NOW, 1)
+    assert (edge.last_seen_at, edge.quarantined_records) == (NOW, 1)
     assert (edge.clock_offset_ms, edge.clock_differs) == (3000, True)
 
 
@@ -139,5 +139,5 @@ def test_an_account_that_cannot_be_read_is_a_sign_of_life_alone(edge, status):
     asking(edge, NOW, status)
 
     assert edge.last_seen_at == NOW
-    assert (edge.engine, edge.open_connections, edge.generation) == ("", 0, 0)
+    assert (edge.engine, edge.open_connections, edge.revision) == ("", 0, 0)
     assert edge.clock_offset_ms is None

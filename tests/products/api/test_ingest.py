@@ -68,7 +68,7 @@ def test_the_same_report_again_and_a_contradiction(edge):
         "accepted": 1,
         "unchanged": 0,
         "conflicts": [
-            {"id": record().id, "reason": "The report goes beyond the final one."}
+            {"id": record().id, "reason": "The report is higher than the final one."}
         ],
         "ingest_epoch": epoch,
     }

@@ -1,10 +1,11 @@
-"""Tiered prices and amounts as the worked examples write them."""
+"""Ladders and amounts as the worked examples write them."""
 
+from products.billing.rating import TieredPrice
 from products.catalogue.money import Money, nanos
-from products.catalogue.tiers import PriceTier, TieredPrice
+from products.catalogue.tiers import PriceTier
 
 
-def tiered(tiers, **rest):
+def ladder(tiers, **rest):
     return TieredPrice(
         tiers=tuple(
             PriceTier(None if up_to is None else int(up_to), nanos(price))
@@ -15,7 +16,7 @@ def tiered(tiers, **rest):
 
 
 def flat(price, **rest):
-    return tiered([(None, price)], **rest)
+    return ladder([(None, price)], **rest)
 
 
 def usd(amount):

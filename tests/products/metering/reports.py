@@ -13,7 +13,7 @@ from products.metering.commands import ingest
 from products.metering.models import ConnectionUsage, Edge
 from tests.factories import NOW
 
-BOOT = "01J0000000000000000000BOOT"
+INSTANCE = "01J0000000000000000000EDGE"
 MINUTE_US = 60_000_000
 SECOND_US = 1_000_000
 
@@ -24,21 +24,21 @@ def make_edge(name: str = "edge-1", **fields: Any) -> Edge:
     )
 
 
-def wire(instant: datetime) -> str:
-    """Write an instant as an edge does."""
+def iso(instant: datetime) -> str:
+    """Return an instant as an edge writes it."""
     return instant.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def record(number: int = 1, **fields: Any) -> ConnectionRecord:
-    """Describe a connection that began at NOW, 90 seconds ago, and is still open."""
+    """Return a record of a connection that started 90 seconds before NOW and is open."""
     started_at = fields.pop("started_at", NOW - timedelta(seconds=90))
     edge = fields.pop("edge", "edge-1")
     return ConnectionRecord(
         **{
-            "id": f"{edge}.{BOOT}.{number}",
+            "id": f"{edge}.{INSTANCE}.{number}",
             "service": "service-1",
             "month": "2026-11",
-            "started_at": wire(started_at),
+            "started_at": iso(started_at),
             "duration_us": 90 * SECOND_US,
             "bytes_from_client": 1200,
             "bytes_to_client": 5400,
@@ -65,8 +65,8 @@ def report_of(*records: Any, **fields: Any) -> UsageReport:
     return UsageReport(
         **{
             "edge": "edge-1",
-            "boot": BOOT,
-            "sent_at": wire(fields.pop("now", NOW)),
+            "boot": INSTANCE,
+            "sent_at": iso(fields.pop("now", NOW)),
             "connections": tuple(r for r in records if isinstance(r, ConnectionRecord)),
             "delivery": tuple(r for r in records if isinstance(r, DeliveryRecord)),
         }
@@ -75,7 +75,7 @@ def report_of(*records: Any, **fields: Any) -> UsageReport:
 
 
 def take(edge: Edge, *records: Any, now: datetime = NOW, **fields: Any) -> UsageAnswer:
-    """Hand a report in, at the moment it was sent, by an edge that then has nothing left."""
+    """Ingest a report when it is sent, from an edge that then has no unsent usage."""
     report = report_of(*records, now=now, edge=edge.name, **fields)
     answer = ingest(edge, report=report, received_at=now)
     Edge.objects.filter(pk=edge.pk).update(reported_at=now)
@@ -83,13 +83,13 @@ def take(edge: Edge, *records: Any, now: datetime = NOW, **fields: Any) -> Usage
 
 
 def outcome(answer: UsageAnswer) -> tuple[int, int, list[str]]:
-    """Return how many counted, how many said nothing new, and the ids in dispute."""
-    disputed = [conflict.id for conflict in answer.conflicts]
+    """Return how many records counted, how many added nothing, and the ids in dispute."""
+    disputed = [each.id for each in answer.conflicts]
     return answer.accepted, answer.unchanged, disputed
 
 
 def kept() -> list[tuple[Any, ...]]:
-    """Return what is counted of connections."""
+    """Return the recorded connections."""
     rows = ConnectionUsage.objects.order_by("connection_id", "month")
     return list(
         rows.values_list(

@@ -1,4 +1,4 @@
-"""The operator's commands: usage, rebuild_usage, restored; and that a restored backup loses nothing."""
+"""The operator's commands: usage, rebuild_usage and restored."""
 
 import io
 import json
@@ -9,8 +9,8 @@ from django.core.management import CommandError, call_command
 
 from accounts.audit.models import AuditEvent
 from accounts.audit.vocabulary import Event
-from products.metering.commands import rebuild_dirty_periods
-from products.metering.models import ConnectionUsage, Edge, MovedUsage, UsagePeriod
+from products.metering.commands import rebuild_stale_periods
+from products.metering.models import ConnectionUsage, Edge, UsagePeriod
 from products.metering.queries import current_epoch
 from tests.factories import NOW
 from tests.factories.accounts import AccountFactory
@@ -29,7 +29,7 @@ def edge(db) -> Edge:
     return make_edge()
 
 
-def said(*words: str) -> str:
+def output_of(*words: str) -> str:
     out = io.StringIO()
     call_command(*words, stdout=out)
     return out.getvalue()
@@ -38,7 +38,7 @@ def said(*words: str) -> str:
 def test_usage_prints_json_for_programs(edge, shop):
     take(edge, record(service=shop.pk))
 
-    printed = json.loads(said("usage", shop.account_id, "2026-11", "--json"))
+    printed = json.loads(output_of("usage", shop.account_id, "2026-11", "--json"))
 
     assert printed["minutes"] == 2
     assert printed["services"][shop.pk]["connections"] == 1
@@ -48,18 +48,18 @@ def test_usage_prints_json_for_programs(edge, shop):
 def test_usage_prints_a_table_for_people(edge, shop):
     take(edge, record(service=shop.pk, bytes_to_client=5400), delivery(service=shop.pk))
 
-    lines = said("usage", "Acme", "2026-11").splitlines()
+    lines = output_of("usage", "Acme", "2026-11").splitlines()
 
     assert lines[0] == f"Acme ({shop.account_id}) in 2026-11, UTC"
     assert [line.split() for line in lines[2:4]] == [
         ["shop", "2", "1", "1,200", "5,400"],
-        ["in", "all", "2", "1", "1,200", "5,400"],
+        ["total", "2", "1", "1,200", "5,400"],
     ]
     assert lines[4:] == [
         "  ordinary HTTP: 3 requests",
         "  its bytes: 900 from clients, 70,000 to them",
         f"  complete to: {NOW.isoformat()}",
-        "  conflicts that wait for a person: 0",
+        "  open disputes: 0",
     ]
 
 
@@ -75,7 +75,7 @@ def test_usage_names_what_it_cannot_find(acme, words, refusal):
     AccountFactory.create_batch(2, name="Twice")
 
     with pytest.raises(CommandError, match=refusal.replace(".", r"\.")):
-        said("usage", *words)
+        output_of("usage", *words)
 
 
 def test_rebuild_usage_derives_the_periods(edge, shop):
@@ -83,38 +83,40 @@ def test_rebuild_usage_derives_the_periods(edge, shop):
         edge,
         record(service=shop.pk),
         delivery(service=shop.pk),
-        record(2, service="nobodys"),
+        record(2, service="unknown"),
     )
 
-    alone = said("rebuild_usage", "--account", shop.account_id, "--month", "2026-11")
-    all_of_them = said("rebuild_usage")
+    alone = output_of(
+        "rebuild_usage", "--account", shop.account_id, "--month", "2026-11"
+    )
+    all_of_them = output_of("rebuild_usage")
 
-    assert alone == "1 periods were derived from the facts.\n"
-    assert all_of_them == "2 periods were derived from the facts.\n"
+    assert alone == "Rebuilt 1 periods.\n"
+    assert all_of_them == "Rebuilt 2 periods.\n"
     period = UsagePeriod.objects.get(service=shop.pk)
     assert (period.account_id, period.month) == (shop.account_id, "2026-11")
     assert (period.minutes, period.connections, period.requests) == (2, 1, 3)
     assert (period.bytes_to_client, period.delivery_bytes_to_client) == (5400, 70_000)
-    assert UsagePeriod.objects.get(service="nobodys").account_id == ""
+    assert UsagePeriod.objects.get(service="unknown").account_id == ""
 
 
 def test_rebuild_usage_can_check_that_the_periods_say_what_the_facts_say(edge, shop):
-    take(edge, record(service=shop.pk), record(2, service="nobodys"))
-    said("rebuild_usage")
+    take(edge, record(service=shop.pk), record(2, service="unknown"))
+    output_of("rebuild_usage")
 
-    agreed = said("rebuild_usage", "--check")
+    agreed = output_of("rebuild_usage", "--check")
     UsagePeriod.objects.filter(service=shop.pk).update(minutes=3)
-    take(edge, record(2, service="nobodys", duration_us=91_000_000))
+    take(edge, record(2, service="unknown", duration_us=91_000_000))
     out = io.StringIO()
     with pytest.raises(CommandError) as refusal:
         call_command("rebuild_usage", "--check", stdout=out)
 
-    assert agreed == "All periods say what the facts say.\n"
+    assert agreed == "All periods match the usage records.\n"
     assert sorted(out.getvalue().splitlines()) == sorted(
-        [f"{shop.pk} in 2026-11: minutes", "nobodys in 2026-11: digest"]
+        [f"{shop.pk} in 2026-11: minutes", "unknown in 2026-11: digest"]
     )
     assert (str(refusal.value), refusal.value.returncode) == (
-        "2 periods differ from the facts.",
+        "2 periods differ from the usage records.",
         1,
     )
     assert UsagePeriod.objects.get(service=shop.pk).minutes == 3
@@ -122,12 +124,11 @@ def test_rebuild_usage_can_check_that_the_periods_say_what_the_facts_say(edge, s
 
 def test_a_check_names_the_periods_that_should_be_there(edge):
     take(edge, record())
-    said("rebuild_usage")
-    MovedUsage.objects.all().delete()
+    output_of("rebuild_usage")
     UsagePeriod.objects.all().delete()
     out = io.StringIO()
 
-    with pytest.raises(CommandError, match="1 periods differ from the facts"):
+    with pytest.raises(CommandError, match="1 periods differ from the usage records"):
         call_command("rebuild_usage", "--check", stdout=out)
 
     assert out.getvalue() == "service-1 in 2026-11: there is no period\n"
@@ -135,26 +136,26 @@ def test_a_check_names_the_periods_that_should_be_there(edge):
 
 def test_a_check_is_not_disturbed_by_what_moved_since_the_last_sweep(edge):
     take(edge, record())
-    rebuild_dirty_periods(now=NOW)
+    rebuild_stale_periods(now=NOW)
     later = NOW + timedelta(minutes=1)
     take(edge, record(bytes_to_client=5401), record(2, service="new"), now=later)
 
-    assert said("rebuild_usage", "--check").splitlines() == [
-        "new in 2026-11: there is no period (moved since)",
-        "service-1 in 2026-11: bytes_to_client, digest (moved since)",
-        "All other periods say what the facts say.",
+    assert output_of("rebuild_usage", "--check").splitlines() == [
+        "new in 2026-11: there is no period (out of date)",
+        "service-1 in 2026-11: bytes_to_client, digest (out of date)",
+        "All other periods match the usage records.",
     ]
 
 
 def test_a_check_can_be_of_one_account_and_one_month(edge, shop, globex):
-    take(edge, record(service=shop.pk), record(2, service="nobodys"))
-    said("rebuild_usage")
-    UsagePeriod.objects.filter(service="nobodys").update(minutes=3)
+    take(edge, record(service=shop.pk), record(2, service="unknown"))
+    output_of("rebuild_usage")
+    UsagePeriod.objects.filter(service="unknown").update(minutes=3)
 
-    of_account = said("rebuild_usage", "--check", "--account", shop.account_id)
-    of_month = said("rebuild_usage", "--check", "--month", "2026-10")
+    of_account = output_of("rebuild_usage", "--check", "--account", shop.account_id)
+    of_month = output_of("rebuild_usage", "--check", "--month", "2026-10")
 
-    assert of_account == of_month == "All periods say what the facts say.\n"
+    assert of_account == of_month == "All periods match the usage records.\n"
 
 
 def test_a_restored_backup_begins_a_new_epoch_and_all_is_counted_again(edge):
@@ -163,7 +164,7 @@ def test_a_restored_backup_begins_a_new_epoch_and_all_is_counted_again(edge):
     whole = kept()
     ConnectionUsage.objects.exclude(connection_id=record(1).id).delete()  # the backup
 
-    said("restored")
+    output_of("restored")
 
     again = take(edge, record(1), record(2), record(3, final=True))
     event = AuditEvent.objects.get(action=Event.DATABASE_RESTORED)
@@ -175,6 +176,6 @@ def test_a_restored_backup_begins_a_new_epoch_and_all_is_counted_again(edge):
 
 
 def test_restored_before_the_first_report_begins_an_epoch_too(db):
-    printed = said("restored")
+    printed = output_of("restored")
 
     assert current_epoch() in printed

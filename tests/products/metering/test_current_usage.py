@@ -6,7 +6,6 @@ import pytest
 
 from products.metering.commands import presume_closed
 from products.metering.models import ConnectionUsage, Edge
-from products.metering.months import Month
 from products.metering.queries import (
     ActivityTotals,
     ConnectionTotals,
@@ -15,6 +14,7 @@ from products.metering.queries import (
     unknown_since,
     usage_of,
 )
+from products.months import Month
 from tests.factories import NOW
 from tests.factories.services import ServiceFactory
 from tests.products.metering.reports import MINUTE_US, make_edge, record, take

@@ -1,37 +1,29 @@
-"""Whole minutes of connections and their parts, by the worked examples and by properties."""
+"""Whole minutes by the worked examples and properties, and the same in SQL as in Python."""
 
-from datetime import UTC, datetime, timedelta
-from itertools import accumulate
+from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given
+from django.db.models import F
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from products.metering.minutes import (
-    increment,
-    minutes,
-    minutes_by_cuts,
-    minutes_of_parts,
-    minutes_within,
-)
+from products.instants import instant_of
+from products.metering.minutes import MINUTE_US, minutes
+from products.metering.models import ConnectionUsage
+from products.metering.queries.usage import minutes_within, whole_minutes
+from tests.factories import NOW
 from tests.products import vectors
 
-DURATIONS = st.integers(0, 400 * 24 * 3600 * 10**6)
-CUTS = st.lists(st.integers(-(10**9), 400 * 24 * 3600 * 10**6), max_size=8).map(sorted)
-START = datetime(2026, 3, 31, 23, 58, 30, tzinfo=UTC)
+YEAR_US = 365 * 24 * 60 * MINUTE_US
+DURATIONS = st.integers(0, YEAR_US)
+OFFSETS = st.integers(-YEAR_US, YEAR_US)
+# One row for all examples; each writes it again.
+ONE_ROW = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def microseconds(start, end):
-    return (moment(end) - moment(start)) // timedelta(microseconds=1)
-
-
-def moment(text):
-    return datetime.fromisoformat(text)
-
-
-def parts(given, *cuts):
-    duration = microseconds(given["start"], given["end"])
-    return minutes_by_cuts(moment(given["start"]), duration, list(map(moment, cuts)))
+def microseconds(start: str, end: str) -> int:
+    span = datetime.fromisoformat(end) - datetime.fromisoformat(start)
+    return span // timedelta(microseconds=1)
 
 
 def test_v01_each_connection_is_rounded_up_to_whole_minutes():
@@ -53,113 +45,84 @@ def test_v02_a_thousand_connections_are_rounded_one_by_one():
     assert summed_first == expect["wrong_if_summed_first"]
 
 
-def test_v03_a_connection_over_the_months_end_is_split_and_not_counted_twice():
-    given, expect = vectors.given("V03")
-
-    assert parts(given, given["boundary"]) == (expect["march"], expect["april"])
-    assert expect["march"] + expect["april"] == expect["total_minutes"]
-
-
-def test_v04_a_connection_over_three_months_keeps_its_last_microsecond():
-    given, expect = vectors.given("V04")
-
-    result = parts(given, *given["boundaries"])
-
-    assert result == (expect["jan"], expect["feb"], expect["mar"])
-    assert sum(result) == expect["total"]
-
-
-def test_v05_the_one_minute_belongs_to_the_month_it_began_in():
-    given, expect = vectors.given("V05")
-
-    assert parts(given, given["boundary"]) == (expect["march"], expect["april"])
-
-
-def test_v06_repeated_and_late_reports_add_nothing():
-    given, expect = vectors.given("V06")
-    known = [0, *accumulate(given["cumulative_us"], max)]
-
-    added = list(map(increment, known, given["cumulative_us"]))
-
-    assert added == expect["increments_in_arrival_order"]
-    assert minutes(known[-1]) == sum(added) == expect["minutes"]
-
-
-def test_v13_the_minute_of_a_price_cut_belongs_to_the_part_before_it():
-    given, expect = vectors.given("V13")
-
-    result = parts(given, given["cut"])
-
-    assert result == (expect["before"], expect["after"])
-    assert sum(result) == expect["total"]
-
-
-def test_v14_a_drained_connection_is_billed_until_it_is_cut():
-    given, expect = vectors.given("V14")
-    cut = given | {"end": given["deadline"]}
-
-    before, after = parts(cut, given["disabled"])
-
-    assert before + after == expect["billed_minutes"]
-    assert after == expect["of_which_after_disable"]
-
-
-def test_v24_the_clocks_of_a_summer_time_do_not_matter():
+def test_v24_summer_time_does_not_change_the_minutes():
     given, expect = vectors.given("V24")
 
     assert minutes(microseconds(given["start"], given["end"])) == expect["minutes"]
 
 
-def test_a_negative_duration_is_refused():
+def test_negative_duration_is_refused():
     with pytest.raises(ValueError, match="cannot last -1 microseconds"):
         minutes(-1)
 
 
-def test_cuts_that_do_not_ascend_are_refused():
-    with pytest.raises(ValueError, match="ascend"):
-        minutes_of_parts(10, [2, 1])
-
-
-@pytest.mark.parametrize(
-    ("starts_in", "ends_in", "expected"),
-    [(-90, 0, 0), (0, 90, 2), (90, 300, 1), (165, 300, 0), (-90, 300, 3)],
-)
-def test_a_period_holds_the_minutes_between_its_bounds(starts_in, ends_in, expected):
-    result = minutes_within(
-        START,
-        165_000_000,
-        starts_at=START + timedelta(seconds=starts_in),
-        ends_at=START + timedelta(seconds=ends_in),
-    )
-
-    assert result == expected
-
-
-@given(DURATIONS, CUTS)
-def test_the_parts_add_up_to_the_whole_under_any_cuts(duration, cuts):
-    result = minutes_of_parts(duration, cuts)
-
-    assert sum(result) == minutes(duration)
-    assert len(result) == len(cuts) + 1
-    assert min(result) >= 0
-
-
 @given(DURATIONS, DURATIONS)
-def test_a_longer_connection_never_has_fewer_minutes(one, other):
+def test_longer_connection_never_has_fewer_minutes(one, other):
     assert (one <= other) <= (minutes(one) <= minutes(other))
 
 
 @given(DURATIONS)
 def test_minutes_cover_the_duration_and_less_than_one_more(duration):
-    assert 0 <= minutes(duration) * 60_000_000 - duration < 60_000_000
+    assert 0 <= minutes(duration) * MINUTE_US - duration < MINUTE_US
 
 
-@given(st.lists(DURATIONS, min_size=1, max_size=12))
-def test_increments_in_any_order_add_up_to_the_largest_report(reports):
-    known = [max(reports[:count], default=0) for count in range(len(reports))]
+@pytest.fixture
+def row(db) -> ConnectionUsage:
+    return ConnectionUsage.objects.create(
+        started_us=0,
+        duration_us=0,
+        bytes_from_client=0,
+        bytes_to_client=0,
+        final=False,
+        clock_differs=False,
+        last_reported_at=NOW,
+    )
 
-    added = [
-        increment(before, report) for before, report in zip(known, reports, strict=True)
-    ]
 
-    assert sum(added) == minutes(max(reports))
+def write(row: ConnectionUsage, started_us: int, duration_us: int) -> None:
+    ConnectionUsage.objects.filter(pk=row.pk).update(
+        started_us=started_us, duration_us=duration_us
+    )
+
+
+@ONE_ROW
+@given(st.integers(0, 2**53))
+@example(0)
+@example(1)
+@example(MINUTE_US - 1)
+@example(MINUTE_US)
+@example(MINUTE_US + 1)
+@example(2**53)
+def test_minutes_are_the_same_in_sql(row, duration_us):
+    write(row, 0, duration_us)
+
+    found = ConnectionUsage.objects.annotate(
+        found=whole_minutes(F("duration_us"))
+    ).get()
+
+    assert found.found == minutes(duration_us)
+
+
+def minutes_until(at_us: int, started_us: int, duration_us: int) -> int:
+    return minutes(min(max(at_us - started_us, 0), duration_us))
+
+
+@ONE_ROW
+@given(OFFSETS, DURATIONS, OFFSETS, st.integers(1, YEAR_US))
+@example(0, 165_000_000, 90_000_000, 1)
+@example(0, 165_000_000, 90_000_000, YEAR_US)
+@example(0, MINUTE_US, MINUTE_US, 1)
+@example(0, 0, 0, 1)
+@example(5, MINUTE_US, -YEAR_US, YEAR_US)
+def test_minutes_of_a_part_are_the_same_in_sql(row, offset, duration, start, length):
+    now_us = 2 * YEAR_US
+    # Only connections that started before the end of the period are queried.
+    started_us = min(now_us + offset, now_us + start + length - 1)
+    bounds = now_us + start, now_us + start + length
+    write(row, started_us, duration)
+
+    part = minutes_within(*map(instant_of, bounds))
+    found = ConnectionUsage.objects.annotate(found=part).get().found
+
+    before, after = (minutes_until(each, started_us, duration) for each in bounds)
+    assert found == after - before

@@ -1,17 +1,18 @@
-"""What was used, asked of the facts as edges report them: minutes, months, bytes, completeness."""
+"""Usage of accounts: minutes, months, bytes, completeness."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from products.metering.models import Edge
-from products.metering.months import Month
 from products.metering.queries import (
     ConnectionTotals,
     DeliveryTotals,
     complete_to,
+    totals_between,
     usage_of,
 )
+from products.months import Month
 from tests.concurrency import amid
 from tests.factories import NOW
 from tests.products import vectors
@@ -37,7 +38,7 @@ def minutes_in(account, *months: str) -> list[int]:
 
 
 def connection(service, given, **fields):
-    """Describe a worked example's connection, reported in the month it ended in."""
+    """Return the connection of a worked example, reported in the month in which it ended."""
     start, end = (datetime.fromisoformat(given[name]) for name in ("start", "end"))
     duration_us = (end - start) // timedelta(microseconds=1)
     return record(
@@ -60,8 +61,8 @@ def test_v01_and_v02_each_connection_is_rounded_up_by_itself(edge, shop):
 
     take(edge, *records)
 
-    figures = usage_of(shop.account_id, NOVEMBER).total
-    assert (figures.minutes, figures.connections) == (expect["total"], len(durations))
+    totals = usage_of(shop.account_id, NOVEMBER).total
+    assert (totals.minutes, totals.connections) == (expect["total"], len(durations))
 
 
 def test_v02_a_thousand_connections_are_rounded_one_by_one(edge, shop):
@@ -80,7 +81,7 @@ def test_v02_a_thousand_connections_are_rounded_one_by_one(edge, shop):
 
 
 @pytest.mark.parametrize("example", ["V03", "V05"])
-def test_v03_v05_a_connection_over_the_month_s_end_is_split(edge, shop, example):
+def test_v03_v05_connection_over_the_end_of_a_month_is_split(edge, shop, example):
     given, expect = vectors.given(example)
     only = connection(shop, given)
 
@@ -105,6 +106,39 @@ def test_v04_three_months_without_a_report_at_their_ends(edge, shop):
         expect["feb"],
         expect["mar"],
     ]
+
+
+@pytest.mark.parametrize(
+    "example,end,cut,parts",
+    [
+        # The minute of a price change belongs to the part before it.
+        ("V13", "end", "cut", lambda expect: (expect["before"], expect["after"])),
+        # A connection in drain mode is billed until it is closed.
+        (
+            "V14",
+            "deadline",
+            "disabled",
+            lambda expect: (
+                expect["billed_minutes"] - expect["of_which_after_disable"],
+                expect["of_which_after_disable"],
+            ),
+        ),
+    ],
+)
+def test_v13_v14_minute_of_a_cut_belongs_to_the_part_before_it(
+    edge, shop, example, end, cut, parts
+):
+    given, expect = vectors.given(example)
+    given["end"] = given[end]
+    start, middle, last = map(
+        datetime.fromisoformat, (given["start"], given[cut], given["end"])
+    )
+    take(edge, connection(shop, given), now=last)
+
+    before = totals_between([shop.pk], start, middle)[shop.pk].minutes
+    after = totals_between([shop.pk], middle, last)[shop.pk].minutes
+
+    assert (before, after) == parts(expect)
 
 
 def test_v06_repeated_and_late_reports_add_nothing(edge, shop):
@@ -148,7 +182,7 @@ def test_bytes_are_those_reported_for_the_month(edge, shop):
     assert november.total == ConnectionTotals(2, 1, 30, 3)
 
 
-def test_months_are_those_of_the_account_s_zone(edge, shop):
+def test_months_are_in_the_zone_of_the_account(edge, shop):
     shop.account.billing_zone = "Asia/Tokyo"  # November begins there at 15:00 UTC
     shop.account.save()
     start = datetime(2026, 10, 31, 14, 59, tzinfo=UTC)
@@ -165,12 +199,12 @@ def test_months_are_those_of_the_account_s_zone(edge, shop):
     assert november.total_delivery == DeliveryTotals(3, 900, 70_000)
 
 
-def test_usage_is_shown_in_the_form_that_programs_read(edge, shop):
+def test_usage_as_json(edge, shop):
     take(
         edge,
         record(service=shop.pk),
         delivery(service=shop.pk),
-        record(2, service="nobodys"),
+        record(2, service="unknown"),
     )
 
     same = {
@@ -196,7 +230,7 @@ def test_a_month_without_usage_is_empty(edge, shop, globex):
     assert usage_of(shop.account_id, NOVEMBER.plus(1)).total == ConnectionTotals()
 
 
-def test_usage_is_counted_for_times_before_the_service_was_made_and_after_its_end(
+def test_usage_counts_before_the_creation_and_after_the_deletion_of_a_service(
     edge, shop
 ):
     shop.deleted_at = NOW - timedelta(days=1)
@@ -208,15 +242,15 @@ def test_usage_is_counted_for_times_before_the_service_was_made_and_after_its_en
     assert minutes_in(shop.account, "2026-10") == [2]
 
 
-def test_conflicts_of_the_month_are_counted(edge, shop):
+def test_open_disputes_of_the_month_are_counted(edge, shop):
     take(edge, record(service=shop.pk, final=True))
     take(edge, record(service=shop.pk, duration_us=10**9))
 
-    assert usage_of(shop.account_id, NOVEMBER).conflicts == 1
-    assert usage_of(shop.account_id, NOVEMBER.plus(1)).conflicts == 0
+    assert usage_of(shop.account_id, NOVEMBER).disputes == 1
+    assert usage_of(shop.account_id, NOVEMBER.plus(1)).disputes == 0
 
 
-def test_usage_is_complete_to_the_oldest_report_of_a_live_edge(edge):
+def test_usage_is_complete_to_the_oldest_report_of_an_active_edge(edge):
     hours = [timedelta(hours=n) for n in range(3)]
     make_edge("never-used")
     make_edge("gone", revoked_at=NOW, last_seen_at=NOW, reported_at=NOW - hours[2])
@@ -231,7 +265,7 @@ def test_usage_is_complete_to_the_oldest_report_of_a_live_edge(edge):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_reported_while_one_asks_is_neither_counted_nor_said_to_be(shop):
+def test_report_during_a_query_is_neither_counted_nor_in_complete_to(shop):
     edge = make_edge()
     later = NOW + timedelta(minutes=5)
     numbers = {"duration_us": 5 * MINUTE_US, "bytes_to_client": 9_000}

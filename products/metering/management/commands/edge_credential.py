@@ -1,4 +1,4 @@
-"""`manage.py edge_credential NAME`: make a credential for an edge, printed once."""
+"""`manage.py edge_credential NAME`: create a credential for an edge."""
 
 from typing import Any
 
@@ -11,28 +11,30 @@ from products.metering.commands import issue_credential, revoke_credential
 
 
 class Command(BaseCommand):
-    """Make or revoke the credential with which an edge speaks to the portal."""
+    """Create or revoke the credential of an edge."""
 
-    help = "Makes a credential for an edge and prints it alone on the last line; an older one is revoked."
+    help = "Creates a credential for an edge, revokes its old one and prints the new one on the last line."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take the edge's name, and whether to revoke only."""
+        """Add the name of the edge, and whether to revoke only."""
         parser.add_argument("name", help="the edge's name, such as edge-1")
         parser.add_argument(
-            "--revoke", action="store_true", help="revoke, and make no new one"
+            "--revoke",
+            action="store_true",
+            help="revoke the credential and do not create another one",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Carry it out as the platform's named job."""
+        """Run as the system actor `edge-credential`."""
         actor = Actor.system("edge-credential", interface=Interface.COMMAND)
         name, now = options["name"], timezone.now()
         try:
             if options["revoke"]:
                 revoke_credential(actor, name=name, now=now)
-                self.stderr.write(f"The credential of {name} is revoked.")
+                self.stderr.write(f"Revoked the credential of {name}.")
                 return
             issued = issue_credential(actor, name=name, now=now)
         except RefusalError as refused:
             raise CommandError(refused.message) from refused
-        self.stderr.write(f"The credential of {name}; it is shown only now:")
+        self.stderr.write(f"Credential of {name} (shown once):")
         self.stdout.write(issued.secret)

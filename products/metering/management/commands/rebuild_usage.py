@@ -1,4 +1,4 @@
-"""`manage.py rebuild_usage [--account ID] [--month 2026-11] [--check]`: derive the periods again."""
+"""`manage.py rebuild_usage [--account ID] [--month 2026-11] [--check]`: derive periods again."""
 
 from typing import Any
 
@@ -11,33 +11,35 @@ from products.metering.queries import differences
 
 
 class Command(BaseCommand):
-    """Drop periods and derive them from the facts again: they are the same to the digest."""
+    """Derive periods again from the usage records, or compare them."""
 
-    help = "Derives the periods of usage from the facts again, of one account and month or of all."
+    help = "Derives periods again from the usage records: of one account or all, of one month or all."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take which periods; without any, all."""
+        """Add the options; without any, all periods are derived."""
         parser.add_argument("--account", default="", help="its id, or its name")
         parser.add_argument("--month", default="", help="such as 2026-11")
         parser.add_argument(
-            "--check", action="store_true", help="change nothing; exit 1 if one differs"
+            "--check",
+            action="store_true",
+            help="change nothing; exit with 1 if a period differs",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Rebuild and say how many there are, or check and name those that differ from the facts."""
+        """Rebuild and print how many there are, or print the periods that differ."""
         account, month = options["account"], options["month"]
         account_id = account_named(account).pk if account else ""
         chosen = month_named(month) if month else None
         if not options["check"]:
             now = timezone.now()
             rebuilt = rebuild_usage(account_id=account_id, month=chosen, now=now)
-            self.stdout.write(f"{rebuilt} periods were derived from the facts.")
+            self.stdout.write(f"Rebuilt {rebuilt} periods.")
             return
         found = list(differences(account_id=account_id, month=chosen))
         for each in found:
             self.stdout.write(str(each))
-        wrong = [each for each in found if not each.has_moved]
+        wrong = [each for each in found if not each.is_stale]
         if wrong:
-            raise CommandError(f"{len(wrong)} periods differ from the facts.")
-        those = "All other periods" if found else "All periods"
-        self.stdout.write(f"{those} say what the facts say.")
+            raise CommandError(f"{len(wrong)} periods differ from the usage records.")
+        periods = "All other periods" if found else "All periods"
+        self.stdout.write(f"{periods} match the usage records.")

@@ -1,4 +1,4 @@
-"""`manage.py restored`: say that the database came back from a backup."""
+"""`manage.py restored`: declare that the database was restored from a backup."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from products.metering.commands import declare_restored
 
 
 class Command(BaseCommand):
-    """Begin a new ingest epoch, so that edges send again what the backup does not know."""
+    """Start a new ingest epoch, so that edges resend what the backup lacks."""
 
-    help = "After a restore from a backup: lets every edge send again all that it still keeps."
+    help = "Run this after a restore from a backup: every edge resends all usage it still has."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Begin it, and print it."""
+        """Start and print the epoch."""
         actor = Actor.system("restored", interface=Interface.COMMAND)
         epoch = declare_restored(actor, now=timezone.now())
         self.stdout.write(
-            f"The ingest epoch is {epoch} now; edges send again all they keep (24 hours)."
+            f"New ingest epoch {epoch}. Edges resend all usage they still have (24 hours)."
         )

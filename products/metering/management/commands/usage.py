@@ -1,4 +1,4 @@
-"""`manage.py usage ACCOUNT 2026-11 [--json]`: what an account used in a month."""
+"""`manage.py usage ACCOUNT 2026-11 [--json]`: usage of an account in a month."""
 
 import json
 from typing import Any
@@ -6,24 +6,24 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.models import Account
-from products.metering.months import Month
 from products.metering.queries import ConnectionTotals, Usage, usage_of
+from products.months import Month
 from products.services.models import Service
 
 
 class Command(BaseCommand):
     """Print an account's usage of a month, by service."""
 
-    help = "Prints what an account used in a month of its billing zone, by the facts as they are now."
+    help = "Prints what an account used in a month of its billing zone."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take the account, the month, and whether a program reads the answer."""
+        """Add account, month and format."""
         parser.add_argument("account", metavar="ACCOUNT", help="its id, or its name")
         parser.add_argument("month", metavar="MONTH", help="such as 2026-11")
         parser.add_argument("--json", action="store_true", dest="as_json")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Print the figures; exit 1 where there is no such account or month."""
+        """Print the totals; exit with 1 if the account or month does not exist."""
         account = account_named(options["account"])
         usage = usage_of(account.pk, month_named(options["month"]))
         if options["as_json"]:
@@ -34,7 +34,7 @@ class Command(BaseCommand):
 
 
 def account_named(text: str) -> Account:
-    """Return the account of an id, or of a name that no other has. Raises CommandError."""
+    """Return the account with an id or a unique name. Raises CommandError."""
     found = Account.objects.filter(pk=text) or Account.objects.filter(name=text)[:2]
     if not found:
         raise CommandError(f"There is no account '{text}'.")
@@ -60,19 +60,19 @@ def _lines(account: Account, usage: Usage) -> list[str]:
         f"{account.name} ({account.pk}) in {usage.month}, {account.billing_zone}",
         _line("", *header),
         *(
-            _figures(names.get(key, ""), each)
+            _totals(names.get(key, ""), each)
             for key, each in sorted(usage.services.items())
         ),
-        _figures("in all", usage.total),
+        _totals("total", usage.total),
         f"  ordinary HTTP: {delivery.requests:,} requests",
         f"  its bytes: {delivery.bytes_from_client:,} from clients, {delivery.bytes_to_client:,} to them",
         f"  complete to: {until}",
-        f"  conflicts that wait for a person: {usage.conflicts}",
+        f"  open disputes: {usage.disputes}",
     ]
 
 
-def _figures(name: str, figures: ConnectionTotals) -> str:
-    return _line(name, *(f"{value:,}" for value in figures.to_json().values()))
+def _totals(name: str, totals: ConnectionTotals) -> str:
+    return _line(name, *(f"{value:,}" for value in totals.to_json().values()))
 
 
 def _line(name: str, *columns: str) -> str:

@@ -1,4 +1,4 @@
-"""Reports are merged by maximum: any order, any number of times, the same result."""
+"""Reports are merged by maximum: in any order and any number of times, with the same result."""
 
 from datetime import timedelta
 
@@ -11,11 +11,11 @@ from products.metering.models import (
     ConnectionUsage,
     DeliveryUsage,
     Edge,
-    UsageConflict,
+    UsageDispute,
 )
 from tests.factories import NOW
 from tests.products.metering.reports import (
-    BOOT,
+    INSTANCE,
     SECOND_US,
     delivery,
     kept,
@@ -32,7 +32,7 @@ def edge(db) -> Edge:
     return make_edge()
 
 
-def test_a_new_connection_is_counted(edge):
+def test_new_connection_counts(edge):
     answer = take(edge, record(), delivery())
 
     started_us = int((NOW - timedelta(seconds=90)).timestamp()) * SECOND_US
@@ -54,7 +54,7 @@ def test_a_new_connection_is_counted(edge):
     assert row.started_at == NOW - timedelta(seconds=90)
 
 
-def test_the_same_report_again_says_nothing_new(edge):
+def test_same_report_again_adds_nothing(edge):
     take(edge, record(), delivery())
     before = kept()
 
@@ -64,14 +64,14 @@ def test_the_same_report_again_says_nothing_new(edge):
     assert kept() == before
 
 
-def test_a_record_twice_in_one_batch_counts_once(edge):
+def test_record_twice_in_one_batch_counts_once(edge):
     answer = take(edge, record(), record(), delivery(), delivery())
 
     assert outcome(answer) == (2, 2, [])
     assert len(kept()) == 1
 
 
-def test_growing_reports_of_one_batch_count_each_in_its_turn(edge):
+def test_growing_records_of_one_batch_all_count(edge):
     take(edge, record(duration_us=50))
 
     answer = take(
@@ -95,7 +95,7 @@ def test_each_counter_keeps_its_own_maximum(edge):
     assert kept()[0][4:] == (100, 5, 9, False)
 
 
-def test_a_smaller_report_is_merely_late(edge):
+def test_smaller_report_adds_nothing(edge):
     take(edge, record(duration_us=100))
 
     answer = take(edge, record(duration_us=99))
@@ -104,7 +104,7 @@ def test_a_smaller_report_is_merely_late(edge):
     assert kept()[0][4] == 100
 
 
-def test_a_smaller_report_after_the_final_one_is_merely_late(edge):
+def test_smaller_report_after_the_final_one_adds_nothing(edge):
     take(edge, record(duration_us=100, final=True))
 
     answer = take(edge, record(duration_us=99), record(duration_us=100))
@@ -113,7 +113,7 @@ def test_a_smaller_report_after_the_final_one_is_merely_late(edge):
     assert kept()[0][4:] == (100, 1200, 5400, True)
 
 
-def test_the_final_report_ends_a_connection_even_where_it_did_not_grow(edge):
+def test_final_report_without_growth_ends_a_connection(edge):
     take(edge, record(duration_us=100))
 
     answer = take(edge, record(duration_us=100, final=True))
@@ -122,7 +122,7 @@ def test_the_final_report_ends_a_connection_even_where_it_did_not_grow(edge):
     assert kept()[0][7] is True
 
 
-def test_a_connection_has_a_row_for_each_month(edge):
+def test_connection_has_a_row_per_month(edge):
     started_at = NOW.replace(day=30, hour=23, minute=59)
     later = NOW.replace(month=12, day=1)
     october = record(started_at=started_at, month="2026-11", duration_us=10**8)
@@ -139,7 +139,7 @@ def test_a_connection_has_a_row_for_each_month(edge):
     ]
 
 
-def test_delivery_counters_keep_their_maximum_by_boot(edge):
+def test_delivery_counters_keep_their_maximum_per_instance(edge):
     take(edge, delivery(requests=5, bytes_from_client=10, bytes_to_client=10))
     take(edge, delivery(requests=4, bytes_from_client=30, bytes_to_client=5))
 
@@ -148,14 +148,14 @@ def test_delivery_counters_keep_their_maximum_by_boot(edge):
     assert outcome(answer) == (1, 0, [])
     rows = DeliveryUsage.objects.order_by("pk")
     assert list(
-        rows.values_list("boot", "requests", "bytes_from_client", "bytes_to_client")
+        rows.values_list("instance", "requests", "bytes_from_client", "bytes_to_client")
     ) == [
         (report_of().boot, 5, 30, 10),
         ("another", 1, 900, 70_000),
     ]
 
 
-def test_an_empty_report_is_a_sign_of_life(edge):
+def test_empty_report_moves_last_seen(edge):
     answer = take(edge)
 
     edge.refresh_from_db()
@@ -163,14 +163,14 @@ def test_an_empty_report_is_a_sign_of_life(edge):
     assert (edge.last_seen_at, edge.clock_offset_ms) == (NOW, 0)
 
 
-def test_a_report_alone_does_not_say_that_nothing_waits(edge):
+def test_report_alone_does_not_move_reported_at(edge):
     ingest(edge, report=report_of(record()), received_at=NOW)
 
     edge.refresh_from_db()
     assert (edge.last_seen_at, edge.reported_at) == (NOW, None)
 
 
-def test_the_epoch_is_the_same_in_every_answer(edge):
+def test_epoch_is_the_same_in_every_answer(edge):
     first, second = (
         take(edge, record()),
         take(make_edge("edge-2"), record(edge="edge-2")),
@@ -219,17 +219,17 @@ def test_clocks_that_differ_by_more_than_two_seconds_are_flagged(
         report_of(record(), delivery(service="")),
     ],
 )
-def test_of_a_report_with_one_wrong_text_nothing_counts(edge, wrong):
+def test_report_with_one_invalid_value_does_not_count(edge, wrong):
     with pytest.raises(ContractError):
         ingest(edge, report=wrong, received_at=NOW)
 
     edge.refresh_from_db()
     assert kept() == []
     assert edge.last_seen_at is None
-    assert not UsageConflict.objects.exists()
+    assert not UsageDispute.objects.exists()
 
 
-def test_of_another_edge_s_report_nothing_counts(edge):
+def test_report_of_another_edge_does_not_count(edge):
     with pytest.raises(AnotherEdge):
         ingest(edge, report=report_of(record(), edge="edge-2"), received_at=NOW)
 
@@ -241,7 +241,7 @@ def test_of_another_edge_s_report_nothing_counts(edge):
 @pytest.mark.parametrize(
     "text", ["2026-11-22T11:58:30", "2026-02-30T00:00:00Z", "yesterday", ""]
 )
-def test_a_start_must_be_an_instant(edge, text):
+def test_start_must_be_an_instant(edge, text):
     fine = record()
     wrong = type(fine)(
         **{n: getattr(fine, n) for n in fine.__slots__} | {"started_at": text}
@@ -252,27 +252,27 @@ def test_a_start_must_be_an_instant(edge, text):
 
 
 @pytest.mark.parametrize(
-    "stranger",
+    "foreign_id",
     [
         record(edge="edge-2").id,
-        "edge-1.01J00000000000000000OTHER.1",  # a boot that the report does not speak of
-        f"edge-1.{BOOT}",
+        "edge-1.01J00000000000000000OTHER.1",  # another instance than the report's
+        f"edge-1.{INSTANCE}",
         "1",
     ],
 )
-def test_an_edge_cannot_add_to_another_s_connections(edge, stranger):
+def test_edge_cannot_add_to_connections_of_another_one(edge, foreign_id):
     other = make_edge("edge-2")
     take(other, record(edge="edge-2"))
     before = kept()
 
     with pytest.raises(ContractError, match=r"connections\[1\]\.id"):
-        take(edge, record(), record(id=stranger, duration_us=10**9))
+        take(edge, record(), record(id=foreign_id, duration_us=10**9))
 
     assert kept() == before
-    assert not UsageConflict.objects.exists()
+    assert not UsageDispute.objects.exists()
 
 
-def test_what_an_old_boot_left_is_reported_under_its_own_name(edge):
+def test_usage_of_an_earlier_instance_is_reported_under_its_id(edge):
     old = "01H000000000000000000OLDER"
 
     answer = take(edge, record(id=f"edge-1.{old}.7", final=True), boot=old)

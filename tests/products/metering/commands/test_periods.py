@@ -1,13 +1,23 @@
-"""Periods are derived: dropped and rebuilt they are the same, and the sweep finds what moved."""
+"""Periods: derived from usage records, marked as stale, rebuilt; and silent connections."""
 
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from products.metering import tasks
-from products.metering.commands import rebuild_dirty_periods, rebuild_usage
-from products.metering.models import ConnectionUsage, Edge, MovedUsage, UsagePeriod
-from products.metering.months import Month
+from products.metering.commands import periods as period_commands
+from products.metering.commands import (
+    presume_closed,
+    rebuild_stale_periods,
+    rebuild_usage,
+)
+from products.metering.models import ConnectionUsage, Edge, UsagePeriod
+from products.months import Month
+from tests.concurrency import together
 from tests.factories import NOW
 from tests.products.metering.reports import (
     MINUTE_US,
@@ -17,7 +27,11 @@ from tests.products.metering.reports import (
     take,
 )
 
+MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
+SILENT = NOW + timedelta(minutes=5)
+# SQLite locks no rows, but a transaction keeps all other writers out.
+IN_FLIGHT: dict[str, Any] = {"postgresql": transaction.atomic, "sqlite": nullcontext}
 
 
 @pytest.fixture
@@ -32,7 +46,7 @@ def periods() -> list[tuple]:
     )
 
 
-def test_a_period_dropped_and_rebuilt_has_the_same_digest(edge, shop):
+def test_deleted_and_rebuilt_period_has_the_same_digest(edge, shop):
     start = datetime(2026, 9, 30, 23, 59, tzinfo=UTC)
     months = [
         record(
@@ -42,7 +56,7 @@ def test_a_period_dropped_and_rebuilt_has_the_same_digest(edge, shop):
             duration_us=60 * 24 * 40 * MINUTE_US,
         )
     ]
-    take(edge, *months, record(2, service="nobodys"), delivery(service=shop.pk))
+    take(edge, *months, record(2, service="unknown"), delivery(service=shop.pk))
     rebuild_usage(now=NOW)
     before = periods()
     UsagePeriod.objects.all().delete()
@@ -50,7 +64,7 @@ def test_a_period_dropped_and_rebuilt_has_the_same_digest(edge, shop):
     rebuild_usage(now=NOW + timedelta(days=1))
 
     assert {row[:4] for row in before} == {
-        ("nobodys", "2026-11", 2, 1),
+        ("unknown", "2026-11", 2, 1),
         (shop.pk, "2026-09", 1, 1),
         (shop.pk, "2026-10", 31 * 24 * 60, 1),
         (shop.pk, "2026-11", 9 * 24 * 60 - 1, 1),
@@ -58,7 +72,7 @@ def test_a_period_dropped_and_rebuilt_has_the_same_digest(edge, shop):
     assert periods() == before
 
 
-def test_the_order_in_which_facts_arrive_leaves_the_digest_alone(edge):
+def test_order_of_records_does_not_change_the_digest(edge):
     records = [record(n, duration_us=n * MINUTE_US) for n in range(5)]
     take(edge, *records)
     rebuild_usage(now=NOW)
@@ -79,7 +93,7 @@ def test_the_order_in_which_facts_arrive_leaves_the_digest_alone(edge):
         {"bytes_to_client": 5401},
     ],
 )
-def test_any_other_fact_makes_another_digest(edge, change):
+def test_changed_record_changes_the_digest(edge, change):
     take(edge, record())
     rebuild_usage(now=NOW)
     before = periods()
@@ -91,7 +105,7 @@ def test_any_other_fact_makes_another_digest(edge, change):
     assert periods()[0][4] != before[0][4]
 
 
-def test_what_a_connection_does_after_the_month_leaves_its_digest_alone(edge):
+def test_connection_after_the_month_does_not_change_its_digest(edge):
     start = datetime(2026, 10, 31, 23, tzinfo=UTC)
     october = record(started_at=start, month="2026-10", duration_us=61 * MINUTE_US)
     take(edge, october)
@@ -105,23 +119,23 @@ def test_what_a_connection_does_after_the_month_leaves_its_digest_alone(edge):
     assert before[0][:4] == ("service-1", "2026-10", 60, 1)
 
 
-def test_a_period_without_facts_any_more_is_dropped(edge, shop):
+def test_period_without_usage_records_is_deleted(edge, shop):
     take(edge, record(service=shop.pk))
     rebuild_usage(now=NOW)
     ConnectionUsage.objects.all().delete()
 
-    rebuilt = rebuild_usage(account_id=shop.account_id, now=NOW)
+    rebuilt = rebuild_usage(account_id=shop.account_id, now=NOW + HOUR)
 
     assert (rebuilt, periods()) == (0, [])
 
 
-def test_the_sweep_derives_what_has_moved_however_long_nobody_swept(edge):
+def test_sweep_derives_stale_periods_however_old_the_reports_are(edge):
     start = datetime(2026, 10, 31, 23, tzinfo=UTC)
     then = NOW - timedelta(days=3)
     take(edge, record(1, service="old", started_at=then), now=then)
     take(edge, record(2, started_at=start, duration_us=61 * MINUTE_US))
 
-    rebuilt = rebuild_dirty_periods(now=NOW)
+    rebuilt = rebuild_stale_periods(now=NOW)
 
     assert rebuilt == 3
     assert [row[:3] for row in periods()] == [
@@ -131,28 +145,28 @@ def test_the_sweep_derives_what_has_moved_however_long_nobody_swept(edge):
     ]
 
 
-def test_ordinary_http_alone_makes_a_period_and_moves_it(edge):
+def test_ordinary_http_creates_a_period_and_makes_it_stale(edge):
     numbers = UsagePeriod.objects.values_list(
         "service", "month", "minutes", "requests", "delivery_bytes_to_client"
     )
     take(edge, delivery())
-    rebuild_dirty_periods(now=NOW)
+    rebuild_stale_periods(now=NOW)
     first = list(numbers.all())
     take(edge, delivery(requests=5, bytes_to_client=80_000), now=NOW + HOUR)
 
-    rebuild_dirty_periods(now=NOW + HOUR)
+    rebuild_stale_periods(now=NOW + HOUR)
 
     assert first == [("service-1", "2026-11", 0, 3, 70_000)]
     assert list(numbers.all()) == [("service-1", "2026-11", 0, 5, 80_000)]
 
 
-def test_a_month_that_no_report_ever_named_is_derived_too(edge):
+def test_month_that_no_report_named_is_derived(edge):
     start = datetime(2026, 9, 30, 23, 59, tzinfo=UTC)
     months = {"started_at": start, "duration_us": 60 * 24 * 40 * MINUTE_US}
     take(edge, record(started_at=start, month="2026-09", duration_us=MINUTE_US))
 
     take(edge, record(**months, month="2026-11"))
-    rebuild_dirty_periods(now=NOW)
+    rebuild_stale_periods(now=NOW)
 
     assert [row[1:3] for row in periods()] == [
         ("2026-09", 1),
@@ -161,56 +175,101 @@ def test_a_month_that_no_report_ever_named_is_derived_too(edge):
     ]
 
 
-def test_a_period_is_marked_once_for_ten_minutes_and_forgotten_when_derived(edge):
-    instants = [NOW + timedelta(minutes=each) for each in (0, 9, 10)]
-    records = [record(duration_us=n * MINUTE_US) for n in (1, 2, 3)]
-    for instant, each in zip(instants, records, strict=True):
-        take(edge, each, now=instant)
-    laid = MovedUsage.objects.count()
+def test_period_is_marked_once_per_ten_minutes_and_stale_for_twenty(edge):
+    marks = []
+    for number, after in enumerate([0 * MINUTE, 10 * MINUTE, 11 * MINUTE]):
+        take(edge, record(duration_us=number * MINUTE_US), now=NOW + after)
+        marks.append(UsagePeriod.objects.get().stale_until)
 
-    early = rebuild_dirty_periods(now=NOW + timedelta(minutes=20))
-    kept_for_reports_under_way = MovedUsage.objects.count()
-    rebuilt = rebuild_dirty_periods(now=NOW + HOUR)
+    # A report that relied on the last mark can still be in flight when the first sweeps run.
+    rebuilt = [
+        rebuild_stale_periods(now=NOW + after)
+        for after in (11 * MINUTE, 30 * MINUTE, 31 * MINUTE, 32 * MINUTE)
+    ]
 
-    assert (laid, early, kept_for_reports_under_way, rebuilt) == (2, 1, 2, 1)
-    assert not MovedUsage.objects.exists()
-    assert rebuild_dirty_periods(now=NOW + HOUR) == 0
+    assert marks == [NOW + 20 * MINUTE, NOW + 20 * MINUTE, NOW + 31 * MINUTE]
+    assert rebuilt == [1, 1, 1, 0]
+    assert not UsagePeriod.objects.get().is_stale
 
 
-def test_a_report_that_says_nothing_new_moves_nothing(edge):
+def test_report_that_adds_nothing_marks_nothing(edge):
     take(edge, record(), delivery())
-    MovedUsage.objects.all().delete()
+    UsagePeriod.objects.all().delete()
 
     take(edge, record(), delivery())
 
-    assert not MovedUsage.objects.exists()
+    assert periods() == []
 
 
-def test_the_tasks_find_their_work_by_themselves(edge):
+def test_period_without_usage_is_kept_while_it_is_stale(edge):
+    """A report that relied on its mark may not be committed yet."""
+    take(edge, record())
+    ConnectionUsage.objects.all().delete()
+
+    rebuilt = [rebuild_stale_periods(now=NOW + 19 * MINUTE)]
+    kept_for_reports_in_flight = periods()
+    rebuilt += [rebuild_stale_periods(now=NOW + 20 * MINUTE)]
+
+    assert rebuilt == [0, 0]
+    assert [row[:3] for row in kept_for_reports_in_flight] == [
+        ("service-1", "2026-11", 0)
+    ]
+    assert periods() == []
+
+
+def test_tasks_find_due_work(edge):
     take(edge, record())
 
     tasks.presume_silent_closed()
-    tasks.rebuild_moved_usage()
+    tasks.rebuild_stale_usage()
 
     assert ConnectionUsage.objects.get().presumed_closed_at is not None
     assert [row[:3] for row in periods()] == [("service-1", "2026-11", 2)]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_period_that_cannot_be_derived_holds_up_no_other(caplog):
+def test_period_that_cannot_be_derived_does_not_hold_up_others(caplog):
     edge = make_edge()
     take(edge, record(1), record(2), record(3, service="service-2"))
     impossible = ConnectionUsage.objects.filter(service="service-1")
     impossible.update(bytes_to_client=2**62)
 
-    rebuilt = [rebuild_dirty_periods(now=NOW), rebuild_dirty_periods(now=NOW + HOUR)]
+    rebuilt = [rebuild_stale_periods(now=NOW), rebuild_stale_periods(now=NOW + HOUR)]
     impossible.update(bytes_to_client=1)
-    rebuilt.append(rebuild_dirty_periods(now=NOW + 2 * HOUR))
+    rebuilt.append(rebuild_stale_periods(now=NOW + 2 * HOUR))
 
     assert rebuilt == [1, 1, 1]
     assert [row[:2] for row in periods()] == [
         ("service-1", "2026-11"),
         ("service-2", "2026-11"),
     ]
-    told = [(each.message, each.service, each.month) for each in caplog.records]
-    assert told == [("A period could not be derived.", "service-1", "2026-11")] * 2
+    logged = [(each.message, each.service, each.month) for each in caplog.records]
+    assert logged == [("A period could not be derived.", "service-1", "2026-11")] * 2
+
+
+@pytest.mark.django_db
+def test_silent_connections_are_marked_a_few_at_a_time(monkeypatch):
+    monkeypatch.setattr(period_commands, "CHUNK", 2)
+    take(make_edge(), *(record(number) for number in range(5)))
+
+    with CaptureQueriesContext(connection) as asked:
+        marked = presume_closed(SILENT)
+
+    assert marked == 5
+    assert not ConnectionUsage.objects.filter(presumed_closed_at=None).exists()
+    assert len([q for q in asked if q["sql"].startswith("UPDATE")]) == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sweep_does_not_wait_for_a_report_in_flight():
+    reported, silent = record(1), record(2)
+    take(make_edge(), reported, silent)
+
+    with IN_FLIGHT[connection.vendor]():
+        ConnectionUsage.objects.select_for_update().get(connection_id=reported.id)
+        together(lambda: presume_closed(SILENT))
+        row = ConnectionUsage.objects.get(connection_id=silent.id)
+
+    assert row.presumed_closed_at == SILENT
+    presume_closed(SILENT)
+    assert not ConnectionUsage.objects.filter(presumed_closed_at=None).exists()

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from products.metering.commands import rebuild_usage
 from products.metering.minutes import minutes
-from products.metering.models import ConnectionUsage, Edge, UsageConflict, UsagePeriod
-from products.metering.queries import figures_between
+from products.metering.models import ConnectionUsage, Edge, UsageDispute, UsagePeriod
+from products.metering.queries import totals_between
 from tests.factories import NOW
 from tests.products.metering.reports import (
     MINUTE_US,
@@ -55,7 +55,7 @@ def histories(draw):
 
 def emptied() -> None:
     ConnectionUsage.objects.all().delete()
-    UsageConflict.objects.all().delete()
+    UsageDispute.objects.all().delete()
     UsagePeriod.objects.all().delete()
 
 
@@ -98,7 +98,7 @@ def test_the_minutes_of_periods_add_up_to_those_of_the_connections(edge, history
     bounds = [NOW - timedelta(days=3), *edges, NOW + timedelta(days=30)]
 
     parts = [
-        figures_between(["service-1"], a, b).get("service-1")
+        totals_between(["service-1"], a, b).get("service-1")
         for a, b in pairwise(bounds)
     ]
 

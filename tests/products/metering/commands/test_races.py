@@ -1,4 +1,4 @@
-"""Reports and decisions at the same moment: nothing is lost, counted twice, or in dispute."""
+"""Reports and resolutions at the same time: nothing is lost, counted twice or disputed."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ import pytest
 
 from accounts.audit.models import AuditEvent
 from accounts.audit.vocabulary import Event
-from products.metering.commands import rebuild_dirty_periods, resolve_conflict
+from products.metering.commands import rebuild_stale_periods, resolve_dispute
 from products.metering.commands.merge_sql import (
     ReportSource,
     merge_connections,
@@ -18,13 +18,13 @@ from products.metering.facts import read_batch
 from products.metering.models import (
     DeliveryUsage,
     IngestEpoch,
-    UsageConflict,
+    UsageDispute,
     UsagePeriod,
 )
 from products.metering.queries import current_epoch, differences
 from tests.concurrency import amid, overtaking, together
 from tests.products.metering.reports import (
-    BOOT,
+    INSTANCE,
     delivery,
     kept,
     make_edge,
@@ -34,29 +34,31 @@ from tests.products.metering.reports import (
     take,
 )
 
-# October ends, takes reports for 35 days more, and an hour later it is settled.
+# October ends, accepts reports for 35 more days and is closed an hour later.
 OCTOBER_ENDS = datetime(2026, 11, 1, tzinfo=UTC)
-OCTOBER_SETTLES = OCTOBER_ENDS + timedelta(days=35, hours=1)
+OCTOBER_CLOSES = OCTOBER_ENDS + timedelta(days=35, hours=1)
 LAST_HOUR = {"hour": "2026-10-31T23:00:00Z"}
-# The last that is read of a period's facts, after all figures.
+# Of the last query that derives a period.
 DIGEST = '"metering_deliveryusage"."edge"'
-SOURCE = ReportSource("edge-1", BOOT, received_at=OCTOBER_SETTLES, clock_differs=False)
+SOURCE = ReportSource(
+    "edge-1", INSTANCE, received_at=OCTOBER_CLOSES, clock_differs=False
+)
 
 
-def theirs(actor, conflict) -> Callable[[], object]:
-    """Return the decision that the disputed report counts, to be made later."""
+def use_reported(actor, dispute) -> Callable[[], object]:
+    """Return a call that resolves a dispute with the reported values."""
     return partial(
-        resolve_conflict,
+        resolve_dispute,
         actor,
-        conflict=conflict,
-        keep="theirs",
+        dispute=dispute,
+        keep="reported",
         reason="Yes.",
-        now=OCTOBER_SETTLES,
+        now=OCTOBER_CLOSES,
     )
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_same_records_from_all_sides_at_once_count_once():
+def test_same_records_in_several_reports_at_the_same_time_count_once():
     edge = make_edge()
     records = [
         record(number, duration_us=100 + step, final=step == 2)
@@ -81,49 +83,49 @@ def test_the_same_records_from_all_sides_at_once_count_once():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_contradiction_found_twice_at_once_is_kept_once():
+def test_contradiction_found_twice_at_the_same_time_is_saved_once():
     edge = make_edge()
     take(edge, record(duration_us=50, final=True))
-    theirs = record(duration_us=70)
+    reported = record(duration_us=70)
 
-    answers = together(lambda: take(edge, theirs), lambda: take(edge, theirs))
+    answers = together(lambda: take(edge, reported), lambda: take(edge, reported))
 
-    assert [outcome(answer) for answer in answers] == [(0, 0, [theirs.id])] * 2
-    assert UsageConflict.objects.count() == 1
+    assert [outcome(answer) for answer in answers] == [(0, 0, [reported.id])] * 2
+    assert UsageDispute.objects.count() == 1
     assert AuditEvent.objects.filter(action=Event.USAGE_DISPUTE_FOUND).count() == 1
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_decided_while_a_sweep_settles_the_month_counts_with_the_next(ada):
+def test_resolution_while_a_sweep_closes_the_month_counts_with_the_next_sweep(ada):
     edge = make_edge()
     take(edge, delivery(**LAST_HOUR), now=OCTOBER_ENDS)
-    take(edge, delivery(**LAST_HOUR, requests=4), now=OCTOBER_SETTLES)
-    conflict = UsageConflict.objects.get()
+    take(edge, delivery(**LAST_HOUR, requests=4), now=OCTOBER_CLOSES)
+    dispute = UsageDispute.objects.get()
 
-    with amid(DIGEST, theirs(ada, conflict)) as decided:
-        rebuild_dirty_periods(now=OCTOBER_SETTLES)
-    rebuild_dirty_periods(now=OCTOBER_SETTLES + timedelta(minutes=10))
+    with amid(DIGEST, use_reported(ada, dispute)) as resolved:
+        rebuild_stale_periods(now=OCTOBER_CLOSES)
+    rebuild_stale_periods(now=OCTOBER_CLOSES + timedelta(minutes=10))
 
     period = UsagePeriod.objects.get(month="2026-10")
-    assert decided == [conflict]
-    assert (period.settled, period.requests) == (True, 4)
+    assert resolved == [dispute]
+    assert (period.is_closed, period.requests) == (True, 4)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_report_under_way_is_not_undone_by_a_decision_about_another_month(ada):
+def test_report_in_flight_is_not_undone_by_a_resolution_about_another_month(ada):
     edge = make_edge()
     both = {"started_at": OCTOBER_ENDS - timedelta(minutes=1)}
     november = record(**both, duration_us=100, bytes_to_client=1)
     take(edge, november, now=OCTOBER_ENDS)
     october = record(**both, month="2026-10", duration_us=50)
-    take(edge, october, now=OCTOBER_SETTLES)
-    conflict = UsageConflict.objects.get()
+    take(edge, october, now=OCTOBER_CLOSES)
+    dispute = UsageDispute.objects.get()
     ending = record(**both, duration_us=200, bytes_to_client=2, final=True)
 
-    with overtaking(theirs(ada, conflict)) as decided:
+    with overtaking(use_reported(ada, dispute)) as resolved:
         merge_connections(read_batch(report_of(ending)).connections, SOURCE)
 
-    assert decided == [conflict]
+    assert resolved == [dispute]
     assert [(row[1], row[4], row[6], row[7]) for row in kept()] == [
         ("2026-10", 50, 5400, False),
         ("2026-11", 200, 2, True),
@@ -131,34 +133,34 @@ def test_a_report_under_way_is_not_undone_by_a_decision_about_another_month(ada)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_counters_that_grow_during_a_decision_about_them_keep_what_they_grew(ada):
+def test_counters_that_grow_during_a_resolution_keep_the_growth(ada):
     edge = make_edge()
     take(edge, delivery(**LAST_HOUR), now=OCTOBER_ENDS)
-    take(edge, delivery(**LAST_HOUR, requests=4), now=OCTOBER_SETTLES)
-    conflict = UsageConflict.objects.get()
+    take(edge, delivery(**LAST_HOUR, requests=4), now=OCTOBER_CLOSES)
+    dispute = UsageDispute.objects.get()
     more = delivery(**LAST_HOUR, bytes_to_client=80_000)
 
-    with overtaking(theirs(ada, conflict)) as decided:
+    with overtaking(use_reported(ada, dispute)) as resolved:
         merge_delivery(read_batch(report_of(more)).delivery, SOURCE)
 
     row = DeliveryUsage.objects.get()
-    assert decided == [conflict]
+    assert resolved == [dispute]
     assert (row.requests, row.bytes_to_client) == (4, 80_000)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_goes_beyond_a_conflict_that_is_being_decided_is_a_new_one():
+def test_report_that_exceeds_a_dispute_during_its_resolution_is_a_new_one():
     edge = make_edge()
     take(edge, record(duration_us=50, final=True))
     take(edge, record(duration_us=70))
     beyond = record(duration_us=80)
 
     with overtaking(lambda: take(edge, beyond)) as answers:
-        UsageConflict.objects.update(resolved_at=OCTOBER_ENDS, resolution="ours")
+        UsageDispute.objects.update(resolved_at=OCTOBER_ENDS, resolution="recorded")
 
-    rows = UsageConflict.objects.order_by("pk")
+    rows = UsageDispute.objects.order_by("pk")
     assert [outcome(answer) for answer in answers] == [(0, 0, [beyond.id])]
-    assert [(row.theirs["duration_us"], row.is_open) for row in rows] == [
+    assert [(row.reported["duration_us"], row.is_open) for row in rows] == [
         (70, False),
         (80, True),
     ]
@@ -168,16 +170,16 @@ def test_what_goes_beyond_a_conflict_that_is_being_decided_is_a_new_one():
 @pytest.mark.parametrize(
     "read,found",
     [
-        (lambda: rebuild_dirty_periods(now=OCTOBER_ENDS), 1),
+        (lambda: rebuild_stale_periods(now=OCTOBER_ENDS), 1),
         (lambda: list(differences()), []),
     ],
     ids=["derived", "compared"],
 )
-def test_a_report_while_a_period_is_read_is_not_half_in_it(read, found):
+def test_report_while_a_period_is_read_is_not_half_in_it(read, found):
     edge = make_edge()
     take(edge, delivery(**LAST_HOUR), now=OCTOBER_ENDS)
-    rebuild_dirty_periods(now=OCTOBER_ENDS)
-    before = UsagePeriod.objects.values().get()
+    rebuild_stale_periods(now=OCTOBER_ENDS)
+    before = list(UsagePeriod.objects.order_by("pk").values())
 
     more = delivery(**LAST_HOUR, requests=4)
     with amid(DIGEST, lambda: take(edge, more, now=OCTOBER_ENDS)) as answers:
@@ -185,4 +187,4 @@ def test_a_report_while_a_period_is_read_is_not_half_in_it(read, found):
 
     assert [answer.accepted for answer in answers] == [1]
     assert answered == found
-    assert UsagePeriod.objects.values().get() == before
+    assert list(UsagePeriod.objects.order_by("pk").values()) == before

@@ -19,7 +19,7 @@ LATER = NOW + timedelta(minutes=10)
 @pytest.fixture
 def silent(db) -> Edge:
     """Return an edge whose last word was at NOW, beside one that speaks still."""
-    edge = make_edge(engine="embedded", open_connections=7, spool_waiting_bytes=9)
+    edge = make_edge(engine="embedded", open_connections=7, unsent_bytes=9)
     take(edge, now=NOW)
     take(make_edge("edge-2"), now=LATER)
     return edge
