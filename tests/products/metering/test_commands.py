@@ -100,7 +100,7 @@ def test_rebuild_usage_derives_the_periods(edge, shop):
     assert UsagePeriod.objects.get(service="unknown").account_id == ""
 
 
-def test_rebuild_usage_can_check_that_the_periods_say_what_the_facts_say(edge, shop):
+def test_check_finds_periods_that_differ(edge, shop):
     take(edge, record(service=shop.pk), record(2, service="unknown"))
     output_of("rebuild_usage")
 
@@ -122,7 +122,7 @@ def test_rebuild_usage_can_check_that_the_periods_say_what_the_facts_say(edge, s
     assert UsagePeriod.objects.get(service=shop.pk).minutes == 3
 
 
-def test_a_check_names_the_periods_that_should_be_there(edge):
+def test_check_finds_missing_periods(edge):
     take(edge, record())
     output_of("rebuild_usage")
     UsagePeriod.objects.all().delete()
@@ -134,7 +134,7 @@ def test_a_check_names_the_periods_that_should_be_there(edge):
     assert out.getvalue() == "service-1 in 2026-11: there is no period\n"
 
 
-def test_a_check_is_not_disturbed_by_what_moved_since_the_last_sweep(edge):
+def test_check_accepts_periods_that_are_only_stale(edge):
     take(edge, record())
     rebuild_stale_periods(now=NOW)
     later = NOW + timedelta(minutes=1)
@@ -147,7 +147,7 @@ def test_a_check_is_not_disturbed_by_what_moved_since_the_last_sweep(edge):
     ]
 
 
-def test_a_check_can_be_of_one_account_and_one_month(edge, shop, globex):
+def test_check_of_one_account_and_of_one_month(edge, shop, globex):
     take(edge, record(service=shop.pk), record(2, service="unknown"))
     output_of("rebuild_usage")
     UsagePeriod.objects.filter(service="unknown").update(minutes=3)
@@ -158,7 +158,7 @@ def test_a_check_can_be_of_one_account_and_one_month(edge, shop, globex):
     assert of_account == of_month == "All periods match the usage records.\n"
 
 
-def test_a_restored_backup_begins_a_new_epoch_and_all_is_counted_again(edge):
+def test_restored_starts_a_new_epoch_and_resent_usage_counts_again(edge):
     epoch = take(edge, record(1)).ingest_epoch
     lost = take(edge, record(2), record(3, final=True))
     whole = kept()
@@ -175,7 +175,7 @@ def test_a_restored_backup_begins_a_new_epoch_and_all_is_counted_again(edge):
     assert (event.account_id, event.actor_id) == ("platform", "restored")
 
 
-def test_restored_before_the_first_report_begins_an_epoch_too(db):
+def test_restored_before_the_first_report_starts_an_epoch(db):
     printed = output_of("restored")
 
     assert current_epoch() in printed

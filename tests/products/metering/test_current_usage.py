@@ -1,4 +1,4 @@
-"""What is open now, what was used today, and since when that is not known."""
+"""Open connections, usage of today, and since when it is unknown."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -51,7 +51,7 @@ def test_open_connections_are_counted_by_service_and_edge(edge, shop):
     assert (found.total, found.of(shop.pk), found.of("another")) == (3, 3, 0)
 
 
-def test_a_connection_that_lives_on_into_a_new_month_is_open_once(edge, shop):
+def test_connection_that_continues_in_a_new_month_is_open_once(edge, shop):
     one = {"service": shop.pk, "started_at": HALLOWEEN}
     take(
         edge,
@@ -62,7 +62,7 @@ def test_a_connection_that_lives_on_into_a_new_month_is_open_once(edge, shop):
     assert open_connections([shop.pk], NOW).total == 1
 
 
-def test_a_connection_that_ended_in_a_new_month_is_not_open_in_the_old_one(edge, shop):
+def test_connection_that_ended_in_a_new_month_is_not_open_in_the_old_one(edge, shop):
     one = {"service": shop.pk, "started_at": HALLOWEEN}
     take(
         edge,
@@ -73,7 +73,7 @@ def test_a_connection_that_ended_in_a_new_month_is_not_open_in_the_old_one(edge,
     assert open_connections([shop.pk], NOW).total == 0
 
 
-def test_without_a_word_for_five_minutes_a_connection_is_not_open(edge, shop):
+def test_connection_without_a_report_for_five_minutes_is_not_open(edge, shop):
     take(edge, record(service=shop.pk))
     almost = NOW + timedelta(minutes=5) - timedelta(microseconds=1)
     after = NOW + timedelta(minutes=5)
@@ -83,9 +83,7 @@ def test_without_a_word_for_five_minutes_a_connection_is_not_open(edge, shop):
     assert minutes_in(shop.account, "2026-11") == [2]
 
 
-def test_the_sweep_marks_such_a_connection_and_a_later_report_opens_it_again(
-    edge, shop
-):
+def test_sweep_presumes_it_closed_and_a_later_report_opens_it_again(edge, shop):
     take(edge, record(service=shop.pk))
     after = NOW + timedelta(minutes=5)
 
@@ -103,7 +101,7 @@ def test_the_sweep_marks_such_a_connection_and_a_later_report_opens_it_again(
     assert minutes_in(shop.account, "2026-11") == [10]
 
 
-def test_the_sweep_leaves_a_month_that_is_merely_over(edge, shop):
+def test_sweep_does_not_mark_the_row_of_an_earlier_month(edge, shop):
     one = {"service": shop.pk, "started_at": HALLOWEEN}
     take(
         edge,
@@ -114,7 +112,7 @@ def test_the_sweep_leaves_a_month_that_is_merely_over(edge, shop):
     assert presume_closed(NOW + timedelta(hours=1)) == 0
 
 
-def test_today_is_the_account_s_day(edge, shop):
+def test_today_starts_at_midnight_in_the_zone_of_the_account(edge, shop):
     tokyo, midnight = "Asia/Tokyo", datetime(2026, 11, 22, 15, tzinfo=UTC)
     now = midnight + timedelta(minutes=10)
     take(
@@ -135,7 +133,7 @@ def test_today_is_the_account_s_day(edge, shop):
     assert (found.open.total, found.unknown_since) == (2, None)
 
 
-def test_what_is_open_and_was_used_today_is_told_by_edge_and_by_service(edge, shop):
+def test_current_usage_is_split_by_edge_and_by_service(edge, shop):
     chat, other = ServiceFactory.create(account=shop.account), make_edge("edge-2")
     take(
         edge,
@@ -163,7 +161,7 @@ def test_what_is_open_and_was_used_today_is_told_by_edge_and_by_service(edge, sh
     assert found.today == ConnectionTotals(minutes=8, connections=4)
 
 
-def test_the_live_figures_ask_three_times_however_many_edges_there_are(
+def test_current_usage_takes_three_queries_for_any_number_of_edges(
     edge, shop, django_assert_num_queries
 ):
     take(edge, record(1, service=shop.pk))
@@ -176,38 +174,42 @@ def test_the_live_figures_ask_three_times_however_many_edges_there_are(
     assert list(found.by_edge) == ["edge-1", "edge-2", "edge-3"]
 
 
-def test_a_silent_edge_makes_the_figures_unknown_since_its_last_word(edge):
+def test_usage_is_unknown_since_the_last_request_of_an_offline_edge(edge):
     take(edge, now=NOW)
     take(make_edge("edge-2"), now=NOW + timedelta(seconds=20))
     make_edge("never-used")
 
-    known = unknown_since([], NOW + timedelta(seconds=30))
-    silent = unknown_since([], NOW + timedelta(seconds=31))
+    online = unknown_since([], NOW + timedelta(seconds=30))
+    offline = unknown_since([], NOW + timedelta(seconds=31))
 
-    assert (known, silent) == (None, NOW)
+    assert (online, offline) == (None, NOW)
 
 
 @pytest.mark.parametrize(
-    "carried, after, since",
+    "records, after, since",
     [
-        pytest.param([], timedelta(hours=1), NOW, id="it may carry some, for an hour"),
-        pytest.param([], timedelta(hours=1, seconds=1), None, id="then it is gone"),
+        pytest.param([], timedelta(hours=1), NOW, id="within an hour"),
+        pytest.param([], timedelta(hours=1, seconds=1), None, id="after an hour"),
+        pytest.param([record()], timedelta(hours=5), NOW, id="with an open connection"),
         pytest.param(
-            [record()], timedelta(hours=5), NOW, id="not while some never ended"
+            [record(final=True)],
+            timedelta(hours=5),
+            None,
+            id="with an ended connection",
         ),
+        pytest.param([record()], timedelta(hours=13), None, id="of yesterday"),
         pytest.param(
-            [record(final=True)], timedelta(hours=5), None, id="all of it had ended"
-        ),
-        pytest.param([record()], timedelta(hours=13), None, id="that was yesterday"),
-        pytest.param(
-            [record(service="another")], timedelta(hours=5), None, id="of others"
+            [record(service="another")],
+            timedelta(hours=5),
+            None,
+            id="of another account",
         ),
     ],
 )
-def test_an_edge_that_stays_silent_matters_to_those_whose_connections_it_has(
-    edge, carried, after, since
+def test_edge_that_stays_offline_matters_to_accounts_with_connections_there(
+    edge, records, after, since
 ):
-    take(edge, *carried)
+    take(edge, *records)
 
     found = current_usage(["service-1"], zone="UTC", now=NOW + after)
 

@@ -35,7 +35,7 @@ def test_v01_each_connection_is_rounded_up_to_whole_minutes():
     assert sum(result) == expect["total"]
 
 
-def test_v02_a_thousand_connections_are_rounded_one_by_one():
+def test_v02_thousand_connections_are_rounded_one_by_one():
     given, expect = vectors.given("V02")
 
     one = minutes(given["duration_us_each"])

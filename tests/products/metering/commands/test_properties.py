@@ -1,4 +1,4 @@
-"""Whatever the order, and however often reports arrive, the same is counted."""
+"""Reports in any order and any number of times give the same usage."""
 
 import random
 from datetime import timedelta
@@ -23,7 +23,7 @@ from tests.products.metering.reports import (
     take,
 )
 
-# One database for all examples: each begins by emptying the tables it looks at.
+# One database for all examples: each starts with empty tables.
 ONE_DATABASE = settings(
     max_examples=40,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -32,7 +32,7 @@ ONE_DATABASE = settings(
 
 @st.composite
 def histories(draw):
-    """Draw connections as an edge sees them: each grows from report to report, and may end."""
+    """Draw the reports of connections that grow and may end."""
     reports = []
     for number in range(draw(st.integers(1, 4))):
         steps = draw(st.lists(st.integers(0, 200 * MINUTE_US), min_size=1, max_size=5))
@@ -89,7 +89,7 @@ def test_any_order_and_any_repetition_counts_the_same(edge, history, data):
 
 @ONE_DATABASE
 @given(history=histories(), cuts=st.lists(st.integers(0, 4 * 24 * 60), max_size=4))
-def test_the_minutes_of_periods_add_up_to_those_of_the_connections(edge, history, cuts):
+def test_minutes_of_periods_add_up_to_those_of_the_connections(edge, history, cuts):
     emptied()
     take(edge, *history)
     edges = sorted(
@@ -128,7 +128,7 @@ def test_ten_thousand_records_five_times_each_and_shuffled_count_as_once(edge, s
 
 
 def take_all(edge: Edge, reports: list, size: int = 5_000) -> int:
-    """Hand reports in by batches; return how many were disputed."""
+    """Ingest reports in batches; return how many records were disputed."""
     return sum(
         len(take(edge, *reports[start : start + size]).conflicts)
         for start in range(0, len(reports), size)

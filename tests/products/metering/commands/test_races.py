@@ -188,3 +188,5 @@ def test_report_while_a_period_is_read_is_not_half_in_it(read, found):
     assert [answer.accepted for answer in answers] == [1]
     assert answered == found
     assert list(UsagePeriod.objects.order_by("pk").values()) == before
+    rebuild_stale_periods(now=OCTOBER_ENDS + timedelta(minutes=10))
+    assert UsagePeriod.objects.get(month="2026-10").requests == 4
