@@ -238,6 +238,11 @@ class UsageDispute(models.Model):
         """Tell whether the dispute is not resolved yet."""
         return self.resolved_at is None
 
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Return what all reports of one dispute have in common."""
+        return (str(self.kind), self.record_id, self.month, str(self.reason))
+
 
 STALE_PERIOD = models.Q(as_of=None) | models.Q(as_of__lt=models.F("stale_until"))
 

@@ -6,7 +6,6 @@ the future, or impossible for its month.
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -57,60 +56,6 @@ _OUT_OF_WINDOW = frozenset(
     }
 )
 Reason = UsageDispute.Reason
-Key = tuple[str, str, str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class NewDispute:
-    """A record that could not be merged; `recorded` is None if nothing was recorded before."""
-
-    kind: UsageDispute.Kind
-    record_id: str
-    month: str
-    reason: Reason
-    service: str
-    recorded: Mapping[str, Any] | None
-    reported: Mapping[str, Any]
-
-    @classmethod
-    def of_connection(
-        cls,
-        reported: ConnectionFact,
-        recorded: ConnectionFact | None,
-        reason: Reason,
-    ) -> "NewDispute":
-        """Return the dispute about a connection."""
-        return cls(
-            kind=UsageDispute.Kind.CONNECTION,
-            record_id=reported.connection_id,
-            month=reported.month,
-            reason=reason,
-            service=(recorded or reported).service,
-            recorded=recorded and recorded._asdict(),
-            reported=reported._asdict(),
-        )
-
-    @classmethod
-    def of_delivery(
-        cls, reported: DeliveryFact, month: Month, reason: Reason, source: ReportSource
-    ) -> "NewDispute":
-        """Return the dispute about a delivery counter that is out of window."""
-        hour = reported.hour.isoformat()
-        place = {"hour": hour, "edge": source.edge, "instance": source.instance}
-        return cls(
-            kind=UsageDispute.Kind.DELIVERY,
-            record_id=f"{source.instance}/{reported.service}/{hour}",
-            month=str(month),
-            reason=reason,
-            service=reported.service,
-            recorded=None,
-            reported=reported._asdict() | place,
-        )
-
-    @property
-    def key(self) -> Key:
-        """Return what is the same for reports of one dispute."""
-        return (self.kind.value, self.record_id, self.month, self.reason.value)
 
 
 # Records out of window
@@ -208,8 +153,10 @@ def _window(label: str, zone: str) -> _Window:
 
 
 def with_new_information(
-    records: Sequence[ConnectionFact], reasons: Mapping[ConnectionFact, Reason]
-) -> list[NewDispute]:
+    records: Sequence[ConnectionFact],
+    reasons: Mapping[ConnectionFact, Reason],
+    source: ReportSource,
+) -> list[UsageDispute]:
     """Return a dispute for each record that has a reason and exceeds what is recorded."""
     rows = ConnectionUsage.objects.filter(
         connection_id__in={record.connection_id for record in reasons}
@@ -222,14 +169,14 @@ def with_new_information(
             recorded and adds_nothing(reported._asdict(), recorded._asdict())
         ):
             found.append(
-                NewDispute.of_connection(reported, recorded, reasons[reported])
+                connection_dispute(reported, recorded, reasons[reported], source)
             )
     return found
 
 
 def out_of_window_delivery(
     records: Sequence[DeliveryFact], source: ReportSource
-) -> dict[DeliveryFact, NewDispute]:
+) -> dict[DeliveryFact, UsageDispute]:
     """Return the counters that are out of window and exceed what is recorded, with their disputes."""
     received_at = source.received_at
     doubtful = [
@@ -251,7 +198,7 @@ def out_of_window_delivery(
         recorded = known.get((record.service, record.hour))
         if recorded is None or not adds_nothing(record._asdict(), recorded):
             reason = Reason.FUTURE if is_future else Reason.LATE
-            found[record] = NewDispute.of_delivery(record, month, reason, source)
+            found[record] = _delivery_dispute(record, month, reason, source)
     return found
 
 
@@ -309,44 +256,82 @@ def fact_of(row: ConnectionUsage) -> ConnectionFact:
 # Saving
 
 
+def connection_dispute(
+    reported: ConnectionFact,
+    recorded: ConnectionFact | None,
+    reason: Reason,
+    source: ReportSource,
+) -> UsageDispute:
+    """Return an unsaved dispute about a connection."""
+    return UsageDispute(
+        kind=UsageDispute.Kind.CONNECTION,
+        record_id=reported.connection_id,
+        month=reported.month,
+        service=(recorded or reported).service,
+        edge=source.edge,
+        reason=reason,
+        recorded=recorded and recorded._asdict(),
+        reported=reported._asdict(),
+        found_at=source.received_at,
+        last_found_at=source.received_at,
+    )
+
+
+def _delivery_dispute(
+    reported: DeliveryFact, month: Month, reason: Reason, source: ReportSource
+) -> UsageDispute:
+    hour = reported.hour.isoformat()
+    origin = {"hour": hour, "edge": source.edge, "instance": source.instance}
+    return UsageDispute(
+        kind=UsageDispute.Kind.DELIVERY,
+        record_id=f"{source.instance}/{reported.service}/{hour}",
+        month=str(month),
+        service=reported.service,
+        edge=source.edge,
+        reason=reason,
+        reported=reported._asdict() | origin,
+        found_at=source.received_at,
+        last_found_at=source.received_at,
+    )
+
+
 def save_disputes(
-    edge: Edge, found: Sequence[NewDispute], now: datetime
-) -> list[NewDispute]:
+    edge: Edge, found: Sequence[UsageDispute], now: datetime
+) -> list[UsageDispute]:
     """Save what could not be merged; return what is still in dispute.
 
     Reports of an open dispute extend its row and are not noted again. Reports that add nothing to
     a resolved dispute are left out. New disputes are noted once per account by `ingest-usage`.
     """
-    ids = {each.record_id for each in found}
-    resolved: dict[Key, list[UsageDispute]] = defaultdict(list)
-    known: dict[Key, UsageDispute] = {}
-    disputed: list[NewDispute] = []
-    new: dict[Key, UsageDispute] = {}
+    resolved: dict[tuple[str, ...], list[UsageDispute]] = defaultdict(list)
+    rows: dict[tuple[str, ...], UsageDispute] = {}
+    disputed: list[UsageDispute] = []
     with transaction.atomic():
         # Locked, so that a dispute that is being resolved is not extended. New ones are noted after
         # this transaction: a resolution locks the account's chain first and then the row.
-        rows = UsageDispute.objects.select_for_update().filter(record_id__in=ids)
-        for row in rows.order_by("pk"):
+        known = UsageDispute.objects.select_for_update().filter(
+            record_id__in={each.record_id for each in found}
+        )
+        for row in known.order_by("pk"):
             if row.is_open:
-                known[_key_of(row)] = row
+                rows[row.key] = row
             else:
-                resolved[_key_of(row)].append(row)
+                resolved[row.key].append(row)
         for each in found:
             if any(
                 adds_nothing(each.reported, row.reported) for row in resolved[each.key]
             ):
                 continue
             disputed.append(each)
-            row = known.get(each.key) or new.setdefault(
-                each.key, _row_of(each, edge, now)
-            )
+            row = rows.setdefault(each.key, each)
             row.reported = larger(row.reported, each.reported)
             row.last_found_at = now
-        if known:
-            UsageDispute.objects.bulk_update(
-                known.values(), ["reported", "last_found_at"], batch_size=500
-            )
-    _note_new(edge, list(new.values()), now)
+        UsageDispute.objects.bulk_update(
+            [row for row in rows.values() if row.pk],
+            ["reported", "last_found_at"],
+            batch_size=500,
+        )
+    _note_new(edge, [row for row in rows.values() if not row.pk], now)
     return disputed
 
 
@@ -378,7 +363,9 @@ def record_disputes(
 
 
 def _note_new(edge: Edge, rows: Sequence[UsageDispute], now: datetime) -> None:
-    owners = owners_of({row.service for row in rows}) if rows else {}
+    if not rows:
+        return
+    owners = owners_of({row.service for row in rows})
     by_account: dict[str, list[UsageDispute]] = defaultdict(list)
     for row in rows:
         row.account_id = owners.get(row.service, Owner()).account_id
@@ -393,26 +380,7 @@ def _not_saved(disputes: Sequence[UsageDispute]) -> list[UsageDispute]:
     ids = [each.record_id for each in disputes]
     rows = UsageDispute.objects.filter(record_id__in=ids, resolved_at=None)
     saved = set(rows.values_list("kind", "record_id", "month", "reason"))
-    return [each for each in disputes if _key_of(each) not in saved]
-
-
-def _key_of(row: UsageDispute) -> Key:
-    return (str(row.kind), row.record_id, row.month, str(row.reason))
-
-
-def _row_of(found: NewDispute, edge: Edge, now: datetime) -> UsageDispute:
-    return UsageDispute(
-        kind=found.kind,
-        record_id=found.record_id,
-        month=found.month,
-        service=found.service,
-        edge=edge.name,
-        reason=found.reason,
-        recorded=found.recorded,
-        reported=found.reported,
-        found_at=now,
-        last_found_at=now,
-    )
+    return [each for each in disputes if each.key not in saved]
 
 
 def _only(services: set[str]) -> str:
@@ -502,18 +470,11 @@ def _apply_reported_connection(
 
 
 def _apply_reported_delivery(values: Mapping[str, Any], now: datetime) -> None:
-    record = DeliveryFact(
-        service=values["service"],
-        hour=datetime.fromisoformat(values["hour"]),
-        requests=values["requests"],
-        bytes_from_client=values["bytes_from_client"],
-        bytes_to_client=values["bytes_to_client"],
-    )
+    counters = {name: values[name] for name in DeliveryFact._fields}
+    hour = datetime.fromisoformat(values["hour"])
+    record = DeliveryFact(**counters | {"hour": hour})
     source = ReportSource(
-        edge=values["edge"],
-        instance=values["instance"],
-        received_at=now,
-        clock_differs=False,
+        values["edge"], values["instance"], received_at=now, clock_differs=False
     )
     merge_delivery([record], source)
     _reopen(periods_touched_by([], [record]), now)

@@ -8,7 +8,7 @@ from django.db import transaction
 from accounts.errors import Forbidden
 from products.edge import contract
 from products.metering.commands.disputes import (
-    NewDispute,
+    connection_dispute,
     contradiction_reason,
     out_of_window_connections,
     out_of_window_delivery,
@@ -27,7 +27,7 @@ from products.metering.commands.periods import (
     periods_touched_by,
 )
 from products.metering.facts import UsageBatch, read_batch, split_duplicates
-from products.metering.models import CLOCK_TOLERANCE, Edge
+from products.metering.models import CLOCK_TOLERANCE, Edge, UsageDispute
 
 
 class AnotherEdge(Forbidden):
@@ -41,7 +41,7 @@ class _Merged:
     """How many records counted, the disputes about others, and the periods that changed."""
 
     counted: int
-    disputes: list[NewDispute]
+    disputes: list[UsageDispute]
     periods: set[ServiceMonth]
 
 
@@ -78,7 +78,7 @@ def ingest(
         accepted=counted,
         unchanged=records - counted - len(disputed),
         conflicts=tuple(
-            contract.RejectedRecord(each.record_id, each.reason.label)
+            contract.RejectedRecord(each.record_id, each.get_reason_display())
             for each in disputed
         ),
         ingest_epoch=epoch,
@@ -94,20 +94,21 @@ def _merge_connections(batch: UsageBatch, source: ReportSource) -> _Merged:
         else records
     )
     counted = 0
-    disputes: list[NewDispute] = []
+    disputes: list[UsageDispute] = []
     for part in split_duplicates(in_window):
         merged = merge_connections(part, source)
         counted += merged.counted
         disputes += [
-            NewDispute.of_connection(
+            connection_dispute(
                 pair.reported,
                 pair.recorded,
                 contradiction_reason(pair.reported, pair.recorded),
+                source,
             )
             for pair in merged.contradictions
         ]
     if rejected:
-        disputes += with_new_information(records, rejected)
+        disputes += with_new_information(records, rejected, source)
     return _Merged(
         counted, disputes, periods_touched_by(in_window) if counted else set()
     )
