@@ -55,8 +55,10 @@ class Person:
 def load_demo(now: datetime) -> dict[str, Person]:
     """Create the demo and write DATA_DIR/demo.json (0600); the database must have no accounts."""
     system = Actor.system("load-demo", interface=Interface.COMMAND)
-    sam = _first(system, "Acme", "Sam Osei", "sam@acme.example", now)
-    stan = _first(system, "Globex", "Stan Ito", "stan@globex.example", now)
+    sam = _account_with_superuser(system, "Acme", "Sam Osei", "sam@acme.example", now)
+    stan = _account_with_superuser(
+        system, "Globex", "Stan Ito", "stan@globex.example", now
+    )
     assert sam.account is not None  # noqa: S101 - both were created with an account
     assert stan.account is not None  # noqa: S101
     services = _services(_actor(sam), sam.account, now)
@@ -89,7 +91,7 @@ def _password() -> str:
 
 
 def _actor(person: Person) -> Actor:
-    assert person.user is not None  # noqa: S101 - members only
+    assert person.user is not None  # noqa: S101 - only called for members
     assert person.account is not None  # noqa: S101
     return Actor.user(
         user_id=person.user.pk,
@@ -115,7 +117,9 @@ def _with_token(
     return Person(user, user.email, password, role, account, issued.secret)
 
 
-def _first(system: Actor, name: str, person: str, email: str, now: datetime) -> Person:
+def _account_with_superuser(
+    system: Actor, name: str, person: str, email: str, now: datetime
+) -> Person:
     password = _password()
     account = create_account(
         system,

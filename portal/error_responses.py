@@ -25,7 +25,7 @@ from accounts.errors import RefusalError
 from portal.middleware import status_of
 
 API_PATH = "/api/"  # where portal.urls includes the API
-CREDENTIALS = "Provided credentials are missing or invalid"
+INVALID_CREDENTIALS = "Provided credentials are missing or invalid"
 MESSAGES = {
     HTTPStatus.NOT_FOUND: "Record not found",
     HTTPStatus.FORBIDDEN: "You are not authorized to perform this action",
@@ -36,7 +36,7 @@ MESSAGES = {
     HTTPStatus.INTERNAL_SERVER_ERROR: "Internal server error",
 }
 # Refusals that Fastly answers with another status or message, by code.
-BY_CODE: Mapping[str, tuple[HTTPStatus, str]] = {
+FASTLY_ERRORS: Mapping[str, tuple[HTTPStatus, str]] = {
     "version_locked": (HTTPStatus.UNPROCESSABLE_ENTITY, "Version locked"),
     "duplicate": (HTTPStatus.CONFLICT, "Duplicate record"),
     "service_active": (HTTPStatus.BAD_REQUEST, "Bad request"),
@@ -44,7 +44,7 @@ BY_CODE: Mapping[str, tuple[HTTPStatus, str]] = {
 }
 
 
-def refuse(error: Exception, context: dict[str, Any]) -> Response | None:
+def api_error_response(error: Exception, context: dict[str, Any]) -> Response | None:
     """Return the response to an error as `{"msg", "detail"}`; None re-raises unexpected errors."""
     if isinstance(error, RefusalError):
         return refusal_response(error)
@@ -64,7 +64,7 @@ def refuse(error: Exception, context: dict[str, Any]) -> Response | None:
 def refusal_response(error: RefusalError) -> Response:
     """Return the response to one of Tollgate's refusals; its details are listed under `errors`."""
     status = status_of(error)
-    status, message = BY_CODE.get(error.code, (status, MESSAGES[status]))
+    status, message = FASTLY_ERRORS.get(error.code, (status, MESSAGES[status]))
     body: dict[str, Any] = {"msg": message, "detail": error.message}
     if error.details:
         body["errors"] = list(error.details)
@@ -74,7 +74,7 @@ def refusal_response(error: RefusalError) -> Response:
 def framework_body(error: APIException) -> dict[str, str]:
     """Return the body for an error that Django REST framework raises, in Fastly's words."""
     if isinstance(error, NotAuthenticated | AuthenticationFailed):
-        return {"msg": CREDENTIALS}
+        return {"msg": INVALID_CREDENTIALS}
     if isinstance(error, Throttled):
         return {"msg": "Too many requests"}
     if isinstance(error, MethodNotAllowed):

@@ -213,7 +213,7 @@ REST_FRAMEWORK = {
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "portal.fastly_format.Negotiation",
     "DEFAULT_METADATA_CLASS": None,  # OPTIONS is not supported
     "DEFAULT_THROTTLE_CLASSES": ["portal.api_rate_limit.WriteRateLimit"],
-    "EXCEPTION_HANDLER": "portal.error_responses.refuse",
+    "EXCEPTION_HANDLER": "portal.error_responses.api_error_response",
     "UNAUTHENTICATED_USER": None,
 }
 

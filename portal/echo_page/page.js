@@ -1,15 +1,15 @@
-/* The echo page: opens a WebSocket to where the page came from. */
+/* The echo page: opens a WebSocket to the server of the page. */
 "use strict";
 
-const HEADERS = "headers"; // the one word that the server answers instead of echoing it
+const HEADERS = "headers"; // the server returns the request headers for this message
 const find = (id) => document.getElementById(id);
 const address = `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/`;
 let socket;
-let asked = 0; // answers to HEADERS that are still to come
-let sentAt = []; // when each line went out that has not come back yet
+let pendingHeaders = 0; // HEADERS messages without a reply yet
+let sentAt = []; // when each line without a reply yet was sent
 
-function show(word, kind, reason) {
-  find("state").textContent = word;
+function show(label, kind, reason) {
+  find("state").textContent = label;
   find("state").className = `state ${kind}`;
   find("reason").textContent = reason || "";
   find("reason").hidden = !reason;
@@ -19,14 +19,14 @@ function show(word, kind, reason) {
 function connect() {
   let opened = false;
   show("Connecting", "wait");
-  asked = 0;
+  pendingHeaders = 0;
   sentAt = [];
   socket = new WebSocket(address);
   socket.addEventListener("open", () => {
     opened = true;
     show("Open", "on");
   });
-  socket.addEventListener("message", (event) => (asked ? showHeaders(event.data) : showEcho(event.data)));
+  socket.addEventListener("message", (event) => (pendingHeaders ? showHeaders(event.data) : showEcho(event.data)));
   socket.addEventListener("close", (event) => {
     const refused =
       "The handshake was refused. WebSockets may not be enabled for the account, or not switched on for the service.";
@@ -58,7 +58,7 @@ function showEcho(text) {
 }
 
 function showHeaders(text) {
-  asked -= 1;
+  pendingHeaders -= 1;
   const rows = JSON.parse(text).headers.map(([name, value]) => {
     const row = document.createElement("tr");
     for (const cell of [name, value]) row.insertCell().textContent = cell;
@@ -71,13 +71,13 @@ function showHeaders(text) {
 find("address").textContent = address;
 find("again").addEventListener("click", connect);
 find("ask").addEventListener("click", () => {
-  if (send(HEADERS)) asked += 1;
+  if (send(HEADERS)) pendingHeaders += 1;
 });
 find("form").addEventListener("submit", (event) => {
   event.preventDefault();
   const line = find("line");
   if (line.value === HEADERS) {
-    if (send(HEADERS)) asked += 1;
+    if (send(HEADERS)) pendingHeaders += 1;
   } else if (send(line.value)) {
     sentAt.push(performance.now());
   } else return;
