@@ -380,3 +380,14 @@ def test_late_report_that_staff_use_keeps_the_larger_counters(edge, ada):
     row, hours = ConnectionUsage.objects.get(), DeliveryUsage.objects.get()
     assert (row.duration_us, row.bytes_to_client) == (60, 9)
     assert (hours.requests, hours.bytes_to_client) == (4, 70_000)
+
+
+def test_late_report_of_another_service_counts_as_it_is(edge, ada):
+    take(edge, record(**OCTOBER, duration_us=60))
+    late = record(**OCTOBER, duration_us=50, service="service-2")
+    take(edge, late, now=NOW + timedelta(days=40))
+    dispute = UsageDispute.objects.get()
+
+    resolve_dispute(ada, dispute=dispute, keep="reported", reason="Yes.", now=NOW)
+
+    assert [(row[2], row[4]) for row in kept()] == [("service-2", 50)]
