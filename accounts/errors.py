@@ -6,9 +6,13 @@ from django.core.exceptions import PermissionDenied
 
 
 class RefusalError(Exception):
-    """Say why something was not done; `code` is for machines, the message for people."""
+    """Say why something was not done; `code` is for machines, the message for people.
+
+    `field` names the field of a form that the refusal is about; "" for none.
+    """
 
     code = "refused"
+    field = ""
 
     def __init__(self, message: str, *, details: Sequence[str] = ()) -> None:
         super().__init__(message)
@@ -35,7 +39,7 @@ class Conflict(RefusalError):
 
 
 class Invalid(RefusalError):
-    """The input cannot be taken; `field` names the culprit where there is one."""
+    """The input cannot be accepted."""
 
     code = "invalid"
 

@@ -76,9 +76,7 @@ PRODUCTS: dict[str, dict[str, Any]] = {
 CONNECTION_TIME = NewPrice(
     currency="USD",
     meter="connection_time",
-    unit_size=1_000_000,
-    unit_name="million minutes",
-    steps=(
+    tiers=(
         PriceTier(up_to=10, unit_price_nanos=600_000_000),
         PriceTier(up_to=100, unit_price_nanos=500_000_000),
         PriceTier(up_to=None, unit_price_nanos=400_000_000),
@@ -88,9 +86,7 @@ CONNECTION_TIME = NewPrice(
 BANDWIDTH = NewPrice(
     currency="USD",
     meter="bandwidth",
-    unit_size=1_000_000_000,
-    unit_name="GB",
-    steps=(
+    tiers=(
         PriceTier(up_to=100, unit_price_nanos=0),
         PriceTier(up_to=10_000, unit_price_nanos=120_000_000),
         PriceTier(up_to=None, unit_price_nanos=80_000_000),

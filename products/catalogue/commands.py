@@ -11,7 +11,7 @@ from accounts.errors import Conflict, Invalid
 from accounts.policy import PLATFORM
 from accounts.roles import Permission
 from products.catalogue.models import Plan, PriceVersion, Product, Tier
-from products.catalogue.tiers import PriceTier, tiers_problem
+from products.catalogue.tiers import METERS, PriceTier, tiers_problem
 
 PRODUCT_FIELDS = (
     "name",
@@ -27,13 +27,11 @@ PRODUCT_FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class NewPrice:
-    """A price to be published; see PriceVersion for the units."""
+    """A price to be published; its meter, one of METERS, decides the unit."""
 
     currency: str
     meter: str
-    unit_size: int
-    unit_name: str
-    steps: tuple[PriceTier, ...]
+    tiers: tuple[PriceTier, ...]
     fee_micros: int = 0
     included_units: int = 0
     unit_mode: str = PriceVersion.UnitMode.FRACTION
@@ -123,7 +121,10 @@ def write_price(
     Notes price.published in every chain that the change was opened with. Raises Invalid for
     impossible tiers, and for an instant before the open price began.
     """
-    if problem := tiers_problem(price.steps):
+    meter = METERS.get(price.meter)
+    if meter is None:
+        raise Invalid(f"Choose one of {', '.join(METERS)}.", field="meter")
+    if problem := tiers_problem(price.tiers):
         raise Invalid(problem, field="tiers")
     last = plan.prices.select_for_update().order_by("number").last()
     if last is not None and last.effective_to is None:
@@ -139,8 +140,8 @@ def write_price(
         number=(last.number if last else 0) + 1,
         currency=price.currency,
         meter=price.meter,
-        unit_size=price.unit_size,
-        unit_name=price.unit_name,
+        unit_size=meter.unit_size,
+        unit_name=meter.unit_name,
         unit_mode=price.unit_mode,
         fee_micros=price.fee_micros,
         included_units=price.included_units,
@@ -151,10 +152,10 @@ def write_price(
         Tier(
             price_version=version,
             position=position,
-            up_to=step.up_to,
-            unit_price_nanos=step.unit_price_nanos,
+            up_to=tier.up_to,
+            unit_price_nanos=tier.unit_price_nanos,
         )
-        for position, step in enumerate(price.steps)
+        for position, tier in enumerate(price.tiers)
     )
     for account_id in trail.entries:
         trail.note(
@@ -178,7 +179,7 @@ def describe_price(version: PriceVersion) -> dict[str, object]:
         "fee_micros": version.fee_micros,
         "tiers": [
             {"up_to": tier.up_to, "unit_price_nanos": tier.unit_price_nanos}
-            for tier in version.tiers.order_by("position")
+            for tier in version.tiers.all()
         ],
     }
 

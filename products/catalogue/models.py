@@ -1,4 +1,4 @@
-"""Products, plans, and price versions with their tiers; all of it data that staff keep."""
+"""Products, plans, and price versions with their tiers: the data of the catalogue."""
 
 from typing import ClassVar
 
@@ -8,10 +8,10 @@ from accounts.ids import new_id
 
 
 class Product(models.Model):
-    """Something that an account can have."""
+    """A product of the catalogue."""
 
     class State(models.TextChoices):
-        """Where a product is in its life."""
+        """Whether customers see the product: only an active one."""
 
         DRAFT = "draft"
         ACTIVE = "active"
@@ -51,10 +51,10 @@ class Product(models.Model):
 
 
 class Plan(models.Model):
-    """A way to have a product."""
+    """A way to get a product, with prices of its own."""
 
     class Kind(models.TextChoices):
-        """Bought, in a package, or on trial."""
+        """Bought directly, part of a package, or on trial."""
 
         DIRECT = "direct"
         PACKAGE = "package"
@@ -90,11 +90,11 @@ class Plan(models.Model):
 class PriceVersion(models.Model):
     """What a plan costs from an instant on; never changed once it is in force.
 
-    `unit_size` is what one priced unit is made of: a million minutes, or 10⁹ bytes.
+    A priced unit is `unit_size` minutes or bytes.
     """
 
     class UnitMode(models.TextChoices):
-        """Whether a part of a unit is billed as such, or as a whole one."""
+        """Whether a part of a unit is billed as a fraction or as a whole unit."""
 
         FRACTION = "fraction"
         BLOCK = "block"
@@ -105,9 +105,9 @@ class PriceVersion(models.Model):
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="prices")
     number = models.PositiveIntegerField()
     currency = models.CharField(max_length=3, default="USD")
-    meter = models.CharField(max_length=20)  # "connection_time" or "bandwidth"
+    meter = models.CharField(max_length=20)  # a key of tiers.METERS
     unit_size = models.BigIntegerField()
-    unit_name = models.CharField(max_length=40)  # "million minutes", "GB"
+    unit_name = models.CharField(max_length=40)
     unit_mode = models.CharField(
         max_length=8, choices=UnitMode.choices, default=UnitMode.FRACTION
     )
@@ -140,18 +140,17 @@ class PriceVersion(models.Model):
 
 
 class Tier(models.Model):
-    """A step of the ladder: up to this many units (the bound is in it), at this price a unit."""
+    """A price tier as a row; see `tiers.PriceTier` for its meaning."""
 
     price_version = models.ForeignKey(
         PriceVersion, on_delete=models.PROTECT, related_name="tiers"
     )
     position = models.PositiveSmallIntegerField()
-    up_to = models.BigIntegerField(
-        null=True, blank=True
-    )  # whole units; null for no end
+    up_to = models.BigIntegerField(null=True, blank=True)  # whole units; null: no limit
     unit_price_nanos = models.BigIntegerField()  # 10⁻⁹ of the currency
 
     class Meta:
+        ordering: ClassVar = ["position"]
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["price_version", "position"],

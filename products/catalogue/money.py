@@ -121,11 +121,6 @@ def minor_digits(currency: str) -> int:
     return _MINOR_DIGITS.get(currency, _TWO)
 
 
-def total(amounts: tuple[Money, ...], currency: str) -> Money:
-    """Add up amounts of one currency; nothing adds up to zero."""
-    return sum(amounts, start=Money.zero(currency))
-
-
 def nanos(price: str | Decimal) -> int:
     """Read a price as whole nano-units.
 
@@ -137,7 +132,7 @@ def nanos(price: str | Decimal) -> int:
         raise ValueError(f"{price} is no whole number of nano-units.") from error
 
 
-def price(price_nanos: int) -> Decimal:
+def unit_price(price_nanos: int) -> Decimal:
     """Return a price in units of the currency, with two decimals or as many as it has."""
     exact = EXACT.divide(Decimal(price_nanos), Decimal(NANOS))
     short = EXACT.quantize(exact, Decimal("0.01"))

@@ -6,6 +6,7 @@ from django.db.models import Q, QuerySet
 
 from accounts.errors import NotFound
 from products.catalogue.models import Plan, PriceVersion, Product
+from products.catalogue.tiers import PriceTier, TieredPrice, UnitMode
 
 
 def on_sale() -> "QuerySet[Product]":
@@ -48,6 +49,19 @@ def direct_price(slug: str, when: datetime) -> PriceVersion | None:
 def price_on(plan: Plan, when: datetime) -> PriceVersion | None:
     """Return a plan's price at an instant; None if it has none then."""
     return plan.prices.filter(_in_force(when)).first()
+
+
+def tiered_price(version: PriceVersion) -> TieredPrice:
+    """Return the tiers of a price version, as rating and pages use them."""
+    blocks = version.unit_mode == PriceVersion.UnitMode.BLOCK
+    mode: UnitMode = "block" if blocks else "fraction"
+    return TieredPrice(
+        tiers=tuple(
+            PriceTier(tier.up_to, tier.unit_price_nanos) for tier in version.tiers.all()
+        ),
+        unit_size=version.unit_size,
+        unit_mode=mode,
+    )
 
 
 def _in_force(when: datetime) -> Q:

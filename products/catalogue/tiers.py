@@ -1,26 +1,122 @@
-"""The tiers of a price: which of them make a ladder; pure."""
+"""Meters and price tiers: which tiers make a price, and how people write and read them; pure.
+
+A tiered price is graduated: each tier's price holds for what lies within the tier, and the upper
+limit belongs to the tier below it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Final, Literal, TypeAlias
+
+from products.catalogue.money import nanos
+
+UnitMode: TypeAlias = Literal["fraction", "block"]
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """What is measured and in which unit it is priced; the names are in the words of pages."""
+
+    unit_size: int  # minutes or bytes in one priced unit
+    unit_name: str
+    short_unit: str  # after a number: 10 million
+    agreed_unit: str  # in the agreement
+    heading: str
+
+
+METERS: Final = {
+    "connection_time": Meter(
+        unit_size=1_000_000,
+        unit_name="million connection minutes",
+        short_unit="million",
+        agreed_unit="million connection minutes",
+        heading="Connection minutes per month",
+    ),
+    "bandwidth": Meter(
+        unit_size=1_000_000_000,
+        unit_name="GB",
+        short_unit="GB",
+        agreed_unit="GB of delivery traffic",
+        heading="Traffic per month",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class PriceTier:
-    """A tier: up to this many whole units (None for no end), each at this price in nano-units."""
+    """A tier: up to this many units in all (None: no limit), each at this price in nano-units."""
 
     up_to: int | None
     unit_price_nanos: int
 
 
-def tiers_problem(steps: Sequence[PriceTier]) -> str:
-    """Say what keeps steps from being a ladder, which rises and has no end; "" for nothing."""
-    bounds = [step.up_to for step in steps]
-    whole = [bound for bound in bounds if bound is not None]
-    if not steps or bounds[-1] is not None or len(whole) != len(bounds) - 1:
-        return "The last tier, and only it, has no end."
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TieredPrice:
+    """The tiers of a price version; a unit is `unit_size` minutes or bytes.
+
+    In block mode a part of a unit is billed as a whole one.
+    """
+
+    tiers: tuple[PriceTier, ...]
+    unit_size: int = METERS["connection_time"].unit_size
+    unit_mode: UnitMode = "fraction"
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for impossible tiers or an empty unit."""
+        if problem := tiers_problem(self.tiers):
+            raise ValueError(problem)
+        if self.unit_size <= 0:
+            raise ValueError("A unit must hold something.")
+
+
+def tiers_problem(tiers: Sequence[PriceTier]) -> str:
+    """Return why tiers cannot make a price; "" if they can."""
+    limits = [tier.up_to for tier in tiers]
+    whole = [limit for limit in limits if limit is not None]
+    if not tiers or limits[-1] is not None or len(whole) != len(limits) - 1:
+        return "Only the last tier may have no upper limit."
     if any(low >= high for low, high in pairwise([0, *whole])):
-        return "Each tier must end after the one before it."
-    if any(step.unit_price_nanos < 0 for step in steps):
+        return "Each tier's limit must be higher than the one before."
+    if any(tier.unit_price_nanos < 0 for tier in tiers):
         return "A price cannot be negative."
     return ""
+
+
+def parse_tiers(text: str) -> tuple[PriceTier, ...]:
+    """Read tiers, one per line: upper limit and unit price, such as `10 0.60`.
+
+    The last line has the price alone. Raises ValueError with the first line that is not a tier;
+    whether the tiers make a price is the question of `tiers_problem`.
+    """
+    return tuple(_parse_tier(line) for line in text.splitlines())
+
+
+def tier_ranges(tiers: Sequence[PriceTier], unit: str) -> tuple[str, ...]:
+    """Return which quantities each tier is for: first 10 million, next 90 million, above 100 million.
+
+    A single tier is for everything: "".
+    """
+    lows = [0, *(tier.up_to or 0 for tier in tiers[:-1])]
+    return tuple(
+        _range(low, tier.up_to, unit) for low, tier in zip(lows, tiers, strict=True)
+    )
+
+
+def _parse_tier(line: str) -> PriceTier:
+    problem = f"“{line}” is not a valid tier."
+    try:
+        match line.split():
+            case [price]:
+                return PriceTier(None, nanos(price))
+            case [limit, price]:
+                return PriceTier(int(limit), nanos(price))
+    except ValueError as error:
+        raise ValueError(problem) from error
+    raise ValueError(problem)
+
+
+def _range(low: int, up_to: int | None, unit: str) -> str:
+    if up_to is not None:
+        return f"{'next' if low else 'first'} {up_to - low:,} {unit}"
+    return f"above {low:,} {unit}" if low else ""

@@ -1,6 +1,4 @@
-"""What is on, for staff; plans and prices, which touch the accounts that are under them."""
-
-from decimal import Decimal, InvalidOperation
+"""Enablements, plans, prices and requests, for staff."""
 
 from django import forms
 from django.contrib import admin
@@ -15,66 +13,54 @@ from accounts.models import Account
 from products.catalogue.admin import TierInline
 from products.catalogue.commands import NewPrice
 from products.catalogue.models import Plan, PriceVersion
-from products.catalogue.money import nanos
-from products.catalogue.tiers import PriceTier
+from products.catalogue.tiers import METERS, PriceTier, parse_tiers
 from products.enablement.commands import assign_package, change_price, remove_package
 from products.enablement.models import Enablement, ProductRequest, ServiceProduct
 
-METERS = {
-    "connection_time": (1_000_000, "million minutes"),
-    "bandwidth": (1_000_000_000, "GB"),
-}
-
 
 class PriceForm(forms.Form):
-    """A plan's next price."""
+    """The next price of a plan."""
 
     currency = forms.RegexField("[A-Z]{3}", initial="USD", max_length=3)
     meter = forms.ChoiceField(
         choices=[
-            ("connection_time", "Connection time, per million minutes"),
-            ("bandwidth", "Bandwidth, per GB"),
+            (key, f"{meter.heading}, priced per {meter.unit_name}")
+            for key, meter in METERS.items()
         ]
     )
     tiers = forms.CharField(
         widget=forms.Textarea(attrs={"rows": 5}),
-        help_text="A tier a line: where it ends, in whole units, and the price of a unit, such as "
-        "“10 0.60”; the last line has the price alone.",
+        help_text="One tier per line: upper limit and unit price, e.g. 10 0.60. Omit the limit on "
+        "the last line.",
     )
     effective_from = forms.DateTimeField(
-        help_text="In UTC, such as 2026-12-01 00:00. The price in force ends then."
+        help_text="UTC, e.g. 2026-12-01 00:00. The current price ends then."
     )
 
     def clean_tiers(self) -> tuple[PriceTier, ...]:
-        """Return the ladder; the command checks that it rises."""
-        steps = []
-        for line in self.cleaned_data["tiers"].splitlines():
-            *bound, price = line.split() or [""]
-            try:
-                steps.append(
-                    PriceTier(int(bound[0]) if bound else None, nanos(Decimal(price)))
-                )
-            except (ValueError, InvalidOperation, IndexError) as error:
-                raise forms.ValidationError(f"“{line}” is no tier.") from error
-        return tuple(steps)
+        """Return the tiers; the command checks that they make a price."""
+        try:
+            return parse_tiers(self.cleaned_data["tiers"])
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from error
 
 
 class AssignForm(forms.Form):
-    """Which account gets the package's product."""
+    """Which account gets the package."""
 
-    account = forms.CharField(max_length=22, label="Account’s id")
-    reason = forms.CharField(max_length=500, required=False)
+    account = forms.CharField(max_length=22, label="Account ID")
+    reason = forms.CharField(required=False)
 
 
 class RemoveForm(forms.Form):
-    """Why a product of a package is taken away."""
+    """Why a package is removed."""
 
-    reason = forms.CharField(max_length=500, help_text="The account’s people read it.")
+    reason = forms.CharField(help_text="The account's members can read it.")
 
 
 @admin.register(Plan)
 class PlanAdmin(ReadOnlyAdmin):
-    """Plans; their prices are published, and their packages assigned, by forms of their own."""
+    """Plans; prices are published and packages assigned by separate forms."""
 
     list_display = ("name", "product", "kind", "retired_at")
     list_filter = ("kind",)
@@ -99,26 +85,23 @@ class PlanAdmin(ReadOnlyAdmin):
         ]
 
     def price_view(self, request: HttpRequest, plan_id: str) -> HttpResponse:
-        """Publish the plan's next price; each account under it has it in its trail."""
+        """Publish the plan's next price."""
         plan = self._plan(plan_id)
 
         def carry_out(form: forms.Form) -> str:
-            unit_size, unit_name = METERS[form.cleaned_data["meter"]]
             price = NewPrice(
                 currency=form.cleaned_data["currency"],
                 meter=form.cleaned_data["meter"],
-                unit_size=unit_size,
-                unit_name=unit_name,
-                steps=form.cleaned_data["tiers"],
+                tiers=form.cleaned_data["tiers"],
             )
-            made = change_price(
+            version = change_price(
                 staff_actor_of(request),
                 plan=plan,
                 price=price,
                 effective_from=form.cleaned_data["effective_from"],
                 now=timezone.now(),
             )
-            return f"{made} is published."
+            return f"Published {version}."
 
         return self.command_form_view(
             request,
@@ -130,13 +113,13 @@ class PlanAdmin(ReadOnlyAdmin):
         )
 
     def assign_view(self, request: HttpRequest, plan_id: str) -> HttpResponse:
-        """Give an account the product of a package."""
+        """Assign the package to an account."""
         plan = self._plan(plan_id)
 
         def carry_out(form: forms.Form) -> str:
             account = Account.objects.filter(pk=form.cleaned_data["account"]).first()
             if account is None:
-                raise Invalid("There is no account of this id.", field="account")
+                raise Invalid("No account with this ID.", field="account")
             assign_package(
                 staff_actor_of(request),
                 account=account,
@@ -144,14 +127,14 @@ class PlanAdmin(ReadOnlyAdmin):
                 reason=form.cleaned_data["reason"],
                 now=timezone.now(),
             )
-            return f"{account} has {plan.product} now."
+            return f"Assigned {plan.product} to {account}."
 
         return self.command_form_view(
             request,
             AssignForm(request.POST or None),
             carry_out,
             title=f"Assign {plan.product} in {plan}",
-            button="Assign it",
+            button="Assign",
             back=reverse("admin:enablement_enablement_changelist"),
         )
 
@@ -164,7 +147,7 @@ class PlanAdmin(ReadOnlyAdmin):
 
 @admin.register(PriceVersion)
 class PriceVersionAdmin(ReadOnlyAdmin):
-    """Every price there was; never changed, only followed by the next."""
+    """Price versions: never changed, only followed by the next."""
 
     list_display = (
         "plan",
@@ -182,7 +165,7 @@ class PriceVersionAdmin(ReadOnlyAdmin):
 
 @admin.register(Enablement)
 class EnablementAdmin(ReadOnlyAdmin):
-    """What was on, for whom, from when to when, with the text agreed to."""
+    """Enablements of all accounts, with the text that was agreed to."""
 
     list_display = (
         "account",
@@ -212,38 +195,38 @@ class EnablementAdmin(ReadOnlyAdmin):
         ]
 
     def remove_view(self, request: HttpRequest, enablement_id: str) -> HttpResponse:
-        """Take a product of a package from an account, with a reason."""
-        held = (
+        """Remove a package from an account, with a reason."""
+        enablement = (
             Enablement.objects.select_related("account", "product")
             .filter(pk=enablement_id)
             .first()
         )
-        if held is None:
+        if enablement is None:
             raise Http404
 
         def carry_out(form: forms.Form) -> str:
             remove_package(
                 staff_actor_of(request),
-                account=held.account,
-                product=held.product,
+                account=enablement.account,
+                product=enablement.product,
                 reason=form.cleaned_data["reason"],
                 now=timezone.now(),
             )
-            return f"{held.account} has {held.product} no more."
+            return f"Removed {enablement.product} from {enablement.account}."
 
         return self.command_form_view(
             request,
             RemoveForm(request.POST or None),
             carry_out,
-            title=f"Take {held.product} from {held.account}",
-            button="Take it away",
+            title=f"Remove {enablement.product} from {enablement.account}",
+            button="Remove the package",
             back=reverse("admin:enablement_enablement_changelist"),
         )
 
 
 @admin.register(ServiceProduct)
 class ServiceProductAdmin(ReadOnlyAdmin):
-    """What is switched on for which service."""
+    """Products switched on for services."""
 
     list_display = ("service", "product", "starts_at", "ends_at", "started_by")
     list_filter = ("product",)
@@ -254,7 +237,7 @@ class ServiceProductAdmin(ReadOnlyAdmin):
 
 @admin.register(ProductRequest)
 class ProductRequestAdmin(ReadOnlyAdmin):
-    """Who asked for what (R17)."""
+    """Requests for products (R17)."""
 
     list_display = ("requested_at", "account", "product", "requested_by", "note")
     list_filter = ("product",)

@@ -1,20 +1,24 @@
-"""What is on, since when, under which price; and what somebody agrees to before it is."""
+"""What accounts and services have enabled, at which price, and the text of the agreement."""
 
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 
 from django.db.models import QuerySet
 
 from accounts.models import Account
 from products.catalogue.models import PriceVersion, Product
-from products.catalogue.queries import direct_price, direct_prices, on_sale
+from products.catalogue.money import Money, unit_price
+from products.catalogue.queries import (
+    direct_price,
+    direct_prices,
+    on_sale,
+    tiered_price,
+)
+from products.catalogue.tiers import METERS, Meter, PriceTier, tier_ranges
 from products.enablement.models import Enablement, ProductRequest, ServiceProduct
 from products.services.models import Service
-
-NANOS = Decimal(10) ** 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,25 +168,45 @@ def requested_today(account: Account, user_id: str, now: datetime) -> frozenset[
     return frozenset(rows.values_list("product_id", flat=True))
 
 
-def price_sentence(price: PriceVersion) -> str:
-    """Say a ladder in one sentence: `0.60 USD per million minutes up to 10, then …`."""
-    parts = []
-    for tier in sorted(price.tiers.all(), key=lambda tier: tier.position):
-        amount = f"{Decimal(tier.unit_price_nanos) / NANOS:.2f}"
-        bound = f" up to {tier.up_to:,}" if tier.up_to is not None else " beyond"
-        parts.append(amount + bound)
-    return f"{price.currency} per {price.unit_name}: {', '.join(parts)}"
-
-
 def agreement_text(
     account: Account, product: Product, price: PriceVersion | None
 ) -> str:
-    """Return exactly what a person agrees to when they enable a product (R5)."""
-    changes = f"I understand that enabling {product.name} changes the monthly bill of "
-    whose = f"{account.name} ({account.pk})"
+    """Return exactly what a superuser agrees to when they enable a product (R5)."""
+    changes = (
+        f"I understand that enabling {product.name} changes the monthly bill of "
+        f"{account.name} ({account.pk})."
+    )
     if price is None:
-        return f"{changes}{whose}."
-    return f"{changes}{whose}, at the prices of version {price.number}: {price_sentence(price)}."
+        return changes
+    meter = METERS[price.meter]
+    return (
+        f"{changes} Price version {price.number}, before tax, per {meter.agreed_unit} in a "
+        f"calendar month ({account.billing_zone}): {_price_sentence(price, meter)}"
+    )
+
+
+def _price_sentence(price: PriceVersion, meter: Meter) -> str:
+    tiers = tiered_price(price).tiers
+    words = ", ".join(
+        _tier_in_words(tier, reach, price.currency)
+        for tier, reach in zip(tiers, tier_ranges(tiers, meter.short_unit), strict=True)
+    )
+    if price.fee_micros:
+        words += f", plus a fee of {Money(price.fee_micros, price.currency)} per month"
+    if not price.included_units:
+        return f"{words}."
+    return (
+        f"{words}. The first {price.included_units:,} {meter.agreed_unit} of a month are "
+        "included."
+    )
+
+
+def _tier_in_words(tier: PriceTier, reach: str, currency: str) -> str:
+    nanos = tier.unit_price_nanos
+    amount = f"{unit_price(nanos):,} {currency}" if nanos else "free"
+    if not reach or tier.up_to is None:
+        return f"{amount} {reach}".rstrip()
+    return f"{amount} for the {reach}"
 
 
 def text_hash(text: str) -> str:

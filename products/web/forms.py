@@ -1,17 +1,18 @@
-"""The forms of the product pages: plain, checked, never saving anything themselves."""
+"""The forms of the product pages. Lengths of reasons and notes are checked by the commands."""
 
 from typing import Any
 
 from django import forms
 
-from products.enablement.models import Enablement
+from products.enablement.models import DRAIN_TIME, Enablement
 
 MAX_CONNECTIONS = 10**12
 MAX_SECONDS = 31 * 24 * 3600
+DRAIN_SECONDS = int(DRAIN_TIME.total_seconds())
 
 
 class PlainNumber(forms.IntegerField):
-    """A whole number that people may write with separators: 1,500,000."""
+    """A whole number that can be typed with separators: 1,500,000."""
 
     def clean(self, value: Any) -> int:
         """Return the number without the separators."""
@@ -22,16 +23,16 @@ class PlainNumber(forms.IntegerField):
 
 
 class CalculatorForm(forms.Form):
-    """Works out a month; sent by GET, changes nothing."""
+    """Estimates a month; sent by GET, changes nothing."""
 
     connections = PlainNumber(
-        label="Connections a month",
+        label="Connections per month",
         min_value=0,
         max_value=MAX_CONNECTIONS,
         widget=forms.TextInput(attrs={"inputmode": "numeric"}),
     )
     length = PlainNumber(
-        label="Each lasts, in seconds",
+        label="Average length in seconds",
         min_value=0,
         max_value=MAX_SECONDS,
         widget=forms.TextInput(attrs={"inputmode": "numeric"}),
@@ -39,41 +40,40 @@ class CalculatorForm(forms.Form):
 
 
 class EnableForm(forms.Form):
-    """The agreement to a change of the bill (R5); never ticked beforehand."""
+    """The agreement to a change of the bill (R5); the box is never ticked in advance."""
 
     agreed_text = forms.CharField(widget=forms.HiddenInput, max_length=2000)
     reason = forms.CharField(
         label="Reason",
         required=False,
-        max_length=500,
         help_text="Kept in the audit trail.",
         widget=forms.Textarea(attrs={"rows": 3}),
     )
     agree = forms.BooleanField(
         label="I understand",
         error_messages={
-            "required": "Tick this to agree to the change of the monthly bill."
+            "required": "Select this to agree to the change of the monthly bill."
         },
     )
 
 
 class DisableForm(forms.Form):
-    """How a product is switched off; `must_type` is to be typed where connections may be open."""
+    """How to disable a product; `must_type` has to be typed if connections may be open."""
 
     drain_mode = forms.ChoiceField(
-        label="Connections that are open",
+        label="Open connections",
         choices=[
             (
                 Enablement.DrainMode.DRAIN,
-                "Close them after 60 seconds. New ones are refused at once.",
+                f"Close them after {DRAIN_SECONDS} seconds. New connections are refused immediately.",
             ),
             (
                 Enablement.DrainMode.CUT,
-                "Close them now. New ones are refused at once.",
+                "Close them now. New connections are refused immediately.",
             ),
             (
                 Enablement.DrainMode.KEEP,
-                "Let them end by themselves. New ones are refused; open ones are billed while they last.",
+                "Let them end. New connections are refused; open ones are billed until they close.",
             ),
         ],
         initial=Enablement.DrainMode.DRAIN,
@@ -82,7 +82,6 @@ class DisableForm(forms.Form):
     reason = forms.CharField(
         label="Reason",
         required=False,
-        max_length=500,
         help_text="Kept in the audit trail.",
     )
 
@@ -92,19 +91,20 @@ class DisableForm(forms.Form):
         if must_type:
             self.fields["typed"] = forms.CharField(
                 label=f"Type {must_type} to confirm",
-                help_text="Connections are open now, or may be at an edge that is silent.",
+                help_text="Required because connections are open, or may be open at an edge that isn't "
+                "reporting.",
                 widget=forms.TextInput(attrs={"autocomplete": "off"}),
             )
 
     def clean_typed(self) -> str:
-        """Return what was typed. Raises ValidationError where it is not what was asked for."""
+        """Return what was typed. Raises ValidationError unless it is `must_type`."""
         typed = str(self.cleaned_data["typed"])
         if typed.casefold() != self.must_type.casefold():
-            raise forms.ValidationError(f"Type the name as it stands: {self.must_type}")
+            raise forms.ValidationError(f"Type {self.must_type} exactly.")
         return typed
 
 
 class RequestForm(forms.Form):
-    """Asking for a product."""
+    """A request for a product."""
 
-    note = forms.CharField(label="What for", required=False, max_length=500)
+    note = forms.CharField(required=False)

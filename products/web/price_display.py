@@ -1,56 +1,60 @@
-"""Prices as pages show them: from a price version's rows to the ladder that rating uses."""
+"""Prices as pages show them: the price line of a product, the price table, the estimate."""
 
-from dataclasses import dataclass
 from decimal import Decimal
 
-from products.billing.rating import Estimate, TieredPrice, estimate
-from products.catalogue.models import PriceVersion
-from products.catalogue.money import NANOS
-from products.catalogue.tiers import PriceTier
+from products.billing.rating import Estimate, estimate
+from products.catalogue.models import PriceVersion, Product
+from products.catalogue.money import unit_price
+from products.catalogue.queries import tiered_price
+from products.catalogue.tiers import METERS, tier_ranges
+from products.enablement.queries import ProductState
 
 
-@dataclass(frozen=True, slots=True)
-class TierRow:
-    """A line of the price table."""
-
-    label: str
-    price: Decimal
-
-
-def ladder_of(price: PriceVersion) -> TieredPrice:
-    """Return the ladder of a price version."""
-    tiers = sorted(price.tiers.all(), key=lambda tier: tier.position)
-    return TieredPrice(
-        tiers=tuple(PriceTier(tier.up_to, tier.unit_price_nanos) for tier in tiers),
-        unit_size=price.unit_size,
-        unit_mode="block"
-        if price.unit_mode == PriceVersion.UnitMode.BLOCK
-        else "fraction",
-    )
+def tier_rows(price: PriceVersion) -> list[tuple[str, Decimal]]:
+    """Return a label such as `First 10 million` and the unit price of each tier."""
+    tiers = tiered_price(price).tiers
+    ranges = tier_ranges(tiers, METERS[price.meter].short_unit)
+    return [
+        (_capitalized(reach) or "All", unit_price(tier.unit_price_nanos))
+        for reach, tier in zip(ranges, tiers, strict=True)
+    ]
 
 
-def tier_rows(price: PriceVersion) -> tuple[TierRow, ...]:
-    """Return the price table: `First 10`, `Next 90`, `Above 100`, each with its unit price."""
-    lines: list[TierRow] = []
-    reached = 0
-    for tier in ladder_of(price).tiers:
-        amount = Decimal(tier.unit_price_nanos) / NANOS
-        if tier.up_to is None:
-            label = f"Above {reached:,}" if lines else "All"
-        else:
-            label = f"{'Next' if lines else 'First'} {tier.up_to - reached:,}"
-            reached = tier.up_to
-        lines.append(TierRow(label, amount))
-    return tuple(lines)
-
-
-def from_price(price: PriceVersion) -> Decimal:
-    """Return the price of the first rung, which is what a card shows as `From …`."""
-    return tier_rows(price)[0].price
+def product_price_line(state: ProductState) -> str:
+    """Return what a product costs, in one line; "" if nothing is to be said about it."""
+    if state.price is not None:
+        bandwidth = " Bandwidth counts as delivery traffic."
+        is_time = state.price.meter == "connection_time"
+        return _price_line(state.price) + (bandwidth if is_time else "")
+    on_request = state.product.purchase_mode == Product.PurchaseMode.SALES
+    if on_request and state.is_on:
+        return "Included in your package."
+    return "Price on request." if on_request else ""
 
 
 def estimated(price: PriceVersion, *, connections: int, seconds_each: int) -> Estimate:
-    """Return what so many connections of so many seconds would cost in a month."""
+    """Return what a number of connections of equal length would cost in a month."""
     return estimate(
-        connections, seconds_each, ladder_of(price), currency=price.currency
+        connections,
+        seconds_each,
+        tiered_price(price),
+        currency=price.currency,
+        included=price.included_units * price.unit_size,
     )
+
+
+def _price_line(price: PriceVersion) -> str:
+    meter = METERS[price.meter]
+    tiers = tiered_price(price).tiers
+    first = tier_ranges(tiers, meter.short_unit)[0]
+    amounts = [unit_price(tier.unit_price_nanos) for tier in tiers]
+    unit = f"{price.currency} per {meter.unit_name}"
+    if len(amounts) == 1:
+        return f"{amounts[0]} {unit}."
+    if not amounts[0]:
+        return f"{_capitalized(first)} a month free, then from {amounts[1]} {unit}."
+    return f"From {min(amounts)} {unit} ({amounts[0]} for the {first})."
+
+
+def _capitalized(words: str) -> str:
+    return words[:1].upper() + words[1:]

@@ -1,6 +1,7 @@
-"""The Products page, and asking for what one may not enable."""
+"""The Products page, and requests for products."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.conf import settings
 from django.contrib import messages
@@ -10,11 +11,10 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts.actor import Actor
 from accounts.authentication import actor_of
-from accounts.errors import Conflict
+from accounts.form_errors import form_errors
 from accounts.models import Account
-from accounts.policy import decide
+from accounts.policy import AccountAccess, load_access
 from accounts.queries import account_of
 from accounts.roles import Permission
 from products.catalogue.models import Product
@@ -26,14 +26,14 @@ from products.web.enable_review import superusers_of
 from products.web.feedback import success_with_audit_link
 from products.web.forms import RequestForm
 from products.web.live import live_of_account
-from products.web.price_display import from_price
+from products.web.price_display import product_price_line
 
 FILTERS = (("all", "All"), ("on", "In use"), ("available", "Available"))
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A product as the page shows it to one person."""
+    """A product as the page shows it to one user."""
 
     state: ProductState
     price_line: str
@@ -41,64 +41,44 @@ class Card:
     can_disable: bool
     superusers: tuple[str, ...]
     asked: bool
-    may_read_costs: bool
 
     @property
     def product(self) -> Product:
-        """Return the product itself."""
+        """Return the product."""
         return self.state.product
 
     @property
     def is_direct(self) -> bool:
-        """Tell whether it is bought on this page."""
+        """Tell whether it is sold on this page."""
         return self.product.purchase_mode == Product.PurchaseMode.DIRECT
 
     @property
     def in_package(self) -> bool:
-        """Tell whether it came with a package."""
-        held = self.state.enablement
-        return held is not None and held.source == Enablement.Source.PACKAGE
+        """Tell whether the account has it from a package."""
+        enablement = self.state.enablement
+        return enablement is not None and enablement.source == Enablement.Source.PACKAGE
 
 
-def cards_of(actor: Actor, account: Account) -> list[Card]:
-    """Return every product on sale as this person sees it; a constant number of queries."""
-    now = timezone.now()
-    may_enable = decide(actor, Permission.PRODUCT_ENABLE, account).allowed
-    may_read_costs = decide(actor, Permission.BILLING_READ, account).allowed
+def cards_of(access: AccountAccess, account: Account, now: datetime) -> list[Card]:
+    """Return every product on sale as this user sees it; a constant number of queries."""
+    may_enable = access.decide(Permission.PRODUCT_ENABLE).allowed
     superusers = tuple(superusers_of(account))
-    asked = requested_today(account, actor.user_id, now)
+    asked = requested_today(account, access.actor.user_id, now)
     return [
         Card(
             state=state,
-            price_line=_price_line(state),
+            price_line=product_price_line(state),
             can_enable=may_enable
             and not state.is_on
-            and state.product.purchase_mode == "direct",
+            and state.product.purchase_mode == Product.PurchaseMode.DIRECT,
             can_disable=may_enable
             and state.enablement is not None
             and state.enablement.source == Enablement.Source.DIRECT,
             superusers=superusers,
             asked=state.product.pk in asked,
-            may_read_costs=may_read_costs,
         )
         for state in products_of(account, now)
     ]
-
-
-def _price_line(state: ProductState) -> str:
-    price = state.price
-    if state.product.pk == "websockets" and price is not None:
-        return (
-            f"From {from_price(price):.2f} {price.currency} per million connection minutes, plus "
-            "bandwidth, which is part of your delivery bandwidth."
-        )
-    if state.product.purchase_mode == Product.PurchaseMode.ALWAYS and price is not None:
-        return f"{from_price(price):.2f} {price.currency} per {price.unit_name} to begin with."
-    return (
-        "Price on request."
-        if state.product.purchase_mode == Product.PurchaseMode.SALES
-        else ""
-    )
 
 
 @login_required
@@ -107,7 +87,9 @@ def products(request: HttpRequest) -> HttpResponse:
     """Show what the account can use, what it costs, and who can change that."""
     actor = actor_of(request)
     account = account_of(actor)
-    cards = cards_of(actor, account)
+    now = timezone.now()
+    access = load_access(actor, account.pk)
+    cards = cards_of(access, account, now)
     chosen = request.GET.get("show", "all")
     shown = {
         "on": [card for card in cards if card.state.is_on],
@@ -120,10 +102,9 @@ def products(request: HttpRequest) -> HttpResponse:
             {"key": key, "label": label, "count": counts[key], "current": key == chosen}
             for key, label in FILTERS
         ],
-        "may_enable": decide(actor, Permission.PRODUCT_ENABLE, account).allowed,
-        "request_form": RequestForm(),
+        "may_enable": access.decide(Permission.PRODUCT_ENABLE).allowed,
         "sales_email": settings.SALES_EMAIL,
-        "figures": live_of_account(actor, timezone.now()),
+        "figures": live_of_account(actor, now),
     }
     return render(request, "products/products.html", context)
 
@@ -131,35 +112,30 @@ def products(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def request_access(request: HttpRequest, slug: str) -> HttpResponse:
-    """Ask for a product (R17): one mail, one entry in the trail, at most once a day."""
+    """Request a product (R17): one email and one entry, at most once per day."""
     actor = actor_of(request)
     account = account_of(actor)
     product = find_product(slug)
     form = RequestForm(request.POST)
-    if not form.is_valid():
-        messages.error(request, "What for? At most 500 characters.")
-        return redirect("products")
-    try:
-        request_product(
-            actor,
-            account=account,
-            product=product,
-            sales_email=settings.SALES_EMAIL,
-            note=form.cleaned_data["note"],
-            now=timezone.now(),
-        )
-    except Conflict as refused:
-        messages.info(request, refused.message)
-        return redirect("products")
-    whom = (
-        "The account's superusers"
-        if product.purchase_mode == Product.PurchaseMode.DIRECT
-        else "Your account manager"
-    )
-    success_with_audit_link(
-        request,
-        actor,
-        f"You have asked for {product.name}. {whom} will get one mail.",
-        product=product.pk,
-    )
+    if form.is_valid():
+        with form_errors(form):
+            request_product(
+                actor,
+                account=account,
+                product=product,
+                sales_email=settings.SALES_EMAIL,
+                note=form.cleaned_data["note"],
+                now=timezone.now(),
+            )
+            is_direct = product.purchase_mode == Product.PurchaseMode.DIRECT
+            whom = "The account's superusers" if is_direct else "Your account manager"
+            success_with_audit_link(
+                request,
+                actor,
+                f"Request sent. {whom} will get an email.",
+                product=product.pk,
+            )
+    for problems in form.errors.values():
+        for problem in problems:
+            messages.error(request, str(problem))
     return redirect("products")

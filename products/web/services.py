@@ -1,4 +1,4 @@
-"""Services: the list, one service with its versions, and its switch for WebSockets (R4)."""
+"""Services: the list, one service with its versions, and its WebSockets switch (R4)."""
 
 import re
 
@@ -12,8 +12,9 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.actor import Actor
 from accounts.authentication import actor_of
-from accounts.errors import Conflict, Invalid
-from accounts.policy import decide, members_with
+from accounts.errors import Conflict
+from accounts.form_errors import form_errors, form_status
+from accounts.policy import decide, load_access, members_with
 from accounts.queries import account_of
 from accounts.roles import Permission
 from products.catalogue.queries import product as find_product
@@ -36,6 +37,7 @@ from products.services.queries import (
 )
 from products.web.enable_review import superusers_of
 from products.web.feedback import success_with_audit_link
+from products.web.forms import DRAIN_SECONDS
 from products.web.live import live_of_service
 
 SLUG = "websockets"
@@ -50,49 +52,37 @@ class ServiceForm(forms.Form):
     comment = forms.CharField(label="Comment", max_length=500, required=False)
 
 
-def add_refusal(form: forms.Form, refused: Conflict | Invalid) -> None:
-    """Show a refusal at its field, or above the form where it is about none."""
-    field = refused.field if isinstance(refused, Invalid) else ""
-    form.add_error(field if field in form.fields else None, refused.message)
-
-
 @login_required
 @require_http_methods(["GET", "POST"])
 def services(request: HttpRequest) -> HttpResponse:
-    """List the services that one may see; make a new one."""
+    """List the services that the user can see; POST creates one."""
     actor = actor_of(request)
     account = account_of(actor)
     creating = decide(actor, Permission.SERVICE_CREATE, account)
     form = ServiceForm(request.POST if request.method == "POST" else None)
-    status = 200
-    if request.method == "POST":
-        status = 400
-        if form.is_valid():
-            try:
-                made = create_service(
-                    actor,
-                    account=account,
-                    name=form.cleaned_data["name"],
-                    comment=form.cleaned_data["comment"],
-                    now=timezone.now(),
-                )
-            except (Conflict, Invalid) as refused:
-                add_refusal(form, refused)
-            else:
-                success_with_audit_link(
-                    request,
-                    actor,
-                    f"Service {made.name} is created, with an empty draft.",
-                    service=made.pk,
-                )
-                return redirect("version", service_id=made.pk, number=1)
+    if form.is_valid():
+        with form_errors(form):
+            made = create_service(
+                actor,
+                account=account,
+                name=form.cleaned_data["name"],
+                comment=form.cleaned_data["comment"],
+                now=timezone.now(),
+            )
+            success_with_audit_link(
+                request,
+                actor,
+                f"Created {made.name} with an empty draft.",
+                service=made.pk,
+            )
+            return redirect("version", service_id=made.pk, number=1)
     rows = list(services_of(actor).prefetch_related("products", "live_domains"))
     context = {
         "services": [(row, _is_on(row)) for row in rows],
         "form": form,
         "creating": creating,
     }
-    return render(request, "products/services.html", context, status=status)
+    return render(request, "products/services.html", context, status=form_status(form))
 
 
 def _is_on(service: Service) -> bool:
@@ -104,35 +94,29 @@ def _is_on(service: Service) -> bool:
 @login_required
 @require_http_methods(["GET", "POST"])
 def service(request: HttpRequest, service_id: str) -> HttpResponse:
-    """Show a service; POST renames it."""
+    """Show a service; POST changes its name and comment."""
     actor = actor_of(request)
     found = get_service(actor, service_id)
     form = ServiceForm(
         request.POST if request.method == "POST" else None,
         initial={"name": found.name, "comment": found.comment},
     )
-    status = 200
-    if request.method == "POST":
-        status = 400
-        if form.is_valid():
-            try:
-                update_service(
-                    actor,
-                    service=found,
-                    name=form.cleaned_data["name"],
-                    comment=form.cleaned_data["comment"],
-                    now=timezone.now(),
-                )
-            except (Conflict, Invalid) as refused:
-                add_refusal(form, refused)
-            else:
-                messages.success(request, "Saved.")
-                return redirect("service", service_id=found.pk)
+    if form.is_valid():
+        with form_errors(form):
+            update_service(
+                actor,
+                service=found,
+                name=form.cleaned_data["name"],
+                comment=form.cleaned_data["comment"],
+                now=timezone.now(),
+            )
+            messages.success(request, "Saved.")
+            return redirect("service", service_id=found.pk)
     return render(
         request,
         "products/service.html",
         _service_context(actor, found, form),
-        status=status,
+        status=form_status(form),
     )
 
 
@@ -140,6 +124,7 @@ def _service_context(
     actor: Actor, found: Service, form: ServiceForm
 ) -> dict[str, object]:
     account = account_of(actor)
+    access = load_access(actor, account.pk)
     versions = list(versions_of(found).reverse()[:VERSIONS_SHOWN])
     return {
         "service": found,
@@ -147,15 +132,16 @@ def _service_context(
         "live": active_version(found),
         "domains": [domain.name for domain in found.live_domains.order_by("name")],
         "switch": switch_of(found, SLUG),
+        "drain_seconds": DRAIN_SECONDS,
         "enablement": current(account.pk, SLUG),
-        "configuring": decide(actor, Permission.SERVICE_CONFIGURE, found),
-        "comparing": decide(actor, Permission.SERVICE_COMPARE, found),
+        "configuring": access.decide(Permission.SERVICE_CONFIGURE, found.pk),
+        "comparing": access.decide(Permission.SERVICE_COMPARE, found.pk),
         "configurers": [
             str(m.user)
             for m in members_with(Permission.SERVICE_CONFIGURE, account.pk, found.pk)
         ],
         "superusers": superusers_of(account),
-        "may_enable": decide(actor, Permission.PRODUCT_ENABLE, account).allowed,
+        "may_enable": access.decide(Permission.PRODUCT_ENABLE).allowed,
         "asked": SLUG in requested_today(account, actor.user_id, timezone.now()),
         "history": list(history(found)[:10]),
         "figures": live_of_service(actor, found, timezone.now()),
@@ -166,7 +152,7 @@ def _service_context(
 @login_required
 @require_POST
 def switch_websockets(request: HttpRequest, service_id: str) -> HttpResponse:
-    """Switch WebSockets on or off for the service: at once, on every version (R4)."""
+    """Switch WebSockets on or off for the service, on every version (R4)."""
     actor = actor_of(request)
     found = get_service(actor, service_id)
     product = find_product(SLUG)
@@ -178,7 +164,7 @@ def switch_websockets(request: HttpRequest, service_id: str) -> HttpResponse:
                 request,
                 actor,
                 f"WebSockets is on for {found.name}, on every version, the active one included. "
-                "Who may configure and deploy this service can use it.",
+                "Anyone who can configure and deploy this service can now use it.",
                 service=found.pk,
             )
         else:
@@ -186,8 +172,8 @@ def switch_websockets(request: HttpRequest, service_id: str) -> HttpResponse:
             success_with_audit_link(
                 request,
                 actor,
-                f"WebSockets is off for {found.name}. New connections are refused; open ones are "
-                "closed within a minute.",
+                f"WebSockets is off for {found.name}. New connections are refused. Open connections "
+                f"close within {DRAIN_SECONDS} seconds.",
                 service=found.pk,
             )
     except Conflict as refused:
@@ -199,7 +185,7 @@ def switch_websockets(request: HttpRequest, service_id: str) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "POST"])
 def remove_service(request: HttpRequest, service_id: str) -> HttpResponse:
-    """Ask once more, then delete a service that has nothing live."""
+    """Ask for confirmation; POST deletes a service without an active version."""
     actor = actor_of(request)
     found = get_service(actor, service_id)
     context: dict[str, object] = {
@@ -223,7 +209,7 @@ def remove_service(request: HttpRequest, service_id: str) -> HttpResponse:
 @login_required
 @require_GET
 def compare_versions(request: HttpRequest, service_id: str) -> HttpResponse:
-    """Show what differs from one version to another."""
+    """Show the differences between two versions."""
     actor = actor_of(request)
     found = get_service(actor, service_id)
     deciding = decide(actor, Permission.SERVICE_COMPARE, found)

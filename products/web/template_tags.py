@@ -135,7 +135,9 @@ def ago(at: datetime, now: datetime) -> str:
     seconds = (now - at).total_seconds()
     distance = abs(seconds)
     if distance < MINUTE:
-        return "now" if distance < JUST_NOW else _side(f"{int(distance)} s", seconds)
+        return (
+            "just now" if distance < JUST_NOW else _side(f"{int(distance)} s", seconds)
+        )
     for limit, length, unit in ((HOUR, MINUTE, "min"), (DAY, HOUR, "h")):
         if distance < limit:
             return _side(f"{int(distance // length)} {unit}", seconds)

@@ -4,7 +4,6 @@ import subprocess
 import sys
 
 MODULES = (
-    "products.billing.credits",
     "products.billing.rating",
     "products.catalogue.money",
     "products.compatibility.rules",

@@ -146,8 +146,9 @@ def test_r5_the_text_agreed_to_names_the_prices_and_is_kept_to_the_letter(world)
     kept = Enablement.objects.get(account=world.acme, ends_at=None)
     assert text == (
         "I understand that enabling WebSockets changes the monthly bill of "
-        f"Acme ({world.acme.pk}), at the prices of version 1: USD per million minutes: "
-        "0.60 up to 10, 0.50 up to 100, 0.40 beyond."
+        f"Acme ({world.acme.pk}). Price version 1, before tax, per million connection minutes in "
+        "a calendar month (UTC): 0.60 USD for the first 10 million, 0.50 USD for the next 90 "
+        "million, 0.40 USD above 100 million."
     )
     assert (kept.agreed_text, kept.agreed_text_hash) == (text, text_hash(text))
     assert (kept.price_version, kept.started_by) == (price, "Sam")

@@ -162,7 +162,7 @@ def test_without_javascript_a_superuser_enables_and_disables(
         sam.open("/products/websockets/enable/")
         sam.confirm()
         # Another story may have left it on, on the stack that they share.
-        if sam.page.get_by_text("WebSockets is on already").count():
+        if sam.page.get_by_text("WebSockets is already enabled").count():
             disable(sam)
             sam.open("/products/websockets/enable/")
         sam.page.get_by_role("checkbox").check()

@@ -71,6 +71,9 @@ class Migration(migrations.Migration):
                 ('unit_price_nanos', models.BigIntegerField()),
                 ('price_version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='tiers', to='catalogue.priceversion')),
             ],
+            options={
+                'ordering': ['position'],
+            },
         ),
         migrations.AddConstraint(
             model_name='priceversion',

@@ -39,6 +39,7 @@ class PriceChanged(Conflict):
     """The text agreed to names another price than that of now; the page shows the new one."""
 
     code = "price_changed"
+    field = "agree"
 
 
 class NotAgreed(Invalid):

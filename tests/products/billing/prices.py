@@ -1,11 +1,10 @@
-"""Ladders and amounts as the worked examples write them."""
+"""Tiered prices and amounts as the worked examples write them."""
 
-from products.billing.rating import TieredPrice
 from products.catalogue.money import Money, nanos
-from products.catalogue.tiers import PriceTier
+from products.catalogue.tiers import PriceTier, TieredPrice
 
 
-def ladder(tiers, **rest):
+def tiered(tiers, **rest):
     return TieredPrice(
         tiers=tuple(
             PriceTier(None if up_to is None else int(up_to), nanos(price))
@@ -16,7 +15,7 @@ def ladder(tiers, **rest):
 
 
 def flat(price, **rest):
-    return ladder([(None, price)], **rest)
+    return tiered([(None, price)], **rest)
 
 
 def usd(amount):

@@ -4,37 +4,14 @@ from decimal import Decimal
 
 import pytest
 
-from products.billing.rating import (
-    after_allowance,
-    prorated_allowance,
-    prorated_fee,
-    rate,
-)
-from products.catalogue.money import Money
-from tests.products.billing.prices import ladder, usd
+from products.billing.rating import after_allowance, rate
+from tests.products.billing.prices import tiered, usd
 from tests.products.vectors import given
 
 
-def test_v15_a_fee_is_prorated_by_days_or_not_at_all():
-    given_, expect = given("V15")
-    fee, days = (
-        usd(given_["fee"]),
-        (given_["active_utc_dates"], given_["days_in_month"]),
-    )
-
-    whole = prorated_fee(fee, *days, "none")
-    daily = prorated_fee(fee, *days, "daily")
-    billed = Money.rounded(daily, "USD")
-
-    assert Money.rounded(whole, "USD") == usd(expect["none"])
-    assert round(daily, 12) == Decimal(expect["daily_exact"])
-    assert billed == usd(expect["daily"])
-    assert fee - billed == usd(expect["complement_refund"])
-
-
-def test_v16_trial_minutes_cost_nothing_and_do_not_move_the_ladder():
+def test_v16_trial_minutes_cost_nothing_and_do_not_move_the_tiered():
     given_, expect = given("V16")
-    steps = ladder(given_["tiers"])
+    steps = tiered(given_["tiers"])
 
     trial = rate(steps, given_["trial_minutes"])
     paid = rate(steps, given_["paid_minutes"])
@@ -50,7 +27,7 @@ def test_v17_what_lies_beyond_a_trials_cap_is_billed_or_not_served():
     given_, expect = given("V17")
 
     used = after_allowance(given_["offered"], given_["cap"])
-    amount = rate(ladder(given_["tiers"]), used.billable).rounded("USD")
+    amount = rate(tiered(given_["tiers"]), used.billable).rounded("USD")
 
     assert used.free == expect["block"]["served_max"] == expect["convert"]["free"]
     assert used.billable == expect["convert"]["billable"]
@@ -60,7 +37,7 @@ def test_v17_what_lies_beyond_a_trials_cap_is_billed_or_not_served():
 def overage(used):
     given_, _ = given("V18")
     billable = after_allowance(used, given_["included"]).billable
-    return rate(ladder(given_["overage_tiers"]), billable)
+    return rate(tiered(given_["overage_tiers"]), billable)
 
 
 def test_v18_a_package_bills_its_fee_and_what_exceeds_its_allowance():
@@ -91,16 +68,3 @@ def test_v18_one_minute_over_is_kept_exactly():
     assert overage(50_000_001).exact == Decimal(
         given("V18")[1]["one_minute_over_exact"]
     )
-
-
-def test_v19_a_package_that_begins_in_the_month_is_prorated_by_days():
-    given_, expect = given("V19")
-    days = given_["active_dates"], given_["days_in_month"]
-
-    fee = prorated_fee(usd(given_["fee"]), *days, "daily")
-
-    assert (
-        prorated_allowance(given_["included"], *days)
-        == expect["allowance_minutes_floor"]
-    )
-    assert Money.rounded(fee, "USD") == usd(expect["fee"])

@@ -4,16 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from products.billing.rating import (
-    PriceSegment,
-    RatedUsage,
-    adjustment,
-    allocate,
-    rate,
-    rate_segments,
-)
-from products.catalogue.money import Money, nanos, total
-from tests.products.billing.prices import flat, ladder, usd
+from products.billing.rating import RatedUsage, rate
+from products.catalogue.money import Money, nanos
+from tests.products.billing.prices import flat, tiered, usd
 from tests.products.vectors import given, vectors
 
 GIGABYTE = 10**9
@@ -27,12 +20,14 @@ ELSEWHERE = {
         "minutes of parts: tests/products/metering/test_usage.py",
     ),
     **dict.fromkeys(
-        ("V15", "V16", "V17", "V18", "V19"),
+        ("V16", "V17", "V18"),
         "packages and trials: tests/products/billing/test_rating_plans.py",
     ),
+    **dict.fromkeys(
+        ("V15", "V19", "V26", "V27"),
+        "proration, credits and budgets: with invoices, which do not exist yet",
+    ),
     "V23": "bounds of a month: tests/products/test_months.py",
-    "V26": "credits: tests/products/billing/test_credits.py",
-    "V27": "budgets: tests/products/billing/test_credits.py",
 }
 
 
@@ -50,7 +45,7 @@ def test_every_worked_example_is_tested_here_or_named_with_the_place_where_it_is
 def test_a_quantity_is_priced_over_the_tiers(vector_id):
     given_, expect = given(vector_id)
 
-    rated = rate(ladder(given_["tiers"]), given_["minutes"])
+    rated = rate(tiered(given_["tiers"]), given_["minutes"])
 
     assert rated.exact == Decimal(expect["exact"])
     assert rated.rounded("USD") == usd(expect["amount"])
@@ -59,7 +54,7 @@ def test_a_quantity_is_priced_over_the_tiers(vector_id):
 def test_v07_the_quantity_is_shown_in_millions():
     given_, expect = given("V07")
 
-    rated = rate(ladder(given_["tiers"]), given_["minutes"])
+    rated = rate(tiered(given_["tiers"]), given_["minutes"])
 
     assert Decimal(rated.quantity) / 1_000_000 == Decimal(expect["quantity_million"])
 
@@ -67,7 +62,7 @@ def test_v07_the_quantity_is_shown_in_millions():
 def test_v08_each_tier_has_a_line_of_its_own():
     given_, expect = given("V08")
 
-    lines = rate(ladder(given_["tiers"]), given_["minutes"]).lines
+    lines = rate(tiered(given_["tiers"]), given_["minutes"]).lines
 
     assert [line.quantity for line in lines] == expect["tier_minutes"]
     assert [line.exact for line in lines] == [
@@ -86,36 +81,32 @@ def test_v10_half_a_cent_is_rounded_up_and_its_credit_mirrors_it(case, price):
     assert Money.rounded(-rated.exact, "USD") == usd(expect[f"credit_{case}"])
 
 
-def test_v11_the_account_is_rated_once_and_its_amount_shared_out():
+def test_v11_the_account_is_rated_once_and_not_per_service():
     given_, expect = given("V11")
     minutes = given_["service_minutes"]
 
     whole = rate(flat("0.60"), sum(minutes))
-    shares = allocate(whole.rounded("USD"), dict(zip("abc", minutes, strict=True)))
-    apart = total(
-        tuple(rate(flat("0.60"), each).rounded("USD") for each in minutes), "USD"
+    apart = sum(
+        (rate(flat("0.60"), each).rounded("USD") for each in minutes),
+        start=Money.zero("USD"),
     )
 
     assert whole.exact == Decimal(expect["account_exact"])
     assert whole.rounded("USD") == usd(expect["account_amount"])
-    assert list(shares.values()) == [usd(each) for each in expect["allocated"]]
     assert apart == usd(expect["wrong_if_each_service_rounded"])
 
 
-def test_v12_the_position_on_the_ladder_carries_over_a_price_change():
+def test_v12_the_position_within_the_tiers_carries_over_a_price_change():
     given_, expect = given("V12")
-    before, after = ladder(given_["A"]), ladder(given_["B"])
-    cut = [
-        PriceSegment(before, given_["before_cut"]),
-        PriceSegment(after, given_["after_cut"]),
-    ]
+    before, after = tiered(given_["A"]), tiered(given_["B"])
 
-    line_a, line_b = rate_segments(cut)
+    line_a = rate(before, given_["before_cut"])
+    line_b = rate(after, given_["after_cut"], position=given_["before_cut"])
     restarted = rate(after, given_["after_cut"]).rounded("USD")
 
     assert line_a.exact == Decimal(expect["line_A_exact"])
     assert [
-        [line.quantity, line.unit_price_nanos, line.exact] for line in line_b.lines
+        [line.quantity, line.tier.unit_price_nanos, line.exact] for line in line_b.lines
     ] == [
         [quantity, nanos(price), Decimal(exact)]
         for quantity, price, exact in expect["line_B_parts"]
@@ -127,7 +118,7 @@ def test_v12_the_position_on_the_ladder_carries_over_a_price_change():
 
 def test_v20_late_minutes_are_rated_in_their_own_month():
     given_, expect = given("V20")
-    steps = ladder(given_["tiers"])
+    steps = tiered(given_["tiers"])
 
     final = rate(steps, given_["billed"])
     again = rate(steps, given_["billed"] + given_["late"])
@@ -135,19 +126,19 @@ def test_v20_late_minutes_are_rated_in_their_own_month():
 
     assert final.rounded("USD") == usd(expect["march_final"])
     assert again.rounded("USD") == usd(expect["march_rerated"])
-    assert adjustment(final, again, "USD") == usd(expect["adjustment_line_on_april"])
+    assert again.rounded("USD") - final.rounded("USD") == usd(
+        expect["adjustment_line_on_april"]
+    )
     assert as_april.rounded("USD") == usd(expect["wrong_if_rated_as_april_first_tier"])
 
 
 def test_v21_a_correction_downwards_is_given_back():
     given_, expect = given("V21")
-    steps = ladder(given_["tiers"])
+    steps = tiered(given_["tiers"])
 
-    result = adjustment(
-        rate(steps, given_["billed"]), rate(steps, given_["correct"]), "USD"
-    )
+    billed, correct = rate(steps, given_["billed"]), rate(steps, given_["correct"])
 
-    assert -result == usd(expect["credit_note"])
+    assert billed.rounded("USD") - correct.rounded("USD") == usd(expect["credit_note"])
 
 
 @pytest.mark.parametrize("vector_id", ["V22-USD", "V22-JPY", "V22-KWD"])
@@ -164,7 +155,7 @@ def test_v22_a_line_is_rounded_to_its_currencys_minor_units(vector_id):
 
 def test_v25_websocket_bytes_lie_inside_the_one_delivery_line():
     given_, expect = given("V25")
-    steps = ladder(given_["tiers_GB"], unit_size=GIGABYTE)
+    steps = tiered(given_["tiers_GB"], unit_size=GIGABYTE)
     shares = {"http": given_["http_bytes"], "ws": given_["ws_bytes"]}
 
     delivery = rate(steps, sum(shares.values()))
@@ -172,10 +163,7 @@ def test_v25_websocket_bytes_lie_inside_the_one_delivery_line():
 
     assert delivery.exact == Decimal(expect["delivery_exact"])
     assert delivery.rounded("USD") == usd(expect["delivery"])
-    assert list(allocate(delivery.rounded("USD"), shares).values()) == [
-        usd(each) for each in expect["informational_share"]
-    ]
-    assert total(tuple(apart), "USD") == usd(expect["wrong_if_rated_apart"])
+    assert sum(apart, start=Money.zero("USD")) == usd(expect["wrong_if_rated_apart"])
 
 
 def test_v28_in_block_mode_a_started_million_is_a_whole_one():
@@ -193,7 +181,7 @@ def test_v28_in_block_mode_a_started_million_is_a_whole_one():
 def test_v30_no_usage_has_no_lines_and_costs_nothing():
     given_, expect = given("V30")
 
-    rated = rate(ladder(given_["tiers"]), given_["minutes"])
+    rated = rate(tiered(given_["tiers"]), given_["minutes"])
 
     assert rated == RatedUsage(0, (), Decimal(0))
     assert rated.rounded("USD") == usd(expect["amount"])

@@ -17,9 +17,7 @@ from tests.factories.trail import noted
 from tests.factories.world import CATALOGUE
 
 LATER = NOW + timedelta(days=1)
-DEARER = NewPrice(
-    "USD", "connection_time", 10**6, "million minutes", (PriceTier(None, 10**9),)
-)
+DEARER = NewPrice("USD", "connection_time", (PriceTier(None, 10**9),))
 
 
 def test_a_product_gets_no_second_direct_plan(websockets):

@@ -46,9 +46,10 @@ def test_a_superuser_enables_and_the_exact_agreement_is_kept(sam, acme, websocke
     )
 
     assert made.agreed_text == (
-        f"I understand that enabling WebSockets changes the monthly bill of Acme ({acme.pk}), at "
-        "the prices of version 1: USD per million minutes: 0.60 up to 10, 0.50 up to 100, 0.40 "
-        "beyond."
+        f"I understand that enabling WebSockets changes the monthly bill of Acme ({acme.pk}). "
+        "Price version 1, before tax, per million connection minutes in a calendar month (UTC): "
+        "0.60 USD for the first 10 million, 0.50 USD for the next 90 million, 0.40 USD above 100 "
+        "million."
     )
     assert made.agreed_text_hash == text_hash(made.agreed_text)
     assert (made.starts_at, made.ends_at, made.started_by) == (NOW, None, sam.label)
@@ -141,9 +142,7 @@ def test_without_an_agreement_nothing_is_enabled(sam, acme, websockets):
 def test_a_price_that_changed_meanwhile_must_be_read_again(sam, acme, websockets):
     seen = agreed(acme, websockets)
     plan = Plan.objects.get(product=websockets, kind="direct")
-    dearer = NewPrice(
-        "USD", "connection_time", 10**6, "million minutes", (PriceTier(None, 10**9),)
-    )
+    dearer = NewPrice("USD", "connection_time", (PriceTier(None, 10**9),))
     change_price(CATALOGUE, plan=plan, price=dearer, effective_from=LATER, now=NOW)
 
     with pytest.raises(PriceChanged):
@@ -157,9 +156,7 @@ def test_a_price_rise_is_noted_in_each_account_it_touches(
 ):
     entitle(sam, acme, websockets)
     plan = Plan.objects.get(product=websockets, kind="direct")
-    dearer = NewPrice(
-        "USD", "connection_time", 10**6, "million minutes", (PriceTier(None, 10**9),)
-    )
+    dearer = NewPrice("USD", "connection_time", (PriceTier(None, 10**9),))
 
     change_price(CATALOGUE, plan=plan, price=dearer, effective_from=LATER, now=NOW)
 
@@ -310,7 +307,7 @@ def test_a_package_is_assigned_at_the_price_of_now_even_if_the_next_is_published
     ada, acme, ngwaf
 ):
     plan = Plan.objects.get(product=ngwaf, kind="package")
-    price = NewPrice("USD", "bandwidth", 10**9, "GB", (PriceTier(None, 10**9),))
+    price = NewPrice("USD", "bandwidth", (PriceTier(None, 10**9),))
     first = change_price(CATALOGUE, plan=plan, price=price, effective_from=NOW, now=NOW)
     change_price(CATALOGUE, plan=plan, price=price, effective_from=LATER, now=NOW)
 

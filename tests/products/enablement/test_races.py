@@ -20,9 +20,7 @@ from tests.factories.accounts import AccountFactory, actor_for, member
 from tests.factories.enablement import entitle
 from tests.factories.world import CATALOGUE, load_catalogue
 
-DEARER = NewPrice(
-    "USD", "connection_time", 10**6, "million minutes", (PriceTier(None, 10**9),)
-)
+DEARER = NewPrice("USD", "connection_time", (PriceTier(None, 10**9),))
 
 
 def superuser_of(account: Account) -> Actor:

@@ -38,7 +38,7 @@ def words_of(person, address: str, *, at=NOW) -> tuple[int, str]:
 
 
 def today(connections: int, minutes: int) -> str:
-    words = f"today: {connections} connections, {minutes} minutes"
+    words = f"{connections} connections and {minutes} minutes today"
     return f'<span class="small quiet">{words}</span>'
 
 
@@ -48,14 +48,14 @@ def test_an_account_s_figures_ask_for_themselves_again(edge, una, shop):
     assert status == 200
     assert 'hx-get="/live/" hx-trigger="every 5s" hx-swap="outerHTML"' in page
     assert "<dt>Connections open now</dt> <dd> 3 </dd>" in page
-    assert f"<dt>at edge-1</dt> <dd> 3 {today(3, 6)} </dd>" in page
+    assert f"<dt>at edge-1</dt> <dd> 3 open now {today(3, 6)} </dd>" in page
     assert (
-        f'<a href="/services/{shop.pk}/">shop</a> </dt> <dd> 2 {today(2, 4)} </dd>'
+        f'<a href="/services/{shop.pk}/">shop</a> </dt> <dd> 2 open now {today(2, 4)} </dd>'
         in page
     )
     assert "<dt>Connections today</dt> <dd> 3 </dd>" in page
     assert "<dt>Minutes today</dt> <dd> 6 </dd>" in page
-    assert "unknown since" not in page
+    assert "isn't reporting" not in page
 
 
 def test_an_account_s_figures_keep_what_a_deleted_service_used(edge, una, shop):
@@ -75,7 +75,7 @@ def test_a_service_s_figures_are_its_own(edge, una, shop):
     assert status == 200
     assert f'hx-get="/services/{shop.pk}/live/"' in page
     assert "<dt>Connections open now</dt> <dd> 2 </dd>" in page
-    assert f"<dt>at edge-1</dt> <dd> 2 {today(2, 4)} </dd>" in page
+    assert f"<dt>at edge-1</dt> <dd> 2 open now {today(2, 4)} </dd>" in page
     assert "<dt>Minutes today</dt> <dd> 4 </dd>" in page
 
 
@@ -84,7 +84,7 @@ def test_a_silent_edge_is_said_to_be(edge, una):
 
     page = words_of(una, reverse("live"))[1]
 
-    assert "unknown since" in page
+    assert "isn't reporting" in page
     assert "2026-11-22 11:58:00 UTC" in page or "11:58" in page
 
 
@@ -93,7 +93,7 @@ def test_an_edge_that_was_given_up_without_a_word_is_not_said_for_ever(edge, una
 
     page = words_of(una, reverse("live"))[1]
 
-    assert "unknown since" not in page
+    assert "isn't reporting" not in page
 
 
 def test_who_is_limited_to_services_sees_the_figures_of_those(edge, lin, shop):

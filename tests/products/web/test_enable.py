@@ -43,7 +43,9 @@ def test_the_page_says_what_changes_what_it_costs_and_what_is_agreed_to(
         in page
     )
     assert "Enabling WebSockets changes your monthly bill." in page
-    assert "Today 3 can: Who Role On which services Sam Superuser All services" in page
+    assert (
+        "Today that is 3 people: Who Role Services Sam Superuser All services" in page
+    )
     assert "Lin Engineer shop" in page
     assert agreed(acme, websockets).text in page
     assert b'name="agree"' in answer.content
@@ -98,7 +100,7 @@ def test_a_superuser_enables_it(browser, sam, acme, websockets):
     assert held.reason == "Chat goes live"
     assert actions_of(acme)[-2:] == ["product.enabled", "bill.changed"]
     assert "WebSockets is enabled for Acme." in page
-    assert "it changes your monthly bill. See it in the trail" in page
+    assert "It changes your monthly bill. See it in the trail" in page
     assert held.agreed_text in page
 
 
@@ -112,7 +114,7 @@ def test_without_agreement_nothing_is_enabled_and_the_reason_is_kept(
 
     assert answer.status_code == 400
     assert "WebSockets was not enabled" in text_of(answer)
-    assert "Tick this to agree to the change of the monthly bill." in text_of(answer)
+    assert "Select this to agree to the change of the monthly bill." in text_of(answer)
     assert b"Chat goes live" in answer.content
     assert not Enablement.objects.exists()
 
@@ -159,7 +161,7 @@ def test_who_comes_second_is_told_who_was_first(
     answer = browser(sam).post(PAGE, agreement(acme, websockets))
 
     assert answer.status_code == 409
-    assert "WebSockets is on already" in text_of(answer)
+    assert "WebSockets is already enabled" in text_of(answer)
     assert "Enabled by Sam" in text_of(answer)
     assert Enablement.objects.count() == 1
 
@@ -194,7 +196,7 @@ def test_others_are_told_who_can(request, browser, sam, websockets, acme, who):
     sent = client.post(PAGE, agreement(acme, websockets))
 
     assert (seen.status_code, sent.status_code) == (403, 403)
-    assert "You cannot enable WebSockets" in text_of(seen)
+    assert "You can't enable WebSockets" in text_of(seen)
     assert "Superusers can enable and disable it: Sam." in text_of(seen)
     assert "Request access" in text_of(seen)
     assert not Enablement.objects.exists()
@@ -203,14 +205,14 @@ def test_others_are_told_who_can(request, browser, sam, websockets, acme, who):
 def test_who_may_not_reads_that_it_is_on_already(browser, eve, enabled):
     page = text_of(browser(eve).get(PAGE))
 
-    assert "It is on already: enabled by Sam" in page
+    assert "It is already enabled by Sam" in page
     assert "Request access" not in page
 
 
 def test_a_product_that_sales_sells_is_not_enabled_here(browser, sam, websockets):
     answer = browser(sam).get("/products/ngwaf/enable/")
 
-    assert "Next-Gen WAF is not sold on this page" in text_of(answer)
+    assert "Next-Gen WAF can't be enabled here" in text_of(answer)
     assert b'name="agree"' not in answer.content
 
 

@@ -90,7 +90,7 @@ def test_entitlements_lead_to_the_question_why(browser, eve, switched_on, draft)
     link = reverse("why", args=[switched_on.pk, 2])
     assert f'<a href="{link}">Why can’t I deploy echo?</a>' in answer.content.decode()
     assert "You are engineer and can see 1 service." in text_of(answer)
-    assert "Switch on, deploy" in text_of(answer)
+    assert "Switch on and deploy" in text_of(answer)
 
 
 def test_a_service_without_versions_has_nothing_to_ask_about(browser, eve, switched_on):
@@ -107,7 +107,7 @@ def test_prices_are_for_those_who_may_read_costs(
 ):
     page = text_of(browser(request.getfixturevalue(who)).get("/entitlements/"))
 
-    assert ("From 0.60 USD per million minutes" in page) is shown
+    assert ("From 0.40 USD per million connection minutes" in page) is shown
 
 
 def test_what_one_may_not_comes_with_the_reason(browser, sam, una, echo, websockets):
@@ -120,7 +120,7 @@ def test_what_one_may_not_comes_with_the_reason(browser, sam, una, echo, websock
 def test_a_product_that_does_not_go_with_another_says_so(browser, eve, switched_on):
     page = text_of(browser(eve).get("/entitlements/"))
 
-    assert "Does not go" in page
+    assert "Conflict" in page
     assert "WebSockets does not go with the Next-Gen WAF on the same service." in page
 
 
@@ -130,7 +130,7 @@ def test_a_switch_that_waits_for_the_account_says_so(browser, sam, switched_on):
 
     page = text_of(client.get("/entitlements/"))
 
-    assert "Switched on here, but off for the account: it waits." in page
+    assert "Switched on for this service, but not enabled for the account." in page
 
 
 @PAGES

@@ -22,11 +22,10 @@ def test_a_superuser_is_offered_to_enable_and_reads_the_price(browser, sam, webs
     answer = browser(sam).get("/products/")
 
     assert "changes your monthly bill" in text_of(answer)
-    assert "Disabled Nothing to pay until it is used. Enable WebSockets…" in card(
-        answer
-    )
-    assert "From 0.60 USD per million connection minutes, plus bandwidth" in card(
-        answer
+    assert "Disabled You pay only for what you use. Enable WebSockets…" in card(answer)
+    assert (
+        "From 0.40 USD per million connection minutes (0.60 for the first 10 million)."
+        in card(answer)
     )
     assert "Limitations" in card(answer)
     assert "On request" in card(answer, "ngwaf")
@@ -48,7 +47,7 @@ def test_an_enabled_product_says_since_when_by_whom_and_where(
 ):
     words = card(browser(eve).get("/products/"))
 
-    assert re.search(r"Enabled since .{1,20} by Sam", words)
+    assert re.search(r"Enabled .{1,20} by Sam", words)
     assert "Used by echo" in words
     assert "Disable WebSockets" not in words
 
@@ -56,14 +55,14 @@ def test_an_enabled_product_says_since_when_by_whom_and_where(
 def test_a_superuser_can_go_on_to_disable_it(browser, sam, enabled):
     words = card(browser(sam).get("/products/"))
 
-    assert "No service uses it yet. Switch it on on a service's page." in words
+    assert "No service uses it yet. Switch it on from a service's page." in words
     assert "Disable WebSockets…" in words
 
 
 def test_what_was_stopped_says_why(browser, sam, enabled, now):
     Enablement.objects.update(blocked_at=now, blocked_reason="The trial has ended.")
 
-    assert "Stopped The trial has ended." in card(browser(sam).get("/products/"))
+    assert "Blocked The trial has ended." in card(browser(sam).get("/products/"))
 
 
 @pytest.mark.parametrize(
@@ -98,12 +97,9 @@ def test_an_engineer_asks_once_a_day(browser, sam, eve, acme, websockets):
     asked = ProductRequest.objects.get(account=acme)
     assert asked.requested_by == "Eve"
     assert actions_of(acme) == ["product.requested"]
-    assert (
-        "You have asked for WebSockets. The account's superusers will get one mail."
-        in text_of(first)
-    )
+    assert "Request sent. The account's superusers will get an email." in text_of(first)
     assert "See it in the trail" not in text_of(first)
-    assert "You asked today" in card(first)
+    assert "Requested today" in card(first)
     assert "You already requested WebSockets today." in text_of(second)
     assert len(mail.outbox) <= 1
 
@@ -111,7 +107,7 @@ def test_an_engineer_asks_once_a_day(browser, sam, eve, acme, websockets):
 def test_a_superuser_asks_sales_for_the_rest(browser, sam, acme, websockets):
     answer = browser(sam).post("/products/ngwaf/request/", follow=True)
 
-    assert "Your account manager will get one mail. See it in the trail" in text_of(
+    assert "Your account manager will get an email. See it in the trail" in text_of(
         answer
     )
 
@@ -121,7 +117,7 @@ def test_too_long_a_note_asks_for_nothing(browser, eve, acme, websockets):
         "/products/websockets/request/", {"note": "x" * 501}, follow=True
     )
 
-    assert "At most 500 characters." in text_of(answer)
+    assert "The note can have at most 500 characters." in text_of(answer)
     assert not ProductRequest.objects.exists()
 
 

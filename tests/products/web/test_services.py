@@ -62,10 +62,7 @@ def test_a_service_is_created_with_an_empty_draft(browser, sam, acme):
     made = Service.objects.get(account=acme)
     assert made.name == "chat"
     assert answer.redirect_chain == [(f"/services/{made.pk}/versions/1/", 302)]
-    assert (
-        "Service chat is created, with an empty draft. See it in the trail"
-        in text_of(answer)
-    )
+    assert "Created chat with an empty draft. See it in the trail" in text_of(answer)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +109,7 @@ def test_the_card_says_who_may_switch_it(browser, una, eve, lin, sam, switched_o
 
     assert "On for this service" in page
     assert (
-        "Who may switch it? Superusers, and engineers with full access to this service: Eve and Sam."
+        "Who can switch it on or off? Superusers, and engineers with full access to this service: Eve and Sam."
         in page
     )
     assert "Switch WebSockets" not in page
@@ -127,7 +124,7 @@ def test_an_engineer_asks_for_what_is_off_for_the_account(
     after = text_of(client.get(page_of(echo)))
 
     assert "Superusers can enable it: Sam. Request access" in before
-    assert "You asked today" in after
+    assert "Requested today" in after
     assert "Request access" not in after
 
 

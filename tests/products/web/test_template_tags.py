@@ -156,7 +156,7 @@ def test_a_day_is_the_one_in_utc(value, words):
 @pytest.mark.parametrize(
     ("before", "words"),
     [
-        (timedelta(seconds=3), "now"),
+        (timedelta(seconds=3), "just now"),
         (timedelta(seconds=12), "12 s ago"),
         (timedelta(seconds=3599), "59 min ago"),
         (timedelta(hours=5, minutes=59), "5 h ago"),
