@@ -1,7 +1,7 @@
-"""`/enabled-products`: a product switched on or off for one service (R4), and where it is on.
+"""`/enabled-products`: switch a product on or off for a service (R4); list where it is on.
 
-No answer has `_links.self`: fastly-py 15.0 raises on it, and no other client reads it. Refusals
-come in the form of this family, 400 also where another would say 404.
+No response has `_links.self`: fastly-py 15.0 raises on it, and no other client reads it. Refusals
+have the form of Fastly's product API, with status 400 even if other paths would say 404.
 """
 
 from http import HTTPStatus
@@ -22,15 +22,15 @@ from products.services import queries
 from products.services.models import Service
 
 Json = dict[str, Any]
-# Terraform's provider looks for these words when it takes a service down.
+# Terraform's provider looks for these texts when it destroys a service.
 TITLES = {
     "not_entitled": "not entitled to enable",
     "incompatible": "product cannot be enabled",
 }
 
 
-def shown(slug: str, service_id: str) -> Json:
-    """Show a product that is on for a service."""
+def to_json(slug: str, service_id: str) -> Json:
+    """Return a product that is on for a service, in Fastly's format."""
     return {
         "product": {"id": slug, "object": "product"},
         "service": {"id": service_id, "object": "service"},
@@ -39,7 +39,7 @@ def shown(slug: str, service_id: str) -> Json:
 
 
 def refused(title: str, detail: str, errors: list[str] | None = None) -> Response:
-    """Answer a refusal in the form of the products' API."""
+    """Return a refusal in the form of Fastly's product API."""
     body = {
         "type": "",
         "title": title,
@@ -54,14 +54,14 @@ class ServiceProductView(APIView):
     """`/enabled-products/v1/{product}/services/S`, and the same without `v1`."""
 
     def get(self, request: TokenRequest, slug: str, service_id: str) -> Response:
-        """Answer that the product is on; where it is off, 400."""
+        """Return the product if it is on, else 400."""
         service, row = self._named(request, slug, service_id)
         if switch_of(service, row.pk) is None:
             return refused("no product on service", "")
-        return Response(shown(row.pk, service.pk))
+        return Response(to_json(row.pk, service.pk))
 
     def put(self, request: TokenRequest, slug: str, service_id: str) -> Response:
-        """Switch the product on; again is fine."""
+        """Switch the product on; a second call succeeds too."""
         service, row = self._named(request, slug, service_id)
         try:
             commands.enable_for_service(
@@ -74,10 +74,10 @@ class ServiceProductView(APIView):
         except Conflict as error:
             title = TITLES.get(error.code, "product cannot be enabled")
             return refused(title, error.message, list(error.details) or None)
-        return Response(shown(row.pk, service.pk))
+        return Response(to_json(row.pk, service.pk))
 
     def delete(self, request: TokenRequest, slug: str, service_id: str) -> Response:
-        """Switch the product off; where it was off, that is as good."""
+        """Switch the product off; succeeds if it was off."""
         service, row = self._named(request, slug, service_id)
         commands.disable_for_service(
             request.auth, service=service, product=row, now=timezone.now()
@@ -91,7 +91,7 @@ class ServiceProductView(APIView):
 
 
 def configuration_of(slug: str, sent: Json) -> Json:
-    """Return what a product is configured with on a service: ngwaf alone is."""
+    """Return the configuration of a product on a service; only ngwaf has one."""
     if slug != "ngwaf":
         return {}
     names = ("workspace_id", "traffic_ramp")
@@ -102,7 +102,7 @@ class ProductServices(APIView):
     """`GET /enabled-products/v1/{product}/services`."""
 
     def get(self, request: TokenRequest, slug: str) -> Response:
-        """Answer the services that have the product on, of those that the actor may see."""
+        """Return the visible services that have the product on."""
         row = product(slug)
         account_id = request.auth.account_id
         on = set(services_with(account_id, row.pk).values_list("pk", flat=True))

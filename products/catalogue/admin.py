@@ -1,4 +1,4 @@
-"""The catalogue for staff: products are changed and added by forms of their own."""
+"""The catalogue, for staff: forms to add and change products and to add plans."""
 
 from typing import ClassVar
 
@@ -18,7 +18,7 @@ LIST = "admin:catalogue_product_changelist"
 
 
 class ProductForm(forms.Form):
-    """What staff keep of a product."""
+    """The fields of a product."""
 
     name = forms.CharField(max_length=60)
     purpose = forms.CharField(max_length=200)
@@ -27,18 +27,16 @@ class ProductForm(forms.Form):
     )
     documentation_url = forms.URLField(required=False, assume_scheme="https")
     purchase_mode = forms.ChoiceField(choices=Product.PurchaseMode.choices)
-    per_service = forms.BooleanField(
-        required=False, label="Switched on for each service"
-    )
+    per_service = forms.BooleanField(required=False, label="Switched on per service")
     state = forms.ChoiceField(choices=Product.State.choices)
     position = forms.IntegerField(min_value=0, max_value=30_000, initial=100)
 
 
 class NewProductForm(ProductForm):
-    """A product with the word by which the API knows it."""
+    """The fields of a new product: its slug too."""
 
     slug = forms.SlugField(
-        max_length=40, help_text="As the API names it, such as websockets."
+        max_length=40, help_text="The name in the API, e.g. websockets."
     )
     field_order = ("slug",)
 
@@ -52,7 +50,7 @@ class PlanForm(forms.Form):
 
 @admin.register(Product)
 class ProductAdmin(ReadOnlyAdmin):
-    """Every product; what it costs is under price versions."""
+    """Products; their prices are under price versions."""
 
     list_display = ("name", "slug", "purchase_mode", "per_service", "state", "position")
     list_filter = ("purchase_mode", "state")
@@ -63,7 +61,7 @@ class ProductAdmin(ReadOnlyAdmin):
     change_form_template = "admin/catalogue/product.html"
 
     def get_urls(self) -> list[URLPattern]:
-        """Put the forms before the stock pages."""
+        """Return the URLs of the forms, then Django's own."""
         view = self.admin_site.admin_view
         return [
             path("new/", view(self.new_view), name="catalogue_product_new"),
@@ -82,22 +80,22 @@ class ProductAdmin(ReadOnlyAdmin):
         def carry_out(form: forms.Form) -> str:
             fields = dict(form.cleaned_data)
             slug = str(fields.pop("slug"))
-            made = add_product(
+            product = add_product(
                 staff_actor_of(request), slug=slug, fields=fields, now=timezone.now()
             )
-            return f"{made.name} is in the catalogue."
+            return f"Added {product.name}."
 
         return self.command_form_view(
             request,
             NewProductForm(request.POST or None),
             carry_out,
             title="Add a product to the catalogue",
-            button="Add the product",
+            button="Add product",
             back=reverse(LIST),
         )
 
     def edit_view(self, request: HttpRequest, slug: str) -> HttpResponse:
-        """Change a product; customers see it at once."""
+        """Change a product; customers see it immediately."""
         product = self._product(slug)
 
         def carry_out(form: forms.Form) -> str:
@@ -107,7 +105,7 @@ class ProductAdmin(ReadOnlyAdmin):
                 fields=form.cleaned_data,
                 now=timezone.now(),
             )
-            return f"{product.name} is saved."
+            return f"Saved {product.name}."
 
         initial = {name: getattr(product, name) for name in ProductForm.base_fields}
         return self.command_form_view(
@@ -130,14 +128,14 @@ class ProductAdmin(ReadOnlyAdmin):
                 now=timezone.now(),
                 **form.cleaned_data,
             )
-            return f"{plan.name} is a plan of {product.name}."
+            return f"Added the plan {plan.name} to {product.name}."
 
         return self.command_form_view(
             request,
             PlanForm(request.POST or None),
             carry_out,
             title=f"Add a plan to {product.name}",
-            button="Add the plan",
+            button="Add plan",
             back=reverse("admin:catalogue_plan_changelist"),
         )
 
@@ -149,7 +147,7 @@ class ProductAdmin(ReadOnlyAdmin):
 
 
 class TierInline(admin.TabularInline):
-    """The ladder of a price version."""
+    """The tiers of a price version."""
 
     model = Tier
     fields = readonly_fields = ("position", "up_to", "unit_price_nanos")
@@ -157,9 +155,9 @@ class TierInline(admin.TabularInline):
     can_delete = False
 
     def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Let the platform's staff read."""
+        """Let staff read."""
         return request.user.is_active and request.user.is_staff
 
     def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Let nobody add."""
+        """Refuse to add rows."""
         return False

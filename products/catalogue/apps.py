@@ -1,10 +1,10 @@
-"""Django's registration of the catalogue flat."""
+"""The Django app of the catalogue."""
 
 from django.apps import AppConfig
 
 
 class CatalogueConfig(AppConfig):
-    """What can be bought, and at what price."""
+    """Products, plans and prices."""
 
     name = "products.catalogue"
     label = "catalogue"

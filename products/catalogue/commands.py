@@ -1,4 +1,4 @@
-"""What staff and the loader change in the catalogue; each change is in the platform's trail."""
+"""Changes to the catalogue by staff and the loader, noted in the platform's audit trail."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class NewPrice:
 def add_product(
     actor: Actor, *, slug: str, fields: Mapping[str, object], now: datetime
 ) -> Product:
-    """Add a product to the catalogue. Raises Conflict for a slug in use; notes product.added."""
+    """Add a product. Raises Conflict for a slug in use; notes product.added."""
     with recorded_change(
         actor, Permission.CATALOGUE_MANAGE, on=PLATFORM, now=now
     ) as trail:
@@ -60,13 +60,13 @@ def add_product(
 def update_product(
     actor: Actor, *, slug: str, fields: Mapping[str, object], now: datetime
 ) -> None:
-    """Change a product of the catalogue. Raises Invalid for an unknown one; notes product.updated."""
+    """Change a product. Raises Invalid for an unknown product or field; notes product.updated."""
     with recorded_change(
         actor, Permission.CATALOGUE_MANAGE, on=PLATFORM, now=now
     ) as trail:
         product = Product.objects.select_for_update().filter(pk=slug).first()
         if product is None:
-            raise Invalid(f"There is no product '{slug}'.")
+            raise Invalid(f"There is no product {slug}.")
         before = _values(product)
         for name, value in _known(fields).items():
             setattr(product, name, value)
@@ -170,7 +170,7 @@ def write_price(
 
 
 def describe_price(version: PriceVersion) -> dict[str, object]:
-    """Return a price as the trail keeps it: plain values, prices in nano-units."""
+    """Return a price as the audit trail keeps it: plain values, prices in nano-units."""
     return {
         "number": version.number,
         "currency": version.currency,
@@ -187,7 +187,9 @@ def describe_price(version: PriceVersion) -> dict[str, object]:
 def _known(fields: Mapping[str, object]) -> dict[str, object]:
     unknown = sorted(set(fields) - set(PRODUCT_FIELDS))
     if unknown:
-        raise Invalid(f"A product has no field {', '.join(unknown)}.", field=unknown[0])
+        raise Invalid(
+            f"A product does not have the field {', '.join(unknown)}.", field=unknown[0]
+        )
     return dict(fields)
 
 

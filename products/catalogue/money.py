@@ -1,4 +1,4 @@
-"""Money: whole micro-units and a currency; the rounding rules in one place.
+"""Money: whole micro-units and a currency, and the rounding rules.
 
 Prices are whole nano-units (10⁻⁹ of the currency), since a minute costs less than a
 micro-unit. Exact amounts in between are Decimals and become Money by one rounding.
@@ -12,7 +12,7 @@ from typing import Self
 MICROS = 1_000_000
 NANOS = 1_000_000_000
 
-# Wide enough that the largest bill is exact to far below a nano-unit.
+# Enough digits to keep the largest bill exact to far below a nano-unit.
 EXACT = Context(prec=80, rounding=ROUND_HALF_UP)
 _LOSSLESS = Context(prec=80, rounding=ROUND_HALF_UP, traps=[InvalidOperation, Inexact])
 
@@ -29,7 +29,7 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 class CurrencyMismatch(Exception):
-    """Two currencies met in one sum."""
+    """An operation mixed two currencies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Money:
     currency: str
 
     def __post_init__(self) -> None:
-        """Refuse what is no currency, and a number that is not whole."""
+        """Raise ValueError for an invalid currency, TypeError for a number that is not an integer."""
         if _CURRENCY.fullmatch(self.currency) is None:
             raise ValueError(f"{self.currency!r} is not a currency.")
         if not isinstance(self.micros, int):
@@ -48,26 +48,28 @@ class Money:
 
     @classmethod
     def zero(cls, currency: str) -> Self:
-        """Return nothing, of a currency."""
+        """Return an amount of zero."""
         return cls(0, currency)
 
     @classmethod
     def of(cls, amount: str | int | Decimal, currency: str) -> Self:
-        """Read an amount, exactly.
+        """Return an amount, read exactly.
 
-        Raises ValueError when it is finer than a micro-unit, or no number.
+        Raises ValueError if it is finer than a micro-unit or not a number.
         """
         try:
             return cls(_whole(Decimal(amount), 6), currency)
         except (Inexact, InvalidOperation, ValueError) as error:  # ValueError: NaN
-            raise ValueError(f"{amount} is no whole number of micro-units.") from error
+            raise ValueError(
+                f"{amount} is not a whole number of micro-units."
+            ) from error
 
     @classmethod
     def rounded(cls, exact: Decimal, currency: str) -> Self:
         """Round an exact amount to the currency's minor units, half away from zero.
 
-        This is the one rounding of a line. A credit mirrors its charge, since minus an
-        amount rounds to minus the rounded amount.
+        A line is rounded here and only once. A credit mirrors its charge, because the negative
+        of an amount rounds to the negative of the rounded amount.
         """
         places = minor_digits(currency)
         quantum = Decimal(1).scaleb(-places)
@@ -75,7 +77,7 @@ class Money:
 
     @property
     def amount(self) -> Decimal:
-        """The amount in units of the currency, with its minor digits or as many as it has."""
+        """The amount in units of the currency, with its minor digits or more if needed."""
         places = minor_digits(self.currency)
         amount = EXACT.divide(Decimal(self.micros), Decimal(MICROS))
         quantum = Decimal(1).scaleb(-places)
@@ -83,31 +85,31 @@ class Money:
         return short if short == amount else amount
 
     def __add__(self, other: Self) -> Self:
-        """Add two amounts of one currency."""
+        """Add an amount of the same currency."""
         return type(self)(self.micros + self._same(other), self.currency)
 
     def __sub__(self, other: Self) -> Self:
-        """Take one amount of a currency from another."""
+        """Subtract an amount of the same currency."""
         return type(self)(self.micros - self._same(other), self.currency)
 
     def __neg__(self) -> Self:
-        """Return the credit for a charge."""
+        """Return the amount with the other sign: the credit for a charge."""
         return type(self)(-self.micros, self.currency)
 
     def __lt__(self, other: Self) -> bool:
-        """Compare two amounts of one currency."""
+        """Compare with an amount of the same currency."""
         return self.micros < self._same(other)
 
     def __le__(self, other: Self) -> bool:
-        """Compare two amounts of one currency."""
+        """Compare with an amount of the same currency."""
         return self.micros <= self._same(other)
 
     def __bool__(self) -> bool:
-        """Tell whether it is anything at all."""
+        """Tell whether the amount is not zero."""
         return self.micros != 0
 
     def __str__(self) -> str:
-        """Write the amount as bills do: 1,234.50 USD."""
+        """Return the amount as bills show it: 1,234.50 USD."""
         return f"{self.amount:,f} {self.currency}"
 
     def _same(self, other: Self) -> int:
@@ -117,23 +119,23 @@ class Money:
 
 
 def minor_digits(currency: str) -> int:
-    """Return the decimal places that a currency is paid in: JPY 0, USD 2, KWD 3."""
+    """Return the number of decimal places of a currency: JPY 0, USD 2, KWD 3."""
     return _MINOR_DIGITS.get(currency, _TWO)
 
 
 def nanos(price: str | Decimal) -> int:
-    """Read a price as whole nano-units.
+    """Return a price in whole nano-units.
 
-    Raises ValueError when it is finer than a nano-unit, or no number.
+    Raises ValueError if it is finer than a nano-unit or not a number.
     """
     try:
         return _whole(Decimal(price), 9)
     except (Inexact, InvalidOperation, ValueError) as error:  # ValueError: NaN
-        raise ValueError(f"{price} is no whole number of nano-units.") from error
+        raise ValueError(f"{price} is not a whole number of nano-units.") from error
 
 
 def unit_price(price_nanos: int) -> Decimal:
-    """Return a price in units of the currency, with two decimals or as many as it has."""
+    """Return a price in units of the currency, with two decimals or more if needed."""
     exact = EXACT.divide(Decimal(price_nanos), Decimal(NANOS))
     short = EXACT.quantize(exact, Decimal("0.01"))
     return short if short == exact else exact

@@ -1,4 +1,4 @@
-"""What is on sale, at what price, at an instant."""
+"""Products on sale, and prices at an instant."""
 
 from datetime import datetime
 
@@ -10,17 +10,17 @@ from products.catalogue.tiers import PriceTier, TieredPrice, UnitMode
 
 
 def on_sale() -> "QuerySet[Product]":
-    """Return the products that customers see, in the catalogue's order."""
+    """Return the products that customers see, in the order of the catalogue."""
     return Product.objects.filter(state=Product.State.ACTIVE).order_by(
         "position", "name"
     )
 
 
 def product(slug: str) -> Product:
-    """Return a product that customers may see; raise NotFound for any other."""
+    """Return a product that customers see. Raises NotFound."""
     found = on_sale().filter(pk=slug).first()
     if found is None:
-        raise NotFound(f"There is no product '{slug}'.")
+        raise NotFound(f"There is no product {slug}.")
     return found
 
 

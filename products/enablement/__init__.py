@@ -1,1 +1,1 @@
-"""Joins a product to an account, or to a service."""
+"""Products enabled for accounts and switched on for services."""

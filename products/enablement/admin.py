@@ -70,7 +70,7 @@ class PlanAdmin(ReadOnlyAdmin):
     change_form_template = "admin/enablement/plan.html"
 
     def get_urls(self) -> list[URLPattern]:
-        """Put the forms before the stock pages."""
+        """Return the URLs of the forms, then Django's own."""
         view = self.admin_site.admin_view
         return [
             path(
@@ -108,7 +108,7 @@ class PlanAdmin(ReadOnlyAdmin):
             PriceForm(request.POST or None),
             carry_out,
             title=f"Publish a price of {plan}",
-            button="Publish the price",
+            button="Publish price",
             back=reverse("admin:catalogue_plan_change", args=[plan.pk]),
         )
 
@@ -183,7 +183,7 @@ class EnablementAdmin(ReadOnlyAdmin):
     change_form_template = "admin/enablement/enablement.html"
 
     def get_urls(self) -> list[URLPattern]:
-        """Put the form before the stock pages."""
+        """Return the URL of the form, then Django's own."""
         view = self.admin_site.admin_view
         return [
             path(

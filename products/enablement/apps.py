@@ -1,10 +1,10 @@
-"""Django's registration of the enablement flat."""
+"""The Django app of enablements."""
 
 from django.apps import AppConfig
 
 
 class EnablementConfig(AppConfig):
-    """Joins a product to an account, or to a service."""
+    """Products enabled for accounts and switched on for services."""
 
     name = "products.enablement"
     label = "enablement"

@@ -1,4 +1,7 @@
-"""What is on, for an account or for a service; a change closes one row and opens the next."""
+"""Products enabled for accounts and switched on for services, and requests for products.
+
+A change closes one row and opens the next; rows are never reused.
+"""
 
 from datetime import timedelta
 from typing import ClassVar
@@ -17,10 +20,10 @@ MAX_NOTE_LENGTH = 500
 
 
 class Enablement(models.Model):
-    """A product switched on for an account, under a plan, from one instant to another (R2, R3)."""
+    """A product enabled for an account under a plan, for a period of time (R2, R3)."""
 
     class Source(models.TextChoices):
-        """Where the right comes from."""
+        """How the account got the product."""
 
         DIRECT = "direct"
         PACKAGE = "package"
@@ -28,11 +31,11 @@ class Enablement(models.Model):
         CONTRACT = "contract"
 
     class DrainMode(models.TextChoices):
-        """What becomes of open connections when it ends."""
+        """What happens to open connections when the enablement ends."""
 
-        CUT = "cut", "Close open connections at once"
+        CUT = "cut", "Close open connections immediately"
         DRAIN = "drain", "Close open connections at the deadline"
-        KEEP = "keep", "Let open connections end by themselves"
+        KEEP = "keep", "Let open connections end"
 
     id = models.CharField(
         primary_key=True, max_length=22, default=new_id, editable=False
@@ -58,7 +61,7 @@ class Enablement(models.Model):
     agreed_locale = models.CharField(max_length=16, blank=True)
     drain_mode = models.CharField(max_length=8, choices=DrainMode.choices, blank=True)
     drain_until = models.DateTimeField(null=True, blank=True)
-    # Gate 3: a cap, a trial's end or a blocking budget was reached; who finds it notes it here.
+    # Set when a cap, a trial's end or a blocking budget is reached.
     blocked_at = models.DateTimeField(null=True, blank=True)
     blocked_reason = models.CharField(max_length=200, blank=True)
 
@@ -68,7 +71,7 @@ class Enablement(models.Model):
                 fields=["account", "product"],
                 condition=models.Q(ends_at=None),
                 name="one_open_enablement_per_account_and_product",
-                violation_error_message="The product is on for this account already.",
+                violation_error_message="The product is already enabled for this account.",
             ),
             models.CheckConstraint(
                 condition=models.Q(ends_at=None)
@@ -83,7 +86,7 @@ class Enablement(models.Model):
 
 
 class ServiceProduct(models.Model):
-    """A product switched on for one service (R4): at once, for every version, not versioned."""
+    """A product switched on for one service (R4), for every version of it."""
 
     service = models.ForeignKey(
         Service, on_delete=models.PROTECT, related_name="products"
@@ -101,7 +104,7 @@ class ServiceProduct(models.Model):
                 fields=["service", "product"],
                 condition=models.Q(ends_at=None),
                 name="one_open_switch_per_service_and_product",
-                violation_error_message="The product is on for this service already.",
+                violation_error_message="The product is already switched on for this service.",
             )
         ]
 
@@ -110,7 +113,7 @@ class ServiceProduct(models.Model):
 
 
 class ProductRequest(models.Model):
-    """Somebody asked for a product (R17): at most once a day for each person and product."""
+    """A member's request for a product (R17): at most one per user, product and day."""
 
     account = models.ForeignKey(
         Account, on_delete=models.PROTECT, related_name="requests"
@@ -132,4 +135,4 @@ class ProductRequest(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.requested_by} asks for {self.product_id}"
+        return f"{self.requested_by} requests {self.product_id}"

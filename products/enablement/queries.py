@@ -77,7 +77,7 @@ def products_on(service: Service) -> frozenset[str]:
 
 
 def products_on_by_service(service_ids: Iterable[str]) -> dict[str, frozenset[str]]:
-    """Return the slugs of the products switched on, by service; those without are left out."""
+    """Return the slugs of the products switched on, by service; services without are left out."""
     on: dict[str, set[str]] = {}
     rows = ServiceProduct.objects.filter(service_id__in=service_ids, ends_at=None)
     for service_id, slug in rows.values_list("service_id", "product_id"):
@@ -103,7 +103,7 @@ def switch_of(service: Service, slug: str) -> ServiceProduct | None:
 
 
 def services_with(account_id: str, slug: str) -> "QuerySet[Service]":
-    """Return the account's live services that have a product switched on, by name."""
+    """Return the account's existing services that have a product switched on, by name."""
     return (
         Service.objects.filter(
             account_id=account_id,
@@ -161,7 +161,7 @@ def state_of(account: Account, product: Product, now: datetime) -> ProductState:
 
 
 def requested_today(account: Account, user_id: str, now: datetime) -> frozenset[str]:
-    """Return the slugs of the products that a person has asked for on this (UTC) day."""
+    """Return the slugs of the products that a user has requested on this (UTC) day."""
     rows = ProductRequest.objects.filter(
         account=account, user_id=user_id, requested_on=now.date()
     )

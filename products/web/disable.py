@@ -19,9 +19,9 @@ from products.enablement.commands import disable
 from products.enablement.models import Enablement
 from products.enablement.queries import state_of
 from products.services.queries import active_versions
+from products.web.current_usage import account_usage
 from products.web.feedback import success_with_audit_link
 from products.web.forms import DisableForm
-from products.web.live import live_of_account
 
 
 @login_required
@@ -36,8 +36,8 @@ def disable_product(request: HttpRequest, slug: str) -> HttpResponse:
     if redirection is not None:
         return redirection
     posted = request.method == "POST"
-    figures = live_of_account(actor, timezone.now())
-    must_type = product.name if figures.figures.may_be_open else ""
+    panel = account_usage(actor, timezone.now())
+    must_type = product.name if panel.usage.may_be_open else ""
     form = DisableForm(
         request.POST if posted else kept_input(request), must_type=must_type
     )
@@ -67,10 +67,10 @@ def disable_product(request: HttpRequest, slug: str) -> HttpResponse:
         "product": product,
         "form": form,
         "stops": [
-            (service, active.get(service.pk), figures.figures.open.of(service.pk))
+            (service, active.get(service.pk), panel.usage.open.of(service.pk))
             for service in state.services
         ],
-        "figures": figures,
+        "usage_panel": panel,
         "bought_here": enablement is not None
         and enablement.source == Enablement.Source.DIRECT,
     }

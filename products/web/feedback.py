@@ -1,4 +1,4 @@
-"""Saying what was done, with the way to its entry in the trail for those who may read that."""
+"""Success messages, with a link to the audit entries for users who may read them."""
 
 from urllib.parse import urlencode
 
@@ -14,13 +14,13 @@ from accounts.roles import Permission
 
 
 def success_with_audit_link(
-    request: HttpRequest, actor: Actor, words: str, **filters: str
+    request: HttpRequest, actor: Actor, message: str, **filters: str
 ) -> None:
-    """Say what was done; `filters` narrow the trail to it (`product`, `service`)."""
+    """Add a success message; `filters` (`product`, `service`) narrow the linked entries."""
     if not decide(actor, Permission.AUDIT_READ, account_of(actor)).allowed:
-        messages.success(request, words)
+        messages.success(request, message)
         return
     link = f"{reverse('activity')}?{urlencode(filters)}"
     messages.success(
-        request, format_html('{} <a href="{}">See it in the trail</a>', words, link)
+        request, format_html('{} <a href="{}">View in Activity</a>', message, link)
     )

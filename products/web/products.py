@@ -22,10 +22,10 @@ from products.catalogue.queries import product as find_product
 from products.enablement.commands import request_product
 from products.enablement.models import Enablement
 from products.enablement.queries import ProductState, products_of, requested_today
+from products.web.current_usage import account_usage
 from products.web.enable_review import superusers_of
 from products.web.feedback import success_with_audit_link
 from products.web.forms import RequestForm
-from products.web.live import live_of_account
 from products.web.price_display import product_price_line
 
 FILTERS = (("all", "All"), ("on", "In use"), ("available", "Available"))
@@ -40,7 +40,7 @@ class Card:
     can_enable: bool
     can_disable: bool
     superusers: tuple[str, ...]
-    asked: bool
+    is_requested: bool
 
     @property
     def product(self) -> Product:
@@ -63,7 +63,7 @@ def cards_of(access: AccountAccess, account: Account, now: datetime) -> list[Car
     """Return every product on sale as this user sees it; a constant number of queries."""
     may_enable = access.decide(Permission.PRODUCT_ENABLE).allowed
     superusers = tuple(superusers_of(account))
-    asked = requested_today(account, access.actor.user_id, now)
+    requested = requested_today(account, access.actor.user_id, now)
     return [
         Card(
             state=state,
@@ -75,7 +75,7 @@ def cards_of(access: AccountAccess, account: Account, now: datetime) -> list[Car
             and state.enablement is not None
             and state.enablement.source == Enablement.Source.DIRECT,
             superusers=superusers,
-            asked=state.product.pk in asked,
+            is_requested=state.product.pk in requested,
         )
         for state in products_of(account, now)
     ]
@@ -104,7 +104,7 @@ def products(request: HttpRequest) -> HttpResponse:
         ],
         "may_enable": access.decide(Permission.PRODUCT_ENABLE).allowed,
         "sales_email": settings.SALES_EMAIL,
-        "figures": live_of_account(actor, now),
+        "usage_panel": account_usage(actor, now),
     }
     return render(request, "products/products.html", context)
 

@@ -35,10 +35,10 @@ from products.services.queries import (
     services_of,
     versions_of,
 )
+from products.web.current_usage import service_usage
 from products.web.enable_review import superusers_of
 from products.web.feedback import success_with_audit_link
 from products.web.forms import DRAIN_SECONDS
-from products.web.live import live_of_service
 
 SLUG = "websockets"
 VERSIONS_SHOWN = 20
@@ -142,9 +142,9 @@ def _service_context(
         ],
         "superusers": superusers_of(account),
         "may_enable": access.decide(Permission.PRODUCT_ENABLE).allowed,
-        "asked": SLUG in requested_today(account, actor.user_id, timezone.now()),
+        "is_requested": SLUG in requested_today(account, actor.user_id, timezone.now()),
         "history": list(history(found)[:10]),
-        "figures": live_of_service(actor, found, timezone.now()),
+        "usage_panel": service_usage(actor, found, timezone.now()),
         "form": form,
     }
 

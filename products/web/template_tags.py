@@ -1,4 +1,4 @@
-"""How money, sizes, counts, times and states are shown in templates: `{% load tollgate %}`."""
+"""Filters and tags for money, sizes, counts, times and states: `{% load tollgate %}`."""
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
@@ -37,8 +37,8 @@ SYSTEMS = (
     ("CrOS", "ChromeOS"),
     ("Linux", "Linux"),
 )
-JUST_NOW = 10  # seconds that read as now
-DAYS_TOLD = 31  # from then on a date says more than a number of days
+JUST_NOW = 10  # seconds that read as just now
+MAX_RELATIVE_DAYS = 31  # beyond, a date says more than a number of days
 
 
 @register.filter
@@ -68,7 +68,7 @@ def size(value: int | None) -> str:
 
 @register.filter
 def amount(value: Decimal | int | None) -> str:
-    """Return an amount with separators and at least two decimals, none cut off: 1,234.50, 0.0028755."""
+    """Return an amount with separators and two or more decimals, never rounded: 1,234.50, 0.0028755."""
     if value is None:
         return UNKNOWN
     amount = Decimal(value).normalize()
@@ -78,7 +78,7 @@ def amount(value: Decimal | int | None) -> str:
 
 @register.filter
 def percent(value: Decimal | float | None) -> str:
-    """Return a percentage, whole: 63 %. Never rounds up to a whole that is not reached."""
+    """Return a whole percentage, rounded down: 63 %."""
     return UNKNOWN if value is None else f"{int(value)} %"
 
 
@@ -98,7 +98,7 @@ def duration(value: timedelta | float | None) -> str:
 
 @register.filter
 def join_words(values: Iterable[object], word: str = "and") -> str:
-    """Return things as a sentence lists them: Ada, Grace and Lin. The word may be "or"."""
+    """Return values as a sentence lists them: Ada, Grace and Lin. `word` can be "or"."""
     names = [str(value) for value in values]
     *first, last = names or [""]
     return f"{', '.join(first)} {word} {last}" if first else last
@@ -115,7 +115,7 @@ def plain_day(value: date | datetime | None) -> str:
 
 @register.filter
 def browser(user_agent: str | None) -> str:
-    """Return the browser and system that a User-Agent names, as people say it: Firefox on Linux."""
+    """Return the browser and system that a User-Agent names: Firefox on Linux."""
     text = user_agent or ""
     name = next((words for mark, words in BROWSERS if mark in text), "")
     system = next((words for mark, words in SYSTEMS if mark in text), "")
@@ -125,29 +125,31 @@ def browser(user_agent: str | None) -> str:
 
 
 def exact(at: datetime) -> str:
-    """Return a moment to the second in UTC: 18 March 2026, 14:05:20 UTC."""
+    """Return a time to the second in UTC: 18 March 2026, 14:05:20 UTC."""
     utc = at.astimezone(UTC)
     return f"{utc.day} {utc:%B %Y, %H:%M:%S} UTC"
 
 
 def ago(at: datetime, now: datetime) -> str:
-    """Return how far away a moment is, in words; from a month on, its day."""
+    """Return the distance of a time from `now` in words, or its date if that is a month or more."""
     seconds = (now - at).total_seconds()
     distance = abs(seconds)
     if distance < MINUTE:
         return (
-            "just now" if distance < JUST_NOW else _side(f"{int(distance)} s", seconds)
+            "just now"
+            if distance < JUST_NOW
+            else _past_or_future(f"{int(distance)} s", seconds)
         )
     for limit, length, unit in ((HOUR, MINUTE, "min"), (DAY, HOUR, "h")):
         if distance < limit:
-            return _side(f"{int(distance // length)} {unit}", seconds)
+            return _past_or_future(f"{int(distance // length)} {unit}", seconds)
     days = int(distance // DAY)
-    if days < DAYS_TOLD:
-        return _side("1 day" if days == 1 else f"{days} days", seconds)
+    if days < MAX_RELATIVE_DAYS:
+        return _past_or_future("1 day" if days == 1 else f"{days} days", seconds)
     return plain_day(at)
 
 
-def _side(words: str, seconds: float) -> str:
+def _past_or_future(words: str, seconds: float) -> str:
     return f"{words} ago" if seconds > 0 else f"in {words}"
 
 
@@ -162,13 +164,13 @@ def _time(at: datetime, words: str) -> SafeString:
 def relative_time(
     context: template.Context, at: datetime | None, never: str = "never"
 ) -> str:
-    """Render a moment relative to the page's `now`, exact UTC in its title; None reads "never"."""
+    """Render a time relative to the page's `now`, exact UTC in its title; None reads "never"."""
     return never if at is None else _time(at, ago(at, context["now"]))
 
 
 @register.simple_tag
 def utc_datetime(at: datetime | None, never: str = "never") -> str:
-    """Render a moment in full, in UTC."""
+    """Render a time in full, in UTC."""
     return never if at is None else _time(at, exact(at))
 
 
@@ -180,15 +182,15 @@ def clock(at: datetime) -> str:
 
 @register.simple_tag
 def state(kind: str, word: object) -> SafeString:
-    """Render a state: word, shape and colour. Raises where the shape does not exist."""
+    """Render a state with its shape and colour. Raises TemplateSyntaxError for an unknown shape."""
     if kind not in SHAPES:
-        raise template.TemplateSyntaxError(f"No shape is called {kind!r}.")
+        raise template.TemplateSyntaxError(f"Unknown shape {kind!r}.")
     return format_html('<span class="state {}">{}</span>', kind, word)
 
 
 @register.inclusion_tag("_parts/breadcrumb.html", takes_context=True)
 def crumbs(context: template.Context, *steps: object) -> dict[str, Any]:
-    """Render where the page stands from label, url, label, url …, label; the account comes first."""
+    """Render the breadcrumb from label, url, label, url …, label; the account comes first."""
     pairs = [
         {"label": label, "url": url}
         for label, url in zip(steps[::2], (*steps[1::2], ""), strict=True)

@@ -3,12 +3,12 @@
 from django.urls import URLPattern, path
 
 from products.web.access import member_access
+from products.web.current_usage import live_account, live_service
 from products.web.deployment import activate_version, deactivate_version, why
 from products.web.disable import disable_product
 from products.web.enable import enable_product, product_enabled
 from products.web.entitlements import entitlements
 from products.web.home import home
-from products.web.live import live_account, live_service
 from products.web.part_form import part, preview, remove_part
 from products.web.products import products, request_access
 from products.web.services import (

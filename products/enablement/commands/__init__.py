@@ -1,4 +1,4 @@
-"""What switches products on and off, for accounts and for services; each through the door."""
+"""Commands that enable products for accounts and switch them on for services."""
 
 from products.enablement.commands.account import Agreement, disable, enable
 from products.enablement.commands.packages import assign_package, remove_package

@@ -64,7 +64,7 @@ def request_product(
             OutgoingMail(
                 account=account,
                 to=address,
-                subject=f"{actor.label} asks for {product.name}",
+                subject=f"{actor.label} requests {product.name}",
                 body=_body(actor, account, product, note),
                 created_at=now,
                 due_at=now,
@@ -89,12 +89,12 @@ def _addresses(account: Account, product: Product, sales_email: str) -> Sequence
 
 def _body(actor: Actor, account: Account, product: Product, note: str) -> str:
     lines = [
-        f"{actor.label} ({actor.email}) asks for {product.name} for {account.name} ({account.pk}).",
+        f"{actor.label} ({actor.email}) requests {product.name} for {account.name} ({account.pk}).",
         "",
         product.purpose,
     ]
     if note:
-        lines += ["", f"They say: {note}"]
+        lines += ["", f"Their note: {note}"]
     if product.purchase_mode == Product.PurchaseMode.DIRECT:
         lines += ["", "A superuser can enable it on the Products page of the portal."]
     return "\n".join(lines) + "\n"

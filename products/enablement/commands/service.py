@@ -1,4 +1,4 @@
-"""Switch a product on and off for one service (R4): at once, on every version."""
+"""Switch a product on and off for one service (R4), on every version of it."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -19,13 +19,13 @@ from products.services.queries import active_version
 
 
 class NotEntitled(Conflict):
-    """The account does not have the product; superusers can enable it (R2)."""
+    """The product is not enabled for the account, or it is blocked (R2)."""
 
     code = "not_entitled"
 
 
 class Incompatible(Conflict):
-    """The service has something that the product does not go with (R6–R8)."""
+    """The service conflicts with the product (R6–R8)."""
 
     code = "incompatible"
 
@@ -43,10 +43,10 @@ def enable_for_service(
     now: datetime,
     configuration: Mapping[str, object] | None = None,
 ) -> None:
-    """Switch a product on for a service; doing so twice changes nothing.
+    """Switch a product on for a service; a second call changes nothing.
 
-    Raises Forbidden or NotFound by role and access, NotEntitled, and Incompatible with every
-    conflict that the active version or another product has. Notes service_product.enabled.
+    Raises Forbidden or NotFound by role and access; NotEntitled; Incompatible with every conflict
+    that the active version and other products have. Notes service_product.enabled.
     """
     with recorded_change(
         actor, Permission.SERVICE_CONFIGURE, on=service, now=now
@@ -75,9 +75,9 @@ def enable_for_service(
 def disable_for_service(
     actor: Actor, *, service: Service, product: Product, now: datetime
 ) -> None:
-    """Switch a product off for a service; new connections are refused at once.
+    """Switch a product off for a service; new connections are refused from now on.
 
-    Doing so twice changes nothing. Raises Forbidden or NotFound; notes service_product.disabled.
+    A second call changes nothing. Raises Forbidden or NotFound; notes service_product.disabled.
     """
     with recorded_change(
         actor, Permission.SERVICE_CONFIGURE, on=service, now=now
@@ -98,16 +98,16 @@ def disable_for_service(
         )
 
 
-def _check_entitled(held: Enablement | None, product: Product) -> None:
+def _check_entitled(enablement: Enablement | None, product: Product) -> None:
     if product.purchase_mode == Product.PurchaseMode.ALWAYS:
         return
-    if held is None:
+    if enablement is None:
         raise NotEntitled(
             f"{product.name} is not enabled for this account. A superuser can enable it on the "
             "Products page."
         )
-    if held.blocked_at is not None:
-        raise NotEntitled(f"{product.name} is stopped: {held.blocked_reason}")
+    if enablement.blocked_at is not None:
+        raise NotEntitled(f"{product.name} is blocked: {enablement.blocked_reason}")
 
 
 def _check_compatible(service: Service, product: Product) -> None:

@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
                 ('agreed_text', models.TextField(blank=True)),
                 ('agreed_text_hash', models.CharField(blank=True, max_length=64)),
                 ('agreed_locale', models.CharField(blank=True, max_length=16)),
-                ('drain_mode', models.CharField(blank=True, choices=[('cut', 'Close open connections at once'), ('drain', 'Close open connections at the deadline'), ('keep', 'Let open connections end by themselves')], max_length=8)),
+                ('drain_mode', models.CharField(blank=True, choices=[('cut', 'Close open connections immediately'), ('drain', 'Close open connections at the deadline'), ('keep', 'Let open connections end')], max_length=8)),
                 ('drain_until', models.DateTimeField(blank=True, null=True)),
                 ('blocked_at', models.DateTimeField(blank=True, null=True)),
                 ('blocked_reason', models.CharField(blank=True, max_length=200)),
@@ -40,7 +40,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'indexes': [models.Index(fields=['account', 'product', 'starts_at'], name='enablement__account_a15055_idx')],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('ends_at', None)), fields=('account', 'product'), name='one_open_enablement_per_account_and_product', violation_error_message='The product is on for this account already.'), models.CheckConstraint(condition=models.Q(('ends_at', None), ('ends_at__gte', models.F('starts_at')), _connector='OR'), name='enablement_ends_after_it_starts')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('ends_at', None)), fields=('account', 'product'), name='one_open_enablement_per_account_and_product', violation_error_message='The product is already enabled for this account.'), models.CheckConstraint(condition=models.Q(('ends_at', None), ('ends_at__gte', models.F('starts_at')), _connector='OR'), name='enablement_ends_after_it_starts')],
             },
         ),
         migrations.CreateModel(
@@ -72,7 +72,7 @@ class Migration(migrations.Migration):
                 ('service', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='products', to='services.service')),
             ],
             options={
-                'constraints': [models.UniqueConstraint(condition=models.Q(('ends_at', None)), fields=('service', 'product'), name='one_open_switch_per_service_and_product', violation_error_message='The product is on for this service already.')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('ends_at', None)), fields=('service', 'product'), name='one_open_switch_per_service_and_product', violation_error_message='The product is already switched on for this service.')],
             },
         ),
     ]

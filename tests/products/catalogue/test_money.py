@@ -113,13 +113,13 @@ def test_amounts_of_one_currency_add_up_and_compare():
 
 
 @pytest.mark.parametrize("amount", ["0.0000001", "NaN", "Infinity", "one", ""])
-def test_an_amount_that_is_no_whole_number_of_micro_units_is_refused(amount):
-    with pytest.raises(ValueError, match="no whole number of micro-units"):
+def test_an_amount_that_is_not_a_whole_number_of_micro_units_is_refused(amount):
+    with pytest.raises(ValueError, match="not a whole number of micro-units"):
         Money.of(amount, "USD")
 
 
 @pytest.mark.parametrize("currency", ["usd", "US", "USDT", "", "U$D"])
-def test_what_is_no_currency_is_refused(currency):
+def test_an_invalid_currency_is_refused(currency):
     with pytest.raises(ValueError, match="is not a currency"):
         Money(0, currency)
 
@@ -147,7 +147,7 @@ def test_a_price_is_a_whole_number_of_nano_units(text, expected):
 
 @pytest.mark.parametrize("text", ["0.0000000001", "NaN", "x"])
 def test_a_price_finer_than_a_nano_unit_is_refused(text):
-    with pytest.raises(ValueError, match="no whole number of nano-units"):
+    with pytest.raises(ValueError, match="not a whole number of nano-units"):
         nanos(text)
 
 
@@ -167,14 +167,14 @@ def test_a_credit_mirrors_its_charge(exact, currency):
 
 
 @given(EXACT, CURRENCIES)
-def test_rounding_moves_an_amount_by_half_a_minor_unit_at_the_most(exact, currency):
+def test_rounding_moves_an_amount_by_at_most_half_a_minor_unit(exact, currency):
     half = Decimal(5).scaleb(-minor_digits(currency) - 1)
 
     assert abs(Money.rounded(exact, currency).amount - exact) <= half
 
 
 @given(MICROS, CURRENCIES)
-def test_an_amount_survives_being_written_and_read(micros, currency):
+def test_an_amount_is_the_same_after_being_written_and_read(micros, currency):
     money = Money(micros, currency)
 
     assert Money.of(str(money).split(" ")[0].replace(",", ""), currency) == money

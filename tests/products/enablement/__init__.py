@@ -1,1 +1,1 @@
-"""Tests of the enablement flat."""
+"""Tests of products.enablement."""

@@ -1,4 +1,4 @@
-"""Enabling and disabling for an account: who may, what it takes, what is written."""
+"""Enabling and disabling for an account: permission, agreement, bill and audit trail."""
 
 from datetime import timedelta
 
@@ -36,7 +36,7 @@ LATER = NOW + timedelta(hours=1)
 def test_a_superuser_enables_and_the_exact_agreement_is_kept(sam, acme, websockets):
     agreement = agreed(acme, websockets)
 
-    made = enable(
+    enablement = enable(
         sam,
         account=acme,
         product=websockets,
@@ -45,20 +45,22 @@ def test_a_superuser_enables_and_the_exact_agreement_is_kept(sam, acme, websocke
         now=NOW,
     )
 
-    assert made.agreed_text == (
+    assert enablement.agreed_text == (
         f"I understand that enabling WebSockets changes the monthly bill of Acme ({acme.pk}). "
         "Price version 1, before tax, per million connection minutes in a calendar month (UTC): "
         "0.60 USD for the first 10 million, 0.50 USD for the next 90 million, 0.40 USD above 100 "
         "million."
     )
-    assert made.agreed_text_hash == text_hash(made.agreed_text)
-    assert (made.starts_at, made.ends_at, made.started_by) == (NOW, None, sam.label)
-    assert current(acme.pk, "websockets") == made
+    assert enablement.agreed_text_hash == text_hash(enablement.agreed_text)
+    assert (enablement.starts_at, enablement.ends_at, enablement.started_by) == (
+        NOW,
+        None,
+        sam.label,
+    )
+    assert current(acme.pk, "websockets") == enablement
 
 
-def test_enabling_writes_what_was_enabled_and_what_it_does_to_the_bill(
-    sam, acme, websockets
-):
+def test_enabling_notes_the_product_and_the_change_of_the_bill(sam, acme, websockets):
     entitle(sam, acme, websockets)
 
     enabled, billed = AuditEvent.objects.filter(account_id=acme.pk).order_by("sequence")
@@ -88,7 +90,7 @@ def test_no_other_role_enables(request, who, acme, websockets):
     assert noted(acme.pk) == []
 
 
-def test_a_superuser_of_another_account_finds_nothing(stan, acme, websockets):
+def test_a_superuser_of_another_account_gets_not_found(stan, acme, websockets):
     with pytest.raises(NotFound):
         enable(
             stan,
@@ -101,7 +103,7 @@ def test_a_superuser_of_another_account_finds_nothing(stan, acme, websockets):
     assert not Enablement.objects.exists()
 
 
-def test_an_admin_of_the_platform_is_no_superuser(ada, acme, websockets):
+def test_staff_are_not_superusers_of_an_account(ada, acme, websockets):
     with pytest.raises(Forbidden):
         enable(
             ada,
@@ -114,7 +116,7 @@ def test_an_admin_of_the_platform_is_no_superuser(ada, acme, websockets):
     assert not Enablement.objects.exists()
 
 
-def test_the_second_of_two_is_told_who_was_first_and_when(sam, acme, websockets):
+def test_the_second_of_two_reads_who_was_first_and_when(sam, acme, websockets):
     entitle(sam, acme, websockets)
 
     with pytest.raises(AlreadyEnabled) as refused:
@@ -139,7 +141,7 @@ def test_without_an_agreement_nothing_is_enabled(sam, acme, websockets):
     assert noted(acme.pk) == []
 
 
-def test_a_price_that_changed_meanwhile_must_be_read_again(sam, acme, websockets):
+def test_an_agreement_to_a_price_that_changed_is_refused(sam, acme, websockets):
     seen = agreed(acme, websockets)
     plan = Plan.objects.get(product=websockets, kind="direct")
     dearer = NewPrice("USD", "connection_time", (PriceTier(None, 10**9),))
@@ -151,7 +153,7 @@ def test_a_price_that_changed_meanwhile_must_be_read_again(sam, acme, websockets
     assert not Enablement.objects.exists()
 
 
-def test_a_price_rise_is_noted_in_each_account_it_touches(
+def test_a_new_price_is_noted_in_each_account_on_the_plan(
     sam, acme, globex, websockets
 ):
     entitle(sam, acme, websockets)
@@ -165,28 +167,32 @@ def test_a_price_rise_is_noted_in_each_account_it_touches(
     assert noted(globex.pk) == []
 
 
-def test_a_product_on_request_cannot_be_bought(sam, acme, ngwaf):
+def test_a_product_on_request_cannot_be_enabled(sam, acme, ngwaf):
     with pytest.raises(NotSoldDirectly):
         enable(sam, account=acme, product=ngwaf, agreement=agreed(acme, ngwaf), now=NOW)
 
     assert noted(acme.pk) == []
 
 
-def test_disabling_closes_the_row_and_says_what_becomes_of_the_bill(
+def test_disabling_closes_the_row_and_notes_the_change_of_the_bill(
     sam, acme, websockets
 ):
-    made = entitle(sam, acme, websockets)
+    enablement = entitle(sam, acme, websockets)
 
     disable(sam, account=acme, product=websockets, drain_mode="drain", now=LATER)
 
-    made.refresh_from_db()
-    assert (made.ends_at, made.ended_by, made.drain_mode) == (LATER, sam.label, "drain")
-    assert made.drain_until == LATER + timedelta(seconds=60)
+    enablement.refresh_from_db()
+    assert (enablement.ends_at, enablement.ended_by, enablement.drain_mode) == (
+        LATER,
+        sam.label,
+        "drain",
+    )
+    assert enablement.drain_until == LATER + timedelta(seconds=60)
     assert noted(acme.pk)[2:] == ["product.disabled", "bill.changed"]
     assert last_entry(acme.pk)["after"]["billed"] is False
 
 
-def test_disabling_twice_says_who_was_first(sam, acme, websockets):
+def test_disabling_twice_names_who_was_first(sam, acme, websockets):
     entitle(sam, acme, websockets)
     disable(sam, account=acme, product=websockets, drain_mode="cut", now=LATER)
 
@@ -200,7 +206,7 @@ def test_disabling_twice_says_who_was_first(sam, acme, websockets):
 
 @pytest.mark.parametrize(("drain_mode", "reason"), [("later", ""), ("cut", "x" * 501)])
 def test_bad_input_disables_nothing(sam, acme, websockets, drain_mode, reason):
-    made = entitle(sam, acme, websockets)
+    enablement = entitle(sam, acme, websockets)
 
     with pytest.raises(Invalid):
         disable(
@@ -212,8 +218,8 @@ def test_bad_input_disables_nothing(sam, acme, websockets, drain_mode, reason):
             now=LATER,
         )
 
-    made.refresh_from_db()
-    assert made.ends_at is None
+    enablement.refresh_from_db()
+    assert enablement.ends_at is None
 
 
 def test_staff_assign_and_remove_a_package(ada, sam, acme, ngwaf):
@@ -244,7 +250,7 @@ def test_a_superuser_cannot_assign_a_package(sam, acme, ngwaf):
     assert noted(acme.pk) == []
 
 
-def test_off_by_default_all_but_the_base_product(acme, websockets):
+def test_all_products_but_the_base_product_are_off_by_default(acme, websockets):
     states = products_of(acme, NOW)
 
     assert [state.product.pk for state in states if state.is_on] == ["delivery"]

@@ -1,4 +1,4 @@
-"""A price that is published while accounts enable: nobody's trail lacks what touches their bill."""
+"""A price published while accounts enable: no audit trail lacks what changes the bill."""
 
 from datetime import timedelta
 from functools import partial
@@ -55,9 +55,9 @@ def test_each_account_enabled_before_a_price_was_published_has_it_in_its_trail()
         account_id="platform", action="price.published"
     ).latest("id")
     before = AuditEvent.objects.filter(action="product.enabled", id__lt=published.pk)
-    told = AuditEvent.objects.filter(action="price.published").exclude(
+    notified = AuditEvent.objects.filter(action="price.published").exclude(
         account_id="platform"
     )
-    assert set(told.values_list("account_id", flat=True)) >= set(
+    assert set(notified.values_list("account_id", flat=True)) >= set(
         before.values_list("account_id", flat=True)
     )

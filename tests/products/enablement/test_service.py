@@ -1,4 +1,4 @@
-"""The per-service switch (R4), and asking for a product (R17)."""
+"""The switch per service (R4), and requests for products (R17)."""
 
 from datetime import timedelta
 
@@ -47,7 +47,7 @@ def test_an_engineer_switches_it_on_and_off(eve, echo, entitled):
     assert last_entry(echo.account_id)["service_id"] == echo.pk
 
 
-def test_doing_it_twice_changes_nothing_the_second_time(eve, echo, entitled):
+def test_switching_on_twice_changes_nothing_the_second_time(eve, echo, entitled):
     enable_for_service(eve, service=echo, product=entitled, now=NOW)
     before = noted(echo.account_id)
 
@@ -57,7 +57,9 @@ def test_doing_it_twice_changes_nothing_the_second_time(eve, echo, entitled):
     assert ServiceProduct.objects.count() == 1
 
 
-def test_without_the_account_it_cannot_be_switched_on(eve, echo, websockets):
+def test_a_product_not_enabled_for_the_account_cannot_be_switched_on(
+    eve, echo, websockets
+):
     with pytest.raises(
         NotEntitled, match="A superuser can enable it on the Products page"
     ):
@@ -86,12 +88,12 @@ def test_a_role_that_configures_nothing_is_refused(request, who, echo, entitled)
         enable_for_service(actor, service=echo, product=entitled, now=NOW)
 
 
-def test_a_stranger_finds_no_service(stan, echo, entitled):
+def test_a_non_member_gets_not_found(stan, echo, entitled):
     with pytest.raises(NotFound):
         enable_for_service(stan, service=echo, product=entitled, now=NOW)
 
 
-def test_a_live_version_that_shields_is_refused_with_all_its_conflicts(
+def test_an_active_version_that_shields_is_refused_with_all_its_conflicts(
     eve, echo, entitled
 ):
     version = live_version(echo, "echo.example.com")
@@ -104,7 +106,7 @@ def test_a_live_version_that_shields_is_refused_with_all_its_conflicts(
     assert "websockets" not in products_on(echo)
 
 
-def test_the_waf_and_websockets_do_not_go_together_in_either_order(
+def test_the_waf_and_websockets_conflict_in_either_order(
     eve, ada, acme, echo, entitled, ngwaf
 ):
     plan = Plan.objects.get(product=ngwaf, kind="package")
@@ -130,7 +132,7 @@ def test_services_keep_their_switch_when_the_account_is_disabled(
     assert "websockets" in products_on(echo)
 
 
-def test_asking_writes_to_each_superuser_once_a_day(una, sam, acme, websockets):
+def test_a_request_mails_each_superuser_once_per_day(una, sam, acme, websockets):
     ask = {"account": acme, "product": websockets, "sales_email": "sales@example.com"}
 
     request_product(una, **ask, note="for the chat", now=NOW)
@@ -158,7 +160,7 @@ def test_too_long_a_note_is_refused_and_never_cut(una, acme, websockets):
     assert noted(acme.pk) == []
 
 
-def test_asking_for_what_sales_sell_writes_to_sales(una, acme, ngwaf):
+def test_a_request_for_a_product_of_sales_mails_sales(una, acme, ngwaf):
     request_product(
         una, account=acme, product=ngwaf, sales_email="sales@example.com", now=NOW
     )

@@ -42,7 +42,7 @@ def today(connections: int, minutes: int) -> str:
     return f'<span class="small quiet">{words}</span>'
 
 
-def test_an_account_s_figures_ask_for_themselves_again(edge, una, shop):
+def test_an_account_s_usage_refreshes_itself(edge, una, shop):
     status, page = words_of(una, reverse("live"))
 
     assert status == 200
@@ -58,7 +58,7 @@ def test_an_account_s_figures_ask_for_themselves_again(edge, una, shop):
     assert "isn't reporting" not in page
 
 
-def test_an_account_s_figures_keep_what_a_deleted_service_used(edge, una, shop):
+def test_an_account_s_usage_keep_what_a_deleted_service_used(edge, una, shop):
     Service.objects.filter(pk=shop.pk).update(deleted_at=NOW)
 
     page = words_of(una, reverse("live"))[1]
@@ -69,7 +69,7 @@ def test_an_account_s_figures_keep_what_a_deleted_service_used(edge, una, shop):
     assert "chat</a>" in page
 
 
-def test_a_service_s_figures_are_its_own(edge, una, shop):
+def test_a_service_s_usage_are_its_own(edge, una, shop):
     status, page = words_of(una, reverse("live_service", args=[shop.pk]))
 
     assert status == 200
@@ -79,7 +79,7 @@ def test_a_service_s_figures_are_its_own(edge, una, shop):
     assert "<dt>Minutes today</dt> <dd> 4 </dd>" in page
 
 
-def test_a_silent_edge_is_said_to_be(edge, una):
+def test_an_edge_that_does_not_report_is_mentioned(edge, una):
     Edge.objects.update(last_seen_at=NOW.replace(hour=11, minute=58))
 
     page = words_of(una, reverse("live"))[1]
@@ -88,7 +88,7 @@ def test_a_silent_edge_is_said_to_be(edge, una):
     assert "2026-11-22 11:58:00 UTC" in page or "11:58" in page
 
 
-def test_an_edge_that_was_given_up_without_a_word_is_not_said_for_ever(edge, una):
+def test_a_lost_edge_is_no_longer_mentioned(edge, una):
     make_edge("retired", last_seen_at=NOW - timedelta(days=30))
 
     page = words_of(una, reverse("live"))[1]
@@ -96,14 +96,14 @@ def test_an_edge_that_was_given_up_without_a_word_is_not_said_for_ever(edge, una
     assert "isn't reporting" not in page
 
 
-def test_who_is_limited_to_services_sees_the_figures_of_those(edge, lin, shop):
+def test_who_is_limited_to_services_sees_the_usage_of_those(edge, lin, shop):
     page = words_of(lin, reverse("live"))[1]
 
     assert "<dt>Connections open now</dt> <dd> 2 </dd>" in page
     assert "chat" not in page
 
 
-def test_a_stranger_sees_no_figures_of_another_account(edge, stan, shop):
+def test_a_non_member_sees_no_usage_of_another_account(edge, stan, shop):
     status = words_of(stan, reverse("live_service", args=[shop.pk]))[0]
     page = words_of(stan, reverse("live"))[1]
 

@@ -80,7 +80,7 @@ def test_a_version_goes_live(request, browser, acme, draft, who, link):
     page = text_of(answer)
     assert draft.active
     assert "Version 1 of echo is live." in page
-    assert ("See it in the trail" in page) is link
+    assert ("View in Activity" in page) is link
     assert "version 1 by" in page
     assert ": First" in page
     assert "version.activated" in actions_of(acme)
@@ -172,7 +172,7 @@ def test_a_version_is_taken_off_once(browser, sam, draft):
     draft.refresh_from_db()
     assert not draft.active
     assert (
-        "Version 1 of echo is off. Its domains answer 404 now. See it in the trail"
+        "Version 1 of echo is off. Its domains answer 404 now. View in Activity"
         in text_of(first)
     )
     assert 'role="alert"' in again.content.decode()

@@ -15,7 +15,7 @@ from tests.products.web.conftest import actions_of, queries_of, text_of
 PAGE = "/products/websockets/disable/"
 
 
-def test_the_page_says_first_what_stops(browser, sam, switched_on):
+def test_the_page_shows_what_stops_working(browser, sam, switched_on):
     live_version(switched_on, "echo.example.com", number=3)
 
     answer = browser(sam).get(PAGE)
@@ -35,17 +35,17 @@ def test_a_superuser_disables_it(browser, sam, acme, switched_on):
         PAGE, {"drain_mode": "keep", "reason": "Season ends"}, follow=True
     )
 
-    held = Enablement.objects.get(account=acme)
+    enablement = Enablement.objects.get(account=acme)
     page = text_of(answer)
     assert answer.redirect_chain == [("/products/", 302)]
-    assert (held.ended_by, held.drain_mode) == ("Sam", "keep")
+    assert (enablement.ended_by, enablement.drain_mode) == ("Sam", "keep")
     assert actions_of(acme)[-2:] == ["product.disabled", "bill.changed"]
     assert "WebSockets is disabled for Acme." in page
-    assert "will be billed. See it in the trail" in page
+    assert "will be billed. View in Activity" in page
     assert re.search(r"Disabled .{1,20} by Sam", page)
 
 
-def test_who_comes_second_is_told_who_was_first(browser, sam, acme, enabled):
+def test_the_second_of_two_reads_who_was_first(browser, sam, acme, enabled):
     client = browser(sam)
     client.post(PAGE, {"drain_mode": "cut"})
 
@@ -59,9 +59,7 @@ def test_who_comes_second_is_told_who_was_first(browser, sam, acme, enabled):
 @pytest.mark.parametrize(
     "typed", [{}, {"drain_mode": "later"}, {"drain_mode": "cut", "reason": "x" * 501}]
 )
-def test_a_form_that_says_nothing_clear_changes_nothing(
-    browser, sam, acme, enabled, typed
-):
+def test_an_invalid_form_changes_nothing(browser, sam, acme, enabled, typed):
     answer = browser(sam).post(PAGE, typed)
 
     assert answer.status_code == 400
@@ -94,7 +92,7 @@ def test_too_old_a_proof_changes_nothing(browser, sam, acme, enabled):
     assert Enablement.objects.get(account=acme).ends_at is None
 
 
-def test_what_came_with_a_package_is_not_disabled_here(browser, sam, acme, enabled):
+def test_a_product_of_a_package_is_not_disabled_here(browser, sam, acme, enabled):
     Enablement.objects.filter(pk=enabled.pk).update(source="package")
 
     answer = browser(sam).get(PAGE)
@@ -120,17 +118,17 @@ def test_the_number_of_queries_does_not_follow_the_services(
 
 
 @pytest.mark.parametrize(
-    "silent_for, asks",
+    "offline_for, asks",
     [
         pytest.param(timedelta(0), False, id="nothing is open"),
-        pytest.param(timedelta(minutes=10), True, id="nobody knows"),
+        pytest.param(timedelta(minutes=10), True, id="unknown"),
         pytest.param(timedelta(days=1), False, id="the edge is gone"),
     ],
 )
-def test_the_name_is_asked_for_where_an_edge_is_silent(
-    browser, sam, switched_on, silent_for, asks
+def test_the_name_is_asked_for_if_an_edge_is_offline(
+    browser, sam, switched_on, offline_for, asks
 ):
-    make_edge(last_seen_at=timezone.now() - silent_for)
+    make_edge(last_seen_at=timezone.now() - offline_for)
 
     answer = browser(sam).get(PAGE)
 
@@ -138,7 +136,7 @@ def test_the_name_is_asked_for_where_an_edge_is_silent(
     assert ("isn't reporting" in text_of(answer)) is asks
 
 
-def test_without_the_name_nothing_is_disabled_while_an_edge_is_silent(
+def test_without_the_name_nothing_is_disabled_while_an_edge_is_offline(
     browser, sam, acme, switched_on
 ):
     make_edge(last_seen_at=timezone.now() - timedelta(minutes=10))
@@ -160,7 +158,7 @@ def test_without_the_name_nothing_is_disabled_while_an_edge_is_silent(
         ("WebSocket", ["Type WebSockets exactly."]),
     ],
 )
-def test_the_name_is_to_be_typed_where_connections_are_open(typed, problems):
+def test_the_name_has_to_be_typed_if_connections_are_open(typed, problems):
     form = DisableForm({"drain_mode": "cut", "typed": typed}, must_type="WebSockets")
 
     assert form.errors.get("typed", []) == problems

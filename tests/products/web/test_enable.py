@@ -93,15 +93,15 @@ def test_a_superuser_enables_it(browser, sam, acme, websockets):
         PAGE, agreement(acme, websockets, reason="Chat goes live"), follow=True
     )
 
-    held = Enablement.objects.get(account=acme)
+    enablement = Enablement.objects.get(account=acme)
     page = text_of(answer)
     assert answer.redirect_chain == [("/products/websockets/enabled/", 302)]
-    assert held.agreed_text == agreed(acme, websockets).text
-    assert held.reason == "Chat goes live"
+    assert enablement.agreed_text == agreed(acme, websockets).text
+    assert enablement.reason == "Chat goes live"
     assert actions_of(acme)[-2:] == ["product.enabled", "bill.changed"]
     assert "WebSockets is enabled for Acme." in page
-    assert "It changes your monthly bill. See it in the trail" in page
-    assert held.agreed_text in page
+    assert "It changes your monthly bill. View in Activity" in page
+    assert enablement.agreed_text in page
 
 
 def test_without_agreement_nothing_is_enabled_and_the_reason_is_kept(
@@ -155,9 +155,7 @@ def test_a_price_that_changed_is_shown_and_asked_about_again(
     assert not Enablement.objects.exists()
 
 
-def test_who_comes_second_is_told_who_was_first(
-    browser, sam, acme, websockets, enabled
-):
+def test_the_second_of_two_reads_who_was_first(browser, sam, acme, websockets, enabled):
     answer = browser(sam).post(PAGE, agreement(acme, websockets))
 
     assert answer.status_code == 409
@@ -189,7 +187,7 @@ def test_too_old_a_proof_is_asked_for_again_and_everything_typed_is_kept(
 
 
 @pytest.mark.parametrize("who", ["eve", "lin", "bo", "una"])
-def test_others_are_told_who_can(request, browser, sam, websockets, acme, who):
+def test_others_read_who_can(request, browser, sam, websockets, acme, who):
     client = browser(request.getfixturevalue(who))
 
     seen = client.get(PAGE)
@@ -202,7 +200,7 @@ def test_others_are_told_who_can(request, browser, sam, websockets, acme, who):
     assert not Enablement.objects.exists()
 
 
-def test_who_may_not_reads_that_it_is_on_already(browser, eve, enabled):
+def test_others_read_that_it_is_already_enabled(browser, eve, enabled):
     page = text_of(browser(eve).get(PAGE))
 
     assert "It is already enabled by Sam" in page

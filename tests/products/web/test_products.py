@@ -1,4 +1,4 @@
-"""The Products page, and asking for what one may not enable (R3, R17)."""
+"""The Products page, and requests for products (R3, R17)."""
 
 import re
 
@@ -98,7 +98,7 @@ def test_an_engineer_asks_once_a_day(browser, sam, eve, acme, websockets):
     assert asked.requested_by == "Eve"
     assert actions_of(acme) == ["product.requested"]
     assert "Request sent. The account's superusers will get an email." in text_of(first)
-    assert "See it in the trail" not in text_of(first)
+    assert "View in Activity" not in text_of(first)
     assert "Requested today" in card(first)
     assert "You already requested WebSockets today." in text_of(second)
     assert len(mail.outbox) <= 1
@@ -107,9 +107,7 @@ def test_an_engineer_asks_once_a_day(browser, sam, eve, acme, websockets):
 def test_a_superuser_asks_sales_for_the_rest(browser, sam, acme, websockets):
     answer = browser(sam).post("/products/ngwaf/request/", follow=True)
 
-    assert "Your account manager will get an email. See it in the trail" in text_of(
-        answer
-    )
+    assert "Your account manager will get an email. View in Activity" in text_of(answer)
 
 
 def test_too_long_a_note_asks_for_nothing(browser, eve, acme, websockets):

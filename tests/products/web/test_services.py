@@ -62,7 +62,7 @@ def test_a_service_is_created_with_an_empty_draft(browser, sam, acme):
     made = Service.objects.get(account=acme)
     assert made.name == "chat"
     assert answer.redirect_chain == [(f"/services/{made.pk}/versions/1/", 302)]
-    assert "Created chat with an empty draft. See it in the trail" in text_of(answer)
+    assert "Created chat with an empty draft. View in Activity" in text_of(answer)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_it_is_switched_on_and_the_trail_is_offered_to_those_who_may_read_it(
     assert (
         "WebSockets is on for echo, on every version, the active one included." in page
     )
-    assert ("See it in the trail" in page) is link
+    assert ("View in Activity" in page) is link
 
 
 def test_it_is_switched_off(browser, eve, switched_on):

@@ -41,7 +41,7 @@ def test_a_count_has_separators_and_unknown_is_not_zero(value, words):
         (None, "unknown"),
     ],
 )
-def test_a_large_count_is_said_in_millions(value, words):
+def test_a_large_count_is_shown_in_millions(value, words):
     assert template_tags.millions(value) == words
 
 
@@ -56,7 +56,7 @@ def test_a_large_count_is_said_in_millions(value, words):
         (None, "unknown"),
     ],
 )
-def test_a_size_is_said_in_decimal_units(value, words):
+def test_a_size_is_shown_in_decimal_units(value, words):
     assert template_tags.size(value) == words
 
 
@@ -79,7 +79,7 @@ def test_an_amount_has_two_decimals_at_least_and_loses_none(value, words):
     ("value", "words"),
     [(63.3, "63 %"), (Decimal("99.9"), "99 %"), (100, "100 %"), (None, "unknown")],
 )
-def test_a_share_never_rounds_up_to_a_whole(value, words):
+def test_a_percentage_never_rounds_up_to_a_whole(value, words):
     assert template_tags.percent(value) == words
 
 
@@ -93,7 +93,7 @@ def test_a_share_never_rounds_up_to_a_whole(value, words):
         (None, "unknown"),
     ],
 )
-def test_a_duration_is_said_in_its_two_largest_units(value, words):
+def test_a_duration_is_shown_in_its_two_largest_units(value, words):
     assert template_tags.duration(value) == words
 
 
@@ -130,7 +130,7 @@ def test_names_are_listed_as_in_a_sentence(names, words):
         ("", "unknown"),
     ],
 )
-def test_a_browser_is_named_as_people_say_it(agent, words):
+def test_a_browser_has_the_name_that_people_use(agent, words):
     assert template_tags.browser(agent) == words
 
 
@@ -167,7 +167,7 @@ def test_a_day_is_the_one_in_utc(value, words):
         (timedelta(days=-12), "in 12 days"),
     ],
 )
-def test_a_moment_is_told_relative_to_the_page(before, words):
+def test_a_time_is_relative_to_the_page(before, words):
     assert template_tags.ago(NOW - before, NOW) == words
 
 
@@ -203,7 +203,7 @@ def test_a_state_is_a_word_and_a_shape_and_is_escaped():
 
 
 def test_a_shape_that_does_not_exist_is_refused():
-    with pytest.raises(TemplateSyntaxError, match="No shape is called 'green'"):
+    with pytest.raises(TemplateSyntaxError, match="Unknown shape 'green'"):
         render("{% state 'green' 'Enabled' %}")
 
 

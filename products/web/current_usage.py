@@ -1,4 +1,4 @@
-"""What is open now and was used today, as a part of pages that refreshes itself."""
+"""The current usage of an account or a service: a fragment of pages that refreshes itself."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,54 +22,54 @@ from products.services.queries import get_service
 
 @dataclass(frozen=True, slots=True)
 class CurrentUsagePanel:
-    """The live figures of some services, with the address that gives them anew."""
+    """The current usage of some services, and the address that the fragment refreshes from."""
 
-    figures: CurrentUsage
+    usage: CurrentUsage
     address: str
     services: tuple[tuple[Service, ActivityTotals], ...]
 
 
-def live_of_account(actor: Actor, now: datetime) -> CurrentUsagePanel:
-    """Return the figures of all services that the actor may see. Raises Forbidden.
+def account_usage(actor: Actor, now: datetime) -> CurrentUsagePanel:
+    """Return the current usage of all services that the actor may see. Raises Forbidden.
 
-    The sums hold what services used that are deleted now, as the bill does; only those that are
-    there are named.
+    The sums include services that are deleted now, as the bill does. Only existing services are
+    listed.
     """
     account = account_of(actor)
     require(actor, Permission.STATS_READ, account)
     services = Service.objects.visible_to(actor).order_by("name", "pk")
-    figures = current_usage(
+    usage = current_usage(
         [service.pk for service in services], zone=account.billing_zone, now=now
     )
-    seen = figures.by_service
+    totals = usage.by_service
     each = tuple(
-        (service, seen.get(service.pk, ActivityTotals()))
+        (service, totals.get(service.pk, ActivityTotals()))
         for service in services
         if service.deleted_at is None
     )
-    return CurrentUsagePanel(figures, reverse("live"), each)
+    return CurrentUsagePanel(usage, reverse("live"), each)
 
 
-def live_of_service(actor: Actor, service: Service, now: datetime) -> CurrentUsagePanel:
-    """Return the figures of one service. Raises Forbidden."""
+def service_usage(actor: Actor, service: Service, now: datetime) -> CurrentUsagePanel:
+    """Return the current usage of one service. Raises Forbidden."""
     require(actor, Permission.STATS_READ, service)
-    figures = current_usage([service.pk], zone=service.account.billing_zone, now=now)
+    usage = current_usage([service.pk], zone=service.account.billing_zone, now=now)
     address = reverse("live_service", args=[service.pk])
-    return CurrentUsagePanel(figures, address, ())
+    return CurrentUsagePanel(usage, address, ())
 
 
 @require_GET
 @login_required
 def live_account(request: HttpRequest) -> HttpResponse:
-    """Answer the part for the account."""
-    found = live_of_account(actor_of(request), timezone.now())
-    return render(request, "products/_current_usage.html", {"live": found})
+    """Render the fragment for the account."""
+    panel = account_usage(actor_of(request), timezone.now())
+    return render(request, "products/_current_usage.html", {"panel": panel})
 
 
 @require_GET
 @login_required
 def live_service(request: HttpRequest, service_id: str) -> HttpResponse:
-    """Answer the part for one service."""
+    """Render the fragment for one service."""
     actor = actor_of(request)
-    found = live_of_service(actor, get_service(actor, service_id), timezone.now())
-    return render(request, "products/_current_usage.html", {"live": found})
+    panel = service_usage(actor, get_service(actor, service_id), timezone.now())
+    return render(request, "products/_current_usage.html", {"panel": panel})
