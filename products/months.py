@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Self
 from zoneinfo import ZoneInfo
 
+# The midnight of a zone is less than this before or after that of UTC.
+MAX_UTC_OFFSET = timedelta(days=1)
 _MONTHS = 12
 # A report is counted if it arrives within this time after the end of the month it names.
 REPORT_WINDOW = timedelta(days=35)

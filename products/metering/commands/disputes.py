@@ -35,7 +35,7 @@ from products.metering.models import (
     UsagePeriod,
 )
 from products.metering.queries.periods import Owner, owners_of
-from products.months import REPORT_WINDOW, Month
+from products.months import MAX_UTC_OFFSET, REPORT_WINDOW, Month
 
 INGEST = Actor.system("ingest-usage", interface=Interface.EDGE)
 COUNTERS = frozenset(
@@ -45,8 +45,7 @@ COUNTERS = frozenset(
 # before midnight and so names the month before.
 TOLERANCE = timedelta(days=1)
 _TOLERANCE_US = TOLERANCE // timedelta(microseconds=1)
-# The midnight of a zone is at most this far from that of UTC.
-_MAX_UTC_OFFSET_US = timedelta(days=1) // timedelta(microseconds=1)
+_MAX_UTC_OFFSET_US = MAX_UTC_OFFSET // timedelta(microseconds=1)
 _OUT_OF_WINDOW = frozenset(
     {
         UsageDispute.Reason.LATE,

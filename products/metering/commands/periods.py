@@ -27,7 +27,7 @@ from products.metering.queries.periods import (
     services_of,
 )
 from products.metering.queries.usage import snapshot
-from products.months import REPORT_WINDOW, Month
+from products.months import MAX_UTC_OFFSET, REPORT_WINDOW, Month
 
 logger = logging.getLogger(__name__)
 
@@ -78,10 +78,9 @@ def periods_touched_by(
 
 @lru_cache(maxsize=4096)
 def _months_of_days(first: int, last: int) -> tuple[str, ...]:
-    """Return the months of days since 1970, with a day more on both sides for other zones."""
-    earliest, latest = (
-        Month.at(instant_of(day * _DAY_US), "UTC") for day in (first - 1, last + 1)
-    )
+    """Return the months of a span of days since 1970, in any zone."""
+    earliest = Month.at(instant_of(first * _DAY_US) - MAX_UTC_OFFSET, "UTC")
+    latest = Month.at(instant_of(last * _DAY_US) + MAX_UTC_OFFSET, "UTC")
     return tuple(map(str, earliest.until(latest)))
 
 

@@ -7,7 +7,7 @@ split over months by time. Edges count bytes per month; these are taken as repor
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db import connection
@@ -36,11 +36,9 @@ from products.metering.models import (
     UsagePeriod,
 )
 from products.metering.queries.edges import complete_to
-from products.months import Month
+from products.months import MAX_UTC_OFFSET, Month
 from products.services.models import Service
 
-# No zone differs by more: a day after a local month has started, it has also started in UTC.
-MAX_UTC_OFFSET = timedelta(days=1)
 _BEGIN = {
     "postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
     # Deferred, so that it does not wait for writers. Django's own transactions here are immediate.
