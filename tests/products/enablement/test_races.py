@@ -1,5 +1,6 @@
-"""A price published while accounts enable: no audit trail lacks what changes the bill."""
+"""A price published while accounts get the product: no audit trail lacks what changes the bill."""
 
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 
@@ -12,11 +13,17 @@ from accounts.roles import Role
 from products.catalogue.commands import NewPrice
 from products.catalogue.models import Plan, Product
 from products.catalogue.tiers import PriceTier
-from products.enablement.commands import change_price
+from products.enablement.commands import assign_package, change_price
 from products.enablement.models import Enablement
 from tests.concurrency import together
 from tests.factories import NOW
-from tests.factories.accounts import AccountFactory, actor_for, member
+from tests.factories.accounts import (
+    AccountFactory,
+    UserFactory,
+    actor_for,
+    member,
+    staff_actor,
+)
 from tests.factories.enablement import entitle
 from tests.factories.world import CATALOGUE, load_catalogue
 
@@ -27,17 +34,8 @@ def superuser_of(account: Account) -> Actor:
     return actor_for(member(account, f"Sam of {account.name}", Role.SUPERUSER), account)
 
 
-@pytest.mark.django_db(transaction=True)
-def test_each_account_enabled_before_a_price_was_published_has_it_in_its_trail():
-    load_catalogue()
-    websockets = Product.objects.get(pk="websockets")
-    plan = Plan.objects.get(product=websockets, kind="direct")
-    accounts = [AccountFactory.create() for _ in range(8)]
-    people = [superuser_of(account) for account in accounts]
-    enabling = [
-        partial(entitle, person, account, websockets)
-        for person, account in zip(people, accounts, strict=True)
-    ]
+def publish_among(changes: Sequence[Callable[[], object]], plan: Plan) -> None:
+    """Publish a price of a plan while accounts get its product, all at the same time."""
     publishing = partial(
         change_price,
         CATALOGUE,
@@ -46,11 +44,15 @@ def test_each_account_enabled_before_a_price_was_published_has_it_in_its_trail()
         effective_from=NOW + timedelta(days=9),
         now=NOW,
     )
+    middle = len(changes) // 2
 
-    outcomes = together(*enabling[:4], publishing, *enabling[4:])
+    outcomes = together(*changes[:middle], publishing, *changes[middle:])
 
     assert [each for each in outcomes if isinstance(each, Exception)] == []
-    assert Enablement.objects.filter(ends_at=None).count() == 8
+
+
+def accounts_without_notice() -> set[str]:
+    """Return the accounts that had the product before the price, and no entry about the price."""
     published = AuditEvent.objects.filter(
         account_id="platform", action="price.published"
     ).latest("id")
@@ -58,6 +60,40 @@ def test_each_account_enabled_before_a_price_was_published_has_it_in_its_trail()
     notified = AuditEvent.objects.filter(action="price.published").exclude(
         account_id="platform"
     )
-    assert set(notified.values_list("account_id", flat=True)) >= set(
-        before.values_list("account_id", flat=True)
+    return set(before.values_list("account_id", flat=True)) - set(
+        notified.values_list("account_id", flat=True)
     )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_account_enabled_before_a_price_was_published_has_it_in_its_trail():
+    load_catalogue()
+    websockets = Product.objects.get(pk="websockets")
+    accounts = [AccountFactory.create() for _ in range(8)]
+    enabling = [
+        partial(entitle, superuser_of(account), account, websockets)
+        for account in accounts
+    ]
+
+    publish_among(enabling, Plan.objects.get(product=websockets, kind="direct"))
+
+    assert Enablement.objects.filter(ends_at=None).count() == 8
+    assert accounts_without_notice() == set()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_package_assigned_before_its_price_was_published_has_it_in_its_trail():
+    load_catalogue()
+    plan = Plan.objects.get(product_id="ngwaf", kind="package")
+    staff = staff_actor(UserFactory.create(name="Ada", is_staff=True))
+    assigning = [
+        partial(
+            assign_package, staff, account=AccountFactory.create(), plan=plan, now=NOW
+        )
+        for _ in range(8)
+    ]
+
+    publish_among(assigning, plan)
+
+    assert Enablement.objects.filter(ends_at=None).count() == 8
+    assert accounts_without_notice() == set()

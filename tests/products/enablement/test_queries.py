@@ -1,0 +1,61 @@
+"""The text that a superuser agrees to (R5), made from the price version alone."""
+
+from datetime import timedelta
+
+import pytest
+
+from products.catalogue.commands import NewPrice
+from products.catalogue.models import Plan
+from products.catalogue.tiers import PriceTier
+from products.enablement.commands import change_price
+from products.enablement.queries import agreement_text
+from tests.factories import NOW
+from tests.factories.world import CATALOGUE
+
+TIERS = (PriceTier(100, 0), PriceTier(10_000, 120_000_000), PriceTier(None, 80_000_000))
+
+
+@pytest.mark.parametrize(
+    ("price", "unit", "tiers"),
+    [
+        (
+            NewPrice("USD", "bandwidth", TIERS),
+            "GB of delivery traffic",
+            "free for the first 100 GB, 0.12 USD for the next 9,900 GB, 0.08 USD above 10,000 GB.",
+        ),
+        (
+            NewPrice("EUR", "connection_time", TIERS[-1:], fee_micros=20_000_000),
+            "million connection minutes",
+            "0.08 EUR, plus a fee of 20.00 EUR per month.",
+        ),
+        (
+            NewPrice("USD", "connection_time", TIERS[-1:], included_units=5),
+            "million connection minutes",
+            "0.08 USD. The first 5 million connection minutes of a month are included.",
+        ),
+    ],
+)
+def test_the_agreement_names_every_part_of_the_price(
+    acme, websockets, price, unit, tiers
+):
+    acme.billing_zone = "Europe/Berlin"
+    version = change_price(
+        CATALOGUE,
+        plan=Plan.objects.get(product=websockets, kind="direct"),
+        price=price,
+        effective_from=NOW + timedelta(days=1),
+        now=NOW,
+    )
+
+    text = agreement_text(acme, websockets, version)
+
+    assert text == (
+        f"I understand that enabling WebSockets changes the monthly bill of Acme ({acme.pk}). "
+        f"Price version 2, before tax, per {unit} in a calendar month (Europe/Berlin): {tiers}"
+    )
+
+
+def test_without_a_price_the_agreement_is_its_first_sentence(acme, ngwaf):
+    assert agreement_text(acme, ngwaf, None) == (
+        f"I understand that enabling Next-Gen WAF changes the monthly bill of Acme ({acme.pk})."
+    )

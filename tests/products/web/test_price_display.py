@@ -1,0 +1,86 @@
+"""Prices on pages: one line per product, a row per tier, the estimate."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from products.catalogue.commands import NewPrice
+from products.catalogue.models import Plan, Product
+from products.catalogue.queries import direct_price
+from products.catalogue.tiers import PriceTier
+from products.enablement.commands import assign_package, change_price
+from products.enablement.queries import state_of
+from products.web.price_display import estimated, product_price_line, tier_rows
+from tests.factories import NOW
+from tests.factories.world import CATALOGUE
+
+LATER = NOW + timedelta(days=1)
+
+
+def new_price(product, meter, *tiers, **fields):
+    """Publish a price of a product's direct plan that is effective from LATER on."""
+    return change_price(
+        CATALOGUE,
+        plan=Plan.objects.get(product=product, kind="direct"),
+        price=NewPrice("USD", meter, tiers, **fields),
+        effective_from=LATER,
+        now=NOW,
+    )
+
+
+def line_of(account, product, when=NOW):
+    return product_price_line(state_of(account, product, when))
+
+
+def test_a_tiered_price_starts_with_its_lowest_and_names_the_first(acme, websockets):
+    assert line_of(acme, websockets) == (
+        "From 0.40 USD per million connection minutes (0.60 for the first 10 million). "
+        "Bandwidth counts as delivery traffic."
+    )
+
+
+def test_a_first_tier_that_is_free_is_named_as_free(acme, websockets):
+    assert line_of(acme, Product.objects.get(pk="delivery")) == (
+        "First 100 GB a month free, then from 0.12 USD per GB."
+    )
+
+
+def test_a_single_tier_is_the_price(acme, websockets):
+    price = new_price(websockets, "bandwidth", PriceTier(None, 185_000_000))
+
+    assert line_of(acme, websockets, LATER) == "0.185 USD per GB."
+    assert tier_rows(price) == [("All", Decimal("0.185"))]
+
+
+def test_a_product_of_sales_is_on_request_until_it_is_in_the_package(ada, acme, ngwaf):
+    before = line_of(acme, ngwaf)
+    plan = Plan.objects.get(product=ngwaf, kind="package")
+    assign_package(ada, account=acme, plan=plan, now=NOW)
+
+    assert (before, line_of(acme, ngwaf)) == (
+        "Price on request.",
+        "Included in your package.",
+    )
+
+
+def test_a_row_per_tier_has_its_range_and_unit_price(websockets):
+    assert tier_rows(direct_price("websockets", NOW)) == [
+        ("First 10 million", Decimal("0.60")),
+        ("Next 90 million", Decimal("0.50")),
+        ("Above 100 million", Decimal("0.40")),
+    ]
+
+
+@pytest.mark.parametrize(("included", "total"), [(0, "1.20"), (1, "0.60")])
+def test_an_estimate_subtracts_what_the_price_includes(websockets, included, total):
+    price = new_price(
+        websockets,
+        "connection_time",
+        PriceTier(None, 600_000_000),
+        included_units=included,
+    )
+
+    result = estimated(price, connections=2_000_000, seconds_each=60)
+
+    assert str(result.total) == f"{total} USD"
