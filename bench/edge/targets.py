@@ -49,7 +49,7 @@ class Target:
 
 @contextlib.contextmanager
 def embedded(folder: Path, origin_port: int) -> Iterator[Target]:
-    """Run the embedded engine, one process, spool and access log in a folder."""
+    """Run the embedded engine, one process, usage store and access log in a folder."""
     portal = FakePortal()
     edge = Edge(portal, folder, *USUAL)
     try:

@@ -14,7 +14,6 @@ from products.edge.errors import StartupError
 from products.edge.haproxy.run import run_haproxy_engine
 from products.edge.proxy.control import ControlProcess
 from products.edge.settings import Limits, Settings
-from products.edge.spool import SpoolUnwritable
 from products.edge.startup import FolderLock, bind_ports, portal_client
 from products.protocol import MAX_PORT
 
@@ -30,7 +29,12 @@ def parse_arguments(arguments: Sequence[str]) -> Settings:
     add = parser.add_argument
     add("--portal", required=True, metavar="URL", help="where the portal answers")
     add("--credential-file", required=True, metavar="FILE", help="this edge's secret")
-    add("--data-dir", required=True, metavar="DIR", help="table, spool and access log")
+    add(
+        "--data-dir",
+        required=True,
+        metavar="DIR",
+        help="route table, usage and access log",
+    )
     add("--name", default="edge-1", type=_edge_name, help="as the portal knows it")
     add("--bind", default=("127.0.0.1", 8080), type=_address, metavar="HOST:PORT")
     add("--tls-certificates", default="", metavar="DIR", help="DOMAIN.pem files")
@@ -56,8 +60,12 @@ def parse_arguments(arguments: Sequence[str]) -> Settings:
     add(
         "--report-seconds", default=5.0, type=float, help="between two reports of usage"
     )
-    add("--spool-megabytes", default=2048, type=int, help="full, new upgrades get 503")
-    add("--segment-kilobytes", default=8192, type=int, help="of one file of the spool")
+    add(
+        "--store-megabytes",
+        default=2048,
+        type=int,
+        help="of usage; when it is full, new upgrades get 503",
+    )
     add(
         "--take-over",
         action="store_true",
@@ -94,8 +102,7 @@ def parse_arguments(arguments: Sequence[str]) -> Settings:
         ca_file=given.ca_file,
         poll_seconds=given.poll_seconds,
         report_seconds=given.report_seconds,
-        spool_bytes=given.spool_megabytes * 1024**2,
-        segment_bytes=given.segment_kilobytes * 1024,
+        store_bytes=given.store_megabytes * 1024**2,
         limits=Limits(**{one.name: getattr(given, one.name) for one in fields(Limits)}),
         engine=given.engine,
         haproxy=given.haproxy,
@@ -120,7 +127,7 @@ def main(arguments: Sequence[str]) -> int:
                 run_haproxy_engine(settings, portal, held)
             else:
                 asyncio.run(_run(ControlProcess(settings, portal, held, lock)))
-    except (StartupError, SpoolUnwritable) as error:
+    except StartupError as error:
         sys.stderr.write(f"edge {settings.name}: {error}\n")
         return 1
     return 0

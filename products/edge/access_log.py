@@ -34,7 +34,7 @@ _QueuedLine: TypeAlias = tuple[Route, RequestHead, str, int, str]
 class LogFile:
     """A JSON Lines file, opened anew when somebody rotated it away.
 
-    It is rotated here, too, when it has grown: the disk is the spool's as well.
+    It is rotated here too when it has grown, because the usage store needs the disk.
     """
 
     def __init__(self, path: Path) -> None:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from products.edge.portal_client import PortalErrorResponse, PortalUnreachable
-from products.edge.reporter import Reporter
+from products.edge.usage.reporter import Reporter
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class ReportLoop:
         """Report until cancelled, with longer pauses while nothing arrives.
 
         Where a part arrived the portal is there, and the rest has waited long enough.
-        What the reporter is to know of boots and of the disk is asked each time.
+        Both functions are called before each report.
         """
         pause = self._seconds
         while True:
@@ -65,7 +65,7 @@ class ReportLoop:
             )
             is_well = True
         except (PortalUnreachable, PortalErrorResponse) as error:
-            log.info("Usage waits in the spool: %s", error)
+            log.info("Usage waits in the store: %s", error)
         except Exception:  # a disk's, or our own: no fault may end all reports to come
             log.exception("The report could not be made.")
         self._when_run()

@@ -46,8 +46,7 @@ class Settings:
     ca_file: str = ""
     poll_seconds: float = 1.0
     report_seconds: float = 5.0
-    spool_bytes: int = 2 * 1024**3
-    segment_bytes: int = 8 * 1024**2
+    store_bytes: int = 2 * 1024**3
     keep_seconds: float = 24 * 3600.0  # acknowledged reports, for a restored portal
     limits: Limits = Limits()
     engine: str = "embedded"  # or "haproxy"

@@ -29,7 +29,7 @@ _LOOK_SECONDS = 0.05
 class FolderLock:
     """The lock on an edge's data folder, and its name in it; it ends with the process.
 
-    The spool is one edge's: a second one would end in it what the first has open, and
+    The usage store is one edge's: a second one would end what the first has open, and
     report it under its own name once more. So the folder keeps the name that began it.
     """
 

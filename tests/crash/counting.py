@@ -1,4 +1,4 @@
-"""What must be true of a run in the end: the portal's rows are what the edge has spooled."""
+"""What must be true of a run in the end: the portal's rows are what the edge has stored."""
 
 from tests.crash.edges import RealEdge
 from tests.crash.portal import Portal, Row
@@ -27,13 +27,13 @@ def all_are_final(portal: Portal, edge: RealEdge, opened: int) -> None:
 def settled(portal: Portal, edge: RealEdge, opened: int) -> list[Row]:
     """Wait until all that were opened are final, end the edge, and return the portal's rows.
 
-    Fails where they are not what the edge has spooled, or one is in dispute.
+    Fails if they are not what the edge has stored, or one is in dispute.
     """
     all_are_final(portal, edge, opened)
     assert edge.stop() == 0
     rows = portal.rows(edge.name)
-    differing = set(rows) ^ set(edge.spooled())
-    assert not differing, f"the portal and the spool differ: {sorted(differing)}"
+    differing = set(rows) ^ set(edge.stored())
+    assert not differing, f"the portal and the usage store differ: {sorted(differing)}"
     assert portal.conflicts(edge.name) == 0
     assert "Traceback" not in edge.log()
     return rows

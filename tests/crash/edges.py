@@ -1,4 +1,4 @@
-"""Edges that speak with a real portal, can be killed in several ways, and whose spool can be read."""
+"""Edges that speak with a real portal, can be killed in several ways, and whose store can be read."""
 
 import os
 import random
@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from products.edge.journal import ConnectionEntry, DeliveryEntry, read_entry
-from products.edge.spool import records, segments
+from products.edge.usage.readings import ConnectionReading, DeliveryReading, Reading
+from products.edge.usage.store import StoredUsage
 from tests.crash.judge import Kill
 from tests.crash.portal import Portal, Row
 from tests.crash.swarm import plain_request
@@ -108,26 +108,23 @@ class RealEdge:
         """Return what all its processes have said so far."""
         return str(self._edge.log())
 
-    def spooled(self) -> list[Row]:
-        """Return what its spool says of each connection, the largest of all readings."""
-        months: dict[tuple[str, str], ConnectionEntry] = {}
-        for boot, entry in self._entries():
-            if isinstance(entry, ConnectionEntry):
-                key = (f"{self.name}.{boot}.{entry.number}", entry.month)
-                months[key] = _larger(months.get(key, entry), entry)
-        connections: dict[str, list[ConnectionEntry]] = {}
-        for (connection, _), entry in months.items():
-            connections.setdefault(connection, []).append(entry)
-        return [_row(key, entries) for key, entries in connections.items()]
+    def stored(self) -> list[Row]:
+        """Return what its usage store has of each connection."""
+        connections: dict[str, list[ConnectionReading]] = {}
+        for instance, reading in self._readings():
+            if isinstance(reading, ConnectionReading):
+                key = f"{self.name}.{instance}.{reading.number}"
+                connections.setdefault(key, []).append(reading)
+        return [_row(key, readings) for key, readings in connections.items()]
 
-    def spooled_delivery(self) -> tuple[int, int, int]:
-        """Return requests and bytes of ordinary HTTP that its spool knows of."""
-        last = {
-            (boot, entry.hour): (entry.requests, entry.bytes_from_client, entry.bytes_to_client)
-            for boot, entry in self._entries()
-            if isinstance(entry, DeliveryEntry)
-        }  # fmt: skip
-        return tuple(map(sum, zip(*last.values(), strict=True)))  # type: ignore[return-value]
+    def stored_delivery(self) -> tuple[int, int, int]:
+        """Return requests and bytes of ordinary requests that its usage store has."""
+        counts = [
+            (one.requests, one.bytes_from_client, one.bytes_to_client)
+            for _, one in self._readings()
+            if isinstance(one, DeliveryReading)
+        ]
+        return tuple(map(sum, zip(*counts, strict=True)))  # type: ignore[return-value]
 
     def _serves(self) -> bool:
         try:
@@ -135,37 +132,21 @@ class RealEdge:
         except OSError:
             return False
 
-    def _entries(self) -> Sequence[tuple[str, ConnectionEntry | DeliveryEntry]]:
-        return [
-            (folder.name, entry)
-            for folder in sorted((self.folder / "data" / "spool").iterdir())
-            if folder.is_dir()
-            for _, path in segments(folder)
-            for payload, _ in records(path.read_bytes())
-            if (entry := read_entry(payload)) is not None
-        ]
+    def _readings(self) -> Sequence[tuple[str, Reading]]:
+        found: list[tuple[str, Reading]] = []
+        for folder in sorted((self.folder / "data" / "usage").glob("[!.]*")):
+            with StoredUsage(folder) as stored:
+                unsent = stored.unsent(0, 1_000_000)
+            found += [(folder.name, reading) for _, reading in unsent.readings]
+        return found
 
 
-def _larger(one: ConnectionEntry, other: ConnectionEntry) -> ConnectionEntry:
-    assert (one.service, one.started_us) == (other.service, other.started_us)
-    return ConnectionEntry(
-        one.number,
-        one.service,
-        one.month,
-        one.started_us,
-        max(one.duration_us, other.duration_us),
-        max(one.bytes_from_client, other.bytes_from_client),
-        max(one.bytes_to_client, other.bytes_to_client),
-        one.final or other.final,
-    )
-
-
-def _row(key: str, months: Sequence[ConnectionEntry]) -> Row:
+def _row(key: str, months: Sequence[ConnectionReading]) -> Row:
     return Row(
         key,
-        min(entry.started_us for entry in months),
-        max(entry.duration_us for entry in months),
-        sum(entry.bytes_from_client for entry in months),
-        sum(entry.bytes_to_client for entry in months),
-        any(entry.final for entry in months),
+        min(one.started_us for one in months),
+        max(one.duration_us for one in months),
+        sum(one.bytes_from_client for one in months),
+        sum(one.bytes_to_client for one in months),
+        any(one.final for one in months),
     )

@@ -39,7 +39,7 @@ CONFLICTS = "SELECT COUNT(*) FROM metering_usageconflict WHERE edge = '{edge}'"
 
 
 class Row(NamedTuple):
-    """A connection, as the portal counts it or as an edge has spooled it."""
+    """A connection, as the portal counts it or as an edge has stored it."""
 
     connection_id: str
     started_us: int

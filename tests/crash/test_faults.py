@@ -43,8 +43,8 @@ def count_through_faults(portal, edge, swarm_at, proxy, *, clients, seed, away_s
     rows = settled(portal, edge, len(swarm.opened))
     proxy.deliver_late()
     assert sorted(portal.rows(edge.name)) == sorted(rows)
-    # Pages were also asked for until the edge served; what it spooled is what was delivered.
-    assert portal.delivery(edge.name) == edge.spooled_delivery()
+    # Pages were also asked for until the edge served; what it stored is what was delivered.
+    assert portal.delivery(edge.name) == edge.stored_delivery()
     assert portal.delivery(edge.name)[0] >= pages
     assert set(proxy.done) >= set(FAULTS)
     return judged(swarm, rows, [], TICK_SECONDS)
@@ -73,8 +73,6 @@ def test_many_faults_between_edge_and_portal_change_no_total(
     edge = real_edge(
         "--tick-seconds",
         "0.1",
-        "--segment-kilobytes",
-        "64",
         "--processes",
         "2",
         at=proxy,

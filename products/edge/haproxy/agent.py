@@ -12,8 +12,7 @@ from typing import Any
 
 from products.edge.access_log import AccessLog, LogFile
 from products.edge.contract import ContractError, Route, RouteTable
-from products.edge.haproxy.bookkeeping import Bookkeeper
-from products.edge.haproxy.books import Books, note
+from products.edge.haproxy.connections import MeteringSession, SessionKeeper, note
 from products.edge.haproxy.lines import Lines
 from products.edge.haproxy.master_socket import (
     HAProxyUnreachable,
@@ -28,7 +27,6 @@ from products.edge.logship import LogShipper
 from products.edge.origin_names import origin_tls
 from products.edge.revocation import RevocationPolicy
 from products.edge.settings import Settings
-from products.edge.spool import SpoolUnwritable
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +36,7 @@ _REFRESH_SECONDS = 5.0  # between two looks at all origins and certificates
 _WATCH_SECONDS = 0.25
 _LAST_LINES_SECONDS = 1.0
 _LOOK_AGAIN_SECONDS = 0.1
-_PAUSE_SECONDS = 2.0  # before a HAProxy is started, or its books opened, once more
+_PAUSE_SECONDS = 2.0  # before a HAProxy is started, or its session opened, again
 
 
 class Agent:
@@ -68,14 +66,14 @@ class Agent:
         self._lines = Lines(folder, self._take_line)
         self._routes: dict[str, Route] = {}
         self.close_reason = RevocationPolicy(settings.limits.gone_seconds)
-        self._keeper = Bookkeeper(
+        self._keeper = SessionKeeper(
             folder,
-            data / "spool",
-            segment_bytes=settings.segment_bytes,
+            data / "usage",
+            max_bytes=settings.store_bytes,
             route_of=self._routes.get,
         )
         self._generation = 0
-        # Not while a spool is read: reporting removes what has arrived.
+        # Not before: of a store that is yet to be opened, reporting must remove nothing.
         self._may_report = asyncio.Event()
         self._stop = asyncio.Event()
         self._now = asyncio.Event()
@@ -94,7 +92,7 @@ class Agent:
         announce()
         jobs = recurring(
             (_SWEEP_SECONDS, self._sweep),
-            (_SYNC_SECONDS, self._keeper.sync),
+            (_SYNC_SECONDS, self._sync),
             (_WATCH_SECONDS, self._watch),
             (self._settings.limits.tick_seconds, self._tick),
         )
@@ -117,8 +115,8 @@ class Agent:
         await self._end()
 
     @property
-    def _books(self) -> Books | None:
-        return self._keeper.books
+    def _session(self) -> MeteringSession | None:
+        return self._keeper.session
 
     def status(self) -> dict[str, Any]:
         """Say how the edge does, for the portal's page about edges."""
@@ -130,7 +128,7 @@ class Agent:
                 self._access_log.dropped
                 + self._shipper.dropped
                 + self._lines.unreadable
-                + self._keeper.unheard
+                + self._keeper.lost_lines
             ),
             "spool_is_writable": self._keeper.is_writable,
             "reloads": self._gate.reloads,
@@ -198,37 +196,44 @@ class Agent:
 
     async def _sweep(self) -> None:
         self._access_log.flush()
-        if self._books is not None:
-            self._books.ledger.turn_months(self._routes, time.time_ns() // 1000)
+        if self._session is not None:
+            now_us = time.time_ns() // 1000
+            self._session.meter.roll_over_months(self._routes, now_us)
         await self._enforce()
 
+    async def _sync(self) -> None:
+        try:
+            await self._keeper.sync(self._upstream.pruning)
+        except OSError as error:
+            log.error("The usage store cannot be kept: %s", error)  # noqa: TRY400 - the disk's
+
     async def _tick(self) -> None:
-        books = self._books
-        if books is None:
+        session = self._session
+        if session is None:
             return
         processes = await self._master.processes()
-        await books.poll(self._master, processes)
-        books.meter.tick()
+        await session.poll(self._master, processes)
+        session.meter.tick()
         await self._gate.allow_upgrades(
-            are_allowed=books.spool.is_writable and self._upstream.has_room
+            are_allowed=session.store.is_writable and self._upstream.has_capacity
         )
 
     async def _enforce(self) -> None:
         """Cut the tunnels of services that may no longer have them (R12)."""
-        books = self._books
-        if books is None:
+        session = self._session
+        if session is None:
             return
-        services = books.ledger.open_services
+        services = session.connections.open_services
         doomed = self.close_reason.of(services, self._routes, time.time())
         if doomed:
-            await books.poll(self._master, await self._master.processes())
-            books.meter.tick()  # what is known stands before anything is cut
+            await session.poll(self._master, await self._master.processes())
+            session.meter.tick()  # what is known is written before anything is cut
             await self._gate.cut(doomed)
 
     async def _watch(self) -> None:
         """Notice that HAProxy is another one now, or none."""
         processes = await self._supervisor.find()
-        if self._stop.is_set() and (processes is None or self._books is not None):
+        if self._stop.is_set() and (processes is None or self._session is not None):
             return
         if processes is None and (
             not self._runs_it or not await self._supervisor.has_ended(0.1)
@@ -245,17 +250,17 @@ class Agent:
             await self._gate.prepare(self._upstream.table)
             processes = await self._supervisor.start()
         identity = identity_of(processes.master)
-        if not self._keeper.keeps(identity):
-            await self._open_books(identity)
+        if not self._keeper.is_open_for(identity):
+            await self._open_session(identity)
 
-    async def _open_books(self, identity: str) -> None:
+    async def _open_session(self, identity: str) -> None:
         """Count for a HAProxy; as long as that fails, nothing may upgrade."""
-        if self._books is not None:
-            log.error("HAProxy is another one now, and so are its books.")
+        if self._session is not None:
+            log.error("HAProxy is another process now, and gets a session of its own.")
         try:
             await self._keeper.open(identity)
-        except (OSError, SpoolUnwritable) as error:
-            log.error("The books cannot be opened: %s", error)  # noqa: TRY400
+        except OSError as error:
+            log.error("The usage store cannot be opened: %s", error)  # noqa: TRY400
             self._may_report.set()  # for what has arrived makes room
             await self._gate.allow_upgrades(are_allowed=False)
             await asyncio.sleep(_PAUSE_SECONDS)
@@ -263,9 +268,9 @@ class Agent:
             self._may_report.set()
             await self._tick()
 
-    async def _books_opened(self) -> None:
-        """Wait until books are open: without them all that HAProxy knows ends with it."""
-        while self._books is None and not self._now.is_set():
+    async def _session_opened(self) -> None:
+        """Wait until a session is open: without one all that HAProxy knows ends with it."""
+        while self._session is None and not self._now.is_set():
             if self._keeper.is_refused:
                 return
             if await self._supervisor.has_ended(_LOOK_AGAIN_SECONDS):
@@ -273,7 +278,7 @@ class Agent:
 
     async def _drain(self) -> None:
         """Let HAProxy take nobody new, and what is open come to its end."""
-        await self._books_opened()
+        await self._session_opened()
         # A reload may be under way, and then nobody answers for a moment.
         while (processes := await self._supervisor.find()) is None:
             if await self._supervisor.has_ended(_LOOK_AGAIN_SECONDS):
@@ -285,8 +290,8 @@ class Agent:
                 return
         # Session by session, for each then has its last line; a worker's end has none.
         with contextlib.suppress(HAProxyUnreachable, OSError):
-            if self._books is not None:
-                await self._gate.cut(self._books.ledger.open_services)
+            if self._session is not None:
+                await self._gate.cut(self._session.connections.open_services)
             if await self._supervisor.has_ended(_LAST_LINES_SECONDS):
                 return
         await self._supervisor.end(processes.master, drain=False)
@@ -295,11 +300,11 @@ class Agent:
     async def _end(self) -> None:
         await asyncio.sleep(_SWEEP_SECONDS)  # the last lines are on their way
         self._lines.close()
-        boot = self._keeper.close(is_over=self._runs_it)
+        instance = self._keeper.close(is_over=self._runs_it)
         self._gate.close()
         self._access_log.close()
         await self._shipper.close(0.0 if self._now.is_set() else 2.0)
-        if boot:  # else a spool may still be read
+        if instance:  # else a store may be about to be opened
             await self._upstream.last_report(
-                lambda one: one == boot and not self._runs_it
+                lambda one: one == instance and not self._runs_it
             )

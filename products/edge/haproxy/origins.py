@@ -66,7 +66,7 @@ class OriginResolver:
         self._clock = clock
         self._known: dict[Key, Known] = {}
         self._under_way: dict[Key, asyncio.Future[Known]] = {}
-        # Threads of their own: those of the loop ask the portal and sync the spool.
+        # Threads of their own: those of the loop ask the portal and sync the usage store.
         self._pools = {
             kind: ThreadPoolExecutor(
                 _MAX_CONCURRENT, thread_name_prefix=f"origins-{kind}"

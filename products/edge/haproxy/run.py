@@ -22,7 +22,7 @@ def run_haproxy_engine(
 ) -> None:
     """Run until stopped; `held` sockets keep the ports until HAProxy has them.
 
-    Raises StartupError, SpoolUnwritable.
+    Raises StartupError.
     """
     program = shutil.which(settings.haproxy)
     if program is None and settings.haproxy == "haproxy":

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,10 @@ from products.edge.portal_client import (
     PortalErrorResponse,
     PortalUnreachable,
 )
-from products.edge.reporter import Reporter
 from products.edge.reporting import ReportLoop
 from products.edge.settings import VERSION, Settings
 from products.edge.table import TableFile
+from products.edge.usage.reporter import Pruning, Reporter
 
 log = logging.getLogger(__name__)
 
@@ -41,17 +41,22 @@ class PortalLink:
             self._is_new.set()  # to this agent
         self._reporter = Reporter(
             settings.name,
-            data / "spool",
+            data / "usage",
             portal,
             keep_seconds=settings.keep_seconds,
-            most_bytes=settings.spool_bytes,
+            max_bytes=settings.store_bytes,
         )
         self._reporting = ReportLoop(self._reporter, settings.report_seconds)
 
     @property
-    def has_room(self) -> bool:
-        """Whether the spool is below its size."""
-        return self._reporter.has_room
+    def has_capacity(self) -> bool:
+        """Whether the usage store is below its size."""
+        return self._reporter.has_capacity
+
+    @property
+    def pruning(self) -> Mapping[str, Pruning]:
+        """What may be removed of the readings of each instance."""
+        return self._reporter.pruning
 
     def start(
         self,

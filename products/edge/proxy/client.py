@@ -4,10 +4,10 @@ import asyncio
 import time
 from ipaddress import IPv6Address, ip_address
 
-from products.edge.meter import Meter
 from products.edge.proxy.limiter import ConnectionSlot
 from products.edge.proxy.stream import BufferedStream
 from products.edge.settings import Limits
+from products.edge.usage.meter import UsageMeter
 
 _MAX_LINGERING_BYTES = 1024 * 1024
 
@@ -27,7 +27,7 @@ class ClientConnection:
         self,
         wire: BufferedStream,
         limits: Limits,
-        meter: Meter,
+        meter: UsageMeter,
         place: ConnectionSlot,
         deadline: float,
     ) -> None:

@@ -18,12 +18,12 @@ from products.edge.portal_client import (
     PortalUnreachable,
 )
 from products.edge.proxy.workers import WorkerPool
-from products.edge.recovery import is_held
-from products.edge.reporter import Reporter
 from products.edge.reporting import ReportLoop
 from products.edge.settings import VERSION, Settings
 from products.edge.startup import FolderLock
 from products.edge.table import TableFile
+from products.edge.usage.reporter import Reporter
+from products.edge.usage.store import is_running
 
 log = logging.getLogger(__name__)
 
@@ -53,15 +53,15 @@ class ControlProcess:
         self._lock = lock
         self._table_file = TableFile(data / "routes.json")
         self._table, self._etag = self._last_good_table()
-        self._spools = data / "spool"
+        self._usage_folder = data / "usage"
         self._reporter = Reporter(
             settings.name,
-            self._spools,
+            self._usage_folder,
             portal,
             keep_seconds=settings.keep_seconds,
-            most_bytes=settings.spool_bytes,
+            max_bytes=settings.store_bytes,
         )
-        self._spool_has_room = True
+        self._store_has_capacity = True
         self._has_asked = asyncio.Event()
         self._workforce = WorkerPool(settings, self._greeting)
         self._reporting = ReportLoop(
@@ -91,7 +91,7 @@ class ControlProcess:
             raise StartupError(self._workforce.failure)
         if self._lock.is_ours:
             await self._reporting.last(
-                self._is_live, is_writable=self._spool_is_writable()
+                self._is_live, is_writable=self._store_is_writable()
             )
 
     def status(self) -> dict[str, Any]:
@@ -106,12 +106,12 @@ class ControlProcess:
             "open": sum(one["open"] for one in statuses),
             "turned_away": sum(one["turned_away"] for one in statuses),
             "log_lines_dropped": sum(one["log_lines_dropped"] for one in statuses),
-            "spool_is_writable": self._spool_is_writable(),
+            "spool_is_writable": self._store_is_writable(),
         } | self._reporter.status()
 
-    def _spool_is_writable(self) -> bool:
+    def _store_is_writable(self) -> bool:
         statuses = self._workforce.statuses.values()
-        return all(one["spool_is_writable"] for one in statuses)
+        return all(one["store_is_writable"] for one in statuses)
 
     def _last_good_table(self) -> tuple[RouteTable | None, str]:
         try:
@@ -121,7 +121,9 @@ class ControlProcess:
             return None, ""
 
     def _greeting(self) -> list[dict[str, Any]]:
-        greeting: list[dict[str, Any]] = [{"spool_has_room": self._spool_has_room}]
+        greeting: list[dict[str, Any]] = [
+            {"store_has_capacity": self._store_has_capacity}
+        ]
         if self._table is not None:
             greeting.append({"table": self._table.to_json()})
         return greeting
@@ -170,14 +172,18 @@ class ControlProcess:
     async def _report_usage(self) -> None:
         if not self._lock.is_ours:
             await self._take_over()
-        await self._reporting.forever(self._is_live, self._spool_is_writable)
+        await self._reporting.forever(self._is_live, self._store_is_writable)
 
-    def _is_live(self, boot: str) -> bool:
+    def _is_live(self, instance: str) -> bool:
         # Not only this edge's workers: in a take-over the other edge's write here, too.
-        return is_held(self._spools / boot)
+        return is_running(self._usage_folder / instance)
 
     def _update_store_capacity(self) -> None:
-        if self._reporter.has_room != self._spool_has_room:
-            self._spool_has_room = self._reporter.has_room
-            log.error("Room in the spool: %s.", self._spool_has_room)
-            self._workforce.tell({"spool_has_room": self._spool_has_room})
+        """Say to the workers whether there is room, and what they may remove."""
+        if self._reporter.has_capacity != self._store_has_capacity:
+            self._store_has_capacity = self._reporter.has_capacity
+            log.error("The usage store has room: %s.", self._store_has_capacity)
+            self._workforce.tell({"store_has_capacity": self._store_has_capacity})
+        for instance, pruning in self._reporter.pruning.items():
+            message = {"prune": [pruning.acknowledged, pruning.before]}
+            self._workforce.tell_one(instance, message)

@@ -15,7 +15,6 @@ from products.edge.headers import (
     request_fields,
     require_no_loop,
 )
-from products.edge.meter import Meter
 from products.edge.proxy.client import ClientConnection
 from products.edge.proxy.forward import (
     forward_request,
@@ -28,8 +27,9 @@ from products.edge.proxy.origin import Dialler
 from products.edge.proxy.stream import BufferedStream, WireClosed
 from products.edge.proxy.tunnel import Tunnel
 from products.edge.settings import Limits
-from products.edge.spool import SpoolUnwritable
 from products.edge.table import PreparedRoute, RouteIndex
+from products.edge.usage.meter import UsageMeter
+from products.edge.usage.store import StoreUnwritable
 from products.instants import instant_us
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class RequestHandler:
     """The way from an admitted request to its origin, and all tunnels that are open."""
 
     def __init__(
-        self, limits: Limits, dialler: Dialler, meter: Meter, access_log: AccessLog
+        self, limits: Limits, dialler: Dialler, meter: UsageMeter, access_log: AccessLog
     ) -> None:
         """Carry nothing until there are routes."""
         self.routes: RouteIndex | None = None
@@ -155,7 +155,7 @@ class RequestHandler:
             raw: list[bytes] = []
             reply = await read_reply(origin, self._limits, head, None, raw)
             if reply.opens_websocket:
-                self._open(visit, head, origin, raw[-1])
+                await self._open(visit, head, origin, raw[-1])
                 is_tunnel = True
             else:
                 await self._decline(visit, head, origin, reply)
@@ -188,7 +188,7 @@ class RequestHandler:
             raise ErrorResponse(EdgeError.ORIGIN_NOT_HTTP)
         await relay_reply(visit.wire, origin, head, reply, visit)
 
-    def _open(
+    async def _open(
         self,
         visit: ClientConnection,
         head: RequestHead,
@@ -201,12 +201,16 @@ class RequestHandler:
         if route.service != visit.service:
             raise ErrorResponse(EdgeError.HOST_MOVED, host=head.host)
         self._require_entitled(route, visit, head)
-        if visit.wire.ended or visit.wire.failure is not None:
-            raise WireClosed
+        _require_open(visit.wire)
         try:
-            entry = self._meter.begin(route, visit.arrived_bytes, len(answer))
-        except SpoolUnwritable as error:
+            entry = await self._meter.begin(route, visit.arrived_bytes, len(answer))
+        except StoreUnwritable as error:
             raise ErrorResponse(EdgeError.USAGE_NOT_RECORDED) from error
+        try:
+            _require_open(visit.wire)
+        except WireClosed:
+            self._meter.finish(entry.number)
+            raise
         tunnel = Tunnel(route.service, self._limits, entry.number, self._tunnel_ended)
         tunnel.start(visit.wire, origin, visit.arrived_bytes, answer)
         entry.tunnel = tunnel
@@ -255,3 +259,8 @@ class RequestHandler:
     ) -> None:
         at_us = time.time_ns() // 1000
         self._log.note(route, head, client=visit.client, at_us=at_us, refused=refused)
+
+
+def _require_open(wire: BufferedStream) -> None:
+    if wire.ended or wire.failure is not None:
+        raise WireClosed

@@ -8,7 +8,6 @@ import ssl
 import time
 
 from products.edge.errors import EdgeError, ErrorResponse
-from products.edge.meter import Meter
 from products.edge.proxy.client import (
     ClientConnection,
     Lingering,
@@ -26,6 +25,7 @@ from products.edge.proxy.stream import (
     WireClosed,
 )
 from products.edge.settings import Limits
+from products.edge.usage.meter import UsageMeter
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,9 @@ _LAST_REFUSALS = 64  # descriptors kept to say 503 with, before one only hangs u
 class Gateway:
     """Everybody who has connected and is not yet in a tunnel."""
 
-    def __init__(self, limits: Limits, carriage: RequestHandler, meter: Meter) -> None:
+    def __init__(
+        self, limits: Limits, carriage: RequestHandler, meter: UsageMeter
+    ) -> None:
         """Answer nobody yet; `make_wire` is the listener's protocol factory."""
         self.visits: set[ClientConnection] = set()
         self.lingering: set[Lingering] = set()

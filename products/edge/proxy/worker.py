@@ -22,7 +22,6 @@ import uvloop
 from products.edge.access_log import AccessLog, LogFile
 from products.edge.contract import RouteTable, read
 from products.edge.logship import LogShipper
-from products.edge.meter import Meter
 from products.edge.origin_names import origin_tls
 from products.edge.proxy.certificates import Certificates
 from products.edge.proxy.channel import Channel
@@ -31,17 +30,22 @@ from products.edge.proxy.listener import Listener
 from products.edge.proxy.origin import Dialler
 from products.edge.proxy.server import Gateway
 from products.edge.proxy.tls_listener import TlsListener
-from products.edge.recovery import CLOSED_MARK, hold_boot
 from products.edge.settings import Limits, Settings
-from products.edge.spool import Spool, SpoolUnwritable, write_lasting
 from products.edge.table import RouteIndex
+from products.edge.usage.meter import UsageMeter
+from products.edge.usage.store import (
+    StoreBusy,
+    StoreUnwritable,
+    UsageStore,
+    hold_instance,
+)
 
 log = logging.getLogger(__name__)
 
 
-_SPARE_DESCRIPTORS = 128  # log, spool, look-ups, TLS handshakes not yet seen
+_SPARE_DESCRIPTORS = 128  # log, usage store, look-ups, TLS handshakes not yet seen
 _SWEEP_SECONDS = 0.25
-_SYNC_SECONDS = 0.5  # a power cut costs at most a second of records
+_SYNC_SECONDS = 0.5  # a power cut loses at most a second of readings
 _STATUS_SECONDS = 1.0
 _TUNNEL_SWEEP_SECONDS = 1.0
 _TICK_PARTS = 20
@@ -52,21 +56,21 @@ _PARENT_DEATH_SIGNAL = 1  # prctl(2): PR_SET_PDEATHSIG
 class Worker:
     """One process's engine, put together and kept going."""
 
-    def __init__(self, settings: Settings, boot: str, channel: Channel) -> None:
-        """Build everything but the listener. Raises OSError, SpoolUnwritable."""
+    def __init__(self, settings: Settings, instance: str, channel: Channel) -> None:
+        """Build everything but the listener. Raises OSError."""
         self.settings = settings
         self.limits = _within_descriptors(settings.limits)
         data = Path(settings.data_folder)
-        self.boot = boot
+        self.instance = instance
         self._channel = channel
         self._stop = asyncio.Event()
         self._now = asyncio.Event()
         tls = origin_tls(settings.ca_file)
         allowed = tuple(ip_network(text) for text in settings.allow_private)
-        folder = data / "spool" / self.boot
-        hold_boot(folder)
-        self.spool = Spool(folder, segment_bytes=settings.segment_bytes)
-        self.meter = Meter(self.spool)
+        folder = data / "usage" / instance
+        hold_instance(folder)
+        self.store = UsageStore(folder, max_bytes=settings.store_bytes)
+        self.meter = UsageMeter(self.store)
         self._shipper = LogShipper(settings.name, tls, allowed)
         log_file = LogFile(data / "access.jsonl")
         self._access_log = AccessLog(settings.name, log_file, self._shipper.ship)
@@ -88,7 +92,8 @@ class Worker:
             if self._certificates is not None and settings.tls_port
             else None
         )
-        self._spool_has_room = True
+        self._store_has_capacity = True
+        self._pruning: tuple[int, float] | None = None
         self._part = 0
 
     async def run(self) -> None:
@@ -97,7 +102,7 @@ class Worker:
         await self.listener.open()
         if self._tls_listener is not None:
             self._tls_listener.open()
-        self._channel.send({"ready": self.boot})
+        self._channel.send({"ready": self.instance})
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._asked_to_stop)
         loop.add_signal_handler(signal.SIGINT, self._asked_to_stop)
@@ -134,8 +139,11 @@ class Worker:
             table = await asyncio.to_thread(RouteTable.from_json, message["table"])
             self.carriage.apply(RouteIndex(table), time.time())
             self._turn_months()
-        if "spool_has_room" in message:
-            self._spool_has_room = bool(message["spool_has_room"])
+        if "store_has_capacity" in message:
+            self._store_has_capacity = bool(message["store_has_capacity"])
+        if "prune" in message:
+            acknowledged, before = message["prune"]
+            self._pruning = int(acknowledged), float(before)
 
     async def _hear_greeting(self) -> None:
         """Hear all that is known already, so that the first client meets a table."""
@@ -154,7 +162,7 @@ class Worker:
     def _turn_months(self) -> None:
         routes = self.carriage.routes
         if routes is not None:
-            self.meter.turn_months(routes.by_service, time.time_ns() // 1000)
+            self.meter.roll_over_months(routes.by_service, time.time_ns() // 1000)
 
     async def _sweep_tunnels(self) -> None:
         now = time.monotonic()
@@ -171,14 +179,17 @@ class Worker:
         self.meter.tick(self._part, _TICK_PARTS)
         self._part = (self._part + 1) % _TICK_PARTS
         self.carriage.accepts_websockets = (
-            self.spool.is_writable and self._spool_has_room
+            self.store.is_writable and self._store_has_capacity
         )
 
     async def _sync(self) -> None:
         try:
-            await asyncio.to_thread(self.spool.sync)
-        except OSError:
-            log.exception("The spool could not be made lasting.")
+            await asyncio.to_thread(self.store.sync)
+            if self._pruning is not None:
+                pruning, self._pruning = self._pruning, None
+                await asyncio.to_thread(self.store.prune, *pruning)
+        except (StoreUnwritable, StoreBusy) as error:
+            log.error("The usage store cannot be kept: %s", error)  # noqa: TRY400 - the disk's
 
     async def _report_status(self) -> None:
         self._channel.send({"status": self._status()})
@@ -186,13 +197,13 @@ class Worker:
     def _status(self) -> dict[str, Any]:
         routes = self.carriage.routes
         return {
-            "boot": self.boot,
+            "instance": self.instance,
             "open": len(self.carriage.tunnels),
             "visits": len(self.gateway.visits),
             "generation": routes.generation if routes else 0,
             "log_lines_dropped": self._access_log.dropped + self._shipper.dropped,
             "turned_away": self.gateway.refused,
-            "spool_is_writable": self.spool.is_writable,
+            "store_is_writable": self.store.is_writable,
         }
 
     @property
@@ -226,12 +237,10 @@ class Worker:
         await asyncio.sleep(0)  # let aborted connections be told
         self.meter.tick()
         is_whole = self.meter.flush()
-        self.spool.close()
-        if is_whole:
-            write_lasting(self.spool.folder / CLOSED_MARK, b"")
+        self.store.close(is_finished=is_whole)
         self._access_log.close()
         await self._shipper.close(0.0 if self._now.is_set() else 2.0)
-        self._channel.send({"ended": self.boot})
+        self._channel.send({"ended": self.instance})
         self._channel.close()
 
 
@@ -271,10 +280,10 @@ async def _main(descriptor: int) -> None:
         return
     settings = read(Settings, first["settings"], "settings")
     try:
-        worker = Worker(settings, first["boot"], channel)
+        worker = Worker(settings, first["instance"], channel)
         _calm_collector()
         await worker.run()
-    except (OSError, SpoolUnwritable) as error:
+    except (OSError, StoreBusy) as error:
         channel.send({"failed": str(error)})
         channel.close()
         await asyncio.sleep(0)

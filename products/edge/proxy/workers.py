@@ -56,17 +56,22 @@ class WorkerPool:
         for channel in self._channels.values():
             channel.send(message)
 
+    def tell_one(self, instance: str, message: dict[str, Any]) -> None:
+        """Send a message to the worker of an instance, if it is one of these."""
+        if (channel := self._channels.get(instance)) is not None:
+            channel.send(message)
+
     async def _keep_one(self) -> None:
         pause = _FIRST_PAUSE_SECONDS
         while not self._stopping.is_set():
             started = time.monotonic()
-            boot = make_ulid(time.time_ns() // 1_000_000)
+            instance = make_ulid(time.time_ns() // 1_000_000)
             try:
-                await self._run_one(boot)
+                await self._run_one(instance)
             except OSError as error:
                 self._cannot_start(str(error))
             finally:
-                self._forget(boot)
+                self._forget(instance)
             if self._stopping.is_set():
                 return
             if self.failure:
@@ -79,12 +84,12 @@ class WorkerPool:
                 await asyncio.wait_for(self._stopping.wait(), pause)
             pause = min(2 * pause, _MAX_PAUSE_SECONDS)
 
-    async def _run_one(self, boot: str) -> None:
+    async def _run_one(self, instance: str) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
             channel = await Channel.over(ours)
-            self._channels[boot] = channel
-            channel.send({"settings": asdict(self._settings), "boot": boot})
+            self._channels[instance] = channel
+            channel.send({"settings": asdict(self._settings), "instance": instance})
             for message in [*self._greet(), {"greeted": True}]:
                 channel.send(message)
             process = await asyncio.create_subprocess_exec(
@@ -95,20 +100,20 @@ class WorkerPool:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # a terminal's Ctrl-C reaches this alone
             )
-        self._processes[boot] = process
+        self._processes[instance] = process
         if self._stopping.is_set():
             process.terminate()
-        await self._listen(boot, channel)
+        await self._listen(instance, channel)
         await process.wait()
 
-    async def _listen(self, boot: str, channel: Channel) -> None:
+    async def _listen(self, instance: str, channel: Channel) -> None:
         while (message := await channel.receive()) is not None:
             if "ready" in message:
-                self._serving.add(boot)
+                self._serving.add(instance)
                 if len(self._serving) == self._settings.processes:
                     self.all_serve.set()
             elif "status" in message:
-                self.statuses[boot] = message["status"]
+                self.statuses[instance] = message["status"]
             elif "failed" in message:
                 self._cannot_start(str(message["failed"]))
 
@@ -120,10 +125,10 @@ class WorkerPool:
         else:
             self.failure = reason
 
-    def _forget(self, boot: str) -> None:
-        channel = self._channels.pop(boot, None)
+    def _forget(self, instance: str) -> None:
+        channel = self._channels.pop(instance, None)
         if channel is not None:
             channel.close()
-        self._processes.pop(boot, None)
-        self._serving.discard(boot)
-        self.statuses.pop(boot, None)
+        self._processes.pop(instance, None)
+        self._serving.discard(instance)
+        self.statuses.pop(instance, None)

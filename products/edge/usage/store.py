@@ -38,7 +38,9 @@ _FORMAT = 1
 _PAGE_BYTES = 4096
 _MIN_PAGES = 16  # the tables alone take 6
 _MAX_WAL_BYTES = 16 * 1024**2  # then the log is started again from its beginning
-_BUSY_SECONDS = 2.0  # longest wait of a thread for another connection
+_BUSY_SECONDS = 10.0  # longest wait of a thread for another connection
+# Shorter: it holds the write lock while it waits for readers.
+_MAINTENANCE_BUSY_SECONDS = 0.5
 _PRUNE_ROWS = 2_000  # in one transaction
 _PRUNE_PAUSE_SECONDS = 0.01  # between two of them, so that readings can be written
 _MAX_INTEGER = 2**63 - 1  # of SQLite; larger connection numbers are stored as text
@@ -107,6 +109,11 @@ _LAST_REVISION = """
 SELECT max(pruned_revision,
   coalesce((SELECT max(revision) FROM connection), 0),
   coalesce((SELECT max(revision) FROM delivery), 0)) FROM state
+"""
+_WRITTEN_AT = """
+SELECT max(
+  coalesce((SELECT written_at FROM connection ORDER BY revision DESC LIMIT 1), 0),
+  coalesce((SELECT written_at FROM delivery ORDER BY revision DESC LIMIT 1), 0))
 """
 _OPEN_NUMBERS = "SELECT number FROM connection GROUP BY number HAVING max(final) = 0"
 # A row goes when its connection has ended. The earlier months of one that is open
@@ -270,6 +277,7 @@ class UsageStore:
         self._path = folder / STORE
         self._has_accepted = True  # the last transaction
         self._is_durable = True  # what the last checkpoint was to make so
+        self._is_closing = False
         self._maintaining = threading.Lock()
         self._connection: Any = None
         self._maintenance: Any = None  # the connection of the thread that waits
@@ -362,6 +370,21 @@ class UsageStore:
             raise StoreUnwritable(str(error)) from error
         return row is not None
 
+    @property
+    def forgotten_to(self) -> float:
+        """Up to when ended connections may have lost their readings here.
+
+        In seconds since 1970: readings were pruned, or the file replaced a damaged one.
+        Raises StoreUnwritable.
+        """
+        try:
+            query = "SELECT pruned_written_at FROM state"
+            (pruned,) = self._connection.execute(query).fetchone()
+        except sqlite3.Error as error:
+            raise StoreUnwritable(str(error)) from error
+        replaced = self.created_us / 1_000_000 if self.is_replacement else 0.0
+        return max(float(pruned), replaced)
+
     def sync(self) -> None:
         """Make durable what was written. Waits for the disk, so it runs in a thread.
 
@@ -393,12 +416,17 @@ class UsageStore:
             if self._connection is None:
                 return
             try:
-                _prune(self._maintenance_connection(), acknowledged, before)
+                connection = self._maintenance_connection()
+                for _ in _prune(connection, acknowledged, before):
+                    if self._is_closing:
+                        return
+                    time.sleep(_PRUNE_PAUSE_SECONDS)
             except sqlite3.Error as error:
                 raise failure_of(error) from error
 
     def close(self, *, is_finished: bool) -> None:
         """Make all durable and close the file; `is_finished` says no one will go on."""
+        self._is_closing = True
         with self._maintaining:
             if self._connection is None:
                 return
@@ -413,7 +441,7 @@ class UsageStore:
 
     def _maintenance_connection(self) -> Any:
         if self._maintenance is None:
-            self._maintenance = connect(self._path)
+            self._maintenance = connect(self._path, seconds=_MAINTENANCE_BUSY_SECONDS)
             self._maintenance.execute("PRAGMA wal_autocheckpoint = 0")
         return self._maintenance
 
@@ -471,21 +499,14 @@ class StoredUsage:
         return bool(self._one("SELECT is_finished FROM state"))
 
     @property
-    def is_empty(self) -> bool:
-        """Whether no reading is left."""
-        query = """SELECT EXISTS (SELECT 1 FROM connection)
-                       OR EXISTS (SELECT 1 FROM delivery)"""
-        return not int(self._one(query))
+    def written_at(self) -> float:
+        """When the newest reading was written, in seconds since 1970; 0 without one."""
+        return float(self._one(_WRITTEN_AT))
 
     @property
     def created_us(self) -> int:
         """When the file was created: tells it from one that replaced it."""
         return int(self._one("SELECT created_us FROM state"))
-
-    @property
-    def pruned_written_at(self) -> float:
-        """When the newest reading was written of those that were removed, 0 if none was."""
-        return float(self._one("SELECT pruned_written_at FROM state"))
 
     def revision(self) -> int:
         """Return the revision of the newest reading."""
@@ -532,7 +553,8 @@ class StoredUsage:
 
     def ended_among(self, numbers: Iterable[int]) -> set[int]:
         """Return those connections that have a final reading here."""
-        with self._reading() as run:
+        run = self._connection.execute
+        with _translated():  # not in one transaction, because they may be very many
             return {
                 one for one in numbers if run(_HAS_ENDED, (_stored(one),)).fetchone()
             }
@@ -565,11 +587,6 @@ class StoredUsage:
                 run(query, (revision + offset, now, number, number))
             run("UPDATE state SET is_finished = 1")
         return len(numbers)
-
-    def prune(self, acknowledged: int, before: float) -> None:
-        """Remove acknowledged readings of ended connections written before a time."""
-        with _translated():
-            _prune(self._connection, acknowledged, before)
 
     def _one(self, query: str, *values: object) -> Any:
         with _translated():
@@ -614,11 +631,10 @@ def resume_store(folder: Path, *, max_bytes: int) -> UsageStore:
     A damaged one is set aside and replaced. Takes long if it is large. Raises
     StoreUnwritable, StoreBusy.
     """
-    is_replacement = False
     if (folder / STORE).exists() and (damage := damage_of(folder / STORE)):
         log.error("%s is damaged: %s", folder / STORE, damage)
         set_aside(folder)
-        is_replacement = True
+    is_replacement = any(folder.parent.glob(f"{folder.name}{DAMAGED}*"))
     return UsageStore(folder, max_bytes=max_bytes, is_replacement=is_replacement)
 
 
@@ -635,7 +651,8 @@ def _translated() -> Iterator[None]:
         raise failure_of(error) from error
 
 
-def _prune(connection: Any, acknowledged: int, before: float) -> None:
+def _prune(connection: Any, acknowledged: int, before: float) -> Iterator[None]:
+    """Remove readings, and pause after each transaction of some."""
     deliveries = connection.execute(_PRUNABLE_DELIVERIES, (acknowledged, before))
     _delete(connection, _DELETE_DELIVERY, deliveries.fetchall())
     after = 0
@@ -648,7 +665,7 @@ def _prune(connection: Any, acknowledged: int, before: float) -> None:
         if len(old) < _PRUNE_ROWS:
             return
         after = rows[-1][0]
-        time.sleep(_PRUNE_PAUSE_SECONDS)
+        yield
 
 
 def _delete(connection: Any, statement: str, rows: list[tuple[Any, ...]]) -> None:

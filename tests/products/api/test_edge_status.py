@@ -57,7 +57,7 @@ def complete_to(edge: Edge, now: datetime, **said: object) -> datetime | None:
     return asking(edge, now, json.dumps(STATUS | said)).reported_at
 
 
-def test_usage_is_complete_to_when_the_spool_was_read_by_the_earlier_clock(edge):
+def test_usage_is_complete_to_when_the_store_was_read_by_the_earlier_clock(edge):
     later, latest = (NOW + timedelta(seconds=seconds) for seconds in (5, 10))
 
     # The first clock is three seconds ahead, the second right, the third seven behind.

@@ -1,18 +1,14 @@
 """Killed, restarted, cut off from its portal, out of disk: nothing unknown, nothing twice."""
 
 import random
-import subprocess
-import sys
+import resource
 import threading
 import time
 from datetime import datetime
 
 import pytest
 
-from products.edge.contract import UsageAnswer, UsageReport
-from products.edge.journal import ConnectionEntry
-from products.edge.reporter import Reporter
-from products.edge.spool import Spool
+from products.edge.contract import UsageReport
 from tests.products.edge.fake_portal import FakePortal, eventually, origin, route
 from tests.products.edge.proxy.test_tunnel import open_tunnel
 from tests.products.edge.running import (
@@ -122,7 +118,7 @@ def test_a_kill_between_two_reports_counts_nothing_twice(tmp_path):
     folder = tmp_path
     expected = {}
     for number in range(3):
-        edge = Edge(portal, folder, "--segment-kilobytes", "1")  # many are compacted
+        edge = Edge(portal, folder)
         edge.apply(route("twice.test", origin(there.port)))
         tunnel = open_tunnel(edge, "twice.test")
         tunnel.sendall(b"x" * (number + 1))
@@ -175,37 +171,6 @@ def test_a_portal_that_fails_in_every_way_gets_the_same_totals(stand):
     assert sizes == expected
 
 
-def test_an_edge_that_writes_all_the_time_still_comes_to_the_end_of_a_report(tmp_path):
-    busy = Spool(tmp_path / "a-boot", segment_bytes=1_000_000)
-    calm = Spool(tmp_path / "b-boot", segment_bytes=1_000_000)
-    for spool in (busy, calm):
-        spool.append(
-            [ConnectionEntry(1, "s", "2026-11", 1, 1, 1, 1, False).to_payload()]
-        )
-    told = []
-
-    class Receiver:
-        def usage(self, report):
-            told.append((report.boot, [record.id for record in report.connections]))
-            assert len(told) < 10, "the report has no end"
-            number = len(told) + 1  # somebody connects while the portal counts
-            more = ConnectionEntry(number, "s", "2026-11", 1, 1, 1, 1, False)
-            busy.append([more.to_payload()])
-            return UsageAnswer(1, 0, (), "epoch")
-
-    reporter = Reporter(
-        "edge-1", tmp_path, Receiver(), keep_seconds=60, most_bytes=1_000_000
-    )
-    reporter.run(lambda boot: True)
-
-    assert told == [("a-boot", ["edge-1.a-boot.1"]), ("b-boot", ["edge-1.b-boot.1"])]
-    assert (
-        reporter.status()["spool_waiting_bytes"] > 0
-    )  # what came meanwhile is the next report's
-    busy.close()
-    calm.close()
-
-
 def test_a_portal_without_the_usage_endpoint_does_no_harm(stand):
     own = stand()
     own.portal.usage_status = 404
@@ -218,36 +183,32 @@ def test_a_portal_without_the_usage_endpoint_does_no_harm(stand):
     assert "Traceback" not in own.edge.log()
 
 
-def test_a_full_disk_refuses_new_upgrades_and_keeps_tunnels(stand, monkeypatch):
-    start = subprocess.Popen
-
-    def with_little_disk(arguments, **more):
-        little = "import resource, os, sys; "
-        little += "resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000)); "
-        little += "os.execv(sys.argv[1], sys.argv[1:])"
-        return start([sys.executable, "-c", little, *arguments], **more)
-
-    monkeypatch.setattr(subprocess, "Popen", with_little_disk)
+def test_a_full_disk_refuses_new_upgrades_and_keeps_tunnels(stand):
     own = stand("--tick-seconds", "0.1")
     host, _ = own.serve()
     plain, _ = own.serve(answering(plain_answer()))
     tunnel = open_tunnel(own.edge, host)
 
-    def refused():
-        answer = own.edge.connect()
-        answer.sendall(handshake(host))
-        return status_of(read_until(answer, b"\r\n\r\n")) == 503
+    def status():
+        with own.edge.connect() as connection:
+            connection.sendall(handshake(host))
+            return status_of(read_until(connection, b"\r\n"))
 
-    eventually(refused)
+    (worker,) = own.edge.workers()
+    before = resource.prlimit(worker, resource.RLIMIT_FSIZE)
+    resource.prlimit(worker, resource.RLIMIT_FSIZE, (0, before[1]))
+    eventually(lambda: status() == 503)
     eventually(lambda: own.portal.statuses[-1]["spool_is_writable"] is False)
-
     tunnel.sendall(b"kept")
     assert read_exactly(tunnel, 4) == b"kept"
     assert status_of(own.edge.ask(get(plain))) == 200
 
+    resource.prlimit(worker, resource.RLIMIT_FSIZE, before)
+    assert eventually(lambda: status() == 101)
 
-def test_a_spool_above_its_size_refuses_new_upgrades_until_it_is_sent(stand):
-    own = stand("--spool-megabytes", "0", "--segment-kilobytes", "1")
+
+def test_a_full_store_refuses_new_upgrades(stand):
+    own = stand("--store-megabytes", "0")
     own.portal.usage_status = 503
     host, _ = own.serve()
 

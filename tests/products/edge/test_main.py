@@ -46,7 +46,6 @@ def test_a_running_edge_has_mapped_no_library_of_the_portals(shared_stand):
     assert len(pids) == 2
     assert "uvloop" in maps
     assert "psycopg" not in maps
-    assert "_sqlite3" not in maps
 
 
 def test_a_second_edge_of_the_same_name_refuses_to_start(stand):

@@ -1,12 +1,11 @@
-"""One edge takes over from another: both carry for a while, and write to one spool."""
+"""One edge takes over from another: both carry for a while, and write to one data folder."""
 
 import threading
 from pathlib import Path
 
 import pytest
 
-from products.edge.recovery import CLOSED_MARK
-from products.edge.spool import segments
+from products.edge.usage.store import StoredUsage
 from tests.products.edge.fake_portal import eventually
 from tests.products.edge.proxy.test_tunnel import open_tunnel
 from tests.products.edge.running import Edge, get, handshake, read_exactly
@@ -64,26 +63,27 @@ def test_what_a_new_edge_carries_while_the_old_one_drains_is_counted(stand, pace
     host, _ = own.serve()
     before = open_tunnel(own.edge, host)
     port = f"127.0.0.1:{own.edge.port}"
-    more = ["--take-over", "--bind", port, "--segment-kilobytes", "1"]
+    more = ["--take-over", "--bind", port]
     after = Edge(own.portal, own.edge.folder, *more)
     eventually(lambda: _is_draining(own.edge))
 
     tunnel = open_tunnel(after, host)
     _echo(tunnel, 1000)
-    boot = max((own.edge.data / "spool").glob("[!.]*/"))
-    eventually(lambda: _newest_segment(boot) > 2)
+    instance = max((own.edge.data / "usage").glob("[!.]*/"))
+    eventually(lambda: _revision(instance) > 2)
     before.close()
     assert own.edge.process.wait(30) == 0
     _echo(tunnel, 70)
-    newest = _newest_segment(boot)
-    eventually(lambda: _newest_segment(boot) > newest)
-    is_closed = (boot / CLOSED_MARK).exists()
+    revision = _revision(instance)
+    eventually(lambda: _revision(instance) > revision)
+    with StoredUsage(instance) as stored:
+        is_finished = stored.is_finished
     tunnel.close()
 
-    told = eventually(lambda: _told_to_the_end(own.portal, f"edge-1.{boot.name}.1"))
+    told = eventually(lambda: _told_to_the_end(own.portal, f"edge-1.{instance.name}.1"))
     assert told[-1].bytes_from_client == len(handshake(host)) + 1070
     assert [record.final for record in told].index(True) == len(told) - 1
-    assert not is_closed
+    assert not is_finished
     open_tunnel(after, host).close()
     assert after.stop() == 0
 
@@ -104,8 +104,9 @@ def _echo(tunnel, count):
     read_exactly(tunnel, count)
 
 
-def _newest_segment(boot):
-    return segments(boot)[-1][0]
+def _revision(instance):
+    with StoredUsage(instance) as stored:
+        return stored.revision()
 
 
 def _is_draining(edge):

@@ -44,11 +44,11 @@ def test_the_agent_writes_waits_and_goes_with_whatever_haproxy_comes(tmp_path):
     second = subprocess.Popen(command, cwd=folder)
     eventually(lambda: answer(edge) == b"HTTP/1.1 101")
 
-    def of_two_boots():
+    def of_two_instances():
         records = portal.of_service("a-test")
         return len({record.id.split(".")[1] for record in records}) == 2
 
-    eventually(lambda: answer(edge) and of_two_boots())
+    eventually(lambda: answer(edge) and of_two_instances())
     assert edge.stop() == 0
     assert second.poll() is None
     second.terminate()
@@ -82,5 +82,5 @@ def test_beside_a_haproxy_run_by_another_the_agent_alone_stops(fleet, tmp_path):
         return record if record.final else None
 
     assert eventually(final).bytes_to_client > 2
-    boots = json.loads((fleet.edge.data / "haproxy" / "boot.json").read_text())
-    assert final().id.split(".")[1] == boots["boot"]
+    known = json.loads((fleet.edge.data / "haproxy" / "instance.json").read_text())
+    assert final().id.split(".")[1] == known["instance"]

@@ -149,9 +149,9 @@ async def test_a_name_that_hangs_leaves_the_others_and_the_caller_alone():
     found.close()
 
 
-def test_a_full_spool_refuses_new_tunnels_and_says_so(tmp_path):
+def test_a_full_store_refuses_new_tunnels_and_says_so(tmp_path):
     more = ["--engine", "haproxy", "--haproxy", program("haproxy")]
-    stand = Stand(tmp_path, *more, "--spool-megabytes", "0")
+    stand = Stand(tmp_path, *more, "--store-megabytes", "0")
     host, there = stand.serve()
 
     eventually(lambda: b" 503 " in first_line(stand.edge, host))

@@ -60,14 +60,14 @@ def test_another_edge_of_this_machine_has_a_folder_and_a_credential_of_its_own(
 
     edge = manage(
         "--name", "edge-2", "--bind", "127.0.0.1:0", "--processes", "2",
-        "--poll-seconds", "0.1", "--spool-megabytes", "64",
+        "--poll-seconds", "0.1", "--store-megabytes", "64",
     )  # fmt: skip
 
     assert first_line(edge).startswith("edge edge-2: http://127.0.0.1:")
     eventually(lambda: portal.statuses)
     assert portal.statuses[0]["name"] == "edge-2"
-    spool = tmp_path / "edges" / "edge-2" / "spool"
-    assert len(list(spool.glob("*/*.spool"))) == 2
+    usage = tmp_path / "edges" / "edge-2" / "usage"
+    assert len(list(usage.glob("*/usage.db"))) == 2
 
 
 def test_an_edge_without_a_credential_says_how_to_make_one(manage, tmp_path):
@@ -98,7 +98,7 @@ def test_what_is_given_goes_before_the_settings(settings, tmp_path):
     settings.PRIVATE_ORIGINS = ["10.0.0.0/8"]
     given = [
         "--bind", "0.0.0.0:80", "--tls-certificates", "/certificates",
-        "--tls-port", "443", "--take-over", "--spool-megabytes", "512",
+        "--tls-port", "443", "--take-over", "--store-megabytes", "512",
         "--allow-private", "192.168.0.0/16", "--idle-seconds", "60",
     ]  # fmt: skip
 
@@ -106,6 +106,6 @@ def test_what_is_given_goes_before_the_settings(settings, tmp_path):
 
     assert (found.bind, found.port, found.tls_port) == ("0.0.0.0", 80, 443)
     assert (found.certificate_folder, found.take_over) == ("/certificates", True)
-    assert found.spool_bytes == 512 * 1024**2
+    assert found.store_bytes == 512 * 1024**2
     assert found.allow_private == ("10.0.0.0/8", "192.168.0.0/16")
     assert found.limits.idle_seconds == 60.0

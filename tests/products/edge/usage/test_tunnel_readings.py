@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from products.edge.meter import Meter
 from products.edge.proxy.stream import BufferedStream
 from products.edge.proxy.tunnel import Tunnel
 from products.edge.settings import Limits
+from products.edge.usage.meter import UsageMeter
 from tests.products.edge.fake_portal import route
-from tests.products.edge.test_meter import Spool
+from tests.products.edge.usage.test_meter import Store, begin
 
 HIGH, LOW = 64_000, 16_000
 ANSWER = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
@@ -67,10 +67,10 @@ class Transport:
     abort = lose
 
 
-def tunnel_on(spool, *, overhead=0):
+def tunnel_on(store, *, overhead=0):
     """Open a tunnel; gives its meter, and both its sides."""
-    meter = Meter(spool)
-    entry = meter.begin(route("a.test"), 100, len(ANSWER))
+    meter = UsageMeter(store)
+    entry = begin(meter, route("a.test"), 100, len(ANSWER))
     sides = Transport(overhead=overhead), Transport(overhead=overhead)
     wires = BufferedStream(1000), BufferedStream(1000)
     for wire, side in zip(wires, sides, strict=True):
@@ -91,8 +91,8 @@ EVENTS = some.tuples(
 
 @given(events=some.lists(EVENTS, max_size=12), overhead=some.sampled_from([0, 29]))
 def test_no_later_reading_of_a_tunnel_is_smaller(events, overhead):
-    spool = Spool()
-    meter, *sides = tunnel_on(spool, overhead=overhead)
+    store = Store()
+    meter, *sides = tunnel_on(store, overhead=overhead)
 
     for name, side, count in events:
         getattr(sides[side], name)(count)
@@ -103,16 +103,16 @@ def test_no_later_reading_of_a_tunnel_is_smaller(events, overhead):
 
     read = [
         (one.duration_us, one.bytes_from_client, one.bytes_to_client)
-        for one in spool.entries
+        for one in store.readings
     ]
     for counter in zip(*read, strict=True):
         assert list(counter) == sorted(counter)
-    assert [one.final for one in spool.entries].index(True) == len(read) - 1
+    assert [one.final for one in store.readings].index(True) == len(read) - 1
 
 
 def test_what_a_client_took_before_it_went_is_in_the_last_reading():
-    spool = Spool()
-    meter, client, origin = tunnel_on(spool)
+    store = Store()
+    meter, client, origin = tunnel_on(store)
     origin.hear(100_000)
     client.take(50_000)
     meter.tick()
@@ -121,7 +121,7 @@ def test_what_a_client_took_before_it_went_is_in_the_last_reading():
     origin.lose()
     meter.flush()
 
-    assert [one.bytes_to_client for one in spool.entries] == [
+    assert [one.bytes_to_client for one in store.readings] == [
         len(ANSWER),
         50_000,
         50_000,
@@ -130,12 +130,12 @@ def test_what_a_client_took_before_it_went_is_in_the_last_reading():
 
 @pytest.mark.parametrize("overhead", [0, 29])
 def test_a_client_that_went_is_charged_for_nothing_that_waited(overhead):
-    spool = Spool()
-    meter, client, origin = tunnel_on(spool, overhead=overhead)
+    store = Store()
+    meter, client, origin = tunnel_on(store, overhead=overhead)
     origin.hear(100_000)
 
     client.lose()
     origin.lose()
     meter.flush()
 
-    assert spool.entries[-1].bytes_to_client == len(ANSWER)
+    assert store.readings[-1].bytes_to_client == len(ANSWER)

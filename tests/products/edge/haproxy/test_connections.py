@@ -5,22 +5,23 @@ import uuid
 
 import pytest
 
-from products.edge.haproxy.ledger import number_of
+from products.edge.haproxy.connections import number_of
 from products.edge.haproxy.master_socket import TableEntry
-from tests.products.edge.haproxy.ledger_desk import Desk, in_table, line_of
+from products.edge.usage.store import StoreUnwritable
+from tests.products.edge.haproxy.connections_desk import Desk, in_table, line_of
 
 
 @pytest.fixture
 def desk(tmp_path):
-    one = Desk(tmp_path / "boot")
+    one = Desk(tmp_path / "usage" / "INSTANCE")
     yield one
-    one.spool.close()
+    one.close()
 
 
 def test_the_accept_line_is_the_first_record(desk):
     connection, started_us = line_of(desk)
 
-    (entry,) = desk.entries().values()
+    (entry,) = desk.readings().values()
     assert entry.number == number_of(connection)
     assert (entry.service, entry.month, entry.started_us) == (
         "a-test",
@@ -28,16 +29,16 @@ def test_the_accept_line_is_the_first_record(desk):
         started_us,
     )
     assert not entry.final
-    assert desk.ledger.open_services == {"a-test"}
+    assert desk.tracker.open_services == {"a-test"}
 
 
 def test_the_end_line_is_the_final_record(desk):
     connection, _ = line_of(desk)
 
-    desk.ledger.ended(connection, duration_us=9_000_000, from_client=7, to_client=8)
-    desk.ledger.ended(connection, duration_us=9_999_999, from_client=70, to_client=80)
+    desk.tracker.ended(connection, duration_us=9_000_000, from_client=7, to_client=8)
+    desk.tracker.ended(connection, duration_us=9_999_999, from_client=70, to_client=80)
 
-    (entry,) = desk.entries().values()
+    (entry,) = desk.readings().values()
     assert (entry.duration_us, entry.bytes_from_client, entry.bytes_to_client) == (
         9_000_000, 7, 8,
     )  # fmt: skip
@@ -47,15 +48,15 @@ def test_the_end_line_is_the_final_record(desk):
 def test_a_reading_of_the_table_counts_and_never_goes_back(desk):
     connection, started_us = line_of(desk)
 
-    desk.ledger.read_open(
+    desk.tracker.read_open(
         [in_table(connection, started_us, up=100, down=200)], time.monotonic_ns()
     )
-    desk.ledger.read_open(
+    desk.tracker.read_open(
         [in_table(connection, started_us, up=50, down=60)], time.monotonic_ns()
     )
     desk.meter.tick()
 
-    (entry,) = desk.entries().values()
+    (entry,) = desk.readings().values()
     assert (entry.bytes_from_client, entry.bytes_to_client) == (100, 200)
 
 
@@ -63,36 +64,40 @@ def test_a_connection_of_whose_beginning_no_line_came_is_known_from_the_table(de
     connection = str(uuid.uuid4())
     started_us = (time.time_ns() // 1_000_000_000 - 60) * 1_000_000
 
-    desk.ledger.read_open([in_table(connection, started_us, up=5)], time.monotonic_ns())
+    desk.tracker.read_open(
+        [in_table(connection, started_us, up=5)], time.monotonic_ns()
+    )
 
-    (entry,) = desk.entries().values()
+    (entry,) = desk.readings().values()
     assert (entry.number, entry.started_us) == (number_of(connection), started_us)
-    assert desk.ledger.unheard == 1
-    desk.ledger.accepted(connection, "a-test", started_us)
-    assert desk.ledger.unheard == 0
+    assert desk.tracker.unannounced == 1
+    desk.tracker.accepted(connection, "a-test", started_us)
+    assert desk.tracker.unannounced == 0
 
 
 def test_a_connection_that_vanished_is_ended_when_it_was_last_there(desk):
     connection, started_us = line_of(desk)
-    desk.ledger.read_open([in_table(connection, started_us, up=5)], time.monotonic_ns())
+    desk.tracker.read_open(
+        [in_table(connection, started_us, up=5)], time.monotonic_ns()
+    )
 
-    assert not desk.ledger.read_open([], time.monotonic_ns())
-    assert desk.ledger.read_open([], time.monotonic_ns())
-    desk.ledger.settle([], time.monotonic_ns())
+    assert not desk.tracker.read_open([], time.monotonic_ns())
+    assert desk.tracker.read_open([], time.monotonic_ns())
+    desk.tracker.settle([], time.monotonic_ns())
 
-    (entry,) = desk.entries().values()
+    (entry,) = desk.readings().values()
     assert entry.final
     assert 9_000_000 <= entry.duration_us < 12_000_000
-    assert desk.ledger.open_services == frozenset()
+    assert desk.tracker.open_services == frozenset()
 
 
 def test_the_table_knows_when_a_connection_ended_that_had_no_end_line(desk):
     connection, started_us = line_of(desk, seconds_ago=100.0)
     gone = in_table(connection, started_us, up=9, is_used=False, quiet_ms=40_000)
 
-    desk.ledger.settle([gone], time.monotonic_ns())
+    desk.tracker.settle([gone], time.monotonic_ns())
 
-    (entry,) = desk.entries().values()
+    (entry,) = desk.readings().values()
     assert entry.final
     assert entry.bytes_from_client == 9
     assert 59_000_000 <= entry.duration_us <= 62_000_000
@@ -100,15 +105,15 @@ def test_the_table_knows_when_a_connection_ended_that_had_no_end_line(desk):
 
 def test_an_ended_connection_does_not_rise_again(desk):
     connection, started_us = line_of(desk)
-    desk.ledger.ended(connection, duration_us=1_000, from_client=1, to_client=1)
+    desk.tracker.ended(connection, duration_us=1_000, from_client=1, to_client=1)
 
-    desk.ledger.read_open(
+    desk.tracker.read_open(
         [in_table(connection, started_us, up=999)], time.monotonic_ns()
     )
-    desk.ledger.accepted(connection, "a-test", started_us)
+    desk.tracker.accepted(connection, "a-test", started_us)
     desk.meter.tick()
 
-    (entry,) = desk.entries().values()
+    (entry,) = desk.readings().values()
     assert entry.final
     assert entry.bytes_from_client == 1
 
@@ -118,100 +123,112 @@ def gone_lines(desk, count):
     entries = []
     for _ in range(count):
         connection, started_us = line_of(desk)
-        desk.ledger.ended(connection, duration_us=9_000_000, from_client=1, to_client=1)
+        desk.tracker.ended(
+            connection, duration_us=9_000_000, from_client=1, to_client=1
+        )
         entries.append(
             in_table(connection, started_us, up=5, is_used=False, quiet_ms=1_000)
         )
     return entries
 
 
-def test_more_ended_connections_than_are_remembered_do_not_rise_again(
-    tmp_path, monkeypatch
-):
-    monkeypatch.setattr("products.edge.haproxy.ledger.REMEMBERED", 2)
-    desk = Desk(tmp_path)
+def test_ended_connections_are_left_out_of_a_whole_table(desk):
+    gone = gone_lines(desk, 7)
+    open_one, open_us = line_of(desk)
+    unsaid = in_table(str(uuid.uuid4()), open_us, up=7, is_used=False)
+    still_open = in_table(open_one, open_us)
+
+    assert desk.tracker.without_ended([*gone, unsaid, still_open]) == [
+        unsaid,
+        still_open,
+    ]
+
+
+def test_ended_connections_do_not_rise_again_in_the_sight_of_another_agent(desk):
     asked_ns = time.monotonic_ns()
     entries = gone_lines(desk, 7)
-    before = desk.entries()
+    before = desk.readings()
+    desk.close()
 
-    desk.ledger.settle(entries, asked_ns)
-    desk.spool.close()
+    after = Desk(desk.folder)
+    after.tracker.settle(entries, asked_ns)
+    after.close()
 
-    assert desk.entries() == before
-    assert desk.ledger.unheard == 0
+    assert after.readings() == before
+    assert after.tracker.unannounced == 0
 
 
-def test_nor_in_the_sight_of_another_agent(tmp_path, monkeypatch):
-    monkeypatch.setattr("products.edge.haproxy.ledger.REMEMBERED", 2)
-    desk = Desk(tmp_path)
+def test_ended_connections_whose_readings_were_pruned_do_not_rise_again(desk):
     asked_ns = time.monotonic_ns()
     entries = gone_lines(desk, 7)
-    before = desk.entries()
-    desk.spool.close()
+    desk.store.prune(1_000, 1e12)
 
-    after = Desk(tmp_path)
-    after.ledger.resume()
-    after.ledger.settle(entries, asked_ns)
-    after.spool.close()
+    desk.tracker.settle(entries, asked_ns)
 
-    assert after.entries() == before
+    assert desk.readings() == {}
 
 
-def test_what_ended_unsaid_after_those_that_are_forgotten_is_counted(
-    tmp_path, monkeypatch
-):
-    monkeypatch.setattr("products.edge.haproxy.ledger.REMEMBERED", 2)
-    desk = Desk(tmp_path)
-    entries = gone_lines(desk, 7)
-    known = {number_of(one.key.split("|")[1]) for one in entries}
+def test_what_ended_unsaid_after_those_that_were_pruned_is_counted(desk):
+    gone_lines(desk, 7)
+    desk.store.prune(1_000, 1e12)
     unsaid = str(uuid.uuid4())
     open_one, open_us = line_of(desk, seconds_ago=100.0)
 
-    desk.ledger.settle(
+    desk.tracker.settle(
         [
             in_table(unsaid, open_us, up=7, is_used=False),
             in_table(open_one, open_us, up=8, is_used=False, quiet_ms=90_000),
         ],
         time.monotonic_ns() + 60_000_000_000,
     )
-    desk.spool.close()
 
-    more = {n: one for n, one in desk.entries().items() if n not in known}
-    assert {number: one.bytes_from_client for number, one in more.items()} == {
+    found = desk.readings()
+    assert {number: one.bytes_from_client for number, one in found.items()} == {
         number_of(unsaid): 7,
         number_of(open_one): 8,
     }
-    assert all(one.final for one in more.values())
+    assert all(one.final for one in found.values())
+
+
+def test_a_store_that_cannot_be_asked_starts_nothing(desk, monkeypatch):
+    def fail(number):
+        raise StoreUnwritable("disk I/O error")
+
+    monkeypatch.setattr(desk.store, "has_ended", fail)
+
+    line_of(desk)
+
+    assert desk.readings() == {}
 
 
 def test_a_key_that_is_none_is_passed_over(desk):
-    desk.ledger.read_open(
+    desk.tracker.read_open(
         [TableEntry(key, True, 1, {}) for key in ("", "a", "a|b|c", "a|x|1")],
         time.monotonic_ns(),
     )
 
-    assert desk.entries() == {}
+    assert desk.readings() == {}
 
 
 def test_another_agent_takes_up_what_is_open_and_leaves_what_has_ended(desk):
     connection, started_us = line_of(desk)
     ended, _ = line_of(desk)
-    desk.ledger.ended(ended, duration_us=1_000, from_client=1, to_client=1)
-    desk.ledger.read_open(
+    desk.tracker.ended(ended, duration_us=1_000, from_client=1, to_client=1)
+    desk.tracker.read_open(
         [in_table(connection, started_us, up=100, down=100)], time.monotonic_ns()
     )
     desk.meter.tick()
+    desk.close()
 
     after = Desk(desk.folder)
-    after.ledger.resume()
-    after.ledger.accepted(ended, "a-test", started_us)
-    after.ledger.read_open(
+    after.tracker.accepted(ended, "a-test", started_us)
+    after.tracker.read_open(
         [in_table(connection, started_us, up=90, down=300)], time.monotonic_ns()
     )
-    after.ledger.ended(connection, duration_us=20_000_000, from_client=0, to_client=0)
-    after.spool.close()
+    after.tracker.ended(connection, duration_us=20_000_000, from_client=0, to_client=0)
+    after.close()
 
-    found = after.entries()
+    found = after.readings()
     assert len(found) == 2
     entry = found[number_of(connection)]
     assert (entry.bytes_from_client, entry.bytes_to_client) == (100, 300)

@@ -1,0 +1,564 @@
+"""The connections that HAProxy carries, counted into the usage store like a tunnel's.
+
+A connection's number is taken from HAProxy's own id for it. So an agent that was away,
+or was started again, goes on counting the same connection. A metering session lasts as
+long as one HAProxy master, which may be longer than one agent.
+"""
+
+import asyncio
+import contextlib
+import json
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from products.edge.access_log import AccessLog
+from products.edge.contract import Route
+from products.edge.errors import EdgeError
+from products.edge.files import atomic_write
+from products.edge.haproxy.frontend import EXPIRE_MS
+from products.edge.haproxy.master_socket import MasterSocket, Processes, TableEntry
+from products.edge.haproxy.requests import RequestTotals
+from products.edge.headers import RequestHead, fields_by_name
+from products.edge.ulid import make_ulid
+from products.edge.usage.meter import OpenConnection, UsageMeter
+from products.edge.usage.readings import ConnectionReading
+from products.edge.usage.reporter import Pruning
+from products.edge.usage.store import (
+    StoreBusy,
+    StoreDamaged,
+    StoredUsage,
+    StoreUnwritable,
+    UsageStore,
+    resume_store,
+)
+from products.instants import instant_us, iso_hour, iso_instant
+
+# Lines kept until a session is open, some 100 MB: as many as the ring may hold for an
+# agent that was away.
+MAX_EARLY_LINES = 50_000
+_NUMBER_DIGITS = (
+    24  # hexadecimal, of an id's 32: the whole must fit the portal's column
+)
+_INSTANCE_FILE = "instance.json"
+
+# An entry of t_conn is named by it.
+_KEY = re.compile(
+    r"(?P<service>[^|]*)\|(?P<connection>[0-9A-Fa-f-]+)\|(?P<started_ms>[0-9]+)"
+)
+# The tables and the end line may differ by this about when a connection ended; a reading
+# that went further would exceed the final one.
+_CLOCK_TOLERANCE_NS = 1_000_000_000
+# By this poll, lines that waited for an agent have arrived. Then the tables are read
+# whole, for what started and ended without one.
+_LINES_HAVE_ARRIVED = 3
+# No account's clock is further behind UTC, so a month starts nowhere later.
+_MAX_LAG_US = 12 * 3_600_000_000
+
+
+@dataclass(slots=True)
+class TableCounter:
+    """What is known of a connection's bytes: the largest of all readings."""
+
+    from_client: int
+    to_client: int
+    seen_ns: int  # monotonic: when it was last known to be open
+    ended_at_ns: int = 0
+
+    def counts(self) -> tuple[int, int]:
+        """Return the bytes from and to the client."""
+        return self.from_client, self.to_client
+
+    def read(self, from_client: int, to_client: int) -> None:
+        """Take a reading; it never goes back."""
+        self.from_client = max(self.from_client, from_client)
+        self.to_client = max(self.to_client, to_client)
+
+
+class ConnectionTracker:
+    """All connections of one HAProxy master."""
+
+    def __init__(
+        self,
+        meter: UsageMeter,
+        store: UsageStore,
+        route_of: Callable[[str], Route | None],
+    ) -> None:
+        """Count into a meter that writes to a store; `route_of` finds a service's month."""
+        self._meter = meter
+        self._store = store
+        self._route_of = route_of
+        self._counters: dict[int, TableCounter] = {}
+        self._missing: set[int] = set()
+        self._unannounced: set[int] = set()  # without an accept line, so far
+
+    @property
+    def open_services(self) -> frozenset[str]:
+        """Which services have open connections."""
+        return frozenset(one.service for one in self._meter.open.values())
+
+    @property
+    def unannounced(self) -> int:
+        """How many connections had no accept line, and so none in the customer's log."""
+        return len(self._unannounced)
+
+    def resume(self, connections: Iterable[Sequence[ConnectionReading]]) -> None:
+        """Go on with open connections; each is given by its readings, month by month."""
+        for months in connections:
+            *before, last = months
+            earlier_from = sum(one.bytes_from_client for one in before)
+            earlier_to = sum(one.bytes_to_client for one in before)
+            started_ns = _monotonic_of(last.started_us)
+            counter = TableCounter(
+                earlier_from + last.bytes_from_client,
+                earlier_to + last.bytes_to_client,
+                started_ns + last.duration_us * 1000,
+            )
+            self._counters[last.number] = counter
+            self._meter.resume(
+                OpenConnection(
+                    number=last.number,
+                    service=last.service,
+                    month=last.month,
+                    month_ends_us=0,
+                    started_us=last.started_us,
+                    started_ns=started_ns,
+                    tunnel=counter,
+                    earlier_from=earlier_from,
+                    earlier_to=earlier_to,
+                )
+            )
+
+    def accepted(self, connection: str, service: str, started_us: int) -> None:
+        """Start to count a connection, unless it is known."""
+        number = number_of(connection)
+        self._unannounced.discard(number)
+        self._begin(number, service, started_us)
+
+    def seen_in_table(self, connection: str, service: str, started_us: int) -> None:
+        """Start to count a connection that only the table or its end line names."""
+        number = number_of(connection)
+        if self._begin(number, service, started_us):
+            self._unannounced.add(number)
+
+    def ended(
+        self, connection: str, *, duration_us: int, from_client: int, to_client: int
+    ) -> None:
+        """End a connection with the values of its end line."""
+        number = number_of(connection)
+        entry = self._meter.open.get(number)
+        if entry is None:
+            return
+        self._counters[number].read(from_client, to_client)
+        self._finish(number, entry.started_ns + duration_us * 1000)
+
+    def read_open(self, entries: list[TableEntry], asked_ns: int) -> bool:
+        """Read all that are open; True if some have vanished without an end line.
+
+        The tables were asked for at `asked_ns` (monotonic). A connection must be missing
+        twice, because its end line may be in flight.
+        """
+        found = set()
+        for entry in entries:
+            if (number := self._read(entry)) is not None:
+                found.add(number)
+                counter = self._counters[number]
+                counter.seen_ns = max(counter.seen_ns, asked_ns - _CLOCK_TOLERANCE_NS)
+        missing = self._meter.open.keys() - found
+        have_vanished = bool(missing & self._missing)
+        self._missing = missing
+        return have_vanished
+
+    def without_ended(self, entries: list[TableEntry]) -> list[TableEntry]:
+        """Leave out of a whole table what is known to have ended, which is most of it.
+
+        Takes long, so it runs in a thread. Raises OSError, StoreBusy, StoreDamaged.
+        """
+        unused = {_number_in(one.key) for one in entries if not one.is_used} - {None}
+        with StoredUsage(self._store.folder) as stored:
+            ended = stored.ended_among(one for one in unused if one is not None)
+        return [
+            one for one in entries if one.is_used or _number_in(one.key) not in ended
+        ]
+
+    def settle(self, entries: list[TableEntry], asked_ns: int) -> None:
+        """End what ended without a line: as its table entry says, or as it was last seen.
+
+        The tables, whole this time, were asked for at `asked_ns` (monotonic). This also
+        counts connections that started without a line. It leaves out those so old that
+        they may have been counted and pruned, so that nothing ends twice.
+        """
+        forgotten_ns = _monotonic_of(int(self._store.forgotten_to * 1_000_000))
+        used = set()
+        for entry in entries:
+            if entry.is_used:
+                if (number := self._read(entry)) is not None:
+                    used.add(number)
+                continue
+            ended_ns = asked_ns - max(0, EXPIRE_MS - entry.expires_ms) * 1_000_000
+            is_forgotten = ended_ns <= forgotten_ns + _CLOCK_TOLERANCE_NS
+            if is_forgotten and _number_in(entry.key) not in self._meter.open:
+                continue
+            if (number := self._read(entry)) is not None:
+                self._finish(number, ended_ns)
+        for number in (self._missing & self._meter.open.keys()) - used:
+            self._finish(number, self._counters[number].seen_ns)
+        self._missing = set()
+
+    def end_all(self) -> None:
+        """End everything as it was last seen: HAProxy has exited."""
+        for number in list(self._meter.open):
+            self._finish(number, self._counters[number].seen_ns)
+
+    def _begin(self, number: int, service: str, started_us: int) -> bool:
+        if number in self._meter.open or self._has_ended(number):
+            return False
+        route = self._route_of(service)
+        started_us = min(started_us, time.time_ns() // 1000)
+        month = route.month if route else iso_instant(started_us)[:7]
+        if self._has_unknown_months(started_us, month):
+            return False
+        started_ns = _monotonic_of(started_us)
+        counter = TableCounter(0, 0, started_ns)
+        self._counters[number] = counter
+        self._meter.record(
+            OpenConnection(
+                number=number,
+                service=service,
+                month=month,
+                month_ends_us=instant_us(route.month_ends_at) if route else 0,
+                started_us=started_us,
+                started_ns=started_ns,
+                tunnel=counter,
+            )
+        )
+        return True
+
+    def _has_ended(self, number: int) -> bool:
+        try:
+            return self._meter.has_ended(number)
+        except StoreUnwritable:
+            return True  # rather not counted than twice; the next poll asks again
+
+    def _has_unknown_months(self, started_us: int, month: str) -> bool:
+        """Say whether a damaged file took the bytes that a connection had in months before.
+
+        It is then not counted any more, because they would count for this month again.
+        """
+        return (
+            self._store.is_replacement
+            and started_us < self._store.created_us
+            and iso_instant(started_us - _MAX_LAG_US)[:7] < month
+        )
+
+    def _read(self, entry: TableEntry) -> int | None:
+        key = _KEY.fullmatch(entry.key)
+        if key is None:
+            return None
+        started_us = int(key["started_ms"]) * 1000
+        self.seen_in_table(key["connection"], key["service"], started_us)
+        number = number_of(key["connection"])
+        if number not in self._meter.open:
+            return None
+        values = entry.values
+        self._counters[number].read(
+            values.get("bytes_in_cnt", 0), values.get("bytes_out_cnt", 0)
+        )
+        return number
+
+    def _finish(self, number: int, ended_ns: int) -> None:
+        entry = self._meter.open.get(number)
+        if entry is not None:
+            counter = self._counters.pop(number)
+            # Never less than an earlier reading: the portal would dispute it.
+            counter.ended_at_ns = max(ended_ns, counter.seen_ns, entry.started_ns + 1)
+            self._meter.finish(number)
+
+
+class MeteringSession:
+    """What is counted of one run of HAProxy."""
+
+    def __init__(
+        self,
+        folder: Path,
+        usage_folder: Path,
+        *,
+        identity: str,
+        max_bytes: int,
+        route_of: Callable[[str], Route | None],
+    ) -> None:
+        """Open the instance of a master, or a new one. Takes long for a large store.
+
+        Raises OSError, StoreBusy, StoreDamaged.
+        """
+        self.instance = _instance_of(folder, usage_folder, identity)
+        self.store = resume_store(usage_folder / self.instance, max_bytes=max_bytes)
+        self.meter = UsageMeter(self.store)
+        self.connections = ConnectionTracker(self.meter, self.store, route_of)
+        try:
+            self._requests = self._resume()
+        except BaseException:
+            self.store.close(is_finished=False)
+            raise
+        self._polls = 0
+
+    def _resume(self) -> RequestTotals:
+        with StoredUsage(self.store.folder) as stored:
+            self.connections.resume(stored.open_connections())
+            for reading in stored.delivery_of(iso_hour(time.time_ns() // 1000)):
+                self.meter.resume_delivery(reading)
+            is_replacement = self.store.is_replacement
+            return RequestTotals(
+                self.meter, stored.notes(), is_replacement=is_replacement
+            )
+
+    def accepted(self, line: dict[str, Any]) -> None:
+        """Take an accept line: the first record of a connection."""
+        self.connections.accepted(line["id"], line["svc"], int(line["at"]))
+
+    def ended(self, line: dict[str, Any]) -> None:
+        """Take an end line: the final record of a connection, or a forwarded request."""
+        if line["kind"] == "ws":
+            started_us = int(line["at"]) * 1000
+            self.connections.seen_in_table(line["id"], line["svc"], started_us)
+            self.connections.ended(
+                line["id"],
+                duration_us=max(0, int(line["td"])) * 1000,
+                from_client=line["up"],
+                to_client=line["down"],
+            )
+        elif line["kind"] == "web":
+            self._requests.ended(line["pid"], line["svc"], line["up"], line["down"])
+
+    async def poll(self, master: MasterSocket, processes: Processes) -> None:
+        """Read every worker's tables. Raises what `catch_up` raises."""
+        asked_ns = time.monotonic_ns()
+        open_entries: list[TableEntry] = []
+        for worker in processes.workers:
+            open_entries += await master.table(worker, "t_conn", "data.conn_cur gt 0")
+            self._requests.read(worker, await master.table(worker, "t_web"))
+        self._polls += 1
+        have_vanished = self.connections.read_open(open_entries, asked_ns)
+        if have_vanished or self._polls == _LINES_HAVE_ARRIVED:
+            await self.catch_up(master, processes)
+        self._requests.settle(processes.workers)
+
+    async def catch_up(self, master: MasterSocket, processes: Processes) -> None:
+        """Count what started or ended without a line.
+
+        Raises HAProxyUnreachable, OSError, StoreBusy, StoreDamaged.
+        """
+        asked_ns = time.monotonic_ns()
+        entries: list[TableEntry] = []
+        for worker in processes.workers:
+            entries += await master.table(worker, "t_conn")
+        entries = await asyncio.to_thread(self.connections.without_ended, entries)
+        self.connections.settle(entries, asked_ns)
+
+    def close(self, *, is_over: bool) -> None:
+        """Write what waits; `is_over` says that HAProxy has exited, too."""
+        if is_over:
+            self.connections.end_all()
+        self.meter.tick()
+        is_whole = self.meter.flush()
+        self.store.close(is_finished=is_over and is_whole)
+
+
+class SessionKeeper:
+    """Opens the sessions of one HAProxy after another, and keeps lines in between."""
+
+    def __init__(
+        self,
+        folder: Path,
+        usage_folder: Path,
+        *,
+        max_bytes: int,
+        route_of: Callable[[str], Route | None],
+    ) -> None:
+        """Have none open yet."""
+        self._folder = folder
+        self._usage_folder = usage_folder
+        self._max_bytes = max_bytes
+        self._route_of = route_of
+        self._identity = ""
+        self._early: list[dict[str, Any]] = []
+        self._pruned: Pruning | None = None
+        self.session: MeteringSession | None = None
+        self.is_refused = False  # by the disk, when a session was to be opened
+        self.dropped = 0  # lines for which there was no room
+
+    @property
+    def open_count(self) -> int:
+        """How many connections are open, as far as it is known."""
+        return len(self.session.meter.open) if self.session else 0
+
+    @property
+    def lost_lines(self) -> int:
+        """How many lines were lost: there was no room for them, or they never came."""
+        unannounced = self.session.connections.unannounced if self.session else 0
+        return self.dropped + unannounced
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether the disk accepts readings, as far as it is known."""
+        session = self.session
+        return not self.is_refused and (session is None or session.store.is_writable)
+
+    def may_be_written(self, instance: str) -> bool:
+        """Say whether something may still be written of an instance."""
+        return self.session is None or instance == self.session.instance
+
+    async def sync(self, pruning: Mapping[str, Pruning]) -> None:
+        """Make durable what is written, and remove what may go. Raises OSError."""
+        session = self.session
+        if session is None:
+            return
+        await asyncio.to_thread(session.store.sync)
+        wanted = pruning.get(session.instance)
+        if wanted is not None and wanted != self._pruned:
+            self._pruned = wanted
+            with contextlib.suppress(StoreBusy):
+                await asyncio.to_thread(
+                    session.store.prune, wanted.acknowledged, wanted.before
+                )
+
+    def is_open_for(self, identity: str) -> bool:
+        """Say whether the session of this HAProxy is open."""
+        return self.session is not None and self._identity == identity
+
+    async def open(self, identity: str) -> None:
+        """Open the session of a HAProxy, instead of that of one that has exited.
+
+        Raises OSError; then none is open and this can be tried again.
+        """
+        self.close(is_over=True)
+        try:
+            # In a thread, because an earlier agent may have written very much.
+            self.session = await asyncio.to_thread(
+                MeteringSession,
+                self._folder,
+                self._usage_folder,
+                identity=identity,
+                max_bytes=self._max_bytes,
+                route_of=self._route_of,
+            )
+        except (OSError, StoreBusy, StoreDamaged) as error:
+            self.is_refused = True
+            raise StoreUnwritable(str(error)) from error
+        self.is_refused = False
+        self._identity = identity
+        early, self._early = self._early, []
+        for line in early:
+            try:
+                self.take(line)
+            except (ValueError, KeyError, TypeError):  # one bad line, not all after it
+                self.dropped += 1
+
+    def take(self, line: dict[str, Any]) -> None:
+        """Count what started or ended, as soon as there is a session.
+
+        Until then only lines of WebSockets wait: ordinary requests are in the tables.
+        """
+        if self.session is not None:
+            if line["ev"] == "accept":
+                self.session.accepted(line)
+            elif line["ev"] == "end":
+                self.session.ended(line)
+        elif line["ev"] not in {"accept", "end"} or line.get("kind") == "web":
+            return
+        elif len(self._early) < MAX_EARLY_LINES:
+            self._early.append(line)
+        else:
+            self.dropped += 1
+
+    def close(self, *, is_over: bool) -> str:
+        """Close what is open; `is_over` says that HAProxy has exited. Returns the instance."""
+        session, self.session = self.session, None
+        if session is None:
+            return ""
+        session.close(is_over=is_over)
+        return session.instance
+
+
+def note(access_log: AccessLog, route: Route, line: dict[str, Any]) -> None:
+    """Write the customer's line about a request that was accepted or refused (R10)."""
+    refused = ""
+    if line["ev"] == "refused":
+        refused = route.refusal or EdgeError.WEBSOCKETS_OFF.sentence()
+    access_log.note(
+        route,
+        _head_of(line),
+        client=line["client"],
+        at_us=int(line["at"]),
+        refused=refused,
+    )
+
+
+def number_of(connection: str) -> int:
+    """Return a connection's number from HAProxy's id for it. Raises ValueError."""
+    return int(connection.replace("-", "")[:_NUMBER_DIGITS], 16)
+
+
+def _number_in(key: str) -> int | None:
+    found = _KEY.fullmatch(key)
+    return number_of(found["connection"]) if found else None
+
+
+def _monotonic_of(wall_us: int) -> int:
+    """Return the monotonic clock's nanoseconds at an instant in the past."""
+    ago_ns = max(0, time.time_ns() - wall_us * 1000)
+    return time.monotonic_ns() - ago_ns
+
+
+def _head_of(line: Mapping[str, Any]) -> RequestHead:
+    host = str(line["host"])
+    fields = [
+        (name.encode("latin-1"), value.encode("latin-1"))
+        for name, value in line["fields"].items()
+    ]
+    return RequestHead(
+        method=line["method"].encode("latin-1"),
+        target=line["path"].encode("latin-1"),
+        is_http11=True,
+        fields=fields,
+        host=host,
+        host_field=host.encode("latin-1"),
+        body_bytes=0,
+        connection=frozenset(),
+        upgrade=frozenset(),
+        named=fields_by_name(fields),
+    )
+
+
+def _instance_of(folder: Path, usage_folder: Path, identity: str) -> str:
+    """Return the instance of a master, a new one unless the last is still its own."""
+    path = folder / _INSTANCE_FILE
+    known = _read_instance(path)
+    if known is not None and known[1] == identity and _goes_on(usage_folder / known[0]):
+        return known[0]
+    instance = make_ulid(time.time_ns() // 1_000_000)
+    document = {"instance": instance, "master": identity}
+    atomic_write(path, json.dumps(document).encode())
+    return instance
+
+
+def _read_instance(path: Path) -> tuple[str, str] | None:
+    """Return the last instance and its master."""
+    try:
+        document = json.loads(path.read_bytes())
+        return str(document["instance"]), str(document["master"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _goes_on(folder: Path) -> bool:
+    try:
+        if not StoredUsage.has_begun(folder):
+            return True
+        with StoredUsage(folder) as stored:
+            return not stored.is_finished
+    except StoreDamaged:
+        return True  # it is replaced, under the same name, so that nothing counts twice

@@ -1,0 +1,309 @@
+"""Counts connection time and bytes, cumulatively, and writes them to the usage store.
+
+Time is the monotonic clock's, added to one reading of the wall clock when the
+connection started. Whole minutes are computed in the portal (R14).
+"""
+
+import asyncio
+import itertools
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from products.edge.contract import Route
+from products.edge.usage.readings import ConnectionReading, DeliveryReading, Reading
+from products.edge.usage.store import StoreBusy, StoreUnwritable, UsageStore
+from products.instants import HOUR_US, instant_us, iso_hour
+from products.months import month_after
+
+_NEVER = sys.maxsize
+# A part of a tick takes neighbours in the store, so that it changes few of its pages.
+ROWS_PER_PAGE = 64
+_RETRY_SECONDS = 0.002  # while another connection holds the store's write lock
+_MAX_BUSY_SECONDS = 5.0  # then a new connection is refused
+
+
+class Counted(Protocol):
+    """What is open and knows its bytes: a tunnel here, or one that HAProxy carries."""
+
+    ended_at_ns: int  # monotonic; 0 while it is open
+    seen_ns: int  # monotonic: known to be open until then; readings go no further
+
+    def counts(self) -> tuple[int, int]:
+        """Return the bytes from and to the client so far; never fewer than before."""
+
+
+@dataclass(slots=True)
+class OpenConnection:
+    """A connection that is being counted, in its account's current month."""
+
+    number: int
+    service: str
+    month: str
+    month_ends_us: int  # wall clock; 0 if it is not known
+    started_us: int  # wall clock
+    started_ns: int  # monotonic
+    tunnel: Counted | None = None
+    earlier_from: int = 0  # bytes of the months before
+    earlier_to: int = 0
+    known_from: int = 0  # bytes before there was a tunnel: the heads
+    known_to: int = 0
+
+
+@dataclass(slots=True)
+class _Arrivals:
+    """Connections whose first readings share a transaction."""
+
+    connections: list[OpenConnection]
+    deadline: float  # monotonic
+    written: asyncio.Future[StoreUnwritable | None]  # None: they are in the store
+
+
+class UsageMeter:
+    """The readings of one instance."""
+
+    def __init__(self, store: UsageStore) -> None:
+        """Count into a store."""
+        self._store = store
+        self._numbers = itertools.count(1)
+        self._arrivals: _Arrivals | None = None
+        # Readings are cumulative, so of each counter only the newest must wait.
+        self._unwritten: dict[tuple[object, str], Reading] = {}
+        self._ended_unwritten: set[int] = set()
+        self._notes: dict[str, str | None] = {}
+        self._delivery: dict[tuple[str, int], list[int]] = {}  # by service and hour
+        self._changed: set[tuple[str, int]] = set()
+        self.month_ends_us = _NEVER  # the earliest of those that are open
+        self.open: dict[int, OpenConnection] = {}
+
+    async def begin(
+        self, route: Route, from_client: int, to_client: int
+    ) -> OpenConnection:
+        """Start to count a connection, and return when its first reading is written.
+
+        Those that arrive in one turn of the event loop share a transaction. Raises
+        StoreUnwritable, and then nothing was started.
+        """
+        now_us = time.time_ns() // 1000
+        month, ends_us = route.month, instant_us(route.month_ends_at)
+        if ends_us and now_us >= ends_us:  # the edge has yet to receive the next table
+            month, ends_us = month_after(month), 0
+        connection = OpenConnection(
+            number=next(self._numbers),
+            service=route.service,
+            month=month,
+            month_ends_us=ends_us,
+            started_us=now_us,
+            started_ns=time.monotonic_ns(),
+            known_from=from_client,
+            known_to=to_client,
+        )
+        arrivals = self._arrivals or self._expect_arrivals()
+        arrivals.connections.append(connection)
+        try:
+            failure = await asyncio.shield(arrivals.written)
+        except asyncio.CancelledError:
+            arrivals.written.add_done_callback(lambda _: self._abandon(connection))
+            raise
+        if failure is not None:
+            raise StoreUnwritable(str(failure)) from failure
+        return connection
+
+    def _expect_arrivals(self) -> _Arrivals:
+        loop = asyncio.get_running_loop()
+        deadline = time.monotonic() + _MAX_BUSY_SECONDS
+        self._arrivals = _Arrivals([], deadline, loop.create_future())
+        loop.call_soon(self._write_arrivals, self._arrivals)
+        return self._arrivals
+
+    def _write_arrivals(self, arrivals: _Arrivals) -> None:
+        failure = None
+        try:
+            self._write([_reading(one, one.started_ns) for one in arrivals.connections])
+        except StoreBusy as error:
+            if time.monotonic() < arrivals.deadline:
+                loop = asyncio.get_running_loop()
+                loop.call_later(_RETRY_SECONDS, self._write_arrivals, arrivals)
+                return
+            failure = StoreUnwritable(str(error))
+        except StoreUnwritable as error:
+            failure = error
+        else:
+            for connection in arrivals.connections:
+                self._add(connection)
+        self._arrivals = None
+        arrivals.written.set_result(failure)
+
+    def _abandon(self, connection: OpenConnection) -> None:
+        if connection.number in self.open:
+            self.finish(connection.number)
+
+    def record(self, connection: OpenConnection) -> None:
+        """Count a connection that is open already, and write its first reading."""
+        self._add(connection)
+        self._keep(_reading(connection, time.monotonic_ns()))
+        self.flush()
+
+    def resume(self, connection: OpenConnection) -> None:
+        """Go on counting a connection that the store knows."""
+        self._add(connection)
+
+    def finish(self, number: int) -> None:
+        """Write the last reading of a connection; later, if the disk refuses it."""
+        self.end(number)
+        self.flush()
+
+    def end(self, number: int) -> None:
+        """Take the last reading of a connection; the caller must call `flush`."""
+        connection = self.open.pop(number)
+        self._ended_unwritten.add(number)
+        self._keep(_reading(connection, time.monotonic_ns(), final=True))
+
+    def has_ended(self, number: int) -> bool:
+        """Say whether a connection has its last reading. Raises StoreUnwritable."""
+        return number in self._ended_unwritten or self._store.has_ended(number)
+
+    def delivered(self, service: str, requests: int, sent: int, received: int) -> None:
+        """Count ordinary requests: bytes `sent` by the client and `received` by it."""
+        key = (service, _hour_now())
+        counts = self._delivery.setdefault(key, [0, 0, 0])
+        counts[0] += requests
+        counts[1] += sent
+        counts[2] += received
+        self._changed.add(key)
+
+    def resume_delivery(self, reading: DeliveryReading) -> None:
+        """Go on from the last reading of an hour that an earlier process wrote."""
+        key = (reading.service, instant_us(reading.hour) // HOUR_US)
+        self._delivery[key] = [
+            reading.requests,
+            reading.bytes_from_client,
+            reading.bytes_to_client,
+        ]
+
+    def keep_notes(self, notes: Mapping[str, str | None]) -> None:
+        """Keep texts of the engine together with the delivery that changed.
+
+        They are written in one transaction; None removes a text.
+        """
+        self._keep_delivery()
+        self._notes.update(notes)
+
+    def tick(self, part: int = 0, parts: int = 1) -> None:
+        """Write readings of a part of what is open, and of all delivery that changed.
+
+        Ticking in parts keeps many connections from stopping the loop for long.
+        """
+        now_ns = time.monotonic_ns()
+        for connection in self.open.values():
+            if connection.number // ROWS_PER_PAGE % parts == part:
+                self._keep(_reading(connection, now_ns))
+        self._keep_delivery()
+        self.flush()
+
+    def flush(self) -> bool:
+        """Write what waits for the disk; False if it still does.
+
+        A disk that refused is tried again even when nothing waits.
+        """
+        try:
+            if self._unwritten or self._notes:
+                self._write([])
+            elif not self._store.is_writable:
+                self._store.probe()
+        except (StoreBusy, StoreUnwritable):
+            return False
+        return True
+
+    def roll_over_months(self, routes: Mapping[str, Route], now_us: int) -> None:
+        """Start the new month of connections that live on into it.
+
+        Their bytes until now are reported for the old month and those from now on for
+        the new one, with the same number and start.
+        """
+        now_ns = time.monotonic_ns()
+        self.month_ends_us = _NEVER
+        for connection in self.open.values():
+            route = routes.get(connection.service)
+            following = _following(connection, route, now_us)
+            if following:
+                self._keep(_reading(connection, now_ns))
+                connection.earlier_from, connection.earlier_to = _bytes(connection)
+                connection.month = following
+                connection.month_ends_us = 0  # until a table names it
+                # In one transaction, so that a later process knows both.
+                self._keep(_reading(connection, now_ns))
+            if route is not None and route.month == connection.month:
+                connection.month_ends_us = instant_us(route.month_ends_at)
+            self._expect_end(connection)
+        self.flush()
+
+    def _add(self, connection: OpenConnection) -> None:
+        self.open[connection.number] = connection
+        self._expect_end(connection)
+
+    def _expect_end(self, connection: OpenConnection) -> None:
+        if connection.month_ends_us:
+            self.month_ends_us = min(self.month_ends_us, connection.month_ends_us)
+
+    def _keep(self, reading: Reading) -> None:
+        if isinstance(reading, ConnectionReading):
+            self._unwritten[reading.number, reading.month] = reading
+        else:
+            self._unwritten[reading.service, reading.hour] = reading
+
+    def _keep_delivery(self) -> None:
+        for key in self._changed:
+            hour = iso_hour(key[1] * HOUR_US)
+            self._keep(DeliveryReading(key[0], hour, *self._delivery[key]))
+        self._changed.clear()
+        this_hour = _hour_now()
+        self._delivery = {
+            key: counts for key, counts in self._delivery.items() if key[1] >= this_hour
+        }
+
+    def _write(self, arrivals: list[ConnectionReading]) -> None:
+        self._store.write([*arrivals, *self._unwritten.values()], self._notes)
+        self._unwritten.clear()
+        self._ended_unwritten.clear()
+        self._notes.clear()
+
+
+def _hour_now() -> int:
+    return time.time_ns() // 1000 // HOUR_US
+
+
+def _following(connection: OpenConnection, route: Route | None, now_us: int) -> str:
+    """Return the month that a connection must enter, "" if it stays in its own."""
+    if route is not None and route.month > connection.month:
+        return route.month
+    if not connection.month_ends_us or now_us < connection.month_ends_us:
+        return ""
+    return month_after(connection.month)
+
+
+def _bytes(connection: OpenConnection) -> tuple[int, int]:
+    if connection.tunnel is None:
+        return connection.known_from, connection.known_to
+    return connection.tunnel.counts()
+
+
+def _reading(
+    connection: OpenConnection, at_ns: int, *, final: bool = False
+) -> ConnectionReading:
+    from_client, to_client = _bytes(connection)
+    if (tunnel := connection.tunnel) is not None:
+        # A tunnel that has ended may still be closing; no reading may exceed the final one.
+        at_ns = tunnel.ended_at_ns or min(at_ns, tunnel.seen_ns)
+    return ConnectionReading(
+        number=connection.number,
+        service=connection.service,
+        month=connection.month,
+        started_us=connection.started_us,
+        duration_us=(at_ns - connection.started_ns) // 1000,
+        bytes_from_client=from_client - connection.earlier_from,
+        bytes_to_client=to_client - connection.earlier_to,
+        final=final,
+    )

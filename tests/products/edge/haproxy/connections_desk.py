@@ -1,0 +1,52 @@
+"""A connection tracker with a store of its own, and what HAProxy would tell it."""
+
+import time
+import uuid
+
+from products.edge.haproxy.connections import ConnectionTracker
+from products.edge.haproxy.frontend import EXPIRE_MS
+from products.edge.haproxy.master_socket import TableEntry
+from products.edge.usage.meter import UsageMeter
+from products.edge.usage.store import StoredUsage, resume_store
+from tests.products.edge.fake_portal import route
+
+
+class Desk:
+    """A connection tracker with a store of its own, which goes on with an earlier one's."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.store = resume_store(folder, max_bytes=1 << 30)
+        self.meter = UsageMeter(self.store)
+        self.tracker = ConnectionTracker(
+            self.meter, self.store, {"a-test": route("a.test")}.get
+        )
+        with StoredUsage(folder) as stored:
+            self.tracker.resume(stored.open_connections())
+
+    def close(self):
+        self.store.close(is_finished=False)
+
+    def all_readings(self):
+        with StoredUsage(self.folder) as stored:
+            return [one for _, one in stored.unsent(0, 100_000).readings]
+
+    def readings(self):
+        """Return the newest reading of each connection."""
+        return {one.number: one for one in self.all_readings()}
+
+
+def line_of(desk, seconds_ago=10.0):
+    connection = str(uuid.uuid4())
+    started_us = int((time.time() - seconds_ago) * 1_000_000)
+    desk.tracker.accepted(connection, "a-test", started_us)
+    return connection, started_us
+
+
+def in_table(connection, started_us, *, up=0, down=0, is_used=True, quiet_ms=0):
+    return TableEntry(
+        f"a-test|{connection}|{started_us // 1000}",
+        is_used,
+        EXPIRE_MS - quiet_ms,
+        {"bytes_in_cnt": up, "bytes_out_cnt": down, "conn_cur": int(is_used)},
+    )

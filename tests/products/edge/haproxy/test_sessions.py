@@ -1,0 +1,204 @@
+"""Metering sessions: one for each HAProxy, opened again and again until it is open."""
+
+import asyncio
+import os
+import signal
+import time
+import uuid
+
+import pytest
+
+from products.edge.errors import EdgeError
+from products.edge.haproxy.connections import (
+    MAX_EARLY_LINES,
+    MeteringSession,
+    SessionKeeper,
+)
+from products.edge.haproxy.master_socket import Processes
+from products.edge.usage.reporter import Pruning
+from products.edge.usage.store import StoredUsage, StoreUnwritable
+from tests.products.edge.contract.speaking import (
+    final_record,
+    opened,
+    service_of,
+)
+from tests.products.edge.fake_portal import eventually
+from tests.products.edge.haproxy.connections_desk import in_table
+from tests.products.edge.running import handshake, read_until
+
+UUID = "{:08x}-0000-4000-8000-000000000000"
+
+
+def first_line(fleet, host):
+    try:
+        with fleet.edge.connect() as connection:
+            connection.sendall(handshake(host))
+            return read_until(connection, b"\r\n").rstrip()
+    except (OSError, AssertionError):  # HAProxy is not there yet
+        return b""
+
+
+@pytest.mark.haproxy
+def test_a_session_that_does_not_open_is_tried_again_and_nothing_upgrades_meanwhile(
+    fleet,
+):
+    host, there = fleet.serve()
+    opened(fleet, host)[0].close()
+    final_record(fleet, host)
+    instance = fleet.edge.data / "haproxy" / "instance.json"
+    instance.unlink()
+    instance.mkdir()  # nothing can take the name of a folder
+    for process in fleet.haproxies():
+        os.kill(process, signal.SIGKILL)
+
+    eventually(lambda: b" 503 " in first_line(fleet, host))
+    carried = there.connections
+    refused = fleet.edge.ask(handshake(host))
+    assert eventually(lambda: not fleet.settled()["spool_is_writable"])
+    instance.rmdir()
+
+    assert EdgeError.USAGE_NOT_RECORDED.sentence().encode() in refused
+    assert there.connections == carried
+    eventually(lambda: first_line(fleet, host) == b"HTTP/1.1 101 Switching Protocols")
+    eventually(lambda: len(fleet.portal.of_service(service_of(host))) == 2)
+
+
+def session_keeper(folder):
+    return SessionKeeper(
+        folder, folder / "usage", max_bytes=1 << 30, route_of={}.get
+    )  # fmt: skip
+
+
+def accept_line(number):
+    return {"ev": "accept", "id": UUID.format(number), "svc": "shop", "at": 1_000_000}
+
+
+def test_lines_before_a_session_is_open_wait_for_it(tmp_path):
+    keeper = session_keeper(tmp_path)
+
+    keeper.take(accept_line(1))
+    asyncio.run(keeper.open("1@1"))
+
+    assert len(keeper.session.meter.open) == 1
+    assert keeper.dropped == 0
+
+
+def test_lines_of_ordinary_http_take_no_place_from_those_that_wait(tmp_path):
+    keeper = session_keeper(tmp_path)
+
+    for number in range(MAX_EARLY_LINES):
+        keeper.take(accept_line(number) | {"ev": "request"})
+        keeper.take(accept_line(number) | {"ev": "end", "kind": "web"})
+    keeper.take(accept_line(7))
+    asyncio.run(keeper.open("1@1"))
+
+    assert len(keeper.session.meter.open) == 1
+    assert keeper.dropped == 0
+
+
+def test_so_many_lines_wait_and_no_more_and_what_is_dropped_is_counted(tmp_path):
+    keeper = session_keeper(tmp_path)
+
+    for number in range(MAX_EARLY_LINES + 3):
+        keeper.take(accept_line(number))
+    asyncio.run(keeper.open("1@1"))
+
+    assert len(keeper.session.meter.open) == MAX_EARLY_LINES
+    assert keeper.dropped == 3
+
+
+def test_a_master_is_only_known_once_its_session_is_open(tmp_path):
+    keeper = session_keeper(tmp_path)
+    (tmp_path / "instance.json").mkdir()
+
+    with pytest.raises(StoreUnwritable):
+        asyncio.run(keeper.open("1@1"))
+
+    assert not keeper.is_open_for("1@1")
+    assert keeper.is_refused
+    (tmp_path / "instance.json").rmdir()
+    asyncio.run(keeper.open("1@1"))
+    assert keeper.is_open_for("1@1")
+    assert not keeper.is_refused
+
+
+ONE_WORKER = Processes(master=1, current=(2,), old=())
+
+
+class Master:
+    """HAProxy's command line, with one table of connections."""
+
+    def __init__(self, entries):
+        self.entries = entries
+
+    async def table(self, worker, name, only=""):
+        wanted = self.entries if name == "t_conn" else []
+        return [one for one in wanted if one.is_used or not only]
+
+
+def test_what_started_and_ended_without_an_agent_is_counted_without_any_line(tmp_path):
+    started_us = int((time.time() - 60) * 1_000_000)
+    entry = in_table(
+        str(uuid.uuid4()), started_us, up=700, down=900, is_used=False, quiet_ms=30_000
+    )
+    session = MeteringSession(
+        tmp_path,
+        tmp_path / "usage",
+        identity="1@1",
+        max_bytes=1 << 30,
+        route_of={}.get,
+    )
+
+    async def polls():
+        for _ in range(3):
+            await session.poll(Master([entry]), ONE_WORKER)
+
+    asyncio.run(polls())
+
+    assert not session.meter.open
+    assert session.connections.unannounced == 1
+
+
+def opened_keeper(folder, identity="1@1"):
+    keeper = session_keeper(folder)
+    asyncio.run(keeper.open(identity))
+    return keeper
+
+
+def test_another_agent_goes_on_with_the_instance_of_the_same_master(tmp_path):
+    before = opened_keeper(tmp_path)
+    instance = before.close(is_over=False)
+
+    assert opened_keeper(tmp_path).session.instance == instance
+    assert opened_keeper(tmp_path, "2@2").session.instance != instance
+
+
+def test_a_damaged_store_goes_on_under_the_same_name(tmp_path):
+    """Under another one, everything that is open would be counted twice."""
+    before = opened_keeper(tmp_path)
+    before.take(accept_line(1))
+    instance = before.close(is_over=False)
+    (tmp_path / "usage" / instance / "usage.db").write_bytes(b"garbage" * 1000)
+
+    after = opened_keeper(tmp_path)
+
+    assert after.session.instance == instance
+    assert after.session.store.is_replacement
+
+
+def test_a_session_prunes_what_the_reporter_says_once(tmp_path):
+    keeper = opened_keeper(tmp_path)
+    keeper.take(accept_line(1))
+    keeper.session.connections.end_all()
+    pruning = {keeper.session.instance: Pruning(10, 1e12), "other": Pruning(99, 1e12)}
+
+    async def sync_twice():
+        await keeper.sync(pruning)
+        keeper.take(accept_line(2))
+        keeper.session.connections.end_all()
+        await keeper.sync(pruning)
+
+    asyncio.run(sync_twice())
+
+    with StoredUsage(keeper.session.store.folder) as stored:
+        assert stored.unsent_count(0) == 1
