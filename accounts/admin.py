@@ -38,7 +38,6 @@ class ReasonForm(forms.Form):
 
     reason = forms.CharField(
         label="Reason",
-        max_length=500,
         help_text="The account’s people read it, and the trail keeps it.",
         widget=forms.Textarea({"rows": 3}),
     )

@@ -49,6 +49,11 @@ class Product(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def is_sold_directly(self) -> bool:
+        """Tell whether superusers can enable the product on the Products page (R17)."""
+        return self.purchase_mode == self.PurchaseMode.DIRECT
+
 
 class Plan(models.Model):
     """A way to get a product, with prices of its own."""

@@ -77,7 +77,6 @@ class ResolveForm(forms.Form):
     )
     reason = forms.CharField(
         label="Reason",
-        max_length=500,
         help_text="Kept in the audit trail, where the account's superusers can read it.",
         widget=forms.Textarea({"rows": 3}),
     )

@@ -113,8 +113,7 @@ def _review(
         "conflicts": conflicts_of(actor_of(request), product),
         "tiers": tier_rows(state.price) if state.price else (),
         "meter": METERS[state.price.meter] if state.price else None,
-        "sold_here": product.purchase_mode == Product.PurchaseMode.DIRECT
-        and state.price is not None,
+        "sold_here": product.is_sold_directly and state.price is not None,
     } | calculator_context(request, state)
     return render(request, "products/enable.html", context, status=status)
 

@@ -1,4 +1,4 @@
-"""The forms of the product pages. Lengths of reasons and notes are checked by the commands."""
+"""The forms of the product pages. The commands check how long reasons and notes are."""
 
 from typing import Any
 

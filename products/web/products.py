@@ -48,11 +48,6 @@ class Card:
         return self.state.product
 
     @property
-    def is_direct(self) -> bool:
-        """Tell whether it is sold on this page."""
-        return self.product.purchase_mode == Product.PurchaseMode.DIRECT
-
-    @property
     def in_package(self) -> bool:
         """Tell whether the account has it from a package."""
         enablement = self.state.enablement
@@ -70,7 +65,7 @@ def cards_of(access: AccountAccess, account: Account, now: datetime) -> list[Car
             price_line=product_price_line(state),
             can_enable=may_enable
             and not state.is_on
-            and state.product.purchase_mode == Product.PurchaseMode.DIRECT,
+            and state.product.is_sold_directly,
             can_disable=may_enable
             and state.enablement is not None
             and state.enablement.source == Enablement.Source.DIRECT,
@@ -127,8 +122,11 @@ def request_access(request: HttpRequest, slug: str) -> HttpResponse:
                 note=form.cleaned_data["note"],
                 now=timezone.now(),
             )
-            is_direct = product.purchase_mode == Product.PurchaseMode.DIRECT
-            whom = "The account's superusers" if is_direct else "Your account manager"
+            whom = (
+                "The account's superusers"
+                if product.is_sold_directly
+                else "Your account manager"
+            )
             success_with_audit_link(
                 request,
                 actor,

@@ -48,8 +48,8 @@ NUMBER = re.compile("[0-9]{1,6}")
 class ServiceForm(forms.Form):
     """A service's name and comment."""
 
-    name = forms.CharField(label="Name", max_length=120)
-    comment = forms.CharField(label="Comment", max_length=500, required=False)
+    name = forms.CharField(label="Name")
+    comment = forms.CharField(label="Comment", required=False)
 
 
 @login_required
@@ -62,7 +62,7 @@ def services(request: HttpRequest) -> HttpResponse:
     form = ServiceForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         with form_errors(form):
-            made = create_service(
+            created = create_service(
                 actor,
                 account=account,
                 name=form.cleaned_data["name"],
@@ -72,10 +72,10 @@ def services(request: HttpRequest) -> HttpResponse:
             success_with_audit_link(
                 request,
                 actor,
-                f"Created {made.name} with an empty draft.",
-                service=made.pk,
+                f"Created {created.name} with an empty draft.",
+                service=created.pk,
             )
-            return redirect("version", service_id=made.pk, number=1)
+            return redirect("version", service_id=created.pk, number=1)
     rows = list(services_of(actor).prefetch_related("products", "live_domains"))
     context = {
         "services": [(row, _is_on(row)) for row in rows],

@@ -131,7 +131,7 @@ def disable(
 
 def _price_to_agree_to(product: Product, now: datetime) -> PriceVersion:
     price = direct_price(product.pk, now)
-    if product.purchase_mode != Product.PurchaseMode.DIRECT or price is None:
+    if price is None or not product.is_sold_directly:
         raise NotSoldDirectly(
             f"{product.name} can't be enabled here. Contact your account manager."
         )

@@ -81,7 +81,7 @@ def request_product(
 
 
 def _addresses(account: Account, product: Product, sales_email: str) -> Sequence[str]:
-    if product.purchase_mode != Product.PurchaseMode.DIRECT:
+    if not product.is_sold_directly:
         return [sales_email]
     members = members_with(Permission.PRODUCT_ENABLE, account.pk)
     return [member.user.email for member in members]
@@ -95,6 +95,6 @@ def _body(actor: Actor, account: Account, product: Product, note: str) -> str:
     ]
     if note:
         lines += ["", f"Their note: {note}"]
-    if product.purchase_mode == Product.PurchaseMode.DIRECT:
+    if product.is_sold_directly:
         lines += ["", "A superuser can enable it on the Products page of the portal."]
     return "\n".join(lines) + "\n"

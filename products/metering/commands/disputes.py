@@ -15,6 +15,7 @@ from django.db import transaction
 from accounts.actor import Actor, Interface
 from accounts.audit.vocabulary import Event
 from accounts.change import Unchanged, recorded_change
+from accounts.commands.reasons import clean_reason
 from accounts.errors import Conflict, Invalid
 from accounts.models import Account
 from accounts.policy import PLATFORM, Resource
@@ -394,16 +395,14 @@ def resolve_dispute(
 ) -> UsageDispute:
     """Resolve a dispute: `keep` says whether the "recorded" or the "reported" values count.
 
-    Raises Forbidden, Invalid without a reason or with another `keep`, and Conflict if the dispute
-    is already resolved. Notes usage.dispute_resolved.
+    Raises Forbidden, Invalid without a reason, with too long a one or with another `keep`, and
+    Conflict if the dispute is already resolved. Notes usage.dispute_resolved.
     """
     account = Account.objects.filter(pk=dispute.account_id).first()
     with recorded_change(
         actor, Permission.USAGE_RESOLVE, on=account or PLATFORM, now=now
     ) as trail:
-        reason = reason.strip()
-        if not reason:
-            raise Invalid("Enter a reason.", field="reason")
+        reason = clean_reason(reason)
         if keep not in UsageDispute.Resolution:
             raise Invalid("Choose the recorded or the reported values.", field="keep")
         row = UsageDispute.objects.select_for_update().get(pk=dispute.pk)

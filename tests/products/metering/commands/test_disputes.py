@@ -204,7 +204,12 @@ def test_reported_values_adjust_the_other_months(edge, ada):
 
 
 @pytest.mark.parametrize(
-    "keep,reason,field", [("recorded", "  ", "reason"), ("mine", "Why", "keep")]
+    "keep,reason,field",
+    [
+        ("recorded", "  ", "reason"),
+        ("recorded", "x" * 501, "reason"),
+        ("mine", "Why", "keep"),
+    ],
 )
 def test_resolution_needs_a_reason_and_a_choice(edge, ada, keep, reason, field):
     dispute = disputed(edge, SMALL | {"final": True}, LARGE)
