@@ -6,7 +6,7 @@ from rest_framework.views import APIView
 from accounts.authentication import TokenRequest
 from products.api import fields
 from products.api.lookups import object_at, version_at
-from products.deploy.models import LiveDomain
+from products.deploy.models import ActiveDomain
 from products.services import queries
 from products.services.models import Version, VersionObject
 
@@ -38,8 +38,8 @@ def checked(version: Version, rows: list[VersionObject]) -> list[list[object]]:
     The portal asks no name server, so the CNAME is null, as Fastly has it for a name without one.
     """
     names = [row.name for row in rows]
-    live = LiveDomain.objects.filter(service_id=version.service_id, name__in=names)
-    answering = set(live.values_list("name", flat=True))
+    active = ActiveDomain.objects.filter(service_id=version.service_id, name__in=names)
+    answering = set(active.values_list("name", flat=True))
     return [
         [fields.shown("domain", row, version), None, row.name in answering]
         for row in rows

@@ -12,7 +12,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from products.deploy.routes import published
+from products.deploy.routes import ROUTE_TABLE
 from products.metering.commands import note_status
 from products.metering.queries import edge_of
 from products.metering.status import read_status
@@ -50,7 +50,9 @@ class RouteTableView(APIView):
         now = timezone.now()
         status = read_status(request.headers.get("X-Edge-Status", ""))
         note_status(edge, status=status, now=now)
-        table = published(at_height=edge.trails_height, now=now)
+        table = ROUTE_TABLE.table(
+            epoch=edge.ingest_epoch, revision=edge.routes_revision, now=now
+        )
         known = parse_etags(request.headers.get("If-None-Match", ""))
         unchanged = table.etag in known or "*" in known
         response = (

@@ -37,8 +37,8 @@ def former(actor: Actor, service_id: str) -> bool:
     return bool(mine.filter(pk=service_id).exclude(deleted_at=None).exists())
 
 
-def version_to_judge_at(actor: Actor, service_id: str, number: int) -> Version:
-    """Return a version for the gate, which says itself what a limited member may know of it."""
+def version_for_decision_at(actor: Actor, service_id: str, number: int) -> Version:
+    """Return a version to decide about; the decision hides what a limited member may not see."""
     words = f"Couldn't find Version '{{ {FASTLY_RECORD_PREFIX}, number => {number}, service => {service_id} }}'"
     if number > MAX_VERSION_NUMBER:
         raise NotFound(words)

@@ -1,4 +1,4 @@
-"""Answers our own questions, outside Fastly's namespace: may I deploy, what has the account."""
+"""Endpoints of our own, outside Fastly's paths: the decision and the entitlements."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ from rest_framework.views import APIView
 
 from accounts.authentication import TokenRequest
 from accounts.queries import account_of
-from products.api import verdicts
-from products.api.lookups import service_at, version_to_judge_at
+from products.api import serializers as own_json
+from products.api.lookups import service_at, version_for_decision_at
 from products.api.services import valid
-from products.deploy.queries import decision_with_probe
+from products.deploy.decision import decision_with_probe
 from products.enablement.queries import ProductState, products_of
 from products.services import queries
 
@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 
 class DecisionReader(serializers.Serializer[Any]):
-    """Which version is asked about; without a number, the latest."""
+    """The version to decide about; without a number, the latest."""
 
     service = serializers.CharField()
     version = serializers.IntegerField(min_value=0, required=False)
@@ -30,23 +30,23 @@ class DecisionView(APIView):
     """`GET /api/v1/decision?service=S&version=N`."""
 
     def get(self, request: TokenRequest) -> Response:
-        """Answer all eight gates: the same answer as the page *Why can't I deploy?*."""
+        """Return all checks, the same as the page *Why can't I deploy?*."""
         asked = valid(DecisionReader(data=request.query_params.dict()))
         number = asked.get("version")
         if number is None:
             service = service_at(request.auth, asked["service"])
             number = queries.latest_version(service).number
-        row = version_to_judge_at(request.auth, asked["service"], number)
-        answer = decision_with_probe(request.auth, version=row, now=timezone.now())
-        place = {"service": row.service_id, "version": row.number}
-        return Response(place | verdicts.verdict(answer))
+        row = version_for_decision_at(request.auth, asked["service"], number)
+        decision = decision_with_probe(request.auth, version=row)
+        asked_about = {"service": row.service_id, "version": row.number}
+        return Response(asked_about | own_json.decision_to_json(decision))
 
 
 class Entitlements(APIView):
     """`GET /api/v1/entitlements`."""
 
     def get(self, request: TokenRequest) -> Response:
-        """Answer every product as the account has it, and on which visible services it is on."""
+        """Return every product as the account has it, and on which visible services it is on."""
         account = account_of(request.auth)
         seen = set(queries.services_of(request.auth).values_list("pk", flat=True))
         states = products_of(account, timezone.now())
@@ -59,7 +59,7 @@ class Entitlements(APIView):
 
 
 def product(state: ProductState, seen: set[str]) -> Json:
-    """Show one product as the account has it."""
+    """Return one product as the account has it."""
     held = state.enablement
     return {
         "product": state.product.pk,

@@ -1,4 +1,4 @@
-"""Versions: list, create, comment, clone, lock, put live, take off, check, compare."""
+"""Versions: list, create, comment, clone, lock, activate, deactivate, validate."""
 
 from http import HTTPStatus
 from typing import Any
@@ -9,12 +9,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import TokenRequest
-from accounts.errors import Forbidden
-from products.api import fastly_json, verdicts
-from products.api.lookups import service_at, version_at, version_to_judge_at
+from products.api import fastly_json
+from products.api.lookups import service_at, version_at, version_for_decision_at
+from products.api.serializers import check_to_json
 from products.api.services import valid, versions_of
 from products.deploy import commands as deploy
-from products.deploy.queries import decision_with_probe
+from products.deploy.decision import decision_with_probe
 from products.services.commands import versions as commands
 
 
@@ -89,27 +89,26 @@ class Activate(APIView):
     """`PUT …/activate`."""
 
     def put(self, request: TokenRequest, service_id: str, number: int) -> Response:
-        """Put the version live; refused with every gate's answer at once."""
-        row = version_to_judge_at(request.auth, service_id, number)
+        """Activate the version; a refusal lists every failed check. The active one stays as it is."""
+        row = version_for_decision_at(request.auth, service_id, number)
         try:
             done = deploy.activate(request.auth, version=row, now=timezone.now())
         except deploy.DeploymentRefused as refused:
             return refusal(refused)
-        live = fastly_json.version(version_at(request.auth, service_id, number))
-        return Response(
-            live | ({"msg": " ".join(done.findings)} if done.findings else {})
-        )
+        active = fastly_json.version(version_at(request.auth, service_id, number))
+        warnings = done.findings if done else []
+        return Response(active | ({"msg": " ".join(warnings)} if warnings else {}))
 
 
 def refusal(refused: deploy.DeploymentRefused) -> Response:
-    """Answer why a version may not go live: 403 where it is the person, 400 where it is the state."""
-    personal = isinstance(refused, Forbidden)
+    """Say why a version cannot be activated: 403 if it is about the person, else 400."""
+    personal = refused.decision.is_personal
     body = {
         "msg": "You are not authorized to perform this action"
         if personal
         else "Bad request",
         "detail": refused.message,
-        "errors": [verdicts.gate(each) for each in refused.verdict.failed],
+        "errors": [check_to_json(each) for each in refused.decision.failed],
     }
     return Response(body, HTTPStatus.FORBIDDEN if personal else HTTPStatus.BAD_REQUEST)
 
@@ -118,7 +117,7 @@ class Deactivate(APIView):
     """`PUT …/deactivate`."""
 
     def put(self, request: TokenRequest, service_id: str, number: int) -> Response:
-        """Take the version off."""
+        """Deactivate the version."""
         row = version_at(request.auth, service_id, number)
         deploy.deactivate(request.auth, version=row, now=timezone.now())
         return Response(
@@ -130,16 +129,16 @@ class Validate(APIView):
     """`GET …/validate`."""
 
     def get(self, request: TokenRequest, service_id: str, number: int) -> Response:
-        """Answer, always with 200, whether the version could go live; the gate decides."""
+        """Return, always with 200, whether the version can be activated."""
         row = version_at(request.auth, service_id, number)
-        verdict = decision_with_probe(request.auth, version=row, now=timezone.now())
-        reasons = list(verdict.reasons)
+        decision = decision_with_probe(request.auth, version=row)
+        reasons = list(decision.reasons)
         return Response(
             {
-                "status": "ok" if verdict.allowed else "error",
+                "status": "ok" if decision.allowed else "error",
                 "msg": " ".join(reasons) or None,
                 "errors": reasons,
-                "warnings": [problem.message for problem in verdict.warnings],
+                "warnings": [finding.message for finding in decision.warnings],
                 "messages": [],
             }
         )

@@ -1,1 +1,1 @@
-"""The rulebook: what WebSockets does not go with, in plain Python."""
+"""The compatibility rules: what cannot be combined with WebSockets, in plain Python."""

@@ -1,6 +1,6 @@
-"""The host settings that WebSockets does not honour, each with its words (R8).
+"""The host settings that WebSocket connections do not use, and what to say about each (R8).
 
-Honoured are Name, Address (with its port), Enable TLS and Override Host alone.
+Only Name, Address (with its port), Enable TLS and Override Host are used.
 Source: https://docs.fastly.com/products/websockets, edition of 2025-11-04.
 """
 
@@ -8,9 +8,7 @@ from dataclasses import dataclass, fields
 
 from products.compatibility.version_config import BackendConfig
 
-SUPPORTED_SETTINGS = frozenset({"name", "address", "port", "use_ssl", "override_host"})
-
-# Asked by rules of their own: shielding is R6; the names may equal the one checked.
+# A rule of its own checks these: they may equal the name that is checked.
 CERTIFICATE_NAMES = {
     "ssl_cert_hostname": "Certificate hostname",
     "ssl_sni_hostname": "SNI hostname",
@@ -23,38 +21,38 @@ class UnsafeSetting:
     """A setting that would be unsafe or plainly wrong to ignore."""
 
     label: str
-    does: str  # what the backend does with it, after its name
-    fix: str
+    effect: str  # what the backend does with it; follows the backend's name
+    remedy: str
 
 
-_OWN_CERTIFICATE = UnsafeSetting(
+_CLIENT_CERTIFICATE = UnsafeSetting(
     "Client certificate",
-    "shows a client certificate to the origin, and WebSockets cannot",
-    "Remove the client certificate and its key, and let the origin know its clients another way.",
+    "uses a client certificate; WebSockets doesn't support one",
+    "Remove the client certificate and its key, and let the origin identify clients another way.",
 )
 
 BLOCKING_SETTINGS = {
     "ssl_check_cert": UnsafeSetting(
         "Check certificate",
-        "switches certificate checking off, and WebSockets always checks",
-        "Switch it on. The certificate must be signed by a public certification authority.",
+        "turns certificate verification off; WebSockets always verifies",
+        "Turn it on. The certificate must be signed by a public certification authority.",
     ),
     "ssl_ca_cert": UnsafeSetting(
         "CA certificate",
-        "trusts a certification authority of its own, and WebSockets trusts public ones only",
+        "trusts its own certification authority; WebSockets trusts only public ones",
         "Remove it, and give the origin a certificate signed by a public certification authority.",
     ),
-    "ssl_client_cert": _OWN_CERTIFICATE,
+    "ssl_client_cert": _CLIENT_CERTIFICATE,
     "ssl_client_key": UnsafeSetting(
         "Client key",
-        "holds a client key, and WebSockets cannot use it",
-        _OWN_CERTIFICATE.fix,
+        "has a client key; WebSockets doesn't support one",
+        _CLIENT_CERTIFICATE.remedy,
     ),
-    "client_cert": _OWN_CERTIFICATE,
+    "client_cert": _CLIENT_CERTIFICATE,
     "request_condition": UnsafeSetting(
         "Request condition",
-        "is used under a request condition, and WebSockets does not ask it",
-        "Remove the condition, or put the backend into a service of its own.",
+        "has a request condition; WebSockets ignores it",
+        "Remove the condition, or move the backend to a separate service.",
     ),
 }
 
@@ -86,6 +84,6 @@ _DEFAULTS = {each.name: each.default for each in fields(BackendConfig)}
 
 
 def is_set(backend: BackendConfig, field: str) -> bool:
-    """Tell whether somebody gave a setting a value other than its default."""
+    """Tell whether a setting has a value other than its default."""
     value = getattr(backend, field)
     return value not in (None, "") and value != _DEFAULTS[field]

@@ -1,14 +1,14 @@
-"""What a rule of the rulebook finds: a problem, how grave, and how to mend it."""
+"""What a compatibility rule reports: a finding, its severity, and how to fix it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from products.compatibility.version_config import OriginCertificate, VersionConfig
+SOURCE = "https://docs.fastly.com/products/websockets"  # edition of 2025-11-04
 
 
 class Severity(StrEnum):
-    """Whether a finding stands in the way of a deployment."""
+    """Whether a finding prevents a deployment."""
 
     BLOCKS = "blocks"
     WARNING = "warning"
@@ -17,62 +17,53 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One place where a rule is not met, in the rule's own words."""
+    """One place where a rule applies: what it is about, and the remedy.
 
-    message: str
-    fix: str
-    backend: str | None = None
-    header: str | None = None
-    field: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """A finding together with what is true of every finding of its rule."""
+    `backend` or `header` names the part and `field` its setting, as the API calls it.
+    """
 
     code: str
     severity: Severity
-    rule: str
+    rule: str  # its number in the rulebook
     source: str
     message: str
-    fix: str
+    remedy: str
     backend: str | None = None
     header: str | None = None
     field: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class RuleInput:
-    """All that a rule may look at."""
-
-    config: VersionConfig
-    products: frozenset[str]
-    certificates: tuple[OriginCertificate, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule: its number in the rulebook, its weight, its source, and its question."""
+    """What is the same for every finding of one rule."""
 
     code: str
     severity: Severity
     number: str
-    source: str
-    find: Callable[[RuleInput], Iterable[Finding]]
 
-    def problems(self, situation: RuleInput) -> tuple[Problem, ...]:
-        """Ask the rule."""
-        return tuple(self._problem(finding) for finding in self.find(situation))
-
-    def _problem(self, finding: Finding) -> Problem:
-        return Problem(
+    def finding(
+        self,
+        message: str,
+        remedy: str,
+        *,
+        backend: str | None = None,
+        header: str | None = None,
+        field: str | None = None,
+    ) -> Finding:
+        """Return a finding of this rule."""
+        return Finding(
             code=self.code,
             severity=self.severity,
             rule=self.number,
-            source=self.source,
-            message=finding.message,
-            fix=finding.fix,
-            backend=finding.backend,
-            header=finding.header,
-            field=finding.field,
+            source=SOURCE,
+            message=message,
+            remedy=remedy,
+            backend=backend,
+            header=header,
+            field=field,
         )
+
+
+def blockers(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return the findings that prevent a deployment."""
+    return tuple(each for each in findings if each.severity is Severity.BLOCKS)

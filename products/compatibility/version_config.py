@@ -1,21 +1,19 @@
-"""A service version described without a database, as the rules read it.
+"""A service version as plain values, as the rules and the route table read it.
 
 Field names and defaults are those of Fastly's API:
 https://www.fastly.com/documentation/reference/api/services/backend/.
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from products.protocol import CertificateKind, origin_name
 
-AnyBackend = TypeVar("AnyBackend")
+WEBSOCKETS = "websockets"  # the product's slug
 
 # Strings are matched too, so that a "//" or "#" in one does not start a comment, nor a
-# quote in a comment a string. A long string may carry a word: {EOF"…"EOF}. What is not
-# closed runs to the end; looking for each of many ends anew would take quadratic time.
+# quote in a comment a string. A long string may have a label: {EOF"…"EOF}. What is not
+# closed runs to the end; searching again for each missing end would take quadratic time.
 _VCL_NOISE = re.compile(
     r"""\{(?P<word>[A-Za-z0-9_]*)".*?(?:"(?P=word)\}|\Z)|"[^"\n]*"|/\*.*?(?:\*/|\Z)|//[^\n]*|\#[^\n]*""",
     re.DOTALL,
@@ -25,7 +23,7 @@ _UPGRADE = re.compile(r"\breturn\s*\(\s*upgrade\s*\)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackendConfig:
-    """An origin. Times are milliseconds, but `keepalive_time` and TCP's are seconds."""
+    """A backend. Times are milliseconds; `keepalive_time` and TCP's are seconds."""
 
     name: str
     address: str
@@ -66,7 +64,7 @@ class BackendConfig:
 
     @property
     def checked_name(self) -> str:
-        """The name that the origin's certificate must be for (R8, R9)."""
+        """The name that the origin's certificate must match (R8, R9)."""
         return origin_name(self.address, self.override_host)
 
 
@@ -90,7 +88,7 @@ class HeaderConfig:
 
 @dataclass(frozen=True, slots=True)
 class SnippetConfig:
-    """A piece of VCL that belongs into one subroutine, its `type`."""
+    """A piece of VCL for one subroutine, its `type`."""
 
     name: str
     type: str
@@ -107,14 +105,24 @@ class VclConfig:
 
 @dataclass(frozen=True, slots=True)
 class DomainConfig:
-    """A host name that the service answers for."""
+    """A host name of the service."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
+class LogEndpointConfig:
+    """Where log lines are sent (R10)."""
+
+    name: str
+    kind: str = ""
+    address: str = ""
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class OriginCertificate:
-    """What a probe saw at a backend: a class of result, and a sentence about it."""
+    """What a probe found at a backend: a kind of result, and a sentence about it."""
 
     backend: str
     kind: CertificateKind
@@ -123,7 +131,7 @@ class OriginCertificate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionConfig:
-    """One version of a service; `backends` in the order in which they were added."""
+    """One version of a service; parts are in the order in which they were added."""
 
     number: int
     domains: tuple[DomainConfig, ...] = ()
@@ -131,28 +139,28 @@ class VersionConfig:
     headers: tuple[HeaderConfig, ...] = ()
     snippets: tuple[SnippetConfig, ...] = ()
     vcls: tuple[VclConfig, ...] = ()
-    log_endpoints: tuple[str, ...] = ()  # their names
+    log_endpoints: tuple[LogEndpointConfig, ...] = ()
 
     @property
-    def upgrades(self) -> bool:
-        """Whether a recv snippet or a VCL file hands connections off by itself."""
+    def connection_backend(self) -> BackendConfig | None:
+        """The backend that gets all connections: the first one added (R8)."""
+        return self.backends[0] if self.backends else None
+
+    @property
+    def calls_upgrade(self) -> bool:
+        """Whether a recv snippet or a VCL file calls `return(upgrade)`."""
         snippets = (each.content for each in self.snippets if each.type == "recv")
         files = (each.content for each in self.vcls)
-        return any(_says_upgrade(content) for content in (*snippets, *files))
+        return any(_calls_upgrade(content) for content in (*snippets, *files))
 
 
-def carrying_backend(backends: Sequence[AnyBackend]) -> AnyBackend | None:
-    """Return the backend that carries the connections: the first one added (R8)."""
-    return backends[0] if backends else None
+def uses_websockets(config: VersionConfig, products: frozenset[str]) -> bool:
+    """Tell whether a version of a service with these products on uses WebSockets.
 
-
-def uses_websockets(config: VersionConfig, switched_on: bool) -> bool:  # noqa: FBT001 - the switch itself
-    """Tell whether the rules about WebSockets are asked of a version at all.
-
-    They are when its service has the switch on, or its own VCL says `return(upgrade)`.
+    It does if WebSockets is switched on, or if its own VCL calls `return(upgrade)`.
     """
-    return switched_on or config.upgrades
+    return WEBSOCKETS in products or config.calls_upgrade
 
 
-def _says_upgrade(vcl: str) -> bool:
+def _calls_upgrade(vcl: str) -> bool:
     return _UPGRADE.search(_VCL_NOISE.sub(" ", vcl)) is not None

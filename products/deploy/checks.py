@@ -1,218 +1,306 @@
-"""The eight gates, each a pure function of the facts; `gate` asks them in this order."""
+"""The eight checks of a deployment: a table, and for each check a pure function of the facts."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
 
-from accounts.policy import AnswerCode
-from products.compatibility.findings import Problem, Severity
-from products.deploy.verdict import CheckOutcome, DeployFacts, GateAnswer
+from accounts.policy import AnswerCode, Decision
+from accounts.roles import Role
+from products.compatibility.findings import Finding, blockers
+from products.compatibility.version_config import WEBSOCKETS, VersionConfig
+from products.enablement.queries import ServiceEntitlement
 
 
-def _answer(  # noqa: PLR0913 - the fields of an answer, in one place
-    number: int,
-    code: str,
-    title: str,
-    *,
-    passed: bool,
-    yes: str,
-    no: str = "",
-    remedy: str = "",
-    who: tuple[str, ...] = (),
-    problems: tuple[Problem, ...] = (),
-) -> GateAnswer:
-    if passed:
-        return GateAnswer(number, code, title, CheckOutcome.PASSED, yes)
-    return GateAnswer(
-        number, code, title, CheckOutcome.FAILED, no, remedy, who, problems
+class CheckOutcome(StrEnum):
+    """The outcome of a check."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_APPLICABLE = "not_applicable"
+
+
+class FixPage(StrEnum):
+    """The page where a failed check can be fixed."""
+
+    PRODUCTS = "products"
+    SERVICE = "service"
+    VERSION = "version"
+
+
+@dataclass(frozen=True, slots=True)
+class PersonFacts:
+    """What the policy says of the actor; `role` is None for a non-member."""
+
+    role: Role | None
+    refusals: tuple[Decision, ...]  # of the permission to deploy
+    sees_configuration: bool
+
+    def refusal(self, *codes: AnswerCode) -> Decision | None:
+        """Return the first refusal with one of these codes."""
+        return next((each for each in self.refusals if each.code in codes), None)
+
+
+@dataclass(frozen=True, slots=True)
+class DeployFacts:
+    """All that the checks look at, read from the database at one moment.
+
+    `person` is None if no actor asks, as for the route table. `superusers` and `configurers` are
+    the names of those who can help; they are read only if a check failed.
+    """
+
+    account_name: str
+    suspended: bool
+    suspension_reason: str
+    entitlement: ServiceEntitlement
+    config: VersionConfig
+    uses_websockets: bool
+    findings: tuple[Finding, ...]
+    is_active: bool
+    taken_domains: tuple[str, ...]
+    person: PersonFacts | None = None
+    superusers: tuple[str, ...] = ()
+    configurers: tuple[str, ...] = ()
+
+
+class Answer(NamedTuple):
+    """What a check function returns; for a failed check also how to fix it, where, and who can.
+
+    `public` is the sentence for clients of the service; if it is empty, `reason` is.
+    """
+
+    outcome: CheckOutcome
+    reason: str
+    remedy: str = ""
+    who: tuple[str, ...] = ()
+    fix_page: FixPage | None = None
+    findings: tuple[Finding, ...] = ()
+    public: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One condition of a deployment.
+
+    Checks that need WebSockets do not apply to a version that does not use it. Personal checks
+    are about the actor. Checks that show the configuration are hidden from an actor who may not
+    see the service.
+    """
+
+    code: str
+    title: str
+    answer: Callable[[DeployFacts], Answer]
+    needs_websockets: bool = False
+    is_personal: bool = False
+    shows_configuration: bool = False
+
+
+def _passed(reason: str) -> Answer:
+    return Answer(CheckOutcome.PASSED, reason)
+
+
+def _not_applicable(reason: str) -> Answer:
+    return Answer(CheckOutcome.NOT_APPLICABLE, reason)
+
+
+HIDDEN = _not_applicable("Hidden: you don't have access to this service.")
+NO_WEBSOCKETS = _not_applicable("Does not apply: this version doesn't use WebSockets.")
+_NO_PRODUCT = _not_applicable(
+    "Does not apply: WebSockets isn't enabled for the account."
+)
+_NO_MEMBER = _not_applicable("Does not apply: you are not a member of this account.")
+_NOTHING_TO_DEPLOY = _not_applicable("This version is active. Nothing to deploy.")
+
+_ACTIVE = _passed("The account is active.")
+_ENABLED = _passed("WebSockets is enabled for this account.")
+_NOT_BLOCKED = _passed("Nothing blocks WebSockets for this account.")
+_ROLES = {
+    role: _passed(f"Your role is {role}; it can activate and deactivate versions.")
+    for role in Role
+}
+_COVERED = _passed("Your access covers this service, at the level deploying needs.")
+_SWITCHED_ON = _passed("WebSockets is switched on for this service.")
+_COMPLETE = _passed("It has a domain and a backend, and its domains are free.")
+_COMPATIBLE = _passed("Nothing in this version conflicts with WebSockets.")
+
+# Sentences that clients of a service read, too (R12).
+ACCOUNT_SUSPENDED = "This account is suspended."
+NOT_ENABLED = "WebSockets is not enabled for this account."
+NOT_SWITCHED_ON = "WebSockets is not switched on for this service."
+
+
+def _account_is_active(facts: DeployFacts) -> Answer:
+    if not facts.suspended:
+        return _ACTIVE
+    return Answer(
+        CheckOutcome.FAILED,
+        f"{facts.account_name} is suspended: {facts.suspension_reason}",
+        "Contact support to lift the suspension.",
+        ("Tollgate's staff",),
+        public=ACCOUNT_SUSPENDED,
     )
 
 
-def _not_asked(number: int, code: str, title: str) -> GateAnswer:
-    return GateAnswer(
-        number,
-        code,
-        title,
-        CheckOutcome.NOT_ASKED,
-        "Not asked: this version does not use WebSockets.",
+def _product_is_enabled(facts: DeployFacts) -> Answer:
+    if facts.entitlement.is_enabled:
+        return _ENABLED
+    return Answer(
+        CheckOutcome.FAILED,
+        NOT_ENABLED,
+        "Ask a superuser to enable it on the Products page.",
+        facts.superusers,
+        FixPage.PRODUCTS,
     )
 
 
-def not_shown(answer: GateAnswer) -> GateAnswer:
-    """Return a gate's answer for somebody who may not see what the version holds."""
-    return replace(
-        answer,
-        state=CheckOutcome.NOT_ASKED,
-        reason="Not shown: you have no access to this service.",
-        remedy="",
-        who=(),
-        problems=(),
+def _product_is_not_blocked(facts: DeployFacts) -> Answer:
+    if not facts.entitlement.is_enabled:
+        return _NO_PRODUCT
+    if not facts.entitlement.blocked_reason:
+        return _NOT_BLOCKED
+    return Answer(
+        CheckOutcome.FAILED,
+        facts.entitlement.blocked_reason,
+        "A superuser can raise the limit, or enable the product.",
+        facts.superusers,
+        FixPage.PRODUCTS,
     )
 
 
-def account_is_active(facts: DeployFacts) -> GateAnswer:
-    """Gate 1: a suspended account deploys nothing."""
-    return _answer(
-        1,
-        "account_active",
-        "The account is active",
-        passed=not facts.suspended,
-        yes=f"{facts.account_name} is active.",
-        no=f"{facts.account_name} is suspended: {facts.suspension_reason}",
-        remedy="Write to the platform's support; they can lift the suspension.",
-        who=("the platform's staff",),
-    )
-
-
-def product_is_enabled(facts: DeployFacts, *, uses: bool) -> GateAnswer:
-    """Gate 2 (R2): off by default; a superuser enables it."""
-    title = "WebSockets is enabled for the account"
-    if not uses:
-        return _not_asked(2, "product_enabled", title)
-    return _answer(
-        2,
-        "product_enabled",
-        title,
-        passed=facts.product.is_on,
-        yes="WebSockets is enabled for this account.",
-        no="WebSockets is not enabled for this account.",
-        remedy="Ask a superuser to enable it on the Products page.",
-        who=facts.superusers,
-    )
-
-
-def nothing_stopped_it(facts: DeployFacts, *, uses: bool) -> GateAnswer:
-    """Gate 3 (R16): a cap, the end of a trial or a blocking budget, noted on the enablement."""
-    title = "No cap, trial end or budget stops it"
-    if not uses:
-        return _not_asked(3, "not_stopped", title)
-    return _answer(
-        3,
-        "not_stopped",
-        title,
-        passed=facts.product.is_on and not facts.product.blocked_reason,
-        yes="Nothing stops WebSockets for this account.",
-        no=facts.product.blocked_reason or "There is no enablement that could be used.",
-        remedy="A superuser can raise the limit, or enable the product.",
-        who=facts.superusers,
-    )
-
-
-def role_allows(facts: DeployFacts) -> GateAnswer:
-    """Gate 4 (R20): the role, and a token's scope, carry the permission."""
-    if not facts.here.is_member:
-        return _answer(
-            4,
-            "role",
-            "Your role allows it",
-            passed=False,
-            yes="",
-            no="You are not a member of this account.",
-            remedy="Ask a superuser of the account for an invitation.",
+def _role_allows(facts: DeployFacts) -> Answer:
+    person = facts.person
+    if person is None or person.role is None:
+        return Answer(
+            CheckOutcome.FAILED,
+            "You are not a member of this account.",
+            "Ask a superuser of the account for an invitation.",
         )
-    answers = {answer.code: answer for answer in facts.answers}
-    by_table = answers[AnswerCode.ROLE]
-    token = answers[AnswerCode.TOKEN_SCOPE]
-    by_token = not token.allowed
-    return _answer(
-        4,
-        "role",
-        "Your role allows it",
-        passed=by_table.allowed and not by_token,
-        yes=f"Your role is {facts.here.role}; it can activate and deactivate versions.",
-        no=token.reason if by_token else by_table.reason,
-        remedy=(
-            "Use a token of a wider scope."
-            if by_token
-            else "A superuser can change your role, or somebody who may can deploy."
-        ),
-        who=() if by_token else facts.superusers,
+    refused = person.refusal(AnswerCode.ROLE, AnswerCode.TOKEN_SCOPE)
+    if refused is None:
+        return _ROLES[person.role]
+    if refused.code is AnswerCode.TOKEN_SCOPE:
+        return Answer(CheckOutcome.FAILED, refused.reason, refused.remedy)
+    return Answer(
+        CheckOutcome.FAILED,
+        refused.reason,
+        "Ask a superuser to change your role, or ask someone who can deploy.",
+        facts.superusers,
     )
 
 
-def access_covers(facts: DeployFacts) -> GateAnswer:
-    """Gate 5 (R21): access limited to services covers this one, at the level needed."""
-    title = "Your access covers this service"
-    if not facts.here.is_member:
-        return _answer(
-            5,
-            "service_access",
-            title,
-            passed=False,
-            yes="",
-            no="You have no access to it.",
-        )
-    answers = {answer.code: answer for answer in facts.answers}
-    token = answers[AnswerCode.TOKEN_SERVICES]
-    by_token = not token.allowed
-    answer = answers[AnswerCode.SERVICE_ACCESS]
-    return _answer(
-        5,
-        "service_access",
-        title,
-        passed=answer.allowed and not by_token,
-        yes="Your access covers this service, at the level that deploying needs.",
-        no=token.reason if by_token else answer.reason,
-        remedy="A superuser can give you full access to this service.",
-        who=facts.superusers,
+def _access_covers(facts: DeployFacts) -> Answer:
+    person = facts.person
+    if person is None or person.role is None:
+        return _NO_MEMBER
+    refused = person.refusal(AnswerCode.SERVICE_ACCESS, AnswerCode.TOKEN_SERVICES)
+    if refused is None:
+        return _COVERED
+    by_token = refused.code is AnswerCode.TOKEN_SERVICES
+    return Answer(
+        CheckOutcome.FAILED,
+        refused.reason,
+        refused.remedy,
+        () if by_token else facts.superusers,
     )
 
 
-def service_is_switched_on(facts: DeployFacts, *, uses: bool) -> GateAnswer:
-    """Gate 6 (R4): the service has the product switched on."""
-    title = "WebSockets is on for this service"
-    if not uses:
-        return _not_asked(6, "service_switch", title)
-    return _answer(
-        6,
-        "service_switch",
-        title,
-        passed=facts.switched_on,
-        yes="WebSockets is switched on for this service.",
-        no="This version says return(upgrade), but WebSockets is off for this service.",
-        remedy="Switch WebSockets on for the service, or take return(upgrade) out.",
-        who=facts.configurers,
+def _service_is_switched_on(facts: DeployFacts) -> Answer:
+    if facts.entitlement.has(WEBSOCKETS):
+        return _SWITCHED_ON
+    return Answer(
+        CheckOutcome.FAILED,
+        "The VCL of this version calls return(upgrade), but WebSockets is off for this service.",
+        "Switch WebSockets on for this service, or remove return(upgrade) from the VCL.",
+        facts.configurers,
+        FixPage.SERVICE,
+        public=NOT_SWITCHED_ON,
     )
 
 
-def version_is_complete(facts: DeployFacts) -> GateAnswer:
-    """Gate 7: a domain, a backend, and no domain that is live elsewhere."""
-    missing = [
-        sentence
-        for sentence, lacks in (
-            ("Version has no associated domains.", not facts.config.domains),
-            ("Version has no associated backends.", not facts.config.backends),
-            ("This version is active already.", facts.active),
-        )
-        if lacks
-    ]
+def _version_is_complete(facts: DeployFacts) -> Answer:
+    if facts.is_active:
+        return _NOTHING_TO_DEPLOY
+    # Fastly's own texts for the first two.
+    missing = (
+        []
+        if facts.config.domains
+        else [("Version has no associated domains.", "Add a domain.")]
+    )
+    if not facts.config.backends:
+        missing.append(("Version has no associated backends.", "Add a backend."))
     missing += [
-        f"The domain {name} is live in another service." for name in facts.taken_domains
+        (
+            f"The domain {name} is active in another service.",
+            f"Remove {name} from this version, or remove it from the other service first.",
+        )
+        for name in facts.taken_domains
     ]
-    return _answer(
-        7,
+    if not missing:
+        return _COMPLETE
+    return Answer(
+        CheckOutcome.FAILED,
+        " ".join(reason for reason, _ in missing),
+        " ".join(remedy for _, remedy in missing),
+        facts.configurers,
+        FixPage.VERSION,
+    )
+
+
+def _is_compatible(facts: DeployFacts) -> Answer:
+    blocking = blockers(facts.findings)
+    if not blocking:
+        return _COMPATIBLE
+    return Answer(
+        CheckOutcome.FAILED,
+        " ".join(finding.message for finding in blocking),
+        " ".join(dict.fromkeys(finding.remedy for finding in blocking)),
+        facts.configurers,
+        FixPage.VERSION,
+        blocking,
+        public=blocking[0].message,
+    )
+
+
+# In the order of entitlement: account, product, person, service, version.
+CHECKS = (
+    Check("account_active", "The account is active", _account_is_active),
+    Check(
+        "product_enabled",  # R2
+        "WebSockets is enabled for the account",
+        _product_is_enabled,
+        needs_websockets=True,
+    ),
+    Check(
+        "not_blocked",  # R16: whoever finds a cap reached notes it on the enablement
+        "No usage cap, trial end or budget blocks it",
+        _product_is_not_blocked,
+        needs_websockets=True,
+    ),
+    Check("role", "Your role allows it", _role_allows, is_personal=True),  # R20
+    Check(
+        "service_access",  # R21
+        "Your access covers this service",
+        _access_covers,
+        is_personal=True,
+    ),
+    Check(
+        "service_switch",  # R4
+        "WebSockets is on for this service",
+        _service_is_switched_on,
+        needs_websockets=True,
+        shows_configuration=True,
+    ),
+    Check(
         "version_complete",
         "The version can be activated",
-        passed=not missing,
-        yes="It has a domain and a backend, and its domains are free.",
-        no=" ".join(missing),
-        remedy="Edit a draft: give it a domain of its own and a backend.",
-        who=facts.configurers,
-    )
-
-
-def no_rule_is_broken(facts: DeployFacts, *, uses: bool) -> GateAnswer:
-    """Gate 8 (R6–R9): every conflict at once."""
-    title = "No compatibility rule is broken"
-    if not uses:
-        return _not_asked(8, "compatibility", title)
-    blocking = tuple(p for p in facts.problems if p.severity is Severity.BLOCKS)
-    return _answer(
-        8,
-        "compatibility",
-        title,
-        passed=not blocking,
-        yes="Nothing in this version conflicts with WebSockets.",
-        no=" ".join(problem.message for problem in blocking),
-        remedy=" ".join(dict.fromkeys(problem.fix for problem in blocking)),
-        who=facts.configurers,
-        problems=blocking,
-    )
+        _version_is_complete,
+        shows_configuration=True,
+    ),
+    Check(
+        "compatibility",  # R6–R9: every conflict together
+        "No compatibility rule is broken",
+        _is_compatible,
+        needs_websockets=True,
+        shows_configuration=True,
+    ),
+)

@@ -1,4 +1,4 @@
-"""Put a version live, or take it off; refused with every reason at once, and recorded."""
+"""Activate and deactivate versions; a refusal lists every reason and is recorded."""
 
 from datetime import datetime
 
@@ -6,69 +6,69 @@ from django.db import IntegrityError
 
 from accounts.actor import Actor
 from accounts.audit.vocabulary import Event
-from accounts.change import record_refusal, recorded_change
+from accounts.change import Unchanged, record_refusal, recorded_change
 from accounts.errors import Conflict, Forbidden, NotFound, RefusalError
 from accounts.roles import Permission
 from products.compatibility.version_config import OriginCertificate
-from products.deploy import probes
-from products.deploy.decision import decide_deployment
-from products.deploy.models import Deployment, LiveDomain
-from products.deploy.verdict import Verdict
+from products.deploy.decision import (
+    DeployDecision,
+    decide_deployment,
+    probe_origin_of,
+)
+from products.deploy.models import ActiveDomain, Deployment
 from products.services.commands.validators import clean_comment
-from products.services.describe import version_config
+from products.services.commands.versions import version_target
 from products.services.models import Service, Version
-
-# Of these gates the person is the reason; of the others the state of things is.
-PERSONAL_GATES = frozenset({4, 5})
 
 
 class DeploymentRefused(RefusalError):
-    """The version may not go live; `verdict` has all eight gates."""
+    """The version cannot be activated; `decision` has all checks."""
 
     code = "deployment_refused"
-    verdict: Verdict
+    decision: DeployDecision
 
 
 class DeploymentForbidden(DeploymentRefused, Forbidden):
-    """The person may not deploy this service."""
+    """The actor may not deploy this service."""
 
 
 class DeploymentBlocked(DeploymentRefused, Conflict):
-    """Nobody could put this version live as things stand."""
+    """No one could activate this version as things are."""
+
+
+class DomainTaken(Conflict):
+    """Another service took one of the domains after the decision."""
+
+    code = "domain_taken"
 
 
 class NotActive(Conflict):
-    """The version to be taken off is not live."""
+    """The version to be deactivated is not active."""
 
     code = "not_active"
 
 
-def refusal(verdict: Verdict) -> DeploymentRefused:
-    """Return the refusal that says a verdict's reasons."""
-    personal = any(gate.number in PERSONAL_GATES for gate in verdict.failed)
-    kind = DeploymentForbidden if personal else DeploymentBlocked
-    error = kind(" ".join(verdict.reasons), details=verdict.reasons)
-    error.verdict = verdict
+def refusal(decision: DeployDecision) -> DeploymentRefused:
+    """Return the refusal with a decision's reasons."""
+    kind = DeploymentForbidden if decision.is_personal else DeploymentBlocked
+    error = kind(" ".join(decision.reasons), details=decision.reasons)
+    error.decision = decision
     return error
 
 
 def activate(
     actor: Actor, *, version: Version, now: datetime, comment: str = ""
-) -> Deployment:
-    """Put a version live in place of the one that is; activating an older one rolls back.
+) -> Deployment | None:
+    """Activate a version in place of the active one; an older version rolls back.
 
-    The origin is probed first, before the transaction (R9). Raises NotFound for a stranger, else
-    DeploymentForbidden or DeploymentBlocked with all eight gates; a member's refusal is recorded
-    as deployment.refused. Raises Invalid for a comment that cannot be kept. Notes version.activated.
-    The edges learn of it after commit.
+    Returns None for a version that is active already: there is nothing to deploy. The origin is
+    probed first, before the transaction (R9). Raises NotFound for a non-member, else
+    DeploymentForbidden or DeploymentBlocked with all checks; these are recorded as
+    deployment.refused. Raises DomainTaken, and Invalid for a comment that is too long or has
+    control characters. Notes version.activated; edges follow within seconds.
     """
     comment = clean_comment(comment)
-    verdict = decide_deployment(actor, version=version, now=now)
-    certificates: tuple[OriginCertificate, ...] = ()
-    if verdict.allowed and verdict.uses_websockets:
-        certificates = probes.probe_certificates(
-            version_config(version), version.service.account_id
-        )
+    certificates = probe_origin_of(actor, version=version)
     try:
         return _activate(
             actor, version=version, certificates=certificates, comment=comment, now=now
@@ -76,15 +76,13 @@ def activate(
     except DeploymentRefused as refused:
         _record(actor, version=version, refused=refused, now=now)
         raise
-    except IntegrityError as error:
-        # Another account's service took one of the domains between the check and the write.
-        raise Conflict(
-            "One of the version's domains is live in another service."
-        ) from error
     except Forbidden:
-        personal = refusal(decide_deployment(actor, version=version, now=now))
-        _record(actor, version=version, refused=personal, now=now)
-        raise personal from None
+        decision = decide_deployment(actor, version=version, certificates=certificates)
+        if decision.allowed:  # the actor got the permission only now
+            raise
+        forbidden = refusal(decision)
+        _record(actor, version=version, refused=forbidden, now=now)
+        raise forbidden from None
 
 
 def _activate(
@@ -94,8 +92,9 @@ def _activate(
     certificates: tuple[OriginCertificate, ...],
     comment: str,
     now: datetime,
-) -> Deployment:
+) -> Deployment | None:
     service = version.service
+    deployment = None
     with recorded_change(
         actor, Permission.SERVICE_DEPLOY, on=service, now=now
     ) as trail:
@@ -103,35 +102,32 @@ def _activate(
             "service__account"
         )
         version = versions.get(pk=version.pk)
-        verdict = decide_deployment(
-            actor, version=version, certificates=certificates, now=now
-        )
-        if not verdict.allowed:
-            raise refusal(verdict)
+        decision = decide_deployment(actor, version=version, certificates=certificates)
+        if not decision.allowed:
+            raise refusal(decision)
+        if version.active:
+            raise Unchanged
         old = versions.filter(service=service, active=True).first()
-        _take_off(old, now=now)
+        if old is not None:
+            _deactivate(old, now=now)
         version.active = version.locked = True
         version.updated_at = now
         version.save(update_fields=["active", "locked", "updated_at"])
-        _take_domains(service, version)
+        _replace_domains(service, version)
         deployment = Deployment.objects.create(
             service=service,
             version=version.number,
             replaced=old.number if old else None,
             kind=Deployment.Kind.ACTIVATED,
             comment=comment,
-            findings=[problem.message for problem in verdict.warnings],
+            findings=[finding.message for finding in decision.warnings],
             deployed_by=actor.label,
             deployed_at=now,
         )
         trail.note(
             Event.VERSION_ACTIVATED,
-            target=(
-                "version",
-                f"{service.pk}/{version.number}",
-                f"{service.name} {version}",
-            ),
-            product="websockets" if verdict.uses_websockets else "",
+            target=version_target(version),
+            product="websockets" if decision.uses_websockets else "",
             service_id=service.pk,
             before={"active_version": old.number if old else 0},
             after={"active_version": version.number, "warnings": deployment.findings},
@@ -143,10 +139,10 @@ def _activate(
 def deactivate(
     actor: Actor, *, version: Version, now: datetime, comment: str = ""
 ) -> Deployment:
-    """Take the live version off; its domains are free again.
+    """Deactivate the active version; its domains become free.
 
-    Raises Forbidden, NotFound, NotActive, and Invalid for a comment that cannot be kept. Notes
-    version.deactivated.
+    Raises Forbidden, NotFound, NotActive, and Invalid for a comment that is too long or has
+    control characters. Notes version.deactivated.
     """
     comment = clean_comment(comment)
     service = version.service
@@ -154,10 +150,11 @@ def deactivate(
         actor, Permission.SERVICE_DEPLOY, on=service, now=now
     ) as trail:
         version = Version.objects.select_for_update().get(pk=version.pk)
+        version.service = service
         if not version.active:
             raise NotActive(f"Version {version.number} is not active.")
-        _take_off(version, now=now)
-        LiveDomain.objects.filter(service=service).delete()
+        _deactivate(version, now=now)
+        ActiveDomain.objects.filter(service=service).delete()
         deployment = Deployment.objects.create(
             service=service,
             version=version.number,
@@ -168,11 +165,7 @@ def deactivate(
         )
         trail.note(
             Event.VERSION_DEACTIVATED,
-            target=(
-                "version",
-                f"{service.pk}/{version.number}",
-                f"{service.name} {version}",
-            ),
+            target=version_target(version),
             service_id=service.pk,
             before={"active_version": version.number},
             after={"active_version": 0},
@@ -181,38 +174,39 @@ def deactivate(
     return deployment
 
 
-def _take_off(version: Version | None, *, now: datetime) -> None:
-    if version is not None:
-        version.active = False
-        version.updated_at = now
-        version.save(update_fields=["active", "updated_at"])
+def _deactivate(version: Version, *, now: datetime) -> None:
+    version.active = False
+    version.updated_at = now
+    version.save(update_fields=["active", "updated_at"])
 
 
-def _take_domains(service: Service, version: Version) -> None:
-    LiveDomain.objects.filter(service=service).delete()
-    # In one order for everybody: two accounts that want the same names wait, and do not deadlock.
+def _replace_domains(service: Service, version: Version) -> None:
+    """Give the service the version's domains. Raises DomainTaken."""
+    ActiveDomain.objects.filter(service=service).delete()
+    # In one order: two accounts that want the same names wait for each other, without a deadlock.
     names = version.domains.order_by("name").values_list("name", flat=True)
-    LiveDomain.objects.bulk_create(
-        LiveDomain(name=name, service=service) for name in names
-    )
+    try:
+        ActiveDomain.objects.bulk_create(
+            ActiveDomain(name=name, service=service) for name in names
+        )
+    except IntegrityError as error:  # only the uniqueness of names can fail here
+        raise DomainTaken(
+            "One of the domains is already used by another service."
+        ) from error
 
 
 def _record(
     actor: Actor, *, version: Version, refused: DeploymentRefused, now: datetime
 ) -> None:
-    """Record a member's refused deployment; of a stranger's nothing is kept."""
+    """Record a member's refused deployment. Raises NotFound for a non-member, and records nothing."""
     service = version.service
-    if refused.verdict.gates[3].reason.startswith("You are not a member"):
-        raise NotFound(f"There is no service '{service.pk}'.")
+    if refused.decision.is_non_member:
+        raise NotFound(f"Service {service.pk} not found.")
     record_refusal(
         actor,
         Event.DEPLOYMENT_REFUSED,
         on=service,
-        target=(
-            "version",
-            f"{service.pk}/{version.number}",
-            f"{service.name} {version}",
-        ),
-        reasons=refused.verdict.reasons,
+        target=version_target(version),
+        reasons=refused.decision.reasons,
         now=now,
     )

@@ -1,82 +1,141 @@
-"""Every reason why a version may or may not go live: one decision, eight gates, one order.
+"""May this version be activated? One decision, with every reason.
 
-Pages, API, the deploy command, `validate` and the edge's route table all read this. The facts are
-read once, in a constant number of queries; judging them is pure.
+The deploy command, `validate`, pages, the API, the editor's findings and the edges' route table
+all ask `evaluate`. The facts are read in a fixed number of queries; evaluating them is pure.
 """
 
-from collections.abc import Collection, Iterable
-from dataclasses import replace
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from accounts import policy
 from accounts.actor import Actor
 from accounts.roles import Permission
-from products.compatibility.findings import Severity
+from products.compatibility.findings import Finding, Severity
 from products.compatibility.rules import all_findings
-from products.compatibility.version_config import OriginCertificate, uses_websockets
-from products.deploy import checks
-from products.deploy.models import LiveDomain
-from products.deploy.verdict import (
+from products.compatibility.version_config import (
+    WEBSOCKETS,
+    OriginCertificate,
+    VersionConfig,
+    uses_websockets,
+)
+from products.deploy import probes
+from products.deploy.checks import (
+    CHECKS,
+    HIDDEN,
+    NO_WEBSOCKETS,
+    Answer,
+    Check,
     CheckOutcome,
     DeployFacts,
-    GateAnswer,
-    ProductFacts,
-    Verdict,
+    FixPage,
+    PersonFacts,
 )
-from products.enablement.models import Enablement
-from products.enablement.queries import current_by_account, products_on
-from products.services.describe import version_config
+from products.deploy.models import ActiveDomain
+from products.enablement.queries import ServiceEntitlement, entitlements_of
+from products.services.describe import version_configs
 from products.services.models import Version
 
-WEBSOCKETS = "websockets"
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """The result of one check; if it failed, also how to fix it, where, and who can.
+
+    `public` is the sentence that clients of the service read.
+    """
+
+    code: str
+    title: str
+    outcome: CheckOutcome
+    reason: str
+    remedy: str
+    who: tuple[str, ...]
+    fix_page: FixPage | None
+    findings: tuple[Finding, ...]
+    public: str
 
 
-def facts_of(
-    actor: Actor, *, version: Version, certificates: Iterable[OriginCertificate] = ()
-) -> DeployFacts:
-    """Read what the gates look at: ten queries, whatever the account's size."""
-    service = version.service
-    account = service.account
-    config = version_config(version)
-    here = policy.load_access(actor, account.pk)
-    on = products_on(service)
-    uses = uses_websockets(config, WEBSOCKETS in on)
-    names = [domain.name for domain in config.domains]
-    taken = LiveDomain.objects.filter(name__in=names).exclude(service=service)
-    return DeployFacts(
-        actor=actor,
-        account_name=account.name,
-        suspended=account.suspended_at is not None,
-        suspension_reason=account.suspension_reason,
-        here=here,
-        answers=here.explain(Permission.SERVICE_DEPLOY, service.pk),
-        product=product_facts([account.pk])[account.pk],
-        switched_on=WEBSOCKETS in on,
-        uses_websockets=uses,
-        problems=all_findings(config, on | {WEBSOCKETS}, certificates) if uses else (),
-        config=config,
-        service_id=service.pk,
-        active=version.active,
-        taken_domains=tuple(taken.order_by("name").values_list("name", flat=True)),
+@dataclass(frozen=True, slots=True)
+class DeployDecision:
+    """The results of all checks; allowed only if none failed.
+
+    `is_personal` says that a failed check is about the actor and not about the state of things.
+    """
+
+    allowed: bool
+    uses_websockets: bool
+    checks: tuple[CheckResult, ...]
+    findings: tuple[Finding, ...]
+    is_active: bool = False
+    is_personal: bool = False
+    is_non_member: bool = False
+    sees_configuration: bool = True
+
+    @property
+    def failed(self) -> tuple[CheckResult, ...]:
+        """Return the checks that failed."""
+        return tuple(
+            each for each in self.checks if each.outcome is CheckOutcome.FAILED
+        )
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Return one text for each failed check."""
+        return tuple(each.reason for each in self.failed)
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """Return the findings that do not prevent a deployment."""
+        return tuple(
+            each for each in self.findings if each.severity is not Severity.BLOCKS
+        )
+
+
+def evaluate(facts: DeployFacts) -> DeployDecision:
+    """Run all checks on facts already read; pure. Personal checks are left out without a person."""
+    person = facts.person
+    hidden = person is not None and not person.sees_configuration
+    failed = is_personal = False
+    results = []
+    for check in CHECKS:
+        if check.is_personal and person is None:
+            continue
+        answer = _answer(check, facts, hidden=hidden)
+        if answer.outcome is CheckOutcome.FAILED:
+            failed = True
+            is_personal = is_personal or check.is_personal
+        results.append(CheckResult(check.code, check.title, *answer))
+    return DeployDecision(
+        allowed=not failed,
+        uses_websockets=facts.uses_websockets,
+        checks=tuple(results),
+        findings=() if hidden else facts.findings,
+        is_active=facts.is_active,
+        is_personal=is_personal,
+        is_non_member=person is not None and person.role is None,
+        sees_configuration=not hidden,
     )
 
 
-def decide_deployment(
-    actor: Actor,
-    *,
-    version: Version,
-    now: datetime,  # noqa: ARG001 - enablements with an end to come will be asked at this instant
-    certificates: Iterable[OriginCertificate] = (),
-) -> Verdict:
-    """Answer whether this actor may put this version live now, with all eight gates.
+def _answer(check: Check, facts: DeployFacts, *, hidden: bool) -> Answer:
+    if hidden and check.shows_configuration:
+        return HIDDEN
+    if check.needs_websockets and not facts.uses_websockets:
+        return NO_WEBSOCKETS
+    return check.answer(facts)
 
-    Default deny. Asks nobody outside: what the origin's certificate looked like is passed in.
-    Who can help is read, in two queries more, only where something failed.
+
+def decide_deployment(
+    actor: Actor, *, version: Version, certificates: Iterable[OriginCertificate] = ()
+) -> DeployDecision:
+    """Decide whether this actor may activate this version now, with all checks; default deny.
+
+    What a probe of the origin found is passed in. Who can help is read, in two more queries, only
+    if a check failed.
     """
     facts = facts_of(actor, version=version, certificates=certificates)
-    verdict = evaluate(facts)
-    if verdict.allowed:
-        return verdict
+    decision = evaluate(facts)
+    if decision.allowed:
+        return decision
     account_id = version.service.account_id
     return evaluate(
         replace(
@@ -89,51 +148,127 @@ def decide_deployment(
     )
 
 
-def evaluate(facts: DeployFacts) -> Verdict:
-    """Answer from facts already read; pure."""
-    uses = facts.uses_websockets
-    answers: tuple[GateAnswer, ...] = (
-        checks.account_is_active(facts),
-        checks.product_is_enabled(facts, uses=uses),
-        checks.nothing_stopped_it(facts, uses=uses),
-        checks.role_allows(facts),
-        checks.access_covers(facts),
-        checks.service_is_switched_on(facts, uses=uses),
-        checks.version_is_complete(facts),
-        checks.no_rule_is_broken(facts, uses=uses),
+def decision_with_probe(actor: Actor, *, version: Version) -> DeployDecision:
+    """Decide after probing the origin (R9). Not inside a transaction; see `probe_origin_of`."""
+    certificates = probe_origin_of(actor, version=version)
+    return decide_deployment(actor, version=version, certificates=certificates)
+
+
+def probe_origin_of(actor: Actor, *, version: Version) -> tuple[OriginCertificate, ...]:
+    """Return what the origin's certificate looks like, if the version uses WebSockets.
+
+    Takes up to three seconds if the origin is slow and was not probed within the last minute.
+    Nothing is probed for an actor who may not see the configuration.
+    """
+    facts = facts_of(actor, version=version)
+    if not evaluate(facts).sees_configuration or not facts.uses_websockets:
+        return ()
+    return probes.probe_certificates(facts.config, version.service.account_id)
+
+
+def decision_without_person(
+    version: Version, *, config: VersionConfig | None = None
+) -> DeployDecision:
+    """Decide about a version, or about what it would be; connects to no origin.
+
+    Of certificates it knows what a probe within the last minute found.
+    """
+    configs = {version.pk: config} if config else None
+    facts = read_facts([version], configs=configs)[version.pk]
+    return evaluate(_with_certificates(facts, probes.cached_certificates(facts.config)))
+
+
+def facts_of(
+    actor: Actor, *, version: Version, certificates: Iterable[OriginCertificate] = ()
+) -> DeployFacts:
+    """Read what the checks look at: four queries, one more if access is limited."""
+    facts = read_facts([version])[version.pk]
+    return replace(
+        _with_certificates(facts, certificates), person=_person(actor, version)
     )
-    sees = sees_configuration(facts)
-    if not sees:
-        answers = (*answers[:5], *(checks.not_shown(answer) for answer in answers[5:]))
-    return Verdict(
-        allowed=not any(gate.state is CheckOutcome.FAILED for gate in answers),
-        uses_websockets=uses,
-        gates=answers,
-        warnings=tuple(
-            problem
-            for problem in facts.problems
-            if sees and problem.severity is not Severity.BLOCKS
+
+
+def read_facts(
+    versions: Sequence[Version], *, configs: Mapping[int, VersionConfig] | None = None
+) -> dict[int, DeployFacts]:
+    """Read the facts of versions by their ids, without a person: three queries for any number.
+
+    The versions come with their service and account. Pass `configs` for what they would hold.
+    """
+    held = configs or version_configs(versions)
+    entitlements = entitlements_of(
+        [version.service_id for version in versions], WEBSOCKETS
+    )
+    taken = _taken_domains(versions, held)
+    return {
+        version.pk: _facts(
+            version, held[version.pk], entitlements[version.service_id], taken
+        )
+        for version in versions
+    }
+
+
+def _facts(
+    version: Version,
+    config: VersionConfig,
+    entitlement: ServiceEntitlement,
+    taken: Mapping[str, str],
+) -> DeployFacts:
+    account = version.service.account
+    names = sorted(domain.name for domain in config.domains)
+    return DeployFacts(
+        account_name=account.name,
+        suspended=account.suspended_at is not None,
+        suspension_reason=account.suspension_reason,
+        entitlement=entitlement,
+        config=config,
+        uses_websockets=uses_websockets(config, entitlement.products),
+        findings=all_findings(config, entitlement.products),
+        is_active=version.active,
+        taken_domains=tuple(
+            name
+            for name in names
+            if taken.get(name, version.service_id) != version.service_id
         ),
-        sees_configuration=sees,
     )
 
 
-def sees_configuration(facts: DeployFacts) -> bool:
-    """Tell whether this person may see what the version holds; else the last gates are not shown."""
-    return facts.here.decide(Permission.SERVICE_READ, facts.service_id).allowed
+def _taken_domains(
+    versions: Sequence[Version], configs: Mapping[int, VersionConfig]
+) -> dict[str, str]:
+    """Return the services that have the domains of versions that are not active, by name."""
+    names = [
+        domain.name
+        for version in versions
+        if not version.active
+        for domain in configs[version.pk].domains
+    ]
+    if not names:
+        return {}
+    rows = ActiveDomain.objects.filter(name__in=names)
+    return dict(rows.values_list("name", "service_id"))
 
 
-def product_facts(account_ids: Collection[str]) -> dict[str, ProductFacts]:
-    """Read whether accounts have WebSockets, and whether something stopped it. One query."""
-    held = current_by_account(account_ids, WEBSOCKETS)
-    return {key: _product(held.get(key)) for key in account_ids}
+def _with_certificates(
+    facts: DeployFacts, certificates: Iterable[OriginCertificate]
+) -> DeployFacts:
+    seen = tuple(certificates)
+    if not seen:
+        return facts
+    return replace(
+        facts, findings=all_findings(facts.config, facts.entitlement.products, seen)
+    )
 
 
-def _product(held: Enablement | None) -> ProductFacts:
-    if held is None:
-        return ProductFacts(is_on=False)
-    return ProductFacts(
-        is_on=True, blocked_reason=held.blocked_reason if held.blocked_at else ""
+def _person(actor: Actor, version: Version) -> PersonFacts:
+    service_id = version.service_id
+    access = policy.load_access(actor, version.service.account_id)
+    answers = access.explain(Permission.SERVICE_DEPLOY, service_id)
+    return PersonFacts(
+        role=access.role,
+        refusals=tuple(each for each in answers if not each.allowed),
+        sees_configuration=access.is_member
+        and access.decide(Permission.SERVICE_READ, service_id).allowed,
     )
 
 

@@ -1,4 +1,4 @@
-"""Who put which version live, when, and with what findings."""
+"""Deployments, and the domains of active versions."""
 
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ class Deployment(models.Model):
     """One activation or deactivation of a version; append only."""
 
     class Kind(models.TextChoices):
-        """What was done."""
+        """What happened."""
 
         ACTIVATED = "activated"
         DEACTIVATED = "deactivated"
@@ -27,9 +27,7 @@ class Deployment(models.Model):
     replaced = models.PositiveIntegerField(null=True, blank=True)
     kind = models.CharField(max_length=12, choices=Kind.choices)
     comment = models.CharField(max_length=500, blank=True)
-    findings = models.JSONField(
-        default=list
-    )  # the warnings that were shown, as sentences
+    findings = models.JSONField(default=list)  # the warnings at that time, as sentences
     deployed_by = models.CharField(max_length=200)
     deployed_at = models.DateTimeField()
 
@@ -40,12 +38,12 @@ class Deployment(models.Model):
         return f"{self.kind} version {self.version} of {self.service_id}"
 
 
-class LiveDomain(models.Model):
-    """A host name that an active version answers for; the platform has each name once."""
+class ActiveDomain(models.Model):
+    """A domain of an active version; each name is in use once on the whole platform."""
 
     name = models.CharField(primary_key=True, max_length=255)
     service = models.ForeignKey(
-        Service, on_delete=models.PROTECT, related_name="live_domains"
+        Service, on_delete=models.PROTECT, related_name="active_domains"
     )
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""What an origin's certificate looked like when it was last asked (R9)."""
+"""Probes of origins' certificates, and their cache (R9)."""
 
 import hashlib
 
@@ -10,20 +10,19 @@ from products.compatibility.version_config import (
     BackendConfig,
     OriginCertificate,
     VersionConfig,
-    carrying_backend,
 )
 from products.edge.probe import probe_origin
 
-# Long enough that a page and the deployment after it ask once, short enough to see a mended one.
+# Long enough that a page and the deployment after it probe once; short enough to see a new one.
 PROBE_CACHE_SECONDS = 60
-# Probes are made to addresses that customers choose: an account cannot use us to knock on doors.
+# Customers choose the addresses that are probed, so that probes must not serve for port scans.
 PROBES_PER_HOUR = 120
 
 
 def cached_certificates(config: VersionConfig) -> tuple[OriginCertificate, ...]:
-    """Return what is remembered of the origin that carries the connections; dials nobody."""
-    found = ((backend, cache.get(_key(backend))) for backend in _carrying(config))
-    # The memory is by address: another service may call the same origin by another name.
+    """Return what the cache has of the origin that gets connections; opens no connection."""
+    found = ((backend, cache.get(_key(backend))) for backend in _probed(config))
+    # The cache is by address: another service may call the same origin by another name.
     return tuple(
         OriginCertificate(backend.name, known.kind, known.detail)
         for backend, known in found
@@ -34,28 +33,27 @@ def cached_certificates(config: VersionConfig) -> tuple[OriginCertificate, ...]:
 def probe_certificates(
     config: VersionConfig, account_id: str
 ) -> tuple[OriginCertificate, ...]:
-    """Probe the origin that carries the connections, unless that was done within the minute.
+    """Probe the origin that gets connections, unless that was done within the last minute.
 
-    At most 3 seconds. An account that has used up its budget is told so as an origin that could
-    not be reached: a warning, since the edge checks again when it connects. Not inside a
-    transaction.
+    Takes at most 3 seconds. For an account at its rate limit the origin counts as unreachable:
+    a warning, since the edge checks the certificate again. Not inside a transaction.
     """
-    return tuple(_ask(backend, account_id) for backend in _carrying(config))
+    return tuple(_probe(backend, account_id) for backend in _probed(config))
 
 
-def _carrying(config: VersionConfig) -> tuple[BackendConfig, ...]:
-    """Return the backend that carries the connections, the first, where it speaks TLS."""
-    backend = carrying_backend(config.backends)
+def _probed(config: VersionConfig) -> tuple[BackendConfig, ...]:
+    """Return the backend that gets connections, if it uses TLS."""
+    backend = config.connection_backend
     return (backend,) if backend is not None and backend.use_ssl else ()
 
 
 def _key(backend: BackendConfig) -> str:
-    # Two host names are longer than the cache's keys may be.
-    asked = f"{backend.address}\n{backend.port}\n{backend.checked_name}"
-    return f"probe:{hashlib.sha256(asked.encode()).hexdigest()}"
+    # Two host names can be longer than a cache key.
+    probed = f"{backend.address}\n{backend.port}\n{backend.checked_name}"
+    return f"probe:{hashlib.sha256(probed.encode()).hexdigest()}"
 
 
-def _ask(backend: BackendConfig, account_id: str) -> OriginCertificate:
+def _probe(backend: BackendConfig, account_id: str) -> OriginCertificate:
     known: OriginCertificate | None = cache.get(_key(backend))
     if known is not None:
         return OriginCertificate(backend.name, known.kind, known.detail)
@@ -63,7 +61,7 @@ def _ask(backend: BackendConfig, account_id: str) -> OriginCertificate:
         return OriginCertificate(
             backend.name,
             "unreachable",
-            "This account's probes of the hour are used up.",
+            "This account has used its probes for this hour.",
         )
     result = probe_origin(
         backend.address,

@@ -1,95 +1,120 @@
-"""What is live and entitled, as the route table that edges ask for every second.
+"""The route table that edges ask for every second: active versions, and whether they may upgrade.
 
-The committed trail is the outbox: a table is made anew only for accounts whose trail has moved
-since, and an unchanged one costs a comparison. Each process keeps its own copy; all of them make
-the same bytes.
+Only accounts whose `routes_revision` moved are derived again; an unchanged table costs a
+comparison. Each process keeps its own table; all processes derive the same bytes.
 """
 
 import hashlib
 import json
 import threading
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Literal
 
-from accounts.audit.models import ChainHead
+import msgspec
+
 from accounts.models import Account
-from products.deploy.route_status import RouteStatus, route_statuses
-from products.edge.contract import Route, RouteTable
+from products import protocol
+from products.compatibility.header_rules import reason_ignored
+from products.compatibility.version_config import (
+    WEBSOCKETS,
+    BackendConfig,
+    HeaderConfig,
+    VersionConfig,
+)
+from products.deploy.checks import DeployFacts
+from products.deploy.decision import CheckResult, evaluate, read_facts
+from products.edge.contract import (
+    HeaderRule,
+    Origin,
+    Route,
+    RouteLogEndpoint,
+    RouteTable,
+)
+from products.enablement.models import DRAIN_TIME, Enablement, ServiceProduct
+from products.enablement.queries import last_closed_by_account, last_switched_off
 from products.months import Month
-from products.services.describe import with_parts
 from products.services.models import Version
-from products.services.route import route_parts
+
+DrainMode = Literal["keep", "drain", "cut"]
+HeaderAction = Literal["set", "append", "delete"]
+LogKind = Literal["https", "syslog"]
+DELIVERED_LOG_KINDS = frozenset({"https", "syslog"})
+# Services read together: bounds the memory and the parameters of a query.
+BATCH_SIZE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedTable:
-    """The table as it goes over the wire; a change that touches no route makes no new one."""
+    """The table as it is sent."""
 
     routes: tuple[Route, ...]
     etag: str
     body: bytes
 
 
-@dataclass(slots=True)
-class _RouteTableCache:
-    """What this process has made last, by account, and up to when time alone leaves it right."""
+class RouteTableCache:
+    """The route table of this process."""
 
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    height: int = -1
-    good_until: datetime | None = None
-    heads: dict[str, int] = field(default_factory=dict)
-    routes: dict[str, tuple[Route, ...]] = field(default_factory=dict)
-    published: PublishedTable | None = None
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._epoch = ""
+        self._revision = -1
+        self._valid_until: datetime | None = None
+        self._revisions: dict[str, int] = {}
+        self._routes: dict[str, tuple[Route, ...]] = {}
+        self._table: PublishedTable | None = None
 
+    def table(self, *, epoch: str, revision: int, now: datetime) -> PublishedTable:
+        """Return the table at the sum of all accounts' `routes_revision`.
 
-_shelf = _RouteTableCache()
-_BATCH_SIZE = (
-    1_000  # services read together: bounds the memory, and a query's parameters
-)
+        A restored database can have the revisions of the one before with other routes. So all
+        accounts are derived again in another ingest epoch, and after the end of a month, which
+        every route names.
+        """
+        with self._lock:
+            is_valid = self._valid_until is not None and now < self._valid_until
+            if epoch != self._epoch or not is_valid:
+                self._revisions = {}
+            elif self._table is not None and revision == self._revision:
+                return self._table
+            self._table = self._derive(revision, now)
+            self._epoch, self._revision = epoch, revision
+            return self._table
 
-
-def published(*, at_height: int, now: datetime) -> PublishedTable:
-    """Return the route table at a height of the trails, made anew only where it must be."""
-    with _shelf.lock:
-        known, until = _shelf.published, _shelf.good_until
-        timely = until is not None and now < until
-        if known is not None and _shelf.height == at_height and timely:
-            return known
-        if not timely:
-            _shelf.heads.clear()  # a month has ended somewhere: every route names its month
-        return _publish(at_height, now)
-
-
-def _publish(at_height: int, now: datetime) -> PublishedTable:
-    heads = dict(ChainHead.objects.values_list("account_id", "sequence"))
-    moved = [
-        key for key, sequence in heads.items() if _shelf.heads.get(key) != sequence
-    ]
-    made = routes_of(moved, now)
-    _shelf.routes |= {key: made.get(key, ()) for key in moved}
-    _shelf.heads = heads
-    routes = tuple(
-        route for key in sorted(_shelf.routes) for route in _shelf.routes[key]
-    )
-    _shelf.height = at_height
-    _shelf.good_until = min(
-        (datetime.fromisoformat(route.month_ends_at) for route in routes),
-        default=Month.at(now, "UTC").ends_at("UTC"),
-    )
-    if _shelf.published is None or _shelf.published.routes != routes:
-        table = RouteTable(generation=at_height, routes=routes).to_json()
+    def _derive(self, revision: int, now: datetime) -> PublishedTable:
+        revisions = dict(Account.objects.values_list("pk", "routes_revision"))
+        changed = [
+            key for key, value in revisions.items() if self._revisions.get(key) != value
+        ]
+        derived = routes_of(changed, now)
+        self._routes |= {key: derived.get(key, ()) for key in changed}
+        self._revisions = revisions
+        routes = tuple(
+            route for key in sorted(revisions) for route in self._routes[key]
+        )
+        self._valid_until = min(
+            (datetime.fromisoformat(route.month_ends_at) for route in routes),
+            default=Month.at(now, "UTC").ends_at("UTC"),
+        )
+        if self._table is not None and self._table.routes == routes:
+            return self._table
+        table = RouteTable(generation=revision, routes=routes).to_json()
         body = json.dumps(table, separators=(",", ":")).encode()
         etag = f'"{hashlib.sha256(body).hexdigest()}"'
-        _shelf.published = PublishedTable(routes, etag, body)
-    return _shelf.published
+        return PublishedTable(routes, etag, body)
+
+
+ROUTE_TABLE = RouteTableCache()
 
 
 def routes_of(account_ids: list[str], now: datetime) -> dict[str, tuple[Route, ...]]:
-    """Return the routes of some accounts' live versions, ordered by service.
+    """Return the routes of some accounts' active versions, ordered by service.
 
-    A dozen queries for every thousand services, whosever they are.
+    At most seven queries for every thousand services.
     """
-    live = list(
+    active = list(
         Version.objects.filter(
             active=True, service__deleted_at=None, service__account_id__in=account_ids
         )
@@ -97,42 +122,153 @@ def routes_of(account_ids: list[str], now: datetime) -> dict[str, tuple[Route, .
         .values_list("pk", flat=True)
     )
     routes: dict[str, list[Route]] = {}
-    for start in range(0, len(live), _BATCH_SIZE):
+    for start in range(0, len(active), BATCH_SIZE):
         versions = list(
-            with_parts(Version.objects.filter(pk__in=live[start : start + _BATCH_SIZE]))
+            Version.objects.filter(pk__in=active[start : start + BATCH_SIZE])
             .select_related("service__account")
             .order_by("service_id")
         )
-        carriages = route_statuses(versions)
+        facts = read_facts(versions)
+        statuses = route_statuses(versions, facts)
         for version in versions:
             account = version.service.account
             routes.setdefault(account.pk, []).append(
-                _route(version, account, carriages[version.service_id], now)
+                _route(
+                    version, facts[version.pk].config, statuses[version.service_id], now
+                )
             )
     return {key: tuple(value) for key, value in routes.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class RouteStatus:
+    """Whether a service may upgrade connections now, and what happens to open ones if not."""
+
+    refusal: str = ""  # the sentence that clients read (R12); empty if allowed
+    drain_mode: DrainMode = "keep"
+    drain_until: datetime | None = None
+
+
+def route_statuses(
+    versions: Sequence[Version], facts: Mapping[int, DeployFacts]
+) -> dict[str, RouteStatus]:
+    """Decide for active versions, by service; two queries for any number.
+
+    The route table asks about an upgrade, so that every version counts as using WebSockets. The
+    edge checks certificates (R9) by itself when it connects.
+    """
+    failed: dict[str, CheckResult] = {}
+    for version in versions:
+        decision = evaluate(replace(facts[version.pk], uses_websockets=True))
+        if decision.failed:
+            failed[version.service_id] = decision.failed[0]
+    closed = last_closed_by_account(
+        {
+            version.service.account_id
+            for version in versions
+            if _failed_by(failed, version) == "product_enabled"
+        },
+        WEBSOCKETS,
+    )
+    switched_off = last_switched_off(
+        [
+            version.service_id
+            for version in versions
+            if _failed_by(failed, version) == "service_switch"
+        ],
+        WEBSOCKETS,
+    )
+    return {
+        version.service_id: _status(
+            failed.get(version.service_id),
+            closed.get(version.service.account_id),
+            switched_off.get(version.service_id),
+        )
+        for version in versions
+    }
+
+
+def _failed_by(failed: Mapping[str, CheckResult], version: Version) -> str:
+    check = failed.get(version.service_id)
+    return check.code if check else ""
+
+
+def _status(
+    failed: CheckResult | None,
+    closed: Enablement | None,
+    switched_off: ServiceProduct | None,
+) -> RouteStatus:
+    if failed is None:
+        return RouteStatus()
+    mode, until = "keep", None
+    if failed.code == "account_active":
+        mode = "cut"
+    elif failed.code == "product_enabled":
+        mode = (closed.drain_mode if closed else "") or "cut"
+        until = closed.drain_until if closed else None
+    elif failed.code == "service_switch":
+        ended_at = switched_off.ends_at if switched_off else None
+        mode = "drain" if ended_at else "cut"
+        until = ended_at + DRAIN_TIME if ended_at else None
+    return RouteStatus(
+        failed.public or failed.reason, msgspec.convert(mode, DrainMode), until
+    )
+
+
 def _route(
-    version: Version, account: Account, carriage: RouteStatus, now: datetime
+    version: Version, config: VersionConfig, status: RouteStatus, now: datetime
 ) -> Route:
-    parts = route_parts(version)
+    account = version.service.account
     month = Month.at(now, account.billing_zone)
-    ends_at = month.ends_at(account.billing_zone)
     return Route(
         service=version.service_id,
         account=account.pk,
-        hosts=parts.hosts,
-        websockets=carriage.allowed,
-        refusal=carriage.refusal,
-        origin=parts.origin,
-        header_rules=parts.header_rules,
-        log_endpoints=parts.log_endpoints,
-        month=str(month),
-        month_ends_at=ends_at.isoformat().replace("+00:00", "Z"),
-        open_connections=carriage.open_connections,
-        drain_until=(
-            carriage.drain_until.isoformat().replace("+00:00", "Z")
-            if carriage.drain_until
-            else ""
+        hosts=tuple(sorted(domain.name for domain in config.domains)),
+        websockets=not status.refusal,
+        refusal=status.refusal,
+        origin=_origin(config.connection_backend),
+        header_rules=header_rules(config.headers),
+        log_endpoints=tuple(
+            RouteLogEndpoint(
+                msgspec.convert(each.kind, LogKind),
+                each.name,
+                each.address,
+                each.fields,
+            )
+            for each in config.log_endpoints
+            if each.kind in DELIVERED_LOG_KINDS
         ),
+        month=str(month),
+        month_ends_at=_instant(month.ends_at(account.billing_zone)),
+        open_connections=status.drain_mode,
+        drain_until=_instant(status.drain_until) if status.drain_until else "",
     )
+
+
+def _origin(backend: BackendConfig | None) -> Origin | None:
+    if backend is None:
+        return None
+    return Origin(
+        name=backend.name,
+        address=backend.address,
+        port=backend.port,
+        use_tls=backend.use_ssl,
+        override_host=backend.override_host,
+    )
+
+
+def header_rules(rules: Sequence[HeaderConfig]) -> tuple[HeaderRule, ...]:
+    """Return the rules that the edge applies (R11), by priority, then in the order of adding."""
+    return tuple(
+        HeaderRule(
+            msgspec.convert(rule.action, HeaderAction),
+            protocol.header_name(rule.dst),
+            "" if rule.action == "delete" else protocol.header_value(rule.src),
+        )
+        for rule in sorted(rules, key=lambda rule: rule.priority)
+        if not reason_ignored(rule)
+    )
+
+
+def _instant(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")

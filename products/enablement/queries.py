@@ -1,11 +1,11 @@
 """What accounts and services have enabled, at which price, and the text of the agreement."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import QuerySet
+from django.db.models import FilteredRelation, Q, QuerySet
 
 from accounts.models import Account
 from products.catalogue.models import PriceVersion, Product
@@ -17,8 +17,13 @@ from products.catalogue.queries import (
     tiered_price,
 )
 from products.catalogue.tiers import METERS, Meter, PriceTier, tier_ranges
+from products.compatibility.findings import Finding
+from products.compatibility.rules import blocking_switch
 from products.enablement.models import Enablement, ProductRequest, ServiceProduct
 from products.services.models import Service
+from products.services.queries import active_configs
+
+NO_REASON = "WebSockets is blocked for this account."
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,76 @@ def last_closed_by_account(
         account_id__in=account_ids, product_id=slug
     ).exclude(ends_at=None)
     return {row.account_id: row for row in rows.order_by("ends_at", "starts_at")}
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceEntitlement:
+    """What a service has on, and whether its account has one product and may use it."""
+
+    products: frozenset[str]  # switched on for the service (R4)
+    is_enabled: bool  # for the account (R2)
+    blocked_reason: str  # R16; empty if nothing blocks it
+
+    def has(self, slug: str) -> bool:
+        """Tell whether a product is switched on for the service."""
+        return slug in self.products
+
+
+def entitlements_of(
+    service_ids: Collection[str], slug: str
+) -> dict[str, ServiceEntitlement]:
+    """Return what services have on and how their accounts have a product, by service: one query."""
+    rows = (
+        Service.objects.filter(pk__in=service_ids)
+        .annotate(
+            switch=FilteredRelation("products", condition=Q(products__ends_at=None)),
+            held=FilteredRelation(
+                "account__enablements",
+                condition=Q(
+                    account__enablements__product=slug,
+                    account__enablements__ends_at=None,
+                ),
+            ),
+        )
+        .values_list(
+            "pk",
+            "switch__product_id",
+            "held__pk",
+            "held__blocked_at",
+            "held__blocked_reason",
+        )
+    )
+    found: dict[str, ServiceEntitlement] = {}
+    for service_id, product, held, blocked_at, blocked_reason in rows:
+        before = found[service_id].products if service_id in found else frozenset()
+        found[service_id] = ServiceEntitlement(
+            products=before | {product} if product else before,
+            is_enabled=held is not None,
+            blocked_reason=(blocked_reason or NO_REASON) if blocked_at else "",
+        )
+    return found
+
+
+def conflicts(service: Service, *, with_: str) -> tuple[Finding, ...]:
+    """Return what blocks switching a product on for a service (R6–R8): three queries."""
+    return conflicts_by_service([service], with_=with_)[service.pk]
+
+
+def conflicts_by_service(
+    services: Collection[Service], *, with_: str
+) -> dict[str, tuple[Finding, ...]]:
+    """Return what blocks switching a product on, by service: three queries for any number.
+
+    The other products of each service and its active version count.
+    """
+    configs = active_configs(services)
+    on = products_on_by_service([service.pk for service in services])
+    return {
+        service.pk: blocking_switch(
+            configs.get(service.pk), on.get(service.pk, frozenset()), with_=with_
+        )
+        for service in services
+    }
 
 
 def products_on(service: Service) -> frozenset[str]:

@@ -9,7 +9,8 @@ from accounts.actor import Actor
 from accounts.errors import Forbidden, NotFound, RefusalError
 from accounts.policy import NON_MEMBER, decide, load_access
 from accounts.roles import Permission
-from products.services.describe import with_parts
+from products.compatibility.version_config import VersionConfig
+from products.services.describe import version_configs
 from products.services.models import PART_KINDS, Service, Version, VersionObject
 from products.services.models.service import ServiceQuerySet
 from products.services.summary import SECRET, is_default, values_of
@@ -66,10 +67,10 @@ def get_version(actor: Actor, service_id: str, number: int) -> Version:
 
 
 def version_for_decision(actor: Actor, service_id: str, number: int) -> Version:
-    """Return a version for the gate alone, which says itself what a limited member may know.
+    """Return a version for the decision, which hides what a limited member may not see.
 
-    So a member who is refused learns why, and the refusal can be recorded. Raises NotFound for
-    a stranger, as for what is not there.
+    So a refused member is told why, and the refusal can be recorded. Raises NotFound for a
+    non-member, as for a version that does not exist.
     """
     version = (
         Version.objects.select_related("service__account")
@@ -122,20 +123,28 @@ def latest_version(service: Service) -> Version:
 
 
 def active_versions(services: Iterable[Service]) -> dict[str, Version]:
-    """Return the live versions of many services with their parts, by service: seven queries."""
-    rows = Version.objects.filter(service__in=[each.pk for each in services])
-    live = with_parts(rows.filter(active=True))
-    return {version.service_id: version for version in live}
+    """Return the active versions of services, by service: one query."""
+    rows = Version.objects.filter(
+        service__in=[each.pk for each in services], active=True
+    )
+    return {version.service_id: version for version in rows}
+
+
+def active_configs(services: Iterable[Service]) -> dict[str, VersionConfig]:
+    """Return what the active versions of services hold, by service: two queries."""
+    versions = active_versions(services)
+    configs = version_configs(versions.values())
+    return {key: configs[version.pk] for key, version in versions.items()}
 
 
 def latest_versions(services: Iterable[Service]) -> dict[str, Version]:
-    """Return the newest versions of many services with their parts, by service: seven queries."""
+    """Return the newest versions of services, by service: one query."""
     newest = Version.objects.filter(service=OuterRef("service")).order_by("-number")
     rows = Version.objects.filter(
         service__in=[each.pk for each in services],
         number=Subquery(newest.values("number")[:1]),
     )
-    return {version.service_id: version for version in with_parts(rows)}
+    return {version.service_id: version for version in rows}
 
 
 def objects_of(version: Version, kind: str) -> QuerySet[VersionObject]:

@@ -1,4 +1,4 @@
-"""Put a version live or take it off; and, where that is refused, why."""
+"""Activate and deactivate versions, and *Why can't I deploy?*."""
 
 from http import HTTPStatus
 
@@ -6,67 +6,106 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from accounts.actor import Actor
 from accounts.authentication import actor_of
-from accounts.errors import Conflict
+from accounts.errors import Conflict, Invalid
+from accounts.policy import decide
+from accounts.roles import Permission
+from products.deploy.checks import CheckOutcome, FixPage
 from products.deploy.commands import DeploymentRefused, activate, deactivate
-from products.deploy.queries import decision_with_probe
-from products.deploy.verdict import CheckOutcome, Verdict
+from products.deploy.decision import CheckResult, DeployDecision, decision_with_probe
 from products.services.models import Version
 from products.services.queries import active_version, compare, version_for_decision
 from products.web.feedback import success_with_audit_link
+from products.web.finding_links import linked_findings
 
-# Gates about who asks, not about what is deployed: the answer is 403 and not 409.
-PERSONAL = frozenset({4, 5})
 RESULTS = {
     CheckOutcome.PASSED: "pass",
     CheckOutcome.FAILED: "fail",
-    CheckOutcome.NOT_ASKED: "skip",
+    CheckOutcome.NOT_APPLICABLE: "skip",
 }
+# With more people, a check names these and counts the others.
+MAX_NAMES = 3
 
 
-def checks_context(verdict: Verdict) -> dict[str, object]:
-    """Return the check list as its template shows it; the first failed gate stands open."""
-    first = verdict.failed[0].number if verdict.failed else 0
+def checks_context(
+    actor: Actor, version: Version, decision: DeployDecision
+) -> dict[str, object]:
+    """Return the check list as its template shows it; the first failed check is open."""
+    editable = (
+        not version.locked
+        and decide(actor, Permission.SERVICE_CONFIGURE, version.service).allowed
+    )
+    first = decision.failed[0].code if decision.failed else ""
     return {
-        "verdict": verdict,
-        "gates": [
+        "decision": decision,
+        "checks": [
             {
-                "gate": gate,
-                "result": RESULTS[gate.state],
-                "opened": gate.number == first,
-                "people": ", ".join(gate.who),
+                "check": each,
+                "result": RESULTS[each.outcome],
+                "opened": each.code == first,
+                "people": _people(each.who),
+                "links": _links(each, version, editable=editable),
             }
-            for gate in verdict.gates
+            for each in decision.checks
         ],
     }
+
+
+def _people(names: tuple[str, ...]) -> str:
+    if len(names) <= MAX_NAMES:
+        return ", ".join(names)
+    others = len(names) - MAX_NAMES + 1
+    return f"{', '.join(names[: MAX_NAMES - 1])} and {others} others"
+
+
+def _links(
+    result: CheckResult, version: Version, *, editable: bool
+) -> list[tuple[str, str]]:
+    """Return where a failed check can be fixed, as URLs with their labels."""
+    fields = [
+        (each.url, each.label)
+        for each in linked_findings(result.findings, version, editable=editable)
+        if each.url
+    ]
+    match result.fix_page:
+        case FixPage.PRODUCTS:
+            return [(reverse("products"), "Open Products")]
+        case FixPage.SERVICE:
+            url = reverse("service", args=[version.service_id])
+            return [(url, f"Open {version.service.name}")]
+        case FixPage.VERSION:
+            url = reverse("version", args=[version.service_id, version.number])
+            return fields or [(url, f"Open version {version.number}")]
+    return []
 
 
 def _why(
     request: HttpRequest,
     version: Version,
-    verdict: Verdict,
+    decision: DeployDecision,
     status: HTTPStatus = HTTPStatus.OK,
-    **also: bool,
 ) -> HttpResponse:
-    context = checks_context(verdict) | {
+    context = checks_context(actor_of(request), version, decision) | {
         "service": version.service,
         "version": version,
+        "refused": request.method == "POST",
         "portal_url": request.build_absolute_uri("/").rstrip("/"),
     }
-    return render(request, "products/why.html", context | also, status=status)
+    return render(request, "products/why.html", context, status=status)
 
 
 @login_required
 @require_GET
 def why(request: HttpRequest, service_id: str, number: int) -> HttpResponse:
-    """Answer *Why can't I deploy?* with all eight gates."""
+    """Answer *Why can't I deploy?* with all checks."""
     actor = actor_of(request)
     version = version_for_decision(actor, service_id, number)
-    verdict = decision_with_probe(actor, version=version, now=timezone.now())
-    return _why(request, version, verdict)
+    return _why(request, version, decision_with_probe(actor, version=version))
 
 
 @login_required
@@ -74,43 +113,55 @@ def why(request: HttpRequest, service_id: str, number: int) -> HttpResponse:
 def activate_version(
     request: HttpRequest, service_id: str, number: int
 ) -> HttpResponse:
-    """Review what changes against the live version, then put this one live."""
+    """Show what changes against the active version; POST activates this one."""
     actor = actor_of(request)
     version = version_for_decision(actor, service_id, number)
-    if request.method == "POST":
-        try:
-            done = activate(
-                actor,
-                version=version,
-                comment=request.POST.get("comment", "")[:500],
-                now=timezone.now(),
-            )
-        except DeploymentRefused as refused:
-            personal = PERSONAL & {gate.number for gate in refused.verdict.failed}
-            status = HTTPStatus.FORBIDDEN if personal else HTTPStatus.CONFLICT
-            return _why(request, version, refused.verdict, status, refused=True)
-        except Conflict as refused:
-            messages.error(request, refused.message)
-            return redirect("version", service_id=service_id, number=number)
+    if request.method == "GET":
+        return _review(request, version)
+    comment = request.POST.get("comment", "")
+    try:
+        done = activate(actor, version=version, comment=comment, now=timezone.now())
+    except DeploymentRefused as refused:
+        personal = refused.decision.is_personal
+        status = HTTPStatus.FORBIDDEN if personal else HTTPStatus.CONFLICT
+        return _why(request, version, refused.decision, status)
+    except Conflict as refused:
+        messages.error(request, refused.message)
+        return redirect("version", service_id=service_id, number=number)
+    except Invalid as refused:
+        return _review(request, version, comment=comment, problem=refused.message)
+    name = version.service.name
+    if done is None:
+        messages.info(request, f"Version {number} of {name} is active already.")
+    else:
         success_with_audit_link(
             request,
             actor,
-            f"Version {done.version} of {version.service.name} is live. The edges follow within "
-            "five seconds.",
+            f"Activated version {number} of {name}. All edges use it within five seconds.",
             service=service_id,
         )
-        return redirect("service", service_id=service_id)
-    verdict = decision_with_probe(actor, version=version, now=timezone.now())
-    live = active_version(version.service)
-    context = checks_context(verdict) | {
+    return redirect("service", service_id=service_id)
+
+
+def _review(
+    request: HttpRequest, version: Version, *, comment: str = "", problem: str = ""
+) -> HttpResponse:
+    """Show the changes and the form; `problem` is what is wrong with the comment."""
+    actor = actor_of(request)
+    decision = decision_with_probe(actor, version=version)
+    active = active_version(version.service)
+    context = checks_context(actor, version, decision) | {
         "service": version.service,
         "version": version,
-        "live": live,
-        "differences": compare(live, version)
-        if live and verdict.sees_configuration
+        "active": active,
+        "comment": comment,
+        "comment_problem": problem,
+        "differences": compare(active, version)
+        if active and decision.sees_configuration
         else (),
     }
-    return render(request, "products/activate.html", context)
+    status = HTTPStatus.BAD_REQUEST if problem else HTTPStatus.OK
+    return render(request, "products/activate.html", context, status=status)
 
 
 @login_required
@@ -118,7 +169,7 @@ def activate_version(
 def deactivate_version(
     request: HttpRequest, service_id: str, number: int
 ) -> HttpResponse:
-    """Take the live version off; its domains answer no more."""
+    """Deactivate the active version; its domains then return 404."""
     actor = actor_of(request)
     version = version_for_decision(actor, service_id, number)
     try:
@@ -126,7 +177,7 @@ def deactivate_version(
         success_with_audit_link(
             request,
             actor,
-            f"Version {number} of {version.service.name} is off. Its domains answer 404 now.",
+            f"Deactivated version {number} of {version.service.name}. Its domains now return 404.",
             service=service_id,
         )
     except Conflict as refused:

@@ -14,10 +14,11 @@ from accounts.models import Account
 from accounts.policy import AccountAccess, Decision, load_access
 from accounts.queries import account_of
 from accounts.roles import Permission
-from products.compatibility.rules import product_conflicts
+from products.compatibility.rules import blocking_switch
+from products.compatibility.version_config import VersionConfig
 from products.enablement.queries import ProductState, products_of
 from products.services.models import Service
-from products.services.queries import services_of
+from products.services.queries import active_configs, services_of
 from products.web.enable_review import superusers_of
 from products.web.price_display import product_price_line
 
@@ -52,6 +53,7 @@ def rows_of(
         for service in state.services:
             if service.pk in on:
                 on[service.pk] |= {state.product.pk}
+    configs = active_configs(services)
     enabling = access.decide(Permission.PRODUCT_ENABLE)
     configuring = access.decide(Permission.SERVICE_CONFIGURE)
     return [
@@ -59,21 +61,28 @@ def rows_of(
             state,
             configuring if state.is_on else enabling,
             product_price_line(state),
-            tuple(_cell(state, service, on[service.pk]) for service in services),
+            tuple(
+                _cell(state, service, on[service.pk], configs.get(service.pk))
+                for service in services
+            ),
         )
         for state in states
     ]
 
 
-def _cell(state: ProductState, service: Service, on: frozenset[str]) -> Cell:
+def _cell(
+    state: ProductState,
+    service: Service,
+    on: frozenset[str],
+    config: VersionConfig | None,
+) -> Cell:
     slug = state.product.pk
     if not state.product.per_service:
         return Cell(service, "on", "Always", "Included in every service.")
     if slug in on:
         return _switched_on(state, service)
-    conflicts = product_conflicts(on | {slug})
-    if conflicts:
-        return Cell(service, "stops", "Conflict", conflicts[0].message)
+    if found := blocking_switch(config, on, with_=slug):
+        return Cell(service, "stops", "Conflict", found[0].message)
     why = (
         "Not switched on for this service."
         if state.is_on

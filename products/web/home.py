@@ -1,4 +1,4 @@
-"""The first page: who you are here, what is in use, what needs attention, what happened last."""
+"""The first page: your role, products in use, what needs attention, latest activity."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,28 +17,28 @@ from accounts.models import Account
 from accounts.policy import decide
 from accounts.queries import account_of
 from accounts.roles import Permission
-from products.compatibility.findings import Severity
+from products.compatibility.findings import blockers
 from products.compatibility.rules import all_findings
 from products.enablement.models import ProductRequest
-from products.enablement.queries import products_of
-from products.services.describe import version_config
+from products.enablement.queries import products_of, products_on_by_service
+from products.services.describe import version_configs
 from products.services.models import Service
 from products.services.queries import latest_versions, services_of
 
 LATEST_EVENTS = 5
 REQUESTS_SHOWN = 5
-# What a role lets one do, as a person would say it.
+# What each role can do; follows "Your role is".
 ROLE_WORDS = {
-    "superuser": "you can enable products, manage people, deploy services and read every bill.",
+    "superuser": "you can enable products, manage members, deploy services and see all bills.",
     "engineer": "you can deploy services; you cannot enable products.",
     "billing": "you can see costs and invoices; you cannot deploy services or enable products.",
-    "user": "you can see what this account uses; you cannot deploy services or enable products.",
+    "user": "you can view services and usage, but not deploy or enable products.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class AttentionItem:
-    """A service whose newest version could not be deployed, and why."""
+    """A service whose newest version cannot be deployed, and why."""
 
     service: Service
     version: int
@@ -50,23 +50,26 @@ def attention_of(
 ) -> list[AttentionItem]:
     """Return the services whose newest version breaks a rule, of those `using` WebSockets.
 
-    Seven queries, whatever the number of services.
+    Three queries for any number of services.
     """
-    found = []
     versions = latest_versions(using)
+    configs = version_configs(versions.values())
+    products = products_on_by_service(versions)
+    found = []
     for service in services:
-        if service.pk not in versions:
+        version = versions.get(service.pk)
+        if version is None:
             continue
-        version = versions[service.pk]
-        problems = all_findings(version_config(version), frozenset({"websockets"}))
-        blocking = [p.message for p in problems if p.severity is Severity.BLOCKS]
+        blocking = blockers(
+            all_findings(configs[version.pk], products.get(service.pk, frozenset()))
+        )
         if blocking:
-            found.append(AttentionItem(service, version.number, blocking[0]))
+            found.append(AttentionItem(service, version.number, blocking[0].message))
     return found
 
 
 def requests_of(account: Account) -> list[ProductRequest]:
-    """Return the newest requests for products that are still off."""
+    """Return the newest requests for products that are not enabled yet."""
     on = account.enablements.filter(ends_at=None).values_list("product_id", flat=True)
     rows = ProductRequest.objects.filter(account=account).exclude(product_id__in=on)
     return list(

@@ -1,4 +1,4 @@
-"""The form of one part of a draft: add, change, remove, and the findings while one types."""
+"""The form of one part of a draft: add, change, remove; and the findings while typing."""
 
 from dataclasses import fields, replace
 from http import HTTPStatus
@@ -20,7 +20,7 @@ from products.compatibility.version_config import (
     HeaderConfig,
     VersionConfig,
 )
-from products.deploy.findings import findings_of
+from products.deploy.decision import decision_without_person
 from products.services.commands.parts import (
     StaleRevision,
     add_part,
@@ -42,7 +42,7 @@ from products.web.parts import (
 )
 from products.web.version_page import NUMBER, findings_context, version_context
 
-# What the rules look at that a form can change, and where a version's description holds it.
+# The kinds that rules look at: the field of VersionConfig, and a part at its defaults.
 DESCRIBED: dict[str, tuple[str, BackendConfig | HeaderConfig]] = {
     "backend": ("backends", BackendConfig(name="without a name", address="")),
     "header": ("headers", HeaderConfig(name="without a name")),
@@ -54,29 +54,29 @@ DESCRIBED: dict[str, tuple[str, BackendConfig | HeaderConfig]] = {
 def preview(
     request: HttpRequest, service_id: str, number: int, kind: str
 ) -> HttpResponse:
-    """Return the findings as they would be with what stands in the form; saves nothing."""
+    """Return the findings as they would be with the values in the form; saves nothing."""
     actor = actor_of(request)
     found = get_version(actor, service_id, number)
     _known(kind)
     form = form_for(kind)(request.POST)
-    form.is_valid()  # what does not parse stays at its default; the save says what is wrong
+    form.is_valid()  # a value that does not parse counts as its default; saving reports it
     was = request.POST.get("was", "")
     draft = _with_part(found, kind, was, form)
     here = (kind, str(form.cleaned_data.get("name", was)))
-    findings = findings_of(found, instead=draft)
-    context = findings_context(actor, found, findings, here) | {"unsaved": True}
+    decision = decision_without_person(found, config=draft)
+    context = findings_context(actor, found, decision, here) | {"unsaved": True}
     return render(request, "products/_findings.html", context)
 
 
 def _known(kind: str) -> None:
     if kind not in PART_KINDS:
-        raise NotFound(f"A version holds no '{kind}'.")
+        raise NotFound(f"Version has no {kind}.")
 
 
 def _with_part(
     version: Version, kind: str, was: str, form: forms.Form
 ) -> VersionConfig | None:
-    """Describe a version as if the part were the form's; None of kinds that no rule looks at."""
+    """Return the version with the part as in the form; None for kinds that no rule looks at."""
     if kind not in DESCRIBED:
         return None
     place, blank = DESCRIBED[kind]
@@ -100,7 +100,7 @@ def _with_part(
 def part(
     request: HttpRequest, service_id: str, number: int, kind: str, name: str = ""
 ) -> HttpResponse:
-    """Add or change a part of a draft; shows the other's value where two people save at once."""
+    """Add or change a part of a draft; shows both values if someone else changed it meanwhile."""
     actor = actor_of(request)
     found = get_version(actor, service_id, number)
     _known(kind)
@@ -126,7 +126,7 @@ def part(
                 return redirect("version", service_id=service_id, number=number)
             status = HTTPStatus.BAD_REQUEST
         except StaleRevision as stale:
-            # To save again is to keep one's own: the form goes on from the newest revision.
+            # The form now has the newest revision: saving it again overwrites the other change.
             status = HTTPStatus.CONFLICT
             context |= {"revision": stale.revision, "stale_lines": _lines(stale)}
         except Conflict as refused:
@@ -140,7 +140,9 @@ def part(
         "further_open": bool(form.errors)
         or request.GET.get("field") not in {None, *main},
     }
-    context |= findings_context(actor, found, findings_of(found), (kind, name))
+    context |= findings_context(
+        actor, found, decision_without_person(found), (kind, name)
+    )
     return render(request, "products/part.html", context, status=status)
 
 
@@ -152,7 +154,7 @@ def _save(
     name: str,
     form: forms.Form,
 ) -> bool:
-    """Save a part; False where the form says what is wrong. Raises Conflict, StaleRevision."""
+    """Save a part; return False if the form has errors. Raises Conflict and StaleRevision."""
     if not form.is_valid():
         _add_rule_errors(kind, form)
         return False
@@ -182,7 +184,7 @@ def _save(
 
 
 def _add_rule_errors(kind: str, form: forms.Form) -> None:
-    """Add what the rules would say of the fields that parse, so that nobody learns it in two tries."""
+    """Add the errors of the fields that parse, so that all errors are shown together."""
     values = changes_of(form)
     label = str(values.pop("name", ""))
     try:
@@ -218,7 +220,7 @@ def _revision(request: HttpRequest) -> int | None:
 def remove_part(
     request: HttpRequest, service_id: str, number: int, kind: str, name: str
 ) -> HttpResponse:
-    """Take a part out of a draft."""
+    """Remove a part from a draft."""
     actor = actor_of(request)
     found = get_version(actor, service_id, number)
     _known(kind)

@@ -18,7 +18,6 @@ from accounts.policy import decide, load_access, members_with
 from accounts.queries import account_of
 from accounts.roles import Permission
 from products.catalogue.queries import product as find_product
-from products.deploy.queries import history
 from products.enablement.commands import disable_for_service, enable_for_service
 from products.enablement.queries import current, requested_today, switch_of
 from products.services.commands.services import (
@@ -76,7 +75,7 @@ def services(request: HttpRequest) -> HttpResponse:
                 service=created.pk,
             )
             return redirect("version", service_id=created.pk, number=1)
-    rows = list(services_of(actor).prefetch_related("products", "live_domains"))
+    rows = list(services_of(actor).prefetch_related("products", "active_domains"))
     context = {
         "services": [(row, _is_on(row)) for row in rows],
         "form": form,
@@ -130,7 +129,7 @@ def _service_context(
         "service": found,
         "versions": versions,
         "live": active_version(found),
-        "domains": [domain.name for domain in found.live_domains.order_by("name")],
+        "domains": [domain.name for domain in found.active_domains.order_by("name")],
         "switch": switch_of(found, SLUG),
         "drain_seconds": DRAIN_SECONDS,
         "enablement": current(account.pk, SLUG),
@@ -143,7 +142,7 @@ def _service_context(
         "superusers": superusers_of(account),
         "may_enable": access.decide(Permission.PRODUCT_ENABLE).allowed,
         "is_requested": SLUG in requested_today(account, actor.user_id, timezone.now()),
-        "history": list(history(found)[:10]),
+        "history": list(found.deployments.order_by("-deployed_at", "-pk")[:10]),
         "usage_panel": service_usage(actor, found, timezone.now()),
         "form": form,
     }

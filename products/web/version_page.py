@@ -1,4 +1,4 @@
-"""The page of a version: its parts, its comment, its findings; and making, locking one."""
+"""The page of a version: its parts, comment and findings; creating and locking a version."""
 
 import re
 from typing import Any
@@ -15,7 +15,8 @@ from accounts.authentication import actor_of
 from accounts.errors import Conflict, Invalid
 from accounts.policy import decide
 from accounts.roles import Permission
-from products.deploy.findings import Findings, findings_of
+from products.compatibility.findings import Severity
+from products.deploy.decision import DeployDecision, decision_without_person
 from products.services.commands.versions import (
     clone_version,
     comment_version,
@@ -24,7 +25,7 @@ from products.services.commands.versions import (
 )
 from products.services.models import PART_KINDS, Version
 from products.services.queries import get_service, get_version, objects_of
-from products.web.finding_links import pointed
+from products.web.finding_links import linked_findings
 from products.web.parts import KIND_NAMES, KIND_WORDS
 
 NUMBER = re.compile("[0-9]{1,9}")
@@ -44,15 +45,22 @@ def version_context(actor: Actor, version: Version) -> dict[str, Any]:
 def findings_context(
     actor: Actor,
     version: Version,
-    findings: Findings,
+    decision: DeployDecision,
     here: tuple[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Return the findings as their fragment shows them, with links for those who may edit."""
+    """Return the findings as their fragment shows them, with links for an actor who may edit."""
     may_edit = decide(actor, Permission.SERVICE_CONFIGURE, version.service).allowed
+    severities = [finding.severity for finding in decision.findings]
     return {
-        "findings": findings,
-        "pointed": pointed(
-            findings, version, editable=may_edit and not version.locked, here=here
+        "uses_websockets": decision.uses_websockets,
+        "blocker_count": severities.count(Severity.BLOCKS),
+        "warning_count": severities.count(Severity.WARNING),
+        "note_count": severities.count(Severity.INFO),
+        "findings": linked_findings(
+            decision.findings,
+            version,
+            editable=may_edit and not version.locked,
+            here=here,
         ),
     }
 
@@ -89,17 +97,17 @@ def version(request: HttpRequest, service_id: str, number: int) -> HttpResponse:
         "comment": typed,
         "comment_problem": problem,
     }
-    context |= findings_context(actor, found, findings_of(found))
+    context |= findings_context(actor, found, decision_without_person(found))
     return render(request, "products/version.html", context, status=status)
 
 
 @login_required
 @require_GET
 def findings(request: HttpRequest, service_id: str, number: int) -> HttpResponse:
-    """Return the findings alone, for the page that asks again."""
+    """Return the findings alone, for a page that reloads them."""
     actor = actor_of(request)
     found = get_version(actor, service_id, number)
-    context = findings_context(actor, found, findings_of(found))
+    context = findings_context(actor, found, decision_without_person(found))
     return render(request, "products/_findings.html", context)
 
 
@@ -115,23 +123,23 @@ def new_version(request: HttpRequest, service_id: str) -> HttpResponse:
         cloned = get_version(actor, service_id, int(source))
         made = clone_version(actor, version=cloned, now=now)
         messages.success(
-            request, f"Version {made.number} is a draft made from version {source}."
+            request, f"Created draft version {made.number} from version {source}."
         )
     else:
         made = create_version(actor, service=service, now=now)
-        messages.success(request, f"Version {made.number} is an empty draft.")
+        messages.success(request, f"Created version {made.number} as an empty draft.")
     return redirect("version", service_id=service_id, number=made.number)
 
 
 @login_required
 @require_POST
 def lock(request: HttpRequest, service_id: str, number: int) -> HttpResponse:
-    """Lock a draft; it can be deployed, and never edited again."""
+    """Lock a draft; it can still be deployed, but no longer edited."""
     actor = actor_of(request)
     found = get_version(actor, service_id, number)
     try:
         lock_version(actor, version=found, now=timezone.now())
-        messages.success(request, f"Version {number} is locked.")
+        messages.success(request, f"Locked version {number}.")
     except Conflict as refused:
         messages.error(request, refused.message)
     return redirect("version", service_id=service_id, number=number)

@@ -22,6 +22,10 @@ ELSEWHERE = {
     "accounts.authentication": (1, "when a token was last used, at most once a minute"),
     "accounts.models": (2, "Django's own manager makes people for `createsuperuser`"),
     "accounts.change": (1, "moves routes_revision with the entries"),
+    "products.services.describe": (
+        1,
+        "reads the parts of versions with hand-written SQL",
+    ),
     "portal.settings": (1, "merges a dictionary of settings"),
     "products.metering.queries.usage": (2, "begins and ends a transaction of reads"),
 }

@@ -15,10 +15,10 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='LiveDomain',
+            name='ActiveDomain',
             fields=[
                 ('name', models.CharField(max_length=255, primary_key=True, serialize=False)),
-                ('service', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='live_domains', to='services.service')),
+                ('service', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='active_domains', to='services.service')),
             ],
         ),
         migrations.CreateModel(

@@ -9,13 +9,10 @@ from accounts.change import Unchanged, recorded_change
 from accounts.errors import Conflict
 from accounts.roles import Permission
 from products.catalogue.models import Product
-from products.compatibility.findings import Problem, Severity
-from products.compatibility.rules import all_findings, product_conflicts
+from products.compatibility.findings import Finding
 from products.enablement.models import Enablement, ServiceProduct
-from products.enablement.queries import current, products_on, switch_of
-from products.services.describe import version_config
+from products.enablement.queries import conflicts, current, switch_of
 from products.services.models import Service
-from products.services.queries import active_version
 
 
 class NotEntitled(Conflict):
@@ -29,10 +26,10 @@ class Incompatible(Conflict):
 
     code = "incompatible"
 
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
-        sentences = [f"{problem.message} {problem.fix}" for problem in problems]
+    def __init__(self, findings: tuple[Finding, ...]) -> None:
+        sentences = [f"{each.message} {each.remedy}" for each in findings]
         super().__init__(sentences[0], details=sentences)
-        self.problems = problems
+        self.findings = findings
 
 
 def enable_for_service(
@@ -54,7 +51,8 @@ def enable_for_service(
         if switch_of(service, product.pk) is not None:
             raise Unchanged
         _check_entitled(current(service.account_id, product.pk), product)
-        _check_compatible(service, product)
+        if found := conflicts(service, with_=product.pk):
+            raise Incompatible(found)
         ServiceProduct.objects.create(
             service=service,
             product=product,
@@ -108,18 +106,3 @@ def _check_entitled(enablement: Enablement | None, product: Product) -> None:
         )
     if enablement.blocked_at is not None:
         raise NotEntitled(f"{product.name} is blocked: {enablement.blocked_reason}")
-
-
-def _check_compatible(service: Service, product: Product) -> None:
-    """Ask R6–R8 of the version that is live, and R7 of the other products of the service."""
-    on = products_on(service) | {product.pk}
-    problems = list(product_conflicts(on))
-    live = active_version(service)
-    if live is not None and product.pk == "websockets":
-        known = {problem.code for problem in problems}
-        problems += [
-            p for p in all_findings(version_config(live), on) if p.code not in known
-        ]
-    blocking = tuple(p for p in problems if p.severity is Severity.BLOCKS)
-    if blocking:
-        raise Incompatible(blocking)

@@ -6,17 +6,18 @@ from datetime import datetime, timedelta
 from django.db.models import Min, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 
-from accounts.audit.models import ChainHead
+from accounts.models import Account
 from accounts.tokens import digests
 from products.metering.models import Edge, IngestEpoch
 
-HEIGHT = (
-    ChainHead.objects.order_by()
+_ROUTES_REVISION = (
+    Account.objects.order_by()
     .annotate(one=Value(1))
     .values("one")
-    .annotate(total=Sum("sequence"))
+    .annotate(total=Sum("routes_revision"))
     .values("total")
 )
+_EPOCH = IngestEpoch.objects.values("epoch")[:1]
 # An edge asks for its table every second, which is saved every few. After this it is offline.
 OFFLINE_AFTER = timedelta(seconds=30)
 # After this, an offline edge matters only to accounts that have open connections there.
@@ -26,12 +27,16 @@ LOST_AFTER = timedelta(hours=1)
 def edge_of(secret: str) -> Edge | None:
     """Return the edge with this active credential; None for any other. One query.
 
-    Its `trails_height` is how many events all trails hold together, which moves with every
-    change: with it in the same query, an unchanged route table costs nothing more.
+    Its `routes_revision` is the sum over all accounts, which grows with every change of a route,
+    and `ingest_epoch` that of the database. With both in this query, an unchanged route table
+    costs nothing more.
     """
     return (
         Edge.objects.filter(digest__in=digests(secret), revoked_at=None)
-        .annotate(trails_height=Coalesce(Subquery(HEIGHT), 0))
+        .annotate(
+            routes_revision=Coalesce(Subquery(_ROUTES_REVISION), 0),
+            ingest_epoch=Coalesce(Subquery(_EPOCH), Value("")),
+        )
         .first()
     )
 

@@ -1,4 +1,4 @@
-"""Making, cloning, commenting and locking versions."""
+"""Create, clone, comment and lock versions."""
 
 from datetime import datetime
 
@@ -15,7 +15,7 @@ from products.services.models import PART_KINDS, Service, Version
 
 
 def clone_version(actor: Actor, *, version: Version, now: datetime) -> Version:
-    """Make a draft with all that a version holds, under the next number.
+    """Create a draft with all parts of a version, under the next number.
 
     Raises Forbidden and NotFound. Notes version.cloned.
     """
@@ -31,7 +31,7 @@ def clone_version(actor: Actor, *, version: Version, now: datetime) -> Version:
         _copy_parts(source, clone)
         trail.note(
             Event.VERSION_CLONED,
-            target=target_of(clone),
+            target=version_target(clone),
             service_id=clone.service_id,
             after={"number": clone.number, "cloned_from": source.number},
         )
@@ -41,7 +41,7 @@ def clone_version(actor: Actor, *, version: Version, now: datetime) -> Version:
 def create_version(
     actor: Actor, *, service: Service, comment: str = "", now: datetime
 ) -> Version:
-    """Make an empty draft under the next number.
+    """Create an empty draft under the next number.
 
     Raises Forbidden, NotFound and Invalid. Notes version.created.
     """
@@ -57,7 +57,7 @@ def create_version(
         version.save(force_insert=True)
         trail.note(
             Event.VERSION_CREATED,
-            target=target_of(version),
+            target=version_target(version),
             service_id=version.service_id,
             after={"number": version.number, "comment": version.comment},
         )
@@ -67,9 +67,9 @@ def create_version(
 def comment_version(
     actor: Actor, *, version: Version, comment: str, now: datetime
 ) -> Version:
-    """Change a version's comment; also of one that is locked or active.
+    """Change a version's comment, even if it is locked or active.
 
-    Raises Forbidden, NotFound and Invalid. Notes version.updated, and nothing where nothing changes.
+    Raises Forbidden, NotFound and Invalid. Notes version.updated if it changes.
     """
     with recorded_change(
         actor, Permission.SERVICE_CONFIGURE, on=version.service, now=now
@@ -83,7 +83,7 @@ def comment_version(
         version.save(update_fields=["comment", "updated_at"])
         trail.note(
             Event.VERSION_UPDATED,
-            target=target_of(version),
+            target=version_target(version),
             service_id=version.service_id,
             before={"comment": before},
             after={"comment": after},
@@ -92,9 +92,9 @@ def comment_version(
 
 
 def lock_version(actor: Actor, *, version: Version, now: datetime) -> Version:
-    """Lock a draft for good; a version that is locked or active stays what it is.
+    """Lock a draft permanently; a version that is locked or active does not change.
 
-    Raises Forbidden and NotFound. Notes version.locked, and nothing where nothing changes.
+    Raises Forbidden and NotFound. Notes version.locked if it changes.
     """
     with recorded_change(
         actor, Permission.SERVICE_CONFIGURE, on=version.service, now=now
@@ -107,7 +107,7 @@ def lock_version(actor: Actor, *, version: Version, now: datetime) -> Version:
         version.save(update_fields=["locked", "updated_at"])
         trail.note(
             Event.VERSION_LOCKED,
-            target=target_of(version),
+            target=version_target(version),
             service_id=version.service_id,
             before={"locked": False},
             after={"locked": True},
@@ -115,16 +115,20 @@ def lock_version(actor: Actor, *, version: Version, now: datetime) -> Version:
     return version
 
 
-def target_of(version: Version) -> tuple[str, str, str]:
-    """Return a version as the trail names it: type, number, label."""
+def version_target(version: Version) -> tuple[str, str, str]:
+    """Return a version as the trail names it: its type, `SERVICE/NUMBER`, a label."""
     number = version.number
-    return "version", str(number), f"{version.service.name} version {number}"
+    return (
+        "version",
+        f"{version.service_id}/{number}",
+        f"{version.service.name} version {number}",
+    )
 
 
 def _new_version(
     service: Service, *, author: str, comment: str, now: datetime
 ) -> Version:
-    """Return an unsaved draft under the next number; the service is locked by the caller."""
+    """Return an unsaved draft under the next number; the caller has locked the service."""
     last = service.versions.aggregate(last=Max("number"))["last"] or 0
     return Version(
         service=service,
@@ -137,7 +141,7 @@ def _new_version(
 
 
 def _copy_parts(source: Version, clone: Version) -> None:
-    """Copy a version's parts in the order in which they were added; the first backend stays first."""
+    """Copy a version's parts in the order of adding, so that the first backend stays first."""
     for model in PART_KINDS.values():
         rows = list(model.objects.filter(version=source).order_by("pk"))
         for row in rows:

@@ -1,4 +1,4 @@
-"""Our own questions on the wire: the decision, and what the account has."""
+"""Our own endpoints: the decision and the entitlements."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.factories.keys import client_of
 from tests.factories.services import ServiceFactory, VersionFactory
 
 
-def test_the_decision_has_all_eight_gates(eve, draft, shop, entitled):
+def test_the_decision_has_all_eight_checks(eve, draft, shop, entitled):
     client_of(eve).put(f"/api/enabled-products/v1/websockets/services/{shop.pk}")
     Backend.objects.update(shield="lon-uk")
 
@@ -15,16 +15,18 @@ def test_the_decision_has_all_eight_gates(eve, draft, shop, entitled):
 
     assert (answer["service"], answer["version"]) == (shop.pk, 1)
     assert (answer["allowed"], answer["uses_websockets"]) == (False, True)
-    assert [each["gate"] for each in answer["gates"]] == [1, 2, 3, 4, 5, 6, 7, 8]
-    assert [each["passed"] for each in answer["gates"]] == [True] * 7 + [False]
-    assert [each["rule"] for each in answer["gates"][7]["problems"]] == ["R6"]
+    assert [each["check"] for each in answer["checks"]] == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert [each["passed"] for each in answer["checks"]] == [True] * 7 + [False]
+    (problem,) = answer["checks"][7]["problems"]
+    assert (problem["rule"], problem["field"]) == ("R6", "shield")
+    assert problem["remedy"]
 
 
-def test_what_does_not_use_websockets_is_not_asked_for_it(eve, draft, shop):
+def test_checks_about_websockets_do_not_apply_to_a_plain_version(eve, draft, shop):
     answer = client_of(eve).get(f"/api/v1/decision?service={shop.pk}").json()
 
     assert (answer["allowed"], answer["uses_websockets"]) == (True, False)
-    assert [each["gate"] for each in answer["gates"] if each["passed"] is None] == [
+    assert [each["check"] for each in answer["checks"] if each["passed"] is None] == [
         2,
         3,
         6,
@@ -44,7 +46,9 @@ def test_a_user_is_told_that_the_role_is_the_reason(una, draft, shop):
     answer = client_of(una).get(f"/api/v1/decision?service={shop.pk}").json()
 
     assert answer["allowed"] is False
-    assert [each["gate"] for each in answer["gates"] if each["passed"] is False] == [4]
+    assert [each["check"] for each in answer["checks"] if each["passed"] is False] == [
+        4
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
-"""R11: the header rules that a handed-off connection follows, and those that are named."""
+"""R11: the header rules that apply to WebSocket connections, and the warning about the others."""
 
 import pytest
 
-from products.compatibility.findings import Problem, Severity
+from products.compatibility.findings import Finding, Severity
 from products.compatibility.rules import all_findings
 from products.compatibility.version_config import HeaderConfig, VersionConfig
 
@@ -15,16 +15,16 @@ def with_rule(**fields):
 
 
 def test_the_whole_finding_names_the_rule_and_the_reason():
-    problems = all_findings(with_rule(request_condition="only-chat"), WEBSOCKETS)
+    findings = all_findings(with_rule(request_condition="only-chat"), WEBSOCKETS)
 
-    assert problems == (
-        Problem(
+    assert findings == (
+        Finding(
             code="header_rule_left_alone",
             severity=Severity.WARNING,
             rule="R11",
             source="https://docs.fastly.com/products/websockets",
-            message="Header rule tenant is not carried out on WebSocket connections: it has a condition.",
-            fix="Nothing has to be done, unless your origin needs it in the handshake; then set, append or delete the request header without a condition.",
+            message="Header rule tenant is ignored on WebSocket connections because it has a condition.",
+            remedy="No action needed, unless your origin needs it in the handshake. Then set, append or delete the request header without a condition.",
             header="tenant",
             field="action",
         ),
@@ -34,23 +34,23 @@ def test_the_whole_finding_names_the_rule_and_the_reason():
 @pytest.mark.parametrize(
     ("fields", "why", "field"),
     [
-        ({"action": "regex"}, "it replaces by a regular expression", "action"),
-        ({"action": "regex_repeat"}, "it replaces by a regular expression", "action"),
-        ({"ignore_if_set": True}, "it is ignored where the header is set", "action"),
+        ({"action": "regex"}, "it uses a regular expression", "action"),
+        ({"action": "regex_repeat"}, "it uses a regular expression", "action"),
+        ({"ignore_if_set": True}, "it applies only if the header isn't set", "action"),
         (
             {"type": "response"},
-            "it is about the response, not the client's request",
+            "it changes the response, not the request",
             "type",
         ),
-        ({"type": "cache"}, "it is about the cache, not the client's request", "type"),
+        ({"type": "cache"}, "it changes the cache, not the request", "type"),
     ],
 )
-def test_a_rule_that_the_edge_leaves_alone_is_a_warning(fields, why, field):
-    problems = all_findings(with_rule(**fields), WEBSOCKETS)
+def test_a_rule_that_the_edge_ignores_is_a_warning(fields, why, field):
+    findings = all_findings(with_rule(**fields), WEBSOCKETS)
 
-    assert [(each.message, each.field) for each in problems] == [
+    assert [(each.message, each.field) for each in findings] == [
         (
-            f"Header rule tenant is not carried out on WebSocket connections: {why}.",
+            f"Header rule tenant is ignored on WebSocket connections because {why}.",
             field,
         )
     ]
@@ -66,5 +66,5 @@ def test_a_rule_that_the_edge_leaves_alone_is_a_warning(fields, why, field):
         {"response_condition": "of another kind of rule"},
     ],
 )
-def test_a_rule_that_the_edge_carries_out_raises_nothing(fields):
+def test_a_rule_that_the_edge_applies_has_no_finding(fields):
     assert all_findings(with_rule(**fields), WEBSOCKETS) == ()

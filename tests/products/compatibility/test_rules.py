@@ -1,15 +1,16 @@
-"""Each rule of the rulebook: what breaks it and nothing else, and what does not."""
+"""Each compatibility rule: what breaks it and nothing else, and what does not."""
 
 from dataclasses import replace
 
 import pytest
 
 from products.compatibility.backend_settings import BLOCKING_SETTINGS, IGNORED_SETTINGS
-from products.compatibility.findings import Problem, Severity
-from products.compatibility.rules import RULES, all_findings, product_conflicts
+from products.compatibility.findings import Finding, Severity
+from products.compatibility.rules import all_findings, blocking_switch
 from products.compatibility.version_config import (
     BackendConfig,
     HeaderConfig,
+    LogEndpointConfig,
     OriginCertificate,
     VersionConfig,
 )
@@ -52,13 +53,13 @@ def found(config, products=WEBSOCKETS, certificates=()):
     ]
 
 
-def test_a_backend_of_honoured_settings_alone_raises_nothing():
+def test_a_backend_of_honoured_settings_alone_has_no_finding():
     config = with_backends(ORIGIN, headers=(HeaderConfig(name="add", dst="http.X-A"),))
 
     assert all_findings(config, WEBSOCKETS, [OriginCertificate("origin", "ok")]) == ()
 
 
-def test_a_backend_left_at_its_defaults_raises_nothing():
+def test_a_backend_left_at_its_defaults_has_no_finding():
     assert (
         all_findings(
             with_backends(BackendConfig(name="a", address="b.example")), WEBSOCKETS
@@ -67,21 +68,21 @@ def test_a_backend_left_at_its_defaults_raises_nothing():
     )
 
 
-def test_a_version_without_backends_raises_nothing():
+def test_a_version_without_backends_has_no_finding():
     assert all_findings(VersionConfig(number=1), WEBSOCKETS) == ()
 
 
-def test_a_shield_blocks_and_the_whole_problem_says_what_to_do():
+def test_a_shield_blocks_and_the_whole_finding_says_what_to_do():
     config = with_backends(replace(ORIGIN, shield="fra-de-de"))
 
     assert all_findings(config, WEBSOCKETS) == (
-        Problem(
+        Finding(
             code="shielding_with_websockets",
             severity=Severity.BLOCKS,
             rule="R6",
             source=SOURCE,
-            message="Backend origin uses the shield fra-de-de, and WebSockets does not go with shielding.",
-            fix="Set Shield to None. Connections then go from each edge site straight to the origin.",
+            message="Backend origin uses the shield fra-de-de. WebSockets can't be combined with shielding.",
+            remedy="Clear the Shield field. Connections then go from the edge directly to the origin.",
             backend="origin",
             field="shield",
         ),
@@ -97,24 +98,42 @@ def test_the_shield_of_a_further_backend_blocks_too():
 
 
 def test_the_next_gen_waf_on_the_service_blocks():
-    assert found(with_backends(ORIGIN), frozenset({"ngwaf"})) == [
+    assert found(with_backends(ORIGIN), WEBSOCKETS | {"ngwaf"}) == [
         ("R7", Severity.BLOCKS, None, "products")
     ]
 
 
 @pytest.mark.parametrize(
-    ("on", "rules"),
+    ("on", "with_", "rules"),
     [
-        ({"websockets", "ngwaf"}, ["R7"]),
-        ({"ngwaf", "websockets", "bot_management"}, ["R7"]),
-        ({"websockets"}, []),
-        ({"ngwaf"}, []),
-        ({"websockets", "bot_management"}, []),
-        (set(), []),
+        ({"ngwaf"}, "websockets", ["R6", "R7"]),
+        ({"ngwaf", "bot_management"}, "websockets", ["R6", "R7"]),
+        ({"bot_management"}, "websockets", ["R6"]),
+        ({"websockets"}, "ngwaf", ["R7"]),
+        ({"websockets"}, "bot_management", []),
+        (set(), "ngwaf", []),
     ],
 )
-def test_the_next_gen_waf_and_websockets_do_not_go_together_in_either_order(on, rules):
-    assert [each.rule for each in product_conflicts(frozenset(on))] == rules
+def test_switching_on_is_blocked_by_the_other_products_and_the_active_version(
+    on, with_, rules
+):
+    config = with_backends(replace(ORIGIN, shield="fra", weight=5))
+
+    found = blocking_switch(config, frozenset(on), with_=with_)
+
+    assert [each.rule for each in found] == rules
+
+
+def test_switching_on_is_checked_without_an_active_version_too():
+    found = blocking_switch(None, frozenset({"ngwaf"}), with_="websockets")
+
+    assert [each.rule for each in found] == ["R7"]
+
+
+def test_a_version_that_does_not_use_websockets_has_no_finding():
+    config = with_backends(replace(ORIGIN, shield="fra"))
+
+    assert all_findings(config, frozenset({"ngwaf"})) == ()
 
 
 @pytest.mark.parametrize("field", BLOCKING_SETTINGS)
@@ -128,11 +147,11 @@ def test_a_setting_that_is_unsafe_to_ignore_blocks(field):
 def test_a_setting_without_effect_is_a_warning_that_names_it(field):
     config = with_backends(replace(ORIGIN, **{field: VALUES.get(field, 7)}))
 
-    problems = all_findings(config, WEBSOCKETS)
+    findings = all_findings(config, WEBSOCKETS)
 
     assert found(config) == [("R8", Severity.WARNING, "origin", field)]
-    assert problems[0].message == (
-        f"{IGNORED_SETTINGS[field]} of backend origin is without effect on WebSocket connections."
+    assert findings[0].message == (
+        f"{IGNORED_SETTINGS[field]} of backend origin has no effect on WebSocket connections."
     )
 
 
@@ -170,7 +189,7 @@ def test_a_certificate_name_blocks_unless_it_is_the_name_that_is_checked(
     assert found(config) == expected
 
 
-def test_what_the_command_line_client_fills_in_raises_nothing():
+def test_what_the_command_line_client_fills_in_has_no_finding():
     config = with_backends(
         replace(ORIGIN, ssl_cert_hostname="ws.example", ssl_sni_hostname="ws.example")
     )
@@ -192,8 +211,8 @@ def test_each_further_backend_is_a_warning_that_names_it():
         ("R8", Severity.WARNING, "berlin", "name"),
     ]
     assert messages[0] == (
-        "Backend amsterdam carries no WebSocket connections: "
-        "the first backend added, origin, carries all of them."
+        "Backend amsterdam gets no WebSocket connections. "
+        "All go to the first backend, origin."
     )
 
 
@@ -222,13 +241,13 @@ def test_a_certificate_that_was_seen_blocks_and_one_that_was_not_warns(
 @pytest.mark.parametrize(
     "kind", ["self_signed", "not_tls", "unreachable", "refused_address"]
 )
-def test_a_backend_without_tls_raises_nothing_about_certificates(kind):
+def test_a_backend_without_tls_has_no_finding_about_certificates(kind):
     config = with_backends(BackendConfig(name="origin", address="ws.example"))
 
     assert all_findings(config, WEBSOCKETS, [OriginCertificate("origin", kind)]) == ()
 
 
-def test_a_certificate_of_a_backend_that_is_gone_raises_nothing():
+def test_a_certificate_of_a_backend_that_is_gone_has_no_finding():
     assert (
         all_findings(
             with_backends(ORIGIN), WEBSOCKETS, [OriginCertificate("x", "expired")]
@@ -238,17 +257,17 @@ def test_a_certificate_of_a_backend_that_is_gone_raises_nothing():
 
 
 def test_a_certificate_for_another_name_is_told_with_the_name_wanted():
-    problems = all_findings(
+    findings = all_findings(
         with_backends(ORIGIN), WEBSOCKETS, [OriginCertificate("origin", "wrong_name")]
     )
 
-    assert problems[0].message == (
-        "The origin of backend origin has a certificate for another name than ws.example."
+    assert findings[0].message == (
+        "The origin of backend origin has a certificate that doesn't match ws.example."
     )
 
 
 def test_a_log_is_told_what_it_cannot_know():
-    config = with_backends(ORIGIN, log_endpoints=("syslog",))
+    config = with_backends(ORIGIN, log_endpoints=(LogEndpointConfig("syslog"),))
 
     assert found(config) == [("R10", Severity.INFO, None, "log_endpoints")]
 
@@ -263,11 +282,11 @@ def test_all_findings_are_reported_together_and_the_grave_ones_first():
             ssl_sni_hostname="x.example",
         ),
         BackendConfig(name="b", address="b.example", client_cert="c"),
-        log_endpoints=("syslog",),
+        log_endpoints=(LogEndpointConfig("syslog"),),
     )
 
     result = found(
-        config, frozenset({"ngwaf"}), [OriginCertificate("origin", "self_signed")]
+        config, WEBSOCKETS | {"ngwaf"}, [OriginCertificate("origin", "self_signed")]
     )
 
     assert result == [
@@ -281,11 +300,3 @@ def test_all_findings_are_reported_together_and_the_grave_ones_first():
         ("R8", Severity.WARNING, "b", "name"),
         ("R10", Severity.INFO, None, "log_endpoints"),
     ]
-
-
-def test_every_rule_has_a_code_of_its_own_a_number_and_a_source():
-    codes = [rule.code for rule in RULES]
-
-    assert len(set(codes)) == len(codes)
-    assert {rule.number for rule in RULES} == {"R6", "R7", "R8", "R9", "R10", "R11"}
-    assert {rule.source for rule in RULES} == {SOURCE}

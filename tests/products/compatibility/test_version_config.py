@@ -1,6 +1,5 @@
-"""A version described in plain values, and whether it hands connections off."""
+"""A version as plain values, and whether its VCL calls return(upgrade)."""
 
-from dataclasses import FrozenInstanceError
 from time import process_time
 
 import pytest
@@ -36,8 +35,8 @@ def recv(content):
         "/* // */ return(upgrade); /* end */",
     ],
 )
-def test_a_recv_snippet_that_returns_upgrade_hands_off(content):
-    assert recv(content).upgrades is True
+def test_a_recv_snippet_that_returns_upgrade_is_found(content):
+    assert recv(content).calls_upgrade is True
 
 
 @pytest.mark.parametrize(
@@ -57,8 +56,8 @@ def test_a_recv_snippet_that_returns_upgrade_hands_off(content):
         'set req.http.X = {"never closed return(upgrade);',
     ],
 )
-def test_a_recv_snippet_that_only_speaks_of_it_does_not(content):
-    assert recv(content).upgrades is False
+def test_a_recv_snippet_that_only_mentions_it_is_not(content):
+    assert recv(content).calls_upgrade is False
 
 
 @pytest.mark.parametrize(
@@ -69,36 +68,36 @@ def test_a_large_file_of_openings_is_read_in_linear_time(opening):
 
     # Quadratic time would be more than ten seconds of this process; linear is a hundredth.
     before = process_time()
-    upgrades = recv(content).upgrades
+    found = recv(content).calls_upgrade
 
-    assert upgrades is False
+    assert found is False
     assert process_time() - before < 2
 
 
-def test_a_vcl_file_that_returns_upgrade_hands_off():
+def test_a_vcl_file_that_returns_upgrade_is_found():
     config = VersionConfig(
         number=1, vcls=(VclConfig("main", f"sub vcl_recv {{ {UPGRADE} }}"),)
     )
 
-    assert config.upgrades is True
+    assert config.calls_upgrade is True
 
 
-def test_a_snippet_of_another_subroutine_does_not_hand_off():
+def test_a_snippet_of_another_subroutine_is_not():
     config = VersionConfig(
         number=1, snippets=(SnippetConfig("ws", "deliver", UPGRADE),)
     )
 
-    assert config.upgrades is False
+    assert config.calls_upgrade is False
 
 
 @pytest.mark.parametrize(
-    ("content", "switched_on", "answer"),
-    [("", False, False), ("", True, True), (UPGRADE, False, True)],
+    ("content", "products", "answer"),
+    [("", {"ngwaf"}, False), ("", {"websockets"}, True), (UPGRADE, set(), True)],
 )
 def test_a_version_uses_websockets_by_the_switch_or_by_its_own_vcl(
-    content, switched_on, answer
+    content, products, answer
 ):
-    assert uses_websockets(recv(content), switched_on) is answer
+    assert uses_websockets(recv(content), frozenset(products)) is answer
 
 
 def test_the_name_checked_is_the_override_host_else_the_address():
@@ -109,10 +108,3 @@ def test_the_name_checked_is_the_override_host_else_the_address():
     names = [each.checked_name for each in (plain, empty, other)]
 
     assert names == ["a.example", "a.example", "b.example"]
-
-
-def test_a_description_cannot_be_changed():
-    backend = BackendConfig(name="a", address="a.example")
-
-    with pytest.raises(FrozenInstanceError):
-        backend.port = 443

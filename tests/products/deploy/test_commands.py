@@ -1,21 +1,24 @@
-"""Putting versions live and taking them off; refusals are recorded, alone."""
+"""Activating and deactivating versions; a refusal is recorded alone."""
 
 from datetime import timedelta
+from unittest.mock import Mock
 
 import pytest
+from django.db import IntegrityError
 
 from accounts.audit.models import AuditEvent
 from accounts.errors import Invalid, NotFound
 from products.compatibility.version_config import OriginCertificate
-from products.deploy import commands
+from products.deploy import commands, probes
 from products.deploy.commands import (
     DeploymentBlocked,
     DeploymentForbidden,
+    DomainTaken,
     NotActive,
     activate,
     deactivate,
 )
-from products.deploy.models import Deployment, LiveDomain
+from products.deploy.models import ActiveDomain, Deployment
 from products.enablement.commands import enable_for_service
 from products.services.commands.versions import clone_version
 from products.services.models import Version
@@ -27,13 +30,13 @@ from tests.factories.trail import last_entry, noted
 LATER = NOW + timedelta(hours=1)
 
 
-def test_activating_puts_a_version_live_and_locks_it(eve, echo, draft):
+def test_activating_makes_a_version_active_and_locks_it(eve, echo, draft):
     made = activate(eve, version=draft, comment="first", now=NOW)
 
     draft.refresh_from_db()
     assert (draft.active, draft.locked) == (True, True)
     assert (made.version, made.replaced, made.deployed_by) == (1, None, eve.label)
-    assert [row.name for row in LiveDomain.objects.all()] == ["echo.example.com"]
+    assert [row.name for row in ActiveDomain.objects.all()] == ["echo.example.com"]
     assert last_entry(echo.account_id) == {
         "action": "version.activated",
         "target": {"type": "version", "id": f"{echo.pk}/1", "label": "echo version 1"},
@@ -44,7 +47,7 @@ def test_activating_puts_a_version_live_and_locks_it(eve, echo, draft):
     }
 
 
-def test_the_next_version_takes_its_place_and_rolling_back_is_the_same(eve, draft):
+def test_the_next_version_replaces_it_and_rolling_back_is_the_same(eve, draft):
     activate(eve, version=draft, now=NOW)
     second = clone_version(eve, version=draft, now=NOW)
 
@@ -63,11 +66,11 @@ def test_deactivating_frees_the_domains(eve, echo, draft):
 
     draft.refresh_from_db()
     assert (draft.active, draft.locked) == (False, True)
-    assert not LiveDomain.objects.exists()
+    assert not ActiveDomain.objects.exists()
     assert noted(echo.account_id)[-1] == "version.deactivated"
 
 
-def test_what_is_not_live_cannot_be_taken_off(eve, echo, draft):
+def test_a_version_that_is_not_active_cannot_be_deactivated(eve, echo, draft):
     with pytest.raises(NotActive):
         deactivate(eve, version=draft, now=NOW)
 
@@ -75,7 +78,9 @@ def test_what_is_not_live_cannot_be_taken_off(eve, echo, draft):
 
 
 @pytest.mark.parametrize("who", ["una", "bo", "lin"])
-def test_a_member_who_may_not_is_refused_and_recorded(request, who, echo, draft):
+def test_a_member_without_the_permission_is_refused_and_recorded(
+    request, who, echo, draft
+):
     actor = request.getfixturevalue(who)
 
     with pytest.raises(DeploymentForbidden) as refused:
@@ -85,11 +90,11 @@ def test_a_member_who_may_not_is_refused_and_recorded(request, who, echo, draft)
     assert not draft.active
     event = AuditEvent.objects.get(account_id=echo.account_id)
     assert (event.action, event.outcome) == ("deployment.refused", "refused")
-    assert event.body["after"] == {"reasons": list(refused.value.verdict.reasons)}
+    assert event.body["after"] == {"reasons": list(refused.value.decision.reasons)}
     assert event.actor_label == actor.label
 
 
-def test_a_stranger_is_not_recorded(stan, echo, draft):
+def test_a_non_member_is_not_recorded(stan, echo, draft):
     with pytest.raises(NotFound):
         activate(stan, version=draft, now=NOW)
 
@@ -102,34 +107,89 @@ def test_a_broken_rule_blocks_for_everybody(sam, eve, acme, echo, draft, websock
     enable_for_service(eve, service=echo, product=websockets, now=NOW)
     draft.backends.update(shield="fra")
 
-    with pytest.raises(DeploymentBlocked, match="shielding"):
+    with pytest.raises(DeploymentBlocked) as refused:
         activate(sam, version=draft, now=NOW)
 
+    assert [each.code for each in refused.value.decision.failed] == ["compatibility"]
     assert noted(acme.pk)[-1] == "deployment.refused"
     assert not Version.objects.filter(active=True).exists()
 
 
-def test_the_origin_is_probed_before_a_version_with_websockets_goes_live(
+def test_the_origin_is_probed_before_a_version_with_websockets_is_activated(
     monkeypatch, sam, eve, acme, echo, draft, websockets
 ):
     entitle(sam, acme, websockets)
     enable_for_service(eve, service=echo, product=websockets, now=NOW)
     draft.backends.update(use_ssl=True, port=443)
     seen = (OriginCertificate("origin", "self_signed"),)
-    monkeypatch.setattr(commands.probes, "ask", lambda config, account_id: seen)
+    monkeypatch.setattr(probes, "probe_certificates", lambda config, account_id: seen)
 
     with pytest.raises(DeploymentBlocked) as refused:
         activate(eve, version=draft, now=NOW)
 
-    assert [p.rule for p in refused.value.verdict.failed[0].problems] == ["R9"]
+    assert [p.rule for p in refused.value.decision.failed[0].findings] == ["R9"]
 
 
-def test_a_domain_that_is_live_elsewhere_is_refused(eve, stan, globex, draft):
+def test_a_domain_of_another_active_service_is_refused(eve, stan, globex, draft):
     other = live_version(ServiceFactory.create(account=globex, name="other"))
-    LiveDomain.objects.create(name="echo.example.com", service=other.service)
+    ActiveDomain.objects.create(name="echo.example.com", service=other.service)
 
-    with pytest.raises(DeploymentBlocked, match="live in another service"):
+    with pytest.raises(DeploymentBlocked) as refused:
         activate(eve, version=draft, now=NOW)
+
+    assert [each.code for each in refused.value.decision.failed] == ["version_complete"]
+
+
+def test_a_domain_taken_after_the_decision_is_a_conflict_and_changes_nothing(
+    monkeypatch, eve, globex, draft
+):
+    other = ServiceFactory.create(account=globex, name="other")
+    decided = commands.decide_deployment
+
+    def take_domain_after_deciding(actor, **asked):
+        decision = decided(actor, **asked)
+        ActiveDomain.objects.create(name="echo.example.com", service=other)
+        return decision
+
+    monkeypatch.setattr(commands, "decide_deployment", take_domain_after_deciding)
+
+    with pytest.raises(DomainTaken):
+        activate(eve, version=draft, now=NOW)
+
+    draft.refresh_from_db()
+    assert not draft.active
+    assert not Deployment.objects.exists()
+    assert not AuditEvent.objects.exists()
+
+
+def test_another_broken_constraint_is_not_reported_as_a_taken_domain(
+    monkeypatch, eve, draft
+):
+    def break_a_constraint(actor, **asked):
+        Version.objects.filter(pk=draft.pk).update(active=True, locked=False)
+
+    monkeypatch.setattr(commands, "decide_deployment", break_a_constraint)
+
+    with pytest.raises(IntegrityError):
+        activate(eve, version=draft, now=NOW)
+
+
+def test_activating_the_active_version_changes_and_notes_nothing(eve, echo, draft):
+    activate(eve, version=draft, now=NOW)
+
+    assert activate(eve, version=draft, now=LATER) is None
+
+    assert Deployment.objects.count() == 1
+    assert noted(echo.account_id) == ["version.activated"]
+
+
+def test_the_decision_is_made_once(monkeypatch, eve, draft):
+    decide = Mock(wraps=commands.decide_deployment)
+    monkeypatch.setattr(commands, "decide_deployment", decide)
+
+    activate(eve, version=draft, now=NOW)
+
+    decide.assert_called_once_with(eve, version=draft, certificates=())
 
 
 def test_warnings_are_kept_with_the_deployment(sam, eve, acme, echo, draft, websockets):

@@ -1,15 +1,21 @@
-"""The decision: eight gates in one order, each with its reason, remedy and who can help."""
+"""The decision: eight checks, each with its reason, its remedy and who can help."""
+
+import dataclasses
 
 import pytest
 
 from accounts.actor import TokenScope
 from accounts.models import Account
 from accounts.roles import AccessLevel, Role
-from products.catalogue.models import Plan
 from products.compatibility.version_config import OriginCertificate
-from products.deploy.decision import decide_deployment
-from products.deploy.models import LiveDomain
-from products.deploy.verdict import CheckOutcome, Verdict
+from products.deploy.checks import CHECKS, CheckOutcome, FixPage
+from products.deploy.decision import (
+    CheckResult,
+    DeployDecision,
+    decide_deployment,
+    decision_without_person,
+)
+from products.deploy.models import ActiveDomain
 from products.enablement.commands import enable_for_service
 from products.enablement.models import Enablement
 from products.services.models import Service, Version
@@ -18,11 +24,17 @@ from tests.factories.accounts import actor_for, give_access, member
 from tests.factories.enablement import entitle
 from tests.factories.services import BackendFactory, SnippetFactory
 
-PASSED, FAILED, NOT_ASKED = (
-    CheckOutcome.PASSED,
-    CheckOutcome.FAILED,
-    CheckOutcome.NOT_ASKED,
-)
+CODES = [
+    "account_active",
+    "product_enabled",
+    "not_blocked",
+    "role",
+    "service_access",
+    "service_switch",
+    "version_complete",
+    "compatibility",
+]
+CONFIGURATION = ["service_switch", "version_complete", "compatibility"]
 
 
 @pytest.fixture
@@ -32,202 +44,242 @@ def on(sam, eve, acme, echo, draft, websockets):
     enable_for_service(eve, service=echo, product=websockets, now=NOW)
 
 
-def states(verdict: Verdict) -> list[CheckOutcome]:
-    return [gate.state for gate in verdict.gates]
+def codes(decision: DeployDecision, outcome: CheckOutcome) -> list[str]:
+    return [each.code for each in decision.checks if each.outcome is outcome]
+
+
+def failed(decision: DeployDecision) -> list[str]:
+    return codes(decision, CheckOutcome.FAILED)
+
+
+def not_applicable(decision: DeployDecision) -> list[str]:
+    return codes(decision, CheckOutcome.NOT_APPLICABLE)
+
+
+def check(decision: DeployDecision, code: str) -> CheckResult:
+    return next(each for each in decision.checks if each.code == code)
 
 
 def test_an_entitled_engineer_passes_all_eight(eve, draft, on):
-    verdict = decide_deployment(eve, version=draft, now=NOW)
+    decision = decide_deployment(eve, version=draft)
 
-    assert verdict.allowed
-    assert [gate.number for gate in verdict.gates] == [1, 2, 3, 4, 5, 6, 7, 8]
-    assert states(verdict) == [PASSED] * 8
+    assert decision.allowed
+    assert codes(decision, CheckOutcome.PASSED) == CODES
 
 
-def test_a_plain_version_is_not_asked_about_websockets(eve, draft, websockets):
-    verdict = decide_deployment(eve, version=draft, now=NOW)
+def test_checks_about_websockets_do_not_apply_to_a_plain_version(
+    eve, draft, websockets
+):
+    decision = decide_deployment(eve, version=draft)
 
-    assert verdict.allowed
-    assert states(verdict) == [
-        PASSED,
-        NOT_ASKED,
-        NOT_ASKED,
-        PASSED,
-        PASSED,
-        NOT_ASKED,
-        PASSED,
-        NOT_ASKED,
+    assert decision.allowed
+    assert not_applicable(decision) == [
+        "product_enabled",
+        "not_blocked",
+        "service_switch",
+        "compatibility",
     ]
 
 
-def test_gate_1_a_suspended_account_deploys_nothing(eve, acme, draft, on):
+def test_a_suspended_account_deploys_nothing(eve, acme, draft, on):
     Account.objects.filter(pk=acme.pk).update(
         suspended_at=NOW, suspension_reason="unpaid"
     )
 
-    verdict = decide_deployment(eve, version=Version.objects.get(pk=draft.pk), now=NOW)
+    decision = decide_deployment(eve, version=Version.objects.get(pk=draft.pk))
 
-    assert [gate.number for gate in verdict.failed] == [1]
-    assert verdict.reasons == ("Acme is suspended: unpaid",)
+    assert failed(decision) == ["account_active"]
+    assert decision.reasons == ("Acme is suspended: unpaid",)
+    assert not decision.is_personal
 
 
-def test_gates_2_and_3_say_who_can_enable(eve, sam, acme, draft, on):
+def test_only_the_product_check_fails_if_the_product_is_off(eve, sam, acme, draft, on):
     Enablement.objects.update(ends_at=NOW)
 
-    verdict = decide_deployment(eve, version=draft, now=NOW)
+    decision = decide_deployment(eve, version=draft)
 
-    assert [gate.number for gate in verdict.failed] == [2, 3]
-    assert verdict.failed[0].reason == "WebSockets is not enabled for this account."
-    assert (
-        verdict.failed[0].remedy == "Ask a superuser to enable it on the Products page."
-    )
-    assert verdict.failed[0].who == (sam.label,)
+    assert failed(decision) == ["product_enabled"]
+    assert not_applicable(decision) == ["not_blocked"]
+    result = check(decision, "product_enabled")
+    assert (result.who, result.fix_page) == ((sam.label,), FixPage.PRODUCTS)
+    assert result.remedy == "Ask a superuser to enable it on the Products page."
 
 
-def test_gate_3_says_what_stopped_it(eve, draft, on):
-    Enablement.objects.update(blocked_at=NOW, blocked_reason="The trial ended.")
+@pytest.mark.parametrize("reason", ["The trial ended.", ""])
+def test_a_blocked_product_fails_with_its_reason(eve, draft, on, reason):
+    Enablement.objects.update(blocked_at=NOW, blocked_reason=reason)
 
-    verdict = decide_deployment(eve, version=draft, now=NOW)
+    decision = decide_deployment(eve, version=draft)
 
-    assert [gate.number for gate in verdict.failed] == [3]
-    assert verdict.reasons == ("The trial ended.",)
+    assert failed(decision) == ["not_blocked"]
+    assert decision.reasons == (reason or "WebSockets is blocked for this account.",)
 
 
 @pytest.mark.parametrize("who", ["una", "bo"])
-def test_gate_4_a_role_that_may_not(request, who, draft, on):
+def test_a_role_that_may_not_deploy_fails(request, who, sam, draft, on):
     actor = request.getfixturevalue(who)
 
-    verdict = decide_deployment(actor, version=draft, now=NOW)
+    decision = decide_deployment(actor, version=draft)
 
-    assert [gate.number for gate in verdict.failed] == [4]
-    assert (
-        "Engineers and superusers can activate and deactivate versions."
-        in (verdict.reasons[0])
+    assert failed(decision) == ["role"]
+    assert (decision.is_personal, decision.is_non_member) == (True, False)
+    assert check(decision, "role").who == (sam.label,)
+
+
+def test_a_token_that_only_reads_fails_the_role_check(eve, draft, on):
+    reading = dataclasses.replace(eve, token_scope=TokenScope.GLOBAL_READ)
+
+    decision = decide_deployment(reading, version=draft)
+
+    assert failed(decision) == ["role"]
+    assert "scope is global:read" in decision.reasons[0]
+    assert check(decision, "role").who == ()
+
+
+def test_a_token_for_other_services_fails_the_access_check(eve, shop, draft, on):
+    limited = dataclasses.replace(
+        eve, token_scope=TokenScope.GLOBAL, token_services=frozenset({shop.pk})
     )
 
+    decision = decide_deployment(limited, version=draft)
 
-def test_gate_4_a_token_that_only_reads(eve, draft, on):
-    reading = eve.__class__(
-        type=eve.type,
-        id=eve.id,
-        label=eve.label,
-        user_id=eve.user_id,
-        account_id=eve.account_id,
-        token_scope=TokenScope.GLOBAL_READ,
-    )
-
-    verdict = decide_deployment(reading, version=draft, now=NOW)
-
-    assert [gate.number for gate in verdict.failed] == [4]
-    assert "scope is global:read" in verdict.reasons[0]
+    assert failed(decision) == ["service_access"]
+    assert check(decision, "service_access").who == ()
 
 
-def test_gate_5_somebody_limited_to_other_services_sees_no_configuration(
-    lin, draft, on
-):
-    verdict = decide_deployment(lin, version=draft, now=NOW)
+def test_an_engineer_limited_to_other_services_sees_no_configuration(lin, draft, on):
+    draft.backends.update(shield="fra", weight=5)
 
-    assert [gate.number for gate in verdict.failed] == [5]
-    assert not verdict.sees_configuration
-    assert states(verdict)[5:] == [NOT_ASKED] * 3
-    assert verdict.gates[7].reason == "Not shown: you have no access to this service."
+    decision = decide_deployment(lin, version=draft)
+
+    assert failed(decision) == ["service_access"]
+    assert not decision.sees_configuration
+    assert not_applicable(decision) == CONFIGURATION
+    assert decision.findings == ()
 
 
-def test_gate_5_read_only_access_does_not_deploy(acme, draft, echo, on):
+def test_read_only_access_does_not_deploy(acme, draft, echo, on):
     user = member(acme, "Rae", Role.ENGINEER, limit_services=True)
     give_access(user, echo, AccessLevel.READ_ONLY)
 
-    verdict = decide_deployment(actor_for(user, acme), version=draft, now=NOW)
+    decision = decide_deployment(actor_for(user, acme), version=draft)
 
-    assert [gate.number for gate in verdict.failed] == [5]
-    assert "Your access to this service is read only" in verdict.reasons[0]
+    assert failed(decision) == ["service_access"]
+    assert decision.sees_configuration
 
 
-def test_gate_6_return_upgrade_without_the_switch(sam, eve, acme, draft, websockets):
+def test_return_upgrade_without_the_switch_fails(sam, eve, acme, draft, websockets):
     entitle(sam, acme, websockets)
     SnippetFactory.create(version=draft)
 
-    verdict = decide_deployment(eve, version=draft, now=NOW)
+    decision = decide_deployment(eve, version=draft)
 
-    assert [gate.number for gate in verdict.failed] == [6]
-    assert verdict.failed[0].who == (eve.label, sam.label)
+    assert failed(decision) == ["service_switch"]
+    result = check(decision, "service_switch")
+    assert (result.who, result.fix_page) == ((eve.label, sam.label), FixPage.SERVICE)
 
 
-def test_gate_7_tells_all_that_is_missing(eve, globex, draft, on):
+def test_each_thing_a_version_lacks_has_its_own_remedy(eve, globex, draft, on):
     other = Service.objects.create(
         account=globex, name="other", created_at=NOW, updated_at=NOW
     )
-    LiveDomain.objects.create(name="echo.example.com", service=other)
+    ActiveDomain.objects.create(name="echo.example.com", service=other)
     draft.backends.all().delete()
 
-    verdict = decide_deployment(eve, version=draft, now=NOW)
+    decision = decide_deployment(eve, version=draft)
 
-    assert [gate.number for gate in verdict.failed] == [7]
-    assert verdict.reasons[0] == (
+    assert failed(decision) == ["version_complete"]
+    result = check(decision, "version_complete")
+    assert result.reason == (
         "Version has no associated backends. "
-        "The domain echo.example.com is live in another service."
+        "The domain echo.example.com is active in another service."
     )
+    assert result.remedy == (
+        "Add a backend. "
+        "Remove echo.example.com from this version, or remove it from the other service first."
+    )
+    assert result.fix_page is FixPage.VERSION
 
 
-def test_gate_8_tells_all_conflicts_at_once(eve, draft, on):
+def test_for_an_active_version_there_is_nothing_to_deploy(eve, draft, on):
+    Version.objects.update(active=True, locked=True)
+    ActiveDomain.objects.create(name="echo.example.com", service=draft.service)
+
+    decision = decide_deployment(eve, version=Version.objects.get(pk=draft.pk))
+
+    assert (decision.allowed, decision.is_active) == (True, True)
+    assert not_applicable(decision) == ["version_complete"]
+
+
+def test_all_conflicts_are_reported_together(eve, echo, draft, on, ngwaf):
     draft.backends.update(shield="fra", ssl_check_cert=False)
+    echo.products.create(product=ngwaf, starts_at=NOW, started_by="test")
 
-    verdict = decide_deployment(eve, version=draft, now=NOW)
+    decision = decide_deployment(eve, version=draft)
 
-    assert [gate.number for gate in verdict.failed] == [8]
-    assert [problem.rule for problem in verdict.failed[0].problems] == ["R6", "R8"]
+    assert failed(decision) == ["compatibility"]
+    rules = [finding.rule for finding in check(decision, "compatibility").findings]
+    assert rules == ["R6", "R7", "R8"]
 
 
-def test_gate_8_a_self_signed_certificate_blocks_and_an_unreachable_origin_warns(
+def test_a_self_signed_certificate_blocks_and_an_unreachable_origin_warns(
     eve, echo, draft, on
 ):
     draft.backends.update(use_ssl=True, port=443)
-    signed_by_itself = [OriginCertificate("origin", "self_signed")]
-    silent = [OriginCertificate("origin", "unreachable")]
+    self_signed = [OriginCertificate("origin", "self_signed")]
+    unreachable = [OriginCertificate("origin", "unreachable")]
 
-    blocked = decide_deployment(
-        eve, version=draft, certificates=signed_by_itself, now=NOW
-    )
-    warned = decide_deployment(eve, version=draft, certificates=silent, now=NOW)
+    blocked = decide_deployment(eve, version=draft, certificates=self_signed)
+    warned = decide_deployment(eve, version=draft, certificates=unreachable)
 
-    assert [problem.rule for problem in blocked.failed[0].problems] == ["R9"]
+    assert [finding.rule for finding in blocked.failed[0].findings] == ["R9"]
     assert warned.allowed
-    assert [problem.rule for problem in warned.warnings] == ["R9"]
+    assert [finding.rule for finding in warned.warnings] == ["R9"]
 
 
-def test_a_stranger_is_denied_and_shown_nothing(stan, draft, on):
-    verdict = decide_deployment(stan, version=draft, now=NOW)
+def test_a_non_member_is_denied_and_shown_nothing(stan, draft, on):
+    decision = decide_deployment(stan, version=draft)
 
-    assert not verdict.allowed
-    assert not verdict.sees_configuration
-    assert states(verdict)[5:] == [NOT_ASKED] * 3
+    assert failed(decision) == ["role"]
+    assert (decision.is_personal, decision.is_non_member) == (True, True)
+    assert not_applicable(decision) == ["service_access", *CONFIGURATION]
 
 
-def test_several_failures_are_all_told(una, draft, on):
+def test_staff_of_the_platform_have_no_role_in_the_account(ada, draft, on):
+    decision = decide_deployment(ada, version=draft)
+
+    assert not decision.allowed
+    assert decision.is_non_member
+
+
+def test_failures_of_several_checks_are_reported_together(una, draft, on):
     Enablement.objects.update(ends_at=NOW)
     draft.domains.all().delete()
 
-    verdict = decide_deployment(una, version=draft, now=NOW)
+    decision = decide_deployment(una, version=draft)
 
-    assert [gate.number for gate in verdict.failed] == [2, 3, 4, 7]
+    assert failed(decision) == ["product_enabled", "role", "version_complete"]
 
 
-def test_the_number_of_queries_does_not_grow(
-    eve, draft, on, acme, django_assert_max_num_queries
+def test_without_a_person_only_the_personal_checks_are_left_out(draft, on):
+    decision = decision_without_person(Version.objects.get(pk=draft.pk))
+
+    assert decision.allowed
+    assert [each.code for each in decision.checks] == [
+        each.code for each in CHECKS if not each.is_personal
+    ]
+
+
+@pytest.mark.parametrize(("who", "queries"), [("eve", 4), ("lin", 7)])
+def test_the_number_of_queries_is_fixed(
+    request, who, queries, draft, on, acme, django_assert_num_queries
 ):
+    """Five for a limited member, and two for the names of those who can help."""
+    actor = request.getfixturevalue(who)
     for number in range(20):
         member(acme, f"More {number}", Role.ENGINEER)
         BackendFactory.create(version=draft, name=f"more-{number}")
     version = Version.objects.select_related("service__account").get(pk=draft.pk)
 
-    with django_assert_max_num_queries(12):
-        decide_deployment(eve, version=version, now=NOW)
-
-
-def test_the_waf_on_the_same_service_fails_gate_8(eve, echo, draft, on, ngwaf):
-    assert Plan.objects.filter(product=ngwaf).exists()
-    echo.products.create(product=ngwaf, starts_at=NOW, started_by="test")
-
-    verdict = decide_deployment(eve, version=draft, now=NOW)
-
-    assert [problem.rule for problem in verdict.failed[0].problems] == ["R7"]
+    with django_assert_num_queries(queries):
+        decide_deployment(actor, version=version)

@@ -102,7 +102,7 @@ def test_an_active_version_that_shields_is_refused_with_all_its_conflicts(
     with pytest.raises(Incompatible) as refused:
         enable_for_service(eve, service=echo, product=entitled, now=NOW)
 
-    assert [problem.rule for problem in refused.value.problems] == ["R6", "R8"]
+    assert [finding.rule for finding in refused.value.findings] == ["R6", "R8"]
     assert "websockets" not in products_on(echo)
 
 

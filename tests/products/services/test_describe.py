@@ -1,15 +1,15 @@
-"""A version's rows as the rules read them."""
+"""What a version holds, as the rules and the route table read it."""
 
 from products.compatibility.version_config import (
     BackendConfig,
     DomainConfig,
     HeaderConfig,
+    LogEndpointConfig,
     SnippetConfig,
     VclConfig,
     VersionConfig,
 )
-from products.services.describe import version_config, with_parts
-from products.services.models import Version
+from products.services.describe import version_config, version_configs
 from tests.factories.services import (
     BackendFactory,
     DomainFactory,
@@ -21,13 +21,13 @@ from tests.factories.services import (
 )
 
 
-def test_an_empty_version_is_described_as_empty(shop):
+def test_an_empty_version_is_read_as_empty(shop):
     assert version_config(
         VersionFactory.create(service=shop, number=9)
     ) == VersionConfig(number=9)
 
 
-def test_every_part_is_described(shop):
+def test_every_part_is_read(shop):
     version = VersionFactory.create(service=shop, number=2)
     DomainFactory.create(version=version, name="a.example.com")
     BackendFactory.create(version=version, name="zulu", shield="fra", comment="First")
@@ -35,7 +35,7 @@ def test_every_part_is_described(shop):
     HeaderFactory.create(version=version, name="tenant", priority=5)
     SnippetFactory.create(version=version, name="up", content="return(upgrade);")
     VclFactory.create(version=version, name="main", content="sub vcl_recv { }")
-    LogEndpointFactory.create(version=version, name="lines")
+    LogEndpointFactory.create(version=version, name="lines", fields=["User-Agent"])
     BackendFactory.create(name="elsewhere")
 
     assert version_config(version) == VersionConfig(
@@ -62,11 +62,15 @@ def test_every_part_is_described(shop):
         ),
         snippets=(SnippetConfig("up", "recv", "return(upgrade);"),),
         vcls=(VclConfig("main", "sub vcl_recv { }"),),
-        log_endpoints=("lines",),
+        log_endpoints=(
+            LogEndpointConfig(
+                "lines", "https", "https://logs.example.com/in", ("User-Agent",)
+            ),
+        ),
     )
 
 
-def test_a_backend_left_at_its_defaults_is_described_at_its_defaults(shop):
+def test_a_backend_left_at_its_defaults_is_read_at_its_defaults(shop):
     version = VersionFactory.create(service=shop)
     BackendFactory.create(
         version=version, name="a", address="b", port=80, use_ssl=False
@@ -75,23 +79,30 @@ def test_a_backend_left_at_its_defaults_is_described_at_its_defaults(shop):
     assert version_config(version).backends == (BackendConfig(name="a", address="b"),)
 
 
-def test_describing_asks_six_queries_whatever_the_version_holds(
-    shop, django_assert_num_queries
-):
+def test_booleans_and_nulls_are_read_as_such(shop):
     version = VersionFactory.create(service=shop)
-    BackendFactory.create_batch(10, version=version)
-    HeaderFactory.create_batch(10, version=version)
+    BackendFactory.create(version=version, name="a", tcp_keepalive_enable=None)
+    BackendFactory.create(version=version, name="b", tcp_keepalive_enable=False)
 
-    with django_assert_num_queries(6):
-        version_config(version)
+    backends = version_config(version).backends
+
+    assert [each.tcp_keepalive_enable for each in backends] == [None, False]
+    assert [type(each.use_ssl) for each in backends] == [bool, bool]
 
 
-def test_many_versions_are_described_in_seven_queries(shop, django_assert_num_queries):
-    for number in range(1, 6):
-        version = VersionFactory.create(service=shop, number=number)
-        BackendFactory.create_batch(2, version=version)
+def test_any_number_of_versions_is_read_in_one_query(shop, django_assert_num_queries):
+    versions = [
+        VersionFactory.create(service=shop, number=number) for number in range(1, 6)
+    ]
+    for version in versions:
+        BackendFactory.create_batch(version.number, version=version)
 
-    with django_assert_num_queries(7):
-        described = [version_config(each) for each in with_parts(Version.objects.all())]
+    with django_assert_num_queries(1):
+        configs = version_configs(versions)
 
-    assert [len(each.backends) for each in described] == [2] * 5
+    assert [len(configs[each.pk].backends) for each in versions] == [1, 2, 3, 4, 5]
+
+
+def test_no_versions_need_no_query(django_assert_num_queries, db):
+    with django_assert_num_queries(0):
+        assert version_configs([]) == {}

@@ -1,9 +1,11 @@
-"""Deploying in the browser: *Why can't I deploy?*, the review, going live, taking off, rolling back."""
+"""Deploying in the browser: *Why can't I deploy?*, review, activation, rollback, deactivation."""
 
 import pytest
 from django.urls import reverse
 
+from accounts.roles import Role
 from products.deploy.models import Deployment
+from tests.factories.accounts import member
 from tests.factories.services import (
     BackendFactory,
     DomainFactory,
@@ -19,14 +21,14 @@ def page_of(version, name):
 @pytest.mark.parametrize(
     ("who", "sentence"),
     [
-        ("sam", "You can: Sam may deploy echo, version 1. No check fails."),
-        ("eve", "You can: Eve may deploy echo, version 1. No check fails."),
-        ("una", "Una may not deploy echo, version 1. 1 of eight checks fails"),
-        ("bo", "Bo may not deploy echo, version 1. 1 of eight checks fails"),
-        ("lin", "Lin may not deploy echo, version 1. 1 of eight checks fails"),
+        ("sam", "You can deploy echo, version 1. All checks pass."),
+        ("eve", "You can deploy echo, version 1. All checks pass."),
+        ("una", "You can't deploy echo, version 1. 1 of 8 checks failed."),
+        ("bo", "You can't deploy echo, version 1. 1 of 8 checks failed."),
+        ("lin", "You can't deploy echo, version 1. 1 of 8 checks failed."),
     ],
 )
-def test_everybody_reads_why_they_may_or_may_not(
+def test_each_role_reads_why_it_can_or_cannot_deploy(
     request, browser, draft, who, sentence
 ):
     answer = browser(request.getfixturevalue(who)).get(page_of(draft, "why"))
@@ -34,24 +36,24 @@ def test_everybody_reads_why_they_may_or_may_not(
     assert answer.status_code == 200
     assert sentence in text_of(answer)
     assert answer.content.count(b"<summary>") >= 8
-    assert (b"<details open>" in answer.content) is ("may not" in sentence)
+    assert (b"<details open>" in answer.content) is ("can't" in sentence)
 
 
-def test_who_is_refused_reads_who_can_help(browser, sam, una, draft):
+def test_a_failed_check_names_who_can_fix_it(browser, sam, una, draft):
     page = text_of(browser(una).get(page_of(draft, "why")))
 
     assert "Your role is user" in page
-    assert "Who can: Sam" in page
+    assert "Who can fix it: Sam" in page
 
 
-def test_a_limited_member_reads_nothing_of_what_the_version_holds(browser, lin, draft):
+def test_a_limited_member_does_not_see_the_configuration(browser, lin, draft):
     page = text_of(browser(lin).get(page_of(draft, "activate_version")))
 
     assert "origin.example.com" not in page
-    assert "This version cannot be activated by you now" in page
+    assert "You can't activate this version" in page
 
 
-def test_the_same_list_is_had_through_the_api(browser, eve, draft):
+def test_the_page_names_the_api_request_for_the_same_list(browser, eve, draft):
     page = text_of(browser(eve).get(page_of(draft, "why")))
 
     assert (
@@ -65,13 +67,13 @@ def test_the_review_of_the_first_version_has_nothing_to_compare_with(
 ):
     page = text_of(browser(eve).get(page_of(draft, "activate_version")))
 
-    assert "Nothing is live now; this becomes the first." in page
-    assert "There is no live version to compare with." in page
+    assert "No version is active yet." in page
+    assert "No active version to compare with." in page
     assert "Activate version 1" in page
 
 
 @pytest.mark.parametrize(("who", "link"), [("sam", True), ("eve", False)])
-def test_a_version_goes_live(request, browser, acme, draft, who, link):
+def test_a_version_is_activated(request, browser, acme, draft, who, link):
     answer = browser(request.getfixturevalue(who)).post(
         page_of(draft, "activate_version"), {"comment": "First"}, follow=True
     )
@@ -79,7 +81,7 @@ def test_a_version_goes_live(request, browser, acme, draft, who, link):
     draft.refresh_from_db()
     page = text_of(answer)
     assert draft.active
-    assert "Version 1 of echo is live." in page
+    assert "Activated version 1 of echo." in page
     assert ("View in Activity" in page) is link
     assert "version 1 by" in page
     assert ": First" in page
@@ -118,7 +120,7 @@ def test_the_review_shows_what_differs(browser, eve, draft):
 
     page = text_of(client.get(page_of(second(draft), "activate_version")))
 
-    assert "Takes the place of version 1." in page
+    assert "Replaces version 1." in page
     assert "was origin.example.com becomes new.example.com" in page
 
 
@@ -134,7 +136,7 @@ def test_a_refused_deployment_says_why_and_is_in_the_trail(
     page = text_of(answer)
     assert answer.status_code == status
     assert "Nothing was deployed" in page
-    assert "This refusal is kept in the audit trail." in page
+    assert "The attempt is in the audit trail." in page
     assert not draft.active
     assert actions_of(acme) == ["deployment.refused"]
 
@@ -151,18 +153,18 @@ def test_a_broken_rule_is_a_conflict_and_in_the_trail(
     assert actions_of(acme)[-1] == "deployment.refused"
 
 
-def test_the_review_of_what_cannot_go_live_has_no_button(
+def test_the_review_of_a_blocked_version_has_no_button(
     browser, eve, switched_on, draft
 ):
     BackendFactory.create(version=draft, name="far", shield="frankfurt-de")
 
     page = text_of(browser(eve).get(page_of(draft, "activate_version")))
 
-    assert "This version cannot be activated by you now" in page
+    assert "You can't activate this version" in page
     assert "Activate version 1" not in page
 
 
-def test_a_version_is_taken_off_once(browser, sam, draft):
+def test_a_version_is_deactivated_once(browser, sam, draft):
     client = browser(sam)
     client.post(page_of(draft, "activate_version"))
 
@@ -172,13 +174,13 @@ def test_a_version_is_taken_off_once(browser, sam, draft):
     draft.refresh_from_db()
     assert not draft.active
     assert (
-        "Version 1 of echo is off. Its domains answer 404 now. View in Activity"
+        "Deactivated version 1 of echo. Its domains now return 404. View in Activity"
         in text_of(first)
     )
     assert 'role="alert"' in again.content.decode()
 
 
-def test_who_may_not_deploy_takes_nothing_off(browser, eve, una, draft):
+def test_a_member_without_the_permission_deactivates_nothing(browser, eve, una, draft):
     browser(eve).post(page_of(draft, "activate_version"))
 
     answer = browser(una).post(page_of(draft, "deactivate_version"))
@@ -188,5 +190,60 @@ def test_who_may_not_deploy_takes_nothing_off(browser, eve, una, draft):
 
 
 @pytest.mark.parametrize("name", ["why", "activate_version"])
-def test_a_stranger_finds_nothing(browser, stan, draft, name):
+def test_a_non_member_gets_404(browser, stan, draft, name):
     assert browser(stan).get(page_of(draft, name)).status_code == 404
+
+
+def test_too_long_a_comment_is_kept_in_the_form_and_activates_nothing(
+    browser, eve, draft
+):
+    answer = browser(eve).post(
+        page_of(draft, "activate_version"), {"comment": "x" * 501}
+    )
+
+    draft.refresh_from_db()
+    assert answer.status_code == 400
+    assert b"x" * 501 in answer.content
+    assert b'id="comment-error"' in answer.content
+    assert not draft.active
+
+
+def test_for_the_active_version_there_is_nothing_to_deploy(browser, eve, draft):
+    client = browser(eve)
+    client.post(page_of(draft, "activate_version"))
+
+    checks = text_of(client.get(page_of(draft, "why")))
+    review = text_of(client.get(page_of(draft, "activate_version")))
+    again = client.post(page_of(draft, "activate_version"), follow=True)
+
+    assert "echo, version 1 is active. Nothing to deploy." in checks
+    assert "failed" not in checks
+    assert "Activate version 1" not in review
+    assert "Version 1 of echo is active already." in text_of(again)
+    assert Deployment.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "link"),
+    [
+        ({"shield": "frankfurt-de"}, "/backend/edit/far/?field=shield#id_shield"),
+        ({"ssl_check_cert": False}, "/backend/edit/far/?field=ssl_check_cert"),
+    ],
+)
+def test_a_failed_check_links_to_the_field_to_fix(
+    browser, eve, switched_on, draft, change, link
+):
+    BackendFactory.create(version=draft, name="far", **change)
+
+    assert link in browser(eve).get(page_of(draft, "why")).content.decode()
+
+
+def test_a_check_names_some_of_many_people_and_counts_the_others(
+    browser, acme, sam, una, draft
+):
+    for number in range(9):
+        member(acme, f"Super {number}", Role.SUPERUSER)
+
+    page = text_of(browser(una).get(page_of(draft, "why")))
+
+    assert "Who can fix it: Sam, Super 0 and 8 others" in page

@@ -1,4 +1,4 @@
-"""Home and Entitlements: what everybody reads about the account and about themselves."""
+"""Home and Entitlements: the account, and what each role reads about it."""
 
 import pytest
 from django.urls import reverse
@@ -12,14 +12,16 @@ PAGES = pytest.mark.parametrize("page", ["/", "/entitlements/"])
 @pytest.mark.parametrize(
     ("who", "words"),
     [
-        ("sam", "You are superuser : you can enable products, manage people"),
-        ("eve", "You are engineer : you can deploy services; you cannot enable"),
-        ("lin", "You are engineer : you can deploy services; you cannot enable"),
-        ("bo", "You are billing : you can see costs and invoices"),
-        ("una", "You are user : you can see what this account uses"),
+        ("sam", "Your role is superuser : you can enable products, manage members"),
+        ("eve", "Your role is engineer : you can deploy services; you cannot enable"),
+        ("lin", "Your role is engineer : you can deploy services; you cannot enable"),
+        ("bo", "Your role is billing : you can see costs and invoices"),
+        ("una", "Your role is user : you can view services and usage"),
     ],
 )
-def test_home_says_who_one_is_here(request, browser, websockets, who, words):
+def test_home_names_the_role_and_its_abilities(
+    request, browser, websockets, who, words
+):
     assert words in text_of(browser(request.getfixturevalue(who)).get("/"))
 
 
@@ -31,22 +33,22 @@ def test_home_names_what_needs_attention(browser, eve, switched_on, draft):
     assert "Version 1 of echo cannot be deployed: Backend far uses the shield" in page
 
 
-def test_home_judges_the_newest_version(browser, eve, switched_on, draft):
+def test_home_checks_the_newest_version(browser, eve, switched_on, draft):
     BackendFactory.create(version=draft, name="far", shield="frankfurt-de")
     VersionFactory.create(service=switched_on, number=2)
 
-    assert "Nothing needs you right now." in text_of(browser(eve).get("/"))
+    assert "Nothing needs your attention." in text_of(browser(eve).get("/"))
 
 
-def test_a_superuser_sees_who_asks_for_what(browser, sam, eve, echo, websockets):
+def test_a_superuser_sees_the_requests(browser, sam, eve, echo, websockets):
     browser(eve).post("/products/websockets/request/", {"note": "For the chat"})
 
     mine = text_of(browser(sam).get("/"))
     theirs = text_of(browser(eve).get("/"))
 
-    assert "Eve asks for WebSockets" in mine
+    assert "Eve requested WebSockets" in mine
     assert "“For the chat”" in mine
-    assert "asks for" not in theirs
+    assert "requested" not in theirs
 
 
 @pytest.mark.parametrize(
@@ -117,14 +119,14 @@ def test_what_one_may_not_comes_with_the_reason(browser, sam, una, echo, websock
     assert "Your role is user" in page
 
 
-def test_a_product_that_does_not_go_with_another_says_so(browser, eve, switched_on):
+def test_a_product_that_conflicts_with_another_says_so(browser, eve, switched_on):
     page = text_of(browser(eve).get("/entitlements/"))
 
     assert "Conflict" in page
-    assert "WebSockets does not go with the Next-Gen WAF on the same service." in page
+    assert "WebSockets and the Next-Gen WAF can't be on for the same service." in page
 
 
-def test_a_switch_that_waits_for_the_account_says_so(browser, sam, switched_on):
+def test_a_switch_without_an_enablement_says_so(browser, sam, switched_on):
     client = browser(sam)
     client.post("/products/websockets/disable/", {"drain_mode": "cut"})
 

@@ -21,12 +21,12 @@ def test_the_findings_follow_what_is_typed_and_nothing_is_saved(
 
     words = text_of(answer)
     assert "Backend origin uses the shield frankfurt-de" in words
-    assert "With what stands in the form, not saved yet." in words
+    assert "Includes your unsaved changes." in words
     assert b'<a href="#id_shield">' in answer.content
     assert Backend.objects.get(version=draft).shield is None
 
 
-def test_a_new_part_is_judged_before_it_has_a_name(browser, eve, switched_on, draft):
+def test_a_new_part_is_checked_before_it_has_a_name(browser, eve, switched_on, draft):
     answer = browser(eve).post(
         preview_page(draft, "backend"), {"was": "", "shield": "frankfurt-de"}
     )
@@ -34,14 +34,12 @@ def test_a_new_part_is_judged_before_it_has_a_name(browser, eve, switched_on, dr
     assert "Backend without a name uses the shield frankfurt-de" in text_of(answer)
 
 
-def test_a_header_rule_is_judged_while_it_is_typed(browser, eve, switched_on, draft):
+def test_a_header_rule_is_checked_while_it_is_typed(browser, eve, switched_on, draft):
     typed = {"was": "", "name": "who", "type": "request", "action": "regex"}
 
     answer = browser(eve).post(preview_page(draft, "header"), typed)
 
-    assert "Header rule who is not carried out on WebSocket connections" in text_of(
-        answer
-    )
+    assert "Header rule who is ignored on WebSocket connections" in text_of(answer)
 
 
 @pytest.mark.parametrize("kind", list(PART_KINDS))

@@ -25,7 +25,7 @@ def test_what_is_there_is_listed_and_what_is_not_takes_one_line(browser, eve, dr
     assert "Domain Add a domain echo.example.com" in page
     assert "Backend Add a backend origin origin.example.com:80" in page
     assert (
-        "Not in this version yet Add a header rule Add a VCL snippet Add a VCL file Add a log endpoint"
+        "Add to this version Add a header rule Add a VCL snippet Add a VCL file Add a log endpoint"
         in page
     )
     assert "None." not in page
@@ -37,7 +37,7 @@ def test_a_locked_version_offers_a_clone_and_no_edit(browser, eve, echo):
     answer = browser(eve).get(page_of(live))
     page = text_of(answer)
 
-    assert "This version is live and cannot be edited." in page
+    assert "This version is active and can't be edited." in page
     assert "Clone version 1 to edit" in page
     assert "No header rules, VCL snippets, VCL files or log endpoints." in page
     assert b"/edit/" not in answer.content
@@ -64,7 +64,7 @@ def test_a_finding_leads_to_the_field_it_is_about(browser, eve, switched_on, dra
     header = page_of(draft, "edit_part", "header", "tenant")
     assert f'<a href="{backend}?field=shield#id_shield">Shield of far</a>' in content
     assert f'<a href="{header}?field=action#id_action">Action of tenant</a>' in content
-    assert "1 blocks activation, 2 warnings, 0 notes. As saved." in text_of(answer)
+    assert "1 blocker, 2 warnings, 0 notes." in text_of(answer)
     assert "R6" in text_of(answer)
     assert "R11" in text_of(answer)
 
@@ -85,7 +85,7 @@ def test_the_findings_stand_alone_too(browser, eve, switched_on, draft):
 
     answer = browser(eve).get(page_of(draft, "findings"))
 
-    assert "0 block activation, 0 warnings, 1 note. As saved." in text_of(answer)
+    assert "0 blockers, 0 warnings, 1 note." in text_of(answer)
     assert b"<html" not in answer.content
 
 
@@ -130,7 +130,7 @@ def test_a_version_is_cloned_to_edit(browser, eve, echo):
     made = Version.objects.get(service=echo, number=2)
     assert answer.redirect_chain == [(page_of(made), 302)]
     assert made.cloned_from == live.number
-    assert "Version 2 is a draft made from version 1." in text_of(answer)
+    assert "Created draft version 2 from version 1." in text_of(answer)
     assert "Saving does not deploy." in text_of(answer)
 
 
@@ -155,8 +155,8 @@ def test_a_draft_is_locked_once(browser, eve, draft):
 
     draft.refresh_from_db()
     assert draft.locked
-    assert "Version 1 is locked." in text_of(first)
-    assert "This version is locked and cannot be edited." in text_of(first)
+    assert "Locked version 1." in text_of(first)
+    assert "This version is locked and can't be edited." in text_of(first)
 
 
 @pytest.mark.parametrize("deed", ["new_version", "lock_version"])

@@ -59,7 +59,11 @@ def test_a_clone_is_a_draft_with_all_parts_under_the_next_number(eve, full, acme
     assert full.backends.count() == 2
     assert last_entry(acme.pk) == {
         "action": "version.cloned",
-        "target": {"type": "version", "id": "8", "label": "shop version 8"},
+        "target": {
+            "type": "version",
+            "id": f"{full.service_id}/8",
+            "label": "shop version 8",
+        },
         "service_id": full.service_id,
         "before": None,
         "after": {"number": 8, "cloned_from": 4},
@@ -119,7 +123,7 @@ def test_an_active_version_can_be_commented(eve, shop, acme):
     assert Version.objects.get(pk=version.pk).comment == "Two\nlines"
     assert last_entry(acme.pk) == {
         "action": "version.updated",
-        "target": {"type": "version", "id": "1", "label": "shop version 1"},
+        "target": {"type": "version", "id": f"{shop.pk}/1", "label": "shop version 1"},
         "service_id": shop.pk,
         "before": {"comment": ""},
         "after": {"comment": "Two\nlines"},
@@ -150,7 +154,7 @@ def test_a_draft_is_locked(eve, shop, acme):
     assert Version.objects.get(pk=version.pk).locked
     assert last_entry(acme.pk) == {
         "action": "version.locked",
-        "target": {"type": "version", "id": "1", "label": "shop version 1"},
+        "target": {"type": "version", "id": f"{shop.pk}/1", "label": "shop version 1"},
         "service_id": shop.pk,
         "before": {"locked": False},
         "after": {"locked": True},
