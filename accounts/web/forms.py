@@ -146,8 +146,3 @@ class ActivityFilterForm(forms.Form):
             field = self.fields[name]
             assert isinstance(field, forms.ChoiceField)  # noqa: S101 - for the type alone
             field.choices = options
-
-
-def add_refusal(form: forms.Form, message: str, field: str) -> None:
-    """Show a command's refusal at the field that it names, else above the form."""
-    form.add_error(field if field in form.fields else None, message)

@@ -16,8 +16,9 @@ from accounts.commands import invitations as commands
 from accounts.commands.mail import invitation_id_of
 from accounts.commands.users import user_with_email
 from accounts.errors import Conflict, Invalid, NotFound
+from accounts.form_errors import add_refusal, form_status
 from accounts.models import Invitation, Membership, User
-from accounts.web.forms import JoinForm, add_refusal
+from accounts.web.forms import JoinForm
 
 
 @sensitive_post_parameters("password")
@@ -49,7 +50,6 @@ def _answer(request: HttpRequest, invitation: Invitation) -> HttpResponse:
     user = request.user if isinstance(request.user, User) else None
     is_new = user is None and user_with_email(invitation.email) is None
     form = JoinForm(request.POST or None) if is_new else None
-    status = HTTPStatus.OK
     if request.method == "POST" and (form is None or form.is_valid()):
         try:
             member = commands.accept_invitation(
@@ -62,12 +62,10 @@ def _answer(request: HttpRequest, invitation: Invitation) -> HttpResponse:
         except Invalid as refusal:
             if form is None:
                 raise
-            for fault in refusal.details or [refusal.message]:
-                add_refusal(form, fault, refusal.field)
+            add_refusal(form, refusal)
         else:
             return _welcome(request, member)
-    if form is not None and form.errors:
-        status = HTTPStatus.BAD_REQUEST
+    status = HTTPStatus.OK if form is None else form_status(form)
     context = {
         "invitation": invitation,
         "form": form,

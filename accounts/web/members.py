@@ -19,13 +19,13 @@ from accounts.authentication import actor_of
 from accounts.commands import members as commands
 from accounts.commands.invitations import invite as send_invitation
 from accounts.commands.invitations import revoke_invitation as withdraw
-from accounts.errors import Conflict, Invalid
+from accounts.form_errors import form_errors, form_status
 from accounts.models import Membership
 from accounts.policy import decide, require
 from accounts.queries import Grant
 from accounts.reauthentication import kept_input, require_reauthentication
 from accounts.roles import ROLES_WITH_LIMITED_ACCESS, Permission, Role, gained_abilities
-from accounts.web.forms import InviteForm, RoleForm, add_refusal
+from accounts.web.forms import InviteForm, RoleForm
 
 
 @require_GET
@@ -121,24 +121,19 @@ def invite(request: HttpRequest) -> HttpResponse:
         form = InviteForm(initial=_initial(request))
         return render(request, "accounts/invite.html", {"form": form})
     form = InviteForm(request.POST)
-    status = HTTPStatus.BAD_REQUEST
     if form.is_valid():
-        try:
+        with form_errors(form, {"": "email"}):
             sent = send_invitation(
                 actor, account=account, now=timezone.now(), **form.cleaned_data
             )
-        except Invalid as refusal:
-            add_refusal(form, refusal.message, refusal.field)
-        except Conflict as refusal:
-            status = HTTPStatus.CONFLICT
-            add_refusal(form, refusal.message, "email")
-        else:
             _say(
                 request,
                 f"{sent.email} is invited as {sent.role}; the link holds for 7 days.",
             )
             return HttpResponseRedirect(reverse("members"))
-    return render(request, "accounts/invite.html", {"form": form}, status=status)
+    return render(
+        request, "accounts/invite.html", {"form": form}, status=form_status(form)
+    )
 
 
 @require_POST

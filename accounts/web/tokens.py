@@ -15,12 +15,12 @@ from accounts import queries
 from accounts.authentication import actor_of
 from accounts.commands.tokens import issue_token
 from accounts.commands.tokens import revoke_token as revoke
-from accounts.errors import Invalid
+from accounts.form_errors import form_errors, form_status
 from accounts.models import ApiToken
 from accounts.policy import decide, require
 from accounts.reauthentication import kept_input, require_reauthentication
 from accounts.roles import Permission
-from accounts.web.forms import TokenForm, add_refusal
+from accounts.web.forms import TokenForm
 
 
 @require_GET
@@ -53,7 +53,7 @@ def new_token(request: HttpRequest) -> HttpResponse:
     typed = request.POST if request.method == "POST" else kept_input(request)
     form = TokenForm(typed, services=queries.services_of(actor), today=now.date())
     if request.method == "POST" and form.is_valid():
-        try:
+        with form_errors(form, {"expires_at": "expires_on"}):
             issued = issue_token(
                 actor,
                 name=form.cleaned_data["name"],
@@ -62,13 +62,9 @@ def new_token(request: HttpRequest) -> HttpResponse:
                 expires_at=form.expires_at,
                 now=now,
             )
-        except Invalid as refusal:
-            field = "expires_on" if refusal.field == "expires_at" else refusal.field
-            add_refusal(form, refusal.message, field)
-        else:
             context = {"token": issued.token, "secret": issued.secret}
             return render(request, "accounts/token_issued.html", context)
-    status = HTTPStatus.BAD_REQUEST if request.method == "POST" else HTTPStatus.OK
+    status = form_status(form) if request.method == "POST" else HTTPStatus.OK
     return render(request, "accounts/new_token.html", {"form": form}, status=status)
 
 

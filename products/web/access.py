@@ -1,7 +1,6 @@
 """The page where a member's access is limited to chosen services, each with a level (R21)."""
 
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 from typing import Any
 
 from django import forms
@@ -16,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 from accounts import queries
 from accounts.authentication import actor_of
 from accounts.commands.members import limit_services
-from accounts.errors import Invalid
+from accounts.form_errors import form_errors, form_status
 from accounts.policy import require
 from accounts.reauthentication import kept_input, require_reauthentication
 from accounts.roles import ROLES_WITH_LIMITED_ACCESS, AccessLevel, Permission
@@ -96,7 +95,7 @@ def member_access(request: HttpRequest, membership_id: str) -> HttpResponse:
         limited=person.limit_services,
     )
     if request.method == "POST" and form.is_valid():
-        try:
+        with form_errors(form, {"services": "limited"}):
             limit_services(
                 actor,
                 membership=person,
@@ -104,9 +103,6 @@ def member_access(request: HttpRequest, membership_id: str) -> HttpResponse:
                 services=form.chosen,
                 now=timezone.now(),
             )
-        except Invalid as refusal:
-            form.add_error("limited", refusal.message)
-        else:
             what = "chosen services" if form.is_limited else "all services"
             messages.success(
                 request,
@@ -119,5 +115,4 @@ def member_access(request: HttpRequest, membership_id: str) -> HttpResponse:
         "limitable": person.role in ROLES_WITH_LIMITED_ACCESS,
         "levels": [field for field in form if field.name.startswith("level_")],
     }
-    status = HTTPStatus.BAD_REQUEST if form.errors else HTTPStatus.OK
-    return render(request, "products/access.html", context, status=status)
+    return render(request, "products/access.html", context, status=form_status(form))

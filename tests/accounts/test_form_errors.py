@@ -44,6 +44,27 @@ def test_a_refusal_is_shown_at_its_field_or_above_the_form(refusal, at, status):
     assert form_status(form) == status
 
 
+@pytest.mark.parametrize(
+    "refusal", [Invalid("No.", field="label"), Conflict("No."), Invalid("No.")]
+)
+def test_a_field_of_the_command_can_have_another_name_in_the_form(refusal):
+    form = NameForm({"name": "echo"})
+
+    with form_errors(form, {"label": "name", "": "name"}):
+        refuse(refusal)
+
+    assert form.errors == {"name": ["No."]}
+
+
+def test_each_sentence_of_a_refusal_is_shown():
+    form = NameForm({"name": "echo"})
+
+    with form_errors(form):
+        refuse(Conflict("One. Two.", details=["One.", "Two."]))
+
+    assert form.errors == {"__all__": ["One.", "Two."]}
+
+
 @pytest.mark.parametrize("refusal", [Forbidden("No."), NotFound("No.")])
 def test_other_refusals_are_not_of_the_form(refusal):
     form = NameForm({"name": "echo"})
