@@ -360,6 +360,7 @@ class MeteringSession:
 
     def close(self, *, is_over: bool) -> None:
         """Write what waits; `is_over` says that HAProxy has exited, too."""
+        self.store.wait_when_busy()
         if is_over:
             self.connections.end_all()
         self.meter.tick()

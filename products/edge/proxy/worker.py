@@ -235,6 +235,7 @@ class Worker:
 
     async def _end(self) -> None:
         await asyncio.sleep(0)  # let aborted connections be told
+        self.store.wait_when_busy()
         self.meter.tick()
         is_whole = self.meter.flush()
         self.store.close(is_finished=is_whole)

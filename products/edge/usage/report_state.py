@@ -139,7 +139,10 @@ class ReportState:
         self.learn_epoch(epoch)
 
     def quarantine(self, instance: str, texts: Sequence[str]) -> None:
-        """Keep readings that the portal rejects. Raises StoreUnwritable, StoreBusy."""
+        """Keep readings that the portal rejects, durably.
+
+        Raises StoreUnwritable, StoreBusy.
+        """
         with self._transaction() as run:
             for text in texts:
                 run(
@@ -147,6 +150,8 @@ class ReportState:
                     " VALUES (?, ?)",
                     (instance, text),
                 )
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
         self._count_quarantined(self._connection)
 
     def quarantined(self) -> list[tuple[int, str, str]]:

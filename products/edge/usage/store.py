@@ -45,13 +45,15 @@ _PRUNE_ROWS = 2_000  # in one transaction
 _PRUNE_PAUSE_SECONDS = 0.01  # between two of them, so that readings can be written
 _MAX_INTEGER = 2**63 - 1  # of SQLite; larger connection numbers are stored as text
 
+# `connection` has a rowid, so that its rows are in the order of arrival: HAProxy's numbers
+# are random, and a tick would change as many pages as connections are open.
 _SCHEMA = f"""
 CREATE TABLE connection (
   number, month TEXT NOT NULL, service TEXT NOT NULL, started_us INTEGER NOT NULL,
   duration_us INTEGER NOT NULL, bytes_from_client INTEGER NOT NULL,
   bytes_to_client INTEGER NOT NULL, final INTEGER NOT NULL,
   revision INTEGER NOT NULL, written_at REAL NOT NULL,
-  PRIMARY KEY (number, month)) WITHOUT ROWID;
+  PRIMARY KEY (number, month));
 CREATE INDEX connection_revision ON connection (revision);
 CREATE TABLE delivery (
   service TEXT NOT NULL, hour TEXT NOT NULL, requests INTEGER NOT NULL,
@@ -423,6 +425,16 @@ class UsageStore:
                     time.sleep(_PRUNE_PAUSE_SECONDS)
             except sqlite3.Error as error:
                 raise failure_of(error) from error
+
+    def wait_when_busy(self) -> None:
+        """From now on wait for another connection, instead of raising StoreBusy.
+
+        For the end of a process, when there is no later to try again.
+        """
+        self._is_closing = True
+        if self._connection is not None:
+            milliseconds = int(_BUSY_SECONDS * 1000)
+            self._connection.execute(f"PRAGMA busy_timeout = {milliseconds}")
 
     def close(self, *, is_finished: bool) -> None:
         """Make all durable and close the file; `is_finished` says no one will go on."""

@@ -1,5 +1,6 @@
 """The usage store: what was written is there, whatever ends the process or the disk."""
 
+import contextlib
 import random
 import shutil
 import signal
@@ -764,3 +765,44 @@ def test_room_of_pruned_readings_is_used_again(folder):
 
     assert max(used) < 3 * used[0]
     assert (folder / STORE).stat().st_size < 4 * used[0]
+
+
+def test_the_end_of_a_process_waits_for_another_connection(store, folder):
+    other = connect(folder / STORE)
+    other.execute("BEGIN IMMEDIATE")
+    releasing = threading.Timer(0.1, other.rollback)
+
+    store.wait_when_busy()
+    releasing.start()
+    store.write([reading(1)])
+    releasing.join()
+    other.close()
+
+    assert everything(folder) == [reading(1)]
+
+
+def test_the_end_of_a_process_does_not_wait_for_pruning(store, folder):
+    store.write([reading(number, final=True) for number in range(1, 10_001)])
+    pruning = threading.Thread(target=store.prune, args=(10_000, YOUNG))
+
+    store.wait_when_busy()
+    pruning.start()
+    pruning.join()
+
+    assert len(everything(folder)) >= 8_000
+
+
+def test_a_tick_of_random_numbers_changes_few_pages(store, folder):
+    """HAProxy's numbers are random; its open connections are neighbours all the same."""
+    chance = random.Random(4)
+    numbers = [chance.getrandbits(96) for _ in range(20_000)]
+    store.write([reading(number, final=True) for number in numbers])
+    open_ones = [chance.getrandbits(96) for _ in range(500)]
+    store.write([reading(number) for number in open_ones])
+    store.sync()
+
+    store.write([reading(number, 5) for number in open_ones])
+
+    with contextlib.closing(connect(folder / STORE)) as other:
+        _, pages, _ = other.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    assert 0 < pages < 100
