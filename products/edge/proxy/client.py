@@ -1,144 +1,224 @@
-"""One client's connection until it is answered, refused, or handed to a tunnel."""
+"""A client's connection, from accept until it is answered, rejected or becomes a tunnel."""
 
 import asyncio
 import time
+from collections import Counter
+from collections.abc import Callable, Coroutine
 from ipaddress import IPv6Address, ip_address
+from typing import Any, TypeAlias
 
-from products.edge.proxy.limiter import ConnectionSlot
+from products.edge.errors import EdgeError, ErrorResponse
 from products.edge.proxy.stream import BufferedStream
 from products.edge.settings import Limits
 from products.edge.usage.meter import UsageMeter
 
-_MAX_LINGERING_BYTES = 1024 * 1024
+_MAX_DISCARDED_BYTES = 1024 * 1024
+
+Serve: TypeAlias = Callable[["ClientConnection"], Coroutine[Any, Any, None]]
 
 
-class ClientConnection:
-    """A connection with its deadline; while it is a handshake it counts against caps.
+class ConnectionLimiter:
+    """Counts the handshakes in flight and the connections per address of one process."""
 
-    It is also the watcher of an ordinary exchange: it counts its bytes as delivery.
+    def __init__(self, limits: Limits) -> None:
+        """Start with no connection."""
+        self.handshakes = 0
+        self.by_client: Counter[str] = Counter()
+        self._limits = limits
+
+    def rejection(self, client: str) -> ErrorResponse | None:
+        """Return why an address may not have another connection; None if it may."""
+        if self.handshakes >= self._limits.handshakes:
+            return ErrorResponse(EdgeError.CONNECTION_LIMIT)
+        if self.by_client[client] >= self._limits.handshakes_per_address:
+            return ErrorResponse(EdgeError.ADDRESS_LIMIT)
+        return None
+
+
+class ConnectionSlot:
+    """One connection's share of the limits, from accept until it is answered."""
+
+    __slots__ = ("_is_handshake", "_is_held", "_limiter", "client")
+
+    def __init__(self, limiter: ConnectionLimiter, client: str) -> None:
+        """Count a new connection from a client's address."""
+        self.client = client
+        self._limiter = limiter
+        self._is_held = self._is_handshake = True
+        limiter.handshakes += 1
+        limiter.by_client[client] += 1
+
+    def end_handshake(self) -> None:
+        """Count only for the address from now on, because an ordinary request may take long.
+
+        Slow bodies must not keep WebSockets out.
+        """
+        if self._is_handshake:
+            self._is_handshake = False
+            self._limiter.handshakes -= 1
+
+    def release(self) -> None:
+        """Stop counting; may be called more than once."""
+        self.end_handshake()
+        if self._is_held:
+            self._is_held = False
+            by_client = self._limiter.by_client
+            by_client[self.client] -= 1
+            if not by_client[self.client]:
+                del by_client[self.client]
+
+
+class ClientConnection(BufferedStream):
+    """A client's stream with its deadline, its slot and the task that serves it.
+
+    The server gives it a slot, its deadline for the head, and the coroutine that serves it.
+    While the handler works on the request, it moves the deadline through `connecting`,
+    `waiting_for` and `count`.
     """
 
     __slots__ = (
-        "_limits", "_meter", "arrived_bytes", "deadline", "expired", "is_dialling",
-        "method", "origin", "place", "scheme", "service", "task", "wire",
+        "_admit", "_is_connecting", "_limits", "_meter", "_origin", "_serve", "deadline",
+        "head_bytes", "is_expired", "method", "service", "slot", "task",
     )  # fmt: skip
 
     def __init__(
         self,
-        wire: BufferedStream,
         limits: Limits,
         meter: UsageMeter,
-        place: ConnectionSlot,
-        deadline: float,
+        admit: Callable[["ClientConnection"], None],
+        serve: Serve,
     ) -> None:
-        """Begin with a wire that stands; `deadline` is for its head, in monotonic time."""
-        self.wire = wire
-        self.origin: BufferedStream | None = None
-        self.task: asyncio.Task[None] | None = None  # none until the client speaks
-        self.scheme = "https" if wire.is_tls else "http"
-        self.place = place
-        self.deadline = deadline
-        self.expired = False
-        self.is_dialling = False
+        """Prepare a connection; `admit` is called when it is established.
+
+        `serve` runs as soon as the client sends something. A connection that has no slot
+        then was rejected, and is not served.
+        """
+        super().__init__(limits.early_bytes)
+        self.slot: ConnectionSlot | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.deadline = float("inf")  # monotonic clock, in seconds
+        self.is_expired = False
         self.service = ""
         self.method = b""
-        self.arrived_bytes = 0  # of the request's head
+        self.head_bytes = 0  # length of the request's head
         self._limits = limits
         self._meter = meter
+        self._admit = admit
+        self._serve = serve
+        self._origin: BufferedStream | None = None
+        self._is_connecting = False
 
     @property
-    def client(self) -> str:
+    def address(self) -> str:
         """The client's address."""
-        return self.place.client
+        return self.slot.client if self.slot is not None else ""
 
-    def dials(self, seconds: float) -> None:
-        """Allow so long for connecting to the origin; who comes too late is cancelled."""
-        self.is_dialling = True
+    @property
+    def scheme(self) -> str:
+        """The scheme that the client used."""
+        return "https" if self.is_tls else "http"
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport, and ask the server for a slot."""
+        super().connection_made(transport)
+        self._admit(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop waiting for the origin, too."""
+        super().connection_lost(exc)
+        if self._origin is not None:
+            self._origin.fail(ConnectionAbortedError())
+
+    def connecting(self, seconds: float) -> None:
+        """Allow this time for connecting to the origin; the task is cancelled after it."""
+        self._is_connecting = True
         self.deadline = time.monotonic() + seconds
 
-    def wait_for(self, origin: BufferedStream, seconds: float) -> None:
-        """Wait for an origin's head so long, and no longer than the client does."""
-        self.origin = origin
-        self.is_dialling = False
+    def waiting_for(self, origin: BufferedStream, seconds: float) -> None:
+        """Allow this time for the origin's head, and stop when the client is gone."""
+        self._origin = origin
+        self._is_connecting = False
         self.deadline = time.monotonic() + seconds
-        self.wire.on_gone = self._client_gone
-        if self.wire.lost:
-            self._client_gone()
+        if self.lost:
+            origin.fail(ConnectionAbortedError())
 
     def expire(self) -> None:
-        """Give up: whoever waits for either side hears of it."""
-        self.expired = True
+        """Make whatever the task waits for fail."""
+        self.is_expired = True
         self.deadline = float("inf")
-        if self.is_dialling and self.task is not None:
+        if self._is_connecting and self.task is not None:
             self.task.cancel()
             return
-        for wire in (self.origin, self.wire):
-            if wire is not None:
-                wire.fail(TimeoutError())
+        if self._origin is not None:
+            self._origin.fail(TimeoutError())
+        self.fail(TimeoutError())
 
-    def moved(self, sent: int, received: int) -> None:
-        """Count delivered bytes; each gives the exchange more time."""
+    def count_request(self) -> None:
+        """Count the request as delivered, and give the slot back."""
+        self.release()
+        self._meter.delivered(self.service, 1, self.head_bytes, 0)
+
+    def count(self, sent: int, received: int) -> None:
+        """Count bytes that the client sent or received; they extend the deadline."""
         self.deadline = time.monotonic() + self._limits.quiet_seconds
         self._meter.delivered(self.service, 0, sent, received)
 
-    def answered(self) -> None:
-        """Count the request as delivered."""
-        self.place.leave()
-        self._meter.delivered(self.service, 1, self.arrived_bytes, 0)
+    def end_handshake(self) -> None:
+        """Count as an ordinary request from now on."""
+        if self.slot is not None:
+            self.slot.end_handshake()
 
-    def _client_gone(self) -> None:
-        if self.wire.lost and self.origin is not None:
-            self.origin.fail(ConnectionAbortedError())
+    def release(self) -> None:
+        """Give the slot back; may be called more than once."""
+        if self.slot is not None:
+            self.slot.release()
+
+    def served(self) -> None:
+        """Forget the origin and the slot when the task ends."""
+        self.release()
+        self._origin = None
+
+    def _wake_reader(self) -> None:
+        if self.task is not None:
+            super()._wake_reader()
+        elif self.slot is not None:
+            # No task waits for a client that has sent nothing.
+            self.task = asyncio.get_running_loop().create_task(self._serve(self))
 
 
 class Lingering(asyncio.Protocol):
-    """Reads on after the last word, so that no reset destroys it on its way."""
+    """Reads on after the final response, so that a reset does not destroy it on its way."""
 
     def __init__(
-        self, transport: asyncio.Transport, deadline: float, over: "set[Lingering]"
+        self, transport: asyncio.Transport, deadline: float, others: "set[Lingering]"
     ) -> None:
-        """Take a transport over; it leaves `over` when it has closed."""
+        """Take a transport over; `others` holds this object until the transport has closed."""
         self.transport = transport
         self.deadline = deadline
-        self._over = over
-        self._taken = 0
-        over.add(self)
+        self._others = others
+        self._discarded_bytes = 0
+        others.add(self)
 
     def data_received(self, data: bytes) -> None:
-        """Throw away, up to a point."""
-        self._taken += len(data)
-        if self._taken > _MAX_LINGERING_BYTES:
+        """Discard the data; abort the connection when it is too much."""
+        self._discarded_bytes += len(data)
+        if self._discarded_bytes > _MAX_DISCARDED_BYTES:
             self.transport.abort()
 
     def eof_received(self) -> bool:
-        """Close: both sides have said their last word."""
+        """Close: both sides have ended."""
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's
-        """Be forgotten."""
-        self._over.discard(self)
-
-
-def send_final_response(
-    wire: BufferedStream, data: bytes, deadline: float, lingering: set[Lingering]
-) -> None:
-    """Write the last there is to say on a connection, and close it with care."""
-    transport = wire.transport
-    if wire.lost or transport.is_closing():
-        return
-    if data:
-        transport.write(data)
-    wire.on_gone = None
-    wire.resume()
-    transport.set_protocol(Lingering(transport, deadline, lingering))
-    if wire.ended or not transport.can_write_eof():
-        transport.close()
-    else:
-        transport.write_eof()
+        """Remove this connection from the lingering ones."""
+        self._others.discard(self)
 
 
 def client_address(peer: tuple[str, int] | None) -> str:
-    """Give a peer's address as it is counted and shown: without a zone, mapped ones as IPv4."""
+    """Return a peer's address as it is counted and shown.
+
+    It has no zone, and an IPv4 address mapped into IPv6 is shown as IPv4.
+    """
     if not peer:
         return "unknown"
     if ":" not in peer[0]:

@@ -104,7 +104,7 @@ class ControlProcess:
             "at": time.time(),
             "generation": min((one["generation"] for one in statuses), default=0),
             "open": sum(one["open"] for one in statuses),
-            "turned_away": sum(one["turned_away"] for one in statuses),
+            "rejected": sum(one["rejected"] for one in statuses),
             "log_lines_dropped": sum(one["log_lines_dropped"] for one in statuses),
             "spool_is_writable": self._store_is_writable(),
         } | self._reporter.status()

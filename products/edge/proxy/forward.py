@@ -6,10 +6,10 @@ one ended. Closing them makes most of request smuggling pointless.
 
 import asyncio
 import contextlib
-from typing import Protocol
 
 from products.edge.errors import EdgeError, ErrorResponse
 from products.edge.headers import Fields, RequestHead, answer_fields
+from products.edge.proxy.client import ClientConnection
 from products.edge.proxy.http1 import (
     LAST_CHUNK,
     BodyMalformed,
@@ -22,23 +22,13 @@ from products.edge.proxy.stream import (
     BufferedStream,
     HeadMalformed,
     HeadTooLarge,
-    WireClosed,
+    StreamClosed,
 )
 from products.edge.settings import Limits
 
 _MAX_INTERIM_RESPONSES = 10
 _NO_CONTENT = 204
 _BODY_METHODS = frozenset({b"POST", b"PUT", b"PATCH"})
-
-
-class TransferObserver(Protocol):
-    """Whoever watches over an exchange, and counts it."""
-
-    def moved(self, sent: int, received: int) -> None:
-        """Hear of bytes sent by the client or received by it."""
-
-    def answered(self) -> None:
-        """Hear that the origin's own answer begins."""
 
 
 class ResponseTruncated(Exception):
@@ -56,24 +46,23 @@ def framing_fields(head: RequestHead) -> Fields:
 
 
 async def forward_request(
-    client: BufferedStream,
+    client: ClientConnection,
     origin: BufferedStream,
     head: RequestHead,
-    watcher: TransferObserver,
     limits: Limits,
 ) -> None:
     """Carry the request's body and the answer; the request's head has been sent.
 
-    Raises ErrorResponse while nothing was answered, then Cut or WireClosed.
+    Raises ErrorResponse while nothing was answered, then Cut or StreamClosed.
     """
     if head.body_bytes == 0:
-        reply = await read_reply(origin, limits, head, client)
-        await relay_reply(client, origin, head, reply, watcher)
+        response = await read_response(origin, limits, head, client)
+        await relay_response(client, origin, head, response)
         return
-    sending = asyncio.ensure_future(_send_body(client, origin, head, watcher))
+    sending = asyncio.ensure_future(_send_body(client, origin, head))
     try:
-        reply = await read_reply(origin, limits, head, client)
-        await relay_reply(client, origin, head, reply, watcher)
+        response = await read_response(origin, limits, head, client)
+        await relay_response(client, origin, head, response)
     except ErrorResponse as refusal:
         if isinstance(origin.failure, BodyMalformed):
             raise ErrorResponse(EdgeError.BODY_MALFORMED) from refusal
@@ -84,11 +73,11 @@ async def forward_request(
             await sending
 
 
-async def read_reply(
+async def read_response(
     origin: BufferedStream,
     limits: Limits,
     head: RequestHead,
-    client: BufferedStream | None,
+    client: ClientConnection | None,
     raw: list[bytes] | None = None,
 ) -> ResponseHead:
     """Read the head of the final answer; interim ones go to the client, if given.
@@ -99,45 +88,44 @@ async def read_reply(
         text = await _read_head(origin, limits.head_bytes)
         if raw is not None:
             raw.append(text)
-        reply = parse_response(text, max_fields=limits.head_lines)
-        if not reply.is_interim:
-            return reply
+        response = parse_response(text, max_fields=limits.head_lines)
+        if not response.is_interim:
+            return response
         if client is not None and head.is_http11:
-            fields = answer_fields(reply.fields, reply.connection)
-            await client.write(_head_bytes(reply, fields))
+            fields = answer_fields(response.fields, response.connection)
+            await client.write(_head_bytes(response, fields))
     raise ErrorResponse(EdgeError.ORIGIN_NOT_HTTP)
 
 
-async def relay_reply(
-    client: BufferedStream,
+async def relay_response(
+    client: ClientConnection,
     origin: BufferedStream,
     head: RequestHead,
-    reply: ResponseHead,
-    watcher: TransferObserver,
+    response: ResponseHead,
 ) -> None:
     """Pass an answer on, framed anew, as the last of its connection.
 
     Raises ErrorResponse for a 101 that was not asked for, Cut when the answer breaks off.
     """
-    if reply.is_switching:
+    if response.is_switching:
         raise ErrorResponse(EdgeError.ORIGIN_NOT_HTTP)
-    body = reply.body(head.method)
+    body = response.body(head.method)
     in_chunks = head.is_http11 and not body.is_sized
-    fields = answer_fields(reply.fields, reply.connection)
+    fields = answer_fields(response.fields, response.connection)
     if in_chunks:
         fields.append((b"Transfer-Encoding", b"chunked"))
-    elif reply.length is not None and reply.status != _NO_CONTENT:
-        fields.append((b"Content-Length", b"%d" % reply.length))
+    elif response.length is not None and response.status != _NO_CONTENT:
+        fields.append((b"Content-Length", b"%d" % response.length))
     fields.append((b"Connection", b"close"))
-    watcher.answered()
-    await _write(client, _head_bytes(reply, fields), watcher)
+    client.count_request()
+    await _write(client, _head_bytes(response, fields))
     while not body.done:
         payload = await _next_payload(origin, body)
         if payload is None:
             break
-        await _write(client, chunk(payload) if in_chunks else payload, watcher)
+        await _write(client, chunk(payload) if in_chunks else payload)
     if in_chunks:
-        await _write(client, LAST_CHUNK, watcher)
+        await _write(client, LAST_CHUNK)
 
 
 async def _next_payload(origin: BufferedStream, body: BodyReader) -> bytes | None:
@@ -145,7 +133,7 @@ async def _next_payload(origin: BufferedStream, body: BodyReader) -> bytes | Non
     try:
         data = await origin.read_some()
         payload = body.feed(data)
-    except (WireClosed, BodyMalformed) as error:
+    except (StreamClosed, BodyMalformed) as error:
         raise ResponseTruncated from error
     if data:
         return payload
@@ -154,18 +142,15 @@ async def _next_payload(origin: BufferedStream, body: BodyReader) -> bytes | Non
     raise ResponseTruncated
 
 
-async def _write(
-    client: BufferedStream, data: bytes, watcher: TransferObserver
-) -> None:
+async def _write(client: ClientConnection, data: bytes) -> None:
     await client.write(data)
-    watcher.moved(0, len(data))
+    client.count(0, len(data))
 
 
 async def _send_body(
-    client: BufferedStream,
+    client: ClientConnection,
     origin: BufferedStream,
     head: RequestHead,
-    watcher: TransferObserver,
 ) -> None:
     body = (
         BodyReader.chunked()
@@ -173,24 +158,23 @@ async def _send_body(
         else BodyReader.sized(head.body_bytes)
     )
     try:
-        await _pass_body(client, origin, body, watcher)
+        await _pass_body(client, origin, body)
     except BodyMalformed as error:
         origin.fail(error)
-    except WireClosed as error:
+    except StreamClosed as error:
         # An origin that stopped reading may still answer; a client that went cannot.
         if client.lost:
             origin.fail(error)
 
 
 async def _pass_body(
-    client: BufferedStream,
+    client: ClientConnection,
     origin: BufferedStream,
     body: BodyReader,
-    watcher: TransferObserver,
 ) -> None:
     while data := await client.read_some():
         payload = body.feed(data)
-        watcher.moved(len(data), 0)
+        client.count(len(data), 0)
         if not body.is_sized:
             payload = chunk(payload) + (LAST_CHUNK if body.done else b"")
         if payload:
@@ -209,13 +193,13 @@ async def _read_head(origin: BufferedStream, most_bytes: int) -> bytes:
         ) from error
     except HeadMalformed as error:
         raise ErrorResponse(EdgeError.ORIGIN_NOT_HTTP) from error
-    except WireClosed as error:
+    except StreamClosed as error:
         if isinstance(origin.failure, TimeoutError):
             raise ErrorResponse(EdgeError.ORIGIN_TIMEOUT) from error
         raise ErrorResponse(EdgeError.ORIGIN_CLOSED) from error
 
 
-def _head_bytes(reply: ResponseHead, fields: Fields) -> bytes:
-    lines = [b"HTTP/1.1 %d %s" % (reply.status, reply.reason)]
+def _head_bytes(response: ResponseHead, fields: Fields) -> bytes:
+    lines = [b"HTTP/1.1 %d %s" % (response.status, response.reason)]
     lines += [b"%s: %s" % field for field in fields]
     return b"\r\n".join(lines) + b"\r\n\r\n"

@@ -19,12 +19,12 @@ from products.edge.proxy.client import ClientConnection
 from products.edge.proxy.forward import (
     forward_request,
     framing_fields,
-    read_reply,
-    relay_reply,
+    read_response,
+    relay_response,
 )
 from products.edge.proxy.http1 import ResponseHead, require_handshake
-from products.edge.proxy.origin import Dialler
-from products.edge.proxy.stream import BufferedStream, WireClosed
+from products.edge.proxy.origin import OriginConnector
+from products.edge.proxy.stream import BufferedStream, StreamClosed
 from products.edge.proxy.tunnel import Tunnel
 from products.edge.settings import Limits
 from products.edge.table import PreparedRoute, RouteIndex
@@ -42,35 +42,39 @@ class RequestHandler:
     """The way from an admitted request to its origin, and all tunnels that are open."""
 
     def __init__(
-        self, limits: Limits, dialler: Dialler, meter: UsageMeter, access_log: AccessLog
+        self,
+        limits: Limits,
+        connector: OriginConnector,
+        meter: UsageMeter,
+        access_log: AccessLog,
     ) -> None:
         """Carry nothing until there are routes."""
         self.routes: RouteIndex | None = None
         self.tunnels: dict[int, Tunnel] = {}
         self.accepts_websockets = True  # false while usage cannot be written
         self._limits = limits
-        self._dialler = dialler
+        self._connector = connector
         self._meter = meter
         self._log = access_log
         self._per_service: Counter[str] = Counter()  # tunnels by service
         self._absent_since: dict[str, float] = {}
         self._flush_is_due = False
 
-    async def carry(self, visit: ClientConnection, head: RequestHead) -> bool:
-        """Carry a request; True when it became a tunnel. Raises ErrorResponse, Cut, WireClosed.
+    async def handle(self, client: ClientConnection, head: RequestHead) -> bool:
+        """Carry a request; True when it became a tunnel. Raises ErrorResponse, Cut, StreamClosed.
 
         The entitlement gates the upgrade alone; ordinary HTTP passes (R12).
         """
         destination = self._destination(head.host)
-        visit.service = destination.route.service
-        visit.method = head.method
+        client.service = destination.route.service
+        client.method = head.method
         require_no_loop(head, destination.loop)
         if not head.wants_websocket:
-            await self._ordinary(visit, head, destination)
+            await self._ordinary(client, head, destination)
             return False
         require_handshake(head)
-        self._require_entitled(destination.route, visit, head)
-        return await self._handshake(visit, head, destination)
+        self._require_entitled(destination.route, client, head)
+        return await self._handshake(client, head, destination)
 
     def apply(self, routes: RouteIndex, now: float) -> None:
         """Take a new table, and end the tunnels that it no longer lets live.
@@ -99,7 +103,7 @@ class RequestHandler:
             return
         for tunnel in list(self.tunnels.values()):
             if tunnel.service in doomed:
-                tunnel.cut(doomed[tunnel.service])
+                tunnel.close_now(doomed[tunnel.service])
 
     def close_reason(self, route: Route | None, service: str, now: float) -> str:
         if route is None:
@@ -121,76 +125,76 @@ class RequestHandler:
         return destination
 
     def _require_entitled(
-        self, route: Route, visit: ClientConnection, head: RequestHead
+        self, route: Route, client: ClientConnection, head: RequestHead
     ) -> None:
         if route.websockets:
             return
         sentence = route.refusal or EdgeError.WEBSOCKETS_OFF.sentence()
-        self._note(route, head, visit, refused=sentence)
+        self._note(route, head, client, refused=sentence)
         raise ErrorResponse(EdgeError.WEBSOCKETS_REFUSED, reason=sentence)
 
     async def _ordinary(
-        self, visit: ClientConnection, head: RequestHead, destination: PreparedRoute
+        self, client: ClientConnection, head: RequestHead, destination: PreparedRoute
     ) -> None:
-        origin = await self._dial(visit, destination.route)
+        origin = await self._connect(client, destination.route)
         try:
-            visit.wait_for(origin, self._limits.answer_seconds)
-            self._send_head(visit, head, destination, origin, framing_fields(head))
-            visit.place.is_carried()
-            self._note(destination.route, head, visit)
-            await forward_request(visit.wire, origin, head, visit, self._limits)
+            client.waiting_for(origin, self._limits.answer_seconds)
+            self._send_head(client, head, destination, origin, framing_fields(head))
+            client.end_handshake()
+            self._note(destination.route, head, client)
+            await forward_request(client, origin, head, self._limits)
         finally:
             origin.transport.abort()
 
     async def _handshake(
-        self, visit: ClientConnection, head: RequestHead, destination: PreparedRoute
+        self, client: ClientConnection, head: RequestHead, destination: PreparedRoute
     ) -> bool:
         if not self.accepts_websockets:
             raise ErrorResponse(EdgeError.USAGE_NOT_RECORDED)
-        origin = await self._dial(visit, destination.route)
+        origin = await self._connect(client, destination.route)
         is_tunnel = False
         try:
-            visit.wait_for(origin, self._limits.head_seconds)
-            self._send_head(visit, head, destination, origin, _HANDSHAKE_FIELDS)
+            client.waiting_for(origin, self._limits.head_seconds)
+            self._send_head(client, head, destination, origin, _HANDSHAKE_FIELDS)
             raw: list[bytes] = []
-            reply = await read_reply(origin, self._limits, head, None, raw)
-            if reply.opens_websocket:
-                await self._open(visit, head, origin, raw[-1])
+            response = await read_response(origin, self._limits, head, None, raw)
+            if response.opens_websocket:
+                await self._open(client, head, origin, raw[-1])
                 is_tunnel = True
             else:
-                await self._decline(visit, head, origin, reply)
+                await self._decline(client, head, origin, response)
         finally:
             if not is_tunnel:
                 origin.transport.abort()
         return is_tunnel
 
-    async def _dial(self, visit: ClientConnection, route: Route) -> BufferedStream:
+    async def _connect(self, client: ClientConnection, route: Route) -> BufferedStream:
         if route.origin is None:
             raise ErrorResponse(EdgeError.NO_ORIGIN)
-        visit.dials(self._limits.connect_seconds)
+        client.connecting(self._limits.connect_seconds)
         try:
-            return await self._dialler.dial(route.origin, account=route.account)
+            return await self._connector.connect(route.origin, account=route.account)
         except asyncio.CancelledError:
-            if not visit.expired:
+            if not client.is_expired:
                 raise
             raise ErrorResponse(EdgeError.ORIGIN_TIMEOUT) from None
 
     async def _decline(
         self,
-        visit: ClientConnection,
+        client: ClientConnection,
         head: RequestHead,
         origin: BufferedStream,
-        reply: ResponseHead,
+        response: ResponseHead,
     ) -> None:
         # Not a connection: neither billed nor logged as one, and nothing that the
         # client says after it reaches the origin.
-        if reply.is_switching:
+        if response.is_switching:
             raise ErrorResponse(EdgeError.ORIGIN_NOT_HTTP)
-        await relay_reply(visit.wire, origin, head, reply, visit)
+        await relay_response(client, origin, head, response)
 
     async def _open(
         self,
-        visit: ClientConnection,
+        client: ClientConnection,
         head: RequestHead,
         origin: BufferedStream,
         answer: bytes,
@@ -198,25 +202,25 @@ class RequestHandler:
         # The table may have changed while the origin thought. A new origin of the same service
         # is a deploy like any other; of another service this origin is not the one to speak.
         route = self._destination(head.host).route
-        if route.service != visit.service:
+        if route.service != client.service:
             raise ErrorResponse(EdgeError.HOST_MOVED, host=head.host)
-        self._require_entitled(route, visit, head)
-        _require_open(visit.wire)
+        self._require_entitled(route, client, head)
+        _require_open(client)
         try:
-            entry = await self._meter.begin(route, visit.arrived_bytes, len(answer))
+            entry = await self._meter.begin(route, client.head_bytes, len(answer))
         except StoreUnwritable as error:
             raise ErrorResponse(EdgeError.USAGE_NOT_RECORDED) from error
         try:
-            _require_open(visit.wire)
-        except WireClosed:
+            _require_open(client)
+        except StreamClosed:
             self._meter.finish(entry.number)
             raise
         tunnel = Tunnel(route.service, self._limits, entry.number, self._tunnel_ended)
-        tunnel.start(visit.wire, origin, visit.arrived_bytes, answer)
+        tunnel.start(client, origin, client.head_bytes, answer)
         entry.tunnel = tunnel
         self.tunnels[entry.number] = tunnel
         self._per_service[route.service] += 1
-        self._note(route, head, visit)
+        self._note(route, head, client)
 
     def _tunnel_ended(self, tunnel: Tunnel) -> None:
         del self.tunnels[tunnel.number]
@@ -236,14 +240,14 @@ class RequestHandler:
 
     def _send_head(
         self,
-        visit: ClientConnection,
+        client: ClientConnection,
         head: RequestHead,
         destination: PreparedRoute,
         origin: BufferedStream,
         hop: Fields,
     ) -> None:
         fields = request_fields(
-            head, client=visit.client, scheme=visit.scheme, rules=destination.rules
+            head, client=client.address, scheme=client.scheme, rules=destination.rules
         )
         host = destination.override_host or head.host_field
         hop = [*hop, destination.loop]
@@ -253,14 +257,14 @@ class RequestHandler:
         self,
         route: Route,
         head: RequestHead,
-        visit: ClientConnection,
+        client: ClientConnection,
         *,
         refused: str = "",
     ) -> None:
         at_us = time.time_ns() // 1000
-        self._log.note(route, head, client=visit.client, at_us=at_us, refused=refused)
+        self._log.note(route, head, client=client.address, at_us=at_us, refused=refused)
 
 
-def _require_open(wire: BufferedStream) -> None:
-    if wire.ended or wire.failure is not None:
-        raise WireClosed
+def _require_open(stream: BufferedStream) -> None:
+    if stream.ended or stream.failure is not None:
+        raise StreamClosed

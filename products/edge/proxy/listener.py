@@ -1,23 +1,27 @@
-"""The listening sockets of one process: a shared port, a drained queue at the end."""
+"""The listening sockets of one process: ports shared by processes, queues drained at the end."""
 
 import asyncio
 import contextlib
 import logging
 import socket
+import ssl
 from collections.abc import Callable
 from typing import Any
 
 from products.edge.origin_names import LIVENESS_OPTIONS
-from products.edge.proxy.stream import BufferedStream
+from products.edge.proxy.client import ClientConnection
+from products.edge.proxy.server import Server
 from products.edge.settings import Settings
 
 log = logging.getLogger(__name__)
 
-LISTEN_QUEUE = 4096
-# The loop takes one connection from a socket in a turn. From several it takes several,
-# and what runs for several in a row runs half as long for each: 2,750 handshakes a
-# second with one socket, 3,700 with sixteen, no more with thirty-two.
+_QUEUE_LENGTH = 4096
+# The loop takes one connection from a socket per turn. From several sockets it takes several,
+# and each costs half as much then: 2,750 handshakes per second with one socket, 3,700 with
+# sixteen, not more with thirty-two.
 _SOCKETS = 16
+_TLS_BATCH_SIZE = 16  # TLS connections accepted per turn of the loop
+_TLS_PAUSE_SECONDS = 0.1  # after accept() failed, as it does without descriptors
 
 
 def shared_socket(address: str, port: int) -> socket.socket:
@@ -27,7 +31,7 @@ def shared_socket(address: str, port: int) -> socket.socket:
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        # Accepted connections inherit these, which spares a call each.
+        # Accepted connections inherit these, which saves a call each.
         for level, option, value in LIVENESS_OPTIONS:
             bound.setsockopt(level, option, value)
         bound.bind((address, port))
@@ -42,18 +46,18 @@ class Listener:
     """The plain port of one process."""
 
     def __init__(
-        self, settings: Settings, make_wire: Callable[[], BufferedStream]
+        self, settings: Settings, make_connection: Callable[[], ClientConnection]
     ) -> None:
-        """Prepare to listen where the settings say."""
+        """Prepare to listen; `make_connection` is the protocol factory."""
         self._settings = settings
-        self._make_wire = make_wire
+        self._make_connection = make_connection
         self._servers: list[asyncio.Server] = []
         self._sockets: list[socket.socket] = []
         self._accepting: set[asyncio.Task[None]] = set()
 
     @property
-    def is_adopting(self) -> bool:
-        """Whether some of those taken along are not yet with the gateway."""
+    def is_accepting(self) -> bool:
+        """Whether some connections of the drained queue are not established yet."""
         return bool(self._accepting)
 
     async def open(self) -> None:
@@ -64,7 +68,7 @@ class Listener:
             self._sockets.append(bound)
 
     async def reopen_if_lost(self) -> None:
-        """Listen again where the loop gave a listener up, as it does without descriptors."""
+        """Listen again where the loop closed a listener, as it does without descriptors."""
         for index, server in enumerate(self._servers):
             if _is_lost(server):
                 log.warning("A listener was lost and is opened again.")
@@ -72,38 +76,111 @@ class Listener:
                 self._servers[index], self._sockets[index] = await self._serve()
 
     def close(self) -> None:
-        """Stop listening, taking those along who already wait in the queue."""
+        """Stop listening, and accept the connections that already wait in the queue."""
         for server, bound in zip(self._servers, self._sockets, strict=True):
             server.close()
             with contextlib.suppress(OSError):
                 while True:
-                    connection, _ = bound.accept()
-                    self._adopt(connection)
+                    accepted, _ = bound.accept()
+                    self._take(accepted)
             bound.close()
         self._servers, self._sockets = [], []
 
-    def _adopt(self, connection: socket.socket) -> None:
-        async def accept() -> None:
+    def _take(self, accepted: socket.socket) -> None:
+        async def establish() -> None:
             with contextlib.suppress(OSError):
-                connection.settimeout(0)
+                accepted.settimeout(0)
                 loop = asyncio.get_running_loop()
-                await loop.connect_accepted_socket(self._make_wire, connection)
+                await loop.connect_accepted_socket(self._make_connection, accepted)
 
-        task = asyncio.ensure_future(accept())
+        task = asyncio.ensure_future(establish())
         self._accepting.add(task)
         task.add_done_callback(self._accepting.discard)
 
     async def _serve(self) -> tuple[asyncio.Server, socket.socket]:
         bound = shared_socket(self._settings.bind, self._settings.port)
         server = await asyncio.get_running_loop().create_server(
-            self._make_wire,
-            sock=bound.dup(),  # the loop closes its own; ours outlives it to be drained
-            backlog=LISTEN_QUEUE,
+            self._make_connection,
+            sock=bound.dup(),  # the loop closes it; the original is drained after that
+            backlog=_QUEUE_LENGTH,
         )
         return server, bound
 
 
+class TlsListener:
+    """The TLS port of one process.
+
+    The loop's own listener says nothing of a connection before its TLS handshake is over.
+    A silent client would use a descriptor that no limit knows of. So connections are accepted
+    here, and have their slot and their deadline from then on.
+    """
+
+    def __init__(
+        self, settings: Settings, server: Server, context: ssl.SSLContext
+    ) -> None:
+        """Prepare to listen."""
+        self._settings = settings
+        self._server = server
+        self._context = context
+        self._bound: socket.socket | None = None
+        self._accepting: set[asyncio.Task[None]] = set()
+
+    @property
+    def is_accepting(self) -> bool:
+        """Whether TLS handshakes are in flight."""
+        return bool(self._accepting)
+
+    def open(self) -> None:
+        """Listen. Raises OSError when the address is taken."""
+        self._bound = shared_socket(self._settings.bind, self._settings.tls_port)
+        self._bound.listen(_QUEUE_LENGTH)
+        self._watch()
+
+    def close(self) -> None:
+        """Stop listening, and accept the connections that already wait in the queue."""
+        bound, self._bound = self._bound, None
+        if bound is None:
+            return
+        asyncio.get_running_loop().remove_reader(bound)
+        with contextlib.suppress(OSError):
+            while True:
+                self._take(bound)
+        bound.close()
+
+    def abort_all(self) -> None:
+        """End all TLS handshakes immediately."""
+        for task in list(self._accepting):
+            task.cancel()
+
+    def _watch(self) -> None:
+        if self._bound is not None:
+            asyncio.get_running_loop().add_reader(self._bound, self._accept)
+
+    def _accept(self) -> None:
+        if (bound := self._bound) is None:
+            return
+        try:
+            for _ in range(_TLS_BATCH_SIZE):
+                self._take(bound)
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            log.warning("A connection could not be accepted: %s", error)
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(bound)
+            loop.call_later(_TLS_PAUSE_SECONDS, self._watch)
+
+    def _take(self, bound: socket.socket) -> None:
+        accepted, peer = bound.accept()
+        accepted.settimeout(0)
+        task = asyncio.ensure_future(
+            self._server.accept_tls(accepted, peer, self._context)
+        )
+        self._accepting.add(task)
+        task.add_done_callback(self._accepting.discard)
+
+
 def _is_lost(server: asyncio.Server) -> bool:
-    # uvloop closes a listener whose accept failed, and goes on to say it serves.
+    # uvloop closes a listener whose accept failed, and still says that it serves.
     own: list[Any] = list(server.sockets)
     return any(one is None or one.fileno() < 0 for one in own)

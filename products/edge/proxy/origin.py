@@ -19,8 +19,8 @@ from products.edge.settings import Limits
 _MAX_NAMES = 10_000
 
 
-class Dialler:
-    """Opens connections to origins, and refuses addresses it must not reach."""
+class OriginConnector:
+    """Opens connections to origins, and refuses addresses that the edge must not reach."""
 
     def __init__(
         self, limits: Limits, tls: ssl.SSLContext, allowed_private: Sequence[Network]
@@ -34,7 +34,7 @@ class Dialler:
             allowed_private, timeout_seconds=limits.connect_seconds
         )
 
-    async def dial(self, origin: Origin, *, account: str) -> BufferedStream:
+    async def connect(self, origin: Origin, *, account: str) -> BufferedStream:
         """Connect to an account's origin, TLS included. Raises ErrorResponse (502 or 504).
 
         It may take any time: whoever asks cancels it. A timer of its own would cost a
@@ -94,11 +94,11 @@ class Dialler:
         return await self._connect(origin, str(addresses[-1]))
 
     async def _connect(self, origin: Origin, address: str) -> BufferedStream:
-        make_wire = functools.partial(BufferedStream, self._limits.early_bytes)
+        make_stream = functools.partial(BufferedStream, self._limits.early_bytes)
         name = certificate_name(origin)
         loop = asyncio.get_running_loop()
-        transport, wire = await loop.create_connection(
-            make_wire,
+        transport, stream = await loop.create_connection(
+            make_stream,
             address,
             origin.port,
             ssl=self._tls if origin.use_tls else None,
@@ -107,7 +107,7 @@ class Dialler:
         _keep_alive(transport.get_extra_info("socket"))
         if origin.use_tls:
             _require_http11(transport)
-        return wire
+        return stream
 
 
 def _keep_alive(connected: socket.socket) -> None:

@@ -1,4 +1,4 @@
-"""A tunnel: bytes both ways, unread and unchanged, until both sides have ended (R1)."""
+"""A tunnel: bytes in both directions, unread and unchanged, until both sides have ended (R1)."""
 
 import asyncio
 import sys
@@ -10,34 +10,26 @@ from products.edge.settings import Limits
 
 
 class Relay(asyncio.Protocol):
-    """One side of a tunnel: counts what it receives and writes it to the other."""
+    """One side of a tunnel: counts what it receives and writes it to the other side."""
 
     __slots__ = (
-        "count",
-        "ended",
-        "gone",
-        "held",
-        "is_tls",
-        "peer",
-        "tap",
-        "transport",
-        "tunnel",
-        "write",
-    )
+        "buffered_when_full", "count", "ended", "gone", "is_tls", "peer", "transport", "tunnel",
+        "underlying", "write",
+    )  # fmt: skip
 
     peer: "Relay"
     write: Callable[[bytes], None]
 
-    def __init__(self, tunnel: "Tunnel", wire: BufferedStream, count: int) -> None:
-        """Take over a wire's transport; `count` bytes have been counted already."""
+    def __init__(self, tunnel: "Tunnel", stream: BufferedStream, count: int) -> None:
+        """Prepare to take over a stream's transport; `count` bytes are already counted."""
         self.tunnel = tunnel
-        self.transport = wire.transport
-        self.tap = wire.tap
-        self.is_tls = wire.is_tls
+        self.transport = stream.transport
+        self.underlying = stream.underlying
+        self.is_tls = stream.is_tls
         self.count = count
         self.ended = False  # will send nothing more
         self.gone = False
-        self.held = 0  # bytes that waited here when this side fell behind
+        self.buffered_when_full = 0  # bytes for this side when writing to it paused
 
     def data_received(self, data: bytes) -> None:
         """Count and pass on. The hot path: nothing else belongs here."""
@@ -45,34 +37,34 @@ class Relay(asyncio.Protocol):
         self.write(data)
 
     def pause_writing(self) -> None:
-        """Stop reading from the other side while this one is behind."""
-        self.held = self.transport.get_write_buffer_size()
+        """Stop reading from the other side while this side reads too slowly."""
+        self.buffered_when_full = self.transport.get_write_buffer_size()
         if not self.peer.gone:
-            self.peer.tap.pause_reading()
+            self.peer.underlying.pause_reading()
 
     def resume_writing(self) -> None:
         """Read from the other side again."""
-        self.held = 0
+        self.buffered_when_full = 0
         if not self.peer.gone and not self.peer.ended:
-            self.peer.tap.resume_reading()
+            self.peer.underlying.resume_reading()
 
     def eof_received(self) -> bool:
-        """Pass the end on; what still comes the other way is carried to its end."""
+        """Pass the end on; without TLS, bytes in the other direction still pass."""
         self.ended = True
         self.tunnel.side_ended(self)
         return not self.is_tls  # TLS cannot close one direction only
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's
-        """Let the other side hear the rest, then end the tunnel."""
+        """End the other side after what is buffered for it, then the tunnel."""
         self.gone = self.ended = True
         self.tunnel.side_gone(self)
 
     def discard(self, data: bytes) -> None:
-        """Take bytes that have nowhere to go, and do not count them."""
+        """Drop bytes for a side that is gone, and do not count them."""
         self.count -= len(data)
 
     def finish(self) -> None:
-        """Say that nothing more will be written, after all that is buffered."""
+        """Close this side for writing, after what is buffered for it."""
         if self.gone or self.transport.is_closing():
             return
         if self.is_tls:
@@ -82,68 +74,66 @@ class Relay(asyncio.Protocol):
 
 
 class Tunnel:
-    """Two relays that belong together, and when they must end.
+    """Two relays, and when they must end.
 
-    `ended` is called once, before the edge cuts the tunnel or else when both sides are
-    gone. Counts are cumulative and of the
-    client's side.
+    `on_end` is called once: before the edge closes the tunnel, or else when both sides are
+    gone. Counts are cumulative, in bytes on the client's side.
     """
 
     __slots__ = (
-        "_deadline", "_delivered", "_ended", "_seen", "_since", "_undelivered",
+        "_deadline", "_delivered", "_last_activity", "_on_end", "_seen", "_undelivered",
         "client", "ended_at_ns", "limits", "number", "origin", "reason", "service",
     )  # fmt: skip
 
-    seen_ns = sys.maxsize  # an end is known at once, so readings go up to now
+    seen_ns = sys.maxsize  # the end is known immediately, so readings go up to now
 
     def __init__(
         self,
         service: str,
         limits: Limits,
         number: int,
-        ended: Callable[["Tunnel"], None],
+        on_end: Callable[["Tunnel"], None],
     ) -> None:
-        """Prepare a tunnel of a service; `number` is its meter's."""
+        """Prepare a tunnel of a service; `number` is the meter's."""
         self.service = service
         self.limits = limits
         self.number = number
-        self.reason = ""  # why the edge ended it, "" when it did not
-        self.ended_at_ns = 0  # monotonic: when the last direction ended
-        self._ended: Callable[[Tunnel], None] | None = ended
-        self._delivered = 0  # to the client, by the latest reading
-        self._undelivered = 0  # buffered for a client that went
+        self.reason = ""  # why the edge closed it; "" if it did not
+        self.ended_at_ns = 0  # monotonic clock: when the last direction ended
+        self._on_end: Callable[[Tunnel], None] | None = on_end
+        self._delivered = 0  # bytes to the client, at the latest reading
+        self._undelivered = 0  # bytes buffered for a client that is gone
         self._deadline = 0.0
         self._seen = 0
-        self._since = time.monotonic()
+        self._last_activity = time.monotonic()
 
     def start(
         self,
         client: BufferedStream,
         origin: BufferedStream,
         request_bytes: int,
-        answer: bytes,
+        response: bytes,
     ) -> None:
-        """Send the origin's 101 to the client and carry all that comes after.
+        """Send the origin's 101 to the client and pass on all that follows.
 
-        What either side has sent too early goes first, in its order.
+        What a side has sent too early goes first, in its order.
         """
         ahead = bytes(origin.buffer)
         early = bytes(client.buffer)
         here = Relay(self, client, request_bytes + len(early))
-        there = Relay(self, origin, len(answer) + len(ahead))
+        there = Relay(self, origin, len(response) + len(ahead))
         self.client, self.origin = here, there
         here.peer, there.peer = there, here
-        # The first reading was written before, and had all of the answer.
-        self._delivered = len(answer)
+        # The first reading was written before this, and includes the whole response.
+        self._delivered = len(response)
         here.write, there.write = origin.transport.write, client.transport.write
-        there.write(answer + ahead)
+        there.write(response + ahead)
         if early and not origin.lost:
             here.write(early)
-        for wire, relay in ((client, here), (origin, there)):
-            wire.on_gone = None
-            wire.resume()
+        for stream, relay in ((client, here), (origin, there)):
+            stream.resume_reading()
             relay.transport.set_protocol(relay)
-            if wire.is_full:
+            if stream.is_full:
                 relay.pause_writing()
         if origin.lost:
             there.connection_lost(None)
@@ -151,90 +141,90 @@ class Tunnel:
             there.eof_received()
 
     def counts(self) -> tuple[int, int]:
-        """Give the bytes from and to the client, without what is still buffered here.
+        """Return the bytes from and to the client, without what is still buffered here.
 
-        Never fewer than it gave before: the portal would dispute the later reading.
+        The counts never shrink: the portal would dispute the later reading.
         """
         waiting = self._undelivered
         if not self.client.gone:
             waiting = self.client.transport.get_write_buffer_size()
-        # What waits is known exactly only while the client is there, and with TLS it is
-        # counted encrypted, which is more.
+        # What waits is known exactly only while the client is there. With TLS it is counted
+        # encrypted, which is more.
         self._delivered = max(self._delivered, self.origin.count - waiting)
         return self.client.count, self._delivered
 
     def side_ended(self, side: Relay) -> None:
-        """Pass an end of stream on, and close when it was the second."""
+        """Pass the end of a side on, and close both when it was the second."""
         if not side.peer.ended:
             side.peer.finish()
-            self._since = time.monotonic()
+            self._last_activity = time.monotonic()
             return
         self._last_direction_ended()
         for relay in (side, side.peer):
             if not relay.gone:
-                relay.transport.close()  # after all that is buffered
+                relay.transport.close()  # after what is buffered
 
     def side_gone(self, side: Relay) -> None:
         """Read the other side to its end for a short while, or end the tunnel."""
         other = side.peer
         self._last_direction_ended()
         if side is self.client:
-            # The transport has forgotten by now. What waited can only have become less,
-            # so a client that went is never charged for what it did not get.
-            self._undelivered = side.held
+            # The transport no longer knows. What waited can only have become less, so a
+            # client that is gone is never charged for what it did not get.
+            self._undelivered = side.buffered_when_full
         if other.gone:
-            self._tell_ended()
+            self._report_end()
             self._release()
             return
         self._deadline = time.monotonic() + self.limits.linger_seconds
         if other.ended:
             other.transport.close()
             return
-        # Closing with unread input would make the kernel send RST, and the peer could
-        # lose the last frames: shut down writing, read and discard, close.
+        # Closing with unread input would make the kernel send RST, and the peer could lose
+        # the last frames: close for writing, read and discard, close.
         other.finish()
         other.write = other.discard
-        other.tap.resume_reading()
+        other.underlying.resume_reading()
 
-    def cut(self, reason: str) -> None:
-        """End both sides now, whatever is buffered; the last reading comes first."""
+    def close_now(self, reason: str) -> None:
+        """Close both sides whatever is buffered, after the last reading."""
         self.reason = self.reason or reason
         self._last_direction_ended()
-        self._tell_ended()
+        self._report_end()
         for relay in (self.client, self.origin):
             if not relay.gone:
                 relay.transport.abort()
 
     def sweep(self, now: float) -> None:
-        """End the tunnel when it has been quiet too long, or cannot close."""
+        """Close the tunnel when it was idle for too long, or when closing takes too long."""
         if self._deadline:
             if now >= self._deadline:
-                self.cut("close")
+                self.close_now("close")
             return
         seen = self.client.count + self.origin.count
         if seen != self._seen:
             self._seen = seen
-            self._since = now
+            self._last_activity = now
             return
         half_open = self.client.ended or self.origin.ended
         allowed = (
             self.limits.half_open_seconds if half_open else self.limits.idle_seconds
         )
-        if now - self._since >= allowed:
-            self.cut("half-open" if half_open else "idle")
+        if now - self._last_activity >= allowed:
+            self.close_now("half-open" if half_open else "idle")
 
     def _last_direction_ended(self) -> None:
         if not self.ended_at_ns:
             self.ended_at_ns = time.monotonic_ns()
             self._deadline = time.monotonic() + self.limits.close_seconds
 
-    def _tell_ended(self) -> None:
-        tell, self._ended = self._ended, None
-        if tell is not None:
-            tell(self)
+    def _report_end(self) -> None:
+        on_end, self._on_end = self._on_end, None
+        if on_end is not None:
+            on_end(self)
 
     def _release(self) -> None:
-        # Circles of references would pile up, for the collector runs seldom here.
+        # Reference cycles would pile up, because the garbage collector runs rarely here.
         for relay in (self.client, self.origin):
             del relay.peer, relay.write, relay.tunnel
         del self.client, self.origin

@@ -26,10 +26,9 @@ from products.edge.origin_names import origin_tls
 from products.edge.proxy.certificates import Certificates
 from products.edge.proxy.channel import Channel
 from products.edge.proxy.handler import RequestHandler
-from products.edge.proxy.listener import Listener
-from products.edge.proxy.origin import Dialler
-from products.edge.proxy.server import Gateway
-from products.edge.proxy.tls_listener import TlsListener
+from products.edge.proxy.listener import Listener, TlsListener
+from products.edge.proxy.origin import OriginConnector
+from products.edge.proxy.server import Server
 from products.edge.settings import Limits, Settings
 from products.edge.table import RouteIndex
 from products.edge.usage.meter import UsageMeter
@@ -74,21 +73,21 @@ class Worker:
         self._shipper = LogShipper(settings.name, tls, allowed)
         log_file = LogFile(data / "access.jsonl")
         self._access_log = AccessLog(settings.name, log_file, self._shipper.ship)
-        self.carriage = RequestHandler(
+        self.handler = RequestHandler(
             self.limits,
-            Dialler(self.limits, tls, allowed),
+            OriginConnector(self.limits, tls, allowed),
             self.meter,
             self._access_log,
         )
-        self.gateway = Gateway(self.limits, self.carriage, self.meter)
+        self.server = Server(self.limits, self.handler, self.meter)
         self._certificates = (
             Certificates(Path(settings.certificate_folder))
             if settings.certificate_folder
             else None
         )
-        self.listener = Listener(settings, self.gateway.make_wire)
+        self.listener = Listener(settings, self.server.make_connection)
         self._tls_listener = (
-            TlsListener(settings, self.gateway, self._certificates.listener)
+            TlsListener(settings, self.server, self._certificates.listener)
             if self._certificates is not None and settings.tls_port
             else None
         )
@@ -137,7 +136,7 @@ class Worker:
     async def _handle_message(self, message: dict[str, Any]) -> None:
         if "table" in message:
             table = await asyncio.to_thread(RouteTable.from_json, message["table"])
-            self.carriage.apply(RouteIndex(table), time.time())
+            self.handler.apply(RouteIndex(table), time.time())
             self._turn_months()
         if "store_has_capacity" in message:
             self._store_has_capacity = bool(message["store_has_capacity"])
@@ -153,20 +152,20 @@ class Worker:
             await self._handle_message(message)
 
     async def _sweep(self) -> None:
-        self.gateway.sweep(time.monotonic())
-        self.carriage.enforce(time.time())
+        self.server.sweep(time.monotonic())
+        self.handler.enforce(time.time())
         self._access_log.flush()
         if time.time_ns() // 1000 >= self.meter.month_ends_us:
             self._turn_months()
 
     def _turn_months(self) -> None:
-        routes = self.carriage.routes
+        routes = self.handler.routes
         if routes is not None:
             self.meter.roll_over_months(routes.by_service, time.time_ns() // 1000)
 
     async def _sweep_tunnels(self) -> None:
         now = time.monotonic()
-        for index, tunnel in enumerate(list(self.carriage.tunnels.values())):
+        for index, tunnel in enumerate(list(self.handler.tunnels.values())):
             tunnel.sweep(now)
             if not index % _TUNNELS_PER_BATCH:
                 await asyncio.sleep(0)
@@ -178,7 +177,7 @@ class Worker:
     async def _tick(self) -> None:
         self.meter.tick(self._part, _TICK_PARTS)
         self._part = (self._part + 1) % _TICK_PARTS
-        self.carriage.accepts_websockets = (
+        self.handler.accepts_websockets = (
             self.store.is_writable and self._store_has_capacity
         )
 
@@ -195,25 +194,26 @@ class Worker:
         self._channel.send({"status": self._status()})
 
     def _status(self) -> dict[str, Any]:
-        routes = self.carriage.routes
+        routes = self.handler.routes
         return {
             "instance": self.instance,
-            "open": len(self.carriage.tunnels),
-            "visits": len(self.gateway.visits),
+            "open": len(self.handler.tunnels),
+            "clients": len(self.server.clients),
             "generation": routes.generation if routes else 0,
             "log_lines_dropped": self._access_log.dropped + self._shipper.dropped,
-            "turned_away": self.gateway.refused,
+            "rejected": self.server.rejected,
             "store_is_writable": self.store.is_writable,
         }
 
     @property
     def _is_busy(self) -> bool:
         """Whether somebody is connected, be it in a TLS handshake yet."""
-        is_welcoming = (
-            self._tls_listener is not None and self._tls_listener.is_welcoming
+        return bool(
+            self.listener.is_accepting
+            or (self._tls_listener is not None and self._tls_listener.is_accepting)
+            or self.server.clients
+            or self.handler.tunnels
         )
-        is_arriving = is_welcoming or self.listener.is_adopting
-        return is_arriving or bool(self.gateway.visits or self.carriage.tunnels)
 
     async def _drain(self) -> None:
         """Accept what already waits, then nobody; let what is open come to its end."""
@@ -227,11 +227,11 @@ class Worker:
                 break
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._now.wait(), 0.1)
-        for tunnel in list(self.carriage.tunnels.values()):
-            tunnel.cut("drain")
+        for tunnel in list(self.handler.tunnels.values()):
+            tunnel.close_now("drain")
         if self._tls_listener is not None:
             self._tls_listener.abort_all()
-        self.gateway.abort_all()
+        self.server.abort_all()
 
     async def _end(self) -> None:
         await asyncio.sleep(0)  # let aborted connections be told

@@ -147,7 +147,5 @@ def test_the_edges_status_reaches_the_portal(stand):
     assert status["name"] == "edge-7"
     assert status["engine"] == "embedded"
     assert re.fullmatch(r"\d+\.\d+\.\d+", status["version"])
-    assert (
-        status["turned_away"] == status["log_lines_dropped"] == status["conflicts"] == 0
-    )
+    assert status["rejected"] == status["log_lines_dropped"] == status["conflicts"] == 0
     assert status["spool_is_writable"] is True

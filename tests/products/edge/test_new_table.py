@@ -54,7 +54,7 @@ def test_a_host_that_changes_its_service_while_the_origin_thinks_opens_no_tunnel
 
     answer = read_all(client)
     assert status_of(answer) == 503
-    assert answer.endswith(b" has just gone to another service.\n")
+    assert answer.endswith(b" was just moved to another service. Try again.\n")
     assert eventually(lambda: there.bodies)[0] in (b"", b"<reset>")
     later, _ = shared_stand.serve()
     open_tunnel(shared_stand.edge, later).close()

@@ -8,7 +8,7 @@ from products.edge import lookup
 from products.edge.addresses import denied_reason
 from products.edge.errors import ErrorResponse
 from products.edge.origin_names import bare_name, origin_tls
-from products.edge.proxy.origin import Dialler
+from products.edge.proxy.origin import OriginConnector
 from products.edge.resolve import resolve
 from products.edge.settings import Limits
 from tests.products.edge.fake_portal import origin
@@ -25,10 +25,10 @@ from tests.products.edge.scripted import (
 )  # fmt: skip
 async def test_a_forbidden_address_is_never_dialled(address):
     there = Origin(upgrade_then_echo)
-    dialler = Dialler(Limits(), origin_tls(), ())
+    connector = OriginConnector(Limits(), origin_tls(), ())
 
     with pytest.raises(ErrorResponse) as refused:
-        await dialler.dial(origin(there.port, address=address), account="acme")
+        await connector.connect(origin(there.port, address=address), account="acme")
 
     assert refused.value.status == 502
     assert there.connections == 0
@@ -48,15 +48,15 @@ async def test_the_name_is_looked_up_once_and_the_checked_address_is_dialled(
         return answers[len(asked) - 1]
 
     monkeypatch.setattr(lookup, "resolve", rebinding)
-    dialler = Dialler(Limits(), origin_tls(), (ip_network("127.0.0.0/8"),))
+    connector = OriginConnector(Limits(), origin_tls(), (ip_network("127.0.0.0/8"),))
 
-    wire = await dialler.dial(
+    stream = await connector.connect(
         origin(there.port, address="rebinding.test"), account="acme"
     )
 
     assert asked == ["rebinding.test"]
-    assert wire.transport.get_extra_info("peername")[0] == "127.0.0.1"
-    wire.transport.abort()
+    assert stream.transport.get_extra_info("peername")[0] == "127.0.0.1"
+    stream.transport.abort()
     there.close()
 
 
@@ -72,10 +72,10 @@ async def test_one_forbidden_answer_forbids_the_name(monkeypatch):
         "resolve",
         lambda *given, **more: resolve(*given, **more, look_up=look_up),
     )
-    dialler = Dialler(Limits(), origin_tls(), ())
+    connector = OriginConnector(Limits(), origin_tls(), ())
 
     with pytest.raises(ErrorResponse) as refused:
-        await dialler.dial(origin(80, address="mixed.test"), account="acme")
+        await connector.connect(origin(80, address="mixed.test"), account="acme")
 
     sentence = "The origin's address is not allowed (loopback)."
     assert refused.value.sentence == sentence
@@ -87,12 +87,14 @@ async def test_an_address_that_does_not_answer_is_left_for_the_next(monkeypatch)
     closed.close()
     addresses = (ip_address("127.0.0.2"), ip_address("127.0.0.1"))
     monkeypatch.setattr(lookup, "resolve", lambda *given, **more: addresses)
-    dialler = Dialler(Limits(), origin_tls(), (ip_network("127.0.0.0/8"),))
+    connector = OriginConnector(Limits(), origin_tls(), (ip_network("127.0.0.0/8"),))
 
-    wire = await dialler.dial(origin(there.port, address="two.test"), account="acme")
+    stream = await connector.connect(
+        origin(there.port, address="two.test"), account="acme"
+    )
 
-    assert wire.transport.get_extra_info("peername")[0] == "127.0.0.1"
-    wire.transport.abort()
+    assert stream.transport.get_extra_info("peername")[0] == "127.0.0.1"
+    stream.transport.abort()
     there.close()
 
 

@@ -72,13 +72,13 @@ def tunnel_on(store, *, overhead=0):
     meter = UsageMeter(store)
     entry = begin(meter, route("a.test"), 100, len(ANSWER))
     sides = Transport(overhead=overhead), Transport(overhead=overhead)
-    wires = BufferedStream(1000), BufferedStream(1000)
-    for wire, side in zip(wires, sides, strict=True):
-        wire.connection_made(side)
-        side.protocol = wire
+    streams = BufferedStream(1000), BufferedStream(1000)
+    for stream, side in zip(streams, sides, strict=True):
+        stream.connection_made(side)
+        side.protocol = stream
     tunnel = Tunnel("a-test", Limits(), entry.number, lambda one: meter.end(one.number))
     entry.tunnel = tunnel
-    tunnel.start(*wires, 100, ANSWER)
+    tunnel.start(*streams, 100, ANSWER)
     return meter, *sides
 
 
