@@ -1,4 +1,4 @@
-"""Products of a service on the wire: on, off, and why not."""
+"""The API that switches products on and off for a service."""
 
 import pytest
 
@@ -13,7 +13,7 @@ JSON = "application/json"
 
 @pytest.fixture(params=["/api/enabled-products/v1", "/api/enabled-products"])
 def path(request, shop):
-    """Return the path of the product on the service, in its form of today and of before."""
+    """Return the path of the product on the service, with and without the version of the API."""
     return f"{request.param}/websockets/services/{shop.pk}"
 
 
@@ -35,7 +35,7 @@ def refused(title, detail, errors=None):
     }
 
 
-def test_a_product_that_is_off_is_a_400_in_the_products_form(eve, path, websockets):
+def test_a_product_that_is_off_is_a_400_in_fastlys_format(eve, path, websockets):
     answer = client_of(eve).get(path)
 
     assert answer.status_code == 400
@@ -70,7 +70,7 @@ def test_a_product_is_switched_off_and_again(eve, path, entitled):
     assert not ServiceProduct.objects.filter(ends_at=None).exists()
 
 
-def test_without_the_account_s_right_it_is_not_entitled(eve, path, websockets):
+def test_without_an_enablement_the_account_is_not_entitled(eve, path, websockets):
     answer = client_of(eve).put(path, "{}", JSON)
 
     assert answer.status_code == 400
@@ -85,9 +85,7 @@ def test_without_the_account_s_right_it_is_not_entitled(eve, path, websockets):
 
 @pytest.mark.parametrize("person", ["una", "bo"])
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
-def test_who_may_not_configure_the_service_is_refused(
-    person, method, path, entitled, request
-):
+def test_others_cannot_switch_a_product_on(person, method, path, entitled, request):
     api = client_of(request.getfixturevalue(person))
 
     answer = api.generic(method, path, "", JSON)
@@ -97,13 +95,13 @@ def test_who_may_not_configure_the_service_is_refused(
     assert not AuditEvent.objects.exists()
 
 
-def test_the_limited_engineer_switches_their_own_service(lin, path, entitled):
+def test_a_limited_engineer_switches_their_own_service(lin, path, entitled):
     answer = client_of(lin).put(path, "", JSON)
 
     assert answer.status_code == 200
 
 
-def test_a_live_version_that_shields_refuses_it_with_every_reason(
+def test_an_active_version_that_shields_is_refused_with_every_reason(
     eve, path, shop, entitled
 ):
     live_version(shop, "shop.example.com")
@@ -139,7 +137,7 @@ def test_the_services_with_a_product_are_listed(eve, shop, acme, entitled):
     }
 
 
-def test_another_account_lists_none_of_them(eve, stan, shop, entitled):
+def test_another_account_lists_nothing(eve, stan, shop, entitled):
     client_of(eve).put(
         f"/api/enabled-products/v1/websockets/services/{shop.pk}", "", JSON
     )

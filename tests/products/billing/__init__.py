@@ -1,1 +1,1 @@
-"""Tests of the billing."""
+"""Tests of products.billing."""

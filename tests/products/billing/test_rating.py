@@ -52,9 +52,7 @@ def test_a_part_and_then_the_rest_cost_what_the_whole_costs(price, first, rest):
 
 
 @given(prices(), QUANTITIES, QUANTITIES)
-def test_more_usage_never_costs_less_and_nothing_costs_less_than_nothing(
-    price, one, more
-):
+def test_more_usage_never_costs_less_and_no_amount_is_negative(price, one, more):
     assert 0 <= rate(price, one).exact <= rate(price, one + more).exact
 
 
@@ -84,7 +82,7 @@ def test_a_negative_quantity_is_refused(quantity, position):
         rate(STANDARD, quantity, position=position)
 
 
-def test_in_block_mode_a_block_that_was_begun_before_is_not_billed_again():
+def test_in_block_mode_a_block_that_was_started_before_is_not_billed_again():
     blocks = TieredPrice(tiers=STANDARD.tiers, unit_mode="block")
 
     first = rate(blocks, 1)
@@ -108,7 +106,7 @@ def test_an_estimate_rounds_each_connection_up_and_the_sum_once():
     )
 
 
-def test_an_estimate_takes_off_what_is_included():
+def test_an_estimate_subtracts_what_is_included():
     result = estimate(12_000_000, 60, STANDARD, currency="USD", included=11_500_000)
 
     assert result.minutes == 12_000_000

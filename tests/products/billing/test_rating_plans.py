@@ -9,7 +9,7 @@ from tests.products.billing.prices import tiered, usd
 from tests.products.vectors import given
 
 
-def test_v16_trial_minutes_cost_nothing_and_do_not_move_the_tiered():
+def test_v16_trial_minutes_cost_nothing_and_do_not_advance_the_tiers():
     given_, expect = given("V16")
     steps = tiered(given_["tiers"])
 
@@ -23,7 +23,7 @@ def test_v16_trial_minutes_cost_nothing_and_do_not_move_the_tiered():
     assert moved.rounded("USD") == usd(expect["wrong_if_trial_moves_tiers"])
 
 
-def test_v17_what_lies_beyond_a_trials_cap_is_billed_or_not_served():
+def test_v17_usage_beyond_a_trials_cap_is_billed_or_not_served():
     given_, expect = given("V17")
 
     used = after_allowance(given_["offered"], given_["cap"])

@@ -132,7 +132,7 @@ def test_v20_late_minutes_are_rated_in_their_own_month():
     assert as_april.rounded("USD") == usd(expect["wrong_if_rated_as_april_first_tier"])
 
 
-def test_v21_a_correction_downwards_is_given_back():
+def test_v21_a_correction_downwards_is_a_credit():
     given_, expect = given("V21")
     steps = tiered(given_["tiers"])
 

@@ -1,1 +1,1 @@
-"""Tests of the catalogue."""
+"""Tests of products.catalogue."""

@@ -35,7 +35,7 @@ def test_the_database_refuses_a_second_direct_plan(websockets):
         Plan.objects.create(product=websockets, kind="direct", name="Zebra")
 
 
-def test_a_retired_direct_plan_makes_way_for_another_and_its_price_no_longer_counts(
+def test_a_retired_direct_plan_can_be_replaced_and_its_price_no_longer_counts(
     acme, websockets
 ):
     websockets.plans.filter(kind="direct").update(retired_at=NOW)

@@ -1,4 +1,4 @@
-"""Money: exact, of one currency, rounded once and symmetrically."""
+"""Money: exact, of one currency, rounded symmetrically."""
 
 from dataclasses import FrozenInstanceError
 from decimal import Decimal
@@ -84,7 +84,7 @@ def test_minor_digits_are_those_of_the_currency():
     assert [minor_digits(each) for each in ("JPY", "USD", "KWD", "EUR")] == [0, 2, 3, 2]
 
 
-def test_two_currencies_never_meet_in_one_sum():
+def test_two_currencies_are_never_added_or_compared():
     usd, eur = Money.of(1, "USD"), Money.of(1, "EUR")
 
     with pytest.raises(CurrencyMismatch):

@@ -1,4 +1,4 @@
-"""What the tests of the products' pages share: somebody in a browser, and an account that has WebSockets."""
+"""Shared by the tests of the product pages: a signed-in client and an account with WebSockets."""
 
 import html
 import re
@@ -20,13 +20,13 @@ TAG = re.compile(r"<[^>]+>")
 
 
 def text_of(answer):
-    """Return what a page says, without its marks, in one line."""
+    """Return the text of a page without tags, in one line."""
     plain = TAG.sub(" ", answer.content.decode())
     return " ".join(html.unescape(plain).split()).replace(" .", ".").replace(" ,", ",")
 
 
 def queries_of(client, page):
-    """Return how many queries a page takes, once it was shown before."""
+    """Return how many queries a page makes when it is loaded again."""
     client.get(page)
     with CaptureQueriesContext(connection) as asked:
         assert client.get(page).status_code == 200
@@ -34,14 +34,14 @@ def queries_of(client, page):
 
 
 def actions_of(account):
-    """Return the actions of an account's trail, the oldest first."""
+    """Return the events of an account's audit trail, oldest first."""
     rows = AuditEvent.objects.filter(account_id=account.pk).order_by("sequence")
     return list(rows.values_list("action", flat=True))
 
 
 @pytest.fixture
 def browser():
-    """Return a function that signs an actor in; `confirmed` seconds ago they said who they are."""
+    """Return a function that signs an actor in, authenticated `confirmed` seconds ago."""
 
     def sign_in(actor, *, confirmed=0):
         client = Client()
@@ -57,7 +57,7 @@ def browser():
 
 @pytest.fixture
 def enabled(acme, sam, websockets, now):
-    """Return Acme's enablement of WebSockets, by Sam."""
+    """Return Acme's enablement of WebSockets, made by Sam."""
     return enable(
         sam,
         account=acme,
@@ -79,7 +79,7 @@ def edit_page(version, kind="backend", name="origin"):
 
 
 def as_typed(client, page, **changes):
-    """Return what the form of a page would send, with changes."""
+    """Return the data that the form of a page sends, with changes."""
     form = client.get(page).context["form"]
     typed = {
         name: value

@@ -1,4 +1,4 @@
-"""The part of pages that says what is open now, and refreshes itself."""
+"""The fragment of pages that shows current usage and refreshes itself."""
 
 from datetime import timedelta
 
@@ -58,7 +58,7 @@ def test_an_account_s_usage_refreshes_itself(edge, una, shop):
     assert "isn't reporting" not in page
 
 
-def test_an_account_s_usage_keep_what_a_deleted_service_used(edge, una, shop):
+def test_an_account_s_usage_includes_deleted_services(edge, una, shop):
     Service.objects.filter(pk=shop.pk).update(deleted_at=NOW)
 
     page = words_of(una, reverse("live"))[1]
@@ -69,7 +69,7 @@ def test_an_account_s_usage_keep_what_a_deleted_service_used(edge, una, shop):
     assert "chat</a>" in page
 
 
-def test_a_service_s_usage_are_its_own(edge, una, shop):
+def test_a_service_shows_only_its_own_usage(edge, una, shop):
     status, page = words_of(una, reverse("live_service", args=[shop.pk]))
 
     assert status == 200
@@ -96,7 +96,7 @@ def test_a_lost_edge_is_no_longer_mentioned(edge, una):
     assert "isn't reporting" not in page
 
 
-def test_who_is_limited_to_services_sees_the_usage_of_those(edge, lin, shop):
+def test_a_limited_member_sees_the_usage_of_their_services(edge, lin, shop):
     page = words_of(lin, reverse("live"))[1]
 
     assert "<dt>Connections open now</dt> <dd> 2 </dd>" in page

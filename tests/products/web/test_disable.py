@@ -68,7 +68,7 @@ def test_an_invalid_form_changes_nothing(browser, sam, acme, enabled, typed):
 
 
 @pytest.mark.parametrize("who", ["eve", "lin", "bo", "una"])
-def test_others_may_not(request, browser, acme, enabled, who):
+def test_others_cannot_disable(request, browser, acme, enabled, who):
     client = browser(request.getfixturevalue(who))
 
     answers = client.get(PAGE), client.post(PAGE, {"drain_mode": "cut"})
@@ -77,14 +77,14 @@ def test_others_may_not(request, browser, acme, enabled, who):
     assert Enablement.objects.get(account=acme).ends_at is None
 
 
-def test_a_stranger_disables_nothing_of_acme(browser, stan, acme, enabled):
+def test_a_non_member_disables_nothing(browser, stan, acme, enabled):
     answer = browser(stan).post(PAGE, {"drain_mode": "cut"})
 
     assert answer.status_code == 409
     assert Enablement.objects.get(account=acme).ends_at is None
 
 
-def test_too_old_a_proof_changes_nothing(browser, sam, acme, enabled):
+def test_an_old_authentication_changes_nothing(browser, sam, acme, enabled):
     answer = browser(sam, confirmed=301).post(PAGE, {"drain_mode": "cut"})
 
     assert answer.status_code == 302
@@ -101,7 +101,7 @@ def test_a_product_of_a_package_is_not_disabled_here(browser, sam, acme, enabled
     assert b'name="drain_mode"' not in answer.content
 
 
-def test_the_number_of_queries_does_not_follow_the_services(
+def test_the_number_of_queries_does_not_depend_on_the_services(
     browser, sam, acme, switched_on
 ):
     live_version(switched_on, "echo.example.com")

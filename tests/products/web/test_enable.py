@@ -31,7 +31,7 @@ def agreement(acme, websockets, **more):
     return {"agreed_text": agreed(acme, websockets).text, "agree": "on"} | more
 
 
-def test_the_page_says_what_changes_what_it_costs_and_what_is_agreed_to(
+def test_the_page_shows_what_changes_the_costs_and_the_agreement(
     browser, sam, eve, lin, bo, acme, websockets
 ):
     answer = browser(sam).get(PAGE)
@@ -61,14 +61,14 @@ def test_the_calculator_rounds_up_every_connection(browser, sam, websockets):
 
 
 @pytest.mark.parametrize("typed", ["", "many", "-1", "9" * 30])
-def test_the_calculator_says_what_it_cannot_work_out(browser, sam, websockets, typed):
+def test_the_calculator_names_an_impossible_input(browser, sam, websockets, typed):
     answer = browser(sam).get(PAGE, {"connections": typed, "length": "61"})
 
     assert answer.status_code == 200
     assert b"id_connections_error" in answer.content
 
 
-def test_the_calculator_and_the_deed_are_two_forms(browser, sam, websockets):
+def test_the_calculator_and_the_agreement_are_two_forms(browser, sam, websockets):
     page = browser(sam).get(PAGE).content.decode()
     calculator = page[page.index('id="calculator"') :]
     calculator = calculator[: calculator.index("</form>")]
@@ -78,7 +78,7 @@ def test_the_calculator_and_the_deed_are_two_forms(browser, sam, websockets):
     assert "Enable WebSockets" not in calculator
 
 
-def test_working_out_a_month_asks_for_no_proof(browser, sam, websockets):
+def test_an_estimate_needs_no_reauthentication(browser, sam, websockets):
     stale = browser(sam, confirmed=301)
 
     answer = stale.get(PAGE, {"connections": "10", "length": "61"})
@@ -131,7 +131,7 @@ def test_too_long_a_reason_is_refused_at_its_field_and_the_tick_is_kept(
     assert not Enablement.objects.exists()
 
 
-def test_a_price_that_changed_is_shown_and_asked_about_again(
+def test_a_changed_price_is_shown_and_needs_a_new_agreement(
     browser, sam, acme, websockets
 ):
     typed = agreement(acme, websockets, reason="Chat goes live")
@@ -164,7 +164,7 @@ def test_the_second_of_two_reads_who_was_first(browser, sam, acme, websockets, e
     assert Enablement.objects.count() == 1
 
 
-def test_too_old_a_proof_is_asked_for_again_and_everything_typed_is_kept(
+def test_an_old_authentication_is_asked_for_again_and_the_input_is_kept(
     browser, sam, acme, websockets
 ):
     client = browser(sam, confirmed=301)
@@ -207,7 +207,7 @@ def test_others_read_that_it_is_already_enabled(browser, eve, enabled):
     assert "Request access" not in page
 
 
-def test_a_product_that_sales_sells_is_not_enabled_here(browser, sam, websockets):
+def test_a_product_of_sales_is_not_enabled_here(browser, sam, websockets):
     answer = browser(sam).get("/products/ngwaf/enable/")
 
     assert "Next-Gen WAF can't be enabled here" in text_of(answer)
@@ -223,7 +223,7 @@ def test_one_account_enables_nothing_for_another(
     assert not Enablement.objects.exists()
 
 
-def test_conflicts_of_my_services_are_shown_before_in_a_fixed_number_of_queries(
+def test_conflicts_of_services_are_shown_in_a_fixed_number_of_queries(
     browser, sam, acme, websockets
 ):
     client = browser(sam)
@@ -251,16 +251,16 @@ def test_the_result_page_leads_to_the_services(browser, sam, echo, enabled):
     assert "for the whole account, enabled by Sam." in text_of(page)
 
 
-def test_the_result_page_of_what_is_off_leads_back(browser, sam, websockets):
+def test_the_result_page_of_a_disabled_product_leads_back(browser, sam, websockets):
     answer = browser(sam).get("/products/websockets/enabled/")
 
     assert (answer.status_code, answer["Location"]) == (302, "/products/")
 
 
-def test_who_may_not_enable_does_not_get_the_result_page(browser, eve, enabled):
+def test_others_do_not_get_the_result_page(browser, eve, enabled):
     assert browser(eve).get("/products/websockets/enabled/").status_code == 403
 
 
 @pytest.mark.parametrize("deed", ["enable", "enabled", "disable"])
-def test_a_product_that_there_is_not_is_not_found(browser, sam, websockets, deed):
+def test_an_unknown_product_is_not_found(browser, sam, websockets, deed):
     assert browser(sam).get(f"/products/teleport/{deed}/").status_code == 404

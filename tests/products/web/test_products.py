@@ -18,7 +18,7 @@ def card(answer, slug="websockets"):
     return " ".join(re.sub(r"<[^>]+>", " ", cut[cut.index(">") + 1 :]).split())
 
 
-def test_a_superuser_is_offered_to_enable_and_reads_the_price(browser, sam, websockets):
+def test_a_superuser_sees_the_price_and_the_way_to_enable(browser, sam, websockets):
     answer = browser(sam).get("/products/")
 
     assert "changes your monthly bill" in text_of(answer)
@@ -42,7 +42,7 @@ def test_others_read_who_can_enable_it(request, browser, sam, websockets, who):
     assert "appropriate permissions" in text_of(answer)
 
 
-def test_an_enabled_product_says_since_when_by_whom_and_where(
+def test_an_enabled_product_shows_since_when_by_whom_and_where(
     browser, eve, switched_on
 ):
     words = card(browser(eve).get("/products/"))
@@ -52,14 +52,14 @@ def test_an_enabled_product_says_since_when_by_whom_and_where(
     assert "Disable WebSockets" not in words
 
 
-def test_a_superuser_can_go_on_to_disable_it(browser, sam, enabled):
+def test_a_superuser_sees_the_way_to_disable(browser, sam, enabled):
     words = card(browser(sam).get("/products/"))
 
     assert "No service uses it yet. Switch it on from a service's page." in words
     assert "Disable WebSockets…" in words
 
 
-def test_what_was_stopped_says_why(browser, sam, enabled, now):
+def test_a_blocked_product_shows_the_reason(browser, sam, enabled, now):
     Enablement.objects.update(blocked_at=now, blocked_reason="The trial has ended.")
 
     assert "Blocked The trial has ended." in card(browser(sam).get("/products/"))
@@ -68,13 +68,13 @@ def test_what_was_stopped_says_why(browser, sam, enabled, now):
 @pytest.mark.parametrize(
     ("show", "count"), [("all", 12), ("on", 2), ("available", 10), ("odd", 12)]
 )
-def test_the_list_is_narrowed(browser, sam, enabled, show, count):
+def test_the_list_can_be_filtered(browser, sam, enabled, show, count):
     answer = browser(sam).get("/products/", {"show": show})
 
     assert answer.content.count(b'<article class="product"') == count
 
 
-def test_the_number_of_queries_does_not_follow_the_services(
+def test_the_number_of_queries_does_not_depend_on_the_services(
     browser, sam, acme, switched_on
 ):
     client = browser(sam)
@@ -88,7 +88,9 @@ def test_the_number_of_queries_does_not_follow_the_services(
     assert queries_of(client, "/products/") == alone
 
 
-def test_an_engineer_asks_once_a_day(browser, sam, eve, acme, websockets):
+def test_an_engineer_requests_a_product_once_per_day(
+    browser, sam, eve, acme, websockets
+):
     client = browser(eve)
 
     first = client.post("/products/websockets/request/", follow=True)
@@ -104,13 +106,13 @@ def test_an_engineer_asks_once_a_day(browser, sam, eve, acme, websockets):
     assert len(mail.outbox) <= 1
 
 
-def test_a_superuser_asks_sales_for_the_rest(browser, sam, acme, websockets):
+def test_a_superuser_requests_a_product_of_sales(browser, sam, acme, websockets):
     answer = browser(sam).post("/products/ngwaf/request/", follow=True)
 
     assert "Your account manager will get an email. View in Activity" in text_of(answer)
 
 
-def test_too_long_a_note_asks_for_nothing(browser, eve, acme, websockets):
+def test_a_request_with_too_long_a_note_is_refused(browser, eve, acme, websockets):
     answer = browser(eve).post(
         "/products/websockets/request/", {"note": "x" * 501}, follow=True
     )
@@ -119,11 +121,11 @@ def test_too_long_a_note_asks_for_nothing(browser, eve, acme, websockets):
     assert not ProductRequest.objects.exists()
 
 
-def test_a_product_that_there_is_not_cannot_be_asked_for(browser, eve, websockets):
+def test_an_unknown_product_cannot_be_requested(browser, eve, websockets):
     assert browser(eve).post("/products/teleport/request/").status_code == 404
 
 
-def test_one_account_reads_nothing_of_the_other(browser, stan, switched_on):
+def test_one_account_sees_nothing_of_the_other(browser, stan, switched_on):
     words = card(browser(stan).get("/products/"))
 
     assert "Disabled" in words

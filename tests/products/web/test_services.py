@@ -26,7 +26,7 @@ def test_an_empty_list_says_what_a_service_is(browser, sam, acme):
     assert "Create service" in page
 
 
-def test_the_list_shows_what_is_live_and_where_websockets_is_on(
+def test_the_list_shows_active_versions_and_where_websockets_is_on(
     browser, eve, switched_on, acme
 ):
     live_version(switched_on, "echo.example.com")
@@ -39,7 +39,7 @@ def test_the_list_shows_what_is_live_and_where_websockets_is_on(
     assert "On –" in page
 
 
-def test_the_number_of_queries_does_not_follow_the_services(
+def test_the_number_of_queries_does_not_depend_on_the_services(
     browser, eve, acme, switched_on
 ):
     client = browser(eve)
@@ -49,7 +49,7 @@ def test_the_number_of_queries_does_not_follow_the_services(
     assert queries_of(client, "/services/") == alone
 
 
-def test_a_limited_engineer_sees_theirs_alone(browser, lin, shop, echo):
+def test_a_limited_engineer_sees_only_their_services(browser, lin, shop, echo):
     page = text_of(browser(lin).get("/services/"))
 
     assert "shop" in page
@@ -68,7 +68,7 @@ def test_a_service_is_created_with_an_empty_draft(browser, sam, acme):
 @pytest.mark.parametrize(
     "typed", [{}, {"name": ""}, {"name": "x" * 121}, {"name": "a\x00b"}]
 )
-def test_a_service_without_a_good_name_is_not_created(browser, sam, acme, typed):
+def test_a_service_without_a_valid_name_is_not_created(browser, sam, acme, typed):
     answer = browser(sam).post("/services/", typed)
 
     assert answer.status_code == 400
@@ -76,7 +76,7 @@ def test_a_service_without_a_good_name_is_not_created(browser, sam, acme, typed)
     assert not Service.objects.exists()
 
 
-def test_who_may_not_create_reads_why(browser, una, acme):
+def test_others_read_why_they_cannot_create(browser, una, acme):
     client = browser(una)
 
     seen = text_of(client.get("/services/"))
@@ -104,7 +104,7 @@ def test_too_long_a_name_is_kept_in_the_form(browser, eve, echo):
     assert echo.name == "echo"
 
 
-def test_the_card_says_who_may_switch_it(browser, una, eve, lin, sam, switched_on):
+def test_the_card_names_who_can_switch_it(browser, una, eve, lin, sam, switched_on):
     page = text_of(browser(una).get(page_of(switched_on)))
 
     assert "On for this service" in page
@@ -115,7 +115,7 @@ def test_the_card_says_who_may_switch_it(browser, una, eve, lin, sam, switched_o
     assert "Switch WebSockets" not in page
 
 
-def test_an_engineer_asks_for_what_is_off_for_the_account(
+def test_an_engineer_requests_what_is_not_enabled_for_the_account(
     browser, eve, sam, echo, websockets
 ):
     client = browser(eve)
@@ -128,14 +128,14 @@ def test_an_engineer_asks_for_what_is_off_for_the_account(
     assert "Request access" not in after
 
 
-def test_a_superuser_is_led_to_enable_it(browser, sam, echo, websockets):
+def test_a_superuser_sees_the_way_to_enable(browser, sam, echo, websockets):
     answer = browser(sam).get(page_of(echo))
 
     assert b'href="/products/websockets/enable/"' in answer.content
 
 
 @pytest.mark.parametrize(("who", "link"), [("sam", True), ("eve", False)])
-def test_it_is_switched_on_and_the_trail_is_offered_to_those_who_may_read_it(
+def test_it_is_switched_on_with_a_link_to_the_entry_for_those_who_may_read_it(
     request, browser, acme, echo, enabled, who, link
 ):
     client = browser(request.getfixturevalue(who))
@@ -159,9 +159,7 @@ def test_it_is_switched_off(browser, eve, switched_on):
     assert "WebSockets is off for echo. New connections are refused" in text_of(answer)
 
 
-def test_all_that_stands_against_switching_on_is_told(
-    browser, eve, acme, echo, enabled
-):
+def test_every_conflict_is_shown_when_switching_on(browser, eve, acme, echo, enabled):
     live = live_version(echo, "echo.example.com")
     BackendFactory.create(version=live, name="near", shield="frankfurt-de")
     BackendFactory.create(version=live, name="far", shield="tokyo-jp")
@@ -178,7 +176,7 @@ def test_all_that_stands_against_switching_on_is_told(
     assert actions_of(acme) == before
 
 
-def test_without_the_account_having_it_nothing_is_switched_on(
+def test_a_product_not_enabled_for_the_account_is_not_switched_on(
     browser, eve, echo, websockets
 ):
     answer = browser(eve).post(
@@ -201,7 +199,7 @@ def test_others_switch_nothing(request, browser, echo, enabled, who, status):
     assert "websockets" not in products_on(echo)
 
 
-def test_a_service_is_deleted_after_one_more_question(browser, sam, echo):
+def test_a_service_is_deleted_after_a_confirmation(browser, sam, echo):
     client = browser(sam)
 
     asked = client.get(page_of(echo, "delete_service"))
@@ -214,7 +212,7 @@ def test_a_service_is_deleted_after_one_more_question(browser, sam, echo):
     assert client.get(page_of(echo)).status_code == 404
 
 
-def test_what_is_live_is_not_deleted(browser, sam, echo):
+def test_a_service_with_an_active_version_is_not_deleted(browser, sam, echo):
     live_version(echo, "echo.example.com")
     client = browser(sam)
 
@@ -227,7 +225,7 @@ def test_what_is_live_is_not_deleted(browser, sam, echo):
     assert echo.deleted_at is None
 
 
-def test_who_may_not_configure_deletes_nothing(browser, una, echo):
+def test_others_delete_nothing(browser, una, echo):
     answer = browser(una).post(page_of(echo, "delete_service"))
 
     echo.refresh_from_db()
@@ -249,7 +247,7 @@ def test_two_versions_are_compared(browser, eve, echo):
 
 
 @pytest.mark.parametrize("number", ["", "x", "-1", "9" * 30])
-def test_a_number_that_is_none_compares_nothing(browser, eve, echo, number):
+def test_an_invalid_number_compares_nothing(browser, eve, echo, number):
     VersionFactory.create(service=echo, number=1)
 
     answer = browser(eve).get(page_of(echo, "compare"), {"from": "1", "to": number})
@@ -258,7 +256,7 @@ def test_a_number_that_is_none_compares_nothing(browser, eve, echo, number):
     assert "From version" not in text_of(answer)
 
 
-def test_a_version_that_there_is_not_is_not_compared(browser, eve, echo):
+def test_an_unknown_version_is_not_compared(browser, eve, echo):
     VersionFactory.create(service=echo, number=1)
 
     answer = browser(eve).get(page_of(echo, "compare"), {"from": "1", "to": "7"})
@@ -267,7 +265,7 @@ def test_a_version_that_there_is_not_is_not_compared(browser, eve, echo):
 
 
 @pytest.mark.parametrize("name", ["service", "compare", "delete_service"])
-def test_a_stranger_finds_nothing_and_a_limited_member_is_told(
+def test_a_non_member_gets_404_and_a_limited_member_the_reason(
     browser, stan, lin, echo, name
 ):
     answers = [browser(who).get(page_of(echo, name)) for who in (stan, lin)]
@@ -275,5 +273,5 @@ def test_a_stranger_finds_nothing_and_a_limited_member_is_told(
     assert [answer.status_code for answer in answers] == [404, 403]
 
 
-def test_a_service_that_there_is_not_is_not_found(browser, eve):
+def test_an_unknown_service_is_not_found(browser, eve):
     assert browser(eve).get("/services/nothing-like-it/").status_code == 404

@@ -1,4 +1,4 @@
-"""How figures, times and states read on a page."""
+"""Filters and tags for amounts, times and states."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -71,7 +71,7 @@ def test_a_size_is_shown_in_decimal_units(value, words):
         (None, "unknown"),
     ],
 )
-def test_an_amount_has_two_decimals_at_least_and_loses_none(value, words):
+def test_an_amount_has_at_least_two_decimals_and_loses_none(value, words):
     assert template_tags.amount(value) == words
 
 
@@ -134,7 +134,7 @@ def test_a_browser_has_the_name_that_people_use(agent, words):
     assert template_tags.browser(agent) == words
 
 
-def test_a_list_may_offer_a_choice():
+def test_a_list_can_offer_a_choice():
     assert template_tags.join_words(["Ada", "Grace"], "or") == "Ada or Grace"
 
 
@@ -149,7 +149,7 @@ def test_a_list_may_offer_a_choice():
         (None, "unknown"),
     ],
 )
-def test_a_day_is_the_one_in_utc(value, words):
+def test_a_day_is_in_utc(value, words):
     assert template_tags.plain_day(value) == words
 
 
@@ -171,7 +171,7 @@ def test_a_time_is_relative_to_the_page(before, words):
     assert template_tags.ago(NOW - before, NOW) == words
 
 
-def test_a_relative_time_keeps_the_exact_one():
+def test_a_relative_time_has_the_exact_time_in_its_title():
     html = render("{% relative_time at %}", at=NOW - timedelta(hours=5))
 
     assert html == (
@@ -179,14 +179,14 @@ def test_a_relative_time_keeps_the_exact_one():
     )
 
 
-def test_what_never_happened_says_so():
+def test_a_missing_time_reads_never():
     assert (
         render("{% relative_time at %}, {% utc_datetime at 'not yet' %}", at=None)
         == "never, not yet"
     )
 
 
-def test_a_full_moment_and_the_time_of_day_are_in_utc():
+def test_a_full_time_and_the_time_of_day_are_in_utc():
     at = datetime(2026, 3, 18, 15, 5, 20, tzinfo=timezone(timedelta(hours=1)))
 
     html = render("{% utc_datetime at %} {% clock at %}", at=at)
@@ -195,14 +195,14 @@ def test_a_full_moment_and_the_time_of_day_are_in_utc():
     assert html == f"{time}18 March 2026, 14:05:20 UTC</time> {time}14:05:20</time>"
 
 
-def test_a_state_is_a_word_and_a_shape_and_is_escaped():
+def test_a_state_has_a_word_and_a_shape_and_is_escaped():
     assert (
         render("{% state 'on' word %}", word="<b>")
         == '<span class="state on">&lt;b&gt;</span>'
     )
 
 
-def test_a_shape_that_does_not_exist_is_refused():
+def test_an_unknown_shape_is_refused():
     with pytest.raises(TemplateSyntaxError, match="Unknown shape 'green'"):
         render("{% state 'green' 'Enabled' %}")
 
