@@ -1,4 +1,4 @@
-"""What somebody reads before a product is enabled: who can use it, what it conflicts with, what it costs."""
+"""The review before a product is enabled: who can use it, what conflicts with it, what it costs."""
 
 from dataclasses import dataclass
 
@@ -17,13 +17,13 @@ from products.services.queries import active_versions, services_of
 from products.web.forms import CalculatorForm
 from products.web.price_display import estimated
 
-# The month that the calculator opens with; every number in it is the reader's to change.
+# The numbers that the calculator starts with.
 EXAMPLE_MONTH = {"connections": "1,500,000", "length": "260"}
 
 
 @dataclass(frozen=True, slots=True)
 class EligibleMember:
-    """Somebody who will be able to use the product, and where."""
+    """A member who will be able to use the product, and on which services."""
 
     name: str
     role: str
@@ -39,25 +39,25 @@ class ServiceFindings:
 
 
 def superusers_of(account: Account) -> list[str]:
-    """Return the names of those who can enable products for an account."""
+    """Return the names of the members who can enable products for an account."""
     members = members_with(Permission.PRODUCT_ENABLE, account.pk)
     return [str(member.user) for member in members]
 
 
 def who_can_use(account: Account) -> list[EligibleMember]:
-    """Return everybody who may switch the product on for some service, by role and name."""
+    """Return the members who may switch the product on for a service, by role and name."""
     grants = grants_in(account.pk)
     able = []
     for member in members_with(Permission.SERVICE_CONFIGURE, account.pk):
-        where = "All services"
+        services = "All services"
         if member.limit_services and member.role != Role.SUPERUSER:
             full = [
                 g for g in grants.get(member.user_id, ()) if g.level is AccessLevel.FULL
             ]
-            where = ", ".join(grant.service.name for grant in full)
-        if where:
+            services = ", ".join(grant.service.name for grant in full)
+        if services:
             able.append(
-                EligibleMember(str(member.user), member.role.capitalize(), where)
+                EligibleMember(str(member.user), member.role.capitalize(), services)
             )
     return sorted(able, key=lambda person: (person.role != "Superuser", person.name))
 
@@ -78,7 +78,7 @@ def conflicts_of(actor: Actor, product: Product) -> list[ServiceFindings]:
 
 
 def calculator_context(request: HttpRequest, state: ProductState) -> dict[str, object]:
-    """Return the calculator's form and, when it was filled in, its answer."""
+    """Return the calculator's form and, if its input is valid, the estimate."""
     if state.price is None or state.price.meter != "connection_time":
         return {}
     typed = request.GET if "connections" in request.GET else EXAMPLE_MONTH

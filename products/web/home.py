@@ -14,7 +14,7 @@ from accounts.audit.queries import Filters, trail_of
 from accounts.audit.vocabulary import Event
 from accounts.authentication import actor_of
 from accounts.models import Account
-from accounts.policy import decide
+from accounts.policy import load_access
 from accounts.queries import account_of
 from accounts.roles import Permission
 from products.compatibility.findings import blockers
@@ -83,8 +83,9 @@ def home(request: HttpRequest) -> HttpResponse:
     """Show the account at a glance."""
     actor = actor_of(request)
     account = account_of(actor)
-    may_audit = decide(actor, Permission.AUDIT_READ, account).allowed
-    may_enable = decide(actor, Permission.PRODUCT_ENABLE, account).allowed
+    access = load_access(actor, account.pk)
+    may_audit = access.decide(Permission.AUDIT_READ).allowed
+    may_enable = access.decide(Permission.PRODUCT_ENABLE).allowed
     events: tuple[tuple[AuditEvent, str], ...] = ()
     if may_audit:
         page = trail_of(account.pk, filters=Filters(), limit=LATEST_EVENTS)

@@ -68,7 +68,7 @@ def the_user_and_the_limited_engineer_read_why_not(
         assert una.page.get_by_role("button", name="Switch WebSockets on").count() == 0
     with visitor(browser, stack, "limited_engineer") as lin:
         lin.open(f"/services/{echo}/versions/1/activate/")
-        lin.reads("This version cannot be activated by you now")
+        lin.reads("You can't activate this version")
         lin.reads("Your access is limited to chosen services")
 
 
