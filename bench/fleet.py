@@ -13,10 +13,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 from statistics import median
+
+from msgspec.structs import replace
 
 from bench.edge.programs import require
 from bench.edge.targets import USUAL, Target
@@ -53,7 +54,7 @@ class Stand:
 
     def publish(self, *, on: bool, then: str = "keep") -> None:
         """Publish all routes, with WebSockets of the one service on or off."""
-        off = replace(self.on, websockets=False, refusal="Off.", open_connections=then)
+        off = replace(self.on, websockets=False, refusal="Off.", drain_mode=then)
         self.portal.publish(self.on if on else off, *self.others)
 
     def status(self, host: str = HOST) -> bytes:
@@ -70,9 +71,9 @@ class Stand:
 
     def settled(self) -> dict[str, object]:
         """Wait until the edge says that it goes by the newest table."""
-        wanted = self.portal.table.generation
+        wanted = self.portal.table.revision
         last = self.portal.statuses
-        eventually(lambda: last and last[-1]["generation"] == wanted, _PATIENCE_SECONDS)
+        eventually(lambda: last and last[-1].revision == wanted, _PATIENCE_SECONDS)
         said: dict[str, object] = last[-1]
         return said
 

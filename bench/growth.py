@@ -32,7 +32,7 @@ from products.metering.queries.usage import totals_in
 from products.months import Month
 from tests.factories import NOW
 from tests.factories.world import build_world
-from tests.products.metering.reports import INSTANCE, iso, record, report_of
+from tests.products.metering.reports import INSTANCE, record, report_of
 
 SIMULATED_EDGES = 1_000
 ACCOUNTS = 10_000
@@ -88,7 +88,7 @@ def report(number: int, growth: int) -> UsageReport:
         for each in range(EACH)
     ]
     whole = report_of(*records).to_json()
-    said = {"edge": f"edge-{number}", "sent_at": iso(timezone.now())}
+    said = {"edge": f"edge-{number}", "sent_at": timezone.now()}
     return UsageReport.from_json(whole | said)
 
 
@@ -106,7 +106,7 @@ def in_process(issued: Sequence[IssuedCredential], growth: int) -> float:
 def through_http(port: int, issued: Sequence[IssuedCredential], growth: int) -> float:
     """Post the same through the portal's web server; return records a second."""
     bodies = [
-        gzip.compress(json.dumps(report(number, growth).to_json()).encode(), 1)
+        gzip.compress(report(number, growth).to_bytes(), 1)
         for number in range(len(issued))
     ]
 
@@ -121,7 +121,9 @@ def through_http(port: int, issued: Sequence[IssuedCredential], growth: int) -> 
 
 def poll(port: int, secret: str, etag: str) -> tuple[int, str]:
     """Ask for the route table as an edge does, on a connection of its own."""
-    status = json.dumps({"engine": "embedded", "version": "0.1.0", "open": EACH})
+    status = json.dumps(
+        {"engine": "embedded", "version": "0.1.0", "open_connections": EACH}
+    )
     asked = (
         f"GET {ROUTES_PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
         f"Authorization: Bearer {secret}\r\nX-Edge-Status: {status}\r\n"

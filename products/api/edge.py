@@ -13,9 +13,9 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from products.deploy.routes import ROUTE_TABLE
+from products.edge.contract import STATUS_HEADER, ContractError, EdgeStatus
 from products.metering.commands import note_status
 from products.metering.queries import edge_of
-from products.metering.status import read_status
 
 SCHEME = "bearer"
 
@@ -48,8 +48,7 @@ class RouteTableView(APIView):
         """Answer the whole table, or 304 where the edge has it."""
         edge: Any = request.auth  # an Edge, as above
         now = timezone.now()
-        status = read_status(request.headers.get("X-Edge-Status", ""))
-        note_status(edge, status=status, now=now)
+        note_status(edge, status=_status_of(request), now=now)
         table = ROUTE_TABLE.table(
             epoch=edge.ingest_epoch, revision=edge.routes_revision, now=now
         )
@@ -63,3 +62,11 @@ class RouteTableView(APIView):
         response["ETag"] = table.etag
         response["Cache-Control"] = "no-cache"
         return response
+
+
+def _status_of(request: Request) -> EdgeStatus | None:
+    """Return the status in a request's header; None if it is not of the agreed form."""
+    try:
+        return EdgeStatus.from_bytes(request.headers.get(STATUS_HEADER, "").encode())
+    except ContractError:
+        return None

@@ -5,12 +5,10 @@ comparison. Each process keeps its own table; all processes derive the same byte
 """
 
 import hashlib
-import json
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
 
 import msgspec
 
@@ -26,7 +24,11 @@ from products.compatibility.version_config import (
 from products.deploy.checks import DeployFacts
 from products.deploy.decision import CheckResult, evaluate, read_facts
 from products.edge.contract import (
+    FORMAT,
+    DrainMode,
+    HeaderAction,
     HeaderRule,
+    LogKind,
     Origin,
     Route,
     RouteLogEndpoint,
@@ -37,9 +39,6 @@ from products.enablement.queries import last_closed_by_account, last_switched_of
 from products.months import Month
 from products.services.models import Version
 
-DrainMode = Literal["keep", "drain", "cut"]
-HeaderAction = Literal["set", "append", "delete"]
-LogKind = Literal["https", "syslog"]
 DELIVERED_LOG_KINDS = frozenset({"https", "syslog"})
 # Services read together: bounds the memory and the parameters of a query.
 BATCH_SIZE = 1_000
@@ -100,8 +99,8 @@ class RouteTableCache:
         )
         if self._table is not None and self._table.routes == routes:
             return self._table
-        table = RouteTable(generation=revision, routes=routes).to_json()
-        body = json.dumps(table, separators=(",", ":")).encode()
+        table = RouteTable(format=FORMAT, revision=revision, routes=routes)
+        body = table.to_bytes()
         etag = f'"{hashlib.sha256(body).hexdigest()}"'
         return PublishedTable(routes, etag, body)
 
@@ -240,7 +239,7 @@ def _route(
         ),
         month=str(month),
         month_ends_at=_instant(month.ends_at(account.billing_zone)),
-        open_connections=status.drain_mode,
+        drain_mode=status.drain_mode,
         drain_until=_instant(status.drain_until) if status.drain_until else "",
     )
 

@@ -1,64 +1,120 @@
-"""What passes between portal and edge: the route table in, usage reports out."""
+"""What passes between portal and edge: the route table in; usage reports and status out.
 
-import dataclasses
-import functools
+Both sides read and write these structs. Reading is strict: types are exact, numbers have
+bounds, and unknown fields and repeated names are refused. A ContractError names the place.
+"""
+
 import json
-import types
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+import msgspec
+from msgspec import Meta
 
 ROUTES_PATH = "/api/edge/v1/routes"
 USAGE_PATH = "/api/edge/v1/usage"
-FORMAT = 1
-PLATFORM = "tollgate"  # in the CDN-Loop of every request that an edge carries
-MAX_USAGE_RECORDS = 5_000  # in one POST; the portal answers 413 above it
+STATUS_HEADER = "X-Edge-Status"
+FORMAT: Literal[2] = 2
+PLATFORM = "tollgate"  # in the CDN-Loop field of every request that an edge forwards
+MAX_USAGE_RECORDS = 5_000  # per report; the portal answers 413 above it
+# 285 years in microseconds, or 9 petabytes: sums of many still fit 64 bits.
+MAX_COUNT = 2**53
+_MIN_YEAR, _MAX_YEAR = 1971, 2999
 
-Read = TypeVar("Read")
+# Printable and without a backslash, so that PostgreSQL's COPY takes a value as it is.
+Identifier = Annotated[str, Meta(pattern=r"^[!-\[\]-~]{1,64}\Z")]
+RecordId = Annotated[str, Meta(pattern=r"^[!-\[\]-~]{1,128}\Z")]
+MonthLabel = Annotated[
+    str, Meta(pattern=r"^(197[1-9]|19[89][0-9]|2[0-9]{3})-(0[1-9]|1[0-2])\Z")
+]
+Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
+Instant = Annotated[datetime, Meta(tz=True)]
+Seconds = Annotated[float, Meta(ge=0, le=32_503_680_000)]  # since 1970, up to 3000
+Text = Annotated[str, Meta(pattern=r"^[ -~]{0,40}\Z")]
+DrainMode = Literal["keep", "drain", "cut"]
+HeaderAction = Literal["set", "append", "delete"]
+LogKind = Literal["https", "syslog"]
+
+AnyType = TypeVar("AnyType")
+_READ_ERRORS = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
 
 class ContractError(ValueError):
     """A document is not of the agreed form; the message names the place."""
 
 
-@dataclass(frozen=True, slots=True)
-class HeaderRule:
-    """What becomes of one header field of the request on its way to the origin (R11)."""
+class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A part of a document. Fields that have their default are not written."""
 
-    action: Literal["set", "append", "delete"]
+
+class Document(Part, frozen=True):
+    """A whole document."""
+
+    def to_bytes(self) -> bytes:
+        """Write the document as JSON."""
+        return msgspec.json.encode(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document as plain values."""
+        values: dict[str, Any] = msgspec.to_builtins(self)
+        return values
+
+    @classmethod
+    def from_bytes(cls, text: bytes) -> Self:
+        """Read a JSON document. Raises ContractError."""
+        try:
+            document = msgspec.json.decode(text, type=cls)
+            document.check()
+            _refuse_repeated_names(text, document)
+        except _READ_ERRORS as error:
+            raise _contract_error(cls, error) from error
+        return document
+
+    @classmethod
+    def from_json(cls, values: object) -> Self:
+        """Read a document from plain values. Raises ContractError."""
+        document = read(cls, values)
+        document.check()
+        return document
+
+    def check(self) -> None:
+        """Refuse what the types of the fields cannot. Raises ContractError."""
+
+
+class HeaderRule(Part, frozen=True):
+    """A change to one header field of the request on its way to the origin (R11)."""
+
+    action: HeaderAction
     name: str
     value: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Part, frozen=True):
     """Where a service's connections go: the four host settings that are honoured (R8)."""
 
     name: str
     address: str
-    port: int
+    port: Count
     use_tls: bool
     override_host: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class RouteLogEndpoint:
-    """Where the customer's log line goes: an https URL, or host:port for syslog."""
+class RouteLogEndpoint(Part, frozen=True):
+    """Where the customer's log lines go: an https URL, or host:port for syslog."""
 
-    kind: Literal["https", "syslog"]
+    kind: LogKind
     name: str
     address: str
     fields: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One live service: its hosts, whether it may carry WebSockets, and to where.
+class Route(Part, frozen=True):
+    """One active service: its hosts, whether WebSockets is on, and its origin.
 
-    `refusal` is the sentence a refused client reads, "" when `websockets` is true.
-    `month` is the account's billing month ("2026-11"), which ends at the instant
-    `month_ends_at` (ISO 8601, UTC). `open_connections` says what becomes of open
-    tunnels once `websockets` is false; "drain" lets them live until `drain_until`.
+    `refusal` is the sentence a refused client reads, "" if `websockets` is true. `month`
+    is the account's billing month ("2026-11"); it ends at `month_ends_at` (ISO 8601, UTC).
+    `drain_mode` says what happens to open tunnels once `websockets` is false: "drain"
+    closes them at `drain_until`.
     """
 
     service: str
@@ -69,198 +125,152 @@ class Route:
     origin: Origin | None
     header_rules: tuple[HeaderRule, ...]
     log_endpoints: tuple[RouteLogEndpoint, ...]
-    month: str
+    month: MonthLabel
     month_ends_at: str
-    open_connections: Literal["keep", "drain", "cut"] = "keep"
+    drain_mode: DrainMode = "keep"
     drain_until: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RouteTable:
-    """Everything an edge must know; a later table has a higher generation."""
+class RouteTable(Document, frozen=True):
+    """Everything that an edge follows; a newer table has a higher revision."""
 
-    generation: int
+    format: Literal[2]
+    revision: Count
     routes: tuple[Route, ...]
 
-    def to_json(self) -> dict[str, Any]:
-        """Give the table as plain values, with the version of the format."""
-        return {"format": FORMAT, **dataclasses.asdict(self)}
-
-    @classmethod
-    def from_json(cls, document: object) -> "RouteTable":
-        """Read a table strictly. Raises ContractError on anything unexpected."""
-        if not isinstance(document, dict):
-            raise ContractError("table: not an object")
-        if document.get("format") != FORMAT or isinstance(document["format"], bool):
-            raise ContractError(f"table: format is not {FORMAT}")
-        rest = {name: value for name, value in document.items() if name != "format"}
-        table = read(cls, rest, "table")
-        _refuse_ambiguity(table)
-        return table
+    def check(self) -> None:
+        """Refuse a table that does not say which service a host belongs to."""
+        hosts: set[str] = set()
+        services: set[str] = set()
+        for route in self.routes:
+            if route.service in services:
+                raise ContractError(f"service {route.service} appears twice")
+            services.add(route.service)
+            for host in route.hosts:
+                if host in hosts or host != host.lower():
+                    raise ContractError(f"host {host} twice or not in lower case")
+                hosts.add(host)
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionRecord:
+class ConnectionRecord(Part, frozen=True):
     """One connection in one month: cumulative, so the largest report is the truth.
 
-    `duration_us` counts microseconds since the connection began; the bytes are those
+    `duration_us` counts microseconds since the connection started. The bytes are those
     of `month` on the client's side, heads of the handshake included.
     """
 
-    id: str
-    service: str
-    month: str
-    started_at: str
-    duration_us: int
-    bytes_from_client: int
-    bytes_to_client: int
+    id: RecordId
+    service: Identifier
+    month: MonthLabel
+    started_at: Instant
+    duration_us: Count
+    bytes_from_client: Count
+    bytes_to_client: Count
     final: bool
 
 
-@dataclass(frozen=True, slots=True)
-class DeliveryRecord:
-    """Ordinary HTTP of one service in one hour, cumulative since the edge's boot."""
+class DeliveryRecord(Part, frozen=True):
+    """The ordinary requests of one service in one hour, since the instance started."""
 
-    service: str
-    hour: str
-    requests: int
-    bytes_from_client: int
-    bytes_to_client: int
+    service: Identifier
+    hour: Instant
+    requests: Count
+    bytes_from_client: Count
+    bytes_to_client: Count
 
 
-@dataclass(frozen=True, slots=True)
-class UsageReport:
-    """A batch of cumulative counters; sending it twice changes nothing."""
+class UsageReport(Document, frozen=True):
+    """A batch of cumulative usage records; sending it twice changes nothing.
+
+    `instance` is one run of one process of the edge.
+    """
 
     edge: str
-    boot: str
-    sent_at: str
+    instance: Identifier
+    sent_at: Instant
     connections: tuple[ConnectionRecord, ...] = ()
     delivery: tuple[DeliveryRecord, ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
-        """Give the report as plain values."""
-        return dataclasses.asdict(self)
+    def check(self) -> None:
+        """Refuse impossible times."""
+        _require_plausible(self.sent_at, "sent_at")
+        for index, connection in enumerate(self.connections):
+            _require_plausible(connection.started_at, f"connections[{index}]")
+        for index, delivery in enumerate(self.delivery):
+            hour, place = delivery.hour, f"delivery[{index}]"
+            _require_plausible(hour, place)
+            if hour != hour.replace(minute=0, second=0, microsecond=0):
+                raise ContractError(f"{place}: not a whole hour")
 
-    @classmethod
-    def from_json(cls, document: object) -> "UsageReport":
-        """Read a report strictly. Raises ContractError on anything unexpected."""
-        return read(cls, document, "report")
 
-
-@dataclass(frozen=True, slots=True)
-class RejectedRecord:
-    """A record the portal could not take, and why."""
+class RejectedRecord(Part, frozen=True):
+    """A usage record that the portal does not count, and why."""
 
     id: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class UsageAnswer:
-    """What the portal made of a report; `ingest_epoch` changes when it was restored."""
+class UsageAnswer(Document, frozen=True):
+    """The portal's response to a report; `ingest_epoch` changes when it was restored."""
 
-    accepted: int
-    unchanged: int
+    accepted: Count
+    unchanged: Count
     conflicts: tuple[RejectedRecord, ...]
     ingest_epoch: str
 
-    def to_json(self) -> dict[str, Any]:
-        """Give the answer as plain values."""
-        return dataclasses.asdict(self)
 
-    @classmethod
-    def from_json(cls, document: object) -> "UsageAnswer":
-        """Read an answer strictly. Raises ContractError on anything unexpected."""
-        return read(cls, document, "answer")
+class EdgeStatus(Document, frozen=True, forbid_unknown_fields=False):
+    """An edge's state, sent in a header with each request for the route table.
 
-
-def parse_json(text: bytes) -> object:
-    """Decode JSON without NaN, Infinity or repeated names. Raises ContractError."""
-    try:
-        return json.loads(
-            text, object_pairs_hook=_once_each, parse_constant=_no_constant
-        )
-    except (ValueError, RecursionError) as error:
-        raise ContractError(f"not JSON: {error}") from error
-
-
-def read(kind: type[Read], value: object, place: str) -> Read:
-    """Read a dataclass from plain values, exactly as its annotations say.
-
-    Fields with a default may be absent; unknown fields are refused, and so are
-    negative numbers, for nothing in the contract can be negative. Raises ContractError.
+    `at` and `complete_to` are seconds since 1970 by the edge's clock, 0 if not known. All
+    usage written before `complete_to` has arrived at the portal of `ingest_epoch`.
     """
-    if not isinstance(value, Mapping):
-        raise ContractError(f"{place}: not an object")
-    hints, required = _shape(kind)  # type: ignore[arg-type] # a type is hashable
-    if unknown := value.keys() - hints.keys():
-        raise ContractError(f"{place}: unknown {', '.join(sorted(map(str, unknown)))}")
-    if missing := required - value.keys():
-        raise ContractError(f"{place}: lacks {', '.join(sorted(missing))}")
-    given = {
-        name: _value(hints[name], value[name], f"{place}.{name}") for name in value
-    }
-    return kind(**given)
+
+    engine: Text = ""
+    version: Text = ""
+    revision: Count = 0  # of the route table that all workers follow
+    open_connections: Count = 0
+    rejected_connections: Count = 0  # for a limit
+    unsent_bytes: Count = 0
+    store_is_writable: bool = True
+    quarantined_records: Count = 0
+    log_lines_dropped: Count = 0
+    at: Seconds = 0
+    complete_to: Seconds = 0
+    ingest_epoch: Text = ""
 
 
-@functools.cache
-def _shape(kind: Any) -> tuple[dict[str, Any], frozenset[str]]:
-    required = {
-        field.name
-        for field in dataclasses.fields(kind)
-        if field.default is dataclasses.MISSING
-    }
-    return get_type_hints(kind), frozenset(required)
+def read(kind: type[AnyType], values: object) -> AnyType:
+    """Read a struct or a dataclass from plain values. Raises ContractError."""
+    try:
+        return msgspec.convert(values, kind)
+    except _READ_ERRORS as error:
+        raise _contract_error(kind, error) from error
 
 
-def _value(hint: Any, value: object, place: str) -> object:
-    if hint in (str, int, bool, float):
-        return _plain(hint, value, place)
-    origin = get_origin(hint)
-    if origin is tuple:
-        if not isinstance(value, (list, tuple)):
-            raise ContractError(f"{place}: not a list")
-        inner = get_args(hint)[0]
-        return tuple(
-            _value(inner, item, f"{place}[{index}]") for index, item in enumerate(value)
-        )
-    if origin is Literal:
-        if not isinstance(value, str) or value not in get_args(hint):
-            raise ContractError(f"{place}: not one of {', '.join(get_args(hint))}")
-        return value
-    if origin in (Union, types.UnionType):
-        return None if value is None else _value(get_args(hint)[0], value, place)
-    return read(hint, value, place)
+def _contract_error(kind: type, error: Exception) -> ContractError:
+    problem, _, path = str(error).partition(" - at `$")
+    place = path.removeprefix(".").removesuffix("`") or kind.__name__
+    return ContractError(f"{place}: {problem}")
 
 
-def _plain(kind: type, value: object, place: str) -> object:
-    if type(value) is not kind:  # a bool is an int to isinstance, not here
-        raise ContractError(f"{place}: not of type {kind.__name__}")
-    if isinstance(value, (int, float)) and not value >= 0:
-        raise ContractError(f"{place}: negative")
-    return value
+def _refuse_repeated_names(text: bytes, document: Document) -> None:
+    """Refuse an object that has a name twice; msgspec would take the last one.
+
+    Each name has one colon. Without escapes, the strings of the text have the same colons
+    as those of the document written again, so a name that is repeated shows in their
+    number. A text with other colons may still be right; then each object is looked at.
+    """
+    if b"\\" not in text and text.count(b":") == document.to_bytes().count(b":"):
+        return
+    json.loads(text, object_pairs_hook=_once_each)
 
 
-def _refuse_ambiguity(table: RouteTable) -> None:
-    hosts: set[str] = set()
-    services: set[str] = set()
-    for route in table.routes:
-        if route.service in services:
-            raise ContractError(f"table: service {route.service} appears twice")
-        services.add(route.service)
-        for host in route.hosts:
-            if host in hosts or host != host.lower():
-                raise ContractError(f"table: host {host} twice or not in lower case")
-            hosts.add(host)
+def _once_each(pairs: list[tuple[str, object]]) -> None:
+    if len(dict(pairs)) != len(pairs):
+        raise ContractError("a name appears twice in one object")
 
 
-def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    document = dict(pairs)
-    if len(document) != len(pairs):
-        raise ContractError("not JSON: a name appears twice in one object")
-    return document
-
-
-def _no_constant(name: str) -> object:
-    raise ContractError(f"not JSON: {name}")
+def _require_plausible(instant: datetime, place: str) -> None:
+    if not _MIN_YEAR <= instant.year <= _MAX_YEAR:
+        raise ContractError(f"{place}: the year is not {_MIN_YEAR} to {_MAX_YEAR}")

@@ -5,23 +5,24 @@ import http.client
 import json
 import ssl
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from products.edge.contract import (
     ROUTES_PATH,
+    STATUS_HEADER,
     USAGE_PATH,
     ContractError,
+    EdgeStatus,
+    RouteTable,
     UsageAnswer,
     UsageReport,
-    parse_json,
 )
 
 _TIMEOUT_SECONDS = 10.0
 _MAX_RESPONSE_BYTES = 256 * 1024 * 1024
 _GZIP_FROM = 4096  # bytes; below it the header costs more than it saves
 _SHOWN = 200  # characters of an answer that is an error
-_RECORDS = ("report.connections[", "report.delivery[")  # places in a ContractError
+_RECORDS = ("connections[", "delivery[")  # places in a ContractError
 
 
 class PortalUnreachable(Exception):
@@ -56,13 +57,12 @@ class PortalClient:
         self._tls = tls if parts.scheme == "https" else None
         self._credential_file = Path(credential_file)
 
-    def routes(self, etag: str, status: dict[str, Any]) -> tuple[object, str] | None:
-        """Ask for the table: a JSON document and its ETag, or None when unchanged.
+    def routes(self, etag: str, status: EdgeStatus) -> tuple[RouteTable, str] | None:
+        """Request the route table: it and its ETag, or None if it is unchanged.
 
-        `status` tells the portal how the edge does. Blocks; raises PortalUnreachable,
-        PortalErrorResponse.
+        Blocks. Raises PortalUnreachable, PortalErrorResponse, ContractError.
         """
-        headers = {"X-Edge-Status": json.dumps(status, separators=(",", ":"))}
+        headers = {STATUS_HEADER: status.to_bytes().decode("ascii")}
         if etag:
             headers["If-None-Match"] = etag
         code, answered, body = self._call("GET", ROUTES_PATH, b"", headers)
@@ -70,14 +70,11 @@ class PortalClient:
             return None
         if code != http.client.OK:
             raise PortalErrorResponse(code, body)
-        try:
-            return parse_json(body), answered.get("ETag", "")
-        except ContractError as error:
-            raise PortalUnreachable(str(error)) from error
+        return RouteTable.from_bytes(body), answered.get("ETag", "")
 
     def usage(self, report: UsageReport) -> UsageAnswer:
         """Hand a report in. Blocks; raises PortalUnreachable, PortalErrorResponse."""
-        body = json.dumps(report.to_json(), separators=(",", ":")).encode()
+        body = report.to_bytes()
         headers = {"Content-Type": "application/json"}
         if len(body) >= _GZIP_FROM:
             body = gzip.compress(body, compresslevel=1)
@@ -86,7 +83,7 @@ class PortalClient:
         if code != http.client.OK:
             raise PortalErrorResponse(code, answer)
         try:
-            return UsageAnswer.from_json(parse_json(answer))
+            return UsageAnswer.from_bytes(answer)
         except ContractError as error:
             raise PortalUnreachable(str(error)) from error
 
@@ -128,8 +125,8 @@ class PortalClient:
 def _detail_of(body: bytes) -> str:
     """Give what the portal's own form of an error says went wrong; else ""."""
     try:
-        document = parse_json(body)
-    except ContractError:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
         return ""
     detail = document.get("detail") if isinstance(document, dict) else None
     return detail if isinstance(detail, str) else ""

@@ -29,8 +29,8 @@ class RevocationPolicy:
             since = self._absent_since.setdefault(service, now)
             return now - since >= self._gone_seconds
         self._absent_since.pop(service, None)
-        if route.websockets or route.open_connections == "keep":
+        if route.websockets or route.drain_mode == "keep":
             return False
-        if route.open_connections == "cut":
+        if route.drain_mode == "cut":
             return True
         return now * 1_000_000 >= instant_us(route.drain_until)

@@ -1,6 +1,5 @@
 """Which service a host belongs to, and the copy of the table that outlives the portal."""
 
-import json
 import logging
 import os
 import time
@@ -9,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from products.edge.contract import Route, RouteTable, parse_json
+from products.edge.contract import Document, Route, RouteTable
 from products.edge.files import atomic_write
 from products.edge.headers import PreparedRule, loop_field, ready_rules
 
@@ -35,7 +34,7 @@ class RouteIndex:
 
     def __init__(self, table: RouteTable) -> None:
         """Index a table by host and by service."""
-        self.generation = table.generation
+        self.revision = table.revision
         self.by_service: dict[str, Route] = {}
         self._by_host: dict[str, PreparedRoute] = {}
         for route in table.routes:
@@ -59,6 +58,17 @@ class RouteIndex:
         return found
 
 
+class _SavedTable(Document, frozen=True):
+    """What the file holds."""
+
+    table: RouteTable
+    etag: str
+
+    def check(self) -> None:
+        """Refuse a table that is ambiguous."""
+        self.table.check()
+
+
 class TableFile:
     """The last good route table on disk; the file's time is when it was last confirmed."""
 
@@ -79,16 +89,14 @@ class TableFile:
         """
         if not self._path.exists():
             return None
-        document = parse_json(self._path.read_bytes())
-        etag = document.pop("etag", "") if isinstance(document, dict) else ""
-        return RouteTable.from_json(document), etag if isinstance(etag, str) else ""
+        saved = _SavedTable.from_bytes(self._path.read_bytes())
+        return saved.table, saved.etag
 
     def save(self, table: RouteTable, etag: str) -> None:
         """Replace the table atomically. Raises OSError."""
         self._said = ""
         self._is_newest = False
-        document = table.to_json() | {"etag": etag}
-        atomic_write(self._path, json.dumps(document).encode())
+        atomic_write(self._path, _SavedTable(table, etag).to_bytes())
         self._is_newest = True
 
     def confirm(self) -> None:

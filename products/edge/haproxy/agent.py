@@ -72,7 +72,7 @@ class Agent:
             max_bytes=settings.store_bytes,
             route_of=self._routes.get,
         )
-        self._generation = 0
+        self._revision = 0
         # Not before: of a store that is yet to be opened, reporting must remove nothing.
         self._may_report = asyncio.Event()
         self._stop = asyncio.Event()
@@ -122,16 +122,15 @@ class Agent:
         """Say how the edge does, for the portal's page about edges."""
         return {
             "engine": "haproxy",
-            "generation": self._generation,
-            "open": self._keeper.open_count,
+            "revision": self._revision,
+            "open_connections": self._keeper.open_count,
             "log_lines_dropped": (
                 self._access_log.dropped
                 + self._shipper.dropped
                 + self._lines.unreadable
                 + self._keeper.lost_lines
             ),
-            "spool_is_writable": self._keeper.is_writable,
-            "reloads": self._gate.reloads,
+            "store_is_writable": self._keeper.is_writable,
         }
 
     def _asked_to_stop(self) -> None:
@@ -186,7 +185,7 @@ class Agent:
             await self._gate.apply(table)
         except (HAProxyUnreachable, ConfigRejected, OSError) as error:
             raise ContractError(f"HAProxy does not go by the table: {error}") from error
-        self._generation = table.generation
+        self._revision = table.revision
 
     def _take_line(self, line: dict[str, Any]) -> None:
         self._keeper.take(line)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from products.edge.contract import ContractError, RouteTable
+from products.edge.contract import ContractError, EdgeStatus, RouteTable
 from products.edge.portal_client import (
     PortalClient,
     PortalErrorResponse,
@@ -89,7 +89,7 @@ class PortalLink:
     ) -> None:
         await may_report.wait()
         await self._reporting.forever(
-            is_live, lambda: bool(status()["spool_is_writable"])
+            is_live, lambda: bool(status()["store_is_writable"])
         )
 
     async def _follow(
@@ -108,15 +108,14 @@ class PortalLink:
 
     async def _poll(
         self,
-        status: dict[str, Any],
+        status: EdgeStatus,
         revoke_now: Callable[[RouteTable], Awaitable[None]],
     ) -> None:
         answer = await asyncio.to_thread(self._portal.routes, self._etag, status)
         if answer is None:
             self._file.confirm()
             return
-        document, etag = answer
-        table = await asyncio.to_thread(RouteTable.from_json, document)
+        table, etag = answer
         self.table = table
         await revoke_now(table)
         self._etag = etag
@@ -136,6 +135,6 @@ class PortalLink:
                 if self._etag == etag:
                     self._etag = ""
 
-    def _status(self, engine: dict[str, Any]) -> dict[str, Any]:
-        own = {"name": self._settings.name, "version": VERSION, "at": time.time()}
-        return own | self._reporter.status() | engine
+    def _status(self, engine: dict[str, Any]) -> EdgeStatus:
+        reporter = self._reporter.status()
+        return EdgeStatus(version=VERSION, at=time.time(), **reporter, **engine)

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from products.edge.contract import ContractError, RouteTable
+from products.edge.contract import ContractError, EdgeStatus, RouteTable
 from products.edge.errors import StartupError
 from products.edge.portal_client import (
     PortalClient,
@@ -94,20 +94,20 @@ class ControlProcess:
                 self._is_live, is_writable=self._store_is_writable()
             )
 
-    def status(self) -> dict[str, Any]:
-        """Say how the edge does, for the portal's page about edges."""
+    def status(self) -> EdgeStatus:
+        """Return the edge's state, for the portal's page about edges."""
         statuses = self._workforce.statuses.values()
-        return {
-            "name": self._settings.name,
-            "engine": "embedded",
-            "version": VERSION,
-            "at": time.time(),
-            "generation": min((one["generation"] for one in statuses), default=0),
-            "open": sum(one["open"] for one in statuses),
-            "rejected": sum(one["rejected"] for one in statuses),
-            "log_lines_dropped": sum(one["log_lines_dropped"] for one in statuses),
-            "spool_is_writable": self._store_is_writable(),
-        } | self._reporter.status()
+        return EdgeStatus(
+            engine="embedded",
+            version=VERSION,
+            at=time.time(),
+            revision=min((one["revision"] for one in statuses), default=0),
+            open_connections=sum(one["open"] for one in statuses),
+            rejected_connections=sum(one["rejected"] for one in statuses),
+            log_lines_dropped=sum(one["log_lines_dropped"] for one in statuses),
+            store_is_writable=self._store_is_writable(),
+            **self._reporter.status(),
+        )
 
     def _store_is_writable(self) -> bool:
         statuses = self._workforce.statuses.values()
@@ -157,8 +157,7 @@ class ControlProcess:
         if answer is None:
             self._table_file.confirm()
             return
-        document, etag = answer
-        table = await asyncio.to_thread(RouteTable.from_json, document)
+        table, etag = answer
         self._table, self._etag = table, etag
         self._workforce.tell({"table": table.to_json()})
         await asyncio.to_thread(self._table_file.save, table, etag)

@@ -110,9 +110,9 @@ class RequestHandler:
             since = self._absent_since.setdefault(service, now)
             return "gone" if now - since >= self._limits.gone_seconds else ""
         self._absent_since.pop(service, None)
-        if route.websockets or route.open_connections == "keep":
+        if route.websockets or route.drain_mode == "keep":
             return ""
-        if route.open_connections == "cut":
+        if route.drain_mode == "cut":
             return "cut"
         return "drain" if now * 1_000_000 >= instant_us(route.drain_until) else ""
 

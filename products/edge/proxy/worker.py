@@ -199,7 +199,7 @@ class Worker:
             "instance": self.instance,
             "open": len(self.handler.tunnels),
             "clients": len(self.server.clients),
-            "generation": routes.generation if routes else 0,
+            "revision": routes.revision if routes else 0,
             "log_lines_dropped": self._access_log.dropped + self._shipper.dropped,
             "rejected": self.server.rejected,
             "store_is_writable": self.store.is_writable,
@@ -279,7 +279,7 @@ async def _main(descriptor: int) -> None:
     first = await channel.receive()
     if first is None:
         return
-    settings = read(Settings, first["settings"], "settings")
+    settings = read(Settings, first["settings"])
     try:
         worker = Worker(settings, first["instance"], channel)
         _calm_collector()

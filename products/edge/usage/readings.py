@@ -6,7 +6,7 @@ from dataclasses import astuple, dataclass
 from typing import TypeAlias
 
 from products.edge.contract import ConnectionRecord, DeliveryRecord
-from products.instants import iso_instant
+from products.instants import instant_of, instant_us
 
 _CONNECTION_TYPES = (int, str, str, int, int, int, int, bool)
 _DELIVERY_TYPES = (str, str, int, int, int)
@@ -35,7 +35,7 @@ class ConnectionReading:
             id=f"{edge}.{instance}.{self.number}",
             service=self.service,
             month=self.month,
-            started_at=iso_instant(self.started_us),
+            started_at=instant_of(self.started_us),
             duration_us=self.duration_us,
             bytes_from_client=self.bytes_from_client,
             bytes_to_client=self.bytes_to_client,
@@ -57,7 +57,7 @@ class DeliveryReading:
         """Return the reading as the portal reads it."""
         return DeliveryRecord(
             self.service,
-            self.hour,
+            instant_of(instant_us(self.hour)),
             self.requests,
             self.bytes_from_client,
             self.bytes_to_client,

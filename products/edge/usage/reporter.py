@@ -35,7 +35,7 @@ from products.edge.usage.store import (
     remove_instance,
     set_aside,
 )
-from products.instants import iso_instant
+from products.instants import instant_of
 
 log = logging.getLogger(__name__)
 
@@ -122,10 +122,8 @@ class Reporter:
         # never comes with a new epoch: everything is yet to be sent again there.
         epoch = self._state.epoch
         return {
-            "spool_waiting_bytes": self._unsent_bytes,
-            "spool_bytes": self._used_bytes,
-            "records_refused": self._state.quarantined_count + self._damaged,
-            "conflicts": self.conflicts,
+            "unsent_bytes": self._unsent_bytes,
+            "quarantined_records": self._state.quarantined_count + self._damaged,
             "complete_to": self._complete_to,
             "ingest_epoch": epoch,
         }
@@ -319,8 +317,8 @@ class Reporter:
         """Send readings. Raises PortalUnreachable, PortalErrorResponse, PortalRestored."""
         report = UsageReport(
             edge=self._edge,
-            boot=instance,
-            sent_at=iso_instant(int(self._clock() * 1_000_000)),
+            instance=instance,
+            sent_at=instant_of(int(self._clock() * 1_000_000)),
             connections=tuple(
                 one.to_record(self._edge, instance)
                 for one in readings

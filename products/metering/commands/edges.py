@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.forms.models import model_to_dict
 
@@ -14,9 +14,9 @@ from accounts.ids import new_id
 from accounts.policy import PLATFORM
 from accounts.roles import Permission
 from accounts.tokens import digest, new_secret
+from products.edge.contract import EdgeStatus
 from products.metering.models import Edge, IngestEpoch
 from products.metering.queries import current_epoch
-from products.metering.status import EdgeStatus
 
 EDGE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 # An edge asks every second. A write for each request would make the cheapest call expensive.
@@ -126,15 +126,15 @@ def _status_fields(status: EdgeStatus, now: datetime) -> dict[str, object]:
     fields: dict[str, object] = {
         "engine": status.engine,
         "version": status.version,
-        "revision": status.generation,
+        "revision": status.revision,
         "open_connections": status.open_connections,
-        "unsent_bytes": status.spool_waiting_bytes,
-        "store_is_writable": status.spool_is_writable,
+        "unsent_bytes": status.unsent_bytes,
+        "store_is_writable": status.store_is_writable,
         "log_lines_dropped": status.log_lines_dropped,
-        "quarantined_records": status.records_refused,
+        "quarantined_records": status.quarantined_records,
     }
-    if status.at is not None:
-        fields["clock_offset_ms"] = _offset_ms(status.at, now)
+    if status.at:
+        fields["clock_offset_ms"] = _offset_ms(_instant(status.at), now)
     return fields
 
 
@@ -143,13 +143,17 @@ def _reported_at(status: EdgeStatus, now: datetime) -> datetime | None:
 
     What an edge says of another epoch was true of the database before it was restored.
     """
-    if status.at is None or status.complete_to is None:
+    if not status.at or not status.complete_to:
         return None
     if status.ingest_epoch != current_epoch():
         return None
     # The earlier by both clocks: the request took time, and either clock may be wrong.
-    age = max(status.at - status.complete_to, timedelta())
-    return min(now - age, status.complete_to)
+    at, complete_to = _instant(status.at), _instant(status.complete_to)
+    return min(now - max(at - complete_to, timedelta()), complete_to)
+
+
+def _instant(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _offset_ms(edge_time: datetime, portal_time: datetime) -> int:

@@ -60,7 +60,7 @@ def ingest(
     batch = read_batch(report)
     source = ReportSource(
         edge=edge.name,
-        instance=report.boot,
+        instance=report.instance,
         received_at=received_at,
         clock_differs=abs(batch.sent_at - received_at) > CLOCK_TOLERANCE,
     )

@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 
 from accounts.tokens import digest
-from products.edge.contract import RouteTable, parse_json
+from products.edge.contract import RouteTable
 from products.metering.models import Edge
 from tests.factories import NOW
 from tests.factories.keys import client_of, key_of
@@ -28,7 +28,7 @@ def test_an_edge_is_given_the_table(edge, eve, shop, draft):
 
     answer = asking()
 
-    table = RouteTable.from_json(parse_json(answer.content))
+    table = RouteTable.from_bytes(answer.content)
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "application/json"
     routes = {route.service: route for route in table.routes}

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from accounts.tokens import digest
-from products.edge.contract import UsageAnswer, parse_json
+from products.edge.contract import UsageAnswer
 from products.edge.portal_client import PortalErrorResponse
 from products.metering.models import ConnectionUsage, DeliveryUsage, Edge
 from tests.factories import NOW
@@ -35,13 +35,13 @@ def sending(body: bytes, secret: str = SECRET, **headers: str):
 
 
 def sending_report(*records, **fields):
-    return sending(json.dumps(report_of(*records, **fields).to_json()).encode())
+    return sending(report_of(*records, **fields).to_bytes())
 
 
 def test_a_report_is_taken_and_answered_exactly(edge):
     answer = sending_report(record(), delivery())
 
-    said = UsageAnswer.from_json(parse_json(answer.content))
+    said = UsageAnswer.from_bytes(answer.content)
     assert (answer.status_code, answer.headers["Content-Type"]) == (
         200,
         "application/json",
@@ -75,7 +75,7 @@ def test_the_same_report_again_and_a_contradiction(edge):
 
 
 def test_a_gzipped_report_is_taken(edge):
-    body = gzip.compress(json.dumps(report_of(record()).to_json()).encode())
+    body = gzip.compress(report_of(record()).to_bytes())
 
     answer = sending(body, **{"Content-Encoding": "gzip"})
 
@@ -103,7 +103,7 @@ def with_record(**changes) -> dict:
         "report",
         {},
         without("edge"),
-        without("boot"),
+        without("instance"),
         without("sent_at"),
         a_report(unknown=1),
         a_report(sent_at="2026-11-22 at noon"),
@@ -166,7 +166,7 @@ def test_an_edge_is_told_that_a_record_is_at_fault(edge, document):
 
 @pytest.mark.parametrize(
     "document",
-    [[], {}, without("boot"), a_report(unknown=1), a_report(sent_at="at noon")],
+    [[], {}, without("instance"), a_report(unknown=1), a_report(sent_at="at noon")],
 )
 def test_an_edge_is_told_that_no_record_is_at_fault(edge, document):
     assert not refused(sending(json.dumps(document).encode())).names_a_record
@@ -246,7 +246,7 @@ def test_five_thousand_records_are_taken_and_one_more_is_not(edge):
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer wrong", f"Basic {SECRET}"])
 def test_without_a_credential_nothing_is_taken(edge, header):
-    body = json.dumps(report_of(record()).to_json()).encode()
+    body = report_of(record()).to_bytes()
 
     answer = sending(body, Authorization=header)
 
@@ -255,7 +255,7 @@ def test_without_a_credential_nothing_is_taken(edge, header):
 
 
 def test_neither_a_customer_s_key_nor_a_revoked_credential_opens_the_door(edge, sam):
-    body = json.dumps(report_of(record()).to_json()).encode()
+    body = report_of(record()).to_bytes()
     as_bearer = sending(body, secret=key_of(sam))
     Edge.objects.update(revoked_at=NOW)
 

@@ -56,7 +56,7 @@ def route(now: datetime = NOW):
 
 
 def routes_in(table: PublishedTable):
-    return RouteTable.from_json(json.loads(table.body)).routes
+    return RouteTable.from_bytes(table.body).routes
 
 
 def test_an_active_service_is_a_route_that_refuses_until_it_is_entitled(echo, active):
@@ -94,7 +94,7 @@ def test_a_blocked_product_is_refused_with_its_reason(
     enable_for_service(eve, service=echo, product=websockets, now=NOW)
     Enablement.objects.update(blocked_at=NOW, blocked_reason="The cap is reached.")
 
-    assert (route().refusal, route().open_connections) == (
+    assert (route().refusal, route().drain_mode) == (
         "The cap is reached.",
         "keep",
     )
@@ -123,7 +123,7 @@ def test_disabling_says_what_happens_to_open_connections(
 
     only = route()
 
-    assert (only.websockets, only.open_connections) == (False, drain_mode)
+    assert (only.websockets, only.drain_mode) == (False, drain_mode)
     assert only.drain_until.endswith(until)
 
 
@@ -132,7 +132,7 @@ def test_switching_the_service_off_drains(sam, eve, acme, echo, active, websocke
     enable_for_service(eve, service=echo, product=websockets, now=NOW)
     disable_for_service(eve, service=echo, product=websockets, now=LATER)
 
-    assert (route().open_connections, route().drain_until) == (
+    assert (route().drain_mode, route().drain_until) == (
         "drain",
         "2026-11-22T13:01:00Z",
     )
@@ -141,7 +141,7 @@ def test_switching_the_service_off_drains(sam, eve, acme, echo, active, websocke
 def test_a_suspended_account_is_cut_and_its_reason_is_not_published(acme, active):
     Account.objects.update(suspended_at=NOW, suspension_reason="unpaid")
 
-    assert (route().refusal, route().open_connections) == (
+    assert (route().refusal, route().drain_mode) == (
         "This account is suspended.",
         "cut",
     )

@@ -1,18 +1,23 @@
 """A portal for the edge alone: serves a route table, takes usage, misbehaves on demand."""
 
 import gzip
-import json
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import msgspec
+
 from products.edge.contract import (
+    FORMAT,
     MAX_USAGE_RECORDS,
     ROUTES_PATH,
+    STATUS_HEADER,
     USAGE_PATH,
+    EdgeStatus,
     Origin,
     Route,
     RouteTable,
+    UsageAnswer,
     UsageReport,
 )
 
@@ -44,7 +49,7 @@ class FakePortal:
     """Keeps what it was told, merged by maximum as the real one does."""
 
     def __init__(self):
-        self.table = RouteTable(1, ())
+        self.table = RouteTable(FORMAT, 1, ())
         self.epoch = "epoch-1"
         self.usage_status = 200
         self.answers_routes = True
@@ -70,10 +75,10 @@ class FakePortal:
 
     @property
     def etag(self):
-        return f'"{self.table.generation}"'
+        return f'"{self.table.revision}"'
 
     def publish(self, *routes):
-        self.table = RouteTable(self.table.generation + 1, tuple(routes))
+        self.table = RouteTable(FORMAT, self.table.revision + 1, tuple(routes))
 
     def merge(self, report):
         with self._lock:
@@ -82,7 +87,7 @@ class FakePortal:
                 key = (record.id, record.month)
                 self.connections[key] = _larger(self.connections.get(key), record)
             for record in report.delivery:
-                where = (report.boot, record.service, record.hour)
+                where = (report.instance, record.service, record.hour)
                 self.delivery[where] = _larger(self.delivery.get(where), record)
 
     def of_service(self, service):
@@ -111,7 +116,7 @@ def _larger(before, now):
     merged = {name: max(getattr(before, name), getattr(now, name)) for name in names}
     if hasattr(now, "final"):
         merged["final"] = before.final or now.final
-    return type(now)(**({n: getattr(now, n) for n in now.__slots__} | merged))
+    return msgspec.structs.replace(now, **merged)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -120,8 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *args):
         pass
 
-    def answer(self, status, document=None, **headers):
-        body = json.dumps(document).encode() if document is not None else b""
+    def answer(self, status, body=b"", **headers):
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
@@ -140,10 +144,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.answer(503)
         elif self.headers["If-None-Match"] == portal.etag:
             portal.seen_etags.add(portal.etag)
-            portal.statuses.append(json.loads(self.headers["X-Edge-Status"]))
+            portal.statuses.append(
+                EdgeStatus.from_bytes(self.headers[STATUS_HEADER].encode())
+            )
             self.answer(304)
         else:
-            self.answer(200, portal.table.to_json(), ETag=portal.etag)
+            self.answer(200, portal.table.to_bytes(), ETag=portal.etag)
 
     def do_POST(self):
         portal = self.owner
@@ -156,7 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if self.headers["Content-Encoding"] == "gzip":
             body = gzip.decompress(body)
-        report = UsageReport.from_json(json.loads(body))
+        report = UsageReport.from_bytes(body)
         count = len(report.connections) + len(report.delivery)
         assert count <= MAX_USAGE_RECORDS
         portal.merge(report)
@@ -164,15 +170,7 @@ class _Handler(BaseHTTPRequestHandler):
             portal.drop_answers -= 1
             self.close_connection = True
             return
-        self.answer(
-            200,
-            {
-                "accepted": count,
-                "unchanged": 0,
-                "conflicts": [],
-                "ingest_epoch": portal.epoch,
-            },
-        )
+        self.answer(200, UsageAnswer(count, 0, (), portal.epoch).to_bytes())
 
 
 def eventually(question, seconds=20.0):

@@ -78,8 +78,8 @@ class Edge:
 
     def apply(self, *routes):
         """Publish a table and wait until every worker goes by it."""
-        generation = self.portal.table.generation + 1
-        marker = route(f"generation-{generation}.test")
+        revision = self.portal.table.revision + 1
+        marker = route(f"revision-{revision}.test")
         self.portal.publish(*routes, marker)
         eventually(lambda: self.portal.etag in self.portal.seen_etags)
         eventually(lambda: b"has no origin" in self.ask(get(marker.hosts[0])))

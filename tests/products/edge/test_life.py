@@ -6,6 +6,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from products.edge.contract import FORMAT, RouteTable
 from products.edge.errors import EdgeError
 from tests.products.edge.fake_portal import FakePortal, eventually, origin, route
 from tests.products.edge.proxy.test_tunnel import open_tunnel
@@ -194,14 +195,8 @@ def test_a_faulty_table_from_the_portal_leaves_the_last_good_one(stand):
     host, _ = own.serve(answering(plain_answer()))
     good = own.portal.table
 
-    class Faulty:
-        generation = good.generation + 1
-
-        def to_json(self):
-            return {"format": 2, "generation": self.generation, "routes": []}
-
-    own.portal.table = Faulty()
-    eventually(lambda: "format is not 1" in own.edge.log())
+    own.portal.table = RouteTable(FORMAT + 1, good.revision + 1, ())
+    eventually(lambda: "format: Invalid enum value" in own.edge.log())
 
     assert status_of(own.edge.ask(get(host))) == 200
     own.portal.table = good

@@ -140,12 +140,11 @@ def test_the_edges_status_reaches_the_portal(stand):
     tunnel = open_tunnel(own.edge, host)
 
     status = eventually(
-        lambda: [one for one in own.portal.statuses if one["open"] == 1]
+        lambda: [one for one in own.portal.statuses if one.open_connections == 1]
     )[0]
     tunnel.close()
 
-    assert status["name"] == "edge-7"
-    assert status["engine"] == "embedded"
-    assert re.fullmatch(r"\d+\.\d+\.\d+", status["version"])
-    assert status["rejected"] == status["log_lines_dropped"] == status["conflicts"] == 0
-    assert status["spool_is_writable"] is True
+    assert status.engine == "embedded"
+    assert re.fullmatch(r"\d+\.\d+\.\d+", status.version)
+    assert status.rejected_connections == status.log_lines_dropped == 0
+    assert status.store_is_writable is True

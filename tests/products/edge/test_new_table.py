@@ -24,7 +24,7 @@ def test_a_table_that_switches_a_service_off_stops_new_handshakes_only(shared_st
     tunnel = open_tunnel(shared_stand.edge, host)
 
     shared_stand.change(
-        host, websockets=False, refusal="Switched off.", open_connections="keep"
+        host, websockets=False, refusal="Switched off.", drain_mode="keep"
     )
 
     assert status_of(shared_stand.edge.ask(handshake(host))) == 403
@@ -92,7 +92,7 @@ def test_a_table_that_cuts_ends_the_tunnels_of_that_service_alone(
     doomed = open_tunnel(shared_stand.edge, host)
     bystander = open_tunnel(shared_stand.edge, echo_host[0])
 
-    shared_stand.change(host, websockets=False, refusal="Off.", open_connections="cut")
+    shared_stand.change(host, websockets=False, refusal="Off.", drain_mode="cut")
 
     assert read_all(doomed) in (b"", b"<reset>")
     bystander.sendall(b"unharmed")
@@ -109,7 +109,7 @@ def test_a_table_that_drains_ends_the_tunnels_at_the_instant_it_names(shared_sta
     host, _ = shared_stand.serve(upgrade_then_echo)
     tunnel = open_tunnel(shared_stand.edge, host)
 
-    later = {"websockets": False, "refusal": "Off.", "open_connections": "drain"}
+    later = {"websockets": False, "refusal": "Off.", "drain_mode": "drain"}
     shared_stand.change(host, **later, drain_until="2099-01-01T00:00:00Z")
     tunnel.sendall(b"draining")
     assert read_exactly(tunnel, 8) == b"draining"

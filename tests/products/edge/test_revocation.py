@@ -13,12 +13,12 @@ NOW = datetime(2026, 11, 22, 8, tzinfo=UTC).timestamp()
 @pytest.mark.parametrize(
     "changes, is_doomed",
     [
-        ({"websockets": True, "open_connections": "cut"}, False),
-        ({"websockets": False, "open_connections": "keep"}, False),
-        ({"websockets": False, "open_connections": "cut"}, True),
-        ({"open_connections": "drain", "drain_until": "2026-11-22T08:00:01Z"}, False),
-        ({"open_connections": "drain", "drain_until": "2026-11-22T08:00:00Z"}, True),
-        ({"open_connections": "drain", "drain_until": "not a time"}, True),
+        ({"websockets": True, "drain_mode": "cut"}, False),
+        ({"websockets": False, "drain_mode": "keep"}, False),
+        ({"websockets": False, "drain_mode": "cut"}, True),
+        ({"drain_mode": "drain", "drain_until": "2026-11-22T08:00:01Z"}, False),
+        ({"drain_mode": "drain", "drain_until": "2026-11-22T08:00:00Z"}, True),
+        ({"drain_mode": "drain", "drain_until": "not a time"}, True),
     ],
     ids=["entitled", "kept", "cut", "draining", "drained", "drained at no known time"],
 )

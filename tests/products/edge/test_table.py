@@ -4,13 +4,13 @@ import os
 
 import pytest
 
-from products.edge.contract import RouteTable
+from products.edge.contract import FORMAT, RouteTable
 from products.edge.table import TableFile
 from tests.products.edge.fake_portal import FakePortal, eventually, route
 from tests.products.edge.running import Edge, get, status_of
 
 BEGAN_AT = 1_764_000_000.0
-TABLE = RouteTable(7, ())
+TABLE = RouteTable(FORMAT, 7, ())
 
 
 class Clock:

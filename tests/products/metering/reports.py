@@ -8,6 +8,7 @@ from products.edge.contract import (
     DeliveryRecord,
     UsageAnswer,
     UsageReport,
+    read,
 )
 from products.metering.commands import ingest
 from products.metering.models import ConnectionUsage, Edge
@@ -33,31 +34,33 @@ def record(number: int = 1, **fields: Any) -> ConnectionRecord:
     """Return a record of a connection that started 90 seconds before NOW and is open."""
     started_at = fields.pop("started_at", NOW - timedelta(seconds=90))
     edge = fields.pop("edge", "edge-1")
-    return ConnectionRecord(
-        **{
+    return read(
+        ConnectionRecord,
+        {
             "id": f"{edge}.{INSTANCE}.{number}",
             "service": "service-1",
             "month": "2026-11",
-            "started_at": iso(started_at),
+            "started_at": started_at,
             "duration_us": 90 * SECOND_US,
             "bytes_from_client": 1200,
             "bytes_to_client": 5400,
             "final": False,
         }
-        | fields
+        | fields,
     )
 
 
 def delivery(**fields: Any) -> DeliveryRecord:
-    return DeliveryRecord(
-        **{
+    return read(
+        DeliveryRecord,
+        {
             "service": "service-1",
             "hour": "2026-11-22T11:00:00Z",
             "requests": 3,
             "bytes_from_client": 900,
             "bytes_to_client": 70_000,
         }
-        | fields
+        | fields,
     )
 
 
@@ -65,8 +68,8 @@ def report_of(*records: Any, **fields: Any) -> UsageReport:
     return UsageReport(
         **{
             "edge": "edge-1",
-            "boot": INSTANCE,
-            "sent_at": iso(fields.pop("now", NOW)),
+            "instance": INSTANCE,
+            "sent_at": fields.pop("now", NOW),
             "connections": tuple(r for r in records if isinstance(r, ConnectionRecord)),
             "delivery": tuple(r for r in records if isinstance(r, DeliveryRecord)),
         }

@@ -109,7 +109,7 @@ def test_a_switch_off_refuses_new_handshakes_at_once_and_keeps_open_tunnels(stan
     host, _ = stand.serve()
     connection, _ = opened(stand, host)
 
-    stand.change(host, websockets=False, refusal="Off now.", open_connections="keep")
+    stand.change(host, websockets=False, refusal="Off now.", drain_mode="keep")
 
     with connection:
         assert status_of(stand.edge.ask(handshake(host))) == 403
@@ -136,7 +136,7 @@ def test_only_the_tunnels_of_a_cut_service_end(stand):
     ending, _ = opened(stand, host)
     staying, _ = opened(stand, other)
 
-    stand.change(host, websockets=False, refusal="Off.", open_connections="cut")
+    stand.change(host, websockets=False, refusal="Off.", drain_mode="cut")
 
     with ending, staying:
         assert read_all(ending) in (b"", b"<reset>")
@@ -153,7 +153,7 @@ def test_draining_tunnels_live_until_their_hour(stand):
         host,
         websockets=False,
         refusal="Off.",
-        open_connections="drain",
+        drain_mode="drain",
         drain_until=soon.isoformat(),
     )
 

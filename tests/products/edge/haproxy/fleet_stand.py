@@ -22,8 +22,8 @@ class FleetStand(Stand):
 
         def look():
             last = self.portal.statuses[before:][-1:]
-            wanted = self.portal.table.generation
-            return last and last[0]["generation"] == wanted and last[0]
+            wanted = self.portal.table.revision
+            return last and last[0].revision == wanted and last[0]
 
         return eventually(look)
 

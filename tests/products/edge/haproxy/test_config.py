@@ -1,10 +1,11 @@
 """The configuration as HAProxy itself reads it, with customers who mean harm."""
 
+import dataclasses
 import subprocess
-from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
+from msgspec.structs import replace
 
 from products.edge.contract import HeaderRule, Route, RouteLogEndpoint
 from products.edge.haproxy import maps
@@ -119,7 +120,7 @@ def test_the_name_that_is_checked_is_the_override_hosts_or_else_the_addresss(tmp
 
 
 def test_the_kernel_gives_up_a_peer_that_acknowledges_nothing_for_a_minute():
-    frame = replace(FRAME, tls_port=8443)
+    frame = dataclasses.replace(FRAME, tls_port=8443)
 
     lines = render(frame, [route("a.test", origin(8000))], {}, {}).splitlines()
 
@@ -148,7 +149,7 @@ def test_addresses_fill_all_places_and_none_leads_nowhere():
 
 def test_a_route_has_no_field_that_the_configuration_does_not_know_of():
     # A new one must be thought of here, and in what needs a reload.
-    assert set(Route.__slots__) == {
+    assert set(Route.__struct_fields__) == {
         "service", "account", "hosts", "websockets", "refusal", "origin", "header_rules",
-        "log_endpoints", "month", "month_ends_at", "open_connections", "drain_until",
+        "log_endpoints", "month", "month_ends_at", "drain_mode", "drain_until",
     }  # fmt: skip

@@ -4,9 +4,9 @@ import asyncio
 import socket
 import threading
 import time
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from products.edge.errors import EdgeError
 from products.edge.haproxy.frontend import LAST_REFUSALS

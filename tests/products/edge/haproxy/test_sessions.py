@@ -54,7 +54,7 @@ def test_a_session_that_does_not_open_is_tried_again_and_nothing_upgrades_meanwh
     eventually(lambda: b" 503 " in first_line(fleet, host))
     carried = there.connections
     refused = fleet.edge.ask(handshake(host))
-    assert eventually(lambda: not fleet.settled()["spool_is_writable"])
+    assert eventually(lambda: not fleet.settled().store_is_writable)
     instance.rmdir()
 
     assert EdgeError.USAGE_NOT_RECORDED.sentence().encode() in refused

@@ -74,7 +74,7 @@ def test_an_agent_that_is_stopped_while_it_opens_a_store_lets_its_haproxy_wait(f
 
     with locked_store(fleet):
         fleet.edge.process.send_signal(signal.SIGTERM)
-        eventually(lambda: time.time() - fleet.portal.statuses[-1]["at"] > 0.5)
+        eventually(lambda: time.time() - fleet.portal.statuses[-1].at > 0.5)
         assert len(fleet.haproxies()) == 2
 
     assert fleet.edge.process.wait(30) == 0

@@ -26,7 +26,7 @@ def refusing(report):
     ids = [one.id for one in report.connections]
     if POISON not in ids:
         return None
-    return bad_request(f"report.connections[{ids.index(POISON)}].month: not a month")
+    return bad_request(f"connections[{ids.index(POISON)}].month: not a month")
 
 
 def bad_request(detail):
@@ -53,7 +53,7 @@ def test_a_record_the_portal_rejects_is_quarantined_and_the_rest_arrives(root):
 
     assert client.totals == {k: v for k, v in expected.items() if k[0] != POISON}
     assert quarantined(root) == [("INSTANCE", 13, 7_000_000)]
-    assert reporter.status()["records_refused"] == 1
+    assert reporter.status()["quarantined_records"] == 1
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,8 @@ def test_a_record_the_portal_rejects_is_quarantined_and_the_rest_arrives(root):
         PortalErrorResponse(400, b""),
         PortalErrorResponse(400, b"<h1>Bad Request</h1>"),
         PortalErrorResponse(400, b'{"msg":"Bad request"}'),
-        PortalErrorResponse(400, b'{"detail":["report.connections[0]"]}'),
-        PortalErrorResponse(413, b'{"detail":"report.connections[0]: no"}'),
+        PortalErrorResponse(400, b'{"detail":["connections[0]"]}'),
+        PortalErrorResponse(413, b'{"detail":"connections[0]: no"}'),
         bad_request("report.edge: not the edge of this credential"),
         bad_request("report: unknown connections[0]"),
         PortalErrorResponse(413, b""),
@@ -113,9 +113,9 @@ def test_what_is_quarantined_is_sent_again_at_the_next_start(root):
     after.run(running)
 
     assert client.totals == expected
-    assert (not_yet["records_refused"], not_yet["complete_to"]) == (1, 0)
+    assert (not_yet["quarantined_records"], not_yet["complete_to"]) == (1, 0)
     status = after.status()
-    assert (status["records_refused"], status["complete_to"]) == (0, 1e9)
+    assert (status["quarantined_records"], status["complete_to"]) == (0, 1e9)
     assert quarantined(root) == []
 
 
@@ -128,7 +128,7 @@ def test_what_is_still_rejected_at_the_next_start_stays(root):
     again.run(running)
 
     assert quarantined(root) == [("INSTANCE", 13, 7_000_000)]
-    assert again.status()["records_refused"] == 1
+    assert again.status()["quarantined_records"] == 1
 
 
 def test_a_start_without_the_portal_releases_nothing(root):
@@ -142,7 +142,7 @@ def test_a_start_without_the_portal_releases_nothing(root):
         again.run(running)
 
     assert quarantined(root) == [("INSTANCE", 13, 7_000_000)]
-    assert again.status()["records_refused"] == 1
+    assert again.status()["quarantined_records"] == 1
 
 
 def test_a_row_that_is_no_reading_is_quarantined_and_the_rest_arrives(root):
@@ -163,7 +163,7 @@ def test_a_row_that_is_no_reading_is_quarantined_and_the_rest_arrives(root):
         "edge-1.INSTANCE.1",
         "edge-1.INSTANCE.3",
     ]
-    assert [one.status()["records_refused"] for one in (reporter, again)] == [1, 1]
+    assert [one.status()["quarantined_records"] for one in (reporter, again)] == [1, 1]
 
 
 def test_a_record_is_quarantined_once(root):

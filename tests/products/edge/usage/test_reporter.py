@@ -3,6 +3,7 @@
 import os
 import random
 import time
+from datetime import UTC, datetime
 
 import pytest
 
@@ -42,7 +43,7 @@ class Client:
             before = self.totals.get(key, (0, 0, 0, False))
             self.totals[key] = tuple(map(max, values, before))
         for one in report.delivery:
-            where = (report.boot, one.service, one.hour)
+            where = (report.instance, one.service, f"{one.hour:%Y-%m-%dT%H:%M:%SZ}")
             counts = (one.requests, one.bytes_from_client, one.bytes_to_client)
             before = self.totals.get(where, (0, 0, 0))
             self.totals[where] = tuple(map(max, counts, before))
@@ -103,7 +104,7 @@ def write_history(root, instance="INSTANCE"):
 
 
 def unsent_bytes(reporter):
-    return reporter.status()["spool_waiting_bytes"]
+    return reporter.status()["unsent_bytes"]
 
 
 def run_until_done(reporter, tries=400):
@@ -130,10 +131,10 @@ def test_everything_arrives_once_and_nothing_is_sent_again(root):
     assert len(client.reports) == sent
     assert unsent_bytes(reporter) == 0
     first = client.reports[0]
-    assert (first.edge, first.boot, first.sent_at) == (
+    assert (first.edge, first.instance, first.sent_at) == (
         "edge-1",
         "INSTANCE",
-        "2001-09-09T01:46:40.000000Z",
+        datetime(2001, 9, 9, 1, 46, 40, tzinfo=UTC),
     )
 
 
@@ -290,7 +291,8 @@ def test_a_process_that_writes_all_the_time_still_comes_to_the_end_of_a_report(r
     reporter.run(running)
 
     sent = [
-        (one.boot, [record.id for record in one.connections]) for one in client.reports
+        (one.instance, [record.id for record in one.connections])
+        for one in client.reports
     ]
     assert sent == [("A", ["edge-1.A.1"]), ("B", ["edge-1.B.1"])]
     assert unsent_bytes(reporter) > 0  # what was written meanwhile is for the next one
@@ -360,7 +362,7 @@ def test_a_damaged_file_is_set_aside_and_holds_up_no_other(root, caplog):
     assert (root / "A.damaged-1" / "usage.db").exists()
     assert "set aside" in caplog.text
     status = reporter.status()
-    assert (status["records_refused"], status["complete_to"]) == (1, 0)
+    assert (status["quarantined_records"], status["complete_to"]) == (1, 0)
 
 
 def test_a_damaged_file_of_a_process_that_runs_holds_up_no_other(root):

@@ -10,6 +10,7 @@ import sys
 import textwrap
 import threading
 import time
+from datetime import UTC, datetime
 
 import pytest
 
@@ -108,7 +109,7 @@ def test_a_reading_becomes_the_portals_record():
     assert (record.id, record.service, record.month) == (
         "edge-1.INSTANCE.7", SERVICE, "2026-11",
     )  # fmt: skip
-    assert record.started_at == "2026-11-18T11:06:40.000000Z"
+    assert record.started_at == datetime(2026, 11, 18, 11, 6, 40, tzinfo=UTC)
     assert (record.duration_us, record.final) == (5, True)
     assert delivery(3).to_record().bytes_to_client == 300
 

@@ -143,14 +143,14 @@ def test_delivery_counters_keep_their_maximum_per_instance(edge):
     take(edge, delivery(requests=5, bytes_from_client=10, bytes_to_client=10))
     take(edge, delivery(requests=4, bytes_from_client=30, bytes_to_client=5))
 
-    answer = take(edge, delivery(requests=1), boot="another")
+    answer = take(edge, delivery(requests=1), instance="another")
 
     assert outcome(answer) == (1, 0, [])
     rows = DeliveryUsage.objects.order_by("pk")
     assert list(
         rows.values_list("instance", "requests", "bytes_from_client", "bytes_to_client")
     ) == [
-        (report_of().boot, 5, 30, 10),
+        (report_of().instance, 5, 30, 10),
         ("another", 1, 900, 70_000),
     ]
 
@@ -196,39 +196,6 @@ def test_clocks_that_differ_by_more_than_two_seconds_are_flagged(
     assert ConnectionUsage.objects.get().clock_differs is flagged
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        report_of(record(), boot=""),
-        report_of(record(), sent_at="now"),
-        report_of(record(), record(2, month="2026-13")),
-        report_of(record(), record(2, month="2026-1")),
-        report_of(record(), record(2, month="0001-01")),
-        report_of(record(), record(2, id="")),
-        report_of(record(), record(2, id=f"{record().id:x<129}")),
-        report_of(record(), record(2, id=record().id + "\t")),
-        report_of(record(), record(2, id=record().id + "\\")),
-        report_of(record(), record(2, id=record().id + "\0")),
-        report_of(record(), record(2, service="ø")),
-        report_of(record(), record(2, service="x" * 65)),
-        report_of(record(), record(2, duration_us=2**53 + 1)),
-        report_of(record(), record(2, bytes_to_client=2**63)),
-        report_of(record(), delivery(hour="2026-11-22T11:30:00Z")),
-        report_of(record(), delivery(hour="2026-11-22")),
-        report_of(record(), delivery(requests=2**53 + 1)),
-        report_of(record(), delivery(service="")),
-    ],
-)
-def test_report_with_one_invalid_value_does_not_count(edge, wrong):
-    with pytest.raises(ContractError):
-        ingest(edge, report=wrong, received_at=NOW)
-
-    edge.refresh_from_db()
-    assert kept() == []
-    assert edge.last_seen_at is None
-    assert not UsageDispute.objects.exists()
-
-
 def test_report_of_another_edge_does_not_count(edge):
     with pytest.raises(AnotherEdge):
         ingest(edge, report=report_of(record(), edge="edge-2"), received_at=NOW)
@@ -236,19 +203,6 @@ def test_report_of_another_edge_does_not_count(edge):
     edge.refresh_from_db()
     assert kept() == []
     assert edge.last_seen_at is None
-
-
-@pytest.mark.parametrize(
-    "text", ["2026-11-22T11:58:30", "2026-02-30T00:00:00Z", "yesterday", ""]
-)
-def test_start_must_be_an_instant(edge, text):
-    fine = record()
-    wrong = type(fine)(
-        **{n: getattr(fine, n) for n in fine.__slots__} | {"started_at": text}
-    )
-
-    with pytest.raises(ContractError, match="started_at"):
-        ingest(edge, report=report_of(wrong), received_at=NOW)
 
 
 @pytest.mark.parametrize(
@@ -275,6 +229,6 @@ def test_edge_cannot_add_to_connections_of_another_one(edge, foreign_id):
 def test_usage_of_an_earlier_instance_is_reported_under_its_id(edge):
     old = "01H000000000000000000OLDER"
 
-    answer = take(edge, record(id=f"edge-1.{old}.7", final=True), boot=old)
+    answer = take(edge, record(id=f"edge-1.{old}.7", final=True), instance=old)
 
     assert outcome(answer) == (1, 0, [])

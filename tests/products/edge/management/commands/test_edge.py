@@ -64,8 +64,8 @@ def test_another_edge_of_this_machine_has_a_folder_and_a_credential_of_its_own(
     )  # fmt: skip
 
     assert first_line(edge).startswith("edge edge-2: http://127.0.0.1:")
-    eventually(lambda: portal.statuses)
-    assert portal.statuses[0]["name"] == "edge-2"
+    eventually(lambda: portal.reports)
+    assert portal.reports[0].edge == "edge-2"
     usage = tmp_path / "edges" / "edge-2" / "usage"
     assert len(list(usage.glob("*/usage.db"))) == 2
 
