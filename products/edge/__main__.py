@@ -21,13 +21,13 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
 
 
 def parse_arguments(arguments: Sequence[str]) -> Settings:
-    """Read the command line; ends the process with a sentence when it is wrong."""
+    """Read the command line. Exits with a sentence if it is wrong."""
     parser = argparse.ArgumentParser(
         prog="python -m products.edge",
-        description="Carry, gate and meter connections for a Tollgate portal.",
+        description="Forward and meter connections for a Tollgate portal.",
     )
     add = parser.add_argument
-    add("--portal", required=True, metavar="URL", help="where the portal answers")
+    add("--portal", required=True, metavar="URL", help="URL of the portal")
     add("--credential-file", required=True, metavar="FILE", help="this edge's secret")
     add(
         "--data-dir",
@@ -35,27 +35,41 @@ def parse_arguments(arguments: Sequence[str]) -> Settings:
         metavar="DIR",
         help="route table, usage and access log",
     )
-    add("--name", default="edge-1", type=_edge_name, help="as the portal knows it")
+    add(
+        "--name",
+        default="edge-1",
+        type=_edge_name,
+        help="name of this edge, as in the portal",
+    )
     add("--bind", default=("127.0.0.1", 8080), type=_address, metavar="HOST:PORT")
     add("--tls-certificates", default="", metavar="DIR", help="DOMAIN.pem files")
-    add("--tls-port", default=0, type=int, metavar="PORT", help="0 takes a free one")
-    add("--processes", default=1, type=int, metavar="N", help="one a core")
+    add("--tls-port", default=0, type=int, metavar="PORT", help="0 = any free port")
+    add(
+        "--processes",
+        default=1,
+        type=int,
+        metavar="N",
+        help="worker processes, e.g. one per core",
+    )
     add(
         "--allow-private",
         action="append",
         default=[],
         metavar="NETWORK",
-        help="an otherwise refused network that origins may be in; may be repeated",
+        help="a private network that origins may be in; can be repeated",
     )
     add(
         "--ca-file",
         default="",
         metavar="FILE",
         help="trust these authorities instead of the public ones; for tests and private "
-        "set-ups, for origins behind it may then be signed by anybody in the file",
+        "installations",
     )
     add(
-        "--poll-seconds", default=1.0, type=float, help="between two looks at the table"
+        "--poll-seconds",
+        default=1.0,
+        type=float,
+        help="between two requests for the route table",
     )
     add(
         "--report-seconds", default=5.0, type=float, help="between two reports of usage"
@@ -64,20 +78,20 @@ def parse_arguments(arguments: Sequence[str]) -> Settings:
         "--store-megabytes",
         default=2048,
         type=int,
-        help="of usage; when it is full, new upgrades get 503",
+        help="size of the usage store; when full, new WebSockets get 503",
     )
     add(
         "--take-over",
         action="store_true",
-        help="start beside a running edge of this name and port, then let it drain",
+        help="start beside a running edge of this name and port, then drain that one",
     )
     add("--engine", default="embedded", choices=("embedded", "haproxy"))
     add("--haproxy", default="haproxy", metavar="PROGRAM", help="for that engine")
     add(
-        "--haproxy-runs",
+        "--haproxy-managed-by",
         default="agent",
-        choices=("agent", "beside"),
-        help="who starts HAProxy: this program, or somebody else, as systemd",
+        choices=("agent", "external"),
+        help="who runs HAProxy: this program, or an external supervisor such as systemd",
     )
     for limit in fields(Limits):
         flag = "--" + limit.name.replace("_", "-")
@@ -106,17 +120,17 @@ def parse_arguments(arguments: Sequence[str]) -> Settings:
         limits=Limits(**{one.name: getattr(given, one.name) for one in fields(Limits)}),
         engine=given.engine,
         haproxy=given.haproxy,
-        haproxy_runs=given.haproxy_runs,
+        haproxy_managed_by=given.haproxy_managed_by,
     )
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run an edge until it is stopped; gives the process's exit code."""
+    """Run an edge until it is stopped, and return the exit code."""
     settings = parse_arguments(arguments)
     logging.basicConfig(
         level=logging.INFO, format="edge %(process)d: %(levelname)s: %(message)s"
     )
-    # Else whoever sets the environment decides which origins are trusted.
+    # Otherwise the environment would decide which origins are trusted.
     for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
         os.environ.pop(name, None)
     try:

@@ -1,4 +1,4 @@
-"""Whose open tunnels must end now, by the route table and the clock (R12)."""
+"""Which open tunnels must close, by the route table and the clock (R12); both engines."""
 
 from collections.abc import Iterable, Mapping
 
@@ -7,30 +7,37 @@ from products.instants import instant_us
 
 
 class RevocationPolicy:
-    """Judges services; remembers since when one is missing from the table.
+    """Decides by service, and remembers since when a service has not been in the table.
 
-    A service that left the table altogether keeps its tunnels for a while: one faulty
-    table must not end every connection.
+    A service that is removed from the table keeps its tunnels for a grace time: one faulty
+    table must not close every connection.
     """
 
-    def __init__(self, gone_seconds: float) -> None:
-        """Let the missing live for so long."""
-        self._gone_seconds = gone_seconds
-        self._absent_since: dict[str, float] = {}
+    def __init__(self, removed_grace_seconds: float) -> None:
+        """Keep the tunnels of a removed service for so long."""
+        self._grace_seconds = removed_grace_seconds
+        self._removed_at: dict[str, float] = {}
 
-    def of(
+    def must_close(
         self, services: Iterable[str], routes: Mapping[str, Route], now: float
-    ) -> list[str]:
-        """List the services whose tunnels must end; `now` is the wall clock in seconds."""
-        return [one for one in services if self._is_doomed(one, routes.get(one), now)]
+    ) -> dict[str, str]:
+        """Return the services whose tunnels must close, with the reason: cut, drain or removed.
 
-    def _is_doomed(self, service: str, route: Route | None, now: float) -> bool:
+        `now` is the wall clock in seconds.
+        """
+        reasons = {
+            service: self._close_reason(service, routes.get(service), now)
+            for service in services
+        }
+        return {service: reason for service, reason in reasons.items() if reason}
+
+    def _close_reason(self, service: str, route: Route | None, now: float) -> str:
         if route is None:
-            since = self._absent_since.setdefault(service, now)
-            return now - since >= self._gone_seconds
-        self._absent_since.pop(service, None)
+            removed_at = self._removed_at.setdefault(service, now)
+            return "removed" if now - removed_at >= self._grace_seconds else ""
+        self._removed_at.pop(service, None)
         if route.websockets or route.drain_mode == "keep":
-            return False
+            return ""
         if route.drain_mode == "cut":
-            return True
-        return now * 1_000_000 >= instant_us(route.drain_until)
+            return "cut"
+        return "drain" if now * 1_000_000 >= instant_us(route.drain_until) else ""

@@ -1,4 +1,4 @@
-"""What an operator may set on an edge, with defaults that are safe in production."""
+"""What an operator can set on an edge, with defaults that are safe in production."""
 
 from dataclasses import dataclass
 
@@ -9,28 +9,30 @@ VERSION = "0.1.0"
 class Limits:
     """Times and sizes that a connection must keep to. Tests shorten them."""
 
-    head_bytes: int = 16 * 1024  # a request's, and an answer's
+    head_bytes: int = 16 * 1024  # of a request, and of a response
     head_lines: int = 100  # likewise
-    head_seconds: float = 10.0  # a whole head, from accept; bytes do not reset it
+    head_seconds: float = 10.0  # for a whole head, from accept; bytes do not reset it
     connect_seconds: float = 5.0  # to the origin, its TLS handshake included
-    answer_seconds: float = 60.0  # to an ordinary request; a handshake has head_seconds
-    quiet_seconds: float = 60.0  # an ordinary request or answer without a byte
-    early_bytes: int = 64 * 1024  # held for a peer that is not ready for them
-    idle_seconds: float = 600.0  # a tunnel without a byte either way
-    half_open_seconds: float = 30.0  # a tunnel quiet after one side has ended
-    linger_seconds: float = 2.0  # reading on after the last word, so no RST eats it
+    response_seconds: float = 60.0  # to an ordinary request; a handshake: head_seconds
+    quiet_seconds: float = 60.0  # an ordinary request or response without a byte
+    early_bytes: int = 64 * 1024  # buffered for a peer that is not ready for them
+    idle_seconds: float = 600.0  # a tunnel without a byte in either direction
+    half_open_seconds: float = 30.0  # a tunnel without a byte after one side has ended
+    linger_seconds: float = (
+        2.0  # reading on after the final response, so that no RST destroys it
+    )
     close_seconds: float = 5.0  # a close that cannot flush becomes an abort
-    handshakes: int = 4096  # in flight, a process
+    handshakes: int = 4096  # in flight, per process
     handshakes_per_address: int = 1024
-    connections: int = 0  # a process; 0 takes what the file descriptors allow
+    connections: int = 0  # per process; 0 = as many as the file descriptors allow
     drain_seconds: float = 30.0  # for open tunnels after SIGTERM
     tick_seconds: float = 5.0  # between two reports of an open connection
-    gone_seconds: float = 60.0  # tunnels of a service that left the table
+    removed_grace_seconds: float = 60.0  # tunnels of a service removed from the table
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One edge: where it listens, whom it asks, where it writes."""
+    """One edge: where it listens, which portal it follows, where it writes."""
 
     name: str
     portal: str
@@ -38,7 +40,7 @@ class Settings:
     data_folder: str
     bind: str = "127.0.0.1"
     port: int = 8080
-    tls_port: int = 0  # 0 when only plain HTTP is spoken
+    tls_port: int = 0  # 0 for plain HTTP only
     certificate_folder: str = ""
     processes: int = 1
     take_over: bool = False  # from a running edge of the same name
@@ -47,8 +49,8 @@ class Settings:
     poll_seconds: float = 1.0
     report_seconds: float = 5.0
     store_bytes: int = 2 * 1024**3
-    keep_seconds: float = 24 * 3600.0  # acknowledged reports, for a restored portal
+    keep_seconds: float = 24 * 3600.0  # acknowledged usage, for a restored portal
     limits: Limits = Limits()
     engine: str = "embedded"  # or "haproxy"
     haproxy: str = "haproxy"  # the program
-    haproxy_runs: str = "agent"  # who starts it: the agent, or something else
+    haproxy_managed_by: str = "agent"  # or "external": who starts and stops it

@@ -96,7 +96,7 @@ def bind_ports(
     The sockets do not listen, so they take no connection. One that `is_alone`, taking
     over from nobody, wants ports on which nobody listens. Raises StartupError.
     """
-    is_alone = is_alone and not _haproxy_runs(settings)
+    is_alone = is_alone and not _own_haproxy_runs(settings)
     plain = _hold(settings.bind, settings.port, "--bind", is_alone=is_alone)
     settings = replace(settings, port=plain.getsockname()[1])
     if not settings.certificate_folder:
@@ -135,7 +135,7 @@ def _is_free(address: str, port: int) -> bool:
     return True
 
 
-def _haproxy_runs(settings: Settings) -> bool:
+def _own_haproxy_runs(settings: Settings) -> bool:
     """Say whether this folder's own HAProxy has the ports; it outlives its agent."""
     if settings.engine != "haproxy":
         return False

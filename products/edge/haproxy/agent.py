@@ -65,7 +65,7 @@ class Agent:
         self._access_log = AccessLog(settings.name, log_file, self._shipper.ship)
         self._lines = Lines(folder, self._take_line)
         self._routes: dict[str, Route] = {}
-        self.close_reason = RevocationPolicy(settings.limits.gone_seconds)
+        self._revocation = RevocationPolicy(settings.limits.removed_grace_seconds)
         self._keeper = SessionKeeper(
             folder,
             data / "usage",
@@ -223,11 +223,11 @@ class Agent:
         if session is None:
             return
         services = session.connections.open_services
-        doomed = self.close_reason.of(services, self._routes, time.time())
-        if doomed:
+        revoked = self._revocation.must_close(services, self._routes, time.time())
+        if revoked:
             await session.poll(self._master, await self._master.processes())
             session.meter.tick()  # what is known is written before anything is cut
-            await self._gate.cut(doomed)
+            await self._gate.cut(revoked)
 
     async def _watch(self) -> None:
         """Notice that HAProxy is another one now, or none."""

@@ -156,7 +156,7 @@ def _defaults(limits: Limits) -> bytes:
         "http-request": limits.head_seconds,
         "connect": limits.connect_seconds / 2,  # for there is one retry
         "client": limits.quiet_seconds,
-        "server": limits.answer_seconds,
+        "server": limits.response_seconds,
         "tunnel": limits.idle_seconds,
         "client-fin": limits.half_open_seconds,
         "server-fin": limits.half_open_seconds,

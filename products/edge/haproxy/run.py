@@ -36,7 +36,7 @@ def run_haproxy_engine(
             settings,
             PortalLink(settings, portal),
             program,
-            runs_it=settings.haproxy_runs == "agent",
+            runs_it=settings.haproxy_managed_by == "agent",
         )
         uvloop.run(agent.run(lambda: _announce(settings, held)))
     except (ConfigRejected, OSError) as error:

@@ -26,11 +26,11 @@ from products.edge.proxy.http1 import ResponseHead, require_handshake
 from products.edge.proxy.origin import OriginConnector
 from products.edge.proxy.stream import BufferedStream, StreamClosed
 from products.edge.proxy.tunnel import Tunnel
+from products.edge.revocation import RevocationPolicy
 from products.edge.settings import Limits
 from products.edge.table import PreparedRoute, RouteIndex
 from products.edge.usage.meter import UsageMeter
 from products.edge.usage.store import StoreUnwritable
-from products.instants import instant_us
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class RequestHandler:
         self._meter = meter
         self._log = access_log
         self._per_service: Counter[str] = Counter()  # tunnels by service
-        self._absent_since: dict[str, float] = {}
+        self._revocation = RevocationPolicy(limits.removed_grace_seconds)
         self._flush_is_due = False
 
     async def handle(self, client: ClientConnection, head: RequestHead) -> bool:
@@ -77,44 +77,24 @@ class RequestHandler:
         return await self._handshake(client, head, destination)
 
     def apply(self, routes: RouteIndex, now: float) -> None:
-        """Take a new table, and end the tunnels that it no longer lets live.
+        """Follow a new table, and close the tunnels that it revokes.
 
-        `now` is the wall clock in seconds. A service that left the table altogether
-        keeps its tunnels for a while: one faulty table must not end every connection.
+        `now` is the wall clock in seconds.
         """
         self.routes = routes
         self.enforce(now)
 
     def enforce(self, now: float) -> None:
-        """End the tunnels whose service may no longer have them (R12)."""
+        """Close the tunnels whose service may no longer have them (R12)."""
         routes = self.routes
         if routes is None:
             return
-        doomed = {
-            service: reason
-            for service in self._per_service
-            if (
-                reason := self.close_reason(
-                    routes.by_service.get(service), service, now
-                )
-            )
-        }
-        if not doomed:
+        reasons = self._revocation.must_close(self._per_service, routes.by_service, now)
+        if not reasons:
             return
         for tunnel in list(self.tunnels.values()):
-            if tunnel.service in doomed:
-                tunnel.close_now(doomed[tunnel.service])
-
-    def close_reason(self, route: Route | None, service: str, now: float) -> str:
-        if route is None:
-            since = self._absent_since.setdefault(service, now)
-            return "gone" if now - since >= self._limits.gone_seconds else ""
-        self._absent_since.pop(service, None)
-        if route.websockets or route.drain_mode == "keep":
-            return ""
-        if route.drain_mode == "cut":
-            return "cut"
-        return "drain" if now * 1_000_000 >= instant_us(route.drain_until) else ""
+            if tunnel.service in reasons:
+                tunnel.close_now(reasons[tunnel.service])
 
     def _destination(self, host: str) -> PreparedRoute:
         if self.routes is None:
@@ -138,7 +118,7 @@ class RequestHandler:
     ) -> None:
         origin = await self._connect(client, destination.route)
         try:
-            client.waiting_for(origin, self._limits.answer_seconds)
+            client.waiting_for(origin, self._limits.response_seconds)
             self._send_head(client, head, destination, origin, framing_fields(head))
             client.end_handshake()
             self._note(destination.route, head, client)

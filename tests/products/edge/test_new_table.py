@@ -120,7 +120,7 @@ def test_a_table_that_drains_ends_the_tunnels_at_the_instant_it_names(shared_sta
 
 
 def test_a_service_that_leaves_the_table_keeps_its_tunnels_for_a_while(stand):
-    own = stand("--gone-seconds", "1")
+    own = stand("--removed-grace-seconds", "1")
     host, _ = own.serve()
     own.serve(host="other.test")
     tunnel = open_tunnel(own.edge, host)

@@ -1,4 +1,4 @@
-"""Whose tunnels must end, and when."""
+"""Which tunnels must close, and when."""
 
 from datetime import UTC, datetime
 
@@ -11,35 +11,35 @@ NOW = datetime(2026, 11, 22, 8, tzinfo=UTC).timestamp()
 
 
 @pytest.mark.parametrize(
-    "changes, is_doomed",
+    "changes, reason",
     [
-        ({"websockets": True, "drain_mode": "cut"}, False),
-        ({"websockets": False, "drain_mode": "keep"}, False),
-        ({"websockets": False, "drain_mode": "cut"}, True),
-        ({"drain_mode": "drain", "drain_until": "2026-11-22T08:00:01Z"}, False),
-        ({"drain_mode": "drain", "drain_until": "2026-11-22T08:00:00Z"}, True),
-        ({"drain_mode": "drain", "drain_until": "not a time"}, True),
+        ({"websockets": True, "drain_mode": "cut"}, ""),
+        ({"websockets": False, "drain_mode": "keep"}, ""),
+        ({"websockets": False, "drain_mode": "cut"}, "cut"),
+        ({"drain_mode": "drain", "drain_until": "2026-11-22T08:00:01Z"}, ""),
+        ({"drain_mode": "drain", "drain_until": "2026-11-22T08:00:00Z"}, "drain"),
+        ({"drain_mode": "drain", "drain_until": "not a time"}, "drain"),
     ],
     ids=["entitled", "kept", "cut", "draining", "drained", "drained at no known time"],
 )
-def test_a_service_in_the_table_is_judged_by_its_route(changes, is_doomed):
+def test_a_service_in_the_table_follows_its_route(changes, reason):
     given = route("a.test", **({"websockets": False} | changes))
 
-    doomed = RevocationPolicy(60.0).of(["a-test"], {"a-test": given}, NOW)
+    closed = RevocationPolicy(60.0).must_close(["a-test"], {"a-test": given}, NOW)
 
-    assert doomed == (["a-test"] if is_doomed else [])
+    assert closed == ({"a-test": reason} if reason else {})
 
 
-def test_a_service_that_left_the_table_has_a_while():
-    doom = RevocationPolicy(60.0)
+def test_a_removed_service_has_a_grace_time():
+    policy = RevocationPolicy(60.0)
     here = {"a-test": route("a.test")}
 
-    seen = [
-        doom.of(["a-test"], {}, NOW),
-        doom.of(["a-test"], {}, NOW + 59),
-        doom.of(["a-test"], here, NOW + 60),
-        doom.of(["a-test"], {}, NOW + 61),
-        doom.of(["a-test"], {}, NOW + 121),
+    closed = [
+        policy.must_close(["a-test"], {}, NOW),
+        policy.must_close(["a-test"], {}, NOW + 59),
+        policy.must_close(["a-test"], here, NOW + 60),
+        policy.must_close(["a-test"], {}, NOW + 61),
+        policy.must_close(["a-test"], {}, NOW + 121),
     ]
 
-    assert seen == [[], [], [], [], ["a-test"]]
+    assert closed == [{}, {}, {}, {}, {"a-test": "removed"}]

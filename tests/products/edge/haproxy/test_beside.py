@@ -27,7 +27,7 @@ def test_the_agent_writes_waits_and_goes_with_whatever_haproxy_comes(tmp_path):
     there = Origin(upgrade_then_echo)
     portal = FakePortal()
     portal.publish(route("a.test", origin(there.port)))
-    more = ["--engine", "haproxy", "--haproxy-runs", "beside"]
+    more = ["--engine", "haproxy", "--haproxy-managed-by", "external"]
     edge = Edge(portal, tmp_path, *more, wait=False)
     folder = edge.data / "haproxy"
     eventually((folder / "loaded").exists)
@@ -62,7 +62,9 @@ def test_beside_a_haproxy_run_by_another_the_agent_alone_stops(fleet, tmp_path):
     fleet.kill_agent()
     more = fleet.more
     bind = ["--bind", f"127.0.0.1:{fleet.edge.port}"]
-    beside = Edge(fleet.portal, tmp_path, *more, *bind, "--haproxy-runs", "beside")
+    beside = Edge(
+        fleet.portal, tmp_path, *more, *bind, "--haproxy-managed-by", "external"
+    )
     connection = beside.connect()
     connection.sendall(handshake(host))
     assert connection.recv(12) == b"HTTP/1.1 101"
