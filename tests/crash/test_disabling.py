@@ -1,6 +1,6 @@
-"""Disabled in the portal, refused at the edge: how long it takes, and what becomes of open tunnels.
+"""Disabled in the portal, refused at the edge: how long it takes, and what happens to tunnels.
 
-With each engine, since what is promised holds of both.
+For each engine, because both keep the same promises.
 """
 
 import time
@@ -27,7 +27,7 @@ OFTEN = [FEW_TIMES, pytest.param(TIMES, marks=pytest.mark.nightly)]
 
 @pytest.fixture
 def sam(portal):
-    """Return Acme's superuser, signed in and confirmed."""
+    """Return Acme's superuser, signed in and re-authenticated."""
     person = portal.stack.person("superuser")
     visitor = Visitor(portal.url, person["login"], person["password"])
     visitor.confirm("/products/websockets/disable/")
@@ -36,7 +36,7 @@ def sam(portal):
 
 @pytest.fixture(params=ENGINES)
 def edge(request, real_edge):
-    """Return an edge that asks for the table as often as one does by default."""
+    """Return an edge that polls the route table at the default interval."""
     more = ["--engine", request.param, "--poll-seconds", "1"]
     if request.param == "haproxy":
         more += ["--haproxy", program("haproxy")]
@@ -51,14 +51,14 @@ def opened(edge):
 
 
 def answers(edge, status):
-    """Tell whether a handshake is answered so now."""
+    """Tell whether a handshake gets this status now."""
     connection, answered = opened(edge)
     connection.close()
     return answered == status
 
 
 def reach(edge, status):
-    """Wait until handshakes are answered so, and return the seconds that took."""
+    """Wait until handshakes get this status; return the seconds that took."""
     began = time.monotonic()
     within(2 * REACH_SECONDS, f"answers {status}", lambda: answers(edge, status))
     return time.monotonic() - began

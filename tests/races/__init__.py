@@ -1,1 +1,1 @@
-"""Many at once, in processes of their own: nothing is lost, nobody is locked out."""
+"""Concurrent changes in separate processes: no change is lost, and no process is blocked."""

@@ -1,4 +1,4 @@
-"""People enable and disable at once: nothing lost, nothing locked, every change recorded."""
+"""Superusers enable and disable concurrently: no change is lost or blocked, and all are recorded."""
 
 import json
 import subprocess
@@ -27,7 +27,7 @@ def togglers(arena):
 
 
 def order(processes: list[Process], words: str) -> None:
-    """Tell all of them at one moment."""
+    """Give all of them one order at the same time."""
     for each in processes:
         each.stdin.write(f"{words}\n")
     for each in processes:
@@ -35,17 +35,17 @@ def order(processes: list[Process], words: str) -> None:
 
 
 def answer(process: Process) -> dict[str, Any]:
-    """Wait for what came of the order; a process that failed says why."""
+    """Return the result of an order; fails with the error of a process that ended."""
     line = process.stdout.readline()
     assert line, process.stderr.read()
     found: dict[str, Any] = json.loads(line)
     return found
 
 
-def judged(arena: Arena) -> dict[str, object]:
-    """Return what the race has left in the database."""
+def result_of(arena: Arena) -> dict[str, object]:
+    """Return what the race wrote to the database."""
     result = subprocess.run(
-        [sys.executable, "-m", "tests.races.judge", arena.account.pk],
+        [sys.executable, "-m", "tests.races.result", arena.account.pk],
         cwd=ROOT,
         env=arena.environment,
         capture_output=True,
@@ -56,14 +56,14 @@ def judged(arena: Arena) -> dict[str, object]:
     return found
 
 
-def test_eight_processes_lose_nothing_and_lock_nobody_out(arena, togglers):
+def test_eight_processes_lose_no_change_and_block_no_one(arena, togglers):
     order(togglers, f"toggle {CHANGES // PROCESSES}")
 
     total = sum((Counter(answer(each)) for each in togglers), Counter())
 
     enabled, disabled = total["enabled"], total["disabled"]
     assert enabled + disabled == CHANGES
-    assert judged(arena) == {
+    assert result_of(arena) == {
         "events": {
             "product.enabled": enabled,
             "product.disabled": disabled,
@@ -76,20 +76,22 @@ def test_eight_processes_lose_nothing_and_lock_nobody_out(arena, togglers):
     }
 
 
-def test_of_two_at_once_one_wins_and_the_other_is_told_who_and_when(arena, togglers):
+def test_of_two_concurrent_changes_one_is_refused_with_who_and_when(arena, togglers):
     sam, sue = togglers[:2]
-    told = []
+    refusals = []
 
     for number in range(PAIRS):
         order([sam, sue], "disable" if number % 2 else "enable")
-        told.append(sorted([answer(sam)["told"], answer(sue)["told"]]))
+        refusals.append(sorted([answer(sam)["refusal"], answer(sue)["refusal"]]))
 
-    # The winner is told nothing; the other hears who it was, and when.
-    assert [first for first, _ in told] == [""] * PAIRS
-    words = {second.replace("Sam", "NAME").replace("Sue", "NAME") for _, second in told}
+    # The first is not refused; the second reads who was first, and when.
+    assert [first for first, _ in refusals] == [""] * PAIRS
+    words = {
+        second.replace("Sam", "NAME").replace("Sue", "NAME") for _, second in refusals
+    }
     assert words == {
         "WebSockets is already enabled: NAME enabled it on 22 November 2026, 13:00 UTC.",
         "WebSockets is already disabled: NAME disabled it on 22 November 2026, 13:00 UTC.",
     }
-    # Never two bills: as many enablements as there were turns to enable.
-    assert judged(arena)["enablements"] == PAIRS / 2
+    # One enablement per order to enable, so nothing is billed twice.
+    assert result_of(arena)["enablements"] == PAIRS / 2

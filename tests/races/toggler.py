@@ -1,8 +1,8 @@
-"""A process that enables and disables WebSockets for one account when it is told to.
+"""A process that enables and disables WebSockets for one account, as ordered.
 
 `python -m tests.races.toggler ACCOUNT USER`, with the database in the environment. Each line on
-standard input is an order: `enable`, `disable`, or `toggle TIMES`; each is answered by a line of
-JSON that tells what came of it.
+standard input is an order: `enable`, `disable`, or `toggle TIMES`. Each gets a line of JSON with
+the result.
 """
 
 import json
@@ -30,10 +30,10 @@ LATER = NOW + timedelta(hours=1)
 
 
 class Toggler:
-    """Somebody at work on one account; whoever was slower is told so."""
+    """A superuser of one account; the commands refuse the slower of two."""
 
     def __init__(self, account: Account, user: User) -> None:
-        """Take on the account as that person."""
+        """Act on the account as the user."""
         self.account = account
         self.product = Product.objects.get(pk="websockets")
         self.actor = Actor.user(
@@ -45,15 +45,15 @@ class Toggler:
         )
 
     def carry_out(self, order: str) -> Mapping[str, object]:
-        """Do as one line says."""
+        """Carry out one order."""
         verb, _, times = order.strip().partition(" ")
         if verb == "toggle":
             return self.toggle(int(times))
-        words = self.enable(LATER) if verb == "enable" else self.disable(LATER)
-        return {"told": words}
+        refusal = self.enable(LATER) if verb == "enable" else self.disable(LATER)
+        return {"refusal": refusal}
 
     def toggle(self, times: int) -> Mapping[str, object]:
-        """Change it that many times, whichever way it stands; count what came of it."""
+        """Change the product that many times, in whichever direction is possible; count the results."""
         done: Counter[str] = Counter()
         while done["enabled"] + done["disabled"] < times:
             if not self.enable(LATER):
@@ -61,11 +61,11 @@ class Toggler:
             elif not self.disable(LATER):
                 done["disabled"] += 1
             else:
-                done["told"] += 1
+                done["refused"] += 1
         return done
 
     def enable(self, now: datetime) -> str:
-        """Enable it; return what a slower one is told, "" for the faster."""
+        """Enable the product; return the refusal, "" for none."""
         price = direct_price(self.product.pk, now)
         text = agreement_text(self.account, self.product, price)
         try:
@@ -76,12 +76,12 @@ class Toggler:
                 agreement=Agreement(text),
                 now=now,
             )
-        except Conflict as told:
-            return told.message
+        except Conflict as refusal:
+            return refusal.message
         return ""
 
     def disable(self, now: datetime) -> str:
-        """Disable it; return what a slower one is told, "" for the faster."""
+        """Disable the product; return the refusal, "" for none."""
         try:
             disable(
                 self.actor,
@@ -90,13 +90,13 @@ class Toggler:
                 drain_mode="cut",
                 now=now,
             )
-        except Conflict as told:
-            return told.message
+        except Conflict as refusal:
+            return refusal.message
         return ""
 
 
 def main(account_id: str, user_id: str) -> None:
-    """Carry out one order a line until there are no more; an error ends the process."""
+    """Carry out one order per line until the input ends; an error ends the process."""
     account = Account.objects.get(pk=account_id)
     toggler = Toggler(account, User.objects.get(pk=user_id))
     print("ready", flush=True)  # noqa: T201 - the test that started this reads it

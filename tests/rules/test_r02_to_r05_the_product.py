@@ -1,4 +1,4 @@
-"""R2 to R5: off by default, enabled by superusers, used by those who may, agreed to with its price."""
+"""R2 to R5: off by default, enabled by superusers, used by permitted users, with an agreement."""
 
 import pytest
 
@@ -19,7 +19,7 @@ from tests.factories.digests import digest_of_everything
 
 
 def published(world):
-    """Return what the edge is told of the shop."""
+    """Return the shop's route in the route table."""
     [route] = routes_of([world.acme.pk], NOW)[world.acme.pk]
     return route
 
@@ -40,7 +40,7 @@ def test_r2_a_new_account_has_nothing_and_its_edge_refuses(world, api):
     assert published(world).refusal == "WebSockets is not enabled for this account."
 
 
-def test_r2_nobody_switches_it_on_for_a_service_before(world, api):
+def test_r2_no_one_switches_it_on_for_a_service_before(world, api):
     cancel(world, world.people["superuser"])
 
     status, answer = api("engineer", "PUT", switch(world))
@@ -64,7 +64,7 @@ def test_r2_nobody_switches_it_on_for_a_service_before(world, api):
         ("staff", Forbidden),
     ],
 )
-def test_r3_nobody_but_a_superuser_of_that_account_enables_it(person, refusal, world):
+def test_r3_only_a_superuser_of_that_account_enables_it(person, refusal, world):
     cancel(world, world.people["superuser"])
     before = digest_of_everything()
 
@@ -83,7 +83,7 @@ def test_r3_djangos_flags_give_no_right_in_an_account(world):
         buy(world, una)
 
 
-def test_r3_a_token_is_worth_no_more_than_its_owner_is_now(world, api):
+def test_r3_a_token_can_do_no_more_than_its_owner_now(world, api):
     sam = world.people["superuser"]
     second = world.people["engineer"]
     seat = Membership.objects.get(account=world.acme, user_id=second.user_id)
@@ -95,7 +95,7 @@ def test_r3_a_token_is_worth_no_more_than_its_owner_is_now(world, api):
     assert published(world).websockets is False
 
 
-def test_r4_whoever_may_configure_the_service_switches_it_on(world, api):
+def test_r4_users_who_may_configure_the_service_switch_it_on(world, api):
     answers = {
         person: api(person, "PUT", switch(world))[0]
         for person in ("user", "billing", "outside", "stranger", "inside")
@@ -110,9 +110,7 @@ def test_r4_whoever_may_configure_the_service_switches_it_on(world, api):
     }
 
 
-def test_r4_the_switch_acts_at_once_on_the_live_version_without_a_deployment(
-    world, api
-):
+def test_r4_the_switch_acts_on_the_active_version_without_a_deployment(world, api):
     before = published(world).websockets
     api("inside", "PUT", switch(world))
     on = published(world).websockets
@@ -135,7 +133,7 @@ def test_r5_without_agreement_nothing_is_enabled(world):
     assert digest_of_everything() == before
 
 
-def test_r5_the_text_agreed_to_names_the_prices_and_is_kept_to_the_letter(world):
+def test_r5_the_agreement_names_the_prices_and_is_kept_word_for_word(world):
     sam = world.people["superuser"]
     cancel(world, sam)
     price = direct_price("websockets", NOW)
@@ -154,7 +152,7 @@ def test_r5_the_text_agreed_to_names_the_prices_and_is_kept_to_the_letter(world)
     assert (kept.price_version, kept.started_by) == (price, "Sam")
 
 
-def test_r5_both_the_enabling_and_what_it_does_to_the_bill_are_in_the_trail(world):
+def test_r5_the_enabling_and_the_change_of_the_bill_are_in_the_audit_trail(world):
     sam = world.people["superuser"]
     cancel(world, sam)
 
@@ -169,7 +167,7 @@ def test_r5_both_the_enabling_and_what_it_does_to_the_bill_are_in_the_trail(worl
     assert enabled.body["agreed_text_hash"] == bill.body["agreed_text_hash"]
 
 
-def test_r3_being_superuser_elsewhere_counts_for_nothing_here(world):
+def test_r3_a_superuser_elsewhere_has_no_right_here(world):
     cancel(world, world.people["superuser"])
     elsewhere: Account = AccountFactory.create(name="Initech")
     una = world.person("user")

@@ -1,4 +1,4 @@
-"""Tells what a race has left in the database: `python -m tests.races.judge ACCOUNT` prints JSON."""
+"""Counts what a race wrote to the database: `python -m tests.races.result ACCOUNT` prints JSON."""
 
 import json
 import os
@@ -19,13 +19,13 @@ def main(account_id: str) -> None:
     """Count the account's events and enablements, and verify its chain."""
     events = AuditEvent.objects.filter(account_id=account_id).order_by("sequence")
     enablements = Enablement.objects.filter(account_id=account_id)
-    verdict = verify(account_id)
+    verification = verify(account_id)
     found = {
         "events": Counter(events.values_list("action", flat=True)),
         "enablements": enablements.count(),
         "open": enablements.filter(ends_at=None).count(),
-        "sound": verdict.sound,
-        "checked": verdict.checked,
+        "sound": verification.sound,
+        "checked": verification.checked,
     }
     print(json.dumps(found))  # noqa: T201 - the test that started this reads it
 
