@@ -60,6 +60,7 @@ class BodyMalformed(Exception):
 class ResponseHead:
     """A well-formed response head."""
 
+    raw: bytes  # as the origin sent it
     status: int
     reason: bytes
     fields: Fields
@@ -254,6 +255,7 @@ def parse_response(head: bytes, *, max_fields: int = 100) -> ResponseHead:
     if len(lengths) > 1 or not all(map(_LENGTH.fullmatch, lengths)):
         raise ErrorResponse(EdgeError.ORIGIN_NOT_HTTP)
     return ResponseHead(
+        raw=head,
         status=int(line[2]),
         reason=line[3] or b"",
         fields=read.fields,

@@ -14,8 +14,7 @@ from products.edge.proxy.client import (
     Lingering,
     client_address,
 )
-from products.edge.proxy.forward import ResponseTruncated
-from products.edge.proxy.handler import RequestHandler
+from products.edge.proxy.handler import RequestHandler, ResponseTruncated
 from products.edge.proxy.http1 import parse_request
 from products.edge.proxy.stream import (
     BufferedStream,

@@ -82,7 +82,7 @@ class Tunnel:
 
     __slots__ = (
         "_deadline", "_delivered", "_last_activity", "_on_end", "_seen", "_undelivered",
-        "client", "ended_at_ns", "limits", "number", "origin", "reason", "service",
+        "client", "ended_at_ns", "is_closed_by_edge", "limits", "number", "origin", "service",
     )  # fmt: skip
 
     seen_ns = sys.maxsize  # the end is known immediately, so readings go up to now
@@ -98,7 +98,7 @@ class Tunnel:
         self.service = service
         self.limits = limits
         self.number = number
-        self.reason = ""  # why the edge closed it; "" if it did not
+        self.is_closed_by_edge = False
         self.ended_at_ns = 0  # monotonic clock: when the last direction ended
         self._on_end: Callable[[Tunnel], None] | None = on_end
         self._delivered = 0  # bytes to the client, at the latest reading
@@ -186,9 +186,9 @@ class Tunnel:
         other.write = other.discard
         other.underlying.resume_reading()
 
-    def close_now(self, reason: str) -> None:
+    def close_now(self) -> None:
         """Close both sides whatever is buffered, after the last reading."""
-        self.reason = self.reason or reason
+        self.is_closed_by_edge = True
         self._last_direction_ended()
         self._report_end()
         for relay in (self.client, self.origin):
@@ -199,7 +199,7 @@ class Tunnel:
         """Close the tunnel when it was idle for too long, or when closing takes too long."""
         if self._deadline:
             if now >= self._deadline:
-                self.close_now("close")
+                self.close_now()
             return
         seen = self.client.count + self.origin.count
         if seen != self._seen:
@@ -211,7 +211,7 @@ class Tunnel:
             self.limits.half_open_seconds if half_open else self.limits.idle_seconds
         )
         if now - self._last_activity >= allowed:
-            self.close_now("half-open" if half_open else "idle")
+            self.close_now()
 
     def _last_direction_ended(self) -> None:
         if not self.ended_at_ns:

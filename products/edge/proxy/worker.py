@@ -228,7 +228,7 @@ class Worker:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._now.wait(), 0.1)
         for tunnel in list(self.handler.tunnels.values()):
-            tunnel.close_now("drain")
+            tunnel.close_now()
         if self._tls_listener is not None:
             self._tls_listener.abort_all()
         self.server.abort_all()
