@@ -128,7 +128,7 @@ def _service_context(
     return {
         "service": found,
         "versions": versions,
-        "live": active_version(found),
+        "active": active_version(found),
         "domains": [domain.name for domain in found.active_domains.order_by("name")],
         "switch": switch_of(found, SLUG),
         "drain_seconds": DRAIN_SECONDS,
@@ -189,7 +189,7 @@ def remove_service(request: HttpRequest, service_id: str) -> HttpResponse:
     found = get_service(actor, service_id)
     context: dict[str, object] = {
         "service": found,
-        "live": active_version(found),
+        "active": active_version(found),
         "configuring": decide(actor, Permission.SERVICE_CONFIGURE, found),
     }
     if request.method == "POST":

@@ -22,7 +22,10 @@ def page_of(service, name="service"):
 def test_an_empty_list_says_what_a_service_is(browser, sam, acme):
     page = text_of(browser(sam).get("/services/"))
 
-    assert "No services that you can see A service answers for your domains" in page
+    assert (
+        "No services that you can see A service receives requests for your domains"
+        in page
+    )
     assert "Create service" in page
 
 
@@ -34,7 +37,7 @@ def test_the_list_shows_active_versions_and_where_websockets_is_on(
 
     page = text_of(browser(eve).get("/services/"))
 
-    assert "blog Nothing live None live Off –" in page
+    assert "blog Not deployed None Off –" in page
     assert "echo Active version 1" in page
     assert "On –" in page
 
@@ -206,7 +209,7 @@ def test_a_service_is_deleted_after_a_confirmation(browser, sam, echo):
     answer = client.post(page_of(echo, "delete_service"), follow=True)
 
     echo.refresh_from_db()
-    assert "This cannot be undone." in text_of(asked)
+    assert "This can't be undone." in text_of(asked)
     assert "Service echo is deleted." in text_of(answer)
     assert echo.deleted_at is not None
     assert client.get(page_of(echo)).status_code == 404
@@ -220,7 +223,7 @@ def test_a_service_with_an_active_version_is_not_deleted(browser, sam, echo):
 
     echo.refresh_from_db()
     assert answer.status_code == 409
-    assert "Version 1 is live" in text_of(answer)
+    assert "Version 1 is active" in text_of(answer)
     assert "Deactivate version 1" in text_of(answer)
     assert echo.deleted_at is None
 
