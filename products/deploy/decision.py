@@ -6,6 +6,7 @@ all ask `evaluate`. The facts are read in a fixed number of queries; evaluating 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from accounts import policy
 from accounts.actor import Actor
@@ -36,11 +37,11 @@ from products.services.describe import version_configs
 from products.services.models import Version
 
 
-@dataclass(frozen=True, slots=True)
-class CheckResult:
+class CheckResult(NamedTuple):
     """The result of one check; if it failed, also how to fix it, where, and who can.
 
-    `public` is the sentence that clients of the service read.
+    `public` is the sentence that clients of the service read. A tuple, since eight are built for
+    each decision.
     """
 
     code: str
