@@ -11,7 +11,12 @@ from accounts.admin_pages import ReadOnlyAdmin
 from accounts.audit.admin_list import TrailChangeList, TrailFilter
 from accounts.audit.cursor import matching
 from accounts.audit.models import AuditEvent, ChainHead, PersonalData
-from accounts.audit.queries import personal_data_of, row_fault, verify
+from accounts.audit.queries import (
+    personal_data_of,
+    row_fault,
+    target_matches,
+    verify,
+)
 
 # Verified on sight: about half a second. A longer chain is verified when asked for.
 VERIFIED_ON_SIGHT = 20_000
@@ -73,7 +78,10 @@ class AuditEventAdmin(ReadOnlyAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        return matching(queryset, self.search_fields, term), False
+        found = matching(queryset, self.search_fields, term)
+        if "/" in term:  # a version or a part, which older entries name in another way
+            found |= queryset.filter(target_matches(term))
+        return found, False
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, object] | None = None

@@ -14,6 +14,8 @@ from accounts.audit.vocabulary import DESCRIPTIONS, FASTLY_TYPES, Outcome
 PLATFORM = "platform"  # the chain of what belongs to no account
 # Labels are copied from names that users choose; PostgreSQL cannot index a text of any length.
 MAX_LABEL_LENGTH = 255
+# SERVICE/NUMBER/KIND/NAME with the longest name of a part is the longest id.
+MAX_TARGET_ID_LENGTH = 320
 
 
 class AuditEvent(models.Model):
@@ -31,7 +33,7 @@ class AuditEvent(models.Model):
     actor_id = models.CharField(max_length=64)
     actor_label = models.CharField(max_length=MAX_LABEL_LENGTH)
     target_type = models.CharField(max_length=64)
-    target_id = models.CharField(max_length=MAX_LABEL_LENGTH)
+    target_id = models.CharField(max_length=MAX_TARGET_ID_LENGTH)
     target_label = models.CharField(max_length=MAX_LABEL_LENGTH, blank=True)
     product = models.CharField(max_length=64, blank=True)
     service_id = models.CharField(max_length=22, blank=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection
-from django.db.models import Max, QuerySet
+from django.db.models import Max, Q, QuerySet
 
 from accounts.audit import triggers
 from accounts.audit.entry_body import commitments
@@ -142,11 +142,30 @@ def verify(account_id: str) -> VerificationResult:
     return verdict
 
 
+def target_matches(target_id: str) -> Q:
+    """Return the condition for a target's entries, also for those with its older id.
+
+    Before versions were `SERVICE/NUMBER` and parts `SERVICE/NUMBER/KIND/NAME`, an entry had only
+    the last of these as the id, and the service in `service_id`.
+    """
+    exact = Q(target_id=target_id)
+    service_id, _, rest = target_id.partition("/")
+    number, _, part = rest.partition("/")
+    kind, _, name = part.partition("/")
+    if name:
+        label = f"{name} in version {number}"
+        return exact | Q(
+            service_id=service_id, target_type=kind, target_id=name, target_label=label
+        )
+    if number:
+        return exact | Q(service_id=service_id, target_type="version", target_id=number)
+    return exact
+
+
 def _filtered(events: QuerySet[AuditEvent], filters: Filters) -> QuerySet[AuditEvent]:
     for field in (
         "action",
         "actor_id",
-        "target_id",
         "product",
         "service_id",
         "outcome",
@@ -154,6 +173,8 @@ def _filtered(events: QuerySet[AuditEvent], filters: Filters) -> QuerySet[AuditE
         value = getattr(filters, field)
         if value:
             events = events.filter(**{field: value})
+    if filters.target_id:
+        events = events.filter(target_matches(filters.target_id))
     if filters.since is not None:
         events = events.filter(at__gte=filters.since)
     if filters.until is not None:

@@ -5,10 +5,10 @@ from rest_framework.views import APIView
 
 from accounts.authentication import TokenRequest
 from products.api import fields
-from products.api.lookups import object_at, version_at
+from products.api.lookups import part_at, version_at
 from products.deploy.models import ActiveDomain
 from products.services import queries
-from products.services.models import Version, VersionObject
+from products.services.models import Part, Version
 
 
 class CheckDomain(APIView):
@@ -19,7 +19,7 @@ class CheckDomain(APIView):
     ) -> Response:
         """Answer for one domain."""
         version = version_at(request.auth, service_id, number)
-        row = object_at(version, "domain", name)
+        row = part_at(version, "domain", name)
         return Response(checked(version, [row])[0])
 
 
@@ -29,10 +29,10 @@ class CheckDomains(APIView):
     def get(self, request: TokenRequest, service_id: str, number: int) -> Response:
         """Answer for all of the version's domains."""
         version = version_at(request.auth, service_id, number)
-        return Response(checked(version, list(queries.objects_of(version, "domain"))))
+        return Response(checked(version, list(queries.parts_of(version, "domain"))))
 
 
-def checked(version: Version, rows: list[VersionObject]) -> list[list[object]]:
+def checked(version: Version, rows: list[Part]) -> list[list[object]]:
     """Return a triple a domain: the domain, its CNAME, and whether the service answers for it.
 
     The portal asks no name server, so the CNAME is null, as Fastly has it for a name without one.

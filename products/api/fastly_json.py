@@ -87,7 +87,7 @@ def service(row: Service, versions: Sequence[Version]) -> Json:
 def whole_version(row: Version) -> Json:
     """Show a version with all that it holds."""
     kept: Json = {
-        name: [fields.shown(kind, each, row) for each in queries.objects_of(row, kind)]
+        name: [fields.shown(kind, each, row) for each in queries.parts_of(row, kind)]
         for name, kind in KEPT_LISTS.items()
     }
     empty: Json = {name: [] for name in EMPTY_LISTS}

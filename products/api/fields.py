@@ -15,9 +15,9 @@ from accounts.errors import Invalid
 from products.services.models import (
     PART_KINDS,
     Backend,
+    Part,
     Snippet,
     Version,
-    VersionObject,
 )
 from products.services.summary import SECRET
 
@@ -27,7 +27,7 @@ TRUTHS = {"true": True, "false": False}
 LEFT_OUT_WHEN_UNSET = frozenset({"fetch_timeout"})  # fastly-py raises on null
 
 
-def shown(kind: str, row: VersionObject, version: Version) -> Json:
+def shown(kind: str, row: Part, version: Version) -> Json:
     """Show something of a version in the encoding of its kind.
 
     Fastly shows a client's private key again to whoever may read the configuration. Here it can be
@@ -55,7 +55,7 @@ def shown(kind: str, row: VersionObject, version: Version) -> Json:
     )
 
 
-def derived(row: VersionObject) -> Json:
+def derived(row: Part) -> Json:
     """Return what the wire shows besides what is kept: an id, or an address taken apart."""
     if isinstance(row, Backend):
         literal = _literal(row.address)

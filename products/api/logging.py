@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final
 from accounts.errors import NotFound
 from products.api import fields
 from products.api.parts import Kind, PartDetail, PartList
-from products.services.models import LogEndpoint, Version, VersionObject
+from products.services.models import LogEndpoint, Part, Version
 
 Json = dict[str, Any]
 DEFAULT_FORMAT: Final = '%h %l %u %t "%r" %>s %b'
@@ -52,7 +52,7 @@ class LogKind(Kind):
     kind: ClassVar[str] = "log_endpoint"
     sort: ClassVar[str] = ""
 
-    def rows(self, version: Version) -> Iterable[VersionObject]:
+    def rows(self, version: Version) -> Iterable[Part]:
         """Return the version's log endpoints of this sort."""
         rows = super().rows(version)
         return [
@@ -61,7 +61,7 @@ class LogKind(Kind):
             if isinstance(row, LogEndpoint) and row.kind == self.sort
         ]
 
-    def found(self, version: Version, name: str) -> VersionObject:
+    def found(self, version: Version, name: str) -> Part:
         """Return one of this sort by its name."""
         row = super().found(version, name)
         if not isinstance(row, LogEndpoint) or row.kind != self.sort:
@@ -84,7 +84,7 @@ class LogKind(Kind):
             )
         return said
 
-    def shown(self, row: VersionObject, version: Version) -> Json:
+    def shown(self, row: Part, version: Version) -> Json:
         """Show one as Fastly does; what is not kept has Fastly's default."""
         assert isinstance(row, LogEndpoint)  # noqa: S101 - for the type alone
         plain = fields.shown(self.kind, row, version)

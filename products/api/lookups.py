@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from accounts.actor import Actor
 from accounts.errors import Invalid, NotFound
 from products.services import queries
-from products.services.models import Service, Version, VersionObject
+from products.services.models import Part, Service, Version
 
 MAX_VERSION_NUMBER = 2**31 - 1
 # Fastly's own words for a record that was never deleted; its clients print them as they are.
@@ -61,10 +61,10 @@ def version_at(actor: Actor, service_id: str, number: int) -> Version:
         raise NotFound(words) from error
 
 
-def object_at(version: Version, kind: str, name: str) -> VersionObject:
+def part_at(version: Version, kind: str, name: str) -> Part:
     """Return something of a version by its name."""
     with fastly_not_found(version, kind, name):
-        return queries.get_object(version, kind, name)
+        return queries.get_part(version, kind, name)
 
 
 @contextlib.contextmanager

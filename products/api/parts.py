@@ -9,10 +9,10 @@ from rest_framework.views import APIView
 
 from accounts.authentication import TokenRequest
 from products.api import fields
-from products.api.lookups import fastly_not_found, object_at, version_at
+from products.api.lookups import fastly_not_found, part_at, version_at
 from products.services import queries
 from products.services.commands import parts
-from products.services.models import Version, VersionObject
+from products.services.models import Part, Version
 
 OK = {"status": "ok"}
 
@@ -26,15 +26,15 @@ class Kind(APIView):
         """Return what a body says."""
         return fields.read(self.kind, sent)
 
-    def rows(self, version: Version) -> Iterable[VersionObject]:
+    def rows(self, version: Version) -> Iterable[Part]:
         """Return all of the version's things of this kind."""
-        return queries.objects_of(version, self.kind)
+        return queries.parts_of(version, self.kind)
 
-    def found(self, version: Version, name: str) -> VersionObject:
+    def found(self, version: Version, name: str) -> Part:
         """Return one by its name. Raises NotFound in Fastly's words."""
-        return object_at(version, self.kind, name)
+        return part_at(version, self.kind, name)
 
-    def shown(self, row: VersionObject, version: Version) -> dict[str, Any]:
+    def shown(self, row: Part, version: Version) -> dict[str, Any]:
         """Show one."""
         return fields.shown(self.kind, row, version)
 
@@ -83,7 +83,7 @@ class PartDetail(Kind):
         if "name" in request.data:
             changes["name"] = fields.name_in(request.data)
         with fastly_not_found(version, self.kind, name):
-            row = parts.change_object(
+            row = parts.change_part(
                 request.auth,
                 version=version,
                 kind=self.kind,
@@ -100,7 +100,7 @@ class PartDetail(Kind):
         version = version_at(request.auth, service_id, number)
         self.found(version, name)
         with fastly_not_found(version, self.kind, name):
-            parts.remove_object(
+            parts.remove_part(
                 request.auth,
                 version=version,
                 kind=self.kind,

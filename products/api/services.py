@@ -154,5 +154,5 @@ class ServiceDomains(APIView):
         except ServiceDeleted:
             return Response([])
         live = queries.active_version(row) or queries.latest_version(row)
-        rows = queries.objects_of(live, "domain")
+        rows = queries.parts_of(live, "domain")
         return Response([fields.shown("domain", each, live) for each in rows])

@@ -18,6 +18,7 @@ from products.deploy.decision import (
 from products.deploy.models import ActiveDomain, Deployment
 from products.services.commands.validators import clean_comment
 from products.services.commands.versions import version_target
+from products.services.lifecycle import Transition, is_allowed
 from products.services.models import Service, Version
 
 
@@ -105,7 +106,7 @@ def _activate(
         decision = decide_deployment(actor, version=version, certificates=certificates)
         if not decision.allowed:
             raise refusal(decision)
-        if version.active:
+        if not is_allowed(version.state, Transition.ACTIVATE):
             raise Unchanged
         old = versions.filter(service=service, active=True).first()
         if old is not None:
@@ -151,7 +152,7 @@ def deactivate(
     ) as trail:
         version = Version.objects.select_for_update().get(pk=version.pk)
         version.service = service
-        if not version.active:
+        if not is_allowed(version.state, Transition.DEACTIVATE):
             raise NotActive(f"Version {version.number} is not active.")
         _deactivate(version, now=now)
         ActiveDomain.objects.filter(service=service).delete()

@@ -11,7 +11,7 @@ from accounts.policy import NON_MEMBER, decide, load_access
 from accounts.roles import Permission
 from products.compatibility.version_config import VersionConfig
 from products.services.describe import version_configs
-from products.services.models import PART_KINDS, Service, Version, VersionObject
+from products.services.models import PART_KINDS, Part, Service, Version
 from products.services.models.service import ServiceQuerySet
 from products.services.summary import SECRET, is_default, values_of
 from products.services.validation import model_of, normal_name
@@ -34,7 +34,7 @@ class FieldChange:
 def services_of(actor: Actor) -> ServiceQuerySet:
     """Return the services that the actor may see, by name, with their `active_number` (or None)."""
     active = Version.objects.filter(service=OuterRef("pk"), active=True)
-    rows = Service.objects.visible_to(actor).live()
+    rows = Service.objects.visible_to(actor).existing()
     annotated: ServiceQuerySet = rows.annotate(
         active_number=Subquery(active.values("number"))
     )
@@ -46,7 +46,7 @@ def get_service(actor: Actor, service_id: str) -> Service:
 
     A member whose access is limited to other services is told so: Forbidden (R21).
     """
-    service = Service.objects.visible_to(actor).live().filter(pk=service_id).first()
+    service = Service.objects.visible_to(actor).existing().filter(pk=service_id).first()
     if service is None:
         raise _not_visible(actor, service_id)
     return service
@@ -54,7 +54,7 @@ def get_service(actor: Actor, service_id: str) -> Service:
 
 def get_version(actor: Actor, service_id: str, number: int) -> Version:
     """Return a version with its service. Raises as `get_service` does."""
-    visible = Service.objects.visible_to(actor).live().filter(pk=service_id)
+    visible = Service.objects.visible_to(actor).existing().filter(pk=service_id)
     version = (
         Version.objects.select_related("service__account")
         .filter(service__in=visible, number=number)
@@ -90,7 +90,7 @@ def version_for_decision(actor: Actor, service_id: str, number: int) -> Version:
 def _not_visible(actor: Actor, service_id: str) -> RefusalError:
     """Return why an actor does not get a service: it is not theirs to know of, or not to see."""
     theirs = (
-        Service.objects.live()
+        Service.objects.existing()
         .filter(pk=service_id, account_id=actor.account_id)
         .first()
     )
@@ -147,15 +147,15 @@ def latest_versions(services: Iterable[Service]) -> dict[str, Version]:
     return {version.service_id: version for version in rows}
 
 
-def objects_of(version: Version, kind: str) -> QuerySet[VersionObject]:
+def parts_of(version: Version, kind: str) -> QuerySet[Part]:
     """Return a version's parts of one kind, in the order in which they were added."""
-    rows: QuerySet[VersionObject] = model_of(kind).objects.filter(version=version)
+    rows: QuerySet[Part] = model_of(kind).objects.filter(version=version)
     return rows.order_by("pk")
 
 
-def get_object(version: Version, kind: str, name: str) -> VersionObject:
+def get_part(version: Version, kind: str, name: str) -> Part:
     """Return a part by its name. Raises NotFound."""
-    row = objects_of(version, kind).filter(name=normal_name(kind, name)).first()
+    row = parts_of(version, kind).filter(name=normal_name(kind, name)).first()
     if row is None:
         raise NotFound(
             f"There is no {kind.replace('_', ' ')} '{name}' in version {version.number}."
@@ -181,7 +181,7 @@ def compare(a: Version, b: Version) -> tuple[FieldChange, ...]:
 
 
 def _differences(
-    kind: str, old: VersionObject | None, new: VersionObject | None
+    kind: str, old: Part | None, new: Part | None
 ) -> Iterator[FieldChange]:
     row = new or old
     assert row is not None  # noqa: S101 - one of the two has the name
@@ -196,7 +196,7 @@ def _differences(
         yield FieldChange(kind, row.name, field, one, other)
 
 
-def _all_or_told(row: VersionObject | None, *, alone: bool) -> dict[str, object]:
+def _all_or_told(row: Part | None, *, alone: bool) -> dict[str, object]:
     """Return a part's values; of one that stands alone, only those that say something."""
     if row is None:
         return {}

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 
 from products.protocol import header_name
-from products.services.models import VersionObject
+from products.services.models import Part
 
 # Never shown to anybody once it is set.
 SECRET = frozenset({"ssl_client_key"})
@@ -17,7 +17,7 @@ _SECRET_HEADER = re.compile(
 )
 
 
-def values_of(row: VersionObject) -> dict[str, object]:
+def values_of(row: Part) -> dict[str, object]:
     """Return all that a person or the API may set of a part, its name included."""
     return {field: getattr(row, field) for field in ("name", *row.FIELDS)}
 
@@ -36,7 +36,7 @@ def audit_changes(
     )
 
 
-def audit_values(kind: str, row: VersionObject) -> dict[str, object]:
+def audit_values(kind: str, row: Part) -> dict[str, object]:
     """Return what the trail holds of a part that comes or goes: what differs from the defaults."""
     values = values_of(row)
     return {
@@ -46,7 +46,7 @@ def audit_values(kind: str, row: VersionObject) -> dict[str, object]:
     }
 
 
-def is_default(row: VersionObject, field: str) -> bool:
+def is_default(row: Part, field: str) -> bool:
     """Tell whether a part's field says no more than the model's default."""
     value = getattr(row, field)
     if value in (None, "", []):

@@ -11,7 +11,7 @@ from django.db.models import BooleanField, CharField, Field, IntegerField, JSONF
 
 from accounts.errors import Invalid, NotFound
 from products import protocol
-from products.services.models import PART_KINDS, VersionObject
+from products.services.models import PART_KINDS, Part
 
 MAX_INTEGER = 2**31 - 1  # of a number, as PostgreSQL holds it
 MAX_TEXT_LENGTH = 1_000_000  # of a VCL file; a megabyte, as Fastly's default limit is
@@ -61,7 +61,7 @@ class _Problem(Exception):
     """One field's problem."""
 
 
-def model_of(kind: str) -> type[VersionObject]:
+def model_of(kind: str) -> type[Part]:
     """Return the model of a kind of part. Raises NotFound for a kind that there is none of."""
     if kind not in PART_KINDS:
         raise NotFound(f"A version holds no '{kind}'.")
@@ -143,9 +143,7 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _cleaned(
-    model: type[VersionObject], kind: str, field: str, value: object
-) -> object:
+def _cleaned(model: type[Part], kind: str, field: str, value: object) -> object:
     if field not in model.FIELDS:
         raise _Problem("There is no such field.")
     column = model.column(field)

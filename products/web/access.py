@@ -90,7 +90,9 @@ def member_access(request: HttpRequest, membership_id: str) -> HttpResponse:
     held = queries.grants_in(account.pk).get(person.user_id, ())
     form = AccessForm(
         request.POST if request.method == "POST" else kept_input(request),
-        services=list(Service.objects.live().visible_to(actor).order_by("name", "pk")),
+        services=list(
+            Service.objects.existing().visible_to(actor).order_by("name", "pk")
+        ),
         levels={grant.service.id: grant.level for grant in held},
         limited=person.limit_services,
     )

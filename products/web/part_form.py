@@ -21,15 +21,11 @@ from products.compatibility.version_config import (
     VersionConfig,
 )
 from products.deploy.decision import decision_without_person
-from products.services.commands.parts import (
-    StaleRevision,
-    add_part,
-    change_object,
-    remove_object,
-)
+from products.services.commands import parts as commands
+from products.services.commands.parts import StaleRevision
 from products.services.describe import version_config
 from products.services.models import PART_KINDS, Version
-from products.services.queries import get_object, get_version
+from products.services.queries import get_part, get_version
 from products.services.validation import InvalidFields, clean
 from products.web.parts import (
     KIND_NAMES,
@@ -104,7 +100,7 @@ def part(
     actor = actor_of(request)
     found = get_version(actor, service_id, number)
     _known(kind)
-    row = get_object(found, kind, name) if name else None
+    row = get_part(found, kind, name) if name else None
     posted = request.method == "POST"
     made = form_for(kind)
     form = (
@@ -162,7 +158,7 @@ def _save(
     values = changes_of(form)
     try:
         if name:
-            change_object(
+            commands.change_part(
                 actor,
                 version=found,
                 kind=kind,
@@ -173,7 +169,7 @@ def _save(
             )
         else:
             label = str(values.pop("name"))
-            add_part(
+            commands.add_part(
                 actor, version=found, kind=kind, name=label, fields=values, now=now
             )
     except InvalidFields as refused:
@@ -225,7 +221,9 @@ def remove_part(
     found = get_version(actor, service_id, number)
     _known(kind)
     try:
-        remove_object(actor, version=found, kind=kind, name=name, now=timezone.now())
+        commands.remove_part(
+            actor, version=found, kind=kind, name=name, now=timezone.now()
+        )
         messages.success(request, f"{KIND_WORDS[kind]} {name} removed.")
     except Conflict as refused:
         messages.error(request, refused.message)

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.db import models
 
-from products.services.models import PART_KINDS, VersionObject
+from products.services.models import PART_KINDS, Part
 
 KIND_WORDS = {
     "domain": "Domain",
@@ -78,7 +78,7 @@ def form_for(kind: str) -> type[forms.Form]:
     return type(f"{model.__name__}Form", (forms.Form,), fields)
 
 
-def initial_of(row: VersionObject) -> dict[str, object]:
+def initial_of(row: Part) -> dict[str, object]:
     """Return what a part's form starts with; secrets stay out of pages."""
     shown = {
         field: getattr(row, field) for field in row.FIELDS if field not in NEVER_SHOWN
@@ -110,7 +110,7 @@ def main_fields(kind: str) -> tuple[str, ...]:
     return MAIN_FIELDS.get(kind, ("name", *PART_KINDS[kind].FIELDS))
 
 
-def _field(model: type[VersionObject], name: str) -> forms.Field:
+def _field(model: type[Part], name: str) -> forms.Field:
     column = model._meta.get_field(name)  # noqa: SLF001 - Django's own name
     assert isinstance(column, models.Field)  # noqa: S101 - a concrete column
     if isinstance(column, models.BooleanField) and not column.null:

@@ -24,7 +24,7 @@ from products.services.commands.versions import (
     lock_version,
 )
 from products.services.models import PART_KINDS, Version
-from products.services.queries import get_service, get_version, objects_of
+from products.services.queries import get_service, get_version, parts_of
 from products.web.finding_links import linked_findings
 from products.web.parts import KIND_NAMES, KIND_WORDS
 
@@ -86,7 +86,7 @@ def version(request: HttpRequest, service_id: str, number: int) -> HttpResponse:
             "kind": kind,
             "word": KIND_WORDS[kind],
             "name": KIND_NAMES[kind],
-            "rows": list(objects_of(found, kind)),
+            "rows": list(parts_of(found, kind)),
         }
         for kind in PART_KINDS
     ]

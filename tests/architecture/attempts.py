@@ -205,13 +205,13 @@ ATTEMPTS: dict[str, Attempt] = {
         a, version=w.draft, now=NOW)),
     "products.services.commands.parts.add_part": Attempt(WHO_CONFIGURE, lambda w, a: parts.add_part(
         a, version=w.draft, kind="domain", name="new.example.com", fields={}, now=NOW)),
-    "products.services.commands.parts.change_object": Attempt(WHO_CONFIGURE, lambda w, a: parts.change_object(
+    "products.services.commands.parts.change_part": Attempt(WHO_CONFIGURE, lambda w, a: parts.change_part(
         a, version=w.draft, kind="backend", name="origin", changes={"address": "evil.example.com"}, now=NOW)),
-    "products.services.commands.parts.remove_object": Attempt(WHO_CONFIGURE, lambda w, a: parts.remove_object(
+    "products.services.commands.parts.remove_part": Attempt(WHO_CONFIGURE, lambda w, a: parts.remove_part(
         a, version=w.draft, kind="header", name="tenant", now=NOW)),
     "products.deploy.commands.activate": Attempt(
         WHO_CONFIGURE, lambda w, a: deploy.activate(a, version=w.draft, now=NOW),
-        given=lambda w, a: parts.change_object(
+        given=lambda w, a: parts.change_part(
             a, version=w.draft, kind="backend", name="origin", changes={"port": 81}, now=NOW)),
     "products.deploy.commands.deactivate": Attempt(WHO_CONFIGURE, lambda w, a: deploy.deactivate(
         a, version=w.live, now=NOW)),

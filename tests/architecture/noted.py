@@ -44,8 +44,8 @@ NOTED: dict[str, tuple[str, ...]] = {
     "products.services.commands.versions.comment_version": ("version.updated",),
     "products.services.commands.versions.lock_version": ("version.locked",),
     "products.services.commands.parts.add_part": ("domain.created",),
-    "products.services.commands.parts.change_object": ("backend.updated",),
-    "products.services.commands.parts.remove_object": ("header.deleted",),
+    "products.services.commands.parts.change_part": ("backend.updated",),
+    "products.services.commands.parts.remove_part": ("header.deleted",),
     "products.deploy.commands.activate": ("version.activated",),
     "products.deploy.commands.deactivate": ("version.deactivated",),
 }

@@ -95,8 +95,8 @@ def test_each_part_of_a_version_is_recorded_from_first_to_last(
     before = AuditEvent.objects.count()
 
     parts.add_part(sam, **part, fields=fields)
-    parts.change_object(sam, **part, changes=changes)
-    parts.remove_object(sam, **part)
+    parts.change_part(sam, **part, changes=changes)
+    parts.remove_part(sam, **part)
 
     new = AuditEvent.objects.order_by("pk")[before:]
     assert tuple(event.action for event in new) == expected

@@ -10,16 +10,16 @@ from products.services.models import (
     Domain,
     Header,
     LogEndpoint,
+    Part,
     Service,
     Snippet,
     Vcl,
     Version,
-    VersionObject,
 )
 from tests.factories import NOW
 from tests.factories.accounts import AccountFactory
 
-PartT = TypeVar("PartT", bound=VersionObject)
+PartT = TypeVar("PartT", bound=Part)
 
 
 class ServiceFactory(DjangoModelFactory[Service]):

@@ -11,7 +11,7 @@ from products.compatibility.version_config import (
 )
 from products.enablement.commands import enable_for_service
 from products.enablement.commands.service import Incompatible
-from products.services.commands.parts import change_object
+from products.services.commands.parts import change_part
 from products.services.models import Backend
 from tests.architecture.attempts import assign, switch_on
 from tests.factories import NOW
@@ -25,7 +25,7 @@ def deploy_of(world) -> str:
 
 
 def shield(world, sam, where="frankfurt-de"):
-    return change_object(
+    return change_part(
         sam,
         version=world.draft,
         kind="backend",

@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
                 ('actor_id', models.CharField(max_length=64)),
                 ('actor_label', models.CharField(max_length=255)),
                 ('target_type', models.CharField(max_length=64)),
-                ('target_id', models.CharField(max_length=255)),
+                ('target_id', models.CharField(max_length=320)),
                 ('target_label', models.CharField(blank=True, max_length=255)),
                 ('product', models.CharField(blank=True, max_length=64)),
                 ('service_id', models.CharField(blank=True, max_length=22)),

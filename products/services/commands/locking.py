@@ -1,14 +1,14 @@
-"""What the commands read again inside the door, and how they refuse."""
+"""Reads that lock services and versions within a command, and their refusals."""
 
 from datetime import datetime
 
 from accounts.errors import Conflict, NotFound
-from products.services.lifecycle import Transition, allowed
+from products.services.lifecycle import Transition, is_allowed
 from products.services.models import Service, Version
 
 
 class VersionLocked(Conflict):
-    """A version that is locked or active was to be changed."""
+    """A locked or active version cannot be changed."""
 
     code = "version_locked"
 
@@ -38,8 +38,10 @@ class ServiceGone(NotFound):
 
 
 def service_for_update(service_id: str) -> Service:
-    """Read a service again and lock it until the door closes. Raises ServiceGone."""
-    service = Service.objects.select_for_update().live().filter(pk=service_id).first()
+    """Read a service again and lock it until the change commits. Raises ServiceGone."""
+    service = (
+        Service.objects.select_for_update().existing().filter(pk=service_id).first()
+    )
     if service is None:
         raise ServiceGone(service_id)
     return service
@@ -54,15 +56,15 @@ def version_for_update(version: Version) -> Version:
 
 
 def draft_for_update(version: Version) -> Version:
-    """Read a version again that is to be changed. Raises VersionLocked and ServiceGone."""
+    """Read a version again to change it, and lock it. Raises VersionLocked and ServiceGone."""
     fresh = version_for_update(version)
-    if not allowed(fresh.state, Transition.EDIT):
+    if not is_allowed(fresh.state, Transition.EDIT):
         raise VersionLocked(fresh)
     return fresh
 
 
 def bump_revision(version: Version, now: datetime) -> None:
-    """Move a version's revision on: something in it has changed."""
+    """Increase a version's revision: something in it has changed."""
     version.revision += 1
     version.updated_at = now
     version.save(update_fields=["revision", "updated_at"])

@@ -1,4 +1,4 @@
-"""Adding, changing and removing what a draft holds."""
+"""Add, change and remove the parts of a draft."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -15,8 +15,9 @@ from products.services.commands.locking import (
     bump_revision,
     draft_for_update,
 )
-from products.services.models import Version, VersionObject
-from products.services.queries import get_object
+from products.services.commands.versions import version_target
+from products.services.models import Part, Version
+from products.services.queries import get_part
 from products.services.summary import audit_changes, audit_values, values_of
 from products.services.validation import clean, model_of, with_tls_from_port
 
@@ -47,11 +48,10 @@ DELETED: Mapping[str, Event] = {
 
 
 class StaleRevision(Conflict):
-    """Somebody else changed the version since it was read.
+    """Someone else changed the version after it was read.
 
-    `wanted` and `current` hold the fields of the refused change whose values differ, as they
-    were to become and as they are; `revision` is the version's now. Keys and the like are
-    "set" or "changed" in both.
+    `wanted` and `current` have the fields of the refused change whose values differ, with the
+    requested and the saved value; `revision` is the version's now. A secret is "set" or "changed".
     """
 
     code = "stale_revision"
@@ -62,9 +62,9 @@ class StaleRevision(Conflict):
         wanted: Mapping[str, object],
         current: Mapping[str, object],
     ) -> None:
-        """Tell both values of each field."""
+        """Say both values of each field."""
         super().__init__(
-            f"Version '{version.number}' was changed by somebody else while you edited it.",
+            f"Someone else changed version {version.number} while you were editing.",
             details=[
                 f"{field}: yours is {wanted[field]!r}, saved is {current[field]!r}."
                 for field in wanted
@@ -83,8 +83,8 @@ def add_part(
     name: str,
     fields: Mapping[str, object],
     now: datetime,
-) -> VersionObject:
-    """Add a part to a draft; what `fields` leave out is at its default.
+) -> Part:
+    """Add a part to a draft; fields that are left out get their defaults.
 
     Raises Forbidden, NotFound, InvalidFields, VersionLocked, and Duplicate for a name that the
     version has. Notes `<kind>.created`.
@@ -101,7 +101,7 @@ def add_part(
     return row
 
 
-def change_object(
+def change_part(
     actor: Actor,
     *,
     version: Version,
@@ -110,18 +110,18 @@ def change_object(
     changes: Mapping[str, object],
     now: datetime,
     expected_revision: int | None = None,
-) -> VersionObject:
+) -> Part:
     """Change a part of a draft; a `name` among the changes renames it.
 
-    `expected_revision` is the revision of the version that the editor was shown: where the version
-    moved on since, StaleRevision tells both values. Raises Forbidden, NotFound, InvalidFields,
-    VersionLocked and Duplicate. Notes `<kind>.updated`, and nothing where nothing changes.
+    `expected_revision` is the revision that the editor saw; if the version has another one now,
+    StaleRevision has both values. Raises Forbidden, NotFound, InvalidFields, VersionLocked and
+    Duplicate. Notes `<kind>.updated` if something changes.
     """
     with recorded_change(
         actor, Permission.SERVICE_CONFIGURE, on=version.service, now=now
     ) as trail:
         version = draft_for_update(version)
-        row = get_object(version, kind, name)
+        row = get_part(version, kind, name)
         before = values_of(row)
         after = _merged(kind, before, changes)
         old, new = audit_changes(kind, before, after)
@@ -138,7 +138,7 @@ def change_object(
     return row
 
 
-def remove_object(
+def remove_part(
     actor: Actor, *, version: Version, kind: str, name: str, now: datetime
 ) -> None:
     """Remove a part of a draft.
@@ -149,7 +149,7 @@ def remove_object(
         actor, Permission.SERVICE_CONFIGURE, on=version.service, now=now
     ) as trail:
         version = draft_for_update(version)
-        row = get_object(version, kind, name)
+        row = get_part(version, kind, name)
         _note(trail, DELETED[kind], kind, row, before=audit_values(kind, row))
         row.delete()
         bump_revision(version, now)
@@ -162,31 +162,37 @@ def _with_coupling(kind: str, fields: Mapping[str, object]) -> Mapping[str, obje
 def _merged(
     kind: str, current: Mapping[str, object], changes: Mapping[str, object]
 ) -> dict[str, object]:
-    """Return the whole part as it is to be, every rule asked of it; no name keeps the name."""
+    """Return the whole part with the changes, validated; without a name it keeps its name."""
     merged = dict(current) | dict(_with_coupling(kind, changes))
     name = merged.pop("name")
     return clean(kind, str(current["name"] if name is None else name), merged)
 
 
-def _save(kind: str, row: VersionObject, *, insert: bool = False) -> None:
+def _save(kind: str, row: Part, *, insert: bool = False) -> None:
     try:
         row.save(force_insert=insert)
     except IntegrityError as error:
         raise Duplicate(kind, row.name) from error
 
 
+def part_target(kind: str, part: Part) -> tuple[str, str, str]:
+    """Return a part as the trail names it: its kind, `SERVICE/NUMBER/KIND/NAME`, its name."""
+    _, version_id, _ = version_target(part.version)
+    return kind, f"{version_id}/{kind}/{part.name}", part.name
+
+
 def _note(
     trail: Trail,
     event: Event,
     kind: str,
-    row: VersionObject,
+    row: Part,
     *,
     before: Mapping[str, object] | None = None,
     after: Mapping[str, object] | None = None,
 ) -> None:
     trail.note(
         event,
-        target=(kind, row.name, f"{row.name} in version {row.version.number}"),
+        target=part_target(kind, row),
         service_id=row.version.service_id,
         before=before,
         after=after,

@@ -1,4 +1,4 @@
-"""Making, renaming and deleting services."""
+"""Create, rename and delete services."""
 
 from datetime import datetime
 
@@ -18,12 +18,12 @@ from products.services.models import Service, Version
 
 
 class ServiceActive(Conflict):
-    """A service with an active version was to be deleted."""
+    """A service with an active version cannot be deleted."""
 
     code = "service_active"
 
     def __init__(self, service: Service, number: int) -> None:
-        """Say which version is in the way, and the way out."""
+        """Name the active version, and say what to do."""
         super().__init__(
             f"Version '{number}' of service '{service.name}' is active. "
             "Deactivate it first, then delete the service."
@@ -39,11 +39,11 @@ def create_service(
     kind: str = Service.Type.VCL,
     now: datetime,
 ) -> Service:
-    """Make a service with an empty draft, version 1.
+    """Create a service with an empty draft, version 1.
 
     An engineer whose access is limited to services gets full access on the new one (R21).
     Raises Forbidden, Invalid, and Duplicate for a name that the account has. Notes
-    service.created, and service_access.granted where access was given.
+    service.created, and service_access.granted if access was given.
     """
     with recorded_change(
         actor, Permission.SERVICE_CREATE, on=account, now=now
@@ -90,8 +90,8 @@ def update_service(
 ) -> Service:
     """Change a service's name or comment; None leaves a field as it is.
 
-    Raises Forbidden, NotFound, Invalid, and Duplicate for a name that the account has.
-    Notes service.updated, and nothing where nothing changes.
+    Raises Forbidden, NotFound, Invalid, and Duplicate for a name that the account has. Notes
+    service.updated if something changes.
     """
     with recorded_change(
         actor, Permission.SERVICE_CONFIGURE, on=service, now=now
@@ -118,9 +118,9 @@ def update_service(
 
 
 def delete_service(actor: Actor, *, service: Service, now: datetime) -> None:
-    """Delete a service; its versions are kept, its name is free again.
+    """Delete a service; its versions are kept, its name becomes free.
 
-    Raises Forbidden, NotFound, and ServiceActive while a version is live. Notes service.deleted.
+    Raises Forbidden, NotFound, and ServiceActive if a version is active. Notes service.deleted.
     """
     with recorded_change(
         actor, Permission.SERVICE_CONFIGURE, on=service, now=now

@@ -1,7 +1,7 @@
 """The short texts that a service and a version carry: their rules."""
 
 from accounts.errors import Invalid
-from products.services.models.service import COMMENT_LENGTH, NAME_LENGTH
+from products.services.models.service import MAX_COMMENT_LENGTH, MAX_SERVICE_NAME_LENGTH
 from products.services.validation import text_problem
 
 
@@ -10,9 +10,10 @@ def clean_service_name(name: str) -> str:
     name = name.strip()
     if not name:
         raise Invalid("A service needs a name.", field="name")
-    if len(name) > NAME_LENGTH:
+    if len(name) > MAX_SERVICE_NAME_LENGTH:
         raise Invalid(
-            f"A service's name has at most {NAME_LENGTH} characters.", field="name"
+            f"A service's name has at most {MAX_SERVICE_NAME_LENGTH} characters.",
+            field="name",
         )
     if problem := text_problem(name, lines=False):
         raise Invalid(problem, field="name")
@@ -21,9 +22,9 @@ def clean_service_name(name: str) -> str:
 
 def clean_comment(comment: str) -> str:
     """Return a comment. Raises Invalid where it is too long or holds control characters."""
-    if len(comment) > COMMENT_LENGTH:
+    if len(comment) > MAX_COMMENT_LENGTH:
         raise Invalid(
-            f"A comment has at most {COMMENT_LENGTH} characters.", field="comment"
+            f"A comment has at most {MAX_COMMENT_LENGTH} characters.", field="comment"
         )
     if problem := text_problem(comment, lines=True):
         raise Invalid(problem, field="comment")

@@ -10,7 +10,7 @@ from accounts.change import Unchanged, recorded_change
 from accounts.roles import Permission
 from products.services.commands.locking import service_for_update, version_for_update
 from products.services.commands.validators import clean_comment
-from products.services.lifecycle import Transition, allowed
+from products.services.lifecycle import Transition, is_allowed
 from products.services.models import PART_KINDS, Service, Version
 
 
@@ -100,7 +100,7 @@ def lock_version(actor: Actor, *, version: Version, now: datetime) -> Version:
         actor, Permission.SERVICE_CONFIGURE, on=version.service, now=now
     ) as trail:
         version = version_for_update(version)
-        if not allowed(version.state, Transition.LOCK):
+        if not is_allowed(version.state, Transition.LOCK):
             raise Unchanged
         version.locked = True
         version.updated_at = now

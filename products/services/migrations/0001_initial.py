@@ -209,7 +209,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='version',
-            constraint=models.UniqueConstraint(condition=models.Q(('active', True)), fields=('service',), name='one_active_version_a_service'),
+            constraint=models.UniqueConstraint(condition=models.Q(('active', True)), fields=('service',), name='one_active_version_per_service'),
         ),
         migrations.AddConstraint(
             model_name='version',
@@ -253,6 +253,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='backend',
-            constraint=models.CheckConstraint(condition=models.Q(('port__lte', 65535)), name='backend_port_is_one', violation_error_message='A port is a number from 0 to 65535.'),
+            constraint=models.CheckConstraint(condition=models.Q(('port__lte', 65535)), name='backend_port_is_valid', violation_error_message='A port is a number from 0 to 65535.'),
         ),
     ]

@@ -6,9 +6,9 @@ from products.services.models.config import (
     Domain,
     Header,
     LogEndpoint,
+    Part,
     Snippet,
     Vcl,
-    VersionObject,
 )
 from products.services.models.service import Service, Version
 
@@ -18,9 +18,9 @@ __all__ = [
     "Domain",
     "Header",
     "LogEndpoint",
+    "Part",
     "Service",
     "Snippet",
     "Vcl",
     "Version",
-    "VersionObject",
 ]

@@ -7,7 +7,7 @@ from django.db import models
 from products.services.models.service import Version
 
 
-class VersionObject(models.Model):
+class Part(models.Model):
     """Something of a version, found by its name."""
 
     version = models.ForeignKey(
@@ -44,19 +44,19 @@ class VersionObject(models.Model):
         return column
 
 
-class Domain(VersionObject):
+class Domain(Part):
     """A host name that the version answers for; kept in lower case."""
 
     comment = models.CharField(max_length=500, blank=True)
 
     FIELDS = ("comment",)
 
-    class Meta(VersionObject.Meta):
+    class Meta(Part.Meta):
         # A name is looked up across all services before a version goes live.
         indexes: ClassVar = [models.Index(fields=["name"], name="domain_by_name")]
 
 
-class Backend(VersionObject):
+class Backend(Part):
     """An origin. Of all this, a WebSocket hand-off honours four settings alone (R8).
 
     Times are milliseconds, as on Fastly's wire; `keepalive_time`, the TCP settings seconds.
@@ -138,18 +138,18 @@ class Backend(VersionObject):
         "tcp_keepalive_time",
     )
 
-    class Meta(VersionObject.Meta):
+    class Meta(Part.Meta):
         constraints: ClassVar = [
-            *VersionObject.Meta.constraints,
+            *Part.Meta.constraints,
             models.CheckConstraint(
                 condition=models.Q(port__lte=65535),
-                name="backend_port_is_one",
+                name="backend_port_is_valid",
                 violation_error_message="A port is a number from 0 to 65535.",
             ),
         ]
 
 
-class Header(VersionObject):
+class Header(Part):
     """A header rule. Request headers set, appended or deleted reach the origin (R11)."""
 
     class Action(models.TextChoices):
@@ -194,9 +194,9 @@ class Header(VersionObject):
         "response_condition",
     )
 
-    class Meta(VersionObject.Meta):
+    class Meta(Part.Meta):
         constraints: ClassVar = [
-            *VersionObject.Meta.constraints,
+            *Part.Meta.constraints,
             models.CheckConstraint(
                 condition=models.Q(
                     action__in=["set", "append", "delete", "regex", "regex_repeat"]
@@ -210,7 +210,7 @@ class Header(VersionObject):
         ]
 
 
-class Snippet(VersionObject):
+class Snippet(Part):
     """A piece of VCL; kept, shown, and read for `return(upgrade)`, not run by our edge."""
 
     class Type(models.TextChoices):
@@ -236,7 +236,7 @@ class Snippet(VersionObject):
     FIELDS = ("type", "content", "priority", "dynamic")
 
 
-class Vcl(VersionObject):
+class Vcl(Part):
     """A VCL file; kept, shown, and read for `return(upgrade)`, not run by our edge."""
 
     content = models.TextField()
@@ -245,7 +245,7 @@ class Vcl(VersionObject):
     FIELDS = ("content", "main")
 
 
-class LogEndpoint(VersionObject):
+class LogEndpoint(Part):
     """Where the customer's log line goes (R10); kinds beyond https and syslog are only kept."""
 
     kind = models.CharField(max_length=20)
@@ -256,7 +256,7 @@ class LogEndpoint(VersionObject):
 
 
 # The order in which a version's parts are shown, cloned and compared.
-PART_KINDS: dict[str, type[VersionObject]] = {
+PART_KINDS: dict[str, type[Part]] = {
     "domain": Domain,
     "backend": Backend,
     "header": Header,

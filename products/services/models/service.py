@@ -13,14 +13,14 @@ from products.services.lifecycle import VersionState
 
 # The permission of each access level on one service (R21).
 ACCESS_CODENAMES = {level: f"access_{level.value}" for level in AccessLevel}
-NAME_LENGTH = 120
-COMMENT_LENGTH = 500
+MAX_SERVICE_NAME_LENGTH = 120
+MAX_COMMENT_LENGTH = 500
 
 
 class ServiceQuerySet(models.QuerySet["Service"]):
     """Services, narrowed."""
 
-    def live(self) -> "ServiceQuerySet":
+    def existing(self) -> "ServiceQuerySet":
         """Keep those that are not deleted."""
         return self.filter(deleted_at=None)
 
@@ -46,8 +46,8 @@ class Service(models.Model):
     account = models.ForeignKey(
         Account, on_delete=models.PROTECT, related_name="services"
     )
-    name = models.CharField(max_length=NAME_LENGTH)
-    comment = models.CharField(max_length=COMMENT_LENGTH, blank=True)
+    name = models.CharField(max_length=MAX_SERVICE_NAME_LENGTH)
+    comment = models.CharField(max_length=MAX_COMMENT_LENGTH, blank=True)
     type = models.CharField(max_length=4, choices=Type.choices, default=Type.VCL)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
@@ -93,7 +93,7 @@ class Version(models.Model):
         Service, on_delete=models.PROTECT, related_name="versions"
     )
     number = models.PositiveIntegerField()
-    comment = models.CharField(max_length=COMMENT_LENGTH, blank=True)
+    comment = models.CharField(max_length=MAX_COMMENT_LENGTH, blank=True)
     active = models.BooleanField(default=False)
     locked = models.BooleanField(default=False)
     author = models.CharField(max_length=200)
@@ -113,7 +113,7 @@ class Version(models.Model):
             models.UniqueConstraint(
                 fields=["service"],
                 condition=models.Q(active=True),
-                name="one_active_version_a_service",
+                name="one_active_version_per_service",
             ),
             models.CheckConstraint(
                 condition=models.Q(active=False) | models.Q(locked=True),

@@ -1,6 +1,7 @@
 """The list of all accounts' events: narrowed, searched, and paged without counting."""
 
 import re
+from dataclasses import replace
 from html import unescape
 
 import pytest
@@ -71,6 +72,13 @@ def test_all_accounts_events_are_listed_newest_first(ada, trail):
 )
 def test_the_list_is_narrowed(ada, trail, query, found):
     assert shown(ada.get(f"{EVENTS}?{query}")) == found
+
+
+def test_a_search_for_a_version_finds_the_older_form_of_its_id_too(ada):
+    version = replace(ENABLED, target_type="version", service_id="svc")
+    write("acme", replace(version, target_id="2"), replace(version, target_id="svc/2"))
+
+    assert shown(ada.get(f"{EVENTS}?q=svc/2")) == ["acme 2", "acme 1"]
 
 
 def test_a_filter_that_cannot_be_read_says_so(ada, trail):

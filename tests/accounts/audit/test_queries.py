@@ -1,5 +1,6 @@
 """A trail page by page, and a sound chain's verdict."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -71,6 +72,34 @@ def test_pages_lead_to_the_oldest_event_and_back(seven):
 )
 def test_a_trail_is_narrowed(seven, filters, found):
     assert numbers(trail_of("acme", filters=filters)) == found
+
+
+@pytest.mark.parametrize(
+    ("target_id", "found"),
+    [
+        ("svc/2", ["svc/2", "2"]),
+        ("svc/2/vcl/a/main", ["svc/2/vcl/a/main", "a/main"]),
+        ("svc/3", []),
+        ("2", ["2", "2"]),
+    ],
+)
+def test_a_version_or_part_is_found_by_its_id_in_both_forms(target_id, found):
+    """Older entries have the last of the id alone, and the service beside it."""
+    version = replace(ENABLED, target_type="version", service_id="svc", product="")
+    part = replace(version, target_type="vcl", target_label="a/main in version 2")
+    write(
+        "acme",
+        replace(part, target_id="a/main"),
+        replace(part, target_id="svc/2/vcl/a/main", target_label="a/main"),
+        replace(part, target_id="a/main", target_label="a/main in version 3"),
+        replace(version, target_id="2", service_id="other"),
+        replace(version, target_id="2"),
+        replace(version, target_id="svc/2"),
+    )
+
+    page = trail_of("acme", filters=Filters(target_id=target_id))
+
+    assert [event.target_id for event in page.events] == found
 
 
 def test_a_page_costs_one_query_however_long_the_trail(

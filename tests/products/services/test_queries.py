@@ -8,11 +8,11 @@ from accounts.roles import AccessLevel, Role
 from products.services.models import Service, Version
 from products.services.queries import (
     active_version,
-    get_object,
+    get_part,
     get_service,
     get_version,
     latest_version,
-    objects_of,
+    parts_of,
     services_of,
     version_for_decision,
     versions_of,
@@ -196,8 +196,8 @@ def test_parts_come_in_the_order_in_which_they_were_added(shop):
     BackendFactory.create(version=version, name="alpha")
     BackendFactory.create(name="elsewhere")
 
-    assert [row.name for row in objects_of(version, "backend")] == ["zulu", "alpha"]
-    assert not objects_of(version, "domain").exists()
+    assert [row.name for row in parts_of(version, "backend")] == ["zulu", "alpha"]
+    assert not parts_of(version, "domain").exists()
 
 
 def test_a_part_is_found_by_its_name(shop, django_assert_num_queries):
@@ -205,7 +205,7 @@ def test_a_part_is_found_by_its_name(shop, django_assert_num_queries):
     domain = DomainFactory.create(version=version, name="a.example.com")
 
     with django_assert_num_queries(1):
-        found = get_object(version, "domain", "A.example.com")
+        found = get_part(version, "domain", "A.example.com")
         assert (found, found.version.service) == (domain, shop)
 
 
@@ -215,7 +215,7 @@ def test_a_part_that_there_is_not_is_not_found(kind, shop):
     DomainFactory.create(name="a.example.com")
 
     with pytest.raises(NotFound) as refusal:
-        get_object(version, kind, "a.example.com")
+        get_part(version, kind, "a.example.com")
 
     words = kind.replace("_", " ")
     assert refusal.value.message == f"There is no {words} 'a.example.com' in version 5."
@@ -225,7 +225,7 @@ def test_a_kind_that_there_is_not_is_not_found(shop):
     version = VersionFactory.create(service=shop)
 
     with pytest.raises(NotFound, match="A version holds no 'pool'"):
-        objects_of(version, "pool")
+        parts_of(version, "pool")
 
 
 @pytest.mark.parametrize(

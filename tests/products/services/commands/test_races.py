@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from products.services.commands.locking import ServiceGone, VersionLocked
-from products.services.commands.parts import StaleRevision, add_part, change_object
+from products.services.commands.parts import StaleRevision, add_part, change_part
 from products.services.commands.services import create_service, delete_service
 from products.services.commands.versions import clone_version, lock_version
 from products.services.models import Backend, Domain, Service, Version
@@ -102,7 +102,7 @@ def test_of_edits_of_what_was_shown_at_once_one_is_saved(sam, eve, version, acme
     outcomes = together(
         *[
             partial(
-                change_object,
+                change_part,
                 actor,
                 version=version,
                 kind="backend",

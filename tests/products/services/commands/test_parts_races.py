@@ -7,8 +7,8 @@ from products.services.commands.locking import Duplicate, VersionLocked
 from products.services.commands.parts import (
     StaleRevision,
     add_part,
-    change_object,
-    remove_object,
+    change_part,
+    remove_part,
 )
 from products.services.commands.versions import lock_version
 from products.services.models import Backend, Domain, Version
@@ -31,7 +31,7 @@ COMMANDS = [
         id="add",
     ),
     pytest.param(
-        lambda actor, version: change_object(
+        lambda actor, version: change_part(
             actor,
             version=version,
             kind="backend",
@@ -42,7 +42,7 @@ COMMANDS = [
         id="change",
     ),
     pytest.param(
-        lambda actor, version: remove_object(
+        lambda actor, version: remove_part(
             actor, version=version, kind="backend", name="origin", now=NOW
         ),
         id="remove",
@@ -116,7 +116,7 @@ def test_of_two_people_who_edit_at_once_the_second_is_told_both_values(
     sam, eve, version, acme
 ):
     shown = revision_of(version)
-    change_object(
+    change_part(
         sam,
         version=version,
         kind="backend",
@@ -127,7 +127,7 @@ def test_of_two_people_who_edit_at_once_the_second_is_told_both_values(
     )
 
     with pytest.raises(StaleRevision) as refusal:
-        change_object(
+        change_part(
             eve,
             version=version,
             kind="backend",

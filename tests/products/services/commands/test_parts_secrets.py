@@ -5,8 +5,8 @@ import pytest
 from products.services.commands.parts import (
     StaleRevision,
     add_part,
-    change_object,
-    remove_object,
+    change_part,
+    remove_part,
 )
 from products.services.models import Backend
 from tests.factories import NOW
@@ -17,7 +17,7 @@ from tests.factories.trail import last_entry
 def test_the_trail_never_holds_a_key(old, eve, version, acme):
     Backend.objects.filter(version=version).update(ssl_client_key=old)
 
-    change_object(
+    change_part(
         eve,
         version=version,
         kind="backend",
@@ -35,7 +35,7 @@ def test_the_trail_never_holds_a_key(old, eve, version, acme):
 def test_removing_a_key_is_noted_without_it(eve, version, acme):
     Backend.objects.filter(version=version).update(ssl_client_key="secret")
 
-    change_object(
+    change_part(
         eve,
         version=version,
         kind="backend",
@@ -61,7 +61,7 @@ def test_a_backend_with_a_key_is_added_and_removed_without_telling_it(
         now=NOW,
     )
     added = last_entry(acme.pk)["after"]
-    remove_object(eve, version=version, kind="backend", name="second", now=NOW)
+    remove_part(eve, version=version, kind="backend", name="second", now=NOW)
 
     told = {"name": "second", "address": "b.example.com", "ssl_client_key": "set"}
     assert added == told
@@ -72,7 +72,7 @@ def test_a_conflict_over_a_key_does_not_show_it(eve, version):
     Backend.objects.update(ssl_client_key="theirs")
 
     with pytest.raises(StaleRevision) as refusal:
-        change_object(
+        change_part(
             eve,
             version=version,
             kind="backend",

@@ -4,7 +4,7 @@ import pytest
 
 from accounts.errors import Invalid, NotFound
 from products.services.commands.locking import Duplicate
-from products.services.commands.parts import add_part, change_object, remove_object
+from products.services.commands.parts import add_part, change_part, remove_part
 from products.services.models import Backend, Domain, Header
 from products.services.validation import InvalidFields
 from tests.factories import NOW
@@ -60,7 +60,7 @@ def test_a_part_is_not_renamed_to_a_name_in_use(eve, version, acme):
     BackendFactory.create(version=version, name="second")
 
     with pytest.raises(Duplicate):
-        change_object(
+        change_part(
             eve,
             version=version,
             kind="backend",
@@ -87,7 +87,7 @@ def test_a_change_is_checked_together_with_what_it_leaves_alone(eve, version, ac
     )
 
     with pytest.raises(InvalidFields) as refusal:
-        change_object(
+        change_part(
             eve,
             version=version,
             kind="header",
@@ -105,7 +105,7 @@ def test_a_change_is_checked_together_with_what_it_leaves_alone(eve, version, ac
 
 def test_a_part_that_is_not_there_is_neither_changed_nor_removed(eve, version, acme):
     with pytest.raises(NotFound) as refusal:
-        change_object(
+        change_part(
             eve,
             version=version,
             kind="backend",
@@ -114,7 +114,7 @@ def test_a_part_that_is_not_there_is_neither_changed_nor_removed(eve, version, a
             now=NOW,
         )
     with pytest.raises(NotFound):
-        remove_object(eve, version=version, kind="backend", name="no", now=NOW)
+        remove_part(eve, version=version, kind="backend", name="no", now=NOW)
 
     assert refusal.value.message == "There is no backend 'no' in version 3."
     assert revision_of(version) == 0
@@ -134,7 +134,7 @@ def test_a_domain_in_use_by_another_version_may_be_drafted(eve, version):
 
 def test_a_refused_change_says_everything_at_once(eve, version):
     with pytest.raises(Invalid) as refusal:
-        change_object(
+        change_part(
             eve,
             version=version,
             kind="backend",

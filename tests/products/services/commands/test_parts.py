@@ -1,11 +1,18 @@
-"""Adding, changing and removing what a draft holds."""
+"""Adding, changing and removing the parts of a draft."""
 
 from datetime import timedelta
 
 import pytest
 
-from products.services.commands.parts import add_part, change_object, remove_object
-from products.services.models import PART_KINDS, Backend, Domain
+from accounts.audit.models import MAX_TARGET_ID_LENGTH
+from products.services.commands.parts import (
+    add_part,
+    change_part,
+    part_target,
+    remove_part,
+)
+from products.services.models import PART_KINDS, Backend, Domain, Version
+from products.services.validation import MAX_INTEGER, MAX_PART_NAME_LENGTH
 from tests.factories import NOW
 from tests.factories.services import (
     VersionFactory,
@@ -54,7 +61,7 @@ def test_a_part_of_every_kind_is_removed(kind, eve, shop, acme):
     name, fields = EXAMPLES[kind]
     add_part(eve, version=draft, kind=kind, name=name, fields=fields, now=NOW)
 
-    remove_object(eve, version=draft, kind=kind, name=name, now=LATER)
+    remove_part(eve, version=draft, kind=kind, name=name, now=LATER)
 
     assert not PART_KINDS[kind].objects.exists()
     assert revision_of(draft) == 2
@@ -68,7 +75,7 @@ def test_a_part_of_every_kind_is_renamed(kind, eve, shop, acme):
     add_part(eve, version=draft, kind=kind, name=name, fields=fields, now=NOW)
 
     renamed = f"new-{name}"
-    change_object(
+    change_part(
         eve, version=draft, kind=kind, name=name, changes={"name": renamed}, now=LATER
     )
 
@@ -90,7 +97,11 @@ def test_what_is_added_is_noted_without_defaults(eve, version, acme):
 
     assert last_entry(acme.pk) == {
         "action": "backend.created",
-        "target": {"type": "backend", "id": "second", "label": "second in version 3"},
+        "target": {
+            "type": "backend",
+            "id": f"{version.service_id}/3/backend/second",
+            "label": "second",
+        },
         "service_id": version.service_id,
         "before": None,
         "after": {
@@ -104,7 +115,7 @@ def test_what_is_added_is_noted_without_defaults(eve, version, acme):
 
 
 def test_a_change_notes_the_changed_fields_alone(eve, version, acme):
-    row = change_object(
+    row = change_part(
         eve,
         version=version,
         kind="backend",
@@ -118,7 +129,11 @@ def test_a_change_notes_the_changed_fields_alone(eve, version, acme):
     assert revision_of(version) == 1
     assert last_entry(acme.pk) == {
         "action": "backend.updated",
-        "target": {"type": "backend", "id": "origin", "label": "origin in version 3"},
+        "target": {
+            "type": "backend",
+            "id": f"{version.service_id}/3/backend/origin",
+            "label": "origin",
+        },
         "service_id": version.service_id,
         "before": {"address": "old.example.com"},
         "after": {"address": "new.example.com"},
@@ -129,7 +144,7 @@ def test_a_change_notes_the_changed_fields_alone(eve, version, acme):
 def test_a_change_without_a_name_keeps_the_name(eve, version):
     changes = {"name": None, "weight": 7}
 
-    row = change_object(
+    row = change_part(
         eve, version=version, kind="backend", name="origin", changes=changes, now=NOW
     )
 
@@ -137,7 +152,7 @@ def test_a_change_without_a_name_keeps_the_name(eve, version):
 
 
 def test_a_change_that_changes_nothing_notes_nothing(eve, version, acme):
-    change_object(
+    change_part(
         eve,
         version=version,
         kind="backend",
@@ -161,7 +176,7 @@ def test_a_change_that_changes_nothing_notes_nothing(eve, version, acme):
     ],
 )
 def test_a_port_switches_tls(changes, use_ssl, eve, version):
-    row = change_object(
+    row = change_part(
         eve, version=version, kind="backend", name="origin", changes=changes, now=NOW
     )
 
@@ -177,7 +192,7 @@ def test_domains_are_kept_and_found_in_lower_case(eve, version):
         fields={},
         now=NOW,
     )
-    change_object(
+    change_part(
         eve,
         version=version,
         kind="domain",
@@ -189,3 +204,13 @@ def test_domains_are_kept_and_found_in_lower_case(eve, version):
     assert list(Domain.objects.values_list("name", "comment")) == [
         ("shop.example.com", "found")
     ]
+
+
+def test_the_longest_id_of_a_part_fits_into_the_trail(shop):
+    version = Version(service=shop, number=MAX_INTEGER)
+    part = Backend(version=version, name="x" * MAX_PART_NAME_LENGTH)
+    kind = max(PART_KINDS, key=len)
+
+    _, target_id, _ = part_target(kind, part)
+
+    assert len(target_id) <= MAX_TARGET_ID_LENGTH
