@@ -24,17 +24,11 @@ from products.edge.haproxy.master_socket import MasterSocket, Processes, TableEn
 from products.edge.haproxy.requests import RequestTotals
 from products.edge.headers import RequestHead, fields_by_name
 from products.edge.ulid import make_ulid
+from products.edge.usage.database import StoreBusy, StoreDamaged, StoreUnwritable
 from products.edge.usage.meter import OpenConnection, UsageMeter
 from products.edge.usage.readings import ConnectionReading
 from products.edge.usage.reporter import Pruning
-from products.edge.usage.store import (
-    StoreBusy,
-    StoreDamaged,
-    StoredUsage,
-    StoreUnwritable,
-    UsageStore,
-    resume_store,
-)
+from products.edge.usage.store import StoredUsage, UsageStore, resume_store
 from products.instants import instant_us, iso_hour, iso_instant
 
 # Lines kept until a session is open, some 100 MB: as many as the ring may hold for an

@@ -22,8 +22,8 @@ from products.edge.reporting import ReportLoop
 from products.edge.settings import VERSION, Settings
 from products.edge.startup import FolderLock
 from products.edge.table import TableFile
+from products.edge.usage.instances import is_running
 from products.edge.usage.reporter import Reporter
-from products.edge.usage.store import is_running
 
 log = logging.getLogger(__name__)
 

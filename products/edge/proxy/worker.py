@@ -31,13 +31,10 @@ from products.edge.proxy.origin import OriginConnector
 from products.edge.proxy.server import Server
 from products.edge.settings import Limits, Settings
 from products.edge.table import RouteIndex
+from products.edge.usage.database import StoreBusy, StoreUnwritable
+from products.edge.usage.instances import hold_instance
 from products.edge.usage.meter import UsageMeter
-from products.edge.usage.store import (
-    StoreBusy,
-    StoreUnwritable,
-    UsageStore,
-    hold_instance,
-)
+from products.edge.usage.store import UsageStore
 
 log = logging.getLogger(__name__)
 

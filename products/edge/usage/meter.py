@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from products.edge.contract import Route
+from products.edge.usage.database import StoreBusy, StoreUnwritable
 from products.edge.usage.readings import ConnectionReading, DeliveryReading, Reading
-from products.edge.usage.store import StoreBusy, StoreUnwritable, UsageStore
+from products.edge.usage.store import UsageStore
 from products.instants import HOUR_US, instant_us, iso_hour
 from products.months import month_after
 

@@ -7,19 +7,18 @@ loss costs nothing but sending everything again.
 import contextlib
 import logging
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from products.edge.usage.store import (
+from products.edge.usage.database import (
     StoreBusy,
     StoreDamaged,
     StoreUnwritable,
     connect,
     damage_of,
     failure_of,
-    set_aside,
 )
+from products.edge.usage.instances import set_aside
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +38,7 @@ INSERT INTO acknowledged VALUES (?, ?, ?)
 ON CONFLICT (instance) DO UPDATE SET created_us = excluded.created_us,
   revision = excluded.revision
 """
+_COUNT_QUARANTINED = "SELECT count(*) FROM quarantined"
 
 
 class ReportState:
@@ -51,7 +51,7 @@ class ReportState:
     def __init__(self, folder: Path) -> None:
         """Use a folder of its own; `open` comes before everything else."""
         self._path = folder / _FILE
-        self._connection: Any = None
+        self._connection: sqlite3.Connection | None = None
         self._acknowledged: dict[str, tuple[int, int]] = {}
         self._unsaved: set[str] = set()
         self._is_epoch_saved = True
@@ -150,9 +150,10 @@ class ReportState:
                     " VALUES (?, ?)",
                     (instance, text),
                 )
-        with contextlib.suppress(sqlite3.Error):
-            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-        self._count_quarantined(self._connection)
+            (self.quarantined_count,) = run(_COUNT_QUARANTINED).fetchone()
+        if self._connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def quarantined(self) -> list[tuple[int, str, str]]:
         """Return what is quarantined: key, instance and text of each."""
@@ -165,9 +166,9 @@ class ReportState:
         """Remove a reading that the portal has accepted after all."""
         with self._transaction() as run:
             run("DELETE FROM quarantined WHERE key = ?", (key,))
-        self._count_quarantined(self._connection)
+            (self.quarantined_count,) = run(_COUNT_QUARANTINED).fetchone()
 
-    def _read(self, connection: Any) -> None:
+    def _read(self, connection: sqlite3.Connection) -> None:
         query = "SELECT instance, created_us, revision FROM acknowledged"
         kept = {
             instance: (created_us, revision)
@@ -183,14 +184,10 @@ class ReportState:
             }
             self._unsaved.update(kept)
         self._acknowledged = kept | self._acknowledged
-        self._count_quarantined(connection)
-
-    def _count_quarantined(self, connection: Any) -> None:
-        query = "SELECT count(*) FROM quarantined"
-        (self.quarantined_count,) = connection.execute(query).fetchone()
+        (self.quarantined_count,) = connection.execute(_COUNT_QUARANTINED).fetchone()
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[Any]:
+    def _transaction(self) -> Iterator[Callable[..., sqlite3.Cursor]]:
         connection = self._connection
         if connection is None:
             raise StoreUnwritable("the file of the reports is not open")

@@ -16,6 +16,14 @@ from typing import Any, Protocol
 
 from products.edge.contract import MAX_USAGE_RECORDS, UsageAnswer, UsageReport
 from products.edge.portal_client import PortalErrorResponse
+from products.edge.usage.database import StoreBusy, StoreDamaged, damage_of
+from products.edge.usage.instances import (
+    damaged_in,
+    instances_in,
+    remove_instance,
+    set_aside,
+    starting_in,
+)
 from products.edge.usage.readings import (
     ConnectionReading,
     DeliveryReading,
@@ -24,22 +32,11 @@ from products.edge.usage.readings import (
     to_text,
 )
 from products.edge.usage.report_state import ReportState
-from products.edge.usage.store import (
-    DAMAGED,
-    STORE,
-    StoreBusy,
-    StoreDamaged,
-    StoredUsage,
-    damage_of,
-    make_durable,
-    remove_instance,
-    set_aside,
-)
+from products.edge.usage.store import STORE, StoredUsage
 from products.instants import instant_of
 
 log = logging.getLogger(__name__)
 
-_NAMES = "[!.]*"  # a hidden folder is an instance that is about to start
 _ABANDONED_SECONDS = 60.0  # a folder hidden for so long belongs to a dead process
 _KEEPALIVE_SECONDS = 60.0  # then an empty report asks whether the portal was restored
 # Read at once, so that readings which change meanwhile are sent as they were: an edge
@@ -141,7 +138,7 @@ class Reporter:
         """
         self._open_state()
         are_finished = self._finish_dead(is_running)
-        self._damaged = len(list(self._folder.glob(f"{_NAMES}{DAMAGED}*")))
+        self._damaged = len(damaged_in(self._folder))
         try:
             complete_to = self._send_all()
             if complete_to is None:  # the portal was restored
@@ -160,21 +157,13 @@ class Reporter:
             # What is unsent is sent all the same; a restart sends it again.
             log.warning("What has arrived is only kept in memory: %s", error)
 
-    def _instances(self) -> list[Path]:
-        """List the folders of the instances, the oldest first."""
-        return sorted(
-            path
-            for path in self._folder.glob(_NAMES)
-            if path.is_dir() and DAMAGED not in path.name
-        )
-
     def _finish_dead(self, is_running: Callable[[str], bool]) -> bool:
         """Finish the instances of dead processes; False if the disk refuses one.
 
         It is tried again next time, and what is written of it is sent all the same.
         """
         are_finished = True
-        for folder in self._instances():
+        for folder in instances_in(self._folder):
             if folder.name in self._finished or is_running(folder.name):
                 continue
             try:
@@ -205,7 +194,7 @@ class Reporter:
         None if the portal was restored, and everything must be sent again.
         """
         read_at = self._clock()
-        instances = self._instances()
+        instances = instances_in(self._folder)
         are_complete = True
         try:
             for folder in instances:
@@ -242,7 +231,7 @@ class Reporter:
                     # Else a power cut could undo what the portal was told. If the disk
                     # fails, it is told all the same.
                     with contextlib.suppress(OSError):
-                        make_durable(folder)
+                        stored.make_durable()
                     if unsent.unreadable:
                         self._quarantine(folder.name, list(unsent.unreadable))
                     self._send(folder.name, created_us, list(unsent.readings))
@@ -359,7 +348,7 @@ class Reporter:
         before = self._clock() - keep_seconds
         used_bytes = unsent = 0
         pruning = {}
-        for folder in self._instances():
+        for folder in instances_in(self._folder):
             try:
                 if not StoredUsage.has_begun(folder):
                     continue
@@ -400,7 +389,7 @@ class Reporter:
 
     def _remove_abandoned(self) -> None:
         """Remove the folder of a process that was killed while it made it."""
-        for folder in self._folder.glob(".*/"):
+        for folder in starting_in(self._folder):
             try:
                 if time.time() - folder.stat().st_mtime > _ABANDONED_SECONDS:
                     remove_instance(folder)

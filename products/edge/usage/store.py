@@ -9,19 +9,28 @@ control process reads it, and finishes it when that process is dead (`StoredUsag
 """
 
 import contextlib
-import fcntl
 import logging
 import os
-import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from products.edge.files import fsync_directory
+from products.edge.usage.database import (
+    BUSY_SECONDS,
+    StoreBusy,
+    StoreDamaged,
+    StoreUnwritable,
+    connect,
+    damage_of,
+    failure_of,
+    translated,
+)
+from products.edge.usage.instances import damaged_in, set_aside
 from products.edge.usage.readings import (
     ConnectionReading,
     DeliveryReading,
@@ -32,13 +41,10 @@ from products.edge.usage.readings import (
 log = logging.getLogger(__name__)
 
 STORE = "usage.db"
-DAMAGED = ".damaged"  # part of the name of a folder that was set aside
-_LOCK = "lock"  # its process locks it, and the lock ends with the process
 _FORMAT = 1
 _PAGE_BYTES = 4096
 _MIN_PAGES = 16  # the tables alone take 6
 _MAX_WAL_BYTES = 16 * 1024**2  # then the log is started again from its beginning
-_BUSY_SECONDS = 10.0  # longest wait of a thread for another connection
 # Shorter: it holds the write lock while it waits for readers.
 _MAINTENANCE_BUSY_SECONDS = 0.5
 _PRUNE_ROWS = 2_000  # in one transaction
@@ -143,16 +149,7 @@ UPDATE state SET pruned_revision = max(pruned_revision, ?),
 """
 
 
-class StoreUnwritable(OSError):
-    """The disk accepts no readings: no new connection may be accepted."""
-
-
-class StoreBusy(Exception):
-    """Another connection holds the write lock; it lasts milliseconds, so try again."""
-
-
-class StoreDamaged(Exception):
-    """SQLite cannot read the file."""
+_Execute: TypeAlias = Callable[..., sqlite3.Cursor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,102 +164,6 @@ class UnsentReadings:
     unreadable: tuple[str, ...]
     end: int
     is_all: bool
-
-
-def hold_instance(folder: Path) -> None:
-    """Make an instance's folder, and lock it for as long as this process lives.
-
-    Every other process can ask `is_running`, during a hand-over too, when two edges
-    share the data folder. Raises OSError.
-    """
-    # Locked before it has its name, or another process could finish it as it starts.
-    hidden = folder.with_name(f".{folder.name}")
-    hidden.mkdir(parents=True, mode=0o700)
-    # Never closed and never inherited, so that the lock ends with this process.
-    descriptor = os.open(hidden / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    hidden.rename(folder)
-
-
-def is_running(folder: Path) -> bool:
-    """Say whether the process of an instance lives, and may still write. Raises OSError."""
-    try:
-        descriptor = os.open(folder / _LOCK, os.O_RDWR)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    else:
-        return False
-    finally:
-        os.close(descriptor)
-
-
-def set_aside(folder: Path) -> Path:
-    """Rename the folder of a damaged file, with all that belongs to it. Raises OSError."""
-    count = 1
-    while (target := folder.with_name(f"{folder.name}{DAMAGED}-{count}")).exists():
-        count += 1
-    folder.rename(target)
-    fsync_directory(folder.parent)
-    log.error("A damaged file was set aside: %s. Its usage is not reported.", target)
-    return target
-
-
-def damage_of(path: Path) -> str:
-    """Look through a whole SQLite file; "" if it is sound. Takes seconds if it is large.
-
-    Raises StoreUnwritable if it cannot be read now.
-    """
-    try:
-        with contextlib.closing(connect(path)) as connection:
-            (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    except StoreDamaged as error:
-        return str(error)
-    except sqlite3.Error as error:
-        failure = failure_of(error)
-        if isinstance(failure, StoreDamaged):
-            return str(failure)
-        raise failure from error
-    return "" if answer == "ok" else str(answer)
-
-
-def connect(path: Path, *, mode: str = "rw", seconds: float = _BUSY_SECONDS) -> Any:
-    """Connect to a SQLite file in WAL mode, whose transactions begin explicitly.
-
-    A connection waits `seconds` for another one's lock. Raises StoreUnwritable,
-    StoreDamaged.
-    """
-    try:
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode={mode}",
-            uri=True,
-            timeout=seconds,
-            isolation_level=None,
-            check_same_thread=False,  # used by one thread at a time
-        )
-        connection.text_factory = _decoded
-        if mode == "rwc":
-            connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA secure_delete = OFF")
-    except sqlite3.Error as error:
-        raise failure_of(error) from error
-    return connection
-
-
-def failure_of(error: Exception) -> Exception:
-    """Return the exception that says what a failure of SQLite or the disk means here."""
-    if isinstance(error, StoreUnwritable | StoreDamaged | StoreBusy):
-        return error
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-        return StoreBusy(str(error))
-    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-        return StoreDamaged(str(error))
-    return StoreUnwritable(str(error))
 
 
 class UsageStore:
@@ -281,8 +182,9 @@ class UsageStore:
         self._is_durable = True  # what the last checkpoint was to make so
         self._is_closing = False
         self._maintaining = threading.Lock()
-        self._connection: Any = None
-        self._maintenance: Any = None  # the connection of the thread that waits
+        self._connection: sqlite3.Connection | None = None
+        # Of the thread that waits for the disk.
+        self._maintenance: sqlite3.Connection | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             # Else a power cut could take the folder with everything in it.
@@ -290,21 +192,23 @@ class UsageStore:
             fsync_directory(folder.parent)
             # The loop must never wait, so a locked file is busy at once.
             self._connection = connect(self._path, mode="rwc", seconds=0.0)
-            self._prepare(max_bytes, is_replacement=is_replacement)
+            self._prepare(self._connection, max_bytes, is_replacement=is_replacement)
             fsync_directory(folder)
         except (sqlite3.Error, OSError, StoreDamaged, StoreBusy) as error:
             if self._connection is not None:
                 self._connection.close()
             raise failure_of(error) from error
 
-    def _prepare(self, max_bytes: int, *, is_replacement: bool) -> None:
-        run = self._connection.execute
+    def _prepare(
+        self, connection: sqlite3.Connection, max_bytes: int, *, is_replacement: bool
+    ) -> None:
+        run = connection.execute
         run("PRAGMA wal_autocheckpoint = 0")  # it would fsync in the event loop
         run(f"PRAGMA journal_size_limit = {_MAX_WAL_BYTES}")
         run(f"PRAGMA max_page_count = {max(_MIN_PAGES, max_bytes // _PAGE_BYTES)}")
         if not run("PRAGMA user_version").fetchone()[0]:
             now_us = time.time_ns() // 1000
-            self._connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA}")
+            connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA}")
             values = (now_us, is_replacement)
             run("INSERT INTO state VALUES (?, ?, 0, 0, 0)", values)
             run("COMMIT")
@@ -366,11 +270,7 @@ class UsageStore:
 
     def has_ended(self, number: int) -> bool:
         """Say whether a connection has a final reading here. Raises StoreUnwritable."""
-        try:
-            row = self._connection.execute(_HAS_ENDED, (_stored(number),)).fetchone()
-        except sqlite3.Error as error:
-            raise StoreUnwritable(str(error)) from error
-        return row is not None
+        return self._row(_HAS_ENDED, _stored(number)) is not None
 
     @property
     def forgotten_to(self) -> float:
@@ -379,11 +279,7 @@ class UsageStore:
         In seconds since 1970: readings were pruned, or the file replaced a damaged one.
         Raises StoreUnwritable.
         """
-        try:
-            query = "SELECT pruned_written_at FROM state"
-            (pruned,) = self._connection.execute(query).fetchone()
-        except sqlite3.Error as error:
-            raise StoreUnwritable(str(error)) from error
+        (pruned,) = self._row("SELECT pruned_written_at FROM state")
         replaced = self.created_us / 1_000_000 if self.is_replacement else 0.0
         return max(float(pruned), replaced)
 
@@ -432,36 +328,44 @@ class UsageStore:
         For the end of a process, when there is no later to try again.
         """
         self._is_closing = True
-        if self._connection is not None:
-            milliseconds = int(_BUSY_SECONDS * 1000)
-            self._connection.execute(f"PRAGMA busy_timeout = {milliseconds}")
+        milliseconds = int(BUSY_SECONDS * 1000)
+        self._writer().execute(f"PRAGMA busy_timeout = {milliseconds}")
 
     def close(self, *, is_finished: bool) -> None:
         """Make all durable and close the file; `is_finished` says no one will go on."""
         self._is_closing = True
         with self._maintaining:
-            if self._connection is None:
+            connection, self._connection = self._connection, None
+            if connection is None:
                 return
             with contextlib.suppress(sqlite3.Error):
                 if is_finished:
-                    self._connection.execute("UPDATE state SET is_finished = 1")
-                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            for connection in (self._maintenance, self._connection):
-                if connection is not None:
-                    connection.close()
-            self._connection = self._maintenance = None
+                    connection.execute("UPDATE state SET is_finished = 1")
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            if self._maintenance is not None:
+                self._maintenance.close()
+            connection.close()
 
-    def _maintenance_connection(self) -> Any:
+    def _row(self, query: str, *values: object) -> Any:
+        try:
+            return self._writer().execute(query, values).fetchone()
+        except sqlite3.Error as error:
+            raise StoreUnwritable(str(error)) from error
+
+    def _writer(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise StoreUnwritable("the store is closed")
+        return self._connection
+
+    def _maintenance_connection(self) -> sqlite3.Connection:
         if self._maintenance is None:
             self._maintenance = connect(self._path, seconds=_MAINTENANCE_BUSY_SECONDS)
             self._maintenance.execute("PRAGMA wal_autocheckpoint = 0")
         return self._maintenance
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[Any]:
-        connection = self._connection
-        if connection is None:
-            raise StoreUnwritable("the store is closed")
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        connection = self._writer()
         try:
             connection.execute("BEGIN IMMEDIATE")
             yield connection
@@ -566,7 +470,7 @@ class StoredUsage:
     def ended_among(self, numbers: Iterable[int]) -> set[int]:
         """Return those connections that have a final reading here."""
         run = self._connection.execute
-        with _translated():  # not in one transaction, because they may be very many
+        with translated():  # not in one transaction, because they may be very many
             return {
                 one for one in numbers if run(_HAS_ENDED, (_stored(one),)).fetchone()
             }
@@ -600,14 +504,23 @@ class StoredUsage:
             run("UPDATE state SET is_finished = 1")
         return len(numbers)
 
+    def make_durable(self) -> None:
+        """Make durable what any process has written to the file. Raises OSError."""
+        # The log alone is enough: what is not in it was made durable by a checkpoint.
+        descriptor = os.open(self.folder / f"{STORE}-wal", os.O_RDONLY)
+        try:
+            os.fdatasync(descriptor)
+        finally:
+            os.close(descriptor)
+
     def _one(self, query: str, *values: object) -> Any:
-        with _translated():
+        with translated():
             return self._connection.execute(query, values).fetchone()[0]
 
     @contextlib.contextmanager
-    def _reading(self) -> Iterator[Any]:
+    def _reading(self) -> Iterator[_Execute]:
         """Read one state of the file; as briefly as possible, for it holds checkpoints back."""
-        with _translated():
+        with translated():
             self._connection.execute("BEGIN")
             try:
                 yield self._connection.execute
@@ -615,8 +528,8 @@ class StoredUsage:
                 self._connection.rollback()
 
     @contextlib.contextmanager
-    def _writing(self) -> Iterator[Any]:
-        with _translated():
+    def _writing(self) -> Iterator[_Execute]:
+        with translated():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection.execute
@@ -624,17 +537,6 @@ class StoredUsage:
             except BaseException:
                 self._connection.rollback()
                 raise
-
-
-def make_durable(folder: Path) -> None:
-    """Make durable what any process has written to an instance's file. Raises OSError."""
-    # The log alone is enough: what is not in it was made durable by a checkpoint.
-    with contextlib.suppress(FileNotFoundError):
-        descriptor = os.open(folder / f"{STORE}-wal", os.O_RDONLY)
-        try:
-            os.fdatasync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def resume_store(folder: Path, *, max_bytes: int) -> UsageStore:
@@ -646,24 +548,13 @@ def resume_store(folder: Path, *, max_bytes: int) -> UsageStore:
     if (folder / STORE).exists() and (damage := damage_of(folder / STORE)):
         log.error("%s is damaged: %s", folder / STORE, damage)
         set_aside(folder)
-    is_replacement = any(folder.parent.glob(f"{folder.name}{DAMAGED}*"))
+    is_replacement = bool(damaged_in(folder.parent, folder.name))
     return UsageStore(folder, max_bytes=max_bytes, is_replacement=is_replacement)
 
 
-def remove_instance(folder: Path) -> None:
-    """Remove the folder of an instance that has nothing left. Raises OSError."""
-    shutil.rmtree(folder)
-
-
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise failure_of(error) from error
-
-
-def _prune(connection: Any, acknowledged: int, before: float) -> Iterator[None]:
+def _prune(
+    connection: sqlite3.Connection, acknowledged: int, before: float
+) -> Iterator[None]:
     """Remove readings, and pause after each transaction of some."""
     deliveries = connection.execute(_PRUNABLE_DELIVERIES, (acknowledged, before))
     _delete(connection, _DELETE_DELIVERY, deliveries.fetchall())
@@ -680,7 +571,9 @@ def _prune(connection: Any, acknowledged: int, before: float) -> Iterator[None]:
         yield
 
 
-def _delete(connection: Any, statement: str, rows: list[tuple[Any, ...]]) -> None:
+def _delete(
+    connection: sqlite3.Connection, statement: str, rows: list[tuple[Any, ...]]
+) -> None:
     """Delete rows of (revision, written_at, key, key, ...), unless written again since."""
     if not rows:
         return
@@ -696,7 +589,9 @@ def _delete(connection: Any, statement: str, rows: list[tuple[Any, ...]]) -> Non
         raise
 
 
-def _write_notes(connection: Any, notes: Mapping[str, str | None]) -> None:
+def _write_notes(
+    connection: sqlite3.Connection, notes: Mapping[str, str | None]
+) -> None:
     connection.executemany(
         "INSERT OR REPLACE INTO note VALUES (?, ?)",
         [(key, value) for key, value in notes.items() if value is not None],
@@ -721,7 +616,3 @@ def _reading_of(row: Iterable[Any]) -> Reading | None:
 def _stored(number: int) -> int | str:
     """Return a connection's number as it is stored: HAProxy's have 96 bits."""
     return number if number <= _MAX_INTEGER else str(number)
-
-
-def _decoded(data: bytes) -> str:
-    return data.decode("utf-8", "replace")  # damage must not raise

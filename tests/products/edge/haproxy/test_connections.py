@@ -7,7 +7,7 @@ import pytest
 
 from products.edge.haproxy.connections import number_of
 from products.edge.haproxy.master_socket import TableEntry
-from products.edge.usage.store import StoreUnwritable
+from products.edge.usage.database import StoreUnwritable
 from tests.products.edge.haproxy.connections_desk import Desk, in_table, line_of
 
 

@@ -15,8 +15,9 @@ from products.edge.haproxy.connections import (
     SessionKeeper,
 )
 from products.edge.haproxy.master_socket import Processes
+from products.edge.usage.database import StoreUnwritable
 from products.edge.usage.reporter import Pruning
-from products.edge.usage.store import StoredUsage, StoreUnwritable
+from products.edge.usage.store import StoredUsage
 from tests.products.edge.contract.speaking import (
     final_record,
     opened,

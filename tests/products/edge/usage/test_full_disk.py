@@ -9,7 +9,7 @@ import pytest
 
 from products.edge.portal_client import PortalUnreachable
 from products.edge.reporting import ReportLoop
-from products.edge.usage import report_state, store
+from products.edge.usage import database, report_state, store
 from products.edge.usage.store import StoredUsage
 from tests.products.edge.fake_portal import eventually
 from tests.products.edge.usage.test_reporter import (
@@ -46,12 +46,13 @@ class Full:
 @pytest.fixture
 def disk(monkeypatch):
     """Return two functions: to fill the disk of the control process, and to empty it."""
-    connect = store.connect
+    connect = database.connect
 
     def full(path, **how):
         return Full(connect(path, **how))
 
     def become(function):
+        monkeypatch.setattr(database, "connect", function)
         monkeypatch.setattr(store, "connect", function)
         monkeypatch.setattr(report_state, "connect", function)
 

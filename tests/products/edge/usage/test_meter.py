@@ -6,14 +6,10 @@ import sys
 import pytest
 import time_machine
 
+from products.edge.usage.database import StoreBusy, StoreUnwritable
 from products.edge.usage.meter import UsageMeter
 from products.edge.usage.readings import DeliveryReading
-from products.edge.usage.store import (
-    StoreBusy,
-    StoredUsage,
-    StoreUnwritable,
-    UsageStore,
-)
+from products.edge.usage.store import StoredUsage, UsageStore
 from products.instants import instant_us
 from tests.products.edge.fake_portal import route
 

@@ -11,9 +11,11 @@ import textwrap
 import threading
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from products.edge.usage.database import StoreBusy, StoreUnwritable, connect, damage_of
 from products.edge.usage.readings import (
     ConnectionReading,
     DeliveryReading,
@@ -21,19 +23,7 @@ from products.edge.usage.readings import (
     read_values,
     to_text,
 )
-from products.edge.usage.store import (
-    STORE,
-    StoreBusy,
-    StoredUsage,
-    StoreUnwritable,
-    UsageStore,
-    connect,
-    damage_of,
-    hold_instance,
-    is_running,
-    make_durable,
-    resume_store,
-)
+from products.edge.usage.store import STORE, StoredUsage, UsageStore, resume_store
 
 SERVICE = "a" * 22
 LARGE = 1 << 30
@@ -323,41 +313,6 @@ def test_an_orderly_end_is_known(folder):
         assert stored.written_at == 0
 
 
-def test_an_instance_is_held_until_its_process_has_ended(tmp_path):
-    folder = tmp_path / "usage" / "INSTANCE"
-    holding = (
-        "import sys; from pathlib import Path; "
-        "from products.edge.usage.store import hold_instance; "
-        "hold_instance(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", holding, str(folder)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    ) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        while_alive = is_running(folder)
-        process.kill()
-
-    assert (while_alive, is_running(folder)) == (True, False)
-
-
-def test_an_instance_is_locked_before_it_can_be_found(tmp_path, monkeypatch):
-    found = []
-    rename = type(tmp_path).rename
-
-    def look(self, target):
-        found.append((target.exists(), is_running(self)))
-        return rename(self, target)
-
-    monkeypatch.setattr(type(tmp_path), "rename", look)
-    hold_instance(tmp_path / "usage" / "INSTANCE")
-
-    assert found == [(False, True)]
-    assert is_running(tmp_path / "usage" / "INSTANCE")
-
-
 WRITER = """
 import sys
 from pathlib import Path
@@ -502,16 +457,6 @@ def test_a_file_of_garbage_is_found_set_aside_and_replaced(folder, caplog):
     assert "set aside" in caplog.text
 
 
-def test_what_was_set_aside_before_is_not_overwritten(folder):
-    for _ in range(2):
-        UsageStore(folder, max_bytes=LARGE).close(is_finished=False)
-        (folder / STORE).write_bytes(b"garbage" * 1000)
-        resume_store(folder, max_bytes=LARGE).close(is_finished=False)
-
-    names = sorted(path.name for path in folder.parent.iterdir())
-    assert names == ["INSTANCE", "INSTANCE.damaged-1", "INSTANCE.damaged-2"]
-
-
 def test_a_row_that_is_no_reading_is_told_apart_from_the_others(store, folder):
     store.write([reading(1), reading(2), reading(3)])
     editor = sqlite3.connect(folder / STORE)
@@ -574,7 +519,8 @@ STARVED = """
 import resource, signal, sys
 from pathlib import Path
 from products.edge.usage.readings import ConnectionReading
-from products.edge.usage.store import StoreUnwritable, UsageStore
+from products.edge.usage.database import StoreUnwritable
+from products.edge.usage.store import UsageStore
 
 def allow(size):
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -677,17 +623,17 @@ def test_the_log_starts_again_when_it_is_long(store, folder, monkeypatch):
     assert max(sizes) < 300_000
 
 
-def test_written_readings_are_durable_before_they_are_reported(
-    store, folder, monkeypatch
-):
-    synced: list[int] = []
-    monkeypatch.setattr("os.fdatasync", synced.append)
+def test_the_log_is_synced_before_a_report(store, folder, monkeypatch):
+    synced = []
+    monkeypatch.setattr(
+        "os.fdatasync",
+        lambda one: synced.append(Path(f"/proc/self/fd/{one}").readlink().name),
+    )
 
-    make_durable(folder)
-    store.close(is_finished=False)
-    make_durable(folder)  # there is no log then, and nothing to do
+    with StoredUsage(folder) as stored:
+        stored.make_durable()
 
-    assert len(synced) == 1
+    assert synced == [f"{STORE}-wal"]
 
 
 # Pruning

@@ -1,0 +1,87 @@
+"""How the edge opens its SQLite files, and what their errors mean.
+
+Both kinds of file are in WAL mode: readers and the writer do not wait for each other.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+BUSY_SECONDS = 10.0  # longest wait of a thread for another connection
+
+
+class StoreUnwritable(OSError):
+    """The disk accepts no readings: no new connection may be accepted."""
+
+
+class StoreBusy(Exception):
+    """Another connection holds the write lock; it lasts milliseconds, so try again."""
+
+
+class StoreDamaged(Exception):
+    """SQLite cannot read the file."""
+
+
+def connect(
+    path: Path, *, mode: str = "rw", seconds: float = BUSY_SECONDS
+) -> sqlite3.Connection:
+    """Connect to a SQLite file in WAL mode, whose transactions begin explicitly.
+
+    A connection waits `seconds` for another one's lock. Raises StoreUnwritable,
+    StoreDamaged.
+    """
+    try:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            timeout=seconds,
+            isolation_level=None,
+            check_same_thread=False,  # used by one thread at a time
+        )
+        connection.text_factory = _decoded
+        if mode == "rwc":
+            connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA secure_delete = OFF")
+    except sqlite3.Error as error:
+        raise failure_of(error) from error
+    return connection
+
+
+def failure_of(error: Exception) -> Exception:
+    """Return the exception that says what a failure of SQLite or the disk means here."""
+    if isinstance(error, StoreUnwritable | StoreDamaged | StoreBusy):
+        return error
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return StoreBusy(str(error))
+    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        return StoreDamaged(str(error))
+    return StoreUnwritable(str(error))
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """Raise StoreBusy, StoreDamaged or StoreUnwritable instead of SQLite's errors."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise failure_of(error) from error
+
+
+def damage_of(path: Path) -> str:
+    """Look through a whole SQLite file; "" if it is sound. Takes seconds if it is large.
+
+    Raises StoreUnwritable or StoreBusy if it cannot be read now.
+    """
+    try:
+        with translated(), contextlib.closing(connect(path)) as connection:
+            (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except StoreDamaged as error:
+        return str(error)
+    return "" if answer == "ok" else str(answer)
+
+
+def _decoded(data: bytes) -> str:
+    return data.decode("utf-8", "replace")  # damage must not raise

@@ -1,0 +1,74 @@
+"""The folders of instances: whose process runs, which are damaged, which are starting."""
+
+import subprocess
+import sys
+
+from products.edge.usage.instances import (
+    damaged_in,
+    hold_instance,
+    instances_in,
+    is_running,
+    set_aside,
+    starting_in,
+)
+
+
+def test_an_instance_is_held_until_its_process_has_ended(tmp_path):
+    folder = tmp_path / "usage" / "INSTANCE"
+    holding = (
+        "import sys; from pathlib import Path; "
+        "from products.edge.usage.instances import hold_instance; "
+        "hold_instance(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", holding, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        while_alive = is_running(folder)
+        process.kill()
+
+    assert (while_alive, is_running(folder)) == (True, False)
+
+
+def test_an_instance_is_locked_before_it_can_be_found(tmp_path, monkeypatch):
+    found = []
+    rename = type(tmp_path).rename
+
+    def look(self, target):
+        found.append((target.exists(), is_running(self)))
+        return rename(self, target)
+
+    monkeypatch.setattr(type(tmp_path), "rename", look)
+    hold_instance(tmp_path / "usage" / "INSTANCE")
+
+    assert found == [(False, True)]
+    assert is_running(tmp_path / "usage" / "INSTANCE")
+
+
+def test_a_folder_without_a_lock_is_of_no_running_process(tmp_path):
+    assert not is_running(tmp_path)
+
+
+def test_instances_are_told_from_what_is_starting_or_damaged(tmp_path):
+    for name in ("B", "A", "C", ".D"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "E").touch()
+
+    aside = set_aside(tmp_path / "C")
+
+    assert [path.name for path in instances_in(tmp_path)] == ["A", "B"]
+    assert [path.name for path in starting_in(tmp_path)] == [".D"]
+    assert damaged_in(tmp_path) == damaged_in(tmp_path, "C") == [aside]
+    assert damaged_in(tmp_path, "A") == []
+
+
+def test_what_was_set_aside_before_is_not_overwritten(tmp_path):
+    for _ in range(2):
+        (tmp_path / "A").mkdir()
+        set_aside(tmp_path / "A")
+
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["A.damaged-1", "A.damaged-2"]
