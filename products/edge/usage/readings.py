@@ -9,6 +9,7 @@ from products.edge.contract import ConnectionRecord, DeliveryRecord
 from products.instants import instant_of, instant_us
 
 _CONNECTION_TYPES = (int, str, str, int, int, int, int, bool)
+_MAX_INSTANT_US = 253_402_300_799_999_999  # the end of the year 9999
 _DELIVERY_TYPES = (str, str, int, int, int)
 
 
@@ -72,9 +73,9 @@ def read_values(values: Sequence[object]) -> Reading | None:
     types = tuple(type(value) for value in values)
     if any(type(value) is int and value < 0 for value in values):
         return None
-    if types == _CONNECTION_TYPES:
+    if types == _CONNECTION_TYPES and values[3] <= _MAX_INSTANT_US:  # type: ignore[operator] # an int
         return ConnectionReading(*values)  # type: ignore[arg-type] # looked at above
-    if types == _DELIVERY_TYPES:
+    if types == _DELIVERY_TYPES and instant_us(str(values[1])):
         return DeliveryReading(*values)  # type: ignore[arg-type] # likewise
     return None
 

@@ -76,12 +76,14 @@ def test_a_reading_survives_being_written_as_text(one):
     [
         [],
         [1],
-        ["a", "b", 1, 2, -3],
-        ["a", "b", 1, 2, "3"],
+        ["s", "2026-11-22T08:00:00Z", 1, 2, -3],
+        ["s", "2026-11-22T08:00:00Z", 1, 2, "3"],
         [True, "s", "2026-11", 1, 1, 1, 1, True],
         [1, "s", "2026-11", 1, 1, 1, 1, 1],
         [1, "s", None, 1, 1, 1, 1, True],
         [1, "s", "2026-11", 1.5, 1, 1, 1, True],
+        [1, "s", "2026-11", 2**60, 1, 1, 1, True],
+        ["s", "no hour", 1, 2, 3],
     ],
 )
 def test_values_of_another_form_are_no_reading(values):
