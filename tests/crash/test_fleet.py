@@ -120,7 +120,7 @@ def test_a_haproxy_that_is_killed_ends_what_is_known_with_its_last_reading(
     edge.wait_until_it_serves()
     all_are_final(portal, edge, TUNNELS)
     known = portal.rows(edge.name)
-    # Nothing is taken before the books of the new HAProxy are open.
+    # Nothing is accepted before the session of the new HAProxy is open.
     within(30, "it takes tunnels again", lambda: asked(edge) == 101)
     with opened(edge) as later:
         echo(later)

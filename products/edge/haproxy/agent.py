@@ -139,9 +139,9 @@ class Agent:
         self._stop.set()
 
     async def _begin(self) -> None:
-        """Take up the HAProxy that runs, or start one and open its books.
+        """Take up the HAProxy that runs, or start one and open its session.
 
-        The books of one that runs may take long: `_watch` opens them, while the gate is
+        The session of one that runs may take long: `_watch` opens it, while the gate is
         followed already.
         """
         table = self._upstream.table

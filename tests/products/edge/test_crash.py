@@ -142,6 +142,31 @@ def test_a_kill_between_two_reports_counts_nothing_twice(tmp_path):
     there.close()
 
 
+def test_a_damaged_store_of_a_killed_edge_is_set_aside_and_the_next_one_serves(
+    tmp_path,
+):
+    portal = FakePortal()
+    there = Origin(upgrade_then_echo)
+    edge = Edge(portal, tmp_path)
+    edge.apply(route("damaged.test", origin(there.port)))
+    open_tunnel(edge, "damaged.test")
+    edge.kill()
+    (store,) = (edge.data / "usage").glob("*/usage.db")
+    store.write_bytes(b"garbage" * 10_000)
+
+    again = Edge(portal, tmp_path)
+    again.apply(route("damaged.test", origin(there.port)))
+    open_tunnel(again, "damaged.test").close()
+    eventually(lambda: portal.statuses[-1]["quarantined_records"] == 1)
+
+    instances = {path.name for path in (again.data / "usage").iterdir()}
+    assert f"{store.parent.name}.damaged-1" in instances
+    assert portal.statuses[-1]["complete_to"] == 0
+    assert again.stop() == 0
+    portal.close()
+    there.close()
+
+
 def test_a_portal_that_fails_in_every_way_gets_the_same_totals(stand):
     own = stand()
     host, _ = own.serve()
