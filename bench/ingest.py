@@ -26,7 +26,8 @@ from accounts.actor import Actor
 from products.edge.contract import USAGE_PATH, ConnectionRecord, UsageReport
 from products.metering.commands import ingest
 from products.metering.commands.edges import issue_credential
-from products.metering.facts import ConnectionFact, read_batch
+from products.metering.commands.ingest import connection_values
+from products.metering.commands.merge_sql import ConnectionValues
 from products.metering.models import Edge
 from tests.concurrency import together
 from tests.factories import NOW
@@ -99,21 +100,21 @@ def merge_from_all(count: int, first: int, step: timedelta = timedelta()) -> flo
 
 def copy(table: str, reports: Sequence[UsageReport]) -> None:
     """Write the same rows and nothing else: by COPY, or by executemany on SQLite."""
-    for facts in [read_batch(report).connections for report in reports]:
+    for rows in map(connection_values, reports):
         with connection.cursor() as cursor:
             if connection.vendor == "postgresql":
                 with cursor.copy(f"COPY {table} ({COLUMNS}) FROM STDIN") as stream:
-                    stream.write("".join(map(line, facts)))
+                    stream.write("".join(map(line, rows)))
             else:
                 marks = ", ".join(["%s"] * 8)
                 cursor.executemany(
-                    f"INSERT INTO {table} ({COLUMNS}) VALUES ({marks})", facts
+                    f"INSERT INTO {table} ({COLUMNS}) VALUES ({marks})", rows
                 )
 
 
-def line(fact: ConnectionFact) -> str:
+def line(row: ConnectionValues) -> str:
     """Write a row as COPY reads it."""
-    return "\t".join(map(str, fact)) + "\n"
+    return "\t".join(map(str, row)) + "\n"
 
 
 def in_process(edge: Edge, count: int) -> dict[str, float]:

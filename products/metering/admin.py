@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts.admin_pages import ReadOnlyAdmin
 from accounts.authentication import staff_actor_of
-from accounts.errors import Conflict
+from accounts.errors import Conflict, Invalid
 from products.instants import SECOND_US
 from products.metering.commands import resolve_dispute
 from products.metering.models import (
@@ -280,8 +280,8 @@ class UsageDisputeAdmin(ReadOnlyAdmin):
                     now=timezone.now(),
                     **form.cleaned_data,
                 )
-            except Conflict as refusal:
-                form.add_error(None, refusal.message)
+            except (Conflict, Invalid) as refusal:
+                form.add_error(getattr(refusal, "field", "") or None, refusal.message)
             else:
                 messages.success(request, f"The dispute about {dispute} is resolved.")
                 return HttpResponseRedirect(

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.db import transaction
+from msgspec.structs import asdict
 
 from accounts.actor import Actor, Interface
 from accounts.audit.vocabulary import Event
@@ -20,14 +21,18 @@ from accounts.errors import Conflict, Invalid
 from accounts.models import Account
 from accounts.policy import PLATFORM, Resource
 from accounts.roles import Permission
+from products.edge.contract import DeliveryRecord
 from products.instants import microseconds_of
-from products.metering.commands.merge_sql import ReportSource, merge_delivery
+from products.metering.commands.merge_sql import (
+    ConnectionValues,
+    ReportSource,
+    merge_delivery,
+)
 from products.metering.commands.periods import (
     ServiceMonth,
     mark_stale,
     periods_touched_by,
 )
-from products.metering.facts import ConnectionFact, DeliveryFact
 from products.metering.models import (
     ConnectionUsage,
     DeliveryUsage,
@@ -82,8 +87,8 @@ _NOTHING_IS_SAFE = _SafeBounds(0, 0, -1)
 
 
 def out_of_window_connections(
-    records: Sequence[ConnectionFact], received_at: datetime
-) -> dict[ConnectionFact, Reason]:
+    records: Sequence[ConnectionValues], received_at: datetime
+) -> dict[ConnectionValues, Reason]:
     """Return the records that are out of window in the zone of their account, with the reason.
 
     The database is asked for zones only if a record may be out of window, which is rare.
@@ -127,7 +132,7 @@ def _safe_bounds(label: str, now_us: int) -> _SafeBounds:
 
 
 def _reason_out_of_window(
-    record: ConnectionFact, zone: str, now_us: int
+    record: ConnectionValues, zone: str, now_us: int
 ) -> Reason | None:
     window = _window(record.month, zone)
     ended_us = record.started_us + record.duration_us
@@ -153,15 +158,15 @@ def _window(label: str, zone: str) -> _Window:
 
 
 def with_new_information(
-    records: Sequence[ConnectionFact],
-    reasons: Mapping[ConnectionFact, Reason],
+    records: Sequence[ConnectionValues],
+    reasons: Mapping[ConnectionValues, Reason],
     source: ReportSource,
 ) -> list[UsageDispute]:
     """Return a dispute for each record that has a reason and exceeds what is recorded."""
     rows = ConnectionUsage.objects.filter(
         connection_id__in={record.connection_id for record in reasons}
     )
-    known = {(row.connection_id, row.month): fact_of(row) for row in rows}
+    known = {(row.connection_id, row.month): values_of(row) for row in rows}
     found = []
     for reported in records:
         recorded = known.get((reported.connection_id, reported.month))
@@ -175,8 +180,8 @@ def with_new_information(
 
 
 def out_of_window_delivery(
-    records: Sequence[DeliveryFact], source: ReportSource
-) -> dict[DeliveryFact, UsageDispute]:
+    records: Sequence[DeliveryRecord], source: ReportSource
+) -> dict[DeliveryRecord, UsageDispute]:
     """Return the counters that are out of window and exceed what is recorded, with their disputes."""
     received_at = source.received_at
     doubtful = [
@@ -196,28 +201,30 @@ def out_of_window_delivery(
         if not (is_future or received_at > month.accepts_reports_until(zone)):
             continue
         recorded = known.get((record.service, record.hour))
-        if recorded is None or not adds_nothing(record._asdict(), recorded):
+        if recorded is None or not adds_nothing(asdict(record), recorded):
             reason = Reason.FUTURE if is_future else Reason.LATE
             found[record] = _delivery_dispute(record, month, reason, source)
     return found
 
 
 def _recorded_delivery(
-    records: Collection[DeliveryFact], source: ReportSource
+    records: Collection[DeliveryRecord], source: ReportSource
 ) -> dict[tuple[str, datetime], dict[str, Any]]:
     rows = DeliveryUsage.objects.filter(
         edge=source.edge,
         instance=source.instance,
         service__in={record.service for record in records},
         hour__in={record.hour for record in records},
-    ).values(*DeliveryFact._fields)
+    ).values(*DeliveryRecord.__struct_fields__)
     return {(row["service"], row["hour"]): dict(row) for row in rows}
 
 
 # Records that contradict what is recorded
 
 
-def contradiction_reason(reported: ConnectionFact, recorded: ConnectionFact) -> Reason:
+def contradiction_reason(
+    reported: ConnectionValues, recorded: ConnectionValues
+) -> Reason:
     """Return why two records that contradict each other do so."""
     if reported.service != recorded.service:
         return Reason.SERVICE
@@ -248,17 +255,17 @@ def larger(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def fact_of(row: ConnectionUsage) -> ConnectionFact:
-    """Return a row as a usage record."""
-    return ConnectionFact(*(getattr(row, name) for name in ConnectionFact._fields))
+def values_of(row: ConnectionUsage) -> ConnectionValues:
+    """Return a row as the values of a usage record."""
+    return ConnectionValues(*(getattr(row, name) for name in ConnectionValues._fields))
 
 
 # Saving
 
 
 def connection_dispute(
-    reported: ConnectionFact,
-    recorded: ConnectionFact | None,
+    reported: ConnectionValues,
+    recorded: ConnectionValues | None,
     reason: Reason,
     source: ReportSource,
 ) -> UsageDispute:
@@ -278,7 +285,7 @@ def connection_dispute(
 
 
 def _delivery_dispute(
-    reported: DeliveryFact, month: Month, reason: Reason, source: ReportSource
+    reported: DeliveryRecord, month: Month, reason: Reason, source: ReportSource
 ) -> UsageDispute:
     hour = reported.hour.isoformat()
     origin = {"hour": hour, "edge": source.edge, "instance": source.instance}
@@ -289,7 +296,7 @@ def _delivery_dispute(
         service=reported.service,
         edge=source.edge,
         reason=reason,
-        reported=reported._asdict() | origin,
+        reported=asdict(reported) | origin,
         found_at=source.received_at,
         last_found_at=source.received_at,
     )
@@ -426,13 +433,13 @@ def resolve_dispute(
 
 def _apply_reported(row: UsageDispute, now: datetime) -> None:
     if row.kind == UsageDispute.Kind.CONNECTION:
-        _apply_reported_connection(ConnectionFact(**row.reported), row, now)
+        _apply_reported_connection(ConnectionValues(**row.reported), row, now)
     else:
         _apply_reported_delivery(row.reported, now)
 
 
 def _apply_reported_connection(
-    record: ConnectionFact, dispute: UsageDispute, now: datetime
+    record: ConnectionValues, dispute: UsageDispute, now: datetime
 ) -> None:
     """Count a record in its month, and make the other months of the connection agree with it.
 
@@ -445,7 +452,7 @@ def _apply_reported_connection(
         .order_by("connection_id", "month")
     )
     known = {row.month: row for row in rows}
-    touched = periods_touched_by([record, *map(fact_of, known.values())])
+    touched = periods_touched_by([record, *map(values_of, known.values())])
     row = known.pop(record.month, None)
     values = record._asdict()
     if row is None:
@@ -453,7 +460,7 @@ def _apply_reported_connection(
             edge=dispute.edge, clock_differs=False, last_reported_at=now
         )
     elif dispute.reason in _OUT_OF_WINDOW:
-        values = larger(values, fact_of(row)._asdict())
+        values = larger(values, values_of(row)._asdict())
     for name, value in values.items():
         setattr(row, name, value)
     row.presumed_closed_at = None if row.final else now
@@ -468,9 +475,9 @@ def _apply_reported_connection(
 
 
 def _apply_reported_delivery(values: Mapping[str, Any], now: datetime) -> None:
-    counters = {name: values[name] for name in DeliveryFact._fields}
+    counters = {name: values[name] for name in DeliveryRecord.__struct_fields__}
     hour = datetime.fromisoformat(values["hour"])
-    record = DeliveryFact(**counters | {"hour": hour})
+    record = DeliveryRecord(**counters | {"hour": hour})
     source = ReportSource(
         values["edge"], values["instance"], received_at=now, clock_differs=False
     )

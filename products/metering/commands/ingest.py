@@ -1,5 +1,6 @@
 """Ingest usage reports of edges: in any order and any number of times, with the same result."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -7,6 +8,7 @@ from django.db import transaction
 
 from accounts.errors import Forbidden
 from products.edge import contract
+from products.instants import microseconds_of
 from products.metering.commands.disputes import (
     connection_dispute,
     contradiction_reason,
@@ -17,6 +19,7 @@ from products.metering.commands.disputes import (
 )
 from products.metering.commands.edges import ingest_epoch, note_report
 from products.metering.commands.merge_sql import (
+    ConnectionValues,
     ReportSource,
     merge_connections,
     merge_delivery,
@@ -26,7 +29,6 @@ from products.metering.commands.periods import (
     mark_stale,
     periods_touched_by,
 )
-from products.metering.facts import UsageBatch, read_batch, split_duplicates
 from products.metering.models import CLOCK_TOLERANCE, Edge, UsageDispute
 
 
@@ -52,31 +54,30 @@ def ingest(
 
     Usage is what machines count, many thousand records per second, so it is written without
     `recorded_change`. Only disputes are noted, by `ingest-usage`, after the merge. Raises
-    AnotherEdge for the report of another edge, and ContractError for a value that is not valid.
-    Then nothing counts.
+    AnotherEdge for the report of another edge, and ContractError for a connection of another
+    instance. Then nothing counts.
     """
     if report.edge != edge.name:
         raise AnotherEdge("The report is not of the edge of this credential.")
-    batch = read_batch(report)
+    records = connection_values(report)
     source = ReportSource(
         edge=edge.name,
         instance=report.instance,
         received_at=received_at,
-        clock_differs=abs(batch.sent_at - received_at) > CLOCK_TOLERANCE,
+        clock_differs=abs(report.sent_at - received_at) > CLOCK_TOLERANCE,
     )
     with transaction.atomic(durable=True):
-        connections = _merge_connections(batch, source)
-        delivery = _merge_delivery(batch, source)
+        connections = _merge_connections(records, source)
+        delivery = _merge_delivery(report.delivery, source)
         mark_stale(connections.periods | delivery.periods, received_at)
-        note_report(edge, sent_at=batch.sent_at, received_at=received_at)
+        note_report(edge, sent_at=report.sent_at, received_at=received_at)
         epoch = ingest_epoch(received_at)
     counted = connections.counted + delivery.counted
     found = [*connections.disputes, *delivery.disputes]
     disputed = save_disputes(edge, found, received_at) if found else []
-    records = len(batch.connections) + len(batch.delivery)
     return contract.UsageAnswer(
         accepted=counted,
-        unchanged=records - counted - len(disputed),
+        unchanged=len(records) + len(report.delivery) - counted - len(disputed),
         conflicts=tuple(
             contract.RejectedRecord(each.record_id, each.get_reason_display())
             for each in disputed
@@ -85,38 +86,63 @@ def ingest(
     )
 
 
-def _merge_connections(batch: UsageBatch, source: ReportSource) -> _Merged:
-    records = batch.connections
+def connection_values(report: contract.UsageReport) -> list[ConnectionValues]:
+    """Return the connections of a report.
+
+    Raises ContractError if an id does not start with the edge and instance of the report. So an
+    edge cannot change the connections of another one.
+    """
+    prefix = f"{report.edge}.{report.instance}."
+    for index, record in enumerate(report.connections):
+        if not record.id.startswith(prefix):
+            raise contract.ContractError(
+                f"connections[{index}].id: not of this edge and instance"
+            )
+    return [
+        ConnectionValues(
+            record.id,
+            record.month,
+            record.service,
+            microseconds_of(record.started_at),
+            record.duration_us,
+            record.bytes_from_client,
+            record.bytes_to_client,
+            record.final,
+        )
+        for record in report.connections
+    ]
+
+
+def _merge_connections(
+    records: Sequence[ConnectionValues], source: ReportSource
+) -> _Merged:
     rejected = out_of_window_connections(records, source.received_at)
     in_window = (
         [record for record in records if record not in rejected]
         if rejected
         else records
     )
-    counted = 0
-    disputes: list[UsageDispute] = []
-    for part in split_duplicates(in_window):
-        merged = merge_connections(part, source)
-        counted += merged.counted
-        disputes += [
-            connection_dispute(
-                pair.reported,
-                pair.recorded,
-                contradiction_reason(pair.reported, pair.recorded),
-                source,
-            )
-            for pair in merged.contradictions
-        ]
+    merged = merge_connections(in_window, source)
+    disputes = [
+        connection_dispute(
+            pair.reported,
+            pair.recorded,
+            contradiction_reason(pair.reported, pair.recorded),
+            source,
+        )
+        for pair in merged.contradictions
+    ]
     if rejected:
         disputes += with_new_information(records, rejected, source)
-    return _Merged(
-        counted, disputes, periods_touched_by(in_window) if counted else set()
-    )
+    periods = periods_touched_by(in_window) if merged.counted else set()
+    return _Merged(merged.counted, disputes, periods)
 
 
-def _merge_delivery(batch: UsageBatch, source: ReportSource) -> _Merged:
-    rejected = out_of_window_delivery(batch.delivery, source)
-    in_window = [record for record in batch.delivery if record not in rejected]
+def _merge_delivery(
+    records: Sequence[contract.DeliveryRecord], source: ReportSource
+) -> _Merged:
+    rejected = out_of_window_delivery(records, source)
+    in_window = [record for record in records if record not in rejected]
     counted = merge_delivery(in_window, source)
     periods = periods_touched_by([], in_window) if counted else set()
     return _Merged(counted, list(rejected.values()), periods)

@@ -5,18 +5,33 @@ statement merges them. If not all of them counted, another finds those that cont
 recorded. The caller opens the transaction.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
-from products.metering.facts import ConnectionFact, DeliveryFact
+from products.edge.contract import DeliveryRecord
+
+
+class ConnectionValues(NamedTuple):
+    """A usage record of a connection as the values of a row, in the order of its columns."""
+
+    connection_id: str
+    month: str
+    service: str
+    started_us: int
+    duration_us: int
+    bytes_from_client: int
+    bytes_to_client: int
+    final: bool
+
 
 _NUMBERS = ("duration_us", "bytes_from_client", "bytes_to_client")
-_COLUMNS = ("connection_id", "month", "service", "started_us", *_NUMBERS, "final")
+_COLUMNS = ConnectionValues._fields
 _LISTED = ", ".join(_COLUMNS)
 _LINE = ("\t".join(["{}"] * len(_COLUMNS)) + "\n").format
 _CREATE = """
@@ -95,8 +110,8 @@ class ReportSource:
 class Contradiction:
     """A record that cannot be merged, and the row that it contradicts."""
 
-    reported: ConnectionFact
-    recorded: ConnectionFact
+    reported: ConnectionValues
+    recorded: ConnectionValues
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +123,36 @@ class Merged:
 
 
 def merge_connections(
-    records: Sequence[ConnectionFact], source: ReportSource
+    records: Sequence[ConnectionValues], source: ReportSource
 ) -> Merged:
-    """Merge records of different connections."""
+    """Merge records in their order; those of one connection count one after the other."""
+    counted = 0
+    contradictions: list[Contradiction] = []
+    for part in _without_duplicates(records):
+        merged = _merge_part(part, source)
+        counted += merged.counted
+        contradictions += merged.contradictions
+    return Merged(counted, contradictions)
+
+
+def _without_duplicates(
+    records: Sequence[ConnectionValues],
+) -> Sequence[Sequence[ConnectionValues]]:
+    """Split records so that no part has two of one connection; their order stays the same."""
+    if len({record.connection_id for record in records}) == len(records):
+        return [records] if records else []
+    parts: list[list[ConnectionValues]] = []
+    seen: Counter[str] = Counter()
+    for record in records:
+        part = seen[record.connection_id]
+        seen[record.connection_id] += 1
+        if part == len(parts):
+            parts.append([])
+        parts[part].append(record)
+    return parts
+
+
+def _merge_part(records: Sequence[ConnectionValues], source: ReportSource) -> Merged:
     with connection.cursor() as cursor:
         _prepare(cursor)
         _fill(cursor, records)
@@ -127,7 +169,7 @@ def merge_connections(
         return Merged(counted, tuple(found.values()))
 
 
-def merge_delivery(records: Sequence[DeliveryFact], source: ReportSource) -> int:
+def merge_delivery(records: Sequence[DeliveryRecord], source: ReportSource) -> int:
     """Merge delivery counters in their order; return how many counted."""
     if not records:
         return 0
@@ -158,19 +200,19 @@ def _prepare(cursor: CursorWrapper) -> None:
     cursor.execute("DELETE FROM incoming_usage")
 
 
-def _fill(cursor: CursorWrapper, records: Sequence[ConnectionFact]) -> None:
+def _fill(cursor: CursorWrapper, records: Sequence[ConnectionValues]) -> None:
     fill = _copy if connection.vendor == "postgresql" else _insert
     fill(cursor, records)
 
 
-def _copy(cursor: Any, records: Sequence[ConnectionFact]) -> None:
-    # The values contain no tabs or backslashes (see facts), so nothing is escaped.
+def _copy(cursor: Any, records: Sequence[ConnectionValues]) -> None:
+    # The values contain no tabs or backslashes (see `products.edge.contract`), so nothing is escaped.
     lines = "".join([_LINE(*record) for record in records])
     with cursor.copy(f"COPY incoming_usage ({_LISTED}) FROM STDIN") as copy:
         copy.write(lines)
 
 
-def _insert(cursor: CursorWrapper, records: Sequence[ConnectionFact]) -> None:
+def _insert(cursor: CursorWrapper, records: Sequence[ConnectionValues]) -> None:
     marks = ", ".join(["%s"] * len(_COLUMNS))
     sql = f"INSERT INTO incoming_usage ({_LISTED}) VALUES ({marks})"  # noqa: S608 - constant names
     cursor.executemany(sql, records)
@@ -202,9 +244,9 @@ def _sql(template: str) -> str:
 def _pairs(rows: Sequence[Sequence[Any]]) -> Iterator[Contradiction]:
     width = len(_COLUMNS)
     for row in rows:
-        yield Contradiction(_record(row[:width]), _record(row[width:]))
+        yield Contradiction(_values(row[:width]), _values(row[width:]))
 
 
-def _record(values: Sequence[Any]) -> ConnectionFact:
-    record = ConnectionFact(*values)
-    return record._replace(final=bool(record.final))  # SQLite has no booleans
+def _values(row: Sequence[Any]) -> ConnectionValues:
+    values = ConnectionValues(*row)
+    return values._replace(final=bool(values.final))  # SQLite has no booleans

@@ -11,8 +11,9 @@ from functools import lru_cache
 from django.db import DatabaseError, connection, transaction
 from django.db.models import Q, QuerySet
 
+from products.edge.contract import DeliveryRecord
 from products.instants import instant_of, microseconds_of
-from products.metering.facts import ConnectionFact, DeliveryFact
+from products.metering.commands.merge_sql import ConnectionValues
 from products.metering.models import (
     STALE_PERIOD,
     ConnectionUsage,
@@ -49,7 +50,7 @@ _MARK = """
 
 
 def periods_touched_by(
-    connections: Iterable[ConnectionFact], delivery: Iterable[DeliveryFact] = ()
+    connections: Iterable[ConnectionValues], delivery: Iterable[DeliveryRecord] = ()
 ) -> set[ServiceMonth]:
     """Return the periods that records may change: the months they name and all that they span.
 

@@ -182,13 +182,22 @@ def test_staff_resolve_a_dispute_with_a_reason(staff_client, dispute, shop):
 
 
 @pytest.mark.parametrize(
-    "sent", [{}, {"keep": "recorded"}, {"keep": "recorded", "reason": " "}]
+    "sent",
+    [
+        {},
+        {"keep": "recorded"},
+        {"keep": "recorded", "reason": " "},
+        {"keep": "recorded", "reason": "x" * 501},
+    ],
 )
 def test_without_a_reason_or_a_choice_nothing_is_resolved(staff_client, dispute, sent):
     answer = staff_client.post(resolve_page(dispute), sent)
 
     dispute.refresh_from_db()
-    assert answer.status_code == 400
+    assert (answer.status_code, list(answer.context["form"].errors)[-1:]) == (
+        400,
+        ["reason"],
+    )
     assert dispute.is_open
 
 

@@ -8,7 +8,7 @@ from accounts.audit.models import AuditEvent
 from accounts.audit.vocabulary import Event
 from accounts.errors import Conflict, Forbidden, Invalid
 from products.metering.commands import resolve_dispute
-from products.metering.facts import ConnectionFact
+from products.metering.commands.merge_sql import ConnectionValues
 from products.metering.models import (
     ConnectionUsage,
     DeliveryUsage,
@@ -186,7 +186,7 @@ def test_staff_can_use_the_reported_values(edge, ada, first, second):
     resolve_dispute(ada, dispute=dispute, keep="reported", reason="Right.", now=NOW)
 
     again = take(edge, record(**second))
-    assert [row[2:] for row in kept()] == [ConnectionFact(**dispute.reported)[2:]]
+    assert [row[2:] for row in kept()] == [ConnectionValues(**dispute.reported)[2:]]
     assert outcome(again) == (0, 1, [])
 
 

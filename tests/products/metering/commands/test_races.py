@@ -9,12 +9,12 @@ import pytest
 from accounts.audit.models import AuditEvent
 from accounts.audit.vocabulary import Event
 from products.metering.commands import rebuild_stale_periods, resolve_dispute
+from products.metering.commands.ingest import connection_values
 from products.metering.commands.merge_sql import (
     ReportSource,
     merge_connections,
     merge_delivery,
 )
-from products.metering.facts import read_batch
 from products.metering.models import (
     DeliveryUsage,
     IngestEpoch,
@@ -123,7 +123,7 @@ def test_report_in_flight_is_not_undone_by_a_resolution_about_another_month(ada)
     ending = record(**both, duration_us=200, bytes_to_client=2, final=True)
 
     with overtaking(use_reported(ada, dispute)) as resolved:
-        merge_connections(read_batch(report_of(ending)).connections, SOURCE)
+        merge_connections(connection_values(report_of(ending)), SOURCE)
 
     assert resolved == [dispute]
     assert [(row[1], row[4], row[6], row[7]) for row in kept()] == [
@@ -141,7 +141,7 @@ def test_counters_that_grow_during_a_resolution_keep_the_growth(ada):
     more = delivery(**LAST_HOUR, bytes_to_client=80_000)
 
     with overtaking(use_reported(ada, dispute)) as resolved:
-        merge_delivery(read_batch(report_of(more)).delivery, SOURCE)
+        merge_delivery(report_of(more).delivery, SOURCE)
 
     row = DeliveryUsage.objects.get()
     assert resolved == [dispute]
