@@ -1,8 +1,12 @@
-"""What an operator can set on an edge, with defaults that are safe in production."""
+"""What an operator can set on an edge, with safe defaults; and the ids of its instances."""
 
+import secrets
 from dataclasses import dataclass
 
 VERSION = "0.1.0"
+
+_ULID_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32
+_ULID_LENGTH = 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +22,7 @@ class Limits:
     early_bytes: int = 64 * 1024  # buffered for a peer that is not ready for them
     idle_seconds: float = 600.0  # a tunnel without a byte in either direction
     half_open_seconds: float = 30.0  # a tunnel without a byte after one side has ended
-    linger_seconds: float = (
-        2.0  # reading on after the final response, so that no RST destroys it
-    )
+    linger_seconds: float = 2.0  # reading on after the final response, against RST
     close_seconds: float = 5.0  # a close that cannot flush becomes an abort
     handshakes: int = 4096  # in flight, per process
     handshakes_per_address: int = 1024
@@ -54,3 +56,15 @@ class Settings:
     engine: str = "embedded"  # or "haproxy"
     haproxy: str = "haproxy"  # the program
     haproxy_managed_by: str = "agent"  # or "external": who starts and stops it
+
+
+def make_instance_id(milliseconds: int) -> str:
+    """Return the id of an instance started at a time, in milliseconds since 1970.
+
+    It is a ULID, 48 bits of time and 80 random bits, so ids sort by time.
+    """
+    number = milliseconds << 80 | secrets.randbits(80)
+    return "".join(
+        _ULID_ALPHABET[number >> (5 * place) & 31]
+        for place in reversed(range(_ULID_LENGTH))
+    )

@@ -23,7 +23,7 @@ from products.edge.haproxy.frontend import EXPIRE_MS
 from products.edge.haproxy.master_socket import MasterSocket, Processes, TableEntry
 from products.edge.haproxy.requests import RequestTotals
 from products.edge.headers import RequestHead, fields_by_name
-from products.edge.ulid import make_ulid
+from products.edge.settings import make_instance_id
 from products.edge.usage.database import StoreBusy, StoreDamaged, StoreUnwritable
 from products.edge.usage.meter import OpenConnection, UsageMeter
 from products.edge.usage.readings import ConnectionReading
@@ -534,7 +534,7 @@ def _instance_of(folder: Path, usage_folder: Path, identity: str) -> str:
     known = _read_instance(path)
     if known is not None and known[1] == identity and _goes_on(usage_folder / known[0]):
         return known[0]
-    instance = make_ulid(time.time_ns() // 1_000_000)
+    instance = make_instance_id(time.time_ns() // 1_000_000)
     document = {"instance": instance, "master": identity}
     atomic_write(path, json.dumps(document).encode())
     return instance

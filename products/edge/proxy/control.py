@@ -63,7 +63,7 @@ class ControlProcess:
         )
         self._store_has_capacity = True
         self._has_asked = asyncio.Event()
-        self._workforce = WorkerPool(settings, self._greeting)
+        self._workers = WorkerPool(settings, self._first_messages)
         self._reporting = ReportLoop(
             self._reporter,
             settings.report_seconds,
@@ -74,7 +74,7 @@ class ControlProcess:
         """Serve until told to stop. Raises StartupError when a worker cannot."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._workforce.stop)
+            loop.add_signal_handler(number, self._workers.stop)
         jobs = [
             asyncio.ensure_future(job())
             for job in (self._announce, self._follow_table, self._report_usage)
@@ -83,12 +83,12 @@ class ControlProcess:
             # A first table is worth a moment; without a portal the edge starts anyhow.
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._has_asked.wait(), _FIRST_TABLE_SECONDS)
-        await self._workforce.run()
+        await self._workers.run()
         for job in jobs:
             job.cancel()
         await asyncio.gather(*jobs, return_exceptions=True)
-        if self._workforce.failure:
-            raise StartupError(self._workforce.failure)
+        if self._workers.failure:
+            raise StartupError(self._workers.failure)
         if self._lock.is_ours:
             await self._reporting.last(
                 self._is_live, is_writable=self._store_is_writable()
@@ -96,7 +96,7 @@ class ControlProcess:
 
     def status(self) -> EdgeStatus:
         """Return the edge's state, for the portal's page about edges."""
-        statuses = self._workforce.statuses.values()
+        statuses = self._workers.statuses.values()
         return EdgeStatus(
             engine="embedded",
             version=VERSION,
@@ -110,7 +110,7 @@ class ControlProcess:
         )
 
     def _store_is_writable(self) -> bool:
-        statuses = self._workforce.statuses.values()
+        statuses = self._workers.statuses.values()
         return all(one["store_is_writable"] for one in statuses)
 
     def _last_good_table(self) -> tuple[RouteTable | None, str]:
@@ -120,17 +120,17 @@ class ControlProcess:
             log.warning("The table on disk is not used: %s", error)
             return None, ""
 
-    def _greeting(self) -> list[dict[str, Any]]:
-        greeting: list[dict[str, Any]] = [
+    def _first_messages(self) -> list[dict[str, Any]]:
+        messages: list[dict[str, Any]] = [
             {"store_has_capacity": self._store_has_capacity}
         ]
         if self._table is not None:
-            greeting.append({"table": self._table.to_json()})
-        return greeting
+            messages.append({"table": self._table.to_json()})
+        return messages
 
     async def _announce(self) -> None:
         """Say where the edge listens, once all workers do."""
-        await self._workforce.all_serve.wait()
+        await self._workers.all_serve.wait()
         host = self._settings.bind
         shown = f"[{host}]" if ":" in host else host
         line = f"edge {self._settings.name}: http://{shown}:{self._settings.port}"
@@ -159,11 +159,11 @@ class ControlProcess:
             return
         table, etag = answer
         self._table, self._etag = table, etag
-        self._workforce.tell({"table": table.to_json()})
+        self._workers.send({"table": table.to_json()})
         await asyncio.to_thread(self._table_file.save, table, etag)
 
     async def _take_over(self) -> None:
-        await self._workforce.all_serve.wait()
+        await self._workers.all_serve.wait()
         self._lock.ask_holder_to_stop()
         while not self._lock.take():  # noqa: ASYNC110 - a lock tells nobody
             await asyncio.sleep(_LOCK_SECONDS)
@@ -182,7 +182,7 @@ class ControlProcess:
         if self._reporter.has_capacity != self._store_has_capacity:
             self._store_has_capacity = self._reporter.has_capacity
             log.error("The usage store has room: %s.", self._store_has_capacity)
-            self._workforce.tell({"store_has_capacity": self._store_has_capacity})
+            self._workers.send({"store_has_capacity": self._store_has_capacity})
         for instance, pruning in self._reporter.pruning.items():
             message = {"prune": [pruning.acknowledged, pruning.before]}
-            self._workforce.tell_one(instance, message)
+            self._workers.send_to(instance, message)

@@ -1,4 +1,4 @@
-"""The listening sockets of one process: ports shared by processes, queues drained at the end."""
+"""The listening sockets of one process, plain and TLS, and the certificates."""
 
 import asyncio
 import contextlib
@@ -6,6 +6,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from products.edge.origin_names import LIVENESS_OPTIONS
@@ -180,7 +181,65 @@ class TlsListener:
         task.add_done_callback(self._accepting.discard)
 
 
+class Certificates:
+    """The certificates in a folder, as `DOMAIN.pem` with chain and key in one file.
+
+    A name that has no file gets that of the wildcard (`_.example.com.pem` is for
+    `*.example.com`), then `default.pem`; without them the TLS handshake fails.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Read a folder. Raises OSError if it does not exist."""
+        self._folder = folder
+        self._stamps: dict[str, tuple[int, int, int]] = {}
+        self._contexts: dict[str, ssl.SSLContext] = {}
+        self.tls = _server_tls()
+        self.tls.sni_callback = self._choose
+        if not folder.is_dir():
+            raise NotADirectoryError(f"No folder of certificates: {folder}")
+        self.reload()
+
+    def reload(self) -> None:
+        """Read new and changed files; a faulty file changes nothing."""
+        seen = set()
+        for path in self._folder.glob("*.pem"):
+            name = path.stem.lower()
+            seen.add(name)
+            try:
+                state = path.stat()
+                stamp = (state.st_mtime_ns, state.st_size, state.st_ino)
+                if self._stamps.get(name) == stamp:
+                    continue
+                self._stamps[name] = stamp
+                context = _server_tls()
+                context.load_cert_chain(path)
+                self._contexts[name] = context
+            except OSError as error:  # includes ssl.SSLError
+                log.warning("The certificate %s is not used: %s", path.name, error)
+        for name in self._contexts.keys() - seen:
+            del self._contexts[name], self._stamps[name]
+
+    def _choose(
+        self, connection: ssl.SSLObject, name: str | None, _context: ssl.SSLContext
+    ) -> int | None:
+        host = (name or "").lower().removesuffix(".")
+        wildcard = "_." + host.partition(".")[2]
+        for candidate in (host, wildcard, "default"):
+            if (context := self._contexts.get(candidate)) is not None:
+                connection.context = context
+                return None
+        return int(ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME)
+
+
 def _is_lost(server: asyncio.Server) -> bool:
     # uvloop closes a listener whose accept failed, and still says that it serves.
     own: list[Any] = list(server.sockets)
     return any(one is None or one.fileno() < 0 for one in own)
+
+
+def _server_tls() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Without h2, browsers use HTTP/1.1. WebSockets over h2 (RFC 8441) is not supported here.
+    context.set_alpn_protocols(["http/1.1"])
+    return context

@@ -1,4 +1,4 @@
-"""Connects to an origin: looked up once, every answer checked, its name verified."""
+"""Connects to origins: one look-up, every address checked, the certificate verified."""
 
 import asyncio
 import functools
@@ -25,7 +25,7 @@ class OriginConnector:
     def __init__(
         self, limits: Limits, tls: ssl.SSLContext, allowed_private: Sequence[Network]
     ) -> None:
-        """Dial with these limits; `allowed_private` is the operator's word."""
+        """Connect within limits; `allowed_private` are the private networks that origins may be in."""
         self._limits = limits
         self._tls = tls
         self._allowed = tuple(allowed_private)
@@ -37,8 +37,8 @@ class OriginConnector:
     async def connect(self, origin: Origin, *, account: str) -> BufferedStream:
         """Connect to an account's origin, TLS included. Raises ErrorResponse (502 or 504).
 
-        It may take any time: whoever asks cancels it. A timer of its own would cost a
-        handshake more than reading its head.
+        The caller cancels it after the time allowed. A timer for each connection would cost
+        a handshake more than parsing its head.
         """
         try:
             literal, reason = self._literal(origin.address)
@@ -47,7 +47,7 @@ class OriginConnector:
             if literal is not None:
                 return await self._connect(origin, literal)
             addresses = await self._look_up(origin, account)
-            return await self._first_that_answers(origin, addresses)
+            return await self._connect_to_any(origin, addresses)
         except TimeoutError as error:
             raise ErrorResponse(EdgeError.ORIGIN_TIMEOUT) from error
         except ssl.SSLCertVerificationError as error:
@@ -60,7 +60,7 @@ class OriginConnector:
             raise ErrorResponse(EdgeError.ORIGIN_UNREACHABLE) from error
 
     def _read_literal(self, address: str) -> tuple[str | None, str | None]:
-        """Read an address that is no name, and why it may not be dialled, if so."""
+        """Return an IP address, and why it is denied; None for each that does not apply."""
         try:
             literal = ip_address(address)
         except ValueError:
@@ -77,10 +77,10 @@ class OriginConnector:
         except Unresolvable as error:
             raise ErrorResponse(EdgeError.ORIGIN_NOT_RESOLVED) from error
 
-    async def _first_that_answers(
+    async def _connect_to_any(
         self, origin: Origin, addresses: Sequence[Address]
     ) -> BufferedStream:
-        # Only connecting is tried again; a head that was sent never is.
+        # Only connecting is tried again. A head is never sent twice.
         for address in addresses[:-1]:
             try:
                 async with asyncio.timeout(
@@ -88,21 +88,20 @@ class OriginConnector:
                 ):
                     return await self._connect(origin, str(address))
             except ssl.SSLError:
-                raise  # it answered, and is not whom it should be
-            except OSError:  # also: no way to its network; and no answer in time
+                raise  # an origin that responds with a wrong certificate is no reason for the next
+            except (
+                OSError
+            ):  # includes TimeoutError, and networks that cannot be reached
                 continue
         return await self._connect(origin, str(addresses[-1]))
 
     async def _connect(self, origin: Origin, address: str) -> BufferedStream:
-        make_stream = functools.partial(BufferedStream, self._limits.early_bytes)
-        name = certificate_name(origin)
-        loop = asyncio.get_running_loop()
-        transport, stream = await loop.create_connection(
-            make_stream,
+        transport, stream = await asyncio.get_running_loop().create_connection(
+            lambda: BufferedStream(self._limits.early_bytes),
             address,
             origin.port,
             ssl=self._tls if origin.use_tls else None,
-            server_hostname=name if origin.use_tls else None,
+            server_hostname=certificate_name(origin) if origin.use_tls else None,
         )
         _keep_alive(transport.get_extra_info("socket"))
         if origin.use_tls:
@@ -111,7 +110,7 @@ class OriginConnector:
 
 
 def _keep_alive(connected: socket.socket) -> None:
-    # The loop's own makes a whole new socket for every option that it sets.
+    # The loop's own object makes a new socket for every option that it sets.
     same = socket.socket(
         connected.family, connected.type, connected.proto, connected.fileno()
     )

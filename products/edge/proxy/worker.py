@@ -1,4 +1,4 @@
-"""The process that carries connections: started by the control process, one a core."""
+"""A worker process: it serves the connections. The control process starts one per core."""
 
 import asyncio
 import contextlib
@@ -23,12 +23,11 @@ from products.edge.access_log import AccessLog, LogFile
 from products.edge.contract import RouteTable, read
 from products.edge.logship import LogShipper
 from products.edge.origin_names import origin_tls
-from products.edge.proxy.certificates import Certificates
-from products.edge.proxy.channel import Channel
 from products.edge.proxy.handler import RequestHandler
-from products.edge.proxy.listener import Listener, TlsListener
+from products.edge.proxy.listener import Certificates, Listener, TlsListener
 from products.edge.proxy.origin import OriginConnector
 from products.edge.proxy.server import Server
+from products.edge.proxy.workers import Channel
 from products.edge.settings import Limits, Settings
 from products.edge.table import RouteIndex
 from products.edge.usage.database import StoreBusy, StoreUnwritable
@@ -37,7 +36,6 @@ from products.edge.usage.meter import UsageMeter
 from products.edge.usage.store import UsageStore
 
 log = logging.getLogger(__name__)
-
 
 _SPARE_DESCRIPTORS = 128  # log, usage store, look-ups, TLS handshakes not yet seen
 _SWEEP_SECONDS = 0.25
@@ -50,17 +48,17 @@ _PARENT_DEATH_SIGNAL = 1  # prctl(2): PR_SET_PDEATHSIG
 
 
 class Worker:
-    """One process's engine, put together and kept going."""
+    """The embedded engine of one process: its parts, its periodic jobs, its end."""
 
     def __init__(self, settings: Settings, instance: str, channel: Channel) -> None:
-        """Build everything but the listener. Raises OSError."""
+        """Build the parts; nothing listens yet. Raises OSError, StoreBusy."""
         self.settings = settings
         self.limits = _within_descriptors(settings.limits)
         data = Path(settings.data_folder)
         self.instance = instance
         self._channel = channel
         self._stop = asyncio.Event()
-        self._now = asyncio.Event()
+        self._stop_immediately = asyncio.Event()
         tls = origin_tls(settings.ca_file)
         allowed = tuple(ip_network(text) for text in settings.allow_private)
         folder = data / "usage" / instance
@@ -84,7 +82,7 @@ class Worker:
         )
         self.listener = Listener(settings, self.server.make_connection)
         self._tls_listener = (
-            TlsListener(settings, self.server, self._certificates.listener)
+            TlsListener(settings, self.server, self._certificates.tls)
             if self._certificates is not None and settings.tls_port
             else None
         )
@@ -93,15 +91,15 @@ class Worker:
         self._part = 0
 
     async def run(self) -> None:
-        """Serve until told to stop, then drain."""
-        await self._hear_greeting()
+        """Serve until asked to stop, then drain."""
+        await self._receive_first_messages()
         await self.listener.open()
         if self._tls_listener is not None:
             self._tls_listener.open()
         self._channel.send({"ready": self.instance})
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self._asked_to_stop)
-        loop.add_signal_handler(signal.SIGINT, self._asked_to_stop)
+        loop.add_signal_handler(signal.SIGTERM, self._request_stop)
+        loop.add_signal_handler(signal.SIGINT, self._request_stop)
         jobs = [
             asyncio.ensure_future(_every(seconds, job))
             for seconds, job in (
@@ -112,39 +110,39 @@ class Worker:
                 (_STATUS_SECONDS, self._report_status),
             )
         ]
-        jobs.append(asyncio.ensure_future(self._listen_to_control()))
+        jobs.append(asyncio.ensure_future(self._receive_messages()))
         await self._stop.wait()
         await self._drain()
         for job in jobs:
             job.cancel()
-        await self._end()
+        await self._close()
 
-    def _asked_to_stop(self) -> None:
+    def _request_stop(self) -> None:
         if self._stop.is_set():
-            self._now.set()
+            self._stop_immediately.set()
         self._stop.set()
 
-    async def _listen_to_control(self) -> None:
+    async def _receive_messages(self) -> None:
         while (message := await self._channel.receive()) is not None:
             await self._handle_message(message)
-        self._asked_to_stop()  # the control process is gone
-        self._now.set()
+        self._request_stop()  # the control process is gone
+        self._stop_immediately.set()
 
     async def _handle_message(self, message: dict[str, Any]) -> None:
         if "table" in message:
             table = await asyncio.to_thread(RouteTable.from_json, message["table"])
             self.handler.apply(RouteIndex(table), time.time())
-            self._turn_months()
+            self._roll_over_months()
         if "store_has_capacity" in message:
             self._store_has_capacity = bool(message["store_has_capacity"])
         if "prune" in message:
             acknowledged, before = message["prune"]
             self._pruning = int(acknowledged), float(before)
 
-    async def _hear_greeting(self) -> None:
-        """Hear all that is known already, so that the first client meets a table."""
+    async def _receive_first_messages(self) -> None:
+        """Receive what the control process knows, so that the first client meets a table."""
         while (message := await self._channel.receive()) is not None:
-            if "greeted" in message:
+            if "may_serve" in message:
                 return
             await self._handle_message(message)
 
@@ -153,9 +151,9 @@ class Worker:
         self.handler.enforce(time.time())
         self._access_log.flush()
         if time.time_ns() // 1000 >= self.meter.month_ends_us:
-            self._turn_months()
+            self._roll_over_months()
 
-    def _turn_months(self) -> None:
+    def _roll_over_months(self) -> None:
         routes = self.handler.routes
         if routes is not None:
             self.meter.roll_over_months(routes.by_service, time.time_ns() // 1000)
@@ -204,7 +202,7 @@ class Worker:
 
     @property
     def _is_busy(self) -> bool:
-        """Whether somebody is connected, be it in a TLS handshake yet."""
+        """Whether a client is connected, even in a TLS handshake."""
         return bool(
             self.listener.is_accepting
             or (self._tls_listener is not None and self._tls_listener.is_accepting)
@@ -213,31 +211,31 @@ class Worker:
         )
 
     async def _drain(self) -> None:
-        """Accept what already waits, then nobody; let what is open come to its end."""
+        """Accept the connections that already wait, and let open ones end until the deadline."""
         self.listener.close()
         if self._tls_listener is not None:
             self._tls_listener.close()
-        await asyncio.sleep(0)  # whom the loop had just accepted is a visit now
+        await asyncio.sleep(0)  # what the loop has just accepted becomes a client
         until = time.monotonic() + self.limits.drain_seconds
-        while self._is_busy and not self._now.is_set():
+        while self._is_busy and not self._stop_immediately.is_set():
             if time.monotonic() >= until:
                 break
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._now.wait(), 0.1)
+                await asyncio.wait_for(self._stop_immediately.wait(), 0.1)
         for tunnel in list(self.handler.tunnels.values()):
             tunnel.close_now()
         if self._tls_listener is not None:
             self._tls_listener.abort_all()
         self.server.abort_all()
 
-    async def _end(self) -> None:
-        await asyncio.sleep(0)  # let aborted connections be told
+    async def _close(self) -> None:
+        await asyncio.sleep(0)  # aborted connections get their connection_lost
         self.store.wait_when_busy()
         self.meter.tick()
-        is_whole = self.meter.flush()
-        self.store.close(is_finished=is_whole)
+        is_complete = self.meter.flush()
+        self.store.close(is_finished=is_complete)
         self._access_log.close()
-        await self._shipper.close(0.0 if self._now.is_set() else 2.0)
+        await self._shipper.close(0.0 if self._stop_immediately.is_set() else 2.0)
         self._channel.send({"ended": self.instance})
         self._channel.close()
 
@@ -248,24 +246,24 @@ async def _every(seconds: float, job: Callable[[], Awaitable[None]]) -> None:
         try:
             await job()
         except Exception:
-            log.exception("A recurring job failed.")
+            log.exception("A periodic job failed.")
 
 
 def _within_descriptors(limits: Limits) -> Limits:
-    """Take all descriptors the system allows, and keep below them."""
+    """Raise the limit of descriptors as far as allowed, and keep the connections below it."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    most = max(16, hard - _SPARE_DESCRIPTORS)
-    wanted = limits.connections or most
-    return replace(limits, connections=min(wanted, most))
+    allowed = max(16, hard - _SPARE_DESCRIPTORS)
+    return replace(limits, connections=min(limits.connections or allowed, allowed))
 
 
-def _die_with_parent() -> None:
-    # Without its control process nobody would report what is counted here.
+def _exit_with_parent() -> None:
+    # Without the control process, the usage counted here would not be reported.
     ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
 
 
 def _calm_collector() -> None:
+    # Collecting rarely is quicker; connections leave no reference cycles behind.
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 50, 100)
@@ -290,7 +288,7 @@ async def _main(descriptor: int) -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(format="edge %(process)d: %(levelname)s: %(message)s")
-    _die_with_parent()
+    _exit_with_parent()
     os.environ.pop("SSL_CERT_FILE", None)
     os.environ.pop("SSL_CERT_DIR", None)
     uvloop.run(_main(int(sys.argv[1])))
