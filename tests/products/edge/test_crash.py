@@ -157,11 +157,11 @@ def test_a_damaged_store_of_a_killed_edge_is_set_aside_and_the_next_one_serves(
     again = Edge(portal, tmp_path)
     again.apply(route("damaged.test", origin(there.port)))
     open_tunnel(again, "damaged.test").close()
-    eventually(lambda: portal.statuses[-1]["quarantined_records"] == 1)
+    eventually(lambda: portal.statuses[-1].quarantined_records == 1)
 
     instances = {path.name for path in (again.data / "usage").iterdir()}
     assert f"{store.parent.name}.damaged-1" in instances
-    assert portal.statuses[-1]["complete_to"] == 0
+    assert portal.statuses[-1].complete_to == 0
     assert again.stop() == 0
     portal.close()
     there.close()
