@@ -12,6 +12,7 @@ from dataclasses import fields
 
 from products.edge.errors import StartupError
 from products.edge.haproxy.run import run_haproxy_engine
+from products.edge.portal import PortalLink
 from products.edge.proxy.control import ControlProcess
 from products.edge.settings import Limits, Settings
 from products.edge.startup import FolderLock, bind_ports, portal_client
@@ -134,13 +135,19 @@ def main(arguments: Sequence[str]) -> int:
     for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
         os.environ.pop(name, None)
     try:
-        portal = portal_client(settings)
+        client = portal_client(settings)
         with contextlib.closing(FolderLock(settings)) as lock:
             settings, held = bind_ports(settings, is_alone=lock.is_ours)
             if settings.engine == "haproxy":
-                run_haproxy_engine(settings, portal, held)
+                run_haproxy_engine(settings, PortalLink(settings, client), held)
             else:
-                asyncio.run(_run(ControlProcess(settings, portal, held, lock)))
+                asyncio.run(
+                    _run(
+                        ControlProcess(
+                            settings, PortalLink(settings, client), held, lock
+                        )
+                    )
+                )
     except StartupError as error:
         sys.stderr.write(f"edge {settings.name}: {error}\n")
         return 1

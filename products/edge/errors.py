@@ -1,15 +1,40 @@
-"""What an edge sends when it rejects a request, and why an edge does not start.
+"""What an edge sends when it rejects a request, and other errors that modules share.
 
 Both engines send the same status and sentence for the same error: the embedded engine as an
 `ErrorResponse`, HAProxy through its configuration and maps.
 """
 
+import json
 from enum import Enum
 from http import HTTPStatus
+
+_MAX_SHOWN = 200  # bytes of an error response's body
+_RECORD_PLACES = (
+    "connections[",
+    "delivery[",
+)  # how a ContractError about a record starts
 
 
 class StartupError(Exception):
     """The edge cannot start; the message says why."""
+
+
+class PortalUnreachable(Exception):
+    """The portal did not respond, or not as agreed; it may do so later."""
+
+
+class PortalErrorResponse(Exception):
+    """The portal responded with an error status."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        """Keep the status, and the beginning of the body."""
+        shown = body[:_MAX_SHOWN].decode("utf-8", "replace")
+        super().__init__(f"The portal responded with {status}: {shown}")
+        self.status = status
+        self.names_a_record = status == HTTPStatus.BAD_REQUEST and _detail_of(
+            body
+        ).startswith(_RECORD_PLACES)
+        """Whether the portal says that it cannot read one of the records."""
 
 
 class EdgeError(Enum):
@@ -155,3 +180,13 @@ class ErrorResponse(Exception):
         )
         head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
         return head + body if with_body else head
+
+
+def _detail_of(body: bytes) -> str:
+    """Return the detail of the portal's own form of an error; else ""."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return ""
+    detail = document.get("detail") if isinstance(document, dict) else None
+    return detail if isinstance(detail, str) else ""

@@ -16,7 +16,7 @@ from products.edge.errors import StartupError
 from products.edge.files import atomic_write
 from products.edge.haproxy.master_socket import HAProxyUnreachable, MasterSocket
 from products.edge.origin_names import origin_tls
-from products.edge.portal_client import PortalClient
+from products.edge.portal import PortalClient
 from products.edge.proxy.listener import shared_socket
 from products.edge.settings import Settings
 

@@ -107,7 +107,7 @@ class TableFile:
             self._confirmed_at = now
             os.utime(self._path, (now, now))
 
-    def stands(self, reason: str) -> None:
+    def log_staleness(self, reason: str) -> None:
         """Log why the table is not a newer one, and its age: ever less often, hourly at last."""
         now = self._clock()
         if reason == self._said and now < self._say_again_at:

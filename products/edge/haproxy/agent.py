@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from products.edge.access_log import AccessLog, LogFile
-from products.edge.contract import ContractError, Route, RouteTable
+from products.edge.contract import EdgeStatus, Route, RouteTable
 from products.edge.haproxy.connections import MeteringSession, SessionKeeper, note
 from products.edge.haproxy.lines import Lines
 from products.edge.haproxy.master_socket import (
@@ -22,9 +22,9 @@ from products.edge.haproxy.master_socket import (
 from products.edge.haproxy.process import ConfigRejected, HAProxyProcess, identity_of
 from products.edge.haproxy.reconcile import ConfigReconciler
 from products.edge.haproxy.recurring import cancel, recurring
-from products.edge.haproxy.upstream import PortalLink
 from products.edge.logship import LogShipper
 from products.edge.origin_names import origin_tls
+from products.edge.portal import PortalLink
 from products.edge.revocation import RevocationPolicy
 from products.edge.settings import Settings
 
@@ -43,12 +43,12 @@ class Agent:
     """One fleet edge."""
 
     def __init__(
-        self, settings: Settings, upstream: PortalLink, program: str, *, runs_it: bool
+        self, settings: Settings, portal: PortalLink, program: str, *, runs_it: bool
     ) -> None:
         """Put the parts together; `runs_it` says that HAProxy is this agent's to start."""
         data = Path(settings.data_folder)
         self._settings = settings
-        self._upstream = upstream
+        self._portal = portal
         self._runs_it = runs_it
         folder = data / "haproxy"
         folder.mkdir(exist_ok=True, mode=0o700)
@@ -73,6 +73,7 @@ class Agent:
             route_of=self._routes.get,
         )
         self._revision = 0
+        self._is_new = asyncio.Event()  # a table that HAProxy is yet to follow
         # Not before: of a store that is yet to be opened, reporting must remove nothing.
         self._may_report = asyncio.Event()
         self._stop = asyncio.Event()
@@ -96,13 +97,12 @@ class Agent:
             (_WATCH_SECONDS, self._watch),
             (self._settings.limits.tick_seconds, self._tick),
         )
-        changing = self._upstream.start(
-            self.status,
-            self._heed,
-            self._apply,
-            self._keeper.may_be_written,
-            self._may_report,
-        )
+        if self._portal.table is not None:
+            self._is_new.set()
+        changing: list[asyncio.Future[None]] = [
+            asyncio.ensure_future(job())
+            for job in (self._follow_table, self._load_tables, self._report_usage)
+        ]
         changing += recurring(
             (_REFRESH_SECONDS, self._gate.refresh),
             (_SWEEP_SECONDS, self._gate.follow_names),
@@ -118,20 +118,20 @@ class Agent:
     def _session(self) -> MeteringSession | None:
         return self._keeper.session
 
-    def status(self) -> dict[str, Any]:
-        """Say how the edge does, for the portal's page about edges."""
-        return {
-            "engine": "haproxy",
-            "revision": self._revision,
-            "open_connections": self._keeper.open_count,
-            "log_lines_dropped": (
+    def status(self) -> EdgeStatus:
+        """Return the state of the engine."""
+        return EdgeStatus(
+            engine="haproxy",
+            revision=self._revision,
+            open_connections=self._keeper.open_count,
+            log_lines_dropped=(
                 self._access_log.dropped
                 + self._shipper.dropped
                 + self._lines.unreadable
                 + self._keeper.lost_lines
             ),
-            "store_is_writable": self._keeper.is_writable,
-        }
+            store_is_writable=self._keeper.is_writable,
+        )
 
     def _asked_to_stop(self) -> None:
         if self._stop.is_set():
@@ -144,7 +144,7 @@ class Agent:
         The session of one that runs may take long: `_watch` opens it, while the gate is
         followed already.
         """
-        table = self._upstream.table
+        table = self._portal.table
         if table is not None:
             self._learn(table)
         if await self._supervisor.find() is None:
@@ -173,19 +173,46 @@ class Agent:
         self._routes.clear()
         self._routes.update({route.service: route for route in table.routes})
 
-    async def _heed(self, table: RouteTable) -> None:
+    async def _follow_table(self) -> None:
+        """Poll the portal, and revoke at once what a new table forbids."""
+        while True:
+            table = await self._portal.poll(self.status())
+            if table is not None:
+                await self._follow(table)
+            await asyncio.sleep(self._settings.poll_seconds)
+
+    async def _follow(self, table: RouteTable) -> None:
         self._learn(table)
         try:
             await self._gate.revoke_now(table)
         except (HAProxyUnreachable, OSError) as error:
-            raise ContractError(f"HAProxy does not heed the table: {error}") from error
+            self._portal.reject(table, f"HAProxy was not told what it forbids: {error}")
+            return
+        self._is_new.set()
+        await self._portal.save()
 
-    async def _apply(self, table: RouteTable) -> None:
-        try:
-            await self._gate.apply(table)
-        except (HAProxyUnreachable, ConfigRejected, OSError) as error:
-            raise ContractError(f"HAProxy does not go by the table: {error}") from error
-        self._revision = table.revision
+    async def _load_tables(self) -> None:
+        """Bring HAProxy to each new table; no poll waits for it."""
+        while True:
+            await self._is_new.wait()
+            self._is_new.clear()
+            table = self._portal.table
+            if table is None:
+                continue
+            try:
+                await self._gate.apply(table)
+            except (HAProxyUnreachable, ConfigRejected, OSError) as error:
+                self._portal.reject(table, f"HAProxy does not follow it: {error}")
+            else:
+                self._revision = table.revision
+
+    async def _report_usage(self) -> None:
+        await self._may_report.wait()
+        while True:
+            pause = await self._portal.report(
+                self._keeper.may_be_written, is_writable=self._keeper.is_writable
+            )
+            await asyncio.sleep(pause)
 
     def _take_line(self, line: dict[str, Any]) -> None:
         self._keeper.take(line)
@@ -202,7 +229,7 @@ class Agent:
 
     async def _sync(self) -> None:
         try:
-            await self._keeper.sync(self._upstream.pruning)
+            await self._keeper.sync(self._portal.reporter.pruning)
         except OSError as error:
             log.error("The usage store cannot be kept: %s", error)  # noqa: TRY400 - the disk's
 
@@ -214,7 +241,7 @@ class Agent:
         await session.poll(self._master, processes)
         session.meter.tick()
         await self._gate.allow_upgrades(
-            are_allowed=session.store.is_writable and self._upstream.has_capacity
+            are_allowed=session.store.is_writable and self._portal.reporter.has_capacity
         )
 
     async def _enforce(self) -> None:
@@ -246,7 +273,7 @@ class Agent:
                 HAProxyUnreachable
             ):  # as it begins, until it is counted
                 await self._gate.allow_upgrades(are_allowed=False)
-            await self._gate.prepare(self._upstream.table)
+            await self._gate.prepare(self._portal.table)
             processes = await self._supervisor.start()
         identity = identity_of(processes.master)
         if not self._keeper.is_open_for(identity):
@@ -304,6 +331,6 @@ class Agent:
         self._access_log.close()
         await self._shipper.close(0.0 if self._now.is_set() else 2.0)
         if instance:  # else a store may be about to be opened
-            await self._upstream.last_report(
-                lambda one: one == instance and not self._runs_it
+            await self._portal.last_report(
+                lambda one: one == instance and not self._runs_it, is_writable=True
             )

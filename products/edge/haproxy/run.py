@@ -10,15 +10,14 @@ import uvloop
 from products.edge.errors import StartupError
 from products.edge.haproxy.agent import Agent
 from products.edge.haproxy.process import ConfigRejected
-from products.edge.haproxy.upstream import PortalLink
-from products.edge.portal_client import PortalClient
+from products.edge.portal import PortalLink
 from products.edge.settings import Settings
 
 _ALSO = "/usr/sbin/haproxy"  # where Debian keeps it, outside an ordinary PATH
 
 
 def run_haproxy_engine(
-    settings: Settings, portal: PortalClient, held: Sequence[socket.socket]
+    settings: Settings, portal: PortalLink, held: Sequence[socket.socket]
 ) -> None:
     """Run until stopped; `held` sockets keep the ports until HAProxy has them.
 
@@ -34,7 +33,7 @@ def run_haproxy_engine(
     try:
         agent = Agent(
             settings,
-            PortalLink(settings, portal),
+            portal,
             program,
             runs_it=settings.haproxy_managed_by == "agent",
         )

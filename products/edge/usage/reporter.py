@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from products.edge.contract import MAX_USAGE_RECORDS, UsageAnswer, UsageReport
-from products.edge.portal_client import PortalErrorResponse
+from products.edge.errors import PortalErrorResponse
 from products.edge.usage.database import StoreBusy, StoreDamaged, damage_of
 from products.edge.usage.instances import (
     damaged_in,

@@ -9,7 +9,7 @@ from django.test import Client
 
 from accounts.tokens import digest
 from products.edge.contract import UsageAnswer
-from products.edge.portal_client import PortalErrorResponse
+from products.edge.errors import PortalErrorResponse
 from products.metering.models import ConnectionUsage, DeliveryUsage, Edge
 from tests.factories import NOW
 from tests.factories.keys import key_of

@@ -41,7 +41,7 @@ def test_the_age_of_the_table_is_said_ever_less_often(table_file, clock, caplog)
     said_after: list[int] = []
     for second in range(4 * 3600):
         clock.now = BEGAN_AT + second
-        table_file.stands("Connection refused")
+        table_file.log_staleness("Connection refused")
         said_after += [second] * (len(caplog.records) - len(said_after))
 
     assert said_after == [0, 60, 180, 420, 900, 1860, 3780, 7380, 10980]
@@ -51,9 +51,9 @@ def test_the_age_of_the_table_is_said_ever_less_often(table_file, clock, caplog)
 
 
 def test_another_reason_is_said_at_once(table_file, clock, caplog):
-    table_file.stands("Connection refused")
+    table_file.log_staleness("Connection refused")
     clock.now += 1
-    table_file.stands("timed out")
+    table_file.log_staleness("timed out")
 
     assert caplog.messages == [
         "The last good table stands, confirmed 0:00:00 ago: Connection refused",
@@ -68,7 +68,7 @@ def test_a_word_of_the_portal_makes_the_table_young_also_for_the_next_start(
     table_file.confirm()
     clock.now += 30
     again = TableFile(tmp_path / "routes.json", clock)
-    again.stands("Connection refused")
+    again.log_staleness("Connection refused")
 
     assert again.load() == (TABLE, "etag")
     assert caplog.messages == [

@@ -7,11 +7,11 @@ from itertools import count
 
 import pytest
 
-from products.edge.portal_client import PortalUnreachable
-from products.edge.reporting import ReportLoop
+from products.edge.errors import PortalUnreachable
+from products.edge.portal import PortalLink
 from products.edge.usage import database, report_state, store
 from products.edge.usage.store import StoredUsage
-from tests.products.edge.fake_portal import eventually
+from tests.products.edge.test_portal import SECONDS, settings
 from tests.products.edge.usage.test_reporter import (
     Client,
     dead,
@@ -191,17 +191,17 @@ def test_an_engine_goes_on_reporting_after_a_full_disk(root, disk):
     written(root, reading(1))
     fill, empty = disk
     client = Client(fails=lambda report: PortalUnreachable("away"))
-    loop = ReportLoop(reporter_for(root, client), 0.01)
+    link = PortalLink(settings(root), client)
+    link.reporter = reporter_for(root, client)
     final = {("edge-1.INSTANCE.1", "2026-11"): (0, 10, 20, True)}
     fill()
 
     async def scenario():
-        job = asyncio.ensure_future(loop.forever(dead, lambda: True))
-        await asyncio.sleep(0.2)
+        assert await link.report(dead, is_writable=True) == 2 * SECONDS
         empty()
         client.fails = lambda report: None
-        await asyncio.to_thread(eventually, lambda: client.totals == final)
-        job.cancel()
+        assert await link.report(dead, is_writable=True) == SECONDS
+        assert client.totals == final
 
     asyncio.run(scenario())
 

@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from products.edge.portal_client import PortalErrorResponse, PortalUnreachable
+from products.edge.errors import PortalErrorResponse, PortalUnreachable
 from tests.products.edge.usage.test_reporter import (
     Client,
     reporter_for,

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from products.edge.contract import RejectedRecord, UsageAnswer
-from products.edge.portal_client import PortalErrorResponse, PortalUnreachable
+from products.edge.errors import PortalErrorResponse, PortalUnreachable
 from products.edge.usage.reporter import Reporter
 from products.edge.usage.store import StoredUsage, UsageStore
 from tests.products.edge.usage.test_store import SERVICE, delivery, reading

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from products.edge.portal_client import PortalUnreachable
+from products.edge.errors import PortalUnreachable
 from products.edge.usage.reporter import Pruning
 from products.edge.usage.store import StoredUsage
 from tests.products.edge.usage.test_reporter import (
