@@ -11,9 +11,9 @@ from tests.portal.waiting import until
 
 
 def together(*calls: Callable[[], object]) -> list[object]:
-    """Return what each call returned or raised, in order; all begin at one moment.
+    """Start all calls at the same moment; return what each returned or raised, in order.
 
-    For tests marked `django_db(transaction=True)`: a thread sees only what is committed.
+    For tests marked `django_db(transaction=True)`: a thread sees only committed rows.
     """
     outcomes: list[object] = [None] * len(calls)
     start = threading.Barrier(len(calls))
@@ -22,7 +22,7 @@ def together(*calls: Callable[[], object]) -> list[object]:
         start.wait(timeout=30)
         try:
             outcomes[index] = call()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the test judges it
+        except Exception as error:  # noqa: BLE001 - the test checks the outcome
             outcomes[index] = error
         finally:
             connections.close_all()
@@ -41,9 +41,9 @@ def together(*calls: Callable[[], object]) -> list[object]:
 
 @contextmanager
 def amid(sql: str, call: Callable[[], object]) -> Iterator[list[object]]:
-    """Make a call from elsewhere just before the first query here that contains `sql`.
+    """Make a call in another thread, just before the first query here that contains `sql`.
 
-    What it returned or raised is in the list then; an empty one says that no query was like that.
+    The list then has what it returned or raised. It stays empty if no query contains `sql`.
     """
     outcomes: list[object] = []
 
@@ -58,10 +58,10 @@ def amid(sql: str, call: Callable[[], object]) -> Iterator[list[object]]:
 
 @contextmanager
 def overtaking(call: Callable[[], object]) -> Iterator[list[object]]:
-    """Commit what is written within only once the call, made from elsewhere, waits for it.
+    """Commit the block's writes once the call, made in another thread, waits for them.
 
-    What it returned or raised is in the list afterwards. SQLite cannot tell who waits; there the
-    call comes before or after the commit.
+    The list then has what it returned or raised. SQLite does not show who waits; there the call
+    runs before or after the commit.
     """
     outcomes: list[object] = []
     thread = threading.Thread(target=lambda: outcomes.extend(together(call)))

@@ -1,4 +1,4 @@
-"""What all tests share: people with their roles, their accounts, and the hour."""
+"""Fixtures for all tests: the accounts, the people with their roles, and the time."""
 
 from datetime import datetime
 
@@ -25,7 +25,7 @@ from tests.factories.services import ServiceFactory
 
 pytest_plugins = ["tests.ci_rules"]
 
-# A machine that is busy with other work makes no example wrong.
+# On a busy machine an example may be slow.
 hypothesis_settings.register_profile("ci", deadline=None)
 hypothesis_settings.load_profile("ci")
 
@@ -33,8 +33,8 @@ hypothesis_settings.load_profile("ci")
 _flush = TransactionTestCase._fixture_teardown
 
 
-def _flush_without_guard(case: TransactionTestCase) -> None:
-    """Empty the tables after a test that commits: the trail's guard stands aside for that alone."""
+def _flush_without_triggers(case: TransactionTestCase) -> None:
+    """Empty the tables after a test that commits, with the trail's triggers removed meanwhile."""
     triggers.remove(connection)
     try:
         _flush(case)
@@ -44,20 +44,20 @@ def _flush_without_guard(case: TransactionTestCase) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _trail_can_be_emptied_between_tests():
-    TransactionTestCase._fixture_teardown = _flush_without_guard
+    TransactionTestCase._fixture_teardown = _flush_without_triggers
     yield
     TransactionTestCase._fixture_teardown = _flush
 
 
 @pytest.fixture
 def now() -> datetime:
-    """Return the hour at which tests take place."""
+    """Return the time at which tests take place."""
     return NOW
 
 
 @pytest.fixture
 def acme(db: None) -> Account:
-    """Return the account in which Sam, Eve, Lin, Bo and Una are."""
+    """Return the account of Sam, Eve, Lin, Bo and Una."""
     return AccountFactory.create(name="Acme")
 
 
@@ -95,23 +95,23 @@ def lin(acme: Account, shop: Service) -> Actor:
 
 @pytest.fixture
 def bo(acme: Account) -> Actor:
-    """Return Bo, who pays Acme's bills."""
+    """Return Bo, who has the role billing in Acme."""
     return actor_for(member(acme, "Bo", Role.BILLING), acme)
 
 
 @pytest.fixture
 def una(acme: Account) -> Actor:
-    """Return Una, user of Acme."""
+    """Return Una, who has the role user in Acme."""
     return actor_for(member(acme, "Una", Role.USER), acme)
 
 
 @pytest.fixture
 def stan(globex: Account) -> Actor:
-    """Return Stan, superuser of Globex: a stranger to Acme."""
+    """Return Stan, superuser of Globex and not a member of Acme."""
     return actor_for(member(globex, "Stan", Role.SUPERUSER), globex)
 
 
 @pytest.fixture
 def ada(db: None) -> Actor:
-    """Return Ada of the platform's staff, who is in no account."""
+    """Return Ada, who is staff and has no account."""
     return staff_actor(UserFactory.create(name="Ada", is_staff=True, is_superuser=True))

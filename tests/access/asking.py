@@ -10,7 +10,7 @@ from accounts.audit.models import ChainHead
 from tests.access.bodies import BODIES, GIVEN, NAMES, QUERIES
 from tests.access.routes import METHODS, PEOPLE, Route, address, client_for, send
 from tests.factories.digests import digest_of_everything
-from tests.factories.undone import undone
+from tests.factories.rolled_back import rolled_back
 from tests.factories.world import World
 
 NOT_SPOKEN = 405
@@ -40,7 +40,7 @@ def path_of(route: Route, world: World) -> str:
 def ask(route: Route, method: str, person: str, world: World) -> Answer:
     """Ask, and take back whatever came of it."""
     key = (route.pattern, method)
-    with undone():
+    with rolled_back():
         if key in GIVEN:
             GIVEN[key](world, world.people["superuser"])
         body = BODIES[key](world) if key in BODIES else None

@@ -3,9 +3,9 @@
 import pytest
 from django.core.cache import cache
 
-from tests.factories.standing import standing_world, world
+from tests.factories.shared_world import shared_world, world
 
-__all__ = ["standing_world", "world"]
+__all__ = ["shared_world", "world"]
 
 
 @pytest.fixture(autouse=True)

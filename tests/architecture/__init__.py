@@ -1,1 +1,1 @@
-"""Tests of the house itself: rooms, doors, words and walls."""
+"""Tests of the code base itself: layers, modules, writes, events and words."""

@@ -1,4 +1,4 @@
-"""Every command once, with who may carry it out; whoever is not named is refused."""
+"""Attempts every command once, and says who may; everyone else must be refused."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from products.services.commands import parts, services, versions
 from tests.factories import NOW
 from tests.factories.world import World, agreed
 
-EVERYBODY = frozenset(
+PERSONS = frozenset(
     {
         "user",
         "billing",
@@ -33,11 +33,11 @@ EVERYBODY = frozenset(
         "staff",
     }
 )
-MEMBERS = EVERYBODY - {"stranger", "staff"}
+MEMBERS = PERSONS - {"stranger", "staff"}
 SUPERUSER = frozenset({"superuser"})
 STAFF = frozenset({"staff"})
-WHO_CONFIGURE = frozenset({"engineer", "inside", "superuser"})
-WHO_CREATE = WHO_CONFIGURE | {"outside"}
+CONFIGURES = frozenset({"engineer", "inside", "superuser"})
+CREATES = CONFIGURES | {"outside"}
 LATER = NOW + timedelta(days=30)
 
 Call = Callable[[World, Actor], Any]
@@ -45,7 +45,7 @@ Call = Callable[[World, Actor], Any]
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A command as it is tried: by whom it may be done, what is done, what was done before."""
+    """A call of a command: who is allowed it, the call, and what happens before it."""
 
     allowed: frozenset[str]
     call: Call
@@ -122,7 +122,7 @@ def dispute_of(w: World) -> UsageDispute:
     )  # fmt: skip
 
 
-# One command a line where it fits: a table.
+# One command per line where it fits: a table.
 # fmt: off
 ATTEMPTS: dict[str, Attempt] = {
     "accounts.commands.accounts.create_account": Attempt(STAFF, lambda w, a: accounts.create_account(
@@ -153,7 +153,7 @@ ATTEMPTS: dict[str, Attempt] = {
         a, membership=w.membership, event=Event.USER_LOGGED_IN, now=NOW)),
     "accounts.commands.sign_in.note_failed_sign_in": Attempt(MEMBERS, lambda w, a: sign_in.note_failed_sign_in(
         a, membership=w.membership, event=Event.USER_LOGIN_FAILED, reason="Wrong.", now=NOW)),
-    # Everybody makes tokens for themselves, in the account they act in; so does Stan, in his.
+    # Each member creates tokens for themselves in their own account; so does Stan, in his.
     "accounts.commands.tokens.issue_token": Attempt(MEMBERS | {"stranger"}, lambda w, a: tokens.issue_token(
         a, name="CI", scope="global", services=[], expires_at=LATER, now=NOW)),
     "accounts.commands.tokens.revoke_token": Attempt(SUPERUSER | {"user"}, lambda w, a: tokens.revoke_token(
@@ -174,8 +174,8 @@ ATTEMPTS: dict[str, Attempt] = {
         a, account=w.acme, product=w.ngwaf, reason="Ended", now=NOW), given=assign),
     "products.enablement.commands.requests.request_product": Attempt(MEMBERS, lambda w, a: enablement.request_product(
         a, account=w.acme, product=w.ngwaf, sales_email="sales@example.com", now=NOW)),
-    "products.enablement.commands.service.enable_for_service": Attempt(WHO_CONFIGURE, switch_on),
-    "products.enablement.commands.service.disable_for_service": Attempt(WHO_CONFIGURE, switch_off, given=switch_on),
+    "products.enablement.commands.service.enable_for_service": Attempt(CONFIGURES, switch_on),
+    "products.enablement.commands.service.disable_for_service": Attempt(CONFIGURES, switch_off, given=switch_on),
     "products.metering.commands.disputes.record_disputes": Attempt(frozenset(), lambda w, a: metering.record_disputes(
         a, on=w.acme, edge=Edge.objects.get(), disputes=[dispute_of(w)], now=NOW)),
     "products.metering.commands.disputes.resolve_dispute": Attempt(
@@ -188,32 +188,32 @@ ATTEMPTS: dict[str, Attempt] = {
         a, name="edge-t", now=NOW)),
     "products.metering.commands.edges.declare_restored": Attempt(STAFF, lambda w, a: metering.declare_restored(
         a, now=NOW)),
-    "products.services.commands.services.create_service": Attempt(WHO_CREATE, lambda w, a: services.create_service(
+    "products.services.commands.services.create_service": Attempt(CREATES, lambda w, a: services.create_service(
         a, account=w.acme, name="chat", now=NOW)),
-    "products.services.commands.services.update_service": Attempt(WHO_CONFIGURE, lambda w, a: services.update_service(
+    "products.services.commands.services.update_service": Attempt(CONFIGURES, lambda w, a: services.update_service(
         a, service=w.shop, name="store", now=NOW)),
     "products.services.commands.services.delete_service": Attempt(
-        WHO_CONFIGURE, lambda w, a: services.delete_service(a, service=w.shop, now=NOW),
+        CONFIGURES, lambda w, a: services.delete_service(a, service=w.shop, now=NOW),
         given=lambda w, a: deploy.deactivate(a, version=w.live, now=NOW)),
-    "products.services.commands.versions.clone_version": Attempt(WHO_CONFIGURE, lambda w, a: versions.clone_version(
+    "products.services.commands.versions.clone_version": Attempt(CONFIGURES, lambda w, a: versions.clone_version(
         a, version=w.live, now=NOW)),
-    "products.services.commands.versions.create_version": Attempt(WHO_CONFIGURE, lambda w, a: versions.create_version(
+    "products.services.commands.versions.create_version": Attempt(CONFIGURES, lambda w, a: versions.create_version(
         a, service=w.shop, now=NOW)),
-    "products.services.commands.versions.comment_version": Attempt(WHO_CONFIGURE, lambda w, a: versions.comment_version(
+    "products.services.commands.versions.comment_version": Attempt(CONFIGURES, lambda w, a: versions.comment_version(
         a, version=w.draft, comment="Mine", now=NOW)),
-    "products.services.commands.versions.lock_version": Attempt(WHO_CONFIGURE, lambda w, a: versions.lock_version(
+    "products.services.commands.versions.lock_version": Attempt(CONFIGURES, lambda w, a: versions.lock_version(
         a, version=w.draft, now=NOW)),
-    "products.services.commands.parts.add_part": Attempt(WHO_CONFIGURE, lambda w, a: parts.add_part(
+    "products.services.commands.parts.add_part": Attempt(CONFIGURES, lambda w, a: parts.add_part(
         a, version=w.draft, kind="domain", name="new.example.com", fields={}, now=NOW)),
-    "products.services.commands.parts.change_part": Attempt(WHO_CONFIGURE, lambda w, a: parts.change_part(
+    "products.services.commands.parts.change_part": Attempt(CONFIGURES, lambda w, a: parts.change_part(
         a, version=w.draft, kind="backend", name="origin", changes={"address": "evil.example.com"}, now=NOW)),
-    "products.services.commands.parts.remove_part": Attempt(WHO_CONFIGURE, lambda w, a: parts.remove_part(
+    "products.services.commands.parts.remove_part": Attempt(CONFIGURES, lambda w, a: parts.remove_part(
         a, version=w.draft, kind="header", name="tenant", now=NOW)),
     "products.deploy.commands.activate": Attempt(
-        WHO_CONFIGURE, lambda w, a: deploy.activate(a, version=w.draft, now=NOW),
+        CONFIGURES, lambda w, a: deploy.activate(a, version=w.draft, now=NOW),
         given=lambda w, a: parts.change_part(
             a, version=w.draft, kind="backend", name="origin", changes={"port": 81}, now=NOW)),
-    "products.deploy.commands.deactivate": Attempt(WHO_CONFIGURE, lambda w, a: deploy.deactivate(
+    "products.deploy.commands.deactivate": Attempt(CONFIGURES, lambda w, a: deploy.deactivate(
         a, version=w.live, now=NOW)),
 }
 # fmt: on

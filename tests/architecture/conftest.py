@@ -1,5 +1,5 @@
-"""The world on which the door is tried."""
+"""The small world in which every command is attempted."""
 
-from tests.factories.standing import standing_world, world
+from tests.factories.shared_world import shared_world, world
 
-__all__ = ["standing_world", "world"]
+__all__ = ["shared_world", "world"]

@@ -1,6 +1,6 @@
-"""Which events each command notes, in order, when it is carried out as in `attempts`."""
+"""Lists the events that each command notes, in order, in the attempts of `attempts.py`."""
 
-# One command a line, as in a table.
+# One command per line: a table.
 # fmt: off
 NOTED: dict[str, tuple[str, ...]] = {
     "accounts.commands.accounts.create_account": ("account.created", "user.created", "member.joined"),
@@ -22,7 +22,7 @@ NOTED: dict[str, tuple[str, ...]] = {
     "products.catalogue.commands.add_product": ("product.added",),
     "products.catalogue.commands.update_product": ("product.updated",),
     "products.catalogue.commands.add_plan": ("plan.added",),
-    # The platform's chain has the price, and so has that of every account under the plan.
+    # The price is noted in the platform's chain and in that of every account on the plan.
     "products.enablement.commands.prices.change_price": ("price.published", "price.published"),
     "products.enablement.commands.account.enable": ("product.enabled", "bill.changed"),
     "products.enablement.commands.account.disable": ("product.disabled", "bill.changed"),
@@ -50,13 +50,13 @@ NOTED: dict[str, tuple[str, ...]] = {
     "products.deploy.commands.deactivate": ("version.deactivated",),
 }
 
-# Somebody whose access is limited to services may work on the one that they make (R21).
-BESIDES: dict[tuple[str, str], tuple[str, ...]] = {
+# A member with limited access gets access to the service that they create (R21).
+ALSO_NOTED: dict[tuple[str, str], tuple[str, ...]] = {
     ("products.services.commands.services.create_service", "inside"): ("service_access.granted",),
     ("products.services.commands.services.create_service", "outside"): ("service_access.granted",),
 }
 
-# A part of a version: its fields when it is added, what is changed, what is noted from first to last.
+# Each kind of part: its fields when it is added, the changes, and the events of add, change and remove.
 PARTS: tuple[tuple[str, dict[str, object], dict[str, object], tuple[str, ...]], ...] = (
     ("domain", {}, {"comment": "Mine"}, ("domain.created", "domain.updated", "domain.deleted")),
     ("backend", {"address": "origin.example.com"}, {"port": 8443}, ("backend.created", "backend.updated", "backend.deleted")),

@@ -1,4 +1,4 @@
-"""The repository's own modules, read as text and as syntax trees."""
+"""The repository's own modules, as text and as syntax trees."""
 
 import ast
 from collections.abc import Iterator
@@ -9,11 +9,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = ("accounts", "portal", "products")
 EVERYTHING = (*PRODUCT, "bench", "tests")
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """A module: where it lies, what it is called, what is in it."""
+    """A module: its path, its dotted name and its content."""
 
     path: str
     name: str
@@ -22,14 +23,14 @@ class Module:
 
     @property
     def is_command(self) -> bool:
-        """Tell whether this is where state may change: `commands`, but not of `manage.py`."""
+        """Tell whether state may change here: in `commands`, but not of `manage.py`."""
         parts = self.name.split(".")
         return "commands" in parts and "management" not in parts
 
 
 @cache
 def modules(*packages: str) -> tuple[Module, ...]:
-    """Return the packages' modules, migrations left out: Django writes those."""
+    """Return the packages' modules without migrations, which Django writes."""
     return tuple(_read(packages))
 
 

@@ -1,4 +1,7 @@
-"""The door's guarantees, by trying: no change without an entry, none without permission."""
+"""Every command is run: no change without an entry, and no change without a permission."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from django.db import connection
@@ -11,83 +14,87 @@ from accounts.errors import Forbidden, NotFound
 from accounts.models import Account
 from accounts.roles import Permission
 from products.services.commands import parts
-from tests.architecture.attempts import ATTEMPTS, EVERYBODY, Attempt
-from tests.architecture.noted import BESIDES, NOTED, PARTS
-from tests.architecture.source import PRODUCT, modules
-from tests.architecture.test_writes import command_steps, public
-from tests.architecture.write_paths import functions_of
+from tests.architecture.attempts import ATTEMPTS, PERSONS, Attempt
+from tests.architecture.noted import ALSO_NOTED, NOTED, PARTS
 from tests.factories import NOW
 from tests.factories.digests import digest_of_everything
-from tests.factories.undone import undone
+from tests.factories.rolled_back import rolled_back
 from tests.factories.world import World
 
 TRAIL = frozenset({"audit_auditevent", "audit_chainhead", "audit_personaldata"})
-# Refused to somebody who may not, it leaves an entry: the one thing written for them.
+# A refused attempt leaves an entry, and changes nothing else.
 RECORDED_REFUSALS = {"products.deploy.commands.activate"}
-# Whoever joins is no actor yet; tests/accounts/commands/test_invitations.py tries it.
-WITHOUT_ACTOR = {"accounts.commands.invitations.accept_invitation"}
-
-
-def commands_with_doors() -> set[str]:
-    steps = command_steps()
-    opening = {name for name, each in steps.items() if each.doors or each.refuses}
-    through = {
-        name
-        for name, each in steps.items()
-        if {target for target in each.calls if not public(target)} & opening
-    }
-    return {name for name in opening | through if public(name)}
-
-
-def test_every_command_is_tried():
-    assert set(ATTEMPTS) == commands_with_doors() - WITHOUT_ACTOR
 
 
 @pytest.mark.parametrize("name", ATTEMPTS)
-def test_nobody_changes_anything_without_permission(name, world):
+def test_a_person_without_permission_changes_nothing(name, world):
     attempt = ATTEMPTS[name]
     attempt.given(world, world.people["superuser"])
     left_out = TRAIL if name in RECORDED_REFUSALS else frozenset()
     before = digest_of_everything(without=left_out)
-    passed = set()
 
-    for person in sorted(EVERYBODY - attempt.allowed):
-        try:
+    for person in sorted(PERSONS - attempt.allowed):
+        with pytest.raises((Forbidden, NotFound)):
             attempt.call(world, world.people[person])
-            passed.add(person)
-        except (Forbidden, NotFound):
-            pass
 
-    assert passed == set()
     assert digest_of_everything(without=left_out) == before
 
 
 @pytest.mark.parametrize("name", ATTEMPTS)
-def test_whoever_has_permission_changes_it_and_is_recorded(name, world):
+def test_a_person_with_permission_changes_it_and_is_recorded(name, world):
     attempt = ATTEMPTS[name]
     attempt.given(world, world.people["superuser"])
 
     noted = {person: noted_by(attempt, world, person) for person in attempt.allowed}
 
     assert noted == {
-        person: NOTED[name] + BESIDES.get((name, person), ())
+        person: NOTED[name] + ALSO_NOTED.get((name, person), ())
         for person in attempt.allowed
     }
 
 
 def noted_by(attempt: Attempt, world: World, person: str) -> tuple[str, ...]:
-    """Carry an attempt out, see that its entries name the person, and take it back."""
-    with undone():
+    """Carry out an attempt, check its writes and entries, and roll it back."""
+    with rolled_back():
         before = AuditEvent.objects.count()
-        attempt.call(world, world.people[person])
+        with writes_outside_transactions() as outside:
+            attempt.call(world, world.people[person])
+        assert outside == []
         new = list(AuditEvent.objects.order_by("pk")[before:])
         assert {event.actor_id for event in new} == {world.people[person].id}
         assert all(verify(event.account_id).sound for event in new)
         return tuple(event.action for event in new)
 
 
+@contextmanager
+def writes_outside_transactions() -> Iterator[list[str]]:
+    """Collect the writes that the block makes in no transaction of its own.
+
+    In a command that is the transaction of `recorded_change`: lint allows no other.
+    """
+    depth = len(connection.savepoint_ids)
+    found: list[str] = []
+
+    def watch(execute, sql, params, many, context):
+        is_write = sql.startswith(("INSERT", "UPDATE", "DELETE"))
+        if is_write and len(connection.savepoint_ids) == depth:
+            found.append(sql)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(watch):
+        yield found
+
+
+def test_a_write_outside_a_transaction_is_found(world):
+    with writes_outside_transactions() as found:
+        Account.objects.filter(pk=world.acme.pk).update(name="Renamed")
+        rename(world)
+
+    assert len(found) == 1
+
+
 @pytest.mark.parametrize("kind, fields, changes, expected", PARTS)
-def test_each_part_of_a_version_is_recorded_from_first_to_last(
+def test_adding_changing_and_removing_a_part_is_recorded(
     kind, fields, changes, expected, world
 ):
     sam, name = world.people["superuser"], "new.example.com"
@@ -103,7 +110,7 @@ def test_each_part_of_a_version_is_recorded_from_first_to_last(
 
 
 def rename(world: World, *, note: bool = True, price: float = 1) -> None:
-    """Rename the account behind the door; a price of 0 fails after the note."""
+    """Rename the account; a price of 0 fails after the entry was noted."""
     sam, account = world.people["superuser"], world.acme
     with recorded_change(sam, Permission.MEMBER_MANAGE, on=account, now=NOW) as trail:
         Account.objects.filter(pk=account.pk).update(name="Renamed")
@@ -113,40 +120,32 @@ def rename(world: World, *, note: bool = True, price: float = 1) -> None:
         assert 1 / price
 
 
-def test_a_change_with_its_note_is_kept(world):
+def test_a_change_with_an_entry_is_kept(world):
     rename(world)
 
     assert Account.objects.get(pk=world.acme.pk).name == "Renamed"
 
 
-def test_a_change_that_notes_nothing_is_rolled_back(world):
+@pytest.mark.parametrize(
+    "how, error",
+    [
+        ({"note": False}, NothingRecorded),
+        ({"price": 0}, ZeroDivisionError),
+        # The trail has no floating-point numbers.
+        ({"price": 0.6}, ValueError),
+    ],
+    ids=["without an entry", "with an exception", "with a value that is refused"],
+)
+def test_a_change_is_rolled_back(how, error, world):
     before = digest_of_everything()
 
-    with pytest.raises(NothingRecorded):
-        rename(world, note=False)
+    with pytest.raises(error):
+        rename(world, **how)
 
     assert digest_of_everything() == before
 
 
-def test_an_exception_takes_the_change_and_its_entry_back(world):
-    before = digest_of_everything()
-
-    with pytest.raises(ZeroDivisionError):
-        rename(world, price=0)
-
-    assert digest_of_everything() == before
-
-
-def test_a_value_that_the_trail_cannot_hold_takes_the_change_back(world):
-    before = digest_of_everything()
-
-    with pytest.raises(ValueError, match="float"):
-        rename(world, price=0.6)
-
-    assert digest_of_everything() == before
-
-
-def test_a_door_inside_a_door_stays_shut(world):
+def test_recorded_change_does_not_nest(world):
     sam = world.people["superuser"]
     before = digest_of_everything()
 
@@ -160,7 +159,7 @@ def test_a_door_inside_a_door_stays_shut(world):
     assert digest_of_everything() == before
 
 
-def test_a_strangers_refusal_is_not_recorded(world):
+def test_the_refusal_of_a_non_member_is_not_recorded(world):
     before = digest_of_everything()
 
     with pytest.raises(NotFound):
@@ -169,32 +168,19 @@ def test_a_strangers_refusal_is_not_recorded(world):
             Event.DEPLOYMENT_REFUSED,
             on=world.shop,
             target=("version", "1", "shop version 1"),
-            reasons=["A stranger"],
+            reasons=["Not a member"],
             now=NOW,
         )
 
     assert digest_of_everything() == before
 
 
-def test_the_digest_sees_a_change_of_any_table(world):
+def test_the_digest_shows_a_change_of_any_table(world):
     before = digest_of_everything()
 
     with connection.cursor() as cursor:
         cursor.execute("UPDATE services_header SET src = 'changed'")
 
-    changed = {
-        name
-        for name, digest in digest_of_everything().items()
-        if digest != before[name]
-    }
+    after = digest_of_everything()
+    changed = {name for name, digest in after.items() if digest != before[name]}
     assert changed == {"services_header"}
-
-
-def test_commands_are_found_by_their_doors():
-    assert "products.deploy.commands.activate" in commands_with_doors()
-    assert any(
-        function.name == "activate"
-        for module in modules(*PRODUCT)
-        if module.name == "products.deploy.commands"
-        for function in functions_of(module)
-    )

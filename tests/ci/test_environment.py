@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 TOO_OLD = "#!/bin/sh\n[ \"$1\" = -V ] && echo 'Python 3.9.2' && exit 0\nexit 1\n"
 GOOD = f'#!/bin/sh\nexec {sys.executable} "$@"\n'
-# Stands in for uv, without the network.
+# A replacement for uv that needs no network.
 UV = """#!/bin/sh
 case "$1" in
 venv) exec "$4" -m venv --without-pip "$5" ;;

@@ -49,7 +49,7 @@ def world(live_server) -> World:
 
 @pytest.fixture
 def api(live_server, world) -> Api:
-    """Return a way to an API class of the client, with somebody's token."""
+    """Return a way to an API class of the client, with a person's token."""
 
     def open_api(who: str, name: str) -> Any:
         configuration = fastly.Configuration(host=f"{live_server.url}/api")

@@ -1,4 +1,4 @@
-"""Rows for tests, and the hour at which tests take place."""
+"""Rows for tests, and the time at which tests take place."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Accounts, people, memberships, access to single services; and actors made of them."""
+"""Accounts, users, memberships, access to single services, and their actors."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ class AccountFactory(DjangoModelFactory[Account]):
 
 
 class UserFactory(DjangoModelFactory[User]):
-    """A person whose password is PASSWORD; in no account."""
+    """A user without an account, whose password is PASSWORD."""
 
     class Meta:
         model = User
@@ -43,7 +43,7 @@ class UserFactory(DjangoModelFactory[User]):
 
 
 class MembershipFactory(DjangoModelFactory[Membership]):
-    """What a person is in an account: an engineer, if not said otherwise."""
+    """A user's membership of an account; the role is engineer by default."""
 
     class Meta:
         model = Membership
@@ -58,7 +58,7 @@ class MembershipFactory(DjangoModelFactory[Membership]):
 def member(
     account: Account, name: str, role: Role, *, limit_services: bool = False
 ) -> User:
-    """Make a person with a role in an account."""
+    """Create a user with a role in an account."""
     user = UserFactory.create(name=name)
     MembershipFactory.create(
         account=account, user=user, role=role.value, limit_services=limit_services
@@ -69,12 +69,12 @@ def member(
 def give_access(
     user: User, service: Service, level: AccessLevel = AccessLevel.FULL
 ) -> None:
-    """Give a person whose access is limited one level on one service."""
+    """Give a user with limited access one access level on one service."""
     set_access(user, service, level)
 
 
 def context(interface: Interface = Interface.WEB) -> Context:
-    """Return where the tests' people act from."""
+    """Return the context in which the tests' people act."""
     return Context(
         interface=interface,
         request_id="request-1",
@@ -88,7 +88,7 @@ def context(interface: Interface = Interface.WEB) -> Context:
 def actor_for(
     user: User, account: Account, *, interface: Interface = Interface.WEB
 ) -> Actor:
-    """Return a person as they act in one account, freshly authenticated."""
+    """Return the actor of a user in an account, just authenticated."""
     return Actor.user(
         user_id=user.pk,
         label=user.name,
@@ -99,7 +99,7 @@ def actor_for(
 
 
 def staff_actor(user: User) -> Actor:
-    """Return one of the platform's staff as they act in the admin."""
+    """Return the actor of a member of staff in the admin."""
     return Actor.staff(
         user_id=user.pk, label=user.name, email=user.email, context=context("admin")
     )

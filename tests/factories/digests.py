@@ -1,14 +1,13 @@
-"""A digest of the whole database: equal before and after means that nothing has changed."""
+"""Digests of the whole database: if they are equal before and after, nothing has changed."""
 
 import hashlib
 from functools import cache
 
 from django.db import connection
 
-# What may change without anybody having changed anything: who is signed in, what is counted
-# against limits, and when something was last used or seen.
-PASSING = frozenset({"django_session", "usersessions_usersession", "portal_cache"})
-PASSING_COLUMNS = frozenset(
+# These change without a command: sessions, rate limits, and when something was last used or seen.
+VOLATILE = frozenset({"django_session", "usersessions_usersession", "portal_cache"})
+VOLATILE_COLUMNS = frozenset(
     {
         ("accounts_apitoken", "last_used_at"),
         ("accounts_user", "last_login"),
@@ -30,7 +29,7 @@ def digest_of_everything(*, without: frozenset[str] = frozenset()) -> dict[str, 
 
 @cache
 def _tables() -> dict[str, tuple[str, ...]]:
-    """Return the columns that are looked at, by table; all tables of the database, Django's too."""
+    """Return the columns to digest by table, for all tables of the database."""
     with connection.cursor() as cursor:
         return {
             table: tuple(
@@ -38,10 +37,10 @@ def _tables() -> dict[str, tuple[str, ...]]:
                 for column in connection.introspection.get_table_description(
                     cursor, table
                 )
-                if (table, column.name) not in PASSING_COLUMNS
+                if (table, column.name) not in VOLATILE_COLUMNS
             )
             for table in connection.introspection.table_names(cursor)
-            if table not in PASSING
+            if table not in VOLATILE
         }
 
 

@@ -1,4 +1,4 @@
-"""Products switched on, through the commands, as tests need them."""
+"""Enables products through the command."""
 
 from accounts.actor import Actor
 from accounts.models import Account
@@ -10,7 +10,7 @@ from tests.factories.world import agreed
 
 
 def entitle(superuser: Actor, account: Account, product: Product) -> Enablement:
-    """Enable a product for an account, agreeing to what is due."""
+    """Enable a product for an account, with the agreement that it asks for."""
     return enable(
         superuser,
         account=account,

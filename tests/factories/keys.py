@@ -1,4 +1,4 @@
-"""API tokens, and a client that sends one as Fastly's clients do."""
+"""API tokens, and a client that sends one like Fastly's clients."""
 
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,7 @@ def key_of(
     services: tuple[str, ...] = (),
     expires_at: datetime | None = None,
 ) -> str:
-    """Give a person a token in their account, and return its secret."""
+    """Create a token of a person in their account, and return its secret."""
     secret = new_secret()
     ApiToken.objects.create(
         user_id=person.user_id,

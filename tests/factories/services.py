@@ -1,4 +1,4 @@
-"""Services, versions and what they hold."""
+"""Services, versions and their parts."""
 
 from typing import TypeVar
 
@@ -35,7 +35,7 @@ class ServiceFactory(DjangoModelFactory[Service]):
 
 
 class VersionFactory(DjangoModelFactory[Version]):
-    """An empty draft, number 1 if not said otherwise."""
+    """An empty draft; its number is 1 by default."""
 
     class Meta:
         model = Version
@@ -69,7 +69,7 @@ class DomainFactory(_PartFactory[Domain]):
 
 
 class BackendFactory(_PartFactory[Backend]):
-    """An origin with TLS, all else at Fastly's defaults."""
+    """An origin with TLS; everything else has Fastly's defaults."""
 
     class Meta:
         model = Backend
@@ -94,7 +94,7 @@ class HeaderFactory(_PartFactory[Header]):
 
 
 class SnippetFactory(_PartFactory[Snippet]):
-    """A recv snippet that hands WebSockets off."""
+    """A recv snippet that upgrades WebSockets."""
 
     class Meta:
         model = Snippet
@@ -126,7 +126,7 @@ class LogEndpointFactory(_PartFactory[LogEndpoint]):
 
 
 def live_version(service: Service, *domains: str, number: int = 1) -> Version:
-    """Make the service's active version, with these domains and one origin."""
+    """Create the service's active version, with these domains and one origin."""
     version = VersionFactory.create(service=service, number=number, live=True)
     for name in domains:
         DomainFactory.create(version=version, name=name)
@@ -135,5 +135,5 @@ def live_version(service: Service, *domains: str, number: int = 1) -> Version:
 
 
 def revision_of(version: Version) -> int:
-    """Return a version's revision as it is saved."""
+    """Return a version's saved revision."""
     return Version.objects.get(pk=version.pk).revision

@@ -1,4 +1,4 @@
-"""What the trail of an account holds, for tests to compare with."""
+"""Entries of an account's audit trail, for comparisons."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ def noted(account_id: str) -> list[str]:
 
 
 def last_entry(account_id: str) -> dict[str, Any]:
-    """Return the body of an account's last event, as far as a command decides it."""
+    """Return the fields of an account's last entry that a command decides."""
     event = AuditEvent.objects.filter(account_id=account_id).order_by("sequence").last()
     assert event is not None, "nothing was noted"
     fields = ("action", "target", "service_id", "before", "after", "outcome")

@@ -1,4 +1,4 @@
-"""A small world with everything in it once: what tests of every route and every command act on."""
+"""A small world with one of everything, for tests of every route and every command."""
 
 import time
 from collections.abc import Mapping
@@ -41,9 +41,9 @@ from tests.factories.services import (
     VersionFactory,
 )
 
-# Where allauth keeps in a session who has confirmed who they are, and when.
-CONFIRMED_BY = "account_authentication_methods_user"
-CONFIRMATIONS = "account_authentication_methods"
+# Where allauth keeps the last re-authentication in a session.
+REAUTHENTICATED_USER = "account_authentication_methods_user"
+REAUTHENTICATIONS = "account_authentication_methods"
 A_DAY = 24 * 3600
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 CATALOGUE = Actor.system("load-catalogue", interface=Interface.COMMAND)
@@ -51,15 +51,13 @@ CATALOGUE = Actor.system("load-catalogue", interface=Interface.COMMAND)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class World:
-    """Acme with its people and the service `shop`, Globex with Stan, and Ada of the platform."""
+    """Acme with its people and the service `shop`, Globex with Stan, and Ada of the staff."""
 
     acme: Account
     globex: Account
     people: Mapping[str, Actor]
-    keys: Mapping[str, str]  # API keys of those who are in an account
-    sessions: Mapping[
-        str, str
-    ]  # keys of sessions in which each has just confirmed who they are
+    keys: Mapping[str, str]  # API tokens of the members
+    sessions: Mapping[str, str]  # session keys, just re-authenticated
     shop: Service
     live: Version
     draft: Version
@@ -71,12 +69,12 @@ class World:
     edge_secret: str
 
     def person(self, name: str) -> User:
-        """Return somebody as a row."""
+        """Return a person's row."""
         return User.objects.get(pk=self.people[name].user_id)
 
 
 def load_catalogue() -> None:
-    """Load the starter catalogue, with prices from this hour on."""
+    """Load the starter catalogue, with prices from NOW on."""
     for position, slug in enumerate(PRODUCTS):
         add_product(
             CATALOGUE, slug=slug, fields=product_fields(slug, position), now=NOW
@@ -89,13 +87,16 @@ def load_catalogue() -> None:
 
 
 def agreed(account: Account, product: Product) -> Agreement:
-    """Return the agreement that is due for a product at this hour."""
+    """Return the agreement to the product's price at NOW."""
     price = direct_price(product.pk, NOW)
     return Agreement(agreement_text(account, product, price))
 
 
 def people_of(acme: Account, globex: Account, shop: Service) -> dict[str, Actor]:
-    """Make one of each kind; `inside` may work on `shop` alone, `outside` on another one alone."""
+    """Create one person of each kind.
+
+    `inside` is an engineer with access only to `shop`, `outside` only to another service.
+    """
     echo = ServiceFactory.create(account=acme, name="echo")
     inside = member(acme, "Lin", Role.ENGINEER, limit_services=True)
     outside = member(acme, "Max", Role.ENGINEER, limit_services=True)
@@ -116,15 +117,15 @@ def people_of(acme: Account, globex: Account, shop: Service) -> dict[str, Actor]
 
 
 def session_of(actor: Actor) -> str:
-    """Sign somebody in, and return the key of their session, in which they just confirmed it.
+    """Sign a person in and return the key of the session, which has just been re-authenticated.
 
-    The confirmation is dated a day ahead: a machine that is slow makes it no older.
+    The time lies a day ahead, so that it is recent on a slow machine too.
     """
     client = Client()
     client.force_login(User.objects.get(pk=actor.user_id), BACKEND)
     session = client.session
-    session[CONFIRMED_BY] = actor.user_id
-    session[CONFIRMATIONS] = [
+    session[REAUTHENTICATED_USER] = actor.user_id
+    session[REAUTHENTICATIONS] = [
         {"method": "password", "at": time.time() + A_DAY, "reauthenticated": True}
     ]
     session.save()
@@ -132,7 +133,7 @@ def session_of(actor: Actor) -> str:
 
 
 def versions_of(shop: Service, author: Actor) -> tuple[Version, Version]:
-    """Make the live version of a service, and a draft with the same parts."""
+    """Create the active version of a service, and a draft with the same parts."""
     live = VersionFactory.create(service=shop, number=1, live=True)
     DomainFactory.create(version=live, name="shop.example.com")
     BackendFactory.create(version=live, name="origin", port=80, use_ssl=False)
@@ -147,7 +148,7 @@ def versions_of(shop: Service, author: Actor) -> tuple[Version, Version]:
 
 
 def build_world(*, enabled: bool = True) -> World:
-    """Build the world; `enabled` tells whether Acme has WebSockets."""
+    """Build the world; `enabled` says whether WebSockets is enabled for Acme."""
     load_catalogue()
     acme = AccountFactory.create(name="Acme")
     globex = AccountFactory.create(name="Globex")

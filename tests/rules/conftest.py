@@ -6,10 +6,10 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
-from tests.factories.standing import standing_world, world
+from tests.factories.shared_world import shared_world, world
 from tests.products.edge.conftest import shared_stand, stand
 
-__all__ = ["shared_stand", "stand", "standing_world", "world"]
+__all__ = ["shared_stand", "shared_world", "stand", "world"]
 
 
 @pytest.fixture(autouse=True)

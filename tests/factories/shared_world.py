@@ -1,0 +1,19 @@
+"""One world for all tests of a module: it is built once, and each test's changes are rolled back."""
+
+import pytest
+
+from tests.factories.rolled_back import rolled_back
+from tests.factories.world import build_world
+
+
+@pytest.fixture(scope="module")
+def shared_world(django_db_setup, django_db_blocker):
+    """Build the world before the module's first test and remove it after the last."""
+    with django_db_blocker.unblock(), rolled_back():
+        yield build_world()
+
+
+@pytest.fixture
+def world(shared_world, db):
+    """Return the module's world as it was built; `db` rolls back what a test changes."""
+    return shared_world
