@@ -35,7 +35,7 @@ DELIVERY = """
     SELECT COALESCE(SUM(requests), 0), COALESCE(SUM(bytes_from_client), 0),
         COALESCE(SUM(bytes_to_client), 0)
     FROM metering_deliveryusage WHERE edge = '{edge}'"""
-CONFLICTS = "SELECT COUNT(*) FROM metering_usageconflict WHERE edge = '{edge}'"
+CONFLICTS = "SELECT COUNT(*) FROM metering_usagedispute WHERE edge = '{edge}'"
 
 
 class Row(NamedTuple):
