@@ -1,34 +1,144 @@
-"""The customer's log: one line when a request is accepted, and where it goes (R10).
+"""The customer's log: one line when a request is accepted (R10), to a file and to endpoints.
 
-Lines wait in bounded queues; a full one drops the newest and counts it. Nothing here
-ever makes a connection wait.
+Lines wait in bounded queues. A full queue drops the newest line and counts it. Nothing here
+makes a connection wait.
 """
 
+import asyncio
 import fcntl
 import functools
 import json
 import logging
 import os
+import re
+import ssl
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
+from products.edge.addresses import Network
 from products.edge.contract import Route, RouteLogEndpoint
-from products.edge.headers import RequestHead
+from products.edge.headers import NamedFields
+from products.edge.lookup import CachingResolver
+from products.edge.resolve import AddressDenied, Unresolvable
 from products.instants import iso_instant
 
 log = logging.getLogger(__name__)
 
-_MAX_QUEUED_LINES = 10_000
-_MAX_WRITE_BYTES = 1024 * 1024  # in one write, so that a burst does not stop the loop
-_FILE_BYTES = 256 * 1024 * 1024  # then it is rotated; the one before is kept
-_LINES_PER_BATCH = 64  # lines: half a millisecond
+_LINES_PER_BATCH = 64  # formatting them takes half a millisecond
+_MAX_FILE_LINES = 10_000
+_MAX_WRITE_BYTES = 1024 * 1024  # per write, so that a burst does not stop the loop
+_FILE_BYTES = 256 * 1024 * 1024  # then the file is rotated; the one before is kept
+_MAX_ENDPOINT_LINES = 2_000
+_LINES_PER_DELIVERY = 200
+_DELIVERY_SECONDS = 10.0  # from the look-up of the name to the response
+_PAUSE_SECONDS = 5.0  # after a failure, before the next lines are sent
+_SYSLOG_PRIORITY = 134  # facility local0, severity informational (RFC 5424)
+_HTTPS_PORT = 443
+_FIRST_ERROR = 300
+_PLAIN = re.compile(r"[\x21-\x7e]+")
+_STATUS = re.compile(rb"HTTP/1\.[01] ([2-9][0-9]{2})[ \r]")
 _QUOTE = json.encoder.encode_basestring_ascii
 _cached_json = functools.lru_cache(maxsize=4096)(json.dumps)  # texts that repeat
 
-# What a line is formed of: route, head, client, microseconds, why refused.
-_QueuedLine: TypeAlias = tuple[Route, RequestHead, str, int, str]
+
+class LoggedRequest(NamedTuple):
+    """What the log says about a request. The fields are those of the client."""
+
+    client: str
+    method: bytes
+    target: bytes
+    host: str
+    fields: NamedFields
+
+
+class _QueuedLine(NamedTuple):
+    route: Route
+    request: LoggedRequest
+    at_us: int
+    refused: str
+
+
+class AccessLog:
+    """Writes a line per request to the local file and to the service's endpoints."""
+
+    def __init__(
+        self,
+        edge: str,
+        path: Path,
+        tls: ssl.SSLContext,
+        allowed_private: Sequence[Network],
+    ) -> None:
+        """Name the edge in every line; the file is at `path`."""
+        self._edge = edge
+        self._file = LogFile(path)
+        self._shipper = LogShipper(edge, tls, allowed_private)
+        self._queue: list[_QueuedLine] = []
+
+    def note(
+        self, route: Route, request: LoggedRequest, *, at_us: int, refused: str = ""
+    ) -> None:
+        """Log that a request was accepted, or why it was refused.
+
+        `at_us` is the wall clock in microseconds. Lines are formatted later, several at
+        once: one at a time costs the connection three times as much.
+        """
+        self._queue.append(_QueuedLine(route, request, at_us, refused))
+        if len(self._queue) >= _LINES_PER_BATCH:
+            self._format()
+
+    def flush(self) -> None:
+        """Format the queue, and write what waits for the file."""
+        self._format()
+        self._file.flush()
+
+    async def close(self, seconds: float) -> None:
+        """Write what is queued, and send it to endpoints for at most so many seconds."""
+        self._format()
+        self._file.close()
+        await self._shipper.close(seconds)
+
+    @property
+    def dropped(self) -> int:
+        """How many lines the file or an endpoint did not get."""
+        return self._file.dropped + self._shipper.dropped
+
+    def _format(self) -> None:
+        queue, self._queue = self._queue, []
+        for route, request, at_us, refused in queue:
+            line = self._line(route, request, at_us, refused)
+            if not route.log_endpoints:
+                self._file.note((line + "}\n").encode())
+                continue
+            asked = {name for end in route.log_endpoints for name in end.fields}
+            self._file.note(_with_fields(line, request.fields, sorted(asked)))
+            for endpoint in route.log_endpoints:
+                text = _with_fields(line, request.fields, endpoint.fields)
+                self._shipper.ship(endpoint, route.service, text)
+
+    def _line(
+        self, route: Route, request: LoggedRequest, at_us: int, refused: str
+    ) -> str:
+        path = request.target.partition(b"?")[0].decode("latin-1")
+        line = (
+            f'{{"time":"{iso_instant(at_us)}","event":"{"refused" if refused else "accepted"}"'
+            f',"service":{_cached_json(route.service)},"client":{_cached_json(request.client)}'
+            f',"method":{_QUOTE(request.method.decode("latin-1"))}'
+            f',"host":{_cached_json(request.host)},"path":{_QUOTE(path)},"edge":{_cached_json(self._edge)}'
+        )
+        return f'{line},"reason":{_cached_json(refused)}' if refused else line
+
+
+def _with_fields(line: str, fields: NamedFields, asked: Iterable[str]) -> bytes:
+    found = {
+        name: ", ".join(value.decode("latin-1") for value in values)
+        for name in asked
+        if (values := fields.get(name.lower().encode("latin-1", "replace")))
+    }
+    more = f',"fields":{json.dumps(found, separators=(",", ":"))}' if found else ""
+    return f"{line}{more}}}\n".encode()
 
 
 class LogFile:
@@ -38,26 +148,26 @@ class LogFile:
     """
 
     def __init__(self, path: Path) -> None:
-        """Write to a path, whose folder exists."""
+        """Write to a path in an existing folder."""
         self._path = path
-        self._waiting: deque[bytes] = deque()
+        self._queue: deque[bytes] = deque()
         self._descriptor = -1
         self.dropped = 0
 
     def note(self, line: bytes) -> None:
-        """Queue a line."""
-        if len(self._waiting) >= _MAX_QUEUED_LINES:
+        """Queue a line, or drop it if the queue is full."""
+        if len(self._queue) >= _MAX_FILE_LINES:
             self.dropped += 1
             return
-        self._waiting.append(line)
+        self._queue.append(line)
 
     def flush(self) -> None:
-        """Write what waits; whole lines in one write, for processes share the file."""
-        while self._waiting:
+        """Write the queue, whole lines in one write, because processes share the file."""
+        while self._queue:
             lines: list[bytes] = []
             size = 0
-            while self._waiting and size < _MAX_WRITE_BYTES:
-                lines.append(self._waiting.popleft())
+            while self._queue and size < _MAX_WRITE_BYTES:
+                lines.append(self._queue.popleft())
                 size += len(lines[-1])
             try:
                 self._reopen_if_moved()
@@ -68,7 +178,7 @@ class LogFile:
                 return
 
     def close(self) -> None:
-        """Write what waits and let go of the file."""
+        """Write the queue and close the file."""
         self.flush()
         if self._descriptor >= 0:
             os.close(self._descriptor)
@@ -76,15 +186,13 @@ class LogFile:
 
     def _write(self, data: bytes) -> None:
         written = os.write(self._descriptor, data)
-        if written < len(
-            data
-        ):  # a disk that is full to the brim; the next call says so
+        if written < len(data):  # the disk is full; the next call raises
             os.write(self._descriptor, data[written:])
         if os.fstat(self._descriptor).st_size >= _FILE_BYTES:
             self._rotate()
 
     def _rotate(self) -> None:
-        # Processes share the file: one of them renames it, the others see it moved.
+        # Processes share the file: one renames it, the others notice.
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         try:
             if self._is_in_place():
@@ -108,86 +216,123 @@ class LogFile:
         self._descriptor = os.open(self._path, flags, 0o600)
 
 
-class AccessLog:
-    """Writes a line about a request to the local file and the service's endpoints."""
+class Undelivered(Exception):
+    """An endpoint did not accept the lines."""
+
+
+class LogShipper:
+    """Queues of lines, one per endpoint, each emptied by its own task."""
 
     def __init__(
-        self,
-        edge: str,
-        file: LogFile,
-        ship: Callable[[RouteLogEndpoint, str, bytes], None],
+        self, edge: str, tls: ssl.SSLContext, allowed_private: Sequence[Network]
     ) -> None:
-        """Name the edge in every line; `ship` takes (endpoint, service, line)."""
+        """Send under the edge's name. Addresses are checked as those of origins are."""
         self._edge = edge
-        self._file = file
-        self._ship = ship
-        self._noted: list[_QueuedLine] = []
-
-    def note(
-        self,
-        route: Route,
-        head: RequestHead,
-        *,
-        client: str,
-        at_us: int,
-        refused: str = "",
-    ) -> None:
-        """Write that a request was accepted, or why it was refused.
-
-        `at_us` is the wall clock in microseconds. The line is formed a little later,
-        together with others: one at a time costs the connection three times as much.
-        """
-        self._noted.append((route, head, client, at_us, refused))
-        if len(self._noted) >= _LINES_PER_BATCH:
-            self._form()
-
-    def flush(self) -> None:
-        """Form the lines that were noted, and write what waits for the file."""
-        self._form()
-        self._file.flush()
-
-    def close(self) -> None:
-        """Write what was noted and let go of the file."""
-        self._form()
-        self._file.close()
-
-    @property
-    def dropped(self) -> int:
-        """How many lines the file did not take."""
-        return self._file.dropped
-
-    def _form(self) -> None:
-        noted, self._noted = self._noted, []
-        for route, head, client, at_us, refused in noted:
-            line = self._line(route, head, client, at_us, refused)
-            if not route.log_endpoints:
-                self._file.note((line + "}\n").encode())
-                continue
-            asked = {name for end in route.log_endpoints for name in end.fields}
-            self._file.note(_with_fields(line, head, sorted(asked)))
-            for endpoint in route.log_endpoints:
-                self._ship(
-                    endpoint, route.service, _with_fields(line, head, endpoint.fields)
-                )
-
-    def _line(
-        self, route: Route, head: RequestHead, client: str, at_us: int, refused: str
-    ) -> str:
-        path = head.target.partition(b"?")[0].decode("latin-1")
-        line = (
-            f'{{"time":"{iso_instant(at_us)}","event":"{"refused" if refused else "accepted"}"'
-            f',"service":{_cached_json(route.service)},"client":{_cached_json(client)}'
-            f',"method":{_QUOTE(head.method.decode("latin-1"))}'
-            f',"host":{_cached_json(head.host)},"path":{_QUOTE(path)},"edge":{_cached_json(self._edge)}'
+        self._tls = tls
+        self._names = CachingResolver(
+            allowed_private, timeout_seconds=_DELIVERY_SECONDS / 2
         )
-        return f'{line},"reason":{_cached_json(refused)}' if refused else line
+        self._queues: dict[RouteLogEndpoint, deque[tuple[str, bytes]]] = {}
+        self._tasks: dict[RouteLogEndpoint, asyncio.Task[None]] = {}
+        self.dropped = 0
 
+    def ship(self, endpoint: RouteLogEndpoint, service: str, line: bytes) -> None:
+        """Queue a line of a service for an endpoint."""
+        queue = self._queues.setdefault(endpoint, deque())
+        if len(queue) >= _MAX_ENDPOINT_LINES:
+            self.dropped += 1
+            return
+        queue.append((service, line))
+        if endpoint not in self._tasks:
+            self._tasks[endpoint] = asyncio.ensure_future(self._empty(endpoint))
 
-def _with_fields(line: str, head: RequestHead, asked: Iterable[str]) -> bytes:
-    fields = {
-        name: ", ".join(value.decode("latin-1") for value in values)
-        for name in asked
-        if (values := head.values(name.lower().encode("latin-1", "replace")))
-    }
-    more = f',"fields":{json.dumps(fields, separators=(",", ":"))}' if fields else ""
-    return f"{line}{more}}}\n".encode()
+    async def close(self, seconds: float) -> None:
+        """Send what is queued, for at most so many seconds."""
+        if self._tasks:
+            await asyncio.wait(self._tasks.values(), timeout=seconds)
+        for task in list(self._tasks.values()):
+            task.cancel()
+
+    async def _empty(self, endpoint: RouteLogEndpoint) -> None:
+        queue = self._queues[endpoint]
+        try:
+            while queue:
+                batch = [
+                    queue.popleft() for _ in range(min(_LINES_PER_DELIVERY, len(queue)))
+                ]
+                try:
+                    # For the whole delivery, so that an endpoint that responds slowly is given up.
+                    async with asyncio.timeout(_DELIVERY_SECONDS):
+                        await self._send(endpoint, batch)
+                except (Undelivered, AddressDenied, Unresolvable, OSError) as error:
+                    self.dropped += len(batch)
+                    log.warning("Log endpoint %s: %s", endpoint.name, error)
+                    await asyncio.sleep(_PAUSE_SECONDS)
+        finally:
+            del self._tasks[endpoint], self._queues[endpoint]
+
+    async def _send(
+        self, endpoint: RouteLogEndpoint, batch: Sequence[tuple[str, bytes]]
+    ) -> None:
+        owner = batch[0][0]
+        if endpoint.kind == "https":
+            lines = b"".join(line for _, line in batch)
+            await self._post(endpoint.address, lines, owner)
+            return
+        host, _, port = endpoint.address.rpartition(":")
+        if not port.isascii() or not port.isdigit():
+            raise Undelivered("the address is not host:port")
+        _, writer = await self._connect(host.strip("[]"), int(port), owner)
+        try:
+            writer.writelines(self._syslog(service, line) for service, line in batch)
+            writer.close()
+            await writer.wait_closed()
+        finally:
+            writer.transport.abort()
+
+    async def _post(self, url: str, body: bytes, owner: str) -> None:
+        try:
+            parts = urlsplit(url)
+            port = parts.port or _HTTPS_PORT
+        except ValueError as error:
+            raise Undelivered("the address is not a URL") from error
+        if parts.scheme != "https" or not parts.hostname or not _PLAIN.fullmatch(url):
+            raise Undelivered("the address is not an https URL")
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        head = (
+            f"POST {target} HTTP/1.1\r\nHost: {parts.netloc.rpartition('@')[2]}\r\n"
+            "Content-Type: application/x-ndjson\r\n"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        )
+        reader, writer = await self._connect(
+            parts.hostname, port, owner, server_name=parts.hostname
+        )
+        try:
+            writer.write(head.encode("ascii") + body)
+            await writer.drain()
+            try:
+                line = await reader.readuntil(b"\n")
+            except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+                raise Undelivered("no response") from error
+        finally:
+            writer.transport.abort()
+        status = _STATUS.match(line)
+        if status is None or int(status[1]) >= _FIRST_ERROR:
+            raise Undelivered(f"responded with {line[:40]!r}")
+
+    async def _connect(
+        self, host: str, port: int, owner: str, *, server_name: str | None = None
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        addresses = await self._names.addresses(host, port, owner=owner)
+        return await asyncio.open_connection(
+            str(addresses[0]),
+            port,
+            ssl=self._tls if server_name else None,
+            server_hostname=server_name,
+        )
+
+    def _syslog(self, service: str, line: bytes) -> bytes:
+        # An RFC 5424 message with RFC 6587's octet counting; the time is in the line.
+        head = f"<{_SYSLOG_PRIORITY}>1 - {self._edge} tollgate - {service[:32]} - "
+        message = head.encode("ascii", "replace") + line.rstrip(b"\n")
+        return b"%d %s" % (len(message), message)

@@ -75,14 +75,6 @@ class PreparedRule(NamedTuple):
     value: bytes
 
 
-def fields_by_name(fields: Fields) -> NamedFields:
-    """Collect the values of fields under their names in lower case."""
-    named: NamedFields = {}
-    for name, value in fields:
-        named.setdefault(name.lower(), []).append(value)
-    return named
-
-
 def is_protected(name: bytes) -> bool:
     """Whether rules must leave a field alone; the name is in lower case."""
     return name in _PROTECTED or name.startswith(_PROTECTED_PREFIXES)

@@ -10,7 +10,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
-from products.edge.access_log import AccessLog, LogFile
+from products.edge.access_log import AccessLog
 from products.edge.contract import EdgeStatus, Route, RouteTable
 from products.edge.haproxy.connections import MeteringSession, SessionKeeper, note
 from products.edge.haproxy.lines import Lines
@@ -22,7 +22,6 @@ from products.edge.haproxy.master_socket import (
 from products.edge.haproxy.process import ConfigRejected, HAProxyProcess, identity_of
 from products.edge.haproxy.reconcile import ConfigReconciler
 from products.edge.haproxy.recurring import cancel, recurring
-from products.edge.logship import LogShipper
 from products.edge.origin_names import origin_tls
 from products.edge.portal import PortalLink
 from products.edge.revocation import RevocationPolicy
@@ -56,13 +55,12 @@ class Agent:
         self._master = MasterSocket(folder)
         self._supervisor = HAProxyProcess(folder, program, self._master)
         self._gate = ConfigReconciler(settings, folder, self._master, self._supervisor)
-        self._shipper = LogShipper(
+        self._access_log = AccessLog(
             settings.name,
+            data / "access.jsonl",
             origin_tls(settings.ca_file),
             [ip_network(one) for one in settings.allow_private],
         )
-        log_file = LogFile(data / "access.jsonl")
-        self._access_log = AccessLog(settings.name, log_file, self._shipper.ship)
         self._lines = Lines(folder, self._take_line)
         self._routes: dict[str, Route] = {}
         self._revocation = RevocationPolicy(settings.limits.removed_grace_seconds)
@@ -126,7 +124,6 @@ class Agent:
             open_connections=self._keeper.open_count,
             log_lines_dropped=(
                 self._access_log.dropped
-                + self._shipper.dropped
                 + self._lines.unreadable
                 + self._keeper.lost_lines
             ),
@@ -328,8 +325,7 @@ class Agent:
         self._lines.close()
         instance = self._keeper.close(is_over=self._runs_it)
         self._gate.close()
-        self._access_log.close()
-        await self._shipper.close(0.0 if self._now.is_set() else 2.0)
+        await self._access_log.close(0.0 if self._now.is_set() else 2.0)
         if instance:  # else a store may be about to be opened
             await self._portal.last_report(
                 lambda one: one == instance and not self._runs_it, is_writable=True

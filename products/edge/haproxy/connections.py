@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from products.edge.access_log import AccessLog
+from products.edge.access_log import AccessLog, LoggedRequest
 from products.edge.contract import Route
 from products.edge.errors import EdgeError
 from products.edge.files import atomic_write
 from products.edge.haproxy.frontend import EXPIRE_MS
 from products.edge.haproxy.master_socket import MasterSocket, Processes, TableEntry
 from products.edge.haproxy.requests import RequestTotals
-from products.edge.headers import RequestHead, fields_by_name
 from products.edge.settings import make_instance_id
 from products.edge.usage.database import StoreBusy, StoreDamaged, StoreUnwritable
 from products.edge.usage.meter import OpenConnection, UsageMeter
@@ -483,13 +482,7 @@ def note(access_log: AccessLog, route: Route, line: dict[str, Any]) -> None:
     refused = ""
     if line["ev"] == "refused":
         refused = route.refusal or EdgeError.WEBSOCKETS_OFF.sentence()
-    access_log.note(
-        route,
-        _head_of(line),
-        client=line["client"],
-        at_us=int(line["at"]),
-        refused=refused,
-    )
+    access_log.note(route, _request_of(line), at_us=int(line["at"]), refused=refused)
 
 
 def number_of(connection: str) -> int:
@@ -508,23 +501,17 @@ def _monotonic_of(wall_us: int) -> int:
     return time.monotonic_ns() - ago_ns
 
 
-def _head_of(line: Mapping[str, Any]) -> RequestHead:
-    host = str(line["host"])
-    fields = [
-        (name.encode("latin-1"), value.encode("latin-1"))
+def _request_of(line: Mapping[str, Any]) -> LoggedRequest:
+    fields = {
+        name.encode("latin-1"): [value.encode("latin-1")]
         for name, value in line["fields"].items()
-    ]
-    return RequestHead(
+    }
+    return LoggedRequest(
+        client=line["client"],
         method=line["method"].encode("latin-1"),
         target=line["path"].encode("latin-1"),
-        is_http11=True,
+        host=str(line["host"]),
         fields=fields,
-        host=host,
-        host_field=host.encode("latin-1"),
-        body_bytes=0,
-        connection=frozenset(),
-        upgrade=frozenset(),
-        named=fields_by_name(fields),
     )
 
 

@@ -10,7 +10,7 @@ import contextlib
 import time
 from collections import Counter
 
-from products.edge.access_log import AccessLog
+from products.edge.access_log import AccessLog, LoggedRequest
 from products.edge.contract import Route
 from products.edge.errors import EdgeError, ErrorResponse
 from products.edge.headers import (
@@ -250,7 +250,10 @@ class RequestHandler:
         refused: str = "",
     ) -> None:
         at_us = time.time_ns() // 1000
-        self._log.note(route, head, client=client.address, at_us=at_us, refused=refused)
+        request = LoggedRequest(
+            client.address, head.method, head.target, head.host, head.named
+        )
+        self._log.note(route, request, at_us=at_us, refused=refused)
 
 
 def _require_open(client: BufferedStream) -> None:

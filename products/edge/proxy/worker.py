@@ -19,9 +19,8 @@ from typing import Any
 
 import uvloop
 
-from products.edge.access_log import AccessLog, LogFile
+from products.edge.access_log import AccessLog
 from products.edge.contract import RouteTable, read
-from products.edge.logship import LogShipper
 from products.edge.origin_names import origin_tls
 from products.edge.proxy.handler import RequestHandler
 from products.edge.proxy.listener import Certificates, Listener, TlsListener
@@ -65,9 +64,7 @@ class Worker:
         hold_instance(folder)
         self.store = UsageStore(folder, max_bytes=settings.store_bytes)
         self.meter = UsageMeter(self.store)
-        self._shipper = LogShipper(settings.name, tls, allowed)
-        log_file = LogFile(data / "access.jsonl")
-        self._access_log = AccessLog(settings.name, log_file, self._shipper.ship)
+        self._access_log = AccessLog(settings.name, data / "access.jsonl", tls, allowed)
         self.handler = RequestHandler(
             self.limits,
             OriginConnector(self.limits, tls, allowed),
@@ -195,7 +192,7 @@ class Worker:
             "open": len(self.handler.tunnels),
             "clients": len(self.server.clients),
             "revision": routes.revision if routes else 0,
-            "log_lines_dropped": self._access_log.dropped + self._shipper.dropped,
+            "log_lines_dropped": self._access_log.dropped,
             "rejected": self.server.rejected,
             "store_is_writable": self.store.is_writable,
         }
@@ -234,8 +231,7 @@ class Worker:
         self.meter.tick()
         is_complete = self.meter.flush()
         self.store.close(is_finished=is_complete)
-        self._access_log.close()
-        await self._shipper.close(0.0 if self._stop_immediately.is_set() else 2.0)
+        await self._access_log.close(0.0 if self._stop_immediately.is_set() else 2.0)
         self._channel.send({"ended": self.instance})
         self._channel.close()
 

@@ -1,9 +1,11 @@
 """The customer's log: one line at accept, at its places, and drops that are counted."""
 
 import json
+from typing import Any
 
-from products.edge.access_log import AccessLog, LogFile
+from products.edge.access_log import AccessLog, LoggedRequest
 from products.edge.contract import RouteLogEndpoint
+from products.edge.origin_names import origin_tls
 from products.edge.proxy.http1 import parse_request
 from tests.products.edge.fake_portal import eventually, route
 from tests.products.edge.proxy.test_tunnel import open_tunnel
@@ -70,11 +72,12 @@ def test_an_answer_other_than_101_is_no_accepted_connection(shared_stand):
 def noted(tmp_path, request, **changes):
     shipped = []
     path = tmp_path / "access.jsonl"
-    file = LogFile(path)
-    log = AccessLog("edge-1", file, lambda *given: shipped.append(given))
+    log: Any = AccessLog("edge-1", path, origin_tls(), ())
+    log._shipper.ship = lambda *given: shipped.append(given)
     head = parse_request(request)
-    log.note(route("a.test", **changes), head, client="192.0.2.7", at_us=AT)
-    log.close()
+    said = LoggedRequest("192.0.2.7", head.method, head.target, head.host, head.named)
+    log.note(route("a.test", **changes), said, at_us=AT)
+    log.flush()
     return path.read_bytes(), shipped
 
 

@@ -6,7 +6,7 @@ from products.edge.access_log import LogFile
 
 
 def test_a_full_queue_drops_and_counts(tmp_path, monkeypatch):
-    monkeypatch.setattr("products.edge.access_log._MAX_QUEUED_LINES", 3)
+    monkeypatch.setattr("products.edge.access_log._MAX_FILE_LINES", 3)
     file = LogFile(tmp_path / "access.jsonl")
 
     for number in range(5):

@@ -8,8 +8,8 @@ from ipaddress import ip_network
 import pytest
 import trustme
 
+from products.edge.access_log import LogShipper
 from products.edge.contract import RouteLogEndpoint
-from products.edge.logship import LogShipper
 from products.edge.origin_names import origin_tls
 from tests.products.edge.collecting import https_endpoint
 from tests.products.edge.conftest import Stand
@@ -48,7 +48,7 @@ def collector(tmp_path_factory):
 async def test_an_endpoint_that_cannot_be_reached_costs_its_lines_alone(
     kind, address, monkeypatch
 ):
-    monkeypatch.setattr("products.edge.logship._PAUSE_SECONDS", 0)
+    monkeypatch.setattr("products.edge.access_log._PAUSE_SECONDS", 0)
     shipper = LogShipper("edge-1", origin_tls(), ())
 
     shipper.ship(RouteLogEndpoint(kind, "bad", address), "s", b"{}\n")
@@ -69,7 +69,7 @@ def test_a_certificate_nobody_trusts_takes_no_lines(collector):
 
 
 async def test_a_slow_endpoint_fills_its_queue_and_no_more(monkeypatch):
-    monkeypatch.setattr("products.edge.logship._MAX_QUEUED_LINES", 10)
+    monkeypatch.setattr("products.edge.access_log._MAX_ENDPOINT_LINES", 10)
     shipper = LogShipper("edge-1", origin_tls(), ())
     endpoint = RouteLogEndpoint("syslog", "slow", "203.0.113.1:514")
 
@@ -83,8 +83,8 @@ async def test_a_slow_endpoint_fills_its_queue_and_no_more(monkeypatch):
 async def test_endpoints_that_answer_drop_by_drop_stop_nobody_elses(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("products.edge.logship._DELIVERY_SECONDS", 1.0)
-    monkeypatch.setattr("products.edge.logship._PAUSE_SECONDS", 0)
+    monkeypatch.setattr("products.edge.access_log._DELIVERY_SECONDS", 1.0)
+    monkeypatch.setattr("products.edge.access_log._PAUSE_SECONDS", 0)
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     here = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
