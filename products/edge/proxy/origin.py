@@ -103,22 +103,21 @@ class OriginConnector:
             ssl=self._tls if origin.use_tls else None,
             server_hostname=certificate_name(origin) if origin.use_tls else None,
         )
-        _keep_alive(transport.get_extra_info("socket"))
+        _keep_alive(transport.get_extra_info("socket").fileno(), address)
         if origin.use_tls:
             _require_http11(transport)
         return stream
 
 
-def _keep_alive(connected: socket.socket) -> None:
-    # The loop's own object makes a new socket for every option that it sets.
-    same = socket.socket(
-        connected.family, connected.type, connected.proto, connected.fileno()
-    )
+def _keep_alive(descriptor: int, address: str) -> None:
+    # The loop's own socket object makes a new socket for every option that it sets.
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    connected = socket.socket(family, socket.SOCK_STREAM, 0, descriptor)
     try:
         for level, option, value in LIVENESS_OPTIONS:
-            same.setsockopt(level, option, value)
+            connected.setsockopt(level, option, value)
     finally:
-        same.detach()
+        connected.detach()
 
 
 def _require_http11(transport: asyncio.BaseTransport) -> None:
