@@ -19,7 +19,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.actor import Actor
-from accounts.audit.models import ChainHead
+from accounts.models import Account
 from bench.ingest import HTTP_BATCH, free_port, per_second, post_all, start_portal
 from products.edge.contract import ROUTES_PATH, UsageReport
 from products.enablement.commands import enable_for_service
@@ -170,18 +170,18 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def credential_ms(secret: str) -> float:
-    """Return the milliseconds of a poll's one query: the credential, and how high all trails are."""
+    """Return the milliseconds of a poll's one query: the credential and all routes revisions."""
     return 1000 * median(1 / per_second(1, lambda: edge_of(secret)) for _ in range(200))
 
 
 def add_accounts() -> None:
-    """Add the ends of many accounts' trails, which is all of them that a poll looks at."""
-    ChainHead.objects.bulk_create(
-        ChainHead(account_id=f"account-{number:014}", sequence=9, event_hash="0" * 64)
+    """Add many accounts, of which a poll reads the routes revision."""
+    Account.objects.bulk_create(
+        Account(name=f"Account {number}", routes_revision=9, created_at=NOW)
         for number in range(ACCOUNTS)
     )
     with connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE audit_chainhead")
+        cursor.execute("VACUUM ANALYZE accounts_account")
 
 
 def run() -> list[str]:

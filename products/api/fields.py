@@ -106,5 +106,5 @@ def name_in(sent: Mapping[str, Any]) -> str:
     """Return the name that a body gives; "" for none, which the command refuses with the rest."""
     name = sent.get("name", "")
     if not isinstance(name, str):
-        raise Invalid("name: Write a text.", field="name")
+        raise Invalid("name: Enter text.", field="name")
     return name

@@ -69,7 +69,7 @@ class Clone(APIView):
     """`PUT …/clone`."""
 
     def put(self, request: TokenRequest, service_id: str, number: int) -> Response:
-        """Make a draft of all that the version holds."""
+        """Create a draft with all parts of the version."""
         row = version_at(request.auth, service_id, number)
         made = commands.clone_version(request.auth, version=row, now=timezone.now())
         return Response(fastly_json.version(made))
@@ -79,7 +79,7 @@ class Lock(APIView):
     """`PUT …/lock`."""
 
     def put(self, request: TokenRequest, service_id: str, number: int) -> Response:
-        """Lock the version, whatever it holds."""
+        """Lock the version, even if it is not complete."""
         row = version_at(request.auth, service_id, number)
         locked = commands.lock_version(request.auth, version=row, now=timezone.now())
         return Response(fastly_json.version(locked))

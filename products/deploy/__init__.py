@@ -1,1 +1,1 @@
-"""Puts versions live, or says every reason why not."""
+"""The deployment decision, activation, and the route table."""

@@ -1,4 +1,4 @@
-"""Deployments, for staff: to read."""
+"""Deployments in the admin, read-only."""
 
 from django.contrib import admin
 
@@ -8,7 +8,7 @@ from products.deploy.models import Deployment
 
 @admin.register(Deployment)
 class DeploymentAdmin(ReadOnlyAdmin):
-    """Who put which version live, or took it off."""
+    """Activations and deactivations of versions."""
 
     list_display = (
         "deployed_at",

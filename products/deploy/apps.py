@@ -1,10 +1,10 @@
-"""Django's registration of the deploy flat."""
+"""The Django app of deployments."""
 
 from django.apps import AppConfig
 
 
 class DeployConfig(AppConfig):
-    """Puts versions live, or says every reason why not."""
+    """The deployment decision, activation, and the route table."""
 
     name = "products.deploy"
     label = "deploy"

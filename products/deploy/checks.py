@@ -271,7 +271,7 @@ CHECKS = (
         needs_websockets=True,
     ),
     Check(
-        "not_blocked",  # R16: whoever finds a cap reached notes it on the enablement
+        "not_blocked",  # R16: the command that finds a cap reached notes it on the enablement
         "No usage cap, trial end or budget blocks it",
         _product_is_not_blocked,
         needs_websockets=True,

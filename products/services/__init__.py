@@ -1,1 +1,1 @@
-"""What customers run, and how it is configured."""
+"""Services, their versions and parts."""

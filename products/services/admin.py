@@ -1,4 +1,4 @@
-"""Services and versions for the platform's admins: to read, nothing to change."""
+"""Services and versions in the admin, read-only."""
 
 from django.contrib import admin
 
@@ -8,7 +8,7 @@ from products.services.models import Service, Version
 
 @admin.register(Service)
 class ServiceAdmin(ReadOnlyAdmin):
-    """All accounts' services, the deleted ones too."""
+    """Services of all accounts, including deleted ones."""
 
     list_display = ("name", "id", "account", "type", "created_at", "deleted_at")
     list_filter = ("type", ("deleted_at", admin.EmptyFieldListFilter))
@@ -19,7 +19,7 @@ class ServiceAdmin(ReadOnlyAdmin):
 
 @admin.register(Version)
 class VersionAdmin(ReadOnlyAdmin):
-    """All services' versions."""
+    """Versions of all services."""
 
     list_display = (
         "service",
@@ -38,5 +38,5 @@ class VersionAdmin(ReadOnlyAdmin):
 
     @admin.display(description="account")
     def account(self, version: Version) -> str:
-        """Name the account."""
+        """Return the account's name."""
         return version.service.account.name

@@ -1,17 +1,17 @@
-"""Django's registration of the services flat."""
+"""The Django app of services."""
 
 from django.apps import AppConfig
 
 
 class ServicesConfig(AppConfig):
-    """What customers run, and how it is configured."""
+    """Services, their versions and parts."""
 
     name = "products.services"
     label = "services"
     verbose_name = "Services"
 
     def ready(self) -> None:
-        """Tell accounts which model the services are, and its permissions for access levels."""
+        """Register the model of services and its permissions per access level with accounts."""
         # Models can be imported only when all apps are loaded.
         from accounts.service_access import register  # noqa: PLC0415
         from products.services.models import Service  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""What versions hold, as the plain values that the rules and the route table read."""
+"""Versions as the plain values that the rules and the route table read."""
 
 import json
 from collections.abc import Iterable
@@ -32,12 +32,12 @@ _CONFIGS: dict[str, tuple[str, type[Any]]] = {
 
 
 def version_config(version: Version) -> VersionConfig:
-    """Return what a version holds; one query."""
+    """Return a version as plain values; one query."""
     return version_configs([version])[version.pk]
 
 
 def version_configs(versions: Iterable[Version]) -> dict[int, VersionConfig]:
-    """Return what versions hold, by their ids; one query for any number of versions.
+    """Return versions as plain values, by their ids; one query for any number.
 
     Parts are in the order in which they were added. A secret is "set", never its value.
     """

@@ -1,4 +1,4 @@
-"""Services, versions and what they hold, as far as an actor may see them."""
+"""Services, versions and their parts, as far as the actor may see them."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ from products.services.validation import model_of, normal_name
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """One field that two versions do not share; None where the part is absent.
+    """One field that differs between two versions; None if the part is missing.
 
-    A part that only one of them has gives its name and each field that is not at its default.
+    For a part that only one version has: its name and each field without its default value.
     """
 
     kind: str
@@ -42,9 +42,9 @@ def services_of(actor: Actor) -> ServiceQuerySet:
 
 
 def get_service(actor: Actor, service_id: str) -> Service:
-    """Return a service. Raises NotFound for a stranger, and for one that is deleted.
+    """Return a service. Raises NotFound for a non-member, and for a deleted service.
 
-    A member whose access is limited to other services is told so: Forbidden (R21).
+    Raises Forbidden for a member whose access is limited to other services (R21).
     """
     service = Service.objects.visible_to(actor).existing().filter(pk=service_id).first()
     if service is None:
@@ -62,7 +62,7 @@ def get_version(actor: Actor, service_id: str, number: int) -> Version:
     )
     if version is None:
         get_service(actor, service_id)
-        raise NotFound(f"There is no version {number} of service '{service_id}'.")
+        raise NotFound(f"Version {number} of service {service_id} not found.")
     return version
 
 
@@ -83,25 +83,25 @@ def version_for_decision(actor: Actor, service_id: str, number: int) -> Version:
         .first()
     )
     if version is None or not load_access(actor, actor.account_id).is_member:
-        raise NotFound(f"There is no version {number} of a service '{service_id}'.")
+        raise NotFound(f"Version {number} of service {service_id} not found.")
     return version
 
 
 def _not_visible(actor: Actor, service_id: str) -> RefusalError:
-    """Return why an actor does not get a service: it is not theirs to know of, or not to see."""
-    theirs = (
+    """Return the refusal: NotFound, or Forbidden for a member who may not see the service."""
+    own = (
         Service.objects.existing()
         .filter(pk=service_id, account_id=actor.account_id)
         .first()
     )
-    answer = decide(actor, Permission.SERVICE_READ, theirs) if theirs else NON_MEMBER
+    answer = decide(actor, Permission.SERVICE_READ, own) if own else NON_MEMBER
     if not answer.is_non_member and not answer.allowed:
         return Forbidden(answer.reason)
-    return NotFound(f"There is no service '{service_id}' that you can see.")
+    return NotFound(f"Service {service_id} not found.")
 
 
 def versions_of(service: Service) -> QuerySet[Version]:
-    """Return a service's versions, the oldest first."""
+    """Return a service's versions, oldest first."""
     return (
         Version.objects.select_related("service")
         .filter(service=service)
@@ -110,12 +110,12 @@ def versions_of(service: Service) -> QuerySet[Version]:
 
 
 def active_version(service: Service) -> Version | None:
-    """Return the version that is live."""
+    """Return the active version."""
     return versions_of(service).filter(active=True).first()
 
 
 def latest_version(service: Service) -> Version:
-    """Return the version with the highest number. Raises NotFound where there is none."""
+    """Return the version with the highest number. Raises NotFound if there is none."""
     version = versions_of(service).last()
     if version is None:
         raise NotFound(f"Service '{service.name}' has no versions.")
@@ -131,7 +131,7 @@ def active_versions(services: Iterable[Service]) -> dict[str, Version]:
 
 
 def active_configs(services: Iterable[Service]) -> dict[str, VersionConfig]:
-    """Return what the active versions of services hold, by service: two queries."""
+    """Return the active versions of services as plain values, by service: two queries."""
     versions = active_versions(services)
     configs = version_configs(versions.values())
     return {key: configs[version.pk] for key, version in versions.items()}
@@ -158,17 +158,17 @@ def get_part(version: Version, kind: str, name: str) -> Part:
     row = parts_of(version, kind).filter(name=normal_name(kind, name)).first()
     if row is None:
         raise NotFound(
-            f"There is no {kind.replace('_', ' ')} '{name}' in version {version.number}."
+            f"Version {version.number} has no {kind.replace('_', ' ')} “{name}”."
         )
     row.version = version
     return row
 
 
 def compare(a: Version, b: Version) -> tuple[FieldChange, ...]:
-    """Return what differs from version `a` to version `b`, by kind, name and field.
+    """Return the differences from version `a` to version `b`, by kind, name and field.
 
-    One query a kind. A renamed part is one that went and one that came. Secrets are never
-    shown: they are "set", or "changed".
+    One query per kind. A renamed part counts as one removed and one added. Secrets are never
+    shown: they are "set" or "changed".
     """
     found: list[FieldChange] = []
     for kind, model in PART_KINDS.items():
@@ -185,8 +185,8 @@ def _differences(
 ) -> Iterator[FieldChange]:
     row = new or old
     assert row is not None  # noqa: S101 - one of the two has the name
-    before = _all_or_told(old, alone=new is None)
-    after = _all_or_told(new, alone=old is None)
+    before = _shown_values(old, alone=new is None)
+    after = _shown_values(new, alone=old is None)
     for field in ("name", *row.FIELDS):
         one, other = before.get(field), after.get(field)
         if one == other:
@@ -196,8 +196,8 @@ def _differences(
         yield FieldChange(kind, row.name, field, one, other)
 
 
-def _all_or_told(row: Part | None, *, alone: bool) -> dict[str, object]:
-    """Return a part's values; of one that stands alone, only those that say something."""
+def _shown_values(row: Part | None, *, alone: bool) -> dict[str, object]:
+    """Return a part's values; if only one version has it, those that differ from defaults."""
     if row is None:
         return {}
     values = values_of(row)

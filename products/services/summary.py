@@ -1,4 +1,4 @@
-"""What the trail and a comparison may show of a part: plain values, and no secrets."""
+"""What the trail and a comparison show of a part: plain values without secrets."""
 
 import hashlib
 import re
@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from products.protocol import header_name
 from products.services.models import Part
 
-# Never shown to anybody once it is set.
+# Never shown after it is set.
 SECRET = frozenset({"ssl_client_key"})
-# A certificate is often pasted together with its key; the trail is kept for ever.
+# A certificate is often pasted together with its key, and the trail is kept forever.
 _KEPT_OUT_OF_THE_TRAIL = SECRET | {"ssl_client_cert", "client_cert", "share_key"}
 _LONG = frozenset({"content", "ssl_ca_cert"})
 _SECRET_HEADER = re.compile(
@@ -18,14 +18,14 @@ _SECRET_HEADER = re.compile(
 
 
 def values_of(row: Part) -> dict[str, object]:
-    """Return all that a person or the API may set of a part, its name included."""
+    """Return everything that a user can set of a part, its name included."""
     return {field: getattr(row, field) for field in ("name", *row.FIELDS)}
 
 
 def audit_changes(
     kind: str, before: Mapping[str, object], after: Mapping[str, object]
 ) -> tuple[dict[str, object], dict[str, object]]:
-    """Return the fields that differ, before and after, as the trail may hold them."""
+    """Return the fields that differ, before and after, as the trail has them."""
     fields = [field for field in after if before.get(field) != after[field]]
     return (
         {field: _noted(kind, before, field) for field in fields},
@@ -37,7 +37,7 @@ def audit_changes(
 
 
 def audit_values(kind: str, row: Part) -> dict[str, object]:
-    """Return what the trail holds of a part that comes or goes: what differs from the defaults."""
+    """Return what the trail has of an added or removed part: what differs from the defaults."""
     values = values_of(row)
     return {
         field: _noted(kind, values, field)
@@ -47,7 +47,7 @@ def audit_values(kind: str, row: Part) -> dict[str, object]:
 
 
 def is_default(row: Part, field: str) -> bool:
-    """Tell whether a part's field says no more than the model's default."""
+    """Tell whether a part's field has the model's default value."""
     value = getattr(row, field)
     if value in (None, "", []):
         return True
@@ -72,7 +72,7 @@ def _noted(
 
 
 def _is_secret_value(kind: str, values: Mapping[str, object], field: str) -> bool:
-    """Tell whether a header rule's value is the sort that proves who the sender is."""
+    """Tell whether a header rule's value is a credential."""
     if kind != "header" or field not in {"src", "substitution"}:
         return False
     return _SECRET_HEADER.search(header_name(str(values.get("dst")))) is not None

@@ -1,6 +1,6 @@
-"""What a part of a version may hold: each kind's rules, all problems told at once.
+"""Validates the parts of a version, and reports all problems of a part together.
 
-Lengths and choices are the model's; the rest of the rules stand here and in `names`.
+Lengths and choices are the model's; the other rules are here and in `products.protocol`.
 """
 
 import re
@@ -13,8 +13,8 @@ from accounts.errors import Invalid, NotFound
 from products import protocol
 from products.services.models import PART_KINDS, Part
 
-MAX_INTEGER = 2**31 - 1  # of a number, as PostgreSQL holds it
-MAX_TEXT_LENGTH = 1_000_000  # of a VCL file; a megabyte, as Fastly's default limit is
+MAX_INTEGER = 2**31 - 1  # of an integer column of PostgreSQL
+MAX_TEXT_LENGTH = 1_000_000  # of a VCL file, as Fastly's default limit
 MAX_PART_NAME_LENGTH = 255
 MAX_LOG_FIELDS = 50
 
@@ -22,7 +22,7 @@ _DIGITS = re.compile("[0-9]{1,10}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _LINE_BREAK = re.compile(r"[\r\n\u2028\u2029]")
 
-# Numbers that have other bounds than 0 and LARGEST.
+# Numbers with other bounds than 0 and MAX_INTEGER.
 BOUNDS: Mapping[tuple[str, str], tuple[int, int]] = {
     ("backend", "port"): (0, 65535),
     ("backend", "weight"): (1, MAX_INTEGER),
@@ -40,18 +40,18 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "log_endpoint": ("kind", "address"),
 }
 TLS_VERSIONS = frozenset({"1.0", "1.1", "1.2", "1.3"})
-# Texts that may run over several lines.
+# Texts that can have several lines.
 COMMENTS = frozenset({"comment"})
 
 
-FieldProblems = list[tuple[str, str]]  # fields and their problems, "" for none
+FieldProblems = list[tuple[str, str]]  # fields and their problems; "" if there is none
 
 
 class InvalidFields(Invalid):
-    """Some fields cannot be taken; `problems` has a sentence for each, by field."""
+    """Some fields are not valid; `problems` has a sentence for each, by field."""
 
     def __init__(self, problems: Mapping[str, str]) -> None:
-        """Say all problems at once, and name the first field."""
+        """Say all problems, and name the first field."""
         details = [f"{field}: {problem}" for field, problem in problems.items()]
         super().__init__(" ".join(details), field=next(iter(problems)), details=details)
         self.problems = dict(problems)
@@ -62,19 +62,19 @@ class _Problem(Exception):
 
 
 def model_of(kind: str) -> type[Part]:
-    """Return the model of a kind of part. Raises NotFound for a kind that there is none of."""
+    """Return the model of a kind of part. Raises NotFound for an unknown kind."""
     if kind not in PART_KINDS:
-        raise NotFound(f"A version holds no '{kind}'.")
+        raise NotFound(f"Versions have no parts of the kind {kind}.")
     return PART_KINDS[kind]
 
 
 def normal_name(kind: str, name: str) -> str:
-    """Return a part's name as it is kept: domains in lower case."""
+    """Return a part's name as it is saved: domains in lower case."""
     return name.lower() if kind == "domain" else name
 
 
 def with_tls_from_port(fields: Mapping[str, object]) -> dict[str, object]:
-    """Let a backend's port switch TLS on (443) or off (80), unless the same request says itself.
+    """Turn a backend's TLS on for port 443 and off for port 80, unless `use_ssl` is given.
 
     Source: Fastly's API, backend, `use_ssl`; its command line relies on it.
     """
@@ -86,9 +86,9 @@ def with_tls_from_port(fields: Mapping[str, object]) -> dict[str, object]:
 
 
 def clean(kind: str, name: str, fields: Mapping[str, object]) -> dict[str, object]:
-    """Return the values of a whole part as they are kept, `name` among them.
+    """Return the values of a whole part as they are saved, `name` included.
 
-    `fields` are all that is known of the part; what is absent is left to the model's default.
+    A field that is missing in `fields` gets the model's default.
     Raises InvalidFields with every problem, and NotFound for an unknown kind.
     """
     model = model_of(kind)
@@ -112,13 +112,13 @@ def clean(kind: str, name: str, fields: Mapping[str, object]) -> dict[str, objec
 
 
 def name_problem(kind: str, name: str) -> str:
-    """Say what keeps a text from being a part's name; "" for nothing."""
+    """Say why a text is not a part's name; "" if it is one."""
     if kind == "domain":
         return protocol.domain_problem(name)
     if not name.strip():
-        return "This is needed."
+        return "This field is required."
     if name != name.strip() or not name.isprintable():
-        return "A name has no space before or after it, and no control characters."
+        return "Remove spaces around the name and control characters."
     return (
         ""
         if len(name) <= MAX_PART_NAME_LENGTH
@@ -127,11 +127,11 @@ def name_problem(kind: str, name: str) -> str:
 
 
 def text_problem(text: str, *, lines: bool) -> str:
-    """Say what keeps a text from being kept; `lines` allows line breaks."""
+    """Say why a text cannot be saved; "" if it can. `lines` allows line breaks."""
     if not _is_unicode(text) or _CONTROL.search(text):
-        return "Leave out control characters and broken ones."
+        return "Remove control characters and invalid Unicode."
     if not lines and _LINE_BREAK.search(text):
-        return "Write it on one line."
+        return "Must be a single line."
     return ""
 
 
@@ -145,7 +145,7 @@ def _is_unicode(text: str) -> bool:
 
 def _cleaned(model: type[Part], kind: str, field: str, value: object) -> object:
     if field not in model.FIELDS:
-        raise _Problem("There is no such field.")
+        raise _Problem("Unknown field.")
     column = model.column(field)
     if isinstance(column, JSONField):
         return _list_of_names(value)
@@ -160,33 +160,33 @@ def _empty(column: "Field[object, object]") -> object:
     if column.null:
         return None
     if isinstance(column, BooleanField | IntegerField):
-        raise _Problem("This is needed.")
+        raise _Problem("This field is required.")
     return ""
 
 
 def _number(column: "Field[object, object]", kind: str, value: object) -> object:
-    """Read a whole number or a yes-or-no, also from its text, as a form sends it."""
+    """Read an integer or a boolean, also from text, as forms send it."""
     if isinstance(column, BooleanField):
         try:
             return column.to_python(value)
         except ValidationError as error:
-            raise _Problem("Write true or false.") from error
-    least, most = BOUNDS.get((kind, column.name), (0, MAX_INTEGER))
+            raise _Problem("Enter true or false.") from error
+    minimum, maximum = BOUNDS.get((kind, column.name), (0, MAX_INTEGER))
     text = str(value)
     whole = isinstance(value, int | str) and not isinstance(value, bool)
-    if whole and _DIGITS.fullmatch(text) and least <= int(text) <= most:
+    if whole and _DIGITS.fullmatch(text) and minimum <= int(text) <= maximum:
         return int(text)
-    raise _Problem(f"Write a whole number from {least} to {most}.")
+    raise _Problem(f"Enter a whole number from {minimum} to {maximum}.")
 
 
 def _text(column: "Field[object, object]", value: object) -> str:
     if not isinstance(value, str):
-        raise _Problem("Write a text.")
+        raise _Problem("Enter text.")
     long = not isinstance(column, CharField)
     if problem := text_problem(value, lines=long or column.name in COMMENTS):
         raise _Problem(problem)
     if long and len(value) > MAX_TEXT_LENGTH:
-        raise _Problem(f"Write at most {MAX_TEXT_LENGTH:,} characters.")
+        raise _Problem(f"Enter at most {MAX_TEXT_LENGTH:,} characters.")
     try:
         column.clean(value, None)
     except ValidationError as error:
@@ -196,21 +196,21 @@ def _text(column: "Field[object, object]", value: object) -> str:
 
 def _list_of_names(value: object) -> list[str]:
     if not isinstance(value, list | tuple):
-        raise _Problem("Write a list of header names.")
+        raise _Problem("Enter a list of header names.")
     if len(value) > MAX_LOG_FIELDS:
-        raise _Problem(f"Name at most {MAX_LOG_FIELDS} header fields.")
+        raise _Problem(f"Enter at most {MAX_LOG_FIELDS} header names.")
     listed = [str(each) for each in value]
     for each in listed:
         if len(each) > protocol.MAX_HEADER_NAME_LENGTH or protocol.header_name_problem(
             each
         ):
-            raise _Problem(f"'{each[:50]}' is no header name.")
+            raise _Problem(f"“{each[:50]}” is not a valid header name.")
     return listed
 
 
 def _missing(kind: str, values: Mapping[str, object]) -> FieldProblems:
     needed = (field for field in REQUIRED[kind] if not values.get(field))
-    return [(field, "This is needed.") for field in needed]
+    return [(field, "This field is required.") for field in needed]
 
 
 def _nothing(_values: Mapping[str, object]) -> FieldProblems:
@@ -231,7 +231,7 @@ def _backend(values: Mapping[str, object]) -> FieldProblems:
         if values.get(field)
     ]
     found += [
-        (field, "Write 1.0, 1.1, 1.2 or 1.3.")
+        (field, "Choose 1.0, 1.1, 1.2 or 1.3.")
         for field in ("min_tls_version", "max_tls_version")
         if values.get(field) and values[field] not in TLS_VERSIONS
     ]
@@ -247,10 +247,15 @@ def _header(values: Mapping[str, object]) -> FieldProblems:
         found.append(("dst", protocol.protection_problem(dst)))
     if action in {"set", "append"}:
         found.append(
-            ("src", protocol.header_value_problem(src) if src else "This is needed.")
+            (
+                "src",
+                protocol.header_value_problem(src)
+                if src
+                else "This field is required.",
+            )
         )
     if action in {"regex", "regex_repeat"} and not values.get("regex"):
-        found.append(("regex", "This is needed."))
+        found.append(("regex", "This field is required."))
     return found
 
 
@@ -261,7 +266,7 @@ def _log_endpoint(values: Mapping[str, object]) -> FieldProblems:
     if kind == "syslog":
         return [("address", protocol.endpoint_problem(address))]
     word = kind.isascii() and kind.replace("_", "").isalnum()
-    return [("kind", "" if word else "Write a word such as https, syslog or s3.")]
+    return [("kind", "" if word else "Enter a kind such as https, syslog or s3.")]
 
 
 _CHECKS: Mapping[str, Callable[[Mapping[str, object]], FieldProblems]] = {

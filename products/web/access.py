@@ -36,7 +36,7 @@ class AccessForm(forms.Form):
     limited = forms.ChoiceField(
         label="Which services",
         choices=[
-            ("no", "All services, also later ones"),
+            ("no", "All services, including future ones"),
             ("yes", "Chosen services only"),
         ],
         widget=forms.RadioSelect,
@@ -79,7 +79,7 @@ class AccessForm(forms.Form):
 @require_http_methods(["GET", "POST"])
 @login_required
 def member_access(request: HttpRequest, membership_id: str) -> HttpResponse:
-    """Show what a member's access is limited to, and replace it as a whole."""
+    """Show which services a member can access, and replace the whole list."""
     actor = actor_of(request)
     account = queries.account_of(actor)
     person = queries.member_of(actor, account, membership_id)
@@ -108,7 +108,7 @@ def member_access(request: HttpRequest, membership_id: str) -> HttpResponse:
             what = "chosen services" if form.is_limited else "all services"
             messages.success(
                 request,
-                f"{person.user} has access to {what}, from their next request on.",
+                f"{person.user} has access to {what}. It takes effect on the next request.",
             )
             return HttpResponseRedirect(reverse("member", args=[person.pk]))
     context = {

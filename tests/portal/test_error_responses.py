@@ -124,7 +124,7 @@ def test_all_invalid_fields_are_named_in_one_response(eve, shop):
     assert response.status_code == 400
     assert response.json()["msg"] == "Bad request"
     assert sorted(response.json()["errors"]) == [
-        "address: This is needed.",
-        "port: Write a whole number from 0 to 65535.",
-        "use_ssl: Write true or false.",
+        "address: This field is required.",
+        "port: Enter a whole number from 0 to 65535.",
+        "use_ssl: Enter true or false.",
     ]

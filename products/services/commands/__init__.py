@@ -1,1 +1,1 @@
-"""What changes services, versions and what they hold; each through the one door."""
+"""Commands that change services, versions and parts."""

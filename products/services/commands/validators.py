@@ -1,4 +1,4 @@
-"""The short texts that a service and a version carry: their rules."""
+"""Validators of the names and comments of services and versions."""
 
 from accounts.errors import Invalid
 from products.services.models.service import MAX_COMMENT_LENGTH, MAX_SERVICE_NAME_LENGTH
@@ -6,7 +6,7 @@ from products.services.validation import text_problem
 
 
 def clean_service_name(name: str) -> str:
-    """Return a service's name without blanks around it. Raises Invalid."""
+    """Return a service's name without spaces around it. Raises Invalid."""
     name = name.strip()
     if not name:
         raise Invalid("A service needs a name.", field="name")
@@ -21,7 +21,7 @@ def clean_service_name(name: str) -> str:
 
 
 def clean_comment(comment: str) -> str:
-    """Return a comment. Raises Invalid where it is too long or holds control characters."""
+    """Return a comment. Raises Invalid if it is too long or has control characters."""
     if len(comment) > MAX_COMMENT_LENGTH:
         raise Invalid(
             f"A comment has at most {MAX_COMMENT_LENGTH} characters.", field="comment"

@@ -1,4 +1,4 @@
-"""Services, their versions, and what a version holds."""
+"""Services, their versions and parts."""
 
 from products.services.models.config import (
     PART_KINDS,

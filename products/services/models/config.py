@@ -1,4 +1,4 @@
-"""What a version holds: domains, backends, headers, snippets, VCL files, log endpoints."""
+"""The parts of a version: domains, backends, headers, snippets, VCL files, log endpoints."""
 
 from typing import Any, ClassVar
 
@@ -8,7 +8,7 @@ from products.services.models.service import Version
 
 
 class Part(models.Model):
-    """Something of a version, found by its name."""
+    """A part of a version, found by its name."""
 
     version = models.ForeignKey(
         Version, on_delete=models.CASCADE, related_name="%(class)ss"
@@ -19,7 +19,7 @@ class Part(models.Model):
 
     objects: ClassVar = models.Manager()
 
-    # What a person or the API may set besides the name, in the order in which it is shown.
+    # What a user can set besides the name, in the order in which it is shown.
     FIELDS: ClassVar[tuple[str, ...]] = ()
 
     class Meta:
@@ -38,28 +38,28 @@ class Part(models.Model):
 
     @classmethod
     def column(cls, field: str) -> "models.Field[Any, Any]":
-        """Return the column that keeps a field."""
+        """Return the column of a field."""
         column = cls._meta.get_field(field)
         assert isinstance(column, models.Field)  # noqa: S101 - for the type alone
         return column
 
 
 class Domain(Part):
-    """A host name that the version answers for; kept in lower case."""
+    """A host name of the version, in lower case."""
 
     comment = models.CharField(max_length=500, blank=True)
 
     FIELDS = ("comment",)
 
     class Meta(Part.Meta):
-        # A name is looked up across all services before a version goes live.
+        # A name is looked up across all services before a version is activated.
         indexes: ClassVar = [models.Index(fields=["name"], name="domain_by_name")]
 
 
 class Backend(Part):
-    """An origin. Of all this, a WebSocket hand-off honours four settings alone (R8).
+    """A backend. WebSocket connections use only four of its settings (R8).
 
-    Times are milliseconds, as on Fastly's wire; `keepalive_time`, the TCP settings seconds.
+    Times are milliseconds, as in Fastly's API; `keepalive_time` and the TCP settings are seconds.
     """
 
     address = models.CharField(max_length=255)
@@ -162,7 +162,7 @@ class Header(Part):
         REGEX_REPEAT = "regex_repeat"
 
     class Type(models.TextChoices):
-        """The message that the rule is about."""
+        """The message that the rule changes."""
 
         REQUEST = "request"
         CACHE = "cache"
@@ -211,10 +211,10 @@ class Header(Part):
 
 
 class Snippet(Part):
-    """A piece of VCL; kept, shown, and read for `return(upgrade)`, not run by our edge."""
+    """A piece of VCL; saved, shown and searched for `return(upgrade)`, but not run by the edge."""
 
     class Type(models.TextChoices):
-        """The subroutine that the piece belongs into."""
+        """The subroutine that the piece belongs to."""
 
         INIT = "init"
         RECV = "recv"
@@ -237,7 +237,7 @@ class Snippet(Part):
 
 
 class Vcl(Part):
-    """A VCL file; kept, shown, and read for `return(upgrade)`, not run by our edge."""
+    """A VCL file; saved, shown and searched for `return(upgrade)`, but not run by the edge."""
 
     content = models.TextField()
     main = models.BooleanField(default=False)
@@ -246,7 +246,7 @@ class Vcl(Part):
 
 
 class LogEndpoint(Part):
-    """Where the customer's log line goes (R10); kinds beyond https and syslog are only kept."""
+    """Where log lines are sent (R10); kinds other than https and syslog are only saved."""
 
     kind = models.CharField(max_length=20)
     address = models.CharField(max_length=500)
@@ -255,7 +255,7 @@ class LogEndpoint(Part):
     FIELDS = ("kind", "address", "fields")
 
 
-# The order in which a version's parts are shown, cloned and compared.
+# In the order in which parts are shown, cloned and compared.
 PART_KINDS: dict[str, type[Part]] = {
     "domain": Domain,
     "backend": Backend,

@@ -18,21 +18,21 @@ MAX_COMMENT_LENGTH = 500
 
 
 class ServiceQuerySet(models.QuerySet["Service"]):
-    """Services, narrowed."""
+    """Services, and how to select them."""
 
     def existing(self) -> "ServiceQuerySet":
         """Keep those that are not deleted."""
         return self.filter(deleted_at=None)
 
     def visible_to(self, actor: Actor) -> "ServiceQuerySet":
-        """Keep those that the actor may see; what a stranger gets is nothing."""
+        """Keep those that the actor may see: none for a non-member."""
         rows = visible_services(self, actor)
         assert isinstance(rows, ServiceQuerySet)  # noqa: S101 - for the type alone
         return rows
 
 
 class Service(models.Model):
-    """Something a customer runs on the platform."""
+    """A customer's service."""
 
     class Type(models.TextChoices):
         """Fastly's two kinds."""
@@ -87,7 +87,7 @@ class Service(models.Model):
 
 
 class Version(models.Model):
-    """One configuration of a service: a draft until it is locked or put live (see lifecycle)."""
+    """One configuration of a service: a draft until it is locked or activated (see lifecycle)."""
 
     service = models.ForeignKey(
         Service, on_delete=models.PROTECT, related_name="versions"
@@ -100,7 +100,7 @@ class Version(models.Model):
     cloned_from = models.PositiveIntegerField(null=True, blank=True)
     revision = models.PositiveIntegerField(
         default=0
-    )  # moves with each edit; for save conflicts
+    )  # grows with each edit; for save conflicts
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 
@@ -126,12 +126,12 @@ class Version(models.Model):
 
     @property
     def account_id(self) -> str:
-        """Return the account of the version's service."""
+        """Return the id of the account."""
         return self.service.account_id
 
     @property
     def state(self) -> VersionState:
-        """Return where the version is in its life."""
+        """Return the state of the version."""
         if self.active:
             return VersionState.ACTIVE
         return VersionState.LOCKED if self.locked else VersionState.DRAFT

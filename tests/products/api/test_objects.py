@@ -190,7 +190,7 @@ def test_a_name_that_is_no_text_is_refused(api, base):
     )
 
     assert answer.status_code == 400
-    assert answer.json() == {"msg": "Bad request", "detail": "name: Write a text."}
+    assert answer.json() == {"msg": "Bad request", "detail": "name: Enter text."}
 
 
 @pytest.mark.parametrize(

@@ -102,9 +102,7 @@ def test_a_strangers_or_deleted_service_is_not_there(
     with pytest.raises(NotFound) as refusal:
         find(request.getfixturevalue(persona), service_id)
 
-    assert (
-        refusal.value.message == f"There is no service '{service_id}' that you can see."
-    )
+    assert refusal.value.message == f"Service {service_id} not found."
 
 
 @pytest.mark.parametrize(
@@ -218,13 +216,13 @@ def test_a_part_that_there_is_not_is_not_found(kind, shop):
         get_part(version, kind, "a.example.com")
 
     words = kind.replace("_", " ")
-    assert refusal.value.message == f"There is no {words} 'a.example.com' in version 5."
+    assert refusal.value.message == f"Version 5 has no {words} “a.example.com”."
 
 
 def test_a_kind_that_there_is_not_is_not_found(shop):
     version = VersionFactory.create(service=shop)
 
-    with pytest.raises(NotFound, match="A version holds no 'pool'"):
+    with pytest.raises(NotFound, match="Versions have no parts of the kind pool"):
         parts_of(version, "pool")
 
 

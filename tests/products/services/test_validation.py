@@ -10,7 +10,7 @@ from products.services.validation import InvalidFields, clean, with_tls_from_por
 
 BACKEND = {"address": "origin.example.com"}
 HEADER = {"action": "set", "type": "request", "dst": "http.X-Tenant", "src": '"acme"'}
-NEEDED = "This is needed."
+NEEDED = "This field is required."
 
 
 def problems(kind, name, fields):
@@ -59,17 +59,17 @@ def test_all_problems_are_told_at_once():
 
     assert refusal.value.problems == {
         "action": "Value 'explode' is not a valid choice.",
-        "colour": "There is no such field.",
+        "colour": "Unknown field.",
         "name": NEEDED,
         "dst": NEEDED,
     }
     assert refusal.value.field == "action"
-    assert refusal.value.details[1] == "colour: There is no such field."
+    assert refusal.value.details[1] == "colour: Unknown field."
     assert refusal.value.message == " ".join(refusal.value.details)
 
 
 def test_an_unknown_kind_is_not_there():
-    with pytest.raises(NotFound, match="A version holds no 'pool'"):
+    with pytest.raises(NotFound, match="Versions have no parts of the kind pool"):
         clean("pool", "a", {})
 
 
@@ -88,7 +88,7 @@ def test_what_a_kind_cannot_be_without_is_asked_for(kind, needed):
     fields = {"colour": "red"}  # so that there is always something wrong
 
     assert problems(kind, "a.example.com", fields) == {
-        "colour": "There is no such field.",
+        "colour": "Unknown field.",
         **needed,
     }
 
@@ -96,7 +96,7 @@ def test_what_a_kind_cannot_be_without_is_asked_for(kind, needed):
 @pytest.mark.parametrize("field", ["id", "version", "created_at", "name", "pk"])
 def test_a_column_that_nobody_sets_is_no_field(field):
     assert problems("backend", "origin", BACKEND | {field: "x"}) == {
-        field: "There is no such field."
+        field: "Unknown field."
     }
 
 
@@ -111,7 +111,7 @@ def test_a_column_that_nobody_sets_is_no_field(field):
     ],
 )
 def test_a_number_keeps_within_its_bounds(field, least, most):
-    refused = {field: f"Write a whole number from {least} to {most}."}
+    refused = {field: f"Enter a whole number from {least} to {most}."}
 
     assert clean("backend", "a", BACKEND | {field: least})[field] == least
     assert clean("backend", "a", BACKEND | {field: str(most)})[field] == most
@@ -124,14 +124,14 @@ def test_a_number_keeps_within_its_bounds(field, least, most):
 )
 def test_what_is_no_whole_number_is_refused(value):
     assert problems("backend", "a", BACKEND | {"port": value}) == {
-        "port": "Write a whole number from 0 to 65535."
+        "port": "Enter a whole number from 0 to 65535."
     }
 
 
 @pytest.mark.parametrize("value", [2, "yes", "\0", [], 0.5])
 def test_what_is_neither_true_nor_false_is_refused(value):
     assert problems("backend", "a", BACKEND | {"use_ssl": value}) == {
-        "use_ssl": "Write true or false."
+        "use_ssl": "Enter true or false."
     }
 
 
@@ -162,7 +162,7 @@ def test_a_host_of_a_backend_is_a_name_or_an_address(field):
 def test_a_tls_version_is_one_that_there_is(field):
     assert clean("backend", "a", BACKEND | {field: "1.2"})[field] == "1.2"
     assert problems("backend", "a", BACKEND | {field: "2"}) == {
-        field: "Write 1.0, 1.1, 1.2 or 1.3."
+        field: "Choose 1.0, 1.1, 1.2 or 1.3."
     }
 
 
@@ -174,12 +174,12 @@ def test_a_tls_version_is_one_that_there_is(field):
             "x" * 501,
             "Ensure this value has at most 500 characters (it has 501).",
         ),
-        ("comment", "a\0b", "Leave out control characters and broken ones."),
-        ("comment", "a\x1bb", "Leave out control characters and broken ones."),
-        ("comment", "\udc80", "Leave out control characters and broken ones."),
-        ("shield", "fra\nams", "Write it on one line."),
-        ("shield", 7, "Write a text."),
-        ("ssl_ca_cert", "x" * 1_000_001, "Write at most 1,000,000 characters."),
+        ("comment", "a\0b", "Remove control characters and invalid Unicode."),
+        ("comment", "a\x1bb", "Remove control characters and invalid Unicode."),
+        ("comment", "\udc80", "Remove control characters and invalid Unicode."),
+        ("shield", "fra\nams", "Must be a single line."),
+        ("shield", 7, "Enter text."),
+        ("ssl_ca_cert", "x" * 1_000_001, "Enter at most 1,000,000 characters."),
     ],
 )
 def test_a_text_that_cannot_be_kept_is_refused(field, value, problem):
@@ -204,12 +204,12 @@ def test_a_name_is_taken(name):
     [
         ("", NEEDED),
         ("  ", NEEDED),
-        (" a", "A name has no space before or after it, and no control characters."),
-        ("a\n", "A name has no space before or after it, and no control characters."),
-        ("a\0b", "A name has no space before or after it, and no control characters."),
+        (" a", "Remove spaces around the name and control characters."),
+        ("a\n", "Remove spaces around the name and control characters."),
+        ("a\0b", "Remove spaces around the name and control characters."),
         (
             "\ud800",
-            "A name has no space before or after it, and no control characters.",
+            "Remove spaces around the name and control characters.",
         ),
         ("x" * 256, "A name has at most 255 characters."),
     ],

@@ -6,7 +6,7 @@ from products.services.validation import InvalidFields, clean, with_tls_from_por
 
 BACKEND = {"address": "origin.example.com"}
 HEADER = {"action": "set", "type": "request", "dst": "http.X-Tenant", "src": '"acme"'}
-NEEDED = "This is needed."
+NEEDED = "This field is required."
 
 
 def problems(kind, name, fields):
@@ -49,7 +49,7 @@ def test_protection_is_about_requests(type_):
     ("change", "problem"),
     [
         ({"src": ""}, {"src": NEEDED}),
-        ({"src": "a\nb"}, {"src": "Write it on one line."}),
+        ({"src": "a\nb"}, {"src": "Must be a single line."}),
         (
             {"action": "append", "src": "€"},
             {"src": "A header value has no line breaks"},
@@ -57,7 +57,7 @@ def test_protection_is_about_requests(type_):
         ({"action": "regex"}, {"regex": NEEDED}),
         ({"action": "regex_repeat"}, {"regex": NEEDED}),
         ({"dst": "X Tenant"}, {"dst": "A header name is made of"}),
-        ({"priority": "high"}, {"priority": "Write a whole number from 0 to"}),
+        ({"priority": "high"}, {"priority": "Enter a whole number from 0 to"}),
     ],
 )
 def test_a_header_rule_that_makes_no_sense_is_refused(change, problem):
@@ -107,11 +107,11 @@ def test_a_log_endpoint_that_cannot_be_reached_is_refused(kind, address, culprit
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
-        ("Host", "Write a list of header names."),
-        (None, "Write a list of header names."),
-        (["a b"], "'a b' is no header name."),
-        (["x" * 256], f"'{'x' * 50}' is no header name."),
-        (["a"] * 51, "Name at most 50 header fields."),
+        ("Host", "Enter a list of header names."),
+        (None, "Enter a list of header names."),
+        (["a b"], "“a b” is not a valid header name."),
+        (["x" * 256], f"“{'x' * 50}” is not a valid header name."),
+        (["a"] * 51, "Enter at most 50 header names."),
     ],
 )
 def test_the_fields_of_a_log_line_are_header_names(value, problem):

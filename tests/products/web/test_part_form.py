@@ -146,9 +146,9 @@ def test_who_saves_second_sees_both_values_and_keeps_theirs_by_choice(
 
     words = text_of(refused)
     assert refused.status_code == 409
-    assert "Somebody else changed this version while you edited it" in words
+    assert "Someone else changed this version while you were editing" in words
     assert "Address theirs.example.com mine.example.com" in words
-    assert "Keep mine Take theirs" in words
+    assert "Keep my changes Use their changes" in words
     assert refused.context["revision"] == revision_of(draft) - 1
     assert again.status_code == 302
     assert Backend.objects.get(version=draft).address == "mine.example.com"

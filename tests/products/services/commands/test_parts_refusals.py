@@ -116,7 +116,7 @@ def test_a_part_that_is_not_there_is_neither_changed_nor_removed(eve, version, a
     with pytest.raises(NotFound):
         remove_part(eve, version=version, kind="backend", name="no", now=NOW)
 
-    assert refusal.value.message == "There is no backend 'no' in version 3."
+    assert refusal.value.message == "Version 3 has no backend “no”."
     assert revision_of(version) == 0
     assert noted(acme.pk) == []
 
@@ -144,8 +144,8 @@ def test_a_refused_change_says_everything_at_once(eve, version):
         )
 
     assert refusal.value.details == (
-        "port: Write a whole number from 0 to 65535.",
-        "colour: There is no such field.",
-        "address: This is needed.",
+        "port: Enter a whole number from 0 to 65535.",
+        "colour: Unknown field.",
+        "address: This field is required.",
     )
     assert refusal.value.field == "port"
