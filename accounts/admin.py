@@ -1,4 +1,4 @@
-"""Accounts and people for the platform's staff: to read; what staff may do are forms of their own."""
+"""The admin's pages of accounts and users: they only read; changes are forms that call commands."""
 
 from typing import Any
 
@@ -20,31 +20,31 @@ from accounts.commands.accounts import (
 from accounts.models import Account, Invitation, Membership, OutgoingMail, User
 
 
-class OpenAccountForm(forms.Form):
-    """Which account to open, for whom."""
+class CreateAccountForm(forms.Form):
+    """A new account and its first superuser."""
 
     name = forms.CharField(label="Name of the account", max_length=100)
-    superuser_email = forms.EmailField(label="Superuser’s e-mail", max_length=254)
+    superuser_email = forms.EmailField(label="Superuser's email", max_length=254)
     superuser_name = forms.CharField(
-        label="Superuser’s name",
+        label="Superuser's name",
         max_length=100,
-        help_text="Somebody known keeps their name and password; somebody new is asked by mail to "
-        "set a password.",
+        help_text="An existing user keeps their name and password. A new user gets an email to "
+        "choose a password.",
     )
 
 
 class ReasonForm(forms.Form):
-    """Why staff acts on an account."""
+    """The reason for a change by staff."""
 
     reason = forms.CharField(
         label="Reason",
-        help_text="The account’s people read it, and the trail keeps it.",
+        help_text="The account's members can read it. It is kept in the audit trail.",
         widget=forms.Textarea({"rows": 3}),
     )
 
 
 class MembershipInline(admin.TabularInline):
-    """Who is in the account, or where a person is."""
+    """The members of an account, or the accounts of a user."""
 
     model = Membership
     fields = ("user", "account", "role", "limit_services", "created_at")
@@ -56,25 +56,25 @@ class MembershipInline(admin.TabularInline):
     def has_view_permission(
         self, request: HttpRequest, obj: Model | None = None
     ) -> bool:
-        """Let the platform's staff read."""
+        """Allow staff."""
         return request.user.is_active and request.user.is_staff
 
     def has_add_permission(
         self, request: HttpRequest, obj: Model | None = None
     ) -> bool:
-        """Let nobody add."""
+        """Refuse."""
         return False
 
     def has_change_permission(
         self, request: HttpRequest, obj: Model | None = None
     ) -> bool:
-        """Let nobody change."""
+        """Refuse."""
         return False
 
 
 @admin.register(Account)
 class AccountAdmin(ReadOnlyAdmin):
-    """Every customer; opened, suspended and resumed here, through the same commands as elsewhere."""
+    """All accounts; forms create, suspend and resume them by the usual commands."""
 
     list_display = ("name", "id", "created_at", "state")
     search_fields = ("name", "id")
@@ -93,11 +93,11 @@ class AccountAdmin(ReadOnlyAdmin):
 
     @admin.display(description="state")
     def state(self, account: Account) -> str:
-        """Say in a word whether it is suspended."""
+        """Return whether the account is active or suspended."""
         return "active" if account.is_active else "suspended"
 
     def get_urls(self) -> list[URLPattern]:
-        """Put the forms before the stock pages."""
+        """Return the forms' routes before Django's own."""
         site = self.admin_site
         own = [
             path(
@@ -123,7 +123,7 @@ class AccountAdmin(ReadOnlyAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Show an account, and note in its trail that staff looked into it."""
+        """Show an account, and note in its audit trail that staff viewed it."""
         account = Account.objects.filter(pk=object_id).first()
         if account is not None and self.has_view_permission(request):
             record_staff_view(
@@ -132,7 +132,7 @@ class AccountAdmin(ReadOnlyAdmin):
         return super().change_view(request, object_id, form_url, extra_context)
 
     def open_view(self, request: HttpRequest) -> HttpResponse:
-        """Open an account with its first superuser."""
+        """Create an account with its first superuser."""
 
         def carry_out(form: forms.Form) -> str:
             account = create_account(
@@ -141,14 +141,14 @@ class AccountAdmin(ReadOnlyAdmin):
                 now=timezone.now(),
                 **form.cleaned_data,
             )
-            return f"{account} is open."
+            return f"Created {account}."
 
         return self.command_form_view(
             request,
-            OpenAccountForm(request.POST or None),
+            CreateAccountForm(request.POST or None),
             carry_out,
-            title="Open an account",
-            button="Open the account",
+            title="Create account",
+            button="Create account",
             back=reverse("admin:accounts_account_changelist"),
         )
 
@@ -163,19 +163,19 @@ class AccountAdmin(ReadOnlyAdmin):
                 now=timezone.now(),
                 **form.cleaned_data,
             )
-            return f"{account} is suspended."
+            return f"Suspended {account}."
 
         return self.command_form_view(
             request,
             ReasonForm(request.POST or None),
             carry_out,
             title=f"Suspend {account}",
-            button="Suspend the account",
+            button="Suspend account",
             back=reverse("admin:accounts_account_change", args=[account.pk]),
         )
 
     def resume_view(self, request: HttpRequest, account_id: str) -> HttpResponse:
-        """Lift an account's suspension, with a reason."""
+        """End an account's suspension, with a reason."""
         account = self.account_or_404(account_id)
 
         def carry_out(form: forms.Form) -> str:
@@ -185,19 +185,19 @@ class AccountAdmin(ReadOnlyAdmin):
                 now=timezone.now(),
                 **form.cleaned_data,
             )
-            return f"{account} is active again."
+            return f"Resumed {account}."
 
         return self.command_form_view(
             request,
             ReasonForm(request.POST or None),
             carry_out,
             title=f"Resume {account}",
-            button="Lift the suspension",
+            button="Resume account",
             back=reverse("admin:accounts_account_change", args=[account.pk]),
         )
 
     def account_or_404(self, account_id: str) -> Account:
-        """Return the account that the address names."""
+        """Return the account with an id; raises Http404."""
         account = (
             Account.objects.filter(pk=account_id).first()
             if account_id.isalnum()
@@ -210,7 +210,7 @@ class AccountAdmin(ReadOnlyAdmin):
 
 @admin.register(User)
 class UserAdmin(ReadOnlyAdmin):
-    """Every person."""
+    """All users."""
 
     list_display = ("email", "name", "is_staff", "is_active", "last_login")
     list_filter = ("is_staff", "is_active")
@@ -230,7 +230,7 @@ class UserAdmin(ReadOnlyAdmin):
 
 @admin.register(Invitation)
 class InvitationAdmin(ReadOnlyAdmin):
-    """Every invitation."""
+    """All invitations."""
 
     list_display = (
         "email",
@@ -247,7 +247,7 @@ class InvitationAdmin(ReadOnlyAdmin):
 
 @admin.register(OutgoingMail)
 class OutgoingMailAdmin(ReadOnlyAdmin):
-    """Mail, and what holds it up."""
+    """All emails, with the problem of the last attempt."""
 
     list_display = (
         "to",

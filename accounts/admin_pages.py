@@ -1,4 +1,4 @@
-"""How the Django admin is used here: pages that only read, and forms that call one command."""
+"""Base class of the admin's pages: they only read, and their forms call one command."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -17,7 +17,7 @@ from accounts.errors import Conflict, Invalid, NotFound
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
-    """Staff read; nobody adds, changes or deletes, not even a Django superuser."""
+    """Lets staff read. No one can add, change or delete, not even a Django superuser."""
 
     actions = None
     show_facets = admin.ShowFacets.NEVER
@@ -26,31 +26,31 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscrip
     def has_view_permission(
         self, request: HttpRequest, obj: Model | None = None
     ) -> bool:
-        """Let the platform's staff read (R23)."""
+        """Allow staff (R23)."""
         return request.user.is_active and request.user.is_staff
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        """Show the section to whoever may read it."""
+        """Show the section to those who can read it."""
         return self.has_view_permission(request)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Let nobody add."""
+        """Refuse."""
         return False
 
     def has_change_permission(
         self, request: HttpRequest, obj: Model | None = None
     ) -> bool:
-        """Let nobody change."""
+        """Refuse."""
         return False
 
     def has_delete_permission(
         self, request: HttpRequest, obj: Model | None = None
     ) -> bool:
-        """Let nobody delete."""
+        """Refuse."""
         return False
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
-        """Read the list; a filter that the database cannot be asked (a year -1) is no filter."""
+        """Return the list; ignore a filter that the database cannot evaluate, such as a year of -1."""
         try:
             return super().get_changelist_instance(request)
         except (ValueError, OverflowError) as error:
@@ -66,7 +66,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscrip
         button: str,
         back: str,
     ) -> HttpResponse:
-        """Show a form, or carry it out by one command, say what it returned, and go `back`."""
+        """Show a form; on POST run `carry_out`, show the sentence it returns, and redirect to `back`."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         if request.method == "POST" and form.is_valid():

@@ -1,10 +1,10 @@
-"""Django's registration of the accounts storey."""
+"""Django's configuration of the app `accounts`."""
 
 from django.apps import AppConfig
 
 
 class AccountsConfig(AppConfig):
-    """Accounts, people, roles and tokens."""
+    """Accounts, users, roles and tokens."""
 
     name = "accounts"
     verbose_name = "Accounts"

@@ -1,10 +1,10 @@
-"""From a request to an actor: the session of a browser, or the `Fastly-Key` of an API call."""
+"""Finds the actor of a request: by session, or by the `Fastly-Key` header of an API call."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from allauth.account.authentication import get_authentication_records
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
@@ -18,90 +18,99 @@ from accounts.tokens import digests
 
 SESSION_ACCOUNT = "account_id"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-# Writing the time of every use would make each read a write; a minute is close enough for people.
+# Writing the time of every use would make each API read a write. A minute is exact enough.
 LAST_USED_WRITE_INTERVAL = timedelta(minutes=1)
 
 
 class NoAccount(NotFound):
-    """The person is signed in and belongs to no account."""
+    """The user is signed in and belongs to no account."""
 
     code = "no_account"
 
 
 class NoLongerMember(Conflict):
-    """The account that the person's pages were about is theirs no longer."""
+    """The user no longer belongs to the account that their session had chosen."""
 
     code = "left_account"
 
 
 def client_address(request: HttpRequest) -> str:
-    """Return the peer's address; forwarded headers are the middleware's business, not ours."""
+    """Return the client's address; a middleware has already applied forwarded headers."""
     return str(request.META.get("REMOTE_ADDR", ""))
 
 
 def context_of(request: HttpRequest, interface: Interface) -> Context:
-    """Return where a request comes from, with the newest proof of identity in its session."""
+    """Return where a request comes from, with the newest authentication of its session."""
     user = getattr(request, "user", None)
     records = (
         get_authentication_records(request, user) if hasattr(request, "session") else []
     )
     newest: dict[str, Any] = records[-1] if records else {}
-    proved = [record["at"] for record in records if record.get("reauthenticated")]
+    confirmed = [record["at"] for record in records if record.get("reauthenticated")]
     return Context(
         interface=interface,
         request_id=getattr(request, "id", ""),
         ip=client_address(request),
         user_agent=request.headers.get("User-Agent", "")[:300],
         auth_method=str(newest.get("type") or newest.get("method", "")),
-        reauth_at=datetime.fromtimestamp(proved[-1], UTC) if proved else None,
+        reauth_at=datetime.fromtimestamp(confirmed[-1], UTC) if confirmed else None,
+    )
+
+
+def memberships_by_name(user_id: str | None) -> QuerySet[Membership]:
+    """Return an active user's memberships, by account name; the first one is their default."""
+    return (
+        Membership.objects.select_related("account", "user")
+        .filter(user_id=user_id, user__is_active=True)
+        .order_by("account__name", "account_id")
     )
 
 
 def memberships_of(request: HttpRequest) -> list[Membership]:
-    """Return the signed-in person's memberships, by account name; read once a request."""
+    """Return the signed-in user's memberships, by account name; read once per request."""
     cached: list[Membership] | None = getattr(request, "_memberships", None)
     if cached is None:
-        cached = list(
-            Membership.objects.select_related("account")
-            .filter(user_id=request.user.pk, user__is_active=True)
-            .order_by("account__name", "account_id")
-        )
+        cached = list(memberships_by_name(request.user.pk))
         request._memberships = cached  # type: ignore[attr-defined]  # noqa: SLF001
     return cached
 
 
 def current_membership(request: HttpRequest) -> Membership | None:
-    """Return the membership whose account the session has chosen, else the first one."""
+    """Return the membership in the account chosen by the session, or else the first one."""
     mine = memberships_of(request)
     chosen = request.session.get(SESSION_ACCOUNT)
     return next((m for m in mine if m.account_id == chosen), mine[0] if mine else None)
 
 
 def actor_of(request: HttpRequest) -> Actor:
-    """Return the person in the browser, acting in the session's account.
+    """Return the signed-in user, acting in the session's account.
 
-    Raises NoAccount for somebody who belongs to none (the platform's staff, say), and NoLongerMember
-    for a change that was meant for an account they were taken out of: it is not made in another.
+    Raises NoAccount for a user without an account (staff, for example). Raises NoLongerMember for a
+    change sent for an account that the user has left, so that it is not made in another one.
     """
     membership = current_membership(request)
     if membership is None:
         raise NoAccount(
-            "You are in no account. Ask a superuser of one for an invitation."
+            "You don't belong to an account. Ask a superuser for an invitation."
         )
     _bind_session_account(request, membership)
-    user = request.user
-    assert isinstance(user, User)  # noqa: S101 - views behind sign-in only
+    return user_actor(membership, context_of(request, Interface.WEB))
+
+
+def user_actor(membership: Membership, context: Context) -> Actor:
+    """Return a member as an actor in the account of the membership."""
+    user = membership.user
     return Actor.user(
         user_id=user.pk,
         label=str(user),
         email=user.email,
         account_id=membership.account_id,
-        context=context_of(request, Interface.WEB),
+        context=context,
     )
 
 
 def _bind_session_account(request: HttpRequest, membership: Membership) -> None:
-    """Bind the session of somebody with several accounts to the one that is shown to them."""
+    """Store the shown account in the session, for a user with several accounts."""
     chosen = request.session.get(SESSION_ACCOUNT)
     if chosen == membership.account_id:
         return
@@ -109,15 +118,15 @@ def _bind_session_account(request: HttpRequest, membership: Membership) -> None:
         request.session[SESSION_ACCOUNT] = membership.account_id
     if chosen and request.method not in SAFE_METHODS:
         raise NoLongerMember(
-            "You are in the account that this page was about no longer. Nothing was changed; from "
-            f"now on you act in {membership.account.name}."
+            "You no longer belong to that account. Nothing was changed. "
+            f"You are now in {membership.account.name}."
         )
 
 
 def staff_actor_of(request: HttpRequest) -> Actor:
-    """Return one of the platform's staff at work in the admin; the policy checks the flag."""
+    """Return the member of staff who uses the admin; the policy checks that they are staff."""
     user = request.user
-    assert isinstance(user, User)  # noqa: S101 - the admin lets nobody else in
+    assert isinstance(user, User)  # noqa: S101 - the admin requires sign-in
     return Actor.staff(
         user_id=user.pk,
         label=str(user),
@@ -127,7 +136,7 @@ def staff_actor_of(request: HttpRequest) -> Actor:
 
 
 def token_actor(token: ApiToken, context: Context) -> Actor:
-    """Return the actor behind a token; its owner's rights are looked up at each question."""
+    """Return the actor of a token; its owner's permissions are read for each request."""
     return Actor(
         type=ActorType.TOKEN,
         id=token.pk,
@@ -142,7 +151,7 @@ def token_actor(token: ApiToken, context: Context) -> Actor:
 
 
 def find_token(secret: str, now: datetime) -> ApiToken | None:
-    """Return the live token of a secret, whose owner still is in its account."""
+    """Return the active token of a secret, if its owner is still a member of its account."""
     return (
         ApiToken.objects.select_related("user", "account")
         .filter(
@@ -157,7 +166,7 @@ def find_token(secret: str, now: datetime) -> ApiToken | None:
 
 
 class TokenRequest(Request):
-    """A call by key, as views are given it: `auth` is who acts, `data` the body's fields."""
+    """An API call with a token: `auth` is the actor, `data` the fields of the body."""
 
     auth: Actor
     data: dict[str, Any]
@@ -167,7 +176,7 @@ class FastlyKeyAuthentication(BaseAuthentication):
     """Authenticate an API call by its `Fastly-Key` header alone, never by a cookie."""
 
     def authenticate(self, request: Request) -> tuple[User, Actor] | None:
-        """Return (owner, actor), None without a key; raise AuthenticationFailed for a bad one."""
+        """Return (owner, actor), or None without a token; raise AuthenticationFailed for a bad one."""
         secret = request.headers.get("Fastly-Key", "")
         if not secret:
             return None
@@ -184,5 +193,5 @@ class FastlyKeyAuthentication(BaseAuthentication):
         return token.user, token_actor(token, context)
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002
-        """Name the scheme, so that a missing key is a 401 and not a 403."""
+        """Return the scheme, so that a missing token gives a 401 and not a 403."""
         return "Fastly-Key"

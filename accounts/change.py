@@ -1,11 +1,11 @@
-"""The one door: every change of state is allowed, in one transaction, and recorded; or none.
+"""The context manager of every change of state: permitted, in one transaction, recorded.
 
     with recorded_change(actor, Permission.PRODUCT_ENABLE, on=account, now=now) as trail:
         enablement = Enablement.objects.create(...)
         trail.note(Event.PRODUCT_ENABLED, target=("product", "websockets", "WebSockets"), after=...)
 
-Changes of one account queue at its chain's head, which the door locks first: what a command reads
-inside it cannot be changed by another command of the account before it commits.
+Changes of one account run one after the other: `recorded_change` first locks the head of the
+account's chain. What a command reads within it stays as it is until the command commits.
 """
 
 import contextlib
@@ -27,15 +27,15 @@ from accounts.roles import Permission
 
 
 class NothingRecorded(RuntimeError):
-    """A change went through the door without a note; it was rolled back."""
+    """A change noted no entry, so it was rolled back."""
 
 
 class Unchanged(Exception):
-    """Raised by a command inside the door when there turned out to be nothing to change."""
+    """Raised within `recorded_change` if there is nothing to change."""
 
 
 class Trail:
-    """Collects what a change notes; the door appends it before it commits."""
+    """Collects the entries of a change; `recorded_change` appends them before it commits."""
 
     def __init__(self, account_id: str, also: Iterable[str]) -> None:
         self.account_id = account_id
@@ -56,17 +56,17 @@ class Trail:
         agreed_text_hash: str = "",
         account_id: str = "",
     ) -> None:
-        """Note an event on a target (type, id, label), in the door's account or one named `also`.
+        """Note an event on a target (type, id, label), for the resource's account or one in `also`.
 
-        `before` and `after` hold the changed fields as plain values: no secrets, no floats.
+        `before` and `after` contain the changed fields as plain values: no secrets, no floats.
         """
-        kind, key, label = target
+        target_type, target_id, target_label = target
         self.entries[account_id or self.account_id].append(
             NewEntry(
                 event=event,
-                target_type=kind,
-                target_id=key,
-                target_label=label,
+                target_type=target_type,
+                target_id=target_id,
+                target_label=target_label,
                 product=product,
                 service_id=service_id,
                 before=before,
@@ -78,7 +78,7 @@ class Trail:
 
 
 def entry_source(actor: Actor) -> EntrySource:
-    """Return what the trail keeps of an actor."""
+    """Return what an entry contains about its actor."""
     context = actor.context
     return EntrySource(
         actor_type=actor.type,
@@ -105,12 +105,12 @@ def recorded_change(
     also: Iterable[str] = (),
     lock: "QuerySet[Any] | None" = None,
 ) -> Iterator[Trail]:
-    """Open the door: ask the policy, then run the body in one durable transaction and record it.
+    """Check the permission, run the body in one durable transaction, and append its entries.
 
-    `also` names further accounts (or `platform`) whose chains the change may write to. `lock` is
-    locked before any chain; `also` is read after that, so it may be a query that depends on it.
-    Raises Forbidden or NotFound before the body runs, and NothingRecorded (nothing is kept) when
-    the body noted no event. A body may raise Unchanged to leave without a change.
+    `also` names further accounts (or `platform`) whose chains the change may write to. The rows of
+    `lock` are locked before the chains; `also` is read after that, so it may depend on them.
+    Raises Forbidden or NotFound before the body runs. Raises NothingRecorded, and rolls back, if
+    the body noted no event. The body raises Unchanged to end without a change. It does not nest.
     """
     with contextlib.suppress(Unchanged), transaction.atomic(durable=True):
         if lock is not None:
@@ -150,24 +150,22 @@ def record_refusal(
     reasons: Sequence[str],
     now: datetime,
 ) -> None:
-    """Record a refused deployment: an entry alone, in a transaction of its own.
+    """Record that a member was refused: an entry alone, in a transaction of its own.
 
-    The one thing written for somebody who may not. Only members of the account are recorded;
-    a stranger could fill the trail (raises NotFound for one).
+    Raises NotFound for a non-member, who could otherwise fill the trail.
     """
-    account_id = on.account_id
-    if actor.account_id != account_id:
+    if actor.account_id != on.account_id:
         raise NotFound(policy.NON_MEMBER.reason)
-    kind, key, label = target
+    target_type, target_id, target_label = target
     entry = NewEntry(
         event=event,
-        target_type=kind,
-        target_id=key,
-        target_label=label,
+        target_type=target_type,
+        target_id=target_id,
+        target_label=target_label,
         service_id=policy.service_id_of(on) or "",
         after={"reasons": list(reasons)},
         outcome=Outcome.REFUSED,
     )
     with transaction.atomic(durable=True):
-        lock_head(account_id)
-        append(account_id, [entry], source=entry_source(actor), at=now)
+        lock_head(on.account_id)
+        append(on.account_id, [entry], source=entry_source(actor), at=now)

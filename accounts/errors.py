@@ -1,4 +1,4 @@
-"""The base family of refusals: what went wrong, in words a customer can act on; no HTTP."""
+"""The base classes of refusals: what went wrong, in a sentence a customer can act on; no HTTP."""
 
 from collections.abc import Sequence
 
@@ -6,9 +6,9 @@ from django.core.exceptions import PermissionDenied
 
 
 class RefusalError(Exception):
-    """Say why something was not done; `code` is for machines, the message for people.
+    """Why something was not done; `code` is for programs, the message for people.
 
-    `field` names the field of a form that the refusal is about; "" for none.
+    `field` names the field of a form that the refusal is about, "" if there is none.
     """
 
     code = "refused"
@@ -27,19 +27,19 @@ class Forbidden(RefusalError, PermissionDenied):
 
 
 class NotFound(RefusalError):
-    """There is no such thing, or none that the actor may know of."""
+    """It does not exist, or the actor may not know that it does."""
 
     code = "not_found"
 
 
 class Conflict(RefusalError):
-    """Somebody else was faster, or the state does not allow it."""
+    """The current state does not allow it, for example because of a concurrent change."""
 
     code = "conflict"
 
 
 class Invalid(RefusalError):
-    """The input cannot be accepted."""
+    """The input is not valid."""
 
     code = "invalid"
 

@@ -1,4 +1,4 @@
-"""Opaque 22-character ids, of the form that Fastly's clients expect."""
+"""Random ids of 22 characters, the form that Fastly's clients expect."""
 
 import secrets
 import string

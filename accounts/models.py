@@ -1,4 +1,4 @@
-"""Accounts, people, their roles, invitations, tokens, and mail that waits to be sent."""
+"""Accounts, users, memberships, invitations, API tokens, and mail that is to be sent."""
 
 from typing import Any, ClassVar
 
@@ -16,7 +16,7 @@ SCOPE_CHOICES = [(scope.value, scope.value) for scope in TokenScope]
 
 
 def id_field() -> "models.CharField[str, str]":
-    """Return a primary key of 22 opaque characters."""
+    """Return a primary key field of 22 random characters."""
     return models.CharField(
         primary_key=True, max_length=22, default=new_id, editable=False
     )
@@ -53,21 +53,21 @@ class Account(models.Model):
 
     @property
     def is_active(self) -> bool:
-        """Tell whether the account is not suspended."""
+        """Return whether the account is not suspended."""
         return self.suspended_at is None
 
 
 class UserManager(BaseUserManager["User"]):
-    """Makes people; addresses are kept in lower case."""
+    """Creates users; email addresses are stored in lower case."""
 
     def get_by_natural_key(self, username: str | None) -> "User":
-        """Find a person by address, whatever its case."""
+        """Return the user with an email address, ignoring its case."""
         return self.get(email=(username or "").lower())
 
     def create_user(
         self, email: str, password: str | None = None, **fields: Any
     ) -> "User":
-        """Make a person with a hashed password, or with none that works."""
+        """Create a user with a hashed password; None gives a password that never matches."""
         user = self.model(email=email.lower(), **fields)
         user.set_password(password)
         user.save(using=self._db)
@@ -76,14 +76,14 @@ class UserManager(BaseUserManager["User"]):
     def create_superuser(
         self, email: str, password: str | None = None, **fields: Any
     ) -> "User":
-        """Make one of the platform's admins; that is no role in any account."""
+        """Create a member of staff with every Django permission; not a role in any account."""
         return self.create_user(
             email, password, is_staff=True, is_superuser=True, **fields
         )
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """A person; what they may do is in their memberships."""
+    """A person with a login; their permissions come from memberships."""
 
     id = id_field()
     email = models.EmailField(max_length=254, unique=True)
@@ -104,7 +104,7 @@ class User(AbstractBaseUser, PermissionsMixin):
             models.UniqueConstraint(
                 Lower("email"),
                 name="user_email_is_unique",
-                violation_error_message="Somebody has this address already.",
+                violation_error_message="This email address already has a login.",
             )
         ]
 
@@ -121,7 +121,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
 
 class Membership(models.Model):
-    """What one person is in one account (R20, R22)."""
+    """A user's role in one account (R20, R22)."""
 
     id = id_field()
     account = models.ForeignKey(
@@ -137,8 +137,8 @@ class Membership(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["account", "user"],
-                name="one_membership_a_person_and_account",
-                violation_error_message="This person is in the account already.",
+                name="one_membership_per_user_and_account",
+                violation_error_message="This user is already a member of the account.",
             ),
             models.CheckConstraint(
                 condition=models.Q(role__in=[role.value for role in Role]),
@@ -151,7 +151,7 @@ class Membership(models.Model):
 
 
 class Invitation(models.Model):
-    """A seat offered by mail. Its link is signed from the id, so nothing usable lies here."""
+    """An offer by email to join an account. Its link is the signed id, so no secret is stored."""
 
     id = id_field()
     account = models.ForeignKey(
@@ -172,8 +172,8 @@ class Invitation(models.Model):
             models.UniqueConstraint(
                 fields=["account", "email"],
                 condition=models.Q(accepted_at=None, revoked_at=None),
-                name="one_open_invitation_an_address",
-                violation_error_message="This address has an open invitation already.",
+                name="one_open_invitation_per_address",
+                violation_error_message="This address already has a pending invitation.",
             )
         ]
 
@@ -182,7 +182,7 @@ class Invitation(models.Model):
 
 
 class ApiToken(models.Model):
-    """A key for the API: shown once, kept as a keyed hash."""
+    """An API token: shown once, stored as a keyed hash."""
 
     id = id_field()
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="api_tokens")
@@ -213,9 +213,9 @@ class ApiToken(models.Model):
 
 
 class OutgoingMail(models.Model):
-    """A mail written with the change that caused it, and sent after by a sweep.
+    """An email queued with the change that caused it, and sent after commit by a sweep.
 
-    `{link}` in the body stands for the invitation's signed link, which is made when it is sent.
+    `{link}` in the body is replaced by the invitation's signed link when the email is sent.
     """
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
@@ -236,5 +236,5 @@ class OutgoingMail(models.Model):
 
     @classmethod
     def unsent(cls) -> "models.QuerySet[OutgoingMail]":
-        """Return the mails that still wait."""
+        """Return the emails that are not sent yet."""
         return cls._default_manager.filter(sent_at=None)

@@ -1,7 +1,7 @@
-"""The question: may this actor do this, on that? Answered with a reason. The table is `roles`.
+"""Decides whether an actor may do something on a resource, with the reason. The table is `roles`.
 
-Rights are read from the database at each question (R20): nothing of them is kept in a session,
-a token or an actor.
+Permissions are read from the database for each request (R20); a session, a token and an actor
+contain none.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ from accounts.service_access import levels_of, users_with_access
 
 
 class Platform:
-    """Stands for what belongs to no account: the catalogue, the edges, accounts to be made."""
+    """The resource of what belongs to no account: the catalogue, edges, new accounts."""
 
     account_id: Final = "platform"
 
@@ -53,7 +53,7 @@ RowT = TypeVar("RowT", bound=Model)
 
 
 class AnswerCode(StrEnum):
-    """What an answer is about."""
+    """The topic of an answer."""
 
     ALLOWED = "allowed"
     NON_MEMBER = "non_member"
@@ -67,7 +67,7 @@ class AnswerCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """An answer: yes, or no with the reason and what would help."""
+    """An answer to a permission check; a refusal has a reason and a remedy."""
 
     allowed: bool
     code: AnswerCode
@@ -76,11 +76,11 @@ class Decision:
 
     @property
     def is_non_member(self) -> bool:
-        """Tell whether the actor may not even know that the resource exists."""
+        """Return whether the actor is not a member, so that the resource must look missing."""
         return self.code is AnswerCode.NON_MEMBER
 
 
-def _answer(passed: bool, code: AnswerCode, reason: str, remedy: str = "") -> Decision:  # noqa: FBT001 - private, and always by position
+def _answer(passed: bool, code: AnswerCode, reason: str, remedy: str = "") -> Decision:  # noqa: FBT001 - private
     return (
         Decision(allowed=True, code=code)
         if passed
@@ -98,16 +98,17 @@ ALLOWED: Final = Decision(allowed=True, code=AnswerCode.ALLOWED)
 NON_MEMBER: Final = Decision(
     allowed=False,
     code=AnswerCode.NON_MEMBER,
-    reason="There is no such thing in this account.",
+    reason="Not found in this account.",
     remedy="Ask a superuser of the account for an invitation.",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class AccountAccess:
-    """What the database says of an actor in one account, read once for any number of questions.
+    """An actor's role, access levels and suspension in one account, read once.
 
-    A page or a request reads it for itself and drops it when it ends; a command never takes one.
+    For a page that asks several questions. It must not outlive the request, and commands read
+    their own.
     """
 
     actor: Actor
@@ -120,7 +121,7 @@ class AccountAccess:
 
     @property
     def is_member(self) -> bool:
-        """Tell whether the actor has a role in the account."""
+        """Return whether the actor has a role in the account."""
         return self.role is not None
 
     def decide(self, permission: Permission, service_id: str | None = None) -> Decision:
@@ -131,10 +132,10 @@ class AccountAccess:
     def explain(
         self, permission: Permission, service_id: str | None = None
     ) -> tuple[Decision, ...]:
-        """Return every answer, in the order in which they are given as a reason.
+        """Return all answers, in the order in which `decide` reports them.
 
-        A member gets five, one per code: token scope, token services, role, service access and
-        suspension. Others get one.
+        A member gets five: token scope, token services, role, service access and suspension.
+        Staff, system jobs and non-members get one.
         """
         if self.listed is not None:
             return (self._list(permission),)
@@ -152,7 +153,7 @@ class AccountAccess:
         return _answer(
             permission in (self.listed or ()),
             AnswerCode.NOT_LISTED,
-            f"{self.actor.label} is not allowed to do this.",
+            f"{self.actor.label} can't do this.",
         )
 
     def _token_scope(self, permission: Permission) -> Decision:
@@ -180,7 +181,7 @@ class AccountAccess:
 
     def _role(self, role: Role, permission: Permission) -> Decision:
         able = roles_with(permission)
-        who = " and ".join(f"{name}s" for name in able) or "Only the platform's staff"
+        who = " and ".join(f"{name}s" for name in able) or "Only staff"
         return _answer(
             permission in ROLE_PERMISSIONS[role],
             AnswerCode.ROLE,
@@ -194,10 +195,10 @@ class AccountAccess:
         needed = LEVELS_FOR.get(permission) if self.limit_services else None
         level = self.levels.get(service_id or "")
         reason = (
-            "Your access is limited to chosen services, and this is not one of them."
+            "You don't have access to this service."
             if level is None
-            else f"Your access to this service is {level.replace('_', ' ')}; "
-            f"to {ABILITIES[permission]} it must be full."
+            else f"You have {level.replace('_', ' ')} access to this service. "
+            f"To {ABILITIES[permission]}, you need full access."
         )
         return _answer(
             service_id is None or needed is None or level in needed,
@@ -211,14 +212,14 @@ class AccountAccess:
             self.suspension_reason is None or permission in READ_PERMISSIONS,
             AnswerCode.SUSPENSION,
             f"{self.account_name} is suspended: {self.suspension_reason}",
-            "Write to the platform's support; they can lift the suspension.",
+            "Contact support; they can lift the suspension.",
         )
 
 
 def load_access(actor: Actor, account_id: str) -> AccountAccess:
-    """Read what an actor may do in an account; one query, two if access is limited.
+    """Read what an actor may do in an account: one query, two if access is limited.
 
-    System jobs need none. Staff may do the same in every account.
+    A system job needs no query. Staff have the same permissions for every account.
     """
     if actor.type is ActorType.SYSTEM:
         return AccountAccess(
@@ -253,13 +254,13 @@ def load_access(actor: Actor, account_id: str) -> AccountAccess:
 
 
 def explain(actor: Actor, permission: Permission, on: Resource) -> tuple[Decision, ...]:
-    """Return every answer to a question, refusals and consents, in the order of `AccountAccess`."""
+    """Return all answers to a permission check; see `AccountAccess.explain`."""
     access = load_access(actor, on.account_id)
     return access.explain(permission, service_id_of(on))
 
 
 def decide(actor: Actor, permission: Permission, on: Resource) -> Decision:
-    """Answer whether the actor may do this on that account, row or platform; default deny."""
+    """Return whether the actor has a permission on a resource: the first refusal, or ALLOWED."""
     access = load_access(actor, on.account_id)
     return access.decide(permission, service_id_of(on))
 
@@ -270,7 +271,7 @@ def service_id_of(on: Resource) -> str | None:
 
 
 def require(actor: Actor, permission: Permission, on: Resource) -> None:
-    """Raise NotFound for a stranger and Forbidden, with the reason, for a member."""
+    """Raise NotFound for a non-member, and Forbidden with the reason for anyone else."""
     answer = decide(actor, permission, on)
     if answer.allowed:
         return
@@ -280,9 +281,9 @@ def require(actor: Actor, permission: Permission, on: Resource) -> None:
 
 
 def visible_services(rows: "QuerySet[RowT]", actor: Actor) -> "QuerySet[RowT]":
-    """Narrow rows of services (anything with `account_id`) to those that the actor may see.
+    """Narrow a queryset of services to those that the actor may see.
 
-    Staff and system jobs see all; a stranger sees none.
+    Staff and system jobs see all services, a non-member none.
     """
     if actor.type in {ActorType.STAFF, ActorType.SYSTEM}:
         return rows
@@ -300,7 +301,7 @@ def visible_services(rows: "QuerySet[RowT]", actor: Actor) -> "QuerySet[RowT]":
 def members_with(
     permission: Permission, account_id: str, service_id: str | None = None
 ) -> "QuerySet[Membership]":
-    """Return the memberships that carry a permission, on a service where one is named."""
+    """Return the members who have a permission, on one service if `service_id` is given."""
     roles = roles_with(permission)
     members = (
         Membership.objects.select_related("user")

@@ -1,4 +1,4 @@
-"""What an actor may see of an account: its people, invitations, tokens and services.
+"""What an actor may see of an account: its members, invitations, tokens and services.
 
 Of a service only the id, the name and the account are known here (`service_access`).
 """
@@ -18,14 +18,14 @@ from accounts.policy import decide, require, visible_services
 from accounts.roles import SECOND_FACTOR_ROLES, AccessLevel, Permission, Role
 from accounts.service_access import existing_services, levels_on
 
-NO_SUCH_MEMBER = "There is no such person in this account."
-NO_SUCH_INVITATION = "There is no such invitation in this account."
-NO_SUCH_TOKEN = "There is no such API token."  # noqa: S105 - a sentence
+NO_SUCH_MEMBER = "This person is not a member of this account."
+NO_SUCH_INVITATION = "Invitation not found."
+NO_SUCH_TOKEN = "API token not found."  # noqa: S105 - a sentence
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceName:
-    """A service as the storey of accounts knows it."""
+    """A service's id and name."""
 
     id: str
     name: str
@@ -33,23 +33,23 @@ class ServiceName:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """The level that somebody has on one service."""
+    """A member's access level on one service."""
 
     service: ServiceName
     level: AccessLevel
 
 
 def account_of(actor: Actor) -> Account:
-    """Return the account that the actor acts in; raises NotFound for a stranger."""
+    """Return the account that the actor acts in; raises NotFound for a non-member."""
     account = Account.objects.filter(pk=actor.account_id).first()
     if account is None:
-        raise NotFound("There is no such account.")
+        raise NotFound("Account not found.")
     require(actor, Permission.ACCOUNT_READ, account)
     return account
 
 
 def members_of(actor: Actor, account: Account) -> QuerySet[Membership]:
-    """Return the account's people by name. Raises NotFound for a stranger."""
+    """Return the account's members by name. Raises NotFound for a non-member."""
     require(actor, Permission.MEMBER_READ, account)
     return (
         Membership.objects.select_related("user", "account")
@@ -59,7 +59,7 @@ def members_of(actor: Actor, account: Account) -> QuerySet[Membership]:
 
 
 def member_of(actor: Actor, account: Account, membership_id: str) -> Membership:
-    """Return one person of the account; raises NotFound where there is none."""
+    """Return one member; raises NotFound if there is none with this id."""
     member = members_of(actor, account).filter(pk=membership_id).first()
     if member is None:
         raise NotFound(NO_SUCH_MEMBER)
@@ -67,7 +67,7 @@ def member_of(actor: Actor, account: Account, membership_id: str) -> Membership:
 
 
 def open_invitations(actor: Actor, account: Account) -> QuerySet[Invitation]:
-    """Return what was neither accepted nor withdrawn, the newest first; expired ones too."""
+    """Return invitations that are neither accepted nor withdrawn, newest first; also expired ones."""
     require(actor, Permission.MEMBER_READ, account)
     return Invitation.objects.filter(
         account=account, accepted_at=None, revoked_at=None
@@ -75,7 +75,7 @@ def open_invitations(actor: Actor, account: Account) -> QuerySet[Invitation]:
 
 
 def invitation_of(actor: Actor, account: Account, invitation_id: str) -> Invitation:
-    """Return one open invitation; raises NotFound where there is none."""
+    """Return one open invitation; raises NotFound if there is none with this id."""
     invitation = open_invitations(actor, account).filter(pk=invitation_id).first()
     if invitation is None:
         raise NotFound(NO_SUCH_INVITATION)
@@ -83,19 +83,19 @@ def invitation_of(actor: Actor, account: Account, invitation_id: str) -> Invitat
 
 
 def tokens_of(actor: Actor) -> QuerySet[ApiToken]:
-    """Return the actor's own tokens in the account, without the revoked, the newest first."""
+    """Return the actor's own tokens in the account that are not revoked, newest first."""
     return _tokens(actor).filter(user_id=actor.user_id)
 
 
 def tokens_of_others(actor: Actor) -> QuerySet[ApiToken]:
-    """Return other people's tokens in the account; none where the actor may not manage them."""
+    """Return other members' tokens in the account; none if the actor may not manage them."""
     if not decide(actor, Permission.TOKEN_MANAGE, account_of(actor)).allowed:
         return ApiToken.objects.none()
     return _tokens(actor).exclude(user_id=actor.user_id)
 
 
 def token_of(actor: Actor, token_id: str) -> ApiToken:
-    """Return a token that the actor may revoke; raises NotFound where there is none."""
+    """Return a token that the actor may revoke; raises NotFound if there is none with this id."""
     mine = Q(user_id=actor.user_id)
     if decide(actor, Permission.TOKEN_MANAGE, account_of(actor)).allowed:
         mine = Q()
@@ -115,7 +115,7 @@ def _tokens(actor: Actor) -> QuerySet[ApiToken]:
 
 
 def account_services(account_id: str) -> QuerySet[Any]:
-    """Return the account's services that are not deleted, unasked; for commands."""
+    """Return the account's services that are not deleted, without a permission check; for commands."""
     return existing_services().filter(account_id=account_id)
 
 
@@ -125,9 +125,9 @@ def services_of(actor: Actor) -> tuple[ServiceName, ...]:
 
 
 def grants_in(account_id: str) -> Mapping[str, tuple[Grant, ...]]:
-    """Return what is granted on the account's services, by person; two queries.
+    """Return the access levels on the account's services, by user id; two queries.
 
-    Whoever calls this has asked whether the actor may see the members.
+    Checks no permission: the caller has checked that the actor may see the members.
     """
     names = {service.id: service for service in _names(account_services(account_id))}
     granted: dict[str, list[Grant]] = {}
@@ -140,32 +140,32 @@ def grants_in(account_id: str) -> Mapping[str, tuple[Grant, ...]]:
 
 
 def other_superusers(membership: Membership) -> QuerySet[Membership]:
-    """Return the account's superusers besides this person (R22)."""
+    """Return the account's other superusers (R22)."""
     return Membership.objects.filter(
         account_id=membership.account_id, role=Role.SUPERUSER, user__is_active=True
     ).exclude(pk=membership.pk)
 
 
 def second_factors_of(user_ids: Iterable[str]) -> Mapping[str, str]:
-    """Return what people have as a second factor, in words, by person; those without are missing."""
-    words = {"totp": "Authenticator", "webauthn": "Passkey"}
+    """Return the names of second factors by user id; users without one are left out."""
+    names = {"totp": "Authenticator", "webauthn": "Passkey"}
     rows = Authenticator.objects.filter(
-        user_id__in=list(user_ids), type__in=list(words)
+        user_id__in=list(user_ids), type__in=list(names)
     )
     return {
-        key: words[kind]
+        key: names[kind]
         for key, kind in rows.order_by("type").values_list("user_id", "type")
     }
 
 
 def needs_second_factor(user: User, memberships: Iterable[Membership]) -> bool:
-    """Tell whether somebody's power asks for a second factor, where the operator does."""
+    """Return whether a user needs a second factor if the operator requires one."""
     roles = {Role(membership.role) for membership in memberships}
     return user.is_staff or not SECOND_FACTOR_ROLES.isdisjoint(roles)
 
 
 def is_open(invitation: Invitation, now: datetime) -> bool:
-    """Tell whether an invitation can still be accepted."""
+    """Return whether an invitation can still be accepted."""
     unused = invitation.accepted_at is None and invitation.revoked_at is None
     return unused and now < invitation.expires_at
 

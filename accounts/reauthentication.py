@@ -1,10 +1,9 @@
-"""Step-up: who they are is confirmed again, five minutes at most before something sensitive.
+"""Re-authentication: a user proves their identity again before a sensitive action.
 
-allauth asks and keeps the records; three things it leaves open are closed here. Somebody with
-neither a password nor a second factor passes its gate unasked: here they are sent to enrol one. A
-POST that meets its gate is stored, and carried out by the confirmation itself: here it is dropped,
-and only what was typed comes back into the form. And its limit ends a moment early: here five
-minutes are five minutes.
+It is valid for five minutes. allauth asks the user and keeps the records. Three things differ:
+allauth lets a user without a password and a second factor pass, here they must add one. allauth
+stores a POST and repeats it after the confirmation, here only the typed values return to the form.
+And allauth's limit ends up to a second early.
 """
 
 import time
@@ -26,13 +25,13 @@ from accounts.models import User
 from accounts.queries import needs_second_factor
 
 KEPT_INPUT: Final = "step_up_input"
-# What a person typed is kept in the session; a page-long form is not worth a row of any size.
+# The typed values are kept in the session; a longer form must be typed again.
 MAX_INPUT_LENGTH: Final = 8_000
-NEVER_KEPT: Final = frozenset({"csrfmiddlewaretoken", "password", "secret"})
+NEVER_KEPT_FIELDS: Final = frozenset({"csrfmiddlewaretoken", "password", "secret"})
 
 
 def require_reauthentication(request: HttpRequest) -> HttpResponse | None:
-    """Return where somebody must go before they do something sensitive; None lets them pass."""
+    """Return the redirect to re-authentication, or None if the user may continue."""
     user = request.user
     if not isinstance(user, User):
         return redirect_to_login(request.get_full_path())
@@ -50,18 +49,18 @@ def require_reauthentication(request: HttpRequest) -> HttpResponse | None:
 
 
 def is_recently_authenticated(request: HttpRequest) -> bool:
-    """Tell whether the last confirmation is at most five minutes old; signing in is none."""
-    proved = [
+    """Return whether the last re-authentication is at most five minutes old; sign-in is not one."""
+    confirmed = [
         record["at"]
         for record in get_authentication_records(request, request.user)
         if record.get("reauthenticated")
     ]
     limit: int = settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
-    return bool(proved) and time.time() - proved[-1] <= limit
+    return bool(confirmed) and time.time() - confirmed[-1] <= limit
 
 
 def lacks_second_factor(request: HttpRequest) -> bool:
-    """Tell whether the operator's setting asks this person for a second factor they do not have."""
+    """Return whether the user needs a second factor (by the operator's setting) and has none."""
     user = request.user
     if not settings.SECOND_FACTOR_REQUIRED or not isinstance(user, User):
         return False
@@ -71,16 +70,16 @@ def lacks_second_factor(request: HttpRequest) -> bool:
 
 
 def send_to_enrol(request: HttpRequest) -> HttpResponse:
-    """Send somebody to the page where second factors are enrolled, and say why."""
+    """Redirect to the page where second factors are added, with a message that says why."""
     messages.warning(
         request,
-        "Your role needs a second factor here. Enrol a passkey or an authenticator app first.",
+        "Your role requires a second factor. Add a passkey or an authenticator app first.",
     )
     return HttpResponseRedirect(reverse("mfa_index"))
 
 
 def kept_input(request: HttpRequest) -> QueryDict | None:
-    """Return, once, what was typed into this page's form when the step-up was too old."""
+    """Return, once, the values typed into this page's form before the re-authentication."""
     kept = request.session.get(KEPT_INPUT)
     if not kept or kept["path"] != request.path or request.method != "GET":
         return None
@@ -92,8 +91,8 @@ def _keep_input(request: HttpRequest) -> None:
     if request.method != "POST":
         return
     typed = request.POST.copy()
-    for name in NEVER_KEPT & typed.keys():
+    for name in NEVER_KEPT_FIELDS & typed.keys():
         del typed[name]
-    words = typed.urlencode()
-    if len(words) <= MAX_INPUT_LENGTH:
-        request.session[KEPT_INPUT] = {"path": request.path, "input": words}
+    encoded = typed.urlencode()
+    if len(encoded) <= MAX_INPUT_LENGTH:
+        request.session[KEPT_INPUT] = {"path": request.path, "input": encoded}

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What a person is in one account."""
+    """What a user is in one account."""
 
     USER = "user"
     BILLING = "billing"
@@ -13,7 +13,7 @@ class Role(StrEnum):
 
 
 class Permission(StrEnum):
-    """What can be allowed, `resource:verb`, in alphabetical order."""
+    """The permissions, `resource:verb`, in alphabetical order."""
 
     ACCOUNT_CONFIGURE = "account:configure"
     ACCOUNT_CREATE = "account:create"
@@ -43,7 +43,7 @@ class Permission(StrEnum):
 
 
 class AccessLevel(StrEnum):
-    """What a person limited to chosen services may do on one of them (R21)."""
+    """What a member limited to chosen services may do on one of them (R21)."""
 
     FULL = "full"
     READ_ONLY = "read_only"
@@ -91,7 +91,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     },
 }
 
-# What the platform's staff may do, in the admin and through commands; nothing of it is a role.
+# What staff may do, in the admin and by commands; it is not a role in any account.
 STAFF_PERMISSIONS = frozenset(
     {
         Permission.ACCOUNT_CREATE,
@@ -105,9 +105,9 @@ STAFF_PERMISSIONS = frozenset(
     }
 )
 
-# Which named job of the platform may do what.
+# What each system job may do, by its name.
 SYSTEM_PERMISSIONS: dict[str, frozenset[Permission]] = {
-    # Whoever joins holds an invitation, which somebody with this permission has given them.
+    # The user who joins has an invitation from a member with this permission.
     "accept-invitation": frozenset({Permission.MEMBER_INVITE}),
     "load-catalogue": frozenset({Permission.CATALOGUE_MANAGE}),
     "create-account": frozenset({Permission.ACCOUNT_CREATE}),
@@ -121,7 +121,7 @@ READ_PERMISSIONS = frozenset(
     permission for permission in Permission if permission.endswith(":read")
 )
 
-# On a service: the levels that carry the permission. A permission not named needs no service.
+# The access levels on a service that include a permission. Other permissions need no service.
 LEVELS_FOR: dict[Permission, frozenset[AccessLevel]] = {
     Permission.SERVICE_READ: frozenset(AccessLevel),
     Permission.STATS_READ: frozenset(AccessLevel),
@@ -136,7 +136,7 @@ LEVELS_FOR: dict[Permission, frozenset[AccessLevel]] = {
 # Only these roles can be limited to services (R21).
 ROLES_WITH_LIMITED_ACCESS = frozenset({Role.ENGINEER, Role.USER})
 
-# Where the operator asks for a second factor, these roles need one (and the platform's staff).
+# If the operator requires a second factor, staff and these roles need one.
 SECOND_FACTOR_ROLES = frozenset({Role.BILLING, Role.SUPERUSER})
 
 ABILITIES: dict[Permission, str] = {
@@ -146,14 +146,14 @@ ABILITIES: dict[Permission, str] = {
     Permission.ACCOUNT_SUSPEND: "suspend accounts",
     Permission.AUDIT_READ: "read the audit trail",
     Permission.BILLING_READ: "see costs and invoices",
-    Permission.CATALOGUE_MANAGE: "keep the catalogue and prices",
+    Permission.CATALOGUE_MANAGE: "manage the catalogue and prices",
     Permission.EDGE_MANAGE: "manage edges",
     Permission.MEMBER_INVITE: "invite people",
     Permission.MEMBER_MANAGE: "change roles and access of people",
     Permission.MEMBER_READ: "see the members",
     Permission.PACKAGE_ASSIGN: "assign packages",
     Permission.PRODUCT_ENABLE: "enable and disable products",
-    Permission.PRODUCT_REQUEST: "ask for products",
+    Permission.PRODUCT_REQUEST: "request products",
     Permission.SERVICE_COMPARE: "compare versions",
     Permission.SERVICE_CONFIGURE: "configure services",
     Permission.SERVICE_CREATE: "create services",
@@ -162,19 +162,19 @@ ABILITIES: dict[Permission, str] = {
     Permission.SERVICE_READ: "see services and their configuration",
     Permission.STATS_READ: "see usage figures",
     Permission.TOKEN_MANAGE: "revoke other people's API tokens",
-    Permission.TOKEN_OWN: "make API tokens for yourself",
+    Permission.TOKEN_OWN: "create your own API tokens",
     Permission.USAGE_INGEST: "report usage",
-    Permission.USAGE_RESOLVE: "resolve conflicts of usage",
+    Permission.USAGE_RESOLVE: "resolve usage disputes",
 }
 
 
 def roles_with(permission: Permission) -> tuple[Role, ...]:
-    """Return the roles that carry a permission, in the order of the table."""
+    """Return the roles that have a permission, in the order of the table."""
     return tuple(role for role in Role if permission in ROLE_PERMISSIONS[role])
 
 
 def gained_abilities(before: Role, after: Role) -> tuple[str, ...]:
-    """Return in words what somebody can do in one role and could not in the other."""
+    """Return the abilities that role `after` has and role `before` has not."""
     new = ROLE_PERMISSIONS[after] - ROLE_PERMISSIONS[before]
     return tuple(
         ABILITIES[permission] for permission in Permission if permission in new

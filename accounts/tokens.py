@@ -1,4 +1,4 @@
-"""How an API token's secret is made and hashed: 256 random bits, kept as a keyed hash."""
+"""Creates and hashes the secrets of API tokens: 256 random bits, stored as a keyed hash."""
 
 import hashlib
 import hmac
@@ -8,7 +8,7 @@ from django.conf import settings
 
 
 def new_secret() -> str:
-    """Return a secret that nobody has seen: 43 characters, 256 bits."""
+    """Return a new random secret: 43 characters, 256 bits."""
     return secrets.token_urlsafe(32)
 
 

@@ -1,1 +1,1 @@
-"""The API about people, tokens and the trail."""
+"""The API of users, tokens and the audit trail."""

@@ -1,8 +1,8 @@
-"""Service authorizations: who has which level on which service (R21), as JSON:API.
+"""Service authorizations: a member's access level on a service (R21), as JSON:API.
 
-An authorization's id is the person's and the service's together: it stays the same when the level
-changes. When a level was given is not kept beside it (the trail knows), so its times are those of
-the membership.
+An authorization's id is the user's and the service's id together, so it stays the same when the
+level changes. The time at which a level was given is only in the audit trail. The times here are
+those of the membership.
 """
 
 from collections.abc import Mapping
@@ -37,11 +37,11 @@ class Authorization:
 
     @property
     def id(self) -> str:
-        """Return the id: the person's and the service's, one after the other."""
+        """Return the id: the user's id followed by the service's."""
         return f"{self.member.user_id}{self.service_id}"
 
-    def shown(self) -> Json:
-        """Show it as a JSON:API resource."""
+    def to_json(self) -> Json:
+        """Return it as a JSON:API resource."""
         return {
             "id": self.id,
             "type": KIND,
@@ -62,15 +62,15 @@ class Authorizations(APIView):
     """`/service-authorizations`."""
 
     def get(self, request: TokenRequest) -> Response:
-        """Answer a page of the authorizations on services that the actor may see."""
-        paging = PageRequest.of(request)
+        """Return a page of the authorizations on services that the actor may see."""
+        page = PageRequest.of(request)
         rows = authorizations_of(request.auth)
-        data = [row.shown() for row in rows[paging.span]]
-        body = paging.envelope(request, data, len(rows))
+        data = [row.to_json() for row in rows[page.span]]
+        body = page.envelope(request, data, len(rows))
         return Response(body, content_type=CONTENT_TYPE)
 
     def post(self, request: TokenRequest) -> Response:
-        """Give a member a level on a service; what is sent under `included` says nothing new."""
+        """Give a member a level on a service; `included` in the body is ignored."""
         user_id = text_at(request.data, "data", "relationships", "user", "data", "id")
         service_id = text_at(
             request.data, "data", "relationships", "service", "data", "id"
@@ -82,7 +82,7 @@ class OneAuthorization(APIView):
     """`/service-authorizations/{id}`."""
 
     def get(self, request: TokenRequest, authorization_id: str) -> Response:
-        """Answer one authorization."""
+        """Return one authorization."""
         return answer(authorization_at(request.auth, authorization_id))
 
     def patch(self, request: TokenRequest, authorization_id: str) -> Response:
@@ -91,7 +91,7 @@ class OneAuthorization(APIView):
         return granted(request, row.member.user_id, row.service_id)
 
     def delete(self, request: TokenRequest, authorization_id: str) -> Response:
-        """Take the access away."""
+        """Remove the access."""
         row = authorization_at(request.auth, authorization_id)
         commands.revoke_service(
             request.auth,
@@ -103,7 +103,7 @@ class OneAuthorization(APIView):
 
 
 def granted(request: TokenRequest, user_id: str, service_id: str) -> Response:
-    """Give the level that the body names, and answer the authorization."""
+    """Give the level in the body, and return the authorization."""
     actor = request.auth
     level = level_in(request.data)
     account = queries.account_of(actor)
@@ -123,26 +123,26 @@ def granted(request: TokenRequest, user_id: str, service_id: str) -> Response:
 
 
 def answer(row: Authorization) -> Response:
-    """Answer one authorization; 200 also where it is new."""
-    return Response({"data": row.shown()}, content_type=CONTENT_TYPE)
+    """Return one authorization; with status 200 also if it is new."""
+    return Response({"data": row.to_json()}, content_type=CONTENT_TYPE)
 
 
 def authorizations_of(actor: Actor) -> list[Authorization]:
-    """Return the account's authorizations, by person and service; a constant number of queries."""
+    """Return the account's authorizations, by user and service; a constant number of queries."""
     account = queries.account_of(actor)
     members = list(queries.members_of(actor, account))
     grants = queries.grants_in(account.pk)
-    seen = {service.id for service in queries.services_of(actor)}
+    visible = {service.id for service in queries.services_of(actor)}
     return [
         Authorization(member, grant.service.id, grant.level)
         for member in members
         for grant in grants.get(member.user_id, ())
-        if grant.service.id in seen
+        if grant.service.id in visible
     ]
 
 
 def authorization_at(actor: Actor, authorization_id: str) -> Authorization:
-    """Return the authorization of an id. Raises NotFound."""
+    """Return the authorization with an id; raises NotFound."""
     for row in authorizations_of(actor):
         if row.id == authorization_id:
             return row
@@ -150,20 +150,20 @@ def authorization_at(actor: Actor, authorization_id: str) -> Authorization:
 
 
 def level_in(sent: Mapping[str, Any]) -> AccessLevel:
-    """Return the level that a body names. Raises Invalid for none that there is."""
-    word = text_at(sent, "data", "attributes", "permission")
-    if word not in list(AccessLevel):
+    """Return the access level in a body; raises Invalid for an unknown one."""
+    level = text_at(sent, "data", "attributes", "permission")
+    if level not in list(AccessLevel):
         raise Invalid(
             f"permission must be one of {', '.join(AccessLevel)}.", field="permission"
         )
-    return AccessLevel(word)
+    return AccessLevel(level)
 
 
 def text_at(sent: Mapping[str, Any], *path: str) -> str:
-    """Return the text at a place deep in a body. Raises Invalid where there is none."""
+    """Return the text at a path in a body; raises Invalid if there is none."""
     value: Any = sent
     for name in path:
         value = value.get(name) if isinstance(value, Mapping) else None
     if not isinstance(value, str) or not value or "\0" in value:
-        raise Invalid(f"{'.'.join(path)} is needed.", field=path[-1])
+        raise Invalid(f"{'.'.join(path)} is required.", field=path[-1])
     return value

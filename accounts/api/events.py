@@ -1,4 +1,4 @@
-"""The account's trail as Fastly's events: superusers only, typed events only, read only."""
+"""The audit trail as Fastly's events: for superusers, read-only, only events with a Fastly type."""
 
 from datetime import datetime
 from http import HTTPStatus
@@ -20,25 +20,25 @@ from accounts.models import ApiToken
 from accounts.queries import account_of
 from accounts.roles import Permission
 
-# Newest first unless asked otherwise; within an account, the number is the order of time.
+# Newest first by default; within an account, the sequence is the order of time.
 ORDERS = {"": "-sequence", "-created_at": "-sequence", "created_at": "sequence"}
 
-MAX_EVENT_ID = 2**63 - 1  # as the column holds it
+MAX_EVENT_ID = 2**63 - 1  # of the database column
 
 
 class Events(APIView):
     """`GET /events`."""
 
     def get(self, request: TokenRequest) -> Response:
-        """Answer a page of events."""
+        """Return a page of events."""
         account_id = readable_trail(request.auth)
         order = ORDERS.get(request.query_params.get("sort", ""))
         if order is None:
             raise Invalid("sort must be created_at or -created_at.", field="sort")
-        paging = PageRequest.of(request)
+        page = PageRequest.of(request)
         found = feed(account_id, filters_of(request, account_id))
-        rows = list(found.order_by(order)[paging.span])
-        body = paging.envelope(request, shown(rows), found.count())
+        rows = list(found.order_by(order)[page.span])
+        body = page.envelope(request, to_json(rows), found.count())
         return Response(body, content_type=CONTENT_TYPE)
 
 
@@ -46,17 +46,17 @@ class OneEvent(APIView):
     """`GET /events/{id}`."""
 
     def get(self, request: TokenRequest, event_id: str) -> Response:
-        """Answer one event."""
+        """Return one event."""
         account_id = readable_trail(request.auth)
         row = feed_event(account_id, number_of(event_id))
         if row is None:
             raise NotFound(f"Couldn't find Event '{event_id}'")
-        (data,) = shown([row])
+        (data,) = to_json([row])
         return Response({"data": data}, status=HTTPStatus.OK, content_type=CONTENT_TYPE)
 
 
 def number_of(event_id: str) -> int:
-    """Return the number in the trail that an id stands for; 0, which none has, for no such id."""
+    """Return the sequence that an id contains; 0, which no event has, for an invalid id."""
     digits = (
         event_id.isascii()
         and event_id.isdigit()
@@ -67,31 +67,31 @@ def number_of(event_id: str) -> int:
 
 
 def readable_trail(actor: Actor) -> str:
-    """Return the id of the actor's account. Raises Forbidden where they may not read its trail."""
+    """Return the id of the actor's account; raises Forbidden if they may not read its trail."""
     account = account_of(actor)
     policy.require(actor, Permission.AUDIT_READ, account)
     return account.pk
 
 
-def shown(rows: list[AuditEvent]) -> list[fastly_json.Json]:
-    """Show events with the addresses that are still held."""
+def to_json(rows: list[AuditEvent]) -> list[fastly_json.Json]:
+    """Return events as JSON, with the IP addresses that are not erased."""
     addresses = addresses_of(rows)
     return [fastly_json.event(row, addresses.get(row.sequence, "")) for row in rows]
 
 
 def filters_of(request: TokenRequest, account_id: str) -> FeedFilters:
-    """Read the filters. Raises Invalid for a time that is none."""
-    asked = {
+    """Return the filters of a request; raises Invalid for an invalid time."""
+    sent = {
         name: request.query_params.get(f"filter[{name}]", "")
         for name in ("customer_id", "event_type", "service_id", "user_id", "token_id")
     }
-    customer = asked.pop("customer_id")
+    customer = sent.pop("customer_id")
     if customer not in {"", account_id}:
         raise NotFound(f"Couldn't find Customer '{customer}'")
-    owned = ApiToken.objects.filter(account_id=account_id, user_id=asked["user_id"])
-    tokens = tuple(owned.values_list("pk", flat=True)) if asked["user_id"] else ()
+    owned = ApiToken.objects.filter(account_id=account_id, user_id=sent["user_id"])
+    tokens = tuple(owned.values_list("pk", flat=True)) if sent["user_id"] else ()
     return FeedFilters(
-        **asked,
+        **sent,
         user_tokens=tokens,
         at=_moment(request, "filter[created_at]"),
         after=_moment(request, "filter[created_at][gt]"),
@@ -107,7 +107,7 @@ def _moment(request: TokenRequest, name: str) -> datetime | None:
         return None
     try:
         moment = parse_datetime(sent)
-    except ValueError:  # of the right form, but no such day or hour
+    except ValueError:  # the right form, but there is no such day or hour
         moment = None
     if moment is None or is_naive(moment):
         raise Invalid(f"{name} must be a time like 2026-11-04T10:00:00Z.", field=name)

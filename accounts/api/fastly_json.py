@@ -1,6 +1,6 @@
-"""How people, accounts, tokens and events look on Fastly's wire.
+"""Users, accounts, tokens and events as JSON in Fastly's format.
 
-Keys are left out, not null, where fastly-py 15.0 raises on null: a token's `expires_at`,
+Keys are left out instead of null if fastly-py 15.0 raises on null: a token's `expires_at`,
 `last_used_at`, `ip` and `user_agent`; an event's `service_id`, `user_id`, `token_id` and `ip`.
 """
 
@@ -15,11 +15,11 @@ from accounts.audit.vocabulary import Event
 from accounts.models import Account, ApiToken, Membership
 
 Json = dict[str, Any]
-ID_DIGITS = 22  # the length of every id on the wire
+ID_DIGITS = 22  # the length of every id in the API
 
 
 def user(membership: Membership) -> Json:
-    """Show a person as they are in one account."""
+    """Return a user as a member of one account."""
     person = membership.user
     return {
         "id": person.pk,
@@ -31,7 +31,7 @@ def user(membership: Membership) -> Json:
         "limit_services": membership.limit_services,
         "locked": not person.is_active,
         "require_new_password": False,
-        "two_factor_auth_enabled": None,  # nobody else's business; Fastly's clients take null
+        "two_factor_auth_enabled": None,  # private; Fastly's clients accept null
         "last_active_at": None,
         "created_at": person.created_at,
         "updated_at": membership.updated_at,
@@ -40,7 +40,7 @@ def user(membership: Membership) -> Json:
 
 
 def customer(account: Account) -> Json:
-    """Show an account. What the platform does not keep has the value of a plain account."""
+    """Return an account. What is not stored has the value of a plain account."""
     return {
         "id": account.pk,
         "name": account.name,
@@ -66,8 +66,8 @@ def customer(account: Account) -> Json:
 
 
 def token(row: ApiToken) -> Json:
-    """Show a token; its secret is never among it."""
-    shown = {
+    """Return a token, without its secret."""
+    required = {
         "id": row.pk,
         "user_id": row.user_id,
         "customer_id": row.account_id,
@@ -85,16 +85,16 @@ def token(row: ApiToken) -> Json:
         "ip": row.ip,
         "user_agent": row.user_agent,
     }
-    return shown | given(optional)
+    return required | given(optional)
 
 
 def event_id(sequence: int) -> str:
-    """Return an event's id: its number in the account's trail, as long as every other id."""
+    """Return an event's id: its sequence, padded to the length of every id."""
     return f"{sequence:0{ID_DIGITS}d}"
 
 
 def event(row: AuditEvent, ip: str) -> Json:
-    """Show an event of the trail as a JSON:API resource."""
+    """Return an entry of the audit trail as a JSON:API resource."""
     body = row.body
     on_behalf_of = str(body.get("on_behalf_of", ""))
     is_token = row.actor_type == ActorType.TOKEN
@@ -121,7 +121,7 @@ def event(row: AuditEvent, ip: str) -> Json:
 
 
 def metadata(row: AuditEvent, body: Mapping[str, object]) -> Json:
-    """Say what an event changed: `old` and `new`, and what Fastly has no type for."""
+    """Return what an event changed: `old`, `new` and the product."""
     if row.action == Event.VERSION_ACTIVATED:
         return version_number(body) | given({"product": row.product})
     if row.action in {Event.SERVICE_PRODUCT_ENABLED, Event.SERVICE_PRODUCT_DISABLED}:
@@ -133,14 +133,14 @@ def metadata(row: AuditEvent, body: Mapping[str, object]) -> Json:
 
 
 def version_number(body: Mapping[str, object]) -> Json:
-    """Return the number of the version that an activation was about, where it is noted."""
+    """Return the version number of an activation, if the entry has it."""
     after = body.get("after")
     number = after.get("active_version") if isinstance(after, dict) else None
     return {"version_number": number} if isinstance(number, int) else {}
 
 
 def given(values: Mapping[str, Any]) -> Json:
-    """Keep what has a value."""
+    """Return the values that are neither None nor empty."""
     return {
         name: value
         for name, value in values.items()

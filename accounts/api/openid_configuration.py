@@ -1,4 +1,4 @@
-"""What the clients ask before they show a key."""
+"""The OpenID configuration, which Fastly's CLI reads before it sends a token."""
 
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -9,13 +9,13 @@ from rest_framework.views import APIView
 class OpenIdConfiguration(APIView):
     """`GET /realms/fastly/.well-known/openid-configuration`.
 
-    Fastly's CLI asks for it before every command, without a key, and ends if there is no JSON.
-    There is no sign-in by browser for it here, and an empty object says so.
+    Fastly's CLI reads it before every command, without a token, and exits unless it is JSON. An
+    empty object says that the CLI cannot sign in by browser.
     """
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
     def get(self, request: Request) -> Response:
-        """Answer that nothing is offered."""
+        """Return an empty object."""
         return Response({})

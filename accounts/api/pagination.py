@@ -1,4 +1,4 @@
-"""Pages of a JSON:API list: what was asked for, and the links and counts of the answer."""
+"""Pages of a JSON:API list: the requested page, and the links and counts of the response."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -11,37 +11,35 @@ from accounts.errors import Invalid
 CONTENT_TYPE = "application/vnd.api+json"
 DEFAULT_SIZE = 20
 MAX_PAGE_SIZE = 100
-MAX_PAGE_NUMBER = (
-    1_000_000  # beyond it the offset would not fit the database's integers
-)
+MAX_PAGE_NUMBER = 1_000_000  # a larger offset might not fit the database's integers
 
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """The page asked for by `page[number]` and `page[size]`."""
+    """The page requested by `page[number]` and `page[size]`."""
 
     number: int
     size: int
 
     @classmethod
     def of(cls, request: Request) -> Self:
-        """Read the page asked for. Raises Invalid for what is no such number."""
+        """Return the requested page; raises Invalid for an invalid number."""
         return cls(
-            number=_whole(request, "page[number]", default=1, most=MAX_PAGE_NUMBER),
+            number=_whole(request, "page[number]", default=1, maximum=MAX_PAGE_NUMBER),
             size=_whole(
-                request, "page[size]", default=DEFAULT_SIZE, most=MAX_PAGE_SIZE
+                request, "page[size]", default=DEFAULT_SIZE, maximum=MAX_PAGE_SIZE
             ),
         )
 
     @property
     def span(self) -> slice:
-        """Return the part of the whole that this page is."""
+        """Return the slice of the whole list that is on this page."""
         return slice((self.number - 1) * self.size, self.number * self.size)
 
     def envelope(
         self, request: Request, data: list[dict[str, Any]], count: int
     ) -> dict[str, Any]:
-        """Return the answer's body: the page, where its neighbours are, and the counts."""
+        """Return the response body: the page, links to its neighbours, and the counts."""
         last = max(-(-count // self.size), 1)
         near = {
             "first": 1,
@@ -68,10 +66,10 @@ class PageRequest:
         return request.build_absolute_uri(f"{request.path}?{query}")
 
 
-def _whole(request: Request, name: str, *, default: int, most: int) -> int:
+def _whole(request: Request, name: str, *, default: int, maximum: int) -> int:
     sent = request.query_params.get(name, str(default))
-    if not (sent.isascii() and sent.isdigit() and len(sent) <= len(str(most))):
+    if not (sent.isascii() and sent.isdigit() and len(sent) <= len(str(maximum))):
         raise Invalid(f"{name} must be a whole number.", field=name)
-    if not 1 <= int(sent) <= most:
-        raise Invalid(f"{name} must be from 1 to {most}.", field=name)
+    if not 1 <= int(sent) <= maximum:
+        raise Invalid(f"{name} must be from 1 to {maximum}.", field=name)
     return int(sent)

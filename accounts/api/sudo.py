@@ -1,8 +1,8 @@
-"""`POST /sudo`: who somebody is, proved again by password and code, for the five minutes that follow.
+"""`POST /sudo`: re-authentication by password and code, valid for five minutes.
 
-It is as strong as signing in: the same limits count the tries, the same trail notes the failures,
-and whoever has a second factor gives its code in `Fastly-OTP`. `POST /tokens` asks for the password
-again and for this proof; not for the code again, which counts once alone.
+It is as strong as signing in: the same rate limits apply, the audit trail records failures, and a
+user with a second factor sends a code in `Fastly-OTP`. `POST /tokens` needs it and the password
+again. It does not need the code again, because a code works only once.
 """
 
 import base64
@@ -34,24 +34,24 @@ CODES: Final = (Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES)
 
 
 class SudoNeeded(Forbidden):
-    """Nobody has proved who they are within the last five minutes."""
+    """The user has not authenticated with `POST /sudo` within the last five minutes."""
 
     code = "sudo_needed"
 
 
 class CodeNeeded(Forbidden):
-    """The person has, or must have, a second factor, and gave no code that is right."""
+    """The user has, or must have, a second factor, and sent no valid code."""
 
     code = "code_needed"
 
 
 class Sudo(APIView):
-    """`POST /sudo`; a key is welcome but not needed."""
+    """`POST /sudo`; a token is optional."""
 
     permission_classes = (AllowAny,)
 
     def post(self, request: TokenRequest) -> Response:
-        """Answer until when the proof counts."""
+        """Return the time at which the authentication expires."""
         user = authenticate_by_password(request)
         _require_code(request, user)
         now = timezone.now()
@@ -60,22 +60,22 @@ class Sudo(APIView):
 
 
 def require_sudo(user: User) -> None:
-    """Raise SudoNeeded unless the person proved who they are a short while ago."""
+    """Raise SudoNeeded unless the user authenticated within the last five minutes."""
     if cache.get(_key(user)) is None:
         raise SudoNeeded(
-            "Send your password to /api/sudo first; the proof counts for five minutes."
+            "Authenticate with POST /api/sudo first. It is valid for five minutes."
         )
 
 
 def authenticate_by_password(request: TokenRequest) -> User:
-    """Return the person whose password the request has.
+    """Return the user whose email address and password the request contains.
 
-    Raises AuthenticationFailed for a wrong password or another person's key, and Throttled after
-    too many tries. Failures are noted in the trail of the person's account.
+    Raises AuthenticationFailed for a wrong password or another user's token, and Throttled after
+    too many attempts. Failures are noted in the audit trail of the user's account.
     """
     name, password = credentials_of(request)
-    http = request._request  # noqa: SLF001 - allauth speaks Django's requests alone
-    http.user = AnonymousUser()  # whoever's key it is, the password may be anybody's
+    http = request._request  # noqa: SLF001 - allauth takes Django's requests
+    http.user = AnonymousUser()  # the password may be another user's than the token
     adapter = get_adapter(http)
     try:
         user = adapter.authenticate(http, email=name, password=password)
@@ -83,7 +83,7 @@ def authenticate_by_password(request: TokenRequest) -> User:
         raise Throttled from error
     if not isinstance(user, User) or not user.is_active:
         raise AuthenticationFailed
-    # Without a key there is no actor, whatever the type says.
+    # Without a token there is no actor, although the type does not allow for it.
     actor: Any = request.auth
     if actor is not None and actor.user_id != user.pk:
         raise AuthenticationFailed
@@ -91,12 +91,12 @@ def authenticate_by_password(request: TokenRequest) -> User:
 
 
 def credentials_of(request: TokenRequest) -> tuple[str, str]:
-    """Return address and password from the body, or from HTTP Basic as fastly-py sends them."""
+    """Return email and password from the body, or from HTTP Basic as fastly-py sends them."""
     sent = request.data
     name, password = sent.get("username"), sent.get("password")
     if not name and not password:
         name, password = _basic(request.headers.get("Authorization", ""))
-    actor: Any = request.auth  # None without a key
+    actor: Any = request.auth  # None without a token
     if not name and actor is not None:
         name = actor.email
     if not isinstance(name, str) or not isinstance(password, str) or not password:
@@ -118,11 +118,11 @@ def _basic(header: str) -> tuple[str, str]:
 
 
 def _require_code(request: TokenRequest, user: User) -> None:
-    """Ask a second factor of whoever has one, as signing in does; count wrong codes."""
+    """Require a code of users with a second factor, as sign-in does; count wrong codes."""
     if not is_mfa_enabled(user):
         memberships = Membership.objects.filter(user=user)
         if settings.SECOND_FACTOR_REQUIRED and needs_second_factor(user, memberships):
-            raise CodeNeeded("Enrol a second factor in the portal first.")
+            raise CodeNeeded("Add a second factor in the portal first.")
         return
     http, key = request._request, f"mfa-auth-user-{user.pk}"  # noqa: SLF001
     if not ratelimit.consume(http, action="login_failed", key=key):
@@ -132,7 +132,7 @@ def _require_code(request: TokenRequest, user: User) -> None:
     if not code or not any(factor.wrap().validate_code(code) for factor in factors):
         get_adapter(http).authentication_failed(http, email=user.email)
         raise CodeNeeded(
-            "Send the code of your second factor in the header Fastly-OTP."
+            "Send a code from your second factor in the Fastly-OTP header."
         )
     ratelimit.clear(http, action="login_failed", key=key)
 
@@ -142,5 +142,5 @@ def _key(user: User) -> str:
 
 
 def _offset(moment: datetime) -> str:
-    """Write a time as Fastly writes this one alone: with its offset."""
+    """Return a time with its UTC offset, a form that Fastly uses only here."""
     return moment.replace(microsecond=0).isoformat()

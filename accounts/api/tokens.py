@@ -1,4 +1,4 @@
-"""Tokens: list, show, make, revoke; a secret is shown once, to who makes it."""
+"""API tokens: list, show, create, revoke. A secret is shown once, when it is created."""
 
 from dataclasses import replace
 from http import HTTPStatus
@@ -16,16 +16,22 @@ from accounts.actor import Actor, Interface, TokenScope
 from accounts.api import fastly_json
 from accounts.api.sudo import authenticate_by_password, require_sudo
 from accounts.api.users import account_named
-from accounts.authentication import NoAccount, TokenRequest, context_of
+from accounts.authentication import (
+    NoAccount,
+    TokenRequest,
+    context_of,
+    memberships_by_name,
+    user_actor,
+)
 from accounts.commands import tokens as commands
-from accounts.models import Membership, User
+from accounts.models import User
 from accounts.roles import Permission
 
 SELF = "self"
 
 
 class NewToken(serializers.Serializer[Any]):
-    """What a body may say of a token to be made; one scope, as fastly-py reads no more."""
+    """The body of a request for a new token; one scope, because fastly-py reads no more."""
 
     name = serializers.CharField(default="API token")
     scope = serializers.CharField(default=TokenScope.GLOBAL.value)
@@ -34,10 +40,10 @@ class NewToken(serializers.Serializer[Any]):
 
 
 class OwnTokens(BasePermission):
-    """Ask a key for reading; making one asks for a password instead."""
+    """Require a token for reading; creating one requires a password instead."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        """Tell whether the request has what it needs at all."""
+        """Return whether the request is a POST or has a token."""
         return request.method == "POST" or request.auth is not None
 
 
@@ -47,16 +53,16 @@ class Tokens(APIView):
     permission_classes = (OwnTokens,)
 
     def get(self, request: TokenRequest) -> Response:
-        """Answer the person's own tokens."""
+        """Return the user's own tokens."""
         return Response(
             [fastly_json.token(row) for row in queries.tokens_of(request.auth)]
         )
 
     def post(self, request: TokenRequest) -> Response:
-        """Make a token for who proved by password to be its owner; its secret is shown this once."""
+        """Create a token for the user with this password; the response has its secret."""
         user = authenticate_by_password(request)
         require_sudo(user)
-        # Go's clients send what they know nothing of as empty.
+        # Clients written in Go send unset fields as empty.
         form = NewToken(
             data={name: value for name, value in request.data.items() if value}
         )
@@ -64,27 +70,26 @@ class Tokens(APIView):
         now = timezone.now()
         wanted = {"expires_at": now + commands.MAX_TOKEN_LIFETIME} | form.validated_data
         issued = commands.issue_token(owner_of(request, user), now=now, **wanted)
-        shown = fastly_json.token(issued.token) | {
-            "updated_at": issued.token.created_at
+        body = fastly_json.token(issued.token) | {
+            "updated_at": issued.token.created_at,
+            "access_token": issued.secret,
         }
-        return Response(shown | {"access_token": issued.secret})
+        return Response(body)
 
 
 def owner_of(request: TokenRequest, user: User) -> Actor:
-    """Return the person as the owner of a new token: in the key's account, or else in their first."""
-    mine = Membership.objects.filter(user=user).order_by("account__name", "account_id")
-    key: Any = request.auth  # None without a key
-    membership = mine.filter(account_id=key.account_id).first() if key else mine.first()
+    """Return a new token's owner as an actor: in the request token's account, or else their first."""
+    memberships = memberships_by_name(user.pk)
+    actor: Any = request.auth  # None without a token
+    if actor is not None:
+        memberships = memberships.filter(account_id=actor.account_id)
+    membership = memberships.first()
     if membership is None:
-        raise NoAccount("You are in no account, so there is none to make a token for.")
-    now = timezone.now()
+        raise NoAccount("You don't belong to an account.")
     context = context_of(request._request, Interface.API)  # noqa: SLF001
-    return Actor.user(
-        user_id=user.pk,
-        label=str(user),
-        email=user.email,
-        account_id=membership.account_id,
-        context=replace(context, auth_method="password", reauth_at=now),
+    return user_actor(
+        membership,
+        replace(context, auth_method="password", reauth_at=timezone.now()),
     )
 
 
@@ -92,7 +97,7 @@ class CustomerTokens(APIView):
     """`GET /customer/C/tokens`."""
 
     def get(self, request: TokenRequest, customer_id: str) -> Response:
-        """Answer everybody's tokens in the account, to those who manage them."""
+        """Return all tokens in the account; needs the permission to manage them."""
         actor = request.auth
         account = account_named(actor, customer_id)
         policy.require(actor, Permission.TOKEN_MANAGE, account)
@@ -101,10 +106,10 @@ class CustomerTokens(APIView):
 
 
 class OneToken(APIView):
-    """`GET` and `DELETE /tokens/{id}`, where `self` is the token of the request."""
+    """`GET` and `DELETE /tokens/{id}`, `self` is the token of the request."""
 
     def get(self, request: TokenRequest, token_id: str) -> Response:
-        """Answer one token."""
+        """Return one token."""
         actor = request.auth
         return Response(
             fastly_json.token(queries.token_of(actor, named(actor, token_id)))
@@ -119,5 +124,5 @@ class OneToken(APIView):
 
 
 def named(actor: Actor, token_id: str) -> str:
-    """Return the id that is meant; a key is its own `self`."""
+    """Return a token id; `self` is the token of the request."""
     return actor.id if token_id == SELF else token_id

@@ -1,4 +1,4 @@
-"""Every route of this face, on one page."""
+"""The routes of this interface."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""People and the account: `/current_user`, `/user/U`, `/current_customer`, `/customer/C`."""
+"""Users and the account: `/current_user`, `/user/U`, `/current_customer`, `/customer/C`."""
 
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -15,7 +15,7 @@ class CurrentUser(APIView):
     """`GET /current_user`."""
 
     def get(self, request: TokenRequest) -> Response:
-        """Answer the person behind the key."""
+        """Return the token's owner."""
         return Response(
             fastly_json.user(member_named(request.auth, request.auth.user_id))
         )
@@ -25,7 +25,7 @@ class OneUser(APIView):
     """`GET /user/U`."""
 
     def get(self, request: TokenRequest, user_id: str) -> Response:
-        """Answer a person of the same account."""
+        """Return a member of the same account."""
         return Response(fastly_json.user(member_named(request.auth, user_id)))
 
 
@@ -33,7 +33,7 @@ class CurrentCustomer(APIView):
     """`GET /current_customer`."""
 
     def get(self, request: TokenRequest) -> Response:
-        """Answer the account that the key is for."""
+        """Return the token's account."""
         return Response(fastly_json.customer(queries.account_of(request.auth)))
 
 
@@ -41,7 +41,7 @@ class OneCustomer(APIView):
     """`GET /customer/C`."""
 
     def get(self, request: TokenRequest, customer_id: str) -> Response:
-        """Answer the account, which can be no other than the key's."""
+        """Return the account, if it is the token's."""
         return Response(fastly_json.customer(account_named(request.auth, customer_id)))
 
 
@@ -49,7 +49,7 @@ class CustomerUsers(APIView):
     """`GET /customer/C/users`."""
 
     def get(self, request: TokenRequest, customer_id: str) -> Response:
-        """Answer everybody in the account."""
+        """Return all members of the account."""
         account = account_named(request.auth, customer_id)
         return Response(
             [fastly_json.user(row) for row in queries.members_of(request.auth, account)]
@@ -57,14 +57,14 @@ class CustomerUsers(APIView):
 
 
 def account_named(actor: Actor, customer_id: str) -> Account:
-    """Return the actor's account, if that is the one named; others do not exist for them."""
+    """Return the actor's account; raises NotFound for the id of any other one."""
     if customer_id != actor.account_id:
         raise NotFound(f"Couldn't find Customer '{customer_id}'")
     return queries.account_of(actor)
 
 
 def member_named(actor: Actor, user_id: str) -> Membership:
-    """Return somebody of the actor's account; people of other accounts do not exist for them."""
+    """Return a member of the actor's account; raises NotFound for any other user."""
     members = queries.members_of(actor, queries.account_of(actor))
     found = members.filter(user_id=user_id).first()
     if found is None:

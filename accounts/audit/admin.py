@@ -1,4 +1,4 @@
-"""The trail for the platform's admins: every account's events to read and search, nothing to change."""
+"""The admin's pages of the audit trail: all entries to read and search, nothing to change."""
 
 from datetime import UTC
 
@@ -18,13 +18,13 @@ from accounts.audit.queries import (
     verify,
 )
 
-# Verified on sight: about half a second. A longer chain is verified when asked for.
-VERIFIED_ON_SIGHT = 20_000
+# Up to this length a chain is verified when its page opens, in about half a second.
+MAX_VERIFIED_ON_OPEN = 20_000
 
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(ReadOnlyAdmin):
-    """All accounts' events."""
+    """The entries of all accounts."""
 
     list_display = (
         "at_second", "account_id", "sequence", "who", "did", "target", "product", "outcome",
@@ -42,39 +42,39 @@ class AuditEventAdmin(ReadOnlyAdmin):
 
     @admin.display(description="when (UTC)")
     def at_second(self, event: AuditEvent) -> str:
-        """Say when, to the second."""
+        """Return the time, to the second."""
         return event.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
     @admin.display(description="who")
     def who(self, event: AuditEvent) -> str:
-        """Name the actor and its kind."""
+        """Return the actor's label and type."""
         return f"{event.actor_label or event.actor_id} ({event.actor_type})"
 
     @admin.display(description="did")
     def did(self, event: AuditEvent) -> str:
-        """Say what happened, in words."""
+        """Return the event's description."""
         return event.description
 
-    @admin.display(description="to what")
+    @admin.display(description="target")
     def target(self, event: AuditEvent) -> str:
-        """Name the target and its kind."""
+        """Return the target's type and label."""
         return f"{event.target_type} {event.target_label or event.target_id}"
 
     @admin.display(description="chain")
     def chain_state(self, event: AuditEvent) -> str:
-        """Say whether the row is what was written."""
-        return "ALTERED" if row_fault(event) else "as written"
+        """Return whether the row is intact."""
+        return "ALTERED" if row_fault(event) else "intact"
 
     def get_changelist(
         self, request: HttpRequest, **kwargs: object
     ) -> type[ChangeList]:
-        """Use the list that does not count."""
+        """Return the list that does not count its rows."""
         return TrailChangeList
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[AuditEvent], search_term: str
     ) -> tuple[QuerySet[AuditEvent], bool]:
-        """Find the term as it stands in any searched column: an index answers each."""
+        """Return the entries with exactly this term in a searched column; each has an index."""
         term = search_term.strip()
         if not term:
             return queryset, False
@@ -86,7 +86,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, object] | None = None
     ) -> HttpResponse:
-        """Show the list under a title of its own."""
+        """Show the list with its own title."""
         return super().changelist_view(
             request, (extra_context or {}) | {"title": "Events"}
         )
@@ -98,7 +98,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
         form_url: str = "",
         extra_context: dict[str, object] | None = None,
     ) -> HttpResponse:
-        """Show one event whole: before and after, where it came from, its place in the chain."""
+        """Show one entry in full: changes, source and chain."""
         event = self.get_object(request, object_id)
         facts = {} if event is None else _facts(event)
         return super().change_view(
@@ -108,7 +108,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
 
 @admin.register(ChainHead)
 class ChainHeadAdmin(ReadOnlyAdmin):
-    """Every chain, and whether it is sound."""
+    """The chains of all accounts, with their verification."""
 
     list_display = ("account_id", "sequence", "at", "event_hash")
     ordering = ("account_id",)
@@ -118,7 +118,7 @@ class ChainHeadAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[ChainHead], search_term: str
     ) -> tuple[QuerySet[ChainHead], bool]:
-        """Find chains by the beginning of the account's id."""
+        """Return the chains whose account id starts with the term."""
         return queryset.filter(account_id__startswith=search_term.strip()), False
 
     def change_view(
@@ -128,15 +128,17 @@ class ChainHeadAdmin(ReadOnlyAdmin):
         form_url: str = "",
         extra_context: dict[str, object] | None = None,
     ) -> HttpResponse:
-        """Show a chain's head, and verify the chain where it is short or where that is asked for."""
+        """Show a chain's head; verify the chain if it is short, or if requested."""
         head = self.get_object(request, object_id)
         wanted = head is not None and (
-            head.sequence <= VERIFIED_ON_SIGHT or "verify" in request.GET
+            head.sequence <= MAX_VERIFIED_ON_OPEN or "verify" in request.GET
         )
         facts = {
             "title": f"Chain of {object_id}",
             "subtitle": None,
-            "verdict": verify(head.account_id) if head is not None and wanted else None,
+            "verification": verify(head.account_id)
+            if head is not None and wanted
+            else None,
         }
         return super().change_view(
             request, object_id, form_url, (extra_context or {}) | facts
@@ -144,14 +146,14 @@ class ChainHeadAdmin(ReadOnlyAdmin):
 
 
 def _facts(event: AuditEvent) -> dict[str, object]:
-    held = personal_data_of(event)
+    personal = personal_data_of(event)
     return {
         "title": f"Event {event.sequence} of {event.account_id}",
         "subtitle": None,
         "body": event.body,
         "changes": event.changes,
         "personal": [
-            (PersonalData.Kind(kind).label, value) for kind, value in held.items()
+            (PersonalData.Kind(kind).label, value) for kind, value in personal.items()
         ],
         "fault": row_fault(event),
     }

@@ -1,4 +1,4 @@
-"""The list of all accounts' events: what it can be narrowed to, and how its pages turn."""
+"""The admin's list of entries: its filters and its pages."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
@@ -22,7 +22,7 @@ ANY = ("", "any")
 
 
 class FilterForm(forms.Form):
-    """What the list can be narrowed to; words are exact, so that an index answers."""
+    """The filters of the list; values match exactly, so that an index can be used."""
 
     account = forms.CharField(required=False, label="Account (id)", max_length=22)
     action = forms.ChoiceField(
@@ -49,35 +49,35 @@ class FilterForm(forms.Form):
     )
 
     def narrowed(self, events: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
-        """Return the events that the form asks for; none where it cannot be read."""
+        """Return the filtered entries; none if the form is not valid."""
         if not self.is_valid():
             return events.none()
-        asked = self.cleaned_data
+        wanted = self.cleaned_data
         columns = {
-            "account_id": asked["account"],
-            "action": asked["action"],
-            "product": asked["product"],
-            "service_id": asked["service"],
-            "outcome": asked["outcome"],
-            "interface": asked["interface"],
+            "account_id": wanted["account"],
+            "action": wanted["action"],
+            "product": wanted["product"],
+            "service_id": wanted["service"],
+            "outcome": wanted["outcome"],
+            "interface": wanted["interface"],
         }
         events = events.filter(
             **{name: value for name, value in columns.items() if value}
         )
-        if asked["actor"]:
-            events = matching(events, ("actor_id", "actor_label"), asked["actor"])
-        if asked["since"]:
+        if wanted["actor"]:
+            events = matching(events, ("actor_id", "actor_label"), wanted["actor"])
+        if wanted["since"]:
             events = events.filter(
-                at__gte=datetime.combine(asked["since"], time.min, UTC)
+                at__gte=datetime.combine(wanted["since"], time.min, UTC)
             )
-        if asked["until"]:
-            end = datetime.combine(asked["until"], time.min, UTC) + timedelta(days=1)
+        if wanted["until"]:
+            end = datetime.combine(wanted["until"], time.min, UTC) + timedelta(days=1)
             events = events.filter(at__lt=end)
         return events
 
 
 class TrailFilter(admin.ListFilter):
-    """One form beside the list in place of a list of links; it asks the database nothing."""
+    """One form beside the list, instead of lists of links; it makes no query."""
 
     title = "what happened"
     template = "admin/audit/auditevent/filter.html"
@@ -90,23 +90,23 @@ class TrailFilter(admin.ListFilter):
         model_admin: "admin.ModelAdmin[AuditEvent]",
     ) -> None:
         super().__init__(request, params, model, model_admin)
-        asked = {
+        sent = {
             name: params.pop(name)[-1]
             for name in FilterForm.base_fields
             if name in params
         }
-        self.form = FilterForm(asked, auto_id="trail-%s")
+        self.form = FilterForm(sent, auto_id="trail-%s")
 
     def has_output(self) -> bool:
-        """Show the form always."""
+        """Return True: the form is always shown."""
         return True
 
     def expected_parameters(self) -> list[str | None]:
-        """Name what the form sends."""
+        """Return the names of the form's fields."""
         return list(FilterForm.base_fields)
 
     def choices(self, changelist: ChangeList) -> Iterator[dict[str, object]]:
-        """Give the form, and what else the address holds, to the template."""
+        """Yield the form and the URL's other parameters for the template."""
         others = {
             name: value
             for name, value in changelist.params.items()
@@ -119,12 +119,12 @@ class TrailFilter(admin.ListFilter):
         request: HttpRequest,  # noqa: ARG002 - Django's signature
         queryset: QuerySet[AuditEvent],
     ) -> QuerySet[AuditEvent]:
-        """Narrow the list."""
+        """Return the filtered list."""
         return self.form.narrowed(queryset)
 
 
 class TrailChangeList(ChangeList):
-    """A list that never counts, always runs newest first, and turns pages by place."""
+    """A list without a count, newest first, paged by cursor."""
 
     older_link = newer_link = ""
     chain: ChainHead | None = None
@@ -132,13 +132,13 @@ class TrailChangeList(ChangeList):
     def get_queryset(
         self, request: HttpRequest, exclude_parameters: list[str | None] | None = None
     ) -> QuerySet[AuditEvent]:
-        """Take the place out of the address before the rest is read as filters."""
-        self.places = {
+        """Remove the cursors from the parameters before Django reads the rest as filters."""
+        self.cursors = {
             name: self.params.pop(name)
             for name in (OLDER, NEWER)
             if name in self.params
         }
-        for name in self.places:
+        for name in self.cursors:
             self.filter_params.pop(name)
         return super().get_queryset(request, exclude_parameters)
 
@@ -147,18 +147,18 @@ class TrailChangeList(ChangeList):
         request: HttpRequest,  # noqa: ARG002 - Django's signature
         queryset: QuerySet[AuditEvent],  # noqa: ARG002
     ) -> list[str | Combinable]:
-        """Return the one order that the indexes serve, whatever the address asks."""
+        """Return the only order for which there are indexes."""
         return ["-at", "-id"]
 
     def get_results(self, request: HttpRequest) -> None:  # noqa: ARG002
-        """Fetch one page, and see whether there is more on either side of it."""
+        """Read one page, and whether there are older and newer ones."""
         try:
-            places = {
-                name: PageCursor.parse(text) for name, text in self.places.items()
+            cursors = {
+                name: PageCursor.parse(text) for name, text in self.cursors.items()
             }
         except InvalidCursor as error:
             raise IncorrectLookupParameters from error
-        page = cursor_page(self.queryset, size=self.list_per_page, **places)
+        page = cursor_page(self.queryset, size=self.list_per_page, **cursors)
         self.result_list = list(page.events)
         self.result_count = self.full_result_count = len(page.events)
         self.show_full_result_count = self.can_show_all = self.multi_page = False
@@ -169,5 +169,5 @@ class TrailChangeList(ChangeList):
         if self.params.get("account"):
             self.chain = ChainHead.objects.filter(pk=self.params["account"]).first()
 
-    def _link(self, side: str, place: PageCursor | None) -> str:
-        return self.get_query_string({side: str(place)}) if place else ""
+    def _link(self, side: str, cursor: PageCursor | None) -> str:
+        return self.get_query_string({side: str(cursor)}) if cursor else ""

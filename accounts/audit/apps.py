@@ -1,4 +1,4 @@
-"""The audit app."""
+"""Django's configuration of the app `accounts.audit`."""
 
 from django.apps import AppConfig
 from django.core.checks import Tags, register
@@ -7,7 +7,7 @@ from accounts.audit.checks import trail_is_append_only
 
 
 class AuditConfig(AppConfig):
-    """Name the app and register its check."""
+    """The audit trail and its system check."""
 
     name = "accounts.audit"
     label = "audit"

@@ -1,4 +1,4 @@
-"""The start-up check: the trail's table carries its triggers."""
+"""The system check that the audit trail has its triggers."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ def trail_is_append_only(
     databases: Sequence[str] | None = None,
     **_: object,
 ) -> list[CheckMessage]:
-    """Report a database in which the trail can be altered; one not yet migrated is passed over."""
+    """Report databases whose trail lacks triggers; a database not yet migrated is skipped."""
     return [message for alias in databases or () for message in _findings(alias)]
 
 
@@ -27,10 +27,10 @@ def _findings(alias: str) -> list[CheckMessage]:
         return []
     return [
         Error(
-            f"The audit trail can be altered: triggers missing on {triggers.TABLE}: "
+            f"The audit trail is not protected. Missing triggers on {triggers.TABLE}: "
             f"{', '.join(missing)}.",
             hint="Find out who removed them, run `manage.py verify_audit`, "
-            "then put them back with `manage.py guard_audit`.",
+            "then install them with `manage.py guard_audit`.",
             obj=alias,
             id="audit.E001",
         )

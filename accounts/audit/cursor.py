@@ -1,4 +1,4 @@
-"""Narrows and pages through all accounts' events, newest first, by (at, id): no counting, no offset."""
+"""Pages through the entries of all accounts, newest first, by (at, id): no counting, no offset."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,41 +13,41 @@ from accounts.audit.models import AuditEvent
 
 
 class InvalidCursor(ValueError):
-    """The text names no place in the list."""
+    """The text is not a cursor."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageCursor:
-    """A place in the list: that of one event."""
+    """The position of one entry in the list."""
 
     at: datetime
     id: int
 
     @classmethod
     def of(cls, event: AuditEvent) -> "PageCursor":
-        """Return the place of an event."""
+        """Return the position of an entry."""
         return cls(event.at, event.pk)
 
     @classmethod
     def parse(cls, text: str) -> "PageCursor":
-        """Read a place as `str` writes it; raises InvalidCursor."""
+        """Return the cursor that `str` wrote; raises InvalidCursor."""
         at, _, number = text.partition("_")
         try:
-            place = cls(datetime.fromisoformat(at), int(number))
+            cursor = cls(datetime.fromisoformat(at), int(number))
         except ValueError as error:
-            raise InvalidCursor("no place in the list") from error
-        if place.at.tzinfo is None or not 0 <= place.id < 2**63:
-            raise InvalidCursor("no place in the list")
-        return place
+            raise InvalidCursor("not a cursor") from error
+        if cursor.at.tzinfo is None or not 0 <= cursor.id < 2**63:
+            raise InvalidCursor("not a cursor")
+        return cursor
 
     def __str__(self) -> str:
-        """Write the place for an address."""
+        """Return the cursor as text for a URL."""
         return f"{timestamp(self.at)}_{self.id}"
 
 
 @dataclass(frozen=True, slots=True)
 class CursorPage:
-    """A page of events, newest first, and where the next ones lie; None where there are no more."""
+    """A page of entries, newest first, with cursors of its neighbours; None if there are none."""
 
     events: tuple[AuditEvent, ...]
     older: PageCursor | None
@@ -57,10 +57,10 @@ class CursorPage:
 def matching(
     events: QuerySet[AuditEvent], columns: Iterable[str], term: str
 ) -> QuerySet[AuditEvent]:
-    """Narrow a list to events that hold a term, whole, in one of some columns.
+    """Return the entries whose value in one of some columns equals a term.
 
-    Each column is asked first whether it knows the term: mostly one does, and its index then gives
-    the page in order, where an OR over all of them would fetch and sort every hit.
+    Each column is first checked for the term. Usually one column has it, and its index gives the
+    page in order. An OR over all columns would fetch and sort every match.
     """
     known = [
         Q(**{column: term})
@@ -77,7 +77,7 @@ def cursor_page(
     newer: PageCursor | None = None,
     size: int = 50,
 ) -> CursorPage:
-    """Return the newest page, or the one just `older` or just `newer` than a place."""
+    """Return the newest page, or the page `older` or `newer` than a cursor."""
     if newer is not None:
         following = Q(at__gte=newer.at) & (Q(at__gt=newer.at) | Q(id__gt=newer.id))
         found = list(events.filter(following).order_by("at", "id")[: size + 1])

@@ -1,4 +1,4 @@
-"""The body of an event: its fields as they are hashed, and the columns that copy them."""
+"""The body of an entry: the fields that are hashed, and the columns that copy them."""
 
 import json
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 VERSION = 1
-# The columns of AuditEvent that copy the body, in the order in which `copies` gives them.
+# The columns of AuditEvent that copy the body, in the order in which `copies` returns them.
 COPIED = (
     "account_id",
     "sequence",
@@ -27,19 +27,19 @@ COPIED = (
 
 
 def timestamp(moment: datetime) -> str:
-    """Write a moment as the chain holds it: UTC, six digits of a second, Z.
+    """Return a time as the body contains it: UTC, six decimals of a second, Z.
 
-    Raises ValueError for a moment without a time zone.
+    Raises ValueError for a time without a time zone.
     """
     if moment.tzinfo is None:
-        raise ValueError("a moment without a time zone")
+        raise ValueError("a time without a time zone")
     return (
         moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     )
 
 
 def copies(body: Mapping[str, object]) -> tuple[object, ...]:
-    """Return what the columns named in COPIED must hold, `at` as text; None where the body lacks it."""
+    """Return the values of the columns in COPIED, `at` as text; None if the body lacks a field."""
     actor, target = _part(body, "actor"), _part(body, "target")
     return (
         body.get("account"),
@@ -62,7 +62,7 @@ def copies(body: Mapping[str, object]) -> tuple[object, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One field that an event changed, in words; "" where it was not there."""
+    """One changed field as text; "" if it did not exist before or after."""
 
     field: str
     before: str
@@ -70,15 +70,15 @@ class Change:
 
 
 def changes(body: Mapping[str, object]) -> tuple[Change, ...]:
-    """Return the fields an event changed, by name, each before and after."""
+    """Return the changed fields, by name."""
     before, after = _part(body, "before"), _part(body, "after")
     return tuple(
-        Change(field, _in_words(before, field), _in_words(after, field))
+        Change(field, _as_text(before, field), _as_text(after, field))
         for field in sorted(before.keys() | after.keys())
     )
 
 
-def _in_words(values: Mapping[str, object], field: str) -> str:
+def _as_text(values: Mapping[str, object], field: str) -> str:
     if field not in values:
         return ""
     value = values[field]

@@ -1,6 +1,6 @@
-"""The trail as a feed for Fastly's clients: typed events alone, page by page.
+"""The entries for Fastly's clients: only events that have a Fastly type.
 
-Asks no policy, like `queries`: whoever calls has asked whether the actor may read the trail.
+Checks no permission, like `queries`: the caller has checked that the actor may read the trail.
 """
 
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ from accounts.audit.vocabulary import FASTLY_TYPES
 
 @dataclass(frozen=True, slots=True)
 class FeedFilters:
-    """What of a trail to show; "" and None leave a field open. `after` and `before` are exclusive.
+    """Filters of a trail; "" and None match everything. `after` and `before` are exclusive.
 
-    `user_tokens` are the ids of the person's tokens: what these did, the person did.
+    `user_tokens` are the ids of the user's tokens, whose entries belong to the user as well.
     """
 
     event_type: str = ""
@@ -34,7 +34,7 @@ class FeedFilters:
 
 
 def feed(account_id: str, filters: FeedFilters) -> QuerySet[AuditEvent]:
-    """Return the account's events that Fastly has a type for, not yet in any order."""
+    """Return the account's entries that have a Fastly type, unordered."""
     types = [
         action
         for action, kind in FASTLY_TYPES.items()
@@ -51,20 +51,20 @@ def feed(account_id: str, filters: FeedFilters) -> QuerySet[AuditEvent]:
 
 
 def feed_event(account_id: str, sequence: int) -> AuditEvent | None:
-    """Return one event that Fastly has a type for, by its number in the account's trail."""
+    """Return one entry that has a Fastly type, by its sequence in the account's trail."""
     return feed(account_id, FeedFilters()).filter(sequence=sequence).first()
 
 
 def addresses_of(events: Sequence[AuditEvent]) -> dict[int, str]:
-    """Return the addresses still held of events of one account, by number, in one query."""
+    """Return the IP addresses of one account's entries that are not erased, by sequence; one query."""
     if not events:
         return {}
-    held = PersonalData.objects.filter(
+    addresses = PersonalData.objects.filter(
         account_id=events[0].account_id,
         sequence__in=[event.sequence for event in events],
         kind=PersonalData.Kind.IP,
     )
-    return dict(held.values_list("sequence", "value"))
+    return dict(addresses.values_list("sequence", "value"))
 
 
 def _by(filters: FeedFilters) -> Q:

@@ -1,4 +1,4 @@
-"""The trail's tables: events chained per account, the heads of the chains, erasable personal data."""
+"""The tables of the audit trail: chained entries, chain heads, erasable personal data."""
 
 import json
 from collections.abc import Mapping
@@ -19,10 +19,10 @@ MAX_TARGET_ID_LENGTH = 320
 
 
 class AuditEvent(models.Model):
-    """One thing that happened; `canonical` is the truth and the other columns copy it for searching.
+    """One entry; `canonical` is the hashed text, and other columns copy it for searching.
 
-    Ids and names are plain text without foreign keys: deleting a user or a product must neither
-    be held up by the trail nor take a part of it along.
+    Ids and names are plain text without foreign keys, so that a user or a product can be deleted
+    without changing the trail.
     """
 
     account_id = models.CharField(max_length=22)
@@ -50,26 +50,26 @@ class AuditEvent(models.Model):
             models.UniqueConstraint(
                 fields=["account_id", "sequence"],
                 name="audit_event_once_in_chain",
-                violation_error_message="The account's trail already has an event of this number.",
+                violation_error_message="The account's trail already has an entry with this number.",
             ),
             models.CheckConstraint(
                 condition=Q(outcome__in=[each.value for each in Outcome]),
                 name="audit_event_outcome",
-                violation_error_message="The outcome is neither done nor refused.",
+                violation_error_message="The outcome must be done or refused.",
             ),
             models.CheckConstraint(
                 condition=Q(actor_type__in=[each.value for each in ActorType]),
                 name="audit_event_actor_type",
-                violation_error_message="There is no such kind of actor.",
+                violation_error_message="Unknown type of actor.",
             ),
             models.CheckConstraint(
                 condition=Q(interface__in=[each.value for each in Interface]),
                 name="audit_event_interface",
-                violation_error_message="There is no such interface.",
+                violation_error_message="Unknown interface.",
             ),
         ]
-        # Newest first is (at, id) downwards; each index carries both, so that a filtered page is
-        # read off one index and the next page starts where the last one ended.
+        # Newest first is (at, id) descending. Each index ends with both, so that one index gives a
+        # filtered page in order and the next page starts after the last row.
         indexes = [
             Index(fields=["at", "id"], name="audit_event_at"),
             Index(fields=["account_id", "at", "id"], name="audit_event_account"),
@@ -86,12 +86,12 @@ class AuditEvent(models.Model):
         ]
 
     def __str__(self) -> str:
-        """Name the event by its place in its chain."""
+        """Return the entry's account, number and event."""
         return f"{self.account_id} #{self.sequence} {self.action}"
 
     @property
     def body(self) -> Mapping[str, Any]:
-        """The fields of the canonical text; none where it was altered into something else."""
+        """The fields of the canonical text; empty if it is not a JSON object."""
         try:
             body = json.loads(self.canonical)
         except json.JSONDecodeError:
@@ -101,22 +101,22 @@ class AuditEvent(models.Model):
     @property
     def description(self) -> str:
         """What happened, as a verb phrase: "enabled a product"."""
-        # An event of a later edition, read by an earlier one, goes by its name.
+        # An event of a newer version of the code has no description here.
         return DESCRIPTIONS.get(self.action, self.action)
 
     @property
     def fastly_type(self) -> str:
-        """Fastly's type of the event; "" where Fastly has none."""
+        """Fastly's type of the event; "" if Fastly has none."""
         return FASTLY_TYPES.get(self.action, "")
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """The fields that changed, before and after."""
+        """The changed fields, before and after."""
         return changes(self.body)
 
 
 class ChainHead(models.Model):
-    """The end of an account's chain; its row is the lock under which the chain grows."""
+    """The end of an account's chain; its row is locked while entries are appended."""
 
     account_id = models.CharField(max_length=22, primary_key=True)
     sequence = models.BigIntegerField(default=0)
@@ -127,18 +127,18 @@ class ChainHead(models.Model):
         verbose_name = "chain"
 
     def __str__(self) -> str:
-        """Name the chain by its account."""
+        """Return the account's id."""
         return self.account_id
 
 
 class PersonalData(models.Model):
-    """A personal value of an event, which commits to it only; erasing the row leaves the chain sound."""
+    """A personal value of an entry, which contains only its hash: erasing it keeps the chain valid."""
 
     class Kind(models.TextChoices):
-        """What the value is."""
+        """The kind of value."""
 
         IP = "ip", "IP address"
-        EMAIL = "email", "e-mail address"
+        EMAIL = "email", "email address"
         USER_AGENT = "user_agent", "browser or program"
 
     account_id = models.CharField(max_length=22)
@@ -153,15 +153,15 @@ class PersonalData(models.Model):
             models.UniqueConstraint(
                 fields=["account_id", "sequence", "kind"],
                 name="audit_personal_once_per_event",
-                violation_error_message="The event already has a value of this kind.",
+                violation_error_message="The entry already has a value of this kind.",
             ),
             models.CheckConstraint(
                 condition=Q(kind__in=["ip", "email", "user_agent"]),
                 name="audit_personal_kind",
-                violation_error_message="There is no such kind of personal value.",
+                violation_error_message="Unknown kind of personal value.",
             ),
         ]
 
     def __str__(self) -> str:
-        """Name the value by its event, without showing it."""
+        """Return the entry and the kind, without the value."""
         return f"{self.account_id} #{self.sequence} {self.kind}"

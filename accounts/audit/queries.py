@@ -1,6 +1,6 @@
 """Reads a trail page by page, and verifies a chain from end to end.
 
-These ask no policy: whoever calls them has asked whether the actor may read the account's trail.
+Checks no permission: the caller has checked that the actor may read the account's trail.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,13 +23,13 @@ from accounts.audit.verification import (
     verify_row,
 )
 
-# Rows fetched at a time while verifying: a few megabytes in memory, few round trips.
+# Rows fetched at a time while verifying: a few megabytes of memory, few round trips.
 CHUNK = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What of a trail to show; "" and None leave a field open. `since` is inclusive, `until` exclusive."""
+    """Filters of a trail; "" and None match everything. `since` is inclusive, `until` exclusive."""
 
     action: str = ""
     actor_id: str = ""
@@ -43,7 +43,7 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of a trail, newest first; `older` and `newer` are None where there is no more."""
+    """A page of a trail, newest first; `older` and `newer` are None if there is no such page."""
 
     events: tuple[AuditEvent, ...]
     older: int | None
@@ -52,12 +52,12 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class VerificationResult:
-    """Whether a chain is as it was written; `first_bad` is the first number that is not."""
+    """Whether a chain is valid; `first_invalid` is the first number that is not."""
 
     account_id: str
-    sound: bool
+    is_valid: bool
     checked: int
-    first_bad: int | None = None
+    first_invalid: int | None = None
     reason: str = ""
 
 
@@ -69,7 +69,7 @@ def trail_of(
     after: int | None = None,
     limit: int = 50,
 ) -> Page:
-    """Return a page of an account's trail: the newest, or what lies `before` or `after` a number.
+    """Return a page of an account's trail: the newest, or the one `before` or `after` a number.
 
     Pass a page's `older` as `before` and its `newer` as `after`.
     """
@@ -99,7 +99,7 @@ def event_of(account_id: str, sequence: int) -> AuditEvent | None:
 
 
 def personal_data_of(event: AuditEvent) -> Mapping[str, str]:
-    """Return what is still held of the event's personal data, by kind (ip, email, user_agent)."""
+    """Return the event's personal data that is not erased, by kind (ip, email, user_agent)."""
     held = PersonalData.objects.filter(
         account_id=event.account_id, sequence=event.sequence
     )
@@ -107,7 +107,7 @@ def personal_data_of(event: AuditEvent) -> Mapping[str, str]:
 
 
 def row_fault(event: AuditEvent) -> str:
-    """Say what is wrong with a row in itself, its neighbours apart; "" where it is as written."""
+    """Return what is wrong with one row by itself; "" if it is valid."""
     try:
         verify_row(ChainRow(*(getattr(event, column) for column in ChainRow._fields)))
     except BrokenChainError as fault:
@@ -125,21 +125,20 @@ def accounts_with_trail() -> list[str]:
 
 
 def verify(account_id: str) -> VerificationResult:
-    """Verify an account's chain from its first event to its head, and name the first fault.
+    """Verify an account's chain from its first entry to its head, and report the first fault.
 
-    Checks the hashes, the links, that no number is missing, the head, every copied column against
-    its text, personal values against their commitments, and that the triggers are in place. A tail
-    cut off together with its head, and a chain written anew as a whole, only a checkpoint kept
-    elsewhere can show.
+    Checks hashes, links, missing numbers, the head, copied columns against their text, personal
+    values against their commitments, and the triggers. It cannot detect a tail that was cut off
+    together with its head, or a completely rewritten chain; that needs a checkpoint kept elsewhere.
     """
-    verdict = _verify_chain(account_id)
+    result = _verify_chain(account_id)
     missing = triggers.missing(connection)
-    if verdict.sound and missing:
+    if result.is_valid and missing:
         reason = f"triggers missing on {triggers.TABLE}: {', '.join(missing)}"
         return VerificationResult(
-            account_id, sound=False, checked=verdict.checked, reason=reason
+            account_id, is_valid=False, checked=result.checked, reason=reason
         )
-    return verdict
+    return result
 
 
 def target_matches(target_id: str) -> Q:
@@ -184,8 +183,8 @@ def _filtered(events: QuerySet[AuditEvent], filters: Filters) -> QuerySet[AuditE
 
 def _verify_chain(account_id: str) -> VerificationResult:
     events = AuditEvent.objects.filter(account_id=account_id)
-    # The chain may grow meanwhile: the highest number is read first, then the head, which can only
-    # be further on, and what lies up to that head is walked.
+    # The chain may grow meanwhile. So the highest number is read before the head, which can only be
+    # higher, and the rows up to that head are verified.
     highest = events.aggregate(Max("sequence"))["sequence__max"] or 0
     head = ChainHead.objects.filter(pk=account_id).first()
     end = head.sequence if head is not None else highest
@@ -194,20 +193,20 @@ def _verify_chain(account_id: str) -> VerificationResult:
         personal = _Personal(account_id, end)
         for row in _rows(events.filter(sequence__lte=end)):
             following = verify_link(row, last)
-            promised = commitments(verify_row(row))
+            committed = commitments(verify_row(row))
             for value in personal.up_to(row.sequence):
-                verify_commitment(promised, value)
+                verify_commitment(committed, value)
             last = following
         _require_end(head, last, highest)
     except BrokenChainError as fault:
         return VerificationResult(
             account_id,
-            sound=False,
+            is_valid=False,
             checked=last.sequence,
-            first_bad=fault.sequence,
+            first_invalid=fault.sequence,
             reason=fault.reason,
         )
-    return VerificationResult(account_id, sound=True, checked=last.sequence)
+    return VerificationResult(account_id, is_valid=True, checked=last.sequence)
 
 
 def _rows(events: QuerySet[AuditEvent]) -> Iterator[ChainRow]:
@@ -216,25 +215,25 @@ def _rows(events: QuerySet[AuditEvent]) -> Iterator[ChainRow]:
 
 
 def _require_end(head: ChainHead | None, last: ChainPosition, highest: int) -> None:
-    """Check that the chain ends where its head says."""
+    """Check that the chain ends at its head."""
     if head is None:
         if highest:
             raise BrokenChainError(None, "the head of the chain is missing")
         return
     if last.sequence < head.sequence:
         raise BrokenChainError(
-            last.sequence + 1, "the event is missing at the end of the chain"
+            last.sequence + 1, "the entry is missing at the end of the chain"
         )
     if highest > head.sequence:
         raise BrokenChainError(
             head.sequence + 1, "it lies beyond the head of the chain"
         )
     if (head.event_hash, head.at) != (last.event_hash, last.at):
-        raise BrokenChainError(None, "the head of the chain is not its last event")
+        raise BrokenChainError(None, "the head of the chain is not its last entry")
 
 
 class _Personal:
-    """The personal values of a chain, handed out beside the events they belong to."""
+    """Iterates over the personal values of a chain in step with its entries."""
 
     def __init__(self, account_id: str, end: int) -> None:
         values = PersonalData.objects.filter(account_id=account_id, sequence__lte=end)
@@ -245,7 +244,7 @@ class _Personal:
         self._next = next(self._rows, None)
 
     def up_to(self, sequence: int) -> Iterator[PersonalValue]:
-        """Yield what has not been handed out yet, up to an event."""
+        """Yield the values not yielded yet, up to and including a sequence."""
         while self._next is not None and self._next.sequence <= sequence:
             yield self._next
             self._next = next(self._rows, None)

@@ -1,4 +1,4 @@
-"""Appends to an account's chain; for the door `accounts/change.py` alone."""
+"""Appends entries to an account's chain; only `accounts.change` imports it."""
 
 import secrets
 from collections.abc import Mapping, Sequence
@@ -12,14 +12,14 @@ from accounts.audit.models import MAX_LABEL_LENGTH, AuditEvent, ChainHead, Perso
 from accounts.audit.vocabulary import Event, Outcome
 
 SALT_BYTES = 16
-# A request id comes from a proxy and a user agent from a stranger; neither may fill the table.
+# The client chooses the request id and the user agent; a limit keeps them from filling the table.
 MAX_REQUEST_ID_LENGTH = 64
 MAX_PERSONAL_VALUE_LENGTH = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class NewEntry:
-    """What a command notes: an event, on what, and the changed fields before and after."""
+    """An entry as a command notes it: event, target, and the changed fields before and after."""
 
     event: Event
     target_type: str
@@ -36,7 +36,7 @@ class NewEntry:
 
 @dataclass(frozen=True, slots=True)
 class EntrySource:
-    """Who did it and from where."""
+    """The actor of an entry, and where they acted from."""
 
     actor_type: ActorType
     actor_id: str
@@ -52,14 +52,14 @@ class EntrySource:
 
 
 def lock_head(account_id: str) -> ChainHead:
-    """Lock the end of an account's chain until the transaction ends; begins the chain where there is none.
+    """Lock the head of an account's chain until the transaction ends; creates it if there is none.
 
     Raises TransactionManagementError outside a transaction.
     """
     heads = ChainHead.objects.select_for_update()
     head = heads.filter(pk=account_id).first()
     if head is None:
-        # Two transactions may begin a chain at once; the second waits here for the first to end.
+        # If two transactions create the head concurrently, the second one waits here.
         ChainHead.objects.bulk_create(
             [ChainHead(account_id=account_id, event_hash=GENESIS)],
             ignore_conflicts=True,
@@ -71,16 +71,16 @@ def lock_head(account_id: str) -> ChainHead:
 def append(
     account_id: str, entries: Sequence[NewEntry], *, source: EntrySource, at: datetime
 ) -> list[AuditEvent]:
-    """Append entries to an account's chain, in order, inside the caller's transaction.
+    """Append entries to an account's chain, in order, within the caller's transaction.
 
-    Raises ValueError for no entries and for values that have no canonical form (floats, times,
-    model instances), and IntegrityError where the chain does not end where its head says.
+    Raises ValueError for no entries and for values without a canonical form (floats, times, model
+    instances), and IntegrityError if the chain does not end at its head.
     """
     if not entries:
         raise ValueError("nothing to append")
     head = lock_head(account_id)
-    # Clocks of two processes differ and requests overtake each other. Within a chain time never
-    # runs backwards, so that its order is one order, by number and by time alike.
+    # Clocks of processes differ, and a later request may commit first. Within a chain time never
+    # decreases, so the order by sequence and the order by time are the same.
     at = max(at, head.at or at)
     events: list[AuditEvent] = []
     personal: list[PersonalData] = []
@@ -161,7 +161,7 @@ def _body(
 def _changed(
     before: Mapping[str, object] | None, after: Mapping[str, object] | None
 ) -> tuple[dict[str, object] | None, dict[str, object] | None]:
-    """Keep of two descriptions only what differs; one of them alone is kept whole."""
+    """Return only the fields that differ; if there is one description only, all its fields."""
     if before is None or after is None:
         return (
             None if before is None else dict(before),

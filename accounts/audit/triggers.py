@@ -1,7 +1,7 @@
 """The triggers that keep the trail append-only, on SQLite and on PostgreSQL.
 
-Django alters a SQLite table by rebuilding it, and the triggers vanish with the old one: every
-migration that touches a guarded table calls `install` last.
+Django alters a SQLite table by rebuilding it, which drops its triggers. So every migration that
+changes a guarded table calls `install` last.
 """
 
 from collections.abc import Mapping
@@ -13,8 +13,8 @@ from accounts.audit.chain import GENESIS
 
 TABLE = "audit_auditevent"
 
-# REPLACE fires no delete trigger, so the insert trigger must refuse every row that would collide:
-# one with a sequence in use (not the next) and one with an id in use.
+# REPLACE fires no delete trigger, so the insert trigger refuses every row that would replace one:
+# a row whose sequence is not the next, and one whose id is in use.
 SQLITE: Mapping[str, str] = {
     "audit_event_appended_only": f"""
 CREATE TRIGGER audit_event_appended_only BEFORE INSERT ON {TABLE} FOR EACH ROW BEGIN
@@ -41,14 +41,14 @@ END""",
 
 @dataclass(frozen=True, slots=True)
 class _Guard:
-    """A PostgreSQL trigger: when it fires, what it does, and `pg_trigger.tgtype` as they come out."""
+    """A PostgreSQL trigger: when it fires, its function, and the expected `pg_trigger.tgtype`."""
 
     fires: str
     body: str
     bits: int
 
 
-# TG_RELID names the guarded table itself; a table of the same name on the search path cannot stand in.
+# TG_RELID is the guarded table itself, whatever else the search path finds by its name.
 _APPENDED_ONLY = f"""
 DECLARE
   last_sequence bigint;
@@ -86,7 +86,7 @@ POSTGRESQL: Mapping[str, _Guard] = {
 
 
 def install(connection: BaseDatabaseWrapper) -> None:
-    """Put the triggers on the trail's table, in place of any of their names; may run twice."""
+    """Install the triggers, replacing those of the same names; may run twice."""
     remove(connection)
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
@@ -101,12 +101,12 @@ def install(connection: BaseDatabaseWrapper) -> None:
             cursor.execute(
                 f"CREATE TRIGGER {name} {guard.fires.format(TABLE)} EXECUTE FUNCTION {name}()"
             )
-            # ALWAYS, or session_replication_role = replica would silence it.
+            # Without ALWAYS, session_replication_role = replica would disable it.
             cursor.execute(f"ALTER TABLE {TABLE} ENABLE ALWAYS TRIGGER {name}")
 
 
 def remove(connection: BaseDatabaseWrapper) -> None:
-    """Take the triggers off; for `install`, and for the test run's own clearing of tables."""
+    """Remove the triggers; for `install`, and for tests that clear tables."""
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             for name in SQLITE:
@@ -117,14 +117,14 @@ def remove(connection: BaseDatabaseWrapper) -> None:
 
 
 def missing(connection: BaseDatabaseWrapper) -> list[str]:
-    """Name the triggers that are absent, disabled or not the ones that `install` made."""
+    """Return the names of triggers that are absent, disabled or different from `install`'s."""
     if connection.vendor == "sqlite":
         return _missing_on_sqlite(connection)
     return _missing_on_postgresql(connection)
 
 
 def is_guarded_table_present(connection: BaseDatabaseWrapper) -> bool:
-    """Tell whether the trail's table has been made at all."""
+    """Return whether the trail's table exists."""
     return TABLE in connection.introspection.table_names()
 
 

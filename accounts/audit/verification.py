@@ -1,4 +1,4 @@
-"""What makes a chain sound, checked row by row: pure functions that name the first fault."""
+"""Verifies a chain row by row: pure functions that report the first fault."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from accounts.audit.entry_body import COPIED, copies, timestamp
 
 
 class BrokenChainError(Exception):
-    """Says which event of a chain is the first that is not as it was written, and why."""
+    """The first entry of a chain that is not valid, and why."""
 
     def __init__(self, sequence: int | None, reason: str) -> None:
         super().__init__(reason)
@@ -19,7 +19,7 @@ class BrokenChainError(Exception):
 
 
 class ChainRow(NamedTuple):
-    """A row as it is checked: the columns of COPIED in their order, then the chain's own."""
+    """A row to verify: the columns of COPIED in their order, then those of the chain."""
 
     account_id: str
     sequence: int
@@ -42,7 +42,7 @@ class ChainRow(NamedTuple):
 
 
 class ChainPosition(NamedTuple):
-    """Where a chain stands after some event; the next must fasten here."""
+    """The end of a verified part of a chain; the next entry must link to it."""
 
     sequence: int = 0
     event_hash: str = GENESIS
@@ -50,7 +50,7 @@ class ChainPosition(NamedTuple):
 
 
 class PersonalValue(NamedTuple):
-    """A personal value that is still held beside its event."""
+    """A personal value that is not erased."""
 
     sequence: int
     kind: str
@@ -59,33 +59,33 @@ class PersonalValue(NamedTuple):
 
 
 def verify_link(row: ChainRow, last: ChainPosition) -> ChainPosition:
-    """Check that a row follows the last link, and return the link it makes.
+    """Check that a row follows the last position, and return the new position.
 
-    Raises BrokenChainError for a gap, a number given twice, a wrong link, and time running backwards.
+    Raises BrokenChainError for a gap, a repeated number, a wrong link, and an earlier time.
     """
     if row.sequence > last.sequence + 1:
-        raise BrokenChainError(last.sequence + 1, "the event is missing")
+        raise BrokenChainError(last.sequence + 1, "the entry is missing")
     if row.sequence <= last.sequence:
         raise BrokenChainError(row.sequence, "the number is given twice or below 1")
     if row.prev_hash != last.event_hash:
-        raise BrokenChainError(row.sequence, "it is not chained to the event before it")
+        raise BrokenChainError(row.sequence, "it is not chained to the entry before it")
     if last.at is not None and row.at < last.at:
-        raise BrokenChainError(row.sequence, "it is earlier than the event before it")
+        raise BrokenChainError(row.sequence, "it is earlier than the entry before it")
     return ChainPosition(row.sequence, row.event_hash, row.at)
 
 
 def verify_row(row: ChainRow) -> Mapping[str, object]:
-    """Check a row within itself and return its body.
+    """Check one row by itself, and return its body.
 
-    Raises BrokenChainError where the text does not give its hash, or a column differs from the text.
+    Raises BrokenChainError if the text does not match its hash, or a column differs from the text.
     """
     if event_hash(row.prev_hash, row.canonical) != row.event_hash:
         raise BrokenChainError(row.sequence, "its text does not give its hash")
     body = _parsed(row)
-    held = (row.account_id, row.sequence, timestamp(row.at), *row[3 : len(COPIED)])
+    stored = (row.account_id, row.sequence, timestamp(row.at), *row[3 : len(COPIED)])
     written = copies(body)
-    if held != written:
-        columns = zip(COPIED, held, written, strict=True)
+    if stored != written:
+        columns = zip(COPIED, stored, written, strict=True)
         column = next(name for name, here, there in columns if here != there)
         raise BrokenChainError(
             row.sequence, f"its column {column} differs from its text"
@@ -93,16 +93,18 @@ def verify_row(row: ChainRow) -> Mapping[str, object]:
     return body
 
 
-def verify_commitment(promised: Mapping[str, object], personal: PersonalValue) -> None:
-    """Check a personal value against the commitments of its event.
+def verify_commitment(
+    committed_values: Mapping[str, object], personal: PersonalValue
+) -> None:
+    """Check a personal value against the commitments of its entry.
 
-    Raises BrokenChainError where they do not agree.
+    Raises BrokenChainError if it does not match.
     """
     try:
         committed = commitment(bytes.fromhex(personal.salt), personal.value)
-    except ValueError:  # a salt that is not hexadecimal was not written by the recorder
+    except ValueError:  # only an altered salt is not hexadecimal
         committed = ""
-    if promised.get(personal.kind) != committed:
+    if committed_values.get(personal.kind) != committed:
         reason = f"its personal value {personal.kind} is not the one committed to"
         raise BrokenChainError(personal.sequence, reason)
 

@@ -1,4 +1,4 @@
-"""Accounts: opened by staff or the operator, suspended and resumed with a reason."""
+"""Accounts: created by staff or the operator, suspended and resumed with a reason."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from accounts.commands.mail import queue_mail
 from accounts.commands.reasons import clean_reason
 from accounts.commands.users import (
     NewUser,
-    add_person,
+    add_user,
     cleaned_email,
     cleaned_name,
     user_with_email,
@@ -45,17 +45,19 @@ def create_account(
     password: str | None,
     now: datetime,
 ) -> Account:
-    """Open an account with its first superuser (R22), who may be somebody known.
+    """Create an account with its first superuser (R22), who may be an existing user.
 
-    A known person keeps their password. A new one without a password is asked by mail to set one.
-    Raises Forbidden and Invalid. Notes account.created, user.created for a new person, and
-    member.joined, in the new account's own chain.
+    An existing user keeps their password. A new one without a password gets an email to choose one.
+    Raises Forbidden and Invalid. Notes account.created, user.created for a new user, and
+    member.joined, in the new account's chain.
     """
     account = Account(name=cleaned_name(name), created_at=now)
     email = cleaned_email(superuser_email, field="superuser_email")
-    person = None
+    new_user = None
     if user_with_email(email) is None:
-        person = validate_new_user(email=email, name=superuser_name, password=password)
+        new_user = validate_new_user(
+            email=email, name=superuser_name, password=password
+        )
     with recorded_change(
         actor, Permission.ACCOUNT_CREATE, on=PLATFORM, also=[account.pk], now=now
     ) as trail:
@@ -66,9 +68,9 @@ def create_account(
             after={"name": account.name},
             account_id=account.pk,
         )
-        user = _first_superuser(person, email, now=now)
+        user = _first_superuser(new_user, email, now=now)
         target = ("user", user.pk, str(user))
-        if person is not None:
+        if new_user is not None:
             trail.note(Event.USER_CREATED, target=target, account_id=account.pk)
         Membership.objects.create(
             account=account,
@@ -83,30 +85,30 @@ def create_account(
             after={"role": Role.SUPERUSER.value},
             account_id=account.pk,
         )
-        if person is not None and password is None:
-            _ask_for_password(account, user, now=now)
+        if new_user is not None and password is None:
+            _queue_password_mail(account, user, now=now)
     return account
 
 
-def _first_superuser(person: NewUser | None, email: str, *, now: datetime) -> User:
-    if person is not None:
-        return add_person(person, now=now)
-    known = user_with_email(email)
-    if known is None:
-        raise Conflict("This person was deleted a moment ago. Try again.")
-    return known
+def _first_superuser(new: NewUser | None, email: str, *, now: datetime) -> User:
+    if new is not None:
+        return add_user(new, now=now)
+    existing = user_with_email(email)
+    if existing is None:
+        raise Conflict("This user was just deleted. Try again.")
+    return existing
 
 
-def _ask_for_password(account: Account, user: User, *, now: datetime) -> None:
+def _queue_password_mail(account: Account, user: User, *, now: datetime) -> None:
     address = f"{settings.PORTAL_URL}{reverse('account_reset_password')}"
     queue_mail(
         account=account,
         to=user.email,
-        subject=f"Your account {account.name} is open",
+        subject=f"Your Tollgate account {account.name} is ready",
         body=(
             f"Hello {user.name},\n\n"
-            f"the account {account.name} was opened for you; you are its superuser.\n"
-            f"Set your password here, with this address:\n\n{address}\n"
+            f"You are the superuser of {account.name}.\n"
+            f"Choose your password with this email address:\n\n{address}\n"
         ),
         now=now,
     )
@@ -115,7 +117,7 @@ def _ask_for_password(account: Account, user: User, *, now: datetime) -> None:
 def suspend_account(
     actor: Actor, *, account: Account, reason: str, now: datetime
 ) -> None:
-    """Suspend an account (gate 1): it can be read, not changed, and its edge refuses connections.
+    """Suspend an account: it can be read but not changed, and edges refuse its connections.
 
     Raises Forbidden, Invalid without a reason, AlreadySuspended. Notes account.suspended.
     """
@@ -127,7 +129,7 @@ def suspend_account(
             suspended_at=now, suspension_reason=reason
         )
         if not suspended:
-            raise AlreadySuspended(f"{account.name} is suspended already.")
+            raise AlreadySuspended(f"{account.name} is already suspended.")
         _note_state(trail, Event.ACCOUNT_SUSPENDED, account, reason)
     account.refresh_from_db()
 
@@ -135,7 +137,7 @@ def suspend_account(
 def resume_account(
     actor: Actor, *, account: Account, reason: str, now: datetime
 ) -> None:
-    """Lift an account's suspension.
+    """End an account's suspension.
 
     Raises Forbidden, Invalid without a reason, NotSuspended. Notes account.resumed.
     """
@@ -153,19 +155,18 @@ def resume_account(
 
 
 def _note_state(trail: Trail, event: Event, account: Account, reason: str) -> None:
-    words = ("suspended", "active")
-    before, after = words if event is Event.ACCOUNT_RESUMED else words[::-1]
+    resumed = event is Event.ACCOUNT_RESUMED
     trail.note(
         event,
         target=("account", account.pk, account.name),
-        before={"state": before},
-        after={"state": after},
+        before={"state": "suspended" if resumed else "active"},
+        after={"state": "active" if resumed else "suspended"},
         reason=reason,
     )
 
 
 def record_staff_view(actor: Actor, *, account: Account, now: datetime) -> None:
-    """Note, in the account's trail, that staff looked into it.
+    """Note in the account's audit trail that staff viewed the account.
 
     Raises Forbidden. Notes account.read.
     """

@@ -1,4 +1,4 @@
-"""Invitations: a seat offered by mail, taken once, within a week, by who owns the address."""
+"""Invitations by email: accepted once, within seven days, by the owner of the address."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -10,7 +10,7 @@ from accounts.change import recorded_change
 from accounts.commands import service_access
 from accounts.commands.mail import LINK, queue_mail
 from accounts.commands.users import (
-    add_person,
+    add_user,
     cleaned_email,
     user_with_email,
     validate_new_user,
@@ -18,27 +18,27 @@ from accounts.commands.users import (
 from accounts.errors import Conflict, Invalid, NotFound
 from accounts.models import Account, Invitation, Membership, User
 from accounts.queries import NO_SUCH_INVITATION, account_services
-from accounts.roles import ROLES_WITH_LIMITED_ACCESS, AccessLevel, Permission, Role
+from accounts.roles import AccessLevel, Permission
 
-LIFETIME: Final = timedelta(days=7)
-# The name under which the policy lists what joining may do.
+INVITATION_LIFETIME: Final = timedelta(days=7)
+# The system job in `roles.SYSTEM_PERMISSIONS` by whose permission a user joins.
 JOINING: Final = "accept-invitation"
 
 
 class AlreadyMember(Conflict):
-    """The person is in the account already."""
+    """The user is already a member of the account."""
 
     code = "already_member"
 
 
 class AlreadyInvited(Conflict):
-    """The address has an invitation that can still be accepted."""
+    """The address already has an invitation that can be accepted."""
 
     code = "already_invited"
 
 
 class InvitationUsed(Conflict):
-    """Somebody has joined by this invitation."""
+    """The invitation was already accepted."""
 
     code = "invitation_used"
 
@@ -50,25 +50,25 @@ class InvitationRevoked(Conflict):
 
 
 class InvitationExpired(Conflict):
-    """The invitation is older than a week."""
+    """The invitation is older than seven days."""
 
     code = "invitation_expired"
 
 
 class OtherAddress(Conflict):
-    """Whoever is signed in does not own the address that was invited."""
+    """The signed-in user does not own the invited address."""
 
     code = "other_address"
 
 
 class SignInFirst(Conflict):
-    """The address belongs to somebody who has not signed in."""
+    """The invited address has a login, and its user is not signed in."""
 
     code = "sign_in_first"
 
 
 def masked(email: str) -> str:
-    """Return an address as the trail may keep it: enough to recognise, not enough to write to."""
+    """Return an email address as the audit trail contains it: first letter and domain."""
     local, _, domain = email.partition("@")
     return f"{local[:1]}…@{domain}"
 
@@ -83,15 +83,17 @@ def invite(
     limit_services: bool = False,
     services: Mapping[str, str] | None = None,
 ) -> Invitation:
-    """Offer a seat by mail; `services` maps the ids of services to levels, where access is limited.
+    """Invite an email address to the account; with limited access, `services` maps ids to levels.
 
-    The invitation lasts seven days. Raises Forbidden, Invalid, AlreadyMember and AlreadyInvited.
-    Notes member.invited; the mail is sent after commit.
+    The invitation is valid for seven days. Raises Forbidden, Invalid, AlreadyMember and
+    AlreadyInvited. Notes member.invited; the email is sent after commit.
     """
     email = cleaned_email(email)
-    seat = _checked_seat(role, limit_services=limit_services, services=services or {})
+    levels = _checked_levels(
+        role, limit_services=limit_services, services=services or {}
+    )
     with recorded_change(actor, Permission.MEMBER_INVITE, on=account, now=now) as trail:
-        _require_services(account, seat)
+        service_access.services_in(account.pk, levels)
         _require_not_member(account, email)
         _replace_expired(account, email, now=now)
         invitation = Invitation.objects.create(
@@ -99,19 +101,21 @@ def invite(
             email=email,
             role=role,
             limit_services=limit_services,
-            services=seat,
+            services=levels,
             invited_by=actor.label,
             created_at=now,
-            expires_at=now + LIFETIME,
+            expires_at=now + INVITATION_LIFETIME,
         )
         queue_mail(
             account=account,
             to=email,
             subject=f"Invitation to {account.name}",
             body=(
-                f"{actor.label} invites you to {account.name} as {role}.\n\n"
-                f"Join here, within seven days:\n\n{LINK}\n\n"
-                "If you expected no invitation, do nothing: it ends by itself.\n"
+                f"{actor.label} invited you to join {account.name} on Tollgate. "
+                f"Your role will be {role}.\n\n"
+                f"Accept the invitation (valid until {invitation.expires_at:%-d %B %Y}):"
+                f"\n\n{LINK}\n\n"
+                "If you weren't expecting this, you can ignore this email.\n"
             ),
             now=now,
             invitation=invitation,
@@ -120,13 +124,13 @@ def invite(
         trail.note(
             Event.MEMBER_INVITED,
             target=("invitation", invitation.pk, masked(email)),
-            after={"role": role, "services": access} | seat,
+            after={"role": role, "services": access} | levels,
         )
     return invitation
 
 
 def revoke_invitation(actor: Actor, *, invitation: Invitation, now: datetime) -> None:
-    """Withdraw an invitation that nobody has accepted.
+    """Withdraw an invitation that is not accepted yet.
 
     Raises Forbidden, NotFound, InvitationUsed, InvitationRevoked. Notes invitation.revoked.
     """
@@ -153,31 +157,31 @@ def accept_invitation(
     name: str = "",
     password: str = "",
 ) -> Membership:
-    """Take the seat: as `user`, who is signed in, or as somebody new with a name and a password.
+    """Join the account: as the signed-in `user`, or as a new one with a name and a password.
 
-    Whoever joins is no member yet, so no right of theirs can be asked for: the invitation is the
-    right, and a context stands in the actor's place. Raises NotFound, InvitationUsed,
-    InvitationRevoked, InvitationExpired, OtherAddress, SignInFirst, AlreadyMember, and Invalid for
-    a name or password that will not do. Notes member.joined, and user.created for somebody new.
+    The user is not a member yet, so the invitation is their permission, and the function takes a
+    context instead of an actor. Raises NotFound, InvitationUsed, InvitationRevoked,
+    InvitationExpired, OtherAddress, SignInFirst, AlreadyMember, and Invalid for an invalid name or
+    password. Notes member.joined, and user.created for a new user.
     """
-    newcomer_ = None
+    new_user = None
     if user is None:
         if user_with_email(invitation.email) is not None:
             raise SignInFirst(
-                "You have a sign-in already. Sign in to accept the invitation."
+                "You already have a login. Sign in to accept the invitation."
             )
-        newcomer_ = validate_new_user(
+        new_user = validate_new_user(
             email=invitation.email, name=name, password=password
         )
-        user = User(email=newcomer_.email, name=newcomer_.name)
+        user = User(email=new_user.email, name=new_user.name)
     actor = _joining(context, user)
     with recorded_change(
         actor, Permission.MEMBER_INVITE, on=invitation, now=now
     ) as trail:
         offered = _locked(invitation)
         require_acceptable(offered, now=now)
-        if newcomer_ is not None:
-            user = add_person(newcomer_, now=now, user_id=user.pk)
+        if new_user is not None:
+            user = add_user(new_user, now=now, user_id=user.pk)
             trail.note(Event.USER_CREATED, target=("user", user.pk, user.name))
         _require_own_address(offered, user)
         member = _create_membership(offered, user, now=now)
@@ -192,12 +196,11 @@ def accept_invitation(
 
 
 def require_acceptable(invitation: Invitation, *, now: datetime) -> None:
-    """Raise what stands against accepting an invitation at that moment, if anything does."""
+    """Raise InvitationUsed, InvitationRevoked or InvitationExpired if it cannot be accepted."""
     _require_unused(invitation)
     if now >= invitation.expires_at:
         raise InvitationExpired(
-            "This invitation has expired: it was good for seven days. "
-            f"Ask {invitation.invited_by} for a new one."
+            f"This invitation has expired. Ask {invitation.invited_by} for a new one."
         )
 
 
@@ -214,7 +217,7 @@ def _joining(context: Context, user: User) -> Actor:
 
 def _create_membership(offered: Invitation, user: User, *, now: datetime) -> Membership:
     if Membership.objects.filter(account_id=offered.account_id, user=user).exists():
-        raise AlreadyMember("You are in this account already.")
+        raise AlreadyMember("You are already a member of this account.")
     member = Membership.objects.create(
         account_id=offered.account_id,
         user=user,
@@ -223,7 +226,7 @@ def _create_membership(offered: Invitation, user: User, *, now: datetime) -> Mem
         created_at=now,
         updated_at=now,
     )
-    # A service may have been deleted since; what is gone is not granted.
+    # A service deleted since the invitation is left out.
     for service in account_services(offered.account_id).filter(
         pk__in=list(offered.services)
     ):
@@ -233,51 +236,35 @@ def _create_membership(offered: Invitation, user: User, *, now: datetime) -> Mem
     return member
 
 
-def _checked_seat(
+def _checked_levels(
     role: str, *, limit_services: bool, services: Mapping[str, str]
 ) -> dict[str, str]:
-    if role not in list(Role):
-        words = ", ".join(each.value for each in Role)
-        raise Invalid(f"There is no such role. The roles are {words}.", field="role")
-    if limit_services and Role(role) not in ROLES_WITH_LIMITED_ACCESS:
-        raise Invalid(
-            "Only engineers and users can be limited to chosen services.",
-            field="limit_services",
-        )
-    if services and not limit_services:
-        raise Invalid(
-            "Choose services only where access is limited to them.", field="services"
-        )
+    known = service_access.known_role(role)
+    if limit_services:
+        service_access.require_limitable(known, field="limit_services")
+    service_access.require_limit(limited=limit_services, services=services)
     unknown = sorted(set(services.values()) - set(AccessLevel))
     if unknown:
-        raise Invalid(
-            f"There is no such level of access: {unknown[0]}.", field="services"
-        )
+        raise Invalid(f"Unknown access level: {unknown[0]}.", field="services")
     return {key: str(level) for key, level in services.items()}
-
-
-def _require_services(account: Account, seat: Mapping[str, str]) -> None:
-    found = account_services(account.pk).filter(pk__in=list(seat)).count()
-    if found != len(seat):
-        raise NotFound("There is no such service in this account.")
 
 
 def _require_not_member(account: Account, email: str) -> None:
     person = user_with_email(email)
     if person and Membership.objects.filter(account=account, user=person).exists():
-        raise AlreadyMember(f"{person} is in {account.name} already.")
+        raise AlreadyMember(f"{person} is already a member of {account.name}.")
 
 
 def _replace_expired(account: Account, email: str, *, now: datetime) -> None:
-    """Withdraw an invitation that has expired; refuse where one still holds."""
-    held = Invitation.objects.filter(
+    """Withdraw the address's expired invitation; raise AlreadyInvited if it is not expired."""
+    pending = Invitation.objects.filter(
         account=account, email=email, accepted_at=None, revoked_at=None
     )
-    if held.filter(expires_at__gt=now).exists():
+    if pending.filter(expires_at__gt=now).exists():
         raise AlreadyInvited(
-            f"{email} has an open invitation. Withdraw it first to invite them differently."
+            f"{email} already has a pending invitation. Withdraw it first."
         )
-    held.update(revoked_at=now)
+    pending.update(revoked_at=now)
 
 
 def _locked(invitation: Invitation) -> Invitation:
@@ -289,7 +276,7 @@ def _locked(invitation: Invitation) -> Invitation:
 
 def _require_unused(invitation: Invitation) -> None:
     if invitation.accepted_at is not None:
-        raise InvitationUsed("This invitation was accepted; it works once.")
+        raise InvitationUsed("This invitation has already been used.")
     if invitation.revoked_at is not None:
         raise InvitationRevoked("This invitation was withdrawn.")
 

@@ -1,7 +1,7 @@
-"""Mail: written with the change that causes it, sent after it by a sweep.
+"""Email: queued with the change that causes it, sent after commit by a sweep.
 
-What is written here about a mail's fate is no change of the account's state, so it passes no door
-and leaves no note; the change that caused the mail has left one.
+Delivery changes no state of an account, so it is not a `recorded_change`; the change that queued
+the email is recorded.
 """
 
 import logging
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 INVITATION_SALT: Final = "accounts.invitation"
 LINK: Final = "{link}"
-# A mail server that is down for a minute costs a minute, one that is down for a day some hours.
+# After a short failure of the mail server the delay is a minute, after a long one some hours.
 FIRST_DELAY: Final = timedelta(minutes=1)
 MAX_DELAY: Final = timedelta(hours=6)
 BATCH: Final = 100
@@ -29,12 +29,12 @@ MAX_PROBLEM_LENGTH: Final = 500
 
 
 def invitation_key(invitation: Invitation) -> str:
-    """Return what stands in an invitation's link: its id, signed."""
+    """Return the key in an invitation's link: its signed id."""
     return Signer(salt=INVITATION_SALT).sign(invitation.pk)
 
 
 def invitation_id_of(key: str) -> str | None:
-    """Return the id in a link's key, None for a forged or torn one."""
+    """Return the id in a link's key, or None if the signature does not match."""
     try:
         return Signer(salt=INVITATION_SALT).unsign(key)
     except BadSignature:
@@ -42,7 +42,7 @@ def invitation_id_of(key: str) -> str | None:
 
 
 def link_of(invitation: Invitation) -> str:
-    """Return the address at which an invitation is accepted."""
+    """Return the URL at which an invitation is accepted."""
     return f"{settings.PORTAL_URL}{reverse('join', args=[invitation_key(invitation)])}"
 
 
@@ -55,7 +55,7 @@ def queue_mail(
     now: datetime,
     invitation: Invitation | None = None,
 ) -> OutgoingMail:
-    """Write a mail inside the caller's door; a sweep sends it once the change is committed."""
+    """Queue an email within the caller's `recorded_change`; a sweep sends it after commit."""
     return OutgoingMail.objects.create(
         account=account,
         invitation=invitation,
@@ -68,13 +68,13 @@ def queue_mail(
 
 
 def send_due_mail(*, now: datetime) -> int:
-    """Send what is due, and return how many were sent.
+    """Send the emails that are due, and return how many were sent.
 
-    A mail is claimed by moving its hour on, so that two sweeps never send the same one at once; a
-    process that dies between sending and saying so sends it again. Mail for an invitation that
-    can no longer be accepted stays unsent.
+    An email is claimed by moving its due time, so that two sweeps do not send it at the same time.
+    If the process crashes before the result is stored, the email is sent again. An email for an
+    invitation that can no longer be accepted is not sent.
     """
-    alive = Q(
+    acceptable = Q(
         invitation__accepted_at=None,
         invitation__revoked_at=None,
         invitation__expires_at__gt=now,
@@ -82,15 +82,15 @@ def send_due_mail(*, now: datetime) -> int:
     due = (
         OutgoingMail.unsent()
         .select_related("invitation")
-        .filter(Q(invitation=None) | alive, due_at__lte=now)
+        .filter(Q(invitation=None) | acceptable, due_at__lte=now)
         .order_by("due_at", "pk")[:BATCH]
     )
     return sum(_send(mail, now=now) for mail in due)
 
 
 def delay_after(attempts: int) -> timedelta:
-    """Return how long to wait after that many attempts: doubling, up to six hours."""
-    # A doubling beyond the longest delay is not computed: the number would outgrow a timedelta.
+    """Return the delay after a number of attempts: it doubles, up to six hours."""
+    # Ten doublings exceed the maximum; more would overflow a timedelta.
     doublings: int = min(max(attempts - 1, 0), 10)
     return min(FIRST_DELAY * (1 << doublings), MAX_DELAY)
 
@@ -107,11 +107,8 @@ def _send(mail: OutgoingMail, *, now: datetime) -> bool:
     row = OutgoingMail.objects.filter(pk=mail.pk)
     try:
         EmailMessage(mail.subject, body, to=[mail.to]).send()
-    except (
-        OSError,
-        ValueError,
-    ) as error:  # SMTP's errors are OSErrors; a bad header a ValueError
-        logger.exception("A mail could not be sent.", extra={"mail": mail.pk})
+    except (OSError, ValueError) as error:  # SMTP errors; invalid headers
+        logger.exception("An email could not be sent.", extra={"mail": mail.pk})
         row.update(problem=f"{type(error).__name__}: {error}"[:MAX_PROBLEM_LENGTH])
         return False
     row.update(sent_at=now, problem="")

@@ -1,17 +1,16 @@
-"""Members: roles, access to services, removal. A change counts on the next request (R20)."""
+"""Members: roles, access to services, removal. A change takes effect on the next request (R20)."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from accounts.actor import Actor
 from accounts.audit.vocabulary import Event
 from accounts.change import Unchanged, recorded_change
 from accounts.commands import service_access
-from accounts.errors import Conflict, Invalid, NotFound
+from accounts.errors import Conflict, NotFound
 from accounts.models import ApiToken, Membership
-from accounts.queries import NO_SUCH_MEMBER, account_services, other_superusers
-from accounts.roles import ROLES_WITH_LIMITED_ACCESS, AccessLevel, Permission, Role
+from accounts.queries import NO_SUCH_MEMBER, other_superusers
+from accounts.roles import AccessLevel, Permission, Role
 
 
 class LastSuperuser(Conflict):
@@ -26,9 +25,9 @@ def change_role(
     """Give a member another role.
 
     Raises Forbidden, NotFound, Invalid for an unknown role, and LastSuperuser (R22). Notes
-    member.role_changed; the role one has already is no change.
+    member.role_changed; the same role is no change.
     """
-    new = _known_role(role)
+    new = service_access.known_role(role)
     with recorded_change(
         actor, Permission.MEMBER_MANAGE, on=membership, now=now
     ) as trail:
@@ -55,23 +54,20 @@ def limit_services(
     services: Mapping[str, AccessLevel],
     now: datetime,
 ) -> None:
-    """Limit a member to chosen services, each with a level, or open all to them again (R21).
+    """Limit a member to chosen services, each with a level, or give access to all (R21).
 
-    Replaces the whole set in one change. Raises Forbidden, NotFound also for a service of another
-    account, and Invalid for a role that cannot be limited, or services named beside no limit.
-    Notes member.access_limited or member.access_unlimited, with each service's level.
+    `services` maps service ids to levels and replaces all earlier levels. Raises Forbidden,
+    NotFound (also for a service of another account), and Invalid for a role that cannot be limited
+    or for services without a limit. Notes member.access_limited or member.access_unlimited.
     """
-    if services and not limited:
-        raise Invalid(
-            "Choose services only where access is limited to them.", field="services"
-        )
+    service_access.require_limit(limited=limited, services=services)
     with recorded_change(
         actor, Permission.MEMBER_MANAGE, on=membership, now=now
     ) as trail:
         member = _locked(membership)
         if limited:
-            _require_limitable(member)
-        rows = _services_of(member, services)
+            service_access.require_limitable(Role(member.role), field="limited")
+        rows = service_access.services_in(member.account_id, services)
         held = service_access.levels_in_account(member)
         before = _access(limited=member.limit_services, levels=held)
         after = _access(limited=limited, levels=services)
@@ -96,16 +92,16 @@ def grant_service(
     level: AccessLevel,
     now: datetime,
 ) -> None:
-    """Give a member a level on one service; it counts while their access is limited (R21).
+    """Give a member a level on one service; it takes effect while their access is limited (R21).
 
-    Raises Forbidden, and NotFound also for a service of another account. Notes
-    service_access.granted or service_access.changed; the level one has already is no change.
+    Raises Forbidden, and NotFound (also for a service of another account). Notes
+    service_access.granted or service_access.changed; the same level is no change.
     """
     with recorded_change(
         actor, Permission.MEMBER_MANAGE, on=membership, now=now
     ) as trail:
         member = _locked(membership)
-        (service,) = _services_of(member, [service_id])
+        (service,) = service_access.services_in(member.account_id, [service_id])
         held = service_access.levels_in_account(member).get(service_id)
         if held is level:
             raise Unchanged
@@ -122,9 +118,9 @@ def grant_service(
 def revoke_service(
     actor: Actor, *, membership: Membership, service_id: str, now: datetime
 ) -> None:
-    """Take a member's access to one service.
+    """Remove a member's access to one service.
 
-    Raises Forbidden, and NotFound where there is no such grant. Notes service_access.revoked.
+    Raises Forbidden, and NotFound if they have none. Notes service_access.revoked.
     """
     with recorded_change(
         actor, Permission.MEMBER_MANAGE, on=membership, now=now
@@ -132,7 +128,7 @@ def revoke_service(
         member = _locked(membership)
         held = service_access.levels_in_account(member).get(service_id)
         if held is None:
-            raise NotFound("This person has no access of their own to this service.")
+            raise NotFound("This member has no access level on this service.")
         service_access.remove_access(member.user_id, [service_id])
         trail.note(
             Event.SERVICE_ACCESS_REVOKED,
@@ -143,7 +139,7 @@ def revoke_service(
 
 
 def remove_member(actor: Actor, *, membership: Membership, now: datetime) -> None:
-    """Take somebody out of the account, with their grants and their tokens there; ends nothing else.
+    """Remove a member from the account, with their access levels and tokens in it.
 
     Raises Forbidden, NotFound and LastSuperuser (R22). Notes member.removed, and token.revoked
     for each token.
@@ -171,19 +167,8 @@ def remove_member(actor: Actor, *, membership: Membership, now: datetime) -> Non
         member.delete()
 
 
-def _known_role(role: str) -> Role:
-    try:
-        return Role(role)
-    except ValueError as error:
-        words = ", ".join(each.value for each in Role)
-        raise Invalid(
-            f"There is no such role. The roles are {words}.", field="role"
-        ) from error
-
-
 def _locked(membership: Membership) -> Membership:
-    """Read the membership anew behind the door, where nobody else of the account is changing it."""
-    # The table has no other writer than these commands, but a lock says so to the database.
+    """Return the membership, read again and locked; raises NotFound if it is gone."""
     member = (
         Membership.objects.select_for_update(of=("self",))
         .select_related("user")
@@ -198,33 +183,14 @@ def _locked(membership: Membership) -> Membership:
 def _require_another_superuser(member: Membership) -> None:
     if member.role == Role.SUPERUSER and not other_superusers(member).exists():
         raise LastSuperuser(
-            f"{member.user} is the account's only superuser, and an account always keeps at least "
-            "one. Make somebody else a superuser first."
+            f"{member.user} is the only superuser. "
+            "Give someone else the superuser role first."
         )
 
 
-def _require_limitable(member: Membership) -> None:
-    if Role(member.role) not in ROLES_WITH_LIMITED_ACCESS:
-        raise Invalid(
-            "Only engineers and users can be limited to chosen services; "
-            f"{member.user} is {member.role}.",
-            field="limited",
-        )
-
-
-def _services_of(member: Membership, service_ids: Collection[str]) -> list[Any]:
-    """Return the account's services of these ids; raises NotFound if one is missing."""
-    rows = account_services(member.account_id).filter(pk__in=list(service_ids))
-    if len(rows) != len(service_ids):
-        raise NotFound("There is no such service in this account.")
-    return list(rows)
-
-
-def _access(*, limited: bool, levels: Mapping[str, AccessLevel]) -> dict[str, object]:
-    words: dict[str, object] = {
-        "services": "chosen services" if limited else "all services"
-    }
-    return words | {key: level.value for key, level in levels.items()}
+def _access(*, limited: bool, levels: Mapping[str, AccessLevel]) -> dict[str, str]:
+    which = "chosen services" if limited else "all services"
+    return {"services": which} | {key: level.value for key, level in levels.items()}
 
 
 def _target(member: Membership) -> tuple[str, str, str]:

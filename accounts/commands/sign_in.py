@@ -1,4 +1,4 @@
-"""What the trail keeps of signing in and out; the session itself is allauth's business."""
+"""Records sign-in and sign-out in the audit trail; allauth keeps the session itself."""
 
 from datetime import datetime
 
@@ -12,9 +12,9 @@ from accounts.roles import Permission
 def note_sign_in(
     actor: Actor, *, membership: Membership, event: Event, now: datetime
 ) -> None:
-    """Note that a member signed in or out, or changed how they do, in the chain of their account.
+    """Note in the account's chain that a member signed in or out, or changed their password.
 
-    Raises NotFound for somebody who is in it no longer.
+    Raises NotFound for a user who is no longer a member.
     """
     with recorded_change(
         actor, Permission.ACCOUNT_READ, on=membership, now=now
@@ -25,7 +25,7 @@ def note_sign_in(
 def note_failed_sign_in(
     actor: Actor, *, membership: Membership, event: Event, reason: str, now: datetime
 ) -> None:
-    """Note that somebody failed to prove to be this member; rate limits bound how often."""
+    """Note a failed authentication as this member; allauth's rate limits bound how often."""
     record_refusal(
         actor,
         event,
@@ -37,10 +37,9 @@ def note_failed_sign_in(
 
 
 def set_password(user: User, *, password: str, now: datetime) -> None:
-    """Set a person's password, which allauth has checked; the caller notes it.
+    """Set a user's password, which allauth has checked; the caller notes it.
 
-    A password belongs to the person and not to an account, and the person may be in none, so this
-    passes no door.
+    Not a `recorded_change`, because a password belongs to the user, who may have no account.
     """
     user.set_password(password)
     user.password_changed_at = now

@@ -1,4 +1,4 @@
-"""API tokens: issued with a scope, services and an end; shown once; revoked."""
+"""API tokens: created with a scope, services and an expiry; shown once; revoked."""
 
 import re
 from collections.abc import Sequence
@@ -19,18 +19,18 @@ from accounts.tokens import digest, new_secret
 
 MAX_TOKEN_LIFETIME: Final = timedelta(days=366)  # a year, also a leap year
 MAX_SERVICES: Final = 100
-AN_ID: Final = re.compile(rf"[0-9A-Za-z]{{{LENGTH}}}")
+SERVICE_ID: Final = re.compile(rf"[0-9A-Za-z]{{{LENGTH}}}")
 
 
 class WiderToken(Forbidden):
-    """A token asked for a token that may do more than itself."""
+    """A token tried to create one that can do more than itself."""
 
     code = "wider_token"
 
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A new token and its secret, which nobody can show again."""
+    """A new token and its secret, which cannot be shown again."""
 
     token: ApiToken
     secret: str = field(repr=False)
@@ -45,18 +45,18 @@ def issue_token(
     expires_at: datetime | None,
     now: datetime,
 ) -> Issued:
-    """Issue a token to the actor, for the account they act in; no services means all.
+    """Create a token for the actor in their account; no services means all.
 
-    A token adds no rights to its owner's, so an id of a service that they cannot see gives
-    nothing. Raises Forbidden, WiderToken, and Invalid for a bad scope, id or expiry (required, at
-    most a year away). Notes token.issued.
+    A token can never do more than its owner, so the id of a service that they cannot see has no
+    effect. Raises Forbidden, WiderToken, and Invalid for an invalid scope, id or expiry (required,
+    within a year). Notes token.issued.
     """
     name = cleaned_name(name)
     _require_scope(scope)
     _require_ids(services)
     if expires_at is None or not now < expires_at <= now + MAX_TOKEN_LIFETIME:
         raise Invalid(
-            "A token needs an expiry in the future, at most a year away.",
+            "Choose an expiry date within the next year.",
             field="expires_at",
         )
     secret = new_secret()
@@ -88,9 +88,9 @@ def issue_token(
 
 
 def revoke_token(actor: Actor, *, token: ApiToken, now: datetime) -> None:
-    """Revoke a token: one's own, or another person's with the right to manage them.
+    """Revoke a token: the actor's own, or another member's with the permission to manage tokens.
 
-    Raises Forbidden and NotFound. Notes token.revoked; a revoked token is no change.
+    Raises Forbidden and NotFound. Notes token.revoked; revoking it again is no change.
     """
     own = token.user_id == actor.user_id
     permission = Permission.TOKEN_OWN if own else Permission.TOKEN_MANAGE
@@ -107,24 +107,22 @@ def revoke_token(actor: Actor, *, token: ApiToken, now: datetime) -> None:
 
 def _require_scope(scope: str) -> None:
     if scope not in list(TokenScope):
-        words = ", ".join(each.value for each in TokenScope)
-        raise Invalid(f"There is no such scope. The scopes are {words}.", field="scope")
+        names = ", ".join(each.value for each in TokenScope)
+        raise Invalid(f"Unknown scope. Choose one of: {names}.", field="scope")
 
 
 def _require_ids(services: Sequence[str]) -> None:
     if len(services) > MAX_SERVICES:
-        raise Invalid(
-            f"A token names at most {MAX_SERVICES} services.", field="services"
-        )
-    if not all(AN_ID.fullmatch(key) for key in services):
-        raise Invalid("This is not the id of a service.", field="services")
+        raise Invalid(f"Choose at most {MAX_SERVICES} services.", field="services")
+    if not all(SERVICE_ID.fullmatch(key) for key in services):
+        raise Invalid("Not a service ID.", field="services")
 
 
 def _require_no_wider(actor: Actor, services: Sequence[str]) -> None:
-    """Refuse a token more services than itself; the policy lets only global ones come so far."""
+    """Raise WiderToken if the actor is a token limited to other services."""
     if not actor.token_services:
         return
     if not services or not actor.token_services.issuperset(services):
         raise WiderToken(
-            "This token is limited to some services; it cannot make one for others."
+            "This token is limited to some services and can't create a token for others."
         )

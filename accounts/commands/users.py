@@ -1,4 +1,4 @@
-"""People: how they come to be, with an address that is proved and a password that holds."""
+"""Users: created with a verified email address and a checked password."""
 
 import unicodedata
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ MAX_USER_NAME_LENGTH = 100
 
 
 class AddressTaken(Conflict):
-    """Somebody signs in with this address already."""
+    """The email address already has a login."""
 
     code = "address_taken"
 
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """A person to be made: everything checked, the password hashed."""
+    """A user to be created: all values are checked and the password is hashed."""
 
     email: str
     name: str
@@ -39,92 +39,92 @@ class NewUser:
 
 
 def cleaned_name(name: str, *, field: str = "name") -> str:
-    """Return a name without surrounding space; raises Invalid for an empty, long or unprintable one."""
+    """Return a name without surrounding space; raises Invalid if it is empty, too long or unprintable."""
     name = name.strip()
     if not name:
-        raise Invalid("Give a name.", field=field)
+        raise Invalid("Enter a name.", field=field)
     if len(name) > MAX_USER_NAME_LENGTH:
         raise Invalid(
             f"A name has at most {MAX_USER_NAME_LENGTH} characters.", field=field
         )
     if any(unicodedata.category(character).startswith("C") for character in name):
-        raise Invalid("A name has no control characters.", field=field)
+        raise Invalid("Remove control characters from the name.", field=field)
     return name
 
 
 def cleaned_email(email: str, *, field: str = "email") -> str:
-    """Return an address in lower case; raises Invalid for what is none."""
+    """Return an email address in lower case; raises Invalid if it is not one."""
     email = email.strip().lower()
     try:
         validate_email(email)
     except ValidationError as error:
-        raise Invalid("This is not an e-mail address.", field=field) from error
+        raise Invalid("Enter a valid email address.", field=field) from error
     return email
 
 
 def validate_new_user(*, email: str, name: str, password: str | None) -> NewUser:
-    """Check a person to be made; raises Invalid with every fault of the password.
+    """Check and hash the values of a new user; raises Invalid with all faults of the password.
 
-    Hashing takes its time on purpose, so it is done here, outside any transaction. None gives a
-    password that cannot be used: the person sets one by e-mail.
+    Hashing is slow on purpose, so call this outside any transaction. None gives a password that
+    never matches: the user chooses one by email.
     """
     email, name = cleaned_email(email), cleaned_name(name)
     if password is not None:
         try:
             validate_password(password, User(email=email, name=name))
         except ValidationError as error:
-            words = " ".join(error.messages)
-            raise Invalid(words, field="password", details=error.messages) from error
+            message = " ".join(error.messages)
+            raise Invalid(message, field="password", details=error.messages) from error
     return NewUser(email, name, make_password(password))
 
 
 def user_with_email(email: str) -> User | None:
-    """Return who has proved an address, or None."""
-    proved = EmailAddress.objects.filter(email=email, verified=True)
+    """Return the user who has verified an email address, or None."""
+    verified = EmailAddress.objects.filter(email=email, verified=True)
     return (
         User.objects.filter(email=email).first()
-        or User.objects.filter(pk__in=proved.values("user_id")).first()
+        or User.objects.filter(pk__in=verified.values("user_id")).first()
     )
 
 
-def add_person(
-    person: NewUser, *, now: datetime, user_id: str = "", is_admin: bool = False
+def add_user(
+    new: NewUser, *, now: datetime, user_id: str = "", is_staff: bool = False
 ) -> User:
-    """Write a person and their proved address, inside the caller's door; `user_id` where it is told.
+    """Create a user and their verified address, within the caller's `recorded_change`.
 
-    Raises AddressTaken where the address has an owner.
+    Raises AddressTaken if the address has a login.
     """
     try:
         user = User.objects.create(
             id=user_id or new_id(),
-            email=person.email,
-            name=person.name,
-            password=person.password_hash,
+            email=new.email,
+            name=new.name,
+            password=new.password_hash,
             password_changed_at=now,
-            is_staff=is_admin,
-            is_superuser=is_admin,
+            is_staff=is_staff,
+            is_superuser=is_staff,
         )
         EmailAddress.objects.create(
-            user=user, email=person.email, verified=True, primary=True
+            user=user, email=new.email, verified=True, primary=True
         )
     except IntegrityError as error:
-        raise AddressTaken(f"Somebody signs in with {person.email} already.") from error
+        raise AddressTaken(f"{new.email} already has a login.") from error
     return user
 
 
 def create_staff(
     actor: Actor, *, email: str, name: str, password: str, now: datetime
 ) -> User:
-    """Make one of the platform's admins; that is no role in any account.
+    """Create a member of staff; this gives no role in any account.
 
-    Raises Forbidden, Invalid, and AddressTaken where the address has an owner. Notes user.created
+    Raises Forbidden, Invalid, and AddressTaken if the address has a login. Notes user.created
     in the platform's chain.
     """
-    person = validate_new_user(email=email, name=name, password=password)
+    new = validate_new_user(email=email, name=name, password=password)
     with recorded_change(
         actor, Permission.ACCOUNT_CREATE, on=PLATFORM, now=now
     ) as trail:
-        user = add_person(person, now=now, is_admin=True)
+        user = add_user(new, now=now, is_staff=True)
         trail.note(
             Event.USER_CREATED,
             target=("user", user.pk, user.name),

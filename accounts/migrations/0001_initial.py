@@ -112,7 +112,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='user',
-            constraint=models.UniqueConstraint(django.db.models.functions.text.Lower('email'), name='user_email_is_unique', violation_error_message='Somebody has this address already.'),
+            constraint=models.UniqueConstraint(django.db.models.functions.text.Lower('email'), name='user_email_is_unique', violation_error_message='This email address already has a login.'),
         ),
         migrations.AddConstraint(
             model_name='apitoken',
@@ -120,11 +120,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='invitation',
-            constraint=models.UniqueConstraint(condition=models.Q(('accepted_at', None), ('revoked_at', None)), fields=('account', 'email'), name='one_open_invitation_an_address', violation_error_message='This address has an open invitation already.'),
+            constraint=models.UniqueConstraint(condition=models.Q(('accepted_at', None), ('revoked_at', None)), fields=('account', 'email'), name='one_open_invitation_per_address', violation_error_message='This address already has a pending invitation.'),
         ),
         migrations.AddConstraint(
             model_name='membership',
-            constraint=models.UniqueConstraint(fields=('account', 'user'), name='one_membership_a_person_and_account', violation_error_message='This person is in the account already.'),
+            constraint=models.UniqueConstraint(fields=('account', 'user'), name='one_membership_per_user_and_account', violation_error_message='This user is already a member of the account.'),
         ),
         migrations.AddConstraint(
             model_name='membership',

@@ -1,4 +1,4 @@
-"""The account's own trail, for its superusers: filtered, paged, verified."""
+"""The account's audit trail for its superusers: filtered, paged, verified."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -28,9 +28,9 @@ from accounts.roles import Permission
 from accounts.web.forms import ActivityFilterForm
 
 PAGE: Final = 50
-MAX_ACTOR_ID_LENGTH: Final = 64  # of an actor, as the trail keeps it
-# A verdict is of its hour; after a day the page says again that nobody has looked.
-VERDICT_AGE: Final = 24 * 3600
+MAX_ACTOR_ID_LENGTH: Final = 64  # of the database column
+# The page shows the last verification for a day.
+VERIFICATION_SECONDS: Final = 24 * 3600
 INTERFACES: Final = {
     "web": "Web",
     "api": "API",
@@ -44,14 +44,14 @@ INTERFACES: Final = {
 @require_GET
 @login_required
 def activity(request: HttpRequest) -> HttpResponse:
-    """List the account's trail, the newest first, a day under its date."""
+    """List the entries, newest first, grouped by day."""
     actor, account = _reader(request)
     services = queries.services_of(actor)
     people = _people(actor, account, request.GET)
     form = ActivityFilterForm(request.GET, people=people, services=services)
     context: dict[str, Any] = {
         "form": form,
-        "verdict": cache.get(_verdict_key(account)),
+        "verification": cache.get(_cache_key(account)),
     }
     if not form.is_valid():
         return render(
@@ -76,11 +76,11 @@ def activity(request: HttpRequest) -> HttpResponse:
 @require_GET
 @login_required
 def activity_entry(request: HttpRequest, sequence: int) -> HttpResponse:
-    """Show one entry whole, with what is still held of its personal data."""
+    """Show one entry in full, with its personal data that is not erased."""
     actor, account = _reader(request)
     event = event_of(account.pk, sequence)
     if event is None:
-        raise NotFound("There is no such entry in this account's trail.")
+        raise NotFound("Entry not found.")
     names = {service.id: service.name for service in queries.services_of(actor)}
     context = {
         "entry": entry_context(event, names),
@@ -92,18 +92,18 @@ def activity_entry(request: HttpRequest, sequence: int) -> HttpResponse:
 @require_POST
 @login_required
 def verify_activity(request: HttpRequest) -> HttpResponse:
-    """Verify the account's chain from its first entry, and keep the verdict for the page."""
+    """Verify the account's chain from its first entry, and store the result for the page."""
     _, account = _reader(request)
-    verdict = asdict(verify(account.pk)) | {"at": timezone.now()}
-    cache.set(_verdict_key(account), verdict, VERDICT_AGE)
+    result = asdict(verify(account.pk)) | {"at": timezone.now()}
+    cache.set(_cache_key(account), result, VERIFICATION_SECONDS)
     return HttpResponseRedirect(reverse("activity"))
 
 
 def entry_context(event: AuditEvent, names: Mapping[str, str]) -> dict[str, Any]:
-    """Return an entry as the page tells it; `names` knows the services by id."""
+    """Return an entry as the page shows it; `names` has the services' names by id."""
     body = event.body
     auth = body.get("auth")
-    proof: Mapping[str, Any] = auth if isinstance(auth, dict) else {}
+    authentication: Mapping[str, Any] = auth if isinstance(auth, dict) else {}
     is_self = event.target_id in {event.actor_id, body.get("on_behalf_of")}
     return {
         "event": event,
@@ -122,8 +122,8 @@ def entry_context(event: AuditEvent, names: Mapping[str, str]) -> dict[str, Any]
         "on_behalf_of": body.get("on_behalf_of"),
         "agreed_text_hash": body.get("agreed_text_hash"),
         "target": "" if is_self else event.target_label,
-        "method": proof.get("method"),
-        "confirmed_at": parse_datetime(proof.get("reauth_at") or ""),
+        "method": authentication.get("method"),
+        "confirmed_at": parse_datetime(authentication.get("reauth_at") or ""),
         "prev_hash": event.prev_hash,
         "number": str(event.sequence),
     }
@@ -145,7 +145,7 @@ def _people(
     chosen = typed.get("actor", "")
     is_id = chosen.isprintable() and 0 < len(chosen) <= MAX_ACTOR_ID_LENGTH
     if is_id and chosen not in dict(people):
-        people.append((chosen, f"{chosen} (a token, a job, staff, or a former member)"))
+        people.append((chosen, f"{chosen} (token, system job, staff or former member)"))
     return people
 
 
@@ -159,7 +159,7 @@ def _filters(form: ActivityFilterForm) -> Filters:
         service_id=chosen["service"],
         outcome=chosen["outcome"],
         since=_midnight(chosen["since"]),
-        # After the last day there is no next one, and nothing to leave out either.
+        # The last possible day has no next one; then there is no upper limit.
         until=_midnight(until + timedelta(days=1))
         if until and until < date.max
         else None,
@@ -174,11 +174,9 @@ def _number(request: HttpRequest, name: str) -> int | None:
     text = request.GET.get(name, "")
     if not text:
         return None
-    # Nine digits are more entries than a chain will see, and no more than a database's integer.
+    # Nine digits fit the database's integer, and no chain gets that long.
     if not (text.isascii() and text.isdigit() and len(text) <= 9):  # noqa: PLR2004
-        raise Invalid(
-            "This page's address is damaged: the number of an entry is needed."
-        )
+        raise Invalid("This link is not valid.")
     return int(text)
 
 
@@ -187,8 +185,8 @@ def _days(
 ) -> list[dict[str, Any]]:
     entries = [entry_context(event, names) for event in events]
     return [
-        {"day": day, "entries": list(those)}
-        for day, those in groupby(entries, key=lambda entry: entry["day"])
+        {"day": day, "entries": list(group)}
+        for day, group in groupby(entries, key=lambda entry: entry["day"])
     ]
 
 
@@ -202,5 +200,5 @@ def _page_url(request: HttpRequest, name: str, sequence: int | None) -> str:
     return f"{reverse('activity')}?{query.urlencode()}"
 
 
-def _verdict_key(account: Account) -> str:
-    return f"trail-verdict:{account.pk}"
+def _cache_key(account: Account) -> str:
+    return f"verification:{account.pk}"

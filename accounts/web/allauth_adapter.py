@@ -1,4 +1,4 @@
-"""How sign-in behaves here: by invitation only, counted by person, and kept in the trail."""
+"""Adapts allauth's sign-in: no sign-up, attempts counted per user, everything recorded."""
 
 from typing import Any
 
@@ -7,77 +7,71 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from accounts.actor import Actor, Interface
+from accounts.actor import Interface
 from accounts.audit.vocabulary import Event
-from accounts.authentication import context_of, current_membership
+from accounts.authentication import (
+    context_of,
+    current_membership,
+    memberships_by_name,
+    user_actor,
+)
 from accounts.commands import sign_in
 from accounts.commands.users import user_with_email
 from accounts.models import Membership, User
 
-# Words of the trail for a wrong password, code or passkey.
-WRONG_CREDENTIALS = "What they gave was wrong."
+WRONG_CREDENTIALS = "Wrong password, code or passkey."
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
-    """Closes sign-up, and notes in the account's trail who signs in, fails to, and leaves."""
+    """Closes sign-up, and notes sign-in, failures and sign-out in the account's audit trail."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
-        """Answer no, always: people come by invitation."""
+        """Return False: users join by invitation."""
         return False
 
     def post_login(
         self, request: HttpRequest, user: AbstractBaseUser, **kwargs: Any
     ) -> HttpResponse:
-        """Note the sign-in in the trail of the account that the person lands in."""
+        """Note the sign-in in the trail of the account that the user sees first."""
         response: HttpResponse = super().post_login(request, user, **kwargs)
         note(request, Event.USER_LOGGED_IN)
         return response
 
     def logout(self, request: HttpRequest) -> None:
-        """Note the sign-out while it still is known whose it is."""
+        """Note the sign-out while the user is still known."""
         note(request, Event.USER_LOGGED_OUT)
         super().logout(request)
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
-        """Note a wrong password: of somebody signed in who confirms, or of a known member."""
+        """Note a wrong password: a failed re-authentication, or a failed sign-in of a member."""
         if request.user.is_authenticated:
             note_failure(request, Event.USER_REAUTHENTICATION_FAILED)
             return
         user = user_with_email(str(credentials.get("email", "")).strip().lower())
-        membership = first_membership(user) if user else None
+        membership = memberships_by_name(user.pk).first() if user else None
         if membership is not None:
             _refuse(request, membership, Event.USER_LOGIN_FAILED)
 
     def set_password(self, user: AbstractBaseUser, password: str) -> None:
-        """Set a password, and note whether it was changed, or set anew by mail."""
-        assert isinstance(user, User)  # noqa: S101 - there is no other kind
+        """Set a password, and note whether it was changed or reset by email."""
+        assert isinstance(user, User)  # noqa: S101 - the only user model
         sign_in.set_password(user, password=password, now=timezone.now())
         if self.request.user.is_authenticated:
             note(self.request, Event.PASSWORD_CHANGED)
             return
-        membership = first_membership(user)
+        membership = memberships_by_name(user.pk).first()
         if membership is not None:
             _note(self.request, membership, Event.PASSWORD_RESET)
 
     def _get_login_attempts_cache_key(
         self, request: HttpRequest, **credentials: Any
     ) -> str:
-        """Count tries by person alone: a portal with two names gives no second set of tries."""
+        """Count attempts per email address only, so that a second host name gives no more attempts."""
         return str(credentials.get("email", "")).strip().lower()
 
 
-def first_membership(user: User) -> Membership | None:
-    """Return the membership that a person lands in without a session: the first by name."""
-    return (
-        Membership.objects.select_related("account", "user")
-        .filter(user=user)
-        .order_by("account__name", "account_id")
-        .first()
-    )
-
-
 def note(request: HttpRequest, event: Event) -> None:
-    """Note something of a signed-in person's own; whoever is in no account has no trail."""
+    """Note an event of the signed-in user; without an account there is no trail for it."""
     if not request.user.is_authenticated:
         return
     membership = current_membership(request)
@@ -86,7 +80,7 @@ def note(request: HttpRequest, event: Event) -> None:
 
 
 def note_failure(request: HttpRequest, event: Event) -> None:
-    """Note that a signed-in person failed to confirm who they are."""
+    """Note that the signed-in user failed to re-authenticate."""
     membership = current_membership(request)
     if membership is not None:
         _refuse(request, membership, event)
@@ -94,7 +88,7 @@ def note_failure(request: HttpRequest, event: Event) -> None:
 
 def _note(request: HttpRequest, membership: Membership, event: Event) -> None:
     sign_in.note_sign_in(
-        _actor(request, membership),
+        user_actor(membership, context_of(request, Interface.WEB)),
         membership=membership,
         event=event,
         now=timezone.now(),
@@ -103,20 +97,9 @@ def _note(request: HttpRequest, membership: Membership, event: Event) -> None:
 
 def _refuse(request: HttpRequest, membership: Membership, event: Event) -> None:
     sign_in.note_failed_sign_in(
-        _actor(request, membership),
+        user_actor(membership, context_of(request, Interface.WEB)),
         membership=membership,
         event=event,
         reason=WRONG_CREDENTIALS,
         now=timezone.now(),
-    )
-
-
-def _actor(request: HttpRequest, membership: Membership) -> Actor:
-    user = membership.user
-    return Actor.user(
-        user_id=user.pk,
-        label=str(user),
-        email=user.email,
-        account_id=membership.account_id,
-        context=context_of(request, Interface.WEB),
     )

@@ -1,4 +1,4 @@
-"""The forms of the pages about people: what is typed; whether it may be, the commands say."""
+"""The forms of the account pages. The commands check what is allowed."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -8,21 +8,22 @@ from django import forms
 
 from accounts.actor import TokenScope
 from accounts.audit.vocabulary import Event, Outcome
+from accounts.commands.users import MAX_USER_NAME_LENGTH
 from accounts.queries import ServiceName
 from accounts.roles import Role
 
 ROLES = [(role.value, role.value.capitalize()) for role in Role]
 SCOPES = {
-    TokenScope.GLOBAL: "global: everything that you may do",
-    TokenScope.GLOBAL_READ: "global:read: read everything that you may read",
+    TokenScope.GLOBAL: "global: everything that you can do",
+    TokenScope.GLOBAL_READ: "global:read: read everything that you can read",
     TokenScope.PURGE_SELECT: "purge_select: purge single objects",
     TokenScope.PURGE_ALL: "purge_all: purge whole services",
 }
-DEFAULT_LIFE = timedelta(days=90)
+DEFAULT_LIFETIME = timedelta(days=90)
 
 
 class DateInput(forms.DateInput):
-    """A date, with the browser's own picker."""
+    """A date, with the browser's date picker."""
 
     input_type = "date"
 
@@ -31,61 +32,61 @@ class DateInput(forms.DateInput):
 
 
 class RoleForm(forms.Form):
-    """Which role somebody shall have."""
+    """A member's new role."""
 
     role = forms.ChoiceField(label="Role", choices=ROLES)
 
 
 class InviteForm(forms.Form):
-    """Whom to invite, as what."""
+    """An email address to invite, and its role."""
 
     email = forms.EmailField(
-        label="E-mail", max_length=254, widget=forms.EmailInput({"autocomplete": "off"})
+        label="Email", max_length=254, widget=forms.EmailInput({"autocomplete": "off"})
     )
     role = forms.ChoiceField(label="Role", choices=ROLES, initial=Role.USER.value)
     limit_services = forms.BooleanField(
         label="Limit to chosen services",
         required=False,
-        help_text="For engineers and users. Once they have joined you choose the services and "
-        "the level on each; until then they see none.",
+        help_text="For engineers and users. Choose the services after they have joined; until "
+        "then they see none.",
     )
 
 
 class JoinForm(forms.Form):
-    """Who somebody new is."""
+    """A new user's name and password."""
 
     name = forms.CharField(
         label="Your name",
-        max_length=100,
+        max_length=MAX_USER_NAME_LENGTH,
         widget=forms.TextInput({"autocomplete": "name"}),
     )
     password = forms.CharField(
         label="Password",
         strip=False,
-        help_text="At least 12 characters. A few words that you alone would put together do well.",
+        help_text="At least 12 characters. Several unrelated words make a good password.",
         widget=forms.PasswordInput({"autocomplete": "new-password"}),
     )
 
 
 class TokenForm(forms.Form):
-    """What a token is called, reaches and until when."""
+    """A new token's name, scope, services and expiry."""
 
     name = forms.CharField(
         label="Name",
-        max_length=100,
-        help_text="What it is for, so that you know later what stops when you revoke it.",
+        max_length=MAX_USER_NAME_LENGTH,
+        help_text="What it is for, so that you know what stops working when you revoke it.",
         widget=forms.TextInput({"autocomplete": "off"}),
     )
     scope = forms.ChoiceField(label="Scope", choices=list(SCOPES.items()))
     services = forms.MultipleChoiceField(
         label="Services",
         required=False,
-        help_text="None chosen means all that you may use, also later ones.",
+        help_text="Choose none for all services, including future ones.",
         widget=forms.CheckboxSelectMultiple,
     )
     expires_on = forms.DateField(
         label="Last day",
-        help_text="It ends with this day, in UTC; a year ahead at most.",
+        help_text="Valid through the end of this day, UTC. At most one year.",
         widget=DateInput(),
     )
 
@@ -93,7 +94,7 @@ class TokenForm(forms.Form):
         self, *args: Any, services: Sequence[ServiceName], today: date
     ) -> None:
         super().__init__(*args)
-        self.fields["expires_on"].initial = today + DEFAULT_LIFE
+        self.fields["expires_on"].initial = today + DEFAULT_LIFETIME
         field = self.fields["services"]
         assert isinstance(field, forms.MultipleChoiceField)  # noqa: S101 - for the type alone
         field.choices = [(service.id, service.name) for service in services]
@@ -102,13 +103,13 @@ class TokenForm(forms.Form):
 
     @property
     def expires_at(self) -> datetime:
-        """Return the moment after the last day."""
+        """Return the end of the last day."""
         following = self.cleaned_data["expires_on"] + timedelta(days=1)
         return datetime.combine(following, time(), UTC)
 
 
 class ActivityFilterForm(forms.Form):
-    """What of the trail to show."""
+    """Filters of the Activity page."""
 
     actor = forms.ChoiceField(label="Who", required=False)
     action = forms.ChoiceField(

@@ -12,23 +12,25 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.actor import Interface
 from accounts.authentication import SESSION_ACCOUNT, context_of
-from accounts.commands import invitations as commands
+from accounts.commands.invitations import accept_invitation, require_acceptable
 from accounts.commands.mail import invitation_id_of
 from accounts.commands.users import user_with_email
 from accounts.errors import Conflict, Invalid, NotFound
 from accounts.form_errors import add_refusal, form_status
-from accounts.models import Invitation, Membership, User
+from accounts.models import Invitation, User
 from accounts.web.forms import JoinForm
 
 
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "POST"])
 def join(request: HttpRequest, key: str) -> HttpResponse:
-    """Show what is offered, and take the seat: as who is signed in, or as somebody new."""
+    """Show an invitation; on POST accept it, as the signed-in user or as a new one."""
     invitation = _invitation(key)
     try:
-        commands.require_acceptable(invitation, now=timezone.now())
-        return _answer(request, invitation)
+        require_acceptable(invitation, now=timezone.now())
+        if request.user.is_authenticated or user_with_email(invitation.email):
+            return _join_as_existing_user(request, invitation)
+        return _join_as_new_user(request, invitation)
     except Conflict as refusal:
         context = {"refusal": refusal, "invitation": invitation}
         return render(
@@ -41,47 +43,50 @@ def _invitation(key: str) -> Invitation:
     invitation = Invitation.objects.select_related("account").filter(pk=found).first()
     if invitation is None:
         raise NotFound(
-            "This invitation's link is damaged. Open it from the mail once more."
+            "This invitation link is not valid. Open it from the email again."
         )
     return invitation
 
 
-def _answer(request: HttpRequest, invitation: Invitation) -> HttpResponse:
+def _join_as_existing_user(
+    request: HttpRequest, invitation: Invitation
+) -> HttpResponse:
     user = request.user if isinstance(request.user, User) else None
-    is_new = user is None and user_with_email(invitation.email) is None
-    form = JoinForm(request.POST or None) if is_new else None
-    if request.method == "POST" and (form is None or form.is_valid()):
+    if request.method == "POST":
+        return _accept(request, invitation, user)
+    context = {"invitation": invitation, "joiner": user, "path": request.path}
+    return render(request, "accounts/join.html", context)
+
+
+def _join_as_new_user(request: HttpRequest, invitation: Invitation) -> HttpResponse:
+    form = JoinForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
         try:
-            member = commands.accept_invitation(
-                context_of(request, Interface.WEB),
-                invitation=invitation,
-                user=user,
-                now=timezone.now(),
-                **(form.cleaned_data if form else {}),
-            )
+            return _accept(request, invitation, None, **form.cleaned_data)
         except Invalid as refusal:
-            if form is None:
-                raise
             add_refusal(form, refusal)
-        else:
-            return _welcome(request, member)
-    status = HTTPStatus.OK if form is None else form_status(form)
-    context = {
-        "invitation": invitation,
-        "form": form,
-        "joiner": user,
-        "path": request.path,
-    }
-    return render(request, "accounts/join.html", context, status=status)
+    context = {"invitation": invitation, "form": form, "path": request.path}
+    return render(request, "accounts/join.html", context, status=form_status(form))
 
 
-def _welcome(request: HttpRequest, member: Membership) -> HttpResponse:
+def _accept(
+    request: HttpRequest, invitation: Invitation, user: User | None, **fields: str
+) -> HttpResponse:
+    """Accept the invitation, sign a new user in, and redirect to the account's home page."""
+    member = accept_invitation(
+        context_of(request, Interface.WEB),
+        invitation=invitation,
+        user=user,
+        now=timezone.now(),
+        **fields,
+    )
     response: HttpResponse = HttpResponseRedirect("/")
-    if not request.user.is_authenticated:
+    if user is None:
         response = perform_login(
             request, member.user, email_verification="none", redirect_url="/"
         )
     request.session[SESSION_ACCOUNT] = member.account_id
-    account = Membership.objects.select_related("account").get(pk=member.pk).account
-    messages.success(request, f"You are in {account.name} now, as {member.role}.")
+    messages.success(
+        request, f"You joined {invitation.account.name}. Your role is {member.role}."
+    )
     return response

@@ -1,4 +1,4 @@
-"""The pages about an account's people: who they are, what they may do, who is invited."""
+"""The pages of an account's members: roles, access to services, invitations."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -31,7 +31,7 @@ from accounts.web.forms import InviteForm, RoleForm
 @require_GET
 @login_required
 def members(request: HttpRequest) -> HttpResponse:
-    """List the account's people, and the invitations that nobody has accepted yet."""
+    """List the members and the open invitations."""
     actor = actor_of(request)
     account = queries.account_of(actor)
     people = list(queries.members_of(actor, account))
@@ -58,7 +58,7 @@ def members(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @login_required
 def member(request: HttpRequest, membership_id: str) -> HttpResponse:
-    """Show a person; review, by GET with a role, and then make a change of their role."""
+    """Show a member; GET with a role shows a review of the change, POST makes it."""
     actor = actor_of(request)
     account = queries.account_of(actor)
     person = queries.member_of(actor, account, membership_id)
@@ -82,7 +82,7 @@ def member(request: HttpRequest, membership_id: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @login_required
 def remove_member(request: HttpRequest, membership_id: str) -> HttpResponse:
-    """Say what removing somebody ends, and remove them."""
+    """Show what removing a member ends; on POST remove them."""
     actor = actor_of(request)
     account = queries.account_of(actor)
     person = queries.member_of(actor, account, membership_id)
@@ -103,14 +103,14 @@ def remove_member(request: HttpRequest, membership_id: str) -> HttpResponse:
         return render(
             request, "accounts/remove_member.html", context, status=HTTPStatus.CONFLICT
         )
-    _say(request, f"{person.user} is no longer in {account.name}.")
+    _add_success(request, f"Removed {person.user} from {account.name}.")
     return HttpResponseRedirect("/" if context["is_self"] else reverse("members"))
 
 
 @require_http_methods(["GET", "POST"])
 @login_required
 def invite(request: HttpRequest) -> HttpResponse:
-    """Invite somebody by e-mail."""
+    """Invite someone by email."""
     actor = actor_of(request)
     account = queries.account_of(actor)
     require(actor, Permission.MEMBER_INVITE, account)
@@ -126,14 +126,14 @@ def invite(request: HttpRequest) -> HttpResponse:
             sent = send_invitation(
                 actor, account=account, now=timezone.now(), **form.cleaned_data
             )
-            _say(
+            _add_success(
                 request,
-                f"{sent.email} is invited as {sent.role}; the link holds for 7 days.",
+                f"Invited {sent.email} as {sent.role}. "
+                f"The link works until {sent.expires_at:%-d %B}.",
             )
             return HttpResponseRedirect(reverse("members"))
-    return render(
-        request, "accounts/invite.html", {"form": form}, status=form_status(form)
-    )
+    context = {"form": form}
+    return render(request, "accounts/invite.html", context, status=form_status(form))
 
 
 @require_POST
@@ -143,14 +143,15 @@ def revoke_invitation(request: HttpRequest, invitation_id: str) -> HttpResponse:
     actor = actor_of(request)
     invitation = queries.invitation_of(actor, queries.account_of(actor), invitation_id)
     withdraw(actor, invitation=invitation, now=timezone.now())
-    _say(
-        request, f"The invitation of {invitation.email} is withdrawn; its link is dead."
+    _add_success(
+        request,
+        f"Withdrew the invitation for {invitation.email}. Its link no longer works.",
     )
     return HttpResponseRedirect(reverse("members"))
 
 
 def member_context(person: Membership) -> dict[str, Any]:
-    """Return what a page says of a member."""
+    """Return a member as the pages show them."""
     return {
         "id": person.pk,
         "name": str(person.user),
@@ -168,11 +169,11 @@ def _row(
 ) -> dict[str, Any]:
     return member_context(person) | {
         "is_self": _is_self(person, actor),
-        "grants": _grant_words(grants.get(person.user_id, ())),
+        "grants": _access_labels(grants.get(person.user_id, ())),
     }
 
 
-def _grant_words(grants: tuple[Grant, ...]) -> list[str]:
+def _access_labels(grants: tuple[Grant, ...]) -> list[str]:
     return [f"{each.service.name} {each.level.replace('_', ' ')}" for each in grants]
 
 
@@ -183,9 +184,8 @@ def _is_self(person: Membership, actor: Actor) -> bool:
 def _member_context(
     actor: Actor, person: Membership, form: RoleForm | None = None, refusal: str = ""
 ) -> dict[str, Any]:
-    words = _row(person, actor, queries.grants_in(person.account_id))
     context: dict[str, Any] = {
-        "person": words,
+        "person": _row(person, actor, queries.grants_in(person.account_id)),
         "manage": decide(actor, Permission.MEMBER_MANAGE, person),
         "form": form or RoleForm(initial={"role": person.role}),
         "refusal": refusal,
@@ -215,7 +215,10 @@ def _change_role(
         return render(
             request, "accounts/member.html", context, status=HTTPStatus.CONFLICT
         )
-    _say(request, f"{person.user} is now {role}. It counts from their next request on.")
+    _add_success(
+        request,
+        f"{person.user}'s role is now {role}. It takes effect on the next request.",
+    )
     return HttpResponseRedirect(reverse("member", args=[person.pk]))
 
 
@@ -224,9 +227,9 @@ def _initial(request: HttpRequest) -> dict[str, Any]:
     return kept.dict() if kept else {}
 
 
-def _say(request: HttpRequest, words: str) -> None:
-    """Say what was done, with the way to its entry in the trail."""
+def _add_success(request: HttpRequest, message: str) -> None:
+    """Add a success message with a link to Activity."""
     link = reverse("activity")
     messages.success(
-        request, format_html('{} <a href="{}">See it in Activity</a>', words, link)
+        request, format_html('{} <a href="{}">View in Activity</a>', message, link)
     )

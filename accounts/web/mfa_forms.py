@@ -1,4 +1,4 @@
-"""allauth's forms for second factors, where the trail is to know more than they tell."""
+"""allauth's forms for second factors, changed to note failures and to reject malformed input."""
 
 from struct import error
 from typing import Any
@@ -18,30 +18,30 @@ from accounts.web.allauth_adapter import note_failure
 
 
 class ReauthenticateByCode(ReauthenticateForm):  # type: ignore[misc]  # allauth has no types
-    """Confirms who somebody is by a code, and notes a wrong one."""
+    """Re-authenticates by a code, and notes a wrong one."""
 
     def _emit_authentication_failed(self, authenticator: Any) -> None:
         super()._emit_authentication_failed(authenticator)
         note_failure(context.request, Event.USER_REAUTHENTICATION_FAILED)
 
 
-# What allauth's reader of passkeys raises for an object that is no answer of a browser's.
+# What allauth's parser of passkeys raises for an object that no browser sends.
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, RecursionError, error)
-NO_PASSKEY = "This is not what a passkey answers."
+INVALID_PASSKEY = "The passkey's response is not valid."
 
 
 class Credential(forms.JSONField):
-    """What a browser says of a passkey; what cannot be read of it is wrong, and no fault of ours."""
+    """A browser's response of a passkey; malformed input is invalid instead of a server error."""
 
     def to_python(self, value: Any) -> Any:
-        """Return the object; raise ValidationError also for numbers and nesting without end."""
+        """Return the object; raises ValidationError also for huge numbers and deep nesting."""
         try:
             return super().to_python(value)
         except UNREADABLE as fault:
-            raise forms.ValidationError(NO_PASSKEY) from fault
+            raise forms.ValidationError(INVALID_PASSKEY) from fault
 
     def bound_data(self, data: Any, initial: Any) -> Any:
-        """Return what the form shows again: nothing of what cannot be read."""
+        """Return what the form shows again; nothing of malformed input."""
         try:
             return super().bound_data(data, initial)
         except UNREADABLE:
@@ -49,42 +49,42 @@ class Credential(forms.JSONField):
 
 
 class AddPasskey(AddWebAuthnForm):  # type: ignore[misc]  # allauth has no types
-    """Enrols a passkey."""
+    """Adds a passkey."""
 
     credential = Credential(widget=forms.HiddenInput)
 
     def clean(self) -> Any:
-        """Check the passkey; raise ValidationError for an object that is none."""
+        """Check the passkey; raises ValidationError for a malformed object."""
         try:
             return super().clean()
         except UNREADABLE as fault:
-            raise forms.ValidationError(NO_PASSKEY) from fault
+            raise forms.ValidationError(INVALID_PASSKEY) from fault
 
 
-class _Answered(forms.Form):
-    """A form that a passkey answers."""
+class _PasskeyForm(forms.Form):
+    """A form with the response of a passkey."""
 
     def clean_credential(self) -> Any:
-        """Return who answered; raise ValidationError for an object that is no answer."""
+        """Return the passkey that responded; raises ValidationError for a malformed object."""
         try:
-            return super().clean_credential()  # type: ignore[misc]  # allauth's, beside this one
+            return super().clean_credential()  # type: ignore[misc]  # of allauth's form
         except UNREADABLE as fault:
-            raise forms.ValidationError(NO_PASSKEY) from fault
+            raise forms.ValidationError(INVALID_PASSKEY) from fault
 
 
-class SignInByPasskey(_Answered, LoginWebAuthnForm):  # type: ignore[misc]  # allauth has no types
+class SignInByPasskey(_PasskeyForm, LoginWebAuthnForm):  # type: ignore[misc]  # allauth has no types
     """Signs in by a passkey."""
 
     credential = Credential(widget=forms.HiddenInput)
 
 
-class ReauthenticateByPasskey(_Answered, ReauthenticateWebAuthnForm):  # type: ignore[misc]
-    """Confirms who somebody is by a passkey."""
+class ReauthenticateByPasskey(_PasskeyForm, ReauthenticateWebAuthnForm):  # type: ignore[misc]
+    """Re-authenticates by a passkey."""
 
     credential = Credential(widget=forms.HiddenInput)
 
 
-class AuthenticateByPasskey(_Answered, AuthenticateWebAuthnForm):  # type: ignore[misc]
-    """Finishes a sign-in by a passkey after the password."""
+class AuthenticateByPasskey(_PasskeyForm, AuthenticateWebAuthnForm):  # type: ignore[misc]
+    """Completes a sign-in by a passkey after the password."""
 
     credential = Credential(widget=forms.HiddenInput)

@@ -1,4 +1,4 @@
-"""Where the operator asks for a second factor: nobody of power goes on without one."""
+"""Middleware: superusers, billing members and staff need a second factor if the operator says so."""
 
 from collections.abc import Callable
 from typing import Final
@@ -7,14 +7,14 @@ from django.http import HttpRequest, HttpResponse
 
 from accounts.reauthentication import lacks_second_factor, send_to_enrol
 
-# What one needs to enrol, to confirm who one is before that, and to leave.
+# Pages for adding a second factor, re-authenticating and signing out.
 OPEN_PATHS: Final = ("/accounts/", "/theme/", "/static/", "/favicon.ico")
 
 
 def second_factor(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Send superusers, billing people and staff without a second factor to enrol one."""
+    """Redirect users who lack a required second factor to the page where they add one."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if not request.path.startswith(OPEN_PATHS) and lacks_second_factor(request):

@@ -1,4 +1,4 @@
-"""What a person sets for their own browser: the account they act in, and the theme."""
+"""The choices of a browser session: the account and the theme."""
 
 from django.conf import settings
 from django.contrib import messages
@@ -12,37 +12,39 @@ from accounts.authentication import SESSION_ACCOUNT, memberships_of
 from accounts.errors import NotFound
 
 THEMES = frozenset({"system", "light", "dark"})
-A_YEAR = 365 * 24 * 3600
+THEME_COOKIE_SECONDS = 365 * 24 * 3600
 
 
 @require_POST
 @login_required
 def switch_account(request: HttpRequest) -> HttpResponse:
-    """Act in another account from now on; one that the person is not in does not exist.
+    """Switch to another account; raises NotFound for one that the user does not belong to.
 
-    Forms that were opened before, in another tab, were about the account that is left: with the
-    token changed they are refused, instead of being carried out in this one.
+    Forms opened earlier in another tab belong to the previous account. The changed CSRF token
+    makes them fail, so that they do not change this account.
     """
     wanted = request.POST.get("account", "")
     found = next((m for m in memberships_of(request) if m.account_id == wanted), None)
     if found is None:
-        raise NotFound("There is no such account.")
+        raise NotFound("Account not found.")
     request.session[SESSION_ACCOUNT] = found.account_id
     rotate_token(request)
-    messages.success(request, f"You now act in {found.account.name}, as {found.role}.")
+    messages.success(
+        request, f"Switched to {found.account.name}. Your role here is {found.role}."
+    )
     return HttpResponseRedirect("/")
 
 
 @require_POST
 def set_theme(request: HttpRequest) -> HttpResponse:
-    """Keep the theme in a cookie, and go back to where it was chosen."""
+    """Store the theme in a cookie, and redirect to the page where it was chosen."""
     response = HttpResponseRedirect(safe_next(request))
     theme = request.POST.get("theme", "")
     if theme in THEMES:
         response.set_cookie(
             "theme",
             theme,
-            max_age=A_YEAR,
+            max_age=THEME_COOKIE_SECONDS,
             secure=settings.SESSION_COOKIE_SECURE,
             httponly=True,
             samesite="Lax",
@@ -51,7 +53,7 @@ def set_theme(request: HttpRequest) -> HttpResponse:
 
 
 def safe_next(request: HttpRequest) -> str:
-    """Return the page that a form came from, `/` for anything that leads away from the portal."""
+    """Return the page that a form was on, or `/` for an address outside the portal."""
     wanted = request.POST.get("next", "")
     inside = url_has_allowed_host_and_scheme(
         wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()

@@ -1,4 +1,4 @@
-"""The pages about API tokens: one's own, and, for those who manage them, other people's."""
+"""The pages of API tokens: the user's own, and other members' for those who may manage them."""
 
 from datetime import datetime
 from http import HTTPStatus
@@ -26,7 +26,7 @@ from accounts.web.forms import TokenForm
 @require_GET
 @login_required
 def tokens(request: HttpRequest) -> HttpResponse:
-    """List the tokens that somebody may revoke."""
+    """List the tokens that the user may revoke."""
     actor = actor_of(request)
     now = timezone.now()
     names = {service.id: service.name for service in queries.services_of(actor)}
@@ -43,7 +43,7 @@ def tokens(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @login_required
 def new_token(request: HttpRequest) -> HttpResponse:
-    """Issue a token, and show its secret this once."""
+    """Create a token and show its secret once."""
     actor = actor_of(request)
     require(actor, Permission.TOKEN_OWN, queries.account_of(actor))
     asked = require_reauthentication(request)
@@ -71,7 +71,7 @@ def new_token(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @login_required
 def revoke_token(request: HttpRequest, token_id: str) -> HttpResponse:
-    """Say what stops, and revoke a token."""
+    """Show what stops working; on POST revoke the token."""
     actor = actor_of(request)
     token = queries.token_of(actor, token_id)
     asked = require_reauthentication(request)
@@ -81,9 +81,7 @@ def revoke_token(request: HttpRequest, token_id: str) -> HttpResponse:
         context = {"token": token, "is_own": token.user_id == actor.user_id}
         return render(request, "accounts/revoke_token.html", context)
     revoke(actor, token=token, now=timezone.now())
-    messages.success(
-        request, f"The token {token.name} is revoked: calls with it are refused."
-    )
+    messages.success(request, f"Revoked token {token.name}. Calls with it are refused.")
     return HttpResponseRedirect(reverse("tokens"))
 
 

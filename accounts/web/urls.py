@@ -1,4 +1,4 @@
-"""Every route of this face, on one page."""
+"""The routes of this interface."""
 
 from django.urls import URLPattern, path, register_converter
 from django.urls.converters import StringConverter
@@ -7,7 +7,7 @@ from accounts.web import activity, join, members, session, tokens
 
 
 class OpaqueId(StringConverter):
-    """An id of ours; what cannot be one finds no page, and never reaches the database."""
+    """An id of 22 characters; anything else gives 404 without a query."""
 
     regex = "[0-9A-Za-z]{22}"
 

@@ -1,4 +1,4 @@
-"""Staff read accounts and people in the admin; what they do goes through the commands."""
+"""The admin's pages of accounts and users, and `createaccount`."""
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -8,7 +8,7 @@ from accounts.commands.accounts import suspend_account
 from accounts.models import Account, Membership, OutgoingMail, User
 from tests.factories.accounts import PASSWORD, UserFactory
 
-OPEN = "/admin/accounts/account/open/"
+CREATE = "/admin/accounts/account/open/"
 FORM = {
     "name": "Initech",
     "superuser_email": "peter@initech.example",
@@ -20,10 +20,10 @@ def page_of(account, page="change"):
     return reverse(f"admin:accounts_account_{page}", args=[account.pk])
 
 
-def test_staff_opens_an_account_and_is_named_in_its_trail(
+def test_staff_create_an_account_and_are_named_in_its_trail(
     ada, browser, noted, last_body
 ):
-    answer = browser(ada).post(OPEN, FORM)
+    answer = browser(ada).post(CREATE, FORM)
 
     account = Account.objects.get()
     assert (answer.status_code, answer.url) == (302, "/admin/accounts/account/")
@@ -37,16 +37,16 @@ def test_staff_opens_an_account_and_is_named_in_its_trail(
     }
 
 
-def test_a_refusal_stands_at_its_field_and_opens_nothing(ada, browser):
-    answer = browser(ada).post(OPEN, FORM | {"superuser_name": "Pe\x07ter"})
+def test_a_refusal_is_shown_at_its_field_and_creates_nothing(ada, browser):
+    answer = browser(ada).post(CREATE, FORM | {"superuser_name": "Pe\x07ter"})
 
     assert answer.status_code == 400
-    assert b"A name has no control characters." in answer.content
+    assert b"Remove control characters from the name." in answer.content
     assert b"peter@initech.example" in answer.content
     assert not Account.objects.exists()
 
 
-def test_staff_suspends_and_resumes_with_a_reason(acme, ada, browser, noted):
+def test_staff_suspend_and_resume_with_a_reason(acme, ada, browser, noted):
     client = browser(ada)
     assert page_of(acme, "suspend").encode() in client.get(page_of(acme)).content
 
@@ -75,19 +75,17 @@ def test_a_reason_is_required(acme, ada, browser, noted):
     assert noted(acme) == []
 
 
-def test_what_is_suspended_is_not_suspended_again(acme, ada, browser, now):
+def test_an_account_is_not_suspended_twice(acme, ada, browser, now):
     suspend_account(ada, account=acme, reason="Unpaid.", now=now)
 
     answer = browser(ada).post(page_of(acme, "suspend"), {"reason": "Again."})
 
     assert answer.status_code == 400
-    assert b"Acme is suspended already." in answer.content
+    assert b"Acme is already suspended." in answer.content
 
 
 @pytest.mark.parametrize("model", ["account", "user", "invitation", "outgoingmail"])
-def test_nobody_adds_or_deletes_not_even_a_django_superuser(
-    acme, ada, eve, browser, model
-):
+def test_not_even_a_django_superuser_adds_or_deletes(acme, ada, eve, browser, model):
     client = browser(ada)
 
     assert client.get(f"/admin/accounts/{model}/").status_code == 200
@@ -106,11 +104,11 @@ def test_a_password_hash_is_on_no_page(ada, eve, browser):
 
 
 @pytest.mark.parametrize("who", ["sam", "stan"])
-def test_superusers_of_accounts_are_no_staff(request, acme, who, browser):
+def test_superusers_of_accounts_are_not_staff(request, acme, who, browser):
     client = browser(request.getfixturevalue(who))
 
     for address in (
-        OPEN,
+        CREATE,
         page_of(acme),
         page_of(acme, "suspend"),
         page_of(acme, "resume"),
@@ -134,24 +132,24 @@ def test_createaccount_prints_a_new_password_once(db, capsys):
     )
 
 
-def test_createaccount_prints_no_password_of_somebody_known(db, capsys):
+def test_createaccount_keeps_the_password_of_an_existing_user(db, capsys):
     user = UserFactory.create(name="Peter", email="peter@initech.example")
 
     call_command("createaccount", "Initech", "Peter@initech.example")
 
-    assert "with the password they have" in capsys.readouterr().out
+    assert "(existing user, password unchanged)" in capsys.readouterr().out
     user.refresh_from_db()
     assert user.check_password(PASSWORD)
 
 
-def test_createaccount_says_what_is_wrong_and_makes_nothing(db):
-    with pytest.raises(CommandError, match="This is not an e-mail address"):
+def test_createaccount_reports_invalid_input_and_creates_nothing(db):
+    with pytest.raises(CommandError, match="Enter a valid email address"):
         call_command("createaccount", "Initech", "peter")
 
     assert not Account.objects.exists()
 
 
-def test_the_admin_has_no_page_that_changes_how_somebody_signs_in(ada, browser):
+def test_the_admin_has_no_pages_of_sign_in_data(ada, browser):
     client = browser(ada)
 
     for app in (

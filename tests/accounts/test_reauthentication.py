@@ -1,4 +1,4 @@
-"""Who one is is confirmed again before something sensitive; five minutes, and for everybody."""
+"""Re-authentication before sensitive actions: valid for five minutes."""
 
 import time
 
@@ -19,16 +19,16 @@ FORM = {"email": "lin@example.com", "role": "engineer"}
 
 @pytest.fixture(autouse=True)
 def _empty_counts(settings):
-    """Count tries from nothing: a test's cache is its own."""
+    """Give each test its own cache, so that attempts start at zero."""
     settings.CACHES = {
         "default": {
             "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
-            "LOCATION": f"step-up-{time.monotonic_ns()}",
+            "LOCATION": f"reauthentication-{time.monotonic_ns()}",
         }
     }
 
 
-def test_a_fresh_sign_in_is_no_confirmation(sam):
+def test_a_new_sign_in_is_not_a_reauthentication(sam):
     client = Client()
     client.post("/accounts/login/", {"login": "sam@example.com", "password": PASSWORD})
 
@@ -37,7 +37,7 @@ def test_a_fresh_sign_in_is_no_confirmation(sam):
     assert (page.status_code, page.url) == (302, REAUTHENTICATE)
 
 
-def test_a_password_opens_the_page_it_was_asked_for(sam, browser):
+def test_a_password_leads_back_to_the_page(sam, browser):
     client = browser(sam, confirmed=None)
 
     answer = client.post(
@@ -51,7 +51,7 @@ def test_a_password_opens_the_page_it_was_asked_for(sam, browser):
 @pytest.mark.parametrize(
     ("seconds", "status"), [(0, 200), (299, 200), (300, 200), (301, 302), (3600, 302)]
 )
-def test_a_confirmation_holds_for_five_minutes(sam, browser, seconds, status):
+def test_a_reauthentication_is_valid_for_five_minutes(sam, browser, seconds, status):
     with time_machine.travel("2026-11-22T12:00:00Z", tick=False) as clock:
         client = browser(sam)
         clock.shift(seconds)
@@ -60,7 +60,7 @@ def test_a_confirmation_holds_for_five_minutes(sam, browser, seconds, status):
 
 
 @pytest.mark.parametrize(("seconds", "invited"), [(300, 1), (301, 0)])
-def test_the_post_is_gated_like_the_page(sam, browser, seconds, invited):
+def test_a_post_requires_reauthentication_like_the_page(sam, browser, seconds, invited):
     with time_machine.travel("2026-11-22T12:00:00Z", tick=False) as clock:
         client = browser(sam)
         clock.shift(seconds)
@@ -70,7 +70,7 @@ def test_the_post_is_gated_like_the_page(sam, browser, seconds, invited):
     assert Invitation.objects.count() == invited
 
 
-def test_a_post_without_confirmation_is_dropped_and_not_replayed(sam, browser):
+def test_a_post_without_reauthentication_is_not_repeated_later(sam, browser):
     client = browser(sam, confirmed=301)
 
     answer = client.post(INVITE, FORM)
@@ -84,7 +84,7 @@ def test_a_post_without_confirmation_is_dropped_and_not_replayed(sam, browser):
     assert b"lin@example.com" not in client.get(INVITE).content
 
 
-def test_somebody_without_password_or_factor_is_sent_to_enrol(sam, browser):
+def test_a_user_without_password_and_factor_must_add_a_factor(sam, browser):
     user = User.objects.get(pk=sam.user_id)
     user.set_unusable_password()
     user.save()
@@ -93,11 +93,11 @@ def test_somebody_without_password_or_factor_is_sent_to_enrol(sam, browser):
     page, post = client.get(INVITE), client.post(INVITE, FORM)
 
     assert (page.status_code, post.status_code) == (403, 403)
-    assert b"Enrol a second factor first" in page.content
+    assert b"Set up a second factor first" in page.content
     assert Invitation.objects.count() == 0
 
 
-def test_somebody_with_a_factor_alone_confirms_by_it(sam, browser):
+def test_a_user_with_only_a_factor_reauthenticates_by_it(sam, browser):
     user = User.objects.get(pk=sam.user_id)
     user.set_unusable_password()
     user.save()
@@ -108,16 +108,14 @@ def test_somebody_with_a_factor_alone_confirms_by_it(sam, browser):
     assert page.url == "/accounts/2fa/reauthenticate/?next=%2Fmembers%2Finvite%2F"
 
 
-def test_the_proof_of_somebody_else_does_not_count(sam, eve, browser):
+def test_the_reauthentication_of_another_user_does_not_count(sam, eve, browser):
     client = browser(sam)
     confirm(client, eve.user_id, time.time())
 
     assert client.get(INVITE).status_code == 302
 
 
-def test_a_wrong_password_is_noted_and_opens_nothing(
-    acme, sam, browser, noted, last_body
-):
+def test_a_wrong_password_is_noted_and_refused(acme, sam, browser, noted, last_body):
     client = browser(sam, confirmed=None)
 
     answer = client.post(
@@ -145,14 +143,14 @@ def test_a_wrong_code_is_noted_too(acme, sam, browser, noted):
 
 
 @pytest.mark.parametrize("who", ["eve", "lin", "bo", "una"])
-def test_who_may_not_is_refused_before_being_asked(request, who, browser):
+def test_a_member_without_permission_is_refused_first(request, who, browser):
     page = browser(request.getfixturevalue(who), confirmed=None).get(INVITE)
 
     assert page.status_code == 403
     assert b"Superusers can invite people." in page.content
 
 
-def test_where_the_operator_asks_people_of_power_enrol_first(
+def test_if_the_operator_requires_it_these_roles_must_add_a_factor(
     settings, sam, bo, ada, browser
 ):
     settings.SECOND_FACTOR_REQUIRED = True
@@ -166,7 +164,7 @@ def test_where_the_operator_asks_people_of_power_enrol_first(
     assert Invitation.objects.count() == 0
 
 
-def test_engineers_and_people_with_a_factor_go_on(settings, sam, eve, browser):
+def test_engineers_and_users_with_a_factor_continue(settings, sam, eve, browser):
     settings.SECOND_FACTOR_REQUIRED = True
     user = User.objects.get(pk=sam.user_id)
     Authenticator.objects.create(user=user, type="totp", data={"secret": "x"})
@@ -175,7 +173,7 @@ def test_engineers_and_people_with_a_factor_go_on(settings, sam, eve, browser):
     assert browser(sam).get("/members/").status_code == 200
 
 
-def test_the_enrolment_pages_stay_open(settings, sam, browser):
+def test_the_pages_for_adding_a_factor_stay_open(settings, sam, browser):
     settings.SECOND_FACTOR_REQUIRED = True
 
     assert browser(sam).get(reverse("mfa_index")).status_code == 200

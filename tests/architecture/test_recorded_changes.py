@@ -62,7 +62,7 @@ def noted_by(attempt: Attempt, world: World, person: str) -> tuple[str, ...]:
         assert outside == []
         new = list(AuditEvent.objects.order_by("pk")[before:])
         assert {event.actor_id for event in new} == {world.people[person].id}
-        assert all(verify(event.account_id).sound for event in new)
+        assert all(verify(event.account_id).is_valid for event in new)
         return tuple(event.action for event in new)
 
 

@@ -57,6 +57,7 @@ NOT_YET = (
     "templates/",
     "tests/access/",
     "tests/accounts/",
+    "tests/crash/",
     "tests/portal/",
     "tests/products/",
     "tests/races/",

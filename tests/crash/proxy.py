@@ -1,4 +1,4 @@
-"""A proxy between an edge and the portal that disturbs reports like networks and servers do."""
+"""Stands between an edge and the portal, and does to reports what networks and servers do."""
 
 import http.client
 import random
@@ -11,26 +11,26 @@ from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
-FORWARDED_HEADERS = (
+PASSED_ON = (
     "Authorization",
     "Content-Type",
     "Content-Encoding",
     "If-None-Match",
     "X-Edge-Status",
 )
-NO_LINGER = struct.pack("ii", 1, 0)  # close() sends a reset
+LINGER_NOT = struct.pack("ii", 1, 0)  # close() sends a reset
 Answer = tuple[int, bytes]
 
 
 class FaultProxy:
-    """Forwards everything, with one fault per report from a plan in random order.
+    """Forwards everything; a plan of faults, one a report, is carried out in a random order.
 
-    While `is_down`, every report is answered with 503. Some reports are kept;
-    `deliver_late` sends them to the portal again.
+    While `is_down`, every report is answered with 503. Reports that were taken once may come to
+    the portal again, much later: `deliver_late` sends all that are kept for that.
     """
 
     def __init__(self, portal: str, *, seed: int, times: int) -> None:
-        """Listen, and plan every fault so many times; a report passes after every second fault.
+        """Listen, and plan every fault so many times, each second one followed by peace.
 
         An edge whose reports fail in a row waits longer each time.
         """
@@ -48,9 +48,7 @@ class FaultProxy:
         self._late: list[tuple[str, Mapping[str, str], bytes]] = []
         self.is_down = False
         self.done: Counter[str] = Counter()
-        self.largest_packed = (
-            0  # bytes of the largest gzipped report that the portal accepted
-        )
+        self.largest_packed = 0  # bytes of a gzipped report that the portal took
         proxy = self
 
         class Handler(_Handler):
@@ -67,12 +65,12 @@ class FaultProxy:
         return not self._plan
 
     def close(self) -> None:
-        """Stop listening."""
+        """Listen no more."""
         self._server.shutdown()
         self._server.server_close()
 
     def next_fault(self) -> str:
-        """Return what happens to the next report."""
+        """Return what becomes of the next report."""
         with self._lock:
             if self.is_down:
                 return "503 before"
@@ -81,12 +79,12 @@ class FaultProxy:
             return fault
 
     def keep(self, path: str, headers: Mapping[str, str], body: bytes) -> None:
-        """Keep a report for `deliver_late`."""
+        """Keep a report to be delivered late."""
         with self._lock:
             self._late.append((path, headers, body))
 
     def deliver_late(self) -> None:
-        """Send the kept reports to the portal in any order, and ignore the responses."""
+        """Send what is kept to the portal, in any order; nobody reads the answers."""
         with self._lock:
             late, self._late = self._late, []
         self._chance.shuffle(late)
@@ -96,7 +94,7 @@ class FaultProxy:
     def forward(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes
     ) -> tuple[Answer, Mapping[str, str]]:
-        """Send a request to the portal; return status, body and headers of the response."""
+        """Ask the portal, and return its status, its answer and its fields."""
         connection = self._connect()
         try:
             connection.request(method, path, body or None, dict(headers))
@@ -109,7 +107,7 @@ class FaultProxy:
             connection.close()
 
     def forward_half(self, path: str, headers: Mapping[str, str], body: bytes) -> None:
-        """Send half of a report and close the connection."""
+        """Send half of a report and break off."""
         connection = self._connect()
         connection.putrequest("POST", path, skip_accept_encoding=True)
         for name, value in headers.items():
@@ -127,30 +125,30 @@ class _Handler(BaseHTTPRequestHandler):
     owner: FaultProxy
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's
-        """Log nothing."""
+        """Say nothing."""
 
     def do_GET(self) -> None:
-        """Forward a poll for the route table."""
+        """Pass the question for the table on."""
         (status, body), fields = self._forward(b"")
         self._answer(status, body, fields)
 
     def do_POST(self) -> None:
-        """Apply the next fault to a report."""
+        """Do to a report what is its turn."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
         FAULTS.get(self.owner.next_fault(), _Handler.forwarded)(self, body)
 
     def forwarded(self, body: bytes) -> None:
-        """Forward it without a fault."""
+        """Pass it on in peace."""
         (status, answer), fields = self._forward(body)
         self._answer(status, answer, fields)
 
     def answer_dropped(self, body: bytes) -> None:
-        """Deliver it, and close the connection to the edge."""
+        """Let the portal count it, and hang up on the edge."""
         self._forward(body)
         self.close_connection = True
 
     def answer_cut(self, body: bytes) -> None:
-        """Send the edge half a response."""
+        """Give the edge half an answer."""
         (_, answer), _ = self._forward(body)
         self.send_response(200)
         self.send_header("Content-Length", str(len(answer)))
@@ -163,30 +161,30 @@ class _Handler(BaseHTTPRequestHandler):
         self._forward(body)
         self.forwarded(body)
 
-    def twice_concurrently(self, body: bytes) -> None:
-        """Deliver it twice at the same time."""
+    def twice_at_once(self, body: bytes) -> None:
+        """Deliver it twice at one moment."""
         other = threading.Thread(target=self._forward, args=[body])
         other.start()
         self.forwarded(body)
         other.join()
 
     def again_later(self, body: bytes) -> None:
-        """Deliver it, and again after others."""
+        """Deliver it, and once more when others have come after it."""
         self.owner.keep(self.path, self._fields(), body)
         self.forwarded(body)
 
     def held_back(self, body: bytes) -> None:
-        """Answer that it failed, and deliver it later anyway."""
+        """Tell the edge that it failed, and deliver it later all the same."""
         self.owner.keep(self.path, self._fields(), body)
         self._answer(503, b"")
 
     def late_ones_first(self, body: bytes) -> None:
-        """Deliver the kept reports, then this."""
+        """Deliver what was held back, then this."""
         self.owner.deliver_late()
         self.forwarded(body)
 
     def request_cut(self, body: bytes) -> None:
-        """Deliver half of it, and reset the connection to the edge."""
+        """Break off in the midst of it, on both sides."""
         self.owner.forward_half(self.path, self._fields(), body)
         self._reset()
 
@@ -218,11 +216,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.forwarded(body)
 
     def _fields(self) -> dict[str, str]:
-        return {
-            name: self.headers[name]
-            for name in FORWARDED_HEADERS
-            if name in self.headers
-        }
+        return {name: self.headers[name] for name in PASSED_ON if name in self.headers}
 
     def _forward(self, body: bytes) -> tuple[Answer, Mapping[str, str]]:
         try:
@@ -243,7 +237,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def _reset(self) -> None:
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
         self.connection.close()
         self.close_connection = True
 
@@ -253,7 +247,7 @@ FAULTS: Mapping[str, Callable[[_Handler, bytes], None]] = {
     "answer cut": _Handler.answer_cut,
     "request cut": _Handler.request_cut,
     "delivered twice": _Handler.twice,
-    "delivered twice concurrently": _Handler.twice_concurrently,
+    "delivered twice at once": _Handler.twice_at_once,
     "delivered again later": _Handler.again_later,
     "held back": _Handler.held_back,
     "late ones first": _Handler.late_ones_first,

@@ -24,7 +24,7 @@ def main(account_id: str) -> None:
         "events": Counter(events.values_list("action", flat=True)),
         "enablements": enablements.count(),
         "open": enablements.filter(ends_at=None).count(),
-        "sound": verification.sound,
+        "is_valid": verification.is_valid,
         "checked": verification.checked,
     }
     print(json.dumps(found))  # noqa: T201 - the test that started this reads it

@@ -71,7 +71,7 @@ def test_eight_processes_lose_no_change_and_block_no_one(arena, togglers):
         },
         "enablements": enabled,
         "open": enabled - disabled,
-        "sound": True,
+        "is_valid": True,
         "checked": 2 * CHANGES,
     }
 

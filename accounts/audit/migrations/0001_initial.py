@@ -1,4 +1,4 @@
-"""The trail's tables and the triggers that guard them."""
+"""Creates the tables of the audit trail, then the triggers that keep it append-only."""
 
 from django.db import migrations, models
 
@@ -6,7 +6,7 @@ from accounts.audit import triggers
 
 
 def guard(apps, schema_editor):
-    """Put the triggers on; the last step of every migration that touches the guarded table."""
+    """Install the triggers; the last step of every migration that changes the guarded table."""
     triggers.install(schema_editor.connection)
 
 
@@ -56,7 +56,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'event',
                 'indexes': [models.Index(fields=['at', 'id'], name='audit_event_at'), models.Index(fields=['account_id', 'at', 'id'], name='audit_event_account'), models.Index(fields=['action', 'at', 'id'], name='audit_event_action'), models.Index(fields=['actor_id', 'at', 'id'], name='audit_event_actor'), models.Index(fields=['actor_label', 'at', 'id'], name='audit_event_actor_label'), models.Index(fields=['target_id', 'at', 'id'], name='audit_event_target'), models.Index(fields=['target_label', 'at', 'id'], name='audit_event_target_label'), models.Index(fields=['product', 'at', 'id'], name='audit_event_product'), models.Index(fields=['service_id', 'at', 'id'], name='audit_event_service'), models.Index(fields=['outcome', 'at', 'id'], name='audit_event_outcome_at'), models.Index(fields=['request_id', 'at', 'id'], name='audit_event_request'), models.Index(fields=['interface', 'at', 'id'], name='audit_event_interface_at')],
-                'constraints': [models.UniqueConstraint(fields=('account_id', 'sequence'), name='audit_event_once_in_chain', violation_error_message="The account's trail already has an event of this number."), models.CheckConstraint(condition=models.Q(('outcome__in', ['done', 'refused'])), name='audit_event_outcome', violation_error_message='The outcome is neither done nor refused.'), models.CheckConstraint(condition=models.Q(('actor_type__in', ['user', 'token', 'system', 'staff'])), name='audit_event_actor_type', violation_error_message='There is no such kind of actor.'), models.CheckConstraint(condition=models.Q(('interface__in', ['web', 'api', 'admin', 'edge', 'command', 'system'])), name='audit_event_interface', violation_error_message='There is no such interface.')],
+                'constraints': [models.UniqueConstraint(fields=('account_id', 'sequence'), name='audit_event_once_in_chain', violation_error_message="The account's trail already has an entry with this number."), models.CheckConstraint(condition=models.Q(('outcome__in', ['done', 'refused'])), name='audit_event_outcome', violation_error_message='The outcome must be done or refused.'), models.CheckConstraint(condition=models.Q(('actor_type__in', ['user', 'token', 'system', 'staff'])), name='audit_event_actor_type', violation_error_message='Unknown type of actor.'), models.CheckConstraint(condition=models.Q(('interface__in', ['web', 'api', 'admin', 'edge', 'command', 'system'])), name='audit_event_interface', violation_error_message='Unknown interface.')],
             },
         ),
         migrations.CreateModel(
@@ -65,13 +65,13 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('account_id', models.CharField(max_length=22)),
                 ('sequence', models.BigIntegerField()),
-                ('kind', models.CharField(choices=[('ip', 'IP address'), ('email', 'e-mail address'), ('user_agent', 'browser or program')], max_length=16)),
+                ('kind', models.CharField(choices=[('ip', 'IP address'), ('email', 'email address'), ('user_agent', 'browser or program')], max_length=16)),
                 ('salt', models.CharField(max_length=32)),
                 ('value', models.TextField()),
             ],
             options={
                 'verbose_name': 'personal value',
-                'constraints': [models.UniqueConstraint(fields=('account_id', 'sequence', 'kind'), name='audit_personal_once_per_event', violation_error_message='The event already has a value of this kind.'), models.CheckConstraint(condition=models.Q(('kind__in', ['ip', 'email', 'user_agent'])), name='audit_personal_kind', violation_error_message='There is no such kind of personal value.')],
+                'constraints': [models.UniqueConstraint(fields=('account_id', 'sequence', 'kind'), name='audit_personal_once_per_event', violation_error_message='The entry already has a value of this kind.'), models.CheckConstraint(condition=models.Q(('kind__in', ['ip', 'email', 'user_agent'])), name='audit_personal_kind', violation_error_message='Unknown kind of personal value.')],
             },
         ),
         migrations.RunPython(guard, migrations.RunPython.noop),

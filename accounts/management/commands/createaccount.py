@@ -1,4 +1,4 @@
-"""`manage.py createaccount NAME EMAIL`: open an account with its first superuser."""
+"""`manage.py createaccount NAME EMAIL`: create an account with its first superuser."""
 
 import getpass
 import secrets
@@ -15,24 +15,24 @@ from accounts.errors import RefusalError
 
 
 class Command(BaseCommand):
-    """Open an account; a new superuser's password is asked for, or made and printed once."""
+    """Create an account; asks for a new superuser's password, or generates it and prints it once."""
 
     help = (
-        "Open the account NAME with EMAIL as its first superuser. Somebody known keeps their "
-        "password; for somebody new it is asked for, or, left empty, made and printed once."
+        "Create the account NAME with EMAIL as its first superuser. An existing user keeps their "
+        "password. A new user's password is asked for, or generated if left empty."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take the account's name, the superuser's address and, where it differs, their name."""
+        """Add the account's name, the superuser's email address and optionally their name."""
         parser.add_argument("name", metavar="NAME")
         parser.add_argument("email", metavar="EMAIL")
         parser.add_argument("--name", dest="person", default="", metavar="PERSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Open the account and say what came of it; exit 1 with the reason where it was refused."""
+        """Create the account and print the result; exit with 1 and the reason if it is refused."""
         email: str = options["email"]
-        known = user_with_email(email.strip().lower()) is not None
-        chosen = "" if known else self.asked_password()
+        exists = user_with_email(email.strip().lower()) is not None
+        chosen = "" if exists else self.asked_password()
         password = chosen or secrets.token_urlsafe(12)
         try:
             account = create_account(
@@ -45,16 +45,16 @@ class Command(BaseCommand):
             )
         except RefusalError as error:
             raise CommandError(error.message) from error
-        self.stdout.write(f"Account {account.name} ({account.pk}) is open.")
-        if known:
-            self.stdout.write(f"{email} is its superuser, with the password they have.")
-        elif not chosen:
+        self.stdout.write(f"Created account {account.name} ({account.pk}).")
+        if exists:
             self.stdout.write(
-                f"{email} signs in with this password, shown once: {password}"
+                f"Superuser: {email} (existing user, password unchanged)."
             )
+        elif not chosen:
+            self.stdout.write(f"Superuser: {email}, password (shown once): {password}")
 
     def asked_password(self) -> str:
-        """Ask for a password where somebody sits at a terminal; "" for none."""
+        """Ask for a password if a terminal is attached; "" if there is none."""
         if not sys.stdin.isatty():
             return ""
-        return getpass.getpass("Password (leave empty to have one made): ")
+        return getpass.getpass("Password (leave empty to generate one): ")

@@ -110,7 +110,7 @@ def test_without_sudo_there_is_no_token(time_machine):
     assert (never.status_code, late.status_code) == (403, 403)
     assert late.json() == {
         "msg": "You are not authorized to perform this action",
-        "detail": "Send your password to /api/sudo first; the proof counts for five minutes.",
+        "detail": "Authenticate with POST /api/sudo first. It is valid for five minutes.",
     }
     assert not ApiToken.objects.exists()
 
@@ -175,7 +175,7 @@ def test_who_has_a_second_factor_gives_its_code(person):
     answers = [without, wrong, early, right, made]
     assert [each.status_code for each in answers] == [403, 403, 403, 200, 200]
     assert wrong.json()["detail"] == (
-        "Send the code of your second factor in the header Fastly-OTP."
+        "Send a code from your second factor in the Fastly-OTP header."
     )
 
 
@@ -189,7 +189,7 @@ def test_where_the_operator_asks_for_a_second_factor_it_is_needed(sam, settings)
     answer = Client().post("/api/sudo", LOGIN.replace("eve", "sam"), FORM)
 
     assert answer.status_code == 403
-    assert answer.json()["detail"] == "Enrol a second factor in the portal first."
+    assert answer.json()["detail"] == "Add a second factor in the portal first."
 
 
 @pytest.mark.parametrize(

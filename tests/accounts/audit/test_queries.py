@@ -126,12 +126,12 @@ def test_every_account_with_events_or_a_head_has_a_trail(seven):
 
 
 def test_a_chain_as_written_is_sound(seven):
-    assert verify("acme") == VerificationResult("acme", sound=True, checked=7)
+    assert verify("acme") == VerificationResult("acme", is_valid=True, checked=7)
     assert [row_fault(event) for event in AuditEvent.objects.all()] == [""] * 7
 
 
 def test_a_chain_that_was_never_begun_is_sound():
-    assert verify("nobody") == VerificationResult("nobody", sound=True, checked=0)
+    assert verify("nobody") == VerificationResult("nobody", is_valid=True, checked=0)
 
 
 def test_verifying_costs_the_same_queries_however_long_the_chain(

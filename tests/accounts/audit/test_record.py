@@ -109,7 +109,7 @@ def test_personal_data_lies_beside_the_chain_and_can_be_erased():
 
     PersonalData.objects.all().delete()
 
-    assert verify("acme").sound
+    assert verify("acme").is_valid
 
 
 def test_two_events_from_one_address_commit_to_it_differently():
@@ -128,7 +128,7 @@ def test_time_never_runs_backwards_within_an_account():
 
     assert late.at == NOON
     assert elsewhere.at == NOON - timedelta(seconds=3)
-    assert verify("acme").sound
+    assert verify("acme").is_valid
 
 
 def test_a_creation_keeps_all_that_it_made():
@@ -153,7 +153,7 @@ def test_long_names_and_headers_from_outside_are_cut_and_still_sound():
         64,
         1000,
     )
-    assert verify("acme").sound
+    assert verify("acme").is_valid
 
 
 @pytest.mark.parametrize(

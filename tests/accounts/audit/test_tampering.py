@@ -213,19 +213,23 @@ def test_every_alteration_is_found_where_it_begins(open_trail, mutation):
     alter, *arguments = mutation
 
     with transaction.atomic():
-        first_bad = alter(*arguments)
+        first_invalid = alter(*arguments)
         verdict = verify("acme")
         transaction.set_rollback(True)
 
-    assert not verdict.sound
-    assert verdict.first_bad == first_bad
+    assert not verdict.is_valid
+    assert verdict.first_invalid == first_invalid
     assert "triggers" not in verdict.reason
 
 
 def test_missing_triggers_alone_make_a_chain_unsound(open_trail):
     verdict = verify("acme")
 
-    assert (verdict.sound, verdict.checked, verdict.first_bad) == (False, LENGTH, None)
+    assert (verdict.is_valid, verdict.checked, verdict.first_invalid) == (
+        False,
+        LENGTH,
+        None,
+    )
     assert verdict.reason.startswith(
         "triggers missing on audit_auditevent: audit_event_appended"
     )
@@ -236,7 +240,7 @@ def test_what_is_wrong_is_said_in_words(open_trail):
 
     verdict = verify("acme")
 
-    assert (verdict.checked, verdict.first_bad) == (3, 4)
+    assert (verdict.checked, verdict.first_invalid) == (3, 4)
     assert verdict.reason == "its column actor_label differs from its text"
     assert row_fault(events.get(sequence=4)) == verdict.reason
 
@@ -268,7 +272,7 @@ def test_a_forged_text_of_another_shape_is_a_fault_and_no_crash(
 
     verdict = verify("acme")
 
-    assert (verdict.first_bad, verdict.reason) == (2, reason)
+    assert (verdict.first_invalid, verdict.reason) == (2, reason)
 
 
 def test_a_tail_cut_off_with_its_head_is_seen_by_a_checkpoint_only(open_trail):
@@ -278,4 +282,4 @@ def test_a_tail_cut_off_with_its_head_is_seen_by_a_checkpoint_only(open_trail):
     ChainHead.objects.update(sequence=5, event_hash=last.event_hash, at=last.at)
     triggers.install(connection)
 
-    assert verify("acme").sound
+    assert verify("acme").is_valid

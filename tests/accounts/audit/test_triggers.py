@@ -265,7 +265,7 @@ def test_the_check_fails_where_the_triggers_are_gone():
 
     assert error.id == "audit.E001"
     assert error.msg.startswith(
-        "The audit trail can be altered: triggers missing on audit_audit"
+        "The audit trail is not protected. Missing triggers on audit_audit"
     )
     with pytest.raises(SystemCheckError, match=r"audit\.E001"):
         call_command("check", tags=["database"], databases=["default"])
@@ -280,5 +280,5 @@ def test_guarding_puts_the_triggers_back(capsys):
 
     assert triggers.missing(connection) == []
     put_back, nothing_to_do = capsys.readouterr().out.splitlines()
-    assert put_back.startswith("Put back: audit_event_appended_only, ")
-    assert nothing_to_do == "The trail is guarded; nothing to do."
+    assert put_back.startswith("Installed: audit_event_appended_only, ")
+    assert nothing_to_do == "All triggers are installed."

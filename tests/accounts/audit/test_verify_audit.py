@@ -1,4 +1,4 @@
-"""`manage.py verify_audit`: what it says, and the code it ends with."""
+"""`manage.py verify_audit`: its output and its exit codes."""
 
 import json
 
@@ -11,12 +11,14 @@ from accounts.audit.management.commands import verify_audit
 from accounts.audit.models import AuditEvent
 from tests.accounts.audit.writing import BILLED, ENABLED, write
 
-NO_CHECKPOINT = "No checkpoint yet: a tail cut off with its head, or a chain rewritten whole, cannot be seen."
+NO_CHECKPOINT = (
+    "No checkpoint yet: a truncated or completely rewritten chain cannot be detected."
+)
 
 
 @pytest.fixture
 def broken(db):
-    """Two chains, of which Acme's was altered at its second event."""
+    """Two chains, of which Acme's is altered at its second entry."""
     write("acme", ENABLED, BILLED)
     write("globex")
     triggers.remove(connection)
@@ -25,29 +27,29 @@ def broken(db):
 
 
 @pytest.mark.django_db
-def test_sound_chains_are_counted(capsys):
+def test_valid_chains_are_counted(capsys):
     write("acme", ENABLED, BILLED)
     write("globex")
 
     call_command("verify_audit")
 
-    assert capsys.readouterr().out == f"Sound: 3 events in 2 chains.\n{NO_CHECKPOINT}\n"
+    assert capsys.readouterr().out == f"OK: 3 entries in 2 chains.\n{NO_CHECKPOINT}\n"
 
 
 @pytest.mark.django_db
-def test_a_trail_not_begun_is_sound(capsys):
+def test_an_empty_trail_is_valid(capsys):
     call_command("verify_audit")
 
-    assert capsys.readouterr().out == f"Sound: 0 events in 0 chains.\n{NO_CHECKPOINT}\n"
+    assert capsys.readouterr().out == f"OK: 0 entries in 0 chains.\n{NO_CHECKPOINT}\n"
 
 
-def test_a_broken_chain_is_named_with_its_first_bad_event(broken, capsys):
+def test_a_broken_chain_is_reported_with_its_first_invalid_entry(broken, capsys):
     with pytest.raises(SystemExit) as end:
         call_command("verify_audit")
 
     assert end.value.code == 1
     assert capsys.readouterr().out == (
-        "acme event 2: its column actor_label differs from its text.\n"
+        "acme entry 2: its column actor_label differs from its text.\n"
         f"BROKEN: 1 of 2 chains.\n{NO_CHECKPOINT}\n"
     )
 
@@ -55,30 +57,30 @@ def test_a_broken_chain_is_named_with_its_first_bad_event(broken, capsys):
 def test_one_account_is_verified_alone(broken, capsys):
     call_command("verify_audit", account="globex")
 
-    assert capsys.readouterr().out == f"Sound: 1 event in 1 chain.\n{NO_CHECKPOINT}\n"
+    assert capsys.readouterr().out == f"OK: 1 entry in 1 chain.\n{NO_CHECKPOINT}\n"
 
 
-def test_the_answer_comes_in_json_too(broken, capsys):
+def test_the_result_is_available_as_json(broken, capsys):
     with pytest.raises(SystemExit) as end:
         call_command("verify_audit", "--json")
 
     assert end.value.code == 1
     assert json.loads(capsys.readouterr().out) == {
-        "sound": False,
+        "is_valid": False,
         "checkpoint": None,
         "chains": [
             {
                 "account_id": "acme",
-                "sound": False,
+                "is_valid": False,
                 "checked": 1,
-                "first_bad": 2,
+                "first_invalid": 2,
                 "reason": "its column actor_label differs from its text",
             },
             {
                 "account_id": "globex",
-                "sound": True,
+                "is_valid": True,
                 "checked": 1,
-                "first_bad": None,
+                "first_invalid": None,
                 "reason": "",
             },
         ],
@@ -86,7 +88,7 @@ def test_the_answer_comes_in_json_too(broken, capsys):
 
 
 @pytest.mark.django_db
-def test_missing_triggers_break_a_trail_that_is_otherwise_sound(capsys):
+def test_missing_triggers_make_a_valid_chain_fail(capsys):
     write("acme")
     triggers.remove(connection)
 
@@ -102,13 +104,13 @@ def test_missing_triggers_break_a_trail_that_is_otherwise_sound(capsys):
 @pytest.mark.django_db
 def test_an_account_without_a_chain_cannot_be_verified(capsys):
     with pytest.raises(SystemExit) as end:
-        call_command("verify_audit", account="nobody")
+        call_command("verify_audit", account="unknown")
 
     assert end.value.code == 2
-    assert capsys.readouterr().err == "Could not verify: no chain of nobody.\n"
+    assert capsys.readouterr().err == "Cannot verify: no chain for unknown.\n"
 
 
-def test_a_database_that_does_not_answer_cannot_be_verified(monkeypatch, capsys):
+def test_an_unreadable_database_cannot_be_verified(monkeypatch, capsys):
     def unreadable():
         raise DatabaseError("disk I/O error")
 
@@ -118,4 +120,4 @@ def test_a_database_that_does_not_answer_cannot_be_verified(monkeypatch, capsys)
         call_command("verify_audit")
 
     assert end.value.code == 2
-    assert capsys.readouterr().err == "Could not verify: disk I/O error\n"
+    assert capsys.readouterr().err == "Cannot verify: disk I/O error\n"

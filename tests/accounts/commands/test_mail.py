@@ -1,4 +1,4 @@
-"""Mail is sent by a sweep: once, later where the server is down, never for a dead invitation."""
+"""Email sent by a sweep: once, retried after a failure, never for an invitation that ended."""
 
 import smtplib
 from datetime import timedelta
@@ -23,24 +23,24 @@ class BrokenBackend(EmailBackend):
 
 
 @pytest.fixture
-def letter(acme, now):
+def queued(acme, now):
     return queue_mail(
         account=acme, to="lin@example.com", subject="Hello", body="Text.", now=now
     )
 
 
-def test_a_due_mail_is_sent_once(letter, now):
+def test_a_due_email_is_sent_once(queued, now):
     assert send_due_mail(now=now) == 1
     assert send_due_mail(now=now + timedelta(days=1)) == 0
 
     assert [(each.to, each.subject) for each in outbox.outbox] == [
         (["lin@example.com"], "Hello")
     ]
-    letter.refresh_from_db()
-    assert (letter.sent_at, letter.attempts, letter.problem) == (now, 1, "")
+    queued.refresh_from_db()
+    assert (queued.sent_at, queued.attempts, queued.problem) == (now, 1, "")
 
 
-def test_an_invitations_mail_carries_its_link(acme, sam, now):
+def test_the_email_of_an_invitation_contains_its_link(acme, sam, now):
     invitation = invite(
         sam, account=acme, email="lin@example.com", role="user", now=now
     )
@@ -61,24 +61,24 @@ def test_a_withdrawn_or_expired_invitation_is_not_sent(acme, sam, now):
     assert outbox.outbox == []
 
 
-def test_a_mail_that_fails_waits_longer_and_keeps_the_problem(letter, now):
+def test_a_failed_email_is_retried_later_and_keeps_the_problem(queued, now):
     with override_settings(EMAIL_BACKEND=BROKEN):
         assert send_due_mail(now=now) == 0
         assert send_due_mail(now=now + timedelta(seconds=59)) == 0
         assert send_due_mail(now=now + timedelta(seconds=60)) == 0
 
-    letter.refresh_from_db()
-    assert letter.attempts == 2
-    assert letter.problem == "SMTPServerDisconnected: connection lost"
-    assert letter.due_at == now + timedelta(seconds=60) + timedelta(minutes=2)
-    assert send_due_mail(now=letter.due_at) == 1
-    letter.refresh_from_db()
-    assert letter.problem == ""
+    queued.refresh_from_db()
+    assert queued.attempts == 2
+    assert queued.problem == "SMTPServerDisconnected: connection lost"
+    assert queued.due_at == now + timedelta(seconds=60) + timedelta(minutes=2)
+    assert send_due_mail(now=queued.due_at) == 1
+    queued.refresh_from_db()
+    assert queued.problem == ""
 
 
-def test_a_mail_claimed_by_another_sweep_is_left_alone(letter, now, monkeypatch):
+def test_an_email_claimed_by_another_sweep_is_not_sent(queued, now, monkeypatch):
     def claimed_meanwhile(attempts):
-        OutgoingMail.objects.filter(pk=letter.pk).update(
+        OutgoingMail.objects.filter(pk=queued.pk).update(
             due_at=now + timedelta(minutes=1)
         )
         return timedelta(minutes=1)

@@ -1,4 +1,4 @@
-"""Roles change through the door, people leave; an account keeps a superuser (R20, R22)."""
+"""Changing roles and removing members; an account keeps a superuser (R20, R22)."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ from accounts.commands.members import (
     change_role,
     remove_member,
 )
-from accounts.errors import Conflict, Forbidden, Invalid, NotFound
+from accounts.errors import Conflict, Invalid, NotFound
 from accounts.models import Account, ApiToken, Membership
 from accounts.policy import decide
 from accounts.roles import Permission, Role
@@ -26,7 +26,7 @@ from tests.factories.accounts import (
 )
 
 
-def test_a_role_changes_and_counts_at_the_next_question(
+def test_a_new_role_takes_effect_on_the_next_check(
     acme, sam, eve, membership, now, last_body
 ):
     change_role(sam, membership=membership(eve), role="billing", now=now)
@@ -42,41 +42,23 @@ def test_a_role_changes_and_counts_at_the_next_question(
     )
 
 
-def test_the_role_one_has_is_no_change(acme, sam, eve, membership, now, noted):
+def test_the_same_role_is_no_change(acme, sam, eve, membership, now, noted):
     change_role(sam, membership=membership(eve), role="engineer", now=now)
 
     assert noted(acme) == []
 
 
 def test_an_unknown_role_is_refused(acme, sam, eve, membership, now, noted):
-    with pytest.raises(
-        Invalid, match="The roles are user, billing, engineer, superuser"
-    ):
+    with pytest.raises(Invalid) as refusal:
         change_role(sam, membership=membership(eve), role="owner", now=now)
 
+    assert refusal.value.field == "role"
     assert membership(eve).role == "engineer"
     assert noted(acme) == []
 
 
-@pytest.mark.parametrize("who", ["eve", "bo", "una", "lin"])
-def test_only_superusers_change_roles(request, acme, sam, who, membership, now, noted):
-    actor = request.getfixturevalue(who)
-
-    with pytest.raises(Forbidden):
-        change_role(actor, membership=membership(actor), role="superuser", now=now)
-
-    assert noted(acme) == []
-
-
-def test_people_of_another_account_do_not_exist(sam, stan, membership, now):
-    with pytest.raises(NotFound):
-        change_role(sam, membership=membership(stan), role="user", now=now)
-
-    assert membership(stan).role == "superuser"
-
-
-def test_the_last_superuser_stays_one(acme, sam, membership, now, noted):
-    with pytest.raises(LastSuperuser, match="always keeps at least one"):
+def test_the_only_superuser_keeps_the_role(acme, sam, membership, now, noted):
+    with pytest.raises(LastSuperuser):
         change_role(sam, membership=membership(sam), role="user", now=now)
     with pytest.raises(LastSuperuser):
         remove_member(sam, membership=membership(sam), now=now)
@@ -85,7 +67,9 @@ def test_the_last_superuser_stays_one(acme, sam, membership, now, noted):
     assert noted(acme) == []
 
 
-def test_a_superuser_may_step_down_beside_another(acme, sam, membership, now, noted):
+def test_a_superuser_can_give_up_the_role_if_there_is_another(
+    acme, sam, membership, now, noted
+):
     member(acme, "Grace", Role.SUPERUSER)
 
     change_role(sam, membership=membership(sam), role="user", now=now)
@@ -103,19 +87,19 @@ def test_a_disabled_superuser_does_not_count(acme, sam, membership, now):
         change_role(sam, membership=membership(sam), role="user", now=now)
 
 
-def step_down(user, account, start, now):
-    """Give up one's own role, and tell what came of it.
+def give_up_role(user, account, start, now):
+    """Give up the user's own role, and return the outcome.
 
-    SQLite's shared memory, in which tests live, answers "locked" at once where a file would wait.
+    The tests' SQLite database in shared memory reports "locked" immediately; a file would wait.
     """
     actor = actor_for(user, account)
-    seat = Membership.objects.get(user=user)
+    own = Membership.objects.get(user=user)
     start.wait(10)
     deadline = time.monotonic() + 20
     try:
         while time.monotonic() < deadline:
             try:
-                change_role(actor, membership=seat, role="user", now=now)
+                change_role(actor, membership=own, role="user", now=now)
             except OperationalError:
                 continue
             else:
@@ -124,24 +108,24 @@ def step_down(user, account, start, now):
         return refusal.code
     finally:
         connection.close()
-    return "never came through"
+    return "timed out"
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_superusers_who_step_down_at_once_one_stays(now):
+def test_of_two_superusers_who_give_up_the_role_at_the_same_time_one_remains(now):
     account = AccountFactory.create(name="Acme")
     sam, grace = (member(account, name, Role.SUPERUSER) for name in ("Sam", "Grace"))
     start = threading.Barrier(2)
 
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(step_down, sam, account, start, now)
-        second = pool.submit(step_down, grace, account, start, now)
+        first = pool.submit(give_up_role, sam, account, start, now)
+        second = pool.submit(give_up_role, grace, account, start, now)
 
     assert sorted([first.result(), second.result()]) == ["changed", "last_superuser"]
     assert Membership.objects.filter(role="superuser").count() == 1
 
 
-def test_who_is_removed_loses_grants_and_tokens_of_this_account_alone(
+def test_a_removed_member_loses_levels_and_tokens_of_this_account_only(
     acme, globex, sam, lin, membership, now, noted
 ):
     user = membership(lin).user
@@ -169,11 +153,13 @@ def test_who_is_removed_loses_grants_and_tokens_of_this_account_alone(
     assert Service.objects.count() == 1
 
 
-def test_who_is_gone_cannot_be_removed_again(acme, sam, eve, membership, now, noted):
-    seat = membership(eve)
+def test_a_removed_member_cannot_be_removed_again(
+    acme, sam, eve, membership, now, noted
+):
+    removed = membership(eve)
     remove_member(sam, membership=membership(eve), now=now)
 
     with pytest.raises(NotFound):
-        remove_member(sam, membership=seat, now=now)
+        remove_member(sam, membership=removed, now=now)
 
     assert noted(acme) == ["member.removed"]

@@ -1,18 +1,17 @@
-"""The platform's admins are people without a role in any account."""
+"""Staff are users without a role in any account."""
 
 import pytest
 
 from accounts.actor import Actor, Interface
 from accounts.audit.models import AuditEvent
 from accounts.commands.users import AddressTaken, create_staff
-from accounts.errors import NotFound
 from accounts.models import Membership, User
 from tests.factories.accounts import PASSWORD
 
 LOADER = Actor.system("load-demo", interface=Interface.COMMAND)
 
 
-def test_an_admin_is_in_no_account(db, now):
+def test_staff_belong_to_no_account(db, now):
     user = create_staff(
         LOADER, email="Ada@example.com", name="Ada", password=PASSWORD, now=now
     )
@@ -35,12 +34,3 @@ def test_an_address_has_one_owner(ada, now):
 
     assert User.objects.count() == 1
     assert not AuditEvent.objects.exists()
-
-
-def test_a_superuser_of_an_account_makes_no_admins(sam, now):
-    with pytest.raises(NotFound):
-        create_staff(
-            sam, email="eve2@example.com", name="Eve", password=PASSWORD, now=now
-        )
-
-    assert not User.objects.filter(is_staff=True).exists()

@@ -1,4 +1,4 @@
-"""The account's own trail for its superusers: grouped, filtered, paged, verified."""
+"""The Activity page: grouped, filtered, paged, verified."""
 
 from datetime import timedelta
 
@@ -39,49 +39,49 @@ def write(acme, sam):
     return note
 
 
-def test_an_empty_trail_says_what_it_is_for(sam, browser):
-    assert "Nothing has happened yet" in text(browser(sam).get(PAGE))
+def test_an_empty_trail_is_explained(sam, browser):
+    assert "No activity yet" in text(browser(sam).get(PAGE))
 
 
-def test_a_row_says_who_did_what_when_and_from_where_and_opens_to_the_change(
+def test_an_entry_shows_actor_event_time_interface_and_change(
     acme, sam, eve, browser, membership, now
 ):
     change_role(sam, membership=membership(eve), role="billing", now=now)
 
-    words = text(browser(sam).get(PAGE))
+    shown_text = text(browser(sam).get(PAGE))
 
-    assert "Sunday, 22 November 2026, UTC" in words
-    assert "12:00:00 Sam changed a member&#x27;s role: Eve Web Done" in words
-    assert "role was engineer becomes billing" in words
-    assert "Request id request-1" in words
-    assert f"#1, {AuditEvent.objects.get().event_hash}" in words
+    assert "Sunday, 22 November 2026, UTC" in shown_text
+    assert "12:00:00 Sam changed a member&#x27;s role: Eve Web Done" in shown_text
+    assert "role was engineer becomes billing" in shown_text
+    assert "Request id request-1" in shown_text
+    assert f"#1, {AuditEvent.objects.get().event_hash}" in shown_text
 
 
-def test_an_entry_has_a_page_with_all_of_it(acme, sam, browser, write):
+def test_an_entry_has_a_page_with_all_its_fields(acme, sam, browser, write):
     write(reason="For the shop.", agreed_text_hash="a" * 64, product="websockets")
 
-    words = text(browser(sam).get("/activity/1/"))
+    shown_text = text(browser(sam).get("/activity/1/"))
 
-    assert "192.0.2.10; Tests/1" in words
-    assert "sam@example.com" in words
-    assert "“For the shop.”" in words
-    assert "a" * 64 in words
-    assert "password · confirmed 22 November 2026, 12:00:00 UTC" in words
-    assert "&quot;seq&quot;:1" in words
+    assert "192.0.2.10; Tests/1" in shown_text
+    assert "sam@example.com" in shown_text
+    assert "“For the shop.”" in shown_text
+    assert "a" * 64 in shown_text
+    assert "password · confirmed 22 November 2026, 12:00:00 UTC" in shown_text
+    assert "&quot;seq&quot;:1" in shown_text
 
 
-def test_days_are_apart_and_the_newest_comes_first(sam, browser, write):
+def test_entries_are_grouped_by_day_newest_first(sam, browser, write):
     write(at=NOW - timedelta(days=1), target=("product", "fanout", "Fanout"))
     write()
 
-    words = text(browser(sam).get(PAGE))
+    shown_text = text(browser(sam).get(PAGE))
 
     assert (
-        words.index("22 November")
-        < words.index("WebSockets")
-        < words.index("21 November")
+        shown_text.index("22 November")
+        < shown_text.index("WebSockets")
+        < shown_text.index("21 November")
     )
-    assert words.index("21 November") < words.index(": Fanout")
+    assert shown_text.index("21 November") < shown_text.index(": Fanout")
 
 
 @pytest.mark.parametrize(
@@ -94,11 +94,11 @@ def test_days_are_apart_and_the_newest_comes_first(sam, browser, write):
         ({"since": "2026-11-22"}, 2),
         ({"until": "2026-11-21"}, 1),
         ({"since": "2026-11-21", "until": "2026-11-22"}, 3),
-        ({"actor": "nobody-we-know"}, 0),
+        ({"actor": "unknown-actor"}, 0),
         ({"action": "product.enabled", "product": "fanout"}, 1),
     ],
 )
-def test_filters_are_in_the_address(sam, browser, write, query, shown):
+def test_filters_are_query_parameters(sam, browser, write, query, shown):
     write(at=NOW - timedelta(days=1), product="websockets")
     write(product="fanout")
     write(event=Event.MEMBER_REMOVED)
@@ -109,7 +109,7 @@ def test_filters_are_in_the_address(sam, browser, write, query, shown):
     assert page.content.decode().count("<details>") == shown
 
 
-def test_one_sees_what_one_person_did(sam, eve, browser, write):
+def test_the_entries_of_one_user_can_be_listed(sam, eve, browser, write):
     write()
     write(actor=eve)
 
@@ -121,12 +121,12 @@ def test_one_sees_what_one_person_did(sam, eve, browser, write):
     )
 
 
-def test_a_filter_that_finds_nothing_says_so(sam, browser, write):
+def test_filters_without_a_match_are_explained(sam, browser, write):
     write()
 
-    words = text(browser(sam).get(PAGE, {"product": "fanout"}))
+    shown_text = text(browser(sam).get(PAGE, {"product": "fanout"}))
 
-    assert "Nothing matches these filters" in words
+    assert "Nothing matches these filters" in shown_text
 
 
 @pytest.mark.parametrize(
@@ -137,19 +137,19 @@ def test_a_filter_that_finds_nothing_says_so(sam, browser, write):
         ({"outcome": "maybe"}, "Select a valid choice."),
         ({"service": "x"}, "Select a valid choice."),
         ({"actor": "x" * 65}, "Select a valid choice."),
-        ({"before": "last"}, "This page's address is damaged"),
-        ({"after": "-1"}, "This page's address is damaged"),
-        ({"before": "9" * 30}, "This page's address is damaged"),
+        ({"before": "last"}, "This link is not valid."),
+        ({"after": "-1"}, "This link is not valid."),
+        ({"before": "9" * 30}, "This link is not valid."),
     ],
 )
-def test_a_damaged_address_is_a_clear_error(sam, browser, query, message):
+def test_an_invalid_query_is_a_clear_error(sam, browser, query, message):
     page = browser(sam).get(PAGE, query)
 
     assert page.status_code == 400
     assert message in text(page).replace("&#x27;", "'")
 
 
-def test_pages_follow_each_other_and_keep_the_filter(acme, sam, browser, write):
+def test_pages_keep_the_filter(acme, sam, browser, write):
     with recorded_change(sam, Permission.ACCOUNT_READ, on=acme, now=NOW) as trail:
         for _ in range(60):
             trail.note(Event.PRODUCT_ENABLED, target=("product", "x", "X"), product="x")
@@ -169,28 +169,28 @@ def test_the_list_takes_the_same_queries_for_any_number(
 ):
     client = browser(sam)
     write()
-    client.get(PAGE)  # what Django reads once a process is read here
+    client.get(PAGE)  # Django caches content types once per process
     with django_assert_num_queries(11):
         client.get(PAGE)
 
     for _ in range(5):
         write()
-    client.get(PAGE)  # what Django reads once a process is read here
+    client.get(PAGE)  # Django caches content types once per process
     with django_assert_num_queries(11):
         client.get(PAGE)
 
 
-def test_the_chain_is_verified_when_asked_for(sam, browser, write):
+def test_the_chain_is_verified_on_request(sam, browser, write):
     write()
     client = browser(sam)
-    assert "Chain not verified today" in text(client.get(PAGE))
+    assert "Not verified today" in text(client.get(PAGE))
 
     client.post("/activity/verify/")
 
     assert "Chain verified up to #1" in text(client.get(PAGE))
 
 
-def test_an_altered_entry_is_an_alarm_that_names_it(sam, browser, write):
+def test_an_altered_entry_is_reported_with_its_number(sam, browser, write):
     write()
     write()
     triggers.remove(connection)
@@ -203,26 +203,16 @@ def test_an_altered_entry_is_an_alarm_that_names_it(sam, browser, write):
     assert "The chain is broken at #2" in text(client.get(PAGE))
 
 
-@pytest.mark.parametrize("who", ["eve", "lin", "bo", "una"])
-def test_other_roles_do_not_read_the_trail(request, who, browser, write):
-    write()
-    client = browser(request.getfixturevalue(who))
-
-    assert client.get(PAGE).status_code == 403
-    assert client.get("/activity/1/").status_code == 403
-    assert client.post("/activity/verify/").status_code == 403
-
-
-def test_another_accounts_trail_is_not_there(acme, stan, browser, write):
+def test_the_trail_of_another_account_is_not_found(acme, stan, browser, write):
     write()
     client = browser(stan)
 
-    assert "Nothing has happened yet" in text(client.get(PAGE))
+    assert "No activity yet" in text(client.get(PAGE))
     assert client.get("/activity/1/").status_code == 404
     assert client.get(f"/activity/{10**30}/").status_code == 404
 
 
-def test_the_last_day_of_the_calendar_is_a_day_like_others(sam, browser, write):
+def test_the_last_possible_day_can_be_a_filter(sam, browser, write):
     write()
 
     page = browser(sam).get(PAGE, {"until": "9999-12-31"})

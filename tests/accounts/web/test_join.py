@@ -1,4 +1,4 @@
-"""The page behind an invitation's link, for somebody new, somebody known, and too late."""
+"""The page behind an invitation's link: new users, existing users, ended invitations."""
 
 from datetime import timedelta
 
@@ -31,7 +31,7 @@ def link(acme, sam, now, clock):
     return reverse("join", args=[invitation_key(invitation)])
 
 
-def test_somebody_new_sets_a_name_and_a_password_and_is_in(acme, link, noted):
+def test_a_new_user_joins_with_a_name_and_a_password(acme, link, noted):
     client = Client()
     assert "You will sign in as lin@example.com" in text(client.get(link))
 
@@ -47,7 +47,7 @@ def test_somebody_new_sets_a_name_and_a_password_and_is_in(acme, link, noted):
     ]
 
 
-def test_a_weak_password_is_refused_at_its_field_and_the_name_kept(link):
+def test_a_weak_password_is_refused_and_the_name_kept(link):
     answer = Client().post(link, NEW | {"password": "12345"})
 
     assert answer.status_code == 400
@@ -59,7 +59,7 @@ def test_a_weak_password_is_refused_at_its_field_and_the_name_kept(link):
     assert not User.objects.filter(email="lin@example.com").exists()
 
 
-def test_somebody_known_signs_in_first_and_then_takes_the_seat(acme, link, browser):
+def test_an_existing_user_signs_in_and_joins(acme, link, browser):
     user = UserFactory.create(name="Lin")
     client = Client()
 
@@ -74,7 +74,7 @@ def test_somebody_known_signs_in_first_and_then_takes_the_seat(acme, link, brows
     assert Membership.objects.get(account=acme, user=user).role == "engineer"
 
 
-def test_a_post_of_a_stranger_does_not_take_a_known_persons_seat(acme, link):
+def test_a_post_without_sign_in_does_not_join_an_existing_user(acme, link):
     user = UserFactory.create(name="Lin")
 
     answer = Client().post(link, NEW)
@@ -84,15 +84,15 @@ def test_a_post_of_a_stranger_does_not_take_a_known_persons_seat(acme, link):
     assert user.check_password(PASSWORD)
 
 
-def test_somebody_else_cannot_take_the_seat(acme, link, una, browser):
+def test_another_user_cannot_join(acme, link, una, browser):
     answer = browser(una).post(link)
 
     assert answer.status_code == 409
-    assert "This invitation is for somebody else" in text(answer)
+    assert "This invitation is for someone else" in text(answer)
     assert "l…@example.com" in text(answer)
 
 
-def test_a_used_link_says_so(link):
+def test_a_used_invitation_is_explained(link):
     Client().post(link, NEW)
 
     page = Client().get(link)
@@ -101,7 +101,7 @@ def test_a_used_link_says_so(link):
     assert "This invitation was used" in text(page)
 
 
-def test_a_withdrawn_link_says_so(acme, sam, link, now):
+def test_a_withdrawn_invitation_is_explained(acme, sam, link, now):
     revoke_invitation(sam, invitation=acme.invitations.get(), now=now)
 
     page = Client().get(link)
@@ -113,7 +113,7 @@ def test_a_withdrawn_link_says_so(acme, sam, link, now):
     assert Client().post(link, NEW).status_code == 409
 
 
-def test_an_expired_link_says_so(link, clock):
+def test_an_expired_invitation_is_explained(link, clock):
     clock.shift(timedelta(days=7))
 
     page = Client().get(link)
@@ -127,5 +127,5 @@ def test_an_expired_link_says_so(link, clock):
 
 
 @pytest.mark.parametrize("key", ["x", "a:b", "' or 1=1", "x" * 300])
-def test_a_forged_link_finds_nothing(db, key):
+def test_a_forged_link_is_not_found(db, key):
     assert Client().get(f"/join/{key}/").status_code == 404

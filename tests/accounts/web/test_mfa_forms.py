@@ -1,14 +1,14 @@
-"""What a browser says of a passkey, when it is no browser that says it."""
+"""Malformed responses of passkeys."""
 
 import pytest
 from django.test import Client
 
-JUNK = ["9" * 5000, "[" * 100_000, "{", '"x"', "[1]", '{"id": "a", "response": 1}']
+MALFORMED = ["9" * 5000, "[" * 100_000, "{", '"x"', "[1]", '{"id": "a", "response": 1}']
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("credential", JUNK)
-def test_junk_in_place_of_a_passkey_signs_nobody_in(credential):
+@pytest.mark.parametrize("credential", MALFORMED)
+def test_a_malformed_passkey_signs_no_one_in(credential):
     client = Client()
 
     answer = client.post("/accounts/2fa/webauthn/login/", {"credential": credential})
@@ -18,8 +18,8 @@ def test_junk_in_place_of_a_passkey_signs_nobody_in(credential):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("credential", JUNK)
-def test_junk_in_place_of_a_passkey_enrols_none(sam, browser, credential):
+@pytest.mark.parametrize("credential", MALFORMED)
+def test_a_malformed_passkey_is_not_added(sam, browser, credential):
     answer = browser(sam).post(
         "/accounts/2fa/webauthn/add/", {"credential": credential, "name": "mine"}
     )

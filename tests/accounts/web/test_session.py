@@ -1,4 +1,4 @@
-"""The theme is kept in a cookie, and nobody is led away from the portal."""
+"""The choices of a browser session: the theme and the account."""
 
 from html import unescape
 
@@ -13,7 +13,7 @@ from tests.factories.accounts import MembershipFactory, actor_for, member
 
 
 @pytest.mark.parametrize("theme", ["system", "light", "dark"])
-def test_a_theme_is_kept_and_one_stays_where_one_was(db, theme):
+def test_a_theme_is_stored_and_the_user_returns_to_the_page(db, theme):
     client = Client()
 
     answer = client.post(
@@ -25,7 +25,7 @@ def test_a_theme_is_kept_and_one_stays_where_one_was(db, theme):
 
 
 @pytest.mark.parametrize("theme", ["", "neon", "dark; path=/"])
-def test_a_theme_that_there_is_not_is_not_kept(db, theme):
+def test_an_unknown_theme_is_not_stored(db, theme):
     answer = Client().post("/theme/", {"theme": theme, "next": "/"})
 
     assert "theme" not in answer.cookies
@@ -41,21 +41,21 @@ def test_a_theme_that_there_is_not_is_not_kept(db, theme):
         "",
     ],
 )
-def test_nobody_is_led_away(db, address):
+def test_the_redirect_stays_within_the_portal(db, address):
     assert Client().post("/theme/", {"theme": "dark", "next": address}).url == "/"
 
 
-def test_a_theme_is_set_by_post_alone(db):
+def test_a_theme_is_set_only_by_post(db):
     assert Client().get("/theme/").status_code == 405
 
 
-def test_the_forms_need_their_token(db, sam, browser):
+def test_the_form_requires_a_csrf_token(db, sam, browser):
     client = Client(enforce_csrf_checks=True)
 
     assert client.post("/theme/", {"theme": "dark"}).status_code == 403
 
 
-def test_a_change_meant_for_an_account_one_was_taken_out_of_is_made_in_no_other(
+def test_a_change_for_an_account_the_user_has_left_is_not_made_in_another(
     acme, sam, globex, membership, browser
 ):
     jo = member(acme, "Jo", Role.SUPERUSER)
@@ -67,15 +67,13 @@ def test_a_change_meant_for_an_account_one_was_taken_out_of_is_made_in_no_other(
     late = client.post("/services/", {"name": "late"})
 
     assert late.status_code == 409
-    assert "from now on you act in Globex" in unescape(late.content.decode())
+    assert "You are now in Globex." in unescape(late.content.decode())
     assert Service.objects.count() == 0
     assert client.post("/services/", {"name": "meant"}).status_code == 302
     assert Service.objects.get().account_id == globex.pk
 
 
-def test_a_form_opened_before_the_account_was_changed_is_carried_out_in_neither(
-    acme, globex
-):
+def test_a_form_opened_before_switching_accounts_is_refused(acme, globex):
     jo = member(acme, "Jo", Role.SUPERUSER)
     MembershipFactory.create(account=globex, user=jo, role=Role.SUPERUSER.value)
     client = Client(enforce_csrf_checks=True)

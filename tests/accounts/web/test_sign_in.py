@@ -1,4 +1,4 @@
-"""Signing in is by invitation, limited by person, and kept in the trail."""
+"""Sign-in: by invitation only, rate limited per user, recorded in the audit trail."""
 
 import re
 import time
@@ -19,7 +19,7 @@ NEW_PASSWORD = "another horse battery staple"
 
 @pytest.fixture(autouse=True)
 def _counts_in_the_database(settings, db):
-    """Count tries where all processes do."""
+    """Count attempts in the database, as in production."""
     settings.CACHES = {
         "default": {
             "BACKEND": "django.core.cache.backends.db.DatabaseCache",
@@ -39,7 +39,7 @@ def sign_in(email, password, client=None, host="127.0.0.1", address="192.0.2.1")
     )
 
 
-def test_signing_in_and_out_is_noted_with_where_from(acme, eve, noted, last_body):
+def test_sign_in_and_sign_out_are_noted_with_their_source(acme, eve, noted, last_body):
     client = Client()
 
     assert sign_in("Eve@Example.com", PASSWORD, client).url == "/"
@@ -59,7 +59,9 @@ def test_a_wrong_password_of_a_member_is_noted(acme, eve, noted, last_body):
     assert last_body(acme)["outcome"] == "refused"
 
 
-def test_somebody_unknown_and_a_wrong_password_get_the_same_answer(acme, eve, noted):
+def test_an_unknown_address_and_a_wrong_password_give_the_same_response(
+    acme, eve, noted
+):
     known = sign_in("eve@example.com", "wrong").content
     unknown = sign_in("eva@example.com", "wrong").content
 
@@ -73,7 +75,7 @@ def errors_in(page):
     return page[start : page.index(b"</div>", start)]
 
 
-def test_after_five_wrong_passwords_the_right_one_is_refused_alike(acme, eve):
+def test_after_five_wrong_passwords_the_right_one_is_refused_too(acme, eve):
     for number in range(5):
         assert b"not correct" in sign_in("eve@example.com", "wrong").content, number
 
@@ -84,7 +86,7 @@ def test_after_five_wrong_passwords_the_right_one_is_refused_alike(acme, eve):
     assert b"Too many failed login attempts" in right.content
 
 
-def test_another_name_of_the_portal_gives_no_second_set_of_tries(acme, eve):
+def test_another_host_name_gives_no_more_attempts(acme, eve):
     for number in range(5):
         assert b"not correct" in sign_in("eve@example.com", "wrong").content, number
 
@@ -95,14 +97,14 @@ def test_another_name_of_the_portal_gives_no_second_set_of_tries(acme, eve):
     assert b"Too many failed login attempts" in elsewhere.content
 
 
-def test_other_people_are_not_locked_out_with_them(acme, eve, bo):
+def test_other_users_are_not_locked_out(acme, eve, bo):
     for number in range(6):
         assert sign_in("eve@example.com", "wrong").status_code == 200, number
 
     assert sign_in("bo@example.com", PASSWORD, address="192.0.2.2").status_code == 302
 
 
-def test_the_django_admin_has_no_way_around(acme, ada):
+def test_the_admin_uses_the_same_sign_in(acme, ada):
     page = Client().post(
         "/admin/login/", {"username": "ada@example.com", "password": PASSWORD}
     )
@@ -113,7 +115,7 @@ def test_the_django_admin_has_no_way_around(acme, ada):
     )
 
 
-def test_nobody_signs_up(db):
+def test_sign_up_is_closed(db):
     page = Client().post(
         "/accounts/signup/", {"email": "x@example.com", "password1": PASSWORD}
     )
@@ -136,7 +138,7 @@ def test_a_changed_password_is_noted(acme, eve, browser, noted):
     assert "password.changed" in noted(acme)
 
 
-def test_who_was_given_an_account_sets_a_password_by_mail(db, now, noted):
+def test_a_new_superuser_chooses_a_password_by_email(db, now, noted):
     operator = Actor.system("create-account", interface=Interface.COMMAND)
     account = create_account(
         operator,
@@ -157,7 +159,7 @@ def test_who_was_given_an_account_sets_a_password_by_mail(db, now, noted):
     assert noted(account)[3:] == ["password.reset", "user.logged_in"]
 
 
-def test_a_disabled_person_cannot_sign_in(acme, eve, noted):
+def test_a_disabled_user_cannot_sign_in(acme, eve, noted):
     User.objects.filter(pk=eve.user_id).update(is_active=False)
 
     sign_in("eve@example.com", PASSWORD)
@@ -165,8 +167,8 @@ def test_a_disabled_person_cannot_sign_in(acme, eve, noted):
     assert "user.logged_in" not in noted(acme)
 
 
-def test_somebody_in_no_account_leaves_no_trace_in_any(acme, noted):
-    UserFactory.create(name="Nobody")
+def test_the_sign_in_of_a_user_without_an_account_is_in_no_trail(acme, noted):
+    UserFactory.create(name="Noah")
 
-    assert sign_in("nobody@example.com", PASSWORD).status_code == 302
+    assert sign_in("noah@example.com", PASSWORD).status_code == 302
     assert noted(acme) == []

@@ -1,4 +1,4 @@
-"""The pages about tokens: shown once, revoked, other people's only with the right."""
+"""The pages of API tokens: created and shown once, listed, revoked."""
 
 from datetime import timedelta
 
@@ -34,14 +34,14 @@ def token(eve):
     ).token
 
 
-def test_somebody_without_tokens_is_told_what_they_are(una, browser):
-    words = text(browser(una).get(TOKENS))
+def test_a_user_without_tokens_sees_what_they_are_for(una, browser):
+    shown = text(browser(una).get(TOKENS))
 
-    assert "You have no tokens in Acme" in words
-    assert "New token…" in words
+    assert "You have no tokens in Acme" in shown
+    assert "New token…" in shown
 
 
-def test_a_token_is_shown_once_and_kept_as_a_hash(acme, eve, browser, form, noted):
+def test_a_token_is_shown_once_and_stored_as_a_hash(acme, eve, browser, form, noted):
     client = browser(eve)
 
     page = client.post(NEW, form)
@@ -54,7 +54,7 @@ def test_a_token_is_shown_once_and_kept_as_a_hash(acme, eve, browser, form, note
     assert noted(acme) == ["token.issued"]
 
 
-def test_a_token_ends_with_its_last_day(eve, browser, form):
+def test_a_token_expires_at_the_end_of_its_last_day(eve, browser, form):
     browser(eve).post(NEW, form)
 
     ends = ApiToken.objects.get().expires_at
@@ -63,7 +63,7 @@ def test_a_token_ends_with_its_last_day(eve, browser, form):
     assert (ends - timedelta(days=1)).date().isoformat() == form["expires_on"]
 
 
-def test_only_services_that_one_sees_can_be_chosen(acme, lin, shop, browser, form):
+def test_only_visible_services_can_be_chosen(acme, lin, shop, browser, form):
     blog = ServiceFactory.create(account=acme, name="blog")
     client = browser(lin)
 
@@ -78,15 +78,15 @@ def test_only_services_that_one_sees_can_be_chosen(acme, lin, shop, browser, for
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"expires_on": "2020-01-01"}, "at most a year away"),
-        ({"expires_on": "9998-12-31"}, "at most a year away"),
+        ({"expires_on": "2020-01-01"}, "Choose an expiry date within the next year."),
+        ({"expires_on": "9998-12-31"}, "Choose an expiry date within the next year."),
         ({"expires_on": "tomorrow"}, "Enter a valid date."),
         ({"expires_on": ""}, "This field is required."),
         ({"scope": "everything"}, "Select a valid choice."),
         ({"name": ""}, "This field is required."),
     ],
 )
-def test_bad_input_is_told_at_its_field_and_makes_nothing(
+def test_invalid_input_is_reported_and_creates_nothing(
     eve, browser, form, changed, message
 ):
     answer = browser(eve).post(NEW, form | changed)
@@ -96,19 +96,17 @@ def test_bad_input_is_told_at_its_field_and_makes_nothing(
     assert not ApiToken.objects.exists()
 
 
-def test_a_token_is_revoked_after_a_page_that_says_what_stops(
-    acme, eve, token, browser, noted
-):
+def test_revoking_a_token_is_confirmed_first(acme, eve, token, browser, noted):
     client, address = browser(eve), reverse("revoke_token", args=[token.pk])
 
-    assert "refused from their next call on" in text(client.get(address))
+    assert "are refused from now on" in text(client.get(address))
     client.post(address)
 
-    assert "The token CI is revoked" in text(client.get(TOKENS))
+    assert "Revoked token CI." in text(client.get(TOKENS))
     assert noted(acme) == ["token.issued", "token.revoked"]
 
 
-def test_a_superuser_sees_and_revokes_other_peoples_tokens(sam, token, browser):
+def test_a_superuser_sees_and_revokes_the_tokens_of_others(sam, token, browser):
     client = browser(sam)
 
     assert "Other people’s tokens" in text(client.get(TOKENS))
@@ -119,7 +117,7 @@ def test_a_superuser_sees_and_revokes_other_peoples_tokens(sam, token, browser):
 
 
 @pytest.mark.parametrize("who", ["una", "bo", "stan"])
-def test_other_peoples_tokens_do_not_exist(request, who, token, browser):
+def test_the_tokens_of_others_are_not_found(request, who, token, browser):
     client = browser(request.getfixturevalue(who))
 
     assert "Other people’s" not in text(client.get(TOKENS))
@@ -129,7 +127,9 @@ def test_other_peoples_tokens_do_not_exist(request, who, token, browser):
     assert token.revoked_at is None
 
 
-def test_a_token_needs_a_confirmation(eve, token, browser, form):
+def test_creating_and_revoking_tokens_requires_reauthentication(
+    eve, token, browser, form
+):
     client = browser(eve, confirmed=301)
 
     assert client.post(NEW, form).status_code == 302

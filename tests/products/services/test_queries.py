@@ -112,9 +112,7 @@ def test_a_member_limited_to_other_services_is_told_so(find, lin, services):
     with pytest.raises(Forbidden) as refusal:
         find(lin, services[0].pk)
 
-    assert refusal.value.message == (
-        "Your access is limited to chosen services, and this is not one of them."
-    )
+    assert refusal.value.message == "You don't have access to this service."
 
 
 def test_a_service_that_there_is_not_is_not_found(eve):

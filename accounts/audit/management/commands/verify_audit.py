@@ -1,4 +1,4 @@
-"""`manage.py verify_audit`: tell whether the trail is as it was written."""
+"""`manage.py verify_audit`: verify the audit trail."""
 
 import dataclasses
 import json
@@ -11,63 +11,67 @@ from django.db import Error
 
 from accounts.audit.queries import VerificationResult, accounts_with_trail, verify
 
-SOUND, BROKEN, IMPOSSIBLE = 0, 1, 2
-NO_CHECKPOINT = "No checkpoint yet: a tail cut off with its head, or a chain rewritten whole, cannot be seen."
+BROKEN, IMPOSSIBLE = 1, 2
+NO_CHECKPOINT = (
+    "No checkpoint yet: a truncated or completely rewritten chain cannot be detected."
+)
 
 
 class Command(BaseCommand):
-    """Verify one chain or all; exit 0 where sound, 1 where broken, 2 where it could not be carried out."""
+    """Verify one chain or all; exit with 0 if valid, 1 if broken, 2 if they cannot be read."""
 
     help = "Verify the audit trail: every hash, link, number, copied column, and the triggers."
-    # A missing trigger is this command's to report, with its own exit code.
+    # The command itself reports a missing trigger, with its own exit code.
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Take the account and the form of the answer."""
+        """Add the options."""
         parser.add_argument(
-            "--account", help="one account's id, or `platform`; else every chain"
+            "--account", help="an account's id, or `platform`; default: every chain"
         )
-        parser.add_argument("--json", action="store_true", help="answer in JSON")
+        parser.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(self, *, account: str | None, json: bool, **_: object) -> None:
-        """Verify, print, and exit with the code that tells the outcome."""
+        """Verify, print the results, and exit."""
         try:
             known = accounts_with_trail()
-            verdicts = [verify(each) for each in known if account in {None, each}]
+            results = [verify(each) for each in known if account in {None, each}]
         except Error as error:
-            self.stderr.write(f"Could not verify: {error}")
+            self.stderr.write(f"Cannot verify: {error}")
             sys.exit(IMPOSSIBLE)
-        if account is not None and not verdicts:
-            self.stderr.write(f"Could not verify: no chain of {account}.")
+        if account is not None and not results:
+            self.stderr.write(f"Cannot verify: no chain for {account}.")
             sys.exit(IMPOSSIBLE)
-        self.stdout.write(_as_json(verdicts) if json else _in_words(verdicts))
-        if not all(verdict.sound for verdict in verdicts):
+        self.stdout.write(_as_json(results) if json else _as_text(results))
+        if not all(result.is_valid for result in results):
             sys.exit(BROKEN)
 
 
-def _as_json(verdicts: Sequence[VerificationResult]) -> str:
-    chains = [dataclasses.asdict(verdict) for verdict in verdicts]
-    sound = all(verdict.sound for verdict in verdicts)
-    return json.dumps({"sound": sound, "checkpoint": None, "chains": chains}, indent=2)
+def _as_json(results: Sequence[VerificationResult]) -> str:
+    chains = [dataclasses.asdict(result) for result in results]
+    is_valid = all(result.is_valid for result in results)
+    return json.dumps(
+        {"is_valid": is_valid, "checkpoint": None, "chains": chains}, indent=2
+    )
 
 
-def _in_words(verdicts: Sequence[VerificationResult]) -> str:
-    checked = sum(verdict.checked for verdict in verdicts)
-    broken = [verdict for verdict in verdicts if not verdict.sound]
-    lines = [_fault(verdict) for verdict in broken]
+def _as_text(results: Sequence[VerificationResult]) -> str:
+    checked = sum(result.checked for result in results)
+    broken = [result for result in results if not result.is_valid]
+    lines = [_fault(result) for result in broken]
     if broken:
-        lines.append(f"BROKEN: {len(broken)} of {_count(len(verdicts), 'chain')}.")
+        lines.append(f"BROKEN: {len(broken)} of {_count(len(results), 'chain')}.")
     else:
         lines.append(
-            f"Sound: {_count(checked, 'event')} in {_count(len(verdicts), 'chain')}."
+            f"OK: {_count(checked, 'entry', 'entries')} in {_count(len(results), 'chain')}."
         )
     return "\n".join([*lines, NO_CHECKPOINT])
 
 
-def _fault(verdict: VerificationResult) -> str:
-    place = "" if verdict.first_bad is None else f" event {verdict.first_bad}"
-    return f"{verdict.account_id}{place}: {verdict.reason}."
+def _fault(result: VerificationResult) -> str:
+    place = "" if result.first_invalid is None else f" entry {result.first_invalid}"
+    return f"{result.account_id}{place}: {result.reason}."
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def _count(number: int, singular: str, plural: str = "") -> str:
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
