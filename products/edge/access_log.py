@@ -18,11 +18,9 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from products.edge.addresses import Network
 from products.edge.contract import Route, RouteLogEndpoint
+from products.edge.dns import AddressDenied, CachingResolver, Unresolvable
 from products.edge.headers import NamedFields
-from products.edge.lookup import CachingResolver
-from products.edge.resolve import AddressDenied, Unresolvable
 from products.instants import iso_instant
 
 log = logging.getLogger(__name__)
@@ -69,12 +67,12 @@ class AccessLog:
         edge: str,
         path: Path,
         tls: ssl.SSLContext,
-        allowed_private: Sequence[Network],
+        resolver: CachingResolver,
     ) -> None:
         """Name the edge in every line; the file is at `path`."""
         self._edge = edge
         self._file = LogFile(path)
-        self._shipper = LogShipper(edge, tls, allowed_private)
+        self._shipper = LogShipper(edge, tls, resolver)
         self._queue: list[_QueuedLine] = []
 
     def note(
@@ -224,14 +222,12 @@ class LogShipper:
     """Queues of lines, one per endpoint, each emptied by its own task."""
 
     def __init__(
-        self, edge: str, tls: ssl.SSLContext, allowed_private: Sequence[Network]
+        self, edge: str, tls: ssl.SSLContext, resolver: CachingResolver
     ) -> None:
         """Send under the edge's name. Addresses are checked as those of origins are."""
         self._edge = edge
         self._tls = tls
-        self._names = CachingResolver(
-            allowed_private, timeout_seconds=_DELIVERY_SECONDS / 2
-        )
+        self._resolver = resolver
         self._queues: dict[RouteLogEndpoint, deque[tuple[str, bytes]]] = {}
         self._tasks: dict[RouteLogEndpoint, asyncio.Task[None]] = {}
         self.dropped = 0
@@ -323,7 +319,7 @@ class LogShipper:
     async def _connect(
         self, host: str, port: int, owner: str, *, server_name: str | None = None
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        addresses = await self._names.addresses(host, port, owner=owner)
+        addresses = await self._resolver.addresses(host, port, owner=owner)
         return await asyncio.open_connection(
             str(addresses[0]),
             port,

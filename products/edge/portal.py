@@ -137,7 +137,7 @@ class PortalLink:
         self.reporter = Reporter(
             settings.name,
             data / "usage",
-            client,
+            client.usage,
             keep_seconds=settings.keep_seconds,
             max_bytes=settings.store_bytes,
         )

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from products.edge.addresses import Address, Network, denied_reason
-from products.edge.resolve import (
+from products.edge.dns import (
     AddressDenied,
     LookupFunction,
     Unresolvable,

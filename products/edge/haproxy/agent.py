@@ -12,6 +12,7 @@ from typing import Any
 
 from products.edge.access_log import AccessLog
 from products.edge.contract import EdgeStatus, Route, RouteTable
+from products.edge.dns import CachingResolver
 from products.edge.haproxy.connections import MeteringSession, SessionKeeper, note
 from products.edge.haproxy.lines import Lines
 from products.edge.haproxy.master_socket import (
@@ -54,12 +55,17 @@ class Agent:
         self._folder = folder
         self._master = MasterSocket(folder)
         self._supervisor = HAProxyProcess(folder, program, self._master)
-        self._gate = ConfigReconciler(settings, folder, self._master, self._supervisor)
+        self._resolver = CachingResolver(
+            [ip_network(one) for one in settings.allow_private]
+        )
+        self._gate = ConfigReconciler(
+            settings, folder, self._master, self._supervisor, self._resolver
+        )
         self._access_log = AccessLog(
             settings.name,
             data / "access.jsonl",
             origin_tls(settings.ca_file),
-            [ip_network(one) for one in settings.allow_private],
+            self._resolver,
         )
         self._lines = Lines(folder, self._take_line)
         self._routes: dict[str, Route] = {}
@@ -326,6 +332,7 @@ class Agent:
         instance = self._keeper.close(is_over=self._runs_it)
         self._gate.close()
         await self._access_log.close(0.0 if self._now.is_set() else 2.0)
+        self._resolver.close()
         if instance:  # else a store may be about to be opened
             await self._portal.last_report(
                 lambda one: one == instance and not self._runs_it, is_writable=True

@@ -1,127 +1,97 @@
-"""Looks origins up, again and again, and says which addresses may be dialled.
+"""Which addresses HAProxy connects to for each service.
 
-HAProxy is given addresses that were checked here and never a name, so that nothing is
-looked up twice with two answers.
+HAProxy gets addresses that were checked here and never a name, so that nothing is looked up
+twice with two results.
 """
 
 import asyncio
-import functools
-import time
-from collections.abc import Callable, Collection, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import TypeAlias
 
-from products.edge.addresses import Address, Network
+from products.edge.addresses import Address
 from products.edge.contract import Origin, Route
+from products.edge.dns import AddressDenied, CachingResolver, Unresolvable
 from products.edge.errors import EdgeError
 from products.edge.haproxy.config import PLACES, is_address, what_is_wrong
 from products.edge.origin_names import bare_name
-from products.edge.resolve import (
-    AddressDenied,
-    LookupFunction,
-    Unresolvable,
-    look_up_stream,
-    resolve,
-)
 
-_STALE_SECONDS = 60.0  # a name server that is away must not take origins with it
-_MAX_CONCURRENT = 8  # look-ups of one kind
-_MAX_REFRESHED_NAMES = (
-    1000  # at a time: every five seconds, and no flood for the name server
-)
-FIRST, AGAIN, FAILED = LOOKUP_KINDS = ("first", "again", "failed")
+# Per refresh, which is every five seconds, so that the name server is not flooded.
+_MAX_REFRESHED_NAMES = 1000
 
 Key: TypeAlias = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What is known of one origin."""
+class Resolved:
+    """The last result for one origin: addresses, or why there are none; neither before it."""
 
     addresses: tuple[Address, ...] = ()
-    reason: str = ""  # why it may not be dialled, "" when it may
-    found_at: float = float("-inf")
+    reason: str = ""
 
-    @property
-    def kind(self) -> str:
-        """Say what a look-up of it is: of names that hang, those of one kind wait alone."""
-        return AGAIN if self.addresses else FAILED if self.reason else FIRST
+
+_UNKNOWN = Resolved()
 
 
 class OriginResolver:
-    """The origins of a table. Nobody waits for a look-up who does not ask to."""
+    """The origins of a route table. Look-ups run in the background; `wait` waits for them."""
 
-    def __init__(
-        self,
-        allowed_private: Sequence[Network],
-        *,
-        look_up: LookupFunction = look_up_stream,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """Know nothing yet; `allowed_private` is the operator's word."""
-        self._allowed = tuple(allowed_private)
-        self._look_up = look_up
-        self._clock = clock
-        self._known: dict[Key, Known] = {}
-        self._under_way: dict[Key, asyncio.Future[Known]] = {}
-        # Threads of their own: those of the loop ask the portal and sync the usage store.
-        self._pools = {
-            kind: ThreadPoolExecutor(
-                _MAX_CONCURRENT, thread_name_prefix=f"origins-{kind}"
-            )
-            for kind in LOOKUP_KINDS
-        }
-        self.news = asyncio.Event()  # a look-up has told something new
+    def __init__(self, resolver: CachingResolver) -> None:
+        """Start without results."""
+        self._resolver = resolver
+        self._resolved: dict[Key, Resolved] = {}  # the longest ago first
+        self._in_flight: dict[Key, asyncio.Task[None]] = {}
+        self.news = asyncio.Event()  # a look-up had another result than before
         self.addresses: dict[str, tuple[Address, ...]] = {}
         self.reasons: dict[str, str] = {}
 
     def look_up(self, routes: Iterable[Route], *, again: bool) -> None:
-        """Begin to look up what is new and, when told to, the longest known once more."""
-        wanted = dict.fromkeys(
-            (route.origin.address, route.origin.port)
+        """Start to look up what is new and, if `again`, what was looked up the longest ago."""
+        owners = {
+            (route.origin.address, route.origin.port): route.account
             for route in routes
             if route.origin is not None and not what_is_wrong(route.origin)
-        )
-        for key in wanted:
-            if self._known.setdefault(key, Known()).kind == FIRST:
-                self._begin(key)
+        }
+        for key, owner in owners.items():
+            if self._resolved.setdefault(key, _UNKNOWN) == _UNKNOWN:
+                self._start(key, owner)
         if again:
             due = (
                 key
-                for key in self._known
-                if key in wanted and not is_address(bare_name(key[0]))
+                for key in self._resolved
+                if key in owners and not is_address(bare_name(key[0]))
             )
             for key in list(islice(due, _MAX_REFRESHED_NAMES)):
-                self._known[key] = self._known.pop(key)  # to the end of the queue
-                self._begin(key)
+                self._resolved[key] = self._resolved.pop(key)  # to the end
+                self._start(key, owners[key])
 
-    async def settle(
-        self, seconds: float, kinds: Collection[str] = LOOKUP_KINDS
-    ) -> None:
-        """Wait for what is being looked up, but so long at the most."""
+    async def wait(self, seconds: float, *, only_new: bool = False) -> None:
+        """Wait for the look-ups in flight, or for first ones only, at most so long."""
         awaited = [
-            look_up
-            for key, look_up in self._under_way.items()
-            if key in self._known and self._known[key].kind in kinds
+            task
+            for key, task in self._in_flight.items()
+            if not only_new or self._resolved.get(key) == _UNKNOWN
         ]
         if awaited:
             await asyncio.wait(awaited, timeout=seconds)
 
     def close(self) -> None:
-        """Begin no more look-ups."""
-        for pool in self._pools.values():
-            pool.shutdown(wait=False, cancel_futures=True)
+        """Wait for no more look-ups."""
+        for task in self._in_flight.values():
+            task.cancel()
 
     def publish_results(self, routes: Iterable[Route]) -> None:
-        """Say of each service what is known by now."""
-        verdicts = {route.service: self._verdict(route.origin) for route in routes}
-        self.addresses = {name: known.addresses for name, known in verdicts.items()}
+        """Set `addresses` and `reasons` of each service to what is known now.
+
+        A reason is "" if the origin has addresses. A service without a result has none.
+        """
+        results = {route.service: self._result(route.origin) for route in routes}
+        self.addresses = {name: result.addresses for name, result in results.items()}
         self.reasons = {
-            name: known.reason
-            for name, known in verdicts.items()
-            if known.reason or known.addresses
+            name: result.reason
+            for name, result in results.items()
+            if result != _UNKNOWN
         }
 
     def forget_all_but(self, routes: Iterable[Route]) -> None:
@@ -131,47 +101,45 @@ class OriginResolver:
             for route in routes
             if route.origin is not None
         }
-        self._known = {key: self._known[key] for key in self._known.keys() & used}
+        self._resolved = {
+            key: result for key, result in self._resolved.items() if key in used
+        }
 
-    def _begin(self, key: Key) -> None:
-        if key in self._under_way:
-            return
-        known = self._known[key]
-        pool = self._pools[known.kind]
-        loop = asyncio.get_running_loop()
-        look_up = loop.run_in_executor(pool, self._renewed, *key, known)
-        self._under_way[key] = look_up
-        look_up.add_done_callback(functools.partial(self._learn, key))
+    def _start(self, key: Key, owner: str) -> None:
+        if key not in self._in_flight:
+            self._in_flight[key] = asyncio.ensure_future(self._renew(key, owner))
 
-    def _learn(self, key: Key, look_up: asyncio.Future[Known]) -> None:
-        del self._under_way[key]
-        if look_up.cancelled() or key not in self._known:
-            return
-        before, self._known[key] = self._known[key], look_up.result()
-        if self._known[key] != replace(before, found_at=self._known[key].found_at):
+    async def _renew(self, key: Key, owner: str) -> None:
+        address, port = key
+        try:
+            found = await self._resolver.addresses(
+                bare_name(address).removesuffix("."), port, owner=owner, max_age=0
+            )
+        except AddressDenied as error:
+            reason = EdgeError.ORIGIN_DENIED.sentence(reason=error.reason)
+            result = Resolved(reason=reason)
+        except Unresolvable:
+            result = Resolved(reason=EdgeError.ORIGIN_NOT_RESOLVED.sentence())
+        else:
+            result = Resolved(self._in_stable_order(key, found))
+        finally:
+            del self._in_flight[key]
+        if self._resolved.get(key, result) != result:
+            self._resolved[key] = result
             self.news.set()
 
-    def _renewed(self, address: str, port: int, known: Known) -> Known:
-        host = bare_name(address).removesuffix(".")
-        try:
-            found = resolve(host, port, self._allowed, look_up=self._look_up)
-        except AddressDenied as error:
-            return Known(
-                (),
-                EdgeError.ORIGIN_DENIED.sentence(reason=error.reason),
-            )
-        except Unresolvable:
-            if self._clock() - known.found_at > _STALE_SECONDS:
-                return Known((), EdgeError.ORIGIN_NOT_RESOLVED.sentence())
-            return known
-        # Those in use first: a name that turns its answers round changes nothing.
-        stay = [one for one in known.addresses if one in found]
-        new = sorted(set(found) - set(stay), key=lambda one: (one.version, int(one)))
-        return Known(tuple((stay + new)[:PLACES]), "", self._clock())
+    def _in_stable_order(
+        self, key: Key, found: Sequence[Address]
+    ) -> tuple[Address, ...]:
+        # Those in use first: a name whose addresses rotate changes nothing.
+        used = self._resolved.get(key, _UNKNOWN).addresses
+        kept = [one for one in used if one in found]
+        new = sorted(set(found) - set(kept), key=lambda one: (one.version, int(one)))
+        return tuple((kept + new)[:PLACES])
 
-    def _verdict(self, origin: Origin | None) -> Known:
+    def _result(self, origin: Origin | None) -> Resolved:
         if origin is None:
-            return Known()
+            return _UNKNOWN
         if reason := what_is_wrong(origin):
-            return Known(reason=reason)
-        return self._known.get((origin.address, origin.port), Known())
+            return Resolved(reason=reason)
+        return self._resolved.get((origin.address, origin.port), _UNKNOWN)

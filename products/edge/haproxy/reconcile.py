@@ -9,10 +9,10 @@ import hashlib
 import logging
 import resource
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_network
 from pathlib import Path
 
 from products.edge.contract import Route, RouteTable
+from products.edge.dns import LOOKUP_SECONDS, CachingResolver
 from products.edge.files import atomic_write
 from products.edge.haproxy import certlist, maps
 from products.edge.haproxy.config import (
@@ -26,7 +26,7 @@ from products.edge.haproxy.config import (
 from products.edge.haproxy.frontend import LAST_REFUSALS
 from products.edge.haproxy.master_socket import CURRENT, MasterSocket
 from products.edge.haproxy.naming import PLAIN, WEBSOCKET
-from products.edge.haproxy.origins import FIRST, OriginResolver
+from products.edge.haproxy.origins import OriginResolver
 from products.edge.haproxy.process import ConfigRejected, HAProxyProcess
 from products.edge.settings import Settings
 
@@ -34,8 +34,8 @@ log = logging.getLogger(__name__)
 
 _LOADED = "loaded"  # the digest of what the current worker has read
 _SPARE_DESCRIPTORS = 256
-_PATIENCE_SECONDS = 3.5  # for names, at the start: a little more than a look-up has
-_MOMENT_SECONDS = 0.5  # for new names, so that what answers is never refused
+_FIRST_LOOKUP_WAIT_SECONDS = LOOKUP_SECONDS + 0.5  # at the start
+_NEW_NAME_WAIT_SECONDS = 0.5  # so that a name that resolves is never refused
 
 
 class ConfigReconciler:
@@ -47,15 +47,14 @@ class ConfigReconciler:
         folder: Path,
         master: MasterSocket,
         supervisor: HAProxyProcess,
+        resolver: CachingResolver,
     ) -> None:
         """Know no routes yet. Raises OSError."""
         self._settings = settings
         self._folder = folder
         self._master = master
         self._supervisor = supervisor
-        self._origins = OriginResolver(
-            [ip_network(one) for one in settings.allow_private]
-        )
+        self._origins = OriginResolver(resolver)
         self._frame = _frame(settings)
         self._turn = asyncio.Lock()
         self._speaking = asyncio.Lock()
@@ -74,7 +73,7 @@ class ConfigReconciler:
             self._routes = self._heeded = table.routes
             self._held = {}
             self._origins.look_up(table.routes, again=True)
-            await self._origins.settle(_PATIENCE_SECONDS, (FIRST,))
+            await self._origins.wait(_FIRST_LOOKUP_WAIT_SECONDS, only_new=True)
             self._origins.publish_results(table.routes)
         wanted = self._maps()
         maps.write(wanted, self._folder)
@@ -101,8 +100,8 @@ class ConfigReconciler:
         """Go by a table that was heeded. Raises HAProxyAway, ConfigRejected, OSError."""
         self._origins.look_up(table.routes, again=False)
         is_first = self._brought is None
-        patience = _PATIENCE_SECONDS if is_first else _MOMENT_SECONDS
-        await self._origins.settle(patience, (FIRST,))
+        seconds = _FIRST_LOOKUP_WAIT_SECONDS if is_first else _NEW_NAME_WAIT_SECONDS
+        await self._origins.wait(seconds, only_new=True)
         async with self._turn:
             self._routes = table.routes
             await self._reconcile()

@@ -7,13 +7,12 @@ import ssl
 from collections.abc import Sequence
 from ipaddress import ip_address
 
-from products.edge.addresses import Address, Network, denied_reason
+from products.edge.addresses import Address, denied_reason
 from products.edge.contract import Origin
+from products.edge.dns import AddressDenied, CachingResolver, Unresolvable
 from products.edge.errors import EdgeError, ErrorResponse
-from products.edge.lookup import CachingResolver
 from products.edge.origin_names import LIVENESS_OPTIONS, certificate_name
 from products.edge.proxy.stream import BufferedStream
-from products.edge.resolve import AddressDenied, Unresolvable
 from products.edge.settings import Limits
 
 _MAX_NAMES = 10_000
@@ -23,16 +22,13 @@ class OriginConnector:
     """Opens connections to origins, and refuses addresses that the edge must not reach."""
 
     def __init__(
-        self, limits: Limits, tls: ssl.SSLContext, allowed_private: Sequence[Network]
+        self, limits: Limits, tls: ssl.SSLContext, resolver: CachingResolver
     ) -> None:
-        """Connect within limits; `allowed_private` are the private networks that origins may be in."""
+        """Connect within limits, to addresses that the resolver allows."""
         self._limits = limits
         self._tls = tls
-        self._allowed = tuple(allowed_private)
         self._literal = functools.lru_cache(_MAX_NAMES)(self._read_literal)
-        self._names = CachingResolver(
-            allowed_private, timeout_seconds=limits.connect_seconds
-        )
+        self._resolver = resolver
 
     async def connect(self, origin: Origin, *, account: str) -> BufferedStream:
         """Connect to an account's origin, TLS included. Raises ErrorResponse (502 or 504).
@@ -65,11 +61,11 @@ class OriginConnector:
             literal = ip_address(address)
         except ValueError:
             return None, None
-        return str(literal), denied_reason(literal, self._allowed)
+        return str(literal), denied_reason(literal, self._resolver.allowed_private)
 
     async def _look_up(self, origin: Origin, account: str) -> Sequence[Address]:
         try:
-            return await self._names.addresses(
+            return await self._resolver.addresses(
                 origin.address, origin.port, owner=account
             )
         except AddressDenied as error:
@@ -103,22 +99,21 @@ class OriginConnector:
             ssl=self._tls if origin.use_tls else None,
             server_hostname=certificate_name(origin) if origin.use_tls else None,
         )
-        _keep_alive(transport.get_extra_info("socket"))
+        _keep_alive(transport.get_extra_info("socket").fileno(), address)
         if origin.use_tls:
             _require_http11(transport)
         return stream
 
 
-def _keep_alive(connected: socket.socket) -> None:
-    # The loop's own object makes a new socket for every option that it sets.
-    same = socket.socket(
-        connected.family, connected.type, connected.proto, connected.fileno()
-    )
+def _keep_alive(descriptor: int, address: str) -> None:
+    # The loop's own socket object makes a new socket for every option that it sets.
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    connected = socket.socket(family, socket.SOCK_STREAM, 0, descriptor)
     try:
         for level, option, value in LIVENESS_OPTIONS:
-            same.setsockopt(level, option, value)
+            connected.setsockopt(level, option, value)
     finally:
-        same.detach()
+        connected.detach()
 
 
 def _require_http11(transport: asyncio.BaseTransport) -> None:

@@ -21,6 +21,7 @@ import uvloop
 
 from products.edge.access_log import AccessLog
 from products.edge.contract import RouteTable, read
+from products.edge.dns import CachingResolver
 from products.edge.origin_names import origin_tls
 from products.edge.proxy.handler import RequestHandler
 from products.edge.proxy.listener import Certificates, Listener, TlsListener
@@ -59,15 +60,20 @@ class Worker:
         self._stop = asyncio.Event()
         self._stop_immediately = asyncio.Event()
         tls = origin_tls(settings.ca_file)
-        allowed = tuple(ip_network(text) for text in settings.allow_private)
+        resolver = CachingResolver(
+            [ip_network(one) for one in settings.allow_private],
+            timeout_seconds=self.limits.connect_seconds,
+        )
         folder = data / "usage" / instance
         hold_instance(folder)
         self.store = UsageStore(folder, max_bytes=settings.store_bytes)
         self.meter = UsageMeter(self.store)
-        self._access_log = AccessLog(settings.name, data / "access.jsonl", tls, allowed)
+        self._access_log = AccessLog(
+            settings.name, data / "access.jsonl", tls, resolver
+        )
         self.handler = RequestHandler(
             self.limits,
-            OriginConnector(self.limits, tls, allowed),
+            OriginConnector(self.limits, tls, resolver),
             self.meter,
             self._access_log,
         )

@@ -9,7 +9,7 @@ import itertools
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from products.edge.contract import Route
@@ -57,9 +57,10 @@ class OpenConnection:
 class _Arrivals:
     """Connections whose first readings share a transaction."""
 
-    connections: list[OpenConnection]
     deadline: float  # monotonic
-    written: asyncio.Future[StoreUnwritable | None]  # None: they are in the store
+    waiting: list[tuple[OpenConnection, asyncio.Future[None]]] = field(
+        default_factory=list
+    )
 
 
 class UsageMeter:
@@ -101,28 +102,28 @@ class UsageMeter:
             known_from=from_client,
             known_to=to_client,
         )
-        arrivals = self._arrivals or self._expect_arrivals()
-        arrivals.connections.append(connection)
+        written = asyncio.get_running_loop().create_future()
+        self._expected_arrivals().waiting.append((connection, written))
         try:
-            failure = await asyncio.shield(arrivals.written)
+            await written
         except asyncio.CancelledError:
-            arrivals.written.add_done_callback(lambda _: self._abandon(connection))
+            if connection.number in self.open:
+                self.finish(connection.number)
             raise
-        if failure is not None:
-            raise StoreUnwritable(str(failure)) from failure
         return connection
 
-    def _expect_arrivals(self) -> _Arrivals:
-        loop = asyncio.get_running_loop()
-        deadline = time.monotonic() + _MAX_BUSY_SECONDS
-        self._arrivals = _Arrivals([], deadline, loop.create_future())
-        loop.call_soon(self._write_arrivals, self._arrivals)
+    def _expected_arrivals(self) -> _Arrivals:
+        if self._arrivals is None:
+            self._arrivals = _Arrivals(time.monotonic() + _MAX_BUSY_SECONDS)
+            loop = asyncio.get_running_loop()
+            loop.call_soon(self._write_arrivals, self._arrivals)
         return self._arrivals
 
     def _write_arrivals(self, arrivals: _Arrivals) -> None:
-        failure = None
+        failure: StoreUnwritable | None = None
+        waiting = [one for one in arrivals.waiting if not one[1].cancelled()]
         try:
-            self._write([_reading(one, one.started_ns) for one in arrivals.connections])
+            self._write([_reading(one, one.started_ns) for one, _ in waiting])
         except StoreBusy as error:
             if time.monotonic() < arrivals.deadline:
                 loop = asyncio.get_running_loop()
@@ -131,15 +132,13 @@ class UsageMeter:
             failure = StoreUnwritable(str(error))
         except StoreUnwritable as error:
             failure = error
-        else:
-            for connection in arrivals.connections:
-                self._add(connection)
         self._arrivals = None
-        arrivals.written.set_result(failure)
-
-    def _abandon(self, connection: OpenConnection) -> None:
-        if connection.number in self.open:
-            self.finish(connection.number)
+        for connection, written in waiting:
+            if failure is not None:
+                written.set_exception(StoreUnwritable(str(failure)))
+            else:
+                self._add(connection)
+                written.set_result(None)
 
     def record(self, connection: OpenConnection) -> None:
         """Count a connection that is open already, and write its first reading."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from products.edge.contract import MAX_USAGE_RECORDS, UsageAnswer, UsageReport
 from products.edge.errors import PortalErrorResponse
@@ -45,13 +45,6 @@ _MAX_READ = 50_000
 _READING_BYTES = 128  # of a connection, with its part of the indexes
 
 
-class UsageClient(Protocol):
-    """Sends reports."""
-
-    def usage(self, report: UsageReport) -> UsageAnswer:
-        """Send a report. Raises PortalUnreachable or PortalErrorResponse."""
-
-
 class PortalRestored(Exception):
     """The portal came back from a backup: what is kept must be sent again."""
 
@@ -75,7 +68,7 @@ class Reporter:
         self,
         edge: str,
         folder: Path,
-        client: UsageClient,
+        send: Callable[[UsageReport], UsageAnswer],
         *,
         keep_seconds: float,
         max_bytes: int,
@@ -83,11 +76,12 @@ class Reporter:
     ) -> None:
         """Report the instances in a folder; acknowledged readings stay `keep_seconds`.
 
-        The oldest go earlier if all together take more than half of `max_bytes`.
+        The oldest go earlier if all together take more than half of `max_bytes`. `send`
+        raises PortalUnreachable or PortalErrorResponse.
         """
         self._edge = edge
         self._folder = folder
-        self._client = client
+        self._send_report = send
         self._keep_seconds = self._max_keep_seconds = keep_seconds
         self._max_bytes = max_bytes
         self._clock = clock
@@ -317,7 +311,7 @@ class Reporter:
                 one.to_record() for one in readings if isinstance(one, DeliveryReading)
             ),
         )
-        answer = self._client.usage(report)
+        answer = self._send_report(report)
         self._answered_at = self._clock()
         self.answers += 1
         self.conflicts += len(answer.conflicts)

@@ -5,6 +5,7 @@ from typing import Any
 
 from products.edge.access_log import AccessLog, LoggedRequest
 from products.edge.contract import RouteLogEndpoint
+from products.edge.dns import CachingResolver
 from products.edge.origin_names import origin_tls
 from products.edge.proxy.http1 import parse_request
 from tests.products.edge.fake_portal import eventually, route
@@ -72,7 +73,7 @@ def test_an_answer_other_than_101_is_no_accepted_connection(shared_stand):
 def noted(tmp_path, request, **changes):
     shipped = []
     path = tmp_path / "access.jsonl"
-    log: Any = AccessLog("edge-1", path, origin_tls(), ())
+    log: Any = AccessLog("edge-1", path, origin_tls(), CachingResolver(()))
     log._shipper.ship = lambda *given: shipped.append(given)
     head = parse_request(request)
     said = LoggedRequest("192.0.2.7", head.method, head.target, head.host, head.named)

@@ -10,6 +10,7 @@ import trustme
 
 from products.edge.access_log import LogShipper
 from products.edge.contract import RouteLogEndpoint
+from products.edge.dns import CachingResolver
 from products.edge.origin_names import origin_tls
 from tests.products.edge.collecting import https_endpoint
 from tests.products.edge.conftest import Stand
@@ -49,7 +50,7 @@ async def test_an_endpoint_that_cannot_be_reached_costs_its_lines_alone(
     kind, address, monkeypatch
 ):
     monkeypatch.setattr("products.edge.access_log._PAUSE_SECONDS", 0)
-    shipper = LogShipper("edge-1", origin_tls(), ())
+    shipper = LogShipper("edge-1", origin_tls(), CachingResolver(()))
 
     shipper.ship(RouteLogEndpoint(kind, "bad", address), "s", b"{}\n")
     await shipper.close(20)
@@ -70,7 +71,7 @@ def test_a_certificate_nobody_trusts_takes_no_lines(collector):
 
 async def test_a_slow_endpoint_fills_its_queue_and_no_more(monkeypatch):
     monkeypatch.setattr("products.edge.access_log._MAX_ENDPOINT_LINES", 10)
-    shipper = LogShipper("edge-1", origin_tls(), ())
+    shipper = LogShipper("edge-1", origin_tls(), CachingResolver(()))
     endpoint = RouteLogEndpoint("syslog", "slow", "203.0.113.1:514")
 
     for _ in range(25):
@@ -88,7 +89,9 @@ async def test_endpoints_that_answer_drop_by_drop_stop_nobody_elses(
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     here = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
-    shipper = LogShipper("edge-1", origin_tls(str(tmp_path / "ca.pem")), here)
+    shipper = LogShipper(
+        "edge-1", origin_tls(str(tmp_path / "ca.pem")), CachingResolver(here)
+    )
     ended = threading.Event()
 
     def drip(connection, there):

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from accounts.audit.models import AuditEvent
-from accounts.errors import Forbidden, Invalid, NotFound
+from accounts.errors import Conflict, Forbidden, Invalid, NotFound
 from products.catalogue.commands import NewPrice
 from products.catalogue.models import Plan, Product
 from products.catalogue.tiers import PriceTier
@@ -343,3 +343,29 @@ def test_a_package_is_not_assigned_with_too_long_a_reason(ada, acme, ngwaf):
 
     assert current(acme.pk, "ngwaf") is None
     assert noted(acme.pk) == []
+
+
+def test_only_the_plan_of_a_package_can_be_assigned(ada, acme, websockets):
+    plan = Plan.objects.get(product=websockets, kind="direct")
+
+    with pytest.raises(Invalid) as refused:
+        assign_package(ada, account=acme, plan=plan, now=NOW)
+
+    assert refused.value.field == "plan"
+    assert noted(acme.pk) == []
+
+
+def test_staff_do_not_remove_a_product_that_the_account_bought(
+    ada, sam, acme, websockets
+):
+    entitle(sam, acme, websockets)
+
+    with pytest.raises(Conflict, match="bought"):
+        remove_package(ada, account=acme, product=websockets, now=LATER, reason="No.")
+
+    assert current(acme.pk, "websockets") is not None
+
+
+def test_a_product_that_was_never_enabled_cannot_be_disabled(sam, acme, websockets):
+    with pytest.raises(AlreadyDisabled, match="is not enabled for Acme"):
+        disable(sam, account=acme, product=websockets, drain_mode="cut", now=NOW)

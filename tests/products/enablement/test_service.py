@@ -16,7 +16,7 @@ from products.enablement.commands import (
 )
 from products.enablement.commands.requests import AlreadyRequestedToday
 from products.enablement.commands.service import Incompatible, NotEntitled
-from products.enablement.models import ServiceProduct
+from products.enablement.models import Enablement, ServiceProduct
 from products.enablement.queries import products_on, services_with
 from tests.factories import NOW
 from tests.factories.enablement import entitle
@@ -55,6 +55,23 @@ def test_switching_on_twice_changes_nothing_the_second_time(eve, echo, entitled)
 
     assert noted(echo.account_id) == before
     assert ServiceProduct.objects.count() == 1
+
+
+def test_switching_off_what_is_off_changes_nothing(eve, echo, entitled):
+    before = noted(echo.account_id)
+
+    disable_for_service(eve, service=echo, product=entitled, now=NOW)
+
+    assert noted(echo.account_id) == before
+
+
+def test_a_blocked_product_cannot_be_switched_on(eve, echo, entitled):
+    Enablement.objects.update(blocked_at=NOW, blocked_reason="The trial has ended.")
+
+    with pytest.raises(NotEntitled, match="is blocked: The trial has ended"):
+        enable_for_service(eve, service=echo, product=entitled, now=NOW)
+
+    assert "websockets" not in products_on(echo)
 
 
 def test_a_product_not_enabled_for_the_account_cannot_be_switched_on(

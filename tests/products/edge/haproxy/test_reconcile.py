@@ -8,6 +8,7 @@ import time
 import pytest
 from msgspec.structs import replace
 
+from products.edge.dns import CachingResolver
 from products.edge.errors import EdgeError
 from products.edge.haproxy.frontend import LAST_REFUSALS
 from products.edge.haproxy.origins import OriginResolver
@@ -129,7 +130,7 @@ async def test_a_name_that_hangs_leaves_the_others_and_the_caller_alone():
             answer.wait(20)
         return [(0, 0, 0, "", ("8.8.8.8", port))]
 
-    found = OriginResolver([], look_up=look_up)
+    found = OriginResolver(CachingResolver([], look_up=look_up))
     slow = [
         route(f"slow-{number}.test", origin(number, address="slow.example"))
         for number in range(1, 8)
@@ -145,7 +146,7 @@ async def test_a_name_that_hangs_leaves_the_others_and_the_caller_alone():
 
     assert found.reasons == {"quick-test": ""}
     assert took < 2
-    await found.settle(10)
+    await found.wait(10)
     found.close()
 
 

@@ -4,18 +4,29 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from products.edge import lookup
 from products.edge.addresses import denied_reason
+from products.edge.dns import CachingResolver
 from products.edge.errors import ErrorResponse
 from products.edge.origin_names import bare_name, origin_tls
 from products.edge.proxy.origin import OriginConnector
-from products.edge.resolve import resolve
 from products.edge.settings import Limits
 from tests.products.edge.fake_portal import origin
 from tests.products.edge.scripted import (
     Origin,
     upgrade_then_echo,
 )
+
+LOOPBACK = (ip_network("127.0.0.0/8"),)
+
+
+def answers(*addresses):
+    """Return a look-up that always has these addresses."""
+    return lambda host, port: [(0, 0, 0, "", (one, port)) for one in addresses]
+
+
+def connector_with(look_up, *, allowed=LOOPBACK):
+    resolver = CachingResolver(allowed, look_up=look_up)
+    return OriginConnector(Limits(), origin_tls(), resolver)
 
 
 @pytest.mark.parametrize(
@@ -25,7 +36,7 @@ from tests.products.edge.scripted import (
 )  # fmt: skip
 async def test_a_forbidden_address_is_never_dialled(address):
     there = Origin(upgrade_then_echo)
-    connector = OriginConnector(Limits(), origin_tls(), ())
+    connector = OriginConnector(Limits(), origin_tls(), CachingResolver(()))
 
     with pytest.raises(ErrorResponse) as refused:
         await connector.connect(origin(there.port, address=address), account="acme")
@@ -35,20 +46,16 @@ async def test_a_forbidden_address_is_never_dialled(address):
     there.close()
 
 
-async def test_the_name_is_looked_up_once_and_the_checked_address_is_dialled(
-    monkeypatch,
-):
+async def test_the_name_is_looked_up_once_and_the_checked_address_is_dialled():
     """A name server that answers something else the second time changes nothing."""
     there = Origin(upgrade_then_echo)
     asked = []
 
-    def rebinding(host, port, allowed, *, timeout_seconds):
+    def rebinding(host, port):
         asked.append(host)
-        answers = [(ip_address("127.0.0.1"),), (ip_address("10.0.0.1"),)]
-        return answers[len(asked) - 1]
+        return answers("127.0.0.1" if len(asked) == 1 else "10.0.0.1")(host, port)
 
-    monkeypatch.setattr(lookup, "resolve", rebinding)
-    connector = OriginConnector(Limits(), origin_tls(), (ip_network("127.0.0.0/8"),))
+    connector = connector_with(rebinding)
 
     stream = await connector.connect(
         origin(there.port, address="rebinding.test"), account="acme"
@@ -60,19 +67,8 @@ async def test_the_name_is_looked_up_once_and_the_checked_address_is_dialled(
     there.close()
 
 
-async def test_one_forbidden_answer_forbids_the_name(monkeypatch):
-    def look_up(host, port):
-        return [
-            (0, 0, 0, "", ("93.184.216.34", port)),
-            (0, 0, 0, "", ("127.0.0.1", port)),
-        ]
-
-    monkeypatch.setattr(
-        lookup,
-        "resolve",
-        lambda *given, **more: resolve(*given, **more, look_up=look_up),
-    )
-    connector = OriginConnector(Limits(), origin_tls(), ())
+async def test_one_forbidden_answer_forbids_the_name():
+    connector = connector_with(answers("93.184.216.34", "127.0.0.1"), allowed=())
 
     with pytest.raises(ErrorResponse) as refused:
         await connector.connect(origin(80, address="mixed.test"), account="acme")
@@ -81,13 +77,11 @@ async def test_one_forbidden_answer_forbids_the_name(monkeypatch):
     assert refused.value.sentence == sentence
 
 
-async def test_an_address_that_does_not_answer_is_left_for_the_next(monkeypatch):
+async def test_an_address_that_does_not_answer_is_left_for_the_next():
     there = Origin(upgrade_then_echo)
     closed = Origin(upgrade_then_echo)
     closed.close()
-    addresses = (ip_address("127.0.0.2"), ip_address("127.0.0.1"))
-    monkeypatch.setattr(lookup, "resolve", lambda *given, **more: addresses)
-    connector = OriginConnector(Limits(), origin_tls(), (ip_network("127.0.0.0/8"),))
+    connector = connector_with(answers("127.0.0.2", "127.0.0.1"))
 
     stream = await connector.connect(
         origin(there.port, address="two.test"), account="acme"

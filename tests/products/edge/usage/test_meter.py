@@ -154,23 +154,26 @@ def test_a_store_that_stays_locked_begins_nothing(monkeypatch):
         begin(meter)
 
 
-def test_a_client_that_goes_while_it_is_written_has_a_last_reading():
+@pytest.mark.parametrize(
+    "turns, first", [(1, []), (2, [(1, False), (1, True)])], ids=["before", "after"]
+)
+def test_a_client_that_leaves_around_its_first_reading_stays_open_nowhere(turns, first):
     store = Store()
     meter = UsageMeter(store)
 
     async def scenario():
-        going = asyncio.ensure_future(meter.begin(HOST, 1, 1))
-        await asyncio.sleep(0)
-        going.cancel()
-        await asyncio.gather(going, return_exceptions=True)
+        leaving = asyncio.ensure_future(meter.begin(HOST, 1, 1))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
         await meter.begin(HOST, 1, 1)
 
     asyncio.run(scenario())
     meter.flush()
 
-    assert sorted((one.number, one.final) for one in store.readings) == [
-        (1, False), (1, True), (2, False),
-    ]  # fmt: skip
+    written = sorted((one.number, one.final) for one in store.readings)
+    assert written == [*first, (2, False)]
     assert list(meter.open) == [2]
 
 

@@ -57,7 +57,7 @@ def reporter_for(root, client, *, now=None, max_bytes=10**9, clock=None):
     return Reporter(
         "edge-1",
         root,
-        client,
+        client.usage,
         keep_seconds=DAY,
         max_bytes=max_bytes,
         clock=clock or (lambda: time.time() if now is None else now),

@@ -1,0 +1,210 @@
+"""Names to addresses that may be connected to: a single look-up, and a cache of look-ups.
+
+If one of a name's addresses is denied, the name is: a name with a public and a private address
+is DNS rebinding, or as good as that. Connect to what is returned here and never look the name
+up again.
+"""
+
+import asyncio
+import functools
+import queue
+import socket
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from ipaddress import ip_address
+from time import monotonic
+from typing import Any, TypeAlias
+from weakref import WeakValueDictionary
+
+from products.edge.addresses import Address, Network, denied_reason
+
+LookupFunction: TypeAlias = Callable[[str, int], Iterable[tuple[Any, ...]]]
+
+LOOKUP_SECONDS = 3.0  # a person waits for it; a name server that hangs takes longer
+
+_FRESH_SECONDS = 5.0  # a look-up for each connection would be slow
+_STALE_SECONDS = 300.0  # addresses are used this long while look-ups fail
+_MAX_NAMES = 100_000
+_MAX_CONCURRENT = 32
+_MAX_CONCURRENT_PER_OWNER = 8
+
+
+class AddressDenied(Exception):
+    """A name has an address that the edge must not connect to."""
+
+    def __init__(self, reason: str) -> None:
+        """Keep the class of reason, as `addresses.denied_reason` gives it."""
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Unresolvable(Exception):
+    """The name has no address, or none in time."""
+
+
+def look_up_stream(host: str, port: int) -> Iterable[tuple[Any, ...]]:
+    """Return the machine's stream addresses of a host, as `getaddrinfo` gives them."""
+    return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+
+
+def resolve(
+    host: str,
+    port: int,
+    allowed_private: Iterable[Network] = (),
+    *,
+    look_up: LookupFunction = look_up_stream,
+    timeout_seconds: float = LOOKUP_SECONDS,
+) -> tuple[Address, ...]:
+    """Look a host up once and return its addresses, in the resolver's order.
+
+    Blocks for at most `timeout_seconds`. Raises AddressDenied if one of the addresses is
+    denied, and Unresolvable if there is none.
+    """
+    allowed = tuple(allowed_private)
+    found = tuple(dict.fromkeys(_look_up(host, port, look_up, timeout_seconds)))
+    if not found:
+        raise Unresolvable(host)
+    for address in found:
+        reason = denied_reason(address, allowed)
+        if reason is not None:
+            raise AddressDenied(reason)
+    return found
+
+
+def _look_up(
+    host: str, port: int, look_up: LookupFunction, timeout_seconds: float
+) -> tuple[Address, ...]:
+    if not host:
+        raise Unresolvable(host)
+    # The machine's resolver takes no deadline, so a thread of its own calls it.
+    results: queue.SimpleQueue[tuple[Address, ...] | Exception] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            results.put(tuple(ip_address(entry[4][0]) for entry in look_up(host, port)))
+        except (OSError, ValueError, OverflowError) as error:
+            # ValueError: a name that cannot be encoded, or one with a null byte.
+            results.put(error)
+
+    threading.Thread(target=work, name="resolve", daemon=True).start()
+    try:
+        result = results.get(timeout=timeout_seconds)
+    except queue.Empty as error:
+        raise Unresolvable(host) from error
+    if isinstance(result, Exception):
+        raise Unresolvable(host) from result
+    return result
+
+
+@dataclass(slots=True)
+class _Entry:
+    """The last look-up of a name. Times are seconds of the monotonic clock."""
+
+    task: asyncio.Task[Sequence[Address]]
+    started_at: float
+    addresses: Sequence[Address] = ()  # of the last look-up that succeeded
+    usable_until: float = 0.0
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the look-up ended without an answer."""
+        return (
+            self.task.done()
+            and not self.task.cancelled()
+            and isinstance(self.task.exception(), Unresolvable)
+        )
+
+
+class CachingResolver:
+    """Looks names up in threads of its own and keeps the results for a short time.
+
+    One owner's names do not delay those of another, and names that could not be resolved
+    last time do not delay the rest.
+    """
+
+    def __init__(
+        self,
+        allowed_private: Sequence[Network],
+        *,
+        timeout_seconds: float = LOOKUP_SECONDS,
+        look_up: LookupFunction = look_up_stream,
+    ) -> None:
+        """Allow private addresses in these networks; wait so long for a name server."""
+        self.allowed_private = tuple(allowed_private)
+        self._resolve = functools.partial(
+            resolve, look_up=look_up, timeout_seconds=timeout_seconds
+        )
+        self._pools = {
+            has_failed: ThreadPoolExecutor(_MAX_CONCURRENT, thread_name_prefix="dns")
+            for has_failed in (False, True)
+        }
+        self._slots: WeakValueDictionary[tuple[str, bool], asyncio.Semaphore] = (
+            WeakValueDictionary()
+        )
+        self._entries: dict[tuple[str, int], _Entry] = {}
+
+    async def addresses(
+        self, host: str, port: int, *, owner: str, max_age: float | None = None
+    ) -> Sequence[Address]:
+        """Return the addresses of a host of an owner, for example an account.
+
+        A result older than `max_age` seconds is looked up again; the default is 5 s. Raises
+        AddressDenied if one of the addresses is denied, and Unresolvable if there is none.
+        """
+        entry = self._entries.get((host, port))
+        limit = _FRESH_SECONDS if max_age is None else max_age
+        if entry is None or (
+            entry.task.done() and monotonic() - entry.started_at >= limit
+        ):
+            entry = self._start(host, port, owner, entry)
+        try:
+            return await asyncio.shield(entry.task)
+        except Unresolvable:
+            if monotonic() < entry.usable_until:
+                return entry.addresses
+            raise
+
+    def close(self) -> None:
+        """Start no more look-ups."""
+        for pool in self._pools.values():
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _start(self, host: str, port: int, owner: str, before: _Entry | None) -> _Entry:
+        if len(self._entries) >= _MAX_NAMES:
+            self._entries.clear()
+        has_failed = before is not None and before.has_failed
+        task = asyncio.ensure_future(self._look_up(host, port, owner, has_failed))
+        entry = _Entry(task, monotonic())
+        if before is not None:
+            entry.addresses, entry.usable_until = before.addresses, before.usable_until
+        self._entries[host, port] = entry
+        task.add_done_callback(functools.partial(_keep_result, entry))
+        return entry
+
+    async def _look_up(
+        self,
+        host: str,
+        port: int,
+        owner: str,
+        has_failed: bool,  # noqa: FBT001 - the key of a slot
+    ) -> Sequence[Address]:
+        slots = self._slots.setdefault(
+            (owner, has_failed), asyncio.Semaphore(_MAX_CONCURRENT_PER_OWNER)
+        )
+        async with slots:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._pools[has_failed],
+                self._resolve,
+                host,
+                port,
+                self.allowed_private,
+            )
+
+
+def _keep_result(entry: _Entry, task: asyncio.Task[Sequence[Address]]) -> None:
+    # Reading the exception marks it as seen, if the caller no longer waits for it.
+    if not task.cancelled() and task.exception() is None:
+        entry.addresses = task.result()
+        entry.usable_until = monotonic() + _STALE_SECONDS

@@ -1,0 +1,262 @@
+"""Names are looked up once, in threads, kept for a short time, and denied as a whole."""
+
+import asyncio
+import gc
+import socket
+import threading
+from ipaddress import ip_address, ip_network
+
+import pytest
+
+from products.edge import dns
+from products.edge.dns import (
+    AddressDenied,
+    CachingResolver,
+    Unresolvable,
+    look_up_stream,
+    resolve,
+)
+from tests.products.edge.fake_portal import eventually
+
+
+class FakeResolver:
+    """Answers each question with the next of the given lists; counts the questions."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.questions = []
+
+    def __call__(self, host, port):
+        self.questions.append((host, port))
+        return [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
+            for address in self.answers.pop(0)
+        ]
+
+
+def test_a_public_host_gives_its_addresses_in_the_resolvers_order():
+    look_up = FakeResolver(["8.8.8.8", "2606:4700::1111", "8.8.8.8", "1.1.1.1"])
+
+    found = resolve("origin.example", 443, look_up=look_up)
+
+    assert found == tuple(map(ip_address, ("8.8.8.8", "2606:4700::1111", "1.1.1.1")))
+    assert look_up.questions == [("origin.example", 443)]
+
+
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        (["8.8.8.8", "127.0.0.1"], "loopback"),
+        (["127.0.0.1", "8.8.8.8"], "loopback"),
+        (["8.8.8.8", "1.1.1.1", "169.254.169.254"], "link-local"),
+        (["8.8.8.8", "64:ff9b::7f00:1"], "embedded"),
+        (["8.8.8.8", "fe80::1%eth0"], "link-local"),
+    ],
+)
+def test_one_refused_answer_refuses_the_host(answers, reason):
+    with pytest.raises(AddressDenied) as refusal:
+        resolve("origin.example", 443, look_up=FakeResolver(answers))
+
+    assert refusal.value.reason == reason
+
+
+def test_a_name_that_turns_to_loopback_on_the_second_question_is_asked_only_once():
+    look_up = FakeResolver(["8.8.8.8"], ["127.0.0.1"])
+
+    found = resolve("rebinding.example", 443, look_up=look_up)
+
+    assert found == (ip_address("8.8.8.8"),)
+    assert look_up.answers == [["127.0.0.1"]]
+
+
+def test_an_allowed_network_is_returned_and_its_neighbour_refused():
+    allowed = [ip_network("10.1.0.0/16")]
+
+    found = resolve("a.example", 80, allowed, look_up=FakeResolver(["10.1.2.3"]))
+    with pytest.raises(AddressDenied) as refusal:
+        resolve("b.example", 80, allowed, look_up=FakeResolver(["10.2.2.3"]))
+
+    assert found == (ip_address("10.1.2.3"),)
+    assert refusal.value.reason == "private"
+
+
+@pytest.mark.parametrize(
+    "host", ["2130706433", "0x7f.1", "127.1", "0177.0.0.1", "①②⑦.⓪.⓪.①", "[::1]"]
+)
+def test_no_spelling_of_loopback_gets_past_the_machines_resolver(host):
+    with pytest.raises((AddressDenied, Unresolvable)):
+        resolve(host, 443, look_up=look_up_stream)
+
+
+def test_a_name_without_answers_is_unresolvable():
+    with pytest.raises(Unresolvable):
+        resolve("empty.example", 443, look_up=FakeResolver([]))
+
+
+@pytest.mark.parametrize("host", ["", "a\0b", "x" * 64 + ".example", "a..b"])
+def test_a_name_that_cannot_be_asked_for_is_unresolvable(host):
+    with pytest.raises(Unresolvable):
+        resolve(host, 443)
+
+
+def test_a_resolver_that_fails_leaves_the_name_unresolvable():
+    def look_up(host, port):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    with pytest.raises(Unresolvable):
+        resolve("nowhere.example", 443, look_up=look_up)
+
+
+def test_a_resolver_that_does_not_answer_is_not_waited_for():
+    released = threading.Event()
+
+    def look_up(host, port):
+        released.wait(30)
+        return []
+
+    with pytest.raises(Unresolvable):
+        resolve("slow.example", 443, look_up=look_up, timeout_seconds=0.05)
+    released.set()
+
+
+HERE = (ip_address("8.8.8.8"),)
+
+
+class NameServer:
+    """Answers, is silent until freed, or knows nothing; counts what it is asked."""
+
+    def __init__(self):
+        self.answer = HERE
+        self.asked = []
+        self.free = threading.Event()
+        self.free.set()
+
+    def __call__(self, host, port):
+        self.asked.append(host)
+        assert self.free.wait(30)
+        return [(0, 0, 0, "", (str(address), port)) for address in self.answer]
+
+
+@pytest.fixture
+def server():
+    one = NameServer()
+    yield one
+    one.free.set()
+
+
+@pytest.fixture
+def names(server):
+    one = CachingResolver((), timeout_seconds=30, look_up=server)
+    yield one
+    one.close()
+
+
+async def test_a_name_is_asked_for_once_in_a_while(server, names):
+    asking = [names.addresses("a.test", 80, owner="acme") for _ in range(9)]
+
+    assert await asyncio.gather(*asking) == [HERE] * 9
+    assert server.asked == ["a.test"]
+
+
+async def test_silent_name_servers_keep_nothing_else_waiting(server, names):
+    server.free.clear()
+    silent = [
+        asyncio.ensure_future(names.addresses(f"{n}.test", 80, owner=f"account {n}"))
+        for n in range(60)
+    ]
+    await asyncio.sleep(0)
+
+    # The threads that take tables and make usage lasting are others.
+    assert await asyncio.wait_for(asyncio.to_thread(lambda: "done"), 5) == "done"
+
+    server.free.set()
+    assert await asyncio.gather(*silent) == [HERE] * 60
+
+
+async def test_one_accounts_names_leave_room_for_anothers(server, names):
+    server.free.clear()
+    silent = [
+        asyncio.ensure_future(names.addresses(f"{n}.test", 80, owner="acme"))
+        for n in range(8)
+    ]
+    await asyncio.sleep(0)
+
+    ninth = asyncio.ensure_future(names.addresses("ninth.test", 80, owner="acme"))
+    other = asyncio.ensure_future(names.addresses("b.test", 80, owner="other"))
+    await asyncio.to_thread(eventually, lambda: "b.test" in server.asked)
+    assert "ninth.test" not in server.asked
+
+    server.free.set()
+    assert await asyncio.gather(*silent, ninth, other) == [HERE] * 10
+
+
+async def test_names_that_failed_leave_room_for_the_rest_of_their_owner(server, names):
+    failing = [f"{n}.test" for n in range(8)]
+    server.answer = ()
+    for name in failing:
+        with pytest.raises(Unresolvable):
+            await names.addresses(name, 80, owner="acme")
+    server.free.clear()
+
+    again = [
+        asyncio.ensure_future(names.addresses(name, 80, owner="acme", max_age=0))
+        for name in failing
+    ]
+    await asyncio.to_thread(eventually, lambda: len(server.asked) == 16)
+    new = asyncio.ensure_future(names.addresses("new.test", 80, owner="acme"))
+    await asyncio.to_thread(eventually, lambda: "new.test" in server.asked)
+
+    server.answer = HERE
+    server.free.set()
+    assert await asyncio.gather(*again, new) == [HERE] * 9
+
+
+async def test_what_was_found_serves_on_while_nobody_answers(
+    server, names, monkeypatch
+):
+    monkeypatch.setattr(dns, "_FRESH_SECONDS", 0)
+    assert await names.addresses("a.test", 80, owner="acme") == HERE
+    server.answer = ()
+
+    assert await names.addresses("a.test", 80, owner="acme") == HERE
+
+    assert server.asked == ["a.test"] * 2
+    monkeypatch.setattr(dns, "_STALE_SECONDS", 0)
+    server.answer = HERE
+    assert await names.addresses("a.test", 80, owner="acme") == HERE
+    server.answer = ()
+    with pytest.raises(Unresolvable):
+        await names.addresses("a.test", 80, owner="acme")
+
+
+async def test_a_name_without_an_address_is_not_asked_for_at_every_request(
+    server, names
+):
+    server.answer = ()
+
+    for _ in range(5):
+        with pytest.raises(Unresolvable):
+            await names.addresses("a.test", 80, owner="acme")
+
+    assert server.asked == ["a.test"]
+
+
+async def test_an_answer_that_nobody_waits_for_any_more_is_no_fault(
+    server, names, caplog
+):
+    server.free.clear()
+    server.answer = ()
+    waiting = asyncio.ensure_future(names.addresses("a.test", 80, owner="acme"))
+    await asyncio.sleep(0)
+    asked = names._entries["a.test", 80].task
+    waiting.cancel()
+    server.free.set()
+
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await asyncio.wait([asked])
+    names._entries.clear()
+    del asked
+    gc.collect()
+
+    assert caplog.records == []
