@@ -149,7 +149,7 @@ class ConnectionTracker:
         self._finish(number, entry.started_ns + duration_us * 1000)
 
     def read_open(self, entries: list[TableEntry], asked_ns: int) -> bool:
-        """Read all that are open; True if some have vanished without an end line.
+        """Read all that are open; True if some have gone without an end line.
 
         The tables were asked for at `asked_ns` (monotonic). A connection must be missing
         twice, because its end line may be in flight.
@@ -382,7 +382,7 @@ class SessionKeeper:
         self._pruned: Pruning | None = None
         self.session: MeteringSession | None = None
         self.is_refused = False  # by the disk, when a session was to be opened
-        self.dropped = 0  # lines for which there was no room
+        self.dropped = 0  # lines for which there was no space
 
     @property
     def open_count(self) -> int:
@@ -391,7 +391,7 @@ class SessionKeeper:
 
     @property
     def lost_lines(self) -> int:
-        """How many lines were lost: there was no room for them, or they never came."""
+        """How many lines were lost: there was no space for them, or they never came."""
         unannounced = self.session.connections.unannounced if self.session else 0
         return self.dropped + unannounced
 
@@ -402,11 +402,11 @@ class SessionKeeper:
         return not self.is_refused and (session is None or session.store.is_writable)
 
     def may_be_written(self, instance: str) -> bool:
-        """Say whether something may still be written of an instance."""
+        """Say whether the file of an instance can still be written."""
         return self.session is None or instance == self.session.instance
 
     async def sync(self, pruning: Mapping[str, Pruning]) -> None:
-        """Make durable what is written, and remove what may go. Raises OSError."""
+        """Make durable what is written, and remove what is no longer needed. Raises OSError."""
         session = self.session
         if session is None:
             return

@@ -30,7 +30,7 @@ def starting_in(folder: Path) -> list[Path]:
 
 
 def damaged_in(folder: Path, instance: str = "*") -> list[Path]:
-    """List the folders that were set aside, of all instances or one."""
+    """List the quarantined folders of damaged files, of all instances or one."""
     return list(folder.glob(f"{instance}{_DAMAGED}-*"))
 
 
@@ -50,7 +50,7 @@ def hold_instance(folder: Path) -> None:
 
 
 def is_running(folder: Path) -> bool:
-    """Say whether the process of an instance lives, and may still write. Raises OSError."""
+    """Say whether the process of an instance runs, and can still write. Raises OSError."""
     try:
         descriptor = os.open(folder / _LOCK, os.O_RDWR)
     except FileNotFoundError:
@@ -65,14 +65,14 @@ def is_running(folder: Path) -> bool:
         os.close(descriptor)
 
 
-def set_aside(folder: Path) -> Path:
+def quarantine_damaged(folder: Path) -> Path:
     """Rename the folder of a damaged file, with all that belongs to it. Raises OSError."""
     count = 1
     while (target := folder.with_name(f"{folder.name}{_DAMAGED}-{count}")).exists():
         count += 1
     folder.rename(target)
     fsync_directory(folder.parent)
-    log.error("A damaged file was set aside: %s. Its usage is not reported.", target)
+    log.error("A damaged file is quarantined: %s. Its usage is not reported.", target)
     return target
 
 

@@ -18,7 +18,7 @@ from products.edge.usage.database import (
     damage_of,
     failure_of,
 )
-from products.edge.usage.instances import set_aside
+from products.edge.usage.instances import quarantine_damaged
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class ReportState:
         self.quarantined_count = 0
 
     def open(self) -> None:
-        """Open the file if it is not, and read it; set a damaged one aside.
+        """Open the file if it is not, and read it; quarantine a damaged one.
 
         Raises StoreUnwritable, StoreBusy.
         """
@@ -67,7 +67,7 @@ class ReportState:
             return
         if self._path.exists() and (damage := damage_of(self._path)):
             log.error("%s is damaged: %s", self._path, damage)
-            set_aside(self._path.parent)
+            quarantine_damaged(self._path.parent)
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         connection = connect(self._path, mode="rwc")
         try:

@@ -20,8 +20,8 @@ from products.edge.usage.database import StoreBusy, StoreDamaged, damage_of
 from products.edge.usage.instances import (
     damaged_in,
     instances_in,
+    quarantine_damaged,
     remove_instance,
-    set_aside,
     starting_in,
 )
 from products.edge.usage.readings import (
@@ -39,8 +39,8 @@ log = logging.getLogger(__name__)
 
 _ABANDONED_SECONDS = 60.0  # a folder hidden for so long belongs to a dead process
 _KEEPALIVE_SECONDS = 60.0  # then an empty report asks whether the portal was restored
-# Read at once, so that readings which change meanwhile are sent as they were: an edge
-# that is always busy must be able to say that everything up to an instant has arrived.
+# Read together, so that readings which change meanwhile are sent as they were. So even an
+# edge that is always busy can say that everything up to an instant has arrived.
 _MAX_READ = 50_000
 _READING_BYTES = 128  # of a connection, with its part of the indexes
 
@@ -51,7 +51,7 @@ class PortalRestored(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
-    """What a process may remove of its own readings.
+    """What a process can remove of its own readings.
 
     Those up to the revision `acknowledged` that were written before a time, in seconds
     since 1970.
@@ -124,7 +124,7 @@ class Reporter:
     ) -> None:
         """Send everything that is unsent, then remove what is no longer needed.
 
-        `is_running` says of an instance whether its process may still write; the others
+        `is_running` says of an instance whether its process can still write; the others
         are finished first. If the disk accepts no readings (`is_writable` is false),
         some wait in memory, and everything that has arrived is removed. Blocks. Raises
         PortalUnreachable or PortalErrorResponse as soon as the portal does not accept a
@@ -164,7 +164,7 @@ class Reporter:
                 self._finish(folder)
             except StoreDamaged as error:
                 log.error("%s is damaged: %s", folder / STORE, error)  # noqa: TRY400 - no fault of the code
-                set_aside(folder)
+                quarantine_damaged(folder)
             except (OSError, StoreBusy) as error:
                 log.warning("An instance cannot be finished: %s", error)
                 are_finished = False
@@ -222,8 +222,8 @@ class Reporter:
             while True:
                 unsent = stored.unsent(acknowledged, _MAX_READ)
                 if unsent.end > acknowledged:
-                    # Else a power cut could undo what the portal was told. If the disk
-                    # fails, it is told all the same.
+                    # So that no power cut takes back what the portal receives. If the
+                    # disk fails, report the readings anyway.
                     with contextlib.suppress(OSError):
                         stored.make_durable()
                     if unsent.unreadable:
@@ -333,7 +333,7 @@ class Reporter:
     def _tidy(self, *, is_writable: bool) -> None:
         """Measure, and remove what is no longer needed.
 
-        If the disk accepts nothing, all that has arrived makes room for what has not.
+        If the disk accepts nothing, everything that has arrived is removed.
         """
         self._remove_abandoned()
         keep_seconds = self._keep_seconds if is_writable else -math.inf

@@ -30,7 +30,7 @@ from products.edge.usage.database import (
     failure_of,
     translated,
 )
-from products.edge.usage.instances import damaged_in, set_aside
+from products.edge.usage.instances import damaged_in, quarantine_damaged
 from products.edge.usage.readings import (
     ConnectionReading,
     DeliveryReading,
@@ -174,7 +174,7 @@ class UsageStore:
     ) -> None:
         """Open the file, or create it. Raises StoreUnwritable, StoreDamaged, StoreBusy.
 
-        It grows to `max_bytes`. `is_replacement` says that a damaged one was set aside.
+        It grows to `max_bytes`. `is_replacement` says that a damaged one was quarantined.
         """
         self.folder = folder
         self._path = folder / STORE
@@ -190,7 +190,7 @@ class UsageStore:
             # Else a power cut could take the folder with everything in it.
             fsync_directory(folder.parent.parent)
             fsync_directory(folder.parent)
-            # The loop must never wait, so a locked file is busy at once.
+            # The loop must never wait, so a locked file raises StoreBusy immediately.
             self._connection = connect(self._path, mode="rwc", seconds=0.0)
             self._prepare(self._connection, max_bytes, is_replacement=is_replacement)
             fsync_directory(folder)
@@ -261,7 +261,7 @@ class UsageStore:
         self._revision = revision
 
     def probe(self) -> None:
-        """Try whether there is room again. Raises StoreBusy, StoreUnwritable."""
+        """Try whether there is space again. Raises StoreBusy, StoreUnwritable."""
         with self._transaction() as connection:
             # More than a page holds, so that it needs new ones.
             values = ("probe", bytes(2 * _PAGE_BYTES))
@@ -297,7 +297,7 @@ class UsageStore:
                 run("PRAGMA wal_checkpoint(PASSIVE)")
                 log_file = self._path.with_name(f"{STORE}-wal")
                 if log_file.stat().st_size > _MAX_WAL_BYTES:
-                    # Whoever writes meanwhile gets StoreBusy for some milliseconds.
+                    # A write meanwhile raises StoreBusy, for some milliseconds.
                     run("PRAGMA wal_checkpoint(RESTART)")
             except (sqlite3.Error, OSError) as error:
                 self._is_durable = False
@@ -384,7 +384,7 @@ class UsageStore:
 class StoredUsage:
     """The file of any instance, as another process or thread reads it.
 
-    Only of an instance whose process is dead may it be changed. Every method raises
+    Change it only if the instance's process is dead. Every method raises
     StoreDamaged, StoreBusy or StoreUnwritable.
     """
 
@@ -519,7 +519,7 @@ class StoredUsage:
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[_Execute]:
-        """Read one state of the file; as briefly as possible, for it holds checkpoints back."""
+        """Read one state of the file; briefly, because it holds checkpoints back."""
         with translated():
             self._connection.execute("BEGIN")
             try:
@@ -542,12 +542,12 @@ class StoredUsage:
 def resume_store(folder: Path, *, max_bytes: int) -> UsageStore:
     """Open the file that an earlier process left to go on with, and look through it.
 
-    A damaged one is set aside and replaced. Takes long if it is large. Raises
+    A damaged one is quarantined and replaced. Takes long if it is large. Raises
     StoreUnwritable, StoreBusy.
     """
     if (folder / STORE).exists() and (damage := damage_of(folder / STORE)):
         log.error("%s is damaged: %s", folder / STORE, damage)
-        set_aside(folder)
+        quarantine_damaged(folder)
     is_replacement = bool(damaged_in(folder.parent, folder.name))
     return UsageStore(folder, max_bytes=max_bytes, is_replacement=is_replacement)
 

@@ -80,23 +80,25 @@ def test_what_a_new_edge_carries_while_the_old_one_drains_is_counted(stand, pace
         is_finished = stored.is_finished
     tunnel.close()
 
-    told = eventually(lambda: _told_to_the_end(own.portal, f"edge-1.{instance.name}.1"))
-    assert told[-1].bytes_from_client == len(handshake(host)) + 1070
-    assert [record.final for record in told].index(True) == len(told) - 1
+    records = eventually(
+        lambda: _records_until_final(own.portal, f"edge-1.{instance.name}.1")
+    )
+    assert records[-1].bytes_from_client == len(handshake(host)) + 1070
+    assert [record.final for record in records].index(True) == len(records) - 1
     assert not is_finished
     open_tunnel(after, host).close()
     assert after.stop() == 0
 
 
-def _told_to_the_end(portal, name):
-    """Give all that the portal was told of a connection, once that is over."""
-    told = [
+def _records_until_final(portal, name):
+    """Return all records of a connection, once the last of them is final."""
+    records = [
         record
         for report in list(portal.reports)
         for record in report.connections
         if record.id == name
     ]
-    return told if told and told[-1].final else None
+    return records if records and records[-1].final else None
 
 
 def _echo(tunnel, count):
@@ -110,7 +112,7 @@ def _revision(instance):
 
 
 def _is_draining(edge):
-    """Whether nobody of the edge listens any more."""
+    """Say whether no worker of the edge listens."""
     inodes = {
         line.split()[9]
         for line in Path("/proc/net/tcp").read_text().splitlines()[1:]

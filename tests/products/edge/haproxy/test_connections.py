@@ -103,7 +103,7 @@ def test_the_table_knows_when_a_connection_ended_that_had_no_end_line(desk):
     assert 59_000_000 <= entry.duration_us <= 62_000_000
 
 
-def test_an_ended_connection_does_not_rise_again(desk):
+def test_an_ended_connection_is_not_counted_again(desk):
     connection, started_us = line_of(desk)
     desk.tracker.ended(connection, duration_us=1_000, from_client=1, to_client=1)
 
@@ -135,16 +135,16 @@ def gone_lines(desk, count):
 def test_ended_connections_are_left_out_of_a_whole_table(desk):
     gone = gone_lines(desk, 7)
     open_one, open_us = line_of(desk)
-    unsaid = in_table(str(uuid.uuid4()), open_us, up=7, is_used=False)
+    without_line = in_table(str(uuid.uuid4()), open_us, up=7, is_used=False)
     still_open = in_table(open_one, open_us)
 
-    assert desk.tracker.without_ended([*gone, unsaid, still_open]) == [
-        unsaid,
+    assert desk.tracker.without_ended([*gone, without_line, still_open]) == [
+        without_line,
         still_open,
     ]
 
 
-def test_ended_connections_do_not_rise_again_in_the_sight_of_another_agent(desk):
+def test_ended_connections_are_not_counted_again_by_another_agent(desk):
     asked_ns = time.monotonic_ns()
     entries = gone_lines(desk, 7)
     before = desk.readings()
@@ -158,7 +158,7 @@ def test_ended_connections_do_not_rise_again_in_the_sight_of_another_agent(desk)
     assert after.tracker.unannounced == 0
 
 
-def test_ended_connections_whose_readings_were_pruned_do_not_rise_again(desk):
+def test_ended_connections_whose_readings_were_pruned_are_not_counted_again(desk):
     asked_ns = time.monotonic_ns()
     entries = gone_lines(desk, 7)
     desk.store.prune(1_000, 1e12)
@@ -168,15 +168,15 @@ def test_ended_connections_whose_readings_were_pruned_do_not_rise_again(desk):
     assert desk.readings() == {}
 
 
-def test_what_ended_unsaid_after_those_that_were_pruned_is_counted(desk):
+def test_what_ended_without_a_line_after_those_that_were_pruned_is_counted(desk):
     gone_lines(desk, 7)
     desk.store.prune(1_000, 1e12)
-    unsaid = str(uuid.uuid4())
+    without_line = str(uuid.uuid4())
     open_one, open_us = line_of(desk, seconds_ago=100.0)
 
     desk.tracker.settle(
         [
-            in_table(unsaid, open_us, up=7, is_used=False),
+            in_table(without_line, open_us, up=7, is_used=False),
             in_table(open_one, open_us, up=8, is_used=False, quiet_ms=90_000),
         ],
         time.monotonic_ns() + 60_000_000_000,
@@ -184,7 +184,7 @@ def test_what_ended_unsaid_after_those_that_were_pruned_is_counted(desk):
 
     found = desk.readings()
     assert {number: one.bytes_from_client for number, one in found.items()} == {
-        number_of(unsaid): 7,
+        number_of(without_line): 7,
         number_of(open_one): 8,
     }
     assert all(one.final for one in found.values())
@@ -236,8 +236,8 @@ def test_another_agent_takes_up_what_is_open_and_leaves_what_has_ended(desk):
 
 
 def test_an_id_becomes_a_number_that_fits_the_portals_column():
-    edge, boot = "e" * 60, "0" * 26
+    edge, instance = "e" * 60, "0" * 26
 
     longest = number_of("ffffffff-ffff-ffff-ffff-ffffffffffff")
 
-    assert len(f"{edge}.{boot}.{longest}") <= 128
+    assert len(f"{edge}.{instance}.{longest}") <= 128

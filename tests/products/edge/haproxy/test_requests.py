@@ -137,7 +137,7 @@ def test_a_worker_that_is_gone_is_counted_and_forgotten(desk):
 
 
 def test_what_a_crash_left_unwritten_is_counted_by_the_next_agent(desk):
-    """What was counted and where counting stands are written in one transaction."""
+    """Readings and the totals that they cover are written in one transaction."""
     desk.requests.read(1, table(5, 50, 500))
     desk.settle([1])
     desk.requests.read(1, table(7, 70, 700))

@@ -1,4 +1,4 @@
-"""A disk that accepts nothing: what is unsent is sent all the same, and what has arrived makes room."""
+"""A disk that accepts nothing: unsent readings are sent anyway, and what has arrived is removed."""
 
 import asyncio
 import math

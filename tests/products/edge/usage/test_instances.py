@@ -8,7 +8,7 @@ from products.edge.usage.instances import (
     hold_instance,
     instances_in,
     is_running,
-    set_aside,
+    quarantine_damaged,
     starting_in,
 )
 
@@ -57,7 +57,7 @@ def test_instances_are_told_from_what_is_starting_or_damaged(tmp_path):
         (tmp_path / name).mkdir()
     (tmp_path / "E").touch()
 
-    aside = set_aside(tmp_path / "C")
+    aside = quarantine_damaged(tmp_path / "C")
 
     assert [path.name for path in instances_in(tmp_path)] == ["A", "B"]
     assert [path.name for path in starting_in(tmp_path)] == [".D"]
@@ -65,10 +65,10 @@ def test_instances_are_told_from_what_is_starting_or_damaged(tmp_path):
     assert damaged_in(tmp_path, "A") == []
 
 
-def test_what_was_set_aside_before_is_not_overwritten(tmp_path):
+def test_what_was_quarantine_damaged_before_is_not_overwritten(tmp_path):
     for _ in range(2):
         (tmp_path / "A").mkdir()
-        set_aside(tmp_path / "A")
+        quarantine_damaged(tmp_path / "A")
 
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["A.damaged-1", "A.damaged-2"]

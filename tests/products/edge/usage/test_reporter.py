@@ -18,7 +18,7 @@ HOUR = "2026-11-22T08:00:00Z"
 
 
 class Client:
-    """A portal that merges by maximum, and fails as it is told to."""
+    """A portal that merges by maximum, and fails as a test wants."""
 
     def __init__(self, *, fails=lambda report: None, loses=lambda: False, most=5000):
         self.totals = {}
@@ -349,7 +349,7 @@ def test_a_file_that_replaces_a_damaged_one_is_sent_from_its_beginning(root):
     assert len(client.reports[-1].connections) == 8
 
 
-def test_a_damaged_file_is_set_aside_and_holds_up_no_other(root, caplog):
+def test_a_damaged_file_is_quarantine_damaged_and_holds_up_no_other(root, caplog):
     written(root, reading(1), instance="A")
     written(root, reading(1), instance="B")
     (root / "A" / "usage.db").write_bytes(b"garbage" * 1000)
@@ -360,7 +360,7 @@ def test_a_damaged_file_is_set_aside_and_holds_up_no_other(root, caplog):
 
     assert list(client.totals) == [("edge-1.B.1", "2026-11")]
     assert (root / "A.damaged-1" / "usage.db").exists()
-    assert "set aside" in caplog.text
+    assert "is quarantined" in caplog.text
     status = reporter.status()
     assert (status["quarantined_records"], status["complete_to"]) == (1, 0)
 

@@ -444,7 +444,7 @@ def test_a_flipped_byte_in_the_structure_of_the_file_is_found(tmp_path):
     assert all(found)
 
 
-def test_a_file_of_garbage_is_found_set_aside_and_replaced(folder, caplog):
+def test_a_file_of_garbage_is_found_quarantine_damaged_and_replaced(folder, caplog):
     UsageStore(folder, max_bytes=LARGE).close(is_finished=False)
     (folder / STORE).write_bytes(random.Random(3).randbytes(40_000))
 
@@ -456,7 +456,7 @@ def test_a_file_of_garbage_is_found_set_aside_and_replaced(folder, caplog):
     assert everything(folder) == [reading(1)]
     aside = folder.with_name("INSTANCE.damaged-1")
     assert (aside / STORE).stat().st_size == 40_000
-    assert "set aside" in caplog.text
+    assert "is quarantined" in caplog.text
 
 
 def test_a_row_that_is_no_reading_is_told_apart_from_the_others(store, folder):
