@@ -103,7 +103,7 @@ def the_engineer_switches_it_on_and_deploys(stack: Stack, browser: Browser) -> N
         eve.press("Save draft")
         eve.follow("Review and activate…")
         eve.press("Activate version 2")
-        eve.reads("Version 2 of echo is live.")
+        eve.reads("Activated version 2 of echo.")
         assert eve.complaints == []
 
 
