@@ -47,11 +47,6 @@ class Money:
             raise TypeError("Micro-units are whole.")
 
     @classmethod
-    def zero(cls, currency: str) -> Self:
-        """Return an amount of zero."""
-        return cls(0, currency)
-
-    @classmethod
     def of(cls, amount: str | int | Decimal, currency: str) -> Self:
         """Return an amount, read exactly.
 

@@ -146,11 +146,6 @@ def conflicts_by_service(
     }
 
 
-def products_on(service: Service) -> frozenset[str]:
-    """Return the slugs of the products switched on for a service (R4)."""
-    return products_on_by_service([service.pk]).get(service.pk, frozenset())
-
-
 def products_on_by_service(service_ids: Iterable[str]) -> dict[str, frozenset[str]]:
     """Return the slugs of the products switched on, by service; services without are left out."""
     on: dict[str, set[str]] = {}

@@ -1,4 +1,4 @@
-"""Filters and tags for money, sizes, counts, times and states: `{% load tollgate %}`."""
+"""Filters and tags for money, counts, times and states: `{% load tollgate %}`."""
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
@@ -15,10 +15,7 @@ SHAPES = frozenset(
     {"on", "off", "trial", "package", "ask", "pass", "fail", "warns", "stops", "note"}
 )
 UNKNOWN = "unknown"
-SIZES = ("bytes", "kB", "MB", "GB", "TB", "PB")
-SIZE_STEP = 1000  # decimal, as bandwidth is sold
-MINUTE, HOUR, DAY, WEEK = 60, 3600, 86_400, 7 * 86_400
-MILLION = 1_000_000
+MINUTE, HOUR, DAY = 60, 3600, 86_400
 # Order matters: most browsers also claim to be those further down.
 BROWSERS = (
     ("Edg/", "Edge"),
@@ -48,25 +45,6 @@ def thousands(value: int | None) -> str:
 
 
 @register.filter
-def millions(value: int | None) -> str:
-    """Return a large count in millions, two decimals: 17.01 million; small counts stay whole."""
-    if value is None or abs(value) < MILLION:
-        return thousands(value)
-    return f"{Decimal(value) / MILLION:,.2f} million"
-
-
-@register.filter
-def size(value: int | None) -> str:
-    """Return a number of bytes in decimal units, one decimal: 1.2 GB."""
-    if value is None:
-        return UNKNOWN
-    amount, unit = Decimal(value), 0
-    while abs(amount) >= SIZE_STEP and unit < len(SIZES) - 1:
-        amount, unit = amount / SIZE_STEP, unit + 1
-    return f"{amount:,.{1 if unit else 0}f} {SIZES[unit]}"
-
-
-@register.filter
 def amount(value: Decimal | int | None) -> str:
     """Return an amount with separators and two or more decimals, never rounded: 1,234.50, 0.0028755."""
     if value is None:
@@ -74,12 +52,6 @@ def amount(value: Decimal | int | None) -> str:
     amount = Decimal(value).normalize()
     places = max(2, -int(amount.as_tuple().exponent))
     return f"{amount:,.{places}f}"
-
-
-@register.filter
-def percent(value: Decimal | float | None) -> str:
-    """Return a whole percentage, rounded down: 63 %."""
-    return UNKNOWN if value is None else f"{int(value)} %"
 
 
 @register.filter

@@ -18,9 +18,7 @@ SETTINGS = "portal.settings"
 # To do: names that production code does not use.
 UNUSED = {
     ("products.api.unsupported", "UNSUPPORTED_KINDS"),
-    ("products.catalogue.money", "zero"),
     ("products.compatibility.backend_settings", "SUPPORTED_SETTINGS"),
-    ("products.enablement.queries", "products_on"),
 }
 # To do: the usage store is not used yet.
 NOT_YET_USED = ("products.edge.usage", "products.instants")

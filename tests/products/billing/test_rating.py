@@ -115,5 +115,5 @@ def test_an_estimate_subtracts_what_is_included():
 
 def test_no_connections_cost_nothing():
     assert estimate(0, 3600, STANDARD, currency="JPY") == Estimate(
-        60, 0, Money.zero("JPY")
+        60, 0, Money(0, "JPY")
     )

@@ -88,7 +88,7 @@ def test_v11_the_account_is_rated_once_and_not_per_service():
     whole = rate(flat("0.60"), sum(minutes))
     apart = sum(
         (rate(flat("0.60"), each).rounded("USD") for each in minutes),
-        start=Money.zero("USD"),
+        start=Money(0, "USD"),
     )
 
     assert whole.exact == Decimal(expect["account_exact"])
@@ -163,7 +163,7 @@ def test_v25_websocket_bytes_lie_inside_the_one_delivery_line():
 
     assert delivery.exact == Decimal(expect["delivery_exact"])
     assert delivery.rounded("USD") == usd(expect["delivery"])
-    assert sum(apart, start=Money.zero("USD")) == usd(expect["wrong_if_rated_apart"])
+    assert sum(apart, start=Money(0, "USD")) == usd(expect["wrong_if_rated_apart"])
 
 
 def test_v28_in_block_mode_a_started_million_is_a_whole_one():

@@ -107,8 +107,8 @@ def test_amounts_of_one_currency_add_up_and_compare():
     assert two <= Money.of("2.50", "USD")
     assert not three < two
     assert max(two, three) == three
-    assert sum((two, three, two), start=Money.zero("USD")) == Money.of("8", "USD")
-    assert not Money.zero("USD")
+    assert sum((two, three, two), start=Money(0, "USD")) == Money.of("8", "USD")
+    assert not Money(0, "USD")
     assert two
 
 
@@ -163,7 +163,7 @@ def test_a_price_is_written_with_two_decimals_or_as_many_as_it_has(price_nanos, 
 def test_a_credit_mirrors_its_charge(exact, currency):
     charge, credit = Money.rounded(exact, currency), Money.rounded(-exact, currency)
 
-    assert charge + credit == Money.zero(currency)
+    assert charge + credit == Money(0, currency)
 
 
 @given(EXACT, CURRENCIES)

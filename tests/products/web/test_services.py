@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from products.enablement.queries import products_on
+from products.enablement.queries import switch_of
 from products.services.models import Service
 from tests.factories.services import (
     BackendFactory,
@@ -146,7 +146,7 @@ def test_it_is_switched_on_with_a_link_to_the_entry_for_those_who_may_read_it(
     answer = client.post(page_of(echo, "switch_websockets"), {"to": "on"}, follow=True)
 
     page = text_of(answer)
-    assert "websockets" in products_on(echo)
+    assert switch_of(echo, "websockets") is not None
     assert (
         "WebSockets is on for echo, on every version, the active one included." in page
     )
@@ -158,7 +158,7 @@ def test_it_is_switched_off(browser, eve, switched_on):
         page_of(switched_on, "switch_websockets"), {"to": "off"}, follow=True
     )
 
-    assert "websockets" not in products_on(switched_on)
+    assert switch_of(switched_on, "websockets") is None
     assert "WebSockets is off for echo. New connections are refused" in text_of(answer)
 
 
@@ -175,7 +175,7 @@ def test_every_conflict_is_shown_when_switching_on(browser, eve, acme, echo, ena
     page = text_of(answer)
     assert "Backend near uses the shield frankfurt-de" in page
     assert "Backend far uses the shield tokyo-jp" in page
-    assert "websockets" not in products_on(echo)
+    assert switch_of(echo, "websockets") is None
     assert actions_of(acme) == before
 
 
@@ -187,7 +187,7 @@ def test_a_product_not_enabled_for_the_account_is_not_switched_on(
     )
 
     assert 'role="alert"' in answer.content.decode()
-    assert "websockets" not in products_on(echo)
+    assert switch_of(echo, "websockets") is None
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_others_switch_nothing(request, browser, echo, enabled, who, status):
     answer = client.post(page_of(echo, "switch_websockets"), {"to": "on"})
 
     assert answer.status_code == status
-    assert "websockets" not in products_on(echo)
+    assert switch_of(echo, "websockets") is None
 
 
 def test_a_service_is_deleted_after_a_confirmation(browser, sam, echo):

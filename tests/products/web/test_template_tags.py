@@ -34,35 +34,6 @@ def test_a_count_has_separators_and_unknown_is_not_zero(value, words):
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (999_999, "999,999"),
-        (1_000_000, "1.00 million"),
-        (17_005_751, "17.01 million"),
-        (1_234_567_890, "1,234.57 million"),
-        (None, "unknown"),
-    ],
-)
-def test_a_large_count_is_shown_in_millions(value, words):
-    assert template_tags.millions(value) == words
-
-
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [
-        (0, "0 bytes"),
-        (999, "999 bytes"),
-        (1_000, "1.0 kB"),
-        (1_234_000_000, "1.2 GB"),
-        (5 * 10**18, "5,000.0 PB"),
-        (None, "unknown"),
-    ],
-)
-def test_a_size_is_shown_in_decimal_units(value, words):
-    assert template_tags.size(value) == words
-
-
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [
         (Decimal("0.6"), "0.60"),
         (Decimal("1234.5"), "1,234.50"),
         (Decimal("0.0028755"), "0.0028755"),
@@ -73,14 +44,6 @@ def test_a_size_is_shown_in_decimal_units(value, words):
 )
 def test_an_amount_has_at_least_two_decimals_and_loses_none(value, words):
     assert template_tags.amount(value) == words
-
-
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [(63.3, "63 %"), (Decimal("99.9"), "99 %"), (100, "100 %"), (None, "unknown")],
-)
-def test_a_percentage_never_rounds_up_to_a_whole(value, words):
-    assert template_tags.percent(value) == words
 
 
 @pytest.mark.parametrize(
