@@ -94,7 +94,7 @@ class RouteTableCache:
             route for key in sorted(revisions) for route in self._routes[key]
         )
         self._valid_until = min(
-            (datetime.fromisoformat(route.month_ends_at) for route in routes),
+            (route.month_ends_at for route in routes),
             default=Month.at(now, "UTC").ends_at("UTC"),
         )
         if self._table is not None and self._table.routes == routes:
@@ -238,9 +238,9 @@ def _route(
             if each.kind in DELIVERED_LOG_KINDS
         ),
         month=str(month),
-        month_ends_at=_instant(month.ends_at(account.billing_zone)),
+        month_ends_at=month.ends_at(account.billing_zone),
         drain_mode=status.drain_mode,
-        drain_until=_instant(status.drain_until) if status.drain_until else "",
+        drain_until=status.drain_until,
     )
 
 
@@ -267,7 +267,3 @@ def header_rules(rules: Sequence[HeaderConfig]) -> tuple[HeaderRule, ...]:
         for rule in sorted(rules, key=lambda rule: rule.priority)
         if not reason_ignored(rule)
     )
-
-
-def _instant(at: datetime) -> str:
-    return at.isoformat().replace("+00:00", "Z")

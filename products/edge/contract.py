@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 import msgspec
 from msgspec import Meta
 
+from products.edge.errors import EdgeError
+
 ROUTES_PATH = "/api/edge/v1/routes"
 USAGE_PATH = "/api/edge/v1/usage"
 STATUS_HEADER = "X-Edge-Status"
@@ -111,10 +113,9 @@ class RouteLogEndpoint(Part, frozen=True):
 class Route(Part, frozen=True):
     """One active service: its hosts, whether WebSockets is on, and its origin.
 
-    `refusal` is the sentence a refused client reads, "" if `websockets` is true. `month`
-    is the account's billing month ("2026-11"); it ends at `month_ends_at` (ISO 8601, UTC).
-    `drain_mode` says what happens to open tunnels once `websockets` is false: "drain"
-    closes them at `drain_until`.
+    `refusal` says why WebSockets is off, "" if it is on. `month` is the account's billing
+    month ("2026-11"); it ends at `month_ends_at`. `drain_mode` says what happens to open
+    tunnels once `websockets` is false: "drain" closes them at `drain_until`.
     """
 
     service: str
@@ -126,9 +127,14 @@ class Route(Part, frozen=True):
     header_rules: tuple[HeaderRule, ...]
     log_endpoints: tuple[RouteLogEndpoint, ...]
     month: MonthLabel
-    month_ends_at: str
+    month_ends_at: Instant
     drain_mode: DrainMode = "keep"
-    drain_until: str = ""
+    drain_until: Instant | None = None
+
+    @property
+    def refusal_sentence(self) -> str:
+        """The sentence that a refused client reads."""
+        return self.refusal or EdgeError.WEBSOCKETS_OFF.sentence()
 
 
 class RouteTable(Document, frozen=True):

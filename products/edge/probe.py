@@ -20,6 +20,7 @@ from products.edge.dns import (
     look_up_stream,
     resolve,
 )
+from products.edge.origin_names import origin_tls
 from products.protocol import CertificateKind
 
 _TIMEOUT_SECONDS = 3.0
@@ -123,18 +124,11 @@ def probe_address(
     except (OSError, OverflowError):
         return ProbeResult("unreachable", "The origin did not accept a connection.")
     with connection:
-        return _judge(connection, name, _context(ca_file), deadline)
+        return _judge(connection, name, origin_tls(ca_file or ""), deadline)
 
 
 def _refused(reason: str) -> ProbeResult:
     return ProbeResult("refused_address", f"The address is not a public one: {reason}.")
-
-
-def _context(ca_file: str | None) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=ca_file)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])  # an origin that picks h2 cannot upgrade
-    return context
 
 
 def _judge(

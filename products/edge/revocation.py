@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 
 from products.edge.contract import Route
-from products.instants import instant_us
 
 
 class RevocationPolicy:
@@ -40,4 +39,5 @@ class RevocationPolicy:
             return ""
         if route.drain_mode == "cut":
             return "cut"
-        return "drain" if now * 1_000_000 >= instant_us(route.drain_until) else ""
+        until = route.drain_until
+        return "drain" if until is None or now >= until.timestamp() else ""

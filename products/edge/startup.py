@@ -7,7 +7,9 @@ import fcntl
 import os
 import signal
 import socket
+import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
@@ -158,3 +160,15 @@ def portal_client(settings: Settings) -> PortalClient:
         return PortalClient(settings.portal, settings.credential_file, tls)
     except ValueError as error:
         raise StartupError(str(error)) from error
+
+
+def announce(settings: Settings, held: Sequence[socket.socket]) -> None:
+    """Print where the edge listens, and close the sockets that kept the ports until then."""
+    host = f"[{settings.bind}]" if ":" in settings.bind else settings.bind
+    line = f"edge {settings.name}: http://{host}:{settings.port}"
+    if settings.tls_port:
+        line += f" https://{host}:{settings.tls_port}"
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+    for one in held:
+        one.close()

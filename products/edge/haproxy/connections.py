@@ -17,7 +17,6 @@ from typing import Any
 
 from products.edge.access_log import AccessLog, LoggedRequest
 from products.edge.contract import Route
-from products.edge.errors import EdgeError
 from products.edge.files import atomic_write
 from products.edge.haproxy.frontend import EXPIRE_MS
 from products.edge.haproxy.master_socket import MasterSocket, Processes, TableEntry
@@ -28,7 +27,7 @@ from products.edge.usage.meter import OpenConnection, UsageMeter
 from products.edge.usage.readings import ConnectionReading
 from products.edge.usage.reporter import Pruning
 from products.edge.usage.store import StoredUsage, UsageStore, resume_store
-from products.instants import instant_us, iso_hour, iso_instant
+from products.instants import iso_hour, iso_instant, microseconds_of
 
 # Lines kept until a session is open, some 100 MB: as many as the ring may hold for an
 # agent that was away.
@@ -222,7 +221,7 @@ class ConnectionTracker:
                 number=number,
                 service=service,
                 month=month,
-                month_ends_us=instant_us(route.month_ends_at) if route else 0,
+                month_ends_us=microseconds_of(route.month_ends_at) if route else 0,
                 started_us=started_us,
                 started_ns=started_ns,
                 tunnel=counter,
@@ -481,7 +480,7 @@ def note(access_log: AccessLog, route: Route, line: dict[str, Any]) -> None:
     """Write the customer's line about a request that was accepted or refused (R10)."""
     refused = ""
     if line["ev"] == "refused":
-        refused = route.refusal or EdgeError.WEBSOCKETS_OFF.sentence()
+        refused = route.refusal_sentence
     access_log.note(route, _request_of(line), at_us=int(line["at"]), refused=refused)
 
 

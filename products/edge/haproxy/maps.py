@@ -65,7 +65,7 @@ def permission_maps(routes: Iterable[Route], *, accepts_websockets: bool) -> Map
     """Make the maps that say who may upgrade (R12)."""
     return {
         WEBSOCKETS: {
-            route.service: ON if route.websockets else sentence(route.refusal) or NOT_ON
+            route.service: ON if route.websockets else sentence(route.refusal_sentence)
             for route in routes
             if is_service(route.service)
         },

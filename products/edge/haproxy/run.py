@@ -2,7 +2,6 @@
 
 import shutil
 import socket
-import sys
 from collections.abc import Sequence
 
 import uvloop
@@ -12,6 +11,7 @@ from products.edge.haproxy.agent import Agent
 from products.edge.haproxy.process import ConfigRejected
 from products.edge.portal import PortalLink
 from products.edge.settings import Settings
+from products.edge.startup import announce
 
 _ALSO = "/usr/sbin/haproxy"  # where Debian keeps it, outside an ordinary PATH
 
@@ -37,19 +37,6 @@ def run_haproxy_engine(
             program,
             runs_it=settings.haproxy_managed_by == "agent",
         )
-        uvloop.run(agent.run(lambda: _announce(settings, held)))
+        uvloop.run(agent.run(lambda: announce(settings, held)))
     except (ConfigRejected, OSError) as error:
         raise StartupError(str(error)) from error
-
-
-def _announce(settings: Settings, held: Sequence[socket.socket]) -> None:
-    """Say where the edge listens, and leave the ports to HAProxy."""
-    host = settings.bind
-    shown = f"[{host}]" if ":" in host else host
-    line = f"edge {settings.name}: http://{shown}:{settings.port}"
-    if settings.tls_port:
-        line += f" https://{shown}:{settings.tls_port}"
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
-    for one in held:
-        one.close()

@@ -5,7 +5,6 @@ import contextlib
 import logging
 import signal
 import socket
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from products.edge.errors import StartupError
 from products.edge.portal import PortalLink
 from products.edge.proxy.workers import WorkerPool
 from products.edge.settings import Settings
-from products.edge.startup import FolderLock
+from products.edge.startup import FolderLock, announce
 from products.edge.usage.instances import is_running
 
 log = logging.getLogger(__name__)
@@ -98,15 +97,7 @@ class ControlProcess:
     async def _announce(self) -> None:
         """Say where the edge listens, once all workers do."""
         await self._workers.all_serve.wait()
-        host = self._settings.bind
-        shown = f"[{host}]" if ":" in host else host
-        line = f"edge {self._settings.name}: http://{shown}:{self._settings.port}"
-        if self._settings.tls_port:
-            line += f" https://{shown}:{self._settings.tls_port}"
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
-        for held in self._held:
-            held.close()
+        announce(self._settings, self._held)
 
     async def _follow_table(self) -> None:
         while True:

@@ -126,7 +126,7 @@ class RequestHandler:
     ) -> None:
         if route.websockets:
             return
-        sentence = route.refusal or EdgeError.WEBSOCKETS_OFF.sentence()
+        sentence = route.refusal_sentence
         self._note(route, head, client, refused=sentence)
         raise ErrorResponse(EdgeError.WEBSOCKETS_REFUSED, reason=sentence)
 

@@ -16,7 +16,7 @@ from products.edge.contract import Route
 from products.edge.usage.database import StoreBusy, StoreUnwritable
 from products.edge.usage.readings import ConnectionReading, DeliveryReading, Reading
 from products.edge.usage.store import UsageStore
-from products.instants import HOUR_US, instant_us, iso_hour
+from products.instants import HOUR_US, instant_us, iso_hour, microseconds_of
 from products.months import month_after
 
 _NEVER = sys.maxsize
@@ -89,7 +89,7 @@ class UsageMeter:
         StoreUnwritable, and then nothing was started.
         """
         now_us = time.time_ns() // 1000
-        month, ends_us = route.month, instant_us(route.month_ends_at)
+        month, ends_us = route.month, microseconds_of(route.month_ends_at)
         if ends_us and now_us >= ends_us:  # the edge has yet to receive the next table
             month, ends_us = month_after(month), 0
         connection = OpenConnection(
@@ -236,7 +236,7 @@ class UsageMeter:
                 # In one transaction, so that a later process knows both.
                 self._keep(_reading(connection, now_ns))
             if route is not None and route.month == connection.month:
-                connection.month_ends_us = instant_us(route.month_ends_at)
+                connection.month_ends_us = microseconds_of(route.month_ends_at)
             self._expect_end(connection)
         self.flush()
 

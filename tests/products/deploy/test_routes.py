@@ -67,7 +67,10 @@ def test_an_active_service_is_a_route_that_refuses_until_it_is_entitled(echo, ac
         False,
         "WebSockets is not enabled for this account.",
     )
-    assert (only.month, only.month_ends_at) == ("2026-11", "2026-12-01T00:00:00Z")
+    assert (only.month, only.month_ends_at) == (
+        "2026-11",
+        datetime(2026, 12, 1, tzinfo=UTC),
+    )
 
 
 def test_account_and_service_together_entitle(sam, eve, acme, echo, active, websockets):
@@ -112,7 +115,12 @@ def test_a_version_that_breaks_a_rule_is_refused_with_the_first_conflict(
 
 
 @pytest.mark.parametrize(
-    ("drain_mode", "until"), [("cut", ""), ("keep", ""), ("drain", "T13:01:00Z")]
+    ("drain_mode", "until"),
+    [
+        ("cut", None),
+        ("keep", None),
+        ("drain", datetime(2026, 11, 22, 13, 1, tzinfo=UTC)),
+    ],
 )
 def test_disabling_says_what_happens_to_open_connections(
     sam, eve, acme, echo, active, websockets, drain_mode, until
@@ -124,7 +132,7 @@ def test_disabling_says_what_happens_to_open_connections(
     only = route()
 
     assert (only.websockets, only.drain_mode) == (False, drain_mode)
-    assert only.drain_until.endswith(until)
+    assert only.drain_until == until
 
 
 def test_switching_the_service_off_drains(sam, eve, acme, echo, active, websockets):
@@ -134,7 +142,7 @@ def test_switching_the_service_off_drains(sam, eve, acme, echo, active, websocke
 
     assert (route().drain_mode, route().drain_until) == (
         "drain",
-        "2026-11-22T13:01:00Z",
+        datetime(2026, 11, 22, 13, 1, tzinfo=UTC),
     )
 
 
@@ -334,5 +342,5 @@ def test_a_route_names_the_month_in_the_accounts_zone(active, zone, now, month, 
 
     only = route(datetime.fromisoformat(now))
 
-    found = (only.month, datetime.fromisoformat(only.month_ends_at))
+    found = (only.month, only.month_ends_at)
     assert found == (month, datetime.fromisoformat(ends))

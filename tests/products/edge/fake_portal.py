@@ -19,6 +19,7 @@ from products.edge.contract import (
     RouteTable,
     UsageAnswer,
     UsageReport,
+    read,
 )
 
 CREDENTIAL = "edge-credential-for-tests"
@@ -42,7 +43,7 @@ def route(host, to=None, **changes):
         "month": "2026-11",
         "month_ends_at": "2099-12-01T00:00:00Z",
     }
-    return Route(**(given | changes))
+    return read(Route, given | changes)
 
 
 class FakePortal:

@@ -101,9 +101,9 @@ def test_a_table_is_read_as_it_was_written():
                     RouteLogEndpoint("https", "log", "https://log.example/", ("X-A",)),
                 ),
                 month="2026-11",
-                month_ends_at="2026-12-01T00:00:00Z",
+                month_ends_at=datetime(2026, 12, 1, tzinfo=UTC),
                 drain_mode="drain",
-                drain_until="2026-11-22T09:00:00Z",
+                drain_until=datetime(2026, 11, 22, 9, tzinfo=UTC),
             ),
         ),
     )
@@ -126,7 +126,7 @@ def test_fields_with_a_default_may_be_absent():
 
     (route,) = RouteTable.from_json(changed(TABLE, routes=[short])).routes
 
-    assert (route.drain_mode, route.drain_until) == ("keep", "")
+    assert (route.drain_mode, route.drain_until) == ("keep", None)
 
 
 def with_route(**changes):
