@@ -88,7 +88,7 @@ def test_a_product_not_enabled_for_the_account_cannot_be_switched_on(
 def test_a_limited_engineer_switches_only_their_own_service(lin, shop, echo, entitled):
     enable_for_service(lin, service=shop, product=entitled, now=NOW)
 
-    with pytest.raises(Forbidden, match="limited to chosen services"):
+    with pytest.raises(Forbidden, match="have access to this service"):
         enable_for_service(lin, service=echo, product=entitled, now=NOW)
 
     assert switch_of(shop, "websockets") is not None
