@@ -69,7 +69,7 @@ def the_user_and_the_limited_engineer_read_why_not(
     with visitor(browser, stack, "limited_engineer") as lin:
         lin.open(f"/services/{echo}/versions/1/activate/")
         lin.reads("You can't activate this version")
-        lin.reads("Your access is limited to chosen services")
+        lin.reads("You don't have access to this service")
 
 
 def the_superuser_enables_it(stack: Stack, browser: Browser) -> None:

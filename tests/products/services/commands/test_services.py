@@ -166,9 +166,9 @@ def test_a_service_is_not_renamed_to_nothing(eve, shop, acme):
 def test_a_limited_engineer_cannot_touch_another_service(lin, acme):
     chat = ServiceFactory.create(account=acme, name="chat")
 
-    with pytest.raises(Forbidden, match="limited to chosen services"):
+    with pytest.raises(Forbidden, match="have access to this service"):
         update_service(lin, service=chat, name="mine", now=NOW)
-    with pytest.raises(Forbidden, match="limited to chosen services"):
+    with pytest.raises(Forbidden, match="have access to this service"):
         delete_service(lin, service=chat, now=NOW)
 
     assert Service.objects.get(pk=chat.pk).deleted_at is None
