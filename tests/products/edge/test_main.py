@@ -1,4 +1,4 @@
-"""The processes: alone without Django, one of a name, several on one port, ending well."""
+"""The edge as a program: no Django, one per name, its command line, its status."""
 
 import re
 import socket
@@ -48,7 +48,7 @@ def test_a_running_edge_has_mapped_no_library_of_the_portals(shared_stand):
     assert "psycopg" not in maps
 
 
-def test_a_second_edge_of_the_same_name_refuses_to_start(stand):
+def test_a_second_edge_of_the_same_name_does_not_start(stand):
     own = stand("--name", "twin")
 
     second = Edge(own.portal, own.edge.folder, "--name", "twin", wait=False)
@@ -70,7 +70,7 @@ def test_the_name_is_free_again_after_a_kill(stand):
     assert again.stop() == 0
 
 
-def test_a_port_that_is_taken_is_told_in_one_line(tmp_path):
+def test_a_port_in_use_is_reported_in_one_line(tmp_path):
     portal = FakePortal()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -95,7 +95,7 @@ def test_a_port_that_is_taken_is_told_in_one_line(tmp_path):
         (["--take-over", "--engine", "haproxy"], "is for the embedded engine"),
     ],
 )
-def test_a_wrong_command_line_is_told(wrong, sentence, capsys):
+def test_a_wrong_command_line_is_reported(wrong, sentence, capsys):
     with pytest.raises(SystemExit) as ended:
         parse_arguments(
             [
@@ -123,7 +123,7 @@ def test_a_wrong_command_line_is_told(wrong, sentence, capsys):
         (["--tls-certificates", "/nonexistent"], "No folder of certificates"),
     ],
 )
-def test_a_setting_that_cannot_be_is_told_in_one_line(wrong, sentence, tmp_path):
+def test_an_impossible_setting_is_reported_in_one_line(wrong, sentence, tmp_path):
     portal = FakePortal()
     edge = Edge(portal, tmp_path, *wrong, wait=False)
     edge.process.wait(30)

@@ -1,4 +1,4 @@
-"""What an edge takes before it starts: a folder of its own, a port of its own."""
+"""What an edge needs before it starts: a data folder and ports that it alone uses."""
 
 import signal
 
@@ -46,7 +46,7 @@ def test_a_folder_keeps_its_name_after_its_edge_has_ended(stand):
     assert again.stop() == 0
 
 
-def test_nobody_of_another_name_takes_over(stand):
+def test_an_edge_of_another_name_cannot_take_over(stand):
     own = stand("--name", "north")
 
     second = Edge(
@@ -76,7 +76,7 @@ def test_two_edges_do_not_share_a_port(stand, tmp_path):
     assert own.edge.process.poll() is None
 
 
-def test_a_wish_to_take_over_does_not_share_a_strangers_port(stand, tmp_path):
+def test_take_over_does_not_share_the_port_of_another_edge(stand, tmp_path):
     own = stand("--name", "north")
     port = f"127.0.0.1:{own.edge.port}"
     more = ["--name", "south", "--take-over", "--bind", port]
@@ -107,7 +107,7 @@ def test_two_edges_do_not_share_a_port_for_tls(stand, tmp_path):
     )
 
 
-def test_a_killed_edge_starts_again_on_its_port_at_once(stand):
+def test_a_killed_edge_starts_again_on_its_port(stand):
     own = stand("--processes", "2")
     port = f"127.0.0.1:{own.edge.port}"
 

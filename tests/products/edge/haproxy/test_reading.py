@@ -9,10 +9,9 @@ import pytest
 
 from products.edge.proxy.http1 import parse_request, require_handshake
 from tests.ci_rules import program
-from tests.products.edge import test_smuggling
 from tests.products.edge.conftest import Stand
 from tests.products.edge.contract.speaking import service_of
-from tests.products.edge.proxy import test_http1
+from tests.products.edge.proxy import test_http1, test_smuggling
 from tests.products.edge.running import get, status_of
 from tests.products.edge.scripted import plain_answer, switching
 

@@ -90,7 +90,7 @@ def test_a_name_without_a_certificate_gets_no_handshake(secure, name):
         connect(stand.edge, authority, name)
 
 
-def test_a_new_certificate_is_taken_without_a_restart(secure):
+def test_a_new_certificate_is_used_without_a_restart(secure):
     stand, authority, folder = secure
     write(authority, folder, "two.test", "two.test")
 
@@ -127,7 +127,7 @@ def test_a_new_certificate_leaves_open_tunnels_alone(secure):
     connection.close()
 
 
-def test_plain_http_on_the_tls_port_ends_at_once(secure):
+def test_plain_http_on_the_tls_port_is_closed(secure):
     stand, _, _ = secure
     with socket.create_connection(
         ("127.0.0.1", stand.edge.tls_port), timeout=20
@@ -141,7 +141,7 @@ def test_plain_http_on_the_tls_port_ends_at_once(secure):
     assert not answer.startswith(b"HTTP")
 
 
-def test_a_client_that_ends_a_tls_tunnel_is_counted_to_the_end(secure):
+def test_a_tls_tunnel_that_the_client_ends_is_counted_to_its_end(secure):
     stand, authority, _ = secure
     host, _ = stand.serve(upgrade_then_echo, host="one.test")
     before = len(stand.portal.of_service("one-test"))

@@ -1,4 +1,4 @@
-"""Counts and caps: ordinary requests take their time without keeping WebSockets out."""
+"""Slots: slow ordinary requests count for their address, and do not keep WebSockets out."""
 
 from tests.products.edge.fake_portal import eventually
 from tests.products.edge.proxy.test_tunnel import open_tunnel
@@ -18,7 +18,7 @@ def slow_upload(edge, host):
     return connection
 
 
-def test_slow_bodies_keep_no_websocket_out(stand):
+def test_slow_bodies_do_not_keep_websockets_out(stand):
     own = stand("--handshakes", "2")
     slow, there = own.serve(read_head_then_wait)
     quick, _ = own.serve(upgrade_then_echo)
@@ -42,4 +42,4 @@ def test_slow_bodies_count_against_their_address(stand):
 
     for connection in uploads:
         connection.close()
-    assert eventually(lambda: status_of(own.edge.ask(get("nobody.test"))) == 404)
+    assert eventually(lambda: status_of(own.edge.ask(get("unknown.test"))) == 404)

@@ -205,12 +205,12 @@ def test_a_right_handshake_opens_a_tunnel(name, shared_stand, echo_host):
         (b"under_score.test", "under_score.test"),
     ],
 )
-def test_a_host_is_brought_to_one_form(field, name):
+def test_a_host_is_normalised(field, name):
     assert normal_host(field) == name
 
 
 @given(st.binary(max_size=300))
-def test_any_bytes_are_a_request_or_a_refusal(data):
+def test_any_bytes_are_a_request_or_an_error(data):
     try:
         host = parse_request(data).host
     except ErrorResponse:
@@ -327,7 +327,7 @@ class Found:
 
 
 @given(st.binary(max_size=300))
-def test_any_bytes_are_a_response_or_a_refusal(data):
+def test_any_bytes_are_a_response_or_an_error(data):
     try:
         head = parse_response(b"HTTP/1.1 200 OK\r\n" + data)
     except ErrorResponse:

@@ -1,4 +1,4 @@
-"""Origins: the right address, the right name, and a certificate that anybody trusts."""
+"""Origins over TLS: the right name, and a certificate of a public authority."""
 
 import ssl
 import time
@@ -165,7 +165,7 @@ def test_the_environment_cannot_widen_trust(stand, authority, tmp_path):
     assert there.heads == []
 
 
-def test_an_origin_that_speaks_no_tls_is_a_bad_gateway(trusting):
+def test_an_origin_without_tls_is_a_bad_gateway(trusting):
     there = Origin(lambda connection, _: connection.sendall(b"HTTP/1.1 400 No\r\n\r\n"))
     host, _ = trusting.serve(to=origin(there.port, use_tls=True))
 
@@ -173,7 +173,7 @@ def test_an_origin_that_speaks_no_tls_is_a_bad_gateway(trusting):
 
 
 @pytest.mark.parametrize("request_of", [get, handshake])
-def test_an_origin_that_says_nothing_in_tls_is_given_up(stand, request_of):
+def test_an_origin_that_is_silent_in_its_tls_handshake_times_out(stand, request_of):
     own = stand("--connect-seconds", "0.5")
     there = Origin(lambda connection, origin: read_all(connection))
     host, _ = own.serve(to=origin(there.port, use_tls=True))
@@ -183,16 +183,6 @@ def test_an_origin_that_says_nothing_in_tls_is_given_up(stand, request_of):
     assert status_of(answer) == 504
     assert EdgeError.ORIGIN_TIMEOUT.sentence().encode() in answer
     there.close()
-
-
-def test_an_origin_of_tls_11_is_a_bad_gateway(trusting, authority):
-    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
-        context, _ = server_tls(authority, "127.0.0.1", newest=ssl.TLSVersion.TLSv1_1)
-    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-    host, there = served(trusting, context)
-
-    assert status_of(trusting.edge.ask(handshake(host))) == 502
-    assert there.heads == []
 
 
 def test_http11_is_the_only_protocol_offered(trusting, authority):

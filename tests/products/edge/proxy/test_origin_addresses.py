@@ -1,4 +1,4 @@
-"""Which addresses are dialled: looked up once, all answers checked, the next one tried."""
+"""Addresses of origins: one look-up, all addresses checked, the next one tried."""
 
 from ipaddress import ip_address, ip_network
 
@@ -34,7 +34,7 @@ def connector_with(look_up, *, allowed=LOOPBACK):
     ["127.0.0.1", "10.0.0.1", "169.254.169.254", "192.168.1.1", "::1", "fd00::1", "0.0.0.0",
      "localhost", "127.1", "2130706433", "0x7f000001", "[::1]"],
 )  # fmt: skip
-async def test_a_forbidden_address_is_never_dialled(address):
+async def test_a_denied_address_is_never_connected_to(address):
     there = Origin(upgrade_then_echo)
     connector = OriginConnector(Limits(), origin_tls(), CachingResolver(()))
 
@@ -46,7 +46,7 @@ async def test_a_forbidden_address_is_never_dialled(address):
     there.close()
 
 
-async def test_the_name_is_looked_up_once_and_the_checked_address_is_dialled():
+async def test_the_name_is_looked_up_once_and_the_checked_address_is_used():
     """A name server that answers something else the second time changes nothing."""
     there = Origin(upgrade_then_echo)
     asked = []
@@ -67,7 +67,7 @@ async def test_the_name_is_looked_up_once_and_the_checked_address_is_dialled():
     there.close()
 
 
-async def test_one_forbidden_answer_forbids_the_name():
+async def test_one_denied_address_denies_the_name():
     connector = connector_with(answers("93.184.216.34", "127.0.0.1"), allowed=())
 
     with pytest.raises(ErrorResponse) as refused:
@@ -77,7 +77,7 @@ async def test_one_forbidden_answer_forbids_the_name():
     assert refused.value.sentence == sentence
 
 
-async def test_an_address_that_does_not_answer_is_left_for_the_next():
+async def test_the_next_address_is_tried_after_one_that_fails():
     there = Origin(upgrade_then_echo)
     closed = Origin(upgrade_then_echo)
     closed.close()
@@ -102,7 +102,7 @@ async def test_an_address_that_does_not_answer_is_left_for_the_next():
         ("192.0.2.1", "192.0.2.1"),
     ],
 )
-def test_a_port_is_no_part_of_a_certificates_name(host, name):
+def test_a_port_is_not_part_of_a_certificates_name(host, name):
     assert bare_name(host) == name
 
 

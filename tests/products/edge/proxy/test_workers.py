@@ -1,4 +1,4 @@
-"""The workers of an edge: what becomes of the others when one cannot come back."""
+"""Workers: when one cannot restart, the others go on."""
 
 import subprocess
 
@@ -6,7 +6,7 @@ from tests.products.edge.fake_portal import eventually
 from tests.products.edge.proxy.test_tunnel import open_tunnel
 
 
-def test_a_worker_that_cannot_come_back_does_not_end_those_that_serve(stand, tmp_path):
+def test_a_worker_that_cannot_restart_does_not_stop_the_others(stand, tmp_path):
     certificates = tmp_path / "certificates"
     certificates.mkdir()
     own = stand("--processes", "2", "--tls-certificates", str(certificates))

@@ -1,4 +1,4 @@
-"""The Autobahn cases through the edge: no verdict may differ from a direct run."""
+"""The Autobahn cases through the edge: no result may differ from a direct run."""
 
 import contextlib
 import itertools
@@ -48,8 +48,8 @@ def echo_port():
     process.stdout.close()
 
 
-def verdicts(port, folder, *select):
-    """Run cases against a port; give each case's verdict."""
+def results(port, folder, *select):
+    """Run cases against a port; give the result of each case."""
     shutil.rmtree(folder, ignore_errors=True)
     arguments = [
         KOSOKU, "-m", "fuzzingclient", *select, "-p", "8", "-o", folder, f"localhost:{port}",
@@ -95,28 +95,26 @@ def ways_to(port):
 def assert_nothing_differs(direct_port, edge_port, folder, cases, *select):
     """Run cases directly and through the edge; what the origin answers by chance, another may too.
 
-    Some verdicts hang on whether the origin reads two messages together or one after the other:
-    a case that differs is run without the edge again, however the bytes are cut, and no verdict
+    Some results hang on whether the origin reads two messages together or one after the other:
+    a case that differs is run without the edge again, however the bytes are cut, and no result
     may have come through the edge that never comes so.
     """
-    direct = verdicts(direct_port, folder / "direct", *select)
-    through = verdicts(edge_port, folder / "through", *select)
+    direct = results(direct_port, folder / "direct", *select)
+    through = results(edge_port, folder / "through", *select)
     assert len(direct) == cases
     assert through.keys() == direct.keys()
-    odd = {
-        case: verdict for case, verdict in through.items() if verdict != direct[case]
-    }
+    odd = {case: result for case, result in through.items() if result != direct[case]}
     with ways_to(direct_port) as ports:
         for port in AGAIN * ports:
             if not odd:
                 break
             chosen = [word for case in odd for word in ("-i", case)]
-            again = verdicts(port, folder / "direct", *chosen)
+            again = results(port, folder / "direct", *chosen)
             odd = {case: v for case, v in odd.items() if v != again[case]}
     assert odd == {}
 
 
-def test_a_verdict_that_differs_once_is_told(echo_port, tmp_path):
+def test_a_result_that_differs_once_is_reported(echo_port, tmp_path):
     numbers = itertools.count()
 
     def faulty_once(client, there):
@@ -134,7 +132,7 @@ def test_a_verdict_that_differs_once_is_told(echo_port, tmp_path):
     edge.close()
 
 
-def test_no_verdict_differs_from_a_direct_run(shared_stand, echo_port, tmp_path):
+def test_no_result_differs_from_a_direct_run(shared_stand, echo_port, tmp_path):
     shared_stand.serve(host="localhost", to=origin(echo_port))
 
     port = shared_stand.edge.port
@@ -142,7 +140,7 @@ def test_no_verdict_differs_from_a_direct_run(shared_stand, echo_port, tmp_path)
 
 
 @pytest.mark.nightly
-def test_no_verdict_of_the_compression_cases_differs(shared_stand, echo_port, tmp_path):
+def test_no_result_of_the_compression_cases_differs(shared_stand, echo_port, tmp_path):
     shared_stand.serve(host="localhost", to=origin(echo_port))
 
     port = shared_stand.edge.port

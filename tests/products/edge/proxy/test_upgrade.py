@@ -1,12 +1,10 @@
-"""The hand-off: only the origin's 101 opens a tunnel, and no byte around it is lost."""
+"""Upgrades: only the origin's 101 opens a tunnel, no byte is lost, and the table decides."""
 
-import socket
 import threading
-import time
 
 import pytest
 
-from tests.products.edge.fake_portal import eventually
+from tests.products.edge.fake_portal import eventually, origin
 from tests.products.edge.proxy.test_tunnel import open_tunnel
 from tests.products.edge.running import (
     handshake,
@@ -18,7 +16,7 @@ from tests.products.edge.running import (
 from tests.products.edge.scripted import switching
 
 
-def test_the_handshake_reaches_the_origin_and_its_answer_comes_back_untouched(
+def test_the_handshake_reaches_the_origin_and_its_response_comes_back_unchanged(
     shared_stand,
 ):
     answer = (
@@ -55,32 +53,6 @@ def test_the_handshake_reaches_the_origin_and_its_answer_comes_back_untouched(
     ]
 
 
-def test_frames_in_the_same_segment_as_the_101_arrive(shared_stand):
-    def script(connection, origin):
-        connection.sendall(switching(origin.read_head(connection)) + b"first frames")
-        connection.recv(1)
-
-    host, _ = shared_stand.serve(script)
-
-    with open_tunnel(shared_stand.edge, host) as connection:
-        assert read_exactly(connection, 12) == b"first frames"
-
-
-def test_a_101_in_single_bytes_opens_a_tunnel(shared_stand):
-    def script(connection, origin):
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for byte in switching(origin.read_head(connection)):
-            connection.sendall(bytes([byte]))
-            time.sleep(0.0005)
-        connection.sendall(b"then")
-        connection.recv(1)
-
-    host, _ = shared_stand.serve(script)
-
-    with open_tunnel(shared_stand.edge, host) as connection:
-        assert read_exactly(connection, 4) == b"then"
-
-
 def test_what_the_client_sends_before_the_101_arrives_in_order(shared_stand):
     may_answer = threading.Event()
 
@@ -114,7 +86,7 @@ def test_what_the_client_sends_before_the_101_arrives_in_order(shared_stand):
         b"HTTP/1.1 200 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nContent-Length: 2\r\n\r\nno",
     ],
 )
-def test_another_answer_goes_to_the_client_as_http_and_is_no_connection(
+def test_another_response_goes_to_the_client_as_http_and_is_not_a_connection(
     shared_stand, answer
 ):
     def script(connection, origin):
@@ -159,3 +131,70 @@ def test_a_faulty_101_is_a_bad_gateway(shared_stand, answer):
     host, _ = shared_stand.serve(script)
 
     assert status_of(shared_stand.edge.ask(handshake(host))) == 502
+
+
+def test_a_host_that_changes_its_service_before_the_101_opens_no_tunnel(
+    shared_stand,
+):
+    may_answer = threading.Event()
+
+    def slow(connection, there):
+        head = there.read_head(connection)
+        may_answer.wait(20)
+        connection.sendall(switching(head))
+        there.bodies.append(read_all(connection))
+
+    host, there = shared_stand.serve(slow)
+    client = shared_stand.edge.connect()
+    client.sendall(handshake(host))
+    eventually(lambda: there.heads)
+    shared_stand.change(host, service="taker")
+
+    may_answer.set()
+
+    answer = read_all(client)
+    assert status_of(answer) == 503
+    assert answer.endswith(b" was just moved to another service. Try again.\n")
+    assert eventually(lambda: there.bodies)[0] in (b"", b"<reset>")
+    later, _ = shared_stand.serve()
+    open_tunnel(shared_stand.edge, later).close()
+    assert eventually(lambda: shared_stand.portal.of_service(later.replace(".", "-")))
+    assert shared_stand.portal.of_service("taker") == []
+    assert shared_stand.portal.of_service(host.replace(".", "-")) == []
+
+
+def test_a_deploy_before_the_101_does_not_harm_the_tunnel(shared_stand):
+    may_answer = threading.Event()
+
+    def slow(connection, there):
+        head = there.read_head(connection)
+        may_answer.wait(20)
+        connection.sendall(switching(head) + b"from the old one")
+        connection.recv(1)
+
+    host, there = shared_stand.serve(slow)
+    _, newer = shared_stand.serve()
+    client = shared_stand.edge.connect()
+    client.sendall(handshake(host))
+    eventually(lambda: there.heads)
+    shared_stand.change(host, to=origin(newer.port))
+
+    may_answer.set()
+
+    assert status_of(read_until(client, b"\r\n\r\n")) == 101
+    assert read_exactly(client, 16) == b"from the old one"
+
+
+def test_a_service_that_leaves_the_table_keeps_its_tunnels_for_a_while(stand):
+    own = stand("--removed-grace-seconds", "1")
+    host, _ = own.serve()
+    own.serve(host="other.test")
+    tunnel = open_tunnel(own.edge, host)
+
+    own.remove(host)
+
+    assert status_of(own.edge.ask(handshake(host))) == 404
+    tunnel.sendall(b"x")
+    assert read_exactly(tunnel, 1) == b"x"
+    assert read_all(tunnel) in (b"", b"<reset>")
+    tunnel.close()

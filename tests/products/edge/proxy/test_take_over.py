@@ -1,4 +1,4 @@
-"""One edge takes over from another: both carry for a while, and write to one data folder."""
+"""One edge takes over from another: both serve for a while, and share one data folder."""
 
 import threading
 from pathlib import Path
@@ -58,7 +58,7 @@ def test_a_new_edge_takes_over_while_clients_keep_coming(stand):
         pytest.param("600", id="the old one reports at its end"),
     ],
 )
-def test_what_a_new_edge_carries_while_the_old_one_drains_is_counted(stand, pace):
+def test_connections_of_the_new_edge_are_counted_while_the_old_one_drains(stand, pace):
     own = stand("--drain-seconds", "60", "--report-seconds", pace)
     host, _ = own.serve()
     before = open_tunnel(own.edge, host)

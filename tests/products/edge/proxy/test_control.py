@@ -1,4 +1,4 @@
-"""How an edge lives and ends: drained, killed, replaced, without its portal."""
+"""The control process: draining, crashes, restarts, several workers, and no portal."""
 
 import signal
 import subprocess
@@ -27,7 +27,7 @@ from tests.products.edge.scripted import (
 )
 
 
-def test_sigterm_lets_open_tunnels_finish_and_takes_nobody_new(stand):
+def test_sigterm_lets_open_tunnels_finish_and_accepts_no_more(stand):
     own = stand("--drain-seconds", "20")
     host, _ = own.serve()
     tunnel = open_tunnel(own.edge, host)
@@ -43,7 +43,7 @@ def test_sigterm_lets_open_tunnels_finish_and_takes_nobody_new(stand):
     assert [record.final for record in records] == [True]
 
 
-def test_when_the_drain_is_over_tunnels_are_cut_and_counted(stand):
+def test_after_the_drain_time_tunnels_are_closed_and_counted(stand):
     own = stand("--drain-seconds", "0.5")
     host, _ = own.serve()
     tunnel = open_tunnel(own.edge, host)
@@ -60,7 +60,7 @@ def test_when_the_drain_is_over_tunnels_are_cut_and_counted(stand):
     assert record.bytes_from_client == len(handshake(host)) + 1000
 
 
-def test_a_second_sigterm_ends_at_once(stand):
+def test_a_second_sigterm_stops_the_edge_immediately(stand):
     own = stand("--drain-seconds", "600")
     host, _ = own.serve()
     tunnel = open_tunnel(own.edge, host)
@@ -73,7 +73,7 @@ def test_a_second_sigterm_ends_at_once(stand):
     tunnel.close()
 
 
-def test_a_worker_that_dies_is_replaced_and_its_connections_are_reported(stand):
+def test_a_worker_that_crashes_is_replaced_and_its_connections_are_reported(stand):
     own = stand()
     host, _ = own.serve()
     tunnel = open_tunnel(own.edge, host)
@@ -121,7 +121,7 @@ def test_several_processes_share_the_port_the_table_and_the_reports(stand):
     assert len(boots) > 1
 
 
-def test_who_waits_in_the_queue_when_the_edge_stops_is_served(stand):
+def test_clients_in_the_queue_are_served_when_the_edge_stops(stand):
     own = stand("--drain-seconds", "20")
     answered = threading.Event()
 
@@ -163,7 +163,7 @@ def test_without_the_portal_the_last_table_serves_after_a_restart(tmp_path):
     there.close()
 
 
-def test_without_any_table_an_edge_says_so(tmp_path):
+def test_an_edge_without_a_table_says_so(tmp_path):
     portal = FakePortal()
     portal.answers_routes = False
     edge = Edge(portal, tmp_path)
@@ -176,7 +176,7 @@ def test_without_any_table_an_edge_says_so(tmp_path):
     portal.close()
 
 
-def test_a_damaged_table_on_disk_is_left_aside(tmp_path):
+def test_a_damaged_table_on_disk_is_not_used(tmp_path):
     portal = FakePortal()
     portal.answers_routes = False
     (tmp_path / "data").mkdir()
@@ -190,7 +190,7 @@ def test_a_damaged_table_on_disk_is_left_aside(tmp_path):
     portal.close()
 
 
-def test_a_faulty_table_from_the_portal_leaves_the_last_good_one(stand):
+def test_a_faulty_table_from_the_portal_changes_nothing(stand):
     own = stand()
     host, _ = own.serve(answering(plain_answer()))
     good = own.portal.table

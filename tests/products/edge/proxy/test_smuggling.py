@@ -1,4 +1,4 @@
-"""Forty requests that two readers could take for different ones: refused, or read alike."""
+"""Requests that two servers could read differently: refused, or read as the origin reads them."""
 
 import pytest
 

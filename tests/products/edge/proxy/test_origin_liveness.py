@@ -1,4 +1,4 @@
-"""The connection to an origin: watched over while it is silent, and never tried twice."""
+"""The connection to an origin: kept alive while it is silent, and never tried twice."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def timers():
     return found
 
 
-def test_silent_peers_are_asked_whether_they_live(shared_stand):
+def test_silent_peers_are_probed_with_keepalives(shared_stand):
     host, there = shared_stand.serve(upgrade_then_echo)
     with open_tunnel(shared_stand.edge, host) as tunnel:
         client = tunnel.getsockname()[1]
