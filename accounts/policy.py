@@ -234,22 +234,31 @@ def load_access(actor: Actor, account_id: str) -> AccountAccess:
         )
     if not actor.user_id or actor.account_id != account_id:
         return AccountAccess(actor)
-    membership = (
-        Membership.objects.select_related("account")
-        .filter(account_id=account_id, user_id=actor.user_id, user__is_active=True)
+    # Values instead of models: this runs for every question, and takes a third of the time.
+    row = (
+        Membership.objects.filter(
+            account_id=account_id, user_id=actor.user_id, user__is_active=True
+        )
+        .values_list(
+            "role",
+            "limit_services",
+            "account__name",
+            "account__suspended_at",
+            "account__suspension_reason",
+        )
         .first()
     )
-    if membership is None:
+    if row is None:
         return AccountAccess(actor)
-    account = membership.account
-    limited = membership.limit_services and membership.role in ROLES_WITH_LIMITED_ACCESS
+    role, limit_services, name, suspended_at, suspension_reason = row
+    limited = limit_services and role in ROLES_WITH_LIMITED_ACCESS
     return AccountAccess(
         actor,
-        role=Role(membership.role),
+        role=Role(role),
         limit_services=limited,
         levels=levels_of(actor.user_id) if limited else {},
-        account_name=account.name,
-        suspension_reason=None if account.is_active else account.suspension_reason,
+        account_name=name,
+        suspension_reason=None if suspended_at is None else suspension_reason,
     )
 
 
