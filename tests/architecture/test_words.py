@@ -57,7 +57,6 @@ NOT_YET = (
     "templates/",
     "tests/access/",
     "tests/accounts/",
-    "tests/crash/",
     "tests/portal/",
     "tests/products/",
     "tests/races/",

@@ -1,1 +1,1 @@
-"""The portal, its database and edges, killed and cut off in the midst of it: all of them real."""
+"""A real portal, database and edges, killed and cut off while clients are connected."""

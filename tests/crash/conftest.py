@@ -1,4 +1,4 @@
-"""A real portal for each worker's crash tests, their origin, and what came of each run."""
+"""A real portal and an origin for the crash tests, and a summary of each run."""
 
 import pytest
 
@@ -12,7 +12,7 @@ FIGURES = "figures"
 
 @pytest.fixture(scope="session")
 def portal(tmp_path_factory):
-    """Return a portal that runs; a test that kills it starts it again."""
+    """Return a running portal; a test that kills it starts it again."""
     with real_portal(tmp_path_factory.mktemp("portal")) as portal:
         yield portal
 
@@ -26,7 +26,7 @@ def _origin(portal):
 
 @pytest.fixture
 def real_edge(portal, tmp_path):
-    """Start edges: call it with further arguments. They are gone after the test."""
+    """Return a function that starts an edge with further arguments; edges are stopped after the test."""
     edges, sockets = len(started_edges), len(opened_sockets)
 
     def start(*more, at=portal):
@@ -41,7 +41,7 @@ def real_edge(portal, tmp_path):
 
 @pytest.fixture
 def swarm_at():
-    """Start clients at an edge. They are gone after the test."""
+    """Return a function that starts clients of an edge; they are stopped after the test."""
     swarms = []
 
     def start(edge, **how):
@@ -55,7 +55,7 @@ def swarm_at():
 
 @pytest.fixture
 def note(record_property):
-    """Keep a line that `make nightly` prints in the end."""
+    """Return a function that keeps a line for the summary."""
 
     def keep(line):
         record_property(FIGURES, str(line))
@@ -64,7 +64,7 @@ def note(record_property):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Print what came of the runs."""
+    """Print the kept lines."""
     reports = [
         report
         for outcome in ("passed", "failed")

@@ -1,4 +1,4 @@
-"""What must be true of a run in the end: the portal's rows are what the edge has stored."""
+"""Compares the portal's rows with the edge's usage store at the end of a run."""
 
 from tests.crash.edges import RealEdge
 from tests.crash.portal import Portal, Row
@@ -8,7 +8,7 @@ COUNTED_SECONDS = 90.0
 
 
 def all_are_final(portal: Portal, edge: RealEdge, opened: int) -> None:
-    """Wait until so many connections of an edge are there, and all of them final."""
+    """Wait until the portal has so many connections of an edge, all of them final."""
     rows: list[Row] = []
 
     def final() -> bool:
@@ -24,16 +24,16 @@ def all_are_final(portal: Portal, edge: RealEdge, opened: int) -> None:
     within(COUNTED_SECONDS, how_far, final)
 
 
-def settled(portal: Portal, edge: RealEdge, opened: int) -> list[Row]:
-    """Wait until all that were opened are final, end the edge, and return the portal's rows.
+def final_rows(portal: Portal, edge: RealEdge, opened: int) -> list[Row]:
+    """Wait until all opened connections are final, stop the edge, and return the portal's rows.
 
-    Fails if they are not what the edge has stored, or one is in dispute.
+    Fails if they differ from the usage store, or if one is in dispute.
     """
     all_are_final(portal, edge, opened)
     assert edge.stop() == 0
     rows = portal.rows(edge.name)
     differing = set(rows) ^ set(edge.stored())
     assert not differing, f"the portal and the usage store differ: {sorted(differing)}"
-    assert portal.conflicts(edge.name) == 0
+    assert portal.disputes(edge.name) == 0
     assert "Traceback" not in edge.log()
     return rows

@@ -1,4 +1,4 @@
-"""Edges that speak with a real portal, can be killed in several ways, and whose store can be read."""
+"""Edges of a real portal that can be killed in several ways, and whose usage store can be read."""
 
 import os
 import random
@@ -11,7 +11,7 @@ from typing import Protocol
 
 from products.edge.usage.readings import ConnectionReading, DeliveryReading, Reading
 from products.edge.usage.store import StoredUsage
-from tests.crash.judge import Kill
+from tests.crash.outcome import Kill
 from tests.crash.portal import Portal, Row
 from tests.crash.swarm import plain_request
 from tests.products.edge.haproxy.fleet_stand import haproxies_in
@@ -19,21 +19,21 @@ from tests.products.edge.running import Edge
 from tests.stories.stack import within
 
 TICK_SECONDS = 1.0
-SERVES_SECONDS = 60.0  # until an edge serves again; a busy machine takes its time
-WAYS = ("a worker", "the control process", "all at once")
+SERVES_SECONDS = 60.0  # until an edge serves again, on a busy machine
+WAYS = ("a worker", "the control process", "all processes")
 
 
 class Reachable(Protocol):
-    """What an edge takes for the portal: the portal, or a proxy before it."""
+    """What an edge reaches as the portal: the portal, or a proxy in front of it."""
 
     url: str
 
 
 class RealEdge:
-    """An edge of its own name and folder; a new process goes on where a killed one was."""
+    """An edge with its own name and folder; a new process replaces a killed one."""
 
     def __init__(self, portal: Portal, folder: Path, *more: str, at: Reachable) -> None:
-        """Start it with settings that suit tests, and wait until it serves the table."""
+        """Start it with settings for tests, and wait until it serves the route table."""
         self.folder = folder
         self.name, secret = portal.next_edge()
         credential = folder / "secret"
@@ -52,19 +52,19 @@ class RealEdge:
         within(SERVES_SECONDS, "the edge serves", self._serves)
 
     def start(self) -> None:
-        """Start a new process on the port and the folder of the one that was killed."""
+        """Start a new process on the port and in the folder of the killed one."""
         bind = ("--bind", f"127.0.0.1:{self.port}")
         self._edge = Edge(self._reached, self.folder, *self._arguments, *bind)
         self.wait_until_it_serves()
 
     def kill_control(self) -> float:
-        """Kill the process in charge; return when. Its workers die with it."""
+        """Kill the control process; return when. Its workers exit too."""
         at = time.monotonic()
         self._edge.kill()
         return at
 
     def kill_all(self) -> float:
-        """Kill every process of the edge at one moment; return when."""
+        """Kill all processes of the edge at the same moment; return when."""
         processes = [*self._edge.workers(), self._edge.process.pid]
         at = time.monotonic()
         for process in processes:
@@ -73,7 +73,7 @@ class RealEdge:
         return at
 
     def kill_worker(self, chance: random.Random) -> float:
-        """Kill one of the processes that carry connections; return when."""
+        """Kill one worker; return when."""
         at = time.monotonic()
         os.kill(chance.choice(self._edge.workers()), signal.SIGKILL)
         return at
@@ -84,7 +84,7 @@ class RealEdge:
         return found
 
     def kill(self, way: str, chance: random.Random) -> Kill:
-        """Kill it in one of the ways, see to it that it serves again, and say when that was."""
+        """Kill it in one of the ways and wait until it serves again; return both times."""
         if way == "a worker":
             at = self.kill_worker(chance)
             self.wait_until_it_serves()
@@ -101,11 +101,11 @@ class RealEdge:
         return connection
 
     def stop(self) -> int:
-        """End it in order; return its exit code."""
+        """Stop it with SIGTERM; return its exit code."""
         return int(self._edge.stop())
 
     def log(self) -> str:
-        """Return what all its processes have said so far."""
+        """Return the log of all its processes so far."""
         return str(self._edge.log())
 
     def stored(self) -> list[Row]:

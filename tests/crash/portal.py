@@ -1,4 +1,4 @@
-"""A real portal that can be killed, started again, backed up and restored, on either database."""
+"""A real portal that can be killed, restarted, backed up and restored, on either database."""
 
 import json
 import os
@@ -26,7 +26,7 @@ from tests.stories.stack import (
 )
 
 HOST = "echo.localhost"
-# A connection that lives across the end of a month has a row in each; only the last is final.
+# A connection that is open at the end of a month has a row in both months; the last is final.
 ROWS = """
     SELECT connection_id, MIN(started_us), MAX(duration_us), SUM(bytes_from_client),
         SUM(bytes_to_client), MAX(CASE WHEN final THEN 1 ELSE 0 END)
@@ -35,11 +35,11 @@ DELIVERY = """
     SELECT COALESCE(SUM(requests), 0), COALESCE(SUM(bytes_from_client), 0),
         COALESCE(SUM(bytes_to_client), 0)
     FROM metering_deliveryusage WHERE edge = '{edge}'"""
-CONFLICTS = "SELECT COUNT(*) FROM metering_usagedispute WHERE edge = '{edge}'"
+DISPUTES = "SELECT COUNT(*) FROM metering_usagedispute WHERE edge = '{edge}'"
 
 
 class Row(NamedTuple):
-    """A connection, as the portal counts it or as an edge has stored it."""
+    """A connection, as the portal or an edge's usage store has it."""
 
     connection_id: str
     started_us: int
@@ -50,10 +50,10 @@ class Row(NamedTuple):
 
 
 class Portal:
-    """The web server on a database of its own, and what stands in that database."""
+    """The web server on a database of its own, and queries of that database."""
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        """Furnish the database, then serve."""
+        """Prepare the database and start the web server."""
         self.folder = folder
         self.environment = environment
         self.origin_port = int(environment["ECHO_PORT"])
@@ -61,8 +61,8 @@ class Portal:
         self._database_url = environment.get("DATABASE_URL", "")
         self._file = folder / "tollgate.sqlite3"
         self._backup = folder / "backup"
-        said = self._run(sys.executable, "-m", "tests.crash.furnish").stdout
-        self._credentials: dict[str, str] = json.loads(said.splitlines()[-1])
+        printed = self._run(sys.executable, "-m", "tests.crash.prepare_database").stdout
+        self._credentials: dict[str, str] = json.loads(printed.splitlines()[-1])
         demo = json.loads((folder / "demo.json").read_text())
         self.stack = Stack(self.url, int(environment["EDGE_PORT"]), folder, demo)
         self.start()
@@ -81,37 +81,37 @@ class Portal:
         within(START_SECONDS, "the portal answers", lambda: answers(self.url))
 
     def kill(self) -> None:
-        """End the web server and its workers with SIGKILL."""
+        """Kill the web server and its workers with SIGKILL."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def next_edge(self) -> tuple[str, str]:
-        """Return the name and the credential of an edge that no test has used yet."""
+        """Return the name and the credential of an edge that no test has used."""
         return self._credentials.popitem()
 
     def manage(self, *words: str) -> str:
-        """Run `manage.py` with some words, and return what it prints."""
+        """Run `manage.py` with some arguments, and return what it prints."""
         return self._run(sys.executable, "manage.py", *words).stdout
 
     def rows(self, edge: str) -> list[Row]:
-        """Return what the portal counts of an edge's connections."""
+        """Return the connections that the portal has of an edge."""
         return [
             Row(key, *map(int, numbers), final=bool(final))
             for key, *numbers, final in self._ask(ROWS.format(edge=edge))
         ]
 
     def delivery(self, edge: str) -> tuple[int, int, int]:
-        """Return requests and bytes of ordinary HTTP that the portal counts of an edge."""
+        """Return requests and bytes of the ordinary requests that the portal has of an edge."""
         ((requests, sent, received),) = self._ask(DELIVERY.format(edge=edge))
         return int(requests), int(sent), int(received)
 
-    def conflicts(self, edge: str) -> int:
+    def disputes(self, edge: str) -> int:
         """Return how many of an edge's records are in dispute."""
-        ((count,),) = self._ask(CONFLICTS.format(edge=edge))
+        ((count,),) = self._ask(DISPUTES.format(edge=edge))
         return int(count)
 
     def back_up(self) -> None:
-        """Copy the database while the portal serves."""
+        """Copy the database while the portal runs."""
         if self._database_url:
             self._run("pg_dump", "-Fc", "-f", str(self._backup), self._database_url)
             return
@@ -122,7 +122,7 @@ class Portal:
             live.backup(copy)
 
     def restore(self) -> None:
-        """Put the copy in the database's place; the portal must not run. No edge is told."""
+        """Replace the database by the copy; the portal must not run. Edges are not informed."""
         if self._database_url:
             maintenance = urlunsplit(
                 urlsplit(self._database_url)._replace(path="/postgres")
@@ -134,7 +134,7 @@ class Portal:
             self._run("pg_restore", "-d", self._database_url, str(self._backup))
             return
         for path in self.folder.glob(self._file.name + "-*"):
-            path.unlink()  # the log of the database that is gone
+            path.unlink()  # the write-ahead log of the replaced database
         self._backup.replace(self._file)
 
     def _ask(self, sql: str) -> Sequence[Sequence[Any]]:
@@ -157,7 +157,7 @@ class Portal:
 
 @contextmanager
 def real_portal(folder: Path) -> Iterator[Portal]:
-    """Run a portal in a folder, on SQLite or beside what DATABASE_URL names; end it without trace."""
+    """Run a portal in a folder, on SQLite or on the server of DATABASE_URL; kill it at the end."""
     ports = {name: free_port() for name in ("PORT", "EDGE_PORT", "ECHO_PORT")}
     with database(f"tollgate_crash_{ports['PORT']}") as chosen:
         kept = {key: value for key, value in os.environ.items() if key not in OWN}

@@ -1,4 +1,4 @@
-"""Stands between an edge and the portal, and does to reports what networks and servers do."""
+"""A proxy between an edge and the portal that disturbs reports like networks and servers do."""
 
 import http.client
 import random
@@ -11,26 +11,26 @@ from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
-PASSED_ON = (
+FORWARDED_HEADERS = (
     "Authorization",
     "Content-Type",
     "Content-Encoding",
     "If-None-Match",
     "X-Edge-Status",
 )
-LINGER_NOT = struct.pack("ii", 1, 0)  # close() sends a reset
+NO_LINGER = struct.pack("ii", 1, 0)  # close() sends a reset
 Answer = tuple[int, bytes]
 
 
 class FaultProxy:
-    """Forwards everything; a plan of faults, one a report, is carried out in a random order.
+    """Forwards everything, with one fault per report from a plan in random order.
 
-    While `is_down`, every report is answered with 503. Reports that were taken once may come to
-    the portal again, much later: `deliver_late` sends all that are kept for that.
+    While `is_down`, every report is answered with 503. Some reports are kept;
+    `deliver_late` sends them to the portal again.
     """
 
     def __init__(self, portal: str, *, seed: int, times: int) -> None:
-        """Listen, and plan every fault so many times, each second one followed by peace.
+        """Listen, and plan every fault so many times; a report passes after every second fault.
 
         An edge whose reports fail in a row waits longer each time.
         """
@@ -48,7 +48,9 @@ class FaultProxy:
         self._late: list[tuple[str, Mapping[str, str], bytes]] = []
         self.is_down = False
         self.done: Counter[str] = Counter()
-        self.largest_packed = 0  # bytes of a gzipped report that the portal took
+        self.largest_packed = (
+            0  # bytes of the largest gzipped report that the portal accepted
+        )
         proxy = self
 
         class Handler(_Handler):
@@ -65,12 +67,12 @@ class FaultProxy:
         return not self._plan
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         self._server.shutdown()
         self._server.server_close()
 
     def next_fault(self) -> str:
-        """Return what becomes of the next report."""
+        """Return what happens to the next report."""
         with self._lock:
             if self.is_down:
                 return "503 before"
@@ -79,12 +81,12 @@ class FaultProxy:
             return fault
 
     def keep(self, path: str, headers: Mapping[str, str], body: bytes) -> None:
-        """Keep a report to be delivered late."""
+        """Keep a report for `deliver_late`."""
         with self._lock:
             self._late.append((path, headers, body))
 
     def deliver_late(self) -> None:
-        """Send what is kept to the portal, in any order; nobody reads the answers."""
+        """Send the kept reports to the portal in any order, and ignore the responses."""
         with self._lock:
             late, self._late = self._late, []
         self._chance.shuffle(late)
@@ -94,7 +96,7 @@ class FaultProxy:
     def forward(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes
     ) -> tuple[Answer, Mapping[str, str]]:
-        """Ask the portal, and return its status, its answer and its fields."""
+        """Send a request to the portal; return status, body and headers of the response."""
         connection = self._connect()
         try:
             connection.request(method, path, body or None, dict(headers))
@@ -107,7 +109,7 @@ class FaultProxy:
             connection.close()
 
     def forward_half(self, path: str, headers: Mapping[str, str], body: bytes) -> None:
-        """Send half of a report and break off."""
+        """Send half of a report and close the connection."""
         connection = self._connect()
         connection.putrequest("POST", path, skip_accept_encoding=True)
         for name, value in headers.items():
@@ -125,30 +127,30 @@ class _Handler(BaseHTTPRequestHandler):
     owner: FaultProxy
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's
-        """Say nothing."""
+        """Log nothing."""
 
     def do_GET(self) -> None:
-        """Pass the question for the table on."""
+        """Forward a poll for the route table."""
         (status, body), fields = self._forward(b"")
         self._answer(status, body, fields)
 
     def do_POST(self) -> None:
-        """Do to a report what is its turn."""
+        """Apply the next fault to a report."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
         FAULTS.get(self.owner.next_fault(), _Handler.forwarded)(self, body)
 
     def forwarded(self, body: bytes) -> None:
-        """Pass it on in peace."""
+        """Forward it without a fault."""
         (status, answer), fields = self._forward(body)
         self._answer(status, answer, fields)
 
     def answer_dropped(self, body: bytes) -> None:
-        """Let the portal count it, and hang up on the edge."""
+        """Deliver it, and close the connection to the edge."""
         self._forward(body)
         self.close_connection = True
 
     def answer_cut(self, body: bytes) -> None:
-        """Give the edge half an answer."""
+        """Send the edge half a response."""
         (_, answer), _ = self._forward(body)
         self.send_response(200)
         self.send_header("Content-Length", str(len(answer)))
@@ -161,30 +163,30 @@ class _Handler(BaseHTTPRequestHandler):
         self._forward(body)
         self.forwarded(body)
 
-    def twice_at_once(self, body: bytes) -> None:
-        """Deliver it twice at one moment."""
+    def twice_concurrently(self, body: bytes) -> None:
+        """Deliver it twice at the same time."""
         other = threading.Thread(target=self._forward, args=[body])
         other.start()
         self.forwarded(body)
         other.join()
 
     def again_later(self, body: bytes) -> None:
-        """Deliver it, and once more when others have come after it."""
+        """Deliver it, and again after others."""
         self.owner.keep(self.path, self._fields(), body)
         self.forwarded(body)
 
     def held_back(self, body: bytes) -> None:
-        """Tell the edge that it failed, and deliver it later all the same."""
+        """Answer that it failed, and deliver it later anyway."""
         self.owner.keep(self.path, self._fields(), body)
         self._answer(503, b"")
 
     def late_ones_first(self, body: bytes) -> None:
-        """Deliver what was held back, then this."""
+        """Deliver the kept reports, then this."""
         self.owner.deliver_late()
         self.forwarded(body)
 
     def request_cut(self, body: bytes) -> None:
-        """Break off in the midst of it, on both sides."""
+        """Deliver half of it, and reset the connection to the edge."""
         self.owner.forward_half(self.path, self._fields(), body)
         self._reset()
 
@@ -216,7 +218,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.forwarded(body)
 
     def _fields(self) -> dict[str, str]:
-        return {name: self.headers[name] for name in PASSED_ON if name in self.headers}
+        return {
+            name: self.headers[name]
+            for name in FORWARDED_HEADERS
+            if name in self.headers
+        }
 
     def _forward(self, body: bytes) -> tuple[Answer, Mapping[str, str]]:
         try:
@@ -237,7 +243,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def _reset(self) -> None:
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
         self.connection.close()
         self.close_connection = True
 
@@ -247,7 +253,7 @@ FAULTS: Mapping[str, Callable[[_Handler, bytes], None]] = {
     "answer cut": _Handler.answer_cut,
     "request cut": _Handler.request_cut,
     "delivered twice": _Handler.twice,
-    "delivered twice at once": _Handler.twice_at_once,
+    "delivered twice concurrently": _Handler.twice_concurrently,
     "delivered again later": _Handler.again_later,
     "held back": _Handler.held_back,
     "late ones first": _Handler.late_ones_first,

@@ -1,7 +1,7 @@
-"""Many clients that connect and echo, and what each of them saw when; and the origin they reach.
+"""Many clients that connect and echo, with a record of what each saw and when; and their origin.
 
-No two attempts send a request of the same length, and all messages are equally long: what remains
-of a connection's bytes when whole messages are taken away says whose it was.
+No two attempts send a request of the same length, and all messages have the same length. So the
+remainder of a connection's bytes identifies the attempt.
 """
 
 import asyncio
@@ -22,12 +22,12 @@ APART = 2  # bytes between the requests of two attempts
 MAX_MESSAGES = MESSAGE // APART
 SHORTEST = len(handshake(HOST))
 ANSWER = len(switching(handshake(HOST)))
-AGAIN_SECONDS = 0.2  # after a connection that nobody took
+AGAIN_SECONDS = 0.2  # after a connection that was refused
 
 
 @dataclass(slots=True)
 class Attempt:
-    """One connection with the edge. Times are of the monotonic clock, 0 where it did not come to that."""
+    """One connection to the edge. Times are monotonic; 0 means that it did not happen."""
 
     number: int
     began_at: float
@@ -35,7 +35,7 @@ class Attempt:
     opened_at: float = 0.0
     sent: int = 0
     seen: list[tuple[float, int]] = field(default_factory=list)  # bytes to the client
-    left_at: float = 0.0  # when the client itself began to end it
+    left_at: float = 0.0  # when the client began to close it
     ended_at: float = 0.0
 
     @property
@@ -44,13 +44,13 @@ class Attempt:
         return SHORTEST + APART * self.number
 
     @property
-    def last_word_at(self) -> float:
-        """Return when it last heard of the edge; before that it began."""
+    def last_seen_at(self) -> float:
+        """Return when it last received something, or else when it began."""
         return self.seen[-1][0] if self.seen else self.began_at
 
     @property
     def received(self) -> int:
-        """Return the bytes that it saw."""
+        """Return the bytes that it received."""
         return self.seen[-1][1] if self.seen else 0
 
 
@@ -64,11 +64,11 @@ class Loop:
         self._thread.start()
 
     def call(self, work: Coroutine[Any, Any, Any], seconds: float = 60) -> Any:
-        """Run something in the loop, and return what it returns."""
+        """Run a coroutine in the loop, and return its result."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(seconds)
 
     def close(self) -> None:
-        """End it, with all that is still under way; again is fine."""
+        """Cancel all tasks and stop the loop; a second call does nothing."""
         if self._loop.is_closed():
             return
         self.call(self._cancel_all())
@@ -84,7 +84,7 @@ class Loop:
 
 
 class EchoOrigin:
-    """Upgrades and sends every byte back; answers what is no upgrade with a page."""
+    """Upgrades and sends every byte back; answers an ordinary request with a page."""
 
     def __init__(self, port: int) -> None:
         """Listen on a port of loopback."""
@@ -93,7 +93,7 @@ class EchoOrigin:
         self._server = self._loop.call(listening)
 
     def close(self) -> None:
-        """Hang up on everybody."""
+        """Stop listening and close all connections."""
         self._server.close()
         self._loop.close()
 
@@ -115,19 +115,20 @@ class EchoOrigin:
 
 
 class Swarm:
-    """Clients that keep connecting to an edge's port until they are told to stop."""
+    """Clients that keep connecting to an edge's port until `stop`."""
 
     def __init__(self, port: int, *, clients: int, seed: object, lives: float) -> None:
-        """Start them; a connection that nobody breaks lasts up to `lives` seconds."""
+        """Start them; each connection is closed after at most `lives` seconds."""
         self.attempts: list[Attempt] = []
-        self.refused: list[
-            tuple[float, float]
-        ] = []  # nobody listened, from when to when
+        # Attempts at which no process listened: from when to when.
+        self.refused: list[tuple[float, float]] = []
         self._port = port
         self._lives = lives
         self._stopping = False
         self._loop = Loop()
-        self._most = MAX_MESSAGES - clients  # each may have begun one more
+        self._max_attempts = (
+            MAX_MESSAGES - clients
+        )  # each client may begin one above it
         chances = [random.Random(f"{seed}.{number}") for number in range(clients)]
         self._clients = self._loop.call(self._start(chances))
 
@@ -142,13 +143,13 @@ class Swarm:
         return sum(not attempt.ended_at for attempt in self.opened)
 
     def stop(self) -> None:
-        """Have all clients leave in order, and wait for that."""
+        """Let all clients close their connections, and wait for it."""
         self._stopping = True
         self._loop.call(self._all_gone())
         self._loop.close()
 
     def close(self) -> None:
-        """End it however it stands."""
+        """Stop all clients without waiting for them."""
         self._loop.close()
 
     async def _start(self, chances: list[random.Random]) -> list[asyncio.Task[None]]:
@@ -158,9 +159,9 @@ class Swarm:
         await asyncio.gather(*self._clients)
 
     async def _live(self, chance: random.Random) -> None:
-        await asyncio.sleep(chance.uniform(0, 0.5))  # not all at one moment
-        # Where there are no more lengths to tell requests apart by, nobody begins anew.
-        while not self._stopping and len(self.attempts) < self._most:
+        await asyncio.sleep(chance.uniform(0, 0.5))  # not all at the same time
+        # If all request lengths are used, no client begins again.
+        while not self._stopping and len(self.attempts) < self._max_attempts:
             began_at = time.monotonic()
             try:
                 reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
@@ -203,11 +204,11 @@ class Swarm:
             await asyncio.sleep(chance.uniform(0.02, 0.2))
         attempt.left_at = time.monotonic()
         writer.write_eof()
-        assert await reader.read() == b"", "bytes that nobody sent"
+        assert await reader.read() == b"", "bytes that the client did not send"
 
 
 def plain_request(port: int) -> bytes:
-    """Ask for a page through the edge, and return the whole answer."""
+    """Request a page through the edge, and return the whole response."""
     with socket.create_connection(("127.0.0.1", port), 20) as connection:
         connection.sendall(f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
         answer = bytearray()

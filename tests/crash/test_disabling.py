@@ -8,8 +8,8 @@ import time
 import pytest
 
 from tests.ci_rules import program
-from tests.crash.browserless import Visitor
 from tests.crash.portal import HOST
+from tests.crash.portal_session import PortalSession
 from tests.products.edge.contract.conftest import ENGINES
 from tests.products.edge.running import (
     handshake,
@@ -20,18 +20,16 @@ from tests.products.edge.running import (
 )
 from tests.stories.stack import REACH_SECONDS, within
 
-TIMES = 20
-FEW_TIMES = 3
-OFTEN = [FEW_TIMES, pytest.param(TIMES, marks=pytest.mark.nightly)]
+TIMES = [3, pytest.param(20, marks=pytest.mark.nightly)]
 
 
 @pytest.fixture
 def sam(portal):
     """Return Acme's superuser, signed in and re-authenticated."""
     person = portal.stack.person("superuser")
-    visitor = Visitor(portal.url, person["login"], person["password"])
-    visitor.confirm("/products/websockets/disable/")
-    return visitor
+    session = PortalSession(portal.url, person["login"], person["password"])
+    session.confirm("/products/websockets/disable/")
+    return session
 
 
 @pytest.fixture(params=ENGINES)
@@ -64,14 +62,7 @@ def reach(edge, status):
     return time.monotonic() - began
 
 
-@pytest.mark.parametrize(
-    "edge, times",
-    [
-        ("embedded", TIMES),
-        pytest.param("haproxy", FEW_TIMES, marks=pytest.mark.haproxy),
-    ],
-    indirect=["edge"],
-)
+@pytest.mark.parametrize("times", TIMES)
 def test_a_product_that_is_disabled_is_refused_at_the_edge_and_its_tunnels_are_cut(
     sam, edge, note, times
 ):
@@ -93,7 +84,7 @@ def test_a_product_that_is_disabled_is_refused_at_the_edge_and_its_tunnels_are_c
         sam.submit("/products/websockets/enable/", agree="on")
     reach(edge, 101)
 
-    slowest, cut = max(refused), max(gone)  # of twenty, the slowest is above the p99
+    slowest, cut = max(refused), max(gone)
     note(
         f"{times} times: refused within {slowest:.2f} s, tunnels gone within {cut:.2f} s"
     )
@@ -101,7 +92,7 @@ def test_a_product_that_is_disabled_is_refused_at_the_edge_and_its_tunnels_are_c
     assert cut <= REACH_SECONDS
 
 
-@pytest.mark.parametrize("times", OFTEN)
+@pytest.mark.parametrize("times", TIMES)
 def test_a_service_that_is_switched_off_through_the_api_is_refused_at_the_edge(
     portal, edge, note, times
 ):
@@ -122,7 +113,7 @@ def test_a_service_that_is_switched_off_through_the_api_is_refused_at_the_edge(
 
 @pytest.fixture
 def versions(portal):
-    """Return the paths of the service's active version, and of one without its domain."""
+    """Return the paths of the active version, and of one without its domain."""
     service = f"/api/service/{portal.stack.service('echo')}"
     details = portal.stack.api("GET", f"{service}/details", "engineer")[1]
     with_domain = f"{service}/version/{details['active_version']['number']}"
@@ -134,7 +125,7 @@ def versions(portal):
     return with_domain, without
 
 
-@pytest.mark.parametrize("times", OFTEN)
+@pytest.mark.parametrize("times", TIMES)
 def test_a_domain_that_a_deploy_drops_is_refused_at_the_edge(
     portal, edge, note, versions, times
 ):

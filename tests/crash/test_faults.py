@@ -1,21 +1,21 @@
-"""Whatever happens to reports between edge and portal, the totals are those of an undisturbed run."""
+"""Faults between edge and portal do not change the totals."""
 
 import time
 
 import pytest
 
-from tests.crash.counting import settled
+from tests.crash.counting import final_rows
 from tests.crash.edges import TICK_SECONDS
-from tests.crash.judge import judged
+from tests.crash.outcome import check_outcome
 from tests.crash.proxy import FAULTS, FaultProxy
 from tests.crash.swarm import plain_request
 
-PACKED = 2048  # bytes of a gzipped report; a single reading takes some 300
+PACKED = 2048  # bytes of a gzipped report; one reading takes about 300
 
 
 @pytest.fixture
 def proxy_to(portal):
-    """Start a proxy before the portal."""
+    """Return a function that starts a proxy in front of the portal."""
     proxies = []
 
     def start(**plan):
@@ -28,7 +28,7 @@ def proxy_to(portal):
 
 
 def count_through_faults(portal, edge, swarm_at, proxy, *, clients, seed, away_seconds):
-    """Let clients come and go while no report arrives, then while faults happen to each."""
+    """Let clients connect while no report arrives, then while each report has a fault."""
     swarm = swarm_at(edge, clients=clients, seed=seed, lives=2.0)
     proxy.is_down = True
     time.sleep(away_seconds)
@@ -40,14 +40,14 @@ def count_through_faults(portal, edge, swarm_at, proxy, *, clients, seed, away_s
         pages += 1
         time.sleep(0.1)
     swarm.stop()
-    rows = settled(portal, edge, len(swarm.opened))
+    rows = final_rows(portal, edge, len(swarm.opened))
     proxy.deliver_late()
     assert sorted(portal.rows(edge.name)) == sorted(rows)
     # Pages were also asked for until the edge served; what it stored is what was delivered.
     assert portal.delivery(edge.name) == edge.stored_delivery()
     assert portal.delivery(edge.name)[0] >= pages
     assert set(proxy.done) >= set(FAULTS)
-    return judged(swarm, rows, [], TICK_SECONDS)
+    return check_outcome(swarm, rows, [], TICK_SECONDS)
 
 
 def test_faults_between_edge_and_portal_change_no_total(
@@ -56,12 +56,12 @@ def test_faults_between_edge_and_portal_change_no_total(
     proxy = proxy_to(seed=1, times=1)
     edge = real_edge("--tick-seconds", "0.1", at=proxy)
 
-    figures = count_through_faults(
+    outcome = count_through_faults(
         portal, edge, swarm_at, proxy, clients=30, seed=1, away_seconds=3
     )
 
-    note(f"seed 1, {sum(proxy.done.values())} reports: {figures}")
-    assert figures.unseen == figures.cut == 0
+    note(f"seed 1, {sum(proxy.done.values())} reports: {outcome}")
+    assert outcome.unseen == outcome.cut == 0
 
 
 @pytest.mark.nightly
@@ -78,13 +78,13 @@ def test_many_faults_between_edge_and_portal_change_no_total(
         at=proxy,
     )
 
-    figures = count_through_faults(
+    outcome = count_through_faults(
         portal, edge, swarm_at, proxy, clients=80, seed=seed, away_seconds=8
     )
 
     note(
         f"seed {seed}, {sum(proxy.done.values())} reports, the largest {proxy.largest_packed} "
-        f"bytes packed: {figures}"
+        f"bytes packed: {outcome}"
     )
-    assert figures.unseen == figures.cut == 0
+    assert outcome.unseen == outcome.cut == 0
     assert proxy.largest_packed >= PACKED

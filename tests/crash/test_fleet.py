@@ -1,4 +1,4 @@
-"""HAProxy and its agent killed, with the real portal: what docs/haproxy-engine.md promises, and no more."""
+"""HAProxy or its agent is killed: what docs/haproxy-engine.md promises, with the real portal."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from tests.ci_rules import program
-from tests.crash.counting import all_are_final, settled
+from tests.crash.counting import all_are_final, final_rows
 from tests.crash.portal import HOST
 from tests.products.edge.running import (
     handshake,
@@ -22,16 +22,14 @@ from tests.stories.stack import within
 pytestmark = pytest.mark.haproxy
 
 TUNNELS = 20
-SIZE = (
-    10_000  # bytes each way, so that some more or less of a head stand out from nothing
-)
-HEADS = 400  # bytes; HAProxy holds the two heads its own way
-FRESH_SECONDS = 5.0  # of HAProxy's tables; a tick comes on top
+SIZE = 10_000  # bytes of a message each way, far more than request and response headers
+HEADS = 400  # bytes of those headers at most; HAProxy counts them in its own way
+FRESH_SECONDS = 5.0  # the age of HAProxy's tables; a tick comes on top
 
 
 @pytest.fixture
 def fleet(real_edge):
-    """Start an edge whose bytes HAProxy carries; nothing of that may be left."""
+    """Return a function that starts an edge with the HAProxy engine; it is killed after the test."""
     edges = []
 
     def start(*more):
@@ -46,7 +44,7 @@ def fleet(real_edge):
 
 
 def asked(edge):
-    """Ask for a tunnel, and give the status of the answer."""
+    """Request a tunnel, and return the status."""
     with edge.connect() as tunnel:
         tunnel.sendall(handshake(HOST))
         return status_of(read_until(tunnel, b"\r\n\r\n"))
@@ -61,7 +59,7 @@ def opened(edge):
 
 
 def echo(tunnel):
-    """Send bytes through a tunnel and have them back."""
+    """Send bytes through a tunnel and receive them again."""
     tunnel.sendall(b"x" * SIZE)
     read_exactly(tunnel, SIZE)
 
@@ -87,13 +85,13 @@ def test_an_agent_that_is_killed_costs_no_connection_and_none_is_counted_twice(
     for tunnel in tunnels:
         echo(tunnel)  # HAProxy goes on
     for tunnel in tunnels[: TUNNELS // 2]:
-        tunnel.close()  # with nobody there to see it
+        tunnel.close()  # while no agent sees it
     new = [opened(edge) for _ in range(TUNNELS)]
     edge.start()
     for tunnel in [*tunnels[TUNNELS // 2 :], *new]:
         echo(tunnel)
         tunnel.close()
-    rows = settled(portal, edge, 2 * TUNNELS)
+    rows = final_rows(portal, edge, 2 * TUNNELS)
 
     half = TUNNELS // 2
     assert sizes(rows) == {(2, 2): half, (3, 3): half, (1, 1): TUNNELS}
@@ -121,17 +119,17 @@ def test_a_haproxy_that_is_killed_ends_what_is_known_with_its_last_reading(
     all_are_final(portal, edge, TUNNELS)
     known = portal.rows(edge.name)
     # Nothing is accepted before the session of the new HAProxy is open.
-    within(30, "it takes tunnels again", lambda: asked(edge) == 101)
+    within(30, "it accepts tunnels again", lambda: asked(edge) == 101)
     with opened(edge) as later:
         echo(later)
 
     assert len(known) == TUNNELS
-    assert portal.conflicts(edge.name) == 0
-    # Of the second message, sent just before, the last reading may or may not know.
+    assert portal.disputes(edge.name) == 0
+    # The last reading may or may not include the second message, sent just before.
     assert {row.bytes_to_client // SIZE for row in known} <= {1, 2}
     assert max(row.bytes_from_client for row in known) <= 2 * SIZE + HEADS
-    lasted = killed_at - opened_at
+    duration = killed_at - opened_at
     shortest = min(row.duration_us / 1e6 for row in known)
-    assert lasted - FRESH_SECONDS - 4 <= shortest
-    assert max(row.duration_us / 1e6 for row in known) <= lasted + 4
-    note(f"{TUNNELS} tunnels cut: at most {lasted - shortest:.2f} s lost of one")
+    assert duration - FRESH_SECONDS - 4 <= shortest
+    assert max(row.duration_us / 1e6 for row in known) <= duration + 4
+    note(f"{TUNNELS} tunnels cut: at most {duration - shortest:.2f} s lost of one")

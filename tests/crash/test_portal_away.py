@@ -1,19 +1,19 @@
-"""The portal killed, and its database restored from a backup: the edge goes on, nothing is lost."""
+"""The portal is killed, and its database restored from a backup: the edge loses nothing."""
 
 import time
 
 import pytest
 
-from tests.crash.counting import settled
+from tests.crash.counting import final_rows
 from tests.crash.edges import TICK_SECONDS
-from tests.crash.judge import Kill, judged
+from tests.crash.outcome import Kill, check_outcome
 from tests.stories.stack import within
 
 
 @pytest.mark.parametrize(
     "away_seconds", [3, pytest.param(45, marks=pytest.mark.nightly)]
 )
-def test_while_the_portal_is_killed_the_edge_serves_the_last_table_and_loses_nothing(
+def test_without_the_portal_an_edge_serves_the_last_table_and_loses_nothing(
     portal, real_edge, swarm_at, note, away_seconds
 ):
     edge = real_edge()
@@ -23,20 +23,20 @@ def test_while_the_portal_is_killed_the_edge_serves_the_last_table_and_loses_not
     portal.kill()
     before = len(swarm.opened)
     time.sleep(away_seconds)
-    at = edge.kill_all()  # and started again, it knows the table from its disk
+    at = edge.kill_all()  # after the restart it reads the route table from disk
     edge.start()
-    kill = Kill("all at once", at, time.monotonic())
+    kill = Kill("all processes", at, time.monotonic())
     within(60, "new ones are served", lambda: len(swarm.opened) >= before + 30)
     portal.start()
     swarm.stop()
-    rows = settled(portal, edge, len(swarm.opened))
+    rows = final_rows(portal, edge, len(swarm.opened))
 
-    figures = judged(swarm, rows, [kill], TICK_SECONDS)
-    note(f"away for {away_seconds} s: {figures}")
+    outcome = check_outcome(swarm, rows, [kill], TICK_SECONDS)
+    note(f"away for {away_seconds} s: {outcome}")
 
 
 @pytest.mark.parametrize("seconds", [2, pytest.param(15, marks=pytest.mark.nightly)])
-def test_what_a_backup_lacks_is_sent_again_once_the_portal_says_that_it_was_restored(
+def test_an_edge_resends_what_a_restored_backup_lacks(
     portal, real_edge, swarm_at, note, seconds
 ):
     edge = real_edge()
@@ -55,8 +55,8 @@ def test_what_a_backup_lacks_is_sent_again_once_the_portal_says_that_it_was_rest
     portal.start()
     time.sleep(seconds)
     swarm.stop()
-    rows = settled(portal, edge, len(swarm.opened))
+    rows = final_rows(portal, edge, len(swarm.opened))
 
     assert len(restored) < len(known)
     note(f"{len(known) - len(restored)} rows were not in the backup")
-    assert judged(swarm, rows, [], TICK_SECONDS).cut == 0
+    assert check_outcome(swarm, rows, [], TICK_SECONDS).cut == 0

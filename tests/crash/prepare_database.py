@@ -1,7 +1,7 @@
-"""Makes a portal ready for crash tests: `python -m tests.crash.furnish`, settings in the environment.
+"""Prepares the database of a portal for crash tests: `python -m tests.crash.prepare_database`.
 
-The database with the demo, WebSockets enabled for Acme and switched on for its service `echo`, and
-credentials for as many edges as tests may want; these are printed as JSON, by name.
+The settings come from the environment. It loads the demo, enables WebSockets for Acme, switches it
+on for the service `echo` and issues edge credentials, which it prints as JSON by name.
 """
 
 import json
@@ -29,7 +29,7 @@ EDGES = 60
 
 
 def main() -> None:
-    """Prepare, enable, and print the credentials."""
+    """Prepare the database and print the credentials."""
     prepare()
     now = timezone.now()
     sam = Membership.objects.get(user__email="sam@acme.example")
@@ -58,7 +58,7 @@ def main() -> None:
         name: issue_credential(system, name=name, now=timezone.now()).secret
         for name in names
     }
-    print(json.dumps(secrets))  # noqa: T201 - whoever started this reads it
+    print(json.dumps(secrets))  # noqa: T201 - the test that started this reads it
 
 
 if __name__ == "__main__":

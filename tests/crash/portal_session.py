@@ -1,4 +1,4 @@
-"""Somebody signed in to the portal's pages, without a browser: cookies and forms alone."""
+"""A person's session with the portal's pages: cookies and forms, without a browser."""
 
 import re
 from html import unescape
@@ -6,12 +6,12 @@ from http.cookiejar import CookieJar
 from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, Request, build_opener
 
-# `next` is that of the page's foot, and leads back to the page itself.
+# The field `next` belongs to the page's footer and leads back to the page itself.
 HIDDEN = re.compile(r'<input type="hidden" name="((?!next")[^"]+)" value="([^"]*)"')
 
 
-class Visitor:
-    """One person's session."""
+class PortalSession:
+    """The session of one person."""
 
     def __init__(self, portal: str, login: str, password: str) -> None:
         """Sign in."""
@@ -21,13 +21,13 @@ class Visitor:
         self.submit("/accounts/login/", login=login, password=password)
 
     def confirm(self, path: str) -> None:
-        """Give the password again, where a page asks for it before it lets somebody in."""
+        """Give the password again, for a page that asks for it first."""
         url, _ = self._open(path)
         assert "/reauthenticate/" in url, url
         self.submit(url.removeprefix(self._portal), password=self._password)
 
     def submit(self, path: str, **fields: str) -> str:
-        """Fill in the form of a page and send it; return where that led."""
+        """Fill in the form of a page and send it; return the URL of the next page."""
         _, page = self._open(path)
         hidden = {name: unescape(value) for name, value in HIDDEN.findall(page)}
         url, page = self._open(path, hidden | fields)
