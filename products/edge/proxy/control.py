@@ -1,4 +1,4 @@
-"""The process in charge of an edge: asks the portal, reports usage, keeps workers alive."""
+"""The control process: polls the route table, reports usage, keeps the workers running."""
 
 import asyncio
 import contextlib
@@ -32,10 +32,10 @@ class ControlProcess:
         held: list[socket.socket],
         lock: FolderLock,
     ) -> None:
-        """Begin with the last good table; `held` sockets keep the ports until served.
+        """Prepare; the `held` sockets keep the ports until the workers listen.
 
-        While the folder's `lock` is another's, the edge takes over from that one: it
-        serves first, then has the other drain, and reports when the lock is its own.
+        If another edge has the folder's `lock`, this one takes over: it serves first, then
+        asks the other to drain, and reports usage once it has the lock.
         """
         self._settings = settings
         self._portal = portal
@@ -43,11 +43,11 @@ class ControlProcess:
         self._lock = lock
         self._usage_folder = Path(settings.data_folder) / "usage"
         self._store_has_capacity = True
-        self._has_asked = asyncio.Event()
+        self._has_polled = asyncio.Event()
         self._workers = WorkerPool(settings, self._first_messages)
 
     async def run(self) -> None:
-        """Serve until told to stop. Raises StartupError when a worker cannot."""
+        """Serve until asked to stop. Raises StartupError if a worker cannot start."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._workers.stop)
@@ -56,9 +56,9 @@ class ControlProcess:
             for job in (self._announce, self._follow_table, self._report_usage)
         ]
         if self._portal.table is None:
-            # A first table is worth a moment; without a portal the edge starts anyhow.
+            # Wait a little for a first table. Without a portal the edge starts all the same.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._has_asked.wait(), _FIRST_TABLE_SECONDS)
+                await asyncio.wait_for(self._has_polled.wait(), _FIRST_TABLE_SECONDS)
         await self._workers.run()
         for job in jobs:
             job.cancel()
@@ -95,7 +95,7 @@ class ControlProcess:
         return messages
 
     async def _announce(self) -> None:
-        """Say where the edge listens, once all workers do."""
+        """Print where the edge listens, once all workers do."""
         await self._workers.all_serve.wait()
         announce(self._settings, self._held)
 
@@ -105,13 +105,13 @@ class ControlProcess:
             if table is not None:
                 self._workers.send({"table": table.to_json()})
                 await self._portal.save()
-            self._has_asked.set()
+            self._has_polled.set()
             await asyncio.sleep(self._settings.poll_seconds)
 
     async def _take_over(self) -> None:
         await self._workers.all_serve.wait()
         self._lock.ask_holder_to_stop()
-        while not self._lock.take():  # noqa: ASYNC110 - a lock tells nobody
+        while not self._lock.take():  # noqa: ASYNC110 - a lock has no event
             await asyncio.sleep(_LOCK_SECONDS)
 
     async def _report_usage(self) -> None:
@@ -121,18 +121,18 @@ class ControlProcess:
             pause = await self._portal.report(
                 self._is_running, is_writable=self._store_is_writable()
             )
-            self._update_store_capacity()
+            self._send_store_state()
             await asyncio.sleep(pause)
 
     def _is_running(self, instance: str) -> bool:
-        # Not only this edge's workers: in a take-over the other edge's write here, too.
+        # In a take-over, workers of the other edge write here too.
         return is_running(self._usage_folder / instance)
 
-    def _update_store_capacity(self) -> None:
-        """Say to the workers whether there is room, and what they may remove."""
+    def _send_store_state(self) -> None:
+        """Send the workers whether the store has capacity, and what they may prune."""
         if self._portal.reporter.has_capacity != self._store_has_capacity:
             self._store_has_capacity = self._portal.reporter.has_capacity
-            log.error("The usage store has room: %s.", self._store_has_capacity)
+            log.error("The usage store has capacity: %s.", self._store_has_capacity)
             self._workers.send({"store_has_capacity": self._store_has_capacity})
         for instance, pruning in self._portal.reporter.pruning.items():
             message = {"prune": [pruning.acknowledged, pruning.before]}

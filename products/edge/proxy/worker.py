@@ -186,7 +186,7 @@ class Worker:
                 pruning, self._pruning = self._pruning, None
                 await asyncio.to_thread(self.store.prune, *pruning)
         except (StoreUnwritable, StoreBusy) as error:
-            log.error("The usage store cannot be kept: %s", error)  # noqa: TRY400 - the disk's
+            log.error("The usage store cannot be kept: %s", error)  # noqa: TRY400 - the disk is at fault
 
     async def _report_status(self) -> None:
         self._channel.send({"status": self._status()})
