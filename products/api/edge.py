@@ -1,4 +1,4 @@
-"""What an edge asks the portal: the route table, every second; with a credential of its own kind."""
+"""The route table for edges, and how edges authenticate."""
 
 from http import HTTPStatus
 from typing import Any
@@ -21,10 +21,10 @@ SCHEME = "bearer"
 
 
 class EdgeAuthentication(BaseAuthentication):
-    """Authenticate an edge by `Authorization: Bearer <credential>`; a customer's key is none."""
+    """Authenticate an edge by `Authorization: Bearer <credential>`; an API token is no credential."""
 
     def authenticate(self, request: Request) -> tuple[None, Any]:
-        """Return the edge; raise for a request without a live credential."""
+        """Return the edge. Raises NotAuthenticated or AuthenticationFailed."""
         scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != SCHEME or not secret.strip():
             raise NotAuthenticated
@@ -34,7 +34,7 @@ class EdgeAuthentication(BaseAuthentication):
         return None, edge
 
     def authenticate_header(self, request: Request) -> str:
-        """Name the scheme, so that a missing credential is a 401."""
+        """Return the scheme, so that a missing credential is a 401."""
         return "Bearer"
 
 
@@ -42,10 +42,10 @@ class RouteTableView(APIView):
     """`GET /api/edge/v1/routes`."""
 
     authentication_classes = (EdgeAuthentication,)
-    permission_classes = (AllowAny,)  # whoever is authenticated here is an edge
+    permission_classes = (AllowAny,)  # EdgeAuthentication admits only edges
 
     def get(self, request: Request) -> HttpResponse:
-        """Answer the whole table, or 304 where the edge has it."""
+        """Return the whole table, or 304 if the edge has it."""
         edge: Any = request.auth  # an Edge, as above
         now = timezone.now()
         note_status(edge, status=_status_of(request), now=now)

@@ -1,4 +1,4 @@
-"""The door at which edges hand in what they counted."""
+"""Usage reports from edges."""
 
 import json
 import zlib
@@ -16,22 +16,22 @@ from products.api.edge import EdgeAuthentication
 from products.edge.contract import MAX_USAGE_RECORDS, ContractError, UsageReport
 from products.metering.commands import ingest
 
-GZIP_WINDOW = 16 + zlib.MAX_WBITS  # zlib's way of saying: with a gzip header
+GZIP_WINDOW = 16 + zlib.MAX_WBITS  # in zlib: with a gzip header
 MAX_DETAIL_LENGTH = 300
 
 
 class IngestUsage(APIView):
-    """`POST /api/edge/v1/usage`: the answer is exact, and sending a report twice changes nothing."""
+    """`POST /api/edge/v1/usage`. Sending a report twice changes nothing."""
 
     authentication_classes = (EdgeAuthentication,)
-    permission_classes = (AllowAny,)  # whoever is authenticated here is an edge
+    permission_classes = (AllowAny,)  # EdgeAuthentication admits only edges
     throttle_classes = ()
 
     def post(self, request: Request) -> HttpResponse:
-        """Take a report; 400 where it is not of the agreed form, 413 where it is too large.
+        """Ingest a report.
 
-        The detail of a 400 names the record that is at fault, where it is one. 403 for another
-        edge's report.
+        Responds with 400 if it is not of the agreed form, 413 if it is too large, and 403 if it is
+        of another edge. If a record is not of the form, the detail of the 400 starts with its place.
         """
         received_at = timezone.now()
         try:
@@ -51,28 +51,28 @@ class IngestUsage(APIView):
 
 
 def _body_of(request: Request) -> bytes:
-    """Return the body, unpacked where it is gzipped; never more than the portal takes of a body.
+    """Return the body, decompressed if it is gzipped, up to the limit for any body.
 
-    Raises RequestDataTooBig, and ContractError for what cannot be unpacked.
+    Raises RequestDataTooBig, and ContractError for a body that cannot be decompressed.
     """
     raw: bytes = request._request.body  # noqa: SLF001 - DRF's own, before any parser
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding == "identity":
         return raw
     if encoding != "gzip":
-        raise ContractError("body: neither plain nor gzipped")
-    return _unpacked(raw, most=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+        raise ContractError("body: neither plain nor gzip")
+    return _decompressed(raw, most=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 
 
-def _unpacked(packed: bytes, *, most: int) -> bytes:
-    unpacker = zlib.decompressobj(GZIP_WINDOW)
+def _decompressed(compressed: bytes, *, most: int) -> bytes:
+    decompressor = zlib.decompressobj(GZIP_WINDOW)
     try:
-        body = unpacker.decompress(packed, most + 1)
+        body = decompressor.decompress(compressed, most + 1)
     except zlib.error as error:
         raise ContractError("body: not gzip") from error
     if len(body) > most:
         raise RequestDataTooBig
-    if not unpacker.eof or unpacker.unused_data:
+    if not decompressor.eof or decompressor.unused_data:
         raise ContractError("body: not one whole gzip member")
     return body
 

@@ -1,4 +1,4 @@
-"""Runs an edge: `python -m products.edge --help` says how."""
+"""Runs an edge; `python -m products.edge --help` lists the options."""
 
 import argparse
 import asyncio
@@ -137,25 +137,16 @@ def main(arguments: Sequence[str]) -> int:
     try:
         client = portal_client(settings)
         with contextlib.closing(FolderLock(settings)) as lock:
-            settings, held = bind_ports(settings, is_alone=lock.is_ours)
+            settings, held = bind_ports(settings, is_alone=lock.is_held)
+            portal = PortalLink(settings, client)
             if settings.engine == "haproxy":
-                run_haproxy_engine(settings, PortalLink(settings, client), held)
+                run_haproxy_engine(settings, portal, held)
             else:
-                asyncio.run(
-                    _run(
-                        ControlProcess(
-                            settings, PortalLink(settings, client), held, lock
-                        )
-                    )
-                )
+                asyncio.run(ControlProcess(settings, portal, held, lock).run())
     except StartupError as error:
         sys.stderr.write(f"edge {settings.name}: {error}\n")
         return 1
     return 0
-
-
-async def _run(control: ControlProcess) -> None:
-    await control.run()
 
 
 def _edge_name(text: str) -> str:

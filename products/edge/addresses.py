@@ -1,4 +1,4 @@
-"""Which network addresses the edge and the origin probe may dial.
+"""Which network addresses the edge and the origin probe may connect to.
 
 `ipaddress.is_global` alone is not enough: on Python 3.11 it calls addresses global
 that lead to the machine itself (`64:ff9b::7f00:1`, `2002:7f00:1::`, `::7f00:1`).
@@ -72,9 +72,9 @@ _NEVER_ALLOWED = frozenset({"unspecified", "multicast", "broadcast"})
 
 
 def denied_reason(ip: Address, allowed_private: Iterable[Network] = ()) -> str | None:
-    """Say why an address may not be dialled, or None when it may.
+    """Return why an address must not be connected to, or None if it may be.
 
-    The answer is a class of reason: unspecified, loopback, private, link-local,
+    The result is a class of reason: unspecified, loopback, private, link-local,
     metadata, embedded, documentation, multicast, broadcast or reserved.
     `allowed_private` is the operator's list, a setting of the deployment and never of
     an account; it does not reach what a transition prefix carries: an IPv6 address is

@@ -1,4 +1,4 @@
-"""What the origin gets to see: header rules, forwarded-for fields, nothing of the hop."""
+"""Header fields on the way to the origin and back: rules, forwarding, hop-by-hop fields."""
 
 import functools
 import logging
@@ -38,7 +38,7 @@ HOP_BY_HOP = frozenset({
 _DROPPED = OVERWRITTEN | HOP_BY_HOP
 _MAX_DROPPED_NAME_LENGTH = max(map(len, _DROPPED))
 
-MAX_HOPS = 8  # networks and services in a row, more than anybody chains on purpose
+MAX_HOPS = 8  # networks and services in a row; chains on purpose are shorter
 
 
 @dataclass(slots=True)
@@ -51,9 +51,9 @@ class RequestHead:
     fields: Fields
     host: str  # lower case, without port and trailing dot
     host_field: bytes  # as the client wrote it
-    body_bytes: int | None  # None when the body comes in chunks
-    connection: frozenset[bytes]  # tokens of Connection, in lower case
-    upgrade: frozenset[bytes]  # protocols asked for, in lower case
+    body_bytes: int | None  # None if the body is chunked
+    connection: frozenset[bytes]  # options of Connection, in lower case
+    upgrade: frozenset[bytes]  # requested protocols, in lower case
     named: NamedFields  # the fields' values by their names
 
     def values(self, name: bytes) -> list[bytes]:
@@ -67,7 +67,7 @@ class RequestHead:
 
 
 class PreparedRule(NamedTuple):
-    """A header rule made ready for the wire."""
+    """A header rule as it is applied to a request."""
 
     action: str
     name: bytes
@@ -76,17 +76,17 @@ class PreparedRule(NamedTuple):
 
 
 def is_protected(name: bytes) -> bool:
-    """Whether rules must leave a field alone; the name is in lower case."""
+    """Tell whether rules must not change a field; the name is in lower case."""
     return name in _PROTECTED or name.startswith(_PROTECTED_PREFIXES)
 
 
-def ready_rules(rules: Iterable[HeaderRule]) -> tuple[PreparedRule, ...]:
-    """Make rules ready, leaving out (and logging) what is unsafe.
+def prepare_rules(rules: Iterable[HeaderRule]) -> tuple[PreparedRule, ...]:
+    """Prepare rules for use; unsafe ones are logged and left out.
 
-    The portal refuses such rules; a second look here keeps one bad rule from stopping
-    all configuration, and from reaching an origin.
+    The portal refuses such rules. The check here keeps one of them from reaching an origin
+    or from breaking HAProxy's configuration.
     """
-    ready = []
+    prepared = []
     for rule in rules:
         lower = rule.name.lower().encode("latin-1", "replace")
         if (
@@ -94,17 +94,17 @@ def ready_rules(rules: Iterable[HeaderRule]) -> tuple[PreparedRule, ...]:
             or not is_field_value(rule.value)
             or is_protected(lower)
         ):
-            log.warning("A header rule is not carried out: %r", rule.name)
+            log.warning("A header rule is ignored: %r", rule.name)
             continue
         name, value = rule.name.encode("ascii"), rule.value.encode("latin-1")
-        ready.append(PreparedRule(rule.action, name, lower, value.strip(b" \t")))
-    return tuple(ready)
+        prepared.append(PreparedRule(rule.action, name, lower, value.strip(b" \t")))
+    return tuple(prepared)
 
 
 def request_fields(
     head: RequestHead, *, client: str, scheme: str, rules: tuple[PreparedRule, ...]
 ) -> Fields:
-    """Give the fields for the origin, without Host and those of the hop."""
+    """Return the fields for the origin, without Host and hop-by-hop fields."""
     fields = [field for field in head.fields if not _is_dropped(field[0])]
     nominated = {name for name in head.connection if not is_protected(name)}
     if not nominated.isdisjoint(head.named):
@@ -120,28 +120,28 @@ def request_fields(
 def request_bytes(
     head: RequestHead, fields: Fields, *, host: bytes, hop: Fields
 ) -> bytes:
-    """Write the head that goes to the origin; `hop` are the fields of the new hop."""
+    """Write the head for the origin; `hop` are the hop-by-hop fields of the new connection."""
     first = b"%s %s HTTP/1.1\r\nHost: %s" % (head.method, head.target, host)
     return b"\r\n".join([first, *map(b": ".join, [*fields, *hop]), b"\r\n"])
 
 
 def loop_field(service: str) -> tuple[bytes, bytes]:
-    """Give the field that says a request has been at a service of this platform.
+    """Return the field that says a request has passed a service of this platform.
 
-    It is not for rules to touch. Source: RFC 8586, section 2.
+    It is protected. Source: RFC 8586, section 2.
     """
     return b"CDN-Loop", f"{PLATFORM};service={service}".encode("ascii", "replace")
 
 
 def require_no_loop(head: RequestHead, loop: tuple[bytes, bytes]) -> None:
-    """Refuse a request that has been at this service, or at too many. Raises ErrorResponse."""
-    met = b",".join(head.values(b"cdn-loop")).replace(b" ", b"").split(b",")
-    if loop[1] in met or len(met) >= MAX_HOPS:
+    """Reject a request that has passed this service, or too many. Raises ErrorResponse."""
+    passed = b",".join(head.values(b"cdn-loop")).replace(b" ", b"").split(b",")
+    if loop[1] in passed or len(passed) >= MAX_HOPS:
         raise ErrorResponse(EdgeError.LOOP)
 
 
-def answer_fields(fields: Fields, nominated: frozenset[bytes]) -> Fields:
-    """Give an answer's fields without those of the hop to the origin."""
+def response_fields(fields: Fields, nominated: frozenset[bytes]) -> Fields:
+    """Return a response's fields without the hop-by-hop fields of the origin."""
     return [
         field
         for field in fields
@@ -159,7 +159,7 @@ def _apply(rules: tuple[PreparedRule, ...], fields: Fields) -> Fields:
 
 
 def _is_dropped(name: bytes) -> bool:
-    # Long ones are never among them, and would only fill the memory.
+    # Long names are never dropped, and would only fill the cache.
     return len(name) <= _MAX_DROPPED_NAME_LENGTH and _is_among_dropped(name)
 
 

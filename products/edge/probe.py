@@ -1,6 +1,6 @@
-"""Looks at an origin's certificate with a real TLS handshake, and says what it saw.
+"""Checks an origin's certificate with a real TLS handshake.
 
-Nothing but the handshake is sent and nothing of the answer is shown: the result is a
+Only the handshake is sent, and nothing that the origin sends is shown: the result is a
 class. Source of the rule that origin certificates are publicly signed (R9):
 https://docs.fastly.com/products/websockets, edition of 2025-11-04.
 """
@@ -45,7 +45,7 @@ _FLOOD = "The origin sent more than a TLS handshake needs."
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """What a probe saw: a class, and one sentence that a customer may read."""
+    """The result of a probe: a class, and one sentence for the customer."""
 
     kind: CertificateKind
     detail: str
@@ -68,10 +68,10 @@ def probe_origin(
     timeout_seconds: float = _TIMEOUT_SECONDS,
     look_up: LookupFunction = look_up_stream,
 ) -> ProbeResult:
-    """Look a backend's Address up once and shake hands with the first that answers.
+    """Look a backend's Address up once and probe the first address that responds.
 
-    `name` is what the certificate must be for: the Override Host, else the Address.
-    Look-up and handshake together take `timeout_seconds` at the most.
+    `name` is the name that the certificate must be for: the Override Host, else the
+    Address. Look-up and handshake together take at most `timeout_seconds`.
     """
     allowed = tuple(allowed_private)
     deadline = time.monotonic() + timeout_seconds
@@ -108,12 +108,11 @@ def probe_address(
     ca_file: str | None = None,
     timeout_seconds: float = _TIMEOUT_SECONDS,
 ) -> ProbeResult:
-    """Shake hands with one address and judge the certificate it shows.
+    """Do the TLS handshake with one address and check the certificate.
 
-    The address is checked once more before it is dialled. `name` goes into SNI (not if
-    it is an IP address) and is what the certificate must be for. `ca_file` replaces
-    the public authorities, for tests. The whole takes `timeout_seconds` at the most,
-    and at the most 64 KiB are read.
+    The address is checked again before connecting. `name` is the name that the certificate
+    must be for, and the SNI unless it is an IP address. `ca_file` replaces the public
+    authorities, for tests. Takes at most `timeout_seconds` and reads at most 64 KiB.
     """
     reason = denied_reason(address, allowed_private)
     if reason is not None:
@@ -124,14 +123,14 @@ def probe_address(
     except (OSError, OverflowError):
         return ProbeResult("unreachable", "The origin did not accept a connection.")
     with connection:
-        return _judge(connection, name, origin_tls(ca_file or ""), deadline)
+        return _check_certificate(connection, name, origin_tls(ca_file or ""), deadline)
 
 
 def _refused(reason: str) -> ProbeResult:
     return ProbeResult("refused_address", f"The address is not a public one: {reason}.")
 
 
-def _judge(
+def _check_certificate(
     connection: socket.socket, name: str, context: ssl.SSLContext, deadline: float
 ) -> ProbeResult:
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -145,7 +144,7 @@ def _judge(
         return ProbeResult(*_KIND_BY_CODE.get(error.verify_code, _UNTRUSTED))
     except (ssl.SSLError, ConnectionError, _Flood) as error:
         return ProbeResult("not_tls", _FLOOD if isinstance(error, _Flood) else _NO_TLS)
-    except OSError:  # time is up, or the network went away
+    except OSError:  # a time-out, or a network error
         return _OUT_OF_TIME
     return ProbeResult("ok", "The certificate is publicly signed and for this name.")
 
@@ -156,8 +155,8 @@ def _shake_hands(
     buffers: tuple[ssl.MemoryBIO, ssl.MemoryBIO],
     deadline: float,
 ) -> None:
-    # In memory rather than on the socket: its own timeout starts anew with every byte,
-    # and it does not count them.
+    # In memory rather than on the socket, whose timeout restarts with every byte and
+    # which does not count bytes.
     incoming, outgoing = buffers
     received = 0
     while not _is_done(tls):
@@ -174,8 +173,8 @@ def _shake_hands(
             incoming.write(data)
         else:
             incoming.write_eof()
-    # The last words of the handshake, so that the origin does not log a fault. What it
-    # makes of them says nothing about its certificate.
+    # Finish the handshake, so that the origin does not log an error. What it does with
+    # these bytes says nothing about its certificate.
     with contextlib.suppress(OSError):
         connection.sendall(outgoing.read())
 

@@ -1,4 +1,4 @@
-"""What an edge takes before it starts: its lock, its ports, its word with the portal."""
+"""What an edge needs before it starts: its lock, its ports, its client for the portal."""
 
 import asyncio
 import contextlib
@@ -25,22 +25,22 @@ from products.edge.settings import Settings
 _LOCK = "edge.lock"
 _NAME = "edge.name"
 _PORT_SECONDS = 3.0  # for a port to become free
-_LOOK_SECONDS = 0.05
+_RETRY_SECONDS = 0.05
 
 
 class FolderLock:
-    """The lock on an edge's data folder, and its name in it; it ends with the process.
+    """The lock on an edge's data folder; it ends with the process. The folder keeps the name.
 
-    The usage store is one edge's: a second one would end what the first has open, and
-    report it under its own name once more. So the folder keeps the name that began it.
+    A second edge with the same usage store would finish the connections that the first has
+    open, and report them again under its own name.
     """
 
     def __init__(self, settings: Settings) -> None:
-        """Take the lock, or wait beside its holder where that is wanted.
+        """Take the lock. If another edge has it, that is an error unless this one takes over.
 
         Raises StartupError.
         """
-        self.is_ours = False
+        self.is_held = False
         folder = Path(settings.data_folder)
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -52,40 +52,40 @@ class FolderLock:
         if owner != settings.name:
             self.close()
             raise StartupError(
-                f"The data folder is that of {owner}, and what lies in it is reported "
-                f"under that name. Give {settings.name} a folder of its own with "
-                f"--data-dir, or go on with --name {owner}."
+                f"The data folder belongs to {owner}. Its usage is reported under that "
+                f"name. Give {settings.name} another folder with --data-dir, or continue "
+                f"with --name {owner}."
             )
-        if not self.is_ours and not settings.take_over:
+        if not self.is_held and not settings.take_over:
             self.close()
             raise StartupError(
-                f"Another edge named {settings.name} runs with this data folder."
+                f"Another edge named {settings.name} is running with this data folder."
             )
 
     def take(self) -> bool:
-        """Take the lock; False when another process has it."""
+        """Take the lock; False if another process has it."""
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
-        self.is_ours = True
+        self.is_held = True
         return True
 
     def ask_holder_to_stop(self) -> None:
-        """Send the process that has the lock a SIGTERM, and wait for nothing."""
+        """Send SIGTERM to the process that has the lock, without waiting."""
         text = os.pread(self._descriptor, 32, 0).strip()
         if text.isdigit():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(text), signal.SIGTERM)
 
     def close(self) -> None:
-        """Give the lock up."""
+        """Release the lock."""
         os.close(self._descriptor)
 
     def _owner(self, path: Path, name: str) -> str:
-        if self.is_ours and not path.exists():
+        if self.is_held and not path.exists():
             atomic_write(path, f"{name}\n".encode())
         return path.read_text("utf-8").strip()
 
@@ -93,38 +93,38 @@ class FolderLock:
 def bind_ports(
     settings: Settings, *, is_alone: bool
 ) -> tuple[Settings, list[socket.socket]]:
-    """Bind the ports for the workers, which share them, and settle a port of 0.
+    """Bind the ports that the workers share, and replace a port of 0 by the one bound.
 
-    The sockets do not listen, so they take no connection. One that `is_alone`, taking
-    over from nobody, wants ports on which nobody listens. Raises StartupError.
+    The sockets do not listen, so they accept no connections. If the edge `is_alone`, that
+    is, takes over from no other, the ports must be free. Raises StartupError.
     """
     is_alone = is_alone and not _own_haproxy_runs(settings)
-    plain = _hold(settings.bind, settings.port, "--bind", is_alone=is_alone)
+    plain = _bind(settings.bind, settings.port, "--bind", is_alone=is_alone)
     settings = replace(settings, port=plain.getsockname()[1])
     if not settings.certificate_folder:
         return settings, [plain]
-    secure = _hold(settings.bind, settings.tls_port, "--tls-port", is_alone=is_alone)
+    secure = _bind(settings.bind, settings.tls_port, "--tls-port", is_alone=is_alone)
     return replace(settings, tls_port=secure.getsockname()[1]), [plain, secure]
 
 
-def _hold(address: str, port: int, option: str, *, is_alone: bool) -> socket.socket:
+def _bind(address: str, port: int, option: str, *, is_alone: bool) -> socket.socket:
     until = time.monotonic() + _PORT_SECONDS
     try:
-        # Workers of an edge that was killed may still be about to end.
+        # Workers of an edge that was killed may need a moment to exit.
         while is_alone and not _is_free(address, port):
             if time.monotonic() >= until:
                 raise StartupError(
-                    f"Cannot listen on {address}:{port}: another program does. "
-                    f"Choose another with {option}."
+                    f"{address}:{port} is in use by another program. "
+                    f"Choose another port with {option}."
                 )
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_RETRY_SECONDS)
         return shared_socket(address, port)
     except (OSError, OverflowError) as error:
         raise StartupError(f"Cannot listen on {address}:{port}: {error}") from error
 
 
 def _is_free(address: str, port: int) -> bool:
-    """Say whether nobody listens: a socket that shares nothing may be bound."""
+    """Tell whether a socket that shares nothing can be bound, so no program listens."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -138,7 +138,7 @@ def _is_free(address: str, port: int) -> bool:
 
 
 def _own_haproxy_runs(settings: Settings) -> bool:
-    """Say whether this folder's own HAProxy has the ports; it outlives its agent."""
+    """Tell whether the HAProxy of this folder has the ports; it outlives its agent."""
     if settings.engine != "haproxy":
         return False
     try:
@@ -149,7 +149,7 @@ def _own_haproxy_runs(settings: Settings) -> bool:
 
 
 def portal_client(settings: Settings) -> PortalClient:
-    """Make the client for the portal, and look at the settings. Raises StartupError."""
+    """Return the client for the portal, and check the settings. Raises StartupError."""
     try:
         tls = origin_tls(settings.ca_file)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Which service a host belongs to, and the copy of the table that outlives the portal."""
+"""The route table: which service a host belongs to, and the copy on disk."""
 
 import logging
 import os
@@ -10,23 +10,23 @@ from pathlib import Path
 
 from products.edge.contract import Document, Route, RouteTable
 from products.edge.files import atomic_write
-from products.edge.headers import PreparedRule, loop_field, ready_rules
+from products.edge.headers import PreparedRule, loop_field, prepare_rules
 
 log = logging.getLogger(__name__)
 
-_CONFIRM_SECONDS = 60.0  # so exact is the table's age; the portal is asked every second
+_CONFIRM_SECONDS = 60.0  # the precision of the table's age
 _FIRST_PAUSE_SECONDS = 60.0
 _HOUR = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedRoute:
-    """A route with everything made ready that a request needs."""
+    """A route with everything prepared that a request needs."""
 
     route: Route
     rules: tuple[PreparedRule, ...]
     override_host: bytes | None
-    loop: tuple[bytes, bytes]  # the field that says a request has been here
+    loop: tuple[bytes, bytes]  # the field that says a request has passed this service
 
 
 class RouteIndex:
@@ -40,17 +40,17 @@ class RouteIndex:
         for route in table.routes:
             self.by_service[route.service] = route
             override = route.origin.override_host if route.origin else None
-            destination = PreparedRoute(
+            prepared = PreparedRoute(
                 route,
-                ready_rules(route.header_rules),
+                prepare_rules(route.header_rules),
                 override.encode("ascii", "replace") if override else None,
                 loop_field(route.service),
             )
             for host in route.hosts:
-                self._by_host[host.removesuffix(".")] = destination
+                self._by_host[host.removesuffix(".")] = prepared
 
     def find(self, host: str) -> PreparedRoute | None:
-        """Find a host's service: by its own name, then by `*.` and a name above it."""
+        """Return the route of a host: by its own name, else by `*.` and a parent domain."""
         found = self._by_host.get(host)
         while found is None and "." in host:
             host = host.partition(".")[2]
@@ -70,22 +70,22 @@ class _SavedTable(Document, frozen=True):
 
 
 class TableFile:
-    """The last good route table on disk; the file's time is when it was last confirmed."""
+    """The last good route table on disk. The file's time is when it was last confirmed."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         """Keep the table at a path."""
         self._path = path
         self._clock = clock
-        self._is_newest = True  # false where a newer table could not be written
+        self._is_newest = True  # false if a newer table could not be written
         self._confirmed_at = 0.0
-        self._said = ""
-        self._say_again_at = 0.0
+        self._logged_reason = ""
+        self._log_again_at = 0.0
         self._pause = 0.0
 
     def load(self) -> tuple[RouteTable, str] | None:
-        """Read the table and its ETag back, or None when there is none that is sound.
+        """Return the saved table and its ETag; None if there is none.
 
-        Raises ContractError when the file is damaged.
+        Raises OSError, and ContractError if the file is damaged.
         """
         if not self._path.exists():
             return None
@@ -94,30 +94,30 @@ class TableFile:
 
     def save(self, table: RouteTable, etag: str) -> None:
         """Replace the table atomically. Raises OSError."""
-        self._said = ""
+        self._logged_reason = ""
         self._is_newest = False
         atomic_write(self._path, _SavedTable(table, etag).to_bytes())
         self._is_newest = True
 
     def confirm(self) -> None:
-        """Note that the portal says the table still holds. Raises OSError."""
-        self._said = ""
+        """Note that the portal confirmed the table. Raises OSError."""
+        self._logged_reason = ""
         now = self._clock()
         if self._is_newest and now - self._confirmed_at >= _CONFIRM_SECONDS:
             self._confirmed_at = now
             os.utime(self._path, (now, now))
 
     def log_staleness(self, reason: str) -> None:
-        """Log why the table is not a newer one, and its age: ever less often, hourly at last."""
+        """Log why there is no newer table, and the age of this one: ever less often, hourly at last."""
         now = self._clock()
-        if reason == self._said and now < self._say_again_at:
+        if reason == self._logged_reason and now < self._log_again_at:
             return
-        is_news = not self._said
+        is_news = not self._logged_reason
         self._pause = _FIRST_PAUSE_SECONDS if is_news else min(2 * self._pause, _HOUR)
-        self._said, self._say_again_at = reason, now + self._pause
+        self._logged_reason, self._log_again_at = reason, now + self._pause
         try:
             age = timedelta(seconds=max(0, int(now - self._path.stat().st_mtime)))
         except OSError:
             log.warning("There is no table on disk: %s", reason)
             return
-        log.warning("The last good table stands, confirmed %s ago: %s", age, reason)
+        log.warning("Using the last good table, confirmed %s ago: %s", age, reason)

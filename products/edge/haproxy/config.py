@@ -25,7 +25,7 @@ from products.edge.haproxy.frontend import (
 from products.edge.haproxy.master_socket import WORKER_SOCKET
 from products.edge.haproxy.naming import PLAIN, WEBSOCKET, is_host, is_service
 from products.edge.haproxy.quoting import Unquotable, format_word, word
-from products.edge.headers import ready_rules
+from products.edge.headers import prepare_rules
 from products.edge.origin_names import certificate_name
 from products.edge.settings import Limits
 from products.protocol import (
@@ -211,7 +211,7 @@ def _rules(header_rules: tuple[HeaderRule, ...], origin: Origin) -> bytes:
     if origin.override_host:
         host = format_word(origin.override_host.encode("ascii"))
         lines.append(b"    http-request set-header Host " + host)
-    for rule in ready_rules(header_rules):
+    for rule in prepare_rules(header_rules):
         name = word(rule.name)
         if rule.action == "delete":
             lines.append(b"    http-request del-header " + name)

@@ -65,7 +65,7 @@ class ControlProcess:
         await asyncio.gather(*jobs, return_exceptions=True)
         if self._workers.failure:
             raise StartupError(self._workers.failure)
-        if self._lock.is_ours:
+        if self._lock.is_held:
             await self._portal.last_report(
                 self._is_running, is_writable=self._store_is_writable()
             )
@@ -115,7 +115,7 @@ class ControlProcess:
             await asyncio.sleep(_LOCK_SECONDS)
 
     async def _report_usage(self) -> None:
-        if not self._lock.is_ours:
+        if not self._lock.is_held:
             await self._take_over()
         while True:
             pause = await self._portal.report(

@@ -16,10 +16,10 @@ from products.edge.errors import EdgeError, ErrorResponse
 from products.edge.headers import (
     Fields,
     RequestHead,
-    answer_fields,
     request_bytes,
     request_fields,
     require_no_loop,
+    response_fields,
 )
 from products.edge.proxy.client import ClientConnection
 from products.edge.proxy.http1 import (
@@ -310,7 +310,7 @@ async def _read_response(
         if not response.is_interim:
             return response
         if interim_to is not None:
-            fields = answer_fields(response.fields, response.connection)
+            fields = response_fields(response.fields, response.connection)
             await interim_to.write(_head_bytes(response, fields))
     raise ErrorResponse(EdgeError.ORIGIN_NOT_HTTP)
 
@@ -345,7 +345,7 @@ async def _relay_response(
         raise ErrorResponse(EdgeError.ORIGIN_NOT_HTTP)
     body = response.body(head.method)
     in_chunks = head.is_http11 and not body.is_sized
-    fields = answer_fields(response.fields, response.connection)
+    fields = response_fields(response.fields, response.connection)
     if in_chunks:
         fields.append((b"Transfer-Encoding", b"chunked"))
     elif response.length is not None and response.status != _NO_CONTENT:

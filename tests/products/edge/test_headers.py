@@ -3,7 +3,7 @@
 import pytest
 
 from products.edge.contract import HeaderRule
-from products.edge.headers import ready_rules, request_bytes, request_fields
+from products.edge.headers import prepare_rules, request_bytes, request_fields
 from products.edge.proxy.http1 import parse_request
 from tests.products.edge.fake_portal import origin
 from tests.products.edge.proxy.test_tunnel import open_tunnel
@@ -16,7 +16,7 @@ def seen_by_origin(lines, rules=(), client="192.0.2.7", scheme="https"):
         ("\r\n".join(["GET /x HTTP/1.1", *lines]) + "\r\n\r\n").encode("latin-1")
     )
     fields = request_fields(
-        head, client=client, scheme=scheme, rules=ready_rules(rules)
+        head, client=client, scheme=scheme, rules=prepare_rules(rules)
     )
     text = request_bytes(
         head, fields, host=head.host_field, hop=[(b"Connection", b"close")]
@@ -153,7 +153,7 @@ def test_rules_change_what_the_origin_sees(name):
 )  # fmt: skip
 @pytest.mark.parametrize("action", ["set", "append", "delete"])
 def test_rules_cannot_touch_what_the_hand_off_lives_by(name, action):
-    assert ready_rules([HeaderRule(action, name, "x")]) == ()
+    assert prepare_rules([HeaderRule(action, name, "x")]) == ()
 
 
 @pytest.mark.parametrize(
@@ -167,9 +167,9 @@ def test_rules_cannot_touch_what_the_hand_off_lives_by(name, action):
 def test_a_rule_that_could_write_a_line_of_its_own_is_left_out(name, value):
     good = HeaderRule("set", "X-Good", "yes")
 
-    ready = ready_rules([HeaderRule("set", name, value), good])
+    prepared = prepare_rules([HeaderRule("set", name, value), good])
 
-    assert [rule.name for rule in ready] == [b"X-Good"]
+    assert [rule.name for rule in prepared] == [b"X-Good"]
 
 
 def test_rules_and_override_host_reach_a_real_origin(shared_stand):

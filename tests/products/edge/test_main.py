@@ -56,7 +56,7 @@ def test_a_second_edge_of_the_same_name_does_not_start(stand):
     second.process.wait(30)
 
     assert second.stop() == 1
-    assert "Another edge named twin runs with this data folder." in second.log()
+    assert "Another edge named twin is running with this data folder." in second.log()
     assert own.edge.process.poll() is None
 
 

@@ -20,9 +20,9 @@ def test_an_edge_of_another_name_is_refused_the_folder_of_one_that_runs(stand):
 
     assert second.stop() == 1
     assert (
-        "edge south: The data folder is that of north, and what lies in it is reported "
-        "under that name. Give south a folder of its own with --data-dir, or go on with "
-        "--name north." in second.log()
+        "edge south: The data folder belongs to north. Its usage is reported under that "
+        "name. Give south another folder with --data-dir, or continue with --name north."
+        in second.log()
     )
     assert read_exactly(tunnel, 10) == b"still here"
     tunnel.close()
@@ -42,7 +42,7 @@ def test_a_folder_keeps_its_name_after_its_edge_has_ended(stand):
     again = Edge(own.portal, own.edge.folder, "--name", "north")
 
     assert second.stop() == 1
-    assert "The data folder is that of north" in second.log()
+    assert "The data folder belongs to north" in second.log()
     assert again.stop() == 0
 
 
@@ -55,7 +55,7 @@ def test_an_edge_of_another_name_cannot_take_over(stand):
     second.process.wait(30)
 
     assert second.stop() == 1
-    assert "The data folder is that of north" in second.log()
+    assert "The data folder belongs to north" in second.log()
     assert own.edge.process.poll() is None
 
 
@@ -70,8 +70,8 @@ def test_two_edges_do_not_share_a_port(stand, tmp_path):
 
     assert second.stop() == 1
     assert (
-        f"edge south: Cannot listen on {port}: another program does. "
-        "Choose another with --bind.\n" in second.log()
+        f"edge south: {port} is in use by another program. "
+        "Choose another port with --bind.\n" in second.log()
     )
     assert own.edge.process.poll() is None
 
@@ -85,7 +85,7 @@ def test_take_over_does_not_share_the_port_of_another_edge(stand, tmp_path):
     second.process.wait(30)
 
     assert second.stop() == 1
-    assert "another program does" in second.log()
+    assert "is in use by another program" in second.log()
 
 
 def test_two_edges_do_not_share_a_port_for_tls(stand, tmp_path):
@@ -102,8 +102,8 @@ def test_two_edges_do_not_share_a_port_for_tls(stand, tmp_path):
 
     assert second.stop() == 1
     assert (
-        f"edge south: Cannot listen on 127.0.0.1:{tls_port}: another program does. "
-        "Choose another with --tls-port.\n" in second.log()
+        f"edge south: 127.0.0.1:{tls_port} is in use by another program. "
+        "Choose another port with --tls-port.\n" in second.log()
     )
 
 

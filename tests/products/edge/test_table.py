@@ -46,7 +46,7 @@ def test_the_age_of_the_table_is_said_ever_less_often(table_file, clock, caplog)
 
     assert said_after == [0, 60, 180, 420, 900, 1860, 3780, 7380, 10980]
     assert caplog.messages[3] == (
-        "The last good table stands, confirmed 0:07:00 ago: Connection refused"
+        "Using the last good table, confirmed 0:07:00 ago: Connection refused"
     )
 
 
@@ -56,8 +56,8 @@ def test_another_reason_is_said_at_once(table_file, clock, caplog):
     table_file.log_staleness("timed out")
 
     assert caplog.messages == [
-        "The last good table stands, confirmed 0:00:00 ago: Connection refused",
-        "The last good table stands, confirmed 0:00:01 ago: timed out",
+        "Using the last good table, confirmed 0:00:00 ago: Connection refused",
+        "Using the last good table, confirmed 0:00:01 ago: timed out",
     ]
 
 
@@ -72,7 +72,7 @@ def test_a_word_of_the_portal_makes_the_table_young_also_for_the_next_start(
 
     assert again.load() == (TABLE, "etag")
     assert caplog.messages == [
-        "The last good table stands, confirmed 0:00:30 ago: Connection refused"
+        "Using the last good table, confirmed 0:00:30 ago: Connection refused"
     ]
 
 
@@ -98,7 +98,7 @@ def test_an_edge_says_how_old_its_table_is_when_the_portal_is_away(tmp_path):
     portal.answers_routes = False
 
     again = Edge(portal, tmp_path)
-    eventually(lambda: "The last good table stands, confirmed 1:00:" in again.log())
+    eventually(lambda: "Using the last good table, confirmed 1:00:" in again.log())
 
     assert status_of(again.ask(get("kept.test"))) != 404
     assert again.stop() == 0

@@ -1,4 +1,4 @@
-"""`manage.py edge`: read the settings, then become the edge; nothing of Django stays."""
+"""`manage.py edge`: reads the settings, then replaces this process with the edge."""
 
 import os
 import sys
@@ -9,17 +9,17 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
-FIRST_NAME = "edge-1"  # of the edge that `make run` starts
+FIRST_NAME = "edge-1"  # the edge that `make run` starts
 
 
 def data_folder(name: str) -> Path:
-    """Return where an edge of this machine keeps what it writes."""
+    """Return the data folder of an edge on this machine."""
     own = "edge" if name == FIRST_NAME else f"edges/{name}"
     return Path(settings.DATA_DIR) / own
 
 
 def credential_file(name: str) -> Path:
-    """Return where the secret of an edge of this machine lies."""
+    """Return the file with the credential of an edge on this machine."""
     own = "" if name == FIRST_NAME else f"-{name}"
     return Path(settings.DATA_DIR) / "secrets" / f"edge_credential{own}"
 
@@ -28,26 +28,26 @@ class Command(BaseCommand):
     """Replace this process with `python -m products.edge`."""
 
     help = (
-        "Runs an edge beside the portal: the settings become its options, and every option that "
-        "is given here is given to it after them. `python -m products.edge --help` names all."
+        "Runs an edge beside the portal. The settings become its options; options given here "
+        "follow and override them. `python -m products.edge --help` lists them."
     )
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take the name, by which folder and credential go."""
+        """Add the name, which selects folder and credential."""
         parser.add_argument("--name", default=FIRST_NAME, help="the edge's name")
         parser.add_argument(
             "--credential-file", metavar="FILE", help="where its secret lies"
         )
 
     def run_from_argv(self, argv: list[str]) -> None:
-        """Carry it out, with the options that only the edge knows."""
+        """Pass on the options that only the edge knows."""
         parser = self.create_parser(argv[0], argv[1])
         known, others = parser.parse_known_args(argv[2:])
         self.handle(*others, **vars(known))
 
     def handle(self, *args: str, **options: Any) -> None:
-        """Carry it out; does not return."""
+        """Start the edge; does not return."""
         name = options["name"]
         credential = Path(options["credential_file"] or credential_file(name))
         if not credential.exists():
@@ -60,7 +60,7 @@ class Command(BaseCommand):
 
 
 def command_of(name: str, credential: Path, options: Sequence[str]) -> list[str]:
-    """Return how an edge of this machine is started; what is given last counts."""
+    """Return the command line of an edge on this machine; later options override earlier ones."""
     command = [
         sys.executable,
         "-m",

@@ -202,7 +202,7 @@ def test_two_edges_of_one_name_do_not_run_beside_each_other(fleet, tmp_path):
     second = Edge(fleet.portal, tmp_path, *more, wait=False)
 
     assert second.process.wait(20) == 1
-    assert "Another edge named edge-1 runs with this data folder." in second.log()
+    assert "Another edge named edge-1 is running with this data folder." in second.log()
 
 
 def test_without_haproxy_the_edge_says_what_brings_it(fleet, tmp_path):
