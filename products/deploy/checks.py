@@ -9,6 +9,7 @@ from accounts.policy import AnswerCode, Decision
 from accounts.roles import Role
 from products.compatibility.findings import Finding, blockers
 from products.compatibility.version_config import WEBSOCKETS, VersionConfig
+from products.edge.errors import EdgeError
 from products.enablement.queries import ServiceEntitlement
 
 
@@ -126,7 +127,7 @@ _COMPATIBLE = _passed("Nothing in this version conflicts with WebSockets.")
 # Sentences that clients of a service read, too (R12).
 ACCOUNT_SUSPENDED = "This account is suspended."
 NOT_ENABLED = "WebSockets is not enabled for this account."
-NOT_SWITCHED_ON = "WebSockets is not switched on for this service."
+NOT_SWITCHED_ON = EdgeError.WEBSOCKETS_OFF.sentence()
 
 
 def _account_is_active(facts: DeployFacts) -> Answer:

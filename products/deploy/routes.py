@@ -9,6 +9,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import get_args
 
 import msgspec
 
@@ -39,7 +40,7 @@ from products.enablement.queries import last_closed_by_account, last_switched_of
 from products.months import Month
 from products.services.models import Version
 
-DELIVERED_LOG_KINDS = frozenset({"https", "syslog"})
+DELIVERED_LOG_KINDS = frozenset(get_args(LogKind))
 # Services read together: bounds the memory and the parameters of a query.
 BATCH_SIZE = 1_000
 

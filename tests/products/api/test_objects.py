@@ -63,7 +63,7 @@ def test_an_unknown_version_is_404(api, shop, number):
         ("POST", "domain"),
     ],
 )
-def test_a_version_that_is_live_is_locked(eve, shop, method, path):
+def test_an_active_version_is_locked(eve, shop, method, path):
     live_version(shop, "shop.example.com")
     form = "name=a.example.com&address=a.example.com&port=99"
 

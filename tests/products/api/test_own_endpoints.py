@@ -42,7 +42,7 @@ def test_without_a_number_the_latest_version_is_meant(eve, draft, shop):
     assert answer["version"] == 4
 
 
-def test_a_user_is_told_that_the_role_is_the_reason(una, draft, shop):
+def test_the_decision_for_a_user_fails_on_the_role(una, draft, shop):
     answer = client_of(una).get(f"/api/v1/decision?service={shop.pk}").json()
 
     assert answer["allowed"] is False
@@ -95,7 +95,7 @@ def test_the_entitlements_say_what_is_on_and_where(
     assert (products["fanout"]["enabled"], products["fanout"]["since"]) == (False, None)
 
 
-def test_a_limited_person_is_not_told_of_other_services(lin, eve, acme, shop, entitled):
+def test_a_limited_member_does_not_see_other_services(lin, eve, acme, shop, entitled):
     other = ServiceFactory.create(account=acme, name="other")
     client_of(eve).put(f"/api/enabled-products/v1/websockets/services/{other.pk}")
 

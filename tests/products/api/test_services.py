@@ -165,7 +165,7 @@ def test_a_service_is_deleted_with_ok_and_then_says_so(eve, shop):
     assert (domains.status_code, domains.json()) == (200, [])
 
 
-def test_a_live_service_is_not_deleted(eve, shop):
+def test_a_service_with_an_active_version_is_not_deleted(eve, shop):
     live_version(shop, "shop.example.com")
 
     answer = client_of(eve).delete(f"/api/service/{shop.pk}")
@@ -175,7 +175,7 @@ def test_a_live_service_is_not_deleted(eve, shop):
     assert Service.objects.get().deleted_at is None
 
 
-def test_the_domains_are_those_of_the_live_version(eve, shop):
+def test_the_domains_are_those_of_the_active_version(eve, shop):
     live_version(shop, "shop.example.com", number=1)
     DomainFactory.create(
         version=VersionFactory.create(service=shop, number=2), name="b.example"

@@ -256,7 +256,7 @@ def test_a_certificate_of_a_backend_that_is_gone_has_no_finding():
     )
 
 
-def test_a_certificate_for_another_name_is_told_with_the_name_wanted():
+def test_a_certificate_for_another_name_is_reported_with_the_wanted_name():
     findings = all_findings(
         with_backends(ORIGIN), WEBSOCKETS, [OriginCertificate("origin", "wrong_name")]
     )
@@ -266,7 +266,7 @@ def test_a_certificate_for_another_name_is_told_with_the_name_wanted():
     )
 
 
-def test_a_log_is_told_what_it_cannot_know():
+def test_a_log_endpoint_gets_a_note_about_what_lines_lack():
     config = with_backends(ORIGIN, log_endpoints=(LogEndpointConfig("syslog"),))
 
     assert found(config) == [("R10", Severity.INFO, None, "log_endpoints")]

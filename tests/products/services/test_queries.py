@@ -39,7 +39,7 @@ def services(acme, globex, shop):
 
 
 @pytest.mark.parametrize("persona", ["sam", "eve", "bo", "una"])
-def test_a_member_sees_the_live_services_of_the_account_by_name(
+def test_a_member_sees_the_existing_services_of_the_account_by_name(
     persona, services, request
 ):
     rows = services_of(request.getfixturevalue(persona))
@@ -62,11 +62,11 @@ def test_every_level_of_access_lets_a_service_be_seen(level, acme, shop):
     assert list(services_of(actor_for(user, acme))) == [shop]
 
 
-def test_a_stranger_sees_nothing_of_the_account(stan, services):
+def test_a_non_member_sees_no_services(stan, services):
     assert [row.name for row in services_of(stan)] == ["theirs"]
 
 
-def test_somebody_who_was_removed_sees_nothing(eve, services):
+def test_a_former_member_sees_no_services(eve, services):
     Account.objects.get(pk=eve.account_id).memberships.all().delete()
 
     assert list(services_of(eve)) == []
@@ -94,7 +94,7 @@ def test_a_service_is_found_by_its_id(eve, services, django_assert_num_queries):
 @pytest.mark.parametrize(
     "find", [get_service, lambda actor, key: get_version(actor, key, 2)]
 )
-def test_a_strangers_or_deleted_service_is_not_there(
+def test_another_accounts_or_deleted_service_is_not_found(
     find, persona, name, services, request
 ):
     service_id = Service.objects.get(name=name).pk
@@ -108,7 +108,7 @@ def test_a_strangers_or_deleted_service_is_not_there(
 @pytest.mark.parametrize(
     "find", [get_service, lambda actor, key: get_version(actor, key, 2)]
 )
-def test_a_member_limited_to_other_services_is_told_so(find, lin, services):
+def test_a_member_limited_to_other_services_is_forbidden(find, lin, services):
     with pytest.raises(Forbidden) as refusal:
         find(lin, services[0].pk)
 
@@ -121,7 +121,9 @@ def test_a_service_that_there_is_not_is_not_found(eve):
 
 
 @pytest.mark.parametrize("persona", ["eve", "una", "lin"])
-def test_a_member_may_have_any_version_of_the_account_judged(persona, acme, request):
+def test_a_member_gets_any_version_of_the_account_for_a_decision(
+    persona, acme, request
+):
     chat = ServiceFactory.create(account=acme, name="chat")
     version = VersionFactory.create(service=chat)
 
@@ -132,7 +134,7 @@ def test_a_member_may_have_any_version_of_the_account_judged(persona, acme, requ
     ("persona", "name", "number"),
     [("stan", "shop", 2), ("eve", "theirs", 1), ("eve", "gone", 1), ("eve", "shop", 9)],
 )
-def test_what_is_not_in_the_account_cannot_be_judged(
+def test_a_version_outside_the_account_is_not_found_for_a_decision(
     persona, name, number, services, request
 ):
     VersionFactory.create(service=Service.objects.get(name="theirs"))
@@ -144,7 +146,7 @@ def test_what_is_not_in_the_account_cannot_be_judged(
         )
 
 
-def test_somebody_who_was_removed_cannot_have_a_version_judged(eve, shop, services):
+def test_a_former_member_gets_no_version_for_a_decision(eve, shop, services):
     Account.objects.get(pk=eve.account_id).memberships.all().delete()
 
     with pytest.raises(NotFound):

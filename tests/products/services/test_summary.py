@@ -21,7 +21,7 @@ def test_a_part_is_summed_up_by_what_differs_from_the_defaults():
 @pytest.mark.parametrize(
     "field", ["ssl_client_key", "ssl_client_cert", "client_cert", "share_key"]
 )
-def test_key_material_is_told_to_be_there(field):
+def test_key_material_is_shown_as_set(field):
     row = Backend(name="origin", address="a.example.com", **{field: "secret"})
 
     assert audit_values("backend", row)[field] == "set"
@@ -35,13 +35,13 @@ def test_key_material_is_told_to_be_there(field):
     "dst",
     ["http.Authorization", "Cookie", "http.X-Api-Key", "X-Auth-Token", "http.X-Secret"],
 )
-def test_the_value_of_a_header_that_proves_something_is_not_told(dst):
+def test_the_value_of_a_credential_header_is_not_shown(dst):
     row = Header(name="a", action="set", type="request", dst=dst, src='"Bearer abc"')
 
     assert audit_values("header", row)["src"] == "set"
 
 
-def test_the_value_of_another_header_is_told():
+def test_the_value_of_another_header_is_shown():
     row = Header(
         name="a", action="set", type="request", dst="http.X-Tenant", src="acme"
     )
@@ -49,7 +49,7 @@ def test_the_value_of_another_header_is_told():
     assert audit_values("header", row)["src"] == "acme"
 
 
-def test_of_vcl_a_digest_is_told():
+def test_vcl_is_shown_as_a_digest():
     content = "return(upgrade);"
     row = Snippet(name="a", type="recv", content=content)
 
@@ -64,13 +64,13 @@ def test_of_vcl_a_digest_is_told():
         ("https://logs.example.com/in", "https://logs.example.com/in"),
     ],
 )
-def test_of_a_log_endpoint_the_query_is_not_told(address, told):
+def test_the_query_of_a_log_endpoint_is_not_shown(address, told):
     row = LogEndpoint(name="a", kind="https", address=address)
 
     assert audit_values("log_endpoint", row)["address"] == told
 
 
-def test_a_change_holds_the_changed_fields_alone():
+def test_a_change_has_only_the_changed_fields():
     before = {"name": "a", "port": 80, "shield": None}
     after = {"name": "a", "port": 443, "shield": None}
 

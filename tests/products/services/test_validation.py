@@ -53,7 +53,7 @@ def test_values_come_back_as_they_are_kept():
     }
 
 
-def test_all_problems_are_told_at_once():
+def test_all_problems_are_reported_together():
     with pytest.raises(InvalidFields) as refusal:
         clean("header", " ", {"action": "explode", "type": "request", "colour": 1})
 
@@ -94,7 +94,7 @@ def test_what_a_kind_cannot_be_without_is_asked_for(kind, needed):
 
 
 @pytest.mark.parametrize("field", ["id", "version", "created_at", "name", "pk"])
-def test_a_column_that_nobody_sets_is_no_field(field):
+def test_a_column_that_users_cannot_set_is_an_unknown_field(field):
     assert problems("backend", "origin", BACKEND | {field: "x"}) == {
         field: "Unknown field."
     }

@@ -112,7 +112,7 @@ def test_prices_are_for_those_who_may_read_costs(
     assert ("From 0.40 USD per million connection minutes" in page) is shown
 
 
-def test_what_one_may_not_comes_with_the_reason(browser, sam, una, echo, websockets):
+def test_a_missing_permission_has_its_reason(browser, sam, una, echo, websockets):
     page = text_of(browser(una).get("/entitlements/"))
 
     assert "Off by default. Superusers can enable it on the Products page: Sam." in page

@@ -81,7 +81,7 @@ def test_a_part_is_added(browser, eve, draft, kind):
 
 
 @KIND
-def test_every_fault_is_told_at_its_field_at_once_and_what_was_typed_is_kept(
+def test_every_error_is_shown_at_its_field_and_the_input_is_kept(
     browser, eve, draft, kind
 ):
     wrong, fields = BAD[kind]
@@ -97,7 +97,7 @@ def test_every_fault_is_told_at_its_field_at_once_and_what_was_typed_is_kept(
     assert PART_KINDS[kind].objects.count() == before
 
 
-def test_shape_and_rule_are_told_together(browser, eve, draft):
+def test_errors_of_form_and_validation_are_shown_together(browser, eve, draft):
     typed = defaults_of("backend") | {
         "name": "two",
         "address": "not a host",
@@ -155,7 +155,7 @@ def test_who_saves_second_sees_both_values_and_keeps_theirs_by_choice(
 
 
 @pytest.mark.parametrize("revision", ["", "x", "9" * 5000])
-def test_a_revision_that_is_none_saves_as_if_nobody_had_asked(
+def test_an_invalid_revision_saves_without_a_conflict_check(
     browser, eve, draft, revision
 ):
     client = browser(eve)
@@ -204,7 +204,7 @@ def test_who_may_not_configure_changes_nothing(browser, una, draft):
     assert b'id="part"' not in shown.content
 
 
-def test_a_finding_opens_the_section_its_field_stands_in(browser, eve, draft):
+def test_a_finding_opens_the_section_of_its_field(browser, eve, draft):
     page = edit_page(draft)
 
     closed = browser(eve).get(page)
@@ -238,7 +238,7 @@ def test_a_part_that_there_is_not_is_not_found(browser, eve, draft, deed):
     assert browser(eve).post(page).status_code == 404
 
 
-def test_a_stranger_changes_nothing(browser, stan, draft):
+def test_a_non_member_changes_nothing(browser, stan, draft):
     page = add_page(draft, "domain")
 
     assert browser(stan).post(page, {"name": "www.example.com"}).status_code == 404

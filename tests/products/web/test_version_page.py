@@ -191,7 +191,7 @@ def test_nothing_is_done_to_a_number_that_no_version_has(browser, eve, draft, re
 
 
 @pytest.mark.parametrize("rest", ["", "findings/", "backend/edit/origin/"])
-def test_a_stranger_finds_nothing(browser, stan, draft, rest):
+def test_a_non_member_gets_404(browser, stan, draft, rest):
     page = f"/services/{draft.service_id}/versions/1/{rest}"
 
     assert browser(stan).get(page).status_code == 404

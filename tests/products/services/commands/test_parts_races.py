@@ -112,9 +112,7 @@ def test_a_version_locked_after_the_editor_opened_is_not_changed(
     assert noted(acme.pk) == ["version.locked"]
 
 
-def test_of_two_people_who_edit_at_once_the_second_is_told_both_values(
-    sam, eve, version, acme
-):
+def test_the_second_of_two_concurrent_edits_gets_both_values(sam, eve, version, acme):
     shown = revision_of(version)
     change_part(
         sam,
@@ -167,16 +165,14 @@ def test_two_people_add_the_same_name_and_one_wins(sam, eve, version, acme):
     assert noted(acme.pk) == ["domain.created"]
 
 
-def test_a_stranger_learns_nothing_from_bad_input(stan, version):
+def test_a_non_member_gets_404_for_invalid_input(stan, version):
     with pytest.raises(NotFound):
         add_part(
             stan, version=version, kind="domain", name="no host", fields={}, now=NOW
         )
 
 
-def test_a_member_without_the_permission_is_told_so_before_the_input_is_judged(
-    una, version
-):
+def test_a_member_without_the_permission_is_refused_before_validation(una, version):
     with pytest.raises(Forbidden):
         add_part(
             una, version=version, kind="domain", name="no host", fields={}, now=NOW

@@ -14,7 +14,7 @@ from tests.factories.trail import last_entry
 
 
 @pytest.mark.parametrize("old", [None, "-----BEGIN OLD-----"])
-def test_the_trail_never_holds_a_key(old, eve, version, acme):
+def test_the_trail_never_has_a_key(old, eve, version, acme):
     Backend.objects.filter(version=version).update(ssl_client_key=old)
 
     change_part(

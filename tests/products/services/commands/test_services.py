@@ -72,7 +72,7 @@ def test_who_may_not_create_services_is_refused(persona, acme, request):
     assert noted(acme.pk) == []
 
 
-def test_a_stranger_cannot_create_a_service(stan, acme):
+def test_a_non_member_cannot_create_a_service(stan, acme):
     with pytest.raises(NotFound):
         create_service(stan, account=acme, name="chat", now=NOW)
 
@@ -213,7 +213,7 @@ def test_a_service_is_not_deleted_while_a_version_is_active(eve, shop, acme):
     assert noted(acme.pk) == []
 
 
-def test_who_comes_second_to_delete_a_service_is_told_that_it_is_gone(sam, eve, shop):
+def test_the_second_deletion_of_a_service_is_refused(sam, eve, shop):
     as_eve_read_it = Service.objects.get(pk=shop.pk)
     delete_service(sam, service=shop, now=NOW)
 
@@ -225,7 +225,9 @@ def test_who_comes_second_to_delete_a_service_is_told_that_it_is_gone(sam, eve, 
     assert noted(shop.account_id) == ["service.deleted"]
 
 
-def test_a_deletion_counts_a_version_that_went_live_after_the_page_was_read(eve, shop):
+def test_a_deletion_is_refused_by_a_version_activated_after_the_page_was_read(
+    eve, shop
+):
     as_read = Service.objects.get(pk=shop.pk)
     VersionFactory.create(service=shop, live=True)
 
