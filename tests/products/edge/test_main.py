@@ -79,7 +79,7 @@ def test_a_port_in_use_is_reported_in_one_line(tmp_path):
     portal.close()
 
     assert edge.stop() == 1
-    assert f"edge edge-1: Cannot listen on 127.0.0.1:{port}: " in edge.log()
+    assert f"edge edge-1: 127.0.0.1:{port} is in use by another program." in edge.log()
     assert "Traceback" not in edge.log()
 
 
