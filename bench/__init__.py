@@ -1,1 +1,1 @@
-"""What must be fast, measured beside a peer in the same run; `make bench`."""
+"""Benchmarks that compare with a peer in the same run: `make bench`."""

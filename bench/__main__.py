@@ -1,30 +1,61 @@
-"""`python -m bench [NAME …]`: run the benchmarks, each on a database of its own."""
+"""`python -m bench [NAME …]`: run benchmarks, each on a new test database."""
 
+import argparse
 import importlib
 import os
-import sys
 
 import django
 from django.db import connection
 from django.test.utils import setup_test_environment
 
-NAMES = ("decision", "trail", "ingest")
+# Each name is a module of this package, and what it measures.
+BENCHMARKS = {
+    "decision": "decisions per second, beside django-guardian's has_perm",
+    "audit_trail": "the admin's pages of the trail, and verification; EVENTS=100000",
+    "ingest": "usage records per second, beside COPY; RECORDS=100000",
+    "usage_store": "CPU time of an edge's usage store",
+    "haproxy_engine": "reloads and refusals with many services; SIZES=10,100 FLIPS=50",
+    "scaling": "1,000 edges, 1,000,000 connections, on PostgreSQL; OPEN=1000000 SAMPLE=50",
+}
+DEFAULT = ("decision", "audit_trail", "ingest")
 
 
 def main() -> None:
-    """Make a test database, run what was named, and take the database away."""
+    """Run the named benchmarks and print their results."""
+    names = _arguments().name or DEFAULT
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
     django.setup()
     setup_test_environment()
-    for name in sys.argv[1:] or NAMES:
-        old = connection.settings_dict["NAME"]
-        connection.creation.create_test_db(verbosity=0, autoclobber=True)
-        try:
-            print(f"== {name}, {connection.vendor}", flush=True)  # noqa: T201
-            for line in importlib.import_module(f"bench.{name}").run():
-                print(f"   {line}", flush=True)  # noqa: T201
-        finally:
-            connection.creation.destroy_test_db(old, verbosity=0)
+    for name in names:
+        _run(name)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description="Run benchmarks. Sizes come from the environment.",
+        epilog="\n".join(f"  {name:15} {what}" for name, what in BENCHMARKS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "name", nargs="*", help=f"one of those below; default: {', '.join(DEFAULT)}"
+    )
+    arguments = parser.parse_args()
+    for name in arguments.name:
+        if name not in BENCHMARKS:
+            parser.error(f"there is no benchmark {name!r}")
+    return arguments
+
+
+def _run(name: str) -> None:
+    database = connection.settings_dict["NAME"]
+    connection.creation.create_test_db(verbosity=0, autoclobber=True)
+    try:
+        print(f"== {name}, {connection.vendor}", flush=True)  # noqa: T201
+        for line in importlib.import_module(f"bench.{name}").run():
+            print(f"   {line}", flush=True)  # noqa: T201
+    finally:
+        connection.creation.destroy_test_db(database, verbosity=0)
 
 
 if __name__ == "__main__":

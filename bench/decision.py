@@ -37,7 +37,7 @@ def slowest(work: Callable[[], object], times: int = 20_000) -> float:
 
 
 def run() -> list[str]:
-    """Measure in turns, and return the lines to print: medians and ratios."""
+    """Measure in turns; return medians and ratios as lines to print."""
     world = build_world()
     eve = world.people["inside"]
     enable_for_service(eve, service=world.shop, product=world.websockets, now=NOW)
@@ -56,7 +56,7 @@ def run() -> list[str]:
     }
     rounds = [{name: rate(work) for name, work in works.items()} for _ in range(ROUNDS)]
     median = {name: sorted(r[name] for r in rounds)[ROUNDS // 2] for name in works}
-    lines = [f"{name:16} {value:12,.0f} a second" for name, value in median.items()]
+    lines = [f"{name:16} {value:12,.0f} per second" for name, value in median.items()]
     for kind in ("warm", "cold"):
         ratio = median[f"decision, {kind}"] / median[f"guardian, {kind}"]
         lines.append(

@@ -1,7 +1,7 @@
-"""Records a second into the database, by the merge and through HTTP, beside a bare COPY in the same run.
+"""Usage records per second, merged directly and through HTTP, beside a bare COPY in the same run.
 
-`RECORDS` in the environment says how many (100,000 by default). Wanted on two cores, on
-PostgreSQL: 50,000 a second by the merge, 25,000 through HTTP in batches of 1,000.
+`RECORDS` in the environment is their number, 100,000 by default. The goal on two cores and
+PostgreSQL: 50,000 per second by the merge, 25,000 through HTTP in batches of 1,000.
 """
 
 import gzip
@@ -46,7 +46,7 @@ COLUMNS = "connection_id, month, service, started_us, duration_us, bytes_from_cl
 def records(
     first: int, count: int, growth: int = 0, edge: str = "edge-1"
 ) -> list[ConnectionRecord]:
-    """Return records of a number of connections; with growth, the same ones, later."""
+    """Return records of some connections; with growth, later records of the same ones."""
     return [
         record(
             number,
@@ -70,7 +70,7 @@ def batches(
 
 
 def per_second(count: int, work: Callable[[], object]) -> float:
-    """Return how many of a number of things are done in a second."""
+    """Return the rate per second of some work on `count` things."""
     began = time.perf_counter()
     work()
     return count / (time.perf_counter() - began)
@@ -118,7 +118,7 @@ def line(row: ConnectionValues) -> str:
 
 
 def in_process(edge: Edge, count: int) -> dict[str, float]:
-    """Measure one round: bare COPY, the merge of new rows, of grown ones, and of the same again."""
+    """Measure one round: bare COPY, then merges of new, grown and repeated records."""
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS bare")
         cursor.execute(
@@ -174,7 +174,7 @@ def start_portal(port: int) -> "subprocess.Popen[bytes]":
 
 
 def post_all(port: int, secret: str, bodies: Sequence[bytes]) -> None:
-    """Hand bodies in over one connection."""
+    """Post bodies over one connection."""
     headers = {
         "Authorization": f"Bearer {secret}",
         "Content-Type": "application/json",
@@ -184,12 +184,12 @@ def post_all(port: int, secret: str, bodies: Sequence[bytes]) -> None:
         for body in bodies:
             client.request("POST", USAGE_PATH, body, headers)
             answer = client.getresponse()
-            said = json.loads(answer.read())
-            assert (answer.status, said["accepted"]) == (200, HTTP_BATCH), said
+            result = json.loads(answer.read())
+            assert (answer.status, result["accepted"]) == (200, HTTP_BATCH), result
 
 
 def through_http(secret: str, count: int) -> tuple[float, float]:
-    """Measure HTTP with gzipped batches; return records a second, and the MiB a worker grew by."""
+    """Measure HTTP with gzipped batches; return records per second, and the MiB by which a worker grew."""
     packed = [
         gzip.compress(report.to_bytes(), compresslevel=1)
         for report in batches(records(10**7, count), HTTP_BATCH)
@@ -202,27 +202,27 @@ def through_http(secret: str, count: int) -> tuple[float, float]:
         share = [rest[number::CLIENTS] for number in range(CLIENTS)]
         with ThreadPoolExecutor(CLIENTS) as pool:
             list(pool.map(lambda some: post_all(port, secret, some), [warm]))
-            began = largest_worker(portal.pid)
+            began = worker_mib(portal.pid)
             rate = per_second(
                 len(rest) * HTTP_BATCH,
                 lambda: list(
                     pool.map(lambda some: post_all(port, secret, some), share)
                 ),
             )
-        return rate, largest_worker(portal.pid) - began
+        return rate, worker_mib(portal.pid) - began
     finally:
         portal.terminate()
         portal.wait(30)
 
 
-def largest_worker(parent: int) -> float:
+def worker_mib(parent: int) -> float:
     """Return the resident MiB of a process's largest child."""
     table = subprocess.check_output(["ps", "-o", "rss=", "--ppid", str(parent)])
     return max(map(int, table.split()), default=0) / 1024
 
 
 def run() -> list[str]:
-    """Measure in turns, and return the lines to print: medians and ratios to the bare COPY."""
+    """Measure in turns; return medians and their ratios to the bare COPY."""
     count = int(os.environ.get("RECORDS", "100000"))
     credentials = [
         issue_credential(Actor.system("edge-credential"), name=f"edge-{n}", now=NOW)
@@ -235,7 +235,7 @@ def run() -> list[str]:
     median["HTTP, batches of 1,000"] = http_rate
     bare = median["bare COPY"]
     lines = [
-        f"{name:24} {rate:10,.0f} records a second, {rate / bare:.2f} of the bare COPY"
+        f"{name:24} {rate:10,.0f} records per second, {rate / bare:.2f} of the bare COPY"
         for name, rate in median.items()
     ]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,4 +1,4 @@
-"""What the usage store costs an edge: CPU time per accepted connection, tick and checkpoint.
+"""The usage store's cost: CPU time per accepted connection, tick and checkpoint.
 
 Only this process's CPU time counts, so a busy machine changes the figures little. No
 database of the portal is used.
@@ -60,7 +60,7 @@ def _ticks(store: UsageStore) -> Iterator[str]:
                 for part in range(parts)
             ]
             spent.append(sum(cpu for cpu, _ in durations))
-            blocked.append(max(wall for _, wall in durations))
+            blocked.append(max(elapsed for _, elapsed in durations))
             synced.append(_timed(store.sync)[1])
         yield (
             f"tick of {OPEN:,} connections in {parts} transactions:"
@@ -84,6 +84,6 @@ def _reports(store: UsageStore) -> Iterator[str]:
 
 
 def _timed(job: Callable[[], object]) -> tuple[float, float]:
-    cpu, wall = time.process_time(), time.perf_counter()
+    cpu, began = time.process_time(), time.perf_counter()
     job()
-    return time.process_time() - cpu, time.perf_counter() - wall
+    return time.process_time() - cpu, time.perf_counter() - began

@@ -113,7 +113,7 @@ def wants_json(request: HttpRequest) -> bool:
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Respond to an unknown path: JSON below /api, a page elsewhere.
 
-    A client whose base URL lacks `/api` sends its token to the pages' paths; it is told so.
+    A client whose base URL lacks `/api` sends its token to the pages' paths. The response says so.
     """
     if wants_json(request):
         return _json(HTTPStatus.NOT_FOUND)

@@ -37,7 +37,7 @@ PRODUCTS: dict[str, dict[str, Any]] = {
     },
     "fanout": {
         "name": "Fanout",
-        "purpose": "Publishes messages to many held-open connections at once.",
+        "purpose": "Publishes messages to many open connections.",
     },
     "image_optimizer": {
         "name": "Image Optimizer",

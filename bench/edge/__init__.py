@@ -1,1 +1,1 @@
-"""The edge beside HAProxy and nginx: what a connection, a message and a byte cost."""
+"""The cost of connections, messages and bytes, beside HAProxy and nginx: `make bench-edge`."""

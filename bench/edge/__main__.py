@@ -1,9 +1,10 @@
-"""`python -m bench.edge [ROUNDS]`: the embedded engine, HAProxy and nginx in one run.
+"""`python -m bench.edge [ROUNDS]`: compare the embedded engine with HAProxy and nginx.
 
-The engine under test has one core, origin and load generator the other. In every round
-each measure visits every engine before the next begins; medians are shown.
+The engine under test has one core; origin and load generator have the other. In every round
+each measure runs on every engine before the next begins.
 """
 
+import argparse
 import contextlib
 import os
 import resource
@@ -12,11 +13,10 @@ import tempfile
 import time
 from collections import defaultdict
 from pathlib import Path
-from statistics import median
 
 from bench.edge.programs import Load, compiled, on_core, require, start_origin
+from bench.edge.report import Figures, lines_of
 from bench.edge.targets import Target, embedded, haproxy, nginx
-from bench.edge.verdict import WANTED
 
 ENGINES = {"embedded": embedded, "haproxy": haproxy, "nginx": nginx}
 IDLE = 5_000
@@ -29,12 +29,12 @@ MEASURES = (
 )
 _CALM_SECONDS = 5.0
 
-Figures = dict[tuple[str, str], list[float]]
-
 
 def main() -> None:
-    """Run the rounds and print medians, ratios and marks."""
-    rounds = int(sys.argv[1]) if sys.argv[1:] else 3
+    """Run the rounds and print the report."""
+    parser = argparse.ArgumentParser(prog="python -m bench.edge", description=__doc__)
+    parser.add_argument("rounds", nargs="?", type=int, default=3, help="default: 3")
+    rounds = parser.parse_args().rounds
     target_core, load_core = _two_cores()
     for program, package in (
         ("gcc", "gcc"),
@@ -57,7 +57,8 @@ def main() -> None:
             finally:
                 origin.kill()
                 origin.wait()
-    _print(figures, rounds)
+    for line in lines_of(figures, list(ENGINES), [each[0] for each in MEASURES]):
+        _say(line)
     _say(
         f"{rounds} rounds in {time.monotonic() - began:.0f} s; load average of the machine"
         f" {load_before:.1f} before, {os.getloadavg()[0]:.1f} after"
@@ -102,8 +103,8 @@ def _round(
 
 
 def _idle(load: str, target: Target) -> float:
-    """Give the memory that each of many idle connections takes, in KiB."""
-    Load(load, "hold", target.port, 200).run()  # what the first ones bring along
+    """Return the KiB that one of many idle connections takes."""
+    Load(load, "hold", target.port, 200).run()  # memory that only the first ones need
     _calm(target)
     before = target.memory_kib()
     held = Load(load, "hold", target.port, IDLE)
@@ -147,41 +148,6 @@ def _measure(
 def _no_errors(target: Target, name: str, errors: int) -> None:
     if errors:
         _say(f"!! {target.name}: {errors} errors in {name}")
-
-
-def _print(figures: Figures, rounds: int) -> None:
-    middle = {key: median(values) for key, values in figures.items()}
-    _say(f"medians of {rounds} rounds; target on one core, origin and load on another")
-    _say(f"{'':24}" + "".join(f"{name:>12}" for name in ENGINES) + "    embedded is")
-    for name, wanted in WANTED.items():
-        row = [middle[engine, name] for engine in ENGINES]
-        ratio = row[0] / row[1] if row[1] else 0.0
-        mark = wanted.mark(ratio if wanted.is_ratio else row[0])
-        says = f"{ratio:.2f} of HAProxy, " if wanted.is_ratio else ""
-        bounds = f"must {wanted.must:g}, good {wanted.good:g}"
-        _say(f"{name:24}" + "".join(map(_shown, row)) + f"    {says}{mark} ({bounds})")
-    _say(
-        f"{'added p50 ms':24}"
-        + "".join(_shown(middle[e, "added p50 ms"]) for e in ENGINES)
-    )
-    _say("CPU of the engine, µs for one")
-    for measure in MEASURES:
-        name = f"CPU µs: {measure[0]}"
-        row = [middle[engine, name] for engine in ENGINES]
-        what = measure[0].replace("/s", "").replace("bulk MB", "MB of bulk")
-        _say(
-            f"  {what:22}"
-            + "".join(map(_shown, row))
-            + f"    by CPU alone {row[1] / row[0]:.2f} of HAProxy's rate"
-        )
-    _say(
-        f"direct to the origin: p50 {middle['direct', 'p50 ms']:.3f} ms,"
-        f" p99 {middle['direct', 'p99 ms']:.3f} ms at 2,000 messages a second"
-    )
-
-
-def _shown(figure: float) -> str:
-    return f"{figure:12,.0f}" if abs(figure) >= 100 else f"{figure:12.2f}"
 
 
 def _say(line: str) -> None:

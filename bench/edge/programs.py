@@ -1,4 +1,4 @@
-"""Compiles the origin and the load generator, and runs them on a core of their own."""
+"""Compiles the origin and the load generator, and runs them on one core."""
 
 import contextlib
 import os
@@ -14,16 +14,18 @@ _SECONDS_TO_START = 60
 
 
 def require(program: str, package: str) -> str:
-    """Find a program, or end with the one line that brings it."""
+    """Return a program's path, or exit with the command that installs it."""
     found = shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/bin")
     if found is None:
-        sys.exit(f"{program} is missing; it comes with: apt-get install {package}")
+        sys.exit(
+            f"{program} is missing; install it with: sudo apt-get install {package}"
+        )
     return found
 
 
 @contextlib.contextmanager
 def on_core(core: int) -> Iterator[None]:
-    """Start what is started here on one core; it stays there."""
+    """Run the processes that the block starts on one core."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
     try:
@@ -45,7 +47,7 @@ def compiled(name: str, folder: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one run of the load generator did."""
+    """The result of one run of the load generator."""
 
     operations: int
     seconds: float
@@ -55,12 +57,12 @@ class Result:
 
     @property
     def rate(self) -> float:
-        """Operations a second."""
+        """Operations per second."""
         return self.operations / self.seconds
 
 
 class Load:
-    """One run of the load generator, with its connections standing."""
+    """One run of the load generator, with its connections open."""
 
     def __init__(
         self, program: str, mode: str, port: int, connections: int, seconds: float = 0
@@ -78,7 +80,7 @@ class Load:
             raise RuntimeError(f"{mode} could not open {connections} connections")
 
     def run(self) -> Result:
-        """Measure, close all connections, and give the result."""
+        """Measure, close all connections, and return the result."""
         try:
             out, _ = self._process.communicate("go\n", timeout=_SECONDS_TO_START)
         except subprocess.TimeoutExpired:
@@ -93,7 +95,7 @@ class Load:
 
 
 def start_origin(program: str) -> tuple[subprocess.Popen[bytes], int]:
-    """Start the origin; gives it and its port."""
+    """Start the origin; return its process and port."""
     process = subprocess.Popen([program], stdout=subprocess.PIPE)
     assert process.stdout is not None
     return process, int(process.stdout.readline())

@@ -1,4 +1,4 @@
-"""The engines under test, each with one process or thread that carries, on one core."""
+"""The engines under test, each with one process or thread for traffic, on one core."""
 
 import contextlib
 import shutil
@@ -14,14 +14,14 @@ from tests.products.edge.running import Edge
 
 HOST = "bench.test"
 _START_SECONDS = 20
-# As in production; the tests' own are shorter.
-USUAL = (
+# As in production; tests use shorter ones.
+PRODUCTION_SETTINGS = (
     "--poll-seconds", "1", "--report-seconds", "5", "--tick-seconds", "5",
 )  # fmt: skip
 
 
 class Target:
-    """A running engine: its port, and what it costs by the kernel's own count."""
+    """A running engine: its port, and its CPU time and memory from the kernel."""
 
     def __init__(self, name: str, port: int, pids: Callable[[], list[int]]) -> None:
         """Name an engine and its processes."""
@@ -30,7 +30,7 @@ class Target:
         self._pids = pids
 
     def cpu_seconds(self) -> float:
-        """Sum what all its threads have run so far."""
+        """Return the CPU time of all its threads so far."""
         spent = 0
         for pid in self._pids():
             for task in Path(f"/proc/{pid}/task").glob("*/schedstat"):
@@ -39,7 +39,7 @@ class Target:
         return spent / 1e9
 
     def memory_kib(self) -> int:
-        """Sum its memory, what is shared counted in parts."""
+        """Return its proportional memory (PSS)."""
         whole = 0
         for pid in self._pids():
             lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
@@ -49,9 +49,9 @@ class Target:
 
 @contextlib.contextmanager
 def embedded(folder: Path, origin_port: int) -> Iterator[Target]:
-    """Run the embedded engine, one process, usage store and access log in a folder."""
+    """Run the embedded engine with one worker, and its data in a folder."""
     portal = FakePortal()
-    edge = Edge(portal, folder, *USUAL)
+    edge = Edge(portal, folder, *PRODUCTION_SETTINGS)
     try:
         edge.apply(route(HOST, origin(origin_port)))
         yield Target("embedded", edge.port, lambda: [edge.process.pid, *edge.workers()])
@@ -63,7 +63,7 @@ def embedded(folder: Path, origin_port: int) -> Iterator[Target]:
 
 @contextlib.contextmanager
 def haproxy(folder: Path, origin_port: int) -> Iterator[Target]:
-    """Run HAProxy with one thread, its lines into a file."""
+    """Run HAProxy with one thread, logging to a file."""
     port = _free_port()
     folder.mkdir()
     shutil.copy(SOURCES / "accept.lua", folder)
@@ -76,7 +76,7 @@ def haproxy(folder: Path, origin_port: int) -> Iterator[Target]:
 
 @contextlib.contextmanager
 def nginx(folder: Path, origin_port: int) -> Iterator[Target]:
-    """Run nginx with one process, its lines into a file."""
+    """Run nginx with one process, logging to a file."""
     port = _free_port()
     folder.mkdir()
     config = _filled("nginx.conf", folder, port, origin_port)

@@ -1,4 +1,4 @@
-"""A database of its own, as processes share it: a SQLite file, or what DATABASE_URL names."""
+"""A database that several processes share: a SQLite file, or the one of DATABASE_URL."""
 
 import os
 import subprocess
@@ -21,14 +21,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Arena:
-    """An account with two superusers, in the tests' database, which other processes can open."""
+    """An account with two superusers, in a database that other processes can open."""
 
     account: Account
     people: Sequence[User]
     environment: dict[str, str]
 
     def toggler(self, person: User) -> Process:
-        """Start a process that enables and disables as that person when it is told to."""
+        """Start a process that enables and disables as that person, as ordered."""
         return subprocess.Popen(
             [sys.executable, "-m", "tests.races.toggler", self.account.pk, person.pk],
             cwd=ROOT,
@@ -53,7 +53,7 @@ def _environment(folder: Path) -> dict[str, str]:
     settings = connection.settings_dict
     name = str(settings["NAME"])
     if connection.vendor == "sqlite":
-        name = _filed(folder)
+        name = _copied_to(folder)
         url = f"sqlite:///{name}"
     else:
         who = f"{settings['USER']}:{settings['PASSWORD']}"
@@ -62,8 +62,8 @@ def _environment(folder: Path) -> dict[str, str]:
     return {**os.environ, "DATABASE_URL": url, "DATA_DIR": str(folder)}
 
 
-def _filed(folder: Path) -> str:
-    """Write the tests' database, which is in memory, into a file."""
+def _copied_to(folder: Path) -> str:
+    """Copy the tests' SQLite database into a file."""
     path = folder / "race.sqlite3"
     with connection.cursor() as cursor:
         cursor.execute("VACUUM INTO %s", [str(path)])

@@ -1,4 +1,4 @@
-"""What the rules are tried on: the small world through its API, and a real edge."""
+"""The API of the small world, and a real edge."""
 
 import json
 
@@ -13,14 +13,14 @@ __all__ = ["shared_stand", "shared_world", "stand", "world"]
 
 
 @pytest.fixture(autouse=True)
-def _nothing_counted():
-    """Begin each test with whole budgets, and with nothing remembered of origins."""
+def _empty_cache():
+    """Begin each test with unused rate limits and without cached origin certificates."""
     cache.clear()
 
 
 @pytest.fixture
 def api(world):
-    """Return a function that calls the API as somebody: (status, answer)."""
+    """Return a function that calls the API as a person and returns status and body."""
 
     def call(person, method, path, body=None):
         client = Client(headers={"Fastly-Key": world.keys[person]})

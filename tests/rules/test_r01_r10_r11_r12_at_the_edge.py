@@ -82,7 +82,9 @@ def test_r11_the_origin_sees_the_headers_that_the_service_sets_and_removes(
     assert b"x-secret" not in head
 
 
-def test_r12_no_entitlement_no_upgrade_and_the_origin_never_hears_of_it(shared_stand):
+def test_r12_without_entitlement_there_is_no_upgrade_and_no_connection_to_the_origin(
+    shared_stand,
+):
     host, origin = shared_stand.serve(**REFUSED)
 
     answer = shared_stand.edge.ask(handshake(host))

@@ -83,7 +83,7 @@ def test_r3_djangos_flags_give_no_right_in_an_account(world):
         buy(world, una)
 
 
-def test_r3_a_token_can_do_no_more_than_its_owner_now(world, api):
+def test_r3_a_token_can_do_only_what_its_owner_can_do_now(world, api):
     sam = world.people["superuser"]
     second = world.people["engineer"]
     seat = Membership.objects.get(account=world.acme, user_id=second.user_id)

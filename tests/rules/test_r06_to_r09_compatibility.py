@@ -1,4 +1,4 @@
-"""R6 to R9: what WebSockets does not go with; both directions, and all of it at once."""
+"""R6 to R9: what WebSockets conflicts with, in both directions, and reported together."""
 
 import pytest
 

@@ -154,12 +154,12 @@ def test_r23_superusers_read_the_trail_through_the_api_and_others_do_not(world, 
         "user": 403,
         "stranger": 200,
     }
-    _, mine = api("superuser", "GET", "/api/events")
-    _, theirs = api("stranger", "GET", "/api/events")
-    assert {each["attributes"]["customer_id"] for each in mine["data"]} == {
+    _, of_acme = api("superuser", "GET", "/api/events")
+    _, of_globex = api("stranger", "GET", "/api/events")
+    assert {each["attributes"]["customer_id"] for each in of_acme["data"]} == {
         world.acme.pk
     }
-    assert world.acme.pk not in str(theirs)
+    assert world.acme.pk not in str(of_globex)
 
 
 def test_r23_product_purchases_are_in_it(world, api):

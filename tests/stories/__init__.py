@@ -1,1 +1,1 @@
-"""Whole journeys, in a real browser, against everything running."""
+"""Whole journeys in a real browser, with everything running."""

@@ -1,4 +1,4 @@
-"""A real browser, its complaints, and somebody signed in to it."""
+"""A real browser, a person signed in to it, and the errors that it logs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ WAIT_MILLISECONDS = 20_000
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Start Chromium, and stop it in the end."""
+    """Start Chromium, and stop it at the end."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=program("browser"), args=SWITCHES.split()
@@ -29,13 +29,13 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-# What htmx writes when somebody follows a link before a finding beside the editor has come.
+# htmx logs these if a person follows a link while the editor's findings are loading.
 LEFT_IN_FLIGHT = ("htmx:sendAbort", "htmx:afterRequest")
 
 
 @dataclass(slots=True)
 class Visitor:
-    """Somebody before a screen: their page, who they are, what the browser complained of."""
+    """A person at a browser: their page, their login and what the browser complained about."""
 
     page: Page
     stack: Stack
@@ -47,15 +47,15 @@ class Visitor:
         self.page.goto(f"{self.stack.portal}{path}")
 
     def sign_in(self) -> None:
-        """Sign in by e-mail and password."""
+        """Sign in with email and password."""
         self.open("/accounts/login/")
-        self.page.get_by_label("E-mail").fill(self.login["login"])
+        self.page.locator("#id_login").fill(self.login["login"])
         self.page.get_by_label("Password", exact=True).fill(self.login["password"])
         self.page.get_by_role("button", name="Sign in", exact=True).click()
         self.page.wait_for_url(f"{self.stack.portal}/")
 
     def confirm(self) -> None:
-        """Give the password again, where the portal asks for it."""
+        """Re-authenticate with the password."""
         assert "/reauthenticate/" in self.page.url
         self.page.get_by_label("Password", exact=True).fill(self.login["password"])
         self.page.get_by_role("button", name="Confirm").click()
@@ -69,11 +69,11 @@ class Visitor:
         self.page.get_by_role("link", name=name).first.click()
 
     def reads(self, words: str) -> None:
-        """See words on the page."""
+        """Wait until the page has some words."""
         self.page.get_by_text(words).first.wait_for()
 
     def violations(self) -> list[tuple[str, str]]:
-        """Return what axe finds wrong on the page: the rule and the first culprit."""
+        """Return what axe finds on the page: each rule and its first element."""
         found = Axe().run(self.page).response["violations"]
         return [(each["id"], each["nodes"][0]["html"]) for each in found]
 
@@ -82,9 +82,9 @@ class Visitor:
 def visitor(
     browser: Browser, stack: Stack, person: str | None, **options: Any
 ) -> Iterator[Visitor]:
-    """Let somebody of the demo sign in (None: nobody), in a browser of their own.
+    """Sign a person of the demo in, in a new browser context; with None, no one signs in.
 
-    What the browser complains of is kept.
+    Keeps the warnings and errors that the browser logs.
     """
     context = browser.new_context(**options)
     context.set_default_timeout(WAIT_MILLISECONDS)
@@ -106,7 +106,7 @@ def visitor(
 def _complaint(who: Visitor, kind: str, words: str) -> None:
     if words.startswith(LEFT_IN_FLIGHT):
         return
-    # A page that refuses answers 403, and the browser says so of any such answer.
+    # The browser logs every response with a status of 4xx, also an expected one.
     if (
         kind in {"error", "warning"}
         and "the server responded with a status of 4" not in words

@@ -1,4 +1,4 @@
-"""One running stack for all stories of a worker, and a browser for each module."""
+"""One running stack for all stories of a pytest worker, and a browser for each module."""
 
 import pytest
 
@@ -8,13 +8,13 @@ from tests.stories.stack import running
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory):
-    """Run everything once."""
+    """Run everything once per session."""
     with running(tmp_path_factory.mktemp("story")) as stack:
         yield stack
 
 
 @pytest.fixture(scope="module")
 def browser():
-    """Start the browser once a module: while it lives, its event loop is in every other test's way."""
+    """Start the browser once per module; its event loop would disturb tests of other modules."""
     with chromium() as browser:
         yield browser

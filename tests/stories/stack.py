@@ -1,4 +1,4 @@
-"""Everything running, as `make run` runs it: portal, worker, edge and echo origin, with the demo."""
+"""Everything that `make run` starts: portal, worker, edge and echo origin, with the demo."""
 
 import json
 import os
@@ -24,16 +24,16 @@ from websockets.sync.client import ClientConnection, connect
 from tests.portal.free_ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 90.0  # a machine that runs other tests beside this is slow
+START_SECONDS = 90.0  # on a machine that runs other tests too
 REACH_SECONDS = 5.0  # what is enabled or disabled reaches the edge within this
-# Set for the tests' own process, and not to be handed on.
+# Set for the tests' own process, and not passed on.
 OWN = ("DJANGO_SETTINGS_MODULE", "DATA_DIR", "SECRET_KEY", "TOKEN_PEPPER", "CI")
 FoundT = TypeVar("FoundT")
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """Where everything answers, and the demo's people and services."""
+    """The addresses of everything, and the demo's people and services."""
 
     portal: str
     edge_port: int
@@ -41,7 +41,7 @@ class Stack:
     demo: Mapping[str, Any]
 
     def person(self, name: str) -> dict[str, str]:
-        """Return somebody's sign-in, token and role."""
+        """Return a person's login, token and role."""
         found: dict[str, str] = self.demo["people"][name]
         return found
 
@@ -57,7 +57,7 @@ class Stack:
         person: str = "superuser",
         body: Mapping[str, Any] | None = None,
     ) -> tuple[int, Any]:
-        """Call the API with somebody's token; return the status and the answer."""
+        """Call the API with a person's token; return status and body."""
         request = Request(
             f"{self.portal}{path}",
             data=None if body is None else json.dumps(body).encode(),
@@ -70,7 +70,7 @@ class Stack:
         return _answer(request)
 
     def through_edge(self, host: str, path: str = "/") -> tuple[int, str]:
-        """Ask the edge by plain HTTP for a host; return status and text."""
+        """Send the edge an ordinary request for a host; return status and text."""
         request = Request(
             f"http://127.0.0.1:{self.edge_port}{path}", headers={"Host": host}
         )
@@ -83,7 +83,7 @@ class Stack:
 
     @contextmanager
     def socket(self, host: str, **headers: str) -> Iterator[ClientConnection]:
-        """Open a WebSocket through the edge; raises InvalidStatus where it is refused."""
+        """Open a WebSocket through the edge; raises InvalidStatus if it is refused."""
         with connect(
             f"ws://{host}:{self.edge_port}/",
             sock=socket.create_connection(("127.0.0.1", self.edge_port), 10),
@@ -94,7 +94,7 @@ class Stack:
             yield opened
 
     def refusal(self, host: str) -> tuple[int, str] | None:
-        """Return status and words with which the edge refuses a handshake; None where it does not."""
+        """Return status and text of the edge's refusal of a handshake; None if it accepts."""
         try:
             with self.socket(host):
                 return None
@@ -118,7 +118,7 @@ def _parsed(body: bytes) -> Any:
 def within(
     seconds: float, what: str | Callable[[], str], found: Callable[[], FoundT]
 ) -> FoundT:
-    """Poll until there is something; fail with what was waited for, and how far it came."""
+    """Poll until the result is true and return it; fail with what was expected."""
     ends = time.monotonic() + seconds
     while True:
         result = found()
@@ -132,13 +132,13 @@ def within(
 
 @contextmanager
 def database(name: str) -> Iterator[dict[str, str]]:
-    """Give the stack a database of its own where DATABASE_URL names a PostgreSQL; else SQLite's file."""
+    """Create a database for the stack if DATABASE_URL names PostgreSQL; else it uses SQLite."""
     url = os.environ.get("DATABASE_URL", "")
     if not url.startswith("postgres"):
         yield {}
         return
     parts = urlsplit(url)
-    # The database that is named need not exist: the tests make theirs beside it.
+    # The named database need not exist: the tests create another one on the same server.
     maintenance = urlunsplit(parts._replace(path="/postgres"))
     with psycopg.connect(maintenance, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')
@@ -151,7 +151,7 @@ def database(name: str) -> Iterator[dict[str, str]]:
 
 @contextmanager
 def running(folder: Path) -> Iterator[Stack]:
-    """Run everything in a folder; stop it all in the end."""
+    """Run everything in a folder, and stop it at the end."""
     ports = {name: free_port() for name in ("PORT", "EDGE_PORT", "ECHO_PORT")}
     with database(f"tollgate_story_{ports['PORT']}") as chosen:
         inherited = {key: value for key, value in os.environ.items() if key not in OWN}
@@ -203,7 +203,7 @@ def _routed(stack: Stack, host: str) -> bool:
 
 
 def answers(address: str) -> bool:
-    """Tell whether a page comes from an address."""
+    """Tell whether an address answers with 200."""
     try:
         with urlopen(address, timeout=5) as response:
             return bool(response.status == 200)

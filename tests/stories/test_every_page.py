@@ -1,4 +1,4 @@
-"""Every page as every reader has it: accessible, without a complaint of the browser, in the words agreed on."""
+"""Every page is accessible, raises no browser error and fits a narrow screen."""
 
 import pytest
 from playwright.sync_api import Browser
@@ -53,7 +53,7 @@ def addresses(stack: Stack, paths: tuple[str, ...]) -> list[str]:
 
 
 def faults(who: Visitor, path: str) -> list[object]:
-    """Return what is wrong with a page: to axe, to the browser, on a narrow screen."""
+    """Return what axe and the browser report, and whether a narrow screen is too narrow."""
     who.open(path)
     found: list[object] = [*who.violations(), *who.complaints]
     who.complaints.clear()
@@ -69,8 +69,8 @@ def faulty(who: Visitor, paths: list[str]) -> dict[str, list[object]]:
 
 
 def test_pages_before_signing_in(stack: Stack, browser: Browser) -> None:
-    with visitor(browser, stack, None) as nobody:
-        assert faulty(nobody, list(PUBLIC)) == {}
+    with visitor(browser, stack, None) as anonymous:
+        assert faulty(anonymous, list(PUBLIC)) == {}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -119,13 +119,13 @@ def test_a_user_reads_that_superusers_enable_and_the_permitted_use(
         )
 
 
-def test_by_keyboard_alone_somebody_signs_in_and_reaches_the_agreement(
+def test_a_superuser_signs_in_and_reaches_the_agreement_with_the_keyboard(
     stack: Stack, browser: Browser
 ) -> None:
     with visitor(browser, stack, None) as sam:
         sam.login = stack.person("superuser")
         sam.open("/accounts/login/?next=/products/websockets/enable/")
-        sam.page.get_by_label("E-mail").focus()
+        sam.page.locator("#id_login").focus()
         sam.page.keyboard.type(sam.login["login"])
         assert tab_to(sam, "Password")
         sam.page.keyboard.type(sam.login["password"])
@@ -144,7 +144,7 @@ def test_by_keyboard_alone_somebody_signs_in_and_reaches_the_agreement(
 
 
 def tab_to(who: Visitor, name: str) -> bool:
-    """Press Tab until what has that name is focused, and can be seen to be."""
+    """Press Tab until the element with that name has the focus."""
     for _ in range(60):
         who.page.keyboard.press("Tab")
         words = who.page.evaluate(
@@ -161,7 +161,7 @@ def test_without_javascript_a_superuser_enables_and_disables(
     with visitor(browser, stack, "superuser", java_script_enabled=False) as sam:
         sam.open("/products/websockets/enable/")
         sam.confirm()
-        # Another story may have left it on, on the stack that they share.
+        # Another story may have enabled it in the shared stack.
         if sam.page.get_by_text("WebSockets is already enabled").count():
             disable(sam)
             sam.open("/products/websockets/enable/")

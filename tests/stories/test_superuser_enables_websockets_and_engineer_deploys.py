@@ -1,4 +1,4 @@
-"""The main job, whole: enabled in the browser, switched on, deployed, echoed, and all of it recorded."""
+"""The main journey: WebSockets is enabled, switched on and deployed, it echoes, and all is recorded."""
 
 import json
 
@@ -22,13 +22,13 @@ RECORDED = (
 def test_websockets_is_enabled_switched_on_deployed_and_echoes(
     stack: Stack, browser: Browser
 ) -> None:
-    # Off by default (R2): the edge refuses, in words, and never opens the connection (R12).
+    # Off by default (R2): the edge refuses with a sentence and never upgrades (R12).
     assert stack.refusal(HOST) == (403, "WebSockets is not enabled for this account.\n")
     the_user_and_the_limited_engineer_read_why_not(stack, browser)
 
     the_superuser_enables_it(stack, browser)
 
-    # On for the account, and still off for the service (R4).
+    # Enabled for the account, and still off for the service (R4).
     switched_off = (403, "WebSockets is not switched on for this service.\n")
     within(
         REACH_SECONDS,
@@ -43,10 +43,10 @@ def test_websockets_is_enabled_switched_on_deployed_and_echoes(
     with stack.socket(HOST) as socket:
         socket.send("Grüße")
         assert socket.recv(timeout=10) == "Grüße"
-    within(REACH_SECONDS, "the edge has version 2", lambda: header(stack) == "told")
+    within(REACH_SECONDS, "the edge has version 2", lambda: header(stack) == "seen")
 
     the_limited_engineer_cannot_where_it_shields(stack, browser)
-    # Somebody who may not, and tries all the same, leaves a refusal behind.
+    # An attempt without the permission is recorded as a refusal.
     echo = stack.service("echo")
     assert stack.api("PUT", f"/api/service/{echo}/version/1/activate", "user")[0] == 403
 
@@ -99,7 +99,7 @@ def the_engineer_switches_it_on_and_deploys(stack: Stack, browser: Browser) -> N
         eve.page.locator("#id_type").select_option("request")
         eve.page.locator("#id_action").select_option("set")
         eve.page.locator("#id_dst").fill("http.X-Story")
-        eve.page.locator("#id_src").fill("told")
+        eve.page.locator("#id_src").fill("seen")
         eve.press("Save draft")
         eve.follow("Review and activate…")
         eve.press("Activate version 2")

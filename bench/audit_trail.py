@@ -1,6 +1,6 @@
-"""The trail at many entries: the admin's pages and the verification, beside bare reads of the rows.
+"""The audit trail with many entries: pages of the admin and verification, beside reading 50 rows.
 
-`EVENTS` in the environment says how many (100,000 by default; a million takes some minutes).
+`EVENTS` in the environment is their number: 100,000 by default; a million takes some minutes.
 """
 
 import os
@@ -31,7 +31,7 @@ LIST = "/admin/audit/auditevent/"
 
 
 def fill(count: int) -> list[str]:
-    """Append events to some accounts' chains, in turns, and return the accounts."""
+    """Append entries to the chains of some accounts in turn; return the accounts."""
     accounts = [new_id() for _ in range(ACCOUNTS)]
     source = entry_source(Actor.system("load-demo"))
     for batch in range(count // BATCH):
@@ -54,7 +54,7 @@ def fill(count: int) -> list[str]:
 
 
 def milliseconds(work: Callable[[], object]) -> float:
-    """Return the median time of some runs, the first left out."""
+    """Return the median time of several runs after the first."""
     work()
     taken = []
     for _ in range(TIMES):
@@ -65,12 +65,12 @@ def milliseconds(work: Callable[[], object]) -> float:
 
 
 def run() -> list[str]:
-    """Measure, and return the lines to print."""
+    """Measure, and return lines to print."""
     count = int(os.environ.get("EVENTS", "100000"))
     began = time.perf_counter()
     accounts = fill(count)
     lines = [
-        f"{count:,} events appended, {count / (time.perf_counter() - began):,.0f} a second"
+        f"{count:,} entries appended, {count / (time.perf_counter() - began):,.0f} per second"
     ]
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
@@ -88,14 +88,16 @@ def run() -> list[str]:
         ("one product", "?product=websockets"),
         ("an account and an action", f"?account={accounts[3]}&action=product.enabled"),
         ("a search that finds", f"?q={accounts[5]}"),
-        ("a search that finds nothing", "?q=nobody"),
+        ("a search that finds nothing", "?q=missing"),
     ):
         assert client.get(LIST + query).status_code == HTTPStatus.OK
         taken = milliseconds(lambda query=query: client.get(LIST + query).content)
         lines.append(f"{words:34} {taken:8.1f} ms, {taken / bare:.1f} × the bare rows")
     began = time.perf_counter()
-    verdicts = [verify(account) for account in accounts]
+    results = [verify(account) for account in accounts]
     spent = time.perf_counter() - began
-    assert all(verdict.is_valid for verdict in verdicts)
-    lines.append(f"verified {count:,} in {spent:.1f} s, {count / spent:,.0f} a second")
+    assert all(result.is_valid for result in results)
+    lines.append(
+        f"verified {count:,} in {spent:.1f} s, {count / spent:,.0f} per second"
+    )
     return lines

@@ -1,7 +1,7 @@
-"""A simulation of 1,000 edges with a million open connections against one portal.
+"""Simulates 1,000 edges with a million open connections and one portal, on PostgreSQL.
 
-The table really holds `OPEN` open connections of 1,000 edges; what is sampled are the reports of
-`SAMPLE` edges in a cycle, and the polls of the same for the route table. PostgreSQL only.
+The table really has `OPEN` open connections of 1,000 edges. The reports and polls are those of
+`SAMPLE` edges per cycle.
 """
 
 import gzip
@@ -57,7 +57,7 @@ _FILL = """
 
 
 def fill() -> float:
-    """Write the open connections of all edges; return the bytes that one takes."""
+    """Write the open connections of all edges; return the bytes per connection."""
     started_us = microseconds_of(BEGAN)
     given = [EDGES, INSTANCE, EDGES, MONTH, SERVICES, EDGES, started_us, BEGAN, OPEN]
     with connection.cursor() as cursor:
@@ -74,7 +74,7 @@ def table_bytes() -> int:
 
 
 def report(number: int, growth: int) -> UsageReport:
-    """Return what an edge says of all its open connections, so many cycles later."""
+    """Return an edge's report of all its open connections after `growth` cycles."""
     records = [
         record(
             each,
@@ -93,7 +93,7 @@ def report(number: int, growth: int) -> UsageReport:
 
 
 def in_process(issued: Sequence[IssuedCredential], growth: int) -> float:
-    """Merge a report of each sampled edge; return records a second."""
+    """Merge a report of each sampled edge; return records per second."""
     reports = [report(number, growth) for number in range(len(issued))]
 
     def work() -> None:
@@ -104,7 +104,7 @@ def in_process(issued: Sequence[IssuedCredential], growth: int) -> float:
 
 
 def through_http(port: int, issued: Sequence[IssuedCredential], growth: int) -> float:
-    """Post the same through the portal's web server; return records a second."""
+    """Post the same through the portal's web server; return records per second."""
     bodies = [
         gzip.compress(report(number, growth).to_bytes(), 1)
         for number in range(len(issued))
@@ -120,7 +120,7 @@ def through_http(port: int, issued: Sequence[IssuedCredential], growth: int) -> 
 
 
 def poll(port: int, secret: str, etag: str) -> tuple[int, str]:
-    """Ask for the route table as an edge does, on a connection of its own."""
+    """Poll the route table like an edge, on a new connection."""
     status = json.dumps(
         {"engine": "embedded", "version": "0.1.0", "open_connections": EACH}
     )
@@ -140,7 +140,7 @@ def poll(port: int, secret: str, etag: str) -> tuple[int, str]:
 
 
 def polls(port: int, issued: Sequence[IssuedCredential]) -> tuple[float, float, float]:
-    """Poll without a pause; return polls a second, and milliseconds at p50 and p99."""
+    """Poll without a pause; return polls per second, and milliseconds at p50 and p99."""
     status, etag = poll(port, issued[0].secret, "")
     assert status == 200, status
     taken: list[float] = []
@@ -165,17 +165,17 @@ def polls(port: int, issued: Sequence[IssuedCredential]) -> tuple[float, float, 
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Return the median time of three goes."""
+    """Return the median of three durations."""
     return median(1 / per_second(1, work) for _ in range(3))
 
 
 def credential_ms(secret: str) -> float:
-    """Return the milliseconds of a poll's one query: the credential and all routes revisions."""
+    """Return the milliseconds of a poll's query: the credential and all accounts' revisions."""
     return 1000 * median(1 / per_second(1, lambda: edge_of(secret)) for _ in range(200))
 
 
 def add_accounts() -> None:
-    """Add many accounts, of which a poll reads the routes revision."""
+    """Add many accounts, whose revisions a poll adds up."""
     Account.objects.bulk_create(
         Account(name=f"Account {number}", routes_revision=9, created_at=NOW)
         for number in range(ACCOUNTS)
@@ -185,7 +185,7 @@ def add_accounts() -> None:
 
 
 def run() -> list[str]:
-    """Measure, and return the lines to print; what is extrapolated says so."""
+    """Measure, and return lines to print; extrapolated figures are marked."""
     if connection.vendor != "postgresql":
         return ["on PostgreSQL only: set DATABASE_URL"]
     world = build_world()
@@ -222,29 +222,29 @@ def run() -> list[str]:
         ),
         f"sampled: {SAMPLE} edges, each with one report of {EACH:,} records a cycle",
         (
-            f"merge, 1 process: {merge:,.0f} records a second"
+            f"merge, 1 process: {merge:,.0f} records per second"
             f" ({', '.join(f'{one:,.0f}' for one in merged)})"
         ),
         (
-            f"HTTP, 2 workers: {post:,.0f} records a second"
+            f"HTTP, 2 workers: {post:,.0f} records per second"
             f" ({', '.join(f'{one:,.0f}' for one in posted)})"
         ),
         (
             f"extrapolated: all {OPEN:,} once by HTTP in {OPEN / post:.0f} s; they must be"
-            f" reported every {SILENT_SECONDS} s ({OPEN / SILENT_SECONDS:,.0f} a second)"
+            f" reported every {SILENT_SECONDS} s ({OPEN / SILENT_SECONDS:,.0f} per second)"
         ),
         (
-            f"polls answered 304: {asked:,.0f} a second, p50 {p50:.1f} ms, p99 {p99:.1f} ms at"
-            f" {CLIENTS} at once"
+            f"polls answered 304: {asked:,.0f} per second, p50 {p50:.1f} ms, p99 {p99:.1f} ms at"
+            f" {CLIENTS} concurrent clients"
         ),
         (
             f"extrapolated: {SIMULATED_EDGES:,} edges ask each second; the polls alone want"
             f" {SIMULATED_EDGES / asked:.1f} machines like this one"
         ),
         (
-            f"a month's figures of one service, {OPEN // SERVICES:,} connections: {one:.3f} s;"
+            f"a month's totals of one service, {OPEN // SERVICES:,} connections: {one:.3f} s;"
             f" extrapolated to all {SERVICES}: {one * SERVICES:.0f} s"
         ),
         f"open connections of {SERVICES} services, counted: {live:.3f} s",
-        f"a poll's one query: {few:.2f} ms, with {ACCOUNTS:,} accounts more {many:.2f} ms",
+        f"a poll's one query: {few:.2f} ms, with {ACCOUNTS:,} more accounts {many:.2f} ms",
     ]

@@ -1,7 +1,7 @@
-"""What a fleet edge costs at many services, and how soon either engine refuses (R12).
+"""The cost of the HAProxy engine with many services, and how soon both engines refuse (R12).
 
-Real edges, a portal made up for tests, all on loopback; the database is not used. `SIZES` names
-the numbers of services, `FLIPS` how often WebSockets are switched off for each engine.
+Real edges with a fake portal on loopback, without a database. `SIZES` lists the numbers of
+services, `FLIPS` says how often WebSockets is switched off for each engine.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from statistics import median
 from msgspec.structs import replace
 
 from bench.edge.programs import require
-from bench.edge.targets import USUAL, Target
+from bench.edge.targets import PRODUCTION_SETTINGS, Target
 from products.edge.contract import HeaderRule, Route
 from products.edge.haproxy.master_socket import MasterSocket
 from products.edge.haproxy.process import HAProxyProcess
@@ -32,24 +32,24 @@ from tests.products.edge.scripted import Origin, upgrade_then_echo
 SIZES = [int(one) for one in os.environ.get("SIZES", "10,100,1000,5000").split(",")]
 FLIPS = int(os.environ.get("FLIPS", "50"))
 HOST = "flipped.test"
-_PATIENCE_SECONDS = 600.0
+_MAX_WAIT_SECONDS = 600.0
 _IDLE_SECONDS = 15.0
 _TUNNELS = 10
-_FLIPS_OF_A_SIZE = 4
+_FLIPS_PER_SIZE = 4
 
 
-class Stand:
-    """An edge as in production, with its portal and one origin that really echoes."""
+class TestBed:
+    """An edge with production settings, its portal and one origin that echoes."""
 
     def __init__(self, folder: Path, engine: str) -> None:
-        """Start an edge of an engine."""
+        """Start an edge with the engine."""
         self.portal = FakePortal()
-        self.there = Origin(upgrade_then_echo)
+        self.origin = Origin(upgrade_then_echo)
         more = ["--engine", engine]
         if engine == "haproxy":
             more += ["--haproxy", require("haproxy", "haproxy")]
-        self.edge = Edge(self.portal, folder, *USUAL, *more)
-        self.on = route(HOST, origin(self.there.port))
+        self.edge = Edge(self.portal, folder, *PRODUCTION_SETTINGS, *more)
+        self.on = route(HOST, origin(self.origin.port))
         self.others: list[Route] = []
 
     def publish(self, *, on: bool, then: str = "keep") -> None:
@@ -58,37 +58,37 @@ class Stand:
         self.portal.publish(self.on if on else off, *self.others)
 
     def status(self, host: str = HOST) -> bytes:
-        """Try a handshake; give the status."""
+        """Try a handshake; return the status."""
         with socket.create_connection(("127.0.0.1", self.edge.port), 20) as connection:
             connection.sendall(handshake(host))
             return connection.recv(12)[9:]
 
     def until(self, status: bytes, host: str = HOST) -> float:
-        """Give the seconds until handshakes get a status."""
+        """Return the seconds until handshakes get a status."""
         began = time.monotonic()
-        eventually(lambda: self.status(host) == status, _PATIENCE_SECONDS)
+        eventually(lambda: self.status(host) == status, _MAX_WAIT_SECONDS)
         return time.monotonic() - began
 
-    def settled(self) -> dict[str, object]:
-        """Wait until the edge says that it goes by the newest table."""
+    def applied(self) -> dict[str, object]:
+        """Wait until the edge reports that it uses the newest table; return its status."""
         wanted = self.portal.table.revision
         last = self.portal.statuses
-        eventually(lambda: last and last[-1].revision == wanted, _PATIENCE_SECONDS)
-        said: dict[str, object] = last[-1]
-        return said
+        eventually(lambda: last and last[-1].revision == wanted, _MAX_WAIT_SECONDS)
+        status: dict[str, object] = last[-1]
+        return status
 
     def close(self) -> None:
-        """End everything."""
+        """Stop everything."""
         self.edge.stop()
         self.portal.close()
-        self.there.close()
+        self.origin.close()
 
 
 @contextmanager
-def stand(engine: str) -> Iterator[Stand]:
+def test_bed(engine: str) -> Iterator[TestBed]:
     """Run an edge in a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="tollgate-bench-") as folder:
-        one = Stand(Path(folder) / "edge", engine)
+        one = TestBed(Path(folder) / "edge", engine)
         try:
             yield one
         finally:
@@ -96,7 +96,7 @@ def stand(engine: str) -> Iterator[Stand]:
 
 
 def many(size: int) -> list[Route]:
-    """Describe services, each with a host, an origin (every other by TLS), a rule."""
+    """Return routes, each with a host, an origin (every second with TLS) and a header rule."""
     return [
         route(
             f"host-{number}.test",
@@ -134,8 +134,8 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def figures_of(size: int) -> str:
-    """Measure a fleet edge with so many services; return a line of the table."""
-    with stand("haproxy") as one:
+    """Measure an edge with so many services; return a line of the table."""
+    with test_bed("haproxy") as one:
         folder = one.edge.data / "haproxy"
         configuration = folder / "haproxy.cfg"
         program = require("haproxy", "haproxy")
@@ -144,18 +144,18 @@ def figures_of(size: int) -> str:
         one.others = many(size)
         one.publish(on=True)
         one.until(b"101")
-        one.settled()
+        one.applied()
         command = [program, "-c", "-C", str(folder), "-f", configuration.name]
         check = timed(
             lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         )
         memory = haproxy.memory_kib() / 1024
         idle = idle_share(agent)
-        reloads = one.settled()["reloads"]
+        reloads = one.applied()["reloads"]
         took, cost = flips_of(one, agent)
-        assert one.settled()["reloads"] == reloads, "a flip has reloaded"
+        assert one.applied()["reloads"] == reloads, "a flip has reloaded"
         reload = timed(lambda: asyncio.run(reloaded(folder, program)))
-        one.others.append(route("new.test", origin(one.there.port)))
+        one.others.append(route("new.test", origin(one.origin.port)))
         one.publish(on=True)
         worst = worst_flip_until(one, "new.test")
         kib = configuration.stat().st_size / 1024
@@ -166,31 +166,31 @@ def figures_of(size: int) -> str:
 
 
 async def reloaded(folder: Path, program: str) -> None:
-    """Reload HAProxy as it is."""
+    """Reload HAProxy with its present configuration."""
     await HAProxyProcess(folder, program, MasterSocket(folder)).reload()
 
 
 def idle_share(agent: Target) -> float:
-    """Return the agent's CPU while nothing happens, in per cent of a core."""
+    """Return the idle agent's CPU time, in per cent of a core."""
     time.sleep(_IDLE_SECONDS / 3)
     spent = agent.cpu_seconds()
     time.sleep(_IDLE_SECONDS)
     return (agent.cpu_seconds() - spent) / _IDLE_SECONDS * 100
 
 
-def flips_of(one: Stand, agent: Target) -> tuple[list[float], float]:
-    """Switch one service off and on; return seconds until heard, and CPU of a flip."""
+def flips_of(one: TestBed, agent: Target) -> tuple[list[float], float]:
+    """Switch one service off and on; return the seconds until it acts, and CPU time per flip."""
     took, cost = [], []
-    for on in (False, True) * _FLIPS_OF_A_SIZE:
+    for on in (False, True) * _FLIPS_PER_SIZE:
         spent = agent.cpu_seconds()
         one.publish(on=on)
         took.append(one.until(b"101" if on else b"403"))
-        one.settled()
+        one.applied()
         cost.append(agent.cpu_seconds() - spent)
     return took, median(cost)
 
 
-def worst_flip_until(one: Stand, host: str) -> float:
+def worst_flip_until(one: TestBed, host: str) -> float:
     """Switch one service off and on until a new one is served; return the longest wait."""
     worst = 0.0
     for on in cycle((False, True)):
@@ -202,7 +202,7 @@ def worst_flip_until(one: Stand, host: str) -> float:
 
 
 def gone(tunnels: list[socket.socket]) -> bool:
-    """Forget the tunnels that have ended; say whether all have."""
+    """Remove the closed tunnels; tell whether none is left."""
     ended, _, _ = select.select(tunnels, [], [], 0)
     for tunnel in ended:
         tunnel.close()
@@ -210,10 +210,10 @@ def gone(tunnels: list[socket.socket]) -> bool:
     return not tunnels
 
 
-def refused(one: Stand, number: int) -> tuple[float, float]:
-    """Cut a service with open tunnels; return when a handshake failed, and all had ended."""
+def refused(one: TestBed, number: int) -> tuple[float, float]:
+    """Disable a service with open tunnels; return when it was refused and when all were closed."""
     tunnels = [opened(one, HOST)[0] for _ in range(_TUNNELS)]
-    time.sleep(number * 0.618 % 1)  # at any moment between two polls
+    time.sleep(number * 0.618 % 1)  # at different moments between two polls
     began = time.monotonic()
     one.publish(on=False, then="cut")
     first = one.until(b"403")
@@ -226,10 +226,10 @@ def refused(one: Stand, number: int) -> tuple[float, float]:
 
 def bounds_of(engine: str) -> str:
     """Measure how soon a disabled service is refused, by many flips."""
-    with stand(engine) as one:
+    with test_bed(engine) as one:
         one.publish(on=True)
         one.until(b"101")
-        one.settled()
+        one.applied()
         pairs = [refused(one, number) for number in range(FLIPS)]
     columns = [sorted(column) for column in zip(*pairs, strict=True)]
     shown = [
@@ -244,7 +244,7 @@ def bounds_of(engine: str) -> str:
 
 
 def run() -> Iterator[str]:
-    """Measure, and give the lines to print."""
+    """Measure, and yield lines to print."""
     yield f"{FLIPS} flips of one service, polls every second:"
     yield from map(bounds_of, ("embedded", "haproxy"))
     yield "services  cfg KiB  check s reload s   flip s  slowest  in reload   CPU ms  PSS MiB   idle %"
