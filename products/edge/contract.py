@@ -45,11 +45,13 @@ class ContractError(ValueError):
     """A document is not of the agreed form; the message names the place."""
 
 
-class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class ContractStruct(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
+):
     """A part of a document. Fields that have their default are not written."""
 
 
-class Document(Part, frozen=True):
+class Document(ContractStruct, frozen=True):
     """A whole document."""
 
     def to_bytes(self) -> bytes:
@@ -83,7 +85,7 @@ class Document(Part, frozen=True):
         """Refuse what the types of the fields cannot. Raises ContractError."""
 
 
-class HeaderRule(Part, frozen=True):
+class HeaderRule(ContractStruct, frozen=True):
     """A change to one header field of the request on its way to the origin (R11)."""
 
     action: HeaderAction
@@ -91,7 +93,7 @@ class HeaderRule(Part, frozen=True):
     value: str = ""
 
 
-class Origin(Part, frozen=True):
+class Origin(ContractStruct, frozen=True):
     """Where a service's connections go: the four host settings that are honoured (R8)."""
 
     name: str
@@ -101,7 +103,7 @@ class Origin(Part, frozen=True):
     override_host: str | None
 
 
-class RouteLogEndpoint(Part, frozen=True):
+class RouteLogEndpoint(ContractStruct, frozen=True):
     """Where the customer's log lines go: an https URL, or host:port for syslog."""
 
     kind: LogKind
@@ -110,7 +112,7 @@ class RouteLogEndpoint(Part, frozen=True):
     fields: tuple[str, ...] = ()
 
 
-class Route(Part, frozen=True):
+class Route(ContractStruct, frozen=True):
     """One active service: its hosts, whether WebSockets is on, and its origin.
 
     `refusal` says why WebSockets is off, "" if it is on. `month` is the account's billing
@@ -158,7 +160,7 @@ class RouteTable(Document, frozen=True):
                 hosts.add(host)
 
 
-class ConnectionRecord(Part, frozen=True):
+class ConnectionRecord(ContractStruct, frozen=True):
     """One connection in one month: cumulative, so the largest report is the truth.
 
     `duration_us` counts microseconds since the connection started. The bytes are those
@@ -175,7 +177,7 @@ class ConnectionRecord(Part, frozen=True):
     final: bool
 
 
-class DeliveryRecord(Part, frozen=True):
+class DeliveryRecord(ContractStruct, frozen=True):
     """The ordinary requests of one service in one hour, since the instance started."""
 
     service: Identifier
@@ -209,7 +211,7 @@ class UsageReport(Document, frozen=True):
                 raise ContractError(f"{place}: not a whole hour")
 
 
-class RejectedRecord(Part, frozen=True):
+class RejectedRecord(ContractStruct, frozen=True):
     """A usage record that the portal does not count, and why."""
 
     id: str
