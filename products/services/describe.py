@@ -1,7 +1,7 @@
 """Versions as the plain values that the rules and the route table read."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from functools import cache
 from typing import Any
@@ -20,6 +20,8 @@ from products.compatibility.version_config import (
 from products.services.models import PART_KINDS, Version
 from products.services.summary import SECRET
 
+# Versions read together: SQLite allows 32,766 parameters, and each version takes six.
+BATCH_SIZE = 1_000
 # By kind of part: its field in VersionConfig, and the class of one.
 _CONFIGS: dict[str, tuple[str, type[Any]]] = {
     "domain": ("domains", DomainConfig),
@@ -37,21 +39,13 @@ def version_config(version: Version) -> VersionConfig:
 
 
 def version_configs(versions: Iterable[Version]) -> dict[int, VersionConfig]:
-    """Return versions as plain values, by their ids; one query for any number.
+    """Return versions as plain values, by their ids; one query for a thousand of them.
 
     Parts are in the order in which they were added. A secret is "set", never its value.
     """
     numbers = {version.pk: version.number for version in versions}
-    if not numbers:
-        return {}
     parts: dict[int, dict[str, list[Any]]] = {key: {} for key in numbers}
-    sql = _parts_sql(connection.vendor).replace(
-        "{ids}", ", ".join(["%s"] * len(numbers))
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [*numbers] * len(_CONFIGS))
-        rows = cursor.fetchall()
-    for kind, version_id, _, name, values in rows:
+    for kind, version_id, _, name, values in _part_rows(list(numbers)):
         attribute, config = _CONFIGS[kind]
         part = config(name=name, **json.loads(values, object_hook=_with_tuples))
         parts[version_id].setdefault(attribute, []).append(part)
@@ -62,6 +56,16 @@ def version_configs(versions: Iterable[Version]) -> dict[int, VersionConfig]:
         )
         for key, number in numbers.items()
     }
+
+
+def _part_rows(version_ids: list[int]) -> Iterator[tuple[Any, ...]]:
+    for start in range(0, len(version_ids), BATCH_SIZE):
+        ids = version_ids[start : start + BATCH_SIZE]
+        places = ", ".join(["%s"] * len(ids))
+        with connection.cursor() as cursor:
+            sql = _parts_sql(connection.vendor).replace("{ids}", places)
+            cursor.execute(sql, ids * len(_CONFIGS))
+            yield from cursor.fetchall()
 
 
 @cache

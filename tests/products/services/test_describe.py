@@ -9,6 +9,7 @@ from products.compatibility.version_config import (
     VclConfig,
     VersionConfig,
 )
+from products.services import describe
 from products.services.describe import version_config, version_configs
 from tests.factories.services import (
     BackendFactory,
@@ -101,6 +102,21 @@ def test_any_number_of_versions_is_read_in_one_query(shop, django_assert_num_que
         configs = version_configs(versions)
 
     assert [len(configs[each.pk].backends) for each in versions] == [1, 2, 3, 4, 5]
+
+
+def test_more_versions_than_a_batch_are_all_read(
+    shop, monkeypatch, django_assert_num_queries
+):
+    monkeypatch.setattr(describe, "BATCH_SIZE", 2)
+    versions = [VersionFactory.create(service=shop, number=n) for n in range(1, 6)]
+    for version in versions:
+        BackendFactory.create(version=version, name=f"origin-{version.number}")
+
+    with django_assert_num_queries(3):
+        configs = version_configs(versions)
+
+    found = [configs[each.pk].backends[0].name for each in versions]
+    assert found == [f"origin-{number}" for number in range(1, 6)]
 
 
 def test_no_versions_need_no_query(django_assert_num_queries, db):
