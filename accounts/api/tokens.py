@@ -31,7 +31,7 @@ SELF = "self"
 
 
 class NewToken(serializers.Serializer[Any]):
-    """The body of a request for a new token; one scope, because fastly-py reads no more."""
+    """The body of a request for a new token; one scope, as fastly-py reads only one."""
 
     name = serializers.CharField(default="API token")
     scope = serializers.CharField(default=TokenScope.GLOBAL.value)

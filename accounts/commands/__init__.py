@@ -1,1 +1,1 @@
-"""What changes accounts, people, access and tokens; each through the door."""
+"""The commands that change accounts, users, access and tokens; each a `recorded_change`."""

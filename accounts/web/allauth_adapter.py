@@ -66,7 +66,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
     def _get_login_attempts_cache_key(
         self, request: HttpRequest, **credentials: Any
     ) -> str:
-        """Count attempts per email address only, so that a second host name gives no more attempts."""
+        """Return the email address: attempts are counted per user, whatever the host name."""
         return str(credentials.get("email", "")).strip().lower()
 
 

@@ -21,7 +21,7 @@ from accounts.commands.invitations import invite as send_invitation
 from accounts.commands.invitations import revoke_invitation as withdraw
 from accounts.form_errors import form_errors, form_status
 from accounts.models import Membership
-from accounts.policy import decide, require
+from accounts.policy import decide, load_access, require
 from accounts.queries import Grant
 from accounts.reauthentication import kept_input, require_reauthentication
 from accounts.roles import ROLES_WITH_LIMITED_ACCESS, Permission, Role, gained_abilities
@@ -36,7 +36,7 @@ def members(request: HttpRequest) -> HttpResponse:
     account = queries.account_of(actor)
     people = list(queries.members_of(actor, account))
     grants = queries.grants_in(account.pk)
-    manage = decide(actor, Permission.MEMBER_MANAGE, account)
+    access = load_access(actor, account.pk)
     factors = queries.second_factors_of(person.user_id for person in people)
     now = timezone.now()
     context = {
@@ -48,8 +48,8 @@ def members(request: HttpRequest) -> HttpResponse:
             {"row": row, "expired": not queries.is_open(row, now)}
             for row in queries.open_invitations(actor, account)
         ],
-        "manage": manage,
-        "invite": decide(actor, Permission.MEMBER_INVITE, account),
+        "manage": access.decide(Permission.MEMBER_MANAGE),
+        "invite": access.decide(Permission.MEMBER_INVITE),
         "superusers": [str(p.user) for p in people if p.role == Role.SUPERUSER],
     }
     return render(request, "accounts/members.html", context)

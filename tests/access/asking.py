@@ -1,4 +1,4 @@
-"""Asks one address as one person by one method, and tells what came of it."""
+"""Sends one request to one route as one person, and returns what it changed and leaked."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,32 +13,34 @@ from tests.factories.digests import digest_of_everything
 from tests.factories.rolled_back import rolled_back
 from tests.factories.world import World
 
-NOT_SPOKEN = 405
+METHOD_NOT_ALLOWED = 405
 TABLE = Path(__file__).with_name("matrix.txt")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an address answered, and which tables are not what they were."""
+    """The response of a route, and which tables it changed."""
 
     status: int
     headers: Mapping[str, str]
     changed: frozenset[str]
-    moved_acme: bool  # whether Acme's trail grew, as it does with any change in Acme
-    told: frozenset[
+    moved_acme: (
+        bool  # whether Acme's trail has new entries, as after any change in Acme
+    )
+    leaked: frozenset[
         str
-    ]  # what of Acme's stands in the answer and was not in the question
+    ]  # values of Acme in the response that the request did not contain
 
 
 def path_of(route: Route, world: World) -> str:
-    """Return a route's address, with its query where it needs one."""
+    """Return a route's path, with its query if it needs one."""
     path = address(route, world, NAMES.get(route.pattern, {}))
     query = QUERIES.get(route.pattern)
     return f"{path}?{urlencode(query(world))}" if query else path
 
 
 def ask(route: Route, method: str, person: str, world: World) -> Answer:
-    """Ask, and take back whatever came of it."""
+    """Send the request, and roll its changes back."""
     key = (route.pattern, method)
     with rolled_back():
         if key in GIVEN:
@@ -47,16 +49,20 @@ def ask(route: Route, method: str, person: str, world: World) -> Answer:
         path = path_of(route, world)
         client = client_for(person, route, world)
         before = digest_of_everything() if key in GIVEN else untouched(world)
-        height = height_of(world)
+        length = trail_length(world)
         response = send(client, method, path, body, api=route.is_api)
-        # What is not spoken reaches no code that could change anything.
-        after = before if response.status_code == NOT_SPOKEN else digest_of_everything()
+        # A method that is not allowed reaches no code that could change anything.
+        after = (
+            before
+            if response.status_code == METHOD_NOT_ALLOWED
+            else digest_of_everything()
+        )
         text = getattr(response, "content", b"").decode(errors="replace")
         return Answer(
             response.status_code,
             response.headers,
             frozenset(name for name in after if after[name] != before[name]),
-            height_of(world) != height,
+            trail_length(world) != length,
             frozenset(
                 secret
                 for secret in secrets_of(world)
@@ -65,20 +71,20 @@ def ask(route: Route, method: str, person: str, world: World) -> Answer:
         )
 
 
-def height_of(world: World) -> int:
-    """Return how long Acme's trail is."""
+def trail_length(world: World) -> int:
+    """Return the length of Acme's chain."""
     return ChainHead.objects.get(pk=world.acme.pk).sequence
 
 
 @cache
 def untouched(world: World) -> dict[str, str]:
-    """Return the digest of the world as it was built, which it is again after each question."""
+    """Return the digest of the world as it was built; each request is rolled back to it."""
     return digest_of_everything()
 
 
 @cache
 def secrets_of(world: World) -> frozenset[str]:
-    """Return what a stranger must not read anywhere."""
+    """Return what a non-member must never read."""
     ids = {
         row.pk for row in (world.acme, world.shop, world.membership, world.invitation)
     }
@@ -86,7 +92,7 @@ def secrets_of(world: World) -> frozenset[str]:
 
 
 def read_table() -> dict[tuple[str, str], tuple[int, ...]]:
-    """Read matrix.txt: an address on a line of its own, then its methods with a status a person."""
+    """Return matrix.txt: a line with a route, then lines of methods with a status per person."""
     rows: dict[tuple[str, str], tuple[int, ...]] = {}
     route = ""
     for line in TABLE.read_text(encoding="utf-8").splitlines():
@@ -102,7 +108,7 @@ def read_table() -> dict[tuple[str, str], tuple[int, ...]]:
 
 
 def written(routes: Mapping[str, Mapping[str, tuple[int, ...]]]) -> str:
-    """Return the table as matrix.txt has it; methods that answer alike share a line."""
+    """Return the table in the form of matrix.txt; methods with the same statuses share a line."""
     lines = [f"#{'':24}" + "".join(f"{person:>10}" for person in PEOPLE)]
     for pattern, answers in routes.items():
         lines += ["", f"/{pattern}"]
@@ -111,6 +117,6 @@ def written(routes: Mapping[str, Mapping[str, tuple[int, ...]]]) -> str:
             if method in answers:
                 alike.setdefault(answers[method], []).append(method)
         for statuses, methods in alike.items():
-            words = "".join(f"{status:>10}" for status in statuses)
-            lines.append(f"  {','.join(methods):<23}{words}")
+            columns = "".join(f"{status:>10}" for status in statuses)
+            lines.append(f"  {','.join(methods):<23}{columns}")
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""What is sent to each address, and what was done there before: enough for whoever may to succeed."""
+"""The body sent to each route, and what is done before, so that a permitted request succeeds."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -114,7 +114,7 @@ GIVEN: dict[tuple[str, str], Step] = {
     (ENABLED_BEFORE, "GET"): switch_on,
     (ENABLED_BEFORE, "DELETE"): switch_on,
 }
-# What stands in the address, where it is not what stands there elsewhere.
+# Parameters of routes that differ from `samples`.
 NAMES: dict[str, Mapping[str, Any]] = {
     "products/<slug:slug>/request/": {"slug": "ngwaf"},
     f"{VERSION}deactivate/": {"number": 1},

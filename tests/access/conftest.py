@@ -1,4 +1,4 @@
-"""The world that every address is asked in."""
+"""The world of the access tests."""
 
 import pytest
 from django.core.cache import cache
@@ -10,5 +10,5 @@ __all__ = ["shared_world", "world"]
 
 @pytest.fixture(autouse=True)
 def _nothing_counted():
-    """Begin each test with whole budgets of writes and of tries."""
+    """Start each test with unused rate limits."""
     cache.clear()

@@ -1,4 +1,4 @@
-"""Every address of the portal, from Django's resolver, and how each is driven."""
+"""All routes of the portal, from Django's resolver, and how to request them."""
 
 import json
 import re
@@ -35,7 +35,7 @@ THIRD_PARTY = ("admin/", "accounts/")
 PARAMETER = re.compile(r"<(?:(?P<converter>\w+):)?(?P<name>\w+)>")
 GROUP = re.compile(r"\(\?P<(?P<name>\w+)>[^)]*\)")
 ADMIN_MODEL_PARTS = 5  # admin/<app>/<model>/<id>/…
-# What these addresses name belongs to an account; to others it must not even exist.
+# Parameters that name something of an account; for non-members it must look missing.
 OF_AN_ACCOUNT = frozenset(
     {
         "authorization_id",
@@ -53,7 +53,7 @@ OF_AN_ACCOUNT = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An address as the resolver has it, and its view."""
+    """A route of the resolver, and its view."""
 
     pattern: str
     view: Any
@@ -107,7 +107,7 @@ def address(route: Route, world: World, given: Mapping[str, Any]) -> str:
 
 
 def _first_of(route: Route) -> str:
-    """Return the id of a row that an admin page is about."""
+    """Return the id of a row for an admin page."""
     parts = route.pattern.split("/")
     if parts[0] != "admin" or len(parts) < ADMIN_MODEL_PARTS or parts[1] == "r":
         return "1"
@@ -117,7 +117,7 @@ def _first_of(route: Route) -> str:
 
 @cache
 def samples(world: World) -> dict[str, Any]:
-    """Return what stands in addresses: ids of Acme's, wherever there are ids."""
+    """Return the parameters of routes; ids are those of Acme."""
     event = AuditEvent.objects.filter(account_id=world.acme.pk).order_by("pk").first()
     inside = world.people["inside"].user_id
     return {
@@ -152,9 +152,9 @@ def samples(world: World) -> dict[str, Any]:
 def client_for(
     person: str, route: Route, world: World, *, csrf: bool = False
 ) -> Client:
-    """Return a client as that person has one: a key for the API, a session for pages.
+    """Return a person's client: a token for the API, a session for pages.
 
-    Who has no key comes to the API with a session, which it must not heed.
+    A person without a token calls the API with a session, which it must ignore.
     """
     client = Client(raise_request_exception=False, enforce_csrf_checks=csrf)
     if person == "anonymous":

@@ -1,14 +1,14 @@
-"""Every address that changes something does so for whoever may: the table's answers mean something."""
+"""Every route that changes something does so for a superuser, and records it."""
 
 import pytest
 
 from tests.access.asking import ask, read_table
 from tests.access.routes import PEOPLE
-from tests.access.test_matrix import OURS
+from tests.access.test_matrix import OWN_ROUTES
 
 SUPERUSER = PEOPLE.index("superuser")
-# These answer a superuser well and change no row: a cookie, a session, a look, a word to come;
-# and a version's settings, of which only the defaults can be set.
+# These succeed for a superuser and change no row: cookies, sessions, previews, and a version's
+# settings, of which only the defaults can be set.
 CHANGING_NOTHING = {
     ("api/service/<str:service_id>/version/<int:number>/settings", "PUT"),
     ("services/<str:service_id>/versions/<int:number>/<str:kind>/preview/", "POST"),
@@ -22,7 +22,7 @@ CHANGING_NOTHING = {
 }
 
 
-def well_answered() -> list[tuple[str, str]]:
+def successful() -> list[tuple[str, str]]:
     return sorted(
         key
         for key, statuses in read_table().items()
@@ -30,11 +30,9 @@ def well_answered() -> list[tuple[str, str]]:
     )
 
 
-@pytest.mark.parametrize("pattern, method", well_answered())
-def test_what_a_superuser_may_change_is_changed_and_in_the_trail(
-    pattern, method, world
-):
-    route = next(each for each in OURS if each.pattern == pattern)
+@pytest.mark.parametrize("pattern, method", successful())
+def test_a_change_by_a_superuser_is_made_and_recorded(pattern, method, world):
+    route = next(each for each in OWN_ROUTES if each.pattern == pattern)
 
     answer = ask(route, method, "superuser", world)
 

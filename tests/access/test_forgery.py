@@ -1,4 +1,4 @@
-"""No page takes a change that another site sent: every POST without the token is refused."""
+"""Every POST without the CSRF token is refused, so that another site cannot send it."""
 
 import pytest
 
@@ -12,7 +12,7 @@ PAGES = tuple(route for route in all_routes() if not route.is_api)
 
 
 @pytest.mark.parametrize("route", PAGES, ids=pattern)
-def test_a_post_without_the_token_is_refused_and_changes_nothing(route, world):
+def test_a_post_without_the_csrf_token_changes_nothing(route, world):
     sender = "staff" if route.pattern.startswith("admin/") else "superuser"
     client = client_for(sender, route, world, csrf=True)
     body = BODIES.get((route.pattern, "POST"), lambda _: {})(world)
@@ -27,7 +27,7 @@ def test_a_post_without_the_token_is_refused_and_changes_nothing(route, world):
 @pytest.mark.parametrize(
     "route", [each for each in all_routes() if each.is_api], ids=pattern
 )
-def test_the_api_heeds_no_cookie(route, world):
+def test_the_api_ignores_cookies(route, world):
     browser = client_for("superuser", PAGES[0], world)
     method = next((each for each in route.spoken if each != "GET"), "GET")
     body = BODIES.get((route.pattern, method), lambda _: {})(world)

@@ -1,14 +1,14 @@
-"""Every address × every kind of person × every method, against one readable table, `matrix.txt`."""
+"""Every route × every kind of person × every method, against the table `matrix.txt`."""
 
 import pytest
 
 from tests.access.asking import Answer, ask, read_table, written
 from tests.access.routes import METHODS, OF_AN_ACCOUNT, PEOPLE, Route, all_routes
 
-OURS = tuple(route for route in all_routes() if not route.is_third_party)
+OWN_ROUTES = tuple(route for route in all_routes() if not route.is_third_party)
 TRAIL = frozenset({"audit_auditevent", "audit_chainhead", "audit_personaldata"})
 REFUSED = 400
-# A refused deployment is recorded: the one thing written for somebody who may not.
+# A refused deployment is recorded, although nothing else may change.
 DEPLOYING = ("/activate", "/activate/")
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -22,18 +22,18 @@ def pattern(route: Route) -> str:
     return route.pattern or "/"
 
 
-def test_every_address_has_its_rows():
+def test_every_route_has_its_rows():
     table = read_table()
 
-    asked = {(route.pattern, method) for route in OURS for method in METHODS}
+    asked = {(route.pattern, method) for route in OWN_ROUTES for method in METHODS}
     assert {
         "without a row": sorted(asked - set(table)),
-        "without an address": sorted(set(table) - asked),
-    } == {"without a row": [], "without an address": []}
+        "without a route": sorted(set(table) - asked),
+    } == {"without a row": [], "without a route": []}
 
 
-@pytest.mark.parametrize("route", OURS, ids=pattern)
-def test_everybody_gets_the_answer_in_the_table(route, world):
+@pytest.mark.parametrize("route", OWN_ROUTES, ids=pattern)
+def test_each_person_gets_the_status_in_the_table(route, world):
     answers = {
         method: [ask(route, method, person, world) for person in PEOPLE]
         for method in METHODS
@@ -52,15 +52,15 @@ def test_everybody_gets_the_answer_in_the_table(route, world):
         for method, row in answers.items()
         for person, answer in zip(PEOPLE, row, strict=True)
     ]
-    assert_nothing_changed_by_reading_or_in_vain(route, everything)
-    assert_two_tenants_are_apart(everything)
+    assert_reading_and_refusals_change_nothing(route, everything)
+    assert_non_members_read_and_change_nothing(everything)
     assert_headers_are_strict(everything)
 
 
 Asked = tuple[str, str, Answer]
 
 
-def assert_nothing_changed_by_reading_or_in_vain(
+def assert_reading_and_refusals_change_nothing(
     route: Route, everything: list[Asked]
 ) -> None:
     allowed = TRAIL if route.pattern.endswith(DEPLOYING) else frozenset()
@@ -72,7 +72,7 @@ def assert_nothing_changed_by_reading_or_in_vain(
     assert changed == set()
 
 
-def assert_two_tenants_are_apart(everything: list[Asked]) -> None:
+def assert_non_members_read_and_change_nothing(everything: list[Asked]) -> None:
     stranger = [
         (method, answer)
         for method, person, answer in everything
@@ -80,7 +80,7 @@ def assert_two_tenants_are_apart(everything: list[Asked]) -> None:
     ]
     assert {method for method, answer in stranger if answer.moved_acme} == set()
     assert {
-        (method, *answer.told) for method, answer in stranger if answer.told
+        (method, *answer.leaked) for method, answer in stranger if answer.leaked
     } == set()
 
 
@@ -94,31 +94,31 @@ def assert_headers_are_strict(everything: list[Asked]) -> None:
     assert loose == set()
 
 
-def test_a_strangers_answer_about_an_account_is_always_that_there_is_nothing():
-    told = {
+def test_a_non_member_always_gets_404():
+    visible = {
         (route, method, statuses[PEOPLE.index("stranger")])
         for (route, method), statuses in read_table().items()
         if OF_AN_ACCOUNT & Route(route, None).parameters
         and statuses[PEOPLE.index("stranger")] not in {404, 405}
     }
 
-    assert told == set()
+    assert visible == set()
 
 
-def test_nobody_but_a_program_with_a_key_is_known_to_the_api():
-    let_in = {
+def test_the_api_requires_a_token():
+    allowed_in = {
         (route.pattern, method, person)
-        for route in OURS
+        for route in OWN_ROUTES
         if route.is_api and route.pattern not in OPEN_TO_ALL
         for method in METHODS
         for person in ("anonymous", "staff")
         if read_table()[route.pattern, method][PEOPLE.index(person)] != 401
     }
 
-    assert let_in == set()
+    assert allowed_in == set()
 
 
-# The API's own description, and the two that ask for a password instead of a key.
+# The OpenID configuration, and two routes that require a password instead of a token.
 OPEN_TO_ALL = {
     "api/realms/fastly/.well-known/openid-configuration",
     "api/sudo",
@@ -126,16 +126,16 @@ OPEN_TO_ALL = {
 }
 
 
-def test_a_page_sends_who_is_not_signed_in_to_sign_in():
-    let_in = {
+def test_pages_redirect_to_sign_in():
+    allowed_in = {
         (route.pattern, method)
-        for route in OURS
+        for route in OWN_ROUTES
         if not route.is_api and route.pattern not in WITHOUT_SIGNING_IN
         for method in METHODS
         if read_table()[route.pattern, method][0] not in {302, 405}
     }
 
-    assert let_in == set()
+    assert allowed_in == set()
 
 
 WITHOUT_SIGNING_IN = {"favicon.ico", "join/<str:key>/"}

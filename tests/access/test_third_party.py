@@ -1,4 +1,4 @@
-"""The pages that Django's admin and allauth bring: who gets in, and that nothing changes by asking."""
+"""The pages of Django's admin and allauth: who can open them, and that opening changes nothing."""
 
 import pytest
 
@@ -12,15 +12,15 @@ SIGN_IN = tuple(
 )
 METHODS = ("GET", "POST", "DELETE")
 OUTSIDERS = ("anonymous", "user", "superuser")
-# Away to sign-in, refused, or not spoken; of what is not there at all, 404.
+# Redirected to sign-in, refused, not found or not allowed.
 SENT_AWAY = {302, 403, 404, 405}
 ANSWERED = {200, 302, 400, 403, 404, 405, 409}
-# Leaving is noted, and by these everybody leaves or goes in.
+# These sign out, which is noted.
 LEAVING = {"admin/logout/", "accounts/logout/"}
 
 
 @pytest.mark.parametrize("route", ADMIN, ids=pattern)
-def test_nobody_but_staff_gets_into_the_admin(route, world):
+def test_only_staff_can_open_the_admin(route, world):
     asked = [
         (method, person, ask(route, method, person, world))
         for method in METHODS
@@ -39,17 +39,17 @@ def test_nobody_but_staff_gets_into_the_admin(route, world):
     assert_headers_are_strict(asked)
 
 
-# The admin's words for scripts say nothing of anybody; its sign-out works for all.
+# The admin's translations contain no data; its sign-out works for all.
 OPEN = {"admin/jsi18n/", "admin/logout/"}
 
 
 @pytest.mark.parametrize("route", ADMIN, ids=pattern)
-def test_staff_change_nothing_by_looking_nor_by_sending_an_empty_form(route, world):
+def test_staff_change_nothing_by_reading_or_by_an_empty_form(route, world):
     asked = [
         (method, "staff", ask(route, method, "staff", world)) for method in METHODS
     ]
 
-    # That staff looked into an account is noted in its trail, and that is all.
+    # Only that staff viewed an account is noted in its trail.
     changed = {
         (method, tuple(answer.changed - TRAIL)) for method, _, answer in asked
     } - {(method, ()) for method in METHODS}

@@ -1,4 +1,4 @@
-"""What the tests about people share: memberships by actor, a trail to look at, a browser."""
+"""Shared by the tests of accounts: memberships by actor, the trail, a browser."""
 
 import time
 
@@ -47,7 +47,7 @@ def last_body():
 
 @pytest.fixture
 def browser():
-    """Return a function that signs an actor in; `confirmed` seconds ago they said who they are."""
+    """Return a function that signs an actor in, who re-authenticated `confirmed` seconds ago."""
 
     def sign_in(actor: Actor, *, confirmed: float | None = 0) -> Client:
         client = Client()
@@ -63,7 +63,7 @@ def browser():
 
 
 def confirm(client: Client, user_id: str, at: float) -> None:
-    """Write into a session that its owner confirmed who they are at a moment."""
+    """Store in a session that its owner re-authenticated at a time."""
     session = client.session
     session["account_authentication_methods"] = [
         {"method": "password", "at": at, "reauthenticated": True}

@@ -1,1 +1,1 @@
-"""Migrations of the audit storey."""
+"""Migrations of the audit app."""

@@ -1,1 +1,1 @@
-"""The operator's commands of the accounts storey."""
+"""The operator's commands for accounts."""

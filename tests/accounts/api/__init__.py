@@ -1,1 +1,1 @@
-"""Tests of the API about people, tokens and the trail."""
+"""Tests of the API of users, tokens and the audit trail."""

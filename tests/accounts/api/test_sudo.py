@@ -1,4 +1,4 @@
-"""A token made with a password: proved first, limited, noted; no weaker than signing in."""
+"""Creating a token with a password: re-authentication, rate limits, noted failures."""
 
 import base64
 
@@ -36,7 +36,7 @@ def basic(name, password):
     return "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
 
 
-def test_a_token_is_made_after_sudo_and_shown_once(eve, acme, time_machine):
+def test_a_token_is_created_after_sudo_and_shown_once(eve, acme, time_machine):
     time_machine.move_to("2026-11-22T12:00:00Z", tick=False)
     api = Client()
 
@@ -74,7 +74,7 @@ def test_a_token_is_made_after_sudo_and_shown_once(eve, acme, time_machine):
     assert [event.action for event in AuditEvent.objects.all()] == ["token.issued"]
 
 
-def test_python_s_client_sends_json_to_sudo_and_basic_for_the_token():
+def test_fastly_py_sends_json_to_sudo_and_basic_for_the_token():
     api = Client()
     sent = {"username": "eve@example.com", "password": PASSWORD}
 
@@ -90,7 +90,7 @@ def test_python_s_client_sends_json_to_sudo_and_basic_for_the_token():
     assert made.json()["scope"] == "global"
 
 
-def test_a_key_names_its_owner(eve):
+def test_a_token_identifies_its_owner(eve):
     api = client_of(eve)
 
     answer = api.post("/api/sudo", {"password": PASSWORD}, "application/json")
@@ -122,13 +122,13 @@ def test_without_sudo_there_is_no_token(time_machine):
         ("", ""),
         ("username=eve@example.com", ""),
         ("username=eve@example.com&password=wrong", ""),
-        ("username=nobody@example.com&password=wrong", ""),
+        ("username=noah@example.com&password=wrong", ""),
         ("", "Basic Og=="),
         ("", "Basic %%%"),
         ("", basic("eve@example.com", "wrong")),
     ],
 )
-def test_a_wrong_password_proves_nothing(path, body, header):
+def test_a_wrong_password_is_refused(path, body, header):
     Client().post("/api/sudo", LOGIN, FORM)
 
     answer = Client().post(path, body, FORM, headers={"Authorization": header})
@@ -145,13 +145,13 @@ def test_a_wrong_password_is_noted():
     assert (event.action, event.outcome) == ("user.login_failed", "refused")
 
 
-def test_another_person_s_password_does_not_go_with_a_key(sam):
+def test_the_password_of_another_user_than_the_token_is_refused(sam):
     answer = client_of(sam).post("/api/sudo", LOGIN, FORM)
 
     assert answer.status_code == 401
 
 
-def test_tries_are_limited_even_for_the_right_password():
+def test_attempts_are_limited_even_for_the_right_password():
     api = Client()
     for _ in range(5):
         api.post("/api/sudo", "username=eve@example.com&password=wrong", FORM)
@@ -161,7 +161,7 @@ def test_tries_are_limited_even_for_the_right_password():
     assert (answer.status_code, answer.json()) == (429, {"msg": "Too many requests"})
 
 
-def test_who_has_a_second_factor_gives_its_code(person):
+def test_a_user_with_a_second_factor_sends_a_code(person):
     TOTP.activate(person, generate_totp_secret())
     code = RecoveryCodes.activate(person).generate_codes()[0]
     api = Client()
@@ -179,7 +179,7 @@ def test_who_has_a_second_factor_gives_its_code(person):
     )
 
 
-def test_where_the_operator_asks_for_a_second_factor_it_is_needed(sam, settings):
+def test_a_second_factor_is_required_if_the_operator_says_so(sam, settings):
     settings.SECOND_FACTOR_REQUIRED = True
     user = User.objects.get(pk=sam.user_id)
     EmailAddress.objects.create(
@@ -196,7 +196,7 @@ def test_where_the_operator_asks_for_a_second_factor_it_is_needed(sam, settings)
     "form",
     ["scope=all", "services[]=x", "expires_at=2020-01-01T00:00:00Z", "expires_at=soon"],
 )
-def test_a_token_that_cannot_be_is_a_400(form):
+def test_an_invalid_token_request_is_a_400(form):
     api = Client()
     api.post("/api/sudo", LOGIN, FORM)
 
@@ -206,5 +206,5 @@ def test_a_token_that_cannot_be_is_a_400(form):
     assert not ApiToken.objects.exists()
 
 
-def test_reading_tokens_needs_a_key():
+def test_reading_tokens_requires_a_token():
     assert Client().get("/api/tokens").status_code == 401

@@ -1,1 +1,1 @@
-"""Tests of the audit storey."""
+"""Tests of the audit app."""

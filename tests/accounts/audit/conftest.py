@@ -1,4 +1,4 @@
-"""What the admin's tests share: one of the staff at the browser, and a short trail."""
+"""Shared by the tests of the admin: a browser signed in as staff, and a short trail."""
 
 from datetime import timedelta
 

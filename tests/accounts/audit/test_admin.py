@@ -1,4 +1,4 @@
-"""The trail in the admin: read by staff, an event whole and a chain verified, changed by nobody."""
+"""The admin's pages of the audit trail: entries, chains, no changes."""
 
 import re
 from html import unescape

@@ -1,4 +1,4 @@
-"""The list of all accounts' events: narrowed, searched, and paged without counting."""
+"""The admin's list of entries: filtered, searched, and paged without counting."""
 
 import re
 from dataclasses import replace
@@ -31,7 +31,7 @@ def link(response, rel):
     return unescape(address)
 
 
-def test_all_accounts_events_are_listed_newest_first(ada, trail):
+def test_the_entries_of_all_accounts_are_listed_newest_first(ada, trail):
     assert shown(ada.get(EVENTS)) == ["globex 1", "acme 2", "acme 1"]
 
 
@@ -54,7 +54,7 @@ def test_all_accounts_events_are_listed_newest_first(ada, trail):
         pytest.param("until=2026-02-28", [], id="before"),
         pytest.param("since=2026-03-02", [], id="after"),
         pytest.param(
-            "account=acme&action=product.enabled", ["acme 1"], id="two at once"
+            "account=acme&action=product.enabled", ["acme 1"], id="two filters"
         ),
         pytest.param("q=request-two", ["globex 1"], id="search for a request"),
         pytest.param("q=acme", ["acme 2", "acme 1"], id="search for an account"),
@@ -70,7 +70,7 @@ def test_all_accounts_events_are_listed_newest_first(ada, trail):
         ),
     ],
 )
-def test_the_list_is_narrowed(ada, trail, query, found):
+def test_the_list_is_filtered(ada, trail, query, found):
     assert shown(ada.get(f"{EVENTS}?{query}")) == found
 
 
@@ -81,13 +81,13 @@ def test_a_search_for_a_version_finds_the_older_form_of_its_id_too(ada):
     assert shown(ada.get(f"{EVENTS}?q=svc/2")) == ["acme 2", "acme 1"]
 
 
-def test_a_filter_that_cannot_be_read_says_so(ada, trail):
+def test_an_invalid_filter_is_reported(ada, trail):
     assert (
         "Enter a valid date." in ada.get(f"{EVENTS}?since=yesterday").content.decode()
     )
 
 
-def test_pages_lead_to_the_oldest_event_and_back_without_counting(
+def test_pages_lead_to_the_oldest_entry_and_back_without_counting(
     ada, django_assert_max_num_queries
 ):
     write("acme", *[ENABLED] * 120)
@@ -120,7 +120,7 @@ def asked_of_the_trail(client):
     return len([query for query in asked.captured_queries if "audit_" in query["sql"]])
 
 
-def test_a_page_costs_one_query_however_many_events(ada, trail):
+def test_a_page_takes_one_query_for_any_number_of_entries(ada, trail):
     few = asked_of_the_trail(ada)
     write("acme", *[ENABLED] * 60)
     many = asked_of_the_trail(ada)
@@ -129,7 +129,7 @@ def test_a_page_costs_one_query_however_many_events(ada, trail):
 
 
 @pytest.mark.parametrize("place", ["x", "2026-03-01_1", "2026-03-01T00:00:00Z_", "_1"])
-def test_a_place_that_is_none_leads_to_the_beginning(ada, trail, place):
+def test_an_invalid_cursor_leads_to_the_first_page(ada, trail, place):
     response = ada.get(EVENTS, {"older": place})
 
     assert (response.status_code, response.url) == (302, f"{EVENTS}?e=1")
@@ -145,7 +145,7 @@ def test_a_place_that_is_none_leads_to_the_beginning(ada, trail, place):
         pytest.param("outcome", "refused", id="outcome"),
     ],
 )
-def test_an_index_answers_each_filter_in_order(trail, column, value):
+def test_every_filter_uses_an_index(trail, column, value):
     events = AuditEvent.objects.filter(**{column: value}).order_by("-at", "-id")[:51]
 
     plan = explained(events)

@@ -27,7 +27,7 @@ def chained(texts):
 
 
 @pytest.mark.parametrize("line", LINES, ids=["first", "second", "third"])
-def test_the_worked_examples_come_out_as_they_went_in(line):
+def test_the_worked_examples_are_canonical(line):
     assert canonical(json.loads(line)) == line
 
 
@@ -70,7 +70,7 @@ def test_the_worked_examples_have_the_expected_hashes():
         pytest.param(object(), "object", id="an object"),
     ],
 )
-def test_what_has_no_one_form_is_refused(value, reason):
+def test_a_value_without_a_canonical_form_is_refused(value, reason):
     with pytest.raises(ValueError, match=reason):
         canonical({"deep": [{"in": value}]})
 
@@ -108,7 +108,7 @@ PLAIN = st.recursive(
 
 
 @given(st.dictionaries(st.text(st.characters(max_codepoint=127)), PLAIN, max_size=4))
-def test_canonical_text_reads_back_and_writes_again_the_same(body):
+def test_canonical_text_can_be_parsed_and_written_again(body):
     text = canonical(body)
 
     assert json.loads(text) == body

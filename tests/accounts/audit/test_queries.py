@@ -1,4 +1,4 @@
-"""A trail page by page, and a sound chain's verdict."""
+"""Reading a trail page by page, and verifying a valid chain."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -31,7 +31,7 @@ def seven():
     write("acme", ENABLED, at=NOON + timedelta(hours=1))
 
 
-def test_pages_lead_to_the_oldest_event_and_back(seven):
+def test_pages_lead_to_the_oldest_entry_and_back(seven):
     newest = trail_of("acme", limit=3)
     middle = trail_of("acme", limit=3, before=newest.older)
     oldest = trail_of("acme", limit=3, before=middle.older)
@@ -53,7 +53,7 @@ def test_pages_lead_to_the_oldest_event_and_back(seven):
             Filters(product="websockets"), [7, 6, 5, 4, 3, 2, 1], id="by product"
         ),
         pytest.param(
-            Filters(actor_id="user-eve"), [], id="by somebody who did nothing"
+            Filters(actor_id="user-eve"), [], id="by an actor without entries"
         ),
         pytest.param(Filters(outcome="refused"), [], id="by outcome"),
         pytest.param(Filters(service_id="s"), [], id="by service"),
@@ -66,11 +66,11 @@ def test_pages_lead_to_the_oldest_event_and_back(seven):
             id="until, exclusive",
         ),
         pytest.param(
-            Filters(action="bill.changed", until=NOON), [], id="by two at once"
+            Filters(action="bill.changed", until=NOON), [], id="by two filters"
         ),
     ],
 )
-def test_a_trail_is_narrowed(seven, filters, found):
+def test_a_trail_is_filtered(seven, filters, found):
     assert numbers(trail_of("acme", filters=filters)) == found
 
 
@@ -102,14 +102,14 @@ def test_a_version_or_part_is_found_by_its_id_in_both_forms(target_id, found):
     assert [event.target_id for event in page.events] == found
 
 
-def test_a_page_costs_one_query_however_long_the_trail(
+def test_a_page_takes_one_query_for_any_length_of_trail(
     seven, django_assert_num_queries
 ):
     with django_assert_num_queries(1):
         trail_of("acme", limit=2)
 
 
-def test_a_trail_holds_no_other_accounts_events(seven):
+def test_a_trail_contains_only_the_entries_of_its_account(seven):
     write("globex")
 
     assert numbers(trail_of("globex")) == [1]
@@ -117,7 +117,7 @@ def test_a_trail_holds_no_other_accounts_events(seven):
     assert event_of("acme", 2).action == "bill.changed"
 
 
-def test_every_account_with_events_or_a_head_has_a_trail(seven):
+def test_every_account_with_entries_or_a_head_has_a_trail(seven):
     write("platform")
     ChainHead.objects.filter(account_id="acme").delete()
     ChainHead.objects.create(account_id="empty", event_hash="0" * 64)
@@ -125,16 +125,16 @@ def test_every_account_with_events_or_a_head_has_a_trail(seven):
     assert accounts_with_trail() == ["acme", "empty", "platform"]
 
 
-def test_a_chain_as_written_is_sound(seven):
+def test_an_unchanged_chain_is_valid(seven):
     assert verify("acme") == VerificationResult("acme", is_valid=True, checked=7)
     assert [row_fault(event) for event in AuditEvent.objects.all()] == [""] * 7
 
 
-def test_a_chain_that_was_never_begun_is_sound():
-    assert verify("nobody") == VerificationResult("nobody", is_valid=True, checked=0)
+def test_an_empty_chain_is_valid():
+    assert verify("unknown") == VerificationResult("unknown", is_valid=True, checked=0)
 
 
-def test_verifying_costs_the_same_queries_however_long_the_chain(
+def test_verifying_takes_the_same_queries_for_any_length_of_chain(
     seven, django_assert_max_num_queries
 ):
     with django_assert_max_num_queries(9):

@@ -1,4 +1,4 @@
-"""What is appended: the body, its copies, the head, the personal data beside it."""
+"""Appending entries: the body, its copies, the head, the personal data."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ from tests.accounts.audit.writing import BILLED, ENABLED, NOON, SAM, write
 pytestmark = pytest.mark.django_db
 
 
-def test_the_body_holds_every_field():
+def test_the_body_contains_every_field():
     [event] = write()
 
     body = json.loads(event.canonical)
@@ -74,7 +74,7 @@ def test_the_columns_copy_the_body():
     assert event.fastly_type == "customer_feature.create"
 
 
-def test_entries_are_chained_in_their_order_and_the_head_follows():
+def test_entries_are_chained_in_order_and_the_head_follows():
     enabled, billed = write("acme", ENABLED, BILLED)
 
     head = ChainHead.objects.get()
@@ -86,14 +86,14 @@ def test_entries_are_chained_in_their_order_and_the_head_follows():
     assert head.at == NOON
 
 
-def test_each_account_has_a_chain_of_its_own():
+def test_each_account_has_its_own_chain():
     write("acme")
     [event] = write("globex")
 
     assert (event.sequence, event.prev_hash) == (1, GENESIS)
 
 
-def test_personal_data_lies_beside_the_chain_and_can_be_erased():
+def test_personal_data_is_outside_the_chain_and_can_be_erased():
     [event] = write()
     held = PersonalData.objects.get(kind="ip")
     committed = json.loads(event.canonical)["pii"]["ip"]
@@ -112,7 +112,7 @@ def test_personal_data_lies_beside_the_chain_and_can_be_erased():
     assert verify("acme").is_valid
 
 
-def test_two_events_from_one_address_commit_to_it_differently():
+def test_two_entries_from_one_address_have_different_commitments():
     first, second = write("acme", ENABLED, BILLED)
 
     assert (
@@ -121,7 +121,7 @@ def test_two_events_from_one_address_commit_to_it_differently():
     )
 
 
-def test_time_never_runs_backwards_within_an_account():
+def test_time_never_decreases_within_a_chain():
     write(at=NOON)
     [late] = write(at=NOON - timedelta(seconds=3))
     [elsewhere] = write("globex", at=NOON - timedelta(seconds=3))
@@ -131,7 +131,7 @@ def test_time_never_runs_backwards_within_an_account():
     assert verify("acme").is_valid
 
 
-def test_a_creation_keeps_all_that_it_made():
+def test_a_creation_keeps_all_its_fields():
     [event] = write("acme", BILLED)
 
     assert [(c.field, c.before, c.after) for c in event.changes] == [
@@ -139,7 +139,7 @@ def test_a_creation_keeps_all_that_it_made():
     ]
 
 
-def test_long_names_and_headers_from_outside_are_cut_and_still_sound():
+def test_long_labels_and_headers_are_cut_and_the_chain_stays_valid():
     source = EntrySource(
         "user", "user-sam", "S" * 300, "web", "r" * 100, user_agent="u" * 5000
     )
@@ -165,7 +165,7 @@ def test_long_names_and_headers_from_outside_are_cut_and_still_sound():
         pytest.param((1, 2), id="a tuple"),
     ],
 )
-def test_a_note_that_has_no_canonical_form_is_refused_and_nothing_is_kept(value):
+def test_an_entry_without_a_canonical_form_is_refused(value):
     entry = NewEntry(Event.SERVICE_CREATED, "service", "s-1", after={"value": value})
 
     with pytest.raises(ValueError, match="cannot be written canonically"):
@@ -176,7 +176,7 @@ def test_a_note_that_has_no_canonical_form_is_refused_and_nothing_is_kept(value)
     assert ChainHead.objects.count() == 0
 
 
-def test_nothing_to_append_is_refused():
+def test_appending_no_entries_is_refused():
     with pytest.raises(ValueError, match="nothing to append"), transaction.atomic():
         append("acme", [], source=SAM, at=NOON)
 
@@ -185,21 +185,21 @@ def test_nothing_to_append_is_refused():
     "source",
     [
         pytest.param(
-            EntrySource("robot", "r", "R", "web", ""), id="no such kind of actor"
+            EntrySource("robot", "r", "R", "web", ""), id="unknown type of actor"
         ),
         pytest.param(
-            EntrySource("user", "u", "U", "telnet", ""), id="no such interface"
+            EntrySource("user", "u", "U", "telnet", ""), id="unknown interface"
         ),
     ],
 )
-def test_a_source_of_an_unknown_kind_is_refused(source):
+def test_an_unknown_actor_type_or_interface_is_refused(source):
     with pytest.raises(IntegrityError):
         write("acme", ENABLED, source=source)
 
     assert AuditEvent.objects.count() == 0
 
 
-def test_a_head_that_was_set_back_cannot_be_appended_to():
+def test_nothing_is_appended_after_a_head_that_was_set_back():
     write()
     ChainHead.objects.update(sequence=0, event_hash=GENESIS)
 

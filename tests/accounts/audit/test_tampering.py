@@ -1,4 +1,4 @@
-"""A thousand ways to alter a trail behind the triggers' back, each found where it begins."""
+"""A thousand ways to alter a trail without triggers, each found at its first entry."""
 
 from datetime import timedelta
 
@@ -200,7 +200,7 @@ mutations = st.one_of(
 
 @pytest.fixture
 def open_trail(db):
-    """A chain of nine events whose triggers somebody has removed."""
+    """A chain of nine entries without triggers."""
     write("acme", *([ENABLED, BILLED, ENABLED] * (LENGTH // 3)))
     triggers.remove(connection)
 
@@ -209,40 +209,40 @@ def open_trail(db):
 @settings(
     max_examples=1000, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_every_alteration_is_found_where_it_begins(open_trail, mutation):
+def test_every_alteration_is_found_at_its_first_entry(open_trail, mutation):
     alter, *arguments = mutation
 
     with transaction.atomic():
         first_invalid = alter(*arguments)
-        verdict = verify("acme")
+        result = verify("acme")
         transaction.set_rollback(True)
 
-    assert not verdict.is_valid
-    assert verdict.first_invalid == first_invalid
-    assert "triggers" not in verdict.reason
+    assert not result.is_valid
+    assert result.first_invalid == first_invalid
+    assert "triggers" not in result.reason
 
 
-def test_missing_triggers_alone_make_a_chain_unsound(open_trail):
-    verdict = verify("acme")
+def test_missing_triggers_alone_make_a_chain_invalid(open_trail):
+    result = verify("acme")
 
-    assert (verdict.is_valid, verdict.checked, verdict.first_invalid) == (
+    assert (result.is_valid, result.checked, result.first_invalid) == (
         False,
         LENGTH,
         None,
     )
-    assert verdict.reason.startswith(
+    assert result.reason.startswith(
         "triggers missing on audit_auditevent: audit_event_appended"
     )
 
 
-def test_what_is_wrong_is_said_in_words(open_trail):
+def test_the_fault_is_described(open_trail):
     events.filter(sequence=4).update(actor_label="Eve")
 
-    verdict = verify("acme")
+    result = verify("acme")
 
-    assert (verdict.checked, verdict.first_invalid) == (3, 4)
-    assert verdict.reason == "its column actor_label differs from its text"
-    assert row_fault(events.get(sequence=4)) == verdict.reason
+    assert (result.checked, result.first_invalid) == (3, 4)
+    assert result.reason == "its column actor_label differs from its text"
+    assert row_fault(events.get(sequence=4)) == result.reason
 
 
 def forge(sequence, text):
@@ -265,17 +265,17 @@ def forge(sequence, text):
         ),
     ],
 )
-def test_a_forged_text_of_another_shape_is_a_fault_and_no_crash(
+def test_a_forged_text_of_another_shape_is_a_fault_and_not_a_crash(
     open_trail, text, reason
 ):
     forge(2, text)
 
-    verdict = verify("acme")
+    result = verify("acme")
 
-    assert (verdict.first_invalid, verdict.reason) == (2, reason)
+    assert (result.first_invalid, result.reason) == (2, reason)
 
 
-def test_a_tail_cut_off_with_its_head_is_seen_by_a_checkpoint_only(open_trail):
+def test_only_a_checkpoint_would_show_a_truncated_chain(open_trail):
     last = events.get(sequence=5)
     events.filter(sequence__gt=5).delete()
     PersonalData.objects.filter(sequence__gt=5).delete()

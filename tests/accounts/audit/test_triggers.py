@@ -1,4 +1,4 @@
-"""Every attack on the trail's table that a database lets one try, on a database migrated through every step."""
+"""Attacks on the table of the audit trail, on a migrated database."""
 
 import pytest
 from django.core.management import call_command
@@ -89,7 +89,7 @@ ATTACKS = {
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
-def test_the_trail_withstands(attack):
+def test_an_attack_is_refused(attack):
     write()
     write()
     before = list(AuditEvent.objects.order_by("id").values())
@@ -105,7 +105,7 @@ def test_the_trail_withstands(attack):
 
 
 @pytest.mark.django_db
-def test_what_follows_the_last_event_is_let_in():
+def test_the_next_entry_of_the_chain_is_accepted():
     write()
     write()
 
@@ -116,7 +116,7 @@ def test_what_follows_the_last_event_is_let_in():
 
 
 def remade(fires):
-    """Make the PostgreSQL trigger against changes anew, to fire in another way."""
+    """Create the PostgreSQL trigger against changes again, to fire differently."""
     name = "audit_event_not_changed"
     return [
         f"DROP TRIGGER {name} ON {TABLE}",
@@ -189,7 +189,7 @@ HOLLOWED = {
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("statements, missing", HOLLOWED.values(), ids=HOLLOWED)
-def test_a_trigger_that_does_not_do_its_work_is_missed(statements, missing):
+def test_an_ineffective_trigger_is_reported_as_missing(statements, missing):
     with connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)
@@ -198,12 +198,12 @@ def test_a_trigger_that_does_not_do_its_work_is_missed(statements, missing):
 
 
 @pytest.mark.django_db
-def test_the_triggers_are_in_place_after_every_migration():
+def test_the_triggers_exist_after_every_migration():
     assert triggers.missing(connection) == []
 
 
 @pytest.mark.django_db
-def test_installing_twice_is_installing_once():
+def test_installing_twice_is_the_same_as_once():
     triggers.install(connection)
     triggers.install(connection)
 
@@ -225,7 +225,7 @@ def rebuilt(db):
 IN_MEMORY = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:", "OPTIONS": {}}
 
 
-def test_rebuilding_the_table_loses_the_triggers_and_installing_brings_them_back(
+def test_rebuilding_the_table_drops_the_triggers_and_install_restores_them(
     rebuilt,
 ):
     longer = models.CharField(max_length=100)
@@ -242,23 +242,23 @@ def test_rebuilding_the_table_loses_the_triggers_and_installing_brings_them_back
 
 
 @pytest.mark.django_db
-def test_the_check_finds_nothing_where_the_triggers_are():
+def test_the_check_passes_if_the_triggers_exist():
     assert trail_is_append_only(None, databases=["default"]) == []
 
 
-def test_the_check_asks_no_database_unless_told_to():
+def test_the_check_reads_only_the_named_databases():
     assert trail_is_append_only(None) == []
 
 
 @pytest.mark.django_db
-def test_the_check_passes_over_a_database_without_the_table(monkeypatch):
+def test_the_check_skips_a_database_without_the_table(monkeypatch):
     monkeypatch.setattr(triggers, "TABLE", "no_such_table")
 
     assert trail_is_append_only(None, databases=["default"]) == []
 
 
 @pytest.mark.django_db
-def test_the_check_fails_where_the_triggers_are_gone():
+def test_the_check_fails_if_triggers_are_missing():
     triggers.remove(connection)
 
     [error] = trail_is_append_only(None, databases=["default"])
@@ -272,7 +272,7 @@ def test_the_check_fails_where_the_triggers_are_gone():
 
 
 @pytest.mark.django_db
-def test_guarding_puts_the_triggers_back(capsys):
+def test_guard_audit_installs_missing_triggers(capsys):
     triggers.remove(connection)
 
     call_command("guard_audit")

@@ -28,7 +28,7 @@ def test_an_event_is_found_by_the_name_in_its_column():
     assert DESCRIPTIONS["product.enabled"] == "enabled a product"
 
 
-def test_what_enabling_writes_has_fastlys_words():
+def test_the_events_of_enabling_have_fastly_types():
     assert FASTLY_TYPES["product.enabled"] == "customer_feature.create"
     assert FASTLY_TYPES["product.disabled"] == "customer_feature.delete"
     assert FASTLY_TYPES["bill.changed"] == "customer.pricing"

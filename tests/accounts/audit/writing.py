@@ -1,4 +1,4 @@
-"""Entries and sources for the trail's tests, and the appending of them."""
+"""Entries and sources for tests of the audit trail, and a function that appends them."""
 
 from datetime import UTC, datetime
 

@@ -86,7 +86,7 @@ def test_after_five_wrong_passwords_the_right_one_is_refused_too(acme, eve):
     assert b"Too many failed login attempts" in right.content
 
 
-def test_another_host_name_gives_no_more_attempts(acme, eve):
+def test_another_host_name_does_not_reset_the_attempts(acme, eve):
     for number in range(5):
         assert b"not correct" in sign_in("eve@example.com", "wrong").content, number
 

@@ -1,1 +1,1 @@
-"""Commands of the audit storey."""
+"""Commands of the audit app."""
