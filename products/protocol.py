@@ -52,18 +52,18 @@ VCL_VARIABLES = frozenset({"url", "method", "request", "proto", "backend"})
 
 
 def host_problem(host: str) -> str:
-    """Say what keeps a text from being a host name in lower case; "" for nothing."""
+    """Return what is wrong with a host name in lower case; "" if it is valid."""
     if not host.isascii():
-        return "Write the name in its ASCII form, with xn-- for other letters."
+        return "Use the ASCII (punycode) form of the name, such as xn--…."
     if not 0 < len(host) <= MAX_HOST_LENGTH:
         return f"A host name has 1 to {MAX_HOST_LENGTH} characters."
     labels = host.split(".")
     if labels[-1].isdigit():
-        return "Write a name here, not an IP address."
+        return "Enter a host name, not an IP address."
     if not all(_LABEL.fullmatch(label) and _is_idna(label) for label in labels):
         return (
-            "A host name is made of labels of 1 to 63 letters, digits and hyphens with dots "
-            "between them; no label begins or ends with a hyphen, nor the name with a dot."
+            "A host name has labels of 1 to 63 letters, digits and hyphens, with dots between "
+            "them. Labels don't start or end with a hyphen, and the name doesn't end with a dot."
         )
     return ""
 
@@ -79,23 +79,26 @@ def _is_idna(label: str) -> bool:
 
 
 def domain_problem(name: str) -> str:
-    """Say what keeps a text in lower case from being a domain: a host name, or `*.` and one."""
+    """Return what is wrong with a domain in lower case: a host name, or `*.` and one."""
     if not name.startswith("*."):
         return host_problem(name)
     rest = name.removeprefix("*.")
     if "." not in rest:
-        return "A wildcard needs two labels or more after it, as in *.example.com."
+        return "A wildcard needs two or more labels after it, such as *.example.com."
     if len(name) > MAX_HOST_LENGTH:
         return f"A host name has 1 to {MAX_HOST_LENGTH} characters."
     return host_problem(rest)
 
 
 def address_problem(address: str) -> str:
-    """Say what keeps a text from being a host name or an IP address without brackets."""
+    """Return what is wrong with a host name, or an IP address without brackets."""
     if is_ip(address):
         return ""
     if ":" in address or address.rpartition(".")[2].isdigit():
-        return "This is no IP address."
+        return (
+            "Enter a host name or an IP address. Leave out http:// and put the port in the "
+            "Port field."
+        )
     return host_problem(address.lower())
 
 
@@ -114,17 +117,17 @@ def is_ip(text: str) -> bool:
 
 
 def header_name(dst: str) -> str:
-    """Return the header field that a rule is about: `http.X-Tenant` or `X-Tenant` alike."""
+    """Return the header field of a rule's destination: `http.X-Tenant` or `X-Tenant`."""
     return dst.removeprefix("http.")
 
 
 def header_name_problem(dst: str) -> str:
-    """Say what keeps a text from naming a header field."""
+    """Return what is wrong with the name of a header field."""
     name = header_name(dst)
     if name == dst and name in VCL_VARIABLES:
-        return f"'{dst}' is no header field; name one as http.Name."
+        return f"{dst} is not a header field. Use http.Name."
     if not is_token(name):
-        return "A header name is made of letters, digits and !#$%&'*+-.^_`|~ alone."
+        return "A header name has only letters, digits and !#$%&'*+-.^_`|~."
     return ""
 
 
@@ -144,14 +147,16 @@ def is_protected_header(name: str) -> bool:
 
 
 def protection_problem(dst: str) -> str:
-    """Say why a rule may not touch a field of the request; "" where it may."""
+    """Return why a rule must not change a field of the request; "" if it can."""
     if is_protected_header(header_name(dst).lower()):
-        return f"{header_name(dst)} is a protected header; no rule can touch it."
+        return (
+            f"{header_name(dst)} is a protected header and can't be changed by a rule."
+        )
     return ""
 
 
 def header_value(src: str) -> str:
-    """Return the value that a rule's source stands for: a VCL string without its quotes."""
+    """Return the value of a rule's source: a VCL string without its quotes."""
     literal = _VCL_STRING.fullmatch(src)
     if literal is None:
         return src
@@ -159,25 +164,25 @@ def header_value(src: str) -> str:
 
 
 def header_value_problem(src: str) -> str:
-    """Say what keeps a source's value from being sent as a field's."""
+    """Return what is wrong with the value of a rule's source."""
     if is_field_value(header_value(src)):
         return ""
-    return "A header value has no line breaks or control characters, and none beyond Latin-1."
+    return "A header value can't have line breaks, control characters or characters beyond Latin-1."
 
 
 def https_url_problem(url: str) -> str:
-    """Say what keeps a text from being an https URL that lines can be posted to."""
+    """Return what is wrong with an https URL that log lines are posted to."""
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        return "Write an https URL."
+        return "Enter an https URL."
     if parts.scheme != "https" or not parts.hostname:
-        return "Write an https URL, as in https://logs.example.com/in."
+        return "Enter an https URL, such as https://logs.example.com/in."
     if parts.username is not None or parts.fragment or not _is_plain(url):
-        return "Leave out user names, fragments, spaces and control characters."
+        return "Remove user names, fragments, spaces and control characters."
     if port == 0:
-        return "Port 0 cannot be called."
+        return f"Enter a port from 1 to {MAX_PORT}."
     return address_problem(parts.hostname)
 
 
@@ -186,14 +191,14 @@ def _is_plain(url: str) -> bool:
 
 
 def endpoint_problem(endpoint: str) -> str:
-    """Say what keeps a text from being host:port (an IPv6 address in brackets)."""
+    """Return what is wrong with host:port (an IPv6 address in brackets)."""
     host, colon, port = endpoint.rpartition(":")
     if not colon or not port.isascii() or not port.isdigit():
-        return "Write host:port, as in logs.example.com:514."
+        return "Enter host:port, such as logs.example.com:514."
     if not 1 <= int(port[:6]) <= MAX_PORT:
-        return f"A port is a number from 1 to {MAX_PORT}."
+        return f"Enter a port from 1 to {MAX_PORT}."
     bracketed = host.startswith("[") and host.endswith("]")
     address = host[1:-1] if bracketed else host
     if bracketed != (":" in address):
-        return "Write an IPv6 address in brackets."
+        return "Enter an IPv6 address in brackets."
     return address_problem(address)

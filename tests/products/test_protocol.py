@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from products import protocol
 
-LABELS = "A host name is made of labels"
+LABELS = "A host name has labels"
 LENGTH = "A host name has 1 to 253 characters."
 
 
@@ -47,8 +47,8 @@ def test_a_host_name_is_taken(host):
         ("a.example.com\n", LABELS),
         ("https://example.com", LABELS),
         ("Example.com", LABELS),
-        ("192.0.2.1", "Write a name here, not an IP address."),
-        ("bücher.example", "Write the name in its ASCII form"),
+        ("192.0.2.1", "Enter a host name, not an IP address."),
+        ("bücher.example", "Use the ASCII (punycode) form"),
         ("xn--a.example", LABELS),
         ("xn--.example", LABELS),
         ("xn--99999999999.example", LABELS),
@@ -64,8 +64,8 @@ def test_what_is_no_host_name_is_refused(host, problem):
         ("*.example.com", ""),
         ("*.a.example.com", ""),
         ("*", LABELS),
-        ("*.", "A wildcard needs two labels"),
-        ("*.com", "A wildcard needs two labels"),
+        ("*.", "A wildcard needs two or more labels"),
+        ("*.com", "A wildcard needs two or more labels"),
         ("*.*.example.com", LABELS),
         ("a.*.example.com", LABELS),
         ("*a.example.com", LABELS),
@@ -87,11 +87,11 @@ def test_an_address_may_be_a_literal_or_a_name(address):
 @pytest.mark.parametrize(
     ("address", "problem"),
     [
-        ("192.0.2.256", "This is no IP address."),
-        ("192.0.2", "This is no IP address."),
-        ("[::1]", "This is no IP address."),
-        ("fe80::1%eth0", "This is no IP address."),
-        ("origin.example.com:443", "This is no IP address."),
+        ("192.0.2.256", "Enter a host name or an IP address. "),
+        ("192.0.2", "Enter a host name or an IP address. "),
+        ("[::1]", "Enter a host name or an IP address. "),
+        ("fe80::1%eth0", "Enter a host name or an IP address. "),
+        ("origin.example.com:443", "Enter a host name or an IP address. "),
         ("*.example.com", LABELS),
         ("", LENGTH),
     ],
@@ -112,13 +112,13 @@ def test_a_rule_names_a_header_with_and_without_http(dst, name):
 @pytest.mark.parametrize(
     ("dst", "problem"),
     [
-        ("", "A header name is made of"),
-        ("http.", "A header name is made of"),
-        ("X Tenant", "A header name is made of"),
-        ("X-Tenant:", "A header name is made of"),
-        ("X-Tenant\r\nX-Other", "A header name is made of"),
-        ("Ü", "A header name is made of"),
-        ("url", "'url' is no header field; name one as http.Name."),
+        ("", "A header name has only"),
+        ("http.", "A header name has only"),
+        ("X Tenant", "A header name has only"),
+        ("X-Tenant:", "A header name has only"),
+        ("X-Tenant\r\nX-Other", "A header name has only"),
+        ("Ü", "A header name has only"),
+        ("url", "url is not a header field. Use http.Name."),
     ],
 )
 def test_what_is_no_header_name_is_refused(dst, problem):
@@ -143,7 +143,7 @@ def test_what_is_no_header_name_is_refused(dst, problem):
     ],
 )
 def test_a_header_of_the_hand_off_is_protected(name):
-    problem = f"{name} is a protected header; no rule can touch it."
+    problem = f"{name} is a protected header and can't be changed by a rule."
     assert protocol.protection_problem(name) == problem
     assert protocol.protection_problem(f"http.{name}") == problem
 
@@ -174,7 +174,7 @@ def test_a_vcl_string_stands_for_what_is_between_its_quotes(src, value):
 @pytest.mark.parametrize("src", ["a\r\nb", "a\nb", "a\0b", '"a\nb"', "\x7f", "€"])
 def test_a_value_that_would_break_the_message_is_refused(src):
     assert protocol.header_value_problem(src).startswith(
-        "A header value has no line breaks"
+        "A header value can't have line breaks"
     )
 
 
@@ -225,17 +225,17 @@ def test_what_is_no_https_url_is_refused(url):
         ("logs.example.com:514", ""),
         ("192.0.2.1:514", ""),
         ("[2001:db8::1]:514", ""),
-        ("logs.example.com", "Write host:port"),
+        ("logs.example.com", "Enter host:port"),
         (":514", LENGTH),
-        ("logs.example.com:", "Write host:port"),
-        ("logs.example.com:x", "Write host:port"),
-        ("logs.example.com:٣", "Write host:port"),
-        ("logs.example.com:0", "A port is a number from 1 to 65535."),
-        ("logs.example.com:65536", "A port is a number from 1 to 65535."),
-        ("logs.example.com:" + "9" * 5000, "A port is a number from 1 to 65535."),
-        ("2001:db8::1:514", "Write an IPv6 address in brackets."),
-        ("[logs.example.com]:514", "Write an IPv6 address in brackets."),
-        ("https://logs.example.com:514", "Write an IPv6 address in brackets."),
+        ("logs.example.com:", "Enter host:port"),
+        ("logs.example.com:x", "Enter host:port"),
+        ("logs.example.com:٣", "Enter host:port"),
+        ("logs.example.com:0", "Enter a port from 1 to 65535."),
+        ("logs.example.com:65536", "Enter a port from 1 to 65535."),
+        ("logs.example.com:" + "9" * 5000, "Enter a port from 1 to 65535."),
+        ("2001:db8::1:514", "Enter an IPv6 address in brackets."),
+        ("[logs.example.com]:514", "Enter an IPv6 address in brackets."),
+        ("https://logs.example.com:514", "Enter an IPv6 address in brackets."),
     ],
 )
 def test_a_syslog_endpoint_is_host_and_port(endpoint, problem):

@@ -25,7 +25,7 @@ def test_a_domain_is_kept_in_lower_case():
 
 def test_a_domain_must_be_a_host_name():
     assert problems("domain", "no host", {})["name"].startswith(
-        "A host name is made of"
+        "A host name has labels"
     )
 
 
@@ -34,7 +34,7 @@ def test_no_rule_about_the_request_touches_a_protected_header(action):
     fields = HEADER | {"action": action, "dst": "http.Sec-WebSocket-Key", "regex": "x"}
 
     assert problems("header", "a", fields) == {
-        "dst": "Sec-WebSocket-Key is a protected header; no rule can touch it."
+        "dst": "Sec-WebSocket-Key is a protected header and can't be changed by a rule."
     }
 
 
@@ -52,11 +52,11 @@ def test_protection_is_about_requests(type_):
         ({"src": "a\nb"}, {"src": "Must be a single line."}),
         (
             {"action": "append", "src": "€"},
-            {"src": "A header value has no line breaks"},
+            {"src": "A header value can't have"},
         ),
         ({"action": "regex"}, {"regex": NEEDED}),
         ({"action": "regex_repeat"}, {"regex": NEEDED}),
-        ({"dst": "X Tenant"}, {"dst": "A header name is made of"}),
+        ({"dst": "X Tenant"}, {"dst": "A header name has only"}),
         ({"priority": "high"}, {"priority": "Enter a whole number from 0 to"}),
     ],
 )

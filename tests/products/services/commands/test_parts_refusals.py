@@ -97,7 +97,7 @@ def test_a_change_is_checked_together_with_what_it_leaves_alone(eve, version, ac
         )
 
     assert refusal.value.problems == {
-        "dst": "Host is a protected header; no rule can touch it."
+        "dst": "Host is a protected header and can't be changed by a rule."
     }
     assert Header.objects.get().type == "response"
     assert noted(acme.pk) == ["header.created"]
