@@ -1,4 +1,4 @@
-"""How services and versions look on Fastly's wire."""
+"""Services and versions in Fastly's format."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""How values look on Fastly's wire, and how they are read from it.
+"""Values of parts in Fastly's format: how they are shown and read.
 
 One idea has two encodings there: backend, domain and VCL give `version` as a number and real
 booleans; snippet and header give every value as text, and fastly-py 15.0 insists on both. Forms
@@ -30,7 +30,7 @@ LEFT_OUT_WHEN_UNSET = frozenset({"fetch_timeout"})  # fastly-py raises on null
 def shown(kind: str, row: Part, version: Version) -> Json:
     """Show something of a version in the encoding of its kind.
 
-    Fastly shows a client's private key again to whoever may read the configuration. Here it can be
+    Fastly shows a client's private key again to users who can read the configuration. Here it can be
     set and replaced, and reads as null: a reader's token must not be worth a customer's key.
     """
     values = {name: getattr(row, name) for name in row.FIELDS}
@@ -56,7 +56,7 @@ def shown(kind: str, row: Part, version: Version) -> Json:
 
 
 def derived(row: Part) -> Json:
-    """Return what the wire shows besides what is kept: an id, or an address taken apart."""
+    """Return what the API shows besides the saved values: an id, or the parts of an address."""
     if isinstance(row, Backend):
         literal = _literal(row.address)
         return {

@@ -18,7 +18,7 @@ OK = {"status": "ok"}
 
 
 class Kind(APIView):
-    """How one kind of thing in a version is read from the wire, found and shown."""
+    """How one kind of part is read, found and shown in Fastly's format."""
 
     kind: ClassVar[str] = ""
 

@@ -1,4 +1,4 @@
-"""What Fastly's versions can hold and ours cannot: lists that are always empty, and a clear no.
+"""Parts of Fastly's versions that are not supported: their lists are empty, changes are refused.
 
 Terraform's provider reads every list after each change, and takes an empty one as in order.
 """

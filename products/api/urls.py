@@ -1,4 +1,4 @@
-"""Every route of this face, on one page."""
+"""The URLs of the products' API."""
 
 from django.urls import URLPattern, path
 

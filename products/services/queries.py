@@ -69,7 +69,7 @@ def get_version(actor: Actor, service_id: str, number: int) -> Version:
 def version_for_decision(actor: Actor, service_id: str, number: int) -> Version:
     """Return a version for the decision, which hides what a limited member may not see.
 
-    So a refused member is told why, and the refusal can be recorded. Raises NotFound for a
+    So a refused member gets the reason, and the refusal can be recorded. Raises NotFound for a
     non-member, as for a version that does not exist.
     """
     version = (

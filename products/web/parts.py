@@ -20,7 +20,7 @@ KIND_NAMES = {
     kind: word if word.startswith("VCL") else word.lower()
     for kind, word in KIND_WORDS.items()
 }
-# R8: of a host these four are honoured by WebSockets; the rest stands under "Further settings".
+# R8: WebSocket connections use these four settings; the others are under "Advanced settings".
 MAIN_FIELDS = {
     "backend": ("name", "address", "port", "use_ssl", "override_host", "shield"),
     "header": ("name", "type", "action", "dst", "src"),

@@ -1,4 +1,4 @@
-"""Every page of the products' face, on one page."""
+"""The URLs of the products' pages."""
 
 from django.urls import URLPattern, path
 

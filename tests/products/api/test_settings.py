@@ -41,7 +41,7 @@ def test_the_defaults_can_be_confirmed(eve, shop, path, form):
     assert (answer.status_code, answer.json()) == (200, defaults(shop))
 
 
-def test_other_values_are_refused_all_at_once(eve, path):
+def test_all_other_values_are_refused_together(eve, path):
     form = "general.stale_if_error=1&general.default_ttl=60"
 
     answer = client_of(eve).put(path, form, FORM)

@@ -1,1 +1,1 @@
-"""Tests of the deploy flat."""
+"""Tests of the decision, activation and the route table."""

@@ -44,9 +44,7 @@ def config(address: str, override: str = "") -> VersionConfig:
 
 
 @pytest.mark.django_db
-def test_an_account_has_so_many_probes_an_hour_and_others_have_theirs(
-    dialled, monkeypatch
-):
+def test_each_account_has_its_own_probes_per_hour(dialled, monkeypatch):
     monkeypatch.setattr(probes, "PROBES_PER_HOUR", 3)
 
     kinds = [
@@ -74,7 +72,7 @@ def test_the_count_lasts_the_hour_and_not_longer(dialled, monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_many_at_once_take_no_more_than_the_budget(dialled, monkeypatch):
+def test_concurrent_probes_stay_within_the_limit(dialled, monkeypatch):
     monkeypatch.setattr(probes, "PROBES_PER_HOUR", 8)
 
     def ask(number: int) -> str:

@@ -73,19 +73,19 @@ def test_a_renamed_part_went_and_came(old, new):
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "told"),
+    ("before", "after", "shown"),
     [
         ("key one", "key two", ("set", "changed")),
         (None, "key two", (None, "set")),
         ("key one", None, ("set", None)),
     ],
 )
-def test_a_key_is_never_shown(before, after, told, old, new):
+def test_a_key_is_never_shown(before, after, shown, old, new):
     BackendFactory.create(version=old, name="origin", ssl_client_key=before)
     BackendFactory.create(version=new, name="origin", ssl_client_key=after)
 
     assert compare(old, new) == (
-        FieldChange("backend", "origin", "ssl_client_key", *told),
+        FieldChange("backend", "origin", "ssl_client_key", *shown),
     )
 
 

@@ -33,7 +33,7 @@ def services(acme, globex, shop):
     """Return Acme's services beside one of Globex and one that is deleted."""
     live_version(shop, "shop.example.com", number=2)
     VersionFactory.create(service=shop, number=3)
-    ServiceFactory.create(account=globex, name="theirs")
+    ServiceFactory.create(account=globex, name="other")
     ServiceFactory.create(account=acme, name="gone", deleted_at=NOW)
     return [ServiceFactory.create(account=acme, name="chat"), shop]
 
@@ -63,7 +63,7 @@ def test_every_level_of_access_lets_a_service_be_seen(level, acme, shop):
 
 
 def test_a_non_member_sees_no_services(stan, services):
-    assert [row.name for row in services_of(stan)] == ["theirs"]
+    assert [row.name for row in services_of(stan)] == ["other"]
 
 
 def test_a_former_member_sees_no_services(eve, services):
@@ -89,7 +89,7 @@ def test_a_service_is_found_by_its_id(eve, services, django_assert_num_queries):
 
 
 @pytest.mark.parametrize(
-    ("persona", "name"), [("stan", "shop"), ("eve", "theirs"), ("eve", "gone")]
+    ("persona", "name"), [("stan", "shop"), ("eve", "other"), ("eve", "gone")]
 )
 @pytest.mark.parametrize(
     "find", [get_service, lambda actor, key: get_version(actor, key, 2)]
@@ -132,12 +132,12 @@ def test_a_member_gets_any_version_of_the_account_for_a_decision(
 
 @pytest.mark.parametrize(
     ("persona", "name", "number"),
-    [("stan", "shop", 2), ("eve", "theirs", 1), ("eve", "gone", 1), ("eve", "shop", 9)],
+    [("stan", "shop", 2), ("eve", "other", 1), ("eve", "gone", 1), ("eve", "shop", 9)],
 )
 def test_a_version_outside_the_account_is_not_found_for_a_decision(
     persona, name, number, services, request
 ):
-    VersionFactory.create(service=Service.objects.get(name="theirs"))
+    VersionFactory.create(service=Service.objects.get(name="other"))
     VersionFactory.create(service=Service.objects.get(name="gone"))
 
     with pytest.raises(NotFound):

@@ -58,16 +58,16 @@ def test_vcl_is_shown_as_a_digest():
 
 
 @pytest.mark.parametrize(
-    ("address", "told"),
+    ("address", "shown"),
     [
         ("https://logs.example.com/in?key=abc", "https://logs.example.com/in?…"),
         ("https://logs.example.com/in", "https://logs.example.com/in"),
     ],
 )
-def test_the_query_of_a_log_endpoint_is_not_shown(address, told):
+def test_the_query_of_a_log_endpoint_is_not_shown(address, shown):
     row = LogEndpoint(name="a", kind="https", address=address)
 
-    assert audit_values("log_endpoint", row)["address"] == told
+    assert audit_values("log_endpoint", row)["address"] == shown
 
 
 def test_a_change_has_only_the_changed_fields():

@@ -76,9 +76,9 @@ def test_a_level_that_there_is_not_changes_nothing(client, lin, shop):
 
 
 def test_a_service_of_another_account_cannot_be_named(client, globex, eve):
-    theirs = ServiceFactory.create(account=globex, name="theirs")
+    other = ServiceFactory.create(account=globex, name="other")
 
-    client.post(address(eve), {"limited": "yes", f"level_{theirs.pk}": "full"})
+    client.post(address(eve), {"limited": "yes", f"level_{other.pk}": "full"})
 
     assert levels_of(eve.user_id) == {}
 

@@ -44,11 +44,11 @@ def test_a_superuser_sees_the_requests(browser, sam, eve, echo, websockets):
     browser(eve).post("/products/websockets/request/", {"note": "For the chat"})
 
     mine = text_of(browser(sam).get("/"))
-    theirs = text_of(browser(eve).get("/"))
+    others = text_of(browser(eve).get("/"))
 
     assert "Eve requested WebSockets" in mine
     assert "“For the chat”" in mine
-    assert "requested" not in theirs
+    assert "requested" not in others
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The forms of a draft's parts: every kind, every fault at its field, and two people at once."""
+"""The forms of a draft's parts: every kind, every error at its field, and concurrent edits."""
 
 import pytest
 from django.urls import reverse
@@ -133,13 +133,13 @@ def test_a_part_is_changed_and_renamed(browser, eve, draft):
     assert (row.name, row.address) == ("first", "new.example.com")
 
 
-def test_who_saves_second_sees_both_values_and_keeps_theirs_by_choice(
+def test_the_second_of_two_edits_shows_both_values_and_can_overwrite(
     browser, eve, sam, draft
 ):
-    mine, theirs = browser(eve), browser(sam)
+    mine, other = browser(eve), browser(sam)
     page = edit_page(draft)
     typed = as_typed(mine, page, address="mine.example.com")
-    theirs.post(page, as_typed(theirs, page, address="theirs.example.com"))
+    other.post(page, as_typed(other, page, address="other.example.com"))
 
     refused = mine.post(page, typed)
     again = mine.post(page, typed | {"revision": refused.context["revision"]})
@@ -147,7 +147,7 @@ def test_who_saves_second_sees_both_values_and_keeps_theirs_by_choice(
     words = text_of(refused)
     assert refused.status_code == 409
     assert "Someone else changed this version while you were editing" in words
-    assert "Address theirs.example.com mine.example.com" in words
+    assert "Address other.example.com mine.example.com" in words
     assert "Keep my changes Use their changes" in words
     assert refused.context["revision"] == revision_of(draft) - 1
     assert again.status_code == 302
@@ -233,7 +233,7 @@ def test_a_kind_that_there_is_not_is_not_found(browser, eve, draft, rest):
 
 @pytest.mark.parametrize("deed", ["edit", "remove"])
 def test_a_part_that_there_is_not_is_not_found(browser, eve, draft, deed):
-    page = f"/services/{draft.service_id}/versions/1/backend/{deed}/nobody/"
+    page = f"/services/{draft.service_id}/versions/1/backend/{deed}/missing/"
 
     assert browser(eve).post(page).status_code == 404
 

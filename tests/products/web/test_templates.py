@@ -100,7 +100,7 @@ TEXT = [
 
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize(("ink", "ground"), TEXT)
-def test_text_stands_out_in_both_themes(ink, ground, theme):
+def test_text_has_enough_contrast_in_both_themes(ink, ground, theme):
     shades = colours(theme)
 
     assert contrast(shades[ink], shades[ground]) >= 4.5

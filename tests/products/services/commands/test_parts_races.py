@@ -1,4 +1,4 @@
-"""Who may not edit a draft, and two who edit it at once."""
+"""Refused edits of a draft, and concurrent ones."""
 
 import pytest
 

@@ -132,7 +132,7 @@ def test_a_domain_in_use_by_another_version_may_be_drafted(eve, version):
     assert Domain.objects.filter(name="a.example.com").count() == 2
 
 
-def test_a_refused_change_says_everything_at_once(eve, version):
+def test_a_refused_change_lists_all_problems(eve, version):
     with pytest.raises(Invalid) as refusal:
         change_part(
             eve,

@@ -1,4 +1,4 @@
-"""Keys are kept, and never told: not in the trail, not in a refusal."""
+"""Keys are saved, but shown neither in the trail nor in a refusal."""
 
 import pytest
 
@@ -63,13 +63,13 @@ def test_a_backend_with_a_key_is_added_and_removed_without_telling_it(
     added = last_entry(acme.pk)["after"]
     remove_part(eve, version=version, kind="backend", name="second", now=NOW)
 
-    told = {"name": "second", "address": "b.example.com", "ssl_client_key": "set"}
-    assert added == told
-    assert last_entry(acme.pk)["before"] == told
+    shown = {"name": "second", "address": "b.example.com", "ssl_client_key": "set"}
+    assert added == shown
+    assert last_entry(acme.pk)["before"] == shown
 
 
 def test_a_conflict_over_a_key_does_not_show_it(eve, version):
-    Backend.objects.update(ssl_client_key="theirs")
+    Backend.objects.update(ssl_client_key="other")
 
     with pytest.raises(StaleRevision) as refusal:
         change_part(

@@ -22,7 +22,7 @@ def kinds(outcomes):
     return sorted(type(outcome).__name__ for outcome in outcomes)
 
 
-def test_clones_made_at_once_get_numbers_of_their_own(sam, eve, version, acme):
+def test_concurrent_clones_get_different_numbers(sam, eve, version, acme):
     outcomes = together(
         *[
             partial(clone_version, actor, version=version, now=NOW)
@@ -37,7 +37,7 @@ def test_clones_made_at_once_get_numbers_of_their_own(sam, eve, version, acme):
     assert noted(acme.pk) == ["version.cloned"] * 8
 
 
-def test_of_parts_of_one_name_added_at_once_one_is_kept(sam, eve, version, acme):
+def test_of_concurrent_parts_of_one_name_one_is_saved(sam, eve, version, acme):
     outcomes = together(
         *[
             partial(
@@ -59,7 +59,7 @@ def test_of_parts_of_one_name_added_at_once_one_is_kept(sam, eve, version, acme)
     assert noted(acme.pk) == ["domain.created"]
 
 
-def test_of_services_of_one_name_made_at_once_one_is_kept(sam, eve, acme):
+def test_of_concurrent_services_of_one_name_one_is_saved(sam, eve, acme):
     outcomes = together(
         *[
             partial(create_service, actor, account=acme, name="chat", now=NOW)
@@ -98,7 +98,7 @@ def test_nothing_gets_into_a_version_that_is_being_locked(sam, eve, version, acm
     assert noted(acme.pk) == ["domain.created"] * kept + ["version.locked"]
 
 
-def test_of_edits_of_what_was_shown_at_once_one_is_saved(sam, eve, version, acme):
+def test_of_concurrent_edits_of_one_revision_one_is_saved(sam, eve, version, acme):
     outcomes = together(
         *[
             partial(
@@ -123,7 +123,7 @@ def test_of_edits_of_what_was_shown_at_once_one_is_saved(sam, eve, version, acme
     assert noted(acme.pk) == ["backend.updated"]
 
 
-def test_a_service_deleted_at_once_by_two_is_deleted_once(sam, eve, shop, acme):
+def test_a_service_deleted_concurrently_is_deleted_once(sam, eve, shop, acme):
     outcomes = together(
         *[partial(delete_service, actor, service=shop, now=NOW) for actor in (sam, eve)]
     )

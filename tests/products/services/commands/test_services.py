@@ -118,9 +118,9 @@ def test_a_name_is_free_in_another_account_and_after_its_service_is_deleted(
     delete_service(sam, service=shop, now=NOW)
 
     again = create_service(sam, account=acme, name="shop", now=NOW)
-    theirs = create_service(stan, account=globex, name="shop", now=NOW)
+    other = create_service(stan, account=globex, name="shop", now=NOW)
 
-    assert len({shop.pk, again.pk, theirs.pk}) == 3
+    assert len({shop.pk, again.pk, other.pk}) == 3
 
 
 def test_a_service_is_renamed(eve, shop, acme):
@@ -235,7 +235,7 @@ def test_a_deletion_is_refused_by_a_version_activated_after_the_page_was_read(
         delete_service(eve, service=as_read, now=NOW)
 
 
-def test_a_right_taken_away_counts_at_once(acme, shop):
+def test_a_removed_permission_takes_effect_immediately(acme, shop):
     user = member(acme, "Kim", Role.ENGINEER)
     kim = actor_for(user, acme)
     update_service(kim, service=shop, comment="before", now=NOW)
