@@ -116,7 +116,7 @@ def test_letters_lead_to_pages_until_they_are_switched_off(page, sam):
 
 def test_a_failed_sign_in_puts_the_reason_where_it_is_read_first(page):
     page.goto("/accounts/login/")
-    page.get_by_label("E-mail").fill("nobody@example.com")
+    page.get_by_label("Email").fill("noah@example.com")
     page.get_by_label("Password").fill("not the password")
     page.get_by_role("button", name="Sign in", exact=True).click()
 
