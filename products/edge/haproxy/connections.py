@@ -412,11 +412,11 @@ class SessionKeeper:
         await asyncio.to_thread(session.store.sync)
         wanted = pruning.get(session.instance)
         if wanted is not None and wanted != self._pruned:
-            self._pruned = wanted
             with contextlib.suppress(StoreBusy):
-                await asyncio.to_thread(
+                is_done = await asyncio.to_thread(
                     session.store.prune, wanted.acknowledged, wanted.before
                 )
+                self._pruned = wanted if is_done else self._pruned
 
     def is_open_for(self, identity: str) -> bool:
         """Say whether the session of this HAProxy is open."""

@@ -182,9 +182,10 @@ class Worker:
     async def _sync(self) -> None:
         try:
             await asyncio.to_thread(self.store.sync)
-            if self._pruning is not None:
-                pruning, self._pruning = self._pruning, None
-                await asyncio.to_thread(self.store.prune, *pruning)
+            if (pruning := self._pruning) is not None:
+                is_done = await asyncio.to_thread(self.store.prune, *pruning)
+                if is_done and self._pruning is pruning:
+                    self._pruning = None
         except (StoreUnwritable, StoreBusy) as error:
             log.error("The usage store cannot be kept: %s", error)  # noqa: TRY400 - the disk is at fault
 
