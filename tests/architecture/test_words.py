@@ -23,7 +23,7 @@ REJECTED = {
         "unsettle|untimely|ours|theirs|sets? aside"
     ),
     "durable, again, immediately, no longer, at most, in flight": (
-        "lasting|anew|at once|once more|no more|at the most|under way"
+        "lasting|anew|at once|once more|no more(?! (than|reports|attempts))|at the most|under way"
     ),
     "the component or the role; someone in the interface": "nobody|somebody|whoever",
     "a plain verb": "goes with|goes by|stands|speaks of|hears? of|told( of)?|comes to be",
@@ -47,10 +47,10 @@ PATTERNS = {
 QUOTES = "tests/architecture/test_words.py"
 # To do: their owners are at work on them.
 NOT_YET = (
-    "docs/",
-    "products/",
+    "products/edge/",
     "templates/",
-    "tests/portal/",
+    "tests/access/",
+    "tests/accounts/",
     "tests/products/",
 )
 TEMPLATE_CODE = re.compile(r"\{%.*?%\}|\{\{.*?\}\}|<[^>]*>")

@@ -47,7 +47,7 @@ def test_a_method_that_a_path_does_not_support_is_405(eve, method):
     }
 
 
-def test_a_client_without_api_in_its_base_url_is_told_the_base_url(eve):
+def test_a_client_without_api_in_its_base_url_gets_the_base_url(eve):
     response = client_of(eve).get("/service")
 
     assert (response.status_code, response.json()) == (

@@ -1,1 +1,1 @@
-"""Tests of the products storey."""
+"""Tests of products."""

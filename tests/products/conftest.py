@@ -1,4 +1,4 @@
-"""What the tests of the product flats share: the catalogue, and the service echo."""
+"""Fixtures for tests of products: the catalogue, and the service `echo`."""
 
 import pytest
 from django.core.cache import cache

@@ -15,7 +15,7 @@ MODULES = (
 )
 
 
-def test_the_pure_modules_load_neither_django_nor_anything_of_the_storeys_around_them():
+def test_the_pure_modules_load_neither_django_nor_other_layers():
     script = f"import sys, {', '.join(MODULES)}; print(*sorted(sys.modules))"
 
     loaded = subprocess.run(
