@@ -59,6 +59,7 @@ WRITES_OUTSIDE = {
     "products.metering.commands.edges.ingest_epoch": "the first report creates it",
     "products.metering.commands.edges.note_report": "when an edge was last seen",
     "products.metering.commands.edges.note_status": "the status that an edge reports",
+    "products.metering.commands.merge_sql.merge_connections": USAGE,
     "products.metering.commands.merge_sql.merge_delivery": USAGE,
     "products.metering.commands.periods.mark_stale": USAGE,
     "products.services.commands.locking.bump_revision": STEP,

@@ -6,7 +6,7 @@ recorded. The caller opens the transaction.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -128,10 +128,18 @@ def merge_connections(
     """Merge records in their order; those of one connection count one after the other."""
     counted = 0
     contradictions: list[Contradiction] = []
-    for part in _without_duplicates(records):
-        merged = _merge_part(part, source)
-        counted += merged.counted
-        contradictions += merged.contradictions
+    received_at = connection.ops.adapt_datetimefield_value(source.received_at)
+    with connection.cursor() as cursor:
+        for part in _without_duplicates(records):
+            _prepare(cursor)
+            _fill(cursor, part)
+            cursor.execute(
+                _sql(_MERGE), [source.edge, source.clock_differs, received_at]
+            )
+            counted_of_part = cursor.rowcount
+            if counted_of_part < len(part):
+                contradictions += _contradictions(cursor)
+            counted += counted_of_part
     return Merged(counted, contradictions)
 
 
@@ -150,23 +158,6 @@ def _without_duplicates(
             parts.append([])
         parts[part].append(record)
     return parts
-
-
-def _merge_part(records: Sequence[ConnectionValues], source: ReportSource) -> Merged:
-    with connection.cursor() as cursor:
-        _prepare(cursor)
-        _fill(cursor, records)
-        received_at = connection.ops.adapt_datetimefield_value(source.received_at)
-        cursor.execute(_sql(_MERGE), [source.edge, source.clock_differs, received_at])
-        counted = cursor.rowcount
-        if counted == len(records):
-            return Merged(counted, ())
-        cursor.execute(_sql(_CONTRADICTIONS))
-        # If rows of several months contradict a record, the row of its own month comes last.
-        found = {
-            pair.reported.connection_id: pair for pair in _pairs(cursor.fetchall())
-        }
-        return Merged(counted, tuple(found.values()))
 
 
 def merge_delivery(records: Sequence[DeliveryRecord], source: ReportSource) -> int:
@@ -241,10 +232,15 @@ def _sql(template: str) -> str:
     )
 
 
-def _pairs(rows: Sequence[Sequence[Any]]) -> Iterator[Contradiction]:
+def _contradictions(cursor: CursorWrapper) -> Iterable[Contradiction]:
+    cursor.execute(_sql(_CONTRADICTIONS))
     width = len(_COLUMNS)
-    for row in rows:
-        yield Contradiction(_values(row[:width]), _values(row[width:]))
+    pairs = [
+        Contradiction(_values(row[:width]), _values(row[width:]))
+        for row in cursor.fetchall()
+    ]
+    # If rows of several months contradict a record, the row of its own month comes last.
+    return {pair.reported.connection_id: pair for pair in pairs}.values()
 
 
 def _values(row: Sequence[Any]) -> ConnectionValues:
