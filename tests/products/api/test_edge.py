@@ -1,10 +1,13 @@
-"""What an edge is answered: the table, once, to edges alone."""
+"""The route table as edges get it."""
 
 import pytest
 from django.test import Client
 
+from accounts.actor import Actor
 from accounts.tokens import digest
 from products.edge.contract import RouteTable
+from products.enablement.models import ServiceProduct
+from products.metering.commands import declare_restored
 from products.metering.models import Edge
 from tests.factories import NOW
 from tests.factories.keys import client_of, key_of
@@ -36,7 +39,30 @@ def test_an_edge_is_given_the_table(edge, eve, shop, draft):
     assert routes[shop.pk].websockets is False
 
 
-def test_an_edge_that_has_the_table_is_told_so(edge):
+def test_a_database_restored_under_a_running_portal_is_served(
+    edge, eve, shop, draft, entitled
+):
+    """Its revisions are those of the database before, and its routes are not (R12)."""
+    api = client_of(eve)
+    api.put(f"/api/service/{shop.pk}/version/1/activate")
+    api.put(f"/api/enabled-products/v1/websockets/services/{shop.pk}")
+    before = asking()
+    etag = before.headers["ETag"]
+    ServiceProduct.objects.all().delete()  # as in the backup
+
+    declare_restored(Actor.system("restored"), now=NOW)
+    after = asking(**{"If-None-Match": etag})
+
+    assert websockets_in(before) == [True]
+    assert websockets_in(after) == [False]
+
+
+def websockets_in(answer):
+    table = RouteTable.from_bytes(answer.content)
+    return [route.websockets for route in table.routes]
+
+
+def test_an_edge_that_has_the_table_gets_304(edge):
     etag = asking().headers["ETag"]
 
     answer = asking(**{"If-None-Match": etag})
