@@ -47,6 +47,8 @@ PATTERNS = {
 QUOTES = "tests/architecture/test_words.py"
 # To do: their owners are at work on them.
 NOT_YET = (
+    "docs/embedded-engine.md",
+    "docs/haproxy-engine.md",
     "products/edge/",
     "templates/",
     "tests/access/",
@@ -57,6 +59,7 @@ TEMPLATE_CODE = re.compile(r"\{%.*?%\}|\{\{.*?\}\}|<[^>]*>")
 FILES = {
     "code": tuple(f"{package}/**/*.py" for package in EVERYTHING),
     "templates": ("templates/**/*.html",),
+    "documentation": ("docs/*.md", "README.md", "CHANGELOG.md", "Makefile"),
 }
 SUBJECT = re.compile(r"[a-z_-]+: [A-Z].{1,70}(?<!\.)")
 
