@@ -4,7 +4,7 @@ Permissions are read from the database for each request (R20); a session, a toke
 contain none.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol, TypeVar
@@ -103,6 +103,10 @@ NON_MEMBER: Final = Decision(
 )
 
 
+def _first_refusal(answers: Sequence[Decision]) -> Decision:
+    return next((answer for answer in answers if not answer.allowed), ALLOWED)
+
+
 @dataclass(frozen=True, slots=True)
 class AccountAccess:
     """An actor's role, access levels and suspension in one account, read once.
@@ -126,8 +130,7 @@ class AccountAccess:
 
     def decide(self, permission: Permission, service_id: str | None = None) -> Decision:
         """Return the first refusal of `explain`, or ALLOWED."""
-        answers = self.explain(permission, service_id)
-        return next((answer for answer in answers if not answer.allowed), ALLOWED)
+        return _first_refusal(self.explain(permission, service_id))
 
     def explain(
         self, permission: Permission, service_id: str | None = None
@@ -270,8 +273,7 @@ def explain(actor: Actor, permission: Permission, on: Resource) -> tuple[Decisio
 
 def decide(actor: Actor, permission: Permission, on: Resource) -> Decision:
     """Return whether the actor has a permission on a resource: the first refusal, or ALLOWED."""
-    access = load_access(actor, on.account_id)
-    return access.decide(permission, service_id_of(on))
+    return _first_refusal(explain(actor, permission, on))
 
 
 def service_id_of(on: Resource) -> str | None:

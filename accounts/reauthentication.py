@@ -24,7 +24,7 @@ from accounts.authentication import memberships_of
 from accounts.models import User
 from accounts.queries import needs_second_factor
 
-KEPT_INPUT: Final = "step_up_input"
+KEPT_INPUT: Final = "typed_before_reauthentication"
 # The typed values are kept in the session; a longer form must be typed again.
 MAX_INPUT_LENGTH: Final = 8_000
 NEVER_KEPT_FIELDS: Final = frozenset({"csrfmiddlewaretoken", "password", "secret"})

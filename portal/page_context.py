@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from accounts.authentication import current_membership, memberships_of
 from accounts.roles import ROLE_PERMISSIONS, Permission, Role
+from accounts.web.session import THEMES
 
-THEMES = ("system", "light", "dark")
 # Label, URL name, and the permission without which the page would be empty.
 NAVIGATION: tuple[tuple[str, str, Permission | None], ...] = (
     ("Home", "home", None),
