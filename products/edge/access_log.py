@@ -140,9 +140,9 @@ def _with_fields(line: str, fields: NamedFields, asked: Iterable[str]) -> bytes:
 
 
 class LogFile:
-    """A JSON Lines file, opened anew when somebody rotated it away.
+    """A JSON Lines file. It is opened again if it was renamed.
 
-    It is rotated here too when it has grown, because the usage store needs the disk.
+    It is also rotated here when it has grown, because the usage store needs the disk.
     """
 
     def __init__(self, path: Path) -> None:

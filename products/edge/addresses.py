@@ -76,9 +76,9 @@ def denied_reason(ip: Address, allowed_private: Iterable[Network] = ()) -> str |
 
     The result is a class of reason: unspecified, loopback, private, link-local,
     metadata, embedded, documentation, multicast, broadcast or reserved.
-    `allowed_private` is the operator's list, a setting of the deployment and never of
-    an account; it does not reach what a transition prefix carries: an IPv6 address is
-    allowed by an IPv6 network only (a mapped one is the IPv4 address it stands for).
+    `allowed_private` is the operator's list, a setting of the installation and never of
+    an account. It does not apply to IPv4 addresses inside IPv6 ones: an IPv6 address is
+    allowed by an IPv6 network only. A mapped address counts as its IPv4 address.
     """
     plain = _without_mapping(ip)
     reason = _refusal(plain)

@@ -72,7 +72,7 @@ def test_what_is_no_host_name_is_refused(host, problem):
         ("*." + ".".join(["a" * 63] * 4)[:252], LENGTH),
     ],
 )
-def test_a_wildcard_stands_first_and_alone(name, problem):
+def test_a_wildcard_is_the_whole_first_label(name, problem):
     assert protocol.domain_problem(name).startswith(problem)
     assert bool(protocol.domain_problem(name)) is bool(problem)
 
@@ -167,7 +167,7 @@ def test_another_header_is_not_protected(name):
         ('"', '"'),
     ],
 )
-def test_a_vcl_string_stands_for_what_is_between_its_quotes(src, value):
+def test_the_value_of_a_vcl_string_is_what_its_quotes_enclose(src, value):
     assert protocol.header_value(src) == value
 
 
@@ -246,8 +246,8 @@ def test_a_syslog_endpoint_is_host_and_port(endpoint, problem):
 @given(st.text())
 def test_no_text_upsets_the_rules(text):
     verdicts = [
-        judge(text)
-        for judge in (
+        problem_of(text)
+        for problem_of in (
             protocol.domain_problem,
             protocol.address_problem,
             protocol.header_name_problem,

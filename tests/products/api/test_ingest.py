@@ -1,4 +1,4 @@
-"""The door at which edges hand in what they counted."""
+"""Usage reports over HTTP."""
 
 import gzip
 import json

@@ -73,15 +73,15 @@ def shared_stand(tmp_path_factory):
 @pytest.fixture
 def stand(tmp_path):
     """Start edges of a test's own: call it with further arguments."""
-    stands: list[Stand] = []
+    started: list[Stand] = []
 
     def start(*more, env=None):
-        one = Stand(tmp_path / str(len(stands)), *more, env=env)
-        stands.append(one)
+        one = Stand(tmp_path / str(len(started)), *more, env=env)
+        started.append(one)
         return one
 
     yield start
-    for one in stands:
+    for one in started:
         one.close()
 
 

@@ -47,7 +47,7 @@ def route(host, to=None, **changes):
 
 
 class FakePortal:
-    """Keeps what it was told, merged by maximum as the real one does."""
+    """Keeps what edges report, merged by maximum as the real portal does."""
 
     def __init__(self):
         self.table = RouteTable(FORMAT, 1, ())

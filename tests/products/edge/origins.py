@@ -22,7 +22,7 @@ FAR_OFF = datetime(2120, 1, 1, tzinfo=UTC)
 
 
 class Origin:
-    """A listener on loopback that treats each connection as it is told to."""
+    """A listener on loopback that handles each connection as the test says."""
 
     def __init__(self, treat: Callable[[socket.socket], object]) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))

@@ -121,7 +121,7 @@ def get(host, *more, target="/", method="GET"):
 
 
 def is_refused(port):
-    """Whether nobody takes connections on a port."""
+    """Whether a port accepts no connections."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=5).close()
     except (ConnectionRefusedError, ConnectionResetError):

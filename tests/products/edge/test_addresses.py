@@ -77,7 +77,7 @@ TABLE = (
     ("2606:4700::5efe:7f00:1", "embedded"),
     ("2606:4700::200:5efe:a00:1", "embedded"),
     ("2606:4700::5efe:808:808", None),
-    # Addresses that are nobody's server.
+    # Addresses that no server has.
     ("224.0.0.1", "multicast"),
     ("239.255.255.250", "multicast"),
     ("ff02::1", "multicast"),
@@ -150,7 +150,7 @@ def test_nothing_that_python_calls_private_is_dialled(number):
 
 
 @given(st.integers(0, 2**32 - 1))
-def test_a_mapped_address_is_judged_as_the_address_it_stands_for(number):
+def test_a_mapped_address_counts_as_its_ipv4_address(number):
     mapped = IPv6Address(0xFFFF_0000_0000 | number)
 
     assert denied_reason(mapped) == denied_reason(IPv4Address(number))

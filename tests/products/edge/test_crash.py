@@ -85,7 +85,7 @@ def run_and_kill(tmp_path, clients, seed):
 
 
 def check_nothing_lost(opened, killed_at, records):
-    # Whoever saw a 101 has a record; a 101 may have been on its way when the kill came.
+    # Each client that saw a 101 has a record; a 101 may have been in flight at the kill.
     assert len(records) >= len(opened) > 0
     assert all(record.final for record in records)
     assert len({record.id for record in records}) == len(records)

@@ -166,7 +166,7 @@ async def test_silent_name_servers_keep_nothing_else_waiting(server, names):
     ]
     await asyncio.sleep(0)
 
-    # The threads that take tables and make usage lasting are others.
+    # Other threads read tables and make usage durable.
     assert await asyncio.wait_for(asyncio.to_thread(lambda: "done"), 5) == "done"
 
     server.free.set()

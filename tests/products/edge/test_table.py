@@ -14,7 +14,7 @@ TABLE = RouteTable(FORMAT, 7, ())
 
 
 class Clock:
-    """A clock that stands until it is moved."""
+    """A clock that a test moves."""
 
     def __init__(self):
         self.now = BEGAN_AT
