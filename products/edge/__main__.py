@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from products.edge.errors import StartupError
-from products.edge.haproxy.run import run_haproxy_engine
+from products.edge.haproxy.run import is_haproxy_running, run_haproxy_engine
 from products.edge.portal import PortalLink
 from products.edge.proxy.control import ControlProcess
 from products.edge.settings import Limits, Settings
@@ -137,7 +137,10 @@ def main(arguments: Sequence[str]) -> int:
     try:
         client = portal_client(settings)
         with contextlib.closing(FolderLock(settings)) as lock:
-            settings, held = bind_ports(settings, is_alone=lock.is_held)
+            # HAProxy outlives its agent and keeps the ports.
+            has_ports = settings.engine == "haproxy" and is_haproxy_running(settings)
+            is_alone = lock.is_held and not has_ports
+            settings, held = bind_ports(settings, is_alone=is_alone)
             portal = PortalLink(settings, client)
             if settings.engine == "haproxy":
                 run_haproxy_engine(settings, portal, held)

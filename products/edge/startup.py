@@ -1,6 +1,5 @@
 """What an edge needs before it starts: its lock, its ports, its client for the portal."""
 
-import asyncio
 import contextlib
 import errno
 import fcntl
@@ -16,10 +15,8 @@ from pathlib import Path
 
 from products.edge.errors import StartupError
 from products.edge.files import atomic_write
-from products.edge.haproxy.master_socket import HAProxyUnreachable, MasterSocket
-from products.edge.origin_names import origin_tls
+from products.edge.origin_names import LIVENESS_OPTIONS, origin_tls
 from products.edge.portal import PortalClient
-from products.edge.proxy.listener import shared_socket
 from products.edge.settings import Settings
 
 _LOCK = "edge.lock"
@@ -96,15 +93,33 @@ def bind_ports(
     """Bind the ports that the workers share, and replace a port of 0 by the one bound.
 
     The sockets do not listen, so they accept no connections. If the edge `is_alone`, that
-    is, takes over from no other, the ports must be free. Raises StartupError.
+    is, no other edge and no HAProxy of its own has the ports, they must be free. Raises
+    StartupError.
     """
-    is_alone = is_alone and not _own_haproxy_runs(settings)
     plain = _bind(settings.bind, settings.port, "--bind", is_alone=is_alone)
     settings = replace(settings, port=plain.getsockname()[1])
     if not settings.certificate_folder:
         return settings, [plain]
     secure = _bind(settings.bind, settings.tls_port, "--tls-port", is_alone=is_alone)
     return replace(settings, tls_port=secure.getsockname()[1]), [plain, secure]
+
+
+def shared_socket(address: str, port: int) -> socket.socket:
+    """Bind a port that several processes may share. Raises OSError."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        # Accepted connections inherit these, which saves a call each.
+        for level, option, value in LIVENESS_OPTIONS:
+            bound.setsockopt(level, option, value)
+        bound.bind((address, port))
+    except OSError:
+        bound.close()
+        raise
+    bound.settimeout(0)
+    return bound
 
 
 def _bind(address: str, port: int, option: str, *, is_alone: bool) -> socket.socket:
@@ -134,17 +149,6 @@ def _is_free(address: str, port: int) -> bool:
             if error.errno != errno.EADDRINUSE:
                 raise
             return False
-    return True
-
-
-def _own_haproxy_runs(settings: Settings) -> bool:
-    """Tell whether the HAProxy of this folder has the ports; it outlives its agent."""
-    if settings.engine != "haproxy":
-        return False
-    try:
-        asyncio.run(MasterSocket(Path(settings.data_folder) / "haproxy").processes())
-    except HAProxyUnreachable:
-        return False
     return True
 
 

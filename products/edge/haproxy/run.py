@@ -1,13 +1,16 @@
 """Starts the fleet engine's agent, with the lock and the ports taken already."""
 
+import asyncio
 import shutil
 import socket
 from collections.abc import Sequence
+from pathlib import Path
 
 import uvloop
 
 from products.edge.errors import StartupError
 from products.edge.haproxy.agent import Agent
+from products.edge.haproxy.master_socket import HAProxyUnreachable, MasterSocket
 from products.edge.haproxy.process import ConfigRejected
 from products.edge.portal import PortalLink
 from products.edge.settings import Settings
@@ -40,3 +43,12 @@ def run_haproxy_engine(
         uvloop.run(agent.run(lambda: announce(settings, held)))
     except (ConfigRejected, OSError) as error:
         raise StartupError(str(error)) from error
+
+
+def is_haproxy_running(settings: Settings) -> bool:
+    """Tell whether the HAProxy of this folder has the ports; it outlives its agent."""
+    try:
+        asyncio.run(MasterSocket(Path(settings.data_folder) / "haproxy").processes())
+    except HAProxyUnreachable:
+        return False
+    return True

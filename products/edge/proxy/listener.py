@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from products.edge.origin_names import LIVENESS_OPTIONS
 from products.edge.proxy.client import ClientConnection
 from products.edge.proxy.server import Server
 from products.edge.settings import Settings
+from products.edge.startup import shared_socket
 
 log = logging.getLogger(__name__)
 
@@ -23,24 +23,6 @@ _QUEUE_LENGTH = 4096
 _SOCKETS = 16
 _TLS_BATCH_SIZE = 16  # TLS connections accepted per turn of the loop
 _TLS_PAUSE_SECONDS = 0.1  # after accept() failed, as it does without descriptors
-
-
-def shared_socket(address: str, port: int) -> socket.socket:
-    """Bind a port that several processes may share. Raises OSError."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        # Accepted connections inherit these, which saves a call each.
-        for level, option, value in LIVENESS_OPTIONS:
-            bound.setsockopt(level, option, value)
-        bound.bind((address, port))
-    except OSError:
-        bound.close()
-        raise
-    bound.settimeout(0)
-    return bound
 
 
 class Listener:

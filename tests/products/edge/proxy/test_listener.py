@@ -13,8 +13,9 @@ import trustme
 import uvloop
 
 from products.edge.proxy.client import ClientConnection
-from products.edge.proxy.listener import Listener, shared_socket
+from products.edge.proxy.listener import Listener
 from products.edge.settings import Limits, Settings
+from products.edge.startup import shared_socket
 from tests.products.edge.conftest import Stand
 from tests.products.edge.fake_portal import eventually
 from tests.products.edge.proxy.test_certificates import connect, write
