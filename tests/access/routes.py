@@ -127,7 +127,7 @@ def samples(world: World) -> dict[str, Any]:
         "authorization_id": f"{inside}{world.shop.pk}",
         "before": 1,
         "customer_id": world.acme.pk,
-        "conflict_id": 1,
+        "dispute_id": 1,
         "content_type_id": 1,
         "enablement_id": Enablement.objects.values_list("pk", flat=True)[0],
         "event_id": event.pk if event else "",
