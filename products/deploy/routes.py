@@ -1,7 +1,7 @@
 """The route table that edges ask for every second: active versions, and whether they may upgrade.
 
 Only accounts whose `routes_revision` moved are derived again; an unchanged table costs a
-comparison. Each process keeps its own table; all processes derive the same bytes.
+comparison. Each process keeps its own table; the same routes have the same ETag in all of them.
 """
 
 import hashlib
@@ -100,9 +100,11 @@ class RouteTableCache:
         )
         if self._table is not None and self._table.routes == routes:
             return self._table
-        table = RouteTable(format=FORMAT, revision=revision, routes=routes)
-        body = table.to_bytes()
-        etag = f'"{hashlib.sha256(body).hexdigest()}"'
+        body = RouteTable(format=FORMAT, revision=revision, routes=routes).to_bytes()
+        # Without the revision, which may differ between processes that derived the same routes at
+        # different times. Edges ask one process after the other.
+        content = RouteTable(format=FORMAT, revision=0, routes=routes).to_bytes()
+        etag = f'W/"{hashlib.sha256(content).hexdigest()}"'
         return PublishedTable(routes, etag, body)
 
 

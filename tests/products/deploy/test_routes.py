@@ -273,6 +273,16 @@ def test_a_change_that_touches_no_route_makes_no_new_table(cache, active):
     assert cache.table(epoch="", revision=8, now=NOW) is first
 
 
+def test_processes_with_the_same_routes_give_the_same_etag(cache, active):
+    cache.table(epoch="", revision=7, now=NOW)
+    Account.objects.update(routes_revision=8)
+
+    kept = cache.table(epoch="", revision=8, now=NOW)
+    derived = RouteTableCache().table(epoch="", revision=8, now=NOW)
+
+    assert kept.etag == derived.etag
+
+
 def test_the_end_of_a_month_makes_a_new_table(cache, active):
     first = cache.table(epoch="", revision=7, now=NOW)
 
