@@ -58,10 +58,10 @@ def context_of(request: HttpRequest, interface: Interface) -> Context:
 
 
 def memberships_by_name(user_id: str | None) -> QuerySet[Membership]:
-    """Return an active user's memberships, by account name; the first one is their default."""
+    """Return a user's memberships, by account name; the first one is their default."""
     return (
         Membership.objects.select_related("account", "user")
-        .filter(user_id=user_id, user__is_active=True)
+        .filter(user_id=user_id)
         .order_by("account__name", "account_id")
     )
 
@@ -70,7 +70,8 @@ def memberships_of(request: HttpRequest) -> list[Membership]:
     """Return the signed-in user's memberships, by account name; read once per request."""
     cached: list[Membership] | None = getattr(request, "_memberships", None)
     if cached is None:
-        cached = list(memberships_by_name(request.user.pk))
+        rows = memberships_by_name(request.user.pk).filter(user__is_active=True)
+        cached = list(rows)
         request._memberships = cached  # type: ignore[attr-defined]  # noqa: SLF001
     return cached
 

@@ -60,7 +60,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
             note(self.request, Event.PASSWORD_CHANGED)
             return
         membership = memberships_by_name(user.pk).first()
-        if membership is not None:
+        if membership is not None and user.is_active:
             _note(self.request, membership, Event.PASSWORD_RESET)
 
     def _get_login_attempts_cache_key(

@@ -167,6 +167,14 @@ def test_a_disabled_user_cannot_sign_in(acme, eve, noted):
     assert "user.logged_in" not in noted(acme)
 
 
+def test_a_wrong_password_of_a_disabled_member_is_noted(acme, eve, noted):
+    User.objects.filter(pk=eve.user_id).update(is_active=False)
+
+    sign_in("eve@example.com", "wrong")
+
+    assert noted(acme) == ["user.login_failed"]
+
+
 def test_the_sign_in_of_a_user_without_an_account_is_in_no_trail(acme, noted):
     UserFactory.create(name="Noah")
 
