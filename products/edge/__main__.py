@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from products.edge.errors import StartupError
-from products.edge.haproxy.run import is_haproxy_running, run_haproxy_engine
+from products.edge.haproxy.agent import is_haproxy_running, run_haproxy_engine
 from products.edge.portal import PortalLink
 from products.edge.proxy.control import ControlProcess
 from products.edge.settings import Limits, Settings

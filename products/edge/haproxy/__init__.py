@@ -1,1 +1,1 @@
-"""The fleet engine: HAProxy carries the bytes, an agent beside it gates and meters."""
+"""The HAProxy engine: HAProxy forwards the bytes, an agent configures it and meters."""

@@ -1,18 +1,23 @@
-"""The agent beside HAProxy: follows the table, gates, meters, and tells the portal."""
+"""The agent beside HAProxy: follows the route table, revokes, meters, reports to the portal."""
 
 import asyncio
 import contextlib
 import logging
 import signal
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+import uvloop
+
+from products.backoff import RestartBackoff
 from products.edge.access_log import AccessLog
 from products.edge.contract import EdgeStatus, Route, RouteTable
 from products.edge.dns import CachingResolver
+from products.edge.errors import StartupError
 from products.edge.haproxy.connections import MeteringSession, SessionKeeper, note
 from products.edge.haproxy.lines import Lines
 from products.edge.haproxy.master_socket import (
@@ -20,46 +25,104 @@ from products.edge.haproxy.master_socket import (
     MasterSocket,
     Processes,
 )
-from products.edge.haproxy.process import ConfigRejected, HAProxyProcess, identity_of
+from products.edge.haproxy.process import (
+    ConfigRejected,
+    HAProxyProcess,
+    find_program,
+    identity_of,
+)
 from products.edge.haproxy.reconcile import ConfigReconciler
-from products.edge.haproxy.recurring import cancel, recurring
 from products.edge.origin_names import origin_tls
 from products.edge.portal import PortalLink
 from products.edge.revocation import RevocationPolicy
 from products.edge.settings import Settings
+from products.edge.startup import announce
 
 log = logging.getLogger(__name__)
 
+_FOLDER = "haproxy"  # of all that HAProxy reads, and of its sockets
 _SWEEP_SECONDS = 0.25
-_SYNC_SECONDS = 0.5  # a power cut costs at most a second of records
+_SYNC_SECONDS = 0.5  # a power cut loses at most a second of readings
 _REFRESH_SECONDS = 5.0  # between two looks at all origins and certificates
 _WATCH_SECONDS = 0.25
+_FIND_SECONDS = 0.25
+_EXIT_CHECK_SECONDS = 0.1
 _LAST_LINES_SECONDS = 1.0
-_LOOK_AGAIN_SECONDS = 0.1
-_PAUSE_SECONDS = 2.0  # before a HAProxy is started, or its session opened, again
+_LINES_IN_FLIGHT_SECONDS = 0.25
+_LAST_LOG_SECONDS = 2.0
+_STOP_SECONDS = 5.0
+_RETRY_SECONDS = 2.0  # before a usage store is opened again
+_FIRST_RESTART_DELAY_SECONDS = 2.0
+
+_Job: TypeAlias = Callable[[], Awaitable[None]]
+
+
+def run_haproxy_engine(
+    settings: Settings, portal: PortalLink, held: Sequence[socket.socket]
+) -> None:
+    """Run until stopped; `held` sockets keep the ports until HAProxy has them.
+
+    Raises StartupError.
+    """
+    program = find_program(settings.haproxy)
+    try:
+        uvloop.run(Agent(settings, portal, program).run(held))
+    except (ConfigRejected, OSError) as error:
+        raise StartupError(str(error)) from error
+
+
+def is_haproxy_running(settings: Settings) -> bool:
+    """Return whether this edge's HAProxy runs, and so has the ports; it outlives its agent."""
+    master = MasterSocket(Path(settings.data_folder) / _FOLDER)
+    try:
+        asyncio.run(master.processes())
+    except HAProxyUnreachable:
+        return False
+    return True
+
+
+def start_periodic(*jobs: tuple[float, _Job]) -> list[asyncio.Future[None]]:
+    """Start jobs, each with the seconds between two runs. A failed run is logged."""
+    return [asyncio.ensure_future(_run_periodically(*job)) for job in jobs]
+
+
+async def _run_periodically(seconds: float, job: _Job) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await job()
+        except HAProxyUnreachable as error:
+            log.warning("HAProxy does not answer: %s", error)
+        except Exception:
+            log.exception("A periodic job failed.")
+
+
+async def cancel(jobs: Sequence[asyncio.Future[None]]) -> None:
+    """Cancel jobs and wait until they have ended."""
+    for job in jobs:
+        job.cancel()
+    await asyncio.gather(*jobs, return_exceptions=True)
 
 
 class Agent:
-    """One fleet edge."""
+    """One edge with the HAProxy engine."""
 
-    def __init__(
-        self, settings: Settings, portal: PortalLink, program: str, *, runs_it: bool
-    ) -> None:
-        """Put the parts together; `runs_it` says that HAProxy is this agent's to start."""
+    def __init__(self, settings: Settings, portal: PortalLink, program: str) -> None:
+        """Prepare; `program` is HAProxy's path. Raises OSError."""
         data = Path(settings.data_folder)
+        folder = data / _FOLDER
+        folder.mkdir(exist_ok=True, mode=0o700)
         self._settings = settings
         self._portal = portal
-        self._runs_it = runs_it
-        folder = data / "haproxy"
-        folder.mkdir(exist_ok=True, mode=0o700)
+        self._manages_haproxy = settings.haproxy_managed_by == "agent"
         self._folder = folder
         self._master = MasterSocket(folder)
-        self._supervisor = HAProxyProcess(folder, program, self._master)
+        self._process = HAProxyProcess(folder, program, self._master)
         self._resolver = CachingResolver(
-            [ip_network(one) for one in settings.allow_private]
+            [ip_network(network) for network in settings.allow_private]
         )
-        self._gate = ConfigReconciler(
-            settings, folder, self._master, self._supervisor, self._resolver
+        self._reconciler = ConfigReconciler(
+            settings, folder, self._master, self._process, self._resolver
         )
         self._access_log = AccessLog(
             settings.name,
@@ -76,51 +139,49 @@ class Agent:
             max_bytes=settings.store_bytes,
             route_of=self._routes.get,
         )
+        self._backoff = RestartBackoff(_FIRST_RESTART_DELAY_SECONDS)
+        self._started_at = time.monotonic()  # HAProxy, or this agent beside it
         self._revision = 0
-        self._is_new = asyncio.Event()  # a table that HAProxy is yet to follow
-        # Not before: of a store that is yet to be opened, reporting must remove nothing.
+        self._has_new_table = asyncio.Event()
+        # The reporter removes stores that are not in use, so it waits for the session's.
         self._may_report = asyncio.Event()
         self._stop = asyncio.Event()
-        self._now = asyncio.Event()
+        self._stop_immediately = asyncio.Event()
 
-    async def run(self, announce: Callable[[], None]) -> None:
-        """Serve until told to stop. Raises ConfigRejected when HAProxy cannot start."""
+    async def run(self, held: Sequence[socket.socket]) -> None:
+        """Serve until a signal to stop. Raises ConfigRejected if HAProxy cannot start."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._asked_to_stop)
+            loop.add_signal_handler(number, self._on_stop_signal)
         await self._lines.open()
         try:
-            await self._begin()
+            await self._attach_or_start()
         except BaseException:
-            await self._supervisor.abandon()
+            await self._process.stop_own()
             raise
-        announce()
-        jobs = recurring(
+        announce(self._settings, held)
+        metering = start_periodic(
             (_SWEEP_SECONDS, self._sweep),
             (_SYNC_SECONDS, self._sync),
             (_WATCH_SECONDS, self._watch),
             (self._settings.limits.tick_seconds, self._tick),
         )
         if self._portal.table is not None:
-            self._is_new.set()
-        changing: list[asyncio.Future[None]] = [
+            self._has_new_table.set()
+        configuring: list[asyncio.Future[None]] = [
             asyncio.ensure_future(job())
             for job in (self._follow_table, self._load_tables, self._report_usage)
         ]
-        changing += recurring(
-            (_REFRESH_SECONDS, self._gate.refresh),
-            (_SWEEP_SECONDS, self._gate.follow_names),
+        configuring += start_periodic(
+            (_REFRESH_SECONDS, self._reconciler.refresh),
+            (_FIND_SECONDS, self._reconciler.follow_names),
         )
         await self._stop.wait()
-        await cancel(changing)  # no reload from here on
-        if self._runs_it:
+        await cancel(configuring)  # so nothing is reloaded from here on
+        if self._manages_haproxy:
             await self._drain()
-        await cancel(jobs)
-        await self._end()
-
-    @property
-    def _session(self) -> MeteringSession | None:
-        return self._keeper.session
+        await cancel(metering)
+        await self._close()
 
     def status(self) -> EdgeStatus:
         """Return the state of the engine."""
@@ -136,74 +197,75 @@ class Agent:
             store_is_writable=self._keeper.is_writable,
         )
 
-    def _asked_to_stop(self) -> None:
+    @property
+    def _session(self) -> MeteringSession | None:
+        return self._keeper.session
+
+    def _on_stop_signal(self) -> None:
         if self._stop.is_set():
-            self._now.set()
+            self._stop_immediately.set()
         self._stop.set()
 
-    async def _begin(self) -> None:
-        """Take up the HAProxy that runs, or start one and open its session.
+    async def _attach_or_start(self) -> None:
+        """Use the HAProxy that runs, or start one and open its metering session.
 
-        The session of one that runs may take long: `_watch` opens it, while the gate is
-        followed already.
+        The session of a running HAProxy may take long to open. `_watch` opens it, while
+        permissions already follow the table.
         """
         table = self._portal.table
         if table is not None:
-            self._learn(table)
-        if await self._supervisor.find() is None:
-            processes = await self._first(table)
+            self._set_routes(table)
+        if await self._process.find() is None:
+            processes = await self._start(table)
             await self._keeper.open(identity_of(processes.master))
             self._may_report.set()
         elif table is not None:
             with contextlib.suppress(HAProxyUnreachable):
-                await self._gate.revoke_now(table)
+                await self._reconciler.revoke_now(table)
 
-    async def _first(self, table: RouteTable | None) -> Processes:
-        await self._gate.prepare(table)
-        if self._runs_it:
-            return await self._supervisor.start()
-        return await self._wait_for_it()
-
-    async def _wait_for_it(self) -> Processes:
-        log.warning("HAProxy is awaited in %s.", self._folder)
-        while (processes := await self._supervisor.find()) is None:
+    async def _start(self, table: RouteTable | None) -> Processes:
+        await self._reconciler.prepare(table)
+        if self._manages_haproxy:
+            return await self._process.start()
+        log.warning("Waiting until HAProxy is started in %s.", self._folder)
+        while (processes := await self._process.find()) is None:
             if self._stop.is_set():
-                raise ConfigRejected("HAProxy has not come.")
-            await asyncio.sleep(_SWEEP_SECONDS)
+                raise ConfigRejected("HAProxy was not started.")
+            await asyncio.sleep(_FIND_SECONDS)
         return processes
 
-    def _learn(self, table: RouteTable) -> None:
+    def _set_routes(self, table: RouteTable) -> None:
         self._routes.clear()
         self._routes.update({route.service: route for route in table.routes})
 
     async def _follow_table(self) -> None:
-        """Poll the portal, and revoke at once what a new table forbids."""
+        """Poll the portal, and revoke immediately what a new table no longer permits."""
         while True:
             table = await self._portal.poll(self.status())
             if table is not None:
-                await self._follow(table)
+                await self._accept_table(table)
             await asyncio.sleep(self._settings.poll_seconds)
 
-    async def _follow(self, table: RouteTable) -> None:
-        self._learn(table)
+    async def _accept_table(self, table: RouteTable) -> None:
+        self._set_routes(table)
         try:
-            await self._gate.revoke_now(table)
+            await self._reconciler.revoke_now(table)
         except (HAProxyUnreachable, OSError) as error:
-            self._portal.reject(table, f"HAProxy was not told what it forbids: {error}")
+            self._portal.reject(table, f"HAProxy did not get its permissions: {error}")
             return
-        self._is_new.set()
+        self._has_new_table.set()
         await self._portal.save()
 
     async def _load_tables(self) -> None:
-        """Bring HAProxy to each new table; no poll waits for it."""
+        """Bring HAProxy to each new table, without delaying the next poll."""
         while True:
-            await self._is_new.wait()
-            self._is_new.clear()
+            await self._has_new_table.wait()
+            self._has_new_table.clear()
             table = self._portal.table
             if table is None:
                 continue
             try:
-                await self._gate.apply(table)
+                await self._reconciler.apply(table)
             except (HAProxyUnreachable, ConfigRejected, OSError) as error:
                 self._portal.reject(table, f"HAProxy does not follow it: {error}")
             else:
@@ -224,17 +286,30 @@ class Agent:
             note(self._access_log, route, line)
 
     async def _sweep(self) -> None:
+        """Do what cannot wait for a tick: log lines, new months, revocations."""
         self._access_log.flush()
         if self._session is not None:
             now_us = time.time_ns() // 1000
             self._session.meter.roll_over_months(self._routes, now_us)
-        await self._enforce()
+        await self._revoke()
+
+    async def _revoke(self) -> None:
+        """Close the tunnels of services that may no longer have them (R12)."""
+        session = self._session
+        if session is None:
+            return
+        services = session.connections.open_services
+        revoked = self._revocation.must_close(services, self._routes, time.time())
+        if revoked:
+            await session.poll(self._master, await self._master.processes())
+            session.meter.tick()  # a reading is written before anything is closed
+            await self._reconciler.close_tunnels(revoked)
 
     async def _sync(self) -> None:
         try:
             await self._keeper.sync(self._portal.reporter.pruning)
         except OSError as error:
-            log.error("The usage store cannot be kept: %s", error)  # noqa: TRY400 - the disk's
+            log.error("The usage store cannot be synced: %s", error)  # noqa: TRY400
 
     async def _tick(self) -> None:
         session = self._session
@@ -243,97 +318,92 @@ class Agent:
         processes = await self._master.processes()
         await session.poll(self._master, processes)
         session.meter.tick()
-        await self._gate.allow_upgrades(
+        await self._reconciler.allow_upgrades(
             are_allowed=session.store.is_writable and self._portal.reporter.has_capacity
         )
 
-    async def _enforce(self) -> None:
-        """Cut the tunnels of services that may no longer have them (R12)."""
-        session = self._session
-        if session is None:
-            return
-        services = session.connections.open_services
-        revoked = self._revocation.must_close(services, self._routes, time.time())
-        if revoked:
-            await session.poll(self._master, await self._master.processes())
-            session.meter.tick()  # what is known is written before anything is cut
-            await self._gate.cut(revoked)
-
     async def _watch(self) -> None:
-        """Notice that HAProxy is another one now, or none."""
-        processes = await self._supervisor.find()
+        """Notice that HAProxy is another process, or has exited."""
+        processes = await self._process.find()
         if self._stop.is_set() and (processes is None or self._session is not None):
             return
-        if processes is None and (
-            not self._runs_it or not await self._supervisor.has_ended(0.1)
-        ):
-            return
         if processes is None:
-            log.error("HAProxy has ended and is started again.")
-            self._keeper.close(is_over=True)
-            await asyncio.sleep(_PAUSE_SECONDS)
-            with contextlib.suppress(
-                HAProxyUnreachable
-            ):  # as it begins, until it is counted
-                await self._gate.allow_upgrades(are_allowed=False)
-            await self._gate.prepare(self._portal.table)
-            processes = await self._supervisor.start()
+            if not self._manages_haproxy or not await self._process.has_exited(
+                _EXIT_CHECK_SECONDS
+            ):
+                return
+            processes = await self._restart()
         identity = identity_of(processes.master)
         if not self._keeper.is_open_for(identity):
             await self._open_session(identity)
 
+    async def _restart(self) -> Processes:
+        delay = self._backoff.delay_after(time.monotonic() - self._started_at)
+        log.error("HAProxy has exited; it is started again in %.0f s.", delay)
+        self._keeper.close(is_over=True)
+        await asyncio.sleep(delay)
+        # It starts like this, and changes once its connections are counted.
+        with contextlib.suppress(HAProxyUnreachable):
+            await self._reconciler.allow_upgrades(are_allowed=False)
+        self._started_at = time.monotonic()
+        return await self._start(self._portal.table)
+
     async def _open_session(self, identity: str) -> None:
-        """Count for a HAProxy; as long as that fails, nothing may upgrade."""
+        """Open a HAProxy's metering session. If that fails, no connection may upgrade."""
         if self._session is not None:
-            log.error("HAProxy is another process now, and gets a session of its own.")
+            log.error("HAProxy is another process now and gets a new metering session.")
         try:
             await self._keeper.open(identity)
         except OSError as error:
             log.error("The usage store cannot be opened: %s", error)  # noqa: TRY400
-            self._may_report.set()  # for what has arrived makes room
-            await self._gate.allow_upgrades(are_allowed=False)
-            await asyncio.sleep(_PAUSE_SECONDS)
+            self._may_report.set()  # acknowledged usage can be removed from a full disk
+            await self._reconciler.allow_upgrades(are_allowed=False)
+            await asyncio.sleep(_RETRY_SECONDS)
         else:
             self._may_report.set()
             await self._tick()
 
-    async def _session_opened(self) -> None:
-        """Wait until a session is open: without one all that HAProxy knows ends with it."""
-        while self._session is None and not self._now.is_set():
+    async def _wait_for_session(self) -> None:
+        """Wait until a session is open: without it, what HAProxy has counted would be lost."""
+        while self._session is None and not self._stop_immediately.is_set():
             if self._keeper.is_refused:
                 return
-            if await self._supervisor.has_ended(_LOOK_AGAIN_SECONDS):
+            if await self._process.has_exited(_EXIT_CHECK_SECONDS):
                 return
 
     async def _drain(self) -> None:
-        """Let HAProxy take nobody new, and what is open come to its end."""
-        await self._session_opened()
-        # A reload may be under way, and then nobody answers for a moment.
-        while (processes := await self._supervisor.find()) is None:
-            if await self._supervisor.has_ended(_LOOK_AGAIN_SECONDS):
+        """Let HAProxy accept no connection, and let open ones end in time."""
+        await self._wait_for_session()
+        # During a reload, HAProxy does not answer for a moment.
+        while (processes := await self._process.find()) is None:
+            if await self._process.has_exited(_EXIT_CHECK_SECONDS):
                 return
-        await self._supervisor.end(processes.master, drain=True)
+        await self._process.stop(processes.master, drain=True)
         until = time.monotonic() + self._settings.limits.drain_seconds
-        while time.monotonic() < until and not self._now.is_set():
-            if await self._supervisor.has_ended(0.1):
+        while time.monotonic() < until and not self._stop_immediately.is_set():
+            if await self._process.has_exited(_EXIT_CHECK_SECONDS):
                 return
-        # Session by session, for each then has its last line; a worker's end has none.
+        # A session that is closed has an end line; a worker that is stopped writes none.
         with contextlib.suppress(HAProxyUnreachable, OSError):
             if self._session is not None:
-                await self._gate.cut(self._session.connections.open_services)
-            if await self._supervisor.has_ended(_LAST_LINES_SECONDS):
+                open_services = self._session.connections.open_services
+                await self._reconciler.close_tunnels(open_services)
+            if await self._process.has_exited(_LAST_LINES_SECONDS):
                 return
-        await self._supervisor.end(processes.master, drain=False)
-        await self._supervisor.has_ended(5.0)
+        await self._process.stop(processes.master, drain=False)
+        await self._process.has_exited(_STOP_SECONDS)
 
-    async def _end(self) -> None:
-        await asyncio.sleep(_SWEEP_SECONDS)  # the last lines are on their way
+    async def _close(self) -> None:
+        await asyncio.sleep(_LINES_IN_FLIGHT_SECONDS)
         self._lines.close()
-        instance = self._keeper.close(is_over=self._runs_it)
-        self._gate.close()
-        await self._access_log.close(0.0 if self._now.is_set() else 2.0)
+        instance = self._keeper.close(is_over=self._manages_haproxy)
+        self._reconciler.close()
+        await self._access_log.close(
+            0.0 if self._stop_immediately.is_set() else _LAST_LOG_SECONDS
+        )
         self._resolver.close()
-        if instance:  # else a store may be about to be opened
+        if instance:  # otherwise a store may still be opened, and must not be removed
             await self._portal.last_report(
-                lambda one: one == instance and not self._runs_it, is_writable=True
+                lambda name: name == instance and not self._manages_haproxy,
+                is_writable=True,
             )

@@ -18,7 +18,7 @@ from typing import Any
 from products.edge.access_log import AccessLog, LoggedRequest
 from products.edge.contract import Route
 from products.edge.files import atomic_write
-from products.edge.haproxy.frontend import EXPIRE_MS
+from products.edge.haproxy.config import EXPIRE_MS
 from products.edge.haproxy.master_socket import MasterSocket, Processes, TableEntry
 from products.edge.haproxy.requests import RequestTotals
 from products.edge.settings import make_instance_id

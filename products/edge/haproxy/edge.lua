@@ -1,6 +1,6 @@
--- Says on the log socket what was accepted or refused, and by whom: HAProxy 2.6 itself
--- logs a request only at its end. Written for HAProxy's Lua 5.3.
--- The agent fills in what stands between @ signs, from products/protocol.py.
+-- Logs what was accepted or refused, and for which service: HAProxy 2.6 itself logs a
+-- request only at its end. Written for HAProxy's Lua 5.3.
+-- The agent replaces the names between @ signs by the values in products/protocol.py.
 
 local MAX_NAME = tonumber("@MAX_HEADER_NAME_LENGTH@")
 local MAX_PATH = 4000
@@ -20,8 +20,8 @@ local function is_protected(name)
   return false
 end
 
-local function quoted(text, most)
-  local escaped = string.gsub(string.sub(text, 1, most), '[%c"\\\127-\255]', function(c)
+local function quoted(text, max_length)
+  local escaped = string.gsub(string.sub(text, 1, max_length), '[%c"\\\127-\255]', function(c)
     return string.format("\\u%04x", string.byte(c))
   end)
   return '"' .. escaped .. '"'
@@ -37,14 +37,14 @@ local function joined(values)
   return table.concat(list, ", ")
 end
 
-local function asked_fields(headers, asked)
+local function logged_fields(headers, names)
   local fields = {}
-  local room = MAX_FIELDS
-  for name in string.gmatch(asked, "[^,]+") do
+  local left = MAX_FIELDS
+  for name in string.gmatch(names, "[^,]+") do
     if headers[name] then
       local field = quoted(name, MAX_NAME) .. ":" .. quoted(joined(headers[name]), 2000)
-      if #field <= room then
-        room = room - #field
+      if #field <= left then
+        left = left - #field
         fields[#fields + 1] = field
       end
     end
@@ -61,8 +61,8 @@ local function drop_nominated(txn, headers)
   end
 end
 
--- Keeps what the lines will say of the request, before any rule changes it.
-core.register_action("note", { "http-req" }, function(txn)
+-- Keeps what the lines say about the request, before any rule changes it.
+core.register_action("capture", { "http-req" }, function(txn)
   local headers = txn.http:req_get_headers()
   txn:set_var("txn.head", string.format(
     '"client":%s,"method":%s,"host":%s,"path":%s,"fields":{%s}',
@@ -70,13 +70,13 @@ core.register_action("note", { "http-req" }, function(txn)
     quoted(txn.f:method(), 32),
     quoted(txn:get_var("txn.host"), 255),
     quoted(txn.f:path() or "*", MAX_PATH),
-    asked_fields(headers, txn:get_var("txn.fields") or "")))
+    logged_fields(headers, txn:get_var("txn.fields") or "")))
   drop_nominated(txn, headers)
 end)
 
--- Writes a line: accept, request or refused.
-core.register_action("say", { "http-req", "http-res" }, function(txn, event)
-  -- The wall clock: core.now() falls behind it for good where the machine once stood still.
+-- Writes a line; the event is accept, request or refused.
+core.register_action("log", { "http-req", "http-res" }, function(txn, event)
+  -- core.now() would stay behind the wall clock after the machine was suspended.
   txn:Info(string.format(
     '{"ev":"%s","id":"%s","svc":"%s","at":%d,%s}', event, txn:get_var("txn.uid"),
     txn:get_var("txn.svc"), txn.f:date(0, "us"), txn:get_var("txn.head")))

@@ -1,8 +1,8 @@
-"""Receives HAProxy's lines, each by two ways, and gives every one once.
+"""Receives HAProxy's log lines, each in two ways, and passes every line on once.
 
-The datagram comes at once, even from a worker that is just ending, but is dropped when
-its socket's short queue is full or nobody listens. The stream comes from a ring in
-HAProxy that waits for an agent that was away, but dies with its worker.
+A datagram arrives immediately, even from a worker that is exiting. It is dropped if the
+socket's short queue is full or no agent runs. The stream comes from a ring in HAProxy, which
+keeps lines for an agent that was away, and is lost with its worker.
 """
 
 import asyncio
@@ -22,15 +22,15 @@ DATAGRAMS, STREAM = "log.sock", "log.stream"
 
 _BATCH_SIZE = 500  # datagrams read before the loop may do something else
 _MAX_LINE_BYTES = 64 * 1024
-_MAX_REMEMBERED_LINES = 100_000  # lines
-_IDENTITY = 56  # bytes of a line that hold the event and the connection's id
+_MAX_REMEMBERED_LINES = 100_000
+_IDENTITY = 56  # bytes at a line's start that contain the event and the connection's id
 
 
 class Lines:
     """The receiving end of HAProxy's log."""
 
     def __init__(self, folder: Path, take: Callable[[dict[str, Any]], None]) -> None:
-        """Receive in a folder; `take` is called with each line."""
+        """Receive in a folder; `take` is called with each line, and may raise."""
         self._folder = folder
         self._take = take
         self._seen: OrderedDict[bytes, None] = OrderedDict()
@@ -40,8 +40,8 @@ class Lines:
         self.unreadable = 0
 
     async def open(self) -> None:
-        """Listen on both sockets, in place of an agent before. Raises OSError."""
-        # Through the folder's descriptor, for a socket's path has 107 bytes at most.
+        """Listen on both sockets, and replace those of an earlier agent. Raises OSError."""
+        # Through the folder's descriptor: a socket's path has at most 107 bytes.
         self._directory = os.open(self._folder, os.O_PATH | os.O_DIRECTORY)
         loop = asyncio.get_running_loop()
         self._datagrams = self._bound(DATAGRAMS, socket.SOCK_DGRAM)
@@ -50,7 +50,7 @@ class Lines:
         self._server = await asyncio.start_unix_server(self._read_stream, sock=stream)
 
     def close(self) -> None:
-        """Take what is there, and listen no more."""
+        """Receive the datagrams that have arrived, and stop listening."""
         if self._datagrams is not None:
             self._read_datagrams()
             asyncio.get_running_loop().remove_reader(self._datagrams)
@@ -61,9 +61,9 @@ class Lines:
             os.close(self._directory)
 
     def receive(self, line: bytes) -> None:
-        """Take one line, unless it has come before."""
+        """Pass one line on, unless it has arrived before."""
         if not line.startswith(b"{"):
-            return  # HAProxy's own news of proxies that stop
+            return  # a message of HAProxy itself, for example that a proxy has stopped
         identity = line[:_IDENTITY]
         if identity in self._seen:
             return
@@ -75,7 +75,7 @@ class Lines:
             self._take(document)
         except (ValueError, KeyError, TypeError) as error:
             self.unreadable += 1
-            log.warning("A line of HAProxy is not readable: %s", error)
+            log.warning("A line from HAProxy is not valid: %s", error)
 
     def _bound(self, name: str, kind: socket.SocketKind) -> socket.socket:
         path = f"/proc/self/fd/{self._directory}/{name}"
@@ -87,7 +87,7 @@ class Lines:
         return bound
 
     def _read_datagrams(self) -> None:
-        assert self._datagrams is not None  # noqa: S101 - only called once it is there
+        assert self._datagrams is not None  # noqa: S101 - called after `open`
         for _ in range(_BATCH_SIZE):
             try:
                 line = self._datagrams.recv(_MAX_LINE_BYTES)
@@ -112,6 +112,6 @@ class Lines:
         ):
             pass
         except (ValueError, OSError) as error:
-            log.warning("HAProxy's ring is not readable: %s", error)
+            log.warning("The stream from HAProxy is not valid: %s", error)
         finally:
             writer.close()

@@ -1,14 +1,15 @@
-"""The map files: what HAProxy asks per request, and what changes without a reload.
+"""The map files: what HAProxy looks up per request, and what changes without a reload.
 
     hosts.map   host -> service             wild.map    .name -> service (longest first)
     ws.map      service -> on | refusal     origin.map  service -> on | reason
-    fields.map  service -> asked fields     edge.map    upgrades -> on | off
+    fields.map  service -> logged fields    edge.map    upgrades -> on | off
 
-Sentences stand in base64, so no value holds a space.
+Sentences are in base64, so that no value contains a space.
 """
 
 import base64
 import logging
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeAlias
@@ -16,80 +17,79 @@ from typing import TypeAlias
 from products.edge.contract import Route
 from products.edge.errors import EdgeError
 from products.edge.files import atomic_write
-from products.edge.haproxy.naming import is_field, is_host, is_service
+from products.protocol import MAX_HEADER_NAME_LENGTH, MAX_HOST_LENGTH, is_token
 
 log = logging.getLogger(__name__)
 
 Maps: TypeAlias = dict[str, dict[str, str]]
 
-HOSTS, WILD, WEBSOCKETS = "hosts.map", "wild.map", "ws.map"
+HOSTS, WILDCARDS, WEBSOCKETS = "hosts.map", "wild.map", "ws.map"
 ORIGINS, FIELDS, EDGE = "origin.map", "fields.map", "edge.map"
-LEADING = (ORIGINS, FIELDS, HOSTS, WILD)  # hosts last: what they lead to must be there
+ROUTING_MAPS = (ORIGINS, FIELDS, HOSTS, WILDCARDS)  # hosts after what they lead to
 ON, OFF, NONE = "on", "off", "none"
 UPGRADES = "upgrades"
 
+_SERVICE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_HOST = re.compile(
+    rf"[a-z0-9_][a-z0-9_.-]{{0,{MAX_HOST_LENGTH - 1}}}|\[[0-9a-f:.]{{2,45}}\]"
+)
 
-def sentence(text: str) -> str:
-    """Give a sentence as a map's value."""
+
+def is_service(text: str) -> bool:
+    """Return whether an id can be part of a name in the configuration."""
+    return _SERVICE.fullmatch(text) is not None
+
+
+def is_host(text: str) -> bool:
+    """Return whether a host can be a key of a map; a wildcard without its `*.`."""
+    return _HOST.fullmatch(text) is not None
+
+
+def encode_sentence(text: str) -> str:
+    """Return a sentence as a map's value."""
     return base64.b64encode(text.encode()).decode()
 
 
-NOT_ON = sentence(EdgeError.WEBSOCKETS_OFF.sentence())
-NOT_READY = sentence(EdgeError.ORIGIN_NOT_RESOLVED_YET.sentence())
+NOT_ON = encode_sentence(EdgeError.WEBSOCKETS_OFF.sentence())
+NOT_RESOLVED = encode_sentence(EdgeError.ORIGIN_NOT_RESOLVED_YET.sentence())
 
 
-def build(routes: Iterable[Route], origins: Mapping[str, str]) -> Maps:
-    """Make the maps that lead; `origins` says "" of a service whose origin may be dialled.
+def routing_maps(routes: Iterable[Route], origin_problems: Mapping[str, str]) -> Maps:
+    """Return the maps that lead a request to its origin.
 
-    For any other it says why not. Hosts and ids that cannot be keys are left out.
+    `origin_problems` has "" for a service whose origin can be used, and nothing for one that
+    has not been resolved. Hosts and ids that cannot be keys are left out.
     """
-    maps: Maps = {name: {} for name in LEADING}
-    wild: dict[str, str] = {}
+    maps: Maps = {name: {} for name in ROUTING_MAPS}
+    wildcards: dict[str, str] = {}
     for route in routes:
         if not is_service(route.service):
-            log.error("A service has an id that cannot be named: %r", route.service)
+            log.error("A service is not served, its id is not valid: %r", route.service)
             continue
         for host in route.hosts:
-            _add_host(maps[HOSTS], wild, host, route.service)
-        maps[ORIGINS][route.service] = _origin(route, origins)
-        asked = {name.lower() for end in route.log_endpoints for name in end.fields}
-        if names := ",".join(sorted(filter(is_field, asked))):
+            _add_host(maps[HOSTS], wildcards, host, route.service)
+        maps[ORIGINS][route.service] = _origin_value(route, origin_problems)
+        fields = {name.lower() for end in route.log_endpoints for name in end.fields}
+        if names := ",".join(sorted(filter(_is_field, fields))):
             maps[FIELDS][route.service] = names
-    # The first that matches is taken.
-    for suffix in sorted(wild, key=lambda suffix: (-len(suffix), suffix)):
-        maps[WILD][suffix] = wild[suffix]
+    # HAProxy takes the first that matches.
+    for suffix in sorted(wildcards, key=lambda suffix: (-len(suffix), suffix)):
+        maps[WILDCARDS][suffix] = wildcards[suffix]
     return maps
 
 
 def permission_maps(routes: Iterable[Route], *, accepts_websockets: bool) -> Maps:
-    """Make the maps that say who may upgrade (R12)."""
+    """Return the maps that say who may upgrade (R12)."""
     return {
         WEBSOCKETS: {
-            route.service: ON if route.websockets else sentence(route.refusal_sentence)
+            route.service: (
+                ON if route.websockets else encode_sentence(route.refusal_sentence)
+            )
             for route in routes
             if is_service(route.service)
         },
         EDGE: {UPGRADES: ON if accepts_websockets else OFF},
     }
-
-
-def _origin(route: Route, origins: Mapping[str, str]) -> str:
-    if route.origin is None:
-        return NONE
-    reason = origins.get(route.service)
-    return NOT_READY if reason is None else sentence(reason) or ON
-
-
-def _add_host(
-    hosts: dict[str, str], wild: dict[str, str], host: str, service: str
-) -> None:
-    name = host.removeprefix("*.").removesuffix(".")
-    if not is_host(name):
-        log.error("A host cannot be a key and is not served: %r", host)
-    elif host.startswith("*."):
-        wild["." + name] = service
-    else:
-        hosts[name] = service
 
 
 def write(maps: Maps, folder: Path) -> None:
@@ -102,13 +102,36 @@ def write(maps: Maps, folder: Path) -> None:
 
 
 def commands(
-    name: str, held: Mapping[str, str], wanted: Mapping[str, str]
+    name: str, current: Mapping[str, str], wanted: Mapping[str, str]
 ) -> list[str]:
-    """Give the commands that make a running worker's map what is wanted."""
-    given = [f"del map {name} {key}" for key in held.keys() - wanted.keys()]
+    """Return the commands that change a running worker's map to the wanted one."""
+    changes = [f"del map {name} {key}" for key in current.keys() - wanted.keys()]
     for key, value in wanted.items():
-        if key not in held:
-            given.append(f"add map {name} {key} {value}")
-        elif held[key] != value:
-            given.append(f"set map {name} {key} {value}")
-    return given
+        if key not in current:
+            changes.append(f"add map {name} {key} {value}")
+        elif current[key] != value:
+            changes.append(f"set map {name} {key} {value}")
+    return changes
+
+
+def _origin_value(route: Route, problems: Mapping[str, str]) -> str:
+    if route.origin is None:
+        return NONE
+    problem = problems.get(route.service)
+    return NOT_RESOLVED if problem is None else encode_sentence(problem) or ON
+
+
+def _add_host(
+    hosts: dict[str, str], wildcards: dict[str, str], host: str, service: str
+) -> None:
+    name = host.removeprefix("*.").removesuffix(".")
+    if not is_host(name):
+        log.error("A host is not served, its name is not valid: %r", host)
+    elif host.startswith("*."):
+        wildcards["." + name] = service
+    else:
+        hosts[name] = service
+
+
+def _is_field(text: str) -> bool:
+    return len(text) <= MAX_HEADER_NAME_LENGTH and is_token(text)

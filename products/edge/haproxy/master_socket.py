@@ -1,8 +1,8 @@
-"""Speaks with HAProxy: to the master's socket, and through it to every worker.
+"""Sends commands to HAProxy: to the master's socket, and through it to every worker.
 
-A worker that drains after a reload is reached by its process id; its own socket is its
-successor's by then. The one that accepts has a socket for what cannot wait: during a
-reload the master is silent for as long as it reads the configuration.
+A worker that drains after a reload is reached by its process id, because its successor has
+its socket. The worker that accepts connections also has a socket for what cannot wait:
+during a reload the master does not answer until it has read the configuration.
 """
 
 import asyncio
@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MASTER_SOCKET = "master.sock"
-WORKER_SOCKET = "worker.sock"  # of the worker that accepts
-CURRENT = 0  # in place of a process id: that worker, asked without the master
+WORKER_SOCKET = "worker.sock"  # of the worker that accepts connections
+CURRENT = 0  # instead of a process id: that worker, through its own socket
 
 _TIMEOUT_SECONDS = 10.0
 _MAX_LINE_BYTES = 8_000  # bytes of commands in one call; HAProxy's buffer is larger
-_ADDRESS = 4  # where it stands in a line of servers
+_ADDRESS = 4  # its column in `show servers state`
 _PAIR = re.compile(r"(\w+)=(\S*)")
 
 
@@ -29,7 +29,7 @@ class HAProxyUnreachable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Processes:
-    """Who runs: the master, the worker that accepts, and those that drain."""
+    """The process ids of the master, of the worker that accepts, and of those that drain."""
 
     master: int
     current: tuple[int, ...]
@@ -37,7 +37,7 @@ class Processes:
 
     @property
     def workers(self) -> tuple[int, ...]:
-        """Everybody who carries connections."""
+        """All workers that have connections."""
         return self.current + self.old
 
 
@@ -55,38 +55,41 @@ class MasterSocket:
     """The command line of one HAProxy, in a folder."""
 
     def __init__(self, folder: Path) -> None:
-        """Speak to the socket in a folder, whose path may be longer than a socket's."""
+        """Use the sockets in a folder."""
         self._folder = folder
 
     async def call(self, line: str, name: str = MASTER_SOCKET) -> str:
-        """Send a line and give the whole answer. Raises HAProxyUnreachable."""
+        """Send a line and return the whole response. Raises HAProxyUnreachable."""
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
                 return await self._call(line, name)
         except (OSError, TimeoutError) as error:
             raise HAProxyUnreachable(str(error) or type(error).__name__) from error
 
-    async def tell(self, worker: int, commands: Iterable[str]) -> str:
-        """Send commands to a worker, as few calls as they fit in; gives the answers."""
-        answers = []
+    async def send(self, worker: int, commands: Iterable[str]) -> str:
+        """Send commands to a worker in as few calls as possible; return the responses.
+
+        Raises HAProxyUnreachable.
+        """
+        responses = []
         line = ""
         name = MASTER_SOCKET if worker else WORKER_SOCKET
         for command in commands:
             addressed = f"@!{worker} {command}" if worker else command
             if line and len(line) + len(addressed) > _MAX_LINE_BYTES:
-                answers.append(await self.call(line, name))
+                responses.append(await self.call(line, name))
                 line = ""
             line += (";" if line else "") + addressed
         if line:
-            answers.append(await self.call(line, name))
-        return "".join(answers)
+            responses.append(await self.call(line, name))
+        return "".join(responses)
 
     async def processes(self) -> Processes:
         """List the processes. Raises HAProxyUnreachable."""
-        answer = await self.call("show proc")
+        response = await self.call("show proc")
         found: dict[str, list[int]] = {"master": [], "worker": [], "old": []}
         section = "worker"
-        for line in answer.splitlines():
+        for line in response.splitlines():
             words = line.split()
             if line.startswith("# old"):
                 section = "old"
@@ -95,39 +98,39 @@ class MasterSocket:
             elif words[1:2] == ["worker"] and words[0].isdigit():
                 found[section].append(int(words[0]))
         if not found["master"]:
-            raise HAProxyUnreachable(f"no list of processes: {answer[:200]!r}")
+            raise HAProxyUnreachable(f"no list of processes: {response[:200]!r}")
         return Processes(
             found["master"][0], tuple(found["worker"]), tuple(found["old"])
         )
 
-    async def map_of(self, worker: int, name: str) -> dict[str, str]:
-        """Read a map as a worker has it."""
-        answer = await self.tell(worker, [f"show map {name}"])
-        rows = (line.split(" ", 2) for line in answer.splitlines())
+    async def read_map(self, worker: int, name: str) -> dict[str, str]:
+        """Return a map of a worker."""
+        response = await self.send(worker, [f"show map {name}"])
+        rows = (line.split(" ", 2) for line in response.splitlines())
         return {row[1]: row[2] for row in rows if len(row) == 3}  # noqa: PLR2004
 
     async def table(self, worker: int, name: str, only: str = "") -> list[TableEntry]:
-        """Read a stick table of a worker, `only` being HAProxy's own filter."""
-        answer = await self.tell(worker, [f"show table {name} {only}".rstrip()])
-        return await asyncio.to_thread(_entries, answer)  # there may be very many
+        """Return the entries of a worker's stick table that match `only`, a filter of HAProxy."""
+        response = await self.send(worker, [f"show table {name} {only}".rstrip()])
+        return await asyncio.to_thread(_entries, response)  # there may be very many
 
     async def servers(self, worker: int) -> dict[str, str]:
-        """Read the addresses of a worker's servers, by `backend/server`."""
-        answer = await self.tell(worker, ["show servers state"])
-        rows = (line.split(" ", 5) for line in answer.splitlines())
+        """Return the addresses of a worker's servers, by `backend/server`."""
+        response = await self.send(worker, ["show servers state"])
+        rows = (line.split(" ", 5) for line in response.splitlines())
         return {f"{row[1]}/{row[3]}": row[4] for row in rows if len(row) > _ADDRESS}
 
     async def sessions(self, worker: int, backends: frozenset[str]) -> list[str]:
-        """List the ids of a worker's sessions that are at certain backends."""
-        answer = await self.tell(worker, ["show sess"])
+        """Return the ids of a worker's sessions that use one of the backends."""
+        response = await self.send(worker, ["show sess"])
         return [
             line.partition(":")[0]
-            for line in answer.splitlines()
+            for line in response.splitlines()
             if line.startswith("0x") and dict(_PAIR.findall(line)).get("be") in backends
         ]
 
     async def _call(self, line: str, name: str) -> str:
-        # Through the folder's descriptor, for a socket's path has 107 bytes at most.
+        # Through the folder's descriptor: a socket's path has at most 107 bytes.
         folder = os.open(self._folder, os.O_PATH | os.O_DIRECTORY)
         try:
             reader, writer = await asyncio.open_unix_connection(
@@ -145,8 +148,8 @@ class MasterSocket:
                 await writer.wait_closed()
 
 
-def _entries(answer: str) -> list[TableEntry]:
-    return [_entry(line) for line in answer.splitlines() if line.startswith("0x")]
+def _entries(response: str) -> list[TableEntry]:
+    return [_entry(line) for line in response.splitlines() if line.startswith("0x")]
 
 
 def _entry(line: str) -> TableEntry:

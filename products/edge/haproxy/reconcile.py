@@ -1,41 +1,235 @@
-"""Brings HAProxy to what the route table says: by maps at once, by a reload if it must.
+"""Brings HAProxy to what the route table says: through its sockets, or by a reload.
 
-What refuses is told to every worker before anything else, so a slow name server or a
-reload never keeps a disabled service open.
+What the table no longer permits is sent to every worker first. So a slow name server or a
+reload never keeps WebSockets open for a service that has been switched off.
 """
 
 import asyncio
 import hashlib
 import logging
+import re
 import resource
-from collections.abc import Iterable, Mapping
+import ssl
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import TypeAlias
 
-from products.edge.contract import Route, RouteTable
-from products.edge.dns import LOOKUP_SECONDS, CachingResolver
+from products.edge.addresses import Address
+from products.edge.contract import Origin, Route, RouteTable
+from products.edge.dns import (
+    LOOKUP_SECONDS,
+    AddressDenied,
+    CachingResolver,
+    Unresolvable,
+)
+from products.edge.errors import EdgeError
 from products.edge.files import atomic_write
-from products.edge.haproxy import certlist, maps
+from products.edge.haproxy import maps
 from products.edge.haproxy.config import (
     CONFIGURATION,
     LUA_SCRIPT,
-    Frame,
+    PLAIN,
+    REJECTION_SLOTS,
+    SERVERS_PER_BACKEND,
+    WEBSOCKET,
+    OperatorOptions,
     lua_script,
-    places,
+    origin_problem,
     render,
+    server_addresses,
 )
-from products.edge.haproxy.frontend import LAST_REFUSALS
 from products.edge.haproxy.master_socket import CURRENT, MasterSocket
-from products.edge.haproxy.naming import PLAIN, WEBSOCKET
-from products.edge.haproxy.origins import OriginResolver
 from products.edge.haproxy.process import ConfigRejected, HAProxyProcess
+from products.edge.origin_names import bare_name
 from products.edge.settings import Settings
+from products.protocol import is_ip
 
 log = logging.getLogger(__name__)
 
-_LOADED = "loaded"  # the digest of what the current worker has read
+_LOADED = "loaded"  # the digest of the configuration that the current worker has loaded
+_CERTIFICATE_LIST = "certificates.list"
+_DEFAULT_CERTIFICATE = "default"
+_LISTABLE_PATH = re.compile(r"[A-Za-z0-9._/@+-]+")  # the list has no quoting
 _SPARE_DESCRIPTORS = 256
-_FIRST_LOOKUP_WAIT_SECONDS = LOOKUP_SECONDS + 0.5  # at the start
-_NEW_NAME_WAIT_SECONDS = 0.5  # so that a name that resolves is never refused
+_MIN_CONNECTIONS = 16
+_FIRST_LOOKUP_WAIT_SECONDS = LOOKUP_SECONDS + 0.5
+_NEW_NAME_WAIT_SECONDS = 0.5  # so that a request for a new service finds its origin
+# Per refresh, which is every five seconds, so that the name server is not flooded.
+_MAX_REFRESHED_NAMES = 1000
+
+_OriginKey: TypeAlias = tuple[str, int]  # address, port
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The last result for one origin: addresses, or why it has none. Both are empty before it."""
+
+    addresses: tuple[Address, ...] = ()
+    problem: str = ""
+
+
+_UNRESOLVED = Resolved()
+
+
+class OriginResolver:
+    """The addresses of a route table's origins; look-ups run in the background.
+
+    HAProxy gets addresses that were checked here and never a name. So HAProxy connects to
+    nothing that was not checked.
+    """
+
+    def __init__(self, resolver: CachingResolver) -> None:
+        """Start without results."""
+        self._resolver = resolver
+        self._resolved: dict[_OriginKey, Resolved] = {}  # the oldest look-up first
+        self.in_flight: dict[_OriginKey, asyncio.Task[None]] = {}
+        self.has_changed = asyncio.Event()  # a look-up had another result than before
+        self.addresses: dict[str, tuple[Address, ...]] = {}
+        self.problems: dict[str, str] = {}
+
+    def look_up(self, routes: Iterable[Route], *, again: bool) -> None:
+        """Start to look up new origins and, if `again`, those whose look-up is the oldest."""
+        owners = {
+            (route.origin.address, route.origin.port): route.account
+            for route in routes
+            if route.origin is not None and not origin_problem(route.origin)
+        }
+        for key, owner in owners.items():
+            if self._resolved.setdefault(key, _UNRESOLVED) == _UNRESOLVED:
+                self._start(key, owner)
+        if again:
+            due = (
+                key
+                for key in self._resolved
+                if key in owners and not is_ip(bare_name(key[0]))
+            )
+            for key in list(islice(due, _MAX_REFRESHED_NAMES)):
+                self._resolved[key] = self._resolved.pop(key)  # to the end
+                self._start(key, owners[key])
+
+    async def wait_for_new(self, seconds: float) -> None:
+        """Wait for the first look-ups of origins, at most so long."""
+        awaited = [
+            task
+            for key, task in self.in_flight.items()
+            if self._resolved.get(key) == _UNRESOLVED
+        ]
+        if awaited:
+            await asyncio.wait(awaited, timeout=seconds)
+
+    def close(self) -> None:
+        """Stop waiting for look-ups."""
+        for task in self.in_flight.values():
+            task.cancel()
+
+    def publish_results(self, routes: Iterable[Route]) -> None:
+        """Set `addresses` and `problems` of each service to the newest results.
+
+        A problem is "" if the origin has addresses. A service without a result has none.
+        """
+        results = {route.service: self._result(route.origin) for route in routes}
+        self.addresses = {name: result.addresses for name, result in results.items()}
+        self.problems = {
+            name: result.problem
+            for name, result in results.items()
+            if result != _UNRESOLVED
+        }
+
+    def forget_all_but(self, routes: Iterable[Route]) -> None:
+        """Forget the origins that no route has."""
+        used = {
+            (route.origin.address, route.origin.port)
+            for route in routes
+            if route.origin is not None
+        }
+        self._resolved = {
+            key: result for key, result in self._resolved.items() if key in used
+        }
+
+    def _start(self, key: _OriginKey, owner: str) -> None:
+        if key not in self.in_flight:
+            self.in_flight[key] = asyncio.ensure_future(self._resolve(key, owner))
+
+    async def _resolve(self, key: _OriginKey, owner: str) -> None:
+        host, port = key
+        try:
+            found = await self._resolver.addresses(
+                bare_name(host).removesuffix("."), port, owner=owner, max_age=0
+            )
+        except AddressDenied as error:
+            result = Resolved(
+                problem=EdgeError.ORIGIN_DENIED.sentence(reason=error.reason)
+            )
+        except Unresolvable:
+            result = Resolved(problem=EdgeError.ORIGIN_NOT_RESOLVED.sentence())
+        else:
+            result = Resolved(self._in_stable_order(key, found))
+        finally:
+            del self.in_flight[key]
+        if self._resolved.get(key, result) != result:
+            self._resolved[key] = result
+            self.has_changed.set()
+
+    def _in_stable_order(
+        self, key: _OriginKey, found: Sequence[Address]
+    ) -> tuple[Address, ...]:
+        # Those in use come first, so a name server that rotates addresses changes nothing.
+        used = self._resolved.get(key, _UNRESOLVED).addresses
+        kept = [address for address in used if address in found]
+        new = sorted(
+            set(found) - set(kept),
+            key=lambda address: (address.version, int(address)),
+        )
+        return tuple((kept + new)[:SERVERS_PER_BACKEND])
+
+    def _result(self, origin: Origin | None) -> Resolved:
+        if origin is None:
+            return _UNRESOLVED
+        if problem := origin_problem(origin):
+            return Resolved(problem=problem)
+        return self._resolved.get((origin.address, origin.port), _UNRESOLVED)
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateList:
+    """What HAProxy's list of certificates contains, to notice a change."""
+
+    digest: str
+    has_default: bool
+
+
+def write_certificate_list(source: Path, target: Path) -> CertificateList:
+    """List the valid `DOMAIN.pem` files of a folder, `default.pem` first. Raises OSError.
+
+    HAProxy would reject all certificates because of one invalid file.
+    """
+    valid = []
+    digest = hashlib.sha256()
+    for path in sorted(
+        source.glob("*.pem"), key=lambda path: (path.stem != _DEFAULT_CERTIFICATE, path)
+    ):
+        data = path.read_bytes()
+        if not _LISTABLE_PATH.fullmatch(str(path.resolve())) or not _is_valid(path):
+            log.warning("A certificate is not used, it is not valid: %s", path.name)
+            continue
+        valid.append(path)
+        digest.update(hashlib.sha256(data).digest())
+    lines = "".join(f"{path.resolve()}\n" for path in valid)
+    listing = target / _CERTIFICATE_LIST
+    if not listing.exists() or listing.read_text() != lines:
+        atomic_write(listing, lines.encode())
+    has_default = any(path.stem == _DEFAULT_CERTIFICATE for path in valid)
+    return CertificateList(digest.hexdigest(), has_default)
+
+
+def _is_valid(path: Path) -> bool:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(path)
+    except OSError:  # includes ssl.SSLError
+        return False
+    return True
 
 
 class ConfigReconciler:
@@ -46,215 +240,232 @@ class ConfigReconciler:
         settings: Settings,
         folder: Path,
         master: MasterSocket,
-        supervisor: HAProxyProcess,
+        process: HAProxyProcess,
         resolver: CachingResolver,
     ) -> None:
-        """Know no routes yet. Raises OSError."""
+        """Start without routes. Raises OSError."""
         self._settings = settings
         self._folder = folder
         self._master = master
-        self._supervisor = supervisor
+        self._process = process
         self._origins = OriginResolver(resolver)
-        self._frame = _frame(settings)
-        self._turn = asyncio.Lock()
-        self._speaking = asyncio.Lock()
+        self._options = _operator_options(settings)
+        self._reconciling = asyncio.Lock()
+        self._sending_permissions = asyncio.Lock()
         self._routes: tuple[Route, ...] | None = None
-        self._heeded: tuple[Route, ...] = ()  # newer, for a while, than what is loaded
-        self._brought: tuple[object, ...] | None = None
-        self._held: dict[int, dict[str, str]] = {}  # a worker's servers: addresses
+        # Permissions follow the newest table immediately, the rest after look-ups and a reload.
+        self._permitted: tuple[Route, ...] = ()
+        self._applied: tuple[object, ...] | None = None
+        self._server_addresses: dict[int, dict[str, str]] = {}  # per worker
         self.accepts_websockets = True
-        self.reloads = 0
         (folder / LUA_SCRIPT).write_bytes(lua_script())
 
     async def prepare(self, table: RouteTable | None) -> None:
-        """Write all files for a HAProxy that is about to start. Raises ConfigRejected, OSError."""
-        self._look_at_certificates()
+        """Write all files before HAProxy starts. Raises ConfigRejected, OSError."""
+        self._list_certificates()
         if table is not None:
-            self._routes = self._heeded = table.routes
-            self._held = {}
+            self._routes = self._permitted = table.routes
+            self._server_addresses = {}
             self._origins.look_up(table.routes, again=True)
-            await self._origins.wait(_FIRST_LOOKUP_WAIT_SECONDS, only_new=True)
+            await self._origins.wait_for_new(_FIRST_LOOKUP_WAIT_SECONDS)
             self._origins.publish_results(table.routes)
         wanted = self._maps()
         maps.write(wanted, self._folder)
-        wild = wanted[maps.WILD]
+        wildcards = wanted[maps.WILDCARDS]
         try:
-            await self._supervisor.put_in_place(self._render(wild))
+            await self._process.install(self._render(wildcards))
         except ConfigRejected as error:
             if not (self._folder / CONFIGURATION).exists():
                 raise
-            log.error("The last good configuration is used: %s", error)  # noqa: TRY400
+            log.error("The last valid configuration is used: %s", error)  # noqa: TRY400
         else:
-            self._note_loaded(self._digest(wild))
+            self._save_loaded_digest(self._digest(wildcards))
 
     async def revoke_now(self, table: RouteTable) -> None:
-        """Refuse at once what a table refuses. Raises HAProxyAway, OSError."""
-        self._heeded = table.routes
-        # Told first: where no usage can be written, no map can be either.
-        try:
-            await self._push_permissions((CURRENT,))
-        finally:
-            maps.write(self._at_the_gate(), self._folder)
+        """Refuse what a table no longer permits. Raises HAProxyUnreachable, OSError."""
+        self._permitted = table.routes
+        await self._send_and_write_permissions()
 
     async def apply(self, table: RouteTable) -> None:
-        """Go by a table that was heeded. Raises HAProxyAway, ConfigRejected, OSError."""
+        """Bring HAProxy to a table, after `revoke_now`.
+
+        Raises HAProxyUnreachable, ConfigRejected, OSError.
+        """
         self._origins.look_up(table.routes, again=False)
-        is_first = self._brought is None
-        seconds = _FIRST_LOOKUP_WAIT_SECONDS if is_first else _NEW_NAME_WAIT_SECONDS
-        await self._origins.wait(seconds, only_new=True)
-        async with self._turn:
+        is_first = self._applied is None
+        await self._origins.wait_for_new(
+            _FIRST_LOOKUP_WAIT_SECONDS if is_first else _NEW_NAME_WAIT_SECONDS
+        )
+        async with self._reconciling:
             self._routes = table.routes
             await self._reconcile()
         self._origins.forget_all_but(table.routes)
 
     async def refresh(self) -> None:
-        """Begin to look origins up again, and look at certificates. Raises as `apply` does."""
+        """Start to look origins up again, and read certificates. Raises as `apply` does."""
         self._origins.look_up(self._routes or (), again=True)
-        async with self._turn:
-            self._look_at_certificates()
+        async with self._reconciling:
+            self._list_certificates()
             await self._reconcile()
 
     async def follow_names(self) -> None:
-        """Wait for news of a name, and go by it. Raises as `apply` does."""
-        await self._origins.news.wait()
-        self._origins.news.clear()
-        async with self._turn:
+        """Wait until an origin has other addresses, and use them. Raises as `apply` does."""
+        await self._origins.has_changed.wait()
+        self._origins.has_changed.clear()
+        async with self._reconciling:
             await self._reconcile()
 
     async def allow_upgrades(self, *, are_allowed: bool) -> None:
-        """Take new connections, or none as long as they cannot be counted."""
+        """Accept new WebSocket connections, or none while they cannot be counted.
+
+        Raises HAProxyUnreachable, OSError.
+        """
         if are_allowed != self.accepts_websockets:
             self.accepts_websockets = are_allowed
-            try:
-                await self._push_permissions((CURRENT,))
-            finally:
-                maps.write(self._at_the_gate(), self._folder)
+            await self._send_and_write_permissions()
 
     def close(self) -> None:
-        """Look no more names up."""
+        """Stop waiting for look-ups."""
         self._origins.close()
 
-    async def cut(self, services: Iterable[str]) -> int:
-        """End every tunnel of some services in every worker. Raises HAProxyAway."""
+    async def close_tunnels(self, services: Iterable[str]) -> None:
+        """Close every tunnel of some services in every worker. Raises HAProxyUnreachable."""
         backends = frozenset(WEBSOCKET + service for service in services)
-        cut = 0
         for worker in (await self._master.processes()).workers:
             sessions = await self._master.sessions(worker, backends)
-            await self._master.tell(
+            await self._master.send(
                 worker, [f"shutdown session {session}" for session in sessions]
             )
-            cut += len(sessions)
-        return cut
 
     async def _reconcile(self) -> None:
         self._origins.publish_results(self._routes or ())
         processes = await self._master.processes()
-        if self._brought == (processes, *self._all_that_counts()):
+        if self._applied == (processes, *self._inputs()):
             return
-        self._brought = None
-        counted = self._all_that_counts()
+        self._applied = None
+        inputs = self._inputs()
         wanted = self._maps()
         maps.write(wanted, self._folder)
-        wild = wanted[maps.WILD]
-        configuration = self._render(wild)
-        digest = self._digest(wild)
-        if digest != self._loaded():
-            await self._supervisor.put_in_place(configuration)
-            processes = await self._supervisor.reload()
-            self._note_loaded(digest)
-            self.reloads += 1
+        wildcards = wanted[maps.WILDCARDS]
+        configuration = self._render(wildcards)
+        digest = self._digest(wildcards)
+        if digest != self._loaded_digest():
+            await self._process.install(configuration)
+            processes = await self._process.reload()
+            self._save_loaded_digest(digest)
         elif (self._folder / CONFIGURATION).read_bytes() != configuration:
             atomic_write(self._folder / CONFIGURATION, configuration)
-        await self._push_addresses(processes.current)
+        await self._send_addresses(processes.current)
         for worker in processes.current:
-            for name in maps.LEADING:
-                await self._tell(worker, name, wanted[name])
-        await self._push_permissions(processes.workers)
-        self._brought = (processes, *counted)
+            for name in maps.ROUTING_MAPS:
+                await self._send_map(worker, name, wanted[name])
+        await self._send_permissions(processes.workers)
+        self._applied = (processes, *inputs)
 
-    def _all_that_counts(self) -> tuple[object, ...]:
+    def _inputs(self) -> tuple[object, ...]:
+        """Return all that the configuration, the maps and the addresses are made from."""
         return (
             self._routes,
-            self._heeded,
+            self._permitted,
             self.accepts_websockets,
-            self._frame,
+            self._options,
             self._origins.addresses,
-            self._origins.reasons,
+            self._origins.problems,
         )
 
-    async def _push_permissions(self, workers: Iterable[int]) -> None:
-        """Bring the gate's maps of some workers to what is wanted by now."""
+    async def _send_and_write_permissions(self) -> None:
+        # Sent first: on a full disk no file can be written.
+        try:
+            await self._send_permissions((CURRENT,))
+        finally:
+            maps.write(self._permission_maps(), self._folder)
+
+    async def _send_permissions(self, workers: Iterable[int]) -> None:
         for worker in workers:
-            # In turns, lest an earlier table be told after a later one.
-            async with self._speaking:
-                for name, wanted in self._at_the_gate().items():
-                    await self._tell(worker, name, wanted)
+            # The lock, so that an earlier table is not sent after a later one.
+            async with self._sending_permissions:
+                for name, wanted in self._permission_maps().items():
+                    await self._send_map(worker, name, wanted)
 
-    async def _tell(self, worker: int, name: str, wanted: Mapping[str, str]) -> None:
-        held = await self._master.map_of(worker, name)
-        await self._master.tell(worker, maps.commands(name, held, wanted))
+    async def _send_map(
+        self, worker: int, name: str, wanted: Mapping[str, str]
+    ) -> None:
+        current = await self._master.read_map(worker, name)
+        await self._master.send(worker, maps.commands(name, current, wanted))
 
-    async def _push_addresses(self, workers: tuple[int, ...]) -> None:
+    async def _send_addresses(self, workers: tuple[int, ...]) -> None:
         wanted = {
             f"{kind}{service}/o{number}": str(address)
             for service, addresses in self._origins.addresses.items()
-            for number, address in enumerate(places(addresses), 1)
+            for number, address in enumerate(server_addresses(addresses), 1)
             for kind in (WEBSOCKET, PLAIN)
         }
         for worker in workers:
-            held = self._held.get(worker) or await self._master.servers(worker)
-            told = [
-                f"set server {name} addr {wanted[name]}"
-                for name in held.keys() & wanted.keys()
-                if held[name] != wanted[name]
-            ]
-            await self._master.tell(worker, told)
-            held |= {name: wanted[name] for name in held.keys() & wanted.keys()}
-            self._held[worker] = held
-        self._held = {worker: self._held[worker] for worker in workers}
+            current = self._server_addresses.get(worker)
+            if not current:
+                current = await self._master.servers(worker)
+            known = current.keys() & wanted.keys()
+            await self._master.send(
+                worker,
+                [
+                    f"set server {name} addr {wanted[name]}"
+                    for name in known
+                    if current[name] != wanted[name]
+                ],
+            )
+            current |= {name: wanted[name] for name in known}
+            self._server_addresses[worker] = current
+        self._server_addresses = {
+            worker: self._server_addresses[worker] for worker in workers
+        }
 
-    def _at_the_gate(self) -> maps.Maps:
+    def _permission_maps(self) -> maps.Maps:
         return maps.permission_maps(
-            self._heeded, accepts_websockets=self.accepts_websockets
+            self._permitted, accepts_websockets=self.accepts_websockets
         )
 
     def _maps(self) -> maps.Maps:
-        built = maps.build(self._routes or (), self._origins.reasons)
-        return built | self._at_the_gate()
+        routing = maps.routing_maps(self._routes or (), self._origins.problems)
+        return routing | self._permission_maps()
 
-    def _render(self, wild: Mapping[str, str]) -> bytes:
-        return render(self._frame, self._routes, self._origins.addresses, wild)
+    def _render(self, wildcards: Mapping[str, str]) -> bytes:
+        return render(self._options, self._routes, self._origins.addresses, wildcards)
 
-    def _digest(self, wild: Mapping[str, str]) -> str:
-        without_addresses = render(self._frame, self._routes, {}, wild)
-        return hashlib.sha256(without_addresses).hexdigest()
+    def _digest(self, wildcards: Mapping[str, str]) -> str:
+        """Return a digest of what needs a reload: all but the origins' addresses."""
+        configuration = render(self._options, self._routes, {}, wildcards)
+        return hashlib.sha256(configuration).hexdigest()
 
-    def _loaded(self) -> str:
+    def _loaded_digest(self) -> str:
         path = self._folder / _LOADED
         return path.read_text("ascii") if path.exists() else ""
 
-    def _note_loaded(self, digest: str) -> None:
+    def _save_loaded_digest(self, digest: str) -> None:
         atomic_write(self._folder / _LOADED, digest.encode())
 
-    def _look_at_certificates(self) -> None:
-        if not self._settings.certificate_folder:
-            return
-        source = Path(self._settings.certificate_folder)
-        listed = certlist.write_list(source, self._folder)
-        self._frame = _frame(self._settings, listed)
+    def _list_certificates(self) -> None:
+        if self._settings.certificate_folder:
+            source = Path(self._settings.certificate_folder)
+            self._options = _operator_options(
+                self._settings, write_certificate_list(source, self._folder)
+            )
 
 
-def _frame(settings: Settings, listed: certlist.CertificateList | None = None) -> Frame:
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = max(16, (hard - _SPARE_DESCRIPTORS) // 2 - LAST_REFUSALS)
-    return Frame(
+def _operator_options(
+    settings: Settings, certificates: CertificateList | None = None
+) -> OperatorOptions:
+    _, max_descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)
+    possible = max(
+        _MIN_CONNECTIONS, (max_descriptors - _SPARE_DESCRIPTORS) // 2 - REJECTION_SLOTS
+    )
+    return OperatorOptions(
         bind=settings.bind,
         port=settings.port,
         tls_port=settings.tls_port if settings.certificate_folder else 0,
         threads=settings.processes,
-        most_connections=min(settings.limits.connections or most, most),
+        max_connections=min(settings.limits.connections or possible, possible),
         ca_file=str(Path(settings.ca_file).resolve()) if settings.ca_file else "",
         limits=settings.limits,
-        certificates=listed.digest if listed else "",
-        has_default_certificate=bool(listed and listed.has_default),
+        certificates=certificates.digest if certificates else "",
+        has_default_certificate=bool(certificates and certificates.has_default),
     )

@@ -8,8 +8,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
+from products.edge.haproxy.maps import is_service
 from products.edge.haproxy.master_socket import TableEntry
-from products.edge.haproxy.naming import is_service
 from products.edge.usage.meter import UsageMeter
 
 Counts: TypeAlias = list[int]  # requests, bytes from the clients, bytes to them

@@ -1,19 +1,19 @@
-"""An edge with HAProxy for each test, of which nothing may be left."""
+"""An edge with HAProxy for each test; no process of it may be left."""
 
 import os
 import signal
 
 import pytest
 
-from tests.products.edge.haproxy.fleet_stand import FleetStand
+from tests.products.edge.haproxy.haproxy_stand import HAProxyStand
 
 
 @pytest.fixture
-def fleet(tmp_path):
-    one = FleetStand(tmp_path)
-    yield one
-    one.close()
-    left = one.haproxies()
+def haproxy(tmp_path):
+    stand = HAProxyStand(tmp_path)
+    yield stand
+    stand.close()
+    left = stand.haproxies()
     for process in left:
         os.kill(process, signal.SIGKILL)
     assert left == []

@@ -1,4 +1,4 @@
-"""The agent comes and goes, HAProxy goes on: nothing lost, nothing counted twice."""
+"""The agent is replaced or HAProxy exits: nothing is lost, nothing is counted twice."""
 
 import os
 import signal
@@ -23,41 +23,41 @@ from tests.products.edge.scripted import answering, plain_answer, upgrade_then
 pytestmark = pytest.mark.haproxy
 
 
-def test_connections_go_on_without_the_agent_and_are_counted_whole_by_the_next(fleet):
-    host, _ = fleet.serve()
-    connection, _ = opened(fleet, host)
-    (before,) = eventually(lambda: fleet.portal.of_service(service_of(host)))
-    processes = fleet.haproxies()
+def test_connections_continue_without_an_agent_and_the_next_counts_all_of_them(haproxy):
+    host, _ = haproxy.serve()
+    connection, _ = opened(haproxy, host)
+    (before,) = eventually(lambda: haproxy.portal.of_service(service_of(host)))
+    processes = haproxy.haproxies()
 
-    fleet.kill_agent()
+    haproxy.kill_agent()
     assert echoes(connection, b"x" * 50_000)
-    fleet.new_agent()
+    haproxy.start_agent()
 
-    assert fleet.haproxies() == processes
+    assert haproxy.haproxies() == processes
     with connection:
         assert echoes(connection, b"y" * 1000)
-    record = final_record(fleet, host)
+    record = final_record(haproxy, host)
     assert (record.id, record.started_at) == (before.id, before.started_at)
     assert record.duration_us > before.duration_us
     assert 51_000 <= record.bytes_from_client < 52_000
-    assert len(fleet.portal.of_service(service_of(host))) == 1
+    assert len(haproxy.portal.of_service(service_of(host))) == 1
 
 
-def test_a_connection_of_the_time_without_an_agent_is_counted_by_the_next(fleet):
-    host, _ = fleet.serve()
-    opened(fleet, host)[0].close()
-    final_record(fleet, host)
-    eventually(lambda: log_lines(fleet, host))
+def test_the_next_agent_counts_a_connection_made_while_no_agent_ran(haproxy):
+    host, _ = haproxy.serve()
+    opened(haproxy, host)[0].close()
+    final_record(haproxy, host)
+    eventually(lambda: log_lines(haproxy, host))
 
-    fleet.kill_agent()
-    connection, _ = opened(fleet, host)
+    haproxy.kill_agent()
+    connection, _ = opened(haproxy, host)
     assert echoes(connection, b"x" * 50_000)
     connection.close()
     began = time.monotonic()
-    fleet.new_agent()
+    haproxy.start_agent()
 
     def both():
-        records = fleet.portal.of_service(service_of(host))
+        records = haproxy.portal.of_service(service_of(host))
         return len(records) == 2 and all(record.final for record in records) and records
 
     records = eventually(both)
@@ -66,160 +66,161 @@ def test_a_connection_of_the_time_without_an_agent_is_counted_by_the_next(fleet)
         max(record.duration_us for record in records) / 1e6
         < 5 + time.monotonic() - began
     )
-    # The ring kept the customer's line, too.
-    eventually(lambda: len(log_lines(fleet, host)) == 2)
+    # The ring kept the customer's log line too.
+    eventually(lambda: len(log_lines(haproxy, host)) == 2)
 
 
-def test_ordinary_http_of_the_time_without_an_agent_is_counted_once(fleet):
-    host, _ = fleet.serve(answering(plain_answer(b"x" * 1000)))
-    fleet.edge.ask(get(host))
-    eventually(lambda: fleet.portal.delivered(service_of(host))[0] == 1)
+def test_ordinary_requests_made_while_no_agent_ran_are_counted_once(haproxy):
+    host, _ = haproxy.serve(answering(plain_answer(b"x" * 1000)))
+    haproxy.edge.ask(get(host))
+    eventually(lambda: haproxy.portal.delivered(service_of(host))[0] == 1)
 
-    fleet.kill_agent()
-    fleet.edge.ask(get(host))
-    fleet.edge.ask(get(host))
-    fleet.new_agent()
+    haproxy.kill_agent()
+    haproxy.edge.ask(get(host))
+    haproxy.edge.ask(get(host))
+    haproxy.start_agent()
 
-    eventually(lambda: fleet.portal.delivered(service_of(host))[0] == 3)
-    fleet.edge.ask(get(host))
-    eventually(lambda: fleet.portal.delivered(service_of(host))[0] == 4)
-    assert 4000 <= fleet.portal.delivered(service_of(host))[2] <= 4000 + 4 * 200
+    eventually(lambda: haproxy.portal.delivered(service_of(host))[0] == 3)
+    haproxy.edge.ask(get(host))
+    eventually(lambda: haproxy.portal.delivered(service_of(host))[0] == 4)
+    assert 4000 <= haproxy.portal.delivered(service_of(host))[2] <= 4000 + 4 * 200
 
 
-def test_a_service_switched_off_while_the_agent_was_away_is_cut_when_it_is_back(fleet):
-    host, _ = fleet.serve()
-    connection, _ = opened(fleet, host)
-    fleet.kill_agent()
-    fleet.routes[host] = _off(fleet.routes[host])
-    fleet.portal.publish(*fleet.routes.values())
+def test_the_next_agent_closes_tunnels_of_a_service_switched_off_meanwhile(haproxy):
+    host, _ = haproxy.serve()
+    connection, _ = opened(haproxy, host)
+    haproxy.kill_agent()
+    haproxy.routes[host] = _off(haproxy.routes[host])
+    haproxy.portal.publish(*haproxy.routes.values())
 
-    fleet.new_agent()
+    haproxy.start_agent()
 
     assert read_all(connection) in (b"", b"<reset>")
     connection.close()
-    assert status_of(fleet.edge.ask(handshake(host))) == 403
-    assert final_record(fleet, host).final
+    assert status_of(haproxy.edge.ask(handshake(host))) == 403
+    assert final_record(haproxy, host).final
 
 
-def test_a_new_agent_says_by_which_table_it_goes_before_there_is_another(fleet):
-    fleet.serve()
-    fleet.kill_agent()
-    before = len(fleet.portal.statuses)
+def test_a_new_agent_reports_the_revision_of_the_table_on_disk(haproxy):
+    haproxy.serve()
+    haproxy.kill_agent()
+    before = len(haproxy.portal.statuses)
 
-    fleet.new_agent()
+    haproxy.start_agent()
 
-    def said():
-        return [status.revision for status in fleet.portal.statuses[before:]]
+    def revisions():
+        return [status.revision for status in haproxy.portal.statuses[before:]]
 
-    assert eventually(lambda: fleet.portal.table.revision in said())
+    assert eventually(lambda: haproxy.portal.table.revision in revisions())
 
 
-def test_an_origin_that_ends_its_side_ends_the_tunnel(fleet):
-    heard = []
+def test_the_tunnel_ends_when_the_origin_ends_its_side(haproxy):
+    received = []
 
     def rest(connection):
         connection.sendall(b"goodbye")
         connection.shutdown(socket.SHUT_WR)
-        heard.append(read_all(connection))
+        received.append(read_all(connection))
 
-    host, _ = fleet.serve(upgrade_then(rest))
+    host, _ = haproxy.serve(upgrade_then(rest))
 
-    with opened(fleet, host)[0] as connection:
+    with opened(haproxy, host)[0] as connection:
         assert read_all(connection) == b"goodbye"
-        eventually(lambda: heard)
-    assert heard == [b""]
+        eventually(lambda: received)
+    assert received == [b""]
 
 
-def test_a_cut_reaches_tunnels_that_an_old_worker_still_carries(fleet):
-    host, _ = fleet.serve()
-    other, _ = fleet.serve()
-    old, _ = opened(fleet, host)
-    staying, _ = opened(fleet, other)
-    fleet.change(host, header_rules=(HeaderRule("set", "X-New", "1"),))
-    new, _ = opened(fleet, host)
-    workers = len(fleet.haproxies())
+def test_tunnels_in_a_draining_worker_are_closed_too(haproxy):
+    host, _ = haproxy.serve()
+    other, _ = haproxy.serve()
+    old, _ = opened(haproxy, host)
+    staying, _ = opened(haproxy, other)
+    haproxy.change(host, header_rules=(HeaderRule("set", "X-New", "1"),))
+    new, _ = opened(haproxy, host)
+    workers = len(haproxy.haproxies())
 
-    fleet.change(host, websockets=False, refusal="Off.", drain_mode="cut")
+    haproxy.change(host, websockets=False, refusal="Off.", drain_mode="cut")
 
     assert workers > 2
     with old, new, staying:
         assert read_all(old) in (b"", b"<reset>")
         assert read_all(new) in (b"", b"<reset>")
-        assert echoes(staying, b"not concerned")
+        assert echoes(staying, b"unaffected")
     eventually(
         lambda: (
-            [r.final for r in fleet.portal.of_service(service_of(host))] == [True] * 2
+            [r.final for r in haproxy.portal.of_service(service_of(host))] == [True] * 2
         )
     )
 
 
-def test_a_switch_of_entitlement_needs_no_reload(fleet):
-    host, _ = fleet.serve()
-    fleet.settled()
-    workers = fleet.haproxies()
+def test_switching_websockets_off_and_on_needs_no_reload(haproxy):
+    host, _ = haproxy.serve()
+    haproxy.wait_until_applied()
+    workers = haproxy.haproxies()
 
-    fleet.change(host, websockets=False, refusal="Off.")
-    fleet.change(host, websockets=True)
+    haproxy.change(host, websockets=False, refusal="Off.")
+    haproxy.change(host, websockets=True)
 
-    opened(fleet, host)[0].close()
-    assert fleet.haproxies() == workers
+    opened(haproxy, host)[0].close()
+    assert haproxy.haproxies() == workers
 
 
-def test_a_haproxy_that_died_is_started_again_and_its_connections_are_ended(fleet):
-    host, _ = fleet.serve()
-    connection, _ = opened(fleet, host)
+def test_a_killed_haproxy_is_started_again_and_its_connections_are_final(haproxy):
+    host, _ = haproxy.serve()
+    connection, _ = opened(haproxy, host)
     eventually(
-        lambda: any(r.duration_us for r in fleet.portal.of_service(service_of(host)))
+        lambda: any(r.duration_us for r in haproxy.portal.of_service(service_of(host)))
     )
-    before = fleet.haproxies()
+    before = haproxy.haproxies()
 
     for process in before:
         os.kill(process, signal.SIGKILL)
 
     assert read_all(connection) in (b"", b"<reset>")
     connection.close()
-    record = final_record(fleet, host)
-    eventually(lambda: fleet.haproxies() and not set(before) & set(fleet.haproxies()))
-    again = eventually(lambda: _try(fleet, host))
-    again.close()
+    record = final_record(haproxy, host)
+    eventually(
+        lambda: haproxy.haproxies() and not set(before) & set(haproxy.haproxies())
+    )
+    eventually(lambda: _try_to_open(haproxy, host)).close()
     records = eventually(
         lambda: (
-            len(fleet.portal.of_service(service_of(host))) == 2
-            and fleet.portal.of_service(service_of(host))
+            len(haproxy.portal.of_service(service_of(host))) == 2
+            and haproxy.portal.of_service(service_of(host))
         )
     )
     assert len({one.id.split(".")[1] for one in records}) == 2
     assert record.duration_us > 0
 
 
-def test_the_last_good_table_serves_while_the_portal_is_away(fleet):
-    host, _ = fleet.serve()
-    fleet.portal.answers_routes = False
+def test_the_table_on_disk_is_used_while_the_portal_is_unreachable(haproxy):
+    host, _ = haproxy.serve()
+    haproxy.portal.answers_routes = False
 
-    fleet.edge.stop()
-    fleet.new_agent()
+    haproxy.edge.stop()
+    haproxy.start_agent()
 
-    connection, _ = opened(fleet, host)
+    connection, _ = opened(haproxy, host)
     with connection:
-        assert echoes(connection, b"as before")
-    fleet.portal.answers_routes = True
+        assert echoes(connection, b"unchanged")
+    haproxy.portal.answers_routes = True
 
 
-def test_stopping_drains_and_a_second_signal_ends_at_once(fleet):
-    host, _ = fleet.serve()
-    connection, _ = opened(fleet, host)
-    master = fleet.haproxies()[0]
+def test_stopping_drains_and_a_second_signal_stops_immediately(haproxy):
+    host, _ = haproxy.serve()
+    connection, _ = opened(haproxy, host)
+    master = haproxy.haproxies()[0]
 
-    fleet.edge.process.send_signal(signal.SIGTERM)
-    eventually(lambda: not _accepts(fleet))
-    assert echoes(connection, b"still drained")
-    fleet.edge.process.send_signal(signal.SIGTERM)
+    haproxy.edge.process.send_signal(signal.SIGTERM)
+    eventually(lambda: not _accepts(haproxy))
+    assert echoes(connection, b"draining")
+    haproxy.edge.process.send_signal(signal.SIGTERM)
 
     with connection:
         assert read_all(connection) in (b"", b"<reset>")
-    assert fleet.edge.process.wait(20) == 0
+    assert haproxy.edge.process.wait(20) == 0
     assert not Path(f"/proc/{master}").exists()
-    assert final_record(fleet, host).bytes_from_client >= 13
+    assert final_record(haproxy, host).bytes_from_client >= 8
 
 
 def _off(route):
@@ -229,9 +230,9 @@ def _off(route):
     )
 
 
-def _try(fleet, host):
+def _try_to_open(haproxy, host):
     try:
-        connection = fleet.edge.connect()
+        connection = haproxy.edge.connect()
     except OSError:
         return None
     connection.sendall(handshake(host))
@@ -241,9 +242,9 @@ def _try(fleet, host):
     return None
 
 
-def _accepts(fleet):
+def _accepts(haproxy):
     try:
-        fleet.edge.connect().close()
+        haproxy.edge.connect().close()
     except OSError:
         return False
     return True

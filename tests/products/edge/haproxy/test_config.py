@@ -1,28 +1,33 @@
-"""The configuration as HAProxy itself reads it, with customers who mean harm."""
+"""The configuration, checked by HAProxy, also with hostile values from customers."""
 
 import dataclasses
 import subprocess
 from ipaddress import ip_address
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from products.edge.contract import HeaderRule, Route, RouteLogEndpoint
 from products.edge.haproxy import maps
 from products.edge.haproxy.config import (
-    NOWHERE,
-    PLACES,
-    Frame,
+    NO_ADDRESS,
+    SERVERS_PER_BACKEND,
+    OperatorOptions,
+    Unquotable,
     lua_script,
-    places,
+    quote,
+    quote_format,
     render,
+    server_addresses,
 )
 from products.edge.settings import Limits
 from tests.ci_rules import program
 from tests.products.edge.fake_portal import origin, route
 
-FRAME = Frame("127.0.0.1", 8080, 0, 1, 1000, "", Limits())
-HERE = ip_address("127.0.0.1")
+OPTIONS = OperatorOptions("127.0.0.1", 8080, 0, 1, 1000, "", Limits())
+LOOPBACK = ip_address("127.0.0.1")
 INJECTIONS = (
     "x\nserver evil 127.0.0.1:1",
     "x\r\nbackend evil",
@@ -36,12 +41,12 @@ INJECTIONS = (
 
 
 def written(folder, *routes):
-    """Write a table as the agent does; gives the configuration."""
-    found = maps.build(routes, {one.service: "" for one in routes})
+    """Write a table's files as the agent does; return the configuration."""
+    found = maps.routing_maps(routes, {one.service: "" for one in routes})
     maps.write(found | maps.permission_maps(routes, accepts_websockets=True), folder)
     (folder / "edge.lua").write_bytes(lua_script())
-    addresses = {one.service: (HERE,) for one in routes}
-    configuration = render(FRAME, routes, addresses, found[maps.WILD])
+    addresses = {one.service: (LOOPBACK,) for one in routes}
+    configuration = render(OPTIONS, routes, addresses, found[maps.WILDCARDS])
     (folder / "haproxy.cfg").write_bytes(configuration)
     return configuration
 
@@ -57,25 +62,25 @@ def check(folder):
 
 @pytest.mark.haproxy
 @pytest.mark.parametrize("text", INJECTIONS)
-def test_haproxy_takes_a_table_with_hostile_words_in_every_place(tmp_path, text):
+def test_haproxy_accepts_a_table_with_a_hostile_value_in_every_field(tmp_path, text):
     rules = (
         HeaderRule("set", "X-Value", text),
         HeaderRule("append", text, "v"),
         HeaderRule("delete", text),
     )
-    asked = (RouteLogEndpoint("https", "log", "https://log.test/", (text,)),)
+    endpoints = (RouteLogEndpoint("https", "log", "https://log.test/", (text,)),)
     to = origin(8000, address=text, use_tls=True, override_host=text)
     hostile = replace(
         route("a.test", to),
         header_rules=rules,
-        log_endpoints=asked,
+        log_endpoints=endpoints,
         refusal=text,
         websockets=False,
         hosts=(text.lower(), "*." + text.lower(), "a.test"),
     )
-    sound = route("b.test", origin(8001))
+    normal = route("b.test", origin(8001))
 
-    configuration = written(tmp_path, hostile, sound)
+    configuration = written(tmp_path, hostile, normal)
 
     done = check(tmp_path)
     assert done.returncode == 0, done.stderr
@@ -89,7 +94,7 @@ def _has_line(configuration, mark):
 
 
 @pytest.mark.parametrize("service", ["a b", "a\nb", "a/b", "../a", "a'b", "", "a" * 65])
-def test_a_service_with_an_unspeakable_id_has_no_line_and_no_key(tmp_path, service):
+def test_a_service_with_an_invalid_id_is_left_out(tmp_path, service):
     bad = replace(route("a.test", origin(8000)), service=service)
 
     configuration = written(tmp_path, bad)
@@ -98,7 +103,7 @@ def test_a_service_with_an_unspeakable_id_has_no_line_and_no_key(tmp_path, servi
     assert (tmp_path / maps.HOSTS).read_bytes() == b""
 
 
-def test_addresses_are_written_and_names_never(tmp_path):
+def test_addresses_are_written_and_names_are_not(tmp_path):
     there = route("a.test", origin(8000, address="origin.example"))
 
     configuration = written(tmp_path, there)
@@ -107,7 +112,7 @@ def test_addresses_are_written_and_names_never(tmp_path):
     assert b"origin.example" not in configuration
 
 
-def test_the_name_that_is_checked_is_the_override_hosts_or_else_the_addresss(tmp_path):
+def test_the_certificate_name_is_the_override_host_or_the_address(tmp_path):
     one = route("a.test", origin(443, address="origin.example", use_tls=True))
     other = route("b.test", origin(443, use_tls=True, override_host="in.example:8443"))
 
@@ -119,37 +124,83 @@ def test_the_name_that_is_checked_is_the_override_hosts_or_else_the_addresss(tmp
     assert b"http-request set-header Host in.example:8443\n" in configuration
 
 
-def test_the_kernel_gives_up_a_peer_that_acknowledges_nothing_for_a_minute():
-    frame = dataclasses.replace(FRAME, tls_port=8443)
+def test_the_kernel_closes_connections_unacknowledged_for_a_minute():
+    options = dataclasses.replace(OPTIONS, tls_port=8443)
 
-    lines = render(frame, [route("a.test", origin(8000))], {}, {}).splitlines()
+    lines = render(options, [route("a.test", origin(8000))], {}, {}).splitlines()
 
     ends = [line for line in lines if line.startswith((b"    bind ", b"    server o"))]
-    assert len(ends) == 2 + 2 * PLACES
+    assert len(ends) == 2 + 2 * SERVERS_PER_BACKEND
     assert all(b" tcp-ut 60000ms" in line for line in ends)
     assert {b"    clitcpka-idle 60s", b"    srvtcpka-idle 60s"} <= set(lines)
 
 
-def test_a_change_of_address_or_entitlement_changes_nothing_that_needs_a_reload():
+def test_permissions_are_not_in_the_configuration_and_addresses_are():
     before = route("a.test", origin(8000))
     after = replace(before, websockets=False, refusal="Off.", month="2026-12")
 
-    first = render(FRAME, [before], {}, {})
+    first = render(OPTIONS, [before], {}, {})
 
-    assert render(FRAME, [after], {}, {}) == first
-    assert render(FRAME, [before], {before.service: (HERE,)}, {}) != first
+    assert render(OPTIONS, [after], {}, {}) == first
+    assert render(OPTIONS, [before], {before.service: (LOOPBACK,)}, {}) != first
 
 
-def test_addresses_fill_all_places_and_none_leads_nowhere():
+def test_each_server_gets_an_address():
     second = ip_address("::1")
 
-    assert places((HERE, second)) == (HERE, second) * (PLACES // 2)
-    assert places(()) == (NOWHERE,) * PLACES
+    assert server_addresses((LOOPBACK, second)) == (LOOPBACK, second)
+    assert server_addresses((second,)) == (second, second)
+    assert server_addresses(()) == (NO_ADDRESS,) * SERVERS_PER_BACKEND
 
 
-def test_a_route_has_no_field_that_the_configuration_does_not_know_of():
-    # A new one must be thought of here, and in what needs a reload.
+def test_every_field_of_a_route_is_considered():
+    # For a new field, decide where it goes and whether it needs a reload.
     assert set(Route.__struct_fields__) == {
         "service", "account", "hosts", "websockets", "refusal", "origin", "header_rules",
         "log_endpoints", "month", "month_ends_at", "drain_mode", "drain_until",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r", b"\x00"])
+def test_a_value_with_a_line_break_is_never_written(end):
+    with pytest.raises(Unquotable):
+        quote(b"a" + end + b"server evil 127.0.0.1:1")
+    with pytest.raises(Unquotable):
+        quote_format(b"a" + end)
+
+
+def test_only_a_value_with_special_characters_is_quoted():
+    assert quote(b"example.com:80") == b"example.com:80"
+    assert quote(b"a b") == b"'a b'"
+    assert quote(b"it's") == b"'it'\\''s'"
+    assert quote(b'"${HOME}" \\') == b"'\"${HOME}\" \\'"
+
+
+def test_a_customers_expression_is_escaped():
+    assert quote_format(b"%[src]%%") == b"'%%[src]%%%%'"
+    assert quote_format(b"") == b"'%[str()]'"
+
+
+@given(st.binary().filter(lambda data: not set(data) & {0, 10, 13}))
+def test_a_quoted_value_is_read_as_the_value(value):
+    assert read_word(quote(value)) == value
+
+
+def read_word(text):
+    r"""Read one word as the manual says (2.2): single quotes keep all, `\\` one byte."""
+    read = bytearray()
+    is_quoted = False
+    position = 0
+    while position < len(text):
+        byte = text[position : position + 1]
+        position += 1
+        if byte == b"'":
+            is_quoted = not is_quoted
+        elif byte == b"\\" and not is_quoted:
+            read += text[position : position + 1]
+            position += 1
+        else:
+            assert is_quoted or byte not in b' "#$\t'
+            read += byte
+    assert not is_quoted
+    return bytes(read)

@@ -1,4 +1,4 @@
-"""Connections counted out of lines and tables, whichever comes, in whatever order."""
+"""Connections counted from lines and tables, in any order."""
 
 import time
 import uuid
@@ -8,20 +8,20 @@ import pytest
 from products.edge.haproxy.connections import number_of
 from products.edge.haproxy.master_socket import TableEntry
 from products.edge.usage.database import StoreUnwritable
-from tests.products.edge.haproxy.connections_desk import Desk, in_table, line_of
+from tests.products.edge.haproxy.metering import Metering, accept, in_table
 
 
 @pytest.fixture
-def desk(tmp_path):
-    one = Desk(tmp_path / "usage" / "INSTANCE")
-    yield one
-    one.close()
+def metering(tmp_path):
+    metering = Metering(tmp_path / "usage" / "INSTANCE")
+    yield metering
+    metering.close()
 
 
-def test_the_accept_line_is_the_first_record(desk):
-    connection, started_us = line_of(desk)
+def test_the_accept_line_is_the_first_record(metering):
+    connection, started_us = accept(metering)
 
-    (entry,) = desk.readings().values()
+    (entry,) = metering.readings().values()
     assert entry.number == number_of(connection)
     assert (entry.service, entry.month, entry.started_us) == (
         "a-test",
@@ -29,101 +29,105 @@ def test_the_accept_line_is_the_first_record(desk):
         started_us,
     )
     assert not entry.final
-    assert desk.tracker.open_services == {"a-test"}
+    assert metering.tracker.open_services == {"a-test"}
 
 
-def test_the_end_line_is_the_final_record(desk):
-    connection, _ = line_of(desk)
+def test_the_end_line_is_the_final_record(metering):
+    connection, _ = accept(metering)
 
-    desk.tracker.ended(connection, duration_us=9_000_000, from_client=7, to_client=8)
-    desk.tracker.ended(connection, duration_us=9_999_999, from_client=70, to_client=80)
+    metering.tracker.ended(
+        connection, duration_us=9_000_000, from_client=7, to_client=8
+    )
+    metering.tracker.ended(
+        connection, duration_us=9_999_999, from_client=70, to_client=80
+    )
 
-    (entry,) = desk.readings().values()
+    (entry,) = metering.readings().values()
     assert (entry.duration_us, entry.bytes_from_client, entry.bytes_to_client) == (
         9_000_000, 7, 8,
     )  # fmt: skip
     assert entry.final
 
 
-def test_a_reading_of_the_table_counts_and_never_goes_back(desk):
-    connection, started_us = line_of(desk)
+def test_readings_of_the_table_never_decrease(metering):
+    connection, started_us = accept(metering)
 
-    desk.tracker.read_open(
+    metering.tracker.read_open(
         [in_table(connection, started_us, up=100, down=200)], time.monotonic_ns()
     )
-    desk.tracker.read_open(
+    metering.tracker.read_open(
         [in_table(connection, started_us, up=50, down=60)], time.monotonic_ns()
     )
-    desk.meter.tick()
+    metering.meter.tick()
 
-    (entry,) = desk.readings().values()
+    (entry,) = metering.readings().values()
     assert (entry.bytes_from_client, entry.bytes_to_client) == (100, 200)
 
 
-def test_a_connection_of_whose_beginning_no_line_came_is_known_from_the_table(desk):
+def test_a_connection_without_an_accept_line_is_counted_from_the_table(metering):
     connection = str(uuid.uuid4())
     started_us = (time.time_ns() // 1_000_000_000 - 60) * 1_000_000
 
-    desk.tracker.read_open(
+    metering.tracker.read_open(
         [in_table(connection, started_us, up=5)], time.monotonic_ns()
     )
 
-    (entry,) = desk.readings().values()
+    (entry,) = metering.readings().values()
     assert (entry.number, entry.started_us) == (number_of(connection), started_us)
-    assert desk.tracker.unannounced == 1
-    desk.tracker.accepted(connection, "a-test", started_us)
-    assert desk.tracker.unannounced == 0
+    assert metering.tracker.unannounced == 1
+    metering.tracker.accepted(connection, "a-test", started_us)
+    assert metering.tracker.unannounced == 0
 
 
-def test_a_connection_that_vanished_is_ended_when_it_was_last_there(desk):
-    connection, started_us = line_of(desk)
-    desk.tracker.read_open(
+def test_a_connection_missing_from_the_table_ends_when_it_was_last_seen(metering):
+    connection, started_us = accept(metering)
+    metering.tracker.read_open(
         [in_table(connection, started_us, up=5)], time.monotonic_ns()
     )
 
-    assert not desk.tracker.read_open([], time.monotonic_ns())
-    assert desk.tracker.read_open([], time.monotonic_ns())
-    desk.tracker.settle([], time.monotonic_ns())
+    assert not metering.tracker.read_open([], time.monotonic_ns())
+    assert metering.tracker.read_open([], time.monotonic_ns())
+    metering.tracker.settle([], time.monotonic_ns())
 
-    (entry,) = desk.readings().values()
+    (entry,) = metering.readings().values()
     assert entry.final
     assert 9_000_000 <= entry.duration_us < 12_000_000
-    assert desk.tracker.open_services == frozenset()
+    assert metering.tracker.open_services == frozenset()
 
 
-def test_the_table_knows_when_a_connection_ended_that_had_no_end_line(desk):
-    connection, started_us = line_of(desk, seconds_ago=100.0)
-    gone = in_table(connection, started_us, up=9, is_used=False, quiet_ms=40_000)
+def test_a_connection_without_an_end_line_ends_as_its_table_entry_says(metering):
+    connection, started_us = accept(metering, seconds_ago=100.0)
+    entry = in_table(connection, started_us, up=9, is_used=False, quiet_ms=40_000)
 
-    desk.tracker.settle([gone], time.monotonic_ns())
+    metering.tracker.settle([entry], time.monotonic_ns())
 
-    (entry,) = desk.readings().values()
+    (entry,) = metering.readings().values()
     assert entry.final
     assert entry.bytes_from_client == 9
     assert 59_000_000 <= entry.duration_us <= 62_000_000
 
 
-def test_an_ended_connection_is_not_counted_again(desk):
-    connection, started_us = line_of(desk)
-    desk.tracker.ended(connection, duration_us=1_000, from_client=1, to_client=1)
+def test_an_ended_connection_is_not_counted_again(metering):
+    connection, started_us = accept(metering)
+    metering.tracker.ended(connection, duration_us=1_000, from_client=1, to_client=1)
 
-    desk.tracker.read_open(
+    metering.tracker.read_open(
         [in_table(connection, started_us, up=999)], time.monotonic_ns()
     )
-    desk.tracker.accepted(connection, "a-test", started_us)
-    desk.meter.tick()
+    metering.tracker.accepted(connection, "a-test", started_us)
+    metering.meter.tick()
 
-    (entry,) = desk.readings().values()
+    (entry,) = metering.readings().values()
     assert entry.final
     assert entry.bytes_from_client == 1
 
 
-def gone_lines(desk, count):
-    """Have so many connections end with their lines; gives their entries in the table."""
+def ended_by_lines(metering, count):
+    """End so many connections with their lines; return their table entries."""
     entries = []
     for _ in range(count):
-        connection, started_us = line_of(desk)
-        desk.tracker.ended(
+        connection, started_us = accept(metering)
+        metering.tracker.ended(
             connection, duration_us=9_000_000, from_client=1, to_client=1
         )
         entries.append(
@@ -132,25 +136,25 @@ def gone_lines(desk, count):
     return entries
 
 
-def test_ended_connections_are_left_out_of_a_whole_table(desk):
-    gone = gone_lines(desk, 7)
-    open_one, open_us = line_of(desk)
+def test_ended_connections_are_left_out_of_a_whole_table(metering):
+    gone = ended_by_lines(metering, 7)
+    open_one, open_us = accept(metering)
     without_line = in_table(str(uuid.uuid4()), open_us, up=7, is_used=False)
     still_open = in_table(open_one, open_us)
 
-    assert desk.tracker.without_ended([*gone, without_line, still_open]) == [
+    assert metering.tracker.without_ended([*gone, without_line, still_open]) == [
         without_line,
         still_open,
     ]
 
 
-def test_ended_connections_are_not_counted_again_by_another_agent(desk):
+def test_ended_connections_are_not_counted_again_by_another_agent(metering):
     asked_ns = time.monotonic_ns()
-    entries = gone_lines(desk, 7)
-    before = desk.readings()
-    desk.close()
+    entries = ended_by_lines(metering, 7)
+    before = metering.readings()
+    metering.close()
 
-    after = Desk(desk.folder)
+    after = Metering(metering.folder)
     after.tracker.settle(entries, asked_ns)
     after.close()
 
@@ -158,23 +162,25 @@ def test_ended_connections_are_not_counted_again_by_another_agent(desk):
     assert after.tracker.unannounced == 0
 
 
-def test_ended_connections_whose_readings_were_pruned_are_not_counted_again(desk):
+def test_ended_connections_whose_readings_were_pruned_are_not_counted_again(metering):
     asked_ns = time.monotonic_ns()
-    entries = gone_lines(desk, 7)
-    desk.store.prune(1_000, 1e12)
+    entries = ended_by_lines(metering, 7)
+    metering.store.prune(1_000, 1e12)
 
-    desk.tracker.settle(entries, asked_ns)
+    metering.tracker.settle(entries, asked_ns)
 
-    assert desk.readings() == {}
+    assert metering.readings() == {}
 
 
-def test_what_ended_without_a_line_after_those_that_were_pruned_is_counted(desk):
-    gone_lines(desk, 7)
-    desk.store.prune(1_000, 1e12)
+def test_a_connection_that_ended_without_a_line_after_the_pruned_ones_is_counted(
+    metering,
+):
+    ended_by_lines(metering, 7)
+    metering.store.prune(1_000, 1e12)
     without_line = str(uuid.uuid4())
-    open_one, open_us = line_of(desk, seconds_ago=100.0)
+    open_one, open_us = accept(metering, seconds_ago=100.0)
 
-    desk.tracker.settle(
+    metering.tracker.settle(
         [
             in_table(without_line, open_us, up=7, is_used=False),
             in_table(open_one, open_us, up=8, is_used=False, quiet_ms=90_000),
@@ -182,7 +188,7 @@ def test_what_ended_without_a_line_after_those_that_were_pruned_is_counted(desk)
         time.monotonic_ns() + 60_000_000_000,
     )
 
-    found = desk.readings()
+    found = metering.readings()
     assert {number: one.bytes_from_client for number, one in found.items()} == {
         number_of(without_line): 7,
         number_of(open_one): 8,
@@ -190,37 +196,37 @@ def test_what_ended_without_a_line_after_those_that_were_pruned_is_counted(desk)
     assert all(one.final for one in found.values())
 
 
-def test_a_store_that_cannot_be_asked_starts_nothing(desk, monkeypatch):
+def test_no_connection_is_counted_while_the_store_cannot_be_read(metering, monkeypatch):
     def fail(number):
         raise StoreUnwritable("disk I/O error")
 
-    monkeypatch.setattr(desk.store, "has_ended", fail)
+    monkeypatch.setattr(metering.store, "has_ended", fail)
 
-    line_of(desk)
+    accept(metering)
 
-    assert desk.readings() == {}
+    assert metering.readings() == {}
 
 
-def test_a_key_that_is_none_is_passed_over(desk):
-    desk.tracker.read_open(
+def test_an_invalid_table_key_is_ignored(metering):
+    metering.tracker.read_open(
         [TableEntry(key, True, 1, {}) for key in ("", "a", "a|b|c", "a|x|1")],
         time.monotonic_ns(),
     )
 
-    assert desk.readings() == {}
+    assert metering.readings() == {}
 
 
-def test_another_agent_takes_up_what_is_open_and_leaves_what_has_ended(desk):
-    connection, started_us = line_of(desk)
-    ended, _ = line_of(desk)
-    desk.tracker.ended(ended, duration_us=1_000, from_client=1, to_client=1)
-    desk.tracker.read_open(
+def test_another_agent_resumes_open_connections_only(metering):
+    connection, started_us = accept(metering)
+    ended, _ = accept(metering)
+    metering.tracker.ended(ended, duration_us=1_000, from_client=1, to_client=1)
+    metering.tracker.read_open(
         [in_table(connection, started_us, up=100, down=100)], time.monotonic_ns()
     )
-    desk.meter.tick()
-    desk.close()
+    metering.meter.tick()
+    metering.close()
 
-    after = Desk(desk.folder)
+    after = Metering(metering.folder)
     after.tracker.accepted(ended, "a-test", started_us)
     after.tracker.read_open(
         [in_table(connection, started_us, up=90, down=300)], time.monotonic_ns()
@@ -235,7 +241,7 @@ def test_another_agent_takes_up_what_is_open_and_leaves_what_has_ended(desk):
     assert (entry.duration_us, entry.final) == (20_000_000, True)
 
 
-def test_an_id_becomes_a_number_that_fits_the_portals_column():
+def test_the_longest_record_id_fits_the_portals_column():
     edge, instance = "e" * 60, "0" * 26
 
     longest = number_of("ffffffff-ffff-ffff-ffff-ffffffffffff")

@@ -1,4 +1,4 @@
-"""Ordinary requests from two sources that each give too little: never too much."""
+"""Ordinary requests counted from two sources that each miss some, and never twice."""
 
 import pytest
 import time_machine
@@ -9,15 +9,15 @@ from products.edge.usage.meter import UsageMeter
 from products.edge.usage.store import StoredUsage, resume_store
 
 
-class Desk:
-    """Request totals with a store of their own."""
+class RequestMetering:
+    """Request totals with their store."""
 
     def __init__(self, folder):
         self.folder = folder
         self.start()
 
     def start(self):
-        """Start an agent, which goes on with what an earlier one left."""
+        """Start an agent, which continues from the notes of an earlier one."""
         self.store = resume_store(self.folder, max_bytes=1 << 30)
         self.meter = UsageMeter(self.store)
         with StoredUsage(self.folder) as stored:
@@ -28,11 +28,11 @@ class Desk:
             )
 
     def stop(self):
-        """End the agent, without a tick."""
+        """Stop the agent without a tick."""
         self.store.close(is_finished=False)
 
-    def settle(self, workers):
-        """Count, and write it."""
+    def count(self, workers):
+        """Count, and write the readings."""
         self.requests.settle(workers)
         self.meter.tick()
 
@@ -51,12 +51,12 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path):
-    """Return an agent's desk, at an hour that does not end."""
+def metering(tmp_path):
+    """Return an agent's metering, in an hour that does not end."""
     with time_machine.travel("2026-11-22T08:00:00Z", tick=False):
-        desk = Desk(tmp_path / "usage" / "INSTANCE")
-        yield desk
-        desk.stop()
+        requests = RequestMetering(tmp_path / "usage" / "INSTANCE")
+        yield requests
+        requests.stop()
 
 
 def table(requests, sent, received, service="a"):
@@ -64,115 +64,115 @@ def table(requests, sent, received, service="a"):
     return [TableEntry(service, False, 1, values)]
 
 
-def test_a_line_counts_at_once_and_the_table_does_not_count_it_again(desk):
-    desk.requests.ended(1, "a", 100, 1000)
-    desk.settle([1])
-    desk.requests.read(1, table(1, 0, 1000))
-    desk.settle([1])
+def test_a_line_counts_and_the_table_does_not_count_it_again(metering):
+    metering.requests.ended(1, "a", 100, 1000)
+    metering.count([1])
+    metering.requests.read(1, table(1, 0, 1000))
+    metering.count([1])
 
-    assert desk.total == {"a": (1, 100, 1000)}
-
-
-def test_what_the_lines_missed_is_in_the_table(desk):
-    desk.requests.ended(1, "a", 100, 1000)
-    desk.requests.read(1, table(5, 300, 5000))
-
-    desk.settle([1])
-
-    assert desk.total == {"a": (5, 300, 5000)}
+    assert metering.total == {"a": (1, 100, 1000)}
 
 
-def test_what_the_table_missed_is_in_the_lines(desk):
-    desk.requests.read(1, table(1, 0, 1000))
-    desk.settle([1])
-    desk.requests.ended(1, "a", 100, 1000)
-    desk.requests.ended(1, "a", 100, 1000)
+def test_requests_without_a_line_are_counted_from_the_table(metering):
+    metering.requests.ended(1, "a", 100, 1000)
+    metering.requests.read(1, table(5, 300, 5000))
 
-    desk.settle([1])
+    metering.count([1])
 
-    assert desk.total == {"a": (2, 200, 2000)}
+    assert metering.total == {"a": (5, 300, 5000)}
 
 
-def test_each_worker_counts_for_itself(desk):
-    desk.requests.read(1, table(1, 10, 10))
-    desk.requests.read(2, table(2, 20, 20))
+def test_requests_after_the_last_table_are_counted_from_their_lines(metering):
+    metering.requests.read(1, table(1, 0, 1000))
+    metering.count([1])
+    metering.requests.ended(1, "a", 100, 1000)
+    metering.requests.ended(1, "a", 100, 1000)
 
-    desk.settle([1, 2])
+    metering.count([1])
 
-    assert desk.total == {"a": (3, 30, 30)}
-
-
-def test_an_entry_that_expired_and_began_anew_goes_on_counting(desk):
-    desk.requests.read(1, table(5, 50, 500))
-    desk.settle([1])
-
-    desk.requests.read(1, table(1, 10, 100))
-    desk.settle([1])
-
-    assert desk.total == {"a": (6, 60, 600)}
+    assert metering.total == {"a": (2, 200, 2000)}
 
 
-def test_another_agent_goes_on_where_the_first_stopped(desk):
-    desk.requests.ended(1, "a", 100, 1000)
-    desk.requests.read(1, table(1, 0, 1000))
-    desk.settle([1])
+def test_the_counts_of_workers_are_added(metering):
+    metering.requests.read(1, table(1, 10, 10))
+    metering.requests.read(2, table(2, 20, 20))
 
-    desk.stop()
-    desk.start()
-    desk.requests.read(1, table(3, 0, 3000))
-    desk.settle([1])
+    metering.count([1, 2])
 
-    assert desk.total == {"a": (3, 100, 3000)}
+    assert metering.total == {"a": (3, 30, 30)}
 
 
-def test_a_worker_that_is_gone_is_counted_and_forgotten(desk):
-    desk.requests.ended(1, "a", 1, 1)
-    desk.settle([2])
-    desk.stop()
-    desk.start()
-    desk.requests.ended(1, "a", 1, 1)
-    desk.settle([2])
+def test_an_entry_that_expired_and_started_again_adds_to_the_count(metering):
+    metering.requests.read(1, table(5, 50, 500))
+    metering.count([1])
 
-    assert desk.total == {"a": (2, 2, 2)}
+    metering.requests.read(1, table(1, 10, 100))
+    metering.count([1])
+
+    assert metering.total == {"a": (6, 60, 600)}
 
 
-def test_what_a_crash_left_unwritten_is_counted_by_the_next_agent(desk):
+def test_another_agent_continues_the_count(metering):
+    metering.requests.ended(1, "a", 100, 1000)
+    metering.requests.read(1, table(1, 0, 1000))
+    metering.count([1])
+
+    metering.stop()
+    metering.start()
+    metering.requests.read(1, table(3, 0, 3000))
+    metering.count([1])
+
+    assert metering.total == {"a": (3, 100, 3000)}
+
+
+def test_a_worker_that_has_exited_is_counted_and_forgotten(metering):
+    metering.requests.ended(1, "a", 1, 1)
+    metering.count([2])
+    metering.stop()
+    metering.start()
+    metering.requests.ended(1, "a", 1, 1)
+    metering.count([2])
+
+    assert metering.total == {"a": (2, 2, 2)}
+
+
+def test_the_next_agent_counts_what_a_killed_one_did_not_write(metering):
     """Readings and the totals that they cover are written in one transaction."""
-    desk.requests.read(1, table(5, 50, 500))
-    desk.settle([1])
-    desk.requests.read(1, table(7, 70, 700))
-    desk.requests.settle([1])  # the agent is killed before it is written
+    metering.requests.read(1, table(5, 50, 500))
+    metering.count([1])
+    metering.requests.read(1, table(7, 70, 700))
+    metering.requests.settle([1])  # the agent is killed before it is written
 
-    desk.stop()
-    desk.start()
-    desk.requests.read(1, table(7, 70, 700))
-    desk.settle([1])
+    metering.stop()
+    metering.start()
+    metering.requests.read(1, table(7, 70, 700))
+    metering.count([1])
 
-    assert desk.total == {"a": (7, 70, 700)}
+    assert metering.total == {"a": (7, 70, 700)}
 
 
-def test_after_the_loss_of_a_damaged_file_nothing_is_counted_again(desk):
-    desk.requests.read(1, table(5, 50, 500))
-    desk.settle([1])
-    desk.stop()
-    (desk.folder / "usage.db").write_bytes(b"garbage" * 1000)
+def test_nothing_is_counted_again_when_a_damaged_file_was_replaced(metering):
+    metering.requests.read(1, table(5, 50, 500))
+    metering.count([1])
+    metering.stop()
+    (metering.folder / "usage.db").write_bytes(b"garbage" * 1000)
 
-    desk.start()
-    desk.requests.read(1, table(6, 60, 600))
-    desk.settle([1])
-    desk.requests.read(1, table(8, 80, 800))
-    desk.settle([1])
+    metering.start()
+    metering.requests.read(1, table(6, 60, 600))
+    metering.count([1])
+    metering.requests.read(1, table(8, 80, 800))
+    metering.count([1])
 
-    assert desk.total == {"a": (2, 20, 200)}
+    assert metering.total == {"a": (2, 20, 200)}
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", "5", '{"lines": 5}'])
-def test_a_note_that_is_none_counts_as_none(desk, damage):
-    desk.store.write([], {"1 a": damage})
-    desk.stop()
+def test_an_invalid_note_is_ignored(metering, damage):
+    metering.store.write([], {"1 a": damage})
+    metering.stop()
 
-    desk.start()
-    desk.requests.read(1, table(1, 1, 1))
-    desk.settle([1])
+    metering.start()
+    metering.requests.read(1, table(1, 1, 1))
+    metering.count([1])
 
-    assert desk.total == {"a": (1, 1, 1)}
+    assert metering.total == {"a": (1, 1, 1)}

@@ -1,4 +1,4 @@
-"""The agent beside a HAProxy that somebody else runs, as systemd does."""
+"""The agent with a HAProxy that another program starts, for example systemd."""
 
 import json
 import signal
@@ -14,7 +14,7 @@ from tests.products.edge.scripted import Origin, upgrade_then_echo
 pytestmark = pytest.mark.haproxy
 
 
-def answer(edge):
+def first_bytes(edge):
     try:
         with edge.connect() as connection:
             connection.sendall(handshake("a.test"))
@@ -23,10 +23,10 @@ def answer(edge):
         return b""
 
 
-def test_the_agent_writes_waits_and_goes_with_whatever_haproxy_comes(tmp_path):
-    there = Origin(upgrade_then_echo)
+def test_the_agent_waits_for_haproxy_and_follows_its_restart(tmp_path):
+    echo = Origin(upgrade_then_echo)
     portal = FakePortal()
-    portal.publish(route("a.test", origin(there.port)))
+    portal.publish(route("a.test", origin(echo.port)))
     more = ["--engine", "haproxy", "--haproxy-managed-by", "external"]
     edge = Edge(portal, tmp_path, *more, wait=False)
     folder = edge.data / "haproxy"
@@ -38,51 +38,48 @@ def test_the_agent_writes_waits_and_goes_with_whatever_haproxy_comes(tmp_path):
 
     first = subprocess.Popen(command, cwd=folder)
     edge.wait_until_it_serves()
-    eventually(lambda: answer(edge) == b"HTTP/1.1 101")
+    eventually(lambda: first_bytes(edge) == b"HTTP/1.1 101")
     first.terminate()
     first.wait(20)
     second = subprocess.Popen(command, cwd=folder)
-    eventually(lambda: answer(edge) == b"HTTP/1.1 101")
+    eventually(lambda: first_bytes(edge) == b"HTTP/1.1 101")
 
-    def of_two_instances():
+    def reports_two_instances():
         records = portal.of_service("a-test")
         return len({record.id.split(".")[1] for record in records}) == 2
 
-    eventually(lambda: answer(edge) and of_two_instances())
+    eventually(lambda: first_bytes(edge) and reports_two_instances())
     assert edge.stop() == 0
     assert second.poll() is None
     second.terminate()
     second.wait(20)
     portal.close()
-    there.close()
+    echo.close()
 
 
-def test_beside_a_haproxy_run_by_another_the_agent_alone_stops(fleet, tmp_path):
-    host, _ = fleet.serve()
-    fleet.kill_agent()
-    more = fleet.more
-    bind = ["--bind", f"127.0.0.1:{fleet.edge.port}"]
-    beside = Edge(
-        fleet.portal, tmp_path, *more, *bind, "--haproxy-managed-by", "external"
-    )
-    connection = beside.connect()
+def test_stopping_the_agent_does_not_stop_an_external_haproxy(haproxy):
+    host, _ = haproxy.serve()
+    haproxy.kill_agent()
+    haproxy.start_agent("--haproxy-managed-by", "external")
+    edge = haproxy.edge
+    connection = edge.connect()
     connection.sendall(handshake(host))
     assert connection.recv(12) == b"HTTP/1.1 101"
-    eventually(lambda: fleet.portal.of_service(host.replace(".", "-")))
+    eventually(lambda: haproxy.portal.of_service(host.replace(".", "-")))
 
-    beside.process.send_signal(signal.SIGTERM)
+    edge.process.send_signal(signal.SIGTERM)
 
-    assert beside.process.wait(20) == 0
+    assert edge.process.wait(20) == 0
     connection.recv(1000)
     connection.sendall(b"on")
     assert connection.recv(2) == b"on"
     connection.close()
-    fleet.edge = Edge(fleet.portal, tmp_path, *more, *bind)
+    haproxy.start_agent()
 
     def final():
-        (record,) = fleet.portal.of_service(host.replace(".", "-"))
+        (record,) = haproxy.portal.of_service(host.replace(".", "-"))
         return record if record.final else None
 
     assert eventually(final).bytes_to_client > 2
-    known = json.loads((fleet.edge.data / "haproxy" / "instance.json").read_text())
+    known = json.loads((haproxy.edge.data / "haproxy" / "instance.json").read_text())
     assert final().id.split(".")[1] == known["instance"]

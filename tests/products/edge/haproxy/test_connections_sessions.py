@@ -1,4 +1,4 @@
-"""Metering sessions: one for each HAProxy, opened again and again until it is open."""
+"""Metering sessions: one per HAProxy; opening it is retried until it succeeds."""
 
 import asyncio
 import os
@@ -24,15 +24,15 @@ from tests.products.edge.contract.speaking import (
     service_of,
 )
 from tests.products.edge.fake_portal import eventually
-from tests.products.edge.haproxy.connections_desk import in_table
+from tests.products.edge.haproxy.metering import in_table
 from tests.products.edge.running import handshake, read_until
 
 UUID = "{:08x}-0000-4000-8000-000000000000"
 
 
-def first_line(fleet, host):
+def first_line(haproxy, host):
     try:
-        with fleet.edge.connect() as connection:
+        with haproxy.edge.connect() as connection:
             connection.sendall(handshake(host))
             return read_until(connection, b"\r\n").rstrip()
     except (OSError, AssertionError):  # HAProxy is not there yet
@@ -40,28 +40,28 @@ def first_line(fleet, host):
 
 
 @pytest.mark.haproxy
-def test_a_session_that_does_not_open_is_tried_again_and_nothing_upgrades_meanwhile(
-    fleet,
+def test_opening_a_session_is_retried_and_nothing_upgrades_meanwhile(
+    haproxy,
 ):
-    host, there = fleet.serve()
-    opened(fleet, host)[0].close()
-    final_record(fleet, host)
-    instance = fleet.edge.data / "haproxy" / "instance.json"
+    host, there = haproxy.serve()
+    opened(haproxy, host)[0].close()
+    final_record(haproxy, host)
+    instance = haproxy.edge.data / "haproxy" / "instance.json"
     instance.unlink()
-    instance.mkdir()  # nothing can take the name of a folder
-    for process in fleet.haproxies():
+    instance.mkdir()  # so the file cannot be replaced
+    for process in haproxy.haproxies():
         os.kill(process, signal.SIGKILL)
 
-    eventually(lambda: b" 503 " in first_line(fleet, host))
-    carried = there.connections
-    refused = fleet.edge.ask(handshake(host))
-    assert eventually(lambda: not fleet.settled().store_is_writable)
+    eventually(lambda: b" 503 " in first_line(haproxy, host))
+    connections = there.connections
+    refused = haproxy.edge.ask(handshake(host))
+    assert eventually(lambda: not haproxy.wait_until_applied().store_is_writable)
     instance.rmdir()
 
     assert EdgeError.USAGE_NOT_RECORDED.sentence().encode() in refused
-    assert there.connections == carried
-    eventually(lambda: first_line(fleet, host) == b"HTTP/1.1 101 Switching Protocols")
-    eventually(lambda: len(fleet.portal.of_service(service_of(host))) == 2)
+    assert there.connections == connections
+    eventually(lambda: first_line(haproxy, host) == b"HTTP/1.1 101 Switching Protocols")
+    eventually(lambda: len(haproxy.portal.of_service(service_of(host))) == 2)
 
 
 def session_keeper(folder):
@@ -74,7 +74,7 @@ def accept_line(number):
     return {"ev": "accept", "id": UUID.format(number), "svc": "shop", "at": 1_000_000}
 
 
-def test_lines_before_a_session_is_open_wait_for_it(tmp_path):
+def test_lines_are_kept_until_a_session_is_open(tmp_path):
     keeper = session_keeper(tmp_path)
 
     keeper.take(accept_line(1))
@@ -84,7 +84,7 @@ def test_lines_before_a_session_is_open_wait_for_it(tmp_path):
     assert keeper.dropped == 0
 
 
-def test_lines_of_ordinary_http_take_no_place_from_those_that_wait(tmp_path):
+def test_lines_of_ordinary_requests_are_not_kept(tmp_path):
     keeper = session_keeper(tmp_path)
 
     for number in range(MAX_EARLY_LINES):
@@ -97,7 +97,7 @@ def test_lines_of_ordinary_http_take_no_place_from_those_that_wait(tmp_path):
     assert keeper.dropped == 0
 
 
-def test_so_many_lines_wait_and_no_more_and_what_is_dropped_is_counted(tmp_path):
+def test_lines_above_the_limit_are_dropped_and_counted(tmp_path):
     keeper = session_keeper(tmp_path)
 
     for number in range(MAX_EARLY_LINES + 3):
@@ -108,7 +108,7 @@ def test_so_many_lines_wait_and_no_more_and_what_is_dropped_is_counted(tmp_path)
     assert keeper.dropped == 3
 
 
-def test_a_master_is_only_known_once_its_session_is_open(tmp_path):
+def test_a_session_that_cannot_be_opened_is_not_open_for_its_master(tmp_path):
     keeper = session_keeper(tmp_path)
     (tmp_path / "instance.json").mkdir()
 
@@ -127,7 +127,7 @@ ONE_WORKER = Processes(master=1, current=(2,), old=())
 
 
 class Master:
-    """HAProxy's command line, with one table of connections."""
+    """HAProxy's socket, with one table of connections."""
 
     def __init__(self, entries):
         self.entries = entries
@@ -137,7 +137,7 @@ class Master:
         return [one for one in wanted if one.is_used or not only]
 
 
-def test_what_started_and_ended_without_an_agent_is_counted_without_any_line(tmp_path):
+def test_a_connection_made_while_no_agent_ran_is_counted_without_lines(tmp_path):
     started_us = int((time.time() - 60) * 1_000_000)
     entry = in_table(
         str(uuid.uuid4()), started_us, up=700, down=900, is_used=False, quiet_ms=30_000
@@ -166,7 +166,7 @@ def opened_keeper(folder, identity="1@1"):
     return keeper
 
 
-def test_another_agent_goes_on_with_the_instance_of_the_same_master(tmp_path):
+def test_another_agent_continues_the_instance_of_the_same_master(tmp_path):
     before = opened_keeper(tmp_path)
     instance = before.close(is_over=False)
 
@@ -174,8 +174,8 @@ def test_another_agent_goes_on_with_the_instance_of_the_same_master(tmp_path):
     assert opened_keeper(tmp_path, "2@2").session.instance != instance
 
 
-def test_a_damaged_store_goes_on_under_the_same_name(tmp_path):
-    """Under another one, everything that is open would be counted twice."""
+def test_a_damaged_store_is_replaced_under_the_same_instance(tmp_path):
+    """Under another instance, all open connections would be counted twice."""
     before = opened_keeper(tmp_path)
     before.take(accept_line(1))
     instance = before.close(is_over=False)
@@ -187,7 +187,7 @@ def test_a_damaged_store_goes_on_under_the_same_name(tmp_path):
     assert after.session.store.is_replacement
 
 
-def test_a_session_prunes_what_the_reporter_says_once(tmp_path):
+def test_a_session_prunes_once_what_the_reporter_allows(tmp_path):
     keeper = opened_keeper(tmp_path)
     keeper.take(accept_line(1))
     keeper.session.connections.end_all()

@@ -1,18 +1,18 @@
-"""A connection tracker with a store of its own, and what HAProxy would tell it."""
+"""A connection tracker with its store, and what HAProxy would send it."""
 
 import time
 import uuid
 
+from products.edge.haproxy.config import EXPIRE_MS
 from products.edge.haproxy.connections import ConnectionTracker
-from products.edge.haproxy.frontend import EXPIRE_MS
 from products.edge.haproxy.master_socket import TableEntry
 from products.edge.usage.meter import UsageMeter
 from products.edge.usage.store import StoredUsage, resume_store
 from tests.products.edge.fake_portal import route
 
 
-class Desk:
-    """A connection tracker with a store of its own, which goes on with an earlier one's."""
+class Metering:
+    """A connection tracker with its store; it continues with the readings in the folder."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -29,21 +29,23 @@ class Desk:
 
     def all_readings(self):
         with StoredUsage(self.folder) as stored:
-            return [one for _, one in stored.unsent(0, 100_000).readings]
+            return [reading for _, reading in stored.unsent(0, 100_000).readings]
 
     def readings(self):
         """Return the newest reading of each connection."""
-        return {one.number: one for one in self.all_readings()}
+        return {reading.number: reading for reading in self.all_readings()}
 
 
-def line_of(desk, seconds_ago=10.0):
+def accept(metering, seconds_ago=10.0):
+    """Have an accept line arrive; return the connection and its start."""
     connection = str(uuid.uuid4())
     started_us = int((time.time() - seconds_ago) * 1_000_000)
-    desk.tracker.accepted(connection, "a-test", started_us)
+    metering.tracker.accepted(connection, "a-test", started_us)
     return connection, started_us
 
 
 def in_table(connection, started_us, *, up=0, down=0, is_used=True, quiet_ms=0):
+    """Return the table entry of a connection that was last used so long ago."""
     return TableEntry(
         f"a-test|{connection}|{started_us // 1000}",
         is_used,

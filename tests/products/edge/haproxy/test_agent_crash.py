@@ -1,4 +1,4 @@
-"""Agents killed in the midst of it: every connection once, with its bytes."""
+"""Agents killed while connections end and start: each is counted once, with its bytes."""
 
 import random
 import threading
@@ -15,34 +15,34 @@ CLIENTS = 40
 KILLS = 4
 
 
-def test_no_connection_is_unknown_or_counted_twice(fleet):
-    host, _ = fleet.serve()
-    chance = random.Random(20261122)
-    go = [threading.Event() for _ in range(KILLS)]
-    port = fleet.edge.port
+def test_each_connection_is_counted_once_when_agents_are_killed(haproxy):
+    host, _ = haproxy.serve()
+    rng = random.Random(20261122)
+    steps = [threading.Event() for _ in range(KILLS)]
+    port = haproxy.edge.port
 
     def client(size):
-        for step in go:
-            connection, _ = opened(fleet, host)
+        for step in steps:
+            connection, _ = opened(haproxy, host)
             with connection:
                 connection.sendall(b"x" * size)
                 read_exactly(connection, size)
                 step.wait(60)
 
-    sizes = [chance.randrange(1, 50_000) for _ in range(CLIENTS)]
-    clients = [threading.Thread(target=client, args=[size]) for size in sizes]
-    for one in clients:
-        one.start()
+    sizes = [rng.randrange(1, 50_000) for _ in range(CLIENTS)]
+    threads = [threading.Thread(target=client, args=[size]) for size in sizes]
+    for thread in threads:
+        thread.start()
 
-    for step in go:
-        fleet.kill_agent()
-        step.set()  # all end, and begin again, with nobody there to see it
-        fleet.new_agent()
-    for one in clients:
-        one.join(60)
+    for step in steps:
+        haproxy.kill_agent()
+        step.set()  # all end, and new ones start, while no agent runs
+        haproxy.start_agent()
+    for thread in threads:
+        thread.join(60)
 
     def all_final():
-        records = fleet.portal.of_service(service_of(host))
+        records = haproxy.portal.of_service(service_of(host))
         return (
             len(records) >= KILLS * CLIENTS
             and all(r.final for r in records)
@@ -50,7 +50,7 @@ def test_no_connection_is_unknown_or_counted_twice(fleet):
         )
 
     records = eventually(all_final, seconds=60)
-    assert fleet.edge.port == port
+    assert haproxy.edge.port == port
     assert len(records) == KILLS * CLIENTS
     assert len({record.id for record in records}) == KILLS * CLIENTS
     counted = sum(record.bytes_from_client for record in records)

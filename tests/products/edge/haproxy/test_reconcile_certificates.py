@@ -1,4 +1,4 @@
-"""TLS towards clients with HAProxy: a certificate per domain, a new one without a restart."""
+"""TLS towards clients: one certificate per domain, and new ones without a restart."""
 
 import socket
 import ssl
@@ -6,10 +6,10 @@ import ssl
 import pytest
 import trustme
 
-from tests.ci_rules import program
 from tests.products.edge.conftest import Stand
 from tests.products.edge.contract.speaking import values
 from tests.products.edge.fake_portal import eventually
+from tests.products.edge.haproxy.haproxy_stand import engine
 from tests.products.edge.running import handshake, read_exactly, read_until, status_of
 
 pytestmark = pytest.mark.haproxy
@@ -17,9 +17,9 @@ pytestmark = pytest.mark.haproxy
 
 def write(authority, folder, name, domain):
     leaf = authority.issue_cert(domain)
-    beside = folder / f".{name}.new"
-    leaf.private_key_and_cert_chain_pem.write_to_path(str(beside))
-    beside.rename(folder / f"{name}.pem")
+    temporary = folder / f".{name}.new"
+    leaf.private_key_and_cert_chain_pem.write_to_path(str(temporary))
+    temporary.rename(folder / f"{name}.pem")
 
 
 def connect(stand, authority, name):
@@ -41,14 +41,13 @@ def secure(tmp_path):
     folder.mkdir()
     write(authority, folder, "one.test", "one.test")
     (folder / "broken.test.pem").write_text("not a certificate")
-    more = ["--engine", "haproxy", "--haproxy", program("haproxy")]
-    more += ["--tls-certificates", str(folder)]
-    stand = Stand(tmp_path / "secure", *more)
+    certificates = ["--tls-certificates", str(folder)]
+    stand = Stand(tmp_path / "secure", *engine(), *certificates)
     yield stand, authority, folder
     stand.close()
 
 
-def test_a_websocket_passes_over_tls_and_a_broken_file_harms_no_other(secure):
+def test_a_websocket_works_over_tls_beside_an_invalid_certificate_file(secure):
     stand, authority, _ = secure
     host, there = stand.serve(host="one.test")
 
@@ -61,13 +60,13 @@ def test_a_websocket_passes_over_tls_and_a_broken_file_harms_no_other(secure):
     assert values(there, "x-forwarded-proto") == ["https"]
 
 
-def test_a_name_without_a_certificate_has_no_handshake(secure):
+def test_a_name_without_a_certificate_gets_no_tls_handshake(secure):
     stand, authority, _ = secure
 
     assert connect(stand, authority, "other.test") is None
 
 
-def test_a_new_certificate_serves_without_a_restart(secure):
+def test_a_new_certificate_is_used_without_a_restart(secure):
     stand, authority, folder = secure
 
     write(authority, folder, "two.test", "two.test")

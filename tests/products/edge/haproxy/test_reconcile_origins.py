@@ -1,5 +1,6 @@
-"""Origins are looked up again and again, and only what was checked is handed on."""
+"""Origins are looked up periodically, and only checked addresses are used."""
 
+import asyncio
 import time
 from ipaddress import ip_address, ip_network
 
@@ -8,14 +9,14 @@ import pytest
 from products.edge import dns
 from products.edge.dns import CachingResolver
 from products.edge.errors import EdgeError
-from products.edge.haproxy.origins import OriginResolver
+from products.edge.haproxy.reconcile import OriginResolver
 from tests.products.edge.fake_portal import origin, route
 
 ROUTE = route("a.test", origin(443, address="origin.example"))
 
 
 class Names:
-    """A resolver that says what it is told to."""
+    """A resolver with scripted results."""
 
     def __init__(self, *answers):
         self.answers = list(answers)
@@ -27,40 +28,41 @@ class Names:
         return [(0, 0, 0, "", (address, port)) for address in answer]
 
 
-def origins(names):
+def resolver_of(names):
     allowed = [ip_network("10.0.0.0/8")]
     return OriginResolver(CachingResolver(allowed, look_up=names.look_up))
 
 
 async def refresh(found, routes, *, again):
     found.look_up(routes, again=again)
-    await found.wait(10)
+    if found.in_flight:
+        await asyncio.wait(found.in_flight.values(), timeout=10)
     found.publish_results(routes)
 
 
-async def test_a_public_address_may_be_dialled():
-    found = origins(Names(["8.8.8.8"]))
+async def test_a_public_address_is_used():
+    found = resolver_of(Names(["8.8.8.8"]))
 
     await refresh(found, [ROUTE], again=False)
 
     assert found.addresses == {"a-test": (ip_address("8.8.8.8"),)}
-    assert found.reasons == {"a-test": ""}
+    assert found.problems == {"a-test": ""}
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "169.254.169.254", "::1"])
-async def test_a_name_that_turns_to_a_private_address_is_dialled_no_more(address):
-    found = origins(Names(["8.8.8.8"], ["8.8.8.8", address]))
+async def test_a_name_that_gets_a_private_address_is_no_longer_used(address):
+    found = resolver_of(Names(["8.8.8.8"], ["8.8.8.8", address]))
     await refresh(found, [ROUTE], again=False)
 
     await refresh(found, [ROUTE], again=True)
 
     assert found.addresses == {"a-test": ()}
-    assert "is not allowed" in found.reasons["a-test"]
+    assert "is not allowed" in found.problems["a-test"]
 
 
-async def test_what_is_known_is_looked_up_again_only_when_told_to():
+async def test_a_known_name_is_looked_up_again_only_on_request():
     names = Names(["8.8.8.8"], ["9.9.9.9"])
-    found = origins(names)
+    found = resolver_of(names)
 
     for again in (False, False, True):
         await refresh(found, [ROUTE], again=again)
@@ -69,8 +71,10 @@ async def test_what_is_known_is_looked_up_again_only_when_told_to():
     assert found.addresses == {"a-test": (ip_address("9.9.9.9"),)}
 
 
-async def test_answers_in_another_order_change_nothing():
-    found = origins(Names(["9.9.9.9", "8.8.8.8"], ["9.9.9.9", "1.1.1.1", "8.8.8.8"]))
+async def test_addresses_in_another_order_change_nothing():
+    found = resolver_of(
+        Names(["9.9.9.9", "8.8.8.8"], ["9.9.9.9", "1.1.1.1", "8.8.8.8"])
+    )
     await refresh(found, [ROUTE], again=False)
 
     await refresh(found, [ROUTE], again=True)
@@ -78,9 +82,9 @@ async def test_answers_in_another_order_change_nothing():
     assert [str(one) for one in found.addresses["a-test"]] == ["8.8.8.8", "9.9.9.9"]
 
 
-async def test_addresses_are_used_on_while_look_ups_fail(monkeypatch):
+async def test_addresses_are_used_for_a_time_while_look_ups_fail(monkeypatch):
     names = Names(["8.8.8.8"], [], [])
-    found = origins(names)
+    found = resolver_of(names)
     await refresh(found, [ROUTE], again=False)
 
     await refresh(found, [ROUTE], again=True)
@@ -90,14 +94,14 @@ async def test_addresses_are_used_on_while_look_ups_fail(monkeypatch):
 
     assert after_a_while == {"a-test": (ip_address("8.8.8.8"),)}
     assert found.addresses == {"a-test": ()}
-    assert found.reasons == {"a-test": EdgeError.ORIGIN_NOT_RESOLVED.sentence()}
+    assert found.problems == {"a-test": EdgeError.ORIGIN_NOT_RESOLVED.sentence()}
 
 
-async def test_of_very_many_names_each_is_looked_up_again_in_its_turn():
-    asked = []
+async def test_very_many_names_are_looked_up_again_in_turn():
+    looked_up = []
 
     def look_up(host, port):
-        asked.append(host)
+        looked_up.append(host)
         return [(0, 0, 0, "", ("8.8.8.8", port))]
 
     routes = [
@@ -105,33 +109,33 @@ async def test_of_very_many_names_each_is_looked_up_again_in_its_turn():
     ]
     found = OriginResolver(CachingResolver([], look_up=look_up))
     await refresh(found, routes, again=False)
-    asked.clear()
+    looked_up.clear()
 
     await refresh(found, routes, again=True)
-    first = set(asked)
+    first = set(looked_up)
     await refresh(found, routes, again=True)
 
     assert len(first) == 1000
-    assert len(asked) == 2000
-    assert len(set(asked)) == 1500
+    assert len(looked_up) == 2000
+    assert len(set(looked_up)) == 1500
 
 
-async def test_an_address_that_is_no_name_is_looked_up_once():
+async def test_an_ip_address_is_looked_up_once():
     names = Names(["8.8.8.8"])
-    found = origins(names)
+    found = resolver_of(names)
     there = route("a.test", origin(1, address="8.8.8.8"))
 
     for again in (False, True):
         await refresh(found, [there], again=again)
 
     assert names.answers == []
-    assert found.reasons == {"a-test": ""}
+    assert found.problems == {"a-test": ""}
 
 
-async def test_an_origin_whose_name_cannot_be_checked_is_not_looked_up():
+async def test_an_origin_with_an_invalid_name_is_not_looked_up():
     bad = route("a.test", origin(443, use_tls=True, override_host="a b"))
-    found = origins(Names())
+    found = resolver_of(Names())
 
     await refresh(found, [bad], again=True)
 
-    assert found.reasons == {"a-test": EdgeError.ORIGIN_NAME.sentence()}
+    assert found.problems == {"a-test": EdgeError.ORIGIN_NAME.sentence()}

@@ -1,6 +1,6 @@
-"""HAProxy reads more leniently than the embedded edge, but what it writes is strict.
+"""HAProxy accepts more than the embedded engine, but what it sends to origins is strict.
 
-Whatever comes, the origin sees at most one request, in a form that has one reading.
+For each input the origin receives at most one request, and it is not ambiguous.
 """
 
 import contextlib
@@ -8,9 +8,9 @@ import contextlib
 import pytest
 
 from products.edge.proxy.http1 import parse_request, require_handshake
-from tests.ci_rules import program
 from tests.products.edge.conftest import Stand
 from tests.products.edge.contract.speaking import service_of
+from tests.products.edge.haproxy.haproxy_stand import engine
 from tests.products.edge.proxy import test_http1, test_smuggling
 from tests.products.edge.running import get, status_of
 from tests.products.edge.scripted import plain_answer, switching
@@ -21,10 +21,10 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00
 
 
 @pytest.fixture(scope="module")
-def reader(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("reader")
-    more = ["--engine", "haproxy", "--haproxy", program("haproxy")]
-    stand = Stand(folder, *more, "--head-seconds", "0.5", "--quiet-seconds", "0.5")
+def shared(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shared")
+    times = ["--head-seconds", "0.5", "--quiet-seconds", "0.5"]
+    stand = Stand(folder, *engine(), *times)
     stand.edge.is_shared = True
 
     def script(connection, there):
@@ -45,8 +45,8 @@ def reader(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", test_smuggling.CORPUS)
-def test_no_request_hides_in_another(reader, name):
-    stand, host, there = reader
+def test_no_request_hides_in_another(shared, name):
+    stand, host, there = shared
     raw, _ = test_smuggling.CORPUS[name]
     before = len(there.heads)
 
@@ -60,8 +60,10 @@ def test_no_request_hides_in_another(reader, name):
 
 
 @pytest.mark.parametrize("name", test_http1.WRONG_HANDSHAKES)
-def test_a_handshake_that_passes_is_in_order_when_it_reaches_the_origin(reader, name):
-    stand, host, there = reader
+def test_an_invalid_handshake_is_refused_or_reaches_the_origin_as_a_valid_one(
+    shared, name
+):
+    stand, host, there = shared
     raw, _ = test_http1.WRONG_HANDSHAKES[name]
     before = len(there.heads)
 
@@ -76,22 +78,22 @@ def test_a_handshake_that_passes_is_in_order_when_it_reaches_the_origin(reader, 
         assert read.host == host
 
 
-def test_http_2_is_not_spoken_even_to_who_knows_of_it(reader):
-    stand, _, _ = reader
+def test_http_2_without_tls_is_refused(shared):
+    stand, _, _ = shared
 
     assert status_of(stand.edge.ask(PREFACE)) == 400
 
 
-def test_a_target_in_absolute_form_becomes_a_path(reader):
-    stand, host, there = reader
+def test_a_target_in_absolute_form_becomes_a_path(shared):
+    stand, host, there = shared
 
     stand.edge.ask(get(host, target=f"http://{host}/a/path?with=query"))
 
     assert there.heads[-1].startswith(b"GET /a/path?with=query HTTP/1.1\r\n")
 
 
-def test_nothing_of_it_is_counted_as_a_connection_of_another_service(reader):
-    stand, host, _ = reader
+def test_no_other_service_has_a_usage_record(shared):
+    stand, host, _ = shared
 
     services = {record.service for record in stand.portal.connections.values()}
 
