@@ -11,7 +11,6 @@ from django.views.decorators.http import require_GET
 
 from accounts.audit.models import AuditEvent
 from accounts.audit.queries import Filters, trail_of
-from accounts.audit.vocabulary import Event
 from accounts.authentication import actor_of
 from accounts.models import Account
 from accounts.policy import load_access
@@ -86,12 +85,9 @@ def home(request: HttpRequest) -> HttpResponse:
     access = load_access(actor, account.pk)
     may_audit = access.decide(Permission.AUDIT_READ).allowed
     may_enable = access.decide(Permission.PRODUCT_ENABLE).allowed
-    events: tuple[tuple[AuditEvent, str], ...] = ()
+    events: tuple[AuditEvent, ...] = ()
     if may_audit:
-        page = trail_of(account.pk, filters=Filters(), limit=LATEST_EVENTS)
-        events = tuple(
-            (event, Event(event.action).description) for event in page.events
-        )
+        events = trail_of(account.pk, filters=Filters(), limit=LATEST_EVENTS).events
     states = products_of(account, timezone.now())
     services = list(services_of(actor))
     using = next((s.services for s in states if s.product.pk == "websockets"), ())

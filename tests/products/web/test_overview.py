@@ -1,8 +1,12 @@
 """Home and Entitlements: the account, and what each role reads about it."""
 
 import pytest
+from django.db import transaction
 from django.urls import reverse
 
+from accounts.audit.record import NewEntry, append
+from accounts.change import entry_source
+from tests.factories import NOW
 from tests.factories.services import BackendFactory, ServiceFactory, VersionFactory
 from tests.products.web.conftest import queries_of, text_of
 
@@ -60,6 +64,17 @@ def test_only_those_who_may_read_the_trail_see_the_latest_of_it(
     page = text_of(browser(request.getfixturevalue(who)).get("/"))
 
     assert ("Latest activity" in page) is shown
+
+
+def test_home_shows_an_event_of_a_newer_version_of_the_code(browser, sam, acme):
+    entry = NewEntry(
+        "product.paused", "product", "websockets", target_label="WebSockets"
+    )
+    source = entry_source(sam)
+    with transaction.atomic():
+        append(acme.pk, [entry], source=source, at=NOW)
+
+    assert "Sam product.paused: WebSockets" in text_of(browser(sam).get("/"))
 
 
 @PAGES
