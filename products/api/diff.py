@@ -1,4 +1,4 @@
-"""`GET /service/S/diff/from/A/to/B`: what differs between two versions, as text that is never empty."""
+"""`GET /service/S/diff/from/A/to/B`: the differences between two versions as text, which is never empty."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from products.services.queries import FieldChange, compare
 
 
 class FormatReader(serializers.Serializer[Any]):
-    """How the text is wanted."""
+    """The format of the text."""
 
     format = serializers.ChoiceField(
         choices=["text", "html", "html_simple"], default="text"
@@ -30,12 +30,12 @@ class Diff(APIView):
     def get(
         self, request: TokenRequest, service_id: str, before: int, after: int
     ) -> Response:
-        """Answer the difference; `from` and `to` are numbers, which fastly-py insists on."""
+        """Return the difference; `from` and `to` are numbers, as fastly-py requires."""
         old = version_at(request.auth, service_id, before)
         new = version_at(request.auth, service_id, after)
         policy.require(request.auth, Permission.SERVICE_COMPARE, old.service)
         asked = valid(FormatReader(data=request.query_params.dict()))["format"]
-        text = in_lines(old, new, compare(old, new))
+        text = diff_text(old, new, compare(old, new))
         return Response(
             {
                 "from": before,
@@ -46,8 +46,8 @@ class Diff(APIView):
         )
 
 
-def in_lines(old: Version, new: Version, found: tuple[FieldChange, ...]) -> str:
-    """Say differences line by line: what went after `-`, what came after `+`."""
+def diff_text(old: Version, new: Version, found: tuple[FieldChange, ...]) -> str:
+    """Return the differences line by line: `-` starts an old value, `+` a new one."""
     lines = [f"  service: {new.service_id}"]
     if old.number == new.number:
         return f"{lines[0]}\n  version: {new.number}\n"

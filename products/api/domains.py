@@ -1,4 +1,4 @@
-"""Whether a version's domains lead here, as far as the platform itself knows."""
+"""Checks whether a service receives the requests for a version's domains."""
 
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -17,30 +17,32 @@ class CheckDomain(APIView):
     def get(
         self, request: TokenRequest, service_id: str, number: int, name: str
     ) -> Response:
-        """Answer for one domain."""
+        """Return the result for one domain."""
         version = version_at(request.auth, service_id, number)
         row = part_at(version, "domain", name)
-        return Response(checked(version, [row])[0])
+        return Response(check_results(version, [row])[0])
 
 
 class CheckDomains(APIView):
     """`GET …/domain/check_all`."""
 
     def get(self, request: TokenRequest, service_id: str, number: int) -> Response:
-        """Answer for all of the version's domains."""
+        """Return the results for all domains of the version."""
         version = version_at(request.auth, service_id, number)
-        return Response(checked(version, list(queries.parts_of(version, "domain"))))
+        return Response(
+            check_results(version, list(queries.parts_of(version, "domain")))
+        )
 
 
-def checked(version: Version, rows: list[Part]) -> list[list[object]]:
-    """Return a triple a domain: the domain, its CNAME, and whether the service answers for it.
+def check_results(version: Version, rows: list[Part]) -> list[list[object]]:
+    """Return a triple per domain: the domain, its CNAME, and whether the service receives its requests.
 
-    The portal asks no name server, so the CNAME is null, as Fastly has it for a name without one.
+    The portal does not ask a name server. So the CNAME is null, as at Fastly for a name without one.
     """
     names = [row.name for row in rows]
     active = ActiveDomain.objects.filter(service_id=version.service_id, name__in=names)
-    answering = set(active.values_list("name", flat=True))
+    received = set(active.values_list("name", flat=True))
     return [
-        [fields.shown("domain", row, version), None, row.name in answering]
+        [fields.to_json("domain", row, version), None, row.name in received]
         for row in rows
     ]

@@ -8,8 +8,8 @@ from products.services import queries
 from products.services.models import PART_KINDS, Service, Version
 
 Json = dict[str, Any]
-# Every list of `details`, by Fastly's name; the kinds that are kept here, and those always empty.
-KEPT_LISTS = {
+# Fastly's names for the lists of `details`, first those with parts, then those that are always empty.
+PART_LISTS = {
     "backends": "backend",
     "domains": "domain",
     "headers": "header",
@@ -28,11 +28,11 @@ EMPTY_LISTS = (
     "response_objects",
     "wordpress",
 )
-assert set(KEPT_LISTS.values()) < set(PART_KINDS)  # noqa: S101 - a slip of the pen, found at import
+assert set(PART_LISTS.values()) < set(PART_KINDS)  # noqa: S101 - finds a typing error at import
 
 
 def version(row: Version) -> Json:
-    """Show a version. Nothing is ever staged or tested here."""
+    """Return a version. No version is ever staged or tested."""
     return {
         "number": row.number,
         "service_id": row.service_id,
@@ -49,8 +49,8 @@ def version(row: Version) -> Json:
     }
 
 
-def plain(row: Service) -> Json:
-    """Show what every answer about a service has."""
+def service_fields(row: Service) -> Json:
+    """Return the fields that every response about a service has."""
     return {
         "id": row.pk,
         "name": row.name,
@@ -66,36 +66,36 @@ def plain(row: Service) -> Json:
 
 
 def listed(row: Service, versions: Sequence[Version]) -> Json:
-    """Show a service in a list: with the number of its active version, else of its latest."""
+    """Return a service in a list, with the number of its active version, else of its latest."""
     current = next(
         (each for each in versions if each.active), versions[-1] if versions else None
     )
-    return plain(row) | {
+    return service_fields(row) | {
         "version": current.number if current else 0,
         "versions": [version(each) for each in versions],
     }
 
 
 def service(row: Service, versions: Sequence[Version]) -> Json:
-    """Show one service."""
-    return plain(row) | {
+    """Return one service."""
+    return service_fields(row) | {
         "publish_key": "",
         "versions": [version(each) for each in versions],
     }
 
 
 def whole_version(row: Version) -> Json:
-    """Show a version with all that it holds."""
-    kept: Json = {
-        name: [fields.shown(kind, each, row) for each in queries.parts_of(row, kind)]
-        for name, kind in KEPT_LISTS.items()
+    """Return a version with all its parts."""
+    parts: Json = {
+        name: [fields.to_json(kind, each, row) for each in queries.parts_of(row, kind)]
+        for name, kind in PART_LISTS.items()
     }
     empty: Json = {name: [] for name in EMPTY_LISTS}
-    return version(row) | kept | empty | {"settings": settings(row)}
+    return version(row) | parts | empty | {"settings": settings(row)}
 
 
 def settings(row: Version) -> Json:
-    """Show a version's settings: Fastly's defaults, which nothing here can change."""
+    """Return a version's settings: Fastly's defaults, which cannot be changed."""
     return {
         "general.default_ttl": 3600,
         "general.default_host": "",

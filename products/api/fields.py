@@ -1,8 +1,8 @@
-"""Values of parts in Fastly's format: how they are shown and read.
+"""Reads and writes the values of parts in Fastly's format.
 
-One idea has two encodings there: backend, domain and VCL give `version` as a number and real
-booleans; snippet and header give every value as text, and fastly-py 15.0 insists on both. Forms
-send booleans as 0, 1, true, True; an empty value clears a setting that may be unset.
+Fastly has two encodings, and fastly-py 15.0 requires both. Backend, domain and VCL have `version` as
+a number, and real booleans. Snippet and header have every value as text. Forms send booleans as 0,
+1, true or True. An empty value clears an optional setting.
 """
 
 import ipaddress
@@ -23,15 +23,15 @@ from products.services.summary import SECRET
 
 Json = dict[str, Any]
 AS_TEXT = frozenset({"snippet", "header"})
-TRUTHS = {"true": True, "false": False}
+BOOLEANS = {"true": True, "false": False}
 LEFT_OUT_WHEN_UNSET = frozenset({"fetch_timeout"})  # fastly-py raises on null
 
 
-def shown(kind: str, row: Part, version: Version) -> Json:
-    """Show something of a version in the encoding of its kind.
+def to_json(kind: str, row: Part, version: Version) -> Json:
+    """Return a part in the encoding of its kind.
 
-    Fastly shows a client's private key again to users who can read the configuration. Here it can be
-    set and replaced, and reads as null: a reader's token must not be worth a customer's key.
+    Fastly returns a client's private key to users who can read the configuration. Here it can be set
+    and replaced, but is returned as null: a token for reading must not reveal a customer's key.
     """
     values = {name: getattr(row, name) for name in row.FIELDS}
     values |= dict.fromkeys(SECRET & values.keys())
@@ -56,18 +56,18 @@ def shown(kind: str, row: Part, version: Version) -> Json:
 
 
 def derived(row: Part) -> Json:
-    """Return what the API shows besides the saved values: an id, or the parts of an address."""
+    """Return values that the API adds to the saved ones: an id, or the kind of an address."""
     if isinstance(row, Backend):
-        literal = _literal(row.address)
+        version_of_ip = _ip_version(row.address)
         return {
             "hostname": row.address,
-            "ipv4": row.address if literal == 4 else None,  # noqa: PLR2004 - IP's versions
-            "ipv6": row.address if literal == 6 else None,  # noqa: PLR2004
+            "ipv4": row.address if version_of_ip == 4 else None,  # noqa: PLR2004 - IP's versions
+            "ipv6": row.address if version_of_ip == 6 else None,  # noqa: PLR2004
         }
     return {"id": str(row.pk)} if isinstance(row, Snippet) else {}
 
 
-def _literal(address: str) -> int:
+def _ip_version(address: str) -> int:
     try:
         return ipaddress.ip_address(address).version
     except ValueError:
@@ -81,13 +81,12 @@ def _text(value: object) -> str | None:
 
 
 def read(kind: str, sent: Mapping[str, Any]) -> Json:
-    """Return what a body says of a kind; stray fields are passed over.
+    """Return the fields of a kind in a request body; other fields are ignored.
 
-    The values are as they were sent: the command takes them as a form's text too, and names every
-    one at fault.
+    The values are as they were sent. The command parses them and names every invalid one.
     """
     return {
-        name: _truth(sent[name]) if _is_boolean(kind, name) else sent[name]
+        name: _boolean(sent[name]) if _is_boolean(kind, name) else sent[name]
         for name in PART_KINDS[kind].FIELDS
         if name in sent
     }
@@ -97,13 +96,13 @@ def _is_boolean(kind: str, name: str) -> bool:
     return isinstance(PART_KINDS[kind].column(name), BooleanField)
 
 
-def _truth(value: Any) -> Any:
-    """Read the two words that Go's clients send beside 0 and 1; the rest is as it was sent."""
-    return TRUTHS.get(value, value) if isinstance(value, str) else value
+def _boolean(value: Any) -> Any:
+    """Parse true and false, which Go's clients send besides 0 and 1; leave other values as sent."""
+    return BOOLEANS.get(value, value) if isinstance(value, str) else value
 
 
 def name_in(sent: Mapping[str, Any]) -> str:
-    """Return the name that a body gives; "" for none, which the command refuses with the rest."""
+    """Return the name in a body, or "", which the command refuses together with other faults."""
     name = sent.get("name", "")
     if not isinstance(name, str):
         raise Invalid("name: Enter text.", field="name")

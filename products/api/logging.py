@@ -1,7 +1,7 @@
-"""Log endpoints on the wire: `…/logging/https` and `…/logging/syslog` (R10).
+"""Log endpoints in Fastly's format: `…/logging/https` and `…/logging/syslog` (R10).
 
-The edge writes a line of JSON of its own making when it accepts a request. Of a `format` it takes
-the request headers that it names (`%{Name}i`), and adds them to the line.
+The edge writes a line of JSON when it accepts a request; the form of the line is fixed. It adds the
+request headers that `format` names (`%{Name}i`).
 """
 
 import re
@@ -10,14 +10,14 @@ from typing import Any, ClassVar, Final
 
 from accounts.errors import NotFound
 from products.api import fields
-from products.api.parts import Kind, PartDetail, PartList
+from products.api.parts import PartDetail, PartList, PartView
 from products.services.models import LogEndpoint, Part, Version
 
 Json = dict[str, Any]
 DEFAULT_FORMAT: Final = '%h %l %u %t "%r" %>s %b'
 DEFAULT_PORT: Final = 514
 REQUEST_HEADER: Final = re.compile(r"%\{([^}:]+)\}i")
-UNSET: Final[Json] = dict.fromkeys(
+UNSET_FIELDS: Final[Json] = dict.fromkeys(
     (
         "placement",
         "response_condition",
@@ -31,7 +31,7 @@ HTTPS: Final[Json] = {
     "content_type": "application/json",
     "header_name": None,
     "header_value": None,
-    "json_format": "2",  # one JSON value a line
+    "json_format": "2",  # one JSON value per line
     "message_type": "blank",
     "method": "POST",
     "period": 5,
@@ -46,55 +46,53 @@ SYSLOG: Final[Json] = {
 }
 
 
-class LogKind(Kind):
-    """A log endpoint of one sort."""
+class LogView(PartView):
+    """A log endpoint of one kind: https or syslog."""
 
     kind: ClassVar[str] = "log_endpoint"
-    sort: ClassVar[str] = ""
+    log_kind: ClassVar[str] = ""
 
     def rows(self, version: Version) -> Iterable[Part]:
-        """Return the version's log endpoints of this sort."""
+        """Return the version's log endpoints of this kind."""
         rows = super().rows(version)
         return [
             row
             for row in rows
-            if isinstance(row, LogEndpoint) and row.kind == self.sort
+            if isinstance(row, LogEndpoint) and row.kind == self.log_kind
         ]
 
     def found(self, version: Version, name: str) -> Part:
-        """Return one of this sort by its name."""
+        """Return one of this kind by its name. Raises NotFound."""
         row = super().found(version, name)
-        if not isinstance(row, LogEndpoint) or row.kind != self.sort:
-            raise NotFound(
-                f"Couldn't find a log endpoint '{name}' of the sort '{self.sort}'"
-            )
+        if not isinstance(row, LogEndpoint) or row.kind != self.log_kind:
+            raise NotFound(f"Couldn't find the {self.log_kind} log endpoint '{name}'")
         return row
 
     def read(self, sent: Json) -> Json:
-        """Return what a body says; an address and a port are kept as one."""
-        said: Json = {"kind": self.sort} if "name" in sent else {}
-        if self.sort == "https" and "url" in sent:
-            said["address"] = sent["url"]
-        if self.sort == "syslog" and (sent.get("address") or sent.get("hostname")):
+        """Return the fields in a body; an address and a port are stored as one value."""
+        values: Json = {"kind": self.log_kind} if "name" in sent else {}
+        if self.log_kind == "https" and "url" in sent:
+            values["address"] = sent["url"]
+        if self.log_kind == "syslog" and (sent.get("address") or sent.get("hostname")):
             host = str(sent.get("address") or sent["hostname"])
-            said["address"] = f"{_bracketed(host)}:{sent.get('port') or DEFAULT_PORT}"
+            values["address"] = f"{_bracketed(host)}:{sent.get('port') or DEFAULT_PORT}"
         if "format" in sent:
-            said["fields"] = list(
+            values["fields"] = list(
                 dict.fromkeys(REQUEST_HEADER.findall(str(sent["format"])))
             )
-        return said
+        return values
 
-    def shown(self, row: Part, version: Version) -> Json:
-        """Show one as Fastly does; what is not kept has Fastly's default."""
-        assert isinstance(row, LogEndpoint)  # noqa: S101 - for the type alone
-        plain = fields.shown(self.kind, row, version)
-        kept = {
+    def to_json(self, row: Part, version: Version) -> Json:
+        """Return one in Fastly's format; settings that are not stored have Fastly's defaults."""
+        assert isinstance(row, LogEndpoint)  # noqa: S101 - for mypy
+        plain = fields.to_json(self.kind, row, version)
+        stored = {
             name: plain[name]
             for name in ("name", "service_id", "created_at", "updated_at")
         }
         return (
-            kept
-            | UNSET
+            stored
+            | UNSET_FIELDS
             | {
                 "version": str(version.number),
                 "deleted_at": None,
@@ -102,7 +100,7 @@ class LogKind(Kind):
                 "format_version": "2",
                 "log_processing_region": "none",
             }
-            | _where(row)
+            | _destination(row)
         )
 
 
@@ -110,8 +108,8 @@ def _format(names: list[str]) -> str:
     return " ".join(f"%{{{name}}}i" for name in names) or DEFAULT_FORMAT
 
 
-def _where(row: LogEndpoint) -> Json:
-    """Return where the lines go, in the words of the sort."""
+def _destination(row: LogEndpoint) -> Json:
+    """Return the address of the receiver, in the fields of the kind."""
     if row.kind == "https":
         return HTTPS | {"url": row.address}
     host, _, port = row.address.rpartition(":")
@@ -123,9 +121,9 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-class LogEndpoints(LogKind, PartList):
-    """The log endpoints of one sort."""
+class LogEndpointList(LogView, PartList):
+    """List the log endpoints of one kind, and add one."""
 
 
-class OneLogEndpoint(LogKind, PartDetail):
-    """One log endpoint."""
+class LogEndpointDetail(LogView, PartDetail):
+    """Show, change and remove one log endpoint."""

@@ -1,4 +1,4 @@
-"""One view for every resource under `/service/{id}/version/{n}/…`."""
+"""The views of all kinds of parts: `/service/{id}/version/{n}/{kind}`."""
 
 from collections.abc import Iterable
 from typing import Any, ClassVar
@@ -17,38 +17,38 @@ from products.services.models import Part, Version
 OK = {"status": "ok"}
 
 
-class Kind(APIView):
-    """How one kind of part is read, found and shown in Fastly's format."""
+class PartView(APIView):
+    """Reads, finds and returns parts of one kind in Fastly's format."""
 
     kind: ClassVar[str] = ""
 
     def read(self, sent: fields.Json) -> fields.Json:
-        """Return what a body says."""
+        """Return the fields in a request body."""
         return fields.read(self.kind, sent)
 
     def rows(self, version: Version) -> Iterable[Part]:
-        """Return all of the version's things of this kind."""
+        """Return all parts of this kind in the version."""
         return queries.parts_of(version, self.kind)
 
     def found(self, version: Version, name: str) -> Part:
-        """Return one by its name. Raises NotFound in Fastly's words."""
+        """Return a part by its name. Raises NotFound with Fastly's text."""
         return part_at(version, self.kind, name)
 
-    def shown(self, row: Part, version: Version) -> dict[str, Any]:
-        """Show one."""
-        return fields.shown(self.kind, row, version)
+    def to_json(self, row: Part, version: Version) -> dict[str, Any]:
+        """Return a part in Fastly's format."""
+        return fields.to_json(self.kind, row, version)
 
 
-class PartList(Kind):
-    """A kind of thing in a version: list and add."""
+class PartList(PartView):
+    """List the parts of one kind, and add one."""
 
     def get(self, request: TokenRequest, service_id: str, number: int) -> Response:
-        """Answer all of the version's things of this kind."""
+        """Return all parts of this kind in the version."""
         version = version_at(request.auth, service_id, number)
-        return Response([self.shown(row, version) for row in self.rows(version)])
+        return Response([self.to_json(row, version) for row in self.rows(version)])
 
     def post(self, request: TokenRequest, service_id: str, number: int) -> Response:
-        """Add one to a draft."""
+        """Add a part to a draft."""
         version = version_at(request.auth, service_id, number)
         name = fields.name_in(request.data)
         with fastly_not_found(version, self.kind, name):
@@ -60,23 +60,23 @@ class PartList(Kind):
                 fields=self.read(request.data),
                 now=timezone.now(),
             )
-        return Response(self.shown(row, version))
+        return Response(self.to_json(row, version))
 
 
-class PartDetail(Kind):
-    """One thing in a version, by its name: show, change, remove."""
+class PartDetail(PartView):
+    """Show, change and remove one part, by its name."""
 
     def get(
         self, request: TokenRequest, service_id: str, number: int, name: str
     ) -> Response:
-        """Answer it."""
+        """Return the part."""
         version = version_at(request.auth, service_id, number)
-        return Response(self.shown(self.found(version, name), version))
+        return Response(self.to_json(self.found(version, name), version))
 
     def put(
         self, request: TokenRequest, service_id: str, number: int, name: str
     ) -> Response:
-        """Change what the body names; a `name` in it renames."""
+        """Change the fields in the body; a `name` renames the part."""
         version = version_at(request.auth, service_id, number)
         self.found(version, name)
         changes = self.read(request.data)
@@ -91,12 +91,12 @@ class PartDetail(Kind):
                 changes=changes,
                 now=timezone.now(),
             )
-        return Response(self.shown(row, version))
+        return Response(self.to_json(row, version))
 
     def delete(
         self, request: TokenRequest, service_id: str, number: int, name: str
     ) -> Response:
-        """Remove it from a draft."""
+        """Remove the part from a draft."""
         version = version_at(request.auth, service_id, number)
         self.found(version, name)
         with fastly_not_found(version, self.kind, name):

@@ -1,5 +1,6 @@
-"""Services: list, create, show, search, change, delete; and their live domains."""
+"""Services: list, create, show, search, change, delete; their active domains and details."""
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,12 +13,13 @@ from accounts.authentication import TokenRequest
 from accounts.errors import Invalid, NotFound
 from accounts.queries import account_of
 from products.api import fastly_json, fields
-from products.api.lookups import ServiceDeleted, service_at
+from products.api.lookups import ServiceDeleted, service_at, version_at
 from products.api.parts import OK
 from products.services import queries
 from products.services.commands import services as commands
 from products.services.models import Service, Version
 
+MAX_NUMBER_LENGTH = 10  # digits
 ORDERS = {
     "created": "created_at",
     "name": "name",
@@ -27,7 +29,7 @@ ORDERS = {
 
 
 class ServiceReader(serializers.Serializer[Any]):
-    """What a body may say of a service."""
+    """The fields of a service in a request body."""
 
     name = serializers.CharField()
     comment = serializers.CharField(allow_blank=True, required=False)
@@ -35,7 +37,7 @@ class ServiceReader(serializers.Serializer[Any]):
 
 
 class PagingReader(serializers.Serializer[Any]):
-    """Which part of the list is asked for, in which order (fastly-py's defaults and bounds)."""
+    """Page and order of the list, with fastly-py's defaults and limits."""
 
     page = serializers.IntegerField(min_value=1, max_value=1_000_000, default=1)
     per_page = serializers.IntegerField(min_value=1, max_value=1_000, default=20)
@@ -44,7 +46,7 @@ class PagingReader(serializers.Serializer[Any]):
 
 
 def valid(form: "serializers.Serializer[Any]") -> dict[str, Any]:
-    """Return what a reader has read. Raises ValidationError naming every field at fault."""
+    """Return the validated data. Raises ValidationError, which names every invalid field."""
     form.is_valid(raise_exception=True)
     return dict(form.validated_data)
 
@@ -58,7 +60,7 @@ class Services(APIView):
     """`/service`."""
 
     def get(self, request: TokenRequest) -> Response:
-        """Answer a page of the services that the actor may see; the Link header leads on."""
+        """Return a page of the services that the actor may see, with a Link header."""
         asked = valid(PagingReader(data=request.query_params.dict()))
         order = ("-" if asked["direction"] == "descend" else "") + ORDERS[asked["sort"]]
         rows = queries.services_of(request.auth).order_by(order, "pk")
@@ -86,7 +88,7 @@ def _prefetched(row: Service) -> list[Version]:
 
 
 def _links(request: TokenRequest, asked: dict[str, Any], count: int) -> dict[str, str]:
-    """Return the Link header by which Fastly's clients page; they read the query of its URLs."""
+    """Return the Link header. Fastly's clients read the page numbers from its URLs."""
     number, last = asked["page"], max(-(-count // asked["per_page"]), 1)
     near = {
         "first": 1 if number > 1 else None,
@@ -106,7 +108,7 @@ class OneService(APIView):
     """`/service/S`."""
 
     def get(self, request: TokenRequest, service_id: str) -> Response:
-        """Answer the service."""
+        """Return the service."""
         row = service_at(request.auth, service_id)
         return Response(fastly_json.service(row, versions_of(row)))
 
@@ -134,7 +136,7 @@ class ServiceSearch(APIView):
     """`GET /service/search?name=`."""
 
     def get(self, request: TokenRequest) -> Response:
-        """Answer the service of exactly this name."""
+        """Return the service of exactly this name."""
         name = request.query_params.get("name", "")
         if not name:
             raise Invalid("name: This field is required.", field="name")
@@ -148,11 +150,66 @@ class ServiceDomains(APIView):
     """`GET /service/S/domain`."""
 
     def get(self, request: TokenRequest, service_id: str) -> Response:
-        """Answer the domains of the live version, else of the latest; of a deleted service, none."""
+        """Return the domains of the active version, else of the latest. A deleted service has none."""
         try:
             row = service_at(request.auth, service_id)
         except ServiceDeleted:
             return Response([])
-        live = queries.active_version(row) or queries.latest_version(row)
-        rows = queries.parts_of(live, "domain")
-        return Response([fields.shown("domain", each, live) for each in rows])
+        chosen = queries.active_version(row) or queries.latest_version(row)
+        rows = queries.parts_of(chosen, "domain")
+        return Response([fields.to_json("domain", each, chosen) for each in rows])
+
+
+class FilterReader(serializers.Serializer[Any]):
+    """The filters of the versions in `details`."""
+
+    active = serializers.BooleanField(allow_null=True, default=None)
+    staged = serializers.BooleanField(default=False)
+
+
+def _filters(request: TokenRequest) -> dict[str, str]:
+    return {
+        name: request.query_params[f"filter[versions.{name}]"]
+        for name in ("active", "staged")
+        if f"filter[versions.{name}]" in request.query_params
+    }
+
+
+class ServiceDetails(APIView):
+    """`GET /service/S/details`."""
+
+    def get(self, request: TokenRequest, service_id: str) -> Response:
+        """Return the service with all parts of one version: the given one, else active, else latest."""
+        row = service_at(request.auth, service_id)
+        versions = versions_of(row)
+        active = next((each for each in versions if each.active), None)
+        chosen = (
+            self._chosen(request, service_id)
+            or active
+            or (versions[-1] if versions else None)
+        )
+        return Response(
+            fastly_json.service(row, self._filtered(request, versions))
+            | {
+                "active_version": fastly_json.version(active) if active else None,
+                "version": fastly_json.whole_version(chosen) if chosen else None,
+            }
+        )
+
+    def _chosen(self, request: TokenRequest, service_id: str) -> Version | None:
+        sent = request.query_params.get("version", "")
+        if not sent:
+            return None
+        if not (sent.isascii() and sent.isdigit() and len(sent) <= MAX_NUMBER_LENGTH):
+            raise Invalid("version must be a whole number.", field="version")
+        return version_at(request.auth, service_id, int(sent))
+
+    def _filtered(
+        self, request: TokenRequest, versions: Sequence[Version]
+    ) -> list[Version]:
+        """Apply `filter[versions.active]` and `filter[versions.staged]`; no version is ever staged."""
+        asked = valid(FilterReader(data=_filters(request)))
+        kept = versions
+        if asked["active"] is not None:
+            kept = [each for each in kept if each.active is asked["active"]]
+        return [] if asked["staged"] else list(kept)

@@ -1,6 +1,6 @@
-"""Parts of Fastly's versions that are not supported: their lists are empty, changes are refused.
+"""Parts of Fastly's versions that are not supported: their lists are empty, and creating one is refused.
 
-Terraform's provider reads every list after each change, and takes an empty one as in order.
+Terraform's provider reads every list after each change, and accepts an empty one.
 """
 
 from typing import ClassVar, NoReturn
@@ -28,50 +28,52 @@ UNSUPPORTED_KINDS = (
 
 
 class UnsupportedKind(APIView):
-    """The list of a kind that is not kept."""
+    """The list of a kind that is not supported."""
 
     kind: ClassVar[str] = ""
 
     def get(self, request: TokenRequest, service_id: str, number: int) -> Response:
-        """Answer that there is none."""
+        """Return an empty list."""
         version_at(request.auth, service_id, number)
         return Response([])
 
     def post(self, request: TokenRequest, service_id: str, number: int) -> NoReturn:
-        """Refuse to keep one: taking it and doing nothing would be a lie."""
+        """Refuse: a part that was accepted would have no effect."""
         version_at(request.auth, service_id, number)
-        raise Invalid(f"A version here cannot hold '{self.kind}'.")
+        raise Invalid(f"'{self.kind}' is not supported.")
 
 
-class UnkeptLogs(APIView):
-    """Log endpoints of a sort that is not kept; which one, the path says."""
+class UnsupportedLogKind(APIView):
+    """The log endpoints of a kind that is not supported; the path names the kind."""
 
     def get(
         self, request: TokenRequest, service_id: str, number: int, kind: str
     ) -> Response:
-        """Answer that there is none."""
+        """Return an empty list."""
         version_at(request.auth, service_id, number)
         return Response([])
 
     def post(
         self, request: TokenRequest, service_id: str, number: int, kind: str
     ) -> NoReturn:
-        """Refuse to keep one."""
+        """Refuse: the edge sends no lines to this kind."""
         version_at(request.auth, service_id, number)
-        raise Invalid(f"Lines are sent to 'https' and 'syslog' here, not to '{kind}'.")
+        raise Invalid(
+            f"Log endpoints of the kind '{kind}' are not supported. Use https or syslog."
+        )
 
 
-class OneUnkept(APIView):
-    """One of a kind that is not kept."""
+class UnsupportedPart(APIView):
+    """A part of a kind that is not supported."""
 
     kind: ClassVar[str] = ""
 
     def get(
         self, request: TokenRequest, service_id: str, number: int, name: str
     ) -> NoReturn:
-        """Answer that there is none of this name."""
+        """Raise NotFound with Fastly's text."""
         version_at(request.auth, service_id, number)
-        where = f"service => {service_id}, version => {number}"
+        location = f"service => {service_id}, version => {number}"
         raise NotFound(
-            f"Couldn't find {self.kind} '{{ {FASTLY_RECORD_PREFIX}, name => {name}, {where} }}'"
+            f"Couldn't find {self.kind} '{{ {FASTLY_RECORD_PREFIX}, name => {name}, {location} }}'"
         )

@@ -2,19 +2,27 @@
 
 from django.urls import URLPattern, path
 
-from products.api.details import ServiceDetails
 from products.api.diff import Diff
 from products.api.domains import CheckDomain, CheckDomains
 from products.api.edge import RouteTableView
 from products.api.enabled_products import ProductServices, ServiceProductView
 from products.api.ingest import IngestUsage
-from products.api.logging import LogEndpoints, OneLogEndpoint
+from products.api.logging import LogEndpointDetail, LogEndpointList
 from products.api.own_endpoints import DecisionView, Entitlements
 from products.api.parts import PartDetail, PartList
-from products.api.services import OneService, ServiceDomains, Services, ServiceSearch
-from products.api.settings import VersionSettingsView
-from products.api.unsupported import UNSUPPORTED_KINDS as UNKEPT
-from products.api.unsupported import OneUnkept, UnkeptLogs, UnsupportedKind
+from products.api.services import (
+    OneService,
+    ServiceDetails,
+    ServiceDomains,
+    Services,
+    ServiceSearch,
+)
+from products.api.unsupported import (
+    UNSUPPORTED_KINDS,
+    UnsupportedKind,
+    UnsupportedLogKind,
+    UnsupportedPart,
+)
 from products.api.verify import Verify
 from products.api.versions import (
     Activate,
@@ -24,6 +32,7 @@ from products.api.versions import (
     OneVersion,
     Validate,
     Versions,
+    VersionSettingsView,
 )
 from products.edge.contract import ROUTES_PATH, USAGE_PATH
 
@@ -31,30 +40,32 @@ BASE = "/api/"  # where portal.urls includes these routes
 SERVICE = "service/<str:service_id>"
 VERSION = f"{SERVICE}/version/<int:number>"
 PRODUCT = "<str:slug>/services"
-KEPT = ("backend", "domain", "header", "snippet", "vcl")
+PART_KINDS = ("backend", "domain", "header", "snippet", "vcl")
+LOG_KINDS = ("https", "syslog")
 
 
-LOGS = ("https", "syslog")
-
-
-def objects() -> list[URLPattern]:
-    """Return the routes of all that a version can hold; a name may have slashes in it."""
+def part_routes() -> list[URLPattern]:
+    """Return the routes of all kinds of parts; a part's name can contain slashes."""
     pairs = [
         *(
             (kind, PartList.as_view(kind=kind), PartDetail.as_view(kind=kind))
-            for kind in KEPT
-        ),
-        *(
-            (kind, UnsupportedKind.as_view(kind=kind), OneUnkept.as_view(kind=kind))
-            for kind in UNKEPT
+            for kind in PART_KINDS
         ),
         *(
             (
-                f"logging/{sort}",
-                LogEndpoints.as_view(sort=sort),
-                OneLogEndpoint.as_view(sort=sort),
+                kind,
+                UnsupportedKind.as_view(kind=kind),
+                UnsupportedPart.as_view(kind=kind),
             )
-            for sort in LOGS
+            for kind in UNSUPPORTED_KINDS
+        ),
+        *(
+            (
+                f"logging/{kind}",
+                LogEndpointList.as_view(log_kind=kind),
+                LogEndpointDetail.as_view(log_kind=kind),
+            )
+            for kind in LOG_KINDS
         ),
     ]
     many = [path(f"{VERSION}/{kind}", view) for kind, view, _ in pairs]
@@ -80,13 +91,13 @@ urlpatterns = [
     path(f"{VERSION}/settings", VersionSettingsView.as_view()),
     path(f"{VERSION}/domain/check_all", CheckDomains.as_view()),
     path(f"{VERSION}/domain/<str:name>/check", CheckDomain.as_view()),
-    *objects(),
-    path(f"{VERSION}/logging/<str:kind>", UnkeptLogs.as_view()),
+    *part_routes(),
+    path(f"{VERSION}/logging/<str:kind>", UnsupportedLogKind.as_view()),
     path(f"enabled-products/v1/{PRODUCT}", ProductServices.as_view()),
     path(
         f"enabled-products/v1/{PRODUCT}/<str:service_id>", ServiceProductView.as_view()
     ),
-    # As it was before v1; clients of 2023 still ask here.
+    # The path before v1; clients of 2023 still use it.
     path(f"enabled-products/{PRODUCT}/<str:service_id>", ServiceProductView.as_view()),
     path("v1/decision", DecisionView.as_view()),
     path("v1/entitlements", Entitlements.as_view()),

@@ -1,4 +1,4 @@
-"""`GET /verify`: who a key is, as `fastly whoami` reads it; undocumented by Fastly."""
+"""`GET /verify`, which `fastly whoami` reads. Fastly does not document it."""
 
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -9,10 +9,10 @@ from products.services import queries
 
 
 class Verify(APIView):
-    """`GET /verify`. All values are text; an expiry that there is none of is empty."""
+    """`GET /verify`. All values are text; without an expiry, `expires_at` is empty."""
 
     def get(self, request: TokenRequest) -> Response:
-        """Answer account, person, token, and the services that the key can see."""
+        """Return account, user, token, and the services that the token can see."""
         actor = request.auth
         account = accounts.account_of(actor)
         token = accounts.token_of(actor, actor.id)

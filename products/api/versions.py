@@ -1,25 +1,32 @@
-"""Versions: list, create, comment, clone, lock, activate, deactivate, validate."""
+"""Versions: list, create, comment, clone, lock, activate, deactivate, validate, settings."""
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts import policy
 from accounts.authentication import TokenRequest
+from accounts.errors import Invalid
+from accounts.roles import Permission
 from products.api import fastly_json
 from products.api.lookups import service_at, version_at, version_for_decision_at
-from products.api.serializers import check_to_json
+from products.api.own_endpoints import check_to_json
 from products.api.services import valid, versions_of
 from products.deploy import commands as deploy
 from products.deploy.decision import decision_with_probe
 from products.services.commands import versions as commands
+from products.services.commands.locking import VersionLocked
+
+# Go's clients send 0 and false, Python's send False.
+SAME_VALUE: Final = {"false": "0", "true": "1"}
 
 
 class VersionReader(serializers.Serializer[Any]):
-    """What a body may say of a version."""
+    """The fields of a version in a request body."""
 
     comment = serializers.CharField(allow_blank=True, required=False)
 
@@ -28,12 +35,12 @@ class Versions(APIView):
     """`/service/S/version`."""
 
     def get(self, request: TokenRequest, service_id: str) -> Response:
-        """Answer the service's versions, the oldest first."""
+        """Return the service's versions, the oldest first."""
         row = service_at(request.auth, service_id)
         return Response([fastly_json.version(each) for each in versions_of(row)])
 
     def post(self, request: TokenRequest, service_id: str) -> Response:
-        """Create an empty version; Fastly answers with hardly more than its number."""
+        """Create an empty version; as at Fastly, the response has only its number and comment."""
         row = service_at(request.auth, service_id)
         sent = valid(VersionReader(data=request.data))
         made = commands.create_version(
@@ -49,7 +56,7 @@ class OneVersion(APIView):
     """`/service/S/version/N`."""
 
     def get(self, request: TokenRequest, service_id: str, number: int) -> Response:
-        """Answer the version."""
+        """Return the version."""
         return Response(
             fastly_json.version(version_at(request.auth, service_id, number))
         )
@@ -89,7 +96,7 @@ class Activate(APIView):
     """`PUT …/activate`."""
 
     def put(self, request: TokenRequest, service_id: str, number: int) -> Response:
-        """Activate the version; a refusal lists every failed check. The active one stays as it is."""
+        """Activate the version. A refusal lists every failed check, and changes nothing."""
         row = version_for_decision_at(request.auth, service_id, number)
         try:
             done = deploy.activate(request.auth, version=row, now=timezone.now())
@@ -101,7 +108,7 @@ class Activate(APIView):
 
 
 def refusal(refused: deploy.DeploymentRefused) -> Response:
-    """Say why a version cannot be activated: 403 if it is about the person, else 400."""
+    """Return why a version cannot be activated: 403 if the reason is the user, else 400."""
     personal = refused.decision.is_personal
     body = {
         "msg": "You are not authorized to perform this action"
@@ -142,3 +149,41 @@ class Validate(APIView):
                 "messages": [],
             }
         )
+
+
+class VersionSettingsView(APIView):
+    """`/service/S/version/N/settings`."""
+
+    def get(self, request: TokenRequest, service_id: str, number: int) -> Response:
+        """Return the default settings."""
+        return Response(
+            fastly_json.settings(version_at(request.auth, service_id, number))
+        )
+
+    def put(self, request: TokenRequest, service_id: str, number: int) -> Response:
+        """Accept the defaults, which Terraform's provider sends for every new service; refuse others."""
+        row = version_at(request.auth, service_id, number)
+        policy.require(request.auth, Permission.SERVICE_CONFIGURE, row.service)
+        if row.locked:
+            raise VersionLocked(row)
+        kept = fastly_json.settings(row)
+        others = [
+            name
+            for name in kept.keys() & request.data.keys()
+            if name.startswith("general.")
+            and _plain(request.data[name]) != _plain(kept[name])
+        ]
+        if others:
+            raise Invalid(
+                "These settings can't be changed.",
+                details=[
+                    f"{name}: The value is always {kept[name]!r}."
+                    for name in sorted(others)
+                ],
+            )
+        return Response(kept)
+
+
+def _plain(value: Any) -> str:
+    text = str(value).lower()
+    return SAME_VALUE.get(text, text)

@@ -1,4 +1,4 @@
-"""What the API's tests share: a catalogue with two products, and an account that has one of them."""
+"""A catalogue with two products, and an account that has one of them."""
 
 import pytest
 
@@ -25,7 +25,7 @@ def websockets(db: None) -> Product:
 
 @pytest.fixture
 def fanout(db: None) -> Product:
-    """Return a product that sales give."""
+    """Return a product that is sold by sales."""
     return Product.objects.update_or_create(
         slug="fanout",
         defaults={"name": "Fanout", "purpose": "Push.", "purchase_mode": "sales"},
@@ -50,7 +50,7 @@ def entitled(acme: Account, websockets: Product) -> Enablement:
 
 @pytest.fixture
 def draft(shop: Service) -> Version:
-    """Return version 1 of `shop`: a draft with a domain and a backend, fit to go live."""
+    """Return version 1 of `shop`: a draft with a domain and a backend that can be activated."""
     version = VersionFactory.create(service=shop)
     DomainFactory.create(version=version, name="shop.example.com")
     BackendFactory.create(version=version, name="origin", port=80, use_ssl=False)

@@ -1,4 +1,4 @@
-"""Backends on the wire: Fastly's defaults, its coupling of port and TLS, and no private keys."""
+"""Backends in Fastly's format: defaults, the port that sets TLS, and no private keys."""
 
 import pytest
 
@@ -57,7 +57,7 @@ DEFAULTS = {
 
 @pytest.fixture
 def api(eve, draft, time_machine):
-    """Return Eve's client, at the tests' hour."""
+    """Return Eve's client, at a fixed time."""
     time_machine.move_to("2026-11-22T12:00:00Z", tick=False)
     return client_of(eve)
 
@@ -89,7 +89,7 @@ def test_a_backend_has_fastly_s_defaults(api, base, shop):
         ("use_ssl=true&port=8443", True),
     ],
 )
-def test_the_port_switches_tls_unless_the_request_says_so(api, base, form, tls):
+def test_the_port_sets_tls_unless_the_request_does(api, base, form, tls):
     answer = api.post(f"{base}/backend", f"name=o&address=o.example.com&{form}", FORM)
 
     assert answer.json()["use_ssl"] is tls
@@ -100,15 +100,13 @@ def test_the_port_switches_tls_unless_the_request_says_so(api, base, form, tls):
     ("address", "ipv4", "ipv6"),
     [("192.0.2.1", "192.0.2.1", None), ("2001:db8::1", None, "2001:db8::1")],
 )
-def test_an_address_that_is_an_ip_address_is_shown_as_one(
-    api, base, address, ipv4, ipv6
-):
+def test_an_ip_address_is_shown_as_ipv4_or_ipv6(api, base, address, ipv4, ipv6):
     answer = api.post(f"{base}/backend", f"name=o&address={address}", FORM).json()
 
     assert (answer["hostname"], answer["ipv4"], answer["ipv6"]) == (address, ipv4, ipv6)
 
 
-def test_json_with_real_types_is_taken_too(api, base):
+def test_json_with_real_types_is_accepted(api, base):
     answer = api.post(
         f"{base}/backend",
         {"name": "o", "address": "o.example.com", "port": 443, "ssl_check_cert": False},
@@ -130,7 +128,7 @@ def test_an_empty_value_unsets_a_setting(api, base, draft):
     assert (row.override_host, row.shield) == (None, None)
 
 
-def test_a_client_s_private_key_is_kept_but_never_shown(api, base):
+def test_a_clients_private_key_is_stored_but_never_shown(api, base):
     form = "ssl_client_key=secret&ssl_client_cert=certificate"
 
     put = api.put(f"{base}/backend/origin", form, FORM)
@@ -148,7 +146,7 @@ def test_a_name_in_a_change_renames(api, base):
     assert [row.name for row in Backend.objects.all()] == ["other"]
 
 
-def test_a_change_that_changes_nothing_is_fine_and_not_noted(api, base):
+def test_a_change_without_effect_succeeds_and_is_not_recorded(api, base):
     answer = api.put(f"{base}/backend/origin", "port=80", FORM)
 
     assert answer.status_code == 200

@@ -1,10 +1,10 @@
-"""Whether a version's domains lead here, on the wire."""
+"""Checks of a version's domains in Fastly's format."""
 
 from tests.factories.keys import client_of
 from tests.factories.services import DomainFactory, VersionFactory, live_version
 
 
-def test_a_domain_that_the_service_answers_for_is_ok_and_another_is_not(eve, shop):
+def test_a_domain_is_ok_if_the_service_receives_its_requests(eve, shop):
     api = client_of(eve)
     version = VersionFactory.create(service=shop)
     DomainFactory.create(version=version, name="shop.example.com")
@@ -21,7 +21,7 @@ def test_a_domain_that_the_service_answers_for_is_ok_and_another_is_not(eve, sho
     assert [ok for _, _, ok in after] == [True]
 
 
-def test_one_domain_is_asked_for_by_its_name(eve, shop, draft):
+def test_one_domain_is_checked_by_its_name(eve, shop, draft):
     api = client_of(eve)
 
     row, cname, ok = api.get(

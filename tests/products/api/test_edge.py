@@ -1,4 +1,4 @@
-"""The route table as edges get it."""
+"""The route table that edges get."""
 
 import pytest
 from django.test import Client
@@ -22,14 +22,14 @@ def edge(db):
     return Edge.objects.create(name="lon-1", digest=digest(SECRET), created_at=NOW)
 
 
-def asking(secret=SECRET, **headers):
+def request_table(secret=SECRET, **headers):
     return Client().get(PATH, headers={"Authorization": f"Bearer {secret}"} | headers)
 
 
-def test_an_edge_is_given_the_table(edge, eve, shop, draft):
+def test_an_edge_gets_the_table(edge, eve, shop, draft):
     client_of(eve).put(f"/api/service/{shop.pk}/version/1/activate")
 
-    answer = asking()
+    answer = request_table()
 
     table = RouteTable.from_bytes(answer.content)
     assert answer.status_code == 200
@@ -46,12 +46,12 @@ def test_a_database_restored_under_a_running_portal_is_served(
     api = client_of(eve)
     api.put(f"/api/service/{shop.pk}/version/1/activate")
     api.put(f"/api/enabled-products/v1/websockets/services/{shop.pk}")
-    before = asking()
+    before = request_table()
     etag = before.headers["ETag"]
     ServiceProduct.objects.all().delete()  # as in the backup
 
     declare_restored(Actor.system("restored"), now=NOW)
-    after = asking(**{"If-None-Match": etag})
+    after = request_table(**{"If-None-Match": etag})
 
     assert websockets_in(before) == [True]
     assert websockets_in(after) == [False]
@@ -63,31 +63,31 @@ def websockets_in(answer):
 
 
 def test_an_edge_that_has_the_table_gets_304(edge):
-    etag = asking().headers["ETag"]
+    etag = request_table().headers["ETag"]
 
-    answer = asking(**{"If-None-Match": etag})
+    answer = request_table(**{"If-None-Match": etag})
 
     assert (answer.status_code, answer.content) == (304, b"")
     assert answer.headers["ETag"] == etag
 
 
-def test_a_change_makes_another_table(edge, eve, shop, draft):
-    etag = asking().headers["ETag"]
+def test_a_change_results_in_a_new_table(edge, eve, shop, draft):
+    etag = request_table().headers["ETag"]
     client_of(eve).put(f"/api/service/{shop.pk}/version/1/activate")
 
-    answer = asking(**{"If-None-Match": etag})
+    answer = request_table(**{"If-None-Match": etag})
 
     assert answer.status_code == 200
     assert answer.headers["ETag"] != etag
 
 
-def test_an_unchanged_table_costs_the_credential_s_query_alone(
+def test_an_unchanged_table_costs_only_the_query_for_the_credential(
     edge, django_assert_num_queries
 ):
-    etag = asking().headers["ETag"]
+    etag = request_table().headers["ETag"]
 
     with django_assert_num_queries(1):
-        answer = asking(**{"If-None-Match": etag})
+        answer = request_table(**{"If-None-Match": etag})
 
     assert answer.status_code == 304
 
@@ -95,7 +95,7 @@ def test_an_unchanged_table_costs_the_credential_s_query_alone(
 @pytest.mark.parametrize(
     "header", ["", "Bearer", "Bearer ", "Bearer wrong", f"Basic {SECRET}"]
 )
-def test_without_a_credential_there_is_no_table(edge, header):
+def test_a_request_without_a_credential_gets_no_table(edge, header):
     answer = Client().get(PATH, headers={"Authorization": header})
 
     assert answer.status_code == 401
@@ -103,20 +103,20 @@ def test_without_a_credential_there_is_no_table(edge, header):
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_a_revoked_credential_opens_nothing(edge):
+def test_a_revoked_credential_gets_no_table(edge):
     Edge.objects.update(revoked_at=NOW)
 
-    assert asking().status_code == 401
+    assert request_table().status_code == 401
 
 
-def test_a_customer_s_key_is_no_edge_s_credential(edge, sam):
-    as_bearer = asking(key_of(sam))
+def test_an_api_token_is_not_accepted_as_a_credential(edge, sam):
+    as_bearer = request_table(key_of(sam))
     as_key = client_of(sam).get(PATH)
 
     assert (as_bearer.status_code, as_key.status_code) == (401, 401)
 
 
-def test_an_edge_s_credential_is_no_key(edge):
+def test_a_credential_is_not_accepted_as_an_api_token(edge):
     answer = Client(headers={"Fastly-Key": SECRET}).get("/api/service")
 
     assert answer.status_code == 401

@@ -1,4 +1,4 @@
-"""How an edge says it does, and up to when all that it counted has arrived."""
+"""The status of an edge, and the time up to which its usage is complete."""
 
 import json
 from datetime import datetime, timedelta
@@ -22,8 +22,8 @@ def edge(db) -> Edge:
     return Edge.objects.create(name="edge-1", digest=digest(SECRET), created_at=NOW)
 
 
-def asking(edge: Edge, at: datetime, status: str) -> Edge:
-    """Ask for the table at a moment, and return the edge as it is known then."""
+def request_table(edge: Edge, at: datetime, status: str) -> Edge:
+    """Request the table at a time, and return the edge as it is saved afterwards."""
     headers = {"Authorization": f"Bearer {SECRET}", "X-Edge-Status": status}
     with time_machine.travel(at, tick=False):
         assert Client().get("/api/edge/v1/routes", headers=headers).status_code == 200
@@ -44,8 +44,8 @@ STATUS = {
 }
 
 
-def test_how_an_edge_does_is_kept_when_it_asks_for_the_table(edge):
-    asking(edge, NOW, json.dumps(STATUS))
+def test_the_status_of_an_edge_is_saved_when_it_requests_the_table(edge):
+    request_table(edge, NOW, json.dumps(STATUS))
 
     assert (edge.engine, edge.version, edge.revision) == ("embedded", "0.1.0", 7)
     assert (edge.open_connections, edge.log_lines_dropped) == (3, 2)
@@ -53,15 +53,15 @@ def test_how_an_edge_does_is_kept_when_it_asks_for_the_table(edge):
     assert (edge.clock_offset_ms, edge.clock_differs) == (3000, True)
 
 
-def complete_to(edge: Edge, now: datetime, **said: object) -> datetime | None:
-    return asking(edge, now, json.dumps(STATUS | said)).reported_at
+def complete_to(edge: Edge, now: datetime, **changes: object) -> datetime | None:
+    return request_table(edge, now, json.dumps(STATUS | changes)).reported_at
 
 
 def test_usage_is_complete_to_when_the_store_was_read_by_the_earlier_clock(edge):
     later, latest = (NOW + timedelta(seconds=seconds) for seconds in (5, 10))
 
     # The first clock is three seconds ahead, the second right, the third seven behind.
-    said = [
+    found = [
         complete_to(edge, NOW),
         complete_to(edge, later, at=later.timestamp(), complete_to=NOW.timestamp()),
         complete_to(
@@ -72,18 +72,18 @@ def test_usage_is_complete_to_when_the_store_was_read_by_the_earlier_clock(edge)
         ),
     ]
 
-    assert said == [NOW - timedelta(seconds=4), NOW, NOW + timedelta(seconds=2)]
+    assert found == [NOW - timedelta(seconds=4), NOW, NOW + timedelta(seconds=2)]
 
 
 @pytest.mark.parametrize(
-    "said",
+    "changes",
     [{"complete_to": 0}, {"at": 0}, {"complete_to": "x"}],
 )
-def test_an_edge_that_cannot_say_so_completes_nothing(edge, said):
-    assert complete_to(edge, NOW, **said) is None
+def test_an_edge_without_complete_readings_completes_nothing(edge, changes):
+    assert complete_to(edge, NOW, **changes) is None
 
 
-def test_what_had_arrived_is_not_said_to_be_missing_later(edge):
+def test_complete_to_never_moves_back(edge):
     complete_to(edge, NOW)
 
     behind = complete_to(
@@ -93,28 +93,28 @@ def test_what_had_arrived_is_not_said_to_be_missing_later(edge):
     assert behind == NOW - timedelta(seconds=4)
 
 
-def test_an_edge_that_has_not_heard_of_a_restore_completes_nothing(edge):
+def test_an_edge_that_does_not_know_of_a_restore_completes_nothing(edge):
     before = take(edge, record()).ingest_epoch
     Edge.objects.update(reported_at=None)
     after = declare_restored(Actor.system("restored"), now=NOW)
 
-    said = [
+    found = [
         complete_to(edge, NOW, ingest_epoch=before),
         complete_to(edge, NOW + timedelta(seconds=5), ingest_epoch=after),
     ]
 
-    assert said == [None, NOW - timedelta(seconds=1)]
+    assert found == [None, NOW - timedelta(seconds=1)]
 
 
-def test_reports_that_come_as_often_leave_a_turn_to_the_status(edge):
+def test_frequent_reports_do_not_suppress_the_status(edge):
     take(edge, record(), now=NOW - timedelta(seconds=1))
 
-    assert asking(edge, NOW, json.dumps(STATUS)).open_connections == 3
+    assert request_table(edge, NOW, json.dumps(STATUS)).open_connections == 3
 
 
-def test_it_is_written_at_most_every_five_seconds(edge):
+def test_the_status_is_written_at_most_every_five_seconds(edge):
     counts = [
-        asking(
+        request_table(
             edge,
             NOW + timedelta(seconds=seconds),
             json.dumps(STATUS | {"open_connections": seconds}),
@@ -135,8 +135,8 @@ def test_it_is_written_at_most_every_five_seconds(edge):
         '{"open_connections": -1}',
     ],
 )
-def test_an_account_that_cannot_be_read_is_a_sign_of_life_alone(edge, status):
-    asking(edge, NOW, status)
+def test_an_unreadable_status_only_updates_the_time_of_contact(edge, status):
+    request_table(edge, NOW, status)
 
     assert edge.last_seen_at == NOW
     assert (edge.engine, edge.open_connections, edge.revision) == ("", 0, 0)

@@ -44,7 +44,7 @@ def test_a_product_that_is_off_is_a_400_in_fastlys_format(eve, path, websockets)
 
 
 @pytest.mark.parametrize("body", ["", "{}"])
-def test_a_product_is_switched_on_and_again(eve, path, shop, entitled, body):
+def test_switching_a_product_on_twice_succeeds(eve, path, shop, entitled, body):
     api = client_of(eve)
 
     answers = [api.put(path, body, JSON), api.put(path, body, JSON), api.get(path)]
@@ -56,7 +56,7 @@ def test_a_product_is_switched_on_and_again(eve, path, shop, entitled, body):
     ]
 
 
-def test_a_product_is_switched_off_and_again(eve, path, entitled):
+def test_switching_a_product_off_twice_succeeds(eve, path, entitled):
     api = client_of(eve)
     api.put(path, "", JSON)
 
@@ -95,7 +95,9 @@ def test_others_cannot_switch_a_product_on(person, method, path, entitled, reque
     assert not AuditEvent.objects.exists()
 
 
-def test_a_limited_engineer_switches_their_own_service(lin, path, entitled):
+def test_a_limited_engineer_switches_a_product_on_for_their_service(
+    lin, path, entitled
+):
     answer = client_of(lin).put(path, "", JSON)
 
     assert answer.status_code == 200

@@ -25,7 +25,7 @@ def edge(db) -> Edge:
     return Edge.objects.create(name="edge-1", digest=digest(SECRET), created_at=NOW)
 
 
-def sending(body: bytes, secret: str = SECRET, **headers: str):
+def post(body: bytes, secret: str = SECRET, **headers: str):
     return Client().post(
         PATH,
         body,
@@ -34,28 +34,28 @@ def sending(body: bytes, secret: str = SECRET, **headers: str):
     )
 
 
-def sending_report(*records, **fields):
-    return sending(report_of(*records, **fields).to_bytes())
+def post_report(*records, **fields):
+    return post(report_of(*records, **fields).to_bytes())
 
 
-def test_a_report_is_taken_and_answered_exactly(edge):
-    answer = sending_report(record(), delivery())
+def test_a_report_is_stored_and_the_response_is_exact(edge):
+    answer = post_report(record(), delivery())
 
-    said = UsageAnswer.from_bytes(answer.content)
+    parsed = UsageAnswer.from_bytes(answer.content)
     assert (answer.status_code, answer.headers["Content-Type"]) == (
         200,
         "application/json",
     )
-    assert (said.accepted, said.unchanged, said.conflicts) == (2, 0, ())
+    assert (parsed.accepted, parsed.unchanged, parsed.conflicts) == (2, 0, ())
     assert ConnectionUsage.objects.get().service == "service-1"
     assert DeliveryUsage.objects.get().requests == 3
 
 
-def test_the_same_report_again_and_a_contradiction(edge):
-    sending_report(record(final=True))
+def test_a_repeated_report_changes_nothing_and_a_contradiction_is_counted(edge):
+    post_report(record(final=True))
 
-    again = sending_report(record(final=True)).json()
-    disputed = sending_report(record(duration_us=10**9), record(2)).json()
+    again = post_report(record(final=True)).json()
+    disputed = post_report(record(duration_us=10**9), record(2)).json()
 
     epoch = again["ingest_epoch"]
     assert again == {
@@ -74,10 +74,10 @@ def test_the_same_report_again_and_a_contradiction(edge):
     }
 
 
-def test_a_gzipped_report_is_taken(edge):
+def test_a_gzipped_report_is_accepted(edge):
     body = gzip.compress(report_of(record()).to_bytes())
 
-    answer = sending(body, **{"Content-Encoding": "gzip"})
+    answer = post(body, **{"Content-Encoding": "gzip"})
 
     assert answer.json()["accepted"] == 1
 
@@ -125,16 +125,16 @@ def with_record(**changes) -> dict:
         with_record(extra=1),
     ],
 )
-def test_of_a_body_of_another_form_nothing_counts(edge, document):
-    answer = sending(json.dumps(document).encode())
+def test_a_body_of_another_form_changes_nothing(edge, document):
+    answer = post(json.dumps(document).encode())
 
     assert answer.status_code == 400
     assert answer.json()["msg"] == "Bad request"
     assert not ConnectionUsage.objects.exists()
 
 
-def test_another_edge_s_report_is_forbidden(edge):
-    answer = sending_report(record(), edge="edge-2")
+def test_a_report_of_another_edge_is_forbidden(edge):
+    answer = post_report(record(), edge="edge-2")
 
     assert (answer.status_code, answer.json()) == (
         403,
@@ -147,7 +147,7 @@ def test_another_edge_s_report_is_forbidden(edge):
 
 
 def refused(answer) -> PortalErrorResponse:
-    """Return the answer as an edge understands it."""
+    """Return the response as an edge parses it."""
     return PortalErrorResponse(answer.status_code, answer.content)
 
 
@@ -160,23 +160,23 @@ def refused(answer) -> PortalErrorResponse:
         a_report(delivery=[{}]),
     ],
 )
-def test_an_edge_is_told_that_a_record_is_at_fault(edge, document):
-    assert refused(sending(json.dumps(document).encode())).names_a_record
+def test_the_response_names_the_invalid_record(edge, document):
+    assert refused(post(json.dumps(document).encode())).names_a_record
 
 
 @pytest.mark.parametrize(
     "document",
     [[], {}, without("instance"), a_report(unknown=1), a_report(sent_at="at noon")],
 )
-def test_an_edge_is_told_that_no_record_is_at_fault(edge, document):
-    assert not refused(sending(json.dumps(document).encode())).names_a_record
+def test_the_response_names_no_record_if_the_report_itself_is_invalid(edge, document):
+    assert not refused(post(json.dumps(document).encode())).names_a_record
 
 
-def test_an_answer_that_is_not_the_ingest_s_own_names_no_record(edge, settings):
-    settings.ALLOWED_HOSTS = ["ours.test"]
+def test_a_response_of_another_component_names_no_record(edge, settings):
+    settings.ALLOWED_HOSTS = ["portal.test"]
     body = json.dumps(with_record(final=1)).encode()
 
-    answer = sending(body, Host="another.test")
+    answer = post(body, Host="another.test")
 
     assert answer.status_code == 400
     assert not refused(answer).names_a_record
@@ -195,8 +195,8 @@ def test_an_answer_that_is_not_the_ingest_s_own_names_no_record(edge, settings):
     ],
     ids=["empty", "cut", "not utf-8", "nan", "twice", "deep", "long number"],
 )
-def test_what_is_no_json_is_refused(edge, body):
-    assert sending(body).status_code == 400
+def test_a_body_that_is_not_json_is_refused(edge, body):
+    assert post(body).status_code == 400
 
 
 WHOLE = gzip.compress(b"{}")
@@ -221,23 +221,23 @@ WHOLE = gzip.compress(b"{}")
         "a byte too large", "bomb",
     ],
 )  # fmt: skip
-def test_what_cannot_be_unpacked_whole_and_within_bounds_is_refused(
+def test_a_body_that_cannot_be_decompressed_within_the_limit_is_refused(
     edge, body, encoding, status
 ):
-    answer = sending(body, **{"Content-Encoding": encoding})
+    answer = post(body, **{"Content-Encoding": encoding})
 
     assert answer.status_code == status
 
 
-def test_a_body_above_the_portal_s_limit_is_refused(edge):
-    assert sending(b" " * (4 * MIB + 1)).status_code == 413
+def test_a_body_above_the_limit_of_the_portal_is_refused(edge):
+    assert post(b" " * (4 * MIB + 1)).status_code == 413
 
 
-def test_five_thousand_records_are_taken_and_one_more_is_not(edge):
+def test_a_report_has_at_most_five_thousand_records(edge):
     many = [record(number) for number in range(4_999)]
 
-    fits = sending_report(*many, delivery())
-    above = sending_report(*many, record(5_000), delivery())
+    fits = post_report(*many, delivery())
+    above = post_report(*many, record(5_000), delivery())
 
     assert (fits.status_code, fits.json()["accepted"]) == (200, 5_000)
     assert above.status_code == 413
@@ -245,25 +245,25 @@ def test_five_thousand_records_are_taken_and_one_more_is_not(edge):
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer wrong", f"Basic {SECRET}"])
-def test_without_a_credential_nothing_is_taken(edge, header):
+def test_a_report_without_a_credential_is_refused(edge, header):
     body = report_of(record()).to_bytes()
 
-    answer = sending(body, Authorization=header)
+    answer = post(body, Authorization=header)
 
     assert answer.status_code == 401
     assert not ConnectionUsage.objects.exists()
 
 
-def test_neither_a_customer_s_key_nor_a_revoked_credential_opens_the_door(edge, sam):
+def test_an_api_token_and_a_revoked_credential_are_refused(edge, sam):
     body = report_of(record()).to_bytes()
-    as_bearer = sending(body, secret=key_of(sam))
+    as_bearer = post(body, secret=key_of(sam))
     Edge.objects.update(revoked_at=NOW)
 
-    assert (as_bearer.status_code, sending(body).status_code) == (401, 401)
+    assert (as_bearer.status_code, post(body).status_code) == (401, 401)
     assert not ConnectionUsage.objects.exists()
 
 
-def test_usage_can_only_be_handed_in(edge):
+def test_usage_can_only_be_posted(edge):
     answer = Client().get(PATH, headers={"Authorization": f"Bearer {SECRET}"})
 
     assert answer.status_code == 405

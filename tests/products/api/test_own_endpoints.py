@@ -34,7 +34,7 @@ def test_checks_about_websockets_do_not_apply_to_a_plain_version(eve, draft, sho
     ]
 
 
-def test_without_a_number_the_latest_version_is_meant(eve, draft, shop):
+def test_without_a_number_the_decision_is_about_the_latest_version(eve, draft, shop):
     VersionFactory.create(service=shop, number=4)
 
     answer = client_of(eve).get(f"/api/v1/decision?service={shop.pk}").json()
@@ -60,7 +60,9 @@ def test_the_decision_for_a_user_fails_on_the_role(una, draft, shop):
         ("service={}&version=x", 400),
     ],
 )
-def test_a_question_that_names_nothing_is_refused(eve, draft, shop, query, status):
+def test_a_decision_without_a_valid_service_and_version_is_refused(
+    eve, draft, shop, query, status
+):
     answer = client_of(eve).get(f"/api/v1/decision?{query.format(shop.pk)}")
 
     assert answer.status_code == status
@@ -72,7 +74,7 @@ def test_another_account_s_decision_does_not_exist(stan, draft, shop):
     assert answer.status_code == 404
 
 
-def test_the_entitlements_say_what_is_on_and_where(
+def test_the_entitlements_list_products_and_the_services_that_have_them(
     una, eve, shop, acme, entitled, fanout
 ):
     client_of(eve).put(f"/api/enabled-products/v1/websockets/services/{shop.pk}")

@@ -1,4 +1,4 @@
-"""The list of services: whose, in which order, in which pages."""
+"""The list of services: access, order and pages."""
 
 import pytest
 
@@ -42,7 +42,7 @@ def test_the_list_is_paged_by_the_link_header(eve, acme):
     )
 
 
-def test_the_last_page_leads_no_further(eve, acme):
+def test_the_last_page_has_no_next_link(eve, acme):
     ServiceFactory.create_batch(3, account=acme)
 
     answer = client_of(eve).get("/api/service?page=2&per_page=2")
@@ -54,7 +54,7 @@ def test_the_last_page_leads_no_further(eve, acme):
 @pytest.mark.parametrize(
     "query", ["page=0", "per_page=1001", "page=x", "sort=colour", "direction=up"]
 )
-def test_a_page_that_cannot_be_is_a_400(eve, query):
+def test_an_invalid_page_is_a_400(eve, query):
     answer = client_of(eve).get(f"/api/service?{query}")
 
     assert answer.status_code == 400
@@ -75,7 +75,7 @@ def test_the_list_costs_the_same_for_one_service_and_for_many(
     assert len(answer.json()) == 10
 
 
-def test_a_limited_person_lists_their_services_alone(lin, shop, acme):
+def test_a_limited_member_lists_only_their_services(lin, shop, acme):
     ServiceFactory.create(account=acme, name="other")
 
     answer = client_of(lin).get("/api/service")
@@ -83,7 +83,7 @@ def test_a_limited_person_lists_their_services_alone(lin, shop, acme):
     assert [row["id"] for row in answer.json()] == [shop.pk]
 
 
-def test_a_limited_token_lists_its_services_alone(eve, shop, acme):
+def test_a_limited_token_lists_only_its_services(eve, shop, acme):
     ServiceFactory.create(account=acme, name="other")
 
     answer = client_of(eve, services=(shop.pk,)).get("/api/service")

@@ -1,4 +1,4 @@
-"""The service resource: its shape, and who may what."""
+"""Services in Fastly's format, and their permissions."""
 
 import pytest
 
@@ -27,7 +27,7 @@ VERSION_1 = {
 }
 
 
-def test_a_created_service_has_fastly_s_shape_and_a_first_version(
+def test_a_created_service_is_in_fastlys_format_and_has_a_version(
     eve, acme, time_machine
 ):
     time_machine.move_to("2026-11-22T12:00:00Z", tick=False)
@@ -65,7 +65,7 @@ def test_a_service_without_a_name_is_refused(eve):
     assert not Service.objects.exists()
 
 
-def test_a_name_that_the_account_has_is_a_duplicate(eve, shop):
+def test_a_name_that_is_taken_in_the_account_is_a_duplicate(eve, shop):
     answer = client_of(eve).post("/api/service", "name=shop", content_type=FORM)
 
     assert answer.status_code == 409
@@ -77,7 +77,7 @@ def test_a_name_that_the_account_has_is_a_duplicate(eve, shop):
 
 
 @pytest.mark.parametrize("person", ["una", "bo"])
-def test_only_those_who_may_create_services_do(person, request):
+def test_only_members_with_the_permission_create_services(person, request):
     api = client_of(request.getfixturevalue(person))
 
     answer = api.post("/api/service", "name=demo", content_type=FORM)
@@ -89,7 +89,7 @@ def test_only_those_who_may_create_services_do(person, request):
 
 
 @pytest.mark.parametrize("scope", [TokenScope.GLOBAL_READ, TokenScope.PURGE_ALL])
-def test_a_token_that_may_not_write_writes_nothing(eve, scope):
+def test_a_token_without_write_access_changes_nothing(eve, scope):
     api = client_of(eve, scope=scope)
 
     answer = api.post("/api/service", "name=demo", content_type=FORM)
@@ -141,7 +141,7 @@ def test_a_service_is_found_by_its_exact_name(eve, shop):
     assert missing.status_code == 404
 
 
-def test_a_service_is_renamed_and_stray_fields_are_passed_over(eve, shop):
+def test_a_service_is_renamed_and_unknown_fields_are_ignored(eve, shop):
     answer = client_of(eve).put(
         f"/api/service/{shop.pk}", f"ServiceID={shop.pk}&name=n2", content_type=FORM
     )
@@ -150,7 +150,7 @@ def test_a_service_is_renamed_and_stray_fields_are_passed_over(eve, shop):
     assert Service.objects.get().name == "n2"
 
 
-def test_a_service_is_deleted_with_ok_and_then_says_so(eve, shop):
+def test_a_deleted_service_is_reported_as_deleted(eve, shop):
     api = client_of(eve)
 
     deleted = api.delete(f"/api/service/{shop.pk}")
@@ -188,7 +188,7 @@ def test_the_domains_are_those_of_the_active_version(eve, shop):
     ]
 
 
-def test_verify_says_who_a_key_is(eve, shop, acme):
+def test_verify_returns_the_owner_of_the_token(eve, shop, acme):
     answer = client_of(eve).get("/api/verify").json()
 
     assert answer["customer"] == {"id": acme.pk, "name": "Acme"}

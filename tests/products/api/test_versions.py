@@ -25,7 +25,7 @@ def test_the_versions_are_listed_in_order(eve, draft, shop, base):
 
 
 @pytest.mark.parametrize(("form", "extra"), [("", {}), ("comment=c", {"comment": "c"})])
-def test_a_new_version_is_answered_with_its_number_alone(
+def test_the_response_to_a_new_version_has_only_its_number(
     eve, draft, shop, base, form, extra
 ):
     answer = client_of(eve).post(base, form, FORM)
@@ -33,7 +33,7 @@ def test_a_new_version_is_answered_with_its_number_alone(
     assert answer.json() == {"service_id": shop.pk, "number": 2} | extra
 
 
-def test_a_clone_has_all_that_the_version_has(eve, draft, base):
+def test_a_clone_has_all_parts_of_the_version(eve, draft, base):
     api = client_of(eve)
 
     answer = api.put(f"{base}/1/clone", "", "application/json")
@@ -49,7 +49,7 @@ def test_a_comment_is_changed(eve, draft, base):
     assert Version.objects.get().comment == "new"
 
 
-def test_a_locked_version_says_so(eve, draft, base):
+def test_a_version_is_locked(eve, draft, base):
     answer = client_of(eve).put(f"{base}/1/lock", "", FORM)
 
     assert (answer.json()["locked"], answer.json()["active"]) == (True, False)
@@ -108,7 +108,7 @@ def test_an_activation_is_refused_with_every_reason_and_recorded(
     assert [row.action for row in AuditEvent.objects.all()] == ["deployment.refused"]
 
 
-def test_who_may_not_deploy_is_refused_with_403_and_recorded(una, draft, base):
+def test_an_activation_without_the_permission_is_a_403_and_recorded(una, draft, base):
     answer = client_of(una).put(f"{base}/1/activate")
 
     assert answer.status_code == 403
@@ -132,7 +132,7 @@ def test_activating_the_active_version_again_succeeds_without_a_deployment(
     assert Deployment.objects.count() == 1
 
 
-def test_validation_answers_ok_for_a_version_that_can_be_activated(eve, draft, base):
+def test_validation_returns_ok_for_a_version_that_can_be_activated(eve, draft, base):
     answer = client_of(eve).get(f"{base}/1/validate")
 
     assert answer.json() == {
@@ -156,7 +156,7 @@ def test_validation_lists_the_reasons_with_status_200(eve, draft, base):
     assert not AuditEvent.objects.exists()
 
 
-def test_the_difference_of_two_versions_is_text(eve, draft, shop, base):
+def test_the_difference_between_two_versions_is_text(eve, draft, shop, base):
     api = client_of(eve)
     api.put(f"{base}/1/clone")
     api.put(f"{base}/2/backend/origin", "port=8080", FORM)
@@ -172,7 +172,7 @@ def test_the_difference_of_two_versions_is_text(eve, draft, shop, base):
     }
 
 
-def test_the_difference_of_a_version_and_itself_is_not_empty(eve, draft, shop):
+def test_the_difference_between_a_version_and_itself_is_not_empty(eve, draft, shop):
     answer = client_of(eve).get(f"/api/service/{shop.pk}/diff/from/1/to/1")
 
     assert answer.json()["diff"] == f"  service: {shop.pk}\n  version: 1\n"
@@ -190,7 +190,7 @@ def test_the_difference_in_html_is_escaped(eve, draft, shop, base):
 
 
 @pytest.mark.parametrize("person", ["una", "bo"])
-def test_who_may_not_compare_is_refused(person, draft, shop, request):
+def test_a_comparison_without_the_permission_is_refused(person, draft, shop, request):
     api = client_of(request.getfixturevalue(person))
 
     answer = api.get(f"/api/service/{shop.pk}/diff/from/1/to/1")

@@ -1,4 +1,4 @@
-"""What a version holds, on the wire: two encodings, Fastly's defaults, Fastly's refusals."""
+"""Parts in Fastly's format: two encodings, defaults and errors."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.factories.services import live_version
 
 @pytest.fixture
 def api(eve, draft, time_machine):
-    """Return Eve's client, at the tests' hour."""
+    """Return Eve's client, at a fixed time."""
     time_machine.move_to("2026-11-22T12:00:00Z", tick=False)
     return client_of(eve)
 
@@ -32,7 +32,7 @@ def test_a_taken_name_is_409(api, base):
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-def test_an_unknown_name_is_404_in_fastly_s_words(api, base, shop, method):
+def test_an_unknown_name_is_404_with_fastlys_text(api, base, shop, method):
     answer = api.generic(method, f"{base}/backend/a%2Fb", "", FORM)
 
     assert answer.status_code == 404
@@ -79,7 +79,7 @@ def test_an_active_version_is_locked(eve, shop, method, path):
     assert [row.name for row in Backend.objects.all()] == ["origin"]
 
 
-def test_a_removed_object_is_answered_with_ok(api, base):
+def test_removing_a_part_returns_ok(api, base):
     answer = api.delete(f"{base}/domain/shop.example.com")
 
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
@@ -91,7 +91,9 @@ def test_a_removed_object_is_answered_with_ok(api, base):
     ("method", "path"),
     [("POST", "backend"), ("PUT", "backend/origin"), ("DELETE", "backend/origin")],
 )
-def test_who_may_not_configure_is_refused(person, method, path, draft, base, request):
+def test_a_change_without_the_permission_is_refused(
+    person, method, path, draft, base, request
+):
     api = client_of(request.getfixturevalue(person))
 
     answer = api.generic(method, f"{base}/{path}", "name=o&address=o.example.com", FORM)
@@ -101,13 +103,13 @@ def test_who_may_not_configure_is_refused(person, method, path, draft, base, req
     assert not AuditEvent.objects.exists()
 
 
-def test_who_may_not_configure_reads_all_the_same(una, draft, base):
+def test_a_user_without_the_permission_to_configure_can_read(una, draft, base):
     answer = client_of(una).get(f"{base}/backend/origin")
 
     assert (answer.status_code, answer.json()["name"]) == (200, "origin")
 
 
-def test_a_domain_is_kept_in_lower_case_and_found_in_any(api, base, shop):
+def test_a_domain_is_stored_in_lower_case_and_found_in_any_case(api, base, shop):
     made = api.post(f"{base}/domain", "name=WWW.Example.com&comment=c", FORM)
     found = api.get(f"{base}/domain/www.EXAMPLE.com")
 
@@ -126,7 +128,7 @@ def test_a_domain_is_kept_in_lower_case_and_found_in_any(api, base, shop):
     )
 
 
-def test_a_snippet_is_all_text(api, base, shop):
+def test_all_values_of_a_snippet_are_text(api, base, shop):
     form = "name=s&type=recv&content=return(upgrade)%3B&priority=50&dynamic=0"
 
     answer = api.post(f"{base}/snippet", form, FORM).json()
@@ -146,7 +148,7 @@ def test_a_snippet_is_all_text(api, base, shop):
     }
 
 
-def test_a_header_is_all_text_or_null(api, base, shop):
+def test_all_values_of_a_header_are_text_or_null(api, base, shop):
     form = "name=h&type=request&action=set&dst=http.X-Tenant&src=acme&ignore_if_set=1"
 
     answer = api.post(f"{base}/header", form, FORM).json()
@@ -184,7 +186,7 @@ def test_a_vcl_file_has_a_real_boolean_and_a_number(api, base):
     )
 
 
-def test_a_name_that_is_no_text_is_refused(api, base):
+def test_a_name_that_is_not_text_is_refused(api, base):
     answer = api.post(
         f"{base}/domain", {"name": ["a.example.com"]}, content_type="application/json"
     )
@@ -196,7 +198,7 @@ def test_a_name_that_is_no_text_is_refused(api, base):
 @pytest.mark.parametrize(
     "kind", ["condition", "request_settings", "healthcheck", "gzip"]
 )
-def test_what_is_not_kept_is_an_empty_list_and_cannot_be_added(api, base, kind):
+def test_an_unsupported_kind_is_an_empty_list_and_cannot_be_added(api, base, kind):
     listed = api.get(f"{base}/{kind}")
     added = api.post(f"{base}/{kind}", "name=x", FORM)
 
@@ -204,5 +206,5 @@ def test_what_is_not_kept_is_an_empty_list_and_cannot_be_added(api, base, kind):
     assert added.status_code == 400
     assert added.json() == {
         "msg": "Bad request",
-        "detail": f"A version here cannot hold '{kind}'.",
+        "detail": f"'{kind}' is not supported.",
     }

@@ -1,4 +1,4 @@
-"""A service with all that one of its versions holds."""
+"""A service with all parts of one of its versions."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from tests.factories.services import (
 )
 
 
-def test_the_details_show_the_whole_of_the_active_version(eve, shop):
+def test_the_details_show_all_of_the_active_version(eve, shop):
     version = live_version(shop, "shop.example.com", number=1)
     SnippetFactory.create(version=version)
     HeaderFactory.create(version=version)
@@ -45,7 +45,7 @@ def test_the_details_show_the_whole_of_the_active_version(eve, shop):
     assert details["version"]["settings"]["general.default_ttl"] == 3600
 
 
-def test_the_details_show_the_version_that_is_named(eve, shop):
+def test_the_details_show_the_given_version(eve, shop):
     live_version(shop, "shop.example.com", number=1)
     VersionFactory.create(service=shop, number=2)
 
@@ -56,7 +56,7 @@ def test_the_details_show_the_version_that_is_named(eve, shop):
 
 
 @pytest.mark.parametrize("word", ["true", "True", "1"])
-def test_the_details_can_be_narrowed_to_the_active_version(eve, shop, word):
+def test_the_details_can_be_filtered_to_the_active_version(eve, shop, word):
     live_version(shop, "shop.example.com", number=2)
     VersionFactory.create(service=shop, number=1)
 

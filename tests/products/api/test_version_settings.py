@@ -1,4 +1,4 @@
-"""A version's settings on the wire."""
+"""A version's settings in Fastly's format."""
 
 import pytest
 
@@ -30,12 +30,12 @@ def defaults(shop):
     }
 
 
-def test_the_settings_are_fastly_s_defaults(eve, shop, path):
+def test_the_settings_are_fastlys_defaults(eve, shop, path):
     assert client_of(eve).get(path).json() == defaults(shop)
 
 
 @pytest.mark.parametrize("form", ["", GO, PYTHON, "general.stale_if_error=0"])
-def test_the_defaults_can_be_confirmed(eve, shop, path, form):
+def test_the_defaults_are_accepted(eve, shop, path, form):
     answer = client_of(eve).put(path, form, FORM)
 
     assert (answer.status_code, answer.json()) == (200, defaults(shop))
@@ -49,10 +49,10 @@ def test_all_other_values_are_refused_together(eve, path):
     assert answer.status_code == 400
     assert answer.json() == {
         "msg": "Bad request",
-        "detail": "These settings cannot be changed here.",
+        "detail": "These settings can't be changed.",
         "errors": [
-            "general.default_ttl: It is 3600.",
-            "general.stale_if_error: It is False.",
+            "general.default_ttl: The value is always 3600.",
+            "general.stale_if_error: The value is always False.",
         ],
     }
 
@@ -65,7 +65,7 @@ def test_a_locked_version_s_settings_are_locked(eve, draft, path):
 
 
 @pytest.mark.parametrize("person", ["una", "bo"])
-def test_who_may_not_configure_confirms_nothing(person, path, request):
+def test_settings_without_the_permission_are_refused(person, path, request):
     answer = client_of(request.getfixturevalue(person)).put(path, GO, FORM)
 
     assert answer.status_code == 403
