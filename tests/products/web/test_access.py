@@ -28,7 +28,7 @@ def address(actor):
     )
 
 
-def test_the_page_shows_what_is_held(client, lin, shop):
+def test_the_page_shows_the_current_access(client, lin, shop):
     page = client.get(address(lin)).content.decode()
 
     assert 'value="yes" id="id_limited_1" required checked' in page.replace(
@@ -50,7 +50,7 @@ def test_access_is_replaced_as_a_whole(client, acme, lin, shop):
     assert levels_of(lin.user_id) == {blog.pk: AccessLevel.READ_ONLY}
 
 
-def test_all_services_are_opened(client, lin, shop):
+def test_access_to_all_services_is_granted(client, lin, shop):
     client.post(address(lin), {"limited": "no", f"level_{shop.pk}": "full"})
 
     assert levels_of(lin.user_id) == {}
@@ -68,7 +68,7 @@ def test_a_billing_person_is_not_limited(client, bo, shop):
     assert levels_of(bo.user_id) == {}
 
 
-def test_a_level_that_there_is_not_changes_nothing(client, lin, shop):
+def test_an_unknown_level_changes_nothing(client, lin, shop):
     answer = client.post(address(lin), {"limited": "yes", f"level_{shop.pk}": "owner"})
 
     assert answer.status_code == 400
@@ -83,7 +83,7 @@ def test_a_service_of_another_account_cannot_be_named(client, globex, eve):
     assert levels_of(eve.user_id) == {}
 
 
-def test_without_confirmation_nothing_changes_and_the_choice_is_kept(
+def test_without_reauthentication_nothing_changes_and_the_choice_is_kept(
     client, sam, lin, shop
 ):
     confirm(client, sam.user_id, time.time() - 301)

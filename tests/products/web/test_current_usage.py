@@ -29,7 +29,7 @@ def edge(shop) -> Edge:
     return edge
 
 
-def words_of(person, address: str, *, at=NOW) -> tuple[int, str]:
+def text_at(person, address: str, *, at=NOW) -> tuple[int, str]:
     client = Client(raise_request_exception=False)
     with time_machine.travel(at, tick=False):
         client.force_login(User.objects.get(pk=person.user_id))
@@ -43,7 +43,7 @@ def today(connections: int, minutes: int) -> str:
 
 
 def test_an_account_s_usage_refreshes_itself(edge, una, shop):
-    status, page = words_of(una, reverse("live"))
+    status, page = text_at(una, reverse("live"))
 
     assert status == 200
     assert 'hx-get="/live/" hx-trigger="every 5s" hx-swap="outerHTML"' in page
@@ -61,7 +61,7 @@ def test_an_account_s_usage_refreshes_itself(edge, una, shop):
 def test_an_account_s_usage_includes_deleted_services(edge, una, shop):
     Service.objects.filter(pk=shop.pk).update(deleted_at=NOW)
 
-    page = words_of(una, reverse("live"))[1]
+    page = text_at(una, reverse("live"))[1]
 
     assert "<dt>Connections today</dt> <dd> 3 </dd>" in page
     assert "<dt>Minutes today</dt> <dd> 6 </dd>" in page
@@ -70,7 +70,7 @@ def test_an_account_s_usage_includes_deleted_services(edge, una, shop):
 
 
 def test_a_service_shows_only_its_own_usage(edge, una, shop):
-    status, page = words_of(una, reverse("live_service", args=[shop.pk]))
+    status, page = text_at(una, reverse("live_service", args=[shop.pk]))
 
     assert status == 200
     assert f'hx-get="/services/{shop.pk}/live/"' in page
@@ -82,7 +82,7 @@ def test_a_service_shows_only_its_own_usage(edge, una, shop):
 def test_an_edge_that_does_not_report_is_mentioned(edge, una):
     Edge.objects.update(last_seen_at=NOW.replace(hour=11, minute=58))
 
-    page = words_of(una, reverse("live"))[1]
+    page = text_at(una, reverse("live"))[1]
 
     assert "isn't reporting" in page
     assert "2026-11-22 11:58:00 UTC" in page or "11:58" in page
@@ -91,21 +91,21 @@ def test_an_edge_that_does_not_report_is_mentioned(edge, una):
 def test_a_lost_edge_is_no_longer_mentioned(edge, una):
     make_edge("retired", last_seen_at=NOW - timedelta(days=30))
 
-    page = words_of(una, reverse("live"))[1]
+    page = text_at(una, reverse("live"))[1]
 
     assert "isn't reporting" not in page
 
 
 def test_a_limited_member_sees_the_usage_of_their_services(edge, lin, shop):
-    page = words_of(lin, reverse("live"))[1]
+    page = text_at(lin, reverse("live"))[1]
 
     assert "<dt>Connections open now</dt> <dd> 2 </dd>" in page
     assert "chat" not in page
 
 
 def test_a_non_member_sees_no_usage_of_another_account(edge, stan, shop):
-    status = words_of(stan, reverse("live_service", args=[shop.pk]))[0]
-    page = words_of(stan, reverse("live"))[1]
+    status = text_at(stan, reverse("live_service", args=[shop.pk]))[0]
+    page = text_at(stan, reverse("live"))[1]
 
     assert status == 404
     assert "<dt>Connections open now</dt> <dd> 0 </dd>" in page

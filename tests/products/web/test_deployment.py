@@ -89,7 +89,7 @@ def test_a_version_is_activated(request, browser, acme, draft, who, link):
 
 
 def second(draft):
-    """Make version 2, whose origin is another."""
+    """Return version 2, which has another origin."""
     made = VersionFactory.create(service=draft.service, number=2)
     DomainFactory.create(version=made, name="echo.example.com")
     BackendFactory.create(
@@ -203,7 +203,7 @@ def test_too_long_a_comment_is_kept_in_the_form_and_activates_nothing(
     assert not draft.active
 
 
-def test_for_the_active_version_there_is_nothing_to_deploy(browser, eve, draft):
+def test_the_active_version_cannot_be_deployed_again(browser, eve, draft):
     client = browser(eve)
     client.post(page_of(draft, "activate_version"))
 

@@ -1,4 +1,4 @@
-"""The page on which a superuser disables a product (R19): first what stops, then the deed."""
+"""The page on which a superuser disables a product (R19): what stops, then the confirmation."""
 
 import re
 from datetime import timedelta

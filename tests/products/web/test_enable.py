@@ -207,14 +207,14 @@ def test_others_read_that_it_is_already_enabled(browser, eve, enabled):
     assert "Request access" not in page
 
 
-def test_a_product_of_sales_is_not_enabled_here(browser, sam, websockets):
+def test_a_product_sold_by_sales_is_not_enabled_here(browser, sam, websockets):
     answer = browser(sam).get("/products/ngwaf/enable/")
 
     assert "Next-Gen WAF can't be enabled here" in text_of(answer)
     assert b'name="agree"' not in answer.content
 
 
-def test_one_account_enables_nothing_for_another(
+def test_a_superuser_enables_nothing_for_another_account(
     browser, stan, acme, globex, websockets
 ):
     answer = browser(stan).post(PAGE, agreement(acme, websockets))
@@ -244,14 +244,16 @@ def shielded(acme, name):
     BackendFactory.create(version=live, name="far", shield="frankfurt-de")
 
 
-def test_the_result_page_leads_to_the_services(browser, sam, echo, enabled):
+def test_the_result_page_links_to_the_services(browser, sam, echo, enabled):
     page = browser(sam).get("/products/websockets/enabled/")
 
     assert reverse("service", args=[echo.pk]).encode() in page.content
     assert "for the whole account, enabled by Sam." in text_of(page)
 
 
-def test_the_result_page_of_a_disabled_product_leads_back(browser, sam, websockets):
+def test_the_result_page_of_a_disabled_product_redirects_to_products(
+    browser, sam, websockets
+):
     answer = browser(sam).get("/products/websockets/enabled/")
 
     assert (answer.status_code, answer["Location"]) == (302, "/products/")
@@ -261,6 +263,6 @@ def test_others_do_not_get_the_result_page(browser, eve, enabled):
     assert browser(eve).get("/products/websockets/enabled/").status_code == 403
 
 
-@pytest.mark.parametrize("deed", ["enable", "enabled", "disable"])
-def test_an_unknown_product_is_not_found(browser, sam, websockets, deed):
-    assert browser(sam).get(f"/products/teleport/{deed}/").status_code == 404
+@pytest.mark.parametrize("action", ["enable", "enabled", "disable"])
+def test_an_unknown_product_is_not_found(browser, sam, websockets, action):
+    assert browser(sam).get(f"/products/teleport/{action}/").status_code == 404

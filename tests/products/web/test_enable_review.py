@@ -61,7 +61,7 @@ def test_the_review_lists_what_the_command_refuses(
         ("ngwaf", [], "fra"),
     ],
 )
-def test_the_review_lists_nothing_where_the_command_succeeds(
+def test_the_review_lists_nothing_if_the_command_succeeds(
     sam, echo, entitled, slug, on, shield
 ):
     live_version(echo, "echo.example.com")

@@ -58,7 +58,7 @@ def test_a_superuser_sees_the_requests(browser, sam, eve, echo, websockets):
 @pytest.mark.parametrize(
     ("who", "shown"), [("sam", True), ("eve", False), ("bo", False)]
 )
-def test_only_those_who_may_read_the_trail_see_the_latest_of_it(
+def test_only_members_who_can_read_the_trail_see_its_latest_entries(
     request, browser, enabled, who, shown
 ):
     page = text_of(browser(request.getfixturevalue(who)).get("/"))
@@ -78,7 +78,7 @@ def test_home_shows_an_event_of_a_newer_version_of_the_code(browser, sam, acme):
 
 
 @PAGES
-def test_the_number_of_queries_does_not_follow_the_services(
+def test_the_number_of_queries_does_not_depend_on_the_services(
     browser, sam, acme, switched_on, draft, page
 ):
     client = browser(sam)
@@ -92,14 +92,14 @@ def test_the_number_of_queries_does_not_follow_the_services(
 
 
 @PAGES
-def test_one_account_reads_nothing_of_the_other(browser, stan, switched_on, page):
+def test_a_member_sees_nothing_of_another_account(browser, stan, switched_on, page):
     words = text_of(browser(stan).get(page))
 
     assert "echo" not in words
     assert "Sam" not in words
 
 
-def test_entitlements_lead_to_the_question_why(browser, eve, switched_on, draft):
+def test_entitlements_link_to_the_checks(browser, eve, switched_on, draft):
     VersionFactory.create(service=switched_on, number=2)
 
     answer = browser(eve).get("/entitlements/")
@@ -110,7 +110,7 @@ def test_entitlements_lead_to_the_question_why(browser, eve, switched_on, draft)
     assert "Switch on and deploy" in text_of(answer)
 
 
-def test_a_service_without_versions_has_nothing_to_ask_about(browser, eve, switched_on):
+def test_a_service_without_versions_has_no_link_to_checks(browser, eve, switched_on):
     answer = browser(eve).get("/entitlements/")
 
     assert b"/why/" not in answer.content
@@ -119,7 +119,7 @@ def test_a_service_without_versions_has_nothing_to_ask_about(browser, eve, switc
 @pytest.mark.parametrize(
     ("who", "shown"), [("sam", True), ("bo", True), ("eve", False), ("una", False)]
 )
-def test_prices_are_for_those_who_may_read_costs(
+def test_prices_are_shown_to_members_who_can_read_costs(
     request, browser, websockets, who, shown
 ):
     page = text_of(browser(request.getfixturevalue(who)).get("/entitlements/"))

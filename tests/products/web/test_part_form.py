@@ -168,7 +168,7 @@ def test_an_invalid_revision_saves_without_a_conflict_check(
     assert answer.status_code == 302
 
 
-def test_the_key_is_never_shown_and_kept_where_none_is_typed(browser, eve, draft):
+def test_the_key_is_never_shown_and_is_kept_if_none_is_typed(browser, eve, draft):
     Backend.objects.filter(version=draft).update(ssl_client_key="SECRET KEY")
     client = browser(eve)
     page = edit_page(draft)
@@ -194,7 +194,7 @@ def test_a_locked_version_is_not_changed_and_offers_a_clone(browser, eve, draft)
     assert Backend.objects.get(version=draft).address == "origin.example.com"
 
 
-def test_who_may_not_configure_changes_nothing(browser, una, draft):
+def test_a_member_without_the_permission_changes_nothing(browser, una, draft):
     client = browser(una)
 
     shown = client.get(edit_page(draft))
@@ -225,15 +225,15 @@ def test_a_part_is_removed(browser, eve, draft):
 
 
 @pytest.mark.parametrize("rest", ["preview/", "add/", "edit/x/", "remove/x/"])
-def test_a_kind_that_there_is_not_is_not_found(browser, eve, draft, rest):
+def test_an_unknown_kind_is_not_found(browser, eve, draft, rest):
     page = f"/services/{draft.service_id}/versions/1/teapot/{rest}"
 
     assert browser(eve).post(page).status_code == 404
 
 
-@pytest.mark.parametrize("deed", ["edit", "remove"])
-def test_a_part_that_there_is_not_is_not_found(browser, eve, draft, deed):
-    page = f"/services/{draft.service_id}/versions/1/backend/{deed}/missing/"
+@pytest.mark.parametrize("action", ["edit", "remove"])
+def test_an_unknown_part_is_not_found(browser, eve, draft, action):
+    page = f"/services/{draft.service_id}/versions/1/backend/{action}/missing/"
 
     assert browser(eve).post(page).status_code == 404
 

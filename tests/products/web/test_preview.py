@@ -43,7 +43,7 @@ def test_a_header_rule_is_checked_while_it_is_typed(browser, eve, switched_on, d
 
 
 @pytest.mark.parametrize("kind", list(PART_KINDS))
-def test_a_preview_takes_anything(browser, eve, switched_on, draft, kind):
+def test_a_preview_accepts_any_input(browser, eve, switched_on, draft, kind):
     answer = browser(eve).post(preview_page(draft, kind), {"name": "\x00", "port": "x"})
 
     assert answer.status_code == 200

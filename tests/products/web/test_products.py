@@ -125,7 +125,7 @@ def test_an_unknown_product_cannot_be_requested(browser, eve, websockets):
     assert browser(eve).post("/products/teleport/request/").status_code == 404
 
 
-def test_one_account_sees_nothing_of_the_other(browser, stan, switched_on):
+def test_a_member_sees_nothing_of_another_account(browser, stan, switched_on):
     words = card(browser(stan).get("/products/"))
 
     assert "Disabled" in words

@@ -1,4 +1,4 @@
-"""The shell of every page, in a real browser: nothing refused by the policy, nothing for axe to say."""
+"""The frame of every page, in a real browser: no violation of the policy, none found by axe."""
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -36,7 +36,7 @@ def browser():
 
 @pytest.fixture(params=[(1280, "light"), (320, "dark")], ids=["wide", "narrow-dark"])
 def page(request, browser, live_server):
-    """Return a page at both ends of what must work; what the console said is in `complaints`."""
+    """Return a page in the widest and the narrowest size; `complaints` has the console's errors."""
     width, theme = request.param
     context = browser.new_context(
         base_url=live_server.url,
@@ -62,7 +62,7 @@ def sign_in(page, actor):
 
 
 def faults(page):
-    """Return what the console, axe and a ruler have against the page."""
+    """Return the errors of the console, axe's violations, and whether the page is too wide."""
     said = list(page.complaints)
     found = [each["id"] for each in Axe().run(page).response["violations"]]
     overhang = page.evaluate("document.documentElement.scrollWidth - innerWidth")
@@ -70,14 +70,14 @@ def faults(page):
 
 
 @pytest.mark.parametrize("path", OPEN)
-def test_a_page_for_everybody_is_sound(page, path):
+def test_a_public_page_has_no_faults(page, path):
     page.goto(path)
 
     assert faults(page) == ([], [], 0)
 
 
 @pytest.mark.parametrize("path", SIGNED_IN)
-def test_a_page_for_members_is_sound(page, path, sam):
+def test_a_page_for_members_has_no_faults(page, path, sam):
     sign_in(page, sam)
 
     page.goto(path)
@@ -86,7 +86,7 @@ def test_a_page_for_members_is_sound(page, path, sam):
     assert faults(page) == ([], [], 0)
 
 
-def test_a_page_that_is_not_there_says_what_to_do_and_what_to_quote(page, sam):
+def test_a_missing_page_says_what_to_do_and_has_the_request_id(page, sam):
     sign_in(page, sam)
 
     answer = page.goto("/services/nowhere/")
@@ -96,7 +96,7 @@ def test_a_page_that_is_not_there_says_what_to_do_and_what_to_quote(page, sam):
     assert [answer.status, *faults(page)[1:]] == [404, [], 0]
 
 
-def test_letters_lead_to_pages_until_they_are_switched_off(page, sam):
+def test_shortcuts_open_pages_until_they_are_switched_off(page, sam):
     sign_in(page, sam)
     page.goto("/")
 
@@ -114,7 +114,7 @@ def test_letters_lead_to_pages_until_they_are_switched_off(page, sam):
     assert page.complaints == []
 
 
-def test_a_failed_sign_in_puts_the_reason_where_it_is_read_first(page):
+def test_a_failed_sign_in_shows_the_reason_before_the_form(page):
     page.goto("/accounts/login/")
     page.get_by_label("Email").fill("noah@example.com")
     page.get_by_label("Password").fill("not the password")

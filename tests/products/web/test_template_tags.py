@@ -93,7 +93,7 @@ def test_names_are_listed_as_in_a_sentence(names, words):
         ("", "unknown"),
     ],
 )
-def test_a_browser_has_the_name_that_people_use(agent, words):
+def test_a_browser_has_its_usual_name(agent, words):
     assert template_tags.browser(agent) == words
 
 

@@ -1,4 +1,4 @@
-"""What must hold in every template and in the style sheet, read from the files themselves."""
+"""Rules for every template and the style sheet, checked in the files."""
 
 import re
 from pathlib import Path
@@ -37,7 +37,7 @@ def test_a_block_is_closed_by_its_name(path):
     assert re.findall(r"{%-?\s*endblock\s*-?%}", path.read_text()) == []
 
 
-def test_every_part_says_what_it_takes():
+def test_every_included_template_documents_its_inputs():
     silent = [
         names(path)
         for path in TEMPLATES

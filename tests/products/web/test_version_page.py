@@ -1,4 +1,4 @@
-"""The page of a version: what it holds, its comment, its findings; cloning and locking it."""
+"""The page of a version: its parts, its comment, its findings; cloning and locking it."""
 
 import pytest
 from django.urls import reverse
@@ -19,7 +19,7 @@ def page_of(version, name="version", *more):
     return reverse(name, args=[version.service_id, version.number, *more])
 
 
-def test_what_is_there_is_listed_and_what_is_not_takes_one_line(browser, eve, draft):
+def test_parts_are_listed_and_missing_kinds_take_one_line(browser, eve, draft):
     page = text_of(browser(eve).get(page_of(draft)))
 
     assert "Domain Add a domain echo.example.com" in page
@@ -44,7 +44,7 @@ def test_a_locked_version_offers_a_clone_and_no_edit(browser, eve, echo):
     assert b"/remove/" not in answer.content
 
 
-def test_who_may_only_look_gets_the_reason_and_no_forms(browser, una, draft):
+def test_a_member_who_can_only_read_gets_the_reason_and_no_forms(browser, una, draft):
     answer = browser(una).get(page_of(draft))
 
     assert answer.status_code == 200
@@ -53,7 +53,7 @@ def test_who_may_only_look_gets_the_reason_and_no_forms(browser, una, draft):
     assert "Your role is user" in text_of(answer)
 
 
-def test_a_finding_leads_to_the_field_it_is_about(browser, eve, switched_on, draft):
+def test_a_finding_links_to_its_field(browser, eve, switched_on, draft):
     BackendFactory.create(version=draft, name="far", shield="frankfurt-de")
     HeaderFactory.create(version=draft, name="tenant", request_condition="only chat")
 
@@ -69,7 +69,7 @@ def test_a_finding_leads_to_the_field_it_is_about(browser, eve, switched_on, dra
     assert "R11" in text_of(answer)
 
 
-def test_a_finding_leads_nowhere_where_nothing_can_be_edited(
+def test_a_finding_has_no_link_if_the_version_cannot_be_edited(
     browser, una, switched_on, draft
 ):
     BackendFactory.create(version=draft, name="far", shield="frankfurt-de")
@@ -80,7 +80,7 @@ def test_a_finding_leads_nowhere_where_nothing_can_be_edited(
     assert b"?field=" not in answer.content
 
 
-def test_the_findings_stand_alone_too(browser, eve, switched_on, draft):
+def test_the_findings_are_a_fragment_of_their_own(browser, eve, switched_on, draft):
     LogEndpointFactory.create(version=draft)
 
     answer = browser(eve).get(page_of(draft, "findings"))
@@ -89,7 +89,7 @@ def test_the_findings_stand_alone_too(browser, eve, switched_on, draft):
     assert b"<html" not in answer.content
 
 
-def test_the_number_of_queries_does_not_follow_the_parts(
+def test_the_number_of_queries_does_not_depend_on_the_parts(
     browser, eve, switched_on, draft
 ):
     client = browser(eve)
@@ -134,14 +134,14 @@ def test_a_version_is_cloned_to_edit(browser, eve, echo):
     assert "Saving does not deploy." in text_of(answer)
 
 
-def test_an_empty_draft_is_made(browser, eve, echo):
+def test_an_empty_draft_is_created(browser, eve, echo):
     browser(eve).post(reverse("new_version", args=[echo.pk]))
 
     assert Version.objects.get(service=echo).cloned_from is None
 
 
 @pytest.mark.parametrize("number", ["7", "999999999"])
-def test_a_version_that_there_is_not_cannot_be_cloned(browser, eve, draft, number):
+def test_an_unknown_version_cannot_be_cloned(browser, eve, draft, number):
     page = reverse("new_version", args=[draft.service_id])
 
     assert browser(eve).post(page, {"from": number}).status_code == 404
@@ -159,11 +159,11 @@ def test_a_draft_is_locked_once(browser, eve, draft):
     assert "This version is locked and can't be edited." in text_of(first)
 
 
-@pytest.mark.parametrize("deed", ["new_version", "lock_version"])
-def test_who_may_not_configure_changes_nothing(browser, una, draft, deed):
-    args = [draft.service_id, draft.number][: 1 if deed == "new_version" else 2]
+@pytest.mark.parametrize("action", ["new_version", "lock_version"])
+def test_a_member_without_the_permission_changes_nothing(browser, una, draft, action):
+    args = [draft.service_id, draft.number][: 1 if action == "new_version" else 2]
 
-    answer = browser(una).post(reverse(deed, args=args), {"from": "1"})
+    answer = browser(una).post(reverse(action, args=args), {"from": "1"})
 
     draft.refresh_from_db()
     assert answer.status_code == 403
@@ -175,7 +175,7 @@ def test_who_may_not_configure_changes_nothing(browser, una, draft, deed):
     ["", "findings/", "why/", "activate/", "backend/add/", "backend/edit/origin/"],
 )
 @pytest.mark.parametrize("number", ["7", HUGE, "9" * 5000])
-def test_a_number_that_no_version_has_is_not_found(browser, eve, draft, rest, number):
+def test_an_unknown_number_is_not_found(browser, eve, draft, rest, number):
     page = f"/services/{draft.service_id}/versions/{number}/{rest}"
 
     assert browser(eve).get(page).status_code == 404
@@ -184,7 +184,7 @@ def test_a_number_that_no_version_has_is_not_found(browser, eve, draft, rest, nu
 @pytest.mark.parametrize(
     "rest", ["lock/", "deactivate/", "activate/", "backend/preview/", "backend/add/"]
 )
-def test_nothing_is_done_to_a_number_that_no_version_has(browser, eve, draft, rest):
+def test_an_unknown_number_changes_nothing(browser, eve, draft, rest):
     page = f"/services/{draft.service_id}/versions/{HUGE}/{rest}"
 
     assert browser(eve).post(page).status_code == 404
