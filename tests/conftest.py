@@ -23,7 +23,7 @@ from tests.factories.accounts import (
 )
 from tests.factories.services import ServiceFactory
 
-pytest_plugins = ["tests.ci_rules"]
+pytest_plugins = ["tests.ci_rules", "tests.template_variables"]
 
 # On a busy machine an example may be slow.
 hypothesis_settings.register_profile("ci", deadline=None)

@@ -90,9 +90,9 @@ def remove_member(request: HttpRequest, membership_id: str) -> HttpResponse:
     asked = require_reauthentication(request)
     if asked is not None:
         return asked
+    is_self = _is_self(person, actor)
     context: dict[str, Any] = {
-        "person": member_context(person),
-        "is_self": _is_self(person, actor),
+        "person": member_context(person) | {"is_self": is_self},
     }
     if request.method == "GET":
         return render(request, "accounts/remove_member.html", context)
@@ -104,7 +104,7 @@ def remove_member(request: HttpRequest, membership_id: str) -> HttpResponse:
             request, "accounts/remove_member.html", context, status=HTTPStatus.CONFLICT
         )
     _add_success(request, f"Removed {person.user} from {account.name}.")
-    return HttpResponseRedirect("/" if context["is_self"] else reverse("members"))
+    return HttpResponseRedirect("/" if is_self else reverse("members"))
 
 
 @require_http_methods(["GET", "POST"])

@@ -71,7 +71,7 @@ def disable_product(request: HttpRequest, slug: str) -> HttpResponse:
             for service in state.services
         ],
         "usage_panel": panel,
-        "bought_here": enablement is not None
+        "is_bought_directly": enablement is not None
         and enablement.source == Enablement.Source.DIRECT,
     }
     status = form_status(form) if posted else HTTPStatus.OK

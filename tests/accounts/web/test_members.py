@@ -110,7 +110,7 @@ def test_a_removed_member_has_no_account_on_the_next_request(
 
     remove_member(sam, membership=membership(eve), now=now)
 
-    assert "You are in no account" in text(client.get(MEMBERS))
+    assert "You don't belong to an account yet" in text(client.get(MEMBERS))
 
 
 def test_the_only_superuser_cannot_give_up_the_role(
@@ -142,6 +142,14 @@ def test_removing_a_member_is_reviewed_first(acme, sam, eve, browser, url, noted
     assert answer.url == MEMBERS
     assert "Removed Eve from Acme." in text(client.get(MEMBERS))
     assert noted(acme) == ["member.removed"]
+
+
+def test_the_pages_of_your_own_membership_say_so(sam, eve, browser, url):
+    client = browser(sam)
+
+    for page in ("member", "remove_member"):
+        assert "this is you" in text(client.get(url(sam, page)))
+        assert "this is you" not in text(client.get(url(eve, page)))
 
 
 def test_the_only_superuser_cannot_be_removed(sam, browser, url, membership):

@@ -4,6 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+from django.template.loader import render_to_string
+
+from tests.template_variables import MissingVariable
 
 ROOT = Path(__file__).resolve().parents[3]
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
@@ -115,3 +118,8 @@ def test_borders_of_controls_and_the_focus_stand_out_in_both_themes(
     shades = colours(theme)
 
     assert contrast(shades[border], shades[ground]) >= 3
+
+
+def test_a_test_fails_if_a_template_reads_a_missing_key():
+    with pytest.raises(MissingVariable):
+        render_to_string("_parts/diff.html", {"changes": [{"field": "Port"}]})
