@@ -99,6 +99,11 @@ class AuditEvent(models.Model):
         return body if isinstance(body, dict) else {}
 
     @property
+    def is_about_actor(self) -> bool:
+        """Whether the target is the user who acted, such as in "signed in"."""
+        return self.target_id in {self.actor_id, self.body.get("on_behalf_of")}
+
+    @property
     def description(self) -> str:
         """What happened, as a verb phrase: "enabled a product"."""
         # An event of a newer version of the code has no description here.

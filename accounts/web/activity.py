@@ -104,7 +104,6 @@ def entry_context(event: AuditEvent, names: Mapping[str, str]) -> dict[str, Any]
     body = event.body
     auth = body.get("auth")
     authentication: Mapping[str, Any] = auth if isinstance(auth, dict) else {}
-    is_self = event.target_id in {event.actor_id, body.get("on_behalf_of")}
     return {
         "event": event,
         "day": event.at.astimezone(UTC).date(),
@@ -121,7 +120,7 @@ def entry_context(event: AuditEvent, names: Mapping[str, str]) -> dict[str, Any]
         "reason": body.get("reason"),
         "on_behalf_of": body.get("on_behalf_of"),
         "agreed_text_hash": body.get("agreed_text_hash"),
-        "target": "" if is_self else event.target_label,
+        "target": "" if event.is_about_actor else event.target_label,
         "method": authentication.get("method"),
         "confirmed_at": parse_datetime(authentication.get("reauth_at") or ""),
         "prev_hash": event.prev_hash,

@@ -25,6 +25,10 @@ WRONG_CREDENTIALS = "Wrong password, code or passkey."
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
     """Closes sign-up, and notes sign-in, failures and sign-out in the account's audit trail."""
 
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "email_password_mismatch": "Email or password is wrong.",
+    }
+
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Return False: users join by invitation."""
         return False

@@ -79,7 +79,7 @@ def requests_of(account: Account) -> list[ProductRequest]:
 @login_required
 @require_GET
 def home(request: HttpRequest) -> HttpResponse:
-    """Show the account at a glance."""
+    """Show an overview of the account."""
     actor = actor_of(request)
     account = account_of(actor)
     access = load_access(actor, account.pk)

@@ -1,4 +1,4 @@
-"""The forms of a version's parts, made from the models' fields, with words for people."""
+"""The forms of a version's parts, made from the models' fields, with labels and hints."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ KIND_WORDS = {
     "vcl": "VCL file",
     "log_endpoint": "Log endpoint",
 }
-# As they stand within a sentence.
+# As written within a sentence.
 KIND_NAMES = {
     kind: word if word.startswith("VCL") else word.lower()
     for kind, word in KIND_WORDS.items()
@@ -33,28 +33,30 @@ LABELS = {
     "dst": "Header",
     "src": "Value",
     "ssl_check_cert": "Check the origin's certificate",
-    "ssl_ca_cert": "Certificate authority of your own",
+    "ssl_ca_cert": "Custom CA certificate",
     "ssl_client_key": "Client key",
-    "max_conn": "Most connections",
+    "max_conn": "Max connections",
+    "healthcheck": "Health check",
     "kind": "Kind",
     "fields": "Header fields to log",
 }
+ACRONYMS = {"ipv6": "IPv6", "sni": "SNI", "ssl": "TLS", "tcp": "TCP", "tls": "TLS"}
 HINTS = {
     "address": "A host name or an IP address, without the port.",
     "override_host": "The Host that the origin sees, and the name that its certificate must have.",
-    "shield": "Does not go with WebSockets.",
+    "shield": "Can't be combined with WebSockets.",
     "use_ssl": "The certificate must be signed by a public certification authority.",
-    "src": "Plain text; left empty for delete.",
+    "src": "Plain text. Leave empty for delete.",
     "dst": "Such as X-Client or http.X-Client.",
-    "ssl_client_key": "Never shown once it is set; leave it empty to keep it.",
-    "fields": 'A list, such as ["User-Agent"].',
+    "ssl_client_key": "Hidden after saving. Leave empty to keep the current key.",
+    "fields": 'Header names as a list, such as ["User-Agent"].',
 }
-# Where a field means something else in one kind of part.
-OF_KIND = {
+# Hints for fields that have another meaning in one kind of part.
+KIND_HINTS = {
     (
         PART_KINDS["log_endpoint"],
         "kind",
-    ): "Written as https or syslog; other kinds are only kept.",
+    ): "Enter https or syslog. Other kinds are stored but not used.",
     (
         PART_KINDS["log_endpoint"],
         "address",
@@ -79,7 +81,7 @@ def form_for(kind: str) -> type[forms.Form]:
 
 
 def initial_of(row: Part) -> dict[str, object]:
-    """Return what a part's form starts with; secrets stay out of pages."""
+    """Return the initial values of a part's form, without secrets."""
     shown = {
         field: getattr(row, field) for field in row.FIELDS if field not in NEVER_SHOWN
     }
@@ -87,7 +89,7 @@ def initial_of(row: Part) -> dict[str, object]:
 
 
 def changes_of(form: forms.Form) -> dict[str, object]:
-    """Return what a checked form says; an empty secret means: keep it. An emptied list is empty."""
+    """Return the fields of a valid form. An empty secret is left out, so that it is kept."""
     return {
         field: [] if value is None and _is_list(form, field) else value
         for field, value in form.cleaned_data.items()
@@ -100,13 +102,13 @@ def _is_list(form: forms.Form, field: str) -> bool:
 
 
 def label_of(field: str) -> str:
-    """Return what a field of a part is called on pages."""
-    words = field.replace("ssl_", "TLS ").replace("_", " ")
+    """Return the label of a part's field."""
+    words = " ".join(ACRONYMS.get(word, word) for word in field.split("_"))
     return LABELS.get(field, words[:1].upper() + words[1:])
 
 
 def main_fields(kind: str) -> tuple[str, ...]:
-    """Return the fields that stand first; all of them where a kind has few."""
+    """Return the fields that are shown first; all fields of a kind that has few."""
     return MAIN_FIELDS.get(kind, ("name", *PART_KINDS[kind].FIELDS))
 
 
@@ -120,11 +122,28 @@ def _field(model: type[Part], name: str) -> forms.Field:
         assert found is not None  # noqa: S101 - every field of a part can be edited
         made = found
     made.label = label_of(name)
+    _name_choices(made)
     if isinstance(made, forms.JSONField):
-        made.required = False  # Django takes an empty list for no answer
-    made.help_text = OF_KIND.get((model, name), HINTS.get(name, ""))
+        made.required = False  # Django treats an empty list as missing
+    made.help_text = KIND_HINTS.get((model, name), HINTS.get(name, ""))
     if isinstance(made, forms.CharField) and name in LINES:
         made.widget = forms.Textarea(attrs={"rows": 6, "spellcheck": "false"})
     elif isinstance(made, forms.CharField) and isinstance(made.widget, forms.Textarea):
         made.widget = forms.TextInput()
     return made
+
+
+def _name_choices(field: forms.Field) -> None:
+    """Replace Django's names for a missing choice and an unset boolean."""
+    if isinstance(field, forms.NullBooleanField):
+        field.widget.choices = [
+            ("unknown", "Default"),
+            ("true", "On"),
+            ("false", "Off"),
+        ]
+    elif isinstance(field, forms.ChoiceField):
+        missing = "Choose…" if field.required else "Default"
+        choices: Any = field.choices
+        field.choices = [
+            (value, label if value else missing) for value, label in choices
+        ]

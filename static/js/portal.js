@@ -23,7 +23,7 @@
     try {
       localStorage.setItem(shortcutsKey, on ? "on" : "off");
     } catch {
-      announce("This browser keeps no settings; the choice holds for this page.");
+      announce("Your browser doesn't store settings. This applies to this page only.");
     }
   };
 
@@ -126,8 +126,8 @@
     if (event.target.matches("[data-shortcuts-on]")) keepShortcuts(event.target.checked);
   });
 
-  // htmx: a swap that failed is said aloud; what was typed stays.
-  const failed = () => announce("That did not reach the server. Nothing was changed; try again or reload the page.");
+  // htmx: announce a failed request; the input stays.
+  const failed = () => announce("Could not reach the server. Nothing was changed. Try again.");
   document.addEventListener("htmx:sendError", failed);
   document.addEventListener("htmx:responseError", failed);
   document.addEventListener("htmx:load", (event) => enliven(event.detail.elt));

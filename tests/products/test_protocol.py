@@ -245,7 +245,7 @@ def test_a_syslog_endpoint_is_host_and_port(endpoint, problem):
 
 @given(st.text())
 def test_no_text_upsets_the_rules(text):
-    verdicts = [
+    results = [
         problem_of(text)
         for problem_of in (
             protocol.domain_problem,
@@ -257,11 +257,11 @@ def test_no_text_upsets_the_rules(text):
         )
     ]
 
-    assert all(isinstance(verdict, str) for verdict in verdicts)
+    assert all(isinstance(result, str) for result in results)
 
 
 @given(st.text())
-def test_a_host_that_is_taken_survives_idna_and_the_wire(text):
+def test_a_host_that_is_taken_survives_idna_and_encoding(text):
     taken = protocol.host_problem(text) == ""
 
     assert not taken or text.encode("ascii").decode() == text == text.lower().strip(

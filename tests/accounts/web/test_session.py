@@ -85,5 +85,5 @@ def test_a_form_opened_before_switching_accounts_is_refused(acme, globex):
     late = client.post("/services/", {"name": "late"} | token)
 
     assert (changed.status_code, late.status_code) == (302, 403)
-    assert "changed to another account" in late.content.decode()
+    assert "switched accounts" in late.content.decode()
     assert Service.objects.count() == 0

@@ -66,7 +66,7 @@ def test_an_unknown_address_and_a_wrong_password_give_the_same_response(
     unknown = sign_in("eva@example.com", "wrong").content
 
     assert errors_in(unknown) == errors_in(known)
-    assert b"not correct" in errors_in(known)
+    assert b"Email or password is wrong." in errors_in(known)
     assert noted(acme) == ["user.login_failed"]
 
 
@@ -77,7 +77,10 @@ def errors_in(page):
 
 def test_after_five_wrong_passwords_the_right_one_is_refused_too(acme, eve):
     for number in range(5):
-        assert b"not correct" in sign_in("eve@example.com", "wrong").content, number
+        assert (
+            b"Email or password is wrong."
+            in sign_in("eve@example.com", "wrong").content
+        ), number
 
     sixth = sign_in("eve@example.com", "wrong")
     right = sign_in("EVE@example.com", PASSWORD, address="192.0.2.2")
@@ -88,7 +91,10 @@ def test_after_five_wrong_passwords_the_right_one_is_refused_too(acme, eve):
 
 def test_another_host_name_does_not_reset_the_attempts(acme, eve):
     for number in range(5):
-        assert b"not correct" in sign_in("eve@example.com", "wrong").content, number
+        assert (
+            b"Email or password is wrong."
+            in sign_in("eve@example.com", "wrong").content
+        ), number
 
     elsewhere = sign_in(
         "eve@example.com", "wrong", host="localhost", address="192.0.2.2"

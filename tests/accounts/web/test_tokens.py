@@ -109,7 +109,7 @@ def test_revoking_a_token_is_confirmed_first(acme, eve, token, browser, noted):
 def test_a_superuser_sees_and_revokes_the_tokens_of_others(sam, token, browser):
     client = browser(sam)
 
-    assert "Other people’s tokens" in text(client.get(TOKENS))
+    assert "Other people's tokens" in text(client.get(TOKENS))
     client.post(reverse("revoke_token", args=[token.pk]))
 
     token.refresh_from_db()
@@ -120,7 +120,7 @@ def test_a_superuser_sees_and_revokes_the_tokens_of_others(sam, token, browser):
 def test_the_tokens_of_others_are_not_found(request, who, token, browser):
     client = browser(request.getfixturevalue(who))
 
-    assert "Other people’s" not in text(client.get(TOKENS))
+    assert "Other people's" not in text(client.get(TOKENS))
     assert client.get(reverse("revoke_token", args=[token.pk])).status_code == 404
     assert client.post(reverse("revoke_token", args=[token.pk])).status_code == 404
     token.refresh_from_db()

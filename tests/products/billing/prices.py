@@ -14,7 +14,7 @@ def tiered(tiers, **rest):
     )
 
 
-def flat(price, **rest):
+def per_unit(price, **rest):
     return tiered([(None, price)], **rest)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from products.billing.rating import RatedUsage, rate
 from products.catalogue.money import Money, nanos
-from tests.products.billing.prices import flat, tiered, usd
+from tests.products.billing.prices import per_unit, tiered, usd
 from tests.products.vectors import given, vectors
 
 GIGABYTE = 10**9
@@ -74,7 +74,7 @@ def test_v08_each_tier_has_a_line_of_its_own():
 def test_v10_half_a_cent_is_rounded_up_and_its_credit_mirrors_it(case, price):
     given_, expect = given("V10")
 
-    rated = rate(flat(price), given_["minutes"])
+    rated = rate(per_unit(price), given_["minutes"])
 
     assert rated.exact == Decimal(expect[f"exact_{case}"])
     assert rated.rounded("USD") == usd(expect[f"amount_{case}"])
@@ -85,9 +85,9 @@ def test_v11_the_account_is_rated_once_and_not_per_service():
     given_, expect = given("V11")
     minutes = given_["service_minutes"]
 
-    whole = rate(flat("0.60"), sum(minutes))
+    whole = rate(per_unit("0.60"), sum(minutes))
     apart = sum(
-        (rate(flat("0.60"), each).rounded("USD") for each in minutes),
+        (rate(per_unit("0.60"), each).rounded("USD") for each in minutes),
         start=Money(0, "USD"),
     )
 
@@ -145,7 +145,7 @@ def test_v21_a_correction_downwards_is_a_credit():
 def test_v22_a_line_is_rounded_to_its_currencys_minor_units(vector_id):
     given_, expect = given(vector_id)
 
-    rated = rate(flat(given_["price"]), given_["minutes"])
+    rated = rate(per_unit(given_["price"]), given_["minutes"])
 
     assert rated.exact == Decimal(expect["exact"])
     assert rated.rounded(given_["currency"]) == Money.of(
@@ -169,8 +169,8 @@ def test_v25_websocket_bytes_lie_inside_the_one_delivery_line():
 def test_v28_in_block_mode_a_started_million_is_a_whole_one():
     given_, expect = given("V28")
 
-    blocks = rate(flat(given_["price"], unit_mode="block"), given_["minutes"])
-    fractional = rate(flat(given_["price"]), given_["minutes"])
+    blocks = rate(per_unit(given_["price"], unit_mode="block"), given_["minutes"])
+    fractional = rate(per_unit(given_["price"]), given_["minutes"])
 
     assert blocks.lines[0].quantity == expect["blocks"] * 1_000_000
     assert blocks.quantity == given_["minutes"]

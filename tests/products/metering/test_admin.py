@@ -134,9 +134,9 @@ def test_connections_before_the_creation_of_their_service_can_be_listed(
 ):
     made = shop.created_at
     before = record(1, service=shop.pk, started_at=made - timedelta(seconds=1))
-    at_once = record(2, service=shop.pk, started_at=made)
+    at_creation = record(2, service=shop.pk, started_at=made)
     unknown = record(3, service="unknown", started_at=made - timedelta(days=1))
-    take(make_edge(), before, at_once, unknown)
+    take(make_edge(), before, at_creation, unknown)
 
     page = staff_client.get(
         reverse("admin:metering_connectionusage_changelist"), {"service_is": "early"}

@@ -66,7 +66,7 @@ def test_usage_prints_a_table_for_people(edge, shop):
 @pytest.mark.parametrize(
     "words,refusal",
     [
-        (("Nobody", "2026-11"), "There is no account 'Nobody'."),
+        (("Unknown", "2026-11"), "There is no account 'Unknown'."),
         (("Twice", "2026-11"), "Several accounts are called 'Twice'; give the id."),
         (("Acme", "November"), "'November' is not a month such as 2026-11."),
     ],

@@ -5,7 +5,9 @@ from django.db import transaction
 from django.urls import reverse
 
 from accounts.audit.record import NewEntry, append
+from accounts.audit.vocabulary import Event
 from accounts.change import entry_source
+from accounts.commands.sign_in import note_sign_in
 from tests.factories import NOW
 from tests.factories.services import BackendFactory, ServiceFactory, VersionFactory
 from tests.products.web.conftest import queries_of, text_of
@@ -77,6 +79,19 @@ def test_home_shows_an_event_of_a_newer_version_of_the_code(browser, sam, acme):
     assert "Sam product.paused: WebSockets" in text_of(browser(sam).get("/"))
 
 
+def test_the_latest_entries_do_not_name_the_actor_twice(
+    browser, acme, sam, enabled, now
+):
+    membership = acme.memberships.get(user_id=sam.user_id)
+    note_sign_in(sam, membership=membership, event=Event.USER_LOGGED_IN, now=now)
+
+    page = text_of(browser(sam).get("/"))
+
+    assert "Sam enabled a product: WebSockets" in page
+    assert "Sam signed in" in page
+    assert "Sam signed in: Sam" not in page
+
+
 @PAGES
 def test_the_number_of_queries_does_not_depend_on_the_services(
     browser, sam, acme, switched_on, draft, page
@@ -105,8 +120,10 @@ def test_entitlements_link_to_the_checks(browser, eve, switched_on, draft):
     answer = browser(eve).get("/entitlements/")
 
     link = reverse("why", args=[switched_on.pk, 2])
-    assert f'<a href="{link}">Why can’t I deploy echo?</a>' in answer.content.decode()
-    assert "You are engineer and can see 1 service." in text_of(answer)
+    assert (
+        f"""<a href="{link}">Why can't I deploy echo?</a>""" in answer.content.decode()
+    )
+    assert "Your role is engineer. You can see 1 service." in text_of(answer)
     assert "Switch on and deploy" in text_of(answer)
 
 

@@ -91,7 +91,7 @@ def test_a_missing_page_says_what_to_do_and_has_the_request_id(page, sam):
 
     answer = page.goto("/services/nowhere/")
 
-    expect(page.get_by_role("heading", level=1)).to_have_text("There is nothing here")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Page not found")
     expect(page.locator("aside code")).to_have_text(answer.headers["x-request-id"])
     assert [answer.status, *faults(page)[1:]] == [404, [], 0]
 
@@ -121,6 +121,6 @@ def test_a_failed_sign_in_shows_the_reason_before_the_form(page):
     page.get_by_role("button", name="Sign in", exact=True).click()
 
     summary = page.get_by_role("alert")
-    expect(summary).to_contain_text("That did not work")
+    expect(summary).to_contain_text("You are not signed in")
     expect(summary).to_be_focused()
     assert faults(page) == ([], [], 0)
