@@ -1,1 +1,1 @@
-"""The data plane: plain Python that carries, gates and meters connections."""
+"""The data plane: forwards connections, closes those no longer permitted, meters usage."""

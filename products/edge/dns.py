@@ -167,7 +167,7 @@ class CachingResolver:
             raise
 
     def close(self) -> None:
-        """Start no more look-ups."""
+        """Cancel the look-ups that have not started."""
         for pool in self._pools.values():
             pool.shutdown(wait=False, cancel_futures=True)
 

@@ -176,7 +176,7 @@ class ConnectionTracker:
             one for one in entries if one.is_used or _number_in(one.key) not in ended
         ]
 
-    def settle(self, entries: list[TableEntry], asked_ns: int) -> None:
+    def end_without_lines(self, entries: list[TableEntry], asked_ns: int) -> None:
         """End what ended without a line: as its table entry says, or as it was last seen.
 
         The tables, whole this time, were asked for at `asked_ns` (monotonic). This also
@@ -336,7 +336,7 @@ class MeteringSession:
         have_vanished = self.connections.read_open(open_entries, asked_ns)
         if have_vanished or self._polls == _LINES_HAVE_ARRIVED:
             await self.catch_up(master, processes)
-        self._requests.settle(processes.workers)
+        self._requests.count_new(processes.workers)
 
     async def catch_up(self, master: MasterSocket, processes: Processes) -> None:
         """Count what started or ended without a line.
@@ -348,7 +348,7 @@ class MeteringSession:
         for worker in processes.workers:
             entries += await master.table(worker, "t_conn")
         entries = await asyncio.to_thread(self.connections.without_ended, entries)
-        self.connections.settle(entries, asked_ns)
+        self.connections.end_without_lines(entries, asked_ns)
 
     def close(self, *, is_over: bool) -> None:
         """Write what waits; `is_over` says that HAProxy has exited, too."""
@@ -494,9 +494,9 @@ def _number_in(key: str) -> int | None:
     return number_of(found["connection"]) if found else None
 
 
-def _monotonic_of(wall_us: int) -> int:
+def _monotonic_of(time_us: int) -> int:
     """Return the monotonic clock's nanoseconds at an instant in the past."""
-    ago_ns = max(0, time.time_ns() - wall_us * 1000)
+    ago_ns = max(0, time.time_ns() - time_us * 1000)
     return time.monotonic_ns() - ago_ns
 
 

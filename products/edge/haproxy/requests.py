@@ -62,7 +62,7 @@ class RequestTotals:
                 self._changed.add(_key(worker, entry.key))
             known["table"] = now
 
-    def settle(self, workers: Iterable[int]) -> None:
+    def count_new(self, workers: Iterable[int]) -> None:
         """Count what is new, and forget workers that have exited."""
         notes: dict[str, str | None] = {}
         for key in self._changed:

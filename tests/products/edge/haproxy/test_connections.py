@@ -87,7 +87,7 @@ def test_a_connection_missing_from_the_table_ends_when_it_was_last_seen(metering
 
     assert not metering.tracker.read_open([], time.monotonic_ns())
     assert metering.tracker.read_open([], time.monotonic_ns())
-    metering.tracker.settle([], time.monotonic_ns())
+    metering.tracker.end_without_lines([], time.monotonic_ns())
 
     (entry,) = metering.readings().values()
     assert entry.final
@@ -99,7 +99,7 @@ def test_a_connection_without_an_end_line_ends_as_its_table_entry_says(metering)
     connection, started_us = accept(metering, seconds_ago=100.0)
     entry = in_table(connection, started_us, up=9, is_used=False, quiet_ms=40_000)
 
-    metering.tracker.settle([entry], time.monotonic_ns())
+    metering.tracker.end_without_lines([entry], time.monotonic_ns())
 
     (entry,) = metering.readings().values()
     assert entry.final
@@ -155,7 +155,7 @@ def test_ended_connections_are_not_counted_again_by_another_agent(metering):
     metering.close()
 
     after = Metering(metering.folder)
-    after.tracker.settle(entries, asked_ns)
+    after.tracker.end_without_lines(entries, asked_ns)
     after.close()
 
     assert after.readings() == before
@@ -167,7 +167,7 @@ def test_ended_connections_whose_readings_were_pruned_are_not_counted_again(mete
     entries = ended_by_lines(metering, 7)
     metering.store.prune(1_000, 1e12)
 
-    metering.tracker.settle(entries, asked_ns)
+    metering.tracker.end_without_lines(entries, asked_ns)
 
     assert metering.readings() == {}
 
@@ -180,7 +180,7 @@ def test_a_connection_that_ended_without_a_line_after_the_pruned_ones_is_counted
     without_line = str(uuid.uuid4())
     open_one, open_us = accept(metering, seconds_ago=100.0)
 
-    metering.tracker.settle(
+    metering.tracker.end_without_lines(
         [
             in_table(without_line, open_us, up=7, is_used=False),
             in_table(open_one, open_us, up=8, is_used=False, quiet_ms=90_000),

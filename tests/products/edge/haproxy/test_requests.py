@@ -33,7 +33,7 @@ class RequestMetering:
 
     def count(self, workers):
         """Count, and write the readings."""
-        self.requests.settle(workers)
+        self.requests.count_new(workers)
         self.meter.tick()
 
     @property
@@ -141,7 +141,7 @@ def test_the_next_agent_counts_what_a_killed_one_did_not_write(metering):
     metering.requests.read(1, table(5, 50, 500))
     metering.count([1])
     metering.requests.read(1, table(7, 70, 700))
-    metering.requests.settle([1])  # the agent is killed before it is written
+    metering.requests.count_new([1])  # the agent is killed before it is written
 
     metering.stop()
     metering.start()
