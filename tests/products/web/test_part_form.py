@@ -69,6 +69,19 @@ def defaults_of(kind):
     }.get(kind, {})
 
 
+def test_labels_and_choices_are_named_plainly(browser, eve, draft):
+    backend = text_of(browser(eve).get(add_page(draft, "backend")))
+    header = text_of(browser(eve).get(add_page(draft, "header")))
+
+    assert all(
+        label in backend
+        for label in ("Prefer IPv6", "TLS SNI hostname", "Health check")
+    )
+    assert "Default On Off" in backend
+    assert "Choose…" in header
+    assert "---" not in backend + header
+
+
 @KIND
 def test_a_part_is_added(browser, eve, draft, kind):
     typed = defaults_of(kind) | GOOD[kind]
