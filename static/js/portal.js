@@ -1,4 +1,4 @@
-// What the portal adds where scripts run: shortcuts, copying, menus that close. Every page is complete without it.
+// Shortcuts, copying and menus that close. Every page works without this script.
 (() => {
   "use strict";
 
@@ -10,7 +10,7 @@
     if (region) region.textContent = words;
   };
 
-  // Memory of one switch. A browser that keeps nothing behaves as if it were on.
+  // The setting for shortcuts. If the browser does not store it, shortcuts are on.
   const shortcutsKey = "tollgate.shortcuts";
   const shortcutsOn = () => {
     try {
@@ -50,7 +50,7 @@
     }
   };
 
-  // What only makes sense with scripts is hidden in the page and shown here, also after htmx put it there.
+  // Elements that need scripts are hidden in the page and shown here, also after htmx inserts them.
   const enliven = (root) => {
     all("[data-copy], [data-copy-from]", root).forEach((button) => {
       button.hidden = !(navigator.clipboard && window.isSecureContext);
@@ -58,7 +58,7 @@
     all("[data-shortcuts]", root).forEach((button) => { button.hidden = false; });
   };
 
-  // Menus: a click elsewhere or Escape closes them; Escape gives the focus back.
+  // Menus: a click elsewhere or Escape closes them; Escape returns the focus.
   const closeMenus = (except) => {
     all("details.switcher[open]").forEach((menu) => {
       if (menu !== except) menu.open = false;
@@ -132,7 +132,7 @@
   document.addEventListener("htmx:responseError", failed);
   document.addEventListener("htmx:load", (event) => enliven(event.detail.elt));
 
-  // Passkeys: the browser's refusal in words, where the page has a place for it.
+  // Passkeys: show the error if the browser refuses and the page has an element for it.
   document.addEventListener("allauth.error", (event) => {
     const place = one("[data-passkey-error]");
     if (!place) return;
