@@ -14,8 +14,7 @@ from products.edge.usage.store import StoredUsage
 from tests.crash.outcome import Kill
 from tests.crash.portal import Portal, Row
 from tests.crash.swarm import plain_request
-from tests.products.edge.haproxy.haproxy_stand import haproxies_in
-from tests.products.edge.running import Edge
+from tests.products.edge.running import Edge, haproxies_in
 from tests.stories.stack import within
 
 TICK_SECONDS = 1.0

@@ -1,6 +1,7 @@
 """A real edge in a process of its own, and raw sockets to speak to it with."""
 
 import base64
+import contextlib
 import os
 import select
 import signal
@@ -83,6 +84,8 @@ class Edge:
         self.portal.publish(*routes, marker)
         eventually(lambda: self.portal.etag in self.portal.seen_etags)
         eventually(lambda: b"has no origin" in self.ask(get(marker.hosts[0])))
+        # After a reload, HAProxy's old worker accepts connections for a moment longer.
+        eventually(lambda: len(self._listening_haproxies()) <= 1)
 
     def connect(self):
         connection = socket.create_connection(("127.0.0.1", self.port), timeout=20)
@@ -98,6 +101,16 @@ class Edge:
     def workers(self):
         listing = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         return [int(pid) for pid in listing.read_text().split()]
+
+    def _listening_haproxies(self):
+        if not (self.data / "haproxy").exists():
+            return []
+        listening = f"socket:[{_listening_inode(self.port)}]"
+        return [
+            process
+            for process in haproxies_in(self.data)
+            if listening in open_files(process)
+        ]
 
     def kill(self):
         self.process.kill()
@@ -160,3 +173,36 @@ def read_exactly(connection, count):
 
 def status_of(answer):
     return int(answer.split(b" ", 2)[1])
+
+
+def haproxies_in(data):
+    """Return the process ids of the HAProxy of a data folder, the master first."""
+    argument = str(data / "haproxy").encode()
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if argument in words:
+            found.append(int(folder.name))
+    return sorted(found)
+
+
+def open_files(process):
+    """Return what a process's file descriptors refer to; nothing after it has exited."""
+    found = set()
+    with contextlib.suppress(OSError):
+        for link in Path(f"/proc/{process}/fd").iterdir():
+            with contextlib.suppress(OSError):  # closed meanwhile
+                found.add(str(link.readlink()))
+    return found
+
+
+def _listening_inode(port):
+    """Return the inode of the IPv4 socket that listens on a port; "" if there is none."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, _, state, *rest = line.split()
+        if state == "0A" and int(local.rpartition(":")[2], 16) == port:
+            return rest[5]
+    return ""

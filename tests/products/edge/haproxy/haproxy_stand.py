@@ -1,11 +1,9 @@
 """An edge with the HAProxy engine whose agent can be killed and replaced."""
 
-from pathlib import Path
-
 from tests.ci_rules import program
 from tests.products.edge.conftest import Stand
 from tests.products.edge.fake_portal import eventually
-from tests.products.edge.running import Edge
+from tests.products.edge.running import Edge, haproxies_in
 
 
 def engine():
@@ -45,17 +43,3 @@ class HAProxyStand(Stand):
     def haproxies(self):
         """Return the process ids of this edge's HAProxy, the master first."""
         return haproxies_in(self.edge.data)
-
-
-def haproxies_in(data):
-    """Return the process ids of the HAProxy of a data folder, the master first."""
-    argument = str(data / "haproxy").encode()
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (folder / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if argument in words:
-            found.append(int(folder.name))
-    return sorted(found)

@@ -4,7 +4,6 @@ import contextlib
 import signal
 import sqlite3
 import time
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +14,7 @@ from tests.products.edge.contract.speaking import (
     service_of,
 )
 from tests.products.edge.fake_portal import eventually
-from tests.products.edge.running import handshake, status_of
+from tests.products.edge.running import handshake, open_files, status_of
 
 pytestmark = pytest.mark.haproxy
 
@@ -28,20 +27,8 @@ def locked_store(haproxy):
         lock.execute("PRAGMA locking_mode = EXCLUSIVE")
         lock.execute("BEGIN EXCLUSIVE")
         haproxy.start_agent()
-        eventually(lambda: _has_open(haproxy.edge.process.pid, path))
+        eventually(lambda: str(path) in open_files(haproxy.edge.process.pid))
         yield
-
-
-def _has_open(process, path):
-    links = Path(f"/proc/{process}/fd").iterdir()
-    return any(_target(link) == str(path) for link in links)
-
-
-def _target(link):
-    try:
-        return str(link.readlink())
-    except OSError:
-        return ""
 
 
 def test_permissions_follow_the_table_while_a_store_is_opened(haproxy):
