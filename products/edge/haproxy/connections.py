@@ -1,7 +1,7 @@
-"""The connections that HAProxy carries, counted into the usage store like a tunnel's.
+"""HAProxy's connections, counted into the usage store like a tunnel's.
 
 A connection's number is taken from HAProxy's own id for it. So an agent that was away,
-or was started again, goes on counting the same connection. A metering session lasts as
+or was started again, continues to count the same connection. A metering session lasts as
 long as one HAProxy master, which may be longer than one agent.
 """
 
@@ -98,7 +98,7 @@ class ConnectionTracker:
         return len(self._unannounced)
 
     def resume(self, connections: Iterable[Sequence[ConnectionReading]]) -> None:
-        """Go on with open connections; each is given by its readings, month by month."""
+        """Continue with open connections; each is given by its readings, month by month."""
         for months in connections:
             *before, last = months
             earlier_from = sum(one.bytes_from_client for one in before)

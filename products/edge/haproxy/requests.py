@@ -23,7 +23,7 @@ class RequestTotals:
     def __init__(
         self, meter: UsageMeter, notes: Mapping[str, str], *, is_replacement: bool
     ) -> None:
-        """Go on from the notes that an earlier agent kept with its readings.
+        """Continue from the notes that an earlier agent kept with its readings.
 
         `is_replacement` says that those were lost: the first totals are then where
         counting starts, because they were counted before.

@@ -1,6 +1,7 @@
 """The configuration, checked by HAProxy, also with hostile values from customers."""
 
 import dataclasses
+import re
 import subprocess
 from ipaddress import ip_address
 
@@ -23,6 +24,7 @@ from products.edge.haproxy.config import (
     server_addresses,
 )
 from products.edge.settings import Limits
+from products.protocol import PROTECTED_HEADER_PREFIXES, PROTECTED_HEADERS
 from tests.ci_rules import program
 from tests.products.edge.fake_portal import origin, route
 
@@ -151,6 +153,14 @@ def test_each_server_gets_an_address():
     assert server_addresses((LOOPBACK, second)) == (LOOPBACK, second)
     assert server_addresses((second,)) == (second, second)
     assert server_addresses(()) == (NO_ADDRESS,) * SERVERS_PER_BACKEND
+
+
+def test_the_lua_script_has_the_protected_headers():
+    script = lua_script().decode()
+
+    assert f'"{",".join(PROTECTED_HEADERS)}"' in script
+    assert f'"{",".join(PROTECTED_HEADER_PREFIXES)}"' in script
+    assert not re.search("@[A-Z_]+@", script)
 
 
 def test_every_field_of_a_route_is_considered():
