@@ -119,6 +119,26 @@ def test_connections_that_arrive_together_share_a_transaction():
     assert sorted(meter.open) == list(range(1, 11))
 
 
+def test_connections_that_arrive_fast_share_a_transaction_and_a_lone_one_does_not_wait(
+    monkeypatch,
+):
+    monkeypatch.setattr("products.edge.usage.meter._ARRIVALS_SECONDS", 1.0)
+    store = Store()
+    meter = UsageMeter(store)
+
+    async def arrive():
+        await meter.begin(HOST, 1, 1)  # alone
+        later = [asyncio.ensure_future(meter.begin(HOST, 1, 1)) for _ in range(2)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # a turn later
+        await meter.begin(HOST, 1, 1)
+        await asyncio.gather(*later)
+
+    asyncio.run(arrive())
+
+    assert [len(one) for one in store.transactions] == [1, 3]
+
+
 def test_connections_that_arrive_together_are_refused_together():
     store = Store()
     meter = UsageMeter(store)
