@@ -27,7 +27,7 @@ from products.edge.proxy.handler import RequestHandler
 from products.edge.proxy.listener import Certificates, Listener, TlsListener
 from products.edge.proxy.origin import OriginConnector
 from products.edge.proxy.server import Server
-from products.edge.proxy.workers import Channel
+from products.edge.proxy.workers import WorkerChannel
 from products.edge.settings import Limits, Settings
 from products.edge.table import RouteIndex
 from products.edge.usage.database import StoreBusy, StoreUnwritable
@@ -50,7 +50,9 @@ _PARENT_DEATH_SIGNAL = 1  # prctl(2): PR_SET_PDEATHSIG
 class Worker:
     """The embedded engine of one process: its parts, its periodic jobs, its end."""
 
-    def __init__(self, settings: Settings, instance: str, channel: Channel) -> None:
+    def __init__(
+        self, settings: Settings, instance: str, channel: WorkerChannel
+    ) -> None:
         """Build the parts; nothing listens yet. Raises OSError, StoreBusy."""
         self.settings = settings
         self.limits = _within_descriptors(settings.limits)
@@ -273,7 +275,7 @@ def _calm_collector() -> None:
 
 
 async def _main(descriptor: int) -> None:
-    channel = await Channel.over(socket.socket(fileno=descriptor))
+    channel = await WorkerChannel.over(socket.socket(fileno=descriptor))
     first = await channel.receive()
     if first is None:
         return

@@ -22,7 +22,7 @@ _FIRST_DELAY_SECONDS = 0.5
 _LENGTH = struct.Struct(">I")
 
 
-class Channel:
+class WorkerChannel:
     """Messages between the control process and a worker: JSON with its length before it."""
 
     def __init__(
@@ -68,7 +68,7 @@ class WorkerPool:
         self._settings = settings
         self._first_messages = first_messages
         self._stopping = asyncio.Event()
-        self._channels: dict[str, Channel] = {}  # by instance, as the next three
+        self._channels: dict[str, WorkerChannel] = {}  # by instance, as the next three
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self._serving: set[str] = set()
         self.statuses: dict[str, dict[str, Any]] = {}
@@ -121,7 +121,7 @@ class WorkerPool:
     async def _run_one(self, instance: str) -> None:
         here, there = socket.socketpair()
         with there:
-            channel = await Channel.over(here)
+            channel = await WorkerChannel.over(here)
             self._channels[instance] = channel
             channel.send({"settings": asdict(self._settings), "instance": instance})
             for message in [*self._first_messages(), {"may_serve": True}]:
@@ -140,7 +140,7 @@ class WorkerPool:
         await self._receive(instance, channel)
         await process.wait()
 
-    async def _receive(self, instance: str, channel: Channel) -> None:
+    async def _receive(self, instance: str, channel: WorkerChannel) -> None:
         while (message := await channel.receive()) is not None:
             if "ready" in message:
                 self._serving.add(instance)
