@@ -106,12 +106,12 @@ static void open_all(const char *path)
 {
     for (int index = 0; index < count; index++) {
         struct connection *one = &all[index];
-        int verdict;
+        int progress;
         one->is_source = index % 2 == 0;
         begin_handshake(one, path ? path : one->is_source ? "source" : "sink");
-        while ((verdict = continue_handshake(one)) == 0)
+        while ((progress = continue_handshake(one)) == 0)
             ;
-        if (verdict < 0) {
+        if (progress < 0) {
             fprintf(stderr, "refused: %s\n", one->part);
             exit(1);
         }
@@ -130,12 +130,12 @@ static void wait_for_word(void)
 
 static void handshakes(struct connection *one, unsigned events)
 {
-    int verdict = continue_handshake(one);
+    int progress = continue_handshake(one);
     (void)events;
-    if (verdict == 0)
+    if (progress == 0)
         return;
-    operations += verdict > 0;
-    errors += verdict < 0;
+    operations += progress > 0;
+    errors += progress < 0;
     close(one->fd);
     begin_handshake(one, "echo");
     watch(one, EPOLLIN);

@@ -1,4 +1,4 @@
-"""One edge for all tests that leave it as they found it, and room for edges of one's own."""
+"""Fixtures: one edge shared by tests that change nothing in it, and edges for a single test."""
 
 import itertools
 
@@ -30,7 +30,7 @@ class Stand:
         return host, there
 
     def change(self, host, **changes):
-        """Add or replace a service, and wait until the edge goes by it."""
+        """Add or replace a service, and wait until the edge uses it."""
         if host in self.routes and "to" not in changes:
             changes["to"] = self.routes[host].origin
         self.routes[host] = route(host, **changes)

@@ -78,7 +78,7 @@ class Edge:
         return (self.folder / "stderr").read_text()
 
     def apply(self, *routes):
-        """Publish a table and wait until every worker goes by it."""
+        """Publish a table and wait until every worker uses it."""
         revision = self.portal.table.revision + 1
         marker = route(f"revision-{revision}.test")
         self.portal.publish(*routes, marker)

@@ -142,7 +142,7 @@ def test_a_kill_between_two_reports_counts_nothing_twice(tmp_path):
     there.close()
 
 
-def test_a_damaged_store_of_a_killed_edge_is_set_aside_and_the_next_one_serves(
+def test_a_damaged_store_of_a_killed_edge_is_quarantined_and_the_next_one_serves(
     tmp_path,
 ):
     portal = FakePortal()

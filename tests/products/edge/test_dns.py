@@ -173,7 +173,7 @@ async def test_silent_name_servers_keep_nothing_else_waiting(server, names):
     assert await asyncio.gather(*silent) == [HERE] * 60
 
 
-async def test_one_accounts_names_leave_room_for_anothers(server, names):
+async def test_names_of_one_account_do_not_delay_those_of_another(server, names):
     server.free.clear()
     silent = [
         asyncio.ensure_future(names.addresses(f"{n}.test", 80, owner="acme"))
@@ -190,7 +190,7 @@ async def test_one_accounts_names_leave_room_for_anothers(server, names):
     assert await asyncio.gather(*silent, ninth, other) == [HERE] * 10
 
 
-async def test_names_that_failed_leave_room_for_the_rest_of_their_owner(server, names):
+async def test_names_that_failed_do_not_delay_other_names_of_their_owner(server, names):
     failing = [f"{n}.test" for n in range(8)]
     server.answer = ()
     for name in failing:
@@ -211,7 +211,7 @@ async def test_names_that_failed_leave_room_for_the_rest_of_their_owner(server, 
     assert await asyncio.gather(*again, new) == [HERE] * 9
 
 
-async def test_what_was_found_serves_on_while_nobody_answers(
+async def test_known_addresses_are_used_while_name_servers_do_not_answer(
     server, names, monkeypatch
 ):
     monkeypatch.setattr(dns, "_FRESH_SECONDS", 0)
@@ -229,9 +229,7 @@ async def test_what_was_found_serves_on_while_nobody_answers(
         await names.addresses("a.test", 80, owner="acme")
 
 
-async def test_a_name_without_an_address_is_not_asked_for_at_every_request(
-    server, names
-):
+async def test_a_name_without_an_address_is_not_looked_up_per_request(server, names):
     server.answer = ()
 
     for _ in range(5):
@@ -241,9 +239,7 @@ async def test_a_name_without_an_address_is_not_asked_for_at_every_request(
     assert server.asked == ["a.test"]
 
 
-async def test_an_answer_that_nobody_waits_for_any_more_is_no_fault(
-    server, names, caplog
-):
+async def test_an_answer_to_a_cancelled_look_up_logs_no_error(server, names, caplog):
     server.free.clear()
     server.answer = ()
     waiting = asyncio.ensure_future(names.addresses("a.test", 80, owner="acme"))

@@ -33,7 +33,7 @@ def test_the_file_and_its_name_are_durable(tmp_path, monkeypatch):
     assert synced == [str(tmp_path / f".file.{os.getpid()}"), str(tmp_path)]
 
 
-def test_a_file_for_which_there_is_no_room_stays_as_it_was(tmp_path, monkeypatch):
+def test_a_file_is_unchanged_when_the_disk_is_full(tmp_path, monkeypatch):
     path = tmp_path / "file"
     path.write_bytes(b"old")
     write = os.write

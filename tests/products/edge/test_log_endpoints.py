@@ -58,7 +58,7 @@ async def test_an_endpoint_that_cannot_be_reached_costs_its_lines_alone(
     assert shipper.dropped == 1
 
 
-def test_a_certificate_nobody_trusts_takes_no_lines(collector):
+def test_an_endpoint_with_an_untrusted_certificate_gets_no_lines(collector):
     stand, _ = collector
     with https_endpoint(trustme.CA(), "localhost") as (url, bodies):
         endpoint = RouteLogEndpoint("https", "untrusted", url)
@@ -69,7 +69,7 @@ def test_a_certificate_nobody_trusts_takes_no_lines(collector):
     assert bodies == []
 
 
-async def test_a_slow_endpoint_fills_its_queue_and_no_more(monkeypatch):
+async def test_a_slow_endpoint_fills_only_its_queue(monkeypatch):
     monkeypatch.setattr("products.edge.access_log._MAX_ENDPOINT_LINES", 10)
     shipper = LogShipper("edge-1", origin_tls(), CachingResolver(()))
     endpoint = RouteLogEndpoint("syslog", "slow", "203.0.113.1:514")
@@ -81,9 +81,7 @@ async def test_a_slow_endpoint_fills_its_queue_and_no_more(monkeypatch):
     await shipper.close(0)
 
 
-async def test_endpoints_that_answer_drop_by_drop_stop_nobody_elses(
-    tmp_path, monkeypatch
-):
+async def test_endpoints_that_answer_slowly_do_not_delay_others(tmp_path, monkeypatch):
     monkeypatch.setattr("products.edge.access_log._DELIVERY_SECONDS", 1.0)
     monkeypatch.setattr("products.edge.access_log._PAUSE_SECONDS", 0)
     authority = trustme.CA()

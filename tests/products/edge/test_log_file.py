@@ -26,7 +26,7 @@ def test_a_disk_that_takes_no_lines_drops_and_counts_them(tmp_path):
     assert file.dropped == 1
 
 
-def test_a_log_that_was_rotated_away_is_opened_anew(tmp_path):
+def test_a_log_that_was_rotated_is_opened_again(tmp_path):
     path = tmp_path / "access.jsonl"
     file = LogFile(path)
     file.note(b"one\n")

@@ -94,7 +94,7 @@ async def test_a_rejected_table_that_was_followed_by_a_newer_one_is_forgotten(li
     assert one._client.etags == ["", "1", "2"]
 
 
-async def test_a_table_that_cannot_be_read_back_is_requested_anew(link, tmp_path):
+async def test_a_table_that_cannot_be_read_back_is_requested_again(link, tmp_path):
     (tmp_path / "routes.json").write_bytes(b"{")
 
     one = link((OLD, "1"))

@@ -50,7 +50,7 @@ def test_the_age_of_the_table_is_said_ever_less_often(table_file, clock, caplog)
     )
 
 
-def test_another_reason_is_said_at_once(table_file, clock, caplog):
+def test_another_reason_is_logged_immediately(table_file, clock, caplog):
     table_file.log_staleness("Connection refused")
     clock.now += 1
     table_file.log_staleness("timed out")

@@ -43,16 +43,16 @@ def impatient(request, tmp_path_factory):
 
 
 @pytest.fixture(params=ENGINES)
-def narrow(request, tmp_path):
-    """An edge with room for very few."""
+def few_connections(request, tmp_path):
+    """Start an edge that allows four connections."""
     one = started(request.param, tmp_path, "--connections", "4")
     yield one
     assert one.close() == 0
 
 
 @pytest.fixture(params=ENGINES)
-def crowded(request, tmp_path):
-    """An edge with room for very few of one address, and a certificate for one.test."""
+def few_handshakes(request, tmp_path):
+    """Start an edge that allows three handshakes per address, with a certificate for one.test."""
     certificates = tmp_path / "certificates"
     certificates.mkdir()
     leaf = AUTHORITY.issue_cert("one.test")

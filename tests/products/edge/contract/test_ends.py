@@ -139,13 +139,13 @@ def test_a_half_open_tunnel_ends_when_nothing_more_comes(impatient):
     done.set()
 
 
-def test_a_full_edge_says_so_to_newcomers_and_keeps_its_tunnels(narrow):
-    host, _ = narrow.serve()
+def test_a_full_edge_refuses_new_tunnels_and_keeps_its_own(few_connections):
+    host, _ = few_connections.serve()
     tunnels = []
 
     def refusal():
-        """Ask for one tunnel more; give what an edge says that has no room."""
-        connection = narrow.edge.connect()
+        """Open one more tunnel; return the response if the edge is full."""
+        connection = few_connections.edge.connect()
         connection.sendall(handshake(host))
         if status_of(read_until(connection, b"\r\n\r\n")) == 101:
             tunnels.append(connection)
@@ -160,19 +160,21 @@ def test_a_full_edge_says_so_to_newcomers_and_keeps_its_tunnels(narrow):
     eventually(lambda: not refusal())
 
 
-def test_who_says_nothing_counts_against_its_address_and_a_tunnel_does_not(crowded):
-    host, _ = crowded.serve()
-    tunnels = [opened(crowded, host)[0] for _ in range(4)]
-    there = ("127.0.0.1", crowded.edge.tls_port)
+def test_a_silent_client_counts_against_its_address_and_a_tunnel_does_not(
+    few_handshakes,
+):
+    host, _ = few_handshakes.serve()
+    tunnels = [opened(few_handshakes, host)[0] for _ in range(4)]
+    there = ("127.0.0.1", few_handshakes.edge.tls_port)
     silent = [socket.create_connection(there, timeout=20) for _ in range(3)]
 
-    answer = eventually(lambda: refused_for_its_address(crowded, host))
+    answer = eventually(lambda: refused_for_its_address(few_handshakes, host))
 
     assert answer.endswith(b"\r\n\r\nToo many open requests from this address.\n")
     assert all(echoes(tunnel, b"still here") for tunnel in tunnels)
     for connection in silent:
         connection.close()
-    eventually(lambda: not refused_for_its_address(crowded, host))
+    eventually(lambda: not refused_for_its_address(few_handshakes, host))
 
 
 def refused_for_its_address(stand, host):

@@ -1,4 +1,4 @@
-"""Both engines: an origin that leads back to the edge ends at once, and chains go on."""
+"""Both engines: an origin that leads back to the edge is refused, and chains are served."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.products.edge.running import get, handshake, status_of
 
 
 @pytest.mark.parametrize("request_of", [get, handshake])
-def test_a_service_that_is_its_own_origin_is_told_so(stand, request_of):
+def test_a_service_that_is_its_own_origin_gets_508(stand, request_of):
     host, _ = stand.serve(to=origin(stand.edge.port))
 
     answer = stand.edge.ask(request_of(host))
@@ -20,7 +20,7 @@ def test_a_service_that_is_its_own_origin_is_told_so(stand, request_of):
 
 
 @pytest.mark.parametrize("request_of", [get, handshake])
-def test_services_that_lead_to_each_other_are_told_so(stand, request_of):
+def test_services_that_lead_to_each_other_get_508(stand, request_of):
     other, _ = stand.serve()
     host, _ = stand.serve(to=origin(stand.edge.port, override_host=other))
     stand.change(other, to=origin(stand.edge.port, override_host=host))

@@ -34,9 +34,8 @@ KOSOKU = Path(sys.executable).with_name("kosoku")
 EXPECTED_CASES = 247
 WITHOUT_LONG = ("-x", "9.*", "-x", "12.*", "-x", "13.*")
 AGAIN = 4
-CUT_BYTES = (
-    2_000  # so many go in pieces, lest a large message take longer than a case may
-)
+# Bytes that are sent in pieces; more would take longer than the time limit of a case.
+CUT_BYTES = 2_000
 
 
 @pytest.fixture(scope="module")
@@ -84,12 +83,12 @@ def pump(source, sink, size=65_536, wait=0.0):
 
 @contextlib.contextmanager
 def ways_to(port):
-    """Give ports that lead to the same origin: directly, byte by byte, and all at once."""
+    """Yield ports of the same origin: direct, byte by byte, and in large pieces."""
     in_bytes = Origin(lambda client, _: relay(client, port, size=1, wait=0.0002))
-    at_once = Origin(lambda client, _: relay(client, port, wait=0.02))
-    yield port, in_bytes.port, at_once.port
+    in_pieces = Origin(lambda client, _: relay(client, port, wait=0.02))
+    yield port, in_bytes.port, in_pieces.port
     in_bytes.close()
-    at_once.close()
+    in_pieces.close()
 
 
 def assert_nothing_differs(direct_port, edge_port, folder, cases, *select):

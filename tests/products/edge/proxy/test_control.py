@@ -27,7 +27,7 @@ from tests.products.edge.scripted import (
 )
 
 
-def test_sigterm_lets_open_tunnels_finish_and_accepts_no_more(stand):
+def test_sigterm_lets_open_tunnels_finish_and_accepts_no_new_ones(stand):
     own = stand("--drain-seconds", "20")
     host, _ = own.serve()
     tunnel = open_tunnel(own.edge, host)
@@ -115,10 +115,10 @@ def test_several_processes_share_the_port_the_table_and_the_reports(stand):
     eventually(
         lambda: len([r for r in own.portal.of_service(service) if r.final]) == 40
     )
-    boots = {record.id.split(".")[1] for record in own.portal.of_service(service)}
+    instances = {record.id.split(".")[1] for record in own.portal.of_service(service)}
 
     assert there.connections == 40
-    assert len(boots) > 1
+    assert len(instances) > 1
 
 
 def test_clients_in_the_queue_are_served_when_the_edge_stops(stand):

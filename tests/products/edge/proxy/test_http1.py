@@ -360,7 +360,7 @@ def test_any_bytes_are_chunks_or_malformed(data):
 
 
 @given(st.integers(0, 30), st.binary(max_size=60))
-def test_a_sized_body_takes_its_size_and_no_more(size, data):
+def test_a_sized_body_takes_exactly_its_size(size, data):
     body = BodyReader.sized(size)
 
     assert body.feed(data) == data[:size]

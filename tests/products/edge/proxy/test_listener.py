@@ -42,15 +42,15 @@ def secure(tmp_path):
     folder = tmp_path / "certificates"
     folder.mkdir()
     write(authority, folder, "one.test", "one.test")
-    stands = []
+    started = []
 
     def start(*more):
         more = (*more, "--tls-certificates", str(folder))
-        stands.append(Stand(tmp_path / "edge", *more))
-        return stands[0], authority
+        started.append(Stand(tmp_path / "edge", *more))
+        return started[0], authority
 
     yield start
-    for one in stands:
+    for one in started:
         one.close()
 
 

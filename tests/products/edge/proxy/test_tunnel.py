@@ -45,11 +45,11 @@ def test_after_the_origins_end_the_client_can_still_send(shared_stand):
 
     with open_tunnel(shared_stand.edge, host) as connection:
         assert read_all(connection) == b"goodbye"
-        connection.sendall(b"the last word")
+        connection.sendall(b"one last message")
         connection.shutdown(socket.SHUT_WR)
         eventually(lambda: heard)
 
-    assert heard == [b"the last word"]
+    assert heard == [b"one last message"]
 
 
 def test_the_last_frames_of_an_origin_that_closes_are_not_lost(shared_stand):

@@ -75,7 +75,7 @@ def test_everything_is_sent_once_while_the_disk_is_full(root, disk):
     assert unsent_bytes(reporter) == 0
 
 
-def test_what_has_arrived_makes_room_when_the_disk_is_full(root, disk):
+def test_acknowledged_readings_are_pruned_when_the_disk_is_full(root, disk):
     write_history(root)
     fill, _ = disk
     reporter = reporter_for(root, Client())
@@ -100,7 +100,7 @@ def test_a_finished_instance_that_has_arrived_goes_when_workers_cannot_write(roo
     assert not (root / "INSTANCE").exists()
 
 
-def test_what_was_acknowledged_is_written_once_there_is_room(root, disk):
+def test_acknowledgements_are_written_when_the_disk_has_space(root, disk):
     write_history(root)
     fill, empty = disk
     client = Client()
@@ -118,7 +118,7 @@ def test_what_was_acknowledged_is_written_once_there_is_room(root, disk):
     assert [len(one.connections) for one in client.reports[sent:]] == [0]
 
 
-def test_a_restart_before_there_was_room_sends_again_and_loses_nothing(root, disk):
+def test_a_restart_while_the_disk_is_full_sends_again_and_loses_nothing(root, disk):
     expected = write_history(root)
     fill, empty = disk
     client = Client()

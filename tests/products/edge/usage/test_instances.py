@@ -52,7 +52,7 @@ def test_a_folder_without_a_lock_is_of_no_running_process(tmp_path):
     assert not is_running(tmp_path)
 
 
-def test_instances_are_told_from_what_is_starting_or_damaged(tmp_path):
+def test_instances_are_listed_without_starting_and_damaged_ones(tmp_path):
     for name in ("B", "A", "C", ".D"):
         (tmp_path / name).mkdir()
     (tmp_path / "E").touch()
@@ -65,7 +65,7 @@ def test_instances_are_told_from_what_is_starting_or_damaged(tmp_path):
     assert damaged_in(tmp_path, "A") == []
 
 
-def test_what_was_quarantine_damaged_before_is_not_overwritten(tmp_path):
+def test_an_earlier_quarantine_is_not_overwritten(tmp_path):
     for _ in range(2):
         (tmp_path / "A").mkdir()
         quarantine_damaged(tmp_path / "A")

@@ -459,7 +459,7 @@ def test_a_file_of_garbage_is_found_quarantine_damaged_and_replaced(folder, capl
     assert "is quarantined" in caplog.text
 
 
-def test_a_row_that_is_no_reading_is_told_apart_from_the_others(store, folder):
+def test_rows_that_are_not_readings_are_reported_as_unreadable(store, folder):
     store.write([reading(1), reading(2), reading(3)])
     editor = sqlite3.connect(folder / STORE)
     editor.execute("UPDATE connection SET duration_us = -5 WHERE number = 2")
@@ -504,7 +504,7 @@ def test_a_full_store_refuses_and_keeps_what_it_has(folder):
     assert damage_of(folder / STORE) == ""
 
 
-def test_a_full_store_writes_again_when_room_was_made(folder):
+def test_a_full_store_writes_again_after_pruning(folder):
     store = UsageStore(folder, max_bytes=20 * 4096)
     number = fill(store)
 
@@ -715,7 +715,7 @@ def test_when_the_newest_pruned_reading_was_written_is_known(store, folder):
     assert before <= store.forgotten_to <= time.time()
 
 
-def test_room_of_pruned_readings_is_used_again(folder):
+def test_space_of_pruned_readings_is_used_again(folder):
     store = UsageStore(folder, max_bytes=LARGE)
     used = []
     for start in range(0, 50_000, 10_000):

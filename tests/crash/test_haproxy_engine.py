@@ -1,4 +1,4 @@
-"""HAProxy or its agent is killed: what docs/haproxy-engine.md promises, with the real portal."""
+"""HAProxy or its agent is killed: the promises of docs/haproxy-engine.md, with the real portal."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ FRESH_SECONDS = 5.0  # the age of HAProxy's tables; a tick comes on top
 
 
 @pytest.fixture
-def fleet(real_edge):
+def haproxy_edge(real_edge):
     """Return a function that starts an edge with the HAProxy engine; it is killed after the test."""
     edges = []
 
@@ -43,14 +43,14 @@ def fleet(real_edge):
             os.kill(process, signal.SIGKILL)
 
 
-def asked(edge):
+def request_tunnel(edge):
     """Request a tunnel, and return the status."""
     with edge.connect() as tunnel:
         tunnel.sendall(handshake(HOST))
         return status_of(read_until(tunnel, b"\r\n\r\n"))
 
 
-def opened(edge):
+def open_tunnel(edge):
     """Open a tunnel."""
     tunnel = edge.connect()
     tunnel.sendall(handshake(HOST))
@@ -74,19 +74,19 @@ def sizes(rows):
 
 
 def test_an_agent_that_is_killed_costs_no_connection_and_none_is_counted_twice(
-    portal, fleet, note
+    portal, haproxy_edge, note
 ):
-    edge = fleet("--tick-seconds", "5")
-    tunnels = [opened(edge) for _ in range(TUNNELS)]
+    edge = haproxy_edge("--tick-seconds", "5")
+    tunnels = [open_tunnel(edge) for _ in range(TUNNELS)]
     for tunnel in tunnels:
         echo(tunnel)
 
     edge.kill_control()
     for tunnel in tunnels:
-        echo(tunnel)  # HAProxy goes on
+        echo(tunnel)  # HAProxy is still running
     for tunnel in tunnels[: TUNNELS // 2]:
         tunnel.close()  # while no agent sees it
-    new = [opened(edge) for _ in range(TUNNELS)]
+    new = [open_tunnel(edge) for _ in range(TUNNELS)]
     edge.start()
     for tunnel in [*tunnels[TUNNELS // 2 :], *new]:
         echo(tunnel)
@@ -99,10 +99,10 @@ def test_an_agent_that_is_killed_costs_no_connection_and_none_is_counted_twice(
 
 
 def test_a_haproxy_that_is_killed_ends_what_is_known_with_its_last_reading(
-    portal, fleet, note
+    portal, haproxy_edge, note
 ):
-    edge = fleet()
-    tunnels = [opened(edge) for _ in range(TUNNELS)]
+    edge = haproxy_edge()
+    tunnels = [open_tunnel(edge) for _ in range(TUNNELS)]
     opened_at = time.time()
     for tunnel in tunnels:
         echo(tunnel)
@@ -119,8 +119,8 @@ def test_a_haproxy_that_is_killed_ends_what_is_known_with_its_last_reading(
     all_are_final(portal, edge, TUNNELS)
     known = portal.rows(edge.name)
     # Nothing is accepted before the session of the new HAProxy is open.
-    within(30, "it accepts tunnels again", lambda: asked(edge) == 101)
-    with opened(edge) as later:
+    within(30, "it accepts tunnels again", lambda: request_tunnel(edge) == 101)
+    with open_tunnel(edge) as later:
         echo(later)
 
     assert len(known) == TUNNELS

@@ -1,4 +1,4 @@
-"""Both engines: which service, who may upgrade, what ends when (R1, R12)."""
+"""Both engines: which service a host has, and which upgrades it allows (R1, R12)."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -29,12 +29,12 @@ def test_a_host_leads_to_its_own_service(stand):
     assert values(second, "host") == [other]
 
 
-def test_a_host_nobody_has_gets_404_and_a_sentence(stand):
-    answer = stand.edge.ask(handshake("nobody.test"))
+def test_an_unknown_host_gets_404_and_a_sentence(stand):
+    answer = stand.edge.ask(handshake("unknown.test"))
 
     assert status_of(answer) == 404
     assert answer.endswith(
-        b"\r\n\r\nNo service is configured for the host nobody.test.\n"
+        b"\r\n\r\nNo service is configured for the host unknown.test.\n"
     )
 
 
@@ -105,7 +105,7 @@ def test_a_service_without_websockets_refuses_with_its_sentence_and_asks_no_orig
     assert there.connections == 0
 
 
-def test_a_switch_off_refuses_new_handshakes_at_once_and_keeps_open_tunnels(stand):
+def test_a_switch_off_refuses_new_handshakes_and_keeps_open_tunnels(stand):
     host, _ = stand.serve()
     connection, _ = opened(stand, host)
 
@@ -116,7 +116,7 @@ def test_a_switch_off_refuses_new_handshakes_at_once_and_keeps_open_tunnels(stan
         assert echoes(connection, b"still here")
 
 
-def test_a_switch_off_is_heard_of_within_five_seconds(stand):
+def test_a_switch_off_takes_effect_within_five_seconds(stand):
     host, _ = stand.serve()
     assert status_of(stand.edge.ask(handshake(host, version="12"))) == 426
     stand.routes[host] = None
