@@ -23,8 +23,8 @@ from rest_framework.views import exception_handler
 
 from accounts.errors import RefusalError
 from portal.middleware import status_of
+from products.protocol import API_PATH
 
-API_PATH = "/api/"  # where portal.urls includes the API
 INVALID_CREDENTIALS = "Provided credentials are missing or invalid"
 MESSAGES = {
     HTTPStatus.NOT_FOUND: "Record not found",

@@ -4,6 +4,8 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from products.protocol import API_PATH
+
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
@@ -12,8 +14,8 @@ urlpatterns = [
     ),
     path("", include("accounts.web.urls")),
     path("", include("products.web.urls")),
-    path("api/", include("accounts.api.urls")),
-    path("api/", include("products.api.urls")),
+    path(API_PATH.removeprefix("/"), include("accounts.api.urls")),
+    path(API_PATH.removeprefix("/"), include("products.api.urls")),
 ]
 
 handler400 = "portal.error_responses.bad_request"

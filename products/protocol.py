@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
+API_PATH = "/api/"  # of the portal: the whole API lies below it, and nothing else does
 MAX_HOST_LENGTH = 253
 MAX_PORT = 65535
 MAX_HEADER_NAME_LENGTH = 255

@@ -35,8 +35,8 @@ from products.api.versions import (
     VersionSettingsView,
 )
 from products.edge.contract import ROUTES_PATH, USAGE_PATH
+from products.protocol import API_PATH
 
-BASE = "/api/"  # where portal.urls includes these routes
 SERVICE = "service/<str:service_id>"
 VERSION = f"{SERVICE}/version/<int:number>"
 PRODUCT = "<str:slug>/services"
@@ -101,6 +101,6 @@ urlpatterns = [
     path(f"enabled-products/{PRODUCT}/<str:service_id>", ServiceProductView.as_view()),
     path("v1/decision", DecisionView.as_view()),
     path("v1/entitlements", Entitlements.as_view()),
-    path(ROUTES_PATH.removeprefix(BASE), RouteTableView.as_view()),
-    path(USAGE_PATH.removeprefix(BASE), IngestUsage.as_view()),
+    path(ROUTES_PATH.removeprefix(API_PATH), RouteTableView.as_view()),
+    path(USAGE_PATH.removeprefix(API_PATH), IngestUsage.as_view()),
 ]

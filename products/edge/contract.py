@@ -12,9 +12,10 @@ import msgspec
 from msgspec import Meta
 
 from products.edge.errors import EdgeError
+from products.protocol import API_PATH
 
-ROUTES_PATH = "/api/edge/v1/routes"
-USAGE_PATH = "/api/edge/v1/usage"
+ROUTES_PATH = f"{API_PATH}edge/v1/routes"
+USAGE_PATH = f"{API_PATH}edge/v1/usage"
 STATUS_HEADER = "X-Edge-Status"
 FORMAT: Literal[2] = 2
 PLATFORM = "tollgate"  # in the CDN-Loop field of every request that an edge forwards
