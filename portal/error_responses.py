@@ -23,6 +23,7 @@ from rest_framework.views import exception_handler
 
 from accounts.errors import RefusalError
 from portal.middleware import status_of
+from portal.problem_details import is_own_path, problem_response
 from products.protocol import API_PATH
 
 INVALID_CREDENTIALS = "Provided credentials are missing or invalid"
@@ -45,7 +46,18 @@ FASTLY_ERRORS: Mapping[str, tuple[HTTPStatus, str]] = {
 
 
 def api_error_response(error: Exception, context: dict[str, Any]) -> Response | None:
-    """Return the response to an error as `{"msg", "detail"}`; None re-raises unexpected errors."""
+    """Return the response to an error; None re-raises unexpected errors.
+
+    It is `{"msg", "detail"}`, and problem details below `/api/v1`.
+    """
+    response = classic_response(error, context)
+    if response is not None and is_own_path(context["request"]):
+        return problem_response(error, response)
+    return response
+
+
+def classic_response(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Return the response to an error as `{"msg", "detail"}`; None for unexpected errors."""
     if isinstance(error, RefusalError):
         return refusal_response(error)
     if isinstance(error, RequestDataTooBig):

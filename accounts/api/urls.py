@@ -7,6 +7,7 @@ from accounts.api.events import Events, OneEvent
 from accounts.api.openid_configuration import OpenIdConfiguration
 from accounts.api.sudo import Sudo
 from accounts.api.tokens import CustomerTokens, OneToken, Tokens
+from accounts.api.trail import TrailEntries
 from accounts.api.users import (
     CurrentCustomer,
     CurrentUser,
@@ -32,4 +33,5 @@ urlpatterns = [
     path("service-authorizations/<str:authorization_id>", OneAuthorization.as_view()),
     path("events", Events.as_view()),
     path("events/<str:event_id>", OneEvent.as_view()),
+    path("v1/trail", TrailEntries.as_view()),
 ]
