@@ -22,8 +22,7 @@ from msgspec.structs import replace
 from bench.edge.programs import require
 from bench.edge.targets import PRODUCTION_SETTINGS, Target
 from products.edge.contract import HeaderRule, Route
-from products.edge.haproxy.master_socket import MasterSocket
-from products.edge.haproxy.process import HAProxyProcess
+from products.edge.haproxy.process import HAProxyProcess, MasterSocket
 from tests.products.edge.contract.speaking import opened
 from tests.products.edge.fake_portal import FakePortal, eventually, origin, route
 from tests.products.edge.running import Edge, handshake

@@ -103,9 +103,17 @@ def address_problem(address: str) -> str:
     return host_problem(address.lower())
 
 
-def origin_name(address: str, override_host: str | None) -> str:
-    """Return the name that an origin's certificate must be for: Override Host, else Address (R9)."""
-    return override_host or address
+def certificate_name(address: str, override_host: str | None) -> str:
+    """Return the name that an origin's certificate must be for: Override Host, else Address (R9).
+
+    It has no port, no brackets of an IPv6 address and no trailing dot.
+    """
+    host = override_host or address
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    name, colon, port = host.rpartition(":")
+    has_port = colon and port.isdigit() and ":" not in name
+    return (name if has_port else host).removesuffix(".")
 
 
 def is_ip(text: str) -> bool:

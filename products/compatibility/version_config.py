@@ -7,7 +7,7 @@ https://www.fastly.com/documentation/reference/api/services/backend/.
 import re
 from dataclasses import dataclass
 
-from products.protocol import CertificateKind, origin_name
+from products.protocol import CertificateKind, certificate_name
 
 WEBSOCKETS = "websockets"  # the product's slug
 
@@ -65,7 +65,7 @@ class BackendConfig:
     @property
     def checked_name(self) -> str:
         """The name that the origin's certificate must match (R8, R9)."""
-        return origin_name(self.address, self.override_host)
+        return certificate_name(self.address, self.override_host)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from products.edge.errors import StartupError
 from products.edge.files import atomic_write
-from products.edge.origin_names import LIVENESS_OPTIONS, origin_tls
+from products.edge.origin_tls import origin_tls
 from products.edge.portal import PortalClient
 from products.edge.settings import Settings
 
@@ -23,6 +23,13 @@ _LOCK = "edge.lock"
 _NAME = "edge.name"
 _PORT_SECONDS = 3.0  # for a port to become free
 _RETRY_SECONDS = 0.05
+
+# Of every TCP connection, so that a dead peer is noticed within two minutes.
+LIVENESS_OPTIONS = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 60_000),
+)
 
 
 class FolderLock:

@@ -267,3 +267,22 @@ def test_a_host_that_is_taken_survives_idna_and_encoding(text):
     assert not taken or text.encode("ascii").decode() == text == text.lower().strip(
         ". "
     )
+
+
+@pytest.mark.parametrize(
+    "host, name",
+    [
+        ("example.com", "example.com"),
+        ("example.com.", "example.com"),
+        ("example.com:8443", "example.com"),
+        ("[::1]:443", "::1"),
+        ("::1", "::1"),
+        ("192.0.2.1", "192.0.2.1"),
+    ],
+)
+def test_a_port_is_not_part_of_a_certificates_name(host, name):
+    assert protocol.certificate_name("origin.test", host) == name
+
+
+def test_without_an_override_host_the_certificate_is_for_the_address():
+    assert protocol.certificate_name("origin.test", None) == "origin.test"

@@ -7,7 +7,7 @@ MODULES = (
     "products.billing.rating",
     "products.catalogue.money",
     "products.compatibility.rules",
-    "products.edge.probe",
+    "products.edge.origin_tls",
     "products.metering.minutes",
     "products.instants",
     "products.months",

@@ -20,19 +20,17 @@ from products.edge.dns import CachingResolver
 from products.edge.errors import StartupError
 from products.edge.haproxy.connections import MeteringSession, SessionKeeper, note
 from products.edge.haproxy.lines import Lines
-from products.edge.haproxy.master_socket import (
-    HAProxyUnreachable,
-    MasterSocket,
-    Processes,
-)
 from products.edge.haproxy.process import (
     ConfigRejected,
     HAProxyProcess,
+    HAProxyUnreachable,
+    MasterSocket,
+    Processes,
     find_program,
     identity_of,
 )
 from products.edge.haproxy.reconcile import ConfigReconciler
-from products.edge.origin_names import origin_tls
+from products.edge.origin_tls import origin_tls
 from products.edge.portal import PortalLink
 from products.edge.revocation import RevocationPolicy
 from products.edge.settings import Settings

@@ -17,21 +17,22 @@ from products.edge.addresses import Address
 from products.edge.contract import PLATFORM, HeaderRule, Origin, Route
 from products.edge.errors import EdgeError
 from products.edge.haproxy.maps import NOT_ON, is_host, is_service
-from products.edge.haproxy.master_socket import WORKER_SOCKET
 from products.edge.headers import HOP_BY_HOP, MAX_HOPS, OVERWRITTEN, prepare_rules
-from products.edge.origin_names import LIVENESS_OPTIONS, certificate_name
 from products.edge.settings import Limits
+from products.edge.startup import LIVENESS_OPTIONS
 from products.protocol import (
     MAX_HEADER_NAME_LENGTH,
     MAX_HOST_LENGTH,
     MAX_PORT,
     PROTECTED_HEADER_PREFIXES,
     PROTECTED_HEADERS,
+    certificate_name,
     is_ip,
 )
 
 CONFIGURATION = "haproxy.cfg"
 LUA_SCRIPT = "edge.lua"
+WORKER_SOCKET = "worker.sock"  # of the worker that accepts connections
 WEBSOCKET, PLAIN = "ws_", "web_"  # two backends per service; sessions of one are closed
 
 # Addresses of one origin that are used in turn. Each costs four servers per service, and a
@@ -142,7 +143,7 @@ def origin_problem(origin: Origin) -> str:
     """Return why an origin cannot be written into the configuration; "" if it can."""
     if not 0 < origin.port <= MAX_PORT:
         return EdgeError.ORIGIN_PORT.sentence()
-    if origin.use_tls and not is_host(certificate_name(origin).lower()):
+    if origin.use_tls and not is_host(_checked_name(origin).lower()):
         return EdgeError.ORIGIN_NAME.sentence()
     try:
         quote((origin.override_host or "").encode("ascii"))
@@ -469,8 +470,12 @@ def _servers(
     return b"".join(lines)
 
 
+def _checked_name(origin: Origin) -> str:
+    return certificate_name(origin.address, origin.override_host)
+
+
 def _tls_parameters(options: OperatorOptions, origin: Origin) -> bytes:
-    name = certificate_name(origin)
+    name = _checked_name(origin)
     trusted = quote(options.ca_file.encode()) if options.ca_file else b"@system-ca"
     words = b" ssl verify required alpn http/1.1 ca-file " + trusted
     words += b" verifyhost " + quote(name.encode("ascii"))

@@ -1,4 +1,4 @@
-"""HAProxy's connections, counted into the usage store like a tunnel's.
+"""HAProxy's connections and requests, counted into the usage store like those of a tunnel.
 
 A connection's number is taken from HAProxy's own id for it. So an agent that was away,
 or was started again, continues to count the same connection. A metering session lasts as
@@ -13,14 +13,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from products.edge.access_log import AccessLog, LoggedRequest
 from products.edge.contract import Route
 from products.edge.files import atomic_write
 from products.edge.haproxy.config import EXPIRE_MS
-from products.edge.haproxy.master_socket import MasterSocket, Processes, TableEntry
-from products.edge.haproxy.requests import RequestTotals
+from products.edge.haproxy.maps import is_service
+from products.edge.haproxy.process import MasterSocket, Processes, TableEntry
 from products.edge.settings import make_instance_id
 from products.edge.usage.database import StoreBusy, StoreDamaged, StoreUnwritable
 from products.edge.usage.meter import OpenConnection, UsageMeter
@@ -28,6 +28,105 @@ from products.edge.usage.readings import ConnectionReading
 from products.edge.usage.reporter import Pruning
 from products.edge.usage.store import StoredUsage, UsageStore, resume_store
 from products.instants import iso_hour, iso_instant, microseconds_of
+
+_Counts: TypeAlias = list[int]  # requests, bytes from the clients, bytes to them
+
+_PARTS = ("lines", "table", "before", "counted")
+
+
+class RequestTotals:
+    """The ordinary requests that each worker has forwarded for each service since it started.
+
+    They are in HAProxy's tables and in its lines. Both give less than the truth and never
+    more: the table misses what came after the last look at it, the lines miss what ended
+    while no agent received them. The larger one counts.
+    """
+
+    def __init__(
+        self, meter: UsageMeter, notes: Mapping[str, str], *, is_replacement: bool
+    ) -> None:
+        """Continue from the notes that an earlier agent kept with its readings.
+
+        `is_replacement` says that those were lost: the first totals are then where
+        counting starts, because they were counted before.
+        """
+        self._meter = meter
+        self._known = {
+            key: counts
+            for key, text in notes.items()
+            if (counts := _read_note(text)) is not None
+        }
+        self._must_skip = is_replacement and not notes
+        self._changed: set[str] = set()
+
+    def ended(self, worker: int, service: str, sent: int, received: int) -> None:
+        """Count a request that has a line."""
+        lines = self._of(worker, service)["lines"]
+        for index, more in enumerate((1, sent, received)):
+            lines[index] += more
+        self._changed.add(_key(worker, service))
+
+    def read(self, worker: int, entries: Iterable[TableEntry]) -> None:
+        """Read a worker's table."""
+        for entry in entries:
+            values = entry.values
+            now = [
+                values.get("gpc0", 0),
+                values.get("bytes_in_cnt", 0),
+                values.get("bytes_out_cnt", 0),
+            ]
+            if not is_service(entry.key):
+                continue
+            known = self._of(worker, entry.key)
+            if now[0] < known["table"][0]:  # the entry had expired and started again
+                known["before"] = _sum(known["before"], known["table"])
+            if now != known["table"]:
+                self._changed.add(_key(worker, entry.key))
+            known["table"] = now
+
+    def count_new(self, workers: Iterable[int]) -> None:
+        """Count what is new, and forget workers that have exited."""
+        notes: dict[str, str | None] = {}
+        for key in self._changed:
+            known = self._known[key]
+            whole = _sum(known["before"], known["table"])
+            counted = known["counted"]
+            best = list(map(max, known["lines"], whole, counted))
+            if not self._must_skip and best != counted:
+                more = [new - old for new, old in zip(best, counted, strict=True)]
+                self._meter.delivered(key.partition(" ")[2], *more)
+            known["counted"] = best
+            notes[key] = json.dumps(known)
+        self._changed.clear()
+        self._must_skip = False
+        running = set(map(str, workers))
+        for key in [one for one in self._known if one.partition(" ")[0] not in running]:
+            del self._known[key]
+            notes[key] = None
+        if notes:
+            self._meter.keep_notes(notes)
+
+    def _of(self, worker: int, service: str) -> dict[str, _Counts]:
+        return self._known.setdefault(
+            _key(worker, service), {part: [0, 0, 0] for part in _PARTS}
+        )
+
+
+def _key(worker: int, service: str) -> str:
+    return f"{worker} {service}"
+
+
+def _read_note(text: str) -> dict[str, _Counts] | None:
+    try:
+        counts = json.loads(text)
+        return {part: [int(number) for number in counts[part]] for part in _PARTS}
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _sum(some: _Counts, more: _Counts) -> _Counts:
+    return [one + other for one, other in zip(some, more, strict=True)]
+
 
 # Lines kept until a session is open, some 100 MB: as many as the ring may hold for an
 # agent that was away.

@@ -40,9 +40,12 @@ from products.edge.haproxy.config import (
     render,
     server_addresses,
 )
-from products.edge.haproxy.master_socket import CURRENT, MasterSocket
-from products.edge.haproxy.process import ConfigRejected, HAProxyProcess
-from products.edge.origin_names import bare_name
+from products.edge.haproxy.process import (
+    CURRENT,
+    ConfigRejected,
+    HAProxyProcess,
+    MasterSocket,
+)
 from products.edge.settings import Settings
 from products.protocol import is_ip
 
@@ -100,11 +103,7 @@ class OriginResolver:
             if self._resolved.setdefault(key, _UNRESOLVED) == _UNRESOLVED:
                 self._start(key, owner)
         if again:
-            due = (
-                key
-                for key in self._resolved
-                if key in owners and not is_ip(bare_name(key[0]))
-            )
+            due = (key for key in self._resolved if key in owners and not is_ip(key[0]))
             for key in list(islice(due, _MAX_REFRESHED_NAMES)):
                 self._resolved[key] = self._resolved.pop(key)  # to the end
                 self._start(key, owners[key])
@@ -155,9 +154,7 @@ class OriginResolver:
     async def _resolve(self, key: _OriginKey, owner: str) -> None:
         host, port = key
         try:
-            found = await self._resolver.addresses(
-                bare_name(host).removesuffix("."), port, owner=owner, max_age=0
-            )
+            found = await self._resolver.addresses(host, port, owner=owner, max_age=0)
         except AddressDenied as error:
             result = Resolved(
                 problem=EdgeError.ORIGIN_DENIED.sentence(reason=error.reason)

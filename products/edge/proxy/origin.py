@@ -11,9 +11,10 @@ from products.edge.addresses import Address, denied_reason
 from products.edge.contract import Origin
 from products.edge.dns import AddressDenied, CachingResolver, Unresolvable
 from products.edge.errors import EdgeError, ErrorResponse
-from products.edge.origin_names import LIVENESS_OPTIONS, certificate_name
 from products.edge.proxy.stream import BufferedStream
 from products.edge.settings import Limits
+from products.edge.startup import LIVENESS_OPTIONS
+from products.protocol import certificate_name
 
 _MAX_NAMES = 10_000
 
@@ -97,7 +98,11 @@ class OriginConnector:
             address,
             origin.port,
             ssl=self._tls if origin.use_tls else None,
-            server_hostname=certificate_name(origin) if origin.use_tls else None,
+            server_hostname=(
+                certificate_name(origin.address, origin.override_host)
+                if origin.use_tls
+                else None
+            ),
         )
         _keep_alive(transport.get_extra_info("socket").fileno(), address)
         if origin.use_tls:

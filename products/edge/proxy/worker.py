@@ -4,30 +4,31 @@ import asyncio
 import contextlib
 import ctypes
 import gc
+import json
 import logging
 import os
 import resource
 import signal
 import socket
+import struct
 import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import uvloop
 
 from products.edge.access_log import AccessLog
 from products.edge.contract import RouteTable, read
 from products.edge.dns import CachingResolver
-from products.edge.origin_names import origin_tls
+from products.edge.origin_tls import origin_tls
 from products.edge.proxy.handler import RequestHandler
 from products.edge.proxy.listener import Certificates, Listener, TlsListener
 from products.edge.proxy.origin import OriginConnector
 from products.edge.proxy.server import Server
-from products.edge.proxy.workers import WorkerChannel
 from products.edge.settings import Limits, Settings
 from products.edge.table import RouteIndex
 from products.edge.usage.database import StoreBusy, StoreUnwritable
@@ -45,6 +46,43 @@ _TUNNEL_SWEEP_SECONDS = 1.0
 _TICK_PARTS = 20
 _TUNNELS_PER_BATCH = 1000
 _PARENT_DEATH_SIGNAL = 1  # prctl(2): PR_SET_PDEATHSIG
+_LENGTH = struct.Struct(">I")
+
+
+class WorkerChannel:
+    """Messages between the control process and a worker: JSON with its length before it."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Send and receive over streams."""
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def over(cls, connection: socket.socket) -> Self:
+        """Send and receive over a socket, which the channel then owns."""
+        return cls(*await asyncio.open_connection(sock=connection))
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Send a message; does nothing when the other end is gone."""
+        data = json.dumps(message).encode()
+        if not self._writer.is_closing():
+            self._writer.write(_LENGTH.pack(len(data)) + data)
+
+    async def receive(self) -> dict[str, Any] | None:
+        """Wait for a message; None when the other end is gone."""
+        try:
+            head = await self._reader.readexactly(_LENGTH.size)
+            data = await self._reader.readexactly(_LENGTH.unpack(head)[0])
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return None
+        message = json.loads(data)
+        return message if isinstance(message, dict) else None
+
+    def close(self) -> None:
+        """Close this end."""
+        self._writer.close()
 
 
 class Worker:

@@ -5,7 +5,7 @@ import uuid
 
 from products.edge.haproxy.config import EXPIRE_MS
 from products.edge.haproxy.connections import ConnectionTracker
-from products.edge.haproxy.master_socket import TableEntry
+from products.edge.haproxy.process import TableEntry
 from products.edge.usage.meter import UsageMeter
 from products.edge.usage.store import StoredUsage, resume_store
 from tests.products.edge.fake_portal import route

@@ -6,7 +6,7 @@ import uuid
 import pytest
 
 from products.edge.haproxy.connections import number_of
-from products.edge.haproxy.master_socket import TableEntry
+from products.edge.haproxy.process import TableEntry
 from products.edge.usage.database import StoreUnwritable
 from tests.products.edge.haproxy.metering import Metering, accept, in_table
 

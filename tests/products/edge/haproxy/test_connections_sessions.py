@@ -14,7 +14,7 @@ from products.edge.haproxy.connections import (
     MeteringSession,
     SessionKeeper,
 )
-from products.edge.haproxy.master_socket import Processes
+from products.edge.haproxy.process import Processes
 from products.edge.usage.database import StoreUnwritable
 from products.edge.usage.reporter import Pruning
 from products.edge.usage.store import StoredUsage

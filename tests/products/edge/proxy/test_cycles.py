@@ -13,7 +13,7 @@ import uvloop
 from products.edge.access_log import AccessLog
 from products.edge.contract import RouteTable
 from products.edge.dns import CachingResolver
-from products.edge.origin_names import origin_tls
+from products.edge.origin_tls import origin_tls
 from products.edge.proxy.client import ClientConnection
 from products.edge.proxy.handler import RequestHandler
 from products.edge.proxy.http1 import BodyReader

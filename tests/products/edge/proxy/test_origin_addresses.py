@@ -7,7 +7,7 @@ import pytest
 from products.edge.addresses import denied_reason
 from products.edge.dns import CachingResolver
 from products.edge.errors import ErrorResponse
-from products.edge.origin_names import bare_name, origin_tls
+from products.edge.origin_tls import origin_tls
 from products.edge.proxy.origin import OriginConnector
 from products.edge.settings import Limits
 from tests.products.edge.fake_portal import origin
@@ -90,20 +90,6 @@ async def test_the_next_address_is_tried_after_one_that_fails():
     assert stream.transport.get_extra_info("peername")[0] == "127.0.0.1"
     stream.transport.abort()
     there.close()
-
-
-@pytest.mark.parametrize(
-    "host, name",
-    [
-        ("example.com", "example.com"),
-        ("example.com:8443", "example.com"),
-        ("[::1]:443", "::1"),
-        ("::1", "::1"),
-        ("192.0.2.1", "192.0.2.1"),
-    ],
-)
-def test_a_port_is_not_part_of_a_certificates_name(host, name):
-    assert bare_name(host) == name
 
 
 def test_loopback_is_refused_unless_the_operator_allows_it():

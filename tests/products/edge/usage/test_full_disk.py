@@ -9,7 +9,7 @@ import pytest
 
 from products.edge.errors import PortalUnreachable
 from products.edge.portal import PortalLink
-from products.edge.usage import database, report_state, store
+from products.edge.usage import database, reporter, store
 from products.edge.usage.store import StoredUsage
 from tests.products.edge.test_portal import SECONDS, settings
 from tests.products.edge.usage.test_reporter import (
@@ -54,7 +54,7 @@ def disk(monkeypatch):
     def become(function):
         monkeypatch.setattr(database, "connect", function)
         monkeypatch.setattr(store, "connect", function)
-        monkeypatch.setattr(report_state, "connect", function)
+        monkeypatch.setattr(reporter, "connect", function)
 
     return lambda: become(full), lambda: become(connect)
 

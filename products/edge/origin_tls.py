@@ -1,7 +1,6 @@
-"""Checks an origin's certificate with a real TLS handshake.
+"""TLS towards origins: whom the edge trusts, and a probe of an origin's certificate.
 
-Only the handshake is sent, and nothing that the origin sends is shown: the result is a
-class. Source of the rule that origin certificates are publicly signed (R9):
+Source of the rule that origin certificates are publicly signed (R9):
 https://docs.fastly.com/products/websockets, edition of 2025-11-04.
 """
 
@@ -20,7 +19,6 @@ from products.edge.dns import (
     look_up_stream,
     resolve,
 )
-from products.edge.origin_names import origin_tls
 from products.protocol import CertificateKind
 
 _TIMEOUT_SECONDS = 3.0
@@ -58,6 +56,18 @@ class _Flood(Exception):
     """The origin sent more than a handshake needs."""
 
 
+def origin_tls(ca_file: str = "") -> ssl.SSLContext:
+    """Make the TLS settings towards origins: public authorities, TLS 1.2 or later.
+
+    A `ca_file` replaces the public authorities, for tests and private installations. ALPN
+    offers only HTTP/1.1, because an origin that chose h2 could not take an Upgrade.
+    """
+    context = ssl.create_default_context(cafile=ca_file or None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
 def probe_origin(
     address: str,
     port: int,
@@ -70,7 +80,7 @@ def probe_origin(
 ) -> ProbeResult:
     """Look a backend's Address up once and probe the first address that responds.
 
-    `name` is the name that the certificate must be for: the Override Host, else the
+    Only the handshake is sent, and nothing that the origin sends is shown. `name` is the name that the certificate must be for: the Override Host, else the
     Address. Look-up and handshake together take at most `timeout_seconds`.
     """
     allowed = tuple(allowed_private)

@@ -3,8 +3,8 @@
 import pytest
 import time_machine
 
-from products.edge.haproxy.master_socket import TableEntry
-from products.edge.haproxy.requests import RequestTotals
+from products.edge.haproxy.connections import RequestTotals
+from products.edge.haproxy.process import TableEntry
 from products.edge.usage.meter import UsageMeter
 from products.edge.usage.store import StoredUsage, resume_store
 
