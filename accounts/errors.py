@@ -1,6 +1,6 @@
 """The base classes of refusals: what went wrong, in a sentence a customer can act on; no HTTP."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from django.core.exceptions import PermissionDenied
 
@@ -8,7 +8,8 @@ from django.core.exceptions import PermissionDenied
 class RefusalError(Exception):
     """Why something was not done; `code` is for programs, the message for people.
 
-    `field` names the field of a form that the refusal is about, "" if there is none.
+    `field` names the field of a form that the refusal is about, "" if there is none. `data` is for
+    programs, such as the checks of a refused deployment.
     """
 
     code = "refused"
@@ -18,6 +19,13 @@ class RefusalError(Exception):
         super().__init__(message)
         self.message = message
         self.details = tuple(details)
+        self.data: Mapping[str, object] = {}
+
+    @property
+    def text(self) -> str:
+        """Return the message and those details that it does not contain, as one text."""
+        more = [each for each in self.details if each not in self.message]
+        return " ".join([self.message, *more])
 
 
 class Forbidden(RefusalError, PermissionDenied):
@@ -39,7 +47,7 @@ class Conflict(RefusalError):
 
 
 class Invalid(RefusalError):
-    """The input is not valid."""
+    """The input is not valid; `problems` has a sentence per invalid field, if fields are known."""
 
     code = "invalid"
 
@@ -48,3 +56,4 @@ class Invalid(RefusalError):
     ) -> None:
         super().__init__(message, details=details)
         self.field = field
+        self.problems: dict[str, str] = {field: message} if field else {}

@@ -1,106 +1,201 @@
-"""Error responses of the API in Fastly's format, and error pages for people.
+"""Error responses of the API, each in the form that the client reads, and error pages for people.
 
-The settings and `portal.urls` name these functions.
+The settings and `portal.urls` name these functions. Fastly's clients know four forms, and show one
+text of each. A view names its form in `error_form`: `products`, `json_api`, or else the classic
+one. Paths below `/api/v1` answer with `problem`, as others do for
+`Accept: application/problem+json`. Only that form has data. The other forms have no list `errors`: go-fastly would show it instead of the
+reasons (fastly/errors.go of 17.2).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.views import defaults
 from rest_framework.exceptions import (
     APIException,
     AuthenticationFailed,
-    MethodNotAllowed,
     NotAuthenticated,
     Throttled,
     ValidationError,
 )
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from accounts.errors import RefusalError
+from accounts.errors import Invalid, RefusalError
+from portal.fastly_format import Renderer
 from portal.middleware import status_of
-from portal.problem_details import is_own_path, problem_response
 from products.protocol import API_PATH
 
+Json = dict[str, Any]
 INVALID_CREDENTIALS = "Provided credentials are missing or invalid"
 MESSAGES = {
+    HTTPStatus.UNAUTHORIZED: INVALID_CREDENTIALS,
     HTTPStatus.NOT_FOUND: "Record not found",
     HTTPStatus.FORBIDDEN: "You are not authorized to perform this action",
     HTTPStatus.CONFLICT: "Conflict",
     HTTPStatus.BAD_REQUEST: "Bad request",
     HTTPStatus.METHOD_NOT_ALLOWED: "Method not allowed",
+    HTTPStatus.LENGTH_REQUIRED: "Length required",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Request entity too large",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "Unprocessable entity",
+    HTTPStatus.TOO_MANY_REQUESTS: "Too many requests",
     HTTPStatus.INTERNAL_SERVER_ERROR: "Internal server error",
 }
-# Refusals that Fastly answers with another status or message, by code.
-FASTLY_ERRORS: Mapping[str, tuple[HTTPStatus, str]] = {
+# Conflicts that Fastly answers with another status or message, by code.
+FASTLY_CONFLICTS: Mapping[str, tuple[HTTPStatus, str]] = {
     "version_locked": (HTTPStatus.UNPROCESSABLE_ENTITY, "Version locked"),
     "duplicate": (HTTPStatus.CONFLICT, "Duplicate record"),
     "service_active": (HTTPStatus.BAD_REQUEST, "Bad request"),
     "not_active": (HTTPStatus.BAD_REQUEST, "Bad request"),
+    "deployment_refused": (HTTPStatus.BAD_REQUEST, "Bad request"),
+}
+# Titles of conflicts in the products form, by code; Terraform's provider looks for such texts
+# when it destroys a service.
+PRODUCT_TITLES: Mapping[str, str] = {
+    "not_entitled": "not entitled to enable",
+    "not_on_service": "no product on service",
+    "unknown_product": "product does not exist",
+}
+OTHER_PRODUCT_TITLE = "product cannot be enabled"
+# Fastly answers these in the classic form everywhere.
+ALWAYS_CLASSIC = frozenset(
+    {
+        HTTPStatus.UNAUTHORIZED,
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+    }
+)
+OWN_PATH = f"{API_PATH}v1/"
+# Paths of Fastly's real-time API, which lie below the same prefix.
+FASTLY_PATHS = tuple(f"{OWN_PATH}{name}/" for name in ("channel", "domains", "origins"))
+JSON = "application/json"
+PROBLEM_JSON = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiError:
+    """What an error response says, in whatever form; `data` is only in the form `problem`."""
+
+    status: HTTPStatus
+    message: str
+    detail: str = ""
+    code: str = ""
+    data: Mapping[str, object] = field(default_factory=dict)
+
+
+def classic(error: ApiError) -> Json:
+    """Return the form of Fastly's older paths."""
+    return {"msg": error.message} | ({"detail": error.detail} if error.detail else {})
+
+
+def products(error: ApiError) -> Json:
+    """Return the form of Fastly's product API."""
+    return {
+        "type": "",
+        "title": error.message,
+        "status": error.status.value,
+        "errors": None,
+        "detail": error.detail,
+    }
+
+
+def json_api(error: ApiError) -> Json:
+    """Return the form of JSON:API documents."""
+    said = {
+        "status": str(error.status.value),
+        "code": error.code,
+        "title": error.message,
+        "detail": error.detail,
+    }
+    return {"errors": [{name: text for name, text in said.items() if text}]}
+
+
+def problem(error: ApiError) -> Json:
+    """Return the form of RFC 9457, with the data."""
+    said = {
+        "type": "about:blank",
+        "title": error.message,
+        "status": error.status.value,
+        "detail": error.detail,
+        "code": error.code,
+    }
+    return said | dict(error.data)
+
+
+FORMS: Mapping[str, tuple[Callable[[ApiError], Json], str]] = {
+    "classic": (classic, JSON),
+    "products": (products, JSON),
+    "json_api": (json_api, "application/vnd.api+json"),
+    "problem": (problem, PROBLEM_JSON),
 }
 
 
 def api_error_response(error: Exception, context: dict[str, Any]) -> Response | None:
-    """Return the response to an error; None re-raises unexpected errors.
-
-    It is `{"msg", "detail"}`, and problem details below `/api/v1`.
-    """
-    response = classic_response(error, context)
-    if response is not None and is_own_path(context["request"]):
-        return problem_response(error, response)
+    """Return the response to an error; None re-raises unexpected errors."""
+    # The framework's response has headers such as Retry-After.
+    response = exception_handler(error, context)
+    said = error_of(error)
+    if said is None and response is None:
+        return None
+    response = response or Response()
+    said = said or ApiError(
+        HTTPStatus(response.status_code), MESSAGES[HTTPStatus(response.status_code)]
+    )
+    form = form_for(context["request"], said, context["view"])
+    said = in_product_terms(said) if form == "products" else said
+    shape, response.content_type = FORMS[form]
+    response.data, response.status_code = shape(said), said.status
     return response
 
 
-def classic_response(error: Exception, context: dict[str, Any]) -> Response | None:
-    """Return the response to an error as `{"msg", "detail"}`; None for unexpected errors."""
+def error_of(error: Exception) -> ApiError | None:
+    """Return what the response to an error says; None for unexpected errors."""
     if isinstance(error, RefusalError):
-        return refusal_response(error)
+        return refusal(error)
     if isinstance(error, RequestDataTooBig):
         status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-        return Response({"msg": MESSAGES[status]}, status=status)
-    response = exception_handler(error, context)
-    if response is not None:
-        response.data = (
-            framework_body(error)
-            if isinstance(error, APIException)
-            else {"msg": MESSAGES[HTTPStatus(response.status_code)]}
-        )
-    return response
+        return ApiError(status, MESSAGES[status], code="too_large")
+    if isinstance(error, APIException):
+        return framework_error(error)
+    return None
 
 
-def refusal_response(error: RefusalError) -> Response:
-    """Return the response to one of Tollgate's refusals; its details are listed under `errors`."""
+def refusal(error: RefusalError) -> ApiError:
+    """Return what the response to one of Tollgate's refusals says, with every reason."""
     status = status_of(error)
-    status, message = FASTLY_ERRORS.get(error.code, (status, MESSAGES[status]))
-    body: dict[str, Any] = {"msg": message, "detail": error.message}
+    message = MESSAGES[status]
+    if status is HTTPStatus.CONFLICT:
+        status, message = FASTLY_CONFLICTS.get(error.code, (status, message))
+    data = dict(error.data)
+    if isinstance(error, Invalid) and error.problems:
+        data["fields"] = fields_of(error.problems)
     if error.details:
-        body["errors"] = list(error.details)
-    return Response(body, status=status)
+        data["details"] = list(error.details)
+    return ApiError(status, message, error.text, error.code, data)
 
 
-def framework_body(error: APIException) -> dict[str, str]:
-    """Return the body for an error that Django REST framework raises, in Fastly's words."""
-    if isinstance(error, NotAuthenticated | AuthenticationFailed):
-        return {"msg": INVALID_CREDENTIALS}
-    if isinstance(error, Throttled):
-        return {"msg": "Too many requests"}
-    if isinstance(error, MethodNotAllowed):
-        return {
-            "msg": MESSAGES[HTTPStatus.METHOD_NOT_ALLOWED],
-            "detail": str(error.detail),
-        }
-    if isinstance(error, ValidationError):
-        return {
-            "msg": MESSAGES[HTTPStatus.BAD_REQUEST],
-            "detail": error_text(error.detail),
-        }
-    message = MESSAGES.get(HTTPStatus(error.status_code), str(error.detail))
-    return {"msg": message, "detail": str(error.detail)}
+def framework_error(error: APIException) -> ApiError:
+    """Return what the response to an error of Django REST framework says, in Fastly's words."""
+    status = HTTPStatus(error.status_code)
+    message = MESSAGES.get(status, status.phrase)
+    if isinstance(error, NotAuthenticated | AuthenticationFailed | Throttled):
+        return ApiError(status, message, code=error.default_code)
+    if isinstance(error, ValidationError) and isinstance(error.detail, Mapping):
+        texts = {name: error_text(each) for name, each in error.detail.items()}
+        data = {"fields": fields_of(texts)}
+        return ApiError(status, message, error_text(error.detail), "invalid", data)
+    return ApiError(status, message, error_text(error.detail), error.default_code)
+
+
+def fields_of(problems: Mapping[str, str]) -> list[Json]:
+    """Return what is wrong with each field, for the form `problem`."""
+    return [{"field": name, "message": text} for name, text in problems.items()]
 
 
 def error_text(detail: Any) -> str:
@@ -117,6 +212,30 @@ def error_text(detail: Any) -> str:
     return str(detail)
 
 
+def form_for(
+    request: HttpRequest | Request, said: ApiError, view: object = None
+) -> str:
+    """Return the name of the form in which a client gets an error of a view."""
+    accept = request.headers.get("Accept", "").lower()
+    if PROBLEM_JSON in accept or is_own_path(request.path):
+        return "problem"
+    form: str = getattr(view, "error_form", "classic")
+    return "classic" if said.status in ALWAYS_CLASSIC else form
+
+
+def is_own_path(path: str) -> bool:
+    """Return whether a path is in Tollgate's own part of the API."""
+    return path.startswith(OWN_PATH) and not path.startswith(FASTLY_PATHS)
+
+
+def in_product_terms(said: ApiError) -> ApiError:
+    """Return a conflict as Fastly's product API answers it: with 400 and a title of its own."""
+    if said.status is not HTTPStatus.CONFLICT:
+        return said
+    title = PRODUCT_TITLES.get(said.code, OTHER_PRODUCT_TITLE)
+    return replace(said, status=HTTPStatus.BAD_REQUEST, message=title)
+
+
 def wants_json(request: HttpRequest) -> bool:
     """Return whether the request is for the API, which answers in JSON: its path says so."""
     return request.path.startswith(API_PATH)
@@ -128,26 +247,31 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     A client whose base URL lacks `/api` sends its token to the pages' paths. The response says so.
     """
     if wants_json(request):
-        return _json(HTTPStatus.NOT_FOUND)
+        return _json(request, HTTPStatus.NOT_FOUND, "There is no such path.")
     if "Fastly-Key" in request.headers:
         base = request.build_absolute_uri(API_PATH.rstrip("/"))
-        return _json(HTTPStatus.NOT_FOUND, detail=f"The API's base URL is {base}.")
+        return _json(request, HTTPStatus.NOT_FOUND, f"The API's base URL is {base}.")
     return defaults.page_not_found(request, exception)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Respond to a malformed request: JSON for a program, a page for a person."""
     if wants_json(request):
-        return _json(HTTPStatus.BAD_REQUEST)
+        return _json(request, HTTPStatus.BAD_REQUEST)
     return defaults.bad_request(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Respond to an unexpected error: JSON for a program, a page for a person."""
     if wants_json(request):
-        return _json(HTTPStatus.INTERNAL_SERVER_ERROR)
+        return _json(request, HTTPStatus.INTERNAL_SERVER_ERROR)
     return defaults.server_error(request)
 
 
-def _json(status: HTTPStatus, **details: str) -> HttpResponse:
-    return JsonResponse({"msg": MESSAGES[status], **details}, status=status)
+def _json(request: HttpRequest, status: HTTPStatus, detail: str = "") -> HttpResponse:
+    """Return an error that no view has answered, written as the views' renderer writes it."""
+    said = ApiError(status, MESSAGES[status], detail, status.name.lower())
+    shape, content_type = FORMS[form_for(request, said)]
+    return HttpResponse(
+        Renderer().render(shape(said)), status=status, content_type=content_type
+    )

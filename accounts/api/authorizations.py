@@ -61,6 +61,8 @@ class Authorization:
 class Authorizations(APIView):
     """`/service-authorizations`."""
 
+    error_form = "json_api"
+
     def get(self, request: TokenRequest) -> Response:
         """Return a page of the authorizations on services that the actor may see."""
         page = PageRequest.of(request)
@@ -80,6 +82,8 @@ class Authorizations(APIView):
 
 class OneAuthorization(APIView):
     """`/service-authorizations/{id}`."""
+
+    error_form = "json_api"
 
     def get(self, request: TokenRequest, authorization_id: str) -> Response:
         """Return one authorization."""

@@ -29,6 +29,8 @@ MAX_EVENT_ID = 2**63 - 1  # of the database column
 class Events(APIView):
     """`GET /events`."""
 
+    error_form = "json_api"
+
     def get(self, request: TokenRequest) -> Response:
         """Return a page of events."""
         account_id = readable_trail(request.auth)
@@ -44,6 +46,8 @@ class Events(APIView):
 
 class OneEvent(APIView):
     """`GET /events/{id}`."""
+
+    error_form = "json_api"
 
     def get(self, request: TokenRequest, event_id: str) -> Response:
         """Return one event."""

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import TokenRequest
-from accounts.errors import Conflict
+from accounts.errors import Conflict, NotFound
 from products.api.lookups import service_at
 from products.catalogue.models import Product
 from products.catalogue.queries import product
@@ -22,11 +22,6 @@ from products.services import queries
 from products.services.models import Service
 
 Json = dict[str, Any]
-# Terraform's provider looks for these texts when it destroys a service.
-TITLES = {
-    "not_entitled": "not entitled to enable",
-    "incompatible": "product cannot be enabled",
-}
 
 
 def to_json(slug: str, service_id: str) -> Json:
@@ -38,42 +33,40 @@ def to_json(slug: str, service_id: str) -> Json:
     }
 
 
-def refused(title: str, detail: str, errors: list[str] | None = None) -> Response:
-    """Return a refusal in the form of Fastly's product API."""
-    body = {
-        "type": "",
-        "title": title,
-        "status": HTTPStatus.BAD_REQUEST.value,
-        "errors": errors,
-        "detail": detail,
-    }
-    return Response(body, HTTPStatus.BAD_REQUEST)
+class NotOnService(Conflict):
+    """The product is not switched on for the service."""
+
+    code = "not_on_service"
+
+
+class UnknownProduct(Conflict):
+    """The catalogue does not have the product."""
+
+    code = "unknown_product"
 
 
 class ServiceProductView(APIView):
     """`/enabled-products/v1/{product}/services/S`, and the same without `v1`."""
 
+    error_form = "products"
+
     def get(self, request: TokenRequest, slug: str, service_id: str) -> Response:
         """Return the product if it is on, else 400."""
         service, row = self._named(request, slug, service_id)
         if switch_of(service, row.pk) is None:
-            return refused("no product on service", "")
+            raise NotOnService("")
         return Response(to_json(row.pk, service.pk))
 
     def put(self, request: TokenRequest, slug: str, service_id: str) -> Response:
         """Switch the product on; a second call succeeds too."""
         service, row = self._named(request, slug, service_id)
-        try:
-            commands.enable_for_service(
-                request.auth,
-                service=service,
-                product=row,
-                configuration=configuration_of(slug, request.data),
-                now=timezone.now(),
-            )
-        except Conflict as error:
-            title = TITLES.get(error.code, "product cannot be enabled")
-            return refused(title, error.message, list(error.details) or None)
+        commands.enable_for_service(
+            request.auth,
+            service=service,
+            product=row,
+            configuration=configuration_of(slug, request.data),
+            now=timezone.now(),
+        )
         return Response(to_json(row.pk, service.pk))
 
     def delete(self, request: TokenRequest, slug: str, service_id: str) -> Response:
@@ -87,7 +80,15 @@ class ServiceProductView(APIView):
     def _named(
         self, request: TokenRequest, slug: str, service_id: str
     ) -> tuple[Service, Product]:
-        return service_at(request.auth, service_id), product(slug)
+        return service_at(request.auth, service_id), product_at(slug)
+
+
+def product_at(slug: str) -> Product:
+    """Return a product of the catalogue. Raises UnknownProduct, which Fastly answers with 400."""
+    try:
+        return product(slug)
+    except NotFound as error:
+        raise UnknownProduct(f"The catalogue has no product '{slug}'.") from error
 
 
 def configuration_of(slug: str, sent: Json) -> Json:
@@ -101,9 +102,11 @@ def configuration_of(slug: str, sent: Json) -> Json:
 class ProductServices(APIView):
     """`GET /enabled-products/v1/{product}/services`."""
 
+    error_form = "products"
+
     def get(self, request: TokenRequest, slug: str) -> Response:
         """Return the visible services that have the product on."""
-        row = product(slug)
+        row = product_at(slug)
         account_id = request.auth.account_id
         on = set(services_with(account_id, row.pk).values_list("pk", flat=True))
         seen = queries.services_of(request.auth).values_list("pk", flat=True)

@@ -1,6 +1,5 @@
 """Versions: list, create, comment, clone, lock, activate, deactivate, validate, settings."""
 
-from http import HTTPStatus
 from typing import Any, Final
 
 from django.utils import timezone
@@ -101,23 +100,13 @@ class Activate(APIView):
         try:
             done = deploy.activate(request.auth, version=row, now=timezone.now())
         except deploy.DeploymentRefused as refused:
-            return refusal(refused)
+            refused.data = {
+                "checks": [check_to_json(each) for each in refused.decision.checks]
+            }
+            raise
         active = fastly_json.version(version_at(request.auth, service_id, number))
         warnings = done.findings if done else []
         return Response(active | ({"msg": " ".join(warnings)} if warnings else {}))
-
-
-def refusal(refused: deploy.DeploymentRefused) -> Response:
-    """Return why a version cannot be activated: 403 if the reason is the user, else 400."""
-    personal = refused.decision.is_personal
-    body = {
-        "msg": "You are not authorized to perform this action"
-        if personal
-        else "Bad request",
-        "detail": refused.message,
-        "errors": [check_to_json(each) for each in refused.decision.failed],
-    }
-    return Response(body, HTTPStatus.FORBIDDEN if personal else HTTPStatus.BAD_REQUEST)
 
 
 class Deactivate(APIView):

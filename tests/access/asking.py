@@ -1,10 +1,13 @@
 """Sends one request to one route as one person, and returns what it changed and leaked."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlencode
+
+from django.http import HttpResponseBase
 
 from accounts.audit.models import ChainHead
 from tests.access.bodies import BODIES, GIVEN, NAMES, QUERIES
@@ -14,6 +17,7 @@ from tests.factories.rolled_back import rolled_back
 from tests.factories.world import World
 
 METHOD_NOT_ALLOWED = 405
+FIRST_ERROR = 400
 TABLE = Path(__file__).with_name("matrix.txt")
 
 
@@ -30,6 +34,7 @@ class Answer:
     leaked: frozenset[
         str
     ]  # values of Acme in the response that the request did not contain
+    hides_reasons: bool  # whether Fastly's clients would not show `msg` and `detail`
 
 
 def path_of(route: Route, world: World) -> str:
@@ -68,7 +73,16 @@ def ask(route: Route, method: str, person: str, world: World) -> Answer:
                 for secret in secrets_of(world)
                 if secret in text and secret not in f"{path} {body}"
             ),
+            hides_reasons(response, text),
         )
+
+
+def hides_reasons(response: HttpResponseBase, text: str) -> bool:
+    """Return whether an error of the API has a list `errors`, which go-fastly shows instead."""
+    is_error = response.status_code >= FIRST_ERROR
+    if not is_error or response.headers.get("Content-Type") != "application/json":
+        return False
+    return json.loads(text).get("errors") is not None
 
 
 def trail_length(world: World) -> int:

@@ -55,6 +55,7 @@ def test_each_person_gets_the_status_in_the_table(route, world):
     assert_reading_and_refusals_change_nothing(route, everything)
     assert_non_members_read_and_change_nothing(everything)
     assert_headers_are_strict(everything)
+    assert [each[:2] for each in everything if each[2].hides_reasons] == []
 
 
 Asked = tuple[str, str, Answer]

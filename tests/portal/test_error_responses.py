@@ -4,11 +4,14 @@ import pytest
 from django.test import Client
 
 from accounts.audit.models import AuditEvent
+from accounts.errors import RefusalError
 from accounts.models import User
+from portal.error_responses import FORMS, error_of
 from products.services.models import Service
 from tests.factories.keys import FORM, client_of
 
 RECORD_NOT_FOUND = {"msg": "Record not found"}
+PROBLEM = {"Accept": "application/problem+json"}
 
 
 def test_malformed_json_is_a_400_that_changes_nothing(eve):
@@ -58,9 +61,13 @@ def test_a_client_without_api_in_its_base_url_gets_the_base_url(eve):
 
 
 def test_an_unknown_path_under_api_is_json_without_a_token(db):
-    response = Client().get("/api/v1/nothing")
+    response = Client().get("/api/nothing")
 
-    assert (response.status_code, response.json()) == (404, RECORD_NOT_FOUND)
+    assert (response.status_code, response.content) == (
+        404,
+        b'{"msg":"Record not found","detail":"There is no such path."}',
+    )
+    assert response.headers["Content-Type"] == "application/json"
 
 
 def test_an_unknown_path_is_a_page_for_a_person(db):
@@ -122,9 +129,75 @@ def test_all_invalid_fields_are_named_in_one_response(eve, shop):
     )
 
     assert response.status_code == 400
-    assert response.json()["msg"] == "Bad request"
-    assert sorted(response.json()["errors"]) == [
-        "address: This field is required.",
-        "port: Enter a whole number from 0 to 65535.",
-        "use_ssl: Enter true or false.",
+    body = response.json()
+    assert (body.keys(), body["msg"]) == ({"msg", "detail"}, "Bad request")
+    assert "address: This field is required." in body["detail"]
+    assert "port: Enter a whole number from 0 to 65535." in body["detail"]
+    assert "use_ssl: Enter true or false." in body["detail"]
+
+
+def test_a_problem_has_the_invalid_fields_as_data(eve):
+    response = client_of(eve).post(
+        "/api/service", "type=cobol", content_type=FORM, headers=PROBLEM
+    )
+
+    body = response.json()
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert (response.status_code, body["status"], body["code"]) == (400, 400, "invalid")
+    assert [each["field"] for each in body["fields"]] == ["name", "type"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/nothing", 404),
+        ("/api/v1/nothing", 404),
+        ("/api/service/%00", 400),
+        ("/api/service/S", 404),
+        ("/api/events", 403),
+        ("/api/enabled-products/v1/websockets/services/S", 404),
+    ],
+)
+def test_accept_asks_for_a_problem_everywhere(eve, path, status):
+    response = client_of(eve).get(path, headers=PROBLEM)
+
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert (response.status_code, response.json()["status"]) == (status, status)
+
+
+def test_json_api_paths_refuse_in_their_format_except_unknown_objects(eve, shop, una):
+    api = client_of(eve)
+
+    refused = api.get("/api/events")
+    unknown = api.get("/api/service-authorizations/A")
+
+    assert refused.headers["Content-Type"] == "application/vnd.api+json"
+    (error,) = refused.json()["errors"]
+    assert (refused.status_code, error["status"], error["code"]) == (
+        403,
+        "403",
+        "forbidden",
+    )
+    assert error["title"] == "You are not authorized to perform this action"
+    assert unknown.headers["Content-Type"] == "application/json"
+    assert unknown.json().keys() == {"msg", "detail"}
+
+
+def every_refusal(kind=RefusalError):
+    for each in kind.__subclasses__():
+        yield each
+        yield from every_refusal(each)
+
+
+@pytest.mark.parametrize("form", ["classic", "products"])
+def test_no_refusal_has_a_list_of_errors_that_would_hide_its_reasons(form):
+    sentences = [f"{kind.code} happened. Do something." for kind in every_refusal()]
+    refusals = [RefusalError("General.", details=[each]) for each in sentences]
+
+    bodies = [FORMS[form][0](error_of(each)) for each in refusals]
+
+    assert len(bodies) > 30
+    assert {str(body.get("errors")) for body in bodies} == {"None"}
+    assert [body["detail"] for body in bodies] == [
+        f"General. {each}" for each in sentences
     ]

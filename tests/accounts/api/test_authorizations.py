@@ -96,5 +96,5 @@ def test_an_incomplete_body_is_a_400(sam, una, shop, sent):
     answer = client_of(sam).post(PATH, sent, JSON_API)
 
     assert answer.status_code == 400
-    assert answer.json()["msg"] == "Bad request"
+    assert answer.json()["errors"][0]["title"] == "Bad request"
     assert not AuditEvent.objects.exists()

@@ -165,7 +165,7 @@ def test_an_invalid_query_is_a_400(sam, query):
     answer = client_of(sam).get(f"/api/events?{query}")
 
     assert answer.status_code == 400
-    assert answer.json()["msg"] == "Bad request"
+    assert answer.json()["errors"][0]["title"] == "Bad request"
 
 
 def test_the_events_of_another_account_are_not_found(stan, acme, trail):

@@ -25,12 +25,12 @@ def shown(service):
     }
 
 
-def refused(title, detail, errors=None):
+def refused(title, detail):
     return {
         "type": "",
         "title": title,
         "status": 400,
-        "errors": errors,
+        "errors": None,
         "detail": detail,
     }
 
@@ -114,15 +114,22 @@ def test_an_active_version_that_shields_is_refused_with_every_reason(
     body = answer.json()
     assert answer.status_code == 400
     assert body["title"] == "product cannot be enabled"
-    assert len(body["errors"]) == 2
-    assert body["detail"] == body["errors"][0]
+    assert body["errors"] is None
+    assert "shield" in body["detail"]
+    assert "certificate" in body["detail"]
     assert not ServiceProduct.objects.exists()
 
 
-def test_an_unknown_product_is_404(eve, shop, websockets):
-    answer = client_of(eve).get(f"/api/enabled-products/v1/warp/services/{shop.pk}")
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_an_unknown_product_is_400_in_fastlys_format(eve, shop, websockets, method):
+    path = f"/api/enabled-products/v1/warp/services/{shop.pk}"
 
-    assert answer.status_code == 404
+    answer = client_of(eve).generic(method, path)
+
+    assert answer.status_code == 400
+    assert answer.json() == refused(
+        "product does not exist", "The catalogue has no product 'warp'."
+    )
 
 
 def test_the_services_with_a_product_are_listed(eve, shop, acme, entitled):

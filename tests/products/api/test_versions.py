@@ -90,22 +90,35 @@ def test_an_activation_is_refused_with_every_reason_and_recorded(
     SnippetFactory.create(version=draft)
     draft.domains.all().delete()
 
-    answer = client_of(eve).put(f"{base}/1/activate")
+    answer = client_of(eve).put(
+        f"{base}/1/activate", headers={"Accept": "application/problem+json"}
+    )
 
     body = answer.json()
-    assert answer.status_code == 400
-    assert body["msg"] == "Bad request"
-    assert [(each["check"], each["passed"]) for each in body["errors"]] == [
-        (2, False),
-        (6, False),
-        (7, False),
-    ]
-    assert all(
-        each["reason"] and each["remedy"] and each["who"] for each in body["errors"]
-    )
-    assert body["detail"] == " ".join(each["reason"] for each in body["errors"])
+    assert (answer.status_code, body["status"]) == (400, 400)
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert (body["title"], body["code"]) == ("Bad request", "deployment_refused")
+    assert [each["check"] for each in body["checks"]] == [1, 2, 3, 4, 5, 6, 7, 8]
+    failed = [each for each in body["checks"] if each["passed"] is False]
+    assert [each["check"] for each in failed] == [2, 6, 7]
+    assert all(each["reason"] and each["remedy"] and each["who"] for each in failed)
+    assert body["detail"] == " ".join(each["reason"] for each in failed)
     assert not Version.objects.get().active
     assert [row.action for row in AuditEvent.objects.all()] == ["deployment.refused"]
+
+
+def test_the_classic_form_of_a_refused_activation_has_the_same_text(eve, draft, base):
+    draft.domains.all().delete()
+    draft.backends.all().delete()
+    api = client_of(eve)
+
+    plain = api.put(f"{base}/1/activate")
+    problem = api.put(
+        f"{base}/1/activate", headers={"Accept": "application/problem+json"}
+    )
+
+    assert (plain.status_code, plain.json().keys()) == (400, {"msg", "detail"})
+    assert plain.json()["detail"] == problem.json()["detail"]
 
 
 def test_an_activation_without_the_permission_is_a_403_and_recorded(una, draft, base):
@@ -113,7 +126,7 @@ def test_an_activation_without_the_permission_is_a_403_and_recorded(una, draft, 
 
     assert answer.status_code == 403
     assert answer.json()["msg"] == "You are not authorized to perform this action"
-    assert [each["check"] for each in answer.json()["errors"]] == [4]
+    assert answer.json().keys() == {"msg", "detail"}
     assert not Version.objects.get().active
     assert [row.action for row in AuditEvent.objects.all()] == ["deployment.refused"]
 
