@@ -11,6 +11,7 @@ from accounts.actor import Actor
 from accounts.audit import triggers
 from accounts.models import Account
 from accounts.roles import Role
+from accounts.triggers import registered
 from products.services.models import Service
 from tests.factories import NOW
 from tests.factories.accounts import (
@@ -34,12 +35,17 @@ _flush = TransactionTestCase._fixture_teardown
 
 
 def _flush_without_triggers(case: TransactionTestCase) -> None:
-    """Empty the tables after a test that commits, with the trail's triggers removed meanwhile."""
+    """Empty the tables after a test that commits, with all triggers removed meanwhile."""
     triggers.remove(connection)
+    guarded = registered(connection)
+    for each in guarded:
+        each.remove(connection)
     try:
         _flush(case)
     finally:
         triggers.install(connection)
+        for each in guarded:
+            each.install(connection)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,6 +4,7 @@ from django.apps import AppConfig
 from django.core.checks import Tags, register
 
 from accounts.audit.checks import trail_is_append_only
+from accounts.triggers import rows_are_guarded
 
 
 class AuditConfig(AppConfig):
@@ -15,5 +16,6 @@ class AuditConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the check that the trail is append-only."""
+        """Register the checks that the trail and other guarded tables have their triggers."""
         register(trail_is_append_only, Tags.database)
+        register(rows_are_guarded, Tags.database)

@@ -1,15 +1,11 @@
-"""The triggers that keep the trail append-only, on SQLite and on PostgreSQL.
-
-Django alters a SQLite table by rebuilding it, which drops its triggers. So every migration that
-changes a guarded table calls `install` last.
-"""
+"""The triggers that keep the trail append-only, on SQLite and on PostgreSQL."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from accounts.audit.chain import GENESIS
+from accounts.triggers import PostgresTrigger, TriggerSet
 
 TABLE = "audit_auditevent"
 
@@ -39,15 +35,6 @@ END""",
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Guard:
-    """A PostgreSQL trigger: when it fires, its function, and the expected `pg_trigger.tgtype`."""
-
-    fires: str
-    body: str
-    bits: int
-
-
 # TG_RELID is the guarded table itself, whatever else the search path finds by its name.
 _APPENDED_ONLY = f"""
 DECLARE
@@ -72,82 +59,25 @@ BEGIN
   RAISE integrity_constraint_violation
     USING MESSAGE = 'audit trail: events are not changed or deleted';
 END"""
-POSTGRESQL: Mapping[str, _Guard] = {
-    "audit_event_appended_only": _Guard(
+POSTGRESQL: Mapping[str, PostgresTrigger] = {
+    "audit_event_appended_only": PostgresTrigger(
         "BEFORE INSERT ON {} FOR EACH ROW", _APPENDED_ONLY, 7
     ),
-    "audit_event_not_changed": _Guard(
+    "audit_event_not_changed": PostgresTrigger(
         "BEFORE UPDATE OR DELETE ON {} FOR EACH ROW", _REFUSED, 27
     ),
-    "audit_event_not_truncated": _Guard(
+    "audit_event_not_truncated": PostgresTrigger(
         "BEFORE TRUNCATE ON {} FOR EACH STATEMENT", _REFUSED, 34
     ),
 }
 
 
-def install(connection: BaseDatabaseWrapper) -> None:
-    """Install the triggers, replacing those of the same names; may run twice."""
-    remove(connection)
-    with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            for statement in SQLITE.values():
-                cursor.execute(statement)
-            return
-        for name, guard in POSTGRESQL.items():
-            cursor.execute(
-                f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql"
-                f" AS $guard${guard.body}$guard$"
-            )
-            cursor.execute(
-                f"CREATE TRIGGER {name} {guard.fires.format(TABLE)} EXECUTE FUNCTION {name}()"
-            )
-            # Without ALWAYS, session_replication_role = replica would disable it.
-            cursor.execute(f"ALTER TABLE {TABLE} ENABLE ALWAYS TRIGGER {name}")
-
-
-def remove(connection: BaseDatabaseWrapper) -> None:
-    """Remove the triggers; for `install`, and for tests that clear tables."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            for name in SQLITE:
-                cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
-            return
-        for name in POSTGRESQL:
-            cursor.execute(f"DROP TRIGGER IF EXISTS {name} ON {TABLE}")
-
-
-def missing(connection: BaseDatabaseWrapper) -> list[str]:
-    """Return the names of triggers that are absent, disabled or different from `install`'s."""
-    if connection.vendor == "sqlite":
-        return _missing_on_sqlite(connection)
-    return _missing_on_postgresql(connection)
+_TRIGGERS = TriggerSet(TABLE, SQLITE, POSTGRESQL)
+install = _TRIGGERS.install
+remove = _TRIGGERS.remove
+missing = _TRIGGERS.missing
 
 
 def is_guarded_table_present(connection: BaseDatabaseWrapper) -> bool:
     """Return whether the trail's table exists."""
     return TABLE in connection.introspection.table_names()
-
-
-def _missing_on_sqlite(connection: BaseDatabaseWrapper) -> list[str]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = %s",
-            [TABLE],
-        )
-        present = dict(cursor.fetchall())
-    return [name for name, sql in SQLITE.items() if present.get(name) != sql.strip()]
-
-
-def _missing_on_postgresql(connection: BaseDatabaseWrapper) -> list[str]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT tgname, prosrc, tgtype FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid"
-            " WHERE tgrelid = %s::regclass AND tgenabled = 'A' AND tgqual IS NULL AND tgattr = ''",
-            [TABLE],
-        )
-        present = {name: (body, bits) for name, body, bits in cursor.fetchall()}
-    return [
-        name
-        for name, guard in POSTGRESQL.items()
-        if present.get(name) != (guard.body, guard.bits)
-    ]

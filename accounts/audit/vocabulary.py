@@ -114,6 +114,7 @@ class Event(StrEnum):
     CATALOGUE_PRODUCT_ADDED = "product.added", "added a product to the catalogue"
     CATALOGUE_PRODUCT_UPDATED = "product.updated", "changed a product of the catalogue"
     PRICE_PUBLISHED = "price.published", "published a price", "customer.pricing"
+    PRICE_CLOSED = "price.closed", "ended a price", "customer.pricing"
     PLAN_ADDED = "plan.added", "added a plan"
 
     # Edges and usage

@@ -8,10 +8,21 @@ from accounts.actor import Actor
 from accounts.audit.vocabulary import Event
 from accounts.change import Trail, Unchanged, recorded_change
 from accounts.errors import Conflict, Invalid
+from accounts.models import Account
 from accounts.policy import PLATFORM
 from accounts.roles import Permission
 from products.catalogue.models import Plan, PriceVersion, Product, Tier
-from products.catalogue.tiers import METERS, PriceTier, tiers_problem
+from products.catalogue.money import is_currency
+from products.catalogue.queries import tiered_price
+from products.catalogue.tiers import (
+    METERS,
+    Meter,
+    PriceTier,
+    TieredPrice,
+    is_dearer,
+    tiers_problem,
+)
+from products.months import Month
 
 PRODUCT_FIELDS = (
     "name",
@@ -25,6 +36,12 @@ PRODUCT_FIELDS = (
 )
 
 
+class PriceRiseTooEarly(Invalid):
+    """A higher price would take effect before the start of the next month."""
+
+    code = "price_rise_too_early"
+
+
 @dataclass(frozen=True, slots=True)
 class NewPrice:
     """A price to be published; its meter, one of METERS, decides the unit."""
@@ -35,6 +52,7 @@ class NewPrice:
     fee_micros: int = 0
     included_units: int = 0
     unit_mode: str = PriceVersion.UnitMode.FRACTION
+    proration: str = PriceVersion.Proration.NONE
     is_example: bool = False
 
 
@@ -85,9 +103,15 @@ def update_product(
 
 
 def add_plan(
-    actor: Actor, *, product: Product, kind: str, name: str, now: datetime
+    actor: Actor,
+    *,
+    product: Product,
+    kind: str,
+    name: str,
+    now: datetime,
+    account: Account | None = None,
 ) -> Plan:
-    """Add a plan to a product.
+    """Add a plan to a product: for everyone, or for one account with the prices of its contract.
 
     Raises Conflict for a name in use and for a second direct plan. Notes plan.added.
     """
@@ -96,15 +120,20 @@ def add_plan(
     ) as trail:
         if product.plans.filter(kind=kind, name=name).exists():
             raise Conflict(f"{product.name} already has a plan {name}.")
-        direct = product.plans.filter(kind=Plan.Kind.DIRECT, retired_at=None)
+        direct = product.plans.filter(
+            kind=Plan.Kind.DIRECT, retired_at=None, account=account
+        )
         if kind == Plan.Kind.DIRECT and direct.exists():
             raise Conflict(f"{product.name} already has a direct plan.")
-        plan = Plan.objects.create(product=product, kind=kind, name=name)
+        plan = Plan.objects.create(
+            product=product, kind=kind, name=name, account=account
+        )
         trail.note(
             Event.PLAN_ADDED,
             target=("plan", plan.pk, name),
             product=product.pk,
-            after={"kind": kind, "name": name},
+            after={"kind": kind, "name": name}
+            | ({"account": account.pk} if account else {}),
         )
     return plan
 
@@ -115,29 +144,29 @@ def write_price(
     plan: Plan,
     price: NewPrice,
     effective_from: datetime,
+    now: datetime,
 ) -> PriceVersion:
-    """Close a plan's open price at an instant and open the next, below a `recorded_change`.
+    """Close the open price of a plan's meter at an instant and open the next, below a `recorded_change`.
 
-    Notes price.published in every chain that the change was opened with. Raises Invalid for
-    impossible tiers, and for an instant before the open price began.
+    A price that is not in force yet is withdrawn if the new one takes effect at the same instant.
+    Notes price.published in every chain that the change was opened with, and price.closed for a
+    withdrawn one. Raises Invalid for an impossible price, for an instant at which the next price
+    cannot start, and for a rise before the start of the next month (UTC).
     """
-    meter = METERS.get(price.meter)
-    if meter is None:
-        raise Invalid(f"Choose one of {', '.join(METERS)}.", field="meter")
-    if problem := tiers_problem(price.tiers):
-        raise Invalid(problem, field="tiers")
-    last = plan.prices.select_for_update().order_by("number").last()
+    meter = _checked(plan, price)
+    replaced = _withdraw(trail, plan, price.meter, effective_from, now)
+    last = _last_price(plan, price.meter)
+    if last is not None:
+        _check_start(last, price, effective_from, now)
     if last is not None and last.effective_to is None:
-        if effective_from <= last.effective_from:
-            raise Invalid(
-                "The new price must start after the current one.",
-                field="effective_from",
-            )
         last.effective_to = effective_from
         last.save(update_fields=["effective_to"])
+    number = (
+        max(each.number for each in (last, replaced) if each) if last or replaced else 0
+    )
     version = PriceVersion.objects.create(
         plan=plan,
-        number=(last.number if last else 0) + 1,
+        number=number + 1,
         currency=price.currency,
         meter=price.meter,
         unit_size=meter.unit_size,
@@ -145,6 +174,7 @@ def write_price(
         unit_mode=price.unit_mode,
         fee_micros=price.fee_micros,
         included_units=price.included_units,
+        proration=price.proration,
         effective_from=effective_from,
         is_example=price.is_example,
     )
@@ -169,14 +199,87 @@ def write_price(
     return version
 
 
+def _checked(plan: Plan, price: NewPrice) -> Meter:
+    meter = METERS.get(price.meter)
+    if meter is None:
+        raise Invalid(f"Choose one of {', '.join(METERS)}.", field="meter")
+    if problem := tiers_problem(price.tiers):
+        raise Invalid(problem, field="tiers")
+    if not is_currency(price.currency):
+        raise Invalid("Enter a currency of ISO 4217, such as USD.", field="currency")
+    for field in ("fee_micros", "included_units"):
+        if getattr(price, field) < 0:
+            raise Invalid("This cannot be negative.", field=field)
+    other = plan.prices.filter(withdrawn_at=None).exclude(currency=price.currency)
+    if other.exists():
+        raise Invalid(
+            "A plan keeps its currency. Add a plan for the other one.", field="currency"
+        )
+    return meter
+
+
+def _last_price(plan: Plan, meter: str) -> PriceVersion | None:
+    rows = plan.prices.select_for_update().filter(meter=meter, withdrawn_at=None)
+    return rows.order_by("effective_from").last()
+
+
+def _withdraw(
+    trail: Trail, plan: Plan, meter: str, effective_from: datetime, now: datetime
+) -> PriceVersion | None:
+    last = _last_price(plan, meter)
+    if last is None or last.effective_from != effective_from or effective_from <= now:
+        return None
+    last.withdrawn_at = now
+    last.save(update_fields=["withdrawn_at"])
+    for account_id in trail.entries:
+        trail.note(
+            Event.PRICE_CLOSED,
+            target=("price_version", last.pk, str(last)),
+            product=plan.product_id,
+            before=describe_price(last),
+            after={"withdrawn": True},
+            account_id=account_id,
+        )
+    return last
+
+
+def _check_start(
+    last: PriceVersion, price: NewPrice, effective_from: datetime, now: datetime
+) -> None:
+    earliest = last.effective_to or last.effective_from
+    if effective_from < earliest or effective_from == last.effective_from:
+        raise Invalid(
+            "The new price must start after the current one.", field="effective_from"
+        )
+    next_month = Month.at(now, "UTC").plus(1).starts_at("UTC")
+    if effective_from < next_month and _is_rise(price, last):
+        raise PriceRiseTooEarly(
+            "A higher price can take effect at the start of the next month at the earliest: "
+            f"{next_month:%Y-%m-%d %H:%M} UTC.",
+            field="effective_from",
+        )
+
+
+def _is_rise(price: NewPrice, last: PriceVersion) -> bool:
+    if price.fee_micros > last.fee_micros or price.included_units < last.included_units:
+        return True
+    new = TieredPrice(tiers=price.tiers, unit_size=last.unit_size)
+    is_blocked = price.unit_mode == PriceVersion.UnitMode.BLOCK != last.unit_mode
+    return is_blocked or is_dearer(new, tiered_price(last))
+
+
 def describe_price(version: PriceVersion) -> dict[str, object]:
     """Return a price as the audit trail keeps it: plain values, prices in nano-units."""
     return {
         "number": version.number,
         "currency": version.currency,
+        "meter": version.meter,
         "unit": version.unit_name,
         "effective_from": version.effective_from.isoformat(),
         "fee_micros": version.fee_micros,
+        "included_units": version.included_units,
+        "unit_mode": version.unit_mode,
+        "proration": version.proration,
         "tiers": [
             {"up_to": tier.up_to, "unit_price_nanos": tier.unit_price_nanos}
             for tier in version.tiers.all()

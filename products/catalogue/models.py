@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.db import models
 
 from accounts.ids import new_id
+from accounts.models import Account
 
 
 class Product(models.Model):
@@ -56,7 +57,10 @@ class Product(models.Model):
 
 
 class Plan(models.Model):
-    """A way to get a product, with prices of its own."""
+    """A way to get a product, with prices of its own.
+
+    A plan of an account has the prices of its contract; no other account can use it.
+    """
 
     class Kind(models.TextChoices):
         """Bought directly, part of a package, or on trial."""
@@ -69,6 +73,13 @@ class Plan(models.Model):
         primary_key=True, max_length=22, default=new_id, editable=False
     )
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="plans")
+    account = models.ForeignKey(
+        Account,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="own_plans",
+    )
     kind = models.CharField(max_length=8, choices=Kind.choices)
     name = models.CharField(max_length=80)
     retired_at = models.DateTimeField(null=True, blank=True)
@@ -82,9 +93,15 @@ class Plan(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["product"],
-                condition=models.Q(kind="direct", retired_at=None),
+                condition=models.Q(kind="direct", retired_at=None, account=None),
                 name="one_direct_plan_per_product",
                 violation_error_message="The product already has a direct plan.",
+            ),
+            models.UniqueConstraint(
+                fields=["product", "account"],
+                condition=models.Q(kind="direct", retired_at=None),
+                name="one_direct_plan_per_product_and_account",
+                violation_error_message="The account already has a plan of its own.",
             ),
         ]
 
@@ -93,9 +110,11 @@ class Plan(models.Model):
 
 
 class PriceVersion(models.Model):
-    """What a plan costs from an instant on; never changed once it is in force.
+    """What a plan costs on one meter from an instant on.
 
-    A priced unit is `unit_size` minutes or bytes.
+    Triggers keep the row: only its end can be set, once, and a version that is not in force yet
+    can be withdrawn. The versions of a plan and meter never overlap. A priced unit is `unit_size`
+    minutes or bytes.
     """
 
     class UnitMode(models.TextChoices):
@@ -103,6 +122,12 @@ class PriceVersion(models.Model):
 
         FRACTION = "fraction"
         BLOCK = "block"
+
+    class Proration(models.TextChoices):
+        """What is charged of the fee, and included, in a month that the plan covers in part."""
+
+        NONE = "none", "The whole fee"
+        DAILY = "daily", "The fee by days"
 
     id = models.CharField(
         primary_key=True, max_length=22, default=new_id, editable=False
@@ -118,20 +143,37 @@ class PriceVersion(models.Model):
     )
     fee_micros = models.BigIntegerField(default=0)
     included_units = models.BigIntegerField(default=0)
+    proration = models.CharField(
+        max_length=8, choices=Proration.choices, default=Proration.NONE
+    )
     effective_from = models.DateTimeField()
     effective_to = models.DateTimeField(null=True, blank=True)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
     is_example = models.BooleanField(default=False)
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["plan", "number"], name="one_price_per_plan_and_number"
+                fields=["plan", "meter", "number"],
+                name="one_price_per_plan_meter_and_number",
             ),
             models.UniqueConstraint(
-                fields=["plan"],
-                condition=models.Q(effective_to=None),
-                name="one_open_price_per_plan",
+                fields=["plan", "meter"],
+                condition=models.Q(effective_to=None, withdrawn_at=None),
+                name="one_open_price_per_plan_and_meter",
                 violation_error_message="The plan has a price without an end already.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(
+                    fee_micros__gte=0, included_units__gte=0, unit_size__gt=0
+                ),
+                name="price_is_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(
+                    unit_mode__in=["fraction", "block"], proration__in=["none", "daily"]
+                ),
+                name="price_modes_are_known",
             ),
             models.CheckConstraint(
                 condition=models.Q(effective_to=None)

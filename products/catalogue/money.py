@@ -26,6 +26,15 @@ _MINOR_DIGITS = dict.fromkeys(
 ) | dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3)
 _TWO = 2
 _CURRENCY = re.compile(r"[A-Z]{3}")
+_TWO_DIGITS = frozenset(
+    (
+        *("AED", "ARS", "AUD", "BGN", "BRL", "CAD", "CHF", "CNY", "COP", "CZK"),
+        *("DKK", "EGP", "EUR", "GBP", "HKD", "HUF", "IDR", "ILS", "INR", "KES"),
+        *("MAD", "MXN", "MYR", "NGN", "NOK", "NZD", "PEN", "PHP", "PKR", "PLN"),
+        *("QAR", "RON", "RSD", "SAR", "SEK", "SGD", "THB", "TRY", "TWD", "UAH"),
+        *("USD", "UYU", "ZAR"),
+    )
+)
 
 
 class CurrencyMismatch(Exception):
@@ -116,6 +125,11 @@ class Money:
 def minor_digits(currency: str) -> int:
     """Return the number of decimal places of a currency: JPY 0, USD 2, KWD 3."""
     return _MINOR_DIGITS.get(currency, _TWO)
+
+
+def is_currency(code: str) -> bool:
+    """Tell whether a code is a currency of ISO 4217 in which prices can be published."""
+    return code in _TWO_DIGITS or code in _MINOR_DIGITS
 
 
 def nanos(price: str | Decimal) -> int:

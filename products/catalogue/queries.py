@@ -6,7 +6,7 @@ from django.db.models import Q, QuerySet
 
 from accounts.errors import NotFound
 from products.catalogue.models import Plan, PriceVersion, Product
-from products.catalogue.tiers import PriceTier, TieredPrice, UnitMode
+from products.catalogue.tiers import METERS, PriceTier, TieredPrice, UnitMode
 
 
 def on_sale() -> "QuerySet[Product]":
@@ -24,31 +24,44 @@ def product(slug: str) -> Product:
     return found
 
 
-def direct_prices(when: datetime, *, slug: str = "") -> dict[str, PriceVersion]:
+def direct_prices(
+    when: datetime, *, account_id: str = "", slug: str = ""
+) -> dict[str, PriceVersion]:
     """Return the direct price of each product at an instant, with plan and tiers, by slug.
 
-    With `slug`, of that product alone. A product has at most one direct plan, and a plan at most
-    one price at any instant, so every page and command reads the same price here.
+    With `slug`, of that product alone. With `account_id`, the account's own plan counts before
+    the plan of everyone. If a plan has prices for several meters, this is the first of METERS.
+    Every page and command reads the same price here.
     """
     rows = PriceVersion.objects.filter(
-        _in_force(when),
+        in_force(when),
         plan__kind=Plan.Kind.DIRECT,
         plan__retired_at=None,
-    )
+    ).filter(Q(plan__account=None) | Q(plan__account_id=account_id))
     if slug:
         rows = rows.filter(plan__product_id=slug)
     rows = rows.select_related("plan").prefetch_related("tiers")
-    return {row.plan.product_id: row for row in rows}
+    return {row.plan.product_id: row for row in sorted(rows, key=_precedence)}
 
 
-def direct_price(slug: str, when: datetime) -> PriceVersion | None:
+def _precedence(price: PriceVersion) -> tuple[bool, int]:
+    return price.plan.account_id is not None, -list(METERS).index(price.meter)
+
+
+def direct_price(
+    slug: str, when: datetime, *, account_id: str = ""
+) -> PriceVersion | None:
     """Return what a product costs at an instant if bought directly; None if it has no price."""
-    return direct_prices(when, slug=slug).get(slug)
+    return direct_prices(when, account_id=account_id, slug=slug).get(slug)
 
 
 def price_on(plan: Plan, when: datetime) -> PriceVersion | None:
-    """Return a plan's price at an instant; None if it has none then."""
-    return plan.prices.filter(_in_force(when)).first()
+    """Return a plan's price at an instant; None if it has none then.
+
+    If it has prices for several meters, this is the first of METERS.
+    """
+    rows = plan.prices.filter(in_force(when)).select_related("plan")
+    return max(rows, key=_precedence, default=None)
 
 
 def tiered_price(version: PriceVersion) -> TieredPrice:
@@ -64,7 +77,8 @@ def tiered_price(version: PriceVersion) -> TieredPrice:
     )
 
 
-def _in_force(when: datetime) -> Q:
-    return Q(effective_from__lte=when) & (
+def in_force(when: datetime) -> Q:
+    """Return the condition of a price version that is in force at an instant."""
+    return Q(withdrawn_at=None, effective_from__lte=when) & (
         Q(effective_to=None) | Q(effective_to__gt=when)
     )

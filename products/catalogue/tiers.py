@@ -83,6 +83,22 @@ def tiers_problem(tiers: Sequence[PriceTier]) -> str:
     return ""
 
 
+def is_dearer(new: TieredPrice, old: TieredPrice) -> bool:
+    """Tell whether any unit costs more by one price than by another."""
+    limits = {tier.up_to for tier in (*new.tiers, *old.tiers) if tier.up_to is not None}
+    return any(
+        _price_above(new, limit) > _price_above(old, limit) for limit in {0, *limits}
+    )
+
+
+def _price_above(price: TieredPrice, units: int) -> int:
+    return next(
+        tier.unit_price_nanos
+        for tier in price.tiers
+        if tier.up_to is None or tier.up_to > units
+    )
+
+
 def parse_tiers(text: str) -> tuple[PriceTier, ...]:
     """Read tiers, one per line: upper limit and unit price, such as `10 0.60`.
 

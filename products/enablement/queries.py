@@ -206,7 +206,7 @@ def products_of(account: Account, now: datetime) -> list[ProductState]:
         .order_by("service__name")
     ):
         using.setdefault(switch.product_id, []).append(switch.service)
-    prices = direct_prices(now)
+    prices = direct_prices(now, account_id=account.pk)
     return [
         ProductState(
             product=product,
@@ -225,7 +225,7 @@ def state_of(account: Account, product: Product, now: datetime) -> ProductState:
         product=product,
         enablement=current(account.pk, product.pk),
         last=last_closed(account.pk, product.pk),
-        price=direct_price(product.pk, now),
+        price=direct_price(product.pk, now, account_id=account.pk),
         services=tuple(services_with(account.pk, product.pk)),
     )
 

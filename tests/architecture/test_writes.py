@@ -32,7 +32,8 @@ WRITES = frozenset(
 # How many calls in other modules write, and why those are not changes of an account's state.
 WRITES_ELSEWHERE = {
     "accounts.audit.record": (4, "appends to the trail, for recorded_change"),
-    "accounts.audit.triggers": (8, "installs the trail's triggers"),
+    "accounts.triggers": (8, "installs triggers"),
+    "products.catalogue.triggers": (3, "installs a constraint of PostgreSQL"),
     "accounts.authentication": (1, "when a token was last used, at most once a minute"),
     "accounts.models": (2, "Django's manager creates users for `createsuperuser`"),
     "accounts.change": (1, "moves routes_revision with the entries"),

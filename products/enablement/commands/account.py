@@ -72,7 +72,7 @@ def enable(
         lock=Plan.objects.filter(product=product),  # see change_price
     ) as trail:
         require_disabled(account, product)
-        price = _price_to_agree_to(product, now)
+        price = _price_to_agree_to(account, product, now)
         _check_agreement(agreement, agreement_text(account, product, price))
         enablement = Enablement(
             account=account,
@@ -129,8 +129,10 @@ def disable(
     return enablement
 
 
-def _price_to_agree_to(product: Product, now: datetime) -> PriceVersion:
-    price = direct_price(product.pk, now)
+def _price_to_agree_to(
+    account: Account, product: Product, now: datetime
+) -> PriceVersion:
+    price = direct_price(product.pk, now, account_id=account.pk)
     if price is None or not product.is_sold_directly:
         raise NotSoldDirectly(
             f"{product.name} can't be enabled here. Contact your account manager."

@@ -21,8 +21,9 @@ def change_price(
 ) -> PriceVersion:
     """Publish a plan's next price, effective from an instant on; the current one ends there.
 
-    Raises Forbidden unless the actor is staff or the loader; Invalid for impossible tiers or an
-    impossible instant. Notes price.published for the platform and for every account on the plan.
+    Raises Forbidden unless the actor is staff or the loader; Invalid for an impossible price, an
+    impossible instant, or a rise before the next month. Notes price.published for the platform
+    and for every account on the plan.
 
     Every command that puts an account on the plan locks the plan first, as this one does. So an
     account is either on the plan already and gets the entry, or it reads the new price.
@@ -36,4 +37,6 @@ def change_price(
         also=on_plan.values_list("account_id", flat=True).distinct(),
         lock=Plan.objects.filter(pk=plan.pk),
     ) as trail:
-        return write_price(trail, plan=plan, price=price, effective_from=effective_from)
+        return write_price(
+            trail, plan=plan, price=price, effective_from=effective_from, now=now
+        )

@@ -57,7 +57,21 @@ def test_a_plan_name_in_use_is_refused(ngwaf):
     [
         (NewPrice("USD", "miles", ONE_TIER), timedelta(days=1), "meter"),
         (NewPrice("USD", "bandwidth", ()), timedelta(days=1), "tiers"),
-        (NewPrice("USD", "bandwidth", ONE_TIER), timedelta(0), "effective_from"),
+        (NewPrice("USD", "connection_time", ONE_TIER), timedelta(0), "effective_from"),
+        # A rise before the start of the next month.
+        (NewPrice("USD", "connection_time", ONE_TIER), timedelta(8), "effective_from"),
+        (NewPrice("EUR", "connection_time", ONE_TIER), timedelta(9), "currency"),
+        (NewPrice("XYZ", "connection_time", ONE_TIER), timedelta(9), "currency"),
+        (
+            NewPrice("USD", "bandwidth", ONE_TIER, fee_micros=-1),
+            timedelta(9),
+            "fee_micros",
+        ),
+        (
+            NewPrice("USD", "bandwidth", ONE_TIER, included_units=-1),
+            timedelta(9),
+            "included_units",
+        ),
     ],
 )
 def test_an_impossible_price_is_refused_at_its_field(websockets, price, after, field):

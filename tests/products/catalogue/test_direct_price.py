@@ -16,7 +16,7 @@ from tests.factories import NOW
 from tests.factories.trail import noted
 from tests.factories.world import CATALOGUE
 
-LATER = NOW + timedelta(days=1)
+LATER = NOW + timedelta(days=9)
 DEARER = NewPrice("USD", "connection_time", (PriceTier(None, 10**9),))
 
 

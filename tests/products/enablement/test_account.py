@@ -144,8 +144,8 @@ def test_without_an_agreement_nothing_is_enabled(sam, acme, websockets):
 def test_an_agreement_to_a_price_that_changed_is_refused(sam, acme, websockets):
     seen = agreed(acme, websockets)
     plan = Plan.objects.get(product=websockets, kind="direct")
-    dearer = NewPrice("USD", "connection_time", (PriceTier(None, 10**9),))
-    change_price(CATALOGUE, plan=plan, price=dearer, effective_from=LATER, now=NOW)
+    cheaper = NewPrice("USD", "connection_time", (PriceTier(None, 10**8),))
+    change_price(CATALOGUE, plan=plan, price=cheaper, effective_from=LATER, now=NOW)
 
     with pytest.raises(PriceChanged):
         enable(sam, account=acme, product=websockets, agreement=seen, now=LATER)
@@ -158,9 +158,9 @@ def test_a_new_price_is_noted_in_each_account_on_the_plan(
 ):
     entitle(sam, acme, websockets)
     plan = Plan.objects.get(product=websockets, kind="direct")
-    dearer = NewPrice("USD", "connection_time", (PriceTier(None, 10**9),))
+    cheaper = NewPrice("USD", "connection_time", (PriceTier(None, 10**8),))
 
-    change_price(CATALOGUE, plan=plan, price=dearer, effective_from=LATER, now=NOW)
+    change_price(CATALOGUE, plan=plan, price=cheaper, effective_from=LATER, now=NOW)
 
     assert noted(acme.pk)[-1] == "price.published"
     assert noted("platform")[-1] == "price.published"

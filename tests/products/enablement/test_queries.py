@@ -1,11 +1,8 @@
 """The text that a superuser agrees to (R5), made from the price version alone."""
 
-from datetime import timedelta
-
 import pytest
 
-from products.catalogue.commands import NewPrice
-from products.catalogue.models import Plan
+from products.catalogue.commands import NewPrice, add_plan
 from products.catalogue.tiers import PriceTier
 from products.enablement.commands import change_price
 from products.enablement.queries import agreement_text
@@ -41,9 +38,11 @@ def test_the_agreement_names_every_part_of_the_price(
     acme.billing_zone = "Europe/Berlin"
     version = change_price(
         CATALOGUE,
-        plan=Plan.objects.get(product=websockets, kind="direct"),
+        plan=add_plan(
+            CATALOGUE, product=websockets, kind="package", name="Small", now=NOW
+        ),
         price=price,
-        effective_from=NOW + timedelta(days=1),
+        effective_from=NOW,
         now=NOW,
     )
 
@@ -51,7 +50,7 @@ def test_the_agreement_names_every_part_of_the_price(
 
     assert text == (
         f"I understand that enabling WebSockets changes the monthly bill of Acme ({acme.pk}). "
-        f"Price version 2, before tax, per {unit} in a calendar month (Europe/Berlin): {tiers}"
+        f"Price version 1, before tax, per {unit} in a calendar month (Europe/Berlin): {tiers}"
     )
 
 
