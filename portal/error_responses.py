@@ -14,6 +14,7 @@ from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.views import defaults
 from rest_framework.exceptions import (
     APIException,
@@ -259,6 +260,15 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if wants_json(request):
         return _json(request, HTTPStatus.BAD_REQUEST)
     return defaults.bad_request(request, exception)
+
+
+def body_too_large(request: HttpRequest, limit: int) -> HttpResponse:
+    """Respond to a body above its limit in bytes: JSON for a program, a page for a person."""
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    largest = f"{limit // 1024} KiB"
+    if wants_json(request):
+        return _json(request, status, f"The body may have at most {largest}.")
+    return render(request, "413.html", {"largest": largest}, status=status)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -16,7 +16,7 @@ from products.services.models import LogEndpoint, Part, Version
 Json = dict[str, Any]
 DEFAULT_FORMAT: Final = '%h %l %u %t "%r" %>s %b'
 DEFAULT_PORT: Final = 514
-REQUEST_HEADER: Final = re.compile(r"%\{([^}:]+)\}i")
+REQUEST_HEADER: Final = re.compile(r"%\{([^{}:]{1,255})\}i")
 UNSET_FIELDS: Final[Json] = dict.fromkeys(
     (
         "placement",

@@ -1,9 +1,18 @@
 """Bodies in Fastly's format: how requests are read and responses are written."""
 
+import gc
+import time
+
 import pytest
 from rest_framework.exceptions import ParseError
 
-from portal.fastly_format import BodyParser, form_fields, json_fields
+from portal.body_limits import MAX_BYTES
+from portal.fastly_format import (
+    MAX_JSON_SEPARATORS,
+    BodyParser,
+    form_fields,
+    json_fields,
+)
 from tests.factories.keys import FORM, client_of
 
 
@@ -36,7 +45,7 @@ def test_an_empty_body_has_no_fields_under_any_media_type(rf, media_type):
         (b'"text"', "The body is not a JSON object."),
         (b'{"a": NaN}', "The body is not valid JSON."),
         (b'{"a": "\xff"}', "The body is not valid JSON."),
-        (b"[" * 100_000, "The body is not valid JSON."),
+        (b"[" * 40_000, "The body is not valid JSON."),
         (
             b'{"a": ["\\u0000"]}',
             "The body contains a null byte or an invalid character.",
@@ -88,3 +97,54 @@ def test_times_are_whole_seconds_in_utc_and_responses_are_not_cached(eve):
 
     assert response.headers["Cache-Control"] == "no-store"
     assert response.json()["created_at"] == "2026-11-22T12:00:00Z"
+
+
+def nested(levels):
+    return b'{"a":' * (levels - 1) + b"{}" + b"}" * (levels - 1)
+
+
+def test_json_may_be_nested_32_levels_deep():
+    assert json_fields(nested(32))
+
+    with pytest.raises(ParseError) as refusal:
+        json_fields(nested(33))
+
+    assert refusal.value.detail == "The body is nested deeper than 32 levels."
+
+
+def test_json_of_very_many_values_is_refused_before_it_is_read():
+    with pytest.raises(ParseError) as refusal:
+        json_fields(b'{"a":[' + b"[]," * 50_000 + b"0]}")
+
+    assert refusal.value.detail == "The body has too many values."
+
+
+def widest(value):
+    """Return JSON of 1 MiB with as many such values as are allowed, and a long text."""
+    values = ",".join([value] * (MAX_JSON_SEPARATORS // (1 + value.count("[")) - 9))
+    text = "\u00e9" * ((MAX_BYTES - len(values)) // 2 - 20)
+    return f'{{"a":[{values}],"text":"{text}"}}'.encode()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        widest("[]"),
+        widest("[" * 30 + "]" * 30),
+        widest("1.2345678901e19"),
+        widest('"abcdef"'),
+        b'{"username":' + b"[" * 31 + b'"",' * 40_000 + b'""' + b"]" * 31 + b"}",
+        b'{"a":"' + b"\\\\" * (MAX_BYTES // 2 - 9) + b'"}',
+        b'{"a":"' + b"\\ud83d\\ude00" * (MAX_BYTES // 12 - 9) + b'"}',
+    ],
+    ids=["lists", "nested", "numbers", "texts", "deep texts", "escapes", "pairs"],
+)
+def test_the_worst_json_takes_little_time(raw):
+    gc.freeze()  # as the web server does; the collector then passes over the portal itself
+    began = time.process_time()
+    json_fields(raw)
+    seconds = time.process_time() - began
+    gc.unfreeze()
+
+    # 10 to 30 ms on an idle core; the limit allows for a busy machine.
+    assert seconds < 0.2

@@ -28,7 +28,7 @@ CURRENT = 0  # instead of a process id: that worker, through its own socket
 _TIMEOUT_SECONDS = 10.0
 _MAX_LINE_BYTES = 8_000  # bytes of commands in one call; HAProxy's buffer is larger
 _ADDRESS = 4  # its column in `show servers state`
-_PAIR = re.compile(r"(\w+)=(\S*)")
+_PAIR = re.compile(r"\b(\w+)=(\S*)")
 
 
 class HAProxyUnreachable(Exception):
