@@ -1,7 +1,5 @@
 """The admin's pages of accounts and users: they only read; changes are forms that call commands."""
 
-from typing import Any
-
 from django import forms
 from django.contrib import admin
 from django.db.models import Model
@@ -13,7 +11,6 @@ from accounts.admin_pages import ReadOnlyAdmin
 from accounts.authentication import staff_actor_of
 from accounts.commands.accounts import (
     create_account,
-    record_staff_view,
     resume_account,
     suspend_account,
 )
@@ -115,21 +112,6 @@ class AccountAdmin(ReadOnlyAdmin):
             ),
         ]
         return [*own, *super().get_urls()]
-
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Show an account, and note in its audit trail that staff viewed it."""
-        account = Account.objects.filter(pk=object_id).first()
-        if account is not None and self.has_view_permission(request):
-            record_staff_view(
-                staff_actor_of(request), account=account, now=timezone.now()
-            )
-        return super().change_view(request, object_id, form_url, extra_context)
 
     def open_view(self, request: HttpRequest) -> HttpResponse:
         """Create an account with its first superuser."""

@@ -110,6 +110,26 @@ def user_actor(membership: Membership, context: Context) -> Actor:
     )
 
 
+def login_actor(request: HttpRequest, user: User, context: Context) -> Actor:
+    """Return a user as the actor of what concerns their login, which needs no account.
+
+    Staff without an account act as staff.
+    """
+    memberships = memberships_by_name(user.pk)
+    chosen = request.session.get(SESSION_ACCOUNT) if hasattr(request, "session") else ""
+    account_ids = [row.account_id for row in memberships]
+    if user.is_staff and not account_ids:
+        return staff_actor(user, context)
+    account_id = chosen if chosen in account_ids else next(iter(account_ids), "")
+    return Actor.user(
+        user_id=user.pk,
+        label=str(user),
+        email=user.email,
+        account_id=account_id,
+        context=context,
+    )
+
+
 def _bind_session_account(request: HttpRequest, membership: Membership) -> None:
     """Store the shown account in the session, for a user with several accounts."""
     chosen = request.session.get(SESSION_ACCOUNT)
@@ -128,11 +148,13 @@ def staff_actor_of(request: HttpRequest) -> Actor:
     """Return the member of staff who uses the admin; the policy checks that they are staff."""
     user = request.user
     assert isinstance(user, User)  # noqa: S101 - the admin requires sign-in
+    return staff_actor(user, context_of(request, Interface.ADMIN))
+
+
+def staff_actor(user: User, context: Context) -> Actor:
+    """Return a member of staff as an actor."""
     return Actor.staff(
-        user_id=user.pk,
-        label=str(user),
-        email=user.email,
-        context=context_of(request, Interface.ADMIN),
+        user_id=user.pk, label=str(user), email=user.email, context=context
     )
 
 

@@ -22,7 +22,7 @@ from accounts.audit.record import EntrySource, NewEntry, append, lock_head
 from accounts.audit.vocabulary import Event, Outcome
 from accounts.errors import NotFound
 from accounts.models import Account
-from accounts.policy import Resource
+from accounts.policy import OwnLogin, Resource
 from accounts.roles import Permission
 
 
@@ -150,11 +150,16 @@ def record_refusal(
     reasons: Sequence[str],
     now: datetime,
 ) -> None:
-    """Record that a member was refused: an entry alone, in a transaction of its own.
+    """Record that a member was refused, or a user at their own login: an entry alone.
 
-    Raises NotFound for a non-member, who could otherwise fill the trail.
+    It has a transaction of its own. Raises NotFound for a non-member, who could otherwise fill the trail.
     """
-    if actor.account_id != on.account_id:
+    is_own = (
+        actor.user_id == on.user_id
+        if isinstance(on, OwnLogin)
+        else actor.account_id == on.account_id
+    )
+    if not is_own:
         raise NotFound(policy.NON_MEMBER.reason)
     target_type, target_id, target_label = target
     entry = NewEntry(

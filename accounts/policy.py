@@ -39,6 +39,17 @@ class Platform:
 PLATFORM: Final = Platform()
 
 
+@dataclass(frozen=True, slots=True)
+class OwnLogin:
+    """The resource of a user's login: it belongs to the user, whatever their accounts.
+
+    `account_id` is the first of the chains that record its changes.
+    """
+
+    user_id: str
+    account_id: str
+
+
 class Resource(Protocol):
     """What a permission is checked on: an account, a row that belongs to one, or the platform.
 
@@ -267,8 +278,21 @@ def load_access(actor: Actor, account_id: str) -> AccountAccess:
 
 def explain(actor: Actor, permission: Permission, on: Resource) -> tuple[Decision, ...]:
     """Return all answers to a permission check; see `AccountAccess.explain`."""
+    if isinstance(on, OwnLogin):
+        return (_own_login(actor, permission, on),)
     access = load_access(actor, on.account_id)
     return access.explain(permission, service_id_of(on))
+
+
+def _own_login(actor: Actor, permission: Permission, on: OwnLogin) -> Decision:
+    """Allow a user their own login, also without an account and while one is suspended."""
+    is_own = (
+        permission is Permission.LOGIN_OWN
+        and actor.type in {ActorType.USER, ActorType.STAFF}
+        and actor.user_id == on.user_id
+        and User.objects.filter(pk=on.user_id, is_active=True).exists()
+    )
+    return ALLOWED if is_own else NON_MEMBER
 
 
 def decide(actor: Actor, permission: Permission, on: Resource) -> Decision:

@@ -23,6 +23,7 @@ class Permission(StrEnum):
     BILLING_READ = "billing:read"
     CATALOGUE_MANAGE = "catalogue:manage"
     EDGE_MANAGE = "edge:manage"
+    LOGIN_OWN = "login:own"
     MEMBER_INVITE = "member:invite"
     MEMBER_MANAGE = "member:manage"
     MEMBER_READ = "member:read"
@@ -54,6 +55,7 @@ class AccessLevel(StrEnum):
 EVERYONE = frozenset(
     {
         Permission.ACCOUNT_READ,
+        Permission.LOGIN_OWN,
         Permission.MEMBER_READ,
         Permission.PRODUCT_REQUEST,
         Permission.SERVICE_READ,
@@ -100,6 +102,7 @@ STAFF_PERMISSIONS = frozenset(
         Permission.AUDIT_READ,
         Permission.CATALOGUE_MANAGE,
         Permission.EDGE_MANAGE,
+        Permission.LOGIN_OWN,
         Permission.PACKAGE_ASSIGN,
         Permission.USAGE_RESOLVE,
     }
@@ -148,6 +151,7 @@ ABILITIES: dict[Permission, str] = {
     Permission.BILLING_READ: "see costs and invoices",
     Permission.CATALOGUE_MANAGE: "manage the catalogue and prices",
     Permission.EDGE_MANAGE: "manage edges",
+    Permission.LOGIN_OWN: "sign in and change your own login",
     Permission.MEMBER_INVITE: "invite people",
     Permission.MEMBER_MANAGE: "change roles and access of people",
     Permission.MEMBER_READ: "see the members",

@@ -1,17 +1,39 @@
 """The Django admin, with the portal's sign-in and without pages that bypass the commands."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Collection, Iterable
+from functools import partial, update_wrapper
+from http import HTTPStatus
+from typing import Any, Final, TypeVar, cast
 
+from allauth.account.adapter import get_adapter
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+)
+from django.template.response import SimpleTemplateResponse
 from django.urls import reverse
+from django.utils import timezone
+
+from accounts.audit.models import AuditEvent, ChainHead
+from accounts.audit.vocabulary import Event
+from accounts.authentication import staff_actor_of
+from accounts.commands.accounts import record_staff_view
+from accounts.commands.sign_in import chains_of
+from accounts.models import User
 
 # The stock pages of these apps would change email addresses, second factors, sessions and groups
 # without a command and without an audit entry.
 EXCLUDED_APPS = frozenset({"auth", "account", "mfa", "usersessions"})
+
+
+ViewT = TypeVar("ViewT", bound=Callable[..., HttpResponseBase])
+# Of these, viewing is audit.read.
+TRAIL_MODELS: Final = frozenset({AuditEvent, ChainHead})
 
 
 class AdminSite(admin.AdminSite):
@@ -33,6 +55,18 @@ class AdminSite(admin.AdminSite):
         if kept:
             super().register(kept, admin_class, **options)
 
+    def admin_view(self, view: ViewT, cacheable: bool = False) -> ViewT:  # noqa: FBT001, FBT002 - as Django's
+        """Return a view that notes in the audit trail that staff read it."""
+        inner = super().admin_view(view, cacheable)
+
+        def noted(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            response = inner(request, *args, **kwargs)
+            if request.method == "GET" and response.status_code == HTTPStatus.OK:
+                _after(response, partial(self._note_view, request))
+            return response
+
+        return cast("ViewT", update_wrapper(noted, view))
+
     def login(
         self, request: HttpRequest, extra_context: dict[str, object] | None = None
     ) -> HttpResponse:
@@ -42,8 +76,60 @@ class AdminSite(admin.AdminSite):
         )
         return response
 
+    def logout(  # type: ignore[override]  # returns a redirect
+        self, request: HttpRequest, extra_context: dict[str, object] | None = None
+    ) -> HttpResponse:
+        """Sign out as the portal does, which is noted."""
+        if request.user.is_authenticated:
+            get_adapter(request).logout(request)
+        return HttpResponseRedirect(reverse("account_login"))
+
     def password_change(  # type: ignore[override]  # returns a redirect
         self, request: HttpRequest, extra_context: dict[str, object] | None = None
     ) -> HttpResponse:
         """Redirect to the portal's own page, which notes an audit entry."""
         return HttpResponseRedirect(reverse("account_change_password"))
+
+    def _note_view(self, request: HttpRequest) -> None:
+        """Note a list or a row of customers' data; the catalogue and edges are not noted."""
+        match = request.resolver_match
+        name = (match.url_name if match else None) or ""
+        model = next(
+            (each for each in self._registry if name.startswith(_prefix(each))), None
+        )
+        if match is None or model is None or not _is_about_customers(model):
+            return
+        key = next(iter(match.kwargs.values()), None)
+        row = model._default_manager.filter(pk=key).first() if key else None  # noqa: SLF001 - Django's own name
+        label = str(row) if row else str(model._meta.verbose_name_plural)  # noqa: SLF001
+        record_staff_view(
+            staff_actor_of(request),
+            event=Event.AUDIT_READ if model in TRAIL_MODELS else Event.ACCOUNT_READ,
+            account_ids=_accounts_of(row) if row else (),
+            target=(str(model._meta.verbose_name), str(key or ""), label),  # noqa: SLF001
+            now=timezone.now(),
+        )
+
+
+def _after(response: HttpResponseBase, act: Callable[[], None]) -> None:
+    """Call `act` once the response is rendered, so that a list does not show its own view."""
+    if isinstance(response, SimpleTemplateResponse):
+        response.add_post_render_callback(lambda _: act())
+    else:
+        act()
+
+
+def _prefix(model: type[Model]) -> str:
+    """Return how the names of a model's admin URLs begin."""
+    return f"{model._meta.app_label}_{model._meta.model_name}_"  # noqa: SLF001 - Django's own name
+
+
+def _is_about_customers(model: type[Model]) -> bool:
+    return model is User or hasattr(model, "account_id")
+
+
+def _accounts_of(row: Model) -> Collection[str]:
+    if isinstance(row, User):
+        return chains_of(row)
+    account_id: str = getattr(row, "account_id", "")
+    return [account_id] if account_id else []

@@ -161,13 +161,15 @@ ACCOUNT_RATE_LIMITS = {
     "login_failed": "20/m/ip,5/5m/key",
     "reauthenticate": "10/m/user",
 }
+ACCOUNT_FORMS = {"change_password": "accounts.web.mfa_forms.ChangePassword"}
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXIES
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not PRODUCTION
+# Addresses are proven by an invitation; without this, a user with a second factor could not change their address.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_TOTP_ISSUER = "Tollgate"
 MFA_FORMS = {
-    "reauthenticate": "accounts.web.mfa_forms.ReauthenticateByCode",
     "add_webauthn": "accounts.web.mfa_forms.AddPasskey",
     "login_webauthn": "accounts.web.mfa_forms.SignInByPasskey",
     "reauthenticate_webauthn": "accounts.web.mfa_forms.ReauthenticateByPasskey",
@@ -175,6 +177,7 @@ MFA_FORMS = {
 }
 # If set, users with the role superuser or billing, and staff, need a second factor.
 SECOND_FACTOR_REQUIRED = env.flag("SECOND_FACTOR_REQUIRED", default=False)
+USERSESSIONS_ADAPTER = "accounts.web.allauth_adapter.SessionsAdapter"
 USERSESSIONS_TRACK_ACTIVITY = False
 
 SESSION_COOKIE_AGE = 14 * 24 * 3600

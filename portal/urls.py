@@ -8,6 +8,7 @@ from products.protocol import API_PATH
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("accounts/", include("accounts.web.own_login")),
     path("accounts/", include("allauth.urls")),
     path(
         "favicon.ico", RedirectView.as_view(url="/static/img/icon.svg", permanent=True)

@@ -48,6 +48,7 @@ class Event(StrEnum):
     ACCOUNT_SUSPENDED = "account.suspended", "suspended the account", "customer.update", _ROUTES
     ACCOUNT_RESUMED = "account.resumed", "lifted the suspension of the account", "customer.update", _ROUTES
     ACCOUNT_READ = "account.read", "viewed the account"
+    AUDIT_READ = "audit.read", "viewed the audit trail"
     USER_CREATED = "user.created", "created a user", "user.create"
     MEMBER_INVITED = "member.invited", "invited a member", "invitation.sent"
     MEMBER_JOINED = "member.joined", "joined the account", "invitation.accept"
@@ -66,9 +67,20 @@ class Event(StrEnum):
     USER_LOGGED_IN = "user.logged_in", "signed in", "user.login"
     USER_LOGIN_FAILED = "user.login_failed", "failed to sign in", "user.login_failure"
     USER_LOGGED_OUT = "user.logged_out", "signed out", "user.logout"
+    USER_REAUTHENTICATED = "user.reauthenticated", "re-authenticated"
     USER_REAUTHENTICATION_FAILED = "user.reauthentication_failed", "failed to re-authenticate", "user.login_failure"
     PASSWORD_CHANGED = "password.changed", "changed their password", "user.password_update"
     PASSWORD_RESET = "password.reset", "reset their password by email", "user.password_update"
+    SECOND_FACTOR_ENABLED = "second_factor.enabled", "added a second factor", "two_factor_auth.enable"
+    SECOND_FACTOR_DISABLED = "second_factor.disabled", "removed a second factor", "two_factor_auth.disable"
+    SECOND_FACTOR_RENAMED = "second_factor.renamed", "renamed a second factor"
+    RECOVERY_CODES_GENERATED = "recovery_codes.generated", "generated recovery codes"
+    RECOVERY_CODES_REMOVED = "recovery_codes.removed", "removed their recovery codes"
+    RECOVERY_CODES_VIEWED = "recovery_codes.viewed", "viewed their recovery codes"
+    EMAIL_CHANGE_REQUESTED = "email.change_requested", "asked to change their email address"
+    EMAIL_CHANGE_CANCELLED = "email.change_cancelled", "cancelled the change of their email address"
+    EMAIL_CHANGED = "email.changed", "changed their email address", "user.update"
+    SESSION_ENDED = "session.ended", "ended a session"
 
     # Products of an account, and the bill (R5)
     PRODUCT_ENABLED = "product.enabled", "enabled a product", "customer_feature.create", _ROUTES

@@ -1,11 +1,14 @@
 """Accounts: created by staff or the operator, suspended and resumed with a reason."""
 
-from datetime import datetime
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Final
 
 from django.conf import settings
 from django.urls import reverse
 
 from accounts.actor import Actor
+from accounts.audit.models import AuditEvent
 from accounts.audit.vocabulary import Event
 from accounts.change import Trail, recorded_change
 from accounts.commands.mail import queue_mail
@@ -22,6 +25,8 @@ from accounts.errors import Conflict
 from accounts.models import Account, Membership, User
 from accounts.policy import PLATFORM
 from accounts.roles import Permission, Role
+
+STAFF_VIEW_INTERVAL: Final = timedelta(minutes=15)
 
 
 class AlreadySuspended(Conflict):
@@ -165,10 +170,33 @@ def _note_state(trail: Trail, event: Event, account: Account, reason: str) -> No
     )
 
 
-def record_staff_view(actor: Actor, *, account: Account, now: datetime) -> None:
-    """Note in the account's audit trail that staff viewed the account.
+def record_staff_view(
+    actor: Actor,
+    *,
+    event: Event,
+    account_ids: Collection[str],
+    target: tuple[str, str, str],
+    now: datetime,
+) -> None:
+    """Note that staff viewed a page about accounts, in the chain of each, or in the platform's.
 
-    Raises Forbidden. Notes account.read.
+    The same page is noted at most once in 15 minutes. Raises Forbidden and NotFound for others than
+    staff. Notes account.read or audit.read.
     """
-    with recorded_change(actor, Permission.ACCOUNT_READ, on=account, now=now) as trail:
-        trail.note(Event.ACCOUNT_READ, target=("account", account.pk, account.name))
+    chains = set(account_ids) or {PLATFORM.account_id}
+    recent = AuditEvent.objects.filter(
+        account_id__in=chains,
+        action=event,
+        actor_id=actor.id,
+        target_type=target[0],
+        target_id=target[1],
+        at__gt=now - STAFF_VIEW_INTERVAL,
+    )
+    chains -= set(recent.values_list("account_id", flat=True))
+    if not chains:
+        return
+    with recorded_change(
+        actor, Permission.ACCOUNT_READ, on=PLATFORM, also=chains, now=now
+    ) as trail:
+        for chain in sorted(chains):
+            trail.note(event, target=target, account_id=chain)

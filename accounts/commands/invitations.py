@@ -12,6 +12,7 @@ from accounts.commands.mail import LINK, queue_mail
 from accounts.commands.users import (
     add_user,
     cleaned_email,
+    masked,
     user_with_email,
     validate_new_user,
 )
@@ -65,12 +66,6 @@ class SignInFirst(Conflict):
     """The invited address has a login, and its user is not signed in."""
 
     code = "sign_in_first"
-
-
-def masked(email: str) -> str:
-    """Return an email address as the audit trail contains it: first letter and domain."""
-    local, _, domain = email.partition("@")
-    return f"{local[:1]}…@{domain}"
 
 
 def invite(

@@ -62,6 +62,12 @@ def cleaned_email(email: str, *, field: str = "email") -> str:
     return email
 
 
+def masked(email: str) -> str:
+    """Return an email address as the audit trail contains it: first letter and domain."""
+    local, _, domain = email.partition("@")
+    return f"{local[:1]}…@{domain}"
+
+
 def validate_new_user(*, email: str, name: str, password: str | None) -> NewUser:
     """Check and hash the values of a new user; raises Invalid with all faults of the password.
 

@@ -1,29 +1,32 @@
 """Adapts allauth's sign-in: no sign-up, attempts counted per user, everything recorded."""
 
+import contextlib
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.models import EmailAddress
+from allauth.core import context as allauth_context
+from allauth.usersessions.adapter import DefaultUserSessionsAdapter
+from allauth.usersessions.models import UserSession
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from accounts.actor import Interface
+from accounts.actor import Actor, Interface
 from accounts.audit.vocabulary import Event
-from accounts.authentication import (
-    context_of,
-    current_membership,
-    memberships_by_name,
-    user_actor,
-)
+from accounts.authentication import context_of, login_actor
 from accounts.commands import sign_in
 from accounts.commands.users import user_with_email
-from accounts.models import Membership, User
+from accounts.models import User
 
 WRONG_CREDENTIALS = "Wrong password, code or passkey."
+_WAITING_MAIL = "_waiting_mail"
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
-    """Closes sign-up, and notes sign-in, failures and sign-out in the account's audit trail."""
+    """Closes sign-up, and notes sign-in, failures and sign-out in the audit trail."""
 
     error_messages = DefaultAccountAdapter.error_messages | {
         "email_password_mismatch": "Email or password is wrong.",
@@ -36,7 +39,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
     def post_login(
         self, request: HttpRequest, user: AbstractBaseUser, **kwargs: Any
     ) -> HttpResponse:
-        """Note the sign-in in the trail of the account that the user sees first."""
+        """Note the sign-in."""
         response: HttpResponse = super().post_login(request, user, **kwargs)
         note(request, Event.USER_LOGGED_IN)
         return response
@@ -47,25 +50,40 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         super().logout(request)
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
-        """Note a wrong password: a failed re-authentication, or a failed sign-in of a member."""
-        if request.user.is_authenticated:
-            note_failure(request, Event.USER_REAUTHENTICATION_FAILED)
+        """Note a wrong password: a failed re-authentication, or a failed sign-in of a known user."""
+        if isinstance(request.user, User):
+            note_failure(request, request.user, Event.USER_REAUTHENTICATION_FAILED)
             return
         user = user_with_email(str(credentials.get("email", "")).strip().lower())
-        membership = memberships_by_name(user.pk).first() if user else None
-        if membership is not None:
-            _refuse(request, membership, Event.USER_LOGIN_FAILED)
+        if user is not None:
+            note_failure(request, user, Event.USER_LOGIN_FAILED)
 
     def set_password(self, user: AbstractBaseUser, password: str) -> None:
         """Set a password, and note whether it was changed or reset by email."""
         assert isinstance(user, User)  # noqa: S101 - the only user model
-        sign_in.set_password(user, password=password, now=timezone.now())
-        if self.request.user.is_authenticated:
-            note(self.request, Event.PASSWORD_CHANGED)
-            return
-        membership = memberships_by_name(user.pk).first()
-        if membership is not None and user.is_active:
-            _note(self.request, membership, Event.PASSWORD_RESET)
+        changed = self.request.user.is_authenticated
+        sign_in.set_password(
+            actor_for_login(self.request, user),
+            user=user,
+            password=password,
+            event=Event.PASSWORD_CHANGED if changed else Event.PASSWORD_RESET,
+            now=timezone.now(),
+        )
+
+    def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
+        """Confirm an address, which becomes the user's only one, and note it."""
+        with recorded_login_change(request, email_address.user):
+            confirmed: bool = super().confirm_email(request, email_address)
+        return confirmed
+
+    def send_mail(self, template_prefix: str, email: str, context: Any) -> None:
+        """Send an email; within `recorded_login_change`, after it has committed."""
+        send = partial(super().send_mail, template_prefix, email, context)
+        waiting = getattr(allauth_context.request, _WAITING_MAIL, None)
+        if waiting is None:
+            send()
+        else:
+            waiting.append(send)
 
     def _get_login_attempts_cache_key(
         self, request: HttpRequest, **credentials: Any
@@ -74,36 +92,59 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         return str(credentials.get("email", "")).strip().lower()
 
 
+class SessionsAdapter(DefaultUserSessionsAdapter):  # type: ignore[misc]  # allauth has no types
+    """Ends sessions by a command, which notes it."""
+
+    def end_sessions(self, sessions: list[UserSession]) -> None:
+        """End the user's sessions."""
+        request = allauth_context.request
+        sign_in.end_sessions(
+            actor_for_login(request, request.user),
+            user=request.user,
+            sessions=sessions,
+            now=timezone.now(),
+        )
+
+
+@contextlib.contextmanager
+def recorded_login_change(request: HttpRequest, user: User) -> Iterator[None]:
+    """Note what the block changes of a user's second factors and addresses, in its transaction.
+
+    Emails that the block sends leave after the commit.
+    """
+    waiting: list[partial[None]] = []
+    setattr(request, _WAITING_MAIL, waiting)
+    try:
+        with sign_in.recorded_login_change(
+            actor_for_login(request, user), user=user, now=timezone.now()
+        ):
+            yield
+    finally:
+        delattr(request, _WAITING_MAIL)
+    for send in waiting:
+        send()
+
+
 def note(request: HttpRequest, event: Event) -> None:
-    """Note an event of the signed-in user; without an account there is no trail for it."""
-    if not request.user.is_authenticated:
-        return
-    membership = current_membership(request)
-    if membership is not None:
-        _note(request, membership, event)
+    """Note an event of the signed-in user's own login."""
+    user = request.user
+    if isinstance(user, User):
+        sign_in.note_login(
+            actor_for_login(request, user), user=user, event=event, now=timezone.now()
+        )
 
 
-def note_failure(request: HttpRequest, event: Event) -> None:
-    """Note that the signed-in user failed to re-authenticate."""
-    membership = current_membership(request)
-    if membership is not None:
-        _refuse(request, membership, event)
-
-
-def _note(request: HttpRequest, membership: Membership, event: Event) -> None:
-    sign_in.note_sign_in(
-        user_actor(membership, context_of(request, Interface.WEB)),
-        membership=membership,
-        event=event,
-        now=timezone.now(),
-    )
-
-
-def _refuse(request: HttpRequest, membership: Membership, event: Event) -> None:
-    sign_in.note_failed_sign_in(
-        user_actor(membership, context_of(request, Interface.WEB)),
-        membership=membership,
+def note_failure(request: HttpRequest, user: User, event: Event) -> None:
+    """Note that someone failed to authenticate as a user."""
+    sign_in.note_failed_login(
+        actor_for_login(request, user),
+        user=user,
         event=event,
         reason=WRONG_CREDENTIALS,
         now=timezone.now(),
     )
+
+
+def actor_for_login(request: HttpRequest, user: User) -> Actor:
+    """Return a user as the actor of a change of their own login."""
+    return login_actor(request, user, context_of(request, Interface.WEB))

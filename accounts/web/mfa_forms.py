@@ -1,10 +1,10 @@
-"""allauth's forms for second factors, changed to note failures and to reject malformed input."""
+"""allauth's forms for passwords and second factors, changed to note failures and to reject malformed input."""
 
 from struct import error
 from typing import Any
 
+from allauth.account.forms import ChangePasswordForm
 from allauth.core import context
-from allauth.mfa.base.forms import ReauthenticateForm
 from allauth.mfa.webauthn.forms import (
     AddWebAuthnForm,
     AuthenticateWebAuthnForm,
@@ -14,19 +14,12 @@ from allauth.mfa.webauthn.forms import (
 from django import forms
 
 from accounts.audit.vocabulary import Event
+from accounts.models import User
 from accounts.web.allauth_adapter import note_failure
-
-
-class ReauthenticateByCode(ReauthenticateForm):  # type: ignore[misc]  # allauth has no types
-    """Re-authenticates by a code, and notes a wrong one."""
-
-    def _emit_authentication_failed(self, authenticator: Any) -> None:
-        super()._emit_authentication_failed(authenticator)
-        note_failure(context.request, Event.USER_REAUTHENTICATION_FAILED)
-
 
 # What allauth's parser of passkeys raises for an object that no browser sends.
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, RecursionError, error)
+TOO_MANY_ATTEMPTS = "too_many_login_attempts"  # allauth's code
 INVALID_PASSKEY = "The passkey's response is not valid."
 
 
@@ -62,14 +55,32 @@ class AddPasskey(AddWebAuthnForm):  # type: ignore[misc]  # allauth has no types
 
 
 class _PasskeyForm(forms.Form):
-    """A form with the response of a passkey."""
+    """A form with the response of a passkey; a wrong one of a known user is noted."""
+
+    user: Any
+    reauthenticated: bool
 
     def clean_credential(self) -> Any:
         """Return the passkey that responded; raises ValidationError for a malformed object."""
         try:
             return super().clean_credential()  # type: ignore[misc]  # of allauth's form
+        except forms.ValidationError as refusal:
+            # After too many attempts a further one is not noted, so that the trail stays short.
+            if refusal.code != TOO_MANY_ATTEMPTS:
+                self._note_failure()
+            raise
         except UNREADABLE as fault:
+            self._note_failure()
             raise forms.ValidationError(INVALID_PASSKEY) from fault
+
+    def _note_failure(self) -> None:
+        if isinstance(self.user, User):
+            event = (
+                Event.USER_REAUTHENTICATION_FAILED
+                if self.reauthenticated
+                else Event.USER_LOGIN_FAILED
+            )
+            note_failure(context.request, self.user, event)
 
 
 class SignInByPasskey(_PasskeyForm, LoginWebAuthnForm):  # type: ignore[misc]  # allauth has no types
@@ -88,3 +99,15 @@ class AuthenticateByPasskey(_PasskeyForm, AuthenticateWebAuthnForm):  # type: ig
     """Completes a sign-in by a passkey after the password."""
 
     credential = Credential(widget=forms.HiddenInput)
+
+
+class ChangePassword(ChangePasswordForm):  # type: ignore[misc]  # allauth has no types
+    """Changes the password, and notes a wrong current one."""
+
+    def clean_oldpassword(self) -> Any:
+        """Return the current password; raises ValidationError for a wrong one."""
+        try:
+            return super().clean_oldpassword()
+        except forms.ValidationError:
+            note_failure(context.request, self.user, Event.USER_REAUTHENTICATION_FAILED)
+            raise

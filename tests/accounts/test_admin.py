@@ -4,6 +4,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 
+from accounts.audit.models import PLATFORM, AuditEvent
 from accounts.commands.accounts import suspend_account
 from accounts.models import Account, Membership, OutgoingMail, User
 from tests.factories.accounts import PASSWORD, UserFactory
@@ -61,7 +62,6 @@ def test_staff_suspend_and_resume_with_a_reason(acme, ada, browser, noted):
     assert noted(acme) == [
         "account.read",
         "account.suspended",
-        "account.read",
         "account.resumed",
     ]
 
@@ -165,3 +165,54 @@ def test_staff_change_their_password_on_the_portals_own_page(ada, browser):
     assert (
         browser(ada).get("/admin/password_change/").url == "/accounts/password/change/"
     )
+
+
+@pytest.mark.parametrize(
+    ("url", "action"),
+    [
+        ("/admin/accounts/account/{account}/change/", "account.read"),
+        ("/admin/accounts/user/{user}/change/", "account.read"),
+        ("/admin/audit/auditevent/{event}/change/", "audit.read"),
+        ("/admin/audit/chainhead/{account}/change/", "audit.read"),
+    ],
+)
+def test_pages_about_an_account_are_noted_in_its_trail(
+    acme, sam, ada, browser, noted, url, action
+):
+    browser(sam).post("/accounts/logout/")
+    event = AuditEvent.objects.get(account_id=acme.pk)
+
+    page = browser(ada).get(
+        url.format(account=acme.pk, user=sam.user_id, event=event.pk)
+    )
+
+    assert page.status_code == 200
+    assert noted(acme) == ["user.logged_out", action]
+
+
+@pytest.mark.parametrize(
+    ("url", "actions"),
+    [
+        ("/admin/accounts/user/", ["account.read"]),
+        ("/admin/audit/auditevent/", ["audit.read"]),
+        ("/admin/catalogue/product/", []),
+    ],
+)
+def test_lists_of_customers_data_are_noted_in_the_platforms_trail(
+    ada, browser, url, actions
+):
+    client = browser(ada)
+
+    assert [client.get(url).status_code, client.get(url).status_code] == [200, 200]
+
+    events = AuditEvent.objects.filter(account_id=PLATFORM)
+    assert list(events.values_list("action", flat=True)) == actions
+
+
+def test_signing_out_in_the_admin_is_noted(ada, browser):
+    client = browser(ada)
+
+    client.post("/admin/logout/")
+
+    assert AuditEvent.objects.get(account_id=PLATFORM).action == "user.logged_out"
+    assert client.get("/admin/").status_code == 302

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
+
 from accounts.actor import Actor
 from accounts.audit.vocabulary import Event
 from accounts.commands import accounts, invitations, members, sign_in, tokens, users
@@ -102,6 +105,12 @@ def assign(w: World, a: Actor) -> Any:
     )
 
 
+def add_authenticator(w: World, a: Actor) -> None:
+    user = w.person("user")
+    with sign_in.recorded_login_change(a, user=user, now=NOW):
+        Authenticator.objects.create(user=user, type="totp", data={"secret": "x"})
+
+
 def dispute_of(w: World) -> UsageDispute:
     """Return a dispute about the service `shop`, not saved yet."""
     values = {
@@ -131,8 +140,8 @@ ATTEMPTS: dict[str, Attempt] = {
         a, account=w.acme, reason="Unpaid", now=NOW)),
     "accounts.commands.accounts.resume_account": Attempt(STAFF, lambda w, a: accounts.resume_account(
         a, account=w.acme, reason="Paid", now=NOW), given=suspend),
-    "accounts.commands.accounts.record_staff_view": Attempt(MEMBERS | STAFF, lambda w, a: accounts.record_staff_view(
-        a, account=w.acme, now=NOW)),
+    "accounts.commands.accounts.record_staff_view": Attempt(STAFF, lambda w, a: accounts.record_staff_view(
+        a, event=Event.ACCOUNT_READ, account_ids=[w.acme.pk], target=("account", w.acme.pk, "Acme"), now=NOW)),
     "accounts.commands.invitations.invite": Attempt(SUPERUSER, lambda w, a: invitations.invite(
         a, account=w.acme, email="x@example.com", role="superuser", now=NOW)),
     "accounts.commands.invitations.revoke_invitation": Attempt(SUPERUSER, lambda w, a: invitations.revoke_invitation(
@@ -149,10 +158,17 @@ ATTEMPTS: dict[str, Attempt] = {
         a, membership=w.membership, now=NOW)),
     "accounts.commands.users.create_staff": Attempt(STAFF, lambda w, a: users.create_staff(
         a, email="root@example.com", name="Root", password="a quiet long password", now=NOW)),
-    "accounts.commands.sign_in.note_sign_in": Attempt(MEMBERS | STAFF, lambda w, a: sign_in.note_sign_in(
-        a, membership=w.membership, event=Event.USER_LOGGED_IN, now=NOW)),
-    "accounts.commands.sign_in.note_failed_sign_in": Attempt(MEMBERS, lambda w, a: sign_in.note_failed_sign_in(
-        a, membership=w.membership, event=Event.USER_LOGIN_FAILED, reason="Wrong.", now=NOW)),
+    "accounts.commands.sign_in.note_login": Attempt(frozenset({"user"}), lambda w, a: sign_in.note_login(
+        a, user=w.person("user"), event=Event.USER_LOGGED_IN, now=NOW)),
+    "accounts.commands.sign_in.note_failed_login": Attempt(frozenset({"user"}), lambda w, a: sign_in.note_failed_login(
+        a, user=w.person("user"), event=Event.USER_LOGIN_FAILED, reason="Wrong.", now=NOW)),
+    "accounts.commands.sign_in.recorded_login_change": Attempt(frozenset({"user"}), add_authenticator),
+    "accounts.commands.sign_in.set_password": Attempt(frozenset({"user"}), lambda w, a: sign_in.set_password(
+        a, user=w.person("user"), password="a quiet long password", event=Event.PASSWORD_CHANGED, now=NOW)),
+    "accounts.commands.sign_in.end_sessions": Attempt(
+        frozenset({"user"}), lambda w, a: sign_in.end_sessions(
+            a, user=w.person("user"), sessions=UserSession.objects.all(), now=NOW),
+        given=lambda w, a: UserSession.objects.create(user=w.person("user"), ip="192.0.2.1", session_key="x")),
     # Each member creates tokens for themselves in their own account; so does Stan, in his.
     "accounts.commands.tokens.issue_token": Attempt(MEMBERS | {"stranger"}, lambda w, a: tokens.issue_token(
         a, name="CI", scope="global", services=[], expires_at=LATER, now=NOW)),

@@ -92,6 +92,7 @@ def test_pages_lead_to_the_oldest_entry_and_back_without_counting(
 ):
     write("acme", *[ENABLED] * 120)
 
+    ada.get(EVENTS)  # noted once in 15 minutes
     with django_assert_max_num_queries(15) as asked:
         newest = ada.get(f"{EVENTS}?q=acme")
     middle = ada.get(EVENTS + link(newest, "next"))
@@ -113,6 +114,9 @@ def test_pages_lead_to_the_oldest_entry_and_back_without_counting(
     ]
 
 
+NOTED = 1  # the query that finds whether this view is noted already
+
+
 def asked_of_the_trail(client):
     """Count what a list page asks of the trail's tables."""
     with CaptureQueriesContext(connection) as asked:
@@ -121,9 +125,10 @@ def asked_of_the_trail(client):
 
 
 def test_a_page_takes_one_query_for_any_number_of_entries(ada, trail):
-    few = asked_of_the_trail(ada)
+    ada.get(EVENTS)  # noted once in 15 minutes
+    few = asked_of_the_trail(ada) - NOTED
     write("acme", *[ENABLED] * 60)
-    many = asked_of_the_trail(ada)
+    many = asked_of_the_trail(ada) - NOTED
 
     assert (few, many) == (1, 1)
 

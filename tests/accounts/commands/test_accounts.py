@@ -1,10 +1,13 @@
 """Creating an account with a superuser; suspending and resuming it with a reason."""
 
+from datetime import timedelta
+
 import pytest
 from allauth.account.models import EmailAddress
 
 from accounts.actor import Actor, Interface
 from accounts.audit.queries import verify
+from accounts.audit.vocabulary import Event
 from accounts.commands.accounts import (
     AlreadySuspended,
     NotSuspended,
@@ -146,8 +149,20 @@ def test_an_account_is_not_suspended_twice_or_resumed_while_active(
     assert noted(acme) == ["account.suspended"]
 
 
-def test_staff_who_view_an_account_are_noted_in_its_trail(acme, ada, now, last_body):
-    record_staff_view(ada, account=acme, now=now)
+def test_staff_who_view_an_account_are_noted_every_15_minutes(
+    acme, ada, now, noted, last_body
+):
+    view = {
+        "event": Event.ACCOUNT_READ,
+        "account_ids": [acme.pk],
+        "target": ("account", acme.pk, "Acme"),
+    }
+
+    record_staff_view(ada, **view, now=now)
+    record_staff_view(ada, **view, now=now + timedelta(minutes=14))
+    assert noted(acme) == ["account.read"]
+    record_staff_view(ada, **view, now=now + timedelta(minutes=15))
 
     body = last_body(acme)
     assert (body["action"], body["actor"]["type"]) == ("account.read", "staff")
+    assert noted(acme) == ["account.read", "account.read"]

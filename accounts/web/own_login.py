@@ -1,0 +1,117 @@
+"""allauth's pages of a user's own login, changed to record what they write."""
+
+from typing import Any
+
+from allauth.account.views import EmailView
+from allauth.mfa.recovery_codes.views import (
+    DownloadRecoveryCodesView,
+    GenerateRecoveryCodesView,
+    ViewRecoveryCodesView,
+)
+from allauth.mfa.totp.views import ActivateTOTPView, DeactivateTOTPView
+from allauth.mfa.webauthn.views import (
+    AddWebAuthnView,
+    EditWebAuthnView,
+    RemoveWebAuthnView,
+)
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
+
+from accounts.audit.vocabulary import Event
+from accounts.web.allauth_adapter import note, recorded_login_change
+
+
+class _Recorded:
+    """A form of allauth whose change is recorded."""
+
+    request: Any
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Make the change, and note it in the same transaction."""
+        with recorded_login_change(self.request, self.request.user):
+            response: HttpResponse = super().form_valid(form)  # type: ignore[misc]  # of the view
+        return response
+
+
+class ActivateTotp(_Recorded, ActivateTOTPView):  # type: ignore[misc]  # allauth has no types
+    """Adds an authenticator app."""
+
+
+class DeactivateTotp(_Recorded, DeactivateTOTPView):  # type: ignore[misc]
+    """Removes the authenticator app."""
+
+
+class AddPasskeyView(_Recorded, AddWebAuthnView):  # type: ignore[misc]
+    """Adds a passkey."""
+
+
+class RenamePasskeyView(_Recorded, EditWebAuthnView):  # type: ignore[misc]
+    """Renames a passkey."""
+
+
+class RemovePasskeyView(_Recorded, RemoveWebAuthnView):  # type: ignore[misc]
+    """Removes a passkey."""
+
+
+class GenerateCodes(_Recorded, GenerateRecoveryCodesView):  # type: ignore[misc]
+    """Generates recovery codes."""
+
+
+class _Viewed:
+    """A page that shows the recovery codes."""
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Show the codes, and note that they were viewed."""
+        response: HttpResponse = super().get(request, *args, **kwargs)  # type: ignore[misc]
+        note(request, Event.RECOVERY_CODES_VIEWED)
+        return response
+
+
+class ViewCodes(_Viewed, ViewRecoveryCodesView):  # type: ignore[misc]
+    """Shows the recovery codes."""
+
+
+class DownloadCodes(_Viewed, DownloadRecoveryCodesView):  # type: ignore[misc]
+    """Offers the recovery codes as a file."""
+
+
+class ChangeEmail(EmailView):  # type: ignore[misc]
+    """Asks for another email address, and cancels that."""
+
+    def post(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """Make the change, and note it in the same transaction."""
+        if "action_send" in request.POST:
+            # Only sends the email again. Its rate limit must count, so there is no transaction.
+            return super().post(request, *args, **kwargs)
+        with recorded_login_change(request, request.user):
+            return super().post(request, *args, **kwargs)
+
+
+# Before allauth's own routes, with their paths and names.
+urlpatterns: list[URLPattern] = [
+    path("email/", ChangeEmail.as_view(), name="account_email"),
+    path("2fa/totp/activate/", ActivateTotp.as_view(), name="mfa_activate_totp"),
+    path("2fa/totp/deactivate/", DeactivateTotp.as_view(), name="mfa_deactivate_totp"),
+    path("2fa/webauthn/add/", AddPasskeyView.as_view(), name="mfa_add_webauthn"),
+    path(
+        "2fa/webauthn/keys/<int:pk>/edit/",
+        RenamePasskeyView.as_view(),
+        name="mfa_edit_webauthn",
+    ),
+    path(
+        "2fa/webauthn/keys/<int:pk>/remove/",
+        RemovePasskeyView.as_view(),
+        name="mfa_remove_webauthn",
+    ),
+    path("2fa/recovery-codes/", ViewCodes.as_view(), name="mfa_view_recovery_codes"),
+    path(
+        "2fa/recovery-codes/generate/",
+        GenerateCodes.as_view(),
+        name="mfa_generate_recovery_codes",
+    ),
+    path(
+        "2fa/recovery-codes/download/",
+        DownloadCodes.as_view(),
+        name="mfa_download_recovery_codes",
+    ),
+]

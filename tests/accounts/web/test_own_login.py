@@ -1,0 +1,238 @@
+"""Everything about a user's own login is recorded, in each of their accounts."""
+
+import time
+
+import pytest
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value
+from allauth.usersessions.models import UserSession
+from django.core import mail
+from django.test import Client
+
+from accounts.audit.models import PLATFORM, AuditEvent
+from accounts.commands.sign_in import recorded_login_change
+from accounts.models import Membership, User
+from tests.accounts.conftest import confirm
+from tests.factories import NOW
+from tests.factories.accounts import PASSWORD, MembershipFactory, UserFactory
+
+SECRET = "JBSWY3DPEHPK3PXP"
+LOGIN = "/accounts/login/"
+ADD_TOTP = "/accounts/2fa/totp/activate/"
+
+
+@pytest.fixture(autouse=True)
+def _empty_counts(settings):
+    settings.CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+            "LOCATION": f"own-login-{time.monotonic_ns()}",
+        }
+    }
+
+
+@pytest.fixture
+def una_user(una) -> User:
+    return User.objects.get(pk=una.user_id)
+
+
+def code(secret: str = SECRET) -> str:
+    return str(format_hotp_value(hotp_value(secret, int(time.time()) // 30)))
+
+
+def actions(account_id: str) -> list[str]:
+    events = AuditEvent.objects.filter(account_id=account_id).order_by("sequence")
+    return list(events.values_list("action", flat=True))
+
+
+def test_adding_and_removing_an_authenticator_app_is_noted(
+    acme, una, una_user, browser, noted, last_body
+):
+    client = browser(una)
+    client.get(ADD_TOTP)
+    secret = client.session["mfa.totp.secret"]
+
+    client.post(ADD_TOTP, {"code": code(secret)})
+    assert noted(acme) == ["second_factor.enabled", "recovery_codes.generated"]
+
+    client.post("/accounts/2fa/totp/deactivate/")
+    assert noted(acme)[2:] == ["second_factor.disabled", "recovery_codes.removed"]
+    events = AuditEvent.objects.filter(
+        account_id=acme.pk, action="second_factor.disabled"
+    )
+    assert events.get().body["after"] == {"second_factor": "authenticator app"}
+    assert last_body(acme)["actor"]["id"] == una.user_id
+    assert not Authenticator.objects.exists()
+
+
+def test_a_wrong_code_adds_nothing_and_notes_nothing(acme, una, browser, noted):
+    client = browser(una)
+    client.get(ADD_TOTP)
+
+    client.post(ADD_TOTP, {"code": "000000"})
+
+    assert noted(acme) == []
+
+
+def test_a_passkey_is_renamed_and_removed_with_entries(
+    acme, una, una_user, browser, noted, last_body
+):
+    key = Authenticator.objects.create(
+        user=una_user, type="webauthn", data={"name": "laptop", "credential": {}}
+    )
+    client = browser(una)
+
+    client.post(f"/accounts/2fa/webauthn/keys/{key.pk}/edit/", {"name": "phone"})
+    assert last_body(acme)["after"] == {"second_factor": "passkey", "name": "phone"}
+    client.post(f"/accounts/2fa/webauthn/keys/{key.pk}/remove/")
+
+    assert noted(acme) == ["second_factor.renamed", "second_factor.disabled"]
+
+
+def test_recovery_codes_are_generated_and_viewed_with_entries(
+    acme, una, una_user, browser, noted
+):
+    TOTP.activate(una_user, SECRET)
+    client = browser(una)
+
+    client.post("/accounts/2fa/recovery-codes/generate/")
+    assert noted(acme) == ["recovery_codes.generated"]
+    client.get("/accounts/2fa/recovery-codes/")
+    client.get("/accounts/2fa/recovery-codes/download/")
+
+    assert noted(acme)[1:] == ["recovery_codes.viewed", "recovery_codes.viewed"]
+
+
+def test_a_change_of_address_is_noted_when_asked_and_when_confirmed(
+    acme, una, una_user, browser, noted, last_body
+):
+    EmailAddress.objects.create(
+        user=una_user, email=una_user.email, verified=True, primary=True
+    )
+    client = browser(una)
+
+    client.post("/accounts/email/", {"email": "new@example.com", "action_add": ""})
+    assert noted(acme) == ["email.change_requested"]
+    assert last_body(acme)["after"] == {"email": "n…@example.com"}
+    link = next(
+        word.partition("testserver")[2]
+        for word in mail.outbox[0].body.split()
+        if "confirm-email" in word
+    )
+    Client().post(link)
+
+    assert noted(acme)[1:] == ["email.changed"]
+    assert User.objects.get(pk=una_user.pk).email == "new@example.com"
+
+
+def test_a_cancelled_change_of_address_is_noted(acme, una, una_user, browser, noted):
+    EmailAddress.objects.create(
+        user=una_user, email=una_user.email, verified=True, primary=True
+    )
+    client = browser(una)
+    client.post("/accounts/email/", {"email": "new@example.com", "action_add": ""})
+
+    client.post("/accounts/email/", {"email": "new@example.com", "action_remove": ""})
+
+    assert noted(acme) == ["email.change_requested", "email.change_cancelled"]
+
+
+def test_wrong_codes_at_sign_in_are_noted(acme, una_user, noted):
+    TOTP.activate(una_user, SECRET)
+    client = Client()
+    client.post(LOGIN, {"login": una_user.email, "password": PASSWORD})
+
+    client.post("/accounts/2fa/authenticate/", {"code": "000000"})
+    client.post("/accounts/2fa/authenticate/", {"credential": '{"id": "x"}'})
+
+    assert noted(acme) == ["user.login_failed", "user.login_failed"]
+
+
+def test_a_reauthentication_is_noted_with_its_method(
+    acme, una, una_user, browser, noted, last_body
+):
+    TOTP.activate(una_user, SECRET)
+
+    browser(una, confirmed=None).post("/accounts/2fa/reauthenticate/", {"code": code()})
+
+    assert noted(acme) == ["user.reauthenticated"]
+    assert last_body(acme)["auth"]["method"] == "totp"
+
+
+def test_a_wrong_current_password_is_noted(acme, una, browser, noted):
+    browser(una).post(
+        "/accounts/password/change/",
+        {"oldpassword": "wrong", "password1": "x" * 20, "password2": "x" * 20},
+    )
+
+    assert noted(acme) == ["user.reauthentication_failed"]
+
+
+def test_ended_sessions_are_noted_one_by_one(acme, una, una_user, noted):
+    browsers = [Client(), Client(), Client()]
+    for each in browsers:
+        each.post(LOGIN, {"login": una_user.email, "password": PASSWORD})
+
+    browsers[0].post("/accounts/sessions/")
+
+    assert noted(acme)[3:] == ["session.ended", "session.ended"]
+    assert UserSession.objects.count() == 1
+    assert browsers[1].get("/members/").status_code == 302
+
+
+def test_each_account_of_the_person_has_the_entry(acme, globex, una, una_user, noted):
+    MembershipFactory.create(account=globex, user=una_user)
+
+    Client().post(LOGIN, {"login": una_user.email, "password": PASSWORD})
+
+    assert (noted(acme), noted(globex)) == (["user.logged_in"], ["user.logged_in"])
+
+
+@pytest.mark.parametrize("is_staff", [True, False])
+def test_without_an_account_the_platforms_trail_has_the_entries(db, is_staff):
+    UserFactory.create(name="Noah", is_staff=is_staff)
+    client = Client()
+
+    client.post(LOGIN, {"login": "noah@example.com", "password": "wrong"})
+    client.post(LOGIN, {"login": "noah@example.com", "password": PASSWORD})
+    client.post("/accounts/logout/")
+
+    assert actions(PLATFORM) == [
+        "user.login_failed",
+        "user.logged_in",
+        "user.logged_out",
+    ]
+
+
+def test_the_change_is_undone_if_it_fails(una, una_user):
+    def fail_halfway() -> None:
+        with recorded_login_change(una, user=una_user, now=NOW):
+            Authenticator.objects.create(user=una_user, type="totp", data={})
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_halfway()
+
+    assert not Authenticator.objects.exists()
+
+
+def test_a_suspended_account_records_the_login_too(acme, una_user, noted):
+    acme.suspended_at, acme.suspension_reason = NOW, "Unpaid"
+    acme.save()
+
+    Client().post(LOGIN, {"login": una_user.email, "password": PASSWORD})
+
+    assert noted(acme) == ["user.logged_in"]
+
+
+def test_a_session_of_a_removed_member_still_signs_out_with_an_entry(
+    acme, una, browser
+):
+    client = browser(una)
+    Membership.objects.filter(user_id=una.user_id).delete()
+    confirm(client, una.user_id, time.time())
+
+    client.post("/accounts/logout/")
+
+    assert actions(PLATFORM) == ["user.logged_out"]
