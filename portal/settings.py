@@ -1,5 +1,6 @@
 """All settings."""
 
+import os
 from pathlib import Path
 
 from csp.constants import NONE, SELF
@@ -12,6 +13,8 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = env.data_dir(BASE_DIR)
 PRODUCTION = env.flag("PRODUCTION", default=False)
 DEBUG = False
+
+os.umask(0o077)  # only its owner can read what any of the portal's processes writes
 
 SECRET_KEY = env.secret("SECRET_KEY", DATA_DIR / "secrets")
 SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")

@@ -116,6 +116,11 @@ def certificate_name(address: str, override_host: str | None) -> str:
     return (name if has_port else host).removesuffix(".")
 
 
+def host_field(host: str) -> str:
+    """Return a host as a Host field has it: an IPv6 address is in brackets."""
+    return f"[{host}]" if ":" in host and is_ip(host) else host
+
+
 def is_ip(text: str) -> bool:
     """Tell whether a text is an IPv4 or IPv6 address without a zone."""
     try:
@@ -150,14 +155,20 @@ def is_field_value(text: str) -> bool:
     return _FIELD_VALUE.fullmatch(text) is not None
 
 
+def comparable_header_name(name: str) -> str:
+    """Return a field's name as it is compared: many servers read `X_Name` as `X-Name`."""
+    return name.lower().replace("_", "-")
+
+
 def is_protected_header(name: str) -> bool:
-    """Tell whether a field, named in lower case, is protected."""
+    """Tell whether a field is protected, however its name is spelt."""
+    name = comparable_header_name(name)
     return name in PROTECTED_HEADERS or name.startswith(PROTECTED_HEADER_PREFIXES)
 
 
 def protection_problem(dst: str) -> str:
     """Return why a rule must not change a field of the request; "" if it can."""
-    if is_protected_header(header_name(dst).lower()):
+    if is_protected_header(header_name(dst)):
         return (
             f"{header_name(dst)} is a protected header and can't be changed by a rule."
         )

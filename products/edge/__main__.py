@@ -128,6 +128,7 @@ def parse_arguments(arguments: Sequence[str]) -> Settings:
 def main(arguments: Sequence[str]) -> int:
     """Run an edge until it is stopped, and return the exit code."""
     settings = parse_arguments(arguments)
+    os.umask(0o077)  # what the edge writes is for its own user alone
     logging.basicConfig(
         level=logging.INFO, format="edge %(process)d: %(levelname)s: %(message)s"
     )

@@ -7,6 +7,7 @@ up again.
 
 import asyncio
 import functools
+import logging
 import queue
 import socket
 import threading
@@ -20,6 +21,8 @@ from weakref import WeakValueDictionary
 
 from products.edge.addresses import Address, Network, denied_reason
 
+log = logging.getLogger(__name__)
+
 LookupFunction: TypeAlias = Callable[[str, int], Iterable[tuple[Any, ...]]]
 
 LOOKUP_SECONDS = 3.0  # a person waits for it; a name server that hangs takes longer
@@ -27,6 +30,8 @@ LOOKUP_SECONDS = 3.0  # a person waits for it; a name server that hangs takes lo
 _FRESH_SECONDS = 5.0  # a look-up for each connection would be slow
 _STALE_SECONDS = 300.0  # addresses are used this long while look-ups fail
 _MAX_NAMES = 100_000
+# Of one name. All are checked; to connect to more takes longer than anybody waits.
+MAX_ADDRESSES = 16
 _MAX_CONCURRENT = 32
 _MAX_CONCURRENT_PER_OWNER = 8
 
@@ -57,7 +62,7 @@ def resolve(
     look_up: LookupFunction = look_up_stream,
     timeout_seconds: float = LOOKUP_SECONDS,
 ) -> tuple[Address, ...]:
-    """Look a host up once and return its addresses, in the resolver's order.
+    """Look a host up once and return its first 16 addresses, in the resolver's order.
 
     Blocks for at most `timeout_seconds`. Raises AddressDenied if one of the addresses is
     denied, and Unresolvable if there is none.
@@ -70,7 +75,7 @@ def resolve(
         reason = denied_reason(address, allowed)
         if reason is not None:
             raise AddressDenied(reason)
-    return found
+    return found[:MAX_ADDRESSES]
 
 
 def _look_up(
@@ -106,6 +111,7 @@ class _Entry:
     started_at: float
     addresses: Sequence[Address] = ()  # of the last look-up that succeeded
     usable_until: float = 0.0
+    denied_reason: str = ""  # as it was logged
 
     @property
     def has_failed(self) -> bool:
@@ -179,8 +185,9 @@ class CachingResolver:
         entry = _Entry(task, monotonic())
         if before is not None:
             entry.addresses, entry.usable_until = before.addresses, before.usable_until
+            entry.denied_reason = before.denied_reason
         self._entries[host, port] = entry
-        task.add_done_callback(functools.partial(_keep_result, entry))
+        task.add_done_callback(functools.partial(_keep_result, host, entry))
         return entry
 
     async def _look_up(
@@ -203,8 +210,17 @@ class CachingResolver:
             )
 
 
-def _keep_result(entry: _Entry, task: asyncio.Task[Sequence[Address]]) -> None:
+def _keep_result(
+    host: str, entry: _Entry, task: asyncio.Task[Sequence[Address]]
+) -> None:
+    if task.cancelled():
+        return
     # Reading the exception marks it as seen, if the caller no longer waits for it.
-    if not task.cancelled() and task.exception() is None:
+    error = task.exception()
+    if error is None:
         entry.addresses = task.result()
         entry.usable_until = monotonic() + _STALE_SECONDS
+    denied_reason = error.reason if isinstance(error, AddressDenied) else ""
+    if denied_reason and denied_reason != entry.denied_reason:
+        log.warning("An address of %r is not allowed: %s.", host, denied_reason)
+    entry.denied_reason = denied_reason

@@ -45,7 +45,7 @@ class EdgeError(Enum):
     REQUEST_MALFORMED = (400, "The request is not valid HTTP/1.1: {reason}.")
     CONTROL_CHARACTER = (400, "The request's headers contain a control character.")
     REQUEST_LINE = (400, "The request line is not that of HTTP/1.1.")
-    FRAMING_LOOKALIKE = (400, "A header field imitates one that frames the message.")
+    PROTECTED_LOOKALIKE = (400, "A header field imitates a protected one.")
     HOST_COUNT = (400, "The request must have exactly one Host field.")
     HOST_INVALID = (400, "The Host field does not name a host.")
     TARGET_INVALID = (
@@ -110,7 +110,8 @@ class EdgeError(Enum):
         "The origin's address has not been resolved yet. Try again.",
     )
     ORIGIN_NOT_RESOLVED = (502, "The origin's name could not be resolved.")
-    ORIGIN_DENIED = (502, "The origin's address is not allowed ({reason}).")
+    # Not which class of address it is: that would map the network from outside.
+    ORIGIN_DENIED = (502, "The origin's address is not allowed.")
     ORIGIN_UNREACHABLE = (502, "The origin could not be reached.")
     ORIGIN_TLS = (502, "The origin's TLS handshake failed.")
     ORIGIN_CERTIFICATE = (

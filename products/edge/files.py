@@ -14,10 +14,13 @@ def fsync_directory(folder: Path) -> None:
 
 
 def atomic_write(path: Path, data: bytes) -> None:
-    """Replace a file as a whole, durably. Raises OSError, and then the old one remains."""
+    """Replace a file as a whole, durably; only its owner can read it.
+
+    Raises OSError, and then the old one remains.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             written = os.write(descriptor, data)
             if written != len(data):

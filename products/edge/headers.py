@@ -8,26 +8,20 @@ from typing import NamedTuple, TypeAlias
 
 from products.edge.contract import PLATFORM, HeaderRule
 from products.edge.errors import EdgeError, ErrorResponse
-from products.protocol import (
-    PROTECTED_HEADER_PREFIXES,
-    PROTECTED_HEADERS,
-    is_field_value,
-    is_token,
-)
+from products.protocol import is_field_value, is_protected_header, is_token
 
 log = logging.getLogger(__name__)
 
 Fields: TypeAlias = list[tuple[bytes, bytes]]
 NamedFields: TypeAlias = dict[bytes, list[bytes]]  # values by name in lower case
 
-_PROTECTED = frozenset(name.encode() for name in PROTECTED_HEADERS)
-_PROTECTED_PREFIXES = tuple(prefix.encode() for prefix in PROTECTED_HEADER_PREFIXES)
+# Names are compared with - for _, because many servers read X_Name as X-Name.
 
-# The edge writes these itself and drops what the client sent, so that they cannot be forged.
-# The spelling with underscores is dropped too, because some servers read it as the same name.
+# What says where a request comes from. The edge writes the first three itself and drops
+# what the client sent, so that they cannot be forged.
 OVERWRITTEN = frozenset({
     b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port",
-    b"forwarded",
+    b"forwarded", b"x-real-ip", b"true-client-ip",
 })  # fmt: skip
 # Fields of this hop only (RFC 9110, 7.6.1), whether Connection names them or not.
 HOP_BY_HOP = frozenset({
@@ -71,13 +65,18 @@ class PreparedRule(NamedTuple):
 
     action: str
     name: bytes
-    lower: bytes
+    compared: bytes
     value: bytes
 
 
+def comparable(name: bytes) -> bytes:
+    """Return a field's name as it is compared."""
+    return name.lower().replace(b"_", b"-")
+
+
 def is_protected(name: bytes) -> bool:
-    """Tell whether rules must not change a field; the name is in lower case."""
-    return name in _PROTECTED or name.startswith(_PROTECTED_PREFIXES)
+    """Tell whether rules must not change a field."""
+    return is_protected_header(name.decode("latin-1"))
 
 
 def prepare_rules(rules: Iterable[HeaderRule]) -> tuple[PreparedRule, ...]:
@@ -88,16 +87,17 @@ def prepare_rules(rules: Iterable[HeaderRule]) -> tuple[PreparedRule, ...]:
     """
     prepared = []
     for rule in rules:
-        lower = rule.name.lower().encode("latin-1", "replace")
         if (
             not is_token(rule.name)
             or not is_field_value(rule.value)
-            or is_protected(lower)
+            or is_protected_header(rule.name)
         ):
             log.warning("A header rule is ignored: %r", rule.name)
             continue
         name, value = rule.name.encode("ascii"), rule.value.encode("latin-1")
-        prepared.append(PreparedRule(rule.action, name, lower, value.strip(b" \t")))
+        prepared.append(
+            PreparedRule(rule.action, name, comparable(name), value.strip(b" \t"))
+        )
     return tuple(prepared)
 
 
@@ -106,9 +106,9 @@ def request_fields(
 ) -> Fields:
     """Return the fields for the origin, without Host and hop-by-hop fields."""
     fields = [field for field in head.fields if not _is_dropped(field[0])]
-    nominated = {name for name in head.connection if not is_protected(name)}
-    if not nominated.isdisjoint(head.named):
-        fields = [field for field in fields if field[0].lower() not in nominated]
+    nominated = {comparable(one) for one in head.connection if not is_protected(one)}
+    if nominated:
+        fields = [field for field in fields if comparable(field[0]) not in nominated]
     fields += (
         (b"X-Forwarded-For", client.encode("ascii")),
         (b"X-Forwarded-Proto", scheme.encode("ascii")),
@@ -142,17 +142,14 @@ def require_no_loop(head: RequestHead, loop: tuple[bytes, bytes]) -> None:
 
 def response_fields(fields: Fields, nominated: frozenset[bytes]) -> Fields:
     """Return a response's fields without the hop-by-hop fields of the origin."""
-    return [
-        field
-        for field in fields
-        if (lower := field[0].lower()) not in HOP_BY_HOP and lower not in nominated
-    ]
+    dropped = HOP_BY_HOP | {comparable(name) for name in nominated}
+    return [field for field in fields if comparable(field[0]) not in dropped]
 
 
 def _apply(rules: tuple[PreparedRule, ...], fields: Fields) -> Fields:
     for rule in rules:
         if rule.action != "append":
-            fields = [field for field in fields if field[0].lower() != rule.lower]
+            fields = [one for one in fields if comparable(one[0]) != rule.compared]
         if rule.action != "delete":
             fields.append((rule.name, rule.value))
     return fields
@@ -165,5 +162,4 @@ def _is_dropped(name: bytes) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def _is_among_dropped(name: bytes) -> bool:
-    lower = name.lower()
-    return lower in _DROPPED or lower.replace(b"_", b"-") in OVERWRITTEN
+    return comparable(name) in _DROPPED

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from products.edge.errors import StartupError
 from products.edge.files import atomic_write
-from products.edge.origin_tls import origin_tls
 from products.edge.portal import PortalClient
 from products.edge.settings import Settings
+from products.edge.tls import origin_tls
 
 _LOCK = "edge.lock"
 _NAME = "edge.name"

@@ -11,6 +11,7 @@ from pathlib import Path
 from products.edge.contract import Document, Route, RouteTable
 from products.edge.files import atomic_write
 from products.edge.headers import PreparedRule, loop_field, prepare_rules
+from products.protocol import host_field
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ class RouteIndex:
             prepared = PreparedRoute(
                 route,
                 prepare_rules(route.header_rules),
-                override.encode("ascii", "replace") if override else None,
+                host_field(override).encode("ascii", "replace") if override else None,
                 loop_field(route.service),
             )
             for host in route.hosts:

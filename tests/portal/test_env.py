@@ -1,6 +1,9 @@
 """Settings from the environment: what is read, and the one line that names a wrong value."""
 
+import os
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -161,3 +164,17 @@ def test_sqlite_is_in_the_data_folder_whatever_its_name(monkeypatch, tmp_path, n
 
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert (folder / "tollgate.sqlite3").exists()
+
+
+def test_only_the_owner_can_read_what_a_process_of_the_portal_writes(tmp_path):
+    written = tmp_path / "written"
+    write = f"import portal.settings; open({str(written)!r}, 'w').close()"
+
+    subprocess.run(
+        [sys.executable, "-c", write],
+        env=os.environ | {"DATA_DIR": str(tmp_path / "data")},
+        umask=0o022,
+        check=True,
+    )
+
+    assert written.stat().st_mode & 0o777 == 0o600

@@ -7,7 +7,7 @@ MODULES = (
     "products.billing.rating",
     "products.catalogue.money",
     "products.compatibility.rules",
-    "products.edge.origin_tls",
+    "products.edge.tls",
     "products.metering.minutes",
     "products.instants",
     "products.months",

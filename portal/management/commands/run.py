@@ -1,6 +1,5 @@
 """`manage.py run`: the whole portal with one command."""
 
-import os
 import sys
 from typing import Any
 
@@ -19,8 +18,6 @@ from portal.run import (
     require_free_ports,
 )
 
-PRIVATE_UMASK = 0o077  # only the owner can read what the programs write
-
 
 class Command(BaseCommand):
     """Prepare the database, then keep the web server, edge, worker and demo origin running."""
@@ -36,7 +33,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until a signal asks to stop."""
-        os.umask(PRIVATE_UMASK)
         ports = {
             name: getattr(settings, name) for name in ("PORT", "EDGE_PORT", "ECHO_PORT")
         }

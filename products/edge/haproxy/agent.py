@@ -30,11 +30,11 @@ from products.edge.haproxy.process import (
     identity_of,
 )
 from products.edge.haproxy.reconcile import ConfigReconciler
-from products.edge.origin_tls import origin_tls
 from products.edge.portal import PortalLink
 from products.edge.revocation import RevocationPolicy
 from products.edge.settings import Settings
 from products.edge.startup import announce
+from products.edge.tls import origin_tls
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """Generates HAProxy's whole configuration from a route table.
 
-Only the addresses of origins change without a reload: a backend has a fixed number of
-servers, and `set server` changes their addresses. Permissions are in maps.
+Only the addresses of origins change without a reload, by `set server`, as long as a backend
+has enough servers for them. Permissions are in maps.
 """
 
 import hashlib
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
+from itertools import cycle, islice
 from pathlib import Path
 
 from products.edge.addresses import Address
@@ -27,6 +28,7 @@ from products.protocol import (
     PROTECTED_HEADER_PREFIXES,
     PROTECTED_HEADERS,
     certificate_name,
+    host_field,
     is_ip,
 )
 
@@ -35,12 +37,11 @@ LUA_SCRIPT = "edge.lua"
 WORKER_SOCKET = "worker.sock"  # of the worker that accepts connections
 WEBSOCKET, PLAIN = "ws_", "web_"  # two backends per service; sessions of one are closed
 
-# Addresses of one origin that are used in turn. Each costs four servers per service, and a
-# server with TLS costs HAProxy 3 ms at every start, for its own copy of all authorities.
-SERVERS_PER_BACKEND = 2
-NO_ADDRESS = ip_address(
-    "192.0.2.1"
-)  # for documentation; the maps keep requests from it
+# Of each backend, at least: an origin with more addresses has more. A server with TLS costs
+# HAProxy 3 ms at every start, for its own copy of all authorities.
+MIN_SERVERS = 2
+# For documentation; the maps keep requests from it.
+NO_ADDRESS = ip_address("192.0.2.1")
 
 # How long an entry of t_conn outlives its connection, for an agent that was away. Each worker
 # keeps at most so many entries; a full table drops the oldest.
@@ -87,8 +88,8 @@ def render(
 ) -> bytes:
     """Return the configuration; `routes` is None until the first table has arrived.
 
-    `addresses` are per service; without any, its servers have an address that is never used.
-    An origin that cannot be written gets no backend. Wildcards are comments here: their order
+    `addresses` has an address for each server of a service, as `server_addresses` returns
+    them. A service that is not in it has servers with an address that is never used. An origin that cannot be written gets no backend. Wildcards are comments here: their order
     is that of a file, so a change of them needs a reload.
     """
     parts = [
@@ -109,7 +110,7 @@ def render(
                 route.service,
                 route.origin,
                 route.header_rules,
-                addresses.get(route.service, ()),
+                addresses.get(route.service) or server_addresses(()),
             )
             for route in routes
             if is_service(route.service)
@@ -130,13 +131,18 @@ def lua_script() -> bytes:
     return script.encode()
 
 
-def server_addresses(addresses: tuple[Address, ...]) -> tuple[Address, ...]:
-    """Return an address for each server of a backend."""
-    if not addresses:
-        return (NO_ADDRESS,) * SERVERS_PER_BACKEND
-    return tuple(
-        addresses[index % len(addresses)] for index in range(SERVERS_PER_BACKEND)
-    )
+def server_addresses(
+    addresses: tuple[Address, ...], least: int = MIN_SERVERS
+) -> tuple[Address, ...]:
+    """Return an address for each server of a backend that has at least so many.
+
+    All addresses are used. The number of servers is doubled until it is enough, because each
+    change of it needs a reload.
+    """
+    count = least
+    while count < len(addresses):
+        count *= 2
+    return tuple(islice(cycle(addresses or (NO_ADDRESS,)), count))
 
 
 def origin_problem(origin: Origin) -> str:
@@ -211,7 +217,7 @@ global
 def _defaults(limits: Limits) -> bytes:
     times = {
         "http-request": limits.head_seconds,
-        "connect": limits.connect_seconds / 2,  # HAProxy retries once
+        "connect": limits.connect_seconds / MIN_SERVERS,
         "client": limits.quiet_seconds,
         "server": limits.response_seconds,
         "tunnel": limits.idle_seconds,
@@ -231,7 +237,7 @@ defaults
     log global
     balance roundrobin
     http-reuse never
-    retries 1
+    retries {MIN_SERVERS - 1}
     option redispatch 1
     option contstats
     option httpclose
@@ -319,6 +325,15 @@ def _connection_limits(options: OperatorOptions) -> str:
     )
 
 
+def _lookalikes() -> str:
+    """Return a pattern of the names that differ from a protected one by underscores."""
+    any_spelling = [name.replace("-", "[-_]") for name in PROTECTED_HEADERS]
+    any_spelling += [
+        prefix.replace("-", "[-_]") + "[^,]*" for prefix in PROTECTED_HEADER_PREFIXES
+    ]
+    return "(?=[^,]*_)(" + "|".join(any_spelling) + ")"
+
+
 _CHECK_REQUEST = (
     _refuse(EdgeError.HOST_COUNT, "unless { req.fhdr_cnt(host) eq 1 }")
     + _refuse(EdgeError.HOST_INVALID,
@@ -330,7 +345,7 @@ _CHECK_REQUEST = (
     + "    http-request set-uri %[pathq] if { url -m reg -i '^https?://' }\n"
     + _refuse(EdgeError.TARGET_INVALID, "unless { url_beg / } or { url -m str * } { method OPTIONS }")
     + _refuse(EdgeError.METHOD_NOT_SUPPORTED, "if { method CONNECT TRACE }")
-    + _refuse(EdgeError.FRAMING_LOOKALIKE, "if { req.fhdr_cnt(content_length) gt 0 } or { req.fhdr_cnt(transfer_encoding) gt 0 }")
+    + _refuse(EdgeError.PROTECTED_LOOKALIKE, f"if {{ req.hdr_names -m reg '(^|,)({_lookalikes()})(,|$)' }}")
 )  # fmt: skip
 
 _CHECK_HANDSHAKE = (
@@ -350,10 +365,13 @@ _CHECK_HANDSHAKE = (
 
 # HAProxy itself writes the fields that frame a message; the rules below set Connection and Upgrade.
 _REWRITTEN = {"connection", "upgrade", "host", "content-length", "transfer-encoding"}
-_REMOVED = "|".join([
-    *sorted({name.decode() for name in HOP_BY_HOP} - _REWRITTEN),
-    *(name.decode().replace("-", "[-_]") for name in sorted(OVERWRITTEN)),
-])  # fmt: skip
+_HOP_BY_HOP = "|".join(
+    name.replace("-", "[-_]")
+    for name in sorted({name.decode() for name in HOP_BY_HOP} - _REWRITTEN)
+)
+_OVERWRITTEN = "|".join(
+    name.decode().replace("-", "[-_]") for name in sorted(OVERWRITTEN)
+)
 
 _NOT_HTTP = EdgeError.ORIGIN_NOT_HTTP.sentence()
 _IS_101 = "if { status 101 }"
@@ -391,7 +409,7 @@ _FRONTEND_RULES = f"""\
     http-request del-header Upgrade
     http-request set-header Upgrade websocket if {{ var(txn.is) -m str ws }}
     http-request set-header Connection Upgrade if {{ var(txn.is) -m str ws }}
-    http-request del-header '(?i)^({_REMOVED})$' -m reg
+    http-request del-header '(?i)^({_HOP_BY_HOP}|{_OVERWRITTEN})$' -m reg
     http-request set-header X-Forwarded-For %[src]
     http-request set-header X-Forwarded-Proto http if !{{ ssl_fc }}
     http-request set-header X-Forwarded-Proto https if {{ ssl_fc }}
@@ -404,6 +422,8 @@ _FRONTEND_RULES = f"""\
     http-response set-var(txn.ws) var(txn.svc),map_str(ws.map,{NOT_ON}) {_IS_101}
     http-response lua.log refused {_IS_101} !{_IS_ALLOWED}
     http-response return status 403 {_PLAIN_TEXT} lf-string {_REFUSAL} {_IS_101} !{_IS_ALLOWED}
+    http-response lua.drop_nominated unless {{ status 101 }}
+    http-response del-header '(?i)^(upgrade|{_HOP_BY_HOP})$' -m reg unless {{ status 101 }}
     http-response set-var(txn.at) date(0,ms)
     http-response set-var(txn.kind) str(web) unless {{ status 101 }}
     http-response set-var(txn.kind) str(ws) {_IS_101}
@@ -430,29 +450,39 @@ def _backends(
 ) -> bytes:
     if origin is None or origin_problem(origin):
         return b""
-    rules = _header_rules(header_rules, origin)
-    servers = _servers(options, origin, addresses)
+    rest = (
+        _attempts(options.limits, len(addresses)),
+        _header_rules(header_rules, origin),
+        _servers(options, origin, addresses),
+    )
     return b"".join((
         f"backend {WEBSOCKET}{service}\n".encode(),
-        f"    timeout server {_ms(options.limits.head_seconds)}\n".encode(),
-        rules, servers,
-        f"backend {PLAIN}{service}\n".encode(), rules, servers,
+        f"    timeout server {_ms(options.limits.head_seconds)}\n".encode(), *rest,
+        f"backend {PLAIN}{service}\n".encode(), *rest,
     ))  # fmt: skip
+
+
+def _attempts(limits: Limits, servers: int) -> bytes:
+    """Let a request try every server of a backend, in the time for one connection."""
+    if servers == MIN_SERVERS:
+        return b""  # as in the defaults
+    seconds = limits.connect_seconds / servers
+    return f"    retries {servers - 1}\n    timeout connect {_ms(seconds)}\n".encode()
 
 
 def _header_rules(header_rules: tuple[HeaderRule, ...], origin: Origin) -> bytes:
     lines = []
     if origin.override_host:
-        host = quote_format(origin.override_host.encode("ascii"))
+        host = quote_format(host_field(origin.override_host).encode("ascii"))
         lines.append(b"    http-request set-header Host " + host)
     for rule in prepare_rules(header_rules):
-        name = quote(rule.name)
-        if rule.action == "delete":
-            lines.append(b"    http-request del-header " + name)
-        else:
-            verb = b"set-header" if rule.action == "set" else b"add-header"
-            value = quote_format(rule.value)
-            lines.append(b"    http-request " + b" ".join((verb, name, value)))
+        if rule.action != "append":
+            spelling = re.escape(rule.compared).replace(rb"\-", b"[-_]")
+            pattern = quote(b"(?i)^" + spelling + b"$")
+            lines.append(b"    http-request del-header " + pattern + b" -m reg")
+        if rule.action != "delete":
+            words = (quote(rule.name), quote_format(rule.value))
+            lines.append(b"    http-request add-header " + b" ".join(words))
     return b"".join(line + b"\n" for line in lines)
 
 
@@ -464,7 +494,7 @@ def _servers(
     if origin.use_tls:
         parameters += _tls_parameters(options, origin)
     lines = []
-    for number, address in enumerate(server_addresses(addresses), 1):
+    for number, address in enumerate(addresses, 1):
         endpoint = f"ipv{address.version}@{address}:{origin.port}"
         lines.append(f"    server o{number} {endpoint}".encode() + parameters + b"\n")
     return b"".join(lines)

@@ -12,6 +12,11 @@ for name in string.gmatch("@PROTECTED_HEADERS@", "[^,]+") do
   PROTECTED[name] = true
 end
 
+-- Names are compared with - for _, because many servers read X_Name as X-Name.
+local function comparable(name)
+  return (string.gsub(string.lower(name), "_", "-"))
+end
+
 local function is_protected(name)
   if PROTECTED[name] then return true end
   for prefix in string.gmatch("@PROTECTED_HEADER_PREFIXES@", "[^,]+") do
@@ -52,13 +57,19 @@ local function logged_fields(headers, names)
   return table.concat(fields, ",")
 end
 
-local function drop_nominated(txn, headers)
-  if not headers["connection"] then return end
-  for token in string.gmatch(string.lower(joined(headers["connection"])), "[^, \t]+") do
-    if headers[token] and not is_protected(token) then
-      txn.http:req_del_header(token)
+-- Returns the names of the fields that Connection names, and that stay with this hop.
+local function nominated(headers)
+  local names, tokens = {}, {}
+  if not headers["connection"] then return names end
+  for token in string.gmatch(joined(headers["connection"]), "[^, \t]+") do
+    tokens[comparable(token)] = true
+  end
+  for name in pairs(headers) do
+    if tokens[comparable(name)] and not is_protected(comparable(name)) then
+      names[#names + 1] = name
     end
   end
+  return names
 end
 
 -- Keeps what the lines say about the request, before any rule changes it.
@@ -71,7 +82,13 @@ core.register_action("capture", { "http-req" }, function(txn)
     quoted(txn:get_var("txn.host"), 255),
     quoted(txn.f:path() or "*", MAX_PATH),
     logged_fields(headers, txn:get_var("txn.fields") or "")))
-  drop_nominated(txn, headers)
+  for _, name in ipairs(nominated(headers)) do txn.http:req_del_header(name) end
+end)
+
+core.register_action("drop_nominated", { "http-res" }, function(txn)
+  for _, name in ipairs(nominated(txn.http:res_get_headers())) do
+    txn.http:res_del_header(name)
+  end
 end)
 
 -- Writes a line; the event is accept, request or refused.

@@ -216,6 +216,7 @@ class HAProxyProcess:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,  # without a terminal, it cannot wait for a person
         )  # fmt: skip
         output, _ = await check.communicate()
         if check.returncode:

@@ -9,7 +9,6 @@ import hashlib
 import logging
 import re
 import resource
-import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -30,9 +29,10 @@ from products.edge.haproxy import maps
 from products.edge.haproxy.config import (
     CONFIGURATION,
     LUA_SCRIPT,
+    MIN_SERVERS,
+    NO_ADDRESS,
     PLAIN,
     REJECTION_SLOTS,
-    SERVERS_PER_BACKEND,
     WEBSOCKET,
     OperatorOptions,
     lua_script,
@@ -47,6 +47,7 @@ from products.edge.haproxy.process import (
     MasterSocket,
 )
 from products.edge.settings import Settings
+from products.edge.tls import client_tls, load_certificate
 from products.protocol import is_ip
 
 log = logging.getLogger(__name__)
@@ -89,7 +90,7 @@ class OriginResolver:
         self._resolved: dict[_OriginKey, Resolved] = {}  # the oldest look-up first
         self.in_flight: dict[_OriginKey, asyncio.Task[None]] = {}
         self.has_changed = asyncio.Event()  # a look-up had another result than before
-        self.addresses: dict[str, tuple[Address, ...]] = {}
+        self.servers: dict[str, tuple[Address, ...]] = {}
         self.problems: dict[str, str] = {}
 
     def look_up(self, routes: Iterable[Route], *, again: bool) -> None:
@@ -124,12 +125,19 @@ class OriginResolver:
             task.cancel()
 
     def publish_results(self, routes: Iterable[Route]) -> None:
-        """Set `addresses` and `problems` of each service to the newest results.
+        """Set `servers` and `problems` of each service to the newest results.
 
-        A problem is "" if the origin has addresses. A service without a result has none.
+        `servers` has an address for each server, and never fewer than before: fewer would
+        need a reload. A problem is "" if the origin has addresses. A service without a
+        result has none.
         """
         results = {route.service: self._result(route.origin) for route in routes}
-        self.addresses = {name: result.addresses for name, result in results.items()}
+        self.servers = {
+            name: server_addresses(
+                result.addresses, len(self.servers.get(name, ())) or MIN_SERVERS
+            )
+            for name, result in results.items()
+        }
         self.problems = {
             name: result.problem
             for name, result in results.items()
@@ -155,10 +163,8 @@ class OriginResolver:
         host, port = key
         try:
             found = await self._resolver.addresses(host, port, owner=owner, max_age=0)
-        except AddressDenied as error:
-            result = Resolved(
-                problem=EdgeError.ORIGIN_DENIED.sentence(reason=error.reason)
-            )
+        except AddressDenied:
+            result = Resolved(problem=EdgeError.ORIGIN_DENIED.sentence())
         except Unresolvable:
             result = Resolved(problem=EdgeError.ORIGIN_NOT_RESOLVED.sentence())
         else:
@@ -179,7 +185,7 @@ class OriginResolver:
             set(found) - set(kept),
             key=lambda address: (address.version, int(address)),
         )
-        return tuple((kept + new)[:SERVERS_PER_BACKEND])
+        return tuple(kept + new)
 
     def _result(self, origin: Origin | None) -> Resolved:
         if origin is None:
@@ -207,12 +213,11 @@ def write_certificate_list(source: Path, target: Path) -> CertificateList:
     for path in sorted(
         source.glob("*.pem"), key=lambda path: (path.stem != _DEFAULT_CERTIFICATE, path)
     ):
-        data = path.read_bytes()
-        if not _LISTABLE_PATH.fullmatch(str(path.resolve())) or not _is_valid(path):
-            log.warning("A certificate is not used, it is not valid: %s", path.name)
+        if problem := _certificate_problem(path):
+            log.warning("The certificate %s is not used: %s", path.name, problem)
             continue
         valid.append(path)
-        digest.update(hashlib.sha256(data).digest())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
     lines = "".join(f"{path.resolve()}\n" for path in valid)
     listing = target / _CERTIFICATE_LIST
     if not listing.exists() or listing.read_text() != lines:
@@ -221,12 +226,14 @@ def write_certificate_list(source: Path, target: Path) -> CertificateList:
     return CertificateList(digest.hexdigest(), has_default)
 
 
-def _is_valid(path: Path) -> bool:
+def _certificate_problem(path: Path) -> str:
+    if not _LISTABLE_PATH.fullmatch(str(path.resolve())):
+        return "HAProxy cannot read a path with such characters."
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(path)
-    except OSError:  # includes ssl.SSLError
-        return False
-    return True
+        load_certificate(client_tls(), path)
+    except OSError as error:  # includes ssl.SSLError
+        return str(error)
+    return ""
 
 
 class ConfigReconciler:
@@ -255,11 +262,11 @@ class ConfigReconciler:
         self._applied: tuple[object, ...] | None = None
         self._server_addresses: dict[int, dict[str, str]] = {}  # per worker
         self.accepts_websockets = True
-        (folder / LUA_SCRIPT).write_bytes(lua_script())
+        atomic_write(folder / LUA_SCRIPT, lua_script())
 
     async def prepare(self, table: RouteTable | None) -> None:
         """Write all files before HAProxy starts. Raises ConfigRejected, OSError."""
-        self._list_certificates()
+        await self._list_certificates()
         if table is not None:
             self._routes = self._permitted = table.routes
             self._server_addresses = {}
@@ -302,7 +309,7 @@ class ConfigReconciler:
         """Start to look origins up again, and read certificates. Raises as `apply` does."""
         self._origins.look_up(self._routes or (), again=True)
         async with self._reconciling:
-            self._list_certificates()
+            await self._list_certificates()
             await self._reconcile()
 
     async def follow_names(self) -> None:
@@ -366,7 +373,7 @@ class ConfigReconciler:
             self._permitted,
             self.accepts_websockets,
             self._options,
-            self._origins.addresses,
+            self._origins.servers,
             self._origins.problems,
         )
 
@@ -393,8 +400,8 @@ class ConfigReconciler:
     async def _send_addresses(self, workers: tuple[int, ...]) -> None:
         wanted = {
             f"{kind}{service}/o{number}": str(address)
-            for service, addresses in self._origins.addresses.items()
-            for number, address in enumerate(server_addresses(addresses), 1)
+            for service, addresses in self._origins.servers.items()
+            for number, address in enumerate(addresses, 1)
             for kind in (WEBSOCKET, PLAIN)
         }
         for worker in workers:
@@ -426,11 +433,15 @@ class ConfigReconciler:
         return routing | self._permission_maps()
 
     def _render(self, wildcards: Mapping[str, str]) -> bytes:
-        return render(self._options, self._routes, self._origins.addresses, wildcards)
+        return render(self._options, self._routes, self._origins.servers, wildcards)
 
     def _digest(self, wildcards: Mapping[str, str]) -> str:
         """Return a digest of what needs a reload: all but the origins' addresses."""
-        configuration = render(self._options, self._routes, {}, wildcards)
+        unnamed = {
+            name: (NO_ADDRESS,) * len(addresses)
+            for name, addresses in self._origins.servers.items()
+        }
+        configuration = render(self._options, self._routes, unnamed, wildcards)
         return hashlib.sha256(configuration).hexdigest()
 
     def _loaded_digest(self) -> str:
@@ -440,12 +451,14 @@ class ConfigReconciler:
     def _save_loaded_digest(self, digest: str) -> None:
         atomic_write(self._folder / _LOADED, digest.encode())
 
-    def _list_certificates(self) -> None:
+    async def _list_certificates(self) -> None:
         if self._settings.certificate_folder:
             source = Path(self._settings.certificate_folder)
-            self._options = _operator_options(
-                self._settings, write_certificate_list(source, self._folder)
+            # In a thread, because there may be very many.
+            found = await asyncio.to_thread(
+                write_certificate_list, source, self._folder
             )
+            self._options = _operator_options(self._settings, found)
 
 
 def _operator_options(

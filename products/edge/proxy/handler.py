@@ -257,7 +257,7 @@ class RequestHandler:
 
 
 def _require_open(client: BufferedStream) -> None:
-    if client.ended or client.failure is not None:
+    if client.lost or client.failure is not None:
         raise StreamClosed
 
 

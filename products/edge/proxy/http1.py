@@ -7,7 +7,8 @@ that, the engine checks what llhttp accepts and another server could read differ
   the version is 1.0 or 1.1.
 - There is exactly one Host field, and an absolute target names the same host.
 - Content-Length is one number. The only transfer coding is `chunked`, once, in HTTP/1.1,
-  and without Content-Length. No field differs from these two only by an underscore.
+  and without Content-Length.
+- No field differs from a protected one only by underscores.
 - The methods CONNECT and TRACE are not supported.
 - The number of fields, and the length of chunk extensions and trailers, are limited.
 """
@@ -20,7 +21,7 @@ from http import HTTPStatus
 import httptools
 
 from products.edge.errors import EdgeError, ErrorResponse
-from products.edge.headers import Fields, NamedFields, RequestHead
+from products.edge.headers import Fields, NamedFields, RequestHead, is_protected
 from products.protocol import (
     FIELD_VALUE_CHARACTERS,
     MAX_HOST_LENGTH,
@@ -39,10 +40,10 @@ _HOST = re.compile(
     rb"([A-Za-z0-9_](?:[A-Za-z0-9_.\-]{0,%d})|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?"
     % (MAX_HOST_LENGTH - 1)
 )
-_ABSOLUTE = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?#]+)([/?][^#]*)?")
+_ABSOLUTE = re.compile(rb"([Hh][Tt][Tt][Pp][Ss]?)://([^/?#]+)([/?][^#]*)?")
+_DEFAULT_PORTS = {b"http": b":80", b"https": b":443"}
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
-_LOOKALIKES = frozenset({b"content_length", b"transfer_encoding"})
 _UNSUPPORTED_METHODS = frozenset({b"CONNECT", b"TRACE"})
 _MAX_CACHED_BYTES = 64  # longer than any usual value of Connection or Upgrade
 _NO_TOKENS: frozenset[bytes] = frozenset()
@@ -81,13 +82,14 @@ class ResponseHead:
 
     @property
     def opens_websocket(self) -> bool:
-        """Whether this response opens a tunnel (RFC 6455, 4.2.2)."""
+        """Whether this response opens a tunnel (RFC 6455, 4.2.2).
+
+        It ends with its head, whatever its fields say of a body (RFC 9112, 6.3).
+        """
         return (
             self.is_switching
             and self.upgrade == {b"websocket"}
             and b"upgrade" in self.connection
-            and not self.is_chunked
-            and not self.length
         )
 
     def body(self, method: bytes) -> "BodyReader":
@@ -181,8 +183,8 @@ def parse_request(head: bytes, *, max_fields: int = 100) -> RequestHead:
     if len(read.fields) > max_fields:
         raise ErrorResponse(EdgeError.TOO_MANY_FIELDS, limit=max_fields)
     named = read.named
-    if not _LOOKALIKES.isdisjoint(named):
-        raise ErrorResponse(EdgeError.FRAMING_LOOKALIKE)
+    if any(b"_" in name and is_protected(name) for name in named):
+        raise ErrorResponse(EdgeError.PROTECTED_LOOKALIKE)
     hosts = named.get(b"host", [])
     if len(hosts) != 1:
         raise ErrorResponse(EdgeError.HOST_COUNT)
@@ -336,9 +338,12 @@ def _origin_form(method: bytes, target: bytes, host_field: bytes) -> bytes:
     match = _ABSOLUTE.fullmatch(target)
     if match is None:
         raise ErrorResponse(EdgeError.TARGET_INVALID)
-    if match[1].lower() != host_field.lower():
+    default = _DEFAULT_PORTS[match[1].lower()]
+    if match[2].lower().removesuffix(default) != host_field.lower().removesuffix(
+        default
+    ):
         raise ErrorResponse(EdgeError.TARGET_HOST)
-    rest = match[2] or b"/"
+    rest = match[3] or b"/"
     return rest if rest.startswith(b"/") else b"/" + rest
 
 

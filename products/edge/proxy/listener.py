@@ -13,6 +13,7 @@ from products.edge.proxy.client import ClientConnection
 from products.edge.proxy.server import Server
 from products.edge.settings import Settings
 from products.edge.startup import shared_socket
+from products.edge.tls import client_tls, load_certificate
 
 log = logging.getLogger(__name__)
 
@@ -175,7 +176,7 @@ class Certificates:
         self._folder = folder
         self._stamps: dict[str, tuple[int, int, int]] = {}
         self._contexts: dict[str, ssl.SSLContext] = {}
-        self.tls = _server_tls()
+        self.tls = client_tls()
         self.tls.sni_callback = self._choose
         if not folder.is_dir():
             raise NotADirectoryError(f"No folder of certificates: {folder}")
@@ -193,8 +194,8 @@ class Certificates:
                 if self._stamps.get(name) == stamp:
                     continue
                 self._stamps[name] = stamp
-                context = _server_tls()
-                context.load_cert_chain(path)
+                context = client_tls()
+                load_certificate(context, path)
                 self._contexts[name] = context
             except OSError as error:  # includes ssl.SSLError
                 log.warning("The certificate %s is not used: %s", path.name, error)
@@ -204,7 +205,7 @@ class Certificates:
     def _choose(
         self, connection: ssl.SSLObject, name: str | None, _context: ssl.SSLContext
     ) -> int | None:
-        host = (name or "").lower().removesuffix(".")
+        host = (name or "").lower()
         wildcard = "_." + host.partition(".")[2]
         for candidate in (host, wildcard, "default"):
             if (context := self._contexts.get(candidate)) is not None:
@@ -217,11 +218,3 @@ def _is_lost(server: asyncio.Server) -> bool:
     # uvloop closes a listener whose accept failed, and still says that it serves.
     own: list[Any] = list(server.sockets)
     return any(one is None or one.fileno() < 0 for one in own)
-
-
-def _server_tls() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # Without h2, browsers use HTTP/1.1. WebSockets over h2 (RFC 8441) is not supported here.
-    context.set_alpn_protocols(["http/1.1"])
-    return context

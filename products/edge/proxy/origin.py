@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import logging
 import socket
 import ssl
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ from products.edge.proxy.stream import BufferedStream
 from products.edge.settings import Limits
 from products.edge.startup import LIVENESS_OPTIONS
 from products.protocol import certificate_name
+
+log = logging.getLogger(__name__)
 
 _MAX_NAMES = 10_000
 
@@ -40,7 +43,7 @@ class OriginConnector:
         try:
             literal, reason = self._literal(origin.address)
             if reason is not None:
-                raise ErrorResponse(EdgeError.ORIGIN_DENIED, reason=reason)
+                raise ErrorResponse(EdgeError.ORIGIN_DENIED)
             if literal is not None:
                 return await self._connect(origin, literal)
             addresses = await self._look_up(origin, account)
@@ -62,7 +65,10 @@ class OriginConnector:
             literal = ip_address(address)
         except ValueError:
             return None, None
-        return str(literal), denied_reason(literal, self._resolver.allowed_private)
+        reason = denied_reason(literal, self._resolver.allowed_private)
+        if reason is not None:
+            log.warning("The address %s is not allowed: %s.", literal, reason)
+        return str(literal), reason
 
     async def _look_up(self, origin: Origin, account: str) -> Sequence[Address]:
         try:
@@ -70,7 +76,7 @@ class OriginConnector:
                 origin.address, origin.port, owner=account
             )
         except AddressDenied as error:
-            raise ErrorResponse(EdgeError.ORIGIN_DENIED, reason=error.reason) from error
+            raise ErrorResponse(EdgeError.ORIGIN_DENIED) from error
         except Unresolvable as error:
             raise ErrorResponse(EdgeError.ORIGIN_NOT_RESOLVED) from error
 

@@ -139,6 +139,8 @@ class Tunnel:
             there.connection_lost(None)
         elif origin.ended:
             there.eof_received()
+        if client.ended:
+            here.eof_received()
 
     def counts(self) -> tuple[int, int]:
         """Return the bytes from and to the client, without what is still buffered here.

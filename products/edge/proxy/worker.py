@@ -24,13 +24,13 @@ import uvloop
 from products.edge.access_log import AccessLog
 from products.edge.contract import RouteTable, read
 from products.edge.dns import CachingResolver
-from products.edge.origin_tls import origin_tls
 from products.edge.proxy.handler import RequestHandler
 from products.edge.proxy.listener import Certificates, Listener, TlsListener
 from products.edge.proxy.origin import OriginConnector
 from products.edge.proxy.server import Server
 from products.edge.settings import Limits, Settings
 from products.edge.table import RouteIndex
+from products.edge.tls import origin_tls
 from products.edge.usage.database import StoreBusy, StoreUnwritable
 from products.edge.usage.instances import hold_instance
 from products.edge.usage.meter import UsageMeter
@@ -208,7 +208,7 @@ class Worker:
             if not index % _TUNNELS_PER_BATCH:
                 await asyncio.sleep(0)
         if self._certificates is not None:
-            self._certificates.reload()
+            await asyncio.to_thread(self._certificates.reload)
         if not self._stop.is_set():
             await self.listener.reopen_if_lost()
 
@@ -331,6 +331,7 @@ async def _main(descriptor: int) -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(format="edge %(process)d: %(levelname)s: %(message)s")
+    os.umask(0o077)
     _exit_with_parent()
     os.environ.pop("SSL_CERT_FILE", None)
     os.environ.pop("SSL_CERT_DIR", None)

@@ -6,8 +6,8 @@ from typing import Any
 from products.edge.access_log import AccessLog, LoggedRequest
 from products.edge.contract import RouteLogEndpoint
 from products.edge.dns import CachingResolver
-from products.edge.origin_tls import origin_tls
 from products.edge.proxy.http1 import parse_request
+from products.edge.tls import origin_tls
 from tests.products.edge.fake_portal import eventually, route
 from tests.products.edge.proxy.test_tunnel import open_tunnel
 from tests.products.edge.running import get, handshake, read_exactly, status_of

@@ -46,3 +46,9 @@ def test_a_file_is_unchanged_when_the_disk_is_full(tmp_path, monkeypatch):
 
     assert path.read_bytes() == b"old"
     assert [one.name for one in tmp_path.iterdir()] == ["file"]
+
+
+def test_only_the_owner_can_read_a_file(tmp_path):
+    atomic_write(tmp_path / "file", b"secret")
+
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o600

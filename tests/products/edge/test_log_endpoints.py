@@ -11,7 +11,7 @@ import trustme
 from products.edge.access_log import LogShipper
 from products.edge.contract import RouteLogEndpoint
 from products.edge.dns import CachingResolver
-from products.edge.origin_tls import origin_tls
+from products.edge.tls import origin_tls
 from tests.products.edge.collecting import https_endpoint
 from tests.products.edge.conftest import Stand
 from tests.products.edge.fake_portal import eventually

@@ -9,12 +9,13 @@ from tests.products.edge.contract.speaking import AUTHORITY
 ENGINES = ("embedded", pytest.param("haproxy", marks=pytest.mark.haproxy))
 
 
-def started(engine, folder, *more):
+def started(engine, folder, *more, env=None):
+    folder.mkdir(exist_ok=True)
     AUTHORITY.cert_pem.write_to_path(folder / "ca.pem")
     given = ["--engine", engine, "--ca-file", str(folder / "ca.pem"), *more]
     if engine == "haproxy":
         given += ["--haproxy", program("haproxy")]
-    one = Stand(folder, *given)
+    one = Stand(folder, *given, env=env)
     one.edge.is_shared = True
     one.engine = engine
     return one

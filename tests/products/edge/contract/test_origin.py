@@ -5,6 +5,7 @@ import ssl
 import pytest
 import trustme
 
+from tests.products.edge.contract.conftest import ENGINES, started
 from tests.products.edge.contract.speaking import (
     AUTHORITY,
     echoes,
@@ -79,7 +80,8 @@ def test_an_address_that_may_not_be_dialled_is_refused_with_a_sentence(stand, ad
     answer = stand.edge.ask(handshake(host))
 
     assert status_of(answer) == 502
-    assert b"The origin's address is not allowed (" in answer
+    # Clients do not learn which class of address it is.
+    assert answer.endswith(b"\r\n\r\nThe origin's address is not allowed.\n")
 
 
 def test_an_origin_that_does_not_answer_is_an_error_with_a_sentence(stand):
@@ -130,3 +132,36 @@ def test_the_head_of_a_101_has_the_bounds_of_a_request(stand, size):
         assert status_of(read_until(connection, b"\r\n\r\n")) == status
 
     assert eventually(lambda: there.bodies)[0] in (b"", b"<reset>")
+
+
+# The resolver of an edge that is started with this on its path.
+MANY_ADDRESSES = """
+import socket
+
+look_up = socket.getaddrinfo
+
+
+def getaddrinfo(host, port, *more, **others):
+    if host != "many.test":
+        return look_up(host, port, *more, **others)
+    return [
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{last}", port))
+        for last in (6, 5, 4, 3, 2, 1)
+    ]
+
+
+socket.getaddrinfo = getaddrinfo
+"""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_all_addresses_of_an_origin_are_tried(engine, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(MANY_ADDRESSES)
+    own = started(engine, tmp_path / engine, env={"PYTHONPATH": str(tmp_path)})
+    host, there = own.serve(answering(plain_answer()))  # at 127.0.0.1 alone
+    own.change(host, to=origin(there.port, address="many.test"))
+
+    statuses = {status_of(own.edge.ask(get(host))) for _ in range(12)}
+
+    own.close()
+    assert statuses == {200}

@@ -1,11 +1,15 @@
 """Both engines: the customer's log and the meter (R10, R14, R15)."""
 
 import json
+import os
 import socket
 import time
 
+import pytest
+
 from products.edge.contract import HeaderRule, RouteLogEndpoint
 from tests.products.edge.collecting import https_endpoint
+from tests.products.edge.contract.conftest import ENGINES, started
 from tests.products.edge.contract.speaking import (
     AUTHORITY,
     CLOSE_ENOUGH_BYTES,
@@ -157,3 +161,25 @@ def test_lines_reach_a_syslog_endpoint_with_their_length(stand):
     assert int(length) == len(message)
     assert head == f"<134>1 - edge-1 tollgate - {service_of(host)} - ".encode()
     assert json.loads(b"{" + line)["host"] == host
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_only_its_owner_can_read_what_an_edge_writes(engine, tmp_path):
+    umask = os.umask(0o022)  # of the shell that starts it
+    try:
+        own = started(engine, tmp_path / engine)
+    finally:
+        os.umask(umask)
+    host, _ = own.serve()
+    opened(own, host)[0].close()
+    final_record(own, host)
+
+    modes = {
+        path: path.stat().st_mode & 0o077
+        for path in own.edge.data.rglob("*")
+        if path.is_file()
+    }
+
+    own.close()
+    assert len(modes) > 5
+    assert set(modes.values()) == {0}

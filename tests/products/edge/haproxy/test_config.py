@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from products.edge.contract import HeaderRule, Route, RouteLogEndpoint
 from products.edge.haproxy import maps
 from products.edge.haproxy.config import (
+    MIN_SERVERS,
     NO_ADDRESS,
-    SERVERS_PER_BACKEND,
     OperatorOptions,
     Unquotable,
     lua_script,
@@ -47,7 +47,7 @@ def written(folder, *routes):
     found = maps.routing_maps(routes, {one.service: "" for one in routes})
     maps.write(found | maps.permission_maps(routes, accepts_websockets=True), folder)
     (folder / "edge.lua").write_bytes(lua_script())
-    addresses = {one.service: (LOOPBACK,) for one in routes}
+    addresses = {one.service: (LOOPBACK, LOOPBACK) for one in routes}
     configuration = render(OPTIONS, routes, addresses, found[maps.WILDCARDS])
     (folder / "haproxy.cfg").write_bytes(configuration)
     return configuration
@@ -132,7 +132,7 @@ def test_the_kernel_closes_connections_unacknowledged_for_a_minute():
     lines = render(options, [route("a.test", origin(8000))], {}, {}).splitlines()
 
     ends = [line for line in lines if line.startswith((b"    bind ", b"    server o"))]
-    assert len(ends) == 2 + 2 * SERVERS_PER_BACKEND
+    assert len(ends) == 2 + 2 * MIN_SERVERS
     assert all(b" tcp-ut 60000ms" in line for line in ends)
     assert {b"    clitcpka-idle 60s", b"    srvtcpka-idle 60s"} <= set(lines)
 
@@ -144,7 +144,9 @@ def test_permissions_are_not_in_the_configuration_and_addresses_are():
     first = render(OPTIONS, [before], {}, {})
 
     assert render(OPTIONS, [after], {}, {}) == first
-    assert render(OPTIONS, [before], {before.service: (LOOPBACK,)}, {}) != first
+    assert (
+        render(OPTIONS, [before], {before.service: (LOOPBACK, LOOPBACK)}, {}) != first
+    )
 
 
 def test_each_server_gets_an_address():
@@ -152,7 +154,26 @@ def test_each_server_gets_an_address():
 
     assert server_addresses((LOOPBACK, second)) == (LOOPBACK, second)
     assert server_addresses((second,)) == (second, second)
-    assert server_addresses(()) == (NO_ADDRESS,) * SERVERS_PER_BACKEND
+    assert server_addresses(()) == (NO_ADDRESS,) * MIN_SERVERS
+
+
+def test_an_origin_with_many_addresses_has_a_server_and_an_attempt_for_each(tmp_path):
+    many = tuple(ip_address(f"127.0.0.{last}") for last in range(1, 6))
+    there = route("a.test", origin(8000))
+
+    servers = server_addresses(many)
+    lines = render(OPTIONS, [there], {there.service: servers}, {}).splitlines()
+
+    assert set(servers) == set(many)
+    assert len(servers) == 8  # so that three more addresses need no reload
+    assert (
+        lines.count(b"    retries 7") == 2
+    )  # one backend for WebSockets, one for HTTP
+    assert lines.count(b"    timeout connect 625ms") == 2
+
+
+def test_the_number_of_servers_does_not_shrink():
+    assert len(server_addresses((LOOPBACK,), least=8)) == 8
 
 
 def test_the_lua_script_has_the_protected_headers():

@@ -9,6 +9,7 @@ import pytest
 from products.edge import dns
 from products.edge.dns import CachingResolver
 from products.edge.errors import EdgeError
+from products.edge.haproxy.config import NO_ADDRESS
 from products.edge.haproxy.reconcile import OriginResolver
 from tests.products.edge.fake_portal import origin, route
 
@@ -40,12 +41,17 @@ async def refresh(found, routes, *, again):
     found.publish_results(routes)
 
 
+def addresses_of(found):
+    """Return the addresses of the servers of the service, each once, in their order."""
+    return [str(one) for one in dict.fromkeys(found.servers["a-test"])]
+
+
 async def test_a_public_address_is_used():
     found = resolver_of(Names(["8.8.8.8"]))
 
     await refresh(found, [ROUTE], again=False)
 
-    assert found.addresses == {"a-test": (ip_address("8.8.8.8"),)}
+    assert addresses_of(found) == ["8.8.8.8"]
     assert found.problems == {"a-test": ""}
 
 
@@ -56,7 +62,7 @@ async def test_a_name_that_gets_a_private_address_is_no_longer_used(address):
 
     await refresh(found, [ROUTE], again=True)
 
-    assert found.addresses == {"a-test": ()}
+    assert addresses_of(found) == [str(NO_ADDRESS)]
     assert "is not allowed" in found.problems["a-test"]
 
 
@@ -68,7 +74,7 @@ async def test_a_known_name_is_looked_up_again_only_on_request():
         await refresh(found, [ROUTE], again=again)
 
     assert names.answers == []
-    assert found.addresses == {"a-test": (ip_address("9.9.9.9"),)}
+    assert addresses_of(found) == ["9.9.9.9"]
 
 
 async def test_addresses_in_another_order_change_nothing():
@@ -79,7 +85,17 @@ async def test_addresses_in_another_order_change_nothing():
 
     await refresh(found, [ROUTE], again=True)
 
-    assert [str(one) for one in found.addresses["a-test"]] == ["8.8.8.8", "9.9.9.9"]
+    assert addresses_of(found) == ["8.8.8.8", "9.9.9.9", "1.1.1.1"]
+
+
+async def test_a_name_that_has_fewer_addresses_again_keeps_its_servers():
+    many = [f"8.8.8.{last}" for last in range(1, 5)]
+    found = resolver_of(Names(many, ["8.8.8.1"]))
+    await refresh(found, [ROUTE], again=False)
+
+    await refresh(found, [ROUTE], again=True)
+
+    assert found.servers == {"a-test": (ip_address("8.8.8.1"),) * 4}
 
 
 async def test_addresses_are_used_for_a_time_while_look_ups_fail(monkeypatch):
@@ -88,12 +104,12 @@ async def test_addresses_are_used_for_a_time_while_look_ups_fail(monkeypatch):
     await refresh(found, [ROUTE], again=False)
 
     await refresh(found, [ROUTE], again=True)
-    after_a_while = dict(found.addresses)
+    after_a_while = addresses_of(found)
     monkeypatch.setattr(dns, "monotonic", lambda: time.monotonic() + 300)
     await refresh(found, [ROUTE], again=True)
 
-    assert after_a_while == {"a-test": (ip_address("8.8.8.8"),)}
-    assert found.addresses == {"a-test": ()}
+    assert after_a_while == ["8.8.8.8"]
+    assert addresses_of(found) == [str(NO_ADDRESS)]
     assert found.problems == {"a-test": EdgeError.ORIGIN_NOT_RESOLVED.sentence()}
 
 

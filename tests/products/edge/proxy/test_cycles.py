@@ -13,7 +13,6 @@ import uvloop
 from products.edge.access_log import AccessLog
 from products.edge.contract import RouteTable
 from products.edge.dns import CachingResolver
-from products.edge.origin_tls import origin_tls
 from products.edge.proxy.client import ClientConnection
 from products.edge.proxy.handler import RequestHandler
 from products.edge.proxy.http1 import BodyReader
@@ -23,6 +22,7 @@ from products.edge.proxy.stream import BufferedStream
 from products.edge.proxy.tunnel import Relay, Tunnel
 from products.edge.settings import Limits
 from products.edge.table import RouteIndex
+from products.edge.tls import origin_tls
 from products.edge.usage.meter import UsageMeter
 from products.edge.usage.store import UsageStore
 from tests.products.edge.fake_portal import origin, route

@@ -8,7 +8,7 @@ import pytest
 import trustme
 
 from products.edge.errors import EdgeError
-from products.edge.origin_tls import origin_tls
+from products.edge.tls import origin_tls
 from tests.products.edge.conftest import Stand
 from tests.products.edge.fake_portal import origin
 from tests.products.edge.proxy.test_tunnel import open_tunnel, read_exactly

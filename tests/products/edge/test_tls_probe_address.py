@@ -8,7 +8,7 @@ from ipaddress import ip_address
 import pytest
 import trustme
 
-from products.edge.origin_tls import ProbeResult, probe_address
+from products.edge.tls import ProbeResult, probe_address
 from tests.products.edge.origins import (
     FAR_OFF,
     LONG_AGO,

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 import pytest
 import trustme
 
-from products.edge.origin_tls import ProbeResult, probe_address, probe_origin
+from products.edge.tls import ProbeResult, probe_address, probe_origin
 from tests.products.edge.origins import (
     LOOPBACK_ALLOWED,
     NAME,

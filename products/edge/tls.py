@@ -1,4 +1,4 @@
-"""TLS towards origins: whom the edge trusts, and a probe of an origin's certificate.
+"""TLS towards clients and origins: certificates of domains, and a probe of an origin's.
 
 Source of the rule that origin certificates are publicly signed (R9):
 https://docs.fastly.com/products/websockets, edition of 2025-11-04.
@@ -10,6 +10,7 @@ import ssl
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from products.edge.addresses import Address, Network, denied_reason
 from products.edge.dns import (
@@ -66,6 +67,26 @@ def origin_tls(ca_file: str = "") -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+def client_tls() -> ssl.SSLContext:
+    """Make the TLS settings towards clients, yet without a certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Without h2, browsers use HTTP/1.1. WebSockets over h2 (RFC 8441) is not supported.
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def load_certificate(context: ssl.SSLContext, path: Path) -> None:
+    """Load a certificate with its chain and key from a PEM file, without ever waiting.
+
+    Raises OSError (ssl.SSLError is one), also for a key that needs a passphrase: OpenSSL
+    would ask for it in the terminal, and the edge would wait for an answer.
+    """
+    if not path.is_file():  # opening a pipe would wait for its other end
+        raise OSError(f"{path.name} is not a file")
+    context.load_cert_chain(path, password="")
 
 
 def probe_origin(
