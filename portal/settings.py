@@ -49,6 +49,7 @@ INSTALLED_APPS = [
     "products.metering.apps.MeteringConfig",
     "products.enablement.apps.EnablementConfig",
     "products.deploy.apps.DeployConfig",
+    "products.billing.apps.BillingConfig",
     "products.edge.apps.EdgeConfig",
     "portal.apps.PortalConfig",
     "portal.apps.AdminConfig",
