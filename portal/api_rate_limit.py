@@ -26,9 +26,13 @@ class WriteRateLimit(BaseThrottle):
         self.resets_at = 0
 
     def allow_request(self, request: Request, view: Any) -> bool:
-        """Count one write; return whether it is within the limit."""
+        """Count one write; return whether it is within the limit.
+
+        A view with the attribute `changes_nothing` is not counted, whatever its method.
+        """
         user_id = getattr(request.user, "pk", None)  # an edge has none
-        if request.method in READ_METHODS or user_id is None:
+        free = request.method in READ_METHODS or getattr(view, "changes_nothing", False)
+        if free or user_id is None:
             return True
         self.resets_at = resets_at()
         left = consume(f"api-writes:{user_id}", WRITES_PER_HOUR)

@@ -7,7 +7,7 @@ again. It does not need the code again, because a code works only once.
 
 import base64
 import binascii
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from allauth.account.adapter import get_adapter
@@ -16,7 +16,6 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 from rest_framework.exceptions import AuthenticationFailed, Throttled
@@ -28,15 +27,9 @@ from accounts.authentication import TokenRequest
 from accounts.errors import Forbidden
 from accounts.models import Membership, User
 from accounts.queries import needs_second_factor
+from accounts.sudo import start_sudo
 
-SUDO_LIFETIME: Final = timedelta(minutes=5)
 CODES: Final = (Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES)
-
-
-class SudoNeeded(Forbidden):
-    """The user has not authenticated with `POST /sudo` within the last five minutes."""
-
-    code = "sudo_needed"
 
 
 class CodeNeeded(Forbidden):
@@ -54,17 +47,16 @@ class Sudo(APIView):
         """Return the time at which the authentication expires."""
         user = authenticate_by_password(request)
         _require_code(request, user)
-        now = timezone.now()
-        cache.set(_key(user), 1, timeout=SUDO_LIFETIME.total_seconds())
-        return Response({"expiry_time": _offset(now + SUDO_LIFETIME)})
-
-
-def require_sudo(user: User) -> None:
-    """Raise SudoNeeded unless the user authenticated within the last five minutes."""
-    if cache.get(_key(user)) is None:
-        raise SudoNeeded(
-            "Authenticate with POST /api/sudo first. It is valid for five minutes."
+        expires_at = start_sudo(
+            user.pk, token_id=token_id_of(request), now=timezone.now()
         )
+        return Response({"expiry_time": _offset(expires_at)})
+
+
+def token_id_of(request: TokenRequest) -> str:
+    """Return the id of the request's token; "" for a request without one."""
+    actor: Any = request.auth
+    return "" if actor is None else str(actor.id)
 
 
 def authenticate_by_password(request: TokenRequest) -> User:
@@ -135,10 +127,6 @@ def _require_code(request: TokenRequest, user: User) -> None:
             "Send a code from your second factor in the Fastly-OTP header."
         )
     ratelimit.clear(http, action="login_failed", key=key)
-
-
-def _key(user: User) -> str:
-    return f"sudo:{user.pk}"
 
 
 def _offset(moment: datetime) -> str:

@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 from accounts import policy, queries
 from accounts.actor import Actor, Interface, TokenScope
 from accounts.api import fastly_json
-from accounts.api.sudo import authenticate_by_password, require_sudo
+from accounts.api.sudo import authenticate_by_password, token_id_of
 from accounts.api.users import account_named
 from accounts.authentication import (
     NoAccount,
@@ -26,6 +26,7 @@ from accounts.authentication import (
 from accounts.commands import tokens as commands
 from accounts.models import User
 from accounts.roles import Permission
+from accounts.sudo import require_sudo
 
 SELF = "self"
 
@@ -61,7 +62,7 @@ class Tokens(APIView):
     def post(self, request: TokenRequest) -> Response:
         """Create a token for the user with this password; the response has its secret."""
         user = authenticate_by_password(request)
-        require_sudo(user)
+        require_sudo(user.pk, token_id=token_id_of(request))
         # Clients written in Go send unset fields as empty.
         form = NewToken(
             data={name: value for name, value in request.data.items() if value}

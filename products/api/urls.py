@@ -2,13 +2,21 @@
 
 from django.urls import URLPattern, path
 
+from products.api.decision import DecisionView
 from products.api.diff import Diff
 from products.api.domains import CheckDomain, CheckDomains
 from products.api.edge import RouteTableView
 from products.api.enabled_products import ProductServices, ServiceProductView
+from products.api.entitlements import (
+    DisablePreview,
+    DisableProduct,
+    EnablePreview,
+    EnableProduct,
+    Entitlements,
+    OneEntitlement,
+)
 from products.api.ingest import IngestUsage
 from products.api.logging import LogEndpointDetail, LogEndpointList
-from products.api.own_endpoints import DecisionView, Entitlements
 from products.api.parts import PartDetail, PartList
 from products.api.services import (
     OneService,
@@ -23,6 +31,7 @@ from products.api.unsupported import (
     UnsupportedLogKind,
     UnsupportedPart,
 )
+from products.api.usage import UsageView
 from products.api.verify import Verify
 from products.api.versions import (
     Activate,
@@ -101,6 +110,12 @@ urlpatterns = [
     path(f"enabled-products/{PRODUCT}/<str:service_id>", ServiceProductView.as_view()),
     path("v1/decision", DecisionView.as_view()),
     path("v1/entitlements", Entitlements.as_view()),
+    path("v1/entitlements/<str:slug>", OneEntitlement.as_view()),
+    path("v1/entitlements/<str:slug>/preview", EnablePreview.as_view()),
+    path("v1/entitlements/<str:slug>/enable", EnableProduct.as_view()),
+    path("v1/entitlements/<str:slug>/disable/preview", DisablePreview.as_view()),
+    path("v1/entitlements/<str:slug>/disable", DisableProduct.as_view()),
+    path("v1/usage", UsageView.as_view()),
     path(ROUTES_PATH.removeprefix(API_PATH), RouteTableView.as_view()),
     path(USAGE_PATH.removeprefix(API_PATH), IngestUsage.as_view()),
 ]

@@ -12,8 +12,8 @@ from accounts.authentication import TokenRequest
 from accounts.errors import Invalid
 from accounts.roles import Permission
 from products.api import fastly_json
+from products.api.decision import check_to_json
 from products.api.lookups import service_at, version_at, version_for_decision_at
-from products.api.own_endpoints import check_to_json
 from products.api.services import valid, versions_of
 from products.deploy import commands as deploy
 from products.deploy.decision import decision_with_probe

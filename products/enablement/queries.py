@@ -279,6 +279,13 @@ def _tier_in_words(tier: PriceTier, reach: str, currency: str) -> str:
     return f"{amount} for the {reach}"
 
 
+def services_hash(enablement: Enablement) -> str:
+    """Return a hash of what disabling a product stops: the enablement, and the services with it."""
+    services = services_with(enablement.account_id, enablement.product_id)
+    ids = sorted(services.order_by().values_list("pk", flat=True))
+    return text_hash(" ".join([enablement.pk, *ids]))
+
+
 def text_hash(text: str) -> str:
     """Return the SHA-256 of a text's UTF-8 form: 64 hex digits."""
     return hashlib.sha256(text.encode()).hexdigest()

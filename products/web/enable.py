@@ -21,13 +21,9 @@ from products.catalogue.queries import product as find_product
 from products.catalogue.tiers import METERS
 from products.enablement.commands import Agreement, enable
 from products.enablement.queries import ProductState, agreement_text, state_of
+from products.enablement.review import conflicts_of, superusers_of, who_can_use
 from products.services.queries import services_of
-from products.web.enable_review import (
-    calculator_context,
-    conflicts_of,
-    superusers_of,
-    who_can_use,
-)
+from products.web.calculator import calculator_context
 from products.web.feedback import success_with_audit_link
 from products.web.forms import EnableForm
 from products.web.price_display import tier_rows
@@ -56,7 +52,7 @@ def enable_product(request: HttpRequest, slug: str) -> HttpResponse:
                 actor,
                 account=account,
                 product=product,
-                agreement=Agreement(
+                agreement=Agreement.to(
                     form.cleaned_data["agreed_text"], get_language() or "en"
                 ),
                 reason=form.cleaned_data["reason"],

@@ -17,9 +17,9 @@ from accounts.roles import Permission
 from products.compatibility.rules import blocking_switch
 from products.compatibility.version_config import VersionConfig
 from products.enablement.queries import ProductState, products_of
+from products.enablement.review import superusers_of
 from products.services.models import Service
 from products.services.queries import active_configs, services_of
-from products.web.enable_review import superusers_of
 from products.web.price_display import product_price_line
 
 

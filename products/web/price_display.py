@@ -2,7 +2,6 @@
 
 from decimal import Decimal
 
-from products.billing.rating import Estimate, estimate
 from products.catalogue.models import PriceVersion, Product
 from products.catalogue.money import unit_price
 from products.catalogue.queries import tiered_price
@@ -30,17 +29,6 @@ def product_price_line(state: ProductState) -> str:
     if on_request and state.is_on:
         return "Included in your package."
     return "Price on request." if on_request else ""
-
-
-def estimated(price: PriceVersion, *, connections: int, seconds_each: int) -> Estimate:
-    """Return what a number of connections of equal length would cost in a month."""
-    return estimate(
-        connections,
-        seconds_each,
-        tiered_price(price),
-        currency=price.currency,
-        included=price.included_units * price.unit_size,
-    )
 
 
 def _price_line(price: PriceVersion) -> str:

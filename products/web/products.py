@@ -22,8 +22,8 @@ from products.catalogue.queries import product as find_product
 from products.enablement.commands import request_product
 from products.enablement.models import Enablement
 from products.enablement.queries import ProductState, products_of, requested_today
+from products.enablement.review import superusers_of
 from products.web.current_usage import account_usage
-from products.web.enable_review import superusers_of
 from products.web.feedback import success_with_audit_link
 from products.web.forms import RequestForm
 from products.web.price_display import product_price_line

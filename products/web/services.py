@@ -20,6 +20,7 @@ from accounts.roles import Permission
 from products.catalogue.queries import product as find_product
 from products.enablement.commands import disable_for_service, enable_for_service
 from products.enablement.queries import current, requested_today, switch_of
+from products.enablement.review import superusers_of
 from products.services.commands.services import (
     create_service,
     delete_service,
@@ -35,7 +36,6 @@ from products.services.queries import (
     versions_of,
 )
 from products.web.current_usage import service_usage
-from products.web.enable_review import superusers_of
 from products.web.feedback import success_with_audit_link
 from products.web.forms import DRAIN_SECONDS
 

@@ -4,13 +4,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from accounts.actor import Actor
-from accounts.models import Account
+from accounts.models import Account, ApiToken
+from accounts.sudo import start_sudo
+from products.catalogue.queries import direct_price
 from products.deploy.commands import deactivate
 from products.enablement.commands import enable_for_service
+from products.enablement.models import Enablement
+from products.enablement.queries import services_hash, text_hash
 from tests.architecture.attempts import cancel
 from tests.factories import NOW
 from tests.factories.accounts import PASSWORD
-from tests.factories.world import World, agreed
+from tests.factories.world import World, text_to_agree_to
 
 Step = Callable[[World, Actor], Any]
 Body = Callable[[World], Mapping[str, Any]]
@@ -20,6 +24,7 @@ API_SERVICE = "api/service/<str:service_id>"
 API_VERSION = f"{API_SERVICE}/version/<int:number>"
 ENABLED = "api/enabled-products/v1/<str:slug>/services/<str:service_id>"
 ENABLED_BEFORE = "api/enabled-products/<str:slug>/services/<str:service_id>"
+ENTITLEMENT = "api/v1/entitlements/<str:slug>"
 AUTHORIZATION = "api/service-authorizations/<str:authorization_id>"
 
 
@@ -52,7 +57,39 @@ def take_off(world: World, sam: Actor) -> Any:
 def agreement(world: World) -> dict[str, Any]:
     """Return what the enable page sends."""
     acme = Account.objects.get(pk=world.acme.pk)
-    return {"agreed_text": agreed(acme, world.websockets).text, "agree": "on"}
+    return {"agreed_text": text_to_agree_to(acme, world.websockets), "agree": "on"}
+
+
+def agreement_by_hash(world: World) -> dict[str, Any]:
+    """Return what a program sends to enable WebSockets."""
+    acme = Account.objects.get(pk=world.acme.pk)
+    price = direct_price(world.websockets.pk, NOW)
+    text = text_to_agree_to(acme, world.websockets)
+    return {
+        "price_version": price.pk if price else "",
+        "agreement_sha256": text_hash(text),
+    }
+
+
+def what_stops(world: World) -> dict[str, Any]:
+    """Return what a program sends to disable WebSockets."""
+    enablement = Enablement.objects.get(account=world.acme, product=world.websockets)
+    return {"drain_mode": "drain", "seen": services_hash(enablement)}
+
+
+def prove(world: World, sam: Actor) -> Any:
+    """Re-authenticate Sam's token."""
+    return start_sudo(
+        sam.user_id,
+        token_id=ApiToken.objects.get(user_id=sam.user_id).pk,
+        now=NOW,
+    )
+
+
+def cancel_and_prove(world: World, sam: Actor) -> Any:
+    """Disable WebSockets, and re-authenticate Sam's token."""
+    cancel(world, sam)
+    prove(world, sam)
 
 
 # One address a line, as in a table.
@@ -99,6 +136,8 @@ BODIES: dict[tuple[str, str], Body] = {
     (f"{API_VERSION}/vcl/<path:name>", "PUT"): lambda w: {"content": "# new"},
     (f"{API_VERSION}/logging/https/<path:name>", "PUT"): lambda w: {"url": "https://logs.example.com/new"},
     (f"{API_VERSION}/logging/syslog/<path:name>", "PUT"): lambda w: {"address": "new.example.com"},
+    (f"{ENTITLEMENT}/enable", "POST"): agreement_by_hash,
+    (f"{ENTITLEMENT}/disable", "POST"): what_stops,
     ("api/service-authorizations", "POST"): authorization,
     (AUTHORIZATION, "PATCH"): authorization,
 }
@@ -109,6 +148,9 @@ GIVEN: dict[tuple[str, str], Step] = {
     (f"{SERVICE}delete/", "GET"): take_off,
     (f"{SERVICE}delete/", "POST"): take_off,
     (API_SERVICE, "DELETE"): take_off,
+    (f"{ENTITLEMENT}/preview", "POST"): cancel,
+    (f"{ENTITLEMENT}/enable", "POST"): cancel_and_prove,
+    (f"{ENTITLEMENT}/disable", "POST"): prove,
     (ENABLED, "GET"): switch_on,
     (ENABLED, "DELETE"): switch_on,
     (ENABLED_BEFORE, "GET"): switch_on,

@@ -47,7 +47,7 @@ def main() -> None:
         actor,
         account=sam.account,
         product=websockets,
-        agreement=Agreement(text),
+        agreement=Agreement.to(text),
         now=now,
     )
     echo = Service.objects.get(account=sam.account, name="echo")

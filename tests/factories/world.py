@@ -86,10 +86,14 @@ def load_catalogue() -> None:
             change_price(CATALOGUE, plan=plan, price=price, effective_from=NOW, now=NOW)
 
 
+def text_to_agree_to(account: Account, product: Product) -> str:
+    """Return the text of the agreement to the product's price at NOW."""
+    return agreement_text(account, product, direct_price(product.pk, NOW))
+
+
 def agreed(account: Account, product: Product) -> Agreement:
     """Return the agreement to the product's price at NOW."""
-    price = direct_price(product.pk, NOW)
-    return Agreement(agreement_text(account, product, price))
+    return Agreement.to(text_to_agree_to(account, product))
 
 
 def people_of(acme: Account, globex: Account, shop: Service) -> dict[str, Actor]:

@@ -73,7 +73,7 @@ class Toggler:
                 self.actor,
                 account=self.account,
                 product=self.product,
-                agreement=Agreement(text),
+                agreement=Agreement.to(text),
                 now=now,
             )
         except Conflict as refusal:

@@ -33,9 +33,9 @@ def test_r2_a_new_account_has_nothing_and_its_edge_refuses(world, api):
 
     _, answer = api("user", "GET", "/api/v1/entitlements")
 
-    have = {each["product"]: each["enabled"] for each in answer["products"]}
-    assert have["websockets"] is False
-    assert have["delivery"] is True
+    have = {each["product"]: each["state"] for each in answer["data"]}
+    assert have["websockets"] == "disabled"
+    assert have["delivery"] == "enabled"
     assert published(world).websockets is False
     assert published(world).refusal == "WebSockets is not enabled for this account."
 
@@ -128,7 +128,7 @@ def test_r5_without_agreement_nothing_is_enabled(world):
     with pytest.raises(NotAgreed):
         enable_with(world, sam, Agreement(""))
     with pytest.raises(PriceChanged):
-        enable_with(world, sam, Agreement("I understand that it is free."))
+        enable_with(world, sam, Agreement.to("I understand that it is free."))
 
     assert digest_of_everything() == before
 

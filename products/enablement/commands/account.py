@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 from accounts.actor import Actor
 from accounts.change import recorded_change
@@ -9,7 +10,7 @@ from accounts.commands.reasons import clean_reason
 from accounts.errors import Conflict, Invalid
 from accounts.models import Account
 from accounts.roles import Permission
-from products.catalogue.models import Plan, PriceVersion, Product
+from products.catalogue.models import Plan, Product
 from products.catalogue.queries import direct_price
 from products.enablement.commands.enablements import (
     close_enablement,
@@ -18,21 +19,21 @@ from products.enablement.commands.enablements import (
     require_enabled,
 )
 from products.enablement.models import Enablement
-from products.enablement.queries import agreement_text, text_hash
+from products.enablement.queries import agreement_text, services_hash, text_hash
+from products.enablement.refusals import disable_refusal, enable_refusal
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """What a superuser has agreed to: the exact text that was shown, and its language."""
+    """What a superuser has agreed to: the hash of the text that was shown, and its language."""
 
-    text: str
+    text_hash: str  # of `text_hash`; empty if there is no agreement
     locale: str = "en"
 
-
-class NotSoldDirectly(Conflict):
-    """The product is not sold on the Products page (R17)."""
-
-    code = "not_sold_directly"
+    @classmethod
+    def to(cls, text: str, locale: str = "en") -> Self:
+        """Return the agreement to a text; an empty text is not agreed to."""
+        return cls(text_hash(text) if text else "", locale)
 
 
 class PriceChanged(Conflict):
@@ -40,6 +41,17 @@ class PriceChanged(Conflict):
 
     code = "price_changed"
     field = "agree"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The price changed after you reviewed it. Review the new price and confirm again."
+        )
+
+
+class ServicesChanged(Conflict):
+    """Other services use the product now than those that were shown."""
+
+    code = "seen_has_changed"
 
 
 class NotAgreed(Invalid):
@@ -72,8 +84,12 @@ def enable(
         lock=Plan.objects.filter(product=product),  # see change_price
     ) as trail:
         require_disabled(account, product)
-        price = _price_to_agree_to(account, product, now)
-        _check_agreement(agreement, agreement_text(account, product, price))
+        price = direct_price(product.pk, now, account_id=account.pk)
+        if refusal := enable_refusal(product, None, price):
+            raise refusal
+        assert price is not None  # noqa: S101 - else it is refused
+        text = agreement_text(account, product, price)
+        _check_agreement(agreement, text_hash(text))
         enablement = Enablement(
             account=account,
             product=product,
@@ -83,8 +99,8 @@ def enable(
             starts_at=now,
             started_by=actor.label,
             reason=reason,
-            agreed_text=agreement.text,
-            agreed_text_hash=text_hash(agreement.text),
+            agreed_text=text,
+            agreed_text_hash=agreement.text_hash,
             agreed_locale=agreement.locale,
         )
         open_enablement(trail, enablement)
@@ -99,12 +115,14 @@ def disable(
     drain_mode: str,
     now: datetime,
     reason: str = "",
+    seen: str = "",
 ) -> Enablement:
     """Disable a product for an account; usage until now is billed (R19).
 
     `drain_mode` says what happens to open connections: `cut` now, `drain` for DRAIN_TIME, or
-    `keep`. Raises Forbidden, AlreadyDisabled, NotSoldDirectly for a product that came with a
-    package, Invalid. Notes product.disabled and bill.changed.
+    `keep`. `seen` is the `services_hash` that was shown before; with "", nothing is compared.
+    Raises Forbidden, AlreadyDisabled, NotSoldDirectly for a product that came with a package,
+    ServicesChanged, Invalid. Notes product.disabled and bill.changed.
     """
     reason = clean_reason(reason, required=False)
     if drain_mode not in Enablement.DrainMode.values:
@@ -113,10 +131,12 @@ def disable(
         actor, Permission.PRODUCT_ENABLE, on=account, now=now
     ) as trail:
         enablement = require_enabled(account, product)
-        if enablement.source != Enablement.Source.DIRECT:
-            raise NotSoldDirectly(
-                f"{product.name} is part of your {enablement.source}. Contact your account "
-                "manager to remove it."
+        if refusal := disable_refusal(product, enablement):
+            raise refusal
+        if seen and seen != services_hash(enablement):
+            raise ServicesChanged(
+                f"The services that use {product.name} changed after you looked. Nothing was "
+                "changed. Look again."
             )
         close_enablement(
             trail,
@@ -129,24 +149,10 @@ def disable(
     return enablement
 
 
-def _price_to_agree_to(
-    account: Account, product: Product, now: datetime
-) -> PriceVersion:
-    price = direct_price(product.pk, now, account_id=account.pk)
-    if price is None or not product.is_sold_directly:
-        raise NotSoldDirectly(
-            f"{product.name} can't be enabled here. Contact your account manager."
-        )
-    return price
-
-
 def _check_agreement(agreement: Agreement, due: str) -> None:
-    if not agreement.text:
+    if not agreement.text_hash:
         raise NotAgreed(
             "Confirm that you agree to the change of the monthly bill.", field="agree"
         )
-    if agreement.text != due:
-        raise PriceChanged(
-            "The price changed after you opened this page. Review the new price and confirm "
-            "again."
-        )
+    if agreement.text_hash != due:
+        raise PriceChanged

@@ -7,33 +7,18 @@ from datetime import datetime
 
 from accounts.audit.vocabulary import Event
 from accounts.change import Trail
-from accounts.errors import Conflict
 from accounts.models import Account
 from products.catalogue.models import Product
 from products.enablement.models import DRAIN_TIME, Enablement
 from products.enablement.queries import current, last_closed
-
-
-class AlreadyEnabled(Conflict):
-    """The account has the product; the message says who enabled it and when."""
-
-    code = "already_enabled"
-
-
-class AlreadyDisabled(Conflict):
-    """The account does not have the product; the message says who disabled it and when."""
-
-    code = "already_disabled"
+from products.enablement.refusals import already_disabled, already_enabled
 
 
 def require_disabled(account: Account, product: Product) -> None:
     """Raise AlreadyEnabled if the account has the product."""
     enablement = current(account.pk, product.pk)
     if enablement is not None:
-        raise AlreadyEnabled(
-            f"{product.name} is already enabled: {enablement.started_by} enabled it on "
-            f"{_in_words(enablement.starts_at)}."
-        )
+        raise already_enabled(enablement, product)
 
 
 def require_enabled(account: Account, product: Product) -> Enablement:
@@ -41,13 +26,7 @@ def require_enabled(account: Account, product: Product) -> Enablement:
     enablement = current(account.pk, product.pk)
     if enablement is not None:
         return enablement
-    last = last_closed(account.pk, product.pk)
-    if last is None or last.ends_at is None:
-        raise AlreadyDisabled(f"{product.name} is not enabled for {account.name}.")
-    raise AlreadyDisabled(
-        f"{product.name} is already disabled: {last.ended_by} disabled it on "
-        f"{_in_words(last.ends_at)}."
-    )
+    raise already_disabled(account, product, last_closed(account.pk, product.pk))
 
 
 def open_enablement(trail: Trail, enablement: Enablement) -> None:
@@ -138,7 +117,3 @@ def bill_facts(enablement: Enablement) -> dict[str, object]:
         "price_number": price.number if price else 0,
         "currency": price.currency if price else "",
     }
-
-
-def _in_words(at: datetime) -> str:
-    return f"{at.day} {at:%B %Y, %H:%M} UTC"

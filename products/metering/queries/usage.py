@@ -4,7 +4,7 @@ Minutes depend only on the start and the longest reported duration of a connecti
 split over months by time. Edges count bytes per month; these are taken as reported.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -90,6 +90,14 @@ class DeliveryTotals:
             self.bytes_to_client + other.bytes_to_client,
         )
 
+    def to_json(self) -> dict[str, int]:
+        """Return the totals as plain values."""
+        return {
+            "requests": self.requests,
+            "bytes_from_client": self.bytes_from_client,
+            "bytes_to_client": self.bytes_to_client,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -116,12 +124,18 @@ class Usage:
         return sum(self.delivery.values(), DeliveryTotals())
 
     def to_json(self) -> dict[str, Any]:
-        """Return the usage of connections as plain values."""
+        """Return the usage as plain values; that of ordinary HTTP is in `delivery`."""
         services = {key: each.to_json() for key, each in sorted(self.services.items())}
         return {
             "month": self.month,
             **self.total.to_json(),
             "services": services,
+            "delivery": self.total_delivery.to_json()
+            | {
+                "services": {
+                    key: each.to_json() for key, each in sorted(self.delivery.items())
+                }
+            },
             "complete_to": self.complete_to.isoformat() if self.complete_to else None,
             "conflicts": self.disputes,
         }
@@ -152,16 +166,19 @@ def snapshot() -> Iterator[None]:
 
 
 @snapshot()
-def usage_of(account_id: str, month: Month) -> Usage:
-    """Return what an account used in a month.
+def usage_of(
+    account_id: str, month: Month, *, services: Collection[str] | None = None
+) -> Usage:
+    """Return what an account used in a month; with `services`, only what these of it used.
 
     Closed periods replace the usage records of their services. All other services are summed up
     from the records. Totals and `complete_to` are of one snapshot of the database.
     """
     account = Account.objects.get(pk=account_id)
-    services = service_ids_of(account_id)
-    totals, delivery = _closed_in(services, month)
-    if rest := [service for service in services if service not in totals]:
+    owned = service_ids_of(account_id)
+    wanted = [each for each in owned if services is None or each in services]
+    totals, delivery = _closed_in(wanted, month)
+    if rest := [service for service in wanted if service not in totals]:
         totals |= totals_in(rest, month, account.billing_zone)
         delivery |= delivery_in(rest, month, account.billing_zone)
     return Usage(
@@ -173,7 +190,7 @@ def usage_of(account_id: str, month: Month) -> Usage:
             key: each for key, each in delivery.items() if each != DeliveryTotals()
         },
         complete_to=complete_to(),
-        disputes=open_disputes(services, month),
+        disputes=open_disputes(wanted, month),
     )
 
 

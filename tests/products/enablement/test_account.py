@@ -15,16 +15,26 @@ from products.enablement.commands import (
     change_price,
     disable,
     enable,
+    enable_for_service,
     remove_package,
 )
 from products.enablement.commands.account import (
     NotAgreed,
-    NotSoldDirectly,
     PriceChanged,
+    ServicesChanged,
 )
-from products.enablement.commands.enablements import AlreadyDisabled, AlreadyEnabled
 from products.enablement.models import Enablement
-from products.enablement.queries import current, products_of, text_hash
+from products.enablement.queries import (
+    current,
+    products_of,
+    services_hash,
+    text_hash,
+)
+from products.enablement.refusals import (
+    AlreadyDisabled,
+    AlreadyEnabled,
+    NotSoldDirectly,
+)
 from tests.factories import NOW
 from tests.factories.enablement import entitle
 from tests.factories.trail import last_entry, noted
@@ -202,6 +212,28 @@ def test_disabling_twice_names_who_was_first(sam, acme, websockets):
     assert refused.value.message == (
         f"WebSockets is already disabled: {sam.label} disabled it on 22 November 2026, 13:00 UTC."
     )
+
+
+def test_services_that_use_it_meanwhile_are_not_stopped_unseen(
+    sam, eve, acme, shop, websockets
+):
+    enablement = entitle(sam, acme, websockets)
+    seen = services_hash(enablement)
+    enable_for_service(eve, service=shop, product=websockets, now=NOW)
+
+    with pytest.raises(ServicesChanged):
+        disable(
+            sam,
+            account=acme,
+            product=websockets,
+            drain_mode="cut",
+            seen=seen,
+            now=LATER,
+        )
+
+    enablement.refresh_from_db()
+    assert enablement.ends_at is None
+    assert noted(acme.pk)[-1] == "service_product.enabled"
 
 
 @pytest.mark.parametrize(("drain_mode", "reason"), [("later", ""), ("cut", "x" * 501)])

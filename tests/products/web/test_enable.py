@@ -13,7 +13,7 @@ from products.enablement.models import Enablement
 from products.enablement.queries import agreement_text
 from tests.factories import NOW
 from tests.factories.services import BackendFactory, ServiceFactory, live_version
-from tests.factories.world import CATALOGUE, agreed
+from tests.factories.world import CATALOGUE, text_to_agree_to
 from tests.products.web.conftest import actions_of, queries_of, text_of
 
 PAGE = "/products/websockets/enable/"
@@ -28,7 +28,7 @@ def is_ticked(answer):
 
 
 def agreement(acme, websockets, **more):
-    return {"agreed_text": agreed(acme, websockets).text, "agree": "on"} | more
+    return {"agreed_text": text_to_agree_to(acme, websockets), "agree": "on"} | more
 
 
 def test_the_page_shows_what_changes_the_costs_and_the_agreement(
@@ -47,7 +47,7 @@ def test_the_page_shows_what_changes_the_costs_and_the_agreement(
         "Today that is 3 people: Who Role Services Sam Superuser All services" in page
     )
     assert "Lin Engineer shop" in page
-    assert agreed(acme, websockets).text in page
+    assert text_to_agree_to(acme, websockets) in page
     assert b'name="agree"' in answer.content
     assert not is_ticked(answer)
 
@@ -96,7 +96,7 @@ def test_a_superuser_enables_it(browser, sam, acme, websockets):
     enablement = Enablement.objects.get(account=acme)
     page = text_of(answer)
     assert answer.redirect_chain == [("/products/websockets/enabled/", 302)]
-    assert enablement.agreed_text == agreed(acme, websockets).text
+    assert enablement.agreed_text == text_to_agree_to(acme, websockets)
     assert enablement.reason == "Chat goes live"
     assert actions_of(acme)[-2:] == ["product.enabled", "bill.changed"]
     assert "WebSockets is enabled for Acme." in page
@@ -146,7 +146,7 @@ def test_a_changed_price_is_shown_and_needs_a_new_agreement(
     page = text_of(answer)
 
     assert answer.status_code == 409
-    assert "The price changed after you opened this page." in page
+    assert "The price changed after you reviewed it." in page
     assert f"Before: {typed['agreed_text']}" in page
     assert f"Now: {now_due}" in page
     assert now_due != typed["agreed_text"]

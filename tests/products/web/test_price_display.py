@@ -3,15 +3,13 @@
 from datetime import timedelta
 from decimal import Decimal
 
-import pytest
-
 from products.catalogue.commands import NewPrice
 from products.catalogue.models import Plan, Product
 from products.catalogue.queries import direct_price
 from products.catalogue.tiers import PriceTier
 from products.enablement.commands import assign_package, change_price
 from products.enablement.queries import state_of
-from products.web.price_display import estimated, product_price_line, tier_rows
+from products.web.price_display import product_price_line, tier_rows
 from tests.factories import NOW
 from tests.factories.world import CATALOGUE
 
@@ -71,17 +69,3 @@ def test_a_row_per_tier_has_its_range_and_unit_price(websockets):
         ("Next 90 million", Decimal("0.50")),
         ("Above 100 million", Decimal("0.40")),
     ]
-
-
-@pytest.mark.parametrize(("included", "total"), [(0, "1.20"), (1, "0.60")])
-def test_an_estimate_subtracts_what_the_price_includes(websockets, included, total):
-    price = new_price(
-        websockets,
-        "connection_time",
-        PriceTier(None, 600_000_000),
-        included_units=included,
-    )
-
-    result = estimated(price, connections=2_000_000, seconds_each=60)
-
-    assert str(result.total) == f"{total} USD"

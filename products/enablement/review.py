@@ -1,8 +1,6 @@
-"""The review before a product is enabled: who can use it, what conflicts with it, what it costs."""
+"""What a superuser reviews before enabling a product: who can use it, and what conflicts with it."""
 
 from dataclasses import dataclass
-
-from django.http import HttpRequest
 
 from accounts.actor import Actor
 from accounts.models import Account
@@ -11,14 +9,9 @@ from accounts.queries import grants_in
 from accounts.roles import AccessLevel, Permission, Role
 from products.catalogue.models import Product
 from products.compatibility.findings import Finding
-from products.enablement.queries import ProductState, conflicts_by_service
+from products.enablement.queries import conflicts_by_service
 from products.services.models import Service
 from products.services.queries import active_versions, services_of
-from products.web.forms import CalculatorForm
-from products.web.price_display import estimated
-
-# The numbers that the calculator starts with.
-EXAMPLE_MONTH = {"connections": "1,500,000", "length": "260"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +68,3 @@ def conflicts_of(actor: Actor, product: Product) -> list[ServiceFindings]:
         for service in services
         if found[service.pk] or service.pk in active
     ]
-
-
-def calculator_context(request: HttpRequest, state: ProductState) -> dict[str, object]:
-    """Return the calculator's form and, if its input is valid, the estimate."""
-    if state.price is None or state.price.meter != "connection_time":
-        return {}
-    typed = request.GET if "connections" in request.GET else EXAMPLE_MONTH
-    form = CalculatorForm(typed)
-    context: dict[str, object] = {"calculator": form}
-    if form.is_valid():
-        length = form.cleaned_data["length"]
-        context["answer"] = estimated(
-            state.price,
-            connections=form.cleaned_data["connections"],
-            seconds_each=length,
-        )
-        context["length_seconds"] = length
-    return context

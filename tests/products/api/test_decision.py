@@ -1,10 +1,10 @@
-"""Our own endpoints: the decision and the entitlements."""
+"""`/api/v1/decision`: the eight checks, and the status that CI reads."""
 
 import pytest
 
 from products.services.models import Backend
 from tests.factories.keys import client_of
-from tests.factories.services import ServiceFactory, VersionFactory
+from tests.factories.services import VersionFactory
 
 
 def test_the_decision_has_all_eight_checks(eve, draft, shop, entitled):
@@ -74,33 +74,29 @@ def test_another_account_s_decision_does_not_exist(stan, draft, shop):
     assert answer.status_code == 404
 
 
-def test_the_entitlements_list_products_and_the_services_that_have_them(
-    una, eve, shop, acme, entitled, fanout
+def test_strict_turns_a_refusal_into_a_409_with_all_checks(una, draft, shop):
+    path = f"/api/v1/decision?service={shop.pk}"
+
+    answer = client_of(una).get(f"{path}&strict=1")
+
+    body = answer.json()
+    relaxed = client_of(una).get(path).json()
+    assert (answer.status_code, answer.headers["Content-Type"]) == (
+        409,
+        "application/problem+json",
+    )
+    assert (body["code"], body["status"]) == ("not_allowed", 409)
+    assert body["detail"] == relaxed["checks"][3]["reason"]
+    assert body["checks"] == relaxed["checks"]
+
+
+@pytest.mark.parametrize("strict", ["1", "true"])
+def test_strict_changes_nothing_if_the_version_can_be_activated(
+    eve, draft, shop, strict
 ):
-    client_of(eve).put(f"/api/enabled-products/v1/websockets/services/{shop.pk}")
+    path = f"/api/v1/decision?service={shop.pk}"
 
-    answer = client_of(una).get("/api/v1/entitlements").json()
+    answer = client_of(eve).get(f"{path}&strict={strict}")
 
-    products = {each["product"]: each for each in answer["products"]}
-    assert answer["account"] == acme.pk
-    assert products["websockets"] == {
-        "product": "websockets",
-        "name": "WebSockets",
-        "purchase_mode": "direct",
-        "enabled": True,
-        "source": "direct",
-        "since": "2026-11-22T12:00:00Z",
-        "blocked": None,
-        "per_service": True,
-        "services": [shop.pk],
-    }
-    assert (products["fanout"]["enabled"], products["fanout"]["since"]) == (False, None)
-
-
-def test_a_limited_member_does_not_see_other_services(lin, eve, acme, shop, entitled):
-    other = ServiceFactory.create(account=acme, name="other")
-    client_of(eve).put(f"/api/enabled-products/v1/websockets/services/{other.pk}")
-
-    answer = client_of(lin).get("/api/v1/entitlements").json()
-
-    assert answer["products"][0]["services"] == []
+    assert answer.status_code == 200
+    assert answer.json() == client_of(eve).get(path).json()

@@ -1,21 +1,19 @@
-"""Endpoints that Fastly does not have: the decision about a deployment, and the entitlements."""
+"""`GET /api/v1/decision`: whether the user may activate a version, and every reason if not."""
 
 from dataclasses import asdict
+from http import HTTPStatus
 from typing import Any
 
-from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import TokenRequest
-from accounts.queries import account_of
 from products.api.lookups import service_at, version_for_decision_at
 from products.api.services import valid
 from products.compatibility.findings import Finding
 from products.deploy.checks import CHECKS, CheckOutcome
 from products.deploy.decision import CheckResult, DeployDecision, decision_with_probe
-from products.enablement.queries import ProductState, products_of
 from products.services import queries
 
 Json = dict[str, Any]
@@ -25,6 +23,7 @@ PASSED = {
     CheckOutcome.NOT_APPLICABLE: None,
 }
 NUMBERS = {check.code: number for number, check in enumerate(CHECKS, 1)}
+PROBLEM = "application/problem+json"
 
 
 class DecisionReader(serializers.Serializer[Any]):
@@ -32,13 +31,17 @@ class DecisionReader(serializers.Serializer[Any]):
 
     service = serializers.CharField()
     version = serializers.IntegerField(min_value=0, required=False)
+    strict = serializers.BooleanField(default=False)
 
 
 class DecisionView(APIView):
-    """`GET /api/v1/decision?service=S&version=N`."""
+    """`GET /api/v1/decision?service=S&version=N&strict=1`."""
 
     def get(self, request: TokenRequest) -> Response:
-        """Return all checks, the same as the page *Why can't I deploy?*."""
+        """Return all checks, the same as the page *Why can't I deploy?*.
+
+        With `strict`, the status is 409 unless the version can be activated.
+        """
         asked = valid(DecisionReader(data=request.query_params.dict()))
         number = asked.get("version")
         if number is None:
@@ -46,41 +49,25 @@ class DecisionView(APIView):
             number = queries.latest_version(service).number
         row = version_for_decision_at(request.auth, asked["service"], number)
         decision = decision_with_probe(request.auth, version=row)
-        asked_about = {"service": row.service_id, "version": row.number}
-        return Response(asked_about | decision_to_json(decision))
-
-
-class Entitlements(APIView):
-    """`GET /api/v1/entitlements`."""
-
-    def get(self, request: TokenRequest) -> Response:
-        """Return every product, its state in the account, and the visible services that have it on."""
-        account = account_of(request.auth)
-        seen = set(queries.services_of(request.auth).values_list("pk", flat=True))
-        states = products_of(account, timezone.now())
-        return Response(
-            {
-                "account": account.pk,
-                "products": [product_to_json(each, seen) for each in states],
-            }
+        body = {"service": row.service_id, "version": row.number} | decision_to_json(
+            decision
         )
+        if asked["strict"] and not decision.allowed:
+            return Response(
+                problem_of(decision) | body, HTTPStatus.CONFLICT, content_type=PROBLEM
+            )
+        return Response(body)
 
 
-def product_to_json(state: ProductState, seen: set[str]) -> Json:
-    """Return one product and its state in the account."""
-    enablement = state.enablement
+def problem_of(decision: DeployDecision) -> Json:
+    """Return the problem details of a version that cannot be activated."""
+    reasons = [each.reason for each in decision.checks if PASSED[each.outcome] is False]
     return {
-        "product": state.product.pk,
-        "name": state.product.name,
-        "purchase_mode": state.product.purchase_mode,
-        "enabled": state.is_on,
-        "source": enablement.source if enablement else None,
-        "since": enablement.starts_at if enablement else None,
-        "blocked": (enablement.blocked_reason or None)
-        if enablement and enablement.blocked_at
-        else None,
-        "per_service": state.product.per_service,
-        "services": [row.pk for row in state.services if row.pk in seen],
+        "type": "about:blank",
+        "title": "The version cannot be activated",
+        "status": HTTPStatus.CONFLICT.value,
+        "detail": " ".join(reasons),
+        "code": "not_allowed",
     }
 
 

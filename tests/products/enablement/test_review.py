@@ -5,8 +5,8 @@ import pytest
 from products.catalogue.models import Plan, Product
 from products.enablement.commands import assign_package, enable_for_service
 from products.enablement.commands.service import Incompatible
+from products.enablement.review import conflicts_of
 from products.services.models import Backend
-from products.web.enable_review import conflicts_of
 from tests.factories import NOW
 from tests.factories.enablement import entitle
 from tests.factories.services import ServiceFactory, live_version

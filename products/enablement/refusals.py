@@ -1,0 +1,73 @@
+"""Why a product cannot be enabled or disabled for an account, as commands and the API say it."""
+
+from datetime import datetime
+
+from accounts.errors import Conflict
+from accounts.models import Account
+from products.catalogue.models import PriceVersion, Product
+from products.enablement.models import Enablement
+
+
+class AlreadyEnabled(Conflict):
+    """The account has the product; the message says who enabled it and when."""
+
+    code = "already_enabled"
+
+
+class AlreadyDisabled(Conflict):
+    """The account does not have the product; the message says who disabled it and when."""
+
+    code = "already_disabled"
+
+
+class NotSoldDirectly(Conflict):
+    """The product is not sold on the Products page (R17)."""
+
+    code = "not_sold_directly"
+
+
+def already_enabled(enablement: Enablement, product: Product) -> AlreadyEnabled:
+    """Return the refusal to enable a product that the account has."""
+    return AlreadyEnabled(
+        f"{product.name} is already enabled: {enablement.started_by} enabled it on "
+        f"{_in_words(enablement.starts_at)}."
+    )
+
+
+def already_disabled(
+    account: Account, product: Product, last: Enablement | None
+) -> AlreadyDisabled:
+    """Return the refusal to disable a product that the account does not have."""
+    if last is None or last.ends_at is None:
+        return AlreadyDisabled(f"{product.name} is not enabled for {account.name}.")
+    return AlreadyDisabled(
+        f"{product.name} is already disabled: {last.ended_by} disabled it on "
+        f"{_in_words(last.ends_at)}."
+    )
+
+
+def enable_refusal(
+    product: Product, enablement: Enablement | None, price: PriceVersion | None
+) -> Conflict | None:
+    """Return why a product cannot be bought directly; None if it can."""
+    if enablement is not None:
+        return already_enabled(enablement, product)
+    if price is None or not product.is_sold_directly:
+        return NotSoldDirectly(
+            f"{product.name} can't be enabled here. Contact your account manager."
+        )
+    return None
+
+
+def disable_refusal(product: Product, enablement: Enablement) -> Conflict | None:
+    """Return why a product that the account has cannot be disabled; None if it can."""
+    if enablement.source == Enablement.Source.DIRECT:
+        return None
+    return NotSoldDirectly(
+        f"{product.name} is part of your {enablement.source}. Contact your account "
+        "manager to remove it."
+    )
+
+
+def _in_words(at: datetime) -> str:
+    return f"{at.day} {at:%B %Y, %H:%M} UTC"
