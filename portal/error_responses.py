@@ -60,7 +60,10 @@ FASTLY_CONFLICTS: Mapping[str, tuple[HTTPStatus, str]] = {
 PRODUCT_TITLES: Mapping[str, str] = {
     "not_entitled": "not entitled to enable",
     "not_on_service": "no product on service",
+    "not_on_account": "no product on account",
     "unknown_product": "product does not exist",
+    "no_configuration": "no configuration for product",
+    "cannot_disable": "product cannot be disabled",
 }
 OTHER_PRODUCT_TITLE = "product cannot be enabled"
 # Fastly answers these in the classic form everywhere.

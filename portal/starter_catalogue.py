@@ -38,14 +38,17 @@ PRODUCTS: dict[str, dict[str, Any]] = {
     "fanout": {
         "name": "Fanout",
         "purpose": "Publishes messages to many open connections.",
+        "service_type": "wasm",
     },
     "image_optimizer": {
         "name": "Image Optimizer",
         "purpose": "Resizes and re-encodes images at the edge, on request.",
+        "service_type": "vcl",
     },
     "brotli_compression": {
         "name": "Brotli Compression",
         "purpose": "Smaller text responses for browsers that understand Brotli.",
+        "service_type": "vcl",
     },
     "domain_inspector": {
         "name": "Domain Inspector",

@@ -89,6 +89,7 @@ class Event(StrEnum):
     BILL_CHANGED = "bill.changed", "changed what the account is billed for", "customer.pricing"
     SERVICE_PRODUCT_ENABLED = "service_product.enabled", "switched a product on for a service", "service.update", _ROUTES
     SERVICE_PRODUCT_DISABLED = "service_product.disabled", "switched a product off for a service", "service.update", _ROUTES
+    SERVICE_PRODUCT_CONFIGURED = "service_product.configured", "changed a product's options for a service", "service.update"
     PACKAGE_ASSIGNED = "package.assigned", "assigned a package", "customer.pricing"
     PACKAGE_REMOVED = "package.removed", "removed a package", "customer.pricing"
 

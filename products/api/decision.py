@@ -1,7 +1,6 @@
 """`GET /api/v1/decision`: whether the user may activate a version, and every reason if not."""
 
 from dataclasses import asdict
-from http import HTTPStatus
 from typing import Any
 
 from rest_framework import serializers
@@ -9,6 +8,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import TokenRequest
+from accounts.errors import Conflict
 from products.api.lookups import service_at, version_for_decision_at
 from products.api.services import valid
 from products.compatibility.findings import Finding
@@ -23,7 +23,6 @@ PASSED = {
     CheckOutcome.NOT_APPLICABLE: None,
 }
 NUMBERS = {check.code: number for number, check in enumerate(CHECKS, 1)}
-PROBLEM = "application/problem+json"
 
 
 class DecisionReader(serializers.Serializer[Any]):
@@ -32,6 +31,17 @@ class DecisionReader(serializers.Serializer[Any]):
     service = serializers.CharField()
     version = serializers.IntegerField(min_value=0, required=False)
     strict = serializers.BooleanField(default=False)
+
+
+class NotAllowed(Conflict):
+    """The version cannot be activated; the data is the decision."""
+
+    code = "not_allowed"
+
+    def __init__(self, decision: DeployDecision, body: Json) -> None:
+        failed = [each for each in decision.checks if PASSED[each.outcome] is False]
+        super().__init__(" ".join(each.reason for each in failed))
+        self.data = body
 
 
 class DecisionView(APIView):
@@ -53,22 +63,8 @@ class DecisionView(APIView):
             decision
         )
         if asked["strict"] and not decision.allowed:
-            return Response(
-                problem_of(decision) | body, HTTPStatus.CONFLICT, content_type=PROBLEM
-            )
+            raise NotAllowed(decision, body)
         return Response(body)
-
-
-def problem_of(decision: DeployDecision) -> Json:
-    """Return the problem details of a version that cannot be activated."""
-    reasons = [each.reason for each in decision.checks if PASSED[each.outcome] is False]
-    return {
-        "type": "about:blank",
-        "title": "The version cannot be activated",
-        "status": HTTPStatus.CONFLICT.value,
-        "detail": " ".join(reasons),
-        "code": "not_allowed",
-    }
 
 
 def check_to_json(result: CheckResult) -> Json:

@@ -6,7 +6,12 @@ from products.api.decision import DecisionView
 from products.api.diff import Diff
 from products.api.domains import CheckDomain, CheckDomains
 from products.api.edge import RouteTableView
-from products.api.enabled_products import ProductServices, ServiceProductView
+from products.api.enabled_products import (
+    AccountProductView,
+    ProductConfiguration,
+    ProductServices,
+    ServiceProductView,
+)
 from products.api.entitlements import (
     DisablePreview,
     DisableProduct,
@@ -48,7 +53,6 @@ from products.protocol import API_PATH
 
 SERVICE = "service/<str:service_id>"
 VERSION = f"{SERVICE}/version/<int:number>"
-PRODUCT = "<str:slug>/services"
 PART_KINDS = ("backend", "domain", "header", "snippet", "vcl")
 LOG_KINDS = ("https", "syslog")
 
@@ -82,6 +86,18 @@ def part_routes() -> list[URLPattern]:
     return [*many, *one]
 
 
+def product_routes(prefix: str) -> list[URLPattern]:
+    """Return the routes that switch products on and off."""
+    services = f"{prefix}/<str:slug>/services"
+    one = f"{services}/<str:service_id>"
+    return [
+        path(f"{prefix}/<str:slug>", AccountProductView.as_view()),
+        path(services, ProductServices.as_view()),
+        path(one, ServiceProductView.as_view()),
+        path(f"{one}/configuration", ProductConfiguration.as_view()),
+    ]
+
+
 urlpatterns = [
     path("verify", Verify.as_view()),
     path("service", Services.as_view()),
@@ -102,12 +118,9 @@ urlpatterns = [
     path(f"{VERSION}/domain/<str:name>/check", CheckDomain.as_view()),
     *part_routes(),
     path(f"{VERSION}/logging/<str:kind>", UnsupportedLogKind.as_view()),
-    path(f"enabled-products/v1/{PRODUCT}", ProductServices.as_view()),
-    path(
-        f"enabled-products/v1/{PRODUCT}/<str:service_id>", ServiceProductView.as_view()
-    ),
-    # The path before v1; clients of 2023 still use it.
-    path(f"enabled-products/{PRODUCT}/<str:service_id>", ServiceProductView.as_view()),
+    *product_routes("enabled-products/v1"),
+    # The paths before v1; clients of 2023 still use them.
+    *product_routes("enabled-products"),
     path("v1/decision", DecisionView.as_view()),
     path("v1/entitlements", Entitlements.as_view()),
     path("v1/entitlements/<str:slug>", OneEntitlement.as_view()),

@@ -28,6 +28,9 @@ class ProductForm(forms.Form):
     documentation_url = forms.URLField(required=False, assume_scheme="https")
     purchase_mode = forms.ChoiceField(choices=Product.PurchaseMode.choices)
     per_service = forms.BooleanField(required=False, label="Switched on per service")
+    service_type = forms.ChoiceField(
+        choices=Product.ServiceType.choices, required=False, label="For"
+    )
     state = forms.ChoiceField(choices=Product.State.choices)
     position = forms.IntegerField(min_value=0, max_value=30_000, initial=100)
 

@@ -31,6 +31,7 @@ PRODUCT_FIELDS = (
     "documentation_url",
     "purchase_mode",
     "per_service",
+    "service_type",
     "state",
     "position",
 )

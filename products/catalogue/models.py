@@ -25,6 +25,13 @@ class Product(models.Model):
         SALES = "sales", "On request, from sales"
         ALWAYS = "always", "Part of every account"
 
+    class ServiceType(models.TextChoices):
+        """The types of service that it can be switched on for."""
+
+        ALL = "", "All types"
+        VCL = "vcl", "VCL services"
+        WASM = "wasm", "Compute services"
+
     slug = models.SlugField(primary_key=True, max_length=40)
     name = models.CharField(max_length=60)
     purpose = models.CharField(max_length=200)
@@ -32,6 +39,9 @@ class Product(models.Model):
     documentation_url = models.URLField(blank=True)
     purchase_mode = models.CharField(max_length=8, choices=PurchaseMode.choices)
     per_service = models.BooleanField(default=True)  # switched on for each service (R4)
+    service_type = models.CharField(
+        max_length=4, choices=ServiceType.choices, blank=True, default=ServiceType.ALL
+    )
     state = models.CharField(max_length=8, choices=State.choices, default=State.ACTIVE)
     position = models.PositiveSmallIntegerField(default=100)
 
@@ -45,6 +55,10 @@ class Product(models.Model):
                 condition=models.Q(state__in=["draft", "active", "retired"]),
                 name="product_state_is_known",
             ),
+            models.CheckConstraint(
+                condition=models.Q(service_type__in=["", "vcl", "wasm"]),
+                name="product_service_type_is_known",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -54,6 +68,10 @@ class Product(models.Model):
     def is_sold_directly(self) -> bool:
         """Tell whether superusers can enable the product on the Products page (R17)."""
         return self.purchase_mode == self.PurchaseMode.DIRECT
+
+    def supports(self, service_type: str) -> bool:
+        """Tell whether the product can be switched on for services of a type."""
+        return self.per_service and self.service_type in {"", service_type}
 
 
 class Plan(models.Model):

@@ -6,6 +6,7 @@ from accounts.errors import Conflict
 from accounts.models import Account
 from products.catalogue.models import PriceVersion, Product
 from products.enablement.models import Enablement
+from products.services.models import Service
 
 
 class AlreadyEnabled(Conflict):
@@ -24,6 +25,15 @@ class NotSoldDirectly(Conflict):
     """The product is not sold on the Products page (R17)."""
 
     code = "not_sold_directly"
+
+
+class NotOnService(Conflict):
+    """The product is not switched on for the service."""
+
+    code = "not_on_service"
+
+    def __init__(self, product: Product, service: Service) -> None:
+        super().__init__(f"{product.name} is not switched on for {service.name}.")
 
 
 def already_enabled(enablement: Enablement, product: Product) -> AlreadyEnabled:
@@ -67,6 +77,14 @@ def disable_refusal(product: Product, enablement: Enablement) -> Conflict | None
         f"{product.name} is part of your {enablement.source}. Contact your account "
         "manager to remove it."
     )
+
+
+def type_refusal(product: Product) -> str:
+    """Return why a product cannot be switched on for a service of another type."""
+    if not product.per_service:
+        return f"{product.name} isn't switched on for single services."
+    only = Product.ServiceType(product.service_type).label
+    return f"{product.name} can be switched on for {only} only."
 
 
 def _in_words(at: datetime) -> str:

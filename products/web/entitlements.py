@@ -17,6 +17,7 @@ from accounts.roles import Permission
 from products.compatibility.rules import blocking_switch
 from products.compatibility.version_config import VersionConfig
 from products.enablement.queries import ProductState, products_of
+from products.enablement.refusals import type_refusal
 from products.enablement.review import superusers_of
 from products.services.models import Service
 from products.services.queries import active_configs, services_of
@@ -81,6 +82,8 @@ def _cell(
         return Cell(service, "on", "Always", "Included in every service.")
     if slug in on:
         return _switched_on(state, service)
+    if not state.product.supports(service.type):
+        return Cell(service, "off", "Not offered", type_refusal(state.product))
     if found := blocking_switch(config, on, with_=slug):
         return Cell(service, "stops", "Conflict", found[0].message)
     why = (

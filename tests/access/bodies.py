@@ -49,6 +49,13 @@ def switch_on(world: World, sam: Actor) -> Any:
     )
 
 
+def protect(world: World, sam: Actor) -> Any:
+    """Switch bot management on for the shop, without an entitlement."""
+    return world.shop.products.create(
+        product_id="bot_management", starts_at=NOW, started_by="test"
+    )
+
+
 def take_off(world: World, sam: Actor) -> Any:
     """Take the shop's live version off."""
     return deactivate(sam, version=world.live, now=NOW)
@@ -136,6 +143,8 @@ BODIES: dict[tuple[str, str], Body] = {
     (f"{API_VERSION}/vcl/<path:name>", "PUT"): lambda w: {"content": "# new"},
     (f"{API_VERSION}/logging/https/<path:name>", "PUT"): lambda w: {"url": "https://logs.example.com/new"},
     (f"{API_VERSION}/logging/syslog/<path:name>", "PUT"): lambda w: {"address": "new.example.com"},
+    (f"{ENABLED}/configuration", "PATCH"): lambda w: {"contentguard": "on"},
+    (f"{ENABLED_BEFORE}/configuration", "PATCH"): lambda w: {"contentguard": "on"},
     (f"{ENTITLEMENT}/enable", "POST"): agreement_by_hash,
     (f"{ENTITLEMENT}/disable", "POST"): what_stops,
     ("api/service-authorizations", "POST"): authorization,
@@ -151,6 +160,10 @@ GIVEN: dict[tuple[str, str], Step] = {
     (f"{ENTITLEMENT}/preview", "POST"): cancel,
     (f"{ENTITLEMENT}/enable", "POST"): cancel_and_prove,
     (f"{ENTITLEMENT}/disable", "POST"): prove,
+    (f"{ENABLED}/configuration", "GET"): protect,
+    (f"{ENABLED}/configuration", "PATCH"): protect,
+    (f"{ENABLED_BEFORE}/configuration", "GET"): protect,
+    (f"{ENABLED_BEFORE}/configuration", "PATCH"): protect,
     (ENABLED, "GET"): switch_on,
     (ENABLED, "DELETE"): switch_on,
     (ENABLED_BEFORE, "GET"): switch_on,
@@ -159,6 +172,8 @@ GIVEN: dict[tuple[str, str], Step] = {
 # Parameters of routes that differ from `samples`.
 NAMES: dict[str, Mapping[str, Any]] = {
     "products/<slug:slug>/request/": {"slug": "ngwaf"},
+    f"{ENABLED}/configuration": {"slug": "bot_management"},
+    f"{ENABLED_BEFORE}/configuration": {"slug": "bot_management"},
     f"{VERSION}deactivate/": {"number": 1},
     f"{API_VERSION}/deactivate": {"number": 1},
     f"{API_VERSION}/backend/<path:name>": {"name": "origin"},

@@ -12,6 +12,8 @@ SUPERUSER = PEOPLE.index("superuser")
 CHANGING_NOTHING = {
     ("api/service/<str:service_id>/version/<int:number>/settings", "PUT"),
     ("services/<str:service_id>/versions/<int:number>/<str:kind>/preview/", "POST"),
+    ("api/enabled-products/v1/<str:slug>", "PUT"),
+    ("api/enabled-products/<str:slug>", "PUT"),
     ("api/v1/entitlements/<str:slug>/preview", "POST"),
     ("api/v1/entitlements/<str:slug>/disable/preview", "POST"),
     ("activity/verify/", "POST"),

@@ -15,7 +15,7 @@ from accounts.models import Membership
 from accounts.roles import AccessLevel
 from portal.starter_catalogue import CONNECTION_TIME
 from products.catalogue import commands as catalogue
-from products.catalogue.models import Plan
+from products.catalogue.models import Plan, Product
 from products.deploy import commands as deploy
 from products.enablement import commands as enablement
 from products.metering import commands as metering
@@ -191,6 +191,10 @@ ATTEMPTS: dict[str, Attempt] = {
     "products.enablement.commands.requests.request_product": Attempt(MEMBERS, lambda w, a: enablement.request_product(
         a, account=w.acme, product=w.ngwaf, sales_email="sales@example.com", now=NOW)),
     "products.enablement.commands.service.enable_for_service": Attempt(CONFIGURES, switch_on),
+    "products.enablement.commands.service.configure_for_service": Attempt(
+        CONFIGURES, lambda w, a: enablement.configure_for_service(
+            a, service=w.shop, product=Product.objects.get(pk="bot_management"), configuration={"contentguard": "on"}, now=NOW),
+        given=lambda w, a: w.shop.products.create(product_id="bot_management", starts_at=NOW, started_by="test")),
     "products.enablement.commands.service.disable_for_service": Attempt(CONFIGURES, switch_off, given=switch_on),
     "products.metering.commands.disputes.record_disputes": Attempt(frozenset(), lambda w, a: metering.record_disputes(
         a, on=w.acme, edge=Edge.objects.get(), disputes=[dispute_of(w)], now=NOW)),

@@ -33,6 +33,7 @@ NOTED: dict[str, tuple[str, ...]] = {
     "products.enablement.commands.packages.remove_package": ("package.removed", "product.disabled", "bill.changed"),
     "products.enablement.commands.requests.request_product": ("product.requested",),
     "products.enablement.commands.service.enable_for_service": ("service_product.enabled",),
+    "products.enablement.commands.service.configure_for_service": ("service_product.configured",),
     "products.enablement.commands.service.disable_for_service": ("service_product.disabled",),
     "products.metering.commands.disputes.record_disputes": (),
     "products.metering.commands.disputes.resolve_dispute": ("usage.dispute_resolved",),

@@ -61,11 +61,12 @@ class Migration(migrations.Migration):
                 ('documentation_url', models.URLField(blank=True)),
                 ('purchase_mode', models.CharField(choices=[('direct', 'Directly, on the Products page'), ('sales', 'On request, from sales'), ('always', 'Part of every account')], max_length=8)),
                 ('per_service', models.BooleanField(default=True)),
+                ('service_type', models.CharField(blank=True, choices=[('', 'All types'), ('vcl', 'VCL services'), ('wasm', 'Compute services')], default='', max_length=4)),
                 ('state', models.CharField(choices=[('draft', 'Draft'), ('active', 'Active'), ('retired', 'Retired')], default='active', max_length=8)),
                 ('position', models.PositiveSmallIntegerField(default=100)),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('purchase_mode__in', ['direct', 'sales', 'always'])), name='product_purchase_mode_is_known'), models.CheckConstraint(condition=models.Q(('state__in', ['draft', 'active', 'retired'])), name='product_state_is_known')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('purchase_mode__in', ['direct', 'sales', 'always'])), name='product_purchase_mode_is_known'), models.CheckConstraint(condition=models.Q(('state__in', ['draft', 'active', 'retired'])), name='product_state_is_known'), models.CheckConstraint(condition=models.Q(('service_type__in', ['', 'vcl', 'wasm'])), name='product_service_type_is_known')],
             },
         ),
         migrations.AddField(

@@ -4,12 +4,17 @@ from products.enablement.commands.account import Agreement, disable, enable
 from products.enablement.commands.packages import assign_package, remove_package
 from products.enablement.commands.prices import change_price
 from products.enablement.commands.requests import request_product
-from products.enablement.commands.service import disable_for_service, enable_for_service
+from products.enablement.commands.service import (
+    configure_for_service,
+    disable_for_service,
+    enable_for_service,
+)
 
 __all__ = [
     "Agreement",
     "assign_package",
     "change_price",
+    "configure_for_service",
     "disable",
     "disable_for_service",
     "enable",

@@ -5,13 +5,18 @@ from datetime import datetime
 
 from accounts.actor import Actor
 from accounts.audit.vocabulary import Event
-from accounts.change import Unchanged, recorded_change
+from accounts.change import Trail, Unchanged, recorded_change
 from accounts.errors import Conflict
 from accounts.roles import Permission
 from products.catalogue.models import Product
 from products.compatibility.findings import Finding
+from products.enablement.configuration import (
+    read_configuration,
+    whole_configuration,
+)
 from products.enablement.models import Enablement, ServiceProduct
 from products.enablement.queries import conflicts, current, switch_of
+from products.enablement.refusals import NotOnService, type_refusal
 from products.services.models import Service
 
 
@@ -19,6 +24,12 @@ class NotEntitled(Conflict):
     """The product is not enabled for the account, or it is blocked (R2)."""
 
     code = "not_entitled"
+
+
+class WrongServiceType(Conflict):
+    """The product is not for services of this type, or not for single services."""
+
+    code = "wrong_service_type"
 
 
 class Incompatible(Conflict):
@@ -40,17 +51,22 @@ def enable_for_service(
     now: datetime,
     configuration: Mapping[str, object] | None = None,
 ) -> None:
-    """Switch a product on for a service; a second call changes nothing.
+    """Switch a product on for a service; a second call changes only its configuration.
 
-    Raises Forbidden or NotFound by role and access; NotEntitled; Incompatible with every conflict
-    that the active version and other products have. Notes service_product.enabled.
+    Raises Forbidden or NotFound by role and access; NotEntitled; WrongServiceType; Incompatible
+    with every conflict that the active version and other products have; Invalid for the
+    configuration. Notes service_product.enabled, or service_product.configured.
     """
+    options = read_configuration(product.pk, configuration or {})
     with recorded_change(
         actor, Permission.SERVICE_CONFIGURE, on=service, now=now
     ) as trail:
-        if switch_of(service, product.pk) is not None:
-            raise Unchanged
+        if (switch := switch_of(service, product.pk)) is not None:
+            _configure(trail, service, switch, options)
+            return
         _check_entitled(current(service.account_id, product.pk), product)
+        if not product.supports(service.type):
+            raise WrongServiceType(type_refusal(product))
         if found := conflicts(service, with_=product.pk):
             raise Incompatible(found)
         ServiceProduct.objects.create(
@@ -58,7 +74,7 @@ def enable_for_service(
             product=product,
             starts_at=now,
             started_by=actor.label,
-            configuration=dict(configuration or {}),
+            configuration=options,
         )
         trail.note(
             Event.SERVICE_PRODUCT_ENABLED,
@@ -66,8 +82,30 @@ def enable_for_service(
             product=product.pk,
             service_id=service.pk,
             before={"enabled": False},
-            after={"enabled": True} | dict(configuration or {}),
+            after={"enabled": True, **options},
         )
+
+
+def configure_for_service(
+    actor: Actor,
+    *,
+    service: Service,
+    product: Product,
+    configuration: Mapping[str, object],
+    now: datetime,
+) -> None:
+    """Change options of a product that is on for a service; others stay as they are.
+
+    Raises Forbidden, NotFound, NotOnService, Invalid. Notes service_product.configured.
+    """
+    options = read_configuration(product.pk, configuration)
+    with recorded_change(
+        actor, Permission.SERVICE_CONFIGURE, on=service, now=now
+    ) as trail:
+        switch = switch_of(service, product.pk)
+        if switch is None:
+            raise NotOnService(product, service)
+        _configure(trail, service, switch, options)
 
 
 def disable_for_service(
@@ -94,6 +132,26 @@ def disable_for_service(
             before={"enabled": True},
             after={"enabled": False},
         )
+
+
+def _configure(
+    trail: Trail, service: Service, switch: ServiceProduct, options: dict[str, str]
+) -> None:
+    """Change options of an open switch. Raises Unchanged if they have these values."""
+    before = whole_configuration(switch.product_id, switch.configuration)
+    after = before | options
+    if after == before:
+        raise Unchanged
+    switch.configuration = after
+    switch.save(update_fields=["configuration"])
+    trail.note(
+        Event.SERVICE_PRODUCT_CONFIGURED,
+        target=("service", service.pk, service.name),
+        product=switch.product_id,
+        service_id=service.pk,
+        before=before,
+        after=after,
+    )
 
 
 def _check_entitled(enablement: Enablement | None, product: Product) -> None:
