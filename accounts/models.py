@@ -1,4 +1,4 @@
-"""Accounts, users, memberships, invitations, API tokens, and mail that is to be sent."""
+"""Accounts, users, memberships, invitations, API tokens, kept responses, mail to be sent."""
 
 from typing import Any, ClassVar
 
@@ -210,6 +210,21 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class KeptResponse(models.Model):
+    """The response to a call with an `Idempotency-Key`; `status` is 0 while the call runs."""
+
+    scope = models.CharField(primary_key=True, max_length=64)  # a digest
+    body_digest = models.CharField(max_length=64)
+    request_id = models.CharField(max_length=64)
+    started_at = models.DateTimeField(db_index=True)
+    status = models.PositiveSmallIntegerField(default=0)
+    headers = models.JSONField(default=dict)
+    body = models.TextField(blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.status} of request {self.request_id}"
 
 
 class OutgoingMail(models.Model):

@@ -1,8 +1,9 @@
-"""The sweeps of accounts: sending email."""
+"""The sweeps of accounts: sending email, deleting kept responses."""
 
 from celery import shared_task
 from django.utils import timezone
 
+from accounts.commands import kept_responses
 from accounts.commands.mail import send_due_mail
 
 
@@ -10,3 +11,9 @@ from accounts.commands.mail import send_due_mail
 def send_mail() -> None:
     """Send the emails that are due."""
     send_due_mail(now=timezone.now())
+
+
+@shared_task(name="accounts.tasks.delete_old_responses", acks_late=True)
+def delete_old_responses() -> None:
+    """Delete the responses that were kept for a day."""
+    kept_responses.delete_old_responses(now=timezone.now())

@@ -10,7 +10,7 @@ reasons (fastly/errors.go of 17.2).
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Self
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
@@ -54,6 +54,7 @@ FASTLY_CONFLICTS: Mapping[str, tuple[HTTPStatus, str]] = {
     "service_active": (HTTPStatus.BAD_REQUEST, "Bad request"),
     "not_active": (HTTPStatus.BAD_REQUEST, "Bad request"),
     "deployment_refused": (HTTPStatus.BAD_REQUEST, "Bad request"),
+    "idempotency_key_reused": (HTTPStatus.UNPROCESSABLE_ENTITY, "Unprocessable entity"),
 }
 # Titles of conflicts in the products form, by code; Terraform's provider looks for such texts
 # when it destroys a service.
@@ -91,6 +92,11 @@ class ApiError:
     detail: str = ""
     code: str = ""
     data: Mapping[str, object] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, status: HTTPStatus, detail: str = "", code: str = "") -> Self:
+        """Return an error with the usual message of its status."""
+        return cls(status, MESSAGES[status], detail, code or status.name.lower())
 
 
 def classic(error: ApiError) -> Json:
@@ -148,9 +154,7 @@ def api_error_response(error: Exception, context: dict[str, Any]) -> Response | 
     if said is None and response is None:
         return None
     response = response or Response()
-    said = said or ApiError(
-        HTTPStatus(response.status_code), MESSAGES[HTTPStatus(response.status_code)]
-    )
+    said = said or ApiError.of(HTTPStatus(response.status_code))
     form = form_for(context["request"], said, context["view"])
     said = in_product_terms(said) if form == "products" else said
     shape, response.content_type = FORMS[form]
@@ -163,8 +167,7 @@ def error_of(error: Exception) -> ApiError | None:
     if isinstance(error, RefusalError):
         return refusal(error)
     if isinstance(error, RequestDataTooBig):
-        status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-        return ApiError(status, MESSAGES[status], code="too_large")
+        return ApiError.of(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     if isinstance(error, APIException):
         return framework_error(error)
     return None
@@ -281,10 +284,13 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return defaults.server_error(request)
 
 
-def _json(request: HttpRequest, status: HTTPStatus, detail: str = "") -> HttpResponse:
+def error_response(request: HttpRequest, said: ApiError) -> HttpResponse:
     """Return an error that no view has answered, written as the views' renderer writes it."""
-    said = ApiError(status, MESSAGES[status], detail, status.name.lower())
     shape, content_type = FORMS[form_for(request, said)]
     return HttpResponse(
-        Renderer().render(shape(said)), status=status, content_type=content_type
+        Renderer().render(shape(said)), status=said.status, content_type=content_type
     )
+
+
+def _json(request: HttpRequest, status: HTTPStatus, detail: str = "") -> HttpResponse:
+    return error_response(request, ApiError.of(status, detail))

@@ -4,6 +4,10 @@ from typing import Any
 
 SCHEDULE: dict[str, dict[str, Any]] = {
     "send-mail": {"task": "accounts.tasks.send_mail", "schedule": 5.0},
+    "delete-old-responses": {
+        "task": "accounts.tasks.delete_old_responses",
+        "schedule": 3600.0,
+    },
     "presume-closed": {
         "task": "products.metering.tasks.presume_closed",
         "schedule": 30.0,

@@ -90,6 +90,7 @@ MIDDLEWARE = [
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "accounts.web.second_factor.second_factor",
     "portal.middleware.refusal_pages",
+    "portal.idempotency.idempotency",
 ]
 ROOT_URLCONF = "portal.urls"
 

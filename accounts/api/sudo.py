@@ -41,6 +41,7 @@ class CodeNeeded(Forbidden):
 class Sudo(APIView):
     """`POST /sudo`; a token is optional."""
 
+    answers_with_secret = True
     permission_classes = (AllowAny,)
 
     def post(self, request: TokenRequest) -> Response:

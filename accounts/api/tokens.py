@@ -51,6 +51,7 @@ class OwnTokens(BasePermission):
 class Tokens(APIView):
     """`/tokens`."""
 
+    answers_with_secret = True
     permission_classes = (OwnTokens,)
 
     def get(self, request: TokenRequest) -> Response:
@@ -108,6 +109,8 @@ class CustomerTokens(APIView):
 
 class OneToken(APIView):
     """`GET` and `DELETE /tokens/{id}`, `self` is the token of the request."""
+
+    answers_with_secret = True
 
     def get(self, request: TokenRequest, token_id: str) -> Response:
         """Return one token."""

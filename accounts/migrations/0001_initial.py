@@ -83,6 +83,18 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='KeptResponse',
+            fields=[
+                ('scope', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('body_digest', models.CharField(max_length=64)),
+                ('request_id', models.CharField(max_length=64)),
+                ('started_at', models.DateTimeField(db_index=True)),
+                ('status', models.PositiveSmallIntegerField(default=0)),
+                ('headers', models.JSONField(default=dict)),
+                ('body', models.TextField(blank=True)),
+            ],
+        ),
+        migrations.CreateModel(
             name='Membership',
             fields=[
                 ('id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22, primary_key=True, serialize=False)),

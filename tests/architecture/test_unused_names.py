@@ -10,7 +10,7 @@ from tests.architecture.source import PRODUCT, ROOT, Function, modules
 REGISTERING = ("admin.register", "register.", "register(", "shared_task")
 # Frameworks look these names up.
 FRAMEWORK_NAMES = re.compile(
-    r"Command|urlpatterns|handler(400|404|500)|process_exception"  # Django
+    r"Command|urlpatterns|handler(400|404|500)|process_exception|process_view"  # Django
     r"|on_(body|header|headers_complete|message_complete)"  # httptools
 )
 # Django and its apps read every setting.

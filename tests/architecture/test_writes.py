@@ -46,8 +46,13 @@ WRITES_ELSEWHERE = {
 }
 # Public functions of commands that write outside `recorded_change`, and why.
 STEP = "a step of commands, called inside recorded_change"
+RESPONSE = "a kept response is not the state of an account"
 USAGE = "usage is what edges report, not what people change"
 WRITES_OUTSIDE = {
+    "accounts.commands.kept_responses.claim_or_find": RESPONSE,
+    "accounts.commands.kept_responses.delete_old_responses": RESPONSE,
+    "accounts.commands.kept_responses.keep_response": RESPONSE,
+    "accounts.commands.kept_responses.release": RESPONSE,
     "accounts.commands.mail.queue_mail": STEP,
     "accounts.commands.service_access.remove_access": STEP,
     "accounts.commands.service_access.set_access": STEP,

@@ -1,18 +1,24 @@
 """A database that several processes share: a SQLite file, or the one of DATABASE_URL."""
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 
 from accounts.models import Account, User
 from accounts.roles import Role
-from tests.factories.accounts import AccountFactory, member
+from products.services.models import Service
+from tests.factories.accounts import AccountFactory, actor_for, member
+from tests.factories.keys import key_of
+from tests.factories.services import ServiceFactory, VersionFactory
 from tests.factories.world import load_catalogue
 
 Process = subprocess.Popen[str]
@@ -21,16 +27,18 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Arena:
-    """An account with two superusers, in a database that other processes can open."""
+    """An account with two superusers and a service, in a database that other processes can open."""
 
     account: Account
     people: Sequence[User]
+    service: Service
+    key: str  # a token of the first superuser
     environment: dict[str, str]
 
-    def toggler(self, person: User) -> Process:
-        """Start a process that enables and disables as that person, as ordered."""
+    def start(self, module: str, *words: str) -> Process:
+        """Start a process of this folder that carries out orders on the account."""
         return subprocess.Popen(
-            [sys.executable, "-m", "tests.races.toggler", self.account.pk, person.pk],
+            [sys.executable, "-m", f"tests.races.{module}", self.account.pk, *words],
             cwd=ROOT,
             env=self.environment,
             stdin=subprocess.PIPE,
@@ -40,13 +48,46 @@ class Arena:
         )
 
 
+def order(processes: list[Process], words: str) -> None:
+    """Give all of them one order at the same time."""
+    for each in processes:
+        each.stdin.write(f"{words}\n")
+    for each in processes:
+        each.stdin.flush()
+
+
+def answer(process: Process) -> Any:
+    """Return the result of an order; fails with the error of a process that ended."""
+    line = process.stdout.readline()
+    assert line, process.stderr.read()
+    return json.loads(line)
+
+
+def result_of(arena: Arena) -> dict[str, object]:
+    """Return what the race wrote to the database."""
+    result = subprocess.run(
+        [sys.executable, "-m", "tests.races.result", arena.account.pk],
+        cwd=ROOT,
+        env=arena.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: dict[str, object] = json.loads(result.stdout)
+    return found
+
+
 @pytest.fixture
 def arena(transactional_db, tmp_path):
-    """Commit an account with two superusers and a catalogue."""
+    """Commit an account with two superusers, a service and a catalogue."""
+    call_command("createcachetable", "portal_cache")  # of rate limits
     load_catalogue()
     acme = AccountFactory.create(name="Acme")
     people = [member(acme, name, Role.SUPERUSER) for name in ("Sam", "Sue")]
-    return Arena(acme, people, _environment(tmp_path))
+    shop = ServiceFactory.create(account=acme, name="shop")
+    VersionFactory.create(service=shop, number=1)
+    key = key_of(actor_for(people[0], acme))
+    return Arena(acme, people, shop, key, _environment(tmp_path))
 
 
 def _environment(folder: Path) -> dict[str, str]:

@@ -1,14 +1,10 @@
 """Superusers enable and disable concurrently: no change is lost or blocked, and all are recorded."""
 
-import json
-import subprocess
-import sys
 from collections import Counter
-from typing import Any
 
 import pytest
 
-from tests.races.conftest import ROOT, Arena, Process
+from tests.races.conftest import answer, order, result_of
 
 PROCESSES = 8
 PAIRS = 20
@@ -17,42 +13,15 @@ PAIRS = 20
 @pytest.fixture
 def togglers(arena):
     """Start eight processes, half of them as Sam and half as Sue."""
-    started = [arena.toggler(arena.people[number % 2]) for number in range(PROCESSES)]
+    started = [
+        arena.start("toggler", arena.people[number % 2].pk)
+        for number in range(PROCESSES)
+    ]
     for each in started:
         assert each.stdout.readline() == "ready\n", each.stderr.read()
     yield started
     for each in started:
         each.communicate(timeout=60)
-
-
-def order(processes: list[Process], words: str) -> None:
-    """Give all of them one order at the same time."""
-    for each in processes:
-        each.stdin.write(f"{words}\n")
-    for each in processes:
-        each.stdin.flush()
-
-
-def answer(process: Process) -> dict[str, Any]:
-    """Return the result of an order; fails with the error of a process that ended."""
-    line = process.stdout.readline()
-    assert line, process.stderr.read()
-    found: dict[str, Any] = json.loads(line)
-    return found
-
-
-def result_of(arena: Arena) -> dict[str, object]:
-    """Return what the race wrote to the database."""
-    result = subprocess.run(
-        [sys.executable, "-m", "tests.races.result", arena.account.pk],
-        cwd=ROOT,
-        env=arena.environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    found: dict[str, object] = json.loads(result.stdout)
-    return found
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,110 @@
+"""Responses that are kept for a day, so that a call with the same `Idempotency-Key` runs once.
+
+A kept response is no state of an account. It is not a `recorded_change`; the call itself is
+recorded as always, and the request's id joins the two.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from accounts.audit.models import AuditEvent
+from accounts.errors import Conflict
+from accounts.models import KeptResponse
+
+KEPT_FOR: Final = timedelta(hours=24)
+# Longer than any call takes. After it, the process that made the call has ended.
+MAX_CALL_TIME: Final = timedelta(minutes=1)
+
+
+class OtherBody(Conflict):
+    """The key was used for a call with another body."""
+
+    code = "idempotency_key_reused"
+
+
+class StillRunning(Conflict):
+    """The first call with this key has no response yet."""
+
+    code = "idempotency_key_in_use"
+
+
+class ResponseLost(Conflict):
+    """The first call changed something, but its process ended before the response was kept."""
+
+    code = "response_lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call with a key: `scope` is the digest of token, method, path and key."""
+
+    scope: str
+    body_digest: str
+    request_id: str
+
+
+def claim_or_find(call: Call, *, now: datetime) -> KeptResponse | None:
+    """Return the response of an earlier call, or None: then the caller carries out this one.
+
+    Raises OtherBody, StillRunning and ResponseLost.
+    """
+    KeptResponse.objects.filter(
+        scope=call.scope, started_at__lte=now - KEPT_FOR
+    ).delete()
+    mine = KeptResponse(
+        scope=call.scope,
+        body_digest=call.body_digest,
+        request_id=call.request_id,
+        started_at=now,
+    )
+    KeptResponse.objects.bulk_create([mine], ignore_conflicts=True)
+    row = KeptResponse.objects.get(scope=call.scope)
+    if row.request_id == call.request_id:
+        return None
+    if row.body_digest != call.body_digest:
+        raise OtherBody(
+            "This Idempotency-Key was sent with another body. Use a new key."
+        )
+    if row.status:
+        return row
+    _take_over(row, call, now=now)
+    return None
+
+
+def _take_over(row: KeptResponse, call: Call, *, now: datetime) -> None:
+    """Continue in place of a call whose process has ended; raise StillRunning or ResponseLost."""
+    running = StillRunning(
+        "The first call with this Idempotency-Key is still running. Try again."
+    )
+    if now - row.started_at < MAX_CALL_TIME:
+        raise running
+    if AuditEvent.objects.filter(request_id=row.request_id).exists():
+        raise ResponseLost(
+            "The first call with this Idempotency-Key was carried out, but its response was lost. "
+            "Read the current state."
+        )
+    ended = KeptResponse.objects.filter(pk=row.pk, request_id=row.request_id, status=0)
+    if not ended.update(request_id=call.request_id, started_at=now):
+        raise running
+
+
+def keep_response(
+    call: Call, *, status: int, headers: Mapping[str, str], body: str
+) -> None:
+    """Keep the response of a call."""
+    KeptResponse.objects.filter(scope=call.scope, request_id=call.request_id).update(
+        status=status, headers=dict(headers), body=body
+    )
+
+
+def release(call: Call) -> None:
+    """Forget a call, so that it can be tried again."""
+    KeptResponse.objects.filter(scope=call.scope, request_id=call.request_id).delete()
+
+
+def delete_old_responses(*, now: datetime) -> int:
+    """Delete the responses that are older than a day, and return how many."""
+    deleted, _ = KeptResponse.objects.filter(started_at__lte=now - KEPT_FOR).delete()
+    return deleted

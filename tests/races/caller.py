@@ -1,0 +1,54 @@
+"""A process that calls the API from five threads at the same time with one `Idempotency-Key`, as ordered.
+
+`python -m tests.races.caller ACCOUNT SERVICE TOKEN`, with the database in the environment. Each line on
+standard input is an order: a key and a comment. Each gets a line of JSON: the status and the body
+of each thread's final response, and how often it was 409 before.
+"""
+
+import json
+import os
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import django
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "portal.settings"
+django.setup()
+
+from django.conf import settings  # noqa: E402 - Django must be set up before
+from django.test import Client  # noqa: E402
+
+THREADS = 5
+CONFLICT = 409
+
+
+def call(service: str, token: str, key: str, comment: str) -> tuple[int, str, int]:
+    """Create a version; repeat the call while the first one runs."""
+    client = Client(headers={"Fastly-Key": token, "Idempotency-Key": key})
+    path = f"/api/service/{service}/version"
+    for repeated in range(1_000):
+        response = client.post(
+            path, f"comment={comment}", "application/x-www-form-urlencoded"
+        )
+        if response.status_code != CONFLICT:
+            return response.status_code, response.content.decode(), repeated
+        time.sleep(0.01)
+    raise TimeoutError
+
+
+def main(service: str, token: str) -> None:
+    """Carry out one order per line until the input ends."""
+    settings.ALLOWED_HOSTS = ["testserver"]
+    with ThreadPoolExecutor(THREADS) as pool:
+        print("ready", flush=True)  # noqa: T201 - the test that started this reads it
+        for order in sys.stdin:
+            key, comment = order.split()
+            made = [
+                pool.submit(call, service, token, key, comment) for _ in range(THREADS)
+            ]
+            print(json.dumps([each.result() for each in made]), flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(sys.argv[2], sys.argv[3])

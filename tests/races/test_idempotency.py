@@ -1,0 +1,48 @@
+"""Twenty concurrent calls with one `Idempotency-Key` have one effect and twenty equal answers."""
+
+import json
+
+import pytest
+
+from tests.races.conftest import answer, order, result_of
+
+PROCESSES = 4  # of five threads each
+
+
+@pytest.fixture
+def callers(arena):
+    started = [
+        arena.start("caller", arena.service.pk, arena.key) for _ in range(PROCESSES)
+    ]
+    for each in started:
+        assert each.stdout.readline() == "ready\n", each.stderr.read()
+    yield started
+    for each in started:
+        each.communicate(timeout=60)
+
+
+@pytest.mark.parametrize("rounds", [5, pytest.param(100, marks=pytest.mark.nightly)])
+def test_twenty_calls_with_one_key_have_one_effect(arena, callers, rounds):
+    statuses, bodies = set(), []
+
+    for number in range(rounds):
+        order(callers, f"key-{number} comment-{number}")
+        answers = [each for process in callers for each in answer(process)]
+        statuses |= {status for status, _, _ in answers}
+        bodies.append({body for _, body, _ in answers})
+
+    assert statuses == {200}
+    assert [len(each) for each in bodies] == [1] * rounds
+    numbers = [json.loads(body)["number"] for (body,) in bodies]
+    assert numbers == list(range(2, rounds + 2))
+    assert result_of(arena)["events"] == {"version.created": rounds}
+
+
+def test_of_different_bodies_with_one_key_one_is_carried_out(arena, callers):
+    for number, process in enumerate(callers):
+        order([process], f"key comment-{number}")
+
+    statuses = [[status for status, _, _ in answer(process)] for process in callers]
+
+    assert sorted(statuses) == [[200] * 5, [422] * 5, [422] * 5, [422] * 5]
+    assert result_of(arena)["events"] == {"version.created": 1}
