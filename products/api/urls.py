@@ -30,6 +30,18 @@ from products.api.services import (
     Services,
     ServiceSearch,
 )
+from products.api.stats import (
+    PlatformMetrics,
+    Realtime,
+    StatsAggregate,
+    StatsByService,
+    StatsOfService,
+    StatsRegions,
+    StatsSummary,
+    StatsUsage,
+    StatsUsageByMonth,
+    StatsUsageByService,
+)
 from products.api.unsupported import (
     UNSUPPORTED_KINDS,
     UnsupportedKind,
@@ -98,6 +110,32 @@ def product_routes(prefix: str) -> list[URLPattern]:
     ]
 
 
+def stats_routes() -> list[URLPattern]:
+    """Return the routes of statistics; those of real time lie below v1, as at Fastly."""
+    channel, metrics = "v1/channel/<str:service_id>/ts", "metrics/v2/platform"
+    entity = "entities/<str:service_id>"
+    return [
+        path("stats", StatsByService.as_view()),
+        path("stats/aggregate", StatsAggregate.as_view()),
+        path("stats/field/<str:field>", StatsByService.as_view()),
+        path("stats/service/<str:service_id>", StatsOfService.as_view()),
+        path(
+            "stats/service/<str:service_id>/field/<str:field>", StatsOfService.as_view()
+        ),
+        path("stats/regions", StatsRegions.as_view()),
+        path("stats/usage", StatsUsage.as_view()),
+        path("stats/usage_by_service", StatsUsageByService.as_view()),
+        path("stats/usage_by_month", StatsUsageByMonth.as_view()),
+        path(f"{SERVICE}/stats/summary", StatsSummary.as_view()),
+        path(f"{channel}/h", Realtime.as_view()),
+        path(f"{channel}/h/limit/<int:limit>", Realtime.as_view()),
+        path(f"{channel}/<int:second>", Realtime.as_view()),
+        path(f"{channel}/<int:second>/limit/<int:limit>", Realtime.as_view()),
+        path(f"{metrics}/aggregate/<str:granularity>", PlatformMetrics.as_view()),
+        path(f"{metrics}/{entity}/<str:granularity>", PlatformMetrics.as_view()),
+    ]
+
+
 urlpatterns = [
     path("verify", Verify.as_view()),
     path("service", Services.as_view()),
@@ -121,6 +159,7 @@ urlpatterns = [
     *product_routes("enabled-products/v1"),
     # The paths before v1; clients of 2023 still use them.
     *product_routes("enabled-products"),
+    *stats_routes(),
     path("v1/decision", DecisionView.as_view()),
     path("v1/entitlements", Entitlements.as_view()),
     path("v1/entitlements/<str:slug>", OneEntitlement.as_view()),

@@ -42,6 +42,11 @@ WRITES_ELSEWHERE = {
         "reads the parts of versions with hand-written SQL",
     ),
     "portal.settings": (1, "merges a dictionary of settings"),
+    "products.api.stats": (6, "adds up counters"),
+    "products.metering.queries.stats": (
+        2,
+        "adds up counters, and reads with hand-written SQL",
+    ),
     "products.metering.queries.usage": (2, "begins and ends a transaction of reads"),
 }
 # Public functions of commands that write outside `recorded_change`, and why.

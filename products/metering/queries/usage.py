@@ -264,7 +264,7 @@ def last_rows(
         ConnectionUsage.objects.filter(
             service__in=services, month__gte=str(earliest), started_us__lt=end
         )
-        .alias(ended_us=_integer(F("started_us") + F("duration_us")))
+        .alias(ended_us=integer(F("started_us") + F("duration_us")))
         .filter(Q(started_us__gte=start) | Q(ended_us__gt=start))
         .filter(~Exists(later))
         .order_by()
@@ -307,21 +307,23 @@ def minutes_within(starts_at: datetime, ends_at: datetime) -> Expression:
     start. See `products.metering.minutes`.
     """
     start, end = microseconds_of(starts_at), microseconds_of(ends_at)
-    until_end = Least(F("duration_us"), _number(end) - F("started_us"))
+    until_end = Least(F("duration_us"), number(end) - F("started_us"))
     until_start = Least(
-        F("duration_us"), Greatest(_number(0), _number(start) - F("started_us"))
+        F("duration_us"), Greatest(number(0), number(start) - F("started_us"))
     )
-    return _integer(whole_minutes(until_end) - whole_minutes(until_start))
+    return integer(whole_minutes(until_end) - whole_minutes(until_start))
 
 
 def whole_minutes(microseconds: Combinable) -> Combinable:
     """Return SQL for `products.metering.minutes.minutes`, of integers that are not negative."""
-    return _integer(microseconds + _number(MINUTE_US - 1)) / _number(MINUTE_US)
+    return integer(microseconds + number(MINUTE_US - 1)) / number(MINUTE_US)
 
 
-def _number(value: int) -> Value:
+def number(value: int) -> Value:
+    """Return SQL for a whole number of 64 bits."""
     return Value(value, output_field=BigIntegerField())
 
 
-def _integer(expression: Combinable) -> "ExpressionWrapper[Combinable]":
+def integer(expression: Combinable) -> "ExpressionWrapper[Combinable]":
+    """Return SQL for an expression as a whole number of 64 bits."""
     return ExpressionWrapper(expression, output_field=BigIntegerField())

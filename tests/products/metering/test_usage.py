@@ -197,10 +197,12 @@ def test_usage_as_json(edge, shop):
         "bytes_from_client": 1200,
         "bytes_to_client": 5400,
     }
+    counts = {"requests": 3, "bytes_from_client": 900, "bytes_to_client": 70_000}
     assert usage_of(shop.account_id, NOVEMBER).to_json() == {
         "month": "2026-11",
         **same,
         "services": {shop.pk: same},
+        "delivery": counts | {"services": {shop.pk: counts}},
         "complete_to": NOW.isoformat(),
         "conflicts": 0,
     }
