@@ -30,6 +30,7 @@ from rest_framework.views import exception_handler
 from accounts.errors import Invalid, RefusalError
 from portal.fastly_format import Renderer
 from portal.middleware import status_of
+from products.api.not_offered import reason_not_offered
 from products.protocol import API_PATH
 
 Json = dict[str, Any]
@@ -254,11 +255,20 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     A client whose base URL lacks `/api` sends its token to the pages' paths. The response says so.
     """
     if wants_json(request):
-        return _json(request, HTTPStatus.NOT_FOUND, "There is no such path.")
+        return _json(request, HTTPStatus.NOT_FOUND, missing_path(request))
     if "Fastly-Key" in request.headers:
         base = request.build_absolute_uri(API_PATH.rstrip("/"))
         return _json(request, HTTPStatus.NOT_FOUND, f"The API's base URL is {base}.")
     return defaults.page_not_found(request, exception)
+
+
+def missing_path(request: HttpRequest) -> str:
+    """Return whether a path below /api is one of Fastly's that Tollgate does not offer."""
+    path = request.path.removeprefix(API_PATH)
+    reason = reason_not_offered(path)
+    if not reason:
+        return "There is no such path."
+    return f"Tollgate does not offer {request.method} /{path}. {reason}"
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -158,9 +158,11 @@ def _check_entitled(enablement: Enablement | None, product: Product) -> None:
     if product.purchase_mode == Product.PurchaseMode.ALWAYS:
         return
     if enablement is None:
-        raise NotEntitled(
-            f"{product.name} is not enabled for this account. A superuser can enable it on the "
-            "Products page."
+        remedy = (
+            "A superuser can enable it on the Products page."
+            if product.is_sold_directly
+            else "Contact your account manager."
         )
+        raise NotEntitled(f"{product.name} is not enabled for this account. {remedy}")
     if enablement.blocked_at is not None:
         raise NotEntitled(f"{product.name} is blocked: {enablement.blocked_reason}")
