@@ -26,6 +26,16 @@ from products.services.models import Service
 from products.services.queries import get_version
 
 CONTEXT = Context(interface=Interface.COMMAND)
+# Reserved names (RFC 2606): no real person has such an address.
+EMAIL_ADDRESSES = (
+    "sam@acme.example",
+    "eve@acme.example",
+    "lin@acme.example",
+    "bo@acme.example",
+    "una@acme.example",
+    "stan@globex.example",
+    "ada@tollgate.example",
+)
 TOKEN_LIFETIME = timedelta(days=365)
 PASSWORD_BYTES = 12  # 96 random bits
 

@@ -79,6 +79,21 @@ def web_url(name: str, default: str) -> str:
     return url
 
 
+def netloc(url: str) -> str:
+    """Return host and port of a URL; the port only if it is not the default one."""
+    return urlsplit(url).netloc.lower()
+
+
+def hosts(url: str, aliases: list[str]) -> list[str]:
+    """Return the host names of a URL and of host:port pairs, as Django's ALLOWED_HOSTS has them."""
+    return list(dict.fromkeys(map(_without_port, [netloc(url), *aliases])))
+
+
+def _without_port(name: str) -> str:
+    host, _, port = name.rpartition(":")
+    return host if host and port.isdigit() else name
+
+
 def words(name: str, default: str = "") -> list[str]:
     """Return a comma-separated list without blanks."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]

@@ -21,25 +21,40 @@ SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
 TOKEN_PEPPER = env.secret("TOKEN_PEPPER", DATA_DIR / "secrets")
 TOKEN_PEPPER_FALLBACKS = env.words("TOKEN_PEPPER_FALLBACKS")
 
-LISTEN_HOST = "127.0.0.1"  # in production a proxy is in front
+# A proxy is in front; only in a container does the portal listen on other addresses.
+LISTEN_HOST = env.text("LISTEN_HOST", "127.0.0.1")
 PORT = env.number("PORT", 8000, minimum=1, maximum=65535)
+# The edges' calls get a web server of their own there; see `python -m portal.web_server --edges`.
+EDGE_API_PORT = env.number("EDGE_API_PORT", 8001, minimum=1, maximum=65535)
+WEB_WORKERS = env.number("WEB_WORKERS", 2, minimum=1, maximum=256)
+WEB_THREADS = env.number("WEB_THREADS", 4, minimum=1, maximum=256)  # per worker
 EDGE_PORT = env.number("EDGE_PORT", 8080, minimum=1, maximum=65535)
 ECHO_PORT = env.number("ECHO_PORT", 8081, minimum=1, maximum=65535)
 PORTAL_URL = env.web_url("PORTAL_URL", f"http://{LISTEN_HOST}:{PORT}")
+# Where edges ask for routes; in production HAProxy has a listener of its own for them.
+EDGE_API_URL = env.web_url("EDGE_API_URL", PORTAL_URL)
 EDGE_URL = env.web_url("EDGE_URL", f"http://{LISTEN_HOST}:{EDGE_PORT}")
-ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
+# Further hosts of the portal, with their ports; in production only those of PORTAL_URL and these.
+PORTAL_ALIASES = env.words(
+    "ALLOWED_HOSTS", "" if PRODUCTION else "127.0.0.1,localhost,[::1]"
+)
+ALLOWED_HOSTS = env.hosts(PORTAL_URL, PORTAL_ALIASES)
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 # The probe and the edge refuse origins on private addresses outside these networks.
 # The demo's origin is on loopback.
 PRIVATE_ORIGINS = env.networks(
     "PRIVATE_ORIGINS",
-    "127.0.0.0/8,::1/128" if (DATA_DIR / "demo.json").exists() else "",
+    "127.0.0.0/8,::1/128"
+    if (DATA_DIR / "demo.json").exists() and not PRODUCTION
+    else "",
 )
 # Certification authorities for origins, instead of the public ones; for tests and private platforms.
 ORIGIN_CA_FILE = env.text("ORIGIN_CA_FILE")
 SALES_EMAIL = env.text("SALES_EMAIL", "sales@tollgate.invalid")
 # How many proxies are in front of the portal; with 0, X-Forwarded-For is ignored.
 TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 0, maximum=10)
+# The networks that the last of them is in.
+PROXY_NETWORKS = env.networks("PROXY_NETWORKS", "127.0.0.0/8,::1/128")
 
 INSTALLED_APPS = [
     "accounts.apps.AccountsConfig",
@@ -70,12 +85,15 @@ INSTALLED_APPS = [
     "rest_framework",
 ]
 MIDDLEWARE = [
+    "portal.health.answer_health",
+    "portal.proxy.read_client",
     "portal.middleware.request_id",
     "portal.api_rate_limit.rate_limit_headers",
     # Middleware that sets headers is above middleware that can respond by itself.
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "portal.proxy.reject_foreign_hosts",
     "portal.middleware.reject_edge_requests",
     "portal.middleware.reject_null_bytes",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -121,6 +139,7 @@ TEMPLATES = [
     }
 ]
 
+SQLITE_IN_PRODUCTION = env.flag("SQLITE_IN_PRODUCTION", default=False)
 DATABASES = {"default": env.database(DATA_DIR)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Rate limits must count across processes, so they are counted in the database.
@@ -167,7 +186,7 @@ ACCOUNT_RATE_LIMITS = {
     "reauthenticate": "10/m/user",
 }
 ACCOUNT_FORMS = {"change_password": "accounts.web.mfa_forms.ChangePassword"}
-ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXIES
+ALLAUTH_TRUSTED_PROXY_COUNT = 0  # `portal.proxy` has set the client's address
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not PRODUCTION
@@ -192,6 +211,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
 SESSION_COOKIE_NAME = "__Host-session" if PRODUCTION else "tollgate_session"
 CSRF_COOKIE_NAME = "__Host-csrf" if PRODUCTION else "tollgate_csrf"
 SECURE_SSL_REDIRECT = PRODUCTION
+SECURE_SSL_HOST = env.netloc(PORTAL_URL)
 SECURE_HSTS_SECONDS = 31536000 if PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION
 SECURE_REFERRER_POLICY = "same-origin"
@@ -263,10 +283,11 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True
+LOG_LEVEL = env.log_level("LOG_LEVEL", "WARNING")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"json": {"()": "portal.logs.JsonFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
-    "root": {"handlers": ["stderr"], "level": env.log_level("LOG_LEVEL", "WARNING")},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
 }

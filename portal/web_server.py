@@ -5,38 +5,64 @@ served, and a third more memory.
 """
 
 import gc
+import resource
+from argparse import ArgumentParser
+from collections.abc import Sequence
 
 from django.conf import settings
 from django.urls import get_resolver
 from granian import Granian
 from granian.constants import Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from portal import wsgi
+from portal.checks import refuse_unsafe_production
 
-WORKERS = 2  # the fastest on two cores
-THREADS_PER_WORKER = 4  # each has its own database connection
-MAX_CONNECTIONS_PER_WORKER = 64  # further connections wait in the socket's queue
+# Far above the threads: connections that send nothing count too, and at the limit no other
+# connection is accepted. The proxy in front limits the connections per address.
+MAX_CONNECTIONS_PER_WORKER = 4096
+HEAD_SECONDS = 5  # for the head of a request
 
 
-def main() -> None:
-    """Load every page, then serve until SIGTERM."""
+def main(words: Sequence[str] | None = None) -> None:
+    """Load every page, then serve until SIGTERM.
+
+    With `--edges`, listen on EDGE_API_PORT with one worker: the edges' calls then never wait for
+    pages.
+    """
+    parser = ArgumentParser(prog="python -m portal.web_server", description=__doc__)
+    parser.add_argument(
+        "--edges", action="store_true", help="serve the edges' calls, on EDGE_API_PORT"
+    )
+    for_edges = parser.parse_args(words).edges
+    refuse_unsafe_production()
+    _allow_descriptors(2 * MAX_CONNECTIONS_PER_WORKER)
     get_resolver(settings.ROOT_URLCONF).url_patterns  # noqa: B018 - this imports all views
     gc.freeze()  # so that the workers' garbage collectors leave the shared memory alone
     Granian(
         f"{wsgi.__name__}:application",
         address=settings.LISTEN_HOST,
-        port=settings.PORT,
+        port=settings.EDGE_API_PORT if for_edges else settings.PORT,
         interface=Interfaces.WSGI,
         websockets=False,
-        workers=WORKERS,
-        blocking_threads=THREADS_PER_WORKER,
+        workers=1 if for_edges else settings.WEB_WORKERS,
+        blocking_threads=settings.WEB_THREADS,  # each has its own database connection
         backpressure=MAX_CONNECTIONS_PER_WORKER,
+        http1_settings=HTTP1Settings(header_read_timeout=HEAD_SECONDS * 1000),
         respawn_failed_workers=True,
         respawn_interval=0.5,
         workers_kill_timeout=5,
         log_level=LogLevels.warning,
     ).serve()
+
+
+def _allow_descriptors(wanted: int) -> None:
+    """Raise the limit of open files to what the system allows; each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
 if __name__ == "__main__":

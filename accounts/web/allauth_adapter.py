@@ -4,12 +4,14 @@ import contextlib
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
 from allauth.core import context as allauth_context
 from allauth.usersessions.adapter import DefaultUserSessionsAdapter
 from allauth.usersessions.models import UserSession
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -85,6 +87,16 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         else:
             waiting.append(send)
 
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        """Return the link of the email; it leads to the portal, whatever the request's Host."""
+        return at_portal(super().get_reset_password_from_key_url(key))
+
+    def get_email_confirmation_url(
+        self, request: HttpRequest, emailconfirmation: Any
+    ) -> str:
+        """Return the link of the email; it leads to the portal, whatever the request's Host."""
+        return at_portal(super().get_email_confirmation_url(request, emailconfirmation))
+
     def _get_login_attempts_cache_key(
         self, request: HttpRequest, **credentials: Any
     ) -> str:
@@ -123,6 +135,12 @@ def recorded_login_change(request: HttpRequest, user: User) -> Iterator[None]:
         delattr(request, _WAITING_MAIL)
     for send in waiting:
         send()
+
+
+def at_portal(url: str) -> str:
+    """Return a URL of a page with PORTAL_URL as its start."""
+    parts = urlsplit(url)
+    return settings.PORTAL_URL + urlunsplit(parts._replace(scheme="", netloc=""))
 
 
 def note(request: HttpRequest, event: Event) -> None:

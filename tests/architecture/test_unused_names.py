@@ -7,7 +7,13 @@ from collections.abc import Iterator
 from tests.architecture.source import PRODUCT, ROOT, Function, modules
 
 # A definition with one of these decorators is used by what it registers with.
-REGISTERING = ("admin.register", "register.", "register(", "shared_task")
+REGISTERING = (
+    "admin.register",
+    "register.",
+    "register(",
+    "shared_task",
+    "worker_init.connect",
+)
 # Frameworks look these names up.
 FRAMEWORK_NAMES = re.compile(
     r"Command|urlpatterns|handler(400|404|500)|process_exception|process_view"  # Django

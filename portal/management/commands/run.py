@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connections
 
+from portal.checks import refuse_unsafe_production
 from portal.prepare import prepare
 from portal.run import (
     AlreadyRunningError,
@@ -40,6 +41,7 @@ class Command(BaseCommand):
             with data_dir_lock(settings.DATA_DIR):
                 require_free_ports(ports)
                 prepare()
+                refuse_unsafe_production()
                 connections.close_all()
                 self._supervise()
         except (AlreadyRunningError, PortInUseError) as error:

@@ -157,7 +157,7 @@ def test_a_new_superuser_chooses_a_password_by_email(db, now, noted):
     client = Client()
 
     client.post("/accounts/password/reset/", {"email": "peter@initech.example"})
-    link = re.search(r"http://testserver(/\S+)", mail.outbox[0].body).group(1)
+    link = re.search(r"http://127.0.0.1:8000(/\S+)", mail.outbox[0].body).group(1)
     form = client.get(link).url
     client.post(form, {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD})
 

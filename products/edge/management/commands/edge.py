@@ -66,7 +66,7 @@ def command_of(name: str, credential: Path, options: Sequence[str]) -> list[str]
         "-m",
         "products.edge",
         "--portal",
-        settings.PORTAL_URL,
+        settings.EDGE_API_URL,
         "--credential-file",
         str(credential),
         "--bind",

@@ -1,0 +1,94 @@
+"""`/healthz`, `/readyz` and `manage.py status`."""
+
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from celery import Celery
+from django.core.management import call_command
+from django.db import connection
+
+from accounts.audit import triggers
+from accounts.commands.mail import queue_mail
+from portal import health
+from products.metering.models import Edge
+from tests.factories import NOW
+from tests.factories.accounts import AccountFactory
+
+
+def test_healthz_asks_no_database_and_needs_no_proxy(client, settings):
+    settings.TRUSTED_PROXIES = 1
+
+    response = client.get("/healthz")
+
+    assert (response.status_code, response.content) == (200, b"ok\n")
+
+
+@pytest.fixture
+def broker(monkeypatch):
+    monkeypatch.setattr(health.celery.conf, "broker_url", "memory://")
+
+
+@pytest.mark.usefixtures("db", "broker")
+def test_readyz_lists_every_check(client):
+    response = client.get("/readyz")
+
+    assert response.status_code == 200
+    assert response.json() == dict.fromkeys(
+        ("database", "broker", "migrations", "triggers", "mail", "usage", "edges"), "ok"
+    )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_readyz_is_503_if_the_trail_can_be_altered(client):
+    triggers.remove(connection)
+    try:
+        response = client.get("/readyz")
+    finally:
+        triggers.install(connection)
+
+    assert response.status_code == 503
+    assert response.json()["triggers"].startswith("missing: ")
+
+
+@pytest.mark.usefixtures("db", "broker")
+def test_readyz_lists_an_edge_that_is_offline_and_stays_200(client):
+    long_ago = NOW - timedelta(days=900)
+    Edge.objects.create(
+        name="edge-1", digest="x", created_at=long_ago, last_seen_at=long_ago
+    )
+
+    response = client.get("/readyz")
+
+    assert response.status_code == 200
+    assert response.json()["edges"] == "offline: edge-1"
+
+
+def test_a_broker_that_does_not_answer_is_no_reason_to_show_no_page(monkeypatch):
+    broker = Celery(broker="amqp://127.0.0.1:1//")
+    monkeypatch.setattr(health, "BROKER_SECONDS", 0.2)
+    monkeypatch.setattr(health, "celery", broker)
+
+    result = health.check_broker()
+
+    assert result.found == "OperationalError"
+    assert not result.stops_the_portal
+
+
+@pytest.mark.usefixtures("db", "broker")
+def test_status_exits_with_1_and_says_what_to_do():
+    queue_mail(
+        account=AccountFactory.create(),
+        to="sam@acme.example",
+        subject="Late",
+        body="Late",
+        now=NOW - timedelta(days=900),
+    )
+    output = StringIO()
+
+    with pytest.raises(SystemExit) as ended:
+        call_command("status", stdout=output)
+
+    assert ended.value.code == 1
+    assert "mail        overdue by " in output.getvalue()
+    assert "Start the worker" in output.getvalue()
