@@ -155,15 +155,22 @@ def decision_with_probe(actor: Actor, *, version: Version) -> DeployDecision:
     return decide_deployment(actor, version=version, certificates=certificates)
 
 
-def probe_origin_of(actor: Actor, *, version: Version) -> tuple[OriginCertificate, ...]:
+def probe_origin_of(
+    actor: Actor, *, version: Version, if_allowed: bool = False
+) -> tuple[OriginCertificate, ...]:
     """Return what the origin's certificate looks like, if the version uses WebSockets.
 
     Takes up to three seconds if the origin is slow and was not probed within the last minute.
-    Nothing is probed for an actor who may not see the configuration.
+    Nothing is probed for an actor who may not see the configuration. With `if_allowed`, a
+    deployment that is refused in any case connects to no origin and uses up no probe of the
+    account: then what a probe within the last minute found counts.
     """
     facts = facts_of(actor, version=version)
-    if not evaluate(facts).sees_configuration or not facts.uses_websockets:
+    decision = evaluate(facts)
+    if not decision.sees_configuration or not facts.uses_websockets:
         return ()
+    if if_allowed and not decision.allowed:
+        return probes.cached_certificates(facts.config)
     return probes.probe_certificates(facts.config, version.service.account_id)
 
 

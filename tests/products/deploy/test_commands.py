@@ -130,6 +130,23 @@ def test_the_origin_is_probed_before_a_version_with_websockets_is_activated(
     assert [p.rule for p in refused.value.decision.failed[0].findings] == ["R9"]
 
 
+def test_the_origin_is_not_probed_for_a_deployment_that_is_refused_anyway(
+    monkeypatch, sam, eve, acme, echo, draft, websockets
+):
+    entitle(sam, acme, websockets)
+    enable_for_service(eve, service=echo, product=websockets, now=NOW)
+    draft.backends.update(use_ssl=True, port=443, shield="fra")
+    probed = []
+    monkeypatch.setattr(
+        probes, "probe_origin", lambda *given, **more: probed.append(given)
+    )
+
+    with pytest.raises(DeploymentBlocked):
+        activate(eve, version=draft, now=NOW)
+
+    assert probed == []
+
+
 def test_a_domain_of_another_active_service_is_refused(eve, stan, globex, draft):
     other = live_version(ServiceFactory.create(account=globex, name="other"))
     ActiveDomain.objects.create(name="echo.example.com", service=other.service)
