@@ -161,6 +161,12 @@ def database(folder: Path) -> dict[str, Any]:
             example="postgres://user:password@host:port/name or sqlite:///path",
         )
     if config["ENGINE"] == "django.db.backends.sqlite3":
+        if config["NAME"] in {"", ":memory:"}:
+            raise ImproperlyConfigured(
+                f"DATABASE_URL={url!r} would keep the database in memory, where every process "
+                "has its own and loses it. Write sqlite:///path, with four slashes for an "
+                "absolute path, or leave it out for a file in DATA_DIR."
+            )
         options = {
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,

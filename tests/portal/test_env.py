@@ -41,6 +41,8 @@ ENCODED = "a%40b%3Ac%2Fd%3Fe%23f%25g%2Bh%20i%24j"
             "postgres://u:hush?x@host:1/x",
             lambda: env.database(Path("/nowhere")),
         ),
+        ("DATABASE_URL", "sqlite:///", lambda: env.database(Path("/nowhere"))),
+        ("DATABASE_URL", "sqlite://:memory:", lambda: env.database(Path("/nowhere"))),
         ("BROKER_URL", "hush", lambda: env.broker(Path("/nowhere"))),
     ],
 )
