@@ -15,7 +15,6 @@ class Role(StrEnum):
 class Permission(StrEnum):
     """The permissions, `resource:verb`, in alphabetical order."""
 
-    ACCOUNT_CONFIGURE = "account:configure"
     ACCOUNT_CREATE = "account:create"
     ACCOUNT_READ = "account:read"
     ACCOUNT_SUSPEND = "account:suspend"
@@ -78,7 +77,6 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     },
     Role.SUPERUSER: EVERYONE
     | {
-        Permission.ACCOUNT_CONFIGURE,
         Permission.AUDIT_READ,
         Permission.BILLING_READ,
         Permission.MEMBER_INVITE,
@@ -143,7 +141,6 @@ ROLES_WITH_LIMITED_ACCESS = frozenset({Role.ENGINEER, Role.USER})
 SECOND_FACTOR_ROLES = frozenset({Role.BILLING, Role.SUPERUSER})
 
 ABILITIES: dict[Permission, str] = {
-    Permission.ACCOUNT_CONFIGURE: "change the account's settings",
     Permission.ACCOUNT_CREATE: "create accounts",
     Permission.ACCOUNT_READ: "see the account",
     Permission.ACCOUNT_SUSPEND: "suspend accounts",

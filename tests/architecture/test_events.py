@@ -11,8 +11,6 @@ from tests.architecture.source import PRODUCT, ROOT, modules
 
 # These modules list events without exercising them.
 LISTS = ("tests.architecture.test_events", "tests.accounts.audit.test_vocabulary")
-# No command requires it yet; the published table of roles (R20) has it.
-NOT_YET_REQUIRED = {"ACCOUNT_CONFIGURE"}
 
 
 def used(enumeration: str) -> set[str]:
@@ -49,7 +47,7 @@ def test_every_event_is_exercised_by_a_test():
 
 
 def test_every_permission_is_required_by_the_code():
-    assert {each.name for each in Permission} - used("Permission") == NOT_YET_REQUIRED
+    assert {each.name for each in Permission} - used("Permission") == set()
 
 
 @pytest.mark.parametrize("permission", list(Permission))
