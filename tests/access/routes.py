@@ -28,7 +28,7 @@ PEOPLE = (
     "outside",
     "inside",
     "superuser",
-    "stranger",
+    "non_member",
     "staff",
 )
 THIRD_PARTY = ("admin/", "accounts/")

@@ -74,14 +74,14 @@ def assert_reading_and_refusals_change_nothing(
 
 
 def assert_non_members_read_and_change_nothing(everything: list[Asked]) -> None:
-    stranger = [
+    non_member = [
         (method, answer)
         for method, person, answer in everything
-        if person == "stranger"
+        if person == "non_member"
     ]
-    assert {method for method, answer in stranger if answer.moved_acme} == set()
+    assert {method for method, answer in non_member if answer.moved_acme} == set()
     assert {
-        (method, *answer.leaked) for method, answer in stranger if answer.leaked
+        (method, *answer.leaked) for method, answer in non_member if answer.leaked
     } == set()
 
 
@@ -97,10 +97,10 @@ def assert_headers_are_strict(everything: list[Asked]) -> None:
 
 def test_a_non_member_always_gets_404():
     visible = {
-        (route, method, statuses[PEOPLE.index("stranger")])
+        (route, method, statuses[PEOPLE.index("non_member")])
         for (route, method), statuses in read_table().items()
         if OF_AN_ACCOUNT & Route(route, None).parameters
-        and statuses[PEOPLE.index("stranger")] not in {404, 405}
+        and statuses[PEOPLE.index("non_member")] not in {404, 405}
     }
 
     assert visible == set()

@@ -32,11 +32,11 @@ PERSONS = frozenset(
         "outside",
         "inside",
         "superuser",
-        "stranger",
+        "non_member",
         "staff",
     }
 )
-MEMBERS = PERSONS - {"stranger", "staff"}
+MEMBERS = PERSONS - {"non_member", "staff"}
 SUPERUSER = frozenset({"superuser"})
 STAFF = frozenset({"staff"})
 CONFIGURES = frozenset({"engineer", "inside", "superuser"})
@@ -170,7 +170,7 @@ ATTEMPTS: dict[str, Attempt] = {
             a, user=w.person("user"), sessions=UserSession.objects.all(), now=NOW),
         given=lambda w, a: UserSession.objects.create(user=w.person("user"), ip="192.0.2.1", session_key="x")),
     # Each member creates tokens for themselves in their own account; so does Stan, in his.
-    "accounts.commands.tokens.issue_token": Attempt(MEMBERS | {"stranger"}, lambda w, a: tokens.issue_token(
+    "accounts.commands.tokens.issue_token": Attempt(MEMBERS | {"non_member"}, lambda w, a: tokens.issue_token(
         a, name="CI", scope="global", services=[], expires_at=LATER, now=NOW)),
     "accounts.commands.tokens.revoke_token": Attempt(SUPERUSER | {"user"}, lambda w, a: tokens.revoke_token(
         a, token=w.token, now=NOW)),

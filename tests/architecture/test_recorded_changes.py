@@ -164,7 +164,7 @@ def test_the_refusal_of_a_non_member_is_not_recorded(world):
 
     with pytest.raises(NotFound):
         record_refusal(
-            world.people["stranger"],
+            world.people["non_member"],
             Event.DEPLOYMENT_REFUSED,
             on=world.shop,
             target=("version", "1", "shop version 1"),

@@ -86,6 +86,22 @@ def test_no_rejected_word_is_used(kind):
     assert found == []
 
 
+def test_no_rejected_word_is_in_the_name_of_a_file():
+    paths = {
+        path
+        for patterns in FILES.values()
+        for each in patterns
+        for path in ROOT.glob(each)
+    }
+    names = {str(path.relative_to(ROOT).with_suffix("")) for path in paths}
+
+    assert {
+        name: found
+        for name in names
+        if (found := list(rejected_in(re.sub(r"[/.-]", " ", name))))
+    } == {}
+
+
 def test_commit_subjects_are_short_and_use_the_projects_terms():
     command = ["git", "log", "--no-merges", "--format=%s", "-10"]
     log = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)

@@ -163,7 +163,7 @@ def test_websockets_is_switched_on_and_off_by_those_who_may(api, world):
     assert product.get_services_product_websockets().services == [world.shop.pk]
     una = api("user", "ProductWebsocketsApi")
     assert status_of(una.disable_product_websockets, **shop) == 403
-    stan = api("stranger", "ProductWebsocketsApi")
+    stan = api("non_member", "ProductWebsocketsApi")
     assert status_of(stan.get_product_websockets, **shop) in {400, 404}
     product.disable_product_websockets(**shop)
     product.disable_product_websockets(**shop)

@@ -113,7 +113,7 @@ def people_of(acme: Account, globex: Account, shop: Service) -> dict[str, Actor]
         "outside": actor_for(outside, acme),
         "inside": actor_for(inside, acme),
         "superuser": actor_for(member(acme, "Sam", Role.SUPERUSER), acme),
-        "stranger": actor_for(member(globex, "Stan", Role.SUPERUSER), globex),
+        "non_member": actor_for(member(globex, "Stan", Role.SUPERUSER), globex),
         "staff": staff_actor(
             UserFactory.create(name="Ada", is_staff=True, is_superuser=True)
         ),

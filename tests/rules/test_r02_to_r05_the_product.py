@@ -60,7 +60,7 @@ def test_r2_no_one_switches_it_on_for_a_service_before(world, api):
         ("billing", Forbidden),
         ("engineer", Forbidden),
         ("inside", Forbidden),
-        ("stranger", NotFound),
+        ("non_member", NotFound),
         ("staff", Forbidden),
     ],
 )
@@ -98,14 +98,14 @@ def test_r3_a_token_can_do_only_what_its_owner_can_do_now(world, api):
 def test_r4_users_who_may_configure_the_service_switch_it_on(world, api):
     answers = {
         person: api(person, "PUT", switch(world))[0]
-        for person in ("user", "billing", "outside", "stranger", "inside")
+        for person in ("user", "billing", "outside", "non_member", "inside")
     }
 
     assert answers == {
         "user": 403,
         "billing": 403,
         "outside": 403,
-        "stranger": 404,
+        "non_member": 404,
         "inside": 200,
     }
 

@@ -144,7 +144,7 @@ def test_r23_who_did_what_when_from_where_to_what_with_which_token(world, api):
 def test_r23_superusers_read_the_trail_through_the_api_and_others_do_not(world, api):
     answers = {
         person: api(person, "GET", "/api/events")[0]
-        for person in ("superuser", "engineer", "billing", "user", "stranger")
+        for person in ("superuser", "engineer", "billing", "user", "non_member")
     }
 
     assert answers == {
@@ -152,10 +152,10 @@ def test_r23_superusers_read_the_trail_through_the_api_and_others_do_not(world, 
         "engineer": 403,
         "billing": 403,
         "user": 403,
-        "stranger": 200,
+        "non_member": 200,
     }
     _, of_acme = api("superuser", "GET", "/api/events")
-    _, of_globex = api("stranger", "GET", "/api/events")
+    _, of_globex = api("non_member", "GET", "/api/events")
     assert {each["attributes"]["customer_id"] for each in of_acme["data"]} == {
         world.acme.pk
     }
