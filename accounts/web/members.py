@@ -4,13 +4,11 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts import queries
@@ -19,6 +17,7 @@ from accounts.authentication import actor_of
 from accounts.commands import members as commands
 from accounts.commands.invitations import invite as send_invitation
 from accounts.commands.invitations import revoke_invitation as withdraw
+from accounts.feedback import success_with_audit_link
 from accounts.form_errors import form_errors, form_status
 from accounts.models import Membership
 from accounts.policy import decide, load_access, require
@@ -103,7 +102,9 @@ def remove_member(request: HttpRequest, membership_id: str) -> HttpResponse:
         return render(
             request, "accounts/remove_member.html", context, status=HTTPStatus.CONFLICT
         )
-    _add_success(request, f"Removed {person.user} from {account.name}.")
+    success_with_audit_link(
+        request, actor, f"Removed {person.user} from {account.name}."
+    )
     return HttpResponseRedirect("/" if is_self else reverse("members"))
 
 
@@ -126,8 +127,9 @@ def invite(request: HttpRequest) -> HttpResponse:
             sent = send_invitation(
                 actor, account=account, now=timezone.now(), **form.cleaned_data
             )
-            _add_success(
+            success_with_audit_link(
                 request,
+                actor,
                 f"Invited {sent.email} as {sent.role}. "
                 f"The link works until {sent.expires_at:%-d %B}.",
             )
@@ -143,8 +145,9 @@ def revoke_invitation(request: HttpRequest, invitation_id: str) -> HttpResponse:
     actor = actor_of(request)
     invitation = queries.invitation_of(actor, queries.account_of(actor), invitation_id)
     withdraw(actor, invitation=invitation, now=timezone.now())
-    _add_success(
+    success_with_audit_link(
         request,
+        actor,
         f"Withdrew the invitation for {invitation.email}. Its link no longer works.",
     )
     return HttpResponseRedirect(reverse("members"))
@@ -215,8 +218,9 @@ def _change_role(
         return render(
             request, "accounts/member.html", context, status=HTTPStatus.CONFLICT
         )
-    _add_success(
+    success_with_audit_link(
         request,
+        actor,
         f"{person.user}'s role is now {role}. It takes effect on the next request.",
     )
     return HttpResponseRedirect(reverse("member", args=[person.pk]))
@@ -225,11 +229,3 @@ def _change_role(
 def _initial(request: HttpRequest) -> dict[str, Any]:
     kept = kept_input(request)
     return kept.dict() if kept else {}
-
-
-def _add_success(request: HttpRequest, message: str) -> None:
-    """Add a success message with a link to Activity."""
-    link = reverse("activity")
-    messages.success(
-        request, format_html('{} <a href="{}">View in Activity</a>', message, link)
-    )

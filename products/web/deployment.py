@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.actor import Actor
 from accounts.authentication import actor_of
 from accounts.errors import Conflict, Invalid
+from accounts.feedback import success_with_audit_link
 from accounts.policy import decide
 from accounts.roles import Permission
 from products.deploy.checks import CheckOutcome, FixPage
@@ -20,7 +21,6 @@ from products.deploy.commands import DeploymentRefused, activate, deactivate
 from products.deploy.decision import CheckResult, DeployDecision, decision_with_probe
 from products.services.models import Version
 from products.services.queries import active_version, compare, version_for_decision
-from products.web.feedback import success_with_audit_link
 from products.web.finding_links import linked_findings
 
 RESULTS = {

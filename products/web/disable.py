@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from accounts.authentication import actor_of
+from accounts.feedback import success_with_audit_link
 from accounts.form_errors import form_errors, form_status
 from accounts.policy import require
 from accounts.queries import account_of
@@ -20,7 +21,6 @@ from products.enablement.models import Enablement
 from products.enablement.queries import state_of
 from products.services.queries import active_versions
 from products.web.current_usage import account_usage
-from products.web.feedback import success_with_audit_link
 from products.web.forms import DisableForm
 
 

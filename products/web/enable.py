@@ -10,6 +10,7 @@ from django.utils.translation import get_language
 from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.authentication import actor_of
+from accounts.feedback import success_with_audit_link
 from accounts.form_errors import form_errors, form_status
 from accounts.models import Account
 from accounts.policy import decide, require
@@ -24,7 +25,6 @@ from products.enablement.queries import ProductState, agreement_text, state_of
 from products.enablement.review import conflicts_of, superusers_of, who_can_use
 from products.services.queries import services_of
 from products.web.calculator import calculator_context
-from products.web.feedback import success_with_audit_link
 from products.web.forms import EnableForm
 from products.web.price_display import tier_rows
 

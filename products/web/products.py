@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.authentication import actor_of
+from accounts.feedback import success_with_audit_link
 from accounts.form_errors import form_errors
 from accounts.models import Account
 from accounts.policy import AccountAccess, load_access
@@ -24,7 +25,6 @@ from products.enablement.models import Enablement
 from products.enablement.queries import ProductState, products_of, requested_today
 from products.enablement.review import superusers_of
 from products.web.current_usage import account_usage
-from products.web.feedback import success_with_audit_link
 from products.web.forms import RequestForm
 from products.web.price_display import product_price_line
 

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.actor import Actor
 from accounts.authentication import actor_of
 from accounts.errors import Conflict
+from accounts.feedback import success_with_audit_link
 from accounts.form_errors import form_errors, form_status
 from accounts.policy import decide, load_access, members_with
 from accounts.queries import account_of
@@ -36,7 +37,6 @@ from products.services.queries import (
     versions_of,
 )
 from products.web.current_usage import service_usage
-from products.web.feedback import success_with_audit_link
 from products.web.forms import DRAIN_SECONDS
 
 SLUG = "websockets"

@@ -152,6 +152,23 @@ def test_the_pages_of_your_own_membership_say_so(sam, eve, browser, url):
         assert "this is you" not in text(client.get(url(eve, page)))
 
 
+def test_only_those_who_stay_get_a_link_to_activity(
+    sam, eve, browser, url, membership, now
+):
+    change_role(sam, membership=membership(eve), role="superuser", now=now)
+    client = browser(sam)
+
+    client.post(url(eve), {"role": "engineer"})
+    assert "View in Activity" in text(client.get(MEMBERS))
+    client.post(url(eve), {"role": "superuser"})
+    client.get(MEMBERS)
+    client.post(url(sam, "remove_member"))
+
+    page = text(client.get("/"))
+    assert "Removed Sam from Acme." in page
+    assert "View in Activity" not in page
+
+
 def test_the_only_superuser_cannot_be_removed(sam, browser, url, membership):
     answer = browser(sam).post(url(sam, "remove_member"))
 

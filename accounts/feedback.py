@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from accounts.actor import Actor
+from accounts.errors import NotFound
 from accounts.policy import decide
 from accounts.queries import account_of
 from accounts.roles import Permission
@@ -17,10 +18,17 @@ def success_with_audit_link(
     request: HttpRequest, actor: Actor, message: str, **filters: str
 ) -> None:
     """Add a success message; `filters` (`product`, `service`) narrow the linked entries."""
-    if not decide(actor, Permission.AUDIT_READ, account_of(actor)).allowed:
+    if not _may_read_entries(actor):
         messages.success(request, message)
         return
     link = f"{reverse('activity')}?{urlencode(filters)}"
     messages.success(
         request, format_html('{} <a href="{}">View in Activity</a>', message, link)
     )
+
+
+def _may_read_entries(actor: Actor) -> bool:
+    try:
+        return decide(actor, Permission.AUDIT_READ, account_of(actor)).allowed
+    except NotFound:  # the actor has just left the account
+        return False
