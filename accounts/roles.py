@@ -35,6 +35,7 @@ class Permission(StrEnum):
     SERVICE_DEPLOY = "service:deploy"
     SERVICE_PURGE = "service:purge"
     SERVICE_READ = "service:read"
+    SERVICE_VCL = "service:vcl"
     STATS_READ = "stats:read"
     TOKEN_MANAGE = "token:manage"  # noqa: S105 - a permission's name
     TOKEN_OWN = "token:own"  # noqa: S105
@@ -74,6 +75,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         Permission.SERVICE_CREATE,
         Permission.SERVICE_DEPLOY,
         Permission.SERVICE_PURGE,
+        Permission.SERVICE_VCL,
     },
     Role.SUPERUSER: EVERYONE
     | {
@@ -87,6 +89,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         Permission.SERVICE_CREATE,
         Permission.SERVICE_DEPLOY,
         Permission.SERVICE_PURGE,
+        Permission.SERVICE_VCL,
         Permission.TOKEN_MANAGE,
     },
 }
@@ -120,7 +123,7 @@ SYSTEM_PERMISSIONS: dict[str, frozenset[Permission]] = {
 
 READ_PERMISSIONS = frozenset(
     permission for permission in Permission if permission.endswith(":read")
-)
+) | {Permission.SERVICE_VCL}
 
 # The access levels on a service that include a permission. Other permissions need no service.
 LEVELS_FOR: dict[Permission, frozenset[AccessLevel]] = {
@@ -129,6 +132,7 @@ LEVELS_FOR: dict[Permission, frozenset[AccessLevel]] = {
     Permission.SERVICE_COMPARE: frozenset({AccessLevel.FULL}),
     Permission.SERVICE_CONFIGURE: frozenset({AccessLevel.FULL}),
     Permission.SERVICE_DEPLOY: frozenset({AccessLevel.FULL}),
+    Permission.SERVICE_VCL: frozenset({AccessLevel.FULL}),
     Permission.SERVICE_PURGE: frozenset(
         {AccessLevel.FULL, AccessLevel.PURGE_SELECT, AccessLevel.PURGE_ALL}
     ),
@@ -161,6 +165,7 @@ ABILITIES: dict[Permission, str] = {
     Permission.SERVICE_DEPLOY: "activate and deactivate versions",
     Permission.SERVICE_PURGE: "purge services",
     Permission.SERVICE_READ: "see services and their configuration",
+    Permission.SERVICE_VCL: "see the content of VCL files and snippets",
     Permission.STATS_READ: "see usage figures",
     Permission.TOKEN_MANAGE: "revoke other people's API tokens",
     Permission.TOKEN_OWN: "create your own API tokens",

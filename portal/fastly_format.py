@@ -88,7 +88,8 @@ class BodyParser(BaseParser):
 def form_fields(raw: bytes) -> dict[str, Any]:
     """Read a form.
 
-    `services[]=` adds to a list named `services`. Of any other name the last value counts.
+    `services[]=` adds to a list named `services`, `response[status]=` sets a key of an object named
+    `response`. Of any other name the last value counts.
     """
     try:
         sent = QueryDict(raw.decode())
@@ -96,12 +97,17 @@ def form_fields(raw: bytes) -> dict[str, Any]:
         raise ParseError("The form is not UTF-8.") from error
     except TooManyFieldsSent as error:
         raise ParseError("The form has too many fields.") from error
-    fields = {
-        name.removesuffix("[]"): sent.getlist(name)
-        if name.endswith("[]")
-        else sent[name]
-        for name in sent
-    }
+    fields: dict[str, Any] = {}
+    for name in sent:
+        whole, bracket, key = name.removesuffix("]").partition("[")
+        if not bracket or not name.endswith("]"):
+            fields[name] = sent[name]
+        elif not key:
+            fields[whole] = sent.getlist(name)
+        else:
+            of_object = fields.setdefault(whole, {})
+            if isinstance(of_object, dict):
+                of_object[key] = sent[name]
     _refuse_unstorable(fields)
     return fields
 

@@ -20,7 +20,7 @@ class CheckDomain(APIView):
         """Return the result for one domain."""
         version = version_at(request.auth, service_id, number)
         row = part_at(version, "domain", name)
-        return Response(check_results(version, [row])[0])
+        return Response(check_results(request, version, [row])[0])
 
 
 class CheckDomains(APIView):
@@ -30,11 +30,13 @@ class CheckDomains(APIView):
         """Return the results for all domains of the version."""
         version = version_at(request.auth, service_id, number)
         return Response(
-            check_results(version, list(queries.parts_of(version, "domain")))
+            check_results(request, version, queries.parts_of(version, "domain"))
         )
 
 
-def check_results(version: Version, rows: list[Part]) -> list[list[object]]:
+def check_results(
+    request: TokenRequest, version: Version, rows: list[Part]
+) -> list[list[object]]:
     """Return a triple per domain: the domain, its CNAME, and whether the service receives its requests.
 
     The portal does not ask a name server. So the CNAME is null, as at Fastly for a name without one.
@@ -42,7 +44,8 @@ def check_results(version: Version, rows: list[Part]) -> list[list[object]]:
     names = [row.name for row in rows]
     active = ActiveDomain.objects.filter(service_id=version.service_id, name__in=names)
     received = set(active.values_list("name", flat=True))
+    reader = fields.reader_of(request.auth, version.service)
     return [
-        [fields.to_json("domain", row, version), None, row.name in received]
+        [fields.to_json(row, version, reader), None, row.name in received]
         for row in rows
     ]

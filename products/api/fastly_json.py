@@ -5,30 +5,13 @@ from typing import Any
 
 from products.api import fields
 from products.services import queries
-from products.services.models import PART_KINDS, Service, Version
+from products.services.kinds import KINDS
+from products.services.kinds.settings import SETTINGS
+from products.services.models import Service, Version
 
 Json = dict[str, Any]
-# Fastly's names for the lists of `details`, first those with parts, then those that are always empty.
-PART_LISTS = {
-    "backends": "backend",
-    "domains": "domain",
-    "headers": "header",
-    "snippets": "snippet",
-    "vcls": "vcl",
-}
-EMPTY_LISTS = (
-    "acls",
-    "cache_settings",
-    "conditions",
-    "dictionaries",
-    "directors",
-    "gzips",
-    "healthchecks",
-    "request_settings",
-    "response_objects",
-    "wordpress",
-)
-assert set(PART_LISTS.values()) < set(PART_KINDS)  # noqa: S101 - finds a typing error at import
+# WordPress is in the details of a service, and no client knows more about it.
+EMPTY_LISTS = ("wordpress",)
 
 
 def version(row: Version) -> Json:
@@ -84,24 +67,19 @@ def service(row: Service, versions: Sequence[Version]) -> Json:
     }
 
 
-def whole_version(row: Version) -> Json:
-    """Return a version with all its parts."""
+def whole_version(row: Version, reader: fields.Reader) -> Json:
+    """Return a version with its parts, as far as Fastly lists them: one query."""
+    found = queries.all_parts(row)
     parts: Json = {
-        name: [fields.to_json(kind, each, row) for each in queries.parts_of(row, kind)]
-        for name, kind in PART_LISTS.items()
+        kind.details: [fields.to_json(each, row, reader) for each in found[segment]]
+        for segment, kind in KINDS.items()
+        if kind.details
     }
     empty: Json = {name: [] for name in EMPTY_LISTS}
-    return version(row) | parts | empty | {"settings": settings(row)}
-
-
-def settings(row: Version) -> Json:
-    """Return a version's settings: Fastly's defaults, which cannot be changed."""
-    return {
-        "general.default_ttl": 3600,
-        "general.default_host": "",
-        "general.stale_if_error": False,
-        "general.stale_if_error_ttl": 43200,
-        "general.default_pci": 0,
-        "service_id": row.service_id,
-        "version": row.number,
-    }
+    settings = next(iter(found[SETTINGS.segment]), None)
+    return (
+        version(row)
+        | parts
+        | empty
+        | {"settings": fields.settings_to_json(SETTINGS, settings, row, reader)}
+    )

@@ -1,104 +1,86 @@
-"""Reads and writes the values of parts in Fastly's format.
+"""Reads and writes parts in Fastly's format, by the declarations of their kinds.
 
-Fastly has two encodings, and fastly-py 15.0 requires both. Backend, domain and VCL have `version` as
-a number, and real booleans. Snippet and header have every value as text. Forms send booleans as 0,
-1, true or True. An empty value clears an optional setting.
+A form and JSON have the same fields. In a form, a list is text with commas, a JSON array or
+`name[]`, and an object is JSON or `name[key]`. Other fields are ignored.
 """
 
-import ipaddress
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import BooleanField
-
+from accounts.actor import Actor
 from accounts.errors import Invalid
-from products.services.models import (
-    PART_KINDS,
-    Backend,
-    Part,
-    Snippet,
-    Version,
-)
-from products.services.summary import SECRET
+from accounts.policy import load_access
+from accounts.roles import Permission
+from products.services.kinds import Field, Kind
+from products.services.models import Part, Service, Version
 
 Json = dict[str, Any]
-AS_TEXT = frozenset({"snippet", "header"})
-BOOLEANS = {"true": True, "false": False}
-LEFT_OUT_WHEN_UNSET = frozenset({"fetch_timeout"})  # fastly-py raises on null
 
 
-def to_json(kind: str, row: Part, version: Version) -> Json:
-    """Return a part in the encoding of its kind.
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """What the actor may see of the parts of one service."""
 
-    Fastly returns a client's private key to users who can read the configuration. Here it can be set
-    and replaced, but is returned as null: a token for reading must not reveal a customer's key.
-    """
-    values = {name: getattr(row, name) for name in row.FIELDS}
-    values |= dict.fromkeys(SECRET & values.keys())
-    for name in LEFT_OUT_WHEN_UNSET & values.keys():
-        if values[name] is None:
-            del values[name]
-    if kind in AS_TEXT:
-        values = {name: _text(value) for name, value in values.items()}
-    number = version.number
-    return (
-        {"name": row.name}
-        | values
-        | derived(row)
-        | {
-            "service_id": version.service_id,
-            "version": str(number) if kind in AS_TEXT else number,
-            "created_at": row.created_at,
-            "updated_at": row.updated_at,
-            "deleted_at": None,
-        }
+    may_configure: bool
+    may_read_vcl: bool
+
+    def hides(self, field: Field) -> bool:
+        """Tell whether the actor may not see a field: a secret, or the content of VCL."""
+        if field.secret:
+            return not self.may_configure
+        return field.needs is Permission.SERVICE_VCL and not self.may_read_vcl
+
+
+def reader_of(actor: Actor, service: Service) -> Reader:
+    """Read what an actor may see of a service's parts: one query, two if access is limited."""
+    access = load_access(actor, service.account_id)
+    return Reader(
+        may_configure=access.decide(Permission.SERVICE_CONFIGURE, service.pk).allowed,
+        may_read_vcl=access.decide(Permission.SERVICE_VCL, service.pk).allowed,
     )
 
 
-def derived(row: Part) -> Json:
-    """Return values that the API adds to the saved ones: an id, or the kind of an address."""
-    if isinstance(row, Backend):
-        version_of_ip = _ip_version(row.address)
-        return {
-            "hostname": row.address,
-            "ipv4": row.address if version_of_ip == 4 else None,  # noqa: PLR2004 - IP's versions
-            "ipv6": row.address if version_of_ip == 6 else None,  # noqa: PLR2004
-        }
-    return {"id": str(row.pk)} if isinstance(row, Snippet) else {}
-
-
-def _ip_version(address: str) -> int:
-    try:
-        return ipaddress.ip_address(address).version
-    except ValueError:
-        return 0
-
-
-def _text(value: object) -> str | None:
-    if value is None:
-        return None
-    return str(int(value)) if isinstance(value, bool) else str(value)
-
-
-def read(kind: str, sent: Mapping[str, Any]) -> Json:
-    """Return the fields of a kind in a request body; other fields are ignored.
-
-    The values are as they were sent. The command parses them and names every invalid one.
-    """
-    return {
-        name: _boolean(sent[name]) if _is_boolean(kind, name) else sent[name]
-        for name in PART_KINDS[kind].FIELDS
-        if name in sent
+def to_json(
+    row: Part, version: Version, reader: Reader, *, created: bool = False
+) -> Json:
+    """Return a part in the encoding of its kind."""
+    kind = row.declared
+    shown: Json = {"name": row.name} if kind.named and not kind.single else {}
+    if kind.shows_id:
+        shown["id"] = row.public_id
+    shown |= kind.in_api(row.values, reader.hides, created=created)
+    if not kind.has_times:
+        return shown
+    return shown | {
+        "service_id": version.service_id,
+        "version": str(version.number) if kind.version_as_text else version.number,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+        "deleted_at": None,
     }
 
 
-def _is_boolean(kind: str, name: str) -> bool:
-    return isinstance(PART_KINDS[kind].column(name), BooleanField)
+def settings_to_json(
+    kind: Kind, row: Part | None, version: Version, reader: Reader
+) -> Json:
+    """Return the settings of a version; defaults without a row."""
+    shown = kind.in_api(row.values if row else {}, reader.hides)
+    if not kind.has_times:
+        return shown
+    return shown | {"service_id": version.service_id, "version": version.number}
 
 
-def _boolean(value: Any) -> Any:
-    """Parse true and false, which Go's clients send besides 0 and 1; leave other values as sent."""
-    return BOOLEANS.get(value, value) if isinstance(value, str) else value
+def warned(shown: Json, row: Part, sent: Json) -> Json:
+    """Add what of the sent fields is stored and not carried out, in `msg`."""
+    stored = {field: value for field, value in row.values.items() if field in sent}
+    warning = row.declared.warning(row.name, stored)
+    return shown | {"msg": warning} if warning else shown
+
+
+def read(kind: Kind, sent: Mapping[str, Any]) -> Json:
+    """Return the fields of a kind in a request body, as they were sent; the command reads them."""
+    return {each.name: sent[each.name] for each in kind.settable if each.name in sent}
 
 
 def name_in(sent: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from accounts.actor import Actor
 from accounts.errors import Invalid, NotFound
 from products.services import queries
 from products.services.models import Part, Service, Version
+from products.services.validation import kind_of
 
 MAX_VERSION_NUMBER = 2**31 - 1
 # Fastly's text for a record that was not deleted; its clients print it unchanged.
@@ -72,6 +73,17 @@ def part_at(version: Version, kind: str, name: str) -> Part:
         return queries.get_part(version, kind, name)
 
 
+def part_with_id(actor: Actor, kind: str, part_id: str) -> Part:
+    """Return a part by its id alone, with its version. Raises NotFound with Fastly's text."""
+    row = queries.part_with_id(actor, kind, part_id)
+    if row is None:
+        label = kind_of(kind).not_found
+        raise NotFound(
+            f"Couldn't find {label} '{{ {FASTLY_RECORD_PREFIX}, id => {part_id} }}'"
+        )
+    return row
+
+
 @contextlib.contextmanager
 def fastly_not_found(version: Version, kind: str, name: str) -> Iterator[None]:
     """Replace NotFound by one with Fastly's text for a part that a version does not have."""
@@ -79,7 +91,7 @@ def fastly_not_found(version: Version, kind: str, name: str) -> Iterator[None]:
     try:
         yield
     except NotFound as error:
-        title = kind.replace("_", " ").title().replace(" ", "")
+        label = kind_of(kind).not_found
         raise NotFound(
-            f"Couldn't find {title} '{{ {FASTLY_RECORD_PREFIX}, name => {name}, {location} }}'"
+            f"Couldn't find {label} '{{ {FASTLY_RECORD_PREFIX}, name => {name}, {location} }}'"
         ) from error

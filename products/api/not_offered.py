@@ -1,7 +1,4 @@
-"""The paths of Fastly's API that Tollgate does not offer, each with the reason in a sentence.
-
-Kinds of parts that a version cannot have are in `unsupported`.
-"""
+"""The paths of Fastly's API that Tollgate does not offer, each with the reason in a sentence."""
 
 from collections.abc import Mapping
 from typing import Final

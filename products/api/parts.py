@@ -1,17 +1,21 @@
 """The views of all kinds of parts: `/service/{id}/version/{n}/{kind}`."""
 
-from collections.abc import Iterable
-from typing import Any, ClassVar
+from http import HTTPStatus
 
 from django.utils import timezone
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts import policy
 from accounts.authentication import TokenRequest
+from accounts.errors import Invalid
+from accounts.roles import Permission
 from products.api import fields
-from products.api.lookups import fastly_not_found, part_at, version_at
+from products.api.lookups import fastly_not_found, part_at, part_with_id, version_at
 from products.services import queries
 from products.services.commands import parts
+from products.services.commands.locking import VersionLocked
+from products.services.kinds import KINDS, Kind
 from products.services.models import Part, Version
 
 OK = {"status": "ok"}
@@ -20,91 +24,217 @@ OK = {"status": "ok"}
 class PartView(APIView):
     """Reads, finds and returns parts of one kind in Fastly's format."""
 
-    kind: ClassVar[str] = ""
+    @property
+    def kind(self) -> str:
+        """Return the kind that the path names."""
+        return str(self.kwargs["kind"])
 
-    def read(self, sent: fields.Json) -> fields.Json:
-        """Return the fields in a request body."""
-        return fields.read(self.kind, sent)
+    @property
+    def declared(self) -> Kind:
+        """Return the declaration of the kind."""
+        return KINDS[self.kind]
 
-    def rows(self, version: Version) -> Iterable[Part]:
-        """Return all parts of this kind in the version."""
-        return queries.parts_of(version, self.kind)
+    def shown(self, request: TokenRequest, row: Part, version: Version) -> Response:
+        """Return the response with one part."""
+        reader = fields.reader_of(request.auth, version.service)
+        return Response(fields.to_json(row, version, reader))
 
-    def found(self, version: Version, name: str) -> Part:
-        """Return a part by its name. Raises NotFound with Fastly's text."""
-        return part_at(version, self.kind, name)
+    def changed(self, request: TokenRequest, row: Part, version: Version) -> Response:
+        """Change the fields in the body; a `name` renames the part."""
+        sent = fields.read(self.declared, request.data)
+        changes = dict(sent)
+        if "name" in request.data:
+            changes["name"] = fields.name_in(request.data)
+        with fastly_not_found(version, self.kind, row.key):
+            row = parts.change_part(
+                request.auth,
+                version=version,
+                kind=self.kind,
+                name=row.key,
+                changes=changes,
+                now=timezone.now(),
+            )
+        return self.written(request, row, version, sent)
 
-    def to_json(self, row: Part, version: Version) -> dict[str, Any]:
-        """Return a part in Fastly's format."""
-        return fields.to_json(self.kind, row, version)
+    def written(
+        self,
+        request: TokenRequest,
+        row: Part,
+        version: Version,
+        sent: fields.Json,
+        *,
+        created: bool = False,
+    ) -> Response:
+        """Return the response to a write: the part, and what of it is not carried out."""
+        reader = fields.reader_of(request.auth, version.service)
+        shown = fields.to_json(row, version, reader, created=created)
+        return Response(fields.warned(shown, row, sent))
 
+    def removed(self, request: TokenRequest, row: Part, version: Version) -> Response:
+        """Remove the part from a draft."""
+        with fastly_not_found(version, self.kind, row.key):
+            parts.remove_part(
+                request.auth,
+                version=version,
+                kind=self.kind,
+                name=row.key,
+                now=timezone.now(),
+            )
+        return Response(OK)
 
-class PartList(PartView):
-    """List the parts of one kind, and add one."""
-
-    def get(self, request: TokenRequest, service_id: str, number: int) -> Response:
-        """Return all parts of this kind in the version."""
-        version = version_at(request.auth, service_id, number)
-        return Response([self.to_json(row, version) for row in self.rows(version)])
-
-    def post(self, request: TokenRequest, service_id: str, number: int) -> Response:
+    def added(self, request: TokenRequest, version: Version, name: str) -> Response:
         """Add a part to a draft."""
-        version = version_at(request.auth, service_id, number)
-        name = fields.name_in(request.data)
+        sent = fields.read(self.declared, request.data)
         with fastly_not_found(version, self.kind, name):
             row = parts.add_part(
                 request.auth,
                 version=version,
                 kind=self.kind,
                 name=name,
-                fields=self.read(request.data),
+                fields=sent,
                 now=timezone.now(),
             )
-        return Response(self.to_json(row, version))
+        return self.written(request, row, version, sent, created=True)
+
+
+class PartList(PartView):
+    """List the parts of one kind, and add one."""
+
+    def get(
+        self, request: TokenRequest, service_id: str, number: int, kind: str
+    ) -> Response:
+        """Return all parts of this kind in the version."""
+        version = version_at(request.auth, service_id, number)
+        reader = fields.reader_of(request.auth, version.service)
+        rows = queries.parts_of(version, self.kind)
+        return Response([fields.to_json(row, version, reader) for row in rows])
+
+    def post(
+        self, request: TokenRequest, service_id: str, number: int, kind: str
+    ) -> Response:
+        """Add a part to a draft."""
+        version = version_at(request.auth, service_id, number)
+        return self.added(request, version, fields.name_in(request.data))
 
 
 class PartDetail(PartView):
-    """Show, change and remove one part, by its name."""
+    """Show, change and remove one part, by its name or id."""
 
     def get(
-        self, request: TokenRequest, service_id: str, number: int, name: str
+        self, request: TokenRequest, service_id: str, number: int, kind: str, name: str
     ) -> Response:
         """Return the part."""
         version = version_at(request.auth, service_id, number)
-        return Response(self.to_json(self.found(version, name), version))
+        return self.shown(request, part_at(version, self.kind, name), version)
 
     def put(
-        self, request: TokenRequest, service_id: str, number: int, name: str
+        self, request: TokenRequest, service_id: str, number: int, kind: str, name: str
     ) -> Response:
         """Change the fields in the body; a `name` renames the part."""
         version = version_at(request.auth, service_id, number)
-        self.found(version, name)
-        changes = self.read(request.data)
-        if "name" in request.data:
-            changes["name"] = fields.name_in(request.data)
-        with fastly_not_found(version, self.kind, name):
-            row = parts.change_part(
-                request.auth,
-                version=version,
-                kind=self.kind,
-                name=name,
-                changes=changes,
-                now=timezone.now(),
-            )
-        return Response(self.to_json(row, version))
+        return self.changed(request, part_at(version, self.kind, name), version)
 
     def delete(
-        self, request: TokenRequest, service_id: str, number: int, name: str
+        self, request: TokenRequest, service_id: str, number: int, kind: str, name: str
     ) -> Response:
         """Remove the part from a draft."""
         version = version_at(request.auth, service_id, number)
-        self.found(version, name)
-        with fastly_not_found(version, self.kind, name):
-            parts.remove_part(
-                request.auth,
-                version=version,
-                kind=self.kind,
-                name=name,
-                now=timezone.now(),
-            )
+        return self.removed(request, part_at(version, self.kind, name), version)
+
+
+class PartById(PartView):
+    """Show, change and remove one part by its id alone: `/rate-limiters/{id}`."""
+
+    def get(self, request: TokenRequest, kind: str, part_id: str) -> Response:
+        """Return the part."""
+        row = part_with_id(request.auth, self.kind, part_id)
+        return self.shown(request, row, row.version)
+
+    def put(self, request: TokenRequest, kind: str, part_id: str) -> Response:
+        """Change the fields in the body."""
+        row = part_with_id(request.auth, self.kind, part_id)
+        return self.changed(request, row, row.version)
+
+    def delete(self, request: TokenRequest, kind: str, part_id: str) -> Response:
+        """Remove the part from its draft."""
+        row = part_with_id(request.auth, self.kind, part_id)
+        return self.removed(request, row, row.version)
+
+
+class VersionSettings(PartView):
+    """The settings of a version, which answers defaults until it has some."""
+
+    def get(
+        self, request: TokenRequest, service_id: str, number: int, kind: str
+    ) -> Response:
+        """Return the settings."""
+        version = version_at(request.auth, service_id, number)
+        row = queries.find_single(version, self.kind)
+        reader = fields.reader_of(request.auth, version.service)
+        return Response(fields.settings_to_json(self.declared, row, version, reader))
+
+    def put(
+        self, request: TokenRequest, service_id: str, number: int, kind: str
+    ) -> Response:
+        """Change the settings in the body."""
+        version = version_at(request.auth, service_id, number)
+        sent = fields.read(self.declared, request.data)
+        row = parts.set_single(
+            request.auth,
+            version=version,
+            kind=self.kind,
+            changes=sent,
+            now=timezone.now(),
+        )
+        reader = fields.reader_of(request.auth, version.service)
+        shown = fields.settings_to_json(self.declared, row, version, reader)
+        at_default = all(each.is_default(row.values) for each in row.declared.settable)
+        return Response(shown if at_default else fields.warned(shown, row, sent))
+
+
+class ImageOptimizerSettings(VersionSettings):
+    """The image optimizer settings of a version: as the settings, with PATCH."""
+
+    def patch(
+        self, request: TokenRequest, service_id: str, number: int, kind: str
+    ) -> Response:
+        """Change the settings in the body."""
+        return self.put(request, service_id, number, kind)
+
+    http_method_names = ["get", "patch", "head"]
+
+
+class Http3(PartView):
+    """HTTP/3 of a version, which is off until it is posted."""
+
+    def get(
+        self, request: TokenRequest, service_id: str, number: int, kind: str
+    ) -> Response:
+        """Return that it is on; off is 404."""
+        version = version_at(request.auth, service_id, number)
+        row = queries.find_single(version, self.kind)
+        if row is None:
+            return Response({"msg": "Not found"}, HTTPStatus.NOT_FOUND)
+        return self.shown(request, row, version)
+
+    def post(
+        self, request: TokenRequest, service_id: str, number: int, kind: str
+    ) -> Response:
+        """Switch it on."""
+        version = version_at(request.auth, service_id, number)
+        if queries.find_single(version, self.kind):
+            raise Invalid("HTTP/3 is on already.")
+        return self.added(request, version, "")
+
+    def delete(
+        self, request: TokenRequest, service_id: str, number: int, kind: str
+    ) -> Response:
+        """Switch it off; Terraform's provider does so for every new service, where it is off."""
+        version = version_at(request.auth, service_id, number)
+        row = queries.find_single(version, self.kind)
+        if row is not None:
+            return self.removed(request, row, version)
+        policy.require(request.auth, Permission.SERVICE_CONFIGURE, version.service)
+        if version.locked:
+            raise VersionLocked(version)
         return Response(OK)

@@ -156,8 +156,9 @@ class ServiceDomains(APIView):
         except ServiceDeleted:
             return Response([])
         chosen = queries.active_version(row) or queries.latest_version(row)
+        reader = fields.reader_of(request.auth, row)
         rows = queries.parts_of(chosen, "domain")
-        return Response([fields.to_json("domain", each, chosen) for each in rows])
+        return Response([fields.to_json(each, chosen, reader) for each in rows])
 
 
 class FilterReader(serializers.Serializer[Any]):
@@ -188,11 +189,14 @@ class ServiceDetails(APIView):
             or active
             or (versions[-1] if versions else None)
         )
+        reader = fields.reader_of(request.auth, row)
         return Response(
             fastly_json.service(row, self._filtered(request, versions))
             | {
                 "active_version": fastly_json.version(active) if active else None,
-                "version": fastly_json.whole_version(chosen) if chosen else None,
+                "version": fastly_json.whole_version(chosen, reader)
+                if chosen
+                else None,
             }
         )
 

@@ -1,6 +1,9 @@
 """The URLs of the products' API."""
 
-from django.urls import URLPattern, path
+from collections.abc import Iterable, Iterator
+
+from django.urls import URLPattern, path, register_converter
+from django.urls.converters import StringConverter
 
 from products.api.decision import DecisionView
 from products.api.diff import Diff
@@ -21,8 +24,15 @@ from products.api.entitlements import (
     OneEntitlement,
 )
 from products.api.ingest import IngestUsage
-from products.api.logging import LogEndpointDetail, LogEndpointList
-from products.api.parts import PartDetail, PartList
+from products.api.parts import (
+    Http3,
+    ImageOptimizerSettings,
+    PartById,
+    PartDetail,
+    PartList,
+    PartView,
+    VersionSettings,
+)
 from products.api.services import (
     OneService,
     ServiceDetails,
@@ -42,12 +52,6 @@ from products.api.stats import (
     StatsUsageByMonth,
     StatsUsageByService,
 )
-from products.api.unsupported import (
-    UNSUPPORTED_KINDS,
-    UnsupportedKind,
-    UnsupportedLogKind,
-    UnsupportedPart,
-)
 from products.api.usage import UsageView
 from products.api.verify import Verify
 from products.api.versions import (
@@ -58,44 +62,41 @@ from products.api.versions import (
     OneVersion,
     Validate,
     Versions,
-    VersionSettingsView,
 )
 from products.edge.contract import ROUTES_PATH, USAGE_PATH
 from products.protocol import API_PATH
+from products.services.kinds import KINDS, Kind
+from products.services.kinds.kind import Ids
 
 SERVICE = "service/<str:service_id>"
+SINGLE_VIEWS: dict[str, type[PartView]] = {
+    "http3": Http3,
+    "image_optimizer_default_settings": ImageOptimizerSettings,
+}
 VERSION = f"{SERVICE}/version/<int:number>"
-PART_KINDS = ("backend", "domain", "header", "snippet", "vcl")
-LOG_KINDS = ("https", "syslog")
 
 
-def part_routes() -> list[URLPattern]:
-    """Return the routes of all kinds of parts; a part's name can contain slashes."""
-    pairs = [
-        *(
-            (kind, PartList.as_view(kind=kind), PartDetail.as_view(kind=kind))
-            for kind in PART_KINDS
-        ),
-        *(
-            (
-                kind,
-                UnsupportedKind.as_view(kind=kind),
-                UnsupportedPart.as_view(kind=kind),
-            )
-            for kind in UNSUPPORTED_KINDS
-        ),
-        *(
-            (
-                f"logging/{kind}",
-                LogEndpointList.as_view(log_kind=kind),
-                LogEndpointDetail.as_view(log_kind=kind),
-            )
-            for kind in LOG_KINDS
-        ),
-    ]
-    many = [path(f"{VERSION}/{kind}", view) for kind, view, _ in pairs]
-    one = [path(f"{VERSION}/{kind}/<path:name>", view) for kind, _, view in pairs]
-    return [*many, *one]
+def _converter(kinds: Iterable[Kind]) -> type[StringConverter]:
+    """Return the converter of a path that names one of these kinds."""
+    segments = sorted((kind.segment for kind in kinds), key=len, reverse=True)
+    return type("KindConverter", (StringConverter,), {"regex": "|".join(segments)})
+
+
+LISTED = [kind for kind in KINDS.values() if not kind.single]
+UNVERSIONED = [kind for kind in LISTED if kind.ids is Ids.NEW]
+register_converter(_converter(LISTED), "listed_kind")
+register_converter(_converter(UNVERSIONED), "unversioned_kind")
+register_converter(
+    _converter(kind for kind in LISTED if kind not in UNVERSIONED), "named_kind"
+)
+
+
+def single_routes() -> Iterator[URLPattern]:
+    """Yield the routes of the kinds of which a version has one part at most."""
+    for segment, kind in KINDS.items():
+        if kind.single:
+            view = SINGLE_VIEWS.get(segment, VersionSettings).as_view()
+            yield path(f"{VERSION}/{segment}", view, {"kind": segment})
 
 
 def product_routes(prefix: str) -> list[URLPattern]:
@@ -151,11 +152,13 @@ urlpatterns = [
     path(f"{VERSION}/activate", Activate.as_view()),
     path(f"{VERSION}/deactivate", Deactivate.as_view()),
     path(f"{VERSION}/validate", Validate.as_view()),
-    path(f"{VERSION}/settings", VersionSettingsView.as_view()),
     path(f"{VERSION}/domain/check_all", CheckDomains.as_view()),
     path(f"{VERSION}/domain/<str:name>/check", CheckDomain.as_view()),
-    *part_routes(),
-    path(f"{VERSION}/logging/<str:kind>", UnsupportedLogKind.as_view()),
+    *single_routes(),
+    path(f"{VERSION}/<listed_kind:kind>", PartList.as_view()),
+    # A part's name can contain slashes.
+    path(f"{VERSION}/<named_kind:kind>/<path:name>", PartDetail.as_view()),
+    path("<unversioned_kind:kind>/<str:part_id>", PartById.as_view()),
     *product_routes("enabled-products/v1"),
     # The paths before v1; clients of 2023 still use them.
     *product_routes("enabled-products"),

@@ -1,4 +1,4 @@
-"""Versions: list, create, comment, clone, lock, activate, deactivate, validate, settings."""
+"""Versions: list, create, comment, clone, lock, activate, deactivate, validate."""
 
 from typing import Any, Final
 
@@ -7,10 +7,7 @@ from rest_framework import serializers
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts import policy
 from accounts.authentication import TokenRequest
-from accounts.errors import Invalid
-from accounts.roles import Permission
 from products.api import fastly_json
 from products.api.decision import check_to_json
 from products.api.lookups import service_at, version_at, version_for_decision_at
@@ -18,10 +15,10 @@ from products.api.services import valid, versions_of
 from products.deploy import commands as deploy
 from products.deploy.decision import decision_with_probe
 from products.services.commands import versions as commands
-from products.services.commands.locking import VersionLocked
+from products.services.queries import warnings_of
 
-# Go's clients send 0 and false, Python's send False.
-SAME_VALUE: Final = {"false": "0", "true": "1"}
+# The compatibility rules warn of these themselves, if the version uses WebSockets.
+RULES_WARN_OF: Final = frozenset({"backend", "header"})
 
 
 class VersionReader(serializers.Serializer[Any]):
@@ -129,50 +126,17 @@ class Validate(APIView):
         row = version_at(request.auth, service_id, number)
         decision = decision_with_probe(request.auth, version=row)
         reasons = list(decision.reasons)
+        skipped = RULES_WARN_OF if decision.uses_websockets else frozenset()
+        warnings = [
+            *(finding.message for finding in decision.warnings),
+            *warnings_of(row, skipped=skipped),
+        ]
         return Response(
             {
                 "status": "ok" if decision.allowed else "error",
                 "msg": " ".join(reasons) or None,
                 "errors": reasons,
-                "warnings": [finding.message for finding in decision.warnings],
+                "warnings": warnings,
                 "messages": [],
             }
         )
-
-
-class VersionSettingsView(APIView):
-    """`/service/S/version/N/settings`."""
-
-    def get(self, request: TokenRequest, service_id: str, number: int) -> Response:
-        """Return the default settings."""
-        return Response(
-            fastly_json.settings(version_at(request.auth, service_id, number))
-        )
-
-    def put(self, request: TokenRequest, service_id: str, number: int) -> Response:
-        """Accept the defaults, which Terraform's provider sends for every new service; refuse others."""
-        row = version_at(request.auth, service_id, number)
-        policy.require(request.auth, Permission.SERVICE_CONFIGURE, row.service)
-        if row.locked:
-            raise VersionLocked(row)
-        kept = fastly_json.settings(row)
-        others = [
-            name
-            for name in kept.keys() & request.data.keys()
-            if name.startswith("general.")
-            and _plain(request.data[name]) != _plain(kept[name])
-        ]
-        if others:
-            raise Invalid(
-                "These settings can't be changed.",
-                details=[
-                    f"{name}: The value is always {kept[name]!r}."
-                    for name in sorted(others)
-                ],
-            )
-        return Response(kept)
-
-
-def _plain(value: Any) -> str:
-    text = str(value).lower()
-    return SAME_VALUE.get(text, text)

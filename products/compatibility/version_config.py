@@ -26,7 +26,7 @@ class BackendConfig:
     """A backend. Times are milliseconds; `keepalive_time` and TCP's are seconds."""
 
     name: str
-    address: str
+    address: str = ""
     port: int = 80
     use_ssl: bool = False
     override_host: str | None = None
@@ -91,8 +91,8 @@ class SnippetConfig:
     """A piece of VCL for one subroutine, its `type`."""
 
     name: str
-    type: str
-    content: str
+    type: str = ""
+    content: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class VclConfig:
     """A whole VCL file."""
 
     name: str
-    content: str
+    content: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from products.services.commands.validators import clean_comment
 from products.services.commands.versions import version_target
 from products.services.lifecycle import Transition, is_allowed
 from products.services.models import Service, Version
+from products.services.queries import parts_of
 
 
 class DeploymentRefused(RefusalError):
@@ -185,7 +186,7 @@ def _replace_domains(service: Service, version: Version) -> None:
     """Give the service the version's domains. Raises DomainTaken."""
     ActiveDomain.objects.filter(service=service).delete()
     # In one order: two accounts that want the same names wait for each other, without a deadlock.
-    names = version.domains.order_by("name").values_list("name", flat=True)
+    names = sorted(each.name for each in parts_of(version, "domain"))
     try:
         ActiveDomain.objects.bulk_create(
             ActiveDomain(name=name, service=service) for name in names

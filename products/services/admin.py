@@ -3,7 +3,8 @@
 from django.contrib import admin
 
 from accounts.admin_pages import ReadOnlyAdmin
-from products.services.models import Service, Version
+from products.services.models import Part, Service, Version
+from products.services.summary import audit_values
 
 
 @admin.register(Service)
@@ -40,3 +41,27 @@ class VersionAdmin(ReadOnlyAdmin):
     def account(self, version: Version) -> str:
         """Return the account's name."""
         return version.service.account.name
+
+
+@admin.register(Part)
+class PartAdmin(ReadOnlyAdmin):
+    """Parts of all versions; secrets are never shown."""
+
+    list_display = ("name", "kind", "version", "service", "updated_at")
+    list_filter = ("kind",)
+    list_select_related = ("version__service",)
+    search_fields = ("=name", "=public_id", "=version__service__id")
+    ordering = ("-updated_at", "-pk")
+    exclude = ("values",)
+    readonly_fields = ("shown_values",)
+
+    @admin.display(description="service")
+    def service(self, part: Part) -> str:
+        """Return the service's name."""
+        return part.version.service.name
+
+    @admin.display(description="values")
+    def shown_values(self, part: Part) -> str:
+        """Return the values as the trail has them, a line each."""
+        shown = audit_values(part).items()
+        return "\n".join(f"{field}: {value}" for field, value in shown)

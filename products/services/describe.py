@@ -1,12 +1,10 @@
 """Versions as the plain values that the rules and the route table read."""
 
-import json
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
-from functools import cache
+from itertools import islice
 from typing import Any
-
-from django.db import connection, models
 
 from products.compatibility.version_config import (
     BackendConfig,
@@ -17,20 +15,54 @@ from products.compatibility.version_config import (
     VclConfig,
     VersionConfig,
 )
-from products.services.models import PART_KINDS, Version
-from products.services.summary import SECRET
+from products.protocol import MAX_HEADER_NAME_LENGTH, header_name_problem
+from products.services.kinds import KINDS
+from products.services.kinds.fields import Values
+from products.services.kinds.logging import DEFAULT_SYSLOG_PORT, LOGGING_KINDS
+from products.services.models import Part, Version
 
-# Versions read together: SQLite allows 32,766 parameters, and each version takes six.
+# Versions read together: bounds the parameters of a query.
 BATCH_SIZE = 1_000
-# By kind of part: its field in VersionConfig, and the class of one.
-_CONFIGS: dict[str, tuple[str, type[Any]]] = {
-    "domain": ("domains", DomainConfig),
-    "backend": ("backends", BackendConfig),
-    "header": ("headers", HeaderConfig),
-    "snippet": ("snippets", SnippetConfig),
-    "vcl": ("vcls", VclConfig),
-    "log_endpoint": ("log_endpoints", LogEndpointConfig),
+_REQUEST_HEADER = re.compile(r"%\{([^{}:]{1,255})\}i")
+MAX_LOGGED_HEADERS = 50
+_UNSAFE_TO_IGNORE = (
+    "use_tls",
+    "tls_ca_cert",
+    "tls_client_cert",
+    "tls_client_key",
+    "tls_hostname",
+    "token",
+    "header_name",
+    "response_condition",
+)
+_LOG_PREFIX = "logging/"
+
+
+def _plain(kind: str, config: type[Any]) -> Callable[[str, Values], Any]:
+    """Return a function that makes a config of a part's values; a secret is "set"."""
+    names = {each.name for each in fields(config)} - {"name"}
+    secrets = {each.name for each in KINDS[kind].fields if each.secret}
+
+    def made(name: str, values: Values) -> Any:
+        given = {
+            field: "set" if field in secrets and value else value
+            for field, value in values.items()
+            if field in names and value is not None
+        }
+        return config(name=name, **given)
+
+    return made
+
+
+# By kind of part: its field in VersionConfig, and what makes one of its values.
+_CONFIGS: Mapping[str, tuple[str, Callable[[str, Values], Any]]] = {
+    "domain": ("domains", _plain("domain", DomainConfig)),
+    "backend": ("backends", _plain("backend", BackendConfig)),
+    "header": ("headers", _plain("header", HeaderConfig)),
+    "snippet": ("snippets", _plain("snippet", SnippetConfig)),
+    "vcl": ("vcls", _plain("vcl", VclConfig)),
 }
+_READ = (*_CONFIGS, *(kind.segment for kind in LOGGING_KINDS))
 
 
 def version_config(version: Version) -> VersionConfig:
@@ -45,9 +77,8 @@ def version_configs(versions: Iterable[Version]) -> dict[int, VersionConfig]:
     """
     numbers = {version.pk: version.number for version in versions}
     parts: dict[int, dict[str, list[Any]]] = {key: {} for key in numbers}
-    for kind, version_id, _, name, values in _part_rows(list(numbers)):
-        attribute, config = _CONFIGS[kind]
-        part = config(name=name, **json.loads(values, object_hook=_with_tuples))
+    for version_id, kind, name, values in _part_rows(list(numbers)):
+        attribute, part = _config(kind, name, values)
         parts[version_id].setdefault(attribute, []).append(part)
     return {
         key: VersionConfig(
@@ -58,52 +89,54 @@ def version_configs(versions: Iterable[Version]) -> dict[int, VersionConfig]:
     }
 
 
-def _part_rows(version_ids: list[int]) -> Iterator[tuple[Any, ...]]:
+def _part_rows(version_ids: list[int]) -> Iterator[tuple[int, str, str, Values]]:
     for start in range(0, len(version_ids), BATCH_SIZE):
-        ids = version_ids[start : start + BATCH_SIZE]
-        places = ", ".join(["%s"] * len(ids))
-        with connection.cursor() as cursor:
-            sql = _parts_sql(connection.vendor).replace("{ids}", places)
-            cursor.execute(sql, ids * len(_CONFIGS))
-            yield from cursor.fetchall()
+        rows = Part.objects.filter(
+            version__in=version_ids[start : start + BATCH_SIZE], kind__in=_READ
+        ).order_by("position")
+        yield from rows.values_list("version_id", "kind", "name", "values")
 
 
-@cache
-def _parts_sql(vendor: str) -> str:
-    """Return the query for all parts of versions: one row per part, its values as JSON.
-
-    Written by hand: six queries, or one that the ORM compiles each time, take ten times as long.
-    """
-    selects = " UNION ALL ".join(_part_select(kind, vendor) for kind in _CONFIGS)
-    return f"{selects} ORDER BY id"
+def config_of(kind: str, name: str, values: Values) -> tuple[str, Any] | None:
+    """Return a part's field in VersionConfig, and its config; None if no rule looks at its kind."""
+    return _config(kind, name, values) if kind in _READ else None
 
 
-def _part_select(kind: str, vendor: str) -> str:
-    model, (_, config) = PART_KINDS[kind], _CONFIGS[kind]
-    names = [each.name for each in fields(config) if each.name != "name"]
-    pairs = ", ".join(f"'{name}', {_value(model, name, vendor)}" for name in names)
-    build = "json_build_object" if vendor == "postgresql" else "json_object"
-    # Only names of tables and columns are put into the text.
-    return (
-        f"SELECT '{kind}' AS kind, version_id, id, name, CAST({build}({pairs}) AS TEXT) "  # noqa: S608
-        f"FROM {model._meta.db_table} WHERE version_id IN ({{ids}})"  # noqa: SLF001 - Django's documented name
+def _config(kind: str, name: str, values: Values) -> tuple[str, Any]:
+    if kind.startswith(_LOG_PREFIX):
+        return "log_endpoints", _log_endpoint(kind, name, values)
+    attribute, config = _CONFIGS[kind]
+    return attribute, config(name, values)
+
+
+def _log_endpoint(kind: str, name: str, values: Values) -> LogEndpointConfig:
+    return LogEndpointConfig(
+        name,
+        "" if _asks_for_more(values) else kind.removeprefix(_LOG_PREFIX),
+        _log_address(kind, values),
+        logged_headers(str(values.get("format") or "")),
     )
 
 
-def _value(model: type[models.Model], name: str, vendor: str) -> str:
-    """Return the SQL for a column's JSON value; SQLite has neither booleans nor a JSON type."""
-    if name in SECRET:
-        return f"CASE WHEN {name} <> '' THEN 'set' END"
-    field = model._meta.get_field(name)  # noqa: SLF001 - Django's documented name
-    if vendor == "sqlite" and isinstance(field, models.BooleanField):
-        return f"json(CASE {name} WHEN 1 THEN 'true' WHEN 0 THEN 'false' END)"
-    if vendor == "sqlite" and isinstance(field, models.JSONField):
-        return f"json({name})"
-    return name
+def _asks_for_more(values: Values) -> bool:
+    """Tell whether lines sent without the setting would be unsafe; then none are sent."""
+    return any(values.get(field) for field in _UNSAFE_TO_IGNORE)
 
 
-def _with_tuples(values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in values.items()
-    }
+def _log_address(kind: str, values: Values) -> str:
+    if kind != "logging/syslog":
+        return str(values.get("url") or "")
+    host = str(values.get("address") or values.get("hostname"))
+    port = values.get("port") or DEFAULT_SYSLOG_PORT
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def logged_headers(line: str) -> tuple[str, ...]:
+    """Return the request headers that a log format names (`%{Name}i`), fifty at most."""
+    names = dict.fromkeys(_REQUEST_HEADER.findall(line))
+    valid = (
+        name
+        for name in names
+        if len(name) <= MAX_HEADER_NAME_LENGTH and not header_name_problem(name)
+    )
+    return tuple(islice(valid, MAX_LOGGED_HEADERS))

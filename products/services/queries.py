@@ -1,6 +1,6 @@
 """Services, versions and their parts, as far as the actor may see them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from django.db.models import OuterRef, QuerySet, Subquery
@@ -11,10 +11,11 @@ from accounts.policy import NON_MEMBER, decide, load_access
 from accounts.roles import Permission
 from products.compatibility.version_config import VersionConfig
 from products.services.describe import version_configs
-from products.services.models import PART_KINDS, Part, Service, Version
+from products.services.kinds import KINDS, Key, Kind
+from products.services.models import Part, Service, Version
 from products.services.models.service import ServiceQuerySet
-from products.services.summary import SECRET, is_default, values_of
-from products.services.validation import model_of, normal_name
+from products.services.summary import changed_values, values_of
+from products.services.validation import kind_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,67 +148,114 @@ def latest_versions(services: Iterable[Service]) -> dict[str, Version]:
     return {version.service_id: version for version in rows}
 
 
-def parts_of(version: Version, kind: str) -> QuerySet[Part]:
+def parts_of(version: Version, kind: str) -> list[Part]:
     """Return a version's parts of one kind, in the order in which they were added."""
-    rows: QuerySet[Part] = model_of(kind).objects.filter(version=version)
-    return rows.order_by("pk")
+    rows = Part.objects.filter(version=version, kind=kind_of(kind).segment)
+    return _with_version(version, rows.order_by("position"))
+
+
+def all_parts(version: Version) -> dict[str, list[Part]]:
+    """Return all parts of a version by kind, in the order in which they were added: one query."""
+    found: dict[str, list[Part]] = {segment: [] for segment in KINDS}
+    rows = Part.objects.filter(version=version).order_by("position")
+    for row in _with_version(version, rows):
+        found[row.kind].append(row)
+    return found
+
+
+def _with_version(version: Version, rows: Iterable[Part]) -> list[Part]:
+    """Return rows that need no query for their version."""
+    found = list(rows)
+    for row in found:
+        row.version = version
+    return found
 
 
 def get_part(version: Version, kind: str, name: str) -> Part:
-    """Return a part by its name. Raises NotFound."""
-    row = parts_of(version, kind).filter(name=normal_name(kind, name)).first()
+    """Return a part by its name, or by its id if its kind is found by that. Raises NotFound."""
+    declared = kind_of(kind)
+    rows = Part.objects.filter(version=version, kind=declared.segment)
+    if declared.key is Key.ID:
+        row = rows.filter(public_id=name).first()
+    else:
+        row = rows.filter(name=declared.normal_name(name)).first()
     if row is None:
         raise NotFound(
-            f"Version {version.number} has no {kind.replace('_', ' ')} “{name}”."
+            f"Version {version.number} has no {declared.in_sentence} “{name}”."
         )
     row.version = version
     return row
 
 
-def compare(a: Version, b: Version) -> tuple[FieldChange, ...]:
-    """Return the differences from version `a` to version `b`, by kind, name and field.
+def part_with_id(actor: Actor, kind: str, part_id: str) -> Part | None:
+    """Return a part by its id alone, if the actor may see its service."""
+    visible = Service.objects.visible_to(actor).existing()
+    found: Part | None = (
+        Part.objects.select_related("version__service__account")
+        .filter(kind=kind, public_id=part_id, version__service__in=visible)
+        .first()
+    )
+    return found
 
-    One query per kind. A renamed part counts as one removed and one added. Secrets are never
-    shown: they are "set" or "changed".
+
+def warnings_of(version: Version, *, skipped: Collection[str] = ()) -> list[str]:
+    """Say what of a version is stored and not carried out: a sentence per part, one query.
+
+    Kinds in `skipped` are left out.
     """
+    found = [
+        row.declared.warning(row.name, row.values)
+        for rows in all_parts(version).values()
+        for row in rows
+        if row.kind not in skipped
+    ]
+    return [sentence for sentence in found if sentence]
+
+
+def find_single(version: Version, kind: str) -> Part | None:
+    """Return the part of a kind of which a version has one at most; None if it is missing."""
+    return next(iter(parts_of(version, kind)), None)
+
+
+def compare(a: Version, b: Version) -> tuple[FieldChange, ...]:
+    """Return the differences from version `a` to version `b`, by kind, name and field: one query.
+
+    A renamed part counts as one removed and one added. Secrets are never shown: they are "set" or
+    "changed".
+    """
+    sides: dict[int, dict[tuple[str, str], Part]] = {a.pk: {}, b.pk: {}}
+    for row in Part.objects.filter(version__in=[a, b]):
+        sides[row.version_id][row.kind, row.name] = row
+    olds, news = sides[a.pk], sides[b.pk]
     found: list[FieldChange] = []
-    for kind, model in PART_KINDS.items():
-        rows = model.objects.filter(version__in=[a, b]).order_by("name")
-        olds = {row.name: row for row in rows if row.version_id == a.pk}
-        news = {row.name: row for row in rows if row.version_id == b.pk}
-        for name in sorted(olds.keys() | news.keys()):
-            found.extend(_differences(kind, olds.get(name), news.get(name)))
+    for segment, kind in KINDS.items():
+        names = {name for each, name in olds.keys() | news.keys() if each == segment}
+        for name in sorted(names):
+            key = (segment, name)
+            found.extend(_differences(kind, olds.get(key), news.get(key)))
     return tuple(found)
 
 
 def _differences(
-    kind: str, old: Part | None, new: Part | None
+    kind: Kind, old: Part | None, new: Part | None
 ) -> Iterator[FieldChange]:
-    row = new or old
-    assert row is not None  # noqa: S101 - one of the two has the name
-    before = _shown_values(old, alone=new is None)
-    after = _shown_values(new, alone=old is None)
-    for field in ("name", *row.FIELDS):
+    alone = old is None or new is None
+    before, after = _shown_values(old, alone=alone), _shown_values(new, alone=alone)
+    name = str(new or old)
+    for field in ("name", *(each.name for each in kind.settable)):
         one, other = before.get(field), after.get(field)
         if one == other:
             continue
-        if field in SECRET:
+        if field != "name" and kind.by_name[field].secret:
             one, other = _hidden(one), _hidden(other, again=bool(one))
-        yield FieldChange(kind, row.name, field, one, other)
+        yield FieldChange(kind.segment, name, field, one, other)
 
 
 def _shown_values(row: Part | None, *, alone: bool) -> dict[str, object]:
     """Return a part's values; if only one version has it, those that differ from defaults."""
     if row is None:
         return {}
-    values = values_of(row)
-    if not alone:
-        return values
-    return {
-        field: value
-        for field, value in values.items()
-        if field == "name" or not is_default(row, field)
-    }
+    return changed_values(row) if alone else values_of(row)
 
 
 def _hidden(value: object, *, again: bool = False) -> str | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.urls import reverse
 
 from products.compatibility.findings import Finding
+from products.services.kinds import KINDS
 from products.services.models import Version
 from products.web.parts import label_of
 
@@ -66,4 +67,4 @@ def _label(finding: Finding) -> str:
     part = _part_of(finding)
     if part is None or finding.field is None:
         return ""
-    return f"{label_of(finding.field)} of {part[1]}"
+    return f"{label_of(KINDS[part[0]], finding.field)} of {part[1]}"

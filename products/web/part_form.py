@@ -1,6 +1,6 @@
 """The form of one part of a draft: add, change, remove; and the findings while typing."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -14,35 +14,25 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.actor import Actor
 from accounts.authentication import actor_of
-from accounts.errors import Conflict, Invalid, NotFound
-from products.compatibility.version_config import (
-    BackendConfig,
-    HeaderConfig,
-    VersionConfig,
-)
+from accounts.errors import Conflict, Invalid
+from products.compatibility.version_config import VersionConfig
 from products.deploy.decision import decision_without_person
 from products.services.commands import parts as commands
 from products.services.commands.parts import StaleRevision
-from products.services.describe import version_config
-from products.services.models import PART_KINDS, Version
+from products.services.describe import config_of, version_config
+from products.services.kinds import KINDS, Kind
+from products.services.models import Part, Version
 from products.services.queries import get_part, get_version
 from products.services.validation import InvalidFields, clean
 from products.web.parts import (
-    KIND_NAMES,
-    KIND_WORDS,
     changes_of,
     form_for,
+    grouped,
     initial_of,
     label_of,
     main_fields,
 )
 from products.web.version_page import NUMBER, findings_context, version_context
-
-# The kinds that rules look at: the field of VersionConfig, and a part at its defaults.
-DESCRIBED: dict[str, tuple[str, BackendConfig | HeaderConfig]] = {
-    "backend": ("backends", BackendConfig(name="without a name", address="")),
-    "header": ("headers", HeaderConfig(name="without a name")),
-}
 
 
 @login_required
@@ -53,41 +43,33 @@ def preview(
     """Return the findings as they would be with the values in the form; saves nothing."""
     actor = actor_of(request)
     found = get_version(actor, service_id, number)
-    _known(kind)
-    form = form_for(kind)(request.POST)
-    form.is_valid()  # a value that does not parse counts as its default; saving reports it
+    form = form_for(KINDS[kind])(request.POST)
+    form.is_valid()  # a value that does not parse counts as unchanged; saving reports it
     was = request.POST.get("was", "")
-    draft = _with_part(found, kind, was, form)
+    draft = _with_part(found, KINDS[kind], was, form)
     here = (kind, str(form.cleaned_data.get("name", was)))
     decision = decision_without_person(found, config=draft)
     context = findings_context(actor, found, decision, here) | {"unsaved": True}
     return render(request, "products/_findings.html", context)
 
 
-def _known(kind: str) -> None:
-    if kind not in PART_KINDS:
-        raise NotFound(f"Version has no {kind}.")
-
-
 def _with_part(
-    version: Version, kind: str, was: str, form: forms.Form
+    version: Version, kind: Kind, was: str, form: forms.Form
 ) -> VersionConfig | None:
     """Return the version with the part as in the form; None for kinds that no rule looks at."""
-    if kind not in DESCRIBED:
+    row = get_part(version, kind.segment, was) if was else None
+    changes = changes_of(kind, form, row)
+    name = str(changes.pop("name", was) or "without a name")
+    described = config_of(kind.segment, name, (row.values if row else {}) | changes)
+    if described is None:
         return None
-    place, blank = DESCRIBED[kind]
+    place, part = described
     config = version_config(version)
-    known = {field.name for field in fields(blank)}
-    values: dict[str, Any] = {
-        key: value for key, value in changes_of(form).items() if key in known
-    }
     parts = [
-        replace(each, **values) if each.name == was else each
+        part if row and each.name == row.name else each
         for each in getattr(config, place)
     ]
-    if not was:
-        parts.append(replace(blank, **values))
-    changed: dict[str, Any] = {place: tuple(parts)}
+    changed: dict[str, Any] = {place: tuple(parts if row else [*parts, part])}
     return replace(config, **changed)
 
 
@@ -99,40 +81,41 @@ def part(
     """Add or change a part of a draft; shows both values if someone else changed it meanwhile."""
     actor = actor_of(request)
     found = get_version(actor, service_id, number)
-    _known(kind)
+    declared = KINDS[kind]
     row = get_part(found, kind, name) if name else None
     posted = request.method == "POST"
-    made = form_for(kind)
+    made = form_for(declared)
     form = (
         made(request.POST) if posted else made(initial=initial_of(row) if row else None)
     )
     context = version_context(actor, found) | {
-        "kind": kind,
-        "word": KIND_WORDS[kind],
-        "name": KIND_NAMES[kind],
+        "kind": declared,
         "row": row,
         "revision": _revision(request) or found.revision,
     }
     status = HTTPStatus.OK
     if posted:
         try:
-            if _save(request, actor, found, kind, name, form):
+            if _save(request, actor, found, declared, row, form):
                 label = form.cleaned_data["name"]
-                messages.success(request, f"{KIND_WORDS[kind]} {label} saved.")
+                messages.success(request, f"{declared.label} {label} saved.")
                 return redirect("version", service_id=service_id, number=number)
             status = HTTPStatus.BAD_REQUEST
         except StaleRevision as stale:
             # The form now has the newest revision: saving it again overwrites the other change.
             status = HTTPStatus.CONFLICT
-            context |= {"revision": stale.revision, "stale_lines": _lines(stale)}
+            context |= {
+                "revision": stale.revision,
+                "stale_lines": _lines(declared, stale),
+            }
         except Conflict as refused:
             status = HTTPStatus.CONFLICT
             form.add_error(None, refused.message)
-    main = main_fields(kind)
+    main = main_fields(declared)
     context |= {
         "form": form,
         "main": [form[field] for field in main],
-        "further": [form[field] for field in form.fields if field not in main],
+        "groups": grouped(declared, form),
         "further_open": bool(form.errors)
         or request.GET.get("field") not in {None, *main},
     }
@@ -146,23 +129,23 @@ def _save(
     request: HttpRequest,
     actor: Actor,
     found: Version,
-    kind: str,
-    name: str,
+    kind: Kind,
+    row: Part | None,
     form: forms.Form,
 ) -> bool:
     """Save a part; return False if the form has errors. Raises Conflict and StaleRevision."""
     if not form.is_valid():
-        _add_rule_errors(kind, form)
+        _add_rule_errors(kind, row, form)
         return False
     now = timezone.now()
-    values = changes_of(form)
+    values = changes_of(kind, form, row)
     try:
-        if name:
+        if row:
             commands.change_part(
                 actor,
                 version=found,
-                kind=kind,
-                name=name,
+                kind=kind.segment,
+                name=row.key,
                 changes=values,
                 expected_revision=_revision(request),
                 now=now,
@@ -170,7 +153,12 @@ def _save(
         else:
             label = str(values.pop("name"))
             commands.add_part(
-                actor, version=found, kind=kind, name=label, fields=values, now=now
+                actor,
+                version=found,
+                kind=kind.segment,
+                name=label,
+                fields=values,
+                now=now,
             )
     except InvalidFields as refused:
         _tell(form, refused)
@@ -179,12 +167,12 @@ def _save(
     return not form.errors
 
 
-def _add_rule_errors(kind: str, form: forms.Form) -> None:
+def _add_rule_errors(kind: Kind, row: Part | None, form: forms.Form) -> None:
     """Add the errors of the fields that parse, so that all errors are shown together."""
-    values = changes_of(form)
-    label = str(values.pop("name", ""))
+    changes = changes_of(kind, form, row)
+    label = str(changes.pop("name", ""))
     try:
-        clean(kind, label, values)
+        clean(kind, label, (row.values if row else {}) | changes)
     except InvalidFields as refused:
         _tell(form, refused)
 
@@ -195,10 +183,10 @@ def _tell(form: forms.Form, refused: InvalidFields) -> None:
             form.add_error(field if field in form.fields else None, problem)
 
 
-def _lines(stale: StaleRevision) -> list[dict[str, object]]:
+def _lines(kind: Kind, stale: StaleRevision) -> list[dict[str, object]]:
     return [
         {
-            "field": label_of(field),
+            "field": label_of(kind, field),
             "saved": stale.current.get(field),
             "yours": stale.wanted[field],
         }
@@ -219,12 +207,12 @@ def remove_part(
     """Remove a part from a draft."""
     actor = actor_of(request)
     found = get_version(actor, service_id, number)
-    _known(kind)
+    row = get_part(found, kind, name)
     try:
         commands.remove_part(
             actor, version=found, kind=kind, name=name, now=timezone.now()
         )
-        messages.success(request, f"{KIND_WORDS[kind]} {name} removed.")
+        messages.success(request, f"{row.declared.label} {row} removed.")
     except Conflict as refused:
         messages.error(request, refused.message)
     return redirect("version", service_id=service_id, number=number)

@@ -1,149 +1,205 @@
-"""The forms of a version's parts, made from the models' fields, with labels and hints."""
+"""The forms of a version's parts, made from the declarations of their kinds."""
 
-from typing import Any
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
 
 from django import forms
-from django.db import models
+from django.forms import BoundField
+from django.urls.converters import StringConverter
 
-from products.services.models import PART_KINDS, Part
+from products.services.kinds import KINDS, Field, Kind
+from products.services.kinds.fields import Type
+from products.services.models import Part
+from products.services.models.part import MAX_PART_NAME_LENGTH
 
-KIND_WORDS = {
-    "domain": "Domain",
-    "backend": "Backend",
-    "header": "Header rule",
-    "snippet": "VCL snippet",
-    "vcl": "VCL file",
-    "log_endpoint": "Log endpoint",
+# What pages can edit: kinds of which a version can have several.
+EDITABLE: Final = {
+    segment: kind for segment, kind in KINDS.items() if not kind.single and kind.named
 }
-# As written within a sentence.
-KIND_NAMES = {
-    kind: word if word.startswith("VCL") else word.lower()
-    for kind, word in KIND_WORDS.items()
-}
-# R8: WebSocket connections use these four settings; the others are under "Advanced settings".
-MAIN_FIELDS = {
-    "backend": ("name", "address", "port", "use_ssl", "override_host", "shield"),
-    "header": ("name", "type", "action", "dst", "src"),
-}
-LABELS = {
-    "address": "Address",
-    "port": "Port",
-    "use_ssl": "Enable TLS",
-    "override_host": "Override Host",
-    "dst": "Header",
-    "src": "Value",
-    "ssl_check_cert": "Check the origin's certificate",
-    "ssl_ca_cert": "Custom CA certificate",
-    "ssl_client_key": "Client key",
-    "max_conn": "Max connections",
-    "healthcheck": "Health check",
-    "kind": "Kind",
-    "fields": "Header fields to log",
-}
-ACRONYMS = {"ipv6": "IPv6", "sni": "SNI", "ssl": "TLS", "tcp": "TCP", "tls": "TLS"}
-HINTS = {
-    "address": "A host name or an IP address, without the port.",
-    "override_host": "The Host that the origin sees, and the name that its certificate must have.",
-    "shield": "Can't be combined with WebSockets.",
-    "use_ssl": "The certificate must be signed by a public certification authority.",
-    "src": "Plain text. Leave empty for delete.",
-    "dst": "Such as X-Client or http.X-Client.",
-    "ssl_client_key": "Hidden after saving. Leave empty to keep the current key.",
-    "fields": 'Header names as a list, such as ["User-Agent"].',
-}
-# Hints for fields that have another meaning in one kind of part.
-KIND_HINTS = {
-    (
-        PART_KINDS["log_endpoint"],
-        "kind",
-    ): "Enter https or syslog. Other kinds are stored but not used.",
-    (
-        PART_KINDS["log_endpoint"],
-        "address",
-    ): "Such as https://logs.example.com/in, or logs.example.com:514 for syslog.",
-}
-LINES = frozenset(
-    {"content", "ssl_ca_cert", "ssl_client_cert", "ssl_client_key", "client_cert"}
-)
-NEVER_SHOWN = frozenset({"ssl_client_key"})
-MAX_PART_NAME_LENGTH = 255
+KEEP_SECRET = "Hidden after saving. Leave empty to keep the current one."  # noqa: S105
+_EMPTY: Final[tuple[object, ...]] = (None, "", [], {})
 
 
-def form_for(kind: str) -> type[forms.Form]:
+class KindConverter(StringConverter):
+    """The kind of a part in the path of a page; a kind of log endpoint has a slash."""
+
+    regex = "|".join(sorted(EDITABLE, key=len, reverse=True))
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPart:
+    """A part in the list of a version: how its page is found, and what to say of it."""
+
+    name: str
+    key: str
+    code: str = ""
+    words: str = ""
+    shield: str = ""
+
+
+def shown_part(row: Part) -> ShownPart:
+    """Return what the list of a version says of a part."""
+    if row.kind == "backend":
+        host = row.value("override_host")
+        words = ["TLS"] if row.value("use_ssl") else []
+        return ShownPart(
+            row.name,
+            row.key,
+            f"{row.value('address')}:{row.value('port')}",
+            " ".join([*words, *([f"as {host}"] if host else [])]),
+            str(row.value("shield") or ""),
+        )
+    fields = _SHOWN_FIELDS.get(row.namespace, ())
+    texts = (str(row.values[field]) for field in fields if row.values.get(field))
+    return ShownPart(row.name, row.key, words=" ".join(texts))
+
+
+# The fields that the list of a version shows, by namespace.
+_SHOWN_FIELDS: Final[dict[str, tuple[str, ...]]] = {
+    "header": ("action", "dst", "src"),
+    "snippet": ("type",),
+    "logging": ("url", "address", "port"),
+    "condition": ("type", "statement"),
+    "healthcheck": ("host", "path"),
+}
+
+
+def form_for(kind: Kind) -> type[forms.Form]:
     """Return the form class of a kind of part; it checks shapes, the command checks the rules."""
-    model = PART_KINDS[kind]
-    name_label = "Domain name" if kind == "domain" else "Name"
     fields: dict[str, Any] = {
-        "name": forms.CharField(label=name_label, max_length=MAX_PART_NAME_LENGTH)
+        "name": forms.CharField(
+            label=kind.name_label,
+            max_length=MAX_PART_NAME_LENGTH,
+            disabled=False,
+        )
     }
-    fields |= {field: _field(model, field) for field in model.FIELDS}
-    return type(f"{model.__name__}Form", (forms.Form,), fields)
+    fields |= {each.name: _field(each) for each in kind.settable}
+    return type("PartForm", (forms.Form,), fields)
 
 
 def initial_of(row: Part) -> dict[str, object]:
     """Return the initial values of a part's form, without secrets."""
     shown = {
-        field: getattr(row, field) for field in row.FIELDS if field not in NEVER_SHOWN
+        each.name: _as_typed(each, each.value(row.values))
+        for each in row.declared.settable
+        if not each.secret
     }
     return {"name": row.name} | shown
 
 
-def changes_of(form: forms.Form) -> dict[str, object]:
-    """Return the fields of a valid form. An empty secret is left out, so that it is kept."""
-    return {
-        field: [] if value is None and _is_list(form, field) else value
-        for field, value in form.cleaned_data.items()
-        if not (field in NEVER_SHOWN and not value)
+def changes_of(kind: Kind, form: forms.Form, row: Part | None) -> dict[str, object]:
+    """Return the fields of a form that differ from the part, or from the defaults of a new one.
+
+    An empty secret is left out, so that it is kept.
+    """
+    sent = form.cleaned_data
+    values = row.values if row else {}
+    changes: dict[str, object] = {
+        each.name: sent[each.name]
+        for each in kind.settable
+        if each.name in sent and _differs(each, sent[each.name], values)
     }
+    return changes | ({"name": sent["name"]} if "name" in sent else {})
 
 
-def _is_list(form: forms.Form, field: str) -> bool:
-    return isinstance(form.fields[field], forms.JSONField)
+def _differs(field: Field, value: object, values: dict[str, object]) -> bool:
+    if field.secret:
+        return bool(value)
+    current = _as_typed(field, field.value(values))
+    return value != current and not (value in _EMPTY and current in _EMPTY)
 
 
-def label_of(field: str) -> str:
+def _as_typed(field: Field, value: object) -> object:
+    """Return a value as it is typed in the form."""
+    if field.type is Type.LIST and isinstance(value, list):
+        return ", ".join(value)
+    if field.type is Type.OBJECT and value is not None:
+        return json.dumps(value)
+    return (
+        False
+        if field.type is Type.FLAG and _is_checkbox(field) and not value
+        else value
+    )
+
+
+def label_of(kind: Kind, field: str) -> str:
     """Return the label of a part's field."""
-    words = " ".join(ACRONYMS.get(word, word) for word in field.split("_"))
-    return LABELS.get(field, words[:1].upper() + words[1:])
+    declared = kind.by_name.get(field)
+    return declared.label if declared else kind.name_label
 
 
-def main_fields(kind: str) -> tuple[str, ...]:
-    """Return the fields that are shown first; all fields of a kind that has few."""
-    return MAIN_FIELDS.get(kind, ("name", *PART_KINDS[kind].FIELDS))
+def main_fields(kind: Kind) -> tuple[str, ...]:
+    """Return the fields that are shown first: those outside every group."""
+    return ("name", *(each.name for each in kind.settable if not each.group))
 
 
-def _field(model: type[Part], name: str) -> forms.Field:
-    column = model._meta.get_field(name)  # noqa: SLF001 - Django's own name
-    assert isinstance(column, models.Field)  # noqa: S101 - a concrete column
-    if isinstance(column, models.BooleanField) and not column.null:
-        made: forms.Field = forms.BooleanField(required=False, initial=column.default)
-    else:
-        found = column.formfield()
-        assert found is not None  # noqa: S101 - every field of a part can be edited
-        made = found
-    made.label = label_of(name)
-    _name_choices(made)
-    if isinstance(made, forms.JSONField):
-        made.required = False  # Django treats an empty list as missing
-    made.help_text = KIND_HINTS.get((model, name), HINTS.get(name, ""))
-    if isinstance(made, forms.CharField) and name in LINES:
-        made.widget = forms.Textarea(attrs={"rows": 6, "spellcheck": "false"})
-    elif isinstance(made, forms.CharField) and isinstance(made.widget, forms.Textarea):
-        made.widget = forms.TextInput()
+def grouped(kind: Kind, form: forms.Form) -> list[tuple[str, list[BoundField]]]:
+    """Return the other fields of a form by their groups."""
+    groups: dict[str, list[BoundField]] = {}
+    for each in kind.settable:
+        if each.group:
+            groups.setdefault(each.group, []).append(form[each.name])
+    return list(groups.items())
+
+
+def _field(declared: Field) -> forms.Field:
+    made = _made(declared)
+    made.label = declared.label + (f" ({declared.unit})" if declared.unit else "")
+    made.help_text = KEEP_SECRET if declared.secret else declared.help
     return made
 
 
-def _name_choices(field: forms.Field) -> None:
-    """Replace Django's names for a missing choice and an unset boolean."""
-    if isinstance(field, forms.NullBooleanField):
-        field.widget.choices = [
-            ("unknown", "Default"),
-            ("true", "On"),
-            ("false", "Off"),
-        ]
-    elif isinstance(field, forms.ChoiceField):
-        missing = "Choose…" if field.required else "Default"
-        choices: Any = field.choices
-        field.choices = [
-            (value, label if value else missing) for value, label in choices
-        ]
+def _is_checkbox(declared: Field) -> bool:
+    return declared.default is not None or not declared.nullable
+
+
+def _made(declared: Field) -> forms.Field:
+    if declared.type is Type.FLAG:
+        return _flag(declared)
+    required = declared.required
+    if declared.choices and declared.type is not Type.LIST:
+        return _choice(declared)
+    if declared.type is Type.NUMBER:
+        return forms.IntegerField(
+            required=required
+            or (declared.default is not None and not declared.nullable),
+            min_value=declared.minimum,
+            max_value=declared.maximum,
+            initial=declared.default,
+        )
+    has_lines = declared.type is Type.OBJECT or (
+        declared.lines and declared.max_length > MAX_PART_NAME_LENGTH
+    )
+    return forms.CharField(
+        required=required,
+        strip=False,
+        max_length=declared.max_length if declared.type is Type.TEXT else None,
+        initial=_as_typed(declared, declared.default),
+        widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false"})
+        if has_lines
+        else forms.TextInput(attrs={"autocomplete": "off"} if declared.secret else {}),
+    )
+
+
+def _flag(declared: Field) -> forms.Field:
+    if _is_checkbox(declared):
+        return forms.BooleanField(required=False, initial=bool(declared.default))
+    made = forms.NullBooleanField(required=False)
+    made.widget.choices = [("unknown", "Default"), ("true", "On"), ("false", "Off")]
+    return made
+
+
+def _choice(declared: Field) -> forms.Field:
+    missing = "Choose…" if declared.required else "Default"
+    choices: Iterable[tuple[object, str]] = (
+        (each, str(each)) for each in declared.choices if each != ""
+    )
+    return forms.TypedChoiceField(
+        required=declared.required,
+        choices=[("", missing), *choices],
+        initial=declared.default,
+        coerce=int if declared.type is Type.NUMBER else str,
+        empty_value=None,
+    )

@@ -1,6 +1,6 @@
 """The URLs of the products' pages."""
 
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, register_converter
 
 from products.web.access import member_access
 from products.web.current_usage import live_account, live_service
@@ -10,6 +10,7 @@ from products.web.enable import enable_product, product_enabled
 from products.web.entitlements import entitlements
 from products.web.home import home
 from products.web.part_form import part, preview, remove_part
+from products.web.parts import KindConverter
 from products.web.products import products, request_access
 from products.web.services import (
     compare_versions,
@@ -19,6 +20,8 @@ from products.web.services import (
     switch_websockets,
 )
 from products.web.version_page import findings, lock, new_version, version
+
+register_converter(KindConverter, "part_kind")
 
 VERSION = "services/<str:service_id>/versions/<int:number>/"
 
@@ -48,9 +51,13 @@ urlpatterns: list[URLPattern] = [
     path(f"{VERSION}why/", why, name="why"),
     path(f"{VERSION}activate/", activate_version, name="activate_version"),
     path(f"{VERSION}deactivate/", deactivate_version, name="deactivate_version"),
-    path(f"{VERSION}<str:kind>/preview/", preview, name="preview"),
-    path(f"{VERSION}<str:kind>/add/", part, name="add_part"),
-    path(f"{VERSION}<str:kind>/edit/<path:name>/", part, name="edit_part"),
-    path(f"{VERSION}<str:kind>/remove/<path:name>/", remove_part, name="remove_part"),
+    path(f"{VERSION}<part_kind:kind>/preview/", preview, name="preview"),
+    path(f"{VERSION}<part_kind:kind>/add/", part, name="add_part"),
+    path(f"{VERSION}<part_kind:kind>/edit/<path:name>/", part, name="edit_part"),
+    path(
+        f"{VERSION}<part_kind:kind>/remove/<path:name>/",
+        remove_part,
+        name="remove_part",
+    ),
     path("members/<opaque:membership_id>/access/", member_access, name="member_access"),
 ]

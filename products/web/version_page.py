@@ -23,10 +23,10 @@ from products.services.commands.versions import (
     create_version,
     lock_version,
 )
-from products.services.models import PART_KINDS, Version
-from products.services.queries import get_service, get_version, parts_of
+from products.services.models import Version
+from products.services.queries import all_parts, get_service, get_version
 from products.web.finding_links import linked_findings
-from products.web.parts import KIND_NAMES, KIND_WORDS
+from products.web.parts import EDITABLE, shown_part
 
 NUMBER = re.compile("[0-9]{1,9}")
 
@@ -81,19 +81,19 @@ def version(request: HttpRequest, service_id: str, number: int) -> HttpResponse:
         else:
             messages.success(request, "Comment saved.")
             return redirect("version", service_id=service_id, number=number)
-    kinds = [
-        {
-            "kind": kind,
-            "word": KIND_WORDS[kind],
-            "name": KIND_NAMES[kind],
-            "rows": list(parts_of(found, kind)),
-        }
-        for kind in PART_KINDS
+    rows = all_parts(found)
+    present = [
+        {"kind": kind, "rows": [shown_part(row) for row in rows[segment]]}
+        for segment, kind in EDITABLE.items()
+        if rows[segment]
     ]
+    absent = [kind for segment, kind in EDITABLE.items() if not rows[segment]]
+    usual = [kind for kind in absent if kind.is_usual]
     context = version_context(actor, found) | {
-        "kinds": [each for each in kinds if each["rows"]],
-        "absent": [each for each in kinds if not each["rows"]],
-        "absent_words": [f"{each['name']}s" for each in kinds if not each["rows"]],
+        "kinds": present,
+        "absent": usual,
+        "further": [kind for kind in absent if not kind.is_usual],
+        "absent_words": [kind.plural_in_sentence for kind in usual],
         "comment": typed,
         "comment_problem": problem,
     }

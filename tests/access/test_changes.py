@@ -7,11 +7,14 @@ from tests.access.routes import PEOPLE
 from tests.access.test_matrix import OWN_ROUTES
 
 SUPERUSER = PEOPLE.index("superuser")
-# These succeed for a superuser and change no row: cookies, sessions, previews, and a version's
-# settings, of which only the defaults can be set.
+# These succeed for a superuser and change no row: cookies, sessions, previews, and switching HTTP/3
+# off where it is off.
 CHANGING_NOTHING = {
-    ("api/service/<str:service_id>/version/<int:number>/settings", "PUT"),
-    ("services/<str:service_id>/versions/<int:number>/<str:kind>/preview/", "POST"),
+    ("api/service/<str:service_id>/version/<int:number>/http3", "DELETE"),
+    (
+        "services/<str:service_id>/versions/<int:number>/<part_kind:kind>/preview/",
+        "POST",
+    ),
     ("api/enabled-products/v1/<str:slug>", "PUT"),
     ("api/enabled-products/<str:slug>", "PUT"),
     ("api/v1/entitlements/<str:slug>/preview", "POST"),

@@ -229,6 +229,8 @@ ATTEMPTS: dict[str, Attempt] = {
         a, version=w.draft, kind="backend", name="origin", changes={"address": "evil.example.com"}, now=NOW)),
     "products.services.commands.parts.remove_part": Attempt(CONFIGURES, lambda w, a: parts.remove_part(
         a, version=w.draft, kind="header", name="tenant", now=NOW)),
+    "products.services.commands.parts.set_single": Attempt(CONFIGURES, lambda w, a: parts.set_single(
+        a, version=w.draft, kind="settings", changes={"general.default_ttl": 60}, now=NOW)),
     "products.deploy.commands.activate": Attempt(
         CONFIGURES, lambda w, a: deploy.activate(a, version=w.draft, now=NOW),
         given=lambda w, a: parts.change_part(

@@ -50,6 +50,7 @@ NOTED: dict[str, tuple[str, ...]] = {
     "products.services.commands.parts.add_part": ("domain.created",),
     "products.services.commands.parts.change_part": ("backend.updated",),
     "products.services.commands.parts.remove_part": ("header.deleted",),
+    "products.services.commands.parts.set_single": ("settings.updated",),
     "products.deploy.commands.activate": ("version.activated",),
     "products.deploy.commands.deactivate": ("version.deactivated",),
 }
@@ -60,6 +61,8 @@ ALSO_NOTED: dict[tuple[str, str], tuple[str, ...]] = {
     ("products.services.commands.services.create_service", "outside"): ("service_access.granted",),
 }
 
+# Kinds that don't accept a host name as their name.
+NAMES = {"acl": "new"}
 # Each kind of part: its fields when it is added, the changes, and the events of add, change and remove.
 PARTS: tuple[tuple[str, dict[str, object], dict[str, object], tuple[str, ...]], ...] = (
     ("domain", {}, {"comment": "Mine"}, ("domain.created", "domain.updated", "domain.deleted")),
@@ -68,7 +71,21 @@ PARTS: tuple[tuple[str, dict[str, object], dict[str, object], tuple[str, ...]], 
      ("header.created", "header.updated", "header.deleted")),
     ("snippet", {"type": "recv", "content": "# a"}, {"content": "# b"}, ("snippet.created", "snippet.updated", "snippet.deleted")),
     ("vcl", {"content": "# a"}, {"content": "# b"}, ("vcl.created", "vcl.updated", "vcl.deleted")),
-    ("log_endpoint", {"kind": "https", "address": "https://logs.example.com/in"}, {"address": "https://logs.example.com/new"},
+    ("logging/https", {"url": "https://logs.example.com/in"}, {"url": "https://logs.example.com/new"},
      ("logging.created", "logging.updated", "logging.deleted")),
+    ("condition", {"type": "REQUEST", "statement": "req.url"}, {"priority": 20}, ("condition.created", "condition.updated", "condition.deleted")),
+    ("request_settings", {}, {"force_miss": True}, ("request_settings.created", "request_settings.updated", "request_settings.deleted")),
+    ("cache_settings", {}, {"ttl": 5}, ("cache_settings.created", "cache_settings.updated", "cache_settings.deleted")),
+    ("gzip", {}, {"extensions": "css"}, ("gzip.created", "gzip.updated", "gzip.deleted")),
+    ("response_object", {}, {"status": 503}, ("response_object.created", "response_object.updated", "response_object.deleted")),
+    ("healthcheck", {}, {"path": "/"}, ("healthcheck.created", "healthcheck.updated", "healthcheck.deleted")),
+    ("director", {}, {"quorum": 50}, ("director.created", "director.updated", "director.deleted")),
+    ("pool", {}, {"quorum": 50}, ("pool.created", "pool.updated", "pool.deleted")),
+    ("acl", {}, {"name": "other"}, ("acl.created", "acl.updated", "acl.deleted")),
+    ("resource", {}, {"resource_id": "x"}, ("resource.created", "resource.updated", "resource.deleted")),
+    ("rate-limiters", {"action": "log_only"}, {"rps_limit": 20},
+     ("rate_limiter.created", "rate_limiter.updated", "rate_limiter.deleted")),
+    ("apex-redirects", {}, {"status_code": 301}, ("apex_redirect.created", "apex_redirect.updated", "apex_redirect.deleted")),
+    ("dictionary", {}, {"write_only": True}, ("dictionary.created", "dictionary.updated", "dictionary.deleted")),
 )
 # fmt: on

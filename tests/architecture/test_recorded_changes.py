@@ -15,7 +15,7 @@ from accounts.models import Account
 from accounts.roles import Permission
 from products.services.commands import parts
 from tests.architecture.attempts import ATTEMPTS, PERSONS, Attempt
-from tests.architecture.noted import ALSO_NOTED, NOTED, PARTS
+from tests.architecture.noted import ALSO_NOTED, NAMES, NOTED, PARTS
 from tests.factories import NOW
 from tests.factories.digests import digest_of_everything
 from tests.factories.rolled_back import rolled_back
@@ -97,13 +97,13 @@ def test_a_write_outside_a_transaction_is_found(world):
 def test_adding_changing_and_removing_a_part_is_recorded(
     kind, fields, changes, expected, world
 ):
-    sam, name = world.people["superuser"], "new.example.com"
-    part = {"version": world.draft, "kind": kind, "name": name, "now": NOW}
+    sam, name = world.people["superuser"], NAMES.get(kind, "new.example.com")
+    part = {"version": world.draft, "kind": kind, "now": NOW}
     before = AuditEvent.objects.count()
 
-    parts.add_part(sam, **part, fields=fields)
-    parts.change_part(sam, **part, changes=changes)
-    parts.remove_part(sam, **part)
+    row = parts.add_part(sam, **part, name=name, fields=fields)
+    row = parts.change_part(sam, **part, name=row.key, changes=changes)
+    parts.remove_part(sam, **part, name=row.key)
 
     new = AuditEvent.objects.order_by("pk")[before:]
     assert tuple(event.action for event in new) == expected
@@ -179,8 +179,8 @@ def test_the_digest_shows_a_change_of_any_table(world):
     before = digest_of_everything()
 
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE services_header SET src = 'changed'")
+        cursor.execute("UPDATE services_part SET public_id = 'changed'")
 
     after = digest_of_everything()
     changed = {name for name, digest in after.items() if digest != before[name]}
-    assert changed == {"services_header"}
+    assert changed == {"services_part"}

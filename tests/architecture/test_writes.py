@@ -37,10 +37,6 @@ WRITES_ELSEWHERE = {
     "accounts.authentication": (1, "when a token was last used, at most once a minute"),
     "accounts.models": (2, "Django's manager creates users for `createsuperuser`"),
     "accounts.change": (1, "moves routes_revision with the entries"),
-    "products.services.describe": (
-        1,
-        "reads the parts of versions with hand-written SQL",
-    ),
     "portal.settings": (1, "merges a dictionary of settings"),
     "products.api.stats": (6, "adds up counters"),
     "products.metering.queries.stats": (

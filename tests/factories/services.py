@@ -1,25 +1,15 @@
 """Services, versions and their parts."""
 
-from typing import TypeVar
+from typing import Any
 
 import factory
+from django.db.models import QuerySet
 from factory.django import DjangoModelFactory
 
-from products.services.models import (
-    Backend,
-    Domain,
-    Header,
-    LogEndpoint,
-    Part,
-    Service,
-    Snippet,
-    Vcl,
-    Version,
-)
+from products.services.kinds import KINDS
+from products.services.models import Part, Service, Version
 from tests.factories import NOW
 from tests.factories.accounts import AccountFactory
-
-PartT = TypeVar("PartT", bound=Part)
 
 
 class ServiceFactory(DjangoModelFactory[Service]):
@@ -50,79 +40,87 @@ class VersionFactory(DjangoModelFactory[Version]):
         live = factory.Trait(active=True, locked=True)
 
 
-class _PartFactory(DjangoModelFactory[PartT]):
+class PartFactory(DjangoModelFactory[Part]):
+    """A part; what is not a column of the table goes into its values."""
+
     class Meta:
-        abstract = True
+        model = Part
 
     version = factory.SubFactory(VersionFactory)
+    position = factory.Sequence(lambda number: number)
     created_at = NOW
     updated_at = NOW
 
+    @classmethod
+    def _create(cls, model_class: type[Part], *_args: Any, **given: Any) -> Part:
+        return model_class._default_manager.create(**_columns(given))
 
-class DomainFactory(_PartFactory[Domain]):
+    @classmethod
+    def _build(cls, model_class: type[Part], *_args: Any, **given: Any) -> Part:
+        return model_class(**_columns(given))
+
+
+COLUMNS = {"version", "name", "position", "public_id", "created_at", "updated_at"}
+
+
+def _columns(given: dict[str, Any]) -> dict[str, Any]:
+    kind = KINDS[given.pop("kind")]
+    values = {name: given.pop(name) for name in set(given) - COLUMNS}
+    place = {"kind": kind.segment, "namespace": kind.namespace}
+    return given | place | {"values": values}
+
+
+class DomainFactory(PartFactory):
     """A host name."""
 
-    class Meta:
-        model = Domain
-
+    kind = "domain"
     name = factory.Sequence(lambda number: f"www{number}.example.com")
 
 
-class BackendFactory(_PartFactory[Backend]):
+class BackendFactory(PartFactory):
     """An origin with TLS; everything else has Fastly's defaults."""
 
-    class Meta:
-        model = Backend
-
+    kind = "backend"
     name = factory.Sequence(lambda number: f"origin-{number}")
     address = "origin.example.com"
     port = 443
     use_ssl = True
 
 
-class HeaderFactory(_PartFactory[Header]):
+class HeaderFactory(PartFactory):
     """A rule that sets a request header."""
 
-    class Meta:
-        model = Header
-
+    kind = "header"
     name = factory.Sequence(lambda number: f"header-{number}")
-    action = Header.Action.SET
-    type = Header.Type.REQUEST
+    action = "set"
+    type = "request"
     dst = "http.X-Tenant"
     src = '"acme"'
 
 
-class SnippetFactory(_PartFactory[Snippet]):
+class SnippetFactory(PartFactory):
     """A recv snippet that upgrades WebSockets."""
 
-    class Meta:
-        model = Snippet
-
+    kind = "snippet"
     name = factory.Sequence(lambda number: f"snippet-{number}")
     type = "recv"
     content = "if (req.http.Upgrade) { return(upgrade); }"
 
 
-class VclFactory(_PartFactory[Vcl]):
+class VclFactory(PartFactory):
     """A VCL file that does nothing."""
 
-    class Meta:
-        model = Vcl
-
+    kind = "vcl"
     name = factory.Sequence(lambda number: f"file-{number}")
     content = "sub vcl_recv { }"
 
 
-class LogEndpointFactory(_PartFactory[LogEndpoint]):
+class LogEndpointFactory(PartFactory):
     """An https log endpoint."""
 
-    class Meta:
-        model = LogEndpoint
-
+    kind = "logging/https"
     name = factory.Sequence(lambda number: f"log-{number}")
-    kind = "https"
-    address = "https://logs.example.com/in"
+    url = "https://logs.example.com/in"
 
 
 def live_version(service: Service, *domains: str, number: int = 1) -> Version:
@@ -137,3 +135,14 @@ def live_version(service: Service, *domains: str, number: int = 1) -> Version:
 def revision_of(version: Version) -> int:
     """Return a version's saved revision."""
     return Version.objects.get(pk=version.pk).revision
+
+
+def parts(kind: str, **columns: object) -> "QuerySet[Part]":
+    """Return the parts of a kind."""
+    return Part.objects.filter(kind=kind, **columns).order_by("position", "pk")
+
+
+def set_values(rows: "QuerySet[Part]", **values: object) -> None:
+    """Change values of parts without a command."""
+    for row in rows:
+        Part.objects.filter(pk=row.pk).update(values=row.values | values)

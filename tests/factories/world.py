@@ -19,7 +19,7 @@ from products.enablement.commands import Agreement, change_price, enable
 from products.enablement.queries import agreement_text
 from products.metering.commands import issue_credential
 from products.services.commands.versions import clone_version
-from products.services.models import Service, Version
+from products.services.models import Part, Service, Version
 from tests.factories import NOW
 from tests.factories.accounts import (
     AccountFactory,
@@ -35,6 +35,7 @@ from tests.factories.services import (
     DomainFactory,
     HeaderFactory,
     LogEndpointFactory,
+    PartFactory,
     ServiceFactory,
     SnippetFactory,
     VclFactory,
@@ -61,6 +62,7 @@ class World:
     shop: Service
     live: Version
     draft: Version
+    limiter: Part  # of the draft
     websockets: Product
     ngwaf: Product
     membership: Membership  # Una's, who is user of Acme
@@ -146,8 +148,13 @@ def versions_of(shop: Service, author: Actor) -> tuple[Version, Version]:
     VclFactory.create(version=live, name="main")
     LogEndpointFactory.create(version=live, name="logs")
     LogEndpointFactory.create(
-        version=live, name="sys", kind="syslog", address="logs.example.com:514"
+        version=live,
+        kind="logging/syslog",
+        name="sys",
+        url=None,
+        address="logs.example.com",
     )
+    PartFactory.create(version=live, kind="rate-limiters", name="limit")
     return live, clone_version(author, version=live, now=NOW)
 
 
@@ -179,6 +186,7 @@ def build_world(*, enabled: bool = True) -> World:
         shop=shop,
         live=live,
         draft=draft,
+        limiter=draft.parts.get(kind="rate-limiters"),
         websockets=websockets,
         ngwaf=Product.objects.get(pk="ngwaf"),
         membership=Membership.objects.get(account=acme, user_id=user_id),

@@ -12,10 +12,10 @@ from products.compatibility.version_config import (
 from products.enablement.commands import enable_for_service
 from products.enablement.commands.service import Incompatible
 from products.services.commands.parts import change_part
-from products.services.models import Backend
 from tests.architecture.attempts import assign, switch_on
 from tests.factories import NOW
 from tests.factories.digests import digest_of_everything
+from tests.factories.services import parts, set_values
 
 ON = frozenset({"websockets"})
 
@@ -61,7 +61,7 @@ def test_r6_a_version_that_shields_is_not_deployed_where_websockets_is_on(world,
 
 
 def test_r6_websockets_is_not_switched_on_where_the_live_version_shields(world):
-    Backend.objects.filter(version=world.live).update(shield="frankfurt-de")
+    set_values(parts("backend", version=world.live), shield="frankfurt-de")
     before = digest_of_everything()
 
     with pytest.raises(Incompatible, match="shield"):
@@ -149,8 +149,10 @@ def test_r6_to_r9_are_reported_together(world, api):
     sam = world.people["superuser"]
     switch_on(world, sam)
     shield(world, sam)
-    Backend.objects.filter(version=world.draft).update(
-        ssl_check_cert=False, request_condition="only-when"
+    set_values(
+        parts("backend", version=world.draft),
+        ssl_check_cert=False,
+        request_condition="only-when",
     )
 
     _, answer = api("inside", "PUT", deploy_of(world))

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from django.db import IntegrityError
+from django.db.models import Max
 
 from accounts.actor import Actor
 from accounts.audit.vocabulary import Event
 from accounts.change import Trail, Unchanged, recorded_change
 from accounts.errors import Conflict
+from accounts.ids import new_id
 from accounts.roles import Permission
 from products.services.commands.locking import (
     Duplicate,
@@ -16,35 +18,11 @@ from products.services.commands.locking import (
     draft_for_update,
 )
 from products.services.commands.versions import version_target
+from products.services.kinds import Kind
 from products.services.models import Part, Version
-from products.services.queries import get_part
+from products.services.queries import find_single, get_part
 from products.services.summary import audit_changes, audit_values, values_of
-from products.services.validation import clean, model_of, with_tls_from_port
-
-CREATED: Mapping[str, Event] = {
-    "domain": Event.DOMAIN_CREATED,
-    "backend": Event.BACKEND_CREATED,
-    "header": Event.HEADER_CREATED,
-    "snippet": Event.SNIPPET_CREATED,
-    "vcl": Event.VCL_CREATED,
-    "log_endpoint": Event.LOGGING_CREATED,
-}
-UPDATED: Mapping[str, Event] = {
-    "domain": Event.DOMAIN_UPDATED,
-    "backend": Event.BACKEND_UPDATED,
-    "header": Event.HEADER_UPDATED,
-    "snippet": Event.SNIPPET_UPDATED,
-    "vcl": Event.VCL_UPDATED,
-    "log_endpoint": Event.LOGGING_UPDATED,
-}
-DELETED: Mapping[str, Event] = {
-    "domain": Event.DOMAIN_DELETED,
-    "backend": Event.BACKEND_DELETED,
-    "header": Event.HEADER_DELETED,
-    "snippet": Event.SNIPPET_DELETED,
-    "vcl": Event.VCL_DELETED,
-    "log_endpoint": Event.LOGGING_DELETED,
-}
+from products.services.validation import clean, kind_of
 
 
 class StaleRevision(Conflict):
@@ -75,6 +53,11 @@ class StaleRevision(Conflict):
         self.current = dict(current)
 
 
+def event_of(kind: Kind, verb: str) -> Event:
+    """Return the event of a kind and a verb: created, updated or deleted."""
+    return Event(f"{kind.event}.{verb}")
+
+
 def add_part(
     actor: Actor,
     *,
@@ -87,17 +70,14 @@ def add_part(
     """Add a part to a draft; fields that are left out get their defaults.
 
     Raises Forbidden, NotFound, InvalidFields, VersionLocked, and Duplicate for a name that the
-    version has. Notes `<kind>.created`.
+    version has. Notes `<event of the kind>.created`.
     """
     with recorded_change(
         actor, Permission.SERVICE_CONFIGURE, on=version.service, now=now
     ) as trail:
         version = draft_for_update(version)
-        values = clean(kind, name, _with_coupling(kind, fields))
-        row = model_of(kind)(version=version, created_at=now, updated_at=now, **values)
-        _save(kind, row, insert=True)
-        bump_revision(version, now)
-        _note(trail, CREATED[kind], kind, row, after=audit_values(kind, row))
+        row = _new_part(version, kind_of(kind), name, fields, now)
+        _note_added(trail, row, now)
     return row
 
 
@@ -113,28 +93,48 @@ def change_part(
 ) -> Part:
     """Change a part of a draft; a `name` among the changes renames it.
 
-    `expected_revision` is the revision that the editor saw; if the version has another one now,
-    StaleRevision has both values. Raises Forbidden, NotFound, InvalidFields, VersionLocked and
-    Duplicate. Notes `<kind>.updated` if something changes.
+    A part whose kind has no names is found by its id. `expected_revision` is the revision that the
+    editor saw; if the version has another one now, StaleRevision has both values. Raises
+    Forbidden, NotFound, InvalidFields, VersionLocked and Duplicate. Notes
+    `<event of the kind>.updated` if something changes.
     """
     with recorded_change(
         actor, Permission.SERVICE_CONFIGURE, on=version.service, now=now
     ) as trail:
         version = draft_for_update(version)
         row = get_part(version, kind, name)
-        before = values_of(row)
-        after = _merged(kind, before, changes)
-        old, new = audit_changes(kind, before, after)
-        if not new:
-            raise Unchanged
-        if expected_revision not in {None, version.revision}:
-            raise StaleRevision(version, new, old)
-        for field, value in after.items():
-            setattr(row, field, value)
-        row.updated_at = now
-        _save(kind, row)
-        bump_revision(version, now)
-        _note(trail, UPDATED[kind], kind, row, before=old, after=new)
+        _change(trail, row, changes, now, expected_revision)
+    return row
+
+
+def set_single(
+    actor: Actor,
+    *,
+    version: Version,
+    kind: str,
+    changes: Mapping[str, object],
+    now: datetime,
+) -> Part:
+    """Change the part of which a version has one at most, and add it if it is missing.
+
+    Raises Forbidden, NotFound, InvalidFields and VersionLocked. Notes `<event>.updated` if
+    something changes.
+    """
+    with recorded_change(
+        actor, Permission.SERVICE_CONFIGURE, on=version.service, now=now
+    ) as trail:
+        version = draft_for_update(version)
+        row = find_single(version, kind)
+        if row is None:
+            row = _new_part(version, kind_of(kind), "", changes, now)
+            after = audit_values(row)
+            if not after:
+                raise Unchanged
+            _save(row, insert=True)
+            bump_revision(version, now)
+            _note(trail, event_of(row.declared, "updated"), row, after=after)
+        else:
+            _change(trail, row, changes, now, None)
     return row
 
 
@@ -143,48 +143,95 @@ def remove_part(
 ) -> None:
     """Remove a part of a draft.
 
-    Raises Forbidden, NotFound and VersionLocked. Notes `<kind>.deleted`.
+    Raises Forbidden, NotFound and VersionLocked. Notes `<event of the kind>.deleted`.
     """
     with recorded_change(
         actor, Permission.SERVICE_CONFIGURE, on=version.service, now=now
     ) as trail:
         version = draft_for_update(version)
         row = get_part(version, kind, name)
-        _note(trail, DELETED[kind], kind, row, before=audit_values(kind, row))
+        event = event_of(row.declared, "deleted")
+        _note(trail, event, row, before=audit_values(row))
         row.delete()
         bump_revision(version, now)
 
 
-def _with_coupling(kind: str, fields: Mapping[str, object]) -> Mapping[str, object]:
-    return with_tls_from_port(fields) if kind == "backend" else fields
+def _new_part(
+    version: Version, kind: Kind, name: str, fields: Mapping[str, object], now: datetime
+) -> Part:
+    """Return a new part at the end of a draft, not saved yet."""
+    public_id = new_id()
+    values = clean(kind, name, kind.couple(fields))
+    last = version.parts.aggregate(last=Max("position"))["last"]
+    return Part(
+        version=version,
+        kind=kind.segment,
+        namespace=kind.namespace,
+        name=kind.normal_name(name) if kind.named else public_id,
+        public_id=public_id,
+        position=0 if last is None else last + 1,
+        values=values,
+        created_at=now,
+        updated_at=now,
+    )
 
 
-def _merged(
-    kind: str, current: Mapping[str, object], changes: Mapping[str, object]
-) -> dict[str, object]:
-    """Return the whole part with the changes, validated; without a name it keeps its name."""
-    merged = dict(current) | dict(_with_coupling(kind, changes))
-    name = merged.pop("name")
-    return clean(kind, str(current["name"] if name is None else name), merged)
+def _note_added(trail: Trail, row: Part, now: datetime) -> None:
+    _save(row, insert=True)
+    bump_revision(row.version, now)
+    event = event_of(row.declared, "created")
+    _note(trail, event, row, after=audit_values(row))
 
 
-def _save(kind: str, row: Part, *, insert: bool = False) -> None:
+def _change(
+    trail: Trail,
+    row: Part,
+    changes: Mapping[str, object],
+    now: datetime,
+    expected_revision: int | None,
+) -> None:
+    kind, before = row.declared, values_of(row)
+    name, values = _merged(row, changes)
+    row.name, row.values = name, values
+    old, new = audit_changes(kind, before, values_of(row))
+    if not new:
+        raise Unchanged
+    if expected_revision not in {None, row.version.revision}:
+        raise StaleRevision(row.version, new, old)
+    row.updated_at = now
+    _save(row)
+    bump_revision(row.version, now)
+    _note(trail, event_of(kind, "updated"), row, before=old, after=new)
+
+
+def _merged(row: Part, changes: Mapping[str, object]) -> tuple[str, dict[str, object]]:
+    """Return the name and the values of a part with changes, validated."""
+    kind = row.declared
+    given = dict(kind.couple(changes))
+    name = given.pop("name", None)
+    if name is None or kind.fixed_name or not kind.named:
+        name = row.name
+    values = clean(kind, str(name), row.values | given)
+    return kind.normal_name(str(name)), values
+
+
+def _save(row: Part, *, insert: bool = False) -> None:
     try:
         row.save(force_insert=insert)
     except IntegrityError as error:
-        raise Duplicate(kind, row.name) from error
+        raise Duplicate(row.declared.word_of_duplicate, row.name) from error
 
 
-def part_target(kind: str, part: Part) -> tuple[str, str, str]:
+def part_target(part: Part) -> tuple[str, str, str]:
     """Return a part as the trail names it: its kind, `SERVICE/NUMBER/KIND/NAME`, its name."""
     _, version_id, _ = version_target(part.version)
-    return kind, f"{version_id}/{kind}/{part.name}", part.name
+    place = f"{version_id}/{part.kind}/{part.name}".rstrip("/")
+    return part.kind, place, str(part)
 
 
 def _note(
     trail: Trail,
     event: Event,
-    kind: str,
     row: Part,
     *,
     before: Mapping[str, object] | None = None,
@@ -192,7 +239,7 @@ def _note(
 ) -> None:
     trail.note(
         event,
-        target=part_target(kind, row),
+        target=part_target(row),
         service_id=row.version.service_id,
         before=before,
         after=after,

@@ -1,8 +1,8 @@
 """Validators of the names and comments of services and versions."""
 
 from accounts.errors import Invalid
+from products.services.kinds.fields import text_problem
 from products.services.models.service import MAX_COMMENT_LENGTH, MAX_SERVICE_NAME_LENGTH
-from products.services.validation import text_problem
 
 
 def clean_service_name(name: str) -> str:

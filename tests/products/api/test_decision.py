@@ -2,14 +2,13 @@
 
 import pytest
 
-from products.services.models import Backend
 from tests.factories.keys import client_of
-from tests.factories.services import VersionFactory
+from tests.factories.services import VersionFactory, parts, set_values
 
 
 def test_the_decision_has_all_eight_checks(eve, draft, shop, entitled):
     client_of(eve).put(f"/api/enabled-products/v1/websockets/services/{shop.pk}")
-    Backend.objects.update(shield="lon-uk")
+    set_values(parts("backend"), shield="lon-uk")
 
     answer = client_of(eve).get(f"/api/v1/decision?service={shop.pk}&version=1").json()
 

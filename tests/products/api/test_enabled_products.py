@@ -6,10 +6,10 @@ from accounts.audit.models import AuditEvent
 from products.catalogue.models import Plan
 from products.enablement.commands import assign_package
 from products.enablement.models import ServiceProduct
-from products.services.models import Backend, Service
+from products.services.models import Service
 from tests.factories import NOW
 from tests.factories.keys import client_of
-from tests.factories.services import live_version
+from tests.factories.services import live_version, parts, set_values
 from tests.factories.trail import last_entry, noted
 from tests.factories.world import load_catalogue
 
@@ -122,7 +122,7 @@ def test_an_active_version_that_shields_is_refused_with_every_reason(
     eve, path, shop, entitled
 ):
     live_version(shop, "shop.example.com")
-    Backend.objects.update(shield="lon-uk", ssl_check_cert=False)
+    set_values(parts("backend"), shield="lon-uk", ssl_check_cert=False)
 
     answer = client_of(eve).put(path, "", JSON)
 

@@ -2,9 +2,11 @@
 
 import pytest
 
-from products.services.models import LogEndpoint
+from products.compatibility.version_config import LogEndpointConfig
+from products.services.describe import version_config
+from products.services.models import Part
 from tests.factories.keys import FORM, client_of
-from tests.factories.services import LogEndpointFactory
+from tests.factories.services import LogEndpointFactory, parts
 
 
 @pytest.fixture
@@ -20,7 +22,7 @@ def base(shop):
     return f"/api/service/{shop.pk}/version/1/logging"
 
 
-def test_an_https_endpoint_is_in_fastlys_format(api, base, shop):
+def test_an_https_endpoint_is_in_fastlys_format(api, base, shop, draft):
     form = "name=logs&url=https://logs.example.com/in&format=%25%7BX-Tenant%7Di+%25%7BX-Id%7Di"
 
     answer = api.post(f"{base}/https", form, FORM)
@@ -33,18 +35,19 @@ def test_an_https_endpoint_is_in_fastlys_format(api, base, shop):
         "url": "https://logs.example.com/in",
         "format": "%{X-Tenant}i %{X-Id}i",
         "format_version": "2",
-        "content_type": "application/json",
+        "content_type": None,
         "header_name": None,
         "header_value": None,
-        "json_format": "2",
         "log_processing_region": "none",
-        "message_type": "blank",
         "method": "POST",
         "period": 5,
         "placement": None,
         "request_max_bytes": 0,
         "request_max_entries": 0,
-        "response_condition": None,
+        "response_condition": "",
+        "compression_codec": None,
+        "gzip_level": 0,
+        "add_batch_size_header": False,
         "tls_ca_cert": None,
         "tls_client_cert": None,
         "tls_client_key": None,
@@ -53,9 +56,11 @@ def test_an_https_endpoint_is_in_fastlys_format(api, base, shop):
         "updated_at": "2026-11-22T12:00:00Z",
         "deleted_at": None,
     }
-    row = LogEndpoint.objects.get()
-    assert (row.kind, row.address) == ("https", "https://logs.example.com/in")
-    assert row.fields == ["X-Tenant", "X-Id"]
+    assert version_config(draft).log_endpoints == (
+        LogEndpointConfig(
+            "logs", "https", "https://logs.example.com/in", ("X-Tenant", "X-Id")
+        ),
+    )
 
 
 @pytest.mark.parametrize(
@@ -73,19 +78,19 @@ def test_an_https_endpoint_is_in_fastlys_format(api, base, shop):
     ],
 )
 def test_a_syslog_endpoint_is_an_address_and_a_port(
-    api, base, form, address, host, port
+    api, base, draft, form, address, host, port
 ):
     answer = api.post(f"{base}/syslog", f"name=logs&{form}", FORM).json()
 
-    assert LogEndpoint.objects.get().address == address
+    assert version_config(draft).log_endpoints[0].address == address
     assert (answer["address"], answer["hostname"], answer["port"]) == (host, host, port)
     assert answer["format"] == '%h %l %u %t "%r" %>s %b'
 
 
 def test_each_kind_lists_its_own_endpoints(api, base, draft):
-    LogEndpointFactory.create(version=draft, name="a", kind="https")
+    LogEndpointFactory.create(version=draft, name="a")
     LogEndpointFactory.create(
-        version=draft, name="b", kind="syslog", address="b.example:514"
+        version=draft, name="b", kind="logging/syslog", address="b.example"
     )
 
     assert [row["name"] for row in api.get(f"{base}/https").json()] == ["a"]
@@ -94,7 +99,7 @@ def test_each_kind_lists_its_own_endpoints(api, base, draft):
 
 
 def test_an_endpoint_is_changed_and_removed(api, base, draft):
-    LogEndpointFactory.create(version=draft, name="a", kind="https", fields=["X-Id"])
+    LogEndpointFactory.create(version=draft, name="a", format="%{X-Id}i")
 
     changed = api.put(
         f"{base}/https/a", "url=https://b.example.com/in&name=b", FORM
@@ -104,7 +109,7 @@ def test_an_endpoint_is_changed_and_removed(api, base, draft):
     assert (changed["name"], changed["url"]) == ("b", "https://b.example.com/in")
     assert changed["format"] == "%{X-Id}i"
     assert removed.json() == {"status": "ok"}
-    assert not LogEndpoint.objects.exists()
+    assert not parts("logging/https").exists()
 
 
 @pytest.mark.parametrize(
@@ -121,13 +126,13 @@ def test_an_endpoint_without_a_valid_address_is_refused(api, base, sort, form):
     answer = api.post(f"{base}/{sort}", form, FORM)
 
     assert answer.status_code == 400
-    assert not LogEndpoint.objects.exists()
+    assert not Part.objects.filter(namespace="logging").exists()
 
 
-def test_an_unsupported_kind_of_log_endpoint_is_refused(api, base):
-    listed = api.get(f"{base}/s3")
-    added = api.post(f"{base}/s3", "name=a", FORM)
+def test_names_are_unique_over_all_kinds_of_endpoints(api, base):
+    api.post(f"{base}/https", "name=a&url=https://logs.example.com/in", FORM)
 
-    assert (listed.status_code, listed.json()) == (200, [])
-    assert added.status_code == 400
-    assert added.json()["detail"].startswith("Log endpoints of the kind 's3'")
+    answer = api.post(f"{base}/s3", "name=a", FORM)
+
+    assert answer.status_code == 409
+    assert answer.json()["detail"] == "Duplicate logging_syslog: 'a'"

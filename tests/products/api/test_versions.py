@@ -88,7 +88,7 @@ def test_an_activation_is_refused_with_every_reason_and_recorded(
     eve, sam, draft, shop, base
 ):
     SnippetFactory.create(version=draft)
-    draft.domains.all().delete()
+    draft.parts.filter(kind="domain").delete()
 
     answer = client_of(eve).put(
         f"{base}/1/activate", headers={"Accept": "application/problem+json"}
@@ -108,8 +108,8 @@ def test_an_activation_is_refused_with_every_reason_and_recorded(
 
 
 def test_the_classic_form_of_a_refused_activation_has_the_same_text(eve, draft, base):
-    draft.domains.all().delete()
-    draft.backends.all().delete()
+    draft.parts.filter(kind="domain").delete()
+    draft.parts.filter(kind="backend").delete()
     api = client_of(eve)
 
     plain = api.put(f"{base}/1/activate")
@@ -158,8 +158,8 @@ def test_validation_returns_ok_for_a_version_that_can_be_activated(eve, draft, b
 
 
 def test_validation_lists_the_reasons_with_status_200(eve, draft, base):
-    draft.domains.all().delete()
-    draft.backends.all().delete()
+    draft.parts.filter(kind="domain").delete()
+    draft.parts.filter(kind="backend").delete()
 
     answer = client_of(eve).get(f"{base}/1/validate")
 

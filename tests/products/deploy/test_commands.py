@@ -24,7 +24,7 @@ from products.services.commands.versions import clone_version
 from products.services.models import Version
 from tests.factories import NOW
 from tests.factories.enablement import entitle
-from tests.factories.services import ServiceFactory, live_version
+from tests.factories.services import ServiceFactory, live_version, set_values
 from tests.factories.trail import last_entry, noted
 
 LATER = NOW + timedelta(hours=1)
@@ -105,7 +105,7 @@ def test_a_non_member_is_not_recorded(stan, echo, draft):
 def test_a_broken_rule_blocks_for_everybody(sam, eve, acme, echo, draft, websockets):
     entitle(sam, acme, websockets)
     enable_for_service(eve, service=echo, product=websockets, now=NOW)
-    draft.backends.update(shield="fra")
+    set_values(draft.parts.filter(kind="backend"), shield="fra")
 
     with pytest.raises(DeploymentBlocked) as refused:
         activate(sam, version=draft, now=NOW)
@@ -120,7 +120,7 @@ def test_the_origin_is_probed_before_a_version_with_websockets_is_activated(
 ):
     entitle(sam, acme, websockets)
     enable_for_service(eve, service=echo, product=websockets, now=NOW)
-    draft.backends.update(use_ssl=True, port=443)
+    set_values(draft.parts.filter(kind="backend"), use_ssl=True, port=443)
     seen = (OriginCertificate("origin", "self_signed"),)
     monkeypatch.setattr(probes, "probe_certificates", lambda config, account_id: seen)
 
@@ -212,7 +212,7 @@ def test_the_decision_is_made_once(monkeypatch, eve, draft):
 def test_warnings_are_kept_with_the_deployment(sam, eve, acme, echo, draft, websockets):
     entitle(sam, acme, websockets)
     enable_for_service(eve, service=echo, product=websockets, now=NOW)
-    draft.backends.update(first_byte_timeout=30_000)
+    set_values(draft.parts.filter(kind="backend"), first_byte_timeout=30_000)
 
     made = activate(eve, version=draft, now=NOW)
 

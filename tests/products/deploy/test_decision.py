@@ -22,7 +22,7 @@ from products.services.models import Service, Version
 from tests.factories import NOW
 from tests.factories.accounts import actor_for, give_access, member
 from tests.factories.enablement import entitle
-from tests.factories.services import BackendFactory, SnippetFactory
+from tests.factories.services import BackendFactory, SnippetFactory, set_values
 
 CODES = [
     "account_active",
@@ -148,7 +148,7 @@ def test_a_token_for_other_services_fails_the_access_check(eve, shop, draft, on)
 
 
 def test_an_engineer_limited_to_other_services_sees_no_configuration(lin, draft, on):
-    draft.backends.update(shield="fra", weight=5)
+    set_values(draft.parts.filter(kind="backend"), shield="fra", weight=5)
 
     decision = decide_deployment(lin, version=draft)
 
@@ -184,7 +184,7 @@ def test_each_thing_a_version_lacks_has_its_own_remedy(eve, globex, draft, on):
         account=globex, name="other", created_at=NOW, updated_at=NOW
     )
     ActiveDomain.objects.create(name="echo.example.com", service=other)
-    draft.backends.all().delete()
+    draft.parts.filter(kind="backend").delete()
 
     decision = decide_deployment(eve, version=draft)
 
@@ -212,7 +212,7 @@ def test_for_an_active_version_there_is_nothing_to_deploy(eve, draft, on):
 
 
 def test_all_conflicts_are_reported_together(eve, echo, draft, on, ngwaf):
-    draft.backends.update(shield="fra", ssl_check_cert=False)
+    set_values(draft.parts.filter(kind="backend"), shield="fra", ssl_check_cert=False)
     echo.products.create(product=ngwaf, starts_at=NOW, started_by="test")
 
     decision = decide_deployment(eve, version=draft)
@@ -225,7 +225,7 @@ def test_all_conflicts_are_reported_together(eve, echo, draft, on, ngwaf):
 def test_a_self_signed_certificate_blocks_and_an_unreachable_origin_warns(
     eve, echo, draft, on
 ):
-    draft.backends.update(use_ssl=True, port=443)
+    set_values(draft.parts.filter(kind="backend"), use_ssl=True, port=443)
     self_signed = [OriginCertificate("origin", "self_signed")]
     unreachable = [OriginCertificate("origin", "unreachable")]
 
@@ -254,7 +254,7 @@ def test_staff_of_the_platform_have_no_role_in_the_account(ada, draft, on):
 
 def test_failures_of_several_checks_are_reported_together(una, draft, on):
     Enablement.objects.update(ends_at=NOW)
-    draft.domains.all().delete()
+    draft.parts.filter(kind="domain").delete()
 
     decision = decide_deployment(una, version=draft)
 

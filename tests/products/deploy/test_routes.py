@@ -29,6 +29,7 @@ from tests.factories.services import (
     SnippetFactory,
     VersionFactory,
     live_version,
+    set_values,
 )
 
 LATER = NOW + timedelta(hours=1)
@@ -108,7 +109,7 @@ def test_a_version_that_breaks_a_rule_is_refused_with_the_first_conflict(
 ):
     entitle(sam, acme, websockets)
     enable_for_service(eve, service=echo, product=websockets, now=NOW)
-    active.backends.update(shield="fra", ssl_check_cert=False)
+    set_values(active.parts.filter(kind="backend"), shield="fra", ssl_check_cert=False)
 
     assert "uses the shield fra" in route().refusal
     assert "certificate" not in route().refusal
@@ -185,11 +186,15 @@ def test_hosts_are_sorted(shop):
 
 def test_log_endpoints_that_the_edge_can_send_to_are_published(shop):
     version = live_version(shop)
-    LogEndpointFactory.create(version=version, name="one", fields=["User-Agent"])
-    LogEndpointFactory.create(version=version, name="two", kind="s3", address="bucket")
+    LogEndpointFactory.create(version=version, name="one", format="%{User-Agent}i")
+    LogEndpointFactory.create(version=version, name="two", kind="logging/s3")
     LogEndpointFactory.create(
-        version=version, name="three", kind="syslog", address="logs.example.com:514"
+        version=version, name="three", kind="logging/syslog", address="logs.example.com"
     )
+    LogEndpointFactory.create(
+        version=version, name="four", kind="logging/syslog", address="a", use_tls=True
+    )
+    LogEndpointFactory.create(version=version, name="five", header_name="X-Key")
 
     assert route().log_endpoints == (
         RouteLogEndpoint(

@@ -6,10 +6,9 @@ from products.catalogue.models import Plan, Product
 from products.enablement.commands import assign_package, enable_for_service
 from products.enablement.commands.service import Incompatible
 from products.enablement.review import conflicts_of
-from products.services.models import Backend
 from tests.factories import NOW
 from tests.factories.enablement import entitle
-from tests.factories.services import ServiceFactory, live_version
+from tests.factories.services import ServiceFactory, live_version, parts, set_values
 
 
 @pytest.fixture
@@ -40,7 +39,7 @@ def test_the_review_lists_what_the_command_refuses(
     sam, echo, entitled, slug, on, shield, rules
 ):
     live_version(echo, "echo.example.com")
-    Backend.objects.update(shield=shield)
+    set_values(parts("backend"), shield=shield)
     for other in on:
         switch(echo, other)
     product = Product.objects.get(pk=slug)
@@ -65,7 +64,7 @@ def test_the_review_lists_nothing_if_the_command_succeeds(
     sam, echo, entitled, slug, on, shield
 ):
     live_version(echo, "echo.example.com")
-    Backend.objects.update(shield=shield)
+    set_values(parts("backend"), shield=shield)
     for other in on:
         switch(echo, other)
     product = Product.objects.get(pk=slug)

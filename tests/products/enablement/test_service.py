@@ -20,7 +20,7 @@ from products.enablement.models import Enablement, ServiceProduct
 from products.enablement.queries import services_with, switch_of
 from tests.factories import NOW
 from tests.factories.enablement import entitle
-from tests.factories.services import live_version
+from tests.factories.services import live_version, set_values
 from tests.factories.trail import last_entry, noted
 
 LATER = NOW + timedelta(hours=1)
@@ -114,7 +114,7 @@ def test_an_active_version_that_shields_is_refused_with_all_its_conflicts(
     eve, echo, entitled
 ):
     version = live_version(echo, "echo.example.com")
-    version.backends.update(shield="fra", ssl_check_cert=False)
+    set_values(version.parts.filter(kind="backend"), shield="fra", ssl_check_cert=False)
 
     with pytest.raises(Incompatible) as refused:
         enable_for_service(eve, service=echo, product=entitled, now=NOW)

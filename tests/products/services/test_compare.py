@@ -29,7 +29,7 @@ def new(shop):
 def test_versions_that_hold_the_same_do_not_differ(old, new):
     for version in (old, new):
         DomainFactory.create(version=version, name="a.example.com")
-        LogEndpointFactory.create(version=version, name="lines", fields=["Host"])
+        LogEndpointFactory.create(version=version, name="lines", format="%{Host}i")
 
     assert compare(old, new) == ()
     assert compare(old, old) == ()
@@ -43,8 +43,8 @@ def test_a_changed_part_gives_its_changed_fields(old, new):
 
     assert compare(old, new) == (
         FieldChange("backend", "origin", "address", "a.example.com", "b.example.com"),
-        FieldChange("backend", "origin", "weight", 5, 100),
         FieldChange("backend", "origin", "shield", None, "fra"),
+        FieldChange("backend", "origin", "weight", 5, 100),
     )
 
 
@@ -114,9 +114,9 @@ def test_kinds_and_names_come_in_a_fixed_order(old, new):
     ]
 
 
-def test_comparing_asks_one_query_a_kind(old, new, django_assert_num_queries):
+def test_comparing_takes_one_query(old, new, django_assert_num_queries):
     BackendFactory.create_batch(10, version=old)
     DomainFactory.create_batch(10, version=new)
 
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(1):
         compare(old, new)

@@ -36,7 +36,7 @@ def test_every_part_is_read(shop):
     HeaderFactory.create(version=version, name="tenant", priority=5)
     SnippetFactory.create(version=version, name="up", content="return(upgrade);")
     VclFactory.create(version=version, name="main", content="sub vcl_recv { }")
-    LogEndpointFactory.create(version=version, name="lines", fields=["User-Agent"])
+    LogEndpointFactory.create(version=version, name="lines", format="%{User-Agent}i")
     BackendFactory.create(name="elsewhere")
 
     assert version_config(version) == VersionConfig(

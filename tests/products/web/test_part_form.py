@@ -3,8 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from products.services.models import PART_KINDS, Backend
-from tests.factories.services import BackendFactory, revision_of
+from tests.factories.services import BackendFactory, parts, revision_of, set_values
 from tests.products.web.conftest import as_typed, edit_page, text_of
 
 GOOD = {
@@ -19,12 +18,9 @@ GOOD = {
     },
     "snippet": {"name": "recv", "type": "recv", "content": "# nothing"},
     "vcl": {"name": "main", "content": "sub vcl_recv { }"},
-    "log_endpoint": {
-        "name": "logs",
-        "kind": "https",
-        "address": "https://logs.example.com/in",
-        "fields": "[]",
-    },
+    "logging/https": {"name": "logs", "url": "https://logs.example.com/in"},
+    "condition": {"name": "admin", "type": "REQUEST", "statement": "req.url"},
+    "healthcheck": {"name": "ping", "headers": "Accept: a, Accept: b"},
 }
 BAD = {
     "domain": ({"name": "no domain"}, ["name"]),
@@ -41,12 +37,11 @@ BAD = {
         ["type", "content"],
     ),
     "vcl": ({"name": "", "content": ""}, ["name", "content"]),
-    "log_endpoint": (
-        {"name": "logs", "kind": "https", "address": "", "fields": "{"},
-        ["address", "fields"],
-    ),
+    "logging/https": ({"name": "logs", "url": "", "period": "x"}, ["url", "period"]),
+    "condition": ({"name": "admin", "type": "X"}, ["type", "statement"]),
+    "healthcheck": ({"name": "ping", "check_interval": "1"}, ["check_interval"]),
 }
-KIND = pytest.mark.parametrize("kind", list(PART_KINDS))
+KIND = pytest.mark.parametrize("kind", list(GOOD))
 
 
 def add_page(version, kind):
@@ -66,6 +61,12 @@ def defaults_of(kind):
         },
         "header": {"priority": "100"},
         "snippet": {"priority": "100"},
+        "logging/https": {
+            "period": "5",
+            "request_max_bytes": "0",
+            "request_max_entries": "0",
+        },
+        "condition": {"priority": "100"},
     }.get(kind, {})
 
 
@@ -74,8 +75,7 @@ def test_labels_and_choices_are_named_plainly(browser, eve, draft):
     header = text_of(browser(eve).get(add_page(draft, "header")))
 
     assert all(
-        label in backend
-        for label in ("Prefer IPv6", "TLS SNI hostname", "Health check")
+        label in backend for label in ("Prefer IPv6", "SNI hostname", "Health check")
     )
     assert "Default On Off" in backend
     assert "Choose…" in header
@@ -89,7 +89,7 @@ def test_a_part_is_added(browser, eve, draft, kind):
     answer = browser(eve).post(add_page(draft, kind), typed, follow=True)
 
     assert answer.status_code == 200, answer.context["form"].errors
-    assert PART_KINDS[kind].objects.filter(version=draft, name=typed["name"]).exists()
+    assert parts(kind, version=draft, name=typed["name"]).exists()
     assert f"{typed['name']} saved." in text_of(answer)
 
 
@@ -98,7 +98,7 @@ def test_every_error_is_shown_at_its_field_and_the_input_is_kept(
     browser, eve, draft, kind
 ):
     wrong, fields = BAD[kind]
-    before = PART_KINDS[kind].objects.count()
+    before = parts(kind).count()
 
     answer = browser(eve).post(add_page(draft, kind), defaults_of(kind) | wrong)
 
@@ -107,7 +107,7 @@ def test_every_error_is_shown_at_its_field_and_the_input_is_kept(
     assert "Nothing was saved" in content
     assert set(answer.context["form"].errors) == set(fields)
     assert all(f'href="#id_{field}"' in content for field in fields)
-    assert PART_KINDS[kind].objects.count() == before
+    assert parts(kind).count() == before
 
 
 def test_errors_of_form_and_validation_are_shown_together(browser, eve, draft):
@@ -141,9 +141,9 @@ def test_a_part_is_changed_and_renamed(browser, eve, draft):
         page, as_typed(client, page, name="first", address="new.example.com")
     )
 
-    row = Backend.objects.get(version=draft)
+    row = parts("backend", version=draft).get()
     assert answer.status_code == 302
-    assert (row.name, row.address) == ("first", "new.example.com")
+    assert (row.name, row.value("address")) == ("first", "new.example.com")
 
 
 def test_the_second_of_two_edits_shows_both_values_and_can_overwrite(
@@ -164,7 +164,7 @@ def test_the_second_of_two_edits_shows_both_values_and_can_overwrite(
     assert "Keep my changes Use their changes" in words
     assert refused.context["revision"] == revision_of(draft) - 1
     assert again.status_code == 302
-    assert Backend.objects.get(version=draft).address == "mine.example.com"
+    assert parts("backend", version=draft).get().value("address") == "mine.example.com"
 
 
 @pytest.mark.parametrize("revision", ["", "x", "9" * 5000])
@@ -182,16 +182,19 @@ def test_an_invalid_revision_saves_without_a_conflict_check(
 
 
 def test_the_key_is_never_shown_and_is_kept_if_none_is_typed(browser, eve, draft):
-    Backend.objects.filter(version=draft).update(ssl_client_key="SECRET KEY")
+    set_values(parts("backend", version=draft), ssl_client_key="SECRET KEY")
     client = browser(eve)
     page = edit_page(draft)
 
     shown = client.get(page)
     client.post(page, as_typed(client, page, address="new.example.com"))
 
-    row = Backend.objects.get(version=draft)
+    row = parts("backend", version=draft).get()
     assert b"SECRET KEY" not in shown.content
-    assert (row.address, row.ssl_client_key) == ("new.example.com", "SECRET KEY")
+    assert (row.value("address"), row.value("ssl_client_key")) == (
+        "new.example.com",
+        "SECRET KEY",
+    )
 
 
 def test_a_locked_version_is_not_changed_and_offers_a_clone(browser, eve, draft):
@@ -204,7 +207,9 @@ def test_a_locked_version_is_not_changed_and_offers_a_clone(browser, eve, draft)
 
     assert answer.status_code == 409
     assert "Clone version 1 to edit" in text_of(answer)
-    assert Backend.objects.get(version=draft).address == "origin.example.com"
+    assert (
+        parts("backend", version=draft).get().value("address") == "origin.example.com"
+    )
 
 
 def test_a_member_without_the_permission_changes_nothing(browser, una, draft):
@@ -234,7 +239,7 @@ def test_a_part_is_removed(browser, eve, draft):
     answer = browser(eve).post(page, follow=True)
 
     assert "Backend far/away removed." in text_of(answer)
-    assert Backend.objects.get(version=draft).name == "origin"
+    assert parts("backend", version=draft).get().name == "origin"
 
 
 @pytest.mark.parametrize("rest", ["preview/", "add/", "edit/x/", "remove/x/"])

@@ -3,7 +3,8 @@
 import pytest
 from django.urls import reverse
 
-from products.services.models import PART_KINDS, Backend
+from products.web.parts import EDITABLE
+from tests.factories.services import parts
 from tests.products.web.conftest import as_typed, edit_page, text_of
 
 
@@ -23,7 +24,7 @@ def test_the_findings_follow_what_is_typed_and_nothing_is_saved(
     assert "Backend origin uses the shield frankfurt-de" in words
     assert "Includes your unsaved changes." in words
     assert b'<a href="#id_shield">' in answer.content
-    assert Backend.objects.get(version=draft).shield is None
+    assert parts("backend", version=draft).get().value("shield") is None
 
 
 def test_a_new_part_is_checked_before_it_has_a_name(browser, eve, switched_on, draft):
@@ -42,7 +43,7 @@ def test_a_header_rule_is_checked_while_it_is_typed(browser, eve, switched_on, d
     assert "Header rule who is ignored on WebSocket connections" in text_of(answer)
 
 
-@pytest.mark.parametrize("kind", list(PART_KINDS))
+@pytest.mark.parametrize("kind", list(EDITABLE))
 def test_a_preview_accepts_any_input(browser, eve, switched_on, draft, kind):
     answer = browser(eve).post(preview_page(draft, kind), {"name": "\x00", "port": "x"})
 

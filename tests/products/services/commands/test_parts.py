@@ -10,12 +10,16 @@ from products.services.commands.parts import (
     change_part,
     part_target,
     remove_part,
+    set_single,
 )
-from products.services.models import PART_KINDS, Backend, Domain, Version
-from products.services.validation import MAX_INTEGER, MAX_PART_NAME_LENGTH
+from products.services.kinds import KINDS
+from products.services.kinds.fields import MAX_INTEGER
+from products.services.models import Part, Version
+from products.services.models.part import MAX_PART_NAME_LENGTH
 from tests.factories import NOW
 from tests.factories.services import (
     VersionFactory,
+    parts,
     revision_of,
 )
 from tests.factories.trail import last_entry, noted
@@ -30,12 +34,11 @@ EXAMPLES: dict[str, tuple[str, dict[str, object]]] = {
     ),
     "snippet": ("upgrade", {"type": "recv", "content": "return(upgrade);"}),
     "vcl": ("main", {"content": "sub vcl_recv { }", "main": True}),
-    "log_endpoint": (
-        "lines",
-        {"kind": "syslog", "address": "logs.example.com:514", "fields": ["Host"]},
-    ),
+    "logging/syslog": ("lines", {"address": "logs.example.com", "use_tls": True}),
+    "condition": ("admin", {"type": "REQUEST", "statement": 'req.url ~ "^/admin"'}),
+    "pool": ("pool", {"quorum": 50, "tls_client_key": "key"}),
 }
-EVENTS = {kind: kind for kind in EXAMPLES} | {"log_endpoint": "logging"}
+EVENTS = {kind: kind.partition("/")[0] for kind in EXAMPLES}
 
 
 @pytest.mark.parametrize("kind", EXAMPLES)
@@ -45,11 +48,8 @@ def test_a_part_of_every_kind_is_added(kind, eve, shop, acme):
 
     add_part(eve, version=draft, kind=kind, name=name, fields=fields, now=LATER)
 
-    row = PART_KINDS[kind].objects.get(version=draft)
-    assert {field: getattr(row, field) for field in ("name", *fields)} == {
-        "name": name,
-        **fields,
-    }
+    row = parts(kind, version=draft).get()
+    assert (row.name, row.values) == (name, fields)
     assert (row.created_at, row.updated_at) == (LATER, LATER)
     assert (draft.revision, revision_of(draft)) == (0, 1)
     assert noted(acme.pk) == [f"{EVENTS[kind]}.created"]
@@ -63,7 +63,7 @@ def test_a_part_of_every_kind_is_removed(kind, eve, shop, acme):
 
     remove_part(eve, version=draft, kind=kind, name=name, now=LATER)
 
-    assert not PART_KINDS[kind].objects.exists()
+    assert not parts(kind).exists()
     assert revision_of(draft) == 2
     assert noted(acme.pk) == [f"{EVENTS[kind]}.created", f"{EVENTS[kind]}.deleted"]
 
@@ -79,7 +79,7 @@ def test_a_part_of_every_kind_is_renamed(kind, eve, shop, acme):
         eve, version=draft, kind=kind, name=name, changes={"name": renamed}, now=LATER
     )
 
-    assert PART_KINDS[kind].objects.get(version=draft).name == renamed
+    assert parts(kind, version=draft).get().name == renamed
     entry = last_entry(acme.pk)
     assert entry["action"] == f"{EVENTS[kind]}.updated"
     assert (entry["before"], entry["after"]) == ({"name": name}, {"name": renamed})
@@ -124,8 +124,8 @@ def test_a_change_notes_the_changed_fields_alone(eve, version, acme):
         now=LATER,
     )
 
-    assert isinstance(row, Backend)
-    assert (row.address, row.port, row.updated_at) == ("new.example.com", 443, LATER)
+    found = (row.value("address"), row.value("port"), row.updated_at)
+    assert found == ("new.example.com", 443, LATER)
     assert revision_of(version) == 1
     assert last_entry(acme.pk) == {
         "action": "backend.updated",
@@ -148,7 +148,7 @@ def test_a_change_without_a_name_keeps_the_name(eve, version):
         eve, version=version, kind="backend", name="origin", changes=changes, now=NOW
     )
 
-    assert (row.name, row.weight) == ("origin", 7)
+    assert (row.name, row.value("weight")) == ("origin", 7)
 
 
 def test_a_change_that_changes_nothing_notes_nothing(eve, version, acme):
@@ -180,7 +180,7 @@ def test_a_port_switches_tls(changes, use_ssl, eve, version):
         eve, version=version, kind="backend", name="origin", changes=changes, now=NOW
     )
 
-    assert row.use_ssl is use_ssl
+    assert row.value("use_ssl") is use_ssl
 
 
 def test_domains_are_kept_and_found_in_lower_case(eve, version):
@@ -201,16 +201,36 @@ def test_domains_are_kept_and_found_in_lower_case(eve, version):
         now=NOW,
     )
 
-    assert list(Domain.objects.values_list("name", "comment")) == [
-        ("shop.example.com", "found")
-    ]
+    found = [(row.name, row.value("comment")) for row in parts("domain")]
+    assert found == [("shop.example.com", "found")]
 
 
 def test_the_longest_id_of_a_part_fits_into_the_trail(shop):
     version = Version(service=shop, number=MAX_INTEGER)
-    part = Backend(version=version, name="x" * MAX_PART_NAME_LENGTH)
-    kind = max(PART_KINDS, key=len)
+    named = [segment for segment, kind in KINDS.items() if not kind.single]
+    longest = max(named, key=len)
+    part = Part(version=version, kind=longest, name="x" * MAX_PART_NAME_LENGTH)
 
-    _, target_id, _ = part_target(kind, part)
+    _, target_id, _ = part_target(part)
 
     assert len(target_id) <= MAX_TARGET_ID_LENGTH
+
+
+def test_http3_is_switched_on_and_off(eve, version, acme):
+    add_part(eve, version=version, kind="http3", name="", fields={}, now=NOW)
+    remove_part(eve, version=version, kind="http3", name="", now=NOW)
+
+    assert noted(acme.pk) == ["http3.created", "http3.deleted"]
+
+
+def test_settings_are_stored_when_they_differ_from_the_defaults(eve, version, acme):
+    kind = "image_optimizer_default_settings"
+    given = {"version": version, "kind": kind, "now": NOW}
+
+    set_single(eve, **given, changes={"webp": False, "webp_quality": 85})
+    set_single(eve, **given, changes={"webp": True})
+    set_single(eve, **given, changes={"webp": True, "webp_quality": 60})
+
+    assert noted(acme.pk) == ["image_optimizer_settings.updated"] * 2
+    assert last_entry(acme.pk)["before"] == {"webp_quality": 85}
+    assert last_entry(acme.pk)["after"] == {"webp_quality": 60}

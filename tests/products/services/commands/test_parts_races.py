@@ -11,9 +11,10 @@ from products.services.commands.parts import (
     remove_part,
 )
 from products.services.commands.versions import lock_version
-from products.services.models import Backend, Domain, Version
+from products.services.models import Version
 from tests.factories import NOW
 from tests.factories.services import (
+    parts,
     revision_of,
 )
 from tests.factories.trail import noted
@@ -53,8 +54,8 @@ COMMANDS = [
 def untouched(version):
     """Tell whether a version holds what the fixture put into it."""
     return (
-        list(Backend.objects.values_list("name", "port")) == [("origin", 443)]
-        and not Domain.objects.exists()
+        [(row.name, row.value("port")) for row in parts("backend")] == [("origin", 443)]
+        and not parts("domain").exists()
         and revision_of(version) == 0
     )
 
@@ -141,7 +142,7 @@ def test_the_second_of_two_concurrent_edits_gets_both_values(sam, eve, version, 
     assert refusal.value.wanted == {"address": "eve.example.com"}
     assert refusal.value.current == {"address": "sam.example.com"}
     assert refusal.value.revision == 1
-    assert Backend.objects.get().address == "sam.example.com"
+    assert parts("backend").get().value("address") == "sam.example.com"
     assert noted(acme.pk) == ["backend.updated"]
 
 
@@ -161,7 +162,7 @@ def test_two_people_add_the_same_name_and_one_wins(sam, eve, version, acme):
             now=NOW,
         )
 
-    assert Domain.objects.count() == 1
+    assert parts("domain").count() == 1
     assert noted(acme.pk) == ["domain.created"]
 
 

@@ -8,14 +8,14 @@ from products.services.commands.parts import (
     change_part,
     remove_part,
 )
-from products.services.models import Backend
 from tests.factories import NOW
+from tests.factories.services import parts, set_values
 from tests.factories.trail import last_entry
 
 
 @pytest.mark.parametrize("old", [None, "-----BEGIN OLD-----"])
 def test_the_trail_never_has_a_key(old, eve, version, acme):
-    Backend.objects.filter(version=version).update(ssl_client_key=old)
+    set_values(parts("backend", version=version), ssl_client_key=old)
 
     change_part(
         eve,
@@ -26,14 +26,14 @@ def test_the_trail_never_has_a_key(old, eve, version, acme):
         now=NOW,
     )
 
-    assert Backend.objects.get().ssl_client_key == "-----BEGIN NEW-----"
+    assert parts("backend").get().value("ssl_client_key") == "-----BEGIN NEW-----"
     entry = last_entry(acme.pk)
     assert entry["before"] == {"ssl_client_key": "set" if old else None}
     assert entry["after"] == {"ssl_client_key": "changed" if old else "set"}
 
 
 def test_removing_a_key_is_noted_without_it(eve, version, acme):
-    Backend.objects.filter(version=version).update(ssl_client_key="secret")
+    set_values(parts("backend", version=version), ssl_client_key="secret")
 
     change_part(
         eve,
@@ -44,7 +44,7 @@ def test_removing_a_key_is_noted_without_it(eve, version, acme):
         now=NOW,
     )
 
-    assert Backend.objects.get().ssl_client_key is None
+    assert parts("backend").get().value("ssl_client_key") is None
     assert last_entry(acme.pk)["before"] == {"ssl_client_key": "set"}
     assert last_entry(acme.pk)["after"] == {"ssl_client_key": None}
 
@@ -69,7 +69,7 @@ def test_a_backend_with_a_key_is_added_and_removed_without_telling_it(
 
 
 def test_a_conflict_over_a_key_does_not_show_it(eve, version):
-    Backend.objects.update(ssl_client_key="other")
+    set_values(parts("backend"), ssl_client_key="other")
 
     with pytest.raises(StaleRevision) as refusal:
         change_part(

@@ -8,10 +8,10 @@ from products.services.commands.locking import ServiceGone, VersionLocked
 from products.services.commands.parts import StaleRevision, add_part, change_part
 from products.services.commands.services import create_service, delete_service
 from products.services.commands.versions import clone_version, lock_version
-from products.services.models import Backend, Domain, Service, Version
+from products.services.models import Part, Service, Version
 from tests.concurrency import together
 from tests.factories import NOW
-from tests.factories.services import revision_of
+from tests.factories.services import parts, revision_of
 from tests.factories.trail import noted
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -33,7 +33,7 @@ def test_concurrent_clones_get_different_numbers(sam, eve, version, acme):
     assert kinds(outcomes) == ["Version"] * 8
     numbers = Version.objects.values_list("number", flat=True).order_by("number")
     assert list(numbers) == [3, 4, 5, 6, 7, 8, 9, 10, 11]
-    assert Backend.objects.count() == 9
+    assert parts("backend").count() == 9
     assert noted(acme.pk) == ["version.cloned"] * 8
 
 
@@ -53,8 +53,8 @@ def test_of_concurrent_parts_of_one_name_one_is_saved(sam, eve, version, acme):
         ]
     )
 
-    assert kinds(outcomes) == ["Domain"] + ["Duplicate"] * 5
-    assert Domain.objects.count() == 1
+    assert kinds(outcomes) == ["Duplicate"] * 5 + ["Part"]
+    assert parts("domain").count() == 1
     assert revision_of(version) == 1
     assert noted(acme.pk) == ["domain.created"]
 
@@ -91,9 +91,9 @@ def test_nothing_gets_into_a_version_that_is_being_locked(sam, eve, version, acm
     )
 
     assert isinstance(locked, Version)
-    assert {type(each) for each in added} <= {Domain, VersionLocked}
-    kept = sum(isinstance(each, Domain) for each in added)
-    assert Domain.objects.count() == kept
+    assert {type(each) for each in added} <= {Part, VersionLocked}
+    kept = sum(isinstance(each, Part) for each in added)
+    assert parts("domain").count() == kept
     # Whatever was taken was taken before the lock.
     assert noted(acme.pk) == ["domain.created"] * kept + ["version.locked"]
 
@@ -115,11 +115,11 @@ def test_of_concurrent_edits_of_one_revision_one_is_saved(sam, eve, version, acm
         ]
     )
 
-    assert kinds(outcomes) == ["Backend", "StaleRevision"]
-    (saved,) = [each for each in outcomes if isinstance(each, Backend)]
+    assert kinds(outcomes) == ["Part", "StaleRevision"]
+    (saved,) = [each for each in outcomes if isinstance(each, Part)]
     (refused,) = [each for each in outcomes if isinstance(each, StaleRevision)]
-    assert Backend.objects.get().address == saved.address
-    assert refused.current == {"address": saved.address}
+    assert parts("backend").get().value("address") == saved.value("address")
+    assert refused.current == {"address": saved.value("address")}
     assert noted(acme.pk) == ["backend.updated"]
 
 

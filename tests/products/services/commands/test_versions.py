@@ -54,9 +54,11 @@ def test_a_clone_is_a_draft_with_all_parts_under_the_next_number(eve, full, acme
     assert (clone.number, clone.state, clone.cloned_from) == (8, "draft", 4)
     assert (clone.comment, clone.author, clone.revision) == ("Spring", "Eve", 0)
     assert compare(full, clone) == ()
-    assert [each.name for each in clone.backends.order_by("pk")] == ["zulu", "alpha"]
-    assert clone.backends.get(name="alpha").ssl_client_key == "key"
-    assert full.backends.count() == 2
+    assert [
+        each.name for each in clone.parts.filter(kind="backend").order_by("pk")
+    ] == ["zulu", "alpha"]
+    assert clone.parts.get(name="alpha").value("ssl_client_key") == "key"
+    assert full.parts.filter(kind="backend").count() == 2
     assert last_entry(acme.pk) == {
         "action": "version.cloned",
         "target": {
@@ -97,7 +99,7 @@ def test_a_new_version_is_empty(eve, full, acme):
     version = create_version(eve, service=full.service, comment="Afresh", now=LATER)
 
     assert (version.number, version.state, version.comment) == (5, "draft", "Afresh")
-    assert not version.backends.exists()
+    assert not version.parts.filter(kind="backend").exists()
     assert last_entry(acme.pk)["after"] == {"number": 5, "comment": "Afresh"}
     assert noted(acme.pk) == ["version.created"]
 

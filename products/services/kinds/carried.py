@@ -1,0 +1,399 @@
+"""The kinds that the edge carries out: domains, backends and header rules.
+
+Names, types and defaults are those of Fastly's API, read 2026-11:
+https://www.fastly.com/documentation/reference/api/services/.
+"""
+
+import re
+from ipaddress import ip_address
+
+from products import protocol
+from products.services.kinds.fields import (
+    REQUIRED,
+    Field,
+    Values,
+    choice,
+    flag,
+    long_text,
+    number,
+    secret,
+    text,
+)
+from products.services.kinds.kind import VCL_ONLY, Kind, Problems
+
+MAX_TIMEOUT = 600_000
+TLS_VERSIONS = ("1.0", "1.1", "1.2", "1.3")
+CONDITION_HELP = "The name of a condition of this version."
+
+_SECRET_HEADER = re.compile(
+    "authorization|cookie|token|secret|password|signature|credential|key", re.IGNORECASE
+)
+
+
+def comment(**declared: object) -> Field:
+    """Declare the comment of a part."""
+    return Field(name="comment", lines=True, max_length=500, nullable=True, **declared)  # type: ignore[arg-type]
+
+
+def host(name: str, **declared: object) -> Field:
+    """Declare a host name or an IP address."""
+    return text(name, max_length=255, problem=protocol.address_problem, **declared)
+
+
+def alnum_problem(value: str) -> str:
+    """Return what is wrong with a text of letters and digits."""
+    return (
+        ""
+        if value.isascii() and value.isalnum()
+        else "Use only letters and digits, without spaces."
+    )
+
+
+DOMAIN = Kind(
+    segment="domain",
+    label="Domain",
+    details="domains",
+    carried=True,
+    name_label="Domain name",
+    name_problem=protocol.domain_problem,
+    lower_case=True,
+    fields=(comment(),),
+)
+
+
+def with_tls_from_port(fields: Values) -> Values:
+    """Turn a backend's TLS on for port 443 and off for port 80, unless `use_ssl` is given.
+
+    Source: Fastly's API, backend, `use_ssl`; its command line relies on it.
+    """
+    given = dict(fields)
+    if "use_ssl" in given:
+        return given
+    switch = {"443": True, "80": False}.get(str(given.get("port")))
+    return given if switch is None else given | {"use_ssl": switch}
+
+
+def _address_of_version(version: int, values: Values) -> object:
+    try:
+        address = ip_address(str(values.get("address")))
+    except ValueError:
+        return None
+    return str(values["address"]) if address.version == version else None
+
+
+def _milliseconds(name: str, label: str, **declared: object) -> Field:
+    return number(
+        name,
+        label=label,
+        maximum=MAX_TIMEOUT,
+        unit="milliseconds",
+        group="Timeouts",
+        carried=False,
+        **declared,
+    )
+
+
+def _certificate_name(name: str, label: str) -> Field:
+    return host(name, label=label, nullable=True, group="TLS", carried=False)
+
+
+def _tls_version(name: str, label: str) -> Field:
+    return choice(
+        name, TLS_VERSIONS, label=label, nullable=True, group="TLS", carried=False
+    )
+
+
+def _tcp(name: str, label: str, unit: str, usual: int) -> Field:
+    return number(
+        name,
+        label=label,
+        unit=unit,
+        nullable=True,
+        group="TCP keep-alive",
+        carried=False,
+        help=f"Fastly uses {usual} if this is not set.",
+    )
+
+
+BACKEND = Kind(
+    segment="backend",
+    label="Backend",
+    details="backends",
+    carried=True,
+    couple=with_tls_from_port,
+    fields=(
+        # R8: WebSocket connections use these four settings and the name.
+        host(
+            "address",
+            required=True,
+            help="A host name or an IP address, without the port.",
+        ),
+        number("port", maximum=protocol.MAX_PORT, default=80, required=True),
+        flag(
+            "use_ssl",
+            default=False,
+            required=True,
+            label="Enable TLS",
+            help="The certificate must be signed by a public certification authority.",
+        ),
+        host(
+            "override_host",
+            nullable=True,
+            empty_is_unset=True,
+            label="Override Host",
+            help="The Host that the origin sees, and the name that its certificate must have.",
+        ),
+        text(
+            "shield",
+            max_length=255,
+            nullable=True,
+            carried=False,
+            help="Can't be combined with WebSockets.",
+        ),
+        comment(default="", group="Comment"),
+        text(
+            "request_condition",
+            max_length=255,
+            default="",
+            carried=False,
+            help=CONDITION_HELP,
+            group="Conditions",
+        ),
+        text(
+            "healthcheck",
+            max_length=255,
+            nullable=True,
+            carried=False,
+            group="Load balancing",
+            label="Health check",
+            help="The name of a health check of this version.",
+        ),
+        text(
+            "share_key",
+            max_length=255,
+            nullable=True,
+            private=True,
+            carried=False,
+            group="Connections",
+            problem=alnum_problem,
+        ),
+        number("weight", minimum=1, default=100, group="Load balancing", carried=False),
+        flag(
+            "auto_loadbalance",
+            default=False,
+            label="Automatic load balancing",
+            group="Load balancing",
+            carried=False,
+        ),
+        number(
+            "error_threshold",
+            default=0,
+            nullable=True,
+            group="Load balancing",
+            carried=False,
+        ),
+        number(
+            "max_conn",
+            default=200,
+            label="Max connections",
+            group="Connections",
+            carried=False,
+        ),
+        number(
+            "max_use",
+            nullable=True,
+            label="Maximum uses of a connection",
+            group="Connections",
+            carried=False,
+        ),
+        number(
+            "max_lifetime",
+            nullable=True,
+            label="Maximum lifetime of a connection",
+            unit="milliseconds",
+            group="Connections",
+            carried=False,
+        ),
+        flag(
+            "prefer_ipv6",
+            default=False,
+            label="Prefer IPv6",
+            group="Connections",
+            carried=False,
+        ),
+        _milliseconds("connect_timeout", "Connect timeout", default=1000),
+        _milliseconds("first_byte_timeout", "First byte timeout", default=15000),
+        _milliseconds("between_bytes_timeout", "Between bytes timeout", default=10000),
+        _milliseconds("fetch_timeout", "Fetch timeout"),
+        number(
+            "keepalive_time",
+            label="Keep-alive time",
+            nullable=True,
+            unit="seconds",
+            group="Timeouts",
+            carried=False,
+        ),
+        flag(
+            "ssl_check_cert",
+            default=True,
+            nullable=True,
+            label="Check the origin's certificate",
+            group="TLS",
+            carried=False,
+        ),
+        long_text(
+            "ssl_ca_cert",
+            nullable=True,
+            label="Custom CA certificate",
+            group="TLS",
+            carried=False,
+        ),
+        _certificate_name("ssl_cert_hostname", "Certificate hostname"),
+        _certificate_name("ssl_sni_hostname", "SNI hostname"),
+        _certificate_name("ssl_hostname", "TLS hostname"),
+        text(
+            "ssl_ciphers",
+            max_length=500,
+            nullable=True,
+            label="TLS ciphers",
+            group="TLS",
+            carried=False,
+        ),
+        # A certificate is often pasted together with its key.
+        long_text(
+            "ssl_client_cert",
+            nullable=True,
+            private=True,
+            label="Client certificate",
+            group="TLS",
+            carried=False,
+        ),
+        secret(
+            "ssl_client_key",
+            nullable=True,
+            label="Client key",
+            group="TLS",
+            carried=False,
+        ),
+        long_text(
+            "client_cert",
+            nullable=True,
+            private=True,
+            label="Client certificate (older setting)",
+            group="TLS",
+            carried=False,
+        ),
+        _tls_version("min_tls_version", "Minimum TLS version"),
+        _tls_version("max_tls_version", "Maximum TLS version"),
+        flag(
+            "tcp_keepalive_enable",
+            nullable=True,
+            label="TCP keep-alive",
+            group="TCP keep-alive",
+            carried=False,
+        ),
+        _tcp("tcp_keepalive_probes", "TCP keep-alive probes", "probes", 3),
+        _tcp("tcp_keepalive_interval", "TCP keep-alive interval", "seconds", 10),
+        _tcp("tcp_keepalive_time", "TCP keep-alive time", "seconds", 300),
+        text(
+            "hostname",
+            read_only=True,
+            nullable=True,
+            derive=lambda values: values.get("address"),
+        ),
+        text(
+            "ipv4",
+            read_only=True,
+            nullable=True,
+            derive=lambda values: _address_of_version(4, values),
+        ),
+        text(
+            "ipv6",
+            read_only=True,
+            nullable=True,
+            derive=lambda values: _address_of_version(6, values),
+        ),
+    ),
+)
+
+
+def _header_rule(values: Values) -> Problems:
+    """Check what a rule's action and type ask of its other fields (R11)."""
+    dst, src, action = (
+        str(values.get(field) or "") for field in ("dst", "src", "action")
+    )
+    yield "dst", protocol.header_name_problem(dst)
+    if values.get("type") == "request":
+        yield "dst", protocol.protection_problem(dst)
+    if action in {"set", "append"}:
+        yield "src", protocol.header_value_problem(src) if src else REQUIRED
+    if action in {"regex", "regex_repeat"} and not values.get("regex"):
+        yield "regex", REQUIRED
+
+
+def _secret_header_value(values: Values) -> frozenset[str]:
+    """Return the fields that are a credential: the value of a header such as Authorization."""
+    name = protocol.header_name(str(values.get("dst")))
+    return frozenset({"src", "substitution"} if _SECRET_HEADER.search(name) else ())
+
+
+HEADER = Kind(
+    segment="header",
+    label="Header rule",
+    not_found="Header",
+    details="headers",
+    version_as_text=True,
+    services=VCL_ONLY,
+    carried=True,
+    checks=(_header_rule,),
+    secret_values=_secret_header_value,
+    fields=(
+        choice("type", ("request", "cache", "response", "fetch"), required=True),
+        choice(
+            "action",
+            ("set", "append", "delete", "regex", "regex_repeat"),
+            required=True,
+        ),
+        text(
+            "dst",
+            max_length=255,
+            required=True,
+            label="Header",
+            help="Such as X-Client or http.X-Client.",
+        ),
+        text(
+            "src",
+            nullable=True,
+            label="Value",
+            help="Plain text. Leave empty for delete.",
+        ),
+        text(
+            "regex",
+            max_length=500,
+            nullable=True,
+            label="Regular expression",
+            group="Replacement",
+        ),
+        text("substitution", max_length=500, nullable=True, group="Replacement"),
+        flag("ignore_if_set", as_text=True, group="Order"),
+        number(
+            "priority",
+            group="Order",
+            as_text=True,
+            default=100,
+            help="Rules with a lower number come first.",
+        ),
+        *(
+            text(
+                f"{which}_condition",
+                max_length=255,
+                nullable=True,
+                help=CONDITION_HELP,
+                group="Conditions",
+            )
+            for which in ("request", "cache", "response")
+        ),
+    ),
+)
+
+CARRIED_KINDS = (DOMAIN, BACKEND, HEADER)
