@@ -24,7 +24,7 @@ from products.services.commands.versions import clone_version
 from products.services.models import Version
 from tests.factories import NOW
 from tests.factories.enablement import entitle
-from tests.factories.services import ServiceFactory, live_version, set_values
+from tests.factories.services import ServiceFactory, live_version, parts, set_values
 from tests.factories.trail import last_entry, noted
 
 LATER = NOW + timedelta(hours=1)
@@ -135,7 +135,7 @@ def test_the_origin_is_not_probed_for_a_deployment_that_is_refused_anyway(
 ):
     entitle(sam, acme, websockets)
     enable_for_service(eve, service=echo, product=websockets, now=NOW)
-    draft.backends.update(use_ssl=True, port=443, shield="fra")
+    set_values(parts("backend", version=draft), use_ssl=True, port=443, shield="fra")
     probed = []
     monkeypatch.setattr(
         probes, "probe_origin", lambda *given, **more: probed.append(given)
