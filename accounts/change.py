@@ -54,6 +54,7 @@ class Trail:
         after: Mapping[str, object] | None = None,
         reason: str = "",
         agreed_text_hash: str = "",
+        outcome: Outcome = Outcome.DONE,
         account_id: str = "",
     ) -> None:
         """Note an event on a target (type, id, label), for the resource's account or one in `also`.
@@ -73,6 +74,7 @@ class Trail:
                 after=after,
                 reason=reason,
                 agreed_text_hash=agreed_text_hash,
+                outcome=outcome,
             )
         )
 

@@ -21,6 +21,9 @@ class Permission(StrEnum):
     AUDIT_READ = "audit:read"
     BILLING_READ = "billing:read"
     CATALOGUE_MANAGE = "catalogue:manage"
+    DOMAIN_CLAIM = "domain:claim"
+    DOMAIN_MANAGE = "domain:manage"
+    DOMAIN_READ = "domain:read"
     EDGE_MANAGE = "edge:manage"
     LOGIN_OWN = "login:own"
     MEMBER_INVITE = "member:invite"
@@ -56,6 +59,7 @@ EVERYONE = frozenset(
     {
         Permission.ACCOUNT_READ,
         Permission.LOGIN_OWN,
+        Permission.DOMAIN_READ,
         Permission.MEMBER_READ,
         Permission.PRODUCT_REQUEST,
         Permission.SERVICE_READ,
@@ -70,6 +74,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.BILLING: EVERYONE | {Permission.BILLING_READ},
     Role.ENGINEER: EVERYONE
     | {
+        Permission.DOMAIN_CLAIM,
         Permission.SERVICE_COMPARE,
         Permission.SERVICE_CONFIGURE,
         Permission.SERVICE_CREATE,
@@ -81,6 +86,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     | {
         Permission.AUDIT_READ,
         Permission.BILLING_READ,
+        Permission.DOMAIN_CLAIM,
         Permission.MEMBER_INVITE,
         Permission.MEMBER_MANAGE,
         Permission.PRODUCT_ENABLE,
@@ -102,6 +108,7 @@ STAFF_PERMISSIONS = frozenset(
         Permission.ACCOUNT_SUSPEND,
         Permission.AUDIT_READ,
         Permission.CATALOGUE_MANAGE,
+        Permission.DOMAIN_MANAGE,
         Permission.EDGE_MANAGE,
         Permission.LOGIN_OWN,
         Permission.PACKAGE_ASSIGN,
@@ -113,6 +120,7 @@ STAFF_PERMISSIONS = frozenset(
 SYSTEM_PERMISSIONS: dict[str, frozenset[Permission]] = {
     # The user who joins has an invitation from a member with this permission.
     "accept-invitation": frozenset({Permission.MEMBER_INVITE}),
+    "check-domain-claims": frozenset({Permission.DOMAIN_CLAIM}),
     "load-catalogue": frozenset({Permission.CATALOGUE_MANAGE}),
     "create-account": frozenset({Permission.ACCOUNT_CREATE}),
     "load-demo": frozenset({Permission.ACCOUNT_CREATE, Permission.PACKAGE_ASSIGN}),
@@ -151,6 +159,9 @@ ABILITIES: dict[Permission, str] = {
     Permission.AUDIT_READ: "read the audit trail",
     Permission.BILLING_READ: "see costs and invoices",
     Permission.CATALOGUE_MANAGE: "manage the catalogue and prices",
+    Permission.DOMAIN_CLAIM: "claim and verify domains",
+    Permission.DOMAIN_MANAGE: "move and end domain claims",
+    Permission.DOMAIN_READ: "see the account's domain claims",
     Permission.EDGE_MANAGE: "manage edges",
     Permission.LOGIN_OWN: "sign in and change your own login",
     Permission.MEMBER_INVITE: "invite people",

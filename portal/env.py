@@ -8,7 +8,7 @@ import contextlib
 import os
 import secrets
 from collections.abc import Callable, Collection
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -64,6 +64,14 @@ def log_level(name: str, default: str) -> str:
     return word
 
 
+def choice(name: str, default: str, choices: Collection[str]) -> str:
+    """Return one of some words; raise ImproperlyConfigured for any other."""
+    word = text(name, default).lower()
+    if word not in choices:
+        raise ImproperlyConfigured(f"{name}={word!r}: write {' or '.join(choices)}.")
+    return word
+
+
 def web_url(name: str, default: str) -> str:
     """Return an http or https URL without its last slash; raise ImproperlyConfigured otherwise."""
     url = text(name, default).rstrip("/")
@@ -105,6 +113,21 @@ def networks(name: str, default: str = "") -> tuple[IPv4Network | IPv6Network, .
         return tuple(ip_network(word) for word in words(name, default))
     except ValueError as error:
         raise ImproperlyConfigured(f"{name}: {error}") from error
+
+
+def servers(name: str, default_port: int) -> tuple[tuple[str, int], ...]:
+    """Return a comma-separated list of IP addresses, each with its port: 10.0.0.1 or [::1]:5353."""
+    return tuple(_server(name, word, default_port) for word in words(name))
+
+
+def _server(name: str, word: str, default_port: int) -> tuple[str, int]:
+    try:
+        parts = urlsplit(f"//{word}")
+        return str(ip_address(parts.hostname or "")), parts.port or default_port
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"{name}: write IP addresses such as 10.0.0.1 or [::1]:5353."
+        ) from error
 
 
 def data_dir(base: Path) -> Path:

@@ -15,6 +15,7 @@ NAVIGATION: tuple[tuple[str, str, Permission | None], ...] = (
     ("Home", "home", None),
     ("Products", "products", None),
     ("Services", "services", Permission.SERVICE_READ),
+    ("Domains", "domains", Permission.DOMAIN_READ),
     ("Entitlements", "entitlements", None),
     ("Activity", "activity", Permission.AUDIT_READ),
     ("Members", "members", Permission.MEMBER_READ),

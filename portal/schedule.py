@@ -8,6 +8,10 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "accounts.tasks.delete_old_responses",
         "schedule": 3600.0,
     },
+    "sweep-domain-claims": {
+        "task": "products.domains.tasks.sweep_claims",
+        "schedule": 60.0,
+    },
     "presume-closed": {
         "task": "products.metering.tasks.presume_closed",
         "schedule": 30.0,

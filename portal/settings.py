@@ -2,12 +2,14 @@
 
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
 from django.urls import reverse_lazy
 
 from portal import env
 from portal.schedule import SCHEDULE
+from products.protocol import is_ip
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = env.data_dir(BASE_DIR)
@@ -50,6 +52,21 @@ PRIVATE_ORIGINS = env.networks(
 )
 # Certification authorities for origins, instead of the public ones; for tests and private platforms.
 ORIGIN_CA_FILE = env.text("ORIGIN_CA_FILE")
+# How accounts prove that they own a domain: a TXT record, also a token over HTTP, or not at all.
+DOMAIN_VERIFICATION = env.choice(
+    "DOMAIN_VERIFICATION", "dns" if PRODUCTION else "off", ("dns", "http", "off")
+)
+# Name servers for this proof, instead of the machine's own.
+DNS_SERVERS = env.servers("DNS_SERVERS", 53)
+# Host names that no account can claim, with the names above and below them.
+PLATFORM_NAMES = [
+    name
+    for name in (
+        *(urlsplit(url).hostname or "" for url in (PORTAL_URL, EDGE_URL)),
+        *(name.lower() for name in env.words("PLATFORM_NAMES")),
+    )
+    if not is_ip(name)
+]
 SALES_EMAIL = env.text("SALES_EMAIL", "sales@tollgate.invalid")
 # How many proxies are in front of the portal; with 0, X-Forwarded-For is ignored.
 TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 0, maximum=10)
@@ -61,6 +78,7 @@ INSTALLED_APPS = [
     "accounts.audit.apps.AuditConfig",
     "products.catalogue.apps.CatalogueConfig",
     "products.services.apps.ServicesConfig",
+    "products.domains.apps.DomainsConfig",
     "products.metering.apps.MeteringConfig",
     "products.enablement.apps.EnablementConfig",
     "products.deploy.apps.DeployConfig",

@@ -107,6 +107,12 @@ class Event(StrEnum):
     DOMAIN_CREATED = "domain.created", "added a domain", "domain.create"
     DOMAIN_UPDATED = "domain.updated", "changed a domain", "domain.update"
     DOMAIN_DELETED = "domain.deleted", "removed a domain", "domain.delete"
+    DOMAIN_CLAIM_REQUESTED = "domain_claim.requested", "claimed a domain"
+    DOMAIN_CLAIM_VERIFIED = "domain_claim.verified", "verified a domain claim", "", _ROUTES
+    DOMAIN_CLAIM_REFUSED = "domain_claim.refused", "was refused a domain claim"
+    DOMAIN_CLAIM_RELEASED = "domain_claim.released", "released a domain claim", "", _ROUTES
+    DOMAIN_CLAIM_LOST = "domain_claim.lost", "ended a domain claim", "", _ROUTES
+    DOMAIN_CLAIM_MOVED = "domain_claim.moved", "moved a domain claim", "", _ROUTES
     BACKEND_CREATED = "backend.created", "added a backend", "backend.create"
     BACKEND_UPDATED = "backend.updated", "changed a backend", "backend.update"
     BACKEND_DELETED = "backend.deleted", "removed a backend", "backend.delete"

@@ -6,7 +6,7 @@ from rest_framework.views import APIView
 from accounts.authentication import TokenRequest
 from products.api import fields
 from products.api.lookups import part_at, version_at
-from products.deploy.models import ActiveDomain
+from products.domains.models import ActiveDomain
 from products.services import queries
 from products.services.models import Part, Version
 

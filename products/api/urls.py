@@ -7,6 +7,11 @@ from django.urls.converters import StringConverter
 
 from products.api.decision import DecisionView
 from products.api.diff import Diff
+from products.api.domain_claims import (
+    DomainClaimDetail,
+    DomainClaims,
+    VerifyDomainClaim,
+)
 from products.api.domains import CheckDomain, CheckDomains
 from products.api.edge import RouteTableView
 from products.api.enabled_products import (
@@ -164,6 +169,9 @@ urlpatterns = [
     *product_routes("enabled-products"),
     *stats_routes(),
     path("v1/decision", DecisionView.as_view()),
+    path("v1/domain-claims", DomainClaims.as_view()),
+    path("v1/domain-claims/<str:claim_id>", DomainClaimDetail.as_view()),
+    path("v1/domain-claims/<str:claim_id>/verify", VerifyDomainClaim.as_view()),
     path("v1/entitlements", Entitlements.as_view()),
     path("v1/entitlements/<str:slug>", OneEntitlement.as_view()),
     path("v1/entitlements/<str:slug>/preview", EnablePreview.as_view()),

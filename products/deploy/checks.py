@@ -9,6 +9,7 @@ from accounts.policy import AnswerCode, Decision
 from accounts.roles import Role
 from products.compatibility.findings import Finding, blockers
 from products.compatibility.version_config import WEBSOCKETS, VersionConfig
+from products.domains.queries import DomainFinding, OwnershipProblem
 from products.edge.errors import EdgeError
 from products.enablement.queries import ServiceEntitlement
 
@@ -24,6 +25,7 @@ class CheckOutcome(StrEnum):
 class FixPage(StrEnum):
     """The page where a failed check can be fixed."""
 
+    DOMAINS = "domains"
     PRODUCTS = "products"
     SERVICE = "service"
     VERSION = "version"
@@ -46,7 +48,8 @@ class PersonFacts:
 class DeployFacts:
     """All that the checks look at, read from the database at one moment.
 
-    `person` is None if no actor asks, as for the route table. `superusers` and `configurers` are
+    `taken_domains` are active in other services. `uncovered_domains` have no verified claim of the
+    account. `person` is None if no actor asks, as for the route table. `superusers` and `configurers` are
     the names of those who can help; they are read only if a check failed.
     """
 
@@ -59,6 +62,8 @@ class DeployFacts:
     findings: tuple[Finding, ...]
     is_active: bool
     taken_domains: tuple[str, ...]
+    uncovered_domains: tuple[str, ...] = ()
+    domain_findings: tuple[DomainFinding, ...] = ()
     person: PersonFacts | None = None
     superusers: tuple[str, ...] = ()
     configurers: tuple[str, ...] = ()
@@ -121,7 +126,9 @@ _ROLES = {
 }
 _COVERED = _passed("Your access covers this service, at the level deploying needs.")
 _SWITCHED_ON = _passed("WebSockets is switched on for this service.")
-_COMPLETE = _passed("It has a domain and a backend, and its domains are free.")
+_COMPLETE = _passed(
+    "It has a domain and a backend, and its domains are yours and free."
+)
 _COMPATIBLE = _passed("Nothing in this version conflicts with WebSockets.")
 
 # Sentences that clients of a service read, too (R12).
@@ -236,14 +243,18 @@ def _version_is_complete(facts: DeployFacts) -> Answer:
         )
         for name in facts.taken_domains
     ]
+    missing += [(each.reason, each.remedy) for each in facts.domain_findings]
     if not missing:
         return _COMPLETE
+    is_unverified = any(
+        each.problem is OwnershipProblem.UNVERIFIED for each in facts.domain_findings
+    )
     return Answer(
         CheckOutcome.FAILED,
         " ".join(reason for reason, _ in missing),
-        " ".join(remedy for _, remedy in missing),
+        " ".join(dict.fromkeys(remedy for _, remedy in missing)),
         facts.configurers,
-        FixPage.VERSION,
+        FixPage.DOMAINS if is_unverified else FixPage.VERSION,
     )
 
 

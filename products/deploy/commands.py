@@ -15,7 +15,10 @@ from products.deploy.decision import (
     decide_deployment,
     probe_origin_of,
 )
-from products.deploy.models import ActiveDomain, Deployment
+from products.deploy.models import Deployment
+from products.domains.commands import SERIALISED, claim_domains_of_activation
+from products.domains.models import ActiveDomain
+from products.domains.queries import verification_is_off
 from products.services.commands.validators import clean_comment
 from products.services.commands.versions import version_target
 from products.services.lifecycle import Transition, is_allowed
@@ -97,8 +100,10 @@ def _activate(
 ) -> Deployment | None:
     service = version.service
     deployment = None
+    # Without verification, activation claims the domains.
+    also = SERIALISED if verification_is_off() else ()
     with recorded_change(
-        actor, Permission.SERVICE_DEPLOY, on=service, now=now
+        actor, Permission.SERVICE_DEPLOY, on=service, also=also, now=now
     ) as trail:
         versions = Version.objects.select_for_update().select_related(
             "service__account"
@@ -115,7 +120,10 @@ def _activate(
         version.active = version.locked = True
         version.updated_at = now
         version.save(update_fields=["active", "locked", "updated_at"])
-        _replace_domains(service, version)
+        names = _replace_domains(service, version)
+        claim_domains_of_activation(
+            trail, account=version.service.account, domains=names, actor=actor, now=now
+        )
         deployment = Deployment.objects.create(
             service=service,
             version=version.number,
@@ -182,8 +190,8 @@ def _deactivate(version: Version, *, now: datetime) -> None:
     version.save(update_fields=["active", "updated_at"])
 
 
-def _replace_domains(service: Service, version: Version) -> None:
-    """Give the service the version's domains. Raises DomainTaken."""
+def _replace_domains(service: Service, version: Version) -> list[str]:
+    """Give the service the version's domains, and return them. Raises DomainTaken."""
     ActiveDomain.objects.filter(service=service).delete()
     # In one order: two accounts that want the same names wait for each other, without a deadlock.
     names = sorted(each.name for each in parts_of(version, "domain"))
@@ -195,6 +203,7 @@ def _replace_domains(service: Service, version: Version) -> None:
         raise DomainTaken(
             "One of the domains is already used by another service."
         ) from error
+    return names
 
 
 def _record(

@@ -31,7 +31,7 @@ from products.deploy.checks import (
     FixPage,
     PersonFacts,
 )
-from products.deploy.models import ActiveDomain
+from products.domains.queries import Ownership, read_ownership
 from products.enablement.queries import ServiceEntitlement, entitlements_of
 from products.services.describe import version_configs
 from products.services.models import Version
@@ -207,10 +207,10 @@ def read_facts(
     entitlements = entitlements_of(
         [version.service_id for version in versions], WEBSOCKETS
     )
-    taken = _taken_domains(versions, held)
+    ownership = _read_ownership(versions, held)
     return {
         version.pk: _facts(
-            version, held[version.pk], entitlements[version.service_id], taken
+            version, held[version.pk], entitlements[version.service_id], ownership
         )
         for version in versions
     }
@@ -220,10 +220,11 @@ def _facts(
     version: Version,
     config: VersionConfig,
     entitlement: ServiceEntitlement,
-    taken: Mapping[str, str],
+    ownership: Ownership,
 ) -> DeployFacts:
     account = version.service.account
     names = sorted(domain.name for domain in config.domains)
+    taken = ownership.services
     return DeployFacts(
         account_name=account.name,
         suspended=account.suspended_at is not None,
@@ -238,23 +239,23 @@ def _facts(
             for name in names
             if taken.get(name, version.service_id) != version.service_id
         ),
+        uncovered_domains=ownership.uncovered(names, account.pk),
+        domain_findings=() if version.active else ownership.findings(names, account.pk),
     )
 
 
-def _taken_domains(
+def _read_ownership(
     versions: Sequence[Version], configs: Mapping[int, VersionConfig]
-) -> dict[str, str]:
-    """Return the services that have the domains of versions that are not active, by name."""
+) -> Ownership:
+    """Read who owns the domains: of active versions only the account's own claims."""
     names = [
         domain.name
         for version in versions
         if not version.active
         for domain in configs[version.pk].domains
     ]
-    if not names:
-        return {}
-    rows = ActiveDomain.objects.filter(name__in=names)
-    return dict(rows.values_list("name", "service_id"))
+    accounts = {version.service.account_id for version in versions if version.active}
+    return read_ownership(names, accounts)
 
 
 def _with_certificates(

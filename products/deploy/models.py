@@ -1,4 +1,4 @@
-"""Deployments, and the domains of active versions."""
+"""Activations and deactivations of versions."""
 
 from typing import ClassVar
 
@@ -36,15 +36,3 @@ class Deployment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} version {self.version} of {self.service_id}"
-
-
-class ActiveDomain(models.Model):
-    """A domain of an active version; each name is in use once on the whole platform."""
-
-    name = models.CharField(primary_key=True, max_length=255)
-    service = models.ForeignKey(
-        Service, on_delete=models.PROTECT, related_name="active_domains"
-    )
-
-    def __str__(self) -> str:
-        return self.name

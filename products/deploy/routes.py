@@ -5,6 +5,7 @@ comparison. Each process keeps its own table; the same routes have the same ETag
 """
 
 import hashlib
+import logging
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +21,6 @@ from products.compatibility.version_config import (
     WEBSOCKETS,
     BackendConfig,
     HeaderConfig,
-    VersionConfig,
 )
 from products.deploy.checks import DeployFacts
 from products.deploy.decision import CheckResult, evaluate, read_facts
@@ -39,6 +39,8 @@ from products.enablement.models import DRAIN_TIME, Enablement, ServiceProduct
 from products.enablement.queries import last_closed_by_account, last_switched_off
 from products.months import Month
 from products.services.models import Version
+
+logger = logging.getLogger(__name__)
 
 DELIVERED_LOG_KINDS = frozenset(get_args(LogKind))
 # Services read together: bounds the memory and the parameters of a query.
@@ -135,9 +137,7 @@ def routes_of(account_ids: list[str], now: datetime) -> dict[str, tuple[Route, .
         for version in versions:
             account = version.service.account
             routes.setdefault(account.pk, []).append(
-                _route(
-                    version, facts[version.pk].config, statuses[version.service_id], now
-                )
+                _route(version, facts[version.pk], statuses[version.service_id], now)
             )
     return {key: tuple(value) for key, value in routes.items()}
 
@@ -218,14 +218,14 @@ def _status(
 
 
 def _route(
-    version: Version, config: VersionConfig, status: RouteStatus, now: datetime
+    version: Version, facts: DeployFacts, status: RouteStatus, now: datetime
 ) -> Route:
-    account = version.service.account
+    account, config = version.service.account, facts.config
     month = Month.at(now, account.billing_zone)
     return Route(
         service=version.service_id,
         account=account.pk,
-        hosts=tuple(sorted(domain.name for domain in config.domains)),
+        hosts=_hosts(version, facts),
         websockets=not status.refusal,
         refusal=status.refusal,
         origin=_origin(config.connection_backend),
@@ -245,6 +245,24 @@ def _route(
         drain_mode=status.drain_mode,
         drain_until=status.drain_until,
     )
+
+
+def _hosts(version: Version, facts: DeployFacts) -> tuple[str, ...]:
+    """Return the domains that a verified claim of the account covers.
+
+    The checks let no other domain become active. A host that another account may own is never
+    served, even so.
+    """
+    if facts.uncovered_domains:
+        logger.error(
+            "Domains of an active version are not claimed by its account.",
+            extra={
+                "service": version.service_id,
+                "domains": list(facts.uncovered_domains),
+            },
+        )
+    names = {domain.name for domain in facts.config.domains}
+    return tuple(sorted(names.difference(facts.uncovered_domains)))
 
 
 def _origin(backend: BackendConfig | None) -> Origin | None:

@@ -73,6 +73,8 @@ def _links(
         if each.url
     ]
     match result.fix_page:
+        case FixPage.DOMAINS:
+            return [(reverse("domains"), "Open Domains")]
         case FixPage.PRODUCTS:
             return [(reverse("products"), "Open Products")]
         case FixPage.SERVICE:

@@ -6,6 +6,7 @@ from products.web.access import member_access
 from products.web.current_usage import live_account, live_service
 from products.web.deployment import activate_version, deactivate_version, why
 from products.web.disable import disable_product
+from products.web.domain_claims import domain, domains, release_domain
 from products.web.enable import enable_product, product_enabled
 from products.web.entitlements import entitlements
 from products.web.home import home
@@ -34,6 +35,9 @@ urlpatterns: list[URLPattern] = [
     path("products/<slug:slug>/request/", request_access, name="request_product"),
     path("entitlements/", entitlements, name="entitlements"),
     path("services/", services, name="services"),
+    path("domains/", domains, name="domains"),
+    path("domains/<opaque:claim_id>/", domain, name="domain"),
+    path("domains/<opaque:claim_id>/release/", release_domain, name="release_domain"),
     path("live/", live_account, name="live"),
     path("services/<str:service_id>/", service, name="service"),
     path("services/<str:service_id>/live/", live_service, name="live_service"),

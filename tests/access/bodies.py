@@ -112,6 +112,8 @@ BODIES: dict[tuple[str, str], Body] = {
     ("products/<slug:slug>/enable/", "POST"): agreement,
     ("products/<slug:slug>/disable/", "POST"): lambda w: {"drain_mode": "drain"},
     ("products/<slug:slug>/request/", "POST"): lambda w: {"note": "Please"},
+    ("domains/", "POST"): lambda w: {"name": "acme.net"},
+    ("api/v1/domain-claims", "POST"): lambda w: {"name": "acme.net"},
     ("services/", "POST"): lambda w: {"name": "chat"},
     (SERVICE, "POST"): lambda w: {"name": "store"},
     (f"{SERVICE}websockets/", "POST"): lambda w: {"to": "on"},

@@ -39,6 +39,7 @@ ADMIN_MODEL_PARTS = 5  # admin/<app>/<model>/<id>/…
 OF_AN_ACCOUNT = frozenset(
     {
         "authorization_id",
+        "claim_id",
         "customer_id",
         "event_id",
         "invitation_id",
@@ -127,6 +128,7 @@ def samples(world: World) -> dict[str, Any]:
         "app_label": "accounts",
         "authorization_id": f"{inside}{world.shop.pk}",
         "before": 1,
+        "claim_id": world.claim.pk,
         "customer_id": world.acme.pk,
         "dispute_id": 1,
         "content_type_id": 1,

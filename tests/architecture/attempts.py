@@ -17,11 +17,14 @@ from portal.starter_catalogue import CONNECTION_TIME
 from products.catalogue import commands as catalogue
 from products.catalogue.models import Plan, Product
 from products.deploy import commands as deploy
+from products.domains import commands as domains
+from products.domains.models import DomainClaim
 from products.enablement import commands as enablement
 from products.metering import commands as metering
 from products.metering.models import Edge, UsageDispute
 from products.services.commands import parts, services, versions
 from tests.factories import NOW
+from tests.factories.domains import pending
 from tests.factories.world import World, agreed
 
 PERSONS = frozenset(
@@ -180,6 +183,17 @@ ATTEMPTS: dict[str, Attempt] = {
         a, slug="websockets", fields={"purchase_mode": "always"}, now=NOW)),
     "products.catalogue.commands.add_plan": Attempt(STAFF, lambda w, a: catalogue.add_plan(
         a, product=w.websockets, kind="package", name="Free", now=NOW)),
+    "products.domains.commands.claim_domain": Attempt(CREATES, lambda w, a: domains.claim_domain(
+        a, account=w.acme, name="acme.net", now=NOW)),
+    "products.domains.commands.verify_claim": Attempt(
+        CREATES, lambda w, a: domains.verify_claim(a, claim=DomainClaim.objects.get(name="acme.net"), now=NOW),
+        given=lambda w, a: pending(w.acme, "acme.net")),
+    "products.domains.commands.release_claim": Attempt(CREATES, lambda w, a: domains.release_claim(
+        a, claim=w.claim, now=NOW)),
+    "products.domains.commands.revoke_claim": Attempt(STAFF, lambda w, a: domains.revoke_claim(
+        a, claim=w.claim, reason="Sold", now=NOW)),
+    "products.domains.commands.move_claim": Attempt(STAFF, lambda w, a: domains.move_claim(
+        a, claim=w.claim, to=w.globex, reason="Sold", now=NOW)),
     "products.enablement.commands.prices.change_price": Attempt(STAFF, lambda w, a: enablement.change_price(
         a, plan=Plan.objects.get(product=w.websockets, kind="direct"), price=CONNECTION_TIME, effective_from=LATER, now=NOW)),
     "products.enablement.commands.account.enable": Attempt(SUPERUSER, buy, given=cancel),

@@ -26,6 +26,11 @@ NOTED: dict[str, tuple[str, ...]] = {
     "products.catalogue.commands.update_product": ("product.updated",),
     "products.catalogue.commands.add_plan": ("plan.added",),
     # The price is noted in the platform's chain and in that of every account on the plan.
+    "products.domains.commands.claim_domain": ("domain_claim.requested", "domain_claim.verified"),
+    "products.domains.commands.verify_claim": ("domain_claim.verified",),
+    "products.domains.commands.release_claim": ("domain_claim.released",),
+    "products.domains.commands.revoke_claim": ("domain_claim.lost",),
+    "products.domains.commands.move_claim": ("domain_claim.moved", "domain_claim.moved"),
     "products.enablement.commands.prices.change_price": ("price.published", "price.published"),
     "products.enablement.commands.account.enable": ("product.enabled", "bill.changed"),
     "products.enablement.commands.account.disable": ("product.disabled", "bill.changed"),

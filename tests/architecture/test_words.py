@@ -37,6 +37,7 @@ ALLOWED = re.compile(
     r"|(user|get)[._]logged_in"  # the event, and Fastly's function
     r"|journal_(mode|size_limit)"  # SQLite
     r"|credit ledger"  # a term of billing
+    r"|(from|to)_wire"  # dnspython
     r"|carriage returns?|wall clock|on the wire|-faced?\b",  # plain English
     re.IGNORECASE,
 )

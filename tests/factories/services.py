@@ -10,6 +10,7 @@ from products.services.kinds import KINDS
 from products.services.models import Part, Service, Version
 from tests.factories import NOW
 from tests.factories.accounts import AccountFactory
+from tests.factories.domains import claim_unless_claimed
 
 
 class ServiceFactory(DjangoModelFactory[Service]):
@@ -75,6 +76,13 @@ class DomainFactory(PartFactory):
 
     kind = "domain"
     name = factory.Sequence(lambda number: f"www{number}.example.com")
+
+    @classmethod
+    def _create(cls, model_class: type[Part], *args: Any, **fields: Any) -> Part:
+        row = super()._create(model_class, *args, **fields)
+        if row.version.active:  # as activation would
+            claim_unless_claimed(row.version.service.account, row.name)
+        return row
 
 
 class BackendFactory(PartFactory):

@@ -15,6 +15,7 @@ from portal.starter_catalogue import PLANS, PRODUCTS, product_fields
 from products.catalogue.commands import add_plan, add_product
 from products.catalogue.models import Product
 from products.catalogue.queries import direct_price
+from products.domains.models import DomainClaim
 from products.enablement.commands import Agreement, change_price, enable
 from products.enablement.queries import agreement_text
 from products.metering.commands import issue_credential
@@ -29,6 +30,7 @@ from tests.factories.accounts import (
     member,
     staff_actor,
 )
+from tests.factories.domains import claimed
 from tests.factories.keys import key_of
 from tests.factories.services import (
     BackendFactory,
@@ -68,6 +70,7 @@ class World:
     membership: Membership  # Una's, who is user of Acme
     token: ApiToken  # Una's
     invitation: Invitation
+    claim: DomainClaim
     edge_secret: str
 
     def person(self, name: str) -> User:
@@ -194,5 +197,6 @@ def build_world(*, enabled: bool = True) -> World:
         invitation=invite(
             sam, account=acme, email="new@example.com", role="engineer", now=NOW
         ),
+        claim=claimed(acme, "acme.org"),
         edge_secret=issue_credential(people["staff"], name="edge-t", now=NOW).secret,
     )

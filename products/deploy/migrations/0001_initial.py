@@ -15,13 +15,6 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='ActiveDomain',
-            fields=[
-                ('name', models.CharField(max_length=255, primary_key=True, serialize=False)),
-                ('service', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='active_domains', to='services.service')),
-            ],
-        ),
-        migrations.CreateModel(
             name='Deployment',
             fields=[
                 ('id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22, primary_key=True, serialize=False)),

@@ -18,7 +18,8 @@ from products.deploy.commands import (
     activate,
     deactivate,
 )
-from products.deploy.models import ActiveDomain, Deployment
+from products.deploy.models import Deployment
+from products.domains.models import ActiveDomain
 from products.enablement.commands import enable_for_service
 from products.services.commands.versions import clone_version
 from products.services.models import Version
@@ -197,7 +198,7 @@ def test_activating_the_active_version_changes_and_notes_nothing(eve, echo, draf
     assert activate(eve, version=draft, now=LATER) is None
 
     assert Deployment.objects.count() == 1
-    assert noted(echo.account_id) == ["version.activated"]
+    assert noted(echo.account_id) == ["domain_claim.verified", "version.activated"]
 
 
 def test_the_decision_is_made_once(monkeypatch, eve, draft):

@@ -15,7 +15,7 @@ from products.deploy.decision import (
     decide_deployment,
     decision_without_person,
 )
-from products.deploy.models import ActiveDomain
+from products.domains.models import ActiveDomain
 from products.enablement.commands import enable_for_service
 from products.enablement.models import Enablement
 from products.services.models import Service, Version

@@ -243,7 +243,7 @@ def test_a_table_costs_the_same_queries_for_any_number_of_services(
     for service in Service.objects.filter(account=acme):
         enable_for_service(eve, service=service, product=websockets, now=NOW)
 
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         table = cache.table(epoch="", revision=1, now=NOW)
 
     assert len(table.routes) == services + 1

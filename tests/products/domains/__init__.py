@@ -1,0 +1,1 @@
+"""Tests of domain claims and their verification."""

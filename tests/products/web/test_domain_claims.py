@@ -1,0 +1,178 @@
+"""The pages of domain claims."""
+
+import pytest
+from django.urls import reverse
+
+from products.domains.models import ActiveDomain, DomainClaim
+from products.domains.verification import proof_of
+from products.web import domain_claims
+from tests.factories.domains import claimed, pending
+from tests.factories.name_server import name_server
+from tests.products.web.conftest import actions_of, queries_of, text_of
+
+PAGE = "/domains/"
+
+
+@pytest.fixture
+def dns(settings):
+    """Verify by DNS, with a name server that has no records."""
+    with name_server() as server:
+        settings.DOMAIN_VERIFICATION = "dns"
+        settings.DNS_SERVERS = [server.address]
+        yield server
+
+
+def page_of(claim):
+    return reverse("domain", args=[claim.pk])
+
+
+def test_without_claims_the_page_says_what_they_are(browser, eve):
+    text = text_of(browser(eve).get(PAGE))
+
+    assert "No domains yet" in text
+    assert "Claim a domain" in text
+
+
+def test_a_claim_leads_to_its_record_as_text_that_can_be_selected(
+    browser, eve, acme, dns
+):
+    client = browser(eve)
+
+    answer = client.post(PAGE, {"name": "acme.com"}, follow=True)
+
+    claim = DomainClaim.objects.get()
+    proof = proof_of("acme.com", claim.token)
+    assert answer.redirect_chain == [(page_of(claim), 302)]
+    html = answer.content.decode()
+    for value in (proof.dns_name, proof.dns_value):
+        assert f'<code class="id">{value}</code>' in html
+        assert f'data-copy="{value}"' in html
+    assert proof.http_url not in html
+
+
+def test_the_http_token_is_shown_if_it_is_accepted(browser, eve, acme, settings):
+    settings.DOMAIN_VERIFICATION = "http"
+    claim = pending(acme, "acme.com")
+
+    html = browser(eve).get(page_of(claim)).content.decode()
+
+    assert proof_of("acme.com", claim.token).http_url in html
+
+
+def test_verifying_says_what_was_found(browser, eve, acme, dns):
+    claim = pending(acme, "acme.com")
+
+    answer = browser(eve).post(page_of(claim))
+
+    assert answer.status_code == 409
+    assert "has no TXT record" in text_of(answer)
+
+
+def test_verifying_with_the_record_succeeds(browser, eve, acme, dns):
+    claim = pending(acme, "acme.com")
+    proof = proof_of("acme.com", claim.token)
+    dns.records[proof.dns_name] = [proof.dns_value]
+
+    answer = browser(eve).post(page_of(claim), follow=True)
+
+    assert answer.redirect_chain == [(page_of(claim), 302)]
+    assert actions_of(acme) == ["domain_claim.verified"]
+
+
+@pytest.mark.parametrize(
+    "name, status", [("com", 400), ("", 400), ("shop.globex.com", 409)]
+)
+def test_a_refused_claim_keeps_what_was_typed(
+    browser, eve, acme, globex, dns, name, status
+):
+    claimed(globex, "globex.com")
+
+    answer = browser(eve).post(PAGE, {"name": name})
+
+    assert answer.status_code == status
+    assert f'value="{name}"' in answer.content.decode() or not name
+    assert not DomainClaim.objects.filter(account=acme).exists()
+
+
+def test_the_list_is_paged_and_searched(browser, eve, acme, globex, monkeypatch):
+    monkeypatch.setattr(domain_claims, "PAGE", 2)
+    for name in ("a.com", "b.com", "c.com", "shop.org"):
+        claimed(acme, name)
+    claimed(globex, "globex.com")
+    client = browser(eve)
+
+    first = client.get(PAGE)
+    second = client.get(first.context["next_url"])
+    found = client.get(PAGE, {"q": "SHOP"})
+
+    assert [names(page) for page in (first, second, found)] == [
+        ["a.com", "b.com"],
+        ["c.com", "shop.org"],
+        ["shop.org"],
+    ]
+    assert (second.context["next_url"], second.context["first_url"]) == ("", PAGE)
+    assert "No claim matches" in text_of(client.get(PAGE, {"q": "nothing"}))
+
+
+def names(page):
+    return [each["claim"].name for each in page.context["claims"]]
+
+
+def test_the_list_costs_the_same_queries_for_any_number_of_claims(browser, eve, acme):
+    claimed(acme, "a.com")
+    client = browser(eve)
+    before = queries_of(client, PAGE)
+    for number in range(20):
+        claimed(acme, f"acme{number}.com")
+
+    assert queries_of(client, PAGE) == before
+
+
+def test_the_editor_can_link_to_a_claim_of_a_name(browser, eve):
+    answer = browser(eve).get(PAGE, {"claim": "acme.com"})
+
+    assert 'value="acme.com"' in answer.content.decode()
+
+
+def test_who_may_not_claim_reads_why(browser, una, acme):
+    claim = pending(acme, "acme.com")
+    client = browser(una)
+
+    for page in (PAGE, page_of(claim), reverse("release_domain", args=[claim.pk])):
+        answer = client.get(page)
+        assert answer.status_code == 200
+        assert "Engineers and superusers can claim and verify domains" in text_of(
+            answer
+        )
+
+
+def test_a_claim_in_use_is_not_released(browser, eve, acme, shop):
+    claim = claimed(acme, "acme.com")
+    ActiveDomain.objects.create(service=shop, name="shop.acme.com")
+    client = browser(eve)
+
+    assert "shop.acme.com" in text_of(client.get(page_of(claim)))
+    answer = client.post(reverse("release_domain", args=[claim.pk]))
+
+    assert answer.status_code == 409
+    assert DomainClaim.objects.exists()
+
+
+def test_a_released_claim_is_gone(browser, eve, acme):
+    claim = claimed(acme, "acme.com")
+
+    answer = browser(eve).post(reverse("release_domain", args=[claim.pk]))
+
+    assert (answer.status_code, answer.url) == (302, PAGE)
+    assert not DomainClaim.objects.exists()
+
+
+def test_a_lost_claim_can_be_made_again(browser, eve, acme, dns):
+    claim = claimed(acme, "acme.com", state="lost", lost_at=None, lost_reason="Sold")
+    client = browser(eve)
+    assert "Sold" in text_of(client.get(page_of(claim)))
+
+    client.post(PAGE, {"name": "acme.com"})
+
+    claim.refresh_from_db()
+    assert claim.state == "pending"
