@@ -16,6 +16,7 @@ BENCHMARKS = {
     "usage_store": "CPU time of an edge's usage store",
     "haproxy_engine": "reloads and refusals with many services; SIZES=10,100 FLIPS=50",
     "scaling": "1,000 edges, 1,000,000 connections, on PostgreSQL; OPEN=1000000 SAMPLE=50",
+    "strangers": "pages and edges' polls while strangers attack the portal; SECONDS=10",
 }
 DEFAULT = ("decision", "audit_trail", "ingest")
 

@@ -22,6 +22,16 @@ LOG_LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"})
 DATABASE_SCHEMES = frozenset({"postgres", "postgresql", "pgsql", "sqlite"})
 BROKER_SCHEMES = frozenset({"amqp", "amqps", "pyamqp", "redis", "rediss", "memory"})
 VARIABLES = FileAwareMapping(cache=False)
+# Without limits, one held lock or one dead server makes every thread of the portal wait. The web
+# server adds a limit per statement; migrations and sweeps have none.
+POSTGRESQL_LIMITS: dict[str, str | int] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,  # milliseconds
+    "options": "-c lock_timeout=5s -c idle_in_transaction_session_timeout=60s",
+}
 DEFAULT_MAIL_PORTS = {"smtp": 587, "smtp+tls": 587, "smtps": 465}
 
 
@@ -149,7 +159,16 @@ def secret(name: str, folder: Path) -> str:
     path = folder / name.lower()
     if not path.exists():
         _create_private(path, secrets.token_urlsafe(48))
-    return path.read_text(encoding="ascii").strip()
+    try:
+        content = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImproperlyConfigured(f"{path}: {error}") from error
+    if not content:
+        raise ImproperlyConfigured(
+            f"{path} is empty. Restore it from a backup; a new {name} would make all "
+            "tokens, credentials and sessions invalid."
+        )
+    return content
 
 
 def _create_private(path: Path, content: str) -> None:
@@ -159,6 +178,8 @@ def _create_private(path: Path, content: str) -> None:
         os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w"
     ) as file:
         file.write(content)
+        file.flush()
+        os.fsync(file.fileno())  # after a power cut the file must not be empty
     with contextlib.suppress(FileExistsError):
         os.link(draft, path)
     draft.unlink()
@@ -171,7 +192,7 @@ def database(folder: Path) -> dict[str, Any]:
     write fails immediately under concurrency, whatever the time-out.
     """
     url = text("DATABASE_URL")
-    config = {
+    config: dict[str, Any] = {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": str(folder / "tollgate.sqlite3"),
     }
@@ -200,7 +221,12 @@ def database(folder: Path) -> dict[str, Any]:
         return config | {"CONN_HEALTH_CHECKS": True, "OPTIONS": options}
     # The folder of a Unix socket is a host name with %2F for its slashes.
     host = unquote(config["HOST"])
-    return {"CONN_HEALTH_CHECKS": True, "CONN_MAX_AGE": 60} | config | {"HOST": host}
+    options = POSTGRESQL_LIMITS | config.get("OPTIONS", {})
+    return (
+        {"CONN_HEALTH_CHECKS": True, "CONN_MAX_AGE": 60}
+        | config
+        | {"HOST": host, "OPTIONS": options}
+    )
 
 
 def email(folder: Path) -> dict[str, Any]:

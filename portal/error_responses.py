@@ -7,14 +7,17 @@ one. Paths below `/api/v1` answer with `problem`, as others do for
 reasons (fastly/errors.go of 17.2).
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, Self
 
 from django.core.exceptions import RequestDataTooBig
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import get_template
 from django.views import defaults
 from rest_framework.exceptions import (
     APIException,
@@ -34,6 +37,7 @@ from products.api.not_offered import reason_not_offered
 from products.protocol import API_PATH
 
 Json = dict[str, Any]
+RETRY_AFTER_SECONDS = 5
 INVALID_CREDENTIALS = "Provided credentials are missing or invalid"
 MESSAGES = {
     HTTPStatus.UNAUTHORIZED: INVALID_CREDENTIALS,
@@ -47,6 +51,7 @@ MESSAGES = {
     HTTPStatus.UNPROCESSABLE_ENTITY: "Unprocessable entity",
     HTTPStatus.TOO_MANY_REQUESTS: "Too many requests",
     HTTPStatus.INTERNAL_SERVER_ERROR: "Internal server error",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Service unavailable",
 }
 # Conflicts that Fastly answers with another status or message, by code.
 FASTLY_CONFLICTS: Mapping[str, tuple[HTTPStatus, str]] = {
@@ -288,10 +293,26 @@ def body_too_large(request: HttpRequest, limit: int) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Respond to an unexpected error: JSON for a program, a page for a person."""
+    """Respond to an unexpected error: JSON for a program, a page for a person.
+
+    A database that does not answer, is locked or is full is a 503: the client may try again.
+    """
+    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
+        return _unavailable(request)
     if wants_json(request):
         return _json(request, HTTPStatus.INTERNAL_SERVER_ERROR)
     return defaults.server_error(request)
+
+
+def _unavailable(request: HttpRequest) -> HttpResponse:
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    if wants_json(request):
+        response = _json(request, status, "The database does not answer. Try again.")
+    else:  # the page's usual context would need the database
+        page = get_template("503.html").render({"request_id": request.id})  # type: ignore[attr-defined]
+        response = HttpResponse(page, status=status)
+    response["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
 
 
 def error_response(request: HttpRequest, said: ApiError) -> HttpResponse:

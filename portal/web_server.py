@@ -8,8 +8,10 @@ import gc
 import resource
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from typing import Any
 
 from django.conf import settings
+from django.db import connections
 from django.urls import get_resolver
 from granian import Granian
 from granian.constants import Interfaces
@@ -22,6 +24,7 @@ from portal.checks import refuse_unsafe_production
 # Far above the threads: connections that send nothing count too, and at the limit no other
 # connection is accepted. The proxy in front limits the connections per address.
 MAX_CONNECTIONS_PER_WORKER = 4096
+STATEMENT_SECONDS = 15  # for one statement of a request, on PostgreSQL
 HEAD_SECONDS = 5  # for the head of a request
 
 
@@ -37,6 +40,7 @@ def main(words: Sequence[str] | None = None) -> None:
     )
     for_edges = parser.parse_args(words).edges
     refuse_unsafe_production()
+    _limit_statements(connections.settings["default"])
     _allow_descriptors(2 * MAX_CONNECTIONS_PER_WORKER)
     get_resolver(settings.ROOT_URLCONF).url_patterns  # noqa: B018 - this imports all views
     gc.freeze()  # so that the workers' garbage collectors leave the shared memory alone
@@ -55,6 +59,12 @@ def main(words: Sequence[str] | None = None) -> None:
         workers_kill_timeout=5,
         log_level=LogLevels.warning,
     ).serve()
+
+
+def _limit_statements(database: dict[str, Any]) -> None:
+    """Limit the time of each statement, for connections that are opened from now on."""
+    if database["ENGINE"] == "django.db.backends.postgresql":
+        database["OPTIONS"]["options"] += f" -c statement_timeout={STATEMENT_SECONDS}s"
 
 
 def _allow_descriptors(wanted: int) -> None:

@@ -68,6 +68,18 @@ def test_a_value_can_be_in_a_file(monkeypatch, tmp_path):
     assert env.secret("SECRET_KEY", tmp_path) == "$ecret"
 
 
+@pytest.mark.parametrize("content", [b"", b" \n", b"\xd0\xff"])
+def test_a_damaged_secret_is_not_used_and_not_replaced(monkeypatch, tmp_path, content):
+    monkeypatch.delenv("TOKEN_PEPPER", raising=False)
+    (tmp_path / "token_pepper").write_bytes(content)
+
+    with pytest.raises(ImproperlyConfigured) as refusal:
+        env.secret("TOKEN_PEPPER", tmp_path)
+
+    assert str(tmp_path / "token_pepper") in str(refusal.value)
+    assert (tmp_path / "token_pepper").read_bytes() == content
+
+
 @pytest.mark.parametrize("content", [b"\xd0\xff", None])
 def test_a_file_that_cannot_be_read_is_named(monkeypatch, tmp_path, content):
     file = tmp_path / "key"
@@ -136,7 +148,7 @@ def test_database_url_is_decoded(monkeypatch):
 
     assert database["USER"] == database["PASSWORD"] == database["NAME"] == RESERVED
     assert (database["HOST"], database["PORT"]) == ("db.example.com", 5433)
-    assert database["OPTIONS"] == {"sslmode": "require"}
+    assert database["OPTIONS"] == env.POSTGRESQL_LIMITS | {"sslmode": "require"}
 
 
 def test_database_url_can_name_the_folder_of_a_socket(monkeypatch):

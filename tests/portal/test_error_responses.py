@@ -1,6 +1,7 @@
 """Error responses of the API, and which client gets JSON."""
 
 import pytest
+from django.db import InterfaceError, OperationalError
 from django.test import Client
 
 from accounts.audit.models import AuditEvent
@@ -201,3 +202,34 @@ def test_no_refusal_has_a_list_of_errors_that_would_hide_its_reasons(form):
     assert [body["detail"] for body in bodies] == [
         f"General. {each}" for each in sentences
     ]
+
+
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+def test_a_database_that_does_not_answer_is_a_503_for_a_program(
+    eve, monkeypatch, error
+):
+    def fail(row):
+        raise error("canceling statement due to statement timeout")
+
+    monkeypatch.setattr("accounts.api.users.fastly_json.user", fail)
+    client = client_of(eve)
+    client.raise_request_exception = False
+
+    response = client.get("/api/current_user")
+
+    assert (response.status_code, response["Retry-After"]) == (503, "5")
+    assert response.json()["msg"] == "Service unavailable"
+
+
+def test_a_database_that_does_not_answer_is_a_503_for_a_person(db, monkeypatch):
+    def fail(*args, **kwargs):
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr("django.contrib.sessions.backends.db.SessionStore.load", fail)
+    browser = Client(raise_request_exception=False)
+    browser.cookies["tollgate_session"] = "x" * 32
+
+    response = browser.get("/products/")
+
+    assert (response.status_code, response["Retry-After"]) == (503, "5")
+    assert b"Try again in a minute." in response.content

@@ -1,0 +1,213 @@
+"""The shipped proxy in front of the portal: what it lets through, and what strangers can't stop."""
+
+import contextlib
+import http.client
+import json
+import socket
+import threading
+import time
+
+import pytest
+
+from tests.deploy.production import HOST, production
+
+pytestmark = pytest.mark.haproxy
+ATTACKER = "127.0.0.3"
+MAX_SECONDS = 2.0  # on a machine that runs other tests too; `bench.strangers` measures
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.fixture(scope="module")
+def portal(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("production")
+    with production(folder, MAX_ERRORS_PER_ADDRESS="40") as running:
+        yield running
+
+
+def test_plain_http_is_redirected_to_the_portals_url(portal):
+    connection = http.client.HTTPConnection("127.0.0.1", portal.ports["HTTP"])
+    connection.request("GET", "/products/?a=b", headers={"Host": "evil.test"})
+    response = connection.getresponse()
+    connection.close()
+
+    assert response.status == 308
+    assert response.getheader("Location") == f"https://{portal.host}/products/?a=b"
+
+
+def test_a_page_has_hsts_and_cookies_that_only_this_host_gets(portal):
+    response, _ = portal.ask("GET", "/accounts/login/")
+
+    assert response.status == 200
+    assert response.getheader("Strict-Transport-Security").startswith("max-age=3")
+    cookies = response.headers.get_all("Set-Cookie")
+    assert cookies
+    assert all(each.startswith("__Host-") and "; Secure" in each for each in cookies)
+    assert response.getheader("Server") is None
+
+
+@pytest.mark.parametrize(
+    ("host", "status"), [(f"{HOST}:6666", 400), ("evil.test", 400), (HOST, 400)]
+)
+def test_another_host_is_refused(portal, host, status):
+    assert portal.ask("GET", "/accounts/login/", Host=host)[0].status == status
+
+
+@pytest.mark.parametrize(
+    "path", ["/metrics", "/healthz", "/readyz", "/api/edge/v1/routes"]
+)
+def test_what_is_for_operators_and_edges_is_not_public(portal, path):
+    assert portal.ask("GET", path)[0].status == 404
+
+
+def test_the_edges_listener_serves_nothing_else(portal):
+    assert portal.ask("GET", "/api/edge/v1/routes", port="EDGES")[0].status == 401
+    assert portal.ask("GET", "/accounts/login/", port="EDGES")[0].status == 404
+
+
+def test_a_client_cannot_choose_its_address_or_scheme(portal):
+    # The middleware would refuse what is not one address and one scheme.
+    response, _ = portal.ask(
+        "GET",
+        "/accounts/login/",
+        X_Forwarded_For="203.0.113.7, nonsense",
+        X_Forwarded_Proto="http",
+        Forwarded="for=203.0.113.7",
+    )
+
+    assert response.status == 200
+
+
+def test_a_name_with_an_underscore_is_dropped(portal):
+    with portal.tls() as connection:
+        connection.sendall(
+            f"GET /accounts/login/ HTTP/1.1\r\nHost: {portal.host}\r\n"
+            "X_Forwarded_For: nonsense\r\nX_Forwarded_Proto: ftp\r\n"
+            "Connection: close\r\n\r\n".encode()
+        )
+        answer = connection.recv(100)
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "size"),
+    [
+        ("/api/service", "", 65_537),
+        ("/api/sudo", "Fastly-Key: x\r\n", 65_537),
+        ("/api/service", "Fastly-Key: x\r\n", 1_048_577),
+    ],
+)
+def test_a_body_above_the_limit_is_refused_before_it_arrives(portal, path, key, size):
+    with portal.tls() as connection:
+        connection.sendall(
+            f"POST {path} HTTP/1.1\r\nHost: {portal.host}\r\n{key}"
+            f"Content-Length: {size}\r\n\r\n".encode()
+        )
+        answer = connection.recv(100)
+
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize("size", [65_536, 1_048_576])
+def test_a_body_within_the_limit_reaches_the_portal(portal, size):
+    response, _ = portal.ask("POST", "/api/service", body=b"x" * size, Fastly_Key="x")
+
+    assert response.status == 401
+
+
+def test_trace_is_refused(portal):
+    assert portal.ask("TRACE", "/")[0].status == 405
+
+
+def silent(portal):
+    """Connect and send nothing."""
+    return socket.create_connection(
+        ("127.0.0.1", portal.ports["HTTPS"]), 5, source_address=(ATTACKER, 0)
+    )
+
+
+def half_a_head(portal):
+    connection = portal.tls(source=ATTACKER)
+    connection.sendall(b"GET / HTTP/1.1\r\nHost: ")
+    return connection
+
+
+def slow_body(portal):
+    connection = portal.tls(source=ATTACKER)
+    connection.sendall(
+        f"POST /api/sudo HTTP/1.1\r\nHost: {portal.host}\r\nContent-Type: {FORM}\r\n"
+        "Content-Length: 60000\r\n\r\nusername=".encode()
+    )
+    return connection
+
+
+def slow_large_body(portal):
+    connection = portal.tls(source=ATTACKER)
+    connection.sendall(
+        f"POST /api/service HTTP/1.1\r\nHost: {portal.host}\r\nContent-Type: {FORM}\r\n"
+        "Fastly-Key: x\r\nContent-Length: 1000000\r\n\r\n".encode()
+        + b"x" * 100_000
+    )
+    return connection
+
+
+def idle_keep_alive(portal):
+    connection = portal.tls(source=ATTACKER)
+    connection.sendall(
+        f"GET /static/img/icon.svg HTTP/1.1\r\nHost: {portal.host}\r\n\r\n".encode()
+    )
+    connection.recv(100)
+    return connection
+
+
+@pytest.mark.parametrize(
+    "attack", [silent, half_a_head, slow_body, slow_large_body, idle_keep_alive]
+)
+def test_pages_and_edges_are_answered_during_an_attack(portal, attack):
+    with contextlib.ExitStack() as opened:
+        for _ in range(300):
+            with contextlib.suppress(OSError):  # the proxy refuses most of them
+                opened.enter_context(contextlib.closing(attack(portal)))
+
+        for path, port, status in (
+            ("/accounts/login/", "HTTPS", 200),
+            ("/api/edge/v1/routes", "EDGES", 401),
+        ):
+            began = time.monotonic()
+            response, _ = portal.ask("GET", path, port=port)
+            assert response.status == status
+            assert time.monotonic() - began < MAX_SECONDS
+
+
+def test_an_address_that_asks_for_much_that_is_not_there_is_refused(portal):
+    seen = [
+        portal.ask("GET", f"/nothing/{number}", source="127.0.0.4")[0].status
+        for number in range(60)
+    ]
+
+    assert seen[0] == 404
+    assert seen[-1] == 429
+    assert portal.ask("GET", "/accounts/login/")[0].status == 200
+
+
+def test_the_worst_json_delays_others_little(portal):
+    worst = json.dumps({"username": [[[""] * 5000] * 3]}).encode()[:65_000]
+    ended = threading.Event()
+
+    def flood():
+        while not ended.is_set():
+            with contextlib.suppress(OSError):
+                portal.ask("POST", "/api/sudo", body=worst, source="127.0.0.5")
+
+    flooding = [threading.Thread(target=flood) for _ in range(4)]
+    for thread in flooding:
+        thread.start()
+    began = time.monotonic()
+    response, _ = portal.ask("GET", "/accounts/login/")
+    seconds = time.monotonic() - began
+    ended.set()
+    for thread in flooding:
+        thread.join()
+
+    assert response.status == 200
+    assert seconds < MAX_SECONDS
