@@ -31,7 +31,7 @@ from products.deploy.checks import (
     FixPage,
     PersonFacts,
 )
-from products.domains.queries import Ownership, read_ownership
+from products.domains.queries import DomainFinding, Ownership, read_ownership
 from products.enablement.queries import ServiceEntitlement, entitlements_of
 from products.services.describe import version_configs
 from products.services.models import Version
@@ -66,6 +66,7 @@ class DeployDecision:
     uses_websockets: bool
     checks: tuple[CheckResult, ...]
     findings: tuple[Finding, ...]
+    domain_findings: tuple[DomainFinding, ...] = ()
     is_active: bool = False
     is_personal: bool = False
     is_non_member: bool = False
@@ -110,6 +111,7 @@ def evaluate(facts: DeployFacts) -> DeployDecision:
         uses_websockets=facts.uses_websockets,
         checks=tuple(results),
         findings=() if hidden else facts.findings,
+        domain_findings=() if hidden else facts.domain_findings,
         is_active=facts.is_active,
         is_personal=is_personal,
         is_non_member=person is not None and person.role is None,

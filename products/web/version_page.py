@@ -2,11 +2,13 @@
 
 import re
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -17,6 +19,8 @@ from accounts.policy import decide
 from accounts.roles import Permission
 from products.compatibility.findings import Severity
 from products.deploy.decision import DeployDecision, decision_without_person
+from products.domains.names import registrable_name
+from products.domains.queries import DomainFinding, OwnershipProblem
 from products.services.commands.versions import (
     clone_version,
     comment_version,
@@ -56,6 +60,10 @@ def findings_context(
         "blocker_count": severities.count(Severity.BLOCKS),
         "warning_count": severities.count(Severity.WARNING),
         "note_count": severities.count(Severity.INFO),
+        "domain_findings": [
+            {"finding": each, "url": _claim_url(each)}
+            for each in decision.domain_findings
+        ],
         "findings": linked_findings(
             decision.findings,
             version,
@@ -63,6 +71,14 @@ def findings_context(
             here=here,
         ),
     }
+
+
+def _claim_url(finding: DomainFinding) -> str:
+    """Return where a domain is claimed; "" if claiming does not help."""
+    if finding.problem is not OwnershipProblem.UNVERIFIED:
+        return ""
+    query = urlencode({"claim": registrable_name(finding.domain)})
+    return f"{reverse('domains')}?{query}"
 
 
 @login_required

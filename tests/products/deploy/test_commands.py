@@ -19,11 +19,12 @@ from products.deploy.commands import (
     deactivate,
 )
 from products.deploy.models import Deployment
-from products.domains.models import ActiveDomain
+from products.domains.models import ActiveDomain, DomainClaim
 from products.enablement.commands import enable_for_service
 from products.services.commands.versions import clone_version
 from products.services.models import Version
 from tests.factories import NOW
+from tests.factories.domains import claimed
 from tests.factories.enablement import entitle
 from tests.factories.services import ServiceFactory, live_version, parts, set_values
 from tests.factories.trail import last_entry, noted
@@ -231,3 +232,27 @@ def test_a_comment_that_cannot_be_kept_changes_nothing(eve, echo, draft, comment
 
     assert noted(echo.account_id).count("version.activated") == 1
     assert Deployment.objects.count() == 1
+
+
+def test_without_verification_activation_claims_the_registrable_name(eve, echo, draft):
+    activate(eve, version=draft, now=NOW)
+
+    claim = DomainClaim.objects.get()
+    assert (claim.account_id, claim.name) == (echo.account_id, "example.com")
+    assert (claim.state, claim.method) == ("verified", "off")
+
+
+def test_a_claim_outlives_the_deactivation(eve, echo, draft):
+    activate(eve, version=draft, now=NOW)
+    deactivate(eve, version=draft, now=LATER)
+
+    assert DomainClaim.objects.get().is_verified
+
+
+def test_a_refused_activation_claims_nothing(eve, echo, draft, globex):
+    claimed(globex, "www.example.com")
+
+    with pytest.raises(DeploymentBlocked):
+        activate(eve, version=draft, now=NOW)
+
+    assert not DomainClaim.objects.filter(account=echo.account_id).exists()

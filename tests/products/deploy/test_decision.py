@@ -21,8 +21,14 @@ from products.enablement.models import Enablement
 from products.services.models import Service, Version
 from tests.factories import NOW
 from tests.factories.accounts import actor_for, give_access, member
+from tests.factories.domains import claimed, pending
 from tests.factories.enablement import entitle
-from tests.factories.services import BackendFactory, SnippetFactory, set_values
+from tests.factories.services import (
+    BackendFactory,
+    SnippetFactory,
+    parts,
+    set_values,
+)
 
 CODES = [
     "account_active",
@@ -283,3 +289,71 @@ def test_the_number_of_queries_is_fixed(
 
     with django_assert_num_queries(queries):
         decide_deployment(actor, version=version)
+
+
+@pytest.fixture
+def by_dns(settings):
+    settings.DOMAIN_VERIFICATION = "dns"
+
+
+def test_a_domain_without_a_verified_claim_fails(by_dns, eve, acme, draft):
+    pending(acme, "example.com")
+
+    decision = decide_deployment(eve, version=draft)
+
+    result = check(decision, "version_complete")
+    assert failed(decision) == ["version_complete"]
+    assert "echo.example.com is not verified" in result.reason
+    assert "Claim example.com" in result.remedy
+    assert result.fix_page is FixPage.DOMAINS
+
+
+@pytest.mark.parametrize(
+    "name, method, passes",
+    [
+        ("example.com", "dns", True),
+        ("echo.example.com", "dns", True),
+        ("echo.example.com", "http", True),
+        ("example.com", "http", False),  # an HTTP token proves one host
+        ("other.example.com", "dns", False),
+    ],
+)
+def test_a_verified_claim_at_or_above_the_domain_passes(
+    by_dns, eve, acme, draft, name, method, passes
+):
+    claimed(acme, name, method=method)
+
+    assert decide_deployment(eve, version=draft).allowed is passes
+
+
+@pytest.mark.parametrize("mode", ["dns", "off"])
+@pytest.mark.parametrize(
+    "held, domain",
+    [
+        ("example.com", "echo.example.com"),  # above
+        ("echo.example.com", "echo.example.com"),  # equal
+        ("a.echo.example.com", "echo.example.com"),  # below
+        ("a.echo.example.com", "*.example.com"),  # below a wildcard
+    ],
+)
+def test_a_domain_that_overlaps_another_accounts_claim_fails(
+    settings, mode, held, domain, eve, globex, draft
+):
+    settings.DOMAIN_VERIFICATION = mode
+    claimed(globex, held)
+    parts("domain", version=draft).update(name=domain)
+
+    decision = decide_deployment(eve, version=draft)
+
+    assert failed(decision) == ["version_complete"]
+    reason = check(decision, "version_complete").reason
+    assert f"The domain {domain} belongs to another account." in reason
+
+
+def test_the_platforms_own_names_fail_in_both_modes(settings, eve, draft):
+    settings.PLATFORM_NAMES = ["portal.example.com"]
+    parts("domain", version=draft).update(name="*.example.com")
+
+    for mode in ("dns", "off"):
+        settings.DOMAIN_VERIFICATION = mode
+        assert failed(decide_deployment(eve, version=draft)) == ["version_complete"]

@@ -10,6 +10,8 @@ from accounts.models import Account
 from products.compatibility.version_config import HeaderConfig
 from products.deploy.commands import activate
 from products.deploy.routes import PublishedTable, RouteTableCache, header_rules
+from products.domains.commands import move_claim
+from products.domains.models import DomainClaim
 from products.edge.contract import HeaderRule, Origin, RouteLogEndpoint, RouteTable
 from products.enablement.commands import (
     disable,
@@ -359,3 +361,23 @@ def test_a_route_names_the_month_in_the_accounts_zone(active, zone, now, month, 
 
     found = (only.month, only.month_ends_at)
     assert found == (month, datetime.fromisoformat(ends))
+
+
+def test_a_host_without_a_claim_of_its_account_is_left_out(active, caplog):
+    assert route().hosts == ("echo.example.com",)
+    DomainClaim.objects.update(state="lost")
+
+    assert route().hosts == ()
+    assert "not claimed by its account" in caplog.text
+
+
+def test_moving_a_claim_takes_the_host_off_and_moves_the_revision(
+    ada, acme, globex, active
+):
+    before = Account.objects.get(pk=acme.pk).routes_revision
+    claim = DomainClaim.objects.get(account=acme)
+
+    move_claim(ada, claim=claim, to=globex, reason="Sold", now=NOW)
+
+    assert route().hosts == ()
+    assert Account.objects.get(pk=acme.pk).routes_revision > before

@@ -176,3 +176,16 @@ def test_a_lost_claim_can_be_made_again(browser, eve, acme, dns):
 
     claim.refresh_from_db()
     assert claim.state == "pending"
+
+
+def test_the_editor_says_that_a_domain_is_not_verified_with_a_link(
+    browser, eve, draft, dns
+):
+    page = reverse(
+        "edit_part", args=[draft.service_id, 1, "domain", "echo.example.com"]
+    )
+    for address in (page, reverse("version", args=[draft.service_id, 1])):
+        answer = browser(eve).get(address)
+
+        assert "echo.example.com is not verified" in text_of(answer)
+        assert 'href="/domains/?claim=example.com"' in answer.content.decode()
