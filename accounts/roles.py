@@ -20,11 +20,16 @@ class Permission(StrEnum):
     ACCOUNT_SUSPEND = "account:suspend"
     AUDIT_READ = "audit:read"
     BILLING_READ = "billing:read"
+    BUDGET_CHECK = "budget:check"
+    BUDGET_MANAGE = "budget:manage"
     CATALOGUE_MANAGE = "catalogue:manage"
+    CONTRACT_ASSIGN = "contract:assign"
+    CREDIT_GRANT = "credit:grant"
     DOMAIN_CLAIM = "domain:claim"
     DOMAIN_MANAGE = "domain:manage"
     DOMAIN_READ = "domain:read"
     EDGE_MANAGE = "edge:manage"
+    INVOICE_MANAGE = "invoice:manage"
     LOGIN_OWN = "login:own"
     MEMBER_INVITE = "member:invite"
     MEMBER_MANAGE = "member:manage"
@@ -71,7 +76,7 @@ EVERYONE = frozenset(
 # Source: fastly-api, "Permissions", the newest published table of roles.
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.USER: EVERYONE,
-    Role.BILLING: EVERYONE | {Permission.BILLING_READ},
+    Role.BILLING: EVERYONE | {Permission.BILLING_READ, Permission.BUDGET_MANAGE},
     Role.ENGINEER: EVERYONE
     | {
         Permission.DOMAIN_CLAIM,
@@ -86,6 +91,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     | {
         Permission.AUDIT_READ,
         Permission.BILLING_READ,
+        Permission.BUDGET_MANAGE,
         Permission.DOMAIN_CLAIM,
         Permission.MEMBER_INVITE,
         Permission.MEMBER_MANAGE,
@@ -108,8 +114,11 @@ STAFF_PERMISSIONS = frozenset(
         Permission.ACCOUNT_SUSPEND,
         Permission.AUDIT_READ,
         Permission.CATALOGUE_MANAGE,
+        Permission.CONTRACT_ASSIGN,
+        Permission.CREDIT_GRANT,
         Permission.DOMAIN_MANAGE,
         Permission.EDGE_MANAGE,
+        Permission.INVOICE_MANAGE,
         Permission.LOGIN_OWN,
         Permission.PACKAGE_ASSIGN,
         Permission.USAGE_RESOLVE,
@@ -124,6 +133,8 @@ SYSTEM_PERMISSIONS: dict[str, frozenset[Permission]] = {
     "load-catalogue": frozenset({Permission.CATALOGUE_MANAGE}),
     "create-account": frozenset({Permission.ACCOUNT_CREATE}),
     "load-demo": frozenset({Permission.ACCOUNT_CREATE, Permission.PACKAGE_ASSIGN}),
+    "bill-accounts": frozenset({Permission.INVOICE_MANAGE, Permission.BUDGET_CHECK}),
+    "close-month": frozenset({Permission.INVOICE_MANAGE}),
     "edge-credential": frozenset({Permission.EDGE_MANAGE}),
     "ingest-usage": frozenset({Permission.USAGE_INGEST}),
     "restored": frozenset({Permission.EDGE_MANAGE}),
@@ -158,11 +169,16 @@ ABILITIES: dict[Permission, str] = {
     Permission.ACCOUNT_SUSPEND: "suspend accounts",
     Permission.AUDIT_READ: "read the audit trail",
     Permission.BILLING_READ: "see costs and invoices",
+    Permission.BUDGET_CHECK: "compare costs with budgets",
+    Permission.BUDGET_MANAGE: "set the budget",
     Permission.CATALOGUE_MANAGE: "manage the catalogue and prices",
+    Permission.CONTRACT_ASSIGN: "assign contracts",
+    Permission.CREDIT_GRANT: "grant credits",
     Permission.DOMAIN_CLAIM: "claim and verify domains",
     Permission.DOMAIN_MANAGE: "move and end domain claims",
     Permission.DOMAIN_READ: "see the account's domain claims",
     Permission.EDGE_MANAGE: "manage edges",
+    Permission.INVOICE_MANAGE: "draft, finalise and void invoices",
     Permission.LOGIN_OWN: "sign in and change your own login",
     Permission.MEMBER_INVITE: "invite people",
     Permission.MEMBER_MANAGE: "change roles and access of people",

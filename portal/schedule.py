@@ -20,4 +20,12 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "products.metering.tasks.rebuild_usage",
         "schedule": 600.0,
     },
+    "refresh-bills": {
+        "task": "products.billing.tasks.refresh_bills",
+        "schedule": 600.0,
+    },
+    "close-months": {
+        "task": "products.billing.tasks.close_months",
+        "schedule": 3600.0,
+    },
 }

@@ -67,6 +67,9 @@ PLATFORM_NAMES = [
     )
     if not is_ip(name)
 ]
+# Who sends the invoices, and what they say about tax.
+INVOICE_SELLER = env.text("INVOICE_SELLER", "Tollgate")
+INVOICE_TAX_NOTE = env.text("INVOICE_TAX_NOTE", "All amounts are before tax.")
 SALES_EMAIL = env.text("SALES_EMAIL", "sales@tollgate.invalid")
 # How many proxies are in front of the portal; with 0, X-Forwarded-For is ignored.
 TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 0, maximum=10)

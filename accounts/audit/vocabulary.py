@@ -179,6 +179,22 @@ class Event(StrEnum):
     PRICE_CLOSED = "price.closed", "ended a price", "customer.pricing"
     PLAN_ADDED = "plan.added", "added a plan"
 
+    # Money
+    CONTRACT_ASSIGNED = "contract.assigned", "assigned a contract", "customer.pricing"
+    BILLING_ZONE_CHANGED = "billing_zone.changed", "changed the billing time zone", "customer.pricing"
+    BILLING_CURRENCY_CHANGED = "billing_currency.changed", "changed the billing currency", "customer.pricing"
+    INVOICE_DRAFTED = "invoice.drafted", "drafted an invoice"
+    INVOICE_FINALIZED = "invoice.finalized", "finalised an invoice"
+    INVOICE_VOIDED = "invoice.voided", "voided an invoice"
+    USAGE_RECEIVED_LATE = "usage.received_late", "received usage after the month was closed"
+    ADJUSTMENT_MADE = "adjustment.made", "adjusted the bill of a month"
+    CREDIT_NOTE_ISSUED = "credit_note.issued", "issued a credit note"
+    CREDIT_GRANTED = "credit.granted", "granted a credit"
+    CREDIT_USED = "credit.used", "used a credit for an invoice"
+    CREDIT_EXPIRED = "credit.expired", "let a credit expire"
+    BUDGET_CHANGED = "budget.changed", "changed the budget"
+    BUDGET_REACHED = "budget.reached", "reached a threshold of the budget"
+
     # Edges and usage
     EDGE_CREDENTIAL_ISSUED = "edge_credential.issued", "issued a credential to an edge"
     EDGE_CREDENTIAL_REVOKED = "edge_credential.revoked", "revoked an edge's credential"

@@ -5,6 +5,7 @@ from django.http import HttpRequest
 
 from accounts.admin_pages import ReadOnlyAdmin
 from products.billing.models import (
+    Adjustment,
     Budget,
     BudgetAlert,
     Contract,
@@ -71,6 +72,23 @@ class InvoiceAdmin(ReadOnlyAdmin):
     exclude = ("subtotal_micros", "credits_micros", "due_micros")
     readonly_fields = ("subtotal", "credits", "due")
     inlines = (LineInline,)
+
+
+@admin.register(Adjustment)
+class AdjustmentAdmin(ReadOnlyAdmin):
+    """Late usage of final months."""
+
+    list_display = ("found_at", "corrects", "product", "meter", "amount", "billed_on")
+    list_select_related = ("corrects", "product", "billed_on")
+    search_fields = ("=corrects__number", "=corrects__account__id")
+    ordering = ("-found_at", "-pk")
+    exclude = ("amount_micros",)
+    readonly_fields = ("amount",)
+
+    @admin.display(description="amount")
+    def amount(self, row: Adjustment) -> str:
+        """Return the amount in the currency of the corrected invoice."""
+        return str(Money(row.amount_micros, row.corrects.currency))
 
 
 @admin.register(Credit)

@@ -60,14 +60,16 @@ class NumberSeries(models.Model):
 
 
 class Invoice(models.Model):
-    """The bill of an account for a month: a draft until it is final, and then never changed.
+    """The bill of an account for a month: computed again until it is final, then never changed.
 
-    A final invoice can be voided; then the month can be invoiced again.
+    It is open while the month runs, and then a draft. A final invoice can be voided; then the
+    month can be invoiced again.
     """
 
     class Status(models.TextChoices):
         """Whether the invoice can still change."""
 
+        OPEN = "open"
         DRAFT = "draft"
         FINAL = "final"
         VOID = "void"
@@ -80,9 +82,7 @@ class Invoice(models.Model):
     ends_at = models.DateTimeField()
     zone = models.CharField(max_length=64)
     currency = models.CharField(max_length=3)
-    status = models.CharField(
-        max_length=5, choices=Status.choices, default=Status.DRAFT
-    )
+    status = models.CharField(max_length=5, choices=Status.choices, default=Status.OPEN)
     number = models.CharField(max_length=20, null=True, blank=True)  # noqa: DJ001 - unique
     seller = models.TextField(blank=True)
     buyer = models.TextField(blank=True)
@@ -90,7 +90,7 @@ class Invoice(models.Model):
     payment_terms_days = models.PositiveSmallIntegerField(
         default=DEFAULT_PAYMENT_TERMS_DAYS
     )
-    drafted_at = models.DateTimeField()
+    drafted_at = models.DateTimeField(null=True, blank=True)
     counted_at = models.DateTimeField()  # when the usage was read
     complete_to = models.DateTimeField(null=True, blank=True)
     subtotal_micros = models.BigIntegerField(default=0)
@@ -120,7 +120,9 @@ class Invoice(models.Model):
                 violation_error_message="The number is in use.",
             ),
             models.CheckConstraint(
-                condition=models.Q(status="draft", number=None, finalized_at=None)
+                condition=models.Q(
+                    status__in=["open", "draft"], number=None, finalized_at=None
+                )
                 | models.Q(
                     status="final", number__isnull=False, finalized_at__isnull=False
                 )
@@ -231,6 +233,37 @@ class InvoiceLine(models.Model):
 
     def __str__(self) -> str:
         return f"{self.invoice_id}/{self.position}"
+
+
+class Adjustment(models.Model):
+    """Usage of a final month that arrived late: a line of the account's next draft.
+
+    What was billed for a month in all is the sum of its lines and adjustments, less its credit
+    notes.
+    """
+
+    corrects = models.ForeignKey(
+        Invoice, on_delete=models.PROTECT, related_name="adjustments"
+    )
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+")
+    meter = models.CharField(max_length=20)
+    quantity = models.BigIntegerField()  # minutes or bytes more than billed
+    amount_micros = models.BigIntegerField()
+    found_at = models.DateTimeField()
+    billed_on = models.ForeignKey(
+        Invoice, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+
+    class Meta:
+        default_permissions = ()
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(amount_micros__gt=0), name="adjustment_is_positive"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.corrects}: {self.quantity} more"
 
 
 class Credit(models.Model):

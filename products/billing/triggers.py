@@ -13,9 +13,16 @@ _FIXED = (
     *("counted_at", "complete_to", "subtotal_micros", "credits_micros", "due_micros"),
     *("finalized_at", "finalized_by", "due_on", "override_reason", "content_hash"),
 )
+_ADJUSTMENT = (
+    *("id", "corrects_id", "product_id", "meter", "quantity", "amount_micros"),
+    "found_at",
+)
 _IS_FINAL = """EXISTS (
   SELECT 1 FROM billing_invoice AS invoice
-  WHERE invoice.id = {}.invoice_id AND invoice.status <> 'draft')"""
+  WHERE invoice.id = {}.invoice_id AND invoice.status IN ('final', 'void'))"""
+_IS_BILLED = """EXISTS (
+  SELECT 1 FROM billing_invoice AS invoice
+  WHERE invoice.id = OLD.billed_on_id AND invoice.status = 'final')"""
 _LINES = "invoices: the lines of a final invoice are not changed"
 GUARDED: Final = (
     guard(
@@ -24,8 +31,8 @@ GUARDED: Final = (
             "invoices: a final invoice is not changed",
             update=f"OLD.status = 'void' OR (OLD.status = 'final'"
             f" AND (NEW.status <> 'void' OR {unequal(_FIXED)}))",
-            delete="OLD.status <> 'draft'",
-            insert="NEW.status <> 'draft'",
+            delete="OLD.status IN ('final', 'void')",
+            insert="NEW.status IN ('final', 'void')",
         ),
     ),
     guard(
@@ -35,6 +42,13 @@ GUARDED: Final = (
             update=f"{_IS_FINAL.format('OLD')} OR {_IS_FINAL.format('NEW')}",
             delete=_IS_FINAL.format("OLD"),
             insert=_IS_FINAL.format("NEW"),
+        ),
+    ),
+    guard(
+        "billing_adjustment",
+        GuardRule(
+            "invoices: an adjustment is not changed",
+            update=f"{_IS_BILLED} OR {unequal(_ADJUSTMENT)}",
         ),
     ),
     guard("billing_credit", GuardRule("credits: a credit is not changed")),

@@ -1,5 +1,6 @@
 """Products on sale, and prices at an instant."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from django.db.models import Q, QuerySet
@@ -62,6 +63,20 @@ def price_on(plan: Plan, when: datetime) -> PriceVersion | None:
     """
     rows = plan.prices.filter(in_force(when)).select_related("plan")
     return max(rows, key=_precedence, default=None)
+
+
+def prices_between(
+    plans: Collection[str], starts_at: datetime, ends_at: datetime
+) -> list[PriceVersion]:
+    """Return the price versions of plans in force at any time of a period, in order, with tiers."""
+    rows = PriceVersion.objects.filter(
+        Q(effective_to=None) | Q(effective_to__gt=starts_at),
+        plan_id__in=plans,
+        effective_from__lt=ends_at,
+        withdrawn_at=None,
+    )
+    rows = rows.select_related("plan").prefetch_related("tiers")
+    return list(rows.order_by("effective_from", "plan_id", "meter"))
 
 
 def tiered_price(version: PriceVersion) -> TieredPrice:

@@ -14,17 +14,23 @@ from accounts.commands import accounts, invitations, members, sign_in, tokens, u
 from accounts.models import Membership
 from accounts.roles import AccessLevel
 from portal.starter_catalogue import CONNECTION_TIME
+from products.billing.commands import budgets, closing, contracts, corrections
+from products.billing.commands import credits as credits_
+from products.billing.models import Invoice
 from products.catalogue import commands as catalogue
 from products.catalogue.models import Plan, Product
+from products.catalogue.money import Money
 from products.deploy import commands as deploy
 from products.domains import commands as domains
 from products.domains.models import DomainClaim
 from products.enablement import commands as enablement
 from products.metering import commands as metering
 from products.metering.models import Edge, UsageDispute
+from products.months import Month
 from products.services.commands import parts, services, versions
 from tests.factories import NOW
 from tests.factories.domains import pending
+from tests.factories.usage import connection_usage
 from tests.factories.world import World, agreed
 
 PERSONS = frozenset(
@@ -134,6 +140,30 @@ def dispute_of(w: World) -> UsageDispute:
     )  # fmt: skip
 
 
+NOVEMBER = Month.at(NOW, "UTC")
+
+
+def invoiced(w: World, a: Actor) -> Any:
+    """Make the invoice of November final; a connection of eight days is reported afterwards."""
+    invoice = closing.finalize_invoice(
+        w.people["staff"], account=w.acme, month=NOVEMBER, now=LATER
+    )
+    connection_usage(w.shop, NOW, 20_000, month=str(NOVEMBER))
+    return invoice
+
+
+def void(w: World, a: Actor) -> Any:
+    invoice = Invoice.objects.get(account=w.acme)
+    return closing.void_invoice(a, invoice=invoice, reason="Wrong", now=LATER)
+
+
+def grant(w: World, a: Actor) -> Any:
+    return credits_.grant_credit(
+        a, account=w.acme, amount=Money(10**6, "USD"), reason="Sorry", now=NOW,
+        expires_on=NOW.date(),
+    )  # fmt: skip
+
+
 # One command per line where it fits: a table.
 # fmt: off
 ATTEMPTS: dict[str, Attempt] = {
@@ -222,6 +252,24 @@ ATTEMPTS: dict[str, Attempt] = {
         a, name="edge-t", now=NOW)),
     "products.metering.commands.edges.declare_restored": Attempt(STAFF, lambda w, a: metering.declare_restored(
         a, now=NOW)),
+    "products.billing.commands.closing.draft_invoice": Attempt(STAFF, lambda w, a: closing.draft_invoice(
+        a, account=w.acme, month=NOVEMBER, now=LATER)),
+    "products.billing.commands.closing.finalize_invoice": Attempt(STAFF, lambda w, a: closing.finalize_invoice(
+        a, account=w.acme, month=NOVEMBER, now=LATER)),
+    "products.billing.commands.closing.void_invoice": Attempt(STAFF, void, given=invoiced),
+    "products.billing.commands.corrections.correct_month": Attempt(STAFF, lambda w, a: corrections.correct_month(
+        a, account=w.acme, month=NOVEMBER, now=LATER), given=invoiced),
+    "products.billing.commands.credits.grant_credit": Attempt(STAFF, grant),
+    "products.billing.commands.credits.expire_credits": Attempt(STAFF, lambda w, a: credits_.expire_credits(
+        a, account=w.acme, now=LATER), given=lambda w, a: grant(w, w.people["staff"])),
+    "products.billing.commands.budgets.set_budget": Attempt(
+        frozenset({"billing", "superuser"}), lambda w, a: budgets.set_budget(
+            a, account=w.acme, amount=Money(10**6, "USD"), thresholds=[50, 100], action="notify", now=NOW)),
+    # Only the sweep compares the bill with the budget.
+    "products.billing.commands.budgets.check_budget": Attempt(frozenset(), lambda w, a: budgets.check_budget(
+        a, account=w.acme, now=NOW)),
+    "products.billing.commands.contracts.assign_contract": Attempt(STAFF, lambda w, a: contracts.assign_contract(
+        a, account=w.acme, terms=contracts.ContractTerms(), from_month=NOVEMBER, reason="Signed", now=NOW)),
     "products.services.commands.services.create_service": Attempt(CREATES, lambda w, a: services.create_service(
         a, account=w.acme, name="chat", now=NOW)),
     "products.services.commands.services.update_service": Attempt(CONFIGURES, lambda w, a: services.update_service(

@@ -58,6 +58,16 @@ def complete_to() -> datetime | None:
     return min(at for at in reported if at is not None)
 
 
+def edges_behind(until: datetime) -> "QuerySet[Edge]":
+    """Return the active edges whose usage up to an instant has not all arrived, by name.
+
+    Credentials that were never used are left out.
+    """
+    return active_edges().filter(
+        Q(reported_at=None) | Q(reported_at__lt=until), last_seen_at__isnull=False
+    )
+
+
 def unknown_since(carriers: Collection[str], now: datetime) -> datetime | None:
     """Return the last request of the edge that is offline longest; None if none matters.
 

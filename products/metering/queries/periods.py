@@ -1,30 +1,33 @@
 """What periods contain according to the usage records, and which periods differ from it."""
 
-import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from django.db.models import F, Max, Min
 
-from products.instants import instant_of, microseconds_of
+from products.instants import instant_of
 from products.metering.models import (
     ConnectionUsage,
     DeliveryUsage,
     UsagePeriod,
 )
+from products.metering.queries.digests import (
+    byte_lines,
+    delivery_lines,
+    digest,
+    time_lines,
+)
 from products.metering.queries.usage import (
     ConnectionTotals,
     DeliveryTotals,
     delivery_in,
-    last_rows,
     snapshot,
     totals_in,
 )
 from products.months import Month
 from products.services.models import Service
 
-_MODULUS = 2**256
-_CHUNK = 5_000  # rows read from the database at a time
 Fields = Mapping[str, int | str]
 
 
@@ -155,34 +158,12 @@ def _difference(service: str, month: Month, zone: str) -> PeriodMismatch | None:
 
 
 def digest_of(service: str, month: Month, zone: str) -> str:
-    """Return a digest of all usage records of a service in a month, whatever their order.
-
-    It is the sum of the digests of the single records, so nothing is sorted or kept in memory.
-    """
-    total = 0
-    for line in _lines(service, month, zone):
-        total += int.from_bytes(hashlib.sha256(line.encode()).digest(), "big")
-    return f"{total % _MODULUS:064x}"
-
-
-def _lines(service: str, month: Month, zone: str) -> Iterator[str]:
+    """Return a digest of all usage records of a service in a month, whatever their order."""
     starts_at, ends_at = month.starts_at(zone), month.ends_at(zone)
-    end = microseconds_of(ends_at)
-    times = last_rows([service], starts_at, ends_at).values_list(
-        "connection_id", "started_us", "duration_us"
+    return digest(
+        chain(
+            time_lines([service], starts_at, ends_at),
+            byte_lines([service], str(month)),
+            delivery_lines([service], starts_at, ends_at),
+        )
     )
-    for key, start, duration in times.iterator(_CHUNK):
-        # What the connection does after the month changes nothing in it.
-        yield f"time {key} {start} {min(duration, end - start)}"
-    sizes = ConnectionUsage.objects.filter(
-        service=service, month=str(month)
-    ).values_list("connection_id", "bytes_from_client", "bytes_to_client")
-    for values in sizes.iterator(_CHUNK):
-        yield "bytes {} {} {}".format(*values)
-    hours = DeliveryUsage.objects.filter(
-        service=service, hour__gte=starts_at, hour__lt=ends_at
-    ).values_list(
-        "edge", "instance", "hour", "requests", "bytes_from_client", "bytes_to_client"
-    )
-    for edge, instance, hour, *counts in hours.iterator(_CHUNK):
-        yield f"delivery {edge} {instance} {microseconds_of(hour)} {counts}"

@@ -275,11 +275,16 @@ def delivery_in(
     services: list[str], month: Month, zone: str
 ) -> dict[str, DeliveryTotals]:
     """Return the ordinary HTTP of services in a month, by id."""
+    return delivery_between(services, month.starts_at(zone), month.ends_at(zone))
+
+
+def delivery_between(
+    services: list[str], starts_at: datetime, ends_at: datetime
+) -> dict[str, DeliveryTotals]:
+    """Return the ordinary HTTP of services in a half-open period, by id."""
     rows = (
         DeliveryUsage.objects.filter(
-            service__in=services,
-            hour__gte=month.starts_at(zone),
-            hour__lt=month.ends_at(zone),
+            service__in=services, hour__gte=starts_at, hour__lt=ends_at
         )
         .values("service")
         .annotate(Sum("requests"), Sum("bytes_from_client"), Sum("bytes_to_client"))

@@ -1,0 +1,262 @@
+"""Closes months: drafts, finalises and voids invoices.
+
+A bill is computed before the account is locked, because ten million connections take minutes.
+Under the lock, the terms are compared with those of the bill. Usage that arrives in between is late
+usage, which becomes an adjustment.
+"""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from accounts.actor import Actor
+from accounts.audit.vocabulary import Event
+from accounts.change import Trail, Unchanged, recorded_change
+from accounts.commands.reasons import clean_reason
+from accounts.errors import Conflict, Invalid
+from accounts.models import Account
+from accounts.roles import Permission
+from products.billing.commands.lines import money_fact, next_number, write_bill
+from products.billing.commands.running import active_invoice
+from products.billing.credit_use import credits_used
+from products.billing.models import Adjustment, CreditEntry, Invoice
+from products.billing.queries.bills import Bill, computed_bill, pending_adjustments
+from products.billing.queries.completeness import final_at, missing_usage
+from products.billing.queries.content import content_hash
+from products.billing.queries.credits import credits_left
+from products.billing.queries.terms import contract_of, period_of, terms_of
+from products.catalogue.money import Money
+from products.months import Month
+
+
+class MonthNotOver(Invalid):
+    """The month still runs, or has not started."""
+
+    code = "month_not_over"
+
+
+class NotComplete(Conflict):
+    """The usage of the month is not complete; the details name what is missing."""
+
+    code = "not_complete"
+
+
+class TermsChanged(Conflict):
+    """Prices or enablements changed while the bill was computed."""
+
+    code = "terms_changed"
+
+
+def draft_invoice(
+    actor: Actor, *, account: Account, month: Month, now: datetime
+) -> Invoice | None:
+    """Draft the invoice of a month that is over, or compute its draft again.
+
+    Returns None if there is nothing to bill: no product was enabled and nothing was used. A final
+    invoice is returned as it is. Raises Forbidden, MonthNotOver, CurrencyConflict and
+    TermsChanged. Notes invoice.drafted.
+    """
+    _check_over(account, month, now)
+    bill = computed_bill(account, month, now)
+    if not bill.has_something:
+        return None
+    invoice: Invoice | None = None
+    with recorded_change(
+        actor, Permission.INVOICE_MANAGE, on=account, now=now
+    ) as trail:
+        invoice = active_invoice(account, month)
+        if invoice is not None and invoice.is_final:
+            raise Unchanged
+        invoice = invoice or Invoice(account=account, month=str(month))
+        _write_draft(invoice, bill, now)
+        trail.note(
+            Event.INVOICE_DRAFTED,
+            target=_target(invoice),
+            after={
+                "month": invoice.month,
+                "subtotal": money_fact(invoice.subtotal),
+                "counted_at": invoice.counted_at.isoformat(),
+            },
+        )
+    return invoice
+
+
+def finalize_invoice(
+    actor: Actor,
+    *,
+    account: Account,
+    month: Month,
+    now: datetime,
+    override_reason: str = "",
+) -> Invoice | None:
+    """Make the invoice of a month final: with a number, the credits used, and a content hash.
+
+    It waits for three days after the end of the month, and until all usage has arrived and no
+    dispute is open; a person can override this with a reason. Running it again changes nothing.
+    Returns None if there is nothing to bill. Raises Forbidden, MonthNotOver, NotComplete,
+    CurrencyConflict and TermsChanged. Notes invoice.finalized, and credit.used per credit.
+    """
+    override_reason = clean_reason(override_reason, required=False)
+    _check_over(account, month, now)
+    final = Invoice.objects.filter(
+        account=account, month=str(month), status=Invoice.Status.FINAL
+    ).first()
+    if final is not None:
+        return final
+    bill = computed_bill(account, month, now)
+    if not bill.has_something:
+        return None
+    invoice: Invoice | None = None
+    with recorded_change(
+        actor, Permission.INVOICE_MANAGE, on=account, now=now
+    ) as trail:
+        invoice = active_invoice(account, month)
+        if invoice is not None and invoice.is_final:
+            raise Unchanged
+        invoice = invoice or Invoice(account=account, month=str(month))
+        _write_draft(invoice, bill, now)
+        if not override_reason:
+            _check_complete(invoice, now)
+        invoice.override_reason = override_reason
+        _finalize(trail, invoice, actor, now)
+    return invoice
+
+
+def void_invoice(
+    actor: Actor, *, invoice: Invoice, reason: str, now: datetime
+) -> Invoice:
+    """Void a final invoice; its credits are returned, and its month can be invoiced again.
+
+    Raises Forbidden; Invalid without a reason; Conflict for an invoice that is not final, or that
+    a credit note or an adjustment has corrected. Notes invoice.voided.
+    """
+    reason = clean_reason(reason)
+    with recorded_change(
+        actor, Permission.INVOICE_MANAGE, on=invoice.account, now=now
+    ) as trail:
+        row = Invoice.objects.select_for_update().get(pk=invoice.pk)
+        if not row.is_final:
+            raise Conflict("Only a final invoice can be voided.")
+        if row.credit_notes.exists() or row.adjustments.exists():
+            raise Conflict("An invoice that was corrected cannot be voided.")
+        row.status, row.voided_at = Invoice.Status.VOID, now
+        row.voided_by, row.void_reason = actor.label, reason
+        row.save()
+        CreditEntry.objects.bulk_create(
+            CreditEntry(
+                credit_id=entry.credit_id,
+                account_id=row.account_id,
+                invoice=row,
+                kind=CreditEntry.Kind.RETURNED,
+                amount_micros=-entry.amount_micros,
+                at=now,
+            )
+            for entry in row.credit_entries.filter(kind=CreditEntry.Kind.USED)
+        )
+        trail.note(
+            Event.INVOICE_VOIDED,
+            target=_target(row),
+            before={"status": "final"},
+            after={"status": "void", "due": money_fact(row.due)},
+            reason=reason,
+        )
+    return row
+
+
+def _check_over(account: Account, month: Month, now: datetime) -> None:
+    ends_at = period_of(account, month).ends_at
+    if now < ends_at:
+        raise MonthNotOver(
+            f"{month} is not over yet; it ends at {ends_at:%Y-%m-%d %H:%M} UTC.",
+            field="month",
+        )
+
+
+def _check_complete(invoice: Invoice, now: datetime) -> None:
+    if now < final_at(invoice):
+        raise NotComplete(
+            f"The invoice can become final at {final_at(invoice):%Y-%m-%d %H:%M} UTC.",
+        )
+    missing = missing_usage(invoice)
+    if missing:
+        raise NotComplete(
+            "The usage of the month is not complete.",
+            details=[each.sentence for each in missing],
+        )
+
+
+def _write_draft(invoice: Invoice, bill: Bill, now: datetime) -> None:
+    """Save the bill as a draft. Raises TermsChanged if it is not based on the terms of now."""
+    account = invoice.account
+    pending = sum(
+        each.amount_micros for each in pending_adjustments(account.pk, bill.month)
+    )
+    adjusted = sum(
+        line.amount.micros for line in bill.lines if line.kind == "adjustment"
+    )
+    if terms_of(account, bill.month) != bill.terms or pending != adjusted:
+        raise TermsChanged("The terms changed while the bill was computed. Try again.")
+    contract = contract_of(account.pk, bill.month)
+    invoice.status = Invoice.Status.DRAFT
+    invoice.drafted_at = invoice.drafted_at or now
+    invoice.seller, invoice.tax_note = (
+        settings.INVOICE_SELLER,
+        settings.INVOICE_TAX_NOTE,
+    )
+    invoice.buyer = account.name
+    if contract is not None:
+        invoice.buyer = contract.buyer or account.name
+        invoice.tax_note = contract.tax_note or invoice.tax_note
+        invoice.payment_terms_days = contract.payment_terms_days
+    write_bill(invoice, bill)
+
+
+def _finalize(trail: Trail, invoice: Invoice, actor: Actor, now: datetime) -> None:
+    uses = credits_used(
+        invoice.subtotal,
+        credits_left(invoice.account_id, invoice.currency, now),
+    )
+    used = sum((each.amount for each in uses), start=Money(0, invoice.currency))
+    invoice.credits_micros = used.micros
+    invoice.due_micros = (invoice.subtotal - used).micros
+    invoice.finalized_at, invoice.finalized_by = now, actor.label
+    invoice.due_on = (now + timedelta(days=invoice.payment_terms_days)).date()
+    # Drawn last, because every account waits for this row.
+    invoice.number = next_number("invoice", "INV")
+    invoice.content_hash = content_hash(invoice, invoice.lines.all())
+    invoice.status = Invoice.Status.FINAL
+    invoice.save()
+    month = Month.read(invoice.month)
+    for row in pending_adjustments(invoice.account_id, month):
+        Adjustment.objects.filter(pk=row.pk).update(billed_on=invoice)
+    trail.note(
+        Event.INVOICE_FINALIZED,
+        target=_target(invoice),
+        after={
+            "number": invoice.number,
+            "month": invoice.month,
+            "subtotal": money_fact(invoice.subtotal),
+            "credits": money_fact(invoice.credits),
+            "due": money_fact(invoice.due),
+            "content_hash": invoice.content_hash,
+        },
+        reason=invoice.override_reason,
+    )
+    for use in uses:
+        CreditEntry.objects.create(
+            credit_id=use.id,
+            account_id=invoice.account_id,
+            invoice=invoice,
+            kind=CreditEntry.Kind.USED,
+            amount_micros=-use.amount.micros,
+            at=now,
+        )
+        trail.note(
+            Event.CREDIT_USED,
+            target=_target(invoice),
+            after={"credit": use.id, "amount": money_fact(use.amount)},
+        )
+
+
+def _target(invoice: Invoice) -> tuple[str, str, str]:
+    return ("invoice", str(invoice.pk), invoice.number or f"Draft of {invoice.month}")

@@ -1,0 +1,131 @@
+"""Assigns contracts: currency, billing zone, payment terms and the buyer, from a month on."""
+
+import zoneinfo
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from accounts.actor import Actor
+from accounts.audit.vocabulary import Event
+from accounts.change import Trail, recorded_change
+from accounts.commands.reasons import clean_reason
+from accounts.errors import Conflict, Invalid
+from accounts.models import Account
+from accounts.roles import Permission
+from products.billing.models import DEFAULT_PAYMENT_TERMS_DAYS, Contract, Invoice
+from products.billing.queries.terms import contract_of, month_at
+from products.catalogue.money import is_currency
+from products.months import Month
+
+MAX_PAYMENT_TERMS_DAYS = 365
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractTerms:
+    """What a contract says, apart from prices and packages."""
+
+    currency: str = "USD"
+    billing_zone: str = "UTC"
+    payment_terms_days: int = DEFAULT_PAYMENT_TERMS_DAYS
+    buyer: str = ""
+    tax_note: str = ""
+
+
+def assign_contract(
+    actor: Actor,
+    *,
+    account: Account,
+    terms: ContractTerms,
+    from_month: Month,
+    reason: str,
+    now: datetime,
+) -> Contract:
+    """Assign a contract to an account from a month on; it replaces the earlier one then.
+
+    A change of the billing zone takes effect at the start of a later month. Raises Forbidden unless
+    the actor is staff; Invalid for an unknown currency or zone, impossible payment terms, a month
+    that is over, or a zone that would change within the running month; Conflict if the month is
+    already invoiced. Notes contract.assigned, and billing_zone.changed or
+    billing_currency.changed.
+    """
+    reason = clean_reason(reason)
+    _check(terms)
+    with recorded_change(
+        actor, Permission.CONTRACT_ASSIGN, on=account, now=now
+    ) as trail:
+        _check_month(account, terms, from_month, now)
+        before = contract_of(account.pk, from_month)
+        contract = Contract.objects.create(
+            account=account,
+            from_month=str(from_month),
+            reason=reason,
+            assigned_at=now,
+            assigned_by=actor.label,
+            **asdict(terms),
+        )
+        _note(trail, contract, before, account)
+    return contract
+
+
+def _check(terms: ContractTerms) -> None:
+    if not is_currency(terms.currency):
+        raise Invalid("Enter a currency of ISO 4217, such as USD.", field="currency")
+    if terms.billing_zone not in zoneinfo.available_timezones():
+        raise Invalid("Enter a time zone, such as Europe/Berlin.", field="billing_zone")
+    if not 0 <= terms.payment_terms_days <= MAX_PAYMENT_TERMS_DAYS:
+        raise Invalid(
+            f"Enter 0 to {MAX_PAYMENT_TERMS_DAYS} days.", field="payment_terms_days"
+        )
+
+
+def _check_month(
+    account: Account, terms: ContractTerms, from_month: Month, now: datetime
+) -> None:
+    running = month_at(account, now)
+    if from_month < running:
+        raise Invalid("Choose the running month or a later one.", field="from_month")
+    contract = contract_of(account.pk, running)
+    zone = contract.billing_zone if contract else account.billing_zone
+    if from_month == running and terms.billing_zone != zone:
+        raise Invalid(
+            "The billing time zone can change at the start of the next month.",
+            field="from_month",
+        )
+    billed = Invoice.objects.filter(
+        account=account, month__gte=str(from_month), status=Invoice.Status.FINAL
+    )
+    if billed.exists():
+        raise Conflict(f"{from_month} is already invoiced.")
+
+
+def _note(
+    trail: Trail, contract: Contract, before: Contract | None, account: Account
+) -> None:
+    target = ("contract", str(contract.pk), str(contract))
+    zone = before.billing_zone if before else account.billing_zone
+    trail.note(
+        Event.CONTRACT_ASSIGNED,
+        target=target,
+        after={
+            "from_month": contract.from_month,
+            "currency": contract.currency,
+            "billing_zone": contract.billing_zone,
+            "payment_terms_days": contract.payment_terms_days,
+            "buyer": contract.buyer,
+            "tax_note": contract.tax_note,
+        },
+        reason=contract.reason,
+    )
+    if contract.billing_zone != zone:
+        trail.note(
+            Event.BILLING_ZONE_CHANGED,
+            target=target,
+            before={"billing_zone": zone},
+            after={"billing_zone": contract.billing_zone},
+        )
+    if before is not None and contract.currency != before.currency:
+        trail.note(
+            Event.BILLING_CURRENCY_CHANGED,
+            target=target,
+            before={"currency": before.currency},
+            after={"currency": contract.currency},
+        )

@@ -1,0 +1,100 @@
+"""Grants credits and lets them expire."""
+
+from datetime import date, datetime
+
+from accounts.actor import Actor
+from accounts.audit.vocabulary import Event
+from accounts.change import Unchanged, recorded_change
+from accounts.commands.reasons import clean_reason
+from accounts.errors import Invalid
+from accounts.models import Account
+from accounts.roles import Permission
+from products.billing.commands.lines import money_fact
+from products.billing.models import Credit, CreditEntry
+from products.billing.queries.credits import expired_credits
+from products.catalogue.money import Money, is_currency
+
+
+def grant_credit(
+    actor: Actor,
+    *,
+    account: Account,
+    amount: Money,
+    reason: str,
+    now: datetime,
+    expires_on: date | None = None,
+) -> Credit:
+    """Grant an account a credit, which its next invoices use.
+
+    Raises Forbidden unless the actor is staff; Invalid without a reason, and for an amount, a
+    currency or a date that cannot be. Notes credit.granted.
+    """
+    reason = clean_reason(reason)
+    if amount.micros <= 0:
+        raise Invalid("Enter an amount above zero.", field="amount")
+    if not is_currency(amount.currency):
+        raise Invalid("Enter a currency of ISO 4217, such as USD.", field="currency")
+    if expires_on is not None and expires_on < now.date():
+        raise Invalid("Choose a day in the future.", field="expires_on")
+    with recorded_change(actor, Permission.CREDIT_GRANT, on=account, now=now) as trail:
+        credit = add_credit(
+            Credit(
+                account=account,
+                source=Credit.Source.GRANT,
+                currency=amount.currency,
+                amount_micros=amount.micros,
+                reason=reason,
+                expires_on=expires_on,
+                granted_at=now,
+                granted_by=actor.label,
+            )
+        )
+        trail.note(
+            Event.CREDIT_GRANTED,
+            target=("credit", str(credit.pk), str(credit)),
+            after={
+                "amount": money_fact(amount),
+                "expires_on": expires_on.isoformat() if expires_on else "",
+            },
+            reason=reason,
+        )
+    return credit
+
+
+def expire_credits(actor: Actor, *, account: Account, now: datetime) -> None:
+    """Enter what is left of expired credits as expired.
+
+    Raises Forbidden. Notes credit.expired per credit.
+    """
+    with recorded_change(
+        actor, Permission.INVOICE_MANAGE, on=account, now=now
+    ) as trail:
+        expired = expired_credits(account.pk, now)
+        if not expired:
+            raise Unchanged
+        for credit, left in expired:
+            CreditEntry.objects.create(
+                credit=credit,
+                account=account,
+                kind=CreditEntry.Kind.EXPIRED,
+                amount_micros=-left,
+                at=now,
+            )
+            trail.note(
+                Event.CREDIT_EXPIRED,
+                target=("credit", str(credit.pk), str(credit)),
+                after={"amount": money_fact(Money(left, credit.currency))},
+            )
+
+
+def add_credit(credit: Credit) -> Credit:
+    """Save a new credit with its first entry; a step of commands."""
+    credit.save(force_insert=True)
+    CreditEntry.objects.create(
+        credit=credit,
+        account_id=credit.account_id,
+        kind=CreditEntry.Kind.GRANTED,
+        amount_micros=credit.amount_micros,
+        at=credit.granted_at,
+    )
+    return credit

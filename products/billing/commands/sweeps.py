@@ -1,0 +1,84 @@
+"""What the sweeps of billing do: each account is tried by itself, and may be tried again."""
+
+import logging
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from django.db import DatabaseError
+
+from accounts.actor import Actor
+from accounts.errors import RefusalError
+from accounts.models import Account
+from products.billing.commands.budgets import check_budget
+from products.billing.commands.closing import draft_invoice, finalize_invoice
+from products.billing.commands.corrections import correct_month
+from products.billing.commands.credits import expire_credits
+from products.billing.commands.running import refresh_bill
+from products.billing.models import Invoice
+from products.billing.queries.bills import is_stale
+from products.billing.queries.completeness import final_at
+from products.billing.queries.invoices import accounts_to_bill
+from products.billing.queries.terms import month_at
+from products.months import Month
+
+logger = logging.getLogger(__name__)
+JOB = Actor.system("bill-accounts")
+
+
+def refresh_bills(now: datetime) -> int:
+    """Compute the running bills again and compare them with the budgets; return how many accounts."""
+    return _for_each(
+        accounts_to_bill(Month.at(now, "UTC")), lambda each: _refresh(each, now)
+    )
+
+
+def close_due_months(now: datetime) -> int:
+    """Draft the invoices of the month that ended, and make due ones final; return how many accounts.
+
+    Late usage of the months before is billed, and expired credits end.
+    """
+    last = Month.at(now, "UTC").plus(-1)
+    return _for_each(accounts_to_bill(last), lambda each: _close(each, now))
+
+
+def _for_each(accounts: Iterable[Account], carry_out: Callable[[Account], None]) -> int:
+    done = 0
+    for account in accounts:
+        try:
+            carry_out(account)
+            done += 1
+        except RefusalError as refusal:
+            logger.info(
+                "An account waits for billing.",
+                extra={"account": account.pk, "code": refusal.code},
+            )
+        except DatabaseError:
+            logger.exception(
+                "An account could not be billed.", extra={"account": account.pk}
+            )
+    return done
+
+
+def _refresh(account: Account, now: datetime) -> None:
+    refresh_bill(account, now=now)
+    check_budget(JOB, account=account, now=now)
+
+
+def _close(account: Account, now: datetime) -> None:
+    expire_credits(JOB, account=account, now=now)
+    last = month_at(account, now).plus(-1)
+    # The month before as well, in case no sweep ran for a while.
+    for month in (last.plus(-1), last):
+        _close_month(account, month, now)
+
+
+def _close_month(account: Account, month: Month, now: datetime) -> None:
+    rows = Invoice.objects.filter(account=account, month=str(month))
+    invoice = rows.exclude(status=Invoice.Status.VOID).first()
+    if invoice is None or invoice.status == Invoice.Status.OPEN:
+        draft_invoice(JOB, account=account, month=month, now=now)
+    elif invoice.status == Invoice.Status.DRAFT:
+        if now >= final_at(invoice):
+            finalize_invoice(JOB, account=account, month=month, now=now)
+    elif is_stale(invoice) and now <= month.closes_at(invoice.zone):
+        correct_month(JOB, account=account, month=month, now=now)

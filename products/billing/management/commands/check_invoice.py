@@ -1,0 +1,33 @@
+"""`manage.py check_invoice NUMBER`: recompute an invoice from its usage records."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from products.billing.models import Invoice
+from products.billing.queries.invoices import invoice_differences
+
+
+class Command(BaseCommand):
+    """Compare a final invoice with its usage records; changes nothing."""
+
+    help = "Recomputes every line of an invoice and prints what differs; exits with 1 if it does."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add the number."""
+        parser.add_argument("number", metavar="NUMBER", help="such as INV-000001")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Print what differs."""
+        rows = Invoice.objects.select_related("account")
+        invoice = rows.filter(number=options["number"]).first()
+        if invoice is None:
+            raise CommandError(f"There is no invoice {options['number']}.")
+        found = invoice_differences(invoice, timezone.now())
+        for each in found:
+            self.stdout.write(each)
+        if found:
+            raise CommandError(f"{invoice} differs from its usage records.")
+        lines = invoice.lines.count()
+        self.stdout.write(f"{invoice}: all {lines} lines match their usage records.")

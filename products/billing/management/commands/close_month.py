@@ -1,0 +1,100 @@
+"""`manage.py close_month 2026-10 [--account ID] [--finalize] [--now TIME]`: draft or finalise invoices."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from accounts.actor import Actor, Interface
+from accounts.errors import RefusalError
+from accounts.models import Account
+from products.billing.commands.closing import draft_invoice, finalize_invoice
+from products.billing.models import Invoice
+from products.billing.queries.invoices import accounts_to_bill
+from products.months import Month
+
+
+class Command(BaseCommand):
+    """Close a month by hand, as the sweep does by itself."""
+
+    help = "Drafts the invoices of a month, or makes them final. Running it again changes nothing."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add the month and the options."""
+        parser.add_argument("month", metavar="MONTH", help="such as 2026-10")
+        parser.add_argument("--account", default="", help="its id; all without")
+        parser.add_argument(
+            "--finalize", action="store_true", help="make the invoices final"
+        )
+        parser.add_argument(
+            "--override",
+            default="",
+            metavar="REASON",
+            help="finalise although the usage is not complete; the reason is kept",
+        )
+        parser.add_argument(
+            "--now",
+            default="",
+            metavar="TIME",
+            help="another time than now, in ISO 8601",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Close the month of each account; exit with 1 if one was refused."""
+        month, now = _month(options["month"]), _now(options["now"])
+        accounts = accounts_to_bill(month)
+        if options["account"]:
+            accounts = Account.objects.filter(pk=options["account"])
+            if not accounts:
+                raise CommandError(f"There is no account {options['account']}.")
+        refused = 0
+        for number, account in enumerate(accounts, start=1):
+            try:
+                result = _close(account, month, now, options)
+            except RefusalError as refusal:
+                refused += 1
+                result = " ".join([refusal.message, *refusal.details])
+            self.stdout.write(f"{number}/{len(accounts)} {account}: {result}")
+        if refused:
+            raise CommandError(f"{refused} of {len(accounts)} accounts were refused.")
+
+
+def _close(
+    account: Account, month: Month, now: datetime, options: dict[str, Any]
+) -> str:
+    actor = Actor.system("close-month", interface=Interface.COMMAND)
+    if options["finalize"] or options["override"]:
+        invoice = finalize_invoice(
+            actor,
+            account=account,
+            month=month,
+            now=now,
+            override_reason=options["override"],
+        )
+    else:
+        invoice = draft_invoice(actor, account=account, month=month, now=now)
+    return _in_words(invoice)
+
+
+def _in_words(invoice: Invoice | None) -> str:
+    if invoice is None:
+        return "nothing to bill"
+    return f"{invoice.status} {invoice}, {invoice.subtotal}, due {invoice.due}"
+
+
+def _month(text: str) -> Month:
+    try:
+        return Month.read(text)
+    except ValueError as error:
+        raise CommandError(f"'{text}' is not a month such as 2026-10.") from error
+
+
+def _now(text: str) -> datetime:
+    if not text:
+        return timezone.now()
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise CommandError(f"'{text}' is not a time in ISO 8601.") from error
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)

@@ -1,0 +1,209 @@
+"""Computes the bill of an account for a month, from its terms and its usage."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from itertools import chain
+
+from django.db.models import Min, Sum
+
+from accounts.models import Account
+from products.billing.bill import (
+    BANDWIDTH,
+    Line,
+    Segment,
+    SegmentUsage,
+    Terms,
+    lines_of,
+    subtotal,
+)
+from products.billing.models import Adjustment, Invoice
+from products.billing.queries.terms import terms_of
+from products.catalogue.money import EXACT, MICROS, Money
+from products.metering.models import ConnectionUsage, UsagePeriod
+from products.metering.queries import complete_to, totals_between
+from products.metering.queries.digests import (
+    byte_lines,
+    delivery_lines,
+    digest,
+    time_lines,
+)
+from products.metering.queries.usage import (
+    delivery_between,
+    service_ids_of,
+    snapshot,
+)
+from products.months import Month
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """A computed bill: its terms and lines, when the usage was read and until when it is complete."""
+
+    month: Month
+    terms: Terms
+    lines: tuple[Line, ...]
+    counted_at: datetime
+    complete_to: datetime | None
+
+    @property
+    def subtotal(self) -> Money:
+        """Return the sum of the lines."""
+        return subtotal(self.lines, self.terms.currency)
+
+    @property
+    def has_something(self) -> bool:
+        """Tell whether there is anything to bill; a product that was enabled is enough (V30)."""
+        bought = any(each.meter != BANDWIDTH for each in self.terms.segments)
+        return bool(self.lines or self.terms.fees or bought)
+
+
+@snapshot()
+def running_bill(account: Account, month: Month, now: datetime) -> Bill:
+    """Compute the bill of a month that still runs, without digests.
+
+    The usage of a whole month is taken from its periods, which are at most ten minutes old, so
+    this is fast for any number of connections.
+    """
+    terms = terms_of(account, month)
+    services = service_ids_of(account.pk)
+    usage = [
+        _running_usage(account, services, month, terms, each) for each in terms.segments
+    ]
+    derived = UsagePeriod.objects.filter(account_id=account.pk, month=str(month))
+    oldest = derived.aggregate(oldest=Min("as_of"))["oldest"]
+    return _bill(account, month, terms, usage, min(now, oldest or now))
+
+
+@snapshot()
+def computed_bill(account: Account, month: Month, now: datetime) -> Bill:
+    """Compute the bill of a month from the usage records themselves, with digests."""
+    terms = terms_of(account, month)
+    services = service_ids_of(account.pk)
+    usage = [_usage(services, month, each, with_digest=True) for each in terms.segments]
+    return _bill(account, month, terms, usage, now)
+
+
+def _bill(
+    account: Account,
+    month: Month,
+    terms: Terms,
+    usage: Sequence[SegmentUsage],
+    counted_at: datetime,
+) -> Bill:
+    lines = [*lines_of(terms, usage), *_adjustment_lines(account, month, terms)]
+    return Bill(month, terms, tuple(lines), counted_at, complete_to())
+
+
+def pending_adjustments(account_id: str, month: Month) -> Sequence[Adjustment]:
+    """Return the late usage of earlier months that is on no final invoice yet."""
+    rows = Adjustment.objects.filter(
+        corrects__account_id=account_id,
+        corrects__month__lt=str(month),
+    ).exclude(billed_on__status=Invoice.Status.FINAL)
+    return list(rows.select_related("corrects").order_by("pk"))
+
+
+def _adjustment_lines(account: Account, month: Month, terms: Terms) -> list[Line]:
+    return [
+        Line(
+            kind="adjustment",
+            product=row.product_id,
+            meter=row.meter,
+            starts_at=row.corrects.starts_at,
+            ends_at=row.corrects.ends_at,
+            amount=Money(row.amount_micros, terms.currency),
+            exact=EXACT.divide(Decimal(row.amount_micros), Decimal(MICROS)),
+            quantity=row.quantity,
+            month=row.corrects.month,
+        )
+        for row in pending_adjustments(account.pk, month)
+        if row.corrects.currency == terms.currency
+    ]
+
+
+def _running_usage(
+    account: Account, services: list[str], month: Month, terms: Terms, segment: Segment
+) -> SegmentUsage:
+    is_whole = (segment.starts_at, segment.ends_at) == (terms.starts_at, terms.ends_at)
+    regular = (month.starts_at(terms.zone), month.ends_at(terms.zone))
+    if not is_whole or regular != (terms.starts_at, terms.ends_at):
+        return _usage(services, month, segment, with_digest=False)
+    rows = UsagePeriod.objects.filter(account_id=account.pk, month=str(month))
+    if segment.meter != BANDWIDTH:
+        return SegmentUsage(
+            by_service={row.service: row.minutes for row in rows if row.minutes},
+            connections=sum(row.connections for row in rows),
+        )
+    moved = {row.service: row.bytes_from_client + row.bytes_to_client for row in rows}
+    plain = {
+        row.service: row.delivery_bytes_from_client + row.delivery_bytes_to_client
+        for row in rows
+    }
+    return _bandwidth(moved, plain, "")
+
+
+def _usage(
+    services: list[str], month: Month, segment: Segment, *, with_digest: bool
+) -> SegmentUsage:
+    start, end = segment.starts_at, segment.ends_at
+    if segment.meter == BANDWIDTH:
+        return _bandwidth_usage(services, month, segment, with_digest=with_digest)
+    totals = totals_between(services, start, end)
+    return SegmentUsage(
+        by_service={key: each.minutes for key, each in totals.items() if each.minutes},
+        connections=sum(each.connections for each in totals.values()),
+        digest=digest(time_lines(services, start, end)) if with_digest else "",
+    )
+
+
+def _bandwidth_usage(
+    services: list[str], month: Month, segment: Segment, *, with_digest: bool
+) -> SegmentUsage:
+    start, end = segment.starts_at, segment.ends_at
+    rows = (
+        ConnectionUsage.objects.filter(service__in=services, month=str(month))
+        .order_by()
+        .values("service")
+        .annotate(moved=Sum("bytes_from_client") + Sum("bytes_to_client"))
+    )
+    delivery = delivery_between(services, start, end)
+    return _bandwidth(
+        {row["service"]: int(row["moved"]) for row in rows},
+        {
+            key: each.bytes_from_client + each.bytes_to_client
+            for key, each in delivery.items()
+        },
+        digest(
+            chain(
+                byte_lines(services, str(month)), delivery_lines(services, start, end)
+            )
+        )
+        if with_digest
+        else "",
+    )
+
+
+def _bandwidth(
+    moved: dict[str, int], plain: dict[str, int], digest_: str
+) -> SegmentUsage:
+    """Add the bytes of connections and of ordinary HTTP: one delivery line (R15)."""
+    services = sorted(set(moved) | set(plain))
+    together = {key: moved.get(key, 0) + plain.get(key, 0) for key in services}
+    return SegmentUsage(
+        by_service={key: each for key, each in together.items() if each},
+        connection_bytes=sum(moved.values()),
+        digest=digest_,
+    )
+
+
+def is_stale(invoice: Invoice) -> bool:
+    """Tell whether usage of the invoice's month may have arrived since it was counted.
+
+    A report marks its periods as stale in its own transaction, see `UsagePeriod.stale_until`.
+    """
+    periods = UsagePeriod.objects.filter(
+        service__in=service_ids_of(invoice.account_id), month=invoice.month
+    )
+    return periods.filter(stale_until__gt=invoice.counted_at).exists()

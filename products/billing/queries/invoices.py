@@ -1,0 +1,108 @@
+"""Invoices of an account, accounts with due work, and the connections that a line rests on."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from accounts.models import Account
+from products.billing.bill import BANDWIDTH, Line
+from products.billing.models import Invoice, InvoiceLine
+from products.billing.queries.bills import computed_bill
+from products.billing.queries.content import content_hash
+from products.enablement.models import Enablement
+from products.instants import iso_instant
+from products.metering.models import UsagePeriod
+from products.metering.queries.usage import last_rows, minutes_within, service_ids_of
+from products.months import Month
+
+_CHUNK = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionOfLine:
+    """A connection as a line counts it: its minutes are those within the line's period."""
+
+    connection_id: str
+    service: str
+    edge: str
+    started_at: str
+    duration_us: int
+    minutes: int
+
+
+def posted_invoices(account_id: str) -> "QuerySet[Invoice]":
+    """Return the final and voided invoices of an account, newest first."""
+    rows = Invoice.objects.filter(account_id=account_id, number__isnull=False)
+    return rows.order_by("-month", "-pk")
+
+
+def open_invoice(account_id: str, month: Month) -> Invoice | None:
+    """Return the invoice of a month that is not final yet: open or a draft."""
+    rows = Invoice.objects.filter(account_id=account_id, month=str(month))
+    return rows.filter(status__in=[Invoice.Status.OPEN, Invoice.Status.DRAFT]).first()
+
+
+def accounts_to_bill(month: Month) -> "QuerySet[Account]":
+    """Return the accounts that may have something to bill in a month, by id.
+
+    Those with an enablement or with usage in the month, or with an invoice that is not final.
+    """
+    ends_at = month.ends_at("UTC") + timedelta(days=1)  # in any zone
+    enabled = Enablement.objects.filter(account=OuterRef("pk"), starts_at__lt=ends_at)
+    used = UsagePeriod.objects.filter(account_id=OuterRef("pk"), month=str(month))
+    rows = Account.objects.filter(Q(Exists(enabled)) | Q(Exists(used)))
+    return rows.order_by("pk")
+
+
+def connections_of(line: InvoiceLine) -> Iterator[ConnectionOfLine]:
+    """Yield the connections that a line of connection time rests on, in the order of their rows."""
+    if line.meter == BANDWIDTH:
+        return
+    services = service_ids_of(line.invoice.account_id)
+    rows = last_rows(services, line.starts_at, line.ends_at).annotate(
+        counted=minutes_within(line.starts_at, line.ends_at)
+    )
+    names = ("connection_id", "service", "edge", "started_us", "duration_us", "counted")
+    for key, service, edge, start, duration, counted in rows.values_list(
+        *names
+    ).iterator(_CHUNK):
+        yield ConnectionOfLine(
+            key, service, edge, iso_instant(start), duration, counted
+        )
+
+
+def invoice_differences(invoice: Invoice, now: datetime) -> list[str]:
+    """Recompute an invoice from its usage records; return what differs, a sentence each.
+
+    Adjustments of other months are compared with their rows only.
+    """
+    rows = list(invoice.lines.all())
+    found = []
+    if invoice.content_hash and content_hash(invoice, rows) != invoice.content_hash:
+        found.append("The content does not match its hash.")
+    if sum(row.amount_micros for row in rows) != invoice.subtotal_micros:
+        found.append("The lines do not add up to the subtotal.")
+    own = [row for row in rows if row.kind != InvoiceLine.Kind.ADJUSTMENT]
+    bill = computed_bill(invoice.account, Month.read(invoice.month), now)
+    lines = [line for line in bill.lines if line.kind != "adjustment"]
+    if len(lines) != len(own):
+        found.append(f"It has {len(own)} lines; its usage gives {len(lines)}.")
+    return [*found, *_line_differences(own, lines)]
+
+
+def _line_differences(
+    rows: Sequence[InvoiceLine], lines: Sequence[Line]
+) -> Iterator[str]:
+    for row, line in zip(rows, lines, strict=False):
+        pairs = {
+            "kind": (row.kind, line.kind),
+            "quantity": (row.quantity, line.quantity),
+            "exact amount": (row.amount_exact, f"{line.exact:f}"),
+            "amount": (row.amount_micros, line.amount.micros),
+            "usage digest": (row.usage_digest, line.digest),
+        }
+        for name, (saved, computed) in pairs.items():
+            if saved != computed:
+                yield f"Line {row.position}: the {name} is {saved}; computed: {computed}."

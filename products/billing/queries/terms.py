@@ -1,0 +1,193 @@
+"""The terms of an account in a month: its period, currency, segments and fees."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+from accounts.errors import Conflict
+from accounts.models import Account
+from products.billing.bill import (
+    BANDWIDTH,
+    Fee,
+    Holding,
+    PlanPrice,
+    Segment,
+    Terms,
+    fees_of,
+    price_at,
+    segments_of,
+)
+from products.billing.models import Contract
+from products.catalogue.models import PriceVersion, Product
+from products.catalogue.queries import direct_prices, prices_between, tiered_price
+from products.compatibility.version_config import WEBSOCKETS
+from products.enablement.models import Enablement
+from products.months import Month
+
+DEFAULT_CURRENCY = "USD"
+
+
+class CurrencyConflict(Conflict):
+    """A price is in another currency than the account's bill."""
+
+    code = "currency_conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """The period of a bill in the account's billing zone, half-open."""
+
+    starts_at: datetime
+    ends_at: datetime
+    zone: str
+
+
+def contract_of(account_id: str, month: Month) -> Contract | None:
+    """Return the contract that counts for a month; None if the account has none."""
+    rows = Contract.objects.filter(account_id=account_id, from_month__lte=str(month))
+    return rows.order_by("from_month", "pk").last()
+
+
+def month_at(account: Account, when: datetime) -> Month:
+    """Return the month of an account's billing zone that contains an instant."""
+    month = Month.at(when, account.billing_zone)
+    contract = contract_of(account.pk, month)
+    return Month.at(when, contract.billing_zone if contract else account.billing_zone)
+
+
+def period_of(account: Account, month: Month) -> Period:
+    """Return the period of a month. After a change of the zone it starts where the last one ended."""
+    contract = contract_of(account.pk, month)
+    zone = contract.billing_zone if contract else account.billing_zone
+    before = contract_of(account.pk, month.plus(-1))
+    last_zone = before.billing_zone if before else account.billing_zone
+    return Period(month.starts_at(last_zone), month.ends_at(zone), zone)
+
+
+def terms_of(account: Account, month: Month) -> Terms:
+    """Return an account's terms in a month. Raises CurrencyConflict."""
+    period = period_of(account, month)
+    holdings = _holdings(account, period)
+    plans = {each.plan_id for each in holdings}
+    prices = [
+        _plan_price(row)
+        for row in prices_between(plans, period.starts_at, period.ends_at)
+    ]
+    contract = contract_of(account.pk, month)
+    currency = _currency(contract, prices, account)
+    segments: list[Segment] = []
+    fees: list[Fee] = []
+    for product, group in groupby(holdings, key=lambda each: each.product):
+        held = list(group)
+        if product == WEBSOCKETS:
+            segments += segments_of(held, prices, period.starts_at, period.ends_at)
+        segments += _bandwidth_segments(held, prices, period)
+        fees += fees_of(held, prices, period.starts_at, period.ends_at, period.zone)
+    return Terms(
+        starts_at=period.starts_at,
+        ends_at=period.ends_at,
+        zone=period.zone,
+        currency=currency,
+        segments=tuple(segments),
+        fees=tuple(fees),
+    )
+
+
+def _holdings(account: Account, period: Period) -> list[Holding]:
+    """Return what the account holds, by product and time; what is part of every account first."""
+    return [*_always_held(account, period), *_enabled(account, period)]
+
+
+def _always_held(account: Account, period: Period) -> Iterable[Holding]:
+    always = Product.objects.filter(purchase_mode=Product.PurchaseMode.ALWAYS)
+    slugs = set(always.values_list("pk", flat=True))
+    for when in (period.starts_at, max(period.starts_at, account.created_at)):
+        for slug, price in direct_prices(when, account_id=account.pk).items():
+            if slug in slugs:
+                slugs.remove(slug)
+                yield Holding(
+                    product=slug,
+                    plan_id=price.plan_id,
+                    is_trial=False,
+                    starts_at=max(period.starts_at, account.created_at),
+                )
+
+
+def _enabled(account: Account, period: Period) -> list[Holding]:
+    rows = Enablement.objects.filter(
+        account=account, starts_at__lt=period.ends_at
+    ).order_by("product_id", "starts_at")
+    return [
+        Holding(
+            product=row.product_id,
+            plan_id=row.plan_id,
+            is_trial=row.source == Enablement.Source.TRIAL,
+            starts_at=row.starts_at,
+            ends_at=row.ends_at,
+            counts_until=_counts_until(row),
+        )
+        for row in rows
+    ]
+
+
+def _counts_until(row: Enablement) -> datetime | None:
+    """Return until when open connections count: also while they drain, and if kept, to their end."""
+    if row.drain_mode == Enablement.DrainMode.KEEP:
+        return None
+    return row.drain_until or row.ends_at
+
+
+def _bandwidth_segments(
+    held: Sequence[Holding], prices: Sequence[PlanPrice], period: Period
+) -> Iterable[Segment]:
+    """Yield the delivery of the month at one price: that of its start (prices change with months)."""
+    mine = [
+        each
+        for each in prices
+        if each.plan_id == held[-1].plan_id and each.meter == BANDWIDTH
+    ]
+    if mine and held[-1].product != WEBSOCKETS:
+        yield Segment(
+            product=held[-1].product,
+            meter=BANDWIDTH,
+            plan_id=held[-1].plan_id,
+            starts_at=period.starts_at,
+            ends_at=period.ends_at,
+            price=price_at(mine, period.starts_at) or mine[0],
+        )
+
+
+def _plan_price(row: PriceVersion) -> PlanPrice:
+    return PlanPrice(
+        version_id=row.pk,
+        number=row.number,
+        plan_id=row.plan_id,
+        product=row.plan.product_id,
+        meter=row.meter,
+        currency=row.currency,
+        price=tiered_price(row),
+        effective_from=row.effective_from,
+        effective_to=row.effective_to,
+        fee_micros=row.fee_micros,
+        included=row.included_units * row.unit_size,
+        is_daily=row.proration == PriceVersion.Proration.DAILY,
+    )
+
+
+def _currency(
+    contract: Contract | None, prices: Sequence[PlanPrice], account: Account
+) -> str:
+    found = defaultdict(list)
+    for each in prices:
+        found[each.currency].append(each.product)
+    default = next(iter(sorted(found)), DEFAULT_CURRENCY)
+    currency = contract.currency if contract else default
+    others = sorted({name for key in found if key != currency for name in found[key]})
+    if others:
+        raise CurrencyConflict(
+            f"{account.name} is billed in {currency}, but {', '.join(others)} has prices in "
+            "another currency. Add a plan of the account in its currency."
+        )
+    return currency

@@ -1,0 +1,18 @@
+"""The sweeps of billing: running bills and budgets, and months that are over."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from products.billing.commands.sweeps import close_due_months, refresh_bills
+
+
+@shared_task(name="products.billing.tasks.refresh_bills", acks_late=True)
+def refresh_running_bills() -> None:
+    """Compute the running bills again, and compare them with the budgets."""
+    refresh_bills(timezone.now())
+
+
+@shared_task(name="products.billing.tasks.close_months", acks_late=True)
+def close_months() -> None:
+    """Draft and finalise the invoices that are due, and correct final ones."""
+    close_due_months(timezone.now())

@@ -1,0 +1,28 @@
+"""Usage records for bills, written as edges' reports would leave them."""
+
+from datetime import datetime
+
+from products.instants import microseconds_of
+from products.metering.models import ConnectionUsage
+
+MINUTE_US = 60_000_000
+
+
+def connection_usage(
+    service, started_at: datetime, minutes: int, *, month="2026-10", name="", **fields
+):
+    """Save a connection of so many whole minutes."""
+    key = name or f"edge-1.I.{ConnectionUsage.objects.count()}"
+    return ConnectionUsage.objects.create(
+        connection_id=key,
+        month=month,
+        service=service.pk,
+        edge="edge-1",
+        started_us=microseconds_of(started_at),
+        duration_us=minutes * MINUTE_US,
+        bytes_from_client=fields.get("bytes_from_client", 0),
+        bytes_to_client=fields.get("bytes_to_client", 0),
+        final=True,
+        clock_differs=False,
+        last_reported_at=started_at,
+    )

@@ -1,0 +1,61 @@
+"""Acme had WebSockets through October 2026, at the example prices of everyone."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from portal.starter_catalogue import PLANS, PRODUCTS, product_fields
+from products.catalogue.commands import add_plan, add_product
+from products.catalogue.models import Plan, Product
+from products.catalogue.queries import direct_price
+from products.enablement.commands import Agreement, change_price, enable
+from products.enablement.queries import agreement_text
+from products.months import Month
+from tests.factories.world import CATALOGUE
+
+SEPTEMBER = datetime(2026, 9, 1, tzinfo=UTC)
+OCTOBER = Month(2026, 10)
+MID_OCTOBER = datetime(2026, 10, 15, tzinfo=UTC)
+CLOSED = datetime(2026, 11, 4, tzinfo=UTC)
+
+
+@pytest.fixture
+def websockets(acme):
+    """WebSockets of the starter catalogue, with prices from September on."""
+    acme.created_at = SEPTEMBER
+    acme.save()
+    for position, slug in enumerate(PRODUCTS):
+        add_product(
+            CATALOGUE, slug=slug, fields=product_fields(slug, position), now=SEPTEMBER
+        )
+    for slug, kind, name, price in PLANS:
+        product = Product.objects.get(pk=slug)
+        plan = add_plan(CATALOGUE, product=product, kind=kind, name=name, now=SEPTEMBER)
+        if price is not None:
+            change_price(
+                CATALOGUE,
+                plan=plan,
+                price=price,
+                effective_from=SEPTEMBER,
+                now=SEPTEMBER,
+            )
+    return Product.objects.get(pk="websockets")
+
+
+@pytest.fixture
+def standard(websockets):
+    """The direct plan of WebSockets."""
+    return Plan.objects.get(product=websockets, kind="direct")
+
+
+@pytest.fixture
+def enabled(sam, acme, websockets):
+    """WebSockets enabled for Acme from September on."""
+    price = direct_price("websockets", SEPTEMBER)
+    return enable(
+        sam,
+        account=acme,
+        product=websockets,
+        agreement=Agreement(agreement_text(acme, websockets, price)),
+        now=SEPTEMBER,
+    )

@@ -1,0 +1,152 @@
+"""Budgets fire once per threshold, and contracts decide currency, zone and payment terms."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from accounts.actor import Actor
+from accounts.errors import Conflict, Forbidden, Invalid
+from accounts.models import OutgoingMail
+from products.billing.commands.budgets import check_budget, set_budget
+from products.billing.commands.closing import finalize_invoice
+from products.billing.commands.contracts import ContractTerms, assign_contract
+from products.billing.models import BudgetAlert, Contract, Invoice
+from products.billing.queries.terms import period_of
+from products.catalogue.money import Money
+from products.months import Month
+from tests.factories.trail import noted
+from tests.products.billing.conftest import CLOSED, MID_OCTOBER, OCTOBER
+
+JOB = Actor.system("bill-accounts")
+
+
+def usd(amount):
+    return Money.of(amount, "USD")
+
+
+def budget(actor, acme, *, amount="50", thresholds=(50, 75, 100), action="notify"):
+    return set_budget(
+        actor,
+        account=acme,
+        amount=usd(amount),
+        thresholds=thresholds,
+        action=action,
+        now=MID_OCTOBER,
+    )
+
+
+def spent(acme, amount):
+    """Set the running bill to an amount, and check the budget."""
+    micros = usd(amount).micros
+    Invoice.objects.update_or_create(
+        account=acme,
+        month="2026-10",
+        defaults={
+            "starts_at": OCTOBER.starts_at("UTC"),
+            "ends_at": OCTOBER.ends_at("UTC"),
+            "zone": "UTC",
+            "currency": "USD",
+            "counted_at": MID_OCTOBER,
+            "subtotal_micros": micros,
+            "due_micros": micros,
+        },
+    )
+    return check_budget(JOB, account=acme, now=MID_OCTOBER)
+
+
+def test_v27_each_threshold_fires_once_as_the_bill_reaches_it(bo, una, acme):
+    budget(bo, acme)
+
+    fired = [
+        spent(acme, amount)
+        for amount in ("24.99", "25.00", "37.50", "37.51", "50.00", "61.00")
+    ]
+
+    assert fired == [[], [50], [75], [], [100], []]
+    assert BudgetAlert.objects.count() == 3
+    assert noted(acme.pk).count("budget.reached") == 3
+    assert set(OutgoingMail.objects.values_list("to", flat=True)) == {"bo@example.com"}
+
+
+def test_only_superusers_let_a_budget_refuse_connections(sam, bo, acme):
+    with pytest.raises(Forbidden):
+        budget(bo, acme, action="block_new")
+
+    assert budget(sam, acme, action="block_new").action == "block_new"
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"amount": "0"}, "amount"),
+        ({"thresholds": ()}, "thresholds"),
+        ({"thresholds": (0,)}, "thresholds"),
+        ({"thresholds": range(1, 12)}, "thresholds"),
+        ({"action": "stop"}, "action"),
+    ],
+)
+def test_an_impossible_budget_is_refused_at_its_field(bo, acme, fields, field):
+    with pytest.raises(Invalid) as refused:
+        budget(bo, acme, **fields)
+
+    assert refused.value.field == field
+    assert noted(acme.pk) == []
+
+
+def contract(ada, acme, month=OCTOBER, now=MID_OCTOBER, **fields):
+    return assign_contract(
+        ada,
+        account=acme,
+        terms=ContractTerms(**fields),
+        from_month=month,
+        reason="Signed",
+        now=now,
+    )
+
+
+def test_an_invoice_has_the_buyer_and_payment_terms_of_the_contract(ada, acme, enabled):
+    contract(ada, acme, buyer="Acme Ltd, 1 High Street", payment_terms_days=14)
+
+    invoice = finalize_invoice(JOB, account=acme, month=OCTOBER, now=CLOSED)
+
+    assert invoice.buyer == "Acme Ltd, 1 High Street"
+    assert invoice.due_on == (CLOSED + timedelta(days=14)).date()
+
+
+def test_a_new_billing_zone_starts_where_the_last_month_ended(ada, acme):
+    november = OCTOBER.plus(1)
+    contract(ada, acme, month=november, billing_zone="America/New_York")
+
+    assert period_of(acme, OCTOBER).ends_at == datetime(2026, 11, 1, tzinfo=UTC)
+    assert period_of(acme, november).starts_at == datetime(2026, 11, 1, tzinfo=UTC)
+    assert period_of(acme, november).ends_at == datetime(2026, 12, 1, 5, tzinfo=UTC)
+    assert noted(acme.pk) == ["contract.assigned", "billing_zone.changed"]
+
+
+def test_another_currency_needs_prices_in_it(ada, acme, enabled):
+    contract(ada, acme)
+    contract(ada, acme, currency="EUR")
+
+    with pytest.raises(Conflict) as refused:
+        finalize_invoice(JOB, account=acme, month=OCTOBER, now=CLOSED)
+
+    assert refused.value.code == "currency_conflict"
+    assert noted(acme.pk)[-1] == "billing_currency.changed"
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"currency": "XYZ"}, "currency"),
+        ({"billing_zone": "Mars/Phobos"}, "billing_zone"),
+        ({"payment_terms_days": 366}, "payment_terms_days"),
+        ({"month": Month(2026, 9)}, "from_month"),
+        ({"billing_zone": "Europe/Berlin"}, "from_month"),
+    ],
+)
+def test_an_impossible_contract_is_refused_at_its_field(ada, acme, fields, field):
+    with pytest.raises(Invalid) as refused:
+        contract(ada, acme, **fields)
+
+    assert refused.value.field == field
+    assert not Contract.objects.exists()

@@ -1,0 +1,370 @@
+"""A month is drafted, becomes final once, and is corrected when usage arrives late."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from accounts.actor import Actor
+from products.billing.commands.closing import (
+    MonthNotOver,
+    NotComplete,
+    draft_invoice,
+    finalize_invoice,
+    void_invoice,
+)
+from products.billing.commands.corrections import TooLate, correct_month
+from products.billing.commands.credits import expire_credits, grant_credit
+from products.billing.commands.running import refresh_bill
+from products.billing.commands.sweeps import close_due_months, refresh_bills
+from products.billing.models import Adjustment, CreditNote, Invoice
+from products.billing.queries.credits import balance
+from products.billing.queries.invoices import (
+    connections_of,
+    invoice_differences,
+    open_invoice,
+    posted_invoices,
+)
+from products.catalogue.money import Money
+from products.enablement.commands import disable
+from products.metering.models import ConnectionUsage, Edge, UsageDispute
+from products.months import Month
+from tests.factories.trail import noted
+from tests.factories.usage import connection_usage
+from tests.products.billing.conftest import CLOSED, MID_OCTOBER, OCTOBER, SEPTEMBER
+
+JOB = Actor.system("bill-accounts")
+NOVEMBER = Month(2026, 11)
+
+
+def usd(amount):
+    return Money.of(amount, "USD")
+
+
+def draft(acme, now=CLOSED, month=OCTOBER):
+    return draft_invoice(JOB, account=acme, month=month, now=now)
+
+
+def finalize(acme, now=CLOSED, month=OCTOBER, **rest):
+    return finalize_invoice(JOB, account=acme, month=month, now=now, **rest)
+
+
+def correct(acme, now=CLOSED):
+    return correct_month(JOB, account=acme, month=OCTOBER, now=now)
+
+
+def lines(invoice):
+    return [(row.kind, row.quantity, row.amount_micros) for row in invoice.lines.all()]
+
+
+def test_the_month_of_an_enabled_product_is_invoiced_at_zero_without_usage(
+    acme, enabled
+):
+    invoice = finalize(acme)
+
+    assert (invoice.number, invoice.status) == ("INV-000001", "final")
+    assert (invoice.subtotal, lines(invoice)) == (usd("0.00"), [])
+
+
+def test_an_account_without_a_product_has_nothing_to_bill(acme, websockets):
+    assert finalize(acme) is None
+    assert Invoice.objects.count() == 0
+
+
+def test_an_invoice_bills_the_minutes_and_explains_them(acme, shop, enabled):
+    connection_usage(shop, MID_OCTOBER, 123_456_789 // 1000, name="a.b.1")
+    connection_usage(shop, MID_OCTOBER, 10_000_000, name="a.b.2")
+
+    invoice = finalize(acme)
+
+    [line] = invoice.lines.all()
+    assert line.quantity == sum(
+        each.minutes for each in connections_of(line)
+    )  # those within October
+    assert line.price_version.number == 1
+    assert [tier["quantity"] for tier in line.tiers] == [line.quantity]
+    assert line.connections == 2
+    assert line.services[0]["amount_micros"] == line.amount_micros
+    assert invoice_differences(invoice, CLOSED) == []
+
+
+def test_finalising_again_or_by_the_sweep_changes_nothing(acme, shop, enabled):
+    connection_usage(shop, MID_OCTOBER, 1_000)
+    first = finalize(acme)
+    entries = noted(acme.pk)
+
+    again = finalize(acme)
+    close_due_months(CLOSED)
+
+    assert again == first
+    assert again.content_hash == first.content_hash
+    assert noted(acme.pk) == [*entries, "invoice.drafted"]  # September's
+    assert Invoice.objects.filter(month="2026-10").count() == 1
+
+
+def test_numbers_have_no_gaps_if_an_invoice_is_refused(acme, globex, shop, enabled):
+    with pytest.raises(NotComplete):
+        finalize(acme, now=datetime(2026, 11, 3, tzinfo=UTC))
+    invoice = finalize(acme)
+
+    assert invoice.number == "INV-000001"
+
+
+def test_a_running_month_is_refused(acme, enabled):
+    with pytest.raises(MonthNotOver):
+        draft(acme, now=MID_OCTOBER)
+
+    assert Invoice.objects.count() == 0
+
+
+def edge_behind():
+    return Edge.objects.create(
+        name="edge-9",
+        digest="x",
+        created_at=SEPTEMBER,
+        last_seen_at=MID_OCTOBER,
+        reported_at=MID_OCTOBER,
+    )
+
+
+def dispute(acme, shop):
+    return UsageDispute.objects.create(
+        kind="connection",
+        record_id="a.b.3",
+        month="2026-10",
+        service=shop.pk,
+        account_id=acme.pk,
+        edge="edge-1",
+        reason="start",
+        reported={},
+        found_at=MID_OCTOBER,
+        last_found_at=MID_OCTOBER,
+    )
+
+
+def test_an_invoice_waits_for_edges_and_disputes_and_names_them(acme, shop, enabled):
+    edge_behind()
+    dispute(acme, shop)
+
+    with pytest.raises(NotComplete) as refused:
+        finalize(acme)
+
+    assert refused.value.code == "not_complete"
+    named = " ".join(refused.value.details)
+    assert "edge-9" in named
+    assert "a.b.3" in named
+    assert Invoice.objects.count() == 0
+
+
+def test_a_person_can_override_what_is_missing_with_a_reason(ada, acme, shop, enabled):
+    edge_behind()
+
+    invoice = finalize_invoice(
+        ada,
+        account=acme,
+        month=OCTOBER,
+        now=CLOSED,
+        override_reason="The edge is broken.",
+    )
+
+    assert invoice.override_reason == "The edge is broken."
+    assert invoice.finalized_by == ada.label
+
+
+def test_a_draft_is_computed_again_until_it_is_final(acme, shop, enabled):
+    refresh_bill(acme, now=MID_OCTOBER)
+    opened = open_invoice(acme.pk, OCTOBER)
+    connection_usage(shop, MID_OCTOBER, 10_000_000)
+    drafted = draft(acme, now=datetime(2026, 11, 1, tzinfo=UTC))
+    connection_usage(shop, MID_OCTOBER, 5_000_000, name="late")
+    final = finalize(acme)
+
+    assert opened.status == "open"
+    assert opened.pk == drafted.pk == final.pk
+    assert drafted.subtotal < final.subtotal
+    assert list(posted_invoices(acme.pk)) == [final]
+
+
+def many_minutes(shop, minutes, name):
+    """Save enough connections of a whole day each."""
+    whole, rest = divmod(minutes, 1_440)
+    day = 1_440 * 60_000_000
+    template = connection_usage(shop, MID_OCTOBER, rest, name=f"{name}.rest")
+    ConnectionUsage.objects.bulk_create(
+        ConnectionUsage(
+            connection_id=f"{name}.{number}",
+            month="2026-10",
+            service=shop.pk,
+            edge="edge-1",
+            started_us=template.started_us,
+            duration_us=day,
+            bytes_from_client=0,
+            bytes_to_client=0,
+            final=True,
+            clock_differs=False,
+            last_reported_at=MID_OCTOBER,
+        )
+        for number in range(whole)
+    )
+
+
+def test_v20_late_usage_is_rated_in_its_own_month_and_billed_with_the_next(
+    acme, shop, enabled
+):
+    many_minutes(shop, 9_900_000, "on.time")
+    october = finalize(acme)
+    many_minutes(shop, 300_000, "late.by")
+
+    found = correct(acme)
+    again = correct(acme)
+    november = finalize(acme, now=datetime(2026, 12, 4, tzinfo=UTC), month=NOVEMBER)
+
+    assert october.subtotal == usd("5.94")
+    assert (found, again) == (True, False)
+    assert lines(november) == [("adjustment", 300_000, 160_000)]
+    assert Adjustment.objects.get().billed_on == november
+    assert "usage.received_late" in noted(acme.pk)
+    assert invoice_differences(november, CLOSED) == []
+
+
+def test_v21_a_correction_downwards_is_a_credit_note_that_the_next_invoice_uses(
+    acme, shop, enabled
+):
+    many_minutes(shop, 9_400_000, "right")
+    many_minutes(shop, 500_000, "wrong")
+    finalize(acme)
+    ConnectionUsage.objects.filter(connection_id__startswith="wrong").delete()
+
+    correct(acme)
+    again = correct(acme)
+
+    note = CreditNote.objects.get()
+    assert (note.number, note.amount_micros, note.quantity) == (
+        "CN-000001",
+        300_000,
+        500_000,
+    )
+    assert not again
+    assert balance(acme.pk, "USD") == usd("0.30")
+    assert noted(acme.pk)[-1] == "credit_note.issued"
+
+
+def test_a_month_takes_no_correction_35_days_after_its_end(acme, enabled):
+    finalize(acme)
+
+    with pytest.raises(TooLate):
+        correct(acme, now=CLOSED + timedelta(days=40))
+
+
+def test_credits_are_used_soonest_expiry_first_and_never_below_zero(
+    ada, acme, shop, enabled
+):
+    many_minutes(shop, 1_000_000, "a")
+    for amount, expires_on in (("0.20", date(2026, 11, 30)), ("1.00", None)):
+        grant_credit(
+            ada,
+            account=acme,
+            amount=usd(amount),
+            reason="Sorry",
+            expires_on=expires_on,
+            now=MID_OCTOBER,
+        )
+
+    invoice = finalize(acme)
+
+    assert (invoice.subtotal, invoice.credits, invoice.due) == (
+        usd("0.60"),
+        usd("0.60"),
+        usd("0.00"),
+    )
+    assert [each.amount_micros for each in invoice.credit_entries.order_by("pk")] == [
+        -200_000,
+        -400_000,
+    ]
+    assert balance(acme.pk, "USD") == usd("0.60")
+    assert noted(acme.pk)[-3:] == ["invoice.finalized", "credit.used", "credit.used"]
+
+
+def test_a_voided_invoice_returns_its_credits_and_the_month_is_invoiced_again(
+    ada, acme, shop, enabled
+):
+    many_minutes(shop, 1_000_000, "a")
+    grant_credit(ada, account=acme, amount=usd("1"), reason="Sorry", now=MID_OCTOBER)
+    first = finalize(acme)
+
+    void_invoice(ada, invoice=first, reason="Wrong buyer", now=CLOSED)
+    left = balance(acme.pk, "USD")
+    second = finalize(acme)
+
+    assert left == usd("1.00")
+    assert (second.number, second.due) == ("INV-000002", usd("0.00"))
+
+
+def test_an_expired_credit_is_not_used_and_leaves_the_balance(ada, acme, shop, enabled):
+    many_minutes(shop, 1_000_000, "a")
+    grant_credit(
+        ada,
+        account=acme,
+        amount=usd("1"),
+        reason="Sorry",
+        expires_on=date(2026, 11, 3),
+        now=MID_OCTOBER,
+    )
+
+    invoice = finalize(acme)
+    expire_credits(JOB, account=acme, now=CLOSED)
+    expire_credits(JOB, account=acme, now=CLOSED)
+
+    assert invoice.due == usd("0.60")
+    assert balance(acme.pk, "USD") == usd("0.00")
+    assert noted(acme.pk).count("credit.expired") == 1
+
+
+def test_v14_usage_while_connections_drain_is_billed(sam, acme, shop, enabled):
+    at = datetime(2026, 10, 20, 10, tzinfo=UTC)
+    disable(sam, account=acme, product=enabled.product, drain_mode="drain", now=at)
+    enabled.refresh_from_db()
+    connection_usage(shop, at - timedelta(seconds=45), 90)
+
+    [line] = finalize(acme).lines.all()
+
+    assert enabled.drain_until == at + timedelta(seconds=60)
+    assert line.quantity == 2
+
+
+def test_the_commands_close_a_month_and_check_its_invoice(acme, shop, enabled, capsys):
+    connection_usage(shop, MID_OCTOBER, 1_000)
+
+    call_command("close_month", "2026-10", now="2026-11-01T00:00:00Z")
+    call_command("close_month", "2026-10", finalize=True, now="2026-11-04T00:00:00Z")
+    call_command("check_invoice", "INV-000001")
+
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].startswith("1/1 Acme: draft draft of 2026-10, 0.00 USD")
+    assert printed[1].startswith("1/1 Acme: final INV-000001")
+    assert printed[2] == "INV-000001: all 1 lines match their usage records."
+
+
+def test_check_invoice_says_what_differs(acme, shop, enabled, capsys):
+    connection_usage(shop, MID_OCTOBER, 1_000)
+    finalize(acme)
+    ConnectionUsage.objects.update(duration_us=1)
+
+    with pytest.raises(CommandError):
+        call_command("check_invoice", "INV-000001")
+
+    assert "Line 1: the quantity is 1000; computed: 1." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["2026-13"], ["2026-10", "--account", "x"], ["2026-10", "--now", "noon"]],
+)
+def test_impossible_arguments_are_refused(arguments, enabled):
+    with pytest.raises(CommandError):
+        call_command("close_month", *arguments)
+
+
+def test_the_sweep_keeps_the_running_bill(acme, shop, enabled):
+    assert refresh_bills(MID_OCTOBER) == 1
+    assert open_invoice(acme.pk, OCTOBER).counted_at == MID_OCTOBER
