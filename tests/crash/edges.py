@@ -136,7 +136,7 @@ class RealEdge:
         for folder in sorted((self.folder / "data" / "usage").glob("[!.]*")):
             with StoredUsage(folder) as stored:
                 unsent = stored.unsent(0, 1_000_000)
-            found += [(folder.name, reading) for _, reading in unsent.readings]
+            found += [(folder.name, reading) for reading in unsent.read()[0]]
         return found
 
 

@@ -77,6 +77,7 @@ class RequestHandler:
         self._revocation = RevocationPolicy(limits.removed_grace_seconds)
         self._per_service: Counter[str] = Counter()  # tunnels by service
         self._flush_is_due = False
+        self._on_tunnel_end = self._tunnel_ended  # one bound method for all tunnels
 
     async def handle(self, client: ClientConnection, head: RequestHead) -> bool:
         """Handle a request; True when it became a tunnel.
@@ -203,7 +204,7 @@ class RequestHandler:
         except StreamClosed:
             self._meter.finish(number)
             raise
-        tunnel = Tunnel(route.service, self._limits, number, self._tunnel_ended)
+        tunnel = Tunnel(route.service, self._limits, number, self._on_tunnel_end)
         tunnel.start(client, origin, client.head_bytes, response.raw)
         counted.tunnel = tunnel
         self.tunnels[number] = tunnel

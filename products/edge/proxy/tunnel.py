@@ -13,12 +13,14 @@ class Relay(asyncio.Protocol):
     """One side of a tunnel: counts what it receives and writes it to the other side."""
 
     __slots__ = (
-        "buffered_when_full", "count", "ended", "gone", "is_tls", "peer", "transport", "tunnel",
-        "underlying", "write",
+        "buffered_when_full", "count", "ended", "gone", "is_tls", "output", "peer", "transport",
+        "tunnel", "underlying",
     )  # fmt: skip
 
     peer: "Relay"
-    write: Callable[[bytes], None]
+    output: (
+        "asyncio.WriteTransport | Relay"  # the other side's, or this when that is gone
+    )
 
     def __init__(self, tunnel: "Tunnel", stream: BufferedStream, count: int) -> None:
         """Prepare to take over a stream's transport; `count` bytes are already counted."""
@@ -34,7 +36,7 @@ class Relay(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Count and pass on. The hot path: nothing else belongs here."""
         self.count += len(data)
-        self.write(data)
+        self.output.write(data)
 
     def pause_writing(self) -> None:
         """Stop reading from the other side while this side reads too slowly."""
@@ -59,7 +61,7 @@ class Relay(asyncio.Protocol):
         self.gone = self.ended = True
         self.tunnel.side_gone(self)
 
-    def discard(self, data: bytes) -> None:
+    def write(self, data: bytes) -> None:
         """Drop bytes for a side that is gone, and do not count them."""
         self.count -= len(data)
 
@@ -126,10 +128,10 @@ class Tunnel:
         here.peer, there.peer = there, here
         # The first reading was written before this, and includes the whole response.
         self._delivered = len(response)
-        here.write, there.write = origin.transport.write, client.transport.write
-        there.write(response + ahead)
+        here.output, there.output = origin.transport, client.transport
+        client.transport.write(response + ahead)
         if early and not origin.lost:
-            here.write(early)
+            origin.transport.write(early)
         for stream, relay in ((client, here), (origin, there)):
             stream.resume_reading()
             relay.transport.set_protocol(relay)
@@ -185,7 +187,7 @@ class Tunnel:
         # Closing with unread input would make the kernel send RST, and the peer could lose
         # the last frames: close for writing, read and discard, close.
         other.finish()
-        other.write = other.discard
+        other.output = other
         other.underlying.resume_reading()
 
     def close_now(self) -> None:
@@ -228,5 +230,5 @@ class Tunnel:
     def _release(self) -> None:
         # Reference cycles would pile up, because the garbage collector runs rarely here.
         for relay in (self.client, self.origin):
-            del relay.peer, relay.write, relay.tunnel
+            del relay.peer, relay.output, relay.tunnel
         del self.client, self.origin

@@ -4,6 +4,7 @@ Both kinds of file are in WAL mode: readers and the writer do not wait for each 
 """
 
 import contextlib
+import functools
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,6 +45,8 @@ def connect(
             connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA secure_delete = OFF")
+        if mode == "rw":  # to read everything once, or to clean up
+            connection.execute("PRAGMA cache_size = -128")  # KiB
     except sqlite3.Error as error:
         raise failure_of(error) from error
     return connection
@@ -70,6 +73,24 @@ def translated() -> Iterator[None]:
         raise failure_of(error) from error
 
 
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Write what the body writes in one transaction: all of it, or after an error nothing.
+
+    Raises StoreBusy, StoreDamaged or StoreUnwritable instead of SQLite's errors.
+    """
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("COMMIT")
+    except BaseException as error:
+        with contextlib.suppress(sqlite3.Error):
+            connection.rollback()
+        if isinstance(error, sqlite3.Error):
+            raise failure_of(error) from error
+        raise
+
+
 def damage_of(path: Path) -> str:
     """Look through a whole SQLite file; "" if it is sound. Takes seconds if it is large.
 
@@ -83,5 +104,6 @@ def damage_of(path: Path) -> str:
     return "" if answer == "ok" else str(answer)
 
 
+@functools.lru_cache(maxsize=4096)  # so that equal texts of many rows take memory once
 def _decoded(data: bytes) -> str:
     return data.decode("utf-8", "replace")  # damage must not raise

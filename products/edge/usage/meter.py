@@ -5,6 +5,7 @@ connection started. Whole minutes are computed in the portal (R14).
 """
 
 import asyncio
+import functools
 import itertools
 import sys
 import time
@@ -25,6 +26,8 @@ ROWS_PER_PAGE = 64
 # Between two transactions of first readings. It makes connections that arrive fast share
 # one, which costs a quarter of one each; a lone connection does not wait.
 _ARRIVALS_SECONDS = 0.001
+# The end of a month is one number for all connections of an account.
+_month_end_us = functools.lru_cache(maxsize=1024)(microseconds_of)
 _RETRY_SECONDS = 0.002  # while another connection holds the store's write lock
 _MAX_BUSY_SECONDS = 5.0  # then a new connection is refused
 
@@ -93,7 +96,7 @@ class UsageMeter:
         StoreUnwritable, and then nothing was started.
         """
         now_us = time.time_ns() // 1000
-        month, ends_us = route.month, microseconds_of(route.month_ends_at)
+        month, ends_us = route.month, _month_end_us(route.month_ends_at)
         if ends_us and now_us >= ends_us:  # the edge has yet to receive the next table
             month, ends_us = month_after(month), 0
         connection = OpenConnection(
@@ -246,7 +249,7 @@ class UsageMeter:
                 # In one transaction, so that a later process knows both.
                 self._keep(_reading(connection, now_ns))
             if route is not None and route.month == connection.month:
-                connection.month_ends_us = microseconds_of(route.month_ends_at)
+                connection.month_ends_us = _month_end_us(route.month_ends_at)
             self._expect_end(connection)
         self.flush()
 

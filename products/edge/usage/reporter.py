@@ -15,7 +15,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from products.edge.contract import MAX_USAGE_RECORDS, UsageAnswer, UsageReport
+from products.edge.contract import UsageAnswer, UsageReport
 from products.edge.errors import PortalErrorResponse
 from products.edge.usage.database import (
     StoreBusy,
@@ -24,6 +24,7 @@ from products.edge.usage.database import (
     connect,
     damage_of,
     failure_of,
+    transaction,
 )
 from products.edge.usage.instances import (
     damaged_in,
@@ -39,7 +40,7 @@ from products.edge.usage.readings import (
     read_text,
     to_text,
 )
-from products.edge.usage.store import STORE, StoredUsage
+from products.edge.usage.store import STORE, StoredUsage, UnsentReadings
 from products.instants import instant_of
 
 log = logging.getLogger(__name__)
@@ -214,17 +215,10 @@ class ReportState:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[Callable[..., sqlite3.Cursor]]:
-        connection = self._connection
-        if connection is None:
+        if self._connection is None:
             raise StoreUnwritable("the file of the reports is not open")
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            yield connection.execute
-            connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            with contextlib.suppress(sqlite3.Error):
-                connection.rollback()
-            raise failure_of(error) from error
+        with transaction(self._connection):
+            yield self._connection.execute
 
 
 _ABANDONED_SECONDS = 60.0  # a folder hidden for so long belongs to a dead process
@@ -232,6 +226,7 @@ _KEEPALIVE_SECONDS = 60.0  # then an empty report asks whether the portal was re
 # Read together, so that readings which change meanwhile are sent as they were. So even an
 # edge that is always busy can say that everything up to an instant has arrived.
 _MAX_READ = 50_000
+_MAX_BATCH = 500  # records in a report; each takes 2 KB as a reading and as JSON
 _READING_BYTES = 128  # of a connection, with its part of the indexes
 
 
@@ -278,7 +273,7 @@ class Reporter:
         self._state = ReportState(folder.with_name("reports"))
         self._finished: set[str] = set()  # instances that are known to be
         self._has_offered = False  # what was quarantined before this start
-        self._limit = MAX_USAGE_RECORDS
+        self._limit = _MAX_BATCH
         self._answered_at = 0.0
         self._complete_to = 0.0
         self._used_bytes = 0
@@ -416,10 +411,7 @@ class Reporter:
                     # disk fails, report the readings anyway.
                     with contextlib.suppress(OSError):
                         stored.make_durable()
-                    if unsent.unreadable:
-                        self._quarantine(folder.name, list(unsent.unreadable))
-                    self._send(folder.name, created_us, list(unsent.readings))
-                    self._state.acknowledge(folder.name, created_us, unsent.end)
+                    self._send(folder.name, created_us, unsent)
                 acknowledged = unsent.end
                 if unsent.is_all or acknowledged >= last:
                     return unsent.is_all
@@ -436,14 +428,16 @@ class Reporter:
             return 0
         return acknowledged
 
-    def _send(
-        self, instance: str, created_us: int, waiting: list[tuple[int, Reading]]
-    ) -> None:
-        while waiting:
-            batch = waiting[: self._limit]
-            if self._send_batch(instance, [one for _, one in batch]):
-                self._state.acknowledge(instance, created_us, batch[-1][0])
-                del waiting[: len(batch)]
+    def _send(self, instance: str, created_us: int, unsent: UnsentReadings) -> None:
+        sent = 0
+        while sent < len(unsent.packed):
+            batch = unsent.part(sent, self._limit)
+            readings, unreadable = batch.read()
+            if unreadable:
+                self._quarantine(instance, unreadable)
+            if not readings or self._send_batch(instance, readings):
+                self._state.acknowledge(instance, created_us, batch.end)
+                sent += len(batch.packed)
 
     def _send_batch(self, instance: str, readings: Sequence[Reading]) -> bool:
         """Send a batch; False if a smaller one must be sent instead."""
@@ -457,7 +451,7 @@ class Reporter:
             if not response.names_a_record:
                 raise
         else:
-            self._limit = MAX_USAGE_RECORDS
+            self._limit = _MAX_BATCH
             return True
         # One record that the portal rejects must not hold up all others. Only the portal
         # itself, which knows this edge, accepts an empty report.

@@ -14,10 +14,12 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeAlias
+
+import msgspec
 
 from products.edge.files import fsync_directory
 from products.edge.usage.database import (
@@ -28,6 +30,7 @@ from products.edge.usage.database import (
     connect,
     damage_of,
     failure_of,
+    transaction,
     translated,
 )
 from products.edge.usage.instances import damaged_in, quarantine_damaged
@@ -93,13 +96,17 @@ ON CONFLICT (service, hour) DO UPDATE SET
   bytes_to_client = max(bytes_to_client, excluded.bytes_to_client),
   revision = excluded.revision, written_at = excluded.written_at
 """
-_UNSENT = (
-    """SELECT revision, number, service, month, started_us, duration_us,
-         bytes_from_client, bytes_to_client, final
-       FROM connection WHERE revision > ? ORDER BY revision LIMIT ?""",
-    """SELECT revision, service, hour, requests, bytes_from_client, bytes_to_client
-       FROM delivery WHERE revision > ? ORDER BY revision LIMIT ?""",
-)
+_UNSENT = """
+SELECT revision, number, service, month, started_us, duration_us, bytes_from_client,
+  bytes_to_client, final
+FROM connection WHERE revision > ?1
+UNION ALL
+SELECT revision, service, hour, requests, bytes_from_client, bytes_to_client, NULL, NULL,
+  NULL
+FROM delivery WHERE revision > ?1
+ORDER BY 1 LIMIT ?2
+"""
+_DELIVERY_COLUMNS = 5
 _UNSENT_COUNT = """
 SELECT (SELECT count(*) FROM connection WHERE revision > ?)
      + (SELECT count(*) FROM delivery WHERE revision > ?)
@@ -163,14 +170,32 @@ _Execute: TypeAlias = Callable[..., sqlite3.Cursor]
 class UnsentReadings:
     """Readings to send, in the order of their revisions.
 
-    `unreadable` holds the texts of rows that are not readings. `end` is the revision to
-    acknowledge after the last. `is_all` says that nothing else was unsent.
+    They are packed until a part of them is sent, because readings take ten times the
+    memory. `end` is the revision to acknowledge after the last. `is_all` says that nothing
+    else was unsent.
     """
 
-    readings: tuple[tuple[int, Reading], ...]
-    unreadable: tuple[str, ...]
+    packed: Sequence[bytes]  # a revision and the values of a reading each
     end: int
     is_all: bool
+
+    def part(self, start: int, count: int) -> "UnsentReadings":
+        """Return `count` of them, or as many as there are from `start` on."""
+        packed = self.packed[start : start + count]
+        return UnsentReadings(packed, _revision_of(packed[-1]), self.is_all)
+
+    def read(self) -> tuple[list[Reading], list[str]]:
+        """Return the readings, and the texts of rows that are not readings."""
+        readings, unreadable = [], []
+        for packed in self.packed:
+            _, *values = msgspec.msgpack.decode(packed)
+            if values[-1] is None:
+                del values[_DELIVERY_COLUMNS:]
+            if (reading := _reading_of(values)) is not None:
+                readings.append(reading)
+            else:
+                unreadable.append(repr(values))
+        return readings, unreadable
 
 
 class UsageStore:
@@ -373,17 +398,11 @@ class UsageStore:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         connection = self._writer()
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            yield connection
-            connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            with contextlib.suppress(sqlite3.Error):
-                connection.rollback()
-            failure = failure_of(error)
-            if not isinstance(failure, StoreBusy):
-                self._has_accepted = False
-                failure = StoreUnwritable(str(error))
-            raise failure from error
+            with transaction(connection):
+                yield connection
+        except (StoreDamaged, StoreUnwritable) as error:
+            self._has_accepted = False
+            raise StoreUnwritable(str(error)) from error
         self._has_accepted = True
 
 
@@ -445,21 +464,11 @@ class StoredUsage:
 
     def unsent(self, acknowledged: int, count: int) -> UnsentReadings:
         """Read up to `count` readings after a revision, the oldest first."""
-        found: list[tuple[int, list[Any]]] = []
         with self._reading() as run:
-            for query in _UNSENT:
-                rows = run(query, (acknowledged, count))
-                found += [(revision, values) for revision, *values in rows]
-        found.sort(key=lambda one: one[0])
-        is_all = len(found) < count
-        del found[count:]
-        read = [(revision, _reading_of(values), values) for revision, values in found]
-        return UnsentReadings(
-            tuple((revision, one) for revision, one, _ in read if one is not None),
-            tuple(repr(values) for _, one, values in read if one is None),
-            found[-1][0] if found else acknowledged,
-            is_all,
-        )
+            rows = run(_UNSENT, (acknowledged, count))
+            packed = [msgspec.msgpack.encode(row) for row in rows]
+        end = _revision_of(packed[-1]) if packed else acknowledged
+        return UnsentReadings(packed, end, is_all=len(packed) < count)
 
     def open_connections(self) -> list[list[ConnectionReading]]:
         """Return the readings of every connection without a final one, month by month."""
@@ -502,7 +511,8 @@ class StoredUsage:
                    WHERE number = ? AND month =
                      (SELECT max(month) FROM connection WHERE number = ?)"""
         now = time.time()
-        with self._writing() as run:
+        run = self._connection.execute
+        with transaction(self._connection):
             (revision,) = run(_LAST_REVISION).fetchone()
             numbers = dict.fromkeys(run(_OPEN_NUMBERS).fetchall())
             for offset, (number,) in enumerate(numbers, start=1):
@@ -532,17 +542,6 @@ class StoredUsage:
                 yield self._connection.execute
             finally:
                 self._connection.rollback()
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[_Execute]:
-        with translated():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection.execute
-                self._connection.execute("COMMIT")
-            except BaseException:
-                self._connection.rollback()
-                raise
 
 
 def resume_store(folder: Path, *, max_bytes: int) -> UsageStore:
@@ -584,15 +583,10 @@ def _delete(
     if not rows:
         return
     revision, written_at, *_ = max(rows)
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        keys = [(first, second, revision) for revision, _, first, second, *_ in rows]
+    keys = [(first, second, revision) for revision, _, first, second, *_ in rows]
+    with transaction(connection):
         connection.executemany(statement, keys)
         connection.execute(_NOTE_PRUNED, (revision, written_at))
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.rollback()
-        raise
 
 
 def _write_notes(
@@ -606,6 +600,10 @@ def _write_notes(
         "DELETE FROM note WHERE key = ?",
         [(key,) for key, value in notes.items() if value is None],
     )
+
+
+def _revision_of(packed: bytes) -> int:
+    return int(msgspec.msgpack.decode(packed)[0])
 
 
 def _reading_of(row: Iterable[Any]) -> Reading | None:

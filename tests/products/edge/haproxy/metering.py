@@ -29,7 +29,7 @@ class Metering:
 
     def all_readings(self):
         with StoredUsage(self.folder) as stored:
-            return [reading for _, reading in stored.unsent(0, 100_000).readings]
+            return stored.unsent(0, 100_000).read()[0]
 
     def readings(self):
         """Return the newest reading of each connection."""

@@ -47,7 +47,7 @@ class RequestMetering:
             }  # fmt: skip
 
     def _readings(self, stored):
-        return [one for _, one in stored.unsent(0, 100).readings]
+        return stored.unsent(0, 100).read()[0]
 
 
 @pytest.fixture

@@ -418,4 +418,4 @@ def test_a_meter_writes_to_a_real_store(tmp_path):
     store.close(is_finished=True)
 
     with StoredUsage(folder) as stored:
-        assert [one.final for _, one in stored.unsent(0, 10).readings] == [True]
+        assert [one.final for one in stored.unsent(0, 10).read()[0]] == [True]

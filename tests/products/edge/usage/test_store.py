@@ -13,6 +13,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from products.edge.usage.database import StoreBusy, StoreUnwritable, connect, damage_of
@@ -54,13 +55,23 @@ def store(folder):
     store.close(is_finished=False)
 
 
+def readings_of(batch):
+    readings, unreadable = batch.read()
+    assert unreadable == []
+    return readings
+
+
+def revisions_of(batch):
+    return [msgspec.msgpack.decode(packed)[0] for packed in batch.packed]
+
+
 def unsent(folder, acknowledged=0, count=100_000):
     with StoredUsage(folder) as stored:
         return stored.unsent(acknowledged, count)
 
 
 def everything(folder):
-    return [one for _, one in unsent(folder).readings]
+    return readings_of(unsent(folder))
 
 
 # Readings
@@ -136,7 +147,7 @@ def test_a_number_of_more_than_64_bits_is_kept_whole(store, folder):
 def test_every_reading_has_a_revision_of_its_own(store, folder):
     store.write([reading(1), reading(2), delivery(1)])
 
-    assert [revision for revision, _ in unsent(folder).readings] == [1, 2, 3]
+    assert revisions_of(unsent(folder)) == [1, 2, 3]
 
 
 def test_a_batch_that_ends_inside_a_transaction_acknowledges_only_its_own(
@@ -148,9 +159,9 @@ def test_a_batch_that_ends_inside_a_transaction_acknowledges_only_its_own(
     second = unsent(folder, first.end, count=3)
     third = unsent(folder, second.end, count=3)
 
-    assert [len(one.readings) for one in (first, second, third)] == [3, 3, 1]
+    assert [len(one.packed) for one in (first, second, third)] == [3, 3, 1]
     assert [one.is_all for one in (first, second, third)] == [False, False, True]
-    assert unsent(folder, third.end).readings == ()
+    assert unsent(folder, third.end).packed == []
 
 
 def test_a_reading_that_changes_while_its_batch_is_in_flight_is_sent_again(
@@ -160,7 +171,7 @@ def test_a_reading_that_changes_while_its_batch_is_in_flight_is_sent_again(
     batch = unsent(folder)
     store.write([reading(1, 5)])
 
-    assert [one for _, one in unsent(folder, batch.end).readings] == [reading(1, 5)]
+    assert readings_of(unsent(folder, batch.end)) == [reading(1, 5)]
 
 
 def test_both_kinds_are_sent_in_the_order_of_writing(store, folder):
@@ -169,8 +180,8 @@ def test_both_kinds_are_sent_in_the_order_of_writing(store, folder):
 
     first = unsent(folder, count=3)
 
-    assert [revision for revision, _ in first.readings] == [1, 2, 3]
-    assert len(unsent(folder, first.end).readings) == 5
+    assert revisions_of(first) == [1, 2, 3]
+    assert len(unsent(folder, first.end).packed) == 5
 
 
 def test_what_is_unsent_is_counted(store, folder):
@@ -187,7 +198,7 @@ def test_revisions_go_on_where_an_earlier_process_stopped(folder):
         store.write([reading(number)])
         store.close(is_finished=False)
 
-    assert [revision for revision, _ in unsent(folder).readings] == [1, 2]
+    assert revisions_of(unsent(folder)) == [1, 2]
 
 
 def test_revisions_go_on_after_everything_was_pruned(folder):
@@ -199,7 +210,7 @@ def test_revisions_go_on_after_everything_was_pruned(folder):
     again.write([reading(2)])
     again.close(is_finished=False)
 
-    assert [revision for revision, _ in unsent(folder).readings] == [3]
+    assert revisions_of(unsent(folder)) == [3]
 
 
 def test_notes_are_kept_with_the_readings_they_belong_to(store, folder):
@@ -289,7 +300,7 @@ def test_open_connections_of_a_dead_process_become_final_as_last_read(store, fol
         ended = [stored.finish(), stored.finish()]
 
     assert ended == [2, 0]
-    assert [one for _, one in unsent(folder, acknowledged).readings] == [
+    assert readings_of(unsent(folder, acknowledged)) == [
         reading(1, 9, sent=100, final=True),
         reading(3, final=True),
     ]
@@ -469,8 +480,9 @@ def test_rows_that_are_not_readings_are_reported_as_unreadable(store, folder):
 
     batch = unsent(folder)
 
-    assert [one for _, one in batch.readings] == [reading(1)]
-    assert len(batch.unreadable) == 2
+    readings, unreadable = batch.read()
+    assert readings == [reading(1)]
+    assert len(unreadable) == 2
     assert batch.end == 3
 
 
