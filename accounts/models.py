@@ -158,6 +158,7 @@ class Invitation(models.Model):
         Account, on_delete=models.PROTECT, related_name="invitations"
     )
     email = models.EmailField(max_length=254)
+    name = models.CharField(max_length=100, blank=True)  # proposed to a new user
     role = models.CharField(max_length=16, choices=ROLE_CHOICES)
     limit_services = models.BooleanField(default=False)
     services = models.JSONField(default=dict)  # service id -> access level

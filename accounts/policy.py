@@ -101,9 +101,11 @@ def _answer(passed: bool, code: AnswerCode, reason: str, remedy: str = "") -> De
 
 SCOPE_PERMISSIONS: Final = {
     TokenScope.GLOBAL: frozenset(Permission),
-    TokenScope.GLOBAL_READ: READ_PERMISSIONS,
-    TokenScope.PURGE_SELECT: frozenset({Permission.SERVICE_PURGE}),
-    TokenScope.PURGE_ALL: frozenset({Permission.SERVICE_PURGE}),
+    TokenScope.GLOBAL_READ: READ_PERMISSIONS | {Permission.TOKEN_SELF},
+    TokenScope.PURGE_SELECT: frozenset(
+        {Permission.SERVICE_PURGE, Permission.TOKEN_SELF}
+    ),
+    TokenScope.PURGE_ALL: frozenset({Permission.SERVICE_PURGE, Permission.TOKEN_SELF}),
 }
 ALLOWED: Final = Decision(allowed=True, code=AnswerCode.ALLOWED)
 NON_MEMBER: Final = Decision(
@@ -185,7 +187,10 @@ class AccountAccess:
         only = self.actor.token_services
         # A token limited to services only reads the account itself, and creates or revokes its
         # owner's tokens.
-        account_wide = permission in READ_PERMISSIONS | {Permission.TOKEN_OWN}
+        account_wide = permission in READ_PERMISSIONS | {
+            Permission.TOKEN_OWN,
+            Permission.TOKEN_SELF,
+        }
         return _answer(
             not only or (service_id in only if service_id else account_wide),
             AnswerCode.TOKEN_SERVICES,
@@ -223,7 +228,8 @@ class AccountAccess:
 
     def _suspension(self, permission: Permission) -> Decision:
         return _answer(
-            self.suspension_reason is None or permission in READ_PERMISSIONS,
+            self.suspension_reason is None
+            or permission in READ_PERMISSIONS | {Permission.TOKEN_SELF},
             AnswerCode.SUSPENSION,
             f"{self.account_name} is suspended: {self.suspension_reason}",
             "Contact support; they can lift the suspension.",

@@ -12,7 +12,7 @@ from allauth.mfa.models import Authenticator
 from django.db.models import Q, QuerySet
 
 from accounts.actor import Actor
-from accounts.errors import NotFound
+from accounts.errors import Invalid, NotFound
 from accounts.models import Account, ApiToken, Invitation, Membership, User
 from accounts.policy import decide, require, visible_services
 from accounts.roles import SECOND_FACTOR_ROLES, AccessLevel, Permission, Role
@@ -46,6 +46,21 @@ def account_of(actor: Actor) -> Account:
         raise NotFound("Account not found.")
     require(actor, Permission.ACCOUNT_READ, account)
     return account
+
+
+def account_for(actor: Actor, permission: Permission) -> Account:
+    """Return the actor's account if they have a permission in it; asked before a body is read."""
+    account = account_of(actor)
+    require(actor, permission, account)
+    return account
+
+
+def require_own_account(account: Account, named: object) -> None:
+    """Raise Invalid if a body names another account, whether it exists or not."""
+    if named not in (None, "", account.pk):
+        raise Invalid(
+            "customer_id: This is not your account's ID.", field="customer_id"
+        )
 
 
 def members_of(actor: Actor, account: Account) -> QuerySet[Membership]:
@@ -82,6 +97,29 @@ def invitation_of(actor: Actor, account: Account, invitation_id: str) -> Invitat
     return invitation
 
 
+def own_token(actor: Actor) -> ApiToken:
+    """Return the token that acts, whatever its scope; raises NotFound for other actors."""
+    row = ApiToken.objects.select_related("user", "account").filter(pk=actor.id).first()
+    if row is None:
+        raise NotFound(NO_SUCH_TOKEN)
+    require(actor, Permission.TOKEN_SELF, row)
+    return row
+
+
+def own_membership(actor: Actor) -> Membership:
+    """Return the membership of a token's owner, whatever the token's scope."""
+    account_id, user_id = own_token(actor).account_id, actor.user_id
+    return Membership.objects.select_related("user", "account").get(
+        account_id=account_id, user_id=user_id
+    )
+
+
+def tokens_of_account(actor: Actor, account: Account) -> QuerySet[ApiToken]:
+    """Return all tokens in the account that are not revoked; needs the permission to see them."""
+    require(actor, Permission.TOKEN_READ, account)
+    return _tokens(actor)
+
+
 def tokens_of(actor: Actor) -> QuerySet[ApiToken]:
     """Return the actor's own tokens in the account that are not revoked, newest first."""
     return _tokens(actor).filter(user_id=actor.user_id)
@@ -95,9 +133,11 @@ def tokens_of_others(actor: Actor) -> QuerySet[ApiToken]:
 
 
 def token_of(actor: Actor, token_id: str) -> ApiToken:
-    """Return a token that the actor may revoke; raises NotFound if there is none with this id."""
+    """Return a token that the actor may see; raises NotFound if there is none with this id."""
+    if token_id == actor.id:
+        return own_token(actor)
     mine = Q(user_id=actor.user_id)
-    if decide(actor, Permission.TOKEN_MANAGE, account_of(actor)).allowed:
+    if decide(actor, Permission.TOKEN_READ, account_of(actor)).allowed:
         mine = Q()
     token = _tokens(actor).filter(mine, pk=token_id).first()
     if token is None:

@@ -15,6 +15,7 @@ class Role(StrEnum):
 class Permission(StrEnum):
     """The permissions, `resource:verb`, in alphabetical order."""
 
+    ACCOUNT_CONFIGURE = "account:configure"
     ACCOUNT_CREATE = "account:create"
     ACCOUNT_READ = "account:read"
     ACCOUNT_SUSPEND = "account:suspend"
@@ -47,6 +48,9 @@ class Permission(StrEnum):
     STATS_READ = "stats:read"
     TOKEN_MANAGE = "token:manage"  # noqa: S105 - a permission's name
     TOKEN_OWN = "token:own"  # noqa: S105
+    TOKEN_READ = "token:read"  # noqa: S105
+    TOKEN_SELF = "token:self"  # noqa: S105
+    USER_RENAME = "user:rename"
     USAGE_INGEST = "usage:ingest"
     USAGE_RESOLVE = "usage:resolve"
 
@@ -70,6 +74,8 @@ EVERYONE = frozenset(
         Permission.SERVICE_READ,
         Permission.STATS_READ,
         Permission.TOKEN_OWN,
+        Permission.TOKEN_SELF,
+        Permission.USER_RENAME,
     }
 )
 
@@ -89,6 +95,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     },
     Role.SUPERUSER: EVERYONE
     | {
+        Permission.ACCOUNT_CONFIGURE,
         Permission.AUDIT_READ,
         Permission.BILLING_READ,
         Permission.BUDGET_MANAGE,
@@ -103,6 +110,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         Permission.SERVICE_PURGE,
         Permission.SERVICE_VCL,
         Permission.TOKEN_MANAGE,
+        Permission.TOKEN_READ,
     },
 }
 
@@ -164,6 +172,7 @@ ROLES_WITH_LIMITED_ACCESS = frozenset({Role.ENGINEER, Role.USER})
 SECOND_FACTOR_ROLES = frozenset({Role.BILLING, Role.SUPERUSER})
 
 ABILITIES: dict[Permission, str] = {
+    Permission.ACCOUNT_CONFIGURE: "change the account's settings",
     Permission.ACCOUNT_CREATE: "create accounts",
     Permission.ACCOUNT_READ: "see the account",
     Permission.ACCOUNT_SUSPEND: "suspend accounts",
@@ -196,6 +205,9 @@ ABILITIES: dict[Permission, str] = {
     Permission.STATS_READ: "see usage figures",
     Permission.TOKEN_MANAGE: "revoke other people's API tokens",
     Permission.TOKEN_OWN: "create your own API tokens",
+    Permission.TOKEN_READ: "see other people's API tokens",
+    Permission.TOKEN_SELF: "read and revoke the token itself",
+    Permission.USER_RENAME: "change your own name",
     Permission.USAGE_INGEST: "report usage",
     Permission.USAGE_RESOLVE: "resolve usage disputes",
 }

@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from accounts.rate_limit import consume, resets_at
+from products.protocol import API_PATH
 
 READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 WRITES_PER_HOUR = 1_000
@@ -45,10 +46,13 @@ class WriteRateLimit(BaseThrottle):
 
 
 def rate_limit_headers(get_response: GetResponse) -> GetResponse:
-    """Add to each counted response how many writes are left, and when the count starts again."""
+    """Add the writes that are left, and when the count starts again; correct `Allow`."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
+        # The framework names OPTIONS too, which answers 405.
+        if request.path.startswith(API_PATH) and "Allow" in response:
+            response["Allow"] = response["Allow"].replace(", OPTIONS", "")
         limit: tuple[int, int] | None = getattr(request, "write_limit", None)
         if limit is not None:
             response["Fastly-RateLimit-Remaining"] = str(limit[0])

@@ -1,14 +1,12 @@
 """Service authorizations: a member's access level on a service (R21), as JSON:API.
 
-An authorization's id is the user's and the service's id together, so it stays the same when the
+An authorization's id is derived from the user's and the service's id, so it stays the same when the
 level changes. The time at which a level was given is only in the audit trail. The times here are
 those of the membership.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import Any
 
 from django.utils import timezone
 from rest_framework.response import Response
@@ -17,12 +15,22 @@ from rest_framework.views import APIView
 from accounts import queries
 from accounts.actor import Actor
 from accounts.api.fastly_json import Json
+from accounts.api.json_api import (
+    document,
+    ids_in,
+    items_in,
+    related_id,
+    relation,
+    text_at,
+    value_at,
+)
 from accounts.api.pagination import CONTENT_TYPE, PageRequest
 from accounts.authentication import TokenRequest
 from accounts.commands import members as commands
 from accounts.errors import Invalid, NotFound
+from accounts.ids import derived_id
 from accounts.models import Membership
-from accounts.roles import AccessLevel
+from accounts.roles import ROLES_WITH_LIMITED_ACCESS, AccessLevel, Permission
 
 KIND = "service_authorization"
 
@@ -37,8 +45,8 @@ class Authorization:
 
     @property
     def id(self) -> str:
-        """Return the id: the user's id followed by the service's."""
-        return f"{self.member.user_id}{self.service_id}"
+        """Return the id, which is the same for the same user and service."""
+        return derived_id(self.member.user_id, self.service_id)
 
     def to_json(self) -> Json:
         """Return it as a JSON:API resource."""
@@ -52,8 +60,8 @@ class Authorization:
                 "permission": self.level.value,
             },
             "relationships": {
-                "service": {"data": {"id": self.service_id, "type": "service"}},
-                "user": {"data": {"id": self.member.user_id, "type": "user"}},
+                "service": relation("service", self.service_id),
+                "user": relation("user", self.member.user_id),
             },
         }
 
@@ -73,11 +81,36 @@ class Authorizations(APIView):
 
     def post(self, request: TokenRequest) -> Response:
         """Give a member a level on a service; `included` in the body is ignored."""
-        user_id = text_at(request.data, "data", "relationships", "user", "data", "id")
-        service_id = text_at(
-            request.data, "data", "relationships", "service", "data", "id"
-        )
-        return granted(request, user_id, service_id)
+        account = queries.account_for(request.auth, Permission.MEMBER_MANAGE)
+        actor, sent = request.auth, value_at(request.data, "data")
+        user_id, service_id = related_id(sent, "user"), related_id(sent, "service")
+        level = level_in(sent)
+        member = queries.members_of(actor, account).filter(user_id=user_id).first()
+        if member is None:
+            raise NotFound(f"Couldn't find User '{user_id}'")
+        if not queries.account_services(account.pk).filter(pk=service_id).exists():
+            raise NotFound(f"Couldn't find Service '{service_id}'")
+        row = Authorization(member, service_id, level)
+        return document(given(actor, row).to_json())
+
+    def patch(self, request: TokenRequest) -> Response:
+        """Change the levels of several authorizations."""
+        actor = request.auth
+        queries.account_for(actor, Permission.MEMBER_MANAGE)
+        changes = [
+            replace(authorization_at(actor, text_at(each, "id")), level=level_in(each))
+            for each in items_in(request.data)
+        ]
+        data = [given(actor, row).to_json() for row in changes]
+        return Response({"data": data}, content_type=CONTENT_TYPE)
+
+    def delete(self, request: TokenRequest) -> Response:
+        """Remove several authorizations."""
+        queries.account_for(request.auth, Permission.MEMBER_MANAGE)
+        rows = [authorization_at(request.auth, key) for key in ids_in(request.data)]
+        for row in rows:
+            remove(request.auth, row)
+        return Response(status=HTTPStatus.NO_CONTENT)
 
 
 class OneAuthorization(APIView):
@@ -87,48 +120,43 @@ class OneAuthorization(APIView):
 
     def get(self, request: TokenRequest, authorization_id: str) -> Response:
         """Return one authorization."""
-        return answer(authorization_at(request.auth, authorization_id))
+        return document(authorization_at(request.auth, authorization_id).to_json())
 
     def patch(self, request: TokenRequest, authorization_id: str) -> Response:
         """Change the level."""
         row = authorization_at(request.auth, authorization_id)
-        return granted(request, row.member.user_id, row.service_id)
+        queries.account_for(request.auth, Permission.MEMBER_MANAGE)
+        row = replace(row, level=level_in(value_at(request.data, "data")))
+        return document(given(request.auth, row).to_json())
 
     def delete(self, request: TokenRequest, authorization_id: str) -> Response:
         """Remove the access."""
-        row = authorization_at(request.auth, authorization_id)
-        commands.revoke_service(
-            request.auth,
-            membership=row.member,
-            service_id=row.service_id,
-            now=timezone.now(),
-        )
+        remove(request.auth, authorization_at(request.auth, authorization_id))
         return Response(status=HTTPStatus.NO_CONTENT)
 
 
-def granted(request: TokenRequest, user_id: str, service_id: str) -> Response:
-    """Give the level in the body, and return the authorization."""
-    actor = request.auth
-    level = level_in(request.data)
-    account = queries.account_of(actor)
-    member = queries.members_of(actor, account).filter(user_id=user_id).first()
-    if member is None:
-        raise NotFound(f"Couldn't find User '{user_id}'")
-    if not queries.account_services(account.pk).filter(pk=service_id).exists():
-        raise NotFound(f"Couldn't find Service '{service_id}'")
+def given(actor: Actor, row: Authorization) -> Authorization:
+    """Give the level, and return the authorization; raises Invalid if it would limit nothing."""
+    if not (row.member.limit_services and row.member.role in ROLES_WITH_LIMITED_ACCESS):
+        raise Invalid(
+            f"{row.member.user} has access to all services, so an authorization would limit "
+            "nothing. Limit the user's access to services first."
+        )
     commands.grant_service(
         actor,
-        membership=member,
-        service_id=service_id,
-        level=level,
+        membership=row.member,
+        service_id=row.service_id,
+        level=row.level,
         now=timezone.now(),
     )
-    return answer(Authorization(member, service_id, level))
+    return row
 
 
-def answer(row: Authorization) -> Response:
-    """Return one authorization; with status 200 also if it is new."""
-    return Response({"data": row.to_json()}, content_type=CONTENT_TYPE)
+def remove(actor: Actor, row: Authorization) -> None:
+    """Remove the access."""
+    commands.revoke_service(
+        actor, membership=row.member, service_id=row.service_id, now=timezone.now()
+    )
 
 
 def authorizations_of(actor: Actor) -> list[Authorization]:
@@ -153,21 +181,11 @@ def authorization_at(actor: Actor, authorization_id: str) -> Authorization:
     raise NotFound(f"Couldn't find Service Authorization '{authorization_id}'")
 
 
-def level_in(sent: Mapping[str, Any]) -> AccessLevel:
-    """Return the access level in a body; raises Invalid for an unknown one."""
-    level = text_at(sent, "data", "attributes", "permission")
+def level_in(resource: object) -> AccessLevel:
+    """Return the access level in a resource; raises Invalid for an unknown one."""
+    level = text_at(resource, "attributes", "permission")
     if level not in list(AccessLevel):
         raise Invalid(
             f"permission must be one of {', '.join(AccessLevel)}.", field="permission"
         )
     return AccessLevel(level)
-
-
-def text_at(sent: Mapping[str, Any], *path: str) -> str:
-    """Return the text at a path in a body; raises Invalid if there is none."""
-    value: Any = sent
-    for name in path:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    if not isinstance(value, str) or not value or "\0" in value:
-        raise Invalid(f"{'.'.join(path)} is required.", field=path[-1])
-    return value

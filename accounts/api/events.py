@@ -3,6 +3,7 @@
 from datetime import datetime
 from http import HTTPStatus
 
+from django.db.models import QuerySet
 from django.utils.dateparse import parse_datetime
 from django.utils.timezone import is_naive
 from rest_framework.response import Response
@@ -12,7 +13,7 @@ from accounts import policy
 from accounts.actor import Actor
 from accounts.api import fastly_json
 from accounts.api.pagination import CONTENT_TYPE, PageRequest
-from accounts.audit.fastly_events import FeedFilters, addresses_of, feed, feed_event
+from accounts.audit.fastly_events import FeedFilters, addresses_of, feed
 from accounts.audit.models import AuditEvent
 from accounts.authentication import TokenRequest
 from accounts.errors import Invalid, NotFound
@@ -23,6 +24,8 @@ from accounts.roles import Permission
 # Newest first by default; within an account, the sequence is the order of time.
 ORDERS = {"": "-sequence", "-created_at": "-sequence", "created_at": "sequence"}
 
+# Years near the ends of the calendar cannot be converted to UTC.
+FIRST_YEAR, LAST_YEAR = 1970, 2999
 MAX_EVENT_ID = 2**63 - 1  # of the database column
 
 
@@ -38,7 +41,7 @@ class Events(APIView):
         if order is None:
             raise Invalid("sort must be created_at or -created_at.", field="sort")
         page = PageRequest.of(request)
-        found = feed(account_id, filters_of(request, account_id))
+        found = visible(request.auth, feed(account_id, filters_of(request, account_id)))
         rows = list(found.order_by(order)[page.span])
         body = page.envelope(request, to_json(rows), found.count())
         return Response(body, content_type=CONTENT_TYPE)
@@ -52,7 +55,8 @@ class OneEvent(APIView):
     def get(self, request: TokenRequest, event_id: str) -> Response:
         """Return one event."""
         account_id = readable_trail(request.auth)
-        row = feed_event(account_id, number_of(event_id))
+        rows = visible(request.auth, feed(account_id, FeedFilters()))
+        row = rows.filter(sequence=number_of(event_id)).first()
         if row is None:
             raise NotFound(f"Couldn't find Event '{event_id}'")
         (data,) = to_json([row])
@@ -75,6 +79,12 @@ def readable_trail(actor: Actor) -> str:
     account = account_of(actor)
     policy.require(actor, Permission.AUDIT_READ, account)
     return account.pk
+
+
+def visible(actor: Actor, events: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
+    """Narrow events to those of a token's services; a token without such a limit sees all."""
+    only = actor.token_services
+    return events.filter(service_id__in=list(only)) if only else events
 
 
 def to_json(rows: list[AuditEvent]) -> list[fastly_json.Json]:
@@ -113,6 +123,6 @@ def _moment(request: TokenRequest, name: str) -> datetime | None:
         moment = parse_datetime(sent)
     except ValueError:  # the right form, but there is no such day or hour
         moment = None
-    if moment is None or is_naive(moment):
+    if moment is None or is_naive(moment) or not FIRST_YEAR <= moment.year <= LAST_YEAR:
         raise Invalid(f"{name} must be a time like 2026-11-04T10:00:00Z.", field=name)
     return moment

@@ -12,7 +12,7 @@ from django.conf import settings
 from accounts.actor import ActorType
 from accounts.audit.models import AuditEvent
 from accounts.audit.vocabulary import Event
-from accounts.models import Account, ApiToken, Membership
+from accounts.models import Account, ApiToken, Invitation, Membership
 
 Json = dict[str, Any]
 ID_DIGITS = 22  # the length of every id in the API
@@ -35,6 +35,26 @@ def user(membership: Membership) -> Json:
         "last_active_at": None,
         "created_at": person.created_at,
         "updated_at": membership.updated_at,
+        "deleted_at": None,
+    }
+
+
+def invited_user(row: Invitation) -> Json:
+    """Return someone who has not accepted the invitation yet, as a locked user."""
+    return {
+        "id": row.pk,
+        "name": row.name or row.email,
+        "login": row.email,
+        "customer_id": row.account_id,
+        "role": row.role,
+        "roles": [row.role],
+        "limit_services": row.limit_services,
+        "locked": True,
+        "require_new_password": True,
+        "two_factor_auth_enabled": None,
+        "last_active_at": None,
+        "created_at": row.created_at,
+        "updated_at": row.created_at,
         "deleted_at": None,
     }
 

@@ -11,9 +11,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts import policy, queries
+from accounts import queries
 from accounts.actor import Actor, Interface, TokenScope
 from accounts.api import fastly_json
+from accounts.api.json_api import ids_in
 from accounts.api.sudo import authenticate_by_password, token_id_of
 from accounts.api.users import account_named
 from accounts.authentication import (
@@ -25,7 +26,6 @@ from accounts.authentication import (
 )
 from accounts.commands import tokens as commands
 from accounts.models import User
-from accounts.roles import Permission
 from accounts.sudo import require_sudo
 
 SELF = "self"
@@ -59,6 +59,13 @@ class Tokens(APIView):
         return Response(
             [fastly_json.token(row) for row in queries.tokens_of(request.auth)]
         )
+
+    def delete(self, request: TokenRequest) -> Response:
+        """Revoke the tokens in the body, all of them or none."""
+        actor = request.auth
+        rows = [queries.token_of(actor, key) for key in ids_in(request.data)]
+        commands.revoke_tokens(actor, tokens=rows, now=timezone.now())
+        return Response(status=HTTPStatus.NO_CONTENT)
 
     def post(self, request: TokenRequest) -> Response:
         """Create a token for the user with this password; the response has its secret."""
@@ -99,11 +106,9 @@ class CustomerTokens(APIView):
     """`GET /customer/C/tokens`."""
 
     def get(self, request: TokenRequest, customer_id: str) -> Response:
-        """Return all tokens in the account; needs the permission to manage them."""
-        actor = request.auth
-        account = account_named(actor, customer_id)
-        policy.require(actor, Permission.TOKEN_MANAGE, account)
-        rows = [*queries.tokens_of(actor), *queries.tokens_of_others(actor)]
+        """Return all tokens in the account, the newest first."""
+        account = account_named(request.auth, customer_id)
+        rows = queries.tokens_of_account(request.auth, account)
         return Response([fastly_json.token(row) for row in rows])
 
 

@@ -4,6 +4,7 @@ from django.urls import path
 
 from accounts.api.authorizations import Authorizations, OneAuthorization
 from accounts.api.events import Events, OneEvent
+from accounts.api.invitations import Invitations, OneInvitation
 from accounts.api.openid_configuration import OpenIdConfiguration
 from accounts.api.sudo import Sudo
 from accounts.api.tokens import CustomerTokens, OneToken, Tokens
@@ -14,6 +15,8 @@ from accounts.api.users import (
     CustomerUsers,
     OneCustomer,
     OneUser,
+    PasswordReset,
+    Users,
 )
 
 urlpatterns = [
@@ -21,6 +24,8 @@ urlpatterns = [
         "realms/fastly/.well-known/openid-configuration", OpenIdConfiguration.as_view()
     ),
     path("current_user", CurrentUser.as_view()),
+    path("user", Users.as_view()),
+    path("user/<str:login>/password/request_reset", PasswordReset.as_view()),
     path("user/<str:user_id>", OneUser.as_view()),
     path("current_customer", CurrentCustomer.as_view()),
     path("customer/<str:customer_id>", OneCustomer.as_view()),
@@ -29,6 +34,8 @@ urlpatterns = [
     path("sudo", Sudo.as_view()),
     path("tokens", Tokens.as_view()),
     path("tokens/<str:token_id>", OneToken.as_view()),
+    path("invitations", Invitations.as_view()),
+    path("invitations/<str:invitation_id>", OneInvitation.as_view()),
     path("service-authorizations", Authorizations.as_view()),
     path("service-authorizations/<str:authorization_id>", OneAuthorization.as_view()),
     path("events", Events.as_view()),

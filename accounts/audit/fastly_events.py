@@ -50,11 +50,6 @@ def feed(account_id: str, filters: FeedFilters) -> QuerySet[AuditEvent]:
     return _in_time(events, filters)
 
 
-def feed_event(account_id: str, sequence: int) -> AuditEvent | None:
-    """Return one entry that has a Fastly type, by its sequence in the account's trail."""
-    return feed(account_id, FeedFilters()).filter(sequence=sequence).first()
-
-
 def addresses_of(events: Sequence[AuditEvent]) -> dict[int, str]:
     """Return the IP addresses of one account's entries that are not erased, by sequence; one query."""
     if not events:

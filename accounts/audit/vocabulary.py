@@ -47,9 +47,11 @@ class Event(StrEnum):
     ACCOUNT_CREATED = "account.created", "created the account", "customer.create"
     ACCOUNT_SUSPENDED = "account.suspended", "suspended the account", "customer.update", _ROUTES
     ACCOUNT_RESUMED = "account.resumed", "lifted the suspension of the account", "customer.update", _ROUTES
+    ACCOUNT_RENAMED = "account.renamed", "renamed the account", "customer.update"
     ACCOUNT_READ = "account.read", "viewed the account"
     AUDIT_READ = "audit.read", "viewed the audit trail"
     USER_CREATED = "user.created", "created a user", "user.create"
+    USER_UPDATED = "user.updated", "changed a user's name", "user.update"
     MEMBER_INVITED = "member.invited", "invited a member", "invitation.sent"
     MEMBER_JOINED = "member.joined", "joined the account", "invitation.accept"
     INVITATION_REVOKED = "invitation.revoked", "withdrew an invitation"
@@ -70,6 +72,7 @@ class Event(StrEnum):
     USER_REAUTHENTICATED = "user.reauthenticated", "re-authenticated"
     USER_REAUTHENTICATION_FAILED = "user.reauthentication_failed", "failed to re-authenticate", "user.login_failure"
     PASSWORD_CHANGED = "password.changed", "changed their password", "user.password_update"
+    PASSWORD_RESET_REQUESTED = "password.reset_requested", "asked a user to choose a new password"
     PASSWORD_RESET = "password.reset", "reset their password by email", "user.password_update"
     SECOND_FACTOR_ENABLED = "second_factor.enabled", "added a second factor", "two_factor_auth.enable"
     SECOND_FACTOR_DISABLED = "second_factor.disabled", "removed a second factor", "two_factor_auth.disable"

@@ -12,6 +12,7 @@ from accounts.commands.mail import LINK, queue_mail
 from accounts.commands.users import (
     add_user,
     cleaned_email,
+    cleaned_name,
     masked,
     user_with_email,
     validate_new_user,
@@ -68,22 +69,25 @@ class SignInFirst(Conflict):
     code = "sign_in_first"
 
 
-def invite(
+def invite(  # noqa: PLR0913 - the fields of an invitation, all by keyword
     actor: Actor,
     *,
     account: Account,
     email: str,
     role: str,
     now: datetime,
+    name: str = "",
     limit_services: bool = False,
     services: Mapping[str, str] | None = None,
 ) -> Invitation:
     """Invite an email address to the account; with limited access, `services` maps ids to levels.
 
+    `name` is proposed to a new user.
     The invitation is valid for seven days. Raises Forbidden, Invalid, AlreadyMember and
     AlreadyInvited. Notes member.invited; the email is sent after commit.
     """
     email = cleaned_email(email)
+    name = cleaned_name(name) if name else ""
     levels = _checked_levels(
         role, limit_services=limit_services, services=services or {}
     )
@@ -94,6 +98,7 @@ def invite(
         invitation = Invitation.objects.create(
             account=account,
             email=email,
+            name=name,
             role=role,
             limit_services=limit_services,
             services=levels,
@@ -168,7 +173,8 @@ def accept_invitation(
         new_user = validate_new_user(
             email=invitation.email, name=name, password=password
         )
-        user = User(email=new_user.email, name=new_user.name)
+        # The API shows an invited user under the invitation's id; it stays the same.
+        user = User(id=invitation.pk, email=new_user.email, name=new_user.name)
     actor = _joining(context, user)
     with recorded_change(
         actor, Permission.MEMBER_INVITE, on=invitation, now=now

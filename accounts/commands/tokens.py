@@ -88,21 +88,40 @@ def issue_token(
 
 
 def revoke_token(actor: Actor, *, token: ApiToken, now: datetime) -> None:
-    """Revoke a token: the actor's own, or another member's with the permission to manage tokens.
+    """Revoke one token; see `revoke_tokens`."""
+    revoke_tokens(actor, tokens=[token], now=now)
 
-    Raises Forbidden and NotFound. Notes token.revoked; revoking it again is no change.
+
+def revoke_tokens(actor: Actor, *, tokens: Sequence[ApiToken], now: datetime) -> None:
+    """Revoke tokens of one account, all or none.
+
+    They are the actor's own, or other members' with the permission to manage tokens. Raises
+    Forbidden and NotFound. Notes token.revoked for each; revoking again is no change.
     """
-    own = token.user_id == actor.user_id
-    permission = Permission.TOKEN_OWN if own else Permission.TOKEN_MANAGE
-    with recorded_change(actor, permission, on=token, now=now) as trail:
-        held = ApiToken.objects.select_for_update().filter(pk=token.pk).first()
-        if held is None:
+    account = tokens[0].account
+    with recorded_change(
+        actor, _permission_to_revoke(actor, tokens), on=account, now=now
+    ) as trail:
+        keys = [token.pk for token in tokens]
+        held = ApiToken.objects.select_for_update().filter(pk__in=keys, account=account)
+        rows = list(held.order_by("pk"))
+        if len(rows) != len(keys):
             raise NotFound(NO_SUCH_TOKEN)
-        if held.revoked_at is not None:
+        active = [row for row in rows if row.revoked_at is None]
+        if not active:
             raise Unchanged
-        held.revoked_at = now
-        held.save(update_fields=["revoked_at"])
-        trail.note(Event.TOKEN_REVOKED, target=("token", held.pk, held.name))
+        for row in active:
+            row.revoked_at = now
+            row.save(update_fields=["revoked_at"])
+            trail.note(Event.TOKEN_REVOKED, target=("token", row.pk, row.name))
+
+
+def _permission_to_revoke(actor: Actor, tokens: Sequence[ApiToken]) -> Permission:
+    """Return the permission that revoking needs; a token can revoke itself, whatever its scope."""
+    if [token.pk for token in tokens] == [actor.id]:
+        return Permission.TOKEN_SELF
+    own = all(token.user_id == actor.user_id for token in tokens)
+    return Permission.TOKEN_OWN if own else Permission.TOKEN_MANAGE
 
 
 def _require_scope(scope: str) -> None:

@@ -71,6 +71,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22, primary_key=True, serialize=False)),
                 ('email', models.EmailField(max_length=254)),
+                ('name', models.CharField(blank=True, max_length=100)),
                 ('role', models.CharField(choices=[('user', 'User'), ('billing', 'Billing'), ('engineer', 'Engineer'), ('superuser', 'Superuser')], max_length=16)),
                 ('limit_services', models.BooleanField(default=False)),
                 ('services', models.JSONField(default=dict)),

@@ -59,7 +59,7 @@ def _join_as_existing_user(
 
 
 def _join_as_new_user(request: HttpRequest, invitation: Invitation) -> HttpResponse:
-    form = JoinForm(request.POST or None)
+    form = JoinForm(request.POST or None, initial={"name": invitation.name})
     if request.method == "POST" and form.is_valid():
         try:
             return _accept(request, invitation, None, **form.cleaned_data)

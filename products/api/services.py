@@ -11,7 +11,8 @@ from rest_framework.views import APIView
 
 from accounts.authentication import TokenRequest
 from accounts.errors import Invalid, NotFound
-from accounts.queries import account_of
+from accounts.queries import account_for, require_own_account
+from accounts.roles import Permission
 from products.api import fastly_json, fields
 from products.api.lookups import ServiceDeleted, service_at, version_at
 from products.api.parts import OK
@@ -71,10 +72,12 @@ class Services(APIView):
 
     def post(self, request: TokenRequest) -> Response:
         """Create a service with an empty first version."""
+        account = account_for(request.auth, Permission.SERVICE_CREATE)
+        require_own_account(account, request.data.get("customer_id"))
         sent = valid(ServiceReader(data=request.data))
         row = commands.create_service(
             request.auth,
-            account=account_of(request.auth),
+            account=account,
             name=sent["name"],
             comment=sent.get("comment", ""),
             kind=sent.get("type", Service.Type.VCL.value),

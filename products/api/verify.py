@@ -14,8 +14,8 @@ class Verify(APIView):
     def get(self, request: TokenRequest) -> Response:
         """Return account, user, token, and the services that the token can see."""
         actor = request.auth
-        account = accounts.account_of(actor)
-        token = accounts.token_of(actor, actor.id)
+        token = accounts.own_token(actor)
+        account = token.account
         services = queries.services_of(actor).values_list("pk", "name")
         return Response(
             {

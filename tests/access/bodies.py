@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from accounts.actor import Actor
+from accounts.ids import derived_id
 from accounts.models import Account, ApiToken
 from accounts.sudo import start_sudo
 from products.catalogue.queries import direct_price
@@ -29,17 +30,26 @@ AUTHORIZATION = "api/service-authorizations/<str:authorization_id>"
 
 
 def authorization(world: World) -> dict[str, Any]:
-    """Return the body that gives Una read access to the shop."""
+    """Return the body that gives Max, who is limited to another service, read access to the shop."""
     return {
         "data": {
             "type": "service_authorization",
             "attributes": {"permission": "read_only"},
             "relationships": {
-                "user": {"data": {"id": world.membership.user_id, "type": "user"}},
+                "user": {
+                    "data": {"id": world.people["outside"].user_id, "type": "user"}
+                },
                 "service": {"data": {"id": world.shop.pk, "type": "service"}},
             },
         }
     }
+
+
+def authorizations(world: World) -> dict[str, Any]:
+    """Return the body of a bulk request about Lin's access to the shop."""
+    key = derived_id(world.people["inside"].user_id, world.shop.pk)
+    item = {"type": "service_authorization", "id": key}
+    return {"data": [item | {"attributes": {"permission": "read_only"}}]}
 
 
 def switch_on(world: World, sam: Actor) -> Any:
@@ -140,6 +150,14 @@ BODIES: dict[tuple[str, str], Body] = {
     (f"{API_VERSION}/image_optimizer_default_settings", "PATCH"): lambda w: {"webp": True},
     ("api/<unversioned_kind:kind>/<str:part_id>", "PUT"): lambda w: {"rps_limit": 50},
     ("api/service-authorizations", "POST"): authorization,
+    ("api/service-authorizations", "PATCH"): authorizations,
+    ("api/service-authorizations", "DELETE"): authorizations,
+    ("api/tokens", "DELETE"): lambda w: {"data": [{"type": "token", "id": w.token.pk}]},
+    ("api/user", "POST"): lambda w: {"login": "x@example.com", "name": "X", "role": "user"},
+    ("api/user/<str:user_id>", "PUT"): lambda w: {"role": "billing"},
+    ("api/customer/<str:customer_id>", "PUT"): lambda w: {"name": "Acme Ltd"},
+    ("api/invitations", "POST"): lambda w: {
+        "data": {"type": "invitation", "attributes": {"email": "x@example.com", "role": "user"}}},
     (AUTHORIZATION, "PATCH"): authorization,
 }
 # What was done before, by Sam; also where it is not Acme's usual state that is asked for.

@@ -15,6 +15,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from accounts.audit.models import AuditEvent
 from accounts.commands.mail import invitation_key
+from accounts.ids import derived_id
 from products.catalogue.models import Plan
 from products.enablement.models import Enablement
 from tests.factories.world import World
@@ -43,6 +44,7 @@ OF_AN_ACCOUNT = frozenset(
         "customer_id",
         "event_id",
         "invitation_id",
+        "login",
         "membership_id",
         "part_id",
         "sequence",
@@ -126,7 +128,7 @@ def samples(world: World) -> dict[str, Any]:
         "account_id": world.acme.pk,
         "after": 2,
         "app_label": "accounts",
-        "authorization_id": f"{inside}{world.shop.pk}",
+        "authorization_id": derived_id(inside, world.shop.pk),
         "before": 1,
         "claim_id": world.claim.pk,
         "customer_id": world.acme.pk,
@@ -139,6 +141,7 @@ def samples(world: World) -> dict[str, Any]:
         "limit": 5,
         "second": 0,
         "invitation_id": world.invitation.pk,
+        "login": world.person("user").email,
         "key": invitation_key(world.invitation),
         "kind": "header",
         "membership_id": world.membership.pk,

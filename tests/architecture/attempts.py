@@ -10,7 +10,15 @@ from allauth.usersessions.models import UserSession
 
 from accounts.actor import Actor
 from accounts.audit.vocabulary import Event
-from accounts.commands import accounts, invitations, members, sign_in, tokens, users
+from accounts.commands import (
+    accounts,
+    invitations,
+    members,
+    profiles,
+    sign_in,
+    tokens,
+    users,
+)
 from accounts.models import Membership
 from accounts.roles import AccessLevel
 from portal.starter_catalogue import CONNECTION_TIME
@@ -207,6 +215,14 @@ ATTEMPTS: dict[str, Attempt] = {
         a, name="CI", scope="global", services=[], expires_at=LATER, now=NOW)),
     "accounts.commands.tokens.revoke_token": Attempt(SUPERUSER | {"user"}, lambda w, a: tokens.revoke_token(
         a, token=w.token, now=NOW)),
+    "accounts.commands.tokens.revoke_tokens": Attempt(SUPERUSER | {"user"}, lambda w, a: tokens.revoke_tokens(
+        a, tokens=[w.token], now=NOW)),
+    "accounts.commands.profiles.rename_user": Attempt(SUPERUSER | {"user"}, lambda w, a: profiles.rename_user(
+        a, membership=w.membership, name="Una Two", now=NOW)),
+    "accounts.commands.profiles.rename_account": Attempt(SUPERUSER, lambda w, a: profiles.rename_account(
+        a, account=w.acme, name="Acme Ltd", now=NOW)),
+    "accounts.commands.profiles.request_password_reset": Attempt(SUPERUSER | {"user"}, lambda w, a: profiles.request_password_reset(
+        a, membership=w.membership, now=NOW)),
     "products.catalogue.commands.add_product": Attempt(STAFF, lambda w, a: catalogue.add_product(
         a, slug="tea", fields={"name": "Tea", "purchase_mode": "sales"}, now=NOW)),
     "products.catalogue.commands.update_product": Attempt(STAFF, lambda w, a: catalogue.update_product(

@@ -49,6 +49,7 @@ def test_a_method_that_a_path_does_not_support_is_405(eve, method):
         "msg": "Method not allowed",
         "detail": f'Method "{method}" not allowed.',
     }
+    assert response.headers["Allow"] == "GET, POST, HEAD"
 
 
 def test_a_client_without_api_in_its_base_url_gets_the_base_url(eve):

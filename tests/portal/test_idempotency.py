@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from accounts.audit.models import AuditEvent
 from accounts.commands import kept_responses
+from accounts.ids import derived_id
 from accounts.models import ApiToken, KeptResponse
 from products.services.models import Service
 from tests.factories.keys import FORM, client_of
@@ -189,7 +190,7 @@ def test_reads_ignore_the_key(api):
 
 def test_an_empty_response_is_repeated_without_a_content_type(sam, lin, shop):
     api = client_of(sam)
-    path = f"/api/service-authorizations/{lin.user_id}{shop.pk}"
+    path = f"/api/service-authorizations/{derived_id(lin.user_id, shop.pk)}"
 
     answers = [api.delete(path, headers={"Idempotency-Key": "k1"}) for _ in "ab"]
 

@@ -3,9 +3,12 @@
 import pytest
 
 from accounts.audit.models import AuditEvent
+from accounts.ids import derived_id
+from accounts.models import Membership
 from tests.factories.keys import client_of
 
 JSON_API = "application/vnd.api+json"
+BULK = f"{JSON_API}; ext=bulk"
 PATH = "/api/service-authorizations"
 
 
@@ -25,7 +28,7 @@ def body(user_id, service_id, permission="full"):
 
 def shown(user_id, service_id, permission="full"):
     return {
-        "id": f"{user_id}{service_id}",
+        "id": derived_id(user_id, service_id),
         "type": "service_authorization",
         "attributes": {
             "created_at": "2026-11-22T12:00:00Z",
@@ -49,8 +52,9 @@ def test_the_authorizations_of_the_account_are_listed(una, lin, shop):
 
 
 def test_an_authorization_is_given_changed_and_removed(sam, una, shop):
+    Membership.objects.filter(user_id=una.user_id).update(limit_services=True)
     api = client_of(sam)
-    key = f"{PATH}/{una.user_id}{shop.pk}"
+    key = f"{PATH}/{derived_id(una.user_id, shop.pk)}"
 
     given = api.post(PATH, body(una.user_id, shop.pk), JSON_API)
     changed = api.patch(
@@ -98,3 +102,49 @@ def test_an_incomplete_body_is_a_400(sam, una, shop, sent):
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["title"] == "Bad request"
     assert not AuditEvent.objects.exists()
+
+
+@pytest.mark.parametrize("person", ["sam", "eve", "bo"])
+def test_one_that_would_limit_nothing_is_refused(person, sam, shop, request):
+    member = request.getfixturevalue(person)
+
+    answer = client_of(sam).post(PATH, body(member.user_id, shop.pk), JSON_API)
+
+    assert answer.status_code == 400
+    assert "would limit nothing" in answer.json()["errors"][0]["detail"]
+    assert not AuditEvent.objects.exists()
+
+
+def test_an_id_has_the_length_of_every_id(lin, shop):
+    key = derived_id(lin.user_id, shop.pk)
+
+    assert (len(key), key.isalnum()) == (22, True)
+    assert key == derived_id(lin.user_id, shop.pk)
+    assert key != derived_id(shop.pk, lin.user_id)
+
+
+def test_several_are_changed_and_removed_together(sam, lin, shop):
+    api = client_of(sam)
+    item = {"type": "service_authorization", "id": derived_id(lin.user_id, shop.pk)}
+    change = item | {"attributes": {"permission": "purge_all"}}
+
+    changed = api.patch(PATH, {"data": [change]}, BULK)
+    removed = api.delete(PATH, {"data": [item]}, BULK)
+
+    assert changed.json() == {"data": [shown(lin.user_id, shop.pk, "purge_all")]}
+    assert (removed.status_code, removed.content) == (204, b"")
+    assert api.get(PATH).json()["data"] == []
+
+
+@pytest.mark.parametrize("method", ["patch", "delete"])
+def test_if_one_of_several_is_unknown_none_changes(sam, lin, shop, method):
+    api = client_of(sam)
+    items = [
+        {"id": key, "attributes": {"permission": "purge_all"}}
+        for key in (derived_id(lin.user_id, shop.pk), "unknown")
+    ]
+
+    answer = getattr(api, method)(PATH, {"data": items}, BULK)
+
+    assert answer.status_code == 404
+    assert api.get(PATH).json()["data"] == [shown(lin.user_id, shop.pk)]

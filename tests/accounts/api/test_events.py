@@ -207,3 +207,15 @@ def test_a_page_takes_the_same_queries_for_any_number_of_events(
         answer = api.get("/api/events")
 
     assert len(answer.json()["data"]) == 19
+
+
+def test_a_token_limited_to_services_reads_only_their_events(sam, acme, shop, trail):
+    note(sam, Event.VERSION_CREATED, acme, service_id="another service")
+    note(sam, Event.TOKEN_ISSUED, acme)
+    api = client_of(sam, services=(shop.pk,))
+
+    rows = api.get("/api/events").json()
+
+    assert {row["attributes"]["service_id"] for row in rows["data"]} == {shop.pk}
+    assert rows["meta"]["record_count"] == 4
+    assert api.get(f"/api/events/{event_id(6)}").status_code == 404

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from accounts.actor import ActorType, TokenScope
 from accounts.audit.models import AuditEvent
 from accounts.models import Account, ApiToken
@@ -9,6 +11,8 @@ from accounts.policy import decide
 from accounts.roles import LEVELS_FOR, ROLE_PERMISSIONS, Permission, Role
 from tests.factories import NOW
 from tests.factories.keys import client_of, key_of
+
+BULK = "application/vnd.api+json; ext=bulk"
 
 
 def test_a_token_has_no_nulls_that_clients_refuse(eve, acme, shop):
@@ -102,6 +106,91 @@ def test_a_token_limited_to_services_changes_nothing_of_the_account_itself(sam, 
         Permission.BILLING_READ,
         Permission.MEMBER_READ,
         Permission.TOKEN_OWN,
+        Permission.TOKEN_READ,
+        Permission.TOKEN_SELF,
     }
     assert {asked[each] for each in asked.keys() - allowed} == {"token_services"}
     assert decide(shut, Permission.SERVICE_CONFIGURE, shop).allowed
+
+
+@pytest.mark.parametrize("scope", list(TokenScope))
+def test_any_token_reads_and_revokes_itself(eve, scope):
+    api = client_of(eve, scope=scope)
+    row = ApiToken.objects.get()
+    paths = ["tokens/self", f"tokens/{row.pk}", "verify", "current_user"]
+
+    read = [api.get(f"/api/{path}").status_code for path in paths]
+    revoked = api.delete(f"/api/tokens/{row.pk}")
+
+    assert read == [200] * 4
+    assert revoked.status_code == 204
+    assert api.get("/api/verify").status_code == 401
+
+
+def test_a_token_that_can_only_purge_sees_no_services(eve, shop):
+    answer = client_of(eve, scope=TokenScope.PURGE_ALL).get("/api/verify")
+
+    assert answer.json()["services"] == {}
+
+
+def test_a_suspended_account_s_token_reads_and_revokes_itself(eve, acme):
+    api = client_of(eve)
+    Account.objects.update(suspended_at=NOW, suspension_reason="Unpaid")
+
+    assert api.get("/api/tokens/self").status_code == 200
+    assert api.delete("/api/tokens/self").status_code == 204
+
+
+def test_a_reading_token_of_a_superuser_lists_all_tokens(eve, sam, acme):
+    key_of(eve)
+
+    answer = client_of(sam, scope=TokenScope.GLOBAL_READ).get(
+        f"/api/customer/{acme.pk}/tokens"
+    )
+
+    assert answer.status_code == 200
+    assert len(answer.json()) == 2
+
+
+def test_a_reading_token_cannot_revoke_another(eve):
+    key_of(eve)
+    other = ApiToken.objects.get()
+
+    answer = client_of(eve, scope=TokenScope.GLOBAL_READ).delete(
+        f"/api/tokens/{other.pk}"
+    )
+
+    assert answer.status_code == 403
+    assert ApiToken.objects.filter(revoked_at=None).count() == 2
+
+
+def bulk(*keys):
+    return {"data": [{"type": "token", "id": key} for key in keys]}
+
+
+def test_several_tokens_are_revoked_together(eve, sam):
+    key_of(eve)
+    key_of(eve)
+    keys = list(ApiToken.objects.values_list("pk", flat=True))
+
+    answer = client_of(sam).delete("/api/tokens", bulk(*keys), BULK)
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert not ApiToken.objects.filter(pk__in=keys, revoked_at=None).exists()
+    assert [row.action for row in AuditEvent.objects.all()] == ["token.revoked"] * 2
+
+
+def test_of_several_tokens_none_is_revoked_if_one_is_unknown(eve, stan):
+    foreign = key_of(stan) and ApiToken.objects.get().pk
+    api = client_of(eve)
+    own = ApiToken.objects.get(user_id=eve.user_id).pk
+
+    answer = api.delete("/api/tokens", bulk(own, foreign), BULK)
+
+    assert answer.status_code == 404
+    assert not ApiToken.objects.exclude(revoked_at=None).exists()
+
+
+@pytest.mark.parametrize("sent", [{}, {"data": []}, {"data": [1]}, {"data": [{}]}])
+def test_a_bulk_request_without_ids_is_a_400(eve, sent):
+    assert client_of(eve).delete("/api/tokens", sent, BULK).status_code == 400

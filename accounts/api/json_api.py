@@ -1,0 +1,63 @@
+"""JSON:API documents: what a request names, and the resources of a response.
+
+Source: https://jsonapi.org/format/1.1/, read 2026-11. Clients send them under several media types.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework.response import Response
+
+from accounts.api.fastly_json import Json
+from accounts.api.pagination import CONTENT_TYPE
+from accounts.errors import Invalid
+
+MAX_BULK = 100
+
+
+def document(resource: Json) -> Response:
+    """Return the response with one resource."""
+    return Response({"data": resource}, content_type=CONTENT_TYPE)
+
+
+def value_at(sent: object, *path: str) -> Any:
+    """Return the value at a path in a body; None if there is none."""
+    value = sent
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def text_at(sent: object, *path: str) -> str:
+    """Return the text at a path in a body; raises Invalid if there is none."""
+    value = value_at(sent, *path)
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise Invalid(f"{'.'.join(path)} is required.", field=path[-1])
+    return value
+
+
+def related_id(sent: object, name: str) -> str:
+    """Return the id of a related resource; raises Invalid if there is none."""
+    return text_at(sent, "relationships", name, "data", "id")
+
+
+def relation(kind: str, key: str) -> Json:
+    """Return the relationship to one resource."""
+    return {"data": {"id": key, "type": kind}}
+
+
+def items_in(sent: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the resources of a bulk request; raises Invalid unless there are 1 to 100."""
+    items = sent.get("data")
+    if not isinstance(items, list) or not all(
+        isinstance(one, Mapping) for one in items
+    ):
+        raise Invalid("data must be a list of objects.", field="data")
+    if not 1 <= len(items) <= MAX_BULK:
+        raise Invalid(f"data must have 1 to {MAX_BULK} objects.", field="data")
+    return items
+
+
+def ids_in(sent: Mapping[str, Any]) -> list[str]:
+    """Return the ids of a bulk request, each once."""
+    return list(dict.fromkeys(text_at(each, "id") for each in items_in(sent)))
