@@ -70,6 +70,9 @@ PLATFORM_NAMES = [
 # Who sends the invoices, and what they say about tax.
 INVOICE_SELLER = env.text("INVOICE_SELLER", "Tollgate")
 INVOICE_TAX_NOTE = env.text("INVOICE_TAX_NOTE", "All amounts are before tax.")
+# Usage that an edge cannot have seen is quarantined: more bytes than its link carries, for example.
+USAGE_PLAUSIBILITY = env.flag("USAGE_PLAUSIBILITY", default=True)
+USAGE_LINK_MBIT = env.number("USAGE_LINK_MBIT", 10_000, minimum=1, maximum=10**7)
 SALES_EMAIL = env.text("SALES_EMAIL", "sales@tollgate.invalid")
 # How many proxies are in front of the portal; with 0, X-Forwarded-For is ignored.
 TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 0, maximum=10)

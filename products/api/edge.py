@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 
 from products.deploy.routes import ROUTE_TABLE
 from products.edge.contract import STATUS_HEADER, ContractError, EdgeStatus
-from products.metering.commands import note_status
+from products.metering.commands import note_status, save_carried
 from products.metering.queries import edge_of
 
 SCHEME = "bearer"
@@ -51,6 +51,12 @@ class RouteTableView(APIView):
         note_status(edge, status=_status_of(request), now=now)
         table = ROUTE_TABLE.table(
             epoch=edge.ingest_epoch, revision=edge.routes_revision, now=now
+        )
+        save_carried(
+            edge,
+            lambda: (route.service for route in table.routes),
+            key=f"{edge.ingest_epoch} {table.etag}",
+            now=now,
         )
         known = parse_etags(request.headers.get("If-None-Match", ""))
         unchanged = table.etag in known or "*" in known

@@ -65,6 +65,27 @@ class Edge(models.Model):
         return abs(offset) > CLOCK_TOLERANCE
 
 
+class CarriedService(models.Model):
+    """A service that a route table given to an edge had; only such services can have its usage."""
+
+    edge = models.CharField(max_length=MAX_EDGE_NAME_LENGTH)
+    service = models.CharField(max_length=MAX_SERVICE_ID_LENGTH)
+    since = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["edge", "service"],
+                name="one_row_per_edge_and_service",
+                violation_error_message="The edge already has this service.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.service} at {self.edge}"
+
+
 class ConnectionUsage(models.Model):
     """One connection in one month; each counter is the largest value reported.
 
@@ -176,6 +197,9 @@ class UsageDispute(models.Model):
         FUTURE = "future", "The report is dated in the future."
         BEFORE_START = "before_start", "The month ended before the connection started."
         AFTER_END = "after_end", "The month started after the connection had ended."
+        BEFORE_EDGE = "before_edge", "It started before the edge had a credential."
+        NOT_CARRIED = "not_carried", "No route table of this edge had the service."
+        TOO_MANY_BYTES = "too_many_bytes", "No link carries as many bytes in the time."
 
     class Kind(models.TextChoices):
         """What kind of usage record is disputed."""

@@ -71,6 +71,7 @@ WRITES_OUTSIDE = {
     "products.metering.commands.merge_sql.merge_connections": USAGE,
     "products.metering.commands.merge_sql.merge_delivery": USAGE,
     "products.metering.commands.periods.mark_stale": USAGE,
+    "products.metering.commands.plausibility.save_carried": "what an edge was given",
     "products.services.commands.locking.bump_revision": STEP,
 }
 # A person who joins is not an actor yet: the invitation is their permission.

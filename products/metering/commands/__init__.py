@@ -14,6 +14,7 @@ from products.metering.commands.periods import (
     rebuild_stale_periods,
     rebuild_usage,
 )
+from products.metering.commands.plausibility import save_carried
 
 __all__ = [
     "IssuedCredential",
@@ -27,4 +28,5 @@ __all__ = [
     "record_disputes",
     "resolve_dispute",
     "revoke_credential",
+    "save_carried",
 ]

@@ -58,6 +58,9 @@ _OUT_OF_WINDOW = frozenset(
         UsageDispute.Reason.FUTURE,
         UsageDispute.Reason.BEFORE_START,
         UsageDispute.Reason.AFTER_END,
+        UsageDispute.Reason.BEFORE_EDGE,
+        UsageDispute.Reason.NOT_CARRIED,
+        UsageDispute.Reason.TOO_MANY_BYTES,
     }
 )
 Reason = UsageDispute.Reason
@@ -205,6 +208,24 @@ def out_of_window_delivery(
             reason = Reason.FUTURE if is_future else Reason.LATE
             found[record] = _delivery_dispute(record, month, reason, source)
     return found
+
+
+def delivery_disputes(
+    reasons: Mapping[DeliveryRecord, Reason], source: ReportSource
+) -> dict[DeliveryRecord, UsageDispute]:
+    """Return a dispute for each hour of ordinary HTTP that has a reason."""
+    if not reasons:
+        return {}
+    owners = owners_of({record.service for record in reasons})
+    return {
+        record: _delivery_dispute(
+            record,
+            Month.at(record.hour, owners.get(record.service, Owner()).zone),
+            reason,
+            source,
+        )
+        for record, reason in reasons.items()
+    }
 
 
 def _recorded_delivery(

@@ -12,6 +12,7 @@ from products.instants import microseconds_of
 from products.metering.commands.disputes import (
     connection_dispute,
     contradiction_reason,
+    delivery_disputes,
     out_of_window_connections,
     out_of_window_delivery,
     save_disputes,
@@ -28,6 +29,12 @@ from products.metering.commands.periods import (
     ServiceMonth,
     mark_stale,
     periods_touched_by,
+)
+from products.metering.commands.plausibility import (
+    PlausibilityRules,
+    implausible_connections,
+    implausible_delivery,
+    rules_for,
 )
 from products.metering.models import CLOCK_TOLERANCE, Edge, UsageDispute
 
@@ -66,9 +73,11 @@ def ingest(
         received_at=received_at,
         clock_differs=abs(report.sent_at - received_at) > CLOCK_TOLERANCE,
     )
+    services = {each.service for each in report.connections}
+    rules = rules_for(edge, services | {each.service for each in report.delivery})
     with transaction.atomic(durable=True):
-        connections = _merge_connections(records, source)
-        delivery = _merge_delivery(report.delivery, source)
+        connections = _merge_connections(records, source, rules)
+        delivery = _merge_delivery(report.delivery, source, rules)
         mark_stale(connections.periods | delivery.periods, received_at)
         note_report(edge, sent_at=report.sent_at, received_at=received_at)
         epoch = ingest_epoch(received_at)
@@ -114,9 +123,13 @@ def connection_values(report: contract.UsageReport) -> list[ConnectionValues]:
 
 
 def _merge_connections(
-    records: Sequence[ConnectionValues], source: ReportSource
+    records: Sequence[ConnectionValues],
+    source: ReportSource,
+    rules: PlausibilityRules | None,
 ) -> _Merged:
     rejected = out_of_window_connections(records, source.received_at)
+    if rules is not None:
+        rejected = implausible_connections(records, rules) | rejected
     in_window = (
         [record for record in records if record not in rejected]
         if rejected
@@ -139,9 +152,14 @@ def _merge_connections(
 
 
 def _merge_delivery(
-    records: Sequence[contract.DeliveryRecord], source: ReportSource
+    records: Sequence[contract.DeliveryRecord],
+    source: ReportSource,
+    rules: PlausibilityRules | None,
 ) -> _Merged:
     rejected = out_of_window_delivery(records, source)
+    if rules is not None:
+        reasons = implausible_delivery(records, rules)
+        rejected = delivery_disputes(reasons, source) | rejected
     in_window = [record for record in records if record not in rejected]
     counted = merge_delivery(in_window, source)
     periods = periods_touched_by([], in_window) if counted else set()

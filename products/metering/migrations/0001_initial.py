@@ -25,6 +25,19 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='CarriedService',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('edge', models.CharField(max_length=60)),
+                ('service', models.CharField(max_length=64)),
+                ('since', models.DateTimeField()),
+            ],
+            options={
+                'default_permissions': (),
+                'constraints': [models.UniqueConstraint(fields=('edge', 'service'), name='one_row_per_edge_and_service', violation_error_message='The edge already has this service.')],
+            },
+        ),
+        migrations.CreateModel(
             name='ConnectionUsage',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -115,7 +128,7 @@ class Migration(migrations.Migration):
                 ('service', models.CharField(max_length=64)),
                 ('account_id', models.CharField(blank=True, max_length=22)),
                 ('edge', models.CharField(max_length=60)),
-                ('reason', models.CharField(choices=[('service', 'The connection was reported with another service.'), ('start', 'The connection was reported with another start.'), ('beyond_final', 'The report is higher than the final one.'), ('finals_differ', 'Two final reports differ.'), ('final_behind', 'The final report is lower than an earlier one.'), ('late', 'The report came more than 35 days after the end of its month.'), ('future', 'The report is dated in the future.'), ('before_start', 'The month ended before the connection started.'), ('after_end', 'The month started after the connection had ended.')], max_length=16)),
+                ('reason', models.CharField(choices=[('service', 'The connection was reported with another service.'), ('start', 'The connection was reported with another start.'), ('beyond_final', 'The report is higher than the final one.'), ('finals_differ', 'Two final reports differ.'), ('final_behind', 'The final report is lower than an earlier one.'), ('late', 'The report came more than 35 days after the end of its month.'), ('future', 'The report is dated in the future.'), ('before_start', 'The month ended before the connection started.'), ('after_end', 'The month started after the connection had ended.'), ('before_edge', 'It started before the edge had a credential.'), ('not_carried', 'No route table of this edge had the service.'), ('too_many_bytes', 'No link carries as many bytes in the time.')], max_length=16)),
                 ('recorded', models.JSONField(null=True)),
                 ('reported', models.JSONField()),
                 ('found_at', models.DateTimeField()),
