@@ -5,7 +5,8 @@ https://www.fastly.com/documentation/reference/api/services/backend/.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from products.protocol import CertificateKind, certificate_name
 
@@ -112,12 +113,14 @@ class DomainConfig:
 
 @dataclass(frozen=True, slots=True)
 class LogEndpointConfig:
-    """Where log lines are sent (R10)."""
+    """Where log lines are sent (R10). Its secrets are the values: the edge needs them."""
 
     name: str
     kind: str = ""
     address: str = ""
     fields: tuple[str, ...] = ()
+    uses_tls: bool = False
+    settings: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from products.compatibility.version_config import (
     WEBSOCKETS,
     BackendConfig,
     HeaderConfig,
+    LogEndpointConfig,
 )
 from products.deploy.checks import DeployFacts
 from products.deploy.decision import CheckResult, evaluate, read_facts
@@ -30,6 +31,8 @@ from products.edge.contract import (
     HeaderAction,
     HeaderRule,
     LogKind,
+    LogMethod,
+    LogTls,
     Origin,
     Route,
     RouteLogEndpoint,
@@ -231,12 +234,7 @@ def _route(
         origin=_origin(config.connection_backend),
         header_rules=header_rules(config.headers),
         log_endpoints=tuple(
-            RouteLogEndpoint(
-                msgspec.convert(each.kind, LogKind),
-                each.name,
-                each.address,
-                each.fields,
-            )
+            _log_endpoint(each)
             for each in config.log_endpoints
             if each.kind in DELIVERED_LOG_KINDS
         ),
@@ -263,6 +261,28 @@ def _hosts(version: Version, facts: DeployFacts) -> tuple[str, ...]:
         )
     names = {domain.name for domain in facts.config.domains}
     return tuple(sorted(names.difference(facts.uncovered_domains)))
+
+
+def _log_endpoint(config: LogEndpointConfig) -> RouteLogEndpoint:
+    given = config.settings
+    tls = LogTls(
+        given.get("tls_hostname", ""),
+        given.get("tls_ca_cert", ""),
+        given.get("tls_client_cert", ""),
+        given.get("tls_client_key", ""),
+    )
+    return RouteLogEndpoint(
+        msgspec.convert(config.kind, LogKind),
+        config.name,
+        config.address,
+        config.fields,
+        tls if config.uses_tls or tls != LogTls() else None,
+        given.get("token", ""),
+        msgspec.convert(given.get("method", "POST"), LogMethod),
+        given.get("content_type", ""),
+        given.get("header_name", ""),
+        given.get("header_value", ""),
+    )
 
 
 def _origin(backend: BackendConfig | None) -> Origin | None:

@@ -12,16 +12,18 @@ import logging
 import os
 import re
 import ssl
+import tempfile
 from collections import deque
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from products.edge.contract import Route, RouteLogEndpoint
+from products.edge.contract import LogTls, Route, RouteLogEndpoint
 from products.edge.dns import AddressDenied, CachingResolver, Unresolvable
 from products.edge.headers import NamedFields
 from products.instants import iso_instant
+from products.protocol import is_field_value, is_token
 
 log = logging.getLogger(__name__)
 
@@ -214,6 +216,43 @@ class LogFile:
         self._descriptor = os.open(self._path, flags, 0o600)
 
 
+def _request_fields(endpoint: RouteLogEndpoint) -> str:
+    """Return the fields of a request that the customer chose. Raises Undelivered."""
+    given = {"Content-Type": endpoint.content_type or "application/x-ndjson"}
+    if endpoint.header_name:
+        given[endpoint.header_name] = endpoint.header_value
+    for name, value in given.items():
+        if not is_token(name) or not is_field_value(value):
+            raise Undelivered("a header of the requests is not valid")
+    return "".join(f"{name}: {value}\r\n" for name, value in given.items())
+
+
+@functools.lru_cache(maxsize=256)
+def _own_tls(settings: LogTls) -> ssl.SSLContext | None:
+    """Return the TLS context of an endpoint with its own authority or certificate; else None.
+
+    Raises Undelivered for what is not a certificate, or a key that needs a passphrase.
+    """
+    if not settings.ca_cert and not settings.client_cert:
+        return None
+    try:
+        context = ssl.create_default_context(cadata=settings.ca_cert or None)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if settings.client_cert:
+            _load_client_certificate(context, settings)
+    except (ssl.SSLError, ValueError, OSError) as error:
+        raise Undelivered("its certificates or key cannot be read") from error
+    return context
+
+
+def _load_client_certificate(context: ssl.SSLContext, settings: LogTls) -> None:
+    # Python reads certificates from files only; only this user can read this one.
+    with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
+        file.write(f"{settings.client_cert}\n{settings.client_key}\n")
+        file.flush()
+        context.load_cert_chain(file.name, password="")
+
+
 class Undelivered(Exception):
     """An endpoint did not accept the lines."""
 
@@ -273,20 +312,24 @@ class LogShipper:
         owner = batch[0][0]
         if endpoint.kind == "https":
             lines = b"".join(line for _, line in batch)
-            await self._post(endpoint.address, lines, owner)
+            await self._post(endpoint, lines, owner)
             return
         host, _, port = endpoint.address.rpartition(":")
         if not port.isascii() or not port.isdigit():
             raise Undelivered("the address is not host:port")
-        _, writer = await self._connect(host.strip("[]"), int(port), owner)
+        _, writer = await self._connect(endpoint, host.strip("[]"), int(port), owner)
+        token = f"{endpoint.token} ".encode() if endpoint.token else b""
         try:
-            writer.writelines(self._syslog(service, line) for service, line in batch)
+            writer.writelines(
+                self._syslog(service, token + line) for service, line in batch
+            )
             writer.close()
             await writer.wait_closed()
         finally:
             writer.transport.abort()
 
-    async def _post(self, url: str, body: bytes, owner: str) -> None:
+    async def _post(self, endpoint: RouteLogEndpoint, body: bytes, owner: str) -> None:
+        url = endpoint.address
         try:
             parts = urlsplit(url)
             port = parts.port or _HTTPS_PORT
@@ -296,15 +339,13 @@ class LogShipper:
             raise Undelivered("the address is not an https URL")
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         head = (
-            f"POST {target} HTTP/1.1\r\nHost: {parts.netloc.rpartition('@')[2]}\r\n"
-            "Content-Type: application/x-ndjson\r\n"
+            f"{endpoint.method} {target} HTTP/1.1\r\nHost: {parts.netloc.rpartition('@')[2]}\r\n"
+            f"{_request_fields(endpoint)}"
             f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         )
-        reader, writer = await self._connect(
-            parts.hostname, port, owner, server_name=parts.hostname
-        )
+        reader, writer = await self._connect(endpoint, parts.hostname, port, owner)
         try:
-            writer.write(head.encode("ascii") + body)
+            writer.write(head.encode("latin-1") + body)
             await writer.drain()
             try:
                 line = await reader.readuntil(b"\n")
@@ -317,14 +358,17 @@ class LogShipper:
             raise Undelivered(f"responded with {line[:40]!r}")
 
     async def _connect(
-        self, host: str, port: int, owner: str, *, server_name: str | None = None
+        self, endpoint: RouteLogEndpoint, host: str, port: int, owner: str
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect, with TLS to https and to syslog that asks for it."""
+        tls, server_name = None, None
+        if endpoint.kind == "https" or endpoint.tls is not None:
+            settings = endpoint.tls or LogTls()
+            tls = _own_tls(settings) or self._tls
+            server_name = settings.server_name or host
         addresses = await self._resolver.addresses(host, port, owner=owner)
         return await asyncio.open_connection(
-            str(addresses[0]),
-            port,
-            ssl=self._tls if server_name else None,
-            server_hostname=server_name,
+            str(addresses[0]), port, ssl=tls, server_hostname=server_name
         )
 
     def _syslog(self, service: str, line: bytes) -> bytes:

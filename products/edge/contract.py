@@ -37,6 +37,7 @@ Text = Annotated[str, Meta(pattern=r"^[ -~]{0,40}\Z")]
 DrainMode = Literal["keep", "drain", "cut"]
 HeaderAction = Literal["set", "append", "delete"]
 LogKind = Literal["https", "syslog"]
+LogMethod = Literal["POST", "PUT"]
 
 AnyType = TypeVar("AnyType")
 _READ_ERRORS = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
@@ -104,13 +105,32 @@ class Origin(ContractStruct, frozen=True):
     override_host: str | None
 
 
+class LogTls(ContractStruct, frozen=True):
+    """How TLS is used towards a log endpoint; certificates and keys are PEM, "" for the default."""
+
+    server_name: str = ""
+    ca_cert: str = ""
+    client_cert: str = ""
+    client_key: str = ""
+
+
 class RouteLogEndpoint(ContractStruct, frozen=True):
-    """Where the customer's log lines go: an https URL, or host:port for syslog."""
+    """Where the customer's log lines go: an https URL, or host:port for syslog.
+
+    `tls` is None for plain syslog, and for https with the default settings. `token` is written
+    before each line of syslog; method, content type and header belong to https.
+    """
 
     kind: LogKind
     name: str
     address: str
     fields: tuple[str, ...] = ()
+    tls: LogTls | None = None
+    token: str = ""
+    method: LogMethod = "POST"
+    content_type: str = ""
+    header_name: str = ""
+    header_value: str = ""
 
 
 class Route(ContractStruct, frozen=True):

@@ -25,15 +25,17 @@ from products.services.models import Part, Version
 BATCH_SIZE = 1_000
 _REQUEST_HEADER = re.compile(r"%\{([^{}:]{1,255})\}i")
 MAX_LOGGED_HEADERS = 50
-_UNSAFE_TO_IGNORE = (
-    "use_tls",
+# Settings of log endpoints that the edge carries out.
+_LOG_SETTINGS = (
+    "tls_hostname",
     "tls_ca_cert",
     "tls_client_cert",
     "tls_client_key",
-    "tls_hostname",
     "token",
+    "method",
+    "content_type",
     "header_name",
-    "response_condition",
+    "header_value",
 )
 _LOG_PREFIX = "logging/"
 
@@ -112,15 +114,13 @@ def _config(kind: str, name: str, values: Values) -> tuple[str, Any]:
 def _log_endpoint(kind: str, name: str, values: Values) -> LogEndpointConfig:
     return LogEndpointConfig(
         name,
-        "" if _asks_for_more(values) else kind.removeprefix(_LOG_PREFIX),
+        # Lines that a condition should hold back are not sent at all.
+        "" if values.get("response_condition") else kind.removeprefix(_LOG_PREFIX),
         _log_address(kind, values),
         logged_headers(str(values.get("format") or "")),
+        bool(values.get("use_tls")),
+        {name: str(values[name]) for name in _LOG_SETTINGS if values.get(name)},
     )
-
-
-def _asks_for_more(values: Values) -> bool:
-    """Tell whether lines sent without the setting would be unsafe; then none are sent."""
-    return any(values.get(field) for field in _UNSAFE_TO_IGNORE)
 
 
 def _log_address(kind: str, values: Values) -> str:

@@ -151,7 +151,7 @@ class Kind:
         """Return a part's fields as the API has them; `hides` tells which the reader may not see."""
         found = {
             each.name: each.hidden
-            if hides(each)
+            if (each.secret or each.needs) and hides(each)
             else each.in_api(values, created=created)
             for each in self.fields
         }

@@ -146,7 +146,7 @@ FILE_BYTES = number(
     label="Max file size",
 )
 READ_ONLY_KEY = text("public_key", read_only=True, nullable=True)
-MESSAGE_TYPE = choice("message_type", MESSAGE_TYPES, group="Line")
+MESSAGE_TYPE = choice("message_type", MESSAGE_TYPES, group="Line", carried=False)
 
 ONE_CODEC = exclusive("compression_codec", "gzip_level", CODEC_AND_LEVEL)
 ROLE_OR_KEYS = (
@@ -164,6 +164,11 @@ def _one_codec(changes: Values) -> Values:
     if codec and "gzip_level" not in changes:
         return dict(changes) | {"gzip_level": 0}
     return changes
+
+
+def _field_value_problem(value: str) -> str:
+    """Return what is wrong with the value of a header of each request."""
+    return "" if protocol.is_field_value(value) else "Use printable characters only."
 
 
 def _url(**declared: object) -> Field:
@@ -207,7 +212,7 @@ HTTPS = _log(
     "https",
     _url(required=True, problem=protocol.https_url_problem),
     choice("method", ("POST", "PUT"), default="POST"),
-    text("content_type", max_length=255, nullable=True),
+    text("content_type", max_length=255, nullable=True, problem=_field_value_problem),
     text(
         "header_name",
         max_length=255,
@@ -215,7 +220,7 @@ HTTPS = _log(
         problem=protocol.header_name_problem,
         help="A header of each request, such as Authorization.",
     ),
-    secret("header_value", nullable=True),
+    secret("header_value", nullable=True, problem=_field_value_problem),
     choice("json_format", ("0", "1", "2"), group="Line", carried=False),
     MESSAGE_TYPE,
     number("period", default=5, unit="seconds", group="Batches", carried=False),

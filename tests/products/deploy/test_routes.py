@@ -12,7 +12,13 @@ from products.deploy.commands import activate
 from products.deploy.routes import PublishedTable, RouteTableCache, header_rules
 from products.domains.commands import move_claim
 from products.domains.models import DomainClaim
-from products.edge.contract import HeaderRule, Origin, RouteLogEndpoint, RouteTable
+from products.edge.contract import (
+    HeaderRule,
+    LogTls,
+    Origin,
+    RouteLogEndpoint,
+    RouteTable,
+)
 from products.enablement.commands import (
     disable,
     disable_for_service,
@@ -194,15 +200,31 @@ def test_log_endpoints_that_the_edge_can_send_to_are_published(shop):
         version=version, name="three", kind="logging/syslog", address="logs.example.com"
     )
     LogEndpointFactory.create(
-        version=version, name="four", kind="logging/syslog", address="a", use_tls=True
+        version=version,
+        name="four",
+        kind="logging/syslog",
+        address="a.example",
+        use_tls=True,
+        token="t",
     )
-    LogEndpointFactory.create(version=version, name="five", header_name="X-Key")
+    LogEndpointFactory.create(
+        version=version, name="five", header_name="X-Key", header_value="k"
+    )
+    LogEndpointFactory.create(version=version, name="six", response_condition="errors")
 
     assert route().log_endpoints == (
         RouteLogEndpoint(
             "https", "one", "https://logs.example.com/in", ("User-Agent",)
         ),
         RouteLogEndpoint("syslog", "three", "logs.example.com:514"),
+        RouteLogEndpoint("syslog", "four", "a.example:514", tls=LogTls(), token="t"),
+        RouteLogEndpoint(
+            "https",
+            "five",
+            "https://logs.example.com/in",
+            header_name="X-Key",
+            header_value="k",
+        ),
     )
 
 
