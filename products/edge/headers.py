@@ -74,6 +74,7 @@ def comparable(name: bytes) -> bytes:
     return name.lower().replace(b"_", b"-")
 
 
+@functools.lru_cache(maxsize=1024)
 def is_protected(name: bytes) -> bool:
     """Tell whether rules must not change a field."""
     return is_protected_header(name.decode("latin-1"))

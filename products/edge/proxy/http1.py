@@ -183,7 +183,7 @@ def parse_request(head: bytes, *, max_fields: int = 100) -> RequestHead:
     if len(read.fields) > max_fields:
         raise ErrorResponse(EdgeError.TOO_MANY_FIELDS, limit=max_fields)
     named = read.named
-    if any(b"_" in name and is_protected(name) for name in named):
+    if b"_" in head and any(b"_" in name and is_protected(name) for name in named):
         raise ErrorResponse(EdgeError.PROTECTED_LOOKALIKE)
     hosts = named.get(b"host", [])
     if len(hosts) != 1:
