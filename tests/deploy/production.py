@@ -83,7 +83,7 @@ def production(folder: Path, **settings: str) -> Iterator[Production]:
     authority = trustme.CA()
     certificate = folder / "portal.pem"
     authority.issue_cert(
-        HOST, "echo.test"
+        HOST, "echo.test", "localhost"
     ).private_key_and_cert_chain_pem.write_to_path(str(certificate))
     authority.cert_pem.write_to_path(str(folder / "ca.pem"))
     names = ("HTTP", "HTTPS", "EDGES", "PORT", "EDGE_API_PORT", "EDGE", "ECHO")
@@ -97,11 +97,10 @@ def production(folder: Path, **settings: str) -> Iterator[Production]:
                 "PRODUCTION": "1",
                 "DATA_DIR": str(folder),
                 "PORTAL_URL": f"https://{HOST}:{ports['HTTPS']}",
-                "EDGE_API_URL": f"https://{HOST}:{ports['EDGES']}",
+                "EDGE_API_URL": f"https://localhost:{ports['EDGES']}",
                 "TRUSTED_PROXIES": "1",
                 "PORT": str(ports["PORT"]),
                 "EDGE_API_PORT": str(ports["EDGE_API_PORT"]),
-                "SSL_CERT_FILE": str(folder / "ca.pem"),
                 "LOG_LEVEL": "ERROR",
             }
             | (chosen or {"SQLITE_IN_PRODUCTION": "1"})

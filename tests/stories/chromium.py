@@ -15,6 +15,7 @@ SWITCHES = (
     "--no-sandbox --disable-gpu --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 )
+TEST_HOSTS = "--host-resolver-rules=MAP *.test 127.0.0.1"
 WAIT_MILLISECONDS = 20_000
 
 
@@ -23,7 +24,7 @@ def chromium() -> Iterator[Browser]:
     """Start Chromium, and stop it at the end."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=program("browser"), args=SWITCHES.split()
+            executable_path=program("browser"), args=[*SWITCHES.split(), TEST_HOSTS]
         )
         yield browser
         browser.close()
