@@ -1,6 +1,6 @@
 """Prepares the database and the data folder before the portal's programs start."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
@@ -13,6 +13,10 @@ from accounts.tokens import digests
 from products.edge.management.commands.edge import FIRST_NAME, credential_file
 from products.metering.commands import issue_credential
 from products.metering.models import Edge
+
+# The edge reads the file for each request, so an hour is ample.
+CREDENTIAL_OVERLAP = timedelta(hours=1)
+CREDENTIAL_RENEWAL = timedelta(days=30)
 
 
 def prepare() -> None:
@@ -44,13 +48,23 @@ def make_private(secrets: Path) -> None:
 def ensure_edge_credential(path: Path, *, now: datetime) -> None:
     """Issue a credential for this machine's edge, unless the database knows the one in the file.
 
-    The file is private (0600). A revoked credential is not replaced. Notes edge_credential.issued.
+    One that expires within a month is replaced; a running edge has an hour to read the new one. The
+    file is private (0600). A revoked credential is not replaced. Notes edge_credential.issued.
     """
     secret = path.read_text(encoding="ascii").strip() if path.exists() else ""
-    if secret and Edge.objects.filter(digest__in=digests(secret)).exists():
+    known = Edge.objects.filter(digest__in=digests(secret)).first() if secret else None
+    if known is not None and not _expires_soon(known, now):
         return
     actor = Actor.system("edge-credential", interface=Interface.COMMAND)
-    issued = issue_credential(actor, name=FIRST_NAME, now=now)
+    issued = issue_credential(
+        actor, name=FIRST_NAME, now=now, overlap=CREDENTIAL_OVERLAP
+    )
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.touch(mode=0o600)
     path.write_text(issued.secret + "\n", encoding="ascii")
+
+
+def _expires_soon(edge: Edge, now: datetime) -> bool:
+    expires_at = edge.expires_at
+    is_active = edge.revoked_at is None and expires_at is not None
+    return bool(is_active and expires_at and expires_at - now <= CREDENTIAL_RENEWAL)

@@ -12,6 +12,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from accounts.authentication import client_address
 from products.deploy.routes import ROUTE_TABLE
 from products.edge.contract import STATUS_HEADER, ContractError, EdgeStatus
 from products.metering.commands import note_status, save_carried
@@ -28,7 +29,9 @@ class EdgeAuthentication(BaseAuthentication):
         scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != SCHEME or not secret.strip():
             raise NotAuthenticated
-        edge = edge_of(secret.strip())
+        edge = edge_of(
+            secret.strip(), address=client_address(request), now=timezone.now()
+        )
         if edge is None:
             raise AuthenticationFailed
         return None, edge

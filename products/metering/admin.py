@@ -93,6 +93,8 @@ class EdgeAdmin(ReadOnlyAdmin):
         "version",
         "last_seen_at",
         "reported_at",
+        "expires_at",
+        "networks",
         "revision",
         "open_connections",
         "unsent",
@@ -103,13 +105,15 @@ class EdgeAdmin(ReadOnlyAdmin):
     list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
     search_fields = ("name",)
     ordering = ("revoked_at", "name", "-created_at")
-    exclude = ("digest",)
+    exclude = ("digest", "previous_digest")
 
     @admin.display(description="state")
     def state(self, edge: Edge) -> str:
         """Return whether the edge is online."""
         if edge.revoked_at is not None:
             return "credential revoked"
+        if edge.expires_at is not None and edge.expires_at <= timezone.now():
+            return "credential expired"
         if edge.last_seen_at is None:
             return "never connected"
         is_offline = edge.last_seen_at < timezone.now() - OFFLINE_AFTER

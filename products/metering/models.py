@@ -1,6 +1,7 @@
 """Edges, what they report, disputes about it, and what is derived from it."""
 
 from datetime import datetime, timedelta
+from ipaddress import ip_address, ip_network
 from typing import ClassVar
 
 from django.db import models
@@ -32,6 +33,11 @@ class Edge(models.Model):
     digest = models.CharField(max_length=64, unique=True)
     created_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)  # of the credential
+    networks = models.CharField(max_length=500, blank=True)  # that it may be used from
+    # The credential before this one, which is accepted until the edge has the new one.
+    previous_digest = models.CharField(max_length=64, blank=True, db_index=True)
+    previous_until = models.DateTimeField(null=True, blank=True)
     last_seen_at = models.DateTimeField(null=True, blank=True)
     asked_at = models.DateTimeField(null=True, blank=True)
     reported_at = models.DateTimeField(null=True, blank=True)
@@ -57,6 +63,18 @@ class Edge(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def accepts(self, address: str, now: datetime) -> bool:
+        """Tell whether the credential has not expired and may be used from an address."""
+        if self.expires_at is not None and now >= self.expires_at:
+            return False
+        networks = [ip_network(each) for each in self.networks.split(",") if each]
+        if not networks:
+            return True
+        try:
+            return any(ip_address(address) in network for network in networks)
+        except ValueError:
+            return False
 
     @property
     def clock_differs(self) -> bool:

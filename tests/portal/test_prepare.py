@@ -14,6 +14,7 @@ from products.catalogue.models import Product
 from products.metering.commands import revoke_credential
 from products.metering.models import Edge
 from products.metering.queries import edge_of
+from tests.factories import NOW
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def test_an_empty_database_gets_the_catalogue_the_demo_and_a_credential(folder):
         User.objects.values_list("email", flat=True)
     )
     assert Product.objects.filter(pk="websockets").exists()
-    assert edge_of(credential).name == "edge-1"
+    assert edge_of(credential, address="127.0.0.1", now=NOW).name == "edge-1"
 
 
 @pytest.mark.django_db
@@ -99,7 +100,7 @@ def test_a_credential_of_another_database_is_replaced(tmp_path, now):
 
     ensure_edge_credential(path, now=now)
 
-    assert edge_of(path.read_text().strip()) == Edge.objects.get()
+    assert edge_of(path.read_text().strip(), address="", now=now) == Edge.objects.get()
 
 
 @pytest.mark.django_db
@@ -113,4 +114,22 @@ def test_a_revoked_credential_is_not_replaced(tmp_path, now):
     ensure_edge_credential(path, now=now + timedelta(minutes=2))
 
     assert path.read_text() == revoked
-    assert edge_of(revoked.strip()) is None
+    assert edge_of(revoked.strip(), address="", now=now) is None
+
+
+def test_a_credential_that_soon_expires_is_replaced_while_the_old_one_still_works(
+    tmp_path, now, db
+):
+    path = tmp_path / "credential"
+    ensure_edge_credential(path, now=now)
+    old = path.read_text()
+    later = now + timedelta(days=340)
+
+    ensure_edge_credential(path, now=now + timedelta(days=300))
+    assert path.read_text() == old
+    ensure_edge_credential(path, now=later)
+
+    new = path.read_text()
+    assert new != old
+    for each in (old, new):
+        assert edge_of(each.strip(), address="", now=later).name == "edge-1"

@@ -1,8 +1,10 @@
 """Credentials of edges, what edges report about themselves, and the ingest epoch."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 
 from django.forms.models import model_to_dict
 
@@ -22,7 +24,19 @@ EDGE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 # An edge asks every second. A write for each request would make the cheapest call expensive.
 STATUS_WRITE_INTERVAL = timedelta(seconds=5)
 # The fields of one credential; all others are of the edge and are copied to its next credential.
-_CREDENTIAL_FIELDS = ("id", "name", "digest", "created_at", "revoked_at")
+_CREDENTIAL_FIELDS = (
+    "id",
+    "name",
+    "digest",
+    "created_at",
+    "revoked_at",
+    "expires_at",
+    "networks",
+    "previous_digest",
+    "previous_until",
+)
+DEFAULT_LIFETIME = timedelta(days=365)
+MAX_NETWORKS_LENGTH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,31 +47,73 @@ class IssuedCredential:
     secret: str
 
 
-def issue_credential(actor: Actor, *, name: str, now: datetime) -> IssuedCredential:
-    """Create a credential for an edge and revoke the one it has.
+def issue_credential(
+    actor: Actor,
+    *,
+    name: str,
+    now: datetime,
+    lifetime: timedelta = DEFAULT_LIFETIME,
+    networks: Sequence[str] = (),
+    overlap: timedelta = timedelta(),
+) -> IssuedCredential:
+    """Create a credential for an edge in place of the one it has.
+
+    It expires after `lifetime`, and can be bound to networks. The old one is still accepted for
+    `overlap`, in which the edge gets the new one.
 
     The status of the edge is kept, so usage is not complete before this edge has reported again.
-    Raises Invalid for a name that is not short and lower case. Notes edge_credential.issued, and
+    Raises Invalid for a name that is not short and lower case, and for networks. Notes edge_credential.issued, and
     edge_credential.revoked for the one that is replaced.
     """
     if not EDGE_NAME.fullmatch(name):
         raise Invalid(
             "Enter a name of at most 60 characters: a-z, 0-9 and '-'.", field="name"
         )
+    bound_to = _cleaned_networks(networks)
     secret = new_secret()
     with recorded_change(actor, Permission.EDGE_MANAGE, on=PLATFORM, now=now) as trail:
         old = Edge.objects.filter(name=name, revoked_at=None).first()
         status = {}
         if old is not None:
             status = model_to_dict(old, exclude=_CREDENTIAL_FIELDS)
+            if overlap > timedelta():
+                status |= {
+                    "previous_digest": old.digest,
+                    "previous_until": now + overlap,
+                }
             old.revoked_at = now
             old.save(update_fields=["revoked_at"])
             trail.note(Event.EDGE_CREDENTIAL_REVOKED, target=("edge", old.pk, name))
         edge = Edge.objects.create(
-            name=name, digest=digest(secret), created_at=now, **status
+            name=name,
+            digest=digest(secret),
+            created_at=now,
+            expires_at=now + lifetime,
+            networks=bound_to,
+            **status,
         )
-        trail.note(Event.EDGE_CREDENTIAL_ISSUED, target=("edge", edge.pk, name))
+        trail.note(
+            Event.EDGE_CREDENTIAL_ISSUED,
+            target=("edge", edge.pk, name),
+            after={
+                "expires_at": (now + lifetime).isoformat(),
+                "networks": bound_to,
+                "overlap_seconds": overlap // timedelta(seconds=1),
+            },
+        )
     return IssuedCredential(edge, secret)
+
+
+def _cleaned_networks(networks: Sequence[str]) -> str:
+    try:
+        text = ",".join(str(ip_network(each.strip())) for each in networks)
+    except ValueError as error:
+        raise Invalid(
+            "Enter networks such as 192.0.2.7 or 2001:db8::/48.", field="networks"
+        ) from error
+    if len(text) > MAX_NETWORKS_LENGTH:
+        raise Invalid("Enter fewer networks.", field="networks")
+    return text
 
 
 def revoke_credential(actor: Actor, *, name: str, now: datetime) -> None:

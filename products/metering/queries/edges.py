@@ -24,21 +24,27 @@ OFFLINE_AFTER = timedelta(seconds=30)
 LOST_AFTER = timedelta(hours=1)
 
 
-def edge_of(secret: str) -> Edge | None:
+def edge_of(secret: str, *, address: str, now: datetime) -> Edge | None:
     """Return the edge with this active credential; None for any other. One query.
+
+    None also for a credential that has expired or is bound to other addresses. The credential that
+    was replaced last is accepted for a while, so that edges can change to the new one without a gap.
 
     Its `routes_revision` is the sum over all accounts, which grows with every change of a route,
     and `ingest_epoch` that of the database. With both in this query, an unchanged route table
     costs nothing more.
     """
-    return (
-        Edge.objects.filter(digest__in=digests(secret), revoked_at=None)
+    known = digests(secret)
+    previous = Q(previous_digest__in=known, previous_until__gt=now)
+    edge = (
+        Edge.objects.filter(Q(digest__in=known) | previous, revoked_at=None)
         .annotate(
             routes_revision=Coalesce(Subquery(_ROUTES_REVISION), 0),
             ingest_epoch=Coalesce(Subquery(_EPOCH), Value("")),
         )
         .first()
     )
+    return edge if edge is not None and edge.accepts(address, now) else None
 
 
 def active_edges() -> "QuerySet[Edge]":

@@ -327,7 +327,7 @@ def test_routes_of_a_restored_database_are_derived_again_at_the_same_revision(
     secret = issue_credential(OPERATOR, name="edge-1", now=NOW).secret
     entitle(sam, acme, websockets)
     enable_for_service(eve, service=echo, product=websockets, now=NOW)
-    edge = edge_of(secret)
+    edge = edge_of(secret, address="", now=NOW)
     before = cache.table(
         epoch=edge.ingest_epoch, revision=edge.routes_revision, now=NOW
     )
@@ -336,7 +336,7 @@ def test_routes_of_a_restored_database_are_derived_again_at_the_same_revision(
     # The backup was made without the switch; one other change since then moved the revision.
     ServiceProduct.objects.all().delete()
     declare_restored(RESTORER, now=LATER)
-    edge = edge_of(secret)
+    edge = edge_of(secret, address="", now=NOW)
     after = cache.table(epoch=edge.ingest_epoch, revision=edge.routes_revision, now=NOW)
 
     assert edge.routes_revision == revision
@@ -348,12 +348,12 @@ def test_the_revision_is_read_in_the_query_that_finds_the_edge(
     sam, eve, acme, echo, active, websockets, django_assert_num_queries
 ):
     secret = issue_credential(OPERATOR, name="edge-1", now=NOW).secret
-    before = edge_of(secret).routes_revision
+    before = edge_of(secret, address="", now=NOW).routes_revision
     entitle(sam, acme, websockets)
     enable_for_service(eve, service=echo, product=websockets, now=NOW)
 
     with django_assert_num_queries(1):
-        edge = edge_of(secret)
+        edge = edge_of(secret, address="", now=NOW)
 
     assert edge.routes_revision > before
 

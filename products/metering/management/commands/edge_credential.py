@@ -1,5 +1,6 @@
 """`manage.py edge_credential NAME`: create a credential for an edge."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -13,7 +14,7 @@ from products.metering.commands import issue_credential, revoke_credential
 class Command(BaseCommand):
     """Create or revoke the credential of an edge."""
 
-    help = "Creates a credential for an edge, revokes its old one and prints the new one on the last line."
+    help = "Creates a credential for an edge in place of its old one and prints it on the last line."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the name of the edge, and whether to revoke only."""
@@ -22,6 +23,22 @@ class Command(BaseCommand):
             "--revoke",
             action="store_true",
             help="revoke the credential and do not create another one",
+        )
+
+        parser.add_argument(
+            "--days", type=int, default=365, help="how long it is valid (365)"
+        )
+        parser.add_argument(
+            "--network",
+            action="append",
+            default=[],
+            help="accept it only from this address or network; can be repeated",
+        )
+        parser.add_argument(
+            "--overlap-minutes",
+            type=int,
+            default=0,
+            help="accept the old one for so long, until the edge has the new one (0)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -33,7 +50,14 @@ class Command(BaseCommand):
                 revoke_credential(actor, name=name, now=now)
                 self.stderr.write(f"Revoked the credential of {name}.")
                 return
-            issued = issue_credential(actor, name=name, now=now)
+            issued = issue_credential(
+                actor,
+                name=name,
+                now=now,
+                lifetime=timedelta(days=options["days"]),
+                networks=options["network"],
+                overlap=timedelta(minutes=options["overlap_minutes"]),
+            )
         except RefusalError as refused:
             raise CommandError(refused.message) from refused
         self.stderr.write(f"Credential of {name} (shown once):")
