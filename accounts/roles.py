@@ -53,6 +53,7 @@ class Permission(StrEnum):
     USER_RENAME = "user:rename"
     USAGE_INGEST = "usage:ingest"
     USAGE_RESOLVE = "usage:resolve"
+    WEBHOOK_MANAGE = "webhook:manage"
 
 
 class AccessLevel(StrEnum):
@@ -111,6 +112,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         Permission.SERVICE_VCL,
         Permission.TOKEN_MANAGE,
         Permission.TOKEN_READ,
+        Permission.WEBHOOK_MANAGE,
     },
 }
 
@@ -139,6 +141,7 @@ SYSTEM_PERMISSIONS: dict[str, frozenset[Permission]] = {
     "accept-invitation": frozenset({Permission.MEMBER_INVITE}),
     "check-domain-claims": frozenset({Permission.DOMAIN_CLAIM}),
     "load-catalogue": frozenset({Permission.CATALOGUE_MANAGE}),
+    "deliver-webhooks": frozenset({Permission.WEBHOOK_MANAGE}),
     "create-account": frozenset({Permission.ACCOUNT_CREATE}),
     "load-demo": frozenset({Permission.ACCOUNT_CREATE, Permission.PACKAGE_ASSIGN}),
     "bill-accounts": frozenset({Permission.INVOICE_MANAGE, Permission.BUDGET_CHECK}),
@@ -210,6 +213,7 @@ ABILITIES: dict[Permission, str] = {
     Permission.USER_RENAME: "change your own name",
     Permission.USAGE_INGEST: "report usage",
     Permission.USAGE_RESOLVE: "resolve usage disputes",
+    Permission.WEBHOOK_MANAGE: "manage webhooks",
 }
 
 

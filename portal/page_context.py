@@ -18,6 +18,7 @@ NAVIGATION: tuple[tuple[str, str, Permission | None], ...] = (
     ("Domains", "domains", Permission.DOMAIN_READ),
     ("Entitlements", "entitlements", None),
     ("Activity", "activity", Permission.AUDIT_READ),
+    ("Webhooks", "webhooks", Permission.WEBHOOK_MANAGE),
     ("Members", "members", Permission.MEMBER_READ),
 )
 

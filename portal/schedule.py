@@ -12,6 +12,14 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "products.domains.tasks.sweep_claims",
         "schedule": 60.0,
     },
+    "deliver-webhooks": {
+        "task": "products.webhooks.tasks.deliver",
+        "schedule": 2.0,
+    },
+    "remove-old-deliveries": {
+        "task": "products.webhooks.tasks.remove_old",
+        "schedule": 3600.0,
+    },
     "presume-closed": {
         "task": "products.metering.tasks.presume_closed",
         "schedule": 30.0,

@@ -87,6 +87,7 @@ INSTALLED_APPS = [
     "products.domains.apps.DomainsConfig",
     "products.metering.apps.MeteringConfig",
     "products.enablement.apps.EnablementConfig",
+    "products.webhooks.apps.WebhooksConfig",
     "products.deploy.apps.DeployConfig",
     "products.billing.apps.BillingConfig",
     "products.edge.apps.EdgeConfig",

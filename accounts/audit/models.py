@@ -136,6 +136,27 @@ class ChainHead(models.Model):
         return self.account_id
 
 
+class TrailCursor(models.Model):
+    """How far a reader has read an account's trail; see `reader`."""
+
+    reader = models.CharField(max_length=64)
+    account_id = models.CharField(max_length=22)
+    sequence = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["reader", "account_id"],
+                name="one_cursor_per_reader_and_account",
+                violation_error_message="The reader already has a position in this trail.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        """Return the reader, the account and the position."""
+        return f"{self.reader} in {self.account_id} at {self.sequence}"
+
+
 class PersonalData(models.Model):
     """A personal value of an entry, which contains only its hash: erasing it keeps the chain valid."""
 

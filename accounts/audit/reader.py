@@ -1,10 +1,18 @@
 """Reads the committed trail of an account in the order of its sequence, which has no gaps.
 
+A reader does what must follow a change, such as sending a message, and remembers per account how
+far it has read. It acts first and moves then, so after a crash it acts again on the same entry.
+Or it moves in the transaction in which it writes what follows; then it acts exactly once.
+
 Checks no permission, like `queries`. On PostgreSQL the ids of rows do not become visible in order,
 so a reader remembers a sequence per account and never an id.
 """
 
-from accounts.audit.models import AuditEvent
+from collections.abc import Iterable
+
+from django.db.models import Exists, OuterRef
+
+from accounts.audit.models import AuditEvent, ChainHead, TrailCursor
 
 MAX_SEQUENCE = 2**63 - 1  # of the database column
 
@@ -13,3 +21,47 @@ def entries_after(account_id: str, sequence: int, *, limit: int) -> list[AuditEv
     """Return the account's next entries after a sequence, oldest first, at most `limit`."""
     entries = AuditEvent.objects.filter(account_id=account_id, sequence__gt=sequence)
     return list(entries.order_by("sequence")[:limit])
+
+
+def end_of(account_id: str) -> int:
+    """Return the sequence of the account's last entry; 0 without any."""
+    last = ChainHead.objects.filter(pk=account_id).values_list("sequence", flat=True)
+    return last.first() or 0
+
+
+def start(reader: str, account_id: str, *, after: int) -> None:
+    """Make a reader continue after a sequence of an account, whatever it has read before."""
+    TrailCursor.objects.update_or_create(
+        reader=reader, account_id=account_id, defaults={"sequence": after}
+    )
+
+
+def forget(reader: str) -> None:
+    """Remove what a reader has read, for all accounts."""
+    TrailCursor.objects.filter(reader=reader).delete()
+
+
+def position_of(reader: str, account_id: str) -> int:
+    """Return the last sequence that a reader has read of an account; 0 if it has not started."""
+    found = TrailCursor.objects.filter(reader=reader, account_id=account_id)
+    return found.values_list("sequence", flat=True).first() or 0
+
+
+def advance(reader: str, account_id: str, *, read_from: int, to: int) -> bool:
+    """Move a reader from one sequence to a later one; return whether it was still at the first.
+
+    It is not if the reader was started again meanwhile, or if another process has moved it.
+    """
+    cursor = TrailCursor.objects.filter(
+        reader=reader, account_id=account_id, sequence=read_from
+    )
+    return bool(cursor.update(sequence=to))
+
+
+def readers_behind(readers: Iterable[str]) -> set[str]:
+    """Return those readers that have entries to read; one query."""
+    ahead = ChainHead.objects.filter(
+        pk=OuterRef("account_id"), sequence__gt=OuterRef("sequence")
+    )
+    behind = TrailCursor.objects.filter(Exists(ahead), reader__in=list(readers))
+    return set(behind.values_list("reader", flat=True))

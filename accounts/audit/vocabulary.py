@@ -175,6 +175,14 @@ class Event(StrEnum):
     HTTP3_DELETED = "http3.deleted", "switched HTTP/3 off", "version.update"
     IMAGE_OPTIMIZER_SETTINGS_UPDATED = "image_optimizer_settings.updated", "changed image optimizer settings", "io_settings.update"
 
+    # Webhooks
+    WEBHOOK_CREATED = "webhook.created", "added a webhook"
+    WEBHOOK_UPDATED = "webhook.updated", "changed a webhook"
+    WEBHOOK_DELETED = "webhook.deleted", "removed a webhook"
+    WEBHOOK_PAUSED = "webhook.paused", "paused a webhook that kept failing"
+    WEBHOOK_REPLAYED = "webhook.replayed", "sent the trail to a webhook again"
+    WEBHOOK_RESENT = "webhook.resent", "sent a message to a webhook again"
+
     # The catalogue
     CATALOGUE_PRODUCT_ADDED = "product.added", "added a product to the catalogue"
     CATALOGUE_PRODUCT_UPDATED = "product.updated", "changed a product of the catalogue"

@@ -68,6 +68,13 @@ from products.api.versions import (
     Validate,
     Versions,
 )
+from products.api.webhooks import (
+    OneWebhook,
+    ReplayWebhook,
+    ResendMessage,
+    WebhookDeliveries,
+    Webhooks,
+)
 from products.edge.contract import ROUTES_PATH, USAGE_PATH
 from products.protocol import API_PATH
 from products.services.kinds import KINDS, Kind
@@ -179,6 +186,14 @@ urlpatterns = [
     path("v1/entitlements/<str:slug>/disable/preview", DisablePreview.as_view()),
     path("v1/entitlements/<str:slug>/disable", DisableProduct.as_view()),
     path("v1/usage", UsageView.as_view()),
+    path("v1/webhooks", Webhooks.as_view()),
+    path("v1/webhooks/<str:webhook_id>", OneWebhook.as_view()),
+    path("v1/webhooks/<str:webhook_id>/deliveries", WebhookDeliveries.as_view()),
+    path("v1/webhooks/<str:webhook_id>/replay", ReplayWebhook.as_view()),
+    path(
+        "v1/webhooks/<str:webhook_id>/messages/<int:sequence>/resend",
+        ResendMessage.as_view(),
+    ),
     path(ROUTES_PATH.removeprefix(API_PATH), RouteTableView.as_view()),
     path(USAGE_PATH.removeprefix(API_PATH), IngestUsage.as_view()),
 ]

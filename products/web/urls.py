@@ -21,6 +21,14 @@ from products.web.services import (
     switch_websockets,
 )
 from products.web.version_page import findings, lock, new_version, version
+from products.web.webhooks import (
+    delete_webhook,
+    new_webhook,
+    replay,
+    resend,
+    webhook,
+    webhooks,
+)
 
 register_converter(KindConverter, "part_kind")
 
@@ -62,6 +70,16 @@ urlpatterns: list[URLPattern] = [
         f"{VERSION}<part_kind:kind>/remove/<path:name>/",
         remove_part,
         name="remove_part",
+    ),
+    path("webhooks/", webhooks, name="webhooks"),
+    path("webhooks/new/", new_webhook, name="new_webhook"),
+    path("webhooks/<opaque:webhook_id>/", webhook, name="webhook"),
+    path("webhooks/<opaque:webhook_id>/replay/", replay, name="replay_webhook"),
+    path("webhooks/<opaque:webhook_id>/remove/", delete_webhook, name="delete_webhook"),
+    path(
+        "webhooks/<opaque:webhook_id>/messages/<int:sequence>/resend/",
+        resend,
+        name="resend_message",
     ),
     path("members/<opaque:membership_id>/access/", member_access, name="member_access"),
 ]

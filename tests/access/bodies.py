@@ -25,6 +25,8 @@ API_SERVICE = "api/service/<str:service_id>"
 API_VERSION = f"{API_SERVICE}/version/<int:number>"
 ENABLED = "api/enabled-products/v1/<str:slug>/services/<str:service_id>"
 ENABLED_BEFORE = "api/enabled-products/<str:slug>/services/<str:service_id>"
+WEBHOOK = "api/v1/webhooks/<str:webhook_id>"
+WEBHOOK_PAGE = "webhooks/<opaque:webhook_id>/"
 ENTITLEMENT = "api/v1/entitlements/<str:slug>"
 AUTHORIZATION = "api/service-authorizations/<str:authorization_id>"
 
@@ -143,6 +145,12 @@ BODIES: dict[tuple[str, str], Body] = {
         "name": "new", "action": "set", "type": "request", "dst": "http.X-New", "src": '"1"'},
     (f"{ENABLED}/configuration", "PATCH"): lambda w: {"contentguard": "on"},
     (f"{ENABLED_BEFORE}/configuration", "PATCH"): lambda w: {"contentguard": "on"},
+    ("webhooks/new/", "POST"): lambda w: {"url": "https://example.com/new"},
+    (WEBHOOK_PAGE, "POST"): lambda w: {"url": "https://example.com/new"},
+    (f"{WEBHOOK_PAGE}replay/", "POST"): lambda w: {"after": 0},
+    ("api/v1/webhooks", "POST"): lambda w: {"url": "https://example.com/new"},
+    (WEBHOOK, "PATCH"): lambda w: {"url": "https://example.com/new"},
+    (f"{WEBHOOK}/replay", "POST"): lambda w: {"after": 0},
     (f"{ENTITLEMENT}/enable", "POST"): agreement_by_hash,
     (f"{ENTITLEMENT}/disable", "POST"): what_stops,
     (f"{API_VERSION}/settings", "PUT"): lambda w: {"general.default_ttl": 60},
@@ -167,6 +175,9 @@ GIVEN: dict[tuple[str, str], Step] = {
     (f"{SERVICE}delete/", "GET"): take_off,
     (f"{SERVICE}delete/", "POST"): take_off,
     (API_SERVICE, "DELETE"): take_off,
+    ("api/v1/webhooks", "POST"): prove,
+    (WEBHOOK, "PATCH"): prove,
+    (WEBHOOK, "DELETE"): prove,
     (f"{ENTITLEMENT}/preview", "POST"): cancel,
     (f"{ENTITLEMENT}/enable", "POST"): cancel_and_prove,
     (f"{ENTITLEMENT}/disable", "POST"): prove,

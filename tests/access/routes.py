@@ -51,6 +51,7 @@ OF_AN_ACCOUNT = frozenset(
         "service_id",
         "token_id",
         "user_id",
+        "webhook_id",
     }
 )
 
@@ -157,6 +158,7 @@ def samples(world: World) -> dict[str, Any]:
         "slug": "websockets",
         "token_id": world.token.pk,
         "user_id": world.membership.user_id,
+        "webhook_id": world.webhook.pk,
     }
 
 

@@ -36,6 +36,7 @@ from products.metering import commands as metering
 from products.metering.models import Edge, UsageDispute
 from products.months import Month
 from products.services.commands import parts, services, versions
+from products.webhooks import commands as webhooks
 from tests.factories import NOW
 from tests.factories.domains import pending
 from tests.factories.usage import connection_usage
@@ -286,6 +287,18 @@ ATTEMPTS: dict[str, Attempt] = {
         a, account=w.acme, now=NOW)),
     "products.billing.commands.contracts.assign_contract": Attempt(STAFF, lambda w, a: contracts.assign_contract(
         a, account=w.acme, terms=contracts.ContractTerms(), from_month=NOVEMBER, reason="Signed", now=NOW)),
+    "products.webhooks.commands.webhooks.add_webhook": Attempt(SUPERUSER, lambda w, a: webhooks.add_webhook(
+        a, account=w.acme, url="https://example.com/new", events=[], now=NOW)),
+    "products.webhooks.commands.webhooks.change_webhook": Attempt(SUPERUSER, lambda w, a: webhooks.change_webhook(
+        a, webhook=w.webhook, url="https://example.com/new", events=[], is_paused=False, now=NOW)),
+    "products.webhooks.commands.webhooks.pause_webhook": Attempt(SUPERUSER, lambda w, a: webhooks.pause_webhook(
+        a, webhook=w.webhook, reason="It failed.", now=NOW)),
+    "products.webhooks.commands.webhooks.remove_webhook": Attempt(SUPERUSER, lambda w, a: webhooks.remove_webhook(
+        a, webhook=w.webhook, now=NOW)),
+    "products.webhooks.commands.webhooks.replay_webhook": Attempt(SUPERUSER, lambda w, a: webhooks.replay_webhook(
+        a, webhook=w.webhook, after=0, now=NOW)),
+    "products.webhooks.commands.webhooks.resend_message": Attempt(SUPERUSER, lambda w, a: webhooks.resend_message(
+        a, webhook=w.webhook, sequence=1, now=NOW)),
     "products.services.commands.services.create_service": Attempt(CREATES, lambda w, a: services.create_service(
         a, account=w.acme, name="chat", now=NOW)),
     "products.services.commands.services.update_service": Attempt(CONFIGURES, lambda w, a: services.update_service(

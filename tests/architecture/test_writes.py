@@ -31,6 +31,7 @@ WRITES = frozenset(
 )
 # How many calls in other modules write, and why those are not changes of an account's state.
 WRITES_ELSEWHERE = {
+    "accounts.audit.reader": (3, "how far a reader of the trail has read"),
     "accounts.audit.record": (4, "appends to the trail, for recorded_change"),
     "accounts.triggers": (8, "installs triggers"),
     "products.catalogue.triggers": (3, "installs a constraint of PostgreSQL"),
@@ -49,6 +50,7 @@ WRITES_ELSEWHERE = {
 STEP = "a step of commands, called inside recorded_change"
 RESPONSE = "a kept response is not the state of an account"
 USAGE = "usage is what edges report, not what people change"
+DELIVERY = "the delivery of messages, and its log"
 WRITES_OUTSIDE = {
     "accounts.commands.kept_responses.claim_or_find": RESPONSE,
     "accounts.commands.kept_responses.delete_old_responses": RESPONSE,
@@ -73,6 +75,8 @@ WRITES_OUTSIDE = {
     "products.metering.commands.periods.mark_stale": USAGE,
     "products.metering.commands.plausibility.save_carried": "what an edge was given",
     "products.services.commands.locking.bump_revision": STEP,
+    "products.webhooks.commands.deliveries.deliver_due": DELIVERY,
+    "products.webhooks.commands.deliveries.remove_old_deliveries": DELIVERY,
 }
 # A person who joins is not an actor yet: the invitation is their permission.
 WITHOUT_ACTOR = {"accounts.commands.invitations.accept_invitation"}

@@ -21,6 +21,7 @@ from products.enablement.queries import agreement_text
 from products.metering.commands import issue_credential
 from products.services.commands.versions import clone_version
 from products.services.models import Part, Service, Version
+from products.webhooks.models import Webhook
 from tests.factories import NOW
 from tests.factories.accounts import (
     AccountFactory,
@@ -43,6 +44,7 @@ from tests.factories.services import (
     VclFactory,
     VersionFactory,
 )
+from tests.factories.webhooks import WebhookFactory
 
 # Where allauth keeps the last re-authentication in a session.
 REAUTHENTICATED_USER = "account_authentication_methods_user"
@@ -72,6 +74,7 @@ class World:
     invitation: Invitation
     claim: DomainClaim
     edge_secret: str
+    webhook: Webhook
 
     def person(self, name: str) -> User:
         """Return a person's row."""
@@ -199,4 +202,5 @@ def build_world(*, enabled: bool = True) -> World:
         ),
         claim=claimed(acme, "acme.org"),
         edge_secret=issue_credential(people["staff"], name="edge-t", now=NOW).secret,
+        webhook=WebhookFactory.create(account=acme),
     )

@@ -31,6 +31,18 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='TrailCursor',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('reader', models.CharField(max_length=64)),
+                ('account_id', models.CharField(max_length=22)),
+                ('sequence', models.BigIntegerField(default=0)),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('reader', 'account_id'), name='one_cursor_per_reader_and_account', violation_error_message='The reader already has a position in this trail.')],
+            },
+        ),
+        migrations.CreateModel(
             name='AuditEvent',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

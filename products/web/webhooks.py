@@ -1,0 +1,249 @@
+"""The pages of webhooks: the list, one webhook with its log, and the forms."""
+
+from http import HTTPStatus
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import (
+    require_GET,
+    require_http_methods,
+    require_POST,
+)
+
+from accounts.audit.reader import MAX_SEQUENCE, end_of, position_of
+from accounts.audit.vocabulary import Event
+from accounts.authentication import actor_of
+from accounts.feedback import success_with_audit_link
+from accounts.form_errors import form_errors, form_status
+from accounts.policy import require
+from accounts.queries import account_of
+from accounts.reauthentication import kept_input, require_reauthentication
+from accounts.roles import Permission
+from products.webhooks.commands import (
+    add_webhook,
+    change_webhook,
+    remove_webhook,
+    replay_webhook,
+    resend_message,
+)
+from products.webhooks.models import MAX_URL_LENGTH, Webhook
+from products.webhooks.queries import deliveries_of, webhook_of, webhooks_of
+
+PAGE = 50
+# What most receivers want; the API takes every event.
+COMMON_EVENTS = (
+    Event.PRODUCT_ENABLED,
+    Event.PRODUCT_DISABLED,
+    Event.SERVICE_PRODUCT_ENABLED,
+    Event.SERVICE_PRODUCT_DISABLED,
+    Event.VERSION_ACTIVATED,
+    Event.VERSION_DEACTIVATED,
+    Event.DEPLOYMENT_REFUSED,
+    Event.BILL_CHANGED,
+    Event.MEMBER_ROLE_CHANGED,
+    Event.TOKEN_ISSUED,
+)
+
+
+class WebhookForm(forms.Form):
+    """A webhook's URL and events."""
+
+    url = forms.CharField(
+        label="URL",
+        max_length=MAX_URL_LENGTH,
+        help_text="Messages are sent here with POST, for example https://example.com/hooks.",
+        widget=forms.URLInput({"autocomplete": "off"}),
+    )
+    events = forms.MultipleChoiceField(
+        label="Events",
+        required=False,
+        help_text="Choose none to get all.",
+        widget=forms.CheckboxSelectMultiple,
+    )
+    paused = forms.BooleanField(
+        label="Paused",
+        required=False,
+        help_text="Nothing is sent. Later it continues where it stopped.",
+    )
+
+    def __init__(self, *args: object, events: list[str], is_new: bool) -> None:
+        super().__init__(*args)  # type: ignore[arg-type]
+        names = dict.fromkeys([*(each.value for each in COMMON_EVENTS), *events])
+        self.fields["events"].choices = [(name, name) for name in names]  # type: ignore[attr-defined]
+        if is_new:
+            del self.fields["paused"]
+
+
+class ReplayForm(forms.Form):
+    """The sequence after which to send again."""
+
+    after = forms.IntegerField(
+        label="Send again after entry",
+        min_value=0,
+        max_value=MAX_SEQUENCE,
+        help_text="All later entries are sent again, in order. 0 is the whole trail.",
+    )
+
+
+@require_GET
+@login_required
+def webhooks(request: HttpRequest) -> HttpResponse:
+    """List the account's webhooks."""
+    actor = actor_of(request)
+    end = end_of(actor.account_id)
+    rows = [
+        {"row": row, "waiting": end - position_of(row.reader, row.account_id)}
+        for row in webhooks_of(actor)
+    ]
+    return render(request, "webhooks/webhooks.html", {"rows": rows})
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def new_webhook(request: HttpRequest) -> HttpResponse:
+    """Add a webhook, and show its signing secret once."""
+    actor = actor_of(request)
+    account = account_of(actor)
+    require(actor, Permission.WEBHOOK_MANAGE, account)
+    asked = require_reauthentication(request)
+    if asked is not None:
+        return asked
+    posted = request.method == "POST"
+    form = WebhookForm(
+        request.POST if posted else kept_input(request), events=[], is_new=True
+    )
+    if posted and form.is_valid():
+        with form_errors(form):
+            added = add_webhook(
+                actor,
+                account=account,
+                url=form.cleaned_data["url"],
+                events=form.cleaned_data["events"],
+                now=timezone.now(),
+            )
+            context = {"webhook": added.webhook, "secret": added.secret}
+            return render(request, "webhooks/added.html", context)
+    status = form_status(form) if posted else HTTPStatus.OK
+    return render(request, "webhooks/new.html", {"form": form}, status=status)
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def webhook(request: HttpRequest, webhook_id: str) -> HttpResponse:
+    """Show a webhook with its log; POST changes it."""
+    actor = actor_of(request)
+    row = webhook_of(actor, webhook_id)
+    posted = request.method == "POST"
+    if posted:
+        asked = require_reauthentication(request)
+        if asked is not None:
+            return asked
+    initial = {"url": row.url, "events": row.events, "paused": row.is_paused}
+    form = WebhookForm(
+        request.POST if posted else kept_input(request) or None,
+        None,
+        "id_%s",
+        None,
+        initial,
+        events=row.events,
+        is_new=False,
+    )
+    if posted and form.is_valid():
+        with form_errors(form):
+            change_webhook(
+                actor,
+                webhook=row,
+                url=form.cleaned_data["url"],
+                events=form.cleaned_data["events"],
+                is_paused=form.cleaned_data["paused"],
+                now=timezone.now(),
+            )
+            success_with_audit_link(request, actor, "Saved.")
+            return redirect("webhook", row.pk)
+    status = form_status(form) if posted else HTTPStatus.OK
+    return _page(request, row, form, ReplayForm(), status)
+
+
+@require_POST
+@login_required
+def replay(request: HttpRequest, webhook_id: str) -> HttpResponse:
+    """Send all entries after a sequence again."""
+    actor = actor_of(request)
+    row = webhook_of(actor, webhook_id)
+    form = ReplayForm(request.POST)
+    if form.is_valid():
+        with form_errors(form):
+            replay_webhook(
+                actor,
+                webhook=row,
+                after=form.cleaned_data["after"],
+                now=timezone.now(),
+            )
+            message = f"Entries after {form.cleaned_data['after']} are sent again."
+            success_with_audit_link(request, actor, message)
+            return redirect("webhook", row.pk)
+    initial = {"url": row.url, "events": row.events, "paused": row.is_paused}
+    whole = WebhookForm(
+        None, None, "id_%s", None, initial, events=row.events, is_new=False
+    )
+    return _page(request, row, whole, form, form_status(form))
+
+
+@require_POST
+@login_required
+def resend(request: HttpRequest, webhook_id: str, sequence: int) -> HttpResponse:
+    """Send one entry again."""
+    actor = actor_of(request)
+    row = webhook_of(actor, webhook_id)
+    resend_message(
+        actor,
+        webhook=row,
+        sequence=min(sequence, MAX_SEQUENCE),
+        now=timezone.now(),
+    )
+    messages.success(request, f"Entry {sequence} is sent again within a few seconds.")
+    return redirect("webhook", row.pk)
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def delete_webhook(request: HttpRequest, webhook_id: str) -> HttpResponse:
+    """Show what is removed; POST removes it."""
+    actor = actor_of(request)
+    row = webhook_of(actor, webhook_id)
+    asked = require_reauthentication(request)
+    if asked is not None:
+        return asked
+    if request.method == "GET":
+        return render(request, "webhooks/remove.html", {"webhook": row})
+    remove_webhook(actor, webhook=row, now=timezone.now())
+    success_with_audit_link(request, actor, f"Removed the webhook {row.url}.")
+    return redirect("webhooks")
+
+
+def _page(
+    request: HttpRequest,
+    row: Webhook,
+    form: WebhookForm,
+    replay_form: ReplayForm,
+    status: HTTPStatus,
+) -> HttpResponse:
+    before = request.GET.get("before", "")
+    number = int(before) if before.isascii() and before.isdigit() else 0
+    rows = deliveries_of(row, before=min(number, MAX_SEQUENCE), limit=PAGE + 1)
+    end = end_of(row.account_id)
+    position = position_of(row.reader, row.account_id)
+    context = {
+        "webhook": row,
+        "form": form,
+        "replay_form": replay_form,
+        "deliveries": rows[:PAGE],
+        "older_url": f"?before={rows[PAGE - 1].pk}" if len(rows) > PAGE else "",
+        "position": position,
+        "waiting": end - position,
+    }
+    return render(request, "webhooks/webhook.html", context, status=status)

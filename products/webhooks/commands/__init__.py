@@ -1,0 +1,24 @@
+"""Commands that manage webhooks, and the delivery of their messages."""
+
+from products.webhooks.commands.deliveries import deliver_due, remove_old_deliveries
+from products.webhooks.commands.webhooks import (
+    NewWebhook,
+    add_webhook,
+    change_webhook,
+    pause_webhook,
+    remove_webhook,
+    replay_webhook,
+    resend_message,
+)
+
+__all__ = [
+    "NewWebhook",
+    "add_webhook",
+    "change_webhook",
+    "deliver_due",
+    "pause_webhook",
+    "remove_old_deliveries",
+    "remove_webhook",
+    "replay_webhook",
+    "resend_message",
+]

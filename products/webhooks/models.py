@@ -1,0 +1,99 @@
+"""Webhooks of accounts, and the log of their deliveries."""
+
+from typing import ClassVar
+
+from django.db import models
+
+from accounts.ids import new_id
+from accounts.models import Account
+
+MAX_URL_LENGTH = 500
+MAX_PROBLEM_LENGTH = 200
+MAX_PAUSE_REASON_LENGTH = 300
+
+
+class Webhook(models.Model):
+    """A URL of an account that gets a message for each new entry of its audit trail.
+
+    How far it has got is the cursor of the trail's reader `reader`. While an entry can't be
+    delivered, the entries after it wait, so messages arrive in order.
+    """
+
+    id = models.CharField(
+        primary_key=True, max_length=22, default=new_id, editable=False
+    )
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="webhooks"
+    )
+    url = models.CharField(max_length=MAX_URL_LENGTH)
+    events = models.JSONField(default=list)  # names of events; empty for all
+    # Encrypted: messages are signed with the secret itself, so a hash would not do.
+    secret = models.TextField()
+    created_at = models.DateTimeField()
+    created_by = models.CharField(max_length=200)
+    # Moved into the future while a process delivers, and between attempts.
+    due_at = models.DateTimeField(db_index=True)
+    attempts = models.PositiveIntegerField(default=0)  # of the entry that is next
+    failing_since = models.DateTimeField(null=True, blank=True)
+    paused_at = models.DateTimeField(null=True, blank=True)
+    pause_reason = models.CharField(max_length=MAX_PAUSE_REASON_LENGTH, blank=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["account", "url"],
+                name="one_webhook_per_account_and_url",
+                violation_error_message="The account already has a webhook with this URL.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.url
+
+    @property
+    def reader(self) -> str:
+        """Return the name of its cursor in the trail."""
+        return f"webhook:{self.pk}"
+
+    @property
+    def is_paused(self) -> bool:
+        """Tell whether nothing is sent until a superuser resumes it."""
+        return self.paused_at is not None
+
+
+class Delivery(models.Model):
+    """One attempt to deliver an entry, or an entry that is to be sent again (`attempted_at` null)."""
+
+    webhook = models.ForeignKey(
+        Webhook, on_delete=models.CASCADE, related_name="deliveries"
+    )
+    sequence = models.BigIntegerField()
+    event = models.CharField(max_length=64)
+    attempt = models.PositiveIntegerField(default=1)
+    is_resend = models.BooleanField(default=False)
+    created_at = models.DateTimeField()
+    attempted_at = models.DateTimeField(null=True, blank=True)
+    duration_ms = models.PositiveIntegerField(null=True, blank=True)
+    status = models.PositiveSmallIntegerField(null=True, blank=True)  # HTTP
+    problem = models.CharField(max_length=MAX_PROBLEM_LENGTH, blank=True)
+
+    class Meta:
+        default_permissions = ()
+        verbose_name_plural = "deliveries"
+        indexes: ClassVar = [
+            models.Index(fields=["webhook", "-id"], name="delivery_webhook"),
+            models.Index(
+                fields=["webhook"],
+                condition=models.Q(attempted_at=None),
+                name="delivery_queued",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event} #{self.sequence} to {self.webhook_id}"
+
+    @property
+    def is_delivered(self) -> bool:
+        """Tell whether the receiver accepted the message."""
+        return self.attempted_at is not None and not self.problem

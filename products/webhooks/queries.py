@@ -1,0 +1,34 @@
+"""Webhooks of an account and their deliveries, for those who may manage them."""
+
+from django.db.models import QuerySet
+
+from accounts.actor import Actor
+from accounts.errors import NotFound
+from accounts.policy import require
+from accounts.queries import account_of
+from accounts.roles import Permission
+from products.webhooks.models import Delivery, Webhook
+
+
+def webhooks_of(actor: Actor) -> "QuerySet[Webhook]":
+    """Return the account's webhooks, by URL. Raises Forbidden."""
+    account = account_of(actor)
+    require(actor, Permission.WEBHOOK_MANAGE, account)
+    rows = Webhook.objects.select_related("account").filter(account=account)
+    return rows.order_by("url", "pk")
+
+
+def webhook_of(actor: Actor, webhook_id: str) -> Webhook:
+    """Return one webhook. Raises Forbidden, and NotFound if the account has no such webhook."""
+    webhook = webhooks_of(actor).filter(pk=webhook_id).first()
+    if webhook is None:
+        raise NotFound("Webhook not found.")
+    return webhook
+
+
+def deliveries_of(webhook: Webhook, *, before: int = 0, limit: int) -> list[Delivery]:
+    """Return the newest deliveries, or those before one with an id."""
+    rows = Delivery.objects.filter(webhook=webhook)
+    if before:
+        rows = rows.filter(pk__lt=before)
+    return list(rows.order_by("-pk")[:limit])

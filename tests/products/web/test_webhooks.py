@@ -1,0 +1,103 @@
+"""The pages of webhooks: add, change, log, send again, remove."""
+
+import pytest
+from django.urls import reverse
+
+from products.webhooks.models import Delivery, Webhook
+from tests.factories import NOW
+from tests.factories.trail import noted
+from tests.factories.webhooks import WebhookFactory
+
+URL = "https://example.com/hooks"
+
+
+@pytest.fixture
+def page(browser, sam):
+    """Return Sam's browser, just re-authenticated."""
+    return browser(sam)
+
+
+def test_without_webhooks_the_page_says_what_they_are(page, acme):
+    assert "You have no webhooks" in page.get("/webhooks/").content.decode()
+
+
+def test_a_new_webhook_shows_its_secret_once(page, acme):
+    answer = page.post("/webhooks/new/", {"url": URL, "events": ["product.enabled"]})
+
+    row = Webhook.objects.get()
+    assert (row.url, row.events) == (URL, ["product.enabled"])
+    assert "whsec_" in answer.content.decode()
+    assert "whsec_" not in page.get(reverse("webhook", args=[row.pk])).content.decode()
+
+
+def test_a_bad_url_keeps_the_form(page, acme):
+    answer = page.post("/webhooks/new/", {"url": "nowhere"})
+
+    assert answer.status_code == 400
+    assert not Webhook.objects.exists()
+
+
+def test_a_webhook_is_changed_paused_and_removed(page, acme):
+    row = WebhookFactory.create(account=acme, events=["version.locked"])
+    path = reverse("webhook", args=[row.pk])
+
+    page.post(path, {"url": f"{URL}/2", "events": ["version.locked"], "paused": "on"})
+    row.refresh_from_db()
+    removed = page.post(reverse("delete_webhook", args=[row.pk]))
+
+    assert (row.url, row.events, row.is_paused) == (
+        f"{URL}/2",
+        ["version.locked"],
+        True,
+    )
+    assert removed.status_code == 302
+    assert noted(acme.pk) == ["webhook.updated", "webhook.deleted"]
+
+
+def test_the_log_shows_results_and_older_pages(page, acme):
+    row = WebhookFactory.create(account=acme)
+    Delivery.objects.bulk_create(
+        Delivery(
+            webhook=row,
+            sequence=number,
+            event="version.locked",
+            created_at=NOW,
+            attempted_at=NOW,
+            duration_ms=12,
+            status=500,
+            problem="The server responded with 500.",
+        )
+        for number in range(1, 52)
+    )
+    path = reverse("webhook", args=[row.pk])
+
+    first = page.get(path)
+    older = page.get(f"{path}{first.context['older_url']}")
+
+    assert len(first.context["deliveries"]) == 50
+    assert "The server responded with 500." in first.content.decode()
+    assert [each.sequence for each in older.context["deliveries"]] == [1]
+    assert older.context["older_url"] == ""
+
+
+def test_entries_are_sent_again(page, acme):
+    row = WebhookFactory.create(account=acme)
+    page.post(reverse("webhook", args=[row.pk]), {"url": f"{URL}/2"})
+
+    replayed = page.post(reverse("replay_webhook", args=[row.pk]), {"after": "0"})
+    resent = page.post(reverse("resend_message", args=[row.pk, 1]))
+    wrong = page.post(reverse("replay_webhook", args=[row.pk]), {"after": "99"})
+
+    assert (replayed.status_code, resent.status_code, wrong.status_code) == (
+        302,
+        302,
+        400,
+    )
+    assert noted(acme.pk) == ["webhook.updated", "webhook.replayed", "webhook.resent"]
+
+
+@pytest.mark.parametrize("person", ["eve", "bo", "una"])
+def test_no_other_role_sees_webhooks(browser, request, acme, person):
+    answer = browser(request.getfixturevalue(person)).get("/webhooks/")
+
+    assert answer.status_code == 403
