@@ -34,16 +34,24 @@ class Diff(APIView):
         old = version_at(request.auth, service_id, before)
         new = version_at(request.auth, service_id, after)
         policy.require(request.auth, Permission.SERVICE_COMPARE, old.service)
-        asked = valid(FormatReader(data=request.query_params.dict()))["format"]
         text = diff_text(old, new, compare(old, new))
-        return Response(
-            {
-                "from": before,
-                "to": after,
-                "format": asked,
-                "diff": text if asked == "text" else f"<pre>{escape(text)}</pre>",
-            }
-        )
+        return Response(diff_to_json(old, new, text, requested_format(request)))
+
+
+def requested_format(request: TokenRequest) -> str:
+    """Return the requested format. Raises ValidationError."""
+    asked = valid(FormatReader(data=request.query_params.dict()))
+    return str(asked["format"])
+
+
+def diff_to_json(old: Version, new: Version, text: str, form: str) -> dict[str, Any]:
+    """Return differences in Fastly's format."""
+    return {
+        "from": old.number,
+        "to": new.number,
+        "format": form,
+        "diff": text if form == "text" else f"<pre>{escape(text)}</pre>",
+    }
 
 
 def diff_text(old: Version, new: Version, found: tuple[FieldChange, ...]) -> str:

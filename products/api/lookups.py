@@ -77,11 +77,23 @@ def part_with_id(actor: Actor, kind: str, part_id: str) -> Part:
     """Return a part by its id alone, with its version. Raises NotFound with Fastly's text."""
     row = queries.part_with_id(actor, kind, part_id)
     if row is None:
-        label = kind_of(kind).not_found
-        raise NotFound(
-            f"Couldn't find {label} '{{ {FASTLY_RECORD_PREFIX}, id => {part_id} }}'"
-        )
+        raise record_not_found(kind_of(kind).not_found, part_id)
     return row
+
+
+def part_of_service(service: Service, kind: str, part_id: str) -> Part:
+    """Return a part of any version by its id. Raises NotFound with Fastly's text."""
+    row = queries.part_of_service(service, kind, part_id)
+    if row is None:
+        raise record_not_found(kind_of(kind).not_found, part_id)
+    return row
+
+
+def record_not_found(label: str, record_id: str) -> NotFound:
+    """Return the error, with Fastly's text, for a record that an id does not name."""
+    return NotFound(
+        f"Couldn't find {label} '{{ {FASTLY_RECORD_PREFIX}, id => {record_id} }}'"
+    )
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 _NOTHING_CACHED = "Edges cache nothing, so there is nothing to purge."
+_NO_VCL = "Edges run no VCL, so nothing here can check it."
 _NO_STORES = "Edges run no Compute programs that could read a store."
 _NO_INSPECTOR = "Figures are per service: see /stats."
 
@@ -16,6 +17,8 @@ NOT_OFFERED: Final[Mapping[str, str]] = {
     "datacenters": "Edges are run by the operator of this platform, who can name them.",
     "public-ip-list": "Ask the operator of this platform for the addresses of its edges.",
     "service/*/version/*/package": "Edges run no Compute programs.",
+    "vcl_lint": _NO_VCL,
+    "service/*/lint": _NO_VCL,
     "service/*/publish": "Publishing needs Fanout, which edges do not carry out.",
     "resources/stores": _NO_STORES,
     "resources/acls": _NO_STORES,

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlencode
 
 from django.utils import timezone
 from rest_framework import serializers
@@ -13,7 +12,7 @@ from accounts.authentication import TokenRequest
 from accounts.errors import Invalid, NotFound
 from accounts.queries import account_for, require_own_account
 from accounts.roles import Permission
-from products.api import fastly_json, fields
+from products.api import fastly_json, fields, paging
 from products.api.lookups import ServiceDeleted, service_at, version_at
 from products.api.parts import OK
 from products.services import queries
@@ -65,10 +64,9 @@ class Services(APIView):
         asked = valid(PagingReader(data=request.query_params.dict()))
         order = ("-" if asked["direction"] == "descend" else "") + ORDERS[asked["sort"]]
         rows = queries.services_of(request.auth).order_by(order, "pk")
-        start = (asked["page"] - 1) * asked["per_page"]
-        page = rows.prefetch_related("versions")[start : start + asked["per_page"]]
+        page = rows.prefetch_related("versions")[paging.span(asked)]
         body = [fastly_json.listed(row, _prefetched(row)) for row in page]
-        return Response(body, headers=_links(request, asked, rows.count()))
+        return Response(body, headers=paging.links(request, asked, rows.count()))
 
     def post(self, request: TokenRequest) -> Response:
         """Create a service with an empty first version."""
@@ -88,23 +86,6 @@ class Services(APIView):
 
 def _prefetched(row: Service) -> list[Version]:
     return sorted(row.versions.all(), key=lambda each: each.number)
-
-
-def _links(request: TokenRequest, asked: dict[str, Any], count: int) -> dict[str, str]:
-    """Return the Link header. Fastly's clients read the page numbers from its URLs."""
-    number, last = asked["page"], max(-(-count // asked["per_page"]), 1)
-    near = {
-        "first": 1 if number > 1 else None,
-        "prev": number - 1 if number > 1 else None,
-        "next": number + 1 if number < last else None,
-        "last": last if number < last else None,
-    }
-    links = [
-        f'<{request.build_absolute_uri(request.path)}?{urlencode(asked | {"page": page})}>; rel="{name}"'
-        for name, page in near.items()
-        if page is not None
-    ]
-    return {"Link": ", ".join(links)} if links else {}
 
 
 class OneService(APIView):

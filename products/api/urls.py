@@ -7,6 +7,7 @@ from django.urls.converters import StringConverter
 
 from products.api.decision import DecisionView
 from products.api.diff import Diff
+from products.api.directors import DirectorBackend
 from products.api.domain_claims import (
     DomainClaimDetail,
     DomainClaims,
@@ -29,6 +30,13 @@ from products.api.entitlements import (
     OneEntitlement,
 )
 from products.api.ingest import IngestUsage
+from products.api.items import (
+    DictionaryInfo,
+    ItemBatch,
+    Items,
+    NewItem,
+    OneItem,
+)
 from products.api.parts import (
     Http3,
     ImageOptimizerSettings,
@@ -58,6 +66,14 @@ from products.api.stats import (
     StatsUsageByService,
 )
 from products.api.usage import UsageView
+from products.api.vcl import (
+    Boilerplate,
+    DynamicSnippet,
+    GeneratedVcl,
+    GeneratedVclContent,
+    VclDiff,
+    VclFileAction,
+)
 from products.api.verify import Verify
 from products.api.versions import (
     Activate,
@@ -78,6 +94,7 @@ from products.api.webhooks import (
 from products.edge.contract import ROUTES_PATH, USAGE_PATH
 from products.protocol import API_PATH
 from products.services.kinds import KINDS, Kind
+from products.services.kinds.items import ITEM_KINDS
 from products.services.kinds.kind import Ids
 
 SERVICE = "service/<str:service_id>"
@@ -101,6 +118,25 @@ register_converter(_converter(UNVERSIONED), "unversioned_kind")
 register_converter(
     _converter(kind for kind in LISTED if kind not in UNVERSIONED), "named_kind"
 )
+
+
+class VclActionConverter(StringConverter):
+    """What can be asked of a VCL file besides its settings."""
+
+    regex = "main|download|content"
+
+
+register_converter(VclActionConverter, "vcl_action")
+
+
+def item_routes() -> Iterator[URLPattern]:
+    """Yield the routes of what hangs beneath parts: a list, and one."""
+    for part, items in ITEM_KINDS.items():
+        base, kind = f"{SERVICE}/{part}/<str:part_id>", {"kind": part}
+        view = ItemBatch if items.batches else Items
+        yield path(f"{base}/{items.event}", view.as_view(), kind)
+        yield path(f"{base}/{items.noun}", NewItem.as_view(), kind)
+        yield path(f"{base}/{items.noun}/<path:name>", OneItem.as_view(), kind)
 
 
 def single_routes() -> Iterator[URLPattern]:
@@ -157,6 +193,7 @@ urlpatterns = [
     path(f"{SERVICE}/details", ServiceDetails.as_view()),
     path(f"{SERVICE}/domain", ServiceDomains.as_view()),
     path(f"{SERVICE}/diff/from/<int:before>/to/<int:after>", Diff.as_view()),
+    path(f"{SERVICE}/vcl/diff/from/<int:before>/to/<int:after>", VclDiff.as_view()),
     path(f"{SERVICE}/version", Versions.as_view()),
     path(VERSION, OneVersion.as_view()),
     path(f"{VERSION}/clone", Clone.as_view()),
@@ -167,6 +204,18 @@ urlpatterns = [
     path(f"{VERSION}/domain/check_all", CheckDomains.as_view()),
     path(f"{VERSION}/domain/<str:name>/check", CheckDomain.as_view()),
     *single_routes(),
+    *item_routes(),
+    # A file's or a director's name can contain slashes, so these come before all parts.
+    path(f"{VERSION}/boilerplate", Boilerplate.as_view()),
+    path(f"{VERSION}/generated_vcl", GeneratedVcl.as_view()),
+    path(f"{VERSION}/generated_vcl/content", GeneratedVclContent.as_view()),
+    path(f"{VERSION}/vcl/<path:name>/<vcl_action:action>", VclFileAction.as_view()),
+    path(
+        f"{VERSION}/director/<path:director>/backend/<path:backend>",
+        DirectorBackend.as_view(),
+    ),
+    path(f"{VERSION}/dictionary/<str:part_id>/info", DictionaryInfo.as_view()),
+    path(f"{SERVICE}/snippet/<str:part_id>", DynamicSnippet.as_view()),
     path(f"{VERSION}/<listed_kind:kind>", PartList.as_view()),
     # A part's name can contain slashes.
     path(f"{VERSION}/<named_kind:kind>/<path:name>", PartDetail.as_view()),

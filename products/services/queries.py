@@ -12,7 +12,7 @@ from accounts.roles import Permission
 from products.compatibility.version_config import VersionConfig
 from products.services.describe import version_configs
 from products.services.kinds import KINDS, Key, Kind
-from products.services.models import Part, Service, Version
+from products.services.models import Item, Part, Service, Version
 from products.services.models.service import ServiceQuerySet
 from products.services.summary import changed_values, values_of
 from products.services.validation import kind_of
@@ -196,6 +196,27 @@ def part_with_id(actor: Actor, kind: str, part_id: str) -> Part | None:
         .first()
     )
     return found
+
+
+def part_of_service(service: Service, kind: str, part_id: str) -> Part | None:
+    """Return a part by its id, from the newest version that has it; None if no version has."""
+    row: Part | None = (
+        Part.objects.select_related("version")
+        .filter(kind=kind, public_id=part_id, version__service=service)
+        .order_by("-version__number")
+        .first()
+    )
+    if row is not None:
+        row.version.service = service
+    return row
+
+
+def items_of(part: Part) -> QuerySet[Item]:
+    """Return what hangs beneath a part, in the order in which it was added."""
+    rows: QuerySet[Item] = Item.objects.filter(
+        service=part.version.service_id, part_kind=part.kind, part_id=part.public_id
+    )
+    return rows.order_by("pk")
 
 
 def warnings_of(version: Version, *, skipped: Collection[str] = ()) -> list[str]:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 
 from products.services.kinds import Field, Kind
-from products.services.models import Part
+from products.services.models import Item, Part
 
 
 def values_of(row: Part) -> dict[str, object]:
@@ -31,6 +31,11 @@ def audit_values(row: Part) -> dict[str, object]:
     """Return what the trail has of an added or removed part: what differs from the defaults."""
     values = changed_values(row)
     return {field: _noted(row.declared, values, field) for field in values}
+
+
+def audit_item(row: Item) -> dict[str, object]:
+    """Return what the trail has of an item: its values, long texts as their hash."""
+    return {field: _noted(row.declared, row.values, field) for field in row.values}
 
 
 def changed_values(row: Part) -> dict[str, object]:

@@ -127,12 +127,15 @@ def samples(world: World) -> dict[str, Any]:
     inside = world.people["inside"].user_id
     return {
         "account_id": world.acme.pk,
+        "action": "main",
         "after": 2,
         "app_label": "accounts",
         "authorization_id": derived_id(inside, world.shop.pk),
+        "backend": "origin",
         "before": 1,
         "claim_id": world.claim.pk,
         "customer_id": world.acme.pk,
+        "director": "tenant",
         "dispute_id": 1,
         "content_type_id": 1,
         "enablement_id": Enablement.objects.values_list("pk", flat=True)[0],

@@ -35,7 +35,16 @@ from products.enablement import commands as enablement
 from products.metering import commands as metering
 from products.metering.models import Edge, UsageDispute
 from products.months import Month
-from products.services.commands import parts, services, versions
+from products.services.commands import (
+    directors,
+    dynamic_snippets,
+    items,
+    parts,
+    services,
+    versions,
+)
+from products.services.models import Part
+from products.services.queries import get_part
 from products.webhooks import commands as webhooks
 from tests.factories import NOW
 from tests.factories.domains import pending
@@ -171,6 +180,11 @@ def grant(w: World, a: Actor) -> Any:
         a, account=w.acme, amount=Money(10**6, "USD"), reason="Sorry", now=NOW,
         expires_on=NOW.date(),
     )  # fmt: skip
+
+
+def tenant(world: World, kind: str) -> Part:
+    """Return the part of this name and kind in the draft."""
+    return get_part(world.draft, kind, "tenant")
 
 
 # One command per line where it fits: a table.
@@ -322,6 +336,17 @@ ATTEMPTS: dict[str, Attempt] = {
         a, version=w.draft, kind="header", name="tenant", now=NOW)),
     "products.services.commands.parts.set_single": Attempt(CONFIGURES, lambda w, a: parts.set_single(
         a, version=w.draft, kind="settings", changes={"general.default_ttl": 60}, now=NOW)),
+    "products.services.commands.items.change_items": Attempt(CONFIGURES, lambda w, a: items.change_items(
+        a, part=tenant(w, "dictionary"), changes=[items.ItemChange(operation=items.Operation.DELETE, name="tenant")], now=NOW)),
+    "products.services.commands.directors.add_backend": Attempt(
+        CONFIGURES, lambda w, a: directors.add_backend(
+            a, version=w.draft, director="tenant", backend="origin", now=NOW),
+        given=lambda w, a: directors.remove_backend(a, version=w.draft, director="tenant", backend="origin", now=NOW)),
+    "products.services.commands.directors.remove_backend": Attempt(CONFIGURES, lambda w, a: directors.remove_backend(
+        a, version=w.draft, director="tenant", backend="origin", now=NOW)),
+    "products.services.commands.dynamic_snippets.change_content": Attempt(
+        CONFIGURES, lambda w, a: dynamic_snippets.change_content(
+            a, part=tenant(w, "snippet"), content="# b", now=NOW)),
     "products.deploy.commands.activate": Attempt(
         CONFIGURES, lambda w, a: deploy.activate(a, version=w.draft, now=NOW),
         given=lambda w, a: parts.change_part(

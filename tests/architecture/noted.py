@@ -75,6 +75,10 @@ NOTED: dict[str, tuple[str, ...]] = {
     "products.services.commands.parts.change_part": ("backend.updated",),
     "products.services.commands.parts.remove_part": ("header.deleted",),
     "products.services.commands.parts.set_single": ("settings.updated",),
+    "products.services.commands.items.change_items": ("dictionary.items_changed",),
+    "products.services.commands.directors.add_backend": ("director.updated",),
+    "products.services.commands.directors.remove_backend": ("director.updated",),
+    "products.services.commands.dynamic_snippets.change_content": ("snippet.content_changed",),
     "products.deploy.commands.activate": ("version.activated",),
     "products.deploy.commands.deactivate": ("version.deactivated",),
 }

@@ -7,6 +7,7 @@ import pytest
 from accounts.audit.vocabulary import Event
 from accounts.roles import ABILITIES, Permission
 from products.services.kinds import KINDS
+from products.services.kinds.items import ITEM_KINDS
 from tests.architecture.events_page import page
 from tests.architecture.source import PRODUCT, ROOT, modules
 
@@ -36,7 +37,7 @@ def test_every_event_is_noted_by_the_code():
         Event(f"{kind.event}.{verb}").name
         for kind in KINDS.values()
         for verb in kind.verbs
-    }
+    } | {Event(kind.changed_event).name for kind in ITEM_KINDS.values()}
 
     assert {event.name for event in Event} - used("Event") - of_kinds == set()
 

@@ -74,6 +74,7 @@ WRITES_OUTSIDE = {
     "products.metering.commands.merge_sql.merge_delivery": USAGE,
     "products.metering.commands.periods.mark_stale": USAGE,
     "products.metering.commands.plausibility.save_carried": "what an edge was given",
+    "products.services.commands.dynamic_snippets.set_content": STEP,
     "products.services.commands.locking.bump_revision": STEP,
     "products.webhooks.commands.deliveries.deliver_due": DELIVERY,
     "products.webhooks.commands.deliveries.remove_old_deliveries": DELIVERY,

@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from factory.django import DjangoModelFactory
 
 from products.services.kinds import KINDS
-from products.services.models import Part, Service, Version
+from products.services.models import Item, Part, Service, Version
 from tests.factories import NOW
 from tests.factories.accounts import AccountFactory
 from tests.factories.domains import claim_unless_claimed
@@ -69,6 +69,16 @@ def _columns(given: dict[str, Any]) -> dict[str, Any]:
     values = {name: given.pop(name) for name in set(given) - COLUMNS}
     place = {"kind": kind.segment, "namespace": kind.namespace}
     return given | place | {"values": values}
+
+
+class ItemFactory(DjangoModelFactory[Item]):
+    """What hangs beneath a part."""
+
+    class Meta:
+        model = Item
+
+    created_at = NOW
+    updated_at = NOW
 
 
 class DomainFactory(PartFactory):

@@ -37,6 +37,7 @@ from tests.factories.services import (
     BackendFactory,
     DomainFactory,
     HeaderFactory,
+    ItemFactory,
     LogEndpointFactory,
     PartFactory,
     ServiceFactory,
@@ -52,6 +53,13 @@ REAUTHENTICATIONS = "account_authentication_methods"
 A_DAY = 24 * 3600
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 CATALOGUE = Actor.system("load-catalogue", interface=Interface.COMMAND)
+
+
+ITEMS: Mapping[str, dict[str, object]] = {
+    "acl": {"ip": "192.0.2.1"},
+    "dictionary": {"item_key": "tenant", "item_value": "a"},
+    "pool": {"address": "origin.example.com"},
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -161,7 +169,35 @@ def versions_of(shop: Service, author: Actor) -> tuple[Version, Version]:
         address="logs.example.com",
     )
     PartFactory.create(version=live, kind="rate-limiters", name="limit")
-    return live, clone_version(author, version=live, now=NOW)
+    draft = clone_version(author, version=live, now=NOW)
+    add_items(draft)
+    return live, draft
+
+
+def add_items(draft: Version) -> None:
+    """Add parts with something beneath them to a draft, all with the id of its rate limiter."""
+    part_id = draft.parts.get(kind="rate-limiters").public_id
+    snippet = {"type": "recv", "content": "# a", "dynamic": True}
+    for kind, fields in {
+        "acl": {},
+        "dictionary": {},
+        "pool": {},
+        "snippet": snippet,
+        "vcl": {"content": "# a"},
+        "director": {"backends": ["origin"]},
+    }.items():
+        PartFactory.create(
+            version=draft, kind=kind, name="tenant", public_id=part_id, **fields
+        )
+    for kind, values in ITEMS.items():
+        for name in ("tenant", "other"):
+            ItemFactory.create(
+                service=draft.service,
+                part_kind=kind,
+                part_id=part_id,
+                name=name,
+                values=values,
+            )
 
 
 def build_world(*, enabled: bool = True) -> World:

@@ -12,6 +12,8 @@ from accounts.change import Trail, Unchanged, recorded_change
 from accounts.errors import Conflict
 from accounts.ids import new_id
 from accounts.roles import Permission
+from products.services.commands import related
+from products.services.commands.dynamic_snippets import note_content, set_content
 from products.services.commands.locking import (
     Duplicate,
     bump_revision,
@@ -103,7 +105,7 @@ def change_part(
     ) as trail:
         version = draft_for_update(version)
         row = get_part(version, kind, name)
-        _change(trail, row, changes, now, expected_revision)
+        apply_changes(trail, row, changes, now, expected_revision)
     return row
 
 
@@ -134,7 +136,7 @@ def set_single(
             bump_revision(version, now)
             _note(trail, event_of(row.declared, "updated"), row, after=after)
         else:
-            _change(trail, row, changes, now, None)
+            apply_changes(trail, row, changes, now)
     return row
 
 
@@ -154,6 +156,7 @@ def remove_part(
         _note(trail, event, row, before=audit_values(row))
         row.delete()
         bump_revision(version, now)
+        _follow(trail, row, related.after_removal(row), now)
 
 
 def _new_part(
@@ -181,15 +184,17 @@ def _note_added(trail: Trail, row: Part, now: datetime) -> None:
     bump_revision(row.version, now)
     event = event_of(row.declared, "created")
     _note(trail, event, row, after=audit_values(row))
+    _follow(trail, row, related.after_change(row, row.name), now)
 
 
-def _change(
+def apply_changes(
     trail: Trail,
     row: Part,
     changes: Mapping[str, object],
     now: datetime,
-    expected_revision: int | None,
+    expected_revision: int | None = None,
 ) -> None:
+    """Change a part that is locked for it, and note it. Raises as `change_part` does."""
     kind, before = row.declared, values_of(row)
     name, values = _merged(row, changes)
     row.name, row.values = name, values
@@ -202,6 +207,24 @@ def _change(
     _save(row)
     bump_revision(row.version, now)
     _note(trail, event_of(kind, "updated"), row, before=old, after=new)
+    _follow(trail, row, related.after_change(row, str(before["name"])), now)
+    if "content" in new and row.values.get("dynamic"):
+        copies = set_content(row, row.value("content"), now)
+        note_content(trail, copies, old, new)
+
+
+def _follow(
+    trail: Trail, row: Part, others: Mapping[Part, Mapping[str, object]], now: datetime
+) -> None:
+    """Change other parts of the version as a change of one part requires."""
+    for other, values in others.items():
+        before = values_of(other)
+        other.version = row.version
+        other.values = {**other.values, **values}
+        other.updated_at = now
+        other.save()
+        old, new = audit_changes(other.declared, before, values_of(other))
+        _note(trail, event_of(other.declared, "updated"), other, before=old, after=new)
 
 
 def _merged(row: Part, changes: Mapping[str, object]) -> tuple[str, dict[str, object]]:

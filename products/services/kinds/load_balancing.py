@@ -51,7 +51,7 @@ DIRECTOR = Kind(
         number("capacity", default=100),
         text("shield", max_length=255, nullable=True),
         comment(default=""),
-        texts("backends", read_only=True, default=[]),
+        texts("backends", default=[], help="Names of backends of this version."),
     ),
 )
 

@@ -70,6 +70,24 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('version', 'namespace', 'name'), name='part_name_is_unique_in_the_version', violation_error_message='The version has one of this name.')],
             },
         ),
+        migrations.CreateModel(
+            name='Item',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('part_kind', models.CharField(max_length=40)),
+                ('part_id', models.CharField(max_length=22)),
+                ('public_id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22)),
+                ('name', models.CharField(max_length=256)),
+                ('values', models.JSONField(default=dict)),
+                ('created_at', models.DateTimeField()),
+                ('updated_at', models.DateTimeField()),
+                ('service', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='items', to='services.service')),
+            ],
+            options={
+                'default_permissions': (),
+                'constraints': [models.UniqueConstraint(fields=('service', 'part_kind', 'part_id', 'name'), name='item_name_is_unique_beneath_the_part', violation_error_message='The part has an item of this name.')],
+            },
+        ),
         migrations.AddConstraint(
             model_name='service',
             constraint=models.UniqueConstraint(condition=models.Q(('deleted_at', None)), fields=('account', 'name'), name='service_name_is_unique_in_the_account', violation_error_message='The account has a service of this name.'),

@@ -1,6 +1,7 @@
-"""Services, their versions and parts."""
+"""Services, their versions, parts and what hangs beneath parts."""
 
+from products.services.models.item import Item
 from products.services.models.part import Part
 from products.services.models.service import Service, Version
 
-__all__ = ["Part", "Service", "Version"]
+__all__ = ["Item", "Part", "Service", "Version"]

@@ -1,0 +1,209 @@
+"""What hangs beneath parts and belongs to no version: ACL entries, dictionary items, pool servers."""
+
+import hashlib
+from typing import Any
+
+from django.utils import timezone
+from rest_framework import serializers
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.authentication import TokenRequest
+from accounts.errors import Invalid, NotFound
+from products.api import fields, paging
+from products.api.lookups import (
+    part_of_service,
+    record_not_found,
+    service_at,
+    version_at,
+)
+from products.api.parts import OK
+from products.api.services import valid
+from products.services.commands.items import ItemChange, Operation, change_items
+from products.services.kinds.items import ITEM_KINDS, ItemKind
+from products.services.models import Item, Part
+from products.services.queries import items_of
+
+
+class ItemPagingReader(serializers.Serializer[Any]):
+    """Page and order of a list of items."""
+
+    page = serializers.IntegerField(min_value=1, max_value=1_000_000, default=1)
+    per_page = serializers.IntegerField(min_value=1, max_value=1_000, default=100)
+    sort = serializers.CharField(default="created", max_length=20)
+    direction = serializers.ChoiceField(choices=["ascend", "descend"], default="ascend")
+
+
+class ItemView(APIView):
+    """Reads, finds and returns items of one kind in Fastly's format."""
+
+    def part_at(self, request: TokenRequest) -> Part:
+        """Return the part that the path names."""
+        service = service_at(request.auth, self.kwargs["service_id"])
+        return part_of_service(service, self.kwargs["kind"], self.kwargs["part_id"])
+
+    @property
+    def declared(self) -> ItemKind:
+        """Return the declaration of the items."""
+        return ITEM_KINDS[self.kwargs["kind"]]
+
+    def to_json(self, part: Part, row: Item) -> fields.Json:
+        """Return an item; values of a write-only dictionary are never shown."""
+        hidden = {"item_value"} if part.values.get("write_only") else set()
+        shown: fields.Json = {"id": row.public_id} if self.declared.shows_id else {}
+        shown |= self.declared.in_api(row.values, lambda field: field.name in hidden)
+        return shown | {
+            f"{part.kind}_id": part.public_id,
+            "service_id": row.service_id,
+            "created_at": row.created_at,
+            "updated_at": row.updated_at,
+            "deleted_at": None,
+        }
+
+    def changed(
+        self, request: TokenRequest, part: Part, operation: Operation, name: str = ""
+    ) -> Item:
+        """Carry out one operation with the fields in the body."""
+        sent = fields.read(self.declared, request.data)
+        key = self.declared.key_field
+        if key and not name:
+            name = _text(sent, key)
+        change = ItemChange(operation=operation, name=name, fields=sent)
+        try:
+            (row,) = change_items(
+                request.auth, part=part, changes=[change], now=timezone.now()
+            )
+        except NotFound as error:
+            raise record_not_found(self.declared.not_found, name) from error
+        return row
+
+
+def _text(sent: fields.Json, field: str) -> str:
+    value = sent.get(field, "")
+    if not isinstance(value, str):
+        raise Invalid(f"{field}: Enter text.", field=field)
+    return value
+
+
+class Items(ItemView):
+    """List the items of a part, a page at a time."""
+
+    def get(
+        self, request: TokenRequest, service_id: str, kind: str, part_id: str
+    ) -> Response:
+        """Return a page of items, the oldest first, with a Link header."""
+        asked = valid(ItemPagingReader(data=request.query_params.dict()))
+        part = self.part_at(request)
+        rows = items_of(part)
+        if asked["direction"] == "descend":
+            rows = rows.reverse()
+        body = [self.to_json(part, row) for row in rows[paging.span(asked)]]
+        return Response(body, headers=paging.links(request, asked, rows.count()))
+
+
+class ItemBatch(Items):
+    """List the items of a part, and change many of them together."""
+
+    def patch(
+        self, request: TokenRequest, service_id: str, kind: str, part_id: str
+    ) -> Response:
+        """Carry out all operations of the batch, or none."""
+        part = self.part_at(request)
+        sent = request.data.get(self.declared.event)
+        if not isinstance(sent, list) or not all(
+            isinstance(each, dict) for each in sent
+        ):
+            raise Invalid(f"{self.declared.event}: Enter a list of operations.")
+        change_items(
+            request.auth,
+            part=part,
+            changes=[self._change(each) for each in sent],
+            now=timezone.now(),
+        )
+        return Response(OK)
+
+    def _change(self, sent: fields.Json) -> ItemChange:
+        if sent.get("op") not in list(Operation):
+            raise Invalid(f"op: Choose {', '.join(Operation)}.", field="op")
+        name = _text(sent, self.declared.key_field or "id")
+        return ItemChange(
+            operation=Operation(sent["op"]),
+            name=name,
+            fields=fields.read(self.declared, sent),
+        )
+
+
+class NewItem(ItemView):
+    """Add an item."""
+
+    def post(
+        self, request: TokenRequest, service_id: str, kind: str, part_id: str
+    ) -> Response:
+        """Add an item with the fields in the body."""
+        part = self.part_at(request)
+        return Response(
+            self.to_json(part, self.changed(request, part, Operation.CREATE))
+        )
+
+
+class OneItem(ItemView):
+    """Show, change and remove one item."""
+
+    def get(
+        self, request: TokenRequest, service_id: str, kind: str, part_id: str, name: str
+    ) -> Response:
+        """Return the item."""
+        part = self.part_at(request)
+        row = items_of(part).filter(name=name).first()
+        if row is None:
+            raise record_not_found(self.declared.not_found, name)
+        return Response(self.to_json(part, row))
+
+    def patch(
+        self, request: TokenRequest, service_id: str, kind: str, part_id: str, name: str
+    ) -> Response:
+        """Change the fields in the body."""
+        part = self.part_at(request)
+        row = self.changed(request, part, Operation.UPDATE, name)
+        return Response(self.to_json(part, row))
+
+    def put(
+        self, request: TokenRequest, service_id: str, kind: str, part_id: str, name: str
+    ) -> Response:
+        """Change the fields in the body; an item with a key is added if it is missing."""
+        part = self.part_at(request)
+        operation = Operation.UPSERT if self.declared.key_field else Operation.UPDATE
+        return Response(
+            self.to_json(part, self.changed(request, part, operation, name))
+        )
+
+    def delete(
+        self, request: TokenRequest, service_id: str, kind: str, part_id: str, name: str
+    ) -> Response:
+        """Remove the item."""
+        self.changed(request, self.part_at(request), Operation.DELETE, name)
+        return Response(OK)
+
+
+class DictionaryInfo(APIView):
+    """`GET …/version/N/dictionary/ID/info`: how many items a dictionary has, and their digest."""
+
+    def get(
+        self, request: TokenRequest, service_id: str, number: int, part_id: str
+    ) -> Response:
+        """Return count, digest and the time of the last change."""
+        version = version_at(request.auth, service_id, number)
+        part = part_of_service(version.service, "dictionary", part_id)
+        rows = list(items_of(part).order_by("name"))
+        text = "".join(
+            f"{row.name}\0{row.values.get('item_value', '')}\0" for row in rows
+        )
+        changed = max([row.updated_at for row in rows], default=part.updated_at)
+        return Response(
+            {
+                "item_count": len(rows),
+                "digest": hashlib.sha256(text.encode()).hexdigest(),
+                # Clients read this time in a format of its own.
+                "last_updated": f"{changed:%Y-%m-%d %H:%M:%S}",
+            }
+        )
