@@ -17,7 +17,7 @@ from django.template.response import SimpleTemplateResponse
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from accounts.authentication import SAFE_METHODS, find_token
+from accounts.authentication import FOUND_TOKEN, SAFE_METHODS, find_token
 from accounts.commands import kept_responses
 from accounts.commands.kept_responses import Call
 from accounts.errors import Invalid, RefusalError
@@ -61,8 +61,10 @@ class idempotency:  # noqa: N801 - the settings name it beside functions
 
 
 def _token_of(request: HttpRequest) -> ApiToken | None:
-    """Return the token of a request; the view answers 401 if there is none."""
-    return find_token(request.headers.get("Fastly-Key", ""), timezone.now())
+    """Return the token of a request, and keep it for the view, which answers 401 without one."""
+    token = find_token(request.headers.get("Fastly-Key", ""), timezone.now())
+    setattr(request, FOUND_TOKEN, token)
+    return token
 
 
 def _has_effect(request: HttpRequest, view: View) -> bool:

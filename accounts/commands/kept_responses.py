@@ -16,6 +16,7 @@ from accounts.models import KeptResponse
 KEPT_FOR: Final = timedelta(hours=24)
 # Longer than any call takes. After it, the process that made the call has ended.
 MAX_CALL_TIME: Final = timedelta(minutes=1)
+RUNNING: Final = "The first call with this Idempotency-Key is still running. Try again."
 
 
 class OtherBody(Conflict):
@@ -50,9 +51,6 @@ def claim_or_find(call: Call, *, now: datetime) -> KeptResponse | None:
 
     Raises OtherBody, StillRunning and ResponseLost.
     """
-    KeptResponse.objects.filter(
-        scope=call.scope, started_at__lte=now - KEPT_FOR
-    ).delete()
     mine = KeptResponse(
         scope=call.scope,
         body_digest=call.body_digest,
@@ -63,31 +61,38 @@ def claim_or_find(call: Call, *, now: datetime) -> KeptResponse | None:
     row = KeptResponse.objects.get(scope=call.scope)
     if row.request_id == call.request_id:
         return None
+    if row.started_at <= now - KEPT_FOR:
+        _replace(row, mine)
+        return None
     if row.body_digest != call.body_digest:
         raise OtherBody(
             "This Idempotency-Key was sent with another body. Use a new key."
         )
     if row.status:
         return row
-    _take_over(row, call, now=now)
-    return None
-
-
-def _take_over(row: KeptResponse, call: Call, *, now: datetime) -> None:
-    """Continue in place of a call whose process has ended; raise StillRunning or ResponseLost."""
-    running = StillRunning(
-        "The first call with this Idempotency-Key is still running. Try again."
-    )
     if now - row.started_at < MAX_CALL_TIME:
-        raise running
+        raise StillRunning(RUNNING)
     if AuditEvent.objects.filter(request_id=row.request_id).exists():
         raise ResponseLost(
             "The first call with this Idempotency-Key was carried out, but its response was lost. "
             "Read the current state."
         )
-    ended = KeptResponse.objects.filter(pk=row.pk, request_id=row.request_id, status=0)
-    if not ended.update(request_id=call.request_id, started_at=now):
-        raise running
+    _replace(row, mine)
+    return None
+
+
+def _replace(old: KeptResponse, new: KeptResponse) -> None:
+    """Put a new call in place of an old one; raise StillRunning if another call did so before."""
+    unchanged = KeptResponse.objects.filter(
+        scope=old.scope, request_id=old.request_id, started_at=old.started_at
+    )
+    if not unchanged.update(
+        body_digest=new.body_digest,
+        request_id=new.request_id,
+        started_at=new.started_at,
+        status=0,
+    ):
+        raise StillRunning(RUNNING)
 
 
 def keep_response(
