@@ -13,6 +13,7 @@ BENCHMARKS = {
     "decision": "decisions per second, beside django-guardian's has_perm",
     "audit_trail": "the admin's pages of the trail, and verification; EVENTS=100000",
     "ingest": "usage records per second, beside COPY; RECORDS=100000",
+    "month_close": "closing a month, on PostgreSQL, beside a bare SQL sum; CONNECTIONS=1000000",
     "usage_store": "CPU time of an edge's usage store",
     "haproxy_engine": "reloads and refusals with many services; SIZES=10,100 FLIPS=50",
     "scaling": "1,000 edges, 1,000,000 connections, on PostgreSQL; OPEN=1000000 SAMPLE=50",

@@ -1,5 +1,6 @@
 """Fixtures for all tests: the accounts, the people with their roles, and the time."""
 
+import os
 from datetime import datetime
 
 import pytest
@@ -28,7 +29,8 @@ pytest_plugins = ["tests.ci_rules", "tests.template_variables"]
 
 # On a busy machine an example may be slow.
 hypothesis_settings.register_profile("ci", deadline=None)
-hypothesis_settings.load_profile("ci")
+hypothesis_settings.register_profile("nightly", deadline=None, max_examples=10_000)
+hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 _flush = TransactionTestCase._fixture_teardown

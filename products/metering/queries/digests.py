@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import BigIntegerField, CharField, F, QuerySet, Value
 from django.db.models.functions import Cast, Concat, Least
@@ -82,7 +83,10 @@ def _lines(
         Cast(last, CharField()),
         output_field=CharField(),
     )
-    sql, params = rows.values_list(line).query.sql_with_params()
+    try:
+        sql, params = rows.values_list(line).query.sql_with_params()
+    except EmptyResultSet:  # an account without services
+        return
     with connection.cursor() as cursor:
         untyped: Any = cursor
         # An id has no tab or backslash (see `products.edge.contract`), so nothing is escaped.

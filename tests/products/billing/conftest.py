@@ -56,6 +56,6 @@ def enabled(sam, acme, websockets):
         sam,
         account=acme,
         product=websockets,
-        agreement=Agreement(agreement_text(acme, websockets, price)),
+        agreement=Agreement.to(agreement_text(acme, websockets, price)),
         now=SEPTEMBER,
     )

@@ -25,7 +25,7 @@ ELSEWHERE = {
     ),
     **dict.fromkeys(
         ("V15", "V19", "V26", "V27"),
-        "proration, credits and budgets: with invoices, which do not exist yet",
+        "proration, credits and budgets: tests/products/billing/test_shares_and_credits.py",
     ),
     "V23": "bounds of a month: tests/products/test_months.py",
 }

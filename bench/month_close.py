@@ -1,0 +1,109 @@
+"""Closing a month of many connections, beside a bare SQL sum over the same rows; and rating alone.
+
+`CONNECTIONS` in the environment is their number, 1,000,000 by default; half of them last two
+minutes. The goal on two cores and PostgreSQL: 10,000,000 in under five minutes, in less than
+500 MB of memory.
+"""
+
+import os
+import resource
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+from django.db import connection
+
+from accounts.actor import Actor
+from accounts.models import Account
+from products.billing.commands import finalize_invoice, refresh_bill
+from products.billing.queries.invoices import invoice_differences
+from products.billing.rating import rate
+from products.catalogue.tiers import PriceTier, TieredPrice
+from products.metering.commands.periods import rebuild_usage
+from products.metering.models import ConnectionUsage
+from products.months import Month
+from tests.factories.services import ServiceFactory
+from tests.factories.world import build_world
+
+MONTH = Month(2026, 12)
+CLOSED = datetime(2027, 1, 5, tzinfo=UTC)
+RUNNING = datetime(2026, 12, 20, tzinfo=UTC)
+SERVICES = 100
+# With more connections, the periods and the check take longer than the rest and say nothing new.
+DERIVED = 1_000_000
+RATED = 200_000
+LADDER = TieredPrice(
+    tiers=(
+        PriceTier(10, 6 * 10**8),
+        PriceTier(100, 5 * 10**8),
+        PriceTier(None, 4 * 10**8),
+    )
+)
+FILL = """
+INSERT INTO metering_connectionusage (connection_id, month, service, edge, started_us, duration_us,
+  bytes_from_client, bytes_to_client, final, clock_differs, last_reported_at)
+SELECT 'edge-1.I.' || n, '2026-12', 's' || (n %% {services}), 'edge-1',
+  %s + (n * 977 %% 2592000) * CAST(1000000 AS bigint), 60000000 + (n %% 2) * 1000000,
+  n %% 5000, n %% 9000, true, false, now()
+FROM generate_series(CAST(%s AS bigint), %s) AS n"""
+FLOOR = """
+SELECT sum((duration_us + 59999999) / 60000000), sum(bytes_from_client + bytes_to_client)
+FROM metering_connectionusage WHERE month = '2026-12'"""
+
+
+def run() -> Iterator[str]:
+    """Fill a month, close it and print how long each step takes."""
+    count = int(os.environ.get("CONNECTIONS", "1000000"))
+    account = build_world().acme
+    for number in range(SERVICES):
+        ServiceFactory.create(pk=f"s{number}", account=account, name=f"s{number}")
+    fill(count)
+    yield f"{count:,} connections of {SERVICES} services"
+    floor, _ = timed(scan)
+    yield f"floor: one bare SQL sum {floor:.1f} s"
+    if count <= DERIVED:
+        seconds, _ = timed(
+            lambda: rebuild_usage(account_id=account.pk, month=MONTH, now=CLOSED)
+        )
+        yield f"derive all periods (the sweep of metering) {seconds:.1f} s"
+        seconds, _ = timed(lambda: refresh_bill(account, now=RUNNING))
+        yield f"running bill from periods {seconds * 1000:.0f} ms"
+    seconds, invoice = timed(lambda: close(account))
+    yield f"close: {invoice} of {invoice.subtotal} {seconds:.1f} s ({seconds / floor:.1f} times the floor)"
+    if count <= DERIVED:
+        seconds, found = timed(lambda: invoice_differences(invoice, CLOSED))
+        yield f"check the invoice {seconds:.1f} s, {len(found)} differences"
+    yield f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB"
+    seconds, _ = timed(lambda: [rate(LADDER, 123_456_789) for _ in range(RATED)])
+    yield f"rating of three tiers {RATED / seconds:,.0f} lines per second"
+
+
+def timed(work: Callable[[], object]):
+    """Return how many seconds some work took, and what it returned."""
+    began = time.perf_counter()
+    result = work()
+    return time.perf_counter() - began, result
+
+
+def fill(count: int) -> None:
+    """Save the connections, or raise on SQLite, which has no generate_series."""
+    start = int(MONTH.starts_at("UTC").timestamp()) * 1_000_000
+    step = 1_000_000
+    with connection.cursor() as cursor:
+        for first in range(0, count, step):
+            last = min(first + step, count) - 1
+            cursor.execute(FILL.format(services=SERVICES), [start, first, last])
+        cursor.execute(f"VACUUM ANALYZE {ConnectionUsage._meta.db_table}")
+
+
+def scan() -> None:
+    """Run the bare sum."""
+    with connection.cursor() as cursor:
+        cursor.execute(FLOOR)
+        cursor.fetchall()
+
+
+def close(account: Account):
+    """Make the invoice final."""
+    job = Actor.system("bill-accounts")
+    return finalize_invoice(job, account=account, month=MONTH, now=CLOSED)
