@@ -37,6 +37,9 @@ NEEDED = {
     "haproxy": Needed(
         "HAProxy", ("haproxy", "/usr/sbin/haproxy"), "sudo apt-get install haproxy"
     ),
+    "systemd": Needed(
+        "systemd-analyze", ("systemd-analyze",), "sudo apt-get install systemd"
+    ),
 }
 
 
@@ -55,6 +58,7 @@ def program(marker: str) -> str | None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers, and deselect nightly tests unless they are selected."""
     config.addinivalue_line("markers", "haproxy: drives a real HAProxy")
+    config.addinivalue_line("markers", "systemd: lets systemd verify a unit")
     if not config.option.markexpr:
         config.option.markexpr = "not nightly"
 
