@@ -19,6 +19,10 @@ CREDENTIAL_OVERLAP = timedelta(hours=1)
 CREDENTIAL_RENEWAL = timedelta(days=30)
 
 
+class OtherInstallationError(Exception):
+    """The database belongs to an installation with other secrets."""
+
+
 def prepare() -> None:
     """Migrate the database, load the catalogue, and load the demo if there is no account.
 
@@ -50,11 +54,20 @@ def ensure_edge_credential(path: Path, *, now: datetime) -> None:
 
     One that expires within a month is replaced; a running edge has an hour to read the new one. The
     file is private (0600). A revoked credential is not replaced. Notes edge_credential.issued.
+    Raises OtherInstallationError if the edge has another credential: replacing it would end the
+    edge that uses it.
     """
     secret = path.read_text(encoding="ascii").strip() if path.exists() else ""
     known = Edge.objects.filter(digest__in=digests(secret)).first() if secret else None
     if known is not None and not _expires_soon(known, now):
         return
+    active = Edge.objects.filter(name=FIRST_NAME, revoked_at=None)
+    if known is None and active.exists():
+        raise OtherInstallationError(
+            f"{FIRST_NAME} has a credential that is not in {path}. If another installation uses "
+            f"this database, copy its {path.parent}: all share SECRET_KEY and TOKEN_PEPPER. "
+            f"If the file is lost, run: manage.py edge_credential {FIRST_NAME} --revoke"
+        )
     actor = Actor.system("edge-credential", interface=Interface.COMMAND)
     issued = issue_credential(
         actor, name=FIRST_NAME, now=now, overlap=CREDENTIAL_OVERLAP

@@ -9,7 +9,7 @@ from accounts.actor import Actor, Interface
 from accounts.audit.models import AuditEvent
 from accounts.models import Account, User
 from portal import prepare
-from portal.prepare import ensure_edge_credential
+from portal.prepare import OtherInstallationError, ensure_edge_credential
 from products.catalogue.models import Product
 from products.metering.commands import revoke_credential
 from products.metering.models import Edge
@@ -133,3 +133,16 @@ def test_a_credential_that_soon_expires_is_replaced_while_the_old_one_still_work
     assert new != old
     for each in (old, new):
         assert edge_of(each.strip(), address="", now=later).name == "edge-1"
+
+
+@pytest.mark.django_db
+def test_a_second_installation_does_not_take_the_edge_of_the_first(tmp_path, now):
+    first, second = tmp_path / "1" / "edge_credential", tmp_path / "2" / "credential"
+    ensure_edge_credential(first, now=now)
+
+    with pytest.raises(OtherInstallationError) as refusal:
+        ensure_edge_credential(second, now=now + timedelta(minutes=1))
+
+    assert "edge_credential edge-1 --revoke" in str(refusal.value)
+    assert not second.exists()
+    assert edge_of(first.read_text().strip(), address="", now=now).name == "edge-1"

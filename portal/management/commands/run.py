@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connections
 
 from portal.checks import refuse_unsafe_production
-from portal.prepare import prepare
+from portal.prepare import OtherInstallationError, prepare
 from portal.run import (
     AlreadyRunningError,
     PortInUseError,
@@ -44,7 +44,7 @@ class Command(BaseCommand):
                 refuse_unsafe_production()
                 connections.close_all()
                 self._supervise()
-        except (AlreadyRunningError, PortInUseError) as error:
+        except (AlreadyRunningError, OtherInstallationError, PortInUseError) as error:
             raise CommandError(str(error)) from error
         except OperationalError as error:
             raise CommandError(
