@@ -7,12 +7,17 @@ _NOTHING_CACHED = "Edges cache nothing, so there is nothing to purge."
 _NO_VCL = "Edges run no VCL, so nothing here can check it."
 _NO_STORES = "Edges run no Compute programs that could read a store."
 _NO_INSPECTOR = "Figures are per service: see /stats."
+_CONTRACT = "Contacts and addresses are in your contract. Ask your account manager."
 
 # The start of each path; `*` is any one segment.
 NOT_OFFERED: Final[Mapping[str, str]] = {
     "service/*/purge": _NOTHING_CACHED,
     "service/*/purge_all": _NOTHING_CACHED,
     "purge": _NOTHING_CACHED,
+    "current_user/password": "Change your password in the portal.",
+    "customer/*/contacts": _CONTRACT,
+    "customer/*/billing_address": _CONTRACT,
+    "billing/v3/customer-addresses": _CONTRACT,
     "content/edge_check": "Edges cache nothing.",
     "datacenters": "Edges are run by the operator of this platform, who can name them.",
     "public-ip-list": "Ask the operator of this platform for the addresses of its edges.",

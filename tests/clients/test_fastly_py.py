@@ -195,6 +195,44 @@ def test_people_tokens_and_events_are_read(api, world):
     assert status_of(api("engineer", "EventsApi").list_events) == 403
 
 
+def test_users_are_created_changed_and_deleted(api, world):
+    users = api("superuser", "UserApi")
+    key = world.people["engineer"].user_id
+
+    made = users.create_user(login="new.one@example.com", name="New", role="user")
+    assert (made.login, made.locked) == ("new.one@example.com", True)
+    assert users.get_user(user_id=made.id).id == made.id
+    assert users.delete_user(user_id=made.id).status == "ok"
+    assert users.update_user(user_id=key, name="Eve Two").name == "Eve Two"
+    assert users.request_password_reset(user_login="una@example.com").status == "ok"
+    assert status_of(api("user", "UserApi").delete_user, user_id=key) == 403
+
+
+def test_the_account_and_its_invitations_are_managed(api, world):
+    customers = api("superuser", "CustomerApi")
+    invitations = api("superuser", "InvitationsApi")
+
+    renamed = customers.update_customer(customer_id=world.acme.pk, name="Acme Ltd")
+    assert renamed.name == "Acme Ltd"
+    assert status_of(customers.delete_customer, customer_id=world.acme.pk) == 403
+    listed = invitations.list_invitations(page_number=1, page_size=5)
+    assert [each.id for each in listed.data] == [world.invitation.pk]
+    invitations.delete_invitation(invitation_id=world.invitation.pk)
+    assert invitations.list_invitations().data == []
+
+
+def test_several_tokens_are_revoked_together(api, world):
+    tokens = api("superuser", "TokensApi")
+    listed = tokens.list_tokens_customer(customer_id=world.acme.pk)
+
+    others = [each for each in listed if each.id == world.token.pk]
+    tokens.bulk_revoke_tokens(
+        request_body={"data": [{"type": "token", "id": each.id} for each in others]}
+    )
+
+    assert status_of(tokens.get_token, token_id=world.token.pk) == 404
+
+
 def test_access_to_services_is_listed_and_a_revoked_token_is_refused(api, world):
     access = api("superuser", "ServiceAuthorizationsApi")
     tokens = api("billing", "TokensApi")
