@@ -66,10 +66,17 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscrip
         button: str,
         back: str,
     ) -> HttpResponse:
-        """Show a form; on POST run `carry_out`, show the sentence it returns, and redirect to `back`."""
+        """Show a form; on POST run `carry_out`, show the sentence it returns, and redirect to `back`.
+
+        Staff confirm who they are before it runs; `title` names the deed.
+        """
         if not self.has_view_permission(request):
             raise PermissionDenied
         if request.method == "POST" and form.is_valid():
+            site: Any = self.admin_site  # the portal's own, which is in a layer above
+            asked: HttpResponse | None = site.require_reauthentication(request, title)
+            if asked is not None:
+                return asked
             try:
                 messages.success(request, carry_out(form))
             except (Invalid, Conflict, NotFound) as refusal:

@@ -1,62 +1,114 @@
-"""Re-authentication: a user proves their identity again before a sensitive action.
+"""Re-authentication: a user proves their identity again at a sensitive action, in place.
 
-It is valid for five minutes. allauth asks the user and keeps the records. Three things differ:
-allauth lets a user without a password and a second factor pass, here they must add one. allauth
-stores a POST and repeats it after the confirmation, here only the typed values return to the form.
-And allauth's limit ends up to a second early.
+It is as strong as signing in: a user with a second factor uses that, others their password. It is
+valid for five minutes, and signing in counts as one. The page that asks carries the values of the
+form that was sent, so the action continues with the answer. allauth checks the answer and keeps
+the records; its own rule lets users without a password and a second factor pass, and repeats a
+stored request later, so it is not used.
 """
 
 import time
-from typing import Final
-from urllib.parse import urlencode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
 
-from allauth.account.adapter import get_adapter
 from allauth.account.authentication import get_authentication_records
+from allauth.account.forms import ReauthenticateForm as PasswordForm
+from allauth.account.internal.flows.reauthentication import reauthenticate_by_password
+from allauth.core import ratelimit
+from allauth.mfa import app_settings as mfa_settings
+from allauth.mfa.base.forms import ReauthenticateForm as CodeForm
+from allauth.mfa.models import Authenticator
 from allauth.mfa.utils import is_mfa_enabled
+from allauth.mfa.webauthn.forms import ReauthenticateWebAuthnForm
+from allauth.mfa.webauthn.internal.auth import begin_authentication
+from allauth.utils import get_form_class
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 
-from accounts.authentication import memberships_of
+from accounts.authentication import SAFE_METHODS, memberships_of
 from accounts.models import User
 from accounts.queries import needs_second_factor
 
-KEPT_INPUT: Final = "typed_before_reauthentication"
-# The typed values are kept in the session; a longer form must be typed again.
-MAX_INPUT_LENGTH: Final = 8_000
-NEVER_KEPT_FIELDS: Final = frozenset({"csrfmiddlewaretoken", "password", "secret"})
+PREFIX: Final = "reauthentication"
+# The page was only to be read; after the answer it is requested again.
+READING: Final = f"{PREFIX}-reading"
+NOT_CARRIED: Final = frozenset({"csrfmiddlewaretoken"})
+METHODS: Final = ("passkey", "code", "password")
+FACTORS: Final = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 
 
-def require_reauthentication(request: HttpRequest) -> HttpResponse | None:
-    """Return the redirect to re-authentication, or None if the user may continue."""
+def require_reauthentication(request: HttpRequest, deed: str) -> HttpResponse | None:
+    """Return the page that asks who the user is, or None if they may continue; reading needs none.
+
+    `deed` names the action after "to", such as "enable WebSockets for Acme".
+    """
     user = request.user
     if not isinstance(user, User):
         return redirect_to_login(request.get_full_path())
-    methods = get_adapter(request).get_reauthentication_methods(user)
-    if not methods:
-        return render(request, "accounts/enrol.html", status=403)
+    if request.method in SAFE_METHODS:
+        return None
+    if not methods_of(user):
+        return render(request, "accounts/enrol.html", status=HTTPStatus.FORBIDDEN)
     if lacks_second_factor(request):
         return send_to_enrol(request)
-    if is_recently_authenticated(request):
+    return confirm_identity(request, user, deed)
+
+
+def confirm_identity(
+    request: HttpRequest, user: User, deed: str
+) -> HttpResponse | None:
+    """Return the page that asks who the user is, or None if they were asked recently.
+
+    It asks nothing of a user without a password and a second factor: they can only add a factor.
+    """
+    methods = methods_of(user)
+    if not methods or is_recently_authenticated(request):
         return None
-    _keep_input(request)
-    return HttpResponseRedirect(
-        f"{methods[0]['url']}?{urlencode({'next': request.get_full_path()})}"
-    )
+    forms = _forms(request, user, methods)
+    answered = next((form for form in forms.values() if form.is_bound), None)
+    status = HTTPStatus.FORBIDDEN
+    if answered is not None:
+        if not ratelimit.consume(request, action="reauthenticate", user=user):
+            status = HTTPStatus.TOO_MANY_REQUESTS
+        elif answered.is_valid():
+            _record(request, answered)
+            if READING in request.POST:
+                return HttpResponseRedirect(request.get_full_path())
+            return None
+    return _ask(request, user, _Question(deed, forms, status))
+
+
+def methods_of(user: User) -> tuple[str, ...]:
+    """Return how a user proves who they are: by passkey, by code, or else by password."""
+    kinds = set(Authenticator.objects.filter(user=user).values_list("type", flat=True))
+    if kinds.isdisjoint(FACTORS):
+        return ("password",) if user.has_usable_password() else ()
+    by_code = kinds - {Authenticator.Type.WEBAUTHN}
+    by_passkey = Authenticator.Type.WEBAUTHN in kinds
+    return (*(["passkey"] if by_passkey else []), *(["code"] if by_code else []))
 
 
 def is_recently_authenticated(request: HttpRequest) -> bool:
-    """Return whether the last re-authentication is at most five minutes old; sign-in is not one."""
-    confirmed = [
+    """Return whether the user signed in or re-authenticated in the last five minutes.
+
+    With a second factor only authentication by a second factor counts.
+    """
+    user = request.user
+    enough = {"mfa"} if is_mfa_enabled(user, FACTORS) else {"mfa", "password"}
+    times = [
         record["at"]
-        for record in get_authentication_records(request, request.user)
-        if record.get("reauthenticated")
+        for record in get_authentication_records(request, user)
+        if record.get("method") in enough
     ]
-    limit: int = settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
-    return bool(confirmed) and time.time() - confirmed[-1] <= limit
+    limit: int = settings.REAUTHENTICATION_SECONDS
+    return bool(times) and time.time() - max(times) <= limit
 
 
 def lacks_second_factor(request: HttpRequest) -> bool:
@@ -65,7 +117,7 @@ def lacks_second_factor(request: HttpRequest) -> bool:
     if not settings.SECOND_FACTOR_REQUIRED or not isinstance(user, User):
         return False
     return needs_second_factor(user, memberships_of(request)) and not is_mfa_enabled(
-        user
+        user, FACTORS
     )
 
 
@@ -78,21 +130,66 @@ def send_to_enrol(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(reverse("mfa_index"))
 
 
-def kept_input(request: HttpRequest) -> QueryDict | None:
-    """Return, once, the values typed into this page's form before the re-authentication."""
-    kept = request.session.get(KEPT_INPUT)
-    if not kept or kept["path"] != request.path or request.method != "GET":
-        return None
-    del request.session[KEPT_INPUT]
-    return QueryDict(kept["input"])
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What the page asks: the deed, a form per method, and the status of the response."""
+
+    deed: str
+    forms: Mapping[str, Form]
+    status: HTTPStatus
 
 
-def _keep_input(request: HttpRequest) -> None:
-    if request.method != "POST":
-        return
-    typed = request.POST.copy()
-    for name in NEVER_KEPT_FIELDS & typed.keys():
-        del typed[name]
-    encoded = typed.urlencode()
-    if len(encoded) <= MAX_INPUT_LENGTH:
-        request.session[KEPT_INPUT] = {"path": request.path, "input": encoded}
+def _forms(
+    request: HttpRequest, user: User, methods: tuple[str, ...]
+) -> dict[str, Form]:
+    """Return a form per method; the one that was answered is bound."""
+    chosen = request.POST.get(f"{PREFIX}-method", "")
+    classes = {
+        "password": PasswordForm,
+        "code": CodeForm,
+        "passkey": get_form_class(
+            mfa_settings.FORMS, "reauthenticate_webauthn", ReauthenticateWebAuthnForm
+        ),
+    }
+    return {
+        method: classes[method](
+            data=request.POST if method == chosen else None,
+            user=user,
+            prefix=PREFIX,
+        )
+        for method in methods
+    }
+
+
+def _record(request: HttpRequest, form: Any) -> None:
+    """Store in the session that the user re-authenticated; allauth's signal has it noted."""
+    if isinstance(form, PasswordForm):
+        reauthenticate_by_password(request)
+    else:
+        form.save()
+
+
+def _ask(request: HttpRequest, user: User, question: _Question) -> HttpResponse:
+    carried = [
+        (name, value)
+        for name, values in request.POST.lists()
+        if name not in NOT_CARRIED and not name.startswith(f"{PREFIX}-")
+        for value in values
+    ]
+    if request.method in SAFE_METHODS or READING in request.POST:
+        carried = [(READING, "1")]
+    context = {
+        "deed": question.deed,
+        "forms": {method: question.forms.get(method) for method in METHODS},
+        "carried": carried,
+        "prefix": PREFIX,
+        "back": reverse("mfa_index")
+        if (READING, "1") in carried
+        else request.get_full_path(),
+        "too_many": question.status == HTTPStatus.TOO_MANY_REQUESTS,
+    }
+    if "passkey" in question.forms:
+        context["js_data"] = {"request_options": begin_authentication(user)}
+    return render(
+        request, "accounts/reauthenticate.html", context, status=question.status
+    )

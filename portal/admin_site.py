@@ -25,6 +25,7 @@ from accounts.authentication import staff_actor_of
 from accounts.commands.accounts import record_staff_view
 from accounts.commands.sign_in import chains_of
 from accounts.models import User
+from accounts.reauthentication import require_reauthentication
 
 # The stock pages of these apps would change email addresses, second factors, sessions and groups
 # without a command and without an audit entry.
@@ -75,6 +76,12 @@ class AdminSite(admin.AdminSite):
             request, extra_context
         )
         return response
+
+    def require_reauthentication(
+        self, request: HttpRequest, title: str
+    ) -> HttpResponse | None:
+        """Return the page that asks staff who they are, or None if they may continue."""
+        return require_reauthentication(request, title[:1].lower() + title[1:])
 
     def logout(  # type: ignore[override]  # returns a redirect
         self, request: HttpRequest, extra_context: dict[str, object] | None = None

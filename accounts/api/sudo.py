@@ -47,7 +47,7 @@ class Sudo(APIView):
     def post(self, request: TokenRequest) -> Response:
         """Return the time at which the authentication expires."""
         user = authenticate_by_password(request)
-        _require_code(request, user)
+        require_code(request, user)
         expires_at = start_sudo(
             user.pk, token_id=token_id_of(request), now=timezone.now()
         )
@@ -110,8 +110,11 @@ def _basic(header: str) -> tuple[str, str]:
     return ("", "") if "\0" in name + password else (name, password)
 
 
-def _require_code(request: TokenRequest, user: User) -> None:
-    """Require a code of users with a second factor, as sign-in does; count wrong codes."""
+def require_code(request: TokenRequest, user: User) -> None:
+    """Require a code of users with a second factor, as sign-in does; count wrong codes.
+
+    Raises CodeNeeded and Throttled.
+    """
     if not is_mfa_enabled(user):
         memberships = Membership.objects.filter(user=user)
         if settings.SECOND_FACTOR_REQUIRED and needs_second_factor(user, memberships):

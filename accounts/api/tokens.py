@@ -4,6 +4,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
+from allauth.mfa.utils import is_mfa_enabled
 from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.permissions import BasePermission
@@ -15,7 +16,7 @@ from accounts import queries
 from accounts.actor import Actor, Interface, TokenScope
 from accounts.api import fastly_json
 from accounts.api.json_api import ids_in
-from accounts.api.sudo import authenticate_by_password, token_id_of
+from accounts.api.sudo import authenticate_by_password, require_code, token_id_of
 from accounts.api.users import account_named
 from accounts.authentication import (
     NoAccount,
@@ -70,7 +71,12 @@ class Tokens(APIView):
     def post(self, request: TokenRequest) -> Response:
         """Create a token for the user with this password; the response has its secret."""
         user = authenticate_by_password(request)
-        require_sudo(user.pk, token_id=token_id_of(request))
+        token_id = token_id_of(request)
+        if not token_id and is_mfa_enabled(user):
+            # Without a token sudo is bound to the password alone, which is weaker than sign-in.
+            require_code(request, user)
+        else:
+            require_sudo(user.pk, token_id=token_id)
         # Clients written in Go send unset fields as empty.
         form = NewToken(
             data={name: value for name, value in request.data.items() if value}

@@ -22,8 +22,10 @@ from accounts.authentication import context_of, login_actor
 from accounts.commands import sign_in
 from accounts.commands.users import user_with_email
 from accounts.models import User
+from accounts.reauthentication import is_recently_authenticated
 
 WRONG_CREDENTIALS = "Wrong password, code or passkey."
+ASKED = "_asked_in_place"  # the attribute of a request whose page has asked
 _WAITING_MAIL = "_waiting_mail"
 
 
@@ -77,6 +79,18 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         with recorded_login_change(request, email_address.user):
             confirmed: bool = super().confirm_email(request, email_address)
         return confirmed
+
+    def is_reauthentication_required(self, *, app: str, **_: Any) -> bool:
+        """Return whether a page of allauth asks who the user is; pages of `own_login` ask in place."""
+        request = allauth_context.request
+        return not (
+            getattr(request, ASKED, False) or is_recently_authenticated(request)
+        )
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        """Return the ways to re-authenticate; with a second factor the password is none of them."""
+        methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        return [each for each in methods if "mfa" in each["id"]] or methods
 
     def send_mail(self, template_prefix: str, email: str, context: Any) -> None:
         """Send an email; within `recorded_login_change`, after it has committed."""

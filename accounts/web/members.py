@@ -22,7 +22,7 @@ from accounts.form_errors import form_errors, form_status
 from accounts.models import Membership
 from accounts.policy import decide, load_access, require
 from accounts.queries import Grant
-from accounts.reauthentication import kept_input, require_reauthentication
+from accounts.reauthentication import require_reauthentication
 from accounts.roles import ROLES_WITH_LIMITED_ACCESS, Permission, Role, gained_abilities
 from accounts.web.forms import InviteForm, RoleForm
 
@@ -61,17 +61,17 @@ def member(request: HttpRequest, membership_id: str) -> HttpResponse:
     actor = actor_of(request)
     account = queries.account_of(actor)
     person = queries.member_of(actor, account, membership_id)
-    typed = kept_input(request) or (
-        request.POST if request.method == "POST" else request.GET
-    )
+    typed = request.POST if request.method == "POST" else request.GET
     if "role" not in typed:
         return render(request, "accounts/member.html", _member_context(actor, person))
     require(actor, Permission.MEMBER_MANAGE, account)
-    asked = require_reauthentication(request)
-    if asked is not None:
-        return asked
     form = RoleForm(typed)
     if request.method == "POST" and form.is_valid():
+        asked = require_reauthentication(
+            request, f"change {person.user}'s role to {form.cleaned_data['role']}"
+        )
+        if asked is not None:
+            return asked
         return _change_role(request, actor, person, form)
     context = _member_context(actor, person, form)
     status = HTTPStatus.OK if form.is_valid() else HTTPStatus.BAD_REQUEST
@@ -86,7 +86,9 @@ def remove_member(request: HttpRequest, membership_id: str) -> HttpResponse:
     account = queries.account_of(actor)
     person = queries.member_of(actor, account, membership_id)
     require(actor, Permission.MEMBER_MANAGE, account)
-    asked = require_reauthentication(request)
+    asked = require_reauthentication(
+        request, f"remove {person.user} from {account.name}"
+    )
     if asked is not None:
         return asked
     is_self = _is_self(person, actor)
@@ -115,14 +117,16 @@ def invite(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
     account = queries.account_of(actor)
     require(actor, Permission.MEMBER_INVITE, account)
-    asked = require_reauthentication(request)
-    if asked is not None:
-        return asked
     if request.method == "GET":
-        form = InviteForm(initial=_initial(request))
+        form = InviteForm()
         return render(request, "accounts/invite.html", {"form": form})
     form = InviteForm(request.POST)
     if form.is_valid():
+        asked = require_reauthentication(
+            request, f"invite {form.cleaned_data['email']}"
+        )
+        if asked is not None:
+            return asked
         with form_errors(form, {"": "email"}):
             sent = send_invitation(
                 actor, account=account, now=timezone.now(), **form.cleaned_data
@@ -224,8 +228,3 @@ def _change_role(
         f"{person.user}'s role is now {role}. It takes effect on the next request.",
     )
     return HttpResponseRedirect(reverse("member", args=[person.pk]))
-
-
-def _initial(request: HttpRequest) -> dict[str, Any]:
-    kept = kept_input(request)
-    return kept.dict() if kept else {}

@@ -1,14 +1,15 @@
-"""allauth's pages of a user's own login, changed to record what they write."""
+"""allauth's pages of a user's own login, changed to ask in place and to record what they write."""
 
 from typing import Any
 
-from allauth.account.views import EmailView
+from allauth.account.views import EmailView, PasswordChangeView
 from allauth.mfa.recovery_codes.views import (
     DownloadRecoveryCodesView,
     GenerateRecoveryCodesView,
     ViewRecoveryCodesView,
 )
 from allauth.mfa.totp.views import ActivateTOTPView, DeactivateTOTPView
+from allauth.mfa.utils import is_mfa_enabled
 from allauth.mfa.webauthn.views import (
     AddWebAuthnView,
     EditWebAuthnView,
@@ -18,10 +19,31 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 
 from accounts.audit.vocabulary import Event
-from accounts.web.allauth_adapter import note, recorded_login_change
+from accounts.authentication import SAFE_METHODS
+from accounts.models import User
+from accounts.reauthentication import FACTORS, confirm_identity
+from accounts.web.allauth_adapter import ASKED, note, recorded_login_change
 
 
-class _Recorded:
+class _Asked:
+    """A page of allauth that asks who the user is, at the change or before it shows a secret."""
+
+    deed = ""
+    shows_secret = False
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Ask unless the user was asked recently; then show the page or make the change."""
+        user = request.user
+        if isinstance(user, User):
+            if self.shows_secret or request.method not in SAFE_METHODS:
+                asked = confirm_identity(request, user, self.deed)
+                if asked is not None:
+                    return asked
+            setattr(request, ASKED, True)
+        return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]  # of the view
+
+
+class _Recorded(_Asked):
     """A form of allauth whose change is recorded."""
 
     request: Any
@@ -36,29 +58,46 @@ class _Recorded:
 class ActivateTotp(_Recorded, ActivateTOTPView):  # type: ignore[misc]  # allauth has no types
     """Adds an authenticator app."""
 
+    deed = "set up an authenticator app"
+    shows_secret = True
+
 
 class DeactivateTotp(_Recorded, DeactivateTOTPView):  # type: ignore[misc]
     """Removes the authenticator app."""
+
+    deed = "remove the authenticator app"
 
 
 class AddPasskeyView(_Recorded, AddWebAuthnView):  # type: ignore[misc]
     """Adds a passkey."""
 
+    deed = "add a passkey"
+    shows_secret = True  # the challenge for the new passkey
+
 
 class RenamePasskeyView(_Recorded, EditWebAuthnView):  # type: ignore[misc]
     """Renames a passkey."""
+
+    deed = "rename a passkey"
 
 
 class RemovePasskeyView(_Recorded, RemoveWebAuthnView):  # type: ignore[misc]
     """Removes a passkey."""
 
+    deed = "remove a passkey"
+
 
 class GenerateCodes(_Recorded, GenerateRecoveryCodesView):  # type: ignore[misc]
     """Generates recovery codes."""
 
+    deed = "generate recovery codes"
 
-class _Viewed:
+
+class _Viewed(_Asked):
     """A page that shows the recovery codes."""
+
+    deed = "see your recovery codes"
+    shows_secret = True
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Show the codes, and note that they were viewed."""
@@ -75,8 +114,22 @@ class DownloadCodes(_Viewed, DownloadRecoveryCodesView):  # type: ignore[misc]
     """Offers the recovery codes as a file."""
 
 
-class ChangeEmail(EmailView):  # type: ignore[misc]
+class PasswordChange(_Asked, PasswordChangeView):  # type: ignore[misc]
+    """Changes the password: with the current one and, if there is one, the second factor."""
+
+    deed = "change your password"
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Ask for the second factor; the form asks for the current password."""
+        if is_mfa_enabled(request.user, FACTORS):
+            return super().dispatch(request, *args, **kwargs)
+        return super(_Asked, self).dispatch(request, *args, **kwargs)
+
+
+class ChangeEmail(_Asked, EmailView):  # type: ignore[misc]
     """Asks for another email address, and cancels that."""
+
+    deed = "change your email address"
 
     def post(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """Make the change, and note it in the same transaction."""
@@ -89,6 +142,7 @@ class ChangeEmail(EmailView):  # type: ignore[misc]
 
 # Before allauth's own routes, with their paths and names.
 urlpatterns: list[URLPattern] = [
+    path("password/change/", PasswordChange.as_view(), name="account_change_password"),
     path("email/", ChangeEmail.as_view(), name="account_email"),
     path("2fa/totp/activate/", ActivateTotp.as_view(), name="mfa_activate_totp"),
     path("2fa/totp/deactivate/", DeactivateTotp.as_view(), name="mfa_deactivate_totp"),

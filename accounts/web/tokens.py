@@ -18,7 +18,7 @@ from accounts.commands.tokens import revoke_token as revoke
 from accounts.form_errors import form_errors, form_status
 from accounts.models import ApiToken
 from accounts.policy import decide, require
-from accounts.reauthentication import kept_input, require_reauthentication
+from accounts.reauthentication import require_reauthentication
 from accounts.roles import Permission
 from accounts.web.forms import TokenForm
 
@@ -46,13 +46,13 @@ def new_token(request: HttpRequest) -> HttpResponse:
     """Create a token and show its secret once."""
     actor = actor_of(request)
     require(actor, Permission.TOKEN_OWN, queries.account_of(actor))
-    asked = require_reauthentication(request)
-    if asked is not None:
-        return asked
     now = timezone.now()
-    typed = request.POST if request.method == "POST" else kept_input(request)
+    typed = request.POST if request.method == "POST" else None
     form = TokenForm(typed, services=queries.services_of(actor), today=now.date())
     if request.method == "POST" and form.is_valid():
+        asked = require_reauthentication(request, "create an API token")
+        if asked is not None:
+            return asked
         with form_errors(form, {"expires_at": "expires_on"}):
             issued = issue_token(
                 actor,
@@ -74,12 +74,12 @@ def revoke_token(request: HttpRequest, token_id: str) -> HttpResponse:
     """Show what stops working; on POST revoke the token."""
     actor = actor_of(request)
     token = queries.token_of(actor, token_id)
-    asked = require_reauthentication(request)
-    if asked is not None:
-        return asked
     if request.method == "GET":
         context = {"token": token, "is_own": token.user_id == actor.user_id}
         return render(request, "accounts/revoke_token.html", context)
+    asked = require_reauthentication(request, f"revoke the API token {token.name}")
+    if asked is not None:
+        return asked
     revoke(actor, token=token, now=timezone.now())
     messages.success(request, f"Revoked token {token.name}. Calls with it are refused.")
     return HttpResponseRedirect(reverse("tokens"))

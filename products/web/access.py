@@ -17,7 +17,7 @@ from accounts.authentication import actor_of
 from accounts.commands.members import limit_services
 from accounts.form_errors import form_errors, form_status
 from accounts.policy import require
-from accounts.reauthentication import kept_input, require_reauthentication
+from accounts.reauthentication import require_reauthentication
 from accounts.roles import ROLES_WITH_LIMITED_ACCESS, AccessLevel, Permission
 from products.services.models import Service
 
@@ -84,12 +84,9 @@ def member_access(request: HttpRequest, membership_id: str) -> HttpResponse:
     account = queries.account_of(actor)
     person = queries.member_of(actor, account, membership_id)
     require(actor, Permission.MEMBER_MANAGE, account)
-    asked = require_reauthentication(request)
-    if asked is not None:
-        return asked
     held = queries.grants_in(account.pk).get(person.user_id, ())
     form = AccessForm(
-        request.POST if request.method == "POST" else kept_input(request),
+        request.POST if request.method == "POST" else None,
         services=list(
             Service.objects.existing().visible_to(actor).order_by("name", "pk")
         ),
@@ -97,6 +94,11 @@ def member_access(request: HttpRequest, membership_id: str) -> HttpResponse:
         limited=person.limit_services,
     )
     if request.method == "POST" and form.is_valid():
+        asked = require_reauthentication(
+            request, f"change {person.user}'s access to services"
+        )
+        if asked is not None:
+            return asked
         with form_errors(form, {"services": "limited"}):
             limit_services(
                 actor,

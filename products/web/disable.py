@@ -13,7 +13,7 @@ from accounts.feedback import success_with_audit_link
 from accounts.form_errors import form_errors, form_status
 from accounts.policy import require
 from accounts.queries import account_of
-from accounts.reauthentication import kept_input, require_reauthentication
+from accounts.reauthentication import require_reauthentication
 from accounts.roles import Permission
 from products.catalogue.queries import product as find_product
 from products.enablement.commands import disable
@@ -32,16 +32,16 @@ def disable_product(request: HttpRequest, slug: str) -> HttpResponse:
     account = account_of(actor)
     product = find_product(slug)
     require(actor, Permission.PRODUCT_ENABLE, account)
-    redirection = require_reauthentication(request)
-    if redirection is not None:
-        return redirection
     posted = request.method == "POST"
     panel = account_usage(actor, timezone.now())
     must_type = product.name if panel.usage.may_be_open else ""
-    form = DisableForm(
-        request.POST if posted else kept_input(request), must_type=must_type
-    )
+    form = DisableForm(request.POST if posted else None, must_type=must_type)
     if posted and form.is_valid():
+        asked = require_reauthentication(
+            request, f"disable {product.name} for {account.name}"
+        )
+        if asked is not None:
+            return asked
         with form_errors(form):
             disable(
                 actor,

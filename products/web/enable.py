@@ -15,7 +15,7 @@ from accounts.form_errors import form_errors, form_status
 from accounts.models import Account
 from accounts.policy import decide, require
 from accounts.queries import account_of
-from accounts.reauthentication import kept_input, require_reauthentication
+from accounts.reauthentication import require_reauthentication
 from accounts.roles import Permission
 from products.catalogue.models import Product
 from products.catalogue.queries import product as find_product
@@ -40,13 +40,13 @@ def enable_product(request: HttpRequest, slug: str) -> HttpResponse:
     if not allowed.allowed:
         return _refuse(request, account, product, allowed.reason)
     posted = request.method == "POST"
-    # Estimating a month needs no re-authentication; the review and the change do.
-    if posted or "connections" not in request.GET:
-        redirection = require_reauthentication(request)
-        if redirection is not None:
-            return redirection
-    form = EnableForm(request.POST if posted else kept_input(request))
+    form = EnableForm(request.POST if posted else None)
     if posted and form.is_valid():
+        asked = require_reauthentication(
+            request, f"enable {product.name} for {account.name}"
+        )
+        if asked is not None:
+            return asked
         with form_errors(form):
             enable(
                 actor,

@@ -62,11 +62,13 @@ def browser():
     return sign_in
 
 
-def confirm(client: Client, user_id: str, at: float) -> None:
+def confirm(
+    client: Client, user_id: str, at: float, *, method: str = "password"
+) -> None:
     """Store in a session that its owner re-authenticated at a time."""
     session = client.session
     session["account_authentication_methods"] = [
-        {"method": "password", "at": at, "reauthenticated": True}
+        {"method": method, "at": at, "reauthenticated": True}
     ]
     session["account_authentication_methods_user"] = user_id
     session.save()

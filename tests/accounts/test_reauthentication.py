@@ -5,6 +5,8 @@ import time
 import pytest
 import time_machine
 from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value
 from django.test import Client
 from django.urls import reverse
 
@@ -13,8 +15,13 @@ from tests.accounts.conftest import confirm
 from tests.factories.accounts import PASSWORD
 
 INVITE = "/members/invite/"
-REAUTHENTICATE = "/accounts/reauthenticate/?next=%2Fmembers%2Finvite%2F"
+LOGIN = "/accounts/login/"
+SECRET = "JBSWY3DPEHPK3PXP"
 FORM = {"email": "lin@example.com", "role": "engineer"}
+BY_PASSWORD = {
+    "reauthentication-method": "password",
+    "reauthentication-password": PASSWORD,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -28,60 +35,171 @@ def _empty_counts(settings):
     }
 
 
-def test_a_new_sign_in_is_not_a_reauthentication(sam):
-    client = Client()
-    client.post("/accounts/login/", {"login": "sam@example.com", "password": PASSWORD})
-
-    page = client.get(INVITE)
-
-    assert (page.status_code, page.url) == (302, REAUTHENTICATE)
+def user_of(actor) -> User:
+    return User.objects.get(pk=actor.user_id)
 
 
-def test_a_password_leads_back_to_the_page(sam, browser):
+def by_code(code: str) -> dict[str, str]:
+    return {"reauthentication-method": "code", "reauthentication-code": code}
+
+
+def current_code() -> str:
+    return str(format_hotp_value(hotp_value(SECRET, int(time.time()) // 30)))
+
+
+def invited() -> int:
+    return Invitation.objects.count()
+
+
+def test_reading_needs_no_reauthentication(sam, browser):
+    assert browser(sam, confirmed=None).get(INVITE).status_code == 200
+
+
+def test_the_page_that_asks_names_the_action_and_a_way_back(sam, browser):
+    page = browser(sam, confirmed=None).post(INVITE, FORM)
+
+    assert page.status_code == 403
+    assert b"Confirm to invite lin@example.com" in page.content
+    assert b'href="/members/invite/">Cancel' in page.content
+    assert invited() == 0
+
+
+def test_the_answer_continues_the_action_with_the_values_typed(sam, browser):
     client = browser(sam, confirmed=None)
+    page = client.post(INVITE, FORM)
+    assert b'name="email" value="lin@example.com"' in page.content
 
-    answer = client.post(
-        "/accounts/reauthenticate/", {"password": PASSWORD, "next": INVITE}
-    )
+    answer = client.post(INVITE, FORM | BY_PASSWORD)
 
-    assert (answer.status_code, answer.url) == (302, INVITE)
-    assert client.get(INVITE).status_code == 200
+    assert (answer.status_code, answer.url) == (302, "/members/")
+    assert invited() == 1
 
 
-@pytest.mark.parametrize(
-    ("seconds", "status"), [(0, 200), (299, 200), (300, 200), (301, 302), (3600, 302)]
-)
-def test_a_reauthentication_is_valid_for_five_minutes(sam, browser, seconds, status):
+def test_signing_in_counts_for_five_minutes(sam):
     with time_machine.travel("2026-11-22T12:00:00Z", tick=False) as clock:
-        client = browser(sam)
-        clock.shift(seconds)
+        client = Client()
+        client.post(LOGIN, {"login": "sam@example.com", "password": PASSWORD})
+        clock.shift(300)
+        client.post(INVITE, FORM)
+        clock.shift(1)
+        page = client.post(INVITE, FORM | {"email": "max@example.com"})
 
-        assert client.get(INVITE).status_code == status
+    assert (invited(), page.status_code) == (1, 403)
 
 
-@pytest.mark.parametrize(("seconds", "invited"), [(300, 1), (301, 0)])
-def test_a_post_requires_reauthentication_like_the_page(sam, browser, seconds, invited):
+@pytest.mark.parametrize(("seconds", "count"), [(0, 1), (300, 1), (301, 0), (3600, 0)])
+def test_a_reauthentication_is_valid_for_five_minutes(sam, browser, seconds, count):
     with time_machine.travel("2026-11-22T12:00:00Z", tick=False) as clock:
         client = browser(sam)
         clock.shift(seconds)
 
         client.post(INVITE, FORM)
 
-    assert Invitation.objects.count() == invited
+    assert invited() == count
 
 
-def test_a_post_without_reauthentication_is_not_repeated_later(sam, browser):
-    client = browser(sam, confirmed=301)
+def test_with_a_second_factor_the_password_is_not_enough(sam, browser):
+    client = browser(sam)  # by password
+    TOTP.activate(user_of(sam), SECRET)
 
-    answer = client.post(INVITE, FORM)
-    client.post("/accounts/reauthenticate/", {"password": PASSWORD, "next": INVITE})
-    page = client.get(INVITE)
+    page = client.post(INVITE, FORM | BY_PASSWORD)
+    assert (page.status_code, invited()) == (403, 0)
+    assert b"reauthentication-code" in page.content
+    assert b"reauthentication-password" not in page.content
 
-    assert answer.url == REAUTHENTICATE
-    assert Invitation.objects.count() == 0
-    assert b'value="lin@example.com"' in page.content
-    assert b'<option value="engineer" selected>' in page.content
-    assert b"lin@example.com" not in client.get(INVITE).content
+    assert client.post(INVITE, FORM | by_code(current_code())).status_code == 302
+    assert invited() == 1
+
+
+def test_with_a_second_factor_the_library_does_not_take_the_password_either(
+    sam, browser
+):
+    TOTP.activate(user_of(sam), SECRET)
+    client = browser(sam)
+
+    page = client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    removal = client.post("/accounts/2fa/totp/deactivate/")
+
+    assert page.url == "/accounts/2fa/reauthenticate/"
+    assert removal.status_code == 403
+    assert Authenticator.objects.filter(type="totp").exists()
+
+
+def test_a_sign_in_with_a_code_counts(sam):
+    TOTP.activate(user_of(sam), SECRET)
+    client = Client()
+    client.post(LOGIN, {"login": "sam@example.com", "password": PASSWORD})
+    client.post("/accounts/2fa/authenticate/", {"code": current_code()})
+
+    assert client.post(INVITE, FORM).status_code == 302
+
+
+def test_too_many_answers_are_refused(sam, browser):
+    client = browser(sam, confirmed=None)
+    wrong = FORM | BY_PASSWORD | {"reauthentication-password": "wrong"}
+    answers = [client.post(INVITE, wrong).status_code for _ in range(6)]
+
+    page = client.post(INVITE, FORM | BY_PASSWORD)
+
+    assert answers == [403] * 6
+    assert b"Too many failed login attempts" in page.content
+    assert invited() == 0
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/accounts/2fa/totp/activate/",
+        "/accounts/2fa/webauthn/add/",
+        "/accounts/2fa/recovery-codes/",
+    ],
+)
+def test_pages_that_show_a_secret_ask_before(sam, browser, path):
+    RecoveryCodes.activate(user_of(sam))
+    client = browser(sam, confirmed=None)
+
+    page = client.get(path)
+    answer = client.post(path, BY_PASSWORD | {"reauthentication-reading": "1"})
+
+    assert (page.status_code, answer.status_code, answer.url) == (403, 302, path)
+    assert b'href="/accounts/2fa/">Cancel' in page.content
+    assert client.get(path).status_code == 200
+
+
+def test_pages_that_remove_a_factor_can_be_read(sam, browser):
+    TOTP.activate(user_of(sam), SECRET)
+
+    page = browser(sam, confirmed=None).get("/accounts/2fa/totp/deactivate/")
+
+    assert page.status_code == 200
+
+
+def test_a_second_factor_is_asked_before_the_password_is_changed(sam, browser):
+    TOTP.activate(user_of(sam), SECRET)
+    new = {
+        "oldpassword": PASSWORD,
+        "password1": "another horse battery",
+        "password2": "another horse battery",
+    }
+
+    page = browser(sam).post("/accounts/password/change/", new)
+
+    assert page.status_code == 403
+    assert user_of(sam).check_password(PASSWORD)
+
+
+def test_staff_confirm_in_the_admin(acme, ada, browser):
+    client = browser(ada, confirmed=None)
+    suspend = reverse("admin:accounts_account_suspend", args=[acme.pk])
+
+    page = client.post(suspend, {"reason": "Unpaid"})
+    acme.refresh_from_db()
+    assert (page.status_code, acme.is_active) == (403, True)
+    assert b"Confirm to suspend Acme" in page.content
+
+    client.post(suspend, {"reason": "Unpaid"} | BY_PASSWORD)
+    acme.refresh_from_db()
+    assert (acme.is_active, acme.suspension_reason) == (False, "Unpaid")
 
 
 def test_a_user_without_password_and_factor_must_add_a_factor(sam, browser):
@@ -92,52 +210,43 @@ def test_a_user_without_password_and_factor_must_add_a_factor(sam, browser):
 
     page, post = client.get(INVITE), client.post(INVITE, FORM)
 
-    assert (page.status_code, post.status_code) == (403, 403)
-    assert b"Set up a second factor first" in page.content
+    assert (page.status_code, post.status_code) == (200, 403)
+    assert b"Set up a second factor first" in post.content
     assert Invitation.objects.count() == 0
 
 
-def test_a_user_with_only_a_factor_reauthenticates_by_it(sam, browser):
-    user = User.objects.get(pk=sam.user_id)
+def test_a_user_without_password_and_factor_can_add_a_factor(sam, browser):
+    user = user_of(sam)
     user.set_unusable_password()
     user.save()
-    Authenticator.objects.create(user=user, type="totp", data={"secret": "x"})
 
-    page = browser(sam, confirmed=None).get(INVITE)
+    page = browser(sam, confirmed=None).get("/accounts/2fa/totp/activate/")
 
-    assert page.url == "/accounts/2fa/reauthenticate/?next=%2Fmembers%2Finvite%2F"
+    assert page.status_code == 200
 
 
 def test_the_reauthentication_of_another_user_does_not_count(sam, eve, browser):
     client = browser(sam)
     confirm(client, eve.user_id, time.time())
 
-    assert client.get(INVITE).status_code == 302
+    assert client.post(INVITE, FORM).status_code == 403
 
 
 def test_a_wrong_password_is_noted_and_refused(acme, sam, browser, noted, last_body):
-    client = browser(sam, confirmed=None)
-
-    answer = client.post(
-        "/accounts/reauthenticate/", {"password": "wrong", "next": INVITE}
+    answer = browser(sam, confirmed=None).post(
+        INVITE, FORM | BY_PASSWORD | {"reauthentication-password": "wrong"}
     )
 
-    assert answer.status_code == 200
-    assert client.get(INVITE).status_code == 302
+    assert (answer.status_code, invited()) == (403, 0)
     assert noted(acme) == ["user.reauthentication_failed"]
     body = last_body(acme)
     assert (body["outcome"], body["actor"]["id"]) == ("refused", sam.user_id)
 
 
 def test_a_wrong_code_is_noted_too(acme, sam, browser, noted):
-    user = User.objects.get(pk=sam.user_id)
-    Authenticator.objects.create(
-        user=user, type="totp", data={"secret": "JBSWY3DPEHPK3PXP"}
-    )
+    TOTP.activate(user_of(sam), SECRET)
 
-    browser(sam, confirmed=None).post(
-        "/accounts/2fa/reauthenticate/", {"code": "000000"}
-    )
+    browser(sam, confirmed=None).post(INVITE, FORM | by_code("000000"))
 
     assert noted(acme) == ["user.reauthentication_failed"]
 

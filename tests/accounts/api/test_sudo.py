@@ -163,17 +163,18 @@ def test_attempts_are_limited_even_for_the_right_password():
 
 def test_a_user_with_a_second_factor_sends_a_code(person):
     TOTP.activate(person, generate_totp_secret())
-    code = RecoveryCodes.activate(person).generate_codes()[0]
+    code, another = RecoveryCodes.activate(person).generate_codes()[:2]
     api = Client()
 
     without = api.post("/api/sudo", LOGIN, FORM)
     wrong = api.post("/api/sudo", LOGIN, FORM, headers={"Fastly-OTP": "000000"})
     early = api.post("/api/tokens", LOGIN, FORM)
     right = api.post("/api/sudo", LOGIN, FORM, headers={"Fastly-OTP": code})
-    made = api.post("/api/tokens", LOGIN, FORM)
+    by_password = api.post("/api/tokens", LOGIN, FORM)
+    made = api.post("/api/tokens", LOGIN, FORM, headers={"Fastly-OTP": another})
 
-    answers = [without, wrong, early, right, made]
-    assert [each.status_code for each in answers] == [403, 403, 403, 200, 200]
+    answers = [without, wrong, early, right, by_password, made]
+    assert [each.status_code for each in answers] == [403, 403, 403, 200, 403, 200]
     assert wrong.json()["detail"] == (
         "Send a code from your second factor in the Fastly-OTP header."
     )
@@ -208,3 +209,15 @@ def test_an_invalid_token_request_is_a_400(form):
 
 def test_reading_tokens_requires_a_token():
     assert Client().get("/api/tokens").status_code == 401
+
+
+def test_sudo_is_valid_for_the_token_that_it_was_sent_with(eve, person):
+    with_token = client_of(eve)
+
+    with_token.post("/api/sudo", LOGIN, FORM)
+    elsewhere = Client().post("/api/tokens", LOGIN, FORM)
+    other_token = client_of(eve).post("/api/tokens", LOGIN, FORM)
+    same_token = with_token.post("/api/tokens", LOGIN, FORM)
+
+    answers = [elsewhere, other_token, same_token]
+    assert [each.status_code for each in answers] == [403, 403, 200]

@@ -56,6 +56,7 @@ def test_adding_and_removing_an_authenticator_app_is_noted(
     client.post(ADD_TOTP, {"code": code(secret)})
     assert noted(acme) == ["second_factor.enabled", "recovery_codes.generated"]
 
+    confirm(client, una.user_id, time.time(), method="mfa")
     client.post("/accounts/2fa/totp/deactivate/")
     assert noted(acme)[2:] == ["second_factor.disabled", "recovery_codes.removed"]
     events = AuditEvent.objects.filter(
@@ -82,6 +83,7 @@ def test_a_passkey_is_renamed_and_removed_with_entries(
         user=una_user, type="webauthn", data={"name": "laptop", "credential": {}}
     )
     client = browser(una)
+    confirm(client, una.user_id, time.time(), method="mfa")
 
     client.post(f"/accounts/2fa/webauthn/keys/{key.pk}/edit/", {"name": "phone"})
     assert last_body(acme)["after"] == {"second_factor": "passkey", "name": "phone"}
@@ -95,6 +97,7 @@ def test_recovery_codes_are_generated_and_viewed_with_entries(
 ):
     TOTP.activate(una_user, SECRET)
     client = browser(una)
+    confirm(client, una.user_id, time.time(), method="mfa")
 
     client.post("/accounts/2fa/recovery-codes/generate/")
     assert noted(acme) == ["recovery_codes.generated"]

@@ -87,8 +87,8 @@ def test_a_non_member_disables_nothing(browser, stan, acme, enabled):
 def test_an_old_authentication_changes_nothing(browser, sam, acme, enabled):
     answer = browser(sam, confirmed=301).post(PAGE, {"drain_mode": "cut"})
 
-    assert answer.status_code == 302
-    assert "reauth" in answer["Location"]
+    assert answer.status_code == 403
+    assert "Confirm to disable WebSockets for Acme" in text_of(answer)
     assert Enablement.objects.get(account=acme).ends_at is None
 
 
