@@ -1,5 +1,7 @@
 """The admin's pages of accounts and users: they only read; changes are forms that call commands."""
 
+from collections.abc import Callable
+
 from django import forms
 from django.contrib import admin
 from django.db.models import Model
@@ -9,6 +11,7 @@ from django.utils import timezone
 
 from accounts.admin_pages import ReadOnlyAdmin
 from accounts.authentication import staff_actor_of
+from accounts.commands import offboarding
 from accounts.commands.accounts import (
     create_account,
     resume_account,
@@ -190,9 +193,47 @@ class AccountAdmin(ReadOnlyAdmin):
         return account
 
 
+class StaffForm(forms.Form):
+    """A new member of staff."""
+
+    email = forms.EmailField(label="Email", max_length=254)
+    name = forms.CharField(
+        label="Name",
+        max_length=100,
+        help_text="An existing user keeps their name and password. A new user chooses a password "
+        "with “Forgot your password?” on the sign-in page.",
+    )
+
+
+UserCommand = Callable[..., None]
+# The command, the title and what is said when it is done, by the last part of the URL.
+USER_DEEDS: dict[str, tuple[UserCommand, str, str]] = {
+    "disable": (offboarding.disable_user, "Disable", "Disabled"),
+    "enable": (offboarding.enable_user, "Enable", "Enabled"),
+    "end-sessions": (
+        offboarding.end_user_sessions,
+        "End the sessions of",
+        "Ended the sessions of",
+    ),
+    "revoke-tokens": (
+        offboarding.revoke_user_tokens,
+        "Revoke the API tokens of",
+        "Revoked the API tokens of",
+    ),
+    "remove-staff": (
+        offboarding.remove_staff,
+        "Remove from the staff:",
+        "Removed from the staff:",
+    ),
+}
+
+
 @admin.register(User)
 class UserAdmin(ReadOnlyAdmin):
-    """All users."""
+    """All users; forms disable them, end sessions, revoke tokens, and appoint and remove staff."""
+
+    change_list_template = "admin/accounts/user_list.html"
+    change_form_template = "admin/accounts/user.html"
 
     list_display = ("email", "name", "is_staff", "is_active", "last_login")
     list_filter = ("is_staff", "is_active")
@@ -208,6 +249,69 @@ class UserAdmin(ReadOnlyAdmin):
         "last_login",
     )
     inlines = (MembershipInline,)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Return the forms' routes before Django's own."""
+        site = self.admin_site
+        own = [
+            path(
+                "appoint/",
+                site.admin_view(self.appoint_view),
+                name="accounts_user_appoint",
+            ),
+            path(
+                "<str:user_id>/do/<slug:deed>/",
+                site.admin_view(self.deed_view),
+                name="accounts_user_deed",
+            ),
+        ]
+        return [*own, *super().get_urls()]
+
+    def appoint_view(self, request: HttpRequest) -> HttpResponse:
+        """Appoint a member of staff."""
+
+        def carry_out(form: forms.Form) -> str:
+            user = offboarding.appoint_staff(
+                staff_actor_of(request),
+                password=None,
+                now=timezone.now(),
+                **form.cleaned_data,
+            )
+            return f"{user} is a member of staff."
+
+        return self.command_form_view(
+            request,
+            StaffForm(request.POST or None),
+            carry_out,
+            title="Appoint a member of staff",
+            button="Appoint",
+            back=reverse("admin:accounts_user_changelist"),
+        )
+
+    def deed_view(self, request: HttpRequest, user_id: str, deed: str) -> HttpResponse:
+        """Review one of USER_DEEDS; on POST carry it out, with a reason."""
+        user = User.objects.filter(pk=user_id).first() if user_id.isalnum() else None
+        if user is None or deed not in USER_DEEDS:
+            raise Http404
+        command, title, done = USER_DEEDS[deed]
+
+        def carry_out(form: forms.Form) -> str:
+            command(
+                staff_actor_of(request),
+                user=user,
+                now=timezone.now(),
+                **form.cleaned_data,
+            )
+            return f"{done} {user}."
+
+        return self.command_form_view(
+            request,
+            ReasonForm(request.POST or None),
+            carry_out,
+            title=f"{title} {user}",
+            button=f"{title} {user}",
+            back=reverse("admin:accounts_user_change", args=[user.pk]),
+        )
 
 
 @admin.register(Invitation)

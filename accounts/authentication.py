@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from allauth.account.authentication import get_authentication_records
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
@@ -72,7 +72,9 @@ def memberships_of(request: HttpRequest) -> list[Membership]:
     """Return the signed-in user's memberships, by account name; read once per request."""
     cached: list[Membership] | None = getattr(request, "_memberships", None)
     if cached is None:
-        rows = memberships_by_name(request.user.pk).filter(user__is_active=True)
+        rows = memberships_by_name(request.user.pk).filter(
+            user__is_active=True, disabled_at=None
+        )
         cached = list(rows)
         request._memberships = cached  # type: ignore[attr-defined]  # noqa: SLF001
     return cached
@@ -181,10 +183,16 @@ def find_token(secret: str, now: datetime) -> ApiToken | None:
         ApiToken.objects.select_related("user", "account")
         .filter(
             Q(expires_at=None) | Q(expires_at__gt=now),
+            Exists(
+                Membership.objects.filter(
+                    account_id=OuterRef("account_id"),
+                    user_id=OuterRef("user_id"),
+                    disabled_at=None,
+                )
+            ),
             digest__in=digests(secret),
             revoked_at=None,
             user__is_active=True,
-            user__memberships__account=F("account"),
         )
         .first()
     )
@@ -210,12 +218,14 @@ class FastlyKeyAuthentication(BaseAuthentication):
         token = getattr(request._request, FOUND_TOKEN, None) or find_token(secret, now)  # noqa: SLF001
         if token is None:
             raise AuthenticationFailed("Provided credentials are missing or invalid")
+        context = context_of(request._request, Interface.API)  # noqa: SLF001
         if (
             token.last_used_at is None
             or now - token.last_used_at > LAST_USED_WRITE_INTERVAL
         ):
-            ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
-        context = context_of(request._request, Interface.API)  # noqa: SLF001
+            ApiToken.objects.filter(pk=token.pk).update(
+                last_used_at=now, last_used_ip=context.ip
+            )
         return token.user, token_actor(token, context)
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002

@@ -73,14 +73,6 @@ class UserManager(BaseUserManager["User"]):
         user.save(using=self._db)
         return user
 
-    def create_superuser(
-        self, email: str, password: str | None = None, **fields: Any
-    ) -> "User":
-        """Create a member of staff with every Django permission; not a role in any account."""
-        return self.create_user(
-            email, password, is_staff=True, is_superuser=True, **fields
-        )
-
 
 class User(AbstractBaseUser, PermissionsMixin):
     """A person with a login; their permissions come from memberships."""
@@ -130,6 +122,8 @@ class Membership(models.Model):
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="memberships")
     role = models.CharField(max_length=16, choices=ROLE_CHOICES)
     limit_services = models.BooleanField(default=False)
+    # A disabled member keeps their role, and can do nothing in the account until enabled again.
+    disabled_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 
@@ -163,6 +157,10 @@ class Invitation(models.Model):
     limit_services = models.BooleanField(default=False)
     services = models.JSONField(default=dict)  # service id -> access level
     invited_by = models.CharField(max_length=200)
+    # The invitation counts while this user may still invite; None if it was not sent by a user.
+    inviter = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     accepted_at = models.DateTimeField(null=True, blank=True)
@@ -197,6 +195,7 @@ class ApiToken(models.Model):
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
+    last_used_ip = models.CharField(max_length=64, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     ip = models.CharField(max_length=64, blank=True)
     user_agent = models.CharField(max_length=300, blank=True)

@@ -17,6 +17,7 @@ from accounts.models import Membership, User
 from accounts.roles import (
     ABILITIES,
     LEVELS_FOR,
+    PERMITTED_WHILE_SUSPENDED,
     READ_PERMISSIONS,
     ROLE_PERMISSIONS,
     ROLES_WITH_LIMITED_ACCESS,
@@ -190,6 +191,7 @@ class AccountAccess:
         account_wide = permission in READ_PERMISSIONS | {
             Permission.TOKEN_OWN,
             Permission.TOKEN_SELF,
+            Permission.TOKEN_REVOKE,
         }
         return _answer(
             not only or (service_id in only if service_id else account_wide),
@@ -228,8 +230,7 @@ class AccountAccess:
 
     def _suspension(self, permission: Permission) -> Decision:
         return _answer(
-            self.suspension_reason is None
-            or permission in READ_PERMISSIONS | {Permission.TOKEN_SELF},
+            self.suspension_reason is None or permission in PERMITTED_WHILE_SUSPENDED,
             AnswerCode.SUSPENSION,
             f"{self.account_name} is suspended: {self.suspension_reason}",
             "Contact support; they can lift the suspension.",
@@ -257,7 +258,10 @@ def load_access(actor: Actor, account_id: str) -> AccountAccess:
     # Values instead of models: this runs for every question, and takes a third of the time.
     row = (
         Membership.objects.filter(
-            account_id=account_id, user_id=actor.user_id, user__is_active=True
+            account_id=account_id,
+            user_id=actor.user_id,
+            user__is_active=True,
+            disabled_at=None,
         )
         .values_list(
             "role",
@@ -346,7 +350,12 @@ def members_with(
     roles = roles_with(permission)
     members = (
         Membership.objects.select_related("user")
-        .filter(account_id=account_id, role__in=roles, user__is_active=True)
+        .filter(
+            account_id=account_id,
+            role__in=roles,
+            user__is_active=True,
+            disabled_at=None,
+        )
         .order_by("user__name", "pk")
     )
     if service_id is None:

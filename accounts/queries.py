@@ -120,6 +120,26 @@ def tokens_of_account(actor: Actor, account: Account) -> QuerySet[ApiToken]:
     return _tokens(actor)
 
 
+def open_invitations_of(member: Membership) -> QuerySet[Invitation]:
+    """Return the open invitations that a member sent for the account."""
+    return Invitation.objects.filter(
+        account_id=member.account_id,
+        inviter_id=member.user_id,
+        accepted_at=None,
+        revoked_at=None,
+    ).order_by("pk")
+
+
+def active_tokens_of(member: Membership, now: datetime) -> QuerySet[ApiToken]:
+    """Return a member's tokens for the account that are neither revoked nor expired."""
+    return ApiToken.objects.filter(
+        Q(expires_at=None) | Q(expires_at__gt=now),
+        account_id=member.account_id,
+        user_id=member.user_id,
+        revoked_at=None,
+    ).order_by("name", "pk")
+
+
 def tokens_of(actor: Actor) -> QuerySet[ApiToken]:
     """Return the actor's own tokens in the account that are not revoked, newest first."""
     return _tokens(actor).filter(user_id=actor.user_id)
@@ -182,7 +202,10 @@ def grants_in(account_id: str) -> Mapping[str, tuple[Grant, ...]]:
 def other_superusers(membership: Membership) -> QuerySet[Membership]:
     """Return the account's other superusers (R22)."""
     return Membership.objects.filter(
-        account_id=membership.account_id, role=Role.SUPERUSER, user__is_active=True
+        account_id=membership.account_id,
+        role=Role.SUPERUSER,
+        user__is_active=True,
+        disabled_at=None,
     ).exclude(pk=membership.pk)
 
 

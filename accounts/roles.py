@@ -35,6 +35,7 @@ class Permission(StrEnum):
     MEMBER_INVITE = "member:invite"
     MEMBER_MANAGE = "member:manage"
     MEMBER_READ = "member:read"
+    MEMBER_REMOVE = "member:remove"
     PACKAGE_ASSIGN = "package:assign"
     PRODUCT_ENABLE = "product:enable"
     PRODUCT_REQUEST = "product:request"
@@ -51,9 +52,11 @@ class Permission(StrEnum):
     TOKEN_READ = "token:read"  # noqa: S105
     TOKEN_SELF = "token:self"  # noqa: S105
     USER_RENAME = "user:rename"
+    TOKEN_REVOKE = "token:revoke"  # noqa: S105
     USAGE_INGEST = "usage:ingest"
     USAGE_RESOLVE = "usage:resolve"
     WEBHOOK_MANAGE = "webhook:manage"
+    USER_MANAGE = "user:manage"
 
 
 class AccessLevel(StrEnum):
@@ -77,6 +80,7 @@ EVERYONE = frozenset(
         Permission.TOKEN_OWN,
         Permission.TOKEN_SELF,
         Permission.USER_RENAME,
+        Permission.TOKEN_REVOKE,
     }
 )
 
@@ -103,6 +107,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         Permission.DOMAIN_CLAIM,
         Permission.MEMBER_INVITE,
         Permission.MEMBER_MANAGE,
+        Permission.MEMBER_REMOVE,
         Permission.PRODUCT_ENABLE,
         Permission.SERVICE_COMPARE,
         Permission.SERVICE_CONFIGURE,
@@ -132,6 +137,7 @@ STAFF_PERMISSIONS = frozenset(
         Permission.LOGIN_OWN,
         Permission.PACKAGE_ASSIGN,
         Permission.USAGE_RESOLVE,
+        Permission.USER_MANAGE,
     }
 )
 
@@ -143,9 +149,16 @@ SYSTEM_PERMISSIONS: dict[str, frozenset[Permission]] = {
     "load-catalogue": frozenset({Permission.CATALOGUE_MANAGE}),
     "deliver-webhooks": frozenset({Permission.WEBHOOK_MANAGE}),
     "create-account": frozenset({Permission.ACCOUNT_CREATE}),
-    "load-demo": frozenset({Permission.ACCOUNT_CREATE, Permission.PACKAGE_ASSIGN}),
     "bill-accounts": frozenset({Permission.INVOICE_MANAGE, Permission.BUDGET_CHECK}),
     "close-month": frozenset({Permission.INVOICE_MANAGE}),
+    "create-staff": frozenset({Permission.USER_MANAGE}),
+    "load-demo": frozenset(
+        {
+            Permission.ACCOUNT_CREATE,
+            Permission.PACKAGE_ASSIGN,
+            Permission.USER_MANAGE,
+        }
+    ),
     "edge-credential": frozenset({Permission.EDGE_MANAGE}),
     "ingest-usage": frozenset({Permission.USAGE_INGEST}),
     "restored": frozenset({Permission.EDGE_MANAGE}),
@@ -154,6 +167,14 @@ SYSTEM_PERMISSIONS: dict[str, frozenset[Permission]] = {
 READ_PERMISSIONS = frozenset(
     permission for permission in Permission if permission.endswith(":read")
 ) | {Permission.SERVICE_VCL}
+
+# What takes rights away is permitted while an account is suspended: that is when it is needed.
+PERMITTED_WHILE_SUSPENDED = READ_PERMISSIONS | {
+    Permission.MEMBER_REMOVE,
+    Permission.TOKEN_MANAGE,
+    Permission.TOKEN_REVOKE,
+    Permission.TOKEN_SELF,
+}
 
 # The access levels on a service that include a permission. Other permissions need no service.
 LEVELS_FOR: dict[Permission, frozenset[AccessLevel]] = {
@@ -195,6 +216,7 @@ ABILITIES: dict[Permission, str] = {
     Permission.MEMBER_INVITE: "invite people",
     Permission.MEMBER_MANAGE: "change roles and access of people",
     Permission.MEMBER_READ: "see the members",
+    Permission.MEMBER_REMOVE: "remove and disable people, and withdraw invitations",
     Permission.PACKAGE_ASSIGN: "assign packages",
     Permission.PRODUCT_ENABLE: "enable and disable products",
     Permission.PRODUCT_REQUEST: "request products",
@@ -211,9 +233,11 @@ ABILITIES: dict[Permission, str] = {
     Permission.TOKEN_READ: "see other people's API tokens",
     Permission.TOKEN_SELF: "read and revoke the token itself",
     Permission.USER_RENAME: "change your own name",
+    Permission.TOKEN_REVOKE: "revoke your own API tokens",
     Permission.USAGE_INGEST: "report usage",
     Permission.USAGE_RESOLVE: "resolve usage disputes",
     Permission.WEBHOOK_MANAGE: "manage webhooks",
+    Permission.USER_MANAGE: "disable people, and appoint and remove staff",
 }
 
 

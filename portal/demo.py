@@ -14,8 +14,8 @@ from django.conf import settings
 from accounts.actor import Actor, Context, Interface
 from accounts.commands.accounts import create_account
 from accounts.commands.invitations import accept_invitation, invite
+from accounts.commands.offboarding import appoint_staff
 from accounts.commands.tokens import issue_token
-from accounts.commands.users import create_staff
 from accounts.models import Account, User
 from products.catalogue.models import Plan
 from products.deploy.commands import activate
@@ -172,7 +172,7 @@ def _member(
 
 def _admin(system: Actor, now: datetime) -> Person:
     password = _password()
-    user = create_staff(
+    user = appoint_staff(
         system,
         email="ada@tollgate.example",
         name="Ada Marchetti",

@@ -19,10 +19,13 @@ from accounts.commands.users import (
 )
 from accounts.errors import Conflict, Invalid, NotFound
 from accounts.models import Account, Invitation, Membership, User
+from accounts.policy import members_with
 from accounts.queries import NO_SUCH_INVITATION, account_services
 from accounts.roles import AccessLevel, Permission
 
 INVITATION_LIFETIME: Final = timedelta(days=7)
+MAX_INVITATIONS_PER_DAY: Final = 50  # per account
+MAX_PER_ADDRESS_AND_DAY: Final = 5  # from all accounts
 # The system job in `roles.SYSTEM_PERMISSIONS` by whose permission a user joins.
 JOINING: Final = "accept-invitation"
 
@@ -49,6 +52,18 @@ class InvitationRevoked(Conflict):
     """The invitation was withdrawn."""
 
     code = "invitation_revoked"
+
+
+class InviterWithoutRight(Conflict):
+    """The inviter has left the account, or may no longer invite people to it."""
+
+    code = "inviter_without_right"
+
+
+class TooManyInvitations(Conflict):
+    """The account, or the address, has had too many invitations today."""
+
+    code = "too_many_invitations"
 
 
 class InvitationExpired(Conflict):
@@ -82,9 +97,9 @@ def invite(  # noqa: PLR0913 - the fields of an invitation, all by keyword
 ) -> Invitation:
     """Invite an email address to the account; with limited access, `services` maps ids to levels.
 
-    `name` is proposed to a new user.
-    The invitation is valid for seven days. Raises Forbidden, Invalid, AlreadyMember and
-    AlreadyInvited. Notes member.invited; the email is sent after commit.
+    `name` is proposed to a new user. The invitation is valid for seven days. Raises Forbidden, Invalid,
+    AlreadyMember, AlreadyInvited and TooManyInvitations. Notes member.invited; the email is sent
+    after commit.
     """
     email = cleaned_email(email)
     name = cleaned_name(name) if name else ""
@@ -95,6 +110,7 @@ def invite(  # noqa: PLR0913 - the fields of an invitation, all by keyword
         service_access.services_in(account.pk, levels)
         _require_not_member(account, email)
         _replace_expired(account, email, now=now)
+        _require_within_limits(account, email, now=now)
         invitation = Invitation.objects.create(
             account=account,
             email=email,
@@ -103,6 +119,7 @@ def invite(  # noqa: PLR0913 - the fields of an invitation, all by keyword
             limit_services=limit_services,
             services=levels,
             invited_by=actor.label,
+            inviter_id=actor.user_id or None,
             created_at=now,
             expires_at=now + INVITATION_LIFETIME,
         )
@@ -135,7 +152,7 @@ def revoke_invitation(actor: Actor, *, invitation: Invitation, now: datetime) ->
     Raises Forbidden, NotFound, InvitationUsed, InvitationRevoked. Notes invitation.revoked.
     """
     with recorded_change(
-        actor, Permission.MEMBER_INVITE, on=invitation, now=now
+        actor, Permission.MEMBER_REMOVE, on=invitation, now=now
     ) as trail:
         offered = _locked(invitation)
         _require_unused(offered)
@@ -161,7 +178,7 @@ def accept_invitation(
 
     The user is not a member yet, so the invitation is their permission, and the function takes a
     context instead of an actor. Raises NotFound, InvitationUsed, InvitationRevoked,
-    InvitationExpired, OtherAddress, SignInFirst, AlreadyMember, and Invalid for an invalid name or
+    InvitationExpired, InviterWithoutRight, OtherAddress, SignInFirst, AlreadyMember, and Invalid for an invalid name or
     password. Notes member.joined, and user.created for a new user.
     """
     new_user = None
@@ -197,11 +214,18 @@ def accept_invitation(
 
 
 def require_acceptable(invitation: Invitation, *, now: datetime) -> None:
-    """Raise InvitationUsed, InvitationRevoked or InvitationExpired if it cannot be accepted."""
+    """Raise InvitationUsed, -Revoked, -Expired or InviterWithoutRight if it cannot be accepted."""
     _require_unused(invitation)
     if now >= invitation.expires_at:
         raise InvitationExpired(
             f"This invitation has expired. Ask {invitation.invited_by} for a new one."
+        )
+    able = members_with(Permission.MEMBER_INVITE, invitation.account_id)
+    inviter_id = invitation.inviter_id
+    if inviter_id and not able.filter(user_id=inviter_id).exists():
+        raise InviterWithoutRight(
+            f"{invitation.invited_by} can no longer invite people to this account. "
+            "Ask one of its superusers for a new invitation."
         )
 
 
@@ -266,6 +290,19 @@ def _replace_expired(account: Account, email: str, *, now: datetime) -> None:
             f"{email} already has a pending invitation. Withdraw it first."
         )
     pending.update(revoked_at=now)
+
+
+def _require_within_limits(account: Account, email: str, *, now: datetime) -> None:
+    today = Invitation.objects.filter(created_at__gt=now - timedelta(days=1))
+    if today.filter(account=account).count() >= MAX_INVITATIONS_PER_DAY:
+        raise TooManyInvitations(
+            f"{account.name} has sent {MAX_INVITATIONS_PER_DAY} invitations in 24 hours. "
+            "Try again tomorrow."
+        )
+    if today.filter(email=email).count() >= MAX_PER_ADDRESS_AND_DAY:
+        raise TooManyInvitations(
+            "This address has had too many invitations in 24 hours. Try again tomorrow."
+        )
 
 
 def _locked(invitation: Invitation) -> Invitation:

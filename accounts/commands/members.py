@@ -5,12 +5,17 @@ from datetime import datetime
 
 from accounts.actor import Actor
 from accounts.audit.vocabulary import Event
-from accounts.change import Unchanged, recorded_change
+from accounts.change import Trail, Unchanged, recorded_change
 from accounts.commands import service_access
+from accounts.commands.users import masked
 from accounts.errors import Conflict, NotFound
 from accounts.models import ApiToken, Membership
-from accounts.queries import NO_SUCH_MEMBER, other_superusers
-from accounts.roles import AccessLevel, Permission, Role
+from accounts.queries import (
+    NO_SUCH_MEMBER,
+    open_invitations_of,
+    other_superusers,
+)
+from accounts.roles import ROLE_PERMISSIONS, AccessLevel, Permission, Role
 
 
 class LastSuperuser(Conflict):
@@ -24,18 +29,19 @@ def change_role(
 ) -> None:
     """Give a member another role.
 
-    Raises Forbidden, NotFound, Invalid for an unknown role, and LastSuperuser (R22). Notes
-    member.role_changed; the same role is no change.
+    Open invitations of a member who can no longer invite are withdrawn. Raises Forbidden, NotFound,
+    Invalid for an unknown role, and LastSuperuser (R22). Notes member.role_changed, and
+    invitation.revoked for each invitation; the same role is no change.
     """
     new = service_access.known_role(role)
     with recorded_change(
         actor, Permission.MEMBER_MANAGE, on=membership, now=now
     ) as trail:
-        member = _locked(membership)
+        member = locked_member(membership)
         old = Role(member.role)
         if new is old:
             raise Unchanged
-        _require_another_superuser(member)
+        require_another_superuser(member)
         member.role, member.updated_at = new.value, now
         member.save(update_fields=["role", "updated_at"])
         trail.note(
@@ -44,6 +50,8 @@ def change_role(
             before={"role": old.value},
             after={"role": new.value},
         )
+        if Permission.MEMBER_INVITE not in ROLE_PERMISSIONS[new]:
+            withdraw_invitations(trail, member, now=now)
 
 
 def limit_services(
@@ -64,7 +72,7 @@ def limit_services(
     with recorded_change(
         actor, Permission.MEMBER_MANAGE, on=membership, now=now
     ) as trail:
-        member = _locked(membership)
+        member = locked_member(membership)
         if limited:
             service_access.require_limitable(Role(member.role), field="limited")
         rows = service_access.services_in(member.account_id, services)
@@ -100,7 +108,7 @@ def grant_service(
     with recorded_change(
         actor, Permission.MEMBER_MANAGE, on=membership, now=now
     ) as trail:
-        member = _locked(membership)
+        member = locked_member(membership)
         (service,) = service_access.services_in(member.account_id, [service_id])
         held = service_access.levels_in_account(member).get(service_id)
         if held is level:
@@ -125,7 +133,7 @@ def revoke_service(
     with recorded_change(
         actor, Permission.MEMBER_MANAGE, on=membership, now=now
     ) as trail:
-        member = _locked(membership)
+        member = locked_member(membership)
         held = service_access.levels_in_account(member).get(service_id)
         if held is None:
             raise NotFound("This member has no access level on this service.")
@@ -139,16 +147,16 @@ def revoke_service(
 
 
 def remove_member(actor: Actor, *, membership: Membership, now: datetime) -> None:
-    """Remove a member from the account, with their access levels and tokens in it.
+    """Remove a member from the account, with their access levels, tokens and open invitations in it.
 
-    Raises Forbidden, NotFound and LastSuperuser (R22). Notes member.removed, and token.revoked
-    for each token.
+    Raises Forbidden, NotFound and LastSuperuser (R22). Notes member.removed, token.revoked for each
+    token, and invitation.revoked for each invitation.
     """
     with recorded_change(
-        actor, Permission.MEMBER_MANAGE, on=membership, now=now
+        actor, Permission.MEMBER_REMOVE, on=membership, now=now
     ) as trail:
-        member = _locked(membership)
-        _require_another_superuser(member)
+        member = locked_member(membership)
+        require_another_superuser(member)
         held = service_access.levels_in_account(member)
         service_access.remove_access(member.user_id, held)
         tokens = ApiToken.objects.select_for_update().filter(
@@ -158,6 +166,7 @@ def remove_member(actor: Actor, *, membership: Membership, now: datetime) -> Non
             token.revoked_at = now
             token.save(update_fields=["revoked_at"])
             trail.note(Event.TOKEN_REVOKED, target=("token", token.pk, token.name))
+        withdraw_invitations(trail, member, now=now)
         trail.note(
             Event.MEMBER_REMOVED,
             target=_target(member),
@@ -167,7 +176,20 @@ def remove_member(actor: Actor, *, membership: Membership, now: datetime) -> Non
         member.delete()
 
 
-def _locked(membership: Membership) -> Membership:
+def withdraw_invitations(trail: Trail, member: Membership, *, now: datetime) -> None:
+    """Withdraw a member's open invitations, within the caller's `recorded_change`."""
+    for invitation in open_invitations_of(member).select_for_update(of=("self",)):
+        invitation.revoked_at = now
+        invitation.save(update_fields=["revoked_at"])
+        trail.note(
+            Event.INVITATION_REVOKED,
+            target=("invitation", invitation.pk, masked(invitation.email)),
+            before={"role": invitation.role},
+            account_id=member.account_id,
+        )
+
+
+def locked_member(membership: Membership) -> Membership:
     """Return the membership, read again and locked; raises NotFound if it is gone."""
     member = (
         Membership.objects.select_for_update(of=("self",))
@@ -180,8 +202,10 @@ def _locked(membership: Membership) -> Membership:
     return member
 
 
-def _require_another_superuser(member: Membership) -> None:
-    if member.role == Role.SUPERUSER and not other_superusers(member).exists():
+def require_another_superuser(member: Membership) -> None:
+    """Raise LastSuperuser if the account would be left without a superuser (R22)."""
+    is_one = member.role == Role.SUPERUSER and member.disabled_at is None
+    if is_one and not other_superusers(member).exists():
         raise LastSuperuser(
             f"{member.user} is the only superuser. "
             "Give someone else the superuser role first."

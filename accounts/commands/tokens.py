@@ -121,7 +121,7 @@ def _permission_to_revoke(actor: Actor, tokens: Sequence[ApiToken]) -> Permissio
     if [token.pk for token in tokens] == [actor.id]:
         return Permission.TOKEN_SELF
     own = all(token.user_id == actor.user_id for token in tokens)
-    return Permission.TOKEN_OWN if own else Permission.TOKEN_MANAGE
+    return Permission.TOKEN_REVOKE if own else Permission.TOKEN_MANAGE
 
 
 def _require_scope(scope: str) -> None:

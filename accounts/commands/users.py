@@ -11,14 +11,9 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError
 
-from accounts.actor import Actor
-from accounts.audit.vocabulary import Event
-from accounts.change import recorded_change
 from accounts.errors import Conflict, Invalid
 from accounts.ids import new_id
 from accounts.models import User
-from accounts.policy import PLATFORM
-from accounts.roles import Permission
 
 MAX_USER_NAME_LENGTH = 100
 
@@ -115,25 +110,4 @@ def add_user(
         )
     except IntegrityError as error:
         raise AddressTaken(f"{new.email} already has a login.") from error
-    return user
-
-
-def create_staff(
-    actor: Actor, *, email: str, name: str, password: str, now: datetime
-) -> User:
-    """Create a member of staff; this gives no role in any account.
-
-    Raises Forbidden, Invalid, and AddressTaken if the address has a login. Notes user.created
-    in the platform's chain.
-    """
-    new = validate_new_user(email=email, name=name, password=password)
-    with recorded_change(
-        actor, Permission.ACCOUNT_CREATE, on=PLATFORM, now=now
-    ) as trail:
-        user = add_user(new, now=now, is_staff=True)
-        trail.note(
-            Event.USER_CREATED,
-            target=("user", user.pk, user.name),
-            after={"is_staff": True},
-        )
     return user

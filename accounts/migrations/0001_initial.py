@@ -59,6 +59,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField()),
                 ('expires_at', models.DateTimeField(blank=True, null=True)),
                 ('last_used_at', models.DateTimeField(blank=True, null=True)),
+                ('last_used_ip', models.CharField(blank=True, max_length=64)),
                 ('revoked_at', models.DateTimeField(blank=True, null=True)),
                 ('ip', models.CharField(blank=True, max_length=64)),
                 ('user_agent', models.CharField(blank=True, max_length=300)),
@@ -81,6 +82,7 @@ class Migration(migrations.Migration):
                 ('accepted_at', models.DateTimeField(blank=True, null=True)),
                 ('revoked_at', models.DateTimeField(blank=True, null=True)),
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='invitations', to='accounts.account')),
+                ('inviter', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
         ),
         migrations.CreateModel(
@@ -101,6 +103,7 @@ class Migration(migrations.Migration):
                 ('id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22, primary_key=True, serialize=False)),
                 ('role', models.CharField(choices=[('user', 'User'), ('billing', 'Billing'), ('engineer', 'Engineer'), ('superuser', 'Superuser')], max_length=16)),
                 ('limit_services', models.BooleanField(default=False)),
+                ('disabled_at', models.DateTimeField(blank=True, null=True)),
                 ('created_at', models.DateTimeField()),
                 ('updated_at', models.DateTimeField()),
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='memberships', to='accounts.account')),

@@ -23,8 +23,15 @@ from accounts.models import Membership
 from accounts.policy import decide, load_access, require
 from accounts.queries import Grant
 from accounts.reauthentication import require_reauthentication
-from accounts.roles import ROLES_WITH_LIMITED_ACCESS, Permission, Role, gained_abilities
+from accounts.roles import (
+    ROLE_PERMISSIONS,
+    ROLES_WITH_LIMITED_ACCESS,
+    Permission,
+    Role,
+    gained_abilities,
+)
 from accounts.web.forms import InviteForm, RoleForm
+from accounts.web.offboarding import open_things_of
 
 
 @require_GET
@@ -85,7 +92,7 @@ def remove_member(request: HttpRequest, membership_id: str) -> HttpResponse:
     actor = actor_of(request)
     account = queries.account_of(actor)
     person = queries.member_of(actor, account, membership_id)
-    require(actor, Permission.MEMBER_MANAGE, account)
+    require(actor, Permission.MEMBER_REMOVE, account)
     asked = require_reauthentication(
         request, f"remove {person.user} from {account.name}"
     )
@@ -94,7 +101,7 @@ def remove_member(request: HttpRequest, membership_id: str) -> HttpResponse:
     is_self = _is_self(person, actor)
     context: dict[str, Any] = {
         "person": member_context(person) | {"is_self": is_self},
-    }
+    } | open_things_of(person, timezone.now())
     if request.method == "GET":
         return render(request, "accounts/remove_member.html", context)
     try:
@@ -166,6 +173,7 @@ def member_context(person: Membership) -> dict[str, Any]:
         "role": Role(person.role),
         "role_label": person.role.capitalize(),
         "limited": person.limit_services and person.role in ROLES_WITH_LIMITED_ACCESS,
+        "disabled_at": person.disabled_at,
         "last_login": person.user.last_login,
         "joined_at": person.created_at,
     }
@@ -194,6 +202,7 @@ def _member_context(
     context: dict[str, Any] = {
         "person": _row(person, actor, queries.grants_in(person.account_id)),
         "manage": decide(actor, Permission.MEMBER_MANAGE, person),
+        "remove": decide(actor, Permission.MEMBER_REMOVE, person),
         "form": form or RoleForm(initial={"role": person.role}),
         "refusal": refusal,
         "limitable": person.role in ROLES_WITH_LIMITED_ACCESS,
@@ -207,7 +216,9 @@ def _member_context(
             "role": role,
             "gains": gained_abilities(Role(person.role), role),
             "loses": gained_abilities(role, Role(person.role)),
+            "loses_invite": Permission.MEMBER_INVITE not in ROLE_PERMISSIONS[role],
         }
+        | open_things_of(person, timezone.now())
     }
 
 

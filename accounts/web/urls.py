@@ -3,7 +3,7 @@
 from django.urls import URLPattern, path, register_converter
 from django.urls.converters import StringConverter
 
-from accounts.web import activity, join, members, session, tokens
+from accounts.web import activity, join, members, offboarding, session, tokens
 
 
 class OpaqueId(StringConverter):
@@ -29,6 +29,11 @@ urlpatterns: list[URLPattern] = [
         "members/<opaque:membership_id>/remove/",
         members.remove_member,
         name="remove_member",
+    ),
+    path(
+        "members/<opaque:membership_id>/offboard/<slug:deed>/",
+        offboarding.offboard,
+        name="offboard",
     ),
     path("join/<str:key>/", join.join, name="join"),
     path("api-tokens/", tokens.tokens, name="tokens"),

@@ -122,6 +122,7 @@ BODIES: dict[tuple[str, str], Body] = {
     ("members/<opaque:membership_id>/access/", "POST"): lambda w: {"limited": "yes", f"level_{w.shop.pk}": "full"},
     ("api-tokens/new/", "POST"): lambda w: {"name": "CI", "scope": "global", "expires_on": "2027-03-01"},
     ("products/<slug:slug>/enable/", "POST"): agreement,
+    ("members/<opaque:membership_id>/offboard/<slug:deed>/", "POST"): lambda w: {"reason": "Left"},
     ("products/<slug:slug>/disable/", "POST"): lambda w: {"drain_mode": "drain"},
     ("products/<slug:slug>/request/", "POST"): lambda w: {"note": "Please"},
     ("domains/", "POST"): lambda w: {"name": "acme.net"},

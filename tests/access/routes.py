@@ -136,6 +136,7 @@ def samples(world: World) -> dict[str, Any]:
         "claim_id": world.claim.pk,
         "customer_id": world.acme.pk,
         "director": "tenant",
+        "deed": "disable",
         "dispute_id": 1,
         "content_type_id": 1,
         "enablement_id": Enablement.objects.values_list("pk", flat=True)[0],

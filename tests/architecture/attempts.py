@@ -14,12 +14,12 @@ from accounts.commands import (
     accounts,
     invitations,
     members,
+    offboarding,
     profiles,
     sign_in,
     tokens,
-    users,
 )
-from accounts.models import Membership
+from accounts.models import Membership, User
 from accounts.roles import AccessLevel
 from portal.starter_catalogue import CONNECTION_TIME
 from products.billing.commands import budgets, closing, contracts, corrections
@@ -132,6 +132,11 @@ def assign(w: World, a: Actor) -> Any:
     )
 
 
+def open_session(w: World, a: Actor) -> None:
+    UserSession.objects.all().delete()
+    UserSession.objects.create(user=w.person("user"), ip="192.0.2.1", session_key="x")
+
+
 def add_authenticator(w: World, a: Actor) -> None:
     user = w.person("user")
     with sign_in.recorded_login_change(a, user=user, now=NOW):
@@ -212,8 +217,31 @@ ATTEMPTS: dict[str, Attempt] = {
         a, membership=membership_of(w, "inside"), service_id=w.shop.pk, now=NOW)),
     "accounts.commands.members.remove_member": Attempt(SUPERUSER, lambda w, a: members.remove_member(
         a, membership=w.membership, now=NOW)),
-    "accounts.commands.users.create_staff": Attempt(STAFF, lambda w, a: users.create_staff(
+    "accounts.commands.offboarding.disable_member": Attempt(SUPERUSER, lambda w, a: offboarding.disable_member(
+        a, membership=w.membership, reason="Left", now=NOW)),
+    "accounts.commands.offboarding.enable_member": Attempt(
+        SUPERUSER, lambda w, a: offboarding.enable_member(a, membership=w.membership, reason="Back", now=NOW),
+        given=lambda w, a: Membership.objects.filter(pk=w.membership.pk).update(disabled_at=NOW)),
+    "accounts.commands.offboarding.end_member_sessions": Attempt(
+        SUPERUSER, lambda w, a: offboarding.end_member_sessions(a, membership=w.membership, reason="Left", now=NOW),
+        given=open_session),
+    "accounts.commands.offboarding.revoke_member_tokens": Attempt(
+        SUPERUSER, lambda w, a: offboarding.revoke_member_tokens(a, membership=w.membership, reason="Left", now=NOW)),
+    "accounts.commands.offboarding.disable_user": Attempt(STAFF, lambda w, a: offboarding.disable_user(
+        a, user=w.person("user"), reason="Left", now=NOW)),
+    "accounts.commands.offboarding.enable_user": Attempt(
+        STAFF, lambda w, a: offboarding.enable_user(a, user=w.person("user"), reason="Back", now=NOW),
+        given=lambda w, a: User.objects.filter(pk=w.membership.user_id).update(is_active=False)),
+    "accounts.commands.offboarding.end_user_sessions": Attempt(
+        STAFF, lambda w, a: offboarding.end_user_sessions(a, user=w.person("user"), reason="Left", now=NOW),
+        given=open_session),
+    "accounts.commands.offboarding.revoke_user_tokens": Attempt(STAFF, lambda w, a: offboarding.revoke_user_tokens(
+        a, user=w.person("user"), reason="Left", now=NOW)),
+    "accounts.commands.offboarding.appoint_staff": Attempt(STAFF, lambda w, a: offboarding.appoint_staff(
         a, email="root@example.com", name="Root", password="a quiet long password", now=NOW)),
+    "accounts.commands.offboarding.remove_staff": Attempt(
+        STAFF, lambda w, a: offboarding.remove_staff(a, user=w.person("user"), reason="Left", now=NOW),
+        given=lambda w, a: User.objects.filter(pk=w.membership.user_id).update(is_staff=True)),
     "accounts.commands.sign_in.note_login": Attempt(frozenset({"user"}), lambda w, a: sign_in.note_login(
         a, user=w.person("user"), event=Event.USER_LOGGED_IN, now=NOW)),
     "accounts.commands.sign_in.note_failed_login": Attempt(frozenset({"user"}), lambda w, a: sign_in.note_failed_login(
@@ -224,7 +252,7 @@ ATTEMPTS: dict[str, Attempt] = {
     "accounts.commands.sign_in.end_sessions": Attempt(
         frozenset({"user"}), lambda w, a: sign_in.end_sessions(
             a, user=w.person("user"), sessions=UserSession.objects.all(), now=NOW),
-        given=lambda w, a: UserSession.objects.create(user=w.person("user"), ip="192.0.2.1", session_key="x")),
+        given=open_session),
     # Each member creates tokens for themselves in their own account; so does Stan, in his.
     "accounts.commands.tokens.issue_token": Attempt(MEMBERS | {"non_member"}, lambda w, a: tokens.issue_token(
         a, name="CI", scope="global", services=[], expires_at=LATER, now=NOW)),

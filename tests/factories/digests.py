@@ -10,6 +10,7 @@ VOLATILE = frozenset({"django_session", "usersessions_usersession", "portal_cach
 VOLATILE_COLUMNS = frozenset(
     {
         ("accounts_apitoken", "last_used_at"),
+        ("accounts_apitoken", "last_used_ip"),
         ("accounts_user", "last_login"),
         ("metering_edge", "asked_at"),
         ("metering_edge", "generation"),

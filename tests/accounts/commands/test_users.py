@@ -1,18 +1,16 @@
 """Staff are users without a role in any account."""
 
-import pytest
-
 from accounts.actor import Actor, Interface
 from accounts.audit.models import AuditEvent
-from accounts.commands.users import AddressTaken, create_staff
-from accounts.models import Membership, User
+from accounts.commands.offboarding import appoint_staff
+from accounts.models import Membership
 from tests.factories.accounts import PASSWORD
 
 LOADER = Actor.system("load-demo", interface=Interface.COMMAND)
 
 
 def test_staff_belong_to_no_account(db, now):
-    user = create_staff(
+    user = appoint_staff(
         LOADER, email="Ada@example.com", name="Ada", password=PASSWORD, now=now
     )
 
@@ -22,15 +20,21 @@ def test_staff_belong_to_no_account(db, now):
         True,
     )
     assert not Membership.objects.exists()
-    event = AuditEvent.objects.get()
-    assert (event.account_id, event.action) == ("platform", "user.created")
+    events = AuditEvent.objects.order_by("sequence")
+    assert list(events.values_list("account_id", "action")) == [
+        ("platform", "user.created"),
+        ("platform", "staff.appointed"),
+    ]
 
 
-def test_an_address_has_one_owner(ada, now):
-    with pytest.raises(AddressTaken):
-        create_staff(
-            LOADER, email="ada@example.com", name="Ada", password=PASSWORD, now=now
-        )
+def test_an_existing_user_is_appointed_and_keeps_their_password(una, acme, now):
+    user = appoint_staff(
+        LOADER, email="una@example.com", name="Other", password=PASSWORD, now=now
+    )
 
-    assert User.objects.count() == 1
-    assert not AuditEvent.objects.exists()
+    user.refresh_from_db()
+    assert (user.pk, user.name, user.is_staff) == (una.user_id, "Una", True)
+    assert set(AuditEvent.objects.values_list("account_id", "action")) == {
+        (acme.pk, "staff.appointed"),
+        ("platform", "staff.appointed"),
+    }
