@@ -1,9 +1,12 @@
 """Finds the actor of a request: by session, or by the `Fastly-Key` header of an API call."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from allauth.account.authentication import get_authentication_records
+from allauth.mfa.utils import is_mfa_enabled
+from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -12,8 +15,9 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from accounts.actor import Actor, ActorType, Context, Interface, TokenScope
-from accounts.errors import Conflict, NotFound
+from accounts.errors import Conflict, Forbidden, NotFound
 from accounts.models import ApiToken, Membership, User
+from accounts.roles import SECOND_FACTOR_ROLES, Role
 from accounts.tokens import digests
 
 # The attribute of a request in which a middleware keeps the token for the view.
@@ -34,6 +38,12 @@ class NoLongerMember(Conflict):
     """The user no longer belongs to the account that their session had chosen."""
 
     code = "left_account"
+
+
+class SecondFactorNeeded(Forbidden):
+    """The owner of the token has no second factor, which the operator requires."""
+
+    code = "second_factor_needed"
 
 
 def client_address(request: HttpRequest) -> str:
@@ -198,6 +208,24 @@ def find_token(secret: str, now: datetime) -> ApiToken | None:
     )
 
 
+def needs_second_factor(user: User, memberships: Iterable[Membership]) -> bool:
+    """Return whether a user needs a second factor if the operator requires one."""
+    roles = {Role(membership.role) for membership in memberships}
+    return user.is_staff or not SECOND_FACTOR_ROLES.isdisjoint(roles)
+
+
+def _require_second_factor(token: ApiToken) -> None:
+    """Raise SecondFactorNeeded for a token whose owner must have a second factor, and has none."""
+    if not settings.SECOND_FACTOR_REQUIRED or is_mfa_enabled(token.user):
+        return
+    if needs_second_factor(
+        token.user, Membership.objects.filter(user_id=token.user_id)
+    ):
+        raise SecondFactorNeeded(
+            "The owner of this token must add a second factor in the portal first."
+        )
+
+
 class TokenRequest(Request):
     """An API call with a token: `auth` is the actor, `data` the fields of the body."""
 
@@ -218,6 +246,7 @@ class FastlyKeyAuthentication(BaseAuthentication):
         token = getattr(request._request, FOUND_TOKEN, None) or find_token(secret, now)  # noqa: SLF001
         if token is None:
             raise AuthenticationFailed("Provided credentials are missing or invalid")
+        _require_second_factor(token)
         context = context_of(request._request, Interface.API)  # noqa: SLF001
         if (
             token.last_used_at is None

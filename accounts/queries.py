@@ -13,9 +13,9 @@ from django.db.models import Q, QuerySet
 
 from accounts.actor import Actor
 from accounts.errors import Invalid, NotFound
-from accounts.models import Account, ApiToken, Invitation, Membership, User
+from accounts.models import Account, ApiToken, Invitation, Membership
 from accounts.policy import decide, require, visible_services
-from accounts.roles import SECOND_FACTOR_ROLES, AccessLevel, Permission, Role
+from accounts.roles import AccessLevel, Permission, Role
 from accounts.service_access import existing_services, levels_on
 
 NO_SUCH_MEMBER = "This person is not a member of this account."
@@ -219,12 +219,6 @@ def second_factors_of(user_ids: Iterable[str]) -> Mapping[str, str]:
         key: names[kind]
         for key, kind in rows.order_by("type").values_list("user_id", "type")
     }
-
-
-def needs_second_factor(user: User, memberships: Iterable[Membership]) -> bool:
-    """Return whether a user needs a second factor if the operator requires one."""
-    roles = {Role(membership.role) for membership in memberships}
-    return user.is_staff or not SECOND_FACTOR_ROLES.isdisjoint(roles)
 
 
 def is_open(invitation: Invitation, now: datetime) -> bool:

@@ -32,9 +32,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 
-from accounts.authentication import SAFE_METHODS, memberships_of
+from accounts.authentication import SAFE_METHODS, memberships_of, needs_second_factor
 from accounts.models import User
-from accounts.queries import needs_second_factor
 
 PREFIX: Final = "reauthentication"
 # The page was only to be read; after the answer it is requested again.

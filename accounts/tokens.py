@@ -1,15 +1,44 @@
-"""Creates and hashes the secrets of API tokens: 256 random bits, stored as a keyed hash."""
+"""Creates and hashes the secrets of API tokens; they are stored as a keyed hash.
+
+A secret is `tg_`, 23 random characters and a checksum of 6, of base 62: 32 characters, as Fastly's
+tokens, and 136 random bits. Secret scanners know it by prefix and checksum. Edges and older tokens
+have secrets of 43 characters, which stay valid.
+"""
 
 import hashlib
 import hmac
 import secrets
+import string
+import zlib
+from typing import Final
 
 from django.conf import settings
 
+PREFIX: Final = "tg_"
+BASE_62: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
+RANDOM_LENGTH: Final = 23
+CHECKSUM_LENGTH: Final = 6
+
 
 def new_secret() -> str:
-    """Return a new random secret: 43 characters, 256 bits."""
+    """Return a new random secret of an edge: 43 characters, 256 bits."""
     return secrets.token_urlsafe(32)
+
+
+def new_token_secret() -> str:
+    """Return a new random secret of an API token: 32 characters, 136 bits."""
+    random = "".join(secrets.choice(BASE_62) for _ in range(RANDOM_LENGTH))
+    return f"{PREFIX}{random}{checksum(random)}"
+
+
+def checksum(random: str) -> str:
+    """Return the CRC-32 of the random characters in base 62, with leading zeros."""
+    number = zlib.crc32(random.encode())
+    digits = ""
+    for _ in range(CHECKSUM_LENGTH):
+        number, digit = divmod(number, len(BASE_62))
+        digits = BASE_62[digit] + digits
+    return digits
 
 
 def digests(secret: str) -> list[str]:

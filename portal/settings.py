@@ -24,6 +24,10 @@ TOKEN_PEPPER = env.secret("TOKEN_PEPPER", DATA_DIR / "secrets")
 TOKEN_PEPPER_FALLBACKS = env.words("TOKEN_PEPPER_FALLBACKS")
 
 # A proxy is in front; only in a container does the portal listen on other addresses.
+# Encrypts secrets in the database, such as the seeds of second factors (`rotate_encryption`).
+ENCRYPTION_KEY = env.secret("ENCRYPTION_KEY", DATA_DIR / "secrets")
+ENCRYPTION_KEY_FALLBACKS = env.words("ENCRYPTION_KEY_FALLBACKS")
+
 LISTEN_HOST = env.text("LISTEN_HOST", "127.0.0.1")
 PORT = env.number("PORT", 8000, minimum=1, maximum=65535)
 # The edges' calls get a web server of their own there; see `python -m portal.web_server --edges`.
@@ -131,6 +135,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "accounts.web.session_limits.session_limits",
     "accounts.web.second_factor.second_factor",
     "portal.middleware.refusal_pages",
     "portal.idempotency.idempotency",
@@ -191,7 +196,7 @@ AUTH_PASSWORD_VALIDATORS = [
         ("CommonPasswordValidator", {}),
         ("NumericPasswordValidator", {}),
     )
-]
+] + [{"NAME": "accounts.passwords.GuessablePasswordValidator"}]
 GUARDIAN_MONKEY_PATCH_USER = False
 ANONYMOUS_USER_NAME = None
 LOGIN_URL = reverse_lazy("account_login")
@@ -212,8 +217,12 @@ ACCOUNT_RATE_LIMITS = {
     "login_failed": "20/m/ip,5/5m/key",
     "reauthenticate": "10/m/user",
 }
-ACCOUNT_FORMS = {"change_password": "accounts.web.mfa_forms.ChangePassword"}
+ACCOUNT_FORMS = {
+    "change_password": "accounts.web.mfa_forms.ChangePassword",
+    "reset_password_from_key": "accounts.web.mfa_forms.ResetPassword",
+}
 ALLAUTH_TRUSTED_PROXY_COUNT = 0  # `portal.proxy` has set the client's address
+MFA_ADAPTER = "accounts.web.mfa_adapter.MfaAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not PRODUCTION
@@ -229,6 +238,16 @@ MFA_FORMS = {
 # If set, users with the role superuser or billing, and staff, need a second factor.
 SECOND_FACTOR_REQUIRED = env.flag("SECOND_FACTOR_REQUIRED", default=False)
 USERSESSIONS_ADAPTER = "accounts.web.allauth_adapter.SessionsAdapter"
+# A session ends after so many seconds without a request, and so many after the sign-in. The first
+# two are for staff and the roles superuser and billing; the strictest role counts.
+SESSION_IDLE_SECONDS_STRICT = env.number(
+    "SESSION_IDLE_SECONDS_STRICT", 1800, minimum=60
+)
+SESSION_MAX_SECONDS_STRICT = env.number(
+    "SESSION_MAX_SECONDS_STRICT", 86_400, minimum=60
+)
+SESSION_IDLE_SECONDS = env.number("SESSION_IDLE_SECONDS", 28_800, minimum=60)
+SESSION_MAX_SECONDS = env.number("SESSION_MAX_SECONDS", 1_209_600, minimum=60)
 USERSESSIONS_TRACK_ACTIVITY = False
 
 SESSION_COOKIE_AGE = 14 * 24 * 3600

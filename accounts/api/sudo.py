@@ -23,10 +23,9 @@ from rest_framework.permissions import AllowAny
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.authentication import TokenRequest
+from accounts.authentication import TokenRequest, needs_second_factor
 from accounts.errors import Forbidden
 from accounts.models import Membership, User
-from accounts.queries import needs_second_factor
 from accounts.sudo import start_sudo
 
 CODES: Final = (Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES)

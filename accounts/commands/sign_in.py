@@ -18,7 +18,7 @@ from accounts.actor import Actor
 from accounts.audit.vocabulary import Event
 from accounts.change import Trail, Unchanged, record_refusal, recorded_change
 from accounts.commands.users import masked
-from accounts.models import Membership, User
+from accounts.models import ApiToken, Membership, User
 from accounts.policy import PLATFORM, OwnLogin
 from accounts.roles import Permission
 
@@ -91,11 +91,18 @@ def note_failed_login(
 
 
 def set_password(
-    actor: Actor, *, user: User, password: str, event: Event, now: datetime
+    actor: Actor,
+    *,
+    user: User,
+    password: str,
+    event: Event,
+    keep_tokens: bool,
+    now: datetime,
 ) -> None:
-    """Set a user's password, which allauth has checked.
+    """Set a user's password, which allauth has checked, and revoke their API tokens unless kept.
 
-    Raises NotFound for another user's login. Notes the event, password.changed or password.reset.
+    Raises NotFound for another user's login. Notes the event (password.changed or password.reset),
+    and token.revoked for each token, in its account.
     """
     user.set_password(password)  # slow on purpose, so before the transaction
     user.password_changed_at = now
@@ -109,6 +116,8 @@ def set_password(
     ) as trail:
         user.save(update_fields=["password", "password_changed_at"])
         _note(trail, event, user)
+        if not keep_tokens:
+            _revoke_tokens(trail, user, now=now)
 
 
 def end_sessions(
@@ -133,6 +142,21 @@ def end_sessions(
             after = {"signed_in_at": session.created_at.isoformat(timespec="seconds")}
             session.end()
             _note(trail, Event.SESSION_ENDED, user, after)
+
+
+def _revoke_tokens(trail: Trail, user: User, *, now: datetime) -> None:
+    """Revoke the user's tokens for the accounts that they belong to; others are refused anyway."""
+    tokens = ApiToken.objects.select_for_update().filter(
+        user=user, revoked_at=None, account_id__in=list(trail.entries)
+    )
+    for token in tokens.order_by("pk"):
+        token.revoked_at = now
+        token.save(update_fields=["revoked_at"])
+        trail.note(
+            Event.TOKEN_REVOKED,
+            target=("token", token.pk, token.name),
+            account_id=token.account_id,
+        )
 
 
 @dataclass(frozen=True, slots=True)

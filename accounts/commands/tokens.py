@@ -15,7 +15,7 @@ from accounts.ids import LENGTH
 from accounts.models import ApiToken
 from accounts.queries import NO_SUCH_TOKEN
 from accounts.roles import Permission
-from accounts.tokens import digest, new_secret
+from accounts.tokens import digest, new_token_secret
 
 MAX_TOKEN_LIFETIME: Final = timedelta(days=366)  # a year, also a leap year
 MAX_SERVICES: Final = 100
@@ -59,7 +59,7 @@ def issue_token(
             "Choose an expiry date within the next year.",
             field="expires_at",
         )
-    secret = new_secret()
+    secret = new_token_secret()
     token = ApiToken(
         user_id=actor.user_id,
         account_id=actor.account_id,

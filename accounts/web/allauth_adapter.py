@@ -25,6 +25,7 @@ from accounts.models import User
 from accounts.reauthentication import is_recently_authenticated
 
 WRONG_CREDENTIALS = "Wrong password, code or passkey."
+KEEP_TOKENS, END_TOKENS = "keep_tokens", "end_tokens"  # fields of the password forms
 ASKED = "_asked_in_place"  # the attribute of a request whose page has asked
 _WAITING_MAIL = "_waiting_mail"
 
@@ -66,11 +67,17 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         """Set a password, and note whether it was changed or reset by email."""
         assert isinstance(user, User)  # noqa: S101 - the only user model
         changed = self.request.user.is_authenticated
+        # A reset is what follows a theft, so tokens end with it unless kept; a change keeps them
+        # unless asked.
+        keep = KEEP_TOKENS in self.request.POST or (
+            changed and END_TOKENS not in self.request.POST
+        )
         sign_in.set_password(
             actor_for_login(self.request, user),
             user=user,
             password=password,
             event=Event.PASSWORD_CHANGED if changed else Event.PASSWORD_RESET,
+            keep_tokens=keep,
             now=timezone.now(),
         )
 

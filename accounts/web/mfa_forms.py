@@ -3,7 +3,7 @@
 from struct import error
 from typing import Any
 
-from allauth.account.forms import ChangePasswordForm
+from allauth.account.forms import ChangePasswordForm, ResetPasswordKeyForm
 from allauth.core import context
 from allauth.mfa.webauthn.forms import (
     AddWebAuthnForm,
@@ -101,8 +101,20 @@ class AuthenticateByPasskey(_PasskeyForm, AuthenticateWebAuthnForm):  # type: ig
     credential = Credential(widget=forms.HiddenInput)
 
 
+class ResetPassword(ResetPasswordKeyForm):  # type: ignore[misc]  # allauth has no types
+    """Sets a password by the link in an email, and asks whether API tokens are kept."""
+
+    keep_tokens = forms.BooleanField(
+        label="Keep my API tokens",
+        required=False,
+        help_text="Otherwise they are revoked. Keep them only if no one else can know them.",
+    )
+
+
 class ChangePassword(ChangePasswordForm):  # type: ignore[misc]  # allauth has no types
     """Changes the password, and notes a wrong current one."""
+
+    end_tokens = forms.BooleanField(label="Revoke my API tokens too", required=False)
 
     def clean_oldpassword(self) -> Any:
         """Return the current password; raises ValidationError for a wrong one."""

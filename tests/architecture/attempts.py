@@ -248,7 +248,8 @@ ATTEMPTS: dict[str, Attempt] = {
         a, user=w.person("user"), event=Event.USER_LOGIN_FAILED, reason="Wrong.", now=NOW)),
     "accounts.commands.sign_in.recorded_login_change": Attempt(frozenset({"user"}), add_authenticator),
     "accounts.commands.sign_in.set_password": Attempt(frozenset({"user"}), lambda w, a: sign_in.set_password(
-        a, user=w.person("user"), password="a quiet long password", event=Event.PASSWORD_CHANGED, now=NOW)),
+        a, user=w.person("user"), password="a quiet long password", event=Event.PASSWORD_CHANGED,
+        keep_tokens=True, now=NOW)),
     "accounts.commands.sign_in.end_sessions": Attempt(
         frozenset({"user"}), lambda w, a: sign_in.end_sessions(
             a, user=w.person("user"), sessions=UserSession.objects.all(), now=NOW),

@@ -47,7 +47,7 @@ def test_a_token_is_shown_once_and_stored_as_a_hash(acme, eve, browser, form, no
     page = client.post(NEW, form)
 
     secret = page.content.decode().split('id="secret">')[1].split("</code>")[0]
-    assert len(secret) == 43
+    assert len(secret) == 32
     assert page.headers["Cache-Control"] == "no-store"
     assert secret not in client.get(TOKENS).content.decode()
     assert secret not in str(ApiToken.objects.values().get())
