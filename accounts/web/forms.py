@@ -10,7 +10,7 @@ from accounts.actor import TokenScope
 from accounts.audit.vocabulary import Event, Outcome
 from accounts.commands.users import MAX_USER_NAME_LENGTH
 from accounts.queries import ServiceName
-from accounts.roles import Role
+from accounts.roles import AccessLevel, Role
 
 ROLES = [(role.value, role.value.capitalize()) for role in Role]
 SCOPES = {
@@ -19,6 +19,10 @@ SCOPES = {
     TokenScope.PURGE_SELECT: "purge_select: purge single objects",
     TokenScope.PURGE_ALL: "purge_all: purge whole services",
 }
+LEVELS = [
+    ("", "No access"),
+    *((each.value, each.value.replace("_", " ").capitalize()) for each in AccessLevel),
+]
 DEFAULT_LIFETIME = timedelta(days=90)
 
 
@@ -47,9 +51,26 @@ class InviteForm(forms.Form):
     limit_services = forms.BooleanField(
         label="Limit to chosen services",
         required=False,
-        help_text="For engineers and users. Choose the services after they have joined; until "
-        "then they see none.",
+        help_text="For engineers and users. They see only the services that you choose below.",
     )
+
+    def __init__(self, *args: Any, services: Sequence[ServiceName]) -> None:
+        super().__init__(*args)
+        self.services = services
+        for service in services:
+            self.fields[f"level_{service.id}"] = forms.ChoiceField(
+                label=f"Access to {service.name}", required=False, choices=LEVELS
+            )
+
+    @property
+    def levels(self) -> dict[str, str]:
+        """Return the chosen services' ids with their levels; none unless access is limited."""
+        if not self.cleaned_data["limit_services"]:
+            return {}
+        chosen = {
+            each.id: self.cleaned_data[f"level_{each.id}"] for each in self.services
+        }
+        return {key: level for key, level in chosen.items() if level}
 
 
 class JoinForm(forms.Form):

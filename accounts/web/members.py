@@ -124,10 +124,11 @@ def invite(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
     account = queries.account_of(actor)
     require(actor, Permission.MEMBER_INVITE, account)
+    services = queries.services_of(actor)
     if request.method == "GET":
-        form = InviteForm()
+        form = InviteForm(services=services)
         return render(request, "accounts/invite.html", {"form": form})
-    form = InviteForm(request.POST)
+    form = InviteForm(request.POST, services=services)
     if form.is_valid():
         asked = require_reauthentication(
             request, f"invite {form.cleaned_data['email']}"
@@ -136,7 +137,13 @@ def invite(request: HttpRequest) -> HttpResponse:
             return asked
         with form_errors(form, {"": "email"}):
             sent = send_invitation(
-                actor, account=account, now=timezone.now(), **form.cleaned_data
+                actor,
+                account=account,
+                email=form.cleaned_data["email"],
+                role=form.cleaned_data["role"],
+                limit_services=form.cleaned_data["limit_services"],
+                services=form.levels,
+                now=timezone.now(),
             )
             success_with_audit_link(
                 request,

@@ -15,8 +15,12 @@ from allauth.mfa.webauthn.views import (
     EditWebAuthnView,
     RemoveWebAuthnView,
 )
-from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, path
+from allauth.usersessions.adapter import get_adapter as get_sessions_adapter
+from allauth.usersessions.models import UserSession
+from allauth.usersessions.views import ListUserSessionsView
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
 
 from accounts.audit.vocabulary import Event
 from accounts.authentication import SAFE_METHODS
@@ -140,9 +144,28 @@ class ChangeEmail(_Asked, EmailView):  # type: ignore[misc]
             return super().post(request, *args, **kwargs)
 
 
+class Sessions(ListUserSessionsView):  # type: ignore[misc]
+    """Lists the user's sessions, and ends one of them or all others."""
+
+    def post(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """End the session named in the form, or else all others."""
+        wanted = request.POST.get("session", "")
+        if not wanted:
+            return super().post(request, *args, **kwargs)
+        rows = UserSession.objects.filter(user=request.user).exclude(
+            session_key=request.session.session_key
+        )
+        chosen = [row for row in rows if str(row.pk) == wanted]
+        if chosen:
+            get_sessions_adapter().end_sessions(chosen)
+            messages.success(request, "The session has ended.")
+        return HttpResponseRedirect(reverse("usersessions_list"))
+
+
 # Before allauth's own routes, with their paths and names.
 urlpatterns: list[URLPattern] = [
     path("password/change/", PasswordChange.as_view(), name="account_change_password"),
+    path("sessions/", Sessions.as_view(), name="usersessions_list"),
     path("email/", ChangeEmail.as_view(), name="account_email"),
     path("2fa/totp/activate/", ActivateTotp.as_view(), name="mfa_activate_totp"),
     path("2fa/totp/deactivate/", DeactivateTotp.as_view(), name="mfa_deactivate_totp"),

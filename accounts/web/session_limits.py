@@ -31,20 +31,20 @@ POLLING_PATHS: Final = ("/live/",)
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SessionLimits:
     """How long a session lasts, in seconds: without a request, and at most."""
 
     idle: int
     at_most: int
 
 
-def limits_of(request: HttpRequest, user: User) -> Limits:
+def limits_of(request: HttpRequest, user: User) -> SessionLimits:
     """Return the limits of the user's strictest role; staff and two roles have strict ones."""
     if needs_second_factor(user, memberships_of(request)):
-        return Limits(
+        return SessionLimits(
             settings.SESSION_IDLE_SECONDS_STRICT, settings.SESSION_MAX_SECONDS_STRICT
         )
-    return Limits(settings.SESSION_IDLE_SECONDS, settings.SESSION_MAX_SECONDS)
+    return SessionLimits(settings.SESSION_IDLE_SECONDS, settings.SESSION_MAX_SECONDS)
 
 
 def session_limits(
@@ -63,7 +63,7 @@ def session_limits(
     return middleware
 
 
-def _is_over(request: HttpRequest, limits: Limits) -> bool:
+def _is_over(request: HttpRequest, limits: SessionLimits) -> bool:
     """Return whether the session has reached a limit; store when it was used."""
     session, now = request.session, time.time()
     signed_in_at = session.get(SIGNED_IN_AT)

@@ -21,7 +21,7 @@ from accounts.feedback import success_with_audit_link
 from accounts.form_errors import form_errors, form_status
 from accounts.policy import require
 from accounts.queries import account_of
-from accounts.reauthentication import kept_input, require_reauthentication
+from accounts.reauthentication import require_reauthentication
 from accounts.roles import Permission
 from products.webhooks.commands import (
     add_webhook,
@@ -109,13 +109,11 @@ def new_webhook(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
     account = account_of(actor)
     require(actor, Permission.WEBHOOK_MANAGE, account)
-    asked = require_reauthentication(request)
+    asked = require_reauthentication(request, "add a webhook")
     if asked is not None:
         return asked
     posted = request.method == "POST"
-    form = WebhookForm(
-        request.POST if posted else kept_input(request), events=[], is_new=True
-    )
+    form = WebhookForm(request.POST if posted else None, events=[], is_new=True)
     if posted and form.is_valid():
         with form_errors(form):
             added = add_webhook(
@@ -139,12 +137,12 @@ def webhook(request: HttpRequest, webhook_id: str) -> HttpResponse:
     row = webhook_of(actor, webhook_id)
     posted = request.method == "POST"
     if posted:
-        asked = require_reauthentication(request)
+        asked = require_reauthentication(request, f"change the webhook {row.url}")
         if asked is not None:
             return asked
     initial = {"url": row.url, "events": row.events, "paused": row.is_paused}
     form = WebhookForm(
-        request.POST if posted else kept_input(request) or None,
+        request.POST if posted else None,
         None,
         "id_%s",
         None,
@@ -215,7 +213,7 @@ def delete_webhook(request: HttpRequest, webhook_id: str) -> HttpResponse:
     """Show what is removed; POST removes it."""
     actor = actor_of(request)
     row = webhook_of(actor, webhook_id)
-    asked = require_reauthentication(request)
+    asked = require_reauthentication(request, f"remove the webhook {row.url}")
     if asked is not None:
         return asked
     if request.method == "GET":

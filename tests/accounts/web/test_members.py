@@ -239,3 +239,18 @@ def test_every_page_requires_sign_in(sam, client, url):
         assert (page.status_code, page.url) == (302, f"/accounts/login/?next={address}")
     assert AuditEvent.objects.count() == 0
     assert Membership.objects.count() == 1
+
+
+def test_an_invitation_limited_to_services_names_them(sam, shop, browser):
+    browser(sam).post(
+        "/members/invite/",
+        {
+            "email": "x@example.com",
+            "role": "engineer",
+            "limit_services": "on",
+            f"level_{shop.pk}": "read_only",
+        },
+    )
+
+    sent = Invitation.objects.get()
+    assert (sent.limit_services, sent.services) == (True, {shop.pk: "read_only"})

@@ -239,3 +239,28 @@ def test_a_session_of_a_removed_member_still_signs_out_with_an_entry(
     client.post("/accounts/logout/")
 
     assert actions(PLATFORM) == ["user.logged_out"]
+
+
+def test_one_session_is_ended_and_the_others_stay(acme, una, una_user, noted):
+    first, second, third = Client(), Client(), Client()
+    for each in (first, second, third):
+        each.post(LOGIN, {"login": una_user.email, "password": PASSWORD})
+    row = UserSession.objects.get(session_key=second.session.session_key)
+
+    first.post("/accounts/sessions/", {"session": row.pk})
+
+    assert second.get("/members/").status_code == 302
+    assert third.get("/members/").status_code == 200
+    assert noted(acme)[3:] == ["session.ended"]
+
+
+def test_the_session_of_another_person_is_not_ended(una, sam, noted, acme):
+    mine, other = Client(), Client()
+    mine.post(LOGIN, {"login": "una@example.com", "password": PASSWORD})
+    other.post(LOGIN, {"login": "sam@example.com", "password": PASSWORD})
+    row = UserSession.objects.get(session_key=other.session.session_key)
+
+    mine.post("/accounts/sessions/", {"session": row.pk})
+
+    assert other.get("/members/").status_code == 200
+    assert "session.ended" not in noted(acme)
