@@ -373,8 +373,15 @@ HEADER = Kind(
             nullable=True,
             label="Regular expression",
             group="Replacement",
+            carried=False,
         ),
-        text("substitution", max_length=500, nullable=True, group="Replacement"),
+        text(
+            "substitution",
+            max_length=500,
+            nullable=True,
+            group="Replacement",
+            carried=False,
+        ),
         flag("ignore_if_set", as_text=True, group="Order"),
         number(
             "priority",
@@ -390,6 +397,7 @@ HEADER = Kind(
                 nullable=True,
                 help=CONDITION_HELP,
                 group="Conditions",
+                carried=False,
             )
             for which in ("request", "cache", "response")
         ),
