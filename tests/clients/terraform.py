@@ -159,6 +159,11 @@ class Provider:
         """Keep what the user configured of a part."""
         if not request.path.startswith(("version/", "/rate-limiters/")):
             return
+        if "/director/" in request.path and "/backend/" in request.path:
+            _, _, kind, director, _, backend = request.path.split("/")
+            names = self._objects[kind, director].setdefault("backends", [])
+            names.append(backend)
+            return
         kind, name = self._place(request)
         given = {
             key.removesuffix("[]"): value

@@ -45,25 +45,8 @@ GET /billing/v3/invoices/month-to-date
 GET /billing/v3/invoices/{invoice_id}
 GET /billing/v3/service-usage-metrics
 GET /billing/v3/usage-metrics
-GET,PATCH /service/{service_id}/acl/{acl_id}/entries
-POST /service/{service_id}/acl/{acl_id}/entry
-DELETE,GET,PATCH /service/{service_id}/acl/{acl_id}/entry/{acl_entry_id}
-POST /service/{service_id}/dictionary/{dictionary_id}/item
-DELETE,GET,PATCH,PUT /service/{service_id}/dictionary/{dictionary_id}/item/{dictionary_item_key}
-GET,PATCH /service/{service_id}/dictionary/{dictionary_id}/items
-POST /service/{service_id}/lint
-POST /service/{service_id}/pool/{pool_id}/server
-DELETE,GET,PUT /service/{service_id}/pool/{pool_id}/server/{server_id}
-GET /service/{service_id}/pool/{pool_id}/servers
-GET,PUT /service/{service_id}/snippet/{id}
-GET /service/{service_id}/vcl/diff/from/{from_version_id}/to/{to_version_id}
 PUT /service/{service_id}/version/{version_id}/activate/{environment_name}
-GET /service/{service_id}/version/{version_id}/boilerplate
 PUT /service/{service_id}/version/{version_id}/deactivate/{environment_name}
-POST /service/{service_id}/version/{version_id}/director/{director_name}/backend/{backend_name}
-GET /service/{service_id}/version/{version_id}/generated_vcl
-GET /service/{service_id}/version/{version_id}/generated_vcl/content
-POST /vcl_lint
 """
 NOT_YET = {
     (method, path)
