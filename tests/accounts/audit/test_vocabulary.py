@@ -13,7 +13,7 @@ def test_every_event_has_a_description():
 
 def test_every_event_is_named_resource_dot_verb():
     misnamed = [
-        event for event in Event if not re.fullmatch(r"[a-z_]+\.[a-z_]+", event)
+        event for event in Event if not re.fullmatch(r"[a-z0-9_]+\.[a-z_]+", event)
     ]
 
     assert misnamed == []

@@ -104,6 +104,7 @@ def test_all_faults_of_a_password_are_reported_together(db, now):
         "This password is too short. It must contain at least 12 characters.",
         "This password is too common.",
         "This password is entirely numeric.",
+        "This password is easy to guess. Use several unrelated words.",
     )
 
 
