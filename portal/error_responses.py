@@ -59,6 +59,7 @@ FASTLY_CONFLICTS: Mapping[str, tuple[HTTPStatus, str]] = {
     "duplicate": (HTTPStatus.CONFLICT, "Duplicate record"),
     "service_active": (HTTPStatus.BAD_REQUEST, "Bad request"),
     "not_active": (HTTPStatus.BAD_REQUEST, "Bad request"),
+    "not_staged": (HTTPStatus.BAD_REQUEST, "Bad request"),
     "deployment_refused": (HTTPStatus.BAD_REQUEST, "Bad request"),
     "idempotency_key_reused": (HTTPStatus.UNPROCESSABLE_ENTITY, "Unprocessable entity"),
 }

@@ -112,6 +112,8 @@ class Event(StrEnum):
     VERSION_LOCKED = "version.locked", "locked a version", "version.lock"
     VERSION_ACTIVATED = "version.activated", "activated a version", "version.activate", _ROUTES
     VERSION_DEACTIVATED = "version.deactivated", "deactivated a version", "version.deactivate", _ROUTES
+    VERSION_STAGED = "version.staged", "staged a version", "version.update"
+    VERSION_UNSTAGED = "version.unstaged", "ended the staging of a version", "version.update"
     DEPLOYMENT_REFUSED = "deployment.refused", "was refused a deployment"
     DOMAIN_CREATED = "domain.created", "added a domain", "domain.create"
     DOMAIN_UPDATED = "domain.updated", "changed a domain", "domain.update"

@@ -12,27 +12,41 @@ from products.services.models import Service, Version
 Json = dict[str, Any]
 # WordPress is in the details of a service, and no client knows more about it.
 EMPTY_LISTS = ("wordpress",)
+STAGING = "staging"  # the name of Fastly's only environment
 
 
 def version(row: Version) -> Json:
-    """Return a version. No version is ever staged or tested."""
+    """Return a version. No version is ever tested."""
     return {
         "number": row.number,
         "service_id": row.service_id,
         "active": row.active,
         "locked": row.locked,
         "deployed": row.active,
-        "staging": False,
+        "staging": row.staged,
         "testing": False,
         "comment": row.comment,
         "created_at": row.created_at,
         "updated_at": row.updated_at,
         "deleted_at": None,
-        "environments": [],
+        "environments": _environments([row]),
     }
 
 
-def service_fields(row: Service) -> Json:
+def _environments(versions: Sequence[Version]) -> list[Json]:
+    """Return the environment in which one of these versions is staged."""
+    return [
+        {
+            "name": STAGING,
+            "active_version": each.number,
+            "service_id": each.service_id,
+        }
+        for each in versions
+        if each.staged
+    ]
+
+
+def service_fields(row: Service, versions: Sequence[Version]) -> Json:
     """Return the fields that every response about a service has."""
     return {
         "id": row.pk,
@@ -44,7 +58,7 @@ def service_fields(row: Service) -> Json:
         "updated_at": row.updated_at,
         "deleted_at": row.deleted_at,
         "paused": False,
-        "environments": [],
+        "environments": _environments(versions),
     }
 
 
@@ -53,7 +67,7 @@ def listed(row: Service, versions: Sequence[Version]) -> Json:
     current = next(
         (each for each in versions if each.active), versions[-1] if versions else None
     )
-    return service_fields(row) | {
+    return service_fields(row, versions) | {
         "version": current.number if current else 0,
         "versions": [version(each) for each in versions],
     }
@@ -61,7 +75,7 @@ def listed(row: Service, versions: Sequence[Version]) -> Json:
 
 def service(row: Service, versions: Sequence[Version]) -> Json:
     """Return one service."""
-    return service_fields(row) | {
+    return service_fields(row, versions) | {
         "publish_key": "",
         "versions": [version(each) for each in versions],
     }

@@ -149,7 +149,7 @@ class FilterReader(serializers.Serializer[Any]):
     """The filters of the versions in `details`."""
 
     active = serializers.BooleanField(allow_null=True, default=None)
-    staged = serializers.BooleanField(default=False)
+    staged = serializers.BooleanField(allow_null=True, default=None)
 
 
 def _filters(request: TokenRequest) -> dict[str, str]:
@@ -195,9 +195,11 @@ class ServiceDetails(APIView):
     def _filtered(
         self, request: TokenRequest, versions: Sequence[Version]
     ) -> list[Version]:
-        """Apply `filter[versions.active]` and `filter[versions.staged]`; no version is ever staged."""
+        """Apply `filter[versions.active]` and `filter[versions.staged]`."""
         asked = valid(FilterReader(data=_filters(request)))
         kept = versions
         if asked["active"] is not None:
             kept = [each for each in kept if each.active is asked["active"]]
-        return [] if asked["staged"] else list(kept)
+        if asked["staged"] is not None:
+            kept = [each for each in kept if each.staged is asked["staged"]]
+        return list(kept)

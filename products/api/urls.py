@@ -81,6 +81,7 @@ from products.api.versions import (
     Deactivate,
     Lock,
     OneVersion,
+    Staging,
     Validate,
     Versions,
 )
@@ -200,6 +201,8 @@ urlpatterns = [
     path(f"{VERSION}/lock", Lock.as_view()),
     path(f"{VERSION}/activate", Activate.as_view()),
     path(f"{VERSION}/deactivate", Deactivate.as_view()),
+    path(f"{VERSION}/activate/<str:environment>", Staging.as_view()),
+    path(f"{VERSION}/deactivate/<str:environment>", Staging.as_view(staged=False)),
     path(f"{VERSION}/validate", Validate.as_view()),
     path(f"{VERSION}/domain/check_all", CheckDomains.as_view()),
     path(f"{VERSION}/domain/<str:name>/check", CheckDomain.as_view()),

@@ -8,6 +8,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import TokenRequest
+from accounts.errors import NotFound
 from products.api import fastly_json
 from products.api.decision import check_to_json
 from products.api.lookups import service_at, version_at, version_for_decision_at
@@ -19,6 +20,11 @@ from products.services.queries import warnings_of
 
 # The compatibility rules warn of these themselves, if the version uses WebSockets.
 RULES_WARN_OF: Final = frozenset({"backend", "header"})
+
+
+NOT_STAGED_AT_EDGES: Final = (
+    "Stored, but not carried out by the edge: there is no staging environment."
+)
 
 
 class VersionReader(serializers.Serializer[Any]):
@@ -116,6 +122,24 @@ class Deactivate(APIView):
         return Response(
             fastly_json.version(version_at(request.auth, service_id, number))
         )
+
+
+class Staging(APIView):
+    """`PUT …/activate/staging` and `…/deactivate/staging`."""
+
+    staged = True
+
+    def put(
+        self, request: TokenRequest, service_id: str, number: int, environment: str
+    ) -> Response:
+        """Mark the version as staged, or no longer; edges have no staging environment."""
+        row = version_at(request.auth, service_id, number)
+        if environment != fastly_json.STAGING:
+            raise NotFound(f"There is no environment '{environment}'.")
+        command = deploy.stage if self.staged else deploy.unstage
+        command(request.auth, version=row, now=timezone.now())
+        shown = fastly_json.version(version_at(request.auth, service_id, number))
+        return Response(shown | {"msg": NOT_STAGED_AT_EDGES})
 
 
 class Validate(APIView):

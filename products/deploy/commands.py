@@ -53,6 +53,12 @@ class NotActive(Conflict):
     code = "not_active"
 
 
+class NotStaged(Conflict):
+    """The version whose staging is to end is not staged."""
+
+    code = "not_staged"
+
+
 def refusal(decision: DeployDecision) -> DeploymentRefused:
     """Return the refusal with a decision's reasons."""
     kind = DeploymentForbidden if decision.is_personal else DeploymentBlocked
@@ -182,6 +188,64 @@ def deactivate(
             reason=comment,
         )
     return deployment
+
+
+def stage(actor: Actor, *, version: Version, now: datetime) -> None:
+    """Mark a version as staged, in place of another, and lock it.
+
+    Edges have no staging environment, so nothing is deployed. Raises Forbidden and NotFound. Notes
+    version.staged if it changes.
+    """
+    service = version.service
+    with recorded_change(
+        actor, Permission.SERVICE_DEPLOY, on=service, now=now
+    ) as trail:
+        versions = Version.objects.select_for_update().filter(service=service)
+        version = versions.get(pk=version.pk)
+        version.service = service
+        if version.staged:
+            raise Unchanged
+        old = versions.filter(staged=True).first()
+        if old is not None:
+            _set_staged(old, staged=False, now=now)
+        version.locked = True
+        _set_staged(version, staged=True, now=now)
+        trail.note(
+            Event.VERSION_STAGED,
+            target=version_target(version),
+            service_id=service.pk,
+            before={"staged_version": old.number if old else 0},
+            after={"staged_version": version.number},
+        )
+
+
+def unstage(actor: Actor, *, version: Version, now: datetime) -> None:
+    """End the staging of a version.
+
+    Raises Forbidden, NotFound and NotStaged. Notes version.unstaged.
+    """
+    service = version.service
+    with recorded_change(
+        actor, Permission.SERVICE_DEPLOY, on=service, now=now
+    ) as trail:
+        version = Version.objects.select_for_update().get(pk=version.pk)
+        version.service = service
+        if not version.staged:
+            raise NotStaged(f"Version {version.number} is not staged.")
+        _set_staged(version, staged=False, now=now)
+        trail.note(
+            Event.VERSION_UNSTAGED,
+            target=version_target(version),
+            service_id=service.pk,
+            before={"staged_version": version.number},
+            after={"staged_version": 0},
+        )
+
+
+def _set_staged(version: Version, *, staged: bool, now: datetime) -> None:
+    version.staged = staged
+    version.updated_at = now
+    version.save(update_fields=["staged", "locked", "updated_at"])
 
 
 def _deactivate(version: Version, *, now: datetime) -> None:

@@ -32,7 +32,7 @@ class VersionAdmin(ReadOnlyAdmin):
         "comment",
         "created_at",
     )
-    list_filter = ("active", "locked")
+    list_filter = ("active", "locked", "staged")
     list_select_related = ("service__account",)
     search_fields = ("=service__id", "service__name", "=service__account__id")
     ordering = ("-created_at", "-pk")

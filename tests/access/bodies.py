@@ -8,7 +8,7 @@ from accounts.ids import derived_id
 from accounts.models import Account, ApiToken
 from accounts.sudo import start_sudo
 from products.catalogue.queries import direct_price
-from products.deploy.commands import deactivate
+from products.deploy.commands import deactivate, stage
 from products.enablement.commands import enable_for_service
 from products.enablement.models import Enablement
 from products.enablement.queries import services_hash, text_hash
@@ -66,6 +66,11 @@ def protect(world: World, sam: Actor) -> Any:
     return world.shop.products.create(
         product_id="bot_management", starts_at=NOW, started_by="test"
     )
+
+
+def stage_draft(world: World, sam: Actor) -> Any:
+    """Stage the draft."""
+    return stage(sam, version=world.draft, now=NOW)
 
 
 def take_off(world: World, sam: Actor) -> Any:
@@ -183,6 +188,7 @@ BODIES: dict[tuple[str, str], Body] = {
 }
 # What was done before, by Sam; also where it is not Acme's usual state that is asked for.
 GIVEN: dict[tuple[str, str], Step] = {
+    (f"{API_VERSION}/deactivate/<str:environment>", "PUT"): stage_draft,
     ("products/<slug:slug>/enable/", "GET"): cancel,
     ("products/<slug:slug>/enable/", "POST"): cancel,
     (f"{SERVICE}delete/", "GET"): take_off,

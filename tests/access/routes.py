@@ -140,6 +140,7 @@ def samples(world: World) -> dict[str, Any]:
         "dispute_id": 1,
         "content_type_id": 1,
         "enablement_id": Enablement.objects.values_list("pk", flat=True)[0],
+        "environment": "staging",
         "event_id": event.pk if event else "",
         "field": "requests",
         "granularity": "daily",

@@ -380,6 +380,10 @@ ATTEMPTS: dict[str, Attempt] = {
         CONFIGURES, lambda w, a: deploy.activate(a, version=w.draft, now=NOW),
         given=lambda w, a: parts.change_part(
             a, version=w.draft, kind="backend", name="origin", changes={"port": 81}, now=NOW)),
+    "products.deploy.commands.stage": Attempt(CONFIGURES, lambda w, a: deploy.stage(a, version=w.draft, now=NOW)),
+    "products.deploy.commands.unstage": Attempt(
+        CONFIGURES, lambda w, a: deploy.unstage(a, version=w.draft, now=NOW),
+        given=lambda w, a: deploy.stage(a, version=w.draft, now=NOW)),
     "products.deploy.commands.deactivate": Attempt(CONFIGURES, lambda w, a: deploy.deactivate(
         a, version=w.live, now=NOW)),
 }

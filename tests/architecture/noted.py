@@ -90,6 +90,8 @@ NOTED: dict[str, tuple[str, ...]] = {
     "products.services.commands.directors.remove_backend": ("director.updated",),
     "products.services.commands.dynamic_snippets.change_content": ("snippet.content_changed",),
     "products.deploy.commands.activate": ("version.activated",),
+    "products.deploy.commands.stage": ("version.staged",),
+    "products.deploy.commands.unstage": ("version.unstaged",),
     "products.deploy.commands.deactivate": ("version.deactivated",),
 }
 

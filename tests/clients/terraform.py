@@ -157,6 +157,8 @@ class Provider:
 
     def _remember(self, request: Request) -> None:
         """Keep what the user configured of a part."""
+        if "/activate/" in request.path:
+            return
         if not request.path.startswith(("version/", "/rate-limiters/")):
             return
         if "/director/" in request.path and "/backend/" in request.path:

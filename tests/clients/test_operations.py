@@ -45,8 +45,6 @@ GET /billing/v3/invoices/month-to-date
 GET /billing/v3/invoices/{invoice_id}
 GET /billing/v3/service-usage-metrics
 GET /billing/v3/usage-metrics
-PUT /service/{service_id}/version/{version_id}/activate/{environment_name}
-PUT /service/{service_id}/version/{version_id}/deactivate/{environment_name}
 """
 NOT_YET = {
     (method, path)

@@ -39,6 +39,7 @@ class Migration(migrations.Migration):
                 ('comment', models.CharField(blank=True, max_length=500)),
                 ('active', models.BooleanField(default=False)),
                 ('locked', models.BooleanField(default=False)),
+                ('staged', models.BooleanField(default=False)),
                 ('author', models.CharField(max_length=200)),
                 ('cloned_from', models.PositiveIntegerField(blank=True, null=True)),
                 ('revision', models.PositiveIntegerField(default=0)),
@@ -110,6 +111,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='version',
-            constraint=models.CheckConstraint(condition=models.Q(('active', False), ('locked', True), _connector='OR'), name='an_active_version_is_locked'),
+            constraint=models.UniqueConstraint(condition=models.Q(('staged', True)), fields=('service',), name='one_staged_version_per_service'),
+        ),
+        migrations.AddConstraint(
+            model_name='version',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('active', False), ('staged', False)), ('locked', True), _connector='OR'), name='an_active_or_staged_version_is_locked'),
         ),
     ]

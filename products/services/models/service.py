@@ -96,6 +96,7 @@ class Version(models.Model):
     comment = models.CharField(max_length=MAX_COMMENT_LENGTH, blank=True)
     active = models.BooleanField(default=False)
     locked = models.BooleanField(default=False)
+    staged = models.BooleanField(default=False)  # edges have no staging, so only a mark
     author = models.CharField(max_length=200)
     cloned_from = models.PositiveIntegerField(null=True, blank=True)
     revision = models.PositiveIntegerField(
@@ -115,9 +116,14 @@ class Version(models.Model):
                 condition=models.Q(active=True),
                 name="one_active_version_per_service",
             ),
+            models.UniqueConstraint(
+                fields=["service"],
+                condition=models.Q(staged=True),
+                name="one_staged_version_per_service",
+            ),
             models.CheckConstraint(
-                condition=models.Q(active=False) | models.Q(locked=True),
-                name="an_active_version_is_locked",
+                condition=models.Q(active=False, staged=False) | models.Q(locked=True),
+                name="an_active_or_staged_version_is_locked",
             ),
         ]
 

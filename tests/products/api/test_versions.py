@@ -7,6 +7,7 @@ from products.deploy.models import Deployment
 from products.services.models import Version
 from tests.factories.keys import FORM, client_of
 from tests.factories.services import SnippetFactory, VersionFactory
+from tests.factories.trail import noted
 
 
 @pytest.fixture
@@ -209,3 +210,32 @@ def test_a_comparison_without_the_permission_is_refused(person, draft, shop, req
     answer = api.get(f"/api/service/{shop.pk}/diff/from/1/to/1")
 
     assert answer.status_code == 403
+
+
+def test_one_version_is_staged_and_nothing_is_deployed(eve, shop, draft, base, acme):
+    api = client_of(eve)
+
+    staged = api.put(f"{base}/1/activate/staging").json()
+    second = api.put(f"{base}/1/clone").json()["number"]
+    api.put(f"{base}/{second}/activate/staging")
+
+    assert staged.items() >= {"staging": True, "locked": True, "active": False}.items()
+    assert staged["environments"] == [
+        {"name": "staging", "active_version": 1, "service_id": shop.pk}
+    ]
+    details = api.get(f"/api/service/{shop.pk}/details?filter[versions.staged]=true")
+    assert [each["number"] for each in details.json()["versions"]] == [second]
+    assert noted(acme.pk)[-1] == "version.staged"
+
+
+def test_the_staging_of_a_version_ends(eve, draft, base, acme):
+    api = client_of(eve)
+    api.put(f"{base}/1/activate/staging")
+
+    ended = api.put(f"{base}/1/deactivate/staging").json()
+    again = api.put(f"{base}/1/deactivate/staging")
+
+    assert (ended["staging"], ended["environments"]) == (False, [])
+    assert again.status_code == 400
+    assert noted(acme.pk)[-1] == "version.unstaged"
+    assert api.put(f"{base}/1/activate/production").status_code == 404
