@@ -8,13 +8,15 @@ from tests.access.test_matrix import OWN_ROUTES
 
 SUPERUSER = PEOPLE.index("superuser")
 # These succeed for a superuser and change no row: cookies, sessions, previews, and switching HTTP/3
-# off where it is off.
+# off where it is off, checking a claim that is verified.
 CHANGING_NOTHING = {
     ("api/service/<str:service_id>/version/<int:number>/http3", "DELETE"),
     (
         "services/<str:service_id>/versions/<int:number>/<part_kind:kind>/preview/",
         "POST",
     ),
+    ("api/v1/domain-claims/<str:claim_id>/verify", "POST"),
+    ("domains/<opaque:claim_id>/", "POST"),
     ("api/enabled-products/v1/<str:slug>", "PUT"),
     ("api/enabled-products/<str:slug>", "PUT"),
     ("api/v1/entitlements/<str:slug>/preview", "POST"),
