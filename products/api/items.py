@@ -49,9 +49,10 @@ class ItemView(APIView):
 
     def to_json(self, part: Part, row: Item) -> fields.Json:
         """Return an item; values of a write-only dictionary are never shown."""
-        hidden = {"item_value"} if part.values.get("write_only") else set()
         shown: fields.Json = {"id": row.public_id} if self.declared.shows_id else {}
-        shown |= self.declared.in_api(row.values, lambda field: field.name in hidden)
+        shown |= self.declared.in_api(row.values, lambda _field: False)
+        if part.values.get("write_only"):
+            shown.pop("item_value", None)
         return shown | {
             f"{part.kind}_id": part.public_id,
             "service_id": row.service_id,

@@ -1,10 +1,13 @@
 """The catalogue in the admin: staff add and change products, and add plans."""
 
+import time
+
 import pytest
 from django.test import Client
 from django.urls import reverse
 
 from products.catalogue.models import Product
+from tests.accounts.conftest import confirm
 from tests.factories.accounts import UserFactory
 from tests.factories.trail import noted
 
@@ -20,8 +23,10 @@ TEA = {
 
 @pytest.fixture
 def staff_client(db):
+    user = UserFactory.create(name="Ada", is_staff=True, is_superuser=True)
     client = Client()
-    client.force_login(UserFactory.create(name="Ada", is_staff=True, is_superuser=True))
+    client.force_login(user)
+    confirm(client, user.pk, time.time())
     return client
 
 

@@ -1,5 +1,7 @@
 """Plans, prices and enablements in the admin: read-only, with a form per command of staff."""
 
+import time
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -10,6 +12,7 @@ from products.catalogue.tiers import PriceTier
 from products.enablement.commands import assign_package
 from products.enablement.models import Enablement
 from products.enablement.queries import current
+from tests.accounts.conftest import confirm
 from tests.factories import NOW
 from tests.factories.accounts import UserFactory
 from tests.factories.trail import noted
@@ -24,8 +27,10 @@ PRICE = {
 
 @pytest.fixture
 def staff_client(db):
+    user = UserFactory.create(name="Stu", is_staff=True, is_superuser=True)
     client = Client()
-    client.force_login(UserFactory.create(name="Stu", is_staff=True, is_superuser=True))
+    client.force_login(user)
+    confirm(client, user.pk, time.time())
     return client
 
 

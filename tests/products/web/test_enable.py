@@ -1,12 +1,13 @@
 """The page on which a superuser enables a product (R3, R5), and everything that can refuse it."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from django.urls import reverse
 
-from portal.starter_catalogue import PLANS
+from portal.starter_catalogue import CONNECTION_TIME
 from products.catalogue.models import Plan
 from products.enablement.commands import change_price
 from products.enablement.models import Enablement
@@ -17,7 +18,8 @@ from tests.factories.world import CATALOGUE, text_to_agree_to
 from tests.products.web.conftest import actions_of, queries_of, text_of
 
 PAGE = "/products/websockets/enable/"
-NEW_PRICE = next(price for slug, _, _, price in PLANS if slug == "delivery")
+# Cheaper: a rise would take effect at the start of the next month.
+NEW_PRICE = replace(CONNECTION_TIME, tiers=CONNECTION_TIME.tiers[1:])
 
 
 def is_ticked(answer):

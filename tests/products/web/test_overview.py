@@ -7,7 +7,7 @@ from django.urls import reverse
 from accounts.audit.record import NewEntry, append
 from accounts.audit.vocabulary import Event
 from accounts.change import entry_source
-from accounts.commands.sign_in import note_sign_in
+from accounts.commands.sign_in import note_login
 from tests.factories import NOW
 from tests.factories.services import BackendFactory, ServiceFactory, VersionFactory
 from tests.products.web.conftest import queries_of, text_of
@@ -83,7 +83,7 @@ def test_the_latest_entries_do_not_name_the_actor_twice(
     browser, acme, sam, enabled, now
 ):
     membership = acme.memberships.get(user_id=sam.user_id)
-    note_sign_in(sam, membership=membership, event=Event.USER_LOGGED_IN, now=now)
+    note_login(sam, user=membership.user, event=Event.USER_LOGGED_IN, now=now)
 
     page = text_of(browser(sam).get("/"))
 
