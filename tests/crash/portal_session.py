@@ -16,15 +16,8 @@ class PortalSession:
     def __init__(self, portal: str, login: str, password: str) -> None:
         """Sign in."""
         self._portal = portal
-        self._password = password
         self._opener = build_opener(HTTPCookieProcessor(CookieJar()))
         self.submit("/accounts/login/", login=login, password=password)
-
-    def confirm(self, path: str) -> None:
-        """Give the password again, for a page that asks for it first."""
-        url, _ = self._open(path)
-        assert "/reauthenticate/" in url, url
-        self.submit(url.removeprefix(self._portal), password=self._password)
 
     def submit(self, path: str, **fields: str) -> str:
         """Fill in the form of a page and send it; return the URL of the next page."""

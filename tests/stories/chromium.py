@@ -55,12 +55,6 @@ class Visitor:
         self.page.get_by_role("button", name="Sign in", exact=True).click()
         self.page.wait_for_url(f"{self.stack.portal}/")
 
-    def confirm(self) -> None:
-        """Re-authenticate with the password."""
-        assert "/reauthenticate/" in self.page.url
-        self.page.get_by_label("Password", exact=True).fill(self.login["password"])
-        self.page.get_by_role("button", name="Confirm").click()
-
     def press(self, name: str) -> None:
         """Press a button."""
         self.page.get_by_role("button", name=name).click()
