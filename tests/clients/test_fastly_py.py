@@ -145,7 +145,8 @@ def test_what_a_version_holds_can_be_made_read_changed_and_deleted(api, world):
     files.create_custom_vcl(
         **place, name="more", content="sub vcl_recv { }", main=False
     )
-    assert {each.name for each in files.list_custom_vcl(**place)} == {"main", "more"}
+    found = {each.name for each in files.list_custom_vcl(**place)}
+    assert found == {"main", "more", "tenant"}
     assert api("engineer", "SettingsApi").get_service_settings(**place) is not None
     diff = api("engineer", "DiffApi").diff_service_versions(
         service_id=world.shop.pk, from_version_id=1, to_version_id=2
