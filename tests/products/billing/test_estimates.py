@@ -24,7 +24,7 @@ def test_an_estimate_subtracts_what_the_price_includes(websockets, included, tot
             (PriceTier(None, 600_000_000),),
             included_units=included,
         ),
-        effective_from=NOW + timedelta(days=1),
+        effective_from=NOW + timedelta(days=32),  # a higher price waits for a month
         now=NOW,
     )
 
