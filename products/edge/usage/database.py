@@ -6,10 +6,12 @@ Both kinds of file are in WAL mode: readers and the writer do not wait for each 
 import contextlib
 import functools
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 BUSY_SECONDS = 10.0  # longest wait of a thread for another connection
+_RETRY_SECONDS = 0.01
 
 
 class StoreUnwritable(OSError):
@@ -42,7 +44,7 @@ def connect(
         )
         connection.text_factory = _decoded
         if mode == "rwc":
-            connection.execute("PRAGMA journal_mode = WAL")
+            _use_wal(connection, seconds)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA secure_delete = OFF")
         if mode == "rw":  # to read everything once, or to clean up
@@ -50,6 +52,21 @@ def connect(
     except sqlite3.Error as error:
         raise failure_of(error) from error
     return connection
+
+
+def _use_wal(connection: sqlite3.Connection, seconds: float) -> None:
+    """Switch a new file to WAL mode; SQLite itself does not wait for another opening connection."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            is_busy = isinstance(failure_of(error), StoreBusy)
+            if not is_busy or time.monotonic() >= deadline:
+                raise
+            time.sleep(_RETRY_SECONDS)
+        else:
+            return
 
 
 def failure_of(error: Exception) -> Exception:
