@@ -230,3 +230,11 @@ def is_open(invitation: Invitation, now: datetime) -> bool:
 def _names(rows: QuerySet[Any]) -> tuple[ServiceName, ...]:
     found = rows.order_by("name", "pk").values_list("pk", "name")
     return tuple(ServiceName(pk, name) for pk, name in found)
+
+
+def account_with_id(account_id: str) -> Account:
+    """Return the account that staff named. Raises Invalid for an unknown id."""
+    account = Account.objects.filter(pk=account_id).first()
+    if account is None:
+        raise Invalid("No account with this ID.", field="account")
+    return account

@@ -31,7 +31,7 @@ def change_role(
 
     Open invitations of a member who can no longer invite are withdrawn. Raises Forbidden, NotFound,
     Invalid for an unknown role, and LastSuperuser (R22). Notes member.role_changed, and
-    invitation.revoked for each invitation; the same role is no change.
+    invitation.revoked for each invitation; the same role changes nothing.
     """
     new = service_access.known_role(role)
     with recorded_change(
@@ -103,7 +103,7 @@ def grant_service(
     """Give a member a level on one service; it takes effect while their access is limited (R21).
 
     Raises Forbidden, and NotFound (also for a service of another account). Notes
-    service_access.granted or service_access.changed; the same level is no change.
+    service_access.granted or service_access.changed; the same level changes nothing.
     """
     with recorded_change(
         actor, Permission.MEMBER_MANAGE, on=membership, now=now

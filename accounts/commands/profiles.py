@@ -28,7 +28,7 @@ def rename_user(
     """Change the name of the actor, or of another member who belongs to this account alone.
 
     Raises Forbidden, NotFound, Invalid and OtherAccounts. Notes user.updated in the chain of each
-    account of the user; the same name is no change.
+    account of the user; the same name changes nothing.
     """
     name = cleaned_name(name)
     own = membership.user_id == actor.user_id
@@ -59,7 +59,7 @@ def rename_user(
 def rename_account(actor: Actor, *, account: Account, name: str, now: datetime) -> None:
     """Change the account's name.
 
-    Raises Forbidden and Invalid. Notes account.renamed; the same name is no change.
+    Raises Forbidden and Invalid. Notes account.renamed; the same name changes nothing.
     """
     name = cleaned_name(name)
     with recorded_change(

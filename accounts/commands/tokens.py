@@ -96,7 +96,7 @@ def revoke_tokens(actor: Actor, *, tokens: Sequence[ApiToken], now: datetime) ->
     """Revoke tokens of one account, all or none.
 
     They are the actor's own, or other members' with the permission to manage tokens. Raises
-    Forbidden and NotFound. Notes token.revoked for each; revoking again is no change.
+    Forbidden and NotFound. Notes token.revoked for each; revoking again changes nothing.
     """
     account = tokens[0].account
     with recorded_change(

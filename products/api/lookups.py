@@ -27,9 +27,7 @@ def service_at(actor: Actor, service_id: str) -> Service:
     except NotFound as error:
         if was_deleted(actor, service_id):
             raise ServiceDeleted(f"Service '{service_id}' is deleted") from error
-        raise NotFound(
-            f"Couldn't find Service '{{ {FASTLY_RECORD_PREFIX}, id => {service_id} }}'"
-        ) from error
+        raise record_not_found("Service", service_id) from error
 
 
 def was_deleted(actor: Actor, service_id: str) -> bool:

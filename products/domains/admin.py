@@ -8,8 +8,7 @@ from django.utils import timezone
 
 from accounts.admin_pages import ReadOnlyAdmin
 from accounts.authentication import staff_actor_of
-from accounts.errors import Invalid
-from accounts.models import Account
+from accounts.queries import account_with_id
 from products.domains.commands import move_claim, revoke_claim
 from products.domains.models import DomainClaim
 
@@ -71,9 +70,7 @@ class DomainClaimAdmin(ReadOnlyAdmin):
         claim = self._claim(claim_id)
 
         def carry_out(form: forms.Form) -> str:
-            account = Account.objects.filter(pk=form.cleaned_data["account"]).first()
-            if account is None:
-                raise Invalid("No account with this ID.", field="account")
+            account = account_with_id(form.cleaned_data["account"])
             moved = move_claim(
                 staff_actor_of(request),
                 claim=claim,

@@ -8,8 +8,7 @@ from django.utils import timezone
 
 from accounts.admin_pages import ReadOnlyAdmin
 from accounts.authentication import staff_actor_of
-from accounts.errors import Invalid
-from accounts.models import Account
+from accounts.queries import account_with_id
 from products.catalogue.admin import TierInline
 from products.catalogue.commands import NewPrice
 from products.catalogue.models import Plan, PriceVersion
@@ -117,9 +116,7 @@ class PlanAdmin(ReadOnlyAdmin):
         plan = self._plan(plan_id)
 
         def carry_out(form: forms.Form) -> str:
-            account = Account.objects.filter(pk=form.cleaned_data["account"]).first()
-            if account is None:
-                raise Invalid("No account with this ID.", field="account")
+            account = account_with_id(form.cleaned_data["account"])
             assign_package(
                 staff_actor_of(request),
                 account=account,
