@@ -48,10 +48,18 @@ class Production:
 
     def tls(self, port: str = "HTTPS", source: str = VISITOR) -> ssl.SSLSocket:
         """Open a TLS connection to a listener, from an address."""
-        plain = socket.create_connection(
-            ("127.0.0.1", self.ports[port]), 20, source_address=(source, 0)
-        )
-        return self.trust.wrap_socket(plain, server_hostname=HOST)
+        # Wrapped before it connects: a socket that is reset while Python wraps it
+        # is lost there, open, and nobody can close it.
+        plain = socket.socket()
+        plain.settimeout(20)
+        plain.bind((source, 0))
+        connection = self.trust.wrap_socket(plain, server_hostname=HOST)
+        try:
+            connection.connect(("127.0.0.1", self.ports[port]))
+        except OSError:
+            connection.close()
+            raise
+        return connection
 
     def ask(
         self,
