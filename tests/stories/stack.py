@@ -26,6 +26,7 @@ from tests.portal.free_ports import free_port
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90.0  # on a machine that runs other tests too
 REACH_SECONDS = 5.0  # what is enabled or disabled reaches the edge within this
+GENEROUS_SECONDS = 60.0  # where a test only waits for that
 # Set for the tests' own process, and not passed on.
 OWN = ("DJANGO_SETTINGS_MODULE", "DATA_DIR", "SECRET_KEY", "TOKEN_PEPPER", "CI")
 FoundT = TypeVar("FoundT")

@@ -18,7 +18,7 @@ from tests.deploy.production import (
 )
 from tests.portal.free_ports import free_port
 from tests.stories.prepare_production import DOMAIN, EMAIL
-from tests.stories.stack import REACH_SECONDS, ROOT, within
+from tests.stories.stack import GENEROUS_SECONDS, ROOT, within
 
 pytestmark = [pytest.mark.browser, pytest.mark.haproxy]
 WAIT_MILLISECONDS = 20_000
@@ -84,7 +84,7 @@ def test_a_superuser_signs_in_enables_deploys_and_a_websocket_echoes(
     enables(page, portal, made["password"])
     deploys(page, portal, made["service"])
 
-    within(REACH_SECONDS, "it echoes", lambda: echoes(portal, made))
+    within(GENEROUS_SECONDS, "it echoes", lambda: echoes(portal, made))
     context.close()
 
 
