@@ -12,8 +12,8 @@ from accounts.authentication import TokenRequest
 from accounts.roles import Permission
 from products.api.lookups import version_at
 from products.api.services import valid
+from products.services.comparison import FieldChange, compare
 from products.services.models import Version
-from products.services.queries import FieldChange, compare
 
 
 class FormatReader(serializers.Serializer[Any]):
@@ -34,7 +34,7 @@ class Diff(APIView):
         old = version_at(request.auth, service_id, before)
         new = version_at(request.auth, service_id, after)
         policy.require(request.auth, Permission.SERVICE_COMPARE, old.service)
-        text = diff_text(old, new, compare(old, new))
+        text = diff_text(old, new, compare(old, new).fields)
         return Response(diff_to_json(old, new, text, requested_format(request)))
 
 

@@ -1,7 +1,6 @@
 """Services, versions and their parts, as far as the actor may see them."""
 
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
 
 from django.db.models import OuterRef, QuerySet, Subquery
 
@@ -11,25 +10,10 @@ from accounts.policy import NON_MEMBER, decide, load_access
 from accounts.roles import Permission
 from products.compatibility.version_config import VersionConfig
 from products.services.describe import version_configs
-from products.services.kinds import KINDS, Key, Kind
+from products.services.kinds import KINDS, Key
 from products.services.models import Item, Part, Service, Version
 from products.services.models.service import ServiceQuerySet
-from products.services.summary import changed_values, values_of
 from products.services.validation import kind_of
-
-
-@dataclass(frozen=True, slots=True)
-class FieldChange:
-    """One field that differs between two versions; None if the part is missing.
-
-    For a part that only one version has: its name and each field without its default value.
-    """
-
-    kind: str
-    name: str
-    field: str
-    before: object
-    after: object
 
 
 def services_of(actor: Actor) -> ServiceQuerySet:
@@ -236,50 +220,3 @@ def warnings_of(version: Version, *, skipped: Collection[str] = ()) -> list[str]
 def find_single(version: Version, kind: str) -> Part | None:
     """Return the part of a kind of which a version has one at most; None if it is missing."""
     return next(iter(parts_of(version, kind)), None)
-
-
-def compare(a: Version, b: Version) -> tuple[FieldChange, ...]:
-    """Return the differences from version `a` to version `b`, by kind, name and field: one query.
-
-    A renamed part counts as one removed and one added. Secrets are never shown: they are "set" or
-    "changed".
-    """
-    sides: dict[int, dict[tuple[str, str], Part]] = {a.pk: {}, b.pk: {}}
-    for row in Part.objects.filter(version__in=[a, b]):
-        sides[row.version_id][row.kind, row.name] = row
-    olds, news = sides[a.pk], sides[b.pk]
-    found: list[FieldChange] = []
-    for segment, kind in KINDS.items():
-        names = {name for each, name in olds.keys() | news.keys() if each == segment}
-        for name in sorted(names):
-            key = (segment, name)
-            found.extend(_differences(kind, olds.get(key), news.get(key)))
-    return tuple(found)
-
-
-def _differences(
-    kind: Kind, old: Part | None, new: Part | None
-) -> Iterator[FieldChange]:
-    alone = old is None or new is None
-    before, after = _shown_values(old, alone=alone), _shown_values(new, alone=alone)
-    name = str(new or old)
-    for field in ("name", *(each.name for each in kind.settable)):
-        one, other = before.get(field), after.get(field)
-        if one == other:
-            continue
-        if field != "name" and kind.by_name[field].secret:
-            one, other = _hidden(one), _hidden(other, again=bool(one))
-        yield FieldChange(kind.segment, name, field, one, other)
-
-
-def _shown_values(row: Part | None, *, alone: bool) -> dict[str, object]:
-    """Return a part's values; if only one version has it, those that differ from defaults."""
-    if row is None:
-        return {}
-    return changed_values(row) if alone else values_of(row)
-
-
-def _hidden(value: object, *, again: bool = False) -> str | None:
-    if not value:
-        return None
-    return "changed" if again else "set"

@@ -19,8 +19,10 @@ from accounts.roles import Permission
 from products.deploy.checks import CheckOutcome, FixPage
 from products.deploy.commands import DeploymentRefused, activate, deactivate
 from products.deploy.decision import CheckResult, DeployDecision, decision_with_probe
+from products.services.comparison import compare
 from products.services.models import Version
-from products.services.queries import active_version, compare, version_for_decision
+from products.services.queries import active_version, version_for_decision
+from products.web.differences import shown_differences
 from products.web.finding_links import linked_findings
 
 RESULTS = {
@@ -158,9 +160,9 @@ def _review(
         "active": active,
         "comment": comment,
         "comment_problem": problem,
-        "differences": compare(active, version)
+        "differences": shown_differences(compare(active, version))
         if active and decision.sees_configuration
-        else (),
+        else None,
     }
     status = HTTPStatus.BAD_REQUEST if problem else HTTPStatus.OK
     return render(request, "products/activate.html", context, status=status)

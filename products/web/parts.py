@@ -30,39 +30,65 @@ class KindConverter(StringConverter):
 
 @dataclass(frozen=True, slots=True)
 class ShownPart:
-    """A part in the list of a version: how its page is found, and what to say of it."""
+    """A part in a list: how its page is found, and what to say of it; `fields` are those said."""
 
     name: str
     key: str
     code: str = ""
     words: str = ""
     shield: str = ""
+    fields: tuple[str, ...] = ()
+
+    @property
+    def summary(self) -> str:
+        """What is said of it, in one line."""
+        shield = f"shield {self.shield}" if self.shield else ""
+        return ", ".join(filter(None, (self.code, self.words, shield)))
 
 
 def shown_part(row: Part) -> ShownPart:
-    """Return what the list of a version says of a part."""
+    """Return what lists and comparisons say of a part."""
     if row.kind == "backend":
-        host = row.value("override_host")
-        words = ["TLS"] if row.value("use_ssl") else []
-        return ShownPart(
-            row.name,
-            row.key,
-            f"{row.value('address')}:{row.value('port')}",
-            " ".join([*words, *([f"as {host}"] if host else [])]),
-            str(row.value("shield") or ""),
-        )
+        return _shown_backend(row)
     fields = _SHOWN_FIELDS.get(row.namespace, ())
-    texts = (str(row.values[field]) for field in fields if row.values.get(field))
-    return ShownPart(row.name, row.key, words=" ".join(texts))
+    words = (
+        declared.words(row.values.get(name))
+        for name in fields
+        if (declared := row.declared.by_name.get(name))
+    )
+    return ShownPart(
+        row.name, row.key, words=", ".join(filter(None, words)), fields=fields
+    )
 
 
-# The fields that the list of a version shows, by namespace.
+def _shown_backend(row: Part) -> ShownPart:
+    host = row.value("override_host")
+    words = [
+        "TLS" if row.value("use_ssl") else "",
+        f"Override Host {host}" if host else "",
+    ]
+    return ShownPart(
+        row.name,
+        row.key,
+        f"{row.value('address')}:{row.value('port')}",
+        ", ".join(filter(None, words)),
+        row.declared.by_name["shield"].words(row.value("shield")),
+        ("address", "port", "use_ssl", "override_host", "shield"),
+    )
+
+
+# The fields that lists show, by namespace.
 _SHOWN_FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "header": ("action", "dst", "src"),
     "snippet": ("type",),
     "logging": ("url", "address", "port"),
     "condition": ("type", "statement"),
     "healthcheck": ("host", "path"),
+    "director": ("type", "backends"),
+    "cache_settings": ("action", "ttl"),
+    "response_object": ("status", "response"),
+    "rate-limiters": ("rps_limit", "action"),
+    "apex-redirects": ("domains", "status_code"),
 }
 
 

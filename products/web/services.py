@@ -27,16 +27,17 @@ from products.services.commands.services import (
     delete_service,
     update_service,
 )
+from products.services.comparison import compare
 from products.services.models import Service
 from products.services.queries import (
     active_version,
-    compare,
     get_service,
     get_version,
     services_of,
     versions_of,
 )
 from products.web.current_usage import service_usage
+from products.web.differences import shown_differences
 from products.web.forms import DRAIN_SECONDS
 
 SLUG = "websockets"
@@ -220,5 +221,9 @@ def compare_versions(request: HttpRequest, service_id: str) -> HttpResponse:
     }
     if deciding.allowed and all(NUMBER.fullmatch(number) for number in numbers):
         old, new = (get_version(actor, found.pk, int(number)) for number in numbers)
-        context |= {"old": old, "new": new, "differences": compare(old, new)}
+        context |= {
+            "old": old,
+            "new": new,
+            "differences": shown_differences(compare(old, new)),
+        }
     return render(request, "products/compare.html", context)

@@ -9,6 +9,9 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from accounts.audit.models import AuditEvent
+from products.web.differences import ShownField, changes_in_words
+
 register = template.Library()
 
 SHAPES = frozenset(
@@ -150,6 +153,12 @@ def utc_datetime(at: datetime | None, never: str = "never") -> str:
 def clock(at: datetime) -> str:
     """Render the time of day in UTC, for lists that are grouped by day: 14:05:20."""
     return _time(at, f"{at.astimezone(UTC):%H:%M:%S}")
+
+
+@register.simple_tag
+def part_changes(event: AuditEvent) -> Iterable[ShownField] | None:
+    """Return the changed fields of an entry about a part of a version; None for other entries."""
+    return changes_in_words(event)
 
 
 @register.simple_tag

@@ -23,7 +23,33 @@ from products.services.kinds.kind import VCL_ONLY, Kind, Problems
 
 MAX_TIMEOUT = 600_000
 TLS_VERSIONS = ("1.0", "1.1", "1.2", "1.3")
-CONDITION_HELP = "The name of a condition of this version."
+CONDITION_HELP = "A condition of this version."
+NO_CONDITION = "No condition"
+NO_SHIELD = "No shield"
+# Identifiers of locations that other tools use, too. Any text is stored; forms offer these.
+SHIELDS = {
+    "amsterdam-nl": "Amsterdam (amsterdam-nl)",
+    "iad-va-us": "Ashburn (iad-va-us)",
+    "auckland-akl": "Auckland (auckland-akl)",
+    "ord-il-us": "Chicago (ord-il-us)",
+    "dallas-tx-us": "Dallas (dallas-tx-us)",
+    "frankfurt-de": "Frankfurt (frankfurt-de)",
+    "hongkong-hk": "Hong Kong (hongkong-hk)",
+    "london_city-uk": "London (london_city-uk)",
+    "lax-ca-us": "Los Angeles (lax-ca-us)",
+    "miami-fl-us": "Miami (miami-fl-us)",
+    "jfk-ny-us": "New York (jfk-ny-us)",
+    "osaka-jp": "Osaka (osaka-jp)",
+    "cdg-par-fr": "Paris (cdg-par-fr)",
+    "sjc-ca-us": "San Jose (sjc-ca-us)",
+    "gru-br-sa": "São Paulo (gru-br-sa)",
+    "sea-wa-us": "Seattle (sea-wa-us)",
+    "singapore-sg": "Singapore (singapore-sg)",
+    "stockholm-bma": "Stockholm (stockholm-bma)",
+    "sydney-au": "Sydney (sydney-au)",
+    "tyo-tokyo-jp": "Tokyo (tyo-tokyo-jp)",
+    "yyz-on-ca": "Toronto (yyz-on-ca)",
+}
 
 _SECRET_HEADER = re.compile(
     "authorization|cookie|token|secret|password|signature|credential|key", re.IGNORECASE
@@ -38,6 +64,44 @@ def comment(**declared: object) -> Field:
 def host(name: str, **declared: object) -> Field:
     """Declare a host name or an IP address."""
     return text(name, max_length=255, problem=protocol.address_problem, **declared)
+
+
+def shield(**declared: object) -> Field:
+    """Declare the location that collects requests to the origin."""
+    return text(
+        "shield",
+        max_length=255,
+        nullable=True,
+        choice_labels=SHIELDS,
+        no_value=NO_SHIELD,
+        **declared,
+    )
+
+
+def condition_name(which: str, **declared: object) -> Field:
+    """Declare the name of a condition."""
+    return text(
+        f"{which}_condition",
+        max_length=255,
+        refers_to="condition",
+        no_value=NO_CONDITION,
+        help=CONDITION_HELP,
+        **declared,
+    )
+
+
+def healthcheck_name(**declared: object) -> Field:
+    """Declare the name of a health check."""
+    return text(
+        "healthcheck",
+        max_length=255,
+        nullable=True,
+        label="Health check",
+        refers_to="healthcheck",
+        no_value="No health check",
+        help="A health check of this version.",
+        **declared,
+    )
 
 
 def alnum_problem(value: str) -> str:
@@ -126,9 +190,15 @@ BACKEND = Kind(
         host(
             "address",
             required=True,
-            help="A host name or an IP address, without the port.",
+            help="A host name or an IP address. You can paste a URL; it sets Port and TLS too.",
         ),
-        number("port", maximum=protocol.MAX_PORT, default=80, required=True),
+        number(
+            "port",
+            maximum=protocol.MAX_PORT,
+            default=80,
+            required=True,
+            help="443 is the usual port with TLS, 80 without.",
+        ),
         flag(
             "use_ssl",
             default=False,
@@ -143,30 +213,11 @@ BACKEND = Kind(
             label="Override Host",
             help="The Host that the origin sees, and the name that its certificate must have.",
         ),
-        text(
-            "shield",
-            max_length=255,
-            nullable=True,
-            carried=False,
-            help="Can't be combined with WebSockets.",
-        ),
-        comment(default="", group="Comment"),
-        text(
-            "request_condition",
-            max_length=255,
-            default="",
-            carried=False,
-            help=CONDITION_HELP,
-            group="Conditions",
-        ),
-        text(
-            "healthcheck",
-            max_length=255,
-            nullable=True,
-            carried=False,
-            group="Load balancing",
-            label="Health check",
-            help="The name of a health check of this version.",
+        shield(carried=False, help="Can't be combined with WebSockets."),
+        healthcheck_name(carried=False),
+        comment(default=""),
+        condition_name(
+            "request", default="", carried=False, group="Health and load balancing"
         ),
         text(
             "share_key",
@@ -174,36 +225,42 @@ BACKEND = Kind(
             nullable=True,
             private=True,
             carried=False,
-            group="Connections",
+            group="Health and load balancing",
             problem=alnum_problem,
         ),
-        number("weight", minimum=1, default=100, group="Load balancing", carried=False),
+        number(
+            "weight",
+            minimum=1,
+            default=100,
+            group="Health and load balancing",
+            carried=False,
+        ),
         flag(
             "auto_loadbalance",
             default=False,
             label="Automatic load balancing",
-            group="Load balancing",
+            group="Health and load balancing",
             carried=False,
         ),
         number(
             "error_threshold",
             default=0,
             nullable=True,
-            group="Load balancing",
+            group="Health and load balancing",
             carried=False,
         ),
         number(
             "max_conn",
             default=200,
-            label="Max connections",
-            group="Connections",
+            label="Maximum connections",
+            group="Limits",
             carried=False,
         ),
         number(
             "max_use",
             nullable=True,
             label="Maximum uses of a connection",
-            group="Connections",
+            group="Limits",
             carried=False,
         ),
         number(
@@ -211,14 +268,13 @@ BACKEND = Kind(
             nullable=True,
             label="Maximum lifetime of a connection",
             unit="milliseconds",
-            group="Connections",
+            group="Limits",
             carried=False,
         ),
         flag(
             "prefer_ipv6",
             default=False,
-            label="Prefer IPv6",
-            group="Connections",
+            group="Health and load balancing",
             carried=False,
         ),
         _milliseconds("connect_timeout", "Connect timeout", default=1000),
@@ -348,11 +404,29 @@ HEADER = Kind(
     checks=(_header_rule,),
     secret_values=_secret_header_value,
     fields=(
-        choice("type", ("request", "cache", "response", "fetch"), required=True),
+        choice(
+            "type",
+            ("request", "cache", "response", "fetch"),
+            required=True,
+            choice_labels={
+                "request": "Request of the client",
+                "cache": "Response before it is cached",
+                "response": "Response to the client",
+                "fetch": "Request to the origin",
+            },
+            help="WebSocket connections use only rules about the client's request.",
+        ),
         choice(
             "action",
             ("set", "append", "delete", "regex", "regex_repeat"),
             required=True,
+            choice_labels={
+                "set": "Set",
+                "append": "Append",
+                "delete": "Delete",
+                "regex": "Replace the first match",
+                "regex_repeat": "Replace all matches",
+            },
         ),
         text(
             "dst",
@@ -365,7 +439,7 @@ HEADER = Kind(
             "src",
             nullable=True,
             label="Value",
-            help="Plain text. Leave empty for delete.",
+            help="Sent as typed, without quotes around it. Leave empty for delete.",
         ),
         text(
             "regex",
@@ -391,14 +465,7 @@ HEADER = Kind(
             help="Rules with a lower number come first.",
         ),
         *(
-            text(
-                f"{which}_condition",
-                max_length=255,
-                nullable=True,
-                help=CONDITION_HELP,
-                group="Conditions",
-                carried=False,
-            )
+            condition_name(which, nullable=True, group="Conditions", carried=False)
             for which in ("request", "cache", "response")
         ),
     ),

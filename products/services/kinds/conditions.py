@@ -1,6 +1,6 @@
 """Conditions, and what they decide: settings of requests, caching, responses and limits."""
 
-from products.services.kinds.carried import CONDITION_HELP, comment
+from products.services.kinds.carried import comment, condition_name
 from products.services.kinds.fields import (
     Field,
     Type,
@@ -21,18 +21,6 @@ LOGGER_TYPES = (
 )  # fmt: skip
 
 
-def condition_name(which: str, **declared: object) -> Field:
-    """Declare the name of a condition."""
-    return text(
-        f"{which}_condition",
-        max_length=255,
-        nullable=True,
-        help=CONDITION_HELP,
-        group="Conditions",
-        **declared,
-    )
-
-
 CONDITION = Kind(
     segment="condition",
     label="Condition",
@@ -44,6 +32,12 @@ CONDITION = Kind(
             "type",
             ("REQUEST", "CACHE", "RESPONSE", "PREFETCH"),
             required=True,
+            choice_labels={
+                "REQUEST": "Request",
+                "CACHE": "Cache",
+                "RESPONSE": "Response",
+                "PREFETCH": "Fetch",
+            },
             help="What the statement can look at.",
         ),
         text(
@@ -65,7 +59,12 @@ REQUEST_SETTINGS = Kind(
     version_as_text=True,
     services=VCL_ONLY,
     fields=(
-        choice("action", ("lookup", "pass", ""), nullable=True),
+        choice(
+            "action",
+            ("lookup", "pass", ""),
+            nullable=True,
+            choice_labels={"lookup": "Look up in the cache", "pass": "Pass"},
+        ),
         text("default_host", max_length=255, nullable=True),
         flag("force_miss", as_text=True, nullable=True),
         flag("force_ssl", as_text=True, label="Force TLS"),
@@ -78,9 +77,16 @@ REQUEST_SETTINGS = Kind(
             "xff",
             ("clear", "leave", "append", "append_all", "overwrite"),
             nullable=True,
+            choice_labels={
+                "clear": "Remove",
+                "leave": "Leave unchanged",
+                "append": "Append",
+                "append_all": "Append, also from other edges",
+                "overwrite": "Replace",
+            },
             label="X-Forwarded-For",
         ),
-        condition_name("request", default=""),
+        condition_name("request", nullable=True, default="", group="Conditions"),
     ),
 )
 
@@ -92,10 +98,15 @@ CACHE_SETTINGS = Kind(
     version_as_text=True,
     services=VCL_ONLY,
     fields=(
-        choice("action", ("pass", "cache", "restart"), nullable=True),
+        choice(
+            "action",
+            ("pass", "cache", "restart"),
+            nullable=True,
+            choice_labels={"pass": "Pass", "cache": "Cache", "restart": "Restart"},
+        ),
         number("ttl", as_text=True, unit="seconds"),
         number("stale_ttl", as_text=True, unit="seconds"),
-        condition_name("cache", default=""),
+        condition_name("cache", nullable=True, default="", group="Conditions"),
     ),
 )
 
@@ -123,7 +134,7 @@ GZIP = Kind(
             default="css js html eot ico otf ttf json",
             help="File name extensions, separated by spaces.",
         ),
-        condition_name("cache", default=""),
+        condition_name("cache", nullable=True, default="", group="Conditions"),
     ),
 )
 
@@ -139,8 +150,8 @@ RESPONSE_OBJECT = Kind(
         text("response", default="Ok", label="Reason phrase"),
         long_text("content"),
         text("content_type", max_length=255, nullable=True),
-        condition_name("request", default=""),
-        condition_name("cache", default=""),
+        condition_name("request", nullable=True, default="", group="Conditions"),
+        condition_name("cache", nullable=True, default="", group="Conditions"),
     ),
 )
 
@@ -160,7 +171,11 @@ RATE_LIMITER = Kind(
         number("rps_limit", minimum=10, maximum=10_000, label="Requests per second"),
         choice("window_size", (1, 10, 60), unit="seconds"),
         number("penalty_box_duration", minimum=1, maximum=60, unit="minutes"),
-        texts("client_key", max_length=255, help="VCL variables, such as req.http.X."),
+        texts(
+            "client_key",
+            max_length=255,
+            help="VCL variables, such as req.http.Fastly-Client-IP.",
+        ),
         texts(
             "http_methods",
             choices=(
@@ -175,19 +190,40 @@ RATE_LIMITER = Kind(
             ),
             label="HTTP methods",
         ),
-        choice("action", ("response", "response_object", "log_only")),
+        choice(
+            "action",
+            ("response", "response_object", "log_only"),
+            choice_labels={
+                "response": "Send the response below",
+                "response_object": "Send a response object",
+                "log_only": "Only log",
+            },
+        ),
         Field(
             name="response",
             type=Type.OBJECT,
             nullable=True,
+            help='JSON, such as {"status": 429, "content_type": "text/plain", "content": "Too many requests"}.',
             keys={
                 "status": Type.NUMBER,
                 "content_type": Type.TEXT,
                 "content": Type.TEXT,
             },
         ),
-        text("response_object_name", max_length=255, nullable=True),
-        text("uri_dictionary_name", max_length=255, nullable=True),
+        text(
+            "response_object_name",
+            max_length=255,
+            nullable=True,
+            refers_to="response_object",
+            no_value="No response object",
+        ),
+        text(
+            "uri_dictionary_name",
+            max_length=255,
+            nullable=True,
+            refers_to="dictionary",
+            no_value="All paths",
+        ),
         choice("logger_type", LOGGER_TYPES),
         number("feature_revision", default=1),
         flag("feature_update_available", read_only=True, nullable=True, default=False),
@@ -204,8 +240,21 @@ APEX_REDIRECT = Kind(
     shows_id=True,
     services=VCL_ONLY,
     fields=(
-        texts("domains", max_length=255),
-        choice("status_code", (301, 302, 307, 308)),
+        texts(
+            "domains",
+            max_length=255,
+            help="Domains without www, such as example.com. Requests are redirected to www.",
+        ),
+        choice(
+            "status_code",
+            (301, 302, 307, 308),
+            choice_labels={
+                301: "301 Moved Permanently",
+                302: "302 Found",
+                307: "307 Temporary Redirect",
+                308: "308 Permanent Redirect",
+            },
+        ),
         number("feature_revision", minimum=1),
     ),
 )

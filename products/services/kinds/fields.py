@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from accounts.roles import Permission
+from products.services.kinds.words import HINTS, LABELS
 
 Values = Mapping[str, object]
 
@@ -21,25 +22,6 @@ MAX_LINE_LENGTH: Final = 1_000
 MAX_LIST_LENGTH: Final = 100
 
 REQUIRED: Final = "This field is required."
-ACRONYMS: Final = {
-    "acl": "ACL",
-    "arn": "ARN",
-    "iam": "IAM",
-    "id": "ID",
-    "ipv4": "IPv4",
-    "ipv6": "IPv6",
-    "kms": "KMS",
-    "pci": "PCI",
-    "sas": "SAS",
-    "sni": "SNI",
-    "ssh": "SSH",
-    "ssl": "TLS",
-    "tcp": "TCP",
-    "tls": "TLS",
-    "ttl": "TTL",
-    "uri": "URI",
-    "url": "URL",
-}
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _LINE_BREAK = re.compile(r"[\r\n\u2028\u2029]")
 _WHOLE_NUMBER = re.compile("-?[0-9]{1,10}")
@@ -84,12 +66,6 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _label(name: str) -> str:
-    words = [ACRONYMS.get(word, word) for word in re.split("[_.]", name)]
-    text = " ".join(words)
-    return text[:1].upper() + text[1:]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Field:
     """One field of a kind of part."""
@@ -105,6 +81,10 @@ class Field:
     required: bool = False
     read_only: bool = False
     choices: tuple[Any, ...] = ()
+    # What choices are called, if not as they are stored. A text without `choices` can have other
+    # values too: forms offer these.
+    choice_labels: Mapping[Any, str] = field(default_factory=dict)
+    refers_to: str = ""  # the kind of the parts that it names
     minimum: int = 0
     maximum: int = MAX_INTEGER
     max_length: int = MAX_LINE_LENGTH  # of a text, and of each element of a list
@@ -124,13 +104,16 @@ class Field:
     )
     carried: bool = True  # False: stored, but the edge does not use it
     label: str = ""
-    unit: str = ""
+    unit: str = ""  # in the plural
     help: str = ""
     group: str = ""
+    no_value: str = "Not set"  # what a form's list of choices calls no value
 
     def __post_init__(self) -> None:
         if not self.label:
-            object.__setattr__(self, "label", _label(self.name))
+            object.__setattr__(self, "label", LABELS[self.name])
+        if not self.help:
+            object.__setattr__(self, "help", HINTS.get(self.name, ""))
 
     def value(self, values: Values) -> object:
         """Return the field's value in a part with these stored values; None if it has none."""
@@ -142,6 +125,24 @@ class Field:
         """Tell whether a part has the default, or no value."""
         value = values.get(self.name)
         return value in (None, "", [], {}) or value == self.default
+
+    def words(self, value: object) -> str:
+        """Return a value as pages show it: On, 1,000 milliseconds; "" for no value."""
+        if value in (None, "", [], {}):
+            return ""
+        if self.type is Type.FLAG:
+            return "On" if value else "Off"
+        if isinstance(value, list):
+            return ", ".join(map(str, value))
+        if isinstance(value, dict):
+            return ", ".join(f"{LABELS[key]}: {value[key]}" for key in value)
+        return self._words_of_one(value)
+
+    def _words_of_one(self, value: object) -> str:
+        if self.unit and isinstance(value, int):
+            unit = self.unit.removesuffix("s") if value == 1 else self.unit
+            return f"{value:,} {unit}"
+        return self.choice_labels.get(value, str(value))
 
     def in_api(self, values: Values, *, created: bool = False) -> object:
         """Return the value as the API has it; ABSENT if the response has no such key.

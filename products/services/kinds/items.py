@@ -65,7 +65,7 @@ ACL_ENTRY = ItemKind(
     fields=(
         text("ip", required=True, max_length=45, label="IP address"),
         number("subnet", nullable=True, maximum=128, label="Prefix length"),
-        choice("negated", (0, 1), default=0),
+        choice("negated", (0, 1), default=0, choice_labels={0: "No", 1: "Yes"}),
         comment(),
     ),
 )
@@ -104,7 +104,7 @@ POOL_SERVER = ItemKind(
         host("address", required=True),
         number("port", minimum=1, maximum=65535, default=80),
         number("weight", minimum=1, maximum=100, default=100),
-        number("max_conn", default=0, label="Max connections"),
+        number("max_conn", default=0, label="Maximum connections"),
         flag("disabled", default=False),
         host("override_host", nullable=True, label="Override Host"),
         comment(default=""),

@@ -1,6 +1,12 @@
 """Health checks, directors and pools."""
 
-from products.services.kinds.carried import CONDITION_HELP, comment, host
+from products.services.kinds.carried import (
+    comment,
+    condition_name,
+    healthcheck_name,
+    host,
+    shield,
+)
 from products.services.kinds.fields import (
     choice,
     flag,
@@ -44,14 +50,24 @@ DIRECTOR = Kind(
             "type",
             (1, 3, 4, 2),
             default=1,
-            help="1 random, 3 hash, 4 client, 2 round robin.",
+            choice_labels={
+                1: "Random",
+                3: "Hash of the URL",
+                4: "Hash of the client",
+                2: "Round robin",
+            },
         ),
         number("quorum", maximum=100, default=75, unit="percent"),
         number("retries", default=5),
         number("capacity", default=100),
-        text("shield", max_length=255, nullable=True),
+        shield(),
         comment(default=""),
-        texts("backends", default=[], help="Names of backends of this version."),
+        texts(
+            "backends",
+            default=[],
+            refers_to="backend",
+            help="Backends of this version.",
+        ),
     ),
 )
 
@@ -62,7 +78,16 @@ POOL = Kind(
     shows_id=True,
     services=VCL_ONLY,
     fields=(
-        choice("type", ("random", "hash", "client"), default="random"),
+        choice(
+            "type",
+            ("random", "hash", "client"),
+            default="random",
+            choice_labels={
+                "random": "Random",
+                "hash": "Hash of the URL",
+                "client": "Hash of the client",
+            },
+        ),
         number(
             "quorum",
             as_text=True,
@@ -71,7 +96,9 @@ POOL = Kind(
             default=75,
             unit="percent",
         ),
-        number("max_conn_default", as_text=True, default=200, label="Max connections"),
+        number(
+            "max_conn_default", as_text=True, default=200, label="Maximum connections"
+        ),
         number(
             "connect_timeout",
             as_text=True,
@@ -94,9 +121,9 @@ POOL = Kind(
             group="Timeouts",
         ),
         host("override_host", nullable=True, label="Override Host"),
-        text("healthcheck", max_length=255, nullable=True, label="Health check"),
-        text("shield", max_length=255, nullable=True),
-        text("request_condition", max_length=255, nullable=True, help=CONDITION_HELP),
+        healthcheck_name(),
+        shield(),
+        condition_name("request", nullable=True),
         flag("use_tls", as_text=True, default=False, label="Enable TLS", group="TLS"),
         flag("tls_check_cert", as_text=True, nullable=True, default=True, group="TLS"),
         long_text("tls_ca_cert", nullable=True, group="TLS"),

@@ -8,7 +8,7 @@ import re
 from dataclasses import replace
 
 from products import protocol
-from products.services.kinds.carried import CONDITION_HELP
+from products.services.kinds.carried import condition_name
 from products.services.kinds.fields import (
     Field,
     Values,
@@ -74,21 +74,32 @@ _CONDITIONS = (
         ("none",),
         nullable=True,
         null_word="null",
+        choice_labels={"none": "None: only your VCL writes lines"},
+        no_value="Automatic",
         group="Line",
         carried=False,
     ),
-    text(
-        "response_condition",
-        max_length=255,
-        nullable=True,
-        default="",
-        help=CONDITION_HELP,
-        carried=False,
-    ),
+    condition_name("response", nullable=True, default="", carried=False),
 )
 COMMON = (_FORMAT_VERSION, *_CONDITIONS)
+MESSAGE_LABELS = {
+    "blank": "None",
+    "classic": "Classic syslog",
+    "loggly": "Loggly",
+    "logplex": "Heroku Logplex",
+}
+CODEC_LABELS = {"zstd": "Zstandard", "snappy": "Snappy", "gzip": "Gzip"}
 REGION = choice(
-    "log_processing_region", REGIONS, default="none", group="Line", carried=False
+    "log_processing_region",
+    REGIONS,
+    default="none",
+    choice_labels={
+        "none": "Anywhere",
+        "eu": "European Union",
+        "us": "United States",
+    },
+    group="Line",
+    carried=False,
 )
 
 
@@ -128,8 +139,20 @@ BATCH = (
     ),
 )
 FILE = (
-    choice("compression_codec", FILE_CODECS, group="File"),
-    choice("message_type", MESSAGE_TYPES, default="blank", group="File"),
+    choice(
+        "compression_codec",
+        FILE_CODECS,
+        choice_labels=CODEC_LABELS,
+        no_value="No compression",
+        group="File",
+    ),
+    choice(
+        "message_type",
+        MESSAGE_TYPES,
+        default="blank",
+        choice_labels=MESSAGE_LABELS,
+        group="File",
+    ),
     number("period", as_text=True, default=3600, unit="seconds", group="File"),
     text("timestamp_format", max_length=255, nullable=True, group="File"),
     long_text("public_key", nullable=True, group="File", label="PGP public key"),
@@ -143,10 +166,16 @@ FILE_BYTES = number(
     minimum=1_048_576,
     unit="bytes",
     group="File",
-    label="Max file size",
+    label="Maximum size of a file",
 )
 READ_ONLY_KEY = text("public_key", read_only=True, nullable=True)
-MESSAGE_TYPE = choice("message_type", MESSAGE_TYPES, group="Line", carried=False)
+MESSAGE_TYPE = choice(
+    "message_type",
+    MESSAGE_TYPES,
+    choice_labels=MESSAGE_LABELS,
+    group="Line",
+    carried=False,
+)
 
 ONE_CODEC = exclusive("compression_codec", "gzip_level", CODEC_AND_LEVEL)
 ROLE_OR_KEYS = (
@@ -221,7 +250,13 @@ HTTPS = _log(
         help="A header of each request, such as Authorization.",
     ),
     secret("header_value", nullable=True, problem=_field_value_problem),
-    choice("json_format", ("0", "1", "2"), group="Line", carried=False),
+    choice(
+        "json_format",
+        ("0", "1", "2"),
+        choice_labels={"0": "Off", "1": "Array", "2": "One object per line"},
+        group="Line",
+        carried=False,
+    ),
     MESSAGE_TYPE,
     number("period", default=5, unit="seconds", group="Batches", carried=False),
     *BATCH,
@@ -373,14 +408,30 @@ LOGGING_KINDS = (
         "kafka",
         text("brokers", help="Separated by commas."),
         text("topic"),
-        choice("required_acks", (1, 0, -1), default=1),
+        choice(
+            "required_acks",
+            (1, 0, -1),
+            default=1,
+            choice_labels={1: "One server", 0: "None", -1: "All servers"},
+        ),
         choice(
             "compression_codec",
             ("gzip", "snappy", "lz4"),
             nullable=True,
+            choice_labels={"gzip": "Gzip", "snappy": "Snappy", "lz4": "LZ4"},
+            no_value="No compression",
             null_word="null",
         ),
-        choice("auth_method", ("plain", "scram-sha-256", "scram-sha-512")),
+        choice(
+            "auth_method",
+            ("plain", "scram-sha-256", "scram-sha-512"),
+            choice_labels={
+                "plain": "Plain",
+                "scram-sha-256": "SCRAM-SHA-256",
+                "scram-sha-512": "SCRAM-SHA-512",
+            },
+            no_value="No authentication",
+        ),
         text("user"),
         secret("password"),
         flag("parse_log_keyvals"),
@@ -473,7 +524,13 @@ LOGGING_KINDS = (
         text("iam_role", nullable=True, problem=_arn_problem),
         choice("redundancy", S3_REDUNDANCY, nullable=True),
         choice("acl", S3_ACLS, label="ACL"),
-        choice("server_side_encryption", ("AES256", "aws:kms"), nullable=True),
+        choice(
+            "server_side_encryption",
+            ("AES256", "aws:kms"),
+            nullable=True,
+            choice_labels={"AES256": "AES-256", "aws:kms": "AWS KMS"},
+            no_value="No encryption",
+        ),
         text("server_side_encryption_kms_key_id", nullable=True),
         PATH,
         FILE_BYTES,

@@ -11,9 +11,18 @@ SETTINGS = Kind(
     key=Key.NONE,
     services=VCL_ONLY,
     fields=(
-        text("general.default_host", max_length=255, default="", label="Default host"),
+        text(
+            "general.default_host",
+            max_length=255,
+            default="",
+            label="Default host",
+            help="The Host that origins see, for backends without Override Host.",
+        ),
         number(
-            "general.default_ttl", default=3600, label="Default TTL", unit="seconds"
+            "general.default_ttl",
+            default=3600,
+            label="Default time to live (TTL)",
+            unit="seconds",
         ),
         flag(
             "general.stale_if_error",
@@ -23,10 +32,16 @@ SETTINGS = Kind(
         number(
             "general.stale_if_error_ttl",
             default=43200,
-            label="TTL of stale content",
+            label="Time to serve stale content",
             unit="seconds",
         ),
-        number("general.default_pci", read_only=True, nullable=True, default=0),
+        number(
+            "general.default_pci",
+            read_only=True,
+            nullable=True,
+            default=0,
+            label="PCI compliance",
+        ),
     ),
 )
 
@@ -57,8 +72,15 @@ IMAGE_OPTIMIZER = Kind(
             "resize_filter",
             ("lanczos3", "lanczos2", "bicubic", "bilinear", "nearest"),
             default="lanczos3",
+            choice_labels={
+                "lanczos3": "Lanczos, 3 lobes",
+                "lanczos2": "Lanczos, 2 lobes",
+                "bicubic": "Bicubic",
+                "bilinear": "Bilinear",
+                "nearest": "Nearest neighbour",
+            },
         ),
-        flag("webp", default=False, label="WebP"),
+        flag("webp", default=False, label="Convert to WebP"),
         number(
             "webp_quality", minimum=1, maximum=100, default=85, label="WebP quality"
         ),
@@ -66,6 +88,11 @@ IMAGE_OPTIMIZER = Kind(
             "jpeg_type",
             ("auto", "baseline", "progressive"),
             default="auto",
+            choice_labels={
+                "auto": "Automatic",
+                "baseline": "Baseline",
+                "progressive": "Progressive",
+            },
             label="JPEG type",
         ),
         number(

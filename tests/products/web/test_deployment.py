@@ -109,7 +109,7 @@ def test_an_older_version_is_rolled_back_to(browser, eve, draft):
 
     draft.refresh_from_db()
     assert "Rolls back from version 2 to version 1." in review
-    assert "was new.example.com becomes origin.example.com" in review
+    assert "was new.example.com → becomes origin.example.com" in review
     assert draft.active
     assert Deployment.objects.filter(service=draft.service).count() == 3
 
@@ -121,7 +121,7 @@ def test_the_review_shows_what_differs(browser, eve, draft):
     page = text_of(client.get(page_of(second(draft), "activate_version")))
 
     assert "Replaces version 1." in page
-    assert "was origin.example.com becomes new.example.com" in page
+    assert "was origin.example.com → becomes new.example.com" in page
 
 
 def test_a_refused_deployment_says_why_and_is_in_the_trail(browser, acme, una, draft):

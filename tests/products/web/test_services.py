@@ -245,8 +245,12 @@ def test_two_versions_are_compared(browser, eve, echo):
     page = text_of(browser(eve).get(page_of(echo, "compare"), {"from": "1", "to": "2"}))
 
     assert "From version 1 to version 2." in page
-    assert "backend origin address was old.example.com becomes new.example.com" in page
-    assert "header tenant name Not set becomes tenant" in page
+    assert "1 added, 1 changed, 0 unchanged." in page
+    assert (
+        "Changed backend origin Address was old.example.com → becomes new.example.com"
+        in page
+    )
+    assert "Added header rule tenant : Set, http.X-Tenant" in page
 
 
 @pytest.mark.parametrize("number", ["", "x", "-1", "9" * 30])

@@ -12,8 +12,8 @@ from products.services.commands.versions import (
     create_version,
     lock_version,
 )
+from products.services.comparison import compare
 from products.services.models import Service, Version
-from products.services.queries import compare
 from tests.factories import NOW
 from tests.factories.services import (
     BackendFactory,
@@ -53,7 +53,7 @@ def test_a_clone_is_a_draft_with_all_parts_under_the_next_number(eve, full, acme
 
     assert (clone.number, clone.state, clone.cloned_from) == (8, "draft", 4)
     assert (clone.comment, clone.author, clone.revision) == ("Spring", "Eve", 0)
-    assert compare(full, clone) == ()
+    assert compare(full, clone).fields == ()
     assert [
         each.name for each in clone.parts.filter(kind="backend").order_by("pk")
     ] == ["zulu", "alpha"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from products.services.queries import FieldChange, compare
+from products.services.comparison import FieldChange, compare
 from tests.factories.services import (
     BackendFactory,
     DomainFactory,
@@ -31,8 +31,9 @@ def test_versions_that_hold_the_same_do_not_differ(old, new):
         DomainFactory.create(version=version, name="a.example.com")
         LogEndpointFactory.create(version=version, name="lines", format="%{Host}i")
 
-    assert compare(old, new) == ()
-    assert compare(old, old) == ()
+    assert compare(old, new).fields == ()
+    assert compare(old, old).fields == ()
+    assert compare(old, new).unchanged == 2
 
 
 def test_a_changed_part_gives_its_changed_fields(old, new):
@@ -41,7 +42,7 @@ def test_a_changed_part_gives_its_changed_fields(old, new):
         version=new, name="origin", address="b.example.com", shield="fra"
     )
 
-    assert compare(old, new) == (
+    assert compare(old, new).fields == (
         FieldChange("backend", "origin", "address", "a.example.com", "b.example.com"),
         FieldChange("backend", "origin", "shield", None, "fra"),
         FieldChange("backend", "origin", "weight", 5, 100),
@@ -52,7 +53,7 @@ def test_a_part_that_came_or_went_gives_what_is_not_at_its_default(old, new):
     DomainFactory.create(version=old, name="a.example.com")
     BackendFactory.create(version=new, name="origin", port=80, use_ssl=False, weight=50)
 
-    assert compare(old, new) == (
+    assert compare(old, new).fields == (
         FieldChange("domain", "a.example.com", "name", "a.example.com", None),
         FieldChange("backend", "origin", "name", None, "origin"),
         FieldChange("backend", "origin", "address", None, "origin.example.com"),
@@ -64,7 +65,7 @@ def test_a_renamed_part_went_and_came(old, new):
     VclFactory.create(version=old, name="one", content="x")
     VclFactory.create(version=new, name="two", content="x")
 
-    assert compare(old, new) == (
+    assert compare(old, new).fields == (
         FieldChange("vcl", "one", "name", "one", None),
         FieldChange("vcl", "one", "content", "x", None),
         FieldChange("vcl", "two", "name", None, "two"),
@@ -84,7 +85,7 @@ def test_a_key_is_never_shown(before, after, shown, old, new):
     BackendFactory.create(version=old, name="origin", ssl_client_key=before)
     BackendFactory.create(version=new, name="origin", ssl_client_key=after)
 
-    assert compare(old, new) == (
+    assert compare(old, new).fields == (
         FieldChange("backend", "origin", "ssl_client_key", *shown),
     )
 
@@ -92,7 +93,7 @@ def test_a_key_is_never_shown(before, after, shown, old, new):
 def test_a_key_of_a_part_that_came_is_not_shown(old, new):
     BackendFactory.create(version=new, name="origin", ssl_client_key="the key")
 
-    found = compare(old, new)
+    found = compare(old, new).fields
 
     assert FieldChange("backend", "origin", "ssl_client_key", None, "set") in found
     assert "the key" not in repr(found)
@@ -104,7 +105,7 @@ def test_kinds_and_names_come_in_a_fixed_order(old, new):
     DomainFactory.create(version=new, name="b.example.com")
     DomainFactory.create(version=new, name="a.example.com")
 
-    named = [(each.kind, each.name) for each in compare(old, new)]
+    named = [(each.kind, each.name) for each in compare(old, new).fields]
 
     assert list(dict.fromkeys(named)) == [
         ("domain", "a.example.com"),
