@@ -128,10 +128,13 @@ def _past_or_future(words: str, seconds: float) -> str:
     return f"{words} ago" if seconds > 0 else f"in {words}"
 
 
+def _stamp(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
 def _time(at: datetime, words: str) -> SafeString:
-    stamp = at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     return format_html(
-        '<time datetime="{}" title="{}">{}</time>', stamp, exact(at), words
+        '<time datetime="{}" title="{}">{}</time>', _stamp(at), exact(at), words
     )
 
 
@@ -139,8 +142,18 @@ def _time(at: datetime, words: str) -> SafeString:
 def relative_time(
     context: template.Context, at: datetime | None, never: str = "never"
 ) -> str:
-    """Render a time relative to the page's `now`, exact UTC in its title; None reads "never"."""
-    return never if at is None else _time(at, ago(at, context["now"]))
+    """Render a time relative to the page's `now`; None reads "never".
+
+    The exact time in UTC is its title, and follows it while it has the focus.
+    """
+    if at is None:
+        return never
+    return format_html(
+        '<time datetime="{}" title="{}" tabindex="0">{}</time>',
+        _stamp(at),
+        exact(at),
+        ago(at, context["now"]),
+    )
 
 
 @register.simple_tag

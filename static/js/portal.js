@@ -122,6 +122,11 @@
     if (press(event.key.toLowerCase())) event.preventDefault();
   });
 
+  // The list of shortcuts takes the focus; the browser returns it when the list closes.
+  document.addEventListener("toggle", (event) => {
+    if (event.target.id === "shortcuts" && event.newState === "open") one("button", event.target).focus();
+  }, true);
+
   document.addEventListener("change", (event) => {
     if (event.target.matches("[data-shortcuts-on]")) keepShortcuts(event.target.checked);
   });

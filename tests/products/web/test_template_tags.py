@@ -134,11 +134,11 @@ def test_a_time_is_relative_to_the_page(before, words):
     assert template_tags.ago(NOW - before, NOW) == words
 
 
-def test_a_relative_time_has_the_exact_time_in_its_title():
+def test_a_relative_time_takes_the_focus_and_has_the_exact_time_in_its_title():
     html = render("{% relative_time at %}", at=NOW - timedelta(hours=5))
 
     assert html == (
-        '<time datetime="2026-03-18T09:05:20Z" title="18 March 2026, 09:05:20 UTC">5 h ago</time>'
+        '<time datetime="2026-03-18T09:05:20Z" title="18 March 2026, 09:05:20 UTC" tabindex="0">5 h ago</time>'
     )
 
 
@@ -176,7 +176,7 @@ def test_crumbs_lead_from_the_account_to_the_page():
     html = " ".join(render(text, account={"name": "Acme"}, page="Enable <x>").split())
 
     assert html == (
-        '<nav class="crumbs" aria-label="Breadcrumb"> <ol> <li> <a href="/">Acme</a> </li>'
-        ' <li> <a href="/products/">Products</a> </li>'
+        '<nav class="crumbs" aria-label="Breadcrumb"> <ol> <li> <a href="/" title="Acme">Acme</a> </li>'
+        ' <li> <a href="/products/" title="Products">Products</a> </li>'
         ' <li aria-current="page">Enable &lt;x&gt;</li> </ol> </nav>'
     )
