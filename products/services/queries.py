@@ -99,6 +99,11 @@ def active_version(service: Service) -> Version | None:
     return versions_of(service).filter(active=True).first()
 
 
+def domains_of(service: Service) -> list[str]:
+    """Return the domains that the service's active version serves, by name."""
+    return list(service.active_domains.order_by("name").values_list("name", flat=True))
+
+
 def latest_version(service: Service) -> Version:
     """Return the version with the highest number. Raises NotFound if there is none."""
     version = versions_of(service).last()

@@ -8,22 +8,30 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.actor import Actor
 from accounts.authentication import actor_of
 from accounts.errors import Conflict, Invalid
 from accounts.feedback import success_with_audit_link
-from accounts.policy import decide
+from accounts.form_errors import form_errors, form_status
+from accounts.policy import decide, require
 from accounts.roles import Permission
 from products.deploy.checks import CheckOutcome, FixPage
 from products.deploy.commands import DeploymentRefused, activate, deactivate
 from products.deploy.decision import CheckResult, DeployDecision, decision_with_probe
+from products.deploy.queries import previous_version
 from products.services.comparison import compare
 from products.services.models import Version
-from products.services.queries import active_version, version_for_decision
+from products.services.queries import (
+    active_version,
+    domains_of,
+    version_for_decision,
+)
+from products.web.current_usage import service_usage
 from products.web.differences import shown_differences
 from products.web.finding_links import linked_findings
+from products.web.forms import DRAIN_SECONDS, DeactivateForm
 
 RESULTS = {
     CheckOutcome.PASSED: "pass",
@@ -169,21 +177,46 @@ def _review(
 
 
 @login_required
-@require_POST
+@require_http_methods(["GET", "POST"])
 def deactivate_version(
     request: HttpRequest, service_id: str, number: int
 ) -> HttpResponse:
-    """Deactivate the active version; its domains then return 404."""
+    """Show what stops working; POST deactivates the version, whose domains then return 404."""
     actor = actor_of(request)
     version = version_for_decision(actor, service_id, number)
-    try:
-        deactivate(actor, version=version, now=timezone.now())
-        success_with_audit_link(
-            request,
-            actor,
-            f"Deactivated version {number} of {version.service.name}. Its domains now return 404.",
-            service=service_id,
-        )
-    except Conflict as refused:
-        messages.error(request, refused.message)
-    return redirect("service", service_id=service_id)
+    service = version.service
+    require(actor, Permission.SERVICE_DEPLOY, service)
+    if not version.active:
+        messages.error(request, f"Version {number} of {service.name} is not active.")
+        return redirect("service", service_id=service_id)
+    panel = service_usage(actor, service, timezone.now())
+    form = DeactivateForm(
+        request.POST if request.method == "POST" else None,
+        must_type=service.name if panel.usage.may_be_open else "",
+    )
+    if form.is_valid():
+        with form_errors(form):
+            deactivate(
+                actor,
+                version=version,
+                comment=form.cleaned_data["comment"],
+                now=timezone.now(),
+            )
+            success_with_audit_link(
+                request,
+                actor,
+                f"Deactivated version {number} of {service.name}. Its domains now return 404.",
+                service=service_id,
+            )
+            return redirect("service", service_id=service_id)
+    context = {
+        "service": service,
+        "version": version,
+        "domains": domains_of(service),
+        "previous": previous_version(service),
+        "usage_panel": panel,
+        "drain_seconds": DRAIN_SECONDS,
+        "form": form,
+    }
+    status = form_status(form)
+    return render(request, "products/deactivate.html", context, status=status)

@@ -57,8 +57,40 @@ class EnableForm(forms.Form):
     )
 
 
-class DisableForm(forms.Form):
-    """How to disable a product; `must_type` has to be typed if connections may be open."""
+class ConfirmForm(forms.Form):
+    """Confirms what ends connections; `must_type` has to be typed if some may be open."""
+
+    def __init__(self, *args: Any, must_type: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.must_type = must_type
+        if must_type:
+            self.fields["typed"] = forms.CharField(
+                label=f"Type {must_type} to confirm",
+                help_text="Required because connections are open, or may be open at an edge that isn't "
+                "reporting.",
+                widget=forms.TextInput(attrs={"autocomplete": "off"}),
+            )
+
+    def clean_typed(self) -> str:
+        """Return what was typed. Raises ValidationError unless it is `must_type`."""
+        typed = str(self.cleaned_data["typed"])
+        if typed.casefold() != self.must_type.casefold():
+            raise forms.ValidationError(f"Type {self.must_type} exactly.")
+        return typed
+
+
+class DeactivateForm(ConfirmForm):
+    """How to deactivate a version."""
+
+    comment = forms.CharField(
+        label="Comment",
+        required=False,
+        help_text="Kept with the deployment and in the audit trail.",
+    )
+
+
+class DisableForm(ConfirmForm):
+    """How to disable a product."""
 
     drain_mode = forms.ChoiceField(
         label="Open connections",
@@ -84,24 +116,6 @@ class DisableForm(forms.Form):
         required=False,
         help_text="Kept in the audit trail.",
     )
-
-    def __init__(self, *args: Any, must_type: str = "") -> None:
-        super().__init__(*args)
-        self.must_type = must_type
-        if must_type:
-            self.fields["typed"] = forms.CharField(
-                label=f"Type {must_type} to confirm",
-                help_text="Required because connections are open, or may be open at an edge that isn't "
-                "reporting.",
-                widget=forms.TextInput(attrs={"autocomplete": "off"}),
-            )
-
-    def clean_typed(self) -> str:
-        """Return what was typed. Raises ValidationError unless it is `must_type`."""
-        typed = str(self.cleaned_data["typed"])
-        if typed.casefold() != self.must_type.casefold():
-            raise forms.ValidationError(f"Type {self.must_type} exactly.")
-        return typed
 
 
 class RequestForm(forms.Form):

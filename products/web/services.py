@@ -1,4 +1,4 @@
-"""Services: the list, one service with its versions, and its WebSockets switch (R4)."""
+"""Services: the list, one service with its versions, and comparing them."""
 
 import re
 
@@ -8,7 +8,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.actor import Actor
 from accounts.authentication import actor_of
@@ -18,8 +18,12 @@ from accounts.form_errors import form_errors, form_status
 from accounts.policy import decide, load_access, members_with
 from accounts.queries import account_of
 from accounts.roles import Permission
-from products.catalogue.queries import product as find_product
-from products.enablement.commands import disable_for_service, enable_for_service
+from products.compatibility.version_config import WEBSOCKETS
+from products.deploy.queries import (
+    last_activations,
+    previous_version,
+    recent_deployments,
+)
 from products.enablement.queries import current, requested_today, switch_of
 from products.enablement.review import superusers_of
 from products.services.commands.services import (
@@ -28,9 +32,11 @@ from products.services.commands.services import (
     update_service,
 )
 from products.services.comparison import compare
+from products.services.lifecycle import VersionState
 from products.services.models import Service
 from products.services.queries import (
     active_version,
+    domains_of,
     get_service,
     get_version,
     services_of,
@@ -38,9 +44,8 @@ from products.services.queries import (
 )
 from products.web.current_usage import service_usage
 from products.web.differences import shown_differences
-from products.web.forms import DRAIN_SECONDS
 
-SLUG = "websockets"
+DEPLOYMENTS_SHOWN = 10
 VERSIONS_SHOWN = 20
 NUMBER = re.compile("[0-9]{1,6}")
 
@@ -87,7 +92,7 @@ def services(request: HttpRequest) -> HttpResponse:
 
 def _is_on(service: Service) -> bool:
     return any(
-        p.product_id == SLUG and p.ends_at is None for p in service.products.all()
+        p.product_id == WEBSOCKETS and p.ends_at is None for p in service.products.all()
     )
 
 
@@ -126,14 +131,22 @@ def _service_context(
     account = account_of(actor)
     access = load_access(actor, account.pk)
     versions = list(versions_of(found).reverse()[:VERSIONS_SHOWN])
+    active = active_version(found)
+    numbers = {each.number for each in (*versions, *([active] if active else []))}
+    activations = last_activations(found, numbers)
+    drafts = (each for each in versions if each.state is VersionState.DRAFT)
     return {
         "service": found,
-        "versions": versions,
-        "active": active_version(found),
-        "domains": [domain.name for domain in found.active_domains.order_by("name")],
-        "switch": switch_of(found, SLUG),
-        "drain_seconds": DRAIN_SECONDS,
-        "enablement": current(account.pk, SLUG),
+        "versions": [(each, activations.get(each.number)) for each in versions],
+        "active": active,
+        "activation": activations.get(active.number) if active else None,
+        "draft": next(drafts, None),
+        "cloned": active or next(iter(versions), None),
+        "previous": previous_version(found),
+        "deploying": access.decide(Permission.SERVICE_DEPLOY, found.pk),
+        "domains": domains_of(found),
+        "switch": switch_of(found, WEBSOCKETS),
+        "enablement": current(account.pk, WEBSOCKETS),
         "configuring": access.decide(Permission.SERVICE_CONFIGURE, found.pk),
         "comparing": access.decide(Permission.SERVICE_COMPARE, found.pk),
         "configurers": [
@@ -142,44 +155,12 @@ def _service_context(
         ],
         "superusers": superusers_of(account),
         "may_enable": access.decide(Permission.PRODUCT_ENABLE).allowed,
-        "is_requested": SLUG in requested_today(account, actor.user_id, timezone.now()),
-        "history": list(found.deployments.order_by("-deployed_at", "-pk")[:10]),
+        "is_requested": WEBSOCKETS
+        in requested_today(account, actor.user_id, timezone.now()),
+        "history": recent_deployments(found, limit=DEPLOYMENTS_SHOWN),
         "usage_panel": service_usage(actor, found, timezone.now()),
         "form": form,
     }
-
-
-@login_required
-@require_POST
-def switch_websockets(request: HttpRequest, service_id: str) -> HttpResponse:
-    """Switch WebSockets on or off for the service, on every version (R4)."""
-    actor = actor_of(request)
-    found = get_service(actor, service_id)
-    product = find_product(SLUG)
-    now = timezone.now()
-    try:
-        if request.POST.get("to") == "on":
-            enable_for_service(actor, service=found, product=product, now=now)
-            success_with_audit_link(
-                request,
-                actor,
-                f"WebSockets is on for {found.name}, on every version, the active one included. "
-                "Anyone who can configure and deploy this service can now use it.",
-                service=found.pk,
-            )
-        else:
-            disable_for_service(actor, service=found, product=product, now=now)
-            success_with_audit_link(
-                request,
-                actor,
-                f"WebSockets is off for {found.name}. New connections are refused. Open connections "
-                f"close within {DRAIN_SECONDS} seconds.",
-                service=found.pk,
-            )
-    except Conflict as refused:
-        for sentence in refused.details or (refused.message,):
-            messages.error(request, sentence)
-    return redirect("service", service_id=found.pk)
 
 
 @login_required

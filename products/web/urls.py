@@ -18,8 +18,8 @@ from products.web.services import (
     remove_service,
     service,
     services,
-    switch_websockets,
 )
+from products.web.switch import switch_off, switch_on
 from products.web.version_page import findings, lock, new_version, version
 from products.web.webhooks import (
     delete_webhook,
@@ -49,11 +49,8 @@ urlpatterns: list[URLPattern] = [
     path("live/", live_account, name="live"),
     path("services/<str:service_id>/", service, name="service"),
     path("services/<str:service_id>/live/", live_service, name="live_service"),
-    path(
-        "services/<str:service_id>/websockets/",
-        switch_websockets,
-        name="switch_websockets",
-    ),
+    path("services/<str:service_id>/websockets/on/", switch_on, name="switch_on"),
+    path("services/<str:service_id>/websockets/off/", switch_off, name="switch_off"),
     path("services/<str:service_id>/delete/", remove_service, name="delete_service"),
     path("services/<str:service_id>/compare/", compare_versions, name="compare"),
     path("services/<str:service_id>/versions/new/", new_version, name="new_version"),

@@ -1,9 +1,13 @@
 """Deploying in the browser: *Why can't I deploy?*, review, activation, rollback, deactivation."""
 
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.roles import Role
+from products.deploy.commands import activate
 from products.deploy.models import Deployment
 from tests.factories.accounts import member
 from tests.factories.services import (
@@ -11,6 +15,7 @@ from tests.factories.services import (
     DomainFactory,
     VersionFactory,
 )
+from tests.products.metering.reports import make_edge
 from tests.products.web.conftest import actions_of, text_of
 
 
@@ -159,11 +164,25 @@ def test_the_review_of_a_blocked_version_has_no_button(
     assert "Activate version 1" not in page
 
 
+def test_the_review_of_a_deactivation_names_what_stops_working(
+    browser, sam, eve, draft, now
+):
+    activate(eve, version=draft, now=now)
+
+    page = text_of(browser(sam).get(page_of(draft, "deactivate_version")))
+
+    assert "1 domain will return 404 to every request" in page
+    assert "Domain echo.example.com Open connections None is open." in page
+    assert "Type echo to confirm" not in page
+
+
 def test_a_version_is_deactivated_once(browser, sam, draft):
     client = browser(sam)
     client.post(page_of(draft, "activate_version"))
 
-    first = client.post(page_of(draft, "deactivate_version"), follow=True)
+    first = client.post(
+        page_of(draft, "deactivate_version"), {"comment": "Moved"}, follow=True
+    )
     again = client.post(page_of(draft, "deactivate_version"), follow=True)
 
     draft.refresh_from_db()
@@ -172,16 +191,41 @@ def test_a_version_is_deactivated_once(browser, sam, draft):
         "Deactivated version 1 of echo. Its domains now return 404. View in Activity"
         in text_of(first)
     )
+    assert "version 1 by Sam, just now : Moved" in text_of(first)
     assert 'role="alert"' in again.content.decode()
+
+
+def test_with_connections_that_may_be_open_the_name_is_typed_to_deactivate(
+    browser, sam, draft
+):
+    client = browser(sam)
+    client.post(page_of(draft, "activate_version"))
+    make_edge(last_seen_at=timezone.now() - timedelta(minutes=10))
+    page = page_of(draft, "deactivate_version")
+
+    without = client.post(page, {"comment": "Moved"})
+    draft.refresh_from_db()
+    still_active = draft.active
+    typed = client.post(page, {"typed": "echo"})
+
+    draft.refresh_from_db()
+    assert (without.status_code, still_active) == (400, True)
+    assert b'value="Moved"' in without.content
+    assert (typed.status_code, draft.active) == (302, False)
 
 
 def test_a_member_without_the_permission_deactivates_nothing(browser, eve, una, draft):
     browser(eve).post(page_of(draft, "activate_version"))
 
-    answer = browser(una).post(page_of(draft, "deactivate_version"))
+    client = browser(una)
+    answers = [
+        client.get(page_of(draft, "deactivate_version")),
+        client.post(page_of(draft, "deactivate_version")),
+    ]
 
     draft.refresh_from_db()
-    assert (answer.status_code, draft.active) == (403, True)
+    assert [answer.status_code for answer in answers] == [403, 403]
+    assert draft.active
 
 
 @pytest.mark.parametrize("name", ["why", "activate_version"])

@@ -1,9 +1,13 @@
 """Services in the browser: the list, one service, its switch (R4), deleting and comparing."""
 
+import re
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
 
-from products.enablement.queries import switch_of
+from products.deploy.commands import activate, deactivate
+from products.services.commands.versions import clone_version, create_version
 from products.services.models import Service
 from tests.factories.services import (
     BackendFactory,
@@ -12,7 +16,7 @@ from tests.factories.services import (
     VersionFactory,
     live_version,
 )
-from tests.products.web.conftest import actions_of, queries_of, text_of
+from tests.products.web.conftest import queries_of, text_of
 
 
 def page_of(service, name="service"):
@@ -137,71 +141,6 @@ def test_a_superuser_sees_the_way_to_enable(browser, sam, echo, websockets):
     assert b'href="/products/websockets/enable/"' in answer.content
 
 
-@pytest.mark.parametrize(("who", "link"), [("sam", True), ("eve", False)])
-def test_it_is_switched_on_with_a_link_to_the_entry_for_those_who_may_read_it(
-    request, browser, acme, echo, enabled, who, link
-):
-    client = browser(request.getfixturevalue(who))
-
-    answer = client.post(page_of(echo, "switch_websockets"), {"to": "on"}, follow=True)
-
-    page = text_of(answer)
-    assert switch_of(echo, "websockets") is not None
-    assert (
-        "WebSockets is on for echo, on every version, the active one included." in page
-    )
-    assert ("View in Activity" in page) is link
-
-
-def test_it_is_switched_off(browser, eve, switched_on):
-    answer = browser(eve).post(
-        page_of(switched_on, "switch_websockets"), {"to": "off"}, follow=True
-    )
-
-    assert switch_of(switched_on, "websockets") is None
-    assert "WebSockets is off for echo. New connections are refused" in text_of(answer)
-
-
-def test_every_conflict_is_shown_when_switching_on(browser, eve, acme, echo, enabled):
-    live = live_version(echo, "echo.example.com")
-    BackendFactory.create(version=live, name="near", shield="frankfurt-de")
-    BackendFactory.create(version=live, name="far", shield="tokyo-jp")
-    before = actions_of(acme)
-
-    answer = browser(eve).post(
-        page_of(echo, "switch_websockets"), {"to": "on"}, follow=True
-    )
-
-    page = text_of(answer)
-    assert "Backend near uses the shield frankfurt-de" in page
-    assert "Backend far uses the shield tokyo-jp" in page
-    assert switch_of(echo, "websockets") is None
-    assert actions_of(acme) == before
-
-
-def test_a_product_not_enabled_for_the_account_is_not_switched_on(
-    browser, eve, echo, websockets
-):
-    answer = browser(eve).post(
-        page_of(echo, "switch_websockets"), {"to": "on"}, follow=True
-    )
-
-    assert 'role="alert"' in answer.content.decode()
-    assert switch_of(echo, "websockets") is None
-
-
-@pytest.mark.parametrize(
-    ("who", "status"), [("una", 403), ("bo", 403), ("lin", 403), ("stan", 404)]
-)
-def test_others_switch_nothing(request, browser, echo, enabled, who, status):
-    client = browser(request.getfixturevalue(who))
-
-    answer = client.post(page_of(echo, "switch_websockets"), {"to": "on"})
-
-    assert answer.status_code == status
-    assert switch_of(echo, "websockets") is None
-
-
 def test_a_service_is_deleted_after_a_confirmation(browser, sam, echo):
     client = browser(sam)
 
@@ -224,7 +163,7 @@ def test_a_service_with_an_active_version_is_not_deleted(browser, sam, echo):
     echo.refresh_from_db()
     assert answer.status_code == 409
     assert "Version 1 is active" in text_of(answer)
-    assert "Deactivate version 1" in text_of(answer)
+    assert "Deactivate version 1…" in text_of(answer)
     assert echo.deleted_at is None
 
 
@@ -282,3 +221,45 @@ def test_a_non_member_gets_404_and_a_limited_member_the_reason(
 
 def test_an_unknown_service_is_not_found(browser, eve):
     assert browser(eve).get("/services/nothing-like-it/").status_code == 404
+
+
+def test_each_version_names_who_created_it_and_who_activated_it(
+    browser, sam, eve, draft, now
+):
+    create_version(sam, service=draft.service, now=now)
+    activate(eve, version=draft, now=now)
+
+    page = text_of(browser(eve).get(page_of(draft.service)))
+
+    assert "Version 2 Draft No comment Sam" in page
+    assert re.search(r"Version 1 Active No comment Sam \S+( \S+)? ago Eve", page)
+    assert re.search(r"Version 2 Draft No comment Sam \S+( \S+)? ago Never", page)
+
+
+def test_the_main_button_edits_the_draft_if_there_is_one(browser, eve, draft, now):
+    with_draft = text_of(browser(eve).get(page_of(draft.service)))
+    activate(eve, version=draft, now=now)
+    without = text_of(browser(eve).get(page_of(draft.service)))
+
+    assert "Edit draft 1" in with_draft
+    assert "Clone version" not in with_draft
+    assert "Clone version 1 to edit" in without
+    assert "Edit draft" not in without
+
+
+def test_the_version_before_can_be_activated_again(browser, eve, una, sam, draft, now):
+    page = page_of(draft.service)
+    activate(eve, version=draft, now=now)
+    first = text_of(browser(eve).get(page))
+    second = clone_version(sam, version=draft, now=now)
+    activate(eve, version=second, now=now + timedelta(minutes=1))
+    after = text_of(browser(eve).get(page))
+    deactivate(eve, version=second, now=now + timedelta(minutes=2))
+    nothing_active = text_of(browser(eve).get(page))
+
+    assert "Roll back" not in first
+    assert "Deactivate version 1…" in first
+    assert "Roll back to version 1… Deactivate version 2…" in after
+    assert "Activate version 2 again…" in nothing_active
+    assert "Deactivate version" not in nothing_active
+    assert "Activate version" not in text_of(browser(una).get(page))

@@ -1,0 +1,90 @@
+"""The WebSockets switch of a service, on every version of it (R4)."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.authentication import actor_of
+from accounts.errors import Conflict
+from accounts.feedback import success_with_audit_link
+from accounts.form_errors import form_status
+from accounts.policy import members_with, require
+from accounts.roles import Permission
+from products.catalogue.queries import product as find_product
+from products.compatibility.version_config import WEBSOCKETS
+from products.enablement.commands import disable_for_service, enable_for_service
+from products.enablement.queries import switch_of
+from products.services.queries import active_version, domains_of, get_service
+from products.web.current_usage import service_usage
+from products.web.forms import DRAIN_SECONDS, ConfirmForm
+
+
+@login_required
+@require_POST
+def switch_on(request: HttpRequest, service_id: str) -> HttpResponse:
+    """Switch WebSockets on for the service; every conflict is shown."""
+    actor = actor_of(request)
+    found = get_service(actor, service_id)
+    product = find_product(WEBSOCKETS)
+    try:
+        enable_for_service(actor, service=found, product=product, now=timezone.now())
+        success_with_audit_link(
+            request,
+            actor,
+            f"WebSockets is on for {found.name}, on every version, the active one included. "
+            "Anyone who can configure and deploy this service can now use it.",
+            service=found.pk,
+        )
+    except Conflict as refused:
+        messages.error(request, f"WebSockets was not switched on for {found.name}.")
+        for sentence in refused.details or (refused.message,):
+            messages.error(request, sentence)
+    return redirect("service", service_id=found.pk)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def switch_off(request: HttpRequest, service_id: str) -> HttpResponse:
+    """Show what stops working; POST switches WebSockets off for the service."""
+    actor = actor_of(request)
+    found = get_service(actor, service_id)
+    require(actor, Permission.SERVICE_CONFIGURE, found)
+    now = timezone.now()
+    if switch_of(found, WEBSOCKETS) is None:
+        messages.info(request, f"WebSockets is already off for {found.name}.")
+        return redirect("service", service_id=found.pk)
+    panel = service_usage(actor, found, now)
+    form = ConfirmForm(
+        request.POST if request.method == "POST" else None,
+        must_type=found.name if panel.usage.may_be_open else "",
+    )
+    if form.is_valid():
+        product = find_product(WEBSOCKETS)
+        disable_for_service(actor, service=found, product=product, now=now)
+        success_with_audit_link(
+            request,
+            actor,
+            f"WebSockets is off for {found.name}. New connections are refused. Open connections "
+            f"close within {DRAIN_SECONDS} seconds.",
+            service=found.pk,
+        )
+        return redirect("service", service_id=found.pk)
+    context = {
+        "service": found,
+        "active": active_version(found),
+        "domains": domains_of(found),
+        "configurers": [
+            str(member.user)
+            for member in members_with(
+                Permission.SERVICE_CONFIGURE, found.account_id, found.pk
+            )
+        ],
+        "usage_panel": panel,
+        "drain_seconds": DRAIN_SECONDS,
+        "form": form,
+    }
+    status = form_status(form)
+    return render(request, "products/switch_off.html", context, status=status)
