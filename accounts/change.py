@@ -17,7 +17,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 
 from accounts import policy
-from accounts.actor import Actor
+from accounts.actor import Actor, ActorType
 from accounts.audit.record import EntrySource, NewEntry, append, lock_head
 from accounts.audit.vocabulary import Event, Outcome
 from accounts.errors import NotFound
@@ -80,15 +80,19 @@ class Trail:
 
 
 def entry_source(actor: Actor) -> EntrySource:
-    """Return what an entry contains about its actor."""
+    """Return what an entry contains about its actor.
+
+    A job that acts for a user, such as the one that lets them join, is recorded as the user.
+    """
     context = actor.context
+    as_user = actor.type is ActorType.SYSTEM and bool(actor.user_id)
     return EntrySource(
-        actor_type=actor.type,
-        actor_id=actor.id,
+        actor_type=ActorType.USER if as_user else actor.type,
+        actor_id=actor.user_id if as_user else actor.id,
         actor_label=actor.label,
         interface=context.interface,
         request_id=context.request_id,
-        on_behalf_of=actor.user_id if actor.user_id != actor.id else "",
+        on_behalf_of=actor.user_id if actor.user_id != actor.id and not as_user else "",
         auth_method=context.auth_method,
         reauth_at=context.reauth_at,
         ip=context.ip,

@@ -15,6 +15,7 @@ from accounts.api import fastly_json
 from accounts.api.pagination import CONTENT_TYPE, PageRequest
 from accounts.audit.fastly_events import FeedFilters, addresses_of, feed
 from accounts.audit.models import AuditEvent
+from accounts.audit.names import names_in
 from accounts.authentication import TokenRequest
 from accounts.errors import Invalid, NotFound
 from accounts.models import ApiToken
@@ -89,8 +90,10 @@ def visible(actor: Actor, events: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
 
 def to_json(rows: list[AuditEvent]) -> list[fastly_json.Json]:
     """Return events as JSON, with the IP addresses that are not erased."""
-    addresses = addresses_of(rows)
-    return [fastly_json.event(row, addresses.get(row.sequence, "")) for row in rows]
+    addresses, names = addresses_of(rows), names_in(rows)
+    return [
+        fastly_json.event(row, addresses.get(row.sequence, ""), names) for row in rows
+    ]
 
 
 def filters_of(request: TokenRequest, account_id: str) -> FeedFilters:

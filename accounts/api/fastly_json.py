@@ -11,6 +11,8 @@ from django.conf import settings
 
 from accounts.actor import ActorType
 from accounts.audit.models import AuditEvent
+from accounts.audit.names import Names
+from accounts.audit.sentences import sentence_of
 from accounts.audit.vocabulary import Event
 from accounts.models import Account, ApiToken, Invitation, Membership
 
@@ -113,7 +115,7 @@ def event_id(sequence: int) -> str:
     return f"{sequence:0{ID_DIGITS}d}"
 
 
-def event(row: AuditEvent, ip: str) -> Json:
+def event(row: AuditEvent, ip: str, names: Names) -> Json:
     """Return an entry of the audit trail as a JSON:API resource."""
     body = row.body
     on_behalf_of = str(body.get("on_behalf_of", ""))
@@ -123,7 +125,7 @@ def event(row: AuditEvent, ip: str) -> Json:
         "admin": row.actor_type == ActorType.STAFF,
         "created_at": row.at,
         "customer_id": row.account_id,
-        "description": f"{row.actor_label} {row.description}: {row.target_label}",
+        "description": str(sentence_of(row, names)),
         "event_type": row.fastly_type,
         "metadata": metadata(row, body),
     }

@@ -19,12 +19,27 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts import queries
 from accounts.actor import Actor
 from accounts.audit.models import AuditEvent
-from accounts.audit.queries import Filters, event_of, personal_data_of, trail_of, verify
+from accounts.audit.names import Names, names_in
+from accounts.audit.queries import (
+    Filters,
+    event_of,
+    personal_data_in,
+    personal_data_of,
+    trail_of,
+    verify,
+)
+from accounts.audit.sentences import (
+    actor_of_entry,
+    labelled_changes,
+    person_of_entry,
+    sentence_of,
+)
 from accounts.authentication import actor_of
 from accounts.errors import Invalid, NotFound
 from accounts.models import Account
 from accounts.policy import require
 from accounts.roles import Permission
+from accounts.user_agents import browser_of
 from accounts.web.forms import ActivityFilterForm
 
 PAGE: Final = 50
@@ -65,7 +80,7 @@ def activity(request: HttpRequest) -> HttpResponse:
         limit=PAGE,
     )
     context |= {
-        "days": _days(page.events, {each.id: each.name for each in services}),
+        "days": _days(page.events),
         "filtered": any(form.cleaned_data.values()),
         "older_url": _page_url(request, "before", page.older),
         "newer_url": _page_url(request, "after", page.newer),
@@ -77,14 +92,14 @@ def activity(request: HttpRequest) -> HttpResponse:
 @login_required
 def activity_entry(request: HttpRequest, sequence: int) -> HttpResponse:
     """Show one entry in full, with its personal data that is not erased."""
-    actor, account = _reader(request)
+    _, account = _reader(request)
     event = event_of(account.pk, sequence)
     if event is None:
         raise NotFound("Entry not found.")
-    names = {service.id: service.name for service in queries.services_of(actor)}
+    personal = personal_data_of(event)
     context = {
-        "entry": entry_context(event, names),
-        "personal": personal_data_of(event),
+        "entry": entry_context(event, names_in([event]), personal),
+        "personal": personal,
     }
     return render(request, "accounts/activity_entry.html", context)
 
@@ -99,8 +114,10 @@ def verify_activity(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(reverse("activity"))
 
 
-def entry_context(event: AuditEvent, names: Mapping[str, str]) -> dict[str, Any]:
-    """Return an entry as the page shows it; `names` has the services' names by id."""
+def entry_context(
+    event: AuditEvent, names: Names, personal: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return an entry as the page shows it, with its personal data that is not erased."""
     body = event.body
     auth = body.get("auth")
     authentication: Mapping[str, Any] = auth if isinstance(auth, dict) else {}
@@ -108,19 +125,16 @@ def entry_context(event: AuditEvent, names: Mapping[str, str]) -> dict[str, Any]
         "event": event,
         "day": event.at.astimezone(UTC).date(),
         "where": INTERFACES.get(event.interface, event.interface),
-        "service": names.get(event.service_id, event.service_id),
-        "changes": [
-            {
-                "field": names.get(change.field, change.field.replace("_", " ")),
-                "before": change.before,
-                "after": change.after,
-            }
-            for change in event.changes
-        ],
+        "service": names.services.get(event.service_id, event.service_id),
+        "changes": labelled_changes(event, names),
         "reason": body.get("reason"),
         "on_behalf_of": body.get("on_behalf_of"),
         "agreed_text_hash": body.get("agreed_text_hash"),
-        "target": "" if event.is_about_actor else event.target_label,
+        "sentence": sentence_of(event, names),
+        "actor": actor_of_entry(event),
+        "person": person_of_entry(event),
+        "product": names.products.get(event.product, event.product),
+        "from": _from(personal),
         "method": authentication.get("method"),
         "confirmed_at": parse_datetime(authentication.get("reauth_at") or ""),
         "prev_hash": event.prev_hash,
@@ -179,14 +193,23 @@ def _number(request: HttpRequest, name: str) -> int | None:
     return int(text)
 
 
-def _days(
-    events: Sequence[AuditEvent], names: Mapping[str, str]
-) -> list[dict[str, Any]]:
-    entries = [entry_context(event, names) for event in events]
+def _days(events: Sequence[AuditEvent]) -> list[dict[str, Any]]:
+    names, personal = names_in(events), personal_data_in(events)
+    entries = [
+        entry_context(event, names, personal.get(event.sequence, {}))
+        for event in events
+    ]
     return [
         {"day": day, "entries": list(group)}
         for day, group in groupby(entries, key=lambda entry: entry["day"])
     ]
+
+
+def _from(personal: Mapping[str, str]) -> str:
+    """Return where someone acted from: 203.0.113.24, Firefox on Linux."""
+    program = personal.get("user_agent")
+    known = (personal.get("ip"), browser_of(program) if program else "")
+    return ", ".join(each for each in known if each)
 
 
 def _page_url(request: HttpRequest, name: str, sequence: int | None) -> str:

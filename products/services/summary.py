@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 
-from products.services.kinds import Field, Kind
+from products.services.kinds import KINDS, Field, Kind
 from products.services.models import Item, Part
 
 
@@ -36,6 +36,17 @@ def audit_values(row: Part) -> dict[str, object]:
 def audit_item(row: Item) -> dict[str, object]:
     """Return what the trail has of an item: its values, long texts as their hash."""
     return {field: _noted(row.declared, row.values, field) for field in row.values}
+
+
+def field_label(kind: str, name: str) -> str:
+    """Return the label of a part's field, by the kind's segment; "" if there is no such field."""
+    declared = KINDS.get(kind)
+    if declared is None:
+        return ""
+    if name == "name":
+        return declared.name_label
+    field = declared.by_name.get(name)
+    return field.label if field else ""
 
 
 def changed_values(row: Part) -> dict[str, object]:

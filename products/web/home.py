@@ -9,8 +9,9 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from accounts.audit.models import AuditEvent
+from accounts.audit.names import names_in
 from accounts.audit.queries import Filters, trail_of
+from accounts.audit.sentences import sentence_of
 from accounts.authentication import actor_of
 from accounts.models import Account
 from accounts.policy import load_access
@@ -76,6 +77,13 @@ def requests_of(account: Account) -> list[ProductRequest]:
     )
 
 
+def latest_activity(account: Account) -> list[dict[str, object]]:
+    """Return the newest entries of the trail with their sentences."""
+    events = trail_of(account.pk, filters=Filters(), limit=LATEST_EVENTS).events
+    names = names_in(events)
+    return [{"at": event.at, "sentence": sentence_of(event, names)} for event in events]
+
+
 @login_required
 @require_GET
 def home(request: HttpRequest) -> HttpResponse:
@@ -85,9 +93,7 @@ def home(request: HttpRequest) -> HttpResponse:
     access = load_access(actor, account.pk)
     may_audit = access.decide(Permission.AUDIT_READ).allowed
     may_enable = access.decide(Permission.PRODUCT_ENABLE).allowed
-    events: tuple[AuditEvent, ...] = ()
-    if may_audit:
-        events = trail_of(account.pk, filters=Filters(), limit=LATEST_EVENTS).events
+    events = latest_activity(account) if may_audit else []
     states = products_of(account, timezone.now())
     services = list(services_of(actor))
     using = next((s.services for s in states if s.product.pk == "websockets"), ())

@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts.audit.models import AuditEvent
+from accounts.user_agents import browser_of
 from products.web.differences import ShownField, changes_in_words
 
 register = template.Library()
@@ -19,24 +20,6 @@ SHAPES = frozenset(
 )
 UNKNOWN = "unknown"
 MINUTE, HOUR, DAY = 60, 3600, 86_400
-# Order matters: most browsers also claim to be those further down.
-BROWSERS = (
-    ("Edg/", "Edge"),
-    ("OPR/", "Opera"),
-    ("Firefox/", "Firefox"),
-    ("Chrome/", "Chrome"),
-    ("Safari/", "Safari"),
-    ("curl/", "curl"),
-)
-SYSTEMS = (
-    ("iPhone", "iPhone"),
-    ("iPad", "iPad"),
-    ("Android", "Android"),
-    ("Windows", "Windows"),
-    ("Mac OS X", "macOS"),
-    ("CrOS", "ChromeOS"),
-    ("Linux", "Linux"),
-)
 JUST_NOW = 10  # seconds that read as just now
 MAX_RELATIVE_DAYS = 31  # beyond, a date says more than a number of days
 
@@ -91,12 +74,7 @@ def plain_day(value: date | datetime | None) -> str:
 @register.filter
 def browser(user_agent: str | None) -> str:
     """Return the browser and system that a User-Agent names: Firefox on Linux."""
-    text = user_agent or ""
-    name = next((words for mark, words in BROWSERS if mark in text), "")
-    system = next((words for mark, words in SYSTEMS if mark in text), "")
-    if not name:
-        return text[:60] or UNKNOWN
-    return f"{name} on {system}" if system else name
+    return browser_of(user_agent)
 
 
 def exact(at: datetime) -> str:

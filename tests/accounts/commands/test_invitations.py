@@ -77,11 +77,11 @@ def test_a_new_user_joins_and_is_named_in_the_trail(
     assert noted(acme) == ["member.invited", "user.created", "member.joined"]
     body = last_body(acme)
     assert body["actor"] == {
-        "type": "system",
-        "id": "accept-invitation",
+        "type": "user",
+        "id": member.user_id,
         "label": "Lin Okafor",
     }
-    assert body["on_behalf_of"] == member.user_id
+    assert body["on_behalf_of"] == ""
 
 
 def test_an_existing_user_joins_with_the_invited_role_and_access(

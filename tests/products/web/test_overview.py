@@ -87,7 +87,7 @@ def test_the_latest_entries_do_not_name_the_actor_twice(
 
     page = text_of(browser(sam).get("/"))
 
-    assert "Sam enabled a product: WebSockets" in page
+    assert "Sam enabled WebSockets" in page
     assert "Sam signed in" in page
     assert "Sam signed in: Sam" not in page
 

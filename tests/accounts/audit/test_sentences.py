@@ -1,0 +1,211 @@
+"""Entries as sentences: one form per event, from the whole entry."""
+
+import json
+
+import pytest
+
+from accounts.actor import ActorType
+from accounts.audit.models import AuditEvent
+from accounts.audit.names import Names
+from accounts.audit.sentences import (
+    FORMS,
+    actor_of_entry,
+    labelled_changes,
+    person_of_entry,
+    sentence_of,
+)
+from accounts.audit.vocabulary import Event
+
+SHOP, ECHO, CHAT, NEWS = ("A" * 22, "B" * 22, "C" * 22, "D" * 22)
+NAMES = Names(
+    services={SHOP: "shop", ECHO: "echo", CHAT: "chat", NEWS: "news"},
+    products={"websockets": "WebSockets"},
+)
+PERSON, STAFF = "user", "staff"
+
+
+def entry(
+    event,
+    *,
+    target=("user", "u2", "Eve"),
+    actor=(ActorType.USER, "u1", "Sam"),
+    account_id="acme",
+    on_behalf_of="",
+    product="",
+    service_id="",
+    before=None,
+    after=None,
+    reason="",
+):
+    """Return an entry that is not saved."""
+    body = {
+        "on_behalf_of": on_behalf_of,
+        "before": before,
+        "after": after,
+        "reason": reason,
+    }
+    return AuditEvent(
+        account_id=account_id,
+        action=str(event),
+        actor_type=actor[0],
+        actor_id=actor[1],
+        actor_label=actor[2],
+        target_type=target[0],
+        target_id=target[1],
+        target_label=target[2],
+        product=product,
+        service_id=service_id,
+        canonical=json.dumps(body),
+    )
+
+
+WEBSOCKETS = {
+    "target": ("product", "websockets", "WebSockets"),
+    "product": "websockets",
+}
+VERSION = {"target": ("version", f"{SHOP}/2", "shop version 2"), "service_id": SHOP}
+BACKEND = {
+    "target": ("backend", f"{SHOP}/2/backend/origin", "origin"),
+    "service_id": SHOP,
+}
+OF_ACCOUNT = {"target": ("account", "acme", "Acme")}
+SELF = {"target": ("user", "u1", "Sam")}
+SERVICE = {"target": ("service", SHOP, "old-shop"), "service_id": SHOP}
+BY_STAFF = {"actor": (ActorType.STAFF, "s1", "Ada Marchetti")}
+BY_JOB = {"actor": (ActorType.SYSTEM, "bill-accounts", "bill-accounts")}
+
+SENTENCES = [
+    (Event.USER_LOGGED_IN, SELF, "Sam signed in"),
+    (Event.USER_LOGIN_FAILED, SELF, "Failed sign-in as Sam"),
+    (Event.ACCOUNT_READ, OF_ACCOUNT | BY_STAFF, "Ada Marchetti (Tollgate staff) viewed the account"),
+    (Event.ACCOUNT_SUSPENDED, OF_ACCOUNT | BY_STAFF | {"reason": "Unpaid invoice"}, "Ada Marchetti (Tollgate staff) suspended the account: Unpaid invoice"),
+    (Event.MEMBER_JOINED, SELF | {"after": {"role": "engineer"}}, "Sam joined as engineer"),
+    (Event.MEMBER_JOINED, BY_STAFF | {"after": {"role": "superuser"}}, "Ada Marchetti (Tollgate staff) added Eve as superuser"),
+    (Event.MEMBER_JOINED, {"actor": (ActorType.SYSTEM, "accept-invitation", "Eve"), "on_behalf_of": "u2", "after": {"role": "user"}}, "Eve joined as user"),
+    (Event.USER_CREATED, SELF, "Sam created a login"),
+    (Event.USER_CREATED, BY_STAFF, "Ada Marchetti (Tollgate staff) created a login for Eve"),
+    (Event.USER_CREATED, BY_STAFF | {"account_id": "platform"}, "Ada Marchetti (Tollgate staff) created the staff user Eve"),
+    (Event.MEMBER_INVITED, {"target": ("invitation", "i", "e…@x.example"), "after": {"role": "user", "services": "chosen services", SHOP: "full", ECHO: "read_only"}}, "Sam invited e…@x.example as user, with access to echo and shop"),
+    (Event.MEMBER_INVITED, {"target": ("invitation", "i", "e…@x.example"), "after": {"role": "user", "services": "all services"}}, "Sam invited e…@x.example as user"),
+    (Event.MEMBER_ROLE_CHANGED, {"before": {"role": "engineer"}, "after": {"role": "billing"}}, "Sam changed Eve's role from engineer to billing"),
+    (Event.MEMBER_REMOVED, {"before": {"role": "user"}}, "Sam removed Eve (user) from the account"),
+    (Event.MEMBER_ACCESS_LIMITED, {"after": {"services": "chosen services", SHOP: "full", ECHO: "full", CHAT: "full", NEWS: "full"}}, "Sam limited Eve to 4 services"),
+    (Event.MEMBER_ACCESS_LIMITED, {"after": {"services": "chosen services", SHOP: "full"}}, "Sam limited Eve to shop"),
+    (Event.SERVICE_ACCESS_GRANTED, {"service_id": SHOP, "after": {"access": "read_only"}}, "Sam gave Eve read only access to shop"),
+    (Event.SERVICE_ACCESS_GRANTED, {"service_id": SHOP, "after": {"service": "shop", "level": "full"}}, "Eve got full access to shop by creating it"),
+    (Event.TOKEN_ISSUED, {"target": ("token", "t", "CI"), "after": {"scope": "global", "services": "all services", "expires_at": "2027-01-01T00:00:00+00:00"}}, "Sam created the API token CI (scope global, valid until 1 January 2027, 00:00 UTC)"),
+    (Event.PRODUCT_ENABLED, WEBSOCKETS | {"after": {"source": "direct", "plan": "Standard"}}, "Sam enabled WebSockets"),
+    (Event.PRODUCT_ENABLED, WEBSOCKETS | BY_STAFF | {"after": {"source": "package", "plan": "Gold"}}, "Ada Marchetti (Tollgate staff) enabled WebSockets as part of the package Gold"),
+    (Event.BILL_CHANGED, WEBSOCKETS | {"after": {"billed": True, "price_number": 3}}, "WebSockets was added to the bill (price version 3)"),
+    (Event.BILL_CHANGED, WEBSOCKETS | {"after": {"billed": False, "billed_until": "2026-11-22T12:00:00+00:00"}}, "WebSockets was removed from the bill; usage is billed until 22 November 2026, 12:00 UTC"),
+    (Event.SERVICE_PRODUCT_ENABLED, SERVICE | {"product": "websockets"}, "Sam switched WebSockets on for shop"),
+    (Event.SERVICE_UPDATED, SERVICE | {"before": {"name": "old-shop"}, "after": {"name": "shop"}}, "Sam renamed the service old-shop to shop"),
+    (Event.SERVICE_UPDATED, SERVICE | {"before": {"comment": "a"}, "after": {"comment": "b"}}, "Sam changed the comment of shop"),
+    (Event.VERSION_CLONED, VERSION | {"after": {"number": 2, "cloned_from": 1}}, "Sam cloned version 1 of shop to version 2"),
+    (Event.VERSION_ACTIVATED, VERSION | {"before": {"active_version": 1}, "after": {"active_version": 2}}, "Sam activated version 2 of shop"),
+    (Event.VERSION_ACTIVATED, VERSION | {"before": {"active_version": 5}, "after": {"active_version": 2}}, "Sam rolled shop back from version 5 to 2"),
+    (Event.DEPLOYMENT_REFUSED, VERSION | {"after": {"reasons": ["Shielding is on.", "x", "y"]}}, "Sam tried to activate version 2 of shop: Shielding is on (and 2 more reasons)"),
+    (Event.BACKEND_CREATED, BACKEND, "Sam added the backend origin to version 2 of shop"),
+    (Event.BACKEND_DELETED, BACKEND, "Sam removed the backend origin from version 2 of shop"),
+    (Event.BACKEND_UPDATED, BACKEND | {"before": {"port": 80}, "after": {"port": 443}}, "Sam changed the backend origin in version 2 of shop: port"),
+    # Before targets of versions and parts contained the service.
+    (Event.BACKEND_UPDATED, {"target": ("backend", "origin", "origin in version 1"), "service_id": SHOP}, "Sam changed the backend origin in version 1 of shop"),
+    (Event.VERSION_LOCKED, {"target": ("version", "7", "shop version 7"), "service_id": "gone"}, "Sam locked version 7 of shop"),
+    (Event.PRICE_PUBLISHED, {"target": ("price_version", "p", "Standard version 2"), "product": "websockets", "after": {"number": 2, "effective_from": "2026-12-01T00:00:00+00:00"}}, "The price of WebSockets changes on 1 December 2026, 00:00 UTC: price version 2"),
+    (Event.PRICE_PUBLISHED, BY_STAFF | {"account_id": "platform", "target": ("price_version", "p", "Standard version 2"), "product": "websockets", "after": {"number": 2, "effective_from": "2026-12-01T00:00:00+00:00"}}, "Ada Marchetti (Tollgate staff) published price version 2 of WebSockets, effective 1 December 2026, 00:00 UTC"),
+    (Event.BUDGET_REACHED, BY_JOB | {"target": ("budget", "1", "b"), "after": {"month": "2026-11", "percent": 50, "spent": {"amount": "7.50", "currency": "USD"}, "amount": {"amount": "15.00", "currency": "USD"}}}, "The bill for 2026-11 reached 50 % of the budget: 7.50 USD of 15.00 USD"),
+    (Event.CREDIT_GRANTED, BY_STAFF | {"reason": "Outage", "after": {"amount": {"amount": "5.00", "currency": "USD"}}}, "Ada Marchetti (Tollgate staff) granted a credit of 5.00 USD: Outage"),
+    (Event.INVOICE_VOIDED, BY_JOB | {"target": ("invoice", "1", "2026-001"), "reason": "Wrong buyer"}, "Tollgate voided the invoice 2026-001: Wrong buyer"),
+    ("later.event", {}, "Sam later.event: Eve"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("event", "fields", "sentence"), SENTENCES)
+def test_an_entry_reads_as_a_sentence(event, fields, sentence):
+    assert str(sentence_of(entry(event, **fields), NAMES)) == sentence
+
+
+@pytest.mark.parametrize("event", list(Event))
+def test_every_event_has_a_form_or_is_one_of_a_part(event):
+    verbs = ("added ", "changed ", "removed ")
+    assert event in FORMS or event.description.startswith(verbs)
+
+
+@pytest.mark.parametrize("event", list(Event))
+def test_an_entry_without_its_values_still_has_a_sentence(event):
+    words = str(sentence_of(entry(event)))
+
+    assert words
+    assert "{" not in words
+
+
+def test_a_name_that_is_gone_reads_as_its_id():
+    switched = entry(Event.SERVICE_PRODUCT_ENABLED, service_id=SHOP, product="fanout")
+
+    assert str(sentence_of(switched)) == f"Sam switched fanout on for {SHOP}"
+
+
+def test_braces_in_names_stay_as_they_are():
+    renamed = entry(
+        Event.ACCOUNT_RENAMED, before={"name": "{actor}"}, after={"name": "{0}"}
+    )
+
+    assert str(sentence_of(renamed)) == "Sam renamed the account from {actor} to {0}"
+
+
+@pytest.mark.parametrize(
+    ("actor", "words"),
+    [
+        ((ActorType.USER, "u1", "Sam (the boss)"), "Sam (the boss)"),
+        ((ActorType.TOKEN, "t1", "Sam Osei (CI)"), "Sam Osei (token CI)"),
+        ((ActorType.STAFF, "s1", "Ada"), "Ada (Tollgate staff)"),
+        ((ActorType.SYSTEM, "close-month", "close-month"), "Tollgate"),
+    ],
+)
+def test_an_actor_is_named_with_what_they_are(actor, words):
+    assert actor_of_entry(entry(Event.ACCOUNT_READ, actor=actor)) == words
+
+
+def test_a_failed_sign_in_is_not_attributed_to_the_person():
+    assert person_of_entry(entry(Event.USER_LOGIN_FAILED, **SELF)) == ""
+
+
+def test_changes_have_labels_and_readable_values():
+    changed = entry(
+        Event.BACKEND_UPDATED,
+        **BACKEND,
+        before={"ssl_sni_hostname": "", "use_ssl": False},
+        after={"ssl_sni_hostname": "a.example", "use_ssl": True},
+    )
+
+    assert [(each.field, each.before, each.after) for each in labelled_changes(changed)] == [
+        ("Enable TLS", "no", "yes"),
+        ("SNI hostname", "", "a.example"),
+    ]  # fmt: skip
+
+
+def test_a_change_of_access_names_the_services_and_prices_have_their_currency():
+    limited = entry(
+        Event.MEMBER_ACCESS_LIMITED,
+        after={"services": "chosen services", SHOP: "read_only"},
+    )
+    priced = entry(
+        Event.PRICE_PUBLISHED,
+        after={
+            "currency": "USD",
+            "fee_micros": 2_500_000,
+            "tiers": [
+                {"up_to": 10, "unit_price_nanos": 600_000_000},
+                {"up_to": None, "unit_price_nanos": 500_000_000},
+            ],
+        },
+    )
+
+    assert ("shop", "read only") in [
+        (each.field, each.after) for each in labelled_changes(limited, NAMES)
+    ]
+    assert [(each.field, each.after) for each in labelled_changes(priced)] == [
+        ("Currency", "USD"),
+        ("Monthly fee", "2.50 USD"),
+        ("Prices", "0.60 USD up to 10; 0.50 USD beyond"),
+    ]
