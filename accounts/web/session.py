@@ -5,11 +5,11 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.middleware.csrf import rotate_token
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from accounts.authentication import SESSION_ACCOUNT, memberships_of
 from accounts.errors import NotFound
+from accounts.return_page import safe_next
 
 THEMES = frozenset({"system", "light", "dark"})
 THEME_COOKIE_SECONDS = 365 * 24 * 3600
@@ -50,12 +50,3 @@ def set_theme(request: HttpRequest) -> HttpResponse:
             samesite="Lax",
         )
     return response
-
-
-def safe_next(request: HttpRequest) -> str:
-    """Return the page that a form was on, or `/` for an address outside the portal."""
-    wanted = request.POST.get("next", "")
-    inside = url_has_allowed_host_and_scheme(
-        wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    )
-    return wanted if inside else "/"

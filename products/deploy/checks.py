@@ -1,6 +1,6 @@
 """The eight checks of a deployment: a table, and for each check a pure function of the facts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -23,12 +23,28 @@ class CheckOutcome(StrEnum):
 
 
 class FixPage(StrEnum):
-    """The page where a failed check can be fixed."""
+    """The page where a reason can be removed."""
 
-    DOMAINS = "domains"
+    ADD_PART = "add_part"
+    DOMAIN = "domain"  # the domain of the version
+    DOMAINS = "domains"  # where domains are claimed
+    FIELD = "field"
+    MEMBERS = "members"
     PRODUCTS = "products"
     SERVICE = "service"
-    VERSION = "version"
+
+
+class Fix(NamedTuple):
+    """One reason why a check failed, how to remove it, and where.
+
+    `name` is the kind of part to add, or the domain. `finding` names the field.
+    """
+
+    reason: str
+    remedy: str
+    page: FixPage | None = None
+    name: str = ""
+    finding: Finding | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +86,15 @@ class DeployFacts:
 
 
 class Answer(NamedTuple):
-    """What a check function returns; for a failed check also how to fix it, where, and who can.
+    """What a check function returns; for a failed check also a fix for each reason, and who can help.
 
     `public` is the sentence for clients of the service; if it is empty, `reason` is.
     """
 
     outcome: CheckOutcome
     reason: str
-    remedy: str = ""
+    fixes: tuple[Fix, ...] = ()
     who: tuple[str, ...] = ()
-    fix_page: FixPage | None = None
-    findings: tuple[Finding, ...] = ()
     public: str = ""
 
 
@@ -103,6 +117,11 @@ class Check:
 
 def _passed(reason: str) -> Answer:
     return Answer(CheckOutcome.PASSED, reason)
+
+
+def _failed(*fixes: Fix, who: tuple[str, ...] = (), public: str = "") -> Answer:
+    reason = " ".join(fix.reason for fix in fixes)
+    return Answer(CheckOutcome.FAILED, reason, fixes, who, public)
 
 
 def _not_applicable(reason: str) -> Answer:
@@ -140,11 +159,12 @@ NOT_SWITCHED_ON = EdgeError.WEBSOCKETS_OFF.sentence()
 def _account_is_active(facts: DeployFacts) -> Answer:
     if not facts.suspended:
         return _ACTIVE
-    return Answer(
-        CheckOutcome.FAILED,
-        f"{facts.account_name} is suspended: {facts.suspension_reason}",
-        "Contact support to lift the suspension.",
-        ("Tollgate's staff",),
+    return _failed(
+        Fix(
+            f"{facts.account_name} is suspended: {facts.suspension_reason}",
+            "Contact support to lift the suspension.",
+        ),
+        who=("Tollgate's staff",),
         public=ACCOUNT_SUSPENDED,
     )
 
@@ -152,13 +172,8 @@ def _account_is_active(facts: DeployFacts) -> Answer:
 def _product_is_enabled(facts: DeployFacts) -> Answer:
     if facts.entitlement.is_enabled:
         return _ENABLED
-    return Answer(
-        CheckOutcome.FAILED,
-        NOT_ENABLED,
-        "Ask a superuser to enable it on the Products page.",
-        facts.superusers,
-        FixPage.PRODUCTS,
-    )
+    remedy = "A superuser can enable it on the Products page."
+    return _failed(Fix(NOT_ENABLED, remedy, FixPage.PRODUCTS), who=facts.superusers)
 
 
 def _product_is_not_blocked(facts: DeployFacts) -> Answer:
@@ -166,33 +181,37 @@ def _product_is_not_blocked(facts: DeployFacts) -> Answer:
         return _NO_PRODUCT
     if not facts.entitlement.blocked_reason:
         return _NOT_BLOCKED
-    return Answer(
-        CheckOutcome.FAILED,
-        facts.entitlement.blocked_reason,
-        "A superuser can raise the limit, or enable the product.",
-        facts.superusers,
-        FixPage.PRODUCTS,
+    return _failed(
+        Fix(
+            facts.entitlement.blocked_reason,
+            "A superuser can raise the limit, or enable the product.",
+            FixPage.PRODUCTS,
+        ),
+        who=facts.superusers,
     )
 
 
 def _role_allows(facts: DeployFacts) -> Answer:
     person = facts.person
     if person is None or person.role is None:
-        return Answer(
-            CheckOutcome.FAILED,
-            "You are not a member of this account.",
-            "Ask a superuser of the account for an invitation.",
+        return _failed(
+            Fix(
+                "You are not a member of this account.",
+                "Ask a superuser of the account for an invitation.",
+            )
         )
     refused = person.refusal(AnswerCode.ROLE, AnswerCode.TOKEN_SCOPE)
     if refused is None:
         return _ROLES[person.role]
     if refused.code is AnswerCode.TOKEN_SCOPE:
-        return Answer(CheckOutcome.FAILED, refused.reason, refused.remedy)
-    return Answer(
-        CheckOutcome.FAILED,
-        refused.reason,
-        "Ask a superuser to change your role, or ask someone who can deploy.",
-        facts.superusers,
+        return _failed(Fix(refused.reason, refused.remedy))
+    return _failed(
+        Fix(
+            refused.reason,
+            "Ask a superuser to change your role, or ask someone who can deploy.",
+            FixPage.MEMBERS,
+        ),
+        who=facts.superusers,
     )
 
 
@@ -203,24 +222,23 @@ def _access_covers(facts: DeployFacts) -> Answer:
     refused = person.refusal(AnswerCode.SERVICE_ACCESS, AnswerCode.TOKEN_SERVICES)
     if refused is None:
         return _COVERED
-    by_token = refused.code is AnswerCode.TOKEN_SERVICES
-    return Answer(
-        CheckOutcome.FAILED,
-        refused.reason,
-        refused.remedy,
-        () if by_token else facts.superusers,
+    if refused.code is AnswerCode.TOKEN_SERVICES:
+        return _failed(Fix(refused.reason, refused.remedy))
+    return _failed(
+        Fix(refused.reason, refused.remedy, FixPage.MEMBERS), who=facts.superusers
     )
 
 
 def _service_is_switched_on(facts: DeployFacts) -> Answer:
     if facts.entitlement.has(WEBSOCKETS):
         return _SWITCHED_ON
-    return Answer(
-        CheckOutcome.FAILED,
-        "The VCL of this version calls return(upgrade), but WebSockets is off for this service.",
-        "Switch WebSockets on for this service, or remove return(upgrade) from the VCL.",
-        facts.configurers,
-        FixPage.SERVICE,
+    return _failed(
+        Fix(
+            "The VCL of this version calls return(upgrade), but WebSockets is off for this service.",
+            "Switch WebSockets on for this service, or remove return(upgrade) from the VCL.",
+            FixPage.SERVICE,
+        ),
+        who=facts.configurers,
         public=NOT_SWITCHED_ON,
     )
 
@@ -228,47 +246,51 @@ def _service_is_switched_on(facts: DeployFacts) -> Answer:
 def _version_is_complete(facts: DeployFacts) -> Answer:
     if facts.is_active:
         return _NOTHING_TO_DEPLOY
-    # Fastly's own texts for the first two.
-    missing = (
-        []
-        if facts.config.domains
-        else [("Version has no associated domains.", "Add a domain.")]
-    )
-    if not facts.config.backends:
-        missing.append(("Version has no associated backends.", "Add a backend."))
-    missing += [
-        (
+    fixes = [*_missing_parts(facts.config), *_domain_fixes(facts)]
+    return _failed(*fixes, who=facts.configurers) if fixes else _COMPLETE
+
+
+def _missing_parts(config: VersionConfig) -> Iterator[Fix]:
+    """Return what the version lacks, in Fastly's own words."""
+    for kind, rows in (("domain", config.domains), ("backend", config.backends)):
+        if not rows:
+            yield Fix(
+                f"Version has no associated {kind}s.",
+                f"Add a {kind}.",
+                FixPage.ADD_PART,
+                kind,
+            )
+
+
+def _domain_fixes(facts: DeployFacts) -> Iterator[Fix]:
+    for name in facts.taken_domains:
+        yield Fix(
             f"The domain {name} is active in another service.",
             f"Remove {name} from this version, or remove it from the other service first.",
+            FixPage.DOMAIN,
+            name,
         )
-        for name in facts.taken_domains
-    ]
-    missing += [(each.reason, each.remedy) for each in facts.domain_findings]
-    if not missing:
-        return _COMPLETE
-    is_unverified = any(
-        each.problem is OwnershipProblem.UNVERIFIED for each in facts.domain_findings
-    )
-    return Answer(
-        CheckOutcome.FAILED,
-        " ".join(reason for reason, _ in missing),
-        " ".join(dict.fromkeys(remedy for _, remedy in missing)),
-        facts.configurers,
-        FixPage.DOMAINS if is_unverified else FixPage.VERSION,
-    )
+    for each in facts.domain_findings:
+        is_unverified = each.problem is OwnershipProblem.UNVERIFIED
+        page = FixPage.DOMAINS if is_unverified else FixPage.DOMAIN
+        yield Fix(each.reason, each.remedy, page, each.domain)
 
 
 def _is_compatible(facts: DeployFacts) -> Answer:
     blocking = blockers(facts.findings)
     if not blocking:
         return _COMPATIBLE
-    return Answer(
-        CheckOutcome.FAILED,
-        " ".join(finding.message for finding in blocking),
-        " ".join(dict.fromkeys(finding.remedy for finding in blocking)),
-        facts.configurers,
-        FixPage.VERSION,
-        blocking,
+    return _failed(
+        *(
+            Fix(
+                finding.message,
+                finding.remedy,
+                FixPage.FIELD if finding.backend else FixPage.SERVICE,
+                finding=finding,
+            )
+            for finding in blocking
+        ),
+        who=facts.configurers,
         public=blocking[0].message,
     )
 

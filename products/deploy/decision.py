@@ -28,7 +28,7 @@ from products.deploy.checks import (
     Check,
     CheckOutcome,
     DeployFacts,
-    FixPage,
+    Fix,
     PersonFacts,
 )
 from products.domains.queries import DomainFinding, Ownership, read_ownership
@@ -38,7 +38,7 @@ from products.services.models import Version
 
 
 class CheckResult(NamedTuple):
-    """The result of one check; if it failed, also how to fix it, where, and who can.
+    """The result of one check; if it failed, also a fix for each reason, and who can help.
 
     `public` is the sentence that clients of the service read. A tuple, since eight are built for
     each decision.
@@ -48,11 +48,19 @@ class CheckResult(NamedTuple):
     title: str
     outcome: CheckOutcome
     reason: str
-    remedy: str
+    fixes: tuple[Fix, ...]
     who: tuple[str, ...]
-    fix_page: FixPage | None
-    findings: tuple[Finding, ...]
     public: str
+
+    @property
+    def remedy(self) -> str:
+        """Return all remedies as one text."""
+        return " ".join(dict.fromkeys(fix.remedy for fix in self.fixes if fix.remedy))
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Return the findings of the rules that are among the reasons."""
+        return tuple(fix.finding for fix in self.fixes if fix.finding is not None)
 
 
 @dataclass(frozen=True, slots=True)

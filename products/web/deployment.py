@@ -1,5 +1,6 @@
 """Activate and deactivate versions, and *Why can't I deploy?*."""
 
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from django.contrib import messages
@@ -15,14 +16,17 @@ from accounts.authentication import actor_of
 from accounts.errors import Conflict, Invalid
 from accounts.feedback import success_with_audit_link
 from accounts.form_errors import form_errors, form_status
-from accounts.policy import decide, require
+from accounts.policy import AccountAccess, load_access, require
+from accounts.queries import account_of
 from accounts.roles import Permission
-from products.deploy.checks import CheckOutcome, FixPage
+from products.compatibility.version_config import WEBSOCKETS
+from products.deploy.checks import CheckOutcome, Fix, FixPage
 from products.deploy.commands import DeploymentRefused, activate, deactivate
 from products.deploy.decision import CheckResult, DeployDecision, decision_with_probe
 from products.deploy.queries import previous_version
+from products.enablement.queries import requested_today
 from products.services.comparison import compare
-from products.services.models import Version
+from products.services.models import Service, Version
 from products.services.queries import (
     active_version,
     domains_of,
@@ -30,7 +34,7 @@ from products.services.queries import (
 )
 from products.web.current_usage import service_usage
 from products.web.differences import shown_differences
-from products.web.finding_links import linked_findings
+from products.web.finding_links import claim_url, linked_findings
 from products.web.forms import DRAIN_SECONDS, DeactivateForm
 
 RESULTS = {
@@ -38,28 +42,44 @@ RESULTS = {
     CheckOutcome.FAILED: "fail",
     CheckOutcome.NOT_APPLICABLE: "skip",
 }
+IN_THE_VERSION = frozenset({FixPage.ADD_PART, FixPage.DOMAIN, FixPage.FIELD})
 # With more people, a check names these and counts the others.
 MAX_NAMES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ShownFix:
+    """A fix with a link to where it is made, or the action that makes it."""
+
+    fix: Fix
+    url: str = ""
+    label: str = ""
+    action: str = ""  # "request", "requested" or "switch_on"
 
 
 def checks_context(
     actor: Actor, version: Version, decision: DeployDecision
 ) -> dict[str, object]:
     """Return the check list as its template shows it; the first failed check is open."""
-    editable = (
-        not version.locked
-        and decide(actor, Permission.SERVICE_CONFIGURE, version.service).allowed
-    )
+    service = version.service
+    access = load_access(actor, service.account_id)
+    configuring = access.decide(Permission.SERVICE_CONFIGURE, service.pk).allowed
     first = decision.failed[0].code if decision.failed else ""
     return {
+        "service": service,
         "decision": decision,
+        "can_clone": configuring
+        and version.locked
+        and any(
+            fix.page in IN_THE_VERSION for each in decision.failed for fix in each.fixes
+        ),
         "checks": [
             {
                 "check": each,
                 "result": RESULTS[each.outcome],
                 "opened": each.code == first,
                 "people": _people(each.who),
-                "links": _links(each, version, editable=editable),
+                "fixes": [_shown_fix(fix, each, version, access) for fix in each.fixes],
             }
             for each in decision.checks
         ],
@@ -73,27 +93,65 @@ def _people(names: tuple[str, ...]) -> str:
     return f"{', '.join(names[: MAX_NAMES - 1])} and {others} others"
 
 
-def _links(
-    result: CheckResult, version: Version, *, editable: bool
-) -> list[tuple[str, str]]:
-    """Return where a failed check can be fixed, as URLs with their labels."""
-    fields = [
-        (each.url, each.label)
-        for each in linked_findings(result.findings, version, editable=editable)
-        if each.url
-    ]
-    match result.fix_page:
+def _shown_fix(
+    fix: Fix, result: CheckResult, version: Version, access: AccountAccess
+) -> ShownFix:
+    """Return a fix with what this user can do about it."""
+    if fix.page in IN_THE_VERSION:
+        return ShownFix(fix, *_link_into(fix, version, access))
+    match fix.page:
         case FixPage.DOMAINS:
-            return [(reverse("domains"), "Open Domains")]
+            shown = ShownFix(fix, claim_url(fix.name), "Claim it")
+        case FixPage.MEMBERS:
+            shown = ShownFix(fix, reverse("members"), "Open Members")
         case FixPage.PRODUCTS:
-            return [(reverse("products"), "Open Products")]
+            shown = _enabling(fix, result, access)
         case FixPage.SERVICE:
-            url = reverse("service", args=[version.service_id])
-            return [(url, f"Open {version.service.name}")]
-        case FixPage.VERSION:
-            url = reverse("version", args=[version.service_id, version.number])
-            return fields or [(url, f"Open version {version.number}")]
-    return []
+            shown = _switching(fix, result, version.service, access)
+        case _:
+            shown = ShownFix(fix)
+    return shown
+
+
+def _link_into(fix: Fix, version: Version, access: AccountAccess) -> tuple[str, str]:
+    """Return the address and label of a field or part; of the version, if it cannot be edited."""
+    place = [version.service_id, version.number]
+    may_edit = access.decide(Permission.SERVICE_CONFIGURE, version.service_id).allowed
+    if version.locked or not may_edit:
+        return reverse("version", args=place), f"Open version {version.number}"
+    if fix.page is FixPage.ADD_PART:
+        return reverse("add_part", args=[*place, fix.name]), f"Add a {fix.name}"
+    if fix.page is FixPage.DOMAIN:
+        return (
+            reverse("edit_part", args=[*place, "domain", fix.name]),
+            f"Open domain {fix.name}",
+        )
+    linked = linked_findings(
+        [fix.finding] if fix.finding else [], version, editable=True
+    )
+    return linked[0].url, linked[0].label
+
+
+def _enabling(fix: Fix, result: CheckResult, access: AccountAccess) -> ShownFix:
+    if result.code != "product_enabled":
+        return ShownFix(fix, reverse("products"), "Open Products")
+    if access.decide(Permission.PRODUCT_ENABLE).allowed:
+        url = reverse("enable_product", args=[WEBSOCKETS])
+        return ShownFix(fix, url, "Enable WebSockets…")
+    account = account_of(access.actor)
+    asked = requested_today(account, access.actor.user_id, timezone.now())
+    action = "requested" if WEBSOCKETS in asked else "request"
+    return ShownFix(fix, reverse("request_product", args=[WEBSOCKETS]), action=action)
+
+
+def _switching(
+    fix: Fix, result: CheckResult, service: Service, access: AccountAccess
+) -> ShownFix:
+    configuring = access.decide(Permission.SERVICE_CONFIGURE, service.pk).allowed
+    if result.code == "service_switch" and configuring:
+        url = reverse("switch_on", args=[service.pk])
+        return ShownFix(fix, url, action="switch_on")
+    return ShownFix(fix, reverse("service", args=[service.pk]), f"Open {service.name}")
 
 
 def _why(
@@ -103,7 +161,6 @@ def _why(
     status: HTTPStatus = HTTPStatus.OK,
 ) -> HttpResponse:
     context = checks_context(actor_of(request), version, decision) | {
-        "service": version.service,
         "version": version,
         "refused": request.method == "POST",
         "portal_url": request.build_absolute_uri("/").rstrip("/"),

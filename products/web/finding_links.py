@@ -1,11 +1,13 @@
-"""Links from findings to the form fields that they are about."""
+"""Links from findings to where they are fixed."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from django.urls import reverse
 
 from products.compatibility.findings import Finding
+from products.domains.names import registrable_name
 from products.services.kinds import KINDS
 from products.services.models import Version
 from products.web.parts import label_of
@@ -41,6 +43,11 @@ def linked_findings(
         )
         for finding in findings
     ]
+
+
+def claim_url(domain: str) -> str:
+    """Return where a domain can be claimed, with the name filled in."""
+    return f"{reverse('domains')}?{urlencode({'claim': registrable_name(domain)})}"
 
 
 def _part_of(finding: Finding) -> tuple[str, str] | None:

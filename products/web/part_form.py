@@ -31,6 +31,7 @@ from products.web.parts import (
     initial_of,
     label_of,
     main_fields,
+    with_removals,
 )
 from products.web.version_page import NUMBER, findings_context, version_context
 
@@ -43,10 +44,11 @@ def preview(
     """Return the findings as they would be with the values in the form; saves nothing."""
     actor = actor_of(request)
     found = get_version(actor, service_id, number)
-    form = form_for(KINDS[kind])(request.POST)
-    form.is_valid()  # a value that does not parse counts as unchanged; saving reports it
     was = request.POST.get("was", "")
-    draft = _with_part(found, KINDS[kind], was, form)
+    row = get_part(found, kind, was) if was else None
+    form = form_for(KINDS[kind], row)(request.POST)
+    form.is_valid()  # a value that does not parse counts as unchanged; saving reports it
+    draft = _with_part(found, KINDS[kind], row, form)
     here = (kind, str(form.cleaned_data.get("name", was)))
     decision = decision_without_person(found, config=draft)
     context = findings_context(actor, found, decision, here) | {"unsaved": True}
@@ -54,12 +56,11 @@ def preview(
 
 
 def _with_part(
-    version: Version, kind: Kind, was: str, form: forms.Form
+    version: Version, kind: Kind, row: Part | None, form: forms.Form
 ) -> VersionConfig | None:
     """Return the version with the part as in the form; None for kinds that no rule looks at."""
-    row = get_part(version, kind.segment, was) if was else None
     changes = changes_of(kind, form, row)
-    name = str(changes.pop("name", was) or "without a name")
+    name = str(changes.pop("name", row.name if row else "") or "without a name")
     described = config_of(kind.segment, name, (row.values if row else {}) | changes)
     if described is None:
         return None
@@ -84,7 +85,7 @@ def part(
     declared = KINDS[kind]
     row = get_part(found, kind, name) if name else None
     posted = request.method == "POST"
-    made = form_for(declared)
+    made = form_for(declared, row)
     form = (
         made(request.POST) if posted else made(initial=initial_of(row) if row else None)
     )
@@ -114,7 +115,7 @@ def part(
     main = main_fields(declared)
     context |= {
         "form": form,
-        "main": [form[field] for field in main],
+        "main": with_removals(form, main),
         "groups": grouped(declared, form),
         "further_open": bool(form.errors)
         or request.GET.get("field") not in {None, *main},

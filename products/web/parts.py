@@ -19,6 +19,7 @@ EDITABLE: Final = {
     segment: kind for segment, kind in KINDS.items() if not kind.single and kind.named
 }
 KEEP_SECRET = "Hidden after saving. Leave empty to keep the current one."  # noqa: S105
+_REMOVE: Final = "remove_"
 _EMPTY: Final[tuple[object, ...]] = (None, "", [], {})
 
 
@@ -92,8 +93,11 @@ _SHOWN_FIELDS: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
-def form_for(kind: Kind) -> type[forms.Form]:
-    """Return the form class of a kind of part; it checks shapes, the command checks the rules."""
+def form_for(kind: Kind, row: Part | None = None) -> type[forms.Form]:
+    """Return the form class of a kind of part; it checks shapes, the command checks the rules.
+
+    A secret that the part has can be removed with a box of its own.
+    """
     fields: dict[str, Any] = {
         "name": forms.CharField(
             label=kind.name_label,
@@ -102,6 +106,13 @@ def form_for(kind: Kind) -> type[forms.Form]:
         )
     }
     fields |= {each.name: _field(each) for each in kind.settable}
+    fields |= {
+        _REMOVE + each.name: forms.BooleanField(
+            required=False, label=f"Remove the current {each.label}"
+        )
+        for each in kind.settable
+        if row and each.secret and each.nullable and each.value(row.values)
+    }
     return type("PartForm", (forms.Form,), fields)
 
 
@@ -127,7 +138,10 @@ def changes_of(kind: Kind, form: forms.Form, row: Part | None) -> dict[str, obje
         for each in kind.settable
         if each.name in sent and _differs(each, sent[each.name], values)
     }
-    return changes | ({"name": sent["name"]} if "name" in sent else {})
+    removed = {
+        each.name: None for each in kind.settable if sent.get(_REMOVE + each.name)
+    }
+    return removed | changes | ({"name": sent["name"]} if "name" in sent else {})
 
 
 def _differs(field: Field, value: object, values: dict[str, object]) -> bool:
@@ -161,13 +175,23 @@ def main_fields(kind: Kind) -> tuple[str, ...]:
     return ("name", *(each.name for each in kind.settable if not each.group))
 
 
+def with_removals(form: forms.Form, names: Iterable[str]) -> list[BoundField]:
+    """Return fields of a form, each followed by the box that removes its secret, if there is one."""
+    return [
+        form[each]
+        for name in names
+        for each in (name, _REMOVE + name)
+        if each in form.fields
+    ]
+
+
 def grouped(kind: Kind, form: forms.Form) -> list[tuple[str, list[BoundField]]]:
     """Return the other fields of a form by their groups."""
-    groups: dict[str, list[BoundField]] = {}
+    groups: dict[str, list[str]] = {}
     for each in kind.settable:
         if each.group:
-            groups.setdefault(each.group, []).append(form[each.name])
-    return list(groups.items())
+            groups.setdefault(each.group, []).append(each.name)
+    return [(title, with_removals(form, names)) for title, names in groups.items()]
 
 
 def _field(declared: Field) -> forms.Field:

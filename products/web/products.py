@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
@@ -17,6 +18,7 @@ from accounts.form_errors import form_errors
 from accounts.models import Account
 from accounts.policy import AccountAccess, load_access
 from accounts.queries import account_of
+from accounts.return_page import safe_next
 from accounts.roles import Permission
 from products.catalogue.models import Product
 from products.catalogue.queries import product as find_product
@@ -136,4 +138,4 @@ def request_access(request: HttpRequest, slug: str) -> HttpResponse:
     for problems in form.errors.values():
         for problem in problems:
             messages.error(request, str(problem))
-    return redirect("products")
+    return redirect(safe_next(request, reverse("products")))

@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -12,6 +13,7 @@ from accounts.errors import Conflict
 from accounts.feedback import success_with_audit_link
 from accounts.form_errors import form_status
 from accounts.policy import members_with, require
+from accounts.return_page import safe_next
 from accounts.roles import Permission
 from products.catalogue.queries import product as find_product
 from products.compatibility.version_config import WEBSOCKETS
@@ -42,7 +44,7 @@ def switch_on(request: HttpRequest, service_id: str) -> HttpResponse:
         messages.error(request, f"WebSockets was not switched on for {found.name}.")
         for sentence in refused.details or (refused.message,):
             messages.error(request, sentence)
-    return redirect("service", service_id=found.pk)
+    return redirect(safe_next(request, reverse("service", args=[found.pk])))
 
 
 @login_required

@@ -2,13 +2,11 @@
 
 import re
 from typing import Any
-from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -19,8 +17,7 @@ from accounts.policy import decide
 from accounts.roles import Permission
 from products.compatibility.findings import Severity
 from products.deploy.decision import DeployDecision, decision_without_person
-from products.domains.names import registrable_name
-from products.domains.queries import DomainFinding, OwnershipProblem
+from products.domains.queries import OwnershipProblem
 from products.services.commands.versions import (
     clone_version,
     comment_version,
@@ -29,7 +26,7 @@ from products.services.commands.versions import (
 )
 from products.services.models import Version
 from products.services.queries import all_parts, get_service, get_version
-from products.web.finding_links import linked_findings
+from products.web.finding_links import claim_url, linked_findings
 from products.web.parts import EDITABLE, shown_part
 
 NUMBER = re.compile("[0-9]{1,9}")
@@ -61,7 +58,12 @@ def findings_context(
         "warning_count": severities.count(Severity.WARNING),
         "note_count": severities.count(Severity.INFO),
         "domain_findings": [
-            {"finding": each, "url": _claim_url(each)}
+            {
+                "finding": each,
+                "url": claim_url(each.domain)
+                if each.problem is OwnershipProblem.UNVERIFIED
+                else "",
+            }
             for each in decision.domain_findings
         ],
         "findings": linked_findings(
@@ -71,14 +73,6 @@ def findings_context(
             here=here,
         ),
     }
-
-
-def _claim_url(finding: DomainFinding) -> str:
-    """Return where a domain is claimed; "" if claiming does not help."""
-    if finding.problem is not OwnershipProblem.UNVERIFIED:
-        return ""
-    query = urlencode({"claim": registrable_name(finding.domain)})
-    return f"{reverse('domains')}?{query}"
 
 
 @login_required

@@ -87,6 +87,10 @@ def test_checks_about_websockets_do_not_apply_to_a_plain_version(
     ]
 
 
+def pages(result):
+    return [fix.page for fix in result.fixes]
+
+
 def test_a_suspended_account_deploys_nothing(eve, acme, draft, on):
     Account.objects.filter(pk=acme.pk).update(
         suspended_at=NOW, suspension_reason="unpaid"
@@ -107,8 +111,8 @@ def test_only_the_product_check_fails_if_the_product_is_off(eve, sam, acme, draf
     assert failed(decision) == ["product_enabled"]
     assert not_applicable(decision) == ["not_blocked"]
     result = check(decision, "product_enabled")
-    assert (result.who, result.fix_page) == ((sam.label,), FixPage.PRODUCTS)
-    assert result.remedy == "Ask a superuser to enable it on the Products page."
+    assert (result.who, pages(result)) == ((sam.label,), [FixPage.PRODUCTS])
+    assert result.remedy == "A superuser can enable it on the Products page."
 
 
 @pytest.mark.parametrize("reason", ["The trial ended.", ""])
@@ -182,7 +186,10 @@ def test_return_upgrade_without_the_switch_fails(sam, eve, acme, draft, websocke
 
     assert failed(decision) == ["service_switch"]
     result = check(decision, "service_switch")
-    assert (result.who, result.fix_page) == ((eve.label, sam.label), FixPage.SERVICE)
+    assert (result.who, pages(result)) == (
+        (eve.label, sam.label),
+        [FixPage.SERVICE],
+    )
 
 
 def test_each_thing_a_version_lacks_has_its_own_remedy(eve, globex, draft, on):
@@ -204,7 +211,7 @@ def test_each_thing_a_version_lacks_has_its_own_remedy(eve, globex, draft, on):
         "Add a backend. "
         "Remove echo.example.com from this version, or remove it from the other service first."
     )
-    assert result.fix_page is FixPage.VERSION
+    assert pages(result) == [FixPage.ADD_PART, FixPage.DOMAIN]
 
 
 def test_for_an_active_version_there_is_nothing_to_deploy(eve, draft, on):
@@ -305,7 +312,7 @@ def test_a_domain_without_a_verified_claim_fails(by_dns, eve, acme, draft):
     assert failed(decision) == ["version_complete"]
     assert "echo.example.com is not verified" in result.reason
     assert "Claim example.com" in result.remedy
-    assert result.fix_page is FixPage.DOMAINS
+    assert pages(result) == [FixPage.DOMAINS]
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,17 @@ from django.utils import timezone
 from accounts.roles import Role
 from products.deploy.commands import activate
 from products.deploy.models import Deployment
+from products.domains.models import ActiveDomain
+from products.enablement.models import Enablement
+from products.services.models import Version
+from tests.factories import NOW
 from tests.factories.accounts import member
+from tests.factories.enablement import entitle
 from tests.factories.services import (
     BackendFactory,
     DomainFactory,
+    ServiceFactory,
+    SnippetFactory,
     VersionFactory,
 )
 from tests.products.metering.reports import make_edge
@@ -286,3 +293,107 @@ def test_a_check_names_some_of_many_people_and_counts_the_others(
     page = text_of(browser(una).get(page_of(draft, "why")))
 
     assert "Who can fix it: Sam, Super 0 and 8 others" in page
+
+
+def test_what_is_not_enabled_is_requested_from_the_checks(
+    browser, eve, switched_on, draft
+):
+    Enablement.objects.update(ends_at=NOW)
+    client = browser(eve)
+    why = page_of(draft, "why")
+
+    before = client.get(why)
+    sent = client.post("/products/websockets/request/", {"next": why}, follow=True)
+
+    assert "A superuser can enable it on the Products page." in text_of(before)
+    assert f'name="next" value="{why}"' in before.content.decode()
+    assert sent.redirect_chain == [(why, 302)]
+    assert "Requested today" in text_of(sent)
+    assert "Request access" not in text_of(sent)
+
+
+def test_a_superuser_follows_the_checks_to_enable(browser, sam, switched_on, draft):
+    Enablement.objects.update(ends_at=NOW)
+
+    page = browser(sam).get(page_of(draft, "why"))
+
+    assert 'href="/products/websockets/enable/"' in page.content.decode()
+    assert "1 of 8 checks failed" in text_of(page)
+
+
+def test_websockets_is_switched_on_from_the_checks(
+    browser, sam, eve, acme, draft, websockets
+):
+    entitle(sam, acme, websockets)
+    SnippetFactory.create(version=draft)
+    client = browser(eve)
+    why = page_of(draft, "why")
+
+    before = text_of(client.get(why))
+    page = reverse("switch_on", args=[draft.service_id])
+    after = client.post(page, {"next": why}, follow=True)
+
+    assert "Switch WebSockets on" in before
+    assert after.redirect_chain == [(why, 302)]
+    assert "All checks pass." in text_of(after)
+
+
+LACKING = [
+    ("domain", "backend/add/", "Add a backend"),
+    ("backend", "domain/add/", "Add a domain"),
+]
+
+
+@pytest.mark.parametrize("kept, link, label", LACKING)
+def test_what_a_version_lacks_is_added_from_the_checks(
+    browser, eve, draft, kept, link, label
+):
+    draft.parts.exclude(kind=kept).delete()
+
+    page = browser(eve).get(page_of(draft, "why"))
+
+    assert f'/versions/1/{link}">{label}</a>' in page.content.decode()
+
+
+def test_a_locked_version_is_cloned_from_the_checks(browser, eve, una, draft):
+    draft.parts.filter(kind="backend").delete()
+    Version.objects.update(locked=True)
+
+    page = text_of(browser(eve).get(page_of(draft, "why")))
+    for_others = text_of(browser(una).get(page_of(draft, "why")))
+
+    assert "Version 1 can't be edited. Clone version 1 to edit" in page
+    assert "Open version 1" in page
+    assert "Clone version" not in for_others
+
+
+def test_each_reason_has_its_own_fix(browser, eve, globex, draft):
+    other = ServiceFactory.create(account=globex, name="other")
+    ActiveDomain.objects.create(name="echo.example.com", service=other)
+    draft.parts.filter(kind="backend").delete()
+
+    answer = browser(eve).get(page_of(draft, "why"))
+
+    page = text_of(answer)
+    assert "Version has no associated backends. How to fix it: Add a backend." in page
+    assert (
+        "The domain echo.example.com is active in another service. How to fix it: "
+        "Remove echo.example.com from this version" in page
+    )
+    assert "/domain/edit/echo.example.com/" in answer.content.decode()
+
+
+def test_a_role_is_changed_on_members(browser, una, draft):
+    page = browser(una).get(page_of(draft, "why"))
+
+    assert 'href="/members/">Open Members</a>' in page.content.decode()
+
+
+@pytest.mark.parametrize("who", ["eve", "una"])
+def test_of_an_active_version_the_checks_say_so(request, browser, eve, draft, who, now):
+    activate(eve, version=draft, now=now)
+
+    page = text_of(browser(request.getfixturevalue(who)).get(page_of(draft, "why")))
+
+    assert "echo, version 1 is active. Nothing to deploy." in page
+    assert "You can't deploy" not in page
