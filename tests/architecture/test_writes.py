@@ -40,6 +40,8 @@ WRITES_ELSEWHERE = {
     "accounts.web.session_limits": (1, "when a session was last used"),
     "accounts.models": (1, "Django's manager creates users for tests"),
     "accounts.change": (1, "moves routes_revision with the entries"),
+    "portal.backup": (2, "signs everyone out after a restore"),
+    "portal.database_copy": (8, "copies and replaces the whole database"),
     "portal.settings": (1, "merges a dictionary of settings"),
     "products.api.stats": (6, "adds up counters"),
     "products.metering.queries.stats": (

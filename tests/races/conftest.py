@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.core.management import call_command
 from django.db import connection
 
@@ -63,7 +64,7 @@ def answer(process: Process) -> Any:
     return json.loads(line)
 
 
-def result_of(arena: Arena) -> dict[str, object]:
+def result_of(arena: Arena) -> dict[str, Any]:
     """Return what the race wrote to the database."""
     result = subprocess.run(
         [sys.executable, "-m", "tests.races.result", arena.account.pk],
@@ -73,7 +74,7 @@ def result_of(arena: Arena) -> dict[str, object]:
         text=True,
         check=True,
     )
-    found: dict[str, object] = json.loads(result.stdout)
+    found: dict[str, Any] = json.loads(result.stdout)
     return found
 
 
@@ -100,7 +101,8 @@ def _environment(folder: Path) -> dict[str, str]:
         who = f"{settings['USER']}:{settings['PASSWORD']}"
         where = f"{settings['HOST'] or 'localhost'}:{settings['PORT'] or 5432}"
         url = f"postgres://{who}@{where}/{name}"
-    return {**os.environ, "DATABASE_URL": url, "DATA_DIR": str(folder)}
+    own = {"DATABASE_URL": url, "DATA_DIR": str(folder)}
+    return {**os.environ, **own, "ENCRYPTION_KEY": django_settings.ENCRYPTION_KEY}
 
 
 def _copied_to(folder: Path) -> str:

@@ -1,0 +1,200 @@
+"""A backup made while superusers write, restored into another database and checked."""
+
+import json
+import shutil
+import sqlite3
+import subprocess
+import sys
+import zipfile
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.utils import timezone
+
+from portal import backup
+from portal.backup import BackupError, read_manifest, restore_backup, write_backup
+from tests.races.conftest import ROOT, answer, order, result_of
+
+OTHER_KEY = "another-secret-of-this-installation"
+
+
+def start(arena, *words):
+    """Start `manage.py` on the arena's database."""
+    return subprocess.Popen(
+        [sys.executable, "manage.py", *words],
+        cwd=ROOT,
+        env=arena.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def manage(arena, *words):
+    """Run `manage.py` on the arena's database; return its exit code and all that it prints."""
+    with start(arena, *words) as process:
+        printed, _ = process.communicate()
+        return process.returncode, printed
+
+
+@pytest.fixture
+def other_arena(arena, tmp_path):
+    """Return the arena with an empty database of its own."""
+    if connection.vendor == "sqlite":
+        url = f"sqlite:///{tmp_path / 'restored.sqlite3'}"
+        yield replace(arena, environment=arena.environment | {"DATABASE_URL": url})
+        return
+    parts = urlsplit(arena.environment["DATABASE_URL"])
+    name = f"{parts.path.removeprefix('/')}_restored"
+    maintenance = urlunsplit(parts._replace(path="/postgres"))
+    with psycopg.connect(maintenance, autocommit=True) as server:
+        server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        server.execute(f'CREATE DATABASE "{name}"')
+    url = urlunsplit(parts._replace(path=f"/{name}"))
+    yield replace(arena, environment=arena.environment | {"DATABASE_URL": url})
+    with psycopg.connect(maintenance, autocommit=True) as server:
+        server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def test_a_backup_under_writing_load_is_restored_to_one_instant(
+    arena, other_arena, tmp_path
+):
+    file = str(tmp_path / "backup")
+    writer = arena.start("toggler", arena.people[0].pk)
+    assert writer.stdout.readline() == "ready\n", writer.stderr.read()
+    order([writer], "toggle 2")
+    answer(writer)
+    entries = 4  # each change has two
+
+    with start(arena, "backup", file) as copying:
+        while copying.poll() is None:
+            order([writer], "toggle 2")
+            answer(writer)
+            entries += 4
+        assert copying.returncode == 0, copying.stdout.read()
+    writer.communicate(timeout=60)
+    restored = manage(other_arena, "restore", file)
+
+    assert restored[0] == 0, restored
+    assert "rows, 6 sums and" in restored[1]
+    number = read_manifest(tmp_path / "backup").chains[arena.account.pk][0]
+    assert 4 <= number <= entries
+    found = result_of(other_arena)
+    assert (found["is_valid"], found["checked"]) == (True, number)
+    # No change is half there.
+    events = found["events"]
+    assert events["bill.changed"] * 2 == number
+    assert found["enablements"] == events["product.enabled"]
+
+
+@pytest.fixture
+def made(arena, tmp_path):
+    """Return a backup of the tests' own database."""
+    path = tmp_path / "made"
+    write_backup(path, now=timezone.now())
+    return path
+
+
+def test_a_backup_is_private_and_never_replaces_a_file_by_itself(made):
+    with pytest.raises(CommandError, match="exists"):
+        call_command("backup", str(made))
+
+    assert made.stat().st_mode & 0o777 == 0o600
+    assert [each.name for each in made.parent.glob(".backup-*")] == []
+
+
+def test_a_backup_has_ids_of_the_secrets_and_not_the_secrets(made, settings):
+    text = zipfile.ZipFile(made).read(backup.MANIFEST).decode()
+
+    assert json.loads(text)["keys"]["TOKEN_PEPPER"] == backup.key_id(
+        settings.TOKEN_PEPPER
+    )
+    assert settings.SECRET_KEY not in text
+    assert settings.ENCRYPTION_KEY not in text
+
+
+def test_a_restore_replaces_no_database_unless_asked_to(made):
+    with pytest.raises(CommandError, match="not empty"):
+        call_command("restore", str(made))
+
+
+def test_a_restore_refuses_without_the_secrets_and_accepts_them_as_fallbacks(
+    made, settings
+):
+    pepper, settings.TOKEN_PEPPER = settings.TOKEN_PEPPER, OTHER_KEY
+    with pytest.raises(BackupError, match="another TOKEN_PEPPER"):
+        restore_backup(made, now=timezone.now())
+
+    settings.TOKEN_PEPPER_FALLBACKS = [pepper]
+    with pytest.raises(BackupError, match="not empty"):
+        restore_backup(made, now=timezone.now())
+
+
+@contextmanager
+def open_connection(arena):
+    """Keep a connection to the arena's database open, as a program of the portal does."""
+    url = arena.environment["DATABASE_URL"]
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as opened:
+            opened.execute("PRAGMA journal_mode=WAL")
+            opened.execute("SELECT COUNT(*) FROM sqlite_master").fetchall()
+            yield
+        return
+    with psycopg.connect(url):
+        yield
+
+
+def altered(made, **fields):
+    """Return a copy of a backup whose manifest has other values."""
+    path = made.with_name("altered")
+    with zipfile.ZipFile(made) as old, zipfile.ZipFile(path, "w") as new:
+        manifest = json.loads(old.read(backup.MANIFEST)) | fields
+        new.writestr(backup.MANIFEST, json.dumps(manifest))
+        new.writestr(backup.DATABASE, old.read(backup.DATABASE))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"format": 2}, "has format 2"),
+        ({"database": "oracle"}, "is of oracle"),
+        ({"migrations": ["accounts.0999_later"]}, "newer version"),
+        ({"rows": None, "unknown": 1}, "is not a backup"),
+        ({"sha256": "0" * 64}, "is damaged"),
+    ],
+)
+def test_a_restore_refuses_before_it_changes_anything(made, fields, reason):
+    with pytest.raises(BackupError, match=reason):
+        restore_backup(altered(made, **fields), now=timezone.now(), overwrite=True)
+
+
+def test_a_restore_refuses_a_file_that_is_no_backup(tmp_path, arena):
+    file = tmp_path / "file"
+    shutil.copy(__file__, file)
+
+    with pytest.raises(BackupError, match="is not a backup"):
+        restore_backup(file, now=timezone.now())
+
+
+def test_a_restore_refuses_while_a_program_uses_the_database_and_then_replaces_it(
+    arena, made, other_arena
+):
+    wrong = altered(made, sums={"billable minutes": 7})
+
+    code, printed = manage(other_arena, "restore", str(wrong))
+    assert (code, "the sum of billable minutes is 0, not 7" in printed) == (1, True), (
+        printed
+    )
+
+    with open_connection(other_arena):
+        refused = manage(other_arena, "restore", str(made), "--overwrite")
+    replaced = manage(other_arena, "restore", str(made), "--overwrite")
+
+    assert (refused[0], "Another program uses the database" in refused[1]) == (1, True)
+    assert replaced[0] == 0, replaced
