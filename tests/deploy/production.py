@@ -49,7 +49,7 @@ class Production:
     def tls(self, port: str = "HTTPS", source: str = VISITOR) -> ssl.SSLSocket:
         """Open a TLS connection to a listener, from an address."""
         # Wrapped before it connects: a socket that is reset while Python wraps it
-        # is lost there, open, and nobody can close it.
+        # is lost there, open, and cannot be closed.
         plain = socket.socket()
         plain.settimeout(20)
         plain.bind((source, 0))

@@ -1,4 +1,4 @@
-"""The WebSockets switch of a service in the browser (R4): on at once, off after a review."""
+"""The WebSockets switch of a service in the browser (R4): on immediately, off after a review."""
 
 from datetime import timedelta
 
