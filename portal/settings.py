@@ -112,6 +112,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "guardian",
     "rest_framework",
+    "drf_spectacular_sidecar",
 ]
 MIDDLEWARE = [
     "portal.health.answer_health",
@@ -287,10 +288,22 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["portal.fastly_format.Renderer"],
     "DEFAULT_PARSER_CLASSES": ["portal.fastly_format.BodyParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "portal.fastly_format.Negotiation",
+    "DEFAULT_SCHEMA_CLASS": "portal.openapi.operations.OperationSchema",
     "DEFAULT_METADATA_CLASS": None,  # OPTIONS is not supported
     "DEFAULT_THROTTLE_CLASSES": ["portal.api_rate_limit.WriteRateLimit"],
     "EXCEPTION_HANDLER": "portal.error_responses.api_error_response",
     "UNAUTHENTICATED_USER": None,
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Tollgate API",
+    "DESCRIPTION": (
+        "Paths and bodies are those of Fastly's API, below this portal's address; Tollgate's own "
+        "are below /api/v1. Send an API token as Fastly-Key. A body is JSON or a form."
+    ),
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "DISABLE_ERRORS_AND_WARNINGS": False,
 }
 
 CELERY_BEAT_SCHEDULE = SCHEDULE

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from portal.openapi.views import api_docs, openapi
 from products.protocol import API_PATH
 
 urlpatterns = [
@@ -15,6 +16,8 @@ urlpatterns = [
     ),
     path("", include("accounts.web.urls")),
     path("", include("products.web.urls")),
+    path(f"{API_PATH.removeprefix('/')}openapi.json", openapi, name="openapi"),
+    path(f"{API_PATH.removeprefix('/')}docs", api_docs, name="api_docs"),
     path(API_PATH.removeprefix("/"), include("accounts.api.urls")),
     path(API_PATH.removeprefix("/"), include("products.api.urls")),
 ]

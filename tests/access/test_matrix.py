@@ -139,4 +139,9 @@ def test_pages_redirect_to_sign_in():
     assert allowed_in == set()
 
 
-WITHOUT_SIGNING_IN = {"favicon.ico", "join/<str:key>/"}
+WITHOUT_SIGNING_IN = {
+    "favicon.ico",
+    "join/<str:key>/",
+    "api/openapi.json",
+    "api/docs",
+}

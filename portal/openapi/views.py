@@ -1,0 +1,21 @@
+"""The document of the API, and the page that shows it."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from portal.openapi.document import document_text
+
+
+@require_safe
+def openapi(request: HttpRequest) -> HttpResponse:
+    """Return the OpenAPI document; it has nothing of any account."""
+    response = HttpResponse(document_text(), content_type="application/json")
+    response["Cache-Control"] = "public, max-age=300"
+    return response
+
+
+@require_safe
+def api_docs(request: HttpRequest) -> HttpResponse:
+    """Show the document as a page on which operations can be tried."""
+    return render(request, "api_docs.html")

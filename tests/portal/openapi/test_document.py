@@ -1,0 +1,113 @@
+"""The OpenAPI document: complete, valid, and cheap to serve."""
+
+import json
+import re
+from collections import Counter
+
+import pytest
+import schemathesis
+from django.urls import resolve
+from drf_spectacular.drainage import GENERATOR_STATS
+
+from portal.openapi.document import document_text, make_document
+from portal.openapi.operations import TABLE, endpoints
+from products.api.vcl import VclFileAction
+from tests.access.routes import all_routes
+
+NUMBERS = {"number", "before", "after", "second", "limit", "sequence"}
+PARAMETER = re.compile(r"{(\w+)}")
+
+
+@pytest.fixture(scope="module")
+def document():
+    return json.loads(document_text())
+
+
+def operations(document):
+    return [
+        (path, method.upper(), operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+def example(path):
+    return PARAMETER.sub(lambda m: "1" if m[1] in NUMBERS else "x", path)
+
+
+def test_every_route_and_method_is_described(document):
+    described = {
+        (resolve(example(path)).route, method)
+        for path, method, _ in operations(document)
+    }
+
+    # A file whose name ends with an action has the methods of any file.
+    routes = [each for each in all_routes() if each.is_api]
+    spoken = {
+        (each.pattern, method)
+        for each in routes
+        if each.view.view_class is not VclFileAction
+        for method in each.spoken
+        if method.lower() in each.view.view_class.http_method_names
+    }
+    actions = {(r, m) for r, m in described if "vcl_action" in r}
+    assert described - actions == spoken
+    assert {method for _, method in actions} == {"GET", "PUT"}
+
+
+def test_the_table_has_only_operations_that_exist():
+    routed = {
+        (each.view_class, method) for each in endpoints() for method in each.methods
+    }
+
+    assert set(TABLE) - routed == set()
+
+
+def test_the_document_is_valid_and_made_without_warnings():
+    document = make_document()
+
+    schemathesis.openapi.from_dict(document).validate()
+    assert document["openapi"] == "3.1.1"
+    assert not GENERATOR_STATS
+
+
+def test_every_operation_has_a_name_of_its_own(document):
+    names = Counter(each["operationId"] for *_, each in operations(document))
+
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_every_reference_leads_to_a_component(document):
+    parts = document["components"]
+    used = set(re.findall(r'"#/components/(\w+)/(\w+)"', json.dumps(document)))
+
+    assert {(where, name) for where, name in used if name not in parts[where]} == set()
+    schemas = {name for where, name in used if where == "schemas"}
+    assert set(parts["schemas"]) - schemas == set()
+
+
+def test_every_operation_says_who_may_ask_and_how_it_refuses(document):
+    silent = [
+        (path, method)
+        for path, method, each in operations(document)
+        if not each["security"] or "default" not in each["responses"]
+    ]
+
+    assert silent == []
+
+
+def test_the_document_is_made_once_and_served_to_all(client):
+    first = client.get("/api/openapi.json")
+
+    assert first["Content-Type"] == "application/json"
+    assert json.loads(first.content)["info"]["title"] == "Tollgate API"
+    assert document_text() is document_text()
+
+
+@pytest.mark.django_db
+def test_the_reference_is_a_page_with_the_document(client):
+    page = client.get("/api/docs").content.decode()
+
+    assert 'data-api-docs="/api/openapi.json"' in page
+    assert "swagger-ui-bundle.js" in page
+    assert "<style" not in page
