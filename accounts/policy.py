@@ -362,5 +362,5 @@ def members_with(
         return members
     # A limit has no effect on the other roles.
     unlimited = Q(limit_services=False) | ~Q(role__in=list(ROLES_WITH_LIMITED_ACCESS))
-    with_access = users_with_access(service_id, LEVELS_FOR[permission])
+    with_access = users_with_access([service_id], LEVELS_FOR[permission])
     return members.filter(unlimited | Q(user_id__in=with_access))

@@ -3,7 +3,7 @@
 Of a service only the id, the name and the account are known here (`service_access`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,9 +14,15 @@ from django.db.models import Q, QuerySet
 from accounts.actor import Actor
 from accounts.errors import Invalid, NotFound
 from accounts.models import Account, ApiToken, Invitation, Membership
-from accounts.policy import decide, require, visible_services
-from accounts.roles import AccessLevel, Permission, Role
-from accounts.service_access import existing_services, levels_on
+from accounts.policy import decide, members_with, require, visible_services
+from accounts.roles import (
+    LEVELS_FOR,
+    ROLES_WITH_LIMITED_ACCESS,
+    AccessLevel,
+    Permission,
+    Role,
+)
+from accounts.service_access import existing_services, levels_on, users_with_access
 
 NO_SUCH_MEMBER = "This person is not a member of this account."
 NO_SUCH_INVITATION = "Invitation not found."
@@ -70,6 +76,29 @@ def members_of(actor: Actor, account: Account) -> QuerySet[Membership]:
         Membership.objects.select_related("user", "account")
         .filter(account=account)
         .order_by("user__name", "pk")
+    )
+
+
+def matching_members(rows: QuerySet[Membership], text: str) -> QuerySet[Membership]:
+    """Keep the members whose name or address contains a text, or whose id it is."""
+    return rows.filter(
+        Q(user__name__icontains=text)
+        | Q(user__email__icontains=text)
+        | Q(pk=text)
+        | Q(user_id=text)
+    )
+
+
+def configurers_of(account_id: str) -> QuerySet[Membership]:
+    """Return the members who may configure at least one existing service, by name."""
+    with_access = users_with_access(
+        account_services(account_id).values("pk"),
+        LEVELS_FOR[Permission.SERVICE_CONFIGURE],
+    )
+    return members_with(Permission.SERVICE_CONFIGURE, account_id).filter(
+        Q(limit_services=False)
+        | ~Q(role__in=list(ROLES_WITH_LIMITED_ACCESS))
+        | Q(user_id__in=with_access)
     )
 
 
@@ -152,6 +181,13 @@ def tokens_of_others(actor: Actor) -> QuerySet[ApiToken]:
     return _tokens(actor).exclude(user_id=actor.user_id)
 
 
+def matching_tokens(rows: QuerySet[ApiToken], text: str) -> QuerySet[ApiToken]:
+    """Keep the tokens whose name, or whose owner's name, contains a text, or whose id it is."""
+    return rows.filter(
+        Q(name__icontains=text) | Q(user__name__icontains=text) | Q(pk=text)
+    )
+
+
 def token_of(actor: Actor, token_id: str) -> ApiToken:
     """Return a token that the actor may see; raises NotFound if there is none with this id."""
     if token_id == actor.id:
@@ -179,19 +215,30 @@ def account_services(account_id: str) -> QuerySet[Any]:
     return existing_services().filter(account_id=account_id)
 
 
-def services_of(actor: Actor) -> tuple[ServiceName, ...]:
-    """Return the services that the actor may see, by name."""
-    return _names(visible_services(existing_services(), actor))
+def services_of(
+    actor: Actor, ids: Collection[str] | None = None
+) -> tuple[ServiceName, ...]:
+    """Return the services that the actor may see, by name; of those with some ids, if given."""
+    rows = visible_services(existing_services(), actor)
+    return _names(rows if ids is None else rows.filter(pk__in=ids))
 
 
-def grants_in(account_id: str) -> Mapping[str, tuple[Grant, ...]]:
+def grants_in(
+    account_id: str, user_ids: Iterable[str] | None = None
+) -> Mapping[str, tuple[Grant, ...]]:
     """Return the access levels on the account's services, by user id; two queries.
 
-    Checks no permission: the caller has checked that the actor may see the members.
+    Those of some users only, if `user_ids` is given. Checks no permission: the caller has checked
+    that the actor may see the members.
     """
-    names = {service.id: service for service in _names(account_services(account_id))}
+    services = account_services(account_id)
+    held = list(levels_on(services.values("pk"), user_ids))
+    names = {
+        service.id: service
+        for service in _names(services.filter(pk__in={each for _, each, _ in held}))
+    }
     granted: dict[str, list[Grant]] = {}
-    for user_id, service_id, level in levels_on(names):
+    for user_id, service_id, level in held:
         granted.setdefault(user_id, []).append(Grant(names[service_id], level))
     return {
         user_id: tuple(sorted(grants, key=lambda grant: grant.service.name))

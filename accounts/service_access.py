@@ -67,18 +67,26 @@ def levels_of(user_id: str) -> dict[str, AccessLevel]:
     return {service_id: level for _, service_id, level in _read(rows)}
 
 
-def levels_on(service_ids: Iterable[str]) -> Iterator[tuple[str, str, AccessLevel]]:
-    """Return (user id, service id, level) for every access level on some services. One query."""
-    return _read(permission_rows().filter(object_pk__in=list(service_ids)))
+def levels_on(
+    services: "QuerySet[Any]", user_ids: Iterable[str] | None = None
+) -> Iterator[tuple[str, str, AccessLevel]]:
+    """Return (user id, service id, level) for the access levels on some services. One query.
+
+    `services` selects their ids. Those of some users only, if `user_ids` is given.
+    """
+    rows = permission_rows().filter(object_pk__in=services)
+    if user_ids is not None:
+        rows = rows.filter(user_id__in=list(user_ids))
+    return _read(rows)
 
 
 def users_with_access(
-    service_id: str, levels: Collection[AccessLevel]
+    service_ids: "QuerySet[Any] | Collection[str]", levels: Collection[AccessLevel]
 ) -> "QuerySet[UserObjectPermission, str]":
-    """Return the ids of the users who have one of the levels on a service, as a subquery."""
+    """Return the ids of the users who have one of the levels on some service, as a subquery."""
     codenames = [service_model().codenames[level] for level in levels]
     rows = permission_rows().filter(
-        object_pk=service_id, permission__codename__in=codenames
+        object_pk__in=service_ids, permission__codename__in=codenames
     )
     return rows.values_list("user_id", flat=True)
 

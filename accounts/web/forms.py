@@ -9,6 +9,7 @@ from django import forms
 from accounts.actor import TokenScope
 from accounts.audit.vocabulary import Event, Outcome
 from accounts.commands.users import MAX_USER_NAME_LENGTH
+from accounts.lists import ListForm
 from accounts.queries import ServiceName
 from accounts.roles import AccessLevel, Role
 
@@ -39,6 +40,24 @@ class RoleForm(forms.Form):
     """A member's new role."""
 
     role = forms.ChoiceField(label="Role", choices=ROLES)
+
+
+class MemberListForm(ListForm):
+    """The search and filters of the list of members."""
+
+    role = forms.ChoiceField(
+        label="Role", required=False, choices=[("", "Any"), *ROLES]
+    )
+    can = forms.ChoiceField(
+        label="Can",
+        required=False,
+        choices=[("", "Anything"), ("configure", "Configure services")],
+    )
+    sort = forms.ChoiceField(
+        label="Order",
+        required=False,
+        choices=[("", "By name"), ("new", "Newest first")],
+    )
 
 
 class InviteForm(forms.Form):

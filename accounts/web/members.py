@@ -1,10 +1,11 @@
 """The pages of an account's members: roles, access to services, invitations."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -19,7 +20,8 @@ from accounts.commands.invitations import invite as send_invitation
 from accounts.commands.invitations import revoke_invitation as withdraw
 from accounts.feedback import success_with_audit_link
 from accounts.form_errors import form_errors, form_status
-from accounts.models import Membership
+from accounts.lists import page_of, some_of
+from accounts.models import Account, Membership
 from accounts.policy import decide, load_access, require
 from accounts.queries import Grant
 from accounts.reauthentication import require_reauthentication
@@ -30,8 +32,11 @@ from accounts.roles import (
     Role,
     gained_abilities,
 )
-from accounts.web.forms import InviteForm, RoleForm
+from accounts.web.forms import InviteForm, MemberListForm, RoleForm
 from accounts.web.offboarding import open_things_of
+
+INVITATIONS_PAGE: Final = 10
+SERVICES_SHOWN: Final = 3  # of one member in the list
 
 
 @require_GET
@@ -40,25 +45,58 @@ def members(request: HttpRequest) -> HttpResponse:
     """List the members and the open invitations."""
     actor = actor_of(request)
     account = queries.account_of(actor)
-    people = list(queries.members_of(actor, account))
-    grants = queries.grants_in(account.pk)
+    everyone = queries.members_of(actor, account)
+    form = MemberListForm(request.GET)
+    orders = {"new": ("-created_at", "pk")}
+    page = page_of(
+        request,
+        _narrowed(everyone, account, form),
+        order=orders.get(form.chosen("sort"), ("user__name", "pk")),
+    )
+    invited = page_of(
+        request,
+        queries.open_invitations(actor, account),
+        order=("-created_at", "pk"),
+        size=INVITATIONS_PAGE,
+        prefix="invited-",
+    )
+    user_ids = [person.user_id for person in page.rows]
+    grants = queries.grants_in(account.pk, user_ids)
     access = load_access(actor, account.pk)
-    factors = queries.second_factors_of(person.user_id for person in people)
+    factors = queries.second_factors_of(user_ids)
     now = timezone.now()
+    superusers = everyone.filter(role=Role.SUPERUSER)
     context = {
+        "form": form,
+        "page": page,
+        "total": everyone.count(),
         "people": [
             _row(person, actor, grants) | {"factor": factors.get(person.user_id, "")}
-            for person in people
+            for person in page.rows
         ],
+        "invited": invited,
         "invitations": [
             {"row": row, "expired": not queries.is_open(row, now)}
-            for row in queries.open_invitations(actor, account)
+            for row in invited.rows
         ],
         "manage": access.decide(Permission.MEMBER_MANAGE),
         "invite": access.decide(Permission.MEMBER_INVITE),
-        "superusers": [str(p.user) for p in people if p.role == Role.SUPERUSER],
+        "superusers": list(superusers.values_list("user__name", flat=True)),
     }
     return render(request, "accounts/members.html", context)
+
+
+def _narrowed(
+    rows: QuerySet[Membership], account: Account, form: MemberListForm
+) -> QuerySet[Membership]:
+    """Keep the members that a form selects."""
+    if search := form.chosen("q"):
+        rows = queries.matching_members(rows, search)
+    if role := form.chosen("role"):
+        rows = rows.filter(role=role)
+    if form.chosen("can"):
+        rows = rows.filter(pk__in=queries.configurers_of(account.pk).values("pk"))
+    return rows
 
 
 @require_http_methods(["GET", "POST"])
@@ -195,8 +233,9 @@ def _row(
     }
 
 
-def _access_labels(grants: tuple[Grant, ...]) -> list[str]:
-    return [f"{each.service.name} {each.level.replace('_', ' ')}" for each in grants]
+def _access_labels(grants: Sequence[Grant]) -> list[str]:
+    names = [f"{each.service.name} {each.level.replace('_', ' ')}" for each in grants]
+    return some_of(names, SERVICES_SHOWN)
 
 
 def _is_self(person: Membership, actor: Actor) -> bool:
@@ -207,7 +246,9 @@ def _member_context(
     actor: Actor, person: Membership, form: RoleForm | None = None, refusal: str = ""
 ) -> dict[str, Any]:
     context: dict[str, Any] = {
-        "person": _row(person, actor, queries.grants_in(person.account_id)),
+        "person": _row(
+            person, actor, queries.grants_in(person.account_id, [person.user_id])
+        ),
         "manage": decide(actor, Permission.MEMBER_MANAGE, person),
         "remove": decide(actor, Permission.MEMBER_REMOVE, person),
         "form": form or RoleForm(initial={"role": person.role}),

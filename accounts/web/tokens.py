@@ -1,7 +1,9 @@
 """The pages of API tokens: the user's own, and other members' for those who may manage them."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from http import HTTPStatus
+from typing import Final
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -12,15 +14,21 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts import queries
+from accounts.actor import Actor
 from accounts.authentication import actor_of
 from accounts.commands.tokens import issue_token
 from accounts.commands.tokens import revoke_token as revoke
 from accounts.form_errors import form_errors, form_status
+from accounts.lists import ListForm, page_of, some_of
 from accounts.models import ApiToken
 from accounts.policy import decide, require
 from accounts.reauthentication import require_reauthentication
 from accounts.roles import Permission
 from accounts.web.forms import TokenForm
+
+PAGE: Final = 25
+ORDER: Final = ("-created_at", "pk")
+SERVICES_SHOWN: Final = 3  # of one token
 
 
 @require_GET
@@ -29,12 +37,22 @@ def tokens(request: HttpRequest) -> HttpResponse:
     """List the tokens that the user may revoke."""
     actor = actor_of(request)
     now = timezone.now()
-    names = {service.id: service.name for service in queries.services_of(actor)}
+    form = ListForm(request.GET)
+    own, others = queries.tokens_of(actor), queries.tokens_of_others(actor)
+    count = own.count()
+    if search := form.chosen("q"):
+        own = queries.matching_tokens(own, search)
+        others = queries.matching_tokens(others, search)
+    own_page = page_of(request, own, order=ORDER, size=PAGE)
+    others_page = page_of(request, others, order=ORDER, size=PAGE, prefix="others-")
+    names = _service_names(actor, [*own_page.rows, *others_page.rows])
     context = {
-        "own": [_row(token, names, now) for token in queries.tokens_of(actor)],
-        "others": [
-            _row(token, names, now) for token in queries.tokens_of_others(actor)
-        ],
+        "form": form,
+        "count": count,
+        "own_page": own_page,
+        "own": [_row(token, names, now) for token in own_page.rows],
+        "others_page": others_page,
+        "others": [_row(token, names, now) for token in others_page.rows],
         "may": decide(actor, Permission.TOKEN_OWN, queries.account_of(actor)),
     }
     return render(request, "accounts/tokens.html", context)
@@ -85,9 +103,17 @@ def revoke_token(request: HttpRequest, token_id: str) -> HttpResponse:
     return HttpResponseRedirect(reverse("tokens"))
 
 
+def _service_names(actor: Actor, tokens: Iterable[ApiToken]) -> dict[str, str]:
+    """Return the names of the first services that tokens are limited to, by id."""
+    ids = {key for token in tokens for key in token.services[:SERVICES_SHOWN]}
+    return {service.id: service.name for service in queries.services_of(actor, ids)}
+
+
 def _row(token: ApiToken, names: dict[str, str], now: datetime) -> dict[str, object]:
     return {
         "row": token,
-        "services": [names.get(key, key) for key in token.services],
+        "services": some_of(
+            [names.get(key, key) for key in token.services], SERVICES_SHOWN
+        ),
         "expired": token.expires_at is not None and token.expires_at <= now,
     }

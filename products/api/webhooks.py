@@ -121,7 +121,10 @@ class WebhookDeliveries(APIView):
         webhook = webhook_of(request.auth, webhook_id)
         sent = valid(LogReader(data=request.query_params.dict()))
         limit = sent["limit"]
-        rows = deliveries_of(webhook, before=sent["before"], limit=limit + 1)
+        log = deliveries_of(webhook)
+        if sent["before"]:
+            log = log.filter(pk__lt=sent["before"])
+        rows = log[: limit + 1]
         following = ""
         if len(rows) > limit:
             query = urlencode({"before": rows[limit - 1].pk, "limit": limit})

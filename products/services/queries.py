@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from accounts.actor import Actor
 from accounts.errors import Forbidden, NotFound, RefusalError
@@ -30,6 +30,17 @@ def names_of(service_ids: Collection[str]) -> dict[str, str]:
     """Return the names of services by id, also of deleted ones, without a permission check."""
     rows = Service.objects.filter(pk__in=service_ids)
     return dict(rows.values_list("pk", "name"))
+
+
+def matching_services(rows: ServiceQuerySet, text: str) -> ServiceQuerySet:
+    """Keep the services whose name contains a text, or a domain of a version; or whose id it is."""
+    domains = Part.objects.filter(
+        version__service=OuterRef("pk"), kind="domain", name__icontains=text
+    )
+    found: ServiceQuerySet = rows.filter(
+        Q(name__icontains=text) | Q(pk=text) | Exists(domains)
+    )
+    return found
 
 
 def get_service(actor: Actor, service_id: str) -> Service:

@@ -1,14 +1,12 @@
 """The pages of domain claims: the list, one claim with its proof, and its release."""
 
 from typing import Any
-from urllib.parse import urlencode
 
 from django import forms
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
@@ -16,6 +14,7 @@ from accounts.authentication import actor_of
 from accounts.errors import Conflict
 from accounts.feedback import success_with_audit_link
 from accounts.form_errors import form_errors, form_status
+from accounts.lists import ListForm, page_of
 from accounts.policy import decide
 from accounts.queries import account_of
 from accounts.roles import Permission
@@ -29,12 +28,21 @@ from products.domains.queries import (
 )
 from products.domains.verification import proof_of
 
-PAGE = 50
 STATE_SHAPES = {
     DomainClaim.State.PENDING: "ask",
     DomainClaim.State.VERIFIED: "on",
     DomainClaim.State.LOST: "off",
 }
+
+
+class ClaimListForm(ListForm):
+    """The search and filter of the list of claims."""
+
+    state = forms.ChoiceField(
+        label="State",
+        required=False,
+        choices=[("", "Any"), *DomainClaim.State.choices],
+    )
 
 
 class ClaimForm(forms.Form):
@@ -69,19 +77,15 @@ def domains(request: HttpRequest) -> HttpResponse:
             )
             success_with_audit_link(request, actor, _claimed(claim))
             return redirect("domain", claim_id=claim.pk)
-    search = request.GET.get("q", "").strip()
-    after = request.GET.get("after", "")
-    found = list(
-        claims_of(actor, account, search=search).filter(name__gt=after)[: PAGE + 1]
-    )
+    search = ClaimListForm(request.GET)
+    found = claims_of(actor, account, search=search.chosen("q"))
+    if state := search.chosen("state"):
+        found = found.filter(state=state)
+    page = page_of(request, found, order=("name", "pk"))
     context = {
-        "claims": [_row(claim) for claim in found[:PAGE]],
+        "page": page,
+        "claims": [_row(claim) for claim in page.rows],
         "search": search,
-        "is_filtered": bool(search or after),
-        "first_url": _page_url(search) if after else "",
-        "next_url": _page_url(search, found[PAGE - 1].name)
-        if len(found) > PAGE
-        else "",
         "form": form,
         "claiming": decide(actor, Permission.DOMAIN_CLAIM, account),
         "is_off": verification_is_off(),
@@ -152,8 +156,3 @@ def _claimed(claim: DomainClaim) -> str:
     if claim.is_verified:
         return f"{claim} is verified."
     return f"Claimed {claim}. Prove that it is yours to finish."
-
-
-def _page_url(search: str, after: str = "") -> str:
-    query = {key: value for key, value in (("q", search), ("after", after)) if value}
-    return f"{reverse('domains')}?{urlencode(query)}" if query else reverse("domains")

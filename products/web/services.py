@@ -5,6 +5,7 @@ import re
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -15,6 +16,8 @@ from accounts.authentication import actor_of
 from accounts.errors import Conflict
 from accounts.feedback import success_with_audit_link
 from accounts.form_errors import form_errors, form_status
+from accounts.lists import ListForm, page_of, some_of
+from accounts.models import Account
 from accounts.policy import decide, load_access, members_with
 from accounts.queries import account_of
 from accounts.roles import Permission
@@ -24,7 +27,12 @@ from products.deploy.queries import (
     previous_version,
     recent_deployments,
 )
-from products.enablement.queries import current, requested_today, switch_of
+from products.enablement.queries import (
+    current,
+    requested_today,
+    services_with,
+    switch_of,
+)
 from products.enablement.review import superusers_of
 from products.services.commands.services import (
     create_service,
@@ -33,12 +41,14 @@ from products.services.commands.services import (
 )
 from products.services.comparison import compare
 from products.services.lifecycle import VersionState
-from products.services.models import Service
+from products.services.models import Service, Version
+from products.services.models.service import ServiceQuerySet
 from products.services.queries import (
     active_version,
     domains_of,
     get_service,
     get_version,
+    matching_services,
     services_of,
     versions_of,
 )
@@ -47,6 +57,7 @@ from products.web.differences import shown_differences
 
 DEPLOYMENTS_SHOWN = 10
 VERSIONS_SHOWN = 20
+DOMAINS_SHOWN = 3  # of one service in the list
 NUMBER = re.compile("[0-9]{1,6}")
 
 
@@ -55,6 +66,26 @@ class ServiceForm(forms.Form):
 
     name = forms.CharField(label="Name")
     comment = forms.CharField(label="Comment", required=False)
+
+
+class ServiceListForm(ListForm):
+    """The search and filters of the list of services."""
+
+    state = forms.ChoiceField(
+        label="State",
+        required=False,
+        choices=[("", "Any"), ("active", "Active"), ("not", "Not deployed")],
+    )
+    websockets = forms.ChoiceField(
+        label="WebSockets",
+        required=False,
+        choices=[("", "On or off"), ("on", "On"), ("off", "Off")],
+    )
+    sort = forms.ChoiceField(
+        label="Order",
+        required=False,
+        choices=[("", "By name"), ("new", "Newest first")],
+    )
 
 
 @login_required
@@ -81,13 +112,45 @@ def services(request: HttpRequest) -> HttpResponse:
                 service=created.pk,
             )
             return redirect("version", service_id=created.pk, number=1)
-    rows = list(services_of(actor).prefetch_related("products", "active_domains"))
+    visible = services_of(actor)
+    search = ServiceListForm(request.GET)
+    orders = {"new": ("-created_at", "pk")}
+    page = page_of(
+        request,
+        _narrowed(visible, account, search).prefetch_related(
+            "products", "active_domains"
+        ),
+        order=orders.get(search.chosen("sort"), ("name", "pk")),
+    )
     context = {
-        "services": [(row, _is_on(row)) for row in rows],
+        "search": search,
+        "page": page,
+        "total": visible.count(),
+        "services": [(row, _is_on(row), _domains(row)) for row in page.rows],
         "form": form,
         "creating": creating,
     }
     return render(request, "products/services.html", context, status=form_status(form))
+
+
+def _narrowed(
+    rows: ServiceQuerySet, account: Account, search: ServiceListForm
+) -> ServiceQuerySet:
+    """Keep the services that a form selects."""
+    if text := search.chosen("q"):
+        rows = matching_services(rows, text)
+    if state := search.chosen("state"):
+        active = Q(pk__in=Version.objects.filter(active=True).values("service"))
+        rows = rows.filter(active if state == "active" else ~active)
+    if switch := search.chosen("websockets"):
+        with_it = services_with(account.pk, WEBSOCKETS).order_by().values("pk")
+        on = Q(pk__in=with_it)
+        rows = rows.filter(on if switch == "on" else ~on)
+    return rows
+
+
+def _domains(service: Service) -> list[str]:
+    return some_of([row.name for row in service.active_domains.all()], DOMAINS_SHOWN)
 
 
 def _is_on(service: Service) -> bool:

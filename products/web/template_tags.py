@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts.audit.models import AuditEvent
+from accounts.lists import some_of
 from accounts.user_agents import browser_of
 from products.web.differences import ShownField, changes_in_words
 
@@ -56,8 +57,11 @@ def duration(value: timedelta | float | None) -> str:
 
 @register.filter
 def join_words(values: Iterable[object], word: str = "and") -> str:
-    """Return values as a sentence lists them: Ada, Grace and Lin. `word` can be "or"."""
-    names = [str(value) for value in values]
+    """Return values as a sentence lists them: Ada, Grace and Lin. `word` can be "or".
+
+    Of many, the first ten: Ada, Grace, … and 90 more.
+    """
+    names = some_of([str(value) for value in values])
     *first, last = names or [""]
     return f"{', '.join(first)} {word} {last}" if first else last
 

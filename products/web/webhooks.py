@@ -19,6 +19,7 @@ from accounts.audit.vocabulary import Event
 from accounts.authentication import actor_of
 from accounts.feedback import success_with_audit_link
 from accounts.form_errors import form_errors, form_status
+from accounts.lists import page_of
 from accounts.policy import require
 from accounts.queries import account_of
 from accounts.reauthentication import require_reauthentication
@@ -33,7 +34,6 @@ from products.webhooks.commands import (
 from products.webhooks.models import MAX_URL_LENGTH, Webhook
 from products.webhooks.queries import deliveries_of, webhook_of, webhooks_of
 
-PAGE = 50
 # What most receivers want; the API takes every event.
 COMMON_EVENTS = (
     Event.PRODUCT_ENABLED,
@@ -230,17 +230,15 @@ def _page(
     replay_form: ReplayForm,
     status: HTTPStatus,
 ) -> HttpResponse:
-    before = request.GET.get("before", "")
-    number = int(before) if before.isascii() and before.isdigit() else 0
-    rows = deliveries_of(row, before=min(number, MAX_SEQUENCE), limit=PAGE + 1)
+    page = page_of(request, deliveries_of(row), order=("-pk",))
     end = end_of(row.account_id)
     position = position_of(row.reader, row.account_id)
     context = {
         "webhook": row,
         "form": form,
         "replay_form": replay_form,
-        "deliveries": rows[:PAGE],
-        "older_url": f"?before={rows[PAGE - 1].pk}" if len(rows) > PAGE else "",
+        "page": page,
+        "deliveries": page.rows,
         "position": position,
         "waiting": end - position,
     }

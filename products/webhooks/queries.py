@@ -26,9 +26,6 @@ def webhook_of(actor: Actor, webhook_id: str) -> Webhook:
     return webhook
 
 
-def deliveries_of(webhook: Webhook, *, before: int = 0, limit: int) -> list[Delivery]:
-    """Return the newest deliveries, or those before one with an id."""
-    rows = Delivery.objects.filter(webhook=webhook)
-    if before:
-        rows = rows.filter(pk__lt=before)
-    return list(rows.order_by("-pk")[:limit])
+def deliveries_of(webhook: Webhook) -> "QuerySet[Delivery]":
+    """Return the deliveries, newest first."""
+    return Delivery.objects.filter(webhook=webhook).order_by("-pk")

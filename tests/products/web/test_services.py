@@ -46,6 +46,31 @@ def test_the_list_shows_active_versions_and_where_websockets_is_on(
     assert "On –" in page
 
 
+@pytest.mark.parametrize(
+    "asked, found",
+    [
+        ("", ["blog", "echo"]),
+        ("q=ECHO.example", ["echo"]),
+        ("q=BLO", ["blog"]),
+        ("state=active", ["echo"]),
+        ("state=not", ["blog"]),
+        ("websockets=on", ["echo"]),
+        ("websockets=off&q=o", ["blog"]),
+        ("q=none", []),
+    ],
+)
+def test_the_list_is_searched_and_filtered(
+    browser, eve, acme, switched_on, asked, found
+):
+    live_version(switched_on, "echo.example.com")
+    ServiceFactory.create(account=acme, name="blog")
+
+    page = browser(eve).get(f"/services/?{asked}")
+
+    assert [service.name for service, *_ in page.context["services"]] == found
+    assert ("No service matches" in text_of(page)) == (not found)
+
+
 def test_the_number_of_queries_does_not_depend_on_the_services(
     browser, eve, acme, switched_on
 ):

@@ -1,0 +1,128 @@
+"""Lists of any length on a page: searched, filtered, ordered, and paged by keyset."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest
+
+PAGE: Final = 50
+MAX_SEARCH_LENGTH: Final = 255
+NAMES_SHOWN: Final = 10  # in a sentence
+
+RowT = TypeVar("RowT", bound=Model)
+
+
+class ListForm(forms.Form):
+    """The search field of a list; a subclass adds filters. A value that can't be used counts as none."""
+
+    q = forms.CharField(
+        label="Search",
+        required=False,
+        max_length=MAX_SEARCH_LENGTH,
+        widget=forms.TextInput({"type": "search", "autocomplete": "off"}),
+    )
+
+    def chosen(self, name: str) -> str:
+        """Return the value of a field; "" if it is not set or can't be used."""
+        self.is_valid()
+        return str(self.cleaned_data.get(name) or "")
+
+    @property
+    def is_used(self) -> bool:
+        """Tell whether the list is narrowed."""
+        return any(self.chosen(name) for name in self.fields if name != "sort")
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage(Generic[RowT]):
+    """Some rows of a list, how many it has, and the addresses of the pages beside this one."""
+
+    rows: list[RowT]
+    total: int
+    previous_url: str
+    next_url: str
+
+
+def page_of(
+    request: HttpRequest,
+    rows: "QuerySet[RowT]",
+    *,
+    order: Sequence[str],
+    size: int = PAGE,
+    prefix: str = "",
+) -> ListPage[RowT]:
+    """Return the page of a list that a request asks for: two queries, three unless it is the first.
+
+    `order` must be total, so it ends with the primary key. The page is named by the row before or
+    after it; if that has gone, the first page is returned. `prefix` tells the lists of one page
+    apart.
+    """
+    ordered = rows.order_by(*order)
+    total = ordered.count()
+    before = request.GET.get(f"{prefix}before", "")
+    cursor = before or request.GET.get(f"{prefix}after", "")
+    position = _position(ordered, order, cursor)
+    backwards = bool(before) and position is not None
+    if position is not None:
+        ordered = ordered.filter(_beyond(order, position, backwards=backwards))
+    found = list((ordered.reverse() if backwards else ordered)[: size + 1])
+    has_more, found = len(found) > size, found[:size]
+    if backwards:
+        found.reverse()
+    has_previous = has_more if backwards else position is not None
+    has_next = backwards or has_more
+    first, last = (found[0].pk, found[-1].pk) if found else ("", "")
+    return ListPage(
+        rows=found,
+        total=total,
+        previous_url=_page_url(request, f"{prefix}before", first, has_previous),
+        next_url=_page_url(request, f"{prefix}after", last, has_next),
+    )
+
+
+def _page_url(request: HttpRequest, name: str, cursor: object, exists: bool) -> str:  # noqa: FBT001 - read as a sentence
+    """Return the address of this page with another cursor; "" unless there is such a page."""
+    if not exists:
+        return ""
+    prefix = name.removesuffix("before").removesuffix("after")
+    query = request.GET.copy()
+    for old in ("before", "after"):
+        query.pop(f"{prefix}{old}", None)
+    if cursor:
+        query[name] = str(cursor)
+    return f"{request.path}?{query.urlencode()}"
+
+
+def some_of(names: Sequence[str], limit: int = NAMES_SHOWN) -> list[str]:
+    """Return the first names for a sentence, and how many more there are."""
+    more = len(names) - limit
+    return [*names[:limit], f"{more:,} more"] if more > 0 else list(names)
+
+
+def _position(
+    rows: "QuerySet[Any]", order: Sequence[str], cursor: str
+) -> tuple[Any, ...] | None:
+    if not cursor:
+        return None
+    try:
+        pk = rows.model._meta.pk.to_python(cursor)  # noqa: SLF001 - Django's own name
+    except ValidationError:
+        return None
+    fields = [field.removeprefix("-") for field in order]
+    position: tuple[Any, ...] | None = rows.filter(pk=pk).values_list(*fields).first()
+    return position
+
+
+def _beyond(order: Sequence[str], position: Sequence[Any], *, backwards: bool) -> Q:
+    """Return the condition for the rows after a position, or before it."""
+    beyond, same = Q(), Q()
+    for field, value in zip(order, position, strict=True):
+        name = field.removeprefix("-")
+        is_smaller = field.startswith("-") != backwards
+        beyond |= same & Q((f"{name}__lt" if is_smaller else f"{name}__gt", value))
+        same &= Q((name, value))
+    return beyond
