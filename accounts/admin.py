@@ -8,6 +8,7 @@ from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.html import format_html
 
 from accounts.admin_pages import ReadOnlyAdmin
 from accounts.authentication import staff_actor_of
@@ -43,15 +44,35 @@ class ReasonForm(forms.Form):
     )
 
 
+def account_link(account: Account) -> str:
+    """Return an account's name, as a link to its page."""
+    url = reverse("admin:accounts_account_change", args=[account.pk])
+    return format_html('<a href="{}">{}</a>', url, account.name)
+
+
+def service_access(membership: Membership) -> str:
+    """Return which services a member has access to, in words (R21)."""
+    return "Chosen services" if membership.is_limited else "All services"
+
+
 class MembershipInline(admin.TabularInline):
-    """The members of an account, or the accounts of a user."""
+    """The accounts of a user."""
 
     model = Membership
-    fields = ("user", "account", "role", "limit_services", "created_at")
-    readonly_fields = fields
+    fields = readonly_fields = ("member_of", "role", "access", "created_at")
     extra = 0
     can_delete = False
     show_change_link = False
+
+    @admin.display(description="account")
+    def member_of(self, membership: Membership) -> str:
+        """Return the account's name, as a link to its page."""
+        return account_link(membership.account)
+
+    @admin.display(description="access to services")
+    def access(self, membership: Membership) -> str:
+        """Return the access to services in words."""
+        return service_access(membership)
 
     def has_view_permission(
         self, request: HttpRequest, obj: Model | None = None
@@ -72,22 +93,18 @@ class MembershipInline(admin.TabularInline):
         return False
 
 
-@admin.register(Account)
 class AccountAdmin(ReadOnlyAdmin):
-    """All accounts; forms create, suspend and resume them by the usual commands."""
+    """All accounts; forms create, suspend and resume them by the usual commands.
+
+    The portal registers it with the page of one account, which shows what the apps above know.
+    """
 
     list_display = ("name", "id", "created_at", "state")
-    search_fields = ("name", "id")
+    list_filter = (("suspended_at", admin.EmptyFieldListFilter),)
+    search_fields = ("name", "id", "memberships__user__email")
+    search_help_text = "Name or ID of the account, or a member's email"
     ordering = ("name", "id")
-    fields = (
-        "id",
-        "name",
-        "created_at",
-        "billing_zone",
-        "suspended_at",
-        "suspension_reason",
-    )
-    inlines = (MembershipInline,)
+    fields = ()
     change_list_template = "admin/accounts/account_list.html"
     change_form_template = "admin/accounts/account.html"
 
@@ -157,6 +174,7 @@ class AccountAdmin(ReadOnlyAdmin):
             title=f"Suspend {account}",
             button="Suspend account",
             back=reverse("admin:accounts_account_change", args=[account.pk]),
+            back_label=account,
         )
 
     def resume_view(self, request: HttpRequest, account_id: str) -> HttpResponse:
@@ -179,6 +197,7 @@ class AccountAdmin(ReadOnlyAdmin):
             title=f"Resume {account}",
             button="Resume account",
             back=reverse("admin:accounts_account_change", args=[account.pk]),
+            back_label=account,
         )
 
     def account_or_404(self, account_id: str) -> Account:
@@ -311,7 +330,25 @@ class UserAdmin(ReadOnlyAdmin):
             title=f"{title} {user}",
             button=f"{title} {user}",
             back=reverse("admin:accounts_user_change", args=[user.pk]),
+            back_label=user,
         )
+
+
+@admin.register(Membership)
+class MembershipAdmin(ReadOnlyAdmin):
+    """The members of all accounts."""
+
+    list_display = ("user", "account", "role", "access", "disabled_at", "created_at")
+    list_filter = ("role", ("disabled_at", admin.EmptyFieldListFilter))
+    list_select_related = ("user", "account")
+    search_fields = ("user__name", "user__email", "account__name", "=account__id")
+    search_help_text = "Name or email of the member, or the account"
+    ordering = ("account__name", "user__name", "pk")
+
+    @admin.display(description="access to services")
+    def access(self, membership: Membership) -> str:
+        """Return the access to services in words."""
+        return service_access(membership)
 
 
 @admin.register(Invitation)

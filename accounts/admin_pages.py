@@ -12,6 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.utils.text import capfirst
 
 from accounts.errors import Conflict, Invalid, NotFound
 
@@ -65,10 +66,12 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscrip
         title: str,
         button: str,
         back: str,
+        back_label: object = "",
     ) -> HttpResponse:
         """Show a form; on POST run `carry_out`, show the sentence it returns, and redirect to `back`.
 
-        Staff confirm who they are before it runs; `title` names the deed.
+        Staff confirm who they are before it runs; `title` names the deed. `back_label` is what
+        `back` leads to, such as an account; else it is the list of the model.
         """
         if not self.has_view_permission(request):
             raise PermissionDenied
@@ -89,6 +92,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscrip
             "button": button,
             "form": form,
             "back": back,
+            "back_label": back_label or capfirst(self.model._meta.verbose_name_plural),  # noqa: SLF001 - Django's own name
             "opts": self.model._meta,  # noqa: SLF001 - Django's own name
         }
         status = HTTPStatus.BAD_REQUEST if form.errors else HTTPStatus.OK

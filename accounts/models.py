@@ -9,7 +9,7 @@ from django.db.models.functions import Lower
 
 from accounts.actor import TokenScope
 from accounts.ids import new_id
-from accounts.roles import Role
+from accounts.roles import ROLES_WITH_LIMITED_ACCESS, Role
 
 ROLE_CHOICES = [(role.value, role.value.capitalize()) for role in Role]
 SCOPE_CHOICES = [(scope.value, scope.value) for scope in TokenScope]
@@ -142,6 +142,11 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} is {self.role} in {self.account_id}"
+
+    @property
+    def is_limited(self) -> bool:
+        """Return whether the member has access to chosen services only (R21)."""
+        return self.limit_services and self.role in ROLES_WITH_LIMITED_ACCESS
 
 
 class Invitation(models.Model):

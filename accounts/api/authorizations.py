@@ -30,7 +30,7 @@ from accounts.commands import members as commands
 from accounts.errors import Invalid, NotFound
 from accounts.ids import derived_id
 from accounts.models import Membership
-from accounts.roles import ROLES_WITH_LIMITED_ACCESS, AccessLevel, Permission
+from accounts.roles import AccessLevel, Permission
 
 KIND = "service_authorization"
 
@@ -137,7 +137,7 @@ class OneAuthorization(APIView):
 
 def given(actor: Actor, row: Authorization) -> Authorization:
     """Give the level, and return the authorization; raises Invalid if it would limit nothing."""
-    if not (row.member.limit_services and row.member.role in ROLES_WITH_LIMITED_ACCESS):
+    if not row.member.is_limited:
         raise Invalid(
             f"{row.member.user} has access to all services, so an authorization would limit "
             "nothing. Limit the user's access to services first."

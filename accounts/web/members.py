@@ -217,7 +217,7 @@ def member_context(person: Membership) -> dict[str, Any]:
         "email": person.user.email,
         "role": Role(person.role),
         "role_label": person.role.capitalize(),
-        "limited": person.limit_services and person.role in ROLES_WITH_LIMITED_ACCESS,
+        "limited": person.is_limited,
         "disabled_at": person.disabled_at,
         "last_login": person.user.last_login,
         "joined_at": person.created_at,

@@ -54,6 +54,7 @@ class NumberSeries(models.Model):
 
     class Meta:
         default_permissions = ()
+        verbose_name_plural = "number series"
 
     def __str__(self) -> str:
         return f"{self.name} {self.last}"

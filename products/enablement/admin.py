@@ -2,19 +2,21 @@
 
 from django import forms
 from django.contrib import admin
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
 from accounts.admin_pages import ReadOnlyAdmin
 from accounts.authentication import staff_actor_of
-from accounts.queries import account_with_id
+from accounts.models import Account
 from products.catalogue.admin import TierInline
 from products.catalogue.commands import NewPrice
 from products.catalogue.models import Plan, PriceVersion
 from products.catalogue.tiers import METERS, PriceTier, parse_tiers
 from products.enablement.commands import assign_package, change_price, remove_package
 from products.enablement.models import Enablement, ProductRequest, ServiceProduct
+from products.enablement.queries import assignable_plans
 
 
 class PriceForm(forms.Form):
@@ -44,11 +46,29 @@ class PriceForm(forms.Form):
             raise forms.ValidationError(str(error)) from error
 
 
-class AssignForm(forms.Form):
-    """Which account gets the package."""
+class PlanChoice(forms.ModelChoiceField):
+    """A choice of plans, each after its product."""
 
-    account = forms.CharField(max_length=22, label="Account ID")
-    reason = forms.CharField(required=False)
+    def label_from_instance(self, obj: Plan) -> str:
+        """Return the product and the plan."""
+        return f"{obj.product}: {obj}"
+
+
+class AssignForm(forms.Form):
+    """Which package an account gets, and why."""
+
+    plan = PlanChoice(
+        Plan.objects.none(), label="Package", empty_label="Choose a package"
+    )
+    reason = forms.CharField(
+        required=False, help_text="The account's members can read it."
+    )
+
+    def __init__(self, data: QueryDict | None, *, account: Account) -> None:
+        super().__init__(data)
+        field = self.fields["plan"]
+        assert isinstance(field, PlanChoice)  # noqa: S101 - for the type alone
+        field.queryset = assignable_plans(account)
 
 
 class RemoveForm(forms.Form):
@@ -74,11 +94,6 @@ class PlanAdmin(ReadOnlyAdmin):
         return [
             path(
                 "<str:plan_id>/price/", view(self.price_view), name="enablement_price"
-            ),
-            path(
-                "<str:plan_id>/assign/",
-                view(self.assign_view),
-                name="enablement_assign",
             ),
             *super().get_urls(),
         ]
@@ -109,30 +124,6 @@ class PlanAdmin(ReadOnlyAdmin):
             title=f"Publish a price of {plan}",
             button="Publish price",
             back=reverse("admin:catalogue_plan_change", args=[plan.pk]),
-        )
-
-    def assign_view(self, request: HttpRequest, plan_id: str) -> HttpResponse:
-        """Assign the package to an account."""
-        plan = self._plan(plan_id)
-
-        def carry_out(form: forms.Form) -> str:
-            account = account_with_id(form.cleaned_data["account"])
-            assign_package(
-                staff_actor_of(request),
-                account=account,
-                plan=plan,
-                reason=form.cleaned_data["reason"],
-                now=timezone.now(),
-            )
-            return f"Assigned {plan.product} to {account}."
-
-        return self.command_form_view(
-            request,
-            AssignForm(request.POST or None),
-            carry_out,
-            title=f"Assign {plan.product} in {plan}",
-            button="Assign",
-            back=reverse("admin:enablement_enablement_changelist"),
         )
 
     def _plan(self, plan_id: str) -> Plan:
@@ -180,9 +171,14 @@ class EnablementAdmin(ReadOnlyAdmin):
     change_form_template = "admin/enablement/enablement.html"
 
     def get_urls(self) -> list[URLPattern]:
-        """Return the URL of the form, then Django's own."""
+        """Return the URLs of the forms, then Django's own."""
         view = self.admin_site.admin_view
         return [
+            path(
+                "assign/<str:account_id>/",
+                view(self.assign_view),
+                name="enablement_assign",
+            ),
             path(
                 "<str:enablement_id>/remove/",
                 view(self.remove_view),
@@ -190,6 +186,31 @@ class EnablementAdmin(ReadOnlyAdmin):
             ),
             *super().get_urls(),
         ]
+
+    def assign_view(self, request: HttpRequest, account_id: str) -> HttpResponse:
+        """Assign a package to an account."""
+        account = get_object_or_404(Account, pk=account_id)
+
+        def carry_out(form: forms.Form) -> str:
+            plan = form.cleaned_data["plan"]
+            assign_package(
+                staff_actor_of(request),
+                account=account,
+                plan=plan,
+                reason=form.cleaned_data["reason"],
+                now=timezone.now(),
+            )
+            return f"Assigned {plan.product} to {account}."
+
+        return self.command_form_view(
+            request,
+            AssignForm(request.POST or None, account=account),
+            carry_out,
+            title=f"Assign a package to {account}",
+            button="Assign",
+            back=reverse("admin:accounts_account_change", args=[account.pk]),
+            back_label=account,
+        )
 
     def remove_view(self, request: HttpRequest, enablement_id: str) -> HttpResponse:
         """Remove a package from an account, with a reason."""
@@ -217,7 +238,7 @@ class EnablementAdmin(ReadOnlyAdmin):
             carry_out,
             title=f"Remove {enablement.product} from {enablement.account}",
             button="Remove the package",
-            back=reverse("admin:enablement_enablement_changelist"),
+            back=reverse("admin:accounts_account_change", args=[enablement.account_id]),
         )
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db.models import FilteredRelation, Q, QuerySet
 
 from accounts.models import Account
-from products.catalogue.models import PriceVersion, Product
+from products.catalogue.models import Plan, PriceVersion, Product
 from products.catalogue.money import Money, unit_price
 from products.catalogue.queries import (
     direct_price,
@@ -228,6 +228,15 @@ def state_of(account: Account, product: Product, now: datetime) -> ProductState:
         price=direct_price(product.pk, now, account_id=account.pk),
         services=tuple(services_with(account.pk, product.pk)),
     )
+
+
+def assignable_plans(account: Account) -> "QuerySet[Plan]":
+    """Return the packages that staff can assign to an account: of products that it does not have."""
+    has = Enablement.objects.filter(account=account, ends_at=None)
+    rows = Plan.objects.filter(
+        Q(account=None) | Q(account=account), kind=Plan.Kind.PACKAGE, retired_at=None
+    ).exclude(product__in=has.values("product"))
+    return rows.select_related("product").order_by("product__position", "name")
 
 
 def requested_today(account: Account, user_id: str, now: datetime) -> frozenset[str]:

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from accounts.audit.models import AuditEvent
 from accounts.lists import some_of
 from accounts.user_agents import browser_of
+from products.units import bytes_in_words, duration_in_words
 from products.web.differences import ShownField, changes_in_words
 
 register = template.Library()
@@ -46,13 +47,13 @@ def duration(value: timedelta | float | None) -> str:
     """Return a duration, given as one or in seconds, in its two largest units: 3 min 51 s."""
     if value is None:
         return UNKNOWN
-    left = int(value.total_seconds() if isinstance(value, timedelta) else value)
-    parts = []
-    for unit, length in (("d", DAY), ("h", HOUR), ("min", MINUTE), ("s", 1)):
-        count, left = divmod(left, length)
-        if count:
-            parts.append(f"{count} {unit}")
-    return " ".join(parts[:2]) or "0 s"
+    return duration_in_words(value)
+
+
+@register.filter
+def byte_count(value: int | None) -> str:
+    """Return a number of bytes in words: 1.23 MB."""
+    return UNKNOWN if value is None else bytes_in_words(value)
 
 
 @register.filter

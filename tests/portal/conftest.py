@@ -2,7 +2,10 @@
 
 import pytest
 
+from tests.accounts.conftest import browser  # noqa: F401 - a fixture, as the next ones
 from tests.portal import free_ports
+from tests.products.conftest import draft, echo, ngwaf, websockets  # noqa: F401
+from tests.products.web.conftest import enabled, switched_on  # noqa: F401
 
 
 @pytest.fixture

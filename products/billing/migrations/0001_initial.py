@@ -29,6 +29,7 @@ class Migration(migrations.Migration):
                 ('last', models.PositiveBigIntegerField(default=0)),
             ],
             options={
+                'verbose_name_plural': 'number series',
                 'default_permissions': (),
             },
         ),

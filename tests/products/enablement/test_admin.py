@@ -82,7 +82,8 @@ def test_staff_assign_a_package_and_remove_it_with_a_reason(
     staff_client, acme, package
 ):
     assigned = staff_client.post(
-        reverse("admin:enablement_assign", args=[package.pk]), {"account": acme.pk}
+        reverse("admin:enablement_assign", args=[acme.pk]),
+        {"plan": package.pk, "reason": "Contract of May."},
     )
     enablement = current(acme.pk, "ngwaf")
     removed = staff_client.post(
@@ -95,14 +96,19 @@ def test_staff_assign_a_package_and_remove_it_with_a_reason(
     assert noted(acme.pk)[3] == "package.removed"
 
 
-def test_an_unknown_account_gets_no_package(staff_client, package):
-    answer = staff_client.post(
-        reverse("admin:enablement_assign", args=[package.pk]), {"account": "nothing"}
-    )
+def test_only_packages_of_products_that_the_account_does_not_have_are_offered(
+    staff_client, ada, acme, package, direct
+):
+    form = reverse("admin:enablement_assign", args=[acme.pk])
+    offered = staff_client.get(form).content.decode()
+    assign_package(ada, account=acme, plan=package, now=NOW)
 
-    assert answer.status_code == 400
-    assert "No account with this ID." in answer.content.decode()
-    assert not Enablement.objects.exists()
+    again = staff_client.post(form, {"plan": package.pk})
+    wrong = staff_client.post(form, {"plan": direct.pk})
+
+    assert (package.pk in offered, direct.pk in offered) == (True, False)
+    assert (again.status_code, wrong.status_code) == (400, 400)
+    assert Enablement.objects.count() == 1
 
 
 @pytest.mark.parametrize("reason", ["", "x" * 501])

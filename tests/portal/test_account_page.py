@@ -1,0 +1,143 @@
+"""The admin's page of an account: what belongs to it, and what staff can do from there."""
+
+import re
+from html import unescape
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from accounts.commands.invitations import invite
+from accounts.commands.mail import queue_mail
+from accounts.roles import Role
+from products.enablement.commands import assign_package, request_product
+from products.enablement.queries import current
+from tests.factories import NOW
+from tests.factories.accounts import member
+from tests.factories.domains import claimed
+from tests.factories.services import ServiceFactory
+from tests.products.web.conftest import text_of
+
+LINK = re.compile(r'<a[^>]*href="([^"]*)"[^>]*>\s*([^<]*?)\s*</a>')
+ROW = re.compile(r"<tr>(.*?)</tr>", re.DOTALL)
+
+
+def page_of(account):
+    return reverse("admin:accounts_account_change", args=[account.pk])
+
+
+def links(answer, words):
+    """Return the addresses of the links with some words."""
+    found = LINK.findall(answer.content.decode())
+    return [unescape(url) for url, label in found if label == words]
+
+
+@pytest.fixture
+def staff(ada, browser):
+    return browser(ada)
+
+
+def test_the_page_shows_what_belongs_to_the_account(
+    acme, sam, lin, ada, staff, switched_on, ngwaf, now
+):
+    request_product(
+        lin, account=acme, product=ngwaf, sales_email="s@example.com", now=now
+    )
+    invite(sam, account=acme, email="new@acme.example", role="user", now=now)
+    claimed(acme, "acme.org")
+    plan = ngwaf.plans.get(kind="package")
+    assign_package(ada, account=acme, plan=plan, now=now)
+
+    text = text_of(staff.get(page_of(acme)))
+
+    for words in (
+        "enabled (direct) on 22 Nov 2026, 12:00 UTC Sam WebSockets standard version 1 1",
+        "Next-Gen WAF enabled (package)",
+        "Next-Gen WAF Lin 22 Nov 2026, 12:00 UTC",
+        "engineer shop (full) none never",
+        "1 open invitation : new@acme.example as user",
+        f"echo {switched_on.pk} VCL none WebSockets",
+        "acme.org (verified)",
+        "Chain intact : ",
+        "Lin requested a product Next-Gen WAF",
+        "Never enabled: Fanout",
+        "Invitation to Acme new@acme.example",
+    ):
+        assert words in text, words
+
+
+def test_staff_find_who_enabled_a_product_in_three_clicks_from_the_name(
+    acme, staff, enabled
+):
+    accounts = links(staff.get("/admin/"), "Accounts")[-1]
+    [account] = links(staff.get(f"{accounts}?q=acm"), "Acme")
+    page = staff.get(account)
+    [enablement] = links(page, "enabled (direct)")
+    detail = text_of(staff.get(enablement))
+
+    row = next(row for row in ROW.findall(page.content.decode()) if "Sam" in row)
+    assert ">WebSockets<" in row
+    assert "Started by: Sam" in detail
+    assert "I understand that enabling WebSockets changes the monthly bill" in detail
+
+
+def test_the_actions_start_from_the_account(acme, staff, ngwaf):
+    plan = ngwaf.plans.get(kind="package")
+    [assign] = links(staff.get(page_of(acme)), "Assign a package…")
+    answer = staff.post(assign, {"plan": plan.pk})
+    assert answer.url == page_of(acme)
+    [remove] = links(staff.get(page_of(acme)), "Remove…")
+    answer = staff.post(remove, {"reason": "Ended."})
+
+    assert answer.url == page_of(acme)
+    assert current(acme.pk, "ngwaf") is None
+
+
+def test_every_link_of_the_page_leads_somewhere(
+    acme, ada, sam, staff, switched_on, draft, ngwaf, now
+):
+    assign_package(ada, account=acme, plan=ngwaf.plans.get(kind="package"), now=now)
+    request_product(
+        sam, account=acme, product=ngwaf, sales_email="s@example.com", now=now
+    )
+    claimed(acme, "acme.org")
+    page = staff.get(page_of(acme)).content.decode()
+    main = page[page.index('id="content-main"') :]
+
+    addresses = {unescape(url) for url, _ in LINK.findall(main) if url[0] == "/"}
+
+    assert len(addresses) > 20
+    assert {url: staff.get(url).status_code for url in addresses} == dict.fromkeys(
+        addresses, 200
+    )
+
+
+def test_long_tables_end_with_a_link_to_the_rest_and_cost_no_more_queries(
+    acme, staff, sam
+):
+    with CaptureQueriesContext(connection) as few:
+        staff.get(page_of(acme))
+    for number in range(12):
+        member(acme, f"Person {number:02}", Role.USER)
+        ServiceFactory.create(account=acme)
+        queue_mail(account=acme, to="a@example.com", subject="A", body="A", now=NOW)
+
+    with CaptureQueriesContext(connection) as many:
+        page = staff.get(page_of(acme))
+
+    assert len(many) <= len(few)
+    [people] = links(page, "All 13 members")
+    [services] = links(page, "All 12 services")
+    assert text_of(staff.get(people)).count("Person ") == 12
+    assert "12 services" in text_of(staff.get(services))
+
+
+def test_a_suspended_account_says_since_when_and_why(acme, staff, now):
+    acme.suspended_at, acme.suspension_reason = now, "Unpaid."
+    acme.save()
+
+    page = staff.get(page_of(acme))
+
+    assert "Suspended since 22 Nov 2026, 12:00 UTC: Unpaid." in text_of(page)
+    assert (len(links(page, "Resume…")), len(links(page, "Suspend…"))) == (1, 0)
