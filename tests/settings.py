@@ -21,3 +21,6 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":  # noqa: F405
     DATABASES["default"]["OPTIONS"]["init_command"] += " PRAGMA synchronous=OFF;"  # noqa: F405
 # Most tests report for services and edges that no table named.
 USAGE_PLAUSIBILITY = False
+
+# Otherwise each test client lists and reads all static files again.
+WHITENOISE_AUTOREFRESH = True
