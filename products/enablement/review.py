@@ -1,11 +1,14 @@
 """What a superuser reviews before enabling a product: who can use it, and what conflicts with it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.db.models import Case, When
+
 from accounts.actor import Actor
-from accounts.models import Account
+from accounts.models import Account, Membership
 from accounts.policy import members_with
-from accounts.queries import grants_in
+from accounts.queries import Grant, configurers_of, grants_in
 from accounts.roles import AccessLevel, Permission, Role
 from products.catalogue.models import Product
 from products.compatibility.findings import Finding
@@ -16,11 +19,16 @@ from products.services.queries import active_versions, services_of
 
 @dataclass(frozen=True, slots=True)
 class EligibleMember:
-    """A member who will be able to use the product, and on which services."""
+    """A member who will be able to use the product; on some services `only`, or on all if it is empty."""
 
     name: str
     role: str
-    services: str
+    only: tuple[str, ...] = ()
+
+    @property
+    def services(self) -> str:
+        """Return the services in words."""
+        return ", ".join(self.only) or "All services"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +45,33 @@ def superusers_of(account: Account) -> list[str]:
     return [str(member.user) for member in members]
 
 
-def who_can_use(account: Account) -> list[EligibleMember]:
-    """Return the members who may switch the product on for a service, by role and name."""
-    grants = grants_in(account.pk)
-    able = []
-    for member in members_with(Permission.SERVICE_CONFIGURE, account.pk):
-        services = "All services"
-        if member.limit_services and member.role != Role.SUPERUSER:
-            full = [
-                g for g in grants.get(member.user_id, ()) if g.level is AccessLevel.FULL
-            ]
-            services = ", ".join(grant.service.name for grant in full)
-        if services:
-            able.append(
-                EligibleMember(str(member.user), member.role.capitalize(), services)
-            )
-    return sorted(able, key=lambda person: (person.role != "Superuser", person.name))
+def who_can_use(account: Account, limit: int | None = None) -> list[EligibleMember]:
+    """Return the members who may switch the product on for a service; superusers first, then by name.
+
+    The first ones, if there is a `limit`.
+    """
+    superusers_first = Case(When(role=Role.SUPERUSER, then=0), default=1)
+    members = list(
+        configurers_of(account.pk).order_by(superusers_first, "user__name", "pk")[
+            :limit
+        ]
+    )
+    grants = grants_in(account.pk, [member.user_id for member in members])
+    return [
+        EligibleMember(
+            str(member.user),
+            member.role.capitalize(),
+            _full_access(member, grants.get(member.user_id, ())),
+        )
+        for member in members
+    ]
+
+
+def _full_access(member: Membership, grants: Iterable[Grant]) -> tuple[str, ...]:
+    """Return the names of the services that a limited member may configure."""
+    if not member.limit_services or member.role == Role.SUPERUSER:
+        return ()
+    return tuple(g.service.name for g in grants if g.level is AccessLevel.FULL)
 
 
 def conflicts_of(actor: Actor, product: Product) -> list[ServiceFindings]:

@@ -1,7 +1,8 @@
-"""The current usage of an account or a service: a fragment of pages that refreshes itself."""
+"""The part of pages that shows open connections and usage of today; its numbers refresh themselves."""
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -15,61 +16,83 @@ from accounts.authentication import actor_of
 from accounts.policy import require
 from accounts.queries import account_of
 from accounts.roles import Permission
+from products.compatibility.version_config import WEBSOCKETS
+from products.enablement.queries import services_with
 from products.metering.queries import ActivityTotals, CurrentUsage, current_usage
 from products.services.models import Service
 from products.services.queries import get_service
 
+TOP_SERVICES: Final = 5
+TOP_EDGES: Final = 5
+
 
 @dataclass(frozen=True, slots=True)
 class CurrentUsagePanel:
-    """The current usage of some services, and the address that the fragment refreshes from."""
+    """The current usage of some services, and the address that its numbers refresh from.
+
+    `services_on` is how many have WebSockets on; None for one service.
+    """
 
     usage: CurrentUsage
     address: str
-    services: tuple[tuple[Service, ActivityTotals], ...]
+    services_on: int | None = None
+    top: tuple[tuple[Service, ActivityTotals], ...] = ()
+
+    @property
+    def edges(self) -> list[tuple[str, ActivityTotals]]:
+        """Return the edges with the most open connections."""
+        return sorted(self.usage.by_edge.items(), key=_most_used)[:TOP_EDGES]
 
 
 def account_usage(actor: Actor, now: datetime) -> CurrentUsagePanel:
     """Return the current usage of all services that the actor may see. Raises Forbidden.
 
-    The sums include services that are deleted now, as the bill does. Only existing services are
-    listed.
+    The sums include services that are deleted now, as the bill does. Of the existing services that
+    have WebSockets on, or were used today, the most used are listed.
     """
     account = account_of(actor)
     require(actor, Permission.STATS_READ, account)
-    services = Service.objects.visible_to(actor).order_by("name", "pk")
-    usage = current_usage(
-        [service.pk for service in services], zone=account.billing_zone, now=now
-    )
+    services = {each.pk: each for each in Service.objects.visible_to(actor)}
+    usage = current_usage(list(services), zone=account.billing_zone, now=now)
     totals = usage.by_service
-    each = tuple(
-        (service, totals.get(service.pk, ActivityTotals()))
-        for service in services
-        if service.deleted_at is None
+    on = set(services_with(account.pk, WEBSOCKETS).values_list("pk", flat=True))
+    listed = [
+        (services[key], totals.get(key, ActivityTotals()))
+        for key in services.keys() & (on | totals.keys())
+        if services[key].deleted_at is None
+    ]
+    return CurrentUsagePanel(
+        usage,
+        reverse("live"),
+        services_on=len(services.keys() & on),
+        top=tuple(sorted(listed, key=_most_used)[:TOP_SERVICES]),
     )
-    return CurrentUsagePanel(usage, reverse("live"), each)
 
 
 def service_usage(actor: Actor, service: Service, now: datetime) -> CurrentUsagePanel:
     """Return the current usage of one service. Raises Forbidden."""
     require(actor, Permission.STATS_READ, service)
     usage = current_usage([service.pk], zone=service.account.billing_zone, now=now)
-    address = reverse("live_service", args=[service.pk])
-    return CurrentUsagePanel(usage, address, ())
+    return CurrentUsagePanel(usage, reverse("live_service", args=[service.pk]))
+
+
+def _most_used(row: tuple[object, ActivityTotals]) -> tuple[int, int, str]:
+    name, totals = row
+    return -totals.open, -totals.today.minutes, str(name)
 
 
 @require_GET
 @login_required
 def live_account(request: HttpRequest) -> HttpResponse:
-    """Render the fragment for the account."""
+    """Render the numbers of the account."""
     panel = account_usage(actor_of(request), timezone.now())
-    return render(request, "products/_current_usage.html", {"panel": panel})
+    return render(request, "products/_usage_numbers.html", {"panel": panel})
 
 
 @require_GET
 @login_required
 def live_service(request: HttpRequest, service_id: str) -> HttpResponse:
-    """Render the fragment for one service."""
+    """Render the numbers of one service."""
     actor = actor_of(request)
     panel = service_usage(actor, get_service(actor, service_id), timezone.now())
-    return render(request, "products/_current_usage.html", {"panel": panel})
+    return render(request, "products/_usage_numbers.html", {"panel": panel})

@@ -23,6 +23,8 @@ from products.services.queries import active_versions
 from products.web.current_usage import account_usage
 from products.web.forms import DisableForm
 
+SERVICES_SHOWN = 20  # of those that stop working
+
 
 @login_required
 @require_http_methods(["GET", "POST"])
@@ -62,14 +64,18 @@ def disable_product(request: HttpRequest, slug: str) -> HttpResponse:
     state = state_of(account, product, timezone.now())
     active = active_versions(state.services)
     enablement = state.enablement
+    stops = [
+        (service, active.get(service.pk), panel.usage.open.of(service.pk))
+        for service in state.services
+    ]
+    # Those with connections first, then those with an active version.
+    stops.sort(key=lambda row: (-row[2], row[1] is None, row[0].name))
     context = {
         "state": state,
         "product": product,
         "form": form,
-        "stops": [
-            (service, active.get(service.pk), panel.usage.open.of(service.pk))
-            for service in state.services
-        ],
+        "stops": stops[:SERVICES_SHOWN],
+        "more_stops": len(stops[SERVICES_SHOWN:]),
         "usage_panel": panel,
         "is_bought_directly": enablement is not None
         and enablement.source == Enablement.Source.DIRECT,

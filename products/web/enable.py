@@ -14,7 +14,7 @@ from accounts.feedback import success_with_audit_link
 from accounts.form_errors import form_errors, form_status
 from accounts.models import Account
 from accounts.policy import decide, require
-from accounts.queries import account_of
+from accounts.queries import account_of, configurers_of
 from accounts.reauthentication import require_reauthentication
 from accounts.roles import Permission
 from products.catalogue.models import Product
@@ -27,6 +27,10 @@ from products.services.queries import services_of
 from products.web.calculator import calculator_context
 from products.web.forms import EnableForm
 from products.web.price_display import tier_rows
+
+PEOPLE_SHOWN = 5
+CONFLICTS_SHOWN = 10
+SERVICES_SHOWN = 10
 
 
 @login_required
@@ -95,6 +99,8 @@ def _review(
     product = state.product
     text = agreement_text(account, product, state.price)
     agreed_before = form.data.get("agreed_text", "")
+    reviewed = conflicts_of(actor_of(request), product)
+    conflicting = [each for each in reviewed if each.findings]
     context = {
         "state": state,
         "product": product,
@@ -105,8 +111,11 @@ def _review(
         "agreed_before": agreed_before
         if form.is_bound and agreed_before not in {"", text}
         else "",
-        "able": who_can_use(account),
-        "conflicts": conflicts_of(actor_of(request), product),
+        "able": who_can_use(account, PEOPLE_SHOWN),
+        "able_count": configurers_of(account.pk).count(),
+        "conflicts": conflicting[:CONFLICTS_SHOWN],
+        "conflict_count": len(conflicting),
+        "without_conflict": len(reviewed) - len(conflicting),
         "tiers": tier_rows(state.price) if state.price else (),
         "meter": METERS[state.price.meter] if state.price else None,
         "sold_here": product.is_sold_directly and state.price is not None,
@@ -124,10 +133,12 @@ def product_enabled(request: HttpRequest, slug: str) -> HttpResponse:
     state = state_of(account, find_product(slug), timezone.now())
     if state.enablement is None:
         return redirect("products")
+    services = services_of(actor)
     context = {
         "state": state,
         "product": state.product,
-        "services": services_of(actor),
-        "able": who_can_use(account),
+        "services": services[:SERVICES_SHOWN],
+        "service_count": services.count(),
+        "able_count": configurers_of(account.pk).count(),
     }
     return render(request, "products/enabled.html", context)

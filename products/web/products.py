@@ -26,10 +26,12 @@ from products.enablement.commands import request_product
 from products.enablement.models import Enablement
 from products.enablement.queries import ProductState, products_of, requested_today
 from products.enablement.review import superusers_of
+from products.services.models import Service
 from products.web.current_usage import account_usage
 from products.web.forms import RequestForm
 from products.web.price_display import product_price_line
 
+SERVICES_SHOWN = 3  # of those that use one product
 FILTERS = (("all", "All"), ("on", "In use"), ("available", "Available"))
 
 
@@ -48,6 +50,16 @@ class Card:
     def product(self) -> Product:
         """Return the product."""
         return self.state.product
+
+    @property
+    def services(self) -> tuple[Service, ...]:
+        """Return the first services that use it."""
+        return self.state.services[:SERVICES_SHOWN]
+
+    @property
+    def more_services(self) -> int:
+        """Return how many more services use it."""
+        return len(self.state.services) - len(self.services)
 
     @property
     def in_package(self) -> bool:

@@ -55,7 +55,7 @@
     all("[data-copy], [data-copy-from]", root).forEach((button) => {
       button.hidden = !(navigator.clipboard && window.isSecureContext);
     });
-    all("[data-shortcuts]", root).forEach((button) => { button.hidden = false; });
+    all("[data-shortcuts], [data-live-pause]", root).forEach((button) => { button.hidden = false; });
   };
 
   // Menus: a click elsewhere or Escape closes them; Escape returns the focus.
@@ -136,6 +136,20 @@
   document.addEventListener("htmx:sendError", failed);
   document.addEventListener("htmx:responseError", failed);
   document.addEventListener("htmx:load", (event) => enliven(event.detail.elt));
+
+  // Numbers that refresh: not while the tab is hidden, the focus is within, or the reader has paused them.
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const numbers = event.target;
+    if (!numbers.matches("[data-live]")) return;
+    const pause = one("[data-live-pause]", numbers.parentElement);
+    const paused = pause.getAttribute("aria-pressed") === "true";
+    if (paused || document.hidden || numbers.contains(document.activeElement)) event.preventDefault();
+  });
+
+  document.addEventListener("click", (event) => {
+    const pause = event.target.closest("[data-live-pause]");
+    if (pause) pause.setAttribute("aria-pressed", String(pause.getAttribute("aria-pressed") !== "true"));
+  });
 
   // Passkeys: show the error if the browser refuses and the page has an element for it.
   document.addEventListener("allauth.error", (event) => {

@@ -39,6 +39,12 @@ def client(large, db):
 
 
 PAGES = (
+    "/products/",
+    "/products/fanout/enable/",
+    "/products/websockets/enable/",
+    "/products/websockets/disable/",
+    "/products/websockets/enabled/",
+    "/live/",
     "/services/",
     "/services/?sort=new&state=active&websockets=on",
     "/services/?q=0500",

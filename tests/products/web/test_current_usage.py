@@ -1,4 +1,4 @@
-"""The fragment of pages that shows current usage and refreshes itself."""
+"""The part of pages that shows current usage, whose numbers refresh themselves."""
 
 from datetime import timedelta
 
@@ -8,11 +8,13 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
+from products.enablement.commands import enable_for_service
 from products.metering.models import Edge
 from products.services.models import Service
 from tests.factories import NOW
 from tests.factories.services import ServiceFactory
 from tests.products.metering.reports import make_edge, record, take
+from tests.products.web.conftest import text_of
 
 
 @pytest.fixture
@@ -42,17 +44,21 @@ def today(connections: int, minutes: int) -> str:
     return f'<span class="small quiet">{words}</span>'
 
 
-def test_an_account_s_usage_refreshes_itself(edge, una, shop):
+def test_the_numbers_of_an_account_have_nothing_that_can_have_the_focus(
+    edge, una, shop
+):
     status, page = text_at(una, reverse("live"))
 
     assert status == 200
-    assert 'hx-get="/live/" hx-trigger="every 5s" hx-swap="outerHTML"' in page
+    assert "<a " not in page
+    assert "tabindex" not in page
+    assert "hx-get" not in page
     assert "<dt>Connections open now</dt> <dd> 3 </dd>" in page
     assert f"<dt>at edge-1</dt> <dd> 3 open now {today(3, 6)} </dd>" in page
     assert (
-        f'<a href="/services/{shop.pk}/">shop</a> </dt> <dd> 2 open now {today(2, 4)} </dd>'
-        in page
-    )
+        f"<dt>shop</dt> <dd> 2 open now {today(2, 4)} </dd> "
+        f'<dt>chat</dt> <dd> 1 open now <span class="small quiet">1 connection'
+    ) in page
     assert "<dt>Connections today</dt> <dd> 3 </dd>" in page
     assert "<dt>Minutes today</dt> <dd> 6 </dd>" in page
     assert "isn't reporting" not in page
@@ -65,15 +71,14 @@ def test_an_account_s_usage_includes_deleted_services(edge, una, shop):
 
     assert "<dt>Connections today</dt> <dd> 3 </dd>" in page
     assert "<dt>Minutes today</dt> <dd> 6 </dd>" in page
-    assert f"/services/{shop.pk}/" not in page
-    assert "chat</a>" in page
+    assert "<dt>shop</dt>" not in page
+    assert "<dt>chat</dt>" in page
 
 
 def test_a_service_shows_only_its_own_usage(edge, una, shop):
     status, page = text_at(una, reverse("live_service", args=[shop.pk]))
 
     assert status == 200
-    assert f'hx-get="/services/{shop.pk}/live/"' in page
     assert "<dt>Connections open now</dt> <dd> 2 </dd>" in page
     assert f"<dt>at edge-1</dt> <dd> 2 open now {today(2, 4)} </dd>" in page
     assert "<dt>Minutes today</dt> <dd> 4 </dd>" in page
@@ -109,3 +114,20 @@ def test_a_non_member_sees_no_usage_of_another_account(edge, stan, shop):
 
     assert status == 404
     assert "<dt>Connections open now</dt> <dd> 0 </dd>" in page
+
+
+def test_the_most_used_services_are_listed_and_the_others_linked(
+    browser, sam, enabled, acme, websockets
+):
+    for number in range(7):
+        service = ServiceFactory.create(account=acme, name=f"service-{number}")
+        enable_for_service(sam, service=service, product=websockets, now=NOW)
+    ServiceFactory.create(account=acme, name="another")
+
+    page = text_of(browser(sam).get("/products/"))
+
+    assert "All services with WebSockets on (7)" in page
+    assert "and 4 more" in page
+    assert "service-4 0 open now" in page
+    assert "service-5" not in page
+    assert "another" not in page
