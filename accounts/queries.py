@@ -223,6 +223,16 @@ def services_of(
     return _names(rows if ids is None else rows.filter(pk__in=ids))
 
 
+def find_services(
+    actor: Actor, text: str, limit: int
+) -> tuple[int, tuple[ServiceName, ...]]:
+    """Return how many visible services contain a text in their name, and the first by name."""
+    rows = visible_services(existing_services(), actor)
+    if text:
+        rows = rows.filter(Q(name__icontains=text) | Q(pk=text))
+    return rows.count(), _names(rows, limit)
+
+
 def grants_in(
     account_id: str, user_ids: Iterable[str] | None = None
 ) -> Mapping[str, tuple[Grant, ...]]:
@@ -274,8 +284,8 @@ def is_open(invitation: Invitation, now: datetime) -> bool:
     return unused and now < invitation.expires_at
 
 
-def _names(rows: QuerySet[Any]) -> tuple[ServiceName, ...]:
-    found = rows.order_by("name", "pk").values_list("pk", "name")
+def _names(rows: QuerySet[Any], limit: int | None = None) -> tuple[ServiceName, ...]:
+    found = rows.order_by("name", "pk").values_list("pk", "name")[:limit]
     return tuple(ServiceName(pk, name) for pk, name in found)
 
 

@@ -12,6 +12,7 @@ from accounts.commands.users import MAX_USER_NAME_LENGTH
 from accounts.lists import ListForm
 from accounts.queries import ServiceName
 from accounts.roles import AccessLevel, Role
+from accounts.service_picker import ServicePicker, chosen_levels, level_fields
 
 ROLES = [(role.value, role.value.capitalize()) for role in Role]
 SCOPES = {
@@ -20,10 +21,6 @@ SCOPES = {
     TokenScope.PURGE_SELECT: "purge_select: purge single objects",
     TokenScope.PURGE_ALL: "purge_all: purge whole services",
 }
-LEVELS = [
-    ("", "No access"),
-    *((each.value, each.value.replace("_", " ").capitalize()) for each in AccessLevel),
-]
 DEFAULT_LIFETIME = timedelta(days=90)
 
 
@@ -73,23 +70,17 @@ class InviteForm(forms.Form):
         help_text="For engineers and users. They see only the services that you choose below.",
     )
 
-    def __init__(self, *args: Any, services: Sequence[ServiceName]) -> None:
-        super().__init__(*args)
-        self.services = services
-        for service in services:
-            self.fields[f"level_{service.id}"] = forms.ChoiceField(
-                label=f"Access to {service.name}", required=False, choices=LEVELS
-            )
+    def __init__(self, *args: Any, picker: ServicePicker, **initial: Any) -> None:
+        super().__init__(*args, **initial)
+        self.picker = picker
+        self.fields |= level_fields(picker)
 
     @property
-    def levels(self) -> dict[str, str]:
+    def levels(self) -> dict[str, AccessLevel]:
         """Return the chosen services' ids with their levels; none unless access is limited."""
         if not self.cleaned_data["limit_services"]:
             return {}
-        chosen = {
-            each.id: self.cleaned_data[f"level_{each.id}"] for each in self.services
-        }
-        return {key: level for key, level in chosen.items() if level}
+        return chosen_levels(self, self.picker)
 
 
 class JoinForm(forms.Form):
@@ -131,15 +122,16 @@ class TokenForm(forms.Form):
     )
 
     def __init__(
-        self, *args: Any, services: Sequence[ServiceName], today: date
+        self, *args: Any, picker: ServicePicker, today: date, **initial: Any
     ) -> None:
-        super().__init__(*args)
+        super().__init__(*args, **initial)
+        self.picker = picker
         self.fields["expires_on"].initial = today + DEFAULT_LIFETIME
         field = self.fields["services"]
         assert isinstance(field, forms.MultipleChoiceField)  # noqa: S101 - for the type alone
-        field.choices = [(service.id, service.name) for service in services]
-        if not services:
-            del self.fields["services"]
+        field.choices = [(service.id, service.name) for service in picker.services]
+        # Those that are kept without being shown are hidden fields.
+        field.widget.choices = [(each.id, each.name) for each in picker.shown]
 
     @property
     def expires_at(self) -> datetime:

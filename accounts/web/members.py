@@ -32,6 +32,7 @@ from accounts.roles import (
     Role,
     gained_abilities,
 )
+from accounts.service_picker import is_searching, levels_in, pick_services
 from accounts.web.forms import InviteForm, MemberListForm, RoleForm
 from accounts.web.offboarding import open_things_of
 
@@ -162,11 +163,12 @@ def invite(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
     account = queries.account_of(actor)
     require(actor, Permission.MEMBER_INVITE, account)
-    services = queries.services_of(actor)
-    if request.method == "GET":
-        form = InviteForm(services=services)
+    sent = request.POST if request.method == "POST" else None
+    picker = pick_services(actor, levels_in(request.POST), sent)
+    if sent is None or is_searching(sent):
+        form = InviteForm(picker=picker, initial=request.POST.dict())
         return render(request, "accounts/invite.html", {"form": form})
-    form = InviteForm(request.POST, services=services)
+    form = InviteForm(sent, picker=picker)
     if form.is_valid():
         asked = require_reauthentication(
             request, f"invite {form.cleaned_data['email']}"
@@ -174,7 +176,7 @@ def invite(request: HttpRequest) -> HttpResponse:
         if asked is not None:
             return asked
         with form_errors(form, {"": "email"}):
-            sent = send_invitation(
+            invited = send_invitation(
                 actor,
                 account=account,
                 email=form.cleaned_data["email"],
@@ -186,8 +188,8 @@ def invite(request: HttpRequest) -> HttpResponse:
             success_with_audit_link(
                 request,
                 actor,
-                f"Invited {sent.email} as {sent.role}. "
-                f"The link works until {sent.expires_at:%-d %B}.",
+                f"Invited {invited.email} as {invited.role}. "
+                f"The link works until {invited.expires_at:%-d %B}.",
             )
             return HttpResponseRedirect(reverse("members"))
     context = {"form": form}

@@ -24,6 +24,7 @@ from accounts.models import ApiToken
 from accounts.policy import decide, require
 from accounts.reauthentication import require_reauthentication
 from accounts.roles import Permission
+from accounts.service_picker import is_searching, pick_services
 from accounts.web.forms import TokenForm
 
 PAGE: Final = 25
@@ -65,9 +66,15 @@ def new_token(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
     require(actor, Permission.TOKEN_OWN, queries.account_of(actor))
     now = timezone.now()
-    typed = request.POST if request.method == "POST" else None
-    form = TokenForm(typed, services=queries.services_of(actor), today=now.date())
-    if request.method == "POST" and form.is_valid():
+    sent = request.POST if request.method == "POST" else None
+    chosen = sent.getlist("services") if sent is not None else []
+    picker = pick_services(actor, chosen, sent)
+    if is_searching(sent):
+        typed = request.POST.dict() | {"services": chosen}
+        form = TokenForm(picker=picker, today=now.date(), initial=typed)
+        return render(request, "accounts/new_token.html", {"form": form})
+    form = TokenForm(sent, picker=picker, today=now.date())
+    if sent is not None and form.is_valid():
         asked = require_reauthentication(request, "create an API token")
         if asked is not None:
             return asked

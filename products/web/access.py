@@ -1,6 +1,6 @@
 """The page where a member's access is limited to chosen services, each with a level (R21)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -16,18 +16,18 @@ from accounts import queries
 from accounts.authentication import actor_of
 from accounts.commands.members import limit_services
 from accounts.form_errors import form_errors, form_status
+from accounts.models import Membership
 from accounts.policy import require
 from accounts.reauthentication import require_reauthentication
 from accounts.roles import ROLES_WITH_LIMITED_ACCESS, AccessLevel, Permission
-from products.services.models import Service
-
-LEVELS = [
-    ("", "No access"),
-    *(
-        (level.value, level.value.replace("_", " ").capitalize())
-        for level in AccessLevel
-    ),
-]
+from accounts.service_picker import (
+    ServicePicker,
+    chosen_levels,
+    is_searching,
+    level_fields,
+    levels_in,
+    pick_services,
+)
 
 
 class AccessForm(forms.Form):
@@ -43,22 +43,11 @@ class AccessForm(forms.Form):
     )
 
     def __init__(
-        self,
-        *args: Any,
-        services: Sequence[Service],
-        levels: Mapping[str, AccessLevel],
-        limited: bool,
+        self, *args: Any, picker: ServicePicker, levels: Mapping[str, str], **more: Any
     ) -> None:
-        super().__init__(*args)
-        self.services = services
-        self.fields["limited"].initial = "yes" if limited else "no"
-        for service in services:
-            self.fields[f"level_{service.pk}"] = forms.ChoiceField(
-                label=service.name,
-                required=False,
-                choices=LEVELS,
-                initial=levels.get(service.pk, ""),
-            )
+        super().__init__(*args, **more)
+        self.picker = picker
+        self.fields |= level_fields(picker, levels)
 
     @property
     def is_limited(self) -> bool:
@@ -70,10 +59,7 @@ class AccessForm(forms.Form):
         """Return the chosen services' ids with their levels; none if all services are meant."""
         if not self.is_limited:
             return {}
-        typed = {
-            each.pk: self.cleaned_data[f"level_{each.pk}"] for each in self.services
-        }
-        return {key: AccessLevel(level) for key, level in typed.items() if level}
+        return chosen_levels(self, self.picker)
 
 
 @require_http_methods(["GET", "POST"])
@@ -84,16 +70,16 @@ def member_access(request: HttpRequest, membership_id: str) -> HttpResponse:
     account = queries.account_of(actor)
     person = queries.member_of(actor, account, membership_id)
     require(actor, Permission.MEMBER_MANAGE, account)
-    held = queries.grants_in(account.pk).get(person.user_id, ())
+    sent = request.POST if request.method == "POST" else None
+    levels = levels_in(request.POST) if sent is not None else _levels_of(person)
+    limited = {"limited": "yes" if person.limit_services else "no"}
     form = AccessForm(
-        request.POST if request.method == "POST" else None,
-        services=list(
-            Service.objects.existing().visible_to(actor).order_by("name", "pk")
-        ),
-        levels={grant.service.id: grant.level for grant in held},
-        limited=person.limit_services,
+        None if is_searching(sent) else sent,
+        picker=pick_services(actor, levels, sent),
+        levels=levels,
+        initial=request.POST.dict() or limited,
     )
-    if request.method == "POST" and form.is_valid():
+    if form.is_valid():
         asked = require_reauthentication(
             request, f"change {person.user}'s access to services"
         )
@@ -117,6 +103,11 @@ def member_access(request: HttpRequest, membership_id: str) -> HttpResponse:
         "form": form,
         "person": {"id": person.pk, "name": str(person.user), "role": person.role},
         "limitable": person.role in ROLES_WITH_LIMITED_ACCESS,
-        "levels": [field for field in form if field.name.startswith("level_")],
     }
     return render(request, "products/access.html", context, status=form_status(form))
+
+
+def _levels_of(person: Membership) -> dict[str, str]:
+    """Return the levels that a member has now, by service id."""
+    held = queries.grants_in(person.account_id, [person.user_id])
+    return {each.service.id: each.level for each in held.get(person.user_id, ())}

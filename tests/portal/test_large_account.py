@@ -39,6 +39,9 @@ def client(large, db):
 
 
 PAGES = (
+    "/members/invite/",
+    "/members/{limited}/access/",
+    "/api-tokens/new/",
     "/products/",
     "/products/fanout/enable/",
     "/products/websockets/enable/",

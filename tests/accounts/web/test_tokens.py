@@ -135,3 +135,38 @@ def test_creating_and_revoking_tokens_requires_reauthentication(
     assert client.post(NEW, form).status_code == 403
     assert client.post(reverse("revoke_token", args=[token.pk])).status_code == 403
     assert ApiToken.objects.get().revoked_at is None
+
+
+def test_searching_for_services_creates_nothing_and_keeps_what_was_typed(
+    acme, sam, shop, browser, form
+):
+    for number in range(30):
+        ServiceFactory.create(account=acme, name=f"area-{number}")
+    client = browser(sam)
+    first = text(client.get(NEW))
+
+    page = client.post(
+        NEW, form | {"services": [shop.pk], "find": "area-29", "search": "1"}
+    )
+
+    assert "The first 20 of 31 services are listed" in first
+    assert "1 chosen. 1 found for “area-29”." in text(page)
+    assert f'value="{shop.pk}" id="id_services_0" checked' in page.content.decode()
+    assert page.context["form"]["name"].value() == "CI"
+    assert not ApiToken.objects.exists()
+
+
+def test_an_invitation_s_services_are_searched_for(acme, sam, shop, browser):
+    other = ServiceFactory.create(account=acme, name="other")
+    typed = {"email": "x@example.com", "role": "engineer", "limit_services": "on"}
+
+    page = browser(sam).post(
+        "/members/invite/",
+        typed | {f"level_{shop.pk}": "full", "find": "oth", "search": "1"},
+    )
+
+    assert page.status_code == 200
+    assert page.context["form"][f"level_{shop.pk}"].value() == "full"
+    assert f"level_{other.pk}" in page.context["form"].fields
+    assert page.context["form"]["limit_services"].value()
+    assert not acme.invitations.exists()

@@ -95,3 +95,46 @@ def test_without_reauthentication_nothing_changes_and_the_choice_is_kept(
     assert answer.status_code == 403
     assert levels_of(lin.user_id) == {shop.pk: AccessLevel.FULL}
     assert f'name="level_{shop.pk}" value="purge_all"' in answer.content.decode()
+
+
+@pytest.fixture
+def many(acme):
+    """Return 40 services of Acme, by name, besides `shop`."""
+    return [
+        ServiceFactory.create(account=acme, name=f"zone-{number:02d}")
+        for number in range(40)
+    ]
+
+
+def test_the_first_services_are_offered_and_the_others_found(client, lin, shop, many):
+    first = client.get(address(lin)).content.decode()
+    typed = {"limited": "yes", f"level_{shop.pk}": "read_only", "find": "ZONE-39"}
+    found = client.post(address(lin), typed | {"search": "1"})
+
+    assert f'name="level_{many[18].pk}"' in first
+    assert f'name="level_{many[39].pk}"' not in first
+    page = found.content.decode()
+    assert found.status_code == 200
+    assert f'name="level_{many[39].pk}"' in page
+    assert f'name="level_{many[18].pk}"' not in page
+    assert found.context["form"][f"level_{shop.pk}"].value() == "read_only"
+    assert levels_of(lin.user_id) == {shop.pk: AccessLevel.FULL}
+
+
+def test_chosen_services_that_are_not_shown_stay_chosen(client, lin, shop, many):
+    chosen = {f"level_{each.pk}": "full" for each in many}
+    searched = client.post(
+        address(lin), chosen | {"limited": "yes", "find": "shop", "search": "1"}
+    )
+    form = searched.context["form"]
+    kept = [each.id for each in form.picker.kept]
+
+    client.post(
+        address(lin),
+        {"limited": "yes", f"level_{shop.pk}": ""}
+        | {f"level_{each.pk}": form[f"level_{each.pk}"].value() for each in many},
+    )
+
+    assert kept == [each.pk for each in many[30:]]
+    assert form.fields[f"level_{kept[0]}"].widget.is_hidden
+    assert levels_of(lin.user_id) == {each.pk: AccessLevel.FULL for each in many}
