@@ -1,5 +1,6 @@
 """Accounts, users, memberships, invitations, API tokens, kept responses, mail to be sent."""
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -258,3 +259,13 @@ class OutgoingMail(models.Model):
     def unsent(cls) -> "models.QuerySet[OutgoingMail]":
         """Return the emails that are not sent yet."""
         return cls._default_manager.filter(sent_at=None)
+
+    @classmethod
+    def sendable(cls, now: datetime) -> "models.QuerySet[OutgoingMail]":
+        """Return the emails to send, without those for invitations that can't be accepted."""
+        acceptable = models.Q(
+            invitation__accepted_at=None,
+            invitation__revoked_at=None,
+            invitation__expires_at__gt=now,
+        )
+        return cls.unsent().filter(models.Q(invitation=None) | acceptable)

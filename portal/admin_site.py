@@ -15,8 +15,9 @@ from django.http import (
     HttpResponseBase,
     HttpResponseRedirect,
 )
+from django.shortcuts import render
 from django.template.response import SimpleTemplateResponse
-from django.urls import reverse
+from django.urls import path, reverse
 from django.utils import timezone
 
 from accounts.audit.models import AuditEvent, ChainHead
@@ -26,6 +27,7 @@ from accounts.commands.accounts import record_staff_view
 from accounts.commands.sign_in import chains_of
 from accounts.models import User
 from accounts.reauthentication import require_reauthentication
+from portal.figures import system_status
 
 # The stock pages of these apps would change email addresses, second factors, sessions and groups
 # without a command and without an audit entry.
@@ -67,6 +69,21 @@ class AdminSite(admin.AdminSite):
             return response
 
         return cast("ViewT", update_wrapper(noted, view))
+
+    def get_urls(self) -> list[Any]:
+        """Return the URLs, with those of the pages that belong to no model."""
+        status = path("status/", self.admin_view(self.status_view), name="status")
+        return [status, *super().get_urls()]
+
+    def status_view(self, request: HttpRequest) -> HttpResponse:
+        """Show *System status*: the checks, what to do, and the figures."""
+        status = system_status(timezone.now())
+        context = self.each_context(request) | {
+            "title": "System status",
+            "status": status,
+            "failed": [each for each in status.checks if not each.is_ok],
+        }
+        return render(request, "admin/status.html", context)
 
     def login(
         self, request: HttpRequest, extra_context: dict[str, object] | None = None

@@ -32,6 +32,7 @@ POSTGRESQL_LIMITS: dict[str, str | int] = {
     "tcp_user_timeout": 20_000,  # milliseconds
     "options": "-c lock_timeout=5s -c idle_in_transaction_session_timeout=60s",
 }
+COUNTS_IN = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client counts in this folder
 DEFAULT_MAIL_PORTS = {"smtp": 587, "smtp+tls": 587, "smtps": 465}
 
 
@@ -148,6 +149,14 @@ def data_dir(base: Path) -> Path:
     except OSError as error:
         raise ImproperlyConfigured(f"DATA_DIR: {error}") from error
     return path
+
+
+def count_in(folder: Path) -> None:
+    """Count for `/metrics` in this folder from now on, beginning with 0."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path in folder.glob("*.db"):
+        path.unlink()
+    os.environ[COUNTS_IN] = str(folder)
 
 
 def secret(name: str, folder: Path) -> str:

@@ -2,26 +2,21 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from http import HTTPStatus
 
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models import Min
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from kombu.exceptions import KombuError
 
 from accounts.audit import triggers
-from accounts.models import OutgoingMail
 from portal.celery import app as celery
-from products.metering.models import UsagePeriod
+from portal.due_work import due_since, max_delay, stuck_work
 from products.metering.queries.edges import OFFLINE_AFTER, active_edges
 
 BROKER_SECONDS = 2
-# Emails are sent every five seconds and periods derived every ten minutes; a failure delays them.
-MAX_MAIL_DELAY = timedelta(minutes=5)
-MAX_USAGE_DELAY = timedelta(minutes=40)
 OK = "ok"
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -71,7 +66,7 @@ def all_checks(now: datetime) -> list[Health]:
     if database.is_ok:
         results += [check_migrations(), check_triggers()]
     if all(each.is_ok or not each.stops_the_portal for each in results):
-        results += [check_mail(now), check_usage(now), check_edges(now)]
+        results += [check_work(now), check_stuck(now), check_edges(now)]
     return results
 
 
@@ -92,7 +87,9 @@ def check_broker() -> Health:
         with celery.connection_for_write(connect_timeout=BROKER_SECONDS) as broker:
             broker.ensure_connection(max_retries=1, timeout=BROKER_SECONDS)
     except (OSError, KombuError) as error:
-        remedy = "Start the broker; see BROKER_URL. Emails and periods wait meanwhile."
+        remedy = (
+            "Start the broker; see BROKER_URL. Emails and other work wait meanwhile."
+        )
         return Health("broker", type(error).__name__, remedy)
     return Health("broker")
 
@@ -120,27 +117,26 @@ def check_triggers() -> Health:
     return Health("triggers", stops_the_portal=True)
 
 
-def check_mail(now: datetime) -> Health:
-    """Return whether emails are sent; one that was refused waits for its next attempt."""
-    oldest = OutgoingMail.unsent().aggregate(at=Min("due_at"))["at"]
-    return _overdue("mail", oldest, MAX_MAIL_DELAY, now)
+def check_work(now: datetime) -> Health:
+    """Return whether the sweeps carry out what is due."""
+    late = [
+        f"{name} by {int((now - since).total_seconds() // 60)} min"
+        for name, since in due_since(now).items()
+        if since is not None and now - since > max_delay(name)
+    ]
+    if not late:
+        return Health("work")
+    remedy = "Start the worker and beat; if they run, see their logs."
+    return Health("work", f"overdue: {', '.join(late)}", remedy)
 
 
-def check_usage(now: datetime) -> Health:
-    """Return whether stale periods are derived again."""
-    stale = UsagePeriod.objects.filter(stale_until__isnull=False, is_closed=False)
-    oldest = stale.aggregate(at=Min("stale_until"))["at"]
-    return _overdue("usage", oldest, MAX_USAGE_DELAY, now)
-
-
-def _overdue(
-    name: str, since: datetime | None, limit: timedelta, now: datetime
-) -> Health:
-    if since is None or now - since <= limit:
-        return Health(name)
-    minutes = int((now - since).total_seconds() // 60)
-    remedy = "Start the worker; if it runs, see its log."
-    return Health(name, f"overdue by {minutes} min", remedy)
+def check_stuck(now: datetime) -> Health:
+    """Return whether work waits for the operator or staff; customers resume their webhooks."""
+    found = [each for each in stuck_work(now) if each.count and not each.is_customers]
+    if not found:
+        return Health("stuck")
+    counts = ", ".join(f"{each.count} {each.kind}" for each in found)
+    return Health("stuck", counts, " ".join(each.remedy for each in found))
 
 
 def check_edges(now: datetime) -> Health:

@@ -116,6 +116,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "portal.health.answer_health",
+    "portal.metrics.measure",
     "portal.proxy.read_client",
     "portal.middleware.request_id",
     "portal.api_rate_limit.rate_limit_headers",
@@ -343,6 +344,12 @@ TIME_ZONE = "UTC"
 FORMAT_MODULE_PATH = "portal.formats"
 USE_TZ = True
 USE_I18N = True
+# For /metrics from another machine; without it only this machine may ask.
+METRICS_TOKEN = env.text("METRICS_TOKEN")
+METRICS_DIR = DATA_DIR / "metrics"
+METRICS_DIR.mkdir(mode=0o700, exist_ok=True)
+# prometheus_client reads it when it is imported; each web server sets a folder of its own.
+os.environ[env.COUNTS_IN] = str(METRICS_DIR)
 LOG_LEVEL = env.log_level("LOG_LEVEL", "WARNING")
 LOGGING = {
     "version": 1,

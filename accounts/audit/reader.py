@@ -8,9 +8,10 @@ Checks no permission, like `queries`. On PostgreSQL the ids of rows do not becom
 so a reader remembers a sequence per account and never an id.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, F, OuterRef, Subquery
 
 from accounts.audit.models import AuditEvent, ChainHead, TrailCursor
 
@@ -65,3 +66,15 @@ def readers_behind(readers: Iterable[str]) -> set[str]:
     )
     behind = TrailCursor.objects.filter(Exists(ahead), reader__in=list(readers))
     return set(behind.values_list("reader", flat=True))
+
+
+def waiting_since(readers: Iterable[str]) -> Mapping[str, datetime]:
+    """Return the time of the next entry of those readers that have one to read; one query."""
+    following = AuditEvent.objects.filter(
+        account_id=OuterRef("account_id"), sequence=OuterRef("following")
+    )
+    cursors = TrailCursor.objects.filter(reader__in=list(readers))
+    found = cursors.annotate(following=F("sequence") + 1).annotate(
+        at=Subquery(following.values("at"))
+    )
+    return dict(found.exclude(at=None).values_list("reader", "at"))

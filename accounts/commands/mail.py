@@ -11,7 +11,7 @@ from typing import Final
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.core.signing import BadSignature, Signer
-from django.db.models import F, Q
+from django.db.models import F
 from django.urls import reverse
 
 from accounts.models import Account, Invitation, OutgoingMail
@@ -74,15 +74,10 @@ def send_due_mail(*, now: datetime) -> int:
     If the process crashes before the result is stored, the email is sent again. An email for an
     invitation that can no longer be accepted is not sent.
     """
-    acceptable = Q(
-        invitation__accepted_at=None,
-        invitation__revoked_at=None,
-        invitation__expires_at__gt=now,
-    )
     due = (
-        OutgoingMail.unsent()
+        OutgoingMail.sendable(now)
         .select_related("invitation")
-        .filter(Q(invitation=None) | acceptable, due_at__lte=now)
+        .filter(due_at__lte=now)
         .order_by("due_at", "pk")[:BATCH]
     )
     return sum(_send(mail, now=now) for mail in due)

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.db import IntegrityError
+from prometheus_client import Counter
 
 from accounts.actor import Actor
 from accounts.audit.vocabulary import Event
@@ -24,6 +25,10 @@ from products.services.commands.versions import version_target
 from products.services.lifecycle import Transition, is_allowed
 from products.services.models import Service, Version
 from products.services.queries import parts_of
+
+REFUSED = Counter(
+    "tollgate_refused_deployments", "Refused deployments by failed check.", ["check"]
+)
 
 
 class DeploymentRefused(RefusalError):
@@ -285,3 +290,5 @@ def _record(
         reasons=refused.decision.reasons,
         now=now,
     )
+    for check in refused.decision.failed:
+        REFUSED.labels(check.code).inc()

@@ -10,6 +10,7 @@ from django.db import connection
 
 from accounts.audit import triggers
 from accounts.commands.mail import queue_mail
+from accounts.models import User
 from portal import health
 from products.metering.models import Edge
 from tests.factories import NOW
@@ -35,7 +36,7 @@ def test_readyz_lists_every_check(client):
 
     assert response.status_code == 200
     assert response.json() == dict.fromkeys(
-        ("database", "broker", "migrations", "triggers", "mail", "usage", "edges"), "ok"
+        ("database", "broker", "migrations", "triggers", "work", "stuck", "edges"), "ok"
     )
 
 
@@ -90,5 +91,25 @@ def test_status_exits_with_1_and_says_what_to_do():
         call_command("status", stdout=output)
 
     assert ended.value.code == 1
-    assert "mail        overdue by " in output.getvalue()
+    assert "work        overdue: send-mail by " in output.getvalue()
     assert "Start the worker" in output.getvalue()
+    assert "Waiting to be sent: emails: 1\n" in output.getvalue()
+
+
+def test_system_status_in_the_admin_is_for_staff_and_says_what_to_do(
+    client, broker, ada, sam
+):
+    client.force_login(User.objects.get(pk=sam.user_id))
+    refused = client.get("/admin/status/")
+    long_ago = NOW - timedelta(days=900)
+    Edge.objects.create(
+        name="edge-1", digest="x", created_at=long_ago, last_seen_at=long_ago
+    )
+
+    client.force_login(User.objects.get(pk=ada.user_id))
+    page = client.get("/admin/status/").content.decode()
+
+    assert refused.status_code == 302
+    assert "offline: edge-1" in page
+    assert "Start the edge, or revoke its credential" in page
+    assert 'href="/admin/status/"' in client.get("/admin/").content.decode()
