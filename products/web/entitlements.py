@@ -1,34 +1,69 @@
-"""What the account can use, and what the user can do with each product, with the reasons."""
+"""What the account can use, and what a person can do, on one service too, with the reasons."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
-from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from accounts.actor import Actor
 from accounts.authentication import actor_of
-from accounts.models import Account
-from accounts.policy import AccountAccess, Decision, load_access
-from accounts.queries import account_of
-from accounts.roles import Permission
+from accounts.lists import MAX_SEARCH_LENGTH
+from accounts.models import Account, Membership
+from accounts.policy import AccountAccess, AnswerCode, Decision, load_access, require
+from accounts.queries import (
+    ServiceName,
+    account_of,
+    find_services,
+    matching_members,
+    member_of,
+    members_of,
+)
+from accounts.roles import ABILITIES, LEVELS_FOR, Permission, Role
 from products.compatibility.rules import blocking_switch
 from products.compatibility.version_config import VersionConfig
-from products.enablement.queries import ProductState, products_of
+from products.enablement.queries import (
+    ProductState,
+    products_of,
+    products_on_by_service,
+)
 from products.enablement.refusals import type_refusal
 from products.enablement.review import superusers_of
 from products.services.models import Service
-from products.services.queries import active_configs, services_of
+from products.services.queries import active_configs, get_service, versions_of
 from products.web.price_display import product_price_line
+
+FOUND_SHOWN: Final = 10
+# What a member can be asked about; permissions of staff and of tokens are not among it.
+ASKED: Final = (
+    Permission.SERVICE_READ,
+    Permission.SERVICE_CONFIGURE,
+    Permission.SERVICE_DEPLOY,
+    Permission.SERVICE_PURGE,
+    Permission.SERVICE_VCL,
+    Permission.SERVICE_CREATE,
+    Permission.DOMAIN_CLAIM,
+    Permission.PRODUCT_REQUEST,
+    Permission.PRODUCT_ENABLE,
+    Permission.STATS_READ,
+    Permission.BILLING_READ,
+    Permission.MEMBER_INVITE,
+    Permission.MEMBER_MANAGE,
+    Permission.AUDIT_READ,
+    Permission.WEBHOOK_MANAGE,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
     """The state of a product on one service."""
 
-    service: Service
     kind: str
     word: str
     reason: str
@@ -36,38 +71,50 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class ProductRow:
-    """One product: the account's state, what the user may do, and each visible service."""
+    """One product: the account's state, what the person may do, and the chosen service."""
 
     state: ProductState
     mine: Decision
     price_line: str
-    cells: tuple[Cell, ...]
+    cell: Cell | None
+
+
+@dataclass(frozen=True, slots=True)
+class AbilityRow:
+    """One ability of the person, and where it is changed."""
+
+    ability: str
+    decision: Decision
+    url: str = ""
+    label: str = ""
 
 
 def rows_of(
-    access: AccountAccess, account: Account, services: list[Service]
+    access: AccountAccess, account: Account, service: Service | None
 ) -> list[ProductRow]:
-    """Return the table; a constant number of queries."""
-    states = products_of(account, timezone.now())
-    on: dict[str, frozenset[str]] = {service.pk: frozenset() for service in services}
-    for state in states:
-        for service in state.services:
-            if service.pk in on:
-                on[service.pk] |= {state.product.pk}
-    configs = active_configs(services)
+    """Return the products; a constant number of queries."""
     enabling = access.decide(Permission.PRODUCT_ENABLE)
-    configuring = access.decide(Permission.SERVICE_CONFIGURE)
+    configuring = access.decide(
+        Permission.SERVICE_CONFIGURE, service.pk if service else None
+    )
+    chosen = [service] if service else []
+    on = products_on_by_service(each.pk for each in chosen)
+    configs = active_configs(chosen)
     return [
         ProductRow(
             state,
             configuring if state.is_on else enabling,
             product_price_line(state),
-            tuple(
-                _cell(state, service, on[service.pk], configs.get(service.pk))
-                for service in services
-            ),
+            _cell(
+                state,
+                service,
+                on.get(service.pk, frozenset()),
+                configs.get(service.pk),
+            )
+            if service
+            else None,
         )
-        for state in states
+        for state in products_of(account, timezone.now())
     ]
 
 
@@ -79,41 +126,130 @@ def _cell(
 ) -> Cell:
     slug = state.product.pk
     if not state.product.per_service:
-        return Cell(service, "on", "Always", "Included in every service.")
+        return Cell("on", "Always", "Included in every service.")
     if slug in on:
-        return _switched_on(state, service)
+        return _switched_on(state)
     if not state.product.supports(service.type):
-        return Cell(service, "off", "Not offered", type_refusal(state.product))
+        return Cell("off", "Not offered", type_refusal(state.product))
     if found := blocking_switch(config, on, with_=slug):
-        return Cell(service, "stops", "Conflict", found[0].message)
+        return Cell("stops", "Conflict", found[0].message)
     why = (
         "Not switched on for this service."
         if state.is_on
         else "Not enabled for the account."
     )
-    return Cell(service, "off", "Off", why)
+    return Cell("off", "Off", why)
 
 
-def _switched_on(state: ProductState, service: Service) -> Cell:
+def _switched_on(state: ProductState) -> Cell:
     if state.is_on:
-        return Cell(service, "on", "On", "Switched on for this service.")
+        return Cell("on", "On", "Switched on for this service.")
     why = "Switched on for this service, but not enabled for the account."
-    return Cell(service, "stops", "Not enabled", why)
+    return Cell("stops", "Not enabled", why)
+
+
+def abilities_of(
+    access: AccountAccess, person: Membership | None, service: Service | None
+) -> list[AbilityRow]:
+    """Return what the person can do; a permission that depends on the service is asked on it."""
+    return [
+        _ability(
+            permission,
+            access.decide(
+                permission,
+                service.pk if service and permission in LEVELS_FOR else None,
+            ),
+            person,
+        )
+        for permission in ASKED
+    ]
+
+
+def _ability(
+    permission: Permission, decision: Decision, person: Membership | None
+) -> AbilityRow:
+    """Return an ability with the page where a superuser changes it."""
+    ability = ABILITIES[permission].capitalize()
+    if decision.code not in {AnswerCode.ROLE, AnswerCode.SERVICE_ACCESS}:
+        return AbilityRow(ability, decision)
+    if person is None:
+        superusers = f"{reverse('members')}?{urlencode({'role': Role.SUPERUSER})}"
+        return AbilityRow(ability, decision, superusers, "Superusers")
+    if decision.code is AnswerCode.ROLE:
+        url = reverse("member", args=[person.pk])
+        return AbilityRow(ability, decision, url, "Change the role")
+    url = reverse("member_access", args=[person.pk])
+    return AbilityRow(ability, decision, url, "Change the access to services")
 
 
 @login_required
 @require_GET
 def entitlements(request: HttpRequest) -> HttpResponse:
-    """Show each member what can be used, and why or why not."""
+    """Show each member what can be used, and why or why not; a superuser asks for any member."""
     actor = actor_of(request)
     account = account_of(actor)
-    services = list(services_of(actor).annotate(newest_number=Max("versions__number")))
-    access = load_access(actor, account.pk)
+    own = load_access(actor, account.pk)
+    person = _person(request, actor, account)
+    access = own if person is None else load_access(_as(person, actor), account.pk)
+    count, services = find_services(actor, _typed(request, "find"), FOUND_SHOWN)
+    service = _service(request, actor, services)
+    newest = versions_of(service).last() if service else None
     context = {
-        "rows": rows_of(access, account, services),
+        "rows": rows_of(access, account, service),
+        "abilities": abilities_of(access, person, service),
+        "person": person,
+        "people": _people(request, actor, account),
+        "may_ask": own.decide(Permission.MEMBER_MANAGE).allowed,
+        "service": service,
         "services": services,
+        "service_count": count,
+        "newest_number": newest.number if newest else None,
+        "typed": {name: _typed(request, name) for name in ("find", "who")},
         "superusers": superusers_of(account),
-        "may_read_costs": access.decide(Permission.BILLING_READ).allowed,
+        "may_read_costs": own.decide(Permission.BILLING_READ).allowed,
         "portal_url": request.build_absolute_uri("/").rstrip("/"),
     }
     return render(request, "products/entitlements.html", context)
+
+
+def _typed(request: HttpRequest, name: str) -> str:
+    return request.GET.get(name, "").strip()[:MAX_SEARCH_LENGTH]
+
+
+def _person(request: HttpRequest, actor: Actor, account: Account) -> Membership | None:
+    """Return the member who is asked about; None for oneself. Raises Forbidden, NotFound."""
+    chosen = _typed(request, "member")
+    if not chosen:
+        return None
+    require(actor, Permission.MEMBER_MANAGE, account)
+    return member_of(actor, account, chosen)
+
+
+def _people(request: HttpRequest, actor: Actor, account: Account) -> list[Membership]:
+    """Return the first members who match what a superuser searched for."""
+    who = _typed(request, "who")
+    if not who:
+        return []
+    require(actor, Permission.MEMBER_MANAGE, account)
+    return list(matching_members(members_of(actor, account), who)[:FOUND_SHOWN])
+
+
+def _as(person: Membership, actor: Actor) -> Actor:
+    """Return a member as the one whose permissions are read; nothing is done in their name."""
+    return Actor.user(
+        user_id=person.user_id,
+        label=str(person.user),
+        email=person.user.email,
+        account_id=person.account_id,
+        context=actor.context,
+    )
+
+
+def _service(
+    request: HttpRequest, actor: Actor, found: Sequence[ServiceName]
+) -> Service | None:
+    """Return the service that is chosen, or the only one that was found."""
+    chosen = _typed(request, "service")
+    if chosen:
+        return get_service(actor, chosen)
+    return get_service(actor, found[0].id) if len(found) == 1 else None

@@ -16,7 +16,7 @@ from tests.factories.rolled_back import rolled_back
 from tests.factories.world import build_world
 
 BUDGET = 100_000  # bytes of HTML before compression
-MAX_QUERIES = 25
+MAX_QUERIES = 30
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,9 @@ def client(large, db):
 
 
 PAGES = (
+    "/entitlements/",
+    "/entitlements/?find=00&who=00",
+    "/entitlements/?service={active}&member={limited}",
     "/members/invite/",
     "/members/{limited}/access/",
     "/api-tokens/new/",

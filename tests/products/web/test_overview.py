@@ -97,6 +97,7 @@ def test_the_number_of_queries_does_not_depend_on_the_services(
     browser, sam, acme, switched_on, draft, page
 ):
     client = browser(sam)
+    ServiceFactory.create(account=acme, name="another")  # a single one is chosen
     alone = queries_of(client, page)
     for number in range(3):
         service = ServiceFactory.create(account=acme, name=f"more-{number}")
@@ -172,3 +173,59 @@ def test_an_account_without_services_has_pages_that_say_so(
     browser, sam, websockets, page
 ):
     assert browser(sam).get(page).status_code == 200
+
+
+def test_a_service_is_chosen_from_those_that_a_search_finds(browser, eve, echo, shop):
+    client = browser(eve)
+
+    found = client.get("/entitlements/?find=SHO")
+    both = text_of(client.get("/entitlements/"))
+
+    assert found.context["service"] == shop
+    assert "Products on shop" in text_of(found)
+    assert "Products on" not in both
+    assert "echo shop" in both
+
+
+def test_a_superuser_asks_what_a_member_can_do(browser, sam, lin, acme, shop, echo):
+    person = acme.memberships.get(user_id=lin.user_id)
+    client = browser(sam)
+
+    found = text_of(client.get("/entitlements/?who=LIN@"))
+    page = client.get(f"/entitlements/?member={person.pk}&service={echo.pk}")
+
+    assert "What can Lin do? lin@example.com, engineer" in found
+    words = text_of(page)
+    assert "What Lin can do on echo" in words
+    assert (
+        "Configure services No You don't have access to this service. Change the access"
+        in words
+    )
+    assert reverse("member_access", args=[person.pk]).encode() in page.content
+    assert "Enable and disable products No Your role is engineer." in words
+    assert "Claim and verify domains Yes" in words
+
+
+@pytest.mark.parametrize("asked", ["member={}", "who=Lin"])
+def test_others_cannot_ask_for_a_member(browser, eve, lin, acme, asked):
+    person = acme.memberships.get(user_id=lin.user_id)
+
+    answer = browser(eve).get(f"/entitlements/?{asked.format(person.pk)}")
+
+    assert answer.status_code == 403
+    assert "Lin" not in text_of(answer)
+
+
+def test_a_member_of_another_account_cannot_be_asked_for(browser, sam, stan, globex):
+    person = globex.memberships.get(user_id=stan.user_id)
+
+    answer = browser(sam).get(f"/entitlements/?member={person.pk}")
+
+    assert answer.status_code == 404
+
+
+def test_your_own_missing_abilities_lead_to_the_superusers(browser, una, sam, shop):
+    page = browser(una).get("/entitlements/")
+
+    assert "Create services No Your role is user." in text_of(page)
+    assert b'href="/members/?role=superuser"' in page.content
