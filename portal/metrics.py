@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from ipaddress import ip_address
-from typing import Final
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -28,12 +27,10 @@ from prometheus_client.registry import Collector
 
 from portal.env import COUNTS_IN
 from portal.figures import Figure, system_status
+from portal.logs import route_of
 from portal.proxy import FORWARDED_FOR
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
-UNMATCHED: Final = (
-    "none"  # a path that is no page, or that was answered before the router
-)
 REQUESTS = Counter(
     "tollgate_requests", "Requests by route.", ["route", "method", "status"]
 )
@@ -61,12 +58,6 @@ def measure(get_response: GetResponse) -> GetResponse:
         return response
 
     return middleware
-
-
-def route_of(request: HttpRequest) -> str:
-    """Return the pattern of a request's URL, such as `/services/<str:service_id>`."""
-    match = request.resolver_match
-    return f"/{match.route}" if match else UNMATCHED
 
 
 def _metrics(request: HttpRequest) -> HttpResponse:

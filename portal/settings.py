@@ -117,6 +117,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "portal.health.answer_health",
     "portal.metrics.measure",
+    "portal.logs.log_requests",
     "portal.proxy.read_client",
     "portal.middleware.request_id",
     "portal.api_rate_limit.rate_limit_headers",
@@ -351,10 +352,12 @@ METRICS_DIR.mkdir(mode=0o700, exist_ok=True)
 # prometheus_client reads it when it is imported; each web server sets a folder of its own.
 os.environ[env.COUNTS_IN] = str(METRICS_DIR)
 LOG_LEVEL = env.log_level("LOG_LEVEL", "WARNING")
+ACCESS_LOG = env.flag("ACCESS_LOG", default=PRODUCTION)  # one line per request
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"json": {"()": "portal.logs.JsonFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {"portal.requests": {"level": "INFO" if ACCESS_LOG else "WARNING"}},
 }

@@ -59,6 +59,9 @@ def main(words: Sequence[str] | None = None) -> None:
         respawn_interval=0.5,
         workers_kill_timeout=5,
         log_level=LogLevels.warning,
+        log_dictconfig={
+            "loggers": {"_granian": {}, "granian.access": {}}
+        },  # as all logs
     ).serve()
 
 

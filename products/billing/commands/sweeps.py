@@ -50,11 +50,11 @@ def _for_each(accounts: Iterable[Account], carry_out: Callable[[Account], None])
         except RefusalError as refusal:
             logger.info(
                 "An account waits for billing.",
-                extra={"account": account.pk, "code": refusal.code},
+                extra={"account_id": account.pk, "code": refusal.code},
             )
         except DatabaseError:
             logger.exception(
-                "An account could not be billed.", extra={"account": account.pk}
+                "An account could not be billed.", extra={"account_id": account.pk}
             )
     return done
 
