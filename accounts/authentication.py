@@ -7,7 +7,8 @@ from typing import Any
 from allauth.account.authentication import get_authentication_records
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
@@ -16,7 +17,7 @@ from rest_framework.request import Request
 
 from accounts.actor import Actor, ActorType, Context, Interface, TokenScope
 from accounts.errors import Conflict, Forbidden, NotFound
-from accounts.models import ApiToken, Membership, User
+from accounts.models import ApiToken, Membership, Notice, User
 from accounts.roles import SECOND_FACTOR_ROLES, Role
 from accounts.tokens import digests
 
@@ -79,13 +80,22 @@ def memberships_by_name(user_id: str | None) -> QuerySet[Membership]:
 
 
 def memberships_of(request: HttpRequest) -> list[Membership]:
-    """Return the signed-in user's memberships, by account name; read once per request."""
+    """Return the signed-in user's memberships, by account name; read once per request.
+
+    Each has `unread`, the number of the user's notices that they have not read.
+    """
     cached: list[Membership] | None = getattr(request, "_memberships", None)
     if cached is None:
         rows = memberships_by_name(request.user.pk).filter(
             user__is_active=True, disabled_at=None
         )
-        cached = list(rows)
+        unread = (
+            Notice.objects.filter(user_id=OuterRef("user_id"), read_at=None)
+            .order_by()
+            .values("user_id")
+            .values(number=Count("pk"))
+        )
+        cached = list(rows.annotate(unread=Coalesce(Subquery(unread), 0)))
         request._memberships = cached  # type: ignore[attr-defined]  # noqa: SLF001
     return cached
 

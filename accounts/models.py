@@ -1,4 +1,4 @@
-"""Accounts, users, memberships, invitations, API tokens, kept responses, mail to be sent."""
+"""Accounts, users, memberships, invitations, API tokens, kept responses, mail, notices."""
 
 from datetime import datetime
 from typing import Any, ClassVar
@@ -269,3 +269,58 @@ class OutgoingMail(models.Model):
             invitation__expires_at__gt=now,
         )
         return cls.unsent().filter(models.Q(invitation=None) | acceptable)
+
+
+class Notice(models.Model):
+    """What one person is notified of in one entry of a trail, in the words of that time."""
+
+    id = id_field()
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="notices")
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    sequence = models.BigIntegerField()  # of the entry
+    topic = models.CharField(max_length=16)
+    sentence = models.TextField()
+    details = models.TextField(blank=True)
+    page = models.CharField(max_length=200)  # the path of the page to look at
+    at = models.DateTimeField()  # of the entry
+    read_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["user", "account", "sequence"],
+                name="one_notice_per_person_and_entry",
+                violation_error_message="This person already has a notice about the entry.",
+            )
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["user", "at", "id"], name="notice_of_user"),
+            models.Index(
+                fields=["user"],
+                condition=models.Q(read_at=None),
+                name="unread_notice_of_user",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+class NoticePreference(models.Model):
+    """Whether a person gets the notices of a topic by email; without a row they do."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    topic = models.CharField(max_length=16)
+    by_email = models.BooleanField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["user", "topic"],
+                name="one_preference_per_person_and_topic",
+                violation_error_message="This person already chose about the topic.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.topic} for {self.user_id}"

@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 
 from accounts.actor import Actor
 from accounts.errors import Invalid, NotFound
-from accounts.models import Account, ApiToken, Invitation, Membership
+from accounts.models import Account, ApiToken, Invitation, Membership, Notice
 from accounts.policy import decide, members_with, require, visible_services
 from accounts.roles import (
     LEVELS_FOR,
@@ -276,6 +276,11 @@ def second_factors_of(user_ids: Iterable[str]) -> Mapping[str, str]:
         key: names[kind]
         for key, kind in rows.order_by("type").values_list("user_id", "type")
     }
+
+
+def notices_of(user_id: str) -> QuerySet[Notice]:
+    """Return a person's own notices, of all accounts."""
+    return Notice.objects.filter(user_id=user_id).select_related("account")
 
 
 def is_open(invitation: Invitation, now: datetime) -> bool:

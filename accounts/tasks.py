@@ -1,10 +1,17 @@
-"""The sweeps of accounts: sending email, deleting kept responses."""
+"""The sweeps of accounts: making notices, sending email, deleting kept responses."""
 
 from celery import shared_task
 from django.utils import timezone
 
 from accounts.commands import kept_responses
 from accounts.commands.mail import send_due_mail
+from accounts.commands.notices import make_notices
+
+
+@shared_task(name="accounts.tasks.make_notices", acks_late=True)
+def make() -> None:
+    """Make the notices of what is new in the trails."""
+    make_notices(now=timezone.now())
 
 
 @shared_task(name="accounts.tasks.send_mail", acks_late=True)

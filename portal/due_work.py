@@ -9,6 +9,7 @@ from django.db.models import Min, QuerySet
 
 from accounts.audit import reader
 from accounts.commands.kept_responses import KEPT_FOR
+from accounts.commands.notices import READER
 from accounts.models import KeptResponse, OutgoingMail
 from portal.schedule import SCHEDULE
 from products.billing.models import Invoice
@@ -156,7 +157,12 @@ def _months(now: datetime) -> datetime | None:
     return _oldest(over, "ends_at")
 
 
+def _notices(now: datetime) -> datetime | None:
+    return reader.behind_since(READER)
+
+
 DUE: Final[dict[str, Callable[[datetime], datetime | None]]] = {
+    "make-notices": _notices,
     "send-mail": _mail,
     "delete-old-responses": _responses,
     "sweep-domain-claims": _claims,

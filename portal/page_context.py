@@ -1,5 +1,6 @@
 """Template variables of every page: the user, the account, the navigation, the theme."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest
@@ -20,6 +21,7 @@ NAVIGATION: tuple[tuple[str, str, Permission | None], ...] = (
     ("Activity", "activity", Permission.AUDIT_READ),
     ("Webhooks", "webhooks", Permission.WEBHOOK_MANAGE),
     ("Members", "members", Permission.MEMBER_READ),
+    ("Notices", "notices", None),
 )
 
 
@@ -58,16 +60,27 @@ def page_context(request: HttpRequest) -> dict[str, Any]:
         {"id": m.account_id, "name": m.account.name, "current": m.pk == here.pk}
         for m in memberships_of(request)
     ]
-    values["nav"] = _navigation(request, Role(here.role))
+    # Annotated by `memberships_of`.
+    unread: int = here.unread  # type: ignore[attr-defined]
+    values["nav"] = _navigation(request, Role(here.role), counts={"notices": unread})
     return values
 
 
-def _navigation(request: HttpRequest, role: Role) -> list[dict[str, Any]]:
+def _navigation(
+    request: HttpRequest, role: Role, counts: Mapping[str, int]
+) -> list[dict[str, Any]]:
     entries = []
     for label, name, permission in NAVIGATION:
         if permission is None or permission in ROLE_PERMISSIONS[role]:
             url = reverse(name)
             inside = url != "/" and request.path.startswith(url)
             current: bool | str = "page" if request.path == url else inside
-            entries.append({"label": label, "url": url, "current": current})
+            entries.append(
+                {
+                    "label": label,
+                    "url": url,
+                    "current": current,
+                    "count": counts.get(name, 0),
+                }
+            )
     return entries

@@ -98,6 +98,14 @@ def event_of(account_id: str, sequence: int) -> AuditEvent | None:
     return AuditEvent.objects.filter(account_id=account_id, sequence=sequence).first()
 
 
+def entries_of_request(account_id: str, request_id: str) -> list[AuditEvent]:
+    """Return the entries that a request wrote into an account's trail, in order."""
+    if not request_id:
+        return []
+    events = AuditEvent.objects.filter(account_id=account_id, request_id=request_id)
+    return list(events.order_by("sequence"))
+
+
 def personal_data_of(event: AuditEvent) -> Mapping[str, str]:
     """Return the event's personal data that is not erased, by kind (ip, email, user_agent)."""
     held = PersonalData.objects.filter(

@@ -8,12 +8,15 @@ Checks no permission, like `queries`. On PostgreSQL the ids of rows do not becom
 so a reader remembers a sequence per account and never an id.
 """
 
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
-from django.db.models import Exists, F, OuterRef, Subquery
+from django.db import transaction
+from django.db.models import Exists, F, Min, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
-from accounts.audit.models import AuditEvent, ChainHead, TrailCursor
+from accounts.audit.models import PLATFORM, AuditEvent, ChainHead, TrailCursor
 
 MAX_SEQUENCE = 2**63 - 1  # of the database column
 
@@ -35,6 +38,51 @@ def start(reader: str, account_id: str, *, after: int) -> None:
     TrailCursor.objects.update_or_create(
         reader=reader, account_id=account_id, defaults={"sequence": after}
     )
+
+
+@contextlib.contextmanager
+def claimed(reader: str, account_id: str, *, limit: int) -> Iterator[list[AuditEvent]]:
+    """Move a reader past the next entries of an account, in one transaction with the block.
+
+    So what the block writes about the entries is written exactly once. It gets no entries if
+    there are none, or if another process has claimed them.
+    """
+    with transaction.atomic(durable=True):
+        TrailCursor.objects.get_or_create(reader=reader, account_id=account_id)
+        position = position_of(reader, account_id)
+        entries = entries_after(account_id, position, limit=limit)
+        is_free = bool(entries) and advance(
+            reader, account_id, read_from=position, to=entries[-1].sequence
+        )
+        yield entries if is_free else []
+
+
+def accounts_behind(reader: str, *, limit: int) -> list[str]:
+    """Return accounts with entries that a reader of all accounts has not read, at most `limit`."""
+    ids = _behind(reader).order_by("at", "pk").values_list("pk", flat=True)
+    return list(ids[:limit])
+
+
+def behind_since(reader: str) -> datetime | None:
+    """Return the time of the oldest entry that a reader of all accounts has not read; one query."""
+    following = AuditEvent.objects.filter(
+        account_id=OuterRef("pk"), sequence=OuterRef("following")
+    )
+    read = TrailCursor.objects.filter(reader=reader, account_id=OuterRef("pk"))
+    heads = _behind(reader).annotate(
+        following=Coalesce(Subquery(read.values("sequence")), 0) + 1
+    )
+    heads = heads.annotate(entry_at=Subquery(following.values("at")))
+    found: datetime | None = heads.aggregate(Min("entry_at"))["entry_at__min"]
+    return found
+
+
+def _behind(reader: str) -> "QuerySet[ChainHead]":
+    read = TrailCursor.objects.filter(
+        reader=reader, account_id=OuterRef("pk"), sequence__gte=OuterRef("sequence")
+    )
+    heads = ChainHead.objects.filter(~Exists(read), sequence__gt=0)
+    return heads.exclude(pk=PLATFORM)
 
 
 def forget(reader: str) -> None:

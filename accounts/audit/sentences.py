@@ -75,12 +75,16 @@ FORMS: Final[Mapping[str, tuple[str, ...]]] = {
     Event.EMAIL_CHANGE_REQUESTED: ("{actor} asked to change their email address to {after.email}",),
     Event.EMAIL_CHANGE_CANCELLED: ("{actor} cancelled the change of their email address to {after.email}",),
     Event.EMAIL_CHANGED: ("{actor} changed their email address to {after.email}",),
+    Event.NOTICE_PREFERENCES_CHANGED: ("{actor} changed which notices they get by email: {fields}", "{actor} changed which notices they get by email"),
     Event.SESSION_ENDED: ("{self} ended a session", "{actor} ended a session of {target}"),
 
     # Products of an account, and the bill
     Event.PRODUCT_ENABLED: ("{actor} enabled {product} as part of the package {package}", "{actor} enabled {product}"),
     Event.PRODUCT_DISABLED: ("{actor} disabled {product}",),
     Event.PRODUCT_REQUESTED: ('{actor} requested {product}: "{after.note}"', "{actor} requested {product}"),
+    Event.PRODUCT_REQUEST_GRANTED: ("{actor} granted {after.requested_by}'s request for {product}", "{actor} granted a request for {product}"),
+    Event.PRODUCT_REQUEST_DECLINED: ("{actor} declined {after.requested_by}'s request for {product}: {reason}", "{actor} declined {after.requested_by}'s request for {product}"),
+    Event.PRODUCT_REQUEST_WITHDRAWN: ("{actor} withdrew their request for {product}",),
     Event.BILL_CHANGED: ("{product} was added to the bill (price version {added_price})", "{product} was removed from the bill; usage is billed until {after.billed_until}", "The bill changed: {product}"),
     Event.SERVICE_PRODUCT_ENABLED: ("{actor} switched {product} on for {service}",),
     Event.SERVICE_PRODUCT_DISABLED: ("{actor} switched {product} off for {service}",),

@@ -90,11 +90,15 @@ class Event(StrEnum):
     EMAIL_CHANGE_CANCELLED = "email.change_cancelled", "cancelled the change of their email address"
     EMAIL_CHANGED = "email.changed", "changed their email address", "user.update"
     SESSION_ENDED = "session.ended", "ended a session"
+    NOTICE_PREFERENCES_CHANGED = "notice_preferences.changed", "changed which notices they get by email"
 
     # Products of an account, and the bill (R5)
     PRODUCT_ENABLED = "product.enabled", "enabled a product", "customer_feature.create", _ROUTES
     PRODUCT_DISABLED = "product.disabled", "disabled a product", "customer_feature.delete", _ROUTES
     PRODUCT_REQUESTED = "product.requested", "requested a product"
+    PRODUCT_REQUEST_GRANTED = "product_request.granted", "granted a request for a product"
+    PRODUCT_REQUEST_DECLINED = "product_request.declined", "declined a request for a product"
+    PRODUCT_REQUEST_WITHDRAWN = "product_request.withdrawn", "withdrew a request for a product"
     BILL_CHANGED = "bill.changed", "changed what the account is billed for", "customer.pricing"
     SERVICE_PRODUCT_ENABLED = "service_product.enabled", "switched a product on for a service", "service.update", _ROUTES
     SERVICE_PRODUCT_DISABLED = "service_product.disabled", "switched a product off for a service", "service.update", _ROUTES

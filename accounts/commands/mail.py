@@ -7,11 +7,13 @@ the email is recorded.
 import logging
 from datetime import datetime, timedelta
 from typing import Final
+from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMultiAlternatives
 from django.core.signing import BadSignature, Signer
 from django.db.models import F
+from django.template.loader import render_to_string
 from django.urls import reverse
 
 from accounts.models import Account, Invitation, OutgoingMail
@@ -90,6 +92,22 @@ def delay_after(attempts: int) -> timedelta:
     return min(FIRST_DELAY * (1 << doublings), MAX_DELAY)
 
 
+def _message(mail: OutgoingMail, body: str) -> EmailMultiAlternatives:
+    """Return the message: the same words as text and as HTML, with an id that stays the same."""
+    host = urlsplit(settings.PORTAL_URL).hostname
+    message = EmailMultiAlternatives(
+        mail.subject,
+        body,
+        to=[mail.to],
+        headers={"Message-ID": f"<mail-{mail.pk}@{host}>"},
+    )
+    html = render_to_string(
+        "accounts/email.html", {"subject": mail.subject, "body": body}
+    )
+    message.attach_alternative(html, "text/html")
+    return message
+
+
 def _send(mail: OutgoingMail, *, now: datetime) -> bool:
     claimed = OutgoingMail.unsent().filter(pk=mail.pk, due_at=mail.due_at)
     if not claimed.update(
@@ -101,7 +119,7 @@ def _send(mail: OutgoingMail, *, now: datetime) -> bool:
         body = body.replace(LINK, link_of(mail.invitation))
     row = OutgoingMail.objects.filter(pk=mail.pk)
     try:
-        EmailMessage(mail.subject, body, to=[mail.to]).send()
+        _message(mail, body).send()
     except (OSError, ValueError) as error:  # SMTP errors; invalid headers
         logger.exception("An email could not be sent.", extra={"mail": mail.pk})
         row.update(problem=f"{type(error).__name__}: {error}"[:MAX_PROBLEM_LENGTH])

@@ -146,4 +146,35 @@ class Migration(migrations.Migration):
             model_name='membership',
             constraint=models.CheckConstraint(condition=models.Q(('role__in', ['user', 'billing', 'engineer', 'superuser'])), name='membership_role_is_known'),
         ),
+        migrations.CreateModel(
+            name='Notice',
+            fields=[
+                ('id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22, primary_key=True, serialize=False)),
+                ('sequence', models.BigIntegerField()),
+                ('topic', models.CharField(max_length=16)),
+                ('sentence', models.TextField()),
+                ('details', models.TextField(blank=True)),
+                ('page', models.CharField(max_length=200)),
+                ('at', models.DateTimeField()),
+                ('read_at', models.DateTimeField(blank=True, null=True)),
+                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.account')),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='notices', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'indexes': [models.Index(fields=['user', 'at', 'id'], name='notice_of_user'), models.Index(condition=models.Q(('read_at', None)), fields=['user'], name='unread_notice_of_user')],
+                'constraints': [models.UniqueConstraint(fields=('user', 'account', 'sequence'), name='one_notice_per_person_and_entry', violation_error_message='This person already has a notice about the entry.')],
+            },
+        ),
+        migrations.CreateModel(
+            name='NoticePreference',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('topic', models.CharField(max_length=16)),
+                ('by_email', models.BooleanField()),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('user', 'topic'), name='one_preference_per_person_and_topic', violation_error_message='This person already chose about the topic.')],
+            },
+        ),
     ]

@@ -3,7 +3,15 @@
 from django.urls import URLPattern, path, register_converter
 from django.urls.converters import StringConverter
 
-from accounts.web import activity, join, members, offboarding, session, tokens
+from accounts.web import (
+    activity,
+    join,
+    members,
+    notices,
+    offboarding,
+    session,
+    tokens,
+)
 
 
 class OpaqueId(StringConverter):
@@ -41,6 +49,9 @@ urlpatterns: list[URLPattern] = [
     path(
         "api-tokens/<opaque:token_id>/revoke/", tokens.revoke_token, name="revoke_token"
     ),
+    path("notices/", notices.notices, name="notices"),
+    path("notices/read/", notices.mark_notices_read, name="read_notices"),
+    path("notices/settings/", notices.notice_settings, name="notice_settings"),
     path("activity/", activity.activity, name="activity"),
     path("activity/verify/", activity.verify_activity, name="verify_activity"),
     path("activity/<int:sequence>/", activity.activity_entry, name="activity_entry"),

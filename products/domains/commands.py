@@ -11,7 +11,6 @@ from typing import Final
 
 from django.conf import settings
 from django.db.models import Q
-from django.urls import reverse
 
 from accounts.actor import Actor
 from accounts.audit.vocabulary import Event, Outcome
@@ -168,8 +167,8 @@ def revoke_claim(
 ) -> DomainClaim:
     """End a claim, by staff; edges stop serving the names under it.
 
-    Raises Forbidden, Invalid without a reason, ClaimEnded. Notes domain_claim.lost. The account's
-    superusers get an email.
+    Raises Forbidden, Invalid without a reason, ClaimEnded. Notes domain_claim.lost, of
+    which the account's superusers get a notice.
     """
     with recorded_change(
         actor, Permission.DOMAIN_MANAGE, on=claim, also=SERIALISED, now=now
@@ -190,7 +189,7 @@ def move_claim(
     The account that had it loses its claims below the name too, and edges stop serving its names.
     Raises Forbidden, Invalid without a reason or for the same account, ClaimEnded, and NameCovered
     if the account also has a claim above the name. Notes domain_claim.moved in the trails of both, whose
-    superusers get an email.
+    superusers get a notice.
     """
     also = [*SERIALISED, to.pk]
     with recorded_change(
@@ -213,12 +212,6 @@ def move_claim(
             after={"state": moved.state},
             reason=reason,
             account_id=to.pk,
-        )
-        _mail_superusers(
-            to,
-            f"The domain {moved} is now yours",
-            f"Tollgate's staff moved the claim on {moved} to {to}. Reason: {reason}",
-            now,
         )
     return moved
 
@@ -447,7 +440,7 @@ def _lose(
     *,
     event: Event = Event.DOMAIN_CLAIM_LOST,
 ) -> None:
-    """End a claim within a change: edges stop serving its names, and superusers get an email."""
+    """End a claim within a change: edges stop serving its names. Superusers get a notice."""
     used = active_names(claim) if claim.is_verified else []
     before = claim.state
     ActiveDomain.objects.filter(name__in=used).delete()
@@ -460,16 +453,10 @@ def _lose(
         after={"state": claim.state, "domains": used},
         reason=reason,
     )
-    lines = [f"The claim of {claim.account} on {claim} has ended. Reason: {reason}"]
-    if used:
-        lines.append(f"Edges no longer serve: {', '.join(used)}.")
-    lines.append(f"Domains: {settings.PORTAL_URL}{reverse('domains')}")
-    _mail_superusers(
-        claim.account, f"The claim on {claim} has ended", "\n\n".join(lines), now
-    )
 
 
 def _mail_superusers(account: Account, subject: str, body: str, now: datetime) -> None:
+    """Email an account about what is no entry of its trail: another account asked for its name."""
     for member in members_with(Permission.MEMBER_MANAGE, account.pk):
         queue_mail(
             account=account,

@@ -115,6 +115,14 @@ class ServiceProduct(models.Model):
 class ProductRequest(models.Model):
     """A member's request for a product (R17): at most one per user, product and day."""
 
+    class State(models.TextChoices):
+        """Whether it was answered; enabling the product grants it."""
+
+        OPEN = "open"
+        GRANTED = "granted"
+        DECLINED = "declined"
+        WITHDRAWN = "withdrawn"
+
     account = models.ForeignKey(
         Account, on_delete=models.PROTECT, related_name="requests"
     )
@@ -124,14 +132,24 @@ class ProductRequest(models.Model):
     requested_on = models.DateField()
     requested_at = models.DateTimeField()
     note = models.CharField(max_length=MAX_NOTE_LENGTH, blank=True)
+    state = models.CharField(max_length=9, choices=State.choices, default=State.OPEN)
+    answered_at = models.DateTimeField(null=True, blank=True)
+    answered_by = models.CharField(max_length=200, blank=True)
+    answer = models.CharField(max_length=MAX_NOTE_LENGTH, blank=True)
 
     class Meta:
         constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(
+                    state__in=["open", "granted", "declined", "withdrawn"]
+                ),
+                name="product_request_state_is_known",
+            ),
             models.UniqueConstraint(
                 fields=["account", "product", "user_id", "requested_on"],
                 name="one_request_per_user_product_and_day",
                 violation_error_message="You already requested this product today.",
-            )
+            ),
         ]
 
     def __str__(self) -> str:

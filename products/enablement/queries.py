@@ -7,6 +7,7 @@ from datetime import datetime
 
 from django.db.models import FilteredRelation, Q, QuerySet
 
+from accounts.errors import NotFound
 from accounts.models import Account
 from products.catalogue.models import Plan, PriceVersion, Product
 from products.catalogue.money import Money, unit_price
@@ -237,6 +238,23 @@ def assignable_plans(account: Account) -> "QuerySet[Plan]":
         Q(account=None) | Q(account=account), kind=Plan.Kind.PACKAGE, retired_at=None
     ).exclude(product__in=has.values("product"))
     return rows.select_related("product").order_by("product__position", "name")
+
+
+def open_requests(account: Account) -> "QuerySet[ProductRequest]":
+    """Return the account's requests that are not answered, newest first."""
+    rows = ProductRequest.objects.filter(
+        account=account, state=ProductRequest.State.OPEN
+    )
+    return rows.select_related("product").order_by("-requested_at", "-pk")
+
+
+def request_of(account: Account, request_id: int) -> ProductRequest:
+    """Return one of the account's requests. Raises NotFound."""
+    rows = ProductRequest.objects.filter(account=account).select_related("product")
+    found = rows.filter(pk=request_id).first()
+    if found is None:
+        raise NotFound("Request not found.")
+    return found
 
 
 def requested_today(account: Account, user_id: str, now: datetime) -> frozenset[str]:

@@ -20,7 +20,11 @@ from accounts.roles import Permission
 from products.compatibility.findings import blockers
 from products.compatibility.rules import all_findings
 from products.enablement.models import ProductRequest
-from products.enablement.queries import products_of, products_on_by_service
+from products.enablement.queries import (
+    open_requests,
+    products_of,
+    products_on_by_service,
+)
 from products.services.describe import version_configs
 from products.services.models import Service
 from products.services.queries import latest_versions, services_of
@@ -69,12 +73,8 @@ def attention_of(
 
 
 def requests_of(account: Account) -> list[ProductRequest]:
-    """Return the newest requests for products that are not enabled yet."""
-    on = account.enablements.filter(ends_at=None).values_list("product_id", flat=True)
-    rows = ProductRequest.objects.filter(account=account).exclude(product_id__in=on)
-    return list(
-        rows.select_related("product").order_by("-requested_at")[:REQUESTS_SHOWN]
-    )
+    """Return the newest open requests for products."""
+    return list(open_requests(account)[:REQUESTS_SHOWN])
 
 
 def latest_activity(account: Account) -> list[dict[str, object]]:

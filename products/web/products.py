@@ -132,19 +132,14 @@ def request_access(request: HttpRequest, slug: str) -> HttpResponse:
                 actor,
                 account=account,
                 product=product,
-                sales_email=settings.SALES_EMAIL,
                 note=form.cleaned_data["note"],
                 now=timezone.now(),
             )
-            whom = (
-                "The account's superusers"
-                if product.is_sold_directly
-                else "Your account manager"
-            )
+            whom = "" if product.is_sold_directly else " to your account manager"
             success_with_audit_link(
                 request,
                 actor,
-                f"Request sent. {whom} will get an email.",
+                f"Request sent{whom}.",
                 product=product.pk,
             )
     for problems in form.errors.values():

@@ -13,6 +13,7 @@ from products.web.home import home
 from products.web.part_form import part, preview, remove_part
 from products.web.parts import KindConverter
 from products.web.products import products, request_access
+from products.web.requests import decline, product_request, withdraw
 from products.web.services import (
     compare_versions,
     remove_service,
@@ -41,6 +42,9 @@ urlpatterns: list[URLPattern] = [
     path("products/<slug:slug>/enabled/", product_enabled, name="product_enabled"),
     path("products/<slug:slug>/disable/", disable_product, name="disable_product"),
     path("products/<slug:slug>/request/", request_access, name="request_product"),
+    path("requests/<int:request_id>/", product_request, name="product_request"),
+    path("requests/<int:request_id>/decline/", decline, name="decline_request"),
+    path("requests/<int:request_id>/withdraw/", withdraw, name="withdraw_request"),
     path("entitlements/", entitlements, name="entitlements"),
     path("services/", services, name="services"),
     path("domains/", domains, name="domains"),

@@ -130,6 +130,7 @@ BODIES: dict[tuple[str, str], Body] = {
     ("members/<opaque:membership_id>/offboard/<slug:deed>/", "POST"): lambda w: {"reason": "Left"},
     ("products/<slug:slug>/disable/", "POST"): lambda w: {"drain_mode": "drain"},
     ("products/<slug:slug>/request/", "POST"): lambda w: {"note": "Please"},
+    ("requests/<int:request_id>/decline/", "POST"): lambda w: {"reason": "Not now"},
     ("domains/", "POST"): lambda w: {"name": "acme.net"},
     ("api/v1/domain-claims", "POST"): lambda w: {"name": "acme.net"},
     ("services/", "POST"): lambda w: {"name": "chat"},

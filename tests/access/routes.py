@@ -17,7 +17,7 @@ from accounts.audit.models import AuditEvent
 from accounts.commands.mail import invitation_key
 from accounts.ids import derived_id
 from products.catalogue.models import Plan
-from products.enablement.models import Enablement
+from products.enablement.models import Enablement, ProductRequest
 from tests.factories.world import World
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -47,6 +47,7 @@ OF_AN_ACCOUNT = frozenset(
         "login",
         "membership_id",
         "part_id",
+        "request_id",
         "sequence",
         "service_id",
         "token_id",
@@ -159,6 +160,7 @@ def samples(world: World) -> dict[str, Any]:
         "number": world.draft.number,
         "part_id": world.limiter.public_id,
         "sequence": 1,
+        "request_id": ProductRequest.objects.get().pk,
         "service_id": world.shop.pk,
         "slug": "websockets",
         "token_id": world.token.pk,

@@ -14,6 +14,7 @@ from accounts.commands import (
     accounts,
     invitations,
     members,
+    notices,
     offboarding,
     profiles,
     sign_in,
@@ -32,6 +33,7 @@ from products.deploy import commands as deploy
 from products.domains import commands as domains
 from products.domains.models import DomainClaim
 from products.enablement import commands as enablement
+from products.enablement.models import ProductRequest
 from products.metering import commands as metering
 from products.metering.models import Edge, UsageDispute
 from products.months import Month
@@ -242,6 +244,8 @@ ATTEMPTS: dict[str, Attempt] = {
     "accounts.commands.offboarding.remove_staff": Attempt(
         STAFF, lambda w, a: offboarding.remove_staff(a, user=w.person("user"), reason="Left", now=NOW),
         given=lambda w, a: User.objects.filter(pk=w.membership.user_id).update(is_staff=True)),
+    "accounts.commands.notices.choose_topics": Attempt(frozenset({"user"}), lambda w, a: notices.choose_topics(
+        a, user=w.person("user"), by_email=[], now=NOW)),
     "accounts.commands.sign_in.note_login": Attempt(frozenset({"user"}), lambda w, a: sign_in.note_login(
         a, user=w.person("user"), event=Event.USER_LOGGED_IN, now=NOW)),
     "accounts.commands.sign_in.note_failed_login": Attempt(frozenset({"user"}), lambda w, a: sign_in.note_failed_login(
@@ -293,7 +297,11 @@ ATTEMPTS: dict[str, Attempt] = {
     "products.enablement.commands.packages.remove_package": Attempt(STAFF, lambda w, a: enablement.remove_package(
         a, account=w.acme, product=w.ngwaf, reason="Ended", now=NOW), given=assign),
     "products.enablement.commands.requests.request_product": Attempt(MEMBERS, lambda w, a: enablement.request_product(
-        a, account=w.acme, product=w.ngwaf, sales_email="sales@example.com", now=NOW)),
+        a, account=w.acme, product=w.ngwaf, now=NOW)),
+    "products.enablement.commands.requests.decline_request": Attempt(SUPERUSER | STAFF, lambda w, a: enablement.decline_request(
+        a, request=ProductRequest.objects.get(), reason="Not now", now=NOW)),
+    "products.enablement.commands.requests.withdraw_request": Attempt(frozenset({"user"}), lambda w, a: enablement.withdraw_request(
+        a, request=ProductRequest.objects.get(), now=NOW)),
     "products.enablement.commands.service.enable_for_service": Attempt(CONFIGURES, switch_on),
     "products.enablement.commands.service.configure_for_service": Attempt(
         CONFIGURES, lambda w, a: enablement.configure_for_service(

@@ -31,7 +31,7 @@ WRITES = frozenset(
 )
 # How many calls in other modules write, and why those are not changes of an account's state.
 WRITES_ELSEWHERE = {
-    "accounts.audit.reader": (3, "how far a reader of the trail has read"),
+    "accounts.audit.reader": (4, "how far a reader of the trail has read"),
     "accounts.audit.record": (4, "appends to the trail, for recorded_change"),
     "accounts.triggers": (8, "installs triggers"),
     "products.catalogue.triggers": (3, "installs a constraint of PostgreSQL"),
@@ -62,6 +62,7 @@ WRITES_OUTSIDE = {
     "accounts.commands.kept_responses.release": RESPONSE,
     "accounts.commands.mail.queue_mail": STEP,
     "accounts.commands.encryption.encrypt_again": "the secrets stay the same",
+    "accounts.commands.notices.mark_read": "what a person has read",
     "accounts.commands.members.withdraw_invitations": STEP,
     "accounts.commands.service_access.remove_access": STEP,
     "accounts.commands.service_access.set_access": STEP,

@@ -17,6 +17,7 @@ from products.catalogue.models import Product
 from products.catalogue.queries import direct_price
 from products.domains.models import DomainClaim
 from products.enablement.commands import Agreement, change_price, enable
+from products.enablement.models import ProductRequest
 from products.enablement.queries import agreement_text
 from products.metering.commands import issue_credential
 from products.services.commands.versions import clone_version
@@ -219,6 +220,14 @@ def build_world(*, enabled: bool = True) -> World:
         agreement = agreed(acme, websockets)
         enable(sam, account=acme, product=websockets, agreement=agreement, now=NOW)
     user_id = people["user"].user_id
+    ProductRequest.objects.create(
+        account=acme,
+        product_id="fanout",
+        user_id=user_id,
+        requested_by="Una",
+        requested_on=NOW.date(),
+        requested_at=NOW,
+    )
     return World(
         acme=acme,
         globex=globex,

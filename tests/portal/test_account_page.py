@@ -41,9 +41,7 @@ def staff(ada, browser):
 def test_the_page_shows_what_belongs_to_the_account(
     acme, sam, lin, ada, staff, switched_on, ngwaf, now
 ):
-    request_product(
-        lin, account=acme, product=ngwaf, sales_email="s@example.com", now=now
-    )
+    request_product(lin, account=acme, product=ngwaf, now=now)
     invite(sam, account=acme, email="new@acme.example", role="user", now=now)
     claimed(acme, "acme.org")
     plan = ngwaf.plans.get(kind="package")
@@ -98,9 +96,7 @@ def test_every_link_of_the_page_leads_somewhere(
     acme, ada, sam, staff, switched_on, draft, ngwaf, now
 ):
     assign_package(ada, account=acme, plan=ngwaf.plans.get(kind="package"), now=now)
-    request_product(
-        sam, account=acme, product=ngwaf, sales_email="s@example.com", now=now
-    )
+    request_product(sam, account=acme, product=ngwaf, now=now)
     claimed(acme, "acme.org")
     page = staff.get(page_of(acme)).content.decode()
     main = page[page.index('id="content-main"') :]

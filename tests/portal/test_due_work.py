@@ -7,7 +7,9 @@ import pytest
 
 from accounts.audit import reader
 from accounts.commands.mail import queue_mail
+from accounts.commands.profiles import rename_account
 from accounts.models import Account, Invitation, KeptResponse, OutgoingMail
+from accounts.roles import Role
 from portal.due_work import DUE, due_since, max_delay, stuck_work
 from portal.health import check_stuck, check_work
 from portal.schedule import SCHEDULE
@@ -16,6 +18,7 @@ from products.domains.models import DomainClaim
 from products.metering.models import ConnectionUsage, UsageDispute, UsagePeriod
 from products.webhooks.models import Delivery, Webhook
 from tests.factories import NOW
+from tests.factories.accounts import actor_for, member
 from tests.factories.services import ServiceFactory
 from tests.factories.usage import connection_usage
 
@@ -70,7 +73,13 @@ def invoice(account, **fields):
     )
 
 
+def entry(account):
+    sam = actor_for(member(account, "Sam", Role.SUPERUSER), account)
+    rename_account(sam, account=account, name="Acme 2", now=EARLIER)
+
+
 WORK: dict[str, tuple[Callable[[Account], object], datetime]] = {
+    "make-notices": (entry, EARLIER),
     "send-mail": (mail, EARLIER),
     "delete-old-responses": (
         lambda acme: KeptResponse.objects.create(

@@ -6,10 +6,8 @@ from datetime import datetime
 from accounts.actor import Actor
 from accounts.audit.vocabulary import Event
 from accounts.change import Trail, Unchanged, recorded_change
-from accounts.commands.mail import queue_mail
 from accounts.errors import Invalid
 from accounts.models import Account
-from accounts.policy import members_with
 from accounts.roles import Permission
 from products.billing.commands.lines import money_fact
 from products.billing.credit_use import thresholds_reached
@@ -61,8 +59,8 @@ def set_budget(
 def check_budget(actor: Actor, *, account: Account, now: datetime) -> list[int]:
     """Compare the running bill with the budget; return the percentages that were reached now.
 
-    Each threshold fires once per month, by an email to those who can see costs. Raises Forbidden.
-    Notes budget.reached per threshold.
+    Each threshold fires once per month. Raises Forbidden. Notes budget.reached per threshold, of
+    which those who can see costs get a notice.
     """
     month = month_at(account, now)
     reached: list[int] = []
@@ -84,7 +82,6 @@ def check_budget(actor: Actor, *, account: Account, now: datetime) -> list[int]:
             raise Unchanged
         for percent in reached:
             _fire(trail, budget, invoice, percent, now)
-        _queue_mails(budget, invoice, reached[-1], now)
     return reached
 
 
@@ -131,16 +128,3 @@ def _fire(
             "amount": money_fact(budget.amount),
         },
     )
-
-
-def _queue_mails(budget: Budget, invoice: Invoice, percent: int, now: datetime) -> None:
-    account = budget.account
-    for member in members_with(Permission.BILLING_READ, account.pk):
-        queue_mail(
-            account=account,
-            to=member.user.email,
-            subject=f"{account.name} has reached {percent} % of its budget",
-            body=f"The bill of {account.name} for {invoice.month} is {invoice.subtotal} so far. "
-            f"The budget is {budget.amount} per month.\n",
-            now=now,
-        )

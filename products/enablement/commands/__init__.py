@@ -3,7 +3,11 @@
 from products.enablement.commands.account import Agreement, disable, enable
 from products.enablement.commands.packages import assign_package, remove_package
 from products.enablement.commands.prices import change_price
-from products.enablement.commands.requests import request_product
+from products.enablement.commands.requests import (
+    decline_request,
+    request_product,
+    withdraw_request,
+)
 from products.enablement.commands.service import (
     configure_for_service,
     disable_for_service,
@@ -15,10 +19,12 @@ __all__ = [
     "assign_package",
     "change_price",
     "configure_for_service",
+    "decline_request",
     "disable",
     "disable_for_service",
     "enable",
     "enable_for_service",
     "remove_package",
     "request_product",
+    "withdraw_request",
 ]

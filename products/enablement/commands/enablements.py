@@ -9,6 +9,7 @@ from accounts.audit.vocabulary import Event
 from accounts.change import Trail
 from accounts.models import Account
 from products.catalogue.models import Product
+from products.enablement.commands.requests import grant_requests
 from products.enablement.models import DRAIN_TIME, Enablement
 from products.enablement.queries import current, last_closed
 from products.enablement.refusals import already_disabled, already_enabled
@@ -30,7 +31,10 @@ def require_enabled(account: Account, product: Product) -> Enablement:
 
 
 def open_enablement(trail: Trail, enablement: Enablement) -> None:
-    """Save a new enablement. Notes product.enabled and bill.changed."""
+    """Save a new enablement, and grant the requests for it.
+
+    Notes product.enabled, bill.changed, and product_request.granted for each open request.
+    """
     enablement.save(force_insert=True)
     product = enablement.product
     target = ("product", product.pk, product.name)
@@ -57,6 +61,13 @@ def open_enablement(trail: Trail, enablement: Enablement) -> None:
         before={"billed": False},
         after=bill_facts(enablement),
         agreed_text_hash=enablement.agreed_text_hash,
+    )
+    grant_requests(
+        trail,
+        account_id=enablement.account_id,
+        product=product,
+        by=enablement.started_by,
+        now=enablement.starts_at,
     )
 
 

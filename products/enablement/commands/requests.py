@@ -1,17 +1,23 @@
-"""Request a product (R17): one entry and one mail, at most once per day and member."""
+"""Request a product (R17), at most once per day and member; decline or withdraw a request.
 
-from collections.abc import Sequence
+Enabling the product grants the open requests for it (`enablements.open_enablement`). Who is
+notified is in `accounts.notices`.
+"""
+
 from datetime import datetime
 
-from accounts.actor import Actor
+from accounts.actor import Actor, ActorType
 from accounts.audit.vocabulary import Event
-from accounts.change import recorded_change
-from accounts.errors import Conflict, Invalid
-from accounts.models import Account, OutgoingMail
-from accounts.policy import members_with
+from accounts.change import Trail, recorded_change
+from accounts.commands.reasons import clean_reason
+from accounts.errors import Conflict, Invalid, NotFound
+from accounts.models import Account
+from accounts.notices import Audience
 from accounts.roles import Permission
 from products.catalogue.models import Product
 from products.enablement.models import MAX_NOTE_LENGTH, ProductRequest
+
+State = ProductRequest.State
 
 
 class AlreadyRequestedToday(Conflict):
@@ -20,20 +26,25 @@ class AlreadyRequestedToday(Conflict):
     code = "asked_today"
 
 
+class RequestAnswered(Conflict):
+    """The request was granted, declined or withdrawn."""
+
+    code = "request_answered"
+
+
 def request_product(
     actor: Actor,
     *,
     account: Account,
     product: Product,
-    sales_email: str,
     now: datetime,
     note: str = "",
 ) -> ProductRequest:
-    """Record a member's request for a product, and mail those who can enable it.
+    """Record a member's request for a product, for those who can enable it.
 
-    For a product that is sold directly these are the account's superusers, else `sales_email`.
-    Raises Forbidden; AlreadyRequestedToday for a second request on a (UTC) day; Invalid for too
-    long a note. Notes product.requested. The mail goes out after commit.
+    For a product that is sold directly these are the account's superusers, else sales. A new
+    request replaces an open one of the same member. Raises Forbidden; AlreadyRequestedToday for a
+    second request on a (UTC) day; Invalid for too long a note. Notes product.requested.
     """
     if len(note) > MAX_NOTE_LENGTH:
         raise Invalid(
@@ -42,14 +53,14 @@ def request_product(
     with recorded_change(
         actor, Permission.PRODUCT_REQUEST, on=account, now=now
     ) as trail:
-        today = ProductRequest.objects.filter(
-            account=account,
-            product=product,
-            user_id=actor.user_id,
-            requested_on=now.date(),
+        own = ProductRequest.objects.filter(
+            account=account, product=product, user_id=actor.user_id
         )
-        if today.exists():
+        if own.filter(requested_on=now.date()).exists():
             raise AlreadyRequestedToday(f"You already requested {product.name} today.")
+        own.filter(state=State.OPEN).update(
+            state=State.WITHDRAWN, answered_at=now, answered_by=actor.label
+        )
         request = ProductRequest.objects.create(
             account=account,
             product=product,
@@ -59,42 +70,97 @@ def request_product(
             requested_at=now,
             note=note,
         )
-        addresses = _addresses(account, product, sales_email)
-        OutgoingMail.objects.bulk_create(
-            OutgoingMail(
-                account=account,
-                to=address,
-                subject=f"{actor.label} requests {product.name}",
-                body=_body(actor, account, product, note),
-                created_at=now,
-                due_at=now,
-            )
-            for address in addresses
-        )
+        asked = Audience.SUPERUSERS if product.is_sold_directly else Audience.SALES
         trail.note(
             Event.PRODUCT_REQUESTED,
             target=("product", product.pk, product.name),
             product=product.pk,
-            after={"mails": len(addresses), "note": note},
+            after={"asked": str(asked), "note": note},
         )
     return request
 
 
-def _addresses(account: Account, product: Product, sales_email: str) -> Sequence[str]:
-    if not product.is_sold_directly:
-        return [sales_email]
-    members = members_with(Permission.PRODUCT_ENABLE, account.pk)
-    return [member.user.email for member in members]
+def decline_request(
+    actor: Actor, *, request: ProductRequest, reason: str, now: datetime
+) -> ProductRequest:
+    """Decline an open request with a reason: a superuser of the account, or staff.
+
+    Raises Forbidden, NotFound, Invalid without a reason, RequestAnswered. Notes
+    product_request.declined.
+    """
+    reason = clean_reason(reason)
+    is_staff = actor.type is ActorType.STAFF
+    permission = Permission.PACKAGE_ASSIGN if is_staff else Permission.PRODUCT_ENABLE
+    with recorded_change(actor, permission, on=request, now=now) as trail:
+        row = _open(request)
+        _answer(row, State.DECLINED, actor.label, now, answer=reason)
+        _note(trail, Event.PRODUCT_REQUEST_DECLINED, row, reason)
+    return row
 
 
-def _body(actor: Actor, account: Account, product: Product, note: str) -> str:
-    lines = [
-        f"{actor.label} ({actor.email}) requests {product.name} for {account.name} ({account.pk}).",
-        "",
-        product.purpose,
-    ]
-    if note:
-        lines += ["", f"Their note: {note}"]
-    if product.is_sold_directly:
-        lines += ["", "A superuser can enable it on the Products page of the portal."]
-    return "\n".join(lines) + "\n"
+def withdraw_request(
+    actor: Actor, *, request: ProductRequest, now: datetime
+) -> ProductRequest:
+    """Withdraw one's own open request.
+
+    Raises Forbidden, NotFound for another member's request, RequestAnswered. Notes
+    product_request.withdrawn.
+    """
+    with recorded_change(
+        actor, Permission.PRODUCT_REQUEST, on=request, now=now
+    ) as trail:
+        row = _open(request)
+        if row.user_id != actor.user_id:
+            raise NotFound("Request not found.")
+        _answer(row, State.WITHDRAWN, actor.label, now)
+        _note(trail, Event.PRODUCT_REQUEST_WITHDRAWN, row)
+    return row
+
+
+def grant_requests(
+    trail: Trail, *, account_id: str, product: Product, by: str, now: datetime
+) -> None:
+    """Grant the open requests for a product that is enabled now; a step of commands.
+
+    Notes product_request.granted for each.
+    """
+    rows = ProductRequest.objects.select_for_update().select_related("product")
+    for row in rows.filter(
+        account_id=account_id, product=product, state=State.OPEN
+    ).order_by("pk"):
+        _answer(row, State.GRANTED, by, now)
+        _note(trail, Event.PRODUCT_REQUEST_GRANTED, row)
+
+
+def _open(request: ProductRequest) -> ProductRequest:
+    rows = ProductRequest.objects.select_for_update(of=("self",))
+    row = rows.select_related("product").filter(pk=request.pk).first()
+    if row is None:
+        raise NotFound("Request not found.")
+    if row.state != State.OPEN:
+        raise RequestAnswered(f"This request was already {row.state}.")
+    return row
+
+
+def _answer(
+    row: ProductRequest, state: State, by: str, now: datetime, *, answer: str = ""
+) -> None:
+    row.state, row.answered_at = state, now
+    row.answered_by, row.answer = by, answer
+    row.save(update_fields=["state", "answered_at", "answered_by", "answer"])
+
+
+def _note(trail: Trail, event: Event, row: ProductRequest, reason: str = "") -> None:
+    product = row.product
+    trail.note(
+        event,
+        target=("product", product.pk, product.name),
+        product=product.pk,
+        before={"state": State.OPEN.value},
+        after={
+            "state": str(row.state),
+            "requester": row.user_id,
+            "requested_by": row.requested_by,
+        },
+        reason=reason,
+    )

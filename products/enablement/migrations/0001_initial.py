@@ -52,6 +52,10 @@ class Migration(migrations.Migration):
                 ('requested_on', models.DateField()),
                 ('requested_at', models.DateTimeField()),
                 ('note', models.CharField(blank=True, max_length=500)),
+                ('state', models.CharField(choices=[('open', 'Open'), ('granted', 'Granted'), ('declined', 'Declined'), ('withdrawn', 'Withdrawn')], default='open', max_length=9)),
+                ('answered_at', models.DateTimeField(blank=True, null=True)),
+                ('answered_by', models.CharField(blank=True, max_length=200)),
+                ('answer', models.CharField(blank=True, max_length=500)),
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='requests', to='accounts.account')),
                 ('product', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalogue.product')),
             ],
@@ -74,5 +78,9 @@ class Migration(migrations.Migration):
             options={
                 'constraints': [models.UniqueConstraint(condition=models.Q(('ends_at', None)), fields=('service', 'product'), name='one_open_switch_per_service_and_product', violation_error_message='The product is already switched on for this service.')],
             },
+        ),
+        migrations.AddConstraint(
+            model_name='productrequest',
+            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['open', 'granted', 'declined', 'withdrawn'])), name='product_request_state_is_known'),
         ),
     ]

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from accounts.actor import Actor
+from accounts.commands.notices import make_notices
 from accounts.errors import Conflict, Forbidden, Invalid
 from accounts.models import OutgoingMail
 from products.billing.commands.budgets import check_budget, set_budget
@@ -36,7 +37,7 @@ def budget(actor, acme, *, amount="50", thresholds=(50, 75, 100), action="notify
 
 
 def spent(acme, amount):
-    """Set the running bill to an amount, and check the budget."""
+    """Set the running bill to an amount, check the budget, and make the notices."""
     micros = usd(amount).micros
     Invoice.objects.update_or_create(
         account=acme,
@@ -51,7 +52,9 @@ def spent(acme, amount):
             "due_micros": micros,
         },
     )
-    return check_budget(JOB, account=acme, now=MID_OCTOBER)
+    reached = check_budget(JOB, account=acme, now=MID_OCTOBER)
+    make_notices(now=MID_OCTOBER)
+    return reached
 
 
 def test_v27_each_threshold_fires_once_as_the_bill_reaches_it(bo, una, acme):
@@ -65,7 +68,19 @@ def test_v27_each_threshold_fires_once_as_the_bill_reaches_it(bo, una, acme):
     assert fired == [[], [50], [75], [], [100], []]
     assert BudgetAlert.objects.count() == 3
     assert noted(acme.pk).count("budget.reached") == 3
-    assert set(OutgoingMail.objects.values_list("to", flat=True)) == {"bo@example.com"}
+    subjects = OutgoingMail.objects.filter(to="bo@example.com").order_by("pk")
+    assert [each.subject.partition(" %")[0] for each in subjects] == [
+        f"Acme: The bill for 2026-10 reached {percent}" for percent in (50, 75, 100)
+    ]
+
+
+def test_thresholds_that_are_reached_together_are_notified_once(bo, acme):
+    budget(bo, acme)
+
+    assert spent(acme, "61.00") == [50, 75, 100]
+
+    [mail] = OutgoingMail.objects.all()
+    assert "reached 100 % of the budget" in mail.subject
 
 
 def test_only_superusers_let_a_budget_refuse_connections(sam, bo, acme):

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from accounts.audit.models import AuditEvent
+from accounts.commands.notices import make_notices
 from accounts.errors import Forbidden, Invalid, NotFound
 from accounts.models import OutgoingMail
 from accounts.roles import Role
@@ -306,9 +307,10 @@ def test_staff_revoke_a_claim_and_edges_stop_serving_its_names(acme, sam, ada, s
     assert (claim.state, claim.lost_reason) == ("lost", "Sold")
     assert not ActiveDomain.objects.exists()
     assert events(acme) == ["domain_claim.lost"]
+    make_notices(now=NOW)
     [mail] = OutgoingMail.objects.all()
     assert mail.to == sam.email
-    assert "shop.acme.com" in mail.body
+    assert "Domains: shop.acme.com" in mail.body
 
 
 def test_staff_move_a_claim_with_all_below_it(acme, globex, sam, stan, ada, shop):
@@ -324,6 +326,7 @@ def test_staff_move_a_claim_with_all_below_it(acme, globex, sam, stan, ada, shop
     assert list(ActiveDomain.objects.values_list("name", flat=True)) == ["www.acme.org"]
     assert events(globex) == ["domain_claim.moved"]
     assert events(acme) == ["domain_claim.moved", "domain_claim.moved"]
+    make_notices(now=NOW)
     assert set(OutgoingMail.objects.values_list("to", flat=True)) == {
         sam.email,
         stan.email,
@@ -403,6 +406,7 @@ def test_a_pending_claim_ends_after_seven_days_and_can_be_made_again(acme, sam, 
 
     sweep_claims(now=NOW + WEEK)
     assert state_of(claim) == "lost"
+    make_notices(now=NOW)
     assert OutgoingMail.objects.get().to == sam.email
 
     again = claim_domain(eve, account=acme, name="acme.com", now=NOW + WEEK)
@@ -424,6 +428,7 @@ def test_a_verified_claim_outlives_its_last_use_by_90_days(acme, sam, shop):
     for day in (171, 178):
         sweep_claims(now=NOW + timedelta(days=day))
     assert state_of(claim) == "lost"
+    make_notices(now=NOW)
     assert OutgoingMail.objects.count() == 1
 
 
@@ -449,6 +454,7 @@ def test_both_superusers_are_notified_of_a_move(acme, globex, ada):
         member(account, f"Boss of {account.name}", Role.SUPERUSER)
     move_claim(ada, claim=claimed(acme, "acme.com"), to=globex, reason="Sold", now=NOW)
 
+    make_notices(now=NOW)
     assert OutgoingMail.objects.count() == 2
 
 

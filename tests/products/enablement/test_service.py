@@ -5,23 +5,26 @@ from datetime import timedelta
 import pytest
 
 from accounts.errors import Forbidden, Invalid, NotFound
-from accounts.models import OutgoingMail
 from products.catalogue.models import Plan
 from products.enablement.commands import (
     assign_package,
+    decline_request,
     disable,
     disable_for_service,
+    enable,
     enable_for_service,
     request_product,
+    withdraw_request,
 )
-from products.enablement.commands.requests import AlreadyRequestedToday
+from products.enablement.commands.requests import AlreadyRequestedToday, RequestAnswered
 from products.enablement.commands.service import Incompatible, NotEntitled
-from products.enablement.models import Enablement, ServiceProduct
+from products.enablement.models import Enablement, ProductRequest, ServiceProduct
 from products.enablement.queries import services_with, switch_of
 from tests.factories import NOW
 from tests.factories.enablement import entitle
 from tests.factories.services import live_version, set_values
 from tests.factories.trail import last_entry, noted
+from tests.factories.world import agreed
 
 LATER = NOW + timedelta(hours=1)
 
@@ -149,16 +152,74 @@ def test_services_keep_their_switch_when_the_account_is_disabled(
     assert switch_of(echo, "websockets") is not None
 
 
-def test_a_request_mails_each_superuser_once_per_day(una, sam, acme, websockets):
-    ask = {"account": acme, "product": websockets, "sales_email": "sales@example.com"}
+def test_a_member_requests_a_product_once_per_day(una, acme, websockets):
+    ask = {"account": acme, "product": websockets}
 
     request_product(una, **ask, note="for the chat", now=NOW)
     with pytest.raises(AlreadyRequestedToday):
         request_product(una, **ask, now=LATER)
+
+    assert noted(acme.pk) == ["product.requested"]
+
+
+def test_a_new_request_replaces_the_open_one_of_the_same_member(una, acme, websockets):
+    ask = {"account": acme, "product": websockets}
+    request_product(una, **ask, now=NOW)
+
     request_product(una, **ask, now=NOW + timedelta(days=1))
 
-    assert [mail.to for mail in OutgoingMail.objects.all()] == [sam.email, sam.email]
-    assert noted(acme.pk) == ["product.requested", "product.requested"]
+    assert states(acme) == ["withdrawn", "open"]
+
+
+def test_enabling_a_product_grants_the_open_requests_and_ends_them_for_good(
+    una, sam, acme, websockets
+):
+    request_product(una, account=acme, product=websockets, now=NOW)
+
+    enable(
+        sam,
+        account=acme,
+        product=websockets,
+        agreement=agreed(acme, websockets),
+        now=NOW,
+    )
+    disable(sam, account=acme, product=websockets, drain_mode="cut", now=LATER)
+
+    assert states(acme) == ["granted"]
+    assert "product_request.granted" in noted(acme.pk)
+
+
+def test_a_request_is_declined_with_a_reason_once(una, sam, acme, websockets):
+    asked = request_product(una, account=acme, product=websockets, now=NOW)
+    with pytest.raises(Invalid):
+        decline_request(sam, request=asked, reason=" ", now=NOW)
+
+    decline_request(sam, request=asked, reason="Too dear", now=NOW)
+    with pytest.raises(RequestAnswered):
+        decline_request(sam, request=asked, reason="Too dear", now=NOW)
+
+    asked.refresh_from_db()
+    assert (asked.state, asked.answer, asked.answered_by) == (
+        "declined",
+        "Too dear",
+        "Sam",
+    )
+    assert noted(acme.pk) == ["product.requested", "product_request.declined"]
+
+
+def test_a_request_is_withdrawn_by_its_own_member_alone(una, sam, acme, websockets):
+    asked = request_product(una, account=acme, product=websockets, now=NOW)
+    with pytest.raises(NotFound):
+        withdraw_request(sam, request=asked, now=NOW)
+
+    withdraw_request(una, request=asked, now=NOW)
+
+    assert states(acme) == ["withdrawn"]
+
+
+def states(account):
+    rows = ProductRequest.objects.filter(account=account).order_by("pk")
+    return list(rows.values_list("state", flat=True))
 
 
 def test_too_long_a_note_is_refused_and_never_cut(una, acme, websockets):
@@ -167,19 +228,9 @@ def test_too_long_a_note_is_refused_and_never_cut(una, acme, websockets):
             una,
             account=acme,
             product=websockets,
-            sales_email="sales@example.com",
             note="x" * 501,
             now=NOW,
         )
 
     assert refused.value.field == "note"
-    assert not OutgoingMail.objects.exists()
     assert noted(acme.pk) == []
-
-
-def test_a_request_for_a_product_of_sales_mails_sales(una, acme, ngwaf):
-    request_product(
-        una, account=acme, product=ngwaf, sales_email="sales@example.com", now=NOW
-    )
-
-    assert [mail.to for mail in OutgoingMail.objects.all()] == ["sales@example.com"]

@@ -1,0 +1,289 @@
+"""Who is notified about which event: one table, read by the page, the emails and the result pages.
+
+Recipients are roles, resolved when a notice is made. The actor is not notified, except about their
+own login. A test lists the events about which no one is notified.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final
+
+from accounts.actor import ActorType
+from accounts.audit.models import AuditEvent, PersonalData
+from accounts.audit.queries import personal_data_of
+from accounts.audit.vocabulary import Event
+from accounts.authentication import memberships_by_name
+from accounts.models import Membership, NoticePreference, User
+from accounts.policy import members_with
+from accounts.roles import Permission
+from accounts.user_agents import browser_of
+
+# A deployment that was refused this often within a day is notified about, once.
+REPEATED: Final = 3
+REPEATED_WITHIN: Final = timedelta(days=1)
+SIGN_INS_COMPARED: Final = 50
+
+
+class Topic(StrEnum):
+    """What a notice is about; people choose by topic what they get by email."""
+
+    label: str
+    is_security: bool
+
+    def __new__(
+        cls,
+        value: str,
+        label: str = "",
+        is_security: bool = False,  # noqa: FBT001, FBT002 - a column of the table below
+    ) -> "Topic":
+        """Create a member that equals its name and has the other columns as attributes."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.label = label
+        member.is_security = is_security
+        return member
+
+    LOGIN = "login", "Your login: new devices, passwords, second factors", True
+    ACCESS = "access", "Your role and your access", True
+    SUSPENSION = "suspension", "Suspension of the account", True
+    PRODUCTS = "products", "Products enabled and disabled"
+    PRICES = "prices", "Price changes, ahead of their date"
+    REQUESTS = "requests", "Requests for products, and their answers"
+    MEMBERS = "members", "People who join the account"
+    DEPLOYMENTS = "deployments", "Deployments that are refused repeatedly"
+    DOMAINS = "domains", "Domain claims that end or move"
+    WEBHOOKS = "webhooks", "Webhooks that are paused"
+    BUDGET = "budget", "The budget"
+    BILLS = "bills", "Invoices, credits and credit notes"
+
+
+class Audience(StrEnum):
+    """Whom an event concerns."""
+
+    PERSON = "person"  # the target of the entry
+    REQUESTER = "requester"  # of the product
+    SUPERUSERS = "superusers"
+    COSTS = "costs"  # who can see costs: superusers and billing
+    DEPLOYERS = "deployers"  # who can deploy the service
+    SALES = "sales"  # an address outside the account
+
+
+PERMISSIONS: Final = {
+    Audience.SUPERUSERS: Permission.MEMBER_MANAGE,
+    Audience.COSTS: Permission.BILLING_READ,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeRule:
+    """Who is notified about an event, and where it can be looked at.
+
+    `page` is the name of a URL. With `details` the notice lists the changed fields. An email is
+    left out if the sign-in library has sent one at that moment.
+    """
+
+    topic: Topic
+    audience: Audience
+    page: str
+    details: bool = False
+    by_email: bool = True
+    applies: Callable[[AuditEvent], bool] = lambda _: True
+
+
+def _is_repeated(entry: AuditEvent) -> bool:
+    """Return whether this is the third refused deployment of a service within a day."""
+    earlier = AuditEvent.objects.filter(
+        account_id=entry.account_id,
+        service_id=entry.service_id,
+        action=Event.DEPLOYMENT_REFUSED,
+        sequence__lte=entry.sequence,
+        at__gt=entry.at - REPEATED_WITHIN,
+    )
+    return earlier.count() == REPEATED
+
+
+def _is_new_device(entry: AuditEvent) -> bool:
+    """Return whether a user signed in with a browser and system that they have not used before."""
+    earlier = AuditEvent.objects.filter(
+        account_id=entry.account_id,
+        actor_id=entry.actor_id,
+        action=Event.USER_LOGGED_IN,
+        sequence__lt=entry.sequence,
+    )
+    newest = earlier.order_by("-sequence").values_list("sequence", flat=True)
+    used = PersonalData.objects.filter(
+        account_id=entry.account_id,
+        sequence__in=list(newest[:SIGN_INS_COMPARED]),
+        kind=PersonalData.Kind.USER_AGENT,
+    )
+    known = {browser_of(program) for program in used.values_list("value", flat=True)}
+    this = browser_of(personal_data_of(entry).get(PersonalData.Kind.USER_AGENT))
+    return bool(known) and this not in known and is_first_chain(entry)
+
+
+def is_first_chain(entry: AuditEvent) -> bool:
+    """Return whether an entry about a login is in the first of the user's chains, which all have it."""
+    accounts = sorted(row.account_id for row in memberships_by_name(entry.target_id))
+    return accounts[:1] == [entry.account_id]
+
+
+def _is_highest(entry: AuditEvent) -> bool:
+    """Return whether a threshold is the last of those that were reached together."""
+    later = AuditEvent.objects.filter(
+        account_id=entry.account_id,
+        action=Event.BUDGET_REACHED,
+        at=entry.at,
+        sequence__gt=entry.sequence,
+    )
+    return not later.exists()
+
+
+def _is_given_by_another(entry: AuditEvent) -> bool:
+    """Return whether access was given, and not got by creating the service."""
+    return "level" not in (entry.body.get("after") or {})
+
+
+def _is_asked_of_sales(entry: AuditEvent) -> bool:
+    return (entry.body.get("after") or {}).get("asked") == Audience.SALES
+
+
+def _is_asked_of_superusers(entry: AuditEvent) -> bool:
+    return not _is_asked_of_sales(entry)
+
+
+_LOGIN = (
+    NoticeRule(
+        Topic.LOGIN,
+        Audience.PERSON,
+        "account_change_password",
+        by_email=False,
+        applies=is_first_chain,
+    ),
+)
+_ACCESS = (NoticeRule(Topic.ACCESS, Audience.PERSON, "home"),)
+_BILLS = (NoticeRule(Topic.BILLS, Audience.COSTS, "home"),)
+
+# One event per line, as in a table.
+# fmt: off
+NOTICES: Final[dict[Event, tuple[NoticeRule, ...]]] = {
+    Event.ACCOUNT_SUSPENDED: (NoticeRule(Topic.SUSPENSION, Audience.COSTS, "home"),),
+    Event.ACCOUNT_RESUMED: (NoticeRule(Topic.SUSPENSION, Audience.COSTS, "home"),),
+    Event.USER_DISABLED: _ACCESS,
+    Event.USER_ENABLED: _ACCESS,
+    Event.MEMBER_JOINED: (NoticeRule(Topic.MEMBERS, Audience.SUPERUSERS, "members"),),
+    Event.MEMBER_ROLE_CHANGED: _ACCESS,
+    Event.MEMBER_REMOVED: _ACCESS,
+    Event.MEMBER_DISABLED: _ACCESS,
+    Event.MEMBER_ENABLED: _ACCESS,
+    Event.MEMBER_ACCESS_LIMITED: (NoticeRule(Topic.ACCESS, Audience.PERSON, "services", details=True),),
+    Event.MEMBER_ACCESS_UNLIMITED: (NoticeRule(Topic.ACCESS, Audience.PERSON, "services"),),
+    Event.SERVICE_ACCESS_GRANTED: (NoticeRule(Topic.ACCESS, Audience.PERSON, "services", applies=_is_given_by_another),),
+    Event.SERVICE_ACCESS_CHANGED: (NoticeRule(Topic.ACCESS, Audience.PERSON, "services"),),
+    Event.SERVICE_ACCESS_REVOKED: (NoticeRule(Topic.ACCESS, Audience.PERSON, "services"),),
+    Event.USER_LOGGED_IN: (NoticeRule(Topic.LOGIN, Audience.PERSON, "usersessions_list", applies=_is_new_device),),
+    Event.PASSWORD_CHANGED: _LOGIN,
+    Event.PASSWORD_RESET: _LOGIN,
+    Event.SECOND_FACTOR_ENABLED: _LOGIN,
+    Event.SECOND_FACTOR_DISABLED: _LOGIN,
+    Event.RECOVERY_CODES_GENERATED: _LOGIN,
+    Event.EMAIL_CHANGED: _LOGIN,
+    Event.PRODUCT_ENABLED: (NoticeRule(Topic.PRODUCTS, Audience.COSTS, "products"),),
+    Event.PRODUCT_DISABLED: (NoticeRule(Topic.PRODUCTS, Audience.COSTS, "products"),),
+    Event.PRODUCT_REQUESTED: (
+        NoticeRule(Topic.REQUESTS, Audience.SUPERUSERS, "products", applies=_is_asked_of_superusers),
+        NoticeRule(Topic.REQUESTS, Audience.SALES, "products", applies=_is_asked_of_sales),
+    ),
+    Event.PRODUCT_REQUEST_GRANTED: (NoticeRule(Topic.REQUESTS, Audience.REQUESTER, "products"),),
+    Event.PRODUCT_REQUEST_DECLINED: (NoticeRule(Topic.REQUESTS, Audience.REQUESTER, "products"),),
+    Event.PRICE_PUBLISHED: (NoticeRule(Topic.PRICES, Audience.COSTS, "products", details=True),),
+    Event.PRICE_CLOSED: (NoticeRule(Topic.PRICES, Audience.COSTS, "products", details=True),),
+    Event.DEPLOYMENT_REFUSED: (NoticeRule(Topic.DEPLOYMENTS, Audience.DEPLOYERS, "services", applies=_is_repeated),),
+    Event.DOMAIN_CLAIM_LOST: (NoticeRule(Topic.DOMAINS, Audience.SUPERUSERS, "domains", details=True),),
+    Event.DOMAIN_CLAIM_MOVED: (NoticeRule(Topic.DOMAINS, Audience.SUPERUSERS, "domains", details=True),),
+    Event.WEBHOOK_PAUSED: (NoticeRule(Topic.WEBHOOKS, Audience.SUPERUSERS, "webhooks"),),
+    Event.BUDGET_CHANGED: (NoticeRule(Topic.BUDGET, Audience.COSTS, "home"),),
+    Event.BUDGET_REACHED: (NoticeRule(Topic.BUDGET, Audience.COSTS, "home", applies=_is_highest),),
+    Event.CONTRACT_ASSIGNED: _BILLS,
+    Event.INVOICE_FINALIZED: _BILLS,
+    Event.INVOICE_VOIDED: _BILLS,
+    Event.ADJUSTMENT_MADE: _BILLS,
+    Event.CREDIT_NOTE_ISSUED: _BILLS,
+    Event.CREDIT_GRANTED: _BILLS,
+    Event.CREDIT_EXPIRED: _BILLS,
+}
+# fmt: on
+
+
+def rules_of(event: str) -> tuple[NoticeRule, ...]:
+    """Return the rules of an event; none for a silent one, or one of a newer version of the code."""
+    return NOTICES.get(event, ())  # type: ignore[call-overload, no-any-return]
+
+
+def recipients_of(entry: AuditEvent, rule: NoticeRule) -> list[User]:
+    """Return the people whom an entry is sent to under a rule, by name; none if it does not apply.
+
+    Sales are no person, so there are none for them.
+    """
+    if not rule.applies(entry):
+        return []
+    people = _people(entry, rule.audience)
+    return [
+        each for each in people if each.pk != _actor_id(entry) or _is_own(entry, rule)
+    ]
+
+
+def notified_by(entries: Iterable[AuditEvent]) -> list[str]:
+    """Return the names of those who are notified about some entries, each once, in order."""
+    people = {
+        person.pk: str(person)
+        for entry in entries
+        for rule in rules_of(entry.action)
+        for person in recipients_of(entry, rule)
+    }
+    return sorted(people.values())
+
+
+def wants_email(user: User, topic: Topic) -> bool:
+    """Return whether a person gets the notices of a topic by email; those about security always."""
+    off = NoticePreference.objects.filter(user=user, topic=topic, by_email=False)
+    return topic.is_security or not off.exists()
+
+
+def topics_of(user: User) -> list[tuple[Topic, bool]]:
+    """Return every topic, and whether the person gets it by email."""
+    off = NoticePreference.objects.filter(user=user, by_email=False)
+    turned_off = set(off.values_list("topic", flat=True))
+    return [(each, each.is_security or each not in turned_off) for each in Topic]
+
+
+def _actor_id(entry: AuditEvent) -> str:
+    if entry.actor_type == ActorType.USER:
+        return entry.actor_id
+    return str(entry.body.get("on_behalf_of") or "")
+
+
+def _is_own(entry: AuditEvent, rule: NoticeRule) -> bool:
+    return rule.topic is Topic.LOGIN and entry.target_id == _actor_id(entry)
+
+
+def _people(entry: AuditEvent, audience: Audience) -> list[User]:
+    match audience:
+        case Audience.PERSON:
+            return list(User.objects.filter(pk=entry.target_id))
+        case Audience.REQUESTER:
+            requester = (entry.body.get("after") or {}).get("requester", "")
+            members = Membership.objects.filter(
+                account_id=entry.account_id, user_id=requester
+            )
+            return list(User.objects.filter(pk__in=members.values("user_id")))
+        case Audience.DEPLOYERS:
+            rows = members_with(
+                Permission.SERVICE_DEPLOY, entry.account_id, entry.service_id
+            )
+        case Audience.SUPERUSERS | Audience.COSTS:
+            rows = members_with(PERMISSIONS[audience], entry.account_id)
+        case _:  # sales
+            rows = Membership.objects.none()
+    return [row.user for row in rows]

@@ -1,0 +1,71 @@
+"""The notices of the signed-in person, and which of them they get by email."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.actor import Interface
+from accounts.authentication import context_of, login_actor, memberships_of
+from accounts.commands.notices import choose_topics, mark_read
+from accounts.lists import page_of
+from accounts.models import User
+from accounts.notices import topics_of
+from accounts.queries import notices_of
+
+
+@require_GET
+@login_required
+def notices(request: HttpRequest) -> HttpResponse:
+    """List the person's notices, newest first."""
+    page = page_of(request, notices_of(_person(request).pk), order=("-at", "-pk"))
+    accounts = {notice.account_id for notice in page.rows}
+    context = {
+        "notices": page.rows,
+        "has_unread": any(notice.read_at is None for notice in page.rows),
+        "older_url": page.next_url,
+        "newer_url": page.previous_url,
+        "several_accounts": len(accounts) > 1 or len(memberships_of(request)) > 1,
+    }
+    return render(request, "accounts/notices.html", context)
+
+
+@require_POST
+@login_required
+def mark_notices_read(request: HttpRequest) -> HttpResponse:
+    """Mark one notice as read, or all if none is named."""
+    chosen = request.POST.getlist("notice") or None
+    mark_read(_person(request), notice_ids=chosen, now=timezone.now())
+    return redirect("notices")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def notice_settings(request: HttpRequest) -> HttpResponse:
+    """Choose by topic which notices are also sent by email."""
+    user = _person(request)
+    if request.method == "POST":
+        choose_topics(
+            login_actor(request, user, context_of(request, Interface.WEB)),
+            user=user,
+            by_email=request.POST.getlist("topic"),
+            now=timezone.now(),
+        )
+        messages.success(request, "Saved which notices you get by email.")
+        return redirect("notice_settings")
+    topics = topics_of(user)
+    context = {
+        "always": [topic for topic, _ in topics if topic.is_security],
+        "optional": [
+            {"topic": topic, "on": on} for topic, on in topics if not topic.is_security
+        ],
+    }
+    return render(request, "accounts/notice_settings.html", context)
+
+
+def _person(request: HttpRequest) -> User:
+    user = request.user
+    assert isinstance(user, User)  # noqa: S101 - the pages require sign-in
+    return user

@@ -1,0 +1,351 @@
+"""Notices: every event has its recipients or is silent, and each is made once."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from django.core import mail as outbox
+
+from accounts.audit import reader
+from accounts.audit.vocabulary import Event
+from accounts.change import recorded_change
+from accounts.commands import notices as commands
+from accounts.commands.mail import send_due_mail
+from accounts.commands.members import change_role, remove_member
+from accounts.commands.notices import READER, choose_topics, make_notices, mark_read
+from accounts.models import Notice, OutgoingMail, User
+from accounts.notices import NOTICES, Topic, topics_of
+from accounts.roles import Permission, Role
+from tests.factories import NOW
+from tests.factories.accounts import actor_for, member
+
+WEBSOCKETS = {
+    "target": ("product", "websockets", "WebSockets"),
+    "product": "websockets",
+}
+
+
+@pytest.fixture
+def grace(acme):
+    """Return Grace, the second superuser of Acme."""
+    return actor_for(member(acme, "Grace", Role.SUPERUSER), acme)
+
+
+@pytest.fixture
+def people(acme, sam, grace, bo, eve, una, lin):
+    """Return everyone in Acme, by name."""
+    return {each.label: each for each in (sam, grace, bo, eve, una, lin)}
+
+
+@pytest.fixture
+def write(acme, sam):
+    """Return a function that writes an entry into Acme's trail, by Sam."""
+
+    def note(event, *, by=sam, at=NOW, **fields):
+        with recorded_change(by, Permission.ACCOUNT_READ, on=acme, now=at) as trail:
+            trail.note(event, **(WEBSOCKETS | fields))
+
+    return note
+
+
+def notified():
+    """Return the names of those who have notices."""
+    return sorted(Notice.objects.values_list("user__name", flat=True))
+
+
+SILENT = frozenset(
+    {
+        # Notified with another event of the same change.
+        Event.BILL_CHANGED,
+        Event.PACKAGE_ASSIGNED,
+        Event.PACKAGE_REMOVED,
+        Event.USER_CREATED,
+        Event.BILLING_ZONE_CHANGED,
+        Event.BILLING_CURRENCY_CHANGED,
+        Event.USAGE_RECEIVED_LATE,
+        Event.CREDIT_USED,
+        # The command sends its own email immediately.
+        Event.ACCOUNT_CREATED,
+        Event.MEMBER_INVITED,
+        Event.PASSWORD_RESET_REQUESTED,
+        # Of the person's own doing, or of no consequence for others.
+        Event.ACCOUNT_READ,
+        Event.ACCOUNT_RENAMED,
+        Event.AUDIT_READ,
+        Event.USER_UPDATED,
+        Event.INVITATION_REVOKED,
+        Event.TOKEN_ISSUED,
+        Event.TOKEN_REVOKED,
+        Event.USER_LOGIN_FAILED,
+        Event.USER_LOGGED_OUT,
+        Event.USER_REAUTHENTICATED,
+        Event.USER_REAUTHENTICATION_FAILED,
+        Event.SECOND_FACTOR_RENAMED,
+        Event.RECOVERY_CODES_REMOVED,
+        Event.RECOVERY_CODES_VIEWED,
+        Event.EMAIL_CHANGE_REQUESTED,
+        Event.EMAIL_CHANGE_CANCELLED,
+        Event.SESSION_ENDED,
+        Event.NOTICE_PREFERENCES_CHANGED,
+        Event.PRODUCT_REQUEST_WITHDRAWN,
+        Event.DOMAIN_CLAIM_REQUESTED,
+        Event.DOMAIN_CLAIM_VERIFIED,
+        Event.DOMAIN_CLAIM_REFUSED,
+        Event.DOMAIN_CLAIM_RELEASED,
+        Event.INVOICE_DRAFTED,
+        Event.WEBHOOK_CREATED,
+        Event.WEBHOOK_UPDATED,
+        Event.WEBHOOK_DELETED,
+        Event.WEBHOOK_REPLAYED,
+        Event.WEBHOOK_RESENT,
+        # Of the platform, which has no members.
+        Event.STAFF_APPOINTED,
+        Event.STAFF_REMOVED,
+        Event.CATALOGUE_PRODUCT_ADDED,
+        Event.CATALOGUE_PRODUCT_UPDATED,
+        Event.PLAN_ADDED,
+        Event.EDGE_CREDENTIAL_ISSUED,
+        Event.EDGE_CREDENTIAL_REVOKED,
+        Event.USAGE_DISPUTE_FOUND,
+        Event.USAGE_DISPUTE_RESOLVED,
+        Event.DATABASE_RESTORED,
+    }
+)
+# The kinds of parts of a version, and other work on services: people look at them there.
+SILENT_RESOURCES = frozenset(
+    {
+        "service", "service_product", "version", "domain", "backend", "header", "snippet", "vcl",
+        "logging", "condition", "request_settings", "cache_settings", "gzip", "response_object",
+        "rate_limiter", "apex_redirect", "healthcheck", "director", "pool", "acl", "dictionary",
+        "resource", "settings", "http3", "image_optimizer_settings",
+    }
+)  # fmt: skip
+
+
+def is_silent(event):
+    return event in SILENT or event.partition(".")[0] in SILENT_RESOURCES
+
+
+def test_every_event_is_notified_to_someone_or_listed_as_silent():
+    assert [each for each in Event if each not in NOTICES and not is_silent(each)] == []
+
+
+def test_no_event_is_notified_and_listed_as_silent():
+    assert [each for each in NOTICES if is_silent(each)] == []
+    assert set(Event) >= SILENT
+
+
+PERSON = {"target": ("user", "Eve", "Eve")}  # replaced by the id
+SHOP = {"service_id": "shop", "target": ("version", "x/1", "x version 1")}
+RECIPIENTS = [
+    (Event.PRODUCT_ENABLED, {}, ["Bo", "Grace"]),
+    (Event.PRODUCT_DISABLED, {}, ["Bo", "Grace"]),
+    (Event.PRICE_PUBLISHED, {}, ["Bo", "Grace"]),
+    (Event.ACCOUNT_SUSPENDED, {}, ["Bo", "Grace"]),
+    (Event.BUDGET_REACHED, {}, ["Bo", "Grace"]),
+    (Event.INVOICE_FINALIZED, {}, ["Bo", "Grace"]),
+    (Event.MEMBER_JOINED, PERSON, ["Grace"]),
+    (Event.WEBHOOK_PAUSED, {}, ["Grace"]),
+    (Event.DOMAIN_CLAIM_LOST, {}, ["Grace"]),
+    (Event.MEMBER_ROLE_CHANGED, PERSON, ["Eve"]),
+    (Event.MEMBER_REMOVED, PERSON, ["Eve"]),
+    (Event.MEMBER_ACCESS_LIMITED, PERSON, ["Eve"]),
+    (Event.SERVICE_ACCESS_GRANTED, PERSON | {"after": {"access": "full"}}, ["Eve"]),
+    (Event.SERVICE_ACCESS_GRANTED, PERSON | {"after": {"level": "full"}}, []),
+    (Event.PASSWORD_CHANGED, PERSON, ["Eve"]),
+    (Event.PRODUCT_REQUESTED, {"after": {"asked": "superusers"}}, ["Grace"]),
+    (Event.PRODUCT_REQUESTED, {"after": {"asked": "sales"}}, []),
+    (Event.PRODUCT_REQUEST_GRANTED, {"after": {"requester": "Una"}}, ["Una"]),
+    (Event.PRODUCT_REQUEST_DECLINED, {"after": {"requester": "Una"}}, ["Una"]),
+    (Event.DEPLOYMENT_REFUSED, {}, []),
+    (Event.VERSION_ACTIVATED, SHOP, []),
+]
+
+
+@pytest.mark.parametrize(("event", "fields", "names"), RECIPIENTS)
+def test_an_event_is_notified_to_its_recipients_and_not_to_the_actor(
+    people, write, event, fields, names
+):
+    fields = dict(fields)
+    if "target" in fields and fields["target"][0] == "user":
+        fields["target"] = ("user", people["Eve"].user_id, "Eve")
+    if "requester" in fields.get("after", {}):
+        fields["after"] = {"requester": people["Una"].user_id}
+    write(event, **fields)
+
+    make_notices(now=NOW)
+
+    assert notified() == names
+
+
+def test_the_third_refused_deployment_within_a_day_is_notified_once(
+    people, shop, write
+):
+    for hour in range(4):
+        write(
+            Event.DEPLOYMENT_REFUSED,
+            by=people["Eve"],
+            service_id=shop.pk,
+            at=NOW + timedelta(hours=hour),
+        )
+
+    make_notices(now=NOW)
+
+    assert notified() == ["Grace", "Lin", "Sam"]
+
+
+def test_a_sign_in_with_another_browser_is_notified_and_a_known_one_is_not(
+    acme, eve, monkeypatch
+):
+    firefox, chrome = "X11; Linux Firefox/1", "Windows Chrome/1"
+    for minute, program in enumerate([firefox, firefox, chrome, firefox]):
+        entry_of_sign_in(acme, eve, program, NOW + timedelta(minutes=minute))
+
+    make_notices(now=NOW)
+
+    [notice] = Notice.objects.all()
+    assert (notice.sentence, notice.details) == (
+        "Eve signed in",
+        "From: 192.0.2.10, Chrome on Windows",
+    )
+
+
+def entry_of_sign_in(account, actor, program, at):
+    acting = replace(actor, context=replace(actor.context, user_agent=program))
+    with recorded_change(acting, Permission.ACCOUNT_READ, on=account, now=at) as trail:
+        trail.note(Event.USER_LOGGED_IN, target=("user", actor.user_id, actor.label))
+
+
+def test_a_notice_is_made_once_however_often_the_trail_is_read(people, write):
+    write(Event.PRODUCT_ENABLED)
+
+    assert make_notices(now=NOW) == 2
+    assert make_notices(now=NOW) == 0
+
+    assert OutgoingMail.objects.count() == 2
+
+
+def test_a_killed_worker_leaves_nothing_and_the_next_makes_all(
+    people, write, monkeypatch
+):
+    write(Event.PRODUCT_ENABLED)
+
+    def die(**_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(commands, "queue_mail", die)
+        with pytest.raises(KeyboardInterrupt):
+            make_notices(now=NOW)
+    assert not Notice.objects.exists()
+
+    assert make_notices(now=NOW) == 2
+
+
+def test_entries_that_another_worker_has_claimed_are_left_to_it(acme, people, write):
+    write(Event.PRODUCT_ENABLED)
+    position = reader.position_of(READER, acme.pk)
+    make_notices(now=NOW)
+
+    assert not reader.advance(READER, acme.pk, read_from=position, to=1)
+
+
+def test_a_removed_member_is_notified(acme, people, sam, eve, membership):
+    remove_member(sam, membership=membership(eve), now=NOW)
+
+    make_notices(now=NOW)
+
+    assert "Eve" in notified()
+    [mail] = OutgoingMail.objects.filter(to=eve.email)
+    assert "Sam removed Eve (engineer) from the account." in mail.body
+    assert "Entry in Activity" not in mail.body
+
+
+def test_an_email_has_the_same_words_as_text_and_as_html(
+    people, sam, bo, membership, settings
+):
+    change_role(sam, membership=membership(bo), role="superuser", now=NOW)
+    make_notices(now=NOW)
+
+    send_due_mail(now=NOW)
+
+    [message] = outbox.outbox
+    [(html, kind)] = message.alternatives
+    html = str(html)
+    assert message.subject == "Acme: Sam changed Bo's role from billing to superuser"
+    assert "When: 22 November 2026, 12:00 UTC" in message.body
+    assert f"Entry in Activity: {settings.PORTAL_URL}/activity/1/" in message.body
+    assert kind == "text/html"
+    assert f'<a href="{settings.PORTAL_URL}/"' in html
+    assert "Hello Bo," in html
+    assert "When: 22 November 2026, 12:00 UTC" in html
+
+
+def test_a_name_with_markup_is_escaped_and_a_note_keeps_the_subject_in_one_line(
+    people, write
+):
+    write(
+        Event.PRODUCT_REQUESTED,
+        after={"asked": "superusers", "note": "<b>please</b>\nsoon"},
+    )
+    make_notices(now=NOW)
+
+    send_due_mail(now=NOW)
+
+    [message] = outbox.outbox
+    assert message.subject == 'Acme: Sam requested WebSockets: "<b>please</b> soon"'
+    assert "&lt;b&gt;please" in str(message.alternatives[0][0])
+
+
+def test_a_request_to_sales_is_sent_to_their_address(people, una, write, settings):
+    write(Event.PRODUCT_REQUESTED, by=una, after={"asked": "sales", "note": "Soon"})
+
+    make_notices(now=NOW)
+
+    [mail] = OutgoingMail.objects.all()
+    assert mail.to == settings.SALES_EMAIL
+    assert 'Una requested WebSockets: "Soon".' in mail.body
+    assert una.email in mail.body
+
+
+def test_a_topic_that_is_turned_off_stays_on_the_page(
+    people, grace, write, noted, acme
+):
+    user = User.objects.get(pk=grace.user_id)
+    choose_topics(grace, user=user, by_email=[], now=NOW)
+    write(Event.PRODUCT_ENABLED)
+
+    make_notices(now=NOW)
+
+    assert notified() == ["Bo", "Grace"]
+    assert list(OutgoingMail.objects.values_list("to", flat=True)) == ["bo@example.com"]
+    assert noted(acme) == ["notice_preferences.changed", "product.enabled"]
+
+
+def test_topics_of_security_cannot_be_turned_off(people, eve, write):
+    user = User.objects.get(pk=eve.user_id)
+    choose_topics(eve, user=user, by_email=[], now=NOW)
+
+    on = [topic for topic, by_email in topics_of(user) if by_email]
+
+    assert on == [Topic.LOGIN, Topic.ACCESS, Topic.SUSPENSION]
+
+
+def test_what_the_sign_in_library_has_sent_is_not_sent_again(people, eve, write):
+    write(Event.PASSWORD_CHANGED, by=eve, target=("user", eve.user_id, "Eve"))
+
+    make_notices(now=NOW)
+
+    assert notified() == ["Eve"]
+    assert not OutgoingMail.objects.exists()
+
+
+def test_only_own_notices_are_marked_as_read(people, grace, bo, write):
+    write(Event.PRODUCT_ENABLED)
+    make_notices(now=NOW)
+    of_bo = Notice.objects.get(user__name="Bo")
+
+    mark_read(User.objects.get(pk=grace.user_id), notice_ids=[of_bo.pk], now=NOW)
+
+    of_bo.refresh_from_db()
+    assert of_bo.read_at is None

@@ -1,0 +1,113 @@
+"""The page of a person's notices, its count in the navigation, and the email settings."""
+
+import pytest
+
+from accounts.models import Notice
+from tests.accounts.web.test_members import text
+from tests.factories import NOW
+
+PAGE = "/notices/"
+
+
+@pytest.fixture
+def tell(acme, eve):
+    """Return a function that makes notices for Eve."""
+
+    def make(number=1):
+        start = Notice.objects.count()
+        return Notice.objects.bulk_create(
+            Notice(
+                user_id=eve.user_id,
+                account=acme,
+                sequence=start + each,
+                topic="access",
+                sentence=f"Sam did thing {start + each}",
+                page="/",
+                at=NOW,
+            )
+            for each in range(number)
+        )
+
+    return make
+
+
+def test_without_notices_the_page_says_what_will_be_there(eve, browser):
+    page = text(browser(eve).get(PAGE))
+
+    assert "No notices yet" in page
+    assert "Mark all as read" not in page
+
+
+def test_the_navigation_counts_unread_notices_until_they_are_read(eve, browser, tell):
+    tell(2)
+    client = browser(eve)
+    assert unread(client.get("/products/")) == 2
+
+    one = Notice.objects.first()
+    client.post("/notices/read/", {"notice": one.pk})
+    assert unread(client.get("/products/")) == 1
+
+    answer = client.post("/notices/read/", follow=True)
+    assert unread(answer) == 0
+    assert "Sam did thing 1" in text(answer)
+
+
+def unread(answer):
+    """Return the number beside *Notices* in the navigation."""
+    [entry] = [each for each in answer.context["nav"] if each["label"] == "Notices"]
+    shown = f'<span class="count">{entry["count"]}<' in answer.content.decode()
+    assert shown == bool(entry["count"])
+    return entry["count"]
+
+
+def test_a_page_has_fifty_notices_and_links_to_older_ones(eve, browser, tell):
+    tell(60)
+    client = browser(eve)
+
+    first = client.get(PAGE)
+    older = client.get(first.context["older_url"])
+
+    assert len(first.context["notices"]) == 50
+    assert len(older.context["notices"]) == 10
+    assert b'rel="next"' in first.content
+    assert b'rel="next"' not in older.content
+
+
+def test_the_page_takes_the_same_queries_for_any_number(
+    eve, browser, tell, django_assert_num_queries
+):
+    client = browser(eve)
+    tell(1)
+    client.get(PAGE)
+    with django_assert_num_queries(5):
+        client.get(PAGE)
+    tell(40)
+    with django_assert_num_queries(5):
+        client.get(PAGE)
+
+
+def test_notices_of_others_are_not_shown(sam, eve, browser, tell):
+    tell()
+    assert "Sam did thing" not in text(browser(sam).get(PAGE))
+
+
+def test_a_former_member_still_reads_their_notices(eve, acme, browser, tell):
+    tell()
+    acme.memberships.filter(user_id=eve.user_id).delete()
+
+    assert "Sam did thing 0" in text(browser(eve).get(PAGE))
+
+
+def test_a_topic_is_turned_off_and_on_in_the_settings(eve, browser):
+    client = browser(eve)
+
+    off = client.post("/notices/settings/", {"topic": ["prices"]}, follow=True)
+    assert [each["topic"].value for each in off.context["optional"] if each["on"]] == [
+        "prices"
+    ]
+    assert "Your role and your access" in text(off)
+
+    topics = [each["topic"].value for each in off.context["optional"]]
+    client.post("/notices/settings/", {"topic": topics})
+    again = client.get("/notices/settings/")
+    assert all(each["on"] for each in again.context["optional"])
