@@ -121,6 +121,7 @@ MIDDLEWARE = [
     "portal.proxy.read_client",
     "portal.middleware.request_id",
     "portal.api_rate_limit.rate_limit_headers",
+    "portal.middleware.compress_pages",
     # Middleware that sets headers is above middleware that can respond by itself.
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",

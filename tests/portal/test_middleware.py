@@ -45,3 +45,16 @@ def test_a_request_through_another_network_is_accepted(client, db):
     response = client.get("/accounts/login/", headers={"CDN-Loop": "other; x=tollgate"})
 
     assert response.status_code == 200
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("path", "encoding"),
+    [("/accounts/login/", "gzip"), ("/api/service", None), ("/readyz", None)],
+)
+def test_pages_are_compressed_and_answers_to_programs_are_not(client, path, encoding):
+    plain = client.get(path)
+    response = client.get(path, headers={"Accept-Encoding": "gzip, br"})
+
+    assert plain.get("Content-Encoding") is None
+    assert response.get("Content-Encoding") == encoding
