@@ -14,6 +14,7 @@ from products.web.part_form import part, preview, remove_part
 from products.web.parts import KindConverter
 from products.web.products import products, request_access
 from products.web.requests import decline, product_request, withdraw
+from products.web.search import search
 from products.web.services import (
     compare_versions,
     remove_service,
@@ -46,6 +47,7 @@ urlpatterns: list[URLPattern] = [
     path("requests/<int:request_id>/decline/", decline, name="decline_request"),
     path("requests/<int:request_id>/withdraw/", withdraw, name="withdraw_request"),
     path("entitlements/", entitlements, name="entitlements"),
+    path("search/", search, name="search"),
     path("services/", services, name="services"),
     path("domains/", domains, name="domains"),
     path("domains/<opaque:claim_id>/", domain, name="domain"),

@@ -80,7 +80,7 @@
     one("summary", menu).focus();
   };
 
-  // Keyboard: "g" and the first letter of an entry of the main navigation; "/" for the page's search; "?" for the list.
+  // Keyboard: "g" and the first letter of an entry of the main navigation; "/" for the search; "?" for the list.
   const typing = (target) =>
     target.isContentEditable || target.matches("input, select, textarea, [role=textbox]");
 
@@ -91,9 +91,12 @@
   };
 
   const search = () => {
-    const field = one("[data-search], main input[type=search], main .filters :is(input, select)");
-    if (field) field.focus();
-    return Boolean(field);
+    const field = one("[data-search]");
+    if (!field) return false;
+    // On a narrow screen there is a link instead of the field.
+    if (field.offsetParent) field.focus();
+    else one("[data-search-page]").click();
+    return true;
   };
 
   const help = () => {

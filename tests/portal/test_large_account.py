@@ -39,6 +39,9 @@ def client(large, db):
 
 
 PAGES = (
+    "/search/",
+    "/search/?q=0",
+    "/search/?q=0500",
     "/entitlements/",
     "/entitlements/?find=00&who=00",
     "/entitlements/?service={active}&member={limited}",
