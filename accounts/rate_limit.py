@@ -1,10 +1,12 @@
-"""Counts uses per clock hour exactly, across all processes."""
+"""Counts uses per clock hour exactly, across all processes; how long to wait after other limits."""
 
 import time
 
 from django.core.cache import cache
 
 HOUR = 3600
+# The limits of sign-in and re-authentication count per minute (`ACCOUNT_RATE_LIMITS`).
+RETRY_SECONDS = 60
 
 
 def consume(name: str, limit: int) -> int:

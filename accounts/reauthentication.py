@@ -34,6 +34,7 @@ from django.urls import reverse
 
 from accounts.authentication import SAFE_METHODS, memberships_of, needs_second_factor
 from accounts.models import User
+from accounts.rate_limit import RETRY_SECONDS
 
 PREFIX: Final = "reauthentication"
 # The page was only to be read; after the answer it is requested again.
@@ -185,10 +186,15 @@ def _ask(request: HttpRequest, user: User, question: _Question) -> HttpResponse:
         "back": reverse("mfa_index")
         if (READING, "1") in carried
         else request.get_full_path(),
-        "too_many": question.status == HTTPStatus.TOO_MANY_REQUESTS,
+        "retry_seconds": RETRY_SECONDS
+        if question.status is HTTPStatus.TOO_MANY_REQUESTS
+        else 0,
     }
     if "passkey" in question.forms:
         context["js_data"] = {"request_options": begin_authentication(user)}
-    return render(
+    response = render(
         request, "accounts/reauthenticate.html", context, status=question.status
     )
+    if context["retry_seconds"]:
+        response["Retry-After"] = str(RETRY_SECONDS)
+    return response

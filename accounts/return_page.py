@@ -1,5 +1,7 @@
 """The page to return to after a form, never one outside the portal."""
 
+from urllib.parse import urlsplit, urlunsplit
+
 from django.http import HttpRequest
 from django.utils.http import url_has_allowed_host_and_scheme
 
@@ -12,6 +14,15 @@ def safe_next(request: HttpRequest, default: str = "/") -> str:
 
 def is_in_portal(request: HttpRequest, url: str) -> bool:
     """Tell whether a URL leads to the portal."""
-    return url_has_allowed_host_and_scheme(
+    return bool(url) and url_has_allowed_host_and_scheme(
         url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
+
+
+def page_of_form(request: HttpRequest) -> str:
+    """Return the page that had the form of this request, by its Referer; else `/`."""
+    referer = request.headers.get("Referer", "")
+    if not is_in_portal(request, referer):
+        return "/"
+    parts = urlsplit(referer)
+    return urlunsplit(("", "", parts.path or "/", parts.query, ""))

@@ -14,10 +14,11 @@ from http import HTTPStatus
 from typing import Any, Self
 
 from django.core.exceptions import RequestDataTooBig
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import get_template
+from django.utils import timezone
 from django.views import defaults
 from rest_framework.exceptions import (
     APIException,
@@ -30,9 +31,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
+from accounts.authentication import current_membership
 from accounts.errors import Invalid, RefusalError
+from accounts.rate_limit import RETRY_SECONDS
+from accounts.roles import ROLE_PERMISSIONS, Permission, Role
 from portal.fastly_format import Renderer
 from portal.middleware import status_of
+from portal.page_context import theme_of
 from products.api.not_offered import reason_not_offered
 from products.protocol import API_PATH
 
@@ -300,20 +305,52 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """
     if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
         return _unavailable(request)
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
     if wants_json(request):
-        return _json(request, HTTPStatus.INTERNAL_SERVER_ERROR)
-    return defaults.server_error(request)
+        return _json(request, status)
+    return _bare_page(request, status, may_read_activity=_may_read_activity(request))
+
+
+def too_many_requests(request: HttpRequest) -> HttpResponse:
+    """Respond to a person who has reached a limit, and say when to try again."""
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    response = render(request, "429.html", {"seconds": RETRY_SECONDS}, status=status)
+    response["Retry-After"] = str(RETRY_SECONDS)
+    return response
 
 
 def _unavailable(request: HttpRequest) -> HttpResponse:
     status = HTTPStatus.SERVICE_UNAVAILABLE
     if wants_json(request):
         response = _json(request, status, "The database does not answer. Try again.")
-    else:  # the page's usual context would need the database
-        page = get_template("503.html").render({"request_id": request.id})  # type: ignore[attr-defined]
-        response = HttpResponse(page, status=status)
+    else:
+        response = _bare_page(request, status, seconds=RETRY_AFTER_SECONDS)
     response["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
+
+
+def _bare_page(
+    request: HttpRequest, status: HTTPStatus, **values: object
+) -> HttpResponse:
+    """Render an error page without the usual context, which would need the database."""
+    context = values | {
+        "request_id": getattr(request, "id", ""),
+        "now": timezone.now(),
+        "theme": theme_of(request),
+    }
+    page = get_template(f"{status.value}.html").render(context)
+    return HttpResponse(page, status=status)
+
+
+def _may_read_activity(request: HttpRequest) -> bool:
+    """Return whether the user can open Activity; False if the error prevents an answer."""
+    try:
+        here = current_membership(request)
+    except (AttributeError, DatabaseError):
+        return False
+    return (
+        here is not None and Permission.AUDIT_READ in ROLE_PERMISSIONS[Role(here.role)]
+    )
 
 
 def error_response(request: HttpRequest, said: ApiError) -> HttpResponse:

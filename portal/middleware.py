@@ -1,17 +1,21 @@
-"""Middleware: request ids, rejected requests, and pages for refusals."""
+"""Middleware: request ids, rejected requests, and pages instead of bare responses."""
 
 import secrets
 from collections.abc import Callable
 from http import HTTPStatus
 
+from django.contrib import messages
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import SuspiciousOperation
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import render
 
-from accounts.authentication import NoAccount
+from accounts.authentication import SAFE_METHODS, NoAccount
 from accounts.errors import Conflict, Forbidden, Invalid, NotFound, RefusalError
+from accounts.return_page import page_of_form
 from products.edge.contract import PLATFORM
+from products.protocol import API_PATH
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -82,6 +86,53 @@ def reject_null_bytes(get_response: GetResponse) -> GetResponse:
         return get_response(request)
 
     return middleware
+
+
+def page_for_method(get_response: GetResponse) -> GetResponse:
+    """Show a page with a way back where a method is not allowed; Django's response is empty."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if (
+            response.status_code != HTTPStatus.METHOD_NOT_ALLOWED
+            or request.path.startswith(API_PATH)
+        ):
+            return response
+        context = {"back": page_of_form(request)}
+        page = render(request, "405.html", context, status=response.status_code)
+        page["Allow"] = response["Allow"]
+        return page
+
+    return middleware
+
+
+def sign_in_to_form(get_response: GetResponse) -> GetResponse:
+    """After a form that was sent without a session, let sign-in lead back to the form's page.
+
+    A fragment that a page requests by itself gets 401: a redirect would put sign-in into the page.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if not _leads_to_sign_in(request, response):
+            return response
+        if request.headers.get("HX-Request"):
+            return HttpResponse("You are signed out.", status=HTTPStatus.UNAUTHORIZED)
+        if request.method in SAFE_METHODS:
+            return response
+        messages.info(
+            request, "Nothing was changed. Sign in, then send the form again."
+        )
+        return redirect_to_login(page_of_form(request))
+
+    return middleware
+
+
+def _leads_to_sign_in(request: HttpRequest, response: HttpResponse) -> bool:
+    """Tell whether a response leads to sign-in because the request needs it."""
+    return isinstance(response, HttpResponseRedirect) and (
+        response.url == redirect_to_login(request.get_full_path()).url
+    )
 
 
 def status_of(refusal: RefusalError) -> HTTPStatus:

@@ -25,11 +25,16 @@ NAVIGATION: tuple[tuple[str, str, Permission | None], ...] = (
 )
 
 
+def theme_of(request: HttpRequest) -> str:
+    """Return the theme that the browser has stored, or else the system's."""
+    theme = request.COOKIES.get("theme", "")
+    return theme if theme in THEMES else "system"
+
+
 def page_context(request: HttpRequest) -> dict[str, Any]:
     """Return the variables; at most one query, whose result the view shares."""
-    theme = request.COOKIES.get("theme", "system")
     values: dict[str, Any] = {
-        "theme": theme if theme in THEMES else "system",
+        "theme": theme_of(request),
         "request_id": getattr(request, "id", ""),
         "now": timezone.now(),
         "nav": [],
@@ -42,6 +47,7 @@ def page_context(request: HttpRequest) -> dict[str, Any]:
     if user is None or not user.is_authenticated:
         return values
     values["person"] = values["me"] = {
+        "id": user.pk,
         "name": str(user),
         "email": user.email,
         "is_staff": user.is_staff,

@@ -137,6 +137,8 @@ MIDDLEWARE = [
     "portal.body_limits.limit_body",  # a signed-in user may send more
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "portal.middleware.page_for_method",
+    "portal.middleware.sign_in_to_form",
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "accounts.web.session_limits.session_limits",

@@ -25,3 +25,5 @@ urlpatterns = [
 handler400 = "portal.error_responses.bad_request"
 handler404 = "portal.error_responses.not_found"
 handler500 = "portal.error_responses.server_error"
+# allauth calls this where its limits are reached.
+handler429 = "portal.error_responses.too_many_requests"

@@ -35,6 +35,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
 
     error_messages = DefaultAccountAdapter.error_messages | {
         "email_password_mismatch": "Email or password is wrong.",
+        # The longer of the two limits on failed sign-ins counts for five minutes.
+        "too_many_login_attempts": "Too many failed sign-ins. Try again in five minutes.",
     }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:

@@ -16,11 +16,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from accounts.authentication import (
-    SAFE_METHODS,
-    memberships_of,
-    needs_second_factor,
-)
+from accounts.authentication import memberships_of, needs_second_factor
 from accounts.models import User
 
 SIGNED_IN_AT: Final = "signed_in_at"
@@ -85,5 +81,4 @@ def _is_over(request: HttpRequest, limits: SessionLimits) -> bool:
 def _end(request: HttpRequest) -> HttpResponse:
     get_adapter(request).logout(request)
     messages.info(request, "Your session has ended. Sign in again.")
-    back = request.get_full_path() if request.method in SAFE_METHODS else "/"
-    return redirect_to_login(back)
+    return redirect_to_login(request.get_full_path())

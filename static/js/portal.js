@@ -134,10 +134,51 @@
     if (event.target.matches("[data-shortcuts-on]")) keepShortcuts(event.target.checked);
   });
 
-  // htmx: announce a failed request; the input stays.
-  const failed = () => announce("Could not reach the server. Nothing was changed. Try again.");
-  document.addEventListener("htmx:sendError", failed);
-  document.addEventListener("htmx:responseError", failed);
+  // A callout with words and, if there is one, a link.
+  const callout = (kind, role, words, link) => {
+    const box = document.createElement("div");
+    box.className = `callout ${kind}`;
+    box.setAttribute("role", role);
+    const line = document.createElement("p");
+    line.append(words, ...(link ? [" ", link] : []));
+    box.append(line);
+    return box;
+  };
+
+  const signInLink = () => {
+    const link = document.createElement("a");
+    const here = encodeURIComponent(location.pathname + location.search);
+    link.href = `${document.body.dataset.signIn}?next=${here}`;
+    link.textContent = "Sign in";
+    link.addEventListener("click", keepChanged);
+    return link;
+  };
+
+  // htmx: a failed request is shown beside what it was to replace, which is marked as outdated.
+  const problems = new WeakMap();
+  const clearProblem = (target) => {
+    problems.get(target)?.remove();
+    problems.delete(target);
+    target.classList.remove("outdated");
+  };
+
+  const showProblem = (target, words, link) => {
+    if (!target?.isConnected || problems.has(target)) return;
+    const box = callout("bad", "alert", words, link);
+    problems.set(target, box);
+    target.classList.add("outdated");
+    target.before(box);
+  };
+
+  const unreachable = "Could not reach the server. Nothing was changed, and what is shown here may be outdated. Try again.";
+  ["htmx:sendError", "htmx:timeout"].forEach((name) => {
+    document.addEventListener(name, (event) => showProblem(event.detail.target, unreachable));
+  });
+  document.addEventListener("htmx:responseError", (event) => {
+    const { target, xhr } = event.detail;
+    if (xhr.status === 401) showProblem(target, "You are signed out, so this is outdated.", signInLink());
+    else showProblem(target, `The server could not answer (status ${xhr.status}), so this is outdated. Try again, or reload the page.`);
+  });
   document.addEventListener("htmx:load", (event) => enliven(event.detail.elt));
 
   // Numbers that refresh: not while the tab is hidden, the focus is within, or the reader has paused them.
@@ -154,6 +195,126 @@
     if (pause) pause.setAttribute("aria-pressed", String(pause.getAttribute("aria-pressed") !== "true"));
   });
 
+  // What works for longer than a moment says so: a pressed button, and the part that htmx will replace.
+  const busyAfter = 300; // milliseconds
+  const busy = new Map();
+  const startWork = (element, show) => {
+    if (!element || busy.has(element)) return;
+    const before = Array.from(element.childNodes);
+    const timer = setTimeout(() => {
+      element.setAttribute("aria-busy", "true");
+      if (show) element.replaceChildren(show);
+    }, busyAfter);
+    busy.set(element, () => {
+      clearTimeout(timer);
+      if (show && element.hasAttribute("aria-busy")) element.replaceChildren(...before);
+      element.removeAttribute("aria-busy");
+    });
+  };
+
+  const endWork = (element) => {
+    busy.get(element)?.();
+    busy.delete(element);
+  };
+
+  const endAllWork = () => Array.from(busy.keys()).forEach(endWork);
+
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (!event.defaultPrevented) startWork(event.detail.target);
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    const { elt, target, successful } = event.detail;
+    Array.from(busy.keys()).filter((each) => each === target || elt.contains(each)).forEach(endWork);
+    if (successful) clearProblem(target);
+  });
+  document.addEventListener("submit", (event) => {
+    if (event.submitter?.matches("button")) startWork(event.submitter, "Working…");
+  });
+  window.addEventListener("pageshow", endAllWork); // also a page from the back-forward cache
+
+  // Offline: say so while it lasts.
+  let offline = null;
+  const showOffline = () => {
+    if (navigator.onLine) {
+      offline?.remove();
+      offline = null;
+    } else if (!offline) {
+      offline = callout("warn", "status", "You are offline. This page may be outdated, and nothing can be saved until you are online again.");
+      one("main").prepend(offline);
+    }
+  };
+  window.addEventListener("online", showOffline);
+  window.addEventListener("offline", showOffline);
+
+  // A form that was sent after the session ended: what was typed is put back when its page is open
+  // again, for the same user and in this tab. Secrets and agreements are never kept.
+  const formKey = "tollgate.form";
+  const isChoice = (field) => field.matches("[type=checkbox], [type=radio]");
+  const keptFields = (form) => Array.from(form.elements).filter((field) =>
+    field.name && field.matches("input, select, textarea")
+    && !field.matches("[type=hidden], [type=password], [type=file], [autocomplete=off], [type=checkbox]:required"));
+
+  const keep = (form, interrupted = false) => {
+    const fields = keptFields(form).map((field) => [field.name, field.value, field.checked]);
+    const kept = {
+      page: location.pathname,
+      action: new URL(form.action).pathname,
+      user: document.body.dataset.user,
+      fields,
+      interrupted,
+    };
+    try {
+      sessionStorage.setItem(formKey, JSON.stringify(kept));
+    } catch {
+      // Without storage nothing is put back.
+    }
+  };
+
+  const isChanged = (field) =>
+    isChoice(field) ? field.checked !== field.defaultChecked : "defaultValue" in field && field.value !== field.defaultValue;
+
+  const keepChanged = () => {
+    const changed = all("main form[method=post]").find((form) => keptFields(form).some(isChanged));
+    if (changed) keep(changed, true);
+  };
+
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.method === "post" && form.matches("main:not([data-keeps-form]) form")) keep(form);
+  });
+
+  const takeKept = () => {
+    try {
+      const kept = JSON.parse(sessionStorage.getItem(formKey));
+      if (kept && one("main[data-keeps-form]")) {
+        sessionStorage.setItem(formKey, JSON.stringify({ ...kept, interrupted: true }));
+        return null;
+      }
+      sessionStorage.removeItem(formKey);
+      return kept;
+    } catch {
+      return null;
+    }
+  };
+
+  const fill = (field, fields) => {
+    const same = fields.filter(([name]) => name === field.name);
+    if (isChoice(field)) {
+      const [, , checked] = same.find(([, value]) => value === field.value) ?? [];
+      if (checked !== undefined) field.checked = checked;
+    } else if (same.length === 1) [[, field.value]] = same;
+  };
+
+  const putBack = () => {
+    const kept = takeKept();
+    if (!kept?.interrupted || kept.page !== location.pathname || kept.user !== document.body.dataset.user) return;
+    const form = all("main form[method=post]").find((each) => new URL(each.action).pathname === kept.action);
+    const fields = form ? keptFields(form) : [];
+    if (!fields.length) return;
+    fields.forEach((field) => fill(field, kept.fields));
+    form.before(callout("", "status", "What you typed was kept. It was not sent yet."));
+  };
+
   // Passkeys: show the error if the browser refuses and the page has an element for it.
   document.addEventListener("allauth.error", (event) => {
     const place = one("[data-passkey-error]");
@@ -165,6 +326,8 @@
 
   const start = () => {
     enliven(document);
+    showOffline();
+    putBack();
     const box = one("[data-shortcuts-on]");
     if (box) box.checked = shortcutsOn();
     const summary = one("[data-error-summary]");

@@ -35,6 +35,7 @@ class Answer:
         str
     ]  # values of Acme in the response that the request did not contain
     hides_reasons: bool  # whether Fastly's clients would not show `msg` and `detail`
+    is_bare: bool  # whether a person would see no page: no heading, and no redirect
 
 
 def path_of(route: Route, world: World) -> str:
@@ -74,7 +75,13 @@ def ask(route: Route, method: str, person: str, world: World) -> Answer:
                 if secret in text and secret not in f"{path} {body}"
             ),
             hides_reasons(response, text),
+            not route.is_api and is_bare(response, text),
         )
+
+
+def is_bare(response: HttpResponseBase, text: str) -> bool:
+    """Return whether a response is neither a redirect nor a page with a heading."""
+    return "Location" not in response.headers and "<h1" not in text
 
 
 def hides_reasons(response: HttpResponseBase, text: str) -> bool:

@@ -56,6 +56,7 @@ def test_each_person_gets_the_status_in_the_table(route, world):
     assert_non_members_read_and_change_nothing(everything)
     assert_headers_are_strict(everything)
     assert [each[:2] for each in everything if each[2].hides_reasons] == []
+    assert_everyone_sees_a_page(route, everything)
 
 
 Asked = tuple[str, str, Answer]
@@ -93,6 +94,20 @@ def assert_headers_are_strict(everything: list[Asked]) -> None:
         or not HEADERS.items() <= dict(answer.headers).items()
     }
     assert loose == set()
+
+
+# What pages request by themselves, and files.
+PARTS = ("live/", "findings/", "preview/", "export/")
+
+
+def assert_everyone_sees_a_page(route: Route, everything: list[Asked]) -> None:
+    is_part = route.pattern.endswith(PARTS)
+    bare = {
+        (method, person, answer.status)
+        for method, person, answer in everything
+        if answer.is_bare and not (is_part and answer.status < REFUSED)
+    }
+    assert bare == set()
 
 
 def test_a_non_member_always_gets_404():

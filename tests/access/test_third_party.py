@@ -33,6 +33,9 @@ def test_only_staff_can_open_the_admin(route, world):
         if answer.status not in SENT_AWAY and route.pattern not in OPEN
     }
     assert let_in == set()
+    assert {each[:2] for each in asked if each[2].is_bare} <= {
+        (method, person) for method, person, _ in asked if route.pattern in OPEN
+    }
     assert {
         each[:2] for each in asked if each[2].changed and not leaves(route)
     } == set()

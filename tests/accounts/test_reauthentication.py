@@ -142,7 +142,7 @@ def test_too_many_answers_are_refused(sam, browser):
     page = client.post(INVITE, FORM | BY_PASSWORD)
 
     assert answers == [403] * 6
-    assert b"Too many failed login attempts" in page.content
+    assert b"Too many failed sign-ins. Try again in five minutes." in page.content
     assert invited() == 0
 
 

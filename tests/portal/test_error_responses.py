@@ -1,6 +1,7 @@
 """Error responses of the API, and which client gets JSON."""
 
 import pytest
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.test import Client
 
@@ -10,6 +11,7 @@ from accounts.models import User
 from portal.error_responses import FORMS, error_of
 from products.services.models import Service
 from tests.factories.keys import FORM, client_of
+from tests.factories.services import ServiceFactory
 
 RECORD_NOT_FOUND = {"msg": "Record not found"}
 PROBLEM = {"Accept": "application/problem+json"}
@@ -233,4 +235,34 @@ def test_a_database_that_does_not_answer_is_a_503_for_a_person(db, monkeypatch):
     response = browser.get("/products/")
 
     assert (response.status_code, response["Retry-After"]) == (503, "5")
-    assert b"Try again in a minute." in response.content
+    assert b"Try again in 5 seconds." in response.content
+
+
+@pytest.mark.parametrize(("who", "may_read"), [("sam", True), ("eve", False)])
+def test_an_unexpected_error_shows_its_request_and_the_next_step(
+    request, monkeypatch, who, may_read
+):
+    user = User.objects.get(pk=request.getfixturevalue(who).user_id)
+    monkeypatch.setattr("products.web.services.versions_of", lambda row: 1 / 0)
+    service = ServiceFactory.create(account=user.memberships.get().account)
+    client = Client(raise_request_exception=False)
+    client.force_login(user, settings.AUTHENTICATION_BACKENDS[0])
+
+    response = client.get(f"/services/{service.pk}/")
+
+    page = response.content.decode()
+    assert response.status_code == 500
+    assert response["X-Request-ID"] in page
+    assert "UTC</time>" in page
+    assert ('href="/activity/"' in page) is may_read
+
+
+def test_the_page_of_a_limit_says_when_to_try_again(db, settings):
+    settings.ACCOUNT_RATE_LIMITS = {"reset_password": "1/m/ip"}
+    client = Client()
+    client.post("/accounts/password/reset/", {"email": "a@example.com"})
+
+    response = client.post("/accounts/password/reset/", {"email": "a@example.com"})
+
+    assert (response.status_code, response["Retry-After"]) == (429, "60")
+    assert "Try again in 60 seconds." in response.content.decode()

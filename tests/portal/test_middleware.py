@@ -1,5 +1,7 @@
 """Headers of every response, and requests that the portal rejects."""
 
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
 from django.test import Client
 
@@ -58,3 +60,47 @@ def test_pages_are_compressed_and_answers_to_programs_are_not(client, path, enco
 
     assert plain.get("Content-Encoding") is None
     assert response.get("Content-Encoding") == encoding
+
+
+ENABLE = "/products/websockets/enable/"
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "next_page"),
+    [
+        ("get", {}, "/services/x/websockets/off/"),
+        ("post", {}, "/"),
+        ("post", {"Referer": "http://testserver/services/x/?a=1"}, "/services/x/?a=1"),
+        ("post", {"Referer": "http://elsewhere.example/services/x/"}, "/"),
+        ("post", {"Referer": "//elsewhere.example/"}, "/"),
+    ],
+)
+def test_sign_in_leads_back_to_the_page_that_had_the_form(
+    db, client, method, headers, next_page
+):
+    response = getattr(client, method)("/services/x/websockets/off/", headers=headers)
+
+    assert response.status_code == 302
+    assert parse_qs(urlsplit(response.url).query) == {"next": [next_page]}
+
+
+def test_after_a_form_sign_in_says_that_nothing_was_changed(db, client):
+    page = client.post(ENABLE, follow=True).content.decode()
+
+    assert "Nothing was changed. Sign in, then send the form again." in page
+
+
+def test_a_part_that_a_page_requests_is_not_replaced_by_sign_in(db, client):
+    response = client.get("/live/", headers={"HX-Request": "true"})
+
+    assert (response.status_code, response.content) == (401, b"You are signed out.")
+
+
+@pytest.mark.parametrize("referer", ["http://testserver/services/x/", ""])
+def test_a_page_that_only_takes_a_form_shows_the_way_back(db, client, referer):
+    response = client.get("/theme/", headers={"Referer": referer})
+
+    page = response.content.decode()
+    assert (response.status_code, response["Allow"]) == (405, "POST")
+    assert "This page can't be opened directly" in page
+    assert ('href="/services/x/">Go back' in page) is bool(referer)

@@ -8,6 +8,7 @@ from playwright.sync_api import expect, sync_playwright
 
 from accounts.models import User
 from tests.ci_rules import program
+from tests.factories.accounts import PASSWORD
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 SWITCHES = (
@@ -124,3 +125,69 @@ def test_a_failed_sign_in_shows_the_reason_before_the_form(page):
     expect(summary).to_contain_text("You are not signed in")
     expect(summary).to_be_focused()
     assert faults(page) == ([], [], 0)
+
+
+@pytest.fixture
+def wide(browser, live_server):
+    context = browser.new_context(base_url=live_server.url)
+    yield context.new_page()
+    context.close()
+
+
+def end_session(page):
+    page.context.clear_cookies(name=settings.SESSION_COOKIE_NAME)
+
+
+def test_what_was_typed_is_kept_while_signing_in_again(wide, sam):
+    sign_in(wide, sam)
+    wide.goto("/services/")
+    wide.get_by_label("Name").fill("chat")
+    end_session(wide)
+
+    wide.get_by_role("button", name="Create service").click()
+    expect(wide.get_by_role("main")).to_contain_text("Nothing was changed. Sign in")
+    wide.get_by_label("Email").fill("sam@example.com")
+    wide.get_by_label("Password").fill(PASSWORD)
+    wide.get_by_role("button", name="Sign in", exact=True).click()
+
+    wide.wait_for_url("**/services/")
+    expect(wide.get_by_label("Name")).to_have_value("chat")
+    expect(wide.get_by_role("main")).to_contain_text("What you typed was kept.")
+    wide.reload()
+    expect(wide.get_by_label("Name")).to_have_value("")
+
+
+def test_a_failed_part_says_so_and_the_old_result_is_marked(
+    wide, sam, acme, websockets
+):
+    sign_in(wide, sam)
+    wide.goto("/products/websockets/enable/")
+    wide.get_by_label("Connections per month").fill("1000")
+    wide.get_by_label("Average length in seconds").fill("60")
+
+    wide.route("**/*connections=*", lambda route: route.abort())
+    wide.get_by_role("button", name="Estimate", exact=True).click()
+    expect(wide.get_by_role("alert")).to_contain_text("Could not reach the server.")
+    expect(wide.locator(".outdated")).to_have_count(1)
+    wide.unroute_all()
+    wide.get_by_role("button", name="Estimate", exact=True).click()
+
+    expect(wide.locator(".outdated")).to_have_count(0)
+    expect(wide.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_pressed_button_shows_that_it_works_and_offline_is_shown(
+    wide, sam, acme, websockets
+):
+    sign_in(wide, sam)
+    wide.goto("/products/websockets/enable/")
+    wide.get_by_label("Connections per month").fill("1000")
+    wide.get_by_label("Average length in seconds").fill("60")
+    wide.route("**/*connections=*", lambda route: None)
+
+    wide.get_by_role("button", name="Estimate", exact=True).click()
+    expect(wide.locator("button[aria-busy=true]")).to_have_text("Working…")
+    wide.context.set_offline(True)
+    expect(wide.get_by_role("main")).to_contain_text("You are offline.")
+    wide.context.set_offline(False)
+    expect(wide.get_by_role("main")).not_to_contain_text("You are offline.")
