@@ -41,6 +41,7 @@ PREFIX: Final = "reauthentication"
 READING: Final = f"{PREFIX}-reading"
 NOT_CARRIED: Final = frozenset({"csrfmiddlewaretoken"})
 METHODS: Final = ("passkey", "code", "password")
+FIELDS: Final = {"code": "code", "password": "password"}  # what is typed, by method
 FACTORS: Final = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 
 
@@ -190,6 +191,9 @@ def _ask(request: HttpRequest, user: User, question: _Question) -> HttpResponse:
         if question.status is HTTPStatus.TOO_MANY_REQUESTS
         else 0,
     }
+    first = next(iter(question.forms))
+    if first in FIELDS:
+        question.forms[first].fields[FIELDS[first]].widget.attrs["autofocus"] = True
     if "passkey" in question.forms:
         context["js_data"] = {"request_options": begin_authentication(user)}
     response = render(

@@ -8,7 +8,7 @@ from typing import Final
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
@@ -25,6 +25,7 @@ from accounts.policy import decide, require
 from accounts.reauthentication import require_reauthentication
 from accounts.roles import Permission
 from accounts.service_picker import is_searching, pick_services
+from accounts.shown_once import keep_secret, take_secret
 from accounts.web.forms import TokenForm
 
 PAGE: Final = 25
@@ -62,7 +63,7 @@ def tokens(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @login_required
 def new_token(request: HttpRequest) -> HttpResponse:
-    """Create a token and show its secret once."""
+    """Create a token; the next page shows its secret once."""
     actor = actor_of(request)
     require(actor, Permission.TOKEN_OWN, queries.account_of(actor))
     now = timezone.now()
@@ -87,10 +88,19 @@ def new_token(request: HttpRequest) -> HttpResponse:
                 expires_at=form.expires_at,
                 now=now,
             )
-            context = {"token": issued.token, "secret": issued.secret}
-            return render(request, "accounts/token_issued.html", context)
+            keep_secret(request, issued.token.pk, issued.secret)
+            return redirect("token_created", token_id=issued.token.pk)
     status = form_status(form) if request.method == "POST" else HTTPStatus.OK
     return render(request, "accounts/new_token.html", {"form": form}, status=status)
+
+
+@require_GET
+@login_required
+def token_created(request: HttpRequest, token_id: str) -> HttpResponse:
+    """Show the secret of a token that was just created, once."""
+    token = queries.token_of(actor_of(request), token_id)
+    context = {"token": token, "secret": take_secret(request, token.pk)}
+    return render(request, "accounts/token_created.html", context)
 
 
 @require_http_methods(["GET", "POST"])

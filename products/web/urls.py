@@ -29,6 +29,7 @@ from products.web.webhooks import (
     replay,
     resend,
     webhook,
+    webhook_created,
     webhooks,
 )
 
@@ -76,6 +77,11 @@ urlpatterns: list[URLPattern] = [
     ),
     path("webhooks/", webhooks, name="webhooks"),
     path("webhooks/new/", new_webhook, name="new_webhook"),
+    path(
+        "webhooks/<opaque:webhook_id>/created/",
+        webhook_created,
+        name="webhook_created",
+    ),
     path("webhooks/<opaque:webhook_id>/", webhook, name="webhook"),
     path("webhooks/<opaque:webhook_id>/replay/", replay, name="replay_webhook"),
     path("webhooks/<opaque:webhook_id>/remove/", delete_webhook, name="delete_webhook"),

@@ -24,6 +24,7 @@ from accounts.policy import require
 from accounts.queries import account_of
 from accounts.reauthentication import require_reauthentication
 from accounts.roles import Permission
+from accounts.shown_once import keep_secret, take_secret
 from products.webhooks.commands import (
     add_webhook,
     change_webhook,
@@ -105,7 +106,7 @@ def webhooks(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @login_required
 def new_webhook(request: HttpRequest) -> HttpResponse:
-    """Add a webhook, and show its signing secret once."""
+    """Add a webhook; the next page shows its signing secret once."""
     actor = actor_of(request)
     account = account_of(actor)
     require(actor, Permission.WEBHOOK_MANAGE, account)
@@ -123,10 +124,19 @@ def new_webhook(request: HttpRequest) -> HttpResponse:
                 events=form.cleaned_data["events"],
                 now=timezone.now(),
             )
-            context = {"webhook": added.webhook, "secret": added.secret}
-            return render(request, "webhooks/added.html", context)
+            keep_secret(request, added.webhook.pk, added.secret)
+            return redirect("webhook_created", added.webhook.pk)
     status = form_status(form) if posted else HTTPStatus.OK
     return render(request, "webhooks/new.html", {"form": form}, status=status)
+
+
+@require_GET
+@login_required
+def webhook_created(request: HttpRequest, webhook_id: str) -> HttpResponse:
+    """Show the signing secret of a webhook that was just added, once."""
+    row = webhook_of(actor_of(request), webhook_id)
+    context = {"webhook": row, "secret": take_secret(request, row.pk)}
+    return render(request, "webhooks/created.html", context)
 
 
 @require_http_methods(["GET", "POST"])

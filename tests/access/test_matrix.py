@@ -121,6 +121,21 @@ def test_a_non_member_always_gets_404():
     assert visible == set()
 
 
+def test_a_form_that_is_accepted_redirects():
+    """So that reloading the next page sends nothing again; staff have no account here."""
+    shown = {
+        (route.pattern, person)
+        for route in OWN_ROUTES
+        if not route.is_api and not route.pattern.endswith(PARTS)
+        for person, status in zip(
+            PEOPLE, read_table()[route.pattern, "POST"], strict=True
+        )
+        if status == 200 and person != "staff"
+    }
+
+    assert shown == set()
+
+
 def test_the_api_requires_a_token():
     allowed_in = {
         (route.pattern, method, person)

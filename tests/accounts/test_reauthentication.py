@@ -1,5 +1,6 @@
 """Re-authentication before sensitive actions: valid for five minutes."""
 
+import re
 import time
 
 import pytest
@@ -60,6 +61,7 @@ def test_the_page_that_asks_names_the_action_and_a_way_back(sam, browser):
 
     assert page.status_code == 403
     assert b"Confirm to invite lin@example.com" in page.content
+    assert re.search(r'type="password"[^>]* autofocus', page.content.decode())
     assert b'href="/members/invite/">Cancel' in page.content
     assert invited() == 0
 

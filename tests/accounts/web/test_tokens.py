@@ -44,10 +44,17 @@ def test_a_user_without_tokens_sees_what_they_are_for(una, browser):
 def test_a_token_is_shown_once_and_stored_as_a_hash(acme, eve, browser, form, noted):
     client = browser(eve)
 
-    page = client.post(NEW, form)
+    answer = client.post(NEW, form)
+    kept = str(client.session.items())
+    page = client.get(answer.url)
+    again = client.get(answer.url)
 
     secret = page.content.decode().split('id="secret">')[1].split("</code>")[0]
-    assert len(secret) == 32
+    assert (answer.status_code, len(secret)) == (302, 32)
+    assert secret not in kept
+    assert secret not in again.content.decode()
+    assert "The token was shown once" in again.content.decode()
+    assert ApiToken.objects.count() == 1
     assert page.headers["Cache-Control"] == "no-store"
     assert secret not in client.get(TOKENS).content.decode()
     assert secret not in str(ApiToken.objects.values().get())

@@ -22,12 +22,17 @@ def test_without_webhooks_the_page_says_what_they_are(page, acme):
 
 
 def test_a_new_webhook_shows_its_secret_once(page, acme):
-    answer = page.post("/webhooks/new/", {"url": URL, "events": ["product.enabled"]})
+    answer = page.post(
+        "/webhooks/new/", {"url": URL, "events": ["product.enabled"]}, follow=True
+    )
 
     row = Webhook.objects.get()
     assert (row.url, row.events) == (URL, ["product.enabled"])
     assert "whsec_" in answer.content.decode()
     assert "whsec_" not in page.get(reverse("webhook", args=[row.pk])).content.decode()
+    again = page.get(reverse("webhook_created", args=[row.pk])).content.decode()
+    assert "whsec_" not in again
+    assert "The secret was shown once" in again
 
 
 def test_a_bad_url_keeps_the_form(page, acme):
