@@ -1,6 +1,7 @@
 """Services, versions and their parts, as far as the actor may see them."""
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
@@ -152,6 +153,46 @@ def latest_versions(services: Iterable[Service]) -> dict[str, Version]:
         number=Subquery(newest.values("number")[:1]),
     )
     return {version.service_id: version for version in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class IncompleteVersion:
+    """The newest version of a service, if it has no domain or no backend."""
+
+    service_id: str
+    name: str
+    number: int
+    has_domain: bool
+    has_backend: bool
+    is_draft: bool
+
+
+def incomplete_services(service_ids: Iterable[str]) -> list[IncompleteVersion]:
+    """Return the newest versions that lack a domain or a backend, by the service's name; one query."""
+    newest = Version.objects.filter(service=OuterRef("service")).order_by("-number")
+    parts = Part.objects.filter(version=OuterRef("pk"))
+    rows = (
+        Version.objects.filter(
+            service__in=list(service_ids), number=Subquery(newest.values("number")[:1])
+        )
+        .annotate(
+            has_domain=Exists(parts.filter(kind="domain")),
+            has_backend=Exists(parts.filter(kind="backend")),
+        )
+        .exclude(has_domain=True, has_backend=True)
+        .order_by("service__name", "pk")
+    )
+    return [
+        IncompleteVersion(*row)
+        for row in rows.annotate(is_draft=Q(locked=False)).values_list(
+            "service_id",
+            "service__name",
+            "number",
+            "has_domain",
+            "has_backend",
+            "is_draft",
+        )
+    ]
 
 
 def parts_of(version: Version, kind: str) -> list[Part]:

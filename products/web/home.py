@@ -1,8 +1,5 @@
 """The first page: your role, products in use, what needs attention, latest activity."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -17,20 +14,14 @@ from accounts.models import Account
 from accounts.policy import load_access
 from accounts.queries import account_of
 from accounts.roles import Permission
-from products.compatibility.findings import blockers
-from products.compatibility.rules import all_findings
-from products.enablement.models import ProductRequest
 from products.enablement.queries import (
-    open_requests,
     products_of,
-    products_on_by_service,
 )
-from products.services.describe import version_configs
-from products.services.models import Service
-from products.services.queries import latest_versions, services_of
+from products.services.queries import services_of
+from products.web.attention import Viewer, attention_of, first_steps
 
 LATEST_EVENTS = 5
-REQUESTS_SHOWN = 5
+SERVICES_SHOWN = 10
 # What each role can do; follows "Your role is".
 ROLE_WORDS = {
     "superuser": "you can enable products, manage members, deploy services and see all bills.",
@@ -38,43 +29,6 @@ ROLE_WORDS = {
     "billing": "you can see costs and invoices; you cannot deploy services or enable products.",
     "user": "you can view services and usage, but not deploy or enable products.",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class AttentionItem:
-    """A service whose newest version cannot be deployed, and why."""
-
-    service: Service
-    version: int
-    sentence: str
-
-
-def attention_of(
-    services: Sequence[Service], using: Iterable[Service]
-) -> list[AttentionItem]:
-    """Return the services whose newest version breaks a rule, of those `using` WebSockets.
-
-    Three queries for any number of services.
-    """
-    versions = latest_versions(using)
-    configs = version_configs(versions.values())
-    products = products_on_by_service(versions)
-    found = []
-    for service in services:
-        version = versions.get(service.pk)
-        if version is None:
-            continue
-        blocking = blockers(
-            all_findings(configs[version.pk], products.get(service.pk, frozenset()))
-        )
-        if blocking:
-            found.append(AttentionItem(service, version.number, blocking[0].message))
-    return found
-
-
-def requests_of(account: Account) -> list[ProductRequest]:
-    """Return the newest open requests for products."""
-    return list(open_requests(account)[:REQUESTS_SHOWN])
 
 
 def latest_activity(account: Account) -> list[dict[str, object]]:
@@ -92,17 +46,18 @@ def home(request: HttpRequest) -> HttpResponse:
     account = account_of(actor)
     access = load_access(actor, account.pk)
     may_audit = access.decide(Permission.AUDIT_READ).allowed
-    may_enable = access.decide(Permission.PRODUCT_ENABLE).allowed
     events = latest_activity(account) if may_audit else []
-    states = products_of(account, timezone.now())
+    now = timezone.now()
+    states = products_of(account, now)
     services = list(services_of(actor))
-    using = next((s.services for s in states if s.product.pk == "websockets"), ())
+    viewer = Viewer(access, account, states, {each.pk: each for each in services}, now)
     context = {
         "role_words": ROLE_WORDS,
         "in_use": [state for state in states if state.is_on],
-        "services": services,
-        "attention": attention_of(services, using),
-        "requests": requests_of(account) if may_enable else [],
+        "services": services[:SERVICES_SHOWN],
+        "service_count": len(services),
+        "attention": attention_of(viewer),
+        "steps": first_steps(viewer),
         "events": events,
         "may_audit": may_audit,
     }

@@ -43,18 +43,20 @@ def test_home_checks_the_newest_version(browser, eve, switched_on, draft):
     BackendFactory.create(version=draft, name="far", shield="frankfurt-de")
     VersionFactory.create(service=switched_on, number=2)
 
-    assert "Nothing needs your attention." in text_of(browser(eve).get("/"))
+    page = text_of(browser(eve).get("/"))
+
+    assert "cannot be deployed" not in page
+    assert "Version 2 of echo has no domain and no backend." in page
 
 
 def test_a_superuser_sees_the_requests(browser, sam, eve, echo, websockets):
     browser(eve).post("/products/websockets/request/", {"note": "For the chat"})
 
     mine = text_of(browser(sam).get("/"))
-    others = text_of(browser(eve).get("/"))
+    own = text_of(browser(eve).get("/"))
 
-    assert "Eve requested WebSockets" in mine
-    assert "“For the chat”" in mine
-    assert "requested" not in others
+    assert "Eve requested WebSockets: “For the chat” Review request" in mine
+    assert "You requested WebSockets: “For the chat” View request" in own
 
 
 @pytest.mark.parametrize(
