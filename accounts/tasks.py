@@ -1,4 +1,4 @@
-"""The sweeps of accounts: making notices, sending email, deleting kept responses."""
+"""The sweeps of accounts: making notices, sending email, deleting what need not be kept."""
 
 from celery import shared_task
 from django.utils import timezone
@@ -6,6 +6,7 @@ from django.utils import timezone
 from accounts.commands import kept_responses
 from accounts.commands.mail import send_due_mail
 from accounts.commands.notices import make_notices
+from accounts.commands.retention import apply_retention
 
 
 @shared_task(name="accounts.tasks.make_notices", acks_late=True)
@@ -22,5 +23,11 @@ def send_mail() -> None:
 
 @shared_task(name="accounts.tasks.delete_old_responses", acks_late=True)
 def delete_old_responses() -> None:
-    """Delete the responses that were kept for a day."""
+    """Delete the responses that were kept long enough."""
     kept_responses.delete_old_responses(now=timezone.now())
+
+
+@shared_task(name="accounts.tasks.apply_retention", acks_late=True)
+def delete_old() -> None:
+    """Delete old sessions, emails and personal data."""
+    apply_retention(now=timezone.now())

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.db.models import Min, QuerySet
 
 from accounts.audit import reader
-from accounts.commands.kept_responses import KEPT_FOR
+from accounts.commands.kept_responses import kept_for, old_responses
 from accounts.commands.notices import READER
-from accounts.models import KeptResponse, OutgoingMail
+from accounts.commands.retention import old_mail
+from accounts.models import OutgoingMail
 from portal.schedule import SCHEDULE
 from products.billing.models import Invoice
 from products.billing.queries.completeness import GRACE
@@ -18,7 +21,7 @@ from products.domains.commands import CHECK_INTERVAL
 from products.domains.models import DomainClaim
 from products.metering.models import UsageDispute, UsagePeriod
 from products.metering.queries.current_usage import PRESUMED_CLOSED_AFTER, open_rows
-from products.webhooks.commands.deliveries import KEEP_LOG
+from products.webhooks.commands.deliveries import log_kept_for
 from products.webhooks.models import Delivery, Webhook
 
 # A sweep is late if its work has waited for longer than four turns, and never before five minutes.
@@ -107,8 +110,20 @@ def _mail(now: datetime) -> datetime | None:
 
 
 def _responses(now: datetime) -> datetime | None:
-    old = KeptResponse.objects.filter(started_at__lte=now - KEPT_FOR)
-    return _later(_oldest(old, "started_at"), KEPT_FOR)
+    return _later(_oldest(old_responses(now), "started_at"), kept_for())
+
+
+def _retention(now: datetime) -> datetime | None:
+    mail = _later(
+        _oldest(old_mail(now), "created_at"), timedelta(days=settings.MAIL_KEEP_DAYS)
+    )
+    sessions = Session.objects.filter(expire_date__lte=now)
+    return _earliest(mail, _oldest(sessions, "expire_date"))
+
+
+def _usage(now: datetime) -> datetime | None:
+    """Return None: closed months wait for months beside them and for disputes."""
+    return None
 
 
 def _claims(now: datetime) -> datetime | None:
@@ -131,8 +146,8 @@ def _webhooks(now: datetime) -> datetime | None:
 
 
 def _deliveries(now: datetime) -> datetime | None:
-    old = Delivery.objects.filter(attempted_at__lte=now - KEEP_LOG)
-    return _later(_oldest(old, "attempted_at"), KEEP_LOG)
+    old = Delivery.objects.filter(attempted_at__lte=now - log_kept_for())
+    return _later(_oldest(old, "attempted_at"), log_kept_for())
 
 
 def _connections(now: datetime) -> datetime | None:
@@ -165,6 +180,8 @@ DUE: Final[dict[str, Callable[[datetime], datetime | None]]] = {
     "make-notices": _notices,
     "send-mail": _mail,
     "delete-old-responses": _responses,
+    "apply-retention": _retention,
+    "delete-old-usage": _usage,
     "sweep-domain-claims": _claims,
     "deliver-webhooks": _webhooks,
     "remove-old-deliveries": _deliveries,

@@ -9,6 +9,14 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "accounts.tasks.delete_old_responses",
         "schedule": 3600.0,
     },
+    "apply-retention": {
+        "task": "accounts.tasks.apply_retention",
+        "schedule": 3600.0,
+    },
+    "delete-old-usage": {
+        "task": "products.metering.tasks.delete_old_usage",
+        "schedule": 86400.0,
+    },
     "sweep-domain-claims": {
         "task": "products.domains.tasks.sweep_claims",
         "schedule": 60.0,

@@ -76,6 +76,12 @@ INVOICE_SELLER = env.text("INVOICE_SELLER", "Tollgate")
 INVOICE_TAX_NOTE = env.text("INVOICE_TAX_NOTE", "All amounts are before tax.")
 # Usage that an edge cannot have seen is quarantined: more bytes than its link carries, for example.
 USAGE_PLAUSIBILITY = env.flag("USAGE_PLAUSIBILITY", default=True)
+# For how long things are kept; sweeps delete them. 0 keeps personal data and usage for ever.
+MAIL_KEEP_DAYS = env.number("MAIL_KEEP_DAYS", 90, minimum=1)
+PERSONAL_DATA_KEEP_DAYS = env.number("PERSONAL_DATA_KEEP_DAYS", 400)
+USAGE_KEEP_MONTHS = env.number("USAGE_KEEP_MONTHS", 24, maximum=1200)
+WEBHOOK_LOG_KEEP_DAYS = env.number("WEBHOOK_LOG_KEEP_DAYS", 30, minimum=1)
+IDEMPOTENCY_KEEP_HOURS = env.number("IDEMPOTENCY_KEEP_HOURS", 24, minimum=24)
 USAGE_LINK_MBIT = env.number("USAGE_LINK_MBIT", 10_000, minimum=1, maximum=10**7)
 SALES_EMAIL = env.text("SALES_EMAIL", "sales@tollgate.invalid")
 # How many proxies are in front of the portal; with 0, X-Forwarded-For is ignored.

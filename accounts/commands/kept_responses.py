@@ -1,4 +1,4 @@
-"""Responses that are kept for a day, so that a call with the same `Idempotency-Key` runs once.
+"""Responses that are kept for a day or longer, so that a call with the same `Idempotency-Key` runs once.
 
 A kept response is no state of an account. It is not a `recorded_change`; the call itself is
 recorded as always, and the request's id joins the two.
@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.conf import settings
+from django.db.models import QuerySet
+
 from accounts.audit.models import AuditEvent
 from accounts.errors import Conflict
 from accounts.models import KeptResponse
 
-KEPT_FOR: Final = timedelta(hours=24)
 # Longer than any call takes. After it, the process that made the call has ended.
 MAX_CALL_TIME: Final = timedelta(minutes=1)
 RUNNING: Final = "The first call with this Idempotency-Key is still running. Try again."
@@ -61,7 +63,7 @@ def claim_or_find(call: Call, *, now: datetime) -> KeptResponse | None:
     row = KeptResponse.objects.get(scope=call.scope)
     if row.request_id == call.request_id:
         return None
-    if row.started_at <= now - KEPT_FOR:
+    if row.started_at <= now - kept_for():
         _replace(row, mine)
         return None
     if row.body_digest != call.body_digest:
@@ -109,7 +111,17 @@ def release(call: Call) -> None:
     KeptResponse.objects.filter(scope=call.scope, request_id=call.request_id).delete()
 
 
+def kept_for() -> timedelta:
+    """Return for how long a response is kept."""
+    return timedelta(hours=settings.IDEMPOTENCY_KEEP_HOURS)
+
+
+def old_responses(now: datetime) -> "QuerySet[KeptResponse]":
+    """Return the responses that were kept long enough."""
+    return KeptResponse.objects.filter(started_at__lte=now - kept_for())
+
+
 def delete_old_responses(*, now: datetime) -> int:
-    """Delete the responses that are older than a day, and return how many."""
-    deleted, _ = KeptResponse.objects.filter(started_at__lte=now - KEPT_FOR).delete()
+    """Delete the responses that were kept long enough, and return how many."""
+    deleted, _ = old_responses(now).delete()
     return deleted

@@ -3,7 +3,11 @@
 from celery import shared_task
 from django.utils import timezone
 
-from products.metering.commands import presume_closed, rebuild_stale_periods
+from products.metering.commands import (
+    delete_old_usage,
+    presume_closed,
+    rebuild_stale_periods,
+)
 
 
 @shared_task(name="products.metering.tasks.presume_closed", acks_late=True)
@@ -16,3 +20,9 @@ def presume_silent_closed() -> None:
 def rebuild_stale_usage() -> None:
     """Derive stale periods again, and close those that take no more reports."""
     rebuild_stale_periods(now=timezone.now())
+
+
+@shared_task(name="products.metering.tasks.delete_old_usage", acks_late=True)
+def delete_usage() -> None:
+    """Delete the usage records of months that were closed long ago."""
+    delete_old_usage(now=timezone.now())

@@ -51,6 +51,7 @@ WRITES_ELSEWHERE = {
     "products.metering.queries.usage": (2, "begins and ends a transaction of reads"),
 }
 # Public functions of commands that write outside `recorded_change`, and why.
+OLD = "a sweep deletes what the settings keep no longer"
 STEP = "a step of commands, called inside recorded_change"
 RESPONSE = "a kept response is not the state of an account"
 USAGE = "usage is what edges report, not what people change"
@@ -64,6 +65,7 @@ WRITES_OUTSIDE = {
     "accounts.commands.encryption.encrypt_again": "the secrets stay the same",
     "accounts.commands.notices.mark_read": "what a person has read",
     "accounts.commands.members.withdraw_invitations": STEP,
+    "accounts.commands.retention.apply_retention": OLD,
     "accounts.commands.service_access.remove_access": STEP,
     "accounts.commands.service_access.set_access": STEP,
     "accounts.commands.users.add_user": STEP,
@@ -81,6 +83,7 @@ WRITES_OUTSIDE = {
     "products.metering.commands.merge_sql.merge_delivery": USAGE,
     "products.metering.commands.periods.mark_stale": USAGE,
     "products.metering.commands.plausibility.save_carried": "what an edge was given",
+    "products.metering.commands.retention.delete_old_usage": OLD,
     "products.services.commands.dynamic_snippets.set_content": STEP,
     "products.services.commands.locking.bump_revision": STEP,
     "products.webhooks.commands.deliveries.deliver_due": DELIVERY,

@@ -15,10 +15,12 @@ from products.metering.commands.periods import (
     rebuild_usage,
 )
 from products.metering.commands.plausibility import save_carried
+from products.metering.commands.retention import delete_old_usage
 
 __all__ = [
     "IssuedCredential",
     "declare_restored",
+    "delete_old_usage",
     "ingest",
     "issue_credential",
     "note_status",

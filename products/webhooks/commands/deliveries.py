@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.conf import settings
 from django.db.models import Q
 
 from accounts.actor import Actor
@@ -35,7 +36,6 @@ FIRST_DELAY: Final = timedelta(seconds=5)
 MAX_DELAY: Final = timedelta(hours=6)
 # A receiver that was down for a weekend loses nothing and needs no one.
 PAUSE_AFTER: Final = timedelta(days=3)
-KEEP_LOG: Final = timedelta(days=30)
 GONE: Final = 410  # the receiver no longer wants messages
 
 
@@ -79,8 +79,13 @@ def delay_after(attempts: int) -> timedelta:
 
 
 def remove_old_deliveries(*, now: datetime) -> None:
-    """Remove attempts from the log that are older than 30 days."""
-    Delivery.objects.filter(attempted_at__lt=now - KEEP_LOG).delete()
+    """Remove old attempts from the log."""
+    Delivery.objects.filter(attempted_at__lte=now - log_kept_for()).delete()
+
+
+def log_kept_for() -> timedelta:
+    """Return for how long an attempt stays in the log."""
+    return timedelta(days=settings.WEBHOOK_LOG_KEEP_DAYS)
 
 
 def _claim(now: datetime) -> list[Webhook]:
