@@ -19,7 +19,7 @@ from accounts.actor import Actor, ActorType, Context, Interface, TokenScope
 from accounts.errors import Conflict, Forbidden, NotFound
 from accounts.models import ApiToken, Membership, Notice, User
 from accounts.roles import SECOND_FACTOR_ROLES, Role
-from accounts.tokens import digests
+from accounts.tokens import digest, digests
 
 # The attribute of a request in which a middleware keeps the token for the view.
 FOUND_TOKEN = "found_token"  # noqa: S105 - a name
@@ -263,7 +263,10 @@ class FastlyKeyAuthentication(BaseAuthentication):
             or now - token.last_used_at > LAST_USED_WRITE_INTERVAL
         ):
             ApiToken.objects.filter(pk=token.pk).update(
-                last_used_at=now, last_used_ip=context.ip
+                # With the current pepper, so that the earlier one can be removed.
+                digest=digest(secret),
+                last_used_at=now,
+                last_used_ip=context.ip,
             )
         return token.user, token_actor(token, context)
 

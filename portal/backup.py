@@ -27,7 +27,7 @@ from django.db.migrations.loader import MigrationLoader
 
 from accounts.actor import Actor, Interface
 from accounts.audit.queries import accounts_with_trail, verify
-from portal.database_copy import CopyError, Rows, copied_to, read_rows, replace_by
+from portal.database_copy import CopyError, RowReader, copied_to, read_rows, replace_by
 from products.metering.commands import declare_restored
 
 FORMAT: Final = 1
@@ -144,7 +144,7 @@ def key_id(key: str) -> str:
     return hashlib.sha256(f"tollgate-key-id\n{key}".encode()).hexdigest()[:16]
 
 
-def _describe(copy: Path, rows: Rows, now: datetime) -> Manifest:
+def _describe(copy: Path, rows: RowReader, now: datetime) -> Manifest:
     chains = rows("SELECT account_id, sequence, event_hash FROM audit_chainhead")
     migrations = rows("SELECT app, name FROM django_migrations ORDER BY app, name")
     tables = sorted(
@@ -163,14 +163,14 @@ def _describe(copy: Path, rows: Rows, now: datetime) -> Manifest:
     )
 
 
-def _count(rows: Rows, tables: list[str] | tuple[str, ...]) -> dict[str, int]:
+def _count(rows: RowReader, tables: list[str] | tuple[str, ...]) -> dict[str, int]:
     return {
         table: int(rows(f'SELECT COUNT(*) FROM "{table}"')[0][0])  # noqa: S608 - tables of models
         for table in tables
     }
 
 
-def _sums(rows: Rows) -> dict[str, int]:
+def _sums(rows: RowReader) -> dict[str, int]:
     return {name: int(rows(query)[0][0] or 0) for name, query in SUMS.items()}
 
 

@@ -37,7 +37,7 @@ class CopyError(Exception):
     """The database could not be copied or replaced; the sentence says why."""
 
 
-class Rows(Protocol):
+class RowReader(Protocol):
     """Reads rows by SQL, from the database or from a copy of it."""
 
     def __call__(self, query: str, /) -> Sequence[Sequence[Any]]:
@@ -45,7 +45,7 @@ class Rows(Protocol):
 
 
 @contextmanager
-def copied_to(path: Path) -> Iterator[Rows]:
+def copied_to(path: Path) -> Iterator[RowReader]:
     """Copy the database to a file, and let the caller read the state that was copied.
 
     Raises CopyError.

@@ -8,6 +8,7 @@ import contextlib
 import os
 import secrets
 from collections.abc import Callable, Collection
+from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,46 @@ def secret(name: str, folder: Path) -> str:
             "tokens, credentials and sessions invalid."
         )
     return content
+
+
+def fallbacks(name: str, folder: Path, now: datetime) -> list[str]:
+    """Return a secret's earlier values: those of NAME_FALLBACKS, and of rotations not long ago.
+
+    `rotate_key` writes a line with a value and the time until which it counts.
+    """
+    path = _fallbacks_file(name, folder)
+    kept = path.read_text(encoding="ascii").splitlines() if path.exists() else []
+    lines = [line.split() for line in kept]
+    valid = [value for value, until in lines if datetime.fromisoformat(until) > now]
+    return [*words(f"{name}_FALLBACKS"), *valid]
+
+
+def rotate_secret(name: str, folder: Path, *, until: datetime) -> None:
+    """Put a new secret into the file of a secret, and keep the earlier one until an instant.
+
+    Raises ImproperlyConfigured if the secret is not in a file of this folder.
+    """
+    path = folder / name.lower()
+    if text(name) or not path.exists():
+        raise ImproperlyConfigured(
+            f"{name} is not in {path}. Where you keep it, add its value to {name}_FALLBACKS and "
+            f"replace it by a new one, such as: {secrets.token_urlsafe(48)}"
+        )
+    earlier = _fallbacks_file(name, folder)
+    known = earlier.read_text(encoding="ascii") if earlier.exists() else ""
+    line = f"{path.read_text(encoding='ascii').strip()} {until.isoformat()}\n"
+    _replace_private(earlier, line + known)  # first, so that no value is ever lost
+    _replace_private(path, secrets.token_urlsafe(48) + "\n")
+
+
+def _fallbacks_file(name: str, folder: Path) -> Path:
+    return folder / f"{name.lower()}_fallbacks"
+
+
+def _replace_private(path: Path, content: str) -> None:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    _create_private(draft, content)
+    draft.replace(path)
 
 
 def _create_private(path: Path, content: str) -> None:

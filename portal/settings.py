@@ -1,6 +1,7 @@
 """All settings."""
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,15 +19,18 @@ DEBUG = False
 
 os.umask(0o077)  # only its owner can read what any of the portal's processes writes
 
+STARTED_AT = datetime.now(UTC)
 SECRET_KEY = env.secret("SECRET_KEY", DATA_DIR / "secrets")
-SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
+SECRET_KEY_FALLBACKS = env.fallbacks("SECRET_KEY", DATA_DIR / "secrets", STARTED_AT)
 TOKEN_PEPPER = env.secret("TOKEN_PEPPER", DATA_DIR / "secrets")
-TOKEN_PEPPER_FALLBACKS = env.words("TOKEN_PEPPER_FALLBACKS")
+TOKEN_PEPPER_FALLBACKS = env.fallbacks("TOKEN_PEPPER", DATA_DIR / "secrets", STARTED_AT)
 
 # A proxy is in front; only in a container does the portal listen on other addresses.
 # Encrypts secrets in the database, such as the seeds of second factors (`rotate_encryption`).
 ENCRYPTION_KEY = env.secret("ENCRYPTION_KEY", DATA_DIR / "secrets")
-ENCRYPTION_KEY_FALLBACKS = env.words("ENCRYPTION_KEY_FALLBACKS")
+ENCRYPTION_KEY_FALLBACKS = env.fallbacks(
+    "ENCRYPTION_KEY", DATA_DIR / "secrets", STARTED_AT
+)
 
 LISTEN_HOST = env.text("LISTEN_HOST", "127.0.0.1")
 PORT = env.number("PORT", 8000, minimum=1, maximum=65535)

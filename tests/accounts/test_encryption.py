@@ -8,6 +8,8 @@ from django.core.management import CommandError, call_command
 
 from accounts.encryption import UnreadableSecret, decrypt, encrypt
 from accounts.models import User
+from tests.factories.webhooks import SECRET as SIGNING_SECRET
+from tests.factories.webhooks import WebhookFactory
 
 SECRET = "JBSWY3DPEHPK3PXP"
 
@@ -43,6 +45,7 @@ def test_another_key_cannot_read(settings):
 def test_rotation_encrypts_all_with_the_current_key(user, settings, capsys):
     TOTP.activate(user, SECRET)
     RecoveryCodes.activate(user)
+    webhook = WebhookFactory.create()
     old, settings.ENCRYPTION_KEY = settings.ENCRYPTION_KEY, "another"
     settings.ENCRYPTION_KEY_FALLBACKS = [old]
 
@@ -51,7 +54,9 @@ def test_rotation_encrypts_all_with_the_current_key(user, settings, capsys):
     settings.ENCRYPTION_KEY_FALLBACKS = []
     row = Authenticator.objects.get(type="totp")
     assert decrypt(row.data["secret"]) == SECRET
-    assert "2 second factors" in capsys.readouterr().out
+    webhook.refresh_from_db()
+    assert decrypt(webhook.secret) == SIGNING_SECRET
+    assert "2 second factors and 1 webhooks" in capsys.readouterr().out
 
 
 def test_rotation_fails_without_the_earlier_key(user, settings):

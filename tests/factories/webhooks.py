@@ -6,8 +6,8 @@ import factory
 from factory.django import DjangoModelFactory
 
 from accounts.audit import reader
+from accounts.encryption import encrypt
 from products.webhooks.models import Webhook
-from products.webhooks.secrets import encrypted
 from tests.factories import NOW
 from tests.factories.accounts import AccountFactory
 
@@ -22,7 +22,7 @@ class WebhookFactory(DjangoModelFactory[Webhook]):
 
     account = factory.SubFactory(AccountFactory)
     url = "https://example.com/hooks"
-    secret = factory.LazyFunction(lambda: encrypted(SECRET))
+    secret = factory.LazyFunction(lambda: encrypt(SECRET))
     created_at = NOW
     created_by = "Sam"
     due_at = NOW

@@ -18,10 +18,10 @@ from accounts.actor import Actor
 from accounts.audit import reader
 from accounts.audit.models import AuditEvent
 from accounts.audit.queries import event_of
+from accounts.encryption import decrypt
 from products.webhooks.commands.webhooks import pause_webhook
 from products.webhooks.messages import message_of
 from products.webhooks.models import MAX_PROBLEM_LENGTH, Delivery, Webhook
-from products.webhooks.secrets import decrypted
 from products.webhooks.sender import Request, Result, send_all
 
 logger = logging.getLogger(__name__)
@@ -142,7 +142,7 @@ def _next_turn(webhook: Webhook) -> Turn | None:
 
 def _request(turn: Turn, at: datetime) -> Request:
     message = message_of(turn.entry)
-    secret = decrypted(turn.webhook.secret)
+    secret = decrypt(turn.webhook.secret)
     headers = message.headers(secret, int(at.timestamp()))
     return Request(turn.webhook.url, message, headers)
 

@@ -10,11 +10,12 @@ from accounts.audit import reader
 from accounts.audit.queries import event_of
 from accounts.audit.vocabulary import Event
 from accounts.change import Unchanged, recorded_change
+from accounts.encryption import decrypt, encrypt
 from accounts.errors import Conflict, Invalid, NotFound
 from accounts.models import Account
 from accounts.roles import Permission
 from products.webhooks.models import MAX_URL_LENGTH, Delivery, Webhook
-from products.webhooks.secrets import encrypted, new_signing_secret
+from products.webhooks.secrets import new_signing_secret
 from products.webhooks.sender import InvalidUrl, checked_url
 
 MAX_WEBHOOKS: Final = 20  # per account
@@ -60,7 +61,7 @@ def add_webhook(
         webhook = Webhook.objects.create(
             account=account,
             **values,
-            secret=encrypted(secret),
+            secret=encrypt(secret),
             created_at=now,
             created_by=actor.label,
             due_at=now,
@@ -187,6 +188,20 @@ def resend_message(
         trail.note(
             Event.WEBHOOK_RESENT, target=_target(row), after={"sequence": sequence}
         )
+
+
+def encrypt_secrets_again() -> int:
+    """Encrypt the signing secrets with the current key, and return how many; they stay the same.
+
+    Raises UnreadableSecret.
+    """
+    rows = Webhook.objects.order_by("pk")
+    return sum(
+        Webhook.objects.filter(pk=row.pk, secret=row.secret).update(
+            secret=encrypt(decrypt(row.secret))
+        )
+        for row in rows.iterator()
+    )
 
 
 def _existing(webhook: Webhook) -> Webhook:

@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from accounts.commands.encryption import encrypt_again
 from accounts.encryption import UnreadableSecret
+from products.webhooks.commands import encrypt_secrets_again
 
 
 class Command(BaseCommand):
@@ -19,7 +20,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Encrypt and print how many; exit with 1 if one can't be decrypted."""
         try:
-            count = encrypt_again()
+            factors, webhooks = encrypt_again(), encrypt_secrets_again()
         except UnreadableSecret as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"Encrypted the secrets of {count} second factors.")
+        self.stdout.write(
+            f"Encrypted the secrets of {factors} second factors and {webhooks} webhooks."
+        )
