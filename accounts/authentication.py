@@ -18,6 +18,7 @@ from rest_framework.request import Request
 from accounts.actor import Actor, ActorType, Context, Interface, TokenScope
 from accounts.errors import Conflict, Forbidden, NotFound
 from accounts.models import ApiToken, Membership, Notice, User
+from accounts.optional_write import update_if_free
 from accounts.roles import SECOND_FACTOR_ROLES, Role
 from accounts.tokens import digest, digests
 
@@ -262,11 +263,15 @@ class FastlyKeyAuthentication(BaseAuthentication):
             token.last_used_at is None
             or now - token.last_used_at > LAST_USED_WRITE_INTERVAL
         ):
-            ApiToken.objects.filter(pk=token.pk).update(
-                # With the current pepper, so that the earlier one can be removed.
-                digest=digest(secret),
-                last_used_at=now,
-                last_used_ip=context.ip,
+            update_if_free(
+                ApiToken.objects.filter(pk=token.pk),
+                {
+                    # With the current pepper, so that the earlier one can be removed.
+                    "digest": digest(secret),
+                    "last_used_at": now,
+                    "last_used_ip": context.ip,
+                },
+                what="when a token was last used",
             )
         return token.user, token_actor(token, context)
 

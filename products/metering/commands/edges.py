@@ -13,6 +13,7 @@ from accounts.audit.vocabulary import Event
 from accounts.change import recorded_change
 from accounts.errors import Invalid, NotFound
 from accounts.ids import new_id
+from accounts.optional_write import update_if_free
 from accounts.policy import PLATFORM
 from accounts.roles import Permission
 from accounts.tokens import digest, new_secret
@@ -138,7 +139,9 @@ def note_status(edge: Edge, *, status: EdgeStatus | None, now: datetime) -> None
         reported_at = _reported_at(status, now)
         if reported_at is not None:
             fields["reported_at"] = max(reported_at, edge.reported_at or reported_at)
-    Edge.objects.filter(pk=edge.pk).update(**fields)
+    update_if_free(
+        Edge.objects.filter(pk=edge.pk), fields, what="the status of an edge"
+    )
 
 
 def note_report(edge: Edge, *, sent_at: datetime, received_at: datetime) -> None:
@@ -146,9 +149,13 @@ def note_report(edge: Edge, *, sent_at: datetime, received_at: datetime) -> None
 
     A report can be one of several, so it does not change `reported_at`.
     """
-    Edge.objects.filter(pk=edge.pk).update(
-        last_seen_at=received_at,
-        clock_offset_ms=_offset_ms(sent_at, received_at),
+    update_if_free(
+        Edge.objects.filter(pk=edge.pk),
+        {
+            "last_seen_at": received_at,
+            "clock_offset_ms": _offset_ms(sent_at, received_at),
+        },
+        what="when an edge reported",
     )
 
 
