@@ -18,7 +18,13 @@ from django.db.models import F, QuerySet
 
 from accounts import policy
 from accounts.actor import Actor, ActorType
-from accounts.audit.record import EntrySource, NewEntry, append, lock_head
+from accounts.audit.record import (
+    EntrySource,
+    NewEntry,
+    append,
+    index_terms,
+    lock_head,
+)
 from accounts.audit.vocabulary import Event, Outcome
 from accounts.errors import NotFound
 from accounts.models import Account
@@ -129,10 +135,12 @@ def recorded_change(
         if not any(trail.entries.values()):
             raise NothingRecorded(f"{permission} changed something and noted nothing.")
         source = entry_source(actor)
+        events = []
         for key in sorted(trail.entries):
             if trail.entries[key]:
-                append(key, trail.entries[key], source=source, at=now)
+                events += append(key, trail.entries[key], source=source, at=now)
         _move_routes(trail)
+        index_terms(events)
 
 
 def _move_routes(trail: Trail) -> None:
@@ -179,4 +187,4 @@ def record_refusal(
     )
     with transaction.atomic(durable=True):
         lock_head(on.account_id)
-        append(on.account_id, [entry], source=entry_source(actor), at=now)
+        index_terms(append(on.account_id, [entry], source=entry_source(actor), at=now))

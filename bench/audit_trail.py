@@ -7,6 +7,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from http import HTTPStatus
 
@@ -16,15 +17,16 @@ from django.test import Client
 from accounts.actor import Actor
 from accounts.audit.models import AuditEvent
 from accounts.audit.queries import verify
-from accounts.audit.record import NewEntry, append, lock_head
+from accounts.audit.record import NewEntry, append, index_terms, lock_head
 from accounts.audit.vocabulary import Event
 from accounts.change import entry_source
-from accounts.ids import new_id
 from accounts.models import User
 from tests.factories import NOW
+from tests.factories.accounts import AccountFactory
 
 BATCH = 2000
 ACCOUNTS = 20
+PEOPLE = 300
 TIMES = 7
 KINDS = (Event.PRODUCT_ENABLED, Event.BILL_CHANGED, Event.VERSION_ACTIVATED)
 LIST = "/admin/audit/auditevent/"
@@ -32,24 +34,37 @@ LIST = "/admin/audit/auditevent/"
 
 def fill(count: int) -> list[str]:
     """Append entries to the chains of some accounts in turn; return the accounts."""
-    accounts = [new_id() for _ in range(ACCOUNTS)]
-    source = entry_source(Actor.system("load-demo"))
+    accounts = [
+        AccountFactory.create(name=f"Customer {number}").pk
+        for number in range(ACCOUNTS)
+    ]
     for batch in range(count // BATCH):
         account = accounts[batch % ACCOUNTS]
+        source = replace(
+            entry_source(Actor.system("load-demo")),
+            actor_label=f"Person {batch % PEOPLE}",
+            actor_id=f"person-{batch % PEOPLE}",
+            request_id=f"request-{batch:06}",
+            ip="192.0.2.1" if batch % 2 else f"198.51.100.{batch % 200}",
+        )
         entries = [
             NewEntry(
                 event=KINDS[number % len(KINDS)],
-                target_type="product",
-                target_id="websockets",
-                target_label="WebSockets",
-                product="websockets",
+                target_type="product" if number % 10 else "service",
+                target_id="websockets" if number % 10 else f"service-{batch}-{number}",
+                target_label="WebSockets" if number % 10 else f"shop-{batch}-{number}",
+                product="websockets" if number % 10 else "",
                 after={"number": number},
             )
             for number in range(BATCH)
         ]
         with transaction.atomic():
             lock_head(account)
-            append(account, entries, source=source, at=NOW + timedelta(seconds=batch))
+            index_terms(
+                append(
+                    account, entries, source=source, at=NOW + timedelta(seconds=batch)
+                )
+            )
     return accounts
 
 
@@ -87,8 +102,19 @@ def run() -> list[str]:
         ("one action", "?action=bill.changed"),
         ("one product", "?product=websockets"),
         ("an account and an action", f"?account={accounts[3]}&action=product.enabled"),
-        ("a search that finds", f"?q={accounts[5]}"),
-        ("a search that finds nothing", "?q=missing"),
+        ("search: account's name", "?q=customer 5"),
+        ("search: account's ID", f"?q={accounts[5]}"),
+        ("search: all of one product", "?q=websock"),
+        ("search: an event", "?q=bill.ch"),
+        ("search: one person", "?q=person 7"),
+        ("search: many names", "?q=shop-"),
+        ("search: one name of many", "?q=shop-100-10"),
+        ("search: a request", "?q=request-000100"),
+        ("search: half of all by address", "?q=192.0.2.1"),
+        ("search: start of many addresses", "?q=198.51."),
+        ("search: a letter", "?q=p"),
+        ("search: nothing", "?q=missing"),
+        ("search in an account", f"?q=person 7&account={accounts[7]}"),
     ):
         assert client.get(LIST + query).status_code == HTTPStatus.OK
         taken = milliseconds(lambda query=query: client.get(LIST + query).content)

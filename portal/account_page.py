@@ -9,8 +9,10 @@ from urllib.parse import urlencode
 from django.db.models import Case, OuterRef, QuerySet, Subquery, Sum, When
 from django.urls import reverse
 
-from accounts.audit.models import ChainHead
+from accounts.audit.models import AuditEvent, ChainHead
+from accounts.audit.names import names_in
 from accounts.audit.queries import VerificationResult, trail_of, verify
+from accounts.audit.sentences import sentence_of
 from accounts.models import Account, Invitation, Membership, OutgoingMail
 from accounts.queries import Grant, grants_in, second_factors_of
 from accounts.roles import Role
@@ -31,7 +33,7 @@ from products.metering.models import UsageDispute, UsagePeriod
 from products.months import Month
 from products.services.models import Service, Version
 
-# Rows of each table on the page; the list that a link leads to has the rest.
+# TableRows of each table on the page; the list that a link leads to has the rest.
 ROWS: Final = 10
 NAMED_SERVICES: Final = 3  # of a member with access to chosen services
 # Up to this many entries the page verifies the chain, in less than 100 ms.
@@ -42,7 +44,7 @@ _SUPERUSERS_FIRST: Final = Case(When(role=Role.SUPERUSER, then=0), default=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class TableRows:
     """The first rows of a table, how many there are in all, and where the rest is."""
 
     shown: tuple[Any, ...]
@@ -143,7 +145,7 @@ def page_facts(account: Account, now: datetime) -> dict[str, Any]:
         "open_disputes": UsageDispute.objects.filter(
             account_id=account.pk, resolved_at=None
         ).count(),
-        "entries": trail_of(account.pk, limit=ROWS).events,
+        "entries": _entries(account),
         "chain": head,
         "verification": _verification(head),
         "mails": _rows(
@@ -159,12 +161,12 @@ def _is_known(state: ProductState) -> bool:
     return bool(state.is_on or state.last or state.price)
 
 
-def _rows(rows: "QuerySet[Any]", name: str, account: Account) -> Rows:
+def _rows(rows: "QuerySet[Any]", name: str, account: Account) -> TableRows:
     url = f"{reverse(f'admin:{name}_changelist')}?{urlencode({'account': account.pk})}"
-    return Rows(tuple(rows[:ROWS]), rows.count(), url)
+    return TableRows(tuple(rows[:ROWS]), rows.count(), url)
 
 
-def _members(account: Account) -> Rows:
+def _members(account: Account) -> TableRows:
     members = (
         Membership.objects.filter(account=account)
         .select_related("user")
@@ -182,7 +184,7 @@ def _members(account: Account) -> Rows:
         )
         for member in rows.shown
     )
-    return Rows(shown, rows.total, rows.url)
+    return TableRows(shown, rows.total, rows.url)
 
 
 def _access(member: Membership, grants: Sequence[Grant]) -> str:
@@ -197,7 +199,7 @@ def _access(member: Membership, grants: Sequence[Grant]) -> str:
     return ", ".join(names) or "No service"
 
 
-def _services(account: Account) -> Rows:
+def _services(account: Account) -> TableRows:
     active = Version.objects.filter(service=OuterRef("pk"), active=True)
     services = (
         Service.objects.filter(account=account, deleted_at=None)
@@ -216,7 +218,7 @@ def _services(account: Account) -> Rows:
         )
         for service in rows.shown
     )
-    return Rows(shown, rows.total, rows.url)
+    return TableRows(shown, rows.total, rows.url)
 
 
 def _usage(account: Account, month: Month) -> MonthUsage:
@@ -234,6 +236,15 @@ def _usage(account: Account, month: Month) -> MonthUsage:
         subtotal=invoice.subtotal if invoice else None,
         **{name: value or 0 for name, value in totals.items()},
     )
+
+
+def _entries(account: Account) -> list[AuditEvent]:
+    """Return the newest entries with their sentences."""
+    events = list(trail_of(account.pk, limit=ROWS).events)
+    names = names_in(events)
+    for event in events:
+        event.sentence = str(sentence_of(event, names))
+    return events
 
 
 def _verification(head: ChainHead | None) -> VerificationResult | None:

@@ -1,6 +1,6 @@
 """Pages through the entries of all accounts, newest first, by (at, id): no counting, no offset."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
@@ -73,21 +73,26 @@ def matching(
 def cursor_page(
     events: QuerySet[AuditEvent],
     *,
+    any_of: Sequence[Q] = (),
     older: PageCursor | None = None,
     newer: PageCursor | None = None,
     size: int = 50,
 ) -> CursorPage:
-    """Return the newest page, or the page `older` or `newer` than a cursor."""
+    """Return the newest page, or the page `older` or `newer` than a cursor.
+
+    With `any_of`, of the entries that fulfil one of these conditions. Each is read by its own
+    query, because an OR would fetch and sort every match.
+    """
     if newer is not None:
         following = Q(at__gte=newer.at) & (Q(at__gt=newer.at) | Q(id__gt=newer.id))
-        found = list(events.filter(following).order_by("at", "id")[: size + 1])
+        found = _first(events.filter(following).order_by("at", "id"), any_of, size + 1)
         shown = found[:size][::-1]
         has_newer, has_older = len(found) > size, True
     else:
         if older is not None:
             preceding = Q(at__lte=older.at) & (Q(at__lt=older.at) | Q(id__lt=older.id))
             events = events.filter(preceding)
-        found = list(events.order_by("-at", "-id")[: size + 1])
+        found = _first(events.order_by("-at", "-id"), any_of, size + 1)
         shown = found[:size]
         has_newer, has_older = older is not None, len(found) > size
     return CursorPage(
@@ -95,3 +100,20 @@ def cursor_page(
         older=PageCursor.of(shown[-1]) if shown and has_older else None,
         newer=PageCursor.of(shown[0]) if shown and has_newer else None,
     )
+
+
+def _first(
+    events: QuerySet[AuditEvent], any_of: Sequence[Q], count: int
+) -> list[AuditEvent]:
+    """Return the first entries in the order of a queryset, of all or of those of some conditions."""
+    if not any_of:
+        return list(events[:count])
+    places = {
+        place
+        for condition in any_of
+        for place in events.filter(condition).values_list("at", "pk")[:count]
+    }
+    is_newest_first = events.query.order_by[0] == "-at"
+    keys = [key for _, key in sorted(places, reverse=is_newest_first)[:count]]
+    found = AuditEvent.objects.in_bulk(keys)
+    return [found[key] for key in keys]

@@ -44,6 +44,10 @@ class AuditEvent(models.Model):
     prev_hash = models.CharField(max_length=64)
     event_hash = models.CharField(max_length=64)
 
+    # Of a list of entries of many accounts: the account's present name, and the whole as a sentence.
+    account_name = ""
+    sentence = ""
+
     class Meta:
         verbose_name = "event"
         constraints = [
@@ -81,7 +85,12 @@ class AuditEvent(models.Model):
             Index(fields=["product", "at", "id"], name="audit_event_product"),
             Index(fields=["service_id", "at", "id"], name="audit_event_service"),
             Index(fields=["outcome", "at", "id"], name="audit_event_outcome_at"),
-            Index(fields=["request_id", "at", "id"], name="audit_event_request"),
+            # The operator classes let PostgreSQL find the start of a request id too.
+            Index(
+                fields=["request_id", "at", "id"],
+                name="audit_event_request",
+                opclasses=["varchar_pattern_ops", "timestamptz_ops", "int8_ops"],
+            ),
             Index(fields=["interface", "at", "id"], name="audit_event_interface_at"),
         ]
 
@@ -157,6 +166,38 @@ class TrailCursor(models.Model):
         return f"{self.reader} in {self.account_id} at {self.sequence}"
 
 
+class SearchTerm(models.Model):
+    """A word that staff can search for, and the entries that it stands for: `column` equals `value`.
+
+    There is one row per distinct name or id, however many entries have it, so the start of a word
+    is found quickly. Derived from entries when they are appended; it has no personal values.
+    """
+
+    folded = models.CharField(max_length=MAX_TARGET_ID_LENGTH)
+    column = models.CharField(max_length=16)  # of AuditEvent
+    value = models.CharField(max_length=MAX_TARGET_ID_LENGTH)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["folded", "column", "value"],
+                name="audit_search_term_once",
+                violation_error_message="The term is already known.",
+            )
+        ]
+        indexes = [
+            Index(
+                fields=["folded"],
+                name="audit_search_start",
+                opclasses=["varchar_pattern_ops"],
+            )
+        ]
+
+    def __str__(self) -> str:
+        """Return the term and where it stands."""
+        return f"{self.folded} in {self.column}"
+
+
 class PersonalData(models.Model):
     """A personal value of an entry, which contains only its hash: erasing it keeps the chain valid."""
 
@@ -169,6 +210,7 @@ class PersonalData(models.Model):
 
     account_id = models.CharField(max_length=22)
     sequence = models.BigIntegerField()
+    event_id = models.BigIntegerField()  # the entry's row, for searching
     kind = models.CharField(max_length=16, choices=Kind)
     salt = models.CharField(max_length=32)
     value = models.TextField()
@@ -186,6 +228,14 @@ class PersonalData(models.Model):
                 name="audit_personal_kind",
                 violation_error_message="Unknown kind of personal value.",
             ),
+        ]
+        indexes = [
+            Index(
+                fields=["value", "event_id"],
+                name="audit_personal_ip",
+                condition=Q(kind="ip"),
+                opclasses=["text_pattern_ops", "int8_ops"],
+            )
         ]
 
     def __str__(self) -> str:

@@ -1,14 +1,21 @@
 """Appends entries to an account's chain; only `accounts.change` imports it."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from accounts.actor import ActorType, Interface
 from accounts.audit.chain import GENESIS, canonical, commitment, event_hash
 from accounts.audit.entry_body import COPIED, VERSION, copies, timestamp
-from accounts.audit.models import MAX_LABEL_LENGTH, AuditEvent, ChainHead, PersonalData
+from accounts.audit.models import (
+    MAX_LABEL_LENGTH,
+    AuditEvent,
+    ChainHead,
+    PersonalData,
+    SearchTerm,
+)
+from accounts.audit.search_terms import terms_of
 from accounts.audit.vocabulary import Event, Outcome
 
 SALT_BYTES = 16
@@ -83,17 +90,38 @@ def append(
     # decreases, so the order by sequence and the order by time are the same.
     at = max(at, head.at or at)
     events: list[AuditEvent] = []
-    personal: list[PersonalData] = []
+    personal: list[tuple[AuditEvent, list[PersonalData]]] = []
     for entry in entries:
         values = _personal_data(account_id, head.sequence + 1, source)
         event = _event(head, entry, source=source, at=at, personal=values)
         head.sequence, head.event_hash, head.at = event.sequence, event.event_hash, at
         events.append(event)
-        personal.extend(values)
+        personal.append((event, values))
     AuditEvent.objects.bulk_create(events)
-    PersonalData.objects.bulk_create(personal)
+    for event, values in personal:
+        for value in values:
+            value.event_id = event.pk
+    PersonalData.objects.bulk_create(
+        value for _, values in personal for value in values
+    )
     head.save(update_fields=["sequence", "event_hash", "at"])
     return events
+
+
+def index_terms(events: Iterable[AuditEvent]) -> None:
+    """Make entries findable by the start of their names and ids; once per transaction, last.
+
+    One statement in the order of the terms, so that transactions never wait for each other in a
+    circle.
+    """
+    terms = sorted({term for event in events for term in terms_of(event)})
+    SearchTerm.objects.bulk_create(
+        [
+            SearchTerm(folded=folded, column=column, value=value)
+            for folded, column, value in terms
+        ],
+        ignore_conflicts=True,
+    )
 
 
 def _event(

@@ -6,7 +6,9 @@ from tests.access.asking import Answer, ask, read_table, written
 from tests.access.routes import METHODS, OF_AN_ACCOUNT, PEOPLE, Route, all_routes
 
 OWN_ROUTES = tuple(route for route in all_routes() if not route.is_third_party)
-TRAIL = frozenset({"audit_auditevent", "audit_chainhead", "audit_personaldata"})
+TRAIL = frozenset(
+    {"audit_auditevent", "audit_chainhead", "audit_personaldata", "audit_searchterm"}
+)
 REFUSED = 400
 # A refused deployment is recorded, although nothing else may change.
 DEPLOYING = ("/activate", "/activate/")

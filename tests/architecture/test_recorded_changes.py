@@ -21,7 +21,9 @@ from tests.factories.digests import digest_of_everything
 from tests.factories.rolled_back import rolled_back
 from tests.factories.world import World
 
-TRAIL = frozenset({"audit_auditevent", "audit_chainhead", "audit_personaldata"})
+TRAIL = frozenset(
+    {"audit_auditevent", "audit_chainhead", "audit_personaldata", "audit_searchterm"}
+)
 # A refused attempt leaves an entry, and changes nothing else.
 RECORDED_REFUSALS = {"products.deploy.commands.activate"}
 

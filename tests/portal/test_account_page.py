@@ -58,7 +58,7 @@ def test_the_page_shows_what_belongs_to_the_account(
         f"echo {switched_on.pk} VCL none WebSockets",
         "acme.org (verified)",
         "Chain intact : ",
-        "Lin requested a product Next-Gen WAF",
+        "Lin requested Next-Gen WAF",
         "Never enabled: Fanout",
         "Invitation to Acme new@acme.example",
     ):

@@ -25,8 +25,8 @@ def test_an_entry_shows_its_changes_and_source(ada, trail):
     ).content.decode()
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", unescape(page)))
 
-    assert "Field Before After state disabled enabled" in text
-    assert "Sam enabled a product" in text
+    assert "Field Before After State disabled enabled" in text
+    assert "Sam enabled WebSockets" in text
     assert "Sign-in method password, confirmed at 2026-03-01T11:58:00.000000Z" in text
     assert "IP address 192.0.2.7" in text
     assert "Email address sam@acme.example" in text
@@ -46,7 +46,7 @@ def test_an_altered_entry_is_marked_on_its_page_and_in_the_list(ada, trail):
     ).content.decode()
 
     assert "ALTERED: its column outcome differs from its text." in page
-    assert (rows.count(">ALTERED<"), rows.count(">intact<")) == (1, 2)
+    assert rows.count(">ALTERED<") == 1
 
 
 @pytest.mark.parametrize("text", ["not JSON", "[1]"])
@@ -89,7 +89,7 @@ def test_a_broken_chain_shows_its_first_invalid_entry(ada, trail):
 
 
 def test_a_long_chain_is_verified_on_request(ada, trail, monkeypatch):
-    monkeypatch.setattr("accounts.audit.admin.MAX_VERIFIED_ON_OPEN", 1)
+    monkeypatch.setattr("accounts.admin.trail.MAX_VERIFIED_ON_OPEN", 1)
     page = reverse("admin:audit_chainhead_change", args=["acme"])
 
     assert "Not verified yet (2 entries)." in ada.get(page).content.decode()

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from django.db import transaction
 
 from accounts.actor import ActorType, Interface
-from accounts.audit.record import EntrySource, NewEntry, append
+from accounts.audit.record import EntrySource, NewEntry, append, index_terms
 from accounts.audit.vocabulary import Event
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 250, tzinfo=UTC)
@@ -43,6 +43,8 @@ BILLED = NewEntry(
 
 
 def write(account_id="acme", *entries, source=SAM, at=NOON):
-    """Append entries (one that enables a product, where none are given) in a transaction."""
+    """Append entries (one that enables a product, where none are given) in a transaction, as recorded_change does."""
     with transaction.atomic():
-        return append(account_id, entries or (ENABLED,), source=source, at=at)
+        events = append(account_id, entries or (ENABLED,), source=source, at=at)
+        index_terms(events)
+    return events

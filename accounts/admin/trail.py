@@ -4,19 +4,22 @@ from datetime import UTC
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
 
+from accounts.admin.trail_list import TrailChangeList, TrailFilter, account_names
 from accounts.admin_pages import ReadOnlyAdmin
-from accounts.audit.admin_list import TrailChangeList, TrailFilter
-from accounts.audit.cursor import matching
 from accounts.audit.models import AuditEvent, ChainHead, PersonalData
+from accounts.audit.names import names_in
 from accounts.audit.queries import (
     personal_data_of,
     row_fault,
-    target_matches,
     verify,
 )
+from accounts.audit.sentences import labelled_changes, sentence_of
+from accounts.models import Account
 
 # Up to this length a chain is verified when its page opens, in about half a second.
 MAX_VERIFIED_ON_OPEN = 20_000
@@ -26,44 +29,39 @@ MAX_VERIFIED_ON_OPEN = 20_000
 class AuditEventAdmin(ReadOnlyAdmin):
     """The entries of all accounts."""
 
-    list_display = (
-        "at_second", "account_id", "sequence", "who", "did", "target", "product", "outcome",
-        "chain_state",
-    )  # fmt: skip
+    list_display = ("at_second", "account", "sequence", "what_happened", "result")
     list_display_links = ("at_second",)
     list_filter = (TrailFilter,)
     list_per_page = 50
     sortable_by = ()
     fields = ()
-    search_fields = (
-        "account_id", "actor_id", "actor_label", "target_id", "target_label", "service_id",
-        "request_id",
-    )  # fmt: skip
+    search_fields = ("pk",)  # shows the field; `find` looks for what is typed
+    search_help_text = (
+        "Start of a name, email, domain, ID, request ID, IP address, event or product"
+    )
 
     @admin.display(description="when (UTC)")
     def at_second(self, event: AuditEvent) -> str:
         """Return the time, to the second."""
-        return event.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+        return f"{event.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
-    @admin.display(description="who")
-    def who(self, event: AuditEvent) -> str:
-        """Return the actor's label and type."""
-        return f"{event.actor_label or event.actor_id} ({event.actor_type})"
+    @admin.display(description="account")
+    def account(self, event: AuditEvent) -> str:
+        """Return the account's name, as a link to its page."""
+        if not event.account_name:
+            return event.account_id
+        url = reverse("admin:accounts_account_change", args=[event.account_id])
+        return format_html('<a href="{}">{}</a>', url, event.account_name)
 
-    @admin.display(description="did")
-    def did(self, event: AuditEvent) -> str:
-        """Return the event's description."""
-        return event.description
+    @admin.display(description="what happened")
+    def what_happened(self, event: AuditEvent) -> str:
+        """Return the entry as a sentence."""
+        return event.sentence
 
-    @admin.display(description="target")
-    def target(self, event: AuditEvent) -> str:
-        """Return the target's type and label."""
-        return f"{event.target_type} {event.target_label or event.target_id}"
-
-    @admin.display(description="chain")
-    def chain_state(self, event: AuditEvent) -> str:
-        """Return whether the row is intact."""
-        return "ALTERED" if row_fault(event) else "intact"
+    @admin.display(description="result")
+    def result(self, event: AuditEvent) -> str:
+        """Return the outcome, or that the row is not intact any more."""
+        return "ALTERED" if row_fault(event) else event.outcome
 
     def get_changelist(
         self, request: HttpRequest, **kwargs: object
@@ -72,16 +70,13 @@ class AuditEventAdmin(ReadOnlyAdmin):
         return TrailChangeList
 
     def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[AuditEvent], search_term: str
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[AuditEvent],
+        search_term: str,
     ) -> tuple[QuerySet[AuditEvent], bool]:
-        """Return the entries with exactly this term in a searched column; each has an index."""
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        found = matching(queryset, self.search_fields, term)
-        if "/" in term:  # a version or a part, which older entries name in another way
-            found |= queryset.filter(target_matches(term))
-        return found, False
+        """Return all entries: the list itself finds what is searched for."""
+        return queryset, False
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, object] | None = None
@@ -110,16 +105,30 @@ class AuditEventAdmin(ReadOnlyAdmin):
 class ChainHeadAdmin(ReadOnlyAdmin):
     """The chains of all accounts, with their verification."""
 
-    list_display = ("account_id", "sequence", "at", "event_hash")
+    list_display = ("account_id", "account", "sequence", "at", "event_hash")
     ordering = ("account_id",)
     fields = ()
     search_fields = ("account_id",)
+    search_help_text = "Start of the account's name or ID"
+
+    @admin.display(description="account")
+    def account(self, head: ChainHead) -> str:
+        """Return the account's name."""
+        return getattr(head, "account_name", None) or "–"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ChainHead]:
+        """Return the chains with the names of their accounts."""
+        named = Account.objects.filter(pk=OuterRef("account_id")).values("name")
+        heads: QuerySet[ChainHead] = super().get_queryset(request)
+        return heads.annotate(account_name=Subquery(named))
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[ChainHead], search_term: str
     ) -> tuple[QuerySet[ChainHead], bool]:
-        """Return the chains whose account id starts with the term."""
-        return queryset.filter(account_id__startswith=search_term.strip()), False
+        """Return the chains whose account's id or name starts with the term."""
+        term = search_term.strip()
+        found = Q(account_id__istartswith=term) | Q(account_name__istartswith=term)
+        return queryset.filter(found), False
 
     def change_view(
         self,
@@ -133,8 +142,12 @@ class ChainHeadAdmin(ReadOnlyAdmin):
         wanted = head is not None and (
             head.sequence <= MAX_VERIFIED_ON_OPEN or "verify" in request.GET
         )
+        name = object_id
+        if head is not None:
+            name = account_names([head]).get(head.account_id, head.account_id)
         facts = {
-            "title": f"Chain of {object_id}",
+            "title": f"Chain of {name}",
+            "account_name": name,
             "subtitle": None,
             "verification": verify(head.account_id)
             if head is not None and wanted
@@ -147,11 +160,17 @@ class ChainHeadAdmin(ReadOnlyAdmin):
 
 def _facts(event: AuditEvent) -> dict[str, object]:
     personal = personal_data_of(event)
+    account = account_names([event]).get(event.account_id, event.account_id)
+    names = names_in([event])
     return {
-        "title": f"Event {event.sequence} of {event.account_id}",
+        "title": f"Event {event.sequence} of {account}",
+        "account_name": account,
+        "sentence": sentence_of(event, names),
+        "service_name": names.services.get(event.service_id, ""),
+        "product_name": names.products.get(event.product, event.product),
         "subtitle": None,
         "body": event.body,
-        "changes": event.changes,
+        "changes": labelled_changes(event, names),
         "personal": [
             (PersonalData.Kind(kind).label, value) for kind, value in personal.items()
         ],

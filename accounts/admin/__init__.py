@@ -10,6 +10,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
+from accounts.admin import trail  # noqa: F401 - registers the pages of the audit trail
 from accounts.admin_pages import ReadOnlyAdmin
 from accounts.authentication import staff_actor_of
 from accounts.commands import offboarding

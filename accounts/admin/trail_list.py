@@ -1,6 +1,6 @@
 """The admin's list of entries: its filters and its pages."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, time, timedelta
 
 from django import forms
@@ -15,7 +15,12 @@ from django.http import HttpRequest
 from accounts.actor import Interface
 from accounts.audit.cursor import InvalidCursor, PageCursor, cursor_page, matching
 from accounts.audit.models import AuditEvent, ChainHead
+from accounts.audit.names import names_in
+from accounts.audit.queries import target_matches
+from accounts.audit.sentences import sentence_of
 from accounts.audit.vocabulary import DESCRIPTIONS, Outcome
+from accounts.models import Account
+from accounts.trail_search import find
 
 OLDER, NEWER = "older", "newer"
 ANY = ("", "any")
@@ -24,13 +29,18 @@ ANY = ("", "any")
 class FilterForm(forms.Form):
     """The filters of the list; values match exactly, so that an index can be used."""
 
-    account = forms.CharField(required=False, label="Account (id)", max_length=22)
+    account = forms.CharField(required=False, label="Account (ID)", max_length=22)
     action = forms.ChoiceField(
         required=False, choices=[ANY, *((name, name) for name in sorted(DESCRIPTIONS))]
     )
-    actor = forms.CharField(required=False, label="Actor (id or name)", max_length=255)
+    actor = forms.CharField(required=False, label="Actor (ID or name)", max_length=255)
     product = forms.CharField(required=False, max_length=64)
-    service = forms.CharField(required=False, label="Service (id)", max_length=22)
+    service = forms.CharField(required=False, label="Service (ID)", max_length=22)
+    # Links set it: an id such as that of an invoice is unique in its type only.
+    target_type = forms.CharField(
+        required=False, max_length=64, widget=forms.HiddenInput
+    )
+    target = forms.CharField(required=False, label="Target (ID)", max_length=320)
     outcome = forms.ChoiceField(
         required=False, choices=[ANY, *((o, o) for o in Outcome)]
     )
@@ -58,6 +68,7 @@ class FilterForm(forms.Form):
             "action": wanted["action"],
             "product": wanted["product"],
             "service_id": wanted["service"],
+            "target_type": wanted["target_type"],
             "outcome": wanted["outcome"],
             "interface": wanted["interface"],
         }
@@ -66,6 +77,8 @@ class FilterForm(forms.Form):
         )
         if wanted["actor"]:
             events = matching(events, ("actor_id", "actor_label"), wanted["actor"])
+        if wanted["target"]:
+            events = events.filter(target_matches(wanted["target"]))
         if wanted["since"]:
             events = events.filter(
                 at__gte=datetime.combine(wanted["since"], time.min, UTC)
@@ -74,6 +87,12 @@ class FilterForm(forms.Form):
             end = datetime.combine(wanted["until"], time.min, UTC) + timedelta(days=1)
             events = events.filter(at__lt=end)
         return events
+
+
+def account_names(events: Iterable[AuditEvent]) -> Mapping[str, str]:
+    """Return the names of the accounts whose entries these are, by id. One query."""
+    ids = {event.account_id for event in events}
+    return dict(Account.objects.filter(pk__in=ids).values_list("pk", "name"))
 
 
 class TrailFilter(admin.ListFilter):
@@ -116,7 +135,7 @@ class TrailFilter(admin.ListFilter):
 
     def queryset(
         self,
-        request: HttpRequest,  # noqa: ARG002 - Django's signature
+        request: HttpRequest,
         queryset: QuerySet[AuditEvent],
     ) -> QuerySet[AuditEvent]:
         """Return the filtered list."""
@@ -128,6 +147,8 @@ class TrailChangeList(ChangeList):
 
     older_link = newer_link = ""
     chain: ChainHead | None = None
+    account: Account | None = None
+    has_more_matches = False
 
     def get_queryset(
         self, request: HttpRequest, exclude_parameters: list[str | None] | None = None
@@ -144,13 +165,13 @@ class TrailChangeList(ChangeList):
 
     def get_ordering(
         self,
-        request: HttpRequest,  # noqa: ARG002 - Django's signature
-        queryset: QuerySet[AuditEvent],  # noqa: ARG002
+        request: HttpRequest,
+        queryset: QuerySet[AuditEvent],
     ) -> list[str | Combinable]:
         """Return the only order for which there are indexes."""
         return ["-at", "-id"]
 
-    def get_results(self, request: HttpRequest) -> None:  # noqa: ARG002
+    def get_results(self, request: HttpRequest) -> None:
         """Read one page, and whether there are older and newer ones."""
         try:
             cursors = {
@@ -158,8 +179,19 @@ class TrailChangeList(ChangeList):
             }
         except InvalidCursor as error:
             raise IncorrectLookupParameters from error
-        page = cursor_page(self.queryset, size=self.list_per_page, **cursors)
+        found = find(self.query)
+        self.has_more_matches = found.has_more
+        events = self.queryset
+        if self.query.strip() and not found.conditions:
+            events = events.none()
+        page = cursor_page(
+            events, any_of=found.conditions, size=self.list_per_page, **cursors
+        )
         self.result_list = list(page.events)
+        accounts, names = account_names(page.events), names_in(page.events)
+        for event in page.events:
+            event.account_name = accounts.get(event.account_id, "")
+            event.sentence = str(sentence_of(event, names))
         self.result_count = self.full_result_count = len(page.events)
         self.show_full_result_count = self.can_show_all = self.multi_page = False
         self.show_admin_actions = False
@@ -168,6 +200,7 @@ class TrailChangeList(ChangeList):
         self.newer_link = self._link(NEWER, page.newer)
         if self.params.get("account"):
             self.chain = ChainHead.objects.filter(pk=self.params["account"]).first()
+            self.account = Account.objects.filter(pk=self.params["account"]).first()
 
     def _link(self, side: str, cursor: PageCursor | None) -> str:
         return self.get_query_string({side: str(cursor)}) if cursor else ""
