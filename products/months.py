@@ -4,7 +4,7 @@ The bounds are local midnights, so months differ in length by more than whole da
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Self
 from zoneinfo import ZoneInfo
 
@@ -66,6 +66,19 @@ class Month:
     def __str__(self) -> str:
         """Write the month: 2026-03."""
         return f"{self.year:04}-{self.month:02}"
+
+
+def midnights(starts_at: datetime, ends_at: datetime, zone: str) -> list[datetime]:
+    """Return the bounds of the days of a period: its start, each local midnight in it, its end."""
+    local = ZoneInfo(zone)
+    day = starts_at.astimezone(local).date()
+    bounds = [starts_at]
+    while True:
+        day += timedelta(days=1)
+        midnight = datetime.combine(day, time(), local).astimezone(UTC)
+        if midnight >= ends_at:
+            return [*bounds, ends_at]
+        bounds.append(midnight)
 
 
 def month_after(label: str) -> str:

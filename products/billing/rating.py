@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from products.catalogue.money import EXACT, NANOS, Money
+from products.catalogue.money import EXACT, NANOS, Money, exact_sum
 from products.catalogue.tiers import PriceTier, TieredPrice
 from products.metering.minutes import minutes
 
@@ -53,6 +53,12 @@ class Estimate:
     minutes_each: int
     minutes: int
     total: Money
+    exact: Decimal
+
+    @property
+    def text(self) -> str:
+        """Return the cost in words: also "less than 0.01 USD"."""
+        return self.total.in_words(self.exact)
 
 
 def rate(price: TieredPrice, quantity: int, *, position: int = 0) -> RatedUsage:
@@ -66,7 +72,7 @@ def rate(price: TieredPrice, quantity: int, *, position: int = 0) -> RatedUsage:
     low = _billed(price, position)
     high = _billed(price, position + quantity)
     lines = tuple(_lines(price, low, high))
-    return RatedUsage(quantity, lines, _sum(line.exact for line in lines))
+    return RatedUsage(quantity, lines, exact_sum(line.exact for line in lines))
 
 
 def after_allowance(quantity: int, included: int) -> AllowanceUse:
@@ -91,7 +97,7 @@ def estimate(
     minutes_each = minutes(seconds_each * _SECOND_US)
     whole = minutes_each * connections
     rated = rate(price, after_allowance(whole, included).billable)
-    return Estimate(minutes_each, whole, rated.rounded(currency))
+    return Estimate(minutes_each, whole, rated.rounded(currency), rated.exact)
 
 
 def _billed(price: TieredPrice, position: int) -> int:
@@ -113,10 +119,3 @@ def _lines(price: TieredPrice, low: int, high: int) -> Iterable[TierLine]:
 def _amount(price: TieredPrice, tier: PriceTier, quantity: int) -> Decimal:
     nanos = Decimal(quantity * tier.unit_price_nanos)
     return EXACT.divide(nanos, Decimal(price.unit_size * NANOS))
-
-
-def _sum(amounts: Iterable[Decimal]) -> Decimal:
-    result = Decimal(0)
-    for amount in amounts:
-        result = EXACT.add(result, amount)
-    return result

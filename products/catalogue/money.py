@@ -5,6 +5,7 @@ micro-unit. Exact amounts in between are Decimals and become Money by one roundi
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal, Inexact, InvalidOperation
 from typing import Self
@@ -116,10 +117,25 @@ class Money:
         """Return the amount as bills show it: 1,234.50 USD."""
         return f"{self.amount:,f} {self.currency}"
 
+    def in_words(self, exact: Decimal) -> str:
+        """Return the amount as pages show it; "less than 0.01 USD" if `exact` rounds to zero."""
+        if self.micros == 0 and exact > 0:
+            smallest = Decimal(1).scaleb(-minor_digits(self.currency))
+            return f"less than {smallest:f} {self.currency}"
+        return str(self)
+
     def _same(self, other: Self) -> int:
         if self.currency != other.currency:
             raise CurrencyMismatch(f"{other.currency} is not {self.currency}.")
         return other.micros
+
+
+def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
+    """Return the exact sum of exact amounts."""
+    result = Decimal(0)
+    for amount in amounts:
+        result = EXACT.add(result, amount)
+    return result
 
 
 def minor_digits(currency: str) -> int:

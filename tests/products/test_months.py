@@ -1,12 +1,13 @@
 """Months in billing zones."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from products.months import Month, month_after
+from products.months import Month, midnights, month_after
 from tests.products import vectors
 
 ZONES = st.sampled_from(
@@ -70,3 +71,14 @@ def test_what_is_no_month_is_refused(label):
 )
 def test_the_month_after(label, following):
     assert month_after(label) == following
+
+
+def test_the_days_of_a_month_are_cut_at_local_midnights():
+    march = Month(2026, 3)
+    start, end = march.starts_at("Europe/Berlin"), march.ends_at("Europe/Berlin")
+
+    days = midnights(start, end, "Europe/Berlin")
+
+    assert (days[0], days[-1], len(days)) == (start, end, 32)
+    lengths = {(high - low).total_seconds() / 3600 for low, high in pairwise(days)}
+    assert lengths == {23, 24}

@@ -7,8 +7,6 @@ usage, which becomes an adjustment.
 
 from datetime import datetime, timedelta
 
-from django.conf import settings
-
 from accounts.actor import Actor
 from accounts.audit.vocabulary import Event
 from accounts.change import Trail, Unchanged, recorded_change
@@ -24,6 +22,7 @@ from products.billing.queries.bills import Bill, computed_bill, pending_adjustme
 from products.billing.queries.completeness import final_at, missing_usage
 from products.billing.queries.content import content_hash
 from products.billing.queries.credits import credits_left
+from products.billing.queries.rows import fill_parties
 from products.billing.queries.terms import contract_of, period_of, terms_of
 from products.catalogue.money import Money
 from products.months import Month
@@ -196,18 +195,9 @@ def _write_draft(invoice: Invoice, bill: Bill, now: datetime) -> None:
     )
     if terms_of(account, bill.month) != bill.terms or pending != adjusted:
         raise TermsChanged("The terms changed while the bill was computed. Try again.")
-    contract = contract_of(account.pk, bill.month)
     invoice.status = Invoice.Status.DRAFT
     invoice.drafted_at = invoice.drafted_at or now
-    invoice.seller, invoice.tax_note = (
-        settings.INVOICE_SELLER,
-        settings.INVOICE_TAX_NOTE,
-    )
-    invoice.buyer = account.name
-    if contract is not None:
-        invoice.buyer = contract.buyer or account.name
-        invoice.tax_note = contract.tax_note or invoice.tax_note
-        invoice.payment_terms_days = contract.payment_terms_days
+    fill_parties(invoice, account, contract_of(account.pk, bill.month))
     write_bill(invoice, bill)
 
 

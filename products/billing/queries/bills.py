@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import chain
 
-from django.db.models import Min, Sum
+from django.db.models import Sum
 
 from accounts.models import Account
 from products.billing.bill import (
@@ -20,7 +20,7 @@ from products.billing.bill import (
 )
 from products.billing.models import Adjustment, Invoice
 from products.billing.queries.terms import terms_of
-from products.catalogue.money import EXACT, MICROS, Money
+from products.catalogue.money import EXACT, MICROS, Money, exact_sum
 from products.metering.models import ConnectionUsage, UsagePeriod
 from products.metering.queries import complete_to, totals_between
 from products.metering.queries.digests import (
@@ -36,13 +36,20 @@ from products.metering.queries.usage import (
 )
 from products.months import Month
 
+# Up to so many connections, a running bill is computed from them and not from the periods.
+MAX_COUNTED_NOW = 20_000
+
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """A computed bill: its terms and lines, when the usage was read and until when it is complete."""
+    """A computed bill: its terms and lines, when the usage was read and until when it is complete.
+
+    `usage` has one entry per segment of the terms.
+    """
 
     month: Month
     terms: Terms
+    usage: tuple[SegmentUsage, ...]
     lines: tuple[Line, ...]
     counted_at: datetime
     complete_to: datetime | None
@@ -51,6 +58,11 @@ class Bill:
     def subtotal(self) -> Money:
         """Return the sum of the lines."""
         return subtotal(self.lines, self.terms.currency)
+
+    @property
+    def exact(self) -> Decimal:
+        """Return the sum of the lines before they were rounded."""
+        return exact_sum(line.exact for line in self.lines)
 
     @property
     def has_something(self) -> bool:
@@ -63,17 +75,23 @@ class Bill:
 def running_bill(account: Account, month: Month, now: datetime) -> Bill:
     """Compute the bill of a month that still runs, without digests.
 
-    The usage of a whole month is taken from its periods, which are at most ten minutes old, so
-    this is fast for any number of connections.
+    With few connections it is computed from the usage records of now. With many, the usage of a
+    whole month is taken from its periods, which are at most ten minutes old, so that this is fast
+    for any number of connections.
     """
     terms = terms_of(account, month)
     services = service_ids_of(account.pk)
+    periods = list(UsagePeriod.objects.filter(account_id=account.pk, month=str(month)))
+    if sum(each.connections for each in periods) <= MAX_COUNTED_NOW:
+        usage = [
+            _usage(services, month, each, with_digest=False) for each in terms.segments
+        ]
+        return _bill(account, month, terms, usage, now)
     usage = [
-        _running_usage(account, services, month, terms, each) for each in terms.segments
+        _running_usage(periods, services, month, terms, each) for each in terms.segments
     ]
-    derived = UsagePeriod.objects.filter(account_id=account.pk, month=str(month))
-    oldest = derived.aggregate(oldest=Min("as_of"))["oldest"]
-    return _bill(account, month, terms, usage, min(now, oldest or now))
+    derived = [each.as_of for each in periods if each.as_of is not None]
+    return _bill(account, month, terms, usage, min(now, *derived))
 
 
 @snapshot()
@@ -93,7 +111,7 @@ def _bill(
     counted_at: datetime,
 ) -> Bill:
     lines = [*lines_of(terms, usage), *_adjustment_lines(account, month, terms)]
-    return Bill(month, terms, tuple(lines), counted_at, complete_to())
+    return Bill(month, terms, tuple(usage), tuple(lines), counted_at, complete_to())
 
 
 def pending_adjustments(account_id: str, month: Month) -> Sequence[Adjustment]:
@@ -124,13 +142,16 @@ def _adjustment_lines(account: Account, month: Month, terms: Terms) -> list[Line
 
 
 def _running_usage(
-    account: Account, services: list[str], month: Month, terms: Terms, segment: Segment
+    rows: Sequence[UsagePeriod],
+    services: list[str],
+    month: Month,
+    terms: Terms,
+    segment: Segment,
 ) -> SegmentUsage:
     is_whole = (segment.starts_at, segment.ends_at) == (terms.starts_at, terms.ends_at)
     regular = (month.starts_at(terms.zone), month.ends_at(terms.zone))
     if not is_whole or regular != (terms.starts_at, terms.ends_at):
         return _usage(services, month, segment, with_digest=False)
-    rows = UsagePeriod.objects.filter(account_id=account.pk, month=str(month))
     if segment.meter != BANDWIDTH:
         return SegmentUsage(
             by_service={row.service: row.minutes for row in rows if row.minutes},

@@ -4,13 +4,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, prefetch_related_objects
 
+from accounts.actor import Actor
+from accounts.errors import Invalid, NotFound
 from accounts.models import Account
+from accounts.policy import require
+from accounts.roles import Permission
 from products.billing.bill import BANDWIDTH, Line
-from products.billing.models import Invoice, InvoiceLine
+from products.billing.models import CreditNote, Invoice, InvoiceLine
 from products.billing.queries.bills import computed_bill
 from products.billing.queries.content import content_hash
+from products.billing.queries.rows import (
+    fill_invoice,
+    fill_parties,
+    invoice_rows,
+)
+from products.billing.queries.running import bill_so_far
+from products.billing.queries.terms import contract_of
 from products.enablement.models import Enablement
 from products.instants import iso_instant
 from products.metering.models import UsagePeriod
@@ -18,6 +29,20 @@ from products.metering.queries.usage import last_rows, minutes_within, service_i
 from products.months import Month
 
 _CHUNK = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceDocument:
+    """An invoice with its lines, and the credit notes that correct it."""
+
+    invoice: Invoice
+    lines: tuple[InvoiceLine, ...]
+    credit_notes: tuple[CreditNote, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Return what names the invoice in addresses: its number, or its month before it has one."""
+        return self.invoice.number or self.invoice.month
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +61,74 @@ def posted_invoices(account_id: str) -> "QuerySet[Invoice]":
     """Return the final and voided invoices of an account, newest first."""
     rows = Invoice.objects.filter(account_id=account_id, number__isnull=False)
     return rows.order_by("-month", "-pk")
+
+
+def invoices_of(
+    actor: Actor, account: Account, *, search: str = "", status: str = ""
+) -> "QuerySet[Invoice]":
+    """Return the invoices of months that are over, newest first. Raises Forbidden.
+
+    `search` is a part of the number or of the month.
+    """
+    require(actor, Permission.BILLING_READ, account)
+    rows = Invoice.objects.filter(account=account).exclude(status=Invoice.Status.OPEN)
+    if search:
+        rows = rows.filter(Q(number__icontains=search) | Q(month__contains=search))
+    if status:
+        rows = rows.filter(status=status)
+    credited = CreditNote.objects.filter(invoice=OuterRef("pk"))
+    return rows.annotate(is_credited=Exists(credited)).order_by("-month", "-pk")
+
+
+def before_cursor(rows: "QuerySet[Invoice]", cursor: str) -> "QuerySet[Invoice]":
+    """Return the invoices older than a cursor of `cursor_of`; all without one. Raises Invalid."""
+    if not cursor:
+        return rows
+    month, _, key = cursor.partition("_")
+    # Nine digits fit the database's integer.
+    if not (key.isascii() and key.isdigit() and len(key) <= 9):  # noqa: PLR2004
+        raise Invalid("This link is not valid.", field="cursor")
+    return rows.filter(Q(month__lt=month) | Q(month=month, pk__lt=int(key)))
+
+
+def cursor_of(invoice: Invoice) -> str:
+    """Return the position of an invoice in a list."""
+    return f"{invoice.month}_{invoice.pk}"
+
+
+def invoice_document(
+    actor: Actor, account: Account, key: str, now: datetime
+) -> InvoiceDocument:
+    """Return an invoice by its number, or by its month while it has none.
+
+    That of the running month is computed now. Raises Forbidden; NotFound.
+    """
+    require(actor, Permission.BILLING_READ, account)
+    rows = Invoice.objects.filter(account=account).select_related("account")
+    invoice = rows.filter(number=key).first()
+    if invoice is None:
+        months = rows.filter(month=key).exclude(status=Invoice.Status.VOID)
+        invoice = months.first()
+        if invoice is None or invoice.status == Invoice.Status.OPEN:
+            running = running_document(account, now)
+            if running.invoice.month == key:
+                return running
+    if invoice is None:
+        raise NotFound("Invoice not found.")
+    notes = invoice.credit_notes.select_related("product").order_by("pk")
+    lines = invoice.lines.select_related("product", "price_version__plan")
+    return InvoiceDocument(invoice, tuple(lines), tuple(notes))
+
+
+def running_document(account: Account, now: datetime) -> InvoiceDocument:
+    """Return the bill of the month that runs as an invoice that is not saved."""
+    bill = bill_so_far(account, now)
+    invoice = Invoice(account=account, month=str(bill.month))
+    fill_parties(invoice, account, contract_of(account.pk, bill.month))
+    fill_invoice(invoice, bill)
+    rows = invoice_rows(invoice, bill)
+    prefetch_related_objects(rows, "product", "price_version__plan")
+    return InvoiceDocument(invoice, tuple(rows))
 
 
 def open_invoice(account_id: str, month: Month) -> Invoice | None:

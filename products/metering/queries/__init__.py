@@ -6,10 +6,20 @@ from products.metering.queries.current_usage import (
     current_usage,
     open_connections,
 )
+from products.metering.queries.daily import (
+    Bounds,
+    RoundingExample,
+    bytes_between_bounds,
+    minutes_up_to,
+    rounding_example,
+    seconds_open,
+)
 from products.metering.queries.edges import (
+    Freshness,
     complete_to,
     current_epoch,
     edge_of,
+    freshness,
     unknown_since,
 )
 from products.metering.queries.periods import differences
@@ -23,16 +33,24 @@ from products.metering.queries.usage import (
 
 __all__ = [
     "ActivityTotals",
+    "Bounds",
     "ConnectionTotals",
     "CurrentUsage",
     "DeliveryTotals",
+    "Freshness",
+    "RoundingExample",
     "Usage",
+    "bytes_between_bounds",
     "complete_to",
     "current_epoch",
     "current_usage",
     "differences",
     "edge_of",
+    "freshness",
+    "minutes_up_to",
     "open_connections",
+    "rounding_example",
+    "seconds_open",
     "totals_between",
     "unknown_since",
     "usage_of",

@@ -1,6 +1,7 @@
 """Edges by credential, and until when their usage is complete."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Min, Q, QuerySet, Subquery, Sum, Value
@@ -62,6 +63,32 @@ def complete_to() -> datetime | None:
     if not reported or None in reported:
         return None
     return min(at for at in reported if at is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """Until when all usage has arrived, and how many edges are offline since when.
+
+    `complete_to` is None if an edge has never reported, or if there is none.
+    """
+
+    complete_to: datetime | None
+    offline: int = 0
+    offline_since: datetime | None = None
+
+
+def freshness(now: datetime) -> Freshness:
+    """Return until when the usage is complete, and what it waits for: one query."""
+    edges = list(active_edges().filter(last_seen_at__isnull=False))
+    reported = [each.reported_at for each in edges if each.reported_at]
+    seen = [each.last_seen_at for each in edges if each.last_seen_at]
+    lost = [at for at in seen if at < now - OFFLINE_AFTER]
+    is_known = bool(edges) and len(reported) == len(edges)
+    return Freshness(
+        complete_to=min(now, *reported) if is_known else None,
+        offline=len(lost),
+        offline_since=min(lost, default=None),
+    )
 
 
 def edges_behind(until: datetime) -> "QuerySet[Edge]":

@@ -103,6 +103,7 @@ def test_an_estimate_rounds_each_connection_up_and_the_sum_once():
         minutes_each=2,
         minutes=400_000,
         total=Money.of("0.24", "USD"),
+        exact=Decimal("0.24"),
     )
 
 
@@ -115,5 +116,5 @@ def test_an_estimate_subtracts_what_is_included():
 
 def test_no_connections_cost_nothing():
     assert estimate(0, 3600, STANDARD, currency="JPY") == Estimate(
-        60, 0, Money(0, "JPY")
+        60, 0, Money(0, "JPY"), Decimal(0)
     )

@@ -1,0 +1,232 @@
+"""The running bill of an account by product and service, with a forecast, and its costs by day."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.core.cache import cache
+
+from accounts.models import Account
+from products.billing.bill import (
+    BANDWIDTH,
+    CONNECTION_TIME,
+    Line,
+    SegmentUsage,
+    Terms,
+    lines_of,
+    subtotal,
+)
+from products.billing.forecast import Pace, pace_bounds, with_rest
+from products.billing.queries.bills import Bill, running_bill
+from products.billing.queries.terms import month_at, terms_of
+from products.catalogue.models import Product
+from products.catalogue.money import EXACT, Money, exact_sum
+from products.metering.queries import (
+    Bounds,
+    Freshness,
+    bytes_between_bounds,
+    freshness,
+    minutes_up_to,
+)
+from products.metering.queries.daily import totals_of
+from products.metering.queries.usage import service_ids_of, snapshot
+from products.months import Month, midnights
+from products.services.models import Service
+
+# Usage of whole days changes only if a report was late.
+_PACE_SECONDS = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a product or a service costs: the rounded amount, and the exact one."""
+
+    id: str
+    name: str
+    amount: Money
+    exact: Decimal
+
+    @property
+    def text(self) -> str:
+        """Return the cost in words: also "less than 0.01 USD"."""
+        return self.amount.in_words(self.exact)
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What the month is expected to cost, from the mean of so many whole days."""
+
+    amount: Money
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunningBill:
+    """The bill of the month that runs, and until when its usage is complete.
+
+    `forecast` is None until a whole day was counted.
+    """
+
+    bill: Bill
+    freshness: Freshness
+    products: tuple[Cost, ...]
+    services: tuple[Cost, ...]
+    forecast: Forecast | None
+
+    @property
+    def subtotal(self) -> Money:
+        """Return what the month costs so far."""
+        return self.bill.subtotal
+
+    @property
+    def text(self) -> str:
+        """Return what the month costs so far, in words: also "less than 0.01 USD"."""
+        return self.subtotal.in_words(self.bill.exact)
+
+
+def bill_so_far(account: Account, now: datetime) -> Bill:
+    """Return the bill of the month that runs. Raises CurrencyConflict."""
+    return running_bill(account, month_at(account, now), now)
+
+
+def running_account_bill(account: Account, now: datetime) -> RunningBill:
+    """Return the running bill by product and service, with a forecast. Raises CurrencyConflict."""
+    bill = bill_so_far(account, now)
+    fresh = freshness(now)
+    return RunningBill(
+        bill=bill,
+        freshness=fresh,
+        products=tuple(product_costs(bill).values()),
+        services=service_costs(account, bill),
+        forecast=_forecast(account, bill, fresh),
+    )
+
+
+def product_costs(bill: Bill) -> dict[str, Cost]:
+    """Return what each product costs so far, by its slug."""
+    names = dict(Product.objects.values_list("pk", "name"))
+    found: dict[str, list[Line]] = {}
+    for line in bill.lines:
+        found.setdefault(line.product, []).append(line)
+    return {
+        slug: Cost(
+            slug,
+            names[slug],
+            subtotal(lines, bill.terms.currency),
+            exact_sum(line.exact for line in lines),
+        )
+        for slug, lines in found.items()
+    }
+
+
+def service_costs(account: Account, bill: Bill) -> tuple[Cost, ...]:
+    """Return what each service costs so far, dearest first; fees belong to no service."""
+    names = dict(
+        Service.objects.filter(account_id=account.pk).values_list("pk", "name")
+    )
+    amounts: dict[str, Money] = {}
+    exact: dict[str, Decimal] = {}
+    for line in bill.lines:
+        for key, (_, amount) in line.services.items():
+            nothing = Money(0, bill.terms.currency)
+            amounts[key] = amounts.get(key, nothing) + amount
+        for key, part in exact_shares(line).items():
+            exact[key] = EXACT.add(exact.get(key, Decimal(0)), part)
+    rows = [Cost(key, names[key], amounts[key], exact[key]) for key in amounts]
+    return tuple(sorted(rows, key=lambda row: (-row.exact, row.name)))
+
+
+def exact_shares(line: Line) -> Mapping[str, Decimal]:
+    """Return the exact amount of a line by service."""
+    total = sum(quantity for quantity, _ in line.services.values())
+    return {
+        key: EXACT.divide(EXACT.multiply(line.exact, Decimal(quantity)), Decimal(total))
+        for key, (quantity, _) in line.services.items()
+    }
+
+
+@snapshot()
+def costs_up_to(account: Account, month: Month, bounds: Bounds) -> list[Money]:
+    """Return what a month costs up to each bound but the first. Raises CurrencyConflict.
+
+    Fees count from the first day on. The bytes of a connection count where its last reading is.
+    """
+    terms = terms_of(account, month)
+    ends = {each.ends_at for each in terms.segments}
+    starts = {each.starts_at for each in terms.segments}
+    used = _used_at(account, month, sorted({*bounds, *starts, *ends}))
+    return [
+        subtotal(lines_of(terms, _usage_until(terms, used, at)), terms.currency)
+        for at in bounds[1:]
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _UsedAt:
+    """The minutes and bytes of an account from the first cut up to each."""
+
+    cuts: Sequence[datetime]
+    minutes: Sequence[int]
+    bytes: Sequence[int]
+
+    def between(self, meter: str, start: datetime, end: datetime) -> int:
+        """Return what was used from one cut to another."""
+        totals = self.bytes if meter == BANDWIDTH else self.minutes
+        return totals[self.cuts.index(end)] - totals[self.cuts.index(start)]
+
+
+def _used_at(account: Account, month: Month, cuts: Sequence[datetime]) -> _UsedAt:
+    services = service_ids_of(account.pk)
+    moved = [0]
+    for each in totals_of(bytes_between_bounds(services, month, cuts), len(cuts) - 1):
+        moved.append(moved[-1] + each)
+    return _UsedAt(cuts, totals_of(minutes_up_to(services, cuts), len(cuts)), moved)
+
+
+def _usage_until(terms: Terms, used: _UsedAt, until: datetime) -> list[SegmentUsage]:
+    """Return the usage of each segment until an instant, of all services together."""
+    return [
+        SegmentUsage(
+            by_service={
+                "": used.between(
+                    each.meter,
+                    each.starts_at,
+                    max(each.starts_at, min(each.ends_at, until)),
+                )
+            }
+        )
+        for each in terms.segments
+    ]
+
+
+def _forecast(account: Account, bill: Bill, fresh: Freshness) -> Forecast | None:
+    terms = bill.terms
+    days = midnights(terms.starts_at, terms.ends_at, terms.zone)
+    timed = [each.starts_at for each in terms.segments if each.meter == CONNECTION_TIME]
+    start = min(timed, default=terms.starts_at)
+    bounds = pace_bounds(days, start, fresh.complete_to)
+    if bounds is None or fresh.complete_to is None:
+        return None
+    pace = _pace(account, bill, *bounds)
+    usage = with_rest(terms.segments, bill.usage, pace, fresh.complete_to)
+    adjustments = [line for line in bill.lines if line.kind == "adjustment"]
+    amount = subtotal([*lines_of(terms, usage), *adjustments], terms.currency)
+    return Forecast(amount, pace.days)
+
+
+def _pace(
+    account: Account, bill: Bill, starts_at: datetime, ends_at: datetime, days: int
+) -> Pace:
+    key = f"pace:{account.pk}:{starts_at.timestamp()}:{ends_at.timestamp()}"
+    kept: tuple[int, int] | None = cache.get(key)
+    if kept is None:
+        terms = bill.terms
+        cuts = sorted({terms.starts_at, starts_at, ends_at, terms.ends_at})
+        used = _used_at(account, bill.month, cuts)
+        kept = (
+            used.between(CONNECTION_TIME, starts_at, ends_at),
+            used.between(BANDWIDTH, starts_at, ends_at),
+        )
+        cache.set(key, kept, _PACE_SECONDS)
+    return Pace(starts_at, ends_at, days, *kept)
