@@ -18,6 +18,8 @@ NAVIGATION: tuple[tuple[str, str, Permission | None], ...] = (
     ("Services", "services", Permission.SERVICE_READ),
     ("Domains", "domains", Permission.DOMAIN_READ),
     ("Entitlements", "entitlements", None),
+    ("Usage", "usage", Permission.STATS_READ),
+    ("Billing", "billing", Permission.BILLING_READ),
     ("Activity", "activity", Permission.AUDIT_READ),
     ("Webhooks", "webhooks", Permission.WEBHOOK_MANAGE),
     ("Members", "members", Permission.MEMBER_READ),

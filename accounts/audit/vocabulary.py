@@ -95,6 +95,8 @@ class Event(StrEnum):
     # Products of an account, and the bill (R5)
     PRODUCT_ENABLED = "product.enabled", "enabled a product", "customer_feature.create", _ROUTES
     PRODUCT_DISABLED = "product.disabled", "disabled a product", "customer_feature.delete", _ROUTES
+    PRODUCT_BLOCKED = "product.blocked", "blocked a product", "", _ROUTES
+    PRODUCT_UNBLOCKED = "product.unblocked", "ended the block of a product", "", _ROUTES
     PRODUCT_REQUESTED = "product.requested", "requested a product"
     PRODUCT_REQUEST_GRANTED = "product_request.granted", "granted a request for a product"
     PRODUCT_REQUEST_DECLINED = "product_request.declined", "declined a request for a product"

@@ -153,6 +153,7 @@ _COMPATIBLE = _passed("Nothing in this version conflicts with WebSockets.")
 # Sentences that clients of a service read, too (R12).
 ACCOUNT_SUSPENDED = "This account is suspended."
 NOT_ENABLED = "WebSockets is not enabled for this account."
+BLOCKED = "WebSockets is blocked for this account."
 NOT_SWITCHED_ON = EdgeError.WEBSOCKETS_OFF.sentence()
 
 
@@ -188,6 +189,7 @@ def _product_is_not_blocked(facts: DeployFacts) -> Answer:
             FixPage.PRODUCTS,
         ),
         who=facts.superusers,
+        public=BLOCKED,  # clients need not know why
     )
 
 

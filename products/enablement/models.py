@@ -37,6 +37,13 @@ class Enablement(models.Model):
         DRAIN = "drain", "Close open connections at the deadline"
         KEEP = "keep", "Let open connections end"
 
+    class BlockedBy(models.TextChoices):
+        """What has been reached, so that new connections are refused (R16)."""
+
+        BUDGET = "budget"
+        CAP = "cap"
+        TRIAL = "trial", "End of the trial"
+
     id = models.CharField(
         primary_key=True, max_length=22, default=new_id, editable=False
     )
@@ -61,8 +68,9 @@ class Enablement(models.Model):
     agreed_locale = models.CharField(max_length=16, blank=True)
     drain_mode = models.CharField(max_length=8, choices=DrainMode.choices, blank=True)
     drain_until = models.DateTimeField(null=True, blank=True)
-    # Set when a cap, a trial's end or a blocking budget is reached.
+    # Set when a cap, a trial's end or a blocking budget is reached; only the same unblocks it.
     blocked_at = models.DateTimeField(null=True, blank=True)
+    blocked_by = models.CharField(max_length=6, choices=BlockedBy.choices, blank=True)
     blocked_reason = models.CharField(max_length=200, blank=True)
 
     class Meta:

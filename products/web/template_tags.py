@@ -43,6 +43,24 @@ def amount(value: Decimal | int | None) -> str:
 
 
 @register.filter
+def units(value: Decimal) -> str:
+    """Return a quantity in full with separators, without zeros at the end: 34.871226, 4,812.337."""
+    places = max(0, -int(value.normalize().as_tuple().exponent))
+    return f"{value:,.{places}f}"
+
+
+@register.filter
+def traffic(value: int | None) -> str:
+    """Return bytes in decimal units with three decimals: 212.904 GB."""
+    if value is None:
+        return UNKNOWN
+    for unit, size in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if value >= size:
+            return f"{Decimal(value) / size:,.3f} {unit}"
+    return f"{value} bytes" if value != 1 else "1 byte"
+
+
+@register.filter
 def duration(value: timedelta | float | None) -> str:
     """Return a duration, given as one or in seconds, in its two largest units: 3 min 51 s."""
     if value is None:

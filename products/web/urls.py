@@ -3,6 +3,7 @@
 from django.urls import URLPattern, path, register_converter
 
 from products.web.access import member_access
+from products.web.billing import billing, budget, lift_budget_block
 from products.web.current_usage import live_account, live_service
 from products.web.deployment import activate_version, deactivate_version, why
 from products.web.disable import disable_product
@@ -10,6 +11,7 @@ from products.web.domain_claims import domain, domains, release_domain
 from products.web.enable import enable_product, product_enabled
 from products.web.entitlements import entitlements
 from products.web.home import home
+from products.web.invoices import invoice, invoice_download
 from products.web.part_form import part, preview, remove_part
 from products.web.parts import KindConverter
 from products.web.products import products, request_access
@@ -22,6 +24,7 @@ from products.web.services import (
     services,
 )
 from products.web.switch import switch_off, switch_on
+from products.web.usage import usage, usage_csv
 from products.web.version_page import findings, lock, new_version, version
 from products.web.webhooks import (
     delete_webhook,
@@ -49,6 +52,17 @@ urlpatterns: list[URLPattern] = [
     path("requests/<int:request_id>/withdraw/", withdraw, name="withdraw_request"),
     path("entitlements/", entitlements, name="entitlements"),
     path("search/", search, name="search"),
+    path("usage/", usage, name="usage"),
+    path("usage/csv/", usage_csv, name="usage_csv"),
+    path("billing/", billing, name="billing"),
+    path("billing/budget/", budget, name="budget"),
+    path("billing/budget/lift/", lift_budget_block, name="lift_budget_block"),
+    path("billing/invoices/<str:invoice_key>/", invoice, name="invoice"),
+    path(
+        "billing/invoices/<str:invoice_key>/<str:form>/",
+        invoice_download,
+        name="invoice_download",
+    ),
     path("services/", services, name="services"),
     path("domains/", domains, name="domains"),
     path("domains/<opaque:claim_id>/", domain, name="domain"),

@@ -131,6 +131,7 @@ BODIES: dict[tuple[str, str], Body] = {
     ("products/<slug:slug>/disable/", "POST"): lambda w: {"drain_mode": "drain"},
     ("products/<slug:slug>/request/", "POST"): lambda w: {"note": "Please"},
     ("requests/<int:request_id>/decline/", "POST"): lambda w: {"reason": "Not now"},
+    ("billing/budget/", "POST"): lambda w: {"amount": "50", "thresholds": "50, 100", "action": "notify"},
     ("domains/", "POST"): lambda w: {"name": "acme.net"},
     ("api/v1/domain-claims", "POST"): lambda w: {"name": "acme.net"},
     ("services/", "POST"): lambda w: {"name": "chat"},

@@ -178,7 +178,7 @@ def invoiced(w: World, a: Actor) -> Any:
 
 
 def void(w: World, a: Actor) -> Any:
-    invoice = Invoice.objects.get(account=w.acme)
+    invoice = Invoice.objects.get(account=w.acme, month=str(NOVEMBER))
     return closing.void_invoice(a, invoice=invoice, reason="Wrong", now=LATER)
 
 
@@ -333,6 +333,10 @@ ATTEMPTS: dict[str, Attempt] = {
     "products.billing.commands.budgets.set_budget": Attempt(
         frozenset({"billing", "superuser"}), lambda w, a: budgets.set_budget(
             a, account=w.acme, amount=Money(10**6, "USD"), thresholds=[50, 100], action="notify", now=NOW)),
+    "products.billing.commands.budgets.lift_block": Attempt(
+        frozenset({"billing", "superuser"}), lambda w, a: budgets.lift_block(a, account=w.acme, now=NOW),
+        given=lambda w, sam: budgets.set_budget(sam, account=w.acme, amount=Money(10**6, "USD"), thresholds=[100],
+                                                action="block_new", now=NOW)),
     # Only the sweep compares the bill with the budget.
     "products.billing.commands.budgets.check_budget": Attempt(frozenset(), lambda w, a: budgets.check_budget(
         a, account=w.acme, now=NOW)),

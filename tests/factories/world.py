@@ -16,6 +16,7 @@ from accounts.models import Account, ApiToken, Invitation, Membership, User
 from accounts.policy import PLATFORM
 from accounts.roles import Role
 from portal.starter_catalogue import PLANS, PRODUCTS, product_fields
+from products.billing.models import Invoice
 from products.catalogue.commands import add_plan, add_product
 from products.catalogue.models import Plan, PriceVersion, Product, Tier
 from products.catalogue.queries import direct_price
@@ -37,6 +38,7 @@ from tests.factories.accounts import (
     staff_actor,
 )
 from tests.factories.domains import claimed
+from tests.factories.invoices import invoice
 from tests.factories.keys import key_of
 from tests.factories.services import (
     BackendFactory,
@@ -89,6 +91,7 @@ class World:
     claim: DomainClaim
     edge_secret: str
     webhook: Webhook
+    invoice: Invoice  # final, without lines
 
     def person(self, name: str) -> User:
         """Return a person's row."""
@@ -277,4 +280,5 @@ def build_world(*, enabled: bool = True) -> World:
         claim=claimed(acme, "acme.org"),
         edge_secret=issue_credential(people["staff"], name="edge-t", now=NOW).secret,
         webhook=WebhookFactory.create(account=acme),
+        invoice=invoice(acme, "2026-09", "INV-900001"),
     )

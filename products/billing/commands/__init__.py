@@ -1,6 +1,6 @@
 """Commands about bills: close months, correct them, grant credits, set budgets, assign contracts."""
 
-from products.billing.commands.budgets import check_budget, set_budget
+from products.billing.commands.budgets import check_budget, lift_block, set_budget
 from products.billing.commands.closing import (
     draft_invoice,
     finalize_invoice,
@@ -20,6 +20,7 @@ __all__ = [
     "expire_credits",
     "finalize_invoice",
     "grant_credit",
+    "lift_block",
     "refresh_bill",
     "set_budget",
     "void_invoice",

@@ -1,4 +1,4 @@
-"""Sets budgets, and compares the running bill with them."""
+"""Sets budgets, compares the running bill with them, and blocks WebSockets if one says so."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,8 +12,14 @@ from accounts.roles import Permission
 from products.billing.commands.lines import money_fact
 from products.billing.credit_use import thresholds_reached
 from products.billing.models import Budget, BudgetAlert, Invoice
-from products.billing.queries.terms import month_at
+from products.billing.queries.budgets import is_blocking, running_invoice
 from products.catalogue.money import Money, is_currency
+from products.compatibility.version_config import WEBSOCKETS
+from products.enablement.commands.enablements import (
+    block_enablement,
+    unblock_enablement,
+)
+from products.enablement.models import Enablement
 
 MAX_THRESHOLDS = 10
 MAX_PERCENT = 1_000
@@ -31,8 +37,9 @@ def set_budget(
     """Set the monthly budget of an account, its thresholds in percent, and what happens at 100 %.
 
     To refuse new connections at 100 % is for superusers alone. Raises Forbidden; Invalid for an
-    impossible amount, threshold or action. Notes budget.changed. Thresholds that fired this month
-    do not fire again.
+    impossible amount, threshold or action. Notes budget.changed, and product.blocked or
+    product.unblocked if it changes whether new connections are refused. Thresholds that fired this
+    month do not fire again.
     """
     _check(amount, thresholds, action)
     blocks = action == Budget.Action.BLOCK_NEW
@@ -53,36 +60,91 @@ def set_budget(
             before=before or {"amount": ""},
             after=_facts(budget),
         )
+        _block_or_unblock(trail, budget, now)
     return budget
+
+
+def lift_block(actor: Actor, *, account: Account, now: datetime) -> None:
+    """Let the budget only notify from now on, so that new connections are accepted again.
+
+    Does nothing if it blocks nothing. Raises Forbidden. Notes budget.changed and
+    product.unblocked.
+    """
+    with recorded_change(actor, Permission.BUDGET_MANAGE, on=account, now=now) as trail:
+        budget = Budget.objects.select_for_update().filter(account=account).first()
+        if budget is None or budget.action != Budget.Action.BLOCK_NEW:
+            raise Unchanged
+        before = _facts(budget)
+        budget.action = Budget.Action.NOTIFY
+        budget.changed_at, budget.changed_by = now, actor.label
+        budget.save()
+        trail.note(
+            Event.BUDGET_CHANGED,
+            target=("budget", str(budget.pk), str(budget)),
+            before=before,
+            after=_facts(budget),
+        )
+        _block_or_unblock(trail, budget, now)
 
 
 def check_budget(actor: Actor, *, account: Account, now: datetime) -> list[int]:
     """Compare the running bill with the budget; return the percentages that were reached now.
 
-    Each threshold fires once per month. Raises Forbidden. Notes budget.reached per threshold, of
-    which those who can see costs get a notice.
+    Each threshold fires once per month. At 100 % new connections are refused if the budget says so,
+    until the month ends. Raises Forbidden. Notes budget.reached per threshold, of which those who
+    can see costs get a notice, and product.blocked or product.unblocked.
     """
-    month = month_at(account, now)
     reached: list[int] = []
     with recorded_change(actor, Permission.BUDGET_CHECK, on=account, now=now) as trail:
         budget = Budget.objects.filter(account=account).first()
-        invoice = Invoice.objects.filter(
-            account=account, month=str(month), status=Invoice.Status.OPEN
-        ).first()
-        if budget is None or invoice is None or invoice.currency != budget.currency:
+        if budget is None:
             raise Unchanged
-        fired = BudgetAlert.objects.filter(account=account, month=str(month))
-        reached = thresholds_reached(
-            invoice.subtotal,
-            budget.amount,
-            budget.thresholds,
-            fired.values_list("percent", flat=True),
-        )
-        if not reached:
+        invoice = running_invoice(account, now)
+        if invoice is not None and invoice.currency == budget.currency:
+            reached = _reached(budget, invoice)
+            for percent in reached:
+                _fire(trail, budget, invoice, percent, now)
+        if not _block_or_unblock(trail, budget, now) and not reached:
             raise Unchanged
-        for percent in reached:
-            _fire(trail, budget, invoice, percent, now)
     return reached
+
+
+def _reached(budget: Budget, invoice: Invoice) -> list[int]:
+    fired = BudgetAlert.objects.filter(
+        account_id=budget.account_id, month=invoice.month
+    )
+    return thresholds_reached(
+        invoice.subtotal,
+        budget.amount,
+        budget.thresholds,
+        fired.values_list("percent", flat=True),
+    )
+
+
+def _block_or_unblock(trail: Trail, budget: Budget, now: datetime) -> bool:
+    """Refuse new connections if the budget says so, or accept them again; tell what changed."""
+    held = (
+        Enablement.objects.select_for_update()
+        .select_related("product")
+        .filter(account_id=budget.account_id, product_id=WEBSOCKETS, ends_at=None)
+        .first()
+    )
+    if held is None:
+        return False
+    refuses = is_blocking(budget, running_invoice(budget.account, now))
+    if refuses and held.blocked_at is None:
+        block_enablement(
+            trail,
+            held,
+            by=Enablement.BlockedBy.BUDGET,
+            reason="The budget of this month is used up.",
+            now=now,
+        )
+        return True
+    if not refuses and held.blocked_by == Enablement.BlockedBy.BUDGET:
+        unblock_enablement(trail, held)
+        return True
+    return False
 
 
 def _check(amount: Money, thresholds: Sequence[int], action: str) -> None:

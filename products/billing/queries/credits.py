@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
 
 from products.billing.credit_use import AvailableCredit
 from products.billing.models import Credit, CreditEntry
@@ -31,6 +32,16 @@ def balance(account_id: str, currency: str) -> Money:
     """Return what is left of all credits of an account: the sum of the credit ledger."""
     rows = CreditEntry.objects.filter(account_id=account_id, credit__currency=currency)
     return Money(rows.aggregate(total=Sum("amount_micros"))["total"] or 0, currency)
+
+
+def credit_rows(account_id: str) -> "QuerySet[Any]":
+    """Return all credits of an account, newest first, with what is `left` of each in micro-units."""
+    rows = Credit.objects.filter(account_id=account_id)
+    return (
+        rows.annotate(left=Coalesce(Sum("entries__amount_micros"), 0))
+        .select_related("credit_note__invoice")
+        .order_by("-granted_at", "-pk")
+    )
 
 
 def _with_rest(account_id: str) -> "QuerySet[Any]":

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, prefetch_related_objects
 
@@ -65,10 +66,10 @@ def posted_invoices(account_id: str) -> "QuerySet[Invoice]":
 
 def invoices_of(
     actor: Actor, account: Account, *, search: str = "", status: str = ""
-) -> "QuerySet[Invoice]":
+) -> "QuerySet[Any]":
     """Return the invoices of months that are over, newest first. Raises Forbidden.
 
-    `search` is a part of the number or of the month.
+    `search` is a part of the number or of the month. Each row has `is_credited`.
     """
     require(actor, Permission.BILLING_READ, account)
     rows = Invoice.objects.filter(account=account).exclude(status=Invoice.Status.OPEN)
@@ -80,7 +81,7 @@ def invoices_of(
     return rows.annotate(is_credited=Exists(credited)).order_by("-month", "-pk")
 
 
-def before_cursor(rows: "QuerySet[Invoice]", cursor: str) -> "QuerySet[Invoice]":
+def before_cursor(rows: "QuerySet[Any]", cursor: str) -> "QuerySet[Any]":
     """Return the invoices older than a cursor of `cursor_of`; all without one. Raises Invalid."""
     if not cursor:
         return rows
@@ -116,7 +117,8 @@ def invoice_document(
     if invoice is None:
         raise NotFound("Invoice not found.")
     notes = invoice.credit_notes.select_related("product").order_by("pk")
-    lines = invoice.lines.select_related("product", "price_version__plan")
+    lines = invoice.lines.select_related("product", "price_version__plan", "invoice")
+    lines = lines.prefetch_related("price_version__tiers")
     return InvoiceDocument(invoice, tuple(lines), tuple(notes))
 
 
@@ -127,7 +129,9 @@ def running_document(account: Account, now: datetime) -> InvoiceDocument:
     fill_parties(invoice, account, contract_of(account.pk, bill.month))
     fill_invoice(invoice, bill)
     rows = invoice_rows(invoice, bill)
-    prefetch_related_objects(rows, "product", "price_version__plan")
+    prefetch_related_objects(
+        rows, "product", "price_version__plan", "price_version__tiers"
+    )
     return InvoiceDocument(invoice, tuple(rows))
 
 

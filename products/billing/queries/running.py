@@ -18,8 +18,9 @@ from products.billing.bill import (
     subtotal,
 )
 from products.billing.forecast import Pace, pace_bounds, with_rest
+from products.billing.models import Invoice, InvoiceLine
 from products.billing.queries.bills import Bill, running_bill
-from products.billing.queries.terms import month_at, terms_of
+from products.billing.queries.terms import CurrencyConflict, month_at, terms_of
 from products.catalogue.models import Product
 from products.catalogue.money import EXACT, Money, exact_sum
 from products.metering.queries import (
@@ -135,6 +136,33 @@ def service_costs(account: Account, bill: Bill) -> tuple[Cost, ...]:
             exact[key] = EXACT.add(exact.get(key, Decimal(0)), part)
     rows = [Cost(key, names[key], amounts[key], exact[key]) for key in amounts]
     return tuple(sorted(rows, key=lambda row: (-row.exact, row.name)))
+
+
+def costs_of_month(
+    account: Account, month: Month, now: datetime
+) -> dict[str, str] | None:
+    """Return what each service costs in a month, in words: of the invoice, or so far.
+
+    None if there is neither an invoice nor a bill that can be computed.
+    """
+    if month == month_at(account, now):
+        try:
+            bill = bill_so_far(account, now)
+        except CurrencyConflict:
+            return None
+        return {row.id: row.text for row in service_costs(account, bill)}
+    lines = InvoiceLine.objects.filter(
+        invoice__account=account, invoice__month=str(month)
+    ).exclude(invoice__status=Invoice.Status.VOID)
+    rows = [
+        (share["service"], Money(share["amount_micros"], currency))
+        for shares, currency in lines.values_list("services", "invoice__currency")
+        for share in shares
+    ]
+    found: dict[str, Money] = {}
+    for service, amount in rows:
+        found[service] = found.get(service, Money(0, amount.currency)) + amount
+    return {service: str(amount) for service, amount in found.items()} or None
 
 
 def exact_shares(line: Line) -> Mapping[str, Decimal]:

@@ -66,6 +66,14 @@ def period_of(account: Account, month: Month) -> Period:
     return Period(month.starts_at(last_zone), month.ends_at(zone), zone)
 
 
+def currency_of(account: Account, month: Month) -> str:
+    """Return the currency of an account's bill; the usual one if its prices differ."""
+    try:
+        return terms_of(account, month).currency
+    except CurrencyConflict:
+        return DEFAULT_CURRENCY
+
+
 def terms_of(account: Account, month: Month) -> Terms:
     """Return an account's terms in a month. Raises CurrencyConflict."""
     period = period_of(account, month)

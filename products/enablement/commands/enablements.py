@@ -113,6 +113,39 @@ def close_enablement(
     )
 
 
+def block_enablement(
+    trail: Trail, enablement: Enablement, *, by: str, reason: str, now: datetime
+) -> None:
+    """Refuse new connections of a product; open ones continue. Notes product.blocked."""
+    enablement.blocked_at, enablement.blocked_by = now, by
+    enablement.blocked_reason = reason
+    enablement.save(update_fields=["blocked_at", "blocked_by", "blocked_reason"])
+    product = enablement.product
+    trail.note(
+        Event.PRODUCT_BLOCKED,
+        target=("product", product.pk, product.name),
+        product=product.pk,
+        before={"blocked_by": ""},
+        after={"blocked_by": by, "reason": reason},
+    )
+
+
+def unblock_enablement(trail: Trail, enablement: Enablement) -> None:
+    """Accept new connections of a product again. Notes product.unblocked."""
+    by = enablement.blocked_by
+    enablement.blocked_at, enablement.blocked_by = None, ""
+    enablement.blocked_reason = ""
+    enablement.save(update_fields=["blocked_at", "blocked_by", "blocked_reason"])
+    product = enablement.product
+    trail.note(
+        Event.PRODUCT_UNBLOCKED,
+        target=("product", product.pk, product.name),
+        product=product.pk,
+        before={"blocked_by": by},
+        after={"blocked_by": ""},
+    )
+
+
 def bill_facts(enablement: Enablement) -> dict[str, object]:
     """Return what the account is billed under an enablement, for a bill.changed entry.
 

@@ -32,6 +32,7 @@ class Migration(migrations.Migration):
                 ('drain_mode', models.CharField(blank=True, choices=[('cut', 'Close open connections immediately'), ('drain', 'Close open connections at the deadline'), ('keep', 'Let open connections end')], max_length=8)),
                 ('drain_until', models.DateTimeField(blank=True, null=True)),
                 ('blocked_at', models.DateTimeField(blank=True, null=True)),
+                ('blocked_by', models.CharField(blank=True, choices=[('budget', 'Budget'), ('cap', 'Cap'), ('trial', 'End of the trial')], max_length=6)),
                 ('blocked_reason', models.CharField(blank=True, max_length=200)),
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='enablements', to='accounts.account')),
                 ('plan', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalogue.plan')),

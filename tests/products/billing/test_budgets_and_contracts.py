@@ -8,12 +8,13 @@ from accounts.actor import Actor
 from accounts.commands.notices import make_notices
 from accounts.errors import Conflict, Forbidden, Invalid
 from accounts.models import OutgoingMail
-from products.billing.commands.budgets import check_budget, set_budget
+from products.billing.commands.budgets import check_budget, lift_block, set_budget
 from products.billing.commands.closing import finalize_invoice
 from products.billing.commands.contracts import ContractTerms, assign_contract
-from products.billing.models import BudgetAlert, Contract, Invoice
+from products.billing.models import Budget, BudgetAlert, Contract, Invoice
 from products.billing.queries.terms import period_of
 from products.catalogue.money import Money
+from products.enablement.models import Enablement
 from products.months import Month
 from tests.factories.trail import noted
 from tests.products.billing.conftest import CLOSED, MID_OCTOBER, OCTOBER
@@ -88,6 +89,75 @@ def test_only_superusers_let_a_budget_refuse_connections(sam, bo, acme):
         budget(bo, acme, action="block_new")
 
     assert budget(sam, acme, action="block_new").action == "block_new"
+
+
+def blocks(acme):
+    """Return what blocks Acme's WebSockets, and how often its routes have moved."""
+    acme.refresh_from_db()
+    held = Enablement.objects.get(account=acme, ends_at=None)
+    return held.blocked_by, acme.routes_revision
+
+
+def test_a_budget_refuses_new_connections_at_100_percent_if_it_says_so(
+    sam, acme, enabled
+):
+    budget(sam, acme, action="block_new")
+    _, revision = blocks(acme)
+
+    spent(acme, "49.99")
+    assert blocks(acme) == ("", revision)
+
+    spent(acme, "50.00")
+    assert blocks(acme) == ("budget", revision + 1)
+    assert noted(acme.pk)[-1] == "product.blocked"
+    spent(acme, "51.00")
+    assert blocks(acme) == ("budget", revision + 1)
+
+
+def test_a_budget_that_only_notifies_blocks_nothing(bo, acme, enabled):
+    budget(bo, acme)
+
+    spent(acme, "60")
+
+    assert blocks(acme)[0] == ""
+
+
+@pytest.mark.parametrize("who", ["sam", "bo"])
+def test_lifting_the_block_is_one_step(request, who, sam, acme, enabled):
+    budget(sam, acme, action="block_new")
+    spent(acme, "50")
+    _, revision = blocks(acme)
+
+    lift_block(request.getfixturevalue(who), account=acme, now=MID_OCTOBER)
+
+    assert blocks(acme) == ("", revision + 1)
+    assert Budget.objects.get().action == "notify"
+    assert noted(acme.pk)[-2:] == ["budget.changed", "product.unblocked"]
+    lift_block(sam, account=acme, now=MID_OCTOBER)
+    assert noted(acme.pk)[-1] == "product.unblocked"
+
+
+def test_a_higher_budget_and_the_next_month_end_the_block(sam, acme, enabled):
+    budget(sam, acme, action="block_new")
+    spent(acme, "50")
+
+    budget(sam, acme, amount="80", action="block_new")
+    assert blocks(acme)[0] == ""
+
+    spent(acme, "90")
+    assert blocks(acme)[0] == "budget"
+    check_budget(JOB, account=acme, now=CLOSED)
+    assert blocks(acme)[0] == ""
+
+
+def test_a_budget_never_ends_what_something_else_blocked(sam, acme, enabled):
+    Enablement.objects.update(blocked_at=MID_OCTOBER, blocked_by="cap")
+
+    budget(sam, acme, action="block_new")
+    spent(acme, "50")
+    lift_block(sam, account=acme, now=MID_OCTOBER)
+
+    assert blocks(acme)[0] == "cap"
 
 
 @pytest.mark.parametrize(

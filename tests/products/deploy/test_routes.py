@@ -99,7 +99,7 @@ def test_vcl_that_upgrades_is_refused_with_the_same_sentence(
     assert route().refusal == "WebSockets is not switched on for this service."
 
 
-def test_a_blocked_product_is_refused_with_its_reason(
+def test_a_blocked_product_is_refused_without_its_reason(
     sam, eve, acme, echo, active, websockets
 ):
     entitle(sam, acme, websockets)
@@ -107,7 +107,7 @@ def test_a_blocked_product_is_refused_with_its_reason(
     Enablement.objects.update(blocked_at=NOW, blocked_reason="The cap is reached.")
 
     assert (route().refusal, route().drain_mode) == (
-        "The cap is reached.",
+        "WebSockets is blocked for this account.",
         "keep",
     )
 

@@ -180,3 +180,26 @@ def test_crumbs_lead_from_the_account_to_the_page():
         ' <li> <a href="/products/" title="Products">Products</a> </li>'
         ' <li aria-current="page">Enable &lt;x&gt;</li> </ol> </nav>'
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, "unknown"),
+        (0, "0 bytes"),
+        (1, "1 byte"),
+        (999, "999 bytes"),
+        (1_000, "1.000 kB"),
+        (212_904_000_000, "212.904 GB"),
+        (4_812_337_000_000, "4.812 TB"),
+    ],
+)
+def test_traffic_is_shown_in_decimal_units(value, shown):
+    assert template_tags.traffic(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [("34.871226", "34.871226"), ("4812.30", "4,812.3"), ("1", "1")]
+)
+def test_units_are_shown_in_full(value, shown):
+    assert template_tags.units(Decimal(value)) == shown

@@ -1,0 +1,140 @@
+"""Lines of invoices in words: what they are for, how much, and at which rate."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+from products.billing.bill import BANDWIDTH
+from products.billing.models import InvoiceLine
+from products.catalogue.models import PriceVersion
+from products.catalogue.money import EXACT, Money, unit_price
+from products.catalogue.queries import tiered_price
+from products.catalogue.tiers import METERS, tier_ranges
+
+MINUTES_NOTE = {
+    InvoiceLine.Kind.ALLOWANCE: ", included",
+    InvoiceLine.Kind.TRIAL: ", trial",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TierText:
+    """What of a line fell into a tier: its range, quantity, price and exact amount."""
+
+    reach: str
+    quantity: int
+    unit_price: Decimal
+    exact: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class LineText:
+    """A line as people read it: `units` is the quantity in the unit of the price."""
+
+    title: str
+    detail: str
+    units: Decimal
+    unit: str
+    rate: str
+    amount: str
+    tiers: tuple[TierText, ...]
+
+
+def describe(line: InvoiceLine) -> LineText:
+    """Return a line in words. Its product, price version and tiers are loaded."""
+    currency = line.invoice.currency
+    tiers = _tiers(line)
+    return LineText(
+        title=_title(line),
+        detail=_detail(line),
+        units=units_of(line),
+        unit=_unit(line),
+        rate=_rate(line, tiers),
+        amount=Money(line.amount_micros, currency).in_words(Decimal(line.amount_exact)),
+        tiers=tiers,
+    )
+
+
+def units_of(line: InvoiceLine) -> Decimal:
+    """Return the quantity in the unit of the price: million minutes, GB; months of a fee."""
+    if line.kind == InvoiceLine.Kind.FEE:
+        return Decimal(1)
+    return EXACT.divide(Decimal(line.quantity), Decimal(METERS[line.meter].unit_size))
+
+
+def month_name(month: str) -> str:
+    """Return a month in words: November 2026."""
+    return f"{date.fromisoformat(f'{month}-01'):%B %Y}"
+
+
+def period_text(starts_at: datetime, ends_at: datetime) -> str:
+    """Return a half-open period in UTC: 1 Oct 2026 00:00 to 1 Nov 2026 00:00 UTC."""
+    return f"{_minute(starts_at)} to {_minute(ends_at)} UTC"
+
+
+def _minute(at: datetime) -> str:
+    utc = at.astimezone(UTC)
+    return f"{utc.day} {utc:%b %Y %H:%M}"
+
+
+def _title(line: InvoiceLine) -> str:
+    name = line.product.name
+    if line.kind == InvoiceLine.Kind.FEE:
+        return f"{name}, monthly fee"
+    if line.kind == InvoiceLine.Kind.INFORMATIONAL:
+        return "of which WebSockets"
+    what = "bandwidth" if line.meter == BANDWIDTH else "connection time"
+    if line.kind == InvoiceLine.Kind.ADJUSTMENT:
+        return f"{name}, {what}: late usage of {month_name(line.month)}"
+    return f"{name}, {what}{MINUTES_NOTE.get(InvoiceLine.Kind(line.kind), '')}"
+
+
+def _detail(line: InvoiceLine) -> str:
+    if line.kind == InvoiceLine.Kind.FEE:
+        return f"{line.quantity} days of the month"
+    if line.kind == InvoiceLine.Kind.INFORMATIONAL:
+        return "For information: it is charged once, in the line above."
+    if line.kind == InvoiceLine.Kind.ADJUSTMENT:
+        return "Rated in the tiers and at the price of its own month."
+    period = period_text(line.starts_at, line.ends_at)
+    if line.meter == BANDWIDTH:
+        return f"{line.quantity:,} bytes of all traffic, WebSockets included. {period}."
+    return (
+        f"{line.quantity:,} connection minutes from {line.connections:,} connections. "
+        f"{period}."
+    )
+
+
+def _unit(line: InvoiceLine) -> str:
+    if line.kind == InvoiceLine.Kind.FEE:
+        return "month"
+    return "GB" if line.meter == BANDWIDTH else "million minutes"
+
+
+def _rate(line: InvoiceLine, tiers: tuple[TierText, ...]) -> str:
+    if len(tiers) == 1:
+        return f"{tiers[0].unit_price:,} per {METERS[line.meter].short_unit}"
+    if tiers:
+        return "in tiers"
+    if line.kind == InvoiceLine.Kind.FEE and line.price_version is not None:
+        return str(Money(line.price_version.fee_micros, line.invoice.currency).amount)
+    return ""
+
+
+def _tiers(line: InvoiceLine) -> tuple[TierText, ...]:
+    reaches = _reaches(line.price_version) if line.price_version else {}
+    return tuple(
+        TierText(
+            reach=reaches.get(each["up_to"], "") or "all",
+            quantity=each["quantity"],
+            unit_price=unit_price(each["unit_price_nanos"]),
+            exact=Decimal(each["amount_exact"]),
+        )
+        for each in line.tiers
+    )
+
+
+def _reaches(price: PriceVersion) -> dict[int | None, str]:
+    tiers = tiered_price(price).tiers
+    ranges = tier_ranges(tiers, METERS[price.meter].short_unit)
+    return {tier.up_to: reach for tier, reach in zip(tiers, ranges, strict=True)}

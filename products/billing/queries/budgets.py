@@ -1,0 +1,86 @@
+"""The budget of an account, what of it is spent, and whether it refuses new connections."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from accounts.actor import Actor
+from accounts.models import Account
+from accounts.policy import require
+from accounts.roles import Permission
+from products.billing.credit_use import thresholds_reached
+from products.billing.models import Budget, Invoice
+from products.billing.queries.terms import month_at
+from products.catalogue.money import Money
+from products.compatibility.version_config import WEBSOCKETS
+from products.enablement.models import Enablement
+
+_ALL = 100
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetState:
+    """A budget and how much of it is spent; `blocked_at` is since when it refuses connections.
+
+    `spent` is None if the bill has another currency.
+    """
+
+    budget: Budget
+    spent: Money | None
+    blocked_at: datetime | None
+
+    @property
+    def percent(self) -> int | None:
+        """Return how many whole percent are spent."""
+        if self.spent is None:
+            return None
+        return self.spent.micros * _ALL // self.budget.amount_micros
+
+    @property
+    def reached(self) -> list[int]:
+        """Return the thresholds that are reached."""
+        if self.spent is None:
+            return []
+        return thresholds_reached(
+            self.spent, self.budget.amount, self.budget.thresholds, ()
+        )
+
+    @property
+    def refuses_at_the_end(self) -> bool:
+        """Tell whether new connections are refused at 100 %."""
+        return self.budget.action == Budget.Action.BLOCK_NEW
+
+
+def budget_state(actor: Actor, account: Account, spent: Money) -> BudgetState | None:
+    """Return the budget, compared with what is spent; None without one. Raises Forbidden."""
+    require(actor, Permission.BILLING_READ, account)
+    budget = Budget.objects.filter(account=account).first()
+    if budget is None:
+        return None
+    blocked = Enablement.objects.filter(
+        account=account,
+        product_id=WEBSOCKETS,
+        ends_at=None,
+        blocked_by=Enablement.BlockedBy.BUDGET,
+    )
+    return BudgetState(
+        budget,
+        spent if spent.currency == budget.currency else None,
+        blocked.values_list("blocked_at", flat=True).first(),
+    )
+
+
+def running_invoice(account: Account, now: datetime) -> Invoice | None:
+    """Return the saved bill of the month that runs; it is at most ten minutes old."""
+    month = str(month_at(account, now))
+    rows = Invoice.objects.filter(account=account, month=month)
+    return rows.filter(status=Invoice.Status.OPEN).first()
+
+
+def is_blocking(budget: Budget, invoice: Invoice | None) -> bool:
+    """Tell whether new connections are refused: the budget says so and is spent."""
+    return (
+        budget.action == Budget.Action.BLOCK_NEW
+        and invoice is not None
+        and invoice.currency == budget.currency
+        and bool(thresholds_reached(invoice.subtotal, budget.amount, [_ALL], ()))
+    )

@@ -1,0 +1,297 @@
+"""The Billing page: the running bill, the budget, invoices, credits and payment terms."""
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.actor import Actor
+from accounts.authentication import actor_of
+from accounts.errors import Conflict, Invalid
+from accounts.feedback import success_with_audit_link
+from accounts.form_errors import form_errors, form_status
+from accounts.models import Account
+from accounts.policy import decide, members_with, require
+from accounts.queries import account_for
+from accounts.reauthentication import require_reauthentication
+from accounts.roles import Permission
+from products.billing.commands import lift_block, set_budget
+from products.billing.describe import month_name
+from products.billing.models import Budget, Invoice
+from products.billing.queries.budgets import BudgetState, budget_state
+from products.billing.queries.credits import balance, credit_rows
+from products.billing.queries.invoices import before_cursor, cursor_of, invoices_of
+from products.billing.queries.running import RunningBill, running_account_bill
+from products.billing.queries.terms import contract_of, currency_of, month_at
+from products.catalogue.money import Money
+
+PAGE = 12
+CREDITS_SHOWN = 20
+CONTACTS_SHOWN = 20
+STATUS_SHAPES = {
+    Invoice.Status.OPEN: "ask",
+    Invoice.Status.DRAFT: "ask",
+    Invoice.Status.FINAL: "on",
+    Invoice.Status.VOID: "off",
+}
+DEFAULT_THRESHOLDS = "50, 75, 100"
+REFUSE = (
+    "Refuse new connections until the month ends or the budget is raised. "
+    "Open connections continue and are billed."
+)
+
+
+class InvoiceFilterForm(forms.Form):
+    """Which invoices to list."""
+
+    q = forms.CharField(
+        label="Search",
+        required=False,
+        max_length=20,
+        widget=forms.TextInput({"type": "search", "placeholder": "Number or 2026-10"}),
+    )
+    status = forms.ChoiceField(
+        label="Status",
+        required=False,
+        choices=[
+            ("", "Any"),
+            *((each.value, each.label) for each in Invoice.Status if each != "open"),
+        ],
+    )
+    before = forms.CharField(required=False, max_length=40, widget=forms.HiddenInput)
+
+
+class BudgetForm(forms.Form):
+    """The amount of a month, the thresholds, and what happens at 100 %."""
+
+    amount = forms.DecimalField(
+        label="Amount per month", max_digits=13, decimal_places=6, min_value=0
+    )
+    thresholds = forms.CharField(
+        label="Notify at",
+        max_length=60,
+        help_text="Percentages, such as 50, 75, 100. Each sends one email per month.",
+    )
+    action = forms.ChoiceField(
+        label="At 100 %",
+        choices=[
+            ("notify", "Only notify. Usage continues and is billed."),
+            (
+                "block_new",
+                REFUSE,
+            ),
+        ],
+        widget=forms.RadioSelect,
+    )
+
+    def clean_thresholds(self) -> list[int]:
+        """Return the percentages as numbers."""
+        parts = self.cleaned_data["thresholds"].replace("%", " ").replace(",", " ")
+        if not all(each.isascii() and each.isdigit() for each in parts.split()):
+            raise forms.ValidationError("Enter percentages, such as 50, 75, 100.")
+        return [int(each) for each in parts.split()]
+
+
+@login_required
+@require_GET
+def billing(request: HttpRequest) -> HttpResponse:
+    """Show what the month costs so far, and everything that was billed."""
+    actor = actor_of(request)
+    account = account_for(actor, Permission.BILLING_READ)
+    now = timezone.now()
+    context: dict[str, Any] = {
+        **_running_context(actor, account, now),
+        **_invoice_list(request, actor, account),
+        **_credits_context(account, now),
+        **_terms_context(account, now),
+    }
+    return render(request, "billing/billing.html", context)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def budget(request: HttpRequest) -> HttpResponse:
+    """Show the form of the budget; POST sets it."""
+    actor = actor_of(request)
+    account = account_for(actor, Permission.BILLING_READ)
+    require(actor, Permission.BUDGET_MANAGE, account)
+    now = timezone.now()
+    saved = Budget.objects.filter(account=account).first()
+    currency = saved.currency if saved else currency_of(account, month_at(account, now))
+    form = BudgetForm(
+        request.POST if request.method == "POST" else None, initial=_initial(saved)
+    )
+    if form.is_valid():
+        asked = require_reauthentication(
+            request, f"change the budget of {account.name}"
+        )
+        if asked is not None:
+            return asked
+        with form_errors(form):
+            chosen = form.cleaned_data
+            set_budget(
+                actor,
+                account=account,
+                amount=Money.of(chosen["amount"], currency),
+                thresholds=chosen["thresholds"],
+                action=chosen["action"],
+                now=now,
+            )
+            success_with_audit_link(request, actor, "The budget is saved.")
+            return redirect("billing")
+    context = {
+        "form": form,
+        "currency": currency,
+        "saved": saved,
+        "blocking": decide(actor, Permission.PRODUCT_ENABLE, account),
+    }
+    return render(request, "billing/budget.html", context, status=form_status(form))
+
+
+@login_required
+@require_POST
+def lift_budget_block(request: HttpRequest) -> HttpResponse:
+    """Accept new connections again; the budget only notifies from now on."""
+    actor = actor_of(request)
+    account = account_for(actor, Permission.BILLING_READ)
+    require(actor, Permission.BUDGET_MANAGE, account)
+    lift_block(actor, account=account, now=timezone.now())
+    success_with_audit_link(
+        request,
+        actor,
+        "New connections are accepted again. The budget only notifies from now on.",
+    )
+    return redirect("billing")
+
+
+def budget_context(state: BudgetState | None) -> dict[str, Any] | None:
+    """Return a budget as pages show it; None without one."""
+    if state is None:
+        return None
+    percent = state.percent
+    return {
+        "amount": state.budget.amount,
+        "percent": percent,
+        "width": min(percent or 0, 100),
+        "thresholds": [f"{each} %" for each in state.budget.thresholds],
+        "refuses": state.refuses_at_the_end,
+        "blocked_at": state.blocked_at,
+    }
+
+
+def _initial(saved: Budget | None) -> dict[str, Any]:
+    if saved is None:
+        return {"thresholds": DEFAULT_THRESHOLDS, "action": Budget.Action.NOTIFY}
+    return {
+        "amount": saved.amount.amount,
+        "thresholds": ", ".join(map(str, saved.thresholds)),
+        "action": saved.action,
+    }
+
+
+def _running_context(actor: Actor, account: Account, now: datetime) -> dict[str, Any]:
+    try:
+        running = running_account_bill(account, now)
+    except Conflict as refusal:
+        return {"running": None, "problem": refusal.message, "budget": None}
+    return {
+        "running": running,
+        "month": month_name(str(running.bill.month)),
+        "budget": budget_context(budget_state(actor, account, running.subtotal)),
+        "may_budget": decide(actor, Permission.BUDGET_MANAGE, account).allowed,
+        "others": _others(running),
+    }
+
+
+def _others(running: RunningBill) -> Money | None:
+    """Return what belongs to no service, such as a fee; None if there is nothing."""
+    total = running.subtotal
+    for row in running.services:
+        total -= row.amount
+    return total or None
+
+
+def _invoice_list(
+    request: HttpRequest, actor: Actor, account: Account
+) -> dict[str, Any]:
+    form = InvoiceFilterForm(request.GET)
+    chosen = form.cleaned_data if form.is_valid() else {}
+    search, status = chosen.get("q", ""), chosen.get("status", "")
+    rows = invoices_of(actor, account, search=search, status=status)
+    try:
+        found = list(before_cursor(rows, chosen.get("before", ""))[: PAGE + 1])
+    except Invalid:
+        found = list(rows[: PAGE + 1])
+    shown = found[:PAGE]
+    query = {key: value for key, value in (("q", search), ("status", status)) if value}
+    older = {**query, "before": cursor_of(shown[-1])} if len(found) > PAGE else None
+    newer = query if chosen.get("before") else None
+    return {
+        "form": form,
+        "filtered": bool(query or chosen.get("before")),
+        "invoices": [
+            {
+                "invoice": each,
+                "key": each.number or each.month,
+                "month": month_name(each.month),
+                "shape": STATUS_SHAPES[Invoice.Status(each.status)],
+                "status": each.get_status_display(),
+                "credited": each.is_credited,
+            }
+            for each in shown
+        ],
+        "older_url": _page_url(older),
+        "newer_url": _page_url(newer),
+    }
+
+
+def _page_url(query: dict[str, str] | None) -> str:
+    if query is None:
+        return ""
+    return f"{reverse('billing')}?{urlencode(query)}#invoices"
+
+
+def _credits_context(account: Account, now: datetime) -> dict[str, Any]:
+    currency = currency_of(account, month_at(account, now))
+    rows = credit_rows(account.pk)
+    return {
+        "balance": balance(account.pk, currency),
+        "credits": [_credit(each) for each in rows[:CREDITS_SHOWN]],
+        "more_credits": max(0, rows.count() - CREDITS_SHOWN),
+    }
+
+
+def _credit(row: Any) -> dict[str, Any]:
+    """Return a credit with what is left; one of a credit note names it and its invoice."""
+    note = getattr(row, "credit_note", None)
+    return {
+        "credit": row,
+        "left": Money(row.left, row.currency),
+        "number": note.number if note else "",
+        "credit_note_invoice": note.invoice.number if note else "",
+    }
+
+
+def _terms_context(account: Account, now: datetime) -> dict[str, Any]:
+    contract = contract_of(account.pk, month_at(account, now))
+    people = members_with(Permission.BILLING_READ, account.pk)
+    return {
+        "contract": contract,
+        "days": contract.payment_terms_days
+        if contract
+        else Invoice().payment_terms_days,
+        "buyer": (contract.buyer if contract else "") or account.name,
+        "zone": contract.billing_zone if contract else account.billing_zone,
+        "currency": currency_of(account, month_at(account, now)),
+        "seller": settings.INVOICE_SELLER,
+        "contact": settings.SALES_EMAIL,
+        "recipients": [each.user for each in people[:CONTACTS_SHOWN]],
+    }

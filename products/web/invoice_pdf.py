@@ -1,0 +1,211 @@
+"""An invoice as a PDF: the same bytes each time, from what is stored alone."""
+
+from functools import cache
+from io import BytesIO
+from xml.sax.saxutils import escape
+
+from reportlab.lib.colors import HexColor
+from reportlab.lib.enums import TA_RIGHT
+from reportlab.lib.pagesizes import A4
+from reportlab.lib.styles import ParagraphStyle
+from reportlab.lib.units import mm
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.ttfonts import TTFont
+from reportlab.platypus import (
+    Flowable,
+    Paragraph,
+    SimpleDocTemplate,
+    Spacer,
+    Table,
+    TableStyle,
+)
+
+from products.billing.describe import describe, month_name, period_text
+from products.billing.models import Invoice, InvoiceLine
+from products.billing.queries.invoices import InvoiceDocument
+from products.catalogue.money import Money
+
+_SOFT, _LINE = HexColor("#555c64"), HexColor("#dcdfdb")
+_PLAIN = ParagraphStyle("plain", fontName="Vera", fontSize=8.5, leading=12)
+_SMALL = ParagraphStyle(
+    "small", parent=_PLAIN, fontSize=7, leading=9.5, textColor=_SOFT
+)
+_RIGHT = ParagraphStyle("right", parent=_PLAIN, alignment=TA_RIGHT)
+_HEAD = ParagraphStyle("head", parent=_PLAIN, fontName="VeraBd")
+_HEAD_RIGHT = ParagraphStyle("head_right", parent=_HEAD, alignment=TA_RIGHT)
+_TITLE = ParagraphStyle("title", parent=_PLAIN, fontSize=18, leading=24)
+_RULES = TableStyle(
+    [
+        ("VALIGN", (0, 0), (-1, -1), "TOP"),
+        ("LEFTPADDING", (0, 0), (-1, -1), 0),
+        ("RIGHTPADDING", (0, 0), (-1, -1), 6),
+        ("LINEBELOW", (0, 0), (-1, -1), 0.4, _LINE),
+    ]
+)
+_COLUMNS = (82 * mm, 36 * mm, 30 * mm, 30 * mm)
+
+
+def invoice_pdf(document: InvoiceDocument) -> bytes:
+    """Return an invoice as a PDF. Two calls with the same rows return the same bytes."""
+    _register_fonts()
+    buffer = BytesIO()
+    invoice = document.invoice
+    SimpleDocTemplate(
+        buffer,
+        pagesize=A4,
+        leftMargin=16 * mm,
+        rightMargin=16 * mm,
+        topMargin=18 * mm,
+        bottomMargin=18 * mm,
+        title=_title(invoice),
+        author=invoice.seller.splitlines()[0] if invoice.seller else "",
+        invariant=1,  # no time of creation, and an identifier that follows from the content
+    ).build(_story(document))
+    return buffer.getvalue()
+
+
+@cache
+def _register_fonts() -> None:
+    """Register the fonts that reportlab brings, so that every machine writes the same file."""
+    for name in ("Vera", "VeraBd"):
+        pdfmetrics.registerFont(TTFont(name, f"{name}.ttf"))
+
+
+def _title(invoice: Invoice) -> str:
+    return f"Invoice {invoice.number}" if invoice.number else "Bill, not an invoice"
+
+
+def _story(document: InvoiceDocument) -> list[Flowable]:
+    invoice = document.invoice
+    parts: list[Flowable] = [
+        Paragraph(escape(_title(invoice)), _TITLE),
+        _text(f"{month_name(invoice.month)} · {invoice.get_status_display()}"),
+        Spacer(1, 6 * mm),
+        _parties(invoice),
+        Spacer(1, 8 * mm),
+        _lines(document),
+        Spacer(1, 4 * mm),
+        _text(invoice.tax_note, _SMALL),
+    ]
+    for line in document.lines:
+        parts += _tiers(line)
+    if document.credit_notes:
+        parts += [Spacer(1, 6 * mm), _text("Credit notes", _HEAD)]
+    parts += [
+        _text(
+            f"{each.number}: {Money(each.amount_micros, invoice.currency)}, {each.reason}"
+        )
+        for each in document.credit_notes
+    ]
+    if invoice.content_hash:
+        parts += [
+            Spacer(1, 6 * mm),
+            _text(
+                "A final invoice never changes; corrections appear as credit notes. "
+                f"Content hash: SHA-256 {invoice.content_hash}",
+                _SMALL,
+            ),
+        ]
+    return parts
+
+
+def _text(text: str, style: ParagraphStyle = _PLAIN) -> Paragraph:
+    return Paragraph(escape(text).replace("\n", "<br/>"), style)
+
+
+def _parties(invoice: Invoice) -> Table:
+    dates = [
+        f"Issued {invoice.finalized_at:%Y-%m-%d}" if invoice.finalized_at else "",
+        f"Due {invoice.due_on:%Y-%m-%d}" if invoice.due_on else "",
+        f"Terms: {invoice.payment_terms_days} days",
+    ]
+    period = (
+        f"{month_name(invoice.month)} ({invoice.zone})\n"
+        f"{period_text(invoice.starts_at, invoice.ends_at)}"
+    )
+    heads = ("From", "To", "Period", "Dates")
+    cells = (
+        invoice.seller,
+        invoice.buyer,
+        period,
+        "\n".join(each for each in dates if each),
+    )
+    return Table(
+        [[_text(each, _HEAD) for each in heads], [_text(each) for each in cells]],
+        colWidths=(42 * mm, 42 * mm, 54 * mm, 40 * mm),
+        style=TableStyle(
+            [
+                ("VALIGN", (0, 0), (-1, -1), "TOP"),
+                ("LEFTPADDING", (0, 0), (-1, -1), 0),
+            ]
+        ),
+    )
+
+
+def _lines(document: InvoiceDocument) -> Table:
+    invoice = document.invoice
+    rows: list[tuple[Flowable, ...]] = [
+        (
+            _text("What", _HEAD),
+            _text("Quantity", _HEAD_RIGHT),
+            _text("Rate", _HEAD_RIGHT),
+            _text(invoice.currency, _HEAD_RIGHT),
+        )
+    ]
+    for line in document.lines:
+        text = describe(line)
+        rows.append(
+            (
+                Paragraph(
+                    f"{escape(text.title)}<br/><font size=7 color='#555c64'>"
+                    f"{escape(text.detail)}</font>",
+                    _PLAIN,
+                ),
+                _text(f"{text.units:,f} {text.unit}", _RIGHT),
+                _text(text.rate, _RIGHT),
+                _text(text.amount, _RIGHT),
+            )
+        )
+    for label, amount, style in (
+        ("Subtotal", invoice.subtotal, _RIGHT),
+        ("Credits", -invoice.credits, _RIGHT),
+        (f"To pay, {invoice.currency}", invoice.due, _HEAD_RIGHT),
+    ):
+        rows.append(
+            (_text(label, _PLAIN), _text(""), _text(""), _text(str(amount), style))
+        )
+    return Table(rows, colWidths=_COLUMNS, style=_RULES, repeatRows=1)
+
+
+def _tiers(line: InvoiceLine) -> list[Flowable]:
+    """Return how the amount of a line follows from its tiers."""
+    text = describe(line)
+    if not text.tiers or line.price_version is None:
+        return []
+    price = line.price_version
+    rows: list[tuple[Flowable, ...]] = [
+        (
+            _text("Tier", _HEAD),
+            _text("Quantity", _HEAD_RIGHT),
+            _text("Rate", _HEAD_RIGHT),
+            _text("Exact", _HEAD_RIGHT),
+        ),
+        *(
+            (
+                _text(each.reach),
+                _text(f"{each.quantity:,}", _RIGHT),
+                _text(f"{each.unit_price:,}", _RIGHT),
+                _text(f"{each.exact:,f}", _RIGHT),
+            )
+            for each in text.tiers
+        ),
+    ]
+    return [
+        Spacer(1, 6 * mm),
+        _text(
+            f"How line {line.position} was made: {price.plan.name}, price version {price.number}",
+            _HEAD,
+        ),
+        Table(rows, colWidths=_COLUMNS, style=_RULES, repeatRows=1),
+        _text(f"Usage digest: {line.usage_digest or 'not final yet'}", _SMALL),
+    ]

@@ -1,0 +1,182 @@
+"""The page of an invoice, and its downloads: PDF, CSV, JSON and the connections of its lines."""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    JsonResponse,
+    StreamingHttpResponse,
+)
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from accounts.authentication import actor_of
+from accounts.csv_export import csv_lines
+from accounts.errors import NotFound
+from accounts.queries import account_of
+from products.billing.describe import describe, month_name, period_text
+from products.billing.models import Invoice, InvoiceLine
+from products.billing.queries.content import content_of
+from products.billing.queries.invoices import (
+    ConnectionOfLine,
+    InvoiceDocument,
+    connections_of,
+    invoice_document,
+)
+from products.catalogue.money import Money
+from products.web.billing import STATUS_SHAPES
+from products.web.invoice_pdf import invoice_pdf
+
+LINE_COLUMNS = (
+    *("invoice", "status", "month", "position", "kind", "line_month", "product"),
+    *("meter", "starts_at", "ends_at", "quantity", "connections", "units", "unit"),
+    *("rate", "amount", "amount_exact", "currency", "price_version", "usage_digest"),
+)
+CONNECTION_COLUMNS = (
+    *("line", "connection_id", "service", "edge", "started_at"),
+    *("duration_us", "minutes"),
+)
+
+
+@login_required
+@require_GET
+def invoice(request: HttpRequest, invoice_key: str) -> HttpResponse:
+    """Show an invoice; it prints on paper as it is."""
+    document = _document(request, invoice_key)
+    row = document.invoice
+    context = {
+        "invoice": row,
+        "key": document.key,
+        "title": f"Invoice {row.number}" if row.number else "Bill",
+        "month": month_name(row.month),
+        "period": period_text(row.starts_at, row.ends_at),
+        "shape": STATUS_SHAPES[Invoice.Status(row.status)],
+        "status": row.get_status_display(),
+        "lines": [
+            {"row": each, "text": describe(each), "shares": _shares(each)}
+            for each in document.lines
+        ],
+        "notes": [
+            {"row": each, "amount": Money(each.amount_micros, row.currency)}
+            for each in document.credit_notes
+        ],
+    }
+    return render(request, "billing/invoice.html", context)
+
+
+@login_required
+@require_GET
+def invoice_download(
+    request: HttpRequest, invoice_key: str, form: str
+) -> HttpResponseBase:
+    """Return an invoice as PDF, CSV or JSON, or the connections of its lines, streamed."""
+    document = _document(request, invoice_key)
+    if form == "pdf":
+        answer: HttpResponseBase = HttpResponse(
+            invoice_pdf(document), content_type="application/pdf"
+        )
+    elif form == "json":
+        answer = JsonResponse(as_json(document), json_dumps_params={"indent": 2})
+    elif form == "csv":
+        answer = _text(csv_lines(LINE_COLUMNS, _line_rows(document)), "text/csv")
+    elif form == "connections.csv":
+        rows = (_connection_row(*each) for each in _connections(document))
+        answer = _text(csv_lines(CONNECTION_COLUMNS, rows), "text/csv")
+    elif form == "connections.jsonl":
+        objects = (
+            dict(zip(CONNECTION_COLUMNS, _connection_row(*each), strict=True))
+            for each in _connections(document)
+        )
+        lines = (f"{json.dumps(each)}\n" for each in objects)
+        answer = _text(lines, "application/jsonl")
+    else:
+        raise NotFound("There is no such file of an invoice.")
+    separator = "-" if "." in form else "."
+    name = f"{document.key}{separator}{form}"
+    answer["Content-Disposition"] = f'attachment; filename="{name}"'
+    return answer
+
+
+def as_json(document: InvoiceDocument) -> dict[str, Any]:
+    """Return an invoice as plain values; the hash covers `content` in canonical JSON."""
+    row = document.invoice
+    return {
+        "status": row.status,
+        "content": content_of(row, document.lines),
+        "content_hash": row.content_hash,
+        "credit_notes": [
+            {
+                "number": each.number,
+                "amount": str(Money(each.amount_micros, row.currency).amount),
+                "currency": row.currency,
+                "reason": each.reason,
+                "issued_at": each.issued_at.isoformat(),
+            }
+            for each in document.credit_notes
+        ],
+    }
+
+
+def _document(request: HttpRequest, key: str) -> InvoiceDocument:
+    actor = actor_of(request)
+    return invoice_document(actor, account_of(actor), key, timezone.now())
+
+
+def _text(lines: Iterable[str], kind: str) -> StreamingHttpResponse:
+    return StreamingHttpResponse(
+        (line.encode() for line in lines), content_type=f"{kind}; charset=utf-8"
+    )
+
+
+def _shares(line: InvoiceLine) -> list[tuple[str, str]]:
+    """Return what of a line's amount each service has, for information."""
+    if not line.amount_micros:
+        return []
+    currency = line.invoice.currency
+    return [
+        (each["name"] or each["service"], str(Money(each["amount_micros"], currency)))
+        for each in line.services
+    ]
+
+
+def _line_rows(document: InvoiceDocument) -> Iterator[list[object]]:
+    row = document.invoice
+    for line in document.lines:
+        text = describe(line)
+        yield [
+            *(row.number or "", row.status, row.month, line.position, line.kind),
+            *(line.month, line.product_id, line.meter),
+            *(line.starts_at.isoformat(), line.ends_at.isoformat()),
+            *(line.quantity, line.connections, f"{text.units:f}", text.unit),
+            *(text.rate, Money(line.amount_micros, row.currency).amount),
+            *(line.amount_exact, row.currency, line.price_version_id or ""),
+            line.usage_digest,
+        ]
+
+
+def _connections(
+    document: InvoiceDocument,
+) -> Iterator[tuple[InvoiceLine, ConnectionOfLine]]:
+    """Yield the connections of each stretch of time once; two lines can rest on the same ones."""
+    seen = set()
+    for line in document.lines:
+        stretch = line.starts_at, line.ends_at
+        is_own = line.kind in {"usage", "allowance", "trial"} and stretch not in seen
+        if not is_own or line.meter == "bandwidth":
+            continue
+        seen.add(stretch)
+        for each in connections_of(line):
+            yield line, each
+
+
+def _connection_row(line: InvoiceLine, each: ConnectionOfLine) -> list[object]:
+    return [
+        *(line.position, each.connection_id, each.service, each.edge),
+        *(each.started_at, each.duration_us, each.minutes),
+    ]

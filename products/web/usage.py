@@ -1,0 +1,340 @@
+"""The Usage page: minutes and bytes by day and by service, and what rounding up adds."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from accounts.actor import Actor
+from accounts.authentication import actor_of
+from accounts.csv_export import csv_lines
+from accounts.errors import Conflict, Invalid
+from accounts.models import Account
+from accounts.policy import decide, require
+from accounts.queries import account_of
+from accounts.roles import Permission
+from products.billing.describe import month_name, period_text
+from products.billing.models import Budget
+from products.billing.queries.running import costs_of_month, costs_up_to
+from products.billing.queries.terms import Period, month_at, period_of
+from products.catalogue.money import MICROS, Money
+from products.metering.queries import (
+    ConnectionTotals,
+    Freshness,
+    bytes_between_bounds,
+    freshness,
+    minutes_up_to,
+    rounding_example,
+    seconds_open,
+    totals_between,
+)
+from products.metering.queries.daily import totals_of
+from products.months import Month, midnights
+from products.services.models import Service
+from products.web.usage_chart import Chart, ChartDay, usage_chart
+
+TABS = 3
+MONTHS_LISTED = 24
+SERVICES_SHOWN = 50
+CSV_COLUMNS = (
+    *("day", "from_utc", "to_utc", "service", "service_name"),
+    *("minutes", "bytes", "complete"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A day of the month in the account's zone, with what services used.
+
+    It is known if usage up to any time of it has arrived, and complete if all of it has.
+    """
+
+    starts_at: datetime
+    ends_at: datetime
+    name: str
+    minutes: int
+    bytes: int
+    minutes_so_far: int
+    is_known: bool
+    is_complete: bool
+    is_future: bool
+    cost: Money | None = None
+
+    @property
+    def has_figures(self) -> bool:
+        """Tell whether there is anything to show: what has arrived counts, also of an unknown day."""
+        return self.is_known or bool(self.minutes or self.bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceUsage:
+    """What one service used in a month, and what it costs in words ("" if that is unknown)."""
+
+    service: Service
+    connections: int
+    minutes: int
+    bytes: int
+    cost: str
+
+
+@dataclass(frozen=True, slots=True)
+class DailyUsage:
+    """What an actor sees of a month: the period, its days, and the services it is about."""
+
+    account: Account
+    month: Month
+    period: Period
+    services: Mapping[str, Service]
+    bounds: Sequence[datetime]
+    minutes: Mapping[str, Sequence[int]]  # up to each bound, by service
+    bytes: Mapping[str, Sequence[int]]  # in each day, by service
+    freshness: Freshness
+    now: datetime
+
+    def days(self, costs: Sequence[Money] = ()) -> list[Day]:
+        """Return the days with the sums of all services; `costs` has one amount per day."""
+        totals = totals_of(self.minutes, len(self.bounds))
+        moved = totals_of(self.bytes, len(self.bounds) - 1)
+        return [self._day(index, totals, moved, costs) for index in range(len(moved))]
+
+    def _day(
+        self,
+        index: int,
+        totals: Sequence[int],
+        moved: Sequence[int],
+        costs: Sequence[Money],
+    ) -> Day:
+        start, end = self.bounds[index], self.bounds[index + 1]
+        local = start.astimezone(ZoneInfo(self.period.zone))
+        counted = self.freshness.complete_to
+        is_known = counted is not None and start < counted
+        return Day(
+            starts_at=start,
+            ends_at=end,
+            name=f"{local.day} {local:%B}",
+            minutes=totals[index + 1] - totals[index],
+            bytes=moved[index],
+            minutes_so_far=totals[index + 1],
+            is_known=is_known,
+            is_complete=counted is not None and end <= counted,
+            is_future=start >= self.now,
+            cost=costs[index] if costs and start < self.now else None,
+        )
+
+
+@login_required
+@require_GET
+def usage(request: HttpRequest) -> HttpResponse:
+    """Show what the account used in a month; costs only to those who may see them."""
+    actor = actor_of(request)
+    account = _reader(actor)
+    now = timezone.now()
+    found = month_usage(actor, account, _month(request, account, now), now)
+    sees_costs = decide(actor, Permission.BILLING_READ, account).allowed
+    costs = _costs(found) if sees_costs else ()
+    budget = Budget.objects.filter(account=account).first() if sees_costs else None
+    days = found.days(costs)
+    context = {
+        **_month_context(found),
+        "days": days,
+        "chart": _chart(days, budget, sees_costs=bool(costs)),
+        "sees_costs": bool(costs),
+        "may_see_costs": sees_costs,
+        "currency": costs[-1].currency if costs else "",
+        "so_far": _so_far(days),
+        "budget": budget,
+        "minutes": sum(day.minutes for day in days),
+        "bytes": sum(day.bytes for day in days),
+        **_service_context(found, sees_costs=sees_costs),
+        **_rounding_context(found),
+    }
+    return render(request, "billing/usage.html", context)
+
+
+@login_required
+@require_GET
+def usage_csv(request: HttpRequest) -> StreamingHttpResponse:
+    """Return minutes and bytes by day and service as CSV; exact figures, without prices."""
+    actor = actor_of(request)
+    account = _reader(actor)
+    now = timezone.now()
+    found = month_usage(actor, account, _month(request, account, now), now)
+    lines = (line.encode() for line in csv_lines(CSV_COLUMNS, _csv_rows(found)))
+    answer = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
+    answer["Content-Disposition"] = f'attachment; filename="usage-{found.month}.csv"'
+    return answer
+
+
+def month_usage(
+    actor: Actor, account: Account, month: Month, now: datetime
+) -> DailyUsage:
+    """Return what the services that the actor may see used in a month, by day."""
+    period = period_of(account, month)
+    rows = Service.objects.visible_to(actor).filter(account=account)
+    services = {row.pk: row for row in rows}
+    bounds = midnights(period.starts_at, period.ends_at, period.zone)
+    ids = list(services)
+    return DailyUsage(
+        account=account,
+        month=month,
+        period=period,
+        services=services,
+        bounds=bounds,
+        minutes=minutes_up_to(ids, bounds),
+        bytes=bytes_between_bounds(ids, month, bounds),
+        freshness=freshness(now),
+        now=now,
+    )
+
+
+def _reader(actor: Actor) -> Account:
+    account = account_of(actor)
+    require(actor, Permission.STATS_READ, account)
+    return account
+
+
+def _month(request: HttpRequest, account: Account, now: datetime) -> Month:
+    """Return the month of the address; the running one without. Raises Invalid."""
+    current = month_at(account, now)
+    label = request.GET.get("month", "")
+    if not label:
+        return current
+    try:
+        month = Month.read(label)
+    except ValueError as error:
+        raise Invalid(
+            f"“{label}” is not a month such as 2026-10.", field="month"
+        ) from error
+    first = month_at(account, account.created_at).plus(-1)
+    return min(max(month, first), current)
+
+
+def _costs(found: DailyUsage) -> Sequence[Money]:
+    """Return the costs up to each day; none if they can't be computed."""
+    try:
+        return costs_up_to(found.account, found.month, found.bounds)
+    except Conflict:
+        return ()
+
+
+def _so_far(days: Sequence[Day]) -> Money | None:
+    return next((day.cost for day in reversed(days) if day.cost is not None), None)
+
+
+def _month_context(found: DailyUsage) -> dict[str, Any]:
+    current = month_at(found.account, found.now)
+    first = month_at(found.account, found.account.created_at)
+    months = list(reversed(first.until(current)))[:MONTHS_LISTED]
+    tabs = sorted({*months[:TABS], found.month})
+    return {
+        "month": month_name(str(found.month)),
+        "label": str(found.month),
+        "is_running": found.month == current,
+        "period": period_text(found.period.starts_at, found.period.ends_at),
+        "zone": found.period.zone,
+        "freshness": found.freshness,
+        "tabs": [_link(each, found.month) for each in tabs],
+        "months": [_link(each, found.month) for each in months],
+        "csv_url": f"{reverse('usage_csv')}?{urlencode({'month': str(found.month)})}",
+    }
+
+
+def _link(month: Month, shown: Month) -> dict[str, Any]:
+    return {
+        "label": str(month),
+        "name": month_name(str(month)),
+        "url": f"{reverse('usage')}?{urlencode({'month': str(month)})}",
+        "current": month == shown,
+    }
+
+
+def _service_context(found: DailyUsage, *, sees_costs: bool) -> dict[str, Any]:
+    ids = list(found.services)
+    start, end = found.period.starts_at, found.period.ends_at
+    totals = totals_between(ids, start, end)
+    costs: Mapping[str, str] | None = None
+    if sees_costs:
+        costs = costs_of_month(found.account, found.month, found.now)
+    none = ConnectionTotals()
+    rows = [
+        ServiceUsage(
+            service=service,
+            connections=totals.get(key, none).connections,
+            minutes=totals.get(key, none).minutes,
+            bytes=sum(found.bytes.get(key, ())),
+            cost="" if costs is None else costs.get(key, ""),
+        )
+        for key, service in found.services.items()
+        if key in totals or any(found.bytes.get(key, ()))
+    ]
+    rows.sort(key=lambda row: (-row.minutes, -row.bytes, row.service.name))
+    return {
+        "services": rows[:SERVICES_SHOWN],
+        "more_services": max(0, len(rows) - SERVICES_SHOWN),
+        "has_costs": costs is not None,
+        "connections": sum(each.connections for each in totals.values()),
+    }
+
+
+def _rounding_context(found: DailyUsage) -> dict[str, Any]:
+    ids = list(found.services)
+    start, end = found.period.starts_at, found.period.ends_at
+    example = rounding_example(ids, start, end)
+    return {
+        "example": example,
+        "example_service": found.services[example.service] if example else None,
+        "open_for": timedelta(seconds=seconds_open(ids, [start, end])),
+    }
+
+
+def _chart(days: Sequence[Day], budget: Budget | None, *, sees_costs: bool) -> Chart:
+    """Draw costs and the budget, or the minutes so far for those who see no costs."""
+
+    def total(day: Day) -> int | None:
+        if day.is_future or not day.is_known:
+            return None
+        if sees_costs:
+            return day.cost.micros if day.cost is not None else None
+        return day.minutes_so_far
+
+    shown = [
+        ChartDay(
+            label=day.name.split()[0],
+            minutes=day.minutes,
+            is_complete=day.is_complete,
+            is_known=day.is_known,
+            is_future=day.is_future,
+            total=total(day),
+        )
+        for day in days
+    ]
+    if not sees_costs:
+        return usage_chart(shown)
+    amount = budget.amount_micros if budget else None
+    return usage_chart(shown, budget=amount, unit=MICROS)
+
+
+def _csv_rows(found: DailyUsage) -> Iterator[list[object]]:
+    days = found.days()
+    for key, service in sorted(found.services.items()):
+        totals = found.minutes.get(key, [0] * len(found.bounds))
+        moved = found.bytes.get(key, [0] * len(days))
+        minutes = [high - low for low, high in pairwise(totals)]
+        for day, used, sent in zip(days, minutes, moved, strict=True):
+            if not day.is_future and (used or sent):
+                local = day.starts_at.astimezone(ZoneInfo(found.period.zone))
+                yield [
+                    *(local.date().isoformat(), day.starts_at.isoformat()),
+                    *(day.ends_at.isoformat(), key, service.name),
+                    *(used, sent, "yes" if day.is_complete else "no"),
+                ]

@@ -1,0 +1,205 @@
+"""The Billing page and the budget, for those who may see costs."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.urls import reverse
+
+from products.billing.commands.credits import grant_credit
+from products.billing.commands.running import refresh_bill
+from products.billing.models import Budget
+from products.catalogue.money import Money
+from products.enablement.models import Enablement
+from products.metering.models import Edge
+from products.months import Month
+from tests.factories import NOW
+from tests.factories.invoices import invoice
+from tests.factories.usage import connection_usage
+from tests.products.web.conftest import queries_of, text_of
+
+LATER = NOW + timedelta(days=3)
+
+
+@pytest.fixture(autouse=True)
+def _at_a_later_time():
+    with time_machine.travel(LATER, tick=False):
+        yield
+
+
+@pytest.fixture
+def edge(db):
+    return Edge.objects.create(
+        name="edge-1",
+        digest="x",
+        created_at=NOW,
+        reported_at=LATER - timedelta(minutes=1),
+        last_seen_at=LATER,
+    )
+
+
+def used(service, *, count=1, minutes=60):
+    """Save connections that started an hour after WebSockets was enabled."""
+    for _ in range(count):
+        connection_usage(service, NOW + timedelta(hours=1), minutes, month="2026-11")
+
+
+def page(browser, actor, **query):
+    return browser(actor).get(reverse("billing"), query)
+
+
+@pytest.mark.parametrize("who", ["eve", "una", "lin"])
+def test_a_role_that_sees_no_costs_is_refused_with_the_reason(request, browser, who):
+    answer = page(browser, request.getfixturevalue(who))
+
+    assert answer.status_code == 403
+    assert "see costs and invoices" in text_of(answer)
+
+
+def test_without_usage_nothing_is_billed(browser, bo, enabled, edge):
+    text = text_of(page(browser, bo))
+
+    assert "November 2026 so far, estimate 0.00 USD" in text
+    assert (
+        "Forecast for the month 0.00 USD mean usage of the last 2 counted days" in text
+    )
+    assert "Nothing is billed so far" in text
+    assert "No invoices yet" in text
+
+
+def test_an_offline_edge_is_named_beside_the_time_of_the_count(
+    browser, bo, enabled, edge
+):
+    Edge.objects.update(last_seen_at=LATER - timedelta(minutes=25))
+
+    text = text_of(page(browser, bo))
+
+    assert (
+        "Counted up to 25 November, 11:59 UTC ; 1 edge offline since 25 November, 11:35 UTC."
+        in text
+    )
+
+
+def test_without_any_report_what_is_not_known_is_unknown(browser, bo, enabled):
+    text = text_of(page(browser, bo))
+
+    assert "Not all usage is known" in text
+    assert "Forecast for the month unknown" in text
+
+
+def test_costs_are_shown_by_product_and_by_service(browser, bo, shop, echo, enabled):
+    used(echo)
+    used(shop, count=2)
+
+    text = text_of(page(browser, bo))
+
+    assert "WebSockets less than 0.01 USD" in text
+    assert "shop less than 0.01 USD echo less than 0.01 USD" in text
+
+
+def test_the_number_of_queries_does_not_grow_with_invoices(browser, bo, acme, enabled):
+    few = queries_of(browser(bo), reverse("billing"))
+    for month in range(1, 8):
+        invoice(acme, f"2026-{month:02}", f"INV-{month:06}")
+
+    assert queries_of(browser(bo), reverse("billing")) == few
+
+
+def listed(answer):
+    return [each["key"] for each in answer.context["invoices"]]
+
+
+def test_invoices_are_paged_searched_and_filtered(browser, bo, acme, enabled):
+    for index in range(14):
+        label = str(Month(2025, 1).plus(index))
+        invoice(acme, label, f"INV-{index:06}")
+    invoice(acme, "2026-10")
+    client = browser(bo)
+
+    first = client.get(reverse("billing"))
+    second = client.get(first.context["older_url"])
+
+    assert listed(first)[0] == "2026-10"
+    assert len(listed(first)) == 12
+    assert listed(second) == ["INV-000002", "INV-000001", "INV-000000"]
+    assert listed(page(browser, bo, q="2025-03")) == ["INV-000002"]
+    assert listed(page(browser, bo, q="000007")) == ["INV-000007"]
+    assert listed(page(browser, bo, status="draft")) == ["2026-10"]
+    assert "No invoice matches" in text_of(page(browser, bo, q="nothing"))
+
+
+def test_a_damaged_cursor_shows_the_first_page(browser, bo, enabled):
+    assert page(browser, bo, before="x_y").status_code == 200
+
+
+def test_credits_show_what_is_left_of_them(browser, bo, ada, acme, enabled):
+    grant_credit(
+        ada,
+        account=acme,
+        amount=Money.of("12.50", "USD"),
+        reason="Outage in May",
+        now=LATER,
+    )
+
+    text = text_of(page(browser, bo))
+
+    assert "Credits left 12.50 USD" in text
+    assert "Outage in May" in text
+
+
+def test_a_budget_is_set_and_shown_with_what_is_used(browser, bo, acme, enabled):
+    client = browser(bo)
+    typed = {"amount": "50", "thresholds": "50, 100 %", "action": "notify"}
+
+    answer = client.post(reverse("budget"), typed, follow=True)
+
+    assert answer.redirect_chain == [(reverse("billing"), 302)]
+    assert Budget.objects.get().thresholds == [50, 100]
+    text = text_of(answer)
+    assert "50.00 USD per month. Emails at 50 % and 100 %." in text
+    assert "A budget warns; it does not stop usage." in text
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "error"),
+    [
+        ("amount", "0", "Enter an amount above zero."),
+        ("amount", "ten", "Enter a number."),
+        ("thresholds", "half", "Enter percentages, such as 50, 75, 100."),
+        ("thresholds", "0", "Enter percentages from 1 to 1000."),
+    ],
+)
+def test_a_budget_with_an_error_is_kept_in_the_form(
+    browser, bo, enabled, field, value, error
+):
+    typed = {"amount": "50", "thresholds": "50", "action": "notify"} | {field: value}
+
+    answer = browser(bo).post(reverse("budget"), typed)
+
+    assert answer.status_code == 400
+    assert answer.context["form"][field].errors == [error]
+    assert answer.context["form"][field].value() == value
+    assert not Budget.objects.exists()
+
+
+def test_only_a_superuser_can_choose_to_refuse_connections(browser, bo, sam, enabled):
+    typed = {"amount": "50", "thresholds": "100", "action": "block_new"}
+
+    assert browser(bo).post(reverse("budget"), typed).status_code == 403
+    assert not Budget.objects.exists()
+    assert browser(sam).post(reverse("budget"), typed).status_code == 302
+    assert Budget.objects.get().action == "block_new"
+
+
+def test_a_block_is_shown_and_lifted_in_one_step(browser, sam, acme, shop, enabled):
+    used(shop, count=50, minutes=4_000)  # 0.12 USD
+    refresh_bill(acme, now=LATER)
+    client = browser(sam)
+    typed = {"amount": "0.10", "thresholds": "100", "action": "block_new"}
+    answer = client.post(reverse("budget"), typed, follow=True)
+    assert "new WebSocket connections are refused" in text_of(answer)
+
+    answer = client.post(reverse("lift_budget_block"), follow=True)
+
+    assert "New connections are accepted again." in text_of(answer)
+    assert Enablement.objects.get(ends_at=None).blocked_at is None

@@ -1,0 +1,180 @@
+"""The page of an invoice and its downloads; a final one, a running bill, and one with a credit note."""
+
+import csv
+import io
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+from django.urls import reverse
+
+from accounts.actor import Actor
+from products.billing.commands.closing import finalize_invoice, void_invoice
+from products.billing.commands.corrections import correct_month
+from products.billing.models import CreditNote
+from products.billing.queries.content import content_hash
+from products.metering.models import ConnectionUsage
+from products.months import Month
+from tests.factories import NOW
+from tests.factories.usage import connection_usage
+from tests.products.web.conftest import queries_of, text_of
+
+JOB = Actor.system("bill-accounts")
+NOVEMBER = Month(2026, 11)
+CLOSED = datetime(2026, 12, 4, 1, tzinfo=UTC)
+DOWNLOADS = ("pdf", "csv", "json", "connections.csv", "connections.jsonl")
+
+
+@pytest.fixture
+def used(shop, enabled):
+    """Usage of November: two connections, one of them with a name that is a formula."""
+    shop.name = "=shop"
+    shop.save()
+    start = NOW + timedelta(hours=1)
+    for name, minutes in (("a", 5_000), ("b", 2_345)):
+        connection_usage(
+            shop, start, minutes, month="2026-11", name=name, bytes_to_client=5 * 10**9
+        )
+
+
+@pytest.fixture
+def final(acme, used):
+    return finalize_invoice(JOB, account=acme, month=NOVEMBER, now=CLOSED)
+
+
+def body(answer):
+    content = answer.getvalue() if answer.streaming else answer.content
+    return content.decode()
+
+
+def download(client, key, form):
+    answer = client.get(reverse("invoice_download", args=[key, form]))
+    assert answer.status_code == 200
+    return answer
+
+
+def test_an_invoice_says_who_when_how_much_and_how_it_was_made(browser, bo, final):
+    text = text_of(browser(bo).get(reverse("invoice", args=[final.number])))
+
+    assert "Invoice INV-000001 Final November 2026, 0.00 USD to pay." in text
+    assert "1 Nov 2026 00:00 to 1 Dec 2026 00:00 UTC" in text
+    assert "7,345 connection minutes from 2 connections." in text
+    assert "0.007345 million minutes 0.60 per million less than 0.01 USD" in text
+    assert "First 10 million 7,345 0.60 0.004407" in text
+    assert f"sha256 {final.content_hash}" in text
+    assert final.lines.last().usage_digest in text
+
+
+def test_the_running_bill_is_shown_as_one_that_can_change(browser, bo, used):
+    with time_machine.travel(NOW + timedelta(days=1), tick=False):
+        text = text_of(browser(bo).get(reverse("invoice", args=["2026-11"])))
+
+    assert "This is not an invoice: the month still runs." in text
+    assert "connection minutes from 2 connections." in text
+
+
+@pytest.mark.parametrize("key", ["INV-000009", "2026-13", "2024-01", "x"])
+def test_an_invoice_that_does_not_exist_is_not_found(browser, bo, final, key):
+    assert browser(bo).get(reverse("invoice", args=[key])).status_code == 404
+
+
+def test_the_invoice_of_another_account_does_not_exist(browser, stan, final):
+    client = browser(stan)
+    addresses = [
+        reverse("invoice", args=[final.number]),
+        *(reverse("invoice_download", args=[final.number, each]) for each in DOWNLOADS),
+    ]
+
+    assert {client.get(each).status_code for each in addresses} == {404}
+
+
+@pytest.mark.parametrize("who", ["eve", "una"])
+def test_a_role_that_sees_no_costs_is_refused(request, browser, final, who):
+    client = browser(request.getfixturevalue(who))
+
+    assert client.get(reverse("invoice", args=[final.number])).status_code == 403
+
+
+def test_the_pdf_has_the_same_bytes_each_time(browser, bo, final):
+    client = browser(bo)
+
+    with time_machine.travel(CLOSED):
+        first = download(client, final.number, "pdf")
+    with time_machine.travel(CLOSED + timedelta(days=400)):
+        second = download(browser(bo), final.number, "pdf")
+
+    assert first.content == second.content
+    assert first.content.startswith(b"%PDF-")
+    assert first["Content-Disposition"] == 'attachment; filename="INV-000001.pdf"'
+
+
+def test_the_csv_has_a_row_per_line_with_exact_amounts(browser, bo, final):
+    rows = list(
+        csv.DictReader(io.StringIO(body(download(browser(bo), final.number, "csv"))))
+    )
+
+    assert [row["kind"] for row in rows] == ["usage", "informational", "usage"]
+    assert rows[-1] | {} == {
+        **rows[-1],
+        "quantity": "7345",
+        "units": "0.007345",
+        "amount": "0.00",
+        "amount_exact": "0.004407",
+        "currency": "USD",
+    }
+
+
+def test_the_json_has_what_the_hash_covers(browser, bo, final):
+    sent = json.loads(body(download(browser(bo), final.number, "json")))
+
+    assert sent["content_hash"] == content_hash(final, final.lines.all())
+    assert sent["content"]["number"] == "INV-000001"
+
+
+def test_the_connections_of_the_lines_add_up_to_the_quantity(browser, bo, final):
+    client = browser(bo)
+
+    text = body(download(client, final.number, "connections.csv"))
+    lines = body(download(client, final.number, "connections.jsonl")).splitlines()
+
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert sum(int(row["minutes"]) for row in rows) == 7_345
+    assert [json.loads(each)["connection_id"] for each in lines] == [
+        row["connection_id"] for row in rows
+    ]
+
+
+def test_a_credit_note_is_linked_from_the_invoice_that_it_corrects(
+    browser, bo, acme, shop, enabled
+):
+    for name in range(50):
+        connection_usage(shop, NOW, 10_000, month="2026-11", name=f"c{name}")
+    final = finalize_invoice(JOB, account=acme, month=NOVEMBER, now=CLOSED)
+    ConnectionUsage.objects.filter(connection_id__in=["c1", "c2", "c3"]).delete()
+    correct_month(JOB, account=acme, month=NOVEMBER, now=CLOSED)
+    note = CreditNote.objects.get()
+    client = browser(bo)
+
+    text = text_of(client.get(reverse("invoice", args=[final.number])))
+    credits_ = text_of(client.get(reverse("billing")))
+
+    assert f"{note.number} " in text
+    assert "−0.02 USD" in text
+    assert f"Credit note {note.number} corrects {final.number}" in credits_
+
+
+def test_a_void_invoice_says_so(browser, bo, ada, final):
+    void_invoice(ada, invoice=final, reason="Wrong buyer", now=CLOSED)
+
+    text = text_of(browser(bo).get(reverse("invoice", args=[final.number])))
+
+    assert "This invoice is void" in text
+    assert "Wrong buyer" in text
+
+
+def test_an_invoice_takes_a_fixed_number_of_queries(browser, bo, final):
+    address = reverse("invoice", args=[final.number])
+
+    assert final.lines.count() == 3
+    assert queries_of(browser(bo), address) <= 14

@@ -1,0 +1,188 @@
+"""The Usage page: by day and service, with costs only for those who may see them."""
+
+import csv
+import io
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.urls import reverse
+
+from products.billing.commands.budgets import set_budget
+from products.catalogue.money import Money
+from products.metering.models import DeliveryUsage, Edge
+from tests.factories import NOW
+from tests.factories.usage import connection_usage
+from tests.products.web.conftest import queries_of, text_of
+
+LATER = NOW + timedelta(days=3)  # 25 November, 12:00
+COUNTED = LATER - timedelta(minutes=1)
+
+
+@pytest.fixture(autouse=True)
+def _at_a_later_time():
+    with time_machine.travel(LATER, tick=False):
+        yield
+
+
+@pytest.fixture
+def edge(db):
+    return Edge.objects.create(
+        name="edge-1",
+        digest="x",
+        created_at=NOW,
+        reported_at=COUNTED,
+        last_seen_at=LATER,
+    )
+
+
+@pytest.fixture
+def used(shop, echo, enabled, edge):
+    """23 November: 90 minutes of shop; 24 November: 10 of echo and 3 GB of ordinary HTTP."""
+    day = NOW.replace(hour=0) + timedelta(days=1)
+    connection_usage(shop, day, 90, month="2026-11", bytes_to_client=10**9)
+    connection_usage(echo, day + timedelta(days=1), 10, month="2026-11")
+    DeliveryUsage.objects.create(
+        edge="edge-1",
+        instance="i",
+        service=echo.pk,
+        hour=day + timedelta(days=1),
+        requests=5,
+        bytes_from_client=0,
+        bytes_to_client=3 * 10**9,
+    )
+
+
+def page(browser, actor, **query):
+    return browser(actor).get(reverse("usage"), query)
+
+
+def day_of(answer, name):
+    return next(day for day in answer.context["days"] if day.name == name)
+
+
+def test_minutes_and_bytes_are_shown_by_day_and_by_service(browser, bo, used):
+    answer = page(browser, bo)
+
+    days = [day_of(answer, f"{number} November") for number in (22, 23, 24, 25)]
+    assert [day.minutes for day in days] == [0, 90, 10, 0]
+    assert [day.bytes for day in days] == [0, 10**9, 3 * 10**9, 0]
+    assert [day.is_complete for day in days] == [True, True, True, False]
+    text = text_of(answer)
+    assert "Connection minutes 100 2 connections" in text
+    assert "shop 1 90 1.000 GB" in text
+    assert (
+        "Days are those of UTC; the month runs from 1 Nov 2026 00:00 to 1 Dec 2026 00:00 UTC."
+        in text
+    )
+
+
+def test_the_chart_and_the_table_have_the_same_days(browser, bo, used):
+    answer = page(browser, bo)
+
+    chart, days = answer.context["chart"], answer.context["days"]
+    assert len(chart.bars) == sum(not day.is_future for day in days) == 25
+    assert len(chart.line.split()) == 26
+
+
+@pytest.mark.parametrize("who", ["eve", "una"])
+def test_engineers_and_users_see_usage_without_prices(request, browser, used, who):
+    answer = page(browser, request.getfixturevalue(who))
+
+    assert "Connection minutes 100" in text_of(answer)
+    assert "USD" not in answer.content.decode()
+    assert "Cost" not in text_of(answer)
+
+
+def test_a_limited_engineer_sees_the_usage_of_their_services_only(browser, lin, used):
+    text = text_of(page(browser, lin))
+
+    assert "Connection minutes 90" in text
+    assert "echo" not in text
+
+
+def test_the_budget_is_drawn_for_those_who_see_costs(browser, bo, sam, acme, used):
+    set_budget(
+        sam,
+        account=acme,
+        amount=Money.of("20", "USD"),
+        thresholds=[100],
+        action="notify",
+        now=LATER,
+    )
+
+    assert "Budget 20.00 USD" in text_of(page(browser, bo))
+
+
+def test_what_is_not_counted_is_unknown_and_never_zero(browser, bo, used):
+    Edge.objects.update(reported_at=COUNTED - timedelta(days=2))
+
+    answer = page(browser, bo)
+
+    assert not day_of(answer, "24 November").is_known
+    text = text_of(answer)
+    assert "24 November at least 10" in text
+    assert "25 November unknown unknown unknown unknown not counted yet" in text
+    assert [bar.kind for bar in answer.context["chart"].bars][-3:] == [
+        "bar part",
+        "gap",
+        "gap",
+    ]
+
+
+def test_rounding_up_is_explained_with_a_connection_of_the_account(
+    browser, bo, shop, used
+):
+    row = connection_usage(shop, LATER - timedelta(hours=1), 0, month="2026-11")
+    row.duration_us = 231_000_000
+    row.save()
+
+    text = text_of(page(browser, bo))
+
+    assert "a connection to shop was open for 3 min 51 s" in text
+    assert "It counts as 4 minutes" in text
+    assert "open for 1 h 43 min in all; rounded up, they are 104 minutes." in text
+
+
+def test_the_days_are_those_of_the_accounts_zone(browser, bo, acme, used):
+    acme.billing_zone = "Asia/Tokyo"
+    acme.save()
+
+    answer = page(browser, bo)
+
+    assert day_of(answer, "23 November").minutes == 90
+    assert (
+        "Days are those of Asia/Tokyo; the month runs from 31 Oct 2026 15:00 to"
+        in text_of(answer)
+    )
+
+
+def test_another_month_is_chosen_in_the_address(browser, bo, acme, used):
+    acme.created_at = NOW - timedelta(days=200)
+    acme.save()
+
+    answer = page(browser, bo, month="2026-10")
+
+    assert "Usage in October 2026" in text_of(answer)
+    assert "No usage has been counted in October 2026." in text_of(answer)
+    assert page(browser, bo, month="October").status_code == 400
+
+
+def test_the_csv_has_exact_figures_and_no_formulas(browser, una, shop, used):
+    shop.name = "=cmd()"
+    shop.save()
+
+    answer = browser(una).get(reverse("usage_csv"), {"month": "2026-11"})
+
+    rows = list(csv.DictReader(io.StringIO(answer.getvalue().decode())))
+    found = {(row["day"], row["service_name"]): row for row in rows}
+    assert found["2026-11-23", "'=cmd()"]["minutes"] == "90"
+    assert found["2026-11-24", "echo"]["bytes"] == "3000000000"
+
+
+def test_the_number_of_queries_does_not_grow_with_usage(browser, bo, shop, used):
+    few = queries_of(browser(bo), reverse("usage"))
+    for hour in range(20):
+        connection_usage(shop, NOW + timedelta(hours=hour), 5, month="2026-11")
+
+    assert queries_of(browser(bo), reverse("usage")) == few
