@@ -236,12 +236,16 @@ class KeptResponse(models.Model):
 class OutgoingMail(models.Model):
     """An email queued with the change that caused it, and sent after commit by a sweep.
 
-    `{link}` in the body is replaced by the invitation's signed link when the email is sent.
+    `{link}` in the body is replaced by a link when the email is sent, so that no secret is stored:
+    the invitation's, or the one by which `password_of` sets a password, once.
     """
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
     invitation = models.ForeignKey(
         Invitation, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    password_of = models.ForeignKey(
+        User, null=True, on_delete=models.PROTECT, related_name="+"
     )
     to = models.EmailField(max_length=254)
     subject = models.CharField(max_length=200)

@@ -229,9 +229,11 @@ def recipients_of(entry: AuditEvent, rule: NoticeRule) -> list[User]:
     if not rule.applies(entry):
         return []
     people = _people(entry, rule.audience)
-    return [
-        each for each in people if each.pk != _actor_id(entry) or _is_own(entry, rule)
-    ]
+    # Who joined, for example, knows it.
+    own = {_actor_id(entry)}
+    if rule.audience is Audience.SUPERUSERS:
+        own.add(entry.target_id)
+    return [each for each in people if each.pk not in own or _is_own(entry, rule)]
 
 
 def notified_by(entries: Iterable[AuditEvent]) -> list[str]:

@@ -11,7 +11,7 @@ from accounts.actor import Actor
 from accounts.audit.models import AuditEvent
 from accounts.audit.vocabulary import Event
 from accounts.change import Trail, recorded_change
-from accounts.commands.mail import queue_mail
+from accounts.commands.mail import LINK, queue_mail
 from accounts.commands.reasons import clean_reason
 from accounts.commands.users import (
     NewUser,
@@ -105,17 +105,19 @@ def _first_superuser(new: NewUser | None, email: str, *, now: datetime) -> User:
 
 
 def _queue_password_mail(account: Account, user: User, *, now: datetime) -> None:
-    address = f"{settings.PORTAL_URL}{reverse('account_reset_password')}"
+    another = f"{settings.PORTAL_URL}{reverse('account_reset_password')}"
     queue_mail(
         account=account,
         to=user.email,
         subject=f"Your Tollgate account {account.name} is ready",
         body=(
             f"Hello {user.name},\n\n"
-            f"You are the superuser of {account.name}.\n"
-            f"Choose your password with this email address:\n\n{address}\n"
+            f"You are the superuser of {account.name}.\n\n"
+            f"Choose your password:\n\n{LINK}\n\n"
+            f"The link works once, for three days. Get another one: {another}\n"
         ),
         now=now,
+        password_of=user,
     )
 
 

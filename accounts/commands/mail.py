@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
+from allauth.account import app_settings
+from allauth.account.utils import user_pk_to_url_str
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.core.signing import BadSignature, Signer
@@ -16,7 +18,7 @@ from django.db.models import F
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from accounts.models import Account, Invitation, OutgoingMail
+from accounts.models import Account, Invitation, OutgoingMail, User
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +50,16 @@ def link_of(invitation: Invitation) -> str:
     return f"{settings.PORTAL_URL}{reverse('join', args=[invitation_key(invitation)])}"
 
 
+def password_link_of(user: User) -> str:
+    """Return the URL at which a user sets a password, once; it ends when they have one."""
+    token = app_settings.PASSWORD_RESET_TOKEN_GENERATOR().make_token(user)
+    path = reverse(
+        "account_reset_password_from_key",
+        kwargs={"uidb36": user_pk_to_url_str(user), "key": token},
+    )
+    return f"{settings.PORTAL_URL}{path}"
+
+
 def queue_mail(
     *,
     account: Account,
@@ -56,11 +68,13 @@ def queue_mail(
     body: str,
     now: datetime,
     invitation: Invitation | None = None,
+    password_of: User | None = None,
 ) -> OutgoingMail:
     """Queue an email within the caller's `recorded_change`; a sweep sends it after commit."""
     return OutgoingMail.objects.create(
         account=account,
         invitation=invitation,
+        password_of=password_of,
         to=to,
         subject=subject[:MAX_SUBJECT_LENGTH],
         body=body,
@@ -78,7 +92,7 @@ def send_due_mail(*, now: datetime) -> int:
     """
     due = (
         OutgoingMail.sendable(now)
-        .select_related("invitation")
+        .select_related("invitation", "password_of")
         .filter(due_at__lte=now)
         .order_by("due_at", "pk")[:BATCH]
     )
@@ -117,6 +131,8 @@ def _send(mail: OutgoingMail, *, now: datetime) -> bool:
     body = mail.body
     if mail.invitation is not None:
         body = body.replace(LINK, link_of(mail.invitation))
+    if mail.password_of is not None:
+        body = body.replace(LINK, password_link_of(mail.password_of))
     row = OutgoingMail.objects.filter(pk=mail.pk)
     try:
         _message(mail, body).send()

@@ -2,13 +2,10 @@
 
 from datetime import datetime
 
-from django.conf import settings
-from django.urls import reverse
-
 from accounts.actor import Actor
 from accounts.audit.vocabulary import Event
 from accounts.change import Unchanged, recorded_change
-from accounts.commands.mail import queue_mail
+from accounts.commands.mail import LINK, queue_mail
 from accounts.commands.sign_in import chains_of
 from accounts.commands.users import cleaned_name
 from accounts.errors import Forbidden
@@ -81,7 +78,7 @@ def rename_account(actor: Actor, *, account: Account, name: str, now: datetime) 
 def request_password_reset(
     actor: Actor, *, membership: Membership, now: datetime
 ) -> None:
-    """Email a member the page where they choose a new password; the old one stays valid.
+    """Email a member a link by which they choose a new password; the old one stays valid.
 
     Raises Forbidden. Notes password.reset_requested.
     """
@@ -89,7 +86,6 @@ def request_password_reset(
     own = membership.user_id == actor.user_id
     permission = Permission.USER_RENAME if own else Permission.MEMBER_MANAGE
     with recorded_change(actor, permission, on=membership, now=now) as trail:
-        address = f"{settings.PORTAL_URL}{reverse('account_reset_password')}"
         queue_mail(
             account=membership.account,
             to=user.email,
@@ -97,8 +93,9 @@ def request_password_reset(
             body=(
                 f"Hello {user.name},\n\n"
                 f"{actor.label} asked you to choose a new password.\n"
-                f"Enter this email address on the page:\n\n{address}\n"
+                f"Choose it here, once, within three days:\n\n{LINK}\n"
             ),
             now=now,
+            password_of=user,
         )
         trail.note(Event.PASSWORD_RESET_REQUESTED, target=("user", user.pk, user.name))

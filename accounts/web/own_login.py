@@ -2,7 +2,12 @@
 
 from typing import Any
 
-from allauth.account.views import EmailView, PasswordChangeView
+from allauth.account.internal.flows.password_reset import perform_password_reset_login
+from allauth.account.views import (
+    EmailView,
+    PasswordChangeView,
+    PasswordResetFromKeyView,
+)
 from allauth.mfa.recovery_codes.views import (
     DownloadRecoveryCodesView,
     GenerateRecoveryCodesView,
@@ -20,7 +25,7 @@ from allauth.usersessions.models import UserSession
 from allauth.usersessions.views import ListUserSessionsView
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path, re_path, reverse
 
 from accounts.audit.vocabulary import Event
 from accounts.authentication import SAFE_METHODS
@@ -162,9 +167,47 @@ class Sessions(ListUserSessionsView):  # type: ignore[misc]
         return HttpResponseRedirect(reverse("usersessions_list"))
 
 
+class SetPassword(PasswordResetFromKeyView):  # type: ignore[misc]  # allauth has no types
+    """Sets a password by the link in an email; the first one of a user also signs them in."""
+
+    @property
+    def is_first(self) -> bool:
+        """Return whether the user has no password yet."""
+        return self.reset_user is not None and not self.reset_user.has_usable_password()
+
+    def get_form(self, form_class: Any = None) -> Any:
+        """Return the form; a user without a password has no API tokens to keep."""
+        form = super().get_form(form_class)
+        if self.is_first:
+            form.fields.pop("keep_tokens", None)
+        return form
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Add whether it is the user's first password."""
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        return context | {"is_first": self.is_first}
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Set the password; sign in if it is the first, which needs no email about the change."""
+        user = self.reset_user
+        if not self.is_first:
+            response: HttpResponse = super().form_valid(form)
+            return response
+        form.save()
+        signed_in: HttpResponse = perform_password_reset_login(
+            self.request, user, email=user.email
+        )
+        return signed_in
+
+
 # Before allauth's own routes, with their paths and names.
 urlpatterns: list[URLPattern] = [
     path("password/change/", PasswordChange.as_view(), name="account_change_password"),
+    re_path(
+        r"^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$",
+        SetPassword.as_view(),
+        name="account_reset_password_from_key",
+    ),
     path("sessions/", Sessions.as_view(), name="usersessions_list"),
     path("email/", ChangeEmail.as_view(), name="account_email"),
     path("2fa/totp/activate/", ActivateTotp.as_view(), name="mfa_activate_totp"),

@@ -178,6 +178,14 @@ def test_an_event_is_notified_to_its_recipients_and_not_to_the_actor(
     assert notified() == names
 
 
+def test_a_superuser_who_was_added_is_not_notified_of_it(people, grace, write):
+    write(Event.MEMBER_JOINED, target=("user", grace.user_id, "Grace"))
+
+    make_notices(now=NOW)
+
+    assert notified() == []
+
+
 def test_the_third_refused_deployment_within_a_day_is_notified_once(
     people, shop, write
 ):

@@ -73,7 +73,8 @@ def test_a_new_superuser_without_a_password_gets_an_email_to_choose_one(db, now)
 
     mail = OutgoingMail.objects.get()
     assert (mail.to, mail.account_id) == ("peter@initech.example", account.pk)
-    assert "/accounts/password/reset/" in mail.body
+    assert "/accounts/password/reset/key/" not in mail.body
+    assert "Choose your password:\n\n{link}\n" in mail.body
     assert not User.objects.get().has_usable_password()
 
 
