@@ -22,6 +22,7 @@ from products.web.attention import Viewer, attention_of, first_steps
 
 LATEST_EVENTS = 5
 SERVICES_SHOWN = 10
+ATTENTION_SHOWN = 20
 # What each role can do; follows "Your role is".
 ROLE_WORDS = {
     "superuser": "you can enable products, manage members, deploy services and see all bills.",
@@ -51,12 +52,14 @@ def home(request: HttpRequest) -> HttpResponse:
     states = products_of(account, now)
     services = list(services_of(actor))
     viewer = Viewer(access, account, states, {each.pk: each for each in services}, now)
+    attention = attention_of(viewer)
     context = {
         "role_words": ROLE_WORDS,
         "in_use": [state for state in states if state.is_on],
         "services": services[:SERVICES_SHOWN],
         "service_count": len(services),
-        "attention": attention_of(viewer),
+        "attention": attention[:ATTENTION_SHOWN],
+        "more_attention": len(attention[ATTENTION_SHOWN:]),
         "steps": first_steps(viewer),
         "events": events,
         "may_audit": may_audit,
