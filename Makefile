@@ -1,6 +1,6 @@
 # Tollgate's commands. Each one first installs what it needs; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run edge test nightly bench bench-edge check fix lock clean environment environment-dev
+.PHONY: help run edge test nightly bench bench-edge check fix lock sbom clean environment environment-dev
 BIN := .venv/bin
 export PYTHON
 
@@ -49,6 +49,9 @@ lock: ## Write both lock files from pyproject.toml; needs uv.
 	@command -v uv >/dev/null || { echo "uv is missing. Install it with: pip install uv" >&2; exit 1; }
 	.ci/lock requirements.txt
 	.ci/lock requirements-dev.txt --extra dev
+
+sbom: ## Print a bill of materials (CycloneDX) of the portal's packages.
+	@.ci/sbom requirements.txt
 
 clean: ## Delete .venv and the tools' caches, but not var/.
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis htmlcov .coverage

@@ -20,6 +20,7 @@ from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 
 from accounts.models import User
+from portal.backup import KEYS
 from portal.demo import EMAIL_ADDRESSES
 
 MIN_SECRET_BYTES = 32
@@ -72,7 +73,7 @@ def secrets_are_strong(
     app_configs: Sequence[AppConfig] | None, **kwargs: Any
 ) -> Iterator[CheckMessage]:
     """Fail on a secret that can be guessed, and on one secret for two purposes."""
-    secrets = {name: getattr(settings, name) for name in ("SECRET_KEY", "TOKEN_PEPPER")}
+    secrets = {name: getattr(settings, name) for name in KEYS}
     hint = (
         'Make one with: python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
     )
@@ -85,9 +86,7 @@ def secrets_are_strong(
                 id="portal.E003",
             )
     if len(set(secrets.values())) < len(secrets):
-        yield Error(
-            "SECRET_KEY and TOKEN_PEPPER are equal.", hint=hint, id="portal.E004"
-        )
+        yield Error(f"Two of {', '.join(KEYS)} are equal.", hint=hint, id="portal.E004")
 
 
 @register(deploy=True)

@@ -88,6 +88,10 @@ WEBHOOK_LOG_KEEP_DAYS = env.number("WEBHOOK_LOG_KEEP_DAYS", 30, minimum=1)
 IDEMPOTENCY_KEEP_HOURS = env.number("IDEMPOTENCY_KEEP_HOURS", 24, minimum=24)
 USAGE_LINK_MBIT = env.number("USAGE_LINK_MBIT", 10_000, minimum=1, maximum=10**7)
 SALES_EMAIL = env.text("SALES_EMAIL", "sales@tollgate.invalid")
+# For /.well-known/security.txt: a mailto: or https: URL.
+SECURITY_CONTACT = env.text(
+    "SECURITY_CONTACT", f"mailto:security@{urlsplit(PORTAL_URL).hostname}"
+)
 # How many proxies are in front of the portal; with 0, X-Forwarded-For is ignored.
 TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 0, maximum=10)
 # The networks that the last of them is in.

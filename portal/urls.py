@@ -5,6 +5,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from portal.openapi.views import api_docs, openapi
+from portal.security_txt import PATH, security_txt
 from products.protocol import API_PATH
 
 urlpatterns = [
@@ -14,6 +15,7 @@ urlpatterns = [
     path(
         "favicon.ico", RedirectView.as_view(url="/static/img/icon.svg", permanent=True)
     ),
+    path(PATH, security_txt, name="security_txt"),
     path("", include("accounts.web.urls")),
     path("", include("products.web.urls")),
     path(f"{API_PATH.removeprefix('/')}openapi.json", openapi, name="openapi"),

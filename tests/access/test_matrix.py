@@ -99,15 +99,16 @@ def assert_headers_are_strict(everything: list[Asked]) -> None:
 
 
 # What pages request by themselves, and files.
+FILES = (".well-known/security.txt",)  # for programs
 PARTS = ("live/", "findings/", "preview/", "export/")
 
 
 def assert_everyone_sees_a_page(route: Route, everything: list[Asked]) -> None:
-    is_part = route.pattern.endswith(PARTS)
+    is_no_page = route.pattern.endswith(PARTS + FILES)
     bare = {
         (method, person, answer.status)
         for method, person, answer in everything
-        if answer.is_bare and not (is_part and answer.status < REFUSED)
+        if answer.is_bare and not (is_no_page and answer.status < REFUSED)
     }
     assert bare == set()
 
