@@ -57,6 +57,12 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscrip
         except (ValueError, OverflowError) as error:
             raise IncorrectLookupParameters from error
 
+    def reauthentication(self, request: HttpRequest, title: str) -> HttpResponse | None:
+        """Return the page that asks staff who they are, or None; `title` names what they do."""
+        site: Any = self.admin_site  # the portal's own, which is in a layer above
+        asked: HttpResponse | None = site.require_reauthentication(request, title)
+        return asked
+
     def command_form_view(
         self,
         request: HttpRequest,
@@ -76,9 +82,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscrip
         if not self.has_view_permission(request):
             raise PermissionDenied
         if request.method == "POST" and form.is_valid():
-            site: Any = self.admin_site  # the portal's own, which is in a layer above
-            asked: HttpResponse | None = site.require_reauthentication(request, title)
-            if asked is not None:
+            if asked := self.reauthentication(request, title):
                 return asked
             try:
                 messages.success(request, carry_out(form))

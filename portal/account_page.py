@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from django.db.models import Case, OuterRef, QuerySet, Subquery, Sum, When
+from django.db.models import Case, Exists, OuterRef, QuerySet, Subquery, Sum, When
 from django.urls import reverse
 
 from accounts.audit.models import AuditEvent, ChainHead
@@ -20,7 +20,7 @@ from products.billing.models import Budget, Invoice
 from products.billing.queries.credits import balance
 from products.billing.queries.invoices import open_invoice
 from products.billing.queries.terms import DEFAULT_CURRENCY, contract_of, month_at
-from products.catalogue.models import Product
+from products.catalogue.models import Plan, PriceVersion, Product
 from products.catalogue.money import Money
 from products.domains.models import DomainClaim
 from products.enablement.models import ProductRequest
@@ -110,6 +110,7 @@ def page_facts(account: Account, now: datetime) -> dict[str, Any]:
     return {
         "products": [each for each in states if _is_known(each)],
         "never_enabled": [each.product.name for each in states if not _is_known(each)],
+        "own_plans": list(_own_plans(account)),
         "requests": _rows(
             ProductRequest.objects.filter(account=account)
             .select_related("product")
@@ -236,6 +237,12 @@ def _usage(account: Account, month: Month) -> MonthUsage:
         subtotal=invoice.subtotal if invoice else None,
         **{name: value or 0 for name, value in totals.items()},
     )
+
+
+def _own_plans(account: Account) -> "QuerySet[Plan]":
+    prices = PriceVersion.objects.filter(plan=OuterRef("pk"), withdrawn_at=None)
+    rows = Plan.objects.filter(account=account, retired_at=None)
+    return rows.select_related("product").annotate(has_price=Exists(prices))
 
 
 def _entries(account: Account) -> list[AuditEvent]:

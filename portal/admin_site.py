@@ -25,7 +25,7 @@ from accounts.audit.vocabulary import Event
 from accounts.authentication import staff_actor_of
 from accounts.commands.accounts import record_staff_view
 from accounts.commands.sign_in import chains_of
-from accounts.models import User
+from accounts.models import Account, User
 from accounts.reauthentication import require_reauthentication
 from portal.figures import system_status
 
@@ -124,13 +124,15 @@ class AdminSite(admin.AdminSite):
         if match is None or model is None or not _is_about_customers(model):
             return
         key = next(iter(match.kwargs.values()), None)
-        row = model._default_manager.filter(pk=key).first() if key else None  # noqa: SLF001 - Django's own name
+        # A form that starts from an account, of whatever it adds.
+        of = Account if "account_id" in match.kwargs else model
+        row = of._default_manager.filter(pk=key).first() if key else None  # noqa: SLF001 - Django's own name
         label = str(row) if row else str(model._meta.verbose_name_plural)  # noqa: SLF001
         record_staff_view(
             staff_actor_of(request),
             event=Event.AUDIT_READ if model in TRAIL_MODELS else Event.ACCOUNT_READ,
             account_ids=_accounts_of(row) if row else (),
-            target=(str(model._meta.verbose_name), str(key or ""), label),  # noqa: SLF001
+            target=(str(of._meta.verbose_name), str(key or ""), label),  # noqa: SLF001
             now=timezone.now(),
         )
 

@@ -1,10 +1,28 @@
-"""Contracts, invoices, credits and budgets in the admin: read-only, in money."""
+"""Contracts, invoices, credits and budgets in the admin: read-only, in money.
 
+Forms assign contracts, grant credits, and make invoices final or void, by the usual commands.
+"""
+
+from django import forms
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 
 from accounts.admin_pages import ReadOnlyAdmin
+from accounts.authentication import staff_actor_of
+from accounts.models import Account
+from products.billing.bill import BANDWIDTH
+from products.billing.commands import (
+    ContractTerms,
+    assign_contract,
+    finalize_invoice,
+    grant_credit,
+    void_invoice,
+)
 from products.billing.models import (
+    DEFAULT_PAYMENT_TERMS_DAYS,
     Adjustment,
     Budget,
     BudgetAlert,
@@ -16,7 +34,74 @@ from products.billing.models import (
     InvoiceLine,
     NumberSeries,
 )
+from products.billing.queries.completeness import final_at, missing_usage
+from products.billing.queries.terms import DEFAULT_CURRENCY, contract_of, month_at
 from products.catalogue.money import Money
+from products.months import Month
+from products.units import bytes_in_words
+
+READ = "The account's members can read it. It is kept in the audit trail."
+
+
+class ContractForm(forms.Form):
+    """What an account has agreed with sales, from a month on."""
+
+    from_month = forms.RegexField(
+        r"\d{4}-\d{2}",
+        help_text="The running month or a later one, e.g. 2026-12. A change of the time zone can "
+        "start with the next month at the earliest.",
+    )
+    currency = forms.RegexField("[A-Z]{3}", max_length=3)
+    billing_zone = forms.CharField(
+        label="Billing time zone", max_length=64, help_text="E.g. Europe/Berlin."
+    )
+    payment_terms_days = forms.IntegerField(label="Days to pay", min_value=0)
+    buyer = forms.CharField(
+        required=False,
+        help_text="Name and address on the invoice; the account's name if this is empty.",
+        widget=forms.Textarea({"rows": 4}),
+    )
+    tax_note = forms.CharField(required=False, max_length=300)
+    reason = forms.CharField(help_text=READ, widget=forms.Textarea({"rows": 2}))
+
+    def clean_from_month(self) -> Month:
+        """Return the month."""
+        try:
+            return Month.read(self.cleaned_data["from_month"])
+        except ValueError as error:
+            raise forms.ValidationError("Enter a month such as 2026-12.") from error
+
+
+class CreditForm(forms.Form):
+    """A credit that the next invoices use."""
+
+    amount = forms.DecimalField(max_digits=12, decimal_places=2)
+    currency = forms.RegexField("[A-Z]{3}", max_length=3)
+    expires_on = forms.DateField(
+        required=False,
+        label="Last day (UTC)",
+        widget=forms.DateInput(attrs={"type": "date"}),
+        help_text="Empty: it does not expire.",
+    )
+    reason = forms.CharField(help_text=READ, widget=forms.Textarea({"rows": 2}))
+
+
+class VoidForm(forms.Form):
+    """Why an invoice is voided."""
+
+    reason = forms.CharField(help_text=READ, widget=forms.Textarea({"rows": 2}))
+
+
+class FinalForm(forms.Form):
+    """Why an invoice becomes final although something is missing."""
+
+    override_reason = forms.CharField(
+        label="Reason to do it now", widget=forms.Textarea({"rows": 2})
+    )
+
+    def __init__(self, *args: object, waits_for: str) -> None:
+        super().__init__(*args)  # type: ignore[arg-type]  # Django's own arguments
+        self.fields["override_reason"].help_text = f"{waits_for} {READ}"
 
 
 @admin.register(Contract)
@@ -31,17 +116,73 @@ class ContractAdmin(ReadOnlyAdmin):
     search_fields = ("=account__id", "account__name")
     ordering = ("-from_month", "account__name", "-pk")
 
+    def get_urls(self) -> list[URLPattern]:
+        """Return the URL of the form, then Django's own."""
+        own = path(
+            "assign/<str:account_id>/",
+            self.admin_site.admin_view(self.assign_view),
+            name="billing_contract_assign",
+        )
+        return [own, *super().get_urls()]
+
+    def assign_view(self, request: HttpRequest, account_id: str) -> HttpResponse:
+        """Assign a contract to an account."""
+        account = get_object_or_404(Account, pk=account_id)
+        month = month_at(account, timezone.now())
+        current = contract_of(account.pk, month)
+        initial = {
+            "from_month": month.plus(1),
+            "currency": current.currency if current else DEFAULT_CURRENCY,
+            "billing_zone": current.billing_zone if current else account.billing_zone,
+            "payment_terms_days": current.payment_terms_days
+            if current
+            else DEFAULT_PAYMENT_TERMS_DAYS,
+            "buyer": current.buyer if current else "",
+            "tax_note": current.tax_note if current else "",
+        }
+
+        def carry_out(form: forms.Form) -> str:
+            typed = dict(form.cleaned_data)
+            from_month, reason = typed.pop("from_month"), typed.pop("reason")
+            assign_contract(
+                staff_actor_of(request),
+                account=account,
+                terms=ContractTerms(**typed),
+                from_month=from_month,
+                reason=reason,
+                now=timezone.now(),
+            )
+            return f"Assigned a contract to {account} from {from_month} on."
+
+        return self.command_form_view(
+            request,
+            ContractForm(request.POST or None, initial=initial),
+            carry_out,
+            title=f"Assign a contract to {account}",
+            button="Assign contract",
+            back=reverse("admin:accounts_account_change", args=[account.pk]),
+            back_label=account,
+        )
+
 
 class LineInline(admin.TabularInline):
     """The lines of an invoice."""
 
     model = InvoiceLine
     fields = readonly_fields = (
-        *("position", "kind", "month", "product", "meter", "price_version"),
-        *("quantity", "connections", "amount_exact", "amount"),
+        *("position", "kind", "month", "product", "price_version"),
+        *("measured", "connections", "amount_exact", "amount"),
     )
     extra = 0
     can_delete = False
+
+    @admin.display(description="quantity")
+    def measured(self, line: InvoiceLine) -> str:
+        """Return the quantity with its unit."""
+        if line.meter == BANDWIDTH:
+            return bytes_in_words(line.quantity)
+        unit = "minute" if line.meter else "day"
+        return f"{line.quantity:,} {unit}{'' if line.quantity == 1 else 's'}"
 
     @admin.display(description="amount")
     def amount(self, line: InvoiceLine) -> str:
@@ -72,6 +213,75 @@ class InvoiceAdmin(ReadOnlyAdmin):
     exclude = ("subtotal_micros", "credits_micros", "due_micros")
     readonly_fields = ("subtotal", "credits", "due")
     inlines = (LineInline,)
+    change_form_template = "admin/billing/invoice.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        """Return the URLs of the forms, then Django's own."""
+        view = self.admin_site.admin_view
+        return [
+            path(
+                "<int:invoice_id>/finalize/",
+                view(self.finalize_view),
+                name="billing_invoice_finalize",
+            ),
+            path(
+                "<int:invoice_id>/void/",
+                view(self.void_view),
+                name="billing_invoice_void",
+            ),
+            *super().get_urls(),
+        ]
+
+    def finalize_view(self, request: HttpRequest, invoice_id: int) -> HttpResponse:
+        """Make an invoice final now, with a reason in place of what it waits for."""
+        invoice = self._invoice(invoice_id)
+
+        def carry_out(form: forms.Form) -> str:
+            final = finalize_invoice(
+                staff_actor_of(request),
+                account=invoice.account,
+                month=Month.read(invoice.month),
+                override_reason=form.cleaned_data["override_reason"],
+                now=timezone.now(),
+            )
+            return f"Invoice {final} is final."
+
+        return self.command_form_view(
+            request,
+            FinalForm(request.POST or None, waits_for=_waits_for(invoice)),
+            carry_out,
+            title=f"Make the invoice of {invoice.account} for {invoice.month} final",
+            button="Make final",
+            back=reverse("admin:billing_invoice_change", args=[invoice.pk]),
+            back_label=invoice,
+        )
+
+    def void_view(self, request: HttpRequest, invoice_id: int) -> HttpResponse:
+        """Void a final invoice."""
+        invoice = self._invoice(invoice_id)
+
+        def carry_out(form: forms.Form) -> str:
+            void_invoice(
+                staff_actor_of(request),
+                invoice=invoice,
+                reason=form.cleaned_data["reason"],
+                now=timezone.now(),
+            )
+            return f"Voided {invoice}. Its credits are returned."
+
+        return self.command_form_view(
+            request,
+            VoidForm(request.POST or None),
+            carry_out,
+            title=f"Void {invoice} of {invoice.account}",
+            button="Void invoice",
+            back=reverse("admin:billing_invoice_change", args=[invoice.pk]),
+            back_label=invoice,
+        )
+
+    def _invoice(self, invoice_id: int) -> Invoice:
+        rows = Invoice.objects.select_related("account")
+        return get_object_or_404(rows, pk=invoice_id)
 
 
 @admin.register(Adjustment)
@@ -105,6 +315,53 @@ class CreditAdmin(ReadOnlyAdmin):
     ordering = ("-granted_at", "-pk")
     exclude = ("amount_micros",)
     readonly_fields = ("amount",)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Return the URL of the form, then Django's own."""
+        own = path(
+            "grant/<str:account_id>/",
+            self.admin_site.admin_view(self.grant_view),
+            name="billing_credit_grant",
+        )
+        return [own, *super().get_urls()]
+
+    def grant_view(self, request: HttpRequest, account_id: str) -> HttpResponse:
+        """Grant an account a credit."""
+        account = get_object_or_404(Account, pk=account_id)
+        contract = contract_of(account.pk, month_at(account, timezone.now()))
+        initial = {"currency": contract.currency if contract else DEFAULT_CURRENCY}
+
+        def carry_out(form: forms.Form) -> str:
+            typed = form.cleaned_data
+            credit = grant_credit(
+                staff_actor_of(request),
+                account=account,
+                amount=Money.of(typed["amount"], typed["currency"]),
+                reason=typed["reason"],
+                expires_on=typed["expires_on"],
+                now=timezone.now(),
+            )
+            return f"Granted {account} a credit of {credit.amount}."
+
+        return self.command_form_view(
+            request,
+            CreditForm(request.POST or None, initial=initial),
+            carry_out,
+            title=f"Grant {account} a credit",
+            button="Grant credit",
+            back=reverse("admin:accounts_account_change", args=[account.pk]),
+            back_label=account,
+        )
+
+
+def _waits_for(invoice: Invoice) -> str:
+    """Return what an invoice waits for before it becomes final by itself."""
+    waits = [each.sentence for each in missing_usage(invoice)]
+    if timezone.now() < final_at(invoice):
+        waits.insert(
+            0, f"It becomes final by itself at {final_at(invoice):%Y-%m-%d %H:%M} UTC."
+        )
+    return " ".join(waits)
 
 
 class InMoney(ReadOnlyAdmin):

@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.admin_pages import ReadOnlyAdmin
 from accounts.authentication import staff_actor_of
 from products.catalogue.commands import add_plan, add_product, update_product
-from products.catalogue.models import Plan, Product, Tier
+from products.catalogue.models import Plan, Product
 
 LIST = "admin:catalogue_product_changelist"
 
@@ -147,20 +147,3 @@ class ProductAdmin(ReadOnlyAdmin):
         if found is None:
             raise Http404
         return found
-
-
-class TierInline(admin.TabularInline):
-    """The tiers of a price version."""
-
-    model = Tier
-    fields = readonly_fields = ("position", "up_to", "unit_price_nanos")
-    extra = 0
-    can_delete = False
-
-    def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Let staff read."""
-        return request.user.is_active and request.user.is_staff
-
-    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Refuse to add rows."""
-        return False

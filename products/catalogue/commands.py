@@ -200,6 +200,23 @@ def write_price(
     return version
 
 
+def check_price(
+    plan: Plan, price: NewPrice, *, effective_from: datetime, now: datetime
+) -> PriceVersion | None:
+    """Check a price before it is published; return the one that it follows, if any.
+
+    Raises Invalid as `write_price` does.
+    """
+    _checked(plan, price)
+    rows = plan.prices.filter(meter=price.meter, withdrawn_at=None)
+    if effective_from > now:  # one that starts then is replaced
+        rows = rows.exclude(effective_from=effective_from)
+    last = rows.order_by("effective_from").last()
+    if last is not None:
+        _check_start(last, price, effective_from, now)
+    return last
+
+
 def _checked(plan: Plan, price: NewPrice) -> Meter:
     meter = METERS.get(price.meter)
     if meter is None:
@@ -253,7 +270,7 @@ def _check_start(
             "The new price must start after the current one.", field="effective_from"
         )
     next_month = Month.at(now, "UTC").plus(1).starts_at("UTC")
-    if effective_from < next_month and _is_rise(price, last):
+    if effective_from < next_month and is_rise(price, last):
         raise PriceRiseTooEarly(
             "A higher price can take effect at the start of the next month at the earliest: "
             f"{next_month:%Y-%m-%d %H:%M} UTC.",
@@ -261,7 +278,8 @@ def _check_start(
         )
 
 
-def _is_rise(price: NewPrice, last: PriceVersion) -> bool:
+def is_rise(price: NewPrice, last: PriceVersion) -> bool:
+    """Tell whether anything costs more by a new price than by the one before it."""
     if price.fee_micros > last.fee_micros or price.included_units < last.included_units:
         return True
     new = TieredPrice(tiers=price.tiers, unit_size=last.unit_size)

@@ -1,4 +1,4 @@
-"""Meters and price tiers: which tiers make a price, and how people write and read them; pure.
+"""Meters and price tiers: which tiers make a price, and how people read them; pure.
 
 A tiered price is graduated: each tier's price holds for what lies within the tier, and the upper
 limit belongs to the tier below it.
@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Literal, TypeAlias
-
-from products.catalogue.money import nanos
 
 UnitMode: TypeAlias = Literal["fraction", "block"]
 
@@ -99,15 +97,6 @@ def _price_above(price: TieredPrice, units: int) -> int:
     )
 
 
-def parse_tiers(text: str) -> tuple[PriceTier, ...]:
-    """Read tiers, one per line: upper limit and unit price, such as `10 0.60`.
-
-    The last line has the price alone. Raises ValueError with the first line that is not a tier;
-    whether the tiers make a price is the question of `tiers_problem`.
-    """
-    return tuple(_parse_tier(line) for line in text.splitlines())
-
-
 def tier_ranges(tiers: Sequence[PriceTier], unit: str) -> tuple[str, ...]:
     """Return which quantities each tier is for: first 10 million, next 90 million, above 100 million.
 
@@ -117,19 +106,6 @@ def tier_ranges(tiers: Sequence[PriceTier], unit: str) -> tuple[str, ...]:
     return tuple(
         _range(low, tier.up_to, unit) for low, tier in zip(lows, tiers, strict=True)
     )
-
-
-def _parse_tier(line: str) -> PriceTier:
-    problem = f"“{line}” is not a valid tier."
-    try:
-        match line.split():
-            case [price]:
-                return PriceTier(None, nanos(price))
-            case [limit, price]:
-                return PriceTier(int(limit), nanos(price))
-    except ValueError as error:
-        raise ValueError(problem) from error
-    raise ValueError(problem)
 
 
 def _range(low: int, up_to: int | None, unit: str) -> str:

@@ -1,49 +1,33 @@
 """Enablements, plans, prices and requests, for staff."""
 
+from http import HTTPStatus
+
 from django import forms
-from django.contrib import admin
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
-from django.shortcuts import get_object_or_404
+from django.contrib import admin, messages
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseRedirect,
+    QueryDict,
+)
+from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 
 from accounts.admin_pages import ReadOnlyAdmin
 from accounts.authentication import staff_actor_of
+from accounts.errors import Invalid
 from accounts.models import Account
-from products.catalogue.admin import TierInline
-from products.catalogue.commands import NewPrice
+from products.catalogue.commands import add_plan
 from products.catalogue.models import Plan, PriceVersion
-from products.catalogue.tiers import METERS, PriceTier, parse_tiers
+from products.catalogue.queries import on_sale
 from products.enablement.commands import assign_package, change_price, remove_package
 from products.enablement.models import Enablement, ProductRequest, ServiceProduct
+from products.enablement.price_form import PriceEntry, price_rows
 from products.enablement.queries import assignable_plans
-
-
-class PriceForm(forms.Form):
-    """The next price of a plan."""
-
-    currency = forms.RegexField("[A-Z]{3}", initial="USD", max_length=3)
-    meter = forms.ChoiceField(
-        choices=[
-            (key, f"{meter.heading}, priced per {meter.unit_name}")
-            for key, meter in METERS.items()
-        ]
-    )
-    tiers = forms.CharField(
-        widget=forms.Textarea(attrs={"rows": 5}),
-        help_text="One tier per line: upper limit and unit price, e.g. 10 0.60. Omit the limit on "
-        "the last line.",
-    )
-    effective_from = forms.DateTimeField(
-        help_text="UTC, e.g. 2026-12-01 00:00. The current price ends then."
-    )
-
-    def clean_tiers(self) -> tuple[PriceTier, ...]:
-        """Return the tiers; the command checks that they make a price."""
-        try:
-            return parse_tiers(self.cleaned_data["tiers"])
-        except ValueError as error:
-            raise forms.ValidationError(str(error)) from error
 
 
 class PlanChoice(forms.ModelChoiceField):
@@ -71,6 +55,13 @@ class AssignForm(forms.Form):
         field.queryset = assignable_plans(account)
 
 
+class OwnPlanForm(forms.Form):
+    """A product for which an account gets prices of its own."""
+
+    product = forms.ModelChoiceField(on_sale(), empty_label="Choose a product")
+    name = forms.CharField(label="Name of the plan", max_length=80)
+
+
 class RemoveForm(forms.Form):
     """Why a package is removed."""
 
@@ -81,10 +72,10 @@ class RemoveForm(forms.Form):
 class PlanAdmin(ReadOnlyAdmin):
     """Plans; prices are published and packages assigned by separate forms."""
 
-    list_display = ("name", "product", "kind", "retired_at")
+    list_display = ("name", "product", "account", "kind", "retired_at")
     list_filter = ("kind",)
-    list_select_related = ("product",)
-    search_fields = ("name", "product__name")
+    list_select_related = ("product", "account")
+    search_fields = ("name", "product__name", "account__name")
     ordering = ("product__position", "kind", "name")
     change_form_template = "admin/enablement/plan.html"
 
@@ -95,35 +86,82 @@ class PlanAdmin(ReadOnlyAdmin):
             path(
                 "<str:plan_id>/price/", view(self.price_view), name="enablement_price"
             ),
+            path(
+                "own/<str:account_id>/",
+                view(self.own_plan_view),
+                name="enablement_own_plan",
+            ),
             *super().get_urls(),
         ]
 
     def price_view(self, request: HttpRequest, plan_id: str) -> HttpResponse:
-        """Publish the plan's next price."""
+        """Show what a price changes and for whom; publish it if that was seen."""
         plan = self._plan(plan_id)
+        entry = PriceEntry(plan, request.POST or None, now=timezone.now())
+        back = reverse("admin:catalogue_plan_change", args=[plan.pk])
+        preview = None
+        if request.method == "POST" and entry.is_valid():
+            try:
+                preview = entry.preview()
+                if request.POST.get("publish") == preview.seen:
+                    title = f"Publish a price of {plan}"
+                    asked = self.reauthentication(request, title)
+                    return asked or self._publish(request, entry, back)
+            except Invalid as refusal:
+                is_field = refusal.field in entry.form.fields
+                entry.form.add_error(
+                    refusal.field if is_field else None, refusal.message
+                )
+        context = self.admin_site.each_context(request) | {
+            "title": f"Publish a price of {plan}",
+            "entry": entry,
+            "preview": preview,
+            "changed": bool(preview and "publish" in request.POST),
+            "back": back,
+            "back_label": plan,
+            "opts": self.model._meta,  # noqa: SLF001 - Django's own name
+        }
+        is_wrong = entry.form.errors or entry.rows.total_error_count()
+        status = HTTPStatus.BAD_REQUEST if is_wrong else HTTPStatus.OK
+        return render(request, "admin/enablement/price.html", context, status=status)
+
+    def _publish(
+        self, request: HttpRequest, entry: PriceEntry, back: str
+    ) -> HttpResponse:
+        version = change_price(
+            staff_actor_of(request),
+            plan=entry.plan,
+            price=entry.price,
+            effective_from=entry.effective_from,
+            now=entry.now,
+        )
+        messages.success(request, f"Published {version}.")
+        return HttpResponseRedirect(back)
+
+    def own_plan_view(self, request: HttpRequest, account_id: str) -> HttpResponse:
+        """Add a plan with an account's own prices."""
+        account = get_object_or_404(Account, pk=account_id)
 
         def carry_out(form: forms.Form) -> str:
-            price = NewPrice(
-                currency=form.cleaned_data["currency"],
-                meter=form.cleaned_data["meter"],
-                tiers=form.cleaned_data["tiers"],
-            )
-            version = change_price(
+            product = form.cleaned_data["product"]
+            plan = add_plan(
                 staff_actor_of(request),
-                plan=plan,
-                price=price,
-                effective_from=form.cleaned_data["effective_from"],
+                product=product,
+                kind=Plan.Kind.DIRECT,
+                name=form.cleaned_data["name"],
+                account=account,
                 now=timezone.now(),
             )
-            return f"Published {version}."
+            return f"Added the plan {plan}. It counts once it has a price."
 
         return self.command_form_view(
             request,
-            PriceForm(request.POST or None),
+            OwnPlanForm(request.POST or None, initial={"name": f"{account} contract"}),
             carry_out,
-            title=f"Publish a price of {plan}",
-            button="Publish price",
-            back=reverse("admin:catalogue_plan_change", args=[plan.pk]),
+            title=f"Add prices for {account} alone",
+            button="Add plan",
+            back=reverse("admin:accounts_account_change", args=[account.pk]),
+            back_label=account,
         )
 
     def _plan(self, plan_id: str) -> Plan:
@@ -140,15 +178,24 @@ class PriceVersionAdmin(ReadOnlyAdmin):
     list_display = (
         "plan",
         "number",
-        "currency",
-        "unit_name",
+        "price",
         "effective_from",
         "effective_to",
         "is_example",
     )
     list_select_related = ("plan",)
+    search_fields = ("plan__name", "plan__product__name", "=plan__account__id")
     ordering = ("plan__name", "-number")
-    inlines = (TierInline,)
+    fields = readonly_fields = (
+        *("plan", "number", "price", "effective_from", "effective_to"),
+        *("withdrawn_at", "is_example"),
+    )
+
+    @admin.display(description="price")
+    def price(self, version: PriceVersion) -> str:
+        """Return the whole price, a line each."""
+        rows = ((row.label, row.amount) for row in price_rows(version))
+        return format_html_join(mark_safe("<br>"), "{}: {}", rows)
 
 
 @admin.register(Enablement)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import FilteredRelation, Q, QuerySet
+from django.db.models import Exists, FilteredRelation, Q, QuerySet
 
 from accounts.errors import NotFound
 from accounts.models import Account
@@ -229,6 +229,23 @@ def state_of(account: Account, product: Product, now: datetime) -> ProductState:
         price=direct_price(product.pk, now, account_id=account.pk),
         services=tuple(services_with(account.pk, product.pk)),
     )
+
+
+def accounts_on(plan: Plan) -> "QuerySet[Account]":
+    """Return the accounts that a plan's prices are for, by name.
+
+    Those with an open enablement under the plan; of a product that is part of every account, all
+    accounts without a plan of their own, once the plan has a price.
+    """
+    has = Enablement.objects.filter(plan=plan, ends_at=None)
+    touched = Q(pk__in=has.values("account"))
+    if plan.product.purchase_mode == Product.PurchaseMode.ALWAYS:
+        own = Plan.objects.filter(
+            product=plan.product, kind=Plan.Kind.DIRECT, retired_at=None
+        ).exclude(account=None)
+        everyone = ~Q(pk__in=own.values("account")) & Q(Exists(plan.prices.all()))
+        touched |= Q(pk=plan.account_id) if plan.account_id else everyone
+    return Account.objects.filter(touched).order_by("name", "pk")
 
 
 def assignable_plans(account: Account) -> "QuerySet[Plan]":

@@ -8,7 +8,7 @@ from accounts.policy import PLATFORM
 from accounts.roles import Permission
 from products.catalogue.commands import NewPrice, write_price
 from products.catalogue.models import Plan, PriceVersion
-from products.enablement.models import Enablement
+from products.enablement.queries import accounts_on
 
 
 def change_price(
@@ -28,13 +28,12 @@ def change_price(
     Every command that puts an account on the plan locks the plan first, as this one does. So an
     account is either on the plan already and gets the entry, or it reads the new price.
     """
-    on_plan = Enablement.objects.filter(plan=plan, ends_at=None)
     with recorded_change(
         actor,
         Permission.CATALOGUE_MANAGE,
         on=PLATFORM,
         now=now,
-        also=on_plan.values_list("account_id", flat=True).distinct(),
+        also=accounts_on(plan).values_list("pk", flat=True),
         lock=Plan.objects.filter(pk=plan.pk),
     ) as trail:
         return write_price(

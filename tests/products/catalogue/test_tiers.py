@@ -1,11 +1,10 @@
-"""Price tiers: which make a price, how staff type them, how people read them."""
+"""Price tiers: which make a price, how people read them."""
 
 import pytest
 
 from products.catalogue.tiers import (
     PriceTier,
     TieredPrice,
-    parse_tiers,
     tier_ranges,
     tiers_problem,
 )
@@ -41,24 +40,6 @@ def test_a_tiered_price_of_impossible_tiers_or_an_empty_unit_is_refused(
 ):
     with pytest.raises(ValueError, match=r"upper limit|must hold something"):
         TieredPrice(tiers=tiers, unit_size=unit_size)
-
-
-def test_tiers_are_typed_one_per_line_the_last_with_its_price_alone():
-    assert parse_tiers("10 0.60\n100  0.5\n0.000000001") == (
-        PriceTier(10, 600_000_000),
-        PriceTier(100, 500_000_000),
-        PriceTier(None, 1),
-    )
-
-
-@pytest.mark.parametrize(
-    "line", ["", "ten 0.60", "10 20 0.60", "10 x", "10 NaN", "1.5 2", "0.0000000001"]
-)
-def test_a_line_that_is_not_a_tier_is_named(line):
-    with pytest.raises(ValueError, match="is not a valid tier") as refused:
-        parse_tiers(f"10 0.60\n{line}\n0.40")
-
-    assert f"“{line}”" in str(refused.value)
 
 
 def test_ranges_say_how_many_units_each_tier_is_for():

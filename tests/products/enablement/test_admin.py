@@ -1,28 +1,53 @@
 """Plans, prices and enablements in the admin: read-only, with a form per command of staff."""
 
+import re
 import time
+from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from products.catalogue.models import Plan
+from products.catalogue.commands import add_plan
+from products.catalogue.models import Plan, Product
 from products.catalogue.queries import tiered_price
 from products.catalogue.tiers import PriceTier
-from products.enablement.commands import assign_package
+from products.enablement.commands import assign_package, enable
 from products.enablement.models import Enablement
 from products.enablement.queries import current
 from tests.accounts.conftest import confirm
 from tests.factories import NOW
 from tests.factories.accounts import UserFactory
 from tests.factories.trail import noted
+from tests.factories.world import agreed
+from tests.products.web.conftest import text_of
 
 PRICE = {
     "currency": "USD",
     "meter": "connection_time",
-    "tiers": "10 0.60\n0.40",
+    "fee": "0",
+    "included": "0",
+    "proration": "none",
+    "unit_mode": "fraction",
     "effective_from": "2030-01-01 00:00",
 }
+SEEN = re.compile(r'name="publish" value="([0-9a-f]{64})"')
+
+
+def typed_price(*tiers, **changes):
+    """Return what a browser sends for a price with some (limit, price) tiers."""
+    rows = {
+        f"tier-{number}-{field}": value
+        for number, tier in enumerate(tiers)
+        for field, value in zip(("up_to", "unit_price"), tier, strict=True)
+    }
+    counts = {"tier-TOTAL_FORMS": "8", "tier-INITIAL_FORMS": "0"}
+    return PRICE | counts | rows | changes
+
+
+TWO_TIERS = (("10", "0.60"), ("", "0.40"))
 
 
 @pytest.fixture
@@ -44,38 +69,154 @@ def package(ngwaf):
     return Plan.objects.get(product=ngwaf, kind="package")
 
 
-def test_staff_publish_a_price_typed_one_tier_per_line(staff_client, direct):
-    answer = staff_client.post(
-        reverse("admin:enablement_price", args=[direct.pk]), PRICE
+@pytest.fixture
+def price_page(direct):
+    return reverse("admin:enablement_price", args=[direct.pk])
+
+
+def publish(client, page, typed):
+    """Preview a price, then publish it; return both answers."""
+    preview = client.post(page, typed)
+    [seen] = SEEN.findall(preview.content.decode())
+    return preview, client.post(page, typed | {"publish": seen})
+
+
+def test_staff_publish_a_price_after_a_preview(
+    staff_client, direct, price_page, sam, acme, websockets
+):
+    enable(
+        sam,
+        account=acme,
+        product=websockets,
+        agreement=agreed(acme, websockets),
+        now=NOW,
+    )
+
+    preview, answer = publish(
+        staff_client,
+        price_page,
+        typed_price(*TWO_TIERS, fee="25", included="1", proration="daily"),
     )
 
     price = direct.prices.order_by("number").last()
-    assert answer.status_code == 302
-    assert (price.number, price.unit_size) == (2, 1_000_000)
+    text = text_of(preview)
+    assert (preview.status_code, answer.status_code) == (200, 302)
+    assert "This is a rise. It takes effect on 1 Jan 2030, 00:00 UTC." in text
+    assert "First 10 million 0.60 USD per million connection minutes" in text
+    assert "Fee 25.00 USD per month; of a month in part: the fee by days" in text
+    assert "Included 1 million per month" in text
+    assert "Accounts that it touches: 1 Acme" in text
+    assert (price.number, price.unit_size, price.proration) == (2, 1_000_000, "daily")
+    assert (price.fee_micros, price.included_units) == (25_000_000, 1)
     assert tiered_price(price).tiers == (
         PriceTier(10, 600_000_000),
         PriceTier(None, 400_000_000),
     )
-    assert noted("platform")[-1] == "price.published"
+    assert noted("platform")[-1] == noted(acme.pk)[-1] == "price.published"
+
+
+def test_a_preview_publishes_nothing_and_the_form_starts_with_the_current_price(
+    staff_client, direct, price_page
+):
+    form = staff_client.get(price_page).context["entry"]
+    staff_client.post(price_page, typed_price(*TWO_TIERS))
+
+    assert form.rows.initial[0]["unit_price"] == Decimal("0.60")
+    assert form.form.initial["meter"] == "connection_time"
+    assert direct.prices.count() == 1
+
+
+@pytest.mark.parametrize("changed", ["price", "accounts"])
+def test_what_changed_after_the_preview_is_previewed_again(
+    staff_client, direct, price_page, sam, acme, websockets, changed
+):
+    typed = typed_price(*TWO_TIERS)
+    [seen] = SEEN.findall(staff_client.post(price_page, typed).content.decode())
+    if changed == "price":
+        typed["tier-1-unit_price"] = "0.41"
+    else:
+        enable(
+            sam,
+            account=acme,
+            product=websockets,
+            agreement=agreed(acme, websockets),
+            now=NOW,
+        )
+
+    answer = staff_client.post(price_page, typed | {"publish": seen})
+
+    assert "changed after the preview" in text_of(answer)
+    assert direct.prices.count() == 1
 
 
 @pytest.mark.parametrize(
     ("typed", "problem"),
     [
-        ({"tiers": "ten 0.60"}, "“ten 0.60” is not a valid tier."),
-        ({"tiers": "10 0.60"}, "Only the last tier may have no upper limit."),
-        ({"effective_from": "2020-01-01 00:00"}, "must start after the current one"),
-        ({"meter": "miles"}, "Select a valid choice"),
+        (typed_price(("10", "ten")), "Enter a number."),
+        (typed_price(("10", "")), "Enter the price of this tier."),
+        (typed_price(("10", "0.60")), "Only the last tier may have no upper limit."),
+        (typed_price(), "Only the last tier may have no upper limit."),
+        (
+            typed_price(*TWO_TIERS, effective_from="2020-01-01 00:00"),
+            "must start after the current one",
+        ),
+        (typed_price(*TWO_TIERS, meter="miles"), "Select a valid choice"),
+        (typed_price(*TWO_TIERS, currency="EUR"), "A plan keeps its currency."),
+        (typed_price(*TWO_TIERS, fee="-1"), "greater than or equal to 0"),
     ],
 )
-def test_an_impossible_price_is_not_published(staff_client, direct, typed, problem):
-    answer = staff_client.post(
-        reverse("admin:enablement_price", args=[direct.pk]), PRICE | typed
-    )
+def test_an_impossible_price_is_not_previewed(
+    staff_client, direct, price_page, typed, problem
+):
+    answer = staff_client.post(price_page, typed)
 
     assert answer.status_code == 400
     assert problem in answer.content.decode()
+    assert not SEEN.findall(answer.content.decode())
     assert direct.prices.count() == 1
+
+
+def test_a_rise_before_the_next_month_is_refused_in_the_preview(
+    staff_client, price_page
+):
+    soon = f"{timezone.now() + timedelta(minutes=1):%Y-%m-%d %H:%M}"
+
+    answer = staff_client.post(price_page, typed_price(("", "99"), effective_from=soon))
+
+    assert answer.status_code == 400
+    assert "at the start of the next month at the earliest" in answer.content.decode()
+
+
+def test_a_price_of_delivery_touches_every_account_without_its_own(
+    staff_client, ada, acme, globex, websockets
+):
+    delivery = Product.objects.get(pk="delivery")
+    add_plan(ada, product=delivery, kind="direct", name="Own", account=globex, now=NOW)
+    plan = Plan.objects.get(product=delivery, kind="direct", account=None)
+    page = reverse("admin:enablement_price", args=[plan.pk])
+
+    preview, _ = publish(
+        staff_client, page, typed_price(("", "0.01"), meter="bandwidth")
+    )
+
+    assert "Accounts that it touches: 1 Acme" in text_of(preview)
+    assert noted(acme.pk) == ["price.published"]
+    assert noted(globex.pk) == []
+
+
+def test_staff_add_a_plan_with_an_accounts_own_prices(staff_client, acme, websockets):
+    form = reverse("admin:enablement_own_plan", args=[acme.pk])
+
+    answer = staff_client.post(form, {"product": "websockets", "name": "Acme 2027"})
+
+    plan = Plan.objects.get(account=acme)
+    page = text_of(staff_client.get(answer.url))
+    assert (plan.product_id, plan.kind, plan.name) == (
+        "websockets",
+        "direct",
+        "Acme 2027",
+    )
+    assert "WebSockets: Acme 2027 ( no price yet )" in page
 
 
 def test_staff_assign_a_package_and_remove_it_with_a_reason(
@@ -147,7 +288,10 @@ def test_staff_read_every_list_and_row(staff_client, ada, acme, package):
 
 
 def test_unknown_rows_are_not_found(staff_client):
-    names = ("enablement_price", "enablement_assign", "enablement_remove")
+    names = (
+        *("enablement_price", "enablement_assign", "enablement_remove"),
+        "enablement_own_plan",
+    )
 
     assert {
         staff_client.get(reverse(f"admin:{name}", args=["nothing"])).status_code

@@ -1,0 +1,164 @@
+"""Contracts, credits and invoices in the admin: forms of staff that start from the account."""
+
+import time
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.actor import Actor
+from products.billing.commands import draft_invoice, finalize_invoice
+from products.billing.models import Contract, Credit, Invoice
+from products.billing.queries.credits import balance
+from products.catalogue.money import Money
+from tests.accounts.conftest import confirm
+from tests.factories.accounts import UserFactory
+from tests.factories.trail import noted
+from tests.factories.usage import connection_usage
+from tests.products.billing.conftest import CLOSED, MID_OCTOBER, OCTOBER
+from tests.products.web.conftest import text_of
+
+JOB = Actor.system("bill-accounts")
+CONTRACT = {
+    "from_month": "2999-01",
+    "currency": "EUR",
+    "billing_zone": "Europe/Berlin",
+    "payment_terms_days": "14",
+    "buyer": "Acme Ltd\nSpringfield",
+    "tax_note": "",
+    "reason": "Signed.",
+}
+
+
+@pytest.fixture
+def staff(db):
+    user = UserFactory.create(name="Stu", is_staff=True)
+    client = Client()
+    client.force_login(user, "django.contrib.auth.backends.ModelBackend")
+    confirm(client, user.pk, time.time())
+    return client
+
+
+@pytest.fixture
+def draft(acme, enabled):
+    return draft_invoice(JOB, account=acme, month=OCTOBER, now=CLOSED)
+
+
+@pytest.fixture
+def final(acme, draft):
+    return finalize_invoice(
+        JOB, account=acme, month=OCTOBER, now=CLOSED, override_reason="Now."
+    )
+
+
+def test_staff_assign_a_contract(staff, acme):
+    page = reverse("admin:billing_contract_assign", args=[acme.pk])
+    offered = staff.get(page).context["form"].initial
+
+    answer = staff.post(page, CONTRACT)
+
+    contract = Contract.objects.get(account=acme)
+    assert (offered["currency"], offered["billing_zone"]) == ("USD", "UTC")
+    assert answer.url == reverse("admin:accounts_account_change", args=[acme.pk])
+    assert (contract.from_month, contract.currency, contract.assigned_by) == (
+        "2999-01",
+        "EUR",
+        "Stu",
+    )
+    assert noted(acme.pk) == [
+        "account.read",
+        "contract.assigned",
+        "billing_zone.changed",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("typed", "problem"),
+    [
+        ({"from_month": "2999-13"}, "Enter a month such as 2026-12."),
+        ({"from_month": "2020-01"}, "Choose the running month or a later one."),
+        ({"currency": "XXX"}, "Enter a currency of ISO 4217"),
+        ({"billing_zone": "Mars"}, "Enter a time zone"),
+        ({"reason": " "}, "This field is required."),
+    ],
+)
+def test_an_impossible_contract_is_refused_at_its_field(staff, acme, typed, problem):
+    page = reverse("admin:billing_contract_assign", args=[acme.pk])
+
+    answer = staff.post(page, CONTRACT | typed)
+
+    assert answer.status_code == 400
+    assert problem in answer.content.decode()
+    assert not Contract.objects.exists()
+
+
+def test_staff_grant_a_credit(staff, acme):
+    page = reverse("admin:billing_credit_grant", args=[acme.pk])
+
+    answer = staff.post(
+        page,
+        {"amount": "12.50", "currency": "USD", "expires_on": "", "reason": "Outage."},
+    )
+
+    assert answer.url == reverse("admin:accounts_account_change", args=[acme.pk])
+    assert balance(acme.pk, "USD") == Money.of("12.50", "USD")
+    assert "12.50 USD" in text_of(staff.get(answer.url))
+    assert noted(acme.pk)[0] == "credit.granted"
+
+
+@pytest.mark.parametrize("amount", ["0", "-1", "much", "NaN"])
+def test_an_impossible_credit_is_refused(staff, acme, amount):
+    page = reverse("admin:billing_credit_grant", args=[acme.pk])
+
+    answer = staff.post(page, {"amount": amount, "currency": "USD", "reason": "A."})
+
+    assert answer.status_code == 400
+    assert not Credit.objects.exists()
+
+
+def test_staff_make_an_incomplete_invoice_final_with_a_reason(staff, acme, draft):
+    page = reverse("admin:billing_invoice_finalize", args=[draft.pk])
+    refused = staff.post(page, {"override_reason": ""})
+    staff.post(page, {"override_reason": "The edge is gone."})
+
+    invoice = Invoice.objects.get(account=acme)
+    assert refused.status_code == 400
+    assert (invoice.status, invoice.override_reason) == ("final", "The edge is gone.")
+    assert invoice.finalized_by == "Stu"
+
+
+def test_staff_void_an_invoice_with_a_reason_once(staff, acme, final):
+    page = reverse("admin:billing_invoice_void", args=[final.pk])
+    refused = staff.post(page, {"reason": ""})
+    staff.post(page, {"reason": "Wrong buyer."})
+    again = staff.post(page, {"reason": "Again."})
+
+    invoice = Invoice.objects.get(account=acme)
+    assert (refused.status_code, again.status_code) == (400, 400)
+    assert (invoice.status, invoice.void_reason) == ("void", "Wrong buyer.")
+    assert "Only a final invoice can be voided." in again.content.decode()
+
+
+def test_an_invoice_shows_money_and_quantities_in_units(staff, acme, echo, enabled):
+    connection_usage(echo, started_at=MID_OCTOBER, minutes=90)
+    invoice = draft_invoice(JOB, account=acme, month=OCTOBER, now=CLOSED)
+
+    page = text_of(
+        staff.get(reverse("admin:billing_invoice_change", args=[invoice.pk]))
+    )
+
+    assert "90 minutes" in page
+    assert "micros" not in page.lower()
+    assert "Make final now…" in page
+
+
+def test_staff_read_every_list(staff, final):
+    names = (
+        *("contract", "invoice", "adjustment", "credit", "creditentry"),
+        *("creditnote", "budget", "budgetalert", "numberseries"),
+    )
+
+    answers = [staff.get(reverse(f"admin:billing_{name}_changelist")) for name in names]
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert all("micros" not in answer.content.decode() for answer in answers)
