@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin, messages
@@ -10,8 +11,9 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.text import capfirst
 
 from accounts.errors import Conflict, Invalid, NotFound
@@ -20,6 +22,9 @@ from accounts.errors import Conflict, Invalid, NotFound
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
     """Lets staff read. No one can add, change or delete, not even a Django superuser."""
 
+    # The type of the entries' target if entries are about single rows; else those of the row's
+    # account, service and product are shown.
+    trail_type = ""
     actions = None
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
@@ -49,6 +54,36 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscrip
     ) -> bool:
         """Refuse."""
         return False
+
+    def trail_filter(self, row: Any) -> dict[str, str]:
+        """Return the filters of the audit trail that give the entries about a row."""
+        if self.trail_type:
+            return {"target_type": self.trail_type, "target": str(row.pk)}
+        columns = {
+            "account_id": "account",
+            "service_id": "service",
+            "product_id": "product",
+        }
+        return {
+            name: getattr(row, column)
+            for column, name in columns.items()
+            if getattr(row, column, None)
+        }
+
+    def history_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        extra_context: dict[str, object] | None = None,
+    ) -> HttpResponse:
+        """Redirect to the entries about a row: Django's own history has nothing."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        row = self.get_object(request, object_id)
+        if row is None:
+            raise Http404
+        entries = reverse("admin:audit_auditevent_changelist")
+        return HttpResponseRedirect(f"{entries}?{urlencode(self.trail_filter(row))}")
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         """Return the list; ignore a filter that the database cannot evaluate, such as a year of -1."""

@@ -212,6 +212,10 @@ class AccountAdmin(ReadOnlyAdmin):
             raise Http404
         return account
 
+    def trail_filter(self, row: Account) -> dict[str, str]:
+        """Return the filter for the entries of the account."""
+        return {"account": row.pk}
+
 
 class StaffForm(forms.Form):
     """A new member of staff."""
@@ -252,6 +256,7 @@ USER_DEEDS: dict[str, tuple[UserCommand, str, str]] = {
 class UserAdmin(ReadOnlyAdmin):
     """All users; forms disable them, end sessions, revoke tokens, and appoint and remove staff."""
 
+    trail_type = "user"
     change_list_template = "admin/accounts/user_list.html"
     change_form_template = "admin/accounts/user.html"
 
@@ -351,11 +356,16 @@ class MembershipAdmin(ReadOnlyAdmin):
         """Return the access to services in words."""
         return service_access(membership)
 
+    def trail_filter(self, row: Membership) -> dict[str, str]:
+        """Return the filter for the entries about the member."""
+        return {"account": row.account_id, "target": row.user_id}
+
 
 @admin.register(Invitation)
 class InvitationAdmin(ReadOnlyAdmin):
     """All invitations."""
 
+    trail_type = "invitation"
     list_display = (
         "email",
         "account",

@@ -108,6 +108,7 @@ class FinalForm(forms.Form):
 class ContractAdmin(ReadOnlyAdmin):
     """What accounts have agreed with sales."""
 
+    trail_type = "contract"
     list_display = (
         *("account", "from_month", "currency", "billing_zone"),
         *("payment_terms_days", "assigned_by", "assigned_at"),
@@ -202,6 +203,7 @@ class LineInline(admin.TabularInline):
 class InvoiceAdmin(ReadOnlyAdmin):
     """Drafts, final and voided invoices."""
 
+    trail_type = "invoice"
     list_display = (
         *("__str__", "account", "month", "status", "subtotal", "credits", "due"),
         *("finalized_at", "finalized_by"),
@@ -300,11 +302,16 @@ class AdjustmentAdmin(ReadOnlyAdmin):
         """Return the amount in the currency of the corrected invoice."""
         return str(Money(row.amount_micros, row.corrects.currency))
 
+    def trail_filter(self, row: Adjustment) -> dict[str, str]:
+        """Return the filter for the entries about the invoice that it corrects."""
+        return {"target_type": "invoice", "target": str(row.corrects_id)}
+
 
 @admin.register(Credit)
 class CreditAdmin(ReadOnlyAdmin):
     """Credits of all accounts."""
 
+    trail_type = "credit"
     list_display = (
         *("account", "source", "amount", "expires_on", "reason"),
         *("granted_by", "granted_at"),
@@ -391,6 +398,7 @@ class CreditEntryAdmin(InMoney):
 class CreditNoteAdmin(InMoney):
     """Credit notes."""
 
+    trail_type = "credit_note"
     list_display = ("number", "invoice", "product", "meter", "amount", "issued_at")
     list_select_related = ("invoice", "product", "credit")
     search_fields = ("=number", "=invoice__number", "=invoice__account__id")
@@ -401,6 +409,7 @@ class CreditNoteAdmin(InMoney):
 class BudgetAdmin(ReadOnlyAdmin):
     """Budgets of all accounts."""
 
+    trail_type = "budget"
     list_display = ("account", "amount", "thresholds", "action", "changed_by")
     list_filter = ("action",)
     list_select_related = ("account",)

@@ -55,6 +55,7 @@ class PlanForm(forms.Form):
 class ProductAdmin(ReadOnlyAdmin):
     """Products; their prices are under price versions."""
 
+    trail_type = "product"
     list_display = ("name", "slug", "purchase_mode", "per_service", "state", "position")
     list_filter = ("purchase_mode", "state")
     search_fields = ("name", "slug")

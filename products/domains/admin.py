@@ -38,6 +38,7 @@ class MoveForm(forms.Form):
 class DomainClaimAdmin(ReadOnlyAdmin):
     """All claims."""
 
+    trail_type = "domain_claim"
     list_display = (
         "name",
         "account",

@@ -72,6 +72,7 @@ class RemoveForm(forms.Form):
 class PlanAdmin(ReadOnlyAdmin):
     """Plans; prices are published and packages assigned by separate forms."""
 
+    trail_type = "plan"
     list_display = ("name", "product", "account", "kind", "retired_at")
     list_filter = ("kind",)
     list_select_related = ("product", "account")
@@ -175,6 +176,7 @@ class PlanAdmin(ReadOnlyAdmin):
 class PriceVersionAdmin(ReadOnlyAdmin):
     """Price versions: never changed, only followed by the next."""
 
+    trail_type = "price_version"
     list_display = (
         "plan",
         "number",

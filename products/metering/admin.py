@@ -1,22 +1,32 @@
 """Edges, usage and disputes in the admin: read-only, except that staff resolve disputes."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import BigIntegerField, Exists, Func, OuterRef, QuerySet
+from django.db.models import (
+    BigIntegerField,
+    Exists,
+    Func,
+    OuterRef,
+    QuerySet,
+    Subquery,
+)
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.html import format_html
 
 from accounts.admin_pages import ReadOnlyAdmin
 from accounts.authentication import staff_actor_of
 from accounts.errors import Conflict, Invalid
-from products.instants import SECOND_US
+from products.instants import SECOND_US, instant_of
 from products.metering.commands import resolve_dispute
 from products.metering.models import (
     ConnectionUsage,
@@ -27,6 +37,7 @@ from products.metering.models import (
 )
 from products.metering.queries.edges import OFFLINE_AFTER
 from products.services.models import Service
+from products.units import bytes_in_words, duration_in_words
 
 _HOUR_SECONDS = 3600
 
@@ -82,30 +93,75 @@ class ResolveForm(forms.Form):
     )
 
 
+@dataclass(frozen=True, slots=True)
+class DisputedValue:
+    """One value of a disputed record as people read it; "–" if nothing is recorded."""
+
+    label: str
+    recorded: str
+    reported: str
+
+    @property
+    def differs(self) -> bool:
+        """Tell whether the report contradicts what is recorded."""
+        return self.recorded != self.reported
+
+
+_VALUE_LABELS = {
+    "connection_id": "Connection",
+    "started_us": "Started",
+    "duration_us": "Duration",
+    "bytes_from_client": "Bytes from the client",
+    "bytes_to_client": "Bytes to the client",
+    "final": "Final report",
+}
+
+
+def dispute_values(dispute: UsageDispute) -> list[DisputedValue]:
+    """Return the values of a disputed record, recorded and reported."""
+    recorded = dispute.recorded or {}
+    return [
+        DisputedValue(
+            _VALUE_LABELS.get(name, name.replace("_", " ").capitalize()),
+            _value_in_words(name, recorded.get(name)),
+            _value_in_words(name, dispute.reported.get(name)),
+        )
+        for name in sorted({*recorded, *dispute.reported})
+    ]
+
+
+def _value_in_words(name: str, value: Any) -> str:
+    """Return a value with its unit; the exact number stays visible, because it may be the dispute."""
+    if value is None or isinstance(value, bool):
+        return {None: "–", True: "yes", False: "no"}[value]
+    if name == "started_us":
+        return f"{instant_of(value):%Y-%m-%d %H:%M:%S.%f} UTC"
+    if name == "duration_us":
+        return f"{duration_in_words(value / SECOND_US)} ({value / SECOND_US:,.6f} s)"
+    if name.startswith("bytes_"):
+        return f"{bytes_in_words(value)} ({value:,} bytes)"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
 @admin.register(Edge)
 class EdgeAdmin(ReadOnlyAdmin):
     """Every edge with its status."""
 
+    trail_type = "edge"
     list_display = (
-        "name",
-        "state",
-        "engine",
-        "version",
-        "last_seen_at",
-        "reported_at",
-        "expires_at",
-        "networks",
-        "revision",
-        "open_connections",
-        "unsent",
-        "clock",
-        "quarantined_records",
-        "log_lines_dropped",
+        *("name", "state", "program", "last_seen_at", "open_connections"),
+        *("unsent", "clock", "quarantined_records"),
     )
     list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
     search_fields = ("name",)
     ordering = ("revoked_at", "name", "-created_at")
-    exclude = ("digest", "previous_digest")
+    fields = (
+        *("id", "name", "state", "program", "created_at", "last_seen_at", "asked_at"),
+        *("reported_at", "revision", "open_connections", "unsent", "clock"),
+        *("quarantined_records", "log_lines_dropped", "expires_at", "previous_until"),
+        *("networks", "revoked_at"),
+    )
+    readonly_fields = ("state", "program", "unsent", "clock")
 
     @admin.display(description="state")
     def state(self, edge: Edge) -> str:
@@ -119,18 +175,23 @@ class EdgeAdmin(ReadOnlyAdmin):
         is_offline = edge.last_seen_at < timezone.now() - OFFLINE_AFTER
         return "offline" if is_offline else "online"
 
-    @admin.display(description="unsent usage (bytes)")
+    @admin.display(description="program")
+    def program(self, edge: Edge) -> str:
+        """Return the engine and its version."""
+        return f"{edge.engine} {edge.version}".strip() or "–"
+
+    @admin.display(description="unsent usage")
     def unsent(self, edge: Edge) -> str:
-        """Return the bytes of unsent usage, and whether the store is read-only."""
-        unsent = f"{edge.unsent_bytes:,}"
+        """Return how much usage is unsent, and whether the store is read-only."""
+        unsent = bytes_in_words(edge.unsent_bytes)
         return unsent if edge.store_is_writable else f"{unsent}, read-only"
 
-    @admin.display(description="clock (ms)")
+    @admin.display(description="clock ahead by")
     def clock(self, edge: Edge) -> str:
         """Return how far the edge's clock is ahead of the portal's, and whether that is too much."""
         if edge.clock_offset_ms is None:
             return "–"
-        offset = f"{edge.clock_offset_ms:+,}"
+        offset = f"{edge.clock_offset_ms:+,} ms"
         return f"{offset}, out of sync" if edge.clock_differs else offset
 
 
@@ -173,23 +234,56 @@ class DeliveryKnownFilter(KnownFilter):
     before_creation = staticmethod(delivery_before_creation)
 
 
+class UsageAdmin(ReadOnlyAdmin):
+    """Usage of a service, whose name is shown beside its id; amounts have their units."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """Return the rows with the names of their services and accounts."""
+        service = Service.objects.filter(pk=OuterRef("service"))
+        rows: QuerySet = super().get_queryset(request)
+        named: QuerySet = rows.annotate(
+            service_name=Subquery(service.values("name")),
+            account_name=Subquery(service.values("account__name")),
+        )
+        return named
+
+    def trail_filter(self, row: Any) -> dict[str, str]:
+        """Return the filter for the entries of the service."""
+        return {"service": row.service}
+
+    @admin.display(description="service", ordering="service")
+    def named_service(self, row: Any) -> str:
+        """Return the service's name and id."""
+        if row.service_name is None:
+            return f"unknown ({row.service})"
+        url = reverse("admin:services_service_change", args=[row.service])
+        return format_html(
+            '<a href="{}">{}</a> ({})', url, row.service_name, row.service
+        )
+
+    @admin.display(description="account")
+    def named_account(self, row: Any) -> str:
+        """Return the account's name."""
+        return row.account_name or "–"
+
+    @admin.display(description="from clients")
+    def from_clients(self, row: Any) -> str:
+        """Return the bytes from clients."""
+        return bytes_in_words(row.bytes_from_client)
+
+    @admin.display(description="to clients")
+    def to_clients(self, row: Any) -> str:
+        """Return the bytes to clients."""
+        return bytes_in_words(row.bytes_to_client)
+
+
 @admin.register(ConnectionUsage)
-class ConnectionUsageAdmin(ReadOnlyAdmin):
+class ConnectionUsageAdmin(UsageAdmin):
     """Every connection in every month."""
 
     list_display = (
-        "connection_id",
-        "month",
-        "service",
-        "edge",
-        "started_at",
-        "duration_us",
-        "bytes_from_client",
-        "bytes_to_client",
-        "final",
-        "presumed_closed_at",
-        "last_reported_at",
-        "clock_differs",
+        *("connection_id", "month", "named_service", "named_account", "edge"),
+        *("started", "duration", "from_clients", "to_clients", "state"),
     )
     list_filter = (
         "final",
@@ -198,63 +292,83 @@ class ConnectionUsageAdmin(ReadOnlyAdmin):
         ConnectionsKnownFilter,
     )
     search_fields = ("=connection_id", "=service", "=month")
+    search_help_text = "Connection, service or month (2026-11), in full"
     ordering = ("-pk",)
+    fields = readonly_fields = (*list_display, "clock_differs", "last_reported_at")
+
+    @admin.display(description="started")
+    def started(self, row: ConnectionUsage) -> datetime:
+        """Return when the connection started."""
+        return row.started_at
+
+    @admin.display(description="duration")
+    def duration(self, row: ConnectionUsage) -> str:
+        """Return how long the connection has lasted."""
+        return duration_in_words(row.duration_us / SECOND_US)
+
+    @admin.display(description="state")
+    def state(self, row: ConnectionUsage) -> str:
+        """Return whether the connection is open."""
+        if row.final:
+            return "closed"
+        return "presumed closed" if row.presumed_closed_at else "open"
 
 
 @admin.register(DeliveryUsage)
-class DeliveryUsageAdmin(ReadOnlyAdmin):
+class DeliveryUsageAdmin(UsageAdmin):
     """Ordinary HTTP per service and hour."""
 
     list_display = (
-        "service",
-        "hour",
-        "edge",
-        "instance",
-        "requests",
-        "bytes_from_client",
-        "bytes_to_client",
+        *("hour", "named_service", "named_account", "edge", "instance"),
+        *("requests", "from_clients", "to_clients"),
     )
     list_filter = (DeliveryKnownFilter,)
     search_fields = ("=service", "=edge", "=instance")
+    search_help_text = "Service, edge or instance, in full"
     ordering = ("-hour", "service")
+    fields = readonly_fields = list_display
 
 
 @admin.register(UsagePeriod)
-class UsagePeriodAdmin(ReadOnlyAdmin):
+class UsagePeriodAdmin(UsageAdmin):
     """Periods per service and month; without an account if the portal does not know the service."""
 
     list_display = (
-        "month",
-        "service",
-        "account_id",
-        "minutes",
-        "connections",
-        "bytes_from_client",
-        "bytes_to_client",
-        "requests",
-        "is_closed",
-        "as_of",
-        "stale_until",
+        *("month", "named_service", "named_account", "minutes", "connections"),
+        *("from_clients", "to_clients", "requests", "is_closed", "as_of"),
     )
     list_filter = ("is_closed", ("account_id", admin.EmptyFieldListFilter))
     search_fields = ("=service", "=account_id", "=month")
+    search_help_text = "Service, account or month (2026-11), in full"
     ordering = ("-month", "service")
+    fields = readonly_fields = (
+        *list_display,
+        *("http_from_clients", "http_to_clients", "stale_until", "digest"),
+    )
+
+    @admin.display(description="ordinary HTTP from clients")
+    def http_from_clients(self, row: UsagePeriod) -> str:
+        """Return the bytes of ordinary HTTP from clients."""
+        return bytes_in_words(row.delivery_bytes_from_client)
+
+    @admin.display(description="ordinary HTTP to clients")
+    def http_to_clients(self, row: UsagePeriod) -> str:
+        """Return the bytes of ordinary HTTP to clients."""
+        return bytes_in_words(row.delivery_bytes_to_client)
 
 
 @admin.register(UsageDispute)
-class UsageDisputeAdmin(ReadOnlyAdmin):
+class UsageDisputeAdmin(UsageAdmin):
     """Reports that could not be merged; staff resolve the open ones."""
 
+    trail_type = "dispute"
     list_display = (
-        "record_id",
-        "month",
-        "service",
-        "account_id",
-        "edge",
-        "reason",
-        "found_at",
-        "resolution",
-        "resolved_by",
+        *("record_id", "month", "named_service", "named_account", "edge"),
+        *("reason", "found_at", "resolution", "resolved_by"),
+    )
+    fields = readonly_fields = (
+        *list_display,
+        *("kind", "last_found_at", "resolved_at", "resolution_reason"),
     )
     list_filter = (("resolved_at", admin.EmptyFieldListFilter), "reason", "kind")
     search_fields = ("=record_id", "=service", "=account_id", "=month")
@@ -276,7 +390,10 @@ class UsageDisputeAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         dispute = get_object_or_404(UsageDispute, pk=dispute_id)
         form = ResolveForm(request.POST if request.method == "POST" else None)
+        title = f"Resolve the dispute about {dispute}"
         if request.method == "POST" and form.is_valid():
+            if asked := self.reauthentication(request, title):
+                return asked
             try:
                 resolve_dispute(
                     staff_actor_of(request),
@@ -291,15 +408,13 @@ class UsageDisputeAdmin(ReadOnlyAdmin):
                 return HttpResponseRedirect(
                     reverse("admin:metering_usagedispute_changelist")
                 )
-        recorded = dispute.recorded or {}
+        values = dispute_values(dispute)
         context = self.admin_site.each_context(request) | {
-            "title": f"Resolve the dispute about {dispute}",
+            "title": title,
             "form": form,
             "dispute": dispute,
-            "values": [
-                (name, recorded.get(name, "–"), dispute.reported.get(name))
-                for name in sorted({*recorded, *dispute.reported})
-            ],
+            "differing": [each for each in values if each.differs],
+            "equal": [each for each in values if not each.differs],
             "opts": self.model._meta,  # noqa: SLF001 - Django's own name
         }
         status = HTTPStatus.BAD_REQUEST if form.errors else HTTPStatus.OK

@@ -17,6 +17,10 @@ class ServiceAdmin(ReadOnlyAdmin):
     search_fields = ("=id", "name", "=account__id", "account__name")
     ordering = ("account__name", "name")
 
+    def trail_filter(self, row: Service) -> dict[str, str]:
+        """Return the filter for the entries of the service."""
+        return {"service": row.pk}
+
 
 @admin.register(Version)
 class VersionAdmin(ReadOnlyAdmin):
@@ -42,6 +46,10 @@ class VersionAdmin(ReadOnlyAdmin):
         """Return the account's name."""
         return version.service.account.name
 
+    def trail_filter(self, row: Version) -> dict[str, str]:
+        """Return the filter for the entries about the version."""
+        return {"target_type": "version", "target": f"{row.service_id}/{row.number}"}
+
 
 @admin.register(Part)
 class PartAdmin(ReadOnlyAdmin):
@@ -65,3 +73,7 @@ class PartAdmin(ReadOnlyAdmin):
         """Return the values as the trail has them, a line each."""
         shown = audit_values(part).items()
         return "\n".join(f"{field}: {value}" for field, value in shown)
+
+    def trail_filter(self, row: Part) -> dict[str, str]:
+        """Return the filter for the entries of the service."""
+        return {"service": row.version.service_id}

@@ -1,5 +1,7 @@
 """Edges, usage and disputes in the admin: read-only, except that staff resolve disputes."""
 
+import re
+import time
 from datetime import timedelta
 
 import pytest
@@ -12,6 +14,7 @@ from accounts.audit.vocabulary import Event
 from products.metering.commands import rebuild_usage
 from products.metering.models import UsageDispute
 from products.services.models import Service
+from tests.accounts.conftest import confirm
 from tests.factories import NOW
 from tests.factories.accounts import UserFactory
 from tests.products.metering.reports import (
@@ -28,7 +31,9 @@ KINDS = ("edge", "connectionusage", "deliveryusage", "usagedispute", "usageperio
 @pytest.fixture
 def staff_client(db) -> Client:
     client = Client()
-    client.force_login(UserFactory.create(name="Ada", is_staff=True, is_superuser=True))
+    user = UserFactory.create(name="Ada", is_staff=True, is_superuser=True)
+    client.force_login(user)
+    confirm(client, user.pk, time.time())
     return client
 
 
@@ -89,9 +94,9 @@ def test_list_of_edges_shows_their_status(staff_client):
 
     page = staff_client.get(reverse("admin:metering_edge_changelist")).content.decode()
 
-    assert "12,345, read-only" in page
-    assert "-2,001, out of sync" in page
-    assert "+2,000</td>" in page
+    assert "12.3 kB, read-only" in page
+    assert "-2,001 ms, out of sync" in page
+    assert "+2,000 ms</td>" in page
     words = (
         "haproxy",
         "611",
@@ -179,6 +184,31 @@ def test_staff_resolve_a_dispute_with_a_reason(staff_client, dispute, shop):
     assert (dispute.resolution, dispute.resolved_by) == ("reported", "Ada")
     assert kept()[0][4] == 70
     assert (event.account_id, event.interface) == (shop.account_id, "admin")
+
+
+def test_a_dispute_shows_what_differs_first_and_everything_in_units(
+    staff_client, dispute
+):
+    context = staff_client.get(resolve_page(dispute)).context
+
+    assert [
+        (value.label, value.recorded, value.reported) for value in context["differing"]
+    ] == [
+        ("Duration", "0 s (0.000050 s)", "0 s (0.000070 s)"),
+        ("Final report", "yes", "no"),
+    ]
+    assert "Service" in [value.label for value in context["equal"]]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_list_shows_stored_units(staff_client, dispute, kind):
+    page = staff_client.get(reverse(f"admin:metering_{kind}_changelist"))
+    row = page.context["cl"].result_list[0]
+    detail = staff_client.get(reverse(f"admin:metering_{kind}_change", args=[row.pk]))
+
+    both = (page.content + detail.content).decode().lower()
+
+    assert not re.findall(r"_us\b| us:|duration us|started us", both)
 
 
 @pytest.mark.parametrize(

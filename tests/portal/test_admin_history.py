@@ -1,0 +1,65 @@
+"""The admin's History of a row: the entries of the audit trail about it."""
+
+import pytest
+from django.contrib import admin
+from django.urls import reverse
+
+from accounts.admin_pages import ReadOnlyAdmin
+from accounts.audit.models import AuditEvent
+from products.billing.commands import grant_credit
+from products.catalogue.models import Plan
+from products.catalogue.money import Money
+from products.enablement.models import Enablement
+from products.services.models import Version
+from tests.products.web.conftest import text_of
+
+
+def history_of(row):
+    meta = row._meta
+    return reverse(f"admin:{meta.app_label}_{meta.model_name}_history", args=[row.pk])
+
+
+@pytest.fixture
+def staff(ada, browser):
+    return browser(ada)
+
+
+def test_history_shows_the_entries_about_a_row(
+    acme, ada, sam, staff, switched_on, draft, websockets, now
+):
+    credit = grant_credit(
+        ada, account=acme, amount=Money.of("1", "USD"), reason="Outage.", now=now
+    )
+    rows = {
+        credit: "granted a credit",
+        Enablement.objects.get(): "Sam enabled WebSockets",
+        switched_on: "Sam switched WebSockets on for echo",
+        websockets: "added WebSockets to the catalogue",
+        Plan.objects.get(product=websockets, kind="direct"): "added the plan",
+        acme: "Sam enabled WebSockets",
+    }
+
+    pages = {row: text_of(staff.get(history_of(row), follow=True)) for row in rows}
+
+    assert {row: words for row, words in rows.items() if words not in pages[row]} == {}
+    assert "enabled WebSockets" not in pages[credit]
+
+
+def test_history_of_an_unknown_row_is_not_found(staff):
+    address = reverse("admin:accounts_account_history", args=["nothing"])
+
+    assert staff.get(address).status_code == 404
+
+
+def test_every_page_of_the_admin_has_this_history(staff, switched_on, draft):
+    stock = [
+        model.__name__
+        for model, page in admin.site._registry.items()
+        if not isinstance(page, ReadOnlyAdmin)
+    ]
+    version = staff.get(history_of(Version.objects.get()))
+    entry = staff.get(history_of(AuditEvent.objects.first()))
+
+    assert stock == []
+    assert version.url.endswith(f"?target_type=version&target={switched_on.pk}%2F1")
+    assert "account=" in entry.url
