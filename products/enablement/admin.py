@@ -24,7 +24,12 @@ from accounts.models import Account
 from products.catalogue.commands import add_plan
 from products.catalogue.models import Plan, PriceVersion
 from products.catalogue.queries import on_sale
-from products.enablement.commands import assign_package, change_price, remove_package
+from products.enablement.commands import (
+    assign_package,
+    change_price,
+    decline_request,
+    remove_package,
+)
 from products.enablement.models import Enablement, ProductRequest, ServiceProduct
 from products.enablement.price_form import PriceEntry, price_rows
 from products.enablement.queries import assignable_plans
@@ -63,7 +68,7 @@ class OwnPlanForm(forms.Form):
 
 
 class RemoveForm(forms.Form):
-    """Why a package is removed."""
+    """Why a package is removed, or a request declined."""
 
     reason = forms.CharField(help_text="The account's members can read it.")
 
@@ -306,7 +311,49 @@ class ServiceProductAdmin(ReadOnlyAdmin):
 class ProductRequestAdmin(ReadOnlyAdmin):
     """Requests for products (R17)."""
 
-    list_display = ("requested_at", "account", "product", "requested_by", "note")
-    list_filter = ("product",)
+    list_display = (
+        "requested_at",
+        "account",
+        "product",
+        "requested_by",
+        "note",
+        "state",
+    )
+    list_filter = ("state", "product")
     list_select_related = ("account", "product")
     ordering = ("-requested_at",)
+    search_fields = ("account__name", "=account__id", "requested_by")
+    change_form_template = "admin/enablement/request.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        """Return the URL of the form, then Django's own."""
+        own = path(
+            "<int:request_id>/decline/",
+            self.admin_site.admin_view(self.decline_view),
+            name="enablement_decline",
+        )
+        return [own, *super().get_urls()]
+
+    def decline_view(self, request: HttpRequest, request_id: int) -> HttpResponse:
+        """Decline a request, with a reason."""
+        rows = ProductRequest.objects.select_related("account", "product")
+        row = get_object_or_404(rows, pk=request_id)
+
+        def carry_out(form: forms.Form) -> str:
+            decline_request(
+                staff_actor_of(request),
+                request=row,
+                reason=form.cleaned_data["reason"],
+                now=timezone.now(),
+            )
+            return f"Declined the request of {row.requested_by} for {row.product}."
+
+        return self.command_form_view(
+            request,
+            RemoveForm(request.POST or None),
+            carry_out,
+            title=f"Decline the request of {row.requested_by} for {row.product}",
+            button="Decline request",
+            back=reverse("admin:accounts_account_change", args=[row.account_id]),
+            back_label=row.account,
+        )

@@ -14,7 +14,7 @@ from products.catalogue.commands import add_plan
 from products.catalogue.models import Plan, Product
 from products.catalogue.queries import tiered_price
 from products.catalogue.tiers import PriceTier
-from products.enablement.commands import assign_package, enable
+from products.enablement.commands import assign_package, enable, request_product
 from products.enablement.models import Enablement
 from products.enablement.queries import current
 from tests.accounts.conftest import confirm
@@ -33,7 +33,7 @@ PRICE = {
     "unit_mode": "fraction",
     "effective_from": "2030-01-01 00:00",
 }
-SEEN = re.compile(r'name="publish" value="([0-9a-f]{64})"')
+SEEN = re.compile(r'name="publish"\s+value="([0-9a-f]{64})"')
 
 
 def typed_price(*tiers, **changes):
@@ -250,6 +250,28 @@ def test_only_packages_of_products_that_the_account_does_not_have_are_offered(
     assert (package.pk in offered, direct.pk in offered) == (True, False)
     assert (again.status_code, wrong.status_code) == (400, 400)
     assert Enablement.objects.count() == 1
+
+
+def test_staff_decline_a_request_with_a_reason_from_the_accounts_page(
+    staff_client, sam, acme, ngwaf
+):
+    row = request_product(sam, account=acme, product=ngwaf, now=NOW)
+    account = reverse("admin:accounts_account_change", args=[acme.pk])
+    page = reverse("admin:enablement_decline", args=[row.pk])
+    assert page in staff_client.get(account).content.decode()
+
+    refused = staff_client.post(page, {"reason": " "})
+    answer = staff_client.post(page, {"reason": "Not in your region."})
+    again = staff_client.post(page, {"reason": "Again."})
+
+    row.refresh_from_db()
+    assert (refused.status_code, answer.url, again.status_code) == (400, account, 400)
+    assert (row.state, row.answered_by, row.answer) == (
+        "declined",
+        "Stu",
+        "Not in your region.",
+    )
+    assert page not in staff_client.get(account).content.decode()
 
 
 @pytest.mark.parametrize("reason", ["", "x" * 501])
