@@ -36,6 +36,7 @@ from products.web.current_usage import service_usage
 from products.web.differences import shown_differences
 from products.web.finding_links import claim_url, linked_findings
 from products.web.forms import DRAIN_SECONDS, DeactivateForm
+from products.web.help import check_url
 
 RESULTS = {
     CheckOutcome.PASSED: "pass",
@@ -79,6 +80,7 @@ def checks_context(
                 "result": RESULTS[each.outcome],
                 "opened": each.code == first,
                 "people": _people(each.who),
+                "help_url": check_url(each.title),
                 "fixes": [_shown_fix(fix, each, version, access) for fix in each.fixes],
             }
             for each in decision.checks

@@ -10,6 +10,7 @@ from products.compatibility.findings import Finding
 from products.domains.names import registrable_name
 from products.services.kinds import KINDS
 from products.services.models import Version
+from products.web.help import rule_url
 from products.web.parts import label_of
 
 # How the template calls a severity.
@@ -24,6 +25,11 @@ class LinkedFinding:
     severity: str
     url: str
     label: str
+
+    @property
+    def help_url(self) -> str:
+        """Return the address of the page about its rule."""
+        return rule_url(self.finding.rule)
 
 
 def linked_findings(

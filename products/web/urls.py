@@ -10,6 +10,7 @@ from products.web.disable import disable_product
 from products.web.domain_claims import domain, domains, release_domain
 from products.web.enable import enable_product, product_enabled
 from products.web.entitlements import entitlements
+from products.web.help import help_page
 from products.web.home import home
 from products.web.invoices import invoice, invoice_download
 from products.web.part_form import part, preview, remove_part
@@ -51,6 +52,8 @@ urlpatterns: list[URLPattern] = [
     path("requests/<int:request_id>/decline/", decline, name="decline_request"),
     path("requests/<int:request_id>/withdraw/", withdraw, name="withdraw_request"),
     path("entitlements/", entitlements, name="entitlements"),
+    path("help/", help_page, name="help"),
+    path("help/<slug:page>/", help_page, name="help_page"),
     path("search/", search, name="search"),
     path("usage/", usage, name="usage"),
     path("usage/csv/", usage_csv, name="usage_csv"),

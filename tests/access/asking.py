@@ -80,8 +80,9 @@ def ask(route: Route, method: str, person: str, world: World) -> Answer:
 
 
 def is_bare(response: HttpResponseBase, text: str) -> bool:
-    """Return whether a response is neither a redirect nor a page with a heading."""
-    return "Location" not in response.headers and "<h1" not in text
+    """Return whether a response is neither a redirect, a download nor a page with a heading."""
+    is_download = "Content-Disposition" in response.headers
+    return not is_download and "Location" not in response.headers and "<h1" not in text
 
 
 def hides_reasons(response: HttpResponseBase, text: str) -> bool:

@@ -158,6 +158,7 @@ def samples(world: World) -> dict[str, Any]:
         "kind": "header",
         "membership_id": world.membership.pk,
         "name": "tenant",
+        "page": "roles",
         "pk": 1,
         "plan_id": Plan.objects.values_list("pk", flat=True)[0],
         "uidb36": "1",

@@ -175,6 +175,8 @@ def test_pages_redirect_to_sign_in():
 WITHOUT_SIGNING_IN = {
     "favicon.ico",
     "join/<str:key>/",
+    "help/",
+    "help/<slug:page>/",
     "api/openapi.json",
     "api/docs",
 }
