@@ -183,6 +183,11 @@ def header_value(src: str) -> str:
     return literal["short"] if literal["short"] is not None else literal["long"]
 
 
+def header_source(value: str) -> str:
+    """Return the source of a rule that sends exactly this value: the inverse of `header_value`."""
+    return value if header_value(value) == value else f'{{"{value}"}}'
+
+
 def header_value_problem(src: str) -> str:
     """Return what is wrong with the value of a rule's source."""
     if is_field_value(header_value(src)):

@@ -19,6 +19,7 @@ from accounts.form_errors import form_errors, form_status
 from accounts.policy import AccountAccess, load_access, require
 from accounts.queries import account_of
 from accounts.roles import Permission
+from products.compatibility.findings import Severity
 from products.compatibility.version_config import WEBSOCKETS
 from products.deploy.checks import CheckOutcome, Fix, FixPage
 from products.deploy.commands import DeploymentRefused, activate, deactivate
@@ -34,7 +35,7 @@ from products.services.queries import (
 )
 from products.web.current_usage import service_usage
 from products.web.differences import shown_differences
-from products.web.finding_links import claim_url, linked_findings
+from products.web.finding_links import claim_url, link_into, shown_findings
 from products.web.forms import DRAIN_SECONDS, DeactivateForm
 from products.web.help import check_url
 
@@ -121,17 +122,7 @@ def _link_into(fix: Fix, version: Version, access: AccountAccess) -> tuple[str, 
     may_edit = access.decide(Permission.SERVICE_CONFIGURE, version.service_id).allowed
     if version.locked or not may_edit:
         return reverse("version", args=place), f"Open version {version.number}"
-    if fix.page is FixPage.ADD_PART:
-        return reverse("add_part", args=[*place, fix.name]), f"Add a {fix.name}"
-    if fix.page is FixPage.DOMAIN:
-        return (
-            reverse("edit_part", args=[*place, "domain", fix.name]),
-            f"Open domain {fix.name}",
-        )
-    linked = linked_findings(
-        [fix.finding] if fix.finding else [], version, editable=True
-    )
-    return linked[0].url, linked[0].label
+    return link_into(fix, version)
 
 
 def _enabling(fix: Fix, result: CheckResult, access: AccountAccess) -> ShownFix:
@@ -227,6 +218,11 @@ def _review(
         "active": active,
         "comment": comment,
         "comment_problem": problem,
+        "warnings": [
+            each
+            for each in shown_findings(decision, version, editable=True)
+            if each.severity is not Severity.BLOCKS
+        ],
         "differences": shown_differences(compare(active, version))
         if active and decision.sees_configuration
         else None,

@@ -1,4 +1,4 @@
-"""Links from findings to where they are fixed."""
+"""What activation would find, as pages show it: one list, with links to what it is about."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,49 +6,84 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
-from products.compatibility.findings import Finding
+from products.compatibility.findings import Finding, Severity
+from products.deploy.checks import Fix, FixPage
+from products.deploy.decision import DeployDecision
 from products.domains.names import registrable_name
-from products.services.kinds import KINDS
+from products.services.kinds import KINDS, Kind
+from products.services.kinds.fields import Values
 from products.services.models import Version
 from products.web.help import rule_url
 from products.web.parts import label_of
 
-# How the template calls a severity.
-SEVERITY_WORDS = {"blocks": "blocks", "warning": "warning", "info": "note"}
+# The kind and the name of the part whose form is on the page.
+Here = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class LinkedFinding:
-    """A finding with the URL of its field; empty if there is nothing to edit."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownFinding:
+    """What prevents an activation, or is worth knowing before it; `url` is where to fix it."""
 
-    finding: Finding
-    severity: str
-    url: str
-    label: str
+    severity: Severity
+    message: str
+    remedy: str = ""
+    rule: str = ""
+    url: str = ""
+    label: str = ""
 
     @property
     def help_url(self) -> str:
-        """Return the address of the page about its rule."""
-        return rule_url(self.finding.rule)
+        """Return the address of the page about its rule; "" if it is about none."""
+        return rule_url(self.rule) if self.rule else ""
 
 
-def linked_findings(
-    findings: Iterable[Finding],
+def shown_findings(
+    decision: DeployDecision,
     version: Version,
     *,
     editable: bool,
-    here: tuple[str, str] | None = None,
-) -> list[LinkedFinding]:
-    """Return findings with their links; `here` is the kind and name of the part on the page."""
-    return [
-        LinkedFinding(
-            finding,
-            SEVERITY_WORDS[finding.severity],
-            _url(finding, version, here) if editable else "",
-            _label(finding),
-        )
-        for finding in findings
+    here: Here | None = None,
+) -> list[ShownFinding]:
+    """Return all that activation checks of a version: what blocks it comes first."""
+    found = [
+        *(
+            _check_finding(fix, version, editable=editable)
+            for result in decision.failed
+            for fix in result.fixes
+            if fix.finding is None
+        ),
+        *_rule_findings(decision.findings, version, editable=editable, here=here),
     ]
+    order = list(Severity)
+    return sorted(found, key=lambda each: order.index(each.severity))
+
+
+def advice_about(
+    kind: Kind, name: str, key: str, values: Values, version: Version, here: Here | None
+) -> list[ShownFinding]:
+    """Return what a part's kind advises; `key` names the part in paths, and is empty for a new one."""
+    return [
+        ShownFinding(
+            severity=Severity.INFO,
+            message=f"{kind.label} {name}: {sentence}",
+            url=_field_url(version, kind.segment, key, field, here),
+            label=label_of(kind, field),
+        )
+        for field, sentence in kind.advice(values)
+    ]
+
+
+def link_into(fix: Fix, version: Version, here: Here | None = None) -> tuple[str, str]:
+    """Return the address and label of the part or field of a draft where a reason is removed."""
+    place = [version.service_id, version.number]
+    if fix.page is FixPage.ADD_PART:
+        return reverse("add_part", args=[*place, fix.name]), f"Add a {fix.name}"
+    if fix.page is FixPage.DOMAIN:
+        url = reverse("edit_part", args=[*place, "domain", fix.name])
+        return url, f"Open domain {fix.name}"
+    if fix.finding is None:
+        return "", ""
+    return _url(fix.finding, version, here), _label(fix.finding)
 
 
 def claim_url(domain: str) -> str:
@@ -56,7 +91,48 @@ def claim_url(domain: str) -> str:
     return f"{reverse('domains')}?{urlencode({'claim': registrable_name(domain)})}"
 
 
-def _part_of(finding: Finding) -> tuple[str, str] | None:
+def _check_finding(fix: Fix, version: Version, *, editable: bool) -> ShownFinding:
+    url = label = ""
+    match fix.page:
+        case FixPage.DOMAINS:
+            url, label = claim_url(fix.name), "Claim it"
+        case FixPage.PRODUCTS:
+            url, label = reverse("products"), "Open Products"
+        case FixPage.SERVICE:
+            url = reverse("service", args=[version.service_id])
+            label = f"Open {version.service.name}"
+        case FixPage.ADD_PART | FixPage.DOMAIN if editable:
+            url, label = link_into(fix, version)
+    return ShownFinding(
+        severity=Severity.BLOCKS,
+        message=fix.reason,
+        remedy=fix.remedy,
+        url=url,
+        label=label,
+    )
+
+
+def _rule_findings(
+    findings: Iterable[Finding],
+    version: Version,
+    *,
+    editable: bool,
+    here: Here | None = None,
+) -> list[ShownFinding]:
+    return [
+        ShownFinding(
+            severity=finding.severity,
+            message=finding.message,
+            remedy=finding.remedy,
+            rule=finding.rule,
+            url=_url(finding, version, here) if editable else "",
+            label=_label(finding),
+        )
+        for finding in findings
+    ]
+
+
+def _part_of(finding: Finding) -> Here | None:
     if finding.backend is not None:
         return "backend", finding.backend
     if finding.header is not None:
@@ -64,16 +140,22 @@ def _part_of(finding: Finding) -> tuple[str, str] | None:
     return None
 
 
-def _url(finding: Finding, version: Version, here: tuple[str, str] | None) -> str:
+def _url(finding: Finding, version: Version, here: Here | None) -> str:
     part = _part_of(finding)
     if part is None or finding.field is None:
         return ""
-    anchor = f"#id_{finding.field}"
-    if part == here:
+    return _field_url(version, *part, finding.field, here)
+
+
+def _field_url(
+    version: Version, kind: str, key: str, field: str, here: Here | None
+) -> str:
+    anchor = f"#id_{field}"
+    if (kind, key) == here:
         return anchor
-    page = reverse("edit_part", args=[version.service_id, version.number, *part])
+    page = reverse("edit_part", args=[version.service_id, version.number, kind, key])
     # With the field's name in the query, the page opens the section that has the field.
-    return f"{page}?field={finding.field}{anchor}"
+    return f"{page}?field={field}{anchor}"
 
 
 def _label(finding: Finding) -> str:

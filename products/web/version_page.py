@@ -1,6 +1,7 @@
 """The page of a version: its parts, comment and findings; creating and locking a version."""
 
 import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.contrib import messages
@@ -17,19 +18,21 @@ from accounts.policy import decide
 from accounts.roles import Permission
 from products.compatibility.findings import Severity
 from products.deploy.decision import DeployDecision, decision_without_person
-from products.domains.queries import OwnershipProblem
 from products.services.commands.versions import (
     clone_version,
     comment_version,
     create_version,
     lock_version,
 )
-from products.services.models import Version
+from products.services.kinds import KINDS
+from products.services.models import Part, Version
 from products.services.queries import all_parts, get_service, get_version
-from products.web.finding_links import claim_url, linked_findings
-from products.web.parts import EDITABLE, shown_part
+from products.web.finding_links import Here, ShownFinding, advice_about, shown_findings
+from products.web.parts import shown_part
 
 NUMBER = re.compile("[0-9]{1,9}")
+PARTS_SHOWN = 25  # of each kind; more have a list of their own
+PAGE_SIZE = 100
 
 
 def version_context(actor: Actor, version: Version) -> dict[str, Any]:
@@ -47,31 +50,24 @@ def findings_context(
     actor: Actor,
     version: Version,
     decision: DeployDecision,
-    here: tuple[str, str] | None = None,
+    here: Here | None = None,
+    advice: Iterable[ShownFinding] = (),
 ) -> dict[str, Any]:
     """Return the findings as their fragment shows them, with links for an actor who may edit."""
     may_edit = decide(actor, Permission.SERVICE_CONFIGURE, version.service).allowed
-    severities = [finding.severity for finding in decision.findings]
+    found = [
+        *shown_findings(
+            decision, version, editable=may_edit and not version.locked, here=here
+        ),
+        *advice,
+    ]
+    severities = [each.severity for each in found]
     return {
         "uses_websockets": decision.uses_websockets,
         "blocker_count": severities.count(Severity.BLOCKS),
         "warning_count": severities.count(Severity.WARNING),
         "note_count": severities.count(Severity.INFO),
-        "domain_findings": [
-            {
-                "finding": each,
-                "url": claim_url(each.domain)
-                if each.problem is OwnershipProblem.UNVERIFIED
-                else "",
-            }
-            for each in decision.domain_findings
-        ],
-        "findings": linked_findings(
-            decision.findings,
-            version,
-            editable=may_edit and not version.locked,
-            here=here,
-        ),
+        "findings": found,
     }
 
 
@@ -91,24 +87,70 @@ def version(request: HttpRequest, service_id: str, number: int) -> HttpResponse:
         else:
             messages.success(request, "Comment saved.")
             return redirect("version", service_id=service_id, number=number)
-    rows = all_parts(found)
-    present = [
-        {"kind": kind, "rows": [shown_part(row) for row in rows[segment]]}
-        for segment, kind in EDITABLE.items()
-        if rows[segment]
-    ]
-    absent = [kind for segment, kind in EDITABLE.items() if not rows[segment]]
-    usual = [kind for kind in absent if kind.is_usual]
     context = version_context(actor, found) | {
-        "kinds": present,
-        "absent": usual,
-        "further": [kind for kind in absent if not kind.is_usual],
-        "absent_words": [kind.plural_in_sentence for kind in usual],
         "comment": typed,
         "comment_problem": problem,
     }
-    context |= findings_context(actor, found, decision_without_person(found))
+    rows = all_parts(found)
+    context |= _parts_context(request, found, rows)
+    advice = [
+        each
+        for row in rows["backend"]
+        for each in advice_about(
+            row.declared, row.name, row.key, row.values, found, None
+        )
+    ]
+    decision = decision_without_person(found)
+    context |= findings_context(actor, found, decision, advice=advice)
     return render(request, "products/version.html", context, status=status)
+
+
+def _parts_context(
+    request: HttpRequest, version: Version, rows: Mapping[str, list[Part]]
+) -> dict[str, Any]:
+    """Return the parts of a version by kind: those that were searched for, the first of each kind.
+
+    With `kind` in the query it is one kind alone, page by page.
+    """
+    query = request.GET.get("q", "").strip()
+    only = request.GET.get("kind", "")
+    size = PAGE_SIZE if only else PARTS_SHOWN
+    after = request.GET.get("after", "")
+    first = int(after) if NUMBER.fullmatch(after) else -1
+    sections = []
+    for segment, found in rows.items():
+        shown = [
+            (row.position, shown_part(row))
+            for row in found
+            if not only or only == segment
+        ]
+        matching = [(position, each) for position, each in shown if each.matches(query)]
+        listed = [pair for pair in matching if pair[0] > first][: size + 1]
+        if listed:
+            section = {
+                "kind": KINDS[segment],
+                "rows": [each for _, each in listed[:size]],
+                "count": len(matching),
+                "has_more": len(listed) > size,
+                "last": listed[:size][-1][0],
+            }
+            sections.append(section)
+    absent = [
+        kind
+        for segment, kind in KINDS.items()
+        if not rows[segment] and kind.offered_to(version.service.type)
+    ]
+    usual = [kind for kind in absent if kind.is_usual]
+    return {
+        "sections": sections,
+        "part_count": sum(map(len, rows.values())),
+        "searchable": sum(map(len, rows.values())) > PARTS_SHOWN,
+        "q": query,
+        "only": only,
+        "absent": usual,
+        "further": [kind for kind in absent if not kind.is_usual],
+        "absent_words": [kind.plural_in_sentence for kind in usual],
+    }
 
 
 @login_required
@@ -118,7 +160,7 @@ def findings(request: HttpRequest, service_id: str, number: int) -> HttpResponse
     actor = actor_of(request)
     found = get_version(actor, service_id, number)
     context = findings_context(actor, found, decision_without_person(found))
-    return render(request, "products/_findings.html", context)
+    return render(request, "products/_findings_update.html", context)
 
 
 @login_required

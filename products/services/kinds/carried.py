@@ -22,6 +22,8 @@ from products.services.kinds.fields import (
 from products.services.kinds.kind import VCL_ONLY, Kind, Problems
 
 MAX_TIMEOUT = 600_000
+TLS_PORT = 443
+PLAIN_PORT = 80
 TLS_VERSIONS = ("1.0", "1.1", "1.2", "1.3")
 CONDITION_HELP = "A condition of this version."
 NO_CONDITION = "No condition"
@@ -133,7 +135,7 @@ def with_tls_from_port(fields: Values) -> Values:
     given = dict(fields)
     if "use_ssl" in given:
         return given
-    switch = {"443": True, "80": False}.get(str(given.get("port")))
+    switch = {str(TLS_PORT): True, str(PLAIN_PORT): False}.get(str(given.get("port")))
     return given if switch is None else given | {"use_ssl": switch}
 
 
@@ -143,6 +145,15 @@ def _address_of_version(version: int, values: Values) -> object:
     except ValueError:
         return None
     return str(values["address"]) if address.version == version else None
+
+
+def _port_and_tls(values: Values) -> Problems:
+    """Advise on a port that is usual with TLS and has none, or the reverse."""
+    uses_tls = bool(values.get("use_ssl"))
+    if values.get("port") == TLS_PORT and not uses_tls:
+        yield "use_ssl", "Port 443 is usual with TLS, but Enable TLS is off."
+    if values.get("port", PLAIN_PORT) == PLAIN_PORT and uses_tls:
+        yield "port", "Enable TLS is on, but port 80 is usual without TLS."
 
 
 def _milliseconds(name: str, label: str, **declared: object) -> Field:
@@ -185,6 +196,7 @@ BACKEND = Kind(
     details="backends",
     carried=True,
     couple=with_tls_from_port,
+    advice=_port_and_tls,
     fields=(
         # R8: WebSocket connections use these four settings and the name.
         host(
@@ -195,7 +207,7 @@ BACKEND = Kind(
         number(
             "port",
             maximum=protocol.MAX_PORT,
-            default=80,
+            default=PLAIN_PORT,
             required=True,
             help="443 is the usual port with TLS, 80 without.",
         ),
@@ -439,6 +451,8 @@ HEADER = Kind(
             "src",
             nullable=True,
             label="Value",
+            to_typed=protocol.header_value,
+            from_typed=protocol.header_source,
             help="Sent as typed, without quotes around it. Leave empty for delete.",
         ),
         text(

@@ -93,6 +93,9 @@ class Field:
     null_word: str = ""  # a text that means no value
     keys: Mapping[str, Type] = field(default_factory=dict)  # of an object
     problem: Callable[[str], str] | None = None  # what else is wrong with a text
+    # How a stored text is typed in a form, and the reverse.
+    to_typed: Callable[[str], str] | None = None
+    from_typed: Callable[[str], str] | None = None
     secret: bool = False  # shown only to a user who may configure the service
     private: bool = False  # kept out of the trail, which is kept forever
     has_query: bool = False  # a URL whose query is kept out of the trail
@@ -142,6 +145,8 @@ class Field:
         if self.unit and isinstance(value, int):
             unit = self.unit.removesuffix("s") if value == 1 else self.unit
             return f"{value:,} {unit}"
+        if self.to_typed:
+            return self.to_typed(str(value))
         return self.choice_labels.get(value, str(value))
 
     def in_api(self, values: Values, *, created: bool = False) -> object:

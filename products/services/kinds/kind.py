@@ -38,6 +38,11 @@ def unchanged(changes: Values) -> Values:
     return changes
 
 
+def no_advice(_values: Values) -> Problems:
+    """Advise nothing."""
+    return ()
+
+
 def no_problem(_name: str) -> str:
     """Accept every name."""
     return ""
@@ -59,6 +64,7 @@ class Kind:
     fields: tuple[Field, ...]
     checks: tuple[Check, ...] = ()
     couple: Callable[[Values], Values] = unchanged  # settings that imply others
+    advice: Check = no_advice  # what is allowed, and probably not meant
     secret_values: Callable[[Values], frozenset[str]] = lambda _values: frozenset()
     key: Key = Key.NAME
     named: bool = True  # if not, a part's name is its id
@@ -106,6 +112,15 @@ class Kind:
     def slug(self) -> str:
         """The kind's segment without a slash."""
         return self.segment.replace("/", "-")
+
+    @property
+    def has_name(self) -> bool:
+        """Whether users name its parts."""
+        return self.named and not self.single
+
+    def offered_to(self, service_type: str) -> bool:
+        """Tell whether services of a type can have it."""
+        return service_type in self.services
 
     @property
     def is_usual(self) -> bool:

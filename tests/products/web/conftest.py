@@ -80,10 +80,10 @@ def edit_page(version, kind="backend", name="origin"):
 
 def as_typed(client, page, **changes):
     """Return the data that the form of a page sends, with changes."""
-    form = client.get(page).context["form"]
+    context = client.get(page).context
+    form = context["form"]
+    fields = {field.name: field.value() for field in form}
     typed = {
-        name: value
-        for name, value in form.initial.items()
-        if value is not None and value is not False
+        name: value for name, value in fields.items() if value not in (None, False, "")
     }
-    return typed | {"revision": client.get(page).context["revision"]} | changes
+    return typed | {"base": context["base"]} | changes

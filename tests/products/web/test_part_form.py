@@ -3,7 +3,15 @@
 import pytest
 from django.urls import reverse
 
-from tests.factories.services import BackendFactory, parts, revision_of, set_values
+from products.protocol import header_value
+from products.services.kinds import KINDS
+from tests.factories.services import (
+    BackendFactory,
+    VclFactory,
+    parts,
+    revision_of,
+    set_values,
+)
 from tests.products.web.conftest import as_typed, edit_page, text_of
 
 GOOD = {
@@ -20,7 +28,7 @@ GOOD = {
     "vcl": {"name": "main", "content": "sub vcl_recv { }"},
     "logging/https": {"name": "logs", "url": "https://logs.example.com/in"},
     "condition": {"name": "admin", "type": "REQUEST", "statement": "req.url"},
-    "healthcheck": {"name": "ping", "headers": "Accept: a, Accept: b"},
+    "healthcheck": {"name": "ping", "headers": "Accept: a"},
 }
 BAD = {
     "domain": ({"name": "no domain"}, ["name"]),
@@ -41,33 +49,19 @@ BAD = {
     "condition": ({"name": "admin", "type": "X"}, ["type", "statement"]),
     "healthcheck": ({"name": "ping", "check_interval": "1"}, ["check_interval"]),
 }
+# Kinds whose parts need more than a name.
+NEEDED = {
+    "domain": {"name": "www.example.com"},
+    "logging/syslog": {"address": "logs.example.com"},
+    "settings": {"general.default_ttl": "60"},
+    "image_optimizer_default_settings": {"webp": "on"},
+}
 KIND = pytest.mark.parametrize("kind", list(GOOD))
+EVERY_KIND = pytest.mark.parametrize("kind", list(KINDS))
 
 
 def add_page(version, kind):
     return reverse("add_part", args=[version.service_id, version.number, kind])
-
-
-def defaults_of(kind):
-    return {
-        "backend": {
-            "weight": "100",
-            "max_conn": "200",
-            "connect_timeout": "1000",
-            "first_byte_timeout": "15000",
-            "between_bytes_timeout": "10000",
-            "error_threshold": "0",
-            "ssl_check_cert": "on",
-        },
-        "header": {"priority": "100"},
-        "snippet": {"priority": "100"},
-        "logging/https": {
-            "period": "5",
-            "request_max_bytes": "0",
-            "request_max_entries": "0",
-        },
-        "condition": {"priority": "100"},
-    }.get(kind, {})
 
 
 def test_labels_and_choices_are_named_plainly(browser, eve, draft):
@@ -77,14 +71,46 @@ def test_labels_and_choices_are_named_plainly(browser, eve, draft):
     assert all(
         label in backend for label in ("Prefer IPv6", "SNI hostname", "Health check")
     )
-    assert "Default On Off" in backend
+    assert "Not set On Off" in backend
     assert "Choose…" in header
     assert "---" not in backend + header
 
 
+@EVERY_KIND
+def test_every_kind_has_a_form_with_written_labels_and_no_empty_choice(
+    browser, eve, draft, kind
+):
+    answer = browser(eve).get(add_page(draft, kind))
+
+    page = text_of(answer)
+    declared = KINDS[kind]
+    assert answer.status_code == 200
+    assert all(each.label in page for each in declared.settable)
+    assert "---" not in page
+    assert ("Domain name" in page or "Name" in page) or not declared.has_name
+
+
+@EVERY_KIND
+def test_a_part_of_every_kind_is_added_and_saved_again_unchanged(
+    browser, eve, draft, kind
+):
+    client = browser(eve)
+    typed = {"name": "one"} | GOOD.get(kind, {}) | NEEDED.get(kind, {})
+
+    added = client.post(add_page(draft, kind), typed)
+    row = parts(kind, version=draft).latest("position")
+    before = row.values
+    page = edit_page(draft, kind, row.key or "only")
+    saved = client.post(page, as_typed(client, page))
+
+    row.refresh_from_db()
+    assert (added.status_code, saved.status_code) == (302, 302)
+    assert row.values == before
+
+
 @KIND
 def test_a_part_is_added(browser, eve, draft, kind):
-    typed = defaults_of(kind) | GOOD[kind]
+    typed = GOOD[kind]
 
     answer = browser(eve).post(add_page(draft, kind), typed, follow=True)
 
@@ -100,7 +126,7 @@ def test_every_error_is_shown_at_its_field_and_the_input_is_kept(
     wrong, fields = BAD[kind]
     before = parts(kind).count()
 
-    answer = browser(eve).post(add_page(draft, kind), defaults_of(kind) | wrong)
+    answer = browser(eve).post(add_page(draft, kind), wrong)
 
     content = answer.content.decode()
     assert answer.status_code == 400
@@ -111,7 +137,7 @@ def test_every_error_is_shown_at_its_field_and_the_input_is_kept(
 
 
 def test_errors_of_form_and_validation_are_shown_together(browser, eve, draft):
-    typed = defaults_of("backend") | {
+    typed = {
         "name": "two",
         "address": "not a host",
         "port": "many",
@@ -125,12 +151,14 @@ def test_errors_of_form_and_validation_are_shown_together(browser, eve, draft):
 
 
 def test_a_name_that_is_taken_is_refused(browser, eve, draft):
-    typed = defaults_of("backend") | GOOD["backend"] | {"name": "origin"}
+    typed = GOOD["backend"] | {"name": "origin"}
 
     answer = browser(eve).post(add_page(draft, "backend"), typed)
 
     assert answer.status_code == 409
-    assert "Duplicate backend: 'origin'" in text_of(answer)
+    assert answer.context["form"].errors["name"] == [
+        "This version already has a backend origin."
+    ]
 
 
 def test_a_part_is_changed_and_renamed(browser, eve, draft):
@@ -146,39 +174,211 @@ def test_a_part_is_changed_and_renamed(browser, eve, draft):
     assert (row.name, row.value("address")) == ("first", "new.example.com")
 
 
-def test_the_second_of_two_edits_shows_both_values_and_can_overwrite(
-    browser, eve, sam, draft
-):
-    mine, other = browser(eve), browser(sam)
+def two_edits(browser, eve, sam, draft, mine, other):
+    """Return a function that sends Eve's form again, and the answer after Sam saved first."""
+    hers, his = browser(eve), browser(sam)
     page = edit_page(draft)
-    typed = as_typed(mine, page, address="mine.example.com")
-    other.post(page, as_typed(other, page, address="other.example.com"))
+    typed = as_typed(hers, page, **mine)
+    his.post(page, as_typed(his, page, **other))
 
-    refused = mine.post(page, typed)
-    again = mine.post(page, typed | {"revision": refused.context["revision"]})
+    answer = hers.post(page, typed)
+
+    def again(**chosen):
+        fields = answer.context["form"].data.dict()
+        return hers.post(page, fields | {"base": answer.context["base"]} | chosen)
+
+    return answer, again
+
+
+ADDRESSES = ({"address": "mine.example.com"}, {"address": "other.example.com"})
+
+
+@pytest.mark.parametrize(
+    ("chosen", "saved"),
+    [("mine", "mine.example.com"), ("saved", "other.example.com")],
+)
+def test_a_field_that_two_users_changed_shows_both_values_to_choose_from(
+    browser, eve, sam, draft, chosen, saved
+):
+    refused, again = two_edits(browser, eve, sam, draft, *ADDRESSES)
+    before = parts("backend", version=draft).get().value("address")
+    answer = again(use_address=chosen)
 
     words = text_of(refused)
     assert refused.status_code == 409
-    assert "Someone else changed this version while you were editing" in words
-    assert "Address other.example.com mine.example.com" in words
-    assert "Keep my changes Use their changes" in words
-    assert refused.context["revision"] == revision_of(draft) - 1
-    assert again.status_code == 302
-    assert parts("backend", version=draft).get().value("address") == "mine.example.com"
+    assert "Address Keep my change: mine.example.com" in words
+    assert "Use their change: other.example.com" in words
+    assert before == "other.example.com"
+    assert answer.status_code == 302
+    assert parts("backend", version=draft).get().value("address") == saved
 
 
-@pytest.mark.parametrize("revision", ["", "x", "9" * 5000])
-def test_an_invalid_revision_saves_without_a_conflict_check(
-    browser, eve, draft, revision
+def test_what_another_user_changed_elsewhere_is_kept_and_is_no_conflict(
+    browser, eve, sam, draft
+):
+    saved, _again = two_edits(
+        browser, eve, sam, draft, {"address": "new.example.com"}, {"weight": "7"}
+    )
+
+    row = parts("backend", version=draft).get()
+    assert saved.status_code == 302
+    assert (row.value("address"), row.value("weight")) == ("new.example.com", 7)
+
+
+def test_after_a_conflict_the_form_has_the_other_fields_as_they_are_saved(
+    browser, eve, sam, draft
+):
+    mine, other = ADDRESSES
+    refused, again = two_edits(
+        browser, eve, sam, draft, mine, other | {"weight": "7", "shield": "osaka-jp"}
+    )
+    again()
+
+    row = parts("backend", version=draft).get()
+    assert refused.context["form"]["weight"].value() == "7"
+    assert (row.value("weight"), row.value("shield")) == (7, "osaka-jp")
+
+
+def test_a_change_of_another_part_is_no_conflict(browser, eve, sam, draft):
+    hers = browser(eve)
+    page = edit_page(draft)
+    typed = as_typed(hers, page, address="new.example.com")
+    browser(sam).post(add_page(draft, "domain"), {"name": "www.example.com"})
+
+    assert hers.post(page, typed).status_code == 302
+
+
+@pytest.mark.parametrize("base", ["", "x", "[]", "[" * 5000])
+def test_a_form_without_its_first_values_is_compared_with_what_is_saved(
+    browser, eve, draft, base
 ):
     client = browser(eve)
     page = edit_page(draft)
 
     answer = client.post(
-        page, as_typed(client, page, address="new.example.com", revision=revision)
+        page, as_typed(client, page, address="new.example.com", base=base)
     )
 
     assert answer.status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("typed", "stored"),
+    [
+        ("https://up.example.com:8443/", ("up.example.com", 8443, True)),
+        ("wss://up.example.com", ("up.example.com", 443, True)),
+        ("http://192.0.2.1:81", ("192.0.2.1", 81, False)),
+        ("https://[2001:db8::1]/", ("2001:db8::1", 443, True)),
+        ("up.example.com:8443", ("up.example.com", 8443, False)),
+        ("2001:db8::1", ("2001:db8::1", 80, False)),
+    ],
+)
+def test_a_pasted_url_is_taken_apart(browser, eve, draft, typed, stored):
+    fields = {"name": "two", "address": typed, "port": "80"}
+
+    browser(eve).post(add_page(draft, "backend"), fields)
+
+    row = parts("backend", version=draft).get(name="two")
+    assert tuple(row.value(name) for name in ("address", "port", "use_ssl")) == stored
+
+
+@pytest.mark.parametrize(
+    "typed", ["https://up.example.com/path", "https://a@up.example.com", "a:b:c"]
+)
+def test_a_url_that_is_more_than_an_origin_is_refused_at_its_field(
+    browser, eve, draft, typed
+):
+    fields = {"name": "two", "address": typed, "port": "80"}
+
+    answer = browser(eve).post(add_page(draft, "backend"), fields)
+
+    assert set(answer.context["form"].errors) == {"address"}
+
+
+@pytest.mark.parametrize(("port", "ticked"), [("443", {}), ("80", {"use_ssl": "on"})])
+def test_the_port_does_not_switch_tls_and_the_findings_say_that_it_is_unusual(
+    browser, eve, draft, port, ticked
+):
+    client = browser(eve)
+    fields = {"name": "two", "address": "up.example.com", "port": port} | ticked
+
+    shown = client.post(add_page(draft, "backend"), fields, follow=True)
+
+    row = parts("backend", version=draft).get(name="two")
+    assert row.value("use_ssl") is bool(ticked)
+    assert "Backend two: " in text_of(shown)
+    assert f"port {port} is usual" in text_of(shown).replace("Port", "port")
+
+
+@pytest.mark.parametrize("value", ["plain", '"quoted"', '{"long"}', 'say "hi"'])
+def test_a_header_value_is_sent_as_typed_and_shown_so_again(browser, eve, draft, value):
+    client = browser(eve)
+    client.post(add_page(draft, "header"), GOOD["header"] | {"src": value})
+
+    row = parts("header", version=draft).get()
+    shown = client.get(edit_page(draft, "header", "who"))
+
+    assert header_value(row.value("src")) == value
+    assert shown.context["form"]["src"].value() == value
+
+
+def test_a_list_is_typed_one_per_line(browser, eve, draft):
+    fields = {"name": "ping", "headers": "Accept: a, b\r\n\r\nX-One: 1\r\n"}
+
+    browser(eve).post(add_page(draft, "healthcheck"), fields)
+
+    row = parts("healthcheck", version=draft).get()
+    assert row.value("headers") == ["Accept: a, b", "X-One: 1"]
+
+
+def test_a_shield_is_chosen_from_a_list_that_has_the_stored_one(browser, eve, draft):
+    set_values(parts("backend", version=draft), shield="mars-ma")
+
+    shown = browser(eve).get(edit_page(draft)).context["form"]["shield"]
+
+    choices = list(shown.field.widget.choices)
+    assert choices[0] == ("", "No shield")
+    assert choices[-1] == ("mars-ma", "mars-ma")
+
+
+def test_names_of_other_parts_are_chosen_from_those_in_the_version(browser, eve, draft):
+    client = browser(eve)
+    client.post(add_page(draft, "healthcheck"), {"name": "ping"})
+    client.post(add_page(draft, "director"), {"name": "all", "backends": ["origin"]})
+
+    shown = client.get(edit_page(draft)).context["form"]["healthcheck"]
+
+    assert list(shown.field.widget.choices) == [
+        ("", "No health check"),
+        ("ping", "ping"),
+    ]
+    assert parts("director", version=draft).get().value("backends") == ["origin"]
+
+
+def test_a_line_break_of_a_form_is_no_change(browser, eve, draft):
+    VclFactory.create(version=draft, name="main", content="one\ntwo")
+    client = browser(eve)
+    page = edit_page(draft, "vcl", "main")
+    before = revision_of(draft)
+
+    client.post(page, as_typed(client, page, content="one\r\ntwo"))
+
+    assert revision_of(draft) == before
+
+
+def test_eight_settings_of_a_backend_are_shown_and_the_others_are_in_groups(
+    browser, eve, draft
+):
+    context = browser(eve).get(edit_page(draft)).context
+
+    assert len(context["main"]) == 8
+    assert [title for title, _ in context["groups"]] == [
+        "Health and load balancing",
+        "Limits",
+        "Timeouts",
+        "TLS",
+        "TCP keep-alive",
+    ]
 
 
 def test_the_key_is_never_shown_and_is_kept_if_none_is_typed(browser, eve, draft):

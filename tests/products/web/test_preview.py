@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from products.web.parts import EDITABLE
+from products.services.kinds import KINDS
 from tests.factories.services import parts
 from tests.products.web.conftest import as_typed, edit_page, text_of
 
@@ -43,7 +43,7 @@ def test_a_header_rule_is_checked_while_it_is_typed(browser, eve, switched_on, d
     assert "Header rule who is ignored on WebSocket connections" in text_of(answer)
 
 
-@pytest.mark.parametrize("kind", list(EDITABLE))
+@pytest.mark.parametrize("kind", list(KINDS))
 def test_a_preview_accepts_any_input(browser, eve, switched_on, draft, kind):
     answer = browser(eve).post(preview_page(draft, kind), {"name": "\x00", "port": "x"})
 
