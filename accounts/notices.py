@@ -55,7 +55,7 @@ class Topic(StrEnum):
     DEPLOYMENTS = "deployments", "Deployments that are refused repeatedly"
     DOMAINS = "domains", "Domain claims that end or move"
     WEBHOOKS = "webhooks", "Webhooks that are paused"
-    BUDGET = "budget", "The budget"
+    BUDGET = "budget", "The budget, and what it blocks"
     BILLS = "bills", "Invoices, credits and credit notes"
 
 
@@ -163,7 +163,7 @@ _LOGIN = (
     ),
 )
 _ACCESS = (NoticeRule(Topic.ACCESS, Audience.PERSON, "home"),)
-_BILLS = (NoticeRule(Topic.BILLS, Audience.COSTS, "home"),)
+_BILLS = (NoticeRule(Topic.BILLS, Audience.COSTS, "billing"),)
 
 # One event per line, as in a table.
 # fmt: off
@@ -197,14 +197,16 @@ NOTICES: Final[dict[Event, tuple[NoticeRule, ...]]] = {
     ),
     Event.PRODUCT_REQUEST_GRANTED: (NoticeRule(Topic.REQUESTS, Audience.REQUESTER, "products"),),
     Event.PRODUCT_REQUEST_DECLINED: (NoticeRule(Topic.REQUESTS, Audience.REQUESTER, "products"),),
+    Event.PRODUCT_BLOCKED: (NoticeRule(Topic.BUDGET, Audience.COSTS, "billing"),),
+    Event.PRODUCT_UNBLOCKED: (NoticeRule(Topic.BUDGET, Audience.COSTS, "billing"),),
     Event.PRICE_PUBLISHED: (NoticeRule(Topic.PRICES, Audience.COSTS, "products", details=True),),
     Event.PRICE_CLOSED: (NoticeRule(Topic.PRICES, Audience.COSTS, "products", details=True),),
     Event.DEPLOYMENT_REFUSED: (NoticeRule(Topic.DEPLOYMENTS, Audience.DEPLOYERS, "services", applies=_is_repeated),),
     Event.DOMAIN_CLAIM_LOST: (NoticeRule(Topic.DOMAINS, Audience.SUPERUSERS, "domains", details=True),),
     Event.DOMAIN_CLAIM_MOVED: (NoticeRule(Topic.DOMAINS, Audience.SUPERUSERS, "domains", details=True),),
     Event.WEBHOOK_PAUSED: (NoticeRule(Topic.WEBHOOKS, Audience.SUPERUSERS, "webhooks"),),
-    Event.BUDGET_CHANGED: (NoticeRule(Topic.BUDGET, Audience.COSTS, "home"),),
-    Event.BUDGET_REACHED: (NoticeRule(Topic.BUDGET, Audience.COSTS, "home", applies=_is_highest),),
+    Event.BUDGET_CHANGED: (NoticeRule(Topic.BUDGET, Audience.COSTS, "billing"),),
+    Event.BUDGET_REACHED: (NoticeRule(Topic.BUDGET, Audience.COSTS, "billing", applies=_is_highest),),
     Event.CONTRACT_ASSIGNED: _BILLS,
     Event.INVOICE_FINALIZED: _BILLS,
     Event.INVOICE_VOIDED: _BILLS,

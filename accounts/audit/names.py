@@ -61,6 +61,11 @@ def names_in(entries: Iterable[AuditEvent]) -> Names:
     return Names(_look_up(Named.SERVICE, services), _look_up(Named.PRODUCT, products))
 
 
+def product_names(slugs: Collection[str]) -> Mapping[str, str]:
+    """Return the names of the products with some slugs; those without are left out."""
+    return _look_up(Named.PRODUCT, slugs)
+
+
 def field_label(kind: str, name: str) -> str:
     """Return the label of a part's field; "" if it has none."""
     return next((label_of(kind, name) for label_of in _field_labels), "")

@@ -3,12 +3,13 @@
 Checks no permission: the caller has checked that the actor may read the account's trail.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 
 from django.db import connection
-from django.db.models import Max, Q, QuerySet
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
+from django.db.models.functions import TruncDate
 
 from accounts.audit import triggers
 from accounts.audit.entry_body import commitments
@@ -22,6 +23,7 @@ from accounts.audit.verification import (
     verify_link,
     verify_row,
 )
+from accounts.audit.vocabulary import Event
 
 # Rows fetched at a time while verifying: a few megabytes of memory, few round trips.
 CHUNK = 2000
@@ -29,10 +31,17 @@ CHUNK = 2000
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Filters of a trail; "" and None match everything. `since` is inclusive, `until` exclusive."""
+    """Filters of a trail; "" and None match everything. `since` is inclusive, `until` exclusive.
 
+    `text` is a part of a name, or a whole id, request id, IP address or email address. An
+    `actor_id` does not match failed sign-ins, of which the actor is unknown.
+    """
+
+    text: str = ""
     action: str = ""
+    actor_type: str = ""
     actor_id: str = ""
+    interface: str = ""
     target_id: str = ""
     product: str = ""
     service_id: str = ""
@@ -48,6 +57,19 @@ class Page:
     events: tuple[AuditEvent, ...]
     older: int | None
     newer: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """How many entries of an account have the same event, actor, product and interface."""
+
+    action: str
+    actor_type: str
+    actor_id: str
+    actor_label: str
+    product: str
+    interface: str
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +113,29 @@ def trail_of(
         older=shown[-1].sequence if shown and has_older else None,
         newer=shown[0].sequence if shown and has_newer else None,
     )
+
+
+def facets_of(account_id: str) -> list[Facet]:
+    """Return what an account's entries can be filtered by, with counts; one query over all of them."""
+    names = ("action", "actor_type", "actor_id", "actor_label", "product", "interface")
+    rows = AuditEvent.objects.filter(account_id=account_id).order_by().values(*names)
+    counted = rows.annotate(count=Count("pk"))
+    return [Facet(*row) for row in counted.values_list(*names, "count")]
+
+
+def counts_by_day(
+    account_id: str, filters: Filters, days: Collection[date]
+) -> dict[date, int]:
+    """Return how many matching entries each of some (UTC) days has; one query."""
+    if not days:
+        return {}
+    events = _filtered(AuditEvent.objects.filter(account_id=account_id), filters)
+    shown = events.filter(
+        at__gte=datetime.combine(min(days), time(), UTC),
+        at__lt=datetime.combine(max(days), time(), UTC) + timedelta(days=1),
+    )
+    by_day = shown.order_by().annotate(day=TruncDate("at", tzinfo=UTC)).values("day")
+    return dict(by_day.annotate(count=Count("pk")).values_list("day", "count"))
 
 
 def event_of(account_id: str, sequence: int) -> AuditEvent | None:
@@ -185,7 +230,9 @@ def target_matches(target_id: str) -> Q:
 def _filtered(events: QuerySet[AuditEvent], filters: Filters) -> QuerySet[AuditEvent]:
     for field in (
         "action",
+        "actor_type",
         "actor_id",
+        "interface",
         "product",
         "service_id",
         "outcome",
@@ -193,6 +240,10 @@ def _filtered(events: QuerySet[AuditEvent], filters: Filters) -> QuerySet[AuditE
         value = getattr(filters, field)
         if value:
             events = events.filter(**{field: value})
+    if filters.actor_id:
+        events = events.exclude(action=Event.USER_LOGIN_FAILED)
+    if filters.text:
+        events = events.filter(_text_matches(filters.text))
     if filters.target_id:
         events = events.filter(target_matches(filters.target_id))
     if filters.since is not None:
@@ -200,6 +251,21 @@ def _filtered(events: QuerySet[AuditEvent], filters: Filters) -> QuerySet[AuditE
     if filters.until is not None:
         events = events.filter(at__lt=filters.until)
     return events
+
+
+def _text_matches(text: str) -> Q:
+    """Return the condition of an entry that has a text; the account's entries are read for it."""
+    held = PersonalData.objects.filter(
+        account_id=OuterRef("account_id"),
+        sequence=OuterRef("sequence"),
+        kind__in=[PersonalData.Kind.IP, PersonalData.Kind.EMAIL],
+        value__iexact=text,
+    )
+    ids = ("actor_id", "target_id", "service_id", "request_id")
+    condition = Q(actor_label__icontains=text) | Q(target_label__icontains=text)
+    for column in ids:
+        condition |= Q((column, text))
+    return condition | Q(Exists(held))
 
 
 def _verify_chain(account_id: str) -> VerificationResult:

@@ -81,6 +81,8 @@ FORMS: Final[Mapping[str, tuple[str, ...]]] = {
     # Products of an account, and the bill
     Event.PRODUCT_ENABLED: ("{actor} enabled {product} as part of the package {package}", "{actor} enabled {product}"),
     Event.PRODUCT_DISABLED: ("{actor} disabled {product}",),
+    Event.PRODUCT_BLOCKED: ("{product} was blocked, so new connections are refused: {after.reason}", "{product} was blocked, so new connections are refused"),
+    Event.PRODUCT_UNBLOCKED: ("{actor} ended the block of {product}",),
     Event.PRODUCT_REQUESTED: ('{actor} requested {product}: "{after.note}"', "{actor} requested {product}"),
     Event.PRODUCT_REQUEST_GRANTED: ("{actor} granted {after.requested_by}'s request for {product}", "{actor} granted a request for {product}"),
     Event.PRODUCT_REQUEST_DECLINED: ("{actor} declined {after.requested_by}'s request for {product}: {reason}", "{actor} declined {after.requested_by}'s request for {product}"),
@@ -218,13 +220,20 @@ def actor_of_entry(entry: AuditEvent) -> str:
 
     A job that acted for a person, such as the one that lets them join, reads as the person.
     """
-    body, label = entry.body, entry.actor_label or entry.actor_id
-    if entry.actor_type == ActorType.STAFF:
+    label = entry.actor_label or entry.actor_id
+    if entry.actor_type == ActorType.SYSTEM and entry.body.get("on_behalf_of"):
+        return label
+    return actor_words(entry.actor_type, label)
+
+
+def actor_words(actor_type: str, label: str) -> str:
+    """Return an actor's label as people read it, by the actor's type."""
+    if actor_type == ActorType.STAFF:
         return f"{label} ({STAFF_MARK})"
-    if entry.actor_type == ActorType.SYSTEM:
-        return label if body.get("on_behalf_of") else TOLLGATE
+    if actor_type == ActorType.SYSTEM:
+        return TOLLGATE
     owner, _, token = label.removesuffix(")").partition(" (")
-    if entry.actor_type == ActorType.TOKEN and token:
+    if actor_type == ActorType.TOKEN and token:
         return f"{owner} (token {token})"
     return label
 

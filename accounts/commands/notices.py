@@ -40,6 +40,7 @@ ACCOUNTS_AT_ONCE: Final = 100
 ENTRIES_AT_ONCE: Final = 50
 WAS_NOT_YOU: Final = "Wasn't you? Change your password, sign out other sessions and tell a superuser of your account."
 PAGE_LABELS: Final = {
+    "billing": "Billing",
     "account_change_password": "Your password",
     "domains": "Domains",
     "home": "Home",

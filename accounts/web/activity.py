@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC
 from http import HTTPStatus
 from itertools import groupby
 from typing import Any, Final
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.core.cache import cache
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -22,6 +23,7 @@ from accounts.audit.models import AuditEvent
 from accounts.audit.names import Names, names_in
 from accounts.audit.queries import (
     Filters,
+    counts_by_day,
     event_of,
     personal_data_in,
     personal_data_of,
@@ -40,20 +42,21 @@ from accounts.models import Account
 from accounts.policy import require
 from accounts.roles import Permission
 from accounts.user_agents import browser_of
-from accounts.web.forms import ActivityFilterForm
+from accounts.web.activity_filters import INTERFACES, ActivityFilterForm
 
 PAGE: Final = 50
-MAX_ACTOR_ID_LENGTH: Final = 64  # of the database column
 # The page shows the last verification for a day.
 VERIFICATION_SECONDS: Final = 24 * 3600
-INTERFACES: Final = {
-    "web": "Web",
-    "api": "API",
-    "admin": "Admin",
-    "edge": "Edge",
-    "command": "Command line",
-    "system": "System",
-}
+# Filters that are often wanted: their title and query.
+VIEWS: Final = (
+    ("Everything", ""),
+    ("Products", "action=product.enabled"),
+    ("Deployments", "action=version.activated"),
+    ("Roles", "action=member.role_changed"),
+    ("Sign-ins", "action=user.logged_in"),
+    ("Refused", "outcome=refused"),
+    ("Tollgate staff", "actor=staff"),
+)
 
 
 @require_GET
@@ -62,26 +65,28 @@ def activity(request: HttpRequest) -> HttpResponse:
     """List the entries, newest first, grouped by day."""
     actor, account = _reader(request)
     services = queries.services_of(actor)
-    people = _people(actor, account, request.GET)
-    form = ActivityFilterForm(request.GET, people=people, services=services)
+    form = ActivityFilterForm(request.GET, account_id=account.pk, services=services)
     context: dict[str, Any] = {
         "form": form,
+        "views": _views(request),
         "verification": cache.get(_cache_key(account)),
     }
     if not form.is_valid():
         return render(
             request, "accounts/activity.html", context, status=HTTPStatus.BAD_REQUEST
         )
+    filters = form.filters()
     page = trail_of(
         account.pk,
-        filters=_filters(form),
+        filters=filters,
         before=_number(request, "before"),
         after=_number(request, "after"),
         limit=PAGE,
     )
     context |= {
-        "days": _days(page.events),
+        "days": _days(account, filters, page.events),
         "filtered": any(form.cleaned_data.values()),
+        "link": f"{settings.PORTAL_URL}{request.get_full_path()}",
         "older_url": _page_url(request, "before", page.older),
         "newer_url": _page_url(request, "after", page.newer),
     }
@@ -149,40 +154,6 @@ def _reader(request: HttpRequest) -> tuple[Actor, Account]:
     return actor, account
 
 
-def _people(
-    actor: Actor, account: Account, typed: QueryDict
-) -> Sequence[tuple[str, str]]:
-    people = [
-        (row.user_id, str(row.user)) for row in queries.members_of(actor, account)
-    ]
-    chosen = typed.get("actor", "")
-    is_id = chosen.isprintable() and 0 < len(chosen) <= MAX_ACTOR_ID_LENGTH
-    if is_id and chosen not in dict(people):
-        people.append((chosen, f"{chosen} (token, system job, staff or former member)"))
-    return people
-
-
-def _filters(form: ActivityFilterForm) -> Filters:
-    chosen = form.cleaned_data
-    until: date | None = chosen["until"]
-    return Filters(
-        action=chosen["action"],
-        actor_id=chosen["actor"],
-        product=chosen["product"],
-        service_id=chosen["service"],
-        outcome=chosen["outcome"],
-        since=_midnight(chosen["since"]),
-        # The last possible day has no next one; then there is no upper limit.
-        until=_midnight(until + timedelta(days=1))
-        if until and until < date.max
-        else None,
-    )
-
-
-def _midnight(day: date | None) -> datetime | None:
-    return None if day is None else datetime.combine(day, time(), UTC)
-
-
 def _number(request: HttpRequest, name: str) -> int | None:
     text = request.GET.get(name, "")
     if not text:
@@ -193,15 +164,32 @@ def _number(request: HttpRequest, name: str) -> int | None:
     return int(text)
 
 
-def _days(events: Sequence[AuditEvent]) -> list[dict[str, Any]]:
+def _days(
+    account: Account, filters: Filters, events: Sequence[AuditEvent]
+) -> list[dict[str, Any]]:
+    """Return the entries of a page by day, each with the number of all that match on that day."""
     names, personal = names_in(events), personal_data_in(events)
     entries = [
         entry_context(event, names, personal.get(event.sequence, {}))
         for event in events
     ]
+    counts = counts_by_day(account.pk, filters, {entry["day"] for entry in entries})
     return [
-        {"day": day, "entries": list(group)}
+        {"day": day, "entries": list(group), "count": counts.get(day, 0)}
         for day, group in groupby(entries, key=lambda entry: entry["day"])
+    ]
+
+
+def _views(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return links to filters that are often wanted."""
+    chosen = request.GET.urlencode()
+    return [
+        {
+            "title": title,
+            "url": f"{reverse('activity')}{'?' if query else ''}{query}",
+            "current": query == chosen,
+        }
+        for title, query in VIEWS
     ]
 
 

@@ -1,16 +1,13 @@
 """The forms of the account pages. The commands check what is allowed."""
 
-from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
 
 from accounts.actor import TokenScope
-from accounts.audit.vocabulary import Event, Outcome
 from accounts.commands.users import MAX_USER_NAME_LENGTH
 from accounts.lists import ListForm
-from accounts.queries import ServiceName
 from accounts.roles import AccessLevel, Role
 from accounts.service_picker import ServicePicker, chosen_levels, level_fields
 
@@ -138,44 +135,3 @@ class TokenForm(forms.Form):
         """Return the end of the last day."""
         following = self.cleaned_data["expires_on"] + timedelta(days=1)
         return datetime.combine(following, time(), UTC)
-
-
-class ActivityFilterForm(forms.Form):
-    """Filters of the Activity page."""
-
-    actor = forms.ChoiceField(label="Who", required=False)
-    action = forms.ChoiceField(
-        label="Did what",
-        required=False,
-        choices=[
-            ("", "Anything"),
-            *((event.value, event.description) for event in Event),
-        ],
-    )
-    product = forms.CharField(label="Product", required=False, max_length=64)
-    service = forms.ChoiceField(label="Service", required=False)
-    outcome = forms.ChoiceField(
-        label="Result",
-        required=False,
-        choices=[
-            ("", "Any"),
-            *((each.value, each.value.capitalize()) for each in Outcome),
-        ],
-    )
-    since = forms.DateField(label="From", required=False, widget=DateInput())
-    until = forms.DateField(label="To", required=False, widget=DateInput())
-
-    def __init__(
-        self,
-        *args: Any,
-        people: Sequence[tuple[str, str]],
-        services: Sequence[ServiceName],
-    ) -> None:
-        super().__init__(*args)
-        for name, options in (
-            ("actor", [("", "Anyone"), *people]),
-            ("service", [("", "All"), *((each.id, each.name) for each in services)]),
-        ):
-            field = self.fields[name]
-            assert isinstance(field, forms.ChoiceField)  # noqa: S101 - for the type alone
-            field.choices = options

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.core import mail as outbox
+from django.urls import reverse
 
 from accounts.audit import reader
 from accounts.audit.vocabulary import Event
@@ -12,7 +13,13 @@ from accounts.change import recorded_change
 from accounts.commands import notices as commands
 from accounts.commands.mail import send_due_mail
 from accounts.commands.members import change_role, remove_member
-from accounts.commands.notices import READER, choose_topics, make_notices, mark_read
+from accounts.commands.notices import (
+    PAGE_LABELS,
+    READER,
+    choose_topics,
+    make_notices,
+    mark_read,
+)
 from accounts.models import Notice, OutgoingMail, User
 from accounts.notices import NOTICES, Topic, topics_of
 from accounts.roles import Permission, Role
@@ -130,6 +137,13 @@ def test_every_event_is_notified_to_someone_or_listed_as_silent():
     assert [each for each in Event if each not in NOTICES and not is_silent(each)] == []
 
 
+def test_every_page_of_a_notice_exists_and_has_a_label():
+    pages = {rule.page for rules in NOTICES.values() for rule in rules}
+
+    assert pages == set(PAGE_LABELS)
+    assert all(reverse(page) for page in pages)
+
+
 def test_no_event_is_notified_and_listed_as_silent():
     assert [each for each in NOTICES if is_silent(each)] == []
     assert set(Event) >= SILENT
@@ -143,6 +157,7 @@ RECIPIENTS = [
     (Event.PRICE_PUBLISHED, {}, ["Bo", "Grace"]),
     (Event.ACCOUNT_SUSPENDED, {}, ["Bo", "Grace"]),
     (Event.BUDGET_REACHED, {}, ["Bo", "Grace"]),
+    (Event.PRODUCT_BLOCKED, {}, ["Bo", "Grace"]),
     (Event.INVOICE_FINALIZED, {}, ["Bo", "Grace"]),
     (Event.MEMBER_JOINED, PERSON, ["Grace"]),
     (Event.WEBHOOK_PAUSED, {}, ["Grace"]),

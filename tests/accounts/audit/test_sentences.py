@@ -114,6 +114,7 @@ SENTENCES = [
     (Event.PRICE_PUBLISHED, {"target": ("price_version", "p", "Standard version 2"), "product": "websockets", "after": {"number": 2, "effective_from": "2026-12-01T00:00:00+00:00"}}, "The price of WebSockets changes on 1 December 2026, 00:00 UTC: price version 2"),
     (Event.PRICE_PUBLISHED, BY_STAFF | {"account_id": "platform", "target": ("price_version", "p", "Standard version 2"), "product": "websockets", "after": {"number": 2, "effective_from": "2026-12-01T00:00:00+00:00"}}, "Ada Marchetti (Tollgate staff) published price version 2 of WebSockets, effective 1 December 2026, 00:00 UTC"),
     (Event.BUDGET_REACHED, BY_JOB | {"target": ("budget", "1", "b"), "after": {"month": "2026-11", "percent": 50, "spent": {"amount": "7.50", "currency": "USD"}, "amount": {"amount": "15.00", "currency": "USD"}}}, "The bill for 2026-11 reached 50 % of the budget: 7.50 USD of 15.00 USD"),
+    (Event.PRODUCT_BLOCKED, WEBSOCKETS | BY_JOB | {"after": {"blocked_by": "budget", "reason": "The budget is used up"}}, "WebSockets was blocked, so new connections are refused: The budget is used up"),
     (Event.CREDIT_GRANTED, BY_STAFF | {"reason": "Outage", "after": {"amount": {"amount": "5.00", "currency": "USD"}}}, "Ada Marchetti (Tollgate staff) granted a credit of 5.00 USD: Outage"),
     (Event.INVOICE_VOIDED, BY_JOB | {"target": ("invoice", "1", "2026-001"), "reason": "Wrong buyer"}, "Tollgate voided the invoice 2026-001: Wrong buyer"),
     ("later.event", {}, "Sam later.event: Eve"),

@@ -9,10 +9,14 @@ from accounts.audit import triggers
 from accounts.audit.models import AuditEvent
 from accounts.audit.vocabulary import Event
 from accounts.change import recorded_change
+from accounts.commands.accounts import resume_account, suspend_account
 from accounts.commands.members import change_role
+from accounts.commands.sign_in import note_failed_login
+from accounts.models import User
 from accounts.roles import Permission
 from tests.accounts.web.test_members import text
 from tests.factories import NOW
+from tests.factories.world import load_catalogue
 
 PAGE = "/activity/"
 
@@ -92,18 +96,27 @@ def test_entries_are_grouped_by_day_newest_first(sam, browser, write):
     [
         ({}, 3),
         ({"action": "product.enabled"}, 2),
-        ({"product": "fanout"}, 1),
+        ({"product": "websockets"}, 1),
+        ({"interface": "web"}, 3),
+        ({"interface": "api"}, 0),
+        ({"q": "websock"}, 3),
+        ({"q": "SAM"}, 3),
+        ({"q": "192.0.2.10"}, 3),
+        ({"q": "192.0.2"}, 0),
+        ({"q": "request-1"}, 3),
+        ({"q": "nothing like it"}, 0),
+        ({"actor": "staff"}, 0),
         ({"outcome": "refused"}, 0),
         ({"since": "2026-11-22"}, 2),
         ({"until": "2026-11-21"}, 1),
         ({"since": "2026-11-21", "until": "2026-11-22"}, 3),
         ({"actor": "unknown-actor"}, 0),
-        ({"action": "product.enabled", "product": "fanout"}, 1),
+        ({"action": "product.enabled", "product": "websockets"}, 1),
     ],
 )
 def test_filters_are_query_parameters(sam, browser, write, query, shown):
     write(at=NOW - timedelta(days=1), product="websockets")
-    write(product="fanout")
+    write()
     write(event=Event.MEMBER_REMOVED)
 
     page = browser(sam).get(PAGE, query)
@@ -124,10 +137,92 @@ def test_the_entries_of_one_user_can_be_listed(sam, eve, browser, write):
     )
 
 
+def options(page, name):
+    """Return the choices of a filter, without groups, except the one for all."""
+    found: dict[str, str] = {}
+    for value, words in page.context["form"].fields[name].choices:
+        found |= dict(words) if isinstance(words, list) else {value: words}
+    return {value: words for value, words in found.items() if value}
+
+
+def test_who_offers_everyone_whom_the_trail_names(
+    acme, sam, eve, ada, browser, write, now
+):
+    write(actor=eve)
+    suspend_account(ada, account=acme, reason="Unpaid", now=now)
+    resume_account(ada, account=acme, reason="Paid", now=now)
+    acme.memberships.filter(user_id=eve.user_id).delete()
+
+    page = browser(sam).get(PAGE, {"actor": "staff"})
+
+    assert page.content.decode().count("<details>") == 2
+    assert options(page, "actor") == {
+        eve.user_id: "Eve",
+        "staff": "All Tollgate staff",
+        ada.user_id: "Ada (Tollgate staff)",
+    }
+
+
+def test_what_offers_only_events_that_occur_with_their_counts(sam, browser, write):
+    write()
+    write()
+    write(event=Event.MEMBER_REMOVED)
+
+    page = browser(sam).get(PAGE)
+
+    assert options(page, "action") == {
+        "product.enabled": "enabled a product (2)",
+        "member.removed": "removed a member (1)",
+    }
+    groups = [title for title, _ in page.context["form"].fields["action"].choices]
+    assert groups == ["", "Accounts and members", "Products and the bill"]
+
+
+def test_products_are_offered_by_their_names(sam, browser, write):
+    load_catalogue()
+    write(product="websockets")
+
+    assert options(browser(sam).get(PAGE), "product") == {"websockets": "WebSockets"}
+
+
+def test_a_failed_sign_in_is_not_among_a_persons_entries(acme, sam, browser, write):
+    user = User.objects.get(pk=sam.user_id)
+    note_failed_login(
+        sam, user=user, event=Event.USER_LOGIN_FAILED, reason="Wrong.", now=NOW
+    )
+    write()
+
+    everything = browser(sam).get(PAGE)
+    of_sam = browser(sam).get(PAGE, {"actor": sam.user_id})
+
+    assert "Failed sign-in as Sam" in text(everything)
+    assert of_sam.content.decode().count("<details>") == 1
+
+
+def test_a_day_has_the_number_of_its_entries_on_all_pages(acme, sam, browser):
+    with recorded_change(sam, Permission.ACCOUNT_READ, on=acme, now=NOW) as trail:
+        for _ in range(60):
+            trail.note(Event.PRODUCT_ENABLED, target=("product", "x", "X"))
+
+    page = browser(sam).get(PAGE, {"action": "product.enabled"})
+
+    assert "60 entries" in text(page)
+    assert "Link to these filters" in text(page)
+
+
+def test_each_view_that_is_often_wanted_can_be_opened(sam, browser, write):
+    write()
+    client = browser(sam)
+
+    urls = [view["url"] for view in client.get(PAGE).context["views"]]
+
+    assert [client.get(url).status_code for url in urls] == [200] * len(urls)
+
+
 def test_filters_without_a_match_are_explained(sam, browser, write):
     write()
 
-    shown_text = text(browser(sam).get(PAGE, {"product": "fanout"}))
+    shown_text = text(browser(sam).get(PAGE, {"q": "fanout"}))
 
     assert "Nothing matches these filters" in shown_text
 
