@@ -12,7 +12,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
-from portal.openapi import accounts, kinds, products
+from portal.openapi import accounts, billing, kinds, products
 from portal.openapi.errors import form_of
 from portal.openapi.schemas import Described, Schema, text, whole
 from products.api.edge import EdgeAuthentication
@@ -31,7 +31,11 @@ WORDS: Final = re.compile(r"[\w/-]+(\|[\w/-]+)*")
 PARAMETER: Final = re.compile(r"<(?:\w+:)?(?P<name>\w+)>")
 # A view finds more under these names; the methods are those of each word.
 VCL_ACTIONS: Final = {"main": "PUT", "download": "GET", "content": "GET"}
-TABLE: Final = {**accounts.OPERATIONS, **products.OPERATIONS}
+TABLE: Final = {
+    **accounts.OPERATIONS,
+    **billing.OPERATIONS,
+    **products.OPERATIONS,
+}
 KEY: Final = "FastlyKey"
 EDGE: Final = "EdgeCredential"
 SECURITY_SCHEMES: Final = {

@@ -5,6 +5,13 @@ from collections.abc import Iterable, Iterator
 from django.urls import URLPattern, path, register_converter
 from django.urls.converters import StringConverter
 
+from products.api.billing import (
+    MonthToDate,
+    PostedInvoice,
+    PostedInvoices,
+    ServiceUsageMetrics,
+    UsageMetrics,
+)
 from products.api.decision import DecisionView
 from products.api.diff import Diff
 from products.api.directors import DirectorBackend
@@ -30,6 +37,7 @@ from products.api.entitlements import (
     OneEntitlement,
 )
 from products.api.ingest import IngestUsage
+from products.api.invoices import BudgetView, Invoices, OneInvoice
 from products.api.items import (
     DictionaryInfo,
     ItemBatch,
@@ -227,6 +235,12 @@ urlpatterns = [
     # The paths before v1; clients of 2023 still use them.
     *product_routes("enabled-products"),
     *stats_routes(),
+    path("billing/v3/invoices", PostedInvoices.as_view()),
+    path("billing/v3/invoices/month-to-date", MonthToDate.as_view()),
+    path("billing/v3/invoices/<int:invoice_id>", PostedInvoice.as_view()),
+    path("billing/v3/usage-metrics", UsageMetrics.as_view()),
+    path("billing/v3/service-usage-metrics", ServiceUsageMetrics.as_view()),
+    path("v1/budget", BudgetView.as_view()),
     path("v1/decision", DecisionView.as_view()),
     path("v1/domain-claims", DomainClaims.as_view()),
     path("v1/domain-claims/<str:claim_id>", DomainClaimDetail.as_view()),
@@ -237,6 +251,8 @@ urlpatterns = [
     path("v1/entitlements/<str:slug>/enable", EnableProduct.as_view()),
     path("v1/entitlements/<str:slug>/disable/preview", DisablePreview.as_view()),
     path("v1/entitlements/<str:slug>/disable", DisableProduct.as_view()),
+    path("v1/invoices", Invoices.as_view()),
+    path("v1/invoices/<str:invoice_key>", OneInvoice.as_view()),
     path("v1/usage", UsageView.as_view()),
     path("v1/webhooks", Webhooks.as_view()),
     path("v1/webhooks/<str:webhook_id>", OneWebhook.as_view()),

@@ -155,6 +155,7 @@ BODIES: dict[tuple[str, str], Body] = {
     ("webhooks/new/", "POST"): lambda w: {"url": "https://example.com/new"},
     (WEBHOOK_PAGE, "POST"): lambda w: {"url": "https://example.com/new"},
     (f"{WEBHOOK_PAGE}replay/", "POST"): lambda w: {"after": 0},
+    ("api/v1/budget", "PUT"): lambda w: {"amount": "50.00", "thresholds": [50, 100]},
     ("api/v1/webhooks", "POST"): lambda w: {"url": "https://example.com/new"},
     (WEBHOOK, "PATCH"): lambda w: {"url": "https://example.com/new"},
     (f"{WEBHOOK}/replay", "POST"): lambda w: {"after": 0},
@@ -197,6 +198,7 @@ GIVEN: dict[tuple[str, str], Step] = {
     (f"{SERVICE}delete/", "GET"): take_off,
     (f"{SERVICE}delete/", "POST"): take_off,
     (API_SERVICE, "DELETE"): take_off,
+    ("api/v1/budget", "PUT"): prove,
     ("api/v1/webhooks", "POST"): prove,
     (WEBHOOK, "PATCH"): prove,
     (WEBHOOK, "DELETE"): prove,
@@ -224,6 +226,7 @@ NAMES: dict[str, Mapping[str, Any]] = {
 }
 QUERIES: dict[str, Body] = {
     "api/service/search": lambda w: {"name": "shop"},
+    "api/billing/v3/usage-metrics": lambda w: {"start_month": "2026-09", "end_month": "2026-10"},
     "api/v1/decision": lambda w: {"service": w.shop.pk},
     f"{SERVICE}compare/": lambda w: {"from": 1, "to": 2},
 }

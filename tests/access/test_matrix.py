@@ -100,7 +100,7 @@ def assert_headers_are_strict(everything: list[Asked]) -> None:
 
 # What pages request by themselves, and files.
 FILES = (".well-known/security.txt",)  # for programs
-PARTS = ("live/", "findings/", "preview/", "export/")
+PARTS = ("live/", "findings/", "preview/", "export/", "usage/csv/", "<str:form>/")
 
 
 def assert_everyone_sees_a_page(route: Route, everything: list[Asked]) -> None:

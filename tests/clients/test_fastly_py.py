@@ -10,6 +10,8 @@ from django.core.servers.basehttp import WSGIServer
 from django.test.testcases import LiveServerThread
 from pytest_django.live_server_helper import LiveServer
 
+from tests.factories import NOW
+from tests.factories.usage import connection_usage
 from tests.factories.world import World, build_world
 
 # It imports every model it has, and some of them with escapes that Python no longer likes.
@@ -241,3 +243,22 @@ def test_access_to_services_is_listed_and_a_revoked_token_is_refused(api, world)
     assert len(access.list_service_authorization(page_number=1, page_size=5).data) >= 1
     tokens.revoke_token_current()
     assert status_of(tokens.get_token_current) == 401
+
+
+def test_billing_is_read_as_invoices_and_usage(api, world):
+    connection_usage(world.shop, NOW, 90, month="2026-11")
+    invoices = api("billing", "BillingInvoicesApi")
+    usage = api("billing", "BillingUsageMetricsApi")
+
+    [listed] = invoices.list_invoices().data
+    one = invoices.get_invoice_by_invoice_id(invoice_id=world.invoice.pk)
+    running = invoices.get_month_to_date_invoice()
+    usage.get_usage_metrics(start_month="2026-11", end_month="2026-11")
+    by_service = usage.get_service_level_usage(
+        start_month="2026-11", end_month="2026-11"
+    )
+
+    assert listed.statement_number == one.statement_number == world.invoice.number
+    assert running.monthly_transaction_amount == "0.00"
+    [row] = by_service.data.details
+    assert (row.service_id, row.usage_units) == (world.shop.pk, 0.00009)

@@ -25,6 +25,7 @@ NUMBERS = {
     "to_version_id",
     "timestamp_in_seconds",
     "max_entries",
+    "invoice_id",
 }
 # Routes that the Python client does not know, and who does.
 OWN = re.compile(
@@ -40,11 +41,6 @@ GET,POST /automation-tokens
 DELETE,GET /automation-tokens/{id}
 GET /automation-tokens/{id}/services
 GET /automation-tokens/{id}/workspaces
-GET /billing/v3/invoices
-GET /billing/v3/invoices/month-to-date
-GET /billing/v3/invoices/{invoice_id}
-GET /billing/v3/service-usage-metrics
-GET /billing/v3/usage-metrics
 """
 NOT_YET = {
     (method, path)

@@ -14,7 +14,15 @@ from portal.openapi.operations import TABLE, endpoints
 from products.api.vcl import VclFileAction
 from tests.access.routes import all_routes
 
-NUMBERS = {"number", "before", "after", "second", "limit", "sequence"}
+NUMBERS = {
+    "number",
+    "before",
+    "after",
+    "second",
+    "limit",
+    "sequence",
+    "invoice_id",
+}
 PARAMETER = re.compile(r"{(\w+)}")
 
 

@@ -1,0 +1,133 @@
+"""Invoices and the budget over the API."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+
+from accounts.actor import Actor
+from products.billing.commands.closing import finalize_invoice
+from products.billing.models import Budget
+from products.months import Month
+from tests.factories import NOW
+from tests.factories.usage import connection_usage
+from tests.factories.world import build_world
+
+JOB = Actor.system("bill-accounts")
+LATER = NOW + timedelta(days=1)
+CLOSED = datetime(2026, 12, 4, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def world(db):
+    return build_world()
+
+
+@pytest.fixture
+def used(world):
+    for name in ("a", "b"):
+        connection_usage(
+            world.shop, NOW + timedelta(hours=1), 600, month="2026-11", name=name
+        )
+    return world
+
+
+@pytest.fixture
+def call(client, world):
+    """Return a function that sends a request with a person's token."""
+
+    def send(method, path, who="billing", body=None, at=LATER):
+        with time_machine.travel(at, tick=False):
+            answer = client.generic(
+                method,
+                f"/api/{path}",
+                "" if body is None else json.dumps(body),
+                "application/json",
+                headers={"Fastly-Key": world.keys[who]},
+            )
+        return answer.status_code, answer.json()
+
+    return send
+
+
+def test_the_running_month_answers_with_its_bill_as_a_draft(used, call):
+    _, listed = call("GET", "v1/invoices?month=2026-11")
+    _, one = call("GET", "v1/invoices/2026-11")
+
+    [invoice] = listed["data"]
+    assert invoice == one
+    assert (one["number"], one["status"], one["total"]) == ("", "draft", "0.00")
+    [line] = one["lines"]
+    assert (line["kind"], line["quantity"]) == ("usage", 1_200)
+    assert (line["amount"], line["amount_exact"]) == ("0.00", "0.00072")
+
+
+def test_a_final_invoice_is_found_by_its_number(used, call):
+    final = finalize_invoice(JOB, account=used.acme, month=Month(2026, 11), now=CLOSED)
+
+    _, one = call("GET", f"v1/invoices/{final.number}")
+
+    assert (one["number"], one["status"]) == (final.number, "final")
+    assert one["lines"][0]["digest"] == final.lines.get().usage_digest
+
+
+def test_invoices_are_listed_by_pages(used, call):
+    finalize_invoice(JOB, account=used.acme, month=Month(2026, 11), now=CLOSED)
+
+    _, first = call("GET", "v1/invoices?limit=1")
+    _, second = call("GET", first["meta"]["next"].split("/api/")[1])
+
+    assert [each["month"] for each in first["data"]] == ["2026-11"]
+    assert [each["month"] for each in second["data"]] == ["2026-09"]
+    assert second["meta"]["next"] == ""
+
+
+def test_another_account_finds_no_invoice(used, call):
+    assert call("GET", "v1/invoices/INV-900001", "non_member")[0] == 404
+
+
+def test_a_budget_is_set_after_a_reauthentication(used, call):
+    body = {"amount": "50.00", "thresholds": [50, 100], "action": "notify"}
+
+    status, refused = call("PUT", "v1/budget", "superuser", body)
+
+    assert (status, refused["code"]) == (403, "reauthentication_required")
+    assert not Budget.objects.exists()
+    assert call("GET", "v1/budget")[1]["amount"] is None
+
+
+@pytest.mark.parametrize("who", ["engineer", "user"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "v1/invoices",
+        "v1/budget",
+        "billing/v3/invoices",
+        "billing/v3/invoices/month-to-date",
+    ],
+)
+def test_a_role_that_sees_no_costs_is_refused(world, call, who, path):
+    assert call("GET", path, who)[0] == 403
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "start_month=2026-11&end_month=2026-10",
+        "start_month=2020-01&end_month=2026-10",
+        "start_month=x&end_month=2026-10",
+    ],
+)
+def test_an_impossible_range_of_months_is_refused(world, call, query):
+    assert call("GET", f"billing/v3/usage-metrics?{query}")[0] == 400
+
+
+def test_fastlys_amounts_are_those_of_the_invoice(used, call):
+    final = finalize_invoice(JOB, account=used.acme, month=Month(2026, 11), now=CLOSED)
+
+    _, one = call("GET", f"billing/v3/invoices/{final.pk}")
+
+    assert one["statement_number"] == final.number
+    [line] = one["transaction_line_items"]
+    assert (line["units"], line["rate"]) == (0.0012, 0.6)
