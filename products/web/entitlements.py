@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.views.decorators.http import require_GET
 
 from accounts.actor import Actor
@@ -169,7 +170,7 @@ def _ability(
     permission: Permission, decision: Decision, person: Membership | None
 ) -> AbilityRow:
     """Return an ability with the page where a superuser changes it."""
-    ability = ABILITIES[permission].capitalize()
+    ability = capfirst(ABILITIES[permission])
     if decision.code not in {AnswerCode.ROLE, AnswerCode.SERVICE_ACCESS}:
         return AbilityRow(ability, decision)
     if person is None:

@@ -71,7 +71,8 @@ def usage_chart(
     `unit` is how many of it a guide's number counts: 1,000,000 for micro-units.
     """
     totals = [day.total for day in days if day.total is not None]
-    top = _round_up(max([*totals, budget or 0, 1]))
+    least = _GUIDES * max(unit // 100, 1)  # guides of an empty chart: cents, or minutes
+    top = _round_up(max([*totals, budget or 0, least]))
     most = max([day.minutes for day in days] + [1])
     points = [(0.0, float(SUM_HEIGHT))] + [
         (index + 1.0, _down(total, top)) for index, total in enumerate(totals)

@@ -60,7 +60,7 @@ def test_an_entry_shows_actor_event_time_interface_and_change(
         in shown_text
     )
     assert "Role was engineer becomes billing" in shown_text
-    assert "Request id request-1" in shown_text
+    assert "Request ID request-1" in shown_text
     assert f"#1, {AuditEvent.objects.get().event_hash}" in shown_text
 
 
