@@ -40,7 +40,8 @@ def test_a_day_that_is_not_wholly_counted_is_paler_and_a_future_one_has_no_bar()
     ("total", "unit", "guides"),
     [
         (97_420_000, 1_000_000, ["40", "80"]),
-        (20_000, 1_000_000, ["0.007", "0.014"]),
+        (20_000, 1_000_000, ["0.01", "0.02"]),
+        (0, 1_000_000, ["0.01", "0.02"]),
         (1_000, 1, ["400", "800"]),
     ],
 )
@@ -62,11 +63,3 @@ def test_a_month_without_usage_has_bars_without_height():
 
     assert chart.end_y == "190.0"
     assert [bar.height for bar in chart.bars] == ["0.0", "0.0"]
-
-
-def test_a_month_without_cost_has_guides_in_cents():
-    day = ChartDay("1", 0, is_complete=True, is_known=True, is_future=False, total=0)
-
-    chart = usage_chart([day], unit=1_000_000)
-
-    assert [guide.text for guide in chart.guides] == ["0.01", "0.02"]
