@@ -331,13 +331,12 @@ ENTITLEMENT: Final = ref("Entitlement")
 CLAIM: Final = ref("DomainClaim")
 WEBHOOK: Final = ref("Webhook")
 GONE: Final = Described(answer=None, status=204)
-CHECKED: Final[Schema] = {
-    "type": "array",
-    "prefixItems": [ref("Domain"), {"type": ["string", "null"]}, {"type": "boolean"}],
-    "minItems": 3,
-    "maxItems": 3,
-    "description": "The domain, its CNAME, and whether the service receives its requests.",
-}
+CHECKED: Final = array(
+    {"anyOf": [ref("Domain"), nullable(text()), flag()]},
+    "The domain, its CNAME, and whether the service receives its requests.",
+    minItems=3,
+    maxItems=3,
+)
 OPTION_TEXTS: Final = {name: text() for options in OPTIONS.values() for name in options}
 CONFIGURATION: Final = obj(
     {},

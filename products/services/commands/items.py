@@ -63,9 +63,11 @@ def change_items(
             raise Invalid(f"A batch has at most {MAX_ITEMS} operations.")
         items = {row.name: row for row in items_of(part)}
         before = {name: audit_item(row) for name, row in items.items()}
+        keys = {name: _trail_key(row) for name, row in items.items()}
         touched = [_apply(kind, part, items, change, now) for change in changes]
         _check_count(kind, items, before)
         after = {name: audit_item(row) for name, row in items.items()}
+        keys |= {name: _trail_key(row) for name, row in items.items()}
         names = [
             row.name for row in touched if before.get(row.name) != after.get(row.name)
         ]
@@ -76,10 +78,15 @@ def change_items(
             Event(kind.changed_event),
             target=(part.kind, f"{service.pk}/{part.kind}/{part.public_id}", part.name),
             service_id=service.pk,
-            before={name: before[name] for name in names if name in before},
-            after={name: after[name] for name in names if name in after},
+            before={keys[name]: before[name] for name in names if name in before},
+            after={keys[name]: after[name] for name in names if name in after},
         )
     return touched
+
+
+def _trail_key(row: Item) -> str:
+    """Return the key of an item in the trail, whose keys are ASCII: its name, or else its id."""
+    return row.name if row.name.isascii() else row.public_id
 
 
 def _apply(

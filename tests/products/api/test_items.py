@@ -239,3 +239,14 @@ def test_an_unknown_part_is_404(api, shop, path):
     answer = api.get(f"/api/service/{shop.pk}/{path.format('x' * 22)}")
 
     assert answer.status_code == 404
+
+
+def test_the_key_of_an_item_can_be_any_text(api, shop, dictionary, acme):
+    base = f"/api/service/{shop.pk}/dictionary/{dictionary.public_id}"
+
+    made = api.post(f"{base}/item", {"item_key": "Grüße", "item_value": "a"}, JSON)
+    changed = api.put(f"{base}/item/Grüße", {"item_value": "b"}, JSON)
+
+    assert (made.status_code, changed.status_code) == (200, 200)
+    (noted_item,) = last_entry(acme.pk)["after"].values()
+    assert noted_item["item_key"] == "Grüße"

@@ -1,0 +1,32 @@
+"""200 examples of each operation, and its limits, as people of every role in turn."""
+
+from itertools import cycle
+
+import pytest
+from hypothesis import settings
+
+from tests.factories.shared_world import shared_world, world
+from tests.portal.openapi.conformance import EXAMPLES, one_connection, check, loaded
+
+__all__ = ["one_connection", "shared_world", "world"]
+
+document = loaded(coverage=True)
+people = cycle(
+    [
+        "superuser",
+        "user",
+        "billing",
+        "engineer",
+        "inside",
+        "outside",
+        "non_member",
+    ]
+)
+
+
+@pytest.mark.nightly
+@document.parametrize()
+@settings(EXAMPLES, max_examples=200)
+@pytest.mark.usefixtures("one_connection")
+def test_every_answer_is_as_described(case, world):
+    check(case, world, [next(people)])
