@@ -5,6 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
+AUTOMATION = "automation token"  # marks a token without a user in the audit trail
+
 
 class ActorType(StrEnum):
     """The types of actor in the audit trail."""

@@ -1,6 +1,7 @@
 """Finds the actor of a request: by session, or by the `Fastly-Key` header of an API call."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -184,13 +185,13 @@ def staff_actor(user: User, context: Context) -> Actor:
 
 
 def token_actor(token: ApiToken, context: Context) -> Actor:
-    """Return the actor of a token; its owner's permissions are read for each request."""
+    """Return the actor of a token; the permissions are read for each request."""
     return Actor(
         type=ActorType.TOKEN,
         id=token.pk,
-        label=f"{token.user} ({token.name})",
-        user_id=token.user_id,
-        email=token.user.email,
+        label=token.label,
+        user_id=token.user_id or "",
+        email=token.user.email if token.user else "",
         account_id=token.account_id,
         token_scope=TokenScope(token.scope),
         token_services=frozenset(token.services),
@@ -199,21 +200,22 @@ def token_actor(token: ApiToken, context: Context) -> Actor:
 
 
 def find_token(secret: str, now: datetime) -> ApiToken | None:
-    """Return the active token of a secret, if its owner is still a member of its account."""
+    """Return the active token of a secret, if its owner is still a member of its account.
+
+    An automation token has no owner who could leave.
+    """
+    membership = Membership.objects.filter(
+        account_id=OuterRef("account_id"),
+        user_id=OuterRef("user_id"),
+        disabled_at=None,
+    )
     return (
         ApiToken.objects.select_related("user", "account")
         .filter(
             Q(expires_at=None) | Q(expires_at__gt=now),
-            Exists(
-                Membership.objects.filter(
-                    account_id=OuterRef("account_id"),
-                    user_id=OuterRef("user_id"),
-                    disabled_at=None,
-                )
-            ),
+            Q(user=None) | Q(Exists(membership), user__is_active=True),
             digest__in=digests(secret),
             revoked_at=None,
-            user__is_active=True,
         )
         .first()
     )
@@ -227,7 +229,9 @@ def needs_second_factor(user: User, memberships: Iterable[Membership]) -> bool:
 
 def _require_second_factor(token: ApiToken) -> None:
     """Raise SecondFactorNeeded for a token whose owner must have a second factor, and has none."""
-    if not settings.SECOND_FACTOR_REQUIRED or is_mfa_enabled(token.user):
+    if not settings.SECOND_FACTOR_REQUIRED or token.user is None:
+        return
+    if is_mfa_enabled(token.user):
         return
     if needs_second_factor(
         token.user, Membership.objects.filter(user_id=token.user_id)
@@ -244,10 +248,18 @@ class TokenRequest(Request):
     data: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class NoUser:
+    """Stands where the framework wants a user: the token that has none."""
+
+    pk: str
+    is_authenticated: bool = True
+
+
 class FastlyKeyAuthentication(BaseAuthentication):
     """Authenticate an API call by its `Fastly-Key` header alone, never by a cookie."""
 
-    def authenticate(self, request: Request) -> tuple[User, Actor] | None:
+    def authenticate(self, request: Request) -> tuple[User | NoUser, Actor] | None:
         """Return (owner, actor), or None without a token; raise AuthenticationFailed for a bad one."""
         secret = request.headers.get("Fastly-Key", "")
         if not secret:
@@ -273,7 +285,7 @@ class FastlyKeyAuthentication(BaseAuthentication):
                 },
                 what="when a token was last used",
             )
-        return token.user, token_actor(token, context)
+        return token.user or NoUser(token.pk), token_actor(token, context)
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002
         """Return the scheme, so that a missing token gives a 401 and not a 403."""

@@ -8,9 +8,9 @@ from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 from django.db.models.functions import Lower
 
-from accounts.actor import TokenScope
+from accounts.actor import AUTOMATION, TokenScope
 from accounts.ids import new_id
-from accounts.roles import ROLES_WITH_LIMITED_ACCESS, Role
+from accounts.roles import AUTOMATION_ROLES, ROLES_WITH_LIMITED_ACCESS, Role
 
 ROLE_CHOICES = [(role.value, role.value.capitalize()) for role in Role]
 SCOPE_CHOICES = [(scope.value, scope.value) for scope in TokenScope]
@@ -187,10 +187,16 @@ class Invitation(models.Model):
 
 
 class ApiToken(models.Model):
-    """An API token: shown once, stored as a keyed hash."""
+    """An API token: shown once, stored as a keyed hash.
+
+    It acts as its user, or, as an automation token, for the account in a role of its own.
+    """
 
     id = id_field()
-    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="api_tokens")
+    user = models.ForeignKey(
+        User, null=True, on_delete=models.PROTECT, related_name="api_tokens"
+    )
+    role = models.CharField(max_length=16, blank=True)  # of an automation token
     account = models.ForeignKey(
         Account, on_delete=models.PROTECT, related_name="api_tokens"
     )
@@ -211,11 +217,30 @@ class ApiToken(models.Model):
             models.CheckConstraint(
                 condition=models.Q(scope__in=[scope.value for scope in TokenScope]),
                 name="token_scope_is_known",
-            )
+            ),
+            models.CheckConstraint(
+                condition=models.Q(user__isnull=False, role="")
+                | models.Q(
+                    user=None, role__in=[role.value for role in AUTOMATION_ROLES]
+                ),
+                name="token_has_a_user_or_a_role",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_automation(self) -> bool:
+        """Return whether the token belongs to the account and to no user."""
+        return self.user_id is None
+
+    @property
+    def label(self) -> str:
+        """Return who acts with the token, as the audit trail has it."""
+        if self.user is None:
+            return f"{self.name} ({AUTOMATION})"
+        return f"{self.user} ({self.name})"
 
 
 class KeptResponse(models.Model):

@@ -136,10 +136,15 @@ def own_token(actor: Actor) -> ApiToken:
 
 
 def own_membership(actor: Actor) -> Membership:
-    """Return the membership of a token's owner, whatever the token's scope."""
-    account_id, user_id = own_token(actor).account_id, actor.user_id
+    """Return the membership of a token's owner, whatever the token's scope.
+
+    Raises NotFound for an automation token.
+    """
+    token = own_token(actor)
+    if token.is_automation:
+        raise NotFound("This token belongs to the account, not to a user.")
     return Membership.objects.select_related("user", "account").get(
-        account_id=account_id, user_id=user_id
+        account_id=token.account_id, user_id=token.user_id
     )
 
 
@@ -170,15 +175,41 @@ def active_tokens_of(member: Membership, now: datetime) -> QuerySet[ApiToken]:
 
 
 def tokens_of(actor: Actor) -> QuerySet[ApiToken]:
-    """Return the actor's own tokens in the account that are not revoked, newest first."""
-    return _tokens(actor).filter(user_id=actor.user_id)
+    """Return the actor's own tokens in the account that are not revoked, newest first.
+
+    An automation token has itself alone.
+    """
+    own = Q(user_id=actor.user_id) if actor.user_id else Q(pk=actor.id)
+    return _tokens(actor).filter(own)
+
+
+def automation_tokens_of(actor: Actor) -> QuerySet[ApiToken]:
+    """Return the account's automation tokens that are not revoked; raises Forbidden."""
+    account = account_of(actor)
+    require(actor, Permission.TOKEN_READ, account)
+    return _tokens(actor).filter(user=None)
+
+
+def automation_tokens_to_manage(actor: Actor) -> QuerySet[ApiToken]:
+    """Return the account's automation tokens; none if the actor may not manage them."""
+    if not decide(actor, Permission.TOKEN_MANAGE, account_of(actor)).allowed:
+        return ApiToken.objects.none()
+    return _tokens(actor).filter(user=None)
+
+
+def automation_token_of(actor: Actor, token_id: str) -> ApiToken:
+    """Return an automation token; raises Forbidden and NotFound."""
+    token = automation_tokens_of(actor).filter(pk=token_id).first()
+    if token is None:
+        raise NotFound(NO_SUCH_TOKEN)
+    return token
 
 
 def tokens_of_others(actor: Actor) -> QuerySet[ApiToken]:
     """Return other members' tokens in the account; none if the actor may not manage them."""
     if not decide(actor, Permission.TOKEN_MANAGE, account_of(actor)).allowed:
         return ApiToken.objects.none()
-    return _tokens(actor).exclude(user_id=actor.user_id)
+    return _tokens(actor).exclude(user=None).exclude(user_id=actor.user_id)
 
 
 def matching_tokens(rows: QuerySet[ApiToken], text: str) -> QuerySet[ApiToken]:

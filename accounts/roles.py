@@ -47,7 +47,8 @@ class Permission(StrEnum):
     SERVICE_READ = "service:read"
     SERVICE_VCL = "service:vcl"
     STATS_READ = "stats:read"
-    TOKEN_MANAGE = "token:manage"  # noqa: S105 - a permission's name
+    TOKEN_AUTOMATE = "token:automate"  # noqa: S105 - a permission's name
+    TOKEN_MANAGE = "token:manage"  # noqa: S105
     TOKEN_OWN = "token:own"  # noqa: S105
     TOKEN_READ = "token:read"  # noqa: S105
     TOKEN_SELF = "token:self"  # noqa: S105
@@ -115,11 +116,15 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         Permission.SERVICE_DEPLOY,
         Permission.SERVICE_PURGE,
         Permission.SERVICE_VCL,
+        Permission.TOKEN_AUTOMATE,
         Permission.TOKEN_MANAGE,
         Permission.TOKEN_READ,
         Permission.WEBHOOK_MANAGE,
     },
 }
+
+# What an automation token, which belongs to an account and to no user, can be.
+AUTOMATION_ROLES = (Role.USER, Role.BILLING, Role.ENGINEER)
 
 # What staff may do, in the admin and by commands; it is not a role in any account.
 STAFF_PERMISSIONS = frozenset(
@@ -228,6 +233,7 @@ ABILITIES: dict[Permission, str] = {
     Permission.SERVICE_READ: "see services and their configuration",
     Permission.SERVICE_VCL: "see the content of VCL files and snippets",
     Permission.STATS_READ: "see usage figures",
+    Permission.TOKEN_AUTOMATE: "create automation tokens",
     Permission.TOKEN_MANAGE: "revoke other people's API tokens",
     Permission.TOKEN_OWN: "create your own API tokens",
     Permission.TOKEN_READ: "see other people's API tokens",

@@ -91,7 +91,6 @@ def token(row: ApiToken) -> Json:
     """Return a token, without its secret."""
     required = {
         "id": row.pk,
-        "user_id": row.user_id,
         "customer_id": row.account_id,
         "name": row.name,
         "scope": row.scope,
@@ -100,6 +99,32 @@ def token(row: ApiToken) -> Json:
         "service_id": next(iter(row.services), None),
         "created_at": row.created_at,
         "sudo_expires_at": None,
+    }
+    optional = {
+        "user_id": row.user_id,
+        "expires_at": row.expires_at,
+        "last_used_at": row.last_used_at,
+        "ip": row.ip,
+        "user_agent": row.user_agent,
+    }
+    return required | given(optional)
+
+
+def automation_token(row: ApiToken) -> Json:
+    """Return an automation token, without its secret; no workspace and no TLS is limited here."""
+    required = {
+        "id": row.pk,
+        "customer_id": row.account_id,
+        "name": row.name,
+        "role": row.role,
+        "roles": [{"id": row.role, "name": row.role}],
+        "scope": row.scope,
+        "services": list(row.services),
+        "limit_services": bool(row.services),
+        "workspaces": [],
+        "limit_workspaces": False,
+        "tls_access": False,
+        "created_at": row.created_at,
     }
     optional = {
         "expires_at": row.expires_at,

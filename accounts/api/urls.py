@@ -3,6 +3,12 @@
 from django.urls import path
 
 from accounts.api.authorizations import Authorizations, OneAuthorization
+from accounts.api.automation_tokens import (
+    AutomationTokens,
+    AutomationTokenServices,
+    AutomationTokenWorkspaces,
+    OneAutomationToken,
+)
 from accounts.api.events import Events, OneEvent
 from accounts.api.invitations import Invitations, OneInvitation
 from accounts.api.openid_configuration import OpenIdConfiguration
@@ -34,6 +40,16 @@ urlpatterns = [
     path("sudo", Sudo.as_view()),
     path("tokens", Tokens.as_view()),
     path("tokens/<str:token_id>", OneToken.as_view()),
+    path("automation-tokens", AutomationTokens.as_view()),
+    path("automation-tokens/<str:automation_id>", OneAutomationToken.as_view()),
+    path(
+        "automation-tokens/<str:automation_id>/services",
+        AutomationTokenServices.as_view(),
+    ),
+    path(
+        "automation-tokens/<str:automation_id>/workspaces",
+        AutomationTokenWorkspaces.as_view(),
+    ),
     path("invitations", Invitations.as_view()),
     path("invitations/<str:invitation_id>", OneInvitation.as_view()),
     path("service-authorizations", Authorizations.as_view()),

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from accounts.actor import ActorType
+from accounts.actor import AUTOMATION, ActorType
 from accounts.audit.models import PLATFORM, AuditEvent
 from accounts.audit.names import NO_NAMES, Names, field_label, is_id
 from accounts.audit.vocabulary import Event
@@ -233,7 +233,8 @@ def actor_words(actor_type: str, label: str) -> str:
     if actor_type == ActorType.SYSTEM:
         return TOLLGATE
     owner, _, token = label.removesuffix(")").partition(" (")
-    if actor_type == ActorType.TOKEN and token:
+    # An automation token has no owner.
+    if actor_type == ActorType.TOKEN and token not in {"", AUTOMATION}:
         return f"{owner} (token {token})"
     return label
 

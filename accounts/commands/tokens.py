@@ -8,13 +8,13 @@ from typing import Final
 
 from accounts.actor import Actor, TokenScope
 from accounts.audit.vocabulary import Event
-from accounts.change import Unchanged, recorded_change
+from accounts.change import Trail, Unchanged, recorded_change
 from accounts.commands.users import cleaned_name
 from accounts.errors import Forbidden, Invalid, NotFound
 from accounts.ids import LENGTH
 from accounts.models import ApiToken
 from accounts.queries import NO_SUCH_TOKEN
-from accounts.roles import Permission
+from accounts.roles import AUTOMATION_ROLES, Permission
 from accounts.tokens import digest, new_token_secret
 
 MAX_TOKEN_LIFETIME: Final = timedelta(days=366)  # a year, also a leap year
@@ -51,6 +51,57 @@ def issue_token(
     effect. Raises Forbidden, WiderToken, and Invalid for an invalid scope, id or expiry (required,
     within a year). Notes token.issued.
     """
+    issued = _new_token(
+        actor, name=name, scope=scope, services=services, expires_at=expires_at, now=now
+    )
+    token = issued.token
+    token.user_id = actor.user_id
+    with recorded_change(actor, Permission.TOKEN_OWN, on=token, now=now) as trail:
+        _require_no_wider(actor, services)
+        _save(trail, token)
+    return issued
+
+
+def issue_automation_token(
+    actor: Actor,
+    *,
+    name: str,
+    role: str,
+    scope: str,
+    services: Sequence[str],
+    expires_at: datetime | None,
+    now: datetime,
+) -> Issued:
+    """Create a token of the actor's account with a role of its own, whoever leaves the account.
+
+    Raises as `issue_token` does, and Invalid for a role that such a token cannot have. Notes
+    token.issued.
+    """
+    if role not in AUTOMATION_ROLES:
+        raise Invalid(
+            f"Choose one of the roles {', '.join(AUTOMATION_ROLES)}.", field="role"
+        )
+    issued = _new_token(
+        actor, name=name, scope=scope, services=services, expires_at=expires_at, now=now
+    )
+    token = issued.token
+    token.role = role
+    with recorded_change(actor, Permission.TOKEN_AUTOMATE, on=token, now=now) as trail:
+        _require_no_wider(actor, services)
+        _save(trail, token)
+    return issued
+
+
+def _new_token(
+    actor: Actor,
+    *,
+    name: str,
+    scope: str,
+    services: Sequence[str],
+    expires_at: datetime | None,
+    now: datetime,
+) -> Issued:
+    """Return a token that is not saved, without a user and a role; raises Invalid."""
     name = cleaned_name(name)
     _require_scope(scope)
     _require_ids(services)
@@ -61,7 +112,6 @@ def issue_token(
         )
     secret = new_token_secret()
     token = ApiToken(
-        user_id=actor.user_id,
         account_id=actor.account_id,
         name=name,
         scope=scope,
@@ -72,19 +122,21 @@ def issue_token(
         ip=actor.context.ip,
         user_agent=actor.context.user_agent,
     )
-    with recorded_change(actor, Permission.TOKEN_OWN, on=token, now=now) as trail:
-        _require_no_wider(actor, services)
-        token.save(force_insert=True)
-        trail.note(
-            Event.TOKEN_ISSUED,
-            target=("token", token.pk, token.name),
-            after={
-                "scope": token.scope,
-                "services": list(token.services) or "all services",
-                "expires_at": expires_at.isoformat(timespec="seconds"),
-            },
-        )
     return Issued(token, secret)
+
+
+def _save(trail: Trail, token: ApiToken) -> None:
+    token.save(force_insert=True)
+    expires_at = token.expires_at
+    assert expires_at is not None  # noqa: S101 - see _new_token
+    after: dict[str, object] = {
+        "scope": token.scope,
+        "services": list(token.services) or "all services",
+        "expires_at": expires_at.isoformat(timespec="seconds"),
+    }
+    if token.role:
+        after["role"] = token.role
+    trail.note(Event.TOKEN_ISSUED, target=("token", token.pk, token.name), after=after)
 
 
 def revoke_token(actor: Actor, *, token: ApiToken, now: datetime) -> None:

@@ -64,7 +64,8 @@ class Migration(migrations.Migration):
                 ('ip', models.CharField(blank=True, max_length=64)),
                 ('user_agent', models.CharField(blank=True, max_length=300)),
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='api_tokens', to='accounts.account')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='api_tokens', to=settings.AUTH_USER_MODEL)),
+                ('role', models.CharField(blank=True, max_length=16)),
+                ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='api_tokens', to=settings.AUTH_USER_MODEL)),
             ],
         ),
         migrations.CreateModel(
@@ -134,6 +135,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='apitoken',
             constraint=models.CheckConstraint(condition=models.Q(('scope__in', ['global', 'global:read', 'purge_select', 'purge_all'])), name='token_scope_is_known'),
+        ),
+        migrations.AddConstraint(
+            model_name='apitoken',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('role', ''), ('user__isnull', False)), models.Q(('role__in', ['user', 'billing', 'engineer']), ('user', None)), _connector='OR'), name='token_has_a_user_or_a_role'),
         ),
         migrations.AddConstraint(
             model_name='invitation',

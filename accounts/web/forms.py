@@ -8,7 +8,7 @@ from django import forms
 from accounts.actor import TokenScope
 from accounts.commands.users import MAX_USER_NAME_LENGTH
 from accounts.lists import ListForm
-from accounts.roles import AccessLevel, Role
+from accounts.roles import AUTOMATION_ROLES, AccessLevel, Role
 from accounts.service_picker import ServicePicker, chosen_levels, level_fields
 
 ROLES = [(role.value, role.value.capitalize()) for role in Role]
@@ -99,6 +99,7 @@ class JoinForm(forms.Form):
 class TokenForm(forms.Form):
     """A new token's name, scope, services and expiry."""
 
+    is_automation = False
     name = forms.CharField(
         label="Name",
         max_length=MAX_USER_NAME_LENGTH,
@@ -135,3 +136,27 @@ class TokenForm(forms.Form):
         """Return the end of the last day."""
         following = self.cleaned_data["expires_on"] + timedelta(days=1)
         return datetime.combine(following, time(), UTC)
+
+    @property
+    def wanted(self) -> dict[str, Any]:
+        """Return what the command gets; raises KeyError unless the form is valid."""
+        chosen = {
+            name: self.cleaned_data[name] for name in ("name", "scope", "services")
+        }
+        return chosen | {"expires_at": self.expires_at}
+
+
+class AutomationTokenForm(TokenForm):
+    """A new automation token: as a token, with a role of its own."""
+
+    is_automation = True
+    role = forms.ChoiceField(
+        label="Role",
+        choices=[(role.value, role.value.capitalize()) for role in AUTOMATION_ROLES],
+        help_text="What the token can do, whoever created it and whoever leaves the account.",
+    )
+
+    @property
+    def wanted(self) -> dict[str, Any]:
+        """Return what the command gets."""
+        return super().wanted | {"role": self.cleaned_data["role"]}

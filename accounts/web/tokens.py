@@ -1,6 +1,6 @@
 """The pages of API tokens: the user's own, and other members' for those who may manage them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from http import HTTPStatus
 from typing import Final
@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from accounts import queries
 from accounts.actor import Actor
 from accounts.authentication import actor_of
-from accounts.commands.tokens import issue_token
+from accounts.commands.tokens import Issued, issue_automation_token, issue_token
 from accounts.commands.tokens import revoke_token as revoke
 from accounts.form_errors import form_errors, form_status
 from accounts.lists import ListForm, page_of, some_of
@@ -26,7 +26,7 @@ from accounts.reauthentication import require_reauthentication
 from accounts.roles import Permission
 from accounts.service_picker import is_searching, pick_services
 from accounts.shown_once import keep_secret, take_secret
-from accounts.web.forms import TokenForm
+from accounts.web.forms import AutomationTokenForm, TokenForm
 
 PAGE: Final = 25
 ORDER: Final = ("-created_at", "pk")
@@ -40,14 +40,21 @@ def tokens(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
     now = timezone.now()
     form = ListForm(request.GET)
+    account = queries.account_of(actor)
     own, others = queries.tokens_of(actor), queries.tokens_of_others(actor)
+    automation = queries.automation_tokens_to_manage(actor)
     count = own.count()
     if search := form.chosen("q"):
         own = queries.matching_tokens(own, search)
         others = queries.matching_tokens(others, search)
+        automation = queries.matching_tokens(automation, search)
     own_page = page_of(request, own, order=ORDER, size=PAGE)
     others_page = page_of(request, others, order=ORDER, size=PAGE, prefix="others-")
-    names = _service_names(actor, [*own_page.rows, *others_page.rows])
+    automation_page = page_of(
+        request, automation, order=ORDER, size=PAGE, prefix="automation-"
+    )
+    listed = [*own_page.rows, *others_page.rows, *automation_page.rows]
+    names = _service_names(actor, listed)
     context = {
         "form": form,
         "count": count,
@@ -55,7 +62,10 @@ def tokens(request: HttpRequest) -> HttpResponse:
         "own": [_row(token, names, now) for token in own_page.rows],
         "others_page": others_page,
         "others": [_row(token, names, now) for token in others_page.rows],
-        "may": decide(actor, Permission.TOKEN_OWN, queries.account_of(actor)),
+        "automation_page": automation_page,
+        "automation": [_row(token, names, now) for token in automation_page.rows],
+        "may": decide(actor, Permission.TOKEN_OWN, account),
+        "may_automate": decide(actor, Permission.TOKEN_AUTOMATE, account),
     }
     return render(request, "accounts/tokens.html", context)
 
@@ -66,28 +76,40 @@ def new_token(request: HttpRequest) -> HttpResponse:
     """Create a token; the next page shows its secret once."""
     actor = actor_of(request)
     require(actor, Permission.TOKEN_OWN, queries.account_of(actor))
+    return _new_token(request, actor, TokenForm, issue_token)
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def new_automation_token(request: HttpRequest) -> HttpResponse:
+    """Create an automation token; the next page shows its secret once."""
+    actor = actor_of(request)
+    require(actor, Permission.TOKEN_AUTOMATE, queries.account_of(actor))
+    return _new_token(request, actor, AutomationTokenForm, issue_automation_token)
+
+
+def _new_token(
+    request: HttpRequest,
+    actor: Actor,
+    form_class: type[TokenForm],
+    issue: Callable[..., Issued],
+) -> HttpResponse:
+    """Show the form of a token; on POST create it with the command."""
     now = timezone.now()
     sent = request.POST if request.method == "POST" else None
     chosen = sent.getlist("services") if sent is not None else []
     picker = pick_services(actor, chosen, sent)
     if is_searching(sent):
         typed = request.POST.dict() | {"services": chosen}
-        form = TokenForm(picker=picker, today=now.date(), initial=typed)
+        form = form_class(picker=picker, today=now.date(), initial=typed)
         return render(request, "accounts/new_token.html", {"form": form})
-    form = TokenForm(sent, picker=picker, today=now.date())
+    form = form_class(sent, picker=picker, today=now.date())
     if sent is not None and form.is_valid():
         asked = require_reauthentication(request, "create an API token")
         if asked is not None:
             return asked
         with form_errors(form, {"expires_at": "expires_on"}):
-            issued = issue_token(
-                actor,
-                name=form.cleaned_data["name"],
-                scope=form.cleaned_data["scope"],
-                services=form.cleaned_data.get("services", []),
-                expires_at=form.expires_at,
-                now=now,
-            )
+            issued = issue(actor, now=now, **form.wanted)
             keep_secret(request, issued.token.pk, issued.secret)
             return redirect("token_created", token_id=issued.token.pk)
     status = form_status(form) if request.method == "POST" else HTTPStatus.OK

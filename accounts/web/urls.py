@@ -47,6 +47,11 @@ urlpatterns: list[URLPattern] = [
     path("api-tokens/", tokens.tokens, name="tokens"),
     path("api-tokens/new/", tokens.new_token, name="new_token"),
     path(
+        "api-tokens/automation/new/",
+        tokens.new_automation_token,
+        name="new_automation_token",
+    ),
+    path(
         "api-tokens/<opaque:token_id>/created/",
         tokens.token_created,
         name="token_created",

@@ -5,6 +5,14 @@ from typing import Final
 
 from accounts.actor import TokenScope
 from accounts.api.authorizations import Authorizations, OneAuthorization
+from accounts.api.automation_tokens import (
+    AutomationTokenPage,
+    AutomationTokenReader,
+    AutomationTokens,
+    AutomationTokenServices,
+    AutomationTokenWorkspaces,
+    OneAutomationToken,
+)
 from accounts.api.events import ORDERS, Events, OneEvent
 from accounts.api.invitations import Invitations, OneInvitation
 from accounts.api.json_api import MAX_BULK
@@ -23,7 +31,7 @@ from accounts.api.users import (
     UserReader,
     Users,
 )
-from accounts.roles import AccessLevel, Role
+from accounts.roles import AUTOMATION_ROLES, AccessLevel, Role
 from portal.openapi.kinds import STATUS_OK, times
 from portal.openapi.schemas import (
     JSON,
@@ -108,7 +116,6 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "Token": obj(
         {
             "id": text(),
-            "user_id": text(),
             "customer_id": text(),
             "name": text(),
             "scope": choice(*TokenScope),
@@ -119,9 +126,32 @@ SCHEMAS: Final[dict[str, Schema]] = {
             "sudo_expires_at": nullable(moment()),
         },
         {
+            "user_id": text("Missing: it is an automation token."),
             "expires_at": moment("Missing: it does not expire."),
             "last_used_at": moment(),
             "ip": text("The address of the last use."),
+            "user_agent": text(),
+        },
+    ),
+    "AutomationToken": obj(
+        {
+            "id": text(),
+            "customer_id": text(),
+            "name": text(),
+            "role": choice(*AUTOMATION_ROLES),
+            "roles": array(obj({"id": text(), "name": text()})),
+            "scope": choice(*TokenScope),
+            "services": array(text(), "Empty: all services."),
+            "limit_services": flag(),
+            "workspaces": array(text()),
+            "limit_workspaces": flag(),
+            "tls_access": flag(),
+            "created_at": moment(),
+        },
+        {
+            "expires_at": moment(),
+            "last_used_at": moment(),
+            "ip": text(),
             "user_agent": text(),
         },
     ),
@@ -251,6 +281,11 @@ GONE: Final = Described(answer=None, status=204)
 USER: Final = ref("User")
 CUSTOMER: Final = ref("Customer")
 TOKEN: Final = ref("Token")
+AUTOMATION: Final = ref("AutomationToken")
+COUNTS: Final = {
+    name: whole()
+    for name in ("current_page", "per_page", "record_count", "total_pages")
+}
 
 OPERATIONS: Final[Mapping[tuple[type, str], Described]] = {
     (OpenIdConfiguration, "GET"): Described(answer=anything()),
@@ -290,6 +325,31 @@ OPERATIONS: Final[Mapping[tuple[type, str], Described]] = {
     ),
     (OneToken, "GET"): Described(answer=TOKEN),
     (OneToken, "DELETE"): GONE,
+    (AutomationTokens, "GET"): Described(
+        answer=obj({"data": array(AUTOMATION), "meta": obj(COUNTS)}),
+        query=AutomationTokenPage,
+    ),
+    (AutomationTokens, "POST"): Described(
+        answer={"allOf": [AUTOMATION, obj({"access_token": text()})]},
+        body=AutomationTokenReader,
+    ),
+    (OneAutomationToken, "GET"): Described(answer=AUTOMATION),
+    (OneAutomationToken, "DELETE"): GONE,
+    (AutomationTokenServices, "GET"): Described(answer=obj({"data": array(text())})),
+    (AutomationTokenWorkspaces, "GET"): Described(
+        answer=obj(
+            {
+                "data": array(anything()),
+                "meta": obj(
+                    {
+                        "limit": whole(),
+                        "next_cursor": text(),
+                        "previous_cursor": text(),
+                    }
+                ),
+            }
+        )
+    ),
     (Invitations, "GET"): json_api(documents(ref("Invitation")), query=PAGE),
     (Invitations, "POST"): json_api(document(ref("Invitation")), body=NEW_INVITATION),
     (OneInvitation, "DELETE"): GONE,

@@ -86,4 +86,5 @@ def form_of(path: str, view: object) -> str:
     """Return the form of the errors of a route; a template of a path is enough."""
     if is_own_path(path):
         return "problem"
-    return str(getattr(view, "error_form", "classic"))
+    form = str(getattr(view, "error_form", "classic"))
+    return "classic" if form == "problem" else form  # both are among its media types

@@ -8,10 +8,11 @@ from typing import Any, Final
 
 from django.urls import URLPattern, URLResolver, get_resolver
 from drf_spectacular.openapi import AutoSchema
-from rest_framework.permissions import AllowAny
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
+from accounts.api.sudo import Sudo
+from accounts.api.tokens import Tokens
 from portal.openapi import accounts, billing, kinds, products
 from portal.openapi.errors import form_of
 from portal.openapi.schemas import Described, Schema, text, whole
@@ -207,7 +208,7 @@ class OperationSchema(AutoSchema):
     def _headers(self, method: str) -> list[Schema]:
         view = self.endpoint.view_class
         secret = getattr(view, "answers_with_secret", False)
-        if method == "POST" and secret:
+        if self._by_password(method):
             return [{"$ref": "#/components/parameters/Otp"}]
         of_edge = EdgeAuthentication in view.authentication_classes
         if method == "GET" or secret or of_edge:
@@ -220,10 +221,11 @@ class OperationSchema(AutoSchema):
             return [{EDGE: []}]
         if not view.authentication_classes:
             return [{}]
-        # A password is enough to re-authenticate and to create a token.
-        by_password = method == "POST" and getattr(view, "answers_with_secret", False)
-        is_open = AllowAny in view.permission_classes
-        return [{KEY: []}, {}] if by_password or is_open else [{KEY: []}]
+        return [{KEY: []}, {}] if self._by_password(method) else [{KEY: []}]
+
+    def _by_password(self, method: str) -> bool:
+        """Tell whether a password is enough: to re-authenticate, and to create a token."""
+        return method == "POST" and self.endpoint.view_class in {Sudo, Tokens}
 
     def _body(self, found: Described, method: str) -> Schema:
         schema = found.body
@@ -307,6 +309,7 @@ MODULES: Final = {
     "tokens": "API tokens",
     "trail": "Audit trail",
     "stats": "Statistics",
+    "automation_tokens": "API tokens",
     "authorizations": "Access to services",
     "users": "Users and account",
     "vcl": "VCL files",

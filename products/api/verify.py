@@ -16,14 +16,15 @@ class Verify(APIView):
         actor = request.auth
         token = accounts.own_token(actor)
         account = token.account
+        user = token.user
         services = queries.services_of(actor).values_list("pk", "name")
         return Response(
             {
                 "customer": {"id": account.pk, "name": account.name},
                 "user": {
-                    "id": token.user_id,
-                    "name": token.user.name,
-                    "login": token.user.email,
+                    "id": token.user_id or "",
+                    "name": user.name if user else token.label,
+                    "login": user.email if user else "",
                 },
                 "services": dict(services),
                 "token": {

@@ -126,6 +126,9 @@ BODIES: dict[tuple[str, str], Body] = {
     ("members/<opaque:membership_id>/", "POST"): lambda w: {"role": "billing"},
     ("members/<opaque:membership_id>/access/", "POST"): lambda w: {"limited": "yes", f"level_{w.shop.pk}": "full"},
     ("api-tokens/new/", "POST"): lambda w: {"name": "CI", "scope": "global", "expires_on": "2027-03-01"},
+    ("api-tokens/automation/new/", "POST"): lambda w: {
+        "name": "CI", "role": "user", "scope": "global", "expires_on": "2027-03-01"},
+    ("api/automation-tokens", "POST"): lambda w: {"name": "CI", "role": "user"},
     ("products/<slug:slug>/enable/", "POST"): agreement,
     ("members/<opaque:membership_id>/offboard/<slug:deed>/", "POST"): lambda w: {"reason": "Left"},
     ("products/<slug:slug>/disable/", "POST"): lambda w: {"drain_mode": "drain"},
@@ -199,6 +202,7 @@ GIVEN: dict[tuple[str, str], Step] = {
     (f"{SERVICE}delete/", "POST"): take_off,
     (API_SERVICE, "DELETE"): take_off,
     ("api/v1/budget", "PUT"): prove,
+    ("api/automation-tokens", "POST"): prove,
     ("api/v1/webhooks", "POST"): prove,
     (WEBHOOK, "PATCH"): prove,
     (WEBHOOK, "DELETE"): prove,

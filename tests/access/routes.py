@@ -40,6 +40,7 @@ ADMIN_MODEL_PARTS = 5  # admin/<app>/<model>/<id>/…
 OF_AN_ACCOUNT = frozenset(
     {
         "authorization_id",
+        "automation_id",
         "claim_id",
         "customer_id",
         "event_id",
@@ -133,6 +134,7 @@ def samples(world: World) -> dict[str, Any]:
         "action": "main",
         "after": 2,
         "app_label": "accounts",
+        "automation_id": world.automation.pk,
         "authorization_id": derived_id(inside, world.shop.pk),
         "backend": "origin",
         "before": 1,

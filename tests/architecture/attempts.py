@@ -261,6 +261,8 @@ ATTEMPTS: dict[str, Attempt] = {
     # Each member creates tokens for themselves in their own account; so does Stan, in his.
     "accounts.commands.tokens.issue_token": Attempt(MEMBERS | {"non_member"}, lambda w, a: tokens.issue_token(
         a, name="CI", scope="global", services=[], expires_at=LATER, now=NOW)),
+    "accounts.commands.tokens.issue_automation_token": Attempt(SUPERUSER | {"non_member"}, lambda w, a: tokens.issue_automation_token(
+        a, name="CI", role="engineer", scope="global", services=[], expires_at=LATER, now=NOW)),
     "accounts.commands.tokens.revoke_token": Attempt(SUPERUSER | {"user"}, lambda w, a: tokens.revoke_token(
         a, token=w.token, now=NOW)),
     "accounts.commands.tokens.revoke_tokens": Attempt(SUPERUSER | {"user"}, lambda w, a: tokens.revoke_tokens(

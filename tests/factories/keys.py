@@ -6,7 +6,7 @@ from typing import Any
 from django.test import Client
 
 from accounts.actor import Actor, TokenScope
-from accounts.models import ApiToken
+from accounts.models import Account, ApiToken
 from accounts.tokens import digest, new_secret
 from tests.factories import NOW
 
@@ -40,3 +40,17 @@ def client_of(person: Actor, **token: Any) -> Client:
     return Client(
         headers={"Fastly-Key": key_of(person, **token)}, raise_request_exception=False
     )
+
+
+def automation_key(account: Account, role: str) -> str:
+    """Create an automation token of an account, and return its secret."""
+    secret = new_secret()
+    ApiToken.objects.create(
+        account=account,
+        role=role,
+        name="deploy",
+        scope=TokenScope.GLOBAL.value,
+        digest=digest(secret),
+        created_at=NOW,
+    )
+    return secret

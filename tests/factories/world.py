@@ -39,7 +39,7 @@ from tests.factories.accounts import (
 )
 from tests.factories.domains import claimed
 from tests.factories.invoices import invoice
-from tests.factories.keys import key_of
+from tests.factories.keys import automation_key, key_of
 from tests.factories.services import (
     BackendFactory,
     DomainFactory,
@@ -87,6 +87,8 @@ class World:
     ngwaf: Product
     membership: Membership  # Una's, who is user of Acme
     token: ApiToken  # Una's
+    automation: ApiToken  # of Acme, an engineer
+    automation_key: str
     invitation: Invitation
     claim: DomainClaim
     edge_secret: str
@@ -274,6 +276,8 @@ def build_world(*, enabled: bool = True) -> World:
         ngwaf=Product.objects.get(pk="ngwaf"),
         membership=Membership.objects.get(account=acme, user_id=user_id),
         token=ApiToken.objects.get(account=acme, user_id=user_id),
+        automation_key=automation_key(acme, Role.ENGINEER),
+        automation=ApiToken.objects.get(user=None),
         invitation=invite(
             sam, account=acme, email="new@example.com", role="engineer", now=NOW
         ),

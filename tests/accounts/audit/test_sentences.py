@@ -155,16 +155,23 @@ def test_braces_in_names_stay_as_they_are():
 
 
 @pytest.mark.parametrize(
-    ("actor", "words"),
+    ("actor", "owner", "words"),
     [
-        ((ActorType.USER, "u1", "Sam (the boss)"), "Sam (the boss)"),
-        ((ActorType.TOKEN, "t1", "Sam Osei (CI)"), "Sam Osei (token CI)"),
-        ((ActorType.STAFF, "s1", "Ada"), "Ada (Tollgate staff)"),
-        ((ActorType.SYSTEM, "close-month", "close-month"), "Tollgate"),
+        ((ActorType.USER, "u1", "Sam (the boss)"), "", "Sam (the boss)"),
+        ((ActorType.TOKEN, "t1", "Sam Osei (CI)"), "u1", "Sam Osei (token CI)"),
+        (
+            (ActorType.TOKEN, "t2", "CI (automation token)"),
+            "",
+            "CI (automation token)",
+        ),
+        ((ActorType.STAFF, "s1", "Ada"), "", "Ada (Tollgate staff)"),
+        ((ActorType.SYSTEM, "close-month", "close-month"), "", "Tollgate"),
     ],
 )
-def test_an_actor_is_named_with_what_they_are(actor, words):
-    assert actor_of_entry(entry(Event.ACCOUNT_READ, actor=actor)) == words
+def test_an_actor_is_named_with_what_they_are(actor, owner, words):
+    found = entry(Event.ACCOUNT_READ, actor=actor, on_behalf_of=owner)
+
+    assert actor_of_entry(found) == words
 
 
 def test_a_failed_sign_in_is_not_attributed_to_the_person():

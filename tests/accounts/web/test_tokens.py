@@ -13,6 +13,7 @@ from tests.factories.services import ServiceFactory
 
 TOKENS = "/api-tokens/"
 NEW = "/api-tokens/new/"
+AUTOMATION = "/api-tokens/automation/new/"
 
 
 @pytest.fixture
@@ -177,3 +178,42 @@ def test_an_invitation_s_services_are_searched_for(acme, sam, shop, browser):
     assert f"level_{other.pk}" in page.context["form"].fields
     assert page.context["form"]["limit_services"].value()
     assert not acme.invitations.exists()
+
+
+def test_a_superuser_creates_an_automation_token(acme, sam, browser, form, noted):
+    client = browser(sam)
+
+    page = client.post(AUTOMATION, form | {"role": "billing"}, follow=True)
+
+    assert "Role billing" in text(page)
+    assert noted(acme) == ["token.issued"]
+    shown = text(client.get(TOKENS))
+    assert "Automation tokens (1)" in shown
+    assert "billing" in shown
+
+
+def test_an_automation_token_is_revoked_on_its_page(sam, browser, form):
+    client = browser(sam)
+    client.post(AUTOMATION, form | {"role": "user"})
+    row = ApiToken.objects.get()
+
+    page = f"/api-tokens/{row.pk}/revoke/"
+    assert "Acme's automation token" in text(client.get(page))
+    client.post(page)
+
+    row.refresh_from_db()
+    assert row.revoked_at is not None
+
+
+def test_creating_an_automation_token_asks_who_the_user_is(sam, browser, form):
+    answer = browser(sam, confirmed=None).post(AUTOMATION, form | {"role": "user"})
+
+    assert answer.status_code == 403
+    assert not ApiToken.objects.exists()
+
+
+def test_others_see_no_automation_tokens(eve, browser):
+    client = browser(eve)
+
+    assert "Automation tokens" not in text(client.get(TOKENS))
+    assert client.get(AUTOMATION).status_code == 403

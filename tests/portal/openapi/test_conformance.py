@@ -3,7 +3,7 @@
 import pytest
 
 from tests.factories.shared_world import shared_world, world
-from tests.portal.openapi.conformance import EXAMPLES, one_connection, check, loaded
+from tests.portal.openapi.conformance import EXAMPLES, check, loaded, one_connection
 
 __all__ = ["one_connection", "shared_world", "world"]
 

@@ -1,0 +1,120 @@
+"""`/automation-tokens`: tokens of the account, each with a role of its own, for superusers."""
+
+from http import HTTPStatus
+from typing import Any
+
+from django.utils import timezone
+from rest_framework import serializers
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts import queries
+from accounts.actor import TokenScope
+from accounts.api import fastly_json
+from accounts.authentication import TokenRequest
+from accounts.commands import tokens as commands
+from accounts.roles import AUTOMATION_ROLES, Permission
+from accounts.sudo import reauthenticated
+
+MAX_PER_PAGE = 1_000
+
+
+class AutomationTokenPage(serializers.Serializer[Any]):
+    """A page of the list."""
+
+    page = serializers.IntegerField(min_value=1, max_value=1_000_000, default=1)
+    per_page = serializers.IntegerField(
+        min_value=1, max_value=MAX_PER_PAGE, default=100
+    )
+
+
+class AutomationTokenReader(serializers.Serializer[Any]):
+    """A new automation token; without an expiry, it is valid for a year."""
+
+    name = serializers.CharField()
+    role = serializers.ChoiceField(choices=[role.value for role in AUTOMATION_ROLES])
+    scope = serializers.ChoiceField(
+        choices=[scope.value for scope in TokenScope], default=TokenScope.GLOBAL.value
+    )
+    services = serializers.ListField(child=serializers.CharField(), default=list)
+    expires_at = serializers.DateTimeField(default=None, allow_null=True)
+
+
+class AutomationTokenView(APIView):
+    """A path below `/automation-tokens`, which refuses as RFC 9457 says."""
+
+    error_form = "problem"
+    answers_with_secret = True
+
+
+class AutomationTokens(AutomationTokenView):
+    """`/automation-tokens`."""
+
+    def get(self, request: TokenRequest) -> Response:
+        """Return a page of the account's automation tokens, the newest first."""
+        rows = queries.automation_tokens_of(request.auth)
+        form = AutomationTokenPage(data=request.query_params.dict())
+        form.is_valid(raise_exception=True)
+        page, size = form.validated_data["page"], form.validated_data["per_page"]
+        count = rows.count()
+        shown = rows[(page - 1) * size : page * size]
+        return Response(
+            {
+                "data": [fastly_json.automation_token(row) for row in shown],
+                "meta": {
+                    "current_page": page,
+                    "per_page": size,
+                    "record_count": count,
+                    "total_pages": max(-(-count // size), 1),
+                },
+            }
+        )
+
+    def post(self, request: TokenRequest) -> Response:
+        """Create an automation token after `POST /sudo`; the response has its secret."""
+        queries.account_for(request.auth, Permission.TOKEN_AUTOMATE)
+        actor = reauthenticated(request.auth)
+        # Clients written in Go send unset fields as empty.
+        sent = {name: value for name, value in request.data.items() if value}
+        form = AutomationTokenReader(data=sent)
+        form.is_valid(raise_exception=True)
+        now = timezone.now()
+        wanted = dict(form.validated_data)
+        wanted["expires_at"] = wanted["expires_at"] or now + commands.MAX_TOKEN_LIFETIME
+        issued = commands.issue_automation_token(actor, now=now, **wanted)
+        shown = fastly_json.automation_token(issued.token)
+        return Response(shown | {"access_token": issued.secret})
+
+
+class OneAutomationToken(AutomationTokenView):
+    """`/automation-tokens/{id}`."""
+
+    def get(self, request: TokenRequest, automation_id: str) -> Response:
+        """Return one automation token."""
+        row = queries.automation_token_of(request.auth, automation_id)
+        return Response(fastly_json.automation_token(row))
+
+    def delete(self, request: TokenRequest, automation_id: str) -> Response:
+        """Revoke one automation token."""
+        row = queries.automation_token_of(request.auth, automation_id)
+        commands.revoke_token(request.auth, token=row, now=timezone.now())
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+
+class AutomationTokenServices(AutomationTokenView):
+    """`GET /automation-tokens/{id}/services`."""
+
+    def get(self, request: TokenRequest, automation_id: str) -> Response:
+        """Return the services that the token is limited to; none: it sees all."""
+        row = queries.automation_token_of(request.auth, automation_id)
+        return Response({"data": list(row.services)})
+
+
+class AutomationTokenWorkspaces(AutomationTokenView):
+    """`GET /automation-tokens/{id}/workspaces`."""
+
+    def get(self, request: TokenRequest, automation_id: str) -> Response:
+        """Return the workspaces that the token is limited to: none, as there are none here."""
+        queries.automation_token_of(request.auth, automation_id)
+        meta = {"limit": 0, "next_cursor": "", "previous_cursor": ""}
+        return Response({"data": [], "meta": meta})
