@@ -1,8 +1,56 @@
 """What a month would cost at a price of the catalogue."""
 
-from products.billing.rating import Estimate, estimate
+from dataclasses import dataclass
+
+from django.db.models import Sum
+
+from accounts.models import Account
+from products.billing.rating import Estimate, after_allowance, estimate, rate
 from products.catalogue.models import PriceVersion
 from products.catalogue.queries import tiered_price
+from products.metering.models import UsagePeriod
+
+_MONTHS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficEstimate:
+    """What a month of the account's own traffic would cost, in words."""
+
+    label: str
+    minutes: int
+    cost: str
+
+
+def own_traffic(account: Account, price: PriceVersion) -> list[TrafficEstimate]:
+    """Return what the account's own months would cost: low, typical and high.
+
+    Of its last six months with minutes, these are the smallest, the middle and the largest.
+    """
+    months = (
+        UsagePeriod.objects.filter(account_id=account.pk, minutes__gt=0)
+        .order_by("-month")
+        .values("month")
+        .annotate(total=Sum("minutes"))
+        .values_list("total", flat=True)[:_MONTHS]
+    )
+    found = sorted(months)
+    if not found:
+        return []
+    chosen = {"Typical": found[len(found) // 2]}
+    if len(found) > 1:
+        chosen = {"Low": found[0], **chosen, "High": found[-1]}
+    return [
+        TrafficEstimate(label, minutes, cost_of(price, minutes))
+        for label, minutes in chosen.items()
+    ]
+
+
+def cost_of(price: PriceVersion, minutes: int) -> str:
+    """Return what the minutes of a month cost, in words, as an invoice rates them."""
+    included = price.included_units * price.unit_size
+    rated = rate(tiered_price(price), after_allowance(minutes, included).billable)
+    return rated.rounded(price.currency).in_words(rated.exact)
 
 
 def estimated(price: PriceVersion, *, connections: int, seconds_each: int) -> Estimate:

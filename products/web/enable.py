@@ -17,6 +17,7 @@ from accounts.policy import decide, require
 from accounts.queries import account_of, configurers_of
 from accounts.reauthentication import require_reauthentication
 from accounts.roles import Permission
+from products.billing.estimates import own_traffic
 from products.catalogue.models import Product
 from products.catalogue.queries import product as find_product
 from products.catalogue.tiers import METERS
@@ -119,6 +120,9 @@ def _review(
         "tiers": tier_rows(state.price) if state.price else (),
         "meter": METERS[state.price.meter] if state.price else None,
         "sold_here": product.is_sold_directly and state.price is not None,
+        "own_traffic": own_traffic(account, state.price)
+        if state.price is not None and state.price.meter == "connection_time"
+        else [],
     } | calculator_context(request, state)
     return render(request, "products/enable.html", context, status=status)
 

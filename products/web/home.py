@@ -14,6 +14,7 @@ from accounts.models import Account
 from accounts.policy import load_access
 from accounts.queries import account_of
 from accounts.roles import Permission
+from products.billing.queries.running import visible_bill
 from products.enablement.queries import (
     products_of,
 )
@@ -53,6 +54,7 @@ def home(request: HttpRequest) -> HttpResponse:
     services = list(services_of(actor))
     viewer = Viewer(access, account, states, {each.pk: each for each in services}, now)
     attention = attention_of(viewer)
+    bill = visible_bill(actor, account, now)
     context = {
         "role_words": ROLE_WORDS,
         "in_use": [state for state in states if state.is_on],
@@ -63,5 +65,6 @@ def home(request: HttpRequest) -> HttpResponse:
         "steps": first_steps(viewer),
         "events": events,
         "may_audit": may_audit,
+        "bill": bill if bill is not None and bill.has_something else None,
     }
     return render(request, "products/home.html", context)

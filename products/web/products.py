@@ -20,7 +20,9 @@ from accounts.policy import AccountAccess, load_access
 from accounts.queries import account_of
 from accounts.return_page import safe_next
 from accounts.roles import Permission
+from products.billing.queries.running import Cost, product_costs, visible_bill
 from products.catalogue.models import Product
+from products.catalogue.money import Money
 from products.catalogue.queries import product as find_product
 from products.enablement.commands import request_product
 from products.enablement.models import Enablement
@@ -45,6 +47,7 @@ class Card:
     can_disable: bool
     superusers: tuple[str, ...]
     is_requested: bool
+    cost: str = ""  # of this month so far; "" for those who see no costs
 
     @property
     def product(self) -> Product:
@@ -73,6 +76,9 @@ def cards_of(access: AccountAccess, account: Account, now: datetime) -> list[Car
     may_enable = access.decide(Permission.PRODUCT_ENABLE).allowed
     superusers = tuple(superusers_of(account))
     requested = requested_today(account, access.actor.user_id, now)
+    bill = visible_bill(access.actor, account, now)
+    costs = product_costs(bill) if bill else {}
+    nothing = str(Money(0, bill.terms.currency)) if bill else ""
     return [
         Card(
             state=state,
@@ -85,9 +91,14 @@ def cards_of(access: AccountAccess, account: Account, now: datetime) -> list[Car
             and state.enablement.source == Enablement.Source.DIRECT,
             superusers=superusers,
             is_requested=state.product.pk in requested,
+            cost=_cost(costs.get(state.product.pk), nothing) if state.is_on else "",
         )
         for state in products_of(account, now)
     ]
+
+
+def _cost(cost: Cost | None, nothing: str) -> str:
+    return nothing if cost is None else cost.text
 
 
 @login_required

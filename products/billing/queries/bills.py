@@ -60,6 +60,11 @@ class Bill:
         return subtotal(self.lines, self.terms.currency)
 
     @property
+    def text(self) -> str:
+        """Return the sum of the lines in words: also "less than 0.01 USD"."""
+        return self.subtotal.in_words(self.exact)
+
+    @property
     def exact(self) -> Decimal:
         """Return the sum of the lines before they were rounded."""
         return exact_sum(line.exact for line in self.lines)

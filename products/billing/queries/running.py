@@ -7,7 +7,10 @@ from decimal import Decimal
 
 from django.core.cache import cache
 
+from accounts.actor import Actor
 from accounts.models import Account
+from accounts.policy import decide
+from accounts.roles import Permission
 from products.billing.bill import (
     BANDWIDTH,
     CONNECTION_TIME,
@@ -83,12 +86,22 @@ class RunningBill:
     @property
     def text(self) -> str:
         """Return what the month costs so far, in words: also "less than 0.01 USD"."""
-        return self.subtotal.in_words(self.bill.exact)
+        return self.bill.text
 
 
 def bill_so_far(account: Account, now: datetime) -> Bill:
     """Return the bill of the month that runs. Raises CurrencyConflict."""
     return running_bill(account, month_at(account, now), now)
+
+
+def visible_bill(actor: Actor, account: Account, now: datetime) -> Bill | None:
+    """Return the bill so far; None if the actor sees no costs, or if it can't be computed."""
+    if not decide(actor, Permission.BILLING_READ, account).allowed:
+        return None
+    try:
+        return bill_so_far(account, now)
+    except CurrencyConflict:
+        return None
 
 
 def running_account_bill(account: Account, now: datetime) -> RunningBill:

@@ -4,13 +4,19 @@ from datetime import timedelta
 
 import pytest
 
-from products.billing.estimates import estimated
+from accounts.actor import Actor
+from products.billing.commands.closing import finalize_invoice
+from products.billing.estimates import estimated, own_traffic
 from products.catalogue.commands import NewPrice
 from products.catalogue.models import Plan
+from products.catalogue.queries import direct_price
 from products.catalogue.tiers import PriceTier
 from products.enablement.commands import change_price
+from products.metering.models import UsagePeriod
 from tests.factories import NOW
+from tests.factories.usage import connection_usage
 from tests.factories.world import CATALOGUE
+from tests.products.billing.conftest import CLOSED, MID_OCTOBER, OCTOBER
 
 
 @pytest.mark.parametrize(("included", "total"), [(0, "1.20"), (1, "0.60")])
@@ -31,3 +37,42 @@ def test_an_estimate_subtracts_what_the_price_includes(websockets, included, tot
     result = estimated(price, connections=2_000_000, seconds_each=60)
 
     assert str(result.total) == f"{total} USD"
+
+
+def period(shop, month, minutes):
+    UsagePeriod.objects.create(
+        account_id=shop.account_id, service=shop.pk, month=month, minutes=minutes
+    )
+
+
+def shown(acme):
+    price = direct_price("websockets", MID_OCTOBER)
+    rows = own_traffic(acme, price)
+    return [(row.label, row.minutes, row.cost) for row in rows]
+
+
+def test_the_accounts_own_months_are_estimated_low_typical_and_high(
+    acme, shop, websockets
+):
+    assert shown(acme) == []
+    period(shop, "2026-03", 99_000_000)  # more than six months with minutes ago
+    for month, minutes in enumerate([5_000_000, 12, 25_000_000, 9_000_000, 0, 7, 8], 4):
+        period(shop, f"2026-{month:02}", minutes)
+
+    assert shown(acme) == [
+        ("Low", 7, "less than 0.01 USD"),
+        ("Typical", 5_000_000, "3.00 USD"),
+        ("High", 25_000_000, "13.50 USD"),
+    ]
+
+
+def test_an_estimate_of_own_traffic_equals_the_invoice(acme, shop, enabled):
+    for index in range(100):
+        connection_usage(shop, MID_OCTOBER, 9_000, name=f"c{index}")
+    period(shop, "2026-10", 900_000)
+
+    invoice = finalize_invoice(
+        Actor.system("bill-accounts"), account=acme, month=OCTOBER, now=CLOSED
+    )
+
+    assert shown(acme) == [("Typical", 900_000, str(invoice.subtotal))]

@@ -203,3 +203,14 @@ def test_a_block_is_shown_and_lifted_in_one_step(browser, sam, acme, shop, enabl
 
     assert "New connections are accepted again." in text_of(answer)
     assert Enablement.objects.get(ends_at=None).blocked_at is None
+
+
+@pytest.mark.parametrize("name", ["home", "products"])
+def test_this_months_cost_is_on_home_and_products_for_those_who_see_costs(
+    browser, bo, una, shop, enabled, name
+):
+    used(shop, count=50, minutes=4_000)
+
+    assert "This month so far" in text_of(browser(bo).get(reverse(name)))
+    assert "0.12 USD" in text_of(browser(bo).get(reverse(name)))
+    assert "This month so far" not in text_of(browser(una).get(reverse(name)))
