@@ -9,6 +9,7 @@ from accounts.web import (
     members,
     notices,
     offboarding,
+    profile,
     session,
     tokens,
 )
@@ -59,6 +60,7 @@ urlpatterns: list[URLPattern] = [
     path(
         "api-tokens/<opaque:token_id>/revoke/", tokens.revoke_token, name="revoke_token"
     ),
+    path("profile/", profile.profile, name="profile"),
     path("notices/", notices.notices, name="notices"),
     path("notices/read/", notices.mark_notices_read, name="read_notices"),
     path("notices/settings/", notices.notice_settings, name="notice_settings"),

@@ -3,6 +3,7 @@
 from django.urls import URLPattern, path, register_converter
 
 from products.web.access import member_access
+from products.web.account_settings import account_settings
 from products.web.billing import billing, budget, lift_budget_block
 from products.web.current_usage import live_account, live_service
 from products.web.deployment import activate_version, deactivate_version, why
@@ -43,6 +44,7 @@ VERSION = "services/<str:service_id>/versions/<int:number>/"
 
 urlpatterns: list[URLPattern] = [
     path("", home, name="home"),
+    path("account/", account_settings, name="account_settings"),
     path("products/", products, name="products"),
     path("products/<slug:slug>/enable/", enable_product, name="enable_product"),
     path("products/<slug:slug>/enabled/", product_enabled, name="product_enabled"),

@@ -122,6 +122,8 @@ BODIES: dict[tuple[str, str], Body] = {
     ("switch/", "POST"): lambda w: {"account": w.acme.pk},
     ("theme/", "POST"): lambda w: {"theme": "dark"},
     ("join/<str:key>/", "POST"): lambda w: {"name": "New", "password": "a quiet long password"},
+    ("account/", "POST"): lambda w: {"name": "Acme Commerce"},
+    ("profile/", "POST"): lambda w: {"name": "Another Name"},
     ("members/invite/", "POST"): lambda w: {"email": "x@example.com", "role": "user"},
     ("members/<opaque:membership_id>/", "POST"): lambda w: {"role": "billing"},
     ("members/<opaque:membership_id>/access/", "POST"): lambda w: {"limited": "yes", f"level_{w.shop.pk}": "full"},

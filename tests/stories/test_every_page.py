@@ -24,6 +24,8 @@ SHARED = (
     "/services/{echo}/versions/1/why/",
     "/services/{shop}/versions/1/activate/",
     "/members/",
+    "/account/",
+    "/profile/",
     "/api-tokens/",
     "/api-tokens/new/",
     "/accounts/password/change/",
