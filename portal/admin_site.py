@@ -16,7 +16,7 @@ from django.http import (
     HttpResponseRedirect,
 )
 from django.shortcuts import render
-from django.template.response import SimpleTemplateResponse
+from django.template.response import SimpleTemplateResponse, TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
 
@@ -28,6 +28,7 @@ from accounts.commands.sign_in import chains_of
 from accounts.models import Account, User
 from accounts.reauthentication import require_reauthentication
 from portal.figures import system_status
+from portal.health import all_checks
 
 # The stock pages of these apps would change email addresses, second factors, sessions and groups
 # without a command and without an audit entry.
@@ -74,6 +75,17 @@ class AdminSite(admin.AdminSite):
         """Return the URLs, with those of the pages that belong to no model."""
         status = path("status/", self.admin_view(self.status_view), name="status")
         return [status, *super().get_urls()]
+
+    def index(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> TemplateResponse:
+        """Show the start page, with the checks that failed."""
+        checks = all_checks(timezone.now())
+        failed = [each for each in checks if not each.is_ok]
+        response: TemplateResponse = super().index(
+            request, {"failed": failed} | (extra_context or {})
+        )
+        return response
 
     def status_view(self, request: HttpRequest) -> HttpResponse:
         """Show *System status*: the checks, what to do, and the figures."""

@@ -7,11 +7,14 @@ from http import HTTPStatus
 
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Max
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from kombu.exceptions import KombuError
 
 from accounts.audit import triggers
+from accounts.audit.entry_body import CLOCK_TOLERANCE
+from accounts.audit.models import ChainHead
 from portal.celery import app as celery
 from portal.due_work import due_since, max_delay, stuck_work
 from products.metering.queries.edges import OFFLINE_AFTER, active_edges
@@ -66,7 +69,8 @@ def all_checks(now: datetime) -> list[Health]:
     if database.is_ok:
         results += [check_migrations(), check_triggers()]
     if all(each.is_ok or not each.stops_the_portal for each in results):
-        results += [check_work(now), check_stuck(now), check_edges(now)]
+        results += [check_work(now), check_stuck(now)]
+        results += [check_edges(now), check_clock(now)]
     return results
 
 
@@ -137,6 +141,25 @@ def check_stuck(now: datetime) -> Health:
         return Health("stuck")
     counts = ", ".join(f"{each.count} {each.kind}" for each in found)
     return Health("stuck", counts, " ".join(each.remedy for each in found))
+
+
+def check_clock(now: datetime) -> Health:
+    """Return whether the clocks of portal and edges agree, and no audit entry is in the future."""
+    last = ChainHead.objects.aggregate(at=Max("at"))["at"]
+    found = []
+    if last is not None and last - now > CLOCK_TOLERANCE:
+        seconds = (last - now).total_seconds()
+        found.append(f"{seconds:.0f} s behind the last audit entry")
+    edges = [each.name for each in active_edges() if each.clock_differs][:10]
+    if edges:
+        found.append(f"differs at: {', '.join(edges)}")
+    if not found:
+        return Health("clock")
+    remedy = (
+        "Let NTP set the clocks of all machines. Audit entries have the time of the last one until "
+        "the clock has caught up, and keep what the clock said."
+    )
+    return Health("clock", ", ".join(found), remedy)
 
 
 def check_edges(now: datetime) -> Health:

@@ -3,9 +3,11 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 VERSION = 1
+# The largest difference between two clocks that is not reported.
+CLOCK_TOLERANCE = timedelta(seconds=2)
 # The columns of AuditEvent that copy the body, in the order in which `copies` returns them.
 COPIED = (
     "account_id",
@@ -88,6 +90,20 @@ def _as_text(values: Mapping[str, object], field: str) -> str:
 def commitments(body: Mapping[str, object]) -> Mapping[str, object]:
     """Return the body's commitments to personal data, by kind."""
     return _part(body, "pii")
+
+
+def wrong_clock(body: Mapping[str, object]) -> datetime | None:
+    """Return what the clock said when the entry was written, if it was behind the entry before.
+
+    None if it was not, or by no more than the tolerance. The entry's own time is never earlier than
+    that of the entry before.
+    """
+    try:
+        read = datetime.fromisoformat(str(body["clock"]))
+        at = datetime.fromisoformat(str(body["at"]))
+    except (KeyError, ValueError):
+        return None
+    return read if at - read > CLOCK_TOLERANCE else None
 
 
 def _part(body: Mapping[str, object], name: str) -> Mapping[str, object]:

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.db import models
 from django.db.models import Index, Q
 
 from accounts.actor import ActorType, Interface
-from accounts.audit.entry_body import Change, changes
+from accounts.audit.entry_body import Change, changes, wrong_clock
 from accounts.audit.vocabulary import DESCRIPTIONS, FASTLY_TYPES, Outcome
 
 PLATFORM = "platform"  # the chain of what belongs to no account
@@ -106,6 +107,11 @@ class AuditEvent(models.Model):
         except json.JSONDecodeError:
             return {}
         return body if isinstance(body, dict) else {}
+
+    @property
+    def wrong_clock(self) -> datetime | None:
+        """What the clock said, if it was more than two seconds behind the entry before."""
+        return wrong_clock(self.body)
 
     @property
     def is_about_actor(self) -> bool:

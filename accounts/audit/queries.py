@@ -12,7 +12,7 @@ from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 from django.db.models.functions import TruncDate
 
 from accounts.audit import triggers
-from accounts.audit.entry_body import commitments
+from accounts.audit.entry_body import commitments, wrong_clock
 from accounts.audit.models import AuditEvent, ChainHead, PersonalData
 from accounts.audit.verification import (
     BrokenChainError,
@@ -81,6 +81,7 @@ class VerificationResult:
     checked: int
     first_invalid: int | None = None
     reason: str = ""
+    wrong_clocks: int = 0  # entries written by a clock that was behind; they are valid
 
 
 def trail_of(
@@ -276,11 +277,14 @@ def _verify_chain(account_id: str) -> VerificationResult:
     head = ChainHead.objects.filter(pk=account_id).first()
     end = head.sequence if head is not None else highest
     last = ChainPosition()
+    wrong_clocks = 0
     try:
         personal = _Personal(account_id, end)
         for row in _rows(events.filter(sequence__lte=end)):
             following = verify_link(row, last)
-            committed = commitments(verify_row(row))
+            body = verify_row(row)
+            wrong_clocks += wrong_clock(body) is not None
+            committed = commitments(body)
             for value in personal.up_to(row.sequence):
                 verify_commitment(committed, value)
             last = following
@@ -292,8 +296,14 @@ def _verify_chain(account_id: str) -> VerificationResult:
             checked=last.sequence,
             first_invalid=fault.sequence,
             reason=fault.reason,
+            wrong_clocks=wrong_clocks,
         )
-    return VerificationResult(account_id, is_valid=True, checked=last.sequence)
+    return VerificationResult(
+        account_id,
+        is_valid=True,
+        checked=last.sequence,
+        wrong_clocks=wrong_clocks,
+    )
 
 
 def _rows(events: QuerySet[AuditEvent]) -> Iterator[ChainRow]:

@@ -88,12 +88,12 @@ def append(
     head = lock_head(account_id)
     # Clocks of processes differ, and a later request may commit first. Within a chain time never
     # decreases, so the order by sequence and the order by time are the same.
-    at = max(at, head.at or at)
+    clock, at = at, max(at, head.at or at)
     events: list[AuditEvent] = []
     personal: list[tuple[AuditEvent, list[PersonalData]]] = []
     for entry in entries:
         values = _personal_data(account_id, head.sequence + 1, source)
-        event = _event(head, entry, source=source, at=at, personal=values)
+        event = _event(head, entry, source=source, at=at, clock=clock, personal=values)
         head.sequence, head.event_hash, head.at = event.sequence, event.event_hash, at
         events.append(event)
         personal.append((event, values))
@@ -130,6 +130,7 @@ def _event(
     *,
     source: EntrySource,
     at: datetime,
+    clock: datetime,
     personal: Sequence[PersonalData],
 ) -> AuditEvent:
     body = _body(head, entry, source=source, at=at) | {
@@ -138,6 +139,8 @@ def _event(
             for each in personal
         }
     }
+    if clock != at:
+        body["clock"] = timestamp(clock)
     text = canonical(body)
     columns = dict(zip(COPIED, copies(body), strict=True))
     return AuditEvent(

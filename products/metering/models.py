@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from django.db import models
 
+from accounts.audit.entry_body import CLOCK_TOLERANCE
 from accounts.ids import new_id
 from products.instants import instant_of
 
@@ -14,8 +15,6 @@ MAX_EDGE_NAME_LENGTH = 60
 MAX_SERVICE_ID_LENGTH = 64  # also of services that the portal does not know
 MAX_INSTANCE_LENGTH = 64
 MONTH_LENGTH = 7
-# The largest difference between the clocks of an edge and of the portal that is not flagged.
-CLOCK_TOLERANCE = timedelta(seconds=2)
 
 
 class Edge(models.Model):

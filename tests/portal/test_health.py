@@ -9,6 +9,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from accounts.audit import triggers
+from accounts.audit.models import ChainHead
 from accounts.commands.mail import queue_mail
 from accounts.models import User
 from portal import health
@@ -36,7 +37,17 @@ def test_readyz_lists_every_check(client):
 
     assert response.status_code == 200
     assert response.json() == dict.fromkeys(
-        ("database", "broker", "migrations", "triggers", "work", "stuck", "edges"), "ok"
+        (
+            "database",
+            "broker",
+            "migrations",
+            "triggers",
+            "work",
+            "stuck",
+            "edges",
+            "clock",
+        ),
+        "ok",
     )
 
 
@@ -113,3 +124,36 @@ def test_system_status_in_the_admin_is_for_staff_and_says_what_to_do(
     assert "offline: edge-1" in page
     assert "Start the edge, or revoke its credential" in page
     assert 'href="/admin/status/"' in client.get("/admin/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("ahead", "offset_ms", "found"),
+    [
+        (2.0, 2000, "ok"),
+        (2.5, 0, "2 s behind the last audit entry"),
+        (0, -2001, "differs at: edge-1"),
+        (3600, 2001, "3600 s behind the last audit entry, differs at: edge-1"),
+    ],
+)
+def test_clocks_that_differ_by_more_than_two_seconds_are_reported(
+    db, ahead, offset_ms, found
+):
+    at = NOW + timedelta(seconds=ahead)
+    ChainHead.objects.create(account_id="acme", sequence=1, event_hash="x", at=at)
+    Edge.objects.create(
+        name="edge-1", digest="x", created_at=NOW, clock_offset_ms=offset_ms
+    )
+
+    assert health.check_clock(NOW).found == found
+
+
+def test_the_admins_start_page_names_the_checks_that_failed(client, broker, ada):
+    client.force_login(User.objects.get(pk=ada.user_id))
+    assert "System status says" not in client.get("/admin/").content.decode()
+    Edge.objects.create(
+        name="edge-1", digest="x", created_at=NOW, clock_offset_ms=90_000
+    )
+
+    page = client.get("/admin/").content.decode()
+
+    assert "Clock: differs at: edge-1." in page

@@ -127,8 +127,20 @@ def test_time_never_decreases_within_a_chain():
     [elsewhere] = write("globex", at=NOON - timedelta(seconds=3))
 
     assert late.at == NOON
+    assert late.body["clock"] == "2026-03-01T11:59:57.000250Z"
+    assert late.wrong_clock == NOON - timedelta(seconds=3)
+    assert elsewhere.wrong_clock is None
+    assert "clock" not in elsewhere.body
     assert elsewhere.at == NOON - timedelta(seconds=3)
     assert verify("acme").is_valid
+
+
+def test_a_clock_that_is_a_little_behind_is_kept_and_not_reported():
+    write(at=NOON)
+    [late] = write(at=NOON - timedelta(seconds=2))
+
+    assert late.body["clock"] == "2026-03-01T11:59:58.000250Z"
+    assert late.wrong_clock is None
 
 
 def test_a_creation_keeps_all_its_fields():

@@ -1,6 +1,7 @@
 """`manage.py verify_audit`: its output and its exit codes."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
@@ -9,7 +10,7 @@ from django.db import DatabaseError, connection
 from accounts.audit import triggers
 from accounts.audit.management.commands import verify_audit
 from accounts.audit.models import AuditEvent
-from tests.accounts.audit.writing import BILLED, ENABLED, write
+from tests.accounts.audit.writing import BILLED, ENABLED, NOON, write
 
 NO_CHECKPOINT = (
     "No checkpoint yet: a truncated or completely rewritten chain cannot be detected."
@@ -34,6 +35,21 @@ def test_valid_chains_are_counted(capsys):
     call_command("verify_audit")
 
     assert capsys.readouterr().out == f"OK: 3 entries in 2 chains.\n{NO_CHECKPOINT}\n"
+
+
+@pytest.mark.django_db
+def test_entries_of_a_clock_that_was_behind_are_counted_and_valid(capsys):
+    write(at=NOON)
+    for seconds in (2, 3, 3600):
+        write(at=NOON - timedelta(seconds=seconds))
+
+    call_command("verify_audit")
+
+    assert capsys.readouterr().out == (
+        "OK: 4 entries in 1 chain.\n"
+        "CLOCK: 2 entries were written while the clock was more than 2 s behind the entry "
+        f"before. Their order is right, their time is not.\n{NO_CHECKPOINT}\n"
+    )
 
 
 @pytest.mark.django_db
@@ -75,6 +91,7 @@ def test_the_result_is_available_as_json(broken, capsys):
                 "checked": 1,
                 "first_invalid": 2,
                 "reason": "its column actor_label differs from its text",
+                "wrong_clocks": 0,
             },
             {
                 "account_id": "globex",
@@ -82,6 +99,7 @@ def test_the_result_is_available_as_json(broken, capsys):
                 "checked": 1,
                 "first_invalid": None,
                 "reason": "",
+                "wrong_clocks": 0,
             },
         ],
     }

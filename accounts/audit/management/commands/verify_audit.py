@@ -65,6 +65,12 @@ def _as_text(results: Sequence[VerificationResult]) -> str:
         lines.append(
             f"OK: {_count(checked, 'entry', 'entries')} in {_count(len(results), 'chain')}."
         )
+    wrong_clocks = sum(result.wrong_clocks for result in results)
+    if wrong_clocks:
+        lines.append(
+            f"CLOCK: {_count(wrong_clocks, 'entry was', 'entries were')} written while the clock "
+            "was more than 2 s behind the entry before. Their order is right, their time is not."
+        )
     return "\n".join([*lines, NO_CHECKPOINT])
 
 
