@@ -41,6 +41,8 @@ if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 
         client.raise_request_exception = False
         statuses = []
+        before: dict[str, str] = {}
+        after: dict[str, str] = {}
         set_pages(pages())
         try:
             for number in range(60):  # a page has room for some rows

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.db import transaction
 
+from accounts.audit.entry_body import CLOCK_TOLERANCE
 from accounts.errors import Forbidden
 from products.edge import contract
 from products.instants import microseconds_of
@@ -36,7 +37,7 @@ from products.metering.commands.plausibility import (
     implausible_delivery,
     rules_for,
 )
-from products.metering.models import CLOCK_TOLERANCE, Edge, UsageDispute
+from products.metering.models import Edge, UsageDispute
 
 
 class AnotherEdge(Forbidden):

@@ -63,7 +63,7 @@ def test_no_schedule_ends_in_an_active_version_that_nothing_says_is_not_entitled
     disabling = partial(
         disable, sam, account=acme, product=websockets, drain_mode="cut", now=LATER
     )
-    seen = Counter()
+    seen: Counter[tuple[str, ...]] = Counter()
 
     for _ in range(rounds):
         committed()
