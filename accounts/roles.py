@@ -246,6 +246,14 @@ ABILITIES: dict[Permission, str] = {
     Permission.USER_MANAGE: "disable people, and appoint and remove staff",
 }
 
+# What each role can and cannot do, where a role is chosen.
+ROLE_SUMMARIES: dict[Role, str] = {
+    Role.USER: "Views services and usage. Cannot deploy, enable products or see costs.",
+    Role.BILLING: "Sees costs and invoices, and sets the budget. Cannot deploy or enable products.",
+    Role.ENGINEER: "Configures and deploys services. Cannot enable products or see costs.",
+    Role.SUPERUSER: "Enables products, manages members, deploys services and sees costs.",
+}
+
 
 def roles_with(permission: Permission) -> tuple[Role, ...]:
     """Return the roles that have a permission, in the order of the table."""

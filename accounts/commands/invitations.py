@@ -201,7 +201,7 @@ def accept_invitation(
         if new_user is not None:
             user = add_user(new_user, now=now, user_id=user.pk)
             trail.note(Event.USER_CREATED, target=("user", user.pk, user.name))
-        _require_own_address(offered, user)
+        require_own_address(offered, user)
         member = _create_membership(offered, user, now=now)
         offered.accepted_at = now
         offered.save(update_fields=["accepted_at"])
@@ -319,7 +319,8 @@ def _require_unused(invitation: Invitation) -> None:
         raise InvitationRevoked("This invitation was withdrawn.")
 
 
-def _require_own_address(invitation: Invitation, user: User) -> None:
+def require_own_address(invitation: Invitation, user: User) -> None:
+    """Raise OtherAddress unless the invited address is the user's."""
     owner = user_with_email(invitation.email)
     if owner is None or owner.pk != user.pk:
         raise OtherAddress(

@@ -8,10 +8,13 @@ from django import forms
 from accounts.actor import TokenScope
 from accounts.commands.users import MAX_USER_NAME_LENGTH
 from accounts.lists import ListForm
-from accounts.roles import AUTOMATION_ROLES, AccessLevel, Role
+from accounts.roles import AUTOMATION_ROLES, ROLE_SUMMARIES, AccessLevel, Role
 from accounts.service_picker import ServicePicker, chosen_levels, level_fields
 
 ROLES = [(role.value, role.value.capitalize()) for role in Role]
+ROLES_WITH_SUMMARIES = [
+    (role.value, f"{role.value.capitalize()}: {ROLE_SUMMARIES[role]}") for role in Role
+]
 SCOPES = {
     TokenScope.GLOBAL: "global: everything that you can do",
     TokenScope.GLOBAL_READ: "global:read: read everything that you can read",
@@ -33,7 +36,9 @@ class DateInput(forms.DateInput):
 class RoleForm(forms.Form):
     """A member's new role."""
 
-    role = forms.ChoiceField(label="Role", choices=ROLES)
+    role = forms.ChoiceField(
+        label="Role", choices=ROLES_WITH_SUMMARIES, widget=forms.RadioSelect
+    )
 
 
 class MemberListForm(ListForm):
@@ -60,7 +65,12 @@ class InviteForm(forms.Form):
     email = forms.EmailField(
         label="Email", max_length=254, widget=forms.EmailInput({"autocomplete": "off"})
     )
-    role = forms.ChoiceField(label="Role", choices=ROLES, initial=Role.USER.value)
+    role = forms.ChoiceField(
+        label="Role",
+        choices=ROLES_WITH_SUMMARIES,
+        initial=Role.USER.value,
+        widget=forms.RadioSelect,
+    )
     limit_services = forms.BooleanField(
         label="Limit to chosen services",
         required=False,

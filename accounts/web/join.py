@@ -12,7 +12,11 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.actor import Interface
 from accounts.authentication import SESSION_ACCOUNT, context_of
-from accounts.commands.invitations import accept_invitation, require_acceptable
+from accounts.commands.invitations import (
+    accept_invitation,
+    require_acceptable,
+    require_own_address,
+)
 from accounts.commands.mail import invitation_id_of
 from accounts.commands.users import user_with_email
 from accounts.errors import Conflict, Invalid, NotFound
@@ -54,6 +58,8 @@ def _join_as_existing_user(
     user = request.user if isinstance(request.user, User) else None
     if request.method == "POST":
         return _accept(request, invitation, user)
+    if user is not None:
+        require_own_address(invitation, user)
     context = {"invitation": invitation, "joiner": user, "path": request.path}
     return render(request, "accounts/join.html", context)
 

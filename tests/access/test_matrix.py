@@ -173,6 +173,7 @@ def test_pages_redirect_to_sign_in():
 
 
 WITHOUT_SIGNING_IN = {
+    *FILES,
     "favicon.ico",
     "join/<str:key>/",
     "help/",

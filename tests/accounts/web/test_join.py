@@ -84,12 +84,18 @@ def test_a_post_without_sign_in_does_not_join_an_existing_user(acme, link):
     assert user.check_password(PASSWORD)
 
 
-def test_another_user_cannot_join(acme, link, una, browser):
-    answer = browser(una).post(link)
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_another_user_is_not_offered_to_join(acme, link, una, browser, method):
+    client = browser(una)
+
+    answer = getattr(client, method)(link)
+    left = client.post("/accounts/logout/", {"next": link})
 
     assert answer.status_code == 409
     assert "This invitation is for someone else" in text(answer)
     assert "l…@example.com" in text(answer)
+    assert "Sign out to use it" in text(answer)
+    assert (left.status_code, left.url) == (302, link)
 
 
 def test_a_used_invitation_is_explained(link):

@@ -85,8 +85,8 @@ def test_after_five_wrong_passwords_the_right_one_is_refused_too(acme, eve):
     sixth = sign_in("eve@example.com", "wrong")
     right = sign_in("EVE@example.com", PASSWORD, address="192.0.2.2")
 
-    assert b"Too many failed login attempts" in sixth.content
-    assert b"Too many failed login attempts" in right.content
+    assert b"Too many failed sign-ins" in sixth.content
+    assert b"Too many failed sign-ins" in right.content
 
 
 def test_another_host_name_does_not_reset_the_attempts(acme, eve):
@@ -100,7 +100,7 @@ def test_another_host_name_does_not_reset_the_attempts(acme, eve):
         "eve@example.com", "wrong", host="localhost", address="192.0.2.2"
     )
 
-    assert b"Too many failed login attempts" in elsewhere.content
+    assert b"Too many failed sign-ins" in elsewhere.content
 
 
 def test_other_users_are_not_locked_out(acme, eve, bo):

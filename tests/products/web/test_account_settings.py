@@ -28,9 +28,7 @@ def test_a_name_that_cannot_be_saved_stays_in_the_form(browser, sam, acme, name)
     assert acme.name == "Acme"
 
 
-def test_others_see_the_settings_with_the_reason_and_change_nothing(
-    browser, una, acme
-):
+def test_others_see_the_settings_with_the_reason_and_change_nothing(browser, una, acme):
     client = browser(una)
 
     shown = text_of(client.get(reverse("account_settings")))

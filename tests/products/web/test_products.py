@@ -4,7 +4,9 @@ import re
 
 import pytest
 from django.core import mail
+from django.utils import timezone
 
+from accounts.commands.accounts import suspend_account
 from products.enablement.models import Enablement, ProductRequest
 from tests.factories.services import ServiceFactory
 from tests.products.web.conftest import actions_of, queries_of, text_of
@@ -132,3 +134,13 @@ def test_a_member_sees_nothing_of_another_account(browser, stan, switched_on):
     assert "Disabled" in words
     assert "echo" not in words
     assert "Sam" not in words
+
+
+def test_in_a_suspended_account_nothing_is_offered(browser, ada, sam, acme, websockets):
+    suspend_account(ada, account=acme, reason="Unpaid invoice.", now=timezone.now())
+
+    page = text_of(browser(sam).get("/products/"))
+
+    assert "The account is suspended, so it can't be enabled." in page
+    assert "Request access" not in page
+    assert "Superusers can enable it" not in page
