@@ -16,7 +16,7 @@ REGISTERING = (
 )
 # Frameworks look these names up.
 FRAMEWORK_NAMES = re.compile(
-    r"Command|urlpatterns|handler(400|404|500)|process_exception|process_view|get_help_text|DATE(TIME)?_FORMAT"  # Django
+    r"Command|urlpatterns|handler(400|404|429|500)|process_exception|process_view|get_help_text|DATE(TIME)?_FORMAT"  # Django
     r"|on_(body|header|headers_complete|message_complete)"  # httptools
 )
 # Django and its apps read every setting.
