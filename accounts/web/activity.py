@@ -40,6 +40,7 @@ from accounts.authentication import actor_of
 from accounts.errors import Invalid, NotFound
 from accounts.models import Account
 from accounts.policy import require
+from accounts.queries import ServiceName
 from accounts.roles import Permission
 from accounts.user_agents import browser_of
 from accounts.web.activity_filters import INTERFACES, ActivityFilterForm
@@ -47,6 +48,7 @@ from accounts.web.activity_filters import INTERFACES, ActivityFilterForm
 PAGE: Final = 50
 # The page shows the last verification for a day.
 VERIFICATION_SECONDS: Final = 24 * 3600
+SERVICES_OFFERED: Final = 50  # to filter by; the text finds the others
 # Filters that are often wanted: their title and query.
 VIEWS: Final = (
     ("Everything", ""),
@@ -64,8 +66,11 @@ VIEWS: Final = (
 def activity(request: HttpRequest) -> HttpResponse:
     """List the entries, newest first, grouped by day."""
     actor, account = _reader(request)
-    services = queries.services_of(actor)
-    form = ActivityFilterForm(request.GET, account_id=account.pk, services=services)
+    form = ActivityFilterForm(
+        request.GET,
+        account_id=account.pk,
+        services=_services(actor, request.GET.get("service", "")),
+    )
     context: dict[str, Any] = {
         "form": form,
         "views": _views(request),
@@ -91,6 +96,13 @@ def activity(request: HttpRequest) -> HttpResponse:
         "newer_url": _page_url(request, "after", page.newer),
     }
     return render(request, "accounts/activity.html", context)
+
+
+def _services(actor: Actor, chosen: str) -> list[ServiceName]:
+    """Return the first services by name, and the chosen one."""
+    found = queries.find_services(actor, "", SERVICES_OFFERED)[1]
+    one = queries.services_of(actor, [chosen]) if chosen else ()
+    return [*found, *(each for each in one if each not in found)]
 
 
 @require_GET

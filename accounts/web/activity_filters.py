@@ -63,7 +63,11 @@ class ActivityFilterForm(forms.Form):
     actor = forms.ChoiceField(label="Who", required=False)
     action = forms.ChoiceField(label="Did what", required=False)
     product = forms.ChoiceField(label="Product", required=False)
-    service = forms.ChoiceField(label="Service", required=False)
+    service = forms.ChoiceField(
+        label="Service",
+        required=False,
+        help_text="Of many, the first by name; Text finds each.",
+    )
     interface = forms.ChoiceField(label="Through", required=False)
     outcome = forms.ChoiceField(
         label="Result",

@@ -46,6 +46,9 @@ def client(large, db):
 
 
 PAGES = (
+    "/activity/",
+    "/activity/?service={active}",
+    "/api-tokens/automation/new/",
     "/usage/",
     "/billing/",
     "/billing/budget/",
@@ -84,7 +87,6 @@ PAGES = (
 
 
 ALSO_NARROW = (
-    "/activity/",
     "/activity/1/",
     "/products/ngwaf/enable/",
     "/services/{active}/delete/",

@@ -16,6 +16,7 @@ from accounts.models import User
 from accounts.roles import Permission
 from tests.accounts.web.test_members import text
 from tests.factories import NOW
+from tests.factories.services import ServiceFactory
 from tests.factories.world import load_catalogue
 
 PAGE = "/activity/"
@@ -268,13 +269,13 @@ def test_the_list_takes_the_same_queries_for_any_number(
     client = browser(sam)
     write()
     client.get(PAGE)  # Django caches content types once per process
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         client.get(PAGE)
 
     for _ in range(5):
         write()
     client.get(PAGE)  # Django caches content types once per process
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         client.get(PAGE)
 
 
@@ -317,3 +318,16 @@ def test_the_last_possible_day_can_be_a_filter(sam, browser, write):
 
     assert page.status_code == 200
     assert page.content.decode().count("<details>") == 1
+
+
+def test_the_first_services_are_offered_and_the_chosen_one(acme, sam, browser):
+    services = [
+        ServiceFactory.create(account=acme, name=f"zone-{number:02d}")
+        for number in range(60)
+    ]
+
+    page = browser(sam).get("/activity/", {"service": services[59].pk})
+
+    offered = [key for key, _ in page.context["form"].fields["service"].choices]
+    assert page.status_code == 200
+    assert offered == ["", *(each.pk for each in services[:50]), services[59].pk]

@@ -115,6 +115,32 @@ def test_shortcuts_open_pages_until_they_are_switched_off(page, sam):
     assert page.complaints == []
 
 
+def test_the_list_of_shortcuts_takes_the_focus_and_returns_it(page, sam):
+    sign_in(page, sam)
+    page.goto("/services/")
+    page.locator("footer a").first.focus()
+
+    page.keyboard.press("?")
+    expect(page.locator("#shortcuts").get_by_role("button")).to_be_focused()
+    page.keyboard.press("Escape")
+
+    expect(page.locator("footer a").first).to_be_focused()
+
+
+def test_the_slash_key_leads_to_the_search_from_every_page(page, sam):
+    sign_in(page, sam)
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.goto("/services/")
+
+    page.keyboard.press("/")
+    expect(page.locator("#find-everything")).to_be_focused()
+    page.keyboard.type("nothing")
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("heading", name="Nothing found")).to_be_visible()
+    assert faults(page) == ([], [], 0)
+
+
 def test_a_failed_sign_in_shows_the_reason_before_the_form(page):
     page.goto("/accounts/login/")
     page.get_by_label("Email").fill("noah@example.com")
