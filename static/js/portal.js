@@ -254,11 +254,14 @@
     field.name && field.matches("input, select, textarea")
     && !field.matches("[type=hidden], [type=password], [type=file], [autocomplete=off], [type=checkbox]:required"));
 
+  // A field with the name "action" or "method" hides the property of the form, but not its attribute.
+  const actionOf = (form) => new URL(form.getAttribute("action") ?? "", location.href).pathname;
+
   const keep = (form, interrupted = false) => {
     const fields = keptFields(form).map((field) => [field.name, field.value, field.checked]);
     const kept = {
       page: location.pathname,
-      action: new URL(form.action).pathname,
+      action: actionOf(form),
       user: document.body.dataset.user,
       fields,
       interrupted,
@@ -280,7 +283,7 @@
 
   document.addEventListener("submit", (event) => {
     const form = event.target;
-    if (form.method === "post" && form.matches("main:not([data-keeps-form]) form")) keep(form);
+    if (form.getAttribute("method") === "post" && form.matches("main:not([data-keeps-form]) form")) keep(form);
   });
 
   const takeKept = () => {
@@ -308,7 +311,7 @@
   const putBack = () => {
     const kept = takeKept();
     if (!kept?.interrupted || kept.page !== location.pathname || kept.user !== document.body.dataset.user) return;
-    const form = all("main form[method=post]").find((each) => new URL(each.action).pathname === kept.action);
+    const form = all("main form[method=post]").find((each) => actionOf(each) === kept.action);
     const fields = form ? keptFields(form) : [];
     if (!fields.length) return;
     fields.forEach((field) => fill(field, kept.fields));
