@@ -42,6 +42,7 @@ from products.web.part_forms import (
     with_removals,
 )
 from products.web.parts import label_of, shown_part
+from products.web.removed_parts import remember
 from products.web.version_page import findings_context, version_context
 
 # Someone else would have to change the version at the same moment each time.
@@ -368,11 +369,12 @@ def remove_part(
     found = get_version(actor, service_id, number)
     row = get_part(found, kind, "" if KINDS[kind].single else name)
     try:
-        commands.remove_part(
+        removed = commands.remove_part(
             actor, version=found, kind=kind, name=row.key, now=timezone.now()
         )
         title = f"{row.declared.label} {row if row.declared.has_name else ''}".strip()
-        messages.success(request, f"{title} removed.")
+        undo = " You can restore it below." if remember(request, found, removed) else ""
+        messages.success(request, f"{title} removed.{undo}")
     except Conflict as refused:
         messages.error(request, refused.message)
     return redirect("version", service_id=service_id, number=number)

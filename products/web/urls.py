@@ -17,6 +17,7 @@ from products.web.invoices import invoice, invoice_download
 from products.web.part_form import part, preview, remove_part
 from products.web.parts import KindConverter
 from products.web.products import products, request_access
+from products.web.removed_parts import restore
 from products.web.requests import decline, product_request, withdraw
 from products.web.search import search
 from products.web.services import (
@@ -83,6 +84,7 @@ urlpatterns: list[URLPattern] = [
     path(VERSION, version, name="version"),
     path(f"{VERSION}findings/", findings, name="findings"),
     path(f"{VERSION}lock/", lock, name="lock_version"),
+    path(f"{VERSION}restore/", restore, name="restore_part"),
     path(f"{VERSION}why/", why, name="why"),
     path(f"{VERSION}activate/", activate_version, name="activate_version"),
     path(f"{VERSION}deactivate/", deactivate_version, name="deactivate_version"),

@@ -29,6 +29,7 @@ from products.services.models import Part, Version
 from products.services.queries import all_parts, get_service, get_version
 from products.web.finding_links import Here, ShownFinding, advice_about, shown_findings
 from products.web.parts import shown_part
+from products.web.removed_parts import removed_from
 
 NUMBER = re.compile("[0-9]{1,9}")
 PARTS_SHOWN = 25  # of each kind; more have a list of their own
@@ -90,6 +91,7 @@ def version(request: HttpRequest, service_id: str, number: int) -> HttpResponse:
     context = version_context(actor, found) | {
         "comment": typed,
         "comment_problem": problem,
+        "removed": removed_from(request, found),
     }
     rows = all_parts(found)
     context |= _parts_context(request, found, rows)

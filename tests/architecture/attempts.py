@@ -375,6 +375,8 @@ ATTEMPTS: dict[str, Attempt] = {
         a, version=w.draft, kind="domain", name="new.example.com", fields={}, now=NOW)),
     "products.services.commands.parts.change_part": Attempt(CONFIGURES, lambda w, a: parts.change_part(
         a, version=w.draft, kind="backend", name="origin", changes={"address": "evil.example.com"}, now=NOW)),
+    "products.services.commands.parts.restore_part": Attempt(CONFIGURES, lambda w, a: parts.restore_part(
+        a, version=w.draft, removed=parts.RemovedPart("domain", "removed.example.com", "A" * 22, 9, {}), now=NOW)),
     "products.services.commands.parts.remove_part": Attempt(CONFIGURES, lambda w, a: parts.remove_part(
         a, version=w.draft, kind="header", name="tenant", now=NOW)),
     "products.services.commands.parts.set_single": Attempt(CONFIGURES, lambda w, a: parts.set_single(

@@ -89,6 +89,7 @@ NOTED: dict[str, tuple[str, ...]] = {
     "products.services.commands.parts.add_part": ("domain.created",),
     "products.services.commands.parts.change_part": ("backend.updated",),
     "products.services.commands.parts.remove_part": ("header.deleted",),
+    "products.services.commands.parts.restore_part": ("domain.created",),
     "products.services.commands.parts.set_single": ("settings.updated",),
     "products.services.commands.items.change_items": ("dictionary.items_changed",),
     "products.services.commands.directors.add_backend": ("director.updated",),

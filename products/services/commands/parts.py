@@ -1,6 +1,7 @@
 """Add, change and remove the parts of a draft."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import IntegrityError
@@ -53,6 +54,17 @@ class StaleRevision(Conflict):
         self.revision = version.revision
         self.wanted = dict(wanted)
         self.current = dict(current)
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedPart:
+    """All that is needed to add a removed part again."""
+
+    kind: str
+    name: str
+    public_id: str
+    position: int
+    values: dict[str, object]
 
 
 def event_of(kind: Kind, verb: str) -> Event:
@@ -142,8 +154,8 @@ def set_single(
 
 def remove_part(
     actor: Actor, *, version: Version, kind: str, name: str, now: datetime
-) -> None:
-    """Remove a part of a draft.
+) -> RemovedPart:
+    """Remove a part of a draft, and return what `restore_part` needs.
 
     Raises Forbidden, NotFound and VersionLocked. Notes `<event of the kind>.deleted`.
     """
@@ -152,11 +164,35 @@ def remove_part(
     ) as trail:
         version = draft_for_update(version)
         row = get_part(version, kind, name)
+        removed = RemovedPart(
+            row.kind, row.name, row.public_id, row.position, row.values
+        )
         event = event_of(row.declared, "deleted")
         _note(trail, event, row, before=audit_values(row))
         row.delete()
         bump_revision(version, now)
         _follow(trail, row, related.after_removal(row), now)
+    return removed
+
+
+def restore_part(
+    actor: Actor, *, version: Version, removed: RemovedPart, now: datetime
+) -> Part:
+    """Add a part that was removed from this draft again: with its id, at its place.
+
+    What hangs beneath it is found again by the id. Raises Forbidden, NotFound, InvalidFields,
+    VersionLocked and Duplicate. Notes `<event of the kind>.created`.
+    """
+    with recorded_change(
+        actor, Permission.SERVICE_CONFIGURE, on=version.service, now=now
+    ) as trail:
+        version = draft_for_update(version)
+        kind = kind_of(removed.kind)
+        row = _new_part(version, kind, removed.name, removed.values, now)
+        row.name, row.public_id = removed.name, removed.public_id
+        row.position = removed.position
+        _note_added(trail, row, now)
+    return row
 
 
 def _new_part(

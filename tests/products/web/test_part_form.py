@@ -438,8 +438,44 @@ def test_a_part_is_removed(browser, eve, draft):
 
     answer = browser(eve).post(page, follow=True)
 
-    assert "Backend far/away removed." in text_of(answer)
+    assert "Backend far/away removed. You can restore it below." in text_of(answer)
     assert parts("backend", version=draft).get().name == "origin"
+
+
+def test_a_removed_part_is_restored_with_its_secret_at_its_place(browser, eve, draft):
+    first = parts("backend", version=draft).get()
+    set_values(parts("backend", version=draft), ssl_client_key="SECRET KEY")
+    BackendFactory.create(version=draft, name="second")
+    client = browser(eve)
+    client.post(reverse("remove_part", args=[draft.service_id, 1, "backend", "origin"]))
+    page = reverse("restore_part", args=[draft.service_id, 1])
+
+    shown = client.get(reverse("version", args=[draft.service_id, 1]))
+    answer = client.post(page, {"part": first.public_id}, follow=True)
+
+    rows = list(parts("backend", version=draft).order_by("position"))
+    assert "Removed from this draft Backend origin" in text_of(shown)
+    assert b"SECRET KEY" not in shown.content
+    assert "Backend origin restored." in text_of(answer)
+    assert [row.name for row in rows] == ["origin", "second"]
+    assert rows[0].value("ssl_client_key") == "SECRET KEY"
+    assert client.post(page, {"part": first.public_id}).status_code == 404
+
+
+def test_a_part_is_not_restored_if_its_name_is_taken(browser, eve, draft):
+    first = parts("backend", version=draft).get()
+    client = browser(eve)
+    client.post(reverse("remove_part", args=[draft.service_id, 1, "backend", "origin"]))
+    BackendFactory.create(version=draft, name="origin")
+
+    answer = client.post(
+        reverse("restore_part", args=[draft.service_id, 1]),
+        {"part": first.public_id},
+        follow=True,
+    )
+
+    assert "Duplicate backend" in text_of(answer)
+    assert parts("backend", version=draft).count() == 1
 
 
 @pytest.mark.parametrize("rest", ["preview/", "add/", "edit/x/", "remove/x/"])
