@@ -26,8 +26,8 @@ PATIENCE_SECONDS = 120
 
 
 def start_worker(arena: Arena) -> "subprocess.Popen[bytes]":
-    options = "worker --beat --pool solo --loglevel ERROR --quiet"
-    celery = [sys.executable, "-m", "celery", "--app", "portal.celery"]
+    options = "worker --beat --pool solo --loglevel ERROR"
+    celery = [sys.executable, "-m", "celery", "--quiet", "--app", "portal.celery"]
     return subprocess.Popen(
         [*celery, *options.split(), "--without-gossip", "--without-mingle"],
         cwd=ROOT,
