@@ -1,4 +1,4 @@
-"""Fault 7: the broker is down. Changes do not need it, staff are told, and sweeps catch up."""
+"""Fault 7: the broker is down. Changes do not need it, staff see it, and sweeps catch up."""
 
 import socket
 from datetime import timedelta
@@ -20,7 +20,7 @@ FORM = "application/x-www-form-urlencoded"
 
 @pytest.fixture
 def broker(monkeypatch):
-    """Return a socket that hears whoever asks the broker, and answers nothing."""
+    """Return a socket that accepts what is sent to the broker, and answers nothing."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(0)
         port = listener.getsockname()[1]

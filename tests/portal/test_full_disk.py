@@ -45,7 +45,7 @@ if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         after: dict[str, str] = {}
         set_pages(pages())
         try:
-            for number in range(60):  # a page has room for some rows
+            for number in range(60):  # some rows still fit into a page
                 before = digest_of_everything(without=frozenset({"accounts_apitoken"}))
                 statuses.append(create(f"service-{number}").status_code)
                 if statuses[-1] != 200:
