@@ -1,5 +1,7 @@
 """The frame of every page, in a real browser: no violation of the policy, none found by axe."""
 
+import time
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
@@ -217,3 +219,51 @@ def test_a_pressed_button_shows_that_it_works_and_offline_is_shown(
     expect(wide.get_by_role("main")).to_contain_text("You are offline.")
     wide.context.set_offline(False)
     expect(wide.get_by_role("main")).not_to_contain_text("You are offline.")
+
+
+def tab_to(page, name):
+    """Press Tab until an element with this name has the focus; return how often."""
+    named = page.get_by_role("main").get_by_text(name, exact=True)
+    target = named.locator("xpath=ancestor-or-self::*[self::a or self::button]").first
+    for presses in range(1, 80):
+        page.keyboard.press("Tab")
+        if target.evaluate("element => element === document.activeElement"):
+            return presses
+    raise AssertionError(f"{name} can't be reached with the keyboard.")
+
+
+def test_a_superuser_enables_with_the_keyboard_alone(wide, sam, acme, websockets):
+    sign_in(wide, sam)
+    started_at = time.monotonic()
+    wide.goto("/products/")
+
+    tab_to(wide, "Enable WebSockets…")
+    wide.keyboard.press("Enter")
+    wide.wait_for_url("**/enable/")
+    wide.locator("#id_agree").focus()
+    wide.keyboard.press("Space")
+    tab_to(wide, "Enable WebSockets")
+    wide.keyboard.press("Enter")
+    heading = wide.get_by_role("heading", level=1)
+    expect(heading).to_have_text("Confirm to enable WebSockets for Acme")
+    expect(wide.get_by_label("Your password")).to_be_focused()
+    wide.keyboard.type(PASSWORD)
+    wide.keyboard.press("Enter")
+
+    expect(heading).to_have_text("WebSockets is enabled")
+    assert time.monotonic() - started_at < 60
+
+
+def test_a_member_learns_in_two_steps_why_they_cannot_deploy(wide, una, draft):
+    sign_in(wide, una)
+    wide.goto("/services/")
+
+    tab_to(wide, "echo")
+    wide.keyboard.press("Enter")
+    wide.wait_for_url(f"**/services/{draft.service_id}/")
+    wide.get_by_role("link", name="Review and activate…").focus()
+    wide.keyboard.press("Enter")
+
+    reasons = wide.locator(".callout.bad")
+    expect(reasons).to_contain_text("You can't activate this version")
+    expect(reasons).to_contain_text("Your role is user.")
