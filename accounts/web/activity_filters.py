@@ -54,10 +54,9 @@ class ActivityFilterForm(forms.Form):
     """Free text and choices; an entry has to match all of them."""
 
     q = forms.CharField(
-        label="Text",
+        label="Name, ID or address",
         required=False,
         max_length=255,
-        help_text="A name, an ID, an address.",
         widget=forms.TextInput({"type": "search", "autocomplete": "off"}),
     )
     actor = forms.ChoiceField(label="Who", required=False)

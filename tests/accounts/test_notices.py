@@ -7,7 +7,6 @@ import pytest
 from django.core import mail as outbox
 from django.urls import reverse
 
-from accounts.audit import reader
 from accounts.audit.vocabulary import Event
 from accounts.change import recorded_change
 from accounts.commands import notices as commands
@@ -15,7 +14,6 @@ from accounts.commands.mail import send_due_mail
 from accounts.commands.members import change_role, remove_member
 from accounts.commands.notices import (
     PAGE_LABELS,
-    READER,
     choose_topics,
     make_notices,
     mark_read,
@@ -23,6 +21,7 @@ from accounts.commands.notices import (
 from accounts.models import Notice, OutgoingMail, User
 from accounts.notices import NOTICES, Topic, topics_of
 from accounts.roles import Permission, Role
+from tests.concurrency import together
 from tests.factories import NOW
 from tests.factories.accounts import actor_for, member
 
@@ -265,12 +264,15 @@ def test_a_killed_worker_leaves_nothing_and_the_next_makes_all(
     assert make_notices(now=NOW) == 2
 
 
-def test_entries_that_another_worker_has_claimed_are_left_to_it(acme, people, write):
-    write(Event.PRODUCT_ENABLED)
-    position = reader.position_of(READER, acme.pk)
-    make_notices(now=NOW)
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_make_each_notice_once(people, write):
+    for _ in range(3):
+        write(Event.PRODUCT_ENABLED)
 
-    assert not reader.advance(READER, acme.pk, read_from=position, to=1)
+    made = together(*[lambda: make_notices(now=NOW)] * 2)
+
+    assert sorted(map(int, map(str, made))) == [0, 6]
+    assert (Notice.objects.count(), OutgoingMail.objects.count()) == (6, 6)
 
 
 def test_a_removed_member_is_notified(acme, people, sam, eve, membership):
