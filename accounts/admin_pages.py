@@ -92,6 +92,14 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscrip
         except (ValueError, OverflowError) as error:
             raise IncorrectLookupParameters from error
 
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, object] | None = None
+    ) -> HttpResponse:
+        """Show the list under the name of its rows: nothing is selected here."""
+        title = capfirst(self.model._meta.verbose_name_plural)  # noqa: SLF001 - Django's own name
+        context = {"title": title} | (extra_context or {})
+        return super().changelist_view(request, context)
+
     def reauthentication(self, request: HttpRequest, title: str) -> HttpResponse | None:
         """Return the page that asks staff who they are, or None; `title` names what they do."""
         site: Any = self.admin_site  # the portal's own, which is in a layer above

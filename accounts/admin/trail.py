@@ -78,14 +78,6 @@ class AuditEventAdmin(ReadOnlyAdmin):
         """Return all entries: the list itself finds what is searched for."""
         return queryset, False
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, object] | None = None
-    ) -> HttpResponse:
-        """Show the list with its own title."""
-        return super().changelist_view(
-            request, (extra_context or {}) | {"title": "Events"}
-        )
-
     def change_view(
         self,
         request: HttpRequest,

@@ -14,9 +14,10 @@ from django.http import HttpRequest
 
 from accounts.actor import Interface
 from accounts.audit.cursor import InvalidCursor, PageCursor, cursor_page, matching
-from accounts.audit.models import AuditEvent, ChainHead
+from accounts.audit.models import AuditEvent, ChainHead, SearchTerm
 from accounts.audit.names import names_in
 from accounts.audit.queries import target_matches
+from accounts.audit.search_terms import fold
 from accounts.audit.sentences import sentence_of
 from accounts.audit.vocabulary import DESCRIPTIONS, Outcome
 from accounts.models import Account
@@ -34,7 +35,7 @@ class FilterForm(forms.Form):
         required=False, choices=[ANY, *((name, name) for name in sorted(DESCRIPTIONS))]
     )
     actor = forms.CharField(required=False, label="Actor (ID or name)", max_length=255)
-    product = forms.CharField(required=False, max_length=64)
+    product = forms.CharField(required=False, label="Product (name)", max_length=64)
     service = forms.CharField(required=False, label="Service (ID)", max_length=22)
     # Links set it: an id such as that of an invoice is unique in its type only.
     target_type = forms.CharField(
@@ -66,7 +67,6 @@ class FilterForm(forms.Form):
         columns = {
             "account_id": wanted["account"],
             "action": wanted["action"],
-            "product": wanted["product"],
             "service_id": wanted["service"],
             "target_type": wanted["target_type"],
             "outcome": wanted["outcome"],
@@ -75,6 +75,8 @@ class FilterForm(forms.Form):
         events = events.filter(
             **{name: value for name, value in columns.items() if value}
         )
+        if wanted["product"]:
+            events = events.filter(product__in=_products_named(wanted["product"]))
         if wanted["actor"]:
             events = matching(events, ("actor_id", "actor_label"), wanted["actor"])
         if wanted["target"]:
@@ -87,6 +89,12 @@ class FilterForm(forms.Form):
             end = datetime.combine(wanted["until"], time.min, UTC) + timedelta(days=1)
             events = events.filter(at__lt=end)
         return events
+
+
+def _products_named(typed: str) -> list[str]:
+    """Return the slugs of the products with a name or slug, in any case."""
+    named = SearchTerm.objects.filter(column="product", folded=fold(typed))
+    return list(named.values_list("value", flat=True).distinct())
 
 
 def account_names(events: Iterable[AuditEvent]) -> Mapping[str, str]:
