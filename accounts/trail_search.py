@@ -23,6 +23,8 @@ from accounts.models import Account, User
 MAX_MATCHES: Final = 20
 # A shorter start of a request id would match a good part of the trail.
 MIN_REQUEST_ID_LENGTH: Final = 6
+# An address of a proxy can be that of half the trail: its newest entries are searched.
+MAX_OF_ADDRESS: Final = 1_000
 _IP: Final = re.compile(r"(?=.*[.:])[0-9a-f.:]{3,45}")
 _LAST: Final = "\U0010ffff"  # after every other character
 
@@ -96,7 +98,8 @@ def _ip_addresses(term: str) -> Iterator[Q]:
         return
     held = PersonalData.objects.filter(kind=PersonalData.Kind.IP)
     for value in _distinct(held.filter(_starts_with("value", term)), "value"):
-        yield Q(pk__in=held.filter(value=value).values("event_id"))
+        newest = held.filter(value=value).order_by("-event_id")
+        yield Q(pk__in=newest.values("event_id")[:MAX_OF_ADDRESS])
 
 
 def _starts_with(column: str, start: str) -> Q:
