@@ -156,10 +156,17 @@ class TokenForm(forms.Form):
         return chosen | {"expires_at": self.expires_at}
 
 
+EVERYTHING_OF_ROLE = "global: everything that its role can do"
+
+
 class AutomationTokenForm(TokenForm):
     """A new automation token: as a token, with a role of its own."""
 
     is_automation = True
+    scope = forms.ChoiceField(
+        label="Scope",
+        choices=list((SCOPES | {TokenScope.GLOBAL: EVERYTHING_OF_ROLE}).items()),
+    )
     role = forms.ChoiceField(
         label="Role",
         choices=[(role.value, role.value.capitalize()) for role in AUTOMATION_ROLES],
