@@ -250,7 +250,7 @@ class TokenRequest(Request):
 
 @dataclass(frozen=True, slots=True)
 class NoUser:
-    """Stands where the framework wants a user: the token that has none."""
+    """Takes the place of the user whom the framework expects: the token that has none."""
 
     pk: str
     is_authenticated: bool = True

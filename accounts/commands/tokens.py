@@ -72,7 +72,7 @@ def issue_automation_token(
     expires_at: datetime | None,
     now: datetime,
 ) -> Issued:
-    """Create a token of the actor's account with a role of its own, whoever leaves the account.
+    """Create a token of the actor's account with a role of its own, which no user's leaving ends.
 
     Raises as `issue_token` does, and Invalid for a role that such a token cannot have. Notes
     token.issued.

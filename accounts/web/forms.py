@@ -170,7 +170,7 @@ class AutomationTokenForm(TokenForm):
     role = forms.ChoiceField(
         label="Role",
         choices=[(role.value, role.value.capitalize()) for role in AUTOMATION_ROLES],
-        help_text="What the token can do, whoever created it and whoever leaves the account.",
+        help_text="What the token can do, also when its creator leaves the account.",
     )
 
     @property

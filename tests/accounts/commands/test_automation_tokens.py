@@ -1,4 +1,4 @@
-"""Automation tokens: of an account, with a role of their own, whoever leaves."""
+"""Automation tokens: of an account, with a role of their own, also when their creator leaves."""
 
 from datetime import timedelta
 
