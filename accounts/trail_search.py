@@ -19,7 +19,7 @@ from accounts.audit.search_terms import fold
 from accounts.audit.vocabulary import DESCRIPTIONS
 from accounts.models import Account, User
 
-# Each match costs a query. Whoever finds more types more of the word.
+# Each match costs a query. For more, staff type more of the word.
 MAX_MATCHES: Final = 20
 # A shorter start of a request id would match a good part of the trail.
 MIN_REQUEST_ID_LENGTH: Final = 6
@@ -31,14 +31,14 @@ _LAST: Final = "\U0010ffff"  # after every other character
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The conditions of what a text stands for, and whether it stands for more than those."""
+    """The conditions of what a text can mean, and whether it can mean more than those."""
 
     conditions: tuple[Q, ...]
     has_more: bool = False
 
 
 def find(text: str) -> Found:
-    """Return the conditions of the entries that a text stands for; none if it is unknown."""
+    """Return the conditions of the entries that a text can mean; none if it is unknown."""
     term = fold(text)
     if not term:
         return Found(())
@@ -97,7 +97,10 @@ def _ip_addresses(term: str) -> Iterator[Q]:
     if not _IP.fullmatch(term):
         return
     held = PersonalData.objects.filter(kind=PersonalData.Kind.IP)
-    for value in _distinct(held.filter(_starts_with("value", term)), "value"):
+    # A whole address is not also the start of others: listing them reads all its entries.
+    is_whole = held.filter(value=term).exists()
+    starts = held.filter(_starts_with("value", term))
+    for value in [term] if is_whole else _distinct(starts, "value"):
         newest = held.filter(value=value).order_by("-event_id")
         yield Q(pk__in=newest.values("event_id")[:MAX_OF_ADDRESS])
 

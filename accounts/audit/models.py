@@ -173,7 +173,7 @@ class TrailCursor(models.Model):
 
 
 class SearchTerm(models.Model):
-    """A word that staff can search for, and the entries that it stands for: `column` equals `value`.
+    """A word that staff can search for, and the entries that it means: `column` equals `value`.
 
     There is one row per distinct name or id, however many entries have it, so the start of a word
     is found quickly. Derived from entries when they are appended; it has no personal values.
@@ -200,7 +200,7 @@ class SearchTerm(models.Model):
         ]
 
     def __str__(self) -> str:
-        """Return the term and where it stands."""
+        """Return the term and its column."""
         return f"{self.folded} in {self.column}"
 
 

@@ -18,7 +18,7 @@ def fold(text: str) -> str:
 
 
 def terms_of(event: AuditEvent) -> Iterator[tuple[str, str, str]]:
-    """Yield each term of an entry, with the column that it stands in and the value there."""
+    """Yield each term of an entry, with its column and the value there."""
     for column in IDS:
         value = getattr(event, column)
         yield from ((start, column, value) for start in _word_starts(value)[:1])

@@ -109,7 +109,7 @@ def test_every_link_of_the_page_leads_somewhere(
     )
 
 
-def test_long_tables_end_with_a_link_to_the_rest_and_cost_no_more_queries(
+def test_long_tables_end_with_a_link_to_the_rest_and_cost_the_same_queries(
     acme, staff, sam
 ):
     with CaptureQueriesContext(connection) as few:
