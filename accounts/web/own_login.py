@@ -1,5 +1,6 @@
 """allauth's pages of a user's own login, changed to ask in place and to record what they write."""
 
+from ipaddress import ip_address
 from typing import Any
 
 from allauth.account.internal.flows.password_reset import perform_password_reset_login
@@ -25,6 +26,7 @@ from allauth.usersessions.models import UserSession
 from allauth.usersessions.views import ListUserSessionsView
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.request import split_domain_port
 from django.urls import URLPattern, path, re_path, reverse
 
 from accounts.audit.vocabulary import Event
@@ -82,6 +84,21 @@ class AddPasskeyView(_Recorded, AddWebAuthnView):  # type: ignore[misc]
 
     deed = "add a passkey"
     shows_secret = True  # the challenge for the new passkey
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Add whether the portal was opened by an IP address, for which browsers make no passkey."""
+        name = split_domain_port(self.request.get_host())[0].strip("[]")
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        return context | {"is_ip_address": _is_ip_address(name)}
+
+
+def _is_ip_address(name: str) -> bool:
+    """Tell whether a host is an IP address."""
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 class RenamePasskeyView(_Recorded, EditWebAuthnView):  # type: ignore[misc]

@@ -264,3 +264,15 @@ def test_the_session_of_another_person_is_not_ended(una, sam, noted, acme):
 
     assert other.get("/members/").status_code == 200
     assert "session.ended" not in noted(acme)
+
+
+@pytest.mark.parametrize(
+    ("host", "offered"), [("127.0.0.1:8000", False), ("localhost:8000", True)]
+)
+def test_a_passkey_is_offered_only_at_a_host_name(sam, browser, host, offered):
+    page = browser(sam).get("/accounts/2fa/webauthn/add/", headers={"Host": host})
+
+    shown = page.content.decode()
+    assert page.status_code == 200
+    assert ("Add the passkey" in shown) is offered
+    assert ("only for a host name" in shown) is not offered
