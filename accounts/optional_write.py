@@ -15,15 +15,16 @@ logger = logging.getLogger(__name__)
 def update_if_free(
     rows: QuerySet[Any], fields: Mapping[str, Any], *, what: str
 ) -> None:
-    """Update rows, or log after 200 ms that somebody else holds the database and go on.
+    """Update rows, or log after 200 ms that another transaction holds them and go on.
 
     A database in which something is locked can still be read.
     """
     try:
         with _waiting_briefly():
             rows.update(**fields)
-    except OperationalError as error:
-        logger.warning("Not written: %s. %s", what, error)
+    except OperationalError:
+        # The database's message could contain values.
+        logger.warning("Not written, as the database is locked: %s.", what)
 
 
 @contextmanager

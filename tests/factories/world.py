@@ -10,7 +10,7 @@ from django.db.models import Model
 from django.test import Client
 
 from accounts.actor import Actor, Interface
-from accounts.audit.models import AuditEvent, ChainHead
+from accounts.audit.models import AuditEvent, ChainHead, SearchTerm
 from accounts.commands.invitations import invite
 from accounts.models import Account, ApiToken, Invitation, Membership, User
 from accounts.policy import PLATFORM
@@ -59,7 +59,7 @@ REAUTHENTICATED_USER = "account_authentication_methods_user"
 REAUTHENTICATIONS = "account_authentication_methods"
 A_DAY = 24 * 3600
 BACKEND = "django.contrib.auth.backends.ModelBackend"
-CATALOGUE_TABLES = (Product, Plan, PriceVersion, Tier, AuditEvent, ChainHead)
+CATALOGUE_TABLES = (Product, Plan, PriceVersion, Tier, AuditEvent, SearchTerm)
 CATALOGUE = Actor.system("load-catalogue", interface=Interface.COMMAND)
 
 
@@ -103,6 +103,7 @@ class World:
 # What the first load in this process has written: most tests of products need it, and one
 # insert for each table takes a tenth of the time of the commands.
 _loaded: list[list[Model]] = []
+_head: list[ChainHead] = []
 
 
 def load_catalogue() -> None:
@@ -113,14 +114,28 @@ def load_catalogue() -> None:
     if not _loaded:
         _load_by_commands()
         _loaded.extend(map(_rows_of, CATALOGUE_TABLES))
+        _head.append(ChainHead.objects.get(account_id=PLATFORM.account_id))
         return
     for model, rows in zip(CATALOGUE_TABLES, _loaded, strict=True):
-        model._default_manager.bulk_create([copy(row) for row in rows])
+        model._default_manager.bulk_create(
+            map(_new, rows), ignore_conflicts=model is SearchTerm
+        )
+    (head,) = _head
+    ChainHead.objects.filter(account_id=PLATFORM.account_id).delete()
+    ChainHead.objects.bulk_create([copy(head)])
+
+
+def _new(row: Model) -> Model:
+    """Return a copy to insert; its number may be in use by a row of another account."""
+    made = copy(row)
+    if isinstance(made, AuditEvent | SearchTerm):
+        made.pk = None
+    return made
 
 
 def _rows_of(model: type[Model]) -> list[Model]:
     rows = model._default_manager.all()
-    if model in {AuditEvent, ChainHead}:
+    if model is AuditEvent:
         rows = rows.filter(account_id=PLATFORM.account_id)
     return list(rows)
 

@@ -1,4 +1,4 @@
-"""While somebody else writes for long, what only reads is answered."""
+"""While another transaction is open for long, what only reads is answered."""
 
 import threading
 from contextlib import contextmanager
@@ -53,7 +53,10 @@ def test_a_token_is_accepted_although_its_last_use_cannot_be_written(caplog):
 
     assert response.status_code == 200
     assert ApiToken.objects.get().last_used_at is None
-    assert "Not written: when a token was last used." in caplog.text
+    assert (
+        "Not written, as the database is locked: when a token was last used."
+        in caplog.text
+    )
 
 
 def test_an_edge_gets_its_table_although_its_status_cannot_be_written(caplog):
@@ -67,4 +70,6 @@ def test_an_edge_gets_its_table_although_its_status_cannot_be_written(caplog):
 
     assert response.status_code == 200
     assert Edge.objects.get().asked_at is None
-    assert "Not written: the status of an edge." in caplog.text
+    assert (
+        "Not written, as the database is locked: the status of an edge." in caplog.text
+    )
