@@ -297,6 +297,12 @@ def other_superusers(membership: Membership) -> QuerySet[Membership]:
     ).exclude(pk=membership.pk)
 
 
+def is_only_superuser(membership: Membership) -> bool:
+    """Return whether the account would be left without a superuser if this member were none (R22)."""
+    is_one = membership.role == Role.SUPERUSER and membership.disabled_at is None
+    return is_one and not other_superusers(membership).exists()
+
+
 def second_factors_of(user_ids: Iterable[str]) -> Mapping[str, str]:
     """Return the names of second factors by user id; users without one are left out."""
     names = {"totp": "Authenticator", "webauthn": "Passkey"}

@@ -12,8 +12,8 @@ from accounts.errors import Conflict, NotFound
 from accounts.models import ApiToken, Membership
 from accounts.queries import (
     NO_SUCH_MEMBER,
+    is_only_superuser,
     open_invitations_of,
-    other_superusers,
 )
 from accounts.roles import ROLE_PERMISSIONS, AccessLevel, Permission, Role
 
@@ -204,8 +204,7 @@ def locked_member(membership: Membership) -> Membership:
 
 def require_another_superuser(member: Membership) -> None:
     """Raise LastSuperuser if the account would be left without a superuser (R22)."""
-    is_one = member.role == Role.SUPERUSER and member.disabled_at is None
-    if is_one and not other_superusers(member).exists():
+    if is_only_superuser(member):
         raise LastSuperuser(
             f"{member.user} is the only superuser. "
             "Give someone else the superuser role first."

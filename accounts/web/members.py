@@ -255,6 +255,7 @@ def _member_context(
         "remove": decide(actor, Permission.MEMBER_REMOVE, person),
         "form": form or RoleForm(initial={"role": person.role}),
         "refusal": refusal,
+        "is_only_superuser": queries.is_only_superuser(person),
         "limitable": person.role in ROLES_WITH_LIMITED_ACCESS,
         "factor": queries.second_factors_of([person.user_id]).get(person.user_id, ""),
     }

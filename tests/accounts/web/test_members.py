@@ -138,9 +138,26 @@ def test_the_only_superuser_cannot_give_up_the_role(
 
     assert answer.status_code == 409
     assert "Sam is the only superuser." in text(answer)
-    assert re.search(r'value="user"[^>]* checked', answer.content.decode())
     assert membership(sam).role == "superuser"
     assert noted(acme) == []
+
+
+def test_the_only_superuser_is_offered_nothing_that_would_be_refused(
+    sam, eve, browser, url, membership, now
+):
+    client = browser(sam)
+    alone = client.get(url(sam))
+    change_role(sam, membership=membership(eve), role="superuser", now=now)
+    with_another = client.get(url(sam))
+
+    assert "Sam is the only superuser of Acme." in text(alone)
+    assert b'name="role"' not in alone.content
+    assert "Disable Sam" not in text(alone)
+    assert "Remove Sam" not in text(alone)
+    assert "only superuser" not in text(with_another)
+    assert b'name="role"' in with_another.content
+    assert "Disable Sam" in text(with_another)
+    assert "Remove Sam" in text(with_another)
 
 
 @pytest.mark.parametrize("role", ["owner", "", "superuser' --"])
