@@ -1,7 +1,8 @@
 """allauth's forms for passwords and second factors, changed to note failures and to reject malformed input."""
 
+from collections.abc import Mapping
 from struct import error
-from typing import Any
+from typing import Any, ClassVar
 
 from allauth.account.forms import ChangePasswordForm, ResetPasswordKeyForm
 from allauth.core import context
@@ -101,7 +102,23 @@ class AuthenticateByPasskey(_PasskeyForm, AuthenticateWebAuthnForm):  # type: ig
     credential = Credential(widget=forms.HiddenInput)
 
 
-class ResetPassword(ResetPasswordKeyForm):  # type: ignore[misc]  # allauth has no types
+class _OwnLabels(forms.Form):
+    """Has the labels of this portal in place of the library's, and no placeholders."""
+
+    labels: ClassVar[Mapping[str, str]] = {
+        "oldpassword": "Current password",
+        "password1": "New password",
+        "password2": "New password (again)",
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in self.labels.keys() & self.fields.keys():
+            self.fields[name].label = self.labels[name]
+            self.fields[name].widget.attrs.pop("placeholder", None)
+
+
+class ResetPassword(_OwnLabels, ResetPasswordKeyForm):  # type: ignore[misc]  # allauth has no types
     """Sets a password by the link in an email, and asks whether API tokens are kept."""
 
     keep_tokens = forms.BooleanField(
@@ -111,7 +128,7 @@ class ResetPassword(ResetPasswordKeyForm):  # type: ignore[misc]  # allauth has 
     )
 
 
-class ChangePassword(ChangePasswordForm):  # type: ignore[misc]  # allauth has no types
+class ChangePassword(_OwnLabels, ChangePasswordForm):  # type: ignore[misc]  # allauth has no types
     """Changes the password, and notes a wrong current one."""
 
     end_tokens = forms.BooleanField(label="Revoke my API tokens too", required=False)

@@ -1,5 +1,7 @@
 """Malformed responses of passkeys."""
 
+import re
+
 import pytest
 from django.test import Client
 
@@ -26,3 +28,12 @@ def test_a_malformed_passkey_is_not_added(sam, browser, credential):
 
     assert answer.status_code == 200
     assert b"authenticator" not in answer.headers.get("Location", "").encode()
+
+
+@pytest.mark.django_db
+def test_labels_of_passwords_are_in_sentence_case(sam, browser):
+    page = browser(sam).get("/accounts/password/change/").content.decode()
+
+    for label in ("Current password", "New password", "New password (again)"):
+        assert re.search(rf"<label[^>]*>\s*{re.escape(label)}\s*</label>", page)
+    assert "New Password" not in page
