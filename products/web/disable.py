@@ -21,8 +21,15 @@ from products.enablement.models import Enablement
 from products.enablement.queries import state_of
 from products.services.queries import active_versions
 from products.web.current_usage import account_usage
-from products.web.forms import DisableForm
+from products.web.forms import DRAIN_SECONDS, DisableForm
 
+_BILLED = {
+    Enablement.DrainMode.DRAIN: (
+        f"Open connections close within {DRAIN_SECONDS} seconds and are billed until then."
+    ),
+    Enablement.DrainMode.CUT: "Usage until now is billed.",
+    Enablement.DrainMode.KEEP: "Open connections are billed until they close.",
+}
 SERVICES_SHOWN = 20  # of those that stop working
 
 
@@ -57,7 +64,7 @@ def disable_product(request: HttpRequest, slug: str) -> HttpResponse:
                 request,
                 actor,
                 f"{product.name} is disabled for {account.name}. New connections are refused "
-                "now. Usage until now will be billed.",
+                f"now. {_BILLED[form.cleaned_data['drain_mode']]}",
                 product=product.pk,
             )
             return redirect("products")

@@ -97,17 +97,18 @@ class DisableForm(ConfirmForm):
         choices=[
             (
                 Enablement.DrainMode.DRAIN,
-                f"Close them after {DRAIN_SECONDS} seconds. New connections are refused immediately.",
+                f"Close them after {DRAIN_SECONDS} seconds. They are billed until they close.",
             ),
             (
                 Enablement.DrainMode.CUT,
-                "Close them now. New connections are refused immediately.",
+                "Close them now. Usage until now is billed.",
             ),
             (
                 Enablement.DrainMode.KEEP,
-                "Let them end. New connections are refused; open ones are billed until they close.",
+                "Let them end. They are billed until they close.",
             ),
         ],
+        help_text="New connections are refused immediately.",
         initial=Enablement.DrainMode.DRAIN,
         widget=forms.RadioSelect,
     )

@@ -24,7 +24,9 @@ def test_the_page_shows_what_stops_working(browser, sam, switched_on):
     assert answer.status_code == 200
     assert "1 service uses it." in page
     assert "echo 3 0 Open connections end as chosen below." in page
-    assert "Usage until now is billed." in page
+    assert "Close them after 60 seconds. They are billed until they close." in page
+    assert "Close them now. Usage until now is billed." in page
+    assert "Let them end. They are billed until they close." in page
     assert "Type " not in page
     assert re.search(r'href="/products/"\s+autofocus', answer.content.decode())
     assert page.count("Disable WebSockets") == 4
@@ -41,7 +43,7 @@ def test_a_superuser_disables_it(browser, sam, acme, switched_on):
     assert (enablement.ended_by, enablement.drain_mode) == ("Sam", "keep")
     assert actions_of(acme)[-2:] == ["product.disabled", "bill.changed"]
     assert "WebSockets is disabled for Acme." in page
-    assert "will be billed. View in Activity" in page
+    assert "Open connections are billed until they close. View in Activity" in page
     assert re.search(r"Disabled .{1,20} by Sam", page)
 
 
