@@ -156,7 +156,6 @@ def _why(
     context = checks_context(actor_of(request), version, decision) | {
         "version": version,
         "refused": request.method == "POST",
-        "portal_url": request.build_absolute_uri("/").rstrip("/"),
     }
     return render(request, "products/why.html", context, status=status)
 

@@ -208,7 +208,6 @@ def entitlements(request: HttpRequest) -> HttpResponse:
         "typed": {name: _typed(request, name) for name in ("find", "who")},
         "superusers": superusers_of(account),
         "may_read_costs": own.decide(Permission.BILLING_READ).allowed,
-        "portal_url": request.build_absolute_uri("/").rstrip("/"),
     }
     return render(request, "products/entitlements.html", context)
 

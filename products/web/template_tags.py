@@ -1,5 +1,6 @@
 """Filters and tags for money, counts, times and states: `{% load tollgate %}`."""
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -191,3 +192,11 @@ def crumbs(context: template.Context, *steps: object) -> dict[str, Any]:
         for label, url in zip(steps[::2], (*steps[1::2], ""), strict=True)
     ]
     return {"account": context.get("account"), "crumbs": pairs}
+
+
+@register.inclusion_tag("_parts/api_command.html", takes_context=True)
+def api_command(context: template.Context, path: str) -> dict[str, Any]:
+    """Render the curl command that gets a path of the API with an API token."""
+    url = context["request"].build_absolute_uri(path)
+    command = f'curl -H "Fastly-Key: $FASTLY_KEY" "{url}"'
+    return {"command": command, "pieces": re.split(r"(?<=[/?&=])(?=\w)", command)}

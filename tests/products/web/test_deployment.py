@@ -66,10 +66,10 @@ def test_a_limited_member_does_not_see_the_configuration(browser, lin, draft):
 
 
 def test_the_page_names_the_api_request_for_the_same_list(browser, eve, draft):
-    page = text_of(browser(eve).get(page_of(draft, "why")))
+    page = browser(eve).get(page_of(draft, "why")).content.decode()
 
     assert (
-        f"http://testserver/api/v1/decision?service={draft.service_id}&version=1"
+        f"http://testserver/api/v1/decision?service={draft.service_id}&amp;version=1"
         in page
     )
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 from django.template import Context, Template, TemplateSyntaxError
+from django.test import RequestFactory
 
 from products.web import template_tags
 
@@ -203,3 +204,20 @@ def test_traffic_is_shown_in_decimal_units(value, shown):
 )
 def test_units_are_shown_in_full(value, shown):
     assert template_tags.units(Decimal(value)) == shown
+
+
+def test_a_command_breaks_only_between_parts_of_the_address_and_can_be_copied():
+    request = RequestFactory().get("/", headers={"host": "localhost"})
+
+    page = render(
+        '{% api_command "/api/v1/decision?service=S&version=2" %}', request=request
+    )
+
+    command = "curl -H &quot;Fastly-Key: $FASTLY_KEY&quot; &quot;http://localhost/api/v1/decision?service=S&amp;version=2&quot;"
+    assert f'data-copy="{command}"' in page
+    shown = page.split("<code>")[1].split("</code>")[0]
+    assert shown.replace("<wbr>", "") == command
+    assert (
+        "localhost/<wbr>api/<wbr>v1/<wbr>decision?<wbr>service=<wbr>S&amp;<wbr>version=<wbr>2"
+        in shown
+    )
