@@ -1,7 +1,7 @@
 """Names each missing program in one line with its remedy; with CI=true no test may be skipped.
 
 Loaded by conftest.py. A test that drives a browser is marked `browser`, one that needs HAProxy
-`haproxy`; `program("browser")` is the path to start. Tests marked `nightly` run only if -m
+`haproxy`, one that runs Fastly's command line `fastly`; `program("browser")` is the path to start. Tests marked `nightly` run only if -m
 selects them.
 """
 
@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Generator
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -28,6 +29,7 @@ class Needed:
     remedy: str
 
 
+ROOT = Path(__file__).resolve().parents[1]
 NEEDED = {
     "browser": Needed(
         "Chromium",
@@ -39,6 +41,10 @@ NEEDED = {
     ),
     "systemd": Needed(
         "systemd-analyze", ("systemd-analyze",), "sudo apt-get install systemd"
+    ),
+    # Only this version: what it prints is compared.
+    "fastly": Needed(
+        "Fastly", (str(ROOT / "var/fastly-cli/fastly"),), ".ci/fastly-cli"
     ),
 }
 
@@ -58,6 +64,7 @@ def program(marker: str) -> str | None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers, and deselect nightly tests unless they are selected."""
     config.addinivalue_line("markers", "haproxy: drives a real HAProxy")
+    config.addinivalue_line("markers", "fastly: runs Fastly's command line")
     config.addinivalue_line("markers", "systemd: lets systemd verify a unit")
     if not config.option.markexpr:
         config.option.markexpr = "not nightly"
