@@ -27,6 +27,7 @@ from products.services.kinds import KINDS, Kind
 from products.services.models import Part, Version
 from products.services.queries import find_single, get_part, get_version
 from products.services.validation import InvalidFields, clean
+from products.web.backend_import import BackendImport, backend_import, copied_fields
 from products.web.finding_links import advice_about
 from products.web.part_forms import (
     changes_of,
@@ -135,6 +136,7 @@ class _Edit:
     kind: Kind
     row: Part | None
     form: forms.Form
+    importing: BackendImport | None = None  # of a new backend
     base: str = ""  # the digests of the values that the form started from
     conflicts: tuple[FieldConflict, ...] = ()
     status: HTTPStatus = HTTPStatus.OK
@@ -167,12 +169,14 @@ def _opened(
     declared = KINDS[kind]
     row = _row(version, declared, name)
     made = form_for(declared, names_in(version, declared), row)
-    form = made(
-        request.POST if request.method == "POST" else None,
-        initial=initial_of(row) if row else None,
-    )
+    is_new_backend = kind == "backend" and row is None
+    importing = backend_import(actor, version, request.GET) if is_new_backend else None
+    initial = initial_of(row) if row else None
+    if importing and importing.copied:
+        initial = copied_fields(importing.copied)
+    form = made(request.POST if request.method == "POST" else None, initial=initial)
     base = request.POST.get("base") or digests_of(declared, row)
-    return _Edit(request, actor, version, declared, row, form, base)
+    return _Edit(request, actor, version, declared, row, form, importing, base)
 
 
 def _context(edit: _Edit) -> dict[str, Any]:
@@ -193,6 +197,7 @@ def _context(edit: _Edit) -> dict[str, Any]:
             "row": row,
             "base": edit.base,
             "conflicts": edit.conflicts,
+            "importing": edit.importing,
             "form": edit.form,
             "main": with_removals(edit.form, main),
             "groups": grouped(kind, edit.form),
@@ -205,13 +210,14 @@ def _context(edit: _Edit) -> dict[str, Any]:
 
 
 def _is_further_open(edit: _Edit, main: tuple[str, ...]) -> bool:
-    """Tell whether the further settings have an error, a conflict, or the field of the link."""
+    """Tell whether the further settings have an error, a conflict, the field of the link, or copies."""
     wanted = {
         *edit.form.errors,
         *(each.name for each in edit.conflicts),
         edit.request.GET.get("field", ""),
     }
-    return not wanted <= {"", "__all__", *main}
+    is_copied = bool(edit.importing and edit.importing.copied)
+    return is_copied or not wanted <= {"", "__all__", *main}
 
 
 def _try_to_save(edit: _Edit) -> bool:
