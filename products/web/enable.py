@@ -27,7 +27,7 @@ from products.enablement.review import conflicts_of, superusers_of, who_can_use
 from products.services.queries import services_of
 from products.web.calculator import calculator_context
 from products.web.forms import EnableForm
-from products.web.price_display import tier_rows
+from products.web.price_display import fee_line, product_price_line, tier_rows
 
 PEOPLE_SHOWN = 5
 CONFLICTS_SHOWN = 10
@@ -117,6 +117,8 @@ def _review(
         "conflicts": conflicting[:CONFLICTS_SHOWN],
         "conflict_count": len(conflicting),
         "without_conflict": len(reviewed) - len(conflicting),
+        "price_line": product_price_line(state),
+        "fee_line": fee_line(state.price) if state.price else "",
         "tiers": tier_rows(state.price) if state.price else (),
         "meter": METERS[state.price.meter] if state.price else None,
         "sold_here": product.is_sold_directly and state.price is not None,

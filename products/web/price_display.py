@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from products.catalogue.models import PriceVersion, Product
-from products.catalogue.money import unit_price
+from products.catalogue.money import Money, unit_price
 from products.catalogue.queries import tiered_price
 from products.catalogue.tiers import METERS, tier_ranges
 from products.enablement.queries import ProductState
@@ -24,11 +24,26 @@ def product_price_line(state: ProductState) -> str:
     if state.price is not None:
         bandwidth = " Bandwidth counts as delivery traffic."
         is_time = state.price.meter == "connection_time"
-        return _price_line(state.price) + (bandwidth if is_time else "")
+        line = f"{_price_line(state.price)} {fee_line(state.price)}".strip()
+        return line + (bandwidth if is_time else "")
     on_request = state.product.purchase_mode == Product.PurchaseMode.SALES
     if on_request and state.is_on:
         return "Included in your package."
     return "Price on request." if on_request else ""
+
+
+def fee_line(price: PriceVersion) -> str:
+    """Return the monthly fee of a price and what it includes, in sentences; "" if there is neither."""
+    sentences = []
+    if price.fee_micros:
+        fee = Money(price.fee_micros, price.currency)
+        sentences.append(f"A fee of {fee} per month is charged too.")
+    if price.included_units:
+        unit = METERS[price.meter].unit_name
+        sentences.append(
+            f"The first {price.included_units:,} {unit} of a month are included."
+        )
+    return " ".join(sentences)
 
 
 def _price_line(price: PriceVersion) -> str:

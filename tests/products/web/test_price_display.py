@@ -52,6 +52,22 @@ def test_a_single_tier_is_the_price(acme, websockets):
     assert tier_rows(price) == [("All", Decimal("0.185"))]
 
 
+def test_a_fee_and_what_it_includes_are_part_of_the_line(acme, websockets):
+    new_price(
+        websockets,
+        "connection_time",
+        PriceTier(None, 500_000_000),
+        fee_micros=20_000_000,
+        included_units=3,
+    )
+
+    assert line_of(acme, websockets, LATER) == (
+        "0.50 USD per million connection minutes. A fee of 20.00 USD per month is charged too. "
+        "The first 3 million connection minutes of a month are included. "
+        "Bandwidth counts as delivery traffic."
+    )
+
+
 def test_a_product_of_sales_is_on_request_until_it_is_in_the_package(ada, acme, ngwaf):
     before = line_of(acme, ngwaf)
     plan = Plan.objects.get(product=ngwaf, kind="package")
