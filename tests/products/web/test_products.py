@@ -57,7 +57,7 @@ def test_an_enabled_product_shows_since_when_by_whom_and_where(
 def test_a_superuser_sees_the_way_to_disable(browser, sam, enabled):
     words = card(browser(sam).get("/products/"))
 
-    assert "No service uses it yet. Switch it on from a service's page." in words
+    assert "No service uses it yet. Switch it on from a service's page" in words
     assert "Disable WebSockets…" in words
 
 
