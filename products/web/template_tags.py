@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -162,6 +162,18 @@ def relative_time(
 def utc_datetime(at: datetime | None, never: str = "never") -> str:
     """Render a time in full, in UTC."""
     return never if at is None else _time(at, exact(at))
+
+
+@register.filter
+def last_moment(ends_at: datetime) -> str:
+    """Return until when something is valid: its last day if that is whole, else the time.
+
+    An end at midnight belongs to the day before, which is what people choose in a form.
+    """
+    utc = ends_at.astimezone(UTC)
+    if utc.time() != time.min:
+        return exact(ends_at)
+    return f"the end of {plain_day(utc - timedelta(days=1))}, UTC"
 
 
 @register.simple_tag

@@ -221,3 +221,18 @@ def test_a_command_breaks_only_between_parts_of_the_address_and_can_be_copied():
         "localhost/<wbr>api/<wbr>v1/<wbr>decision?<wbr>service=<wbr>S&amp;<wbr>version=<wbr>2"
         in shown
     )
+
+
+@pytest.mark.parametrize(
+    ("ends_at", "words"),
+    [
+        (datetime(2027, 1, 1, tzinfo=UTC), "the end of 31 Dec 2026, UTC"),
+        (
+            datetime(2027, 1, 1, 1, tzinfo=timezone(timedelta(hours=1))),
+            "the end of 31 Dec 2026, UTC",
+        ),
+        (datetime(2027, 1, 1, 14, 15, tzinfo=UTC), "1 January 2027, 14:15:00 UTC"),
+    ],
+)
+def test_what_ends_at_midnight_is_valid_through_the_day_before(ends_at, words):
+    assert template_tags.last_moment(ends_at) == words
