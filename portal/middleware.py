@@ -15,7 +15,6 @@ from accounts.authentication import SAFE_METHODS, NoAccount
 from accounts.errors import Conflict, Forbidden, Invalid, NotFound, RefusalError
 from accounts.return_page import page_of_form
 from products.edge.contract import PLATFORM
-from products.protocol import API_PATH
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -93,10 +92,8 @@ def page_for_method(get_response: GetResponse) -> GetResponse:
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        if (
-            response.status_code != HTTPStatus.METHOD_NOT_ALLOWED
-            or request.path.startswith(API_PATH)
-        ):
+        # The API's response says what is wrong, as JSON.
+        if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED or response.content:
             return response
         context = {"back": page_of_form(request)}
         page = render(request, "405.html", context, status=response.status_code)

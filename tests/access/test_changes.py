@@ -8,7 +8,8 @@ from tests.access.test_matrix import OWN_ROUTES
 
 SUPERUSER = PEOPLE.index("superuser")
 # These succeed for a superuser and change no row: cookies, sessions, previews, and switching HTTP/3
-# off where it is off, checking a claim that is verified.
+# off where it is off, checking a claim that is verified, lifting what no budget blocks. What a person
+# has read is not recorded.
 CHANGING_NOTHING = {
     ("api/service/<str:service_id>/version/<int:number>/http3", "DELETE"),
     (
@@ -22,6 +23,8 @@ CHANGING_NOTHING = {
     ("api/v1/entitlements/<str:slug>/preview", "POST"),
     ("api/v1/entitlements/<str:slug>/disable/preview", "POST"),
     ("activity/verify/", "POST"),
+    ("billing/budget/lift/", "POST"),
+    ("notices/read/", "POST"),
     ("favicon.ico", "DELETE"),
     ("favicon.ico", "PATCH"),
     ("favicon.ico", "POST"),

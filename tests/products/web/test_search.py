@@ -1,9 +1,12 @@
 """The search over everything: what is found, by whom, and where it leads."""
 
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
 
 from accounts.commands.tokens import issue_token
+from products.domains.models import ActiveDomain
 from tests.factories import NOW
 from tests.factories.domains import claimed
 from tests.factories.services import ServiceFactory, live_version
@@ -15,10 +18,16 @@ from tests.products.web.conftest import text_of
 def acme_things(acme, sam, eve, una, lin, bo, shop, echo):
     """Return the ids of things of Acme, all with `a` in their names."""
     live_version(echo, "app.example.com")
+    ActiveDomain.objects.create(name="app.example.com", service=echo)
     claim = claimed(acme, "acme.example")
     hook = WebhookFactory.create(account=acme, url="https://a.example/hook")
     token = issue_token(
-        eve, name="access", scope="global", services=[], expires_at=None, now=NOW
+        eve,
+        name="access",
+        scope="global",
+        services=[],
+        expires_at=NOW + timedelta(days=30),
+        now=NOW,
     ).token
     return {
         "service": shop.pk,
