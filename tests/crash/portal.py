@@ -64,7 +64,8 @@ class Portal:
         printed = self._run(sys.executable, "-m", "tests.crash.prepare_database").stdout
         self._credentials: dict[str, str] = json.loads(printed.splitlines()[-1])
         demo = json.loads((folder / "demo.json").read_text())
-        self.stack = Stack(self.url, int(environment["EDGE_PORT"]), folder, demo)
+        edge_port = int(environment["EDGE_PORT"])
+        self.stack = Stack(self.url, edge_port, folder, demo, environment)
         self.start()
 
     def start(self) -> None:

@@ -40,6 +40,7 @@ class Stack:
     edge_port: int
     data_dir: Path
     demo: Mapping[str, Any]
+    environment: Mapping[str, str]
 
     def person(self, name: str) -> dict[str, str]:
         """Return a person's login, token and role."""
@@ -81,6 +82,19 @@ class Stack:
         except HTTPError as error:
             with error:
                 return error.code, error.read().decode()
+
+    def manage(self, *arguments: str) -> str:
+        """Run a command of manage.py beside what runs; return its output."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=dict(self.environment),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     @contextmanager
     def socket(self, host: str, **headers: str) -> Iterator[ClientConnection]:
@@ -169,7 +183,7 @@ def running(folder: Path) -> Iterator[Stack]:
                 stderr=subprocess.STDOUT,
             )
         try:
-            yield _when_ready(process, ports, folder, log)
+            yield _when_ready(process, ports, folder, log, environment)
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(30)
@@ -180,6 +194,7 @@ def _when_ready(
     ports: Mapping[str, int],
     folder: Path,
     log: Path,
+    environment: Mapping[str, str],
 ) -> Stack:
     portal = f"http://127.0.0.1:{ports['PORT']}"
 
@@ -190,7 +205,7 @@ def _when_ready(
 
     within(START_SECONDS, "everything runs", ready)
     demo = json.loads((folder / "demo.json").read_text())
-    stack = Stack(portal, ports["EDGE_PORT"], folder, demo)
+    stack = Stack(portal, ports["EDGE_PORT"], folder, demo, environment)
     host = demo["services"]["echo"]["domain"]
     within(START_SECONDS, "the edge has its routes", lambda: _routed(stack, host))
     return stack
