@@ -87,7 +87,7 @@ FORMS: Final[Mapping[str, tuple[str, ...]]] = {
     Event.PRODUCT_REQUEST_GRANTED: ("{actor} granted {after.requested_by}'s request for {product}", "{actor} granted a request for {product}"),
     Event.PRODUCT_REQUEST_DECLINED: ("{actor} declined {after.requested_by}'s request for {product}: {reason}", "{actor} declined {after.requested_by}'s request for {product}"),
     Event.PRODUCT_REQUEST_WITHDRAWN: ("{actor} withdrew their request for {product}",),
-    Event.BILL_CHANGED: ("{product} was added to the bill (price version {added_price})", "{product} was removed from the bill; usage is billed until {after.billed_until}", "The bill changed: {product}"),
+    Event.BILL_CHANGED: ("{product} was added to the bill (price version {added_price})", "{product} was added to the bill as part of the package {package}", "{product} was removed from the bill; {kept_connections}", "{product} was removed from the bill; usage is billed until {after.billed_until}", "The bill changed: {product}"),
     Event.SERVICE_PRODUCT_ENABLED: ("{actor} switched {product} on for {service}",),
     Event.SERVICE_PRODUCT_DISABLED: ("{actor} switched {product} off for {service}",),
     Event.SERVICE_PRODUCT_CONFIGURED: ("{actor} changed the options of {product} for {service}: {fields}", "{actor} changed the options of {product} for {service}"),
@@ -325,7 +325,11 @@ def _values(entry: AuditEvent, names: Names) -> dict[str, str]:
         if after.get("source") == "package"
         else "",
         "added_price": values.get("after.price_number", "")
-        if after.get("billed") is True
+        if after.get("billed") is True and after.get("price_number")
+        else "",
+        # The mode in which a product is disabled, see Enablement.DrainMode.
+        "kept_connections": "open connections are billed until they close"
+        if after.get("open_connections") == "keep"
         else "",
         "received": "" if before else target,
         "newer": _newer(before, after),

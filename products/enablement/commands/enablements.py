@@ -109,7 +109,7 @@ def close_enablement(
         target=target,
         product=product.pk,
         before=bill_facts(enablement),
-        after={"billed": False, "billed_until": now.isoformat()},
+        after=_no_longer_billed(enablement, now),
     )
 
 
@@ -146,11 +146,18 @@ def unblock_enablement(trail: Trail, enablement: Enablement) -> None:
     )
 
 
+def _no_longer_billed(enablement: Enablement, now: datetime) -> dict[str, object]:
+    if enablement.drain_mode == Enablement.DrainMode.KEEP:
+        return {"billed": False, "open_connections": enablement.drain_mode}
+    until = enablement.drain_until or now
+    return {"billed": False, "billed_until": until.isoformat()}
+
+
 def bill_facts(enablement: Enablement) -> dict[str, object]:
     """Return what the account is billed under an enablement, for a bill.changed entry.
 
     Every such entry has this on one side. On the other it has `billed` False and, if the product
-    was removed, `billed_until`. Entries of before may lack keys: packages noted `plan` alone.
+    was removed, `billed_until`; or `open_connections` "keep", billed until they close. Entries of before may lack keys: packages noted `plan` alone.
     """
     price = enablement.price_version
     return {

@@ -97,6 +97,8 @@ SENTENCES = [
     (Event.PRODUCT_ENABLED, WEBSOCKETS | {"after": {"source": "direct", "plan": "Standard"}}, "Sam enabled WebSockets"),
     (Event.PRODUCT_ENABLED, WEBSOCKETS | BY_STAFF | {"after": {"source": "package", "plan": "Gold"}}, "Ada Marchetti (Tollgate staff) enabled WebSockets as part of the package Gold"),
     (Event.BILL_CHANGED, WEBSOCKETS | {"after": {"billed": True, "price_number": 3}}, "WebSockets was added to the bill (price version 3)"),
+    (Event.BILL_CHANGED, WEBSOCKETS | {"after": {"billed": True, "price_number": 0, "source": "package", "plan": "Gold"}}, "WebSockets was added to the bill as part of the package Gold"),
+    (Event.BILL_CHANGED, WEBSOCKETS | {"after": {"billed": False, "open_connections": "keep"}}, "WebSockets was removed from the bill; open connections are billed until they close"),
     (Event.BILL_CHANGED, WEBSOCKETS | {"after": {"billed": False, "billed_until": "2026-11-22T12:00:00+00:00"}}, "WebSockets was removed from the bill; usage is billed until 22 November 2026, 12:00 UTC"),
     (Event.SERVICE_PRODUCT_ENABLED, SERVICE | {"product": "websockets"}, "Sam switched WebSockets on for shop"),
     (Event.SERVICE_UPDATED, SERVICE | {"before": {"name": "old-shop"}, "after": {"name": "shop"}}, "Sam renamed the service old-shop to shop"),

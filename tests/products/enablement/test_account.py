@@ -23,7 +23,7 @@ from products.enablement.commands.account import (
     PriceChanged,
     ServicesChanged,
 )
-from products.enablement.models import Enablement
+from products.enablement.models import DRAIN_TIME, Enablement
 from products.enablement.queries import (
     current,
     products_of,
@@ -333,12 +333,30 @@ def test_each_change_of_the_bill_has_one_shape_in_the_trail(
         "currency": "",
     }
     until = {"billed": False, "billed_until": LATER.isoformat()}
+    drained = {"billed": False, "billed_until": (LATER + DRAIN_TIME).isoformat()}
     assert bills(acme) == [
         ({"billed": False}, direct),
         (direct, until),
         ({"billed": False}, packaged),
-        (packaged, until),
+        (packaged, drained),
     ]
+
+
+@pytest.mark.parametrize(
+    ("drain_mode", "expected"),
+    [
+        ("cut", {"billed_until": LATER.isoformat()}),
+        ("drain", {"billed_until": (LATER + DRAIN_TIME).isoformat()}),
+        ("keep", {"open_connections": "keep"}),
+    ],
+)
+def test_the_trail_says_until_when_open_connections_are_billed(
+    sam, acme, websockets, drain_mode, expected
+):
+    entitle(sam, acme, websockets)
+    disable(sam, account=acme, product=websockets, drain_mode=drain_mode, now=LATER)
+
+    assert bills(acme)[-1][1] == {"billed": False} | expected
 
 
 def test_a_package_is_assigned_at_the_price_of_now_even_if_the_next_is_published(
