@@ -21,6 +21,11 @@ class RecentUsage:
     days: Sequence[ChartDay]
     bars: Sequence[Bar]
 
+    @property
+    def has_minutes(self) -> bool:
+        """Tell whether there is a bar to see."""
+        return any(day.minutes for day in self.days)
+
 
 def recent_usage(service_ids: list[str], zone: str, now: datetime) -> RecentUsage:
     """Return the minutes of services in the last seven days of a zone: two queries."""
