@@ -70,7 +70,7 @@ def test_the_running_bill_is_shown_as_one_that_can_change(browser, bo, used):
     with time_machine.travel(NOW + timedelta(days=1), tick=False):
         text = text_of(browser(bo).get(reverse("invoice", args=["2026-11"])))
 
-    assert "This is not an invoice: the month still runs." in text
+    assert "This is not an invoice: the month has not ended." in text
     assert "connection minutes from 2 connections." in text
 
 
