@@ -185,10 +185,12 @@ def test_a_draft_is_computed_again_until_it_is_final(acme, shop, enabled):
     assert list(posted_invoices(acme.pk)) == [final]
 
 
+TEN_DAYS = 14_400  # minutes
+
+
 def many_minutes(shop, minutes, name):
-    """Save enough connections of a whole day each."""
-    whole, rest = divmod(minutes, 1_440)
-    day = 1_440 * 60_000_000
+    """Save enough connections of ten days each."""
+    whole, rest = divmod(minutes, TEN_DAYS)
     template = connection_usage(shop, MID_OCTOBER, rest, name=f"{name}.rest")
     ConnectionUsage.objects.bulk_create(
         ConnectionUsage(
@@ -197,7 +199,7 @@ def many_minutes(shop, minutes, name):
             service=shop.pk,
             edge="edge-1",
             started_us=template.started_us,
-            duration_us=day,
+            duration_us=TEN_DAYS * 60_000_000,
             bytes_from_client=0,
             bytes_to_client=0,
             final=True,
