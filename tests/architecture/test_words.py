@@ -45,6 +45,8 @@ PATTERNS = {
     instead: re.compile(rf"(?<![\w-])({words})(?![\w-])", re.IGNORECASE)
     for instead, words in REJECTED.items()
 }
+# Most lines have none: one search instead of one for each group.
+ANY = re.compile(rf"(?<![\w-])({'|'.join(REJECTED.values())})(?![\w-])", re.IGNORECASE)
 # This module quotes the words.
 QUOTES = "tests/architecture/test_words.py"
 TEMPLATE_CODE = re.compile(r"\{%.*?%\}|\{\{.*?\}\}|<[^>]*>")
@@ -64,8 +66,11 @@ def as_words(line: str) -> str:
 
 
 def rejected_in(text: str) -> Iterator[str]:
+    words = as_words(text)
+    if not ANY.search(words):
+        return
     for instead, pattern in PATTERNS.items():
-        for match in pattern.finditer(as_words(text)):
+        for match in pattern.finditer(words):
             yield f"{match[0]!r}: say {instead}"
 
 
