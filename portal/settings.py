@@ -239,6 +239,9 @@ ACCOUNT_RATE_LIMITS = {
 }
 ACCOUNT_FORMS = {
     "change_password": "accounts.web.mfa_forms.ChangePassword",
+    "login": "accounts.web.mfa_forms.SignIn",
+    "reauthenticate": "accounts.web.mfa_forms.Reauthenticate",
+    "reset_password": "accounts.web.mfa_forms.RequestReset",
     "reset_password_from_key": "accounts.web.mfa_forms.ResetPassword",
 }
 ALLAUTH_TRUSTED_PROXY_COUNT = 0  # `portal.proxy` has set the client's address

@@ -4,7 +4,13 @@ from collections.abc import Mapping
 from struct import error
 from typing import Any, ClassVar
 
-from allauth.account.forms import ChangePasswordForm, ResetPasswordKeyForm
+from allauth.account.forms import (
+    ChangePasswordForm,
+    LoginForm,
+    ReauthenticateForm,
+    ResetPasswordForm,
+    ResetPasswordKeyForm,
+)
 from allauth.core import context
 from allauth.mfa.webauthn.forms import (
     AddWebAuthnForm,
@@ -103,7 +109,7 @@ class AuthenticateByPasskey(_PasskeyForm, AuthenticateWebAuthnForm):  # type: ig
 
 
 class _OwnLabels(forms.Form):
-    """Has the labels of this portal in place of the library's, and no placeholders."""
+    """Has the labels of this portal in place of the library's, and no placeholders that repeat them."""
 
     labels: ClassVar[Mapping[str, str]] = {
         "oldpassword": "Current password",
@@ -113,9 +119,21 @@ class _OwnLabels(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in self.labels.keys() & self.fields.keys():
-            self.fields[name].label = self.labels[name]
-            self.fields[name].widget.attrs.pop("placeholder", None)
+        for name, field in self.fields.items():
+            field.label = self.labels.get(name, field.label)
+            field.widget.attrs.pop("placeholder", None)
+
+
+class SignIn(_OwnLabels, LoginForm):  # type: ignore[misc]  # allauth has no types
+    """Signs in with a password."""
+
+
+class RequestReset(_OwnLabels, ResetPasswordForm):  # type: ignore[misc]  # allauth has no types
+    """Sends a link that sets a new password."""
+
+
+class Reauthenticate(_OwnLabels, ReauthenticateForm):  # type: ignore[misc]  # allauth has no types
+    """Confirms with the password that it is still the same user."""
 
 
 class ResetPassword(_OwnLabels, ResetPasswordKeyForm):  # type: ignore[misc]  # allauth has no types

@@ -37,3 +37,9 @@ def test_labels_of_passwords_are_in_sentence_case(sam, browser):
     for label in ("Current password", "New password", "New password (again)"):
         assert re.search(rf"<label[^>]*>\s*{re.escape(label)}\s*</label>", page)
     assert "New Password" not in page
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("page", ["/accounts/login/", "/accounts/password/reset/"])
+def test_no_placeholder_repeats_a_label(page):
+    assert b"placeholder=" not in Client().get(page).content
