@@ -281,6 +281,9 @@ class OutgoingMail(models.Model):
     attempts = models.PositiveIntegerField(default=0)
     problem = models.CharField(max_length=500, blank=True)
 
+    class Meta:
+        verbose_name = "outgoing email"
+
     def __str__(self) -> str:
         return f"{self.subject} to {self.to}"
 

@@ -127,6 +127,9 @@ class Migration(migrations.Migration):
                 ('invitation', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.invitation')),
                 ('password_of', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
+            options={
+                'verbose_name': 'outgoing email',
+            },
         ),
         migrations.AddConstraint(
             model_name='user',
