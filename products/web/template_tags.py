@@ -165,11 +165,13 @@ def utc_datetime(at: datetime | None, never: str = "never") -> str:
 
 
 @register.filter
-def last_moment(ends_at: datetime) -> str:
+def last_moment(ends_at: datetime | None) -> str:
     """Return until when something is valid: its last day if that is whole, else the time.
 
     An end at midnight belongs to the day before, which is what people choose in a form.
     """
+    if ends_at is None:
+        return "never"
     utc = ends_at.astimezone(UTC)
     if utc.time() != time.min:
         return exact(ends_at)

@@ -231,6 +231,7 @@ def test_a_command_breaks_only_between_parts_of_the_address_and_can_be_copied():
             datetime(2027, 1, 1, 1, tzinfo=timezone(timedelta(hours=1))),
             "the end of 31 Dec 2026, UTC",
         ),
+        (None, "never"),
         (datetime(2027, 1, 1, 14, 15, tzinfo=UTC), "1 January 2027, 14:15:00 UTC"),
     ],
 )
