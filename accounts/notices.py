@@ -50,6 +50,7 @@ class Topic(StrEnum):
     SUSPENSION = "suspension", "Suspension of the account", True
     PRODUCTS = "products", "Products enabled and disabled"
     PRICES = "prices", "Price changes, ahead of their date"
+    TRIALS = "trials", "Trials that end soon, and their end"
     REQUESTS = "requests", "Requests for products, and their answers"
     MEMBERS = "members", "People who join the account"
     DEPLOYMENTS = "deployments", "Deployments that are refused repeatedly"
@@ -140,6 +141,11 @@ def _is_highest(entry: AuditEvent) -> bool:
     return not later.exists()
 
 
+def _is_no_trial(entry: AuditEvent) -> bool:
+    """Return whether something else than the end of a trial blocks a product: that has its own notice."""
+    return (entry.body.get("after") or {}).get("blocked_by") != "trial"
+
+
 def _is_given_by_another(entry: AuditEvent) -> bool:
     """Return whether access was given, and not got by creating the service."""
     return "level" not in (entry.body.get("after") or {})
@@ -197,8 +203,10 @@ NOTICES: Final[dict[Event, tuple[NoticeRule, ...]]] = {
     ),
     Event.PRODUCT_REQUEST_GRANTED: (NoticeRule(Topic.REQUESTS, Audience.REQUESTER, "products"),),
     Event.PRODUCT_REQUEST_DECLINED: (NoticeRule(Topic.REQUESTS, Audience.REQUESTER, "products"),),
-    Event.PRODUCT_BLOCKED: (NoticeRule(Topic.BUDGET, Audience.COSTS, "billing"),),
+    Event.PRODUCT_BLOCKED: (NoticeRule(Topic.BUDGET, Audience.COSTS, "billing", applies=_is_no_trial),),
     Event.PRODUCT_UNBLOCKED: (NoticeRule(Topic.BUDGET, Audience.COSTS, "billing"),),
+    Event.TRIAL_ENDING: (NoticeRule(Topic.TRIALS, Audience.COSTS, "products"),),
+    Event.TRIAL_ENDED: (NoticeRule(Topic.TRIALS, Audience.COSTS, "products"),),
     Event.PRICE_PUBLISHED: (NoticeRule(Topic.PRICES, Audience.COSTS, "products", details=True),),
     Event.PRICE_CLOSED: (NoticeRule(Topic.PRICES, Audience.COSTS, "products", details=True),),
     Event.DEPLOYMENT_REFUSED: (NoticeRule(Topic.DEPLOYMENTS, Audience.DEPLOYERS, "services", applies=_is_repeated),),

@@ -22,6 +22,7 @@ class Permission(StrEnum):
     AUDIT_READ = "audit:read"
     BILLING_READ = "billing:read"
     BUDGET_CHECK = "budget:check"
+    TRIAL_END = "trial:end"
     BUDGET_MANAGE = "budget:manage"
     CATALOGUE_MANAGE = "catalogue:manage"
     CONTRACT_ASSIGN = "contract:assign"
@@ -164,6 +165,7 @@ SYSTEM_PERMISSIONS: dict[str, frozenset[Permission]] = {
             Permission.USER_MANAGE,
         }
     ),
+    "end-trials": frozenset({Permission.TRIAL_END}),
     "edge-credential": frozenset({Permission.EDGE_MANAGE}),
     "ingest-usage": frozenset({Permission.USAGE_INGEST}),
     "restored": frozenset({Permission.EDGE_MANAGE}),
@@ -208,6 +210,7 @@ ABILITIES: dict[Permission, str] = {
     Permission.AUDIT_READ: "read the audit trail",
     Permission.BILLING_READ: "see costs and invoices",
     Permission.BUDGET_CHECK: "compare costs with budgets",
+    Permission.TRIAL_END: "end trials",
     Permission.BUDGET_MANAGE: "set the budget",
     Permission.CATALOGUE_MANAGE: "manage the catalogue and prices",
     Permission.CONTRACT_ASSIGN: "assign contracts",

@@ -19,6 +19,7 @@ from products.billing.models import Invoice
 from products.billing.queries.completeness import GRACE
 from products.domains.commands import CHECK_INTERVAL
 from products.domains.models import DomainClaim
+from products.enablement.queries import running_trials
 from products.metering.models import UsageDispute, UsagePeriod
 from products.metering.queries.current_usage import PRESUMED_CLOSED_AFTER, open_rows
 from products.webhooks.commands.deliveries import log_kept_for
@@ -160,6 +161,10 @@ def _periods(now: datetime) -> datetime | None:
     return _oldest(stale.filter(stale_until__lte=now), "stale_until")
 
 
+def _trials(now: datetime) -> datetime | None:
+    return _oldest(running_trials().filter(trial_ends_at__lte=now), "trial_ends_at")
+
+
 def _running_bills(now: datetime) -> datetime | None:
     interval = timedelta(seconds=SCHEDULE["refresh-bills"]["schedule"])
     running = Invoice.objects.filter(status=Invoice.Status.OPEN, ends_at__gt=now)
@@ -187,6 +192,7 @@ DUE: Final[dict[str, Callable[[datetime], datetime | None]]] = {
     "remove-old-deliveries": _deliveries,
     "presume-closed": _connections,
     "rebuild-usage": _periods,
+    "check-trials": _trials,
     "refresh-bills": _running_bills,
     "close-months": _months,
 }

@@ -37,6 +37,10 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "products.metering.tasks.rebuild_usage",
         "schedule": 600.0,
     },
+    "check-trials": {
+        "task": "products.enablement.tasks.check_trials",
+        "schedule": 60.0,
+    },
     "refresh-bills": {
         "task": "products.billing.tasks.refresh_bills",
         "schedule": 600.0,

@@ -108,6 +108,11 @@ PLANS: tuple[tuple[str, str, str, NewPrice | None], ...] = (
     ),
 )
 
+# Product and name of the trial, its days and its cap in connection minutes.
+TRIALS: tuple[tuple[str, str, int, int], ...] = (
+    ("websockets", "WebSockets trial", 14, 1_000_000),
+)
+
 
 def product_fields(slug: str, position: int) -> dict[str, Any]:
     """Return the fields of a product, including the defaults."""

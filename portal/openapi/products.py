@@ -229,12 +229,23 @@ SCHEMAS: Final[dict[str, Schema]] = {
             "until": nullable(moment()),
             "price_version": nullable(text()),
             "services": array(text(), "The visible services that have it on."),
+            "trial": nullable(ref("Trial")),
             "you": obj(
                 {
                     name: _ability()
                     for name in ("enable", "disable", "request", "switch")
                 }
             ),
+        }
+    ),
+    "Trial": obj(
+        {
+            "started_at": moment(),
+            "started_by": text(),
+            "ends_at": moment(),
+            "ended_at": nullable(moment()),
+            "cap_minutes": nullable(whole()),
+            "used_minutes": nullable(whole()),
         }
     ),
     "Price": obj(

@@ -38,6 +38,7 @@ from products.enablement.queries import (
     services_hash,
     state_of,
     text_hash,
+    trial_minutes_used,
 )
 from products.enablement.refusals import (
     already_disabled,
@@ -94,8 +95,11 @@ class Entitlements(APIView):
         account = account_of(request.auth)
         seen = visible_ids(request.auth)
         access = load_access(request.auth, account.pk)
-        states = products_of(account, timezone.now())
-        data = [entitlement_to_json(each, account, access, seen) for each in states]
+        now = timezone.now()
+        data = [
+            entitlement_to_json(each, account, access, seen=seen, now=now)
+            for each in products_of(account, now)
+        ]
         return Response({"data": data, "meta": {"next": ""}})
 
 
@@ -236,12 +240,18 @@ def entitlement_of(
         state_of(account, product, now),
         account,
         load_access(actor, account.pk),
-        visible_ids(actor),
+        seen=visible_ids(actor),
+        now=now,
     )
 
 
 def entitlement_to_json(
-    state: ProductState, account: Account, access: AccountAccess, seen: set[str]
+    state: ProductState,
+    account: Account,
+    access: AccountAccess,
+    *,
+    seen: set[str],
+    now: datetime,
 ) -> Json:
     """Return a product, its state in the account, and what the user may do with it.
 
@@ -249,7 +259,7 @@ def entitlement_to_json(
     """
     enablement, product = state.enablement, state.product
     price_id = enablement.price_version_id if enablement else None
-    if enablement is None and state.price is not None:
+    if (enablement is None or state.on_trial) and state.price is not None:
         price_id = state.price.pk
     return {
         "product": product.pk,
@@ -262,7 +272,22 @@ def entitlement_to_json(
         "until": enablement.ends_at if enablement else None,
         "price_version": price_id,
         "services": [row.pk for row in state.services if row.pk in seen],
+        "trial": trial_to_json(state.trial, now),
         "you": abilities(state, account, access),
+    }
+
+
+def trial_to_json(trial: Enablement | None, now: datetime) -> Json | None:
+    """Return the account's trial of a product, running or ended; None if it never had one."""
+    if trial is None:
+        return None
+    return {
+        "started_at": trial.starts_at,
+        "started_by": trial.started_by,
+        "ends_at": trial.trial_ends_at,
+        "ended_at": trial.trial_ended_at,
+        "cap_minutes": trial.trial_minutes,
+        "used_minutes": trial_minutes_used(trial, now),
     }
 
 

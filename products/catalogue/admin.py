@@ -49,6 +49,16 @@ class PlanForm(forms.Form):
 
     kind = forms.ChoiceField(choices=Plan.Kind.choices)
     name = forms.CharField(max_length=80)
+    trial_days = forms.IntegerField(
+        required=False,
+        min_value=1,
+        help_text="Only of a trial: how many days it lasts.",
+    )
+    trial_minutes = forms.IntegerField(
+        required=False,
+        min_value=1,
+        help_text="Only of a trial: it ends once so many connection minutes are used. Empty: no cap.",
+    )
 
 
 @admin.register(Product)

@@ -35,6 +35,8 @@ PRODUCT_FIELDS = (
     "state",
     "position",
 )
+MAX_TRIAL_DAYS = 366
+MAX_TRIAL_MINUTES = 10**15
 
 
 class PriceRiseTooEarly(Invalid):
@@ -103,7 +105,7 @@ def update_product(
         )
 
 
-def add_plan(
+def add_plan(  # noqa: PLR0913 - the fields of a plan, all by keyword
     actor: Actor,
     *,
     product: Product,
@@ -111,11 +113,16 @@ def add_plan(
     name: str,
     now: datetime,
     account: Account | None = None,
+    trial_days: int | None = None,
+    trial_minutes: int | None = None,
 ) -> Plan:
     """Add a plan to a product: for everyone, or for one account with the prices of its contract.
 
-    Raises Conflict for a name in use and for a second direct plan. Notes plan.added.
+    Only a trial has days, and it can have a cap in connection minutes. Raises Invalid for a trial
+    without days and another plan with them; Conflict for a name in use, a second direct plan and a
+    second trial. Notes plan.added.
     """
+    _check_trial(kind, trial_days, trial_minutes)
     with recorded_change(
         actor, Permission.CATALOGUE_MANAGE, on=PLATFORM, now=now
     ) as trail:
@@ -126,17 +133,41 @@ def add_plan(
         )
         if kind == Plan.Kind.DIRECT and direct.exists():
             raise Conflict(f"{product.name} already has a direct plan.")
+        trials = product.plans.filter(kind=Plan.Kind.TRIAL, retired_at=None)
+        if kind == Plan.Kind.TRIAL and trials.exists():
+            raise Conflict(f"{product.name} already has a trial.")
         plan = Plan.objects.create(
-            product=product, kind=kind, name=name, account=account
+            product=product,
+            kind=kind,
+            name=name,
+            account=account,
+            trial_days=trial_days,
+            trial_minutes=trial_minutes,
         )
         trail.note(
             Event.PLAN_ADDED,
             target=("plan", plan.pk, name),
             product=product.pk,
             after={"kind": kind, "name": name}
-            | ({"account": account.pk} if account else {}),
+            | ({"account": account.pk} if account else {})
+            | ({"trial_days": trial_days} if trial_days else {})
+            | ({"trial_minutes": trial_minutes} if trial_minutes else {}),
         )
     return plan
+
+
+def _check_trial(kind: str, days: int | None, minutes: int | None) -> None:
+    if kind != Plan.Kind.TRIAL:
+        if days is not None or minutes is not None:
+            raise Invalid("Only a trial has an end and a cap.", field="kind")
+        return
+    if days is None or not 0 < days <= MAX_TRIAL_DAYS:
+        raise Invalid(
+            f"Enter how many days the trial lasts, from 1 to {MAX_TRIAL_DAYS}.",
+            field="trial_days",
+        )
+    if minutes is not None and not 0 < minutes <= MAX_TRIAL_MINUTES:
+        raise Invalid("Enter a number of minutes above zero.", field="trial_minutes")
 
 
 def write_price(

@@ -77,7 +77,8 @@ class Product(models.Model):
 class Plan(models.Model):
     """A way to get a product, with prices of its own.
 
-    A plan of an account has the prices of its contract; no other account can use it.
+    A plan of an account has the prices of its contract; no other account can use it. A trial ends
+    after its days, or once its minutes are used.
     """
 
     class Kind(models.TextChoices):
@@ -100,6 +101,10 @@ class Plan(models.Model):
     )
     kind = models.CharField(max_length=8, choices=Kind.choices)
     name = models.CharField(max_length=80)
+    trial_days = models.PositiveSmallIntegerField(null=True, blank=True)
+    trial_minutes = models.PositiveBigIntegerField(
+        null=True, blank=True
+    )  # null: no cap
     retired_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -120,6 +125,18 @@ class Plan(models.Model):
                 condition=models.Q(kind="direct", retired_at=None),
                 name="one_direct_plan_per_product_and_account",
                 violation_error_message="The account already has a plan of its own.",
+            ),
+            models.UniqueConstraint(
+                fields=["product"],
+                condition=models.Q(kind="trial", retired_at=None),
+                name="one_trial_plan_per_product",
+                violation_error_message="The product already has a trial.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(kind="trial", trial_days__gte=1)
+                | models.Q(trial_days=None, trial_minutes=None)
+                & ~models.Q(kind="trial"),
+                name="trials_alone_have_days",
             ),
         ]
 

@@ -61,6 +61,14 @@ def direct_price(
     return direct_prices(when, account_id=account_id, slug=slug).get(slug)
 
 
+def trial_plans(slug: str = "") -> dict[str, Plan]:
+    """Return the plan of the trial of each product that has one, by slug; with `slug`, of it alone."""
+    rows = Plan.objects.filter(kind=Plan.Kind.TRIAL, retired_at=None, account=None)
+    if slug:
+        rows = rows.filter(product_id=slug)
+    return {row.product_id: row for row in rows.select_related("product")}
+
+
 def price_on(plan: Plan, when: datetime) -> PriceVersion | None:
     """Return a plan's price at an instant; None if it has none then.
 

@@ -39,7 +39,11 @@ from products.edge.contract import (
     RouteTable,
 )
 from products.enablement.models import DRAIN_TIME, Enablement, ServiceProduct
-from products.enablement.queries import last_closed_by_account, last_switched_off
+from products.enablement.queries import (
+    current_by_account,
+    last_closed_by_account,
+    last_switched_off,
+)
 from products.months import Month
 from products.services.models import Version
 
@@ -119,7 +123,7 @@ ROUTE_TABLE = RouteTableCache()
 def routes_of(account_ids: list[str], now: datetime) -> dict[str, tuple[Route, ...]]:
     """Return the routes of some accounts' active versions, ordered by service.
 
-    At most seven queries for every thousand services.
+    At most eight queries for every thousand services.
     """
     active = list(
         Version.objects.filter(
@@ -157,7 +161,7 @@ class RouteStatus:
 def route_statuses(
     versions: Sequence[Version], facts: Mapping[int, DeployFacts]
 ) -> dict[str, RouteStatus]:
-    """Decide for active versions, by service; two queries for any number.
+    """Decide for active versions, by service; three queries for any number.
 
     The route table asks about an upgrade, so that every version counts as using WebSockets. The
     edge checks certificates (R9) by itself when it connects.
@@ -175,6 +179,14 @@ def route_statuses(
         },
         WEBSOCKETS,
     )
+    blocked = current_by_account(
+        {
+            version.service.account_id
+            for version in versions
+            if _failed_by(failed, version) == "not_blocked"
+        },
+        WEBSOCKETS,
+    )
     switched_off = last_switched_off(
         [
             version.service_id
@@ -186,7 +198,8 @@ def route_statuses(
     return {
         version.service_id: _status(
             failed.get(version.service_id),
-            closed.get(version.service.account_id),
+            closed.get(version.service.account_id)
+            or blocked.get(version.service.account_id),
             switched_off.get(version.service_id),
         )
         for version in versions
@@ -200,7 +213,7 @@ def _failed_by(failed: Mapping[str, CheckResult], version: Version) -> str:
 
 def _status(
     failed: CheckResult | None,
-    closed: Enablement | None,
+    enablement: Enablement | None,  # that was closed, or is blocked
     switched_off: ServiceProduct | None,
 ) -> RouteStatus:
     if failed is None:
@@ -209,8 +222,11 @@ def _status(
     if failed.code == "account_active":
         mode = "cut"
     elif failed.code == "product_enabled":
-        mode = (closed.drain_mode if closed else "") or "cut"
-        until = closed.drain_until if closed else None
+        mode = (enablement.drain_mode if enablement else "") or "cut"
+        until = enablement.drain_until if enablement else None
+    elif failed.code == "not_blocked":  # after a trial open connections drain
+        mode = (enablement.drain_mode if enablement else "") or "keep"
+        until = enablement.drain_until if enablement else None
     elif failed.code == "service_switch":
         ended_at = switched_off.ends_at if switched_off else None
         mode = "drain" if ended_at else "cut"

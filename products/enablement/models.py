@@ -3,7 +3,7 @@
 A change closes one row and opens the next; rows are never reused.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from django.db import models
@@ -16,6 +16,8 @@ from products.services.models import Service
 # How long open connections may continue after a product was disabled with the mode `drain`, and
 # after it was switched off for a service. pages.md: a minute.
 DRAIN_TIME = timedelta(seconds=60)
+# How long before the end of a trial those who see costs get a notice.
+TRIAL_NOTICE = timedelta(days=3)
 MAX_NOTE_LENGTH = 500
 
 
@@ -72,9 +74,25 @@ class Enablement(models.Model):
     blocked_at = models.DateTimeField(null=True, blank=True)
     blocked_by = models.CharField(max_length=6, choices=BlockedBy.choices, blank=True)
     blocked_reason = models.CharField(max_length=200, blank=True)
+    # Of a trial (R18): when it ends, its cap (null: none), and what had been used when it ended.
+    trial_ends_at = models.DateTimeField(null=True, blank=True)
+    trial_minutes = models.PositiveBigIntegerField(null=True, blank=True)
+    trial_used_minutes = models.PositiveBigIntegerField(null=True, blank=True)
+    trial_warned_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["account", "product"],
+                condition=models.Q(source="trial"),
+                name="one_trial_per_account_and_product",
+                violation_error_message="The account has already tried the product.",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(source="trial")
+                | models.Q(trial_ends_at__isnull=False),
+                name="trial_has_an_end",
+            ),
             models.UniqueConstraint(
                 fields=["account", "product"],
                 condition=models.Q(ends_at=None),
@@ -91,6 +109,19 @@ class Enablement(models.Model):
 
     def __str__(self) -> str:
         return f"{self.product_id} for {self.account_id}"
+
+    @property
+    def is_trial(self) -> bool:
+        """Tell whether this is a trial, running or ended."""
+        return self.source == self.Source.TRIAL
+
+    @property
+    def trial_ended_at(self) -> datetime | None:
+        """Return when a trial ended: at its end or cap, by a purchase, or when it was disabled."""
+        if not self.is_trial:
+            return None
+        is_over = self.blocked_by == self.BlockedBy.TRIAL
+        return self.blocked_at if is_over else self.ends_at
 
 
 class ServiceProduct(models.Model):

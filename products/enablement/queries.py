@@ -16,11 +16,20 @@ from products.catalogue.queries import (
     direct_prices,
     on_sale,
     tiered_price,
+    trial_plans,
 )
 from products.catalogue.tiers import METERS, Meter, PriceTier, tier_ranges
 from products.compatibility.findings import Finding
 from products.compatibility.rules import blocking_switch
-from products.enablement.models import Enablement, ProductRequest, ServiceProduct
+from products.compatibility.version_config import WEBSOCKETS
+from products.enablement.models import (
+    DRAIN_TIME,
+    Enablement,
+    ProductRequest,
+    ServiceProduct,
+)
+from products.enablement.refusals import trial_refusal
+from products.metering.queries.usage import service_ids_of, totals_between
 from products.services.models import Service
 from products.services.queries import active_configs
 
@@ -36,6 +45,8 @@ class ProductState:
     last: Enablement | None  # the newest closed one
     price: PriceVersion | None  # what it costs, or would
     services: tuple[Service, ...]  # those that have it switched on
+    trial: Enablement | None = None  # running or ended (R18)
+    trial_plan: Plan | None = None  # of the trial that the product has
 
     @property
     def is_on(self) -> bool:
@@ -44,6 +55,22 @@ class ProductState:
             self.enablement is not None
             or self.product.purchase_mode == Product.PurchaseMode.ALWAYS
         )
+
+    @property
+    def on_trial(self) -> bool:
+        """Tell whether the account has the product from its trial, which may have ended."""
+        return self.enablement is not None and self.enablement.is_trial
+
+    @property
+    def can_be_tried(self) -> bool:
+        """Tell whether a superuser can start a trial."""
+        refusal = trial_refusal(
+            self.product,
+            enablement=self.enablement,
+            trial=self.trial,
+            plan=self.trial_plan,
+        )
+        return refusal is None
 
 
 def current(account_id: str, slug: str) -> Enablement | None:
@@ -196,7 +223,10 @@ def products_of(account: Account, now: datetime) -> list[ProductState]:
     )
     opened: dict[str, Enablement] = {}
     closed: dict[str, Enablement] = {}
+    trials: dict[str, Enablement] = {}
     for row in rows:
+        if row.is_trial:
+            trials[row.product_id] = row
         (opened if row.ends_at is None else closed)[row.product_id] = row
     using: dict[str, list[Service]] = {}
     for switch in (
@@ -208,6 +238,7 @@ def products_of(account: Account, now: datetime) -> list[ProductState]:
     ):
         using.setdefault(switch.product_id, []).append(switch.service)
     prices = direct_prices(now, account_id=account.pk)
+    plans = trial_plans()
     return [
         ProductState(
             product=product,
@@ -215,6 +246,8 @@ def products_of(account: Account, now: datetime) -> list[ProductState]:
             last=closed.get(product.pk),
             price=prices.get(product.pk),
             services=tuple(using.get(product.pk, ())),
+            trial=trials.get(product.pk),
+            trial_plan=plans.get(product.pk),
         )
         for product in on_sale()
     ]
@@ -228,7 +261,37 @@ def state_of(account: Account, product: Product, now: datetime) -> ProductState:
         last=last_closed(account.pk, product.pk),
         price=direct_price(product.pk, now, account_id=account.pk),
         services=tuple(services_with(account.pk, product.pk)),
+        trial=trial_of(account.pk, product.pk),
+        trial_plan=trial_plans(product.pk).get(product.pk),
     )
+
+
+def trial_of(account_id: str, slug: str) -> Enablement | None:
+    """Return the account's trial of a product, running or ended; None if it never had one."""
+    return Enablement.objects.filter(
+        account_id=account_id, product_id=slug, source=Enablement.Source.TRIAL
+    ).first()
+
+
+def running_trials() -> "QuerySet[Enablement]":
+    """Return the trials of all accounts that have not ended."""
+    return Enablement.objects.filter(
+        source=Enablement.Source.TRIAL, ends_at=None
+    ).exclude(blocked_by=Enablement.BlockedBy.TRIAL)
+
+
+def trial_minutes_used(trial: Enablement, now: datetime) -> int | None:
+    """Return the connection minutes used in a trial; None for a product that has none.
+
+    While it runs they are counted from the usage records; afterwards the trial keeps the number.
+    """
+    if trial.product_id != WEBSOCKETS:
+        return None
+    if trial.trial_ended_at is not None:
+        return trial.trial_used_minutes
+    services = service_ids_of(trial.account_id)
+    totals = totals_between(services, trial.starts_at, now)
+    return sum(each.minutes for each in totals.values())
 
 
 def accounts_on(plan: Plan) -> "QuerySet[Account]":
@@ -250,7 +313,9 @@ def accounts_on(plan: Plan) -> "QuerySet[Account]":
 
 def assignable_plans(account: Account) -> "QuerySet[Plan]":
     """Return the packages that staff can assign to an account: of products that it does not have."""
-    has = Enablement.objects.filter(account=account, ends_at=None)
+    has = Enablement.objects.filter(account=account, ends_at=None).exclude(
+        source=Enablement.Source.TRIAL
+    )
     rows = Plan.objects.filter(
         Q(account=None) | Q(account=account), kind=Plan.Kind.PACKAGE, retired_at=None
     ).exclude(product__in=has.values("product"))
@@ -296,6 +361,24 @@ def agreement_text(
     return (
         f"{changes} Price version {price.number}, before tax, per {meter.agreed_unit} in a "
         f"calendar month ({account.billing_zone}): {_price_sentence(price, meter)}"
+    )
+
+
+def trial_text(account: Account, plan: Plan) -> str:
+    """Return exactly what a superuser agrees to when they start a trial (R18)."""
+    name, days = plan.product.name, plan.trial_days
+    cap = (
+        f", or once {plan.trial_minutes:,} connection minutes are used"
+        if plan.trial_minutes
+        else ""
+    )
+    drain = int(DRAIN_TIME.total_seconds())
+    return (
+        f"I understand that the trial of {name} for {account.name} ({account.pk}) ends {days} "
+        f"day{'s' if days != 1 else ''} after it starts{cap}. Until then {name} is free; bandwidth "
+        "counts as delivery traffic. When the trial ends, new connections are refused and open "
+        f"ones are closed after {drain} seconds; nothing is purchased unless a superuser does it. "
+        f"The account can try {name} once."
     )
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from accounts.errors import Conflict
 from accounts.models import Account
-from products.catalogue.models import PriceVersion, Product
+from products.catalogue.models import Plan, PriceVersion, Product
 from products.enablement.models import Enablement
 from products.services.models import Service
 
@@ -25,6 +25,18 @@ class NotSoldDirectly(Conflict):
     """The product is not sold on the Products page (R17)."""
 
     code = "not_sold_directly"
+
+
+class TrialUsed(Conflict):
+    """The account has tried the product before (R18); the message says who started it and when."""
+
+    code = "trial_used"
+
+
+class NoTrial(Conflict):
+    """The product has no trial."""
+
+    code = "no_trial"
 
 
 class NotOnService(Conflict):
@@ -60,7 +72,7 @@ def enable_refusal(
     product: Product, enablement: Enablement | None, price: PriceVersion | None
 ) -> Conflict | None:
     """Return why a product cannot be bought directly; None if it can."""
-    if enablement is not None:
+    if enablement is not None and not enablement.is_trial:
         return already_enabled(enablement, product)
     if price is None or not product.is_sold_directly:
         return NotSoldDirectly(
@@ -69,9 +81,32 @@ def enable_refusal(
     return None
 
 
+def trial_refusal(
+    product: Product,
+    *,
+    enablement: Enablement | None,
+    trial: Enablement | None,
+    plan: Plan | None,
+) -> Conflict | None:
+    """Return why a trial of a product cannot be started; None if it can.
+
+    `trial` is the account's trial of it, running or ended, and `plan` that of the product's trial.
+    """
+    if trial is not None:
+        return TrialUsed(
+            f"{trial.started_by} started the trial of {product.name} on "
+            f"{_in_words(trial.starts_at)}. An account can try a product once."
+        )
+    if enablement is not None:
+        return already_enabled(enablement, product)
+    if plan is None or not product.is_sold_directly:
+        return NoTrial(f"There is no trial of {product.name}.")
+    return None
+
+
 def disable_refusal(product: Product, enablement: Enablement) -> Conflict | None:
     """Return why a product that the account has cannot be disabled; None if it can."""
-    if enablement.source == Enablement.Source.DIRECT:
+    if enablement.source in {Enablement.Source.DIRECT, Enablement.Source.TRIAL}:
         return None
     return NotSoldDirectly(
         f"{product.name} is part of your {enablement.source}. Contact your account "

@@ -18,7 +18,8 @@ from accounts.roles import Permission
 from products.catalogue.queries import product as find_product
 from products.enablement.commands import disable
 from products.enablement.models import Enablement
-from products.enablement.queries import state_of
+from products.enablement.queries import current, state_of
+from products.enablement.refusals import disable_refusal
 from products.services.queries import active_versions
 from products.web.current_usage import account_usage
 from products.web.forms import DRAIN_SECONDS, DisableForm
@@ -44,7 +45,12 @@ def disable_product(request: HttpRequest, slug: str) -> HttpResponse:
     posted = request.method == "POST"
     panel = account_usage(actor, timezone.now())
     must_type = product.name if panel.usage.may_be_open else ""
-    form = DisableForm(request.POST if posted else None, must_type=must_type)
+    held = current(account.pk, product.pk)
+    form = DisableForm(
+        request.POST if posted else None,
+        must_type=must_type,
+        is_trial=held is not None and held.is_trial,
+    )
     if posted and form.is_valid():
         asked = require_reauthentication(
             request, f"disable {product.name} for {account.name}"
@@ -52,7 +58,7 @@ def disable_product(request: HttpRequest, slug: str) -> HttpResponse:
         if asked is not None:
             return asked
         with form_errors(form):
-            disable(
+            ended = disable(
                 actor,
                 account=account,
                 product=product,
@@ -64,7 +70,7 @@ def disable_product(request: HttpRequest, slug: str) -> HttpResponse:
                 request,
                 actor,
                 f"{product.name} is disabled for {account.name}. New connections are refused "
-                f"now. {_BILLED[form.cleaned_data['drain_mode']]}",
+                f"now. {'The trial ended.' if ended.is_trial else _BILLED[form.cleaned_data['drain_mode']]}",
                 product=product.pk,
             )
             return redirect("products")
@@ -84,8 +90,8 @@ def disable_product(request: HttpRequest, slug: str) -> HttpResponse:
         "stops": stops[:SERVICES_SHOWN],
         "more_stops": len(stops[SERVICES_SHOWN:]),
         "usage_panel": panel,
-        "is_bought_directly": enablement is not None
-        and enablement.source == Enablement.Source.DIRECT,
+        "can_disable": enablement is not None
+        and disable_refusal(product, enablement) is None,
     }
     status = form_status(form) if posted else HTTPStatus.OK
     return render(request, "products/disable.html", context, status=status)

@@ -57,6 +57,16 @@ class EnableForm(forms.Form):
     )
 
 
+class TrialForm(forms.Form):
+    """The agreement to how a trial ends (R18)."""
+
+    agreed_text = forms.CharField(widget=forms.HiddenInput, max_length=2000)
+    agree = forms.BooleanField(
+        label="I understand",
+        error_messages={"required": "Select this to confirm how the trial ends."},
+    )
+
+
 class ConfirmForm(forms.Form):
     """Confirms what ends connections; `must_type` has to be typed if some may be open."""
 
@@ -117,6 +127,19 @@ class DisableForm(ConfirmForm):
         required=False,
         help_text="Kept in the audit trail.",
     )
+
+    def __init__(self, *args: Any, is_trial: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["drain_mode"]
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - for the type alone
+        if is_trial:  # nothing is billed, and nothing can continue
+            field.choices = [
+                (
+                    Enablement.DrainMode.DRAIN,
+                    f"Close them after {DRAIN_SECONDS} seconds.",
+                ),
+                (Enablement.DrainMode.CUT, "Close them now."),
+            ]
 
 
 class RequestForm(forms.Form):

@@ -26,7 +26,13 @@ from products.catalogue.money import Money
 from products.catalogue.queries import product as find_product
 from products.enablement.commands import request_product
 from products.enablement.models import Enablement
-from products.enablement.queries import ProductState, products_of, requested_today
+from products.enablement.queries import (
+    ProductState,
+    products_of,
+    requested_today,
+    trial_minutes_used,
+)
+from products.enablement.refusals import disable_refusal
 from products.enablement.review import superusers_of
 from products.services.models import Service
 from products.web.current_usage import account_usage
@@ -47,6 +53,8 @@ class Card:
     can_disable: bool
     superusers: tuple[str, ...]
     is_requested: bool
+    can_try: bool = False
+    trial_used: int | None = None  # minutes of the trial
     cost: str = ""  # of this month so far; "" for those who see no costs
 
     @property
@@ -84,11 +92,13 @@ def cards_of(access: AccountAccess, account: Account, now: datetime) -> list[Car
             state=state,
             price_line=product_price_line(state),
             can_enable=may_enable
-            and not state.is_on
+            and (not state.is_on or state.on_trial)
             and state.product.is_sold_directly,
             can_disable=may_enable
             and state.enablement is not None
-            and state.enablement.source == Enablement.Source.DIRECT,
+            and disable_refusal(state.product, state.enablement) is None,
+            can_try=may_enable and state.can_be_tried,
+            trial_used=trial_minutes_used(state.trial, now) if state.trial else None,
             superusers=superusers,
             is_requested=state.product.pk in requested,
             cost=_cost(costs.get(state.product.pk), nothing) if state.is_on else "",

@@ -27,6 +27,7 @@ from products.web.services import (
     services,
 )
 from products.web.switch import switch_off, switch_on
+from products.web.trial import begin_trial
 from products.web.usage import usage, usage_csv
 from products.web.version_page import findings, lock, new_version, version
 from products.web.webhooks import (
@@ -49,6 +50,7 @@ urlpatterns: list[URLPattern] = [
     path("products/", products, name="products"),
     path("products/<slug:slug>/enable/", enable_product, name="enable_product"),
     path("products/<slug:slug>/enabled/", product_enabled, name="product_enabled"),
+    path("products/<slug:slug>/trial/", begin_trial, name="start_trial"),
     path("products/<slug:slug>/disable/", disable_product, name="disable_product"),
     path("products/<slug:slug>/request/", request_access, name="request_product"),
     path("requests/<int:request_id>/", product_request, name="product_request"),

@@ -7,12 +7,12 @@ from accounts.actor import Actor
 from accounts.ids import derived_id
 from accounts.models import Account, ApiToken
 from accounts.sudo import start_sudo
-from products.catalogue.queries import direct_price
+from products.catalogue.queries import direct_price, trial_plans
 from products.deploy.commands import deactivate, stage
 from products.enablement.commands import enable_for_service
 from products.enablement.models import Enablement
-from products.enablement.queries import services_hash, text_hash
-from tests.architecture.attempts import cancel
+from products.enablement.queries import services_hash, text_hash, trial_text
+from tests.architecture.attempts import cancel, offer_trial
 from tests.factories import NOW
 from tests.factories.accounts import PASSWORD
 from tests.factories.world import World, text_to_agree_to
@@ -84,6 +84,13 @@ def agreement(world: World) -> dict[str, Any]:
     return {"agreed_text": text_to_agree_to(acme, world.websockets), "agree": "on"}
 
 
+def trial_agreement(world: World) -> dict[str, Any]:
+    """Return what the page that starts a trial sends."""
+    acme = Account.objects.get(pk=world.acme.pk)
+    plan = trial_plans(world.websockets.pk).get(world.websockets.pk)
+    return {"agreed_text": trial_text(acme, plan) if plan else "x", "agree": "on"}
+
+
 def agreement_by_hash(world: World) -> dict[str, Any]:
     """Return what a program sends to enable WebSockets."""
     acme = Account.objects.get(pk=world.acme.pk)
@@ -133,6 +140,7 @@ BODIES: dict[tuple[str, str], Body] = {
     ("api/automation-tokens", "POST"): lambda w: {"name": "CI", "role": "user"},
     ("products/<slug:slug>/enable/", "POST"): agreement,
     ("members/<opaque:membership_id>/offboard/<slug:deed>/", "POST"): lambda w: {"reason": "Left"},
+    ("products/<slug:slug>/trial/", "POST"): trial_agreement,
     ("products/<slug:slug>/disable/", "POST"): lambda w: {"drain_mode": "drain"},
     ("products/<slug:slug>/request/", "POST"): lambda w: {"note": "Please"},
     ("requests/<int:request_id>/decline/", "POST"): lambda w: {"reason": "Not now"},
@@ -198,6 +206,8 @@ GIVEN: dict[tuple[str, str], Step] = {
     (f"{API_VERSION}/deactivate/<str:environment>", "PUT"): stage_draft,
     ("products/<slug:slug>/enable/", "GET"): cancel,
     ("products/<slug:slug>/enable/", "POST"): cancel,
+    ("products/<slug:slug>/trial/", "GET"): offer_trial,
+    ("products/<slug:slug>/trial/", "POST"): offer_trial,
     (f"{SERVICE}websockets/off/", "GET"): switch_on,
     (f"{SERVICE}websockets/off/", "POST"): switch_on,
     (f"{SERVICE}delete/", "GET"): take_off,

@@ -33,6 +33,7 @@ from products.deploy import commands as deploy
 from products.domains import commands as domains
 from products.domains.models import DomainClaim
 from products.enablement import commands as enablement
+from products.enablement.commands.trials import check_account_trials
 from products.enablement.models import ProductRequest
 from products.metering import commands as metering
 from products.metering.models import Edge, UsageDispute
@@ -51,7 +52,7 @@ from products.webhooks import commands as webhooks
 from tests.factories import NOW
 from tests.factories.domains import pending
 from tests.factories.usage import connection_usage
-from tests.factories.world import World, agreed
+from tests.factories.world import World, agreed, agreed_to_trial
 
 PERSONS = frozenset(
     {
@@ -119,6 +120,25 @@ def buy(w: World, a: Actor) -> Any:
 def cancel(w: World, a: Actor) -> Any:
     return enablement.disable(
         a, account=w.acme, product=w.websockets, drain_mode="drain", now=NOW
+    )
+
+
+def offer_trial(w: World, a: Actor) -> Any:
+    """Disable WebSockets for Acme, and offer a trial of it."""
+    cancel(w, w.people["superuser"])
+    return catalogue.add_plan(
+        w.people["staff"], product=w.websockets, kind="trial", name="WebSockets trial",
+        trial_days=14, trial_minutes=1_000_000, now=NOW,
+    )  # fmt: skip
+
+
+def try_out(w: World, a: Actor) -> Any:
+    return enablement.start_trial(
+        a,
+        account=w.acme,
+        product=w.websockets,
+        agreement=agreed_to_trial(w.acme, w.websockets),
+        now=NOW,
     )
 
 
@@ -294,6 +314,9 @@ ATTEMPTS: dict[str, Attempt] = {
         a, plan=Plan.objects.get(product=w.websockets, kind="direct"), price=CONNECTION_TIME, effective_from=LATER, now=NOW)),
     "products.enablement.commands.account.enable": Attempt(SUPERUSER, buy, given=cancel),
     "products.enablement.commands.account.disable": Attempt(SUPERUSER, cancel),
+    "products.enablement.commands.trials.start_trial": Attempt(SUPERUSER, try_out, given=offer_trial),
+    "products.enablement.commands.trials.check_account_trials": Attempt(frozenset(), lambda w, a: check_account_trials(
+        a, account=w.acme, now=LATER)),
     "products.enablement.commands.packages.assign_package": Attempt(STAFF, lambda w, a: enablement.assign_package(
         a, account=w.acme, plan=package("ngwaf"), now=NOW)),
     "products.enablement.commands.packages.remove_package": Attempt(STAFF, lambda w, a: enablement.remove_package(

@@ -50,6 +50,8 @@ NOTED: dict[str, tuple[str, ...]] = {
     "products.enablement.commands.prices.change_price": ("price.published", "price.published"),
     "products.enablement.commands.account.enable": ("product.enabled", "bill.changed"),
     "products.enablement.commands.account.disable": ("product.disabled", "bill.changed"),
+    "products.enablement.commands.trials.start_trial": ("trial.started", "product.enabled"),
+    "products.enablement.commands.trials.check_account_trials": (),
     "products.enablement.commands.packages.assign_package": ("package.assigned", "product.enabled", "bill.changed"),
     "products.enablement.commands.packages.remove_package": ("package.removed", "product.disabled", "bill.changed"),
     "products.enablement.commands.requests.request_product": ("product.requested",),

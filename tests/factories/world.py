@@ -19,11 +19,11 @@ from portal.starter_catalogue import PLANS, PRODUCTS, product_fields
 from products.billing.models import Invoice
 from products.catalogue.commands import add_plan, add_product
 from products.catalogue.models import Plan, PriceVersion, Product, Tier
-from products.catalogue.queries import direct_price
+from products.catalogue.queries import direct_price, trial_plans
 from products.domains.models import DomainClaim
 from products.enablement.commands import Agreement, change_price, enable
 from products.enablement.models import ProductRequest
-from products.enablement.queries import agreement_text
+from products.enablement.queries import agreement_text, trial_text
 from products.metering.commands import issue_credential
 from products.services.commands.versions import clone_version
 from products.services.models import Part, Service, Version
@@ -160,6 +160,12 @@ def text_to_agree_to(account: Account, product: Product) -> str:
 def agreed(account: Account, product: Product) -> Agreement:
     """Return the agreement to the product's price at NOW."""
     return Agreement.to(text_to_agree_to(account, product))
+
+
+def agreed_to_trial(account: Account, product: Product) -> Agreement:
+    """Return the agreement to the trial that the product has."""
+    plan = trial_plans(product.pk)[product.pk]
+    return Agreement.to(trial_text(account, plan))
 
 
 def people_of(acme: Account, globex: Account, shop: Service) -> dict[str, Actor]:

@@ -15,7 +15,9 @@ from portal.due_work import DUE, due_since, max_delay, stuck_work
 from portal.health import check_stuck, check_work
 from portal.schedule import SCHEDULE
 from products.billing.models import Invoice
+from products.catalogue.models import Plan, Product
 from products.domains.models import DomainClaim
+from products.enablement.models import Enablement
 from products.metering.models import ConnectionUsage, UsageDispute, UsagePeriod
 from products.webhooks.models import Delivery, Webhook
 from tests.factories import NOW
@@ -74,6 +76,17 @@ def invoice(account, **fields):
     )
 
 
+def trial(account):
+    Enablement.objects.create(
+        account=account,
+        product=(product := Product.objects.create(slug="p", purchase_mode="direct")),
+        plan=Plan.objects.create(product=product, kind="trial", trial_days=1),
+        source="trial",
+        starts_at=EARLIER,
+        trial_ends_at=EARLIER,
+    )
+
+
 def entry(account):
     sam = actor_for(member(account, "Sam", Role.SUPERUSER), account)
     rename_account(sam, account=account, name="Acme 2", now=EARLIER)
@@ -113,6 +126,7 @@ WORK: dict[str, tuple[Callable[[Account], object], datetime]] = {
         ),
         EARLIER,
     ),
+    "check-trials": (trial, EARLIER),
     "refresh-bills": (
         lambda acme: invoice(acme, ends_at=NOW + HOUR),
         EARLIER + timedelta(minutes=10),

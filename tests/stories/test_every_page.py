@@ -14,6 +14,7 @@ SHARED = (
     "/products/",
     "/products/?show=on",
     "/products/websockets/enable/",
+    "/products/websockets/trial/",
     "/products/websockets/disable/",
     "/entitlements/",
     "/services/",

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from accounts.actor import Actor, Interface
-from portal.starter_catalogue import PLANS, PRODUCTS, product_fields
+from portal.starter_catalogue import PLANS, PRODUCTS, TRIALS, product_fields
 from products.catalogue.commands import add_plan, add_product
 from products.catalogue.models import Plan, Product
 from products.enablement.commands import change_price
@@ -36,3 +36,14 @@ class Command(BaseCommand):
             plan = add_plan(actor, product=product, kind=kind, name=name, now=now)
             if price is not None:
                 change_price(actor, plan=plan, price=price, effective_from=now, now=now)
+        for slug, name, days, minutes in TRIALS:
+            if not any((slug, "trial") == (each, kind) for each, kind, _ in plans):
+                add_plan(
+                    actor,
+                    product=Product.objects.get(pk=slug),
+                    kind="trial",
+                    name=name,
+                    trial_days=days,
+                    trial_minutes=minutes,
+                    now=now,
+                )

@@ -27,6 +27,8 @@ class Migration(migrations.Migration):
                 ('id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22, primary_key=True, serialize=False)),
                 ('kind', models.CharField(choices=[('direct', 'Direct'), ('package', 'Package'), ('trial', 'Trial')], max_length=8)),
                 ('name', models.CharField(max_length=80)),
+                ('trial_days', models.PositiveSmallIntegerField(blank=True, null=True)),
+                ('trial_minutes', models.PositiveBigIntegerField(blank=True, null=True)),
                 ('retired_at', models.DateTimeField(blank=True, null=True)),
                 ('account', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='own_plans', to='accounts.account')),
             ],
@@ -118,6 +120,14 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='plan',
             constraint=models.UniqueConstraint(condition=models.Q(('kind', 'direct'), ('retired_at', None)), fields=('product', 'account'), name='one_direct_plan_per_product_and_account', violation_error_message='The account already has a plan of its own.'),
+        ),
+        migrations.AddConstraint(
+            model_name='plan',
+            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'trial'), ('retired_at', None)), fields=('product',), name='one_trial_plan_per_product', violation_error_message='The product already has a trial.'),
+        ),
+        migrations.AddConstraint(
+            model_name='plan',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'trial'), ('trial_days__gte', 1)), models.Q(('trial_days', None), ('trial_minutes', None), models.Q(('kind', 'trial'), _negated=True)), _connector='OR'), name='trials_alone_have_days'),
         ),
         migrations.AddConstraint(
             model_name='tier',

@@ -13,11 +13,13 @@ from products.enablement.commands.service import (
     disable_for_service,
     enable_for_service,
 )
+from products.enablement.commands.trials import check_trials, start_trial
 
 __all__ = [
     "Agreement",
     "assign_package",
     "change_price",
+    "check_trials",
     "configure_for_service",
     "decline_request",
     "disable",
@@ -26,5 +28,6 @@ __all__ = [
     "enable_for_service",
     "remove_package",
     "request_product",
+    "start_trial",
     "withdraw_request",
 ]

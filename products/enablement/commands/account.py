@@ -71,9 +71,10 @@ def enable(
 ) -> Enablement:
     """Enable a product for an account, under its direct plan (R3), and keep the agreement (R5).
 
+    It replaces the account's trial of the product, running or ended (R18).
     Raises Forbidden unless the actor is a superuser of the account; AlreadyEnabled,
     NotSoldDirectly, NotAgreed, PriceChanged; Invalid for too long a reason. Notes
-    product.enabled, and bill.changed with the price.
+    product.enabled, bill.changed with the price, and trial.converted.
     """
     reason = clean_reason(reason, required=False)
     with recorded_change(
@@ -83,7 +84,7 @@ def enable(
         now=now,
         lock=Plan.objects.filter(product=product),  # see change_price
     ) as trail:
-        require_disabled(account, product)
+        trial = require_disabled(account, product)
         price = direct_price(product.pk, now, account_id=account.pk)
         if refusal := enable_refusal(product, None, price):
             raise refusal
@@ -103,7 +104,7 @@ def enable(
             agreed_text_hash=agreement.text_hash,
             agreed_locale=agreement.locale,
         )
-        open_enablement(trail, enablement)
+        open_enablement(trail, enablement, trial=trial)
     return enablement
 
 
@@ -121,8 +122,9 @@ def disable(
 
     `drain_mode` says what happens to open connections: `cut` now, `drain` for DRAIN_TIME, or
     `keep`. `seen` is the `services_hash` that was shown before; with "", nothing is compared.
-    Raises Forbidden, AlreadyDisabled, NotSoldDirectly for a product that came with a package,
-    ServicesChanged, Invalid. Notes product.disabled and bill.changed.
+    A trial's connections can't be kept. Raises Forbidden, AlreadyDisabled, NotSoldDirectly for a
+    product that came with a package, ServicesChanged, Invalid. Notes product.disabled, and
+    bill.changed except for a trial.
     """
     reason = clean_reason(reason, required=False)
     if drain_mode not in Enablement.DrainMode.values:
@@ -133,6 +135,10 @@ def disable(
         enablement = require_enabled(account, product)
         if refusal := disable_refusal(product, enablement):
             raise refusal
+        if enablement.is_trial and drain_mode == Enablement.DrainMode.KEEP:
+            raise Invalid(
+                "Connections of a trial can't continue after it.", field="drain_mode"
+            )
         if seen and seen != services_hash(enablement):
             raise ServicesChanged(
                 f"The services that use {product.name} changed after you looked. Nothing was "

@@ -11,15 +11,16 @@ from accounts.models import Account
 from products.catalogue.models import Product
 from products.enablement.commands.requests import grant_requests
 from products.enablement.models import DRAIN_TIME, Enablement
-from products.enablement.queries import current, last_closed
+from products.enablement.queries import current, last_closed, trial_minutes_used
 from products.enablement.refusals import already_disabled, already_enabled
 
 
-def require_disabled(account: Account, product: Product) -> None:
-    """Raise AlreadyEnabled if the account has the product."""
+def require_disabled(account: Account, product: Product) -> Enablement | None:
+    """Raise AlreadyEnabled if the account has the product; a trial of it is returned."""
     enablement = current(account.pk, product.pk)
-    if enablement is not None:
+    if enablement is not None and not enablement.is_trial:
         raise already_enabled(enablement, product)
+    return enablement
 
 
 def require_enabled(account: Account, product: Product) -> Enablement:
@@ -30,19 +31,24 @@ def require_enabled(account: Account, product: Product) -> Enablement:
     raise already_disabled(account, product, last_closed(account.pk, product.pk))
 
 
-def open_enablement(trail: Trail, enablement: Enablement) -> None:
-    """Save a new enablement, and grant the requests for it.
+def open_enablement(
+    trail: Trail, enablement: Enablement, *, trial: Enablement | None = None
+) -> None:
+    """Save a new enablement, which replaces a `trial` if there is one, and grant the requests for it.
 
-    Notes product.enabled, bill.changed, and product_request.granted for each open request.
+    Notes trial.converted for the trial, product.enabled, bill.changed except for a trial, and
+    product_request.granted for each open request.
     """
-    enablement.save(force_insert=True)
     product = enablement.product
+    if trial is not None:
+        _convert_trial(trail, trial, enablement)
+    enablement.save(force_insert=True)
     target = ("product", product.pk, product.name)
     trail.note(
         Event.PRODUCT_ENABLED,
         target=target,
         product=product.pk,
-        before={"state": "disabled"},
+        before={"state": "trial" if trial else "disabled"},
         after={
             "state": "enabled",
             "enablement": enablement.pk,
@@ -54,20 +60,42 @@ def open_enablement(trail: Trail, enablement: Enablement) -> None:
         reason=enablement.reason,
         agreed_text_hash=enablement.agreed_text_hash,
     )
-    trail.note(
-        Event.BILL_CHANGED,
-        target=target,
-        product=product.pk,
-        before={"billed": False},
-        after=bill_facts(enablement),
-        agreed_text_hash=enablement.agreed_text_hash,
-    )
+    if not enablement.is_trial:
+        trail.note(
+            Event.BILL_CHANGED,
+            target=target,
+            product=product.pk,
+            before={"billed": False},
+            after=bill_facts(enablement),
+            agreed_text_hash=enablement.agreed_text_hash,
+        )
     grant_requests(
         trail,
         account_id=enablement.account_id,
         product=product,
         by=enablement.started_by,
         now=enablement.starts_at,
+    )
+
+
+def _convert_trial(trail: Trail, trial: Enablement, following: Enablement) -> None:
+    """End a trial where its successor starts; open connections continue."""
+    now = following.starts_at
+    used = trial_minutes_used(trial, now)
+    trial.ends_at, trial.ended_by = now, following.started_by
+    trial.trial_used_minutes = used
+    trial.save(update_fields=["ends_at", "ended_by", "trial_used_minutes"])
+    product = trial.product
+    trail.note(
+        Event.TRIAL_CONVERTED,
+        target=("product", product.pk, product.name),
+        product=product.pk,
+        before={"enablement": trial.pk, "used_minutes": used},
+        after={
+            "enablement": following.pk,
+            "source": following.source,
+            "plan": following.plan.name,
+        },
     )
 
 
@@ -82,14 +110,20 @@ def close_enablement(
 ) -> None:
     """End an enablement. New connections are refused from now on; `drain_mode` is for open ones.
 
-    The services keep their switch. Notes product.disabled and bill.changed.
+    The services keep their switch. Notes product.disabled, and bill.changed except for a trial.
     """
+    if enablement.is_trial:
+        enablement.trial_used_minutes = trial_minutes_used(enablement, now)
     drains = drain_mode == Enablement.DrainMode.DRAIN
     enablement.ends_at = now
     enablement.ended_by = ended_by
     enablement.drain_mode = drain_mode
     enablement.drain_until = now + DRAIN_TIME if drains else None
-    enablement.save(update_fields=["ends_at", "ended_by", "drain_mode", "drain_until"])
+    enablement.save(
+        update_fields=[
+            *("ends_at", "ended_by", "drain_mode", "drain_until", "trial_used_minutes")
+        ]
+    )
     product = enablement.product
     target = ("product", product.pk, product.name)
     trail.note(
@@ -104,6 +138,8 @@ def close_enablement(
         },
         reason=reason,
     )
+    if enablement.is_trial:
+        return
     trail.note(
         Event.BILL_CHANGED,
         target=target,
@@ -117,6 +153,7 @@ def block_enablement(
     trail: Trail, enablement: Enablement, *, by: str, reason: str, now: datetime
 ) -> None:
     """Refuse new connections of a product; open ones continue. Notes product.blocked."""
+    before = enablement.blocked_by
     enablement.blocked_at, enablement.blocked_by = now, by
     enablement.blocked_reason = reason
     enablement.save(update_fields=["blocked_at", "blocked_by", "blocked_reason"])
@@ -125,7 +162,7 @@ def block_enablement(
         Event.PRODUCT_BLOCKED,
         target=("product", product.pk, product.name),
         product=product.pk,
-        before={"blocked_by": ""},
+        before={"blocked_by": before},
         after={"blocked_by": by, "reason": reason},
     )
 

@@ -23,10 +23,11 @@ from products.enablement.models import Enablement
 def assign_package(
     actor: Actor, *, account: Account, plan: Plan, now: datetime, reason: str = ""
 ) -> Enablement:
-    """Enable a product for an account under a package's plan.
+    """Enable a product for an account under a package's plan; it replaces a trial of the product.
 
     Raises Forbidden unless the actor is staff; AlreadyEnabled; Invalid for another kind of plan
-    and too long a reason. Notes package.assigned, product.enabled and bill.changed.
+    and too long a reason. Notes package.assigned, trial.converted for a trial, product.enabled and
+    bill.changed.
     """
     reason = clean_reason(reason, required=False)
     if plan.kind != Plan.Kind.PACKAGE:
@@ -39,7 +40,7 @@ def assign_package(
         now=now,
         lock=Plan.objects.filter(pk=plan.pk),  # see change_price
     ) as trail:
-        require_disabled(account, product)
+        trial = require_disabled(account, product)
         enablement = Enablement(
             account=account,
             product=product,
@@ -57,7 +58,7 @@ def assign_package(
             after={"plan": plan.name, "enablement": enablement.pk},
             reason=reason,
         )
-        open_enablement(trail, enablement)
+        open_enablement(trail, enablement, trial=trial)
     return enablement
 
 

@@ -34,6 +34,10 @@ class Migration(migrations.Migration):
                 ('blocked_at', models.DateTimeField(blank=True, null=True)),
                 ('blocked_by', models.CharField(blank=True, choices=[('budget', 'Budget'), ('cap', 'Cap'), ('trial', 'End of the trial')], max_length=6)),
                 ('blocked_reason', models.CharField(blank=True, max_length=200)),
+                ('trial_ends_at', models.DateTimeField(blank=True, null=True)),
+                ('trial_minutes', models.PositiveBigIntegerField(blank=True, null=True)),
+                ('trial_used_minutes', models.PositiveBigIntegerField(blank=True, null=True)),
+                ('trial_warned_at', models.DateTimeField(blank=True, null=True)),
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='enablements', to='accounts.account')),
                 ('plan', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalogue.plan')),
                 ('price_version', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalogue.priceversion')),
@@ -41,7 +45,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'indexes': [models.Index(fields=['account', 'product', 'starts_at'], name='enablement__account_a15055_idx')],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('ends_at', None)), fields=('account', 'product'), name='one_open_enablement_per_account_and_product', violation_error_message='The product is already enabled for this account.'), models.CheckConstraint(condition=models.Q(('ends_at', None), ('ends_at__gte', models.F('starts_at')), _connector='OR'), name='enablement_ends_after_it_starts')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('source', 'trial')), fields=('account', 'product'), name='one_trial_per_account_and_product', violation_error_message='The account has already tried the product.'), models.CheckConstraint(condition=models.Q(models.Q(('source', 'trial'), _negated=True), ('trial_ends_at__isnull', False), _connector='OR'), name='trial_has_an_end'), models.UniqueConstraint(condition=models.Q(('ends_at', None)), fields=('account', 'product'), name='one_open_enablement_per_account_and_product', violation_error_message='The product is already enabled for this account.'), models.CheckConstraint(condition=models.Q(('ends_at', None), ('ends_at__gte', models.F('starts_at')), _connector='OR'), name='enablement_ends_after_it_starts')],
             },
         ),
         migrations.CreateModel(

@@ -5,14 +5,22 @@ from allauth.account.models import EmailAddress
 
 from accounts.audit.models import AuditEvent
 from accounts.models import User
+from products.catalogue.commands import add_plan
 from products.catalogue.models import Product
+from products.enablement.commands import start_trial
 from products.enablement.models import Enablement
+from tests.factories import NOW
 from tests.factories.accounts import PASSWORD
 from tests.factories.enablement import entitle
 from tests.factories.keys import client_of
 from tests.factories.services import ServiceFactory
 from tests.factories.trail import noted
-from tests.factories.world import load_catalogue, text_to_agree_to
+from tests.factories.world import (
+    CATALOGUE,
+    agreed_to_trial,
+    load_catalogue,
+    text_to_agree_to,
+)
 
 PATH = "/api/v1/entitlements/websockets"
 JSON = "application/json"
@@ -77,6 +85,7 @@ def test_the_list_has_every_product_and_the_services_that_have_it_on(
         "until": None,
         "price_version": entitled.price_version_id,
         "services": [shop.pk],
+        "trial": None,
         "you": {
             "enable": {"allowed": False, "reason": not_superuser},
             "disable": {"allowed": False, "reason": not_superuser},
@@ -126,7 +135,7 @@ def test_the_list_takes_the_same_queries_for_any_number_of_services(
         each = ServiceFactory.create(account=acme, name=f"s{number}")
         client_of(eve).put(f"/api/enabled-products/v1/websockets/services/{each.pk}")
 
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         api.get("/api/v1/entitlements")
 
 
@@ -291,3 +300,43 @@ def test_missing_fields_are_named_together(proven, entitled):
 
     assert answer.status_code == 400
     assert {each["field"] for each in answer.json()["fields"]} == {"drain_mode", "seen"}
+
+
+def test_a_trial_is_shown_with_its_end_and_usage_and_can_be_purchased(
+    sam, acme, websockets, proven
+):
+    add_plan(
+        CATALOGUE,
+        product=websockets,
+        kind="trial",
+        name="WebSockets trial",
+        trial_days=14,
+        trial_minutes=1_000,
+        now=NOW,
+    )
+    start_trial(
+        sam,
+        account=acme,
+        product=websockets,
+        agreement=agreed_to_trial(acme, websockets),
+        now=NOW,
+    )
+
+    body = proven.get(PATH).json()
+
+    assert body["state"] == "trial"
+    assert body["you"]["enable"] == {"allowed": True, "reason": ""}
+    trial = {
+        "started_at": "2026-11-22T12:00:00Z",
+        "started_by": "Sam",
+        "ends_at": "2026-12-06T12:00:00Z",
+        "ended_at": None,
+        "cap_minutes": 1_000,
+        "used_minutes": 0,
+    }
+    assert body["trial"] == trial
+
+    bought = proven.post(f"{PATH}/enable", sent_to_enable(proven), JSON).json()
+
+    assert bought["state"] == "enabled"
+    assert bought["trial"] == trial | {"ended_at": "2026-11-22T12:00:00Z"}
