@@ -139,8 +139,11 @@ class Ownership:
 def read_ownership(
     domains: Iterable[str], account_ids: Collection[str] = ()
 ) -> Ownership:
-    """Read who owns some domains, and the claims of some accounts; one query, or none."""
-    domains = set(domains)
+    """Read who owns some domains, and the claims of some accounts; one query, or none.
+
+    The names can be what someone types: no account owns one with a null byte, which PostgreSQL refuses.
+    """
+    domains = {domain for domain in domains if "\0" not in domain}
     wanted = Q(account__in=account_ids)
     if domains:
         wanted |= _may_overlap({base_name(domain) for domain in domains})
