@@ -20,7 +20,7 @@ from accounts.audit.sentences import labelled_changes, minute_text, sentence_of
 from accounts.audit.vocabulary import Event
 from accounts.change import Unchanged, recorded_change
 from accounts.commands.mail import queue_mail
-from accounts.commands.sign_in import chains_of
+from accounts.commands.sign_in import own_login
 from accounts.models import Account, Notice, NoticePreference, User
 from accounts.notices import (
     Audience,
@@ -31,7 +31,7 @@ from accounts.notices import (
     topics_of,
     wants_email,
 )
-from accounts.policy import OwnLogin, members_with
+from accounts.policy import members_with
 from accounts.roles import Permission
 from accounts.user_agents import browser_of
 
@@ -75,13 +75,8 @@ def choose_topics(
     Raises NotFound for another user's login. Notes notice_preferences.changed in each of the
     user's chains.
     """
-    chains = chains_of(user)
     with recorded_change(
-        actor,
-        Permission.LOGIN_OWN,
-        on=OwnLogin(user.pk, chains[0]),
-        also=chains,
-        now=now,
+        actor, Permission.LOGIN_OWN, **own_login(user), now=now
     ) as trail:
         before = {topic: on for topic, on in topics_of(user) if not topic.is_security}
         after = {topic: topic.value in by_email for topic in before}

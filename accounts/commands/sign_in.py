@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, TypedDict
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
@@ -35,6 +35,19 @@ def chains_of(user: User) -> list[str]:
     return [*chains, PLATFORM.account_id] if user.is_staff or not chains else chains
 
 
+class LoginChains(TypedDict):
+    """A login as `recorded_change` takes it: the resource, and every chain that records it."""
+
+    on: OwnLogin
+    also: list[str]
+
+
+def own_login(user: User) -> LoginChains:
+    """Return what a change of the user's login is recorded on."""
+    chains = chains_of(user)
+    return {"on": OwnLogin(user.pk, chains[0]), "also": chains}
+
+
 @contextlib.contextmanager
 def recorded_login_change(actor: Actor, *, user: User, now: datetime) -> Iterator[None]:
     """Run what changes the user's second factors or email addresses, and note what it changed.
@@ -42,13 +55,8 @@ def recorded_login_change(actor: Actor, *, user: User, now: datetime) -> Iterato
     Raises NotFound for another user's login. Notes second_factor.*, recovery_codes.* and email.*,
     or nothing if nothing changed.
     """
-    chains = chains_of(user)
     with recorded_change(
-        actor,
-        Permission.LOGIN_OWN,
-        on=OwnLogin(user.pk, chains[0]),
-        also=chains,
-        now=now,
+        actor, Permission.LOGIN_OWN, **own_login(user), now=now
     ) as trail:
         before = _read_login(user)
         yield
@@ -64,13 +72,8 @@ def note_login(actor: Actor, *, user: User, event: Event, now: datetime) -> None
 
     Raises NotFound for another user's login.
     """
-    chains = chains_of(user)
     with recorded_change(
-        actor,
-        Permission.LOGIN_OWN,
-        on=OwnLogin(user.pk, chains[0]),
-        also=chains,
-        now=now,
+        actor, Permission.LOGIN_OWN, **own_login(user), now=now
     ) as trail:
         _note(trail, event, user)
 
@@ -106,13 +109,8 @@ def set_password(
     """
     user.set_password(password)  # slow on purpose, so before the transaction
     user.password_changed_at = now
-    chains = chains_of(user)
     with recorded_change(
-        actor,
-        Permission.LOGIN_OWN,
-        on=OwnLogin(user.pk, chains[0]),
-        also=chains,
-        now=now,
+        actor, Permission.LOGIN_OWN, **own_login(user), now=now
     ) as trail:
         user.save(update_fields=["password", "password_changed_at"])
         _note(trail, event, user)
@@ -127,13 +125,8 @@ def end_sessions(
 
     Raises NotFound for another user's login. Notes session.ended for each.
     """
-    chains = chains_of(user)
     with recorded_change(
-        actor,
-        Permission.LOGIN_OWN,
-        on=OwnLogin(user.pk, chains[0]),
-        also=chains,
-        now=now,
+        actor, Permission.LOGIN_OWN, **own_login(user), now=now
     ) as trail:
         found = [each for each in sessions if each.user_id == user.pk]
         if not found:
