@@ -1,9 +1,10 @@
 """Usage records for bills, written as edges' reports would leave them."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from products.instants import microseconds_of
-from products.metering.models import ConnectionUsage
+from products.metering.models import ConnectionUsage, Edge
+from tests.factories import NOW
 
 MINUTE_US = 60_000_000
 
@@ -25,4 +26,15 @@ def connection_usage(
         final=True,
         clock_differs=False,
         last_reported_at=started_at,
+    )
+
+
+def reporting_edge(now: datetime) -> Edge:
+    """Create an edge from which all usage up to a minute ago has arrived."""
+    return Edge.objects.create(
+        name="edge-1",
+        digest="x",
+        created_at=NOW,
+        reported_at=now - timedelta(minutes=1),
+        last_seen_at=now,
     )

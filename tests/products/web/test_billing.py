@@ -15,7 +15,7 @@ from products.metering.models import Edge
 from products.months import Month
 from tests.factories import NOW
 from tests.factories.invoices import invoice
-from tests.factories.usage import connection_usage
+from tests.factories.usage import connection_usage, reporting_edge
 from tests.products.web.conftest import queries_of, text_of
 
 LATER = NOW + timedelta(days=3)
@@ -29,13 +29,7 @@ def _at_a_later_time():
 
 @pytest.fixture
 def edge(db):
-    return Edge.objects.create(
-        name="edge-1",
-        digest="x",
-        created_at=NOW,
-        reported_at=LATER - timedelta(minutes=1),
-        last_seen_at=LATER,
-    )
+    return reporting_edge(LATER)
 
 
 def used(service, *, count=1, minutes=60):

@@ -5,10 +5,9 @@ from datetime import timedelta
 import pytest
 import time_machine
 
-from products.metering.models import Edge
 from products.web.recent_usage import recent_usage
 from tests.factories import NOW
-from tests.factories.usage import connection_usage
+from tests.factories.usage import connection_usage, reporting_edge
 from tests.products.web.conftest import text_of
 
 MIDNIGHT = NOW.replace(hour=0)
@@ -23,13 +22,7 @@ def _at_a_set_time():
 
 @pytest.fixture
 def edge(db):
-    return Edge.objects.create(
-        name="edge-1",
-        digest="x",
-        created_at=NOW,
-        reported_at=NOW - timedelta(minutes=1),
-        last_seen_at=NOW,
-    )
+    return reporting_edge(NOW)
 
 
 @pytest.fixture

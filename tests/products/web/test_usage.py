@@ -12,7 +12,7 @@ from products.billing.commands.budgets import set_budget
 from products.catalogue.money import Money
 from products.metering.models import DeliveryUsage, Edge
 from tests.factories import NOW
-from tests.factories.usage import connection_usage
+from tests.factories.usage import connection_usage, reporting_edge
 from tests.products.web.conftest import queries_of, text_of
 
 LATER = NOW + timedelta(days=3)  # 25 November, 12:00
@@ -27,13 +27,7 @@ def _at_a_later_time():
 
 @pytest.fixture
 def edge(db):
-    return Edge.objects.create(
-        name="edge-1",
-        digest="x",
-        created_at=NOW,
-        reported_at=COUNTED,
-        last_seen_at=LATER,
-    )
+    return reporting_edge(LATER)
 
 
 @pytest.fixture
