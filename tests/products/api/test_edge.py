@@ -27,7 +27,8 @@ def request_table(secret=SECRET, **headers):
 
 
 def test_an_edge_gets_the_table(edge, eve, shop, draft):
-    client_of(eve).put(f"/api/service/{shop.pk}/version/1/activate")
+    activated = client_of(eve).put(f"/api/service/{shop.pk}/version/1/activate")
+    assert activated.status_code == 200
 
     answer = request_table()
 
