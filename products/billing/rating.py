@@ -1,13 +1,14 @@
 """Turns a quantity and a tiered price into charges; pure, and exact to the last digit.
 
 What is rated starts at a position within the tiers, so that a price change in the middle of a
-month does not start them again. Amounts stay exact until a line is rounded, once
-(`RatedUsage.rounded`). Sources: R13 to R16.
+month does not start them again. A charge is a whole number of the smallest parts of the currency
+that the price can give, and is rounded once (`RatedUsage.rounded`). Sources: R13 to R16.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from products.catalogue.money import EXACT, NANOS, Money, exact_sum
 from products.catalogue.tiers import PriceTier, TieredPrice
@@ -16,26 +17,40 @@ from products.metering.minutes import minutes
 _SECOND_US = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class TierLine:
-    """The part of a quantity that fell into one tier, and its exact amount."""
+class TierLine(NamedTuple):
+    """The part of a quantity that fell into one tier of a price."""
 
+    price: TieredPrice
     tier: PriceTier
     quantity: int
-    exact: Decimal
+
+    @property
+    def charge(self) -> int:
+        """Return the exact amount in nano-units, times the minutes or bytes of a unit."""
+        return self.quantity * self.tier.unit_price_nanos
+
+    @property
+    def exact(self) -> Decimal:
+        """Return the exact amount."""
+        return EXACT.divide(Decimal(self.charge), Decimal(_parts(self.price)))
 
 
-@dataclass(frozen=True, slots=True)
-class RatedUsage:
-    """A rated quantity: its tier lines, without the empty ones, and their exact sum."""
+class RatedUsage(NamedTuple):
+    """A rated quantity: its tier lines, without the empty ones."""
 
+    price: TieredPrice
     quantity: int
     lines: tuple[TierLine, ...]
-    exact: Decimal
+
+    @property
+    def exact(self) -> Decimal:
+        """Return the exact amount."""
+        return exact_sum(line.exact for line in self.lines)
 
     def rounded(self, currency: str) -> Money:
         """Return the amount of the line, rounded to the currency's minor units."""
-        return Money.rounded(self.exact, currency)
+        charge = sum([line.charge for line in self.lines])
+        return Money.rounded_ratio(charge, _parts(self.price), currency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +86,7 @@ def rate(price: TieredPrice, quantity: int, *, position: int = 0) -> RatedUsage:
         raise ValueError("A quantity and its position cannot be negative.")
     low = _billed(price, position)
     high = _billed(price, position + quantity)
-    lines = tuple(_lines(price, low, high))
-    return RatedUsage(quantity, lines, exact_sum(line.exact for line in lines))
+    return RatedUsage(price, quantity, tuple(_lines(price, low, high)))
 
 
 def after_allowance(quantity: int, included: int) -> AllowanceUse:
@@ -110,12 +124,13 @@ def _lines(price: TieredPrice, low: int, high: int) -> Iterable[TierLine]:
     start = 0
     for tier in price.tiers:
         end = high if tier.up_to is None else tier.up_to * price.unit_size
-        quantity = min(high, end) - max(low, start)
+        # Comparisons, because min and max take most of the time.
+        quantity = (min(end, high)) - (max(start, low))
         if quantity > 0:
-            yield TierLine(tier, quantity, _amount(price, tier, quantity))
+            yield TierLine(price, tier, quantity)
         start = end
 
 
-def _amount(price: TieredPrice, tier: PriceTier, quantity: int) -> Decimal:
-    nanos = Decimal(quantity * tier.unit_price_nanos)
-    return EXACT.divide(nanos, Decimal(price.unit_size * NANOS))
+def _parts(price: TieredPrice) -> int:
+    """Return how many parts of a charge are one unit of the currency."""
+    return price.unit_size * NANOS

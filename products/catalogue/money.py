@@ -71,14 +71,20 @@ class Money:
 
     @classmethod
     def rounded(cls, exact: Decimal, currency: str) -> Self:
-        """Round an exact amount to the currency's minor units, half away from zero.
+        """Round an exact amount to the currency's minor units, as `rounded_ratio` does."""
+        return cls.rounded_ratio(*exact.as_integer_ratio(), currency)
+
+    @classmethod
+    def rounded_ratio(cls, numerator: int, denominator: int, currency: str) -> Self:
+        """Round a fraction of the currency to its minor units, half away from zero.
 
         A line is rounded here and only once. A credit mirrors its charge, because the negative
         of an amount rounds to the negative of the rounded amount.
         """
-        places = minor_digits(currency)
-        quantum = Decimal(1).scaleb(-places)
-        return cls(_whole(EXACT.quantize(exact, quantum), 6), currency)
+        units: int = 10 ** minor_digits(currency)
+        rounded = (2 * units * abs(numerator) + denominator) // (2 * denominator)
+        micros = rounded * (MICROS // units)
+        return cls(micros if numerator >= 0 else -micros, currency)
 
     @property
     def amount(self) -> Decimal:

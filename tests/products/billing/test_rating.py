@@ -13,7 +13,7 @@ from products.billing.rating import (
     estimate,
     rate,
 )
-from products.catalogue.money import Money
+from products.catalogue.money import EXACT, Money
 from products.catalogue.tiers import PriceTier, TieredPrice
 
 STANDARD = TieredPrice(
@@ -62,6 +62,17 @@ def test_the_lines_are_the_exact_amount_and_never_empty(price, quantity):
 
     assert sum((line.exact for line in rated.lines), Decimal(0)) == rated.exact
     assert all(line.quantity > 0 for line in rated.lines)
+
+
+@given(prices(), QUANTITIES, QUANTITIES, st.sampled_from(["USD", "JPY", "KWD"]))
+def test_the_amount_is_the_exact_one_rounded_half_up(price, position, quantity, code):
+    rated = rate(price, quantity, position=position)
+    unit = {"USD": Decimal("0.01"), "JPY": Decimal(1), "KWD": Decimal("0.001")}[code]
+
+    rounded = EXACT.quantize(rated.exact, unit)
+
+    assert rated.rounded(code) == Money.rounded(rated.exact, code)
+    assert rated.rounded(code) == Money.of(rounded, code)
 
 
 @pytest.mark.parametrize(

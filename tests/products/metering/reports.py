@@ -20,9 +20,8 @@ SECOND_US = 1_000_000
 
 
 def make_edge(name: str = "edge-1", **fields: Any) -> Edge:
-    return Edge.objects.create(
-        name=name, digest=f"digest of {name}", created_at=NOW, **fields
-    )
+    own = {"digest": f"digest of {name}", "created_at": NOW}
+    return Edge.objects.create(name=name, **own | fields)
 
 
 def iso(instant: datetime) -> str:

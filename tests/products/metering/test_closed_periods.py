@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from products.metering.commands import (
@@ -31,6 +31,7 @@ from tests.products.metering.reports import (
     record,
     take,
 )
+from tests.products.one_database import ONE_DATABASE
 
 OCTOBER = Month(2026, 10)
 ENDS = datetime(2026, 11, 1, tzinfo=UTC)
@@ -202,7 +203,7 @@ def histories(draw, services, zone):
     return sorted(drawn, key=lambda each: each[0])
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@ONE_DATABASE
 @given(zone=st.sampled_from(["UTC", "Asia/Tokyo", "America/New_York"]), data=st.data())
 def test_totals_are_the_same_from_usage_records_and_from_periods(
     edge, shop, zone, data

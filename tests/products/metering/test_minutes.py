@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.db.models import F
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from products.instants import instant_of
@@ -13,12 +13,11 @@ from products.metering.models import ConnectionUsage
 from products.metering.queries.usage import minutes_within, whole_minutes
 from tests.factories import NOW
 from tests.products import vectors
+from tests.products.one_database import ONE_DATABASE
 
 YEAR_US = 365 * 24 * 60 * MINUTE_US
 DURATIONS = st.integers(0, YEAR_US)
 OFFSETS = st.integers(-YEAR_US, YEAR_US)
-# One row for all examples; each writes it again.
-ONE_ROW = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def microseconds(start: str, end: str) -> int:
@@ -85,7 +84,7 @@ def write(row: ConnectionUsage, started_us: int, duration_us: int) -> None:
     )
 
 
-@ONE_ROW
+@ONE_DATABASE
 @given(st.integers(0, 2**53))
 @example(0)
 @example(1)
@@ -107,7 +106,7 @@ def minutes_until(at_us: int, started_us: int, duration_us: int) -> int:
     return minutes(min(max(at_us - started_us, 0), duration_us))
 
 
-@ONE_ROW
+@ONE_DATABASE
 @given(OFFSETS, DURATIONS, OFFSETS, st.integers(1, YEAR_US))
 @example(0, 165_000_000, 90_000_000, 1)
 @example(0, 165_000_000, 90_000_000, YEAR_US)

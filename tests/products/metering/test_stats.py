@@ -3,13 +3,14 @@
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from products.metering.models import ConnectionUsage
 from products.metering.queries.stats import activity_between
 from tests.factories import NOW
 from tests.products.metering.reports import delivery, make_edge, record, take
+from tests.products.one_database import ONE_DATABASE
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -108,7 +109,7 @@ def test_without_services_there_is_no_activity(db):
     assert activity_between([], MIDNIGHT, NOW, slot=HOUR) == {}
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@ONE_DATABASE
 @given(
     spans=st.lists(st.tuples(st.integers(0, 7_200), st.integers(0, 7_200)), max_size=8),
     width=st.sampled_from([MINUTE, HOUR]),

@@ -5,7 +5,7 @@ from datetime import timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from products.metering.commands import rebuild_usage
@@ -22,12 +22,7 @@ from tests.products.metering.reports import (
     record,
     take,
 )
-
-# One database for all examples: each starts with empty tables.
-ONE_DATABASE = settings(
-    max_examples=40,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+from tests.products.one_database import ONE_DATABASE
 
 
 @st.composite

@@ -1,0 +1,9 @@
+"""Settings of property tests that use the database: one database for all examples."""
+
+from hypothesis import HealthCheck, settings
+
+# An example takes some 50 ms, so nightly there are 500 and not 10,000.
+ONE_DATABASE = settings(
+    max_examples=max(20, settings().max_examples // 20),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
