@@ -37,7 +37,7 @@ check: environment-dev ## Check format, lint, types, imports, templates, migrati
 	$(BIN)/lint-imports
 	$(BIN)/djlint --quiet --check --lint templates
 	$(BIN)/djlint --quiet --check --lint --profile html portal/echo_page
-	$(BIN)/mypy .
+	$(BIN)/mypy
 	.ci/check-settings
 
 fix: environment-dev ## Fix the format and what lint can fix.
