@@ -16,6 +16,15 @@ NAMES_SHOWN: Final = 10  # in a sentence
 RowT = TypeVar("RowT", bound=Model)
 
 
+class DateInput(forms.DateInput):
+    """A date, with the browser's date picker."""
+
+    input_type = "date"
+
+    def __init__(self) -> None:
+        super().__init__(format="%Y-%m-%d")
+
+
 class ListForm(forms.Form):
     """The search field of a list; a subclass adds filters. A value that can't be used counts as none."""
 
@@ -52,20 +61,21 @@ def page_of(
     rows: "QuerySet[RowT]",
     *,
     order: Sequence[str],
+    key: str = "pk",
     size: int = PAGE,
     prefix: str = "",
 ) -> ListPage[RowT]:
     """Return the page of a list that a request asks for: two queries, three unless it is the first.
 
-    `order` must be total, so it ends with the primary key. The page is named by the row before or
-    after it; if that has gone, the first page is returned. `prefix` tells the lists of one page
-    apart.
+    `order` must be total, so it ends with `key`, a field that is unique among the rows. The page is
+    named by the key of the row before or after it; if that has gone, the first page is returned.
+    `prefix` tells the lists of one page apart.
     """
     ordered = rows.order_by(*order)
     total = ordered.count()
     before = request.GET.get(f"{prefix}before", "")
     cursor = before or request.GET.get(f"{prefix}after", "")
-    position = _position(ordered, order, cursor)
+    position = _position(ordered, order, key, cursor)
     backwards = bool(before) and position is not None
     if position is not None:
         ordered = ordered.filter(_beyond(order, position, backwards=backwards))
@@ -75,7 +85,7 @@ def page_of(
         found.reverse()
     has_previous = has_more if backwards else position is not None
     has_next = backwards or has_more
-    first, last = (found[0].pk, found[-1].pk) if found else ("", "")
+    first, last = (getattr(found[at], key) if found else "" for at in (0, -1))
     return ListPage(
         rows=found,
         total=total,
@@ -104,16 +114,19 @@ def some_of(names: Sequence[str], limit: int = NAMES_SHOWN) -> list[str]:
 
 
 def _position(
-    rows: "QuerySet[Any]", order: Sequence[str], cursor: str
+    rows: "QuerySet[Any]", order: Sequence[str], key: str, cursor: str
 ) -> tuple[Any, ...] | None:
     if not cursor:
         return None
+    meta = rows.model._meta  # noqa: SLF001 - Django's own name
     try:
-        pk = rows.model._meta.pk.to_python(cursor)  # noqa: SLF001 - Django's own name
+        value = (meta.pk if key == "pk" else meta.get_field(key)).to_python(cursor)
     except ValidationError:
         return None
     fields = [field.removeprefix("-") for field in order]
-    position: tuple[Any, ...] | None = rows.filter(pk=pk).values_list(*fields).first()
+    position: tuple[Any, ...] | None = (
+        rows.filter(**{key: value}).values_list(*fields).first()
+    )
     return position
 
 

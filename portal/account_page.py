@@ -247,7 +247,7 @@ def _own_plans(account: Account) -> "QuerySet[Plan]":
 
 def _entries(account: Account) -> list[AuditEvent]:
     """Return the newest entries with their sentences."""
-    events = list(trail_of(account.pk, limit=ROWS).events)
+    events = list(trail_of(account.pk)[:ROWS])
     names = names_in(events)
     for event in events:
         event.sentence = str(sentence_of(event, names))

@@ -1,7 +1,8 @@
 """The admin's list of entries: its filters and its pages."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime, time, timedelta
+from dataclasses import replace
+from typing import Any
 
 from django import forms
 from django.contrib import admin
@@ -12,29 +13,25 @@ from django.db.models import Model, QuerySet
 from django.db.models.expressions import Combinable
 from django.http import HttpRequest
 
-from accounts.actor import Interface
 from accounts.audit.cursor import InvalidCursor, PageCursor, cursor_page, matching
 from accounts.audit.models import AuditEvent, ChainHead, SearchTerm
 from accounts.audit.names import names_in
-from accounts.audit.queries import target_matches
+from accounts.audit.queries import Filters, narrowed
 from accounts.audit.search_terms import fold
 from accounts.audit.sentences import sentence_of
-from accounts.audit.vocabulary import DESCRIPTIONS, Outcome
+from accounts.audit.vocabulary import DESCRIPTIONS
 from accounts.models import Account
+from accounts.trail_form import TrailForm, grouped_events
 from accounts.trail_search import find
 
 OLDER, NEWER = "older", "newer"
-ANY = ("", "any")
 
 
-class FilterForm(forms.Form):
+class FilterForm(TrailForm):
     """The filters of the list; values match exactly, so that an index can be used."""
 
     account = forms.CharField(required=False, label="Account (ID)", max_length=22)
-    action = forms.ChoiceField(
-        required=False, choices=[ANY, *((name, name) for name in sorted(DESCRIPTIONS))]
-    )
-    actor = forms.CharField(required=False, label="Actor (ID or name)", max_length=255)
+    actor = forms.CharField(required=False, label="Who (ID or name)", max_length=255)
     product = forms.CharField(required=False, label="Product (name)", max_length=64)
     service = forms.CharField(required=False, label="Service (ID)", max_length=22)
     # Links set it: an id such as that of an invoice is unique in its type only.
@@ -42,52 +39,36 @@ class FilterForm(forms.Form):
         required=False, max_length=64, widget=forms.HiddenInput
     )
     target = forms.CharField(required=False, label="Target (ID)", max_length=320)
-    outcome = forms.ChoiceField(
-        required=False, choices=[ANY, *((o, o) for o in Outcome)]
-    )
-    interface = forms.ChoiceField(
-        required=False, choices=[ANY, *((i, i) for i in Interface)]
-    )
-    since = forms.DateField(
-        required=False,
-        label="From day (UTC)",
-        widget=forms.DateInput(attrs={"type": "date"}),
-    )
-    until = forms.DateField(
-        required=False,
-        label="To day (UTC)",
-        widget=forms.DateInput(attrs={"type": "date"}),
-    )
+    field_order = ("account", "actor", "action", "product", "service", "target")
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        action = self.fields["action"]
+        assert isinstance(action, forms.ChoiceField)  # noqa: S101 - for the type alone
+        action.choices = [("", "Anything"), *grouped_events(DESCRIPTIONS, {})]
+
+    def filters(self) -> Filters:
+        """Return the filters that Activity has too; call it when the form is valid."""
+        chosen = self.cleaned_data
+        return replace(
+            super().filters(),
+            service_id=chosen["service"],
+            target_type=chosen["target_type"],
+            target_id=chosen["target"],
+        )
 
     def narrowed(self, events: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
         """Return the filtered entries; none if the form is not valid."""
         if not self.is_valid():
             return events.none()
-        wanted = self.cleaned_data
-        columns = {
-            "account_id": wanted["account"],
-            "action": wanted["action"],
-            "service_id": wanted["service"],
-            "target_type": wanted["target_type"],
-            "outcome": wanted["outcome"],
-            "interface": wanted["interface"],
-        }
-        events = events.filter(
-            **{name: value for name, value in columns.items() if value}
-        )
-        if wanted["product"]:
-            events = events.filter(product__in=_products_named(wanted["product"]))
-        if wanted["actor"]:
-            events = matching(events, ("actor_id", "actor_label"), wanted["actor"])
-        if wanted["target"]:
-            events = events.filter(target_matches(wanted["target"]))
-        if wanted["since"]:
-            events = events.filter(
-                at__gte=datetime.combine(wanted["since"], time.min, UTC)
-            )
-        if wanted["until"]:
-            end = datetime.combine(wanted["until"], time.min, UTC) + timedelta(days=1)
-            events = events.filter(at__lt=end)
+        chosen = self.cleaned_data
+        events = narrowed(events, self.filters())
+        if chosen["account"]:
+            events = events.filter(account_id=chosen["account"])
+        if chosen["product"]:
+            events = events.filter(product__in=_products_named(chosen["product"]))
+        if chosen["actor"]:
+            events = matching(events, ("actor_id", "actor_label"), chosen["actor"])
         return events
 
 

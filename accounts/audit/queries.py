@@ -13,7 +13,8 @@ from django.db.models.functions import TruncDate
 
 from accounts.audit import triggers
 from accounts.audit.entry_body import commitments, wrong_clock
-from accounts.audit.models import AuditEvent, ChainHead, PersonalData
+from accounts.audit.models import AuditEvent, ChainHead, PersonalData, SearchTerm
+from accounts.audit.search_terms import fold
 from accounts.audit.verification import (
     BrokenChainError,
     ChainPosition,
@@ -23,7 +24,7 @@ from accounts.audit.verification import (
     verify_link,
     verify_row,
 )
-from accounts.audit.vocabulary import Event
+from accounts.audit.vocabulary import DESCRIPTIONS, Event
 
 # Rows fetched at a time while verifying: a few megabytes of memory, few round trips.
 CHUNK = 2000
@@ -33,8 +34,8 @@ CHUNK = 2000
 class Filters:
     """Filters of a trail; "" and None match everything. `since` is inclusive, `until` exclusive.
 
-    `text` is a part of a name, or a whole id, request id, IP address or email address. An
-    `actor_id` does not match failed sign-ins, of which the actor is unknown.
+    `text` is a part of a name or of an event in words, the start of a product's name, or a whole
+    event, id, request id, IP address or email address. An `actor_id` does not match failed sign-ins, of which the actor is unknown.
     """
 
     text: str = ""
@@ -42,21 +43,13 @@ class Filters:
     actor_type: str = ""
     actor_id: str = ""
     interface: str = ""
+    target_type: str = ""
     target_id: str = ""
     product: str = ""
     service_id: str = ""
     outcome: str = ""
     since: datetime | None = None
     until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A page of a trail, newest first; `older` and `newer` are None if there is no such page."""
-
-    events: tuple[AuditEvent, ...]
-    older: int | None
-    newer: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,36 +77,40 @@ class VerificationResult:
     wrong_clocks: int = 0  # entries written by a clock that was behind; they are valid
 
 
-def trail_of(
-    account_id: str,
-    *,
-    filters: Filters = Filters(),
-    before: int | None = None,
-    after: int | None = None,
-    limit: int = 50,
-) -> Page:
-    """Return a page of an account's trail: the newest, or the one `before` or `after` a number.
+def trail_of(account_id: str, filters: Filters = Filters()) -> "QuerySet[AuditEvent]":
+    """Return the entries of an account's trail, newest first."""
+    events = AuditEvent.objects.filter(account_id=account_id)
+    return narrowed(events, filters).order_by("-sequence")
 
-    Pass a page's `older` as `before` and its `newer` as `after`.
-    """
-    events = _filtered(AuditEvent.objects.filter(account_id=account_id), filters)
-    if after is not None:
-        # One more than asked for tells whether there is more.
-        found = list(
-            events.filter(sequence__gt=after).order_by("sequence")[: limit + 1]
-        )
-        shown = found[:limit][::-1]
-        has_newer, has_older = len(found) > limit, True
-    else:
-        older = events if before is None else events.filter(sequence__lt=before)
-        found = list(older.order_by("-sequence")[: limit + 1])
-        shown = found[:limit]
-        has_newer, has_older = before is not None, len(found) > limit
-    return Page(
-        events=tuple(shown),
-        older=shown[-1].sequence if shown and has_older else None,
-        newer=shown[0].sequence if shown and has_newer else None,
-    )
+
+def narrowed(
+    events: "QuerySet[AuditEvent]", filters: Filters
+) -> "QuerySet[AuditEvent]":
+    """Return those of some entries that all filters match."""
+    for field in (
+        "action",
+        "actor_type",
+        "actor_id",
+        "interface",
+        "target_type",
+        "product",
+        "service_id",
+        "outcome",
+    ):
+        value = getattr(filters, field)
+        if value:
+            events = events.filter(**{field: value})
+    if filters.actor_id:
+        events = events.exclude(action=Event.USER_LOGIN_FAILED)
+    if filters.text:
+        events = events.filter(_text_matches(filters.text))
+    if filters.target_id:
+        events = events.filter(target_matches(filters.target_id))
+    if filters.since is not None:
+        events = events.filter(at__gte=filters.since)
+    if filters.until is not None:
+        events = events.filter(at__lt=filters.until)
+    return events
 
 
 def facets_of(account_id: str) -> list[Facet]:
@@ -130,8 +127,7 @@ def counts_by_day(
     """Return how many matching entries each of some (UTC) days has; one query."""
     if not days:
         return {}
-    events = _filtered(AuditEvent.objects.filter(account_id=account_id), filters)
-    shown = events.filter(
+    shown = trail_of(account_id, filters).filter(
         at__gte=datetime.combine(min(days), time(), UTC),
         at__lt=datetime.combine(max(days), time(), UTC) + timedelta(days=1),
     )
@@ -228,32 +224,6 @@ def target_matches(target_id: str) -> Q:
     return exact
 
 
-def _filtered(events: QuerySet[AuditEvent], filters: Filters) -> QuerySet[AuditEvent]:
-    for field in (
-        "action",
-        "actor_type",
-        "actor_id",
-        "interface",
-        "product",
-        "service_id",
-        "outcome",
-    ):
-        value = getattr(filters, field)
-        if value:
-            events = events.filter(**{field: value})
-    if filters.actor_id:
-        events = events.exclude(action=Event.USER_LOGIN_FAILED)
-    if filters.text:
-        events = events.filter(_text_matches(filters.text))
-    if filters.target_id:
-        events = events.filter(target_matches(filters.target_id))
-    if filters.since is not None:
-        events = events.filter(at__gte=filters.since)
-    if filters.until is not None:
-        events = events.filter(at__lt=filters.until)
-    return events
-
-
 def _text_matches(text: str) -> Q:
     """Return the condition of an entry that has a text; the account's entries are read for it."""
     held = PersonalData.objects.filter(
@@ -262,9 +232,16 @@ def _text_matches(text: str) -> Q:
         kind__in=[PersonalData.Kind.IP, PersonalData.Kind.EMAIL],
         value__iexact=text,
     )
-    ids = ("actor_id", "target_id", "service_id", "request_id")
-    condition = Q(actor_label__icontains=text) | Q(target_label__icontains=text)
-    for column in ids:
+    named = SearchTerm.objects.filter(column="product", folded__startswith=fold(text))
+    said = text.casefold()
+    condition = (
+        Q(actor_label__icontains=text)
+        | Q(target_label__icontains=text)
+        | Q(action__in=[name for name, words in DESCRIPTIONS.items() if said in words])
+        | Q(product__in=named.values("value"))
+        | target_matches(text)
+    )
+    for column in ("action", "actor_id", "service_id", "request_id"):
         condition |= Q((column, text))
     return condition | Q(Exists(held))
 

@@ -37,15 +37,16 @@ from accounts.audit.sentences import (
     sentence_of,
 )
 from accounts.authentication import actor_of
-from accounts.errors import Invalid, NotFound
+from accounts.errors import NotFound
+from accounts.lists import page_of
 from accounts.models import Account
 from accounts.policy import require
 from accounts.queries import ServiceName
 from accounts.roles import Permission
+from accounts.trail_form import INTERFACES
 from accounts.user_agents import browser_of
-from accounts.web.activity_filters import INTERFACES, ActivityFilterForm
+from accounts.web.activity_filters import ActivityFilterForm
 
-PAGE: Final = 50
 # The page shows the last verification for a day.
 VERIFICATION_SECONDS: Final = 24 * 3600
 SERVICES_OFFERED: Final = 50  # to filter by; the text finds the others
@@ -75,25 +76,20 @@ def activity(request: HttpRequest) -> HttpResponse:
         "form": form,
         "views": _views(request),
         "verification": cache.get(_cache_key(account)),
+        "page": None,
+        "days": [],
     }
     if not form.is_valid():
         return render(
             request, "accounts/activity.html", context, status=HTTPStatus.BAD_REQUEST
         )
     filters = form.filters()
-    page = trail_of(
-        account.pk,
-        filters=filters,
-        before=_number(request, "before"),
-        after=_number(request, "after"),
-        limit=PAGE,
-    )
+    entries = trail_of(account.pk, filters)
+    page = page_of(request, entries, order=("-sequence",), key="sequence")
     context |= {
-        "days": _days(account, filters, page.events),
-        "filtered": any(form.cleaned_data.values()),
+        "page": page,
+        "days": _days(account, filters, page.rows),
         "link": f"{settings.PORTAL_URL}{request.get_full_path()}",
-        "older_url": _page_url(request, "before", page.older),
-        "newer_url": _page_url(request, "after", page.newer),
     }
     return render(request, "accounts/activity.html", context)
 
@@ -166,16 +162,6 @@ def _reader(request: HttpRequest) -> tuple[Actor, Account]:
     return actor, account
 
 
-def _number(request: HttpRequest, name: str) -> int | None:
-    text = request.GET.get(name, "")
-    if not text:
-        return None
-    # Nine digits fit the database's integer, and no chain gets that long.
-    if not (text.isascii() and text.isdigit() and len(text) <= 9):  # noqa: PLR2004
-        raise Invalid("This link is not valid.")
-    return int(text)
-
-
 def _days(
     account: Account, filters: Filters, events: Sequence[AuditEvent]
 ) -> list[dict[str, Any]]:
@@ -210,16 +196,6 @@ def _from(personal: Mapping[str, str]) -> str:
     program = personal.get("user_agent")
     known = (personal.get("ip"), browser_of(program) if program else "")
     return ", ".join(each for each in known if each)
-
-
-def _page_url(request: HttpRequest, name: str, sequence: int | None) -> str:
-    if sequence is None:
-        return ""
-    query = request.GET.copy()
-    for old in ("before", "after"):
-        query.pop(old, None)
-    query[name] = str(sequence)
-    return f"{reverse('activity')}?{query.urlencode()}"
 
 
 def _cache_key(account: Account) -> str:

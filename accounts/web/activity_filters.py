@@ -1,8 +1,8 @@
 """The filters of the Activity page: each offers what the account's entries have."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 
 from django import forms
 from django.core.cache import cache
@@ -13,29 +13,11 @@ from accounts.audit.names import product_names
 from accounts.audit.queries import Facet, Filters, facets_of
 from accounts.audit.reader import end_of
 from accounts.audit.sentences import TOLLGATE, actor_words
-from accounts.audit.vocabulary import DESCRIPTIONS, Event, Outcome
+from accounts.audit.vocabulary import DESCRIPTIONS, Event
+from accounts.lists import ListForm
 from accounts.queries import ServiceName
-from accounts.web.forms import DateInput
+from accounts.trail_form import INTERFACES, Options, TrailForm, grouped_events
 
-INTERFACES: Final = {
-    "web": "Web",
-    "api": "API",
-    "admin": "Admin",
-    "edge": "Edge",
-    "command": "Command line",
-    "system": "System",
-}
-# Each group of events begins with one, in the order of the vocabulary.
-GROUPS: Final = (
-    ("Accounts and members", Event.ACCOUNT_CREATED),
-    ("Sign-in and tokens", Event.TOKEN_ISSUED),
-    ("Products and the bill", Event.PRODUCT_ENABLED),
-    ("Services and versions", Event.SERVICE_CREATED),
-    ("Webhooks", Event.WEBHOOK_CREATED),
-    ("Prices", Event.CATALOGUE_PRODUCT_ADDED),
-    ("Invoices and budget", Event.CONTRACT_ASSIGNED),
-    ("Edges and usage", Event.EDGE_CREDENTIAL_ISSUED),
-)
 ACTOR_GROUPS: Final = {
     ActorType.USER: "People",
     ActorType.TOKEN: "API tokens",
@@ -47,37 +29,18 @@ MAX_ACTORS: Final = 300  # in the list; those with the most entries
 MAX_ID_LENGTH: Final = 64  # of the database column
 FACETS_SECONDS: Final = 3600
 
-Options = list[tuple[str, Any]]
 
-
-class ActivityFilterForm(forms.Form):
+class ActivityFilterForm(TrailForm, ListForm):
     """Free text and choices; an entry has to match all of them."""
 
-    q = forms.CharField(
-        label="Name, ID or address",
-        required=False,
-        max_length=255,
-        widget=forms.TextInput({"type": "search", "autocomplete": "off"}),
-    )
     actor = forms.ChoiceField(label="Who", required=False)
-    action = forms.ChoiceField(label="Did what", required=False)
     product = forms.ChoiceField(label="Product", required=False)
     service = forms.ChoiceField(
         label="Service",
         required=False,
-        help_text="Of many, the first by name; Text finds each.",
+        help_text="Has the first 50 by name; search for the others.",
     )
-    interface = forms.ChoiceField(label="Through", required=False)
-    outcome = forms.ChoiceField(
-        label="Result",
-        required=False,
-        choices=[
-            ("", "Any"),
-            *((each.value, each.value.capitalize()) for each in Outcome),
-        ],
-    )
-    since = forms.DateField(label="From", required=False, widget=DateInput())
-    until = forms.DateField(label="To", required=False, widget=DateInput())
+    field_order = ("q", "actor", "action", "product", "service", "interface", "outcome")
 
     def __init__(
         self, sent: QueryDict, *, account_id: str, services: Sequence[ServiceName]
@@ -102,22 +65,14 @@ class ActivityFilterForm(forms.Form):
     def filters(self) -> Filters:
         """Return the filters; call it when the form is valid."""
         chosen = self.cleaned_data
-        until: date | None = chosen["until"]
         is_type = chosen["actor"] in {ALL_STAFF[0], ALL_JOBS[0]}
-        return Filters(
+        return replace(
+            super().filters(),
             text=chosen["q"],
-            action=chosen["action"],
             actor_type=chosen["actor"] if is_type else "",
             actor_id="" if is_type else chosen["actor"],
             product=chosen["product"],
             service_id=chosen["service"],
-            interface=chosen["interface"],
-            outcome=chosen["outcome"],
-            since=_midnight(chosen["since"]),
-            # The last possible day has no next one; then there is no upper limit.
-            until=_midnight(until + timedelta(days=1))
-            if until and until < date.max
-            else None,
         )
 
 
@@ -178,17 +133,12 @@ def _actions(facets: Iterable[Facet], chosen: str) -> Options:
         counts[facet.action] = counts.get(facet.action, 0) + facet.count
     if chosen in DESCRIPTIONS:
         counts.setdefault(chosen, 0)
-    starts = {first.value: title for title, first in GROUPS}
-    options: Options = []
-    group: list[tuple[str, str]] = []
-    for event in Event:
-        if event.value in starts:
-            group = []
-            options.append((starts[event.value], group))
-        if event.value in counts:
-            words = f"{event.description} ({counts[event.value]:,})"
-            group.append((event.value, words))
-    return [option for option in options if option[1]]
+    words = {
+        name: f"{DESCRIPTIONS[name]} ({count:,})"
+        for name, count in counts.items()
+        if name in DESCRIPTIONS
+    }
+    return grouped_events(counts, words)
 
 
 def _products(facets: Iterable[Facet], chosen: str) -> Options:
@@ -203,7 +153,3 @@ def _products(facets: Iterable[Facet], chosen: str) -> Options:
 def _interfaces(facets: Iterable[Facet], chosen: str) -> Options:
     used = {facet.interface for facet in facets} | {chosen}
     return [(value, words) for value, words in INTERFACES.items() if value in used]
-
-
-def _midnight(day: date | None) -> datetime | None:
-    return None if day is None else datetime.combine(day, time(), UTC)

@@ -7,7 +7,7 @@ from django import forms
 
 from accounts.actor import TokenScope
 from accounts.commands.users import MAX_USER_NAME_LENGTH
-from accounts.lists import ListForm
+from accounts.lists import DateInput, ListForm
 from accounts.roles import AUTOMATION_ROLES, ROLE_SUMMARIES, AccessLevel, Role
 from accounts.service_picker import ServicePicker, chosen_levels, level_fields
 
@@ -22,15 +22,6 @@ SCOPES = {
     TokenScope.PURGE_ALL: "purge_all: purge whole services",
 }
 DEFAULT_LIFETIME = timedelta(days=90)
-
-
-class DateInput(forms.DateInput):
-    """A date, with the browser's date picker."""
-
-    input_type = "date"
-
-    def __init__(self) -> None:
-        super().__init__(format="%Y-%m-%d")
 
 
 class RoleForm(forms.Form):

@@ -23,10 +23,8 @@ def notices(request: HttpRequest) -> HttpResponse:
     page = page_of(request, notices_of(_person(request).pk), order=("-at", "-pk"))
     accounts = {notice.account_id for notice in page.rows}
     context = {
-        "notices": page.rows,
+        "page": page,
         "has_unread": any(notice.read_at is None for notice in page.rows),
-        "older_url": page.next_url,
-        "newer_url": page.previous_url,
         "several_accounts": len(accounts) > 1 or len(memberships_of(request)) > 1,
     }
     return render(request, "accounts/notices.html", context)

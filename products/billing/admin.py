@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from accounts.admin_pages import ReadOnlyAdmin
 from accounts.authentication import staff_actor_of
+from accounts.lists import DateInput
 from accounts.models import Account
 from products.billing.bill import BANDWIDTH
 from products.billing.commands import (
@@ -80,7 +81,7 @@ class CreditForm(forms.Form):
     expires_on = forms.DateField(
         required=False,
         label="Last day (UTC)",
-        widget=forms.DateInput(attrs={"type": "date"}),
+        widget=DateInput(),
         help_text="Empty: it does not expire.",
     )
     reason = forms.CharField(help_text=READ, widget=forms.Textarea({"rows": 2}))

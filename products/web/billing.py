@@ -2,22 +2,21 @@
 
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
 
 from django import forms
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.actor import Actor
 from accounts.authentication import actor_of
-from accounts.errors import Conflict, Invalid
+from accounts.errors import Conflict
 from accounts.feedback import success_with_audit_link
 from accounts.form_errors import form_errors, form_status
+from accounts.lists import ListForm, page_of
 from accounts.models import Account
 from accounts.policy import decide, members_with, require
 from accounts.queries import account_for
@@ -28,7 +27,7 @@ from products.billing.describe import month_name
 from products.billing.models import Budget, Invoice
 from products.billing.queries.budgets import BudgetState, budget_state
 from products.billing.queries.credits import balance, credit_rows
-from products.billing.queries.invoices import before_cursor, cursor_of, invoices_of
+from products.billing.queries.invoices import invoices_of
 from products.billing.queries.running import RunningBill, running_account_bill
 from products.billing.queries.terms import contract_of, currency_of, month_at
 from products.catalogue.money import Money
@@ -49,7 +48,7 @@ REFUSE = (
 )
 
 
-class InvoiceFilterForm(forms.Form):
+class InvoiceFilterForm(ListForm):
     """Which invoices to list."""
 
     q = forms.CharField(
@@ -66,7 +65,6 @@ class InvoiceFilterForm(forms.Form):
             *((each.value, each.label) for each in Invoice.Status if each != "open"),
         ],
     )
-    before = forms.CharField(required=False, max_length=40, widget=forms.HiddenInput)
 
 
 class BudgetForm(forms.Form):
@@ -223,20 +221,13 @@ def _invoice_list(
     request: HttpRequest, actor: Actor, account: Account
 ) -> dict[str, Any]:
     form = InvoiceFilterForm(request.GET)
-    chosen = form.cleaned_data if form.is_valid() else {}
-    search, status = chosen.get("q", ""), chosen.get("status", "")
-    rows = invoices_of(actor, account, search=search, status=status)
-    try:
-        found = list(before_cursor(rows, chosen.get("before", ""))[: PAGE + 1])
-    except Invalid:
-        found = list(rows[: PAGE + 1])
-    shown = found[:PAGE]
-    query = {key: value for key, value in (("q", search), ("status", status)) if value}
-    older = {**query, "before": cursor_of(shown[-1])} if len(found) > PAGE else None
-    newer = query if chosen.get("before") else None
+    rows = invoices_of(
+        actor, account, search=form.chosen("q"), status=form.chosen("status")
+    )
+    page = page_of(request, rows, order=("-month", "-pk"), size=PAGE)
     return {
         "form": form,
-        "filtered": bool(query or chosen.get("before")),
+        "page": page,
         "invoices": [
             {
                 "invoice": each,
@@ -246,17 +237,9 @@ def _invoice_list(
                 "status": each.get_status_display(),
                 "credited": each.is_credited,
             }
-            for each in shown
+            for each in page.rows
         ],
-        "older_url": _page_url(older),
-        "newer_url": _page_url(newer),
     }
-
-
-def _page_url(query: dict[str, str] | None) -> str:
-    if query is None:
-        return ""
-    return f"{reverse('billing')}?{urlencode(query)}#invoices"
 
 
 def _credits_context(account: Account, now: datetime) -> dict[str, Any]:

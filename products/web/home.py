@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from accounts.audit.names import names_in
-from accounts.audit.queries import Filters, trail_of
+from accounts.audit.queries import trail_of
 from accounts.audit.sentences import sentence_of
 from accounts.authentication import actor_of
 from accounts.models import Account
@@ -37,7 +37,7 @@ ROLE_WORDS = {
 
 def latest_activity(account: Account) -> list[dict[str, object]]:
     """Return the newest entries of the trail with their sentences."""
-    events = trail_of(account.pk, filters=Filters(), limit=LATEST_EVENTS).events
+    events = list(trail_of(account.pk)[:LATEST_EVENTS])
     names = names_in(events)
     return [{"at": event.at, "sentence": sentence_of(event, names)} for event in events]
 

@@ -65,10 +65,10 @@ def test_a_page_has_fifty_notices_and_links_to_older_ones(eve, browser, tell):
     client = browser(eve)
 
     first = client.get(PAGE)
-    older = client.get(first.context["older_url"])
+    older = client.get(first.context["page"].next_url)
 
-    assert len(first.context["notices"]) == 50
-    assert len(older.context["notices"]) == 10
+    assert len(first.context["page"].rows) == 50
+    assert len(older.context["page"].rows) == 10
     assert b'rel="next"' in first.content
     assert b'rel="next"' not in older.content
 
