@@ -222,6 +222,7 @@ NOTICES: Final[dict[Event, tuple[NoticeRule, ...]]] = {
     Event.CREDIT_NOTE_ISSUED: _BILLS,
     Event.CREDIT_GRANTED: _BILLS,
     Event.CREDIT_EXPIRED: _BILLS,
+    Event.USAGE_VOIDED: _BILLS,
 }
 # fmt: on
 

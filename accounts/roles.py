@@ -57,6 +57,7 @@ class Permission(StrEnum):
     TOKEN_REVOKE = "token:revoke"  # noqa: S105
     USAGE_INGEST = "usage:ingest"
     USAGE_RESOLVE = "usage:resolve"
+    USAGE_VOID = "usage:void"
     WEBHOOK_MANAGE = "webhook:manage"
     USER_MANAGE = "user:manage"
 
@@ -143,6 +144,7 @@ STAFF_PERMISSIONS = frozenset(
         Permission.LOGIN_OWN,
         Permission.PACKAGE_ASSIGN,
         Permission.USAGE_RESOLVE,
+        Permission.USAGE_VOID,
         Permission.USER_MANAGE,
     }
 )
@@ -245,6 +247,7 @@ ABILITIES: dict[Permission, str] = {
     Permission.TOKEN_REVOKE: "revoke your own API tokens",
     Permission.USAGE_INGEST: "report usage",
     Permission.USAGE_RESOLVE: "resolve usage disputes",
+    Permission.USAGE_VOID: "void usage that an edge reported",
     Permission.WEBHOOK_MANAGE: "manage webhooks",
     Permission.USER_MANAGE: "disable people, and appoint and remove staff",
 }

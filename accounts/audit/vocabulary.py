@@ -233,6 +233,7 @@ class Event(StrEnum):
     EDGE_CREDENTIAL_REVOKED = "edge_credential.revoked", "revoked an edge's credential"
     USAGE_DISPUTE_FOUND = "usage.dispute_found", "reported usage that contradicts recorded usage"
     USAGE_DISPUTE_RESOLVED = "usage.dispute_resolved", "resolved a usage dispute"
+    USAGE_VOIDED = "usage.voided", "voided usage that an edge reported"
 
     # The platform
     DATABASE_RESTORED = "database.restored", "restored the database from a backup"

@@ -1,17 +1,24 @@
 """Contracts, invoices, credits and budgets in the admin: read-only, in money.
 
-Forms assign contracts, grant credits, and make invoices final or void, by the usual commands.
+Forms assign contracts, grant credits, make invoices final or void, and void usage of an edge, by
+the usual commands.
 """
 
+from datetime import datetime
+from http import HTTPStatus
+
 from django import forms
-from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
 from accounts.admin_pages import ReadOnlyAdmin
 from accounts.authentication import staff_actor_of
+from accounts.commands.reasons import MAX_REASON_LENGTH
+from accounts.errors import Conflict, Invalid, NotFound
 from accounts.lists import DateInput
 from accounts.models import Account
 from products.billing.bill import BANDWIDTH
@@ -37,7 +44,11 @@ from products.billing.models import (
 )
 from products.billing.queries.completeness import final_at, missing_usage
 from products.billing.queries.terms import DEFAULT_CURRENCY, contract_of, month_at
+from products.billing.queries.voids import void_review
 from products.catalogue.money import Money
+from products.metering.commands import void_usage
+from products.metering.models import Edge, UsageVoid
+from products.metering.queries.voids import EdgeTime
 from products.months import Month
 from products.units import bytes_in_words
 
@@ -103,6 +114,38 @@ class FinalForm(forms.Form):
     def __init__(self, *args: object, waits_for: str) -> None:
         super().__init__(*args)  # type: ignore[arg-type]  # Django's own arguments
         self.fields["override_reason"].help_text = f"{waits_for} {READ}"
+
+
+class UsageVoidForm(forms.Form):
+    """Which time of an edge counts for nothing, and why."""
+
+    edge = forms.ChoiceField()
+    starts_at = forms.DateTimeField(
+        label="From (UTC)",
+        help_text="E.g. 2026-11-28 04:00:00. Connections that started from here on are voided.",
+    )
+    ends_at = forms.DateTimeField(
+        label="To (UTC)",
+        help_text="Connections that started from here on count again. At the latest now.",
+    )
+    reason = forms.CharField(
+        max_length=MAX_REASON_LENGTH,
+        help_text="Members of every affected account can read it. It is kept in the audit trail.",
+        widget=forms.Textarea({"rows": 2}),
+    )
+
+    def __init__(self, data: QueryDict | None, *, initial: dict[str, object]) -> None:
+        super().__init__(data, initial=initial)
+        names = Edge.objects.order_by("name").values_list("name", flat=True).distinct()
+        field = self.fields["edge"]
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - for the type alone
+        field.choices = [(name, name) for name in names]
+
+    @property
+    def period(self) -> EdgeTime:
+        """Return the time that was typed."""
+        typed = self.cleaned_data
+        return EdgeTime(typed["edge"], typed["starts_at"], typed["ends_at"])
 
 
 @admin.register(Contract)
@@ -448,3 +491,76 @@ class NumberSeriesAdmin(ReadOnlyAdmin):
 
     list_display = ("name", "last")
     ordering = ("name",)
+
+
+@admin.register(UsageVoid)
+class UsageVoidAdmin(ReadOnlyAdmin):
+    """Times of edges of which nothing counts; staff void one after a review."""
+
+    trail_type = "usage_void"
+    list_display = ("edge", "starts_at", "ends_at", "records", "voided_by", "voided_at")
+    fields = readonly_fields = (*list_display, "reason")
+    search_fields = ("=edge",)
+    search_help_text = "Edge, in full"
+    ordering = ("-voided_at", "-pk")
+    change_list_template = "admin/billing/void_list.html"
+
+    @admin.display(description="records")
+    def records(self, void: UsageVoid) -> int:
+        """Return how many usage records are kept apart."""
+        return void.records.count()
+
+    def get_urls(self) -> list[URLPattern]:
+        """Return the URL of the form, then Django's own."""
+        own = path(
+            "new/",
+            self.admin_site.admin_view(self.void_view),
+            name="billing_void_usage",
+        )
+        return [own, *super().get_urls()]
+
+    def void_view(self, request: HttpRequest) -> HttpResponse:
+        """Ask which time; show what is affected; void it if that was confirmed and is still true."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        initial: dict[str, object] = {"edge": request.GET.get("edge", "")}
+        form = UsageVoidForm(
+            request.POST if request.method == "POST" else None, initial=initial
+        )
+        now = timezone.now()
+        review = None
+        if request.method == "POST" and form.is_valid():
+            try:
+                review = void_review(form.period, now)
+                if request.POST.get("confirmed") == review.seen:
+                    title = f"Void usage of {form.period.edge}"
+                    asked = self.reauthentication(request, title)
+                    return asked or self._void(request, form, now)
+            except (Invalid, Conflict, NotFound) as refusal:
+                field = getattr(refusal, "field", "")
+                form.add_error(field if field in form.fields else None, refusal.message)
+        context = self.admin_site.each_context(request) | {
+            "title": "Void usage of an edge",
+            "form": form,
+            "review": review,
+            "changed": bool(review and "confirmed" in request.POST),
+            "back": reverse("admin:metering_usagevoid_changelist"),
+            "opts": self.model._meta,  # noqa: SLF001 - Django's own name
+        }
+        status = HTTPStatus.BAD_REQUEST if form.errors else HTTPStatus.OK
+        return render(request, "admin/billing/void_usage.html", context, status=status)
+
+    def _void(
+        self, request: HttpRequest, form: UsageVoidForm, now: datetime
+    ) -> HttpResponse:
+        void = void_usage(
+            staff_actor_of(request),
+            period=form.period,
+            reason=form.cleaned_data["reason"],
+            now=now,
+        )
+        messages.success(
+            request,
+            f"Voided {void}. Bills follow with the next sweeps, and final invoices get credit notes.",
+        )
+        return HttpResponseRedirect(reverse("admin:metering_usagevoid_changelist"))

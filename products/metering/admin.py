@@ -148,6 +148,7 @@ class EdgeAdmin(ReadOnlyAdmin):
     """Every edge with its status."""
 
     trail_type = "edge"
+    change_form_template = "admin/metering/edge.html"
     list_display = (
         *("name", "state", "program", "last_seen_at", "open_connections"),
         *("unsent", "clock", "quarantined_records"),

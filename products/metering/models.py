@@ -285,6 +285,54 @@ class UsageDispute(models.Model):
         return (str(self.kind), self.record_id, self.month, str(self.reason))
 
 
+class UsageVoid(models.Model):
+    """A time of an edge of which nothing counts, because its reports cannot be trusted.
+
+    It covers the connections that started in the half-open period, and the hours of ordinary HTTP
+    that are partly in it. Later reports of these do not count either.
+    """
+
+    edge = models.CharField(max_length=MAX_EDGE_NAME_LENGTH, db_index=True)
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    reason = models.CharField(max_length=500)
+    voided_by = models.CharField(max_length=200)
+    voided_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "voided period"
+        default_permissions = ()
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(ends_at__gt=models.F("starts_at")),
+                name="void_ends_after_it_starts",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.edge} from {self.starts_at:%Y-%m-%d %H:%M:%S} to {self.ends_at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+class VoidedRecord(models.Model):
+    """A usage record that was taken out of the usage, as it was."""
+
+    void = models.ForeignKey(UsageVoid, models.PROTECT, related_name="records")
+    kind = models.CharField(max_length=10, choices=UsageDispute.Kind.choices)
+    service = models.CharField(max_length=MAX_SERVICE_ID_LENGTH)
+    month = models.CharField(max_length=MONTH_LENGTH)
+    values = models.JSONField()
+
+    class Meta:
+        verbose_name = "voided record"
+        default_permissions = ()
+        indexes: ClassVar = [
+            models.Index(fields=["service", "month"], name="voided_service_month")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.service} in {self.month}"
+
+
 STALE_PERIOD = models.Q(as_of=None) | models.Q(as_of__lt=models.F("stale_until"))
 
 

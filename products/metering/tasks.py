@@ -7,6 +7,7 @@ from products.metering.commands import (
     delete_old_usage,
     presume_closed,
     rebuild_stale_periods,
+    void_late_merges,
 )
 
 
@@ -19,7 +20,9 @@ def presume_silent_closed() -> None:
 @shared_task(name="products.metering.tasks.rebuild_usage", acks_late=True)
 def rebuild_stale_usage() -> None:
     """Derive stale periods again, and close those that take no more reports."""
-    rebuild_stale_periods(now=timezone.now())
+    now = timezone.now()
+    void_late_merges(now)
+    rebuild_stale_periods(now=now)
 
 
 @shared_task(name="products.metering.tasks.delete_old_usage", acks_late=True)

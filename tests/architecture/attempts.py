@@ -37,6 +37,7 @@ from products.enablement.commands.trials import check_account_trials
 from products.enablement.models import ProductRequest
 from products.metering import commands as metering
 from products.metering.models import Edge, UsageDispute
+from products.metering.queries.voids import EdgeTime
 from products.months import Month
 from products.services.commands import (
     directors,
@@ -343,6 +344,8 @@ ATTEMPTS: dict[str, Attempt] = {
         a, name="edge-t", now=NOW)),
     "products.metering.commands.edges.revoke_credential": Attempt(STAFF, lambda w, a: metering.revoke_credential(
         a, name="edge-t", now=NOW)),
+    "products.metering.commands.voids.void_usage": Attempt(STAFF, lambda w, a: metering.void_usage(
+        a, period=EdgeTime(Edge.objects.get().name, NOW - timedelta(days=1), NOW), reason="Stolen.", now=NOW)),
     "products.metering.commands.edges.declare_restored": Attempt(STAFF, lambda w, a: metering.declare_restored(
         a, now=NOW)),
     "products.billing.commands.closing.draft_invoice": Attempt(STAFF, lambda w, a: closing.draft_invoice(

@@ -80,6 +80,7 @@ NOTED: dict[str, tuple[str, ...]] = {
     "products.metering.commands.disputes.resolve_dispute": ("usage.dispute_resolved",),
     "products.metering.commands.edges.issue_credential": ("edge_credential.revoked", "edge_credential.issued"),
     "products.metering.commands.edges.revoke_credential": ("edge_credential.revoked",),
+    "products.metering.commands.voids.void_usage": ("usage.voided",),
     "products.metering.commands.edges.declare_restored": ("database.restored",),
     "products.services.commands.services.create_service": ("service.created",),
     "products.services.commands.services.update_service": ("service.updated",),

@@ -16,6 +16,7 @@ from products.metering.commands.periods import (
 )
 from products.metering.commands.plausibility import save_carried
 from products.metering.commands.retention import delete_old_usage
+from products.metering.commands.voids import void_late_merges, void_usage
 
 __all__ = [
     "IssuedCredential",
@@ -31,4 +32,6 @@ __all__ = [
     "resolve_dispute",
     "revoke_credential",
     "save_carried",
+    "void_late_merges",
+    "void_usage",
 ]

@@ -38,6 +38,7 @@ from products.metering.commands.plausibility import (
     rules_for,
 )
 from products.metering.models import Edge, UsageDispute
+from products.metering.queries.voids import EdgeTime, voids_of
 
 
 class AnotherEdge(Forbidden):
@@ -68,6 +69,8 @@ def ingest(
     if report.edge != edge.name:
         raise AnotherEdge("The report is not of the edge of this credential.")
     records = connection_values(report)
+    reported = len(records) + len(report.delivery)
+    records, hours = _without_voided(records, report.delivery, voids_of(edge.name))
     source = ReportSource(
         edge=edge.name,
         instance=report.instance,
@@ -78,7 +81,7 @@ def ingest(
     rules = rules_for(edge, services | {each.service for each in report.delivery})
     with transaction.atomic(durable=True):
         connections = _merge_connections(records, source, rules)
-        delivery = _merge_delivery(report.delivery, source, rules)
+        delivery = _merge_delivery(hours, source, rules)
         mark_stale(connections.periods | delivery.periods, received_at)
         note_report(edge, sent_at=report.sent_at, received_at=received_at)
         epoch = ingest_epoch(received_at)
@@ -87,7 +90,7 @@ def ingest(
     disputed = save_disputes(edge, found, received_at) if found else []
     return contract.UsageAnswer(
         accepted=counted,
-        unchanged=len(records) + len(report.delivery) - counted - len(disputed),
+        unchanged=reported - counted - len(disputed),
         conflicts=tuple(
             contract.RejectedRecord(each.record_id, each.get_reason_display())
             for each in disputed
@@ -121,6 +124,28 @@ def connection_values(report: contract.UsageReport) -> list[ConnectionValues]:
         )
         for record in report.connections
     ]
+
+
+def _without_voided(
+    records: list[ConnectionValues],
+    delivery: Sequence[contract.DeliveryRecord],
+    voids: Sequence[EdgeTime],
+) -> tuple[list[ConnectionValues], Sequence[contract.DeliveryRecord]]:
+    """Return the records that are in no voided time of the edge; the others add nothing."""
+    if not voids:
+        return records, delivery
+    return (
+        [
+            each
+            for each in records
+            if not any(void.has_connection(each.started_us) for void in voids)
+        ],
+        [
+            each
+            for each in delivery
+            if not any(void.has_hour(each.hour) for void in voids)
+        ],
+    )
 
 
 def _merge_connections(

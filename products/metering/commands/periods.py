@@ -21,6 +21,7 @@ from products.metering.models import (
 )
 from products.metering.queries.current_usage import PRESUMED_CLOSED_AFTER, open_rows
 from products.metering.queries.periods import (
+    NO_USAGE,
     Owner,
     derived,
     months_of,
@@ -159,13 +160,15 @@ def _rebuild(service: str, month: Month, owner: Owner, now: datetime) -> bool:
     with snapshot():
         found = derived(service, month, owner.zone)
     if found is None:
+        rows = UsagePeriod.objects.filter(
+            service=service, month=str(month), is_closed=False
+        )
+        # Zeros, because what was derived before may be on a bill, which then follows.
+        rows.exclude(as_of=None).update(
+            as_of=now, is_closed=now >= month.closes_at(owner.zone), **NO_USAGE
+        )
         # Kept while it is stale: a report that relies on this mark may not be committed yet.
-        UsagePeriod.objects.filter(
-            Q(stale_until=None) | Q(stale_until__lte=now),
-            service=service,
-            month=str(month),
-            is_closed=False,
-        ).delete()
+        rows.filter(Q(stale_until=None) | Q(stale_until__lte=now), as_of=None).delete()
         return False
     UsagePeriod.objects.update_or_create(
         service=service,

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
+from typing import Final
 
 from django.db.models import F, Max, Min
 
@@ -29,6 +30,14 @@ from products.months import Month
 from products.services.models import Service
 
 Fields = Mapping[str, int | str]
+# A period whose usage was all taken out again.
+NO_USAGE: Final[Fields] = {
+    **ConnectionTotals().to_json(),
+    "requests": 0,
+    "delivery_bytes_from_client": 0,
+    "delivery_bytes_to_client": 0,
+    "digest": digest([]),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +156,9 @@ def _difference(service: str, month: Month, zone: str) -> PeriodMismatch | None:
     fields: tuple[str, ...]
     if row is None or row.as_of is None:
         fields = ("there is no period",) if found is not None else ()
-    elif found is None:
-        fields = ("there are no usage records",)
     else:
-        fields = tuple(name for name in found if getattr(row, name) != found[name])
+        right = found or NO_USAGE
+        fields = tuple(name for name in right if getattr(row, name) != right[name])
     if not fields:
         return None
     is_stale = row is not None and row.is_stale

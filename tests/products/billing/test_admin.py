@@ -1,20 +1,24 @@
 """Contracts, credits and invoices in the admin: forms of staff that start from the account."""
 
 import time
+from datetime import timedelta
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.actor import Actor
 from products.billing.commands import draft_invoice, finalize_invoice
 from products.billing.models import Contract, Credit, Invoice
 from products.billing.queries.credits import balance
 from products.catalogue.money import Money
+from products.instants import microseconds_of
+from products.metering.models import ConnectionUsage, UsageVoid
 from tests.accounts.conftest import confirm
 from tests.factories.accounts import UserFactory
 from tests.factories.trail import noted
-from tests.factories.usage import connection_usage
+from tests.factories.usage import connection_usage, reporting_edge
 from tests.products.billing.conftest import CLOSED, MID_OCTOBER, OCTOBER
 from tests.products.web.conftest import text_of
 
@@ -162,3 +166,49 @@ def test_staff_read_every_list(staff, final):
 
     assert {answer.status_code for answer in answers} == {200}
     assert all("micros" not in answer.content.decode() for answer in answers)
+
+
+def test_staff_review_what_a_void_affects_and_then_void_it(staff, acme, shop, final):
+    reporting_edge(CLOSED)
+    connection_usage(shop, MID_OCTOBER, 7, bytes_to_client=1000, month="2026-11")
+    moment = timezone.now() - timedelta(minutes=5)
+    ConnectionUsage.objects.update(
+        started_us=microseconds_of(moment), month=f"{moment:%Y-%m}"
+    )
+    page = reverse("admin:billing_void_usage")
+    typed = {
+        "edge": "edge-1",
+        "starts_at": f"{moment - timedelta(minutes=1):%Y-%m-%d %H:%M:%S}",
+        "ends_at": f"{moment + timedelta(minutes=1):%Y-%m-%d %H:%M:%S}",
+        "reason": "Its credential was stolen.",
+    }
+
+    shown = staff.post(page, typed)
+    seen = shown.context["review"].seen
+    refused = staff.post(page, typed | {"confirmed": "of another review"})
+    done = staff.post(page, typed | {"confirmed": seen})
+
+    assert "1 connection with 7 minutes" in text_of(shown)
+    assert str(acme) in text_of(shown)
+    assert refused.context["changed"]
+    assert done.status_code == 302
+    assert UsageVoid.objects.get().reason == "Its credential was stolen."
+    assert not ConnectionUsage.objects.exists()
+
+
+def test_a_void_names_the_field_that_is_wrong(staff, db):
+    reporting_edge(CLOSED)
+
+    answer = staff.post(
+        reverse("admin:billing_void_usage"),
+        {
+            "edge": "edge-1",
+            "starts_at": "2026-11-01 00:00:00",
+            "ends_at": "2026-10-01 00:00:00",
+            "reason": "Mistyped.",
+        },
+    )
+
+    assert answer.status_code == 400
+    assert list(answer.context["form"].errors) == ["ends_at"]
+    assert not UsageVoid.objects.exists()

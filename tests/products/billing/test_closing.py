@@ -27,10 +27,16 @@ from products.billing.queries.invoices import (
 )
 from products.catalogue.money import Money
 from products.enablement.commands import disable
+from products.metering.commands import (
+    rebuild_stale_periods,
+    rebuild_usage,
+    void_usage,
+)
 from products.metering.models import ConnectionUsage, Edge, UsageDispute
+from products.metering.queries.voids import EdgeTime
 from products.months import Month
 from tests.factories.trail import noted
-from tests.factories.usage import connection_usage
+from tests.factories.usage import connection_usage, reporting_edge
 from tests.products.billing.conftest import CLOSED, MID_OCTOBER, OCTOBER, SEPTEMBER
 
 JOB = Actor.system("bill-accounts")
@@ -249,6 +255,28 @@ def test_v21_a_correction_downwards_is_a_credit_note_that_the_next_invoice_uses(
     assert not again
     assert balance(acme.pk, "USD") == usd("0.30")
     assert noted(acme.pk)[-1] == "credit_note.issued"
+
+
+def test_a_final_invoice_follows_voided_usage_with_a_credit_note(
+    ada, acme, shop, enabled
+):
+    reporting_edge(CLOSED)
+    many_minutes(shop, 500_000, "all")
+    rebuild_usage(now=CLOSED - timedelta(hours=1))
+    finalize(acme)
+
+    void_usage(
+        ada,
+        period=EdgeTime("edge-1", MID_OCTOBER, MID_OCTOBER + timedelta(days=1)),
+        reason="Its credential was stolen.",
+        now=CLOSED,
+    )
+    rebuild_stale_periods(now=CLOSED + timedelta(hours=6))
+    close_due_months(CLOSED + timedelta(hours=6))
+
+    note = CreditNote.objects.get()
+    assert (note.amount_micros, note.quantity) == (300_000, 500_000)
+    assert balance(acme.pk, "USD") == usd("0.30")
 
 
 def test_a_month_takes_no_correction_35_days_after_its_end(acme, enabled):

@@ -16,6 +16,7 @@ from products.metering.commands import (
     rebuild_usage,
 )
 from products.metering.models import ConnectionUsage, Edge, UsagePeriod
+from products.metering.queries import differences
 from products.months import Month
 from tests.concurrency import together
 from tests.factories import NOW
@@ -119,14 +120,15 @@ def test_connection_after_the_month_does_not_change_its_digest(edge):
     assert before[0][:4] == ("service-1", "2026-10", 60, 1)
 
 
-def test_period_without_usage_records_is_deleted(edge, shop):
+def test_period_whose_usage_records_are_gone_has_no_usage(edge, shop):
     take(edge, record(service=shop.pk))
     rebuild_usage(now=NOW)
     ConnectionUsage.objects.all().delete()
 
     rebuilt = rebuild_usage(account_id=shop.account_id, now=NOW + HOUR)
 
-    assert (rebuilt, periods()) == (0, [])
+    assert (rebuilt, periods()) == (0, [(shop.pk, "2026-11", 0, 0, "0" * 64)])
+    assert list(differences()) == []
 
 
 def test_sweep_derives_stale_periods_however_old_the_reports_are(edge):
