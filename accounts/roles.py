@@ -170,6 +170,7 @@ SYSTEM_PERMISSIONS: dict[str, frozenset[Permission]] = {
     "end-trials": frozenset({Permission.TRIAL_END}),
     "edge-credential": frozenset({Permission.EDGE_MANAGE}),
     "ingest-usage": frozenset({Permission.USAGE_INGEST}),
+    "renew-credential": frozenset({Permission.EDGE_MANAGE}),
     "restored": frozenset({Permission.EDGE_MANAGE}),
 }
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.management import call_command
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.actor import Actor, Interface
@@ -16,7 +17,6 @@ from products.metering.models import Edge
 
 # The edge reads the file for each request, so an hour is ample.
 CREDENTIAL_OVERLAP = timedelta(hours=1)
-CREDENTIAL_RENEWAL = timedelta(days=30)
 
 
 class OtherInstallationError(Exception):
@@ -52,14 +52,16 @@ def make_private(secrets: Path) -> None:
 def ensure_edge_credential(path: Path, *, now: datetime) -> None:
     """Issue a credential for this machine's edge, unless the database knows the one in the file.
 
-    One that expires within a month is replaced; a running edge has an hour to read the new one. The
-    file is private (0600). A revoked credential is not replaced. Notes edge_credential.issued.
+    One that expires soon is replaced; a running edge has an hour to read the new one. The file is private (0600). A revoked credential is not replaced. Notes edge_credential.issued.
     Raises OtherInstallationError if the edge has another credential: replacing it would end the
     edge that uses it.
     """
     secret = path.read_text(encoding="ascii").strip() if path.exists() else ""
-    known = Edge.objects.filter(digest__in=digests(secret)).first() if secret else None
-    if known is not None and not _expires_soon(known, now):
+    rows = Edge.objects.filter(
+        Q(digest__in=digests(secret)) | Q(next_digest__in=digests(secret))
+    )
+    known = rows.first() if secret else None
+    if known is not None and (known.revoked_at or not known.expires_soon(now)):
         return
     active = Edge.objects.filter(name=FIRST_NAME, revoked_at=None)
     if known is None and active.exists():
@@ -75,9 +77,3 @@ def ensure_edge_credential(path: Path, *, now: datetime) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.touch(mode=0o600)
     path.write_text(issued.secret + "\n", encoding="ascii")
-
-
-def _expires_soon(edge: Edge, now: datetime) -> bool:
-    expires_at = edge.expires_at
-    is_active = edge.revoked_at is None and expires_at is not None
-    return bool(is_active and expires_at and expires_at - now <= CREDENTIAL_RENEWAL)

@@ -161,6 +161,7 @@ FORMS: Final[Mapping[str, tuple[str, ...]]] = {
 
     # Edges and usage, the platform
     Event.EDGE_CREDENTIAL_ISSUED: ("{actor} issued a credential for the edge {target}",),
+    Event.EDGE_CREDENTIAL_RENEWED: ("The edge {target} renewed its credential, which is valid until {after.expires_at}", "The edge {target} renewed its credential"),
     Event.EDGE_CREDENTIAL_REVOKED: ("{actor} revoked the credential of the edge {target}",),
     Event.USAGE_DISPUTE_FOUND: ("The edge {target} reported usage that contradicts recorded usage ({after.conflicts} records)",),
     Event.USAGE_DISPUTE_RESOLVED: ("{actor} resolved a usage dispute of {service} with the {after.kept} values: {reason}", "{actor} resolved a usage dispute with the {after.kept} values: {reason}", "{actor} resolved a usage dispute"),

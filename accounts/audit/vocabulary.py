@@ -230,6 +230,7 @@ class Event(StrEnum):
 
     # Edges and usage
     EDGE_CREDENTIAL_ISSUED = "edge_credential.issued", "issued a credential to an edge"
+    EDGE_CREDENTIAL_RENEWED = "edge_credential.renewed", "renewed an edge's credential"
     EDGE_CREDENTIAL_REVOKED = "edge_credential.revoked", "revoked an edge's credential"
     USAGE_DISPUTE_FOUND = "usage.dispute_found", "reported usage that contradicts recorded usage"
     USAGE_DISPUTE_RESOLVED = "usage.dispute_resolved", "resolved a usage dispute"

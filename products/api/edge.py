@@ -1,4 +1,4 @@
-"""The route table for edges, and how edges authenticate."""
+"""The route table for edges, and how edges authenticate and renew their credentials."""
 
 from http import HTTPStatus
 from typing import Any
@@ -12,13 +12,28 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from accounts.actor import Actor, Interface
 from accounts.authentication import client_address
+from accounts.tokens import digests
 from products.deploy.routes import ROUTE_TABLE
-from products.edge.contract import STATUS_HEADER, ContractError, EdgeStatus
-from products.metering.commands import note_status, save_carried
+from products.edge.contract import (
+    RENEWAL_HEADER,
+    STATUS_HEADER,
+    ContractError,
+    EdgeStatus,
+    NewCredential,
+)
+from products.metering.commands import (
+    adopt_credential,
+    note_status,
+    renew_credential,
+    renewal_is_due,
+    save_carried,
+)
 from products.metering.queries import edge_of
 
 SCHEME = "bearer"
+RENEWAL = Actor.system("renew-credential", interface=Interface.EDGE)
 
 
 class EdgeAuthentication(BaseAuthentication):
@@ -26,19 +41,45 @@ class EdgeAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[None, Any]:
         """Return the edge. Raises NotAuthenticated or AuthenticationFailed."""
-        scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != SCHEME or not secret.strip():
+        secret = secret_of(request)
+        if not secret:
             raise NotAuthenticated
-        edge = edge_of(
-            secret.strip(), address=client_address(request), now=timezone.now()
-        )
+        now = timezone.now()
+        edge = edge_of(secret, address=client_address(request), now=now)
         if edge is None:
             raise AuthenticationFailed
+        if edge.next_digest and edge.next_digest in digests(secret):
+            adopt_credential(RENEWAL, edge=edge, secret=secret, now=now)
         return None, edge
 
     def authenticate_header(self, request: Request) -> str:
         """Return the scheme, so that a missing credential is a 401."""
         return "Bearer"
+
+
+def secret_of(request: Request) -> str:
+    """Return the credential in a request's header; empty without one."""
+    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    return secret.strip() if scheme.lower() == SCHEME else ""
+
+
+class CredentialView(APIView):
+    """`POST /api/edge/v1/credential`."""
+
+    authentication_classes = (EdgeAuthentication,)
+    permission_classes = (AllowAny,)  # EdgeAuthentication admits only edges
+
+    def post(self, request: Request) -> HttpResponse:
+        """Return the next credential of the edge, if the present one ends soon."""
+        edge: Any = request.auth  # an Edge, as above
+        now = timezone.now()
+        secret = renew_credential(
+            RENEWAL, edge=edge, secret=secret_of(request), now=now
+        )
+        body = NewCredential(secret).to_bytes()
+        response = HttpResponse(body, content_type="application/json")
+        response["Cache-Control"] = "no-store"
+        return response
 
 
 class RouteTableView(APIView):
@@ -70,6 +111,8 @@ class RouteTableView(APIView):
         )
         response["ETag"] = table.etag
         response["Cache-Control"] = "no-cache"
+        if renewal_is_due(edge, secret=secret_of(request), now=now):
+            response[RENEWAL_HEADER] = "1"
         return response
 
 

@@ -21,7 +21,7 @@ from products.api.domain_claims import (
     VerifyDomainClaim,
 )
 from products.api.domains import CheckDomain, CheckDomains
-from products.api.edge import RouteTableView
+from products.api.edge import CredentialView, RouteTableView
 from products.api.enabled_products import (
     AccountProductView,
     ProductConfiguration,
@@ -100,7 +100,7 @@ from products.api.webhooks import (
     WebhookDeliveries,
     Webhooks,
 )
-from products.edge.contract import ROUTES_PATH, USAGE_PATH
+from products.edge.contract import CREDENTIAL_PATH, ROUTES_PATH, USAGE_PATH
 from products.protocol import API_PATH
 from products.services.kinds import KINDS, Kind
 from products.services.kinds.items import ITEM_KINDS
@@ -263,5 +263,6 @@ urlpatterns = [
         ResendMessage.as_view(),
     ),
     path(ROUTES_PATH.removeprefix(API_PATH), RouteTableView.as_view()),
+    path(CREDENTIAL_PATH.removeprefix(API_PATH), CredentialView.as_view()),
     path(USAGE_PATH.removeprefix(API_PATH), IngestUsage.as_view()),
 ]

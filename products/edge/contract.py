@@ -16,7 +16,9 @@ from products.protocol import API_PATH
 
 ROUTES_PATH = f"{API_PATH}edge/v1/routes"
 USAGE_PATH = f"{API_PATH}edge/v1/usage"
+CREDENTIAL_PATH = f"{API_PATH}edge/v1/credential"
 STATUS_HEADER = "X-Edge-Status"
+RENEWAL_HEADER = "X-Edge-Renew-Credential"  # with a table: renew it now
 FORMAT: Literal[2] = 2
 PLATFORM = "tollgate"  # in the CDN-Loop field of every request that an edge forwards
 MAX_USAGE_RECORDS = 5_000  # per report; the portal answers 413 above it
@@ -246,6 +248,12 @@ class UsageAnswer(Document, frozen=True):
     unchanged: Count
     conflicts: tuple[RejectedRecord, ...]
     ingest_epoch: str
+
+
+class NewCredential(Document, frozen=True):
+    """The portal's response to an edge that renews its credential."""
+
+    secret: Annotated[str, Meta(pattern=r"^[!-~]{32,128}\Z")]
 
 
 class EdgeStatus(Document, frozen=True, forbid_unknown_fields=False):

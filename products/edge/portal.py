@@ -14,16 +14,20 @@ from urllib.parse import urlsplit
 from msgspec.structs import replace
 
 from products.edge.contract import (
+    CREDENTIAL_PATH,
+    RENEWAL_HEADER,
     ROUTES_PATH,
     STATUS_HEADER,
     USAGE_PATH,
     ContractError,
     EdgeStatus,
+    NewCredential,
     RouteTable,
     UsageAnswer,
     UsageReport,
 )
 from products.edge.errors import PortalErrorResponse, PortalUnreachable
+from products.edge.files import atomic_write
 from products.edge.settings import VERSION, Settings
 from products.edge.table import TableFile
 from products.edge.usage.reporter import Reporter
@@ -35,10 +39,14 @@ _MAX_RESPONSE_BYTES = 256 * 1024 * 1024
 _MIN_GZIP_BYTES = 4096  # below it the header costs more than it saves
 _MAX_PAUSE_SECONDS = 15.0  # between reports while nothing arrives
 _LAST_REPORT_SECONDS = 5.0
+_RENEWAL_SECONDS = 90.0  # between two attempts to renew the credential
 
 
 class PortalClient:
-    """The two calls of the contract, with the edge's own credential."""
+    """The calls of the contract, with the edge's own credential.
+
+    `renewal_is_due` says whether the portal's last table asked for a new credential.
+    """
 
     def __init__(self, url: str, credential_file: str, tls: ssl.SSLContext) -> None:
         """Call the portal at a URL. Raises ValueError if it is not an http(s) URL."""
@@ -50,6 +58,7 @@ class PortalClient:
         self._prefix = parts.path.rstrip("/")
         self._tls = tls if parts.scheme == "https" else None
         self._credential_file = Path(credential_file)
+        self.renewal_is_due = False
 
     def routes(self, etag: str, status: EdgeStatus) -> tuple[RouteTable, str] | None:
         """Request the route table: it and its ETag, or None if it is unchanged.
@@ -60,6 +69,7 @@ class PortalClient:
         if etag:
             headers["If-None-Match"] = etag
         code, answered, body = self._call("GET", ROUTES_PATH, b"", headers)
+        self.renewal_is_due = RENEWAL_HEADER in answered
         if code == http.client.NOT_MODIFIED:
             return None
         if code != http.client.OK:
@@ -80,6 +90,19 @@ class PortalClient:
             return UsageAnswer.from_bytes(answer)
         except ContractError as error:
             raise PortalUnreachable(str(error)) from error
+
+    def renew_credential(self) -> None:
+        """Get the next credential and write it to the file; the one before stays valid meanwhile.
+
+        Blocks. Raises PortalUnreachable, PortalErrorResponse, ContractError, and OSError if the
+        file cannot be replaced; this is tried first, so that no new credential is lost.
+        """
+        atomic_write(self._credential_file, self._credential_file.read_bytes())
+        code, _, answer = self._call("POST", CREDENTIAL_PATH, b"", {})
+        if code != http.client.OK:
+            raise PortalErrorResponse(code, answer)
+        secret = NewCredential.from_bytes(answer).secret
+        atomic_write(self._credential_file, f"{secret}\n".encode("ascii"))
 
     def _call(
         self, method: str, path: str, body: bytes, headers: dict[str, str]
@@ -129,6 +152,7 @@ class PortalLink:
         self._file = TableFile(data / "routes.json")
         self._etag = ""
         self._report_seconds = self._pause = settings.report_seconds
+        self._next_renewal = 0.0  # by the monotonic clock
         self.table: RouteTable | None = None
         try:
             self.table, self._etag = self._file.load() or (None, "")
@@ -153,6 +177,7 @@ class PortalLink:
         )
         try:
             response = await asyncio.to_thread(self._client.routes, self._etag, status)
+            await self._renew_credential()
             if response is None:
                 self._file.confirm()
                 return None
@@ -164,6 +189,23 @@ class PortalLink:
             return None
         self.table, self._etag = response
         return self.table
+
+    async def _renew_credential(self) -> None:
+        """Renew the credential if the portal asks for it; on a failure the old one stays in use."""
+        if not self._client.renewal_is_due or time.monotonic() < self._next_renewal:
+            return
+        self._next_renewal = time.monotonic() + _RENEWAL_SECONDS
+        try:
+            await asyncio.to_thread(self._client.renew_credential)
+        except (
+            OSError,
+            PortalUnreachable,
+            PortalErrorResponse,
+            ContractError,
+        ) as error:
+            log.warning("The credential, which ends soon, is not renewed: %s", error)
+        else:
+            log.info("The credential was renewed.")
 
     async def save(self) -> None:
         """Save the table for the next start."""

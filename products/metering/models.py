@@ -15,6 +15,8 @@ MAX_EDGE_NAME_LENGTH = 60
 MAX_SERVICE_ID_LENGTH = 64  # also of services that the portal does not know
 MAX_INSTANCE_LENGTH = 64
 MONTH_LENGTH = 7
+# An edge renews its credential when this much of its time is left, and never before the last third.
+RENEWAL = timedelta(days=30)
 
 
 class Edge(models.Model):
@@ -32,11 +34,16 @@ class Edge(models.Model):
     digest = models.CharField(max_length=64, unique=True)
     created_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)
-    expires_at = models.DateTimeField(null=True, blank=True)  # of the credential
+    # Of the credential. The row of an edge that renews its credential stays the same.
+    issued_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
     networks = models.CharField(max_length=500, blank=True)  # that it may be used from
     # The credential before this one, which is accepted until the edge has the new one.
     previous_digest = models.CharField(max_length=64, blank=True, db_index=True)
     previous_until = models.DateTimeField(null=True, blank=True)
+    # The renewed credential, until the edge uses it for the first time.
+    next_digest = models.CharField(max_length=64, blank=True, db_index=True)
+    next_issued_at = models.DateTimeField(null=True, blank=True)
     last_seen_at = models.DateTimeField(null=True, blank=True)
     asked_at = models.DateTimeField(null=True, blank=True)
     reported_at = models.DateTimeField(null=True, blank=True)
@@ -63,10 +70,25 @@ class Edge(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    def accepts(self, address: str, now: datetime) -> bool:
-        """Tell whether the credential has not expired and may be used from an address."""
-        if self.expires_at is not None and now >= self.expires_at:
+    def has_expired(self, now: datetime) -> bool:
+        """Tell whether the credential has expired."""
+        return self.expires_at is not None and now >= self.expires_at
+
+    @property
+    def lifetime(self) -> timedelta | None:
+        """Return for how long the credential is valid in all; None for ever."""
+        if self.expires_at is None:
+            return None
+        return self.expires_at - (self.issued_at or self.created_at)
+
+    def expires_soon(self, now: datetime) -> bool:
+        """Tell whether it is time to renew the credential."""
+        if self.expires_at is None or self.lifetime is None:
             return False
+        return self.expires_at - now <= min(RENEWAL, self.lifetime / 3)
+
+    def is_permitted_from(self, address: str) -> bool:
+        """Tell whether the credential may be used from an address."""
         networks = [ip_network(each) for each in self.networks.split(",") if each]
         if not networks:
             return True

@@ -22,6 +22,7 @@ from accounts.commands import (
 )
 from accounts.models import Membership, User
 from accounts.roles import AccessLevel
+from accounts.tokens import digest
 from portal.starter_catalogue import CONNECTION_TIME
 from products.billing.commands import budgets, closing, contracts, corrections
 from products.billing.commands import credits as credits_
@@ -342,6 +343,16 @@ ATTEMPTS: dict[str, Attempt] = {
         given=lambda w, a: dispute_of(w).save()),
     "products.metering.commands.edges.issue_credential": Attempt(STAFF, lambda w, a: metering.issue_credential(
         a, name="edge-t", now=NOW)),
+    "products.metering.commands.edges.renew_credential": Attempt(
+        STAFF, lambda w, a: metering.renew_credential(
+            a, edge=Edge.objects.get(name="edge-t", revoked_at=None), secret="old", now=NOW),
+        given=lambda w, a: Edge.objects.filter(name="edge-t", revoked_at=None).update(
+            digest=digest("old"), issued_at=NOW - timedelta(days=9), expires_at=NOW + timedelta(days=1))),
+    "products.metering.commands.edges.adopt_credential": Attempt(
+        STAFF, lambda w, a: metering.adopt_credential(
+            a, edge=Edge.objects.get(name="edge-t", revoked_at=None), secret="new", now=NOW),
+        given=lambda w, a: Edge.objects.filter(name="edge-t", revoked_at=None).update(
+            next_digest=digest("new"), next_issued_at=NOW)),
     "products.metering.commands.edges.revoke_credential": Attempt(STAFF, lambda w, a: metering.revoke_credential(
         a, name="edge-t", now=NOW)),
     "products.metering.commands.voids.void_usage": Attempt(STAFF, lambda w, a: metering.void_usage(

@@ -79,6 +79,8 @@ NOTED: dict[str, tuple[str, ...]] = {
     "products.metering.commands.disputes.record_disputes": (),
     "products.metering.commands.disputes.resolve_dispute": ("usage.dispute_resolved",),
     "products.metering.commands.edges.issue_credential": ("edge_credential.revoked", "edge_credential.issued"),
+    "products.metering.commands.edges.renew_credential": ("edge_credential.issued",),
+    "products.metering.commands.edges.adopt_credential": ("edge_credential.renewed",),
     "products.metering.commands.edges.revoke_credential": ("edge_credential.revoked",),
     "products.metering.commands.voids.void_usage": ("usage.voided",),
     "products.metering.commands.edges.declare_restored": ("database.restored",),

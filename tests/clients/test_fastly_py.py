@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.core.servers.basehttp import WSGIServer
 from django.test.testcases import LiveServerThread
 from pytest_django.live_server_helper import LiveServer
 
 from tests.factories import NOW
 from tests.factories.usage import connection_usage
 from tests.factories.world import World, build_world
+from tests.serving import OneAtATime
 
 # It imports every model it has, and some of them with escapes that Python no longer likes.
 with warnings.catch_warnings():
@@ -22,13 +22,6 @@ with warnings.catch_warnings():
 pytestmark = pytest.mark.django_db(transaction=True)
 
 Api = Callable[[str, str], Any]
-
-
-class OneAtATime(WSGIServer):
-    """Serves one request a connection, in the thread of the live server itself."""
-
-    def __init__(self, *words: Any, connections_override: object, **more: Any) -> None:
-        super().__init__(*words, **more)
 
 
 @pytest.fixture

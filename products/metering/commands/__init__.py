@@ -3,9 +3,12 @@
 from products.metering.commands.disputes import record_disputes, resolve_dispute
 from products.metering.commands.edges import (
     IssuedCredential,
+    adopt_credential,
     declare_restored,
     issue_credential,
     note_status,
+    renew_credential,
+    renewal_is_due,
     revoke_credential,
 )
 from products.metering.commands.ingest import ingest
@@ -20,6 +23,7 @@ from products.metering.commands.voids import void_late_merges, void_usage
 
 __all__ = [
     "IssuedCredential",
+    "adopt_credential",
     "declare_restored",
     "delete_old_usage",
     "ingest",
@@ -29,6 +33,8 @@ __all__ = [
     "rebuild_stale_periods",
     "rebuild_usage",
     "record_disputes",
+    "renew_credential",
+    "renewal_is_due",
     "resolve_dispute",
     "revoke_credential",
     "save_carried",

@@ -10,13 +10,13 @@ from django.forms.models import model_to_dict
 
 from accounts.actor import Actor
 from accounts.audit.vocabulary import Event
-from accounts.change import recorded_change
-from accounts.errors import Invalid, NotFound
+from accounts.change import Unchanged, recorded_change
+from accounts.errors import Conflict, Invalid, NotFound
 from accounts.ids import new_id
 from accounts.optional_write import update_if_free
 from accounts.policy import PLATFORM
 from accounts.roles import Permission
-from accounts.tokens import digest, new_secret
+from accounts.tokens import digest, digests, new_secret
 from products.edge.contract import EdgeStatus
 from products.metering.models import Edge, IngestEpoch
 from products.metering.queries import current_epoch
@@ -30,14 +30,27 @@ _CREDENTIAL_FIELDS = (
     "name",
     "digest",
     "created_at",
+    "issued_at",
     "revoked_at",
     "expires_at",
     "networks",
     "previous_digest",
     "previous_until",
+    "next_digest",
+    "next_issued_at",
 )
 DEFAULT_LIFETIME = timedelta(days=365)
 MAX_NETWORKS_LENGTH = 500
+# Between two renewals, so that a second request does not take back what the first was given.
+RENEWAL_PAUSE = timedelta(minutes=1)
+# A renewed credential is in use; the one before may still be in a request that is in flight.
+RENEWED_OVERLAP = timedelta(hours=1)
+
+
+class RenewalNotDue(Conflict):
+    """The credential does not end soon, or was renewed a moment ago."""
+
+    code = "renewal_not_due"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +102,7 @@ def issue_credential(
             name=name,
             digest=digest(secret),
             created_at=now,
+            issued_at=now,
             expires_at=now + lifetime,
             networks=bound_to,
             **status,
@@ -115,6 +129,64 @@ def _cleaned_networks(networks: Sequence[str]) -> str:
     if len(text) > MAX_NETWORKS_LENGTH:
         raise Invalid("Enter fewer networks.", field="networks")
     return text
+
+
+def renewal_is_due(edge: Edge, *, secret: str, now: datetime) -> bool:
+    """Tell whether an edge should renew the credential that it uses.
+
+    It ends soon, or its hash is of an earlier pepper. One that an operator has already replaced is
+    not renewed, so that the new one stays valid.
+    """
+    known = digests(secret)
+    if edge.digest not in known:
+        return False
+    return edge.expires_soon(now) or edge.digest != known[0]
+
+
+def renew_credential(actor: Actor, *, edge: Edge, secret: str, now: datetime) -> str:
+    """Give an edge its next credential, and return the secret; the one that it uses stays valid.
+
+    The next one is as long valid as this one was, and bound to the same networks. Raises
+    Forbidden and RenewalNotDue. Notes edge_credential.issued.
+    """
+    new = new_secret()
+    with recorded_change(actor, Permission.EDGE_MANAGE, on=PLATFORM, now=now) as trail:
+        row = Edge.objects.select_for_update().get(pk=edge.pk)
+        pauses_until = (row.next_issued_at or now - RENEWAL_PAUSE) + RENEWAL_PAUSE
+        if not renewal_is_due(row, secret=secret, now=now) or now < pauses_until:
+            raise RenewalNotDue("The credential need not be renewed yet.")
+        row.next_digest, row.next_issued_at = digest(new), now
+        row.save(update_fields=["next_digest", "next_issued_at"])
+        trail.note(
+            Event.EDGE_CREDENTIAL_ISSUED,
+            target=("edge", row.pk, row.name),
+            after={"renewed": True, "networks": row.networks},
+        )
+    return new
+
+
+def adopt_credential(actor: Actor, *, edge: Edge, secret: str, now: datetime) -> None:
+    """Put the renewed credential, which an edge uses for the first time, in the place of the old one.
+
+    The old one is accepted for another hour. Raises Forbidden. Notes edge_credential.renewed.
+    """
+    with recorded_change(actor, Permission.EDGE_MANAGE, on=PLATFORM, now=now) as trail:
+        row = Edge.objects.select_for_update().get(pk=edge.pk)
+        if row.next_digest not in digests(secret):
+            raise Unchanged  # another request was first
+        lifetime = row.lifetime
+        row.previous_digest, row.previous_until = row.digest, now + RENEWED_OVERLAP
+        row.digest, row.issued_at = row.next_digest, row.next_issued_at
+        row.expires_at = None if lifetime is None else now + lifetime
+        row.next_digest, row.next_issued_at = "", None
+        row.save()
+        trail.note(
+            Event.EDGE_CREDENTIAL_RENEWED,
+            target=("edge", row.pk, row.name),
+            after={
+                "expires_at": row.expires_at.isoformat() if row.expires_at else None
+            },
+        )
 
 
 def revoke_credential(actor: Actor, *, name: str, now: datetime) -> None:

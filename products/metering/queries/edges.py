@@ -29,7 +29,8 @@ def edge_of(secret: str, *, address: str, now: datetime) -> Edge | None:
     """Return the edge with this active credential; None for any other. One query.
 
     None also for a credential that has expired or is bound to other addresses. The credential that
-    was replaced last is accepted for a while, so that edges can change to the new one without a gap.
+    was replaced last is accepted for a while, so that edges can change to the new one without a gap,
+    and so is one that the edge has renewed and not used yet.
 
     Its `routes_revision` is the sum over all accounts, which grows with every change of a route,
     and `ingest_epoch` that of the database. With both in this query, an unchanged route table
@@ -38,14 +39,19 @@ def edge_of(secret: str, *, address: str, now: datetime) -> Edge | None:
     known = digests(secret)
     previous = Q(previous_digest__in=known, previous_until__gt=now)
     edge = (
-        Edge.objects.filter(Q(digest__in=known) | previous, revoked_at=None)
+        Edge.objects.filter(
+            Q(digest__in=known) | previous | Q(next_digest__in=known), revoked_at=None
+        )
         .annotate(
             routes_revision=Coalesce(Subquery(_ROUTES_REVISION), 0),
             ingest_epoch=Coalesce(Subquery(_EPOCH), Value("")),
         )
         .first()
     )
-    return edge if edge is not None and edge.accepts(address, now) else None
+    if edge is None or not edge.is_permitted_from(address):
+        return None
+    is_renewed = edge.next_digest in known
+    return edge if is_renewed or not edge.has_expired(now) else None
 
 
 def active_edges() -> "QuerySet[Edge]":
