@@ -5,9 +5,17 @@ from dataclasses import replace
 import pytest
 
 from accounts.actor import Actor, ActorType, TokenScope
-from accounts.models import Account, Membership
-from accounts.policy import PLATFORM, decide, explain, load_access
-from accounts.roles import Permission, Role
+from accounts.models import Account, Membership, User
+from accounts.policy import (
+    PLATFORM,
+    OwnLogin,
+    decide,
+    explain,
+    load_access,
+    members_with,
+)
+from accounts.roles import AccessLevel, Permission, Role
+from tests.factories.accounts import actor_for, give_access, member
 from tests.factories.services import ServiceFactory
 
 ALL_FIVE = ["token_scope", "token_services", "role", "service_access", "suspension"]
@@ -83,3 +91,58 @@ def test_access_is_read_once_for_many_questions(
 
     assert answers == ["allowed", "service_access"]
     assert access.role is Role.ENGINEER
+
+
+def deactivate(actor):
+    User.objects.filter(pk=actor.user_id).update(is_active=False)
+
+
+def test_an_inactive_member_is_treated_as_a_non_member(eve, acme, shop):
+    own = OwnLogin(eve.user_id, acme.pk)
+    deactivate(eve)
+
+    assert decide(eve, Permission.SERVICE_READ, shop).is_non_member
+    assert decide(eve, Permission.LOGIN_OWN, own).is_non_member
+    assert not members_with(Permission.SERVICE_DEPLOY, acme.pk).exists()
+
+
+def test_an_inactive_member_of_staff_may_do_nothing(ada):
+    assert decide(ada, Permission.CATALOGUE_MANAGE, PLATFORM).allowed
+
+    deactivate(ada)
+
+    assert decide(ada, Permission.CATALOGUE_MANAGE, PLATFORM).code == "not_listed"
+
+
+@pytest.mark.parametrize("role", [Role.BILLING, Role.SUPERUSER])
+def test_a_limit_to_services_has_no_effect_on_a_role_that_cannot_be_limited(
+    lin, blog, role
+):
+    assert decide(lin, Permission.SERVICE_READ, blog).code == "service_access"
+
+    Membership.objects.filter(user_id=lin.user_id).update(role=role)
+
+    assert decide(lin, Permission.SERVICE_READ, blog).allowed
+
+
+@pytest.mark.parametrize(
+    "level", [AccessLevel.READ_ONLY, AccessLevel.PURGE_SELECT, AccessLevel.PURGE_ALL]
+)
+@pytest.mark.parametrize(
+    "permission",
+    [
+        Permission.SERVICE_COMPARE,
+        Permission.SERVICE_CONFIGURE,
+        Permission.SERVICE_DEPLOY,
+        Permission.SERVICE_VCL,
+    ],
+)
+def test_only_full_access_compares_configures_deploys_and_shows_vcl(
+    acme, shop, level, permission
+):
+    user = member(acme, "Rea", Role.ENGINEER, limit_services=True)
+    give_access(user, shop, level)
+    rea = actor_for(user, acme)
+
+    assert decide(rea, permission, shop).code == "service_access"
+    assert decide(rea, Permission.SERVICE_READ, shop).allowed

@@ -1,17 +1,20 @@
 """Changes to the catalogue: what is refused, and what changes nothing."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
 from accounts.errors import Conflict, Invalid
 from products.catalogue.commands import (
+    MAX_TRIAL_DAYS,
+    MAX_TRIAL_MINUTES,
     NewPrice,
     add_plan,
     add_product,
     update_product,
 )
-from products.catalogue.models import Plan, PriceVersion
+from products.catalogue.models import Plan, PriceVersion, Product
 from products.catalogue.tiers import PriceTier
 from products.enablement.commands import change_price
 from tests.factories import NOW
@@ -41,6 +44,65 @@ def test_an_unknown_field_is_refused_by_name(websockets):
         add_product(CATALOGUE, slug="tea", fields={"colour": "green"}, now=NOW)
 
     assert refused.value.field == "colour"
+
+
+def test_a_slug_in_use_is_refused(websockets):
+    with pytest.raises(Conflict):
+        add_product(CATALOGUE, slug="websockets", fields={"name": "Tea"}, now=NOW)
+
+    assert Product.objects.get(pk="websockets").name == websockets.name
+
+
+def test_plans_of_different_kinds_can_have_the_same_name(ngwaf):
+    taken = Plan.objects.get(product=ngwaf, kind="package").name
+
+    plan = add_plan(
+        CATALOGUE, product=ngwaf, kind="trial", name=taken, trial_days=7, now=NOW
+    )
+
+    assert (plan.kind, plan.name) == ("trial", taken)
+
+
+@pytest.mark.parametrize(
+    ("kind", "days", "minutes", "field"),
+    [
+        ("direct", 7, None, "kind"),
+        ("package", None, 100, "kind"),
+        ("trial", None, None, "trial_days"),
+        ("trial", 0, None, "trial_days"),
+        ("trial", MAX_TRIAL_DAYS + 1, None, "trial_days"),
+        ("trial", 7, 0, "trial_minutes"),
+        ("trial", 7, MAX_TRIAL_MINUTES + 1, "trial_minutes"),
+    ],
+)
+def test_days_and_minutes_that_do_not_fit_the_kind_are_refused_at_their_field(
+    ngwaf, kind, days, minutes, field
+):
+    with pytest.raises(Invalid) as refused:
+        add_plan(
+            CATALOGUE,
+            product=ngwaf,
+            kind=kind,
+            name="Another",
+            trial_days=days,
+            trial_minutes=minutes,
+            now=NOW,
+        )
+
+    assert refused.value.field == field
+    assert not ngwaf.plans.filter(name="Another").exists()
+
+
+def test_a_product_gets_no_second_trial(ngwaf):
+    trial = partial(
+        add_plan, CATALOGUE, product=ngwaf, kind="trial", trial_days=7, now=NOW
+    )
+    trial(name="One")
+
+    with pytest.raises(Conflict):
+        trial(name="Two")
+
+    assert ngwaf.plans.filter(kind="trial").count() == 1
 
 
 def test_a_plan_name_in_use_is_refused(ngwaf):

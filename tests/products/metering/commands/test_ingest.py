@@ -196,6 +196,29 @@ def test_clocks_that_differ_by_more_than_two_seconds_are_flagged(
     assert ConnectionUsage.objects.get().clock_differs is flagged
 
 
+def test_a_connection_stays_flagged_after_the_clocks_agree_again(edge):
+    apart = report_of(record(), now=NOW + timedelta(seconds=3))
+    ingest(edge, report=apart, received_at=NOW)
+    agreed = report_of(record(bytes_to_client=6000), now=NOW)
+
+    ingest(edge, report=agreed, received_at=NOW)
+
+    row = ConnectionUsage.objects.get()
+    assert (row.bytes_to_client, row.clock_differs) == (6000, True)
+
+
+def test_the_last_report_of_a_connection_is_the_latest_received(edge):
+    report = report_of(record(), now=NOW)
+    ingest(edge, report=report, received_at=NOW)
+    grown = report_of(record(bytes_to_client=6000), now=NOW)
+
+    # A portal whose clock is behind that of the one before.
+    ingest(edge, report=grown, received_at=NOW - timedelta(seconds=1))
+
+    row = ConnectionUsage.objects.get()
+    assert (row.bytes_to_client, row.last_reported_at) == (6000, NOW)
+
+
 def test_report_of_another_edge_does_not_count(edge):
     with pytest.raises(AnotherEdge):
         ingest(edge, report=report_of(record(), edge="edge-2"), received_at=NOW)
