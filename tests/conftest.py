@@ -25,7 +25,7 @@ from tests.factories.accounts import (
 )
 from tests.factories.services import ServiceFactory
 
-pytest_plugins = ["tests.ci_rules", "tests.template_variables"]
+pytest_plugins = ["tests.ci_rules", "tests.figures", "tests.template_variables"]
 
 # On a busy machine an example may be slow.
 hypothesis_settings.register_profile("ci", deadline=None)

@@ -1,4 +1,4 @@
-"""A real portal and an origin for the crash tests, and a summary of each run."""
+"""A real portal and an origin for the crash tests."""
 
 import pytest
 
@@ -6,8 +6,6 @@ from tests.crash.edges import RealEdge
 from tests.crash.portal import real_portal
 from tests.crash.swarm import EchoOrigin, Swarm
 from tests.products.edge.running import opened_sockets, started_edges
-
-FIGURES = "figures"
 
 
 @pytest.fixture(scope="session")
@@ -51,27 +49,3 @@ def swarm_at():
     yield start
     for swarm in swarms:
         swarm.close()
-
-
-@pytest.fixture
-def note(record_property):
-    """Return a function that keeps a line for the summary."""
-
-    def keep(line):
-        record_property(FIGURES, str(line))
-
-    return keep
-
-
-def pytest_terminal_summary(terminalreporter):
-    """Print the kept lines."""
-    reports = [
-        report
-        for outcome in ("passed", "failed")
-        for report in terminalreporter.stats.get(outcome, [])
-    ]
-    for report in reports:
-        for name, line in report.user_properties:
-            if name == FIGURES:
-                test = report.nodeid.rpartition("::")[2]
-                terminalreporter.write_line(f"{test}: {line}; {report.duration:.0f} s")

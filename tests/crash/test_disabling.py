@@ -62,7 +62,7 @@ def reach(edge, status):
 
 @pytest.mark.parametrize("times", TIMES)
 def test_a_product_that_is_disabled_is_refused_at_the_edge_and_its_tunnels_are_cut(
-    sam, edge, note, times
+    sam, edge, note_figures, times
 ):
     refused, gone = [], []
 
@@ -83,7 +83,7 @@ def test_a_product_that_is_disabled_is_refused_at_the_edge_and_its_tunnels_are_c
     reach(edge, 101)
 
     slowest, cut = max(refused), max(gone)
-    note(
+    note_figures(
         f"{times} times: refused within {slowest:.2f} s, tunnels gone within {cut:.2f} s"
     )
     assert slowest <= REACH_SECONDS
@@ -92,7 +92,7 @@ def test_a_product_that_is_disabled_is_refused_at_the_edge_and_its_tunnels_are_c
 
 @pytest.mark.parametrize("times", TIMES)
 def test_a_service_that_is_switched_off_through_the_api_is_refused_at_the_edge(
-    portal, edge, note, times
+    portal, edge, note_figures, times
 ):
     echo = portal.stack.service("echo")
     path = f"/api/enabled-products/v1/websockets/services/{echo}"
@@ -105,7 +105,7 @@ def test_a_service_that_is_switched_off_through_the_api_is_refused_at_the_edge(
         assert portal.stack.api("PUT", path, "engineer")[0] == 200
     reach(edge, 101)
 
-    note(f"{times} times: refused within {max(refused):.2f} s")
+    note_figures(f"{times} times: refused within {max(refused):.2f} s")
     assert max(refused) <= REACH_SECONDS
 
 
@@ -125,7 +125,7 @@ def versions(portal):
 
 @pytest.mark.parametrize("times", TIMES)
 def test_a_domain_that_a_deploy_drops_is_refused_at_the_edge(
-    portal, edge, note, versions, times
+    portal, edge, note_figures, versions, times
 ):
     with_domain, without = versions
     refused = []
@@ -137,5 +137,5 @@ def test_a_domain_that_a_deploy_drops_is_refused_at_the_edge(
         assert portal.stack.api("PUT", f"{with_domain}/activate", "engineer")[0] == 200
     reach(edge, 101)
 
-    note(f"{times} times: refused within {max(refused):.2f} s")
+    note_figures(f"{times} times: refused within {max(refused):.2f} s")
     assert max(refused) <= REACH_SECONDS

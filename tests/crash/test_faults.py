@@ -51,7 +51,7 @@ def count_through_faults(portal, edge, swarm_at, proxy, *, clients, seed, away_s
 
 
 def test_faults_between_edge_and_portal_change_no_total(
-    portal, real_edge, swarm_at, proxy_to, note
+    portal, real_edge, swarm_at, proxy_to, note_figures
 ):
     proxy = proxy_to(seed=1, times=1)
     edge = real_edge("--tick-seconds", "0.1", at=proxy)
@@ -60,14 +60,14 @@ def test_faults_between_edge_and_portal_change_no_total(
         portal, edge, swarm_at, proxy, clients=30, seed=1, away_seconds=3
     )
 
-    note(f"seed 1, {sum(proxy.done.values())} reports: {outcome}")
+    note_figures(f"seed 1, {sum(proxy.done.values())} reports: {outcome}")
     assert outcome.unseen == outcome.cut == 0
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("seed", range(5))
 def test_many_faults_between_edge_and_portal_change_no_total(
-    portal, real_edge, swarm_at, proxy_to, note, seed
+    portal, real_edge, swarm_at, proxy_to, note_figures, seed
 ):
     proxy = proxy_to(seed=seed, times=4)
     edge = real_edge(
@@ -82,7 +82,7 @@ def test_many_faults_between_edge_and_portal_change_no_total(
         portal, edge, swarm_at, proxy, clients=80, seed=seed, away_seconds=8
     )
 
-    note(
+    note_figures(
         f"seed {seed}, {sum(proxy.done.values())} reports, the largest {proxy.largest_packed} "
         f"bytes packed: {outcome}"
     )

@@ -74,7 +74,7 @@ def sizes(rows):
 
 
 def test_an_agent_that_is_killed_costs_no_connection_and_none_is_counted_twice(
-    portal, haproxy_edge, note
+    portal, haproxy_edge, note_figures
 ):
     edge = haproxy_edge("--tick-seconds", "5")
     tunnels = [open_tunnel(edge) for _ in range(TUNNELS)]
@@ -95,11 +95,11 @@ def test_an_agent_that_is_killed_costs_no_connection_and_none_is_counted_twice(
 
     half = TUNNELS // 2
     assert sizes(rows) == {(2, 2): half, (3, 3): half, (1, 1): TUNNELS}
-    note(f"{len(rows)} connections, the agent killed once: nothing lost")
+    note_figures(f"{len(rows)} connections, the agent killed once: nothing lost")
 
 
 def test_a_haproxy_that_is_killed_ends_what_is_known_with_its_last_reading(
-    portal, haproxy_edge, note
+    portal, haproxy_edge, note_figures
 ):
     edge = haproxy_edge()
     tunnels = [open_tunnel(edge) for _ in range(TUNNELS)]
@@ -132,4 +132,6 @@ def test_a_haproxy_that_is_killed_ends_what_is_known_with_its_last_reading(
     shortest = min(row.duration_us / 1e6 for row in known)
     assert duration - FRESH_SECONDS - 4 <= shortest
     assert max(row.duration_us / 1e6 for row in known) <= duration + 4
-    note(f"{TUNNELS} tunnels cut: at most {duration - shortest:.2f} s lost of one")
+    note_figures(
+        f"{TUNNELS} tunnels cut: at most {duration - shortest:.2f} s lost of one"
+    )

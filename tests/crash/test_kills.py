@@ -27,7 +27,7 @@ def outcome_of_kills(portal, edge, swarm_at, *, clients, ways, seed):
 
 
 def test_an_edge_killed_in_part_and_as_a_whole_counts_every_connection(
-    portal, real_edge, swarm_at, note
+    portal, real_edge, swarm_at, note_figures
 ):
     edge = real_edge("--processes", "2")
 
@@ -35,14 +35,14 @@ def test_an_edge_killed_in_part_and_as_a_whole_counts_every_connection(
         portal, edge, swarm_at, clients=40, ways=("a worker", "all processes"), seed=1
     )
 
-    note(f"seed 1, 2 kills: {outcome}")
+    note_figures(f"seed 1, 2 kills: {outcome}")
     assert outcome.cut > 0
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("seed", range(20))
 def test_an_edge_killed_at_any_moment_counts_every_connection(
-    portal, real_edge, swarm_at, note, seed
+    portal, real_edge, swarm_at, note_figures, seed
 ):
     chance = random.Random(seed)
     ways = chance.sample(WAYS, k=3)
@@ -52,13 +52,13 @@ def test_an_edge_killed_at_any_moment_counts_every_connection(
         portal, edge, swarm_at, clients=200, ways=ways, seed=seed
     )
 
-    note(f"seed {seed}, killed {', '.join(ways)}: {outcome}")
+    note_figures(f"seed {seed}, killed {', '.join(ways)}: {outcome}")
     assert outcome.cut > 0
 
 
 @pytest.mark.parametrize("tunnels", [60, pytest.param(500, marks=pytest.mark.nightly)])
 def test_a_kill_loses_at_most_a_tick_of_each_of_many_open_connections(
-    portal, real_edge, swarm_at, note, tunnels
+    portal, real_edge, swarm_at, note_figures, tunnels
 ):
     edge = real_edge()
     swarm = swarm_at(edge, clients=tunnels, seed=tunnels, lives=1e9)
@@ -73,6 +73,6 @@ def test_a_kill_loses_at_most_a_tick_of_each_of_many_open_connections(
 
     kill = Kill("all processes", killed_at, time.monotonic())
     outcome = check_outcome(swarm, rows, [kill], TICK_SECONDS)
-    note(f"{tunnels} open: {outcome}")
+    note_figures(f"{tunnels} open: {outcome}")
     assert outcome.cut == tunnels
     assert len(rows) == tunnels

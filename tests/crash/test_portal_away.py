@@ -14,7 +14,7 @@ from tests.stories.stack import within
     "away_seconds", [3, pytest.param(45, marks=pytest.mark.nightly)]
 )
 def test_without_the_portal_an_edge_serves_the_last_table_and_loses_nothing(
-    portal, real_edge, swarm_at, note, away_seconds
+    portal, real_edge, swarm_at, note_figures, away_seconds
 ):
     edge = real_edge()
     swarm = swarm_at(edge, clients=30, seed=away_seconds, lives=4.0)
@@ -32,12 +32,12 @@ def test_without_the_portal_an_edge_serves_the_last_table_and_loses_nothing(
     rows = final_rows(portal, edge, len(swarm.opened))
 
     outcome = check_outcome(swarm, rows, [kill], TICK_SECONDS)
-    note(f"away for {away_seconds} s: {outcome}")
+    note_figures(f"away for {away_seconds} s: {outcome}")
 
 
 @pytest.mark.parametrize("seconds", [2, pytest.param(15, marks=pytest.mark.nightly)])
 def test_an_edge_resends_what_a_restored_backup_lacks(
-    portal, real_edge, swarm_at, note, seconds
+    portal, real_edge, swarm_at, note_figures, seconds
 ):
     edge = real_edge()
     swarm = swarm_at(edge, clients=30, seed=seconds, lives=1.5)
@@ -58,5 +58,5 @@ def test_an_edge_resends_what_a_restored_backup_lacks(
     rows = final_rows(portal, edge, len(swarm.opened))
 
     assert len(restored) < len(known)
-    note(f"{len(known) - len(restored)} rows were not in the backup")
+    note_figures(f"{len(known) - len(restored)} rows were not in the backup")
     assert check_outcome(swarm, rows, [], TICK_SECONDS).cut == 0

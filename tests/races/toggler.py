@@ -2,7 +2,8 @@
 
 `python -m tests.races.toggler ACCOUNT USER`, with the database in the environment. Each line on
 standard input is an order: `enable`, `disable`, or `toggle TIMES`. Each gets a line of JSON with
-the result.
+the result. `fork` starts a process that carries out the orders from then on, and prints its id. When
+it is killed, `killed` is printed, and the next order must be `fork` again.
 """
 
 import json
@@ -17,7 +18,9 @@ import django
 os.environ["DJANGO_SETTINGS_MODULE"] = "portal.settings"
 django.setup()
 
-from accounts.actor import Actor, Context, Interface  # noqa: E402 - Django must be set up before
+from django.db import connections  # noqa: E402 - Django must be set up before
+
+from accounts.actor import Actor, Context, Interface  # noqa: E402
 from accounts.errors import Conflict  # noqa: E402
 from accounts.models import Account, User  # noqa: E402
 from products.catalogue.models import Product  # noqa: E402
@@ -100,8 +103,24 @@ def main(account_id: str, user_id: str) -> None:
     account = Account.objects.get(pk=account_id)
     toggler = Toggler(account, User.objects.get(pk=user_id))
     print("ready", flush=True)  # noqa: T201 - the test that started this reads it
-    for order in sys.stdin:
-        print(json.dumps(toggler.carry_out(order)), flush=True)  # noqa: T201
+    is_parent = False
+    while order := sys.stdin.readline():
+        if order == "fork\n":
+            is_parent = start_child()
+        elif not is_parent:  # else the killed process did not read it
+            print(json.dumps(toggler.carry_out(order)), flush=True)  # noqa: T201
+
+
+def start_child() -> bool:
+    """Fork; return False in the child, and True in the parent when the child was killed."""
+    connections.close_all()
+    child = os.fork()
+    if not child:
+        print(os.getpid(), flush=True)  # noqa: T201
+        return False
+    os.waitpid(child, 0)
+    print("killed", flush=True)  # noqa: T201
+    return True
 
 
 if __name__ == "__main__":
