@@ -1,6 +1,6 @@
 # Tollgate's commands. Each one first installs what it needs; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run edge test nightly bench bench-edge check fix lock sbom clean environment environment-dev
+.PHONY: help run edge test nightly coverage bench bench-edge check fix lock sbom clean environment environment-dev
 BIN := .venv/bin
 export PYTHON
 
@@ -24,6 +24,12 @@ test: environment-dev ## Run all tests, on SQLite or on the given DATABASE_URL.
 nightly: environment-dev ## Run the slow tests, on SQLite or on the given DATABASE_URL.
 	$(BIN)/python -m pytest -m nightly $(ARGS)
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/products/billing tests/products/metering $(ARGS)
+
+coverage: environment-dev ## Measure which code the tests run, also in other processes.
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n auto --dist loadfile $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --skip-covered
 
 bench: environment-dev ## Run the benchmarks.
 	$(BIN)/python -m bench $(ARGS)

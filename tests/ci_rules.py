@@ -42,6 +42,11 @@ NEEDED = {
     "systemd": Needed(
         "systemd-analyze", ("systemd-analyze",), "sudo apt-get install systemd"
     ),
+    "postgresql": Needed(
+        "PostgreSQL",
+        ("pg_ctl", *map(str, Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))),
+        "sudo apt-get install postgresql",
+    ),
     # Only this version: what it prints is compared.
     "fastly": Needed(
         "Fastly", (str(ROOT / "var/fastly-cli/fastly"),), ".ci/fastly-cli"
@@ -64,6 +69,9 @@ def program(marker: str) -> str | None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers, and deselect nightly tests unless they are selected."""
     config.addinivalue_line("markers", "haproxy: drives a real HAProxy")
+    config.addinivalue_line(
+        "markers", "postgresql: starts a PostgreSQL server of its own"
+    )
     config.addinivalue_line("markers", "fastly: runs Fastly's command line")
     config.addinivalue_line("markers", "systemd: lets systemd verify a unit")
     if not config.option.markexpr:
