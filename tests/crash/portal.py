@@ -1,15 +1,18 @@
 """A real portal that can be killed, restarted, backed up and restored, on either database."""
 
+import copy
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -35,6 +38,7 @@ DELIVERY = """
     SELECT COALESCE(SUM(requests), 0), COALESCE(SUM(bytes_from_client), 0),
         COALESCE(SUM(bytes_to_client), 0)
     FROM metering_deliveryusage WHERE edge = '{edge}'"""
+CHANGES = "SELECT canonical FROM audit_auditevent WHERE action = 'service.updated'"
 DISPUTES = "SELECT COUNT(*) FROM metering_usagedispute WHERE edge = '{edge}'"
 
 
@@ -51,6 +55,8 @@ class Row(NamedTuple):
 
 class Portal:
     """The web server on a database of its own, and queries of that database."""
+
+    code = ROOT  # where its programs are
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         """Prepare the database and start the web server."""
@@ -73,7 +79,7 @@ class Portal:
         with (self.folder / "web").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "portal.web_server"],
-                cwd=ROOT,
+                cwd=self.code,
                 env=self.environment,
                 stdout=log,
                 stderr=log,
@@ -83,8 +89,35 @@ class Portal:
 
     def kill(self) -> None:
         """Kill the web server and its workers with SIGKILL."""
-        os.killpg(self.process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it was stopped before
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+
+    def stop(self) -> None:
+        """Stop the web server with SIGTERM, and wait until it has ended."""
+        self.process.terminate()
+        self.process.wait(30)
+
+    @contextmanager
+    def beside(self, folder: Path, code: Path) -> Iterator[Self]:
+        """Run a web server of other code on the same database, with the same secrets."""
+        other = copy.copy(self)
+        other.folder, other.code = folder, code
+        shutil.copytree(self.folder / "secrets", folder / "secrets")
+        port = str(free_port())
+        url = self._database_url or f"sqlite:///{self._file}"
+        other.environment = self.environment | {
+            "DATABASE_URL": url, "DATA_DIR": str(folder), "PORT": port
+        }  # fmt: skip
+        other.url = f"http://127.0.0.1:{port}"
+        other.stack = replace(
+            self.stack, portal=other.url, environment=other.environment
+        )
+        other.start()
+        try:
+            yield other
+        finally:
+            other.kill()
 
     def next_edge(self) -> tuple[str, str]:
         """Return the name and the credential of an edge that no test has used."""
@@ -110,6 +143,11 @@ class Portal:
         """Return how many of an edge's records are in dispute."""
         ((count,),) = self._ask(DISPUTES.format(edge=edge))
         return int(count)
+
+    def comments(self) -> list[str]:
+        """Return the comments that services were given, as the audit trail has them."""
+        bodies = [json.loads(text) for (text,) in self._ask(CHANGES)]
+        return [str(body["after"]["comment"]) for body in bodies]
 
     def back_up(self) -> None:
         """Copy the database while the portal runs."""
@@ -148,7 +186,7 @@ class Portal:
     def _run(self, *command: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             command,
-            cwd=ROOT,
+            cwd=self.code,
             env=self.environment,
             capture_output=True,
             text=True,

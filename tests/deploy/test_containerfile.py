@@ -4,12 +4,16 @@ Building it needs a network and a builder, so it is built only by the nightly ru
 installed.
 """
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+from tests.stories.stack import OWN
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "Containerfile").read_text()
@@ -63,6 +67,31 @@ def test_what_is_copied_exists_and_is_not_ignored():
 
     assert sorted(copied) == sorted(allowed)
     assert [each for each in copied if not (ROOT / each).exists()] == []
+
+
+def test_the_help_pages_are_shown_from_what_is_copied(tmp_path):
+    for each in arguments("COPY"):
+        if "--from" not in each:
+            source, target = each.split()
+            copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
+            copy(ROOT / source, tmp_path / target)
+    show = (
+        "import django; django.setup(); from django.test import Client; "
+        "print(Client().get('/help/roles/', headers={'host': 'localhost'}).status_code)"
+    )
+    inherited = {key: each for key, each in os.environ.items() if key not in OWN}
+    settings = {"DJANGO_SETTINGS_MODULE": "portal.settings", "DATA_DIR": str(tmp_path)}
+
+    shown = subprocess.run(
+        [sys.executable, "-c", show],
+        cwd=tmp_path,
+        env=inherited | settings,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+
+    assert shown.stdout == "200\n"
 
 
 def test_no_secret_is_in_the_image():

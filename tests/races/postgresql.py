@@ -27,6 +27,7 @@ class Server:
         """Create the files, and start it."""
         self._programs = Path(str(program("postgresql"))).resolve().parent
         self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
         self._port = free_port()
         self.url = f"postgres://postgres@127.0.0.1:{self._port}/postgres"
         options = "--username postgres --auth trust --encoding UTF8 --no-instructions"
@@ -39,6 +40,7 @@ class Server:
 
     def kill(self) -> None:
         """Kill the server and all its children with SIGKILL."""
+        assert self._process is not None
         main = self._process.pid
         listed = Path(f"/proc/{main}/task/{main}/children").read_text().split()
         for each in (main, *map(int, listed)):
@@ -47,8 +49,8 @@ class Server:
         self._process.wait()
 
     def _starts(self) -> bool:
-        """Start it unless it runs; a child of the killed one can delay that. Tell if it answers."""
-        if not hasattr(self, "_process") or self._process.poll() is not None:
+        """Start it unless it runs; a child of the killed one can delay that. Return whether it answers."""
+        if self._process is None or self._process.poll() is not None:
             self._process = self._run(
                 "postgres", "-D", str(self._folder / "data"),
                 "-p", str(self._port), "-k", str(self._folder),
