@@ -4,14 +4,14 @@ Checks no permission: the caller has checked that the actor may read the account
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
 from django.db import connection
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 from django.db.models.functions import TruncDate
 
-from accounts.audit import triggers
+from accounts.audit import row_checks, triggers
 from accounts.audit.entry_body import commitments, wrong_clock
 from accounts.audit.models import AuditEvent, ChainHead, PersonalData, SearchTerm
 from accounts.audit.search_terms import fold
@@ -191,15 +191,28 @@ def verify(account_id: str) -> VerificationResult:
     """Verify an account's chain from its first entry to its head, and report the first fault.
 
     Checks hashes, links, missing numbers, the head, copied columns against their text, personal
-    values against their commitments, and the triggers. It cannot detect a tail that was cut off
+    values against their commitments, the triggers, and the rows that apps compare with their
+    entries. It cannot detect a tail that was cut off
     together with its head, or a completely rewritten chain; that needs a checkpoint kept elsewhere.
     """
     result = _verify_chain(account_id)
     missing = triggers.missing(connection)
     if result.is_valid and missing:
         reason = f"triggers missing on {triggers.TABLE}: {', '.join(missing)}"
-        return VerificationResult(
-            account_id, is_valid=False, checked=result.checked, reason=reason
+        return replace(result, is_valid=False, reason=reason)
+    return _verify_rows(result) if result.is_valid else result
+
+
+def _verify_rows(result: VerificationResult) -> VerificationResult:
+    try:
+        for check in row_checks.registered():
+            check(result.account_id)
+    except BrokenChainError as fault:
+        return replace(
+            result,
+            is_valid=False,
+            first_invalid=fault.sequence,
+            reason=fault.reason,
         )
     return result
 

@@ -173,6 +173,7 @@ _PLACE = re.compile(r"\{([a-z_0-9.]+)\}")
 _TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9]{2}:[0-9]{2})")
 FIELD_LABELS: Final = {
     "agreed_locale": "Language of the agreement",
+    "agreed_record_hash": "SHA-256 of the agreed terms",
     "agreed_text": "Agreed text",
     "cloned_from": "Cloned from version",
     "drain_mode": "Open connections",

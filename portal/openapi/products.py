@@ -610,7 +610,14 @@ OPERATIONS: Final[Mapping[tuple[type, str], Described]] = {
                         }
                     )
                 ),
-                "agreement": obj({"text": text(), "sha256": text()}),
+                "agreement": obj(
+                    {
+                        "text": text(),
+                        "sha256": text(),
+                        "record": obj({}),
+                        "record_sha256": text(),
+                    }
+                ),
                 "conflicts": array(
                     obj(
                         {

@@ -3,6 +3,7 @@
 The same commands as the pages. What needs re-authentication there needs `POST /sudo` here.
 """
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -25,19 +26,18 @@ from products.api.services import valid
 from products.billing.estimates import estimated
 from products.catalogue.models import PriceVersion, Product
 from products.catalogue.money import Money, unit_price
+from products.catalogue.queries import prices_beside, tiered_price
 from products.catalogue.queries import product as find_product
-from products.catalogue.queries import tiered_price
 from products.catalogue.tiers import METERS
+from products.enablement.agreements import AgreedTerms, direct_terms
 from products.enablement.commands import Agreement, disable, enable
 from products.enablement.commands.account import PriceChanged
 from products.enablement.models import Enablement
 from products.enablement.queries import (
     ProductState,
-    agreement_text,
     products_of,
     services_hash,
     state_of,
-    text_hash,
     trial_minutes_used,
 )
 from products.enablement.refusals import (
@@ -123,17 +123,19 @@ class EnablePreview(APIView):
         """Return what enabling changes and costs, and the agreement that it needs (R5)."""
         actor, account, product = manager_of(request, slug)
         sent = valid(PreviewReader(data=request.data))
-        state = state_of(account, product, timezone.now())
+        now = timezone.now()
+        state = state_of(account, product, now)
         if refusal := enable_refusal(product, state.enablement, state.price):
             raise refusal
         assert state.price is not None  # noqa: S101 - else it is refused
-        text = agreement_text(account, product, state.price)
+        prices = prices_beside(state.price, now)
+        terms = direct_terms(account, product, prices)
         return Response(
             {
                 "price_version": state.price.pk,
-                "prices": [price_to_json(state.price)],
+                "prices": [price_to_json(each) for each in prices],
                 "estimate": estimate_to_json(state.price, sent),
-                "agreement": {"text": text, "sha256": text_hash(text)},
+                "agreement": terms_to_json(terms),
                 "conflicts": [
                     {
                         "service": each.service.pk,
@@ -352,6 +354,16 @@ def price_to_json(price: PriceVersion) -> Json:
             for tier in tiered_price(price).tiers
         ],
         "effective_from": price.effective_from,
+    }
+
+
+def terms_to_json(terms: AgreedTerms) -> Json:
+    """Return terms to agree to; `sha256` is what enabling and starting a trial ask for."""
+    return {
+        "text": terms.text,
+        "sha256": terms.text_hash,
+        "record": json.loads(terms.record),
+        "record_sha256": terms.record_hash,
     }
 
 

@@ -69,13 +69,19 @@ def trial_plans(slug: str = "") -> dict[str, Plan]:
     return {row.product_id: row for row in rows.select_related("product")}
 
 
-def price_on(plan: Plan, when: datetime) -> PriceVersion | None:
-    """Return a plan's price at an instant; None if it has none then.
-
-    If it has prices for several meters, this is the first of METERS.
-    """
+def prices_on(plan: Plan, when: datetime) -> list[PriceVersion]:
+    """Return a plan's prices at an instant, one per meter, in the order of METERS."""
     rows = plan.prices.filter(in_force(when)).select_related("plan")
-    return max(rows, key=_precedence, default=None)
+    rows = rows.prefetch_related("tiers")
+    return sorted(rows, key=_precedence, reverse=True)
+
+
+def prices_beside(price: PriceVersion | None, when: datetime) -> list[PriceVersion]:
+    """Return a price with those of its plan on other meters; none without a price."""
+    if price is None:
+        return []
+    others = [row for row in prices_on(price.plan, when) if row.meter != price.meter]
+    return sorted([price, *others], key=_precedence, reverse=True)
 
 
 def prices_between(

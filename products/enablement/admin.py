@@ -1,6 +1,7 @@
 """Enablements, plans, prices and requests, for staff."""
 
 from http import HTTPStatus
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -33,6 +34,7 @@ from products.enablement.commands import (
 from products.enablement.models import Enablement, ProductRequest, ServiceProduct
 from products.enablement.price_form import PriceEntry, price_rows
 from products.enablement.queries import assignable_plans
+from products.enablement.verification import is_as_agreed
 
 
 class PlanChoice(forms.ModelChoiceField):
@@ -223,6 +225,15 @@ class EnablementAdmin(ReadOnlyAdmin):
     search_fields = ("=account__id", "account__name")
     ordering = ("-starts_at",)
     change_form_template = "admin/enablement/enablement.html"
+
+    def get_fields(self, request: HttpRequest, obj: Enablement | None = None) -> Any:
+        """Return the row's fields, and whether the agreement is the one that was agreed to."""
+        return [*super().get_fields(request, obj), "agreement"]
+
+    @admin.display(description="agreement", boolean=True)
+    def agreement(self, row: Enablement) -> bool | None:
+        """Tell whether sentence and record give the hashes kept with them; None without them."""
+        return is_as_agreed(row) if row.agreed_text_hash else None
 
     def get_urls(self) -> list[URLPattern]:
         """Return the URLs of the forms, then Django's own."""

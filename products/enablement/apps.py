@@ -2,6 +2,9 @@
 
 from django.apps import AppConfig
 
+from accounts.triggers import register
+from products.enablement import triggers
+
 
 class EnablementConfig(AppConfig):
     """Products enabled for accounts and switched on for services."""
@@ -9,3 +12,12 @@ class EnablementConfig(AppConfig):
     name = "products.enablement"
     label = "enablement"
     verbose_name = "Enablement"
+
+    def ready(self) -> None:
+        """Name the table whose agreements are not changed, and the check of them."""
+        # Models can be imported only when all apps are loaded.
+        from accounts.audit import row_checks  # noqa: PLC0415
+        from products.enablement.verification import verify_agreements  # noqa: PLC0415
+
+        register(triggers.ENABLEMENTS)
+        row_checks.register(verify_agreements)

@@ -65,7 +65,10 @@ class Enablement(models.Model):
     started_by = models.CharField(max_length=200)
     ended_by = models.CharField(max_length=200, blank=True)
     reason = models.CharField(max_length=500, blank=True)
-    agreed_text = models.TextField(blank=True)  # R5: exactly what was agreed to
+    # R5: exactly what was agreed to, as a record and as a sentence (`agreements.Terms`).
+    agreed_record = models.TextField(blank=True)
+    agreed_record_hash = models.CharField(max_length=64, blank=True)
+    agreed_text = models.TextField(blank=True)
     agreed_text_hash = models.CharField(max_length=64, blank=True)
     agreed_locale = models.CharField(max_length=16, blank=True)
     drain_mode = models.CharField(max_length=8, choices=DrainMode.choices, blank=True)

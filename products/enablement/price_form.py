@@ -14,7 +14,8 @@ from products.catalogue.models import Plan, PriceVersion
 from products.catalogue.money import Money, nanos, unit_price
 from products.catalogue.queries import tiered_price
 from products.catalogue.tiers import METERS, PriceTier, tier_ranges
-from products.enablement.queries import accounts_on, text_hash
+from products.enablement.agreements import text_hash
+from products.enablement.queries import accounts_on
 from products.months import Month
 
 TIER_ROWS: Final = 8

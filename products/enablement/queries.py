@@ -1,6 +1,5 @@
-"""What accounts and services have enabled, at which price, and the text of the agreement."""
+"""What accounts and services have enabled, and at which price."""
 
-import hashlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,20 +9,17 @@ from django.db.models import Exists, FilteredRelation, Q, QuerySet
 from accounts.errors import NotFound
 from accounts.models import Account
 from products.catalogue.models import Plan, PriceVersion, Product
-from products.catalogue.money import Money, unit_price
 from products.catalogue.queries import (
     direct_price,
     direct_prices,
     on_sale,
-    tiered_price,
     trial_plans,
 )
-from products.catalogue.tiers import METERS, Meter, PriceTier, tier_ranges
 from products.compatibility.findings import Finding
 from products.compatibility.rules import blocking_switch
 from products.compatibility.version_config import WEBSOCKETS
+from products.enablement.agreements import text_hash
 from products.enablement.models import (
-    DRAIN_TIME,
     Enablement,
     ProductRequest,
     ServiceProduct,
@@ -273,6 +269,12 @@ def trial_of(account_id: str, slug: str) -> Enablement | None:
     ).first()
 
 
+def agreements_of(account: Account) -> "QuerySet[Enablement]":
+    """Return the account's enablements that have an agreement."""
+    rows = Enablement.objects.filter(account=account).exclude(agreed_text_hash="")
+    return rows.select_related("product")
+
+
 def running_trials() -> "QuerySet[Enablement]":
     """Return the trials of all accounts that have not ended."""
     return Enablement.objects.filter(
@@ -347,72 +349,8 @@ def requested_today(account: Account, user_id: str, now: datetime) -> frozenset[
     return frozenset(rows.values_list("product_id", flat=True))
 
 
-def agreement_text(
-    account: Account, product: Product, price: PriceVersion | None
-) -> str:
-    """Return exactly what a superuser agrees to when they enable a product (R5)."""
-    changes = (
-        f"I understand that enabling {product.name} changes the monthly bill of "
-        f"{account.name} ({account.pk})."
-    )
-    if price is None:
-        return changes
-    meter = METERS[price.meter]
-    return (
-        f"{changes} Price version {price.number}, before tax, per {meter.agreed_unit} in a "
-        f"calendar month ({account.billing_zone}): {_price_sentence(price, meter)}"
-    )
-
-
-def trial_text(account: Account, plan: Plan) -> str:
-    """Return exactly what a superuser agrees to when they start a trial (R18)."""
-    name, days = plan.product.name, plan.trial_days
-    cap = (
-        f", or once {plan.trial_minutes:,} connection minutes are used"
-        if plan.trial_minutes
-        else ""
-    )
-    drain = int(DRAIN_TIME.total_seconds())
-    return (
-        f"I understand that the trial of {name} for {account.name} ({account.pk}) ends {days} "
-        f"day{'s' if days != 1 else ''} after it starts{cap}. Until then {name} is free; bandwidth "
-        "counts as delivery traffic. When the trial ends, new connections are refused and open "
-        f"ones are closed after {drain} seconds; nothing is purchased unless a superuser does it. "
-        f"The account can try {name} once."
-    )
-
-
-def _price_sentence(price: PriceVersion, meter: Meter) -> str:
-    tiers = tiered_price(price).tiers
-    words = ", ".join(
-        _tier_in_words(tier, reach, price.currency)
-        for tier, reach in zip(tiers, tier_ranges(tiers, meter.short_unit), strict=True)
-    )
-    if price.fee_micros:
-        words += f", plus a fee of {Money(price.fee_micros, price.currency)} per month"
-    if not price.included_units:
-        return f"{words}."
-    return (
-        f"{words}. The first {price.included_units:,} {meter.agreed_unit} of a month are "
-        "included."
-    )
-
-
-def _tier_in_words(tier: PriceTier, reach: str, currency: str) -> str:
-    nanos = tier.unit_price_nanos
-    amount = f"{unit_price(nanos):,} {currency}" if nanos else "free"
-    if not reach or tier.up_to is None:
-        return f"{amount} {reach}".rstrip()
-    return f"{amount} for the {reach}"
-
-
 def services_hash(enablement: Enablement) -> str:
     """Return a hash of what disabling a product stops: the enablement, and the services with it."""
     services = services_with(enablement.account_id, enablement.product_id)
     ids = sorted(services.order_by().values_list("pk", flat=True))
     return text_hash(" ".join([enablement.pk, *ids]))
-
-
-def text_hash(text: str) -> str:
-    """Return the SHA-256 of a text's UTF-8 form: 64 hex digits."""
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -19,10 +19,12 @@ from accounts.reauthentication import require_reauthentication
 from accounts.roles import Permission
 from products.billing.estimates import own_traffic
 from products.catalogue.models import Product
+from products.catalogue.queries import prices_beside
 from products.catalogue.queries import product as find_product
 from products.catalogue.tiers import METERS
+from products.enablement.agreements import direct_terms
 from products.enablement.commands import Agreement, enable
-from products.enablement.queries import ProductState, agreement_text, state_of
+from products.enablement.queries import ProductState, state_of
 from products.enablement.review import conflicts_of, superusers_of, who_can_use
 from products.services.queries import services_of
 from products.web.calculator import calculator_context
@@ -98,7 +100,8 @@ def _review(
     status: HTTPStatus,
 ) -> HttpResponse:
     product = state.product
-    text = agreement_text(account, product, state.price)
+    prices = prices_beside(state.price, timezone.now())
+    text = direct_terms(account, product, prices).text
     agreed_before = form.data.get("agreed_text", "")
     reviewed = conflicts_of(actor_of(request), product)
     conflicting = [each for each in reviewed if each.findings]

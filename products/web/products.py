@@ -55,6 +55,7 @@ class Card:
     is_requested: bool
     can_try: bool = False
     trial_used: int | None = None  # minutes of the trial
+    sees_costs: bool = False
     cost: str = ""  # of this month so far; "" for those who see no costs
 
     @property
@@ -71,6 +72,12 @@ class Card:
     def more_services(self) -> int:
         """Return how many more services use it."""
         return len(self.state.services) - len(self.services)
+
+    @property
+    def has_agreement(self) -> bool:
+        """Tell whether there is an agreement that this user may read."""
+        enablement = self.state.enablement
+        return self.sees_costs and bool(enablement and enablement.agreed_text_hash)
 
     @property
     def in_package(self) -> bool:
@@ -101,6 +108,7 @@ def cards_of(access: AccountAccess, account: Account, now: datetime) -> list[Car
             trial_used=trial_minutes_used(state.trial, now) if state.trial else None,
             superusers=superusers,
             is_requested=state.product.pk in requested,
+            sees_costs=bill is not None,
             cost=_cost(costs.get(state.product.pk), nothing) if state.is_on else "",
         )
         for state in products_of(account, now)

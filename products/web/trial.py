@@ -17,8 +17,9 @@ from accounts.queries import account_of
 from accounts.reauthentication import require_reauthentication
 from accounts.roles import Permission
 from products.catalogue.queries import product as find_product
+from products.enablement.agreements import trial_terms
 from products.enablement.commands import Agreement, start_trial
-from products.enablement.queries import state_of, trial_text
+from products.enablement.queries import state_of
 from products.enablement.refusals import trial_refusal
 from products.web.forms import TrialForm
 from products.web.price_display import product_price_line
@@ -66,7 +67,7 @@ def begin_trial(request: HttpRequest, slug: str) -> HttpResponse:
         "product": product,
         "form": form,
         "refusal": refusal,
-        "agreed_text": trial_text(account, state.trial_plan)
+        "agreed_text": trial_terms(account, state.trial_plan).text
         if state.trial_plan
         else "",
         "price_line": product_price_line(state),

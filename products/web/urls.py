@@ -4,6 +4,7 @@ from django.urls import URLPattern, path, register_converter
 
 from products.web.access import member_access
 from products.web.account_settings import account_settings
+from products.web.agreements import agreement, agreements
 from products.web.billing import billing, budget, lift_budget_block
 from products.web.current_usage import live_account, live_service
 from products.web.deployment import activate_version, deactivate_version, why
@@ -63,6 +64,8 @@ urlpatterns: list[URLPattern] = [
     path("usage/", usage, name="usage"),
     path("usage/csv/", usage_csv, name="usage_csv"),
     path("billing/", billing, name="billing"),
+    path("billing/agreements/", agreements, name="agreements"),
+    path("billing/agreements/<str:enablement_id>/", agreement, name="agreement"),
     path("billing/budget/", budget, name="budget"),
     path("billing/budget/lift/", lift_budget_block, name="lift_budget_block"),
     path("billing/invoices/<str:invoice_key>/", invoice, name="invoice"),

@@ -9,9 +9,10 @@ from accounts.models import Account, ApiToken
 from accounts.sudo import start_sudo
 from products.catalogue.queries import direct_price, trial_plans
 from products.deploy.commands import deactivate, stage
+from products.enablement.agreements import text_hash, trial_terms
 from products.enablement.commands import enable_for_service
 from products.enablement.models import Enablement
-from products.enablement.queries import services_hash, text_hash, trial_text
+from products.enablement.queries import services_hash
 from tests.architecture.attempts import cancel, offer_trial
 from tests.factories import NOW
 from tests.factories.accounts import PASSWORD
@@ -88,7 +89,7 @@ def trial_agreement(world: World) -> dict[str, Any]:
     """Return what the page that starts a trial sends."""
     acme = Account.objects.get(pk=world.acme.pk)
     plan = trial_plans(world.websockets.pk).get(world.websockets.pk)
-    return {"agreed_text": trial_text(acme, plan) if plan else "x", "agree": "on"}
+    return {"agreed_text": trial_terms(acme, plan).text if plan else "x", "agree": "on"}
 
 
 def agreement_by_hash(world: World) -> dict[str, Any]:

@@ -43,6 +43,7 @@ OF_AN_ACCOUNT = frozenset(
         "automation_id",
         "claim_id",
         "customer_id",
+        "enablement_id",
         "event_id",
         "invitation_id",
         "invoice_id",

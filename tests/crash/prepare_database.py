@@ -18,10 +18,10 @@ from accounts.actor import Actor, Context, Interface  # noqa: E402
 from accounts.models import Membership  # noqa: E402
 from portal.prepare import prepare  # noqa: E402
 from products.catalogue.models import Product  # noqa: E402
-from products.catalogue.queries import direct_price  # noqa: E402
+from products.catalogue.queries import direct_price, prices_beside  # noqa: E402
+from products.enablement.agreements import direct_terms  # noqa: E402
 from products.enablement.commands import Agreement, enable  # noqa: E402
 from products.enablement.commands.service import enable_for_service  # noqa: E402
-from products.enablement.queries import agreement_text  # noqa: E402
 from products.metering.commands import issue_credential  # noqa: E402
 from products.services.models import Service  # noqa: E402
 
@@ -42,7 +42,7 @@ def main() -> None:
     )
     websockets = Product.objects.get(pk="websockets")
     price = direct_price(websockets.pk, now)
-    text = agreement_text(sam.account, websockets, price)
+    text = direct_terms(sam.account, websockets, prices_beside(price, now)).text
     enable(
         actor,
         account=sam.account,

@@ -19,11 +19,11 @@ from portal.starter_catalogue import PLANS, PRODUCTS, product_fields
 from products.billing.models import Invoice
 from products.catalogue.commands import add_plan, add_product
 from products.catalogue.models import Plan, PriceVersion, Product, Tier
-from products.catalogue.queries import direct_price, trial_plans
+from products.catalogue.queries import direct_price, prices_beside, trial_plans
 from products.domains.models import DomainClaim
+from products.enablement.agreements import direct_terms, trial_terms
 from products.enablement.commands import Agreement, change_price, enable
 from products.enablement.models import ProductRequest
-from products.enablement.queries import agreement_text, trial_text
 from products.metering.commands import issue_credential
 from products.services.commands.versions import clone_version
 from products.services.models import Part, Service, Version
@@ -154,7 +154,9 @@ def _load_by_commands() -> None:
 
 def text_to_agree_to(account: Account, product: Product) -> str:
     """Return the text of the agreement to the product's price at NOW."""
-    return agreement_text(account, product, direct_price(product.pk, NOW))
+    return direct_terms(
+        account, product, prices_beside(direct_price(product.pk, NOW), NOW)
+    ).text
 
 
 def agreed(account: Account, product: Product) -> Agreement:
@@ -165,7 +167,7 @@ def agreed(account: Account, product: Product) -> Agreement:
 def agreed_to_trial(account: Account, product: Product) -> Agreement:
     """Return the agreement to the trial that the product has."""
     plan = trial_plans(product.pk)[product.pk]
-    return Agreement.to(trial_text(account, plan))
+    return Agreement.to(trial_terms(account, plan).text)
 
 
 def people_of(acme: Account, globex: Account, shop: Service) -> dict[str, Actor]:

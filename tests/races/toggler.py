@@ -24,9 +24,9 @@ from accounts.actor import Actor, Context, Interface  # noqa: E402
 from accounts.errors import Conflict  # noqa: E402
 from accounts.models import Account, User  # noqa: E402
 from products.catalogue.models import Product  # noqa: E402
-from products.catalogue.queries import direct_price  # noqa: E402
+from products.catalogue.queries import direct_price, prices_beside  # noqa: E402
+from products.enablement.agreements import direct_terms  # noqa: E402
 from products.enablement.commands import Agreement, disable, enable  # noqa: E402
-from products.enablement.queries import agreement_text  # noqa: E402
 from tests.factories import NOW  # noqa: E402
 
 LATER = NOW + timedelta(hours=1)
@@ -70,7 +70,7 @@ class Toggler:
     def enable(self, now: datetime) -> str:
         """Enable the product; return the refusal, "" for none."""
         price = direct_price(self.product.pk, now)
-        text = agreement_text(self.account, self.product, price)
+        text = direct_terms(self.account, self.product, prices_beside(price, now)).text
         try:
             enable(
                 self.actor,

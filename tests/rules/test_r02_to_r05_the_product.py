@@ -6,12 +6,12 @@ from accounts.audit.models import AuditEvent
 from accounts.commands.members import change_role
 from accounts.errors import Forbidden, NotFound
 from accounts.models import Account, Membership, User
-from products.catalogue.queries import direct_price
+from products.catalogue.queries import direct_price, prices_beside
 from products.deploy.routes import routes_of
+from products.enablement.agreements import direct_terms, text_hash
 from products.enablement.commands import Agreement, enable
 from products.enablement.commands.account import NotAgreed, PriceChanged
 from products.enablement.models import Enablement
-from products.enablement.queries import agreement_text, text_hash
 from tests.architecture.attempts import buy, cancel
 from tests.factories import NOW
 from tests.factories.accounts import AccountFactory, actor_for
@@ -137,7 +137,7 @@ def test_r5_the_agreement_names_the_prices_and_is_kept_word_for_word(world):
     sam = world.people["superuser"]
     cancel(world, sam)
     price = direct_price("websockets", NOW)
-    text = agreement_text(world.acme, world.websockets, price)
+    text = direct_terms(world.acme, world.websockets, prices_beside(price, NOW)).text
 
     buy(world, sam)
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from accounts.models import Account
 from products.billing.models import Invoice
-from products.enablement.queries import text_hash
+from products.enablement.agreements import text_hash
 from products.metering.queries.voids import AffectedUsage, EdgeTime, review_void
 
 

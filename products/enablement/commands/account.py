@@ -11,7 +11,8 @@ from accounts.errors import Conflict, Invalid
 from accounts.models import Account
 from accounts.roles import Permission
 from products.catalogue.models import Plan, Product
-from products.catalogue.queries import direct_price
+from products.catalogue.queries import direct_price, prices_beside
+from products.enablement.agreements import DEFAULT_LOCALE, direct_terms, text_hash
 from products.enablement.commands.enablements import (
     close_enablement,
     open_enablement,
@@ -19,7 +20,7 @@ from products.enablement.commands.enablements import (
     require_enabled,
 )
 from products.enablement.models import Enablement
-from products.enablement.queries import agreement_text, services_hash, text_hash
+from products.enablement.queries import services_hash
 from products.enablement.refusals import disable_refusal, enable_refusal
 
 
@@ -28,10 +29,10 @@ class Agreement:
     """What a superuser has agreed to: the hash of the text that was shown, and its language."""
 
     text_hash: str  # of `text_hash`; empty if there is no agreement
-    locale: str = "en"
+    locale: str = DEFAULT_LOCALE
 
     @classmethod
-    def to(cls, text: str, locale: str = "en") -> Self:
+    def to(cls, text: str, locale: str = DEFAULT_LOCALE) -> Self:
         """Return the agreement to a text; an empty text is not agreed to."""
         return cls(text_hash(text) if text else "", locale)
 
@@ -89,8 +90,10 @@ def enable(
         if refusal := enable_refusal(product, None, price):
             raise refusal
         assert price is not None  # noqa: S101 - else it is refused
-        text = agreement_text(account, product, price)
-        _check_agreement(agreement, text_hash(text))
+        terms = direct_terms(
+            account, product, prices_beside(price, now), locale=agreement.locale
+        )
+        _check_agreement(agreement, terms.text_hash)
         enablement = Enablement(
             account=account,
             product=product,
@@ -100,11 +103,8 @@ def enable(
             starts_at=now,
             started_by=actor.label,
             reason=reason,
-            agreed_text=text,
-            agreed_text_hash=agreement.text_hash,
-            agreed_locale=agreement.locale,
         )
-        open_enablement(trail, enablement, trial=trial)
+        open_enablement(trail, terms.keep(enablement), trial=trial)
     return enablement
 
 

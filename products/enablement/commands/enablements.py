@@ -55,6 +55,7 @@ def open_enablement(
             "source": enablement.source,
             "plan": enablement.plan.name,
             "agreed_text": enablement.agreed_text,
+            "agreed_record_hash": enablement.agreed_record_hash,
             "agreed_locale": enablement.agreed_locale,
         },
         reason=enablement.reason,

@@ -10,7 +10,8 @@ from accounts.errors import Conflict, Invalid
 from accounts.models import Account
 from accounts.roles import Permission
 from products.catalogue.models import Plan, Product
-from products.catalogue.queries import price_on
+from products.catalogue.queries import prices_on
+from products.enablement.agreements import package_terms
 from products.enablement.commands.enablements import (
     close_enablement,
     open_enablement,
@@ -41,11 +42,12 @@ def assign_package(
         lock=Plan.objects.filter(pk=plan.pk),  # see change_price
     ) as trail:
         trial = require_disabled(account, product)
+        prices = prices_on(plan, now)
         enablement = Enablement(
             account=account,
             product=product,
             plan=plan,
-            price_version=price_on(plan, now),
+            price_version=prices[0] if prices else None,
             source=Enablement.Source.PACKAGE,
             starts_at=now,
             started_by=actor.label,
@@ -58,7 +60,8 @@ def assign_package(
             after={"plan": plan.name, "enablement": enablement.pk},
             reason=reason,
         )
-        open_enablement(trail, enablement, trial=trial)
+        terms = package_terms(account, plan, prices)
+        open_enablement(trail, terms.keep(enablement), trial=trial)
     return enablement
 
 

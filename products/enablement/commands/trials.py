@@ -13,16 +13,15 @@ from accounts.models import Account
 from accounts.roles import Permission
 from products.catalogue.models import Plan, Product
 from products.catalogue.queries import trial_plans
+from products.enablement.agreements import trial_terms
 from products.enablement.commands.account import Agreement, NotAgreed
 from products.enablement.commands.enablements import block_enablement, open_enablement
 from products.enablement.models import DRAIN_TIME, TRIAL_NOTICE, Enablement
 from products.enablement.queries import (
     current,
     running_trials,
-    text_hash,
     trial_minutes_used,
     trial_of,
-    trial_text,
 )
 from products.enablement.refusals import trial_refusal
 
@@ -71,10 +70,10 @@ def start_trial(
         ):
             raise refusal
         assert plan is not None  # noqa: S101 - else it is refused
-        text = trial_text(account, plan)
+        terms = trial_terms(account, plan, locale=agreement.locale)
         if not agreement.text_hash:
             raise NotAgreed("Confirm how the trial ends.", field="agree")
-        if agreement.text_hash != text_hash(text):
+        if agreement.text_hash != terms.text_hash:
             raise TrialChanged
         trial = Enablement(
             account=account,
@@ -83,9 +82,6 @@ def start_trial(
             source=Enablement.Source.TRIAL,
             starts_at=now,
             started_by=actor.label,
-            agreed_text=text,
-            agreed_text_hash=agreement.text_hash,
-            agreed_locale=agreement.locale,
             trial_ends_at=now + timedelta(days=plan.trial_days or 0),
             trial_minutes=plan.trial_minutes,
         )
@@ -96,7 +92,7 @@ def start_trial(
             after=_facts(trial),
             agreed_text_hash=agreement.text_hash,
         )
-        open_enablement(trail, trial)
+        open_enablement(trail, terms.keep(trial))
     return trial
 
 

@@ -4,6 +4,13 @@ import accounts.ids
 import django.db.models.deletion
 from django.db import migrations, models
 
+from products.enablement import triggers
+
+
+def guard(apps, schema_editor):
+    """Install the triggers; the last step of every migration that changes a guarded table."""
+    triggers.ENABLEMENTS.install(schema_editor.connection)
+
 
 class Migration(migrations.Migration):
 
@@ -26,6 +33,8 @@ class Migration(migrations.Migration):
                 ('started_by', models.CharField(max_length=200)),
                 ('ended_by', models.CharField(blank=True, max_length=200)),
                 ('reason', models.CharField(blank=True, max_length=500)),
+                ('agreed_record', models.TextField(blank=True)),
+                ('agreed_record_hash', models.CharField(blank=True, max_length=64)),
                 ('agreed_text', models.TextField(blank=True)),
                 ('agreed_text_hash', models.CharField(blank=True, max_length=64)),
                 ('agreed_locale', models.CharField(blank=True, max_length=16)),
@@ -88,4 +97,5 @@ class Migration(migrations.Migration):
             model_name='productrequest',
             constraint=models.CheckConstraint(condition=models.Q(('state__in', ['open', 'granted', 'declined', 'withdrawn'])), name='product_request_state_is_known'),
         ),
+        migrations.RunPython(guard, migrations.RunPython.noop),
     ]

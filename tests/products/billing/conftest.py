@@ -7,9 +7,9 @@ import pytest
 from portal.starter_catalogue import PLANS, PRODUCTS, product_fields
 from products.catalogue.commands import add_plan, add_product
 from products.catalogue.models import Plan, Product
-from products.catalogue.queries import direct_price
+from products.catalogue.queries import direct_price, prices_beside
+from products.enablement.agreements import direct_terms
 from products.enablement.commands import Agreement, change_price, enable
-from products.enablement.queries import agreement_text
 from products.months import Month
 from tests.factories.world import CATALOGUE
 
@@ -56,6 +56,8 @@ def enabled(sam, acme, websockets):
         sam,
         account=acme,
         product=websockets,
-        agreement=Agreement.to(agreement_text(acme, websockets, price)),
+        agreement=Agreement.to(
+            direct_terms(acme, websockets, prices_beside(price, SEPTEMBER)).text
+        ),
         now=SEPTEMBER,
     )

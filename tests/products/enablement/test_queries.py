@@ -4,8 +4,8 @@ import pytest
 
 from products.catalogue.commands import NewPrice, add_plan
 from products.catalogue.tiers import PriceTier
+from products.enablement.agreements import direct_terms
 from products.enablement.commands import change_price
-from products.enablement.queries import agreement_text
 from tests.factories import NOW
 from tests.factories.world import CATALOGUE
 
@@ -46,7 +46,7 @@ def test_the_agreement_names_every_part_of_the_price(
         now=NOW,
     )
 
-    text = agreement_text(acme, websockets, version)
+    text = direct_terms(acme, websockets, [version]).text
 
     assert text == (
         f"I understand that enabling WebSockets changes the monthly bill of Acme ({acme.pk}). "
@@ -55,6 +55,6 @@ def test_the_agreement_names_every_part_of_the_price(
 
 
 def test_without_a_price_the_agreement_is_its_first_sentence(acme, ngwaf):
-    assert agreement_text(acme, ngwaf, None) == (
+    assert direct_terms(acme, ngwaf, []).text == (
         f"I understand that enabling Next-Gen WAF changes the monthly bill of Acme ({acme.pk})."
     )

@@ -14,6 +14,7 @@ from products.catalogue.commands import add_plan
 from products.catalogue.models import Plan, Product
 from products.deploy.commands import activate
 from products.deploy.routes import routes_of
+from products.enablement.agreements import text_hash
 from products.enablement.commands import (
     Agreement,
     assign_package,
@@ -26,7 +27,7 @@ from products.enablement.commands import (
 from products.enablement.commands.account import NotAgreed
 from products.enablement.commands.trials import TrialChanged
 from products.enablement.models import DRAIN_TIME, Enablement
-from products.enablement.queries import assignable_plans, state_of, text_hash
+from products.enablement.queries import assignable_plans, state_of
 from products.enablement.refusals import AlreadyEnabled, NoTrial, TrialUsed
 from products.months import Month
 from tests.concurrency import together

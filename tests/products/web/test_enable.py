@@ -9,9 +9,9 @@ from django.urls import reverse
 
 from portal.starter_catalogue import CONNECTION_TIME
 from products.catalogue.models import Plan
+from products.enablement.agreements import direct_terms
 from products.enablement.commands import change_price
 from products.enablement.models import Enablement
-from products.enablement.queries import agreement_text
 from tests.factories import NOW
 from tests.factories.services import BackendFactory, ServiceFactory, live_version
 from tests.factories.world import CATALOGUE, text_to_agree_to
@@ -142,7 +142,7 @@ def test_a_changed_price_is_shown_and_needs_a_new_agreement(
     dearer = change_price(
         CATALOGUE, plan=plan, price=NEW_PRICE, effective_from=later, now=NOW
     )
-    now_due = agreement_text(acme, websockets, dearer)
+    now_due = direct_terms(acme, websockets, [dearer]).text
 
     answer = browser(sam).post(PAGE, typed)
     page = text_of(answer)

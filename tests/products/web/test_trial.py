@@ -7,9 +7,9 @@ from django.db.models import F
 from django.utils import timezone
 
 from products.catalogue.commands import add_plan
+from products.enablement.agreements import trial_terms
 from products.enablement.commands import check_trials
 from products.enablement.models import Enablement
-from products.enablement.queries import trial_text
 from tests.factories.world import CATALOGUE
 from tests.products.web.conftest import actions_of, text_of
 
@@ -31,7 +31,7 @@ def plan(websockets, now):
 
 
 def start(client, acme, plan, **changes):
-    body = {"agreed_text": trial_text(acme, plan), "agree": "on"} | changes
+    body = {"agreed_text": trial_terms(acme, plan).text, "agree": "on"} | changes
     return client.post(PAGE, body)
 
 
@@ -41,7 +41,7 @@ def test_the_end_is_said_before_the_trial_starts(browser, sam, acme, plan):
 
     page = text_of(client.get(PAGE))
 
-    assert trial_text(acme, plan) in page
+    assert trial_terms(acme, plan).text in page
     assert "14 days from now" in page
     assert "1,000,000 connection minutes" in page
     assert "New connections are refused, and open ones are closed" in page

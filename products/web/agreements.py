@@ -1,0 +1,61 @@
+"""The pages of agreements: what the account agreed to, exactly as it was kept (R5)."""
+
+import json
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from accounts.authentication import actor_of
+from accounts.errors import NotFound
+from accounts.lists import page_of
+from accounts.policy import decide
+from accounts.queries import account_for
+from accounts.roles import Permission
+from products.enablement.models import Enablement
+from products.enablement.queries import agreements_of
+from products.enablement.verification import is_as_agreed
+
+KINDS = {
+    Enablement.Source.DIRECT: "Purchase",
+    Enablement.Source.TRIAL: "Trial",
+    Enablement.Source.PACKAGE: "Package",
+    Enablement.Source.CONTRACT: "Contract",
+}
+
+
+@login_required
+@require_GET
+def agreements(request: HttpRequest) -> HttpResponse:
+    """List what the account agreed to, newest first."""
+    account = account_for(actor_of(request), Permission.BILLING_READ)
+    page = page_of(request, agreements_of(account), order=("-starts_at", "pk"))
+    rows = [{"row": row, "kind": _kind(row)} for row in page.rows]
+    return render(request, "billing/agreements.html", {"rows": rows, "page": page})
+
+
+@login_required
+@require_GET
+def agreement(request: HttpRequest, enablement_id: str) -> HttpResponse:
+    """Show one agreement: the sentence, the record it was made from, and their hashes."""
+    actor = actor_of(request)
+    account = account_for(actor, Permission.BILLING_READ)
+    row = agreements_of(account).filter(pk=enablement_id).first()
+    if row is None:
+        raise NotFound("Agreement not found.")
+    is_intact = is_as_agreed(row)
+    context = {
+        "row": row,
+        "kind": _kind(row),
+        "is_intact": is_intact,
+        "may_read_trail": decide(actor, Permission.AUDIT_READ, account).allowed,
+        "record": json.loads(row.agreed_record)
+        if is_intact and row.agreed_record
+        else None,
+    }
+    return render(request, "billing/agreement.html", context)
+
+
+def _kind(row: Enablement) -> str:
+    return KINDS[Enablement.Source(row.source)]

@@ -1,0 +1,72 @@
+"""What was agreed to, shown again exactly, to those who see costs (R5, R20)."""
+
+import json
+
+import pytest
+from django.db import connection
+
+from products.enablement import triggers
+from products.enablement.models import Enablement
+from tests.products.web.conftest import queries_of, text_of
+
+
+def test_a_superuser_and_billing_read_the_agreement_word_for_word(
+    browser, sam, bo, enabled
+):
+    for person in (sam, bo):
+        client = browser(person)
+        listed = text_of(client.get("/billing/agreements/"))
+        page = text_of(client.get(f"/billing/agreements/{enabled.pk}/"))
+
+        assert "Purchase" in listed
+        assert enabled.agreed_text in page
+        assert enabled.agreed_text_hash in page
+        assert enabled.agreed_record_hash in page
+        assert "Price version 1, per million connection minutes" in page
+        assert "give exactly these hashes" in page
+
+
+def test_the_record_holds_the_terms_as_data(enabled, websockets, acme):
+    record = json.loads(enabled.agreed_record)
+
+    price = enabled.price_version
+    assert record["kind"] == "direct"
+    assert record["product"] == {"id": "websockets", "name": "WebSockets"}
+    assert record["account"] == {"id": acme.pk, "name": "Acme"}
+    assert record["period"] == {"length": "calendar month", "time_zone": "UTC"}
+    assert (record["tax"], record["locale"]) == ("before tax", "en")
+    assert [each["price_version"] for each in record["prices"]] == [price.pk]
+    assert record["prices"][0]["tiers"][0] == {
+        "up_to": 10,
+        "unit_price": "0.60",
+        "range": "first 10 million",
+    }
+
+
+def test_the_page_says_if_the_text_was_changed(browser, sam, enabled):
+    triggers.ENABLEMENTS.remove(connection)
+    Enablement.objects.filter(pk=enabled.pk).update(agreed_text="Free for ever.")
+    triggers.ENABLEMENTS.install(connection)
+
+    page = text_of(browser(sam).get(f"/billing/agreements/{enabled.pk}/"))
+
+    assert "This is not what was agreed to" in page
+    assert "give exactly these hashes" not in page
+
+
+def test_an_account_without_agreements_reads_what_the_page_is_for(browser, sam):
+    assert "There are no agreements" in text_of(
+        browser(sam).get("/billing/agreements/")
+    )
+
+
+@pytest.mark.parametrize("who", ["eve", "una"])
+def test_those_who_see_no_costs_get_no_link_and_no_page(request, browser, enabled, who):
+    client = browser(request.getfixturevalue(who))
+
+    assert client.get(f"/billing/agreements/{enabled.pk}/").status_code == 403
+    assert "What was agreed" not in text_of(client.get("/products/"))
+
+
+def test_the_queries_do_not_grow_with_the_list(browser, sam, enabled):
+    assert queries_of(browser(sam), "/billing/agreements/") < 25
