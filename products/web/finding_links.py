@@ -1,7 +1,8 @@
 """What activation would find, as pages show it: one list, with links to what it is about."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import urlencode
 
 from django.urls import reverse
@@ -16,8 +17,9 @@ from products.services.models import Version
 from products.web.help import rule_url
 from products.web.parts import label_of
 
-# The kind and the name of the part whose form is on the page.
-Here = tuple[str, str]
+# The parts whose fields are on the page: by kind and name, what the ids of the fields start with.
+Here = Mapping[tuple[str, str], str]
+ELSEWHERE: Final[Here] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +44,12 @@ def shown_findings(
     version: Version,
     *,
     editable: bool,
-    here: Here | None = None,
+    here: Here = ELSEWHERE,
 ) -> list[ShownFinding]:
     """Return all that activation checks of a version: what blocks it comes first."""
     found = [
         *(
-            _check_finding(fix, version, editable=editable)
+            _check_finding(fix, version, editable=editable, here=here)
             for result in decision.failed
             for fix in result.fixes
             if fix.finding is None
@@ -59,7 +61,7 @@ def shown_findings(
 
 
 def advice_about(
-    kind: Kind, name: str, key: str, values: Values, version: Version, here: Here | None
+    kind: Kind, name: str, key: str, values: Values, version: Version, here: Here
 ) -> list[ShownFinding]:
     """Return what a part's kind advises; `key` names the part in paths, and is empty for a new one."""
     return [
@@ -73,12 +75,15 @@ def advice_about(
     ]
 
 
-def link_into(fix: Fix, version: Version, here: Here | None = None) -> tuple[str, str]:
+def link_into(fix: Fix, version: Version, here: Here = ELSEWHERE) -> tuple[str, str]:
     """Return the address and label of the part or field of a draft where a reason is removed."""
     place = [version.service_id, version.number]
     if fix.page is FixPage.ADD_PART:
         return reverse("add_part", args=[*place, fix.name]), f"Add a {fix.name}"
     if fix.page is FixPage.DOMAIN:
+        start = here.get(("domain", fix.name))
+        if start is not None:
+            return f"#{start}name", f"Go to domain {fix.name}"
         url = reverse("edit_part", args=[*place, "domain", fix.name])
         return url, f"Open domain {fix.name}"
     if fix.finding is None:
@@ -91,7 +96,9 @@ def claim_url(domain: str) -> str:
     return f"{reverse('domains')}?{urlencode({'claim': registrable_name(domain)})}"
 
 
-def _check_finding(fix: Fix, version: Version, *, editable: bool) -> ShownFinding:
+def _check_finding(
+    fix: Fix, version: Version, *, editable: bool, here: Here
+) -> ShownFinding:
     url = label = ""
     match fix.page:
         case FixPage.DOMAINS:
@@ -102,7 +109,7 @@ def _check_finding(fix: Fix, version: Version, *, editable: bool) -> ShownFindin
             url = reverse("service", args=[version.service_id])
             label = f"Open {version.service.name}"
         case FixPage.ADD_PART | FixPage.DOMAIN if editable:
-            url, label = link_into(fix, version)
+            url, label = link_into(fix, version, here)
     return ShownFinding(
         severity=Severity.BLOCKS,
         message=fix.reason,
@@ -117,7 +124,7 @@ def _rule_findings(
     version: Version,
     *,
     editable: bool,
-    here: Here | None = None,
+    here: Here = ELSEWHERE,
 ) -> list[ShownFinding]:
     return [
         ShownFinding(
@@ -132,7 +139,7 @@ def _rule_findings(
     ]
 
 
-def _part_of(finding: Finding) -> Here | None:
+def _part_of(finding: Finding) -> tuple[str, str] | None:
     if finding.backend is not None:
         return "backend", finding.backend
     if finding.header is not None:
@@ -140,22 +147,20 @@ def _part_of(finding: Finding) -> Here | None:
     return None
 
 
-def _url(finding: Finding, version: Version, here: Here | None) -> str:
+def _url(finding: Finding, version: Version, here: Here) -> str:
     part = _part_of(finding)
     if part is None or finding.field is None:
         return ""
     return _field_url(version, *part, finding.field, here)
 
 
-def _field_url(
-    version: Version, kind: str, key: str, field: str, here: Here | None
-) -> str:
-    anchor = f"#id_{field}"
-    if (kind, key) == here:
-        return anchor
+def _field_url(version: Version, kind: str, key: str, field: str, here: Here) -> str:
+    start = here.get((kind, key))
+    if start is not None:
+        return f"#{start}{field}"
     page = reverse("edit_part", args=[version.service_id, version.number, kind, key])
     # With the field's name in the query, the page opens the section that has the field.
-    return f"{page}?field={field}{anchor}"
+    return f"{page}?field={field}#id_{field}"
 
 
 def _label(finding: Finding) -> str:

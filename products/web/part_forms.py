@@ -5,7 +5,7 @@ API refuse the same with the same words.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -45,13 +45,19 @@ def names_in(version: Version, kind: Kind) -> Names:
     return {segment: sorted(found) for segment, found in names.items()}
 
 
-def form_for(kind: Kind, names: Names, row: Part | None = None) -> type[forms.Form]:
+def form_for(
+    kind: Kind,
+    names: Names,
+    row: Part | None = None,
+    only: Collection[str] | None = None,
+) -> type[forms.Form]:
     """Return the form class of a kind of part, with the choices that a version has.
 
-    A secret that the part has can be removed with a box of its own.
+    A secret that the part has can be removed with a box of its own. With `only`, the form has these
+    fields alone.
     """
     fields: dict[str, Any] = {}
-    if kind.has_name:
+    if kind.has_name and (only is None or "name" in only):
         fields["name"] = forms.Field(
             label=kind.name_label,
             disabled=kind.fixed_name and row is not None,
@@ -64,6 +70,8 @@ def form_for(kind: Kind, names: Names, row: Part | None = None) -> type[forms.Fo
             ),
         )
     for each in kind.settable:
+        if only is not None and each.name not in only:
+            continue
         current = each.value(row.values) if row else each.default
         fields[each.name] = _form_field(each, names, current)
         if row and each.secret and each.nullable and current:
@@ -125,10 +133,18 @@ def same(value: object, other: object) -> bool:
     return value == other or all(empty)
 
 
-def digests_of(kind: Kind, row: Part | None) -> str:
+def digests_of(
+    kind: Kind, row: Part | None, only: Collection[str] | None = None
+) -> str:
     """Return the digest of each field's value, for a hidden field: what the form started from."""
     values = stored_values(kind, row)
-    return json.dumps({name: digest(value) for name, value in values.items()})
+    return json.dumps(
+        {
+            name: digest(value)
+            for name, value in values.items()
+            if only is None or name in only
+        }
+    )
 
 
 def digest(value: object) -> str:

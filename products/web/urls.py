@@ -27,6 +27,7 @@ from products.web.services import (
     service,
     services,
 )
+from products.web.several_parts import preview_several, several_parts
 from products.web.switch import switch_off, switch_on
 from products.web.trial import begin_trial
 from products.web.usage import usage, usage_csv
@@ -90,6 +91,8 @@ urlpatterns: list[URLPattern] = [
     path(f"{VERSION}findings/", findings, name="findings"),
     path(f"{VERSION}lock/", lock, name="lock_version"),
     path(f"{VERSION}restore/", restore, name="restore_part"),
+    path(f"{VERSION}parts/", several_parts, name="edit_parts"),
+    path(f"{VERSION}parts/preview/", preview_several, name="preview_parts"),
     path(f"{VERSION}why/", why, name="why"),
     path(f"{VERSION}activate/", activate_version, name="activate_version"),
     path(f"{VERSION}deactivate/", deactivate_version, name="deactivate_version"),

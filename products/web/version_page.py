@@ -27,7 +27,13 @@ from products.services.commands.versions import (
 from products.services.kinds import KINDS
 from products.services.models import Part, Version
 from products.services.queries import all_parts, get_service, get_version
-from products.web.finding_links import Here, ShownFinding, advice_about, shown_findings
+from products.web.finding_links import (
+    ELSEWHERE,
+    Here,
+    ShownFinding,
+    advice_about,
+    shown_findings,
+)
 from products.web.parts import shown_part
 from products.web.removed_parts import removed_from
 
@@ -51,7 +57,7 @@ def findings_context(
     actor: Actor,
     version: Version,
     decision: DeployDecision,
-    here: Here | None = None,
+    here: Here = ELSEWHERE,
     advice: Iterable[ShownFinding] = (),
 ) -> dict[str, Any]:
     """Return the findings as their fragment shows them, with links for an actor who may edit."""
@@ -99,7 +105,7 @@ def version(request: HttpRequest, service_id: str, number: int) -> HttpResponse:
         each
         for row in rows["backend"]
         for each in advice_about(
-            row.declared, row.name, row.key, row.values, found, None
+            row.declared, row.name, row.key, row.values, found, ELSEWHERE
         )
     ]
     decision = decision_without_person(found)

@@ -153,6 +153,7 @@ BODIES: dict[tuple[str, str], Body] = {
     (f"{SERVICE}versions/new/", "POST"): lambda w: {"from": "1"},
     (VERSION, "POST"): lambda w: {"comment": "Mine"},
     (f"{VERSION}<part_kind:kind>/preview/", "POST"): lambda w: {"name": "tenant"},
+    (f"{VERSION}parts/", "POST"): lambda w: {"part": "domain:new", "new-domain-name": "new.acme.net"},
     (f"{VERSION}<part_kind:kind>/add/", "POST"): lambda w: {
         "name": "new", "action": "set", "type": "request", "dst": "http.X-New", "src": '"1"', "priority": "100"},
     (f"{VERSION}<part_kind:kind>/edit/<path:name>/", "POST"): lambda w: {

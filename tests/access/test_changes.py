@@ -16,6 +16,7 @@ CHANGING_NOTHING = {
         "services/<str:service_id>/versions/<int:number>/<part_kind:kind>/preview/",
         "POST",
     ),
+    ("services/<str:service_id>/versions/<int:number>/parts/preview/", "POST"),
     ("api/v1/domain-claims/<str:claim_id>/verify", "POST"),
     ("domains/<opaque:claim_id>/", "POST"),
     ("api/enabled-products/v1/<str:slug>", "PUT"),

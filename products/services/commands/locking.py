@@ -27,6 +27,7 @@ class Duplicate(Conflict):
     def __init__(self, kind: str, name: str) -> None:
         """Say which name of which kind."""
         super().__init__(f"Duplicate {kind}: '{name}'")
+        self.name = name
 
 
 class ServiceGone(NotFound):

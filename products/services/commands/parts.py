@@ -1,6 +1,6 @@
 """Add, change and remove the parts of a draft."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -67,6 +67,15 @@ class RemovedPart:
     values: dict[str, object]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartChange:
+    """The changes of one part among several; an empty `name` adds a part."""
+
+    kind: str
+    name: str = ""
+    changes: Mapping[str, object]
+
+
 def event_of(kind: Kind, verb: str) -> Event:
     """Return the event of a kind and a verb: created, updated or deleted."""
     return Event(f"{kind.event}.{verb}")
@@ -119,6 +128,38 @@ def change_part(
         row = get_part(version, kind, name)
         apply_changes(trail, row, changes, now, expected_revision)
     return row
+
+
+def change_parts(
+    actor: Actor,
+    *,
+    version: Version,
+    changes: Sequence[PartChange],
+    expected_revision: int,
+    now: datetime,
+) -> None:
+    """Change and add several parts of a draft in their order, all or none.
+
+    Raises as `change_part` and `add_part` do; StaleRevision names no fields. Notes an event for
+    each part that changes.
+    """
+    with recorded_change(
+        actor, Permission.SERVICE_CONFIGURE, on=version.service, now=now
+    ) as trail:
+        version = draft_for_update(version)
+        if version.revision != expected_revision:
+            raise StaleRevision(version, {}, {})
+        for each in changes:
+            if each.name:
+                row = get_part(version, each.kind, each.name)
+                _change(trail, row, each.changes, now)
+            else:
+                fields = dict(each.changes)
+                name = str(fields.pop("name", ""))
+                row = _new_part(version, kind_of(each.kind), name, fields, now)
+                _note_added(trail, row, now)
+        if version.revision == expected_revision:
+            raise Unchanged
 
 
 def set_single(
@@ -231,12 +272,24 @@ def apply_changes(
     expected_revision: int | None = None,
 ) -> None:
     """Change a part that is locked for it, and note it. Raises as `change_part` does."""
+    if not _change(trail, row, changes, now, expected_revision):
+        raise Unchanged
+
+
+def _change(
+    trail: Trail,
+    row: Part,
+    changes: Mapping[str, object],
+    now: datetime,
+    expected_revision: int | None = None,
+) -> bool:
+    """Change a part and note it; return False if its values are the same."""
     kind, before = row.declared, values_of(row)
     name, values = _merged(row, changes)
     row.name, row.values = name, values
     old, new = audit_changes(kind, before, values_of(row))
     if not new:
-        raise Unchanged
+        return False
     if expected_revision not in {None, row.version.revision}:
         raise StaleRevision(row.version, new, old)
     row.updated_at = now
@@ -247,6 +300,7 @@ def apply_changes(
     if "content" in new and row.values.get("dynamic"):
         copies = set_content(row, row.value("content"), now)
         note_content(trail, copies, old, new)
+    return True
 
 
 def _follow(

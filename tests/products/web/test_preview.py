@@ -35,6 +35,14 @@ def test_a_new_part_is_checked_before_it_has_a_name(browser, eve, switched_on, d
     assert "Backend without a name uses the shield frankfurt-de" in text_of(answer)
 
 
+def test_a_domain_that_is_not_saved_yet_is_linked_to_its_field(browser, eve, draft):
+    answer = browser(eve).post(
+        preview_page(draft, "domain"), {"was": "", "name": "no domain"}
+    )
+
+    assert '<a href="#id_name">Go to domain no domain</a>' in answer.content.decode()
+
+
 def test_a_header_rule_is_checked_while_it_is_typed(browser, eve, switched_on, draft):
     typed = {"was": "", "name": "who", "type": "request", "action": "regex"}
 
