@@ -148,3 +148,20 @@ def test_an_impossible_price_is_refused_at_its_field(websockets, price, after, f
     assert refused.value.field == field
     assert PriceVersion.objects.filter(plan=plan).count() == 1
     assert noted("platform") == before
+
+
+def test_an_unknown_currency_is_refused_also_for_the_first_price_of_a_plan(ngwaf):
+    plan = Plan.objects.get(product=ngwaf, kind="package")
+    assert not plan.prices.exists()
+
+    with pytest.raises(Invalid) as refused:
+        change_price(
+            CATALOGUE,
+            plan=plan,
+            price=NewPrice("XYZ", "bandwidth", ONE_TIER),
+            effective_from=NOW + timedelta(days=9),
+            now=NOW,
+        )
+
+    assert refused.value.field == "currency"
+    assert not plan.prices.exists()
