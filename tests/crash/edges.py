@@ -46,6 +46,11 @@ class RealEdge:
         self.port = self._edge.port
         self.wait_until_it_serves()
 
+    @property
+    def process_id(self) -> int:
+        """Return the id of its control process."""
+        return int(self._edge.process.pid)
+
     def wait_until_it_serves(self) -> None:
         """Ask for a page until it comes from the origin."""
         within(SERVES_SECONDS, "the edge serves", self._serves)

@@ -117,13 +117,25 @@ class EchoOrigin:
 class Swarm:
     """Clients that keep connecting to an edge's port until `stop`."""
 
-    def __init__(self, port: int, *, clients: int, seed: object, lives: float) -> None:
-        """Start them; each connection is closed after at most `lives` seconds."""
+    def __init__(
+        self,
+        port: int,
+        *,
+        clients: int,
+        seed: object,
+        lives: float,
+        pause: float = 0.2,
+    ) -> None:
+        """Start them; each connection is closed after at most `lives` seconds.
+
+        A client waits up to `pause` seconds between two messages.
+        """
         self.attempts: list[Attempt] = []
         # Attempts at which no process listened: from when to when.
         self.refused: list[tuple[float, float]] = []
         self._port = port
         self._lives = lives
+        self._pause = pause
         self._stopping = False
         self._loop = Loop()
         self._max_attempts = (
@@ -201,7 +213,7 @@ class Swarm:
             writer.write(b"x" * MESSAGE)
             await reader.readexactly(MESSAGE)
             attempt.seen.append((time.monotonic(), attempt.received + MESSAGE))
-            await asyncio.sleep(chance.uniform(0.02, 0.2))
+            await asyncio.sleep(chance.uniform(self._pause / 10, self._pause))
         attempt.left_at = time.monotonic()
         writer.write_eof()
         assert await reader.read() == b"", "bytes that the client did not send"

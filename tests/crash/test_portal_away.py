@@ -11,7 +11,7 @@ from tests.stories.stack import within
 
 
 @pytest.mark.parametrize(
-    "away_seconds", [3, pytest.param(45, marks=pytest.mark.nightly)]
+    "away_seconds", [3, pytest.param(600, marks=pytest.mark.nightly)]
 )
 def test_without_the_portal_an_edge_serves_the_last_table_and_loses_nothing(
     portal, real_edge, swarm_at, note_figures, away_seconds

@@ -79,9 +79,9 @@ def finish(arena: Arena) -> int:
 
 
 @pytest.mark.nightly
-def test_killed_workers_lose_no_email(arena, tmp_path):
+def test_killed_workers_lose_no_email(arena, tmp_path, note_figures):
     seed = random.randrange(10**9)
-    print(f"seed {seed}")  # noqa: T201 - to run a failed schedule again
+    note_figures(f"seed {seed}")
     chance = random.Random(seed)
 
     with database_of(arena):
@@ -102,6 +102,9 @@ def test_killed_workers_lose_no_email(arena, tmp_path):
         left = finish(arena)
 
     found = sent(tmp_path)
+    note_figures(
+        f"{KILLS} kills, {len(found)} emails sent, {sum(found.values()) - len(found)} twice"
+    )
     assert left == 0
     assert set(found) == {f"job {number}" for number in range(JOBS)}
     # A worker that was killed between sending and noting it sends that email again.
