@@ -1,22 +1,37 @@
 """Base class of the admin's pages: they only read, and their forms call one command."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
-from django.core.exceptions import PermissionDenied
-from django.db.models import Model
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
-from django.urls import reverse
+from django.shortcuts import get_object_or_404, render
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.text import capfirst
 
+from accounts.authentication import staff_actor_of
 from accounts.errors import Conflict, Invalid, NotFound
+
+RowT = TypeVar("RowT", bound=Model)
+
+
+class ReasonForm(forms.Form):
+    """The reason for a change by staff."""
+
+    reason = forms.CharField(
+        label="Reason",
+        help_text="The account's members can read it. It is kept in the audit trail.",
+        widget=forms.Textarea({"rows": 3}),
+    )
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
@@ -25,9 +40,19 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscrip
     # The type of the entries' target if entries are about single rows; else those of the row's
     # account, service and product are shown.
     trail_type = ""
+    # The pages beside Django's own: the route, the name of the method, and the name of the URL.
+    own_pages: tuple[tuple[str, str, str], ...] = ()
     actions = None
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
+
+    def get_urls(self) -> list[URLPattern]:
+        """Return the URLs of the model's own pages, then Django's."""
+        own = [
+            path(route, self.admin_site.admin_view(getattr(self, view)), name=name)
+            for route, view, name in self.own_pages
+        ]
+        return [*own, *super().get_urls()]
 
     def has_view_permission(
         self, request: HttpRequest, obj: Model | None = None
@@ -79,9 +104,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscrip
         """Redirect to the entries about a row: Django's own history has nothing."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        row = self.get_object(request, object_id)
-        if row is None:
-            raise Http404
+        row = row_or_404(self.model, object_id)
         entries = reverse("admin:audit_auditevent_changelist")
         return HttpResponseRedirect(f"{entries}?{urlencode(self.trail_filter(row))}")
 
@@ -106,41 +129,65 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscrip
         asked: HttpResponse | None = site.require_reauthentication(request, title)
         return asked
 
-    def command_form_view(
+    def command_form_view(  # noqa: PLR0913 - the parts of a page, all by keyword
         self,
         request: HttpRequest,
         form: forms.Form,
-        carry_out: Callable[[Any], str],
+        command: Callable[..., Any],
         *,
         title: str,
         button: str,
-        back: str,
-        back_label: object = "",
+        done: Callable[[Any], str],
+        back: Model | None = None,
+        template: str = "admin/form.html",
+        context: Mapping[str, object] = MappingProxyType({}),
     ) -> HttpResponse:
-        """Show a form; on POST run `carry_out`, show the sentence it returns, and redirect to `back`.
+        """Show a form; on POST call a command with what was typed, and redirect to `back`.
 
-        Staff confirm who they are before it runs; `title` names the deed. `back_label` is what
-        `back` leads to, such as an account; else it is the list of the model.
+        Staff confirm who they are before it runs; `title` names the deed. The command gets the
+        actor, `now` and the form's fields; `done` makes the sentence that is shown afterwards from
+        its result. `back` is the row whose page leads here; None for the list of the model.
         """
         if not self.has_view_permission(request):
             raise PermissionDenied
+        back_url = admin_url(back or self.model)
         if request.method == "POST" and form.is_valid():
             if asked := self.reauthentication(request, title):
                 return asked
+            actor = staff_actor_of(request)
             try:
-                messages.success(request, carry_out(form))
+                result = command(actor, now=timezone.now(), **form.cleaned_data)
             except (Invalid, Conflict, NotFound) as refusal:
                 field = getattr(refusal, "field", "")
                 form.add_error(field if field in form.fields else None, refusal.message)
             else:
-                return HttpResponseRedirect(back)
+                messages.success(request, done(result))
+                return HttpResponseRedirect(back_url)
         context = self.admin_site.each_context(request) | {
             "title": title,
             "button": button,
             "form": form,
-            "back": back,
-            "back_label": back_label or capfirst(self.model._meta.verbose_name_plural),  # noqa: SLF001 - Django's own name
+            "back": back_url,
+            "back_label": back or capfirst(self.model._meta.verbose_name_plural),  # noqa: SLF001 - Django's own name
             "opts": self.model._meta,  # noqa: SLF001 - Django's own name
+            **context,
         }
         status = HTTPStatus.BAD_REQUEST if form.errors else HTTPStatus.OK
-        return render(request, "admin/form.html", context, status=status)
+        return render(request, template, context, status=status)
+
+
+def admin_url(of: Model | type[Model]) -> str:
+    """Return the address of a row's page in the admin, or of a model's list."""
+    meta = of._meta  # noqa: SLF001 - Django's own name
+    name = f"admin:{meta.app_label}_{meta.model_name}"
+    if isinstance(of, Model):
+        return reverse(f"{name}_change", args=[of.pk])
+    return reverse(f"{name}_changelist")
+
+
+def row_or_404(rows: type[RowT] | QuerySet[RowT], pk: object) -> RowT:
+    """Return a row by its key; raises Http404, also for a text that can't be a key."""
+    try:
+        return get_object_or_404(rows, pk=pk)
+    except (ValueError, ValidationError) as error:
+        raise Http404 from error

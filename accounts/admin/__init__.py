@@ -1,18 +1,16 @@
 """The admin's pages of accounts and users: they only read; changes are forms that call commands."""
 
 from collections.abc import Callable
+from functools import partial
 
 from django import forms
 from django.contrib import admin
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.html import format_html
 
 from accounts.admin import trail  # noqa: F401 - registers the pages of the audit trail
-from accounts.admin_pages import ReadOnlyAdmin
-from accounts.authentication import staff_actor_of
+from accounts.admin_pages import ReadOnlyAdmin, ReasonForm, admin_url, row_or_404
 from accounts.commands import offboarding
 from accounts.commands.accounts import (
     create_account,
@@ -35,20 +33,9 @@ class CreateAccountForm(forms.Form):
     )
 
 
-class ReasonForm(forms.Form):
-    """The reason for a change by staff."""
-
-    reason = forms.CharField(
-        label="Reason",
-        help_text="The account's members can read it. It is kept in the audit trail.",
-        widget=forms.Textarea({"rows": 3}),
-    )
-
-
 def account_link(account: Account) -> str:
     """Return an account's name, as a link to its page."""
-    url = reverse("admin:accounts_account_change", args=[account.pk])
-    return format_html('<a href="{}">{}</a>', url, account.name)
+    return format_html('<a href="{}">{}</a>', admin_url(account), account.name)
 
 
 def service_access(membership: Membership) -> str:
@@ -108,109 +95,53 @@ class AccountAdmin(ReadOnlyAdmin):
     fields = ()
     change_list_template = "admin/accounts/account_list.html"
     change_form_template = "admin/accounts/account.html"
+    own_pages = (
+        ("open/", "open_view", "accounts_account_open"),
+        ("<str:account_id>/suspend/", "suspend_view", "accounts_account_suspend"),
+        ("<str:account_id>/resume/", "resume_view", "accounts_account_resume"),
+    )
 
     @admin.display(description="state")
     def state(self, account: Account) -> str:
         """Return whether the account is active or suspended."""
         return "active" if account.is_active else "suspended"
 
-    def get_urls(self) -> list[URLPattern]:
-        """Return the forms' routes before Django's own."""
-        site = self.admin_site
-        own = [
-            path(
-                "open/", site.admin_view(self.open_view), name="accounts_account_open"
-            ),
-            path(
-                "<str:account_id>/suspend/",
-                site.admin_view(self.suspend_view),
-                name="accounts_account_suspend",
-            ),
-            path(
-                "<str:account_id>/resume/",
-                site.admin_view(self.resume_view),
-                name="accounts_account_resume",
-            ),
-        ]
-        return [*own, *super().get_urls()]
-
     def open_view(self, request: HttpRequest) -> HttpResponse:
         """Create an account with its first superuser."""
-
-        def carry_out(form: forms.Form) -> str:
-            account = create_account(
-                staff_actor_of(request),
-                password=None,
-                now=timezone.now(),
-                **form.cleaned_data,
-            )
-            return f"Created {account}."
-
         return self.command_form_view(
             request,
             CreateAccountForm(request.POST or None),
-            carry_out,
+            partial(create_account, password=None),
             title="Create account",
             button="Create account",
-            back=reverse("admin:accounts_account_changelist"),
+            done=lambda account: f"Created {account}.",
         )
 
     def suspend_view(self, request: HttpRequest, account_id: str) -> HttpResponse:
         """Suspend an account, with a reason."""
-        account = self.account_or_404(account_id)
-
-        def carry_out(form: forms.Form) -> str:
-            suspend_account(
-                staff_actor_of(request),
-                account=account,
-                now=timezone.now(),
-                **form.cleaned_data,
-            )
-            return f"Suspended {account}."
-
+        account = row_or_404(Account, account_id)
         return self.command_form_view(
             request,
             ReasonForm(request.POST or None),
-            carry_out,
+            partial(suspend_account, account=account),
             title=f"Suspend {account}",
             button="Suspend account",
-            back=reverse("admin:accounts_account_change", args=[account.pk]),
-            back_label=account,
+            done=lambda _: f"Suspended {account}.",
+            back=account,
         )
 
     def resume_view(self, request: HttpRequest, account_id: str) -> HttpResponse:
         """End an account's suspension, with a reason."""
-        account = self.account_or_404(account_id)
-
-        def carry_out(form: forms.Form) -> str:
-            resume_account(
-                staff_actor_of(request),
-                account=account,
-                now=timezone.now(),
-                **form.cleaned_data,
-            )
-            return f"Resumed {account}."
-
+        account = row_or_404(Account, account_id)
         return self.command_form_view(
             request,
             ReasonForm(request.POST or None),
-            carry_out,
+            partial(resume_account, account=account),
             title=f"Resume {account}",
             button="Resume account",
-            back=reverse("admin:accounts_account_change", args=[account.pk]),
-            back_label=account,
+            done=lambda _: f"Resumed {account}.",
+            back=account,
         )
-
-    def account_or_404(self, account_id: str) -> Account:
-        """Return the account with an id; raises Http404."""
-        account = (
-            Account.objects.filter(pk=account_id).first()
-            if account_id.isalnum()
-            else None
-        )
-        if account is None:
-            raise Http404
-        return account
 
     def trail_filter(self, row: Account) -> dict[str, str]:
         """Return the filter for the entries of the account."""
@@ -259,6 +190,10 @@ class UserAdmin(ReadOnlyAdmin):
     trail_type = "user"
     change_list_template = "admin/accounts/user_list.html"
     change_form_template = "admin/accounts/user.html"
+    own_pages = (
+        ("appoint/", "appoint_view", "accounts_user_appoint"),
+        ("<str:user_id>/do/<slug:deed>/", "deed_view", "accounts_user_deed"),
+    )
 
     list_display = ("email", "name", "is_staff", "is_active", "last_login")
     list_filter = ("is_staff", "is_active")
@@ -275,68 +210,31 @@ class UserAdmin(ReadOnlyAdmin):
     )
     inlines = (MembershipInline,)
 
-    def get_urls(self) -> list[URLPattern]:
-        """Return the forms' routes before Django's own."""
-        site = self.admin_site
-        own = [
-            path(
-                "appoint/",
-                site.admin_view(self.appoint_view),
-                name="accounts_user_appoint",
-            ),
-            path(
-                "<str:user_id>/do/<slug:deed>/",
-                site.admin_view(self.deed_view),
-                name="accounts_user_deed",
-            ),
-        ]
-        return [*own, *super().get_urls()]
-
     def appoint_view(self, request: HttpRequest) -> HttpResponse:
         """Appoint a member of staff."""
-
-        def carry_out(form: forms.Form) -> str:
-            user = offboarding.appoint_staff(
-                staff_actor_of(request),
-                password=None,
-                now=timezone.now(),
-                **form.cleaned_data,
-            )
-            return f"{user} is a member of staff."
-
         return self.command_form_view(
             request,
             StaffForm(request.POST or None),
-            carry_out,
+            partial(offboarding.appoint_staff, password=None),
             title="Appoint a member of staff",
             button="Appoint",
-            back=reverse("admin:accounts_user_changelist"),
+            done=lambda user: f"{user} is a member of staff.",
         )
 
     def deed_view(self, request: HttpRequest, user_id: str, deed: str) -> HttpResponse:
         """Review one of USER_DEEDS; on POST carry it out, with a reason."""
-        user = User.objects.filter(pk=user_id).first() if user_id.isalnum() else None
-        if user is None or deed not in USER_DEEDS:
+        user = row_or_404(User, user_id)
+        if deed not in USER_DEEDS:
             raise Http404
         command, title, done = USER_DEEDS[deed]
-
-        def carry_out(form: forms.Form) -> str:
-            command(
-                staff_actor_of(request),
-                user=user,
-                now=timezone.now(),
-                **form.cleaned_data,
-            )
-            return f"{done} {user}."
-
         return self.command_form_view(
             request,
             ReasonForm(request.POST or None),
-            carry_out,
+            partial(command, user=user),
             title=f"{title} {user}",
             button=f"{title} {user}",
-            back=reverse("admin:accounts_user_change", args=[user.pk]),
-            back_label=user,
+            done=lambda _: f"{done} {user}.",
+            back=user,
         )
 
 

@@ -5,17 +5,20 @@ the usual commands.
 """
 
 from datetime import datetime
+from decimal import Decimal
+from functools import partial
 from http import HTTPStatus
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
-from django.shortcuts import get_object_or_404, render
-from django.urls import URLPattern, path, reverse
+from django.shortcuts import render
 from django.utils import timezone
 
-from accounts.admin_pages import ReadOnlyAdmin
+from accounts.actor import Actor
+from accounts.admin_pages import ReadOnlyAdmin, ReasonForm, admin_url, row_or_404
 from accounts.authentication import staff_actor_of
 from accounts.commands.reasons import MAX_REASON_LENGTH
 from accounts.errors import Conflict, Invalid, NotFound
@@ -98,12 +101,6 @@ class CreditForm(forms.Form):
     reason = forms.CharField(help_text=READ, widget=forms.Textarea({"rows": 2}))
 
 
-class VoidForm(forms.Form):
-    """Why an invoice is voided."""
-
-    reason = forms.CharField(help_text=READ, widget=forms.Textarea({"rows": 2}))
-
-
 class FinalForm(forms.Form):
     """Why an invoice becomes final although something is missing."""
 
@@ -160,19 +157,13 @@ class ContractAdmin(ReadOnlyAdmin):
     list_select_related = ("account",)
     search_fields = ("=account__id", "account__name")
     ordering = ("-from_month", "account__name", "-pk")
-
-    def get_urls(self) -> list[URLPattern]:
-        """Return the URL of the form, then Django's own."""
-        own = path(
-            "assign/<str:account_id>/",
-            self.admin_site.admin_view(self.assign_view),
-            name="billing_contract_assign",
-        )
-        return [own, *super().get_urls()]
+    own_pages = (
+        ("assign/<str:account_id>/", "assign_view", "billing_contract_assign"),
+    )
 
     def assign_view(self, request: HttpRequest, account_id: str) -> HttpResponse:
         """Assign a contract to an account."""
-        account = get_object_or_404(Account, pk=account_id)
+        account = row_or_404(Account, account_id)
         month = month_at(account, timezone.now())
         current = contract_of(account.pk, month)
         initial = {
@@ -186,27 +177,27 @@ class ContractAdmin(ReadOnlyAdmin):
             "tax_note": current.tax_note if current else "",
         }
 
-        def carry_out(form: forms.Form) -> str:
-            typed = dict(form.cleaned_data)
-            from_month, reason = typed.pop("from_month"), typed.pop("reason")
+        def command(
+            actor: Actor, *, from_month: Month, reason: str, now: datetime, **terms: Any
+        ) -> Month:
             assign_contract(
-                staff_actor_of(request),
+                actor,
                 account=account,
-                terms=ContractTerms(**typed),
+                terms=ContractTerms(**terms),
                 from_month=from_month,
                 reason=reason,
-                now=timezone.now(),
+                now=now,
             )
-            return f"Assigned a contract to {account} from {from_month} on."
+            return from_month
 
         return self.command_form_view(
             request,
             ContractForm(request.POST or None, initial=initial),
-            carry_out,
+            command,
             title=f"Assign a contract to {account}",
             button="Assign contract",
-            back=reverse("admin:accounts_account_change", args=[account.pk]),
-            back_label=account,
+            done=lambda month: f"Assigned a contract to {account} from {month} on.",
+            back=account,
         )
 
 
@@ -260,74 +251,37 @@ class InvoiceAdmin(ReadOnlyAdmin):
     readonly_fields = ("subtotal", "credits", "due")
     inlines = (LineInline,)
     change_form_template = "admin/billing/invoice.html"
-
-    def get_urls(self) -> list[URLPattern]:
-        """Return the URLs of the forms, then Django's own."""
-        view = self.admin_site.admin_view
-        return [
-            path(
-                "<int:invoice_id>/finalize/",
-                view(self.finalize_view),
-                name="billing_invoice_finalize",
-            ),
-            path(
-                "<int:invoice_id>/void/",
-                view(self.void_view),
-                name="billing_invoice_void",
-            ),
-            *super().get_urls(),
-        ]
+    own_pages = (
+        ("<int:invoice_id>/finalize/", "finalize_view", "billing_invoice_finalize"),
+        ("<int:invoice_id>/void/", "void_view", "billing_invoice_void"),
+    )
 
     def finalize_view(self, request: HttpRequest, invoice_id: int) -> HttpResponse:
         """Make an invoice final now, with a reason in place of what it waits for."""
-        invoice = self._invoice(invoice_id)
-
-        def carry_out(form: forms.Form) -> str:
-            final = finalize_invoice(
-                staff_actor_of(request),
-                account=invoice.account,
-                month=Month.read(invoice.month),
-                override_reason=form.cleaned_data["override_reason"],
-                now=timezone.now(),
-            )
-            return f"Invoice {final} is final."
-
+        invoice = row_or_404(Invoice, invoice_id)
+        month = Month.read(invoice.month)
         return self.command_form_view(
             request,
             FinalForm(request.POST or None, waits_for=_waits_for(invoice)),
-            carry_out,
+            partial(finalize_invoice, account=invoice.account, month=month),
             title=f"Make the invoice of {invoice.account} for {invoice.month} final",
             button="Make final",
-            back=reverse("admin:billing_invoice_change", args=[invoice.pk]),
-            back_label=invoice,
+            done=lambda final: f"Invoice {final} is final.",
+            back=invoice,
         )
 
     def void_view(self, request: HttpRequest, invoice_id: int) -> HttpResponse:
         """Void a final invoice."""
-        invoice = self._invoice(invoice_id)
-
-        def carry_out(form: forms.Form) -> str:
-            void_invoice(
-                staff_actor_of(request),
-                invoice=invoice,
-                reason=form.cleaned_data["reason"],
-                now=timezone.now(),
-            )
-            return f"Voided {invoice}. Its credits are returned."
-
+        invoice = row_or_404(Invoice, invoice_id)
         return self.command_form_view(
             request,
-            VoidForm(request.POST or None),
-            carry_out,
+            ReasonForm(request.POST or None),
+            partial(void_invoice, invoice=invoice),
             title=f"Void {invoice} of {invoice.account}",
             button="Void invoice",
-            back=reverse("admin:billing_invoice_change", args=[invoice.pk]),
-            back_label=invoice,
+            done=lambda _: f"Voided {invoice}. Its credits are returned.",
+            back=invoice,
         )
-
-    def _invoice(self, invoice_id: int) -> Invoice:
-        rows = Invoice.objects.select_related("account")
-        return get_object_or_404(rows, pk=invoice_id)
 
 
 @admin.register(Adjustment)
@@ -364,44 +318,30 @@ class CreditAdmin(ReadOnlyAdmin):
     list_select_related = ("account",)
     search_fields = ("=account__id", "account__name")
     ordering = ("-granted_at", "-pk")
+    own_pages = (("grant/<str:account_id>/", "grant_view", "billing_credit_grant"),)
     exclude = ("amount_micros",)
     readonly_fields = ("amount",)
 
-    def get_urls(self) -> list[URLPattern]:
-        """Return the URL of the form, then Django's own."""
-        own = path(
-            "grant/<str:account_id>/",
-            self.admin_site.admin_view(self.grant_view),
-            name="billing_credit_grant",
-        )
-        return [own, *super().get_urls()]
-
     def grant_view(self, request: HttpRequest, account_id: str) -> HttpResponse:
         """Grant an account a credit."""
-        account = get_object_or_404(Account, pk=account_id)
+        account = row_or_404(Account, account_id)
         contract = contract_of(account.pk, month_at(account, timezone.now()))
         initial = {"currency": contract.currency if contract else DEFAULT_CURRENCY}
 
-        def carry_out(form: forms.Form) -> str:
-            typed = form.cleaned_data
-            credit = grant_credit(
-                staff_actor_of(request),
-                account=account,
-                amount=Money.of(typed["amount"], typed["currency"]),
-                reason=typed["reason"],
-                expires_on=typed["expires_on"],
-                now=timezone.now(),
-            )
-            return f"Granted {account} a credit of {credit.amount}."
+        def command(
+            actor: Actor, *, amount: Decimal, currency: str, **typed: Any
+        ) -> Credit:
+            granted = Money.of(amount, currency)
+            return grant_credit(actor, account=account, amount=granted, **typed)
 
         return self.command_form_view(
             request,
             CreditForm(request.POST or None, initial=initial),
-            carry_out,
+            command,
             title=f"Grant {account} a credit",
             button="Grant credit",
-            back=reverse("admin:accounts_account_change", args=[account.pk]),
-            back_label=account,
+            done=lambda credit: f"Granted {account} a credit of {credit.amount}.",
+            back=account,
         )
 
 
@@ -504,20 +444,12 @@ class UsageVoidAdmin(ReadOnlyAdmin):
     search_help_text = "Edge, in full"
     ordering = ("-voided_at", "-pk")
     change_list_template = "admin/billing/void_list.html"
+    own_pages = (("new/", "void_view", "billing_void_usage"),)
 
     @admin.display(description="records")
     def records(self, void: UsageVoid) -> int:
         """Return how many usage records are kept apart."""
         return void.records.count()
-
-    def get_urls(self) -> list[URLPattern]:
-        """Return the URL of the form, then Django's own."""
-        own = path(
-            "new/",
-            self.admin_site.admin_view(self.void_view),
-            name="billing_void_usage",
-        )
-        return [own, *super().get_urls()]
 
     def void_view(self, request: HttpRequest) -> HttpResponse:
         """Ask which time; show what is affected; void it if that was confirmed and is still true."""
@@ -544,7 +476,7 @@ class UsageVoidAdmin(ReadOnlyAdmin):
             "form": form,
             "review": review,
             "changed": bool(review and "confirmed" in request.POST),
-            "back": reverse("admin:metering_usagevoid_changelist"),
+            "back": admin_url(UsageVoid),
             "opts": self.model._meta,  # noqa: SLF001 - Django's own name
         }
         status = HTTPStatus.BAD_REQUEST if form.errors else HTTPStatus.OK
@@ -563,4 +495,4 @@ class UsageVoidAdmin(ReadOnlyAdmin):
             request,
             f"Voided {void}. Bills follow with the next sweeps, and final invoices get credit notes.",
         )
-        return HttpResponseRedirect(reverse("admin:metering_usagevoid_changelist"))
+        return HttpResponseRedirect(admin_url(UsageVoid))

@@ -1,16 +1,16 @@
 """The catalogue, for staff: forms to add and change products and to add plans."""
 
-from typing import ClassVar
+from datetime import datetime
+from functools import partial
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
 from django.db import models
-from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import URLPattern, path, reverse
-from django.utils import timezone
+from django.http import HttpRequest, HttpResponse
 
-from accounts.admin_pages import ReadOnlyAdmin
-from accounts.authentication import staff_actor_of
+from accounts.actor import Actor
+from accounts.admin_pages import ReadOnlyAdmin, row_or_404
 from products.catalogue.commands import add_plan, add_product, update_product
 from products.catalogue.models import Plan, Product
 
@@ -73,88 +73,56 @@ class ProductAdmin(ReadOnlyAdmin):
     formfield_overrides: ClassVar = {models.URLField: {"assume_scheme": "https"}}
     change_list_template = "admin/catalogue/product_list.html"
     change_form_template = "admin/catalogue/product.html"
-
-    def get_urls(self) -> list[URLPattern]:
-        """Return the URLs of the forms, then Django's own."""
-        view = self.admin_site.admin_view
-        return [
-            path("new/", view(self.new_view), name="catalogue_product_new"),
-            path(
-                "<slug:slug>/edit/", view(self.edit_view), name="catalogue_product_edit"
-            ),
-            path(
-                "<slug:slug>/plan/", view(self.plan_view), name="catalogue_product_plan"
-            ),
-            *super().get_urls(),
-        ]
+    own_pages = (
+        ("new/", "new_view", "catalogue_product_new"),
+        ("<slug:slug>/edit/", "edit_view", "catalogue_product_edit"),
+        ("<slug:slug>/plan/", "plan_view", "catalogue_product_plan"),
+    )
 
     def new_view(self, request: HttpRequest) -> HttpResponse:
         """Add a product."""
 
-        def carry_out(form: forms.Form) -> str:
-            fields = dict(form.cleaned_data)
-            slug = str(fields.pop("slug"))
-            product = add_product(
-                staff_actor_of(request), slug=slug, fields=fields, now=timezone.now()
-            )
-            return f"Added {product.name}."
+        def command(
+            actor: Actor, *, slug: str, now: datetime, **fields: Any
+        ) -> Product:
+            return add_product(actor, slug=slug, fields=fields, now=now)
 
         return self.command_form_view(
             request,
             NewProductForm(request.POST or None),
-            carry_out,
+            command,
             title="Add a product to the catalogue",
             button="Add product",
-            back=reverse(LIST),
+            done=lambda product: f"Added {product.name}.",
         )
 
     def edit_view(self, request: HttpRequest, slug: str) -> HttpResponse:
         """Change a product; customers see it immediately."""
-        product = self._product(slug)
+        product = row_or_404(Product, slug)
 
-        def carry_out(form: forms.Form) -> str:
-            update_product(
-                staff_actor_of(request),
-                slug=slug,
-                fields=form.cleaned_data,
-                now=timezone.now(),
-            )
-            return f"Saved {product.name}."
+        def command(actor: Actor, *, now: datetime, **fields: Any) -> None:
+            update_product(actor, slug=slug, fields=fields, now=now)
 
         initial = {name: getattr(product, name) for name in ProductForm.base_fields}
         return self.command_form_view(
             request,
             ProductForm(request.POST or None, initial=initial),
-            carry_out,
+            command,
             title=f"Change {product.name}",
             button="Save",
-            back=reverse("admin:catalogue_product_change", args=[slug]),
+            done=lambda _: f"Saved {product.name}.",
+            back=product,
         )
 
     def plan_view(self, request: HttpRequest, slug: str) -> HttpResponse:
         """Add a plan to a product."""
-        product = self._product(slug)
-
-        def carry_out(form: forms.Form) -> str:
-            plan = add_plan(
-                staff_actor_of(request),
-                product=product,
-                now=timezone.now(),
-                **form.cleaned_data,
-            )
-            return f"Added the plan {plan.name} to {product.name}."
-
+        product = row_or_404(Product, slug)
         return self.command_form_view(
             request,
             PlanForm(request.POST or None),
-            carry_out,
+            partial(add_plan, product=product),
             title=f"Add a plan to {product.name}",
             button="Add plan",
-            back=reverse("admin:catalogue_plan_changelist"),
+            done=lambda plan: f"Added the plan {plan.name} to {product.name}.",
+            back=product,
         )
-
-    def _product(self, slug: str) -> Product:
-        found = Product.objects.filter(pk=slug).first()
-        if found is None:
-            raise Http404
-        return found

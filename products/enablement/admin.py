@@ -1,24 +1,23 @@
 """Enablements, plans, prices and requests, for staff."""
 
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.http import (
-    Http404,
     HttpRequest,
     HttpResponse,
     HttpResponseRedirect,
     QueryDict,
 )
-from django.shortcuts import get_object_or_404, render
-from django.urls import URLPattern, path, reverse
+from django.shortcuts import render
 from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 
-from accounts.admin_pages import ReadOnlyAdmin
+from accounts.admin_pages import ReadOnlyAdmin, ReasonForm, admin_url, row_or_404
 from accounts.authentication import staff_actor_of
 from accounts.errors import Invalid
 from accounts.models import Account
@@ -69,12 +68,6 @@ class OwnPlanForm(forms.Form):
     name = forms.CharField(label="Name of the plan", max_length=80)
 
 
-class RemoveForm(forms.Form):
-    """Why a package is removed, or a request declined."""
-
-    reason = forms.CharField(help_text="The account's members can read it.")
-
-
 @admin.register(Plan)
 class PlanAdmin(ReadOnlyAdmin):
     """Plans; prices are published and packages assigned by separate forms."""
@@ -86,27 +79,16 @@ class PlanAdmin(ReadOnlyAdmin):
     search_fields = ("name", "product__name", "account__name")
     ordering = ("product__position", "kind", "name")
     change_form_template = "admin/enablement/plan.html"
-
-    def get_urls(self) -> list[URLPattern]:
-        """Return the URLs of the forms, then Django's own."""
-        view = self.admin_site.admin_view
-        return [
-            path(
-                "<str:plan_id>/price/", view(self.price_view), name="enablement_price"
-            ),
-            path(
-                "own/<str:account_id>/",
-                view(self.own_plan_view),
-                name="enablement_own_plan",
-            ),
-            *super().get_urls(),
-        ]
+    own_pages = (
+        ("<str:plan_id>/price/", "price_view", "enablement_price"),
+        ("own/<str:account_id>/", "own_plan_view", "enablement_own_plan"),
+    )
 
     def price_view(self, request: HttpRequest, plan_id: str) -> HttpResponse:
         """Show what a price changes and for whom; publish it if that was seen."""
-        plan = self._plan(plan_id)
+        plan = row_or_404(Plan, plan_id)
         entry = PriceEntry(plan, request.POST or None, now=timezone.now())
-        back = reverse("admin:catalogue_plan_change", args=[plan.pk])
+        back = admin_url(plan)
         preview = None
         if request.method == "POST" and entry.is_valid():
             try:
@@ -148,35 +130,16 @@ class PlanAdmin(ReadOnlyAdmin):
 
     def own_plan_view(self, request: HttpRequest, account_id: str) -> HttpResponse:
         """Add a plan with an account's own prices."""
-        account = get_object_or_404(Account, pk=account_id)
-
-        def carry_out(form: forms.Form) -> str:
-            product = form.cleaned_data["product"]
-            plan = add_plan(
-                staff_actor_of(request),
-                product=product,
-                kind=Plan.Kind.DIRECT,
-                name=form.cleaned_data["name"],
-                account=account,
-                now=timezone.now(),
-            )
-            return f"Added the plan {plan}. It counts once it has a price."
-
+        account = row_or_404(Account, account_id)
         return self.command_form_view(
             request,
             OwnPlanForm(request.POST or None, initial={"name": f"{account} contract"}),
-            carry_out,
+            partial(add_plan, account=account, kind=Plan.Kind.DIRECT),
             title=f"Add prices for {account} alone",
             button="Add plan",
-            back=reverse("admin:accounts_account_change", args=[account.pk]),
-            back_label=account,
+            done=lambda plan: f"Added the plan {plan}. It counts once it has a price.",
+            back=account,
         )
-
-    def _plan(self, plan_id: str) -> Plan:
-        found = Plan.objects.select_related("product").filter(pk=plan_id).first()
-        if found is None:
-            raise Http404
-        return found
 
 
 @admin.register(PriceVersion)
@@ -225,6 +188,10 @@ class EnablementAdmin(ReadOnlyAdmin):
     search_fields = ("=account__id", "account__name")
     ordering = ("-starts_at",)
     change_form_template = "admin/enablement/enablement.html"
+    own_pages = (
+        ("assign/<str:account_id>/", "assign_view", "enablement_assign"),
+        ("<str:enablement_id>/remove/", "remove_view", "enablement_remove"),
+    )
 
     def get_fields(self, request: HttpRequest, obj: Enablement | None = None) -> Any:
         """Return the row's fields, and whether the agreement is the one that was agreed to."""
@@ -235,75 +202,31 @@ class EnablementAdmin(ReadOnlyAdmin):
         """Tell whether sentence and record give the hashes kept with them; None without them."""
         return is_as_agreed(row) if row.agreed_text_hash else None
 
-    def get_urls(self) -> list[URLPattern]:
-        """Return the URLs of the forms, then Django's own."""
-        view = self.admin_site.admin_view
-        return [
-            path(
-                "assign/<str:account_id>/",
-                view(self.assign_view),
-                name="enablement_assign",
-            ),
-            path(
-                "<str:enablement_id>/remove/",
-                view(self.remove_view),
-                name="enablement_remove",
-            ),
-            *super().get_urls(),
-        ]
-
     def assign_view(self, request: HttpRequest, account_id: str) -> HttpResponse:
         """Assign a package to an account."""
-        account = get_object_or_404(Account, pk=account_id)
-
-        def carry_out(form: forms.Form) -> str:
-            plan = form.cleaned_data["plan"]
-            assign_package(
-                staff_actor_of(request),
-                account=account,
-                plan=plan,
-                reason=form.cleaned_data["reason"],
-                now=timezone.now(),
-            )
-            return f"Assigned {plan.product} to {account}."
-
+        account = row_or_404(Account, account_id)
         return self.command_form_view(
             request,
             AssignForm(request.POST or None, account=account),
-            carry_out,
+            partial(assign_package, account=account),
             title=f"Assign a package to {account}",
             button="Assign",
-            back=reverse("admin:accounts_account_change", args=[account.pk]),
-            back_label=account,
+            done=lambda enablement: f"Assigned {enablement.product} to {account}.",
+            back=account,
         )
 
     def remove_view(self, request: HttpRequest, enablement_id: str) -> HttpResponse:
         """Remove a package from an account, with a reason."""
-        enablement = (
-            Enablement.objects.select_related("account", "product")
-            .filter(pk=enablement_id)
-            .first()
-        )
-        if enablement is None:
-            raise Http404
-
-        def carry_out(form: forms.Form) -> str:
-            remove_package(
-                staff_actor_of(request),
-                account=enablement.account,
-                product=enablement.product,
-                reason=form.cleaned_data["reason"],
-                now=timezone.now(),
-            )
-            return f"Removed {enablement.product} from {enablement.account}."
-
+        enablement = row_or_404(Enablement, enablement_id)
+        account, product = enablement.account, enablement.product
         return self.command_form_view(
             request,
-            RemoveForm(request.POST or None),
-            carry_out,
-            title=f"Remove {enablement.product} from {enablement.account}",
+            ReasonForm(request.POST or None),
+            partial(remove_package, account=account, product=product),
+            title=f"Remove {product} from {account}",
             button="Remove the package",
-            back=reverse("admin:accounts_account_change", args=[enablement.account_id]),
+            done=lambda _: f"Removed {product} from {account}.",
+            back=account,
         )
 
 
@@ -335,36 +258,19 @@ class ProductRequestAdmin(ReadOnlyAdmin):
     ordering = ("-requested_at",)
     search_fields = ("account__name", "=account__id", "requested_by")
     change_form_template = "admin/enablement/request.html"
-
-    def get_urls(self) -> list[URLPattern]:
-        """Return the URL of the form, then Django's own."""
-        own = path(
-            "<int:request_id>/decline/",
-            self.admin_site.admin_view(self.decline_view),
-            name="enablement_decline",
-        )
-        return [own, *super().get_urls()]
+    own_pages = (("<int:request_id>/decline/", "decline_view", "enablement_decline"),)
 
     def decline_view(self, request: HttpRequest, request_id: int) -> HttpResponse:
         """Decline a request, with a reason."""
-        rows = ProductRequest.objects.select_related("account", "product")
-        row = get_object_or_404(rows, pk=request_id)
-
-        def carry_out(form: forms.Form) -> str:
-            decline_request(
-                staff_actor_of(request),
-                request=row,
-                reason=form.cleaned_data["reason"],
-                now=timezone.now(),
-            )
-            return f"Declined the request of {row.requested_by} for {row.product}."
-
+        row = row_or_404(ProductRequest, request_id)
         return self.command_form_view(
             request,
-            RemoveForm(request.POST or None),
-            carry_out,
+            ReasonForm(request.POST or None),
+            partial(decline_request, request=row),
             title=f"Decline the request of {row.requested_by} for {row.product}",
             button="Decline request",
-            back=reverse("admin:accounts_account_change", args=[row.account_id]),
-            back_label=row.account,
+            done=lambda _: (
+                f"Declined the request of {row.requested_by} for {row.product}."
+            ),
+            back=row.account,
         )

@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from http import HTTPStatus
+from functools import partial
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.contrib import admin
 from django.db.models import (
     BigIntegerField,
     Exists,
@@ -17,15 +16,12 @@ from django.db.models import (
     QuerySet,
     Subquery,
 )
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404, render
-from django.urls import URLPattern, path, reverse
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from accounts.admin_pages import ReadOnlyAdmin
-from accounts.authentication import staff_actor_of
-from accounts.errors import Conflict, Invalid
+from accounts.admin_pages import ReadOnlyAdmin, ReasonForm, row_or_404
 from products.instants import SECOND_US, instant_of
 from products.metering.commands import resolve_dispute
 from products.metering.models import (
@@ -78,7 +74,7 @@ def delivery_before_creation(
     return rows.filter(Exists(_CREATED.filter(created__gte=ended)))
 
 
-class ResolveForm(forms.Form):
+class ResolveForm(ReasonForm):
     """Which values count, and why."""
 
     keep = forms.ChoiceField(
@@ -86,11 +82,7 @@ class ResolveForm(forms.Form):
         choices=UsageDispute.Resolution.choices,
         widget=forms.RadioSelect,
     )
-    reason = forms.CharField(
-        label="Reason",
-        help_text="Kept in the audit trail, where the account's superusers can read it.",
-        widget=forms.Textarea({"rows": 3}),
-    )
+    field_order = ("keep", "reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,48 +367,25 @@ class UsageDisputeAdmin(UsageAdmin):
     search_fields = ("=record_id", "=service", "=account_id", "=month")
     ordering = ("-found_at", "-pk")
     change_form_template = "admin/metering/dispute.html"
-
-    def get_urls(self) -> list[URLPattern]:
-        """Add the page that resolves a dispute; unlike Django's own it has no transaction."""
-        own = path(
-            "<int:dispute_id>/resolve/",
-            self.admin_site.admin_view(self.resolve_view),
-            name="metering_usagedispute_resolve",
-        )
-        return [own, *super().get_urls()]
+    own_pages = (
+        ("<int:dispute_id>/resolve/", "resolve_view", "metering_usagedispute_resolve"),
+    )
 
     def resolve_view(self, request: HttpRequest, dispute_id: int) -> HttpResponse:
         """Show the recorded and the reported values; on POST resolve the dispute."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        dispute = get_object_or_404(UsageDispute, pk=dispute_id)
-        form = ResolveForm(request.POST if request.method == "POST" else None)
-        title = f"Resolve the dispute about {dispute}"
-        if request.method == "POST" and form.is_valid():
-            if asked := self.reauthentication(request, title):
-                return asked
-            try:
-                resolve_dispute(
-                    staff_actor_of(request),
-                    dispute=dispute,
-                    now=timezone.now(),
-                    **form.cleaned_data,
-                )
-            except (Conflict, Invalid) as refusal:
-                form.add_error(getattr(refusal, "field", "") or None, refusal.message)
-            else:
-                messages.success(request, f"The dispute about {dispute} is resolved.")
-                return HttpResponseRedirect(
-                    reverse("admin:metering_usagedispute_changelist")
-                )
+        dispute = row_or_404(UsageDispute, dispute_id)
         values = dispute_values(dispute)
-        context = self.admin_site.each_context(request) | {
-            "title": title,
-            "form": form,
-            "dispute": dispute,
-            "differing": [each for each in values if each.differs],
-            "equal": [each for each in values if not each.differs],
-            "opts": self.model._meta,  # noqa: SLF001 - Django's own name
-        }
-        status = HTTPStatus.BAD_REQUEST if form.errors else HTTPStatus.OK
-        return render(request, "admin/metering/resolve.html", context, status=status)
+        return self.command_form_view(
+            request,
+            ResolveForm(request.POST if request.method == "POST" else None),
+            partial(resolve_dispute, dispute=dispute),
+            title=f"Resolve the dispute about {dispute}",
+            button="Resolve",
+            done=lambda _: f"The dispute about {dispute} is resolved.",
+            template="admin/metering/resolve.html",
+            context={
+                "dispute": dispute,
+                "differing": [each for each in values if each.differs],
+                "equal": [each for each in values if not each.differs],
+            },
+        )
