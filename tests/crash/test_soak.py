@@ -21,7 +21,7 @@ CLIENTS = 10
 SOCKETS = 200
 SAMPLES = 60
 MAX_GROWTH = 1.05  # of the memory, from the second quarter to the last
-MAX_MORE_FILES = 8
+MAX_MORE_FILES = 30  # connections that threads and clients keep open
 PATHS = (
     "/api/service/{echo}",
     "/api/service/{echo}/version/1/backend",

@@ -76,3 +76,16 @@ def test_systemd_accepts_a_unit(tmp_path, path):
     )
 
     assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_edge_and_proxy_can_share_a_machine_with_two_addresses():
+    edge = service_of(ROOT / "deploy/systemd/tollgate-edge.service")
+    proxy = (ROOT / "deploy/haproxy-portal.cfg").read_text()
+
+    assert edge["Environment"] == "EDGE_ADDRESS=0.0.0.0"
+    assert "--bind ${EDGE_ADDRESS}:80 " in edge["ExecStart"]
+    assert re.findall(r'^ +bind "\$\{(\w+)\}"', proxy, re.MULTILINE) == [
+        "HTTP_BIND",
+        "HTTPS_BIND",
+        "EDGES_BIND",
+    ]
