@@ -52,10 +52,11 @@ fix: environment-dev ## Fix the format and what lint can fix.
 	$(BIN)/djlint --quiet --reformat templates || true # its status is 1 after a change
 	$(BIN)/djlint --quiet --reformat --profile html portal/echo_page || true
 
-lock: ## Write both lock files from pyproject.toml; needs uv.
+lock: ## Write the lock files from pyproject.toml; needs uv.
 	@command -v uv >/dev/null || { echo "uv is missing. Install it with: pip install uv" >&2; exit 1; }
 	.ci/lock requirements.txt
-	.ci/lock requirements-dev.txt --extra dev
+	.ci/lock requirements-tracing.txt --extra tracing
+	.ci/lock requirements-dev.txt --extra dev --extra tracing
 
 sbom: ## Print a bill of materials (CycloneDX) of the portal's packages.
 	@.ci/sbom requirements.txt

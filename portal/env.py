@@ -9,6 +9,7 @@ import os
 import secrets
 from collections.abc import Callable, Collection
 from datetime import datetime
+from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
@@ -158,6 +159,18 @@ def count_in(folder: Path) -> None:
     for path in folder.glob("*.db"):
         path.unlink()
     os.environ[COUNTS_IN] = str(folder)
+
+
+def tracing() -> bool:
+    """Return whether traces are sent. Raises ImproperlyConfigured without their packages."""
+    names = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    chosen = next((name for name in names if text(name)), "")
+    if chosen and find_spec("opentelemetry") is None:
+        raise ImproperlyConfigured(
+            f"{chosen} is set, but the packages that send traces are missing. "
+            "Install those of requirements-tracing.txt."
+        )
+    return bool(chosen)
 
 
 def secret(name: str, folder: Path) -> str:

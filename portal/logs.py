@@ -20,15 +20,17 @@ from accounts.actor import Actor
 GetResponse = Callable[[HttpRequest], HttpResponse]
 REQUESTS: Final = logging.getLogger("portal.requests")
 # Each line has the first five fields, the lines of a request the next four, and only its last
-# line status and duration.
+# line status and duration. Lines of a trace have its id (`portal.tracing`).
 FIELDS: Final = (
     *("time", "level", "logger", "message", "fields"),
     *("request_id", "account_id", "actor_id", "route"),
     *("status", "duration_ms"),
+    "trace_id",
 )
 # The attributes of every record; all others are fields that the caller has added.
 STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {
-    *("message", "asctime", "request", "status_code", "status", "duration_ms")
+    *("message", "asctime", "request", "status_code"),
+    *("status", "duration_ms", "trace_id"),
 }
 # Django's messages end with a path or with what a client sent.
 OF_CLIENTS: Final = ("django.request", "django.security", "django.server")
@@ -62,7 +64,7 @@ class JsonFormatter(logging.Formatter):
         request = _current.get()
         if request is not None:
             line |= _of_request(request)
-        for key in ("status", "duration_ms"):
+        for key in ("status", "duration_ms", "trace_id"):
             if key in vars(record):
                 line[key] = vars(record)[key]
         if record.exc_info and record.exc_info[1]:

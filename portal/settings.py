@@ -128,9 +128,12 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular_sidecar",
 ]
+# Traces are sent only if an endpoint is set.
+TRACING = env.tracing()
 MIDDLEWARE = [
     "portal.health.answer_health",
     "portal.metrics.measure",
+    *(["portal.tracing.trace_requests"] if TRACING else []),
     "portal.logs.log_requests",
     "portal.proxy.read_client",
     "portal.middleware.request_id",
@@ -338,6 +341,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
+CELERY_IMPORTS = ["portal.tracing"] if TRACING else []
 
 globals().update(env.email(DATA_DIR) | env.broker(DATA_DIR))
 DEFAULT_FROM_EMAIL = env.text(
