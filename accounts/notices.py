@@ -202,6 +202,7 @@ NOTICES: Final[dict[Event, tuple[NoticeRule, ...]]] = {
         NoticeRule(Topic.REQUESTS, Audience.SALES, "products", applies=_is_asked_of_sales),
     ),
     Event.PRODUCT_REQUEST_GRANTED: (NoticeRule(Topic.REQUESTS, Audience.REQUESTER, "products"),),
+    Event.PRODUCT_REQUEST_ANSWERED: (NoticeRule(Topic.REQUESTS, Audience.REQUESTER, "products"),),
     Event.PRODUCT_REQUEST_DECLINED: (NoticeRule(Topic.REQUESTS, Audience.REQUESTER, "products"),),
     Event.PRODUCT_BLOCKED: (NoticeRule(Topic.BUDGET, Audience.COSTS, "billing", applies=_is_no_trial),),
     Event.PRODUCT_UNBLOCKED: (NoticeRule(Topic.BUDGET, Audience.COSTS, "billing"),),

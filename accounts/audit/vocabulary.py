@@ -99,12 +99,13 @@ class Event(StrEnum):
     PRODUCT_UNBLOCKED = "product.unblocked", "ended the block of a product", "", _ROUTES
     PRODUCT_REQUESTED = "product.requested", "requested a product"
     PRODUCT_REQUEST_GRANTED = "product_request.granted", "granted a request for a product"
+    PRODUCT_REQUEST_ANSWERED = "product_request.answered", "answered a request for a product"
     PRODUCT_REQUEST_DECLINED = "product_request.declined", "declined a request for a product"
     PRODUCT_REQUEST_WITHDRAWN = "product_request.withdrawn", "withdrew a request for a product"
     BILL_CHANGED = "bill.changed", "changed what the account is billed for", "customer.pricing"
     TRIAL_STARTED = "trial.started", "started a trial of a product"
     TRIAL_ENDING = "trial.ending", "found a trial that ends within three days"
-    TRIAL_ENDED = "trial.ended", "ended a trial at its end or cap"
+    TRIAL_ENDED = "trial.ended", "ended a trial"
     TRIAL_CONVERTED = "trial.converted", "replaced a trial with the product itself"
     SERVICE_PRODUCT_ENABLED = "service_product.enabled", "switched a product on for a service", "service.update", _ROUTES
     SERVICE_PRODUCT_DISABLED = "service_product.disabled", "switched a product off for a service", "service.update", _ROUTES

@@ -53,6 +53,11 @@ from products.api.entitlements import (
     Entitlements,
     OneEntitlement,
     PreviewReader,
+    RequestProduct,
+    RequestReader,
+    StartTrial,
+    TrialPreview,
+    TrialReader,
 )
 from products.api.fastly_json import EMPTY_LISTS
 from products.api.ingest import IngestUsage
@@ -338,6 +343,9 @@ PERIOD: Final = {
 }
 MONTH: Final = {"year": text("Such as 2026."), "month": text("From 1 to 12.")}
 VERSION: Final = ref("Version")
+AGREEMENT: Final = obj(
+    {"text": text(), "sha256": text(), "record": obj({}), "record_sha256": text()}
+)
 ENTITLEMENT: Final = ref("Entitlement")
 CLAIM: Final = ref("DomainClaim")
 WEBHOOK: Final = ref("Webhook")
@@ -610,14 +618,7 @@ OPERATIONS: Final[Mapping[tuple[type, str], Described]] = {
                         }
                     )
                 ),
-                "agreement": obj(
-                    {
-                        "text": text(),
-                        "sha256": text(),
-                        "record": obj({}),
-                        "record_sha256": text(),
-                    }
-                ),
+                "agreement": AGREEMENT,
                 "conflicts": array(
                     obj(
                         {
@@ -639,6 +640,29 @@ OPERATIONS: Final[Mapping[tuple[type, str], Described]] = {
             }
         ),
         body=PreviewReader,
+    ),
+    (TrialPreview, "POST"): Described(
+        answer=obj(
+            {
+                "days": whole(),
+                "cap_minutes": nullable(whole()),
+                "agreement": AGREEMENT,
+            }
+        )
+    ),
+    (StartTrial, "POST"): Described(answer=ENTITLEMENT, body=TrialReader),
+    (RequestProduct, "POST"): Described(
+        answer=obj(
+            {
+                "id": whole(),
+                "product": text(),
+                "asked": text(),
+                "state": text(),
+                "note": text(),
+                "requested_at": moment(),
+            }
+        ),
+        body=RequestReader,
     ),
     (EnableProduct, "POST"): Described(answer=ENTITLEMENT, body=EnableReader),
     (DisablePreview, "POST"): Described(

@@ -29,10 +29,16 @@ from products.catalogue.money import Money, unit_price
 from products.catalogue.queries import prices_beside, tiered_price
 from products.catalogue.queries import product as find_product
 from products.catalogue.tiers import METERS
-from products.enablement.agreements import AgreedTerms, direct_terms
-from products.enablement.commands import Agreement, disable, enable
+from products.enablement.agreements import AgreedTerms, direct_terms, trial_terms
+from products.enablement.commands import (
+    Agreement,
+    disable,
+    enable,
+    request_product,
+    start_trial,
+)
 from products.enablement.commands.account import PriceChanged
-from products.enablement.models import Enablement
+from products.enablement.models import MAX_NOTE_LENGTH, Enablement
 from products.enablement.queries import (
     ProductState,
     products_of,
@@ -44,6 +50,7 @@ from products.enablement.refusals import (
     already_disabled,
     disable_refusal,
     enable_refusal,
+    trial_refusal,
 )
 from products.enablement.review import conflicts_of, who_can_use
 from products.metering.queries import current_usage
@@ -77,6 +84,20 @@ class EnableReader(serializers.Serializer[Any]):
     price_version = serializers.CharField()
     agreement_sha256 = serializers.CharField()
     reason = serializers.CharField(default="", allow_blank=True)
+
+
+class TrialReader(serializers.Serializer[Any]):
+    """What was agreed to, as the preview of the trial returned it."""
+
+    agreement_sha256 = serializers.CharField()
+
+
+class RequestReader(serializers.Serializer[Any]):
+    """A note for those who are asked."""
+
+    note = serializers.CharField(
+        default="", allow_blank=True, max_length=MAX_NOTE_LENGTH
+    )
 
 
 class DisableReader(serializers.Serializer[Any]):
@@ -175,6 +196,80 @@ class EnableProduct(APIView):
             now=now,
         )
         return Response(entitlement_of(actor, account, product, now))
+
+
+class TrialPreview(APIView):
+    """`POST /api/v1/entitlements/{product}/trial/preview`."""
+
+    changes_nothing = True
+
+    def post(self, request: TokenRequest, slug: str) -> Response:
+        """Return how long the trial is, and the agreement that starting it needs (R18)."""
+        _, account, product = manager_of(request, slug)
+        state = state_of(account, product, timezone.now())
+        if refusal := trial_refusal(
+            product,
+            enablement=state.enablement,
+            trial=state.trial,
+            plan=state.trial_plan,
+        ):
+            raise refusal
+        plan = state.trial_plan
+        assert plan is not None  # noqa: S101 - else it is refused
+        return Response(
+            {
+                "days": plan.trial_days,
+                "cap_minutes": plan.trial_minutes,
+                "agreement": terms_to_json(trial_terms(account, plan)),
+            }
+        )
+
+
+class StartTrial(APIView):
+    """`POST /api/v1/entitlements/{product}/trial`."""
+
+    def post(self, request: TokenRequest, slug: str) -> Response:
+        """Start the account's trial of the product (R18), and return the entitlement."""
+        actor, account, product = manager_of(request, slug)
+        actor = reauthenticated(actor)
+        sent = valid(TrialReader(data=request.data))
+        now = timezone.now()
+        start_trial(
+            actor,
+            account=account,
+            product=product,
+            agreement=Agreement(sent["agreement_sha256"]),
+            now=now,
+        )
+        return Response(entitlement_of(actor, account, product, now))
+
+
+class RequestProduct(APIView):
+    """`POST /api/v1/entitlements/{product}/request`."""
+
+    def post(self, request: TokenRequest, slug: str) -> Response:
+        """Request the product (R17), once per day, and return the request."""
+        account = account_of(request.auth)
+        product = find_product(slug)
+        sent = valid(RequestReader(data=request.data))
+        row = request_product(
+            request.auth,
+            account=account,
+            product=product,
+            note=sent["note"],
+            now=timezone.now(),
+        )
+        asked = "superusers" if product.is_sold_directly else "sales"
+        return Response(
+            {
+                "id": row.pk,
+                "product": product.pk,
+                "asked": asked,
+                "state": row.state,
+                "note": row.note,
+                "requested_at": row.requested_at,
+            }
+        )
 
 
 class DisablePreview(APIView):

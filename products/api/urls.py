@@ -35,6 +35,9 @@ from products.api.entitlements import (
     EnableProduct,
     Entitlements,
     OneEntitlement,
+    RequestProduct,
+    StartTrial,
+    TrialPreview,
 )
 from products.api.ingest import IngestUsage
 from products.api.invoices import BudgetView, Invoices, OneInvoice
@@ -249,6 +252,9 @@ urlpatterns = [
     path("v1/entitlements/<str:slug>", OneEntitlement.as_view()),
     path("v1/entitlements/<str:slug>/preview", EnablePreview.as_view()),
     path("v1/entitlements/<str:slug>/enable", EnableProduct.as_view()),
+    path("v1/entitlements/<str:slug>/trial/preview", TrialPreview.as_view()),
+    path("v1/entitlements/<str:slug>/trial", StartTrial.as_view()),
+    path("v1/entitlements/<str:slug>/request", RequestProduct.as_view()),
     path("v1/entitlements/<str:slug>/disable/preview", DisablePreview.as_view()),
     path("v1/entitlements/<str:slug>/disable", DisableProduct.as_view()),
     path("v1/invoices", Invoices.as_view()),

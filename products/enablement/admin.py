@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.db.models import Case, When
 from django.http import (
     HttpRequest,
     HttpResponse,
@@ -13,6 +14,7 @@ from django.http import (
     QueryDict,
 )
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
@@ -25,12 +27,19 @@ from products.catalogue.commands import add_plan
 from products.catalogue.models import Plan, PriceVersion
 from products.catalogue.queries import on_sale
 from products.enablement.commands import (
+    answer_request,
     assign_package,
     change_price,
     decline_request,
+    end_trial,
     remove_package,
 )
-from products.enablement.models import Enablement, ProductRequest, ServiceProduct
+from products.enablement.models import (
+    MAX_NOTE_LENGTH,
+    Enablement,
+    ProductRequest,
+    ServiceProduct,
+)
 from products.enablement.price_form import PriceEntry, price_rows
 from products.enablement.queries import assignable_plans
 from products.enablement.verification import is_as_agreed
@@ -66,6 +75,16 @@ class OwnPlanForm(forms.Form):
 
     product = forms.ModelChoiceField(on_sale(), empty_label="Choose a product")
     name = forms.CharField(label="Name of the plan", max_length=80)
+
+
+class AnswerForm(forms.Form):
+    """What staff answer to a request."""
+
+    answer = forms.CharField(
+        max_length=MAX_NOTE_LENGTH,
+        help_text="The requester gets it as a notice and by email.",
+        widget=forms.Textarea({"rows": 3}),
+    )
 
 
 @admin.register(Plan)
@@ -191,6 +210,7 @@ class EnablementAdmin(ReadOnlyAdmin):
     own_pages = (
         ("assign/<str:account_id>/", "assign_view", "enablement_assign"),
         ("<str:enablement_id>/remove/", "remove_view", "enablement_remove"),
+        ("<str:enablement_id>/end/", "end_view", "enablement_end_trial"),
     )
 
     def get_fields(self, request: HttpRequest, obj: Enablement | None = None) -> Any:
@@ -229,6 +249,20 @@ class EnablementAdmin(ReadOnlyAdmin):
             back=account,
         )
 
+    def end_view(self, request: HttpRequest, enablement_id: str) -> HttpResponse:
+        """End an account's trial before its time, with a reason."""
+        trial = row_or_404(Enablement, enablement_id)
+        account, product = trial.account, trial.product
+        return self.command_form_view(
+            request,
+            ReasonForm(request.POST or None),
+            partial(end_trial, account=account, product=product),
+            title=f"End the trial of {product} of {account}",
+            button="End trial",
+            done=lambda _: f"Ended the trial of {product} of {account}.",
+            back=account,
+        )
+
 
 @admin.register(ServiceProduct)
 class ServiceProductAdmin(ReadOnlyAdmin):
@@ -243,7 +277,7 @@ class ServiceProductAdmin(ReadOnlyAdmin):
 
 @admin.register(ProductRequest)
 class ProductRequestAdmin(ReadOnlyAdmin):
-    """Requests for products (R17)."""
+    """Requests for products (R17): the queue of staff, open ones first."""
 
     list_display = (
         "requested_at",
@@ -252,13 +286,46 @@ class ProductRequestAdmin(ReadOnlyAdmin):
         "requested_by",
         "note",
         "state",
+        "answers",
     )
-    list_filter = ("state", "product")
+    list_filter = ("state", "product__purchase_mode", "product")
     list_select_related = ("account", "product")
-    ordering = ("-requested_at",)
-    search_fields = ("account__name", "=account__id", "requested_by")
+    ordering = (
+        Case(When(state=ProductRequest.State.OPEN, then=0), default=1).asc(),
+        "-requested_at",
+    )
+    search_fields = ("account__name", "=account__id", "requested_by", "note")
     change_form_template = "admin/enablement/request.html"
-    own_pages = (("<int:request_id>/decline/", "decline_view", "enablement_decline"),)
+    own_pages = (
+        ("<int:request_id>/answer/", "answer_view", "enablement_answer"),
+        ("<int:request_id>/decline/", "decline_view", "enablement_decline"),
+    )
+
+    @admin.display(description="answer")
+    def answers(self, row: ProductRequest) -> str:
+        """Return the answer; of an open request links to the forms that answer it."""
+        if row.state != ProductRequest.State.OPEN:
+            return f"{row.answered_by}: {row.answer}" if row.answer else row.answered_by
+        links = (
+            (reverse("admin:enablement_assign", args=[row.account_id]), "Assign…"),
+            (reverse("admin:enablement_answer", args=[row.pk]), "Answer…"),
+            (reverse("admin:enablement_decline", args=[row.pk]), "Decline…"),
+        )
+        return format_html_join(" ", '<a href="{}">{}</a>', links)
+
+    def answer_view(self, request: HttpRequest, request_id: int) -> HttpResponse:
+        """Answer a request with a note."""
+        row = row_or_404(ProductRequest, request_id)
+        return self.command_form_view(
+            request,
+            AnswerForm(request.POST or None),
+            partial(answer_request, request=row),
+            title=f"Answer the request of {row.requested_by} for {row.product}",
+            button="Send answer",
+            done=lambda _: (
+                f"Answered the request of {row.requested_by} for {row.product}."
+            ),
+        )
 
     def decline_view(self, request: HttpRequest, request_id: int) -> HttpResponse:
         """Decline a request, with a reason."""
@@ -272,5 +339,4 @@ class ProductRequestAdmin(ReadOnlyAdmin):
             done=lambda _: (
                 f"Declined the request of {row.requested_by} for {row.product}."
             ),
-            back=row.account,
         )

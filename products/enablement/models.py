@@ -162,6 +162,7 @@ class ProductRequest(models.Model):
 
         OPEN = "open"
         GRANTED = "granted"
+        ANSWERED = "answered"
         DECLINED = "declined"
         WITHDRAWN = "withdrawn"
 
@@ -183,7 +184,7 @@ class ProductRequest(models.Model):
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=models.Q(
-                    state__in=["open", "granted", "declined", "withdrawn"]
+                    state__in=["open", "granted", "answered", "declined", "withdrawn"]
                 ),
                 name="product_request_state_is_known",
             ),

@@ -16,7 +16,7 @@ from accounts.queries import open_invitations, tokens_of
 from accounts.roles import Permission
 from products.compatibility.findings import blockers
 from products.compatibility.rules import all_findings
-from products.enablement.models import ProductRequest
+from products.enablement.models import TRIAL_NOTICE, ProductRequest
 from products.enablement.queries import (
     ProductState,
     open_requests,
@@ -75,6 +75,7 @@ def attention_of(viewer: Viewer) -> list[AttentionItem]:
     return [
         *_suspension(viewer),
         *_products_without_effect(viewer),
+        *_trials(viewer),
         *_blocked_versions(viewer),
         *_incomplete_services(viewer),
         *_requests(viewer),
@@ -214,6 +215,33 @@ def _products_without_effect(viewer: Viewer) -> Iterator[AttentionItem]:
             if enables
             else f"{reverse('products')}#{state.product.pk}",
             f"Enable {name}…" if enables else f"View {name}",
+        )
+
+
+def _trials(viewer: Viewer) -> Iterator[AttentionItem]:
+    """Yield trials that end soon, with the purchase for those who can make it."""
+    can_enable = viewer.may(Permission.PRODUCT_ENABLE)
+    for state in viewer.products:
+        trial = state.enablement
+        if trial is None or trial.trial_ends_at is None or trial.trial_ended_at:
+            continue
+        if viewer.now < trial.trial_ends_at - TRIAL_NOTICE:
+            continue
+        name = state.product.name
+        yield AttentionItem(
+            "warns",
+            "Trial",
+            f"The trial of {name} ends soon. New connections are refused then"
+            + (
+                " unless you purchase it."
+                if can_enable
+                else ". Superusers can purchase it."
+            ),
+            reverse("enable_product", args=[state.product.pk])
+            if can_enable
+            else f"{reverse('products')}#{state.product.pk}",
+            f"Purchase {name}…" if can_enable else f"View {name}",
+            trial.trial_ends_at,
         )
 
 

@@ -23,6 +23,7 @@ from products.enablement.queries import request_of
 STATES = {
     ProductRequest.State.OPEN: ("ask", "Open"),
     ProductRequest.State.GRANTED: ("pass", "Granted"),
+    ProductRequest.State.ANSWERED: ("pass", "Answered"),
     ProductRequest.State.DECLINED: ("fail", "Declined"),
     ProductRequest.State.WITHDRAWN: ("off", "Withdrawn"),
 }

@@ -118,6 +118,12 @@ def prove(world: World, sam: Actor) -> Any:
     )
 
 
+def offer_trial_and_prove(world: World, sam: Actor) -> Any:
+    """Disable WebSockets, offer a trial of it, and let Sam re-authenticate for the API."""
+    offer_trial(world, sam)
+    return prove(world, sam)
+
+
 def cancel_and_prove(world: World, sam: Actor) -> Any:
     """Disable WebSockets, and re-authenticate Sam's token."""
     cancel(world, sam)
@@ -176,6 +182,7 @@ BODIES: dict[tuple[str, str], Body] = {
     (f"{WEBHOOK}/replay", "POST"): lambda w: {"after": 0},
     (f"{ENTITLEMENT}/enable", "POST"): agreement_by_hash,
     (f"{ENTITLEMENT}/disable", "POST"): what_stops,
+    (f"{ENTITLEMENT}/trial", "POST"): lambda w: {"agreement_sha256": text_hash(trial_agreement(w)["agreed_text"])},
     (f"{API_VERSION}/settings", "PUT"): lambda w: {"general.default_ttl": 60},
     (f"{API_VERSION}/<named_kind:kind>/<path:name>", "PUT"): lambda w: {"src": '"2"'},
     (f"{API_VERSION}/image_optimizer_default_settings", "PATCH"): lambda w: {"webp": True},
@@ -223,6 +230,8 @@ GIVEN: dict[tuple[str, str], Step] = {
     (f"{ENTITLEMENT}/preview", "POST"): cancel,
     (f"{ENTITLEMENT}/enable", "POST"): cancel_and_prove,
     (f"{ENTITLEMENT}/disable", "POST"): prove,
+    (f"{ENTITLEMENT}/trial/preview", "POST"): offer_trial,
+    (f"{ENTITLEMENT}/trial", "POST"): offer_trial_and_prove,
     (f"{ENABLED}/configuration", "GET"): protect,
     (f"{ENABLED}/configuration", "PATCH"): protect,
     (f"{ENABLED_BEFORE}/configuration", "GET"): protect,

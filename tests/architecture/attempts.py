@@ -134,6 +134,12 @@ def offer_trial(w: World, a: Actor) -> Any:
     )  # fmt: skip
 
 
+def run_trial(w: World, a: Actor) -> Any:
+    """Offer a trial, and start it."""
+    offer_trial(w, a)
+    return try_out(w, w.people["superuser"])
+
+
 def try_out(w: World, a: Actor) -> Any:
     return enablement.start_trial(
         a,
@@ -317,6 +323,8 @@ ATTEMPTS: dict[str, Attempt] = {
     "products.enablement.commands.account.enable": Attempt(SUPERUSER, buy, given=cancel),
     "products.enablement.commands.account.disable": Attempt(SUPERUSER, cancel),
     "products.enablement.commands.trials.start_trial": Attempt(SUPERUSER, try_out, given=offer_trial),
+    "products.enablement.commands.trials.end_trial": Attempt(STAFF, lambda w, a: enablement.end_trial(
+        a, account=w.acme, product=w.websockets, reason="Test over", now=NOW), given=run_trial),
     "products.enablement.commands.trials.check_account_trials": Attempt(frozenset(), lambda w, a: check_account_trials(
         a, account=w.acme, now=LATER)),
     "products.enablement.commands.packages.assign_package": Attempt(STAFF, lambda w, a: enablement.assign_package(
@@ -325,6 +333,8 @@ ATTEMPTS: dict[str, Attempt] = {
         a, account=w.acme, product=w.ngwaf, reason="Ended", now=NOW), given=assign),
     "products.enablement.commands.requests.request_product": Attempt(MEMBERS, lambda w, a: enablement.request_product(
         a, account=w.acme, product=w.ngwaf, now=NOW)),
+    "products.enablement.commands.requests.answer_request": Attempt(STAFF, lambda w, a: enablement.answer_request(
+        a, request=ProductRequest.objects.get(), answer="We call you", now=NOW)),
     "products.enablement.commands.requests.decline_request": Attempt(SUPERUSER | STAFF, lambda w, a: enablement.decline_request(
         a, request=ProductRequest.objects.get(), reason="Not now", now=NOW)),
     "products.enablement.commands.requests.withdraw_request": Attempt(frozenset({"user"}), lambda w, a: enablement.withdraw_request(

@@ -1,4 +1,4 @@
-"""Request a product (R17), at most once per day and member; decline or withdraw a request.
+"""Request a product (R17), at most once per day and member; answer, decline or withdraw a request.
 
 Enabling the product grants the open requests for it (`enablements.open_enablement`). Who is
 notified is in `accounts.notices`.
@@ -95,6 +95,24 @@ def decline_request(
         row = _open(request)
         _answer(row, State.DECLINED, actor.label, now, answer=reason)
         _note(trail, Event.PRODUCT_REQUEST_DECLINED, row, reason)
+    return row
+
+
+def answer_request(
+    actor: Actor, *, request: ProductRequest, answer: str, now: datetime
+) -> ProductRequest:
+    """Answer an open request with a note, if it is neither granted nor declined: staff.
+
+    Raises Forbidden, NotFound, Invalid without a note, RequestAnswered. Notes
+    product_request.answered, of which the requester gets a notice.
+    """
+    answer = clean_reason(answer)
+    with recorded_change(
+        actor, Permission.PACKAGE_ASSIGN, on=request, now=now
+    ) as trail:
+        row = _open(request)
+        _answer(row, State.ANSWERED, actor.label, now, answer=answer)
+        _note(trail, Event.PRODUCT_REQUEST_ANSWERED, row, answer)
     return row
 
 

@@ -8,6 +8,7 @@ from django.db import DatabaseError
 from accounts.actor import Actor
 from accounts.audit.vocabulary import Event
 from accounts.change import Trail, Unchanged, recorded_change
+from accounts.commands.reasons import clean_reason
 from accounts.errors import Conflict, RefusalError
 from accounts.models import Account
 from accounts.roles import Permission
@@ -23,7 +24,7 @@ from products.enablement.queries import (
     trial_minutes_used,
     trial_of,
 )
-from products.enablement.refusals import trial_refusal
+from products.enablement.refusals import NoTrial, trial_refusal
 
 logger = logging.getLogger(__name__)
 JOB = Actor.system("end-trials")
@@ -96,6 +97,27 @@ def start_trial(
     return trial
 
 
+def end_trial(
+    actor: Actor, *, account: Account, product: Product, reason: str, now: datetime
+) -> Enablement:
+    """End an account's running trial before its time; what follows is as at its end.
+
+    Raises Forbidden unless the actor is staff; NoTrial unless a trial runs; Invalid without a
+    reason. Notes trial.ended, of which those who see costs get a notice, and product.blocked.
+    """
+    reason = clean_reason(reason)
+    with recorded_change(
+        actor, Permission.PACKAGE_ASSIGN, on=account, now=now
+    ) as trail:
+        rows = running_trials().filter(account=account, product=product)
+        trial = rows.select_related("product").select_for_update(of=("self",)).first()
+        if trial is None:
+            raise NoTrial(f"{account.name} has no running trial of {product.name}.")
+        used = trial_minutes_used(trial, now)
+        _end(trail, trial, used, "Tollgate ended it.", now, note=reason)
+    return trial
+
+
 def check_trials(now: datetime) -> int:
     """Check the running trials of every account; return of how many accounts."""
     done = 0
@@ -151,7 +173,13 @@ def _check(trail: Trail, trial: Enablement, now: datetime) -> bool:
 
 
 def _end(
-    trail: Trail, trial: Enablement, used: int | None, reason: str, now: datetime
+    trail: Trail,
+    trial: Enablement,
+    used: int | None,
+    reason: str,
+    now: datetime,
+    *,
+    note: str = "",
 ) -> None:
     product = trial.product
     trial.trial_used_minutes = used
@@ -164,6 +192,7 @@ def _end(
         product=product.pk,
         before=_facts(trial),
         after={"reason": reason, "used_minutes": used},
+        reason=note,
     )
     block_enablement(
         trail,

@@ -66,7 +66,7 @@ class Migration(migrations.Migration):
                 ('requested_on', models.DateField()),
                 ('requested_at', models.DateTimeField()),
                 ('note', models.CharField(blank=True, max_length=500)),
-                ('state', models.CharField(choices=[('open', 'Open'), ('granted', 'Granted'), ('declined', 'Declined'), ('withdrawn', 'Withdrawn')], default='open', max_length=9)),
+                ('state', models.CharField(choices=[('open', 'Open'), ('granted', 'Granted'), ('answered', 'Answered'), ('declined', 'Declined'), ('withdrawn', 'Withdrawn')], default='open', max_length=9)),
                 ('answered_at', models.DateTimeField(blank=True, null=True)),
                 ('answered_by', models.CharField(blank=True, max_length=200)),
                 ('answer', models.CharField(blank=True, max_length=500)),
@@ -95,7 +95,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='productrequest',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['open', 'granted', 'declined', 'withdrawn'])), name='product_request_state_is_known'),
+            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['open', 'granted', 'answered', 'declined', 'withdrawn'])), name='product_request_state_is_known'),
         ),
         migrations.RunPython(guard, migrations.RunPython.noop),
     ]

@@ -340,3 +340,42 @@ def test_a_trial_is_shown_with_its_end_and_usage_and_can_be_purchased(
 
     assert bought["state"] == "enabled"
     assert bought["trial"] == trial | {"ended_at": "2026-11-22T12:00:00Z"}
+
+
+def test_a_trial_is_started_by_a_program_with_what_its_preview_says(
+    proven, acme, websockets
+):
+    add_plan(
+        CATALOGUE,
+        product=websockets,
+        kind="trial",
+        name="Trial",
+        trial_days=14,
+        now=NOW,
+    )
+
+    preview = proven.post(f"{PATH}/trial/preview", {}, JSON).json()
+    agreement = preview["agreement"]
+    wrong = proven.post(f"{PATH}/trial", {"agreement_sha256": "0" * 64}, JSON)
+    started = proven.post(
+        f"{PATH}/trial", {"agreement_sha256": agreement["sha256"]}, JSON
+    )
+    again = proven.post(f"{PATH}/trial/preview", {}, JSON)
+
+    assert (preview["days"], preview["cap_minutes"]) == (14, None)
+    assert agreement["record"]["trial"]["days"] == 14
+    assert (wrong.status_code, wrong.json()["code"]) == (409, "trial_changed")
+    assert started.json()["state"] == "trial"
+    assert (again.status_code, again.json()["code"]) == (409, "trial_used")
+    assert Enablement.objects.get().agreed_text == agreement["text"]
+
+
+def test_a_product_is_requested_by_a_program_once_a_day(eve, acme, websockets):
+    client = client_of(eve)
+
+    first = client.post(f"{PATH}/request", {"note": "For the shop"}, JSON)
+    second = client.post(f"{PATH}/request", {}, JSON)
+
+    assert first.status_code == 200
+    assert (first.json()["asked"], first.json()["state"]) == ("superusers", "open")
+    assert (second.status_code, second.json()["code"]) == (409, "asked_today")

@@ -10,18 +10,25 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.commands.notices import make_notices
+from accounts.models import Notice
 from products.catalogue.commands import add_plan
 from products.catalogue.models import Plan, Product
 from products.catalogue.queries import tiered_price
 from products.catalogue.tiers import PriceTier
-from products.enablement.commands import assign_package, enable, request_product
+from products.enablement.commands import (
+    assign_package,
+    enable,
+    request_product,
+    start_trial,
+)
 from products.enablement.models import Enablement
 from products.enablement.queries import current
 from tests.accounts.conftest import confirm
 from tests.factories import NOW
 from tests.factories.accounts import UserFactory
 from tests.factories.trail import noted
-from tests.factories.world import agreed
+from tests.factories.world import CATALOGUE, agreed, agreed_to_trial
 from tests.products.web.conftest import text_of
 
 PRICE = {
@@ -265,7 +272,8 @@ def test_staff_decline_a_request_with_a_reason_from_the_accounts_page(
     again = staff_client.post(page, {"reason": "Again."})
 
     row.refresh_from_db()
-    assert (refused.status_code, answer.url, again.status_code) == (400, account, 400)
+    queue = reverse("admin:enablement_productrequest_changelist")
+    assert (refused.status_code, answer.url, again.status_code) == (400, queue, 400)
     assert (row.state, row.answered_by, row.answer) == (
         "declined",
         "Stu",
@@ -319,3 +327,53 @@ def test_unknown_rows_are_not_found(staff_client):
         staff_client.get(reverse(f"admin:{name}", args=["nothing"])).status_code
         for name in names
     } == {404}
+
+
+def test_staff_answer_a_request_from_the_queue_and_the_requester_is_told(
+    staff_client, sam, acme, ngwaf
+):
+    row = request_product(
+        sam, account=acme, product=ngwaf, note="For the shop", now=NOW
+    )
+    queue = reverse("admin:enablement_productrequest_changelist")
+    page = reverse("admin:enablement_answer", args=[row.pk])
+    assert page in staff_client.get(queue, {"state__exact": "open"}).content.decode()
+    assert "For the shop" in staff_client.get(queue, {"q": "shop"}).content.decode()
+
+    refused = staff_client.post(page, {"answer": " "})
+    answer = staff_client.post(page, {"answer": "We call you tomorrow."})
+    again = staff_client.post(page, {"answer": "Again."})
+
+    row.refresh_from_db()
+    assert (refused.status_code, answer.url, again.status_code) == (400, queue, 400)
+    assert (row.state, row.answer) == ("answered", "We call you tomorrow.")
+    assert "Stu: We call you tomorrow." in text_of(staff_client.get(queue))
+    make_notices(now=NOW)
+    assert "We call you tomorrow." in Notice.objects.get(user__pk=sam.user_id).sentence
+
+
+def test_staff_end_a_trial_from_its_page(staff_client, sam, acme, websockets):
+    add_plan(
+        CATALOGUE,
+        product=websockets,
+        kind="trial",
+        name="WebSockets trial",
+        trial_days=14,
+        now=NOW,
+    )
+    trial = start_trial(
+        sam,
+        account=acme,
+        product=websockets,
+        agreement=agreed_to_trial(acme, websockets),
+        now=NOW,
+    )
+    row = reverse("admin:enablement_enablement_change", args=[trial.pk])
+    page = reverse("admin:enablement_end_trial", args=[trial.pk])
+    assert page in staff_client.get(row).content.decode()
+
+    answer = staff_client.post(page, {"reason": "The test is over."})
+
+    assert answer.status_code == 302
+    assert page not in staff_client.get(row).content.decode()
+    assert "trial.ended" in noted(acme.pk)

@@ -22,6 +22,7 @@ from products.enablement.commands import (
     disable,
     enable,
     enable_for_service,
+    end_trial,
     start_trial,
 )
 from products.enablement.commands.account import NotAgreed
@@ -362,3 +363,28 @@ def test_a_product_has_one_trial(websockets, offered):
             trial_days=1,
             now=NOW,
         )
+
+
+def test_staff_end_a_trial_with_a_reason_that_the_account_reads(
+    sam, ada, acme, websockets, offered
+):
+    trial = start_trial(
+        sam,
+        account=acme,
+        product=websockets,
+        agreement=agreed_to_trial(acme, websockets),
+        now=NOW,
+    )
+    with pytest.raises(Invalid):
+        end_trial(ada, account=acme, product=websockets, reason=" ", now=NOW)
+
+    end_trial(ada, account=acme, product=websockets, reason="Abuse.", now=NOW)
+
+    trial.refresh_from_db()
+    assert (trial.blocked_by, trial.drain_mode) == ("trial", "drain")
+    assert trial.trial_ended_at == NOW
+    make_notices(now=NOW)
+    bodies = OutgoingMail.objects.values_list("body", flat=True)
+    assert any("ended the trial of WebSockets: Abuse." in body for body in bodies)
+    with pytest.raises(NoTrial):
+        end_trial(ada, account=acme, product=websockets, reason="Abuse.", now=NOW)

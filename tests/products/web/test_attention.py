@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from accounts.commands.accounts import suspend_account
 from accounts.models import ApiToken, Invitation
-from products.enablement.commands import disable, request_product
+from products.catalogue.commands import add_plan
+from products.enablement.commands import disable, request_product, start_trial
 from products.enablement.models import Enablement, ProductRequest
 from tests.factories.enablement import entitle
 from tests.factories.services import (
@@ -18,6 +19,7 @@ from tests.factories.services import (
     VersionFactory,
 )
 from tests.factories.webhooks import WebhookFactory
+from tests.factories.world import CATALOGUE, agreed_to_trial
 from tests.products.web.conftest import text_of
 
 SUSPENDED = (
@@ -271,3 +273,33 @@ def test_at_most_ten_services_are_listed(browser, sam, acme):
 
     assert len(page.context["services"]) == 10
     assert "All 12 services" in text_of(page)
+
+
+@pytest.mark.parametrize(
+    ("who", "action"),
+    [("sam", "Purchase WebSockets…"), ("eve", "View WebSockets")],
+)
+def test_a_trial_that_ends_soon(
+    request, browser, sam, acme, websockets, complete, who, action
+):
+    now = timezone.now()
+    add_plan(
+        CATALOGUE,
+        product=websockets,
+        kind="trial",
+        name="Trial",
+        trial_days=2,
+        now=now,
+    )
+    start_trial(
+        sam,
+        account=acme,
+        product=websockets,
+        agreement=agreed_to_trial(acme, websockets),
+        now=now,
+    )
+
+    [item] = attention(browser(request.getfixturevalue(who)))
+
+    assert (item[0], item[2]) == ("Trial", action)
+    assert item[1].startswith("The trial of WebSockets ends soon.")
