@@ -4,9 +4,11 @@ import configparser
 import re
 import subprocess
 from pathlib import Path
+from string import Template
 
 import pytest
 
+from products.edge.__main__ import parse_arguments
 from tests.ci_rules import program
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,7 +40,7 @@ def service_of(path):
 def test_there_is_a_unit_for_every_program():
     assert {path.stem for path in UNITS} == {
         f"tollgate-{name}"
-        for name in ("beat", "edge", "edge-api", "proxy", "web", "worker")
+        for name in ("agent", "beat", "edge", "edge-api", "proxy", "web", "worker")
     }
 
 
@@ -55,7 +57,8 @@ def test_a_unit_starts_what_exists(path):
     command = service_of(path)["ExecStart"]
 
     for module in re.findall(r"-m (\S+)", command):
-        assert (ROOT / f"{module.replace('.', '/')}.py").exists()
+        path = ROOT / module.replace(".", "/")
+        assert path.with_suffix(".py").exists() or (path / "__main__.py").exists()
     for file in re.findall(r"/opt/tollgate/(deploy/\S+)", command):
         assert (ROOT / file).exists()
 
@@ -89,3 +92,22 @@ def test_edge_and_proxy_can_share_a_machine_with_two_addresses():
         "HTTPS_BIND",
         "EDGES_BIND",
     ]
+
+
+def test_the_agent_understands_its_command():
+    service = service_of(ROOT / "deploy/systemd/tollgate-agent.service")
+    values = dict(each.split("=") for each in service["Environment"].split())
+    values["EDGE_API_URL"] = "https://portal.example.com:8443"
+    command = Template(service["ExecStart"]).substitute(values)
+
+    read = parse_arguments(command.partition("products.edge ")[2].split())
+
+    assert (read.engine, read.name, read.portal) == (
+        "haproxy",
+        "edge-1",
+        "https://portal.example.com:8443",
+    )
+    assert (read.bind, read.port, read.tls_port) == ("0.0.0.0", 80, 443)
+    # HAProxy outlives the agent, and ends in time if both are stopped.
+    assert service["KillMode"] == "process"
+    assert read.limits.drain_seconds < int(service["TimeoutStopSec"])
