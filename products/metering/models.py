@@ -367,6 +367,10 @@ class UsagePeriod(models.Model):
 
     A report makes the period stale by setting `stale_until`. What was derived before this time may
     lack usage. A row without `as_of` was created by a report and is not derived yet.
+
+    `at_bounds` has totals from the start of the month up to each midnight, and up to the
+    `more_bounds` that bills need, all in microseconds since 1970; see
+    `products.metering.queries.daily.counters_at`.
     """
 
     # Empty if the portal does not know the service.
@@ -381,6 +385,8 @@ class UsagePeriod(models.Model):
     delivery_bytes_from_client = models.BigIntegerField(db_default=0)
     delivery_bytes_to_client = models.BigIntegerField(db_default=0)
     digest = models.CharField(max_length=64, blank=True, db_default="")
+    at_bounds = models.JSONField(null=True, blank=True)
+    more_bounds = models.JSONField(null=True, blank=True)
     as_of = models.DateTimeField(null=True, blank=True)
     stale_until = models.DateTimeField(null=True, blank=True)
     is_closed = models.BooleanField(db_default=False)

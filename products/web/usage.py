@@ -29,14 +29,11 @@ from products.billing.queries.running import costs_of_month, costs_up_to
 from products.billing.queries.terms import Period, month_at, period_of
 from products.catalogue.money import MICROS, Money
 from products.metering.queries import (
-    ConnectionTotals,
     Freshness,
-    bytes_between_bounds,
+    UsageAtBounds,
     freshness,
-    minutes_up_to,
     rounding_example,
-    seconds_open,
-    totals_between,
+    usage_at,
 )
 from products.metering.queries.daily import totals_of
 from products.months import Month, midnights
@@ -96,15 +93,14 @@ class DailyUsage:
     period: Period
     services: Mapping[str, Service]
     bounds: Sequence[datetime]
-    minutes: Mapping[str, Sequence[int]]  # up to each bound, by service
-    bytes: Mapping[str, Sequence[int]]  # in each day, by service
+    used: UsageAtBounds
     freshness: Freshness
     now: datetime
 
     def days(self, costs: Sequence[Money] = ()) -> list[Day]:
         """Return the days with the sums of all services; `costs` has one amount per day."""
-        totals = totals_of(self.minutes, len(self.bounds))
-        moved = totals_of(self.bytes, len(self.bounds) - 1)
+        totals = totals_of(self.used.minutes, len(self.bounds))
+        moved = totals_of(self.used.bytes, len(self.bounds) - 1)
         return [self._day(index, totals, moved, costs) for index in range(len(moved))]
 
     def _day(
@@ -183,16 +179,15 @@ def month_usage(
     rows = Service.objects.visible_to(actor).filter(account=account)
     services = {row.pk: row for row in rows}
     bounds = midnights(period.starts_at, period.ends_at, period.zone)
-    ids = list(services)
+    used = usage_at(list(services), month, bounds)
     return DailyUsage(
         account=account,
         month=month,
         period=period,
         services=services,
         bounds=bounds,
-        minutes=minutes_up_to(ids, bounds),
-        bytes=bytes_between_bounds(ids, month, bounds),
-        freshness=freshness(now),
+        used=used,
+        freshness=freshness(now, counted_at=used.counted_at),
         now=now,
     )
 
@@ -259,30 +254,27 @@ def _link(month: Month, shown: Month) -> dict[str, Any]:
 
 
 def _service_context(found: DailyUsage, *, sees_costs: bool) -> dict[str, Any]:
-    ids = list(found.services)
-    start, end = found.period.starts_at, found.period.ends_at
-    totals = totals_between(ids, start, end)
     costs: Mapping[str, str] | None = None
     if sees_costs:
         costs = costs_of_month(found.account, found.month, found.now)
-    none = ConnectionTotals()
+    used = found.used
     rows = [
         ServiceUsage(
             service=service,
-            connections=totals.get(key, none).connections,
-            minutes=totals.get(key, none).minutes,
-            bytes=sum(found.bytes.get(key, ())),
+            connections=used.connections.get(key, 0),
+            minutes=used.minutes.get(key, [0])[-1],
+            bytes=sum(used.bytes.get(key, ())),
             cost="" if costs is None else costs.get(key, ""),
         )
         for key, service in found.services.items()
-        if key in totals or any(found.bytes.get(key, ()))
+        if key in used.connections or any(used.bytes.get(key, ()))
     ]
     rows.sort(key=lambda row: (-row.minutes, -row.bytes, row.service.name))
     return {
         "services": rows[:SERVICES_SHOWN],
         "more_services": max(0, len(rows) - SERVICES_SHOWN),
         "has_costs": costs is not None,
-        "connections": sum(each.connections for each in totals.values()),
+        "connections": sum(used.connections.values()),
     }
 
 
@@ -293,7 +285,7 @@ def _rounding_context(found: DailyUsage) -> dict[str, Any]:
     return {
         "example": example,
         "example_service": found.services[example.service] if example else None,
-        "open_for": timedelta(seconds=seconds_open(ids, [start, end])),
+        "open_for": timedelta(seconds=found.used.seconds_open),
     }
 
 
@@ -327,8 +319,8 @@ def _chart(days: Sequence[Day], budget: Budget | None, *, sees_costs: bool) -> C
 def _csv_rows(found: DailyUsage) -> Iterator[list[object]]:
     days = found.days()
     for key, service in sorted(found.services.items()):
-        totals = found.minutes.get(key, [0] * len(found.bounds))
-        moved = found.bytes.get(key, [0] * len(days))
+        totals = found.used.minutes.get(key, [0] * len(found.bounds))
+        moved = found.used.bytes.get(key, [0] * len(days))
         minutes = [high - low for low, high in pairwise(totals)]
         for day, used, sent in zip(days, minutes, moved, strict=True):
             if not day.is_future and (used or sent):

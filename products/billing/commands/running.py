@@ -10,18 +10,22 @@ from django.db import transaction
 from accounts.models import Account
 from products.billing.commands.lines import write_bill
 from products.billing.models import Invoice
-from products.billing.queries.bills import running_bill
+from products.billing.queries.bills import bounds_of, running_bill
 from products.billing.queries.terms import month_at
+from products.metering.commands import keep_bounds
+from products.metering.queries.usage import service_ids_of
 from products.months import Month
 
 
 def refresh_bill(account: Account, *, now: datetime) -> Invoice | None:
     """Compute the bill of the running month again; None if there is nothing to bill.
 
+    From now on, the periods of the month keep the usage up to where its segments start and end.
     Raises CurrencyConflict.
     """
     month = month_at(account, now)
     bill = running_bill(account, month, now)
+    keep_bounds(service_ids_of(account.pk), month, bounds_of(bill.terms), now)
     if not bill.has_something:
         return None
     with transaction.atomic():

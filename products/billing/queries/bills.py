@@ -23,6 +23,7 @@ from products.billing.queries.terms import terms_of
 from products.catalogue.money import EXACT, MICROS, Money, exact_sum
 from products.metering.models import ConnectionUsage, UsagePeriod
 from products.metering.queries import complete_to, totals_between
+from products.metering.queries.daily import KeptUsage, kept_usage
 from products.metering.queries.digests import (
     byte_lines,
     delivery_lines,
@@ -35,9 +36,6 @@ from products.metering.queries.usage import (
     snapshot,
 )
 from products.months import Month
-
-# Up to so many connections, a running bill is computed from them and not from the periods.
-MAX_COUNTED_NOW = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,23 +78,26 @@ class Bill:
 def running_bill(account: Account, month: Month, now: datetime) -> Bill:
     """Compute the bill of a month that still runs, without digests.
 
-    With few connections it is computed from the usage records of now. With many, the usage of a
-    whole month is taken from its periods, which are at most ten minutes old, so that this is fast
-    for any number of connections.
+    With few connections it is computed from the usage records of now. With many it is computed from
+    the periods, which are at most ten minutes old, so that this is fast for any number.
     """
     terms = terms_of(account, month)
     services = service_ids_of(account.pk)
-    periods = list(UsagePeriod.objects.filter(account_id=account.pk, month=str(month)))
-    if sum(each.connections for each in periods) <= MAX_COUNTED_NOW:
+    kept = kept_usage(services, month, bounds_of(terms))
+    if kept is None:
         usage = [
             _usage(services, month, each, with_digest=False) for each in terms.segments
         ]
         return _bill(account, month, terms, usage, now)
-    usage = [
-        _running_usage(periods, services, month, terms, each) for each in terms.segments
-    ]
-    derived = [each.as_of for each in periods if each.as_of is not None]
-    return _bill(account, month, terms, usage, min(now, *derived))
+    periods = list(UsagePeriod.objects.filter(service__in=services, month=str(month)))
+    usage = [_kept_usage(kept, periods, each) for each in terms.segments]
+    return _bill(account, month, terms, usage, min(now, kept.counted_at or now))
+
+
+def bounds_of(terms: Terms) -> list[datetime]:
+    """Return the instants at which the month and its segments start and end."""
+    pairs = [(each.starts_at, each.ends_at) for each in terms.segments]
+    return sorted({terms.starts_at, terms.ends_at, *chain.from_iterable(pairs)})
 
 
 @snapshot()
@@ -146,26 +147,22 @@ def _adjustment_lines(account: Account, month: Month, terms: Terms) -> list[Line
     ]
 
 
-def _running_usage(
-    rows: Sequence[UsagePeriod],
-    services: list[str],
-    month: Month,
-    terms: Terms,
-    segment: Segment,
+def _kept_usage(
+    kept: KeptUsage, periods: Sequence[UsagePeriod], segment: Segment
 ) -> SegmentUsage:
-    is_whole = (segment.starts_at, segment.ends_at) == (terms.starts_at, terms.ends_at)
-    regular = (month.starts_at(terms.zone), month.ends_at(terms.zone))
-    if not is_whole or regular != (terms.starts_at, terms.ends_at):
-        return _usage(services, month, segment, with_digest=False)
     if segment.meter != BANDWIDTH:
+        start, end = segment.starts_at, segment.ends_at
         return SegmentUsage(
-            by_service={row.service: row.minutes for row in rows if row.minutes},
-            connections=sum(row.connections for row in rows),
+            by_service=kept.minutes(start, end),
+            connections=sum(kept.connections(start, end).values()),
         )
-    moved = {row.service: row.bytes_from_client + row.bytes_to_client for row in rows}
+    # The delivery of a month is one segment.
+    moved = {
+        row.service: row.bytes_from_client + row.bytes_to_client for row in periods
+    }
     plain = {
         row.service: row.delivery_bytes_from_client + row.delivery_bytes_to_client
-        for row in rows
+        for row in periods
     }
     return _bandwidth(moved, plain, "")
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from itertools import accumulate
 
 from django.core.cache import cache
 
@@ -22,19 +23,18 @@ from products.billing.bill import (
 )
 from products.billing.forecast import Pace, pace_bounds, with_rest
 from products.billing.models import Invoice, InvoiceLine
-from products.billing.queries.bills import Bill, running_bill
+from products.billing.queries.bills import Bill, bounds_of, running_bill
 from products.billing.queries.terms import CurrencyConflict, month_at, terms_of
 from products.catalogue.models import Product
 from products.catalogue.money import EXACT, Money, exact_sum
 from products.metering.queries import (
     Bounds,
     Freshness,
-    bytes_between_bounds,
     freshness,
-    minutes_up_to,
+    usage_at,
 )
 from products.metering.queries.daily import totals_of
-from products.metering.queries.usage import service_ids_of, snapshot
+from products.metering.queries.usage import service_ids_of
 from products.months import Month, midnights
 from products.services.models import Service
 
@@ -107,7 +107,7 @@ def visible_bill(actor: Actor, account: Account, now: datetime) -> Bill | None:
 def running_account_bill(account: Account, now: datetime) -> RunningBill:
     """Return the running bill by product and service, with a forecast. Raises CurrencyConflict."""
     bill = bill_so_far(account, now)
-    fresh = freshness(now)
+    fresh = freshness(now, counted_at=bill.counted_at)
     return RunningBill(
         bill=bill,
         freshness=fresh,
@@ -187,16 +187,13 @@ def exact_shares(line: Line) -> Mapping[str, Decimal]:
     }
 
 
-@snapshot()
 def costs_up_to(account: Account, month: Month, bounds: Bounds) -> list[Money]:
     """Return what a month costs up to each bound but the first. Raises CurrencyConflict.
 
     Fees count from the first day on. The bytes of a connection count where its last reading is.
     """
     terms = terms_of(account, month)
-    ends = {each.ends_at for each in terms.segments}
-    starts = {each.starts_at for each in terms.segments}
-    used = _used_at(account, month, sorted({*bounds, *starts, *ends}))
+    used = _used_at(account, month, sorted({*bounds, *bounds_of(terms)}))
     return [
         subtotal(lines_of(terms, _usage_until(terms, used, at)), terms.currency)
         for at in bounds[1:]
@@ -218,11 +215,11 @@ class _UsedAt:
 
 
 def _used_at(account: Account, month: Month, cuts: Sequence[datetime]) -> _UsedAt:
-    services = service_ids_of(account.pk)
-    moved = [0]
-    for each in totals_of(bytes_between_bounds(services, month, cuts), len(cuts) - 1):
-        moved.append(moved[-1] + each)
-    return _UsedAt(cuts, totals_of(minutes_up_to(services, cuts), len(cuts)), moved)
+    found = usage_at(service_ids_of(account.pk), month, cuts)
+    moved = totals_of(found.bytes, len(cuts) - 1)
+    return _UsedAt(
+        cuts, totals_of(found.minutes, len(cuts)), list(accumulate(moved, initial=0))
+    )
 
 
 def _usage_until(terms: Terms, used: _UsedAt, until: datetime) -> list[SegmentUsage]:

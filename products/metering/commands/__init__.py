@@ -13,6 +13,7 @@ from products.metering.commands.edges import (
 )
 from products.metering.commands.ingest import ingest
 from products.metering.commands.periods import (
+    keep_bounds,
     presume_closed,
     rebuild_stale_periods,
     rebuild_usage,
@@ -28,6 +29,7 @@ __all__ = [
     "delete_old_usage",
     "ingest",
     "issue_credential",
+    "keep_bounds",
     "note_status",
     "presume_closed",
     "rebuild_stale_periods",

@@ -4,7 +4,7 @@ Periods are derived data and need no audit entries.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 
@@ -103,6 +103,26 @@ def mark_stale(pairs: Iterable[ServiceMonth], now: datetime) -> None:
             cursor.executemany(_MARK, [(*pair, until) for pair in missing])
 
 
+def keep_bounds(
+    services: Collection[str], month: Month, bounds: Iterable[datetime], now: datetime
+) -> None:
+    """Let the open periods of a month keep the usage up to these instants, too, once derived."""
+    wanted = sorted(set(map(microseconds_of, bounds)))
+    rows = UsagePeriod.objects.filter(
+        service__in=services, month=str(month), is_closed=False
+    )
+    lacking = [
+        row
+        for row in rows
+        if row.at_bounds is not None
+        and not {*row.at_bounds["bounds"], *(row.more_bounds or ())}.issuperset(wanted)
+    ]
+    if lacking:
+        with transaction.atomic():
+            rows.filter(pk__in=[row.pk for row in lacking]).update(more_bounds=wanted)
+            mark_stale({(row.service, row.month) for row in lacking}, now)
+
+
 def rebuild_usage(
     *, account_id: str = "", month: Month | None = None, now: datetime
 ) -> int:
@@ -158,7 +178,9 @@ def _newly_closed(now: datetime) -> set[ServiceMonth]:
 def _rebuild(service: str, month: Month, owner: Owner, now: datetime) -> bool:
     """Derive one period; return whether the service used anything in the month."""
     with snapshot():
-        found = derived(service, month, owner.zone)
+        row = UsagePeriod.objects.filter(service=service, month=str(month)).first()
+        more_bounds = (row and row.more_bounds) or ()
+        found = derived(service, month, owner.zone, more_bounds)
     if found is None:
         rows = UsagePeriod.objects.filter(
             service=service, month=str(month), is_closed=False

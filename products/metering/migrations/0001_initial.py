@@ -168,6 +168,8 @@ class Migration(migrations.Migration):
                 ('delivery_bytes_from_client', models.BigIntegerField(db_default=0)),
                 ('delivery_bytes_to_client', models.BigIntegerField(db_default=0)),
                 ('digest', models.CharField(blank=True, db_default='', max_length=64)),
+                ('at_bounds', models.JSONField(blank=True, null=True)),
+                ('more_bounds', models.JSONField(blank=True, null=True)),
                 ('as_of', models.DateTimeField(blank=True, null=True)),
                 ('stale_until', models.DateTimeField(blank=True, null=True)),
                 ('is_closed', models.BooleanField(db_default=False)),

@@ -9,10 +9,10 @@ from products.metering.queries.current_usage import (
 from products.metering.queries.daily import (
     Bounds,
     RoundingExample,
-    bytes_between_bounds,
+    UsageAtBounds,
     minutes_up_to,
     rounding_example,
-    seconds_open,
+    usage_at,
 )
 from products.metering.queries.edges import (
     Freshness,
@@ -40,7 +40,7 @@ __all__ = [
     "Freshness",
     "RoundingExample",
     "Usage",
-    "bytes_between_bounds",
+    "UsageAtBounds",
     "complete_to",
     "current_epoch",
     "current_usage",
@@ -50,8 +50,8 @@ __all__ = [
     "minutes_up_to",
     "open_connections",
     "rounding_example",
-    "seconds_open",
     "totals_between",
     "unknown_since",
+    "usage_at",
     "usage_of",
 ]

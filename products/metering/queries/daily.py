@@ -1,14 +1,21 @@
-"""Minutes and bytes of services between bounds such as midnights, and what rounding up adds."""
+"""Usage of services between bounds such as midnights, and what rounding up adds.
+
+With few connections it is summed up from the usage records of now. With many it is read from the
+periods, which the sweep derives from the records every ten minutes.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from itertools import accumulate, pairwise
+from typing import Any, TypeAlias
 
 from django.db.models import (
     Case,
+    Count,
     F,
     IntegerField,
+    QuerySet,
     Sum,
     Value,
     When,
@@ -18,11 +25,21 @@ from django.db.models.functions import Greatest, Least
 
 from products.instants import instant_of, microseconds_of
 from products.metering.minutes import MINUTE_US, minutes
-from products.metering.models import ConnectionUsage, DeliveryUsage
-from products.metering.queries.usage import integer, last_rows, number, whole_minutes
+from products.metering.models import ConnectionUsage, DeliveryUsage, UsagePeriod
+from products.metering.queries.usage import (
+    integer,
+    last_rows,
+    minutes_within,
+    number,
+    snapshot,
+    whole_minutes,
+)
 from products.months import Month
 
 Bounds: TypeAlias = Sequence[datetime]
+Counters: TypeAlias = Mapping[str, Any]  # `UsagePeriod.at_bounds`
+# Up to so many connections, the usage of a month is summed up from its records.
+MAX_COUNTED_NOW = 20_000
 # Of the newest connections; one of a whole number of minutes shows no rounding.
 _EXAMPLES = 20
 
@@ -37,15 +54,181 @@ class RoundingExample:
     minutes: int
 
 
+@dataclass(frozen=True, slots=True)
+class UsageAtBounds:
+    """Usage of a month by service. Usage reported after `counted_at` may be missing; None if none is."""
+
+    minutes: Mapping[str, Sequence[int]]  # up to each bound
+    bytes: Mapping[str, Sequence[int]]  # between each bound and the next
+    connections: Mapping[str, int]
+    seconds_open: int  # of all services, not rounded up
+    counted_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptUsage:
+    """Usage of a month as the periods of its services keep it; `counted_at` as in `UsageAtBounds`."""
+
+    by_service: Mapping[str, Counters]
+    counted_at: datetime | None
+
+    def knows(self, bounds: Bounds) -> bool:
+        """Tell whether the usage up to each bound is kept."""
+        wanted = set(map(microseconds_of, bounds))
+        return all(wanted.issubset(kept["bounds"]) for kept in self.by_service.values())
+
+    def minutes(self, starts_at: datetime, ends_at: datetime) -> dict[str, int]:
+        """Return the minutes between two bounds by service."""
+        return self._between(("minutes", ends_at), ("minutes", starts_at))
+
+    def connections(self, starts_at: datetime, ends_at: datetime) -> dict[str, int]:
+        """Return by service the connections that were open at any time between two bounds."""
+        return self._between(("started", ends_at), ("ended", starts_at))
+
+    def at(self, bounds: Bounds) -> UsageAtBounds:
+        """Return the usage at bounds, the first and last of which are those of the month."""
+        moved = {
+            key: [_at(kept, "bytes", bound) for bound in bounds]
+            for key, kept in self.by_service.items()
+        }
+        return UsageAtBounds(
+            minutes={
+                key: [_at(kept, "minutes", bound) for bound in bounds]
+                for key, kept in self.by_service.items()
+            },
+            bytes={
+                key: [high - low for low, high in pairwise(totals)]
+                for key, totals in moved.items()
+            },
+            connections=self.connections(bounds[0], bounds[-1]),
+            seconds_open=sum(each["open_us"] for each in self.by_service.values())
+            // 1_000_000,
+            counted_at=self.counted_at,
+        )
+
+    def _between(
+        self, more: tuple[str, datetime], less: tuple[str, datetime]
+    ) -> dict[str, int]:
+        found = {
+            key: _at(kept, *more) - _at(kept, *less)
+            for key, kept in self.by_service.items()
+        }
+        return {key: each for key, each in found.items() if each}
+
+
+def _at(kept: Counters, name: str, bound: datetime) -> int:
+    total: int = kept[name][kept["bounds"].index(microseconds_of(bound))]
+    return total
+
+
+def kept_usage(
+    services: Sequence[str], month: Month, bounds: Bounds
+) -> KeptUsage | None:
+    """Return what the periods of a month keep, if its usage is to be read from them.
+
+    That is with many connections, or if the periods are closed, as their records may be deleted.
+    None also if they do not keep the usage up to each of the bounds.
+    """
+    rows = list(UsagePeriod.objects.filter(service__in=services, month=str(month)))
+    derived = {row.service: row.at_bounds for row in rows if row.at_bounds is not None}
+    is_closed = bool(derived) and all(row.is_closed for row in rows)
+    if not is_closed and sum(row.connections for row in rows) <= MAX_COUNTED_NOW:
+        return None
+    kept = KeptUsage(derived, _counted_at(rows))
+    return kept if kept.knows(bounds) else None
+
+
+def _counted_at(periods: Sequence[UsagePeriod]) -> datetime | None:
+    """Return when the periods were derived of which usage may be missing; None without any."""
+    times = [row.as_of for row in periods if row.as_of is not None]
+    stale = [row.as_of for row in periods if row.as_of is not None and row.is_stale]
+    if len(times) < len(periods) and times:
+        # A period that is not derived yet was created by a report after the last sweep.
+        stale.append(max(times))
+    return min(stale, default=None)
+
+
+@snapshot()
+def usage_at(services: list[str], month: Month, bounds: Bounds) -> UsageAtBounds:
+    """Return the usage of a month at bounds, the first and last of which are those of the month."""
+    kept = kept_usage(services, month, bounds)
+    if kept is not None:
+        return kept.at(bounds)
+    start, end = bounds[0], bounds[-1]
+    open_rows = last_rows(services, start, end)
+    counts = open_rows.values("service").annotate(
+        count=Count("pk"), open_us=Sum(_open_within(start, end))
+    )
+    found = list(counts.values_list("service", "count", "open_us"))
+    return UsageAtBounds(
+        minutes=minutes_up_to(services, bounds),
+        bytes=bytes_between_bounds(services, month, bounds),
+        connections={service: count for service, count, _ in found},
+        seconds_open=sum(int(open_us) for _, _, open_us in found) // 1_000_000,
+    )
+
+
+def counters_at(service: str, month: Month, bounds: Bounds) -> Counters:
+    """Return the usage of a service in a month as its period keeps it: totals up to each bound.
+
+    A connection has `ended` before a bound if it was not open after it. Most connections are open
+    between two bounds only, so only the minutes of the others are computed for each bound.
+    """
+    rows = (
+        last_rows([service], bounds[0], bounds[-1])
+        .annotate(
+            last_us=Greatest(
+                F("started_us"), integer(F("started_us") + F("duration_us") - 1)
+            )
+        )
+        .annotate(
+            first=_part("started_us__lt", bounds, in_microseconds=True),
+            last=_part("last_us__lt", bounds, in_microseconds=True),
+        )
+    )
+    counts = rows.values("first", "last").annotate(
+        count=Count("pk"),
+        used=Sum(minutes_within(bounds[0], bounds[-1])),
+        open_us=Sum(_open_within(bounds[0], bounds[-1])),
+    )
+    started, ended, used = ([0] * (len(bounds) + 1) for _ in range(3))
+    open_us = 0
+    for row in counts:
+        started[row["first"]] += row["count"]
+        ended[row["last"]] += row["count"]
+        open_us += int(row["open_us"])
+        if row["first"] == row["last"]:
+            used[row["last"]] += int(row["used"])
+    none = (0,) * len(bounds)
+    across = none
+    if any(row["first"] != row["last"] for row in counts):
+        longer = _minutes_up_to(rows.filter(last__gt=F("first")), bounds)
+        across = longer.get(service, none)
+    moved = bytes_between_bounds([service], month, bounds).get(service, none[1:])
+    return {
+        "bounds": [microseconds_of(bound) for bound in bounds],
+        "minutes": [a + b for a, b in zip(accumulate(used), across, strict=False)],
+        "bytes": list(accumulate(moved, initial=0)),
+        "started": list(accumulate(started[:-1])),
+        "ended": list(accumulate(ended[:-1])),
+        "open_us": open_us,
+    }
+
+
 def minutes_up_to(services: list[str], bounds: Bounds) -> dict[str, tuple[int, ...]]:
     """Return the minutes from the first bound up to each bound, by service: one query.
 
     The parts of a connection add up to the minutes of the whole, for any bounds.
     """
+    return _minutes_up_to(last_rows(services, bounds[0], bounds[-1]), bounds)
+
+
+def _minutes_up_to(
+    rows: "QuerySet[ConnectionUsage]", bounds: Bounds
+) -> dict[str, tuple[int, ...]]:
     names = [f"at_{index}" for index in range(len(bounds))]
-    rows = (
-        last_rows(services, bounds[0], bounds[-1])
-        .values("service")
+    found = (
+        rows.values("service")
         .annotate(
             **{
                 name: Sum(integer(whole_minutes(_open_until(at))))
@@ -56,7 +239,7 @@ def minutes_up_to(services: list[str], bounds: Bounds) -> dict[str, tuple[int, .
     )
     return {
         service: tuple(int(total) - int(totals[0]) for total in totals)
-        for service, *totals in rows
+        for service, *totals in found
     }
 
 
@@ -73,11 +256,11 @@ def bytes_between_bounds(
     connections = (
         ConnectionUsage.objects.filter(service__in=services, month=str(month))
         .annotate(ended_us=ended)
-        .annotate(part=_part("ended_us__lt", bounds, in_microseconds=True))
+        .annotate(part=_part("ended_us__lt", bounds[1:-1], in_microseconds=True))
     )
     hours = DeliveryUsage.objects.filter(
         service__in=services, hour__gte=bounds[0], hour__lt=bounds[-1]
-    ).annotate(part=_part("hour__lt", bounds))
+    ).annotate(part=_part("hour__lt", bounds[1:-1]))
     for rows in (connections, hours):
         grouped = (
             rows.order_by()
@@ -91,16 +274,6 @@ def bytes_between_bounds(
             parts = found.setdefault(service, [0] * (len(bounds) - 1))
             parts[part] += int(sent) + int(received)
     return {service: tuple(parts) for service, parts in found.items()}
-
-
-def seconds_open(services: list[str], bounds: Bounds) -> int:
-    """Return for how many seconds connections were open in all, not rounded up."""
-    start, end = bounds[0], bounds[-1]
-    until_start, until_end = _open_until(start), _open_until(end)
-    total = last_rows(services, start, end).aggregate(
-        total=Sum(integer(until_end) - integer(until_start))
-    )["total"]
-    return int(total or 0) // 1_000_000
 
 
 def rounding_example(
@@ -135,17 +308,21 @@ def _open_until(at: datetime) -> Expression:
     return Least(F("duration_us"), Greatest(number(0), since))
 
 
+def _open_within(starts_at: datetime, ends_at: datetime) -> Expression:
+    """Return SQL for how long a connection was open within a period, in microseconds."""
+    return integer(_open_until(ends_at) - _open_until(starts_at))
+
+
 def _part(before: str, bounds: Bounds, *, in_microseconds: bool = False) -> Combinable:
-    """Return SQL for the number of the part that a row is in; the last one if it is later."""
-    ends = bounds[1:-1]
+    """Return SQL for how many of the bounds are not after a value."""
     return Case(
         *(
             When(
                 **{before: microseconds_of(at) if in_microseconds else at},
                 then=Value(index),
             )
-            for index, at in enumerate(ends)
+            for index, at in enumerate(bounds)
         ),
-        default=Value(len(ends)),
+        default=Value(len(bounds)),
         output_field=IntegerField(),
     )

@@ -83,15 +83,18 @@ class Freshness:
     offline_since: datetime | None = None
 
 
-def freshness(now: datetime) -> Freshness:
-    """Return until when the usage is complete, and what it waits for: one query."""
+def freshness(now: datetime, *, counted_at: datetime | None = None) -> Freshness:
+    """Return until when the usage is complete, and what it waits for: one query.
+
+    With `counted_at`, of figures that were computed then.
+    """
     edges = list(active_edges().filter(last_seen_at__isnull=False))
     reported = [each.reported_at for each in edges if each.reported_at]
     seen = [each.last_seen_at for each in edges if each.last_seen_at]
     lost = [at for at in seen if at < now - OFFLINE_AFTER]
     is_known = bool(edges) and len(reported) == len(edges)
     return Freshness(
-        complete_to=min(now, *reported) if is_known else None,
+        complete_to=min(counted_at or now, now, *reported) if is_known else None,
         offline=len(lost),
         offline_since=min(lost, default=None),
     )

@@ -1,9 +1,9 @@
 """What periods contain according to the usage records, and which periods differ from it."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
-from typing import Final
+from typing import Any, Final
 
 from django.db.models import F, Max, Min
 
@@ -13,6 +13,7 @@ from products.metering.models import (
     DeliveryUsage,
     UsagePeriod,
 )
+from products.metering.queries.daily import counters_at
 from products.metering.queries.digests import (
     byte_lines,
     delivery_lines,
@@ -26,10 +27,10 @@ from products.metering.queries.usage import (
     snapshot,
     totals_in,
 )
-from products.months import Month
+from products.months import Month, midnights
 from products.services.models import Service
 
-Fields = Mapping[str, int | str]
+Fields = Mapping[str, Any]
 # A period whose usage was all taken out again.
 NO_USAGE: Final[Fields] = {
     **ConnectionTotals().to_json(),
@@ -37,6 +38,7 @@ NO_USAGE: Final[Fields] = {
     "delivery_bytes_from_client": 0,
     "delivery_bytes_to_client": 0,
     "digest": digest([]),
+    "at_bounds": None,
 }
 
 
@@ -117,18 +119,23 @@ def months_of(service: str, zone: str) -> list[Month]:
     return min(months).until(max(months)) if months else []
 
 
-def derived(service: str, month: Month, zone: str) -> Fields | None:
+def derived(
+    service: str, month: Month, zone: str, more_bounds: Iterable[int] = ()
+) -> Fields | None:
     """Derive the totals and the digest of a period; None if there is no usage."""
     totals = totals_in([service], month, zone).get(service)
     delivery = delivery_in([service], month, zone).get(service)
     if totals is None and delivery is None:
         return None
     delivery = delivery or DeliveryTotals()
+    days = midnights(month.starts_at(zone), month.ends_at(zone), zone)
+    more = [at for at in map(instant_of, more_bounds) if days[0] < at < days[-1]]
     return (totals or ConnectionTotals()).to_json() | {
         "requests": delivery.requests,
         "delivery_bytes_from_client": delivery.bytes_from_client,
         "delivery_bytes_to_client": delivery.bytes_to_client,
         "digest": digest_of(service, month, zone),
+        "at_bounds": counters_at(service, month, sorted({*days, *more})),
     }
 
 
@@ -152,7 +159,7 @@ def differences(
 
 def _difference(service: str, month: Month, zone: str) -> PeriodMismatch | None:
     row = UsagePeriod.objects.filter(service=service, month=str(month)).first()
-    found = derived(service, month, zone)
+    found = derived(service, month, zone, (row and row.more_bounds) or ())
     fields: tuple[str, ...]
     if row is None or row.as_of is None:
         fields = ("there is no period",) if found is not None else ()

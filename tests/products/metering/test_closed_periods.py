@@ -173,7 +173,7 @@ def test_report_of_a_later_month_does_not_change_a_closed_one_but_the_check_find
 
     assert usage_of(shop.account_id, OCTOBER).total.minutes == 2
     assert [str(each) for each in differences(month=OCTOBER)] == [
-        f"{shop.pk} in 2026-10: minutes, digest"
+        f"{shop.pk} in 2026-10: minutes, digest, at_bounds"
     ]
 
 

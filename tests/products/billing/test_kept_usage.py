@@ -1,0 +1,216 @@
+"""With many connections, bills and pages read the periods: the same figures, and how old they are."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from accounts.queries import account_of
+from products.billing.bill import CONNECTION_TIME
+from products.billing.commands import finalize_invoice, refresh_bill
+from products.billing.queries.bills import running_bill
+from products.billing.queries.running import costs_up_to, running_account_bill
+from products.catalogue.commands import NewPrice
+from products.catalogue.tiers import PriceTier
+from products.enablement.commands import change_price
+from products.metering.commands import rebuild_stale_periods, rebuild_usage
+from products.metering.models import ConnectionUsage, Edge
+from products.metering.queries import daily
+from products.months import midnights
+from products.web.usage import month_usage
+from tests.factories.usage import connection_usage
+from tests.factories.world import CATALOGUE
+from tests.products.billing.conftest import CLOSED, MID_OCTOBER, OCTOBER, SEPTEMBER
+from tests.products.billing.test_properties import (
+    JOB,
+    JUST_BEFORE,
+    arrive,
+    content,
+    example,
+    histories,
+)
+from tests.products.metering.reports import SECOND_US, delivery, make_edge, record, take
+from tests.products.one_database import ONE_DATABASE
+
+NOON = MID_OCTOBER + timedelta(hours=12, seconds=7)  # no midnight
+MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+LONG_AFTER = OCTOBER.closes_at("UTC") + timedelta(days=1)
+MANY = "products.metering.queries.daily.MAX_COUNTED_NOW"
+
+
+@pytest.fixture
+def edge(db):
+    return make_edge(created_at=SEPTEMBER)
+
+
+@pytest.fixture
+def cut_at_noon(standard):
+    """Let the price change within a day."""
+    return change_price(
+        CATALOGUE,
+        plan=standard,
+        price=NewPrice("USD", CONNECTION_TIME, (PriceTier(None, 10**8),)),
+        effective_from=NOON,
+        now=SEPTEMBER,
+    )
+
+
+def derive(acme, now=JUST_BEFORE):
+    """Let the sweeps run twice, as the first asks the periods for what bills need."""
+    for _ in range(2):
+        rebuild_stale_periods(now=now)
+        refresh_bill(acme, now=now)
+
+
+def minutes_of(bill):
+    return [line.quantity for line in bill.lines if line.meter == CONNECTION_TIME]
+
+
+def shown(sam, acme):
+    """Return the figures of the running bill and of the Usage page."""
+    bill = running_bill(acme, OCTOBER, JUST_BEFORE)
+    bounds = midnights(OCTOBER.starts_at("UTC"), OCTOBER.ends_at("UTC"), "UTC")
+    used = month_usage(sam, account_of(sam), OCTOBER, JUST_BEFORE).used
+    return (
+        (bill.lines, bill.usage, costs_up_to(acme, OCTOBER, bounds)),
+        {key: list(each) for key, each in used.minutes.items() if any(each)},
+        {key: list(each) for key, each in used.bytes.items() if any(each)},
+        (used.connections, used.seconds_open),
+    )
+
+
+@ONE_DATABASE
+@given(data=st.data())
+def test_periods_give_the_figures_of_the_usage_records(
+    sam, acme, shop, echo, enabled, cut_at_noon, edge, data
+):
+    with example(), pytest.MonkeyPatch.context() as patch:
+        arrive(edge, data.draw(histories([shop.pk, echo.pk])))
+        for number in range(data.draw(st.integers(0, 2))):
+            # At bounds and around them, open in September, and of no duration.
+            start = data.draw(
+                st.sampled_from([NOON, MID_OCTOBER, SEPTEMBER + 29 * DAY])
+            )
+            length = data.draw(st.sampled_from([-1, 0, 1, 2 * 86_400 * SECOND_US]))
+            arrive(edge, [edge_case(shop, number, start, max(0, length), length < 0)])
+        take(edge, delivery(service=echo.pk, hour=MID_OCTOBER), now=JUST_BEFORE)
+        by_records = shown(sam, acme)
+        derive(acme)
+        patch.setattr(MANY, -1)
+        ConnectionUsage.objects.all().delete()  # so that nothing can be read from them
+
+        assert shown(sam, acme) == by_records
+
+
+def edge_case(service, number, start, duration_us, is_before):
+    start -= timedelta(microseconds=is_before)
+    month = "2026-10" if start >= OCTOBER.starts_at("UTC") else "2026-09"
+    return record(
+        1_000 + number,
+        service=service.pk,
+        month=month,
+        started_at=start,
+        duration_us=duration_us,
+        final=True,
+    )
+
+
+@pytest.fixture
+def many(monkeypatch):
+    monkeypatch.setattr(daily, "MAX_COUNTED_NOW", 1)
+
+
+def test_the_running_bill_of_periods_is_the_invoice(
+    acme, shop, echo, enabled, cut_at_noon, edge, many
+):
+    for number, service in enumerate([shop, echo, shop]):
+        late = record(
+            number,
+            service=service.pk,
+            month="2026-10",
+            started_at=NOON - timedelta(hours=number),
+            duration_us=(3_600 * 5 + number) * SECOND_US,
+            bytes_to_client=10**9,
+        )
+        take(edge, late, now=JUST_BEFORE)
+    derive(acme)
+
+    running = refresh_bill(acme, now=JUST_BEFORE)
+    shown_lines = content(running.lines.all())
+    Edge.objects.update(reported_at=CLOSED)
+    invoice = finalize_invoice(JOB, account=acme, month=OCTOBER, now=CLOSED)
+
+    assert len(shown_lines) > 2
+    assert content(invoice.lines.all()) == shown_lines
+
+
+def test_late_and_voided_usage_counts_after_the_next_sweep_and_the_page_says_so(
+    acme, shop, enabled, edge, many
+):
+    first, second, third = (JUST_BEFORE + step * MINUTE for step in (-30, -20, -10))
+
+    def report(number, now):
+        new = {"month": "2026-10", "started_at": NOON, "bytes_to_client": 1}
+        take(edge, record(number, service=shop.pk, **new), now=now)
+
+    def found(now):
+        running = running_account_bill(acme, now)
+        return sum(minutes_of(running.bill)), running.freshness.complete_to
+
+    report(1, first)
+    report(2, first)
+    rebuild_stale_periods(now=first)
+    report(3, second)
+    before = found(second + MINUTE)
+    rebuild_stale_periods(now=third)
+    after = found(third)
+    ConnectionUsage.objects.order_by("pk").last().delete()
+    rebuild_usage(now=third)
+
+    assert before == (4, first)  # two connections of two minutes
+    assert after == (6, second)  # when the edge reported last
+    assert found(third)[0] == 4
+
+
+def test_a_period_without_new_usage_is_as_fresh_as_its_edges(
+    acme, shop, enabled, edge, many
+):
+    for number in range(2):
+        connection_usage(shop, MID_OCTOBER, 5, name=f"e.i.{number}")
+    take(edge, record(3, service=shop.pk, started_at=NOON, month="2026-10"), now=NOON)
+    rebuild_stale_periods(now=NOON + timedelta(hours=1))
+    Edge.objects.update(reported_at=JUST_BEFORE)
+
+    fresh = running_account_bill(acme, JUST_BEFORE).freshness
+
+    assert fresh.complete_to == JUST_BEFORE
+
+
+def test_a_closed_month_is_shown_after_its_records_are_deleted(
+    sam, acme, shop, enabled, edge
+):
+    take(edge, record(1, service=shop.pk, started_at=NOON, month="2026-10"), now=NOON)
+    before = shown(sam, acme)
+    rebuild_stale_periods(now=LONG_AFTER)
+
+    ConnectionUsage.objects.all().delete()
+
+    assert shown(sam, acme)[1:] == before[1:]
+
+
+def test_bounds_that_are_not_kept_yet_are_counted_from_the_records(
+    acme, shop, enabled, cut_at_noon, edge, many
+):
+    for number in range(3):
+        connection_usage(shop, NOON - MINUTE, 5, name=f"e.i.{number}")
+    take(edge, record(3, service=shop.pk, started_at=NOON, month="2026-10"), now=NOON)
+    rebuild_stale_periods(now=JUST_BEFORE)
+    before = running_bill(acme, OCTOBER, JUST_BEFORE)
+
+    derive(acme)
+    ConnectionUsage.objects.all().delete()
+
+    assert minutes_of(before) == [3, 14]
+    assert running_bill(acme, OCTOBER, JUST_BEFORE).lines == before.lines
