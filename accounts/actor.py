@@ -65,6 +65,7 @@ class Actor:
     account_id: str = ""
     token_scope: TokenScope | None = None
     token_services: frozenset[str] = frozenset()
+    second_person: str = ""  # of the staff, where a change needs two
     context: Context = field(default_factory=Context)
 
     @classmethod

@@ -356,3 +356,62 @@ class NoticePreference(models.Model):
 
     def __str__(self) -> str:
         return f"{self.topic} for {self.user_id}"
+
+
+class Proposal(models.Model):
+    """A change that a member of staff proposed, and that another has to approve."""
+
+    class Outcome(models.TextChoices):
+        """How a proposal was decided."""
+
+        APPROVED = "approved"
+        DECLINED = "declined"
+
+    id = id_field()
+    kind = models.CharField(max_length=40)
+    summary = models.TextField()
+    arguments = models.JSONField()
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    reason = models.CharField(max_length=500, blank=True)
+    proposed_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    proposed_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    outcome = models.CharField(max_length=8, choices=Outcome.choices, blank=True)
+    decided_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decision_reason = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(outcome="", decided_by=None, decided_at=None)
+                | models.Q(
+                    outcome__in=["approved", "declined"],
+                    decided_by__isnull=False,
+                    decided_at__isnull=False,
+                ),
+                name="decided_proposal_has_outcome",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(
+                    outcome="approved", decided_by=models.F("proposed_by")
+                ),
+                name="proposal_is_approved_by_another",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def title(self) -> str:
+        """Return the first line of the summary."""
+        return self.summary.partition("\n")[0]
+
+    def is_open(self, now: datetime) -> bool:
+        """Tell whether the proposal can still be approved."""
+        return not self.outcome and now < self.expires_at

@@ -38,6 +38,7 @@ class Permission(StrEnum):
     MEMBER_READ = "member:read"
     MEMBER_REMOVE = "member:remove"
     PACKAGE_ASSIGN = "package:assign"
+    PROPOSAL_DECIDE = "proposal:decide"
     PRODUCT_ENABLE = "product:enable"
     PRODUCT_REQUEST = "product:request"
     SERVICE_CONFIGURE = "service:configure"
@@ -143,6 +144,7 @@ STAFF_PERMISSIONS = frozenset(
         Permission.INVOICE_MANAGE,
         Permission.LOGIN_OWN,
         Permission.PACKAGE_ASSIGN,
+        Permission.PROPOSAL_DECIDE,
         Permission.USAGE_RESOLVE,
         Permission.USAGE_VOID,
         Permission.USER_MANAGE,
@@ -231,6 +233,7 @@ ABILITIES: dict[Permission, str] = {
     Permission.PACKAGE_ASSIGN: "assign packages",
     Permission.PRODUCT_ENABLE: "enable and disable products",
     Permission.PRODUCT_REQUEST: "request products",
+    Permission.PROPOSAL_DECIDE: "propose and decide changes that need two members of staff",
     Permission.SERVICE_COMPARE: "compare versions",
     Permission.SERVICE_CONFIGURE: "configure services",
     Permission.SERVICE_CREATE: "create services",

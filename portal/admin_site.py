@@ -25,7 +25,7 @@ from accounts.audit.vocabulary import Event
 from accounts.authentication import staff_actor_of
 from accounts.commands.accounts import record_staff_view
 from accounts.commands.sign_in import chains_of
-from accounts.models import Account, User
+from accounts.models import Account, Proposal, User
 from accounts.reauthentication import require_reauthentication
 from portal.figures import system_status
 from portal.health import all_checks
@@ -79,12 +79,12 @@ class AdminSite(admin.AdminSite):
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> TemplateResponse:
-        """Show the start page, with the checks that failed."""
-        checks = all_checks(timezone.now())
-        failed = [each for each in checks if not each.is_ok]
-        response: TemplateResponse = super().index(
-            request, {"failed": failed} | (extra_context or {})
-        )
+        """Show the start page, with the checks that failed and the proposals that wait."""
+        now = timezone.now()
+        failed = [each for each in all_checks(now) if not each.is_ok]
+        proposals = Proposal.objects.filter(outcome="", expires_at__gt=now).count()
+        context = {"failed": failed, "proposals": proposals} | (extra_context or {})
+        response: TemplateResponse = super().index(request, context)
         return response
 
     def status_view(self, request: HttpRequest) -> HttpResponse:

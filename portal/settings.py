@@ -263,6 +263,8 @@ MFA_FORMS = {
 }
 # If set, users with the role superuser or billing, and staff, need a second factor.
 SECOND_FACTOR_REQUIRED = env.flag("SECOND_FACTOR_REQUIRED", default=False)
+# If set, suspending an account, assigning a package and publishing a price need two of staff.
+STAFF_TWO_PERSONS = env.flag("STAFF_TWO_PERSONS", default=False)
 USERSESSIONS_ADAPTER = "accounts.web.allauth_adapter.SessionsAdapter"
 # A session ends after so many seconds without a request, and so many after the sign-in. The first
 # two are for staff and the roles superuser and billing; the strictest role counts.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from django import forms
 from django.contrib import admin
@@ -9,14 +10,16 @@ from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.html import format_html
 
-from accounts.admin import trail  # noqa: F401 - registers the pages of the audit trail
+from accounts.admin import proposals, trail  # noqa: F401 - registers their pages
 from accounts.admin_pages import ReadOnlyAdmin, ReasonForm, admin_url, row_or_404
 from accounts.commands import offboarding
 from accounts.commands.accounts import (
     create_account,
+    propose_suspension,
     resume_account,
     suspend_account,
 )
+from accounts.commands.proposals import needs_approval, proposed
 from accounts.models import Account, Invitation, Membership, OutgoingMail, User
 
 
@@ -120,13 +123,17 @@ class AccountAdmin(ReadOnlyAdmin):
     def suspend_view(self, request: HttpRequest, account_id: str) -> HttpResponse:
         """Suspend an account, with a reason."""
         account = row_or_404(Account, account_id)
+        needs_two = needs_approval()
+        command: Callable[..., Any] = (
+            propose_suspension if needs_two else suspend_account
+        )
         return self.command_form_view(
             request,
             ReasonForm(request.POST or None),
-            partial(suspend_account, account=account),
+            partial(command, account=account),
             title=f"Suspend {account}",
-            button="Suspend account",
-            done=lambda _: f"Suspended {account}.",
+            button="Propose suspension" if needs_two else "Suspend account",
+            done=proposed if needs_two else lambda _: f"Suspended {account}.",
             back=account,
         )
 

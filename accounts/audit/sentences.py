@@ -167,6 +167,9 @@ FORMS: Final[Mapping[str, tuple[str, ...]]] = {
     Event.USAGE_DISPUTE_FOUND: ("The edge {target} reported usage that contradicts recorded usage ({after.conflicts} records)",),
     Event.USAGE_DISPUTE_RESOLVED: ("{actor} resolved a usage dispute of {service} with the {after.kept} values: {reason}", "{actor} resolved a usage dispute with the {after.kept} values: {reason}", "{actor} resolved a usage dispute"),
     Event.USAGE_VOIDED: ("{actor} voided what the edge {target} reported: {after.connections} connections with {after.minutes} minutes from {after.starts_at} to {after.ends_at}: {reason}", "{actor} voided what the edge {target} reported from {after.starts_at} to {after.ends_at}: {reason}", "{actor} voided usage that the edge {target} reported"),
+    Event.APPROVAL_REQUESTED: ("{actor} requested approval: {target}",),
+    Event.APPROVAL_GRANTED: ("{actor} approved: {target}",),
+    Event.APPROVAL_REFUSED: ("{actor} declined: {target}: {reason}", "{actor} declined: {target}"),
     Event.DATABASE_RESTORED: ("{actor} declared that the database was restored; edges resend their usage",),
 }
 # fmt: on

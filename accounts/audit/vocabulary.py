@@ -238,6 +238,9 @@ class Event(StrEnum):
     USAGE_VOIDED = "usage.voided", "voided usage that an edge reported"
 
     # The platform
+    APPROVAL_REQUESTED = "approval.requested", "requested approval of a change"
+    APPROVAL_GRANTED = "approval.granted", "approved a change"
+    APPROVAL_REFUSED = "approval.refused", "declined a change"
     DATABASE_RESTORED = "database.restored", "restored the database from a backup"
     # fmt: on
 

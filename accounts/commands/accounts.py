@@ -1,8 +1,8 @@
 """Accounts: created by staff or the operator, suspended and resumed with a reason."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
 from django.urls import reverse
@@ -12,6 +12,13 @@ from accounts.audit.models import AuditEvent
 from accounts.audit.vocabulary import Event
 from accounts.change import Trail, recorded_change
 from accounts.commands.mail import LINK, queue_mail
+from accounts.commands.proposals import (
+    ProposalKind,
+    ProposedChange,
+    propose,
+    register,
+    require_approval,
+)
 from accounts.commands.reasons import clean_reason
 from accounts.commands.users import (
     NewUser,
@@ -22,7 +29,7 @@ from accounts.commands.users import (
     validate_new_user,
 )
 from accounts.errors import Conflict
-from accounts.models import Account, Membership, User
+from accounts.models import Account, Membership, Proposal, User
 from accounts.policy import PLATFORM
 from accounts.roles import Permission, Role
 
@@ -126,12 +133,14 @@ def suspend_account(
 ) -> None:
     """Suspend an account: it can be read but not changed, and edges refuse its connections.
 
-    Raises Forbidden, Invalid without a reason, AlreadySuspended. Notes account.suspended.
+    Raises Forbidden, ApprovalNeeded, Invalid without a reason, AlreadySuspended. Notes
+    account.suspended.
     """
     reason = clean_reason(reason)
     with recorded_change(
         actor, Permission.ACCOUNT_SUSPEND, on=account, now=now
     ) as trail:
+        require_approval(actor)
         suspended = Account.objects.filter(pk=account.pk, suspended_at=None).update(
             suspended_at=now, suspension_reason=reason
         )
@@ -139,6 +148,28 @@ def suspend_account(
             raise AlreadySuspended(f"{account.name} is already suspended.")
         _note_state(trail, Event.ACCOUNT_SUSPENDED, account, reason)
     account.refresh_from_db()
+
+
+def propose_suspension(
+    actor: Actor, *, account: Account, reason: str, now: datetime
+) -> Proposal:
+    """Propose to suspend an account. Raises Forbidden, Invalid without a reason."""
+    reason = clean_reason(reason)
+    change = ProposedChange(
+        ProposalKind.SUSPEND_ACCOUNT,
+        f"Suspend the account {account.name}",
+        {"account": account.pk, "reason": reason},
+        account=account,
+    )
+    return propose(actor, change=change, reason=reason, now=now)
+
+
+def _suspend(actor: Actor, arguments: Mapping[str, Any], now: datetime) -> None:
+    account = Account.objects.get(pk=arguments["account"])
+    suspend_account(actor, account=account, reason=arguments["reason"], now=now)
+
+
+register(ProposalKind.SUSPEND_ACCOUNT, _suspend)
 
 
 def resume_account(

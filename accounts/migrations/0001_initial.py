@@ -186,4 +186,25 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('user', 'topic'), name='one_preference_per_person_and_topic', violation_error_message='This person already chose about the topic.')],
             },
         ),
+        migrations.CreateModel(
+            name='Proposal',
+            fields=[
+                ('id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22, primary_key=True, serialize=False)),
+                ('kind', models.CharField(max_length=40)),
+                ('summary', models.TextField()),
+                ('arguments', models.JSONField()),
+                ('reason', models.CharField(blank=True, max_length=500)),
+                ('proposed_at', models.DateTimeField()),
+                ('expires_at', models.DateTimeField()),
+                ('outcome', models.CharField(blank=True, choices=[('approved', 'Approved'), ('declined', 'Declined')], max_length=8)),
+                ('decided_at', models.DateTimeField(blank=True, null=True)),
+                ('decision_reason', models.CharField(blank=True, max_length=500)),
+                ('account', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.account')),
+                ('decided_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('proposed_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('decided_at', None), ('decided_by', None), ('outcome', '')), models.Q(('decided_at__isnull', False), ('decided_by__isnull', False), ('outcome__in', ['approved', 'declined'])), _connector='OR'), name='decided_proposal_has_outcome'), models.CheckConstraint(condition=models.Q(('decided_by', models.F('proposed_by')), ('outcome', 'approved'), _negated=True), name='proposal_is_approved_by_another')],
+            },
+        ),
     ]

@@ -1,5 +1,6 @@
 """Enablements, plans, prices and requests, for staff."""
 
+from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -21,6 +22,7 @@ from django.utils.safestring import mark_safe
 
 from accounts.admin_pages import ReadOnlyAdmin, ReasonForm, admin_url, row_or_404
 from accounts.authentication import staff_actor_of
+from accounts.commands.proposals import needs_approval, proposed
 from accounts.errors import Invalid
 from accounts.models import Account
 from products.catalogue.commands import add_plan
@@ -34,6 +36,7 @@ from products.enablement.commands import (
     end_trial,
     remove_package,
 )
+from products.enablement.commands.proposals import propose_package, propose_price
 from products.enablement.models import (
     MAX_NOTE_LENGTH,
     Enablement,
@@ -126,6 +129,7 @@ class PlanAdmin(ReadOnlyAdmin):
             "entry": entry,
             "preview": preview,
             "changed": bool(preview and "publish" in request.POST),
+            "button": "Propose price" if needs_approval() else "Publish price",
             "back": back,
             "back_label": plan,
             "opts": self.model._meta,  # noqa: SLF001 - Django's own name
@@ -137,8 +141,20 @@ class PlanAdmin(ReadOnlyAdmin):
     def _publish(
         self, request: HttpRequest, entry: PriceEntry, back: str
     ) -> HttpResponse:
+        actor = staff_actor_of(request)
+        if needs_approval():
+            proposal = propose_price(
+                actor,
+                plan=entry.plan,
+                price=entry.price,
+                effective_from=entry.effective_from,
+                lines=[f"{row.label}: {row.amount}" for row in entry.preview().new],
+                now=entry.now,
+            )
+            messages.success(request, proposed(proposal))
+            return HttpResponseRedirect(back)
         version = change_price(
-            staff_actor_of(request),
+            actor,
             plan=entry.plan,
             price=entry.price,
             effective_from=entry.effective_from,
@@ -225,13 +241,17 @@ class EnablementAdmin(ReadOnlyAdmin):
     def assign_view(self, request: HttpRequest, account_id: str) -> HttpResponse:
         """Assign a package to an account."""
         account = row_or_404(Account, account_id)
+        needs_two = needs_approval()
+        command: Callable[..., Any] = propose_package if needs_two else assign_package
         return self.command_form_view(
             request,
             AssignForm(request.POST or None, account=account),
-            partial(assign_package, account=account),
+            partial(command, account=account),
             title=f"Assign a package to {account}",
-            button="Assign",
-            done=lambda enablement: f"Assigned {enablement.product} to {account}.",
+            button="Propose package" if needs_two else "Assign",
+            done=proposed
+            if needs_two
+            else lambda enablement: f"Assigned {enablement.product} to {account}.",
             back=account,
         )
 

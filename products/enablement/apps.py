@@ -14,10 +14,12 @@ class EnablementConfig(AppConfig):
     verbose_name = "Enablement"
 
     def ready(self) -> None:
-        """Name the table whose agreements are not changed, and the check of them."""
+        """Name the table whose agreements are not changed, their check, and what proposals do."""
         # Models can be imported only when all apps are loaded.
         from accounts.audit import row_checks  # noqa: PLC0415
+        from products.enablement.commands.proposals import connect  # noqa: PLC0415
         from products.enablement.verification import verify_agreements  # noqa: PLC0415
 
         register(triggers.ENABLEMENTS)
         row_checks.register(verify_agreements)
+        connect()

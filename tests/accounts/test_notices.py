@@ -117,6 +117,9 @@ SILENT = frozenset(
         Event.EDGE_CREDENTIAL_REVOKED,
         Event.USAGE_DISPUTE_FOUND,
         Event.USAGE_DISPUTE_RESOLVED,
+        Event.APPROVAL_REQUESTED,
+        Event.APPROVAL_GRANTED,
+        Event.APPROVAL_REFUSED,
         Event.DATABASE_RESTORED,
     }
 )

@@ -17,10 +17,11 @@ from accounts.commands import (
     notices,
     offboarding,
     profiles,
+    proposals,
     sign_in,
     tokens,
 )
-from accounts.models import Membership, User
+from accounts.models import Membership, Proposal, User
 from accounts.roles import AccessLevel
 from accounts.tokens import digest
 from portal.starter_catalogue import CONNECTION_TIME
@@ -34,6 +35,7 @@ from products.deploy import commands as deploy
 from products.domains import commands as domains
 from products.domains.models import DomainClaim
 from products.enablement import commands as enablement
+from products.enablement.commands.proposals import propose_package, propose_price
 from products.enablement.commands.trials import check_account_trials
 from products.enablement.models import ProductRequest
 from products.metering import commands as metering
@@ -52,6 +54,7 @@ from products.services.models import Part
 from products.services.queries import get_part
 from products.webhooks import commands as webhooks
 from tests.factories import NOW
+from tests.factories.accounts import UserFactory, staff_actor
 from tests.factories.domains import pending
 from tests.factories.usage import connection_usage
 from tests.factories.world import World, agreed, agreed_to_trial
@@ -150,6 +153,10 @@ def try_out(w: World, a: Actor) -> Any:
     )
 
 
+def propose_suspension(w: World, a: Actor) -> Any:
+    return accounts.propose_suspension(a, account=w.acme, reason="Unpaid", now=NOW)
+
+
 def suspend(w: World, a: Actor) -> Any:
     return accounts.suspend_account(
         w.people["staff"], account=w.acme, reason="Unpaid", now=NOW
@@ -231,6 +238,13 @@ ATTEMPTS: dict[str, Attempt] = {
         a, account=w.acme, reason="Unpaid", now=NOW)),
     "accounts.commands.accounts.resume_account": Attempt(STAFF, lambda w, a: accounts.resume_account(
         a, account=w.acme, reason="Paid", now=NOW), given=suspend),
+    "accounts.commands.accounts.propose_suspension": Attempt(STAFF, propose_suspension),
+    "accounts.commands.proposals.propose": Attempt(STAFF, propose_suspension),
+    "accounts.commands.proposals.approve": Attempt(STAFF, lambda w, a: proposals.approve(
+        a, proposal=Proposal.objects.get(), now=NOW), given=lambda w, a: propose_suspension(
+            w, staff_actor(UserFactory.create(name="Stu", is_staff=True)))),
+    "accounts.commands.proposals.decline": Attempt(STAFF, lambda w, a: proposals.decline(
+        a, proposal=Proposal.objects.get(), reason="Paid", now=NOW), given=lambda w, a: propose_suspension(w, w.people["staff"])),
     "accounts.commands.accounts.record_staff_view": Attempt(STAFF, lambda w, a: accounts.record_staff_view(
         a, event=Event.ACCOUNT_READ, account_ids=[w.acme.pk], target=("account", w.acme.pk, "Acme"), now=NOW)),
     "accounts.commands.invitations.invite": Attempt(SUPERUSER, lambda w, a: invitations.invite(
@@ -320,6 +334,11 @@ ATTEMPTS: dict[str, Attempt] = {
         a, claim=w.claim, to=w.globex, reason="Sold", now=NOW)),
     "products.enablement.commands.prices.change_price": Attempt(STAFF, lambda w, a: enablement.change_price(
         a, plan=Plan.objects.get(product=w.websockets, kind="direct"), price=CONNECTION_TIME, effective_from=LATER, now=NOW)),
+    "products.enablement.commands.proposals.propose_package": Attempt(STAFF, lambda w, a: propose_package(
+        a, account=w.acme, plan=package("ngwaf"), now=NOW)),
+    "products.enablement.commands.proposals.propose_price": Attempt(STAFF, lambda w, a: propose_price(
+        a, plan=Plan.objects.get(product=w.websockets, kind="direct"), price=CONNECTION_TIME, effective_from=LATER,
+        lines=["Free"], now=NOW)),
     "products.enablement.commands.account.enable": Attempt(SUPERUSER, buy, given=cancel),
     "products.enablement.commands.account.disable": Attempt(SUPERUSER, cancel),
     "products.enablement.commands.trials.start_trial": Attempt(SUPERUSER, try_out, given=offer_trial),

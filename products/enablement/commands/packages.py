@@ -5,6 +5,7 @@ from datetime import datetime
 from accounts.actor import Actor
 from accounts.audit.vocabulary import Event
 from accounts.change import recorded_change
+from accounts.commands.proposals import require_approval
 from accounts.commands.reasons import clean_reason
 from accounts.errors import Conflict, Invalid
 from accounts.models import Account
@@ -26,7 +27,7 @@ def assign_package(
 ) -> Enablement:
     """Enable a product for an account under a package's plan; it replaces a trial of the product.
 
-    Raises Forbidden unless the actor is staff; AlreadyEnabled; Invalid for another kind of plan
+    Raises Forbidden unless the actor is staff; ApprovalNeeded; AlreadyEnabled; Invalid for another kind of plan
     and too long a reason. Notes package.assigned, trial.converted for a trial, product.enabled and
     bill.changed.
     """
@@ -41,6 +42,7 @@ def assign_package(
         now=now,
         lock=Plan.objects.filter(pk=plan.pk),  # see change_price
     ) as trail:
+        require_approval(actor)
         trial = require_disabled(account, product)
         prices = prices_on(plan, now)
         enablement = Enablement(

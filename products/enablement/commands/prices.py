@@ -4,6 +4,7 @@ from datetime import datetime
 
 from accounts.actor import Actor
 from accounts.change import recorded_change
+from accounts.commands.proposals import require_approval
 from accounts.policy import PLATFORM
 from accounts.roles import Permission
 from products.catalogue.commands import NewPrice, write_price
@@ -21,7 +22,7 @@ def change_price(
 ) -> PriceVersion:
     """Publish a plan's next price, effective from an instant on; the current one ends there.
 
-    Raises Forbidden unless the actor is staff or the loader; Invalid for an impossible price, an
+    Raises Forbidden unless the actor is staff or the loader; ApprovalNeeded; Invalid for an impossible price, an
     impossible instant, or a rise before the next month. Notes price.published for the platform
     and for every account on the plan.
 
@@ -36,6 +37,7 @@ def change_price(
         also=accounts_on(plan).values_list("pk", flat=True),
         lock=Plan.objects.filter(pk=plan.pk),
     ) as trail:
+        require_approval(actor)
         return write_price(
             trail, plan=plan, price=price, effective_from=effective_from, now=now
         )
