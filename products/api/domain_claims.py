@@ -12,7 +12,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import TokenRequest
-from accounts.queries import account_of
+from accounts.queries import account_for, account_of
+from accounts.roles import Permission
 from products.api.services import valid
 from products.domains.commands import claim_domain, release_claim, verify_claim
 from products.domains.models import MAX_NAME_LENGTH, DomainClaim
@@ -64,10 +65,11 @@ class DomainClaims(APIView):
 
     def post(self, request: TokenRequest) -> Response:
         """Claim a domain; a claim that the account already has is returned."""
+        account = account_for(request.auth, Permission.DOMAIN_CLAIM)
         name = valid(ClaimReader(data=request.data))["name"]
         claim = claim_domain(
             request.auth,
-            account=account_of(request.auth),
+            account=account,
             name=name,
             now=timezone.now(),
         )

@@ -16,7 +16,7 @@ from accounts.errors import Conflict, NotFound
 from accounts.policy import require
 from accounts.queries import account_of
 from accounts.roles import Permission
-from products.api.lookups import service_at
+from products.api.lookups import CONFIGURE, service_at
 from products.catalogue.models import Product
 from products.catalogue.queries import product
 from products.enablement.commands import service as commands
@@ -76,7 +76,7 @@ class ServiceProductView(ProductView):
 
     def put(self, request: TokenRequest, slug: str, service_id: str) -> Response:
         """Switch the product on; a second call succeeds too, and changes its configuration."""
-        service, row = named(request, slug, service_id)
+        service, row = named(request, slug, service_id, CONFIGURE)
         commands.enable_for_service(
             request.auth,
             service=service,
@@ -88,7 +88,7 @@ class ServiceProductView(ProductView):
 
     def delete(self, request: TokenRequest, slug: str, service_id: str) -> Response:
         """Switch the product off; succeeds if it was off."""
-        service, row = named(request, slug, service_id)
+        service, row = named(request, slug, service_id, CONFIGURE)
         commands.disable_for_service(
             request.auth, service=service, product=row, now=timezone.now()
         )
@@ -108,7 +108,7 @@ class ProductConfiguration(ProductView):
 
     def patch(self, request: TokenRequest, slug: str, service_id: str) -> Response:
         """Change the options that are sent, and return these."""
-        service, row = named(request, slug, service_id)
+        service, row = named(request, slug, service_id, CONFIGURE)
         self._require_options(row)
         commands.configure_for_service(
             request.auth,
@@ -193,9 +193,11 @@ class AccountProductView(ProductView):
         }
 
 
-def named(request: TokenRequest, slug: str, service_id: str) -> tuple[Service, Product]:
+def named(
+    request: TokenRequest, slug: str, service_id: str, needs: Permission | None = None
+) -> tuple[Service, Product]:
     """Return the service and the product of a path. Raises as `service_at` and `known` do."""
-    return service_at(request.auth, service_id), known(slug)
+    return service_at(request.auth, service_id, needs), known(slug)
 
 
 def known(slug: str) -> Product:

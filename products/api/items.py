@@ -10,8 +10,10 @@ from rest_framework.views import APIView
 
 from accounts.authentication import TokenRequest
 from accounts.errors import Invalid, NotFound
+from accounts.roles import Permission
 from products.api import fields, paging
 from products.api.lookups import (
+    CONFIGURE,
     part_of_service,
     record_not_found,
     service_at,
@@ -37,9 +39,9 @@ class ItemPagingReader(serializers.Serializer[Any]):
 class ItemView(APIView):
     """Reads, finds and returns items of one kind in Fastly's format."""
 
-    def part_at(self, request: TokenRequest) -> Part:
+    def part_at(self, request: TokenRequest, needs: Permission | None = None) -> Part:
         """Return the part that the path names."""
-        service = service_at(request.auth, self.kwargs["service_id"])
+        service = service_at(request.auth, self.kwargs["service_id"], needs)
         return part_of_service(service, self.kwargs["kind"], self.kwargs["part_id"])
 
     @property
@@ -109,7 +111,7 @@ class ItemBatch(Items):
         self, request: TokenRequest, service_id: str, kind: str, part_id: str
     ) -> Response:
         """Carry out all operations of the batch, or none."""
-        part = self.part_at(request)
+        part = self.part_at(request, CONFIGURE)
         sent = request.data.get(self.declared.event)
         if not isinstance(sent, list) or not all(
             isinstance(each, dict) for each in sent
@@ -141,7 +143,7 @@ class NewItem(ItemView):
         self, request: TokenRequest, service_id: str, kind: str, part_id: str
     ) -> Response:
         """Add an item with the fields in the body."""
-        part = self.part_at(request)
+        part = self.part_at(request, CONFIGURE)
         return Response(
             self.to_json(part, self.changed(request, part, Operation.CREATE))
         )
@@ -164,7 +166,7 @@ class OneItem(ItemView):
         self, request: TokenRequest, service_id: str, kind: str, part_id: str, name: str
     ) -> Response:
         """Change the fields in the body."""
-        part = self.part_at(request)
+        part = self.part_at(request, CONFIGURE)
         row = self.changed(request, part, Operation.UPDATE, name)
         return Response(self.to_json(part, row))
 
@@ -172,7 +174,7 @@ class OneItem(ItemView):
         self, request: TokenRequest, service_id: str, kind: str, part_id: str, name: str
     ) -> Response:
         """Change the fields in the body; an item with a key is added if it is missing."""
-        part = self.part_at(request)
+        part = self.part_at(request, CONFIGURE)
         operation = Operation.UPSERT if self.declared.key_field else Operation.UPDATE
         return Response(
             self.to_json(part, self.changed(request, part, operation, name))
@@ -182,7 +184,7 @@ class OneItem(ItemView):
         self, request: TokenRequest, service_id: str, kind: str, part_id: str, name: str
     ) -> Response:
         """Remove the item."""
-        self.changed(request, self.part_at(request), Operation.DELETE, name)
+        self.changed(request, self.part_at(request, CONFIGURE), Operation.DELETE, name)
         return Response(OK)
 
 

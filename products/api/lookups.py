@@ -1,15 +1,21 @@
-"""Finds what a path names; errors have Fastly's texts."""
+"""Finds what a path names; errors have Fastly's texts.
+
+A write names the permission that it needs, which is decided here, before its body is read.
+"""
 
 import contextlib
 from collections.abc import Iterator
 
+from accounts import policy
 from accounts.actor import Actor
 from accounts.errors import Invalid, NotFound
+from accounts.roles import Permission
 from products.services import queries
 from products.services.models import Part, Service, Version
 from products.services.validation import kind_of
 
 MAX_VERSION_NUMBER = 2**31 - 1
+CONFIGURE = Permission.SERVICE_CONFIGURE  # what most writes need
 # Fastly's text for a record that was not deleted; its clients print it unchanged.
 FASTLY_RECORD_PREFIX = "deleted => 0000-00-00 00:00:00"
 
@@ -20,14 +26,26 @@ class ServiceDeleted(Invalid):
     code = "service_deleted"
 
 
-def service_at(actor: Actor, service_id: str) -> Service:
-    """Return a service that the actor may see. Raises NotFound, or ServiceDeleted."""
+def service_at(
+    actor: Actor, service_id: str, needs: Permission | None = None
+) -> Service:
+    """Return a service that the actor may see, and for which they have the needed permission.
+
+    Raises NotFound, ServiceDeleted or Forbidden.
+    """
     try:
-        return queries.get_service(actor, service_id)
+        service = queries.get_service(actor, service_id)
     except NotFound as error:
         if was_deleted(actor, service_id):
             raise ServiceDeleted(f"Service '{service_id}' is deleted") from error
         raise record_not_found("Service", service_id) from error
+    _require(actor, needs, service)
+    return service
+
+
+def _require(actor: Actor, needs: Permission | None, service: Service) -> None:
+    if needs is not None:
+        policy.require(actor, needs, service)
 
 
 def was_deleted(actor: Actor, service_id: str) -> bool:
@@ -54,15 +72,17 @@ def version_for_decision_at(actor: Actor, service_id: str, number: int) -> Versi
         raise version_not_found(service_id, number) from error
 
 
-def version_at(actor: Actor, service_id: str, number: int) -> Version:
-    """Return a version of a service that the actor may see."""
-    service = service_at(actor, service_id)
-    if number > MAX_VERSION_NUMBER:
+def version_at(
+    actor: Actor, service_id: str, number: int, needs: Permission | None = None
+) -> Version:
+    """Return a version of a service. Raises as `service_at` does."""
+    service = service_at(actor, service_id, needs)
+    version = (
+        queries.find_version(service, number) if number <= MAX_VERSION_NUMBER else None
+    )
+    if version is None:
         raise version_not_found(service_id, number)
-    try:
-        return queries.get_version(actor, service.pk, number)
-    except NotFound as error:
-        raise version_not_found(service_id, number) from error
+    return version
 
 
 def part_at(version: Version, kind: str, name: str) -> Part:
@@ -71,11 +91,14 @@ def part_at(version: Version, kind: str, name: str) -> Part:
         return queries.get_part(version, kind, name)
 
 
-def part_with_id(actor: Actor, kind: str, part_id: str) -> Part:
+def part_with_id(
+    actor: Actor, kind: str, part_id: str, needs: Permission | None = None
+) -> Part:
     """Return a part by its id alone, with its version. Raises NotFound with Fastly's text."""
     row = queries.part_with_id(actor, kind, part_id)
     if row is None:
         raise record_not_found(kind_of(kind).not_found, part_id)
+    _require(actor, needs, row.version.service)
     return row
 
 

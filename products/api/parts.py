@@ -6,12 +6,16 @@ from django.utils import timezone
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts import policy
 from accounts.authentication import TokenRequest
 from accounts.errors import Invalid
-from accounts.roles import Permission
 from products.api import fields
-from products.api.lookups import fastly_not_found, part_at, part_with_id, version_at
+from products.api.lookups import (
+    CONFIGURE,
+    fastly_not_found,
+    part_at,
+    part_with_id,
+    version_at,
+)
 from products.services import queries
 from products.services.commands import parts
 from products.services.commands.locking import VersionLocked
@@ -113,7 +117,7 @@ class PartList(PartView):
         self, request: TokenRequest, service_id: str, number: int, kind: str
     ) -> Response:
         """Add a part to a draft."""
-        version = version_at(request.auth, service_id, number)
+        version = version_at(request.auth, service_id, number, CONFIGURE)
         return self.added(request, version, fields.name_in(request.data))
 
 
@@ -131,14 +135,14 @@ class PartDetail(PartView):
         self, request: TokenRequest, service_id: str, number: int, kind: str, name: str
     ) -> Response:
         """Change the fields in the body; a `name` renames the part."""
-        version = version_at(request.auth, service_id, number)
+        version = version_at(request.auth, service_id, number, CONFIGURE)
         return self.changed(request, part_at(version, self.kind, name), version)
 
     def delete(
         self, request: TokenRequest, service_id: str, number: int, kind: str, name: str
     ) -> Response:
         """Remove the part from a draft."""
-        version = version_at(request.auth, service_id, number)
+        version = version_at(request.auth, service_id, number, CONFIGURE)
         return self.removed(request, part_at(version, self.kind, name), version)
 
 
@@ -152,12 +156,12 @@ class PartById(PartView):
 
     def put(self, request: TokenRequest, kind: str, part_id: str) -> Response:
         """Change the fields in the body."""
-        row = part_with_id(request.auth, self.kind, part_id)
+        row = part_with_id(request.auth, self.kind, part_id, CONFIGURE)
         return self.changed(request, row, row.version)
 
     def delete(self, request: TokenRequest, kind: str, part_id: str) -> Response:
         """Remove the part from its draft."""
-        row = part_with_id(request.auth, self.kind, part_id)
+        row = part_with_id(request.auth, self.kind, part_id, CONFIGURE)
         return self.removed(request, row, row.version)
 
 
@@ -177,7 +181,7 @@ class VersionSettings(PartView):
         self, request: TokenRequest, service_id: str, number: int, kind: str
     ) -> Response:
         """Change the settings in the body."""
-        version = version_at(request.auth, service_id, number)
+        version = version_at(request.auth, service_id, number, CONFIGURE)
         sent = fields.read(self.declared, request.data)
         row = parts.set_single(
             request.auth,
@@ -221,7 +225,7 @@ class Http3(PartView):
         self, request: TokenRequest, service_id: str, number: int, kind: str
     ) -> Response:
         """Switch it on."""
-        version = version_at(request.auth, service_id, number)
+        version = version_at(request.auth, service_id, number, CONFIGURE)
         if queries.find_single(version, self.kind):
             raise Invalid("HTTP/3 is on already.")
         return self.added(request, version, "")
@@ -230,11 +234,10 @@ class Http3(PartView):
         self, request: TokenRequest, service_id: str, number: int, kind: str
     ) -> Response:
         """Switch it off; Terraform's provider does so for every new service, where it is off."""
-        version = version_at(request.auth, service_id, number)
+        version = version_at(request.auth, service_id, number, CONFIGURE)
         row = queries.find_single(version, self.kind)
         if row is not None:
             return self.removed(request, row, version)
-        policy.require(request.auth, Permission.SERVICE_CONFIGURE, version.service)
         if version.locked:
             raise VersionLocked(version)
         return Response(OK)

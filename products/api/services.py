@@ -13,7 +13,7 @@ from accounts.errors import Invalid, NotFound
 from accounts.queries import account_for, require_own_account
 from accounts.roles import Permission
 from products.api import fastly_json, fields, paging
-from products.api.lookups import ServiceDeleted, service_at, version_at
+from products.api.lookups import CONFIGURE, ServiceDeleted, service_at, version_at
 from products.api.parts import OK
 from products.services import queries
 from products.services.commands import services as commands
@@ -98,7 +98,7 @@ class OneService(APIView):
 
     def put(self, request: TokenRequest, service_id: str) -> Response:
         """Change name or comment."""
-        row = service_at(request.auth, service_id)
+        row = service_at(request.auth, service_id, CONFIGURE)
         sent = valid(ServiceReader(data=request.data, partial=True))
         row = commands.update_service(
             request.auth,

@@ -14,7 +14,13 @@ from accounts.errors import Invalid
 from accounts.roles import Permission
 from products.api import fields
 from products.api.diff import diff_to_json, requested_format
-from products.api.lookups import part_at, part_of_service, service_at, version_at
+from products.api.lookups import (
+    CONFIGURE,
+    part_at,
+    part_of_service,
+    service_at,
+    version_at,
+)
 from products.api.parts import PartDetail
 from products.services.commands.dynamic_snippets import change_content
 from products.services.commands.parts import change_part
@@ -35,9 +41,7 @@ def _highlighted(text: str) -> Response:
 
 def _readable_version(request: TokenRequest, service_id: str, number: int) -> Version:
     """Return a version whose VCL the actor may read. Raises NotFound and Forbidden."""
-    version = version_at(request.auth, service_id, number)
-    policy.require(request.auth, Permission.SERVICE_VCL, version.service)
-    return version
+    return version_at(request.auth, service_id, number, Permission.SERVICE_VCL)
 
 
 def _generated(version: Version) -> str:
@@ -76,7 +80,7 @@ class VclFileAction(PartDetail):
         action: str,
     ) -> HttpResponseBase:
         """Make a file the main one; the one before is no longer."""
-        version = version_at(request.auth, service_id, number)
+        version = version_at(request.auth, service_id, number, CONFIGURE)
         if row := self.named_so(version):
             return self.changed(request, row, version)
         if action != "main":
@@ -182,7 +186,6 @@ class DynamicSnippet(APIView):
     def get(self, request: TokenRequest, service_id: str, part_id: str) -> Response:
         """Return the content."""
         part = self.part_at(request, service_id, part_id)
-        policy.require(request.auth, Permission.SERVICE_VCL, part.version.service)
         return Response(self.to_json(part))
 
     def put(self, request: TokenRequest, service_id: str, part_id: str) -> Response:
@@ -195,13 +198,14 @@ class DynamicSnippet(APIView):
                 content=request.data["content"],
                 now=timezone.now(),
             )
-        else:
-            policy.require(request.auth, Permission.SERVICE_VCL, part.version.service)
         return Response(self.to_json(part))
 
     def part_at(self, request: TokenRequest, service_id: str, part_id: str) -> Part:
-        """Return the snippet. Raises NotFound, and Invalid for one that is not dynamic."""
-        service = service_at(request.auth, service_id)
+        """Return the snippet, if the actor may read VCL.
+
+        Raises NotFound and Forbidden, and Invalid for a snippet that is not dynamic.
+        """
+        service = service_at(request.auth, service_id, Permission.SERVICE_VCL)
         part = part_of_service(service, "snippet", part_id)
         if not part.value("dynamic"):
             raise Invalid("The snippet is not dynamic: change it in a draft.")

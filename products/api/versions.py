@@ -11,7 +11,12 @@ from accounts.authentication import TokenRequest
 from accounts.errors import NotFound
 from products.api import fastly_json
 from products.api.decision import check_to_json
-from products.api.lookups import service_at, version_at, version_for_decision_at
+from products.api.lookups import (
+    CONFIGURE,
+    service_at,
+    version_at,
+    version_for_decision_at,
+)
 from products.api.services import valid, versions_of
 from products.deploy import commands as deploy
 from products.deploy.decision import decision_with_probe
@@ -43,7 +48,7 @@ class Versions(APIView):
 
     def post(self, request: TokenRequest, service_id: str) -> Response:
         """Create an empty version; as at Fastly, the response has only its number and comment."""
-        row = service_at(request.auth, service_id)
+        row = service_at(request.auth, service_id, CONFIGURE)
         sent = valid(VersionReader(data=request.data))
         made = commands.create_version(
             request.auth,
@@ -65,7 +70,7 @@ class OneVersion(APIView):
 
     def put(self, request: TokenRequest, service_id: str, number: int) -> Response:
         """Change the comment."""
-        row = version_at(request.auth, service_id, number)
+        row = version_at(request.auth, service_id, number, CONFIGURE)
         sent = valid(VersionReader(data=request.data))
         if "comment" in sent:
             row = commands.comment_version(

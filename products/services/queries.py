@@ -69,6 +69,15 @@ def get_version(actor: Actor, service_id: str, number: int) -> Version:
     return version
 
 
+def find_version(service: Service, number: int) -> Version | None:
+    """Return a version of a service that the actor was found to see; None if there is none."""
+    return (
+        Version.objects.select_related("service__account")
+        .filter(service=service, number=number)
+        .first()
+    )
+
+
 def version_for_decision(actor: Actor, service_id: str, number: int) -> Version:
     """Return a version for the decision, which hides what a limited member may not see.
 
