@@ -1,6 +1,12 @@
-"""How large a request body may be: little before its sender is known, and no more than needed."""
+"""How large a request body may be: little before its sender is known, and no more than needed.
+
+A body that is sent in chunks has no length. It is read here, up to the same limit: Django reads as
+many bytes as `Content-Length` says, so it would take such a body for an empty one.
+"""
 
 from collections.abc import Callable
+from io import BytesIO
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -19,9 +25,17 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
 def limit_body(get_response: GetResponse) -> GetResponse:
-    """Refuse a body above the limit of its path with 413, before anything reads it."""
+    """Refuse a body above the limit of its path with 413, before anything else reads it."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
+        if "Transfer-Encoding" in request.headers:
+            limit = max_body_bytes(request)
+            body = _read(request.META["wsgi.input"], limit + 1)
+            if len(body) > limit:
+                return body_too_large(request, limit)
+            request.META["CONTENT_LENGTH"] = str(len(body))
+            request._stream = BytesIO(body)  # noqa: SLF001
+            return get_response(request)
         length = request.META.get("CONTENT_LENGTH") or "0"
         is_number = length.isascii() and length.isdigit()
         size = int(length[:MAX_DIGITS]) if is_number else 0
@@ -32,6 +46,15 @@ def limit_body(get_response: GetResponse) -> GetResponse:
         return get_response(request)
 
     return middleware
+
+
+def _read(stream: Any, size: int) -> bytes:
+    """Read a body to its end, and at most so many bytes."""
+    pieces: list[bytes] = []
+    while size > 0 and (piece := stream.read(size)):
+        pieces.append(piece)
+        size -= len(piece)
+    return b"".join(pieces)
 
 
 def max_body_bytes(request: HttpRequest) -> int:

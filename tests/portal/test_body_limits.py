@@ -1,5 +1,7 @@
 """How large a body may be: by path, and by what is known of the sender."""
 
+from io import BytesIO
+
 import pytest
 from django.test import Client
 
@@ -80,3 +82,48 @@ def test_an_odd_length_is_an_answer_and_not_an_error(db, length):
     )
 
     assert response.status_code in {400, 401, 413}
+
+
+class InPieces(BytesIO):
+    """A body that arrives a few bytes at a time."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Return fewer bytes than are asked for."""
+        return super().read(min(size or 0, 1000))
+
+
+def chunked(body: bytes) -> dict[str, object]:
+    """Return what the web server passes on for a body without a length."""
+    return {
+        "wsgi.input": InPieces(body),
+        "HTTP_TRANSFER_ENCODING": "chunked",
+        "CONTENT_LENGTH": "",
+    }
+
+
+@pytest.mark.parametrize(
+    ("media_type", "body"),
+    [(FORM, b"name=%s" % (b"x" * 2000)), (JSON, b'{"name": "%s"}' % (b"x" * 2000))],
+)
+def test_a_body_without_a_length_is_read(eve, media_type, body):
+    response = client_of(eve).post(
+        "/api/service", content_type=media_type, **chunked(body)
+    )
+
+    assert response.status_code == 400
+    assert "120 characters" in response.json()["detail"]
+
+
+def test_a_body_without_a_length_has_the_same_limits(eve):
+    stranger = Client().post(
+        "/api/service", content_type=FORM, **chunked(body_of(64 * KIB + 1))
+    )
+    known = client_of(eve).post(
+        "/api/service", content_type=FORM, **chunked(body_of(1024 * KIB + 1))
+    )
+    within = client_of(eve).post(
+        "/api/service", content_type=FORM, **chunked(body_of(1024 * KIB))
+    )
+
+    assert (stranger.status_code, known.status_code) == (413, 413)
+    assert within.status_code == 400
