@@ -8,9 +8,10 @@ import json
 import re
 from datetime import UTC, datetime
 from typing import Any, NoReturn
+from urllib.parse import parse_qsl
 
-from django.core.exceptions import TooManyFieldsSent
-from django.http import HttpRequest, QueryDict
+from django.conf import settings
+from django.http import HttpRequest
 from rest_framework.exceptions import ParseError
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
@@ -91,25 +92,34 @@ def form_fields(raw: bytes) -> dict[str, Any]:
     `services[]=` adds to a list named `services`, `response[status]=` sets a key of an object named
     `response`. Of any other name the last value counts.
     """
-    try:
-        sent = QueryDict(raw.decode())
-    except UnicodeDecodeError as error:
-        raise ParseError("The form is not UTF-8.") from error
-    except TooManyFieldsSent as error:
-        raise ParseError("The form has too many fields.") from error
     fields: dict[str, Any] = {}
-    for name in sent:
+    for name, value in _pairs(raw):
         whole, bracket, key = name.removesuffix("]").partition("[")
         if not bracket or not name.endswith("]"):
-            fields[name] = sent[name]
-        elif not key:
-            fields[whole] = sent.getlist(name)
-        else:
-            of_object = fields.setdefault(whole, {})
-            if isinstance(of_object, dict):
-                of_object[key] = sent[name]
+            fields[name] = value
+            continue
+        collected = fields.setdefault(whole, {} if key else [])
+        if key and isinstance(collected, dict):
+            collected[key] = value
+        elif not key and isinstance(collected, list):
+            collected.append(value)
     _refuse_unstorable(fields)
     return fields
+
+
+def _pairs(raw: bytes) -> list[tuple[str, str]]:
+    """Return the names and values of a form. Raises ParseError; Django replaces what is not UTF-8."""
+    try:
+        return parse_qsl(
+            raw.decode(),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=settings.DATA_UPLOAD_MAX_NUMBER_FIELDS,
+        )
+    except UnicodeDecodeError as error:
+        raise ParseError("The form is not UTF-8.") from error
+    except ValueError as error:
+        raise ParseError("The form has too many fields.") from error
 
 
 def json_fields(raw: bytes) -> dict[str, Any]:

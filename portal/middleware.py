@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable
 from http import HTTPStatus
+from urllib.parse import unquote_to_bytes
 
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
@@ -76,12 +77,17 @@ def reject_edge_requests(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
-def reject_null_bytes(get_response: GetResponse) -> GetResponse:
-    """Reject a URL with a null byte: PostgreSQL cannot search for such a text."""
+def reject_unstorable_urls(get_response: GetResponse) -> GetResponse:
+    """Reject a URL with a null byte, and a query that is not UTF-8: no text in the database is so."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        if "\0" in request.path_info or "%00" in request.META.get("QUERY_STRING", ""):
+        query = unquote_to_bytes(request.META.get("QUERY_STRING", ""))
+        if "\0" in request.path_info or b"\0" in query:
             raise SuspiciousOperation("The URL contains a null byte.")
+        try:
+            query.decode()
+        except UnicodeDecodeError as error:
+            raise SuspiciousOperation("The query is not UTF-8.") from error
         return get_response(request)
 
     return middleware

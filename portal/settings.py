@@ -145,7 +145,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "portal.proxy.reject_foreign_hosts",
     "portal.middleware.reject_edge_requests",
-    "portal.middleware.reject_null_bytes",
+    "portal.middleware.reject_unstorable_urls",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

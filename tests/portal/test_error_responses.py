@@ -81,8 +81,15 @@ def test_an_unknown_path_is_a_page_for_a_person(db):
     assert response.headers["Content-Type"].startswith("text/html")
 
 
-@pytest.mark.parametrize("path", ["/api/service/%00", "/api/service/search?name=%00"])
-def test_a_null_byte_in_the_url_is_a_400(eve, path):
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/service/%00",
+        "/api/service/search?name=%00",
+        "/api/service/search?name=%ff%fe",
+    ],
+)
+def test_a_null_byte_or_invalid_utf_8_in_the_url_is_a_400(eve, path):
     response = client_of(eve).get(path)
 
     assert (response.status_code, response.json()) == (400, {"msg": "Bad request"})

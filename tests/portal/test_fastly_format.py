@@ -67,6 +67,8 @@ def test_invalid_json_is_refused(raw, message):
     ("raw", "message"),
     [
         (b"name=\xff", "The form is not UTF-8."),
+        (b"name=%ff%fe", "The form is not UTF-8."),
+        (b"a[%ff]=b", "The form is not UTF-8."),
         (b"name=%00", "The body contains a null byte or an invalid character."),
     ],
 )
