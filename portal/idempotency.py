@@ -7,6 +7,7 @@ not kept, so that the call can be tried again. A view whose responses have secre
 """
 
 import hashlib
+import re
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
@@ -28,6 +29,7 @@ from products.protocol import API_PATH
 HEADER: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotent-Replayed"
 MAX_KEY_LENGTH: Final = 255
+KEY_CHARACTERS: Final = "^[!-~]+$"
 KEPT_HEADERS: Final = ("Content-Type", "Link", "Location")
 BODY_SALT: Final = "portal.idempotency"  # a body may contain a password
 View = Callable[..., HttpResponse]
@@ -79,8 +81,10 @@ def _has_effect(request: HttpRequest, view: View) -> bool:
 
 def _call(request: HttpRequest, token: ApiToken) -> Call:
     key = request.headers[HEADER]
-    if not 0 < len(key) <= MAX_KEY_LENGTH:
-        raise Invalid(f"{HEADER} must have 1 to {MAX_KEY_LENGTH} characters.")
+    if len(key) > MAX_KEY_LENGTH or not re.fullmatch(KEY_CHARACTERS, key):
+        raise Invalid(
+            f"{HEADER} must have 1 to {MAX_KEY_LENGTH} printable ASCII characters, and no spaces."
+        )
     parts = (token.pk, request.method or "", request.path, key)
     scope = hashlib.sha256("\0".join(parts).encode()).hexdigest()
     query = request.META.get("QUERY_STRING", "").encode()

@@ -12,6 +12,7 @@ from accounts import queries
 from accounts.actor import TokenScope
 from accounts.api import fastly_json
 from accounts.authentication import TokenRequest
+from accounts.body_text import TextField
 from accounts.commands import tokens as commands
 from accounts.roles import AUTOMATION_ROLES, Permission
 from accounts.sudo import reauthenticated
@@ -31,12 +32,12 @@ class AutomationTokenPage(serializers.Serializer[Any]):
 class AutomationTokenReader(serializers.Serializer[Any]):
     """A new automation token; without an expiry, it is valid for a year."""
 
-    name = serializers.CharField()
+    name = TextField()
     role = serializers.ChoiceField(choices=[role.value for role in AUTOMATION_ROLES])
     scope = serializers.ChoiceField(
         choices=[scope.value for scope in TokenScope], default=TokenScope.GLOBAL.value
     )
-    services = serializers.ListField(child=serializers.CharField(), default=list)
+    services = serializers.ListField(child=TextField(), default=list)
     expires_at = serializers.DateTimeField(default=None, allow_null=True)
 
 

@@ -119,8 +119,8 @@ def filters_of(request: TokenRequest, account_id: str) -> FeedFilters:
 
 
 def _moment(request: TokenRequest, name: str) -> datetime | None:
-    sent = request.query_params.get(name, "")
-    if not sent:
+    sent = request.query_params.get(name)
+    if sent is None:
         return None
     try:
         moment = parse_datetime(sent)

@@ -66,8 +66,8 @@ class Invitations(APIView):
         """Invite an email address, with an access level on each service that is named."""
         account = queries.account_for(request.auth, Permission.MEMBER_INVITE)
         sent = value_at(request.data, "data")
-        customer = value_at(sent, "relationships", "customer", "data", "id")
-        queries.require_own_account(account, customer)
+        if value_at(sent, "relationships", "customer") is not None:
+            queries.require_own_account(account, related_id(sent, "customer"))
         row = commands.invite(
             request.auth,
             account=account,

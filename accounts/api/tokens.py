@@ -25,6 +25,7 @@ from accounts.authentication import (
     memberships_by_name,
     user_actor,
 )
+from accounts.body_text import TextField
 from accounts.commands import tokens as commands
 from accounts.models import User
 from accounts.sudo import require_sudo
@@ -35,9 +36,9 @@ SELF = "self"
 class NewToken(serializers.Serializer[Any]):
     """The body of a request for a new token; one scope, as fastly-py reads only one."""
 
-    name = serializers.CharField(default="API token")
-    scope = serializers.CharField(default=TokenScope.GLOBAL.value)
-    services = serializers.ListField(child=serializers.CharField(), default=list)
+    name = TextField(default="API token")
+    scope = TextField(default=TokenScope.GLOBAL.value)
+    services = serializers.ListField(child=TextField(), default=list)
     expires_at = serializers.DateTimeField(required=False)
 
 

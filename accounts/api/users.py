@@ -16,6 +16,7 @@ from accounts import queries
 from accounts.actor import Actor
 from accounts.api import fastly_json
 from accounts.authentication import TokenRequest
+from accounts.body_text import TextField, text_in
 from accounts.commands import invitations, members, profiles
 from accounts.errors import Forbidden, Invalid, NotFound
 from accounts.models import Account, Invitation, Membership
@@ -35,8 +36,8 @@ FIXED_USER_FIELDS = (
 class UserReader(serializers.Serializer[Any]):
     """The fields of a user in a request body."""
 
-    login = serializers.CharField(required=False)
-    name = serializers.CharField(required=False)
+    login = TextField(required=False)
+    name = TextField(required=False)
     role = serializers.ChoiceField(
         choices=[role.value for role in Role], required=False
     )
@@ -157,11 +158,11 @@ class OneCustomer(APIView):
         """Change the name; other fields cannot be changed."""
         account = account_named(request.auth, customer_id)
         queries.account_for(request.auth, Permission.ACCOUNT_CONFIGURE)
-        name = request.data.get("name", account.name)
+        name = text_in(request.data, "name", account.name)
         shown = fastly_json.customer(account)
         require_same(shown, request.data, [key for key in shown if key != "name"])
         profiles.rename_account(
-            request.auth, account=account, name=str(name), now=timezone.now()
+            request.auth, account=account, name=name, now=timezone.now()
         )
         return Response(fastly_json.customer(account_named(request.auth, customer_id)))
 

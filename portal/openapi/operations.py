@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 
 from accounts.api.sudo import Sudo
 from accounts.api.tokens import Tokens
+from portal.idempotency import KEY_CHARACTERS, MAX_KEY_LENGTH
 from portal.openapi import accounts, billing, kinds, products
 from portal.openapi.errors import form_of
 from portal.openapi.schemas import Described, Schema, text, whole
@@ -53,7 +54,7 @@ HEADERS: Final = {
         "name": "Idempotency-Key",
         "in": "header",
         "description": "The same key and body give the first answer again for 24 hours.",
-        "schema": text(minLength=1, maxLength=255, pattern="^[!-~]+$"),
+        "schema": text(minLength=1, maxLength=MAX_KEY_LENGTH, pattern=KEY_CHARACTERS),
     },
     "Otp": {
         "name": "Fastly-OTP",

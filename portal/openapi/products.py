@@ -480,7 +480,7 @@ OPERATIONS: Final[Mapping[tuple[type, str], Described]] = {
     ),
     (DynamicSnippet, "GET"): Described(answer=SNIPPET_CONTENT),
     (DynamicSnippet, "PUT"): Described(
-        answer=SNIPPET_CONTENT, body=obj({}, {"content": text()})
+        answer=SNIPPET_CONTENT, body=obj({}, {"content": {"type": ["string", "null"]}})
     ),
     (Boilerplate, "GET"): Described(answer=text(), media_type=PLAIN),
     (GeneratedVcl, "GET"): Described(

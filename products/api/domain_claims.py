@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import TokenRequest
+from accounts.body_text import TextField
 from accounts.queries import account_for, account_of
 from accounts.roles import Permission
 from products.api.services import valid
@@ -41,7 +42,7 @@ class ClaimsQuery(serializers.Serializer[Any]):
 class ClaimReader(serializers.Serializer[Any]):
     """The name to claim."""
 
-    name = serializers.CharField(max_length=MAX_NAME_LENGTH)
+    name = TextField(max_length=MAX_NAME_LENGTH)
 
 
 class DomainClaims(APIView):

@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 
 from accounts.actor import Actor
 from accounts.authentication import TokenRequest
+from accounts.body_text import TextField
 from accounts.errors import RefusalError
 from accounts.models import Account
 from accounts.policy import AccountAccess, Decision, load_access, require
@@ -81,9 +82,9 @@ class PreviewReader(serializers.Serializer[Any]):
 class EnableReader(serializers.Serializer[Any]):
     """What was agreed to, as the preview returned it."""
 
-    price_version = serializers.CharField()
-    agreement_sha256 = serializers.CharField()
-    reason = serializers.CharField(default="", allow_blank=True)
+    price_version = TextField()
+    agreement_sha256 = TextField()
+    reason = TextField(default="", allow_blank=True)
 
 
 class TrialReader(serializers.Serializer[Any]):
@@ -104,8 +105,8 @@ class DisableReader(serializers.Serializer[Any]):
     """How to disable a product, and what the preview showed."""
 
     drain_mode = serializers.ChoiceField(choices=Enablement.DrainMode.choices)
-    seen = serializers.CharField()
-    reason = serializers.CharField(default="", allow_blank=True)
+    seen = TextField()
+    reason = TextField(default="", allow_blank=True)
 
 
 class Entitlements(APIView):

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from accounts.actor import Actor
-from accounts.errors import Invalid
 from accounts.policy import load_access
 from accounts.roles import Permission
 from products.services.kinds import Field, Kind
@@ -81,11 +80,3 @@ def warned(shown: Json, row: Part, sent: Json) -> Json:
 def read(kind: Kind, sent: Mapping[str, Any]) -> Json:
     """Return the fields of a kind in a request body, as they were sent; the command reads them."""
     return {each.name: sent[each.name] for each in kind.settable if each.name in sent}
-
-
-def name_in(sent: Mapping[str, Any]) -> str:
-    """Return the name in a body, or "", which the command refuses together with other faults."""
-    name = sent.get("name", "")
-    if not isinstance(name, str):
-        raise Invalid("name: Enter text.", field="name")
-    return name

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import TokenRequest
+from accounts.body_text import TextField
 from accounts.errors import Invalid
 from accounts.queries import account_for
 from accounts.roles import Permission
@@ -49,7 +50,7 @@ class BudgetReader(serializers.Serializer[Any]):
     """The budget of a month; without a currency, that of the account's bill."""
 
     amount = serializers.DecimalField(max_digits=13, decimal_places=6)
-    currency = serializers.CharField(required=False, max_length=3)
+    currency = TextField(required=False, max_length=3)
     thresholds = serializers.ListField(
         child=serializers.IntegerField(), default=[50, 75, 100], max_length=10
     )

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import TokenRequest
+from accounts.body_text import text_in
 from accounts.errors import Invalid, NotFound
 from accounts.roles import Permission
 from products.api import fields, paging
@@ -70,7 +71,7 @@ class ItemView(APIView):
         sent = fields.read(self.declared, request.data)
         key = self.declared.key_field
         if key and not name:
-            name = _text(sent, key)
+            name = text_in(sent, key)
         change = ItemChange(operation=operation, name=name, fields=sent)
         try:
             (row,) = change_items(
@@ -79,13 +80,6 @@ class ItemView(APIView):
         except NotFound as error:
             raise record_not_found(self.declared.not_found, name) from error
         return row
-
-
-def _text(sent: fields.Json, field: str) -> str:
-    value = sent.get(field, "")
-    if not isinstance(value, str):
-        raise Invalid(f"{field}: Enter text.", field=field)
-    return value
 
 
 class Items(ItemView):
@@ -128,7 +122,7 @@ class ItemBatch(Items):
     def _change(self, sent: fields.Json) -> ItemChange:
         if sent.get("op") not in list(Operation):
             raise Invalid(f"op: Choose {', '.join(Operation)}.", field="op")
-        name = _text(sent, self.declared.key_field or "id")
+        name = text_in(sent, self.declared.key_field or "id")
         return ItemChange(
             operation=Operation(sent["op"]),
             name=name,

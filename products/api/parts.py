@@ -7,6 +7,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import TokenRequest
+from accounts.body_text import text_in
 from accounts.errors import Invalid
 from products.api import fields
 from products.api.lookups import (
@@ -48,7 +49,7 @@ class PartView(APIView):
         sent = fields.read(self.declared, request.data)
         changes = dict(sent)
         if "name" in request.data:
-            changes["name"] = fields.name_in(request.data)
+            changes["name"] = text_in(request.data, "name")
         with fastly_not_found(version, self.kind, row.key):
             row = parts.change_part(
                 request.auth,
@@ -118,7 +119,7 @@ class PartList(PartView):
     ) -> Response:
         """Add a part to a draft."""
         version = version_at(request.auth, service_id, number, CONFIGURE)
-        return self.added(request, version, fields.name_in(request.data))
+        return self.added(request, version, text_in(request.data, "name"))
 
 
 class PartDetail(PartView):

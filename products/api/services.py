@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import TokenRequest
+from accounts.body_text import TextField
 from accounts.errors import Invalid, NotFound
 from accounts.queries import account_for, require_own_account
 from accounts.roles import Permission
@@ -31,8 +32,8 @@ ORDERS = {
 class ServiceReader(serializers.Serializer[Any]):
     """The fields of a service in a request body."""
 
-    name = serializers.CharField()
-    comment = serializers.CharField(allow_blank=True, required=False)
+    name = TextField()
+    comment = TextField(allow_blank=True, required=False)
     type = serializers.ChoiceField(choices=Service.Type.choices, required=False)
 
 
@@ -148,8 +149,8 @@ class ServiceDomains(APIView):
 class FilterReader(serializers.Serializer[Any]):
     """The filters of the versions in `details`."""
 
-    active = serializers.BooleanField(allow_null=True, default=None)
-    staged = serializers.BooleanField(allow_null=True, default=None)
+    active = serializers.BooleanField(required=False)
+    staged = serializers.BooleanField(required=False)
 
 
 def _filters(request: TokenRequest) -> dict[str, str]:
@@ -198,8 +199,8 @@ class ServiceDetails(APIView):
         """Apply `filter[versions.active]` and `filter[versions.staged]`."""
         asked = valid(FilterReader(data=_filters(request)))
         kept = versions
-        if asked["active"] is not None:
+        if "active" in asked:
             kept = [each for each in kept if each.active is asked["active"]]
-        if asked["staged"] is not None:
+        if "staged" in asked:
             kept = [each for each in kept if each.staged is asked["staged"]]
         return list(kept)

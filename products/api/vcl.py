@@ -53,6 +53,11 @@ class VclFileAction(PartDetail):
 
     kind = "vcl"
 
+    @property
+    def allowed_methods(self) -> list[str]:
+        """Return the methods of the action, for `Allow`."""
+        return ["PUT"] if self.kwargs["action"] == "main" else ["GET", "HEAD"]
+
     def get(  # type: ignore[override]
         self,
         request: TokenRequest,

@@ -8,6 +8,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import TokenRequest
+from accounts.body_text import TextField
 from accounts.errors import NotFound
 from products.api import fastly_json
 from products.api.decision import check_to_json
@@ -35,7 +36,7 @@ NOT_STAGED_AT_EDGES: Final = (
 class VersionReader(serializers.Serializer[Any]):
     """The fields of a version in a request body."""
 
-    comment = serializers.CharField(allow_blank=True, required=False)
+    comment = TextField(allow_blank=True, required=False)
 
 
 class Versions(APIView):

@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 
 from accounts.audit.reader import MAX_SEQUENCE, end_of, position_of
 from accounts.authentication import TokenRequest
+from accounts.body_text import TextField
 from accounts.policy import require
 from accounts.queries import account_of
 from accounts.roles import Permission
@@ -34,9 +35,9 @@ MAX_EVENTS = 200
 class WebhookReader(serializers.Serializer[Any]):
     """A webhook in a request body; without events, it gets all."""
 
-    url = serializers.CharField()
+    url = TextField()
     events = serializers.ListField(
-        child=serializers.CharField(), default=list, max_length=MAX_EVENTS
+        child=TextField(), default=list, max_length=MAX_EVENTS
     )
     paused = serializers.BooleanField(default=False)
 

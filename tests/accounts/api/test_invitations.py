@@ -100,3 +100,12 @@ def test_another_account_s_invitation_is_like_an_unknown_one(sam, stan):
         answers[0].content.decode().replace(key, "unknown")
         == answers[1].content.decode()
     )
+
+
+def test_an_account_without_an_id_is_a_400(sam):
+    sent = body()
+    sent["data"]["relationships"]["customer"] = {"data": {"type": "customer"}}
+
+    answer = client_of(sam).post(PATH, sent, JSON_API)
+
+    assert answer.status_code == 400

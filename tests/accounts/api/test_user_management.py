@@ -223,3 +223,12 @@ def test_permission_is_asked_before_the_body_is_read(eve, una, acme, method, pat
     )
 
     assert answer.status_code == 403
+
+
+def test_the_name_of_the_account_is_text(sam, acme):
+    answer = client_of(sam).put(
+        f"/api/customer/{acme.pk}", {"name": False}, content_type="application/json"
+    )
+
+    assert answer.status_code == 400
+    assert answer.json()["detail"] == "name: Enter text."

@@ -74,3 +74,11 @@ def test_a_service_without_an_active_version_has_null_and_shows_the_latest(eve, 
 
     assert details["active_version"] is None
     assert details["version"]["number"] == 1
+
+
+def test_a_filter_that_is_not_a_boolean_is_a_400(eve, shop):
+    answer = client_of(eve).get(
+        f"/api/service/{shop.pk}/details?filter[versions.staged]=null"
+    )
+
+    assert answer.status_code == 400

@@ -76,6 +76,16 @@ def test_a_name_that_is_taken_in_the_account_is_a_duplicate(eve, shop):
     assert Service.objects.count() == 1
 
 
+@pytest.mark.parametrize("field", ["name", "comment"])
+def test_a_number_is_not_text(eve, shop, field):
+    answer = client_of(eve).put(
+        f"/api/service/{shop.pk}", {field: 0}, content_type="application/json"
+    )
+
+    assert answer.status_code == 400
+    assert answer.json()["detail"] == f"{field}: Not a valid string."
+
+
 @pytest.mark.parametrize("person", ["una", "bo"])
 def test_only_members_with_the_permission_create_services(person, request):
     api = client_of(request.getfixturevalue(person))

@@ -166,3 +166,15 @@ def test_a_snippet_of_one_version_has_no_shared_content(api, shop, draft, base):
     answer = api.get(f"/api/service/{shop.pk}/snippet/{made['id']}")
 
     assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("action", "method", "allowed"),
+    [("main", "get", "PUT"), ("download", "put", "GET, HEAD")],
+)
+def test_allow_names_what_the_action_answers(api, base, draft, action, method, allowed):
+    api.post(f"{base}/vcl", "name=a&content=x", FORM)
+
+    answer = getattr(api, method)(f"{base}/vcl/a/{action}")
+
+    assert (answer.status_code, answer["Allow"]) == (405, allowed)
