@@ -215,6 +215,7 @@ NOTICES: Final[dict[Event, tuple[NoticeRule, ...]]] = {
     Event.DOMAIN_CLAIM_MOVED: (NoticeRule(Topic.DOMAINS, Audience.SUPERUSERS, "domains", details=True),),
     Event.WEBHOOK_PAUSED: (NoticeRule(Topic.WEBHOOKS, Audience.SUPERUSERS, "webhooks"),),
     Event.BUDGET_CHANGED: (NoticeRule(Topic.BUDGET, Audience.COSTS, "billing"),),
+    Event.BUDGET_REMOVED: (NoticeRule(Topic.BUDGET, Audience.COSTS, "billing"),),
     Event.BUDGET_REACHED: (NoticeRule(Topic.BUDGET, Audience.COSTS, "billing", applies=_is_highest),),
     Event.CONTRACT_ASSIGNED: _BILLS,
     Event.INVOICE_FINALIZED: _BILLS,

@@ -158,6 +158,7 @@ FORMS: Final[Mapping[str, tuple[str, ...]]] = {
     Event.CREDIT_USED: ("A credit of {after.amount} was used for the invoice {target}",),
     Event.CREDIT_EXPIRED: ("A credit expired; {after.amount} of it was not used", "A credit expired"),
     Event.BUDGET_CHANGED: ("{actor} changed the budget from {before.amount} to {after.amount}", "{actor} set the budget to {after.amount}", "{actor} changed the budget: {fields}"),
+    Event.BUDGET_REMOVED: ("{actor} removed the budget of {before.amount}", "{actor} removed the budget"),
     Event.BUDGET_REACHED: ("The bill for {after.month} reached {after.percent} % of the budget: {after.spent} of {after.amount}", "The bill reached {after.percent} % of the budget"),
 
     # Edges and usage, the platform

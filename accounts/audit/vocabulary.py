@@ -227,6 +227,7 @@ class Event(StrEnum):
     CREDIT_USED = "credit.used", "used a credit for an invoice"
     CREDIT_EXPIRED = "credit.expired", "let a credit expire"
     BUDGET_CHANGED = "budget.changed", "changed the budget"
+    BUDGET_REMOVED = "budget.removed", "removed the budget"
     BUDGET_REACHED = "budget.reached", "reached a threshold of the budget"
 
     # Edges and usage

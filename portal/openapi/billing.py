@@ -117,6 +117,7 @@ OPERATIONS: Final[Mapping[tuple[type, str], Described]] = {
     (OneInvoice, "GET"): Described(answer=INVOICE),
     (BudgetView, "GET"): Described(answer=BUDGET),
     (BudgetView, "PUT"): Described(answer=BUDGET, body=BudgetReader),
+    (BudgetView, "DELETE"): Described(answer=None, status=204),
     (PostedInvoices, "GET"): Described(
         answer=obj({"data": array(POSTED), "meta": META}), query=InvoiceListQuery
     ),

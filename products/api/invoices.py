@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,7 +19,7 @@ from accounts.roles import Permission
 from accounts.sudo import reauthenticated
 from products.api.services import valid
 from products.api.usage import month_in
-from products.billing.commands import set_budget
+from products.billing.commands import remove_budget, set_budget
 from products.billing.models import Budget, Invoice, InvoiceLine
 from products.billing.queries.budgets import budget_state
 from products.billing.queries.invoices import (
@@ -106,7 +107,7 @@ class OneInvoice(APIView):
 
 
 class BudgetView(APIView):
-    """`GET` and `PUT /api/v1/budget`."""
+    """`GET`, `PUT` and `DELETE /api/v1/budget`."""
 
     def get(self, request: TokenRequest) -> Response:
         """Return the budget, what of it is spent, and the thresholds that are reached."""
@@ -128,6 +129,13 @@ class BudgetView(APIView):
             now=now,
         )
         return Response(self._shown(request))
+
+    def delete(self, request: TokenRequest) -> Response:
+        """Remove the budget; without one nothing changes."""
+        account = account_for(request.auth, Permission.BUDGET_MANAGE)
+        actor = reauthenticated(request.auth)
+        remove_budget(actor, account=account, now=timezone.now())
+        return Response(status=HTTPStatus.NO_CONTENT)
 
     def _shown(self, request: TokenRequest) -> Json:
         account = account_for(request.auth, Permission.BILLING_READ)

@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -22,7 +23,7 @@ from accounts.policy import decide, members_with, require
 from accounts.queries import account_for
 from accounts.reauthentication import require_reauthentication
 from accounts.roles import Permission
-from products.billing.commands import lift_block, set_budget
+from products.billing.commands import lift_block, remove_budget, set_budget
 from products.billing.describe import month_name
 from products.billing.models import Budget, Invoice
 from products.billing.queries.budgets import BudgetState, budget_state
@@ -152,6 +153,26 @@ def budget(request: HttpRequest) -> HttpResponse:
         "blocking": decide(actor, Permission.PRODUCT_ENABLE, account),
     }
     return render(request, "billing/budget.html", context, status=form_status(form))
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def end_budget(request: HttpRequest) -> HttpResponse:
+    """Show what ends with the budget; POST removes it."""
+    actor = actor_of(request)
+    account = account_for(actor, Permission.BUDGET_MANAGE)
+    saved = Budget.objects.filter(account=account).first()
+    if saved is None:
+        messages.info(request, f"{account.name} has no budget.")
+        return redirect("billing")
+    if request.method == "POST":
+        title = f"remove the budget of {account.name}"
+        if (asked := require_reauthentication(request, title)) is not None:
+            return asked
+        remove_budget(actor, account=account, now=timezone.now())
+        success_with_audit_link(request, actor, "The budget is removed.")
+        return redirect("billing")
+    return render(request, "billing/remove_budget.html", {"saved": saved})
 
 
 @login_required

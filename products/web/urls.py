@@ -5,7 +5,7 @@ from django.urls import URLPattern, path, register_converter
 from products.web.access import member_access
 from products.web.account_settings import account_settings
 from products.web.agreements import agreement, agreements
-from products.web.billing import billing, budget, lift_budget_block
+from products.web.billing import billing, budget, end_budget, lift_budget_block
 from products.web.current_usage import live_account, live_service
 from products.web.deployment import activate_version, deactivate_version, why
 from products.web.disable import disable_product
@@ -68,6 +68,7 @@ urlpatterns: list[URLPattern] = [
     path("billing/agreements/", agreements, name="agreements"),
     path("billing/agreements/<str:enablement_id>/", agreement, name="agreement"),
     path("billing/budget/", budget, name="budget"),
+    path("billing/budget/remove/", end_budget, name="remove_budget"),
     path("billing/budget/lift/", lift_budget_block, name="lift_budget_block"),
     path("billing/invoices/<str:invoice_key>/", invoice, name="invoice"),
     path(

@@ -223,6 +223,7 @@ GIVEN: dict[tuple[str, str], Step] = {
     (f"{SERVICE}delete/", "POST"): take_off,
     (API_SERVICE, "DELETE"): take_off,
     ("api/v1/budget", "PUT"): prove,
+    ("api/v1/budget", "DELETE"): prove,
     ("api/automation-tokens", "POST"): prove,
     ("api/v1/webhooks", "POST"): prove,
     (WEBHOOK, "PATCH"): prove,

@@ -401,6 +401,10 @@ ATTEMPTS: dict[str, Attempt] = {
     "products.billing.commands.budgets.set_budget": Attempt(
         frozenset({"billing", "superuser"}), lambda w, a: budgets.set_budget(
             a, account=w.acme, amount=Money(10**6, "USD"), thresholds=[50, 100], action="notify", now=NOW)),
+    "products.billing.commands.budgets.remove_budget": Attempt(
+        frozenset({"billing", "superuser"}), lambda w, a: budgets.remove_budget(a, account=w.acme, now=NOW),
+        given=lambda w, sam: budgets.set_budget(sam, account=w.acme, amount=Money(10**6, "USD"), thresholds=[100],
+                                                action="notify", now=NOW)),
     "products.billing.commands.budgets.lift_block": Attempt(
         frozenset({"billing", "superuser"}), lambda w, a: budgets.lift_block(a, account=w.acme, now=NOW),
         given=lambda w, sam: budgets.set_budget(sam, account=w.acme, amount=Money(10**6, "USD"), thresholds=[100],

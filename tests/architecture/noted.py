@@ -75,6 +75,7 @@ NOTED: dict[str, tuple[str, ...]] = {
     "products.billing.commands.credits.grant_credit": ("credit.granted",),
     "products.billing.commands.credits.expire_credits": ("credit.expired",),
     "products.billing.commands.budgets.set_budget": ("budget.changed",),
+    "products.billing.commands.budgets.remove_budget": ("budget.removed",),
     "products.billing.commands.budgets.lift_block": ("budget.changed",),
     "products.billing.commands.budgets.check_budget": (),
     "products.billing.commands.contracts.assign_contract": ("contract.assigned",),

@@ -1,6 +1,11 @@
 """Commands about bills: close months, correct them, grant credits, set budgets, assign contracts."""
 
-from products.billing.commands.budgets import check_budget, lift_block, set_budget
+from products.billing.commands.budgets import (
+    check_budget,
+    lift_block,
+    remove_budget,
+    set_budget,
+)
 from products.billing.commands.closing import (
     draft_invoice,
     finalize_invoice,
@@ -22,6 +27,7 @@ __all__ = [
     "grant_credit",
     "lift_block",
     "refresh_bill",
+    "remove_budget",
     "set_budget",
     "void_invoice",
 ]

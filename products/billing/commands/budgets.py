@@ -64,6 +64,27 @@ def set_budget(
     return budget
 
 
+def remove_budget(actor: Actor, *, account: Account, now: datetime) -> None:
+    """Remove the budget of an account; new connections that it refuses are accepted again.
+
+    Does nothing without a budget. Alerts of the month are kept: if a budget is set again, they do
+    not fire again. Raises Forbidden. Notes budget.removed, and product.unblocked if it refused
+    new connections.
+    """
+    with recorded_change(actor, Permission.BUDGET_MANAGE, on=account, now=now) as trail:
+        budget = Budget.objects.select_for_update().filter(account=account).first()
+        if budget is None:
+            raise Unchanged
+        trail.note(
+            Event.BUDGET_REMOVED,
+            target=("budget", str(budget.pk), str(budget)),
+            before=_facts(budget),
+        )
+        budget.action = Budget.Action.NOTIFY
+        _block_or_unblock(trail, budget, now)
+        budget.delete()
+
+
 def lift_block(actor: Actor, *, account: Account, now: datetime) -> None:
     """Let the budget only notify from now on, so that new connections are accepted again.
 

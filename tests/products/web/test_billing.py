@@ -6,6 +6,7 @@ import pytest
 import time_machine
 from django.urls import reverse
 
+from products.billing.commands import set_budget
 from products.billing.commands.credits import grant_credit
 from products.billing.commands.running import refresh_bill
 from products.billing.models import Budget
@@ -15,6 +16,7 @@ from products.metering.models import Edge
 from products.months import Month
 from tests.factories import NOW
 from tests.factories.invoices import invoice
+from tests.factories.trail import noted
 from tests.factories.usage import connection_usage, reporting_edge
 from tests.products.web.conftest import queries_of, text_of
 
@@ -208,3 +210,39 @@ def test_this_months_cost_is_on_home_and_products_for_those_who_see_costs(
     assert "This month so far" in text_of(browser(bo).get(reverse(name)))
     assert "0.12 USD" in text_of(browser(bo).get(reverse(name)))
     assert "This month so far" not in text_of(browser(una).get(reverse(name)))
+
+
+def test_a_budget_is_removed_after_a_confirmation(browser, bo, acme, enabled):
+    client = browser(bo)
+    client.post(
+        reverse("budget"), {"amount": "50", "thresholds": "50", "action": "notify"}
+    )
+    asked = text_of(client.get(reverse("remove_budget")))
+    assert "Acme has a budget of 50.00 USD per month." in asked
+
+    answer = client.post(reverse("remove_budget"), follow=True)
+
+    assert "The budget is removed." in text_of(answer)
+    assert not Budget.objects.exists()
+    assert noted(acme.pk)[-1] == "budget.removed"
+    again = client.get(reverse("remove_budget"), follow=True)
+    assert "Acme has no budget." in text_of(again)
+
+
+def test_removing_a_budget_accepts_new_connections_again(
+    browser, sam, acme, enabled, shop, edge
+):
+    set_budget(
+        sam,
+        account=acme,
+        amount=Money(1, "USD"),
+        thresholds=[100],
+        action="block_new",
+        now=LATER,
+    )
+    Enablement.objects.update(blocked_at=LATER, blocked_by="budget")
+
+    browser(sam).post(reverse("remove_budget"))
+
+    assert Enablement.objects.get().blocked_at is None
+    assert noted(acme.pk)[-2:] == ["budget.removed", "product.unblocked"]
