@@ -43,6 +43,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscrip
     # The pages beside Django's own: the route, the name of the method, and the name of the URL.
     own_pages: tuple[tuple[str, str, str], ...] = ()
     actions = None
+    list_per_page = 50
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
 

@@ -32,7 +32,6 @@ class AuditEventAdmin(ReadOnlyAdmin):
     list_display = ("at_second", "account", "sequence", "what_happened", "result")
     list_display_links = ("at_second",)
     list_filter = (TrailFilter,)
-    list_per_page = 50
     sortable_by = ()
     fields = ()
     search_fields = ("pk",)  # shows the field; `find` looks for what is typed

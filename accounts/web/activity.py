@@ -45,11 +45,10 @@ from accounts.queries import ServiceName
 from accounts.roles import Permission
 from accounts.trail_form import INTERFACES
 from accounts.user_agents import browser_of
-from accounts.web.activity_filters import ActivityFilterForm
+from accounts.web.activity_filters import SERVICES_OFFERED, ActivityFilterForm
 
 # The page shows the last verification for a day.
 VERIFICATION_SECONDS: Final = 24 * 3600
-SERVICES_OFFERED: Final = 50  # to filter by; the text finds the others
 # Filters that are often wanted: their title and query.
 VIEWS: Final = (
     ("Everything", ""),

@@ -26,6 +26,7 @@ ACTOR_GROUPS: Final = {
 ALL_STAFF: Final = ("staff", "All Tollgate staff")
 ALL_JOBS: Final = ("system", f"{TOLLGATE} itself")
 MAX_ACTORS: Final = 300  # in the list; those with the most entries
+SERVICES_OFFERED: Final = 50  # the first by name; the text finds the others
 MAX_ID_LENGTH: Final = 64  # of the database column
 FACETS_SECONDS: Final = 3600
 
@@ -35,11 +36,7 @@ class ActivityFilterForm(TrailForm, ListForm):
 
     actor = forms.ChoiceField(label="Who", required=False)
     product = forms.ChoiceField(label="Product", required=False)
-    service = forms.ChoiceField(
-        label="Service",
-        required=False,
-        help_text="Has the first 50 by name; search for the others.",
-    )
+    service = forms.ChoiceField(label="Service", required=False)
     field_order = ("q", "actor", "action", "product", "service", "interface", "outcome")
 
     def __init__(
@@ -47,11 +44,13 @@ class ActivityFilterForm(TrailForm, ListForm):
     ) -> None:
         super().__init__(sent)
         facets = _facets(account_id)
+        has_all = len(services) < SERVICES_OFFERED
+        words = "All" if has_all else f"All (the first {SERVICES_OFFERED} are listed)"
         options: Mapping[str, Options] = {
             "actor": [("", "Anyone"), *_actors(facets, sent.get("actor", ""))],
             "action": [("", "Anything"), *_actions(facets, sent.get("action", ""))],
             "product": [("", "All"), *_products(facets, sent.get("product", ""))],
-            "service": [("", "All"), *((each.id, each.name) for each in services)],
+            "service": [("", words), *((each.id, each.name) for each in services)],
             "interface": [
                 ("", "Any"),
                 *_interfaces(facets, sent.get("interface", "")),

@@ -39,10 +39,14 @@ def large(django_db_setup, django_db_blocker):
 @pytest.fixture
 def client(large, db):
     """Return a browser that Sam has signed in to."""
+    return signed_in(large.person("superuser"))
+
+
+def signed_in(person):
+    """Return the browser of a person, who has just confirmed who they are."""
     client = Client()
-    sam = large.person("superuser")
-    client.force_login(sam, "django.contrib.auth.backends.ModelBackend")
-    confirm(client, sam.pk, time.time())
+    client.force_login(person, "django.contrib.auth.backends.ModelBackend")
+    confirm(client, person.pk, time.time())
     return client
 
 
@@ -111,10 +115,25 @@ ALSO_NARROW = (
 )
 
 
+ADMIN = (
+    "/admin/accounts/account/",
+    "/admin/accounts/account/{account}/change/",
+    "/admin/accounts/account/{account}/suspend/",
+    "/admin/audit/auditevent/?account={account}",
+    "/admin/accounts/user/",
+    "/admin/accounts/user/?q=0500",
+    "/admin/accounts/membership/",
+    "/admin/accounts/invitation/",
+    "/admin/domains/domainclaim/{claim}/move/",
+    "/admin/services/service/",
+)
+
+
 def path_of(page, large):
     limited = Membership.objects.filter(account=large.acme, limit_services=True)
     service = Service.objects.get(name__startswith="0000")
     return page.format(
+        account=large.acme.pk,
         active=service.pk,
         backend=LONG,
         claim=DomainClaim.objects.get(name__contains=".0000.").pk,
@@ -137,9 +156,13 @@ def test_a_page_of_a_large_account_is_small(client, large, page):
 
 
 @pytest.mark.browser
-def test_no_page_with_long_names_scrolls_sideways(client, large):
-    paths = [path_of(page, large) for page in (*PAGES, *ALSO_NARROW)]
-    pages = {ORIGIN + path: client.get(path) for path in paths}
+@pytest.mark.parametrize(
+    ("who", "paths"), [("superuser", (*PAGES, *ALSO_NARROW)), ("staff", ADMIN)]
+)
+def test_no_page_with_long_names_scrolls_sideways(large, db, who, paths):
+    client = signed_in(large.person(who))
+    found = [path_of(path, large) for path in paths]
+    pages = {ORIGIN + path: client.get(path) for path in found}
     assert {url for url, page in pages.items() if page.status_code != 200} == set()
 
     # The pages are read before the browser starts, whose loop Django takes for asynchronous code.
