@@ -21,10 +21,17 @@ def document(resource: Json) -> Response:
 
 
 def value_at(sent: object, *path: str) -> Any:
-    """Return the value at a path in a body; None if there is none."""
+    """Return the value at a path in a body; None if there is none.
+
+    Raises Invalid if something else than an object is where the path goes through.
+    """
     value = sent
     for name in path:
-        value = value.get(name) if isinstance(value, Mapping) else None
+        if value is None:
+            return None
+        if not isinstance(value, Mapping):
+            raise Invalid(f"{'.'.join(path)}: Enter an object.", field=name)
+        value = value.get(name)
     return value
 
 

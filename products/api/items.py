@@ -70,8 +70,11 @@ class ItemView(APIView):
         """Carry out one operation with the fields in the body."""
         sent = fields.read(self.declared, request.data)
         key = self.declared.key_field
-        if key and not name:
-            name = text_in(sent, key)
+        if key:
+            asked = text_in(sent, key, name)
+            if name not in {"", asked}:
+                raise Invalid(f"{key}: The key can't be changed.", field=key)
+            name = asked
         change = ItemChange(operation=operation, name=name, fields=sent)
         try:
             (row,) = change_items(

@@ -109,3 +109,12 @@ def test_an_account_without_an_id_is_a_400(sam):
     answer = client_of(sam).post(PATH, sent, JSON_API)
 
     assert answer.status_code == 400
+
+
+def test_relationships_that_are_a_list_are_a_400(sam):
+    sent = body()
+    sent["data"]["relationships"] = [None]
+
+    answer = client_of(sam).post(PATH, sent, JSON_API)
+
+    assert answer.status_code == 400

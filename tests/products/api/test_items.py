@@ -250,3 +250,14 @@ def test_the_key_of_an_item_can_be_any_text(api, shop, dictionary, acme):
     assert (made.status_code, changed.status_code) == (200, 200)
     (noted_item,) = last_entry(acme.pk)["after"].values()
     assert noted_item["item_key"] == "Grüße"
+
+
+@pytest.mark.parametrize("key", ["b", "", "k" * 300])
+def test_the_key_of_an_item_is_the_one_in_the_path(api, shop, dictionary, key):
+    one = f"/api/service/{shop.pk}/dictionary/{dictionary.public_id}/item/a"
+    api.put(one, {"item_key": "a", "item_value": "1"}, JSON)
+
+    answer = api.put(one, {"item_key": key, "item_value": "2"}, JSON)
+
+    assert answer.status_code == 400
+    assert api.get(one).json()["item_value"] == "1"
