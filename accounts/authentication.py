@@ -1,6 +1,6 @@
 """Finds the actor of a request: by session, or by the `Fastly-Key` header of an API call."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,6 +20,7 @@ from accounts.actor import Actor, ActorType, Context, Interface, TokenScope
 from accounts.errors import Conflict, Forbidden, NotFound
 from accounts.models import ApiToken, Membership, Notice, User
 from accounts.optional_write import update_if_free
+from accounts.prepared import PreparedQuery, columns_of, loaded
 from accounts.roles import SECOND_FACTOR_ROLES, Role
 from accounts.tokens import digest, digests
 
@@ -199,26 +200,37 @@ def token_actor(token: ApiToken, context: Context) -> Actor:
     )
 
 
-def find_token(secret: str, now: datetime) -> ApiToken | None:
-    """Return the active token of a secret, if its owner is still a member of its account.
-
-    An automation token has no owner who could leave.
-    """
+def _tokens(digests_of_secret: Sequence[str]) -> "QuerySet[Any, Any]":
+    """Compose the query of the active tokens of a secret, with their owners."""
     membership = Membership.objects.filter(
         account_id=OuterRef("account_id"),
         user_id=OuterRef("user_id"),
         disabled_at=None,
     )
-    return (
-        ApiToken.objects.select_related("user", "account")
-        .filter(
-            Q(expires_at=None) | Q(expires_at__gt=now),
-            Q(user=None) | Q(Exists(membership), user__is_active=True),
-            digest__in=digests(secret),
-            revoked_at=None,
-        )
-        .first()
-    )
+    return ApiToken.objects.filter(
+        Q(user=None) | Q(Exists(membership), user__is_active=True),
+        digest__in=digests_of_secret,
+        revoked_at=None,
+    ).values_list(*_TOKEN_COLUMNS, *columns_of(User, "user__"))
+
+
+_TOKEN_COLUMNS = columns_of(ApiToken)
+_TOKEN = PreparedQuery(_tokens)
+
+
+def find_token(secret: str, now: datetime) -> ApiToken | None:
+    """Return the active token of a secret, if its owner is still a member of its account.
+
+    An automation token has no owner who could leave.
+    """
+    row = _TOKEN.first(digests(secret))
+    if row is None:
+        return None
+    token = loaded(ApiToken, row[: len(_TOKEN_COLUMNS)])
+    if token.expires_at is not None and token.expires_at <= now:
+        return None
+    token.user = loaded(User, row[len(_TOKEN_COLUMNS) :]) if token.user_id else None
+    return token
 
 
 def needs_second_factor(user: User, memberships: Iterable[Membership]) -> bool:

@@ -14,6 +14,7 @@ from django.db.models import Model, Q, QuerySet
 from accounts.actor import Actor, ActorType, TokenScope
 from accounts.errors import Forbidden, NotFound
 from accounts.models import ApiToken, Membership, User
+from accounts.prepared import PreparedQuery
 from accounts.roles import (
     ABILITIES,
     LEVELS_FOR,
@@ -28,7 +29,12 @@ from accounts.roles import (
     Role,
     roles_with,
 )
-from accounts.service_access import levels_of, users_with_access
+from accounts.service_access import (
+    LEVEL_COLUMNS,
+    levels_in,
+    users_with_access,
+    with_levels,
+)
 
 
 class Platform:
@@ -238,7 +244,7 @@ class AccountAccess:
 
 
 def load_access(actor: Actor, account_id: str) -> AccountAccess:
-    """Read what an actor may do in an account: one query, two if access is limited.
+    """Read what an actor may do in an account: one query.
 
     A system job needs no query. Staff have the same permissions for every account. An automation
     token has no user, and its own role.
@@ -261,52 +267,56 @@ def load_access(actor: Actor, account_id: str) -> AccountAccess:
     return _member_access(actor)
 
 
-def _member_access(actor: Actor) -> AccountAccess:
-    # Values instead of models: this runs for every question, and takes a third of the time.
-    row = (
+_MEMBERSHIP: Final = PreparedQuery(
+    lambda account_id, user_id: with_levels(
         Membership.objects.filter(
-            account_id=actor.account_id,
-            user_id=actor.user_id,
+            account_id=account_id,
+            user_id=user_id,
             user__is_active=True,
             disabled_at=None,
         )
-        .values_list(
-            "role",
-            "limit_services",
-            "account__name",
-            "account__suspended_at",
-            "account__suspension_reason",
-        )
-        .first()
+    ).values_list(
+        "role",
+        "limit_services",
+        "account__name",
+        "account__suspended_at",
+        "account__suspension_reason",
+        *LEVEL_COLUMNS,
     )
-    if row is None:
+)
+
+
+def _member_access(actor: Actor) -> AccountAccess:
+    rows = _MEMBERSHIP.rows(actor.account_id, actor.user_id)
+    if not rows:
         return AccountAccess(actor)
-    role, limit_services, name, suspended_at, suspension_reason = row
+    role, limit_services, name, suspended_at, suspension_reason, *_ = rows[0]
     limited = limit_services and role in ROLES_WITH_LIMITED_ACCESS
     return AccountAccess(
         actor,
         role=Role(role),
         limit_services=limited,
-        levels=levels_of(actor.user_id) if limited else {},
+        levels=levels_in(row[-2:] for row in rows) if limited else {},
         account_name=name,
         suspension_reason=None if suspended_at is None else suspension_reason,
     )
 
 
+_AUTOMATION_TOKEN: Final = PreparedQuery(
+    lambda token_id, account_id: ApiToken.objects.filter(
+        pk=token_id, account_id=account_id, user=None, revoked_at=None
+    ).values_list(
+        "role",
+        "account__name",
+        "account__suspended_at",
+        "account__suspension_reason",
+    )
+)
+
+
 def _automation_access(actor: Actor) -> AccountAccess:
     """Read the role of an automation token from its row, as a member's from the membership."""
-    row = (
-        ApiToken.objects.filter(
-            pk=actor.id, account_id=actor.account_id, user=None, revoked_at=None
-        )
-        .values_list(
-            "role",
-            "account__name",
-            "account__suspended_at",
-            "account__suspension_reason",
-        )
-        .first()
-    )
+    row = _AUTOMATION_TOKEN.first(actor.id, actor.account_id)
     if row is None:
         return AccountAccess(actor)
     role, name, suspended_at, suspension_reason = row

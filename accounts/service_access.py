@@ -4,11 +4,11 @@ The app that has the services registers their model at start. Access levels are 
 of django-guardian; this module and `commands.service_access` are the only ones that know it.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from django.db.models import Model, QuerySet
+from django.db.models import FilteredRelation, Model, Q, QuerySet
 from guardian.models import UserObjectPermission
 
 from accounts.roles import AccessLevel
@@ -59,6 +59,28 @@ def permission_rows() -> "QuerySet[UserObjectPermission]":
         permission__codename__in=list(registered.codenames.values()),
     )
     return rows
+
+
+# The columns of `with_levels`, which `levels_in` reads.
+LEVEL_COLUMNS: Final = ("granted__object_pk", "granted__permission__codename")
+
+
+def with_levels(memberships: "QuerySet[Any]") -> "QuerySet[Any]":
+    """Join memberships with their user's access levels, if access is limited: a row for each level.
+
+    Only services have object permissions, and their ids are like no others.
+    """
+    granted = FilteredRelation(
+        "user__userobjectpermission", condition=Q(limit_services=True)
+    )
+    joined: QuerySet[Any] = memberships.annotate(granted=granted)
+    return joined
+
+
+def levels_in(rows: Iterable[Sequence[Any]]) -> dict[str, AccessLevel]:
+    """Return the access levels in rows of LEVEL_COLUMNS, by service id."""
+    levels = {name: level for level, name in service_model().codenames.items()}
+    return {service: levels[name] for service, name in rows if name in levels}
 
 
 def levels_of(user_id: str) -> dict[str, AccessLevel]:

@@ -10,11 +10,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import QuerySet
 
 from accounts.audit.models import AuditEvent
 from accounts.errors import Conflict
 from accounts.models import KeptResponse
+from accounts.prepared import PreparedQuery, columns_of, loaded
 
 # Longer than any call takes. After it, the process that made the call has ended.
 MAX_CALL_TIME: Final = timedelta(minutes=1)
@@ -59,10 +61,12 @@ def claim_or_find(call: Call, *, now: datetime) -> KeptResponse | None:
         request_id=call.request_id,
         started_at=now,
     )
-    KeptResponse.objects.bulk_create([mine], ignore_conflicts=True)
-    row = KeptResponse.objects.get(scope=call.scope)
-    if row.request_id == call.request_id:
+    if _is_first(mine):
         return None
+    kept = _KEPT.first(call.scope)
+    if kept is None:  # the first call was released just now
+        raise StillRunning(RUNNING)
+    row = loaded(KeptResponse, kept)
     if row.started_at <= now - kept_for():
         _replace(row, mine)
         return None
@@ -81,6 +85,30 @@ def claim_or_find(call: Call, *, now: datetime) -> KeptResponse | None:
         )
     _replace(row, mine)
     return None
+
+
+_COLUMNS: Final = columns_of(KeptResponse)
+_KEPT: Final = PreparedQuery(
+    lambda scope: KeptResponse.objects.filter(scope=scope).values_list(*_COLUMNS)
+)
+
+
+def _is_first(call: KeptResponse) -> bool:
+    """Store a call that is new; return whether it was. One statement, since every write waits for it."""
+    table = KeptResponse._meta.db_table  # noqa: SLF001 - Django's own name
+    fields = KeptResponse._meta.concrete_fields  # noqa: SLF001
+    names = ", ".join(f'"{field.column}"' for field in fields)
+    marks = ", ".join("%s" for _ in fields)
+    values = [
+        field.get_db_prep_save(getattr(call, field.attname), connection)
+        for field in fields
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING",  # noqa: S608 - names alone
+            values,
+        )
+        return bool(cursor.rowcount == 1)
 
 
 def _replace(old: KeptResponse, new: KeptResponse) -> None:

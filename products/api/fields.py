@@ -32,7 +32,7 @@ class Reader:
 
 
 def reader_of(actor: Actor, service: Service) -> Reader:
-    """Read what an actor may see of a service's parts: one query, two if access is limited."""
+    """Read what an actor may see of a service's parts: one query."""
     access = load_access(actor, service.account_id)
     return Reader(
         may_configure=access.decide(Permission.SERVICE_CONFIGURE, service.pk).allowed,

@@ -8,11 +8,12 @@ from rest_framework import serializers
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts import paging
 from accounts.authentication import TokenRequest
 from accounts.body_text import text_in
 from accounts.errors import Invalid, NotFound
 from accounts.roles import Permission
-from products.api import fields, paging
+from products.api import fields
 from products.api.lookups import (
     CONFIGURE,
     part_of_service,

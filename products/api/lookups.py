@@ -14,7 +14,6 @@ from products.services import queries
 from products.services.models import Part, Service, Version
 from products.services.validation import kind_of
 
-MAX_VERSION_NUMBER = 2**31 - 1
 CONFIGURE = Permission.SERVICE_CONFIGURE  # what most writes need
 # Fastly's text for a record that was not deleted; its clients print it unchanged.
 FASTLY_RECORD_PREFIX = "deleted => 0000-00-00 00:00:00"
@@ -33,14 +32,29 @@ def service_at(
 
     Raises NotFound, ServiceDeleted or Forbidden.
     """
-    try:
+    with _service_not_found(actor, service_id):
         service = queries.get_service(actor, service_id)
+    _require(actor, needs, service)
+    return service
+
+
+def service_with_versions_at(
+    actor: Actor, service_id: str
+) -> tuple[Service, list[Version]]:
+    """Return a service and its versions, oldest first. Raises as `service_at` does."""
+    with _service_not_found(actor, service_id):
+        return queries.service_with_versions(actor, service_id)
+
+
+@contextlib.contextmanager
+def _service_not_found(actor: Actor, service_id: str) -> Iterator[None]:
+    """Replace NotFound by an error with Fastly's text for a service."""
+    try:
+        yield
     except NotFound as error:
         if was_deleted(actor, service_id):
             raise ServiceDeleted(f"Service '{service_id}' is deleted") from error
         raise record_not_found("Service", service_id) from error
-    _require(actor, needs, service)
-    return service
 
 
 def _require(actor: Actor, needs: Permission | None, service: Service) -> None:
@@ -63,8 +77,6 @@ def version_not_found(service_id: str, number: int) -> NotFound:
 
 def version_for_decision_at(actor: Actor, service_id: str, number: int) -> Version:
     """Return a version to decide about; the decision hides what a limited member may not see."""
-    if number > MAX_VERSION_NUMBER:
-        raise version_not_found(service_id, number)
     try:
         return queries.version_for_decision(actor, service_id, number)
     except NotFound as error:
@@ -76,12 +88,12 @@ def version_at(
     actor: Actor, service_id: str, number: int, needs: Permission | None = None
 ) -> Version:
     """Return a version of a service. Raises as `service_at` does."""
-    service = service_at(actor, service_id, needs)
-    version = (
-        queries.find_version(service, number) if number <= MAX_VERSION_NUMBER else None
-    )
-    if version is None:
-        raise version_not_found(service_id, number)
+    try:
+        version = queries.get_version(actor, service_id, number)
+    except NotFound as error:
+        service_at(actor, service_id, needs)
+        raise version_not_found(service_id, number) from error
+    _require(actor, needs, version.service)
     return version
 
 

@@ -8,13 +8,20 @@ from rest_framework import serializers
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts import paging
 from accounts.authentication import TokenRequest
 from accounts.body_text import TextField
 from accounts.errors import Invalid, NotFound
 from accounts.queries import account_for, require_own_account
 from accounts.roles import Permission
-from products.api import fastly_json, fields, paging
-from products.api.lookups import CONFIGURE, ServiceDeleted, service_at, version_at
+from products.api import fastly_json, fields
+from products.api.lookups import (
+    CONFIGURE,
+    ServiceDeleted,
+    service_at,
+    service_with_versions_at,
+    version_at,
+)
 from products.api.parts import OK
 from products.services import queries
 from products.services.commands import services as commands
@@ -37,11 +44,12 @@ class ServiceReader(serializers.Serializer[Any]):
     type = serializers.ChoiceField(choices=Service.Type.choices, required=False)
 
 
-class PagingReader(serializers.Serializer[Any]):
+class PagingReader(paging.PageReader):
     """Page and order of the list, with fastly-py's defaults and limits."""
 
-    page = serializers.IntegerField(min_value=1, max_value=1_000_000, default=1)
-    per_page = serializers.IntegerField(min_value=1, max_value=1_000, default=20)
+    per_page = serializers.IntegerField(
+        min_value=1, max_value=paging.MAX_PER_PAGE, default=20
+    )
     sort = serializers.ChoiceField(choices=sorted(ORDERS), default="created")
     direction = serializers.ChoiceField(choices=["ascend", "descend"], default="ascend")
 
@@ -50,11 +58,6 @@ def valid(form: "serializers.Serializer[Any]") -> dict[str, Any]:
     """Return the validated data. Raises ValidationError, which names every invalid field."""
     form.is_valid(raise_exception=True)
     return dict(form.validated_data)
-
-
-def versions_of(row: Service) -> list[Version]:
-    """Return a service's versions, the oldest first."""
-    return list(queries.versions_of(row))
 
 
 class Services(APIView):
@@ -82,7 +85,7 @@ class Services(APIView):
             kind=sent.get("type", Service.Type.VCL.value),
             now=timezone.now(),
         )
-        return Response(fastly_json.service(row, versions_of(row)))
+        return Response(fastly_json.service(row, list(queries.versions_of(row))))
 
 
 def _prefetched(row: Service) -> list[Version]:
@@ -94,8 +97,8 @@ class OneService(APIView):
 
     def get(self, request: TokenRequest, service_id: str) -> Response:
         """Return the service."""
-        row = service_at(request.auth, service_id)
-        return Response(fastly_json.service(row, versions_of(row)))
+        row, versions = service_with_versions_at(request.auth, service_id)
+        return Response(fastly_json.service(row, versions))
 
     def put(self, request: TokenRequest, service_id: str) -> Response:
         """Change name or comment."""
@@ -108,7 +111,7 @@ class OneService(APIView):
             comment=sent.get("comment"),
             now=timezone.now(),
         )
-        return Response(fastly_json.service(row, versions_of(row)))
+        return Response(fastly_json.service(row, list(queries.versions_of(row))))
 
     def delete(self, request: TokenRequest, service_id: str) -> Response:
         """Delete the service, unless a version of it is active."""
@@ -128,7 +131,7 @@ class ServiceSearch(APIView):
         row = queries.services_of(request.auth).filter(name=name).first()
         if row is None:
             raise NotFound(f"Couldn't find Service '{name}'")
-        return Response(fastly_json.service(row, versions_of(row)))
+        return Response(fastly_json.service(row, list(queries.versions_of(row))))
 
 
 class ServiceDomains(APIView):
@@ -166,8 +169,7 @@ class ServiceDetails(APIView):
 
     def get(self, request: TokenRequest, service_id: str) -> Response:
         """Return the service with all parts of one version: the given one, else active, else latest."""
-        row = service_at(request.auth, service_id)
-        versions = versions_of(row)
+        row, versions = service_with_versions_at(request.auth, service_id)
         active = next((each for each in versions if each.active), None)
         chosen = (
             self._chosen(request, service_id)

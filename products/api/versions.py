@@ -15,10 +15,11 @@ from products.api.decision import check_to_json
 from products.api.lookups import (
     CONFIGURE,
     service_at,
+    service_with_versions_at,
     version_at,
     version_for_decision_at,
 )
-from products.api.services import valid, versions_of
+from products.api.services import valid
 from products.deploy import commands as deploy
 from products.deploy.decision import decision_with_probe
 from products.services.commands import versions as commands
@@ -44,8 +45,8 @@ class Versions(APIView):
 
     def get(self, request: TokenRequest, service_id: str) -> Response:
         """Return the service's versions, the oldest first."""
-        row = service_at(request.auth, service_id)
-        return Response([fastly_json.version(each) for each in versions_of(row)])
+        _, versions = service_with_versions_at(request.auth, service_id)
+        return Response([fastly_json.version(each) for each in versions])
 
     def post(self, request: TokenRequest, service_id: str) -> Response:
         """Create an empty version; as at Fastly, the response has only its number and comment."""

@@ -199,7 +199,7 @@ def decision_without_person(
 def facts_of(
     actor: Actor, *, version: Version, certificates: Iterable[OriginCertificate] = ()
 ) -> DeployFacts:
-    """Read what the checks look at: four queries, one more if access is limited."""
+    """Read what the checks look at: four queries."""
     facts = read_facts([version])[version.pk]
     return replace(
         _with_certificates(facts, certificates), person=_person(actor, version)

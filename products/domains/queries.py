@@ -1,8 +1,9 @@
 """Reads about domain claims: an account's own, and who owns the domains of versions."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any, Final
 
 from django.conf import settings
 from django.db.models import Q, QuerySet, Value
@@ -11,6 +12,7 @@ from accounts.actor import Actor
 from accounts.errors import NotFound
 from accounts.models import Account
 from accounts.policy import require
+from accounts.prepared import PreparedQuery
 from accounts.queries import account_of
 from accounts.roles import Permission
 from products.domains.models import ActiveDomain, DomainClaim, claimed_name
@@ -75,8 +77,8 @@ def claim_of(actor: Actor, claim_id: str) -> DomainClaim:
     return claim
 
 
-def _may_overlap(names: Iterable[str]) -> Q:
-    """Return the condition for claims that may overlap some names.
+def _overlapping(names: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return the names and the registrable names of claims that may overlap some names.
 
     Those above a name are found by name. Those below it have the same registrable name.
     """
@@ -85,13 +87,15 @@ def _may_overlap(names: Iterable[str]) -> Q:
     for name in names:
         above |= set(names_above(name))
         registrable.add(registrable_name(name))
-    return Q(name__in=above) | Q(registrable_name__in=registrable - {""})
+    return sorted(above), sorted(registrable - {""})
 
 
 def owner_of(name: str, *, other_than: Account) -> DomainClaim | None:
     """Return another account's verified claim that overlaps a name."""
+    above, registrable = _overlapping([name])
     rows = DomainClaim.objects.filter(
-        _may_overlap([name]), state=DomainClaim.State.VERIFIED
+        Q(name__in=above) | Q(registrable_name__in=registrable),
+        state=DomainClaim.State.VERIFIED,
     ).exclude(account=other_than)
     found = rows.select_related("account").order_by("name")
     return next((row for row in found if overlaps(row.name, name)), None)
@@ -136,6 +140,28 @@ class Ownership:
         return tuple(each for each in found if each is not None)
 
 
+def _owners(
+    domains: Sequence[str],
+    above: Sequence[str],
+    registrable: Sequence[str],
+    account_ids: Sequence[str],
+) -> "QuerySet[Any, Any]":
+    """Compose the query of the claims and active domains that matter."""
+    claims = DomainClaim.objects.filter(
+        Q(account__in=account_ids)
+        | Q(name__in=above)
+        | Q(registrable_name__in=registrable),
+        state=DomainClaim.State.VERIFIED,
+    )
+    active = ActiveDomain.objects.filter(name__in=domains)
+    return claims.values_list("name", "account_id", "method").union(
+        active.values_list("name", "service_id", Value(_ACTIVE)), all=True
+    )
+
+
+_OWNERSHIP: Final = PreparedQuery(_owners)
+
+
 def read_ownership(
     domains: Iterable[str], account_ids: Collection[str] = ()
 ) -> Ownership:
@@ -143,18 +169,11 @@ def read_ownership(
 
     The names can be what someone types: no account owns one with a null byte, which PostgreSQL refuses.
     """
-    domains = {domain for domain in domains if "\0" not in domain}
-    wanted = Q(account__in=account_ids)
-    if domains:
-        wanted |= _may_overlap({base_name(domain) for domain in domains})
-    elif not account_ids:
+    domains = sorted({domain for domain in domains if "\0" not in domain})
+    if not domains and not account_ids:
         return Ownership()
-    claims = DomainClaim.objects.filter(wanted, state=DomainClaim.State.VERIFIED)
-    active = ActiveDomain.objects.filter(name__in=domains)
-    rows = claims.values_list("name", "account_id", "method").union(
-        active.values_list("name", "service_id", Value(_ACTIVE)), all=True
-    )
-    found = list(rows)
+    above, registrable = _overlapping({base_name(domain) for domain in domains})
+    found = _OWNERSHIP.rows(domains, above, registrable, sorted(account_ids))
     return Ownership(
         tuple(claimed_name(*row) for row in found if row[2] != _ACTIVE),
         {name: service_id for name, service_id, kind in found if kind == _ACTIVE},

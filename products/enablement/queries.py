@@ -1,13 +1,15 @@
 """What accounts and services have enabled, and at which price."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Final
 
 from django.db.models import Exists, FilteredRelation, Q, QuerySet
 
 from accounts.errors import NotFound
 from accounts.models import Account
+from accounts.prepared import PreparedQuery
 from products.catalogue.models import Plan, PriceVersion, Product
 from products.catalogue.queries import (
     direct_price,
@@ -113,11 +115,9 @@ class ServiceEntitlement:
         return slug in self.products
 
 
-def entitlements_of(
-    service_ids: Collection[str], slug: str
-) -> dict[str, ServiceEntitlement]:
-    """Return what services have on and how their accounts have a product, by service: one query."""
-    rows = (
+def _service_rows(service_ids: Sequence[str], slug: str) -> "QuerySet[Any, Any]":
+    """Compose the query of services with what they and their accounts have."""
+    return (
         Service.objects.filter(pk__in=service_ids)
         .annotate(
             switch=FilteredRelation("products", condition=Q(products__ends_at=None)),
@@ -137,6 +137,16 @@ def entitlements_of(
             "held__blocked_reason",
         )
     )
+
+
+_ENTITLEMENTS: Final = PreparedQuery(_service_rows)
+
+
+def entitlements_of(
+    service_ids: Collection[str], slug: str
+) -> dict[str, ServiceEntitlement]:
+    """Return what services have on and how their accounts have a product, by service: one query."""
+    rows = _ENTITLEMENTS.rows(list(service_ids), slug)
     found: dict[str, ServiceEntitlement] = {}
     for service_id, product, held, blocked_at, blocked_reason in rows:
         before = found[service_id].products if service_id in found else frozenset()

@@ -4,8 +4,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
+from accounts.prepared import PreparedQuery
 from products.compatibility.version_config import (
     BackendConfig,
     DomainConfig,
@@ -67,6 +68,15 @@ _CONFIGS: Mapping[str, tuple[str, Callable[[str, Values], Any]]] = {
 _READ = (*_CONFIGS, *(kind.segment for kind in LOGGING_KINDS))
 
 
+_PARTS: Final = PreparedQuery(
+    lambda version_ids: (
+        Part.objects.filter(version__in=version_ids, kind__in=_READ)
+        .order_by("position")
+        .values_list("version_id", "kind", "name", "values")
+    )
+)
+
+
 def version_config(version: Version) -> VersionConfig:
     """Return a version as plain values; one query."""
     return version_configs([version])[version.pk]
@@ -93,10 +103,7 @@ def version_configs(versions: Iterable[Version]) -> dict[int, VersionConfig]:
 
 def _part_rows(version_ids: list[int]) -> Iterator[tuple[int, str, str, Values]]:
     for start in range(0, len(version_ids), BATCH_SIZE):
-        rows = Part.objects.filter(
-            version__in=version_ids[start : start + BATCH_SIZE], kind__in=_READ
-        ).order_by("position")
-        yield from rows.values_list("version_id", "kind", "name", "values")
+        yield from _PARTS.rows(version_ids[start : start + BATCH_SIZE])
 
 
 def config_of(kind: str, name: str, values: Values) -> tuple[str, Any] | None:

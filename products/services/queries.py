@@ -2,12 +2,15 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
-from accounts.actor import Actor
-from accounts.errors import Forbidden, NotFound, RefusalError
-from accounts.policy import NON_MEMBER, decide, load_access
+from accounts.actor import Actor, ActorType
+from accounts.errors import Forbidden, NotFound
+from accounts.models import Account
+from accounts.policy import ALLOWED, NON_MEMBER, load_access
+from accounts.prepared import PreparedQuery, columns_of, loaded
 from accounts.roles import Permission
 from products.compatibility.version_config import VersionConfig
 from products.services.describe import version_configs
@@ -15,6 +18,8 @@ from products.services.kinds import KINDS, Key
 from products.services.models import Item, Part, Service, Version
 from products.services.models.service import ServiceQuerySet
 from products.services.validation import kind_of
+
+MAX_VERSION_NUMBER: Final = 2**31 - 1
 
 
 def services_of(actor: Actor) -> ServiceQuerySet:
@@ -49,33 +54,32 @@ def get_service(actor: Actor, service_id: str) -> Service:
 
     Raises Forbidden for a member whose access is limited to other services (R21).
     """
-    service = Service.objects.visible_to(actor).existing().filter(pk=service_id).first()
-    if service is None:
-        raise _not_visible(actor, service_id)
-    return service
+    row = _SERVICE.first(service_id)
+    return _require_visible(actor, loaded(Service, row) if row else None, service_id)
+
+
+def service_with_versions(
+    actor: Actor, service_id: str
+) -> tuple[Service, list[Version]]:
+    """Return a service and its versions, oldest first: two queries. Raises as `get_service` does."""
+    end = len(_SERVICE_COLUMNS)
+    rows = _WITH_VERSIONS.rows(service_id)
+    found = loaded(Service, rows[0][:end]) if rows else None
+    service = _require_visible(actor, found, service_id)
+    versions = [loaded(Version, row[end:]) for row in rows if row[end] is not None]
+    for version in versions:
+        version.service = service
+    return service, versions
 
 
 def get_version(actor: Actor, service_id: str, number: int) -> Version:
     """Return a version with its service. Raises as `get_service` does."""
-    visible = Service.objects.visible_to(actor).existing().filter(pk=service_id)
-    version = (
-        Version.objects.select_related("service__account")
-        .filter(service__in=visible, number=number)
-        .first()
-    )
+    version = _find_version(service_id, number)
     if version is None:
         get_service(actor, service_id)
         raise NotFound(f"Version {number} of service {service_id} not found.")
+    _require_visible(actor, version.service, service_id)
     return version
-
-
-def find_version(service: Service, number: int) -> Version | None:
-    """Return a version of a service that the actor was found to see; None if there is none."""
-    return (
-        Version.objects.select_related("service__account")
-        .filter(service=service, number=number)
-        .first()
-    )
 
 
 def version_for_decision(actor: Actor, service_id: str, number: int) -> Version:
@@ -84,32 +88,72 @@ def version_for_decision(actor: Actor, service_id: str, number: int) -> Version:
     So a refused member gets the reason, and the refusal can be recorded. Raises NotFound for a
     non-member, as for a version that does not exist.
     """
-    version = (
-        Version.objects.select_related("service__account")
-        .filter(
-            service_id=service_id,
-            service__account_id=actor.account_id,
-            service__deleted_at=None,
-            number=number,
-        )
-        .first()
-    )
-    if version is None or not load_access(actor, actor.account_id).is_member:
+    version = _find_version(service_id, number)
+    is_member = load_access(actor, actor.account_id).is_member
+    if version is None or not (
+        is_member and version.service.account_id == actor.account_id
+    ):
         raise NotFound(f"Version {number} of service {service_id} not found.")
     return version
 
 
-def _not_visible(actor: Actor, service_id: str) -> RefusalError:
-    """Return the refusal: NotFound, or Forbidden for a member who may not see the service."""
-    own = (
-        Service.objects.existing()
-        .filter(pk=service_id, account_id=actor.account_id)
-        .first()
+_SERVICE_COLUMNS: Final = columns_of(Service)
+_VERSION_COLUMNS: Final = columns_of(Version)
+_SERVICE: Final = PreparedQuery(
+    lambda service_id: (
+        Service.objects.existing().filter(pk=service_id).values_list(*_SERVICE_COLUMNS)
     )
-    answer = decide(actor, Permission.SERVICE_READ, own) if own else NON_MEMBER
-    if not answer.is_non_member and not answer.allowed:
-        return Forbidden(answer.reason)
-    return NotFound(f"Service {service_id} not found.")
+)
+_WITH_VERSIONS: Final = PreparedQuery(
+    lambda service_id: (
+        Service.objects.existing()
+        .filter(pk=service_id)
+        .order_by("versions__number")
+        .values_list(*_SERVICE_COLUMNS, *columns_of(Version, "versions__"))
+    )
+)
+_VERSION: Final = PreparedQuery(
+    lambda service_id, number: Version.objects.filter(
+        service=service_id, service__deleted_at=None, number=number
+    ).values_list(
+        *_VERSION_COLUMNS,
+        *columns_of(Service, "service__"),
+        *columns_of(Account, "service__account__"),
+    )
+)
+
+
+def _find_version(service_id: str, number: int) -> Version | None:
+    """Return a version with its service and account, without a permission check: one query."""
+    row = _VERSION.first(service_id, number) if number <= MAX_VERSION_NUMBER else None
+    if row is None:
+        return None
+    end_of_version = len(_VERSION_COLUMNS)
+    end_of_service = end_of_version + len(_SERVICE_COLUMNS)
+    version = loaded(Version, row[:end_of_version])
+    version.service = loaded(Service, row[end_of_version:end_of_service])
+    version.service.account = loaded(Account, row[end_of_service:])
+    return version
+
+
+def _require_visible(actor: Actor, service: Service | None, service_id: str) -> Service:
+    """Return the service. Raises NotFound, or Forbidden for a member who may not see it.
+
+    An unknown service and that of another account take the same queries, and so the same time.
+    """
+    if actor.type in {ActorType.STAFF, ActorType.SYSTEM}:
+        answer = ALLOWED
+    else:
+        access = load_access(actor, actor.account_id)
+        is_own = service is not None and service.account_id == actor.account_id
+        answer = (
+            access.decide(Permission.SERVICE_READ, service_id) if is_own else NON_MEMBER
+        )
+    if service is None or answer.is_non_member:
+        raise NotFound(f"Service {service_id} not found.")
+    if not answer.allowed:
+        raise Forbidden(answer.reason)
+    return service
 
 
 def versions_of(service: Service) -> QuerySet[Version]:

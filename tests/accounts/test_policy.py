@@ -82,7 +82,7 @@ def test_a_system_job_may_do_only_what_is_listed():
 def test_access_is_read_once_for_many_questions(
     lin, shop, blog, django_assert_num_queries
 ):
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(1):
         access = load_access(lin, lin.account_id)
         answers = [
             access.decide(Permission.SERVICE_CONFIGURE, service.pk).code

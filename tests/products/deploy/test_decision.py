@@ -283,11 +283,11 @@ def test_without_a_person_only_the_personal_checks_are_left_out(draft, on):
     ]
 
 
-@pytest.mark.parametrize(("who", "queries"), [("eve", 4), ("lin", 7)])
+@pytest.mark.parametrize(("who", "queries"), [("eve", 4), ("lin", 6)])
 def test_the_number_of_queries_is_fixed(
     request, who, queries, draft, on, acme, django_assert_num_queries
 ):
-    """Five for a limited member, and two for the names of those who can help."""
+    """Four, and two for the names of those who can help."""
     actor = request.getfixturevalue(who)
     for number in range(20):
         member(acme, f"More {number}", Role.ENGINEER)

@@ -1,0 +1,72 @@
+import pytest
+from django.db.models import Q
+
+from accounts.models import ApiToken, Membership
+from accounts.prepared import (
+    MAX_LIST_LENGTH,
+    MissingParameter,
+    PreparedQuery,
+    columns_of,
+    loaded,
+)
+from tests.factories.accounts import AccountFactory, MembershipFactory
+from tests.factories.keys import key_of
+from tests.factories.world import actor_for
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def roles():
+    return PreparedQuery(
+        lambda account_ids, role: (
+            Membership.objects.filter(Q(account__in=account_ids), role=role)
+            .order_by("pk")
+            .values_list("pk")
+        )
+    )
+
+
+def test_the_values_are_those_of_each_call(roles):
+    first = MembershipFactory.create(role="engineer")
+    second = MembershipFactory.create(role="engineer")
+    other = MembershipFactory.create(role="billing", account=first.account)
+
+    assert roles.rows([first.account_id], "engineer") == [(first.pk,)]
+    assert roles.rows([second.account_id], "engineer") == [(second.pk,)]
+    assert roles.rows([first.account_id], "billing") == [(other.pk,)]
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 3, 5, MAX_LIST_LENGTH, 100])
+def test_a_list_can_have_any_length(roles, length, django_assert_num_queries):
+    accounts = AccountFactory.create_batch(length)
+    found = [MembershipFactory.create(account=each, role="user") for each in accounts]
+    MembershipFactory.create(role="user")
+
+    with django_assert_num_queries(1 if length else 0):
+        rows = roles.rows([each.pk for each in accounts], "user")
+
+    assert sorted(rows) == sorted((each.pk,) for each in found)
+
+
+def test_a_query_that_drops_a_parameter_is_refused():
+    query = PreparedQuery(lambda _ignored: Membership.objects.values_list("pk"))
+
+    with pytest.raises(MissingParameter):
+        query.rows("x")
+
+
+def test_a_row_is_loaded_with_the_types_of_its_columns():
+    member = MembershipFactory.create()
+    key_of(actor_for(member.user, member.account), services=("a", "b"))
+    token = ApiToken.objects.get()
+    query = PreparedQuery(
+        lambda pk: ApiToken.objects.filter(pk=pk).values_list(*columns_of(ApiToken))
+    )
+
+    found = loaded(ApiToken, query.first(token.pk))
+
+    assert found == token
+    assert found.services == ["a", "b"]
+    assert found.created_at == token.created_at
+    assert not found._state.adding
