@@ -84,16 +84,41 @@ def authenticate_by_password(request: TokenRequest) -> User:
 
 def credentials_of(request: TokenRequest) -> tuple[str, str]:
     """Return email and password from the body, or from HTTP Basic as fastly-py sends them."""
-    sent = request.data
-    name, password = sent.get("username"), sent.get("password")
-    if not name and not password:
-        name, password = _basic(request.headers.get("Authorization", ""))
+    name, password = _sent_credentials(request)
     actor: Any = request.auth  # None without a token
     if not name and actor is not None:
         name = actor.email
     if not isinstance(name, str) or not isinstance(password, str) or not password:
         raise AuthenticationFailed
-    return name.strip().lower(), password
+    email, _ = split_username(name)
+    return email.lower(), password
+
+
+def account_id_in(request: TokenRequest) -> str:
+    """Return the id of the account that the request chooses, by field or user name; "" for none."""
+    chosen = request.data.get("customer_id")
+    if chosen:
+        return str(chosen)
+    name, _ = _sent_credentials(request)
+    return split_username(name)[1] if isinstance(name, str) else ""
+
+
+def split_username(name: str) -> tuple[str, str]:
+    """Return the email and the account id of `EMAIL/ACCOUNT_ID`; the id can be left out.
+
+    So people who belong to several accounts choose one in clients that have no field for it.
+    """
+    local, at, rest = name.strip().rpartition("@")
+    domain, _, account_id = rest.partition("/")
+    return f"{local}{at}{domain}", account_id
+
+
+def _sent_credentials(request: TokenRequest) -> tuple[Any, Any]:
+    sent = request.data
+    name, password = sent.get("username"), sent.get("password")
+    if not name and not password:
+        return _basic(request.headers.get("Authorization", ""))
+    return name, password
 
 
 def _basic(header: str) -> tuple[str, str]:

@@ -1,10 +1,12 @@
 """API tokens: list, show, create, revoke. A secret is shown once, when it is created."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
 from allauth.mfa.utils import is_mfa_enabled
+from django.db.models import QuerySet
 from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.permissions import BasePermission
@@ -16,7 +18,12 @@ from accounts import queries
 from accounts.actor import Actor, Interface, TokenScope
 from accounts.api import fastly_json
 from accounts.api.json_api import ids_in
-from accounts.api.sudo import authenticate_by_password, require_code, token_id_of
+from accounts.api.sudo import (
+    account_id_in,
+    authenticate_by_password,
+    require_code,
+    token_id_of,
+)
 from accounts.api.users import account_named
 from accounts.authentication import (
     NoAccount,
@@ -27,10 +34,18 @@ from accounts.authentication import (
 )
 from accounts.body_text import TextField
 from accounts.commands import tokens as commands
-from accounts.models import User
+from accounts.errors import Invalid
+from accounts.models import Account, ApiToken, User
+from accounts.paging import links, page_in, span
 from accounts.sudo import require_sudo
 
 SELF = "self"
+
+
+class AccountNotChosen(Invalid):
+    """The user belongs to several accounts, and the request doesn't say which one is meant."""
+
+    code = "account_not_chosen"
 
 
 class NewToken(serializers.Serializer[Any]):
@@ -57,10 +72,8 @@ class Tokens(APIView):
     permission_classes = (OwnTokens,)
 
     def get(self, request: TokenRequest) -> Response:
-        """Return the user's own tokens."""
-        return Response(
-            [fastly_json.token(row) for row in queries.tokens_of(request.auth)]
-        )
+        """Return the user's own tokens, with a Link header for further pages."""
+        return token_page(request, queries.tokens_of(request.auth))
 
     def delete(self, request: TokenRequest) -> Response:
         """Revoke the tokens in the body, all of them or none."""
@@ -93,15 +106,34 @@ class Tokens(APIView):
         return Response(body)
 
 
+def token_page(request: TokenRequest, rows: QuerySet[ApiToken]) -> Response:
+    """Return the requested page of some tokens, with a Link header."""
+    asked = page_in(request)
+    return Response(
+        [fastly_json.token(row) for row in rows[span(asked)]],
+        headers=links(request, asked, rows.count()),
+    )
+
+
 def owner_of(request: TokenRequest, user: User) -> Actor:
-    """Return a new token's owner as an actor: in the request token's account, or else their first."""
-    memberships = memberships_by_name(user.pk)
-    actor: Any = request.auth  # None without a token
-    if actor is not None:
-        memberships = memberships.filter(account_id=actor.account_id)
-    membership = memberships.first()
-    if membership is None:
+    """Return a new token's owner as an actor in the account that the request chooses.
+
+    Without a choice it is the account of the request's token, or the only one. Raises NoAccount,
+    AccountNotChosen, and Invalid for an account that the user doesn't belong to.
+    """
+    memberships = list(memberships_by_name(user.pk).filter(disabled_at=None))
+    if not memberships:
         raise NoAccount("You don't belong to an account.")
+    actor: Any = request.auth  # None without a token
+    wanted = account_id_in(request) or (actor.account_id if actor is not None else "")
+    if not wanted and len(memberships) > 1:
+        raise AccountNotChosen(_choices(user, [row.account for row in memberships]))
+    by_id = {row.account_id: row for row in memberships}
+    membership = by_id.get(wanted) if wanted else memberships[0]
+    if membership is None:
+        raise Invalid(
+            f"You don't belong to an account with the ID {wanted}.", field="customer_id"
+        )
     context = context_of(request._request, Interface.API)  # noqa: SLF001
     return user_actor(
         membership,
@@ -109,14 +141,21 @@ def owner_of(request: TokenRequest, user: User) -> Actor:
     )
 
 
+def _choices(user: User, accounts: Sequence[Account]) -> str:
+    names = ", ".join(f"{account.name} ({account.pk})" for account in accounts)
+    return (
+        f"You belong to several accounts: {names}. Choose one: send its ID as customer_id, or "
+        f"send {user.email}/{accounts[0].pk} as the username."
+    )
+
+
 class CustomerTokens(APIView):
     """`GET /customer/C/tokens`."""
 
     def get(self, request: TokenRequest, customer_id: str) -> Response:
-        """Return all tokens in the account, the newest first."""
+        """Return a page of all tokens in the account, the newest first, with a Link header."""
         account = account_named(request.auth, customer_id)
-        rows = queries.tokens_of_account(request.auth, account)
-        return Response([fastly_json.token(row) for row in rows])
+        return token_page(request, queries.tokens_of_account(request.auth, account))
 
 
 class OneToken(APIView):

@@ -20,6 +20,7 @@ from accounts.body_text import TextField, text_in
 from accounts.commands import invitations, members, profiles
 from accounts.errors import Forbidden, Invalid, NotFound
 from accounts.models import Account, Invitation, Membership
+from accounts.paging import links, page_in, span
 from accounts.roles import Permission, Role
 
 OK = {"status": "ok"}
@@ -176,10 +177,13 @@ class CustomerUsers(APIView):
     """`GET /customer/C/users`."""
 
     def get(self, request: TokenRequest, customer_id: str) -> Response:
-        """Return all members of the account."""
+        """Return a page of the account's members, by name, with a Link header."""
         account = account_named(request.auth, customer_id)
+        rows = queries.members_of(request.auth, account)
+        asked = page_in(request)
         return Response(
-            [fastly_json.user(row) for row in queries.members_of(request.auth, account)]
+            [fastly_json.user(row) for row in rows[span(asked)]],
+            headers=links(request, asked, rows.count()),
         )
 
 

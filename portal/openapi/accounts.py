@@ -31,6 +31,7 @@ from accounts.api.users import (
     UserReader,
     Users,
 )
+from accounts.paging import PageReader
 from accounts.roles import AUTOMATION_ROLES, AccessLevel, Role
 from portal.openapi.kinds import STATUS_OK, times
 from portal.openapi.schemas import (
@@ -307,12 +308,12 @@ OPERATIONS: Final[Mapping[tuple[type, str], Described]] = {
     ),
     # It is always refused.
     (OneCustomer, "DELETE"): Described(answer=STATUS_OK),
-    (CustomerUsers, "GET"): Described(answer=array(USER)),
-    (CustomerTokens, "GET"): Described(answer=array(TOKEN)),
+    (CustomerUsers, "GET"): Described(answer=array(USER), query=PageReader),
+    (CustomerTokens, "GET"): Described(answer=array(TOKEN), query=PageReader),
     (Sudo, "POST"): Described(
         answer=obj({"expiry_time": moment()}), body=obj({}, CREDENTIALS)
     ),
-    (Tokens, "GET"): Described(answer=array(TOKEN)),
+    (Tokens, "GET"): Described(answer=array(TOKEN), query=PageReader),
     (Tokens, "POST"): Described(
         answer={
             "allOf": [TOKEN, obj({"access_token": text(), "updated_at": moment()})]

@@ -11,7 +11,7 @@ from django.test import Client
 
 from accounts.audit.models import AuditEvent
 from accounts.models import ApiToken, User
-from tests.factories.accounts import PASSWORD
+from tests.factories.accounts import PASSWORD, AccountFactory, MembershipFactory
 from tests.factories.keys import FORM, client_of
 
 LOGIN = f"username=eve@example.com&password={PASSWORD}".replace(" ", "+")
@@ -221,3 +221,63 @@ def test_sudo_is_valid_for_the_token_that_it_was_sent_with(eve, person):
 
     answers = [elsewhere, other_token, same_token]
     assert [each.status_code for each in answers] == [403, 403, 200]
+
+
+@pytest.fixture
+def two_accounts(person, globex):
+    """Return Eve's second account."""
+    MembershipFactory.create(account=globex, user=person, role="user")
+    Client().post("/api/sudo", LOGIN, FORM)
+    return globex
+
+
+def test_without_a_choice_a_user_of_several_accounts_gets_their_ids(two_accounts, acme):
+    response = Client(headers={"Accept": "application/problem+json"}).post(
+        "/api/tokens", LOGIN, FORM
+    )
+
+    assert response.status_code == 400
+    assert response.json()["code"] == "account_not_chosen"
+    assert f"{acme.name} ({acme.pk})" in response.json()["detail"]
+    assert f"{two_accounts.name} ({two_accounts.pk})" in response.json()["detail"]
+    assert not ApiToken.objects.exists()
+
+
+def test_a_user_of_several_accounts_chooses_one_by_field(two_accounts):
+    made = Client().post("/api/tokens", f"{LOGIN}&customer_id={two_accounts.pk}", FORM)
+
+    assert made.json()["customer_id"] == two_accounts.pk
+
+
+def test_the_account_can_be_added_to_the_email(two_accounts):
+    login = LOGIN.replace("example.com", f"example.com/{two_accounts.pk}")
+    sudo = Client().post("/api/sudo", login, FORM)
+    made = Client().post("/api/tokens", login, FORM)
+
+    assert sudo.status_code == 200
+    assert made.json()["customer_id"] == two_accounts.pk
+
+
+def test_the_account_can_be_added_to_the_name_of_http_basic(two_accounts):
+    name = f"eve@example.com/{two_accounts.pk}"
+    header = {"Authorization": basic(name, PASSWORD)}
+
+    made = Client().post("/api/tokens", "", FORM, headers=header)
+
+    assert made.json()["customer_id"] == two_accounts.pk
+
+
+def test_a_token_is_made_in_the_account_of_the_request_s_token(two_accounts, eve, acme):
+    api = client_of(eve)
+    api.post("/api/sudo", LOGIN, FORM)
+
+    assert api.post("/api/tokens", LOGIN, FORM).json()["customer_id"] == acme.pk
+
+
+def test_an_account_that_the_user_is_not_in_is_refused(two_accounts):
+    other = AccountFactory.create()
+
+    made = Client().post("/api/tokens", f"{LOGIN}&customer_id={other.pk}", FORM)
+
+    assert made.status_code == 400
+    assert not ApiToken.objects.exists()

@@ -196,3 +196,31 @@ def test_of_several_tokens_none_is_revoked_if_one_is_unknown(eve, stan):
 @pytest.mark.parametrize("sent", [{}, {"data": []}, {"data": [1]}, {"data": [{}]}])
 def test_a_bulk_request_without_ids_is_a_400(eve, sent):
     assert client_of(eve).delete("/api/tokens", sent, BULK).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/tokens",
+        "/api/customer/{}/tokens",
+        "/api/customer/{}/users",
+    ],
+)
+def test_lists_are_paged_by_a_link_header(sam, eve, acme, path):
+    key_of(sam)
+    api = client_of(sam)
+    url = path.format(acme.pk)
+    every = [row["id"] for row in api.get(url).json()]
+
+    first = api.get(url, {"per_page": 1})
+    second = api.get(url, {"per_page": 1, "page": 2})
+
+    assert [row["id"] for row in (*first.json(), *second.json())] == every[:2]
+    here = f"http://testserver{url}"
+    assert f'<{here}?page=2&per_page=1>; rel="next"' in first.headers["Link"]
+    assert f'<{here}?page=1&per_page=1>; rel="first"' in second.headers["Link"]
+
+
+@pytest.mark.parametrize("sent", [{"page": "0"}, {"per_page": "1001"}, {"page": "x"}])
+def test_an_invalid_page_of_tokens_is_a_400(eve, sent):
+    assert client_of(eve).get("/api/tokens", sent).status_code == 400
