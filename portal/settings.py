@@ -86,6 +86,9 @@ PERSONAL_DATA_KEEP_DAYS = env.number("PERSONAL_DATA_KEEP_DAYS", 400)
 USAGE_KEEP_MONTHS = env.number("USAGE_KEEP_MONTHS", 24, maximum=1200)
 WEBHOOK_LOG_KEEP_DAYS = env.number("WEBHOOK_LOG_KEEP_DAYS", 30, minimum=1)
 IDEMPOTENCY_KEEP_HOURS = env.number("IDEMPOTENCY_KEEP_HOURS", 24, minimum=24)
+# Calls of the API per user; reads are counted per machine, and 0 sets no limit for them.
+API_WRITES_PER_HOUR = env.number("API_WRITES_PER_HOUR", 1_000, minimum=1)
+API_READS_PER_MINUTE = env.number("API_READS_PER_MINUTE", 3_000)
 USAGE_LINK_MBIT = env.number("USAGE_LINK_MBIT", 10_000, minimum=1, maximum=10**7)
 SALES_EMAIL = env.text("SALES_EMAIL", "sales@tollgate.invalid")
 # For /.well-known/security.txt: a mailto: or https: URL.
@@ -317,7 +320,7 @@ REST_FRAMEWORK = {
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "portal.fastly_format.Negotiation",
     "DEFAULT_SCHEMA_CLASS": "portal.openapi.operations.OperationSchema",
     "DEFAULT_METADATA_CLASS": None,  # OPTIONS is not supported
-    "DEFAULT_THROTTLE_CLASSES": ["portal.api_rate_limit.WriteRateLimit"],
+    "DEFAULT_THROTTLE_CLASSES": ["portal.api_rate_limit.ApiRateLimit"],
     "EXCEPTION_HANDLER": "portal.error_responses.api_error_response",
     "UNAUTHENTICATED_USER": None,
 }

@@ -105,10 +105,10 @@ def test_a_server_error_is_not_kept(api, monkeypatch):
     assert create(api).status_code == 200
 
 
-def test_a_call_past_the_rate_limit_is_not_kept(api, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr("portal.api_rate_limit.WRITES_PER_HOUR", 0)
-        assert create(api).status_code == 429
+def test_a_call_past_the_rate_limit_is_not_kept(api, settings):
+    settings.API_WRITES_PER_HOUR = 0
+    assert create(api).status_code == 429
+    settings.API_WRITES_PER_HOUR = 1
 
     assert create(api).status_code == 200
 
