@@ -9,9 +9,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.api.events import readable_trail
-from accounts.api.fastly_json import Json
-from accounts.audit.models import AuditEvent
+from accounts.audit.names import names_in
 from accounts.audit.reader import MAX_SEQUENCE, entries_after
+from accounts.audit.sentences import entry_for_programs
 from accounts.authentication import TokenRequest
 
 DEFAULT_LIMIT = 100
@@ -39,23 +39,14 @@ class TrailEntries(APIView):
         # One more than requested shows whether there are more.
         rows = entries_after(account_id, after, limit=limit + 1)
         shown = rows[:limit]
+        names = names_in(shown)
         following = shown[-1].sequence if len(rows) > limit else None
         return Response(
             {
-                "data": [entry_to_json(row) for row in shown],
+                "data": [entry_for_programs(row, names) for row in shown],
                 "meta": {"next": _url(request, following, limit)},
             }
         )
-
-
-def entry_to_json(row: AuditEvent) -> Json:
-    """Return an entry: its sequence, its hashes, and the fields of the text that is hashed."""
-    return {
-        "sequence": row.sequence,
-        "event_hash": row.event_hash,
-        "prev_hash": row.prev_hash,
-        **row.body,
-    }
 
 
 def _url(request: Request, after: int | None, limit: int) -> str:

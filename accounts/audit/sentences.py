@@ -227,6 +227,20 @@ def sentence_of(entry: AuditEvent, names: Names = NO_NAMES) -> Sentence:
     return _filled(phrase if entry.is_about_actor else f"{phrase}: {{target}}", values)
 
 
+def entry_for_programs(entry: AuditEvent, names: Names) -> dict[str, Any]:
+    """Return an entry as the API and webhooks send it.
+
+    `sequence`, both hashes and `sentence` are beside the hashed text; all other fields are its own.
+    """
+    return {
+        "sequence": entry.sequence,
+        "event_hash": entry.event_hash,
+        "prev_hash": entry.prev_hash,
+        "sentence": str(sentence_of(entry, names)),
+        **entry.body,
+    }
+
+
 def actor_of_entry(entry: AuditEvent) -> str:
     """Return who acted, as people read it: a name, with "token", "staff" or the job's platform.
 

@@ -196,8 +196,9 @@ SCHEMAS: Final[dict[str, Schema]] = {
             "sequence": whole(minimum=1),
             "event_hash": text(),
             "prev_hash": text(),
+            "sentence": text("What happened, as on the Activity page; not hashed."),
         },
-        description="An entry: its hashes, and the fields of the text that is hashed.",
+        description="An entry: its hashes, its sentence, and the fields of the text that is hashed.",
     ),
 }
 

@@ -10,6 +10,8 @@ import json
 from dataclasses import dataclass
 
 from accounts.audit.models import AuditEvent
+from accounts.audit.names import names_in
+from accounts.audit.sentences import entry_for_programs
 from products.webhooks.secrets import PREFIX
 
 
@@ -30,13 +32,8 @@ class Message:
 
 
 def message_of(entry: AuditEvent) -> Message:
-    """Return the message about an entry of the trail: its hashes and all hashed fields."""
-    data = {
-        "sequence": entry.sequence,
-        "event_hash": entry.event_hash,
-        "prev_hash": entry.prev_hash,
-        **entry.body,
-    }
+    """Return the message about an entry of the trail, as `/api/v1/trail` has it."""
+    data = entry_for_programs(entry, names_in([entry]))
     body = {"type": entry.action, "timestamp": entry.body.get("at"), "data": data}
     return Message(
         f"{entry.account_id}-{entry.sequence}",

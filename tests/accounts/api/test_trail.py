@@ -6,6 +6,8 @@ import pytest
 
 from accounts.audit.chain import canonical
 from accounts.audit.models import AuditEvent
+from accounts.audit.names import names_in
+from accounts.audit.sentences import sentence_of
 from accounts.audit.vocabulary import Event
 from accounts.change import recorded_change
 from accounts.roles import Permission
@@ -34,10 +36,12 @@ def test_an_entry_has_its_hashes_and_the_fields_of_the_hashed_text(sam, trail):
 
     (entry,) = answer.json()["data"]
     row = AuditEvent.objects.get(sequence=2)
-    assert {key: entry.pop(key) for key in ("sequence", "event_hash", "prev_hash")} == {
+    beside = ("sequence", "event_hash", "prev_hash", "sentence")
+    assert {key: entry.pop(key) for key in beside} == {
         "sequence": 2,
         "event_hash": row.event_hash,
         "prev_hash": row.prev_hash,
+        "sentence": str(sentence_of(row, names_in([row]))),
     }
     assert entry == json.loads(row.canonical)
     assert canonical(entry) == row.canonical
