@@ -52,7 +52,7 @@ class PreparedQuery:
                 text = self._texts[shape] = _composed(self._compose, filled)
             except EmptyResultSet:  # an empty list matches nothing
                 return []
-        return text.rows(_flat(filled))
+        return text.rows(_parameters(filled))
 
     def first(self, *values: Value) -> tuple[Any, ...] | None:
         """Return the first row, or None. The query limits the rows itself."""
@@ -142,11 +142,11 @@ def _shape(value: Any) -> object:
     return (len(value),) if _is_list(value) else type(value)
 
 
-def _flat(values: Iterable[Any]) -> list[str | int]:
-    flat: list[str | int] = []
+def _parameters(values: Iterable[Any]) -> list[str | int]:
+    found: list[str | int] = []
     for value in values:
-        flat.extend(value) if _is_list(value) else flat.append(value)
-    return flat
+        found.extend(value) if _is_list(value) else found.append(value)
+    return found
 
 
 def columns_of(model: type[Model], path: str = "") -> list[str]:

@@ -7,7 +7,7 @@ recorded as always, and the request's id joins the two.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
 from django.db import connection
@@ -61,8 +61,10 @@ def claim_or_find(call: Call, *, now: datetime) -> KeptResponse | None:
         request_id=call.request_id,
         started_at=now,
     )
-    if _is_first(mine):
-        return None
+    with connection.cursor() as cursor:
+        cursor.execute(*_insertion(mine))
+        if cursor.rowcount == 1:
+            return None
     kept = _KEPT.first(call.scope)
     if kept is None:  # the first call was released just now
         raise StillRunning(RUNNING)
@@ -93,22 +95,22 @@ _KEPT: Final = PreparedQuery(
 )
 
 
-def _is_first(call: KeptResponse) -> bool:
-    """Store a call that is new; return whether it was. One statement, since every write waits for it."""
+def _insertion(call: KeptResponse) -> tuple[str, list[Any]]:
+    """Return the statement, with its values, that stores a call unless there is one with its scope.
+
+    One statement says whether the call is the first; every write with a key waits for it.
+    """
     table = KeptResponse._meta.db_table  # noqa: SLF001 - Django's own name
     fields = KeptResponse._meta.concrete_fields  # noqa: SLF001
     names = ", ".join(f'"{field.column}"' for field in fields)
     marks = ", ".join("%s" for _ in fields)
-    values = [
-        field.get_db_prep_save(getattr(call, field.attname), connection)
-        for field in fields
-    ]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {table} ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING",  # noqa: S608 - names alone
-            values,
-        )
-        return bool(cursor.rowcount == 1)
+    return (
+        f"INSERT INTO {table} ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING",  # noqa: S608 - names alone
+        [
+            field.get_db_prep_save(getattr(call, field.attname), connection)
+            for field in fields
+        ],
+    )
 
 
 def _replace(old: KeptResponse, new: KeptResponse) -> None:

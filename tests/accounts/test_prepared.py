@@ -1,3 +1,5 @@
+"""Queries whose SQL is composed once: each call has its own values."""
+
 import pytest
 from django.db.models import Q
 
