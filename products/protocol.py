@@ -103,6 +103,14 @@ def address_problem(address: str) -> str:
     return host_problem(address.lower())
 
 
+def override_host_problem(host: str) -> str:
+    """Return what is wrong with an Override Host: as an address, or an IPv6 address in brackets."""
+    inner = host[1:-1]
+    if host == f"[{inner}]" and ":" in inner and is_ip(inner):
+        return ""
+    return address_problem(host)
+
+
 def certificate_name(address: str, override_host: str | None) -> str:
     """Return the name that an origin's certificate must be for: Override Host, else Address (R9).
 

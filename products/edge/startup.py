@@ -20,6 +20,7 @@ from products.edge.settings import Settings
 from products.edge.tls import origin_tls
 
 _LOCK = "edge.lock"
+_OTHERS = 0o007  # what users outside the owner and the group can do
 _NAME = "edge.name"
 _PORT_SECONDS = 3.0  # for a port to become free
 _RETRY_SECONDS = 0.05
@@ -48,6 +49,9 @@ class FolderLock:
         folder = Path(settings.data_folder)
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # One that was there before: its files are private, their names should be too.
+            if folder.stat().st_mode & _OTHERS:
+                folder.chmod(folder.stat().st_mode & ~_OTHERS)
             self._descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
             self.take()
             owner = self._owner(folder / _NAME, settings.name)

@@ -51,7 +51,6 @@ OF_AN_ACCOUNT = frozenset(
         "login",
         "membership_id",
         "part_id",
-        "proposal_id",
         "request_id",
         "sequence",
         "service_id",

@@ -87,6 +87,7 @@ WRITES_OUTSIDE = {
     "products.metering.commands.plausibility.save_carried": "what an edge was given",
     "products.metering.commands.retention.delete_old_usage": OLD,
     "products.services.commands.dynamic_snippets.set_content": STEP,
+    "products.services.commands.encryption.encrypt_parts_again": "the secrets stay the same",
     "products.webhooks.commands.webhooks.encrypt_secrets_again": "the secrets stay the same",
     "products.services.commands.locking.bump_revision": STEP,
     "products.webhooks.commands.deliveries.deliver_due": DELIVERY,

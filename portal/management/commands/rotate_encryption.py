@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from accounts.commands.encryption import encrypt_again
 from accounts.encryption import UnreadableSecret
+from products.services.commands.encryption import encrypt_parts_again
 from products.webhooks.commands import encrypt_secrets_again
 
 
@@ -21,8 +22,10 @@ class Command(BaseCommand):
         """Encrypt and print how many; exit with 1 if one can't be decrypted."""
         try:
             factors, webhooks = encrypt_again(), encrypt_secrets_again()
+            parts = encrypt_parts_again()
         except UnreadableSecret as error:
             raise CommandError(str(error)) from error
         self.stdout.write(
-            f"Encrypted the secrets of {factors} second factors and {webhooks} webhooks."
+            f"Encrypted the secrets of {factors} second factors, {webhooks} webhooks and "
+            f"{parts} parts of versions."
         )

@@ -68,6 +68,18 @@ def host(name: str, **declared: object) -> Field:
     return text(name, max_length=255, problem=protocol.address_problem, **declared)
 
 
+def override_host(**declared: object) -> Field:
+    """Declare the Host that an origin gets; an IPv6 address with or without brackets."""
+    return text(
+        "override_host",
+        max_length=255,
+        nullable=True,
+        label="Override Host",
+        problem=protocol.override_host_problem,
+        **declared,
+    )
+
+
 def shield(**declared: object) -> Field:
     """Declare the location that collects requests to the origin."""
     return text(
@@ -218,11 +230,8 @@ BACKEND = Kind(
             label="Enable TLS",
             help="The certificate must be signed by a public certification authority.",
         ),
-        host(
-            "override_host",
-            nullable=True,
+        override_host(
             empty_is_unset=True,
-            label="Override Host",
             help="The Host that the origin sees, and the name that its certificate must have.",
         ),
         shield(carried=False, help="Can't be combined with WebSockets."),

@@ -6,7 +6,7 @@ ACL entries, dictionary items and pool servers are found by the id of their part
 import ipaddress
 from dataclasses import dataclass
 
-from products.services.kinds.carried import comment, host
+from products.services.kinds.carried import comment, host, override_host
 from products.services.kinds.fields import Values, choice, flag, number, text
 from products.services.kinds.kind import Kind, Problems
 
@@ -106,7 +106,7 @@ POOL_SERVER = ItemKind(
         number("weight", minimum=1, maximum=100, default=100),
         number("max_conn", default=0, label="Maximum connections"),
         flag("disabled", default=False),
-        host("override_host", nullable=True, label="Override Host"),
+        override_host(),
         comment(default=""),
     ),
 )

@@ -5,6 +5,7 @@ from products.services.kinds.carried import (
     condition_name,
     healthcheck_name,
     host,
+    override_host,
     shield,
 )
 from products.services.kinds.fields import (
@@ -120,7 +121,7 @@ POOL = Kind(
             unit="milliseconds",
             group="Timeouts",
         ),
-        host("override_host", nullable=True, label="Override Host"),
+        override_host(),
         healthcheck_name(),
         shield(),
         condition_name("request", nullable=True),

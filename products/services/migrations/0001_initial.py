@@ -2,6 +2,7 @@
 
 import accounts.ids
 import django.db.models.deletion
+import products.services.models.sealed
 from django.db import migrations, models
 
 
@@ -60,7 +61,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(blank=True, max_length=255)),
                 ('public_id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22)),
                 ('position', models.PositiveIntegerField()),
-                ('values', models.JSONField(default=dict)),
+                ('values', products.services.models.sealed.SealedValues(default=dict)),
                 ('created_at', models.DateTimeField()),
                 ('updated_at', models.DateTimeField()),
                 ('version', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='parts', to='services.version')),

@@ -6,6 +6,7 @@ from django.db import models
 
 from accounts.ids import new_id
 from products.services.kinds import KINDS, Key, Kind
+from products.services.models.sealed import SealedValues
 from products.services.models.service import Version
 
 MAX_PART_NAME_LENGTH = 255
@@ -25,7 +26,7 @@ class Part(models.Model):
     # Clones have the same one, except for kinds that are found by it alone.
     public_id = models.CharField(max_length=22, default=new_id, editable=False)
     position = models.PositiveIntegerField()  # in the order of adding; clones keep it
-    values = models.JSONField(default=dict)
+    values = SealedValues(default=dict)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 

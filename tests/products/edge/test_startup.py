@@ -2,6 +2,8 @@
 
 import signal
 
+from products.edge.settings import Settings
+from products.edge.startup import FolderLock
 from tests.products.edge.fake_portal import eventually
 from tests.products.edge.proxy.test_tunnel import open_tunnel
 from tests.products.edge.running import Edge, read_exactly
@@ -116,3 +118,13 @@ def test_a_killed_edge_starts_again_on_its_port(stand):
 
     assert again.port == own.edge.port
     assert again.stop() == 0
+
+
+def test_a_data_folder_that_was_there_is_closed_to_other_users(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    folder.chmod(0o755)
+
+    FolderLock(Settings("north", "http://127.0.0.1", "credential", str(folder))).close()
+
+    assert folder.stat().st_mode & 0o777 == 0o750

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.errors import NotFound
+from products.protocol import certificate_name
 from products.services.kinds import KINDS
 from products.services.validation import InvalidFields, clean, kind_of
 
@@ -158,6 +159,23 @@ def test_a_host_of_a_backend_is_a_name_or_an_address(field):
 
     assert clean(KINDS["backend"], "a", good)[field] == "2001:db8::1"
     assert list(problems("backend", "a", bad)) == [field]
+
+
+@pytest.mark.parametrize("typed", ["2001:db8::1", "[2001:db8::1]", "192.0.2.7"])
+def test_an_override_host_is_an_address_also_in_brackets(typed):
+    cleaned = clean(KINDS["backend"], "a", BACKEND | {"override_host": typed})
+
+    assert cleaned["override_host"] == typed
+    assert certificate_name("b.example.com", typed) == typed.strip("[]")
+
+
+@pytest.mark.parametrize(
+    "typed", ["[192.0.2.7]", "[b.example.com]", "[2001:db8::1", "[]"]
+)
+def test_brackets_are_only_around_an_ipv6_address(typed):
+    bad = BACKEND | {"override_host": typed}
+
+    assert list(problems("backend", "a", bad)) == ["override_host"]
 
 
 @pytest.mark.parametrize("field", ["min_tls_version", "max_tls_version"])
