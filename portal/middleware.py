@@ -57,6 +57,23 @@ def compress_pages(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
+def see_other(get_response: GetResponse) -> GetResponse:
+    """Redirect with 303 after a request that is not safe; Django and its libraries use 302.
+
+    303 says that the page is read with GET, which 302 leaves open (RFC 9110, 15.4.4).
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if response.status_code == HTTPStatus.FOUND and (
+            request.method not in SAFE_METHODS
+        ):
+            response.status_code = HTTPStatus.SEE_OTHER
+        return response
+
+    return middleware
+
+
 def reject_edge_requests(get_response: GetResponse) -> GetResponse:
     """Reject requests that came through an edge: the portal must not be a customer's origin.
 

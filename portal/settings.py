@@ -142,6 +142,7 @@ MIDDLEWARE = [
     "portal.middleware.request_id",
     "portal.api_rate_limit.rate_limit_headers",
     "portal.middleware.compress_pages",
+    "portal.middleware.see_other",
     # Middleware that sets headers is above middleware that can respond by itself.
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",

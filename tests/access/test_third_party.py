@@ -13,8 +13,8 @@ SIGN_IN = tuple(
 METHODS = ("GET", "POST", "DELETE")
 OUTSIDERS = ("anonymous", "user", "superuser")
 # Redirected to sign-in, refused, not found or not allowed.
-SENT_AWAY = {302, 403, 404, 405}
-ANSWERED = {200, 302, 400, 403, 404, 405, 409}
+SENT_AWAY = {302, 303, 403, 404, 405}
+ANSWERED = {200, 302, 303, 400, 403, 404, 405, 409}
 # These sign out, which is noted.
 LEAVING = {"admin/logout/", "accounts/logout/"}
 

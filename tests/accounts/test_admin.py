@@ -27,7 +27,7 @@ def test_staff_create_an_account_and_are_named_in_its_trail(
     answer = browser(ada).post(CREATE, FORM)
 
     account = Account.objects.get()
-    assert (answer.status_code, answer.url) == (302, "/admin/accounts/account/")
+    assert (answer.status_code, answer.url) == (303, "/admin/accounts/account/")
     assert Membership.objects.get().role == "superuser"
     assert OutgoingMail.objects.get().to == "peter@initech.example"
     assert noted(account) == ["account.created", "user.created", "member.joined"]
@@ -113,7 +113,7 @@ def test_superusers_of_accounts_are_not_staff(request, acme, who, browser):
         page_of(acme, "suspend"),
         page_of(acme, "resume"),
     ):
-        assert client.post(address, FORM | {"reason": "x"}).status_code in {302, 403}
+        assert client.post(address, FORM | {"reason": "x"}).status_code in {303, 403}
     acme.refresh_from_db()
     assert acme.is_active
     assert not Account.objects.filter(name="Initech").exists()

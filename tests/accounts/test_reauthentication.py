@@ -73,7 +73,7 @@ def test_the_answer_continues_the_action_with_the_values_typed(sam, browser):
 
     answer = client.post(INVITE, FORM | BY_PASSWORD)
 
-    assert (answer.status_code, answer.url) == (302, "/members/")
+    assert (answer.status_code, answer.url) == (303, "/members/")
     assert invited() == 1
 
 
@@ -109,7 +109,7 @@ def test_with_a_second_factor_the_password_is_not_enough(sam, browser):
     assert b"reauthentication-code" in page.content
     assert b"reauthentication-password" not in page.content
 
-    assert client.post(INVITE, FORM | by_code(current_code())).status_code == 302
+    assert client.post(INVITE, FORM | by_code(current_code())).status_code == 303
     assert invited() == 1
 
 
@@ -133,7 +133,7 @@ def test_a_sign_in_with_a_code_counts(sam):
     client.post(LOGIN, {"login": "sam@example.com", "password": PASSWORD})
     client.post("/accounts/2fa/authenticate/", {"code": current_code()})
 
-    assert client.post(INVITE, FORM).status_code == 302
+    assert client.post(INVITE, FORM).status_code == 303
 
 
 def test_too_many_answers_are_refused(sam, browser):
@@ -163,7 +163,7 @@ def test_pages_that_show_a_secret_ask_before(sam, browser, path):
     page = client.get(path)
     answer = client.post(path, BY_PASSWORD | {"reauthentication-reading": "1"})
 
-    assert (page.status_code, answer.status_code, answer.url) == (403, 302, path)
+    assert (page.status_code, answer.status_code, answer.url) == (403, 303, path)
     assert b'href="/accounts/2fa/">Cancel' in page.content
     assert client.get(path).status_code == 200
 

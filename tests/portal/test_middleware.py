@@ -3,7 +3,10 @@
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.http import HttpResponsePermanentRedirect, HttpResponseRedirect
 from django.test import Client
+
+from portal.middleware import see_other
 
 
 @pytest.mark.django_db
@@ -80,7 +83,7 @@ def test_sign_in_leads_back_to_the_page_that_had_the_form(
 ):
     response = getattr(client, method)("/services/x/websockets/off/", headers=headers)
 
-    assert response.status_code == 302
+    assert response.status_code == {"get": 302, "post": 303}[method]
     assert parse_qs(urlsplit(response.url).query) == {"next": [next_page]}
 
 
@@ -104,3 +107,20 @@ def test_a_page_that_only_takes_a_form_shows_the_way_back(db, client, referer):
     assert (response.status_code, response["Allow"]) == (405, "POST")
     assert "This page can't be opened directly" in page
     assert ('href="/services/x/">Go back' in page) is bool(referer)
+
+
+@pytest.mark.parametrize(
+    ("method", "status"), [("GET", 302), ("HEAD", 302), ("POST", 303), ("DELETE", 303)]
+)
+def test_a_redirect_is_303_unless_the_request_only_reads(rf, method, status):
+    respond = see_other(lambda _request: HttpResponseRedirect("/there/"))
+
+    response = respond(rf.generic(method, "/here/"))
+
+    assert (response.status_code, response["Location"]) == (status, "/there/")
+
+
+def test_a_permanent_redirect_stays_one(rf):
+    respond = see_other(lambda _request: HttpResponsePermanentRedirect("/there/"))
+
+    assert respond(rf.post("/here/")).status_code == 301

@@ -37,7 +37,7 @@ def test_a_new_user_joins_with_a_name_and_a_password(acme, link, noted):
 
     answer = client.post(link, NEW)
 
-    assert (answer.status_code, answer.url) == (302, "/")
+    assert (answer.status_code, answer.url) == (303, "/")
     assert "Lin Okafor" in text(client.get("/members/"))
     assert noted(acme) == [
         "member.invited",
@@ -95,7 +95,7 @@ def test_another_user_is_not_offered_to_join(acme, link, una, browser, method):
     assert "This invitation is for someone else" in text(answer)
     assert "l…@example.com" in text(answer)
     assert "Sign out to use it" in text(answer)
-    assert (left.status_code, left.url) == (302, link)
+    assert (left.status_code, left.url) == (303, link)
 
 
 def test_a_used_invitation_is_explained(link):

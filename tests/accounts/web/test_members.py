@@ -99,7 +99,7 @@ def test_a_post_changes_the_role(acme, sam, eve, browser, url, membership, noted
 
     answer = client.post(url(eve), {"role": "billing"})
 
-    assert (answer.status_code, answer.url) == (302, url(eve))
+    assert (answer.status_code, answer.url) == (303, url(eve))
     assert membership(eve).role == "billing"
     assert (
         "Eve&#x27;s role is now billing. It takes effect on the next request."

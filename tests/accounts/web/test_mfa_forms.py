@@ -15,7 +15,7 @@ def test_a_malformed_passkey_signs_no_one_in(credential):
 
     answer = client.post("/accounts/2fa/webauthn/login/", {"credential": credential})
 
-    assert answer.status_code == 302
+    assert answer.status_code == 303
     assert "_auth_user_id" not in client.session
 
 

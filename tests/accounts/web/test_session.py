@@ -20,7 +20,7 @@ def test_a_theme_is_stored_and_the_user_returns_to_the_page(db, theme):
         "/theme/", {"theme": theme, "next": "/accounts/login/?next=/x"}
     )
 
-    assert (answer.status_code, answer.url) == (302, "/accounts/login/?next=/x")
+    assert (answer.status_code, answer.url) == (303, "/accounts/login/?next=/x")
     assert f'data-theme="{theme}"'.encode() in client.get("/accounts/login/").content
 
 
@@ -69,7 +69,7 @@ def test_a_change_for_an_account_the_user_has_left_is_not_made_in_another(
     assert late.status_code == 409
     assert "You are now in Globex." in unescape(late.content.decode())
     assert Service.objects.count() == 0
-    assert client.post("/services/", {"name": "meant"}).status_code == 302
+    assert client.post("/services/", {"name": "meant"}).status_code == 303
     assert Service.objects.get().account_id == globex.pk
 
 
@@ -84,6 +84,6 @@ def test_a_form_opened_before_switching_accounts_is_refused(acme, globex):
     changed = client.post("/switch/", {"account": globex.pk} | token)
     late = client.post("/services/", {"name": "late"} | token)
 
-    assert (changed.status_code, late.status_code) == (302, 403)
+    assert (changed.status_code, late.status_code) == (303, 403)
     assert "switched accounts" in late.content.decode()
     assert Service.objects.count() == 0

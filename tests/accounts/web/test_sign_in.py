@@ -107,7 +107,7 @@ def test_other_users_are_not_locked_out(acme, eve, bo):
     for number in range(6):
         assert sign_in("eve@example.com", "wrong").status_code == 200, number
 
-    assert sign_in("bo@example.com", PASSWORD, address="192.0.2.2").status_code == 302
+    assert sign_in("bo@example.com", PASSWORD, address="192.0.2.2").status_code == 303
 
 
 def test_the_admin_uses_the_same_sign_in(acme, ada):
@@ -116,7 +116,7 @@ def test_the_admin_uses_the_same_sign_in(acme, ada):
     )
 
     assert (page.status_code, page.url) == (
-        302,
+        303,
         "/accounts/login/?next=%2Fadmin%2Flogin%2F",
     )
 
@@ -223,5 +223,5 @@ def test_a_wrong_password_of_a_disabled_member_is_noted(acme, eve, noted):
 def test_the_sign_in_of_a_user_without_an_account_is_in_no_trail(acme, noted):
     UserFactory.create(name="Noah")
 
-    assert sign_in("noah@example.com", PASSWORD).status_code == 302
+    assert sign_in("noah@example.com", PASSWORD).status_code == 303
     assert noted(acme) == []

@@ -51,7 +51,7 @@ def test_a_token_is_shown_once_and_stored_as_a_hash(acme, eve, browser, form, no
     again = client.get(answer.url)
 
     secret = page.content.decode().split('id="secret">')[1].split("</code>")[0]
-    assert (answer.status_code, len(secret)) == (302, 32)
+    assert (answer.status_code, len(secret)) == (303, 32)
     assert secret not in kept
     assert secret not in again.content.decode()
     assert "The token was shown once" in again.content.decode()

@@ -191,7 +191,7 @@ def test_staff_review_what_a_void_affects_and_then_void_it(staff, acme, shop, fi
     assert "1 connection with 7 minutes" in text_of(shown)
     assert str(acme) in text_of(shown)
     assert refused.context["changed"]
-    assert done.status_code == 302
+    assert done.status_code == 303
     assert UsageVoid.objects.get().reason == "Its credential was stolen."
     assert not ConnectionUsage.objects.exists()
 

@@ -38,7 +38,7 @@ def test_staff_add_a_product_and_change_it(staff_client):
     )
 
     product = Product.objects.get(pk="tea")
-    assert (added.status_code, changed.status_code) == (302, 302)
+    assert (added.status_code, changed.status_code) == (303, 303)
     assert product.is_sold_directly
     assert noted("platform") == ["product.added", "product.updated"]
 
@@ -54,7 +54,7 @@ def test_a_slug_in_use_is_refused(staff_client):
 
 @pytest.mark.parametrize(
     ("kind", "name", "status", "plans"),
-    [("package", "Edge Max", 302, 3), ("direct", "Another", 400, 2)],
+    [("package", "Edge Max", 303, 3), ("direct", "Another", 400, 2)],
 )
 def test_staff_add_a_plan_but_no_second_direct_one(
     staff_client, websockets, kind, name, status, plans

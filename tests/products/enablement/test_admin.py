@@ -107,7 +107,7 @@ def test_staff_publish_a_price_after_a_preview(
 
     price = direct.prices.order_by("number").last()
     text = text_of(preview)
-    assert (preview.status_code, answer.status_code) == (200, 302)
+    assert (preview.status_code, answer.status_code) == (200, 303)
     assert "This is a rise. It takes effect on 1 Jan 2030, 00:00 UTC." in text
     assert "First 10 million 0.60 USD per million connection minutes" in text
     assert "Fee 25.00 USD per month; of a month in part: the fee by days" in text
@@ -238,7 +238,7 @@ def test_staff_assign_a_package_and_remove_it_with_a_reason(
         reverse("admin:enablement_remove", args=[enablement.pk]), {"reason": "Ended."}
     )
 
-    assert (assigned.status_code, removed.status_code) == (302, 302)
+    assert (assigned.status_code, removed.status_code) == (303, 303)
     assert current(acme.pk, "ngwaf") is None
     assert noted(acme.pk)[0] == "package.assigned"
     assert noted(acme.pk)[3] == "package.removed"

@@ -180,7 +180,7 @@ def test_staff_resolve_a_dispute_with_a_reason(staff_client, dispute, shop):
     dispute.refresh_from_db()
     event = AuditEvent.objects.get(action=Event.USAGE_DISPUTE_RESOLVED)
     assert "The report is higher than the final one." in asked.content.decode()
-    assert done.status_code == 302
+    assert done.status_code == 303
     assert (dispute.resolution, dispute.resolved_by) == ("reported", "Ada")
     assert kept()[0][4] == 70
     assert (event.account_id, event.interface) == (shop.account_id, "admin")
@@ -249,7 +249,7 @@ def test_member_cannot_open_the_page_of_a_dispute(dispute):
 
     dispute.refresh_from_db()
     assert (answer.status_code, answer.headers["Location"][:13]) == (
-        302,
+        303,
         "/admin/login/",
     )
     assert dispute.is_open

@@ -46,7 +46,7 @@ def test_access_is_replaced_as_a_whole(client, acme, lin, shop):
         {"limited": "yes", f"level_{shop.pk}": "", f"level_{blog.pk}": "read_only"},
     )
 
-    assert answer.status_code == 302
+    assert answer.status_code == 303
     assert levels_of(lin.user_id) == {blog.pk: AccessLevel.READ_ONLY}
 
 

@@ -77,7 +77,7 @@ def test_the_copy_is_added_as_if_it_were_typed(browser, eve, acme, draft, page, 
 
     answer = client.post(address, typed)
 
-    assert answer.status_code == 302
+    assert answer.status_code == 303
     [added] = parts("backend", version=draft, name="copied")
     assert (added.value("address"), added.value("port")) == ("eu.example.com", 8443)
     assert (added.value("connect_timeout"), added.value("ssl_client_key")) == (

@@ -149,7 +149,7 @@ def test_a_budget_is_set_and_shown_with_what_is_used(browser, bo, acme, enabled)
 
     answer = client.post(reverse("budget"), typed, follow=True)
 
-    assert answer.redirect_chain == [(reverse("billing"), 302)]
+    assert answer.redirect_chain == [(reverse("billing"), 303)]
     assert Budget.objects.get().thresholds == [50, 100]
     text = text_of(answer)
     assert "50.00 USD per month. Emails at 50 % and 100 %." in text
@@ -183,7 +183,7 @@ def test_only_a_superuser_can_choose_to_refuse_connections(browser, bo, sam, ena
 
     assert browser(bo).post(reverse("budget"), typed).status_code == 403
     assert not Budget.objects.exists()
-    assert browser(sam).post(reverse("budget"), typed).status_code == 302
+    assert browser(sam).post(reverse("budget"), typed).status_code == 303
     assert Budget.objects.get().action == "block_new"
 
 

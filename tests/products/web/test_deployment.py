@@ -218,7 +218,7 @@ def test_with_connections_that_may_be_open_the_name_is_typed_to_deactivate(
     draft.refresh_from_db()
     assert (without.status_code, still_active) == (400, True)
     assert b'value="Moved"' in without.content
-    assert (typed.status_code, draft.active) == (302, False)
+    assert (typed.status_code, draft.active) == (303, False)
 
 
 def test_a_member_without_the_permission_deactivates_nothing(browser, eve, una, draft):
@@ -307,7 +307,7 @@ def test_what_is_not_enabled_is_requested_from_the_checks(
 
     assert "A superuser can enable it on the Products page." in text_of(before)
     assert f'name="next" value="{why}"' in before.content.decode()
-    assert sent.redirect_chain == [(why, 302)]
+    assert sent.redirect_chain == [(why, 303)]
     assert "Requested today" in text_of(sent)
     assert "Request access" not in text_of(sent)
 
@@ -334,7 +334,7 @@ def test_websockets_is_switched_on_from_the_checks(
     after = client.post(page, {"next": why}, follow=True)
 
     assert "Switch WebSockets on" in before
-    assert after.redirect_chain == [(why, 302)]
+    assert after.redirect_chain == [(why, 303)]
     assert "All checks pass." in text_of(after)
 
 

@@ -39,7 +39,7 @@ def test_a_superuser_disables_it(browser, sam, acme, switched_on):
 
     enablement = Enablement.objects.get(account=acme)
     page = text_of(answer)
-    assert answer.redirect_chain == [("/products/", 302)]
+    assert answer.redirect_chain == [("/products/", 303)]
     assert (enablement.ended_by, enablement.drain_mode) == ("Sam", "keep")
     assert actions_of(acme)[-2:] == ["product.disabled", "bill.changed"]
     assert "WebSockets is disabled for Acme." in page
@@ -148,7 +148,7 @@ def test_without_the_name_nothing_is_disabled_while_an_edge_is_offline(
     still_on = Enablement.objects.get(account=acme).ends_at is None
     named = client.post(PAGE, {"drain_mode": "cut", "typed": "WebSockets"})
 
-    assert (unnamed.status_code, still_on, named.status_code) == (400, True, 302)
+    assert (unnamed.status_code, still_on, named.status_code) == (400, True, 303)
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def test_a_claim_leads_to_its_record_as_text_that_can_be_selected(
 
     claim = DomainClaim.objects.get()
     proof = proof_of("acme.com", claim.token)
-    assert answer.redirect_chain == [(page_of(claim), 302)]
+    assert answer.redirect_chain == [(page_of(claim), 303)]
     html = answer.content.decode()
     for value in (proof.dns_name, proof.dns_value):
         assert f'<code class="id">{value}</code>' in html
@@ -74,7 +74,7 @@ def test_verifying_with_the_record_succeeds(browser, eve, acme, dns):
 
     answer = browser(eve).post(page_of(claim), follow=True)
 
-    assert answer.redirect_chain == [(page_of(claim), 302)]
+    assert answer.redirect_chain == [(page_of(claim), 303)]
     assert actions_of(acme) == ["domain_claim.verified"]
 
 
@@ -155,7 +155,7 @@ def test_a_released_claim_is_gone(browser, eve, acme):
 
     answer = browser(eve).post(reverse("release_domain", args=[claim.pk]))
 
-    assert (answer.status_code, answer.url) == (302, PAGE)
+    assert (answer.status_code, answer.url) == (303, PAGE)
     assert not DomainClaim.objects.exists()
 
 

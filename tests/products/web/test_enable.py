@@ -97,7 +97,7 @@ def test_a_superuser_enables_it(browser, sam, acme, websockets):
 
     enablement = Enablement.objects.get(account=acme)
     page = text_of(answer)
-    assert answer.redirect_chain == [("/products/websockets/enabled/", 302)]
+    assert answer.redirect_chain == [("/products/websockets/enabled/", 303)]
     assert enablement.agreed_text == text_to_agree_to(acme, websockets)
     assert enablement.reason == "Chat goes live"
     assert actions_of(acme)[-2:] == ["product.enabled", "bill.changed"]

@@ -53,5 +53,5 @@ def test_the_fix_of_a_setting_is_made_where_the_link_leads(
 
     assert before == [field]
     assert f'id="id_{field}"' in page.content.decode()
-    assert saved.status_code == 302
+    assert saved.status_code == 303
     assert fields_refused(eve, draft) == []

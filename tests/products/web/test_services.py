@@ -93,7 +93,7 @@ def test_a_service_is_created_with_an_empty_draft(browser, sam, acme):
 
     made = Service.objects.get(account=acme)
     assert made.name == "chat"
-    assert answer.redirect_chain == [(f"/services/{made.pk}/versions/1/", 302)]
+    assert answer.redirect_chain == [(f"/services/{made.pk}/versions/1/", 303)]
     assert "Created chat with an empty draft. View in Activity" in text_of(answer)
 
 

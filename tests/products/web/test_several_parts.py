@@ -172,7 +172,7 @@ def test_what_was_typed_for_a_part_that_someone_else_removed_is_shown(
     assert refused.status_code == 409
     assert "Backend second was removed" in words
     assert "Address typed.example.com" in words
-    assert accepted.status_code == 302
+    assert accepted.status_code == 303
 
 
 def test_findings_follow_what_is_typed_in_all_parts_and_link_to_their_fields(

@@ -97,7 +97,7 @@ def test_it_is_switched_off_after_the_review(browser, eve, switched_on):
     again = client.get(page_of(switched_on, "switch_off"), follow=True)
 
     assert not is_on(switched_on)
-    assert answer.redirect_chain == [(f"/services/{switched_on.pk}/", 302)]
+    assert answer.redirect_chain == [(f"/services/{switched_on.pk}/", 303)]
     assert "WebSockets is off for echo. New connections are refused" in text_of(answer)
     assert "WebSockets is already off for echo." in text_of(again)
 
@@ -125,7 +125,7 @@ def test_with_open_connections_the_name_of_the_service_is_typed(
     assert "2 are open. They close within 60 seconds" in shown
     assert (without.status_code, wrong.status_code, still_on) == (400, 400, True)
     assert "Type echo exactly." in text_of(wrong)
-    assert (typed.status_code, is_on(switched_on)) == (302, False)
+    assert (typed.status_code, is_on(switched_on)) == (303, False)
 
 
 def test_connections_at_an_edge_that_is_not_reporting_count_as_open(

@@ -52,7 +52,7 @@ def test_a_superuser_starts_a_trial_and_the_card_shows_it(browser, sam, acme, pl
 
     answer = start(client, acme, plan)
 
-    assert (answer.status_code, answer["Location"]) == (302, "/products/")
+    assert (answer.status_code, answer["Location"]) == (303, "/products/")
     assert actions_of(acme) == ["trial.started", "product.enabled"]
     page = text_of(client.get("/products/"))
     assert "The trial of WebSockets has started for Acme." in page

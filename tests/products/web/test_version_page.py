@@ -131,7 +131,7 @@ def test_a_version_is_cloned_to_edit(browser, eve, echo):
     )
 
     made = Version.objects.get(service=echo, number=2)
-    assert answer.redirect_chain == [(page_of(made), 302)]
+    assert answer.redirect_chain == [(page_of(made), 303)]
     assert made.cloned_from == live.number
     assert "Created draft version 2 from version 1." in text_of(answer)
     assert "Saving does not deploy." in text_of(answer)
