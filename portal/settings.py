@@ -25,13 +25,13 @@ SECRET_KEY_FALLBACKS = env.fallbacks("SECRET_KEY", DATA_DIR / "secrets", STARTED
 TOKEN_PEPPER = env.secret("TOKEN_PEPPER", DATA_DIR / "secrets")
 TOKEN_PEPPER_FALLBACKS = env.fallbacks("TOKEN_PEPPER", DATA_DIR / "secrets", STARTED_AT)
 
-# A proxy is in front; only in a container does the portal listen on other addresses.
 # Encrypts secrets in the database, such as the seeds of second factors (`rotate_encryption`).
 ENCRYPTION_KEY = env.secret("ENCRYPTION_KEY", DATA_DIR / "secrets")
 ENCRYPTION_KEY_FALLBACKS = env.fallbacks(
     "ENCRYPTION_KEY", DATA_DIR / "secrets", STARTED_AT
 )
 
+# A proxy is in front; only in a container does the portal listen on other addresses.
 LISTEN_HOST = env.text("LISTEN_HOST", "127.0.0.1")
 PORT = env.number("PORT", 8000, minimum=1, maximum=65535)
 # The edges' calls get a web server of their own there; see `python -m portal.web_server --edges`.
@@ -40,9 +40,14 @@ WEB_WORKERS = env.number("WEB_WORKERS", 2, minimum=1, maximum=256)
 WEB_THREADS = env.number("WEB_THREADS", 4, minimum=1, maximum=256)  # per worker
 EDGE_PORT = env.number("EDGE_PORT", 8080, minimum=1, maximum=65535)
 ECHO_PORT = env.number("ECHO_PORT", 8081, minimum=1, maximum=65535)
-PORTAL_URL = env.web_url("PORTAL_URL", f"http://{LISTEN_HOST}:{PORT}")
-# Where edges ask for routes; in production HAProxy has a listener of its own for them.
-EDGE_API_URL = env.web_url("EDGE_API_URL", PORTAL_URL)
+# Browsers make passkeys for `localhost`, and for no IP address.
+_PORTAL_HOST = "localhost" if LISTEN_HOST == "127.0.0.1" else LISTEN_HOST
+PORTAL_URL = env.web_url("PORTAL_URL", f"http://{_PORTAL_HOST}:{PORT}")
+# Where edges ask for routes; in production HAProxy has a listener of its own for them. For
+# `localhost` an edge might try ::1, where the portal does not listen.
+EDGE_API_URL = env.web_url(
+    "EDGE_API_URL", PORTAL_URL.replace("http://localhost:", f"http://{LISTEN_HOST}:")
+)
 EDGE_URL = env.web_url("EDGE_URL", f"http://{LISTEN_HOST}:{EDGE_PORT}")
 # Further hosts of the portal, with their ports; in production only those of PORTAL_URL and these.
 PORTAL_ALIASES = env.words(
@@ -73,7 +78,7 @@ PLATFORM_NAMES = [
         *(urlsplit(url).hostname or "" for url in (PORTAL_URL, EDGE_URL)),
         *(name.lower() for name in env.words("PLATFORM_NAMES")),
     )
-    if not is_ip(name)
+    if not is_ip(name) and name != "localhost"  # the demo's domains are below it
 ]
 # Who sends the invoices, and what they say about tax.
 INVOICE_SELLER = env.text("INVOICE_SELLER", "Tollgate")

@@ -119,7 +119,7 @@ def test_a_change_of_address_is_noted_when_asked_and_when_confirmed(
     assert noted(acme) == ["email.change_requested"]
     assert last_body(acme)["after"] == {"email": "n…@example.com"}
     link = next(
-        word.partition("127.0.0.1:8000")[2]
+        word.partition("localhost:8000")[2]
         for word in mail.outbox[0].body.split()
         if "confirm-email" in word
     )
