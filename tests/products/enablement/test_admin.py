@@ -374,6 +374,6 @@ def test_staff_end_a_trial_from_its_page(staff_client, sam, acme, websockets):
 
     answer = staff_client.post(page, {"reason": "The test is over."})
 
-    assert answer.status_code == 302
+    assert answer.status_code == 303
     assert page not in staff_client.get(row).content.decode()
     assert "trial.ended" in noted(acme.pk)

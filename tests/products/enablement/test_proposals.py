@@ -210,5 +210,5 @@ def test_the_admin_proposes_and_another_member_of_staff_approves(ada, acme, stu)
     assert approving.encode() not in own.content
     assert refused.status_code == 400
     assert approving.encode() in offered.content
-    assert done.status_code == 302
+    assert done.status_code == 303
     assert not is_active(acme)
