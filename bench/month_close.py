@@ -14,14 +14,13 @@ from http import HTTPStatus
 from statistics import median
 from unittest import mock
 
-from django.conf import settings
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.actor import Actor
-from accounts.models import Account
+from accounts.models import Account, User
 from products.billing.commands import finalize_invoice, refresh_bill
 from products.billing.queries.invoices import invoice_differences
 from products.billing.rating import rate
@@ -30,7 +29,7 @@ from products.metering.commands.periods import rebuild_usage
 from products.metering.models import ConnectionUsage
 from products.months import Month
 from tests.factories.services import ServiceFactory
-from tests.factories.world import build_world
+from tests.factories.world import BACKEND, build_world
 
 MONTH = Month(2026, 12)
 CLOSED = datetime(2027, 1, 5, tzinfo=UTC)
@@ -77,7 +76,7 @@ def run() -> Iterator[str]:
         yield f"derive all periods (the sweep of metering) {seconds:.1f} s ({seconds / floor:.1f} times the floor)"
         seconds, _ = timed(lambda: refresh_bill(account, now=RUNNING))
         yield f"running bill from periods {seconds * 1000:.0f} ms"
-        yield from pages(world.sessions["superuser"], floor)
+        yield from pages(world.people["superuser"].user_id, floor)
     seconds, invoice = timed(lambda: close(account))
     yield f"close: {invoice} of {invoice.subtotal} {seconds:.1f} s ({seconds / floor:.1f} times the floor)"
     if has_pages:
@@ -88,11 +87,11 @@ def run() -> Iterator[str]:
     yield f"rating of three tiers {RATED / seconds:,.0f} lines per second"
 
 
-def pages(session: str, floor: float) -> Iterator[str]:
+def pages(user_id: str, floor: float) -> Iterator[str]:
     """Time the month-to-date pages as a superuser opens them; the first view fills the caches."""
     client = Client()
-    client.cookies[settings.SESSION_COOKIE_NAME] = session
     with mock.patch.object(timezone, "now", return_value=RUNNING):
+        client.force_login(User.objects.get(pk=user_id), BACKEND)
         for name in PAGES:
             url = reverse(name)
             first, answer = timed(lambda url=url: client.get(url))

@@ -17,7 +17,7 @@ from products.billing.commands.corrections import TooLate, correct_month
 from products.billing.commands.credits import expire_credits, grant_credit
 from products.billing.commands.running import refresh_bill
 from products.billing.commands.sweeps import close_due_months, refresh_bills
-from products.billing.models import Adjustment, CreditNote, Invoice
+from products.billing.models import Adjustment, CreditNote, Invoice, NumberSeries
 from products.billing.queries.credits import balance
 from products.billing.queries.invoices import (
     connections_of,
@@ -370,8 +370,8 @@ def test_the_commands_close_a_month_and_check_its_invoice(acme, shop, enabled, c
     call_command("check_invoice", "INV-000001")
 
     printed = capsys.readouterr().out.splitlines()
-    assert printed[0].startswith("1/1 Acme: draft draft of 2026-10, 0.00 USD")
-    assert printed[1].startswith("1/1 Acme: final INV-000001")
+    assert printed[0].startswith("1/1 Acme: draft of 2026-10, 0.00 USD")
+    assert printed[1].startswith("1/1 Acme: final invoice INV-000001")
     assert printed[2] == "INV-000001: all 1 lines match their usage records."
 
 
@@ -384,6 +384,45 @@ def test_check_invoice_says_what_differs(acme, shop, enabled, capsys):
         call_command("check_invoice", "INV-000001")
 
     assert "Line 1: the quantity is 1000; computed: 1." in capsys.readouterr().out
+
+
+def test_close_month_says_that_there_is_nothing_to_bill(acme, capsys):
+    call_command("close_month", "2026-10", now="2026-11-04T00:00:00Z")
+
+    printed = capsys.readouterr().out
+    assert printed == "No account has anything to bill in 2026-10.\n"
+
+
+def test_check_invoice_asks_for_a_number(acme, enabled):
+    refresh_bill(acme, now=MID_OCTOBER)
+
+    with pytest.raises(CommandError, match="such as INV-000001"):
+        call_command("check_invoice", "2026-10")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["2027-10"], "1 of 1 accounts were refused"),  # in the future
+        (["2026-10", "--finalize"], "1 of 1 accounts were refused"),  # edges, disputes
+    ],
+)
+def test_a_refused_close_says_why_and_leaves_nothing(
+    acme, shop, enabled, capsys, arguments, reason
+):
+    edge_behind()
+    dispute(acme, shop)
+    connection_usage(shop, MID_OCTOBER, 1_000)
+    entries = noted(acme.pk)
+
+    with pytest.raises(CommandError, match=reason):
+        call_command("close_month", *arguments, now=CLOSED.isoformat())
+
+    printed = capsys.readouterr().out
+    assert "is not over yet" in printed or ("edge-9" in printed and "a.b.3" in printed)
+    assert not Invoice.objects.exists()
+    assert not NumberSeries.objects.exists()
+    assert noted(acme.pk) == entries
 
 
 @pytest.mark.parametrize(

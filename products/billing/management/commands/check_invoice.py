@@ -23,7 +23,9 @@ class Command(BaseCommand):
         rows = Invoice.objects.select_related("account")
         invoice = rows.filter(number=options["number"]).first()
         if invoice is None:
-            raise CommandError(f"There is no invoice {options['number']}.")
+            raise CommandError(
+                f"There is no invoice {options['number']}. Enter a number such as INV-000001."
+            )
         found = invoice_differences(invoice, timezone.now())
         for each in found:
             self.stdout.write(each)

@@ -48,6 +48,8 @@ class Command(BaseCommand):
             accounts = Account.objects.filter(pk=options["account"])
             if not accounts:
                 raise CommandError(f"There is no account {options['account']}.")
+        if not accounts:
+            self.stdout.write(f"No account has anything to bill in {month}.")
         refused = 0
         for number, account in enumerate(accounts, start=1):
             try:
@@ -80,7 +82,8 @@ def _close(
 def _in_words(invoice: Invoice | None) -> str:
     if invoice is None:
         return "nothing to bill"
-    return f"{invoice.status} {invoice}, {invoice.subtotal}, due {invoice.due}"
+    name = f"final invoice {invoice}" if invoice.is_final else str(invoice)
+    return f"{name}, {invoice.subtotal}, due {invoice.due}"
 
 
 def _month(text: str) -> Month:
