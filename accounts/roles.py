@@ -38,6 +38,7 @@ class Permission(StrEnum):
     MEMBER_READ = "member:read"
     MEMBER_REMOVE = "member:remove"
     PACKAGE_ASSIGN = "package:assign"
+    PLATFORM_OPERATE = "platform:operate"
     PROPOSAL_DECIDE = "proposal:decide"
     PRODUCT_ENABLE = "product:enable"
     PRODUCT_REQUEST = "product:request"
@@ -172,6 +173,7 @@ SYSTEM_PERMISSIONS: dict[str, frozenset[Permission]] = {
     "end-trials": frozenset({Permission.TRIAL_END}),
     "edge-credential": frozenset({Permission.EDGE_MANAGE}),
     "ingest-usage": frozenset({Permission.USAGE_INGEST}),
+    "operate": frozenset({Permission.PLATFORM_OPERATE}),
     "renew-credential": frozenset({Permission.EDGE_MANAGE}),
     "restored": frozenset({Permission.EDGE_MANAGE}),
 }
@@ -233,6 +235,7 @@ ABILITIES: dict[Permission, str] = {
     Permission.PACKAGE_ASSIGN: "assign packages",
     Permission.PRODUCT_ENABLE: "enable and disable products",
     Permission.PRODUCT_REQUEST: "request products",
+    Permission.PLATFORM_OPERATE: "rotate secrets and back up the database on the portal's machine",
     Permission.PROPOSAL_DECIDE: "propose and decide changes that need two members of staff",
     Permission.SERVICE_COMPARE: "compare versions",
     Permission.SERVICE_CONFIGURE: "configure services",

@@ -171,6 +171,8 @@ FORMS: Final[Mapping[str, tuple[str, ...]]] = {
     Event.APPROVAL_REQUESTED: ("{actor} requested approval: {target}",),
     Event.APPROVAL_GRANTED: ("{actor} approved: {target}",),
     Event.APPROVAL_REFUSED: ("{actor} declined: {target}: {reason}", "{actor} declined: {target}"),
+    Event.KEY_ROTATED: ("{actor} rotated {target}; the earlier value counts until {after.counts_until}", "{actor} rotated {target}"),
+    Event.DATABASE_BACKED_UP: ("{actor} backed up the database ({after.rows} rows)", "{actor} backed up the database"),
     Event.DATABASE_RESTORED: ("{actor} declared that the database was restored; edges resend their usage",),
 }
 # fmt: on

@@ -242,6 +242,8 @@ class Event(StrEnum):
     APPROVAL_REQUESTED = "approval.requested", "requested approval of a change"
     APPROVAL_GRANTED = "approval.granted", "approved a change"
     APPROVAL_REFUSED = "approval.refused", "declined a change"
+    KEY_ROTATED = "key.rotated", "rotated a secret of the installation"
+    DATABASE_BACKED_UP = "database.backed_up", "backed up the database"
     DATABASE_RESTORED = "database.restored", "restored the database from a backup"
     # fmt: on
 

@@ -120,6 +120,8 @@ SILENT = frozenset(
         Event.APPROVAL_REQUESTED,
         Event.APPROVAL_GRANTED,
         Event.APPROVAL_REFUSED,
+        Event.KEY_ROTATED,
+        Event.DATABASE_BACKED_UP,
         Event.DATABASE_RESTORED,
     }
 )

@@ -16,6 +16,7 @@ from accounts.commands import (
     members,
     notices,
     offboarding,
+    operations,
     profiles,
     proposals,
     sign_in,
@@ -239,6 +240,8 @@ ATTEMPTS: dict[str, Attempt] = {
     "accounts.commands.accounts.resume_account": Attempt(STAFF, lambda w, a: accounts.resume_account(
         a, account=w.acme, reason="Paid", now=NOW), given=suspend),
     "accounts.commands.accounts.propose_suspension": Attempt(STAFF, propose_suspension),
+    "accounts.commands.operations.note_operation": Attempt(frozenset(), lambda w, a: operations.note_operation(
+        a, event=Event.KEY_ROTATED, target=("key", "SECRET_KEY", "SECRET_KEY"), after={}, now=NOW)),
     "accounts.commands.proposals.propose": Attempt(STAFF, propose_suspension),
     "accounts.commands.proposals.approve": Attempt(STAFF, lambda w, a: proposals.approve(
         a, proposal=Proposal.objects.get(), now=NOW), given=lambda w, a: propose_suspension(

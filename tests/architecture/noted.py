@@ -28,6 +28,7 @@ NOTED: dict[str, tuple[str, ...]] = {
     "accounts.commands.accounts.propose_suspension": ("approval.requested",),
     "products.enablement.commands.proposals.propose_package": ("approval.requested",),
     "products.enablement.commands.proposals.propose_price": ("approval.requested",),
+    "accounts.commands.operations.note_operation": (),
     "accounts.commands.proposals.propose": ("approval.requested",),
     "accounts.commands.proposals.approve": ("account.suspended", "approval.granted"),
     "accounts.commands.proposals.decline": ("approval.refused",),

@@ -11,6 +11,7 @@ from accounts.models import ApiToken, User
 from accounts.tokens import digest
 from portal import env
 from tests.factories.keys import key_of
+from tests.factories.trail import noted
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 LATER = NOW + timedelta(days=30)
@@ -48,7 +49,9 @@ def test_a_secret_that_is_elsewhere_is_not_rotated_and_a_new_one_is_proposed(
         env.rotate_secret(NAME, tmp_path, until=LATER)
 
 
-def test_the_command_says_what_to_do_next(settings, tmp_path, monkeypatch, capsys):
+def test_the_command_says_what_to_do_next_and_is_recorded(
+    db, settings, tmp_path, monkeypatch, capsys
+):
     monkeypatch.delenv("TOKEN_PEPPER", raising=False)
     settings.DATA_DIR = tmp_path
     env.secret("TOKEN_PEPPER", tmp_path / "secrets")
@@ -56,6 +59,7 @@ def test_the_command_says_what_to_do_next(settings, tmp_path, monkeypatch, capsy
     call_command("rotate_key", "TOKEN_PEPPER", days=7)
 
     assert "manage.py edge_credential" in capsys.readouterr().out
+    assert noted("platform") == ["key.rotated"]
     with pytest.raises(CommandError, match="SECRET_KEY is not in"):
         call_command("rotate_key", "SECRET_KEY")
 

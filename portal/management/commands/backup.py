@@ -7,6 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from accounts.audit.vocabulary import Event
+from accounts.commands.operations import OPERATOR, note_operation
 from portal.backup import BackupError, write_backup
 
 
@@ -28,14 +30,21 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Write the file, and print what it contains."""
         path: Path = options["file"]
+        now = timezone.now()
         try:
-            manifest = write_backup(
-                path, now=timezone.now(), overwrite=options["overwrite"]
-            )
+            manifest = write_backup(path, now=now, overwrite=options["overwrite"])
         except BackupError as error:
             raise CommandError(str(error)) from error
+        rows = sum(manifest.rows.values())
+        note_operation(
+            OPERATOR,
+            event=Event.DATABASE_BACKED_UP,
+            target=("backup", path.name[:255], path.name[:255]),
+            after={"rows": rows, "bytes": path.stat().st_size},
+            now=now,
+        )
         self.stdout.write(
-            f"{path}: {sum(manifest.rows.values()):,} rows in {len(manifest.rows)} tables, "
+            f"{path}: {rows:,} rows in {len(manifest.rows)} tables, "
             f"{len(manifest.chains):,} audit trails, {path.stat().st_size:,} bytes."
         )
         self.stdout.write(

@@ -9,6 +9,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from accounts.audit.vocabulary import Event
+from accounts.commands.operations import OPERATOR, note_operation
 from portal import env
 from portal.backup import KEYS
 
@@ -41,11 +43,19 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Write the new secret, and say what to do next."""
         name: str = options["name"]
-        until = timezone.now() + timedelta(days=options["days"])
+        now = timezone.now()
+        until = now + timedelta(days=options["days"])
         try:
             env.rotate_secret(name, settings.DATA_DIR / "secrets", until=until)
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from error
+        note_operation(
+            OPERATOR,
+            event=Event.KEY_ROTATED,
+            target=("key", name, name),
+            after={"counts_until": until.isoformat()},
+            now=now,
+        )
         self.stdout.write(
             f"{name} is new. The earlier value counts until {until:%Y-%m-%d %H:%M} UTC, and is "
             "read when a program starts: restart all programs now and after that."
