@@ -10,7 +10,7 @@ from django.db.models import Max
 from accounts.actor import Actor
 from accounts.audit.vocabulary import Event
 from accounts.change import Trail, Unchanged, recorded_change
-from accounts.errors import Conflict
+from accounts.errors import Conflict, Invalid
 from accounts.ids import new_id
 from accounts.roles import Permission
 from products.services.commands import related
@@ -239,7 +239,15 @@ def restore_part(
 def _new_part(
     version: Version, kind: Kind, name: str, fields: Mapping[str, object], now: datetime
 ) -> Part:
-    """Return a new part at the end of a draft, not saved yet."""
+    """Return a new part at the end of a draft, not saved yet.
+
+    Raises Invalid if services of this type cannot have the kind, and InvalidFields.
+    """
+    if not kind.offered_to(version.service.type):
+        raise Invalid(
+            f"{kind.plural} are for services of type {' and '.join(sorted(kind.services))}. "
+            f"This service has type {version.service.type}."
+        )
     public_id = new_id()
     values = clean(kind, name, kind.couple(fields))
     last = version.parts.aggregate(last=Max("position"))["last"]

@@ -193,3 +193,16 @@ def test_a_name_that_is_not_text_is_refused(api, base):
 
     assert answer.status_code == 400
     assert answer.json() == {"msg": "Bad request", "detail": "name: Enter text."}
+
+
+def test_a_kind_for_vcl_services_is_refused_on_a_compute_service(eve, draft):
+    draft.service.type = "wasm"
+    draft.service.save()
+    base = f"/api/service/{draft.service_id}/version/{draft.number}"
+
+    refused = client_of(eve).post(f"{base}/gzip", "name=a", FORM)
+    added = client_of(eve).post(f"{base}/backend", "name=a&address=example.com", FORM)
+
+    assert (refused.status_code, added.status_code) == (400, 200)
+    assert refused.json()["detail"].endswith("This service has type wasm.")
+    assert not draft.parts.filter(kind="gzip").exists()
