@@ -206,6 +206,24 @@ def switch_of(service: Service, slug: str) -> ServiceProduct | None:
     ).first()
 
 
+def other_switches(service: Service) -> list[tuple[Product, ServiceProduct | None]]:
+    """Return the products besides WebSockets that a service can have, each with its open switch.
+
+    Those that the account has and that fit the type, and those that are switched on; two queries.
+    """
+    rows = ServiceProduct.objects.filter(service=service, ends_at=None)
+    switches = {row.product_id: row for row in rows}
+    held = Enablement.objects.filter(account_id=service.account_id, ends_at=None)
+    products = on_sale().filter(
+        Q(pk__in=held.values("product"), per_service=True) | Q(pk__in=list(switches))
+    )
+    return [
+        (product, switches.get(product.pk))
+        for product in products.exclude(pk=WEBSOCKETS)
+        if product.pk in switches or product.supports(service.type)
+    ]
+
+
 def services_with(account_id: str, slug: str) -> "QuerySet[Service]":
     """Return the account's existing services that have a product switched on, by name."""
     return (

@@ -29,6 +29,7 @@ from products.deploy.queries import (
 )
 from products.enablement.queries import (
     current,
+    other_switches,
     requested_today,
     services_with,
     switch_of,
@@ -210,6 +211,7 @@ def _service_context(
         "domains": domains_of(found),
         "switch": switch_of(found, WEBSOCKETS),
         "enablement": current(account.pk, WEBSOCKETS),
+        "others": other_switches(found),
         "configuring": access.decide(Permission.SERVICE_CONFIGURE, found.pk),
         "comparing": access.decide(Permission.SERVICE_COMPARE, found.pk),
         "configurers": [

@@ -1,4 +1,4 @@
-"""The WebSockets switch of a service, on every version of it (R4)."""
+"""The switches of products on a service, on every version of it (R4)."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -28,20 +28,54 @@ from products.web.forms import DRAIN_SECONDS, ConfirmForm
 @require_POST
 def switch_on(request: HttpRequest, service_id: str) -> HttpResponse:
     """Switch WebSockets on for the service; every conflict is shown."""
+    return _switch_on(request, service_id, WEBSOCKETS)
+
+
+@login_required
+@require_POST
+def product_on(request: HttpRequest, service_id: str, slug: str) -> HttpResponse:
+    """Switch a product of the catalogue on for the service; every conflict is shown."""
+    return _switch_on(request, service_id, slug)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def product_off(request: HttpRequest, service_id: str, slug: str) -> HttpResponse:
+    """Show what stops; POST switches a product of the catalogue off for the service."""
+    if slug == WEBSOCKETS:
+        return switch_off(request, service_id)
     actor = actor_of(request)
     found = get_service(actor, service_id)
-    product = find_product(WEBSOCKETS)
+    require(actor, Permission.SERVICE_CONFIGURE, found)
+    product = find_product(slug)
+    if switch_of(found, slug) is None:
+        messages.info(request, f"{product.name} is already off for {found.name}.")
+        return redirect("service", service_id=found.pk)
+    if request.method == "POST":
+        disable_for_service(actor, service=found, product=product, now=timezone.now())
+        success_with_audit_link(
+            request, actor, f"{product.name} is off for {found.name}.", service=found.pk
+        )
+        return redirect("service", service_id=found.pk)
+    context = {"service": found, "product": product}
+    return render(request, "products/product_off.html", context)
+
+
+def _switch_on(request: HttpRequest, service_id: str, slug: str) -> HttpResponse:
+    actor = actor_of(request)
+    found = get_service(actor, service_id)
+    product = find_product(slug)
     try:
         enable_for_service(actor, service=found, product=product, now=timezone.now())
         success_with_audit_link(
             request,
             actor,
-            f"WebSockets is on for {found.name}, on every version, the active one included. "
+            f"{product.name} is on for {found.name}, on every version, the active one included. "
             "Anyone who can configure and deploy this service can now use it.",
             service=found.pk,
         )
     except Conflict as refused:
-        messages.error(request, f"WebSockets was not switched on for {found.name}.")
+        messages.error(request, f"{product.name} was not switched on for {found.name}.")
         for sentence in refused.details or (refused.message,):
             messages.error(request, sentence)
     return redirect(safe_next(request, reverse("service", args=[found.pk])))

@@ -28,7 +28,7 @@ from products.web.services import (
     services,
 )
 from products.web.several_parts import preview_several, several_parts
-from products.web.switch import switch_off, switch_on
+from products.web.switch import product_off, product_on, switch_off, switch_on
 from products.web.trial import begin_trial
 from products.web.usage import usage, usage_csv
 from products.web.version_page import findings, lock, new_version, version
@@ -85,6 +85,16 @@ urlpatterns: list[URLPattern] = [
     path("services/<str:service_id>/live/", live_service, name="live_service"),
     path("services/<str:service_id>/websockets/on/", switch_on, name="switch_on"),
     path("services/<str:service_id>/websockets/off/", switch_off, name="switch_off"),
+    path(
+        "services/<str:service_id>/products/<slug:slug>/on/",
+        product_on,
+        name="product_on",
+    ),
+    path(
+        "services/<str:service_id>/products/<slug:slug>/off/",
+        product_off,
+        name="product_off",
+    ),
     path("services/<str:service_id>/delete/", remove_service, name="delete_service"),
     path("services/<str:service_id>/compare/", compare_versions, name="compare"),
     path("services/<str:service_id>/versions/new/", new_version, name="new_version"),

@@ -6,7 +6,9 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from products.catalogue.models import Plan
 from products.deploy.commands import activate
+from products.enablement.commands import assign_package
 from products.enablement.queries import switch_of
 from tests.factories.services import BackendFactory, live_version
 from tests.products.metering.reports import make_edge, record, take
@@ -137,3 +139,38 @@ def test_connections_at_an_edge_that_is_not_reporting_count_as_open(
 
     assert "Some may be open: an edge isn't reporting." in page
     assert "Type echo to confirm" in page
+
+
+def test_a_product_of_a_package_is_switched_on_and_off_on_the_services_page(
+    browser, ada, eve, acme, echo, ngwaf
+):
+    plan = Plan.objects.get(product=ngwaf, kind="package")
+    assign_package(ada, account=acme, plan=plan, now=timezone.now())
+    client = browser(eve)
+    at_echo = [echo.pk, "ngwaf"]
+    service = reverse("service", args=[echo.pk])
+    assert "Switch Next-Gen WAF on" in text_of(client.get(service))
+
+    on = client.post(reverse("product_on", args=at_echo), follow=True)
+    off = reverse("product_off", args=at_echo)
+    asked = text_of(client.get(off))
+
+    assert "Next-Gen WAF is on for echo" in text_of(on)
+    assert switch_of(echo, "ngwaf") is not None
+    assert "Switch Next-Gen WAF off for echo?" in asked
+    assert "Next-Gen WAF is off for echo." in text_of(client.post(off, follow=True))
+    assert switch_of(echo, "ngwaf") is None
+    assert "already off" in text_of(client.get(off, follow=True))
+
+
+def test_a_product_that_the_account_does_not_have_is_not_offered_and_refused(
+    browser, eve, echo, ngwaf
+):
+    client = browser(eve)
+    service = reverse("service", args=[echo.pk])
+    assert "Next-Gen WAF" not in text_of(client.get(service))
+
+    refused = client.post(reverse("product_on", args=[echo.pk, "ngwaf"]), follow=True)
+
+    assert "Next-Gen WAF was not switched on for echo." in text_of(refused)
+    assert switch_of(echo, "ngwaf") is None
