@@ -124,8 +124,7 @@ def _lines(price: TieredPrice, low: int, high: int) -> Iterable[TierLine]:
     start = 0
     for tier in price.tiers:
         end = high if tier.up_to is None else tier.up_to * price.unit_size
-        # Comparisons, because min and max take most of the time.
-        quantity = (min(end, high)) - (max(start, low))
+        quantity = min(high, end) - max(low, start)
         if quantity > 0:
             yield TierLine(price, tier, quantity)
         start = end

@@ -83,6 +83,7 @@ WRITES_OUTSIDE = {
     "products.metering.commands.edges.ingest_epoch": "the first report creates it",
     "products.metering.commands.merge_sql.merge_connections": USAGE,
     "products.metering.commands.merge_sql.merge_delivery": USAGE,
+    "products.metering.commands.periods.keep_bounds": USAGE,
     "products.metering.commands.periods.mark_stale": USAGE,
     "products.metering.commands.plausibility.save_carried": "what an edge was given",
     "products.metering.commands.retention.delete_old_usage": OLD,

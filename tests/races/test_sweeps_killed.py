@@ -1,4 +1,4 @@
-"""Fault 10 with real workers: two close months at once, late and repeatedly, and are killed meanwhile."""
+"""Fault 10 with real workers: two close months together, late and repeatedly, and are killed."""
 
 import random
 import subprocess

@@ -192,7 +192,7 @@ def test_the_running_bill_is_the_invoice_and_closing_again_changes_nothing(
 
 @ONE_DATABASE
 @given(data=st.data())
-def test_after_any_late_and_voided_usage_the_whole_is_billed_as_if_at_once(
+def test_after_any_late_and_voided_usage_the_whole_is_billed_as_if_on_time(
     acme, shop, enabled, dear, edge, data
 ):
     with example():
