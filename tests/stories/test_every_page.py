@@ -45,7 +45,13 @@ ADMINS = (
     "/admin/",
     "/admin/audit/auditevent/?q=osei",
     "/admin/accounts/account/",
+    "/admin/accounts/membership/",
+    "/admin/accounts/outgoingmail/",
+    "/admin/accounts/user/",
     "/admin/catalogue/priceversion/",
+    "/admin/domains/domainclaim/",
+    "/admin/enablement/enablement/",
+    "/admin/enablement/productrequest/",
     "/admin/metering/edge/",
     "/admin/billing/invoice/",
 )
