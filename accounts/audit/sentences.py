@@ -134,6 +134,7 @@ FORMS: Final[Mapping[str, tuple[str, ...]]] = {
     Event.WEBHOOK_UPDATED: ("{actor} changed the webhook {target}: {fields}", "{actor} changed the webhook {target}"),
     Event.WEBHOOK_DELETED: ("{actor} removed the webhook {target}",),
     Event.WEBHOOK_PAUSED: ("{actor} paused the webhook {target}: {reason}", "{actor} paused the webhook {target}"),
+    Event.WEBHOOK_SECRET_ROTATED: ("{actor} replaced the signing secret of the webhook {target}; the earlier one is valid until {after.earlier_secret_until}", "{actor} replaced the signing secret of the webhook {target}"),
     Event.WEBHOOK_REPLAYED: ("{actor} sent the trail to the webhook {target} again",),
     Event.WEBHOOK_RESENT: ("{actor} sent a message to the webhook {target} again",),
 

@@ -203,6 +203,10 @@ class Event(StrEnum):
     WEBHOOK_UPDATED = "webhook.updated", "changed a webhook"
     WEBHOOK_DELETED = "webhook.deleted", "removed a webhook"
     WEBHOOK_PAUSED = "webhook.paused", "paused a webhook that kept failing"
+    WEBHOOK_SECRET_ROTATED = (
+        "webhook.secret_rotated",
+        "replaced the signing secret of a webhook",
+    )
     WEBHOOK_REPLAYED = "webhook.replayed", "sent the trail to a webhook again"
     WEBHOOK_RESENT = "webhook.resent", "sent a message to a webhook again"
 

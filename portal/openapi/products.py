@@ -113,6 +113,8 @@ from products.api.webhooks import (
     ReplayReader,
     ReplayWebhook,
     ResendMessage,
+    RotateReader,
+    RotateSecret,
     WebhookDeliveries,
     WebhookReader,
     Webhooks,
@@ -295,6 +297,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
             "paused": flag(),
             "pause_reason": text(),
             "failing_since": nullable(moment()),
+            "earlier_secret_until": nullable(moment()),
             "created_at": moment(),
             "created_by": text(),
             "sequence": whole("The last entry that it got."),
@@ -701,6 +704,9 @@ OPERATIONS: Final[Mapping[tuple[type, str], Described]] = {
     (OneWebhook, "DELETE"): GONE,
     (WebhookDeliveries, "GET"): Described(
         answer=paged(ref("Delivery")), query=LogReader
+    ),
+    (RotateSecret, "POST"): Described(
+        answer={"allOf": [WEBHOOK, obj({"secret": text()})]}, body=RotateReader
     ),
     (ReplayWebhook, "POST"): Described(answer=WEBHOOK, body=ReplayReader),
     (ResendMessage, "POST"): Described(answer=STATUS_OK),

@@ -100,6 +100,7 @@ from products.api.webhooks import (
     OneWebhook,
     ReplayWebhook,
     ResendMessage,
+    RotateSecret,
     WebhookDeliveries,
     Webhooks,
 )
@@ -263,6 +264,7 @@ urlpatterns = [
     path("v1/webhooks", Webhooks.as_view()),
     path("v1/webhooks/<str:webhook_id>", OneWebhook.as_view()),
     path("v1/webhooks/<str:webhook_id>/deliveries", WebhookDeliveries.as_view()),
+    path("v1/webhooks/<str:webhook_id>/rotate", RotateSecret.as_view()),
     path("v1/webhooks/<str:webhook_id>/replay", ReplayWebhook.as_view()),
     path(
         "v1/webhooks/<str:webhook_id>/messages/<int:sequence>/resend",

@@ -24,12 +24,15 @@ from products.webhooks.commands import (
     remove_webhook,
     replay_webhook,
     resend_message,
+    rotate_secret,
 )
+from products.webhooks.commands.webhooks import MAX_OVERLAP_HOURS
 from products.webhooks.models import Delivery, Webhook
 from products.webhooks.queries import deliveries_of, webhook_of, webhooks_of
 
 Json = dict[str, Any]
 MAX_EVENTS = 200
+DEFAULT_OVERLAP_HOURS = 24
 
 
 class WebhookReader(serializers.Serializer[Any]):
@@ -46,6 +49,14 @@ class ReplayReader(serializers.Serializer[Any]):
     """The sequence after which to send again."""
 
     after = serializers.IntegerField(min_value=0, max_value=MAX_SEQUENCE)
+
+
+class RotateReader(serializers.Serializer[Any]):
+    """For how many hours messages are signed with the earlier secret too."""
+
+    overlap_hours = serializers.IntegerField(
+        min_value=0, max_value=MAX_OVERLAP_HOURS, default=DEFAULT_OVERLAP_HOURS
+    )
 
 
 class LogReader(serializers.Serializer[Any]):
@@ -114,6 +125,26 @@ class OneWebhook(APIView):
         return Response(status=HTTPStatus.NO_CONTENT)
 
 
+class RotateSecret(APIView):
+    """`POST /api/v1/webhooks/{id}/rotate`."""
+
+    answers_with_secret = True
+
+    def post(self, request: TokenRequest, webhook_id: str) -> Response:
+        """Replace the signing secret; the response has the new one, this once."""
+        webhook = webhook_of(request.auth, webhook_id)
+        actor = reauthenticated(request.auth)
+        sent = valid(RotateReader(data=request.data))
+        secret = rotate_secret(
+            actor,
+            webhook=webhook,
+            overlap_hours=sent["overlap_hours"],
+            now=timezone.now(),
+        )
+        row = webhook_of(actor, webhook_id)
+        return Response(webhook_to_json(row) | {"secret": secret})
+
+
 class WebhookDeliveries(APIView):
     """`GET /api/v1/webhooks/{id}/deliveries?before=ID&limit=N`."""
 
@@ -175,6 +206,7 @@ def webhook_to_json(row: Webhook) -> Json:
         "paused": row.is_paused,
         "pause_reason": row.pause_reason,
         "failing_since": row.failing_since,
+        "earlier_secret_until": row.earlier_secret_until,
         "created_at": row.created_at,
         "created_by": row.created_by,
         "sequence": position_of(row.reader, row.account_id),

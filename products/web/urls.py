@@ -37,6 +37,7 @@ from products.web.webhooks import (
     new_webhook,
     replay,
     resend,
+    rotate_webhook_secret,
     webhook,
     webhook_created,
     webhooks,
@@ -123,6 +124,11 @@ urlpatterns: list[URLPattern] = [
         name="webhook_created",
     ),
     path("webhooks/<opaque:webhook_id>/", webhook, name="webhook"),
+    path(
+        "webhooks/<opaque:webhook_id>/rotate/",
+        rotate_webhook_secret,
+        name="rotate_webhook_secret",
+    ),
     path("webhooks/<opaque:webhook_id>/replay/", replay, name="replay_webhook"),
     path("webhooks/<opaque:webhook_id>/remove/", delete_webhook, name="delete_webhook"),
     path(

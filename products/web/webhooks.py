@@ -31,7 +31,9 @@ from products.webhooks.commands import (
     remove_webhook,
     replay_webhook,
     resend_message,
+    rotate_secret,
 )
+from products.webhooks.commands.webhooks import MAX_OVERLAP_HOURS
 from products.webhooks.models import MAX_URL_LENGTH, Webhook
 from products.webhooks.queries import deliveries_of, webhook_of, webhooks_of
 
@@ -87,6 +89,18 @@ class ReplayForm(forms.Form):
         min_value=0,
         max_value=MAX_SEQUENCE,
         help_text="All later entries are sent again, in order. 0 is the whole trail.",
+    )
+
+
+class RotateForm(forms.Form):
+    """For how long messages are signed with the earlier secret too."""
+
+    overlap_hours = forms.IntegerField(
+        label="Hours during which the earlier secret stays valid",
+        min_value=0,
+        max_value=MAX_OVERLAP_HOURS,
+        initial=24,
+        help_text="Give your servers the new secret within this time. 0 ends the earlier one now.",
     )
 
 
@@ -176,6 +190,32 @@ def webhook(request: HttpRequest, webhook_id: str) -> HttpResponse:
     return _page(request, row, form, ReplayForm(), status)
 
 
+@require_http_methods(["GET", "POST"])
+@login_required
+def rotate_webhook_secret(request: HttpRequest, webhook_id: str) -> HttpResponse:
+    """Ask for how long the earlier secret stays valid; POST replaces it, and shows the new one once."""
+    actor = actor_of(request)
+    row = webhook_of(actor, webhook_id)
+    asked = require_reauthentication(request, f"replace the secret of {row.url}")
+    if asked is not None:
+        return asked
+    posted = request.method == "POST"
+    form = RotateForm(request.POST if posted else None)
+    if posted and form.is_valid():
+        with form_errors(form):
+            secret = rotate_secret(
+                actor,
+                webhook=row,
+                overlap_hours=form.cleaned_data["overlap_hours"],
+                now=timezone.now(),
+            )
+            keep_secret(request, row.pk, secret)
+            return redirect("webhook_created", row.pk)
+    status = form_status(form) if posted else HTTPStatus.OK
+    context = {"webhook": row, "form": form}
+    return render(request, "webhooks/rotate.html", context, status=status)
+
+
 @require_POST
 @login_required
 def replay(request: HttpRequest, webhook_id: str) -> HttpResponse:
@@ -251,5 +291,7 @@ def _page(
         "deliveries": page.rows,
         "position": position,
         "waiting": end - position,
+        "has_earlier_secret": row.earlier_secret_until is not None
+        and timezone.now() < row.earlier_secret_until,
     }
     return render(request, "webhooks/webhook.html", context, status=status)

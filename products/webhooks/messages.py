@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from accounts.audit.models import AuditEvent
@@ -22,12 +23,17 @@ class Message:
     id: str
     body: bytes
 
-    def headers(self, secret: str, timestamp: int) -> dict[str, str]:
-        """Return the headers for a send at a time in seconds since 1970."""
+    def headers(self, secrets: Sequence[str], timestamp: int) -> dict[str, str]:
+        """Return the headers for a send at a time in seconds since 1970.
+
+        There is a signature for each secret; a receiver accepts a message if one of them is valid.
+        """
         return {
             "webhook-id": self.id,
             "webhook-timestamp": str(timestamp),
-            "webhook-signature": signature(self, secret, timestamp),
+            "webhook-signature": " ".join(
+                signature(self, secret, timestamp) for secret in secrets
+            ),
         }
 
 

@@ -29,6 +29,9 @@ class Webhook(models.Model):
     events = models.JSONField(default=list)  # names of events; empty for all
     # Encrypted: messages are signed with the secret itself, so a hash would not do.
     secret = models.TextField()
+    # After a rotation messages are signed with the earlier secret too, until a time.
+    earlier_secret = models.TextField(blank=True)
+    earlier_secret_until = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
     created_by = models.CharField(max_length=200)
     # Moved into the future while a process delivers, and between attempts.

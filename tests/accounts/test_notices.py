@@ -104,6 +104,7 @@ SILENT = frozenset(
         Event.WEBHOOK_CREATED,
         Event.WEBHOOK_UPDATED,
         Event.WEBHOOK_DELETED,
+        Event.WEBHOOK_SECRET_ROTATED,
         Event.WEBHOOK_REPLAYED,
         Event.WEBHOOK_RESENT,
         # Of the platform, which has no members.

@@ -425,6 +425,8 @@ ATTEMPTS: dict[str, Attempt] = {
         a, webhook=w.webhook, reason="It failed.", now=NOW)),
     "products.webhooks.commands.webhooks.remove_webhook": Attempt(SUPERUSER, lambda w, a: webhooks.remove_webhook(
         a, webhook=w.webhook, now=NOW)),
+    "products.webhooks.commands.webhooks.rotate_secret": Attempt(SUPERUSER, lambda w, a: webhooks.rotate_secret(
+        a, webhook=w.webhook, overlap_hours=24, now=NOW)),
     "products.webhooks.commands.webhooks.replay_webhook": Attempt(SUPERUSER, lambda w, a: webhooks.replay_webhook(
         a, webhook=w.webhook, after=0, now=NOW)),
     "products.webhooks.commands.webhooks.resend_message": Attempt(SUPERUSER, lambda w, a: webhooks.resend_message(

@@ -84,6 +84,7 @@ NOTED: dict[str, tuple[str, ...]] = {
     "products.webhooks.commands.webhooks.change_webhook": ("webhook.updated",),
     "products.webhooks.commands.webhooks.pause_webhook": ("webhook.paused",),
     "products.webhooks.commands.webhooks.remove_webhook": ("webhook.deleted",),
+    "products.webhooks.commands.webhooks.rotate_secret": ("webhook.secret_rotated",),
     "products.webhooks.commands.webhooks.replay_webhook": ("webhook.replayed",),
     "products.webhooks.commands.webhooks.resend_message": ("webhook.resent",),
     "products.metering.commands.disputes.record_disputes": (),

@@ -10,6 +10,7 @@ from products.webhooks.commands.webhooks import (
     remove_webhook,
     replay_webhook,
     resend_message,
+    rotate_secret,
 )
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "remove_webhook",
     "replay_webhook",
     "resend_message",
+    "rotate_secret",
 ]

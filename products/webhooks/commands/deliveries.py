@@ -142,9 +142,17 @@ def _next_turn(webhook: Webhook) -> Turn | None:
 
 def _request(turn: Turn, at: datetime) -> Request:
     message = message_of(turn.entry)
-    secret = decrypt(turn.webhook.secret)
-    headers = message.headers(secret, int(at.timestamp()))
+    headers = message.headers(_secrets(turn.webhook, at), int(at.timestamp()))
     return Request(turn.webhook.url, message, headers)
+
+
+def _secrets(webhook: Webhook, at: datetime) -> list[str]:
+    """Return the secrets that sign a message: the current one, and for some time the earlier one."""
+    until = webhook.earlier_secret_until
+    stored = [webhook.secret]
+    if until is not None and at < until:
+        stored.append(webhook.earlier_secret)
+    return [decrypt(each) for each in stored]
 
 
 def _record(turn: Turn, result: Result, at: datetime) -> Webhook | None:

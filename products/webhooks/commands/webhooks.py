@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from accounts.actor import Actor
@@ -19,6 +19,7 @@ from products.webhooks.secrets import new_signing_secret
 from products.webhooks.sender import InvalidUrl, checked_url
 
 MAX_WEBHOOKS: Final = 20  # per account
+MAX_OVERLAP_HOURS: Final = 24 * 7
 
 
 class TooManyWebhooks(Conflict):
@@ -105,6 +106,36 @@ def change_webhook(
         trail.note(
             Event.WEBHOOK_UPDATED, target=_target(row), before=before, after=after
         )
+
+
+def rotate_secret(
+    actor: Actor, *, webhook: Webhook, overlap_hours: int, now: datetime
+) -> str:
+    """Give a webhook a new signing secret, and return it; the earlier one signs too for some hours.
+
+    Raises Forbidden; Invalid for more than a week. Notes webhook.secret_rotated.
+    """
+    if not 0 <= overlap_hours <= MAX_OVERLAP_HOURS:
+        raise Invalid(
+            f"Enter a number of hours from 0 to {MAX_OVERLAP_HOURS}.",
+            field="overlap_hours",
+        )
+    secret = new_signing_secret()
+    with recorded_change(
+        actor, Permission.WEBHOOK_MANAGE, on=webhook, now=now
+    ) as trail:
+        row = _existing(webhook)
+        row.earlier_secret = row.secret if overlap_hours else ""
+        until = now + timedelta(hours=overlap_hours) if overlap_hours else None
+        row.earlier_secret_until = until
+        row.secret = encrypt(secret)
+        row.save(update_fields=["secret", "earlier_secret", "earlier_secret_until"])
+        trail.note(
+            Event.WEBHOOK_SECRET_ROTATED,
+            target=_target(row),
+            after={"earlier_secret_until": until.isoformat() if until else None},
+        )
+    return secret
 
 
 def pause_webhook(
@@ -198,7 +229,8 @@ def encrypt_secrets_again() -> int:
     rows = Webhook.objects.order_by("pk")
     return sum(
         Webhook.objects.filter(pk=row.pk, secret=row.secret).update(
-            secret=encrypt(decrypt(row.secret))
+            secret=encrypt(decrypt(row.secret)),
+            earlier_secret=row.earlier_secret and encrypt(decrypt(row.earlier_secret)),
         )
         for row in rows.iterator()
     )

@@ -21,6 +21,8 @@ class Migration(migrations.Migration):
                 ('url', models.CharField(max_length=500)),
                 ('events', models.JSONField(default=list)),
                 ('secret', models.TextField()),
+                ('earlier_secret', models.TextField(blank=True)),
+                ('earlier_secret_until', models.DateTimeField(blank=True, null=True)),
                 ('created_at', models.DateTimeField()),
                 ('created_by', models.CharField(max_length=200)),
                 ('due_at', models.DateTimeField(db_index=True)),

@@ -121,3 +121,16 @@ def test_a_failed_delivery_is_in_the_log(proven, acme):
     assert [(row["sequence"], row["status"], row["problem"]) for row in log] == [
         (1, None, "The host name has no address.")
     ]
+
+
+def test_a_new_secret_is_shown_once_with_the_end_of_the_earlier_one(proven, acme):
+    row = WebhookFactory.create(account=acme)
+
+    rotated = proven.post(f"{PATH}/{row.pk}/rotate", {}, JSON)
+    shown = proven.get(f"{PATH}/{row.pk}").json()
+
+    assert rotated.status_code == 200
+    assert rotated.json()["secret"].startswith("whsec_")
+    assert shown["earlier_secret_until"] == rotated.json()["earlier_secret_until"]
+    assert shown["earlier_secret_until"]
+    assert "secret" not in shown

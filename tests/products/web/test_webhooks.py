@@ -106,3 +106,19 @@ def test_no_other_role_sees_webhooks(browser, request, acme, person):
     answer = browser(request.getfixturevalue(person)).get("/webhooks/")
 
     assert answer.status_code == 403
+
+
+def test_a_secret_is_replaced_on_its_page_and_shown_once(page, acme):
+    row = WebhookFactory.create(account=acme)
+    path = reverse("rotate_webhook_secret", args=[row.pk])
+
+    asked = page.get(path)
+    replaced = page.post(path, {"overlap_hours": "24"}, follow=True)
+    again = page.get(reverse("webhook_created", args=[row.pk]))
+    wrong = page.post(path, {"overlap_hours": "999"})
+
+    assert asked.status_code == 200
+    assert "whsec_" in replaced.content.decode()
+    assert "whsec_" not in again.content.decode()
+    assert wrong.status_code == 400
+    assert noted(acme.pk) == ["webhook.secret_rotated"]

@@ -19,9 +19,11 @@ from products.webhooks.commands import (
     remove_old_deliveries,
     replay_webhook,
     resend_message,
+    rotate_secret,
 )
 from products.webhooks.commands import deliveries as module
 from products.webhooks.commands.deliveries import delay_after
+from products.webhooks.messages import Message, signature
 from products.webhooks.models import Delivery, Webhook
 from tests.factories import NOW
 from tests.factories.trail import noted
@@ -368,3 +370,21 @@ def test_the_log_keeps_thirty_days_and_what_is_queued(webhook, note, sam):
     remove_old_deliveries(now=NOW + timedelta(days=31))
 
     assert [row.attempted_at for row in Delivery.objects.all()] == [None]
+
+
+@pytest.mark.parametrize(("hours", "signatures"), [(0, 2), (23, 2), (24, 1)])
+def test_until_the_overlap_ends_a_message_has_both_signatures(
+    webhook, receiver, note, sam, hours, signatures
+):
+    new = rotate_secret(sam, webhook=webhook, overlap_hours=24, now=NOW)
+    at = NOW + timedelta(hours=hours)
+    note(ENABLED)
+
+    deliver_due(now=at)
+
+    (headers, body) = receiver.got[-1]
+    message = Message(headers["webhook-id"], body)
+    secrets = [new, SECRET][:signatures]
+    assert headers["webhook-signature"].split(" ") == [
+        signature(message, secret, int(at.timestamp())) for secret in secrets
+    ]

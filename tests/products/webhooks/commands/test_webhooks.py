@@ -1,5 +1,7 @@
 """Adding and changing webhooks: what they can be, what is noted, and what is secret."""
 
+from datetime import timedelta
+
 import pytest
 
 from accounts.audit import reader
@@ -13,6 +15,7 @@ from products.webhooks.commands import (
     remove_webhook,
     replay_webhook,
     resend_message,
+    rotate_secret,
 )
 from products.webhooks.commands.webhooks import (
     MAX_WEBHOOKS,
@@ -149,3 +152,33 @@ def test_an_entry_that_does_not_exist_cannot_be_sent_again(sam, acme):
 
 def test_the_factory_s_secret_can_be_read(acme):
     assert decrypt(WebhookFactory.create(account=acme).secret) == SECRET
+
+
+def test_a_replaced_secret_is_kept_for_the_overlap(sam, acme):
+    row = WebhookFactory.create(account=acme)
+
+    secret = rotate_secret(sam, webhook=row, overlap_hours=24, now=NOW)
+
+    row.refresh_from_db()
+    assert decrypt(row.secret) == secret != SECRET
+    assert decrypt(row.earlier_secret) == SECRET
+    assert row.earlier_secret_until == NOW + timedelta(hours=24)
+
+
+def test_without_an_overlap_the_earlier_secret_is_deleted(sam, acme):
+    row = WebhookFactory.create(account=acme)
+
+    rotate_secret(sam, webhook=row, overlap_hours=0, now=NOW)
+
+    row.refresh_from_db()
+    assert (row.earlier_secret, row.earlier_secret_until) == ("", None)
+
+
+@pytest.mark.parametrize("hours", [-1, 169])
+def test_an_overlap_longer_than_a_week_is_refused(sam, acme, hours):
+    row = WebhookFactory.create(account=acme)
+
+    with pytest.raises(Invalid):
+        rotate_secret(sam, webhook=row, overlap_hours=hours, now=NOW)
+
+    assert decrypt(Webhook.objects.get().secret) == SECRET
