@@ -1,17 +1,18 @@
 """How large a request body may be: little before its sender is known, and no more than needed.
 
-A body that is sent in chunks has no length. It is read here, up to the same limit: Django reads as
-many bytes as `Content-Length` says, so it would take such a body for an empty one.
+A body that is sent in chunks has no length. Django would take it for an empty one, because it reads
+as many bytes as `Content-Length` says. So the limit stands for the length, and the body is read like
+any other, when a view asks for it: a wrong token is refused before, and a slow sender occupies no thread.
 """
 
 from collections.abc import Callable
-from io import BytesIO
+from io import RawIOBase
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from portal.error_responses import body_too_large
+from portal.error_responses import BodyTooLarge, body_too_large
 from products.edge.contract import USAGE_PATH
 from products.protocol import API_PATH
 
@@ -30,11 +31,9 @@ def limit_body(get_response: GetResponse) -> GetResponse:
     def middleware(request: HttpRequest) -> HttpResponse:
         if "Transfer-Encoding" in request.headers:
             limit = max_body_bytes(request)
-            body = _read(request.META["wsgi.input"], limit + 1)
-            if len(body) > limit:
-                return body_too_large(request, limit)
-            request.META["CONTENT_LENGTH"] = str(len(body))
-            request._stream = BytesIO(body)  # noqa: SLF001
+            request.META["CONTENT_LENGTH"] = str(limit)
+            chunks = _Chunks(request.META["wsgi.input"], limit)
+            request._stream = chunks  # type: ignore[assignment] # noqa: SLF001
             return get_response(request)
         length = request.META.get("CONTENT_LENGTH") or "0"
         is_number = length.isascii() and length.isdigit()
@@ -48,13 +47,26 @@ def limit_body(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
-def _read(stream: Any, size: int) -> bytes:
-    """Read a body to its end, and at most so many bytes."""
-    pieces: list[bytes] = []
-    while size > 0 and (piece := stream.read(size)):
-        pieces.append(piece)
-        size -= len(piece)
-    return b"".join(pieces)
+class _Chunks(RawIOBase):
+    """A body without a length, read up to a limit."""
+
+    def __init__(self, stream: Any, limit: int) -> None:
+        super().__init__()
+        self._stream = stream
+        self._limit = limit
+        self._left = limit + 1
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the rest of the body, or at most so many bytes; raise BodyTooLarge."""
+        pieces: list[bytes] = []
+        wanted = self._left if size < 0 else min(size, self._left)
+        while wanted > 0 and (piece := self._stream.read(wanted)):
+            pieces.append(piece)
+            wanted -= len(piece)
+            self._left -= len(piece)
+        if self._left == 0:
+            raise BodyTooLarge(self._limit)
+        return b"".join(pieces)
 
 
 def max_body_bytes(request: HttpRequest) -> int:

@@ -95,6 +95,15 @@ JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
 
 
+class BodyTooLarge(RequestDataTooBig):
+    """A body above a limit in bytes, and how large it may be, in words."""
+
+    def __init__(self, limit: int) -> None:
+        self.largest = f"{limit // 1024} KiB"
+        self.text = f"The body may have at most {self.largest}."
+        super().__init__(self.text)
+
+
 @dataclass(frozen=True, slots=True)
 class ApiError:
     """What an error response says, in whatever form; `data` is only in the form `problem`."""
@@ -179,7 +188,8 @@ def error_of(error: Exception) -> ApiError | None:
     if isinstance(error, RefusalError):
         return refusal(error)
     if isinstance(error, RequestDataTooBig):
-        return ApiError.of(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        text = error.text if isinstance(error, BodyTooLarge) else ""
+        return ApiError.of(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text)
     if isinstance(error, APIException):
         return framework_error(error)
     return None
@@ -292,10 +302,10 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 def body_too_large(request: HttpRequest, limit: int) -> HttpResponse:
     """Respond to a body above its limit in bytes: JSON for a program, a page for a person."""
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    largest = f"{limit // 1024} KiB"
+    error = BodyTooLarge(limit)
     if wants_json(request):
-        return _json(request, status, f"The body may have at most {largest}.")
-    return render(request, "413.html", {"largest": largest}, status=status)
+        return _json(request, status, error.text)
+    return render(request, "413.html", {"largest": error.largest}, status=status)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -23,7 +23,7 @@ from accounts.commands import kept_responses
 from accounts.commands.kept_responses import Call
 from accounts.errors import Invalid, RefusalError
 from accounts.models import ApiToken, KeptResponse
-from portal.error_responses import error_response, refusal
+from portal.error_responses import error_of, error_response
 from products.protocol import API_PATH
 
 HEADER: Final = "Idempotency-Key"
@@ -55,10 +55,9 @@ class idempotency:  # noqa: N801 - the settings name it beside functions
         try:
             call = _call(request, token)
             earlier = kept_responses.claim_or_find(call, now=timezone.now())
-        except RequestDataTooBig:
-            return None  # the view answers 413
-        except RefusalError as error:
-            return error_response(request, refusal(error))
+        except (RefusalError, RequestDataTooBig) as error:
+            said = error_of(error)
+            return error_response(request, said) if said else None
         return _replayed(earlier) if earlier else _run(call, request, view, kwargs)
 
 

@@ -116,7 +116,7 @@ def test_a_body_without_a_length_is_read(eve, media_type, body):
 
 def test_a_body_without_a_length_has_the_same_limits(eve):
     stranger = Client().post(
-        "/api/service", content_type=FORM, **chunked(body_of(64 * KIB + 1))
+        "/api/tokens", content_type=FORM, **chunked(body_of(64 * KIB + 1))
     )
     known = client_of(eve).post(
         "/api/service", content_type=FORM, **chunked(body_of(1024 * KIB + 1))
@@ -127,3 +127,34 @@ def test_a_body_without_a_length_has_the_same_limits(eve):
 
     assert (stranger.status_code, known.status_code) == (413, 413)
     assert within.status_code == 400
+
+
+def test_with_an_idempotency_key_a_body_without_a_length_has_the_same_limit(eve):
+    response = client_of(eve).post(
+        "/api/service",
+        content_type=FORM,
+        headers={"Idempotency-Key": "one"},
+        **chunked(body_of(1024 * KIB + 1)),
+    )
+
+    assert response.status_code == 413
+    assert response.json()["detail"] == "The body may have at most 1024 KiB."
+
+
+class Silent:
+    """A body whose sender sends nothing more: reading it would wait."""
+
+    def read(self, *_: object) -> bytes:
+        raise AssertionError
+
+    readline = read
+
+
+@pytest.mark.parametrize("token", [None, "wrong"])
+def test_a_stranger_is_refused_before_a_body_without_a_length_is_read(db, token):
+    sent = chunked(b"") | {"wsgi.input": Silent()}
+    headers = {"Fastly-Key": token} if token else {}
+
+    response = Client().post("/api/service", headers=headers, content_type=FORM, **sent)
+
+    assert response.status_code == 401
