@@ -1,8 +1,9 @@
 """How large a request body may be: little before its sender is known, and no more than needed.
 
 A body that is sent in chunks has no length. Django would take it for an empty one, because it reads
-as many bytes as `Content-Length` says. So the limit stands for the length, and the body is read like
-any other, when a view asks for it: a wrong token is refused before, and a slow sender occupies no thread.
+as many bytes as `Content-Length` says. So the limit is taken as the length, and the body is read
+like any other, when a view asks for it: a wrong token is refused before, and a stranger who sends
+slowly occupies no thread.
 """
 
 from collections.abc import Callable

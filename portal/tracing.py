@@ -1,7 +1,7 @@
 """Traces with OpenTelemetry, if an endpoint is set: a span per request and per task of the worker.
 
-The SDK reads its own settings (`OTEL_…`), such as the endpoint and the sampler. Spans have no more
-than log lines have: the pattern of the URL, and no path, address or name. What a client sends in
+The SDK reads its own settings (`OTEL_…`), such as the endpoint and the sampler. Like log
+lines, spans have the pattern of the URL, and no path, address or name. What a client sends in
 `traceparent` is ignored.
 """
 

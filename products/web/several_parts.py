@@ -22,7 +22,7 @@ from accounts.authentication import actor_of
 from accounts.errors import Conflict, Invalid, NotFound
 from products.deploy.decision import decision_without_person
 from products.services.commands.locking import Duplicate
-from products.services.commands.parts import PartChange, StaleRevision, change_parts
+from products.services.commands.parts import PartUpdate, StaleRevision, change_parts
 from products.services.kinds import KINDS, Kind
 from products.services.models import Part, Version
 from products.services.queries import all_parts, get_version
@@ -55,7 +55,7 @@ class RemovedMeanwhile:
 
 
 @dataclass(slots=True)
-class _Page:
+class _PartsPage:
     """One request to the page of several parts."""
 
     request: HttpRequest
@@ -104,9 +104,9 @@ def preview_several(request: HttpRequest, service_id: str, number: int) -> HttpR
     )
 
 
-def _opened(request: HttpRequest, actor: Actor, version: Version) -> _Page:
+def _opened(request: HttpRequest, actor: Actor, version: Version) -> _PartsPage:
     """Return the page with the parts that were sent, or with those that it shows first."""
-    page = _Page(request, actor, version, _kinds(request))
+    page = _PartsPage(request, actor, version, _kinds(request))
     rows = all_parts(version)
     names = {kind.segment: names_in(version, kind) for kind in page.kinds}
     if request.method == "POST":
@@ -126,7 +126,7 @@ def _kinds(request: HttpRequest) -> list[Kind]:
 
 
 def _open_saved(
-    page: _Page, rows: Mapping[str, list[Part]], names: Mapping[str, Names]
+    page: _PartsPage, rows: Mapping[str, list[Part]], names: Mapping[str, Names]
 ) -> None:
     after = page.request.GET.get("after", "")
     first = int(after) if NUMBER.fullmatch(after) else -1
@@ -145,7 +145,7 @@ def _open_saved(
 
 
 def _open_sent(
-    page: _Page, rows: Mapping[str, list[Part]], names: Mapping[str, Names]
+    page: _PartsPage, rows: Mapping[str, list[Part]], names: Mapping[str, Names]
 ) -> None:
     ids = set(page.request.POST.getlist("part"))
     for kind in page.kinds:
@@ -170,7 +170,7 @@ def _open_sent(
                 _note_removed(page, kind, key, names[kind.segment])
 
 
-def _new(page: _Page, kind: Kind, names: Names) -> PartEdit:
+def _new(page: _PartsPage, kind: Kind, names: Names) -> PartEdit:
     return opened(
         kind,
         None,
@@ -181,7 +181,7 @@ def _new(page: _Page, kind: Kind, names: Names) -> PartEdit:
     )
 
 
-def _note_removed(page: _Page, kind: Kind, key: str, names: Names) -> None:
+def _note_removed(page: _PartsPage, kind: Kind, key: str, names: Names) -> None:
     """Keep what was typed for a part that is gone, unless it is as it was."""
     edit = opened(
         kind,
@@ -201,7 +201,7 @@ def _note_removed(page: _Page, kind: Kind, key: str, names: Names) -> None:
         page.removed.append(RemovedMeanwhile(f"{kind.label} {name}".strip(), words))
 
 
-def _try_to_save(page: _Page) -> bool:
+def _try_to_save(page: _PartsPage) -> bool:
     """Save all parts, or set what prevents it; return False if the version just changed."""
     for edit in page.edits:
         read(edit, page.request.POST)
@@ -224,7 +224,7 @@ def _try_to_save(page: _Page) -> bool:
     return True
 
 
-def _save(page: _Page) -> list[PartEdit]:
+def _save(page: _PartsPage) -> list[PartEdit]:
     """Save what was changed, and return it. Raises Conflict and Invalid."""
     changed = [edit for edit in page.edits if edit.changes]
     change_parts(
@@ -237,7 +237,7 @@ def _save(page: _Page) -> list[PartEdit]:
     return changed
 
 
-def _tell(page: _Page, refused: Conflict | Invalid) -> None:
+def _tell(page: _PartsPage, refused: Conflict | Invalid) -> None:
     """Show a refusal, at the name if it is about one that another part has."""
     if isinstance(refused, Conflict):
         page.status = HTTPStatus.CONFLICT
@@ -249,9 +249,9 @@ def _tell(page: _Page, refused: Conflict | Invalid) -> None:
         page.problem = refused.message
 
 
-def _change(edit: PartEdit) -> PartChange:
+def _change(edit: PartEdit) -> PartUpdate:
     name = edit.row.key if edit.row else ""
-    return PartChange(kind=edit.kind.segment, name=name, changes=edit.changes)
+    return PartUpdate(kind=edit.kind.segment, name=name, changes=edit.changes)
 
 
 def _title(edit: PartEdit) -> str:
@@ -259,7 +259,7 @@ def _title(edit: PartEdit) -> str:
     return f"{edit.kind.in_sentence} {name}"
 
 
-def _context(page: _Page) -> dict[str, Any]:
+def _context(page: _PartsPage) -> dict[str, Any]:
     here = {
         (edit.kind.segment, edit.row.name): edit.start_of_ids
         for edit in page.edits
@@ -299,7 +299,7 @@ def _words_of(kinds: Iterable[Kind]) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _sections(page: _Page) -> Iterable[dict[str, Any]]:
+def _sections(page: _PartsPage) -> Iterable[dict[str, Any]]:
     """Yield the parts by kind, each with its fields; and how many are on further pages."""
     for kind, edits in groupby(page.edits, key=lambda edit: edit.kind):
         more, last = page.beyond.get(kind.segment, (0, 0))

@@ -450,6 +450,9 @@ ATTEMPTS: dict[str, Attempt] = {
         a, version=w.draft, kind="domain", name="new.example.com", fields={}, now=NOW)),
     "products.services.commands.parts.change_part": Attempt(CONFIGURES, lambda w, a: parts.change_part(
         a, version=w.draft, kind="backend", name="origin", changes={"address": "evil.example.com"}, now=NOW)),
+    "products.services.commands.parts.change_parts": Attempt(CONFIGURES, lambda w, a: parts.change_parts(
+        a, version=w.draft, changes=[parts.PartUpdate(kind="domain", changes={"name": "two.example.com"})],
+        expected_revision=w.draft.revision, now=NOW)),
     "products.services.commands.parts.restore_part": Attempt(CONFIGURES, lambda w, a: parts.restore_part(
         a, version=w.draft, removed=parts.RemovedPart("domain", "removed.example.com", "A" * 22, 9, {}), now=NOW)),
     "products.services.commands.parts.remove_part": Attempt(CONFIGURES, lambda w, a: parts.remove_part(

@@ -104,6 +104,7 @@ NOTED: dict[str, tuple[str, ...]] = {
     "products.services.commands.versions.lock_version": ("version.locked",),
     "products.services.commands.parts.add_part": ("domain.created",),
     "products.services.commands.parts.change_part": ("backend.updated",),
+    "products.services.commands.parts.change_parts": ("domain.created",),
     "products.services.commands.parts.remove_part": ("header.deleted",),
     "products.services.commands.parts.restore_part": ("domain.created",),
     "products.services.commands.parts.set_single": ("settings.updated",),

@@ -13,6 +13,8 @@ REGISTERING = (
     "register(",
     "shared_task",
     "worker_init.connect",
+    "task_prerun.connect",
+    "task_postrun.connect",
 )
 # Frameworks look these names up.
 FRAMEWORK_NAMES = re.compile(

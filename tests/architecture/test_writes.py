@@ -45,6 +45,7 @@ WRITES_ELSEWHERE = {
     "portal.backup": (2, "signs everyone out after a restore"),
     "portal.database_copy": (8, "copies and replaces the whole database"),
     "portal.settings": (1, "merges a dictionary of settings"),
+    "portal.tracing": (1, "names this program to OpenTelemetry"),
     "products.api.stats": (6, "adds up counters"),
     "products.metering.queries.stats": (
         2,

@@ -68,7 +68,7 @@ class RemovedPart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PartChange:
+class PartUpdate:
     """The changes of one part among several; an empty `name` adds a part."""
 
     kind: str
@@ -134,7 +134,7 @@ def change_parts(
     actor: Actor,
     *,
     version: Version,
-    changes: Sequence[PartChange],
+    changes: Sequence[PartUpdate],
     expected_revision: int,
     now: datetime,
 ) -> None:

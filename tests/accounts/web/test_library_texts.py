@@ -1,4 +1,4 @@
-"""The sign-in library's messages and emails are replaced by ours."""
+"""The sign-in library's messages and emails are replaced by Tollgate's."""
 
 from pathlib import Path
 from typing import Final
@@ -9,7 +9,7 @@ from django.conf import settings
 from django.template.loader import get_template
 
 LIBRARY: Final = Path(allauth.__file__).parent / "templates"
-OURS: Final = settings.BASE_DIR / "templates"
+OWN_TEMPLATES: Final = settings.BASE_DIR / "templates"
 APPS: Final = ("account", "mfa", "usersessions")
 # Of features that are off: sign-up, phone numbers, codes by email.
 NOT_SENT: Final = {
@@ -37,15 +37,15 @@ def names_below(folder: Path) -> set[str]:
 
 
 def test_every_message_and_email_that_is_sent_has_our_text():
-    assert names_below(LIBRARY) - names_below(OURS) == NOT_SENT
+    assert names_below(LIBRARY) - names_below(OWN_TEMPLATES) == NOT_SENT
 
 
-@pytest.mark.parametrize("name", sorted(names_below(OURS)))
+@pytest.mark.parametrize("name", sorted(names_below(OWN_TEMPLATES)))
 def test_the_text_is_that_of_the_page_or_email(name):
     found = get_template(name)
     text = found.render({"email": "a&b@example.com", "activate_url": "http://x/?a&b"})
 
-    assert found.origin.name == str(OURS / name)
+    assert found.origin.name == str(OWN_TEMPLATES / name)
     assert "&amp;" not in text
     assert "ecurity key" not in text
     assert "uccessfully" not in text

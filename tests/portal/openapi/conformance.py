@@ -37,7 +37,7 @@ CHECKS = {
     # A text that is too long can make the whole body too large, which is 413.
     "negative_data_rejection": {"expected-statuses": [*REFUSED, "405", "413"]},
 }
-# A file's name can end so; a stranger is not told whether there is one, so gets 404 and not 405.
+# A file's name can end so; a stranger may not learn whether there is one, so gets 404 and not 405.
 FILE_ACTIONS = {
     "include-path-regex": "/vcl/.*/(main|download|content)$",
     "checks": {"unsupported_method": {"enabled": False}},

@@ -329,7 +329,7 @@ def test_unknown_rows_are_not_found(staff_client):
     } == {404}
 
 
-def test_staff_answer_a_request_from_the_queue_and_the_requester_is_told(
+def test_staff_answer_a_request_from_the_queue_and_notify_the_requester(
     staff_client, sam, acme, ngwaf
 ):
     row = request_product(
