@@ -7,6 +7,9 @@ from django.core.cache import cache
 HOUR = 3600
 # The limits of sign-in and re-authentication count per minute (`ACCOUNT_RATE_LIMITS`).
 RETRY_SECONDS = 60
+# The attribute of a request that is authenticated by a token and sends its owner's password: the
+# ids of the token and of the owner.
+TOKEN_OF_ATTEMPT = "token_of_attempt"  # noqa: S105 - a name
 
 
 def consume(name: str, limit: int) -> int:

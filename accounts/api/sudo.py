@@ -26,6 +26,7 @@ from rest_framework.views import APIView
 from accounts.authentication import TokenRequest, needs_second_factor
 from accounts.errors import Forbidden
 from accounts.models import Membership, User
+from accounts.rate_limit import TOKEN_OF_ATTEMPT
 from accounts.sudo import start_sudo
 
 CODES: Final = (Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES)
@@ -68,6 +69,10 @@ def authenticate_by_password(request: TokenRequest) -> User:
     name, password = credentials_of(request)
     http = request._request  # noqa: SLF001 - allauth takes Django's requests
     http.user = AnonymousUser()  # the password may be another user's than the token
+    # Without a token there is no actor, although the type does not allow for it.
+    actor: Any = request.auth
+    if actor is not None:
+        setattr(http, TOKEN_OF_ATTEMPT, (actor.id, actor.user_id))
     adapter = get_adapter(http)
     try:
         user = adapter.authenticate(http, email=name, password=password)
@@ -75,8 +80,6 @@ def authenticate_by_password(request: TokenRequest) -> User:
         raise Throttled from error
     if not isinstance(user, User) or not user.is_active:
         raise AuthenticationFailed
-    # Without a token there is no actor, although the type does not allow for it.
-    actor: Any = request.auth
     if actor is not None and actor.user_id != user.pk:
         raise AuthenticationFailed
     return user

@@ -23,6 +23,7 @@ from accounts.commands import sign_in
 from accounts.commands.users import user_with_email
 from accounts.models import User
 from accounts.reauthentication import is_recently_authenticated
+from accounts.web.known_devices import attempts_key, remember_device
 
 WRONG_CREDENTIALS = "Wrong password, code or passkey."
 KEEP_TOKENS, END_TOKENS = "keep_tokens", "end_tokens"  # fields of the password forms
@@ -36,7 +37,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
     error_messages = DefaultAccountAdapter.error_messages | {
         "email_password_mismatch": "Email or password is wrong.",
         # The longer of the two limits on failed sign-ins counts for five minutes.
-        "too_many_login_attempts": "Too many failed sign-ins. Try again in five minutes.",
+        "too_many_login_attempts": (
+            "Too many failed sign-ins. Try again in five minutes. You can still use a passkey."
+        ),
     }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
@@ -46,9 +49,11 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
     def post_login(
         self, request: HttpRequest, user: AbstractBaseUser, **kwargs: Any
     ) -> HttpResponse:
-        """Note the sign-in."""
+        """Note the sign-in, and remember the device."""
         response: HttpResponse = super().post_login(request, user, **kwargs)
         note(request, Event.USER_LOGGED_IN)
+        assert isinstance(user, User)  # noqa: S101 - the only user model
+        remember_device(request, response, user)
         return response
 
     def logout(self, request: HttpRequest) -> None:
@@ -123,8 +128,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
     def _get_login_attempts_cache_key(
         self, request: HttpRequest, **credentials: Any
     ) -> str:
-        """Return the email address: attempts are counted per user, whatever the host name."""
-        return str(credentials.get("email", "")).strip().lower()
+        """Return what attempts are counted by, whatever the host name."""
+        return attempts_key(request, str(credentials.get("email", "")))
 
 
 class SessionsAdapter(DefaultUserSessionsAdapter):  # type: ignore[misc]  # allauth has no types

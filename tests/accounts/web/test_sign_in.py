@@ -12,6 +12,7 @@ from accounts.commands.accounts import create_account
 from accounts.commands.mail import send_due_mail
 from accounts.models import User
 from tests.factories.accounts import PASSWORD, UserFactory
+from tests.factories.keys import client_of
 
 LOGIN = "/accounts/login/"
 NEW_PASSWORD = "another horse battery staple"
@@ -87,6 +88,89 @@ def test_after_five_wrong_passwords_the_right_one_is_refused_too(acme, eve):
 
     assert b"Too many failed sign-ins" in sixth.content
     assert b"Too many failed sign-ins" in right.content
+
+
+def lock_out(email):
+    pages = [sign_in(email, "wrong", address="192.0.2.66") for _ in range(6)]
+    assert b"Too many failed sign-ins" in pages[-1].content
+
+
+def test_strangers_do_not_lock_a_user_out_of_a_known_device(acme, eve):
+    device = Client()
+    sign_in("eve@example.com", PASSWORD, device)
+    device.post("/accounts/logout/")
+
+    lock_out("eve@example.com")
+
+    assert sign_in("eve@example.com", PASSWORD, device).status_code == 303
+    stranger = sign_in("eve@example.com", PASSWORD, address="192.0.2.2")
+    assert b"You can still use a passkey." in stranger.content
+
+
+def test_a_known_device_has_a_limit_of_its_own(acme, eve):
+    device = Client()
+    sign_in("eve@example.com", PASSWORD, device)
+    device.post("/accounts/logout/")
+
+    for number in range(5):
+        page = sign_in("eve@example.com", "wrong", device)
+        assert b"Email or password is wrong." in page.content, number
+
+    locked = sign_in("eve@example.com", PASSWORD, device)
+    assert b"Too many failed sign-ins" in locked.content
+    assert sign_in("eve@example.com", PASSWORD, Client()).status_code == 303
+
+
+def test_a_device_is_known_only_for_those_who_signed_in_with_it(acme, eve, bo):
+    device = Client()
+    sign_in("bo@example.com", PASSWORD, device)
+    device.post("/accounts/logout/")
+    lock_out("eve@example.com")
+
+    page = sign_in("eve@example.com", PASSWORD, device)
+
+    assert b"Too many failed sign-ins" in page.content
+
+
+def test_two_users_of_one_device_are_both_known(acme, eve, bo):
+    device = Client()
+    for email in ("eve@example.com", "bo@example.com"):
+        sign_in(email, PASSWORD, device)
+        device.post("/accounts/logout/")
+
+    lock_out("eve@example.com")
+
+    assert sign_in("eve@example.com", PASSWORD, device).status_code == 303
+
+
+def test_a_forged_device_cookie_is_ignored(acme, eve, settings):
+    lock_out("eve@example.com")
+    device = Client()
+    device.cookies[settings.DEVICE_COOKIE_NAME] = "eyJpZCI6IngifQ:1:x"
+
+    page = sign_in("eve@example.com", PASSWORD, device)
+
+    assert b"Too many failed sign-ins" in page.content
+
+
+def test_strangers_do_not_keep_a_signed_in_user_from_confirming(acme, eve):
+    client = Client()
+    sign_in("eve@example.com", PASSWORD, client)
+    lock_out("eve@example.com")
+
+    page = client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+
+    assert page.status_code == 303
+
+
+def test_strangers_do_not_keep_a_token_from_sudo(acme, eve):
+    lock_out("eve@example.com")
+
+    answer = client_of(eve).post(
+        "/api/sudo", {"password": PASSWORD}, "application/json"
+    )
+
+    assert answer.status_code == 200
 
 
 def test_another_host_name_does_not_reset_the_attempts(acme, eve):
