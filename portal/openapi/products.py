@@ -36,7 +36,7 @@ from products.api.domain_claims import (
     VerifyDomainClaim,
 )
 from products.api.domains import CheckDomain, CheckDomains
-from products.api.edge import RouteTableView
+from products.api.edge import CredentialView, RouteTableView
 from products.api.enabled_products import (
     AccountProductView,
     ProductConfiguration,
@@ -121,7 +121,7 @@ from products.api.webhooks import (
 )
 from products.compatibility.findings import Severity
 from products.domains.models import DomainClaim
-from products.edge.contract import RouteTable, UsageAnswer, UsageReport
+from products.edge.contract import NewCredential, RouteTable, UsageAnswer, UsageReport
 from products.enablement.configuration import OPTIONS
 from products.services.kinds import KINDS
 from products.services.kinds.settings import SETTINGS
@@ -323,7 +323,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
 
 def edge_schemas() -> dict[str, Schema]:
     """Return the schemas of what edges read and send, from the contract."""
-    structs = (RouteTable, UsageReport, UsageAnswer)
+    structs = (RouteTable, UsageReport, UsageAnswer, NewCredential)
     _, found = msgspec.json.schema_components(
         structs, ref_template="#/components/schemas/{name}"
     )
@@ -711,6 +711,7 @@ OPERATIONS: Final[Mapping[tuple[type, str], Described]] = {
     (ReplayWebhook, "POST"): Described(answer=WEBHOOK, body=ReplayReader),
     (ResendMessage, "POST"): Described(answer=STATUS_OK),
     (RouteTableView, "GET"): Described(answer=ref("RouteTable")),
+    (CredentialView, "POST"): Described(answer=ref("NewCredential")),
     (IngestUsage, "POST"): Described(
         answer=ref("UsageAnswer"), body=ref("UsageReport"), bodies=(JSON,)
     ),
