@@ -208,6 +208,7 @@ class ApiToken(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
     last_used_ip = models.CharField(max_length=64, blank=True)
+    expiry_noted_at = models.DateTimeField(null=True, blank=True)  # the latest
     revoked_at = models.DateTimeField(null=True, blank=True)
     ip = models.CharField(max_length=64, blank=True)
     user_agent = models.CharField(max_length=300, blank=True)

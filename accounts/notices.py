@@ -10,12 +10,14 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
+from django.db.models import QuerySet
+
 from accounts.actor import ActorType
 from accounts.audit.models import AuditEvent, PersonalData
 from accounts.audit.queries import personal_data_of
 from accounts.audit.vocabulary import Event
 from accounts.authentication import memberships_by_name
-from accounts.models import Membership, NoticePreference, User
+from accounts.models import ApiToken, Membership, NoticePreference, User
 from accounts.policy import members_with
 from accounts.roles import Permission
 from accounts.user_agents import browser_of
@@ -55,6 +57,7 @@ class Topic(StrEnum):
     MEMBERS = "members", "People who join the account"
     DEPLOYMENTS = "deployments", "Deployments that are refused repeatedly"
     DOMAINS = "domains", "Domain claims that end or move"
+    TOKENS = "tokens", "API tokens that expire soon"
     WEBHOOKS = "webhooks", "Webhooks that are paused"
     BUDGET = "budget", "The budget, and what it blocks"
     BILLS = "bills", "Invoices, credits and credit notes"
@@ -65,6 +68,7 @@ class Audience(StrEnum):
 
     PERSON = "person"  # the target of the entry
     REQUESTER = "requester"  # of the product
+    OWNER = "owner"  # of the API token; superusers for one of the account
     SUPERUSERS = "superusers"
     COSTS = "costs"  # who can see costs: superusers and billing
     DEPLOYERS = "deployers"  # who can deploy the service
@@ -81,14 +85,15 @@ PERMISSIONS: Final = {
 class NoticeRule:
     """Who is notified about an event, and where it can be looked at.
 
-    `page` is the name of a URL. With `details` the notice lists the changed fields. An email is
-    left out if the sign-in library has sent one at that moment.
+    `page` is the name of a URL. With `details` the notice lists the changed fields. `advice` says
+    what to do. An email is left out if the sign-in library has sent one at that moment.
     """
 
     topic: Topic
     audience: Audience
     page: str
     details: bool = False
+    advice: str = ""
     by_email: bool = True
     applies: Callable[[AuditEvent], bool] = lambda _: True
 
@@ -169,6 +174,7 @@ _LOGIN = (
     ),
 )
 _ACCESS = (NoticeRule(Topic.ACCESS, Audience.PERSON, "home"),)
+_EXPIRY_ADVICE: Final = "From then on, calls with it are refused. If a program needs it, create a new token and replace it there."
 _BILLS = (NoticeRule(Topic.BILLS, Audience.COSTS, "billing"),)
 
 # One event per line, as in a table.
@@ -189,6 +195,7 @@ NOTICES: Final[dict[Event, tuple[NoticeRule, ...]]] = {
     Event.SERVICE_ACCESS_CHANGED: (NoticeRule(Topic.ACCESS, Audience.PERSON, "services"),),
     Event.SERVICE_ACCESS_REVOKED: (NoticeRule(Topic.ACCESS, Audience.PERSON, "services"),),
     Event.USER_LOGGED_IN: (NoticeRule(Topic.LOGIN, Audience.PERSON, "usersessions_list", applies=_is_new_device),),
+    Event.TOKEN_EXPIRING: (NoticeRule(Topic.TOKENS, Audience.OWNER, "tokens", advice=_EXPIRY_ADVICE),),
     Event.PASSWORD_CHANGED: _LOGIN,
     Event.PASSWORD_RESET: _LOGIN,
     Event.SECOND_FACTOR_ENABLED: _LOGIN,
@@ -293,6 +300,8 @@ def _people(entry: AuditEvent, audience: Audience) -> list[User]:
                 account_id=entry.account_id, user_id=requester
             )
             return list(User.objects.filter(pk__in=members.values("user_id")))
+        case Audience.OWNER:
+            rows = _owners(entry)
         case Audience.DEPLOYERS:
             rows = members_with(
                 Permission.SERVICE_DEPLOY, entry.account_id, entry.service_id
@@ -302,3 +311,14 @@ def _people(entry: AuditEvent, audience: Audience) -> list[User]:
         case _:  # sales
             rows = Membership.objects.none()
     return [row.user for row in rows]
+
+
+def _owners(entry: AuditEvent) -> "QuerySet[Membership]":
+    """Return the members whom an API token belongs to; superusers for one of the account."""
+    token = ApiToken.objects.filter(pk=entry.target_id).first()
+    if token is None:
+        return Membership.objects.none()
+    if token.is_automation:
+        return members_with(Permission.TOKEN_MANAGE, entry.account_id)
+    owners = members_with(Permission.TOKEN_OWN, entry.account_id)
+    return owners.filter(user_id=token.user_id)

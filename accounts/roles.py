@@ -51,6 +51,7 @@ class Permission(StrEnum):
     SERVICE_VCL = "service:vcl"
     STATS_READ = "stats:read"
     TOKEN_AUTOMATE = "token:automate"  # noqa: S105 - a permission's name
+    TOKEN_CHECK = "token:check"  # noqa: S105
     TOKEN_MANAGE = "token:manage"  # noqa: S105
     TOKEN_OWN = "token:own"  # noqa: S105
     TOKEN_READ = "token:read"  # noqa: S105
@@ -171,6 +172,7 @@ SYSTEM_PERMISSIONS: dict[str, frozenset[Permission]] = {
         }
     ),
     "end-trials": frozenset({Permission.TRIAL_END}),
+    "check-tokens": frozenset({Permission.TOKEN_CHECK}),
     "edge-credential": frozenset({Permission.EDGE_MANAGE}),
     "ingest-usage": frozenset({Permission.USAGE_INGEST}),
     "operate": frozenset({Permission.PLATFORM_OPERATE}),
@@ -246,6 +248,7 @@ ABILITIES: dict[Permission, str] = {
     Permission.SERVICE_VCL: "see the content of VCL files and snippets",
     Permission.STATS_READ: "see usage figures",
     Permission.TOKEN_AUTOMATE: "create automation tokens",
+    Permission.TOKEN_CHECK: "find API tokens that expire soon",
     Permission.TOKEN_MANAGE: "revoke other people's API tokens",
     Permission.TOKEN_OWN: "create your own API tokens",
     Permission.TOKEN_READ: "see other people's API tokens",

@@ -1,4 +1,4 @@
-"""The sweeps of accounts: making notices, sending email, deleting what need not be kept."""
+"""The sweeps of accounts: notices, email, tokens that expire, deleting what need not be kept."""
 
 from celery import shared_task
 from django.utils import timezone
@@ -7,6 +7,7 @@ from accounts.commands import kept_responses
 from accounts.commands.mail import send_due_mail
 from accounts.commands.notices import make_notices
 from accounts.commands.retention import apply_retention
+from accounts.commands.token_expiry import check_tokens
 
 
 @shared_task(name="accounts.tasks.make_notices", acks_late=True)
@@ -31,3 +32,9 @@ def delete_old_responses() -> None:
 def delete_old() -> None:
     """Delete old sessions, emails and personal data."""
     apply_retention(now=timezone.now())
+
+
+@shared_task(name="accounts.tasks.check_tokens", acks_late=True)
+def check_expiring_tokens() -> None:
+    """Give notice of API tokens that expire soon."""
+    check_tokens(now=timezone.now())

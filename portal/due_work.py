@@ -13,6 +13,7 @@ from accounts.audit import reader
 from accounts.commands.kept_responses import kept_for, old_responses
 from accounts.commands.notices import READER
 from accounts.commands.retention import old_mail
+from accounts.commands.token_expiry import NOTICES_BEFORE, expiring_tokens
 from accounts.models import OutgoingMail
 from portal.schedule import SCHEDULE
 from products.billing.models import Invoice
@@ -181,9 +182,18 @@ def _notices(now: datetime) -> datetime | None:
     return reader.behind_since(READER)
 
 
+def _tokens(now: datetime) -> datetime | None:
+    due = (
+        _later(_oldest(expiring_tokens(now, before), "expires_at"), -before)
+        for before in NOTICES_BEFORE
+    )
+    return _earliest(*due)
+
+
 DUE: Final[dict[str, Callable[[datetime], datetime | None]]] = {
     "make-notices": _notices,
     "send-mail": _mail,
+    "check-tokens": _tokens,
     "delete-old-responses": _responses,
     "apply-retention": _retention,
     "delete-old-usage": _usage,

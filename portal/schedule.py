@@ -5,6 +5,7 @@ from typing import Any
 SCHEDULE: dict[str, dict[str, Any]] = {
     "make-notices": {"task": "accounts.tasks.make_notices", "schedule": 5.0},
     "send-mail": {"task": "accounts.tasks.send_mail", "schedule": 5.0},
+    "check-tokens": {"task": "accounts.tasks.check_tokens", "schedule": 600.0},
     "delete-old-responses": {
         "task": "accounts.tasks.delete_old_responses",
         "schedule": 3600.0,

@@ -56,6 +56,7 @@ FORMS: Final[Mapping[str, tuple[str, ...]]] = {
 
     # Sign-in and tokens
     Event.TOKEN_ISSUED: ("{actor} created the API token {target} (scope {after.scope}, valid until {after.expires_at})",),
+    Event.TOKEN_EXPIRING: ("The automation token {target} ({after.role}) expires on {after.expires_at}", "The API token {target} of {after.owner} expires on {after.expires_at}", "The API token {target} expires soon"),
     Event.TOKEN_REVOKED: ("{actor} revoked the API token {target} of {before.owner}", "{actor} revoked the API token {target}"),
     Event.USER_LOGGED_IN: ("{actor} signed in",),
     # Who failed is unknown: it must not read as if the person did it.

@@ -71,6 +71,7 @@ class Event(StrEnum):
 
     # Sign-in and tokens
     TOKEN_ISSUED = "token.issued", "created an API token", "token.create"
+    TOKEN_EXPIRING = "token.expiring", "found an API token that expires within seven days"
     TOKEN_REVOKED = "token.revoked", "revoked an API token", "token.destroy"
     USER_LOGGED_IN = "user.logged_in", "signed in", "user.login"
     USER_LOGIN_FAILED = "user.login_failed", "failed to sign in", "user.login_failure"

@@ -47,6 +47,7 @@ PAGE_LABELS: Final = {
     "members": "Members",
     "products": "Products",
     "services": "Services",
+    "tokens": "API tokens",
     "usersessions_list": "Your sessions",
     "webhooks": "Webhooks",
 }
@@ -171,6 +172,8 @@ def _details(entry: AuditEvent, rule: NoticeRule, names: Names) -> Iterator[str]
         for change in labelled_changes(entry, names):
             was = f" (before: {change.before})" if change.before else ""
             yield f"{change.field}: {change.after or 'not set'}{was}"
+    if rule.advice:
+        yield rule.advice
     if rule.topic is Topic.LOGIN:
         personal = personal_data_of(entry)
         yield f"From: {personal.get('ip', 'unknown')}, {browser_of(personal.get('user_agent'))}"

@@ -60,6 +60,7 @@ class Migration(migrations.Migration):
                 ('expires_at', models.DateTimeField(blank=True, null=True)),
                 ('last_used_at', models.DateTimeField(blank=True, null=True)),
                 ('last_used_ip', models.CharField(blank=True, max_length=64)),
+                ('expiry_noted_at', models.DateTimeField(blank=True, null=True)),
                 ('revoked_at', models.DateTimeField(blank=True, null=True)),
                 ('ip', models.CharField(blank=True, max_length=64)),
                 ('user_agent', models.CharField(blank=True, max_length=300)),

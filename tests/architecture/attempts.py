@@ -22,6 +22,7 @@ from accounts.commands import (
     sign_in,
     tokens,
 )
+from accounts.commands.token_expiry import check_account_tokens
 from accounts.models import Membership, Proposal, User
 from accounts.roles import AccessLevel
 from accounts.tokens import digest
@@ -308,6 +309,8 @@ ATTEMPTS: dict[str, Attempt] = {
         a, name="CI", scope="global", services=[], expires_at=LATER, now=NOW)),
     "accounts.commands.tokens.issue_automation_token": Attempt(SUPERUSER | {"non_member"}, lambda w, a: tokens.issue_automation_token(
         a, name="CI", role="engineer", scope="global", services=[], expires_at=LATER, now=NOW)),
+    "accounts.commands.token_expiry.check_account_tokens": Attempt(frozenset(), lambda w, a: check_account_tokens(
+        a, account=w.acme, now=NOW)),
     "accounts.commands.tokens.revoke_token": Attempt(SUPERUSER | {"user"}, lambda w, a: tokens.revoke_token(
         a, token=w.token, now=NOW)),
     "accounts.commands.tokens.revoke_tokens": Attempt(SUPERUSER | {"user"}, lambda w, a: tokens.revoke_tokens(

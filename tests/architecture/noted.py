@@ -40,6 +40,7 @@ NOTED: dict[str, tuple[str, ...]] = {
     "accounts.commands.sign_in.end_sessions": ("session.ended",),
     "accounts.commands.tokens.issue_token": ("token.issued",),
     "accounts.commands.tokens.issue_automation_token": ("token.issued",),
+    "accounts.commands.token_expiry.check_account_tokens": (),
     "accounts.commands.tokens.revoke_token": ("token.revoked",),
     "accounts.commands.tokens.revoke_tokens": ("token.revoked",),
     "accounts.commands.profiles.rename_user": ("user.updated",),

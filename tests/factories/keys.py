@@ -42,7 +42,13 @@ def client_of(person: Actor, **token: Any) -> Client:
     )
 
 
-def automation_key(account: Account, role: str) -> str:
+def automation_key(
+    account: Account,
+    role: str,
+    *,
+    created_at: datetime = NOW,
+    expires_at: datetime | None = None,
+) -> str:
     """Create an automation token of an account, and return its secret."""
     secret = new_secret()
     ApiToken.objects.create(
@@ -51,6 +57,7 @@ def automation_key(account: Account, role: str) -> str:
         name="deploy",
         scope=TokenScope.GLOBAL.value,
         digest=digest(secret),
-        created_at=NOW,
+        created_at=created_at,
+        expires_at=expires_at,
     )
     return secret

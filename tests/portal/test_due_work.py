@@ -22,11 +22,13 @@ from products.metering.models import ConnectionUsage, UsageDispute, UsagePeriod
 from products.webhooks.models import Delivery, Webhook
 from tests.factories import NOW
 from tests.factories.accounts import actor_for, member
+from tests.factories.keys import automation_key
 from tests.factories.services import ServiceFactory
 from tests.factories.usage import connection_usage
 
 EARLIER = NOW - timedelta(days=40)
 HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 
 
 def mail(account, **fields):
@@ -95,6 +97,12 @@ def entry(account):
 WORK: dict[str, tuple[Callable[[Account], object], datetime]] = {
     "make-notices": (entry, EARLIER),
     "send-mail": (mail, EARLIER),
+    "check-tokens": (
+        lambda acme: automation_key(
+            acme, "engineer", created_at=EARLIER, expires_at=NOW + 5 * DAY
+        ),
+        NOW - 2 * DAY,
+    ),
     "delete-old-responses": (
         lambda acme: KeptResponse.objects.create(
             scope="s", body_digest="d", request_id="r", started_at=EARLIER

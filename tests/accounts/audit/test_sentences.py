@@ -116,6 +116,8 @@ SENTENCES = [
     (Event.PRICE_PUBLISHED, {"target": ("price_version", "p", "Standard version 2"), "product": "websockets", "after": {"number": 2, "effective_from": "2026-12-01T00:00:00+00:00"}}, "The price of WebSockets changes on 1 December 2026, 00:00 UTC: price version 2"),
     (Event.PRICE_PUBLISHED, BY_STAFF | {"account_id": "platform", "target": ("price_version", "p", "Standard version 2"), "product": "websockets", "after": {"number": 2, "effective_from": "2026-12-01T00:00:00+00:00"}}, "Ada Marchetti (Tollgate staff) published price version 2 of WebSockets, effective 1 December 2026, 00:00 UTC"),
     (Event.TRIAL_STARTED, WEBSOCKETS | {"after": {"ends_at": "2026-12-06T12:00:00+00:00"}}, "Sam started a trial of WebSockets until 6 December 2026, 12:00 UTC"),
+    (Event.TOKEN_EXPIRING, BY_JOB | {"target": ("token", "1", "CI"), "after": {"owner": "Eve", "expires_at": "2026-12-06T12:00:00+00:00"}}, "The API token CI of Eve expires on 6 December 2026, 12:00 UTC"),
+    (Event.TOKEN_EXPIRING, BY_JOB | {"target": ("token", "1", "CI"), "after": {"role": "engineer", "expires_at": "2026-12-06T12:00:00+00:00"}}, "The automation token CI (engineer) expires on 6 December 2026, 12:00 UTC"),
     (Event.TRIAL_ENDING, WEBSOCKETS | BY_JOB | {"after": {"ends_at": "2026-12-06T12:00:00+00:00"}}, "The trial of WebSockets ends on 6 December 2026, 12:00 UTC"),
     (Event.TRIAL_ENDED, WEBSOCKETS | BY_JOB | {"after": {"reason": "Its time is over."}}, "The trial of WebSockets ended: Its time is over."),
     (Event.TRIAL_CONVERTED, WEBSOCKETS | {"after": {"source": "direct", "plan": "p"}}, "Sam purchased WebSockets after the trial"),
