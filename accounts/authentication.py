@@ -74,11 +74,32 @@ def context_of(request: HttpRequest, interface: Interface) -> Context:
 
 
 def memberships_by_name(user_id: str | None) -> QuerySet[Membership]:
-    """Return a user's memberships, by account name; the first one is their default."""
+    """Return a user's memberships, by account name."""
     return (
         Membership.objects.select_related("account", "user")
         .filter(user_id=user_id)
         .order_by("account__name", "account_id")
+    )
+
+
+def default_membership(memberships: Sequence[Membership]) -> Membership | None:
+    """Return the membership of a user in the account they chose last, else the one joined first.
+
+    So an account that someone else adds the user to does not become their default.
+    """
+    last = next(
+        (m for m in memberships if m.account_id == m.user.last_account_id), None
+    )
+    return last or min(memberships, key=lambda m: m.created_at, default=None)
+
+
+def choose_account(request: HttpRequest, membership: Membership) -> None:
+    """Show an account in this session from now on, and first after the next sign-in."""
+    request.session[SESSION_ACCOUNT] = membership.account_id
+    update_if_free(
+        User.objects.filter(pk=membership.user_id),
+        {"last_account_id": membership.account_id},
+        what="which account a user chose last",
     )
 
 
@@ -104,10 +125,11 @@ def memberships_of(request: HttpRequest) -> list[Membership]:
 
 
 def current_membership(request: HttpRequest) -> Membership | None:
-    """Return the membership in the account chosen by the session, or else the first one."""
+    """Return the membership in the account chosen by the session, or else the default one."""
     mine = memberships_of(request)
     chosen = request.session.get(SESSION_ACCOUNT)
-    return next((m for m in mine if m.account_id == chosen), mine[0] if mine else None)
+    found = next((m for m in mine if m.account_id == chosen), None)
+    return found or default_membership(mine)
 
 
 def actor_of(request: HttpRequest) -> Actor:
@@ -142,17 +164,17 @@ def login_actor(request: HttpRequest, user: User, context: Context) -> Actor:
 
     Staff without an account act as staff.
     """
-    memberships = memberships_by_name(user.pk)
+    memberships = list(memberships_by_name(user.pk))
     chosen = request.session.get(SESSION_ACCOUNT) if hasattr(request, "session") else ""
-    account_ids = [row.account_id for row in memberships]
-    if user.is_staff and not account_ids:
+    default = default_membership(memberships)
+    if user.is_staff and default is None:
         return staff_actor(user, context)
-    account_id = chosen if chosen in account_ids else next(iter(account_ids), "")
+    found = next((row for row in memberships if row.account_id == chosen), default)
     return Actor.user(
         user_id=user.pk,
         label=str(user),
         email=user.email,
-        account_id=account_id,
+        account_id=found.account_id if found is not None else "",
         context=context,
     )
 

@@ -85,6 +85,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_staff = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
     password_changed_at = models.DateTimeField(null=True, blank=True)
+    # Chosen last by the user, who may have left it since; "" if they never chose.
+    last_account_id = models.CharField(max_length=22, blank=True)
 
     objects: ClassVar[UserManager] = UserManager()
 

@@ -11,7 +11,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from accounts.actor import Interface
-from accounts.authentication import SESSION_ACCOUNT, context_of
+from accounts.authentication import choose_account, context_of
 from accounts.commands.invitations import (
     accept_invitation,
     require_acceptable,
@@ -91,7 +91,7 @@ def _accept(
         response = perform_login(
             request, member.user, email_verification="none", redirect_url="/"
         )
-    request.session[SESSION_ACCOUNT] = member.account_id
+    choose_account(request, member)
     messages.success(
         request, f"You joined {invitation.account.name}. Your role is {member.role}."
     )

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.middleware.csrf import rotate_token
 from django.views.decorators.http import require_POST
 
-from accounts.authentication import SESSION_ACCOUNT, memberships_of
+from accounts.authentication import choose_account, memberships_of
 from accounts.errors import NotFound
 from accounts.return_page import safe_next
 
@@ -27,7 +27,7 @@ def switch_account(request: HttpRequest) -> HttpResponse:
     found = next((m for m in memberships_of(request) if m.account_id == wanted), None)
     if found is None:
         raise NotFound("Account not found.")
-    request.session[SESSION_ACCOUNT] = found.account_id
+    choose_account(request, found)
     rotate_token(request)
     messages.success(
         request, f"Switched to {found.account.name}. Your role here is {found.role}."

@@ -1,10 +1,12 @@
 """The choices of a browser session: the theme and the account."""
 
+from datetime import timedelta
 from html import unescape
 
 import pytest
 from django.test import Client
 
+from accounts.commands.accounts import create_account
 from accounts.commands.members import remove_member
 from accounts.roles import Role
 from products.services.models import Service
@@ -87,3 +89,34 @@ def test_a_form_opened_before_switching_accounts_is_refused(acme, globex):
     assert (changed.status_code, late.status_code) == (303, 403)
     assert "switched accounts" in late.content.decode()
     assert Service.objects.count() == 0
+
+
+def shown_account(client):
+    title = client.get("/").content.decode().partition("<title>")[2]
+    return title.partition("</title>")[0].split(" · ")[-2]
+
+
+def test_an_account_that_staff_open_for_a_user_does_not_become_their_default(
+    ada, acme, eve, browser
+):
+    create_account(
+        ada,
+        name="Aardvark",
+        superuser_email="eve@example.com",
+        superuser_name="",
+        password=None,
+        now=NOW + timedelta(days=1),
+    )
+
+    assert shown_account(browser(eve)) == "Acme"
+
+
+def test_the_account_chosen_last_is_the_default_after_the_next_sign_in(
+    acme, globex, eve, browser
+):
+    MembershipFactory.create(account=globex, user_id=eve.user_id)
+    before = shown_account(browser(eve))
+
+    browser(eve).post("/switch/", {"account": globex.pk})
+
+    assert (before, shown_account(browser(eve))) == ("Acme", "Globex")
