@@ -113,7 +113,7 @@ def test_invoices_are_paged_searched_and_filtered(browser, bo, acme, enabled):
     client = browser(bo)
 
     first = client.get(reverse("billing"))
-    second = client.get(reverse("billing") + first.context["page"].next_url)
+    second = client.get(first.context["page"].next_url)
 
     assert listed(first)[0] == "2026-10"
     assert len(listed(first)) == 12
