@@ -330,6 +330,7 @@ class Notice(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["user", "at", "id"], name="notice_of_user"),
+            models.Index(fields=["at"], name="notice_by_age"),
             models.Index(
                 fields=["user"],
                 condition=models.Q(read_at=None),

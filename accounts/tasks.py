@@ -30,7 +30,7 @@ def delete_old_responses() -> None:
 
 @shared_task(name="accounts.tasks.apply_retention", acks_late=True)
 def delete_old() -> None:
-    """Delete old sessions, emails and personal data."""
+    """Delete old sessions, emails, notices and personal data."""
     apply_retention(now=timezone.now())
 
 

@@ -12,7 +12,7 @@ from django.db.models import Min, QuerySet
 from accounts.audit import reader
 from accounts.commands.kept_responses import kept_for, old_responses
 from accounts.commands.notices import READER
-from accounts.commands.retention import old_mail
+from accounts.commands.retention import old_mail, old_notices
 from accounts.commands.token_expiry import NOTICES_BEFORE, expiring_tokens
 from accounts.models import OutgoingMail
 from portal.schedule import SCHEDULE
@@ -119,8 +119,11 @@ def _retention(now: datetime) -> datetime | None:
     mail = _later(
         _oldest(old_mail(now), "created_at"), timedelta(days=settings.MAIL_KEEP_DAYS)
     )
+    notices = _later(
+        _oldest(old_notices(now), "at"), timedelta(days=settings.NOTICE_KEEP_DAYS)
+    )
     sessions = Session.objects.filter(expire_date__lte=now)
-    return _earliest(mail, _oldest(sessions, "expire_date"))
+    return _earliest(mail, notices, _oldest(sessions, "expire_date"))
 
 
 def _usage(now: datetime) -> datetime | None:

@@ -87,6 +87,7 @@ INVOICE_TAX_NOTE = env.text("INVOICE_TAX_NOTE", "All amounts are before tax.")
 USAGE_PLAUSIBILITY = env.flag("USAGE_PLAUSIBILITY", default=True)
 # For how long things are kept; sweeps delete them. 0 keeps personal data and usage for ever.
 MAIL_KEEP_DAYS = env.number("MAIL_KEEP_DAYS", 90, minimum=1)
+NOTICE_KEEP_DAYS = env.number("NOTICE_KEEP_DAYS", 180, minimum=1)
 PERSONAL_DATA_KEEP_DAYS = env.number("PERSONAL_DATA_KEEP_DAYS", 400)
 USAGE_KEEP_MONTHS = env.number("USAGE_KEEP_MONTHS", 24, maximum=1200)
 WEBHOOK_LOG_KEEP_DAYS = env.number("WEBHOOK_LOG_KEEP_DAYS", 30, minimum=1)

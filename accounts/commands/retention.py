@@ -1,4 +1,4 @@
-"""Deletes what need not be kept: sessions, emails, and the personal data of old audit entries.
+"""Deletes what need not be kept: sessions, emails, notices, personal data of old audit entries.
 
 The settings say for how long each is kept. The audit trail stays: its entries have only hashes of
 personal data.
@@ -13,7 +13,7 @@ from django.contrib.sessions.models import Session
 from django.db.models import Max, Q, QuerySet
 
 from accounts.audit.models import AuditEvent, ChainHead, PersonalData
-from accounts.models import OutgoingMail
+from accounts.models import Notice, OutgoingMail
 
 
 def apply_retention(*, now: datetime) -> None:
@@ -22,6 +22,7 @@ def apply_retention(*, now: datetime) -> None:
     known = Session.objects.values("session_key")
     UserSession.objects.exclude(session_key__in=known).delete()
     old_mail(now).delete()
+    old_notices(now).delete()
     for personal in old_personal_data(now):
         personal.delete()
 
@@ -33,6 +34,12 @@ def old_mail(now: datetime) -> "QuerySet[OutgoingMail]":
     return OutgoingMail.objects.filter(
         Q(sent_at__lte=before) | Q(pk__in=unsendable, created_at__lte=before)
     )
+
+
+def old_notices(now: datetime) -> "QuerySet[Notice]":
+    """Return the notices of long ago, read or not; the trail keeps what they were about."""
+    before = now - timedelta(days=settings.NOTICE_KEEP_DAYS)
+    return Notice.objects.filter(at__lte=before)
 
 
 def old_personal_data(now: datetime) -> Iterator["QuerySet[PersonalData]"]:

@@ -1,4 +1,4 @@
-"""What the sweep of old sessions, emails and personal data deletes, and what it keeps."""
+"""What the sweep of old sessions, emails, notices and personal data deletes, and what it keeps."""
 
 from datetime import timedelta
 
@@ -11,7 +11,8 @@ from accounts.audit.queries import verify
 from accounts.commands.mail import queue_mail
 from accounts.commands.profiles import rename_account
 from accounts.commands.retention import apply_retention
-from accounts.models import Invitation, OutgoingMail
+from accounts.models import Invitation, Notice, OutgoingMail
+from portal.due_work import due_since
 from tests.factories import NOW
 
 DAY = timedelta(days=1)
@@ -46,6 +47,35 @@ def test_emails_are_deleted_when_they_were_sent_long_ago_or_cannot_be_sent(
 
     assert before == {"sent", "sent later", "waiting", "invitation ended"}
     assert after == {"sent later", "waiting"}
+
+
+def notice(actor, account, sequence, at, **fields):
+    Notice.objects.create(
+        user_id=actor.user_id,
+        account=account,
+        sequence=sequence,
+        topic="access",
+        sentence=f"entry {sequence}",
+        page="/",
+        at=at,
+        **fields,
+    )
+
+
+def test_notices_are_deleted_after_their_time_read_or_not(ada, acme, settings):
+    settings.NOTICE_KEEP_DAYS = 10
+    notice(ada, acme, 1, NOW)
+    notice(ada, acme, 2, NOW, read_at=NOW)
+    notice(ada, acme, 3, NOW + DAY)
+    end = NOW + 10 * DAY
+
+    apply_retention(now=end - timedelta(seconds=1))
+    assert Notice.objects.count() == 3
+    assert due_since(end)["apply-retention"] == end
+    apply_retention(now=end)
+
+    assert [each.sequence for each in Notice.objects.all()] == [3]
+    assert due_since(end)["apply-retention"] is None
 
 
 def test_expired_sessions_are_deleted_with_their_addresses(ada):
