@@ -91,6 +91,14 @@ class AddPasskeyView(_Recorded, AddWebAuthnView):  # type: ignore[misc]
         context: dict[str, Any] = super().get_context_data(**kwargs)
         return context | {"is_ip_address": _is_ip_address(name)}
 
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Add the passkey, and say so with its name, which the library's message lacks."""
+        response = super().form_valid(form)
+        messages.success(
+            self.request, f"Added the passkey {form.cleaned_data['name']}."
+        )
+        return response
+
 
 def _is_ip_address(name: str) -> bool:
     """Tell whether a host is an IP address."""
@@ -106,11 +114,26 @@ class RenamePasskeyView(_Recorded, EditWebAuthnView):  # type: ignore[misc]
 
     deed = "rename a passkey"
 
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Rename the passkey, and say so."""
+        response = super().form_valid(form)
+        messages.success(
+            self.request, f"Renamed the passkey to {form.cleaned_data['name']}."
+        )
+        return response
+
 
 class RemovePasskeyView(_Recorded, RemoveWebAuthnView):  # type: ignore[misc]
     """Removes a passkey."""
 
     deed = "remove a passkey"
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Remove the passkey, and say so with its name, which the library's message lacks."""
+        name = str(self.get_object())
+        response = super().form_valid(form)
+        messages.success(self.request, f"Removed the passkey {name}.")
+        return response
 
 
 class GenerateCodes(_Recorded, GenerateRecoveryCodesView):  # type: ignore[misc]

@@ -7,18 +7,21 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value
 from allauth.usersessions.models import UserSession
+from django.contrib.messages import get_messages
 from django.core import mail
 from django.test import Client
 
 from accounts.audit.models import PLATFORM, AuditEvent
 from accounts.commands.sign_in import recorded_login_change
 from accounts.models import Membership, User
+from accounts.web.mfa_forms import AddPasskey
 from tests.accounts.conftest import confirm
 from tests.factories import NOW
 from tests.factories.accounts import PASSWORD, MembershipFactory, UserFactory
 
 SECRET = "JBSWY3DPEHPK3PXP"
 LOGIN = "/accounts/login/"
+ADD_PASSKEY = "/accounts/2fa/webauthn/add/"
 ADD_TOTP = "/accounts/2fa/totp/activate/"
 
 
@@ -87,9 +90,38 @@ def test_a_passkey_is_renamed_and_removed_with_entries(
 
     client.post(f"/accounts/2fa/webauthn/keys/{key.pk}/edit/", {"name": "phone"})
     assert last_body(acme)["after"] == {"second_factor": "passkey", "name": "phone"}
-    client.post(f"/accounts/2fa/webauthn/keys/{key.pk}/remove/")
+    removed = client.post(f"/accounts/2fa/webauthn/keys/{key.pk}/remove/", follow=True)
 
+    assert [str(each) for each in removed.context["messages"]] == [
+        "Renamed the passkey to phone.",
+        "Removed the passkey phone.",
+    ]
     assert noted(acme) == ["second_factor.renamed", "second_factor.disabled"]
+
+
+def test_the_message_names_the_passkey_that_was_added(
+    una, una_user, browser, monkeypatch
+):
+    # Only a browser makes a valid response.
+    monkeypatch.setattr(AddPasskey, "clean", lambda form: form.cleaned_data)
+
+    page = browser(una).post(
+        ADD_PASSKEY, {"name": "<laptop>", "credential": '{"id": "x"}'}
+    )
+
+    said = [str(each) for each in get_messages(page.wsgi_request)]
+    assert "Added the passkey <laptop>." in said
+    assert "Added the passkey." not in said
+
+
+def test_messages_stand_below_the_heading_of_security_pages(una, una_user, browser):
+    TOTP.activate(una_user, SECRET)
+    client = browser(una)
+    confirm(client, una.user_id, time.time(), method="mfa")
+
+    page = client.post("/accounts/2fa/totp/deactivate/", follow=True).content.decode()
+
+    assert page.index("</h1>") < page.index("Removed the authenticator app.")
 
 
 def test_recovery_codes_are_generated_and_viewed_with_entries(
