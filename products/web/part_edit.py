@@ -245,6 +245,37 @@ def touched(edit: PartEdit) -> dict[str, object]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class TypedPart:
+    """A part that can't be saved, and what the user had typed: labels and values, to copy.
+
+    The value of a secret is None.
+    """
+
+    title: str
+    typed: list[tuple[str, str | None]]
+
+
+def typed_part(edit: PartEdit, title: str) -> TypedPart | None:
+    """Return what was typed in a form; None if it is as it was."""
+    if edit.is_blank:
+        return None
+    typed = [
+        (
+            label_of(edit.kind, name),
+            None if is_secret(edit.kind, name) else in_words(edit.kind, name, value),
+        )
+        for name, value in touched(edit).items()
+    ]
+    return TypedPart(title, typed) if typed else None
+
+
+def is_secret(kind: Kind, name: str) -> bool:
+    """Return whether pages must not show the value of a field."""
+    declared = kind.by_name.get(name)
+    return declared is not None and declared.secret
+
+
 def in_words(kind: Kind, name: str, value: object) -> str:
     """Return the value of a field as pages show it."""
     declared = kind.by_name.get(name)
@@ -284,9 +315,8 @@ def _base_of(text: str) -> Mapping[str, str]:
 def _conflict(
     kind: Kind, name: str, choice: str, mine: object, other: object
 ) -> FieldConflict:
-    declared = kind.by_name.get(name)
     label = label_of(kind, name)
-    if declared is not None and declared.secret:
+    if is_secret(kind, name):
         return FieldConflict(
             name, choice, label, "the one that you typed", "another one"
         )

@@ -26,12 +26,14 @@ from products.web.backend_import import BackendImport, backend_import, copied_fi
 from products.web.finding_links import advice_about
 from products.web.part_edit import (
     PartEdit,
+    TypedPart,
     opened,
     previewed,
     read,
     summary_if_taken_apart,
     tell,
     tell_duplicate,
+    typed_part,
     without_name,
 )
 from products.web.part_forms import grouped, main_fields, names_in, with_removals
@@ -135,6 +137,7 @@ def _context(page: _Page) -> dict[str, Any]:
             "kind": kind,
             "row": row,
             "base": edit.base,
+            "typed": _not_saved(page),
             "conflicts": edit.conflicts,
             "importing": page.importing,
             "form": edit.form,
@@ -146,6 +149,14 @@ def _context(page: _Page) -> dict[str, Any]:
         }
         | findings_context(page.actor, page.version, decision, here, advice)
     )
+
+
+def _not_saved(page: _Page) -> list[TypedPart]:
+    """Return what was sent for a version that is locked."""
+    if page.request.method != "POST" or not page.version.locked:
+        return []
+    typed = typed_part(page.edit, page.edit.kind.label)
+    return [typed] if typed else []
 
 
 def _is_further_open(page: _Page, main: tuple[str, ...]) -> bool:

@@ -29,29 +29,21 @@ from products.services.queries import all_parts, get_version
 from products.web.finding_links import advice_about
 from products.web.part_edit import (
     PartEdit,
-    in_words,
+    TypedPart,
     opened,
     previewed,
     read,
     tell_duplicate,
     touched,
+    typed_part,
 )
 from products.web.part_form import MAX_TRIES
 from products.web.part_forms import Names, main_fields, names_in, with_removals
-from products.web.parts import label_of
 from products.web.version_page import NUMBER, findings_context, version_context
 
 USUAL: Final = ("domain", "backend")
 MAX_SHOWN: Final = 10  # of each kind: the form of a backend is long
 NEW: Final = "new"  # in place of the id of a part
-
-
-@dataclass(frozen=True, slots=True)
-class RemovedMeanwhile:
-    """A part that someone else removed, and what the user had typed: labels and values."""
-
-    title: str
-    typed: list[tuple[str, str]]
 
 
 @dataclass(slots=True)
@@ -63,7 +55,7 @@ class _PartsPage:
     version: Version
     kinds: list[Kind]
     edits: list[PartEdit] = field(default_factory=list)
-    removed: list[RemovedMeanwhile] = field(default_factory=list)
+    removed: list[TypedPart] = field(default_factory=list)
     beyond: dict[str, tuple[int, int]] = field(default_factory=dict)
     problem: str = ""
     status: HTTPStatus = HTTPStatus.OK
@@ -192,13 +184,10 @@ def _note_removed(page: _PartsPage, kind: Kind, key: str, names: Names) -> None:
         fields=main_fields(kind),
     )
     edit.form.is_valid()
-    if typed := touched(edit):
-        words = [
-            (label_of(kind, name), in_words(kind, name, value))
-            for name, value in typed.items()
-        ]
-        name = str(edit.form.cleaned_data.get("name") or "")
-        page.removed.append(RemovedMeanwhile(f"{kind.label} {name}".strip(), words))
+    edit.changes = touched(edit)
+    name = str(edit.form.cleaned_data.get("name") or "")
+    if typed := typed_part(edit, f"{kind.label} {name}".strip()):
+        page.removed.append(typed)
 
 
 def _try_to_save(page: _PartsPage) -> bool:
@@ -288,10 +277,21 @@ def _context(page: _PartsPage) -> dict[str, Any]:
             "has_errors": any(edit.form.errors for edit in page.edits),
             "conflicting": [edit for edit in page.edits if edit.conflicts],
             "removed": page.removed,
+            "typed": list(_not_saved(page)) if page.version.locked else [],
             "problem": page.problem,
         }
         | findings_context(page.actor, page.version, decision, here, advice)
     )
+
+
+def _not_saved(page: _PartsPage) -> Iterable[TypedPart]:
+    """Yield what was sent and could not be saved, by part."""
+    if page.request.method != "POST":
+        return
+    for edit in page.edits:
+        title = edit.title if edit.row else f"New {edit.kind.in_sentence}"
+        if typed := typed_part(edit, title):
+            yield typed
 
 
 def _words_of(kinds: Iterable[Kind]) -> str:

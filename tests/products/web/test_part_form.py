@@ -400,13 +400,20 @@ def test_the_key_is_never_shown_and_is_kept_if_none_is_typed(browser, eve, draft
 def test_a_locked_version_is_not_changed_and_offers_a_clone(browser, eve, draft):
     client = browser(eve)
     page = edit_page(draft)
-    typed = as_typed(client, page, address="new.example.com")
+    typed = as_typed(
+        client, page, address="new.example.com", ssl_client_key="SECRET KEY"
+    )
     client.post(reverse("lock_version", args=[draft.service_id, 1]))
 
     answer = client.post(page, typed)
 
     assert answer.status_code == 409
     assert "Clone version 1 to edit" in text_of(answer)
+    assert "What you typed" in text_of(answer)
+    assert 'data-copy="new.example.com"' in answer.content.decode()
+    assert 'data-copy="origin"' not in answer.content.decode()
+    assert "A secret: not shown." in text_of(answer)
+    assert "SECRET KEY" not in answer.content.decode()
     assert (
         parts("backend", version=draft).get().value("address") == "origin.example.com"
     )

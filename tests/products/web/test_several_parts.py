@@ -175,6 +175,27 @@ def test_what_was_typed_for_a_part_that_someone_else_removed_is_shown(
     assert accepted.status_code == 303
 
 
+def test_what_was_typed_for_a_version_that_was_locked_meanwhile_is_shown(
+    browser, eve, draft, second, page
+):
+    client = browser(eve)
+    typed = as_typed(client, page) | {
+        f"{second.public_id}-address": "typed.example.com",
+        "new-domain-name": "added.example.com",
+    }
+    client.post(reverse("lock_version", args=[draft.service_id, draft.number]))
+
+    refused = client.post(page, typed)
+
+    shown = refused.content.decode()
+    assert refused.status_code == 409
+    assert "Clone version 1 to edit" in text_of(refused)
+    for value in ("typed.example.com", "added.example.com"):
+        assert f'data-copy="{value}"' in shown
+    assert 'data-copy="origin.example.com"' not in shown
+    assert "What you typed" not in text_of(client.get(page))
+
+
 def test_findings_follow_what_is_typed_in_all_parts_and_link_to_their_fields(
     browser, eve, switched_on, draft, second, page
 ):
