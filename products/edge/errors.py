@@ -91,6 +91,10 @@ class EdgeError(Enum):
     WEBSOCKETS_REFUSED = (403, "{reason}")
     WEBSOCKETS_OFF = (403, "WebSockets is not switched on for this service.")
     HOST_UNKNOWN = (404, "No service is configured for the host {host}.")
+    MISDIRECTED = (
+        421,
+        "The request's host is not the name in the TLS handshake.",
+    )
     HOST_MOVED = (503, "{host} was just moved to another service. Try again.")
     ADDRESS_LIMIT = (429, "Too many open requests from this address.")
     CONNECTION_LIMIT = (503, "This edge has reached its connection limit.")

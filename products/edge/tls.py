@@ -22,6 +22,9 @@ from products.edge.dns import (
 )
 from products.protocol import CertificateKind
 
+# The attribute of a server's SSLObject with the name that the client's handshake named (SNI).
+SERVER_NAME = "client_server_name"
+
 _TIMEOUT_SECONDS = 3.0
 _MAX_BYTES = 64 * 1024  # a long certificate chain is a tenth of this
 _CHUNK_BYTES = 4096

@@ -390,6 +390,8 @@ _FRONTEND_RULES = f"""\
     http-request set-var(txn.svc) var(txn.host),map_str(hosts.map)
     http-request set-var(txn.svc) var(txn.host),map_end(wild.map) if !{{ var(txn.svc) -m found }}
 {_refuse(EdgeError.HOST_UNKNOWN, "unless { var(txn.svc) -m found }", host="%[var(txn.host)]")}\
+    http-request set-var(txn.sni) 'ssl_fc_sni,lower,regsub("\\.$",)' if {{ ssl_fc_has_sni }}
+{_refuse(EdgeError.MISDIRECTED, "if { var(txn.sni) -m found } !{ var(txn.sni),strcmp(txn.host) eq 0 }")}\
     http-request set-var(txn.loop) 'str("{PLATFORM};service="),concat(,txn.svc,)'
 {_refuse(EdgeError.LOOP, f"if {{ req.hdr(cdn-loop),strcmp(txn.loop) eq 0 }} or {{ req.hdr_cnt(cdn-loop) ge {MAX_HOPS} }}")}\
     http-request set-var(txn.fields) var(txn.svc),map_str(fields.map)

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from products.edge.errors import EdgeError, ErrorResponse
 from products.edge.proxy.stream import BufferedStream
 from products.edge.settings import Limits
+from products.edge.tls import SERVER_NAME
 from products.edge.usage.meter import UsageMeter
 
 _MAX_DISCARDED_BYTES = 1024 * 1024
@@ -117,6 +118,12 @@ class ClientConnection(BufferedStream):
     def scheme(self) -> str:
         """The scheme that the client used."""
         return "https" if self.is_tls else "http"
+
+    @property
+    def server_name(self) -> str:
+        """The host that the client named in the TLS handshake; "" without TLS or a name."""
+        tls = self.transport.get_extra_info("ssl_object")
+        return str(getattr(tls, SERVER_NAME, ""))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport, and ask the server for a slot."""

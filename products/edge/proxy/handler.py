@@ -87,6 +87,8 @@ class RequestHandler:
         StreamClosed.
         """
         prepared = self._route_of(head.host)
+        if client.server_name not in ("", head.host):
+            raise ErrorResponse(EdgeError.MISDIRECTED)
         client.service = prepared.route.service
         client.method = head.method
         require_no_loop(head, prepared.loop)

@@ -13,7 +13,7 @@ from products.edge.proxy.client import ClientConnection
 from products.edge.proxy.server import Server
 from products.edge.settings import Settings
 from products.edge.startup import shared_socket
-from products.edge.tls import client_tls, load_certificate
+from products.edge.tls import SERVER_NAME, client_tls, load_certificate
 
 log = logging.getLogger(__name__)
 
@@ -205,7 +205,8 @@ class Certificates:
     def _choose(
         self, connection: ssl.SSLObject, name: str | None, _context: ssl.SSLContext
     ) -> int | None:
-        host = (name or "").lower()
+        host = (name or "").lower().removesuffix(".")
+        setattr(connection, SERVER_NAME, host)
         wildcard = "_." + host.partition(".")[2]
         for candidate in (host, wildcard, "default"):
             if (context := self._contexts.get(candidate)) is not None:
