@@ -166,6 +166,8 @@ class ConnectionUsage(models.Model):
         # row to the same page, without touching the indexes.
         indexes: ClassVar = [
             models.Index(fields=["service", "month"], name="usage_service_month"),
+            # The review of a void reads a period of one edge.
+            models.Index(fields=["edge", "started_us"], name="usage_edge_started"),
             models.Index(
                 fields=["service"],
                 condition=models.Q(final=False, presumed_closed_at=None),

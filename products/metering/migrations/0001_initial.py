@@ -58,7 +58,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'connection',
                 'default_permissions': (),
-                'indexes': [models.Index(fields=['service', 'month'], name='usage_service_month'), models.Index(condition=models.Q(('final', False), ('presumed_closed_at', None)), fields=['service'], name='usage_open')],
+                'indexes': [models.Index(fields=['service', 'month'], name='usage_service_month'), models.Index(fields=['edge', 'started_us'], name='usage_edge_started'), models.Index(condition=models.Q(('final', False), ('presumed_closed_at', None)), fields=['service'], name='usage_open')],
                 'constraints': [models.UniqueConstraint(fields=('connection_id', 'month'), name='one_row_per_connection_and_month', violation_error_message='The connection already has a row for this month.'), models.CheckConstraint(condition=models.Q(('bytes_from_client__gte', 0), ('bytes_to_client__gte', 0), ('duration_us__gte', 0)), name='usage_is_never_negative')],
             },
         ),

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 
 from accounts.errors import Invalid, NotFound
 from products.metering.commands import (
@@ -165,3 +166,14 @@ def test_only_staff_void_usage(sam, edge):
         void(sam)
 
     assert not UsageVoid.objects.exists()
+
+
+def test_the_review_finds_the_connections_of_a_period_by_an_index(edge):
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            # Plan a small table like a large one.
+            cursor.execute("SET LOCAL enable_seqscan = off")
+
+        plan = PERIOD.connections().explain()
+
+    assert "usage_edge_started" in plan
