@@ -7,6 +7,9 @@ from accounts.actor import Actor
 from accounts.ids import derived_id
 from accounts.models import Account, ApiToken
 from accounts.sudo import start_sudo
+from products.billing.commands.budgets import set_budget
+from products.billing.models import Budget
+from products.catalogue.money import Money
 from products.catalogue.queries import direct_price, trial_plans
 from products.deploy.commands import deactivate, stage
 from products.enablement.agreements import text_hash, trial_terms
@@ -62,11 +65,32 @@ def switch_on(world: World, sam: Actor) -> Any:
     )
 
 
-def protect(world: World, sam: Actor) -> Any:
-    """Switch bot management on for the shop, without an entitlement."""
-    return world.shop.products.create(
-        product_id="bot_management", starts_at=NOW, started_by="test"
+def switched_on(product_id: str) -> Step:
+    """Return a step that switches a product on for the shop, without an entitlement."""
+    return lambda world, sam: world.shop.products.create(
+        product_id=product_id, starts_at=NOW, started_by="test"
     )
+
+
+protect = switched_on("bot_management")
+
+
+def limit_spending(world: World, sam: Actor) -> Any:
+    """Set a budget."""
+    return set_budget(
+        sam,
+        account=world.acme,
+        amount=Money.of("50.00", "USD"),
+        thresholds=[100],
+        action=Budget.Action.NOTIFY,
+        now=NOW,
+    )
+
+
+def limit_spending_and_prove(world: World, sam: Actor) -> Any:
+    """Set a budget, and re-authenticate Sam's token."""
+    limit_spending(world, sam)
+    return prove(world, sam)
 
 
 def stage_draft(world: World, sam: Actor) -> Any:
@@ -225,7 +249,9 @@ GIVEN: dict[tuple[str, str], Step] = {
     (f"{SERVICE}delete/", "POST"): take_off,
     (API_SERVICE, "DELETE"): take_off,
     ("api/v1/budget", "PUT"): prove,
-    ("api/v1/budget", "DELETE"): prove,
+    ("api/v1/budget", "DELETE"): limit_spending_and_prove,
+    ("billing/budget/remove/", "POST"): limit_spending,
+    (f"{SERVICE}products/<slug:slug>/off/", "POST"): switched_on("ngwaf"),
     ("api/automation-tokens", "POST"): prove,
     ("api/v1/webhooks", "POST"): prove,
     (f"{WEBHOOK}/rotate", "POST"): prove,

@@ -23,6 +23,7 @@ CHANGING_NOTHING = {
     ("api/enabled-products/<str:slug>", "PUT"),
     ("api/v1/entitlements/<str:slug>/preview", "POST"),
     ("api/v1/entitlements/<str:slug>/disable/preview", "POST"),
+    ("api/v1/entitlements/<str:slug>/trial/preview", "POST"),
     ("activity/verify/", "POST"),
     ("billing/budget/lift/", "POST"),
     ("notices/read/", "POST"),

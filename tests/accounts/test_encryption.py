@@ -56,7 +56,7 @@ def test_rotation_encrypts_all_with_the_current_key(user, settings, capsys):
     assert decrypt(row.data["secret"]) == SECRET
     webhook.refresh_from_db()
     assert decrypt(webhook.secret) == SIGNING_SECRET
-    assert "2 second factors and 1 webhooks" in capsys.readouterr().out
+    assert "second factors: 2, of webhooks: 1" in capsys.readouterr().out
 
 
 def test_rotation_fails_without_the_earlier_key(user, settings):

@@ -11,11 +11,11 @@ from tests.stories.stack import GENEROUS_SECONDS, Stack, within
 pytestmark = pytest.mark.browser
 HOST = "echo.localhost"
 RECORDED = (
-    "product.enabled",
-    "bill.changed",
-    "service_product.enabled",
-    "version.activated",
-    "deployment.refused",
+    "enabled WebSockets",
+    "WebSockets was added to the bill",
+    "switched WebSockets on for echo",
+    "activated version 2 of echo",
+    "tried to activate version 1 of echo",
 )
 
 

@@ -26,6 +26,6 @@ class Command(BaseCommand):
         except UnreadableSecret as error:
             raise CommandError(str(error)) from error
         self.stdout.write(
-            f"Encrypted the secrets of {factors} second factors, {webhooks} webhooks and "
-            f"{parts} parts of versions."
+            f"Encrypted secrets of second factors: {factors}, of webhooks: {webhooks}, "
+            f"of parts of versions: {parts}."
         )

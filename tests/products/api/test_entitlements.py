@@ -169,11 +169,12 @@ def test_the_preview_has_prices_an_estimate_and_the_agreement(
     assert not AuditEvent.objects.filter(account_id=acme.pk).exists()
 
 
-def test_a_preview_does_not_count_as_a_write(sam, websockets):
+def test_a_preview_does_not_count_as_a_write(sam, websockets, settings):
     answer = client_of(sam).post(f"{PATH}/preview", {}, JSON)
 
     assert answer.json()["estimate"] is None
-    assert "Fastly-RateLimit-Remaining" not in answer.headers
+    remaining = int(answer.headers["Fastly-RateLimit-Remaining"])
+    assert remaining == settings.API_READS_PER_MINUTE - 1
 
 
 def test_a_preview_of_a_product_that_is_enabled_says_so(sam, entitled):

@@ -32,6 +32,7 @@ class Client:
         self.responses = list(responses)
         self.etags = []
         self.statuses = []
+        self.renewal_is_due = False
 
     def routes(self, etag, status):
         self.etags.append(etag)

@@ -179,7 +179,7 @@ def test_crumbs_lead_from_the_account_to_the_page():
     assert html == (
         '<nav class="crumbs" aria-label="Breadcrumb"> <ol> <li> <a href="/" title="Acme">Acme</a> </li>'
         ' <li> <a href="/products/" title="Products">Products</a> </li>'
-        ' <li aria-current="page">Enable &lt;x&gt;</li> </ol> </nav>'
+        ' <li aria-current="page"> <span title="Enable &lt;x&gt;">Enable &lt;x&gt;</span> </li> </ol> </nav>'
     )
 
 

@@ -158,7 +158,7 @@ def test_one_command_starts_and_stops_everything(start, environment, tmp_path):
     ]
     assert lines[8] == "Starting Tollgate. Press Ctrl-C to stop."
     assert set(lines[9:]) == {
-        f"Portal  {portal}",
+        f"Portal  http://localhost:{environment['PORT']}",
         f"Edge    {edge}",
         f"Echo    {echo}  (through the edge: http://echo.localhost:{environment['EDGE_PORT']}/)",
     }
