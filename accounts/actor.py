@@ -3,9 +3,15 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 
-AUTOMATION = "automation token"  # marks a token without a user in the audit trail
+AUTOMATION: Final = (
+    "automation token"  # marks a token without a user in the audit trail
+)
+STAFF_MARK: Final = "Tollgate staff"
+TOLLGATE: Final = "Tollgate"
+# Rows keep an actor's words: a token has two names, and staff who approve name the proposer.
+MAX_ACTOR_LENGTH: Final = 255
 
 
 class ActorType(StrEnum):
@@ -35,6 +41,19 @@ class TokenScope(StrEnum):
     GLOBAL_READ = "global:read"
     PURGE_SELECT = "purge_select"
     PURGE_ALL = "purge_all"
+
+
+def actor_words(actor_type: str, label: str) -> str:
+    """Return an actor's label as people read it, by the actor's type."""
+    if actor_type == ActorType.STAFF:
+        return f"{label} ({STAFF_MARK})"
+    if actor_type == ActorType.SYSTEM:
+        return TOLLGATE
+    owner, _, token = label.removesuffix(")").partition(" (")
+    # An automation token has no owner.
+    if actor_type == ActorType.TOKEN and token not in {"", AUTOMATION}:
+        return f"{owner} (token {token})"
+    return label
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +86,11 @@ class Actor:
     token_services: frozenset[str] = frozenset()
     second_person: str = ""  # of the staff, where a change needs two
     context: Context = field(default_factory=Context)
+
+    @property
+    def words(self) -> str:
+        """Return who acts, as people read it; rows keep it beside what the actor did."""
+        return actor_words(self.type, self.label)
 
     @classmethod
     def system(cls, name: str, *, interface: Interface = Interface.SYSTEM) -> Self:

@@ -8,7 +8,7 @@ from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 from django.db.models.functions import Lower
 
-from accounts.actor import AUTOMATION, TokenScope
+from accounts.actor import AUTOMATION, MAX_ACTOR_LENGTH, TokenScope
 from accounts.ids import new_id
 from accounts.roles import AUTOMATION_ROLES, ROLES_WITH_LIMITED_ACCESS, Role
 
@@ -164,7 +164,7 @@ class Invitation(models.Model):
     role = models.CharField(max_length=16, choices=ROLE_CHOICES)
     limit_services = models.BooleanField(default=False)
     services = models.JSONField(default=dict)  # service id -> access level
-    invited_by = models.CharField(max_length=200)
+    invited_by = models.CharField(max_length=MAX_ACTOR_LENGTH)
     # The invitation counts while this user may still invite; None if it was not sent by a user.
     inviter = models.ForeignKey(
         User, null=True, blank=True, on_delete=models.PROTECT, related_name="+"

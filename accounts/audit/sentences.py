@@ -14,13 +14,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from accounts.actor import AUTOMATION, ActorType
+from accounts.actor import STAFF_MARK, ActorType, actor_words
 from accounts.audit.models import PLATFORM, AuditEvent
 from accounts.audit.names import NO_NAMES, Names, field_label, is_id
 from accounts.audit.vocabulary import Event
 
-TOLLGATE: Final = "Tollgate"
-STAFF_MARK: Final = "Tollgate staff"
 MAX_NAMES: Final = 3  # services that a sentence names; more are counted
 LEVELS: Final = ("access", "level")  # the fields of an access level on a service
 NANO, MICRO = Decimal(10) ** -9, Decimal(10) ** -6
@@ -254,19 +252,6 @@ def actor_of_entry(entry: AuditEvent) -> str:
     if entry.actor_type == ActorType.SYSTEM and entry.body.get("on_behalf_of"):
         return label
     return actor_words(entry.actor_type, label)
-
-
-def actor_words(actor_type: str, label: str) -> str:
-    """Return an actor's label as people read it, by the actor's type."""
-    if actor_type == ActorType.STAFF:
-        return f"{label} ({STAFF_MARK})"
-    if actor_type == ActorType.SYSTEM:
-        return TOLLGATE
-    owner, _, token = label.removesuffix(")").partition(" (")
-    # An automation token has no owner.
-    if actor_type == ActorType.TOKEN and token not in {"", AUTOMATION}:
-        return f"{owner} (token {token})"
-    return label
 
 
 def person_of_entry(entry: AuditEvent) -> str:

@@ -118,7 +118,7 @@ def invite(  # noqa: PLR0913 - the fields of an invitation, all by keyword
             role=role,
             limit_services=limit_services,
             services=levels,
-            invited_by=actor.label,
+            invited_by=actor.words,
             inviter_id=actor.user_id or None,
             created_at=now,
             expires_at=now + INVITATION_LIFETIME,
@@ -128,7 +128,7 @@ def invite(  # noqa: PLR0913 - the fields of an invitation, all by keyword
             to=email,
             subject=f"Invitation to {account.name}",
             body=(
-                f"{actor.label} invited you to join {account.name} on Tollgate. "
+                f"{actor.words} invited you to join {account.name} on Tollgate. "
                 f"Your role will be {role}.\n\n"
                 f"Accept the invitation (valid until {invitation.expires_at:%-d %B %Y}):"
                 f"\n\n{LINK}\n\n"

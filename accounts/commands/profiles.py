@@ -92,7 +92,7 @@ def request_password_reset(
             subject="Choose a new password for Tollgate",
             body=(
                 f"Hello {user.name},\n\n"
-                f"{actor.label} asked you to choose a new password.\n"
+                f"{actor.words} asked you to choose a new password.\n"
                 f"Choose it here, once, within three days:\n\n{LINK}\n"
             ),
             now=now,

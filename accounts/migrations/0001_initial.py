@@ -79,7 +79,7 @@ class Migration(migrations.Migration):
                 ('role', models.CharField(choices=[('user', 'User'), ('billing', 'Billing'), ('engineer', 'Engineer'), ('superuser', 'Superuser')], max_length=16)),
                 ('limit_services', models.BooleanField(default=False)),
                 ('services', models.JSONField(default=dict)),
-                ('invited_by', models.CharField(max_length=200)),
+                ('invited_by', models.CharField(max_length=255)),
                 ('created_at', models.DateTimeField()),
                 ('expires_at', models.DateTimeField()),
                 ('accepted_at', models.DateTimeField(blank=True, null=True)),

@@ -8,11 +8,10 @@ from django import forms
 from django.core.cache import cache
 from django.http import QueryDict
 
-from accounts.actor import ActorType
+from accounts.actor import TOLLGATE, ActorType, actor_words
 from accounts.audit.names import product_names
 from accounts.audit.queries import Facet, Filters, facets_of
 from accounts.audit.reader import end_of
-from accounts.audit.sentences import TOLLGATE, actor_words
 from accounts.audit.vocabulary import DESCRIPTIONS, Event
 from accounts.lists import ListForm
 from accounts.queries import ServiceName

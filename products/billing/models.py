@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from django.db import models
 
+from accounts.actor import MAX_ACTOR_LENGTH
 from accounts.models import Account
 from products.catalogue.models import PriceVersion, Product
 from products.catalogue.money import Money
@@ -35,7 +36,7 @@ class Contract(models.Model):
     tax_note = models.CharField(max_length=300, blank=True)
     reason = models.CharField(max_length=500)
     assigned_at = models.DateTimeField()
-    assigned_by = models.CharField(max_length=200)
+    assigned_by = models.CharField(max_length=MAX_ACTOR_LENGTH)
 
     class Meta:
         indexes: ClassVar = [
@@ -98,12 +99,12 @@ class Invoice(models.Model):
     credits_micros = models.BigIntegerField(default=0)
     due_micros = models.BigIntegerField(default=0)
     finalized_at = models.DateTimeField(null=True, blank=True)
-    finalized_by = models.CharField(max_length=200, blank=True)
+    finalized_by = models.CharField(max_length=MAX_ACTOR_LENGTH, blank=True)
     due_on = models.DateField(null=True, blank=True)
     override_reason = models.CharField(max_length=500, blank=True)
     content_hash = models.CharField(max_length=64, blank=True)
     voided_at = models.DateTimeField(null=True, blank=True)
-    voided_by = models.CharField(max_length=200, blank=True)
+    voided_by = models.CharField(max_length=MAX_ACTOR_LENGTH, blank=True)
     void_reason = models.CharField(max_length=500, blank=True)
 
     class Meta:
@@ -289,7 +290,7 @@ class Credit(models.Model):
     reason = models.CharField(max_length=500)
     expires_on = models.DateField(null=True, blank=True)
     granted_at = models.DateTimeField()
-    granted_by = models.CharField(max_length=200)
+    granted_by = models.CharField(max_length=MAX_ACTOR_LENGTH)
 
     class Meta:
         default_permissions = ()
@@ -371,7 +372,7 @@ class CreditNote(models.Model):
     amount_micros = models.BigIntegerField()
     reason = models.CharField(max_length=500)
     issued_at = models.DateTimeField()
-    issued_by = models.CharField(max_length=200)
+    issued_by = models.CharField(max_length=MAX_ACTOR_LENGTH)
 
     class Meta:
         default_permissions = ()
@@ -404,7 +405,7 @@ class Budget(models.Model):
         max_length=9, choices=Action.choices, default=Action.NOTIFY
     )
     changed_at = models.DateTimeField()
-    changed_by = models.CharField(max_length=200)
+    changed_by = models.CharField(max_length=MAX_ACTOR_LENGTH)
 
     class Meta:
         default_permissions = ()

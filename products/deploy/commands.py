@@ -142,7 +142,7 @@ def _activate(
             kind=Deployment.Kind.ACTIVATED,
             comment=comment,
             findings=[finding.message for finding in decision.warnings],
-            deployed_by=actor.label,
+            deployed_by=actor.words,
             deployed_at=now,
         )
         trail.note(
@@ -181,7 +181,7 @@ def deactivate(
             version=version.number,
             kind=Deployment.Kind.DEACTIVATED,
             comment=comment,
-            deployed_by=actor.label,
+            deployed_by=actor.words,
             deployed_at=now,
         )
         trail.note(

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from django.db import models
 
+from accounts.actor import MAX_ACTOR_LENGTH
 from accounts.ids import new_id
 from products.services.models import Service
 
@@ -28,7 +29,7 @@ class Deployment(models.Model):
     kind = models.CharField(max_length=12, choices=Kind.choices)
     comment = models.CharField(max_length=500, blank=True)
     findings = models.JSONField(default=list)  # the warnings at that time, as sentences
-    deployed_by = models.CharField(max_length=200)
+    deployed_by = models.CharField(max_length=MAX_ACTOR_LENGTH)
     deployed_at = models.DateTimeField()
 
     class Meta:

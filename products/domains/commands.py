@@ -319,7 +319,7 @@ def _reset(claim: DomainClaim, actor: Actor, now: datetime) -> None:
     """Make a claim pending, with a new token; the caller saves it."""
     claim.state, claim.token = State.PENDING, new_secret()
     claim.registrable_name = registrable_name(claim.name)
-    claim.requested_at, claim.requested_by = now, actor.label
+    claim.requested_at, claim.requested_by = now, actor.words
     claim.checked_at = claim.verified_at = claim.lost_at = None
     claim.method = claim.problem = claim.lost_reason = ""
 

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from django.db import models
 
+from accounts.actor import MAX_ACTOR_LENGTH
 from accounts.ids import new_id
 from accounts.models import Account
 from accounts.tokens import new_secret
@@ -53,7 +54,7 @@ class DomainClaim(models.Model):
     method = models.CharField(max_length=5, choices=Method.choices, blank=True)
     token = models.CharField(max_length=64, default=new_secret, editable=False)
     requested_at = models.DateTimeField()
-    requested_by = models.CharField(max_length=200)
+    requested_by = models.CharField(max_length=MAX_ACTOR_LENGTH)
     checked_at = models.DateTimeField(null=True, blank=True)
     problem = models.CharField(
         max_length=MAX_PROBLEM_LENGTH, blank=True

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from django.db import models
 
+from accounts.actor import MAX_ACTOR_LENGTH
 from accounts.ids import new_id
 from accounts.models import Account
 from products.catalogue.models import Plan, PriceVersion, Product
@@ -62,8 +63,8 @@ class Enablement(models.Model):
     source = models.CharField(max_length=8, choices=Source.choices)
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField(null=True, blank=True)
-    started_by = models.CharField(max_length=200)
-    ended_by = models.CharField(max_length=200, blank=True)
+    started_by = models.CharField(max_length=MAX_ACTOR_LENGTH)
+    ended_by = models.CharField(max_length=MAX_ACTOR_LENGTH, blank=True)
     reason = models.CharField(max_length=500, blank=True)
     # R5: exactly what was agreed to, as a record and as a sentence (`agreements.Terms`).
     agreed_record = models.TextField(blank=True)
@@ -136,8 +137,8 @@ class ServiceProduct(models.Model):
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+")
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField(null=True, blank=True)
-    started_by = models.CharField(max_length=200)
-    ended_by = models.CharField(max_length=200, blank=True)
+    started_by = models.CharField(max_length=MAX_ACTOR_LENGTH)
+    ended_by = models.CharField(max_length=MAX_ACTOR_LENGTH, blank=True)
     configuration = models.JSONField(default=dict)  # ngwaf: workspace_id, traffic_ramp
 
     class Meta:
@@ -171,13 +172,13 @@ class ProductRequest(models.Model):
     )
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+")
     user_id = models.CharField(max_length=22)
-    requested_by = models.CharField(max_length=200)
+    requested_by = models.CharField(max_length=MAX_ACTOR_LENGTH)
     requested_on = models.DateField()
     requested_at = models.DateTimeField()
     note = models.CharField(max_length=MAX_NOTE_LENGTH, blank=True)
     state = models.CharField(max_length=9, choices=State.choices, default=State.OPEN)
     answered_at = models.DateTimeField(null=True, blank=True)
-    answered_by = models.CharField(max_length=200, blank=True)
+    answered_by = models.CharField(max_length=MAX_ACTOR_LENGTH, blank=True)
     answer = models.CharField(max_length=MAX_NOTE_LENGTH, blank=True)
 
     class Meta:

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from django.db import models
 
+from accounts.actor import MAX_ACTOR_LENGTH
 from accounts.audit.entry_body import CLOCK_TOLERANCE
 from accounts.ids import new_id
 from products.instants import instant_of
@@ -267,7 +268,7 @@ class UsageDispute(models.Model):
     found_at = models.DateTimeField()
     last_found_at = models.DateTimeField()
     resolved_at = models.DateTimeField(null=True, blank=True)
-    resolved_by = models.CharField(max_length=200, blank=True)
+    resolved_by = models.CharField(max_length=MAX_ACTOR_LENGTH, blank=True)
     resolution = models.CharField(max_length=8, choices=Resolution.choices, blank=True)
     resolution_reason = models.CharField(max_length=500, blank=True)
 
@@ -320,7 +321,7 @@ class UsageVoid(models.Model):
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     reason = models.CharField(max_length=500)
-    voided_by = models.CharField(max_length=200)
+    voided_by = models.CharField(max_length=MAX_ACTOR_LENGTH)
     voided_at = models.DateTimeField()
 
     class Meta:

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from django.db import models
 
+from accounts.actor import MAX_ACTOR_LENGTH
 from accounts.ids import new_id
 from accounts.models import Account
 
@@ -33,7 +34,7 @@ class Webhook(models.Model):
     earlier_secret = models.TextField(blank=True)
     earlier_secret_until = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
-    created_by = models.CharField(max_length=200)
+    created_by = models.CharField(max_length=MAX_ACTOR_LENGTH)
     # Moved into the future while a process delivers, and between attempts.
     due_at = models.DateTimeField(db_index=True)
     attempts = models.PositiveIntegerField(default=0)  # of the entry that is next

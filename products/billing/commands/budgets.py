@@ -52,7 +52,7 @@ def set_budget(
         budget.thresholds, budget.action = sorted(set(thresholds)), action
         if before == _facts(budget):
             raise Unchanged
-        budget.changed_at, budget.changed_by = now, actor.label
+        budget.changed_at, budget.changed_by = now, actor.words
         budget.save()
         trail.note(
             Event.BUDGET_CHANGED,
@@ -97,7 +97,7 @@ def lift_block(actor: Actor, *, account: Account, now: datetime) -> None:
             raise Unchanged
         before = _facts(budget)
         budget.action = Budget.Action.NOTIFY
-        budget.changed_at, budget.changed_by = now, actor.label
+        budget.changed_at, budget.changed_by = now, actor.words
         budget.save()
         trail.note(
             Event.BUDGET_CHANGED,

@@ -139,7 +139,7 @@ def void_invoice(
         if row.credit_notes.exists() or row.adjustments.exists():
             raise Conflict("An invoice that was corrected cannot be voided.")
         row.status, row.voided_at = Invoice.Status.VOID, now
-        row.voided_by, row.void_reason = actor.label, reason
+        row.voided_by, row.void_reason = actor.words, reason
         row.save()
         CreditEntry.objects.bulk_create(
             CreditEntry(
@@ -209,7 +209,7 @@ def _finalize(trail: Trail, invoice: Invoice, actor: Actor, now: datetime) -> No
     used = sum((each.amount for each in uses), start=Money(0, invoice.currency))
     invoice.credits_micros = used.micros
     invoice.due_micros = (invoice.subtotal - used).micros
-    invoice.finalized_at, invoice.finalized_by = now, actor.label
+    invoice.finalized_at, invoice.finalized_by = now, actor.words
     invoice.due_on = (now + timedelta(days=invoice.payment_terms_days)).date()
     # Drawn last, because every account waits for this row.
     invoice.number = next_number("invoice", "INV")

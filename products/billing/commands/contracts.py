@@ -59,7 +59,7 @@ def assign_contract(
             from_month=str(from_month),
             reason=reason,
             assigned_at=now,
-            assigned_by=actor.label,
+            assigned_by=actor.words,
             **asdict(terms),
         )
         _note(trail, contract, before, account)

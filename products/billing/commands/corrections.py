@@ -145,7 +145,7 @@ def _credit(
             amount_micros=-found.amount.micros,
             reason=reason,
             granted_at=now,
-            granted_by=actor.label,
+            granted_by=actor.words,
         )
     )
     note = CreditNote.objects.create(
@@ -158,7 +158,7 @@ def _credit(
         amount_micros=-found.amount.micros,
         reason=reason,
         issued_at=now,
-        issued_by=actor.label,
+        issued_by=actor.words,
     )
     trail.note(
         Event.CREDIT_NOTE_ISSUED,

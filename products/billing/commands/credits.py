@@ -46,7 +46,7 @@ def grant_credit(
                 reason=reason,
                 expires_on=expires_on,
                 granted_at=now,
-                granted_by=actor.label,
+                granted_by=actor.words,
             )
         )
         trail.note(

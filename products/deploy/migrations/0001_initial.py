@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
                 ('kind', models.CharField(choices=[('activated', 'Activated'), ('deactivated', 'Deactivated')], max_length=12)),
                 ('comment', models.CharField(blank=True, max_length=500)),
                 ('findings', models.JSONField(default=list)),
-                ('deployed_by', models.CharField(max_length=200)),
+                ('deployed_by', models.CharField(max_length=255)),
                 ('deployed_at', models.DateTimeField()),
                 ('service', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='deployments', to='services.service')),
             ],

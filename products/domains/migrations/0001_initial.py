@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
                 ('method', models.CharField(blank=True, choices=[('dns', 'TXT record'), ('http', 'HTTP token'), ('off', 'verification is off'), ('staff', 'by staff')], max_length=5)),
                 ('token', models.CharField(default=accounts.tokens.new_secret, editable=False, max_length=64)),
                 ('requested_at', models.DateTimeField()),
-                ('requested_by', models.CharField(max_length=200)),
+                ('requested_by', models.CharField(max_length=255)),
                 ('checked_at', models.DateTimeField(blank=True, null=True)),
                 ('problem', models.CharField(blank=True, max_length=500)),
                 ('verified_at', models.DateTimeField(blank=True, null=True)),

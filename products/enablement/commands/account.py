@@ -101,7 +101,7 @@ def enable(
             price_version=price,
             source=Enablement.Source.DIRECT,
             starts_at=now,
-            started_by=actor.label,
+            started_by=actor.words,
             reason=reason,
         )
         open_enablement(trail, terms.keep(enablement), trial=trial)
@@ -147,7 +147,7 @@ def disable(
         close_enablement(
             trail,
             enablement,
-            ended_by=actor.label,
+            ended_by=actor.words,
             drain_mode=drain_mode,
             now=now,
             reason=reason,

@@ -52,7 +52,7 @@ def assign_package(
             price_version=prices[0] if prices else None,
             source=Enablement.Source.PACKAGE,
             starts_at=now,
-            started_by=actor.label,
+            started_by=actor.words,
             reason=reason,
         )
         trail.note(
@@ -95,7 +95,7 @@ def remove_package(
         close_enablement(
             trail,
             enablement,
-            ended_by=actor.label,
+            ended_by=actor.words,
             drain_mode=Enablement.DrainMode.DRAIN,
             now=now,
             reason=reason,

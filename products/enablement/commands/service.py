@@ -73,7 +73,7 @@ def enable_for_service(
             service=service,
             product=product,
             starts_at=now,
-            started_by=actor.label,
+            started_by=actor.words,
             configuration=options,
         )
         trail.note(
@@ -122,7 +122,7 @@ def disable_for_service(
         if switch is None:
             raise Unchanged
         switch.ends_at = now
-        switch.ended_by = actor.label
+        switch.ended_by = actor.words
         switch.save(update_fields=["ends_at", "ended_by"])
         trail.note(
             Event.SERVICE_PRODUCT_DISABLED,

@@ -82,7 +82,7 @@ def start_trial(
             plan=plan,
             source=Enablement.Source.TRIAL,
             starts_at=now,
-            started_by=actor.label,
+            started_by=actor.words,
             trial_ends_at=now + timedelta(days=plan.trial_days or 0),
             trial_minutes=plan.trial_minutes,
         )

@@ -438,7 +438,7 @@ def resolve_dispute(
             raise Conflict(f"{row.resolved_by} has already resolved this dispute.")
         if keep == UsageDispute.Resolution.REPORTED:
             _apply_reported(row, now)
-        row.resolved_at, row.resolved_by = now, actor.label
+        row.resolved_at, row.resolved_by = now, actor.words
         row.resolution, row.resolution_reason = keep, reason
         row.save()
         trail.note(

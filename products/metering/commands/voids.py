@@ -64,7 +64,7 @@ def void_usage(
             starts_at=period.starts_at,
             ends_at=period.ends_at,
             reason=reason,
-            voided_by=actor.label,
+            voided_by=actor.words,
             voided_at=now,
         )
         records = _set_apart(void, period, now)

@@ -142,7 +142,7 @@ class Migration(migrations.Migration):
                 ('found_at', models.DateTimeField()),
                 ('last_found_at', models.DateTimeField()),
                 ('resolved_at', models.DateTimeField(blank=True, null=True)),
-                ('resolved_by', models.CharField(blank=True, max_length=200)),
+                ('resolved_by', models.CharField(blank=True, max_length=255)),
                 ('resolution', models.CharField(blank=True, choices=[('recorded', 'Keep the recorded values'), ('reported', 'Use the reported values')], max_length=8)),
                 ('resolution_reason', models.CharField(blank=True, max_length=500)),
             ],
@@ -189,7 +189,7 @@ class Migration(migrations.Migration):
                 ('starts_at', models.DateTimeField()),
                 ('ends_at', models.DateTimeField()),
                 ('reason', models.CharField(max_length=500)),
-                ('voided_by', models.CharField(max_length=200)),
+                ('voided_by', models.CharField(max_length=255)),
                 ('voided_at', models.DateTimeField()),
             ],
             options={

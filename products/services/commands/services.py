@@ -62,7 +62,7 @@ def create_service(
         Version.objects.create(
             service=service,
             number=1,
-            author=actor.label,
+            author=actor.words,
             created_at=now,
             updated_at=now,
         )

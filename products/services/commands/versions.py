@@ -30,7 +30,7 @@ def clone_version(actor: Actor, *, version: Version, now: datetime) -> Version:
     ) as trail:
         source = version_for_update(version)
         clone = _new_version(
-            source.service, author=actor.label, comment=source.comment, now=now
+            source.service, author=actor.words, comment=source.comment, now=now
         )
         clone.cloned_from = source.number
         clone.save(force_insert=True)
@@ -56,7 +56,7 @@ def create_version(
     ) as trail:
         version = _new_version(
             service_for_update(service.pk),
-            author=actor.label,
+            author=actor.words,
             comment=clean_comment(comment),
             now=now,
         )

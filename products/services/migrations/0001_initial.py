@@ -41,7 +41,7 @@ class Migration(migrations.Migration):
                 ('active', models.BooleanField(default=False)),
                 ('locked', models.BooleanField(default=False)),
                 ('staged', models.BooleanField(default=False)),
-                ('author', models.CharField(max_length=200)),
+                ('author', models.CharField(max_length=255)),
                 ('cloned_from', models.PositiveIntegerField(blank=True, null=True)),
                 ('revision', models.PositiveIntegerField(default=0)),
                 ('created_at', models.DateTimeField()),

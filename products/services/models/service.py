@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from django.db import models
 
-from accounts.actor import Actor
+from accounts.actor import MAX_ACTOR_LENGTH, Actor
 from accounts.ids import new_id
 from accounts.models import Account
 from accounts.policy import visible_services
@@ -97,7 +97,7 @@ class Version(models.Model):
     active = models.BooleanField(default=False)
     locked = models.BooleanField(default=False)
     staged = models.BooleanField(default=False)  # edges have no staging, so only a mark
-    author = models.CharField(max_length=200)
+    author = models.CharField(max_length=MAX_ACTOR_LENGTH)
     cloned_from = models.PositiveIntegerField(null=True, blank=True)
     revision = models.PositiveIntegerField(
         default=0

@@ -64,7 +64,7 @@ def add_webhook(
             **values,
             secret=encrypt(secret),
             created_at=now,
-            created_by=actor.label,
+            created_by=actor.words,
             due_at=now,
         )
         reader.start(webhook.reader, account.pk, after=reader.end_of(account.pk))
@@ -99,7 +99,7 @@ def change_webhook(
             _require_new_url(row.account_id, url)
         if is_paused != row.is_paused:
             row.paused_at = now if is_paused else None
-            row.pause_reason = f"{actor.label} paused it." if is_paused else ""
+            row.pause_reason = f"{actor.words} paused it." if is_paused else ""
         row.url, row.events = url, list(events)
         row.due_at, row.attempts, row.failing_since = now, 0, None
         row.save()

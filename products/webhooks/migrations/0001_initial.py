@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
                 ('earlier_secret', models.TextField(blank=True)),
                 ('earlier_secret_until', models.DateTimeField(blank=True, null=True)),
                 ('created_at', models.DateTimeField()),
-                ('created_by', models.CharField(max_length=200)),
+                ('created_by', models.CharField(max_length=255)),
                 ('due_at', models.DateTimeField(db_index=True)),
                 ('attempts', models.PositiveIntegerField(default=0)),
                 ('failing_since', models.DateTimeField(blank=True, null=True)),

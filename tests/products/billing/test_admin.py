@@ -67,7 +67,7 @@ def test_staff_assign_a_contract(staff, acme):
     assert (contract.from_month, contract.currency, contract.assigned_by) == (
         "2999-01",
         "EUR",
-        "Stu",
+        "Stu (Tollgate staff)",
     )
     assert noted(acme.pk) == [
         "account.read",
@@ -128,7 +128,7 @@ def test_staff_make_an_incomplete_invoice_final_with_a_reason(staff, acme, draft
     invoice = Invoice.objects.get(account=acme)
     assert refused.status_code == 400
     assert (invoice.status, invoice.override_reason) == ("final", "The edge is gone.")
-    assert invoice.finalized_by == "Stu"
+    assert invoice.finalized_by == "Stu (Tollgate staff)"
 
 
 def test_staff_void_an_invoice_with_a_reason_once(staff, acme, final):

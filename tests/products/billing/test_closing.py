@@ -174,7 +174,7 @@ def test_a_person_can_override_what_is_missing_with_a_reason(ada, acme, shop, en
     )
 
     assert invoice.override_reason == "The edge is broken."
-    assert invoice.finalized_by == ada.label
+    assert invoice.finalized_by == ada.words
 
 
 def test_a_draft_is_computed_again_until_it_is_final(acme, shop, enabled):

@@ -276,7 +276,7 @@ def test_staff_decline_a_request_with_a_reason_from_the_accounts_page(
     assert (refused.status_code, answer.url, again.status_code) == (400, queue, 400)
     assert (row.state, row.answered_by, row.answer) == (
         "declined",
-        "Stu",
+        "Stu (Tollgate staff)",
         "Not in your region.",
     )
     assert page not in staff_client.get(account).content.decode()
@@ -347,7 +347,9 @@ def test_staff_answer_a_request_from_the_queue_and_notify_the_requester(
     row.refresh_from_db()
     assert (refused.status_code, answer.url, again.status_code) == (400, queue, 400)
     assert (row.state, row.answer) == ("answered", "We call you tomorrow.")
-    assert "Stu: We call you tomorrow." in text_of(staff_client.get(queue))
+    assert "Stu (Tollgate staff): We call you tomorrow." in text_of(
+        staff_client.get(queue)
+    )
     make_notices(now=NOW)
     assert "We call you tomorrow." in Notice.objects.get(user__pk=sam.user_id).sentence
 

@@ -181,7 +181,10 @@ def test_staff_resolve_a_dispute_with_a_reason(staff_client, dispute, shop):
     event = AuditEvent.objects.get(action=Event.USAGE_DISPUTE_RESOLVED)
     assert "The report is higher than the final one." in asked.content.decode()
     assert done.status_code == 303
-    assert (dispute.resolution, dispute.resolved_by) == ("reported", "Ada")
+    assert (dispute.resolution, dispute.resolved_by) == (
+        "reported",
+        "Ada (Tollgate staff)",
+    )
     assert kept()[0][4] == 70
     assert (event.account_id, event.interface) == (shop.account_id, "admin")
 
@@ -238,7 +241,10 @@ def test_dispute_that_is_already_resolved_says_so(staff_client, dispute):
     answer = staff_client.post(resolve_page(dispute), sent)
 
     assert answer.status_code == 400
-    assert "Ada has already resolved this dispute." in answer.content.decode()
+    assert (
+        "Ada (Tollgate staff) has already resolved this dispute."
+        in answer.content.decode()
+    )
 
 
 def test_member_cannot_open_the_page_of_a_dispute(dispute):

@@ -152,7 +152,10 @@ def test_staff_can_keep_the_recorded_values(edge, shop, ada):
 
     again = take(edge, record(**LARGE, service=shop.pk))
     event = AuditEvent.objects.get(action=Event.USAGE_DISPUTE_RESOLVED)
-    assert (resolved.resolved_by, resolved.resolution) == ("Ada", "recorded")
+    assert (resolved.resolved_by, resolved.resolution) == (
+        "Ada (Tollgate staff)",
+        "recorded",
+    )
     assert (resolved.resolved_at, resolved.resolution_reason) == (NOW, "Clock.")
     assert kept() == before
     assert outcome(again) == (0, 1, [])
@@ -226,7 +229,9 @@ def test_dispute_is_resolved_once(edge, ada):
     dispute = disputed(edge, SMALL | {"final": True}, LARGE)
     resolve_dispute(ada, dispute=dispute, keep="recorded", reason="Clock.", now=NOW)
 
-    with pytest.raises(Conflict, match="Ada has already resolved this dispute"):
+    with pytest.raises(
+        Conflict, match=r"Ada \(Tollgate staff\) has already resolved this dispute"
+    ):
         resolve_dispute(ada, dispute=dispute, keep="reported", reason="No.", now=NOW)
 
     assert kept()[0][4] == 50
