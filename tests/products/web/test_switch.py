@@ -149,7 +149,7 @@ def test_a_product_of_a_package_is_switched_on_and_off_on_the_services_page(
     client = browser(eve)
     at_echo = [echo.pk, "ngwaf"]
     service = reverse("service", args=[echo.pk])
-    assert "Switch Next-Gen WAF on" in text_of(client.get(service))
+    assert "Switch on Next-Gen WAF" in text_of(client.get(service))
 
     on = client.post(reverse("product_on", args=at_echo), follow=True)
     off = reverse("product_off", args=at_echo)
