@@ -54,14 +54,16 @@ def test_without_the_record_the_reason_says_what_was_found(records, found):
         require_txt_record(PROOF, servers=[server.address])
 
 
-def test_a_silent_name_server_costs_three_seconds_at_most():
+def test_a_silent_name_server_costs_the_limit_at_most(monkeypatch):
+    monkeypatch.setattr(verification, "_TOTAL_SECONDS", 0.3)
     with name_server({PROOF.dns_name: [PROOF.dns_value]}) as server:
         server.is_silent = True
         started = time.monotonic()
         with pytest.raises(ProofMissing, match="no answer"):
             require_txt_record(PROOF, servers=[server.address])
+        took = time.monotonic() - started
 
-    assert time.monotonic() - started < 4
+    assert took < 4  # dnspython's own limit is 5
 
 
 def test_a_second_name_server_is_asked_if_the_first_is_silent():
@@ -162,14 +164,13 @@ def test_another_answer_is_no_proof(answer, found):
 
 def test_a_host_that_sends_a_byte_at_a_time_costs_the_limit_at_most(monkeypatch):
     monkeypatch.setattr(verification, "_TOTAL_SECONDS", 0.3)
-    started = time.monotonic()
-    with (
-        web_server(ok(b"secret"), drip=0.05) as (port, _),
-        pytest.raises(ProofMissing, match="no answer"),
-    ):
-        ask(port)
+    with web_server(ok(b"secret"), drip=0.5) as (port, _):
+        started = time.monotonic()
+        with pytest.raises(ProofMissing, match="no answer"):
+            ask(port)
+        took = time.monotonic() - started
 
-    assert time.monotonic() - started < 4
+    assert took < 10  # all of it takes more than 20
 
 
 def test_an_address_that_is_not_public_is_never_connected_to():
