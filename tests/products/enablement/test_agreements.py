@@ -1,13 +1,14 @@
 """Tampering with an agreement is refused by the database and found by verification (R5)."""
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from accounts.audit.queries import verify
 from products.enablement import triggers
 from products.enablement.agreements import text_hash
 from products.enablement.models import Enablement
 from tests.factories.enablement import entitle
+from tests.factories.unguarded import unguarded
 
 TEXT = "I understand that WebSockets is free for ever."
 
@@ -18,11 +19,10 @@ def enabled(sam, acme, websockets):
 
 
 @pytest.fixture
-def unguarded(enabled):
-    """The enablements without their triggers."""
-    triggers.ENABLEMENTS.remove(connection)
-    yield enabled
-    triggers.ENABLEMENTS.install(connection)
+def exposed(enabled):
+    """An enablement without the triggers of its table."""
+    with unguarded(triggers.ENABLEMENTS):
+        yield enabled
 
 
 @pytest.mark.parametrize(
@@ -51,8 +51,8 @@ def test_an_intact_agreement_is_valid(enabled, acme):
         {"agreed_record": "{}", "agreed_record_hash": text_hash("{}")},
     ],
 )
-def test_a_changed_agreement_is_found_at_its_entry(unguarded, acme, changes):
-    Enablement.objects.filter(pk=unguarded.pk).update(**changes)
+def test_a_changed_agreement_is_found_at_its_entry(exposed, acme, changes):
+    Enablement.objects.filter(pk=exposed.pk).update(**changes)
 
     result = verify(acme.pk)
 
@@ -61,14 +61,14 @@ def test_a_changed_agreement_is_found_at_its_entry(unguarded, acme, changes):
     assert result.reason == "the agreement is not the one that was agreed to"
 
 
-def test_a_deleted_enablement_is_found_at_its_entry(unguarded, acme):
-    Enablement.objects.filter(pk=unguarded.pk).delete()
+def test_a_deleted_enablement_is_found_at_its_entry(exposed, acme):
+    Enablement.objects.filter(pk=exposed.pk).delete()
 
     assert verify(acme.pk).reason == "the enablement it names is missing"
 
 
-def test_an_agreement_without_an_entry_is_found(unguarded, acme, ngwaf):
-    forged = Enablement.objects.get(pk=unguarded.pk)
+def test_an_agreement_without_an_entry_is_found(exposed, acme, ngwaf):
+    forged = Enablement.objects.get(pk=exposed.pk)
     forged.pk, forged.product = "forged", ngwaf
     forged.save(force_insert=True)
 
