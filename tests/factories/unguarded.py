@@ -1,4 +1,4 @@
-"""Rows without the triggers that guard them, as somebody with the database's password could have them."""
+"""Rows without the triggers that guard them, as an intruder with the database's password could make them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
