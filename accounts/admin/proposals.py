@@ -5,7 +5,6 @@ from functools import partial
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, path
 from django.utils import timezone
 
 from accounts.admin_pages import ReadOnlyAdmin, ReasonForm, row_or_404
@@ -48,6 +47,10 @@ class ProposalAdmin(ReadOnlyAdmin):
         *("decided_by", "decided_at", "decision_reason"),
     )
     change_form_template = "admin/accounts/proposal.html"
+    own_pages = (
+        ("<str:proposal_id>/approve/", "approve_view", "accounts_proposal_approve"),
+        ("<str:proposal_id>/decline/", "decline_view", "accounts_proposal_decline"),
+    )
 
     @admin.display(description="proposal")
     def title(self, proposal: Proposal) -> str:
@@ -74,23 +77,6 @@ class ProposalAdmin(ReadOnlyAdmin):
         own = proposal is not None and proposal.proposed_by_id == request.user.pk
         context = {"is_open": is_open, "is_own": own} | (extra_context or {})
         return super().change_view(request, object_id, form_url, context)
-
-    def get_urls(self) -> list[URLPattern]:
-        """Return the URLs of the forms, then Django's own."""
-        view = self.admin_site.admin_view
-        return [
-            path(
-                "<str:proposal_id>/approve/",
-                view(self.approve_view),
-                name="accounts_proposal_approve",
-            ),
-            path(
-                "<str:proposal_id>/decline/",
-                view(self.decline_view),
-                name="accounts_proposal_decline",
-            ),
-            *super().get_urls(),
-        ]
 
     def approve_view(self, request: HttpRequest, proposal_id: str) -> HttpResponse:
         """Approve a proposal, which carries it out."""
