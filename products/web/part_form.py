@@ -1,5 +1,6 @@
 """The page of one part of a draft: add, change, remove; and the findings while typing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -55,10 +56,19 @@ def preview(
     declared = KINDS[kind]
     row = _row(found, declared, request.POST.get("was", ""))
     edit = opened(declared, row, names_in(found, declared), data=request.POST)
-    config, here, advice = previewed(found, [edit])
-    decision = decision_without_person(found, config=config)
-    context = findings_context(actor, found, decision, here, advice) | {"unsaved": True}
-    return render(request, "products/_findings_update.html", context)
+    return preview_of(request, actor, found, [edit])
+
+
+def preview_of(
+    request: HttpRequest, actor: Actor, version: Version, edits: Sequence[PartEdit]
+) -> HttpResponse:
+    """Return the findings of a version as they would be with what was sent."""
+    config, here, advice = previewed(version, edits)
+    decision = decision_without_person(version, config=config)
+    context = findings_context(actor, version, decision, here, advice)
+    return render(
+        request, "products/_findings_update.html", context | {"unsaved": True}
+    )
 
 
 def _row(version: Version, kind: Kind, key: str) -> Part | None:

@@ -31,13 +31,12 @@ from products.web.part_edit import (
     PartEdit,
     TypedPart,
     opened,
-    previewed,
     read,
     tell_duplicate,
     touched,
     typed_part,
 )
-from products.web.part_form import MAX_TRIES
+from products.web.part_form import MAX_TRIES, preview_of
 from products.web.part_forms import Names, main_fields, names_in, with_removals
 from products.web.version_page import NUMBER, findings_context, version_context
 
@@ -88,12 +87,7 @@ def preview_several(request: HttpRequest, service_id: str, number: int) -> HttpR
     actor = actor_of(request)
     version = get_version(actor, service_id, number)
     page = _opened(request, actor, version)
-    config, here, advice = previewed(version, page.edits)
-    decision = decision_without_person(version, config=config)
-    context = findings_context(actor, version, decision, here, advice)
-    return render(
-        request, "products/_findings_update.html", context | {"unsaved": True}
-    )
+    return preview_of(request, actor, version, page.edits)
 
 
 def _opened(request: HttpRequest, actor: Actor, version: Version) -> _PartsPage:
