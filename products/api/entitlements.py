@@ -51,6 +51,7 @@ from products.enablement.refusals import (
     already_disabled,
     disable_refusal,
     enable_refusal,
+    request_refusal,
     trial_refusal,
 )
 from products.enablement.review import conflicts_of, who_can_use
@@ -418,7 +419,10 @@ def abilities(
     return {
         "enable": ability(enabling, cannot_enable),
         "disable": ability(enabling, cannot_disable),
-        "request": ability(access.decide(Permission.PRODUCT_REQUEST)),
+        "request": ability(
+            access.decide(Permission.PRODUCT_REQUEST),
+            request_refusal(state.product, state.enablement),
+        ),
         "switch": ability(access.decide(Permission.SERVICE_CONFIGURE)),
     }
 

@@ -81,6 +81,17 @@ def enable_refusal(
     return None
 
 
+def request_refusal(
+    product: Product, enablement: Enablement | None
+) -> AlreadyEnabled | None:
+    """Return why a product cannot be requested (R17); None if it can, also during its trial."""
+    if product.purchase_mode == Product.PurchaseMode.ALWAYS:
+        return AlreadyEnabled(f"{product.name} is included in every account.")
+    if enablement is not None and not enablement.is_trial:
+        return already_enabled(enablement, product)
+    return None
+
+
 def trial_refusal(
     product: Product,
     *,

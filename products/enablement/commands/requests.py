@@ -16,6 +16,8 @@ from accounts.notices import Audience
 from accounts.roles import Permission
 from products.catalogue.models import Product
 from products.enablement.models import MAX_NOTE_LENGTH, ProductRequest
+from products.enablement.queries import current
+from products.enablement.refusals import request_refusal
 
 State = ProductRequest.State
 
@@ -43,8 +45,9 @@ def request_product(
     """Record a member's request for a product, for those who can enable it.
 
     For a product that is sold directly these are the account's superusers, else sales. A new
-    request replaces an open one of the same member. Raises Forbidden; AlreadyRequestedToday for a
-    second request on a (UTC) day; Invalid for too long a note. Notes product.requested.
+    request replaces an open one of the same member. Raises Forbidden; AlreadyEnabled for a product
+    that the account has, unless from a trial; AlreadyRequestedToday for a second request on a
+    (UTC) day; Invalid for too long a note. Notes product.requested.
     """
     if len(note) > MAX_NOTE_LENGTH:
         raise Invalid(
@@ -53,6 +56,8 @@ def request_product(
     with recorded_change(
         actor, Permission.PRODUCT_REQUEST, on=account, now=now
     ) as trail:
+        if refusal := request_refusal(product, current(account.pk, product.pk)):
+            raise refusal
         own = ProductRequest.objects.filter(
             account=account, product=product, user_id=actor.user_id
         )

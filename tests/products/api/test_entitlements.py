@@ -89,7 +89,11 @@ def test_the_list_has_every_product_and_the_services_that_have_it_on(
         "you": {
             "enable": {"allowed": False, "reason": not_superuser},
             "disable": {"allowed": False, "reason": not_superuser},
-            "request": {"allowed": True, "reason": ""},
+            "request": {
+                "allowed": False,
+                "reason": "WebSockets is already enabled: Sam enabled it on "
+                "22 November 2026, 12:00 UTC.",
+            },
             "switch": {
                 "allowed": False,
                 "reason": "Your role is user. Engineers and superusers can configure services.",
@@ -97,7 +101,12 @@ def test_the_list_has_every_product_and_the_services_that_have_it_on(
         },
     }
     assert (found["fanout"]["state"], found["fanout"]["since"]) == ("disabled", None)
+    assert found["fanout"]["you"]["request"] == {"allowed": True, "reason": ""}
     assert found["delivery"]["state"] == "enabled"
+    assert found["delivery"]["you"]["request"] == {
+        "allowed": False,
+        "reason": "Delivery is included in every account.",
+    }
 
 
 def test_one_entitlement_is_the_same_as_in_the_list(sam, entitled):
@@ -380,3 +389,9 @@ def test_a_product_is_requested_by_a_program_once_a_day(eve, acme, websockets):
     assert first.status_code == 200
     assert (first.json()["asked"], first.json()["state"]) == ("superusers", "open")
     assert (second.status_code, second.json()["code"]) == (409, "asked_today")
+
+
+def test_a_product_that_the_account_has_is_not_requested_by_a_program(eve, entitled):
+    refused = client_of(eve).post(f"{PATH}/request", {}, JSON)
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "already_enabled")

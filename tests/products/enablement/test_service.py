@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from accounts.errors import Forbidden, Invalid, NotFound
-from products.catalogue.models import Plan
+from products.catalogue.models import Plan, Product
 from products.enablement.commands import (
     assign_package,
     decline_request,
@@ -20,6 +20,7 @@ from products.enablement.commands.requests import AlreadyRequestedToday, Request
 from products.enablement.commands.service import Incompatible, NotEntitled
 from products.enablement.models import Enablement, ProductRequest, ServiceProduct
 from products.enablement.queries import services_with, switch_of
+from products.enablement.refusals import AlreadyEnabled
 from tests.factories import NOW
 from tests.factories.enablement import entitle
 from tests.factories.services import live_version, set_values
@@ -160,6 +161,16 @@ def test_a_member_requests_a_product_once_per_day(una, acme, websockets):
         request_product(una, **ask, now=LATER)
 
     assert noted(acme.pk) == ["product.requested"]
+
+
+@pytest.mark.parametrize("slug", ["websockets", "delivery"])
+def test_a_product_that_the_account_has_cannot_be_requested(una, acme, entitled, slug):
+    product = Product.objects.get(pk=slug)
+
+    with pytest.raises(AlreadyEnabled):
+        request_product(una, account=acme, product=product, now=LATER)
+
+    assert "product.requested" not in noted(acme.pk)
 
 
 def test_a_new_request_replaces_the_open_one_of_the_same_member(una, acme, websockets):

@@ -23,6 +23,7 @@ from products.enablement.commands import (
     enable,
     enable_for_service,
     end_trial,
+    request_product,
     start_trial,
 )
 from products.enablement.commands.account import NotAgreed
@@ -152,6 +153,12 @@ def test_an_account_tries_a_product_once_for_ever(sam, acme, websockets, trial):
     disable(sam, account=acme, product=websockets, drain_mode="cut", now=NOW)
     with pytest.raises(TrialUsed):
         begin(sam, acme, websockets)
+
+
+def test_a_product_on_trial_can_be_requested(una, acme, websockets, trial):
+    asked = request_product(una, account=acme, product=websockets, now=NOW)
+
+    assert asked.state == "open"
 
 
 def test_connections_of_a_trial_cannot_continue_after_it(sam, acme, websockets, trial):

@@ -124,6 +124,14 @@ def test_a_request_with_too_long_a_note_is_refused(browser, eve, acme, websocket
     assert not ProductRequest.objects.exists()
 
 
+def test_a_product_enabled_meanwhile_is_not_requested(browser, eve, acme, enabled):
+    answer = browser(eve).post("/products/websockets/request/", follow=True)
+
+    assert "WebSockets is already enabled: Sam enabled it on" in text_of(answer)
+    assert "Request access" not in card(answer)
+    assert not ProductRequest.objects.filter(account=acme).exists()
+
+
 def test_an_unknown_product_cannot_be_requested(browser, eve, websockets):
     assert browser(eve).post("/products/teleport/request/").status_code == 404
 
