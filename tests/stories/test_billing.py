@@ -1,8 +1,11 @@
-"""A month of billing: a price, connections, a budget, the invoice, its check, and late usage."""
+"""A month of billing: a price, connections, a budget, the invoice, late and voided usage."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
+from html import unescape
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -38,12 +41,44 @@ refresh_bills(timezone.now())
 """
 CORRECT = """
 from datetime import datetime
+from django.core.management import call_command
 from accounts.actor import Actor
 from accounts.models import Account
 from products.billing.commands.corrections import correct_month
 from products.months import Month
+account = Account.objects.get(pk={account!r})
+correct_month(Actor.system("bill-accounts"), account=account, month=Month.read({month!r}),
+    now=datetime.fromisoformat({now!r}))
+call_command("close_month", {following!r}, account=account.pk, now={closing!r})
+"""
+# Staff void what the edge reported since an instant; then the sweeps do the rest. The invoice's
+# page is read as the billing user sees it.
+VOID = """
+from datetime import datetime
+from django.core.management import call_command
+from django.test import Client
+from django.utils import timezone
+from accounts.actor import Actor, Context
+from accounts.authentication import staff_actor
+from accounts.models import Account, User
+from products.billing.commands.corrections import correct_month
+from products.metering.commands import void_usage
+from products.metering.commands.periods import rebuild_stale_periods
+from products.metering.models import Edge
+from products.metering.queries.voids import EdgeTime
+from products.months import Month
+now = timezone.now()
+staff = User.objects.filter(is_staff=True).first()
+void_usage(staff_actor(staff, Context()),
+    period=EdgeTime(Edge.objects.get().name, datetime.fromisoformat({since!r}), now),
+    reason="Its clock was wrong.", now=now)
+rebuild_stale_periods(now=now)
 correct_month(Actor.system("bill-accounts"), account=Account.objects.get(pk={account!r}),
-    month=Month.read({month!r}), now=datetime.fromisoformat({now!r}))
+    month=Month.read({month!r}), now=now)
+call_command("check_invoice", {number!r})
+client = Client(headers={{"host": {host!r}}})
+client.force_login(User.objects.get(email={billing!r}))
+print(client.get("/billing/invoices/{number}/").content.decode())
 """
 
 
@@ -71,6 +106,7 @@ def test_a_month_from_the_first_connection_to_a_correction(stack: Stack) -> None
 
     a_budget_refuses_new_connections_and_is_lifted(stack)
 
+    cheaper_since = datetime.now(UTC)
     staff_set_the_price(stack, PRICES[1])
     connect_once(stack)
     running_bill = within(
@@ -84,6 +120,7 @@ def test_a_month_from_the_first_connection_to_a_correction(stack: Stack) -> None
     assert minutes_and_amounts(final) == minutes_and_amounts(running_bill)
 
     late_usage_is_on_the_next_invoice_at_the_price_of_its_time(stack, month)
+    voided_usage_is_on_a_credit_note(stack, month, final, since=cheaper_since)
     assert invoice(stack, final["number"])["total"] == final["total"]
 
 
@@ -142,23 +179,44 @@ def late_usage_is_on_the_next_invoice_at_the_price_of_its_time(
 ) -> None:
     account, following = stack.person("superuser")["account"], month.plus(1)
     connect_once(stack)
-    closing = following.starts_at("UTC").replace(day=6).isoformat()
+    correct = CORRECT.format(
+        account=account,
+        month=str(month),
+        now=following.starts_at("UTC").replace(day=6).isoformat(),
+        following=str(following),
+        closing=following.plus(1).starts_at("UTC").replace(day=2).isoformat(),
+    )
 
     def adjusted() -> bool:
-        stack.manage(
-            *("shell", "-c"),
-            CORRECT.format(account=account, month=str(month), now=closing),
-        )
-        stack.manage(
-            *("close_month", str(following), "--account", account),
-            *("--now", following.plus(1).starts_at("UTC").replace(day=2).isoformat()),
-        )
+        stack.manage("shell", "-c", correct)
         lines = invoice(stack, following)["lines"]
         return ("adjustment", "0.05") in [
             (line["kind"], line["amount"]) for line in lines
         ]
 
     within(GENEROUS_SECONDS, "the late connection is billed", adjusted)
+
+
+def voided_usage_is_on_a_credit_note(
+    stack: Stack, month: Month, final: dict[str, Any], *, since: datetime
+) -> None:
+    """Void the connections at the second price: one is on the invoice, one was late."""
+    void = VOID.format(
+        since=since.isoformat(),
+        account=stack.person("superuser")["account"],
+        month=str(month),
+        number=final["number"],
+        billing=stack.person("billing")["login"],
+        host=urlsplit(stack.portal).netloc,
+    )
+    shown = stack.manage("shell", "-c", void)
+    _, cheaper = minutes_and_amounts(final)
+    credited = Decimal(cheaper[1]) + Decimal("0.05")
+    assert f"{final['number']}: all" in shown
+    assert "with late usage and CN-000001 match their usage records." in shown
+    page = unescape(shown)
+    assert "CN-000001" in page.partition('id="notes"')[2]
+    assert f"−{credited} USD" in page
 
 
 def connect_once(stack: Stack) -> None:

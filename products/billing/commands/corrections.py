@@ -4,9 +4,6 @@ A month is rated again in its own tiers and price versions. What was billed for 
 equals the rounded amount of its true usage.
 """
 
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
 from accounts.actor import Actor
@@ -15,15 +12,12 @@ from accounts.change import Trail, Unchanged, recorded_change
 from accounts.errors import Conflict
 from accounts.models import Account
 from accounts.roles import Permission
-from products.billing.bill import Line
 from products.billing.commands.credits import add_credit
 from products.billing.commands.lines import money_fact, next_number
 from products.billing.models import Adjustment, Credit, CreditNote, Invoice
 from products.billing.queries.bills import computed_bill
-from products.catalogue.money import Money
+from products.billing.queries.corrections import UnbilledUsage, unbilled_usage
 from products.months import Month
-
-Key = tuple[str, str]  # product and meter
 
 
 class NotFinal(Conflict):
@@ -36,16 +30,6 @@ class TooLate(Conflict):
     """The month takes no usage any more."""
 
     code = "too_late"
-
-
-@dataclass(frozen=True, slots=True)
-class _Difference:
-    """How much more, or less, a month's usage on a meter is than what was billed."""
-
-    product: str
-    meter: str
-    quantity: int
-    amount: Money
 
 
 def correct_month(
@@ -64,14 +48,14 @@ def correct_month(
     if now > month.closes_at(final[0].zone):
         raise TooLate(f"{month} takes no usage any more.")
     bill = computed_bill(account, month, now)
-    differences: list[_Difference] = []
+    differences: list[UnbilledUsage] = []
     with recorded_change(
         actor, Permission.INVOICE_MANAGE, on=account, now=now
     ) as trail:
         invoice = final.select_for_update().first()
         if invoice is None:
             raise NotFinal(f"{month} has no final invoice.")
-        differences = _differences(invoice, bill.lines)
+        differences = unbilled_usage(invoice, bill.lines)
         if not differences:
             raise Unchanged
         for each in differences:
@@ -82,30 +66,9 @@ def correct_month(
     return bool(differences)
 
 
-def _differences(invoice: Invoice, lines: Iterable[Line]) -> list[_Difference]:
-    quantities: Counter[Key] = Counter()
-    amounts: Counter[Key] = Counter()
-    for line in lines:
-        if line.kind in {"usage", "fee"}:
-            quantities[line.product, line.meter] += line.quantity
-            amounts[line.product, line.meter] += line.amount.micros
-    for row in invoice.lines.filter(kind__in=["usage", "fee"]):
-        quantities[row.product_id, row.meter] -= row.quantity
-        amounts[row.product_id, row.meter] -= row.amount_micros
-    for adjustment in invoice.adjustments.all():
-        quantities[adjustment.product_id, adjustment.meter] -= adjustment.quantity
-        amounts[adjustment.product_id, adjustment.meter] -= adjustment.amount_micros
-    for note in invoice.credit_notes.all():
-        quantities[note.product_id, note.meter] += note.quantity
-        amounts[note.product_id, note.meter] += note.amount_micros
-    return [
-        _Difference(*key, quantities[key], Money(amount, invoice.currency))
-        for key, amount in sorted(amounts.items())
-        if amount
-    ]
-
-
-def _adjust(trail: Trail, invoice: Invoice, found: _Difference, now: datetime) -> None:
+def _adjust(
+    trail: Trail, invoice: Invoice, found: UnbilledUsage, now: datetime
+) -> None:
     Adjustment.objects.create(
         corrects=invoice,
         product_id=found.product,
@@ -134,7 +97,7 @@ def _adjust(trail: Trail, invoice: Invoice, found: _Difference, now: datetime) -
 
 
 def _credit(
-    trail: Trail, invoice: Invoice, found: _Difference, actor: Actor, now: datetime
+    trail: Trail, invoice: Invoice, found: UnbilledUsage, actor: Actor, now: datetime
 ) -> None:
     reason = f"The usage of {invoice.month} was corrected."
     credit = add_credit(

@@ -16,6 +16,7 @@ from products.billing.bill import BANDWIDTH, Line
 from products.billing.models import CreditNote, Invoice, InvoiceLine
 from products.billing.queries.bills import computed_bill
 from products.billing.queries.content import content_hash
+from products.billing.queries.corrections import unbilled_usage
 from products.billing.queries.rows import (
     fill_invoice,
     fill_parties,
@@ -173,6 +174,8 @@ def connections_of(line: InvoiceLine) -> Iterator[ConnectionOfLine]:
 def invoice_differences(invoice: Invoice, now: datetime) -> list[str]:
     """Recompute an invoice from its usage records; return what differs, a sentence each.
 
+    The lines of a final invoice keep the usage of its time. So if it was corrected, they are
+    compared together with its adjustments and credit notes, as the amount of each meter.
     Adjustments of other months are compared with their rows only.
     """
     rows = list(invoice.lines.all())
@@ -184,9 +187,19 @@ def invoice_differences(invoice: Invoice, now: datetime) -> list[str]:
     own = [row for row in rows if row.kind != InvoiceLine.Kind.ADJUSTMENT]
     bill = computed_bill(invoice.account, Month.read(invoice.month), now)
     lines = [line for line in bill.lines if line.kind != "adjustment"]
+    if invoice.adjustments.exists() or invoice.credit_notes.exists():
+        return [*found, *_correction_differences(invoice, lines)]
     if len(lines) != len(own):
         found.append(f"It has {len(own)} lines; its usage gives {len(lines)}.")
     return [*found, *_line_differences(own, lines)]
+
+
+def _correction_differences(invoice: Invoice, lines: Sequence[Line]) -> Iterator[str]:
+    for each in unbilled_usage(invoice, lines):
+        yield (
+            f"{each.product}, {each.meter or 'fee'}: its usage costs {each.amount} more than "
+            "its lines, adjustments and credit notes."
+        )
 
 
 def _line_differences(

@@ -386,6 +386,30 @@ def test_check_invoice_says_what_differs(acme, shop, enabled, capsys):
     assert "Line 1: the quantity is 1000; computed: 1." in capsys.readouterr().out
 
 
+def test_check_invoice_adds_the_corrections_of_an_invoice(acme, shop, enabled, capsys):
+    many_minutes(shop, 1_000_000, "right")
+    many_minutes(shop, 500_000, "wrong")
+    finalize(acme)
+    many_minutes(shop, 100_000, "late")
+    correct(acme)
+    ConnectionUsage.objects.filter(connection_id__startswith="wrong").delete()
+    correct(acme)
+
+    call_command("check_invoice", "INV-000001")
+    printed = capsys.readouterr().out
+    ConnectionUsage.objects.filter(connection_id__startswith="late").delete()
+    with pytest.raises(CommandError):
+        call_command("check_invoice", "INV-000001")
+
+    assert printed == (
+        "INV-000001: all 1 lines with late usage and CN-000001 match their usage records.\n"
+    )
+    assert capsys.readouterr().out == (
+        "websockets, connection_time: its usage costs -0.06 USD more than its lines, "
+        "adjustments and credit notes.\n"
+    )
+
+
 def test_close_month_says_that_there_is_nothing_to_bill(acme, capsys):
     call_command("close_month", "2026-10", now="2026-11-04T00:00:00Z")
 

@@ -32,4 +32,13 @@ class Command(BaseCommand):
         if found:
             raise CommandError(f"{invoice} differs from its usage records.")
         lines = invoice.lines.count()
-        self.stdout.write(f"{invoice}: all {lines} lines match their usage records.")
+        self.stdout.write(
+            f"{invoice}: all {lines} lines{_corrections(invoice)} match their usage records."
+        )
+
+
+def _corrections(invoice: Invoice) -> str:
+    """Return what corrects the lines and was compared with them, in words."""
+    notes = [note.number for note in invoice.credit_notes.order_by("pk")]
+    late = ["late usage"] if invoice.adjustments.exists() else []
+    return f" with {' and '.join([*late, *notes])}" if late or notes else ""
