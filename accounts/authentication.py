@@ -103,6 +103,13 @@ def choose_account(request: HttpRequest, membership: Membership) -> None:
     )
 
 
+def signed_in_user(request: HttpRequest) -> User:
+    """Return the user of a page that requires sign-in."""
+    user = request.user
+    assert isinstance(user, User)  # noqa: S101 - for the type alone
+    return user
+
+
 def memberships_of(request: HttpRequest) -> list[Membership]:
     """Return the signed-in user's memberships, by account name; read once per request.
 

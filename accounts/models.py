@@ -11,6 +11,7 @@ from django.db.models.functions import Lower
 from accounts.actor import AUTOMATION, MAX_ACTOR_LENGTH, TokenScope
 from accounts.ids import new_id
 from accounts.roles import AUTOMATION_ROLES, ROLES_WITH_LIMITED_ACCESS, Role
+from accounts.time_zones import MAX_ZONE_LENGTH
 
 ROLE_CHOICES = [(role.value, role.value.capitalize()) for role in Role]
 SCOPE_CHOICES = [(scope.value, scope.value) for scope in TokenScope]
@@ -29,6 +30,8 @@ class Account(models.Model):
     id = id_field()
     name = models.CharField(max_length=100)
     billing_zone = models.CharField(max_length=64, default="UTC")
+    # In which members read times, unless they chose one themselves.
+    time_zone = models.CharField(max_length=MAX_ZONE_LENGTH, default="UTC")
     created_at = models.DateTimeField()
     suspended_at = models.DateTimeField(null=True, blank=True)
     suspension_reason = models.CharField(max_length=500, blank=True)
@@ -87,6 +90,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     password_changed_at = models.DateTimeField(null=True, blank=True)
     # Chosen last by the user, who may have left it since; "" if they never chose.
     last_account_id = models.CharField(max_length=22, blank=True)
+    time_zone = models.CharField(
+        max_length=MAX_ZONE_LENGTH, blank=True
+    )  # "": the account's
 
     objects: ClassVar[UserManager] = UserManager()
 

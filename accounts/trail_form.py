@@ -1,10 +1,11 @@
 """The filters that Activity and the admin's list of entries share."""
 
 from collections.abc import Collection
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 
 from django import forms
+from django.utils import timezone
 
 from accounts.audit.queries import Filters
 from accounts.audit.vocabulary import Event, Outcome
@@ -82,4 +83,4 @@ def grouped_events(events: Collection[str], words: dict[str, str]) -> Options:
 
 
 def _midnight(day: date | None) -> datetime | None:
-    return None if day is None else datetime.combine(day, time(), UTC)
+    return None if day is None else timezone.make_aware(datetime.combine(day, time()))

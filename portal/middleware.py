@@ -11,11 +11,16 @@ from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
 
-from accounts.authentication import SAFE_METHODS, NoAccount
+from accounts.authentication import SAFE_METHODS, NoAccount, current_membership
 from accounts.errors import Conflict, Forbidden, Invalid, NotFound, RefusalError
+from accounts.models import User
 from accounts.return_page import page_of_form
+from accounts.time_zones import zone_of
 from products.edge.contract import PLATFORM
+from products.protocol import API_PATH
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -106,6 +111,25 @@ def reject_unstorable_urls(get_response: GetResponse) -> GetResponse:
         except UnicodeDecodeError as error:
             raise SuspiciousOperation("The query is not UTF-8.") from error
         return get_response(request)
+
+    return middleware
+
+
+def time_zone(get_response: GetResponse) -> GetResponse:
+    """Show times on pages in the time zone that the person chose, else in that of their account.
+
+    The admin and the API have UTC: staff work for accounts everywhere, and programs expect it.
+    """
+    admin = reverse("admin:index")
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        user = request.user
+        if not isinstance(user, User) or request.path.startswith((API_PATH, admin)):
+            return get_response(request)
+        here = current_membership(request)
+        zone = zone_of(user.time_zone, here.account.time_zone if here else "")
+        with timezone.override(zone):
+            return get_response(request)
 
     return middleware
 

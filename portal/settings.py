@@ -170,6 +170,7 @@ MIDDLEWARE = [
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "accounts.web.session_limits.session_limits",
     "accounts.web.second_factor.second_factor",
+    "portal.middleware.time_zone",
     "portal.middleware.refusal_pages",
     "portal.idempotency.idempotency",
 ]

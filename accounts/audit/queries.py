@@ -5,7 +5,7 @@ Checks no permission: the caller has checked that the actor may read the account
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
 
 from django.db import connection
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
@@ -122,16 +122,16 @@ def facets_of(account_id: str) -> list[Facet]:
 
 
 def counts_by_day(
-    account_id: str, filters: Filters, days: Collection[date]
+    account_id: str, filters: Filters, days: Collection[date], zone: tzinfo
 ) -> dict[date, int]:
-    """Return how many matching entries each of some (UTC) days has; one query."""
+    """Return how many matching entries each of some days of a time zone has; one query."""
     if not days:
         return {}
     shown = trail_of(account_id, filters).filter(
-        at__gte=datetime.combine(min(days), time(), UTC),
-        at__lt=datetime.combine(max(days), time(), UTC) + timedelta(days=1),
+        at__gte=datetime.combine(min(days), time(), zone),
+        at__lt=datetime.combine(max(days) + timedelta(days=1), time(), zone),
     )
-    by_day = shown.order_by().annotate(day=TruncDate("at", tzinfo=UTC)).values("day")
+    by_day = shown.order_by().annotate(day=TruncDate("at", tzinfo=zone)).values("day")
     return dict(by_day.annotate(count=Count("pk")).values_list("day", "count"))
 
 

@@ -10,7 +10,7 @@ first form is used whose values the entry has.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from accounts.actor import STAFF_MARK, ActorType, actor_words
 from accounts.audit.models import PLATFORM, AuditEvent
 from accounts.audit.names import NO_NAMES, Names, field_label, is_id
 from accounts.audit.vocabulary import Event
+from accounts.time_zones import minute_text
 
 MAX_NAMES: Final = 3  # services that a sentence names; more are counted
 LEVELS: Final = ("access", "level")  # the fields of an access level on a service
@@ -31,6 +32,7 @@ FORMS: Final[Mapping[str, tuple[str, ...]]] = {
     Event.ACCOUNT_SUSPENDED: ("{actor} suspended the account: {reason}", "{actor} suspended the account"),
     Event.ACCOUNT_RESUMED: ("{actor} lifted the suspension of the account: {reason}", "{actor} lifted the suspension of the account"),
     Event.ACCOUNT_RENAMED: ("{actor} renamed the account from {before.name} to {after.name}",),
+    Event.ACCOUNT_TIME_ZONE_CHANGED: ("{actor} changed the account's time zone from {before.time_zone} to {after.time_zone}",),
     Event.ACCOUNT_READ: ("{actor} viewed the account",),
     Event.AUDIT_READ: ("{actor} viewed the audit trail",),
     Event.USER_DISABLED: ("{actor} disabled the login of {target}: {reason}", "{actor} disabled the login of {target}"),
@@ -75,6 +77,7 @@ FORMS: Final[Mapping[str, tuple[str, ...]]] = {
     Event.EMAIL_CHANGE_CANCELLED: ("{actor} cancelled the change of their email address to {after.email}",),
     Event.EMAIL_CHANGED: ("{actor} changed their email address to {after.email}",),
     Event.NOTICE_PREFERENCES_CHANGED: ("{actor} changed which notices they get by email: {fields}", "{actor} changed which notices they get by email"),
+    Event.USER_TIME_ZONE_CHANGED: ("{self} changed their time zone to {after.time_zone}", "{self} changed their time zone to the account's"),
     Event.SESSION_ENDED: ("{self} ended a session", "{actor} ended a session of {target}"),
 
     # Products of an account, and the bill
@@ -474,9 +477,3 @@ def value_text(value: object) -> str:
     text = str(value)
     is_time = _TIMESTAMP.fullmatch(text)
     return minute_text(datetime.fromisoformat(text)) if is_time else text
-
-
-def minute_text(at: datetime) -> str:
-    """Return a time with its zone: 28 November 2026, 03:41 UTC."""
-    utc = at.astimezone(UTC)
-    return f"{utc.day} {utc:%B %Y, %H:%M} UTC"

@@ -48,6 +48,7 @@ class Event(StrEnum):
     ACCOUNT_SUSPENDED = "account.suspended", "suspended the account", "customer.update", _ROUTES
     ACCOUNT_RESUMED = "account.resumed", "lifted the suspension of the account", "customer.update", _ROUTES
     ACCOUNT_RENAMED = "account.renamed", "renamed the account", "customer.update"
+    ACCOUNT_TIME_ZONE_CHANGED = "account.time_zone_changed", "changed the account's time zone", "customer.update"
     ACCOUNT_READ = "account.read", "viewed the account"
     AUDIT_READ = "audit.read", "viewed the audit trail"
     USER_DISABLED = "user.disabled", "disabled a user", "user.lock"
@@ -90,6 +91,7 @@ class Event(StrEnum):
     EMAIL_CHANGE_REQUESTED = "email.change_requested", "asked to change their email address"
     EMAIL_CHANGE_CANCELLED = "email.change_cancelled", "cancelled the change of their email address"
     EMAIL_CHANGED = "email.changed", "changed their email address", "user.update"
+    USER_TIME_ZONE_CHANGED = "user.time_zone_changed", "changed their time zone", "user.update"
     SESSION_ENDED = "session.ended", "ended a session"
     NOTICE_PREFERENCES_CHANGED = "notice_preferences.changed", "changed which notices they get by email"
 

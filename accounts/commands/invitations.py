@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.utils import timezone
+
 from accounts.actor import Actor, ActorType, Context
 from accounts.audit.vocabulary import Event
 from accounts.change import recorded_change
@@ -22,6 +24,7 @@ from accounts.models import Account, Invitation, Membership, User
 from accounts.policy import members_with
 from accounts.queries import NO_SUCH_INVITATION, account_services
 from accounts.roles import AccessLevel, Permission
+from accounts.time_zones import minute_text, zone_of
 
 INVITATION_LIFETIME: Final = timedelta(days=7)
 MAX_INVITATIONS_PER_DAY: Final = 50  # per account
@@ -130,7 +133,7 @@ def invite(  # noqa: PLR0913 - the fields of an invitation, all by keyword
             body=(
                 f"{actor.words} invited you to join {account.name} on Tollgate. "
                 f"Your role will be {role}.\n\n"
-                f"Accept the invitation (valid until {invitation.expires_at:%-d %B %Y}):"
+                f"Accept the invitation (valid until {_valid_until(invitation)}):"
                 f"\n\n{LINK}\n\n"
                 "If you weren't expecting this, you can ignore this email.\n"
             ),
@@ -144,6 +147,12 @@ def invite(  # noqa: PLR0913 - the fields of an invitation, all by keyword
             after={"role": role, "services": access} | levels,
         )
     return invitation
+
+
+def _valid_until(invitation: Invitation) -> str:
+    """Return until when an invitation is valid, in the account's time zone."""
+    with timezone.override(zone_of(invitation.account.time_zone)):
+        return minute_text(invitation.expires_at)
 
 
 def revoke_invitation(actor: Actor, *, invitation: Invitation, now: datetime) -> None:

@@ -10,13 +10,14 @@ from typing import Final
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.actor import Actor
 from accounts.audit import reader
 from accounts.audit.models import AuditEvent
 from accounts.audit.names import Names, names_in
 from accounts.audit.queries import personal_data_of
-from accounts.audit.sentences import labelled_changes, minute_text, sentence_of
+from accounts.audit.sentences import labelled_changes, sentence_of
 from accounts.audit.vocabulary import Event
 from accounts.change import Unchanged, recorded_change
 from accounts.commands.mail import queue_mail
@@ -33,6 +34,7 @@ from accounts.notices import (
 )
 from accounts.policy import members_with
 from accounts.roles import Permission
+from accounts.time_zones import minute_text, zone_of
 from accounts.user_agents import browser_of
 
 READER: Final = "notices"
@@ -111,37 +113,41 @@ def _make_for(account: Account, now: datetime) -> int:
 def _tell(
     account: Account, entry: AuditEvent, rule: NoticeRule, names: Names, now: datetime
 ) -> int:
-    """Make the notices of an entry under a rule, with their emails; return how many."""
+    """Make the notices of an entry under a rule, with their emails; return how many.
+
+    Each person reads times in their own time zone.
+    """
     if rule.audience is Audience.SALES:
         return _tell_sales(account, entry, rule, names, now)
     people = recipients_of(entry, rule)
     if not people:
         return 0
-    sentence = str(sentence_of(entry, names))
-    details = "\n".join(_details(entry, rule, names))
-    page = _page_of(entry, rule)
     readers = set(
         members_with(Permission.AUDIT_READ, account.pk).values_list(
             "user_id", flat=True
         )
     )
-    made = Notice.objects.bulk_create(
-        Notice(
-            user=person,
-            account=account,
-            sequence=entry.sequence,
-            topic=rule.topic,
-            sentence=sentence,
-            details=details,
-            page=page,
-            at=entry.at,
-        )
-        for person in people
+    for person in people:
+        with timezone.override(zone_of(person.time_zone, account.time_zone)):
+            notice = _make(account, entry, rule, names, person)
+            if rule.by_email and wants_email(person, rule.topic):
+                _queue_email(notice, rule, may_read=person.pk in readers, now=now)
+    return len(people)
+
+
+def _make(
+    account: Account, entry: AuditEvent, rule: NoticeRule, names: Names, person: User
+) -> Notice:
+    return Notice.objects.create(
+        user=person,
+        account=account,
+        sequence=entry.sequence,
+        topic=rule.topic,
+        sentence=str(sentence_of(entry, names)),
+        details="\n".join(_details(entry, rule, names)),
+        page=_page_of(entry, rule),
+        at=entry.at,
     )
-    for notice in made:
-        if rule.by_email and wants_email(notice.user, rule.topic):
-            _queue_email(notice, rule, may_read=notice.user_id in readers, now=now)
-    return len(made)
 
 
 def _tell_sales(

@@ -1,4 +1,4 @@
-"""What members and accounts are called, and password resets that a superuser asks for."""
+"""The names and time zones of users and accounts, and password resets that a superuser asks for."""
 
 from datetime import datetime
 
@@ -6,11 +6,12 @@ from accounts.actor import Actor
 from accounts.audit.vocabulary import Event
 from accounts.change import Unchanged, recorded_change
 from accounts.commands.mail import LINK, queue_mail
-from accounts.commands.sign_in import chains_of
+from accounts.commands.sign_in import chains_of, own_login
 from accounts.commands.users import cleaned_name
-from accounts.errors import Forbidden
+from accounts.errors import Forbidden, Invalid
 from accounts.models import Account, Membership, User
 from accounts.roles import Permission
+from accounts.time_zones import zone_names
 
 
 class OtherAccounts(Forbidden):
@@ -73,6 +74,69 @@ def rename_account(actor: Actor, *, account: Account, name: str, now: datetime) 
             before={"name": before},
             after={"name": name},
         )
+
+
+def choose_time_zone(
+    actor: Actor, *, user: User, time_zone: str, now: datetime
+) -> None:
+    """Set the time zone in which a user reads times; "" for that of the account they are in.
+
+    Raises NotFound for another user's login, and Invalid. Notes user.time_zone_changed in each of
+    the user's chains; the same time zone changes nothing.
+    """
+    time_zone = _cleaned_zone(time_zone) if time_zone.strip() else ""
+    with recorded_change(
+        actor, Permission.LOGIN_OWN, **own_login(user), now=now
+    ) as trail:
+        row = User.objects.select_for_update().get(pk=user.pk)
+        if row.time_zone == time_zone:
+            raise Unchanged
+        before, row.time_zone = row.time_zone, time_zone
+        row.save(update_fields=["time_zone"])
+        for chain in trail.entries:
+            trail.note(
+                Event.USER_TIME_ZONE_CHANGED,
+                target=("user", row.pk, str(row)),
+                before={"time_zone": before},
+                after={"time_zone": time_zone},
+                account_id=chain,
+            )
+
+
+def choose_account_time_zone(
+    actor: Actor, *, account: Account, time_zone: str, now: datetime
+) -> None:
+    """Set the time zone in which members read times who chose none; bills keep their own.
+
+    Raises Forbidden and Invalid. Notes account.time_zone_changed; the same time zone changes nothing.
+    """
+    time_zone = _cleaned_zone(time_zone)
+    with recorded_change(
+        actor, Permission.ACCOUNT_CONFIGURE, on=account, now=now
+    ) as trail:
+        row = Account.objects.select_for_update().get(pk=account.pk)
+        if row.time_zone == time_zone:
+            raise Unchanged
+        before, row.time_zone = row.time_zone, time_zone
+        row.save(update_fields=["time_zone"])
+        trail.note(
+            Event.ACCOUNT_TIME_ZONE_CHANGED,
+            target=("account", row.pk, row.name),
+            before={"time_zone": before},
+            after={"time_zone": time_zone},
+        )
+
+
+def _cleaned_zone(name: str) -> str:
+    """Return the name of a time zone as it is spelt. Raises Invalid for one that can't be chosen."""
+    wanted = name.strip().lower()
+    found = next((each for each in zone_names() if each.lower() == wanted), None)
+    if found is None:
+        raise Invalid(
+            "Choose a time zone from the list, such as Europe/Berlin.",
+            field="time_zone",
+        )
+    return found
 
 
 def request_password_reset(

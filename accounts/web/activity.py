@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC
 from http import HTTPStatus
 from itertools import groupby
 from typing import Any, Final
@@ -88,6 +87,7 @@ def activity(request: HttpRequest) -> HttpResponse:
     context |= {
         "page": page,
         "days": _days(account, filters, page.rows),
+        "zone": timezone.get_current_timezone_name(),
         "link": f"{settings.PORTAL_URL}{request.get_full_path()}",
     }
     return render(request, "accounts/activity.html", context)
@@ -135,7 +135,7 @@ def entry_context(
     authentication: Mapping[str, Any] = auth if isinstance(auth, dict) else {}
     return {
         "event": event,
-        "day": event.at.astimezone(UTC).date(),
+        "day": timezone.localdate(event.at),
         "where": INTERFACES.get(event.interface, event.interface),
         "service": names.services.get(event.service_id, event.service_id),
         "changes": labelled_changes(event, names),
@@ -170,7 +170,12 @@ def _days(
         entry_context(event, names, personal.get(event.sequence, {}))
         for event in events
     ]
-    counts = counts_by_day(account.pk, filters, {entry["day"] for entry in entries})
+    counts = counts_by_day(
+        account.pk,
+        filters,
+        {entry["day"] for entry in entries},
+        timezone.get_current_timezone(),
+    )
     return [
         {"day": day, "entries": list(group), "count": counts.get(day, 0)}
         for day, group in groupby(entries, key=lambda entry: entry["day"])

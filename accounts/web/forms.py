@@ -1,9 +1,10 @@
 """The forms of the account pages. The commands check what is allowed."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 
 from accounts.actor import TokenScope
 from accounts.commands.users import MAX_USER_NAME_LENGTH
@@ -116,7 +117,7 @@ class TokenForm(forms.Form):
     )
     expires_on = forms.DateField(
         label="Last day",
-        help_text="Valid through the end of this day, UTC. At most one year.",
+        help_text="Valid through the end of this day in your time zone. At most one year.",
         widget=DateInput(),
     )
 
@@ -136,7 +137,7 @@ class TokenForm(forms.Form):
     def expires_at(self) -> datetime:
         """Return the end of the last day."""
         following = self.cleaned_data["expires_on"] + timedelta(days=1)
-        return datetime.combine(following, time(), UTC)
+        return timezone.make_aware(datetime.combine(following, time()))
 
     @property
     def wanted(self) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from accounts.roles import (
     gained_abilities,
 )
 from accounts.service_picker import is_searching, levels_in, pick_services
+from accounts.time_zones import day_text
 from accounts.web.forms import InviteForm, MemberListForm, RoleForm
 from accounts.web.offboarding import open_things_of
 
@@ -189,7 +190,7 @@ def invite(request: HttpRequest) -> HttpResponse:
                 request,
                 actor,
                 f"Invited {invited.email} as {invited.role}. "
-                f"The link works until {invited.expires_at:%-d %B}.",
+                f"The link works until {day_text(invited.expires_at)}.",
             )
             return HttpResponseRedirect(reverse("members"))
     context = {"form": form}

@@ -8,10 +8,14 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.actor import Interface
-from accounts.authentication import context_of, login_actor, memberships_of
+from accounts.authentication import (
+    context_of,
+    login_actor,
+    memberships_of,
+    signed_in_user,
+)
 from accounts.commands.notices import choose_topics, mark_read
 from accounts.lists import page_of
-from accounts.models import User
 from accounts.notices import topics_of
 from accounts.queries import notices_of
 
@@ -20,7 +24,9 @@ from accounts.queries import notices_of
 @login_required
 def notices(request: HttpRequest) -> HttpResponse:
     """List the person's notices, newest first."""
-    page = page_of(request, notices_of(_person(request).pk), order=("-at", "-pk"))
+    page = page_of(
+        request, notices_of(signed_in_user(request).pk), order=("-at", "-pk")
+    )
     accounts = {notice.account_id for notice in page.rows}
     context = {
         "page": page,
@@ -35,7 +41,7 @@ def notices(request: HttpRequest) -> HttpResponse:
 def mark_notices_read(request: HttpRequest) -> HttpResponse:
     """Mark one notice as read, or all if none is named."""
     chosen = request.POST.getlist("notice") or None
-    mark_read(_person(request), notice_ids=chosen, now=timezone.now())
+    mark_read(signed_in_user(request), notice_ids=chosen, now=timezone.now())
     return redirect("notices")
 
 
@@ -43,7 +49,7 @@ def mark_notices_read(request: HttpRequest) -> HttpResponse:
 @login_required
 def notice_settings(request: HttpRequest) -> HttpResponse:
     """Choose by topic which notices are also sent by email."""
-    user = _person(request)
+    user = signed_in_user(request)
     if request.method == "POST":
         choose_topics(
             login_actor(request, user, context_of(request, Interface.WEB)),
@@ -61,9 +67,3 @@ def notice_settings(request: HttpRequest) -> HttpResponse:
         ],
     }
     return render(request, "accounts/notice_settings.html", context)
-
-
-def _person(request: HttpRequest) -> User:
-    user = request.user
-    assert isinstance(user, User)  # noqa: S101 - the pages require sign-in
-    return user

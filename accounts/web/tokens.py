@@ -101,9 +101,9 @@ def _new_token(
     picker = pick_services(actor, chosen, sent)
     if is_searching(sent):
         typed = request.POST.dict() | {"services": chosen}
-        form = form_class(picker=picker, today=now.date(), initial=typed)
+        form = form_class(picker=picker, today=timezone.localdate(now), initial=typed)
         return render(request, "accounts/new_token.html", {"form": form})
-    form = form_class(sent, picker=picker, today=now.date())
+    form = form_class(sent, picker=picker, today=timezone.localdate(now))
     if sent is not None and form.is_valid():
         asked = require_reauthentication(request, "create an API token")
         if asked is not None:

@@ -1,9 +1,8 @@
 """Why a product cannot be enabled or disabled for an account, as commands and the API say it."""
 
-from datetime import datetime
-
 from accounts.errors import Conflict
 from accounts.models import Account
+from accounts.time_zones import minute_text
 from products.catalogue.models import Plan, PriceVersion, Product
 from products.enablement.models import Enablement
 from products.services.models import Service
@@ -52,7 +51,7 @@ def already_enabled(enablement: Enablement, product: Product) -> AlreadyEnabled:
     """Return the refusal to enable a product that the account has."""
     return AlreadyEnabled(
         f"{product.name} is already enabled: {enablement.started_by} enabled it on "
-        f"{_in_words(enablement.starts_at)}."
+        f"{minute_text(enablement.starts_at)}."
     )
 
 
@@ -64,7 +63,7 @@ def already_disabled(
         return AlreadyDisabled(f"{product.name} is not enabled for {account.name}.")
     return AlreadyDisabled(
         f"{product.name} is already disabled: {last.ended_by} disabled it on "
-        f"{_in_words(last.ends_at)}."
+        f"{minute_text(last.ends_at)}."
     )
 
 
@@ -106,7 +105,7 @@ def trial_refusal(
     if trial is not None:
         return TrialUsed(
             f"{trial.started_by} started the trial of {product.name} on "
-            f"{_in_words(trial.starts_at)}. An account can try a product once."
+            f"{minute_text(trial.starts_at)}. An account can try a product once."
         )
     if enablement is not None:
         return already_enabled(enablement, product)
@@ -131,7 +130,3 @@ def type_refusal(product: Product) -> str:
         return f"{product.name} isn't switched on for single services."
     only = Product.ServiceType(product.service_type).label
     return f"{product.name} can be switched on for {only} only."
-
-
-def _in_words(at: datetime) -> str:
-    return f"{at.day} {at:%B %Y, %H:%M} UTC"

@@ -7,11 +7,13 @@ from decimal import Decimal
 from typing import Any
 
 from django import template
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts.audit.models import AuditEvent
 from accounts.lists import some_of
+from accounts.time_zones import day_text, minute_text, second_text, zone_label
 from accounts.user_agents import browser_of
 from products.units import bytes_in_words, duration_in_words
 from products.web.differences import ShownField, changes_in_words
@@ -88,23 +90,24 @@ def join_words(values: Iterable[object], word: str = "and") -> str:
 
 @register.filter
 def plain_day(value: date | datetime | None) -> str:
-    """Return a day in UTC: 3 Nov 2025."""
+    """Return a day, of a time the one in the reader's time zone: 3 Nov 2025."""
     if value is None:
         return UNKNOWN
-    day = value.astimezone(UTC) if isinstance(value, datetime) else value
-    return f"{day.day} {day:%b %Y}"
+    return (
+        day_text(value) if isinstance(value, datetime) else f"{value.day} {value:%b %Y}"
+    )
+
+
+@register.filter
+def utc_day(value: datetime | None) -> str:
+    """Return the day of a time in UTC, as bills have it: 3 Nov 2025."""
+    return plain_day(None if value is None else value.astimezone(UTC).date())
 
 
 @register.filter
 def browser(user_agent: str | None) -> str:
     """Return the browser and system that a User-Agent names: Firefox on Linux."""
     return browser_of(user_agent)
-
-
-def exact(at: datetime) -> str:
-    """Return a time to the second in UTC: 18 March 2026, 14:05:20 UTC."""
-    utc = at.astimezone(UTC)
-    return f"{utc.day} {utc:%B %Y, %H:%M:%S} UTC"
 
 
 def ago(at: datetime, now: datetime) -> str:
@@ -123,7 +126,7 @@ def ago(at: datetime, now: datetime) -> str:
     days = int(distance // DAY)
     if days < MAX_RELATIVE_DAYS:
         return _past_or_future("1 day" if days == 1 else f"{days} days", seconds)
-    return plain_day(at)
+    return day_text(at)
 
 
 def _past_or_future(words: str, seconds: float) -> str:
@@ -136,8 +139,17 @@ def _stamp(at: datetime) -> str:
 
 def _time(at: datetime, words: str) -> SafeString:
     return format_html(
-        '<time datetime="{}" title="{}">{}</time>', _stamp(at), exact(at), words
+        '<time datetime="{}" title="{}">{}</time>',
+        _stamp(at),
+        second_text(at, UTC),
+        words,
     )
+
+
+def _in_both_zones(at: datetime) -> str:
+    """Return a time in the reader's time zone, followed by UTC if that is another one."""
+    local, utc = second_text(at), second_text(at, UTC)
+    return local if local == utc else f"{local}; {utc}"
 
 
 @register.simple_tag(takes_context=True)
@@ -146,22 +158,34 @@ def relative_time(
 ) -> str:
     """Render a time relative to the page's `now`; None reads "never".
 
-    The exact time in UTC is its title, and follows it while it has the focus.
+    The exact time, also in UTC, is its title, and follows it while it has the focus.
     """
     if at is None:
         return never
     return format_html(
         '<time datetime="{}" title="{}" tabindex="0">{}</time>',
         _stamp(at),
-        exact(at),
+        _in_both_zones(at),
         ago(at, context["now"]),
     )
 
 
 @register.simple_tag
-def utc_datetime(at: datetime | None, never: str = "never") -> str:
-    """Render a time in full, in UTC."""
-    return never if at is None else _time(at, exact(at))
+def full_time(at: datetime | None, never: str = "never") -> str:
+    """Render a time to the second in the reader's time zone; its title is UTC."""
+    return never if at is None else _time(at, second_text(at))
+
+
+@register.simple_tag
+def minute_time(at: datetime) -> str:
+    """Render a time to the minute in the reader's time zone; its title is UTC."""
+    return _time(at, minute_text(at))
+
+
+@register.simple_tag
+def utc_datetime(at: datetime) -> str:
+    """Render a time to the second in UTC, as bills have it."""
+    return _time(at, second_text(at, UTC))
 
 
 @register.filter
@@ -172,16 +196,17 @@ def last_moment(ends_at: datetime | None) -> str:
     """
     if ends_at is None:
         return "never"
-    utc = ends_at.astimezone(UTC)
-    if utc.time() != time.min:
-        return exact(ends_at)
-    return f"the end of {plain_day(utc - timedelta(days=1))}, UTC"
+    local = timezone.localtime(ends_at)
+    if local.time() != time.min:
+        return second_text(ends_at)
+    last = local.date() - timedelta(days=1)
+    return f"the end of {plain_day(last)}, {zone_label(local)}"
 
 
 @register.simple_tag
 def clock(at: datetime) -> str:
-    """Render the time of day in UTC, for lists that are grouped by day: 14:05:20."""
-    return _time(at, f"{at.astimezone(UTC):%H:%M:%S}")
+    """Render the time of day, for lists that are grouped by day: 14:05:20; its title is UTC."""
+    return _time(at, f"{timezone.localtime(at):%H:%M:%S}")
 
 
 @register.simple_tag

@@ -3,7 +3,7 @@
 from django.urls import URLPattern, path, register_converter
 
 from products.web.access import member_access
-from products.web.account_settings import account_settings
+from products.web.account_settings import account_settings, account_time_zone
 from products.web.agreements import agreement, agreements
 from products.web.billing import billing, budget, end_budget, lift_budget_block
 from products.web.current_usage import live_account, live_service
@@ -50,6 +50,7 @@ VERSION = "services/<str:service_id>/versions/<int:number>/"
 urlpatterns: list[URLPattern] = [
     path("", home, name="home"),
     path("account/", account_settings, name="account_settings"),
+    path("account/time-zone/", account_time_zone, name="account_time_zone"),
     path("products/", products, name="products"),
     path("products/<slug:slug>/enable/", enable_product, name="enable_product"),
     path("products/<slug:slug>/enabled/", product_enabled, name="product_enabled"),

@@ -161,6 +161,8 @@ BODIES: dict[tuple[str, str], Body] = {
     ("theme/", "POST"): lambda w: {"theme": "dark"},
     ("join/<str:key>/", "POST"): lambda w: {"name": "New", "password": "a quiet long password"},
     ("account/", "POST"): lambda w: {"name": "Acme Commerce"},
+    ("account/time-zone/", "POST"): lambda w: {"time_zone": "Europe/Berlin"},
+    ("profile/time-zone/", "POST"): lambda w: {"time_zone": "Europe/Berlin"},
     ("profile/", "POST"): lambda w: {"name": "Another Name"},
     ("members/invite/", "POST"): lambda w: {"email": "x@example.com", "role": "user"},
     ("members/<opaque:membership_id>/", "POST"): lambda w: {"role": "billing"},

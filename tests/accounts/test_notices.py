@@ -18,7 +18,7 @@ from accounts.commands.notices import (
     make_notices,
     mark_read,
 )
-from accounts.models import Notice, OutgoingMail, User
+from accounts.models import Account, Notice, OutgoingMail, User
 from accounts.notices import NOTICES, Topic, topics_of
 from accounts.roles import Permission, Role
 from tests.concurrency import together
@@ -79,6 +79,8 @@ SILENT = frozenset(
         # Of the person's own doing, or of no consequence for others.
         Event.ACCOUNT_READ,
         Event.ACCOUNT_RENAMED,
+        Event.ACCOUNT_TIME_ZONE_CHANGED,
+        Event.USER_TIME_ZONE_CHANGED,
         Event.AUDIT_READ,
         Event.USER_UPDATED,
         Event.INVITATION_REVOKED,
@@ -386,3 +388,19 @@ def test_only_own_notices_are_marked_as_read(people, grace, bo, write):
 
     of_bo.refresh_from_db()
     assert of_bo.read_at is None
+
+
+def test_times_of_a_notice_are_in_the_time_zone_of_its_reader(
+    people, grace, acme, write
+):
+    User.objects.filter(pk=grace.user_id).update(time_zone="Asia/Tokyo")
+    Account.objects.filter(pk=acme.pk).update(time_zone="Europe/Berlin")
+    ends_at = NOW.replace(hour=20).isoformat()
+    write(Event.TRIAL_ENDING, after={"ends_at": ends_at})
+
+    make_notices(now=NOW)
+
+    sent = {each.to: each.body for each in OutgoingMail.objects.all()}
+    assert "ends on 22 November 2026, 21:00 CET." in sent["bo@example.com"]
+    assert "When: 22 November 2026, 13:00 CET\n" in sent["bo@example.com"]
+    assert "ends on 23 November 2026, 05:00 JST." in sent["grace@example.com"]

@@ -319,6 +319,10 @@ ATTEMPTS: dict[str, Attempt] = {
         a, membership=w.membership, name="Una Two", now=NOW)),
     "accounts.commands.profiles.rename_account": Attempt(SUPERUSER, lambda w, a: profiles.rename_account(
         a, account=w.acme, name="Acme Ltd", now=NOW)),
+    "accounts.commands.profiles.choose_time_zone": Attempt(frozenset({"user"}), lambda w, a: profiles.choose_time_zone(
+        a, user=w.person("user"), time_zone="Europe/Berlin", now=NOW)),
+    "accounts.commands.profiles.choose_account_time_zone": Attempt(SUPERUSER, lambda w, a: profiles.choose_account_time_zone(
+        a, account=w.acme, time_zone="Europe/Berlin", now=NOW)),
     "accounts.commands.profiles.request_password_reset": Attempt(SUPERUSER | {"user"}, lambda w, a: profiles.request_password_reset(
         a, membership=w.membership, now=NOW)),
     "products.catalogue.commands.add_product": Attempt(STAFF, lambda w, a: catalogue.add_product(

@@ -12,7 +12,7 @@ from accounts.change import recorded_change
 from accounts.commands.accounts import resume_account, suspend_account
 from accounts.commands.members import change_role
 from accounts.commands.sign_in import note_failed_login
-from accounts.models import User
+from accounts.models import Account, User
 from accounts.roles import Permission
 from tests.accounts.web.test_members import text
 from tests.factories import NOW
@@ -353,3 +353,18 @@ def test_the_first_services_are_offered_and_the_chosen_one(acme, sam, browser):
     offered = [key for key, _ in page.context["form"].fields["service"].choices]
     assert page.status_code == 200
     assert offered == ["", *(each.pk for each in services[:50]), services[59].pk]
+
+
+def test_days_begin_in_the_time_zone_of_the_reader(acme, sam, browser, write):
+    write(at=NOW.replace(hour=22))
+    write(at=NOW.replace(hour=23, minute=30))
+    Account.objects.filter(pk=acme.pk).update(time_zone="Europe/Berlin")
+    client = browser(sam)
+
+    everything = text(client.get(PAGE))
+    one_day = text(client.get(PAGE, {"since": "2026-11-23", "until": "2026-11-23"}))
+
+    assert "Monday, 23 November 2026, Europe/Berlin · 1 entry 00:30:00" in everything
+    assert "Sunday, 22 November 2026, Europe/Berlin · 1 entry 23:00:00" in everything
+    assert "00:30:00 Sam" in one_day
+    assert "23:00:00 Sam" not in one_day

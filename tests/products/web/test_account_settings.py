@@ -1,9 +1,12 @@
 """Account settings, and the profile of the signed-in person."""
 
 import pytest
+from django.http import HttpResponse
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import User
+from portal.middleware import time_zone
 from tests.products.web.conftest import actions_of, text_of
 
 
@@ -56,3 +59,43 @@ def test_the_profile_shows_the_login_and_the_accounts(browser, una, acme):
 
     assert una.user_id in page
     assert f"{acme.name} Your role is user." in page
+
+
+def test_a_persons_time_zone_counts_before_that_of_the_account(browser, sam, una, acme):
+    account_page = browser(sam).post(
+        reverse("account_time_zone"), {"time_zone": "europe/berlin"}, follow=True
+    )
+    before = text_of(browser(una).get(reverse("profile")))
+    answer = browser(una).post(
+        reverse("own_time_zone"), {"time_zone": "Asia/Tokyo"}, follow=True
+    )
+
+    assert "Saved the account's time zone." in text_of(account_page)
+    assert "read times in Europe/Berlin" in text_of(account_page)
+    assert "show you times in Europe/Berlin," in before
+    assert "show you times in Asia/Tokyo," in text_of(answer)
+    assert actions_of(acme) == ["account.time_zone_changed", "user.time_zone_changed"]
+
+
+@pytest.mark.parametrize("page", ["account_time_zone", "own_time_zone"])
+def test_an_unknown_time_zone_stays_in_the_form(browser, sam, acme, page):
+    answer = browser(sam).post(reverse(page), {"time_zone": "Mars/Phobos"})
+
+    assert answer.status_code == 400
+    assert set(answer.context["zone_form"].errors) == {"time_zone"}
+    assert 'value="Mars/Phobos"' in answer.content.decode()
+    assert actions_of(acme) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "zone"),
+    [("/profile/", "Asia/Tokyo"), ("/admin/", "UTC"), ("/api/v1/events", "UTC")],
+)
+def test_the_admin_and_the_api_have_utc_whatever_a_person_chose(rf, sam, path, zone):
+    request = rf.get(path)
+    request.user, request.session = User.objects.get(pk=sam.user_id), {}
+    request.user.time_zone = "Asia/Tokyo"
+
+    shown = time_zone(lambda _: HttpResponse(timezone.get_current_timezone_name()))
+
+    assert shown(request).content.decode() == zone

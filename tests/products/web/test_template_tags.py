@@ -1,14 +1,18 @@
 """Filters and tags for amounts, times and states."""
 
-from datetime import UTC, date, datetime, timedelta, timezone
+import re
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.template import Context, Template, TemplateSyntaxError
 from django.test import RequestFactory
+from django.utils import timezone
 
 from products.web import template_tags
 
+BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 3, 18, 14, 5, 20, tzinfo=UTC)
 
 
@@ -106,14 +110,11 @@ def test_a_list_can_offer_a_choice():
     ("value", "words"),
     [
         (date(2025, 11, 3), "3 Nov 2025"),
-        (
-            datetime(2025, 11, 3, 0, 30, tzinfo=timezone(timedelta(hours=1))),
-            "2 Nov 2025",
-        ),
+        (datetime(2025, 11, 3, 0, 30, tzinfo=BERLIN), "2 Nov 2025"),
         (None, "unknown"),
     ],
 )
-def test_a_day_is_in_utc(value, words):
+def test_a_day_is_in_utc_without_a_time_zone(value, words):
     assert template_tags.plain_day(value) == words
 
 
@@ -143,20 +144,51 @@ def test_a_relative_time_takes_the_focus_and_has_the_exact_time_in_its_title():
     )
 
 
+def test_a_relative_time_has_the_readers_time_and_utc_in_its_title():
+    with timezone.override(BERLIN):
+        html = render("{% relative_time at %}", at=NOW - timedelta(hours=5))
+
+    assert 'datetime="2026-03-18T09:05:20Z"' in html
+    assert 'title="18 March 2026, 10:05:20 CET; 18 March 2026, 09:05:20 UTC"' in html
+
+
 def test_a_missing_time_reads_never():
     assert (
-        render("{% relative_time at %}, {% utc_datetime at 'not yet' %}", at=None)
+        render("{% relative_time at %}, {% full_time at 'not yet' %}", at=None)
         == "never, not yet"
     )
 
 
-def test_a_full_time_and_the_time_of_day_are_in_utc():
-    at = datetime(2026, 3, 18, 15, 5, 20, tzinfo=timezone(timedelta(hours=1)))
+@pytest.mark.parametrize(
+    ("at", "shown"),
+    [
+        (datetime(2026, 3, 29, 0, 59, tzinfo=UTC), "29 March 2026, 01:59:00 CET"),
+        (datetime(2026, 3, 29, 1, 0, tzinfo=UTC), "29 March 2026, 03:00:00 CEST"),
+        (datetime(2026, 10, 25, 0, 30, tzinfo=UTC), "25 October 2026, 02:30:00 CEST"),
+        (datetime(2026, 10, 25, 1, 30, tzinfo=UTC), "25 October 2026, 02:30:00 CET"),
+    ],
+)
+def test_a_full_time_follows_daylight_saving_and_names_its_zone(at, shown):
+    with timezone.override(BERLIN):
+        html = render("{% full_time at %}", at=at)
 
-    html = render("{% utc_datetime at %} {% clock at %}", at=at)
+    assert html == (
+        f'<time datetime="{at:%Y-%m-%dT%H:%M:%SZ}"'
+        f' title="{at.day} {at:%B %Y, %H:%M:%S} UTC">{shown}</time>'
+    )
 
-    time = '<time datetime="2026-03-18T14:05:20Z" title="18 March 2026, 14:05:20 UTC">'
-    assert html == f"{time}18 March 2026, 14:05:20 UTC</time> {time}14:05:20</time>"
+
+def test_times_are_in_the_current_zone_and_those_of_bills_in_utc():
+    at = datetime(2026, 3, 31, 23, 5, 20, tzinfo=UTC)
+    text = "{% clock at %}|{% minute_time at %}|{{ at|plain_day }}|{% utc_datetime at %}|{{ at|utc_day }}"
+
+    with timezone.override(BERLIN):
+        shown = re.sub("<[^>]*>", "", render(text, at=at))
+
+    assert shown == (
+        "01:05:20|1 April 2026, 01:05 CEST|1 Apr 2026"
+        "|31 March 2026, 23:05:20 UTC|31 Mar 2026"
+    )
 
 
 def test_a_state_has_a_word_and_a_shape_and_is_escaped():
@@ -227,13 +259,23 @@ def test_a_command_breaks_only_between_parts_of_the_address_and_can_be_copied():
     ("ends_at", "words"),
     [
         (datetime(2027, 1, 1, tzinfo=UTC), "the end of 31 Dec 2026, UTC"),
-        (
-            datetime(2027, 1, 1, 1, tzinfo=timezone(timedelta(hours=1))),
-            "the end of 31 Dec 2026, UTC",
-        ),
+        (datetime(2027, 1, 1, 1, tzinfo=BERLIN), "the end of 31 Dec 2026, UTC"),
         (None, "never"),
         (datetime(2027, 1, 1, 14, 15, tzinfo=UTC), "1 January 2027, 14:15:00 UTC"),
     ],
 )
 def test_what_ends_at_midnight_is_valid_through_the_day_before(ends_at, words):
     assert template_tags.last_moment(ends_at) == words
+
+
+@pytest.mark.parametrize(
+    ("ends_at", "words"),
+    [
+        (datetime(2026, 3, 29, 22, tzinfo=UTC), "the end of 29 Mar 2026, CEST"),
+        (datetime(2026, 3, 28, 23, tzinfo=UTC), "the end of 28 Mar 2026, CET"),
+        (datetime(2026, 3, 29, tzinfo=UTC), "29 March 2026, 01:00:00 CET"),
+    ],
+)
+def test_the_last_day_is_one_of_the_readers(ends_at, words):
+    with timezone.override(BERLIN):
+        assert template_tags.last_moment(ends_at) == words

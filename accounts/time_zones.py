@@ -1,0 +1,71 @@
+"""Time zones that people and accounts choose, and times as people read them in the current one.
+
+Django's current time zone is the reader's on pages (`portal.middleware.time_zone`) and in their
+emails. It is UTC in the admin, in the API, in sweeps and in what programs read.
+"""
+
+import zoneinfo
+from datetime import UTC, datetime, tzinfo
+from functools import cache
+from typing import Final
+
+from django import forms
+from django.utils import timezone
+
+MAX_ZONE_LENGTH: Final = 64
+
+
+@cache
+def zone_names() -> tuple[str, ...]:
+    """Return the names that can be chosen: UTC, and those of places, such as Europe/Berlin."""
+    places = (name for name in zoneinfo.available_timezones() if "/" in name)
+    return ("UTC", *sorted(name for name in places if not name.startswith("Etc/")))
+
+
+class TimeZoneForm(forms.Form):
+    """A time zone; the field offers the names that can be chosen, and finds them while typing."""
+
+    time_zone = forms.CharField(
+        label="Time zone",
+        max_length=MAX_ZONE_LENGTH,
+        widget=forms.TextInput({"list": "time-zones", "autocomplete": "off"}),
+    )
+    names = staticmethod(zone_names)
+
+
+def zone_of(*chosen: str) -> tzinfo:
+    """Return the first time zone of some choices, "" for none; without one it is UTC.
+
+    A zone that this machine no longer knows is UTC too.
+    """
+    name = next(filter(None, chosen), "UTC")
+    try:
+        return UTC if name == "UTC" else zoneinfo.ZoneInfo(name)
+    except zoneinfo.ZoneInfoNotFoundError:
+        return UTC
+
+
+def zone_label(local: datetime) -> str:
+    """Return the name of a time's zone in daily use: CET, CEST, UTC, or UTC-03 without one."""
+    name = local.tzname() or ""
+    if not name.startswith(("+", "-")):
+        return name
+    return f"UTC{name[:3]}:{name[3:]}" if name[3:] else f"UTC{name}"
+
+
+def second_text(at: datetime, zone: tzinfo | None = None) -> str:
+    """Return a time to the second in a zone, or in the current one: 18 March 2026, 15:05:20 CET."""
+    local = timezone.localtime(at, zone)
+    return f"{local.day} {local:%B %Y, %H:%M:%S} {zone_label(local)}"
+
+
+def minute_text(at: datetime) -> str:
+    """Return a time to the minute in the current zone: 28 November 2026, 03:41 UTC."""
+    local = timezone.localtime(at)
+    return f"{local.day} {local:%B %Y, %H:%M} {zone_label(local)}"
+
+
+def day_text(at: datetime) -> str:
+    """Return the day of a time in the current zone: 3 Nov 2025."""
+    local = timezone.localtime(at)
+    return f"{local.day} {local:%b %Y}"
