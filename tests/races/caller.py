@@ -1,4 +1,4 @@
-"""A process that calls the API from five threads at the same time with one `Idempotency-Key`, as ordered.
+"""A process that calls the API from ten threads at the same time with one `Idempotency-Key`, as ordered.
 
 `python -m tests.races.caller ACCOUNT SERVICE TOKEN`, with the database in the environment. Each line on
 standard input is an order: a key and a comment. Each gets a line of JSON: the status and the body
@@ -19,7 +19,7 @@ django.setup()
 from django.conf import settings  # noqa: E402 - Django must be set up before
 from django.test import Client  # noqa: E402
 
-THREADS = 5
+THREADS = 10
 CONFLICT = 409
 
 
