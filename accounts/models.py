@@ -150,7 +150,7 @@ class Membership(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.user_id} is {self.role} in {self.account_id}"
+        return f"{self.user}, {self.role} of {self.account}"
 
     @property
     def is_limited(self) -> bool:
@@ -191,7 +191,7 @@ class Invitation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.email} to {self.account_id}"
+        return f"{self.email} to {self.account}"
 
 
 class ApiToken(models.Model):

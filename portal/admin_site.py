@@ -29,6 +29,7 @@ from accounts.models import Account, Proposal, User
 from accounts.reauthentication import require_reauthentication
 from portal.figures import system_status
 from portal.health import all_checks
+from products.enablement.models import ProductRequest
 
 # The stock pages of these apps would change email addresses, second factors, sessions and groups
 # without a command and without an audit entry.
@@ -79,11 +80,16 @@ class AdminSite(admin.AdminSite):
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> TemplateResponse:
-        """Show the start page, with the checks that failed and the proposals that wait."""
+        """Show the start page, with the checks that failed, open proposals and open requests."""
         now = timezone.now()
         failed = [each for each in all_checks(now) if not each.is_ok]
-        proposals = Proposal.objects.filter(outcome="", expires_at__gt=now).count()
-        context = {"failed": failed, "proposals": proposals} | (extra_context or {})
+        context = {
+            "failed": failed,
+            "proposals": Proposal.objects.filter(
+                outcome="", expires_at__gt=now
+            ).count(),
+            "requests": ProductRequest.objects.filter(state="open").count(),
+        } | (extra_context or {})
         response: TemplateResponse = super().index(request, context)
         return response
 

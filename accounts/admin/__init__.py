@@ -255,6 +255,7 @@ class MembershipAdmin(ReadOnlyAdmin):
     search_fields = ("user__name", "user__email", "account__name", "=account__id")
     search_help_text = "Name or email of the member, or the account"
     ordering = ("account__name", "user__name", "pk")
+    fields = readonly_fields = (*list_display, "updated_at")
 
     @admin.display(description="access to services")
     def access(self, membership: Membership) -> str:

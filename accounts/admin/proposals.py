@@ -1,9 +1,11 @@
 """Proposals of staff in the admin: another member of staff approves or declines them."""
 
 from functools import partial
+from typing import Final
 
 from django import forms
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
@@ -11,21 +13,49 @@ from accounts.admin_pages import ReadOnlyAdmin, ReasonForm, row_or_404
 from accounts.commands.proposals import approve, decline
 from accounts.models import Proposal
 
+STATES: Final = ("open", "approved", "declined", "expired")
+
 
 class ApproveForm(forms.Form):
-    """What is approved, as it was proposed."""
+    """The page shows the proposal above it."""
 
     understood = forms.BooleanField(label="I have checked this proposal")
-
-    def __init__(self, *args: object, proposal: Proposal) -> None:
-        super().__init__(*args)  # type: ignore[arg-type]  # Django's own arguments
-        proposer = f"Proposed by {proposal.proposed_by}"
-        reason = f": {proposal.reason}" if proposal.reason else ""
-        self.fields["understood"].help_text = f"{proposal.summary}\n{proposer}{reason}"
 
     def clean(self) -> dict[str, object]:
         """Return nothing: the command needs no more than the proposal."""
         return {}
+
+
+class DeclineForm(ReasonForm):
+    """Why a proposal is declined: an entry of the platform's trail, which accounts can't read."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)  # type: ignore[arg-type]  # Django's own arguments
+        self.fields["reason"].help_text = "Staff can read it in the audit trail."
+
+
+class StateFilter(admin.SimpleListFilter):
+    """Open, approved, declined or expired."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(
+        self, request: HttpRequest, model_admin: object
+    ) -> list[tuple[str, str]]:
+        """Return the choices."""
+        return [(each, each.capitalize()) for each in STATES]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[Proposal]
+    ) -> QuerySet[Proposal]:
+        """Return the proposals in the chosen state."""
+        now, chosen = timezone.now(), self.value()
+        if chosen == "open":
+            return queryset.filter(outcome="", expires_at__gt=now)
+        if chosen == "expired":
+            return queryset.filter(outcome="", expires_at__lte=now)
+        return queryset.filter(outcome=chosen) if chosen in STATES else queryset
 
 
 @admin.register(Proposal)
@@ -37,7 +67,7 @@ class ProposalAdmin(ReadOnlyAdmin):
         *("title", "account", "state", "proposed_by", "proposed_at", "expires_at"),
         "decided_by",
     )
-    list_filter = ("outcome", "kind")
+    list_filter = (StateFilter,)
     list_select_related = ("account", "proposed_by", "decided_by")
     search_fields = ("summary", "=account__id", "account__name")
     ordering = ("-proposed_at", "-pk")
@@ -59,10 +89,10 @@ class ProposalAdmin(ReadOnlyAdmin):
 
     @admin.display(description="state")
     def state(self, proposal: Proposal) -> str:
-        """Return whether it waits, was decided, or has expired."""
+        """Return one of STATES."""
         if proposal.outcome:
-            return proposal.get_outcome_display()
-        return "waits" if proposal.is_open(timezone.now()) else "expired"
+            return proposal.outcome
+        return "open" if proposal.is_open(timezone.now()) else "expired"
 
     def change_view(
         self,
@@ -83,24 +113,27 @@ class ProposalAdmin(ReadOnlyAdmin):
         proposal = self._proposal(proposal_id)
         return self.command_form_view(
             request,
-            ApproveForm(request.POST or None, proposal=proposal),
+            ApproveForm(request.POST or None),
             partial(approve, proposal=proposal),
             title=f"Approve: {proposal.title}",
             button="Approve and carry out",
             done=lambda _: f"Approved and carried out: {proposal.title}",
             back=proposal,
+            template="admin/accounts/approve.html",
+            context={"proposal": proposal},
         )
 
     def decline_view(self, request: HttpRequest, proposal_id: str) -> HttpResponse:
-        """Decline a proposal, with a reason."""
+        """Decline a proposal, or withdraw one's own, with a reason."""
         proposal = self._proposal(proposal_id)
+        own = proposal.proposed_by_id == request.user.pk
         return self.command_form_view(
             request,
-            ReasonForm(request.POST or None),
+            DeclineForm(request.POST or None),
             partial(decline, proposal=proposal),
-            title=f"Decline: {proposal.title}",
-            button="Decline proposal",
-            done=lambda _: f"Declined: {proposal.title}",
+            title=f"{'Withdraw' if own else 'Decline'}: {proposal.title}",
+            button=f"{'Withdraw' if own else 'Decline'} proposal",
+            done=lambda _: f"{'Withdrew' if own else 'Declined'}: {proposal.title}",
             back=proposal,
         )
 

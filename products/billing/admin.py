@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -201,6 +201,14 @@ class ContractAdmin(ReadOnlyAdmin):
         )
 
 
+def _measured(meter: str, quantity: int) -> str:
+    """Return a quantity with its unit: bytes, minutes, or the days of a fee."""
+    if meter == BANDWIDTH:
+        return bytes_in_words(quantity)
+    unit = "minute" if meter else "day"
+    return f"{quantity:,} {unit}{'' if quantity == 1 else 's'}"
+
+
 class LineInline(admin.TabularInline):
     """The lines of an invoice."""
 
@@ -215,10 +223,7 @@ class LineInline(admin.TabularInline):
     @admin.display(description="quantity")
     def measured(self, line: InvoiceLine) -> str:
         """Return the quantity with its unit."""
-        if line.meter == BANDWIDTH:
-            return bytes_in_words(line.quantity)
-        unit = "minute" if line.meter else "day"
-        return f"{line.quantity:,} {unit}{'' if line.quantity == 1 else 's'}"
+        return _measured(line.meter, line.quantity)
 
     @admin.display(description="amount")
     def amount(self, line: InvoiceLine) -> str:
@@ -288,12 +293,19 @@ class InvoiceAdmin(ReadOnlyAdmin):
 class AdjustmentAdmin(ReadOnlyAdmin):
     """Late usage of final months."""
 
-    list_display = ("found_at", "corrects", "product", "meter", "amount", "billed_on")
+    list_display = (
+        *("found_at", "corrects", "product", "measured", "amount", "billed_on"),
+    )
     list_select_related = ("corrects", "product", "billed_on")
     search_fields = ("=corrects__number", "=corrects__account__id")
     ordering = ("-found_at", "-pk")
-    exclude = ("amount_micros",)
-    readonly_fields = ("amount",)
+    exclude = ("amount_micros", "meter", "quantity")
+    readonly_fields = ("measured", "amount")
+
+    @admin.display(description="quantity")
+    def measured(self, row: Adjustment) -> str:
+        """Return the quantity with its unit."""
+        return _measured(row.meter, row.quantity)
 
     @admin.display(description="amount")
     def amount(self, row: Adjustment) -> str:
@@ -358,8 +370,8 @@ def _waits_for(invoice: Invoice) -> str:
 class InMoney(ReadOnlyAdmin):
     """Shows `amount_micros` as money in the currency of the row."""
 
-    exclude = ("amount_micros",)
-    readonly_fields = ("amount",)
+    exclude: ClassVar[tuple[str, ...]] = ("amount_micros",)
+    readonly_fields: ClassVar[tuple[str, ...]] = ("amount",)
 
     @admin.display(description="amount")
     def amount(self, row: CreditEntry | CreditNote) -> str:
@@ -383,10 +395,17 @@ class CreditNoteAdmin(InMoney):
     """Credit notes."""
 
     trail_type = "credit_note"
-    list_display = ("number", "invoice", "product", "meter", "amount", "issued_at")
+    list_display = ("number", "invoice", "product", "measured", "amount", "issued_at")
     list_select_related = ("invoice", "product", "credit")
     search_fields = ("=number", "=invoice__number", "=invoice__account__id")
     ordering = ("-issued_at", "-pk")
+    exclude = ("amount_micros", "meter", "quantity")
+    readonly_fields = ("measured", "amount")
+
+    @admin.display(description="quantity")
+    def measured(self, note: CreditNote) -> str:
+        """Return the quantity with its unit."""
+        return _measured(note.meter, note.quantity)
 
 
 @admin.register(Budget)
@@ -394,13 +413,18 @@ class BudgetAdmin(ReadOnlyAdmin):
     """Budgets of all accounts."""
 
     trail_type = "budget"
-    list_display = ("account", "amount", "thresholds", "action", "changed_by")
+    list_display = ("account", "amount", "notified_at", "action", "changed_by")
     list_filter = ("action",)
     list_select_related = ("account",)
     search_fields = ("=account__id", "account__name")
     ordering = ("account__name",)
-    exclude = ("amount_micros",)
-    readonly_fields = ("amount",)
+    exclude = ("amount_micros", "thresholds")
+    readonly_fields = ("amount", "notified_at")
+
+    @admin.display(description="notify at")
+    def notified_at(self, budget: Budget) -> str:
+        """Return the thresholds in percent."""
+        return ", ".join(f"{each} %" for each in budget.thresholds)
 
 
 @admin.register(BudgetAlert)
@@ -493,6 +517,6 @@ class UsageVoidAdmin(ReadOnlyAdmin):
         )
         messages.success(
             request,
-            f"Voided {void}. Bills follow with the next sweeps, and final invoices get credit notes.",
+            f"Voided usage of {void}. Bills are computed again within minutes; final invoices get credit notes.",
         )
         return HttpResponseRedirect(admin_url(UsageVoid))

@@ -44,7 +44,7 @@ class Contract(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.account_id} from {self.from_month}"
+        return f"{self.account} from {self.from_month}"
 
 
 class NumberSeries(models.Model):
@@ -353,7 +353,7 @@ class CreditEntry(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.amount_micros} of credit {self.credit_id}"
+        return f"{Money(self.amount_micros, self.credit.currency)} {self.kind}"
 
 
 class CreditNote(models.Model):

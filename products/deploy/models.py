@@ -36,4 +36,4 @@ class Deployment(models.Model):
         indexes: ClassVar = [models.Index(fields=["service", "deployed_at"])]
 
     def __str__(self) -> str:
-        return f"{self.kind} version {self.version} of {self.service_id}"
+        return f"{self.kind} version {self.version} of {self.service}"

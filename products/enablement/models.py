@@ -112,7 +112,7 @@ class Enablement(models.Model):
         indexes: ClassVar = [models.Index(fields=["account", "product", "starts_at"])]
 
     def __str__(self) -> str:
-        return f"{self.product_id} for {self.account_id}"
+        return f"{self.product} for {self.account}"
 
     @property
     def is_trial(self) -> bool:
@@ -152,7 +152,7 @@ class ServiceProduct(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.product_id} on {self.service_id}"
+        return f"{self.product} on {self.service}"
 
 
 class ProductRequest(models.Model):
@@ -197,4 +197,4 @@ class ProductRequest(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.requested_by} requests {self.product_id}"
+        return f"{self.requested_by} requested {self.product}"

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -19,6 +18,7 @@ from django.db.models import (
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import localize
 from django.utils.html import format_html
 
 from accounts.admin_pages import ReadOnlyAdmin, ReasonForm, row_or_404
@@ -290,9 +290,9 @@ class ConnectionUsageAdmin(UsageAdmin):
     fields = readonly_fields = (*list_display, "clock_differs", "last_reported_at")
 
     @admin.display(description="started")
-    def started(self, row: ConnectionUsage) -> datetime:
-        """Return when the connection started."""
-        return row.started_at
+    def started(self, row: ConnectionUsage) -> str:
+        """Return when the connection started; Django formats times only in lists."""
+        return str(localize(row.started_at))
 
     @admin.display(description="duration")
     def duration(self, row: ConnectionUsage) -> str:

@@ -63,3 +63,18 @@ def test_every_page_of_the_admin_has_this_history(staff, switched_on, draft):
     assert stock == []
     assert version.url.endswith(f"?target_type=version&target={switched_on.pk}%2F1")
     assert "account=" in entry.url
+
+
+@pytest.mark.usefixtures("switched_on", "draft", "sam")
+def test_no_row_is_named_by_the_id_of_another():
+    rows = [model.objects.first() for model in admin.site._registry]
+    ids = {
+        each.pk: str(each)
+        for each in rows
+        if each is not None
+        for field in each._meta.concrete_fields
+        if field.is_relation and (key := str(field.value_from_object(each)))
+        if len(key) == 22 and key in str(each)
+    }
+
+    assert ids == {}

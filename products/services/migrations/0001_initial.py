@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
                 ('id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22, primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=120)),
                 ('comment', models.CharField(blank=True, max_length=500)),
-                ('type', models.CharField(choices=[('vcl', 'Vcl'), ('wasm', 'Wasm')], default='vcl', max_length=4)),
+                ('type', models.CharField(choices=[('vcl', 'VCL'), ('wasm', 'Wasm')], default='vcl', max_length=4)),
                 ('created_at', models.DateTimeField()),
                 ('updated_at', models.DateTimeField()),
                 ('deleted_at', models.DateTimeField(blank=True, null=True)),

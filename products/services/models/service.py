@@ -37,8 +37,8 @@ class Service(models.Model):
     class Type(models.TextChoices):
         """Fastly's two kinds."""
 
-        VCL = "vcl"
-        WASM = "wasm"
+        VCL = "vcl", "VCL"
+        WASM = "wasm", "Wasm"
 
     id = models.CharField(
         primary_key=True, max_length=22, default=new_id, editable=False

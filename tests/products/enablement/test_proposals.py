@@ -4,6 +4,7 @@ import time
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.test import Client
 from django.urls import reverse
 
@@ -34,6 +35,7 @@ from tests.accounts.conftest import confirm
 from tests.factories import NOW
 from tests.factories.accounts import UserFactory, staff_actor
 from tests.factories.trail import noted
+from tests.products.web.conftest import text_of
 
 LATER = NOW + timedelta(hours=1)
 
@@ -212,3 +214,27 @@ def test_the_admin_proposes_and_another_member_of_staff_approves(ada, acme, stu)
     assert approving.encode() in offered.content
     assert done.status_code == 303
     assert not is_active(acme)
+
+
+def test_the_admin_lists_proposals_by_state_and_shows_what_is_approved(
+    ada, acme, stu, proposal
+):
+    page = reverse("admin:accounts_proposal_changelist")
+    decline_it = reverse("admin:accounts_proposal_decline", args=[proposal.pk])
+    client = browser(stu)
+
+    with time_machine.travel(LATER, tick=False):
+        listed = {
+            state: text_of(client.get(page, {"state": state}))
+            for state in ("open", "approved", "expired")
+        }
+        approving = client.get(
+            reverse("admin:accounts_proposal_approve", args=[proposal.pk])
+        )
+        own = text_of(browser(ada).get(decline_it))
+
+    assert "Suspend the account Acme" in listed["open"]
+    assert "Suspend the account Acme" not in listed["approved"] + listed["expired"]
+    assert "Proposed by Ada" in text_of(approving)
+    assert "Withdraw: Suspend the account Acme" in own
+    assert "members can read" not in own
