@@ -10,7 +10,7 @@ first form is used whose values the entry has.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -22,6 +22,8 @@ from accounts.time_zones import minute_text
 
 MAX_NAMES: Final = 3  # services that a sentence names; more are counted
 LEVELS: Final = ("access", "level")  # the fields of an access level on a service
+MONTHS: Final = ("month", "from_month")  # such as 2026-10
+COUNTS: Final = ("connections", "minutes", "rows", "conflicts")
 NANO, MICRO = Decimal(10) ** -9, Decimal(10) ** -6
 
 # One event per line, as in a table.
@@ -452,7 +454,16 @@ def _text(field: str, value: object, whole: Mapping[str, Any]) -> str:
         return "; ".join(_tier(each, str(whole.get("currency", ""))) for each in value)
     if (field in LEVELS or is_id(field)) and isinstance(value, str):
         return value.replace("_", " ")
-    return value_text(value)
+    return value_text(_month_or_count(field, value))
+
+
+def _month_or_count(field: str, value: object) -> object:
+    """Return the words for a month or a count; any other value as it is."""
+    if field in MONTHS and isinstance(value, str):
+        return f"{date.fromisoformat(f'{value}-01'):%B %Y}"
+    if field in COUNTS and isinstance(value, int):
+        return f"{value:,}"
+    return value
 
 
 def _tier(tier: Mapping[str, Any], currency: str) -> str:

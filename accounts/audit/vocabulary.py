@@ -55,7 +55,7 @@ class Event(StrEnum):
     USER_ENABLED = "user.enabled", "enabled a user", "user.unlock"
     STAFF_APPOINTED = "staff.appointed", "appointed a member of staff"
     STAFF_REMOVED = "staff.removed", "removed a member of staff"
-    USER_CREATED = "user.created", "created a user", "user.create"
+    USER_CREATED = "user.created", "created a login", "user.create"
     USER_UPDATED = "user.updated", "changed a user's name", "user.update"
     MEMBER_INVITED = "member.invited", "invited a member", "invitation.sent"
     MEMBER_JOINED = "member.joined", "joined the account", "invitation.accept"

@@ -6,6 +6,7 @@ the email is recorded.
 
 import logging
 from datetime import datetime, timedelta
+from textwrap import shorten
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -76,7 +77,7 @@ def queue_mail(
         invitation=invitation,
         password_of=password_of,
         to=to,
-        subject=subject[:MAX_SUBJECT_LENGTH],
+        subject=shorten(subject, MAX_SUBJECT_LENGTH, placeholder="…"),
         body=body,
         created_at=now,
         due_at=now,
@@ -115,11 +116,16 @@ def _message(mail: OutgoingMail, body: str) -> EmailMultiAlternatives:
         to=[mail.to],
         headers={"Message-ID": f"<mail-{mail.pk}@{host}>"},
     )
-    html = render_to_string(
-        "accounts/email.html", {"subject": mail.subject, "body": body}
-    )
-    message.attach_alternative(html, "text/html")
+    attach_html(message)
     return message
+
+
+def attach_html(message: EmailMultiAlternatives) -> None:
+    """Add the text of an email as HTML, with its URLs as links."""
+    words = {"subject": message.subject, "body": message.body}
+    message.attach_alternative(
+        render_to_string("accounts/email.html", words), "text/html"
+    )
 
 
 def _send(mail: OutgoingMail, *, now: datetime) -> bool:

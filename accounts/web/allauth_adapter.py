@@ -20,6 +20,7 @@ from accounts.actor import Actor, Interface
 from accounts.audit.vocabulary import Event
 from accounts.authentication import context_of, login_actor
 from accounts.commands import sign_in
+from accounts.commands.mail import attach_html
 from accounts.commands.users import user_with_email
 from accounts.models import User
 from accounts.reauthentication import is_recently_authenticated
@@ -105,6 +106,12 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         """Return the ways to re-authenticate; with a second factor the password is none of them."""
         methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
         return [each for each in methods if "mfa" in each["id"]] or methods
+
+    def render_mail(self, *args: Any, **kwargs: Any) -> Any:
+        """Return an email as text and as HTML, as the other emails are."""
+        message = super().render_mail(*args, **kwargs)
+        attach_html(message)
+        return message
 
     def send_mail(self, template_prefix: str, email: str, context: Any) -> None:
         """Send an email; within `recorded_login_change`, after it has committed."""

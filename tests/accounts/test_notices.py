@@ -10,7 +10,7 @@ from django.urls import reverse
 from accounts.audit.vocabulary import Event
 from accounts.change import recorded_change
 from accounts.commands import notices as commands
-from accounts.commands.mail import send_due_mail
+from accounts.commands.mail import queue_mail, send_due_mail
 from accounts.commands.members import change_role, remove_member
 from accounts.commands.notices import (
     PAGE_LABELS,
@@ -318,6 +318,15 @@ def test_an_email_has_the_same_words_as_text_and_as_html(
     assert f'<a href="{settings.PORTAL_URL}/"' in html
     assert "Hello Bo," in html
     assert "When: 22 November 2026, 12:00 UTC" in html
+
+
+def test_a_long_subject_is_cut_between_words(people, sam, acme):
+    queued = queue_mail(
+        account=acme, to="a@b.example", subject="word " * 60, body="-", now=NOW
+    )
+
+    assert len(queued.subject) <= 200
+    assert queued.subject.endswith("word…")
 
 
 def test_a_name_with_markup_is_escaped_and_a_note_keeps_the_subject_in_one_line(

@@ -267,6 +267,16 @@ def test_one_email_lets_a_new_superuser_choose_a_password_and_signs_them_in(
     assert noted(initech)[3:] == ["password.reset", "user.logged_in"]
 
 
+def test_the_emails_of_the_sign_in_are_text_and_html(sam):
+    email = User.objects.get(pk=sam.user_id).email
+    Client().post("/accounts/password/reset/", {"email": email})
+
+    [message] = mail.outbox
+    [(html, kind)] = message.alternatives
+    assert kind == "text/html"
+    assert f'{link_in(message)}" rel="nofollow">' in html
+
+
 def test_the_link_works_once(initech):
     link = link_in(mail.outbox[0])
     client = Client()
