@@ -9,6 +9,9 @@ from zxcvbn import zxcvbn
 MIN_SCORE: Final = 3
 # zxcvbn's time grows with the length; a longer password is not weaker.
 MAX_CHECKED_LENGTH: Final = 72
+HELP_TEXT: Final = (
+    "At least 12 characters. Several unrelated words make a good password."
+)
 CONTEXT_WORDS: Final = ("tollgate", "websockets", "websocket", "fastly", "welcome")
 
 

@@ -208,7 +208,7 @@ class AccountAccess:
 
     def _role(self, role: Role, permission: Permission) -> Decision:
         able = roles_with(permission)
-        who = " and ".join(f"{name}s" for name in able) or "Only staff"
+        who = " and ".join(map(_members_with, able)) or "Only staff"
         return _answer(
             permission in ROLE_PERMISSIONS[role],
             AnswerCode.ROLE,
@@ -241,6 +241,10 @@ class AccountAccess:
             f"{self.account_name} is suspended: {self.suspension_reason}",
             "Contact support; they can lift the suspension.",
         )
+
+
+def _members_with(role: str) -> str:
+    return "billing users" if role == Role.BILLING else f"{role}s"
 
 
 def load_access(actor: Actor, account_id: str) -> AccountAccess:

@@ -347,6 +347,7 @@ def _bare_page(
         "request_id": getattr(request, "id", ""),
         "now": timezone.now(),
         "theme": theme_of(request),
+        "frame": "_parts/bare.html",
     }
     page = get_template(f"{status.value}.html").render(context)
     return HttpResponse(page, status=status)

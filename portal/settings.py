@@ -267,6 +267,8 @@ MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not PRODUCTION
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_TOTP_ISSUER = "Tollgate"
 MFA_FORMS = {
+    "activate_totp": "accounts.web.mfa_forms.ActivateApp",
+    "authenticate": "accounts.web.mfa_forms.EnterCode",
     "add_webauthn": "accounts.web.mfa_forms.AddPasskey",
     "login_webauthn": "accounts.web.mfa_forms.SignInByPasskey",
     "reauthenticate_webauthn": "accounts.web.mfa_forms.ReauthenticateByPasskey",

@@ -28,5 +28,5 @@ def duration_in_words(value: timedelta | float) -> str:
     for unit, length in _PERIODS:
         count, left = divmod(left, length)
         if count:
-            parts.append(f"{count} {unit}")
+            parts.append(f"{count:,} {unit}")
     return " ".join(parts[:2]) or "0 s"

@@ -9,6 +9,7 @@ from django.utils import timezone
 from accounts.actor import TokenScope
 from accounts.commands.users import MAX_USER_NAME_LENGTH
 from accounts.lists import DateInput, ListForm
+from accounts.passwords import HELP_TEXT
 from accounts.roles import AUTOMATION_ROLES, ROLE_SUMMARIES, AccessLevel, Role
 from accounts.service_picker import ServicePicker, chosen_levels, level_fields
 
@@ -93,7 +94,7 @@ class JoinForm(forms.Form):
     password = forms.CharField(
         label="Password",
         strip=False,
-        help_text="At least 12 characters. Several unrelated words make a good password.",
+        help_text=HELP_TEXT,
         widget=forms.PasswordInput({"autocomplete": "new-password"}),
     )
 
@@ -148,17 +149,17 @@ class TokenForm(forms.Form):
         return chosen | {"expires_at": self.expires_at}
 
 
-EVERYTHING_OF_ROLE = "global: everything that its role can do"
+SCOPES_OF_ROLE = SCOPES | {
+    TokenScope.GLOBAL: "global: everything that its role can do",
+    TokenScope.GLOBAL_READ: "global:read: read everything that its role can read",
+}
 
 
 class AutomationTokenForm(TokenForm):
     """A new automation token: as a token, with a role of its own."""
 
     is_automation = True
-    scope = forms.ChoiceField(
-        label="Scope",
-        choices=list((SCOPES | {TokenScope.GLOBAL: EVERYTHING_OF_ROLE}).items()),
-    )
+    scope = forms.ChoiceField(label="Scope", choices=list(SCOPES_OF_ROLE.items()))
     role = forms.ChoiceField(
         label="Role",
         choices=[(role.value, role.value.capitalize()) for role in AUTOMATION_ROLES],

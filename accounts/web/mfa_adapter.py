@@ -1,8 +1,12 @@
-"""Adapts allauth's second factors: their seeds are stored encrypted."""
+"""Adapts allauth's second factors: their seeds are stored encrypted, and passkeys have our names."""
 
+from typing import Any
+
+from allauth.core import context
 from allauth.mfa.adapter import DefaultMFAAdapter
 
 from accounts import encryption
+from accounts.user_agents import browser_of
 
 
 class MfaAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth has no types
@@ -15,3 +19,7 @@ class MfaAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth has no typ
     def decrypt(self, encrypted_text: str) -> str:
         """Return the plain text."""
         return encryption.decrypt(encrypted_text)
+
+    def generate_authenticator_name(self, user: Any, authenticator_type: Any) -> str:
+        """Return the name that a new passkey gets unless the user types one: its browser."""
+        return browser_of(context.request.headers.get("User-Agent"))

@@ -12,6 +12,8 @@ from allauth.account.forms import (
     ResetPasswordKeyForm,
 )
 from allauth.core import context
+from allauth.mfa.base.forms import AuthenticateForm
+from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.webauthn.forms import (
     AddWebAuthnForm,
     AuthenticateWebAuthnForm,
@@ -22,6 +24,7 @@ from django import forms
 
 from accounts.audit.vocabulary import Event
 from accounts.models import User
+from accounts.passwords import HELP_TEXT
 from accounts.web.allauth_adapter import note_failure
 
 # What allauth's parser of passkeys raises for an object that no browser sends.
@@ -52,6 +55,16 @@ class AddPasskey(AddWebAuthnForm):  # type: ignore[misc]  # allauth has no types
     """Adds a passkey."""
 
     credential = Credential(widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "passwordless" in self.fields:
+            self.fields["passwordless"].label = "Sign in without a password"
+            self.fields[
+                "passwordless"
+            ].help_text = (
+                "Your device then asks for a PIN, a fingerprint or your face each time."
+            )
 
     def clean(self) -> Any:
         """Check the passkey; raises ValidationError for a malformed object."""
@@ -114,7 +127,7 @@ class _OwnLabels(forms.Form):
     labels: ClassVar[Mapping[str, str]] = {
         "oldpassword": "Current password",
         "password1": "New password",
-        "password2": "New password (again)",
+        "password2": "Repeat new password",
     }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -122,6 +135,8 @@ class _OwnLabels(forms.Form):
         for name, field in self.fields.items():
             field.label = self.labels.get(name, field.label)
             field.widget.attrs.pop("placeholder", None)
+        if "password1" in self.fields:
+            self.fields["password1"].help_text = HELP_TEXT
 
 
 class SignIn(_OwnLabels, LoginForm):  # type: ignore[misc]  # allauth has no types
@@ -158,3 +173,11 @@ class ChangePassword(_OwnLabels, ChangePasswordForm):  # type: ignore[misc]  # a
         except forms.ValidationError:
             note_failure(context.request, self.user, Event.USER_REAUTHENTICATION_FAILED)
             raise
+
+
+class ActivateApp(_OwnLabels, ActivateTOTPForm):  # type: ignore[misc]  # allauth has no types
+    """Adds an authenticator app."""
+
+
+class EnterCode(_OwnLabels, AuthenticateForm):  # type: ignore[misc]  # allauth has no types
+    """Completes a sign-in by a code."""

@@ -1,6 +1,7 @@
 """The pages of agreements: what the account agreed to, exactly as it was kept (R5)."""
 
 import json
+from datetime import datetime
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -45,14 +46,15 @@ def agreement(request: HttpRequest, enablement_id: str) -> HttpResponse:
     if row is None:
         raise NotFound("Agreement not found.")
     is_intact = is_as_agreed(row)
+    record = json.loads(row.agreed_record) if is_intact and row.agreed_record else None
+    for price in record["prices"] if record else ():
+        price["since"] = datetime.fromisoformat(price["effective_from"])
     context = {
         "row": row,
         "kind": _kind(row),
         "is_intact": is_intact,
         "may_read_trail": decide(actor, Permission.AUDIT_READ, account).allowed,
-        "record": json.loads(row.agreed_record)
-        if is_intact and row.agreed_record
-        else None,
+        "record": record,
     }
     return render(request, "billing/agreement.html", context)
 

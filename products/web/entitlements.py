@@ -76,6 +76,7 @@ class ProductRow:
 
     state: ProductState
     mine: Decision
+    may_request: bool
     price_line: str
     cell: Cell | None
 
@@ -95,6 +96,7 @@ def rows_of(
 ) -> list[ProductRow]:
     """Return the products; a constant number of queries."""
     enabling = access.decide(Permission.PRODUCT_ENABLE)
+    may_request = access.decide(Permission.PRODUCT_REQUEST).allowed
     configuring = access.decide(
         Permission.SERVICE_CONFIGURE, service.pk if service else None
     )
@@ -105,6 +107,7 @@ def rows_of(
         ProductRow(
             state,
             configuring if state.is_on else enabling,
+            may_request and not state.is_on,
             product_price_line(state),
             _cell(
                 state,
@@ -175,7 +178,7 @@ def _ability(
         return AbilityRow(ability, decision)
     if person is None:
         superusers = f"{reverse('members')}?{urlencode({'role': Role.SUPERUSER})}"
-        return AbilityRow(ability, decision, superusers, "Superusers")
+        return AbilityRow(ability, decision, superusers, "Ask a superuser")
     if decision.code is AnswerCode.ROLE:
         url = reverse("member", args=[person.pk])
         return AbilityRow(ability, decision, url, "Change the role")

@@ -1,10 +1,18 @@
-"""Malformed responses of passkeys."""
+"""Malformed responses of passkeys, and the texts of the library's forms."""
 
 import re
 
 import pytest
 from django.test import Client
 
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+LIBRARY_TEXTS = (
+    "placeholder=",
+    "Master key",
+    "asswordless operation",
+    "too similar",
+    "New Password",
+)
 MALFORMED = ["9" * 5000, "[" * 50_000, "{", '"x"', "[1]", '{"id": "a", "response": 1}']
 
 
@@ -34,12 +42,30 @@ def test_a_malformed_passkey_is_not_added(sam, browser, credential):
 def test_labels_of_passwords_are_in_sentence_case(sam, browser):
     page = browser(sam).get("/accounts/password/change/").content.decode()
 
-    for label in ("Current password", "New password", "New password (again)"):
+    for label in ("Current password", "New password", "Repeat new password"):
         assert re.search(rf"<label[^>]*>\s*{re.escape(label)}\s*</label>", page)
     assert "New Password" not in page
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("page", ["/accounts/login/", "/accounts/password/reset/"])
-def test_no_placeholder_repeats_a_label(page):
-    assert b"placeholder=" not in Client().get(page).content
+@pytest.mark.parametrize(
+    "page",
+    [
+        "/accounts/2fa/totp/activate/",
+        "/accounts/2fa/webauthn/add/",
+        "/accounts/login/",
+        "/accounts/password/change/",
+        "/accounts/password/reset/",
+    ],
+)
+def test_the_forms_have_none_of_the_librarys_texts(sam, browser, page):
+    client = Client() if "reset" in page or "login" in page else browser(sam)
+
+    text = (
+        client.get(page, headers={"user-agent": FIREFOX})
+        .content.decode()
+        .partition("<main")[2]
+    )
+
+    assert [each for each in LIBRARY_TEXTS if each in text] == []
+    assert ('value="Firefox on Linux"' in text) is ("webauthn" in page)

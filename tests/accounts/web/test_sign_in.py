@@ -274,7 +274,7 @@ def test_the_emails_of_the_sign_in_are_text_and_html(sam):
     [message] = mail.outbox
     [(html, kind)] = message.alternatives
     assert kind == "text/html"
-    assert f'{link_in(message)}" rel="nofollow">' in html
+    assert f'{link_in(message)}" rel="nofollow">' in str(html)
 
 
 def test_the_link_works_once(initech):

@@ -179,7 +179,7 @@ def test_the_review_of_a_deactivation_names_what_stops_working(
     page = text_of(browser(sam).get(page_of(draft, "deactivate_version")))
 
     assert "1 domain will return 404 to every request" in page
-    assert "Domain echo.example.com Open connections None is open." in page
+    assert "Domain echo.example.com Open connections No connection is open." in page
     assert "Type echo to confirm" not in page
 
 

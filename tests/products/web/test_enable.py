@@ -196,7 +196,7 @@ def test_others_read_who_can(request, browser, sam, websockets, acme, who):
 def test_others_read_that_it_is_already_enabled(browser, eve, enabled):
     page = text_of(browser(eve).get(PAGE))
 
-    assert "It is already enabled by Sam" in page
+    assert "WebSockets is already enabled Enabled by Sam" in page
     assert "Request access" not in page
 
 

@@ -1,5 +1,7 @@
 """Home and Entitlements: the account, and what each role reads about it."""
 
+import re
+
 import pytest
 from django.db import transaction
 from django.urls import reverse
@@ -231,3 +233,18 @@ def test_your_own_missing_abilities_lead_to_the_superusers(browser, una, sam, sh
 
     assert "Create services No Your role is user." in text_of(page)
     assert b'href="/members/?role=superuser"' in page.content
+
+
+@pytest.mark.parametrize("who", ["una", "bo", "eve", "sam"])
+def test_who_may_request_products_reads_that_they_can(request, browser, who, ngwaf):
+    page = text_of(browser(request.getfixturevalue(who)).get("/entitlements/"))
+
+    assert re.search(r"Next-Gen WAF On request Why\? .*? Request it", page)
+    assert "View only" not in page
+
+
+def test_a_page_without_permission_names_the_role_once(browser, una):
+    page = text_of(browser(una).get("/billing/"))
+
+    assert page.count("role is user") + page.count("role in Acme") == 1
+    assert "Billing users and superusers can see costs and invoices." in page

@@ -87,7 +87,7 @@ def test_the_review_says_what_stops_working(browser, eve, switched_on, draft, no
 
     page = text_of(answer)
     assert "Switch WebSockets off for echo" in page
-    assert "Domain echo.example.com Open connections None is open." in page
+    assert "Domain echo.example.com Open connections No connection is open." in page
     assert "Who can switch it on again: Eve and Sam." in page
     assert "Type echo to confirm" not in page
 
