@@ -14,9 +14,15 @@ class VersionLocked(Conflict):
 
     def __init__(self, version: Version) -> None:
         """Say which version."""
-        super().__init__(
+        super().__init__(f"Version {version.number} is locked.")
+        self._fastly_text = (
             f"Version '{version.number}' for service '{version.service_id}' is locked"
         )
+
+    @property
+    def text(self) -> str:
+        """Return Fastly's sentence, which the API sends."""
+        return self._fastly_text
 
 
 class Duplicate(Conflict):

@@ -408,6 +408,7 @@ def test_a_locked_version_is_not_changed_and_offers_a_clone(browser, eve, draft)
     answer = client.post(page, typed)
 
     assert answer.status_code == 409
+    assert text_of(answer).count("is locked") == 1
     assert "Clone version 1 to edit" in text_of(answer)
     assert "What you typed" in text_of(answer)
     assert 'data-copy="new.example.com"' in answer.content.decode()

@@ -68,9 +68,7 @@ def test_a_locked_or_active_version_is_not_changed(command, live, eve, version, 
     with pytest.raises(VersionLocked) as refusal:
         command(eve, version)
 
-    assert refusal.value.message == (
-        f"Version '3' for service '{version.service_id}' is locked"
-    )
+    assert refusal.value.message == "Version 3 is locked."
     assert refusal.value.code == "version_locked"
     assert untouched(version)
     assert noted(acme.pk) == []
