@@ -109,32 +109,6 @@ def test_the_admins_pages_are_accessible_and_fit_a_narrow_screen(
         assert faulty(ada, [*ADMINS, account]) == {}
 
 
-def test_the_pages_say_what_they_must(stack: Stack, browser: Browser) -> None:
-    with visitor(browser, stack, "superuser") as sam:
-        sam.open("/products/")
-        products = sam.page.locator("main").inner_text()
-        sam.open("/products/websockets/enable/")
-        assert "/reauthenticate/" not in sam.page.url
-        enable = sam.page.locator("main").inner_text()
-
-    assert "Products" in products
-    assert "Enabling a product changes your monthly bill" in products
-    assert "changes the monthly bill of Acme" in enable
-    assert "superuser" in enable.lower()
-    assert "with the appropriate permissions" in enable
-
-
-def test_a_user_reads_that_superusers_enable_and_the_permitted_use(
-    stack: Stack, browser: Browser
-) -> None:
-    with visitor(browser, stack, "user") as una:
-        una.open("/products/")
-        una.reads("superusers enable products for the account")
-        una.reads(
-            "any user on the account with the appropriate permissions can use them"
-        )
-
-
 def test_a_superuser_signs_in_and_reaches_the_agreement_with_the_keyboard(
     stack: Stack, browser: Browser
 ) -> None:

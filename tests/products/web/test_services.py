@@ -71,6 +71,22 @@ def test_the_list_is_searched_and_filtered(
     assert ("No service matches" in text_of(page)) == (not found)
 
 
+def test_the_list_has_pages_of_fifty_and_keeps_its_order(browser, sam, acme):
+    ServiceFactory.create_batch(51, account=acme)
+    client = browser(sam)
+
+    first = client.get("/services/?sort=new")
+    second = client.get(first.context["page"].next_url)
+
+    names = [
+        [service.name for service, *_ in page.context["services"]]
+        for page in (first, second)
+    ]
+    assert [len(each) for each in names] == [50, 1]
+    assert not {*names[0]} & {*names[1]}
+    assert "sort=new" in first.context["page"].next_url
+
+
 def test_the_number_of_queries_does_not_depend_on_the_services(
     browser, eve, acme, switched_on
 ):
