@@ -46,6 +46,16 @@ class Conflict(RefusalError):
     code = "conflict"
 
 
+class LimitReached(Conflict):
+    """A limit per time was reached; it can be tried again after `retry_after_seconds`."""
+
+    code = "limit_reached"
+
+    def __init__(self, message: str, *, retry_after_seconds: int) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class Invalid(RefusalError):
     """The input is not valid; `problems` has a sentence per invalid field, if fields are known."""
 

@@ -32,7 +32,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from accounts.authentication import current_membership
-from accounts.errors import Invalid, RefusalError
+from accounts.errors import Invalid, LimitReached, RefusalError
 from accounts.rate_limit import RETRY_SECONDS
 from accounts.roles import ROLE_PERMISSIONS, Permission, Role
 from portal.fastly_format import Renderer
@@ -180,6 +180,8 @@ def api_error_response(error: Exception, context: dict[str, Any]) -> Response | 
     said = in_product_terms(said) if form == "products" else said
     shape, response.content_type = FORMS[form]
     response.data, response.status_code = shape(said), said.status
+    if isinstance(error, LimitReached):
+        response["Retry-After"] = str(error.retry_after_seconds)
     return response
 
 

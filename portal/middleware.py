@@ -15,7 +15,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.authentication import SAFE_METHODS, NoAccount, current_membership
-from accounts.errors import Conflict, Forbidden, Invalid, NotFound, RefusalError
+from accounts.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    LimitReached,
+    NotFound,
+    RefusalError,
+)
 from accounts.models import User
 from accounts.return_page import page_of_form
 from accounts.time_zones import zone_of
@@ -27,6 +34,7 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 STATUS: tuple[tuple[type[RefusalError], HTTPStatus], ...] = (
     (NotFound, HTTPStatus.NOT_FOUND),
     (Forbidden, HTTPStatus.FORBIDDEN),
+    (LimitReached, HTTPStatus.TOO_MANY_REQUESTS),  # before Conflict, which it is too
     (Conflict, HTTPStatus.CONFLICT),
     (Invalid, HTTPStatus.BAD_REQUEST),
 )

@@ -20,7 +20,7 @@ from accounts.commands.reasons import clean_reason
 from accounts.errors import Conflict, Invalid, NotFound
 from accounts.models import Account
 from accounts.policy import PLATFORM, members_with, require
-from accounts.rate_limit import consume
+from accounts.rate_limit import require_left
 from accounts.roles import Permission
 from accounts.tokens import new_secret
 from products.domains.models import (
@@ -88,7 +88,7 @@ class ProofNotFound(Conflict):
 
 
 class TooManyClaims(Conflict):
-    """The account has too many pending claims, or has asked for too many checks."""
+    """The account has too many pending claims."""
 
     code = "too_many_claims"
 
@@ -132,13 +132,16 @@ def verify_claim(actor: Actor, *, claim: DomainClaim, now: datetime) -> DomainCl
     """Look for a claim's proof now, and verify the claim if it is there.
 
     Takes up to some seconds. Raises Forbidden; ProofNotFound, which is kept on the claim;
-    ClaimEnded, NameTaken, TooManyClaims. Notes domain_claim.verified or domain_claim.refused.
+    ClaimEnded, NameTaken, LimitReached. Notes domain_claim.verified or domain_claim.refused.
     """
     require(actor, Permission.DOMAIN_CLAIM, claim)
     if claim.is_verified:
         return claim
-    if consume(f"domain-checks:{claim.account_id}", CHECKS_PER_HOUR) < 0:
-        raise TooManyClaims("This account has used its checks for this hour.")
+    require_left(
+        f"domain-checks:{claim.account_id}",
+        CHECKS_PER_HOUR,
+        "This account has used its checks for this hour.",
+    )
     return _check(actor, claim, now)
 
 

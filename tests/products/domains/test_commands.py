@@ -6,7 +6,7 @@ import pytest
 
 from accounts.audit.models import AuditEvent
 from accounts.commands.notices import make_notices
-from accounts.errors import Forbidden, Invalid, NotFound
+from accounts.errors import Forbidden, Invalid, LimitReached, NotFound
 from accounts.models import OutgoingMail
 from accounts.roles import Role
 from products.domains import commands
@@ -259,7 +259,7 @@ def test_checks_on_demand_have_a_limit_per_hour(acme, eve, monkeypatch):
     monkeypatch.setattr(commands, "CHECKS_PER_HOUR", 0)
     claim = claim_domain(eve, account=acme, name="acme.com", now=NOW)
 
-    with pytest.raises(TooManyClaims):
+    with pytest.raises(LimitReached):
         verify_claim(eve, claim=claim, now=NOW)
 
 
