@@ -141,6 +141,7 @@ FORMS: Final[Mapping[str, tuple[str, ...]]] = {
     Event.WEBHOOK_SECRET_ROTATED: ("{actor} replaced the signing secret of the webhook {target}; the earlier one is valid until {after.earlier_secret_until}", "{actor} replaced the signing secret of the webhook {target}"),
     Event.WEBHOOK_REPLAYED: ("{actor} sent the trail to the webhook {target} again",),
     Event.WEBHOOK_RESENT: ("{actor} sent a message to the webhook {target} again",),
+    Event.WEBHOOK_TESTED: ("{actor} sent a test message to the webhook {target}",),
 
     # The catalogue
     Event.CATALOGUE_PRODUCT_ADDED: ("{actor} added {target} to the catalogue",),

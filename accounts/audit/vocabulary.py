@@ -212,6 +212,7 @@ class Event(StrEnum):
     )
     WEBHOOK_REPLAYED = "webhook.replayed", "sent the trail to a webhook again"
     WEBHOOK_RESENT = "webhook.resent", "sent a message to a webhook again"
+    WEBHOOK_TESTED = "webhook.tested", "sent a test message to a webhook"
 
     # The catalogue
     CATALOGUE_PRODUCT_ADDED = "product.added", "added a product to the catalogue"

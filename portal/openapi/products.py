@@ -115,6 +115,7 @@ from products.api.webhooks import (
     ResendMessage,
     RotateReader,
     RotateSecret,
+    SendTest,
     WebhookDeliveries,
     WebhookReader,
     Webhooks,
@@ -307,10 +308,11 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "Delivery": obj(
         {
             "id": whole(),
-            "sequence": whole(),
+            "sequence": nullable(whole("The entry; null: a test message.")),
             "event": text(),
             "attempt": whole(),
             "resend": flag(),
+            "test": flag(),
             "attempted_at": nullable(moment("null: it waits to be sent again.")),
             "duration_ms": nullable(whole()),
             "status": nullable(whole()),
@@ -710,6 +712,7 @@ OPERATIONS: Final[Mapping[tuple[type, str], Described]] = {
     ),
     (ReplayWebhook, "POST"): Described(answer=WEBHOOK, body=ReplayReader),
     (ResendMessage, "POST"): Described(answer=STATUS_OK),
+    (SendTest, "POST"): Described(answer=ref("Delivery")),
     (RouteTableView, "GET"): Described(answer=ref("RouteTable")),
     (CredentialView, "POST"): Described(answer=ref("NewCredential")),
     (IngestUsage, "POST"): Described(

@@ -101,6 +101,7 @@ from products.api.webhooks import (
     ReplayWebhook,
     ResendMessage,
     RotateSecret,
+    SendTest,
     WebhookDeliveries,
     Webhooks,
 )
@@ -266,6 +267,7 @@ urlpatterns = [
     path("v1/webhooks/<str:webhook_id>/deliveries", WebhookDeliveries.as_view()),
     path("v1/webhooks/<str:webhook_id>/rotate", RotateSecret.as_view()),
     path("v1/webhooks/<str:webhook_id>/replay", ReplayWebhook.as_view()),
+    path("v1/webhooks/<str:webhook_id>/test", SendTest.as_view()),
     path(
         "v1/webhooks/<str:webhook_id>/messages/<int:sequence>/resend",
         ResendMessage.as_view(),

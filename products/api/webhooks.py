@@ -25,6 +25,7 @@ from products.webhooks.commands import (
     replay_webhook,
     resend_message,
     rotate_secret,
+    send_test_message,
 )
 from products.webhooks.commands.webhooks import MAX_OVERLAP_HOURS
 from products.webhooks.models import Delivery, Webhook
@@ -197,6 +198,16 @@ class ResendMessage(APIView):
         return Response({"status": "ok"})
 
 
+class SendTest(APIView):
+    """`POST /api/v1/webhooks/{id}/test`."""
+
+    def post(self, request: TokenRequest, webhook_id: str) -> Response:
+        """Send a test message now and return the attempt with its result."""
+        webhook = webhook_of(request.auth, webhook_id)
+        attempt = send_test_message(request.auth, webhook=webhook, now=timezone.now())
+        return Response(delivery_to_json(attempt))
+
+
 def webhook_to_json(row: Webhook) -> Json:
     """Return a webhook, without its secret; `sequence` is the last entry that it got."""
     return {
@@ -215,13 +226,14 @@ def webhook_to_json(row: Webhook) -> Json:
 
 
 def delivery_to_json(row: Delivery) -> Json:
-    """Return one attempt; `attempted_at` is null for a message that waits to be sent again."""
+    """Return one attempt; a test has no sequence, a message that waits no `attempted_at`."""
     return {
         "id": row.pk,
         "sequence": row.sequence,
         "event": row.event,
         "attempt": row.attempt,
         "resend": row.is_resend,
+        "test": row.is_test,
         "attempted_at": row.attempted_at,
         "duration_ms": row.duration_ms,
         "status": row.status,

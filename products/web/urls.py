@@ -38,6 +38,7 @@ from products.web.webhooks import (
     replay,
     resend,
     rotate_webhook_secret,
+    send_test,
     webhook,
     webhook_created,
     webhooks,
@@ -131,6 +132,7 @@ urlpatterns: list[URLPattern] = [
         name="rotate_webhook_secret",
     ),
     path("webhooks/<opaque:webhook_id>/replay/", replay, name="replay_webhook"),
+    path("webhooks/<opaque:webhook_id>/test/", send_test, name="send_test"),
     path("webhooks/<opaque:webhook_id>/remove/", delete_webhook, name="delete_webhook"),
     path(
         "webhooks/<opaque:webhook_id>/messages/<int:sequence>/resend/",

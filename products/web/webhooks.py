@@ -17,6 +17,7 @@ from django.views.decorators.http import (
 from accounts.audit.reader import MAX_SEQUENCE, end_of, position_of
 from accounts.audit.vocabulary import Event
 from accounts.authentication import actor_of
+from accounts.errors import LimitReached
 from accounts.feedback import success_with_audit_link
 from accounts.form_errors import form_errors, form_status
 from accounts.lists import page_of
@@ -32,6 +33,7 @@ from products.webhooks.commands import (
     replay_webhook,
     resend_message,
     rotate_secret,
+    send_test_message,
 )
 from products.webhooks.commands.webhooks import MAX_OVERLAP_HOURS
 from products.webhooks.models import MAX_URL_LENGTH, Webhook
@@ -254,6 +256,27 @@ def resend(request: HttpRequest, webhook_id: str, sequence: int) -> HttpResponse
         now=timezone.now(),
     )
     messages.success(request, f"Entry {sequence} is sent again within a few seconds.")
+    return redirect("webhook", row.pk)
+
+
+@require_POST
+@login_required
+def send_test(request: HttpRequest, webhook_id: str) -> HttpResponse:
+    """Send a test message and say what came of it."""
+    actor = actor_of(request)
+    row = webhook_of(actor, webhook_id)
+    try:
+        attempt = send_test_message(actor, webhook=row, now=timezone.now())
+    except LimitReached as refused:
+        messages.error(request, refused.message)
+        return redirect("webhook", row.pk)
+    if attempt.is_delivered:
+        result = f"{attempt.status}, {attempt.duration_ms} ms"
+        message = f"The server accepted the test message: {result}."
+        success_with_audit_link(request, actor, message)
+    else:
+        message = f"The test message was not accepted. {attempt.problem}"
+        messages.error(request, message)
     return redirect("webhook", row.pk)
 
 

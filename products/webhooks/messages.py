@@ -7,18 +7,20 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from accounts.audit.entry_body import timestamp
 from accounts.audit.models import AuditEvent
 from accounts.audit.names import names_in
 from accounts.audit.sentences import entry_for_programs
+from products.webhooks.models import Delivery
 from products.webhooks.secrets import PREFIX
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is sent about one entry. Its id is the same each time it is sent."""
+    """What is sent about one entry, or as a test. Its id is the same each time it is sent."""
 
     id: str
     body: bytes
@@ -40,11 +42,27 @@ class Message:
 def message_of(entry: AuditEvent) -> Message:
     """Return the message about an entry of the trail, as `/api/v1/trail` has it."""
     data = entry_for_programs(entry, names_in([entry]))
-    body = {"type": entry.action, "timestamp": entry.body.get("at"), "data": data}
     return Message(
         f"{entry.account_id}-{entry.sequence}",
-        json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(),
+        _body(entry.action, entry.body.get("at"), data),
     )
+
+
+def message_of_test(delivery: Delivery) -> Message:
+    """Return the message of a test. It is about no entry, so it has no sequence."""
+    data = {
+        "webhook": delivery.webhook_id,
+        "sentence": "This is a test message. Nothing was changed.",
+    }
+    at = timestamp(delivery.created_at)
+    return Message(
+        f"{delivery.webhook_id}-test-{delivery.pk}", _body(delivery.event, at, data)
+    )
+
+
+def _body(kind: str, at: object, data: Mapping[str, object]) -> bytes:
+    body = {"type": kind, "timestamp": at, "data": data}
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def signature(message: Message, secret: str, timestamp: int) -> str:

@@ -67,12 +67,15 @@ class Webhook(models.Model):
 
 
 class Delivery(models.Model):
-    """One attempt to deliver an entry, or an entry that is to be sent again (`attempted_at` null)."""
+    """One attempt to deliver an entry or a test message, which has no `sequence`.
+
+    An entry that is to be sent again has no `attempted_at` yet.
+    """
 
     webhook = models.ForeignKey(
         Webhook, on_delete=models.CASCADE, related_name="deliveries"
     )
-    sequence = models.BigIntegerField()
+    sequence = models.BigIntegerField(null=True, blank=True)
     event = models.CharField(max_length=64)
     attempt = models.PositiveIntegerField(default=1)
     is_resend = models.BooleanField(default=False)
@@ -96,6 +99,11 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.event} #{self.sequence} to {self.webhook_id}"
+
+    @property
+    def is_test(self) -> bool:
+        """Tell whether a test message was sent, not an entry of the trail."""
+        return self.sequence is None
 
     @property
     def is_delivered(self) -> bool:

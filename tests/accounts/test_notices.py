@@ -109,6 +109,7 @@ SILENT = frozenset(
         Event.WEBHOOK_SECRET_ROTATED,
         Event.WEBHOOK_REPLAYED,
         Event.WEBHOOK_RESENT,
+        Event.WEBHOOK_TESTED,
         # Of the platform, which has no members.
         Event.STAFF_APPOINTED,
         Event.STAFF_REMOVED,

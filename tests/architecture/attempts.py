@@ -438,6 +438,8 @@ ATTEMPTS: dict[str, Attempt] = {
         a, webhook=w.webhook, after=0, now=NOW)),
     "products.webhooks.commands.webhooks.resend_message": Attempt(SUPERUSER, lambda w, a: webhooks.resend_message(
         a, webhook=w.webhook, sequence=1, now=NOW)),
+    "products.webhooks.commands.deliveries.send_test_message": Attempt(SUPERUSER, lambda w, a: webhooks.send_test_message(
+        a, webhook=w.webhook, now=NOW)),
     "products.services.commands.services.create_service": Attempt(CREATES, lambda w, a: services.create_service(
         a, account=w.acme, name="chat", now=NOW)),
     "products.services.commands.services.update_service": Attempt(CONFIGURES, lambda w, a: services.update_service(

@@ -90,6 +90,7 @@ NOTED: dict[str, tuple[str, ...]] = {
     "products.webhooks.commands.webhooks.rotate_secret": ("webhook.secret_rotated",),
     "products.webhooks.commands.webhooks.replay_webhook": ("webhook.replayed",),
     "products.webhooks.commands.webhooks.resend_message": ("webhook.resent",),
+    "products.webhooks.commands.deliveries.send_test_message": ("webhook.tested",),
     "products.metering.commands.disputes.record_disputes": (),
     "products.metering.commands.disputes.resolve_dispute": ("usage.dispute_resolved",),
     "products.metering.commands.edges.issue_credential": ("edge_credential.revoked", "edge_credential.issued"),

@@ -306,6 +306,7 @@ def build_world(*, enabled: bool = True) -> World:
         ),
         claim=claimed(acme, "acme.org"),
         edge_secret=issue_credential(people["staff"], name="edge-t", now=NOW).secret,
-        webhook=WebhookFactory.create(account=acme),
+        # Not an address that webhooks can have, so nothing is ever sent.
+        webhook=WebhookFactory.create(account=acme, url="https://127.0.0.1/hooks"),
         invoice=invoice(acme, "2026-09", "INV-900001"),
     )

@@ -1,6 +1,10 @@
 """Commands that manage webhooks, and the delivery of their messages."""
 
-from products.webhooks.commands.deliveries import deliver_due, remove_old_deliveries
+from products.webhooks.commands.deliveries import (
+    deliver_due,
+    remove_old_deliveries,
+    send_test_message,
+)
 from products.webhooks.commands.webhooks import (
     NewWebhook,
     add_webhook,
@@ -25,4 +29,5 @@ __all__ = [
     "replay_webhook",
     "resend_message",
     "rotate_secret",
+    "send_test_message",
 ]

@@ -1,15 +1,18 @@
-"""Deliver the messages that are due: in order per webhook, retried, at least once.
+"""Deliver the messages that are due, in order per webhook, retried, at least once; send tests.
 
 A sweep claims webhooks by moving their due time, so that two sweeps do not send the same message.
 If the process is killed, the claim ends after a minute and the message in flight is sent again,
-with the same id. Nothing here is a change of an account's state, except that a webhook is paused.
+with the same id. Nothing here changes an account's state, except that a webhook is paused, but who
+sends a test message is recorded.
 """
 
 import logging
+import math
+import threading
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
 from django.db.models import Q
@@ -18,11 +21,21 @@ from accounts.actor import Actor
 from accounts.audit import reader
 from accounts.audit.models import AuditEvent
 from accounts.audit.queries import event_of
+from accounts.audit.vocabulary import Event
+from accounts.change import recorded_change
 from accounts.encryption import decrypt
-from products.webhooks.commands.webhooks import pause_webhook
-from products.webhooks.messages import message_of
+from accounts.errors import LimitReached
+from accounts.policy import require
+from accounts.rate_limit import require_left
+from accounts.roles import Permission
+from products.webhooks.commands.webhooks import (
+    locked_webhook,
+    pause_webhook,
+    target_of,
+)
+from products.webhooks.messages import Message, message_of, message_of_test
 from products.webhooks.models import MAX_PROBLEM_LENGTH, Delivery, Webhook
-from products.webhooks.sender import Request, Result, send_all
+from products.webhooks.sender import SECONDS, Request, Result, send_all
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +50,13 @@ MAX_DELAY: Final = timedelta(hours=6)
 # A receiver that was down for a weekend loses nothing and needs no one.
 PAUSE_AFTER: Final = timedelta(days=3)
 GONE: Final = 410  # the receiver no longer wants messages
+TEST_EVENT: Final = (
+    "webhook.test"  # the type of a test message; the trail has no such event
+)
+TESTS_PER_HOUR: Final = 30  # per account
+# A test is sent while its request waits. Receivers that do not respond can occupy one thread of a
+# web server's process, not all.
+_one_test = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +89,50 @@ def deliver_due(*, now: datetime) -> int:
         claimed = [each for each in going_on if each is not None]
     Webhook.objects.filter(pk__in=[each.pk for each in claimed]).update(due_at=now)
     return accepted
+
+
+def send_test_message(actor: Actor, *, webhook: Webhook, now: datetime) -> Delivery:
+    """Send a test message now and return the attempt with its result, after at most 10 seconds.
+
+    It is sent once, also to a paused or failing webhook, and does not move its cursor. Raises
+    Forbidden, NotFound, LimitReached. Notes webhook.tested.
+    """
+    require(actor, Permission.WEBHOOK_MANAGE, webhook)
+    if not _one_test.acquire(blocking=False):
+        raise LimitReached(
+            "Another test message is being sent. Try again in a few seconds.",
+            retry_after_seconds=math.ceil(SECONDS),
+        )
+    try:
+        return _send_test(actor, webhook, now)
+    finally:
+        _one_test.release()
+
+
+def _send_test(actor: Actor, webhook: Webhook, now: datetime) -> Delivery:
+    require_left(
+        f"webhook-tests:{webhook.account_id}",
+        TESTS_PER_HOUR,
+        "This account has sent its test messages for this hour.",
+    )
+    with recorded_change(
+        actor, Permission.WEBHOOK_MANAGE, on=webhook, now=now
+    ) as trail:
+        row = locked_webhook(webhook)
+        attempt = Delivery.objects.create(
+            webhook=row,
+            event=TEST_EVENT,
+            created_at=now,
+            attempted_at=now,
+            problem="The attempt was interrupted.",  # until there is a result
+        )
+        trail.note(Event.WEBHOOK_TESTED, target=target_of(row))
+    (result,) = send_all([_signed(row, message_of_test(attempt), now)])
+    outcome = _outcome(result, now)
+    Delivery.objects.filter(pk=attempt.pk).update(**outcome)
+    for name, value in outcome.items():
+        setattr(attempt, name, value)
+    return attempt
 
 
 def delay_after(attempts: int) -> timedelta:
@@ -141,9 +205,12 @@ def _next_turn(webhook: Webhook) -> Turn | None:
 
 
 def _request(turn: Turn, at: datetime) -> Request:
-    message = message_of(turn.entry)
-    headers = message.headers(_secrets(turn.webhook, at), int(at.timestamp()))
-    return Request(turn.webhook.url, message, headers)
+    return _signed(turn.webhook, message_of(turn.entry), at)
+
+
+def _signed(webhook: Webhook, message: Message, at: datetime) -> Request:
+    headers = message.headers(_secrets(webhook, at), int(at.timestamp()))
+    return Request(webhook.url, message, headers)
 
 
 def _secrets(webhook: Webhook, at: datetime) -> list[str]:
@@ -158,12 +225,7 @@ def _secrets(webhook: Webhook, at: datetime) -> list[str]:
 def _record(turn: Turn, result: Result, at: datetime) -> Webhook | None:
     """Write the result to the log; return the webhook if it can send the next message now."""
     webhook = turn.webhook
-    outcome = {
-        "attempted_at": at,
-        "duration_ms": result.duration_ms,
-        "status": result.status,
-        "problem": result.problem[:MAX_PROBLEM_LENGTH],
-    }
+    outcome = _outcome(result, at)
     if turn.resend is not None:
         Delivery.objects.filter(pk=turn.resend.pk).update(**outcome)
         return webhook
@@ -188,6 +250,15 @@ def _record(turn: Turn, result: Result, at: datetime) -> Webhook | None:
         to=turn.entry.sequence,
     )
     return webhook if moved else None
+
+
+def _outcome(result: Result, at: datetime) -> dict[str, Any]:
+    return {
+        "attempted_at": at,
+        "duration_ms": result.duration_ms,
+        "status": result.status,
+        "problem": result.problem[:MAX_PROBLEM_LENGTH],
+    }
 
 
 def _note_failure(webhook: Webhook, result: Result, attempt: int, at: datetime) -> None:

@@ -68,7 +68,7 @@ def add_webhook(
             due_at=now,
         )
         reader.start(webhook.reader, account.pk, after=reader.end_of(account.pk))
-        trail.note(Event.WEBHOOK_CREATED, target=_target(webhook), after=values)
+        trail.note(Event.WEBHOOK_CREATED, target=target_of(webhook), after=values)
     return NewWebhook(webhook, secret)
 
 
@@ -90,7 +90,7 @@ def change_webhook(
     with recorded_change(
         actor, Permission.WEBHOOK_MANAGE, on=webhook, now=now
     ) as trail:
-        row = _existing(webhook)
+        row = locked_webhook(webhook)
         before = {"url": row.url, "events": row.events, "paused": row.is_paused}
         after = values | {"paused": is_paused}
         if before == after:
@@ -104,7 +104,7 @@ def change_webhook(
         row.due_at, row.attempts, row.failing_since = now, 0, None
         row.save()
         trail.note(
-            Event.WEBHOOK_UPDATED, target=_target(row), before=before, after=after
+            Event.WEBHOOK_UPDATED, target=target_of(row), before=before, after=after
         )
 
 
@@ -124,7 +124,7 @@ def rotate_secret(
     with recorded_change(
         actor, Permission.WEBHOOK_MANAGE, on=webhook, now=now
     ) as trail:
-        row = _existing(webhook)
+        row = locked_webhook(webhook)
         row.earlier_secret = row.secret if overlap_hours else ""
         until = now + timedelta(hours=overlap_hours) if overlap_hours else None
         row.earlier_secret_until = until
@@ -132,7 +132,7 @@ def rotate_secret(
         row.save(update_fields=["secret", "earlier_secret", "earlier_secret_until"])
         trail.note(
             Event.WEBHOOK_SECRET_ROTATED,
-            target=_target(row),
+            target=target_of(row),
             after={"earlier_secret_until": until.isoformat() if until else None},
         )
     return secret
@@ -145,12 +145,12 @@ def pause_webhook(
     with recorded_change(
         actor, Permission.WEBHOOK_MANAGE, on=webhook, now=now
     ) as trail:
-        row = _existing(webhook)
+        row = locked_webhook(webhook)
         if row.is_paused:
             raise Unchanged
         row.paused_at, row.pause_reason = now, reason
         row.save(update_fields=["paused_at", "pause_reason"])
-        trail.note(Event.WEBHOOK_PAUSED, target=_target(row), reason=reason)
+        trail.note(Event.WEBHOOK_PAUSED, target=target_of(row), reason=reason)
 
 
 def remove_webhook(actor: Actor, *, webhook: Webhook, now: datetime) -> None:
@@ -158,10 +158,10 @@ def remove_webhook(actor: Actor, *, webhook: Webhook, now: datetime) -> None:
     with recorded_change(
         actor, Permission.WEBHOOK_MANAGE, on=webhook, now=now
     ) as trail:
-        row = _existing(webhook)
+        row = locked_webhook(webhook)
         trail.note(
             Event.WEBHOOK_DELETED,
-            target=_target(row),
+            target=target_of(row),
             before={"url": row.url, "events": row.events},
         )
         reader.forget(row.reader)
@@ -179,7 +179,7 @@ def replay_webhook(
     with recorded_change(
         actor, Permission.WEBHOOK_MANAGE, on=webhook, now=now
     ) as trail:
-        row = _existing(webhook)
+        row = locked_webhook(webhook)
         end = reader.end_of(row.account_id)
         if not 0 <= after <= end:
             raise Invalid(f"Enter a sequence from 0 to {end}.", field="after")
@@ -189,7 +189,7 @@ def replay_webhook(
         row.save(update_fields=["due_at", "attempts", "failing_since"])
         trail.note(
             Event.WEBHOOK_REPLAYED,
-            target=_target(row),
+            target=target_of(row),
             before={"sequence": before},
             after={"sequence": after},
         )
@@ -205,7 +205,7 @@ def resend_message(
     with recorded_change(
         actor, Permission.WEBHOOK_MANAGE, on=webhook, now=now
     ) as trail:
-        row = _existing(webhook)
+        row = locked_webhook(webhook)
         entry = event_of(row.account_id, sequence)
         if entry is None:
             raise NotFound(f"The trail has no entry {sequence}.")
@@ -217,7 +217,7 @@ def resend_message(
             created_at=now,
         )
         trail.note(
-            Event.WEBHOOK_RESENT, target=_target(row), after={"sequence": sequence}
+            Event.WEBHOOK_RESENT, target=target_of(row), after={"sequence": sequence}
         )
 
 
@@ -236,14 +236,16 @@ def encrypt_secrets_again() -> int:
     )
 
 
-def _existing(webhook: Webhook) -> Webhook:
+def locked_webhook(webhook: Webhook) -> Webhook:
+    """Lock a webhook's row and return it as it is now. Raises NotFound if it was removed."""
     row = Webhook.objects.select_for_update().filter(pk=webhook.pk).first()
     if row is None:
         raise NotFound("Webhook not found.")
     return row
 
 
-def _target(webhook: Webhook) -> tuple[str, str, str]:
+def target_of(webhook: Webhook) -> tuple[str, str, str]:
+    """Return a webhook as the target of an entry."""
     return ("webhook", webhook.pk, webhook.url[:MAX_URL_LENGTH])
 
 

@@ -40,7 +40,7 @@ class Migration(migrations.Migration):
             name='Delivery',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sequence', models.BigIntegerField()),
+                ('sequence', models.BigIntegerField(blank=True, null=True)),
                 ('event', models.CharField(max_length=64)),
                 ('attempt', models.PositiveIntegerField(default=1)),
                 ('is_resend', models.BooleanField(default=False)),

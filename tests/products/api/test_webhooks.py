@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from accounts.models import ApiToken
 from accounts.sudo import start_sudo
-from products.webhooks.commands import deliver_due
+from products.webhooks.commands import deliver_due, deliveries
 from products.webhooks.models import Delivery, Webhook
 from tests.factories.keys import client_of
 from tests.factories.webhooks import WebhookFactory
@@ -66,6 +66,7 @@ def test_entries_are_sent_again_and_the_log_is_paged(proven, acme):
         "event": "webhook.created",
         "attempt": 1,
         "resend": True,
+        "test": False,
         "attempted_at": None,
         "duration_ms": None,
         "status": None,
@@ -134,3 +135,28 @@ def test_a_new_secret_is_shown_once_with_the_end_of_the_earlier_one(proven, acme
     assert shown["earlier_secret_until"] == rotated.json()["earlier_secret_until"]
     assert shown["earlier_secret_until"]
     assert "secret" not in shown
+
+
+def test_a_test_message_answers_with_its_result(sam, acme):
+    row = WebhookFactory.create(account=acme, url="https://127.0.0.1/hooks")
+    path = f"{PATH}/{row.pk}"
+
+    answer = client_of(sam).post(f"{path}/test")
+
+    assert answer.status_code == 200
+    assert answer.json() == client_of(sam).get(f"{path}/deliveries").json()["data"][0]
+    assert (answer.json()["test"], answer.json()["sequence"]) == (True, None)
+    assert answer.json()["problem"] == (
+        "The URL leads to an address that is not allowed."
+    )
+
+
+def test_a_limit_is_429_with_the_time_to_wait(sam, acme, monkeypatch):
+    row = WebhookFactory.create(account=acme)
+    monkeypatch.setattr(deliveries, "TESTS_PER_HOUR", 0)
+
+    answer = client_of(sam).post(f"{PATH}/{row.pk}/test")
+
+    assert (answer.status_code, answer.json()["code"]) == (429, "limit_reached")
+    assert 0 < int(answer["Retry-After"]) <= 3600
+    assert not Delivery.objects.exists()

@@ -3,7 +3,9 @@
 import pytest
 from django.urls import reverse
 
+from products.webhooks.commands import deliveries
 from products.webhooks.models import Delivery, Webhook
+from products.webhooks.sender import Result
 from tests.factories import NOW
 from tests.factories.trail import noted
 from tests.factories.webhooks import WebhookFactory
@@ -122,3 +124,19 @@ def test_a_secret_is_replaced_on_its_page_and_shown_once(page, acme):
     assert "whsec_" not in again.content.decode()
     assert wrong.status_code == 400
     assert noted(acme.pk) == ["webhook.secret_rotated"]
+
+
+def test_the_page_says_what_came_of_a_test_message(page, acme, monkeypatch):
+    row = WebhookFactory.create(account=acme, url="https://127.0.0.1/hooks")
+    path = reverse("send_test", args=[row.pk])
+
+    refused = page.post(path, follow=True).content.decode()
+    monkeypatch.setattr(deliveries, "send_all", lambda _: [Result(204, "", 37)])
+    accepted = page.post(path, follow=True).content.decode()
+    monkeypatch.setattr(deliveries, "TESTS_PER_HOUR", 0)
+    limited = page.post(path, follow=True).content.decode()
+
+    assert "The test message was not accepted. The URL leads to" in refused
+    assert "The server accepted the test message: 204, 37 ms." in accepted
+    assert "This account has sent its test messages for this hour." in limited
+    assert noted(acme.pk) == ["webhook.tested"] * 2

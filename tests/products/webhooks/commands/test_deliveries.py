@@ -13,6 +13,7 @@ import pytest
 
 from accounts.audit import reader
 from accounts.audit.vocabulary import Event
+from accounts.errors import LimitReached
 from products.webhooks.commands import (
     change_webhook,
     deliver_due,
@@ -20,11 +21,13 @@ from products.webhooks.commands import (
     replay_webhook,
     resend_message,
     rotate_secret,
+    send_test_message,
 )
 from products.webhooks.commands import deliveries as module
 from products.webhooks.commands.deliveries import delay_after
 from products.webhooks.messages import Message, signature
 from products.webhooks.models import Delivery, Webhook
+from products.webhooks.sender import Result
 from tests.factories import NOW
 from tests.factories.trail import noted
 from tests.factories.webhooks import SECRET, WebhookFactory
@@ -388,3 +391,88 @@ def test_until_the_overlap_ends_a_message_has_both_signatures(
     assert headers["webhook-signature"].split(" ") == [
         signature(message, secret, int(at.timestamp())) for secret in secrets
     ]
+
+
+# Test messages
+
+
+def test_a_test_message_is_sent_at_once_signed_and_in_the_log(webhook, receiver, sam):
+    attempt = send_test_message(sam, webhook=webhook, now=NOW)
+
+    ((headers, body),) = receiver.got
+    message = Message(f"{webhook.pk}-test-{attempt.pk}", body)
+    assert json.loads(body)["type"] == "webhook.test"
+    assert json.loads(body)["timestamp"] == "2026-11-22T12:00:00.000000Z"
+    assert headers["webhook-id"] == message.id
+    assert headers["webhook-signature"] == signature(
+        message, SECRET, int(NOW.timestamp())
+    )
+    kept = Delivery.objects.get()
+    assert (kept.sequence, kept.event, kept.status) == (None, "webhook.test", 204)
+    assert kept.is_delivered
+    assert (attempt.status, attempt.duration_ms) == (204, kept.duration_ms)
+    assert noted(webhook.account_id) == ["webhook.tested"]
+
+
+def test_a_test_message_neither_waits_for_entries_nor_delays_them(
+    webhook, receiver, note, sam
+):
+    note(ENABLED)
+    receiver.statuses = [500, 500]
+    deliver_due(now=NOW)
+    before = Webhook.objects.values("due_at", "attempts", "failing_since").get()
+
+    attempt = send_test_message(sam, webhook=webhook, now=NOW)
+
+    assert attempt.problem == "The server responded with 500."
+    assert Webhook.objects.values("due_at", "attempts", "failing_since").get() == before
+    assert reader.position_of(webhook.reader, webhook.account_id) == 0
+    assert deliver_due(now=NOW + timedelta(seconds=6)) == 2  # the entry, and the test's
+
+
+def test_a_paused_webhook_gets_a_test_message(webhook, receiver, sam):
+    Webhook.objects.update(paused_at=NOW, events=["product.enabled"])
+
+    assert send_test_message(sam, webhook=webhook, now=NOW).is_delivered
+
+
+def test_an_interrupted_test_is_a_failure_and_is_not_sent_again(
+    webhook, receiver, sam, monkeypatch
+):
+    monkeypatch.setattr(module, "send_all", killed)
+    with pytest.raises(KeyboardInterrupt):
+        send_test_message(sam, webhook=webhook, now=NOW)
+    monkeypatch.undo()
+
+    deliver_due(now=NOW)
+
+    row = Delivery.objects.get(sequence=None)
+    assert (row.problem, row.status) == ("The attempt was interrupted.", None)
+    assert sequences(receiver) == [1]  # only the entry that says who tested
+
+
+def test_test_messages_have_a_limit_per_hour(webhook, receiver, sam, monkeypatch):
+    monkeypatch.setattr(module, "TESTS_PER_HOUR", 1)
+    send_test_message(sam, webhook=webhook, now=NOW)
+
+    with pytest.raises(LimitReached) as refused:
+        send_test_message(sam, webhook=webhook, now=NOW)
+
+    assert 0 < refused.value.retry_after_seconds <= 3600
+    assert len(receiver.got) == 1
+
+
+def test_one_test_message_is_sent_at_a_time(webhook, receiver, sam, monkeypatch):
+    refused = []
+
+    def send_another(requests):
+        with pytest.raises(LimitReached) as error:
+            send_test_message(sam, webhook=webhook, now=NOW)
+        refused.append(error.value.retry_after_seconds)
+        return [Result(204, "", 1)]
+
+    monkeypatch.setattr(module, "send_all", send_another)
+
+    assert send_test_message(sam, webhook=webhook, now=NOW).is_delivered
+    assert refused == [10]
+    assert noted(webhook.account_id) == ["webhook.tested"]
