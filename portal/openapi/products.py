@@ -1,5 +1,6 @@
 """What the operations on services, products, statistics and webhooks read and answer."""
 
+import json
 from collections.abc import Mapping
 from typing import Final
 
@@ -329,7 +330,9 @@ def edge_schemas() -> dict[str, Schema]:
     _, found = msgspec.json.schema_components(
         structs, ref_template="#/components/schemas/{name}"
     )
-    return found
+    # JSON Schema has no `\Z`: its `$` matches only at the end of the text.
+    found_text = json.dumps(found).replace(r"\\Z", "$")
+    return dict(json.loads(found_text))
 
 
 def stats(data: Schema, query: Mapping[str, Schema] | None = None) -> Described:

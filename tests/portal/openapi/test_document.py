@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 
+import jsonschema_rs
 import pytest
 import schemathesis
 from django.urls import resolve
@@ -92,6 +93,15 @@ def test_every_reference_leads_to_a_component(document):
     assert {(where, name) for where, name in used if name not in parts[where]} == set()
     schemas = {name for where, name in used if where == "schemas"}
     assert set(parts["schemas"]) - schemas == set()
+
+
+def test_every_pattern_is_one_of_json_schema(document):
+    """Programs read patterns as ECMAScript does, not as Python does."""
+    patterns = set(re.findall(r'"pattern": "((?:[^"\\]|\\.)*)"', json.dumps(document)))
+
+    assert patterns
+    for each in patterns:
+        jsonschema_rs.validator_for({"pattern": json.loads(f'"{each}"')})
 
 
 def test_every_operation_says_who_may_ask_and_how_it_refuses(document):
