@@ -107,13 +107,17 @@ class ApiRateLimit(BaseThrottle):
 
 
 def rate_limit_headers(get_response: GetResponse) -> GetResponse:
-    """Add the requests that are left, and when the count starts again; correct `Allow`."""
+    """Add the requests that are left, and when the count starts again; correct other headers."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        # The framework names OPTIONS too, which answers 405.
-        if request.path.startswith(API_PATH) and "Allow" in response:
-            response["Allow"] = response["Allow"].replace(", OPTIONS", "")
+        if request.path.startswith(API_PATH):
+            # No response depends on a cookie, but middleware for pages reads the session.
+            response["Vary"] = "Accept-Encoding"
+            if (
+                "Allow" in response
+            ):  # the framework names OPTIONS too, which answers 405
+                response["Allow"] = response["Allow"].replace(", OPTIONS", "")
         limit: tuple[int, int] | None = getattr(request, "api_limit", None)
         if limit is not None:
             response["Fastly-RateLimit-Remaining"] = str(limit[0])

@@ -27,7 +27,7 @@ from accounts.models import User
 from accounts.return_page import page_of_form
 from accounts.time_zones import zone_of
 from products.edge.contract import PLATFORM
-from products.protocol import API_PATH
+from products.protocol import API_PATH, INVALID_PATH
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -108,12 +108,14 @@ def reject_edge_requests(get_response: GetResponse) -> GetResponse:
 
 
 def reject_unstorable_urls(get_response: GetResponse) -> GetResponse:
-    """Reject a URL with a null byte, and a query that is not UTF-8: no text in the database is so."""
+    """Reject a URL with a null byte or with bytes that are not UTF-8: no text in the database is so."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         query = unquote_to_bytes(request.META.get("QUERY_STRING", ""))
         if "\0" in request.path_info or b"\0" in query:
             raise SuspiciousOperation("The URL contains a null byte.")
+        if request.META.get(INVALID_PATH):
+            raise SuspiciousOperation("The path is not UTF-8.")
         try:
             query.decode()
         except UnicodeDecodeError as error:

@@ -9,6 +9,9 @@ from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
 API_PATH = "/api/"  # of the portal: the whole API lies below it, and nothing else does
+# The WSGI variable of a path with bytes that are not UTF-8. Django shows such a byte as `%FF`, the
+# same as the three characters.
+INVALID_PATH = "tollgate.invalid_path"
 MAX_HOST_LENGTH = 253
 MAX_PORT = 65535
 MAX_HEADER_NAME_LENGTH = 255

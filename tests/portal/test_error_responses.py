@@ -9,6 +9,7 @@ from accounts.audit.models import AuditEvent
 from accounts.errors import RefusalError
 from accounts.models import User
 from portal.error_responses import FORMS, error_of
+from portal.wsgi import application
 from products.services.models import Service
 from tests.factories.keys import FORM, client_of
 from tests.factories.services import ServiceFactory
@@ -54,6 +55,11 @@ def test_a_method_that_a_path_does_not_support_is_405(eve, method):
     assert response.headers["Allow"] == "GET, POST, HEAD"
 
 
+@pytest.mark.parametrize("path", ["/api/service", "/api/nothing", "/api/v1/trail"])
+def test_no_response_of_the_api_varies_by_cookie(eve, path):
+    assert client_of(eve).get(path)["Vary"] == "Accept-Encoding"
+
+
 def test_a_client_without_api_in_its_base_url_gets_the_base_url(eve):
     response = client_of(eve).get("/service")
 
@@ -93,6 +99,20 @@ def test_a_null_byte_or_invalid_utf_8_in_the_url_is_a_400(eve, path):
     response = client_of(eve).get(path)
 
     assert (response.status_code, response.json()) == (400, {"msg": "Bad request"})
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/api/x\xff", 400), ("/api/x%FF", 404), ("/api/\xc3\xa9", 404)],
+)
+def test_a_path_that_is_not_utf_8_is_a_400(rf, db, path, status):
+    found = []
+
+    application(
+        rf.get("/").environ | {"PATH_INFO": path}, lambda *sent: found.append(sent[0])
+    )
+
+    assert found[0].startswith(str(status))
 
 
 def test_an_unexpected_error_is_json_for_a_program(eve, monkeypatch):
