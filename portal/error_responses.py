@@ -40,6 +40,7 @@ from portal.middleware import status_of
 from portal.page_context import theme_of
 from products.api.not_offered import reason_not_offered
 from products.protocol import API_PATH
+from products.services.kinds.logging import CODEC_AND_LEVEL, ROLE_AND_KEYS
 
 Json = dict[str, Any]
 RETRY_AFTER_SECONDS = 5
@@ -68,6 +69,8 @@ FASTLY_CONFLICTS: Mapping[str, tuple[HTTPStatus, str]] = {
     "deployment_refused": (HTTPStatus.BAD_REQUEST, "Bad request"),
     "idempotency_key_reused": (HTTPStatus.UNPROCESSABLE_ENTITY, "Unprocessable entity"),
 }
+# Sentences that Fastly sends as the message, without a detail.
+FASTLY_MESSAGES = frozenset({CODEC_AND_LEVEL, ROLE_AND_KEYS})
 # Titles of conflicts in the products form, by code; Terraform's provider looks for such texts
 # when it destroys a service.
 PRODUCT_TITLES: Mapping[str, str] = {
@@ -208,6 +211,8 @@ def refusal(error: RefusalError) -> ApiError:
         data["fields"] = fields_of(error.problems)
     if error.details:
         data["details"] = list(error.details)
+    if error.text in FASTLY_MESSAGES:
+        return ApiError(status, error.text, "", error.code, data)
     return ApiError(status, message, error.text, error.code, data)
 
 

@@ -13,7 +13,7 @@ class InvalidFields(Invalid):
 
     def __init__(self, problems: Mapping[str, str]) -> None:
         """Say all problems, and name the first field."""
-        details = [f"{field}: {problem}" for field, problem in problems.items()]
+        details = [_with_field(*each) for each in problems.items()]
         super().__init__(" ".join(details), field=next(iter(problems)), details=details)
         self.problems = dict(problems)
 
@@ -51,6 +51,12 @@ def clean(kind: Kind, name: str, fields: Mapping[str, object]) -> dict[str, obje
             {field: problems[field] for field in order if field in problems}
         )
     return values
+
+
+def _with_field(field: str, problem: str) -> str:
+    """Return a problem after its field's name, unless the sentence names the field."""
+    names = field.replace("_", " ") in problem.replace("_", " ").casefold()
+    return problem if names else f"{field}: {problem}"
 
 
 def _problems(

@@ -63,6 +63,10 @@ def _arn_problem(value: str) -> str:
     )
 
 
+def _new_relic_region_problem(value: str) -> str:
+    return "" if value.upper() in {"US", "EU"} else f"unrecognized region {value}"
+
+
 # What every log endpoint has. The edge writes lines of JSON; of a format it reads the names of
 # request headers, which it adds to the line.
 _FORMAT_VERSION = choice(
@@ -476,7 +480,13 @@ LOGGING_KINDS = (
     _log(
         "newrelic",
         secret("token"),
-        choice("region", ("US", "EU", "us", "eu"), default="US"),
+        text(
+            "region",
+            default="US",
+            empty_is_unset=True,
+            problem=_new_relic_region_problem,
+            choice_labels={"US": "United States", "EU": "European Union"},
+        ),
         label="New Relic",
         log=JSON_LOG,
     ),

@@ -206,3 +206,62 @@ def test_a_kind_for_vcl_services_is_refused_on_a_compute_service(eve, draft):
     assert (refused.status_code, added.status_code) == (400, 200)
     assert refused.json()["detail"].endswith("This service has type wasm.")
     assert not draft.parts.filter(kind="gzip").exists()
+
+
+CODEC = "'compression_codec' and 'gzip_level' cannot be set simultaneously"
+KEYS = "'iam_role' can't be used when 'access_key' or 'secret_key' are provided"
+S3 = "name=a&bucket_name=b"
+ARN = "arn:aws:iam::123456789012:role/logs"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "error"),
+    [
+        (
+            "logging/https",
+            "name=a&url=https://log.example.com&compression_codec=zstd&gzip_level=3",
+            {"msg": CODEC},
+        ),
+        (
+            "logging/s3",
+            f"{S3}&access_key=a&secret_key=s&iam_role={ARN}",
+            {"msg": KEYS},
+        ),
+        (
+            "logging/s3",
+            f"{S3}&iam_role=badarn",
+            {
+                "msg": "Bad request",
+                "detail": "invalid IAM Role ARN badarn: ARNs must have six colon-separated components",
+            },
+        ),
+        (
+            "logging/newrelic",
+            "name=a&token=t&region=abc",
+            {"msg": "Bad request", "detail": "unrecognized region abc"},
+        ),
+        (
+            "acl",
+            "name=1",
+            {
+                "msg": "Bad request",
+                "detail": "Name must start with alphabetical and contain only alphanumeric, underscore, and whitespace",
+            },
+        ),
+    ],
+)
+def test_a_rule_that_fastly_enforces_has_its_text(api, base, kind, body, error):
+    answer = api.post(f"{base}/{kind}", body, FORM)
+
+    assert (answer.status_code, answer.json()) == (400, error)
+
+
+@pytest.mark.parametrize("region", ["EU", "eu", "eU"])
+def test_a_region_is_matched_without_regard_to_case_and_answered_as_sent(
+    api, base, region
+):
+    answer = api.post(
+        f"{base}/logging/newrelic", f"name=a&token=t&region={region}", FORM
+    )
+
+    assert (answer.status_code, answer.json()["region"]) == (200, region)
