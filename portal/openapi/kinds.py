@@ -21,6 +21,7 @@ from portal.openapi.schemas import (
     whole,
 )
 from products.api.items import ItemPagingReader
+from products.api.parts import ContentReader
 from products.services.commands.items import MAX_ITEMS, Operation
 from products.services.kinds import KINDS, Field, Kind
 from products.services.kinds.fields import MAX_LIST_LENGTH, Type
@@ -237,8 +238,12 @@ def batch_of(kind: ItemKind) -> Schema:
 def part_operation(view: str, method: str, kind: Kind) -> Described:
     """Return what an operation on the parts of a kind reads and answers."""
     one = ref(component_name(kind))
+    if view == "PartList" and method == "GET":
+        return Described(answer=array(one))
     if method == "GET":
-        return Described(answer=array(one) if view == "PartList" else one)
+        return Described(
+            answer=one, query=ContentReader if kind.segment == "vcl" else {}
+        )
     if method == "DELETE":
         return Described(answer=STATUS_OK)
     fields = ref(f"{component_name(kind)}Fields")

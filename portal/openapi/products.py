@@ -60,7 +60,7 @@ from products.api.entitlements import (
     TrialPreview,
     TrialReader,
 )
-from products.api.fastly_json import EMPTY_LISTS
+from products.api.fastly_json import COMPUTE_DETAILS, EMPTY_LISTS
 from products.api.ingest import IngestUsage
 from products.api.items import DictionaryInfo
 from products.api.services import (
@@ -169,6 +169,15 @@ def _named(kind: str) -> Schema:
     return obj({"id": text(), "object": choice(kind)})
 
 
+def _details(*, of_compute: bool) -> dict[str, Schema]:
+    """Return the lists of parts in a service's details: those that Compute services have, or the others."""
+    return {
+        kind.details: array(ref(component_name(kind)))
+        for segment, kind in KINDS.items()
+        if kind.details and (segment in COMPUTE_DETAILS) == of_compute
+    }
+
+
 def _ability() -> Schema:
     return obj({"allowed": flag(), "reason": text()})
 
@@ -185,14 +194,11 @@ SCHEMAS: Final[dict[str, Schema]] = {
     ),
     "Version": obj(VERSION_FIELDS, {"msg": MSG}),
     "WholeVersion": obj(
-        VERSION_FIELDS
-        | {
-            kind.details: array(ref(component_name(kind)))
-            for kind in KINDS.values()
-            if kind.details
-        }
+        VERSION_FIELDS | _details(of_compute=True),
+        _details(of_compute=False)
         | {name: array(anything()) for name in EMPTY_LISTS}
-        | {"settings": ref(component_name(SETTINGS))}
+        | {"settings": ref(component_name(SETTINGS))},
+        "The version of a Compute service has the required keys only.",
     ),
     "Finding": obj(
         {

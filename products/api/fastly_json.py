@@ -12,6 +12,8 @@ from products.services.models import Service, Version
 Json = dict[str, Any]
 # WordPress is in the details of a service, and no client knows more about it.
 EMPTY_LISTS = ("wordpress",)
+# What the details of a Compute service have, of the parts (recorded from Fastly).
+COMPUTE_DETAILS = frozenset({"backend", "domain", "healthcheck"})
 STAGING = "staging"  # the name of Fastly's only environment
 
 
@@ -84,11 +86,14 @@ def service(row: Service, versions: Sequence[Version]) -> Json:
 def whole_version(row: Version, reader: fields.Reader) -> Json:
     """Return a version with its parts, as far as Fastly lists them: one query."""
     found = queries.all_parts(row)
+    is_compute = row.service.type == Service.Type.WASM
     parts: Json = {
         kind.details: [fields.to_json(each, row, reader) for each in found[segment]]
         for segment, kind in KINDS.items()
-        if kind.details
+        if kind.details and (not is_compute or segment in COMPUTE_DETAILS)
     }
+    if is_compute:
+        return version(row) | parts
     empty: Json = {name: [] for name in EMPTY_LISTS}
     settings = next(iter(found[SETTINGS.segment]), None)
     return (

@@ -1,8 +1,10 @@
 """The views of all kinds of parts: `/service/{id}/version/{n}/{kind}`."""
 
 from http import HTTPStatus
+from typing import Any
 
 from django.utils import timezone
+from rest_framework import serializers
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
@@ -24,6 +26,12 @@ from products.services.kinds import KINDS, Kind
 from products.services.models import Part, Version
 
 OK = {"status": "ok"}
+
+
+class ContentReader(serializers.Serializer[Any]):
+    """Whether a VCL file is shown without its content."""
+
+    no_content = serializers.BooleanField(default=False)
 
 
 class PartView(APIView):
@@ -128,9 +136,15 @@ class PartDetail(PartView):
     def get(
         self, request: TokenRequest, service_id: str, number: int, kind: str, name: str
     ) -> Response:
-        """Return the part."""
+        """Return the part; a VCL file without its content if the query says so."""
         version = version_at(request.auth, service_id, number)
-        return self.shown(request, part_at(version, self.kind, name), version)
+        response = self.shown(request, part_at(version, self.kind, name), version)
+        if self.kind == "vcl":
+            query = ContentReader(data=request.query_params.dict())
+            query.is_valid(raise_exception=True)
+            if query.validated_data["no_content"]:
+                response.data.pop("content", None)
+        return response
 
     def put(
         self, request: TokenRequest, service_id: str, number: int, kind: str, name: str

@@ -173,16 +173,16 @@ class VclDiff(APIView):
         """Return the difference in the format of the versions' differences."""
         old = _readable_version(request, service_id, before)
         new = _readable_version(request, service_id, after)
+        names = f"version {before}", f"version {after}"
         lines = difflib.unified_diff(
             _generated(old).splitlines(),
             _generated(new).splitlines(),
-            f"version {before}",
-            f"version {after}",
+            *names,
             lineterm="",
         )
-        return Response(
-            diff_to_json(old, new, "\n".join(lines), requested_format(request))
-        )
+        # Also versions without a difference are named, as in Fastly's differences.
+        text = "\n".join(lines) or f"--- {names[0]}\n+++ {names[1]}"
+        return Response(diff_to_json(old, new, text, requested_format(request)))
 
 
 class DynamicSnippet(APIView):

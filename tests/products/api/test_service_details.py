@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.factories.keys import client_of
+from tests.factories.keys import FORM, client_of
 from tests.factories.services import (
     HeaderFactory,
     SnippetFactory,
@@ -82,3 +82,14 @@ def test_a_filter_that_is_not_a_boolean_is_a_400(eve, shop):
     )
 
     assert answer.status_code == 400
+
+
+def test_the_details_of_a_compute_service_have_what_it_can_have(eve, acme):
+    api = client_of(eve)
+    made = api.post("/api/service", "name=edge&type=wasm", FORM).json()
+
+    version = api.get(f"/api/service/{made['id']}/details").json()["version"]
+
+    lists = {name for name, value in version.items() if isinstance(value, list)}
+    assert lists == {"backends", "domains", "healthchecks", "environments"}
+    assert "settings" not in version

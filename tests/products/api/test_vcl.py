@@ -178,3 +178,24 @@ def test_allow_names_what_the_action_answers(api, base, draft, action, method, a
     answer = getattr(api, method)(f"{base}/vcl/a/{action}")
 
     assert (answer.status_code, answer["Allow"]) == (405, allowed)
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"), [("1", False), ("0", True), ("True", False)]
+)
+def test_a_file_is_shown_without_its_content_if_asked(
+    eve, shop, draft, base, sent, shown
+):
+    api = client_of(eve)
+    api.post(f"{base}/vcl", "name=a&content=x&main=true", FORM)
+
+    answer = api.get(f"{base}/vcl/a?no_content={sent}").json()
+
+    assert answer["name"] == "a"
+    assert ("content" in answer) is shown
+
+
+def test_the_difference_of_the_same_generated_vcl_names_the_versions(eve, shop, draft):
+    path = f"/api/service/{shop.pk}/vcl/diff/from/1/to/1"
+
+    assert client_of(eve).get(path).json()["diff"] == "--- version 1\n+++ version 1"
