@@ -36,7 +36,8 @@ def user(membership: Membership) -> Json:
         "two_factor_auth_enabled": None,  # private; Fastly's clients accept null
         "last_active_at": None,
         "created_at": person.created_at,
-        "updated_at": membership.updated_at,
+        # The membership has the time of the request, the user that of its row.
+        "updated_at": max(person.created_at, membership.updated_at),
         "deleted_at": None,
     }
 

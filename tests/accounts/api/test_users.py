@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from accounts.models import ApiToken, Membership
+from accounts.models import ApiToken, Membership, User
 from tests.factories.keys import FORM, client_of
 
 OIDC = "/api/realms/fastly/.well-known/openid-configuration"
@@ -17,12 +17,10 @@ def test_the_openid_configuration_needs_no_token(db, headers):
     assert answer.headers["Content-Type"] == "application/json"
 
 
-def test_the_current_user_has_the_shape_of_fastly(eve, acme, time_machine):
-    answer = client_of(eve).get("/api/current_user").json()
+def test_the_current_user_has_the_shape_of_fastly(eve, acme):
+    User.objects.update(created_at="2026-11-21T12:00:00Z")
 
-    created = answer.pop("created_at")
-    assert len(created) == len("2026-11-22T12:00:00Z")
-    assert answer == {
+    assert client_of(eve).get("/api/current_user").json() == {
         "id": eve.user_id,
         "name": "Eve",
         "login": "eve@example.com",
@@ -34,9 +32,18 @@ def test_the_current_user_has_the_shape_of_fastly(eve, acme, time_machine):
         "require_new_password": False,
         "two_factor_auth_enabled": None,
         "last_active_at": None,
+        "created_at": "2026-11-21T12:00:00Z",
         "updated_at": "2026-11-22T12:00:00Z",
         "deleted_at": None,
     }
+
+
+def test_a_user_is_not_updated_before_they_are_created(eve):
+    User.objects.update(created_at="2026-11-22T12:00:03Z")
+
+    answer = client_of(eve).get("/api/current_user").json()
+
+    assert answer["updated_at"] == answer["created_at"] == "2026-11-22T12:00:03Z"
 
 
 def test_a_new_role_is_shown_on_the_next_request(eve):
