@@ -16,7 +16,7 @@ from accounts.api.tokens import Tokens
 from portal.idempotency import KEY_CHARACTERS, MAX_KEY_LENGTH
 from portal.openapi import accounts, billing, kinds, products
 from portal.openapi.errors import form_of
-from portal.openapi.schemas import Described, Schema, text, whole
+from portal.openapi.schemas import SENT_FLAGS, Described, Schema, text, whole
 from products.api.edge import EdgeAuthentication
 from products.api.fastly_json import STAGING
 from products.api.items import ItemView
@@ -245,6 +245,10 @@ class OperationSchema(AutoSchema):
     def _fields_of(self, serializer: type[Serializer[Any]]) -> Schema:
         shape: Schema = self._map_serializer(serializer(), "request")  # type: ignore[no-untyped-call]
         shape.pop("description", None)
+        for name, sent in shape["properties"].items():
+            if sent.get("type") == "boolean":
+                others = {key: value for key, value in sent.items() if key != "type"}
+                shape["properties"][name] = others | {"enum": [*SENT_FLAGS]}
         return shape
 
     def _responses(self, found: Described) -> Schema:
