@@ -37,6 +37,7 @@ from portal.openapi.kinds import STATUS_OK, times
 from portal.openapi.schemas import (
     JSON,
     JSON_API,
+    SENT_FLAGS,
     Described,
     Schema,
     anything,
@@ -289,17 +290,23 @@ COUNTS: Final = {
     for name in ("current_page", "per_page", "record_count", "total_pages")
 }
 
+# Clients written in Go send what is not set as an empty text.
+CAN_BE_EMPTY: Final[dict[str, Schema]] = {
+    "role": choice(*Role, ""),
+    "limit_services": {"enum": [*SENT_FLAGS, ""]},
+}
 OPERATIONS: Final[Mapping[tuple[type, str], Described]] = {
     (OpenIdConfiguration, "GET"): Described(answer=anything()),
     (CurrentUser, "GET"): Described(answer=USER),
     (Users, "POST"): Described(
         answer=USER,
         body=UserReader,
-        more={"customer_id": text("That of your account, if it is sent.")},
+        more=CAN_BE_EMPTY
+        | {"customer_id": text("That of your account, if it is sent.")},
         needed=("login", "name"),
     ),
     (OneUser, "GET"): Described(answer=USER),
-    (OneUser, "PUT"): Described(answer=USER, body=UserReader),
+    (OneUser, "PUT"): Described(answer=USER, body=UserReader, more=CAN_BE_EMPTY),
     (OneUser, "DELETE"): Described(answer=STATUS_OK),
     (PasswordReset, "POST"): Described(answer=STATUS_OK),
     (CurrentCustomer, "GET"): Described(answer=CUSTOMER),

@@ -108,7 +108,8 @@ def test_a_boolean_of_a_body_can_be_sent_as_fastlys_clients_send_it(document):
     body = document["paths"]["/api/user/{user_id}"]["put"]["requestBody"]["content"]
     form = body["application/x-www-form-urlencoded"]["schema"]["properties"]
 
-    assert {"0", "1", "True", False} <= set(form["limit_services"]["enum"])
+    assert {"0", "1", "True", False, ""} <= set(form["limit_services"]["enum"])
+    assert "" in form["role"]["enum"]
 
 
 def test_every_operation_says_who_may_ask_and_how_it_refuses(document):
