@@ -10,7 +10,14 @@ from rest_framework.views import APIView
 
 from accounts import queries
 from accounts.api.fastly_json import Json
-from accounts.api.json_api import document, related_id, relation, text_at, value_at
+from accounts.api.json_api import (
+    document,
+    flag_at,
+    related_id,
+    relation,
+    text_at,
+    value_at,
+)
 from accounts.api.pagination import CONTENT_TYPE, PageRequest
 from accounts.authentication import TokenRequest
 from accounts.commands import invitations as commands
@@ -73,7 +80,7 @@ class Invitations(APIView):
             account=account,
             email=text_at(sent, "attributes", "email"),
             role=text_at(sent, "attributes", "role"),
-            limit_services=value_at(sent, "attributes", "limit_services") is True,
+            limit_services=flag_at(sent, "attributes", "limit_services"),
             services=levels_in(sent),
             now=timezone.now(),
         )

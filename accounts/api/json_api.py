@@ -43,6 +43,14 @@ def text_at(sent: object, *path: str) -> str:
     return value
 
 
+def flag_at(sent: object, *path: str) -> bool:
+    """Return the boolean at a path in a body, False if there is none; raises Invalid for others."""
+    value = value_at(sent, *path)
+    if value is not None and not isinstance(value, bool):
+        raise Invalid(f"{'.'.join(path)} must be true or false.", field=path[-1])
+    return bool(value)
+
+
 def related_id(sent: object, name: str) -> str:
     """Return the id of a related resource; raises Invalid if there is none."""
     return text_at(sent, "relationships", name, "data", "id")

@@ -239,34 +239,31 @@ NEW_AUTHORIZATION: Final = document(
         }
     )
 )
+SERVICE_INVITATION: Final = obj(
+    {
+        "attributes": LEVEL_OF,
+        "relationships": obj({"service": relation("service")}),
+    }
+)
 NEW_INVITATION: Final = document(
     obj(
         {
             "attributes": obj(
                 {"email": text(format="email"), "role": ROLE},
-                {"limit_services": flag()},
+                {"limit_services": nullable(flag())},
             )
         },
         {
-            "relationships": obj(
-                {},
-                {
-                    "customer": relation("customer"),
-                    "service_invitations": obj(
-                        {
-                            "data": array(
-                                obj(
-                                    {
-                                        "attributes": LEVEL_OF,
-                                        "relationships": obj(
-                                            {"service": relation("service")}
-                                        ),
-                                    }
-                                )
-                            )
-                        }
-                    ),
-                },
+            "relationships": nullable(
+                obj(
+                    {},
+                    {
+                        "customer": nullable(relation("customer")),
+                        "service_invitations": nullable(
+                            obj({}, {"data": nullable(array(SERVICE_INVITATION))})
+                        ),
+                    },
+                )
             )
         },
     )

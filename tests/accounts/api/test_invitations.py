@@ -118,3 +118,18 @@ def test_relationships_that_are_a_list_are_a_400(sam):
     answer = client_of(sam).post(PATH, sent, JSON_API)
 
     assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("value", ["true", "false", 1, [True]])
+def test_a_limit_that_is_not_a_boolean_is_a_400(sam, acme, value):
+    """It would else be taken for no limit, which is access to all services."""
+    sent = body()
+    sent["data"]["attributes"]["limit_services"] = value
+
+    answer = client_of(sam).post(PATH, sent, JSON_API)
+
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["detail"] == (
+        "attributes.limit_services must be true or false."
+    )
+    assert not Invitation.objects.exists()
