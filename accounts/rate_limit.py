@@ -4,8 +4,6 @@ import time
 
 from django.core.cache import cache
 
-from accounts.errors import LimitReached
-
 HOUR = 3600
 # The limits of sign-in and re-authentication count per minute (`ACCOUNT_RATE_LIMITS`).
 RETRY_SECONDS = 60
@@ -29,11 +27,9 @@ def consume(name: str, limit: int) -> int:
     return -1
 
 
-def require_left(name: str, limit: int, message: str) -> None:
-    """Use one of the hour's `limit` uses. Raises LimitReached if there was none left."""
-    if consume(name, limit) < 0:
-        seconds = resets_at() - int(time.time())
-        raise LimitReached(message, retry_after_seconds=seconds)
+def seconds_left() -> int:
+    """Return the seconds until the next hour starts."""
+    return resets_at() - int(time.time())
 
 
 def resets_at() -> int:

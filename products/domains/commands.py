@@ -17,10 +17,10 @@ from accounts.audit.vocabulary import Event, Outcome
 from accounts.change import Trail, Unchanged, recorded_change
 from accounts.commands.mail import queue_mail
 from accounts.commands.reasons import clean_reason
-from accounts.errors import Conflict, Invalid, NotFound
+from accounts.errors import Conflict, Invalid, LimitReached, NotFound
 from accounts.models import Account
 from accounts.policy import PLATFORM, members_with, require
-from accounts.rate_limit import require_left
+from accounts.rate_limit import consume, seconds_left
 from accounts.roles import Permission
 from accounts.tokens import new_secret
 from products.domains.models import (
@@ -137,11 +137,11 @@ def verify_claim(actor: Actor, *, claim: DomainClaim, now: datetime) -> DomainCl
     require(actor, Permission.DOMAIN_CLAIM, claim)
     if claim.is_verified:
         return claim
-    require_left(
-        f"domain-checks:{claim.account_id}",
-        CHECKS_PER_HOUR,
-        "This account has used its checks for this hour.",
-    )
+    if consume(f"domain-checks:{claim.account_id}", CHECKS_PER_HOUR) < 0:
+        raise LimitReached(
+            "This account has used its checks for this hour.",
+            retry_after_seconds=seconds_left(),
+        )
     return _check(actor, claim, now)
 
 

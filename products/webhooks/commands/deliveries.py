@@ -26,7 +26,7 @@ from accounts.change import recorded_change
 from accounts.encryption import decrypt
 from accounts.errors import LimitReached
 from accounts.policy import require
-from accounts.rate_limit import require_left
+from accounts.rate_limit import consume, seconds_left
 from accounts.roles import Permission
 from products.webhooks.commands.webhooks import (
     locked_webhook,
@@ -110,11 +110,11 @@ def send_test_message(actor: Actor, *, webhook: Webhook, now: datetime) -> Deliv
 
 
 def _send_test(actor: Actor, webhook: Webhook, now: datetime) -> Delivery:
-    require_left(
-        f"webhook-tests:{webhook.account_id}",
-        TESTS_PER_HOUR,
-        "This account has sent its test messages for this hour.",
-    )
+    if consume(f"webhook-tests:{webhook.account_id}", TESTS_PER_HOUR) < 0:
+        raise LimitReached(
+            "This account has sent its test messages for this hour.",
+            retry_after_seconds=seconds_left(),
+        )
     with recorded_change(
         actor, Permission.WEBHOOK_MANAGE, on=webhook, now=now
     ) as trail:
@@ -185,7 +185,7 @@ def _next_turn(webhook: Webhook) -> Turn | None:
         .order_by("pk")
         .first()
     )
-    if resend is not None:
+    if resend is not None and resend.sequence is not None:  # only tests have none
         entry = event_of(webhook.account_id, resend.sequence)
         if entry is not None:
             return Turn(webhook, entry, position, resend)
