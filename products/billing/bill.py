@@ -51,6 +51,7 @@ class Segment:
     ends_at: datetime
     price: PlanPrice | None = None
     is_trial: bool = False
+    price_group: str = ""  # see Holding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,7 @@ class Fee:
     price: PlanPrice
     days: int
     days_in_month: int
+    price_group: str = ""  # see Holding
 
     @property
     def exact(self) -> Decimal:
@@ -136,7 +138,7 @@ def lines_of(terms: Terms, usage: Sequence[SegmentUsage]) -> list[Line]:
     lines = [_fee_line(terms, fee) for fee in terms.fees if fee.price.fee_micros]
     included: dict[tuple[str, str], int] = {}
     for fee in terms.fees:
-        key = fee.price.plan_id, fee.price.meter
+        key = fee.price_group or fee.price.plan_id, fee.price.meter
         included[key] = included.get(key, 0) + fee.included
     position: dict[tuple[str, str], int] = {}
     for segment, used in zip(terms.segments, usage, strict=True):
@@ -146,7 +148,7 @@ def lines_of(terms: Terms, usage: Sequence[SegmentUsage]) -> list[Line]:
             kind = "trial" if segment.is_trial else "allowance"
             lines.append(_free_line(terms, segment, used, kind, used.quantity))
             continue
-        key = segment.plan_id, segment.meter
+        key = segment.price_group or segment.plan_id, segment.meter
         split = after_allowance(used.quantity, included.get(key, 0))
         included[key] = included.get(key, 0) - split.free
         if split.free:
@@ -248,7 +250,11 @@ def _by_service(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
-    """An enablement as a bill sees it: usage counts until `counts_until` (None: while it lasts)."""
+    """An enablement as a bill sees it: usage counts until `counts_until` (None: while it lasts).
+
+    Within a month, holdings of one `price_group` share tiers, allowance and fee, as if the price of
+    one plan had changed. Without it a plan is a group of its own.
+    """
 
     product: str
     plan_id: str
@@ -256,6 +262,7 @@ class Holding:
     starts_at: datetime
     ends_at: datetime | None = None
     counts_until: datetime | None = None
+    price_group: str = ""
 
 
 def segments_of(
@@ -299,6 +306,7 @@ def _cut(
                 ends_at=high,
                 price=price_at(mine, low),
                 is_trial=holding.is_trial,
+                price_group=holding.price_group,
             )
 
 
@@ -320,23 +328,30 @@ def fees_of(
 ) -> list[Fee]:
     """Return the fees of a product's plans in a month, one per price version that is charged.
 
-    A fee without proration is charged once, at the price of the plan's first day. By days, each
-    day on which a holding covers any time is charged at the price of that time.
+    A fee without proration is charged once, at the price of the first day. By days, each day on
+    which a holding covers any time is charged at the price of that time, unless the price of the
+    first day charges the whole month.
     """
     days_in_month = len(_days(terms_start, terms_end, zone))
     counted: dict[tuple[str, str], dict[str, int]] = {}
     by_id = {each.version_id: each for each in prices}
-    for (plan_id, meter), day_prices in _prices_by_day(
+    for (group, meter), day_prices in _prices_by_day(
         holdings, prices, terms_start, terms_end, zone
     ).items():
         chosen = [day_prices[day] for day in sorted(day_prices)]
-        for index, each in enumerate(chosen):
-            if each.is_daily or index == 0:
-                counts = counted.setdefault((plan_id, meter), {})
+        whole_month = not chosen[0].is_daily
+        for each in chosen[:1] if whole_month else chosen:
+            if each.is_daily or whole_month:
+                counts = counted.setdefault((group, meter), {})
                 counts[each.version_id] = counts.get(each.version_id, 0) + 1
     return [
-        Fee(price=by_id[version], days=days, days_in_month=days_in_month)
-        for counts in counted.values()
+        Fee(
+            price=by_id[version],
+            days=days,
+            days_in_month=days_in_month,
+            price_group=group,
+        )
+        for (group, _), counts in counted.items()
         for version, days in counts.items()
         if by_id[version].fee_micros or by_id[version].included
     ]
@@ -364,7 +379,8 @@ def _prices_by_day(
             for day in _days(start, end, zone):
                 midnight = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone))
                 if price := price_at(mine, max(start, midnight)):
-                    days = found.setdefault((holding.plan_id, meter), {})
+                    group = holding.price_group or holding.plan_id
+                    days = found.setdefault((group, meter), {})
                     days.setdefault(day, price)
     return found
 

@@ -177,8 +177,11 @@ def write_price(
     price: NewPrice,
     effective_from: datetime,
     now: datetime,
+    follows: PriceVersion | None = None,
 ) -> PriceVersion:
     """Close the open price of a plan's meter at an instant and open the next, below a `recorded_change`.
+
+    The first price of an account's own plan can follow that of another plan, see `check_price`.
 
     A price that is not in force yet is withdrawn if the new one takes effect at the same instant.
     Notes price.published in every chain that the change was opened with, and price.closed for a
@@ -188,11 +191,11 @@ def write_price(
     meter = _checked(plan, price)
     replaced = _withdraw(trail, plan, price.meter, effective_from, now)
     last = _last_price(plan, price.meter)
-    if last is not None:
-        _check_start(last, price, effective_from, now)
+    _check_start(plan, last, follows, price, effective_from, now)
     if last is not None and last.effective_to is None:
         last.effective_to = effective_from
         last.save(update_fields=["effective_to"])
+    before = last or follows
     number = (
         max(each.number for each in (last, replaced) if each) if last or replaced else 0
     )
@@ -224,7 +227,7 @@ def write_price(
             Event.PRICE_PUBLISHED,
             target=("price_version", version.pk, str(version)),
             product=plan.product_id,
-            before=describe_price(last) if last else None,
+            before=describe_price(before) if before else None,
             after=describe_price(version),
             account_id=account_id,
         )
@@ -232,10 +235,16 @@ def write_price(
 
 
 def check_price(
-    plan: Plan, price: NewPrice, *, effective_from: datetime, now: datetime
+    plan: Plan,
+    price: NewPrice,
+    *,
+    effective_from: datetime,
+    now: datetime,
+    follows: PriceVersion | None = None,
 ) -> PriceVersion | None:
     """Check a price before it is published; return the one that it follows, if any.
 
+    `follows` is what an account pays by another plan until the first price of its own plan.
     Raises Invalid as `write_price` does.
     """
     _checked(plan, price)
@@ -243,9 +252,8 @@ def check_price(
     if effective_from > now:  # one that starts then is replaced
         rows = rows.exclude(effective_from=effective_from)
     last = rows.order_by("effective_from").last()
-    if last is not None:
-        _check_start(last, price, effective_from, now)
-    return last
+    _check_start(plan, last, follows, price, effective_from, now)
+    return last or follows
 
 
 def _checked(plan: Plan, price: NewPrice) -> Meter:
@@ -292,16 +300,38 @@ def _withdraw(
     return last
 
 
+def next_month_start(plan: Plan, now: datetime) -> datetime:
+    """Return when a higher price of a plan can take effect: in UTC, or in the zone of its account."""
+    zone = _zone(plan)
+    return Month.at(now, zone).plus(1).starts_at(zone)
+
+
+def _zone(plan: Plan) -> str:
+    return plan.account.billing_zone if plan.account else "UTC"
+
+
 def _check_start(
-    last: PriceVersion, price: NewPrice, effective_from: datetime, now: datetime
+    plan: Plan,
+    last: PriceVersion | None,
+    follows: PriceVersion | None,
+    price: NewPrice,
+    effective_from: datetime,
+    now: datetime,
 ) -> None:
-    earliest = last.effective_to or last.effective_from
-    if effective_from < earliest or effective_from == last.effective_from:
-        raise Invalid(
-            "The new price must start after the current one.", field="effective_from"
-        )
-    next_month = Month.at(now, "UTC").plus(1).starts_at("UTC")
-    if effective_from < next_month and is_rise(price, last):
+    if last is not None:
+        earliest = last.effective_to or last.effective_from
+        if effective_from < earliest or effective_from == last.effective_from:
+            raise Invalid(
+                "The new price must start after the current one.",
+                field="effective_from",
+            )
+    elif plan.account is not None and effective_from < now:
+        raise Invalid("Enter a time that is not in the past.", field="effective_from")
+    elif follows is not None:
+        _check_followed(plan, follows, price, effective_from)
+    before = last or follows
+    next_month = next_month_start(plan, now)
+    if before and effective_from < next_month and is_rise(price, before):
         raise PriceRiseTooEarly(
             "A higher price can take effect at the start of the next month at the earliest: "
             f"{next_month:%Y-%m-%d %H:%M} UTC.",
@@ -309,8 +339,32 @@ def _check_start(
         )
 
 
+def _check_followed(
+    plan: Plan, follows: PriceVersion, price: NewPrice, effective_from: datetime
+) -> None:
+    """Check that a bill can have both prices: the one of another plan, and the one after it."""
+    if price.meter != follows.meter:
+        raise Invalid(
+            f"The account pays for {METERS[follows.meter].heading.lower()}. Choose that.",
+            field="meter",
+        )
+    zone = _zone(plan)
+    is_month_start = effective_from == Month.at(effective_from, zone).starts_at(zone)
+    if price.currency != follows.currency and not is_month_start:
+        raise Invalid(
+            f"The account pays in {follows.currency} now. A price in another currency must "
+            "take effect at the start of a month.",
+            field="currency",
+        )
+
+
 def is_rise(price: NewPrice, last: PriceVersion) -> bool:
-    """Tell whether anything costs more by a new price than by the one before it."""
+    """Tell whether anything costs more by a new price than by the one before it.
+
+    A price in another currency counts as a rise, because it can't be compared.
+    """
+    if price.currency != last.currency:
+        return True
     if price.fee_micros > last.fee_micros or price.included_units < last.included_units:
         return True
     new = TieredPrice(tiers=price.tiers, unit_size=last.unit_size)

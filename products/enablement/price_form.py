@@ -9,14 +9,20 @@ from django import forms
 from django.http import QueryDict
 
 from accounts.models import Account
-from products.catalogue.commands import NewPrice, check_price, is_rise
-from products.catalogue.models import Plan, PriceVersion
+from products.catalogue.commands import (
+    NewPrice,
+    check_price,
+    is_rise,
+    next_month_start,
+)
+from products.catalogue.models import Plan, PriceVersion, Product
 from products.catalogue.money import Money, nanos, unit_price
 from products.catalogue.queries import tiered_price
 from products.catalogue.tiers import METERS, PriceTier, tier_ranges
 from products.enablement.agreements import text_hash
-from products.enablement.queries import accounts_on
-from products.months import Month
+from products.enablement.models import Enablement
+from products.enablement.queries import accounts_on, followed_price
+from products.enablement.queries import current as current_enablement
 
 TIER_ROWS: Final = 8
 # The preview names this many accounts; it counts the others.
@@ -104,6 +110,10 @@ class Preview:
     new: tuple[PriceRow, ...]
     current: tuple[PriceRow, ...]  # empty if it is the first
     is_rise: bool
+    follows: Plan | None  # the other plan whose price the account pays until then
+    counts_later: (
+        str  # why the price of an account's own plan does not count yet, in a sentence
+    )
     effective_from: datetime
     accounts: tuple[Account, ...]
     more_accounts: int
@@ -118,8 +128,8 @@ class PriceEntry:
         self.now = now
         current = (
             plan.prices.filter(withdrawn_at=None).order_by("effective_from").last()
-        )
-        self.form = PriceForm(data, initial=_initial(current, now))
+        ) or followed_price(plan, now)
+        self.form = PriceForm(data, initial=_initial(plan, current, now))
         # Of typed rows, those that equal the present price count too.
         initial = [] if data else _initial_tiers(current)
         self.rows = TierRows(data, initial=initial, prefix="tier")
@@ -158,14 +168,20 @@ class PriceEntry:
         """Return what publishing would change. Raises Invalid as the command does."""
         price, effective_from = self.price, self.effective_from
         last = check_price(
-            self.plan, price, effective_from=effective_from, now=self.now
+            self.plan,
+            price,
+            effective_from=effective_from,
+            now=self.now,
+            follows=followed_price(self.plan, effective_from),
         )
-        accounts = list(accounts_on(self.plan))
+        accounts = list(accounts_on(self.plan, effective_from))
         ids = " ".join(account.pk for account in accounts)
         return Preview(
             new=_lines(price),
             current=price_rows(last) if last else (),
             is_rise=last is not None and is_rise(price, last),
+            follows=last.plan if last and last.plan != self.plan else None,
+            counts_later=_counts_later(self.plan),
             effective_from=effective_from,
             accounts=tuple(accounts[:NAMED_ACCOUNTS]),
             more_accounts=max(0, len(accounts) - NAMED_ACCOUNTS),
@@ -173,8 +189,24 @@ class PriceEntry:
         )
 
 
-def _initial(current: PriceVersion | None, now: datetime) -> dict[str, Any]:
-    next_month = Month.at(now, "UTC").plus(1).starts_at("UTC")
+def _counts_later(plan: Plan) -> str:
+    """Return why the price of an account's own plan does not count yet; "" if it does."""
+    is_always = plan.product.purchase_mode == Product.PurchaseMode.ALWAYS
+    if plan.account is None or plan.kind != Plan.Kind.DIRECT or is_always:
+        return ""
+    held = current_enablement(plan.account.pk, plan.product_id)
+    if held is None:
+        return f"{plan.account} does not have {plan.product}. The price counts once it is enabled."
+    if held.source != Enablement.Source.DIRECT:
+        return (
+            f"{plan.account} has {plan.product} from a {held.source}, the plan {held.plan}. The "
+            "price counts once it is bought."
+        )
+    return ""
+
+
+def _initial(plan: Plan, current: PriceVersion | None, now: datetime) -> dict[str, Any]:
+    next_month = next_month_start(plan, now)
     initial: dict[str, Any] = {"effective_from": f"{next_month:%Y-%m-%d %H:%M}"}
     if current is None:
         return initial

@@ -15,6 +15,7 @@ from products.catalogue.queries import (
     direct_price,
     direct_prices,
     on_sale,
+    prices_on,
     trial_plans,
 )
 from products.compatibility.findings import Finding
@@ -324,21 +325,42 @@ def trial_minutes_used(trial: Enablement, now: datetime) -> int | None:
     return sum(each.minutes for each in totals.values())
 
 
-def accounts_on(plan: Plan) -> "QuerySet[Account]":
-    """Return the accounts that a plan's prices are for, by name.
+def accounts_on(plan: Plan, when: datetime) -> "QuerySet[Account]":
+    """Return the accounts that a plan's price of an instant is for, by name.
 
-    Those with an open enablement under the plan; of a product that is part of every account, all
-    accounts without a plan of their own, once the plan has a price.
+    Of an account's own plan that account alone. Else those with an open enablement under the plan,
+    and of a product that is part of every account all accounts, once the plan has a price; without
+    those that have a price of their own by then.
     """
+    if plan.account_id is not None:
+        return Account.objects.filter(pk=plan.account_id)
     has = Enablement.objects.filter(plan=plan, ends_at=None)
     touched = Q(pk__in=has.values("account"))
+    own = Plan.objects.filter(
+        product=plan.product, kind=Plan.Kind.DIRECT, retired_at=None
+    ).exclude(account=None)
     if plan.product.purchase_mode == Product.PurchaseMode.ALWAYS:
-        own = Plan.objects.filter(
-            product=plan.product, kind=Plan.Kind.DIRECT, retired_at=None
-        ).exclude(account=None)
-        everyone = ~Q(pk__in=own.values("account")) & Q(Exists(plan.prices.all()))
-        touched |= Q(pk=plan.account_id) if plan.account_id else everyone
+        touched |= Q(Exists(plan.prices.all())) & ~Q(pk__in=own.values("account"))
+    if plan.kind == Plan.Kind.DIRECT:
+        priced = own.filter(prices__withdrawn_at=None, prices__effective_from__lte=when)
+        touched &= ~Q(pk__in=priced.values("account"))
     return Account.objects.filter(touched).order_by("name", "pk")
+
+
+def followed_price(plan: Plan, when: datetime) -> PriceVersion | None:
+    """Return what an account pays at an instant for a product that it has, by another plan.
+
+    The first price of the account's own `plan` follows it. None for the plan of everyone, and if
+    the account does not have the product, or has it from a package or trial.
+    """
+    if plan.account_id is None or plan.kind != Plan.Kind.DIRECT:
+        return None
+    if plan.product.purchase_mode == Product.PurchaseMode.ALWAYS:
+        return direct_price(plan.product_id, when)
+    held = current(plan.account_id, plan.product_id)
+    if held is None or held.source != Enablement.Source.DIRECT or held.plan == plan:
+        return None
+    return next(iter(prices_on(held.plan, when)), None)
 
 
 def assignable_plans(account: Account) -> "QuerySet[Plan]":

@@ -11,6 +11,7 @@ from django.urls import reverse
 from accounts.commands.invitations import invite
 from accounts.commands.mail import queue_mail
 from accounts.roles import Role
+from products.catalogue.models import Product
 from products.enablement.commands import assign_package, request_product
 from products.enablement.queries import current
 from tests.factories import NOW
@@ -96,7 +97,8 @@ def test_every_link_of_the_page_leads_somewhere(
     acme, ada, sam, staff, switched_on, draft, ngwaf, now
 ):
     assign_package(ada, account=acme, plan=ngwaf.plans.get(kind="package"), now=now)
-    request_product(sam, account=acme, product=ngwaf, now=now)
+    bots = Product.objects.get(pk="bot_management")
+    request_product(sam, account=acme, product=bots, now=now)
     claimed(acme, "acme.org")
     page = staff.get(page_of(acme)).content.decode()
     main = page[page.index('id="content-main"') :]

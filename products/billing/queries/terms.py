@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 
@@ -20,7 +20,7 @@ from products.billing.bill import (
     segments_of,
 )
 from products.billing.models import Contract
-from products.catalogue.models import PriceVersion, Product
+from products.catalogue.models import Plan, PriceVersion, Product
 from products.catalogue.queries import direct_prices, prices_between, tiered_price
 from products.compatibility.version_config import WEBSOCKETS
 from products.enablement.models import Enablement
@@ -127,17 +127,56 @@ def _enabled(account: Account, period: Period) -> list[Holding]:
     rows = Enablement.objects.filter(
         account=account, starts_at__lt=period.ends_at
     ).order_by("product_id", "starts_at")
+    own = _own_prices(account)
     return [
-        Holding(
-            product=row.product_id,
-            plan_id=row.plan_id,
-            is_trial=row.source == Enablement.Source.TRIAL,
-            starts_at=row.starts_at,
-            ends_at=row.ends_at,
-            counts_until=_counts_until(row),
-        )
+        part
         for row in rows
+        for part in _at_own_price(_holding(row), own.get(row.product_id))
+        if part.starts_at < period.ends_at
+        and (part.counts_until is None or part.counts_until > period.starts_at)
     ]
+
+
+def _holding(row: Enablement) -> Holding:
+    is_direct = row.source == Enablement.Source.DIRECT
+    return Holding(
+        product=row.product_id,
+        plan_id=row.plan_id,
+        is_trial=row.source == Enablement.Source.TRIAL,
+        starts_at=row.starts_at,
+        ends_at=row.ends_at,
+        counts_until=_counts_until(row),
+        price_group=row.product_id if is_direct else "",
+    )
+
+
+def _own_prices(account: Account) -> dict[str, tuple[str, datetime]]:
+    """Return the account's own direct plan of each product, and when it has its first price."""
+    rows = PriceVersion.objects.filter(
+        withdrawn_at=None,
+        plan__account=account,
+        plan__kind=Plan.Kind.DIRECT,
+        plan__retired_at=None,
+    )
+    newest_first = rows.order_by("-effective_from")
+    names = ("plan__product_id", "plan_id", "effective_from")
+    return {slug: (plan, at) for slug, plan, at in newest_first.values_list(*names)}
+
+
+def _at_own_price(
+    holding: Holding, own: tuple[str, datetime] | None
+) -> Iterable[Holding]:
+    """Cut a holding of the plan of everyone where the account's own price begins."""
+    until = holding.counts_until
+    is_bought = bool(holding.price_group)
+    if own is None or not is_bought or (until is not None and until <= own[1]):
+        return [holding]
+    plan_id, at = own
+    later = replace(holding, plan_id=plan_id, starts_at=max(at, holding.starts_at))
+    if at <= holding.starts_at:
+        return [later]
+    ends_at = min(at, holding.ends_at or at)
+    return [replace(holding, ends_at=ends_at, counts_until=at), later]
 
 
 def _counts_until(row: Enablement) -> datetime | None:

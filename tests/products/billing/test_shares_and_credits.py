@@ -52,8 +52,9 @@ def price(tiers=STANDARD, *, number=1, plan="p", start=MARCH, end=None, **rest):
     )
 
 
-def held(start=MARCH, end=None, *, plan="p", is_trial=False):
+def held(start=MARCH, end=None, *, plan="p", is_trial=False, price_group=""):
     return Holding(
+        price_group=price_group,
         product="websockets",
         plan_id=plan,
         is_trial=is_trial,
@@ -107,6 +108,39 @@ def test_v12_a_price_change_cuts_the_month_and_keeps_the_position():
     ]
     assert lines[1].tier_start == given_["before_cut"]
     assert subtotal(lines, "USD") == usd(expect["total"])
+
+
+def test_v12_holds_for_an_own_plan_that_follows_the_plan_of_everyone():
+    given_, expect = given("V12")
+    cut = datetime(2026, 3, 16, tzinfo=UTC)
+    holdings = [
+        held(end=cut, price_group="websockets"),
+        held(cut, plan="own", price_group="websockets"),
+    ]
+    prices = [price(given_["A"]), price(given_["B"], number=2, plan="own", start=cut)]
+
+    lines = bill(holdings, prices, [given_["before_cut"], given_["after_cut"]])
+
+    assert subtotal(lines, "USD") == usd(expect["total"])
+
+
+def test_an_own_plan_within_a_month_neither_repeats_the_fee_nor_loses_the_allowance():
+    cut = datetime(2026, 3, 16, tzinfo=UTC)
+    holdings = [
+        held(end=cut, price_group="websockets"),
+        held(cut, plan="own", price_group="websockets"),
+    ]
+    with_fee = {"fee_micros": 500_000_000, "included": 5_000_000}
+    prices = [price(**with_fee), price(number=2, plan="own", start=cut, **with_fee)]
+
+    lines = bill(holdings, prices, [3_000_000, 3_000_000])
+
+    assert in_short(lines) == [
+        ("fee", 1, usd("500.00")),
+        ("allowance", 3_000_000, usd("0.00")),
+        ("allowance", 2_000_000, usd("0.00")),
+        ("usage", 1_000_000, usd("0.60")),
+    ]
 
 
 @pytest.mark.parametrize("is_daily, key", [(False, "none"), (True, "daily")])

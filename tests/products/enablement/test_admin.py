@@ -27,6 +27,7 @@ from products.enablement.queries import current
 from tests.accounts.conftest import confirm
 from tests.factories import NOW
 from tests.factories.accounts import UserFactory
+from tests.factories.enablement import entitle
 from tests.factories.trail import noted
 from tests.factories.world import CATALOGUE, agreed, agreed_to_trial
 from tests.products.web.conftest import text_of
@@ -120,6 +121,44 @@ def test_staff_publish_a_price_after_a_preview(
         PriceTier(None, 400_000_000),
     )
     assert noted("platform")[-1] == noted(acme.pk)[-1] == "price.published"
+
+
+def test_staff_publish_an_own_price_for_a_product_that_the_account_has(
+    staff_client, sam, acme, websockets
+):
+    entitle(sam, acme, websockets)
+    own = Plan.objects.create(
+        product=websockets, kind="direct", name="Contract", account=acme
+    )
+    page = reverse("admin:enablement_price", args=[own.pk])
+
+    form = staff_client.get(page).context["entry"]
+    preview, answer = publish(staff_client, page, typed_price(("", "0.70")))
+
+    text = text_of(preview)
+    assert form.rows.initial[0]["unit_price"] == Decimal("0.60")
+    assert (
+        "This is a rise. It takes effect on 1 Jan 2030, 00:00 UTC; until then" in text
+    )
+    assert "until then the price of WebSockets standard counts." in text
+    assert "Accounts that it touches: 1 Acme" in text
+    assert answer.status_code == 303
+    assert own.prices.get().number == 1
+    assert noted("platform")[-1] == noted(acme.pk)[-1] == "price.published"
+
+
+def test_the_preview_of_an_own_price_says_that_a_package_counts(
+    staff_client, ada, acme, ngwaf, package
+):
+    assign_package(ada, account=acme, plan=package, now=NOW)
+    own = Plan.objects.create(
+        product=ngwaf, kind="direct", name="Contract", account=acme
+    )
+    page = reverse("admin:enablement_price", args=[own.pk])
+
+    text = text_of(staff_client.post(page, typed_price(("", "0.70"))))
+
+    assert "from a package, the plan" in text
 
 
 def test_a_preview_publishes_nothing_and_the_form_starts_with_the_current_price(

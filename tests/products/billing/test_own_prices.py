@@ -1,0 +1,172 @@
+"""An account's own price for a product that it already has: from when it counts, and refusals."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from accounts.actor import Actor
+from accounts.commands.notices import make_notices
+from accounts.errors import Invalid
+from accounts.models import Notice
+from products.billing.commands.closing import finalize_invoice
+from products.billing.queries.bills import computed_bill
+from products.billing.queries.terms import terms_of
+from products.catalogue.commands import NewPrice, PriceRiseTooEarly, add_plan
+from products.catalogue.queries import direct_price
+from products.enablement.commands import assign_package, change_price, disable
+from products.enablement.queries import accounts_on
+from tests.factories.trail import noted
+from tests.factories.usage import connection_usage
+from tests.products.billing.conftest import CLOSED, MID_OCTOBER, OCTOBER
+from tests.products.billing.prices import tiered
+
+NOVEMBER_1 = datetime(2026, 11, 1, tzinfo=UTC)
+BEFORE = MID_OCTOBER - timedelta(days=3)
+JOB = Actor.system("bill-accounts")
+CHEAPER = (("10", "0.50"), (None, "0.30"))
+DEARER = ((None, "0.70"),)
+MINUTES_OF_A_DAY = 1_440
+
+
+@pytest.fixture
+def own(ada, acme, websockets):
+    """A plan of Acme alone, without a price."""
+    return add_plan(
+        ada,
+        product=websockets,
+        kind="direct",
+        name="Contract",
+        account=acme,
+        now=BEFORE,
+    )
+
+
+def new_price(tiers, **rest):
+    values = {
+        "currency": "USD",
+        "meter": "connection_time",
+        "tiers": tiered(tiers).tiers,
+    }
+    return NewPrice(**values | rest)
+
+
+def publish(actor, plan, tiers, *, at=MID_OCTOBER, now=MID_OCTOBER, **rest):
+    return change_price(
+        actor, plan=plan, price=new_price(tiers, **rest), effective_from=at, now=now
+    )
+
+
+def rated(lines):
+    return [
+        (line.price.plan_id, line.quantity, line.tier_start, line.amount)
+        for line in lines
+        if line.kind == "usage" and line.meter == "connection_time"
+    ]
+
+
+def minutes(shop, start, total):
+    """Save connections of a day each, from an instant on, and one with the rest."""
+    days, rest = divmod(total, MINUTES_OF_A_DAY)
+    for number in range(days):
+        connection_usage(
+            shop, start, MINUTES_OF_A_DAY, month="2026-10", name=f"{start.day}.{number}"
+        )
+    if rest:
+        connection_usage(shop, start, rest, month="2026-10", name=f"{start.day}.rest")
+
+
+def test_a_lower_price_counts_at_once_and_continues_in_the_tiers(
+    ada, acme, shop, enabled, standard, own
+):
+    publish(ada, own, CHEAPER)
+    minutes(shop, BEFORE, 2_000)
+    minutes(shop, MID_OCTOBER, 3_000)
+
+    bill = computed_bill(acme, OCTOBER, CLOSED)
+
+    before, after = rated(bill.lines)
+    assert before[:3] == (standard.pk, 2_000, 0)
+    assert after[:3] == (own.pk, 3_000, 2_000)
+    assert direct_price("websockets", CLOSED, account_id=acme.pk).plan == own
+    invoice = finalize_invoice(
+        JOB, account=acme, month=OCTOBER, now=CLOSED, override_reason="No edge"
+    )
+    assert invoice.lines.filter(kind="usage").count() == 2
+
+
+def test_a_rise_waits_for_the_next_month(ada, acme, enabled, standard, own):
+    with pytest.raises(PriceRiseTooEarly):
+        publish(ada, own, DEARER)
+    assert not own.prices.exists()
+
+    publish(ada, own, DEARER, at=NOVEMBER_1)
+
+    october, november = terms_of(acme, OCTOBER), terms_of(acme, OCTOBER.plus(1))
+    assert plans_of(october) == [standard.pk]
+    assert plans_of(november) == [own.pk]
+    assert noted(acme.pk)[-1] == "price.published"
+
+
+def plans_of(terms):
+    return [each.plan_id for each in terms.segments if each.meter == "connection_time"]
+
+
+def test_the_account_gets_a_notice_and_no_longer_one_of_the_price_of_everyone(
+    ada, acme, bo, enabled, standard, own
+):
+    publish(ada, own, CHEAPER)
+    make_notices(now=MID_OCTOBER)
+
+    [notice] = Notice.objects.filter(user_id=bo.user_id, topic="prices")
+    assert "Contract version 1" in notice.sentence
+    assert acme in accounts_on(standard, MID_OCTOBER - timedelta(seconds=1))
+    assert acme not in accounts_on(standard, MID_OCTOBER)
+    assert list(accounts_on(own, MID_OCTOBER)) == [acme]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"at": MID_OCTOBER - timedelta(days=1)}, "effective_from"),
+        ({"meter": "bandwidth"}, "meter"),
+        ({"currency": "EUR", "at": NOVEMBER_1 + timedelta(days=1)}, "currency"),
+    ],
+)
+def test_a_price_that_no_bill_could_have_is_refused(
+    ada, acme, enabled, own, changes, field
+):
+    entries = noted(acme.pk)
+
+    with pytest.raises(Invalid) as refused:
+        publish(ada, own, CHEAPER, **changes)
+
+    assert refused.value.field == field
+    assert not own.prices.exists()
+    assert noted(acme.pk) == entries
+
+
+def test_another_currency_starts_with_a_month(ada, acme, enabled, own):
+    publish(ada, own, CHEAPER, currency="EUR", at=NOVEMBER_1)
+
+    prices = [each.price.currency for each in terms_of(acme, OCTOBER).segments]
+    assert set(prices) == {"USD"}
+
+
+def test_a_package_keeps_its_own_price(ada, acme, websockets, own):
+    package = add_plan(ada, product=websockets, kind="package", name="Chat", now=BEFORE)
+    publish(ada, package, CHEAPER, at=BEFORE, now=BEFORE)
+    assign_package(ada, account=acme, plan=package, now=BEFORE)
+
+    publish(ada, own, DEARER)
+
+    assert plans_of(terms_of(acme, OCTOBER)) == [package.pk]
+
+
+def test_a_product_disabled_before_its_own_price_keeps_the_first(
+    sam, ada, acme, enabled, websockets, standard, own
+):
+    publish(ada, own, DEARER, at=NOVEMBER_1)
+    disable(sam, account=acme, product=websockets, drain_mode="cut", now=MID_OCTOBER)
+
+    assert plans_of(terms_of(acme, OCTOBER)) == [standard.pk]
+    assert plans_of(terms_of(acme, OCTOBER.plus(1))) == []
