@@ -1,16 +1,12 @@
 """An invoice as a PDF: the same bytes each time, from what is stored alone."""
 
-from functools import cache
 from io import BytesIO
-from xml.sax.saxutils import escape
 
 from reportlab.lib.colors import HexColor
 from reportlab.lib.enums import TA_RIGHT
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
-from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.platypus import (
     Flowable,
     Paragraph,
@@ -24,14 +20,21 @@ from products.billing.describe import describe, month_name, period_text
 from products.billing.models import Invoice, InvoiceLine
 from products.billing.queries.invoices import InvoiceDocument
 from products.catalogue.money import Money
+from products.web.pdf_fonts import (
+    BOLD,
+    PLAIN,
+    has_substitutes,
+    in_fonts,
+    register_fonts,
+)
 
 _SOFT, _LINE = HexColor("#555c64"), HexColor("#dcdfdb")
-_PLAIN = ParagraphStyle("plain", fontName="Vera", fontSize=8.5, leading=12)
+_PLAIN = ParagraphStyle("plain", fontName=PLAIN, fontSize=8.5, leading=12)
 _SMALL = ParagraphStyle(
     "small", parent=_PLAIN, fontSize=7, leading=9.5, textColor=_SOFT
 )
 _RIGHT = ParagraphStyle("right", parent=_PLAIN, alignment=TA_RIGHT)
-_HEAD = ParagraphStyle("head", parent=_PLAIN, fontName="VeraBd")
+_HEAD = ParagraphStyle("head", parent=_PLAIN, fontName=BOLD)
 _HEAD_RIGHT = ParagraphStyle("head_right", parent=_HEAD, alignment=TA_RIGHT)
 _TITLE = ParagraphStyle("title", parent=_PLAIN, fontSize=18, leading=24)
 _RULES = TableStyle(
@@ -42,12 +45,16 @@ _RULES = TableStyle(
         ("LINEBELOW", (0, 0), (-1, -1), 0.4, _LINE),
     ]
 )
+_SUBSTITUTED = (
+    "Letters of some scripts can't be drawn in this PDF; ? takes their place. The page of the "
+    "invoice and its JSON file have them."
+)
 _COLUMNS = (82 * mm, 36 * mm, 30 * mm, 30 * mm)
 
 
 def invoice_pdf(document: InvoiceDocument) -> bytes:
     """Return an invoice as a PDF. Two calls with the same rows return the same bytes."""
-    _register_fonts()
+    register_fonts()
     buffer = BytesIO()
     invoice = document.invoice
     SimpleDocTemplate(
@@ -64,13 +71,6 @@ def invoice_pdf(document: InvoiceDocument) -> bytes:
     return buffer.getvalue()
 
 
-@cache
-def _register_fonts() -> None:
-    """Register the fonts that reportlab brings, so that every machine writes the same file."""
-    for name in ("Vera", "VeraBd"):
-        pdfmetrics.registerFont(TTFont(name, f"{name}.ttf"))
-
-
 def _title(invoice: Invoice) -> str:
     return f"Invoice {invoice.number}" if invoice.number else "Bill, not an invoice"
 
@@ -78,7 +78,7 @@ def _title(invoice: Invoice) -> str:
 def _story(document: InvoiceDocument) -> list[Flowable]:
     invoice = document.invoice
     parts: list[Flowable] = [
-        Paragraph(escape(_title(invoice)), _TITLE),
+        _text(_title(invoice), _TITLE),
         _text(f"{month_name(invoice.month)} · {invoice.get_status_display()}"),
         Spacer(1, 6 * mm),
         _parties(invoice),
@@ -87,6 +87,8 @@ def _story(document: InvoiceDocument) -> list[Flowable]:
         Spacer(1, 4 * mm),
         _text(invoice.tax_note, _SMALL),
     ]
+    if has_substitutes(f"{invoice.seller}{invoice.buyer}{invoice.tax_note}"):
+        parts.append(_text(_SUBSTITUTED, _SMALL))
     for line in document.lines:
         parts += _tiers(line)
     if document.credit_notes:
@@ -110,7 +112,7 @@ def _story(document: InvoiceDocument) -> list[Flowable]:
 
 
 def _text(text: str, style: ParagraphStyle = _PLAIN) -> Paragraph:
-    return Paragraph(escape(text).replace("\n", "<br/>"), style)
+    return Paragraph(in_fonts(text), style)
 
 
 def _parties(invoice: Invoice) -> Table:
@@ -157,8 +159,8 @@ def _lines(document: InvoiceDocument) -> Table:
         rows.append(
             (
                 Paragraph(
-                    f"{escape(text.title)}<br/><font size=7 color='#555c64'>"
-                    f"{escape(text.detail)}</font>",
+                    f"{in_fonts(text.title)}<br/><font size=7 color='#555c64'>"
+                    f"{in_fonts(text.detail)}</font>",
                     _PLAIN,
                 ),
                 _text(f"{text.units:,f} {text.unit}", _RIGHT),

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 from django.urls import reverse
+from pypdf import PdfReader
 
 from accounts.actor import Actor
 from products.billing.commands.closing import finalize_invoice, void_invoice
@@ -17,6 +18,7 @@ from products.billing.queries.content import content_hash
 from products.metering.models import ConnectionUsage
 from products.months import Month
 from tests.factories import NOW
+from tests.factories.invoices import invoice
 from tests.factories.usage import connection_usage
 from tests.products.web.conftest import queries_of, text_of
 
@@ -107,6 +109,18 @@ def test_the_pdf_has_the_same_bytes_each_time(browser, bo, final):
     assert first.content == second.content
     assert first.content.startswith(b"%PDF-")
     assert first["Content-Disposition"] == 'attachment; filename="INV-000001.pdf"'
+
+
+def test_the_pdf_says_if_letters_were_substituted(browser, bo, acme, final):
+    draft = invoice(acme, "2026-12")
+    draft.buyer = "Ωμέγα\nشركة"
+    draft.save()
+
+    content = download(browser(bo), draft.month, "pdf").content
+
+    text = PdfReader(io.BytesIO(content)).pages[0].extract_text()
+    assert "Ωμέγα\n????" in text
+    assert "Letters of some scripts can't be drawn in this PDF" in text
 
 
 def test_the_csv_has_a_row_per_line_with_exact_amounts(browser, bo, final):
