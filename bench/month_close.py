@@ -35,7 +35,7 @@ MONTH = Month(2026, 12)
 CLOSED = datetime(2027, 1, 5, tzinfo=UTC)
 RUNNING = datetime(2026, 12, 20, tzinfo=UTC)
 SERVICES = 100
-PAGES = ("billing", "usage")
+PAGES = ("billing", "usage", "home", "products")
 VIEWS = 5
 RATED = 200_000
 LADDER = TieredPrice(
@@ -88,7 +88,7 @@ def run() -> Iterator[str]:
 
 
 def pages(user_id: str, floor: float) -> Iterator[str]:
-    """Time the month-to-date pages as a superuser opens them; the first view fills the caches."""
+    """Time the pages that show usage or costs as a superuser opens them; the first view fills the caches."""
     client = Client()
     with mock.patch.object(timezone, "now", return_value=RUNNING):
         client.force_login(User.objects.get(pk=user_id), BACKEND)

@@ -44,8 +44,8 @@ from products.enablement.queries import (
     ProductState,
     products_of,
     services_hash,
+    shown_trial_minutes,
     state_of,
-    trial_minutes_used,
 )
 from products.enablement.refusals import (
     already_disabled,
@@ -371,12 +371,12 @@ def entitlement_to_json(
         "until": enablement.ends_at if enablement else None,
         "price_version": price_id,
         "services": [row.pk for row in state.services if row.pk in seen],
-        "trial": trial_to_json(state.trial, now),
+        "trial": trial_to_json(state.trial, account.billing_zone, now),
         "you": abilities(state, account, access),
     }
 
 
-def trial_to_json(trial: Enablement | None, now: datetime) -> Json | None:
+def trial_to_json(trial: Enablement | None, zone: str, now: datetime) -> Json | None:
     """Return the account's trial of a product, running or ended; None if it never had one."""
     if trial is None:
         return None
@@ -386,7 +386,7 @@ def trial_to_json(trial: Enablement | None, now: datetime) -> Json | None:
         "ends_at": trial.trial_ends_at,
         "ended_at": trial.trial_ended_at,
         "cap_minutes": trial.trial_minutes,
-        "used_minutes": trial_minutes_used(trial, now),
+        "used_minutes": shown_trial_minutes(trial, zone, now),
     }
 
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from django.db.models import Exists, FilteredRelation, Q, QuerySet
 
@@ -28,6 +29,7 @@ from products.enablement.models import (
     ServiceProduct,
 )
 from products.enablement.refusals import trial_refusal
+from products.metering.queries.daily import minutes_at
 from products.metering.queries.usage import service_ids_of, totals_between
 from products.services.models import Service
 from products.services.queries import active_configs
@@ -323,6 +325,19 @@ def trial_minutes_used(trial: Enablement, now: datetime) -> int | None:
     services = service_ids_of(trial.account_id)
     totals = totals_between(services, trial.starts_at, now)
     return sum(each.minutes for each in totals.values())
+
+
+def shown_trial_minutes(trial: Enablement, zone: str, now: datetime) -> int | None:
+    """Return `trial_minutes_used` for a page: of an account in a zone, at most ten minutes old.
+
+    With many connections in a month, they are read from its periods.
+    """
+    if trial.product_id != WEBSOCKETS or trial.trial_ended_at is not None:
+        return trial_minutes_used(trial, now)
+    local = ZoneInfo(zone)
+    tomorrow = now.astimezone(local).date() + timedelta(days=1)
+    bounds = [trial.starts_at, datetime.combine(tomorrow, time(), local)]
+    return minutes_at(service_ids_of(trial.account_id), bounds, zone).totals[-1]
 
 
 def accounts_on(plan: Plan, when: datetime) -> "QuerySet[Account]":

@@ -371,7 +371,7 @@ class UsagePeriod(models.Model):
     A report makes the period stale by setting `stale_until`. What was derived before this time may
     lack usage. A row without `as_of` was created by a report and is not derived yet.
 
-    `at_bounds` has totals from the start of the month up to each midnight, and up to the
+    `at_bounds` has totals, also of each edge, from the start of the month up to each midnight, and up to the
     `more_bounds` that bills need, all in microseconds since 1970; see
     `products.metering.queries.daily.counters_at`.
     """

@@ -30,7 +30,7 @@ from products.enablement.queries import (
     ProductState,
     products_of,
     requested_today,
-    trial_minutes_used,
+    shown_trial_minutes,
 )
 from products.enablement.refusals import disable_refusal
 from products.enablement.review import superusers_of
@@ -105,7 +105,9 @@ def cards_of(access: AccountAccess, account: Account, now: datetime) -> list[Car
             and state.enablement is not None
             and disable_refusal(state.product, state.enablement) is None,
             can_try=may_enable and state.can_be_tried,
-            trial_used=trial_minutes_used(state.trial, now) if state.trial else None,
+            trial_used=shown_trial_minutes(state.trial, account.billing_zone, now)
+            if state.trial
+            else None,
             superusers=superusers,
             is_requested=state.product.pk in requested,
             sees_costs=bill is not None,

@@ -6,8 +6,8 @@ from datetime import datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from products.metering.queries import freshness, minutes_up_to
-from products.metering.queries.daily import totals_of
+from products.metering.queries import freshness
+from products.metering.queries.daily import minutes_at
 from products.months import midnights
 from products.web.usage_chart import Bar, ChartDay, usage_chart
 
@@ -28,7 +28,10 @@ class RecentUsage:
 
 
 def recent_usage(service_ids: list[str], zone: str, now: datetime) -> RecentUsage:
-    """Return the minutes of services in the last seven days of a zone: two queries."""
+    """Return the minutes of services in the last seven days of a zone.
+
+    Those of a month with many connections are of its periods, at most ten minutes old.
+    """
     local = ZoneInfo(zone)
     today = now.astimezone(local).date()
     first, last = today - timedelta(days=DAYS - 1), today + timedelta(days=1)
@@ -37,15 +40,15 @@ def recent_usage(service_ids: list[str], zone: str, now: datetime) -> RecentUsag
         datetime.combine(last, time(), local),
         zone,
     )
-    totals = totals_of(minutes_up_to(service_ids, bounds), len(bounds))
-    counted = freshness(now).complete_to
+    used = minutes_at(service_ids, bounds, zone)
+    counted = freshness(now, counted_at=used.counted_at).complete_to
     days = []
     for index in range(DAYS):
         day = first + timedelta(days=index)
         days.append(
             ChartDay(
                 label=f"{day.day} {day:%b}",
-                minutes=totals[index + 1] - totals[index],
+                minutes=used.totals[index + 1] - used.totals[index],
                 is_complete=counted is not None and bounds[index + 1] <= counted,
                 is_known=counted is not None and bounds[index] < counted,
                 is_future=False,

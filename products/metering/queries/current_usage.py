@@ -9,8 +9,10 @@ from zoneinfo import ZoneInfo
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 
 from products.metering.models import ConnectionUsage
+from products.metering.queries.daily import kept_usage
 from products.metering.queries.edges import unknown_since
 from products.metering.queries.usage import ConnectionTotals, last_rows, minutes_within
+from products.months import Month
 
 # Without a report for this long, a connection counts as closed with its last reported duration.
 PRESUMED_CLOSED_AFTER = timedelta(minutes=5)
@@ -58,6 +60,7 @@ class CurrentUsage:
     open: OpenConnections
     used: Mapping[tuple[str, str], ConnectionTotals]  # today, by service and edge
     unknown_since: datetime | None
+    counted_at: datetime | None = None  # as in `UsageAtBounds`; open ones are of now
 
     @property
     def may_be_open(self) -> bool:
@@ -119,11 +122,24 @@ def open_connections(services: list[str], now: datetime) -> OpenConnections:
 
 
 def current_usage(services: list[str], *, zone: str, now: datetime) -> CurrentUsage:
-    """Return open connections, and the usage since midnight in a zone."""
+    """Return open connections, and the usage since midnight in a zone.
+
+    With many connections in the month, the usage is read from its periods.
+    """
     local = ZoneInfo(zone)
     midnight = datetime.combine(now.astimezone(local).date(), time(), local)
     # The next local midnight, also on a day of 23 or 25 hours.
     tomorrow = midnight + timedelta(days=1)
+    kept = kept_usage(services, Month.at(now, zone), [midnight, tomorrow])
+    if kept is not None:
+        used = kept.by_edge(midnight, tomorrow)
+        return CurrentUsage(
+            open=open_connections(services, now),
+            used=used,
+            # Of edges that are offline, no matter whether all connections of today have ended.
+            unknown_since=unknown_since({edge for _, edge in used}, now),
+            counted_at=kept.counted_at,
+        )
     rows = (
         last_rows(services, midnight, tomorrow)
         .values("service", "edge")

@@ -7,7 +7,8 @@ periods, which the sweep derives from the records every ten minutes.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import accumulate, pairwise
+from itertools import accumulate, groupby, pairwise
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 from django.db.models import (
@@ -15,6 +16,7 @@ from django.db.models import (
     Count,
     F,
     IntegerField,
+    Max,
     QuerySet,
     Sum,
     Value,
@@ -27,6 +29,7 @@ from products.instants import instant_of, microseconds_of
 from products.metering.minutes import MINUTE_US, minutes
 from products.metering.models import ConnectionUsage, DeliveryUsage, UsagePeriod
 from products.metering.queries.usage import (
+    ConnectionTotals,
     integer,
     last_rows,
     minutes_within,
@@ -66,6 +69,14 @@ class UsageAtBounds:
 
 
 @dataclass(frozen=True, slots=True)
+class MinutesAtBounds:
+    """The minutes of services together up to each bound; `counted_at` as in `UsageAtBounds`."""
+
+    totals: Sequence[int]
+    counted_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class KeptUsage:
     """Usage of a month as the periods of its services keep it; `counted_at` as in `UsageAtBounds`."""
 
@@ -85,15 +96,31 @@ class KeptUsage:
         """Return by service the connections that were open at any time between two bounds."""
         return self._between(("started", ends_at), ("ended", starts_at))
 
+    def by_edge(
+        self, starts_at: datetime, ends_at: datetime
+    ) -> dict[tuple[str, str], ConnectionTotals]:
+        """Return minutes and connections between two bounds by service and edge, without bytes."""
+        found = {
+            (service, edge): ConnectionTotals(
+                _at(each, kept["bounds"], "minutes", ends_at)
+                - _at(each, kept["bounds"], "minutes", starts_at),
+                _at(each, kept["bounds"], "started", ends_at)
+                - _at(each, kept["bounds"], "ended", starts_at),
+            )
+            for service, kept in self.by_service.items()
+            for edge, each in kept["edges"].items()
+        }
+        return {key: each for key, each in found.items() if each.connections}
+
     def at(self, bounds: Bounds) -> UsageAtBounds:
         """Return the usage at bounds, the first and last of which are those of the month."""
         moved = {
-            key: [_at(kept, "bytes", bound) for bound in bounds]
+            key: [_total_at(kept, "bytes", bound) for bound in bounds]
             for key, kept in self.by_service.items()
         }
         return UsageAtBounds(
             minutes={
-                key: [_at(kept, "minutes", bound) for bound in bounds]
+                key: [_total_at(kept, "minutes", bound) for bound in bounds]
                 for key, kept in self.by_service.items()
             },
             bytes={
@@ -110,14 +137,18 @@ class KeptUsage:
         self, more: tuple[str, datetime], less: tuple[str, datetime]
     ) -> dict[str, int]:
         found = {
-            key: _at(kept, *more) - _at(kept, *less)
+            key: _total_at(kept, *more) - _total_at(kept, *less)
             for key, kept in self.by_service.items()
         }
         return {key: each for key, each in found.items() if each}
 
 
-def _at(kept: Counters, name: str, bound: datetime) -> int:
-    total: int = kept[name][kept["bounds"].index(microseconds_of(bound))]
+def _total_at(kept: Counters, name: str, bound: datetime) -> int:
+    return _at(kept, kept["bounds"], name, bound)
+
+
+def _at(counters: Counters, bounds: Sequence[int], name: str, bound: datetime) -> int:
+    total: int = counters[name][bounds.index(microseconds_of(bound))]
     return total
 
 
@@ -168,9 +199,33 @@ def usage_at(services: list[str], month: Month, bounds: Bounds) -> UsageAtBounds
     )
 
 
+@snapshot()
+def minutes_at(services: list[str], bounds: Bounds, zone: str) -> MinutesAtBounds:
+    """Return the minutes from the first bound up to each, also over several months of a zone.
+
+    Those of a month with many connections are read from its periods.
+    """
+    first = Month.at(bounds[0], zone)
+    last = Month.at(bounds[-1] - timedelta(microseconds=1), zone)
+    totals = [0] * len(bounds)
+    counted: list[datetime] = []
+    for month in first.until(last):
+        start, end = month.starts_at(zone), month.ends_at(zone)
+        within = [min(max(bound, start), end) for bound in bounds]
+        kept = kept_usage(services, month, within)
+        if kept is None:
+            found = totals_of(minutes_up_to(services, within), len(bounds))
+        else:
+            found = [sum(kept.minutes(within[0], at).values()) for at in within]
+            counted += [kept.counted_at] if kept.counted_at else []
+        totals = [a + b for a, b in zip(totals, found, strict=True)]
+    return MinutesAtBounds(totals, min(counted, default=None))
+
+
 def counters_at(service: str, month: Month, bounds: Bounds) -> Counters:
     """Return the usage of a service in a month as its period keeps it: totals up to each bound.
 
+    `edges` has the minutes and connections of each edge in the same way.
     A connection has `ended` before a bound if it was not open after it. Most connections are open
     between two bounds only, so only the minutes of the others are computed for each bound.
     """
@@ -186,32 +241,54 @@ def counters_at(service: str, month: Month, bounds: Bounds) -> Counters:
             last=_part("last_us__lt", bounds, in_microseconds=True),
         )
     )
-    counts = rows.values("first", "last").annotate(
-        count=Count("pk"),
-        used=Sum(minutes_within(bounds[0], bounds[-1])),
-        open_us=Sum(_open_within(bounds[0], bounds[-1])),
+    counts = list(
+        rows.values("edge", "first", "last")
+        .annotate(
+            count=Count("pk"),
+            used=Sum(minutes_within(bounds[0], bounds[-1])),
+            open_us=Sum(_open_within(bounds[0], bounds[-1])),
+        )
+        .order_by("edge")
     )
-    started, ended, used = ([0] * (len(bounds) + 1) for _ in range(3))
-    open_us = 0
-    for row in counts:
-        started[row["first"]] += row["count"]
-        ended[row["last"]] += row["count"]
-        open_us += int(row["open_us"])
-        if row["first"] == row["last"]:
-            used[row["last"]] += int(row["used"])
-    none = (0,) * len(bounds)
-    across = none
+    longer = {}
     if any(row["first"] != row["last"] for row in counts):
-        longer = _minutes_up_to(rows.filter(last__gt=F("first")), bounds)
-        across = longer.get(service, none)
+        longer = _minutes_up_to(rows.filter(last__gt=F("first")), bounds, by="edge")
+    none = (0,) * len(bounds)
+    edges = {
+        edge: _counters_of(list(group), longer.get(edge, none))
+        for edge, group in groupby(counts, key=itemgetter("edge"))
+    }
     moved = bytes_between_bounds([service], month, bounds).get(service, none[1:])
     return {
         "bounds": [microseconds_of(bound) for bound in bounds],
-        "minutes": [a + b for a, b in zip(accumulate(used), across, strict=False)],
+        **{
+            name: [
+                sum(each)
+                for each in zip(*(found[name] for found in edges.values()), strict=True)
+            ]
+            or list(none)
+            for name in ("minutes", "started", "ended")
+        },
         "bytes": list(accumulate(moved, initial=0)),
+        "open_us": sum(int(row["open_us"]) for row in counts),
+        "edges": edges,
+    }
+
+
+def _counters_of(
+    counts: Sequence[Mapping[str, Any]], across: Sequence[int]
+) -> dict[str, list[int]]:
+    """Return the counters of one edge; `across` has the minutes of what was open at a bound."""
+    started, ended, used = ([0] * (len(across) + 1) for _ in range(3))
+    for row in counts:
+        started[row["first"]] += row["count"]
+        ended[row["last"]] += row["count"]
+        if row["first"] == row["last"]:
+            used[row["last"]] += int(row["used"])
+    return {
+        "minutes": [a + b for a, b in zip(accumulate(used), across, strict=False)],
         "started": list(accumulate(started[:-1])),
         "ended": list(accumulate(ended[:-1])),
-        "open_us": open_us,
     }
 
 
@@ -224,22 +301,22 @@ def minutes_up_to(services: list[str], bounds: Bounds) -> dict[str, tuple[int, .
 
 
 def _minutes_up_to(
-    rows: "QuerySet[ConnectionUsage]", bounds: Bounds
+    rows: "QuerySet[ConnectionUsage]", bounds: Bounds, *, by: str = "service"
 ) -> dict[str, tuple[int, ...]]:
     names = [f"at_{index}" for index in range(len(bounds))]
     found = (
-        rows.values("service")
+        rows.values(by)
         .annotate(
             **{
                 name: Sum(integer(whole_minutes(_open_until(at))))
                 for name, at in zip(names, bounds, strict=True)
             }
         )
-        .values_list("service", *names)
+        .values_list(by, *names)
     )
     return {
-        service: tuple(int(total) - int(totals[0]) for total in totals)
-        for service, *totals in found
+        key: tuple(int(total) - int(totals[0]) for total in totals)
+        for key, *totals in found
     }
 
 
@@ -279,8 +356,14 @@ def bytes_between_bounds(
 def rounding_example(
     services: list[str], starts_at: datetime, ends_at: datetime
 ) -> RoundingExample | None:
-    """Return a connection of a period whose minutes were rounded up; None if none was."""
+    """Return a connection of a period whose minutes were rounded up; None if none was.
+
+    With many connections, only those saved last are looked at.
+    """
     rows = last_rows(services, starts_at, ends_at).filter(final=True, duration_us__gt=0)
+    if _has_many(services, starts_at):
+        newest_pk = ConnectionUsage.objects.aggregate(Max("pk"))["pk__max"] or 0
+        rows = rows.filter(pk__gt=newest_pk - MAX_COUNTED_NOW)
     newest = rows.filter(started_us__gte=microseconds_of(starts_at)).order_by(
         "-started_us"
     )
@@ -295,6 +378,13 @@ def rounding_example(
                 minutes(duration),
             )
     return None
+
+
+def _has_many(services: list[str], starts_at: datetime) -> bool:
+    earliest = Month.at(starts_at, "UTC")
+    periods = UsagePeriod.objects.filter(service__in=services, month__gte=str(earliest))
+    total = periods.aggregate(Sum("connections"))["connections__sum"]
+    return (total or 0) > MAX_COUNTED_NOW
 
 
 def totals_of(parts: Mapping[str, Sequence[int]], length: int) -> list[int]:

@@ -16,7 +16,9 @@ from products.catalogue.tiers import PriceTier
 from products.enablement.commands import change_price
 from products.metering.commands import rebuild_stale_periods, rebuild_usage
 from products.metering.models import ConnectionUsage, Edge
-from products.metering.queries import daily
+from products.metering.queries import current_usage, daily
+from products.metering.queries.daily import minutes_at
+from products.metering.queries.usage import service_ids_of
 from products.months import midnights
 from products.web.usage import month_usage
 from tests.factories.usage import connection_usage
@@ -37,6 +39,7 @@ NOON = MID_OCTOBER + timedelta(hours=12, seconds=7)  # no midnight
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
 LONG_AFTER = OCTOBER.closes_at("UTC") + timedelta(days=1)
+LAST_DAYS = midnights(JUST_BEFORE - 3 * DAY, JUST_BEFORE, "UTC")[1:-1]
 MANY = "products.metering.queries.daily.MAX_COUNTED_NOW"
 
 
@@ -69,7 +72,7 @@ def minutes_of(bill):
 
 
 def shown(sam, acme):
-    """Return the figures of the running bill and of the Usage page."""
+    """Return the figures of the running bill, of the Usage page, and of the last days."""
     bill = running_bill(acme, OCTOBER, JUST_BEFORE)
     bounds = midnights(OCTOBER.starts_at("UTC"), OCTOBER.ends_at("UTC"), "UTC")
     used = month_usage(sam, account_of(sam), OCTOBER, JUST_BEFORE).used
@@ -78,7 +81,19 @@ def shown(sam, acme):
         {key: list(each) for key, each in used.minutes.items() if any(each)},
         {key: list(each) for key, each in used.bytes.items() if any(each)},
         (used.connections, used.seconds_open),
+        [
+            today(sam, day)
+            for day in (NOON, MID_OCTOBER - DAY, OCTOBER.ends_at("UTC") - DAY)
+        ],
+        minutes_at(
+            list(used.minutes), [*LAST_DAYS, OCTOBER.ends_at("UTC")], "UTC"
+        ).totals,
     )
+
+
+def today(sam, at):
+    services = service_ids_of(account_of(sam).pk)
+    return current_usage(services, zone="UTC", now=at).used
 
 
 @ONE_DATABASE
