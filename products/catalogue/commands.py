@@ -306,6 +306,11 @@ def next_month_start(plan: Plan, now: datetime) -> datetime:
     return Month.at(now, zone).plus(1).starts_at(zone)
 
 
+def _this_month_start(plan: Plan, now: datetime) -> datetime:
+    zone = _zone(plan)
+    return Month.at(now, zone).starts_at(zone)
+
+
 def _zone(plan: Plan) -> str:
     return plan.account.billing_zone if plan.account else "UTC"
 
@@ -325,8 +330,11 @@ def _check_start(
                 "The new price must start after the current one.",
                 field="effective_from",
             )
-    elif plan.account is not None and effective_from < now:
-        raise Invalid("Enter a time that is not in the past.", field="effective_from")
+    elif plan.account is not None and effective_from < _this_month_start(plan, now):
+        raise Invalid(
+            "Enter a time in the running month or later. Earlier months are billed.",
+            field="effective_from",
+        )
     elif follows is not None:
         _check_followed(plan, follows, price, effective_from)
     before = last or follows

@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 import fontpkg_noto_sans
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.cidfonts import UnicodeCIDFont
-from reportlab.pdfbase.ttfonts import TTFont
+from reportlab.pdfbase.ttfonts import TTFont, TTFontFile
 
 PLAIN: Final = "Vera"
 BOLD: Final = "VeraBd"
@@ -25,6 +25,11 @@ _CHINESE: Final = "STSong-Light"
 _JAPANESE: Final = "HeiseiKakuGo-W5"
 _KOREAN: Final = "HYGothic-Medium"
 _SUBSTITUTE: Final = "?"
+_FILES: Final = {
+    PLAIN: "Vera.ttf",
+    BOLD: "VeraBd.ttf",
+    _FURTHER: str(Path(fontpkg_noto_sans.ROOT, "files", "NotoSans[wdth,wght].ttf")),
+}
 # The first words of the Unicode names of letters, and the font that has them.
 _BY_NAME: Final = {
     "CJK": _CHINESE,
@@ -41,9 +46,8 @@ _BY_NAME: Final = {
 def register_fonts() -> None:
     """Register the fonts with reportlab; every machine has the same ones, and writes the same file."""
     for name in (PLAIN, BOLD):
-        pdfmetrics.registerFont(TTFont(name, f"{name}.ttf"))
-    further = Path(fontpkg_noto_sans.ROOT, "files", "NotoSans[wdth,wght].ttf")
-    pdfmetrics.registerFont(TTFont(_FURTHER, str(further)))
+        pdfmetrics.registerFont(TTFont(name, _FILES[name]))
+    pdfmetrics.registerFont(TTFont(_FURTHER, _FILES[_FURTHER]))
     for name in (_CHINESE, _JAPANESE, _KOREAN):
         pdfmetrics.registerFont(UnicodeCIDFont(name))
 
@@ -70,14 +74,19 @@ def _run(font: str | None, letters: str) -> str:
 
 
 @cache
+def _letters(font: str) -> frozenset[int]:
+    """Return the code points that an embedded font has glyphs for."""
+    return frozenset(TTFontFile(_FILES[font]).charToGlyph)
+
+
+@cache
 def _font_of(letter: str) -> str | None:
     """Return the font of a letter: PLAIN, or its bold, if Vera has it; None if no font does."""
     code = ord(letter)
     if letter == "\n":
         return PLAIN
     for name in (PLAIN, _FURTHER):
-        font = pdfmetrics.getFont(name)
-        if isinstance(font, TTFont) and code in font.face.charToGlyph:
+        if code in _letters(name):
             return name
     if code > 0xFFFF:  # noqa: PLR2004 - the other fonts are encoded in UCS-2
         return None

@@ -20,6 +20,7 @@ from tests.factories.usage import connection_usage
 from tests.products.billing.conftest import CLOSED, MID_OCTOBER, OCTOBER
 from tests.products.billing.prices import tiered
 
+OCTOBER_1 = datetime(2026, 10, 1, tzinfo=UTC)
 NOVEMBER_1 = datetime(2026, 11, 1, tzinfo=UTC)
 BEFORE = MID_OCTOBER - timedelta(days=3)
 JOB = Actor.system("bill-accounts")
@@ -75,7 +76,7 @@ def minutes(shop, start, total):
         connection_usage(shop, start, rest, month="2026-10", name=f"{start.day}.rest")
 
 
-def test_a_lower_price_counts_at_once_and_continues_in_the_tiers(
+def test_a_lower_price_counts_immediately_and_continues_in_the_tiers(
     ada, acme, shop, enabled, standard, own
 ):
     publish(ada, own, CHEAPER)
@@ -127,7 +128,7 @@ def test_the_account_gets_a_notice_and_no_longer_one_of_the_price_of_everyone(
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"at": MID_OCTOBER - timedelta(days=1)}, "effective_from"),
+        ({"at": OCTOBER_1 - timedelta(seconds=1)}, "effective_from"),
         ({"meter": "bandwidth"}, "meter"),
         ({"currency": "EUR", "at": NOVEMBER_1 + timedelta(days=1)}, "currency"),
     ],
