@@ -2,6 +2,7 @@
 
 from io import BytesIO
 
+from django.utils.text import capfirst
 from reportlab.lib.colors import HexColor
 from reportlab.lib.enums import TA_RIGHT
 from reportlab.lib.pagesizes import A4
@@ -95,7 +96,7 @@ def _story(document: InvoiceDocument) -> list[Flowable]:
         parts += [Spacer(1, 6 * mm), _text("Credit notes", _HEAD)]
     parts += [
         _text(
-            f"{each.number}: {Money(each.amount_micros, invoice.currency)}, {each.reason}"
+            f"{each.number}: {-Money(each.amount_micros, invoice.currency)}, {each.reason}"
         )
         for each in document.credit_notes
     ]
@@ -194,7 +195,7 @@ def _tiers(line: InvoiceLine) -> list[Flowable]:
         ),
         *(
             (
-                _text(each.reach),
+                _text(capfirst(each.reach)),
                 _text(f"{each.quantity:,}", _RIGHT),
                 _text(f"{each.unit_price:,}", _RIGHT),
                 _text(f"{each.exact:,f}", _RIGHT),

@@ -14,6 +14,7 @@ from accounts.models import Account
 from accounts.roles import Permission
 from products.billing.commands.credits import add_credit
 from products.billing.commands.lines import money_fact, next_number
+from products.billing.describe import month_name
 from products.billing.models import Adjustment, Credit, CreditNote, Invoice
 from products.billing.queries.bills import computed_bill
 from products.billing.queries.corrections import UnbilledUsage, unbilled_usage
@@ -99,7 +100,7 @@ def _adjust(
 def _credit(
     trail: Trail, invoice: Invoice, found: UnbilledUsage, actor: Actor, now: datetime
 ) -> None:
-    reason = f"The usage of {invoice.month} was corrected."
+    reason = f"The usage of {month_name(invoice.month)} was corrected."
     credit = add_credit(
         Credit(
             account=invoice.account,

@@ -175,6 +175,7 @@ def test_a_credit_note_is_linked_from_the_invoice_that_it_corrects(
 
     assert f"{note.number} " in text
     assert "−0.02 USD" in text
+    assert "The usage of November 2026 was corrected." in text
     assert f"Credit note {note.number} corrects {final.number}" in credits_
 
 
