@@ -9,6 +9,8 @@ from allauth.account.views import (
     PasswordChangeView,
     PasswordResetFromKeyView,
 )
+from allauth.mfa.base.internal.flows import post_authentication
+from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.views import (
     DownloadRecoveryCodesView,
     GenerateRecoveryCodesView,
@@ -66,10 +68,24 @@ class _Recorded(_Asked):
         return response
 
 
-class ActivateTotp(_Recorded, ActivateTOTPView):  # type: ignore[misc]  # allauth has no types
+class _Enrolled(_Recorded):
+    """A form that adds a second factor, whose use there proves who the user is."""
+
+    factor: str
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Add the factor, and count its use as a re-authentication by it."""
+        response = super().form_valid(form)
+        added = Authenticator.objects.filter(user=self.request.user, type=self.factor)
+        post_authentication(self.request, added.latest("pk"))
+        return response
+
+
+class ActivateTotp(_Enrolled, ActivateTOTPView):  # type: ignore[misc]  # allauth has no types
     """Adds an authenticator app."""
 
     deed = "set up an authenticator app"
+    factor = Authenticator.Type.TOTP
     shows_secret = True
 
 
@@ -79,10 +95,11 @@ class DeactivateTotp(_Recorded, DeactivateTOTPView):  # type: ignore[misc]
     deed = "remove the authenticator app"
 
 
-class AddPasskeyView(_Recorded, AddWebAuthnView):  # type: ignore[misc]
+class AddPasskeyView(_Enrolled, AddWebAuthnView):  # type: ignore[misc]
     """Adds a passkey."""
 
     deed = "add a passkey"
+    factor = Authenticator.Type.WEBAUTHN
     shows_secret = True  # the challenge for the new passkey
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:

@@ -114,6 +114,33 @@ def test_the_message_names_the_passkey_that_was_added(
     assert "Added the passkey." not in said
 
 
+def test_who_adds_the_first_factor_sees_the_recovery_codes_without_another_question(
+    una, browser
+):
+    client = browser(una)
+    client.get(ADD_TOTP)
+    typed = {"code": code(client.session["mfa.totp.secret"])}
+
+    page = client.post(ADD_TOTP, typed, follow=True)
+
+    assert page.request["PATH_INFO"] == "/accounts/2fa/recovery-codes/"
+    assert page.status_code == 200
+    assert "unused_codes" in page.context
+
+
+def test_adding_a_passkey_counts_as_its_use(una, browser, monkeypatch):
+    # Only a browser makes a valid response.
+    monkeypatch.setattr(AddPasskey, "clean", lambda form: form.cleaned_data)
+    client = browser(una)
+
+    page = client.post(
+        ADD_PASSKEY, {"name": "laptop", "credential": '{"id": "x"}'}, follow=True
+    )
+
+    assert page.request["PATH_INFO"] == "/accounts/2fa/recovery-codes/"
+    assert page.status_code == 200
+
+
 def test_messages_stand_below_the_heading_of_security_pages(una, una_user, browser):
     TOTP.activate(una_user, SECRET)
     client = browser(una)
