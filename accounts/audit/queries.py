@@ -3,6 +3,7 @@
 Checks no permission: the caller has checked that the actor may read the account's trail.
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta, tzinfo
@@ -28,6 +29,8 @@ from accounts.audit.vocabulary import DESCRIPTIONS, Event
 
 # Rows fetched at a time while verifying: a few megabytes of memory, few round trips.
 CHUNK = 2000
+# An entry's number as a person or the API writes it; more digits are not in the database.
+_NUMBER = re.compile(r"#?0*([0-9]{1,18})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +141,16 @@ def counts_by_day(
 def event_of(account_id: str, sequence: int) -> AuditEvent | None:
     """Return one event of an account's trail, or None."""
     return AuditEvent.objects.filter(account_id=account_id, sequence=sequence).first()
+
+
+def entries_with_id(account_id: str, text: str) -> "QuerySet[AuditEvent]":
+    """Return the entries of an account with a number, such as #12 or 12, or with a request ID."""
+    matches = Q(request_id=text)
+    if number := _NUMBER.fullmatch(text):
+        matches |= Q(sequence=int(number[1]))
+    return AuditEvent.objects.filter(matches, account_id=account_id).order_by(
+        "sequence"
+    )
 
 
 def entries_of_request(account_id: str, request_id: str) -> list[AuditEvent]:

@@ -1,4 +1,4 @@
-"""One search over what the user may see: services, domains, people, API tokens and webhooks."""
+"""One search over what the user may see: services, domains, people, tokens, webhooks and entries."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,11 +14,15 @@ from django.views.decorators.http import require_GET
 
 from accounts import queries
 from accounts.actor import Actor
+from accounts.audit.names import names_in
+from accounts.audit.queries import entries_with_id
+from accounts.audit.sentences import sentence_of
 from accounts.authentication import actor_of
 from accounts.lists import ListForm
 from accounts.models import Account, ApiToken, Membership
 from accounts.policy import AccountAccess, load_access
 from accounts.roles import Permission
+from accounts.time_zones import minute_text
 from products.domains.models import ActiveDomain, DomainClaim
 from products.domains.queries import claims_of
 from products.services.models import Service
@@ -91,6 +95,8 @@ def _groups(actor: Actor, account: Account, text: str) -> Iterable[HitGroup]:
     if _may(access, Permission.WEBHOOK_MANAGE):
         webhooks = webhooks_of(actor).filter(Q(url__icontains=text) | Q(pk=text))
         yield _group("Webhooks", webhooks, _webhook, "webhooks", text)
+    if _may(access, Permission.AUDIT_READ):
+        yield _entries(account, text)
 
 
 def _may(access: AccountAccess, permission: Permission) -> bool:
@@ -109,6 +115,26 @@ def _group(
         total=rows.count(),
         hits=[hit(row) for row in rows[:HITS_SHOWN]],
         url=f"{reverse(page)}?{urlencode({'q': text})}",
+    )
+
+
+def _entries(account: Account, text: str) -> HitGroup:
+    """Return the entries of the trail with this number or request ID."""
+    found = entries_with_id(account.pk, text)
+    shown = list(found[:HITS_SHOWN])
+    names = names_in(shown)
+    return HitGroup(
+        title="Entries in Activity",
+        total=found.count() if len(shown) == HITS_SHOWN else len(shown),
+        hits=[
+            Hit(
+                str(sentence_of(row, names)),
+                reverse("activity_entry", args=[row.sequence]),
+                f"#{row.sequence}, {minute_text(row.at)}",
+            )
+            for row in shown
+        ],
+        url=f"{reverse('activity')}?{urlencode({'q': text})}",
     )
 
 

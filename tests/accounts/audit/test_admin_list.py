@@ -13,6 +13,7 @@ from django.urls import reverse
 from accounts.actor import ActorType, Interface
 from accounts.audit.models import AuditEvent
 from accounts.audit.record import EntrySource
+from accounts.trail_search import find
 from tests.accounts.audit.writing import BILLED, ENABLED, NOON, SAM, write
 from tests.factories.accounts import AccountFactory, UserFactory
 
@@ -115,6 +116,17 @@ def test_staff_search_by_the_start_of_what_a_customer_tells_them(ada, typed, fou
     write("globex", ENABLED, source=eve, at=NOON + timedelta(hours=1))
 
     assert shown(ada.get(EVENTS, {"q": typed})) == found
+
+
+def test_the_start_of_an_address_finds_each_address_once(ada):
+    addresses = ("192.0.2.1", "192.0.2.10", "192.0.2.1", "192.0.20.1", "198.51.100.1")
+    for number, ip in enumerate(addresses):
+        at = NOON + timedelta(minutes=number)
+        write("acme", ENABLED, source=replace(SAM, ip=ip), at=at)
+
+    assert len(find("192.0.2").conditions) == 3
+    assert shown(ada.get(f"{EVENTS}?q=192.0.2")) == [f"acme {n}" for n in (4, 3, 2, 1)]
+    assert shown(ada.get(f"{EVENTS}?q=192.0.2.1")) == ["acme 3", "acme 1"]
 
 
 def test_an_account_is_found_by_the_start_of_each_word_of_its_name(ada):

@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 
+from accounts.audit.models import AuditEvent
+from accounts.commands.profiles import rename_account
 from accounts.commands.tokens import issue_token
 from products.domains.models import ActiveDomain
 from tests.factories import NOW
@@ -76,6 +78,29 @@ def test_an_id_finds_what_it_names(browser, sam, acme_things, kind, title):
 
     assert titles(page) == [title]
     assert page.context["total"] == 1
+
+
+@pytest.mark.parametrize("typed", ["#1", "1", "0000000000000000000001", "{request}"])
+def test_an_entry_is_found_by_its_number_and_by_its_request(browser, sam, acme, typed):
+    rename_account(sam, account=acme, name="Acme Ltd", now=NOW)
+    entry = AuditEvent.objects.get(account_id=acme.pk, sequence=1)
+
+    page = browser(sam).get("/search/", {"q": typed.format(request=entry.request_id)})
+
+    assert titles(page) == ["Entries in Activity"]
+    [hit] = page.context["groups"][0].hits
+    assert hit.label == "Sam renamed the account from Acme to Acme Ltd"
+    assert hit.url == reverse("activity_entry", args=[1])
+
+
+def test_only_who_reads_the_trail_of_the_account_finds_its_entries(
+    browser, sam, eve, stan, acme
+):
+    rename_account(sam, account=acme, name="Ltd", now=NOW)
+
+    assert titles(browser(eve).get("/search/?q=%231")) == []
+    assert titles(browser(stan).get("/search/?q=%231")) == []
+    assert titles(browser(sam).get("/search/?q=%231234")) == []
 
 
 def test_a_domain_leads_to_its_service(browser, una, acme_things, echo):
