@@ -25,6 +25,7 @@ MAX_MATCHES: Final = 20
 MIN_REQUEST_ID_LENGTH: Final = 6
 # An address of a proxy can be that of half the trail: its newest entries are searched.
 MAX_OF_ADDRESS: Final = 1_000
+MAX_OF_ADDRESSES: Final = 5_000  # of all that start with a text, shared equally
 _IP: Final = re.compile(r"(?=.*[.:])[0-9a-f.:]{3,45}")
 _LAST: Final = "\U0010ffff"  # after every other character
 
@@ -99,9 +100,11 @@ def _ip_addresses(term: str) -> Iterator[Q]:
     held = PersonalData.objects.filter(kind=PersonalData.Kind.IP)
     # A whole address is not also the start of others.
     is_whole = held.filter(value=term).exists()
-    for value in [term] if is_whole else _addresses_from(term):
+    addresses = [term] if is_whole else _addresses_from(term)
+    number = min(MAX_OF_ADDRESS, MAX_OF_ADDRESSES // max(len(addresses), 1))
+    for value in addresses:
         newest = held.filter(value=value).order_by("-event_id")
-        yield Q(pk__in=newest.values("event_id")[:MAX_OF_ADDRESS])
+        yield Q(pk__in=newest.values("event_id")[:number])
 
 
 # From one address to the next in the index. A DISTINCT reads every entry of each address.

@@ -6,7 +6,7 @@ The page of one part has one of these, the page of several parts one for each.
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from django import forms
 from django.http import QueryDict
@@ -130,6 +130,7 @@ def read(edit: PartEdit, data: QueryDict) -> None:
         uses_tls = bool(edit.row and edit.row.value("use_ssl"))
         edit.changes.setdefault("use_ssl", uses_tls)
     _add_rule_errors(edit)
+    ask_for_secrets(edit, data)
     if edit.conflicts:
         _start_again_from_saved(edit, data)
 
@@ -268,6 +269,41 @@ def typed_part(edit: PartEdit, title: str) -> TypedPart | None:
         for name, value in touched(edit).items()
     ]
     return TypedPart(title, typed) if typed else None
+
+
+# Of a form that was sent for a locked version: clone the version, and save there what was typed.
+CLONE: Final = "clone"
+# The fields of it that are secrets, which no page carries.
+RETYPE: Final = "retype"
+
+
+def carried_values(data: QueryDict, edits: Iterable[PartEdit]) -> list[tuple[str, str]]:
+    """Return what was sent in the forms of parts, for hidden fields: without the secrets.
+
+    Those that were typed are named instead, so that they can be asked for.
+    """
+    secrets = {
+        f"{edit.start_of_names}{name}"
+        for edit in edits
+        for name in edit.form.fields
+        if is_secret(edit.kind, name)
+    }
+    left_out = {*secrets, "csrfmiddlewaretoken", "save", CLONE}
+    typed = [(RETYPE, name) for name in sorted(secrets) if data.get(name)]
+    return typed + [
+        (name, value)
+        for name, values in data.lists()
+        if name not in left_out
+        for value in values
+    ]
+
+
+def ask_for_secrets(edit: PartEdit, data: QueryDict) -> None:
+    """Add an error to each secret that was typed and not carried from the locked version."""
+    for name in edit.form.fields:
+        key = f"{edit.start_of_names}{name}"
+        if key in data.getlist(RETYPE) and not data.get(key):
+            edit.form.add_error(name, "Type it again: it was not copied to this draft.")
 
 
 def is_secret(kind: Kind, name: str) -> bool:

@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -26,8 +27,10 @@ from products.services.validation import InvalidFields
 from products.web.backend_import import BackendImport, backend_import, copied_fields
 from products.web.finding_links import advice_about
 from products.web.part_edit import (
+    CLONE,
     PartEdit,
     TypedPart,
+    carried_values,
     opened,
     previewed,
     read,
@@ -39,7 +42,11 @@ from products.web.part_edit import (
 )
 from products.web.part_forms import grouped, main_fields, names_in, with_removals
 from products.web.removed_parts import remember
-from products.web.version_page import findings_context, version_context
+from products.web.version_page import (
+    clone_to_edit,
+    findings_context,
+    version_context,
+)
 
 # Someone else would have to change the version at the same moment each time.
 MAX_TRIES: Final = 3
@@ -98,6 +105,8 @@ def part(
     """Add or change a part of a draft; shows both values if someone else changed the same field."""
     actor = actor_of(request)
     page = _opened(request, actor, get_version(actor, service_id, number), kind, name)
+    if CLONE in request.POST and page.version.locked:
+        return _send_to_clone(page)
     if request.method == "POST":
         tries = 1
         while not _try_to_save(page):
@@ -109,6 +118,20 @@ def part(
         if page.status is HTTPStatus.SEE_OTHER:
             return redirect("version", service_id=service_id, number=number)
     return render(request, "products/part.html", _context(page), status=page.status)
+
+
+def _send_to_clone(page: _Page) -> HttpResponse:
+    """Clone the version, and let the browser send the same form to the part in the clone."""
+    clone = clone_to_edit(page.request, page.actor, page.version)
+    kind, row = page.edit.kind.segment, page.edit.row
+    if row is None:
+        url = reverse("add_part", args=[clone.service_id, clone.number, kind])
+    else:
+        # Some kinds have new ids in a clone, but all parts have their positions.
+        copied = clone.parts.get(kind=kind, position=row.position)
+        args = [clone.service_id, clone.number, kind, copied.key or row.declared.slug]
+        url = reverse("edit_part", args=args)
+    return redirect(url, preserve_request=True)
 
 
 def _opened(
@@ -148,6 +171,7 @@ def _context(page: _Page) -> dict[str, Any]:
             "row": row,
             "base": edit.base,
             "typed": _not_saved(page),
+            "carried": carried_values(page.request.POST, [edit]),
             "conflicts": edit.conflicts,
             "importing": page.importing,
             "form": edit.form,

@@ -14,6 +14,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -24,12 +25,15 @@ from products.deploy.decision import decision_without_person
 from products.services.commands.locking import Duplicate
 from products.services.commands.parts import PartUpdate, StaleRevision, change_parts
 from products.services.kinds import KINDS, Kind
+from products.services.kinds.kind import Ids
 from products.services.models import Part, Version
 from products.services.queries import all_parts, get_version
 from products.web.finding_links import advice_about
 from products.web.part_edit import (
+    CLONE,
     PartEdit,
     TypedPart,
+    carried_values,
     opened,
     read,
     tell_duplicate,
@@ -38,7 +42,12 @@ from products.web.part_edit import (
 )
 from products.web.part_form import MAX_TRIES, preview_of
 from products.web.part_forms import Names, main_fields, names_in, with_removals
-from products.web.version_page import NUMBER, findings_context, version_context
+from products.web.version_page import (
+    NUMBER,
+    clone_to_edit,
+    findings_context,
+    version_context,
+)
 
 USUAL: Final = ("domain", "backend")
 MAX_SHOWN: Final = 10  # of each kind: the form of a backend is long
@@ -66,6 +75,8 @@ def several_parts(request: HttpRequest, service_id: str, number: int) -> HttpRes
     """Change several parts of a draft together: all are saved, or none."""
     actor = actor_of(request)
     page = _opened(request, actor, get_version(actor, service_id, number))
+    if CLONE in request.POST and page.version.locked:
+        return _send_to_clone(page)
     if request.method == "POST":
         tries = 1
         while not _try_to_save(page):
@@ -78,6 +89,14 @@ def several_parts(request: HttpRequest, service_id: str, number: int) -> HttpRes
     return render(
         request, "products/several_parts.html", _context(page), status=page.status
     )
+
+
+def _send_to_clone(page: _PartsPage) -> HttpResponse:
+    """Clone the version, and let the browser send the same form to the page of the clone."""
+    clone = clone_to_edit(page.request, page.actor, page.version)
+    url = reverse("edit_parts", args=[clone.service_id, clone.number])
+    query = page.request.GET.urlencode()
+    return redirect(f"{url}?{query}" if query else url, preserve_request=True)
 
 
 @login_required
@@ -272,10 +291,18 @@ def _context(page: _PartsPage) -> dict[str, Any]:
             "conflicting": [edit for edit in page.edits if edit.conflicts],
             "removed": page.removed,
             "typed": list(_not_saved(page)) if page.version.locked else [],
+            "carried": _carried(page),
             "problem": page.problem,
         }
         | findings_context(page.actor, page.version, decision, here, advice)
     )
+
+
+def _carried(page: _PartsPage) -> list[tuple[str, str]]:
+    """Return what the form can send to a clone; nothing if its parts have new ids there."""
+    if any(kind.ids is Ids.NEW for kind in page.kinds):
+        return []
+    return carried_values(page.request.POST, page.edits)
 
 
 def _not_saved(page: _PartsPage) -> Iterable[TypedPart]:

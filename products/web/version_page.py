@@ -191,6 +191,16 @@ def new_version(request: HttpRequest, service_id: str) -> HttpResponse:
     return redirect("version", service_id=service_id, number=made.number)
 
 
+def clone_to_edit(request: HttpRequest, actor: Actor, version: Version) -> Version:
+    """Clone a locked version that someone wanted to change, and say so on the next page."""
+    clone = clone_version(actor, version=version, now=timezone.now())
+    messages.success(
+        request,
+        f"Created draft version {clone.number} from version {version.number}.",
+    )
+    return clone
+
+
 @login_required
 @require_POST
 def lock(request: HttpRequest, service_id: str, number: int) -> HttpResponse:

@@ -420,6 +420,69 @@ def test_a_locked_version_is_not_changed_and_offers_a_clone(browser, eve, draft)
     )
 
 
+def clone_with(client, page, refused):
+    """Press the button below what was typed for a locked version."""
+    carried: dict[str, list[str]] = {}
+    for name, value in refused.context["carried"]:
+        carried.setdefault(name, []).append(value)
+    return client.post(page, carried | {"clone": "1"}, follow=True)
+
+
+def test_what_was_typed_for_a_locked_version_is_saved_in_a_clone(browser, eve, draft):
+    client = browser(eve)
+    page = edit_page(draft)
+    typed = as_typed(client, page, address="new.example.com")
+    client.post(reverse("lock_version", args=[draft.service_id, 1]))
+
+    answer = clone_with(client, page, client.post(page, typed))
+
+    assert "Created draft version 2 from version 1." in text_of(answer)
+    assert "Backend saved" in text_of(answer) or "Backend origin saved" in text_of(
+        answer
+    )
+    clone = draft.service.versions.get(number=2)
+    assert parts("backend", version=clone).get().value("address") == "new.example.com"
+    assert (
+        parts("backend", version=draft).get().value("address") == "origin.example.com"
+    )
+
+
+def test_a_secret_is_not_carried_to_a_clone_and_has_to_be_typed_again(
+    browser, eve, draft
+):
+    client = browser(eve)
+    page = edit_page(draft)
+    typed = as_typed(
+        client, page, address="new.example.com", ssl_client_key="SECRET KEY"
+    )
+    client.post(reverse("lock_version", args=[draft.service_id, 1]))
+    refused = client.post(page, typed)
+
+    answer = clone_with(client, page, refused)
+
+    assert "SECRET KEY" not in refused.content.decode()
+    assert answer.request["PATH_INFO"] == page.replace("/1/", "/2/")
+    assert set(answer.context["form"].errors) == {"ssl_client_key"}
+    assert answer.context["form"]["address"].value() == "new.example.com"
+    clone = draft.service.versions.get(number=2)
+    assert (
+        parts("backend", version=clone).get().value("address") == "origin.example.com"
+    )
+
+
+def test_a_new_part_typed_for_a_locked_version_is_added_to_a_clone(browser, eve, draft):
+    client = browser(eve)
+    page = reverse("add_part", args=[draft.service_id, 1, "domain"])
+    typed = as_typed(client, page, name="added.example.com")
+    client.post(reverse("lock_version", args=[draft.service_id, 1]))
+
+    clone_with(client, page, client.post(page, typed))
+
+    clone = draft.service.versions.get(number=2)
+    assert parts("domain", version=clone).filter(name="added.example.com").exists()
+    assert not parts("domain", version=draft).filter(name="added.example.com").exists()
+
+
 def test_a_member_without_the_permission_changes_nothing(browser, una, draft):
     client = browser(una)
 

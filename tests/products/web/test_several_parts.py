@@ -196,6 +196,46 @@ def test_what_was_typed_for_a_version_that_was_locked_meanwhile_is_shown(
     assert "What you typed" not in text_of(client.get(page))
 
 
+def test_what_was_typed_in_several_parts_is_saved_in_a_clone(
+    browser, eve, draft, second, page
+):
+    client = browser(eve)
+    typed = as_typed(client, page) | {
+        f"{second.public_id}-address": "typed.example.com",
+        "new-domain-name": "added.example.com",
+    }
+    client.post(reverse("lock_version", args=[draft.service_id, draft.number]))
+    refused = client.post(page, typed)
+    carried: dict[str, list[str]] = {}
+    for name, value in refused.context["carried"]:
+        carried.setdefault(name, []).append(value)
+
+    answer = client.post(page, carried | {"clone": "1"}, follow=True)
+
+    clone = draft.service.versions.get(number=draft.number + 1)
+    addresses = {
+        row.name: row.value("address") for row in parts("backend", version=clone)
+    }
+    assert f"Created draft version {clone.number}" in text_of(answer)
+    assert addresses["second"] == "typed.example.com"
+    assert addresses["origin"] == "origin.example.com"
+    assert parts("domain", version=clone).filter(name="added.example.com").exists()
+
+
+def test_parts_that_get_new_ids_in_a_clone_are_only_shown_to_copy(
+    browser, eve, draft, page
+):
+    client = browser(eve)
+    page += "?kind=rate-limiters"
+    typed = as_typed(client, page) | {"new-rate-limiters-name": "typed"}
+    client.post(reverse("lock_version", args=[draft.service_id, draft.number]))
+
+    refused = client.post(page, typed)
+
+    assert "What you typed" in text_of(refused)
+    assert "Clone to a new draft with these values" not in text_of(refused)
+
+
 def test_findings_follow_what_is_typed_in_all_parts_and_link_to_their_fields(
     browser, eve, switched_on, draft, second, page
 ):
