@@ -274,7 +274,9 @@ class OutgoingMail(models.Model):
     the invitation's, or the one by which `password_of` sets a password, once.
     """
 
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    account = models.ForeignKey(  # None: to staff, about the platform
+        Account, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
     invitation = models.ForeignKey(
         Invitation, null=True, on_delete=models.PROTECT, related_name="+"
     )
@@ -317,7 +319,9 @@ class Notice(models.Model):
 
     id = id_field()
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="notices")
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    account = models.ForeignKey(  # None: to staff, about the platform
+        Account, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
     sequence = models.BigIntegerField()  # of the entry
     topic = models.CharField(max_length=16)
     sentence = models.TextField()
@@ -332,7 +336,13 @@ class Notice(models.Model):
                 fields=["user", "account", "sequence"],
                 name="one_notice_per_person_and_entry",
                 violation_error_message="This person already has a notice about the entry.",
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["user", "sequence"],
+                condition=models.Q(account=None),
+                name="one_notice_per_person_and_platform_entry",
+                violation_error_message="This person already has a notice about the entry.",
+            ),
         ]
         indexes: ClassVar = [
             models.Index(fields=["user", "at", "id"], name="notice_of_user"),

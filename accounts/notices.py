@@ -13,7 +13,7 @@ from typing import Final
 from django.db.models import QuerySet
 
 from accounts.actor import ActorType
-from accounts.audit.models import AuditEvent, PersonalData
+from accounts.audit.models import PLATFORM, AuditEvent, PersonalData
 from accounts.audit.queries import personal_data_of
 from accounts.audit.vocabulary import Event
 from accounts.authentication import memberships_by_name
@@ -59,6 +59,7 @@ class Topic(StrEnum):
     DOMAINS = "domains", "Domain claims that end or move"
     TOKENS = "tokens", "API tokens that expire soon"
     WEBHOOKS = "webhooks", "Webhooks that are paused"
+    EDGES = "edges", "Edges that stop reporting, and report again"
     BUDGET = "budget", "The budget, and what it blocks"
     BILLS = "bills", "Invoices, credits and credit notes"
 
@@ -72,12 +73,15 @@ class Audience(StrEnum):
     SUPERUSERS = "superusers"
     COSTS = "costs"  # who can see costs: superusers and billing
     DEPLOYERS = "deployers"  # who can deploy the service
+    ENGINEERS = "engineers"  # who can deploy any service: engineers and superusers
+    STAFF = "staff"  # of entries of the platform's trail; no other audience reads that
     SALES = "sales"  # an address outside the account
 
 
 PERMISSIONS: Final = {
     Audience.SUPERUSERS: Permission.MEMBER_MANAGE,
     Audience.COSTS: Permission.BILLING_READ,
+    Audience.ENGINEERS: Permission.SERVICE_DEPLOY,
 }
 
 
@@ -175,6 +179,15 @@ _LOGIN = (
 )
 _ACCESS = (NoticeRule(Topic.ACCESS, Audience.PERSON, "home"),)
 _EXPIRY_ADVICE: Final = "From then on, calls with it are refused. If a program needs it, create a new token and replace it there."
+_OUTAGE_ADVICE: Final = "Connections that it carried may be closed. Their usage arrives when it reports again."
+_OUTAGE = (
+    NoticeRule(Topic.EDGES, Audience.ENGINEERS, "services", advice=_OUTAGE_ADVICE),
+    NoticeRule(Topic.EDGES, Audience.STAFF, "admin:index"),
+)
+_OUTAGE_ENDED = (
+    NoticeRule(Topic.EDGES, Audience.ENGINEERS, "services"),
+    NoticeRule(Topic.EDGES, Audience.STAFF, "admin:index"),
+)
 _BILLS = (NoticeRule(Topic.BILLS, Audience.COSTS, "billing"),)
 
 # One event per line, as in a table.
@@ -220,6 +233,8 @@ NOTICES: Final[dict[Event, tuple[NoticeRule, ...]]] = {
     Event.DEPLOYMENT_REFUSED: (NoticeRule(Topic.DEPLOYMENTS, Audience.DEPLOYERS, "services", applies=_is_repeated),),
     Event.DOMAIN_CLAIM_LOST: (NoticeRule(Topic.DOMAINS, Audience.SUPERUSERS, "domains", details=True),),
     Event.DOMAIN_CLAIM_MOVED: (NoticeRule(Topic.DOMAINS, Audience.SUPERUSERS, "domains", details=True),),
+    Event.EDGE_OUTAGE_FOUND: _OUTAGE,
+    Event.EDGE_OUTAGE_ENDED: _OUTAGE_ENDED,
     Event.WEBHOOK_PAUSED: (NoticeRule(Topic.WEBHOOKS, Audience.SUPERUSERS, "webhooks"),),
     Event.BUDGET_CHANGED: (NoticeRule(Topic.BUDGET, Audience.COSTS, "billing"),),
     Event.BUDGET_REMOVED: (NoticeRule(Topic.BUDGET, Audience.COSTS, "billing"),),
@@ -236,9 +251,17 @@ NOTICES: Final[dict[Event, tuple[NoticeRule, ...]]] = {
 # fmt: on
 
 
-def rules_of(event: str) -> tuple[NoticeRule, ...]:
-    """Return the rules of an event; none for a silent one, or one of a newer version of the code."""
-    return NOTICES.get(event, ())  # type: ignore[call-overload, no-any-return]
+def rules_of(event: str, chain: str = "") -> tuple[NoticeRule, ...]:
+    """Return the rules of an event; none for a silent one, or one of a newer version of the code.
+
+    Those for staff are for the platform's chain, and no others are.
+    """
+    rules: tuple[NoticeRule, ...] = NOTICES.get(event, ())  # type: ignore[call-overload]
+    return tuple(
+        each
+        for each in rules
+        if (each.audience is Audience.STAFF) == (chain == PLATFORM)
+    )
 
 
 def recipients_of(entry: AuditEvent, rule: NoticeRule) -> list[User]:
@@ -306,7 +329,9 @@ def _people(entry: AuditEvent, audience: Audience) -> list[User]:
             rows = members_with(
                 Permission.SERVICE_DEPLOY, entry.account_id, entry.service_id
             )
-        case Audience.SUPERUSERS | Audience.COSTS:
+        case Audience.STAFF:
+            return list(User.objects.filter(is_staff=True, is_active=True))
+        case Audience.SUPERUSERS | Audience.COSTS | Audience.ENGINEERS:
             rows = members_with(PERMISSIONS[audience], entry.account_id)
         case _:  # sales
             rows = Membership.objects.none()

@@ -173,6 +173,7 @@ SYSTEM_PERMISSIONS: dict[str, frozenset[Permission]] = {
     ),
     "end-trials": frozenset({Permission.TRIAL_END}),
     "check-tokens": frozenset({Permission.TOKEN_CHECK}),
+    "check-edges": frozenset({Permission.EDGE_MANAGE}),
     "edge-credential": frozenset({Permission.EDGE_MANAGE}),
     "ingest-usage": frozenset({Permission.USAGE_INGEST}),
     "operate": frozenset({Permission.PLATFORM_OPERATE}),

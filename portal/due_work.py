@@ -21,6 +21,7 @@ from products.billing.queries.completeness import GRACE
 from products.domains.commands import CHECK_INTERVAL
 from products.domains.models import DomainClaim
 from products.enablement.queries import running_trials
+from products.metering.commands.outages import OUTAGE_AFTER, edges_without_notice
 from products.metering.models import UsageDispute, UsagePeriod
 from products.metering.queries.current_usage import PRESUMED_CLOSED_AFTER, open_rows
 from products.webhooks.commands.deliveries import log_kept_for
@@ -155,6 +156,10 @@ def _deliveries(now: datetime) -> datetime | None:
     return _later(_oldest(old, "attempted_at"), log_kept_for())
 
 
+def _edges(now: datetime) -> datetime | None:
+    return _later(_oldest(edges_without_notice(now), "last_seen_at"), OUTAGE_AFTER)
+
+
 def _connections(now: datetime) -> datetime | None:
     silent = open_rows().filter(last_reported_at__lte=now - PRESUMED_CLOSED_AFTER)
     return _later(_oldest(silent, "last_reported_at"), PRESUMED_CLOSED_AFTER)
@@ -203,6 +208,7 @@ DUE: Final[dict[str, Callable[[datetime], datetime | None]]] = {
     "sweep-domain-claims": _claims,
     "deliver-webhooks": _webhooks,
     "remove-old-deliveries": _deliveries,
+    "check-edges": _edges,
     "presume-closed": _connections,
     "rebuild-usage": _periods,
     "check-trials": _trials,

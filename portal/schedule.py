@@ -30,6 +30,10 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "products.webhooks.tasks.remove_old",
         "schedule": 3600.0,
     },
+    "check-edges": {
+        "task": "products.metering.tasks.check_edges",
+        "schedule": 30.0,
+    },
     "presume-closed": {
         "task": "products.metering.tasks.presume_closed",
         "schedule": 30.0,

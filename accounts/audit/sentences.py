@@ -171,6 +171,8 @@ FORMS: Final[Mapping[str, tuple[str, ...]]] = {
     Event.EDGE_CREDENTIAL_ISSUED: ("{actor} issued a credential for the edge {target}",),
     Event.EDGE_CREDENTIAL_RENEWED: ("The edge {target} renewed its credential, which is valid until {after.expires_at}", "The edge {target} renewed its credential"),
     Event.EDGE_CREDENTIAL_REVOKED: ("{actor} revoked the credential of the edge {target}",),
+    Event.EDGE_OUTAGE_FOUND: ("The edge {target} has not reported since {after.since}",),
+    Event.EDGE_OUTAGE_ENDED: ("The edge {target} reports again since {after.online_at}; it had not since {after.since}", "The edge {target}, which had not reported since {after.since}, was taken out of service"),
     Event.USAGE_DISPUTE_FOUND: ("The edge {target} reported usage that contradicts recorded usage ({after.conflicts} records)",),
     Event.USAGE_DISPUTE_RESOLVED: ("{actor} resolved a usage dispute of {service} with the {after.kept} values: {reason}", "{actor} resolved a usage dispute with the {after.kept} values: {reason}", "{actor} resolved a usage dispute"),
     Event.USAGE_VOIDED: ("{actor} voided what the edge {target} reported: {after.connections} connections with {after.minutes} minutes from {after.starts_at} to {after.ends_at}: {reason}", "{actor} voided what the edge {target} reported from {after.starts_at} to {after.ends_at}: {reason}", "{actor} voided usage that the edge {target} reported"),

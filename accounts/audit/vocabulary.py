@@ -242,6 +242,8 @@ class Event(StrEnum):
     EDGE_CREDENTIAL_ISSUED = "edge_credential.issued", "issued a credential to an edge"
     EDGE_CREDENTIAL_RENEWED = "edge_credential.renewed", "renewed an edge's credential"
     EDGE_CREDENTIAL_REVOKED = "edge_credential.revoked", "revoked an edge's credential"
+    EDGE_OUTAGE_FOUND = "edge.outage_found", "found that an edge stopped reporting"
+    EDGE_OUTAGE_ENDED = "edge.outage_ended", "found that the outage of an edge ended"
     USAGE_DISPUTE_FOUND = "usage.dispute_found", "reported usage that contradicts recorded usage"
     USAGE_DISPUTE_RESOLVED = "usage.dispute_resolved", "resolved a usage dispute"
     USAGE_VOIDED = "usage.voided", "voided usage that an edge reported"

@@ -63,7 +63,7 @@ def password_link_of(user: User) -> str:
 
 def queue_mail(
     *,
-    account: Account,
+    account: Account | None,
     to: str,
     subject: str,
     body: str,

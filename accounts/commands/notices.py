@@ -12,9 +12,9 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.actor import Actor
+from accounts.actor import TOLLGATE, Actor
 from accounts.audit import reader
-from accounts.audit.models import AuditEvent
+from accounts.audit.models import PLATFORM, AuditEvent
 from accounts.audit.names import Names, names_in
 from accounts.audit.queries import personal_data_of
 from accounts.audit.sentences import labelled_changes, sentence_of
@@ -44,6 +44,7 @@ WAS_NOT_YOU: Final = "Wasn't you? Change your password, sign out other sessions 
 PAGE_LABELS: Final = {
     "billing": "Billing",
     "account_change_password": "Your password",
+    "admin:index": "Administration",
     "domains": "Domains",
     "home": "Home",
     "members": "Members",
@@ -59,7 +60,8 @@ def make_notices(*, now: datetime) -> int:
     """Read what is new in the trails, make the notices and queue their emails; return how many."""
     behind = reader.accounts_behind(READER, limit=ACCOUNTS_AT_ONCE)
     accounts = Account.objects.filter(pk__in=behind).order_by("pk")
-    return sum(_make_for(account, now) for account in accounts)
+    made = sum(_make_for(account, account.pk, now) for account in accounts)
+    return made + _make_for(None, PLATFORM, now)
 
 
 def mark_read(user: User, *, notice_ids: Collection[str] | None, now: datetime) -> None:
@@ -100,35 +102,38 @@ def choose_topics(
             )
 
 
-def _make_for(account: Account, now: datetime) -> int:
-    with reader.claimed(READER, account.pk, limit=ENTRIES_AT_ONCE) as entries:
+def _make_for(account: Account | None, chain: str, now: datetime) -> int:
+    """Make the notices of a chain; that of the platform belongs to no account."""
+    with reader.claimed(READER, chain, limit=ENTRIES_AT_ONCE) as entries:
         names = names_in(entries)
         return sum(
             _tell(account, entry, rule, names, now)
             for entry in entries
-            for rule in rules_of(entry.action)
+            for rule in rules_of(entry.action, chain)
         )
 
 
 def _tell(
-    account: Account, entry: AuditEvent, rule: NoticeRule, names: Names, now: datetime
+    account: Account | None,
+    entry: AuditEvent,
+    rule: NoticeRule,
+    names: Names,
+    now: datetime,
 ) -> int:
     """Make the notices of an entry under a rule, with their emails; return how many.
 
     Each person reads times in their own time zone.
     """
-    if rule.audience is Audience.SALES:
+    if account is not None and rule.audience is Audience.SALES:
         return _tell_sales(account, entry, rule, names, now)
     people = recipients_of(entry, rule)
     if not people:
         return 0
-    readers = set(
-        members_with(Permission.AUDIT_READ, account.pk).values_list(
-            "user_id", flat=True
-        )
-    )
+    members = members_with(Permission.AUDIT_READ, entry.account_id)
+    readers = set(members.values_list("user_id", flat=True))
+    zone = account.time_zone if account else ""
     for person in people:
-        with timezone.override(zone_of(person.time_zone, account.time_zone)):
+        with timezone.override(zone_of(person.time_zone, zone)):
             notice = _make(account, entry, rule, names, person)
             if rule.by_email and wants_email(person, rule.topic):
                 _queue_email(notice, rule, may_read=person.pk in readers, now=now)
@@ -136,7 +141,11 @@ def _tell(
 
 
 def _make(
-    account: Account, entry: AuditEvent, rule: NoticeRule, names: Names, person: User
+    account: Account | None,
+    entry: AuditEvent,
+    rule: NoticeRule,
+    names: Names,
+    person: User,
 ) -> Notice:
     return Notice.objects.create(
         user=person,
@@ -191,7 +200,7 @@ def _page_of(entry: AuditEvent, rule: NoticeRule) -> str:
     return reverse(rule.page)
 
 
-def _subject(account: Account, sentence: str) -> str:
+def _subject(account: Account | str, sentence: str) -> str:
     return " ".join(f"{account}: {sentence}".split())
 
 
@@ -203,12 +212,13 @@ def _queue_email(
     notice: Notice, rule: NoticeRule, *, may_read: bool, now: datetime
 ) -> None:
     account, portal = notice.account, settings.PORTAL_URL
+    about = [f"Account: {account}"] if account else []
     lines = [
         f"Hello {notice.user},",
         "",
         f"{notice.sentence}.",
         "",
-        f"Account: {account}",
+        *about,
         f"When: {minute_text(notice.at)}",
         *notice.details.splitlines(),
         "",
@@ -225,7 +235,7 @@ def _queue_email(
     queue_mail(
         account=account,
         to=notice.user.email,
-        subject=_subject(account, notice.sentence),
+        subject=_subject(account or TOLLGATE, notice.sentence),
         body="\n".join(lines) + "\n",
         now=now,
     )

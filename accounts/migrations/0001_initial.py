@@ -127,7 +127,7 @@ class Migration(migrations.Migration):
                 ('sent_at', models.DateTimeField(blank=True, null=True)),
                 ('attempts', models.PositiveIntegerField(default=0)),
                 ('problem', models.CharField(blank=True, max_length=500)),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.account')),
+                ('account', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.account')),
                 ('invitation', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.invitation')),
                 ('password_of', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
@@ -170,12 +170,12 @@ class Migration(migrations.Migration):
                 ('page', models.CharField(max_length=200)),
                 ('at', models.DateTimeField()),
                 ('read_at', models.DateTimeField(blank=True, null=True)),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.account')),
+                ('account', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.account')),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='notices', to=settings.AUTH_USER_MODEL)),
             ],
             options={
                 'indexes': [models.Index(fields=['user', 'at', 'id'], name='notice_of_user'), models.Index(fields=['at'], name='notice_by_age'), models.Index(condition=models.Q(('read_at', None)), fields=['user'], name='unread_notice_of_user')],
-                'constraints': [models.UniqueConstraint(fields=('user', 'account', 'sequence'), name='one_notice_per_person_and_entry', violation_error_message='This person already has a notice about the entry.')],
+                'constraints': [models.UniqueConstraint(fields=('user', 'account', 'sequence'), name='one_notice_per_person_and_entry', violation_error_message='This person already has a notice about the entry.'), models.UniqueConstraint(condition=models.Q(('account', None)), fields=('user', 'sequence'), name='one_notice_per_person_and_platform_entry', violation_error_message='This person already has a notice about the entry.')],
             },
         ),
         migrations.CreateModel(

@@ -9,6 +9,7 @@ from django.db import models
 from accounts.actor import MAX_ACTOR_LENGTH
 from accounts.audit.entry_body import CLOCK_TOLERANCE
 from accounts.ids import new_id
+from accounts.models import Account
 from products.instants import instant_of
 
 MAX_CONNECTION_ID_LENGTH = 128
@@ -124,6 +125,36 @@ class CarriedService(models.Model):
 
     def __str__(self) -> str:
         return f"{self.service} at {self.edge}"
+
+
+class EdgeOutage(models.Model):
+    """An outage of an edge that goes on, for an account that it served, or for the platform."""
+
+    edge = models.CharField(max_length=MAX_EDGE_NAME_LENGTH)
+    account = models.ForeignKey(
+        Account, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    began_at = models.DateTimeField()  # the edge's last request
+    noted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["edge", "account"],
+                name="one_outage_per_edge_and_account",
+                violation_error_message="The outage is already known.",
+            ),
+            models.UniqueConstraint(
+                fields=["edge"],
+                condition=models.Q(account=None),
+                name="one_outage_per_edge",
+                violation_error_message="The outage is already known.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.edge} since {self.began_at}"
 
 
 class ConnectionUsage(models.Model):

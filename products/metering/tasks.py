@@ -1,14 +1,21 @@
-"""The sweeps of metering: connections that fell silent, and periods that are stale or close."""
+"""The sweeps of metering: edges and connections that fell silent, and periods that are stale or close."""
 
 from celery import shared_task
 from django.utils import timezone
 
 from products.metering.commands import (
+    check_edges,
     delete_old_usage,
     presume_closed,
     rebuild_stale_periods,
     void_late_merges,
 )
+
+
+@shared_task(name="products.metering.tasks.check_edges", acks_late=True)
+def note_outages() -> None:
+    """Note the outages of edges that began and ended."""
+    check_edges(now=timezone.now())
 
 
 @shared_task(name="products.metering.tasks.presume_closed", acks_late=True)

@@ -41,7 +41,7 @@ from products.enablement.commands.proposals import propose_package, propose_pric
 from products.enablement.commands.trials import check_account_trials
 from products.enablement.models import ProductRequest
 from products.metering import commands as metering
-from products.metering.models import Edge, UsageDispute
+from products.metering.models import Edge, EdgeOutage, UsageDispute
 from products.metering.queries.voids import EdgeTime
 from products.months import Month
 from products.services.commands import (
@@ -382,6 +382,14 @@ ATTEMPTS: dict[str, Attempt] = {
         given=lambda w, a: dispute_of(w).save()),
     "products.metering.commands.edges.issue_credential": Attempt(STAFF, lambda w, a: metering.issue_credential(
         a, name="edge-t", now=NOW)),
+    "products.metering.commands.outages.begin_outage": Attempt(STAFF, lambda w, a: metering.begin_outage(
+        a, edge=Edge(name="edge-t", last_seen_at=NOW), now=NOW)),
+    "products.metering.commands.outages.note_outage": Attempt(
+        STAFF, lambda w, a: metering.note_outage(a, outage=EdgeOutage.objects.get(), now=NOW),
+        given=lambda w, a: EdgeOutage.objects.create(edge="edge-t", account=w.acme, began_at=NOW)),
+    "products.metering.commands.outages.end_outage": Attempt(
+        STAFF, lambda w, a: metering.end_outage(a, outage=EdgeOutage.objects.get(), seen_at=NOW, now=NOW),
+        given=lambda w, a: EdgeOutage.objects.create(edge="edge-t", began_at=NOW)),
     "products.metering.commands.edges.renew_credential": Attempt(
         STAFF, lambda w, a: metering.renew_credential(
             a, edge=Edge.objects.get(name="edge-t", revoked_at=None), secret="old", now=NOW),

@@ -18,7 +18,7 @@ from products.billing.models import Invoice
 from products.catalogue.models import Plan, Product
 from products.domains.models import DomainClaim
 from products.enablement.models import Enablement
-from products.metering.models import ConnectionUsage, UsageDispute, UsagePeriod
+from products.metering.models import ConnectionUsage, Edge, UsageDispute, UsagePeriod
 from products.webhooks.models import Delivery, Webhook
 from tests.factories import NOW
 from tests.factories.accounts import actor_for, member
@@ -123,6 +123,12 @@ WORK: dict[str, tuple[Callable[[Account], object], datetime]] = {
     "remove-old-deliveries": (
         lambda acme: delivery(acme, attempted_at=EARLIER),
         EARLIER + timedelta(days=30),
+    ),
+    "check-edges": (
+        lambda acme: Edge.objects.create(
+            name="fra-1", digest="d", created_at=EARLIER, last_seen_at=EARLIER
+        ),
+        EARLIER + timedelta(minutes=2),
     ),
     "presume-closed": (
         silent_connection,

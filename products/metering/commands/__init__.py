@@ -12,6 +12,12 @@ from products.metering.commands.edges import (
     revoke_credential,
 )
 from products.metering.commands.ingest import ingest
+from products.metering.commands.outages import (
+    begin_outage,
+    check_edges,
+    end_outage,
+    note_outage,
+)
 from products.metering.commands.periods import (
     keep_bounds,
     presume_closed,
@@ -25,11 +31,15 @@ from products.metering.commands.voids import void_late_merges, void_usage
 __all__ = [
     "IssuedCredential",
     "adopt_credential",
+    "begin_outage",
+    "check_edges",
     "declare_restored",
     "delete_old_usage",
+    "end_outage",
     "ingest",
     "issue_credential",
     "keep_bounds",
+    "note_outage",
     "note_status",
     "presume_closed",
     "rebuild_stale_periods",

@@ -22,6 +22,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
+        ('accounts', '0001_initial'),
     ]
 
     operations = [
@@ -179,6 +180,20 @@ class Migration(migrations.Migration):
                 'default_permissions': (),
                 'indexes': [models.Index(fields=['account_id', 'month'], name='period_account_month'), models.Index(condition=models.Q(('as_of', None), ('as_of__lt', models.F('stale_until')), _connector='OR'), fields=['service'], name='period_stale')],
                 'constraints': [models.UniqueConstraint(fields=('service', 'month'), name='one_period_per_service_and_month', violation_error_message='The service already has a period for this month.')],
+            },
+        ),
+        migrations.CreateModel(
+            name='EdgeOutage',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('edge', models.CharField(max_length=60)),
+                ('began_at', models.DateTimeField()),
+                ('noted_at', models.DateTimeField(null=True)),
+                ('account', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.account')),
+            ],
+            options={
+                'default_permissions': (),
+                'constraints': [models.UniqueConstraint(fields=('edge', 'account'), name='one_outage_per_edge_and_account', violation_error_message='The outage is already known.'), models.UniqueConstraint(condition=models.Q(('account', None)), fields=('edge',), name='one_outage_per_edge', violation_error_message='The outage is already known.')],
             },
         ),
         migrations.CreateModel(

@@ -9,7 +9,14 @@ from django.db.models.functions import Coalesce
 
 from accounts.models import Account
 from accounts.tokens import digests
-from products.metering.models import Edge, IngestEpoch
+from products.instants import microseconds_of
+from products.metering.models import (
+    ConnectionUsage,
+    DeliveryUsage,
+    Edge,
+    IngestEpoch,
+)
+from products.services.models import Service
 
 _ROUTES_REVISION = (
     Account.objects.order_by()
@@ -57,6 +64,23 @@ def edge_of(secret: str, *, address: str, now: datetime) -> Edge | None:
 def active_edges() -> "QuerySet[Edge]":
     """Return the edges whose credential is not revoked, by name."""
     return Edge.objects.filter(revoked_at=None).order_by("name")
+
+
+def accounts_served(edge: str, since: datetime) -> list[str]:
+    """Return the accounts whose traffic went over an edge since an instant, or still goes, by id."""
+    used = ConnectionUsage.objects.filter(edge=edge)
+    started = used.filter(started_us__gte=microseconds_of(since))
+    is_open = used.filter(final=False, presumed_closed_at=None)
+    delivered = DeliveryUsage.objects.filter(
+        edge=edge, hour__gt=since - timedelta(hours=1)
+    )
+    services = {
+        *started.order_by().values_list("service", flat=True).distinct(),
+        *is_open.order_by().values_list("service", flat=True).distinct(),
+        *delivered.order_by().values_list("service", flat=True).distinct(),
+    }
+    owners = Service.objects.filter(pk__in=services).order_by("account_id")
+    return list(owners.values_list("account_id", flat=True).distinct())
 
 
 def complete_to() -> datetime | None:
