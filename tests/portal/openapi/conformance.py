@@ -18,6 +18,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.core.parameters import ParameterLocation
 
 from portal.openapi.document import document_text
+from portal.openapi.schemas import FORM
 from tests.access.routes import samples
 from tests.factories.rolled_back import rolled_back
 from tests.factories.world import World
@@ -89,6 +90,15 @@ def one_connection():
         signal.connect(close_old_connections)
 
 
+def has_nested_form(case: Any) -> bool:
+    """Tell whether a form has lists in lists, which are sent as Python writes them: as any text."""
+    fields = case.body.values() if isinstance(case.body, dict) else ()
+    values = [value for each in fields if isinstance(each, list) for value in each]
+    return case.media_type == FORM and any(
+        isinstance(each, list | dict) for each in values
+    )
+
+
 def check(case: Any, world: World, people: Iterable[str]) -> None:
     """Send a request as each of these people; fail if an answer is not as described.
 
@@ -96,6 +106,8 @@ def check(case: Any, world: World, people: Iterable[str]) -> None:
     the query has no effect, so a request is not wrong because of one, and is left out.
     """
     if not {each.name for each in case.operation.query}.issuperset(case.query or {}):
+        return
+    if has_nested_form(case):
         return
     path = case.meta.components.get(ParameterLocation.PATH)
     if path is not None and path.mode.is_positive:
