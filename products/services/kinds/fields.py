@@ -249,7 +249,7 @@ def _read_list(declared: Field, value: object) -> list[str]:
         value = _json(value) if value.lstrip().startswith("[") else value.split(",")
     if not isinstance(value, list | tuple) or len(value) > MAX_LIST_LENGTH:
         raise NotValid(f"Enter a list of at most {MAX_LIST_LENGTH} texts.")
-    found = [_element(declared, each) for each in value if each not in ("", None)]
+    found = [_element(declared, each) for each in value if each != ""]
     if not found and declared.required:
         raise NotValid(REQUIRED)
     return found

@@ -265,3 +265,16 @@ def test_a_region_is_matched_without_regard_to_case_and_answered_as_sent(
     )
 
     assert (answer.status_code, answer.json()["region"]) == (200, region)
+
+
+def test_a_null_in_a_list_is_refused_not_left_out(api, base):
+    answer = api.post(
+        f"{base}/apex-redirects",
+        {"domains": ["example.com", None], "status_code": 301},
+        content_type="application/json",
+    )
+
+    assert (answer.status_code, answer.json()) == (
+        400,
+        {"msg": "Bad request", "detail": "domains: Enter a list of texts."},
+    )
