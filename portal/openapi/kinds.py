@@ -24,7 +24,7 @@ from products.api.items import ItemPagingReader
 from products.api.parts import ContentReader
 from products.services.commands.items import MAX_ITEMS, Operation
 from products.services.kinds import KINDS, Field, Kind
-from products.services.kinds.fields import MAX_LIST_LENGTH, Type
+from products.services.kinds.fields import MAX_LIST_LENGTH, Type, fields_of_object
 from products.services.kinds.items import ITEM_KINDS, ItemKind
 
 # Texts of one line and of several, without control characters.
@@ -141,7 +141,7 @@ def _sent_list(field: Field) -> Schema:
 
 
 def _sent_object(field: Field) -> Schema:
-    keys = {key: TYPES[kind] for key, kind in field.keys.items()}
+    keys = {key: sent_field(each) for key, each in fields_of_object(field).items()}
     return {"type": ["object", "string"], "properties": keys}
 
 

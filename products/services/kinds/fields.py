@@ -267,12 +267,18 @@ def _read_object(declared: Field, value: object) -> dict[str, object]:
         value = _json(value)
     if not isinstance(value, dict):
         raise NotValid("Enter an object.")
-    readers = {
+    return {
+        key: each.read(value[key])
+        for key, each in fields_of_object(declared).items()
+        if key in value
+    }
+
+
+def fields_of_object(declared: Field) -> dict[str, Field]:
+    """Return the keys of an object as fields."""
+    return {
         key: Field(name=key, type=kind, max_length=MAX_TEXT_LENGTH, lines=True)
         for key, kind in declared.keys.items()
-    }
-    return {
-        key: reader.read(value[key]) for key, reader in readers.items() if key in value
     }
 
 

@@ -1,9 +1,9 @@
 """Deliver the messages that are due, in order per webhook, retried, at least once; send tests.
 
 A sweep claims webhooks by moving their due time, so that two sweeps do not send the same message.
-If the process is killed, the claim ends after a minute and the message in flight is sent again,
-with the same id. Nothing here changes an account's state, except that a webhook is paused, but who
-sends a test message is recorded.
+If the process is killed, the claim ends after a minute and the message that was being sent is sent
+again, with the same id. Nothing here changes an account's state, except that a webhook is paused,
+but who sends a test message is recorded.
 """
 
 import logging

@@ -396,7 +396,7 @@ def test_until_the_overlap_ends_a_message_has_both_signatures(
 # Test messages
 
 
-def test_a_test_message_is_sent_at_once_signed_and_in_the_log(webhook, receiver, sam):
+def test_a_test_message_is_sent_signed_and_in_the_log(webhook, receiver, sam):
     attempt = send_test_message(sam, webhook=webhook, now=NOW)
 
     ((headers, body),) = receiver.got
