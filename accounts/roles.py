@@ -253,7 +253,7 @@ ABILITIES: dict[Permission, str] = {
     Permission.TOKEN_MANAGE: "revoke other people's API tokens",
     Permission.TOKEN_OWN: "create your own API tokens",
     Permission.TOKEN_READ: "see other people's API tokens",
-    Permission.TOKEN_SELF: "read and revoke the token itself",
+    Permission.TOKEN_SELF: "see and revoke the API token that you use",
     Permission.USER_RENAME: "change your own name",
     Permission.TOKEN_REVOKE: "revoke your own API tokens",
     Permission.USAGE_INGEST: "report usage",
