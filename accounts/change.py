@@ -41,10 +41,14 @@ class Unchanged(Exception):
 
 
 class Trail:
-    """Collects the entries of a change; `recorded_change` appends them before it commits."""
+    """Collects the entries of a change; `recorded_change` appends them before it commits.
 
-    def __init__(self, account_id: str, also: Iterable[str]) -> None:
+    `now` is the time of the entries, and of the rows that the change writes.
+    """
+
+    def __init__(self, account_id: str, also: Iterable[str], now: datetime) -> None:
         self.account_id = account_id
+        self.now = now
         self.entries: dict[str, list[NewEntry]] = {
             key: [] for key in (account_id, *also)
         }
@@ -121,15 +125,17 @@ def recorded_change(
 
     `also` names further accounts (or `platform`) whose chains the change may write to. The rows of
     `lock` are locked before the chains; `also` is read after that, so it may depend on them.
+    The body takes the time from `trail.now`: it is `now`, but never before the last entry of these
+    chains, so that nothing ends before it started if the clocks of two processes differ.
     Raises Forbidden or NotFound before the body runs. Raises NothingRecorded, and rolls back, if
     the body noted no event. The body raises Unchanged to end without a change. It does not nest.
     """
     with contextlib.suppress(Unchanged), transaction.atomic(durable=True):
         if lock is not None:
             list(lock.select_for_update().order_by("pk"))
-        trail = Trail(on.account_id, also)
+        trail = Trail(on.account_id, also, now)
         for key in sorted(trail.entries):
-            lock_head(key)
+            trail.now = max(trail.now, lock_head(key).at or now)
         policy.require(actor, permission, on)
         yield trail
         if not any(trail.entries.values()):
@@ -138,7 +144,9 @@ def recorded_change(
         events = []
         for key in sorted(trail.entries):
             if trail.entries[key]:
-                events += append(key, trail.entries[key], source=source, at=now)
+                events += append(
+                    key, trail.entries[key], source=source, at=trail.now, clock=now
+                )
         _move_routes(trail)
         index_terms(events)
 

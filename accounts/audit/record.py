@@ -76,10 +76,16 @@ def lock_head(account_id: str) -> ChainHead:
 
 
 def append(
-    account_id: str, entries: Sequence[NewEntry], *, source: EntrySource, at: datetime
+    account_id: str,
+    entries: Sequence[NewEntry],
+    *,
+    source: EntrySource,
+    at: datetime,
+    clock: datetime | None = None,
 ) -> list[AuditEvent]:
     """Append entries to an account's chain, in order, within the caller's transaction.
 
+    `clock` is what the writer's clock said if `at` is another time; the entries keep it.
     Raises ValueError for no entries and for values without a canonical form (floats, times, model
     instances), and IntegrityError if the chain does not end at its head.
     """
@@ -88,7 +94,7 @@ def append(
     head = lock_head(account_id)
     # Clocks of processes differ, and a later request may commit first. Within a chain time never
     # decreases, so the order by sequence and the order by time are the same.
-    clock, at = at, max(at, head.at or at)
+    clock, at = clock or at, max(at, head.at or at)
     events: list[AuditEvent] = []
     personal: list[tuple[AuditEvent, list[PersonalData]]] = []
     for entry in entries:

@@ -80,7 +80,7 @@ def create_account(
             after={"name": account.name},
             account_id=account.pk,
         )
-        user = _first_superuser(new_user, email, now=now)
+        user = _first_superuser(new_user, email, now=trail.now)
         target = ("user", user.pk, str(user))
         if new_user is not None:
             trail.note(Event.USER_CREATED, target=target, account_id=account.pk)
@@ -88,8 +88,8 @@ def create_account(
             account=account,
             user=user,
             role=Role.SUPERUSER,
-            created_at=now,
-            updated_at=now,
+            created_at=trail.now,
+            updated_at=trail.now,
         )
         trail.note(
             Event.MEMBER_JOINED,
@@ -98,7 +98,7 @@ def create_account(
             account_id=account.pk,
         )
         if new_user is not None and password is None:
-            _queue_password_mail(account, user, now=now)
+            _queue_password_mail(account, user, now=trail.now)
     return account
 
 
@@ -142,7 +142,7 @@ def suspend_account(
     ) as trail:
         require_approval(actor)
         suspended = Account.objects.filter(pk=account.pk, suspended_at=None).update(
-            suspended_at=now, suspension_reason=reason
+            suspended_at=trail.now, suspension_reason=reason
         )
         if not suspended:
             raise AlreadySuspended(f"{account.name} is already suspended.")

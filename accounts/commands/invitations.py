@@ -112,8 +112,8 @@ def invite(  # noqa: PLR0913 - the fields of an invitation, all by keyword
     with recorded_change(actor, Permission.MEMBER_INVITE, on=account, now=now) as trail:
         service_access.services_in(account.pk, levels)
         _require_not_member(account, email)
-        _replace_expired(account, email, now=now)
-        _require_within_limits(account, email, now=now)
+        _replace_expired(account, email, now=trail.now)
+        _require_within_limits(account, email, now=trail.now)
         invitation = Invitation.objects.create(
             account=account,
             email=email,
@@ -123,8 +123,8 @@ def invite(  # noqa: PLR0913 - the fields of an invitation, all by keyword
             services=levels,
             invited_by=actor.words,
             inviter_id=actor.user_id or None,
-            created_at=now,
-            expires_at=now + INVITATION_LIFETIME,
+            created_at=trail.now,
+            expires_at=trail.now + INVITATION_LIFETIME,
         )
         queue_mail(
             account=account,
@@ -137,7 +137,7 @@ def invite(  # noqa: PLR0913 - the fields of an invitation, all by keyword
                 f"\n\n{LINK}\n\n"
                 "If you weren't expecting this, you can ignore this email.\n"
             ),
-            now=now,
+            now=trail.now,
             invitation=invitation,
         )
         access = "chosen services" if limit_services else "all services"
@@ -165,7 +165,7 @@ def revoke_invitation(actor: Actor, *, invitation: Invitation, now: datetime) ->
     ) as trail:
         offered = _locked(invitation)
         _require_unused(offered)
-        offered.revoked_at = now
+        offered.revoked_at = trail.now
         offered.save(update_fields=["revoked_at"])
         trail.note(
             Event.INVITATION_REVOKED,
@@ -206,13 +206,13 @@ def accept_invitation(
         actor, Permission.MEMBER_INVITE, on=invitation, now=now
     ) as trail:
         offered = _locked(invitation)
-        require_acceptable(offered, now=now)
+        require_acceptable(offered, now=trail.now)
         if new_user is not None:
-            user = add_user(new_user, now=now, user_id=user.pk)
+            user = add_user(new_user, now=trail.now, user_id=user.pk)
             trail.note(Event.USER_CREATED, target=("user", user.pk, user.name))
         require_own_address(offered, user)
-        member = _create_membership(offered, user, now=now)
-        offered.accepted_at = now
+        member = _create_membership(offered, user, now=trail.now)
+        offered.accepted_at = trail.now
         offered.save(update_fields=["accepted_at"])
         trail.note(
             Event.MEMBER_JOINED,

@@ -42,7 +42,7 @@ def change_role(
         if new is old:
             raise Unchanged
         require_another_superuser(member)
-        member.role, member.updated_at = new.value, now
+        member.role, member.updated_at = new.value, trail.now
         member.save(update_fields=["role", "updated_at"])
         trail.note(
             Event.MEMBER_ROLE_CHANGED,
@@ -51,7 +51,7 @@ def change_role(
             after={"role": new.value},
         )
         if Permission.MEMBER_INVITE not in ROLE_PERMISSIONS[new]:
-            withdraw_invitations(trail, member, now=now)
+            withdraw_invitations(trail, member, now=trail.now)
 
 
 def limit_services(
@@ -84,7 +84,7 @@ def limit_services(
         service_access.remove_access(member.user_id, held)
         for row in rows:
             service_access.set_access(member.user, row, services[row.pk])
-        member.limit_services, member.updated_at = limited, now
+        member.limit_services, member.updated_at = limited, trail.now
         member.save(update_fields=["limit_services", "updated_at"])
         event = (
             Event.MEMBER_ACCESS_LIMITED if limited else Event.MEMBER_ACCESS_UNLIMITED
@@ -163,10 +163,10 @@ def remove_member(actor: Actor, *, membership: Membership, now: datetime) -> Non
             account_id=member.account_id, user_id=member.user_id, revoked_at=None
         )
         for token in tokens.order_by("pk"):
-            token.revoked_at = now
+            token.revoked_at = trail.now
             token.save(update_fields=["revoked_at"])
             trail.note(Event.TOKEN_REVOKED, target=("token", token.pk, token.name))
-        withdraw_invitations(trail, member, now=now)
+        withdraw_invitations(trail, member, now=trail.now)
         trail.note(
             Event.MEMBER_REMOVED,
             target=_target(member),

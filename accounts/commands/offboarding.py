@@ -61,9 +61,9 @@ def disable_member(
         if member.disabled_at is not None:
             raise Unchanged
         require_another_superuser(member)
-        member.disabled_at = member.updated_at = now
+        member.disabled_at = member.updated_at = trail.now
         member.save(update_fields=["disabled_at", "updated_at"])
-        withdraw_invitations(trail, member, now=now)
+        withdraw_invitations(trail, member, now=trail.now)
         trail.note(Event.MEMBER_DISABLED, target=_target(member.user), reason=reason)
 
 
@@ -81,7 +81,7 @@ def enable_member(
         member = locked_member(membership)
         if member.disabled_at is None:
             raise Unchanged
-        member.disabled_at, member.updated_at = None, now
+        member.disabled_at, member.updated_at = None, trail.now
         member.save(update_fields=["disabled_at", "updated_at"])
         trail.note(Event.MEMBER_ENABLED, target=_target(member.user), reason=reason)
 
@@ -119,7 +119,7 @@ def revoke_member_tokens(
     ) as trail:
         member = locked_member(membership)
         tokens = active_tokens(member.user).filter(account_id=member.account_id)
-        if not _revoke(trail, tokens, reason=reason, now=now):
+        if not _revoke(trail, tokens, reason=reason, now=trail.now):
             raise Unchanged
 
 
@@ -187,7 +187,7 @@ def revoke_user_tokens(actor: Actor, *, user: User, reason: str, now: datetime) 
         actor, Permission.USER_MANAGE, on=PLATFORM, also=accounts, now=now
     ) as trail:
         found = tokens.filter(account_id__in=accounts)
-        if not _revoke(trail, found, reason=reason, now=now):
+        if not _revoke(trail, found, reason=reason, now=trail.now):
             raise Unchanged
 
 
@@ -220,7 +220,7 @@ def appoint_staff(
 
 def _create_staff(actor: Actor, *, new: NewUser, now: datetime) -> User:
     with recorded_change(actor, Permission.USER_MANAGE, on=PLATFORM, now=now) as trail:
-        user = add_user(new, now=now, is_staff=True)
+        user = add_user(new, now=trail.now, is_staff=True)
         trail.note(Event.USER_CREATED, target=_target(user))
         trail.note(Event.STAFF_APPOINTED, target=_target(user))
     return user

@@ -159,7 +159,7 @@ def request_password_reset(
                 f"{actor.words} asked you to choose a new password.\n"
                 f"Choose it here, once, within three days:\n\n{LINK}\n"
             ),
-            now=now,
+            now=trail.now,
             password_of=user,
         )
         trail.note(Event.PASSWORD_RESET_REQUESTED, target=("user", user.pk, user.name))

@@ -102,8 +102,8 @@ def propose(
             account=change.account,
             reason=reason,
             proposed_by_id=actor.user_id,
-            proposed_at=now,
-            expires_at=now + LIFETIME,
+            proposed_at=trail.now,
+            expires_at=trail.now + LIFETIME,
         )
         trail.note(
             Event.APPROVAL_REQUESTED,
@@ -175,7 +175,7 @@ def _decide(
         decided = Proposal.objects.filter(pk=row.pk, outcome="").update(
             outcome=outcome,
             decided_by_id=actor.user_id,
-            decided_at=now,
+            decided_at=trail.now,
             decision_reason=reason,
         )
         if not decided:

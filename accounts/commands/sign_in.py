@@ -115,7 +115,7 @@ def set_password(
         user.save(update_fields=["password", "password_changed_at"])
         _note(trail, event, user)
         if not keep_tokens:
-            _revoke_tokens(trail, user, now=now)
+            _revoke_tokens(trail, user, now=trail.now)
 
 
 def end_sessions(

@@ -53,14 +53,14 @@ def check_account_tokens(actor: Actor, *, account: Account, now: datetime) -> No
     If both notices are due, one is given. Raises Forbidden.
     """
     with recorded_change(actor, Permission.TOKEN_CHECK, on=account, now=now) as trail:
-        due = expiring_tokens(now, *NOTICES_BEFORE).filter(account=account)
+        due = expiring_tokens(trail.now, *NOTICES_BEFORE).filter(account=account)
         tokens = list(
             due.select_related("user").select_for_update(of=("self",)).order_by("pk")
         )
         if not tokens:
             raise Unchanged
         for token in tokens:
-            token.expiry_noted_at = now
+            token.expiry_noted_at = trail.now
             token.save(update_fields=["expiry_noted_at"])
             assert token.expires_at is not None  # noqa: S101 - see expiring_tokens
             trail.note(

@@ -126,6 +126,7 @@ def _new_token(
 
 
 def _save(trail: Trail, token: ApiToken) -> None:
+    token.created_at = trail.now
     token.save(force_insert=True)
     expires_at = token.expires_at
     assert expires_at is not None  # noqa: S101 - see _new_token
@@ -163,7 +164,7 @@ def revoke_tokens(actor: Actor, *, tokens: Sequence[ApiToken], now: datetime) ->
         if not active:
             raise Unchanged
         for row in active:
-            row.revoked_at = now
+            row.revoked_at = trail.now
             row.save(update_fields=["revoked_at"])
             trail.note(Event.TOKEN_REVOKED, target=("token", row.pk, row.name))
 

@@ -127,13 +127,17 @@ def _activate(
             raise Unchanged
         old = versions.filter(service=service, active=True).first()
         if old is not None:
-            _deactivate(old, now=now)
+            _deactivate(old, now=trail.now)
         version.active = version.locked = True
-        version.updated_at = now
+        version.updated_at = trail.now
         version.save(update_fields=["active", "locked", "updated_at"])
         names = _replace_domains(service, version)
         claim_domains_of_activation(
-            trail, account=version.service.account, domains=names, actor=actor, now=now
+            trail,
+            account=version.service.account,
+            domains=names,
+            actor=actor,
+            now=trail.now,
         )
         deployment = Deployment.objects.create(
             service=service,
@@ -143,7 +147,7 @@ def _activate(
             comment=comment,
             findings=[finding.message for finding in decision.warnings],
             deployed_by=actor.words,
-            deployed_at=now,
+            deployed_at=trail.now,
         )
         trail.note(
             Event.VERSION_ACTIVATED,
@@ -174,7 +178,7 @@ def deactivate(
         version.service = service
         if not is_allowed(version.state, Transition.DEACTIVATE):
             raise NotActive(f"Version {version.number} is not active.")
-        _deactivate(version, now=now)
+        _deactivate(version, now=trail.now)
         ActiveDomain.objects.filter(service=service).delete()
         deployment = Deployment.objects.create(
             service=service,
@@ -182,7 +186,7 @@ def deactivate(
             kind=Deployment.Kind.DEACTIVATED,
             comment=comment,
             deployed_by=actor.words,
-            deployed_at=now,
+            deployed_at=trail.now,
         )
         trail.note(
             Event.VERSION_DEACTIVATED,
@@ -212,9 +216,9 @@ def stage(actor: Actor, *, version: Version, now: datetime) -> None:
             raise Unchanged
         old = versions.filter(staged=True).first()
         if old is not None:
-            _set_staged(old, staged=False, now=now)
+            _set_staged(old, staged=False, now=trail.now)
         version.locked = True
-        _set_staged(version, staged=True, now=now)
+        _set_staged(version, staged=True, now=trail.now)
         trail.note(
             Event.VERSION_STAGED,
             target=version_target(version),
@@ -237,7 +241,7 @@ def unstage(actor: Actor, *, version: Version, now: datetime) -> None:
         version.service = service
         if not version.staged:
             raise NotStaged(f"Version {version.number} is not staged.")
-        _set_staged(version, staged=False, now=now)
+        _set_staged(version, staged=False, now=trail.now)
         trail.note(
             Event.VERSION_UNSTAGED,
             target=version_target(version),

@@ -115,14 +115,14 @@ def claim_domain(
         actor, Permission.DOMAIN_CLAIM, on=account, also=SERIALISED, now=now
     ) as trail:
         claim = _claim_on(account, name)
-        if claim.is_verified or claim.is_pending(now):
+        if claim.is_verified or claim.is_pending(trail.now):
             raise Unchanged
         _require_free(account, name)
         owner = owner_of(name, other_than=account)
         if owner is not None:
-            _refuse(trail, claim, owner, now)
+            _refuse(trail, claim, owner, trail.now)
         else:
-            _start(trail, claim, actor, now)
+            _start(trail, claim, actor, trail.now)
     if owner is not None:
         raise _taken(name)
     return claim
@@ -180,7 +180,7 @@ def revoke_claim(
         row = _locked(claim)
         if row.state == State.LOST:
             raise ClaimEnded(f"The claim on {row} has already ended.")
-        _lose(trail, row, reason, now)
+        _lose(trail, row, reason, trail.now)
     return row
 
 
@@ -205,10 +205,10 @@ def move_claim(
         if not row.is_verified:
             raise ClaimEnded(f"The claim on {row} is not verified.")
         for each in _claims_moved_with(row):
-            _lose(trail, each, reason, now, event=Event.DOMAIN_CLAIM_MOVED)
+            _lose(trail, each, reason, trail.now, event=Event.DOMAIN_CLAIM_MOVED)
         moved = _claim_on(to, row.name)
-        _reset(moved, actor, now)
-        _set_verified(moved, Method.STAFF, now)
+        _reset(moved, actor, trail.now)
+        _set_verified(moved, Method.STAFF, trail.now)
         trail.note(
             Event.DOMAIN_CLAIM_MOVED,
             target=_target(moved),
@@ -386,14 +386,14 @@ def _check(actor: Actor, claim: DomainClaim, now: datetime) -> DomainClaim:
         row = _locked(claim)
         if row.is_verified:
             raise Unchanged
-        if row.token != claim.token or not row.is_pending(now):
+        if row.token != claim.token or not row.is_pending(trail.now):
             raise ClaimEnded(f"The claim on {row} has ended. Claim the domain again.")
         owner = owner_of(row.name, other_than=row.account)
         if owner is not None:
-            _refuse(trail, row, owner, now)
+            _refuse(trail, row, owner, trail.now)
         else:
-            row.checked_at = now
-            _set_verified(row, method, now)
+            row.checked_at = trail.now
+            _set_verified(row, method, trail.now)
             _note_verified(trail, row)
     if owner is not None:
         raise _taken(row.name)
@@ -488,7 +488,7 @@ def _end(claim: DomainClaim, reason: str, now: datetime) -> None:
         found = row.select_related("account").first()
         if found is None:
             raise Unchanged
-        _lose(trail, found, reason, now)
+        _lose(trail, found, reason, trail.now)
 
 
 def _renew_or_end(claim: DomainClaim, now: datetime) -> None:

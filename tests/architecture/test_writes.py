@@ -185,3 +185,36 @@ def test_a_command_takes_the_actor_and_everything_else_by_keyword():
     }
 
     assert wrong == WITHOUT_ACTOR
+
+
+def test_recorded_changes_take_the_time_of_their_entries():
+    wrong = {
+        f"{module.name}:{line}"
+        for module in modules(*PRODUCT)
+        for line in own_times_in(module.tree)
+    }
+
+    assert wrong == set()
+
+
+def test_another_time_within_a_recorded_change_is_found():
+    source = "with recorded_change(actor, now=now) as trail:\n  a.at = trail.now\n  b.at = now\n"
+
+    assert list(own_times_in(ast.parse(source))) == [3]
+
+
+def own_times_in(tree: ast.AST) -> Iterator[int]:
+    """Yield the lines within recorded changes that read `now` instead of `trail.now`."""
+    changes = (
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.With)
+        and any(name_of(item.context_expr) == "recorded_change" for item in node.items)
+    )
+    yield from (
+        node.lineno
+        for change in changes
+        for line in change.body
+        for node in ast.walk(line)
+        if isinstance(node, ast.Name) and node.id == "now"
+    )

@@ -52,7 +52,7 @@ def set_budget(
         budget.thresholds, budget.action = sorted(set(thresholds)), action
         if before == _facts(budget):
             raise Unchanged
-        budget.changed_at, budget.changed_by = now, actor.words
+        budget.changed_at, budget.changed_by = trail.now, actor.words
         budget.save()
         trail.note(
             Event.BUDGET_CHANGED,
@@ -60,7 +60,7 @@ def set_budget(
             before=before or {"amount": ""},
             after=_facts(budget),
         )
-        _block_or_unblock(trail, budget, now)
+        _block_or_unblock(trail, budget, trail.now)
     return budget
 
 
@@ -81,7 +81,7 @@ def remove_budget(actor: Actor, *, account: Account, now: datetime) -> None:
             before=_facts(budget),
         )
         budget.action = Budget.Action.NOTIFY
-        _block_or_unblock(trail, budget, now)
+        _block_or_unblock(trail, budget, trail.now)
         budget.delete()
 
 
@@ -97,7 +97,7 @@ def lift_block(actor: Actor, *, account: Account, now: datetime) -> None:
             raise Unchanged
         before = _facts(budget)
         budget.action = Budget.Action.NOTIFY
-        budget.changed_at, budget.changed_by = now, actor.words
+        budget.changed_at, budget.changed_by = trail.now, actor.words
         budget.save()
         trail.note(
             Event.BUDGET_CHANGED,
@@ -105,7 +105,7 @@ def lift_block(actor: Actor, *, account: Account, now: datetime) -> None:
             before=before,
             after=_facts(budget),
         )
-        _block_or_unblock(trail, budget, now)
+        _block_or_unblock(trail, budget, trail.now)
 
 
 def check_budget(actor: Actor, *, account: Account, now: datetime) -> list[int]:
@@ -120,12 +120,12 @@ def check_budget(actor: Actor, *, account: Account, now: datetime) -> list[int]:
         budget = Budget.objects.filter(account=account).first()
         if budget is None:
             raise Unchanged
-        invoice = running_invoice(account, now)
+        invoice = running_invoice(account, trail.now)
         if invoice is not None and invoice.currency == budget.currency:
             reached = _reached(budget, invoice)
             for percent in reached:
-                _fire(trail, budget, invoice, percent, now)
-        if not _block_or_unblock(trail, budget, now) and not reached:
+                _fire(trail, budget, invoice, percent, trail.now)
+        if not _block_or_unblock(trail, budget, trail.now) and not reached:
             raise Unchanged
     return reached
 

@@ -67,7 +67,7 @@ def draft_invoice(
         if invoice is not None and invoice.is_final:
             raise Unchanged
         invoice = invoice or Invoice(account=account, month=str(month))
-        _write_draft(invoice, bill, now)
+        _write_draft(invoice, bill, trail.now)
         trail.note(
             Event.INVOICE_DRAFTED,
             target=_target(invoice),
@@ -113,11 +113,11 @@ def finalize_invoice(
         if invoice is not None and invoice.is_final:
             raise Unchanged
         invoice = invoice or Invoice(account=account, month=str(month))
-        _write_draft(invoice, bill, now)
+        _write_draft(invoice, bill, trail.now)
         if not override_reason:
-            _check_complete(invoice, now)
+            _check_complete(invoice, trail.now)
         invoice.override_reason = override_reason
-        _finalize(trail, invoice, actor, now)
+        _finalize(trail, invoice, actor, trail.now)
     return invoice
 
 
@@ -138,7 +138,7 @@ def void_invoice(
             raise Conflict("Only a final invoice can be voided.")
         if row.credit_notes.exists() or row.adjustments.exists():
             raise Conflict("An invoice that was corrected cannot be voided.")
-        row.status, row.voided_at = Invoice.Status.VOID, now
+        row.status, row.voided_at = Invoice.Status.VOID, trail.now
         row.voided_by, row.void_reason = actor.words, reason
         row.save()
         CreditEntry.objects.bulk_create(
@@ -148,7 +148,7 @@ def void_invoice(
                 invoice=row,
                 kind=CreditEntry.Kind.RETURNED,
                 amount_micros=-entry.amount_micros,
-                at=now,
+                at=trail.now,
             )
             for entry in row.credit_entries.filter(kind=CreditEntry.Kind.USED)
         )

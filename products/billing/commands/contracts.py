@@ -52,13 +52,13 @@ def assign_contract(
     with recorded_change(
         actor, Permission.CONTRACT_ASSIGN, on=account, now=now
     ) as trail:
-        _check_month(account, terms, from_month, now)
+        _check_month(account, terms, from_month, trail.now)
         before = contract_of(account.pk, from_month)
         contract = Contract.objects.create(
             account=account,
             from_month=str(from_month),
             reason=reason,
-            assigned_at=now,
+            assigned_at=trail.now,
             assigned_by=actor.words,
             **asdict(terms),
         )

@@ -61,9 +61,9 @@ def correct_month(
             raise Unchanged
         for each in differences:
             if each.amount.micros > 0:
-                _adjust(trail, invoice, each, now)
+                _adjust(trail, invoice, each, trail.now)
             else:
-                _credit(trail, invoice, each, actor, now)
+                _credit(trail, invoice, each, actor, trail.now)
     return bool(differences)
 
 

@@ -45,7 +45,7 @@ def grant_credit(
                 amount_micros=amount.micros,
                 reason=reason,
                 expires_on=expires_on,
-                granted_at=now,
+                granted_at=trail.now,
                 granted_by=actor.words,
             )
         )
@@ -69,7 +69,7 @@ def expire_credits(actor: Actor, *, account: Account, now: datetime) -> None:
     with recorded_change(
         actor, Permission.INVOICE_MANAGE, on=account, now=now
     ) as trail:
-        expired = expired_credits(account.pk, now)
+        expired = expired_credits(account.pk, trail.now)
         if not expired:
             raise Unchanged
         for credit, left in expired:
@@ -78,7 +78,7 @@ def expire_credits(actor: Actor, *, account: Account, now: datetime) -> None:
                 account=account,
                 kind=CreditEntry.Kind.EXPIRED,
                 amount_micros=-left,
-                at=now,
+                at=trail.now,
             )
             trail.note(
                 Event.CREDIT_EXPIRED,

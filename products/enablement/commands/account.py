@@ -86,12 +86,12 @@ def enable(
         lock=Plan.objects.filter(product=product),  # see change_price
     ) as trail:
         trial = require_disabled(account, product)
-        price = direct_price(product.pk, now, account_id=account.pk)
+        price = direct_price(product.pk, trail.now, account_id=account.pk)
         if refusal := enable_refusal(product, None, price):
             raise refusal
         assert price is not None  # noqa: S101 - else it is refused
         terms = direct_terms(
-            account, product, prices_beside(price, now), locale=agreement.locale
+            account, product, prices_beside(price, trail.now), locale=agreement.locale
         )
         _check_agreement(agreement, terms.text_hash)
         enablement = Enablement(
@@ -100,7 +100,7 @@ def enable(
             plan=price.plan,
             price_version=price,
             source=Enablement.Source.DIRECT,
-            starts_at=now,
+            starts_at=trail.now,
             started_by=actor.words,
             reason=reason,
         )
@@ -149,7 +149,7 @@ def disable(
             enablement,
             ended_by=actor.words,
             drain_mode=drain_mode,
-            now=now,
+            now=trail.now,
             reason=reason,
         )
     return enablement

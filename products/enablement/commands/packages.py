@@ -44,14 +44,14 @@ def assign_package(
     ) as trail:
         require_approval(actor)
         trial = require_disabled(account, product)
-        prices = prices_on(plan, now)
+        prices = prices_on(plan, trail.now)
         enablement = Enablement(
             account=account,
             product=product,
             plan=plan,
             price_version=prices[0] if prices else None,
             source=Enablement.Source.PACKAGE,
-            starts_at=now,
+            starts_at=trail.now,
             started_by=actor.words,
             reason=reason,
         )
@@ -97,6 +97,6 @@ def remove_package(
             enablement,
             ended_by=actor.words,
             drain_mode=Enablement.DrainMode.DRAIN,
-            now=now,
+            now=trail.now,
             reason=reason,
         )

@@ -46,6 +46,6 @@ def change_price(
             plan=plan,
             price=price,
             effective_from=effective_from,
-            now=now,
+            now=trail.now,
             follows=followed_price(plan, effective_from),
         )

@@ -61,18 +61,18 @@ def request_product(
         own = ProductRequest.objects.filter(
             account=account, product=product, user_id=actor.user_id
         )
-        if own.filter(requested_on=now.date()).exists():
+        if own.filter(requested_on=trail.now.date()).exists():
             raise AlreadyRequestedToday(f"You already requested {product.name} today.")
         own.filter(state=State.OPEN).update(
-            state=State.WITHDRAWN, answered_at=now, answered_by=actor.words
+            state=State.WITHDRAWN, answered_at=trail.now, answered_by=actor.words
         )
         request = ProductRequest.objects.create(
             account=account,
             product=product,
             user_id=actor.user_id,
             requested_by=actor.words,
-            requested_on=now.date(),
-            requested_at=now,
+            requested_on=trail.now.date(),
+            requested_at=trail.now,
             note=note,
         )
         asked = Audience.SUPERUSERS if product.is_sold_directly else Audience.SALES
@@ -98,7 +98,7 @@ def decline_request(
     permission = Permission.PACKAGE_ASSIGN if is_staff else Permission.PRODUCT_ENABLE
     with recorded_change(actor, permission, on=request, now=now) as trail:
         row = _open(request)
-        _answer(row, State.DECLINED, actor.words, now, answer=reason)
+        _answer(row, State.DECLINED, actor.words, trail.now, answer=reason)
         _note(trail, Event.PRODUCT_REQUEST_DECLINED, row, reason)
     return row
 
@@ -116,7 +116,7 @@ def answer_request(
         actor, Permission.PACKAGE_ASSIGN, on=request, now=now
     ) as trail:
         row = _open(request)
-        _answer(row, State.ANSWERED, actor.words, now, answer=answer)
+        _answer(row, State.ANSWERED, actor.words, trail.now, answer=answer)
         _note(trail, Event.PRODUCT_REQUEST_ANSWERED, row, answer)
     return row
 
@@ -135,7 +135,7 @@ def withdraw_request(
         row = _open(request)
         if row.user_id != actor.user_id:
             raise NotFound("Request not found.")
-        _answer(row, State.WITHDRAWN, actor.words, now)
+        _answer(row, State.WITHDRAWN, actor.words, trail.now)
         _note(trail, Event.PRODUCT_REQUEST_WITHDRAWN, row)
     return row
 

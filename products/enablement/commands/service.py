@@ -72,7 +72,7 @@ def enable_for_service(
         ServiceProduct.objects.create(
             service=service,
             product=product,
-            starts_at=now,
+            starts_at=trail.now,
             started_by=actor.words,
             configuration=options,
         )
@@ -121,7 +121,7 @@ def disable_for_service(
         switch = switch_of(service, product.pk)
         if switch is None:
             raise Unchanged
-        switch.ends_at = now
+        switch.ends_at = trail.now
         switch.ended_by = actor.words
         switch.save(update_fields=["ends_at", "ended_by"])
         trail.note(

@@ -81,9 +81,9 @@ def start_trial(
             product=product,
             plan=plan,
             source=Enablement.Source.TRIAL,
-            starts_at=now,
+            starts_at=trail.now,
             started_by=actor.words,
-            trial_ends_at=now + timedelta(days=plan.trial_days or 0),
+            trial_ends_at=trail.now + timedelta(days=plan.trial_days or 0),
             trial_minutes=plan.trial_minutes,
         )
         trail.note(
@@ -113,8 +113,8 @@ def end_trial(
         trial = rows.select_related("product").select_for_update(of=("self",)).first()
         if trial is None:
             raise NoTrial(f"{account.name} has no running trial of {product.name}.")
-        used = trial_minutes_used(trial, now)
-        _end(trail, trial, used, "Tollgate ended it.", now, note=reason)
+        used = trial_minutes_used(trial, trail.now)
+        _end(trail, trial, used, "Tollgate ended it.", trail.now, note=reason)
     return trial
 
 
@@ -143,7 +143,7 @@ def check_account_trials(actor: Actor, *, account: Account, now: datetime) -> No
     with recorded_change(actor, Permission.TRIAL_END, on=account, now=now) as trail:
         trials = running_trials().filter(account=account).select_related("product")
         changed = [
-            _check(trail, trial, now)
+            _check(trail, trial, trail.now)
             for trial in trials.select_for_update(of=("self",)).order_by("pk")
         ]
         if not any(changed):

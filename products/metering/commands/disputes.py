@@ -437,8 +437,8 @@ def resolve_dispute(
         if not row.is_open:
             raise Conflict(f"{row.resolved_by} has already resolved this dispute.")
         if keep == UsageDispute.Resolution.REPORTED:
-            _apply_reported(row, now)
-        row.resolved_at, row.resolved_by = now, actor.words
+            _apply_reported(row, trail.now)
+        row.resolved_at, row.resolved_by = trail.now, actor.words
         row.resolution, row.resolution_reason = keep, reason
         row.save()
         trail.note(

@@ -93,17 +93,17 @@ def issue_credential(
             if overlap > timedelta():
                 status |= {
                     "previous_digest": old.digest,
-                    "previous_until": now + overlap,
+                    "previous_until": trail.now + overlap,
                 }
-            old.revoked_at = now
+            old.revoked_at = trail.now
             old.save(update_fields=["revoked_at"])
             trail.note(Event.EDGE_CREDENTIAL_REVOKED, target=("edge", old.pk, name))
         edge = Edge.objects.create(
             name=name,
             digest=digest(secret),
-            created_at=now,
-            issued_at=now,
-            expires_at=now + lifetime,
+            created_at=trail.now,
+            issued_at=trail.now,
+            expires_at=trail.now + lifetime,
             networks=bound_to,
             **status,
         )
@@ -111,7 +111,7 @@ def issue_credential(
             Event.EDGE_CREDENTIAL_ISSUED,
             target=("edge", edge.pk, name),
             after={
-                "expires_at": (now + lifetime).isoformat(),
+                "expires_at": (trail.now + lifetime).isoformat(),
                 "networks": bound_to,
                 "overlap_seconds": overlap // timedelta(seconds=1),
             },
@@ -152,10 +152,13 @@ def renew_credential(actor: Actor, *, edge: Edge, secret: str, now: datetime) ->
     new = new_secret()
     with recorded_change(actor, Permission.EDGE_MANAGE, on=PLATFORM, now=now) as trail:
         row = Edge.objects.select_for_update().get(pk=edge.pk)
-        pauses_until = (row.next_issued_at or now - RENEWAL_PAUSE) + RENEWAL_PAUSE
-        if not renewal_is_due(row, secret=secret, now=now) or now < pauses_until:
+        pauses_until = (row.next_issued_at or trail.now - RENEWAL_PAUSE) + RENEWAL_PAUSE
+        if (
+            not renewal_is_due(row, secret=secret, now=trail.now)
+            or trail.now < pauses_until
+        ):
             raise RenewalNotDue("The credential need not be renewed yet.")
-        row.next_digest, row.next_issued_at = digest(new), now
+        row.next_digest, row.next_issued_at = digest(new), trail.now
         row.save(update_fields=["next_digest", "next_issued_at"])
         trail.note(
             Event.EDGE_CREDENTIAL_ISSUED,
@@ -175,9 +178,12 @@ def adopt_credential(actor: Actor, *, edge: Edge, secret: str, now: datetime) ->
         if row.next_digest not in digests(secret):
             raise Unchanged  # another request was first
         lifetime = row.lifetime
-        row.previous_digest, row.previous_until = row.digest, now + RENEWED_OVERLAP
+        row.previous_digest, row.previous_until = (
+            row.digest,
+            trail.now + RENEWED_OVERLAP,
+        )
         row.digest, row.issued_at = row.next_digest, row.next_issued_at
-        row.expires_at = None if lifetime is None else now + lifetime
+        row.expires_at = None if lifetime is None else trail.now + lifetime
         row.next_digest, row.next_issued_at = "", None
         row.save()
         trail.note(
@@ -195,7 +201,7 @@ def revoke_credential(actor: Actor, *, name: str, now: datetime) -> None:
         edge = Edge.objects.filter(name=name, revoked_at=None).first()
         if edge is None:
             raise NotFound(f"The edge '{name}' has no active credential.")
-        edge.revoked_at = now
+        edge.revoked_at = trail.now
         edge.save(update_fields=["revoked_at"])
         trail.note(Event.EDGE_CREDENTIAL_REVOKED, target=("edge", edge.pk, name))
 
@@ -246,7 +252,7 @@ def declare_restored(actor: Actor, *, now: datetime) -> str:
     with recorded_change(actor, Permission.EDGE_MANAGE, on=PLATFORM, now=now) as trail:
         before = IngestEpoch.objects.filter(pk=1).first()
         IngestEpoch.objects.update_or_create(
-            pk=1, defaults={"epoch": new, "since": now}
+            pk=1, defaults={"epoch": new, "since": trail.now}
         )
         trail.note(
             Event.DATABASE_RESTORED,

@@ -65,9 +65,9 @@ def void_usage(
             ends_at=period.ends_at,
             reason=reason,
             voided_by=actor.words,
-            voided_at=now,
+            voided_at=trail.now,
         )
-        records = _set_apart(void, period, now)
+        records = _set_apart(void, period, trail.now)
         disputes = _resolve_disputes(void, period)
         target = ("usage_void", str(void.pk), period.edge)
         span: dict[str, object] = {

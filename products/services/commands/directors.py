@@ -30,7 +30,7 @@ def add_backend(
         names = backends_of(row)
         if backend in names:
             raise Duplicate("director_backend", backend)
-        apply_changes(trail, row, {"backends": [*names, backend]}, now)
+        apply_changes(trail, row, {"backends": [*names, backend]}, trail.now)
     return row
 
 
@@ -49,5 +49,5 @@ def remove_backend(
         if backend not in names:
             raise NotFound(f"Director “{director}” has no backend “{backend}”.")
         left = [each for each in names if each != backend]
-        apply_changes(trail, row, {"backends": left}, now)
+        apply_changes(trail, row, {"backends": left}, trail.now)
     return row

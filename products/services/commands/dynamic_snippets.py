@@ -23,7 +23,7 @@ def change_content(actor: Actor, *, part: Part, content: str, now: datetime) -> 
         service_for_update(service.pk)
         before = values_of(part)
         values = clean(part.declared, part.name, part.values | {"content": content})
-        copies = set_content(part, values["content"], now)
+        copies = set_content(part, values["content"], trail.now)
         changed = next(each for each in copies if each.pk == part.pk)
         old, new = audit_changes(part.declared, before, values_of(changed))
         if not new:

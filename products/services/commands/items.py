@@ -64,7 +64,7 @@ def change_items(
         items = {row.name: row for row in items_of(part)}
         before = {name: audit_item(row) for name, row in items.items()}
         keys = {name: _trail_key(row) for name, row in items.items()}
-        touched = [_apply(kind, part, items, change, now) for change in changes]
+        touched = [_apply(kind, part, items, change, trail.now) for change in changes]
         _check_count(kind, items, before)
         after = {name: audit_item(row) for name, row in items.items()}
         keys |= {name: _trail_key(row) for name, row in items.items()}

@@ -99,8 +99,8 @@ def add_part(
         actor, Permission.SERVICE_CONFIGURE, on=version.service, now=now
     ) as trail:
         version = draft_for_update(version)
-        row = _new_part(version, kind_of(kind), name, fields, now)
-        _note_added(trail, row, now)
+        row = _new_part(version, kind_of(kind), name, fields, trail.now)
+        _note_added(trail, row, trail.now)
     return row
 
 
@@ -126,7 +126,7 @@ def change_part(
     ) as trail:
         version = draft_for_update(version)
         row = get_part(version, kind, name)
-        apply_changes(trail, row, changes, now, expected_revision)
+        apply_changes(trail, row, changes, trail.now, expected_revision)
     return row
 
 
@@ -152,12 +152,12 @@ def change_parts(
         for each in changes:
             if each.name:
                 row = get_part(version, each.kind, each.name)
-                _change(trail, row, each.changes, now)
+                _change(trail, row, each.changes, trail.now)
             else:
                 fields = dict(each.changes)
                 name = str(fields.pop("name", ""))
-                row = _new_part(version, kind_of(each.kind), name, fields, now)
-                _note_added(trail, row, now)
+                row = _new_part(version, kind_of(each.kind), name, fields, trail.now)
+                _note_added(trail, row, trail.now)
         if version.revision == expected_revision:
             raise Unchanged
 
@@ -181,15 +181,15 @@ def set_single(
         version = draft_for_update(version)
         row = find_single(version, kind)
         if row is None:
-            row = _new_part(version, kind_of(kind), "", changes, now)
+            row = _new_part(version, kind_of(kind), "", changes, trail.now)
             after = audit_values(row)
             if not after:
                 raise Unchanged
             _save(row, insert=True)
-            bump_revision(version, now)
+            bump_revision(version, trail.now)
             _note(trail, event_of(row.declared, "updated"), row, after=after)
         else:
-            apply_changes(trail, row, changes, now)
+            apply_changes(trail, row, changes, trail.now)
     return row
 
 
@@ -211,8 +211,8 @@ def remove_part(
         event = event_of(row.declared, "deleted")
         _note(trail, event, row, before=audit_values(row))
         row.delete()
-        bump_revision(version, now)
-        _follow(trail, row, related.after_removal(row), now)
+        bump_revision(version, trail.now)
+        _follow(trail, row, related.after_removal(row), trail.now)
     return removed
 
 
@@ -229,10 +229,10 @@ def restore_part(
     ) as trail:
         version = draft_for_update(version)
         kind = kind_of(removed.kind)
-        row = _new_part(version, kind, removed.name, removed.values, now)
+        row = _new_part(version, kind, removed.name, removed.values, trail.now)
         row.name, row.public_id = removed.name, removed.public_id
         row.position = removed.position
-        _note_added(trail, row, now)
+        _note_added(trail, row, trail.now)
     return row
 
 

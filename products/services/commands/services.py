@@ -55,16 +55,16 @@ def create_service(
             name=clean_service_name(name),
             comment=clean_comment(comment),
             type=kind,
-            created_at=now,
-            updated_at=now,
+            created_at=trail.now,
+            updated_at=trail.now,
         )
         _save(service, insert=True)
         Version.objects.create(
             service=service,
             number=1,
             author=actor.words,
-            created_at=now,
-            updated_at=now,
+            created_at=trail.now,
+            updated_at=trail.now,
         )
         trail.note(
             Event.SERVICE_CREATED,
@@ -105,7 +105,7 @@ def update_service(
         after = {"name": service.name, "comment": service.comment}
         if before == after:
             raise Unchanged
-        service.updated_at = now
+        service.updated_at = trail.now
         _save(service)
         trail.note(
             Event.SERVICE_UPDATED,
@@ -129,7 +129,7 @@ def delete_service(actor: Actor, *, service: Service, now: datetime) -> None:
         active = service.versions.filter(active=True).first()
         if active is not None:
             raise ServiceActive(service, active.number)
-        service.deleted_at = service.updated_at = now
+        service.deleted_at = service.updated_at = trail.now
         service.save(update_fields=["deleted_at", "updated_at"])
         trail.note(
             Event.SERVICE_DELETED,

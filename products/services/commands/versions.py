@@ -30,7 +30,7 @@ def clone_version(actor: Actor, *, version: Version, now: datetime) -> Version:
     ) as trail:
         source = version_for_update(version)
         clone = _new_version(
-            source.service, author=actor.words, comment=source.comment, now=now
+            source.service, author=actor.words, comment=source.comment, now=trail.now
         )
         clone.cloned_from = source.number
         clone.save(force_insert=True)
@@ -58,7 +58,7 @@ def create_version(
             service_for_update(service.pk),
             author=actor.words,
             comment=clean_comment(comment),
-            now=now,
+            now=trail.now,
         )
         version.save(force_insert=True)
         trail.note(
@@ -85,7 +85,7 @@ def comment_version(
         if before == after:
             raise Unchanged
         version.comment = after
-        version.updated_at = now
+        version.updated_at = trail.now
         version.save(update_fields=["comment", "updated_at"])
         trail.note(
             Event.VERSION_UPDATED,
@@ -109,7 +109,7 @@ def lock_version(actor: Actor, *, version: Version, now: datetime) -> Version:
         if not is_allowed(version.state, Transition.LOCK):
             raise Unchanged
         version.locked = True
-        version.updated_at = now
+        version.updated_at = trail.now
         version.save(update_fields=["locked", "updated_at"])
         trail.note(
             Event.VERSION_LOCKED,

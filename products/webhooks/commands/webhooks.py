@@ -63,9 +63,9 @@ def add_webhook(
             account=account,
             **values,
             secret=encrypt(secret),
-            created_at=now,
+            created_at=trail.now,
             created_by=actor.words,
-            due_at=now,
+            due_at=trail.now,
         )
         reader.start(webhook.reader, account.pk, after=reader.end_of(account.pk))
         trail.note(Event.WEBHOOK_CREATED, target=target_of(webhook), after=values)
@@ -98,10 +98,10 @@ def change_webhook(
         if url != row.url:
             _require_new_url(row.account_id, url)
         if is_paused != row.is_paused:
-            row.paused_at = now if is_paused else None
+            row.paused_at = trail.now if is_paused else None
             row.pause_reason = f"{actor.words} paused it." if is_paused else ""
         row.url, row.events = url, list(events)
-        row.due_at, row.attempts, row.failing_since = now, 0, None
+        row.due_at, row.attempts, row.failing_since = trail.now, 0, None
         row.save()
         trail.note(
             Event.WEBHOOK_UPDATED, target=target_of(row), before=before, after=after
@@ -126,7 +126,7 @@ def rotate_secret(
     ) as trail:
         row = locked_webhook(webhook)
         row.earlier_secret = row.secret if overlap_hours else ""
-        until = now + timedelta(hours=overlap_hours) if overlap_hours else None
+        until = trail.now + timedelta(hours=overlap_hours) if overlap_hours else None
         row.earlier_secret_until = until
         row.secret = encrypt(secret)
         row.save(update_fields=["secret", "earlier_secret", "earlier_secret_until"])
@@ -148,7 +148,7 @@ def pause_webhook(
         row = locked_webhook(webhook)
         if row.is_paused:
             raise Unchanged
-        row.paused_at, row.pause_reason = now, reason
+        row.paused_at, row.pause_reason = trail.now, reason
         row.save(update_fields=["paused_at", "pause_reason"])
         trail.note(Event.WEBHOOK_PAUSED, target=target_of(row), reason=reason)
 
@@ -185,7 +185,7 @@ def replay_webhook(
             raise Invalid(f"Enter a sequence from 0 to {end}.", field="after")
         before = reader.position_of(row.reader, row.account_id)
         reader.start(row.reader, row.account_id, after=after)
-        row.due_at, row.attempts, row.failing_since = now, 0, None
+        row.due_at, row.attempts, row.failing_since = trail.now, 0, None
         row.save(update_fields=["due_at", "attempts", "failing_since"])
         trail.note(
             Event.WEBHOOK_REPLAYED,
@@ -214,7 +214,7 @@ def resend_message(
             sequence=sequence,
             event=entry.action,
             is_resend=True,
-            created_at=now,
+            created_at=trail.now,
         )
         trail.note(
             Event.WEBHOOK_RESENT, target=target_of(row), after={"sequence": sequence}

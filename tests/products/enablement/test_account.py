@@ -14,6 +14,7 @@ from products.enablement.commands import (
     assign_package,
     change_price,
     disable,
+    disable_for_service,
     enable,
     enable_for_service,
     remove_package,
@@ -23,7 +24,7 @@ from products.enablement.commands.account import (
     PriceChanged,
     ServicesChanged,
 )
-from products.enablement.models import DRAIN_TIME, Enablement
+from products.enablement.models import DRAIN_TIME, Enablement, ServiceProduct
 from products.enablement.queries import (
     current,
     products_of,
@@ -200,6 +201,26 @@ def test_disabling_closes_the_row_and_notes_the_change_of_the_bill(
     assert enablement.drain_until == LATER + timedelta(seconds=60)
     assert noted(acme.pk)[2:] == ["product.disabled", "bill.changed"]
     assert last_entry(acme.pk)["after"]["billed"] is False
+
+
+def test_a_clock_that_is_behind_ends_nothing_before_it_started(
+    sam, eve, acme, echo, websockets
+):
+    entitle(sam, acme, websockets)
+    enable_for_service(eve, service=echo, product=websockets, now=NOW)
+    behind = NOW - timedelta(seconds=1)
+
+    disable_for_service(eve, service=echo, product=websockets, now=behind)
+    enablement = disable(
+        sam, account=acme, product=websockets, drain_mode="drain", now=behind
+    )
+
+    switch = ServiceProduct.objects.get(service=echo)
+    entries = AuditEvent.objects.filter(account_id=acme.pk, action__contains="disabled")
+    assert {entry.at for entry in entries} == {NOW}
+    assert (switch.starts_at, switch.ends_at) == (NOW, NOW)
+    assert (enablement.starts_at, enablement.ends_at) == (NOW, NOW)
+    assert enablement.drain_until == NOW + DRAIN_TIME
 
 
 def test_disabling_twice_names_who_was_first(sam, acme, websockets):
