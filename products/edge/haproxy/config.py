@@ -425,7 +425,10 @@ _FRONTEND_RULES = f"""\
     http-response lua.log refused {_IS_101} !{_IS_ALLOWED}
     http-response return status 403 {_PLAIN_TEXT} lf-string {_REFUSAL} {_IS_101} !{_IS_ALLOWED}
     http-response lua.drop_nominated unless {{ status 101 }}
-    http-response del-header '(?i)^(upgrade|{_HOP_BY_HOP})$' -m reg unless {{ status 101 }}
+    http-response del-header '(?i)^(connection|upgrade|{_HOP_BY_HOP})$' -m reg unless {{ status 101 }}
+    # RFC 9110, 15.5.22: a 426 names a protocol. The edge offers this one, whatever the origin does.
+    http-response set-header Upgrade websocket if {{ status 426 }}
+    http-response set-header Connection Upgrade if {{ status 426 }}
     http-response set-var(txn.at) date(0,ms)
     http-response set-var(txn.kind) str(web) unless {{ status 101 }}
     http-response set-var(txn.kind) str(ws) {_IS_101}

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
+from http import HTTPStatus
 
 from products.edge.access_log import AccessLog, LoggedRequest
 from products.edge.contract import Route
@@ -353,7 +354,11 @@ async def _relay_response(
         fields.append((b"Transfer-Encoding", b"chunked"))
     elif response.length is not None and response.status != _NO_CONTENT:
         fields.append((b"Content-Length", b"%d" % response.length))
-    fields.append((b"Connection", b"close"))
+    if response.status == HTTPStatus.UPGRADE_REQUIRED:
+        # RFC 9110, 15.5.22: a 426 names a protocol. The edge offers this one, whatever the origin does.
+        fields += [(b"Upgrade", b"websocket"), (b"Connection", b"Upgrade, close")]
+    else:
+        fields.append((b"Connection", b"close"))
     client.count_request()
     await _write(client, _head_bytes(response, fields))
     while not body.done:

@@ -1,6 +1,7 @@
 """Accepts connections within limits, reads their requests, and sends every error response."""
 
 import asyncio
+import contextlib
 import logging
 import socket
 import ssl
@@ -27,6 +28,9 @@ from products.edge.usage.meter import UsageMeter
 
 log = logging.getLogger(__name__)
 
+_UNKNOWN_NAME = "CALLBACK_FAILED"  # OpenSSL's reason if no certificate was chosen
+# A record of TLS 1.2 or 1.3 with the fatal alert unrecognized_name (RFC 6066, section 3).
+_ALERT = bytes([21, 3, 3, 0, 2, 2, ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME])
 _MAX_REJECTIONS = 64  # connections above the limit that still get a response
 
 
@@ -63,12 +67,7 @@ class Server:
         slot = self._give_slot(client, address)
         self.tls_handshakes += 1
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: client,
-                accepted,
-                ssl=tls,
-                ssl_handshake_timeout=self._limits.head_seconds,
-            )
+            await self._shake_hands(client, accepted, tls)
         except OSError:  # includes ssl.SSLError
             accepted.close()
             slot.release()
@@ -77,6 +76,25 @@ class Server:
             raise
         finally:
             self.tls_handshakes -= 1
+
+    async def _shake_hands(
+        self, client: ClientConnection, accepted: socket.socket, tls: ssl.SSLContext
+    ) -> None:
+        """Raises OSError. A client that names an unknown host gets the alert that says so."""
+        with accepted.dup() as for_alert:
+            try:
+                await asyncio.get_running_loop().connect_accepted_socket(
+                    lambda: client,
+                    accepted,
+                    ssl=tls,
+                    ssl_handshake_timeout=self._limits.head_seconds,
+                )
+            except ssl.SSLError as error:
+                # The loop has closed the socket, without sending what OpenSSL wrote.
+                if error.reason == _UNKNOWN_NAME:
+                    with contextlib.suppress(OSError):
+                        for_alert.send(_ALERT)
+                raise
 
     @property
     def descriptors(self) -> int:

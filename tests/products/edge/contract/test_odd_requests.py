@@ -148,6 +148,38 @@ def test_an_odd_answer_to_a_handshake(stand, case):
     assert status_of(answer[answer.rindex(b"HTTP/1.1 ") :]) == status
 
 
+# Whether the origin names protocols in its own fields, and whether a handshake asks.
+REQUIRED = {
+    "a handshake": (WEBSOCKET, handshake),
+    "an ordinary request": (WEBSOCKET, get),
+    "an origin that names no protocol": (b"", get),
+}
+
+
+@pytest.mark.parametrize("case", REQUIRED)
+def test_a_426_names_the_protocol_that_the_edge_offers(stand, case):
+    own, request = REQUIRED[case]
+    head = b"HTTP/1.1 426 Upgrade Required\r\nContent-Length: 2\r\n" + own + b"\r\nno"
+    host, _ = stand.serve(answering(head))
+
+    lines = stand.edge.ask(request(host)).lower().split(b"\r\n")
+
+    assert b"upgrade: websocket" in lines
+    assert [
+        b"upgrade" in line for line in lines if line.startswith(b"connection:")
+    ] == [True]
+
+
+def test_another_refusal_of_an_origin_keeps_no_upgrade(stand):
+    head = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n" + WEBSOCKET + b"\r\n"
+    host, _ = stand.serve(answering(head))
+
+    lines = stand.edge.ask(handshake(host)).lower().split(b"\r\n")
+
+    assert b"connection: close" in lines
+    assert not any(line.startswith(b"upgrade") for line in lines)
+
+
 def test_fields_of_the_origins_hop_do_not_reach_the_client(stand):
     own = (
         b"Keep-Alive: timeout=5", b"Keep_Alive: timeout=5", b"Proxy-Authenticate: Basic",

@@ -35,6 +35,7 @@ NAMES = {
     "upper case in the handshake": ("ONE.test", "one.test", 200),
     "a port in Host": ("one.test", "one.test:443", 200),
     "a dot after Host": ("one.test", "one.test.", 200),
+    "a dot after the name in the handshake": ("one.test.", "one.test", 200),
     "the default certificate": ("two.test", "two.test", 200),
     "no name in the handshake": (None, "one.test", 200),
     "another service": ("one.test", "two.test", 421),

@@ -86,7 +86,7 @@ def test_a_wildcard_certificate_serves_the_names_below_it(secure):
 def test_a_name_without_a_certificate_gets_no_handshake(secure, name):
     stand, authority, _ = secure
 
-    with pytest.raises(ssl.SSLError):
+    with pytest.raises(ssl.SSLError, match="UNRECOGNIZED_NAME"):
         connect(stand.edge, authority, name)
 
 
