@@ -27,7 +27,14 @@ from django.db.migrations.loader import MigrationLoader
 
 from accounts.actor import Actor, Interface
 from accounts.audit.queries import accounts_with_trail, verify
-from portal.database_copy import CopyError, RowReader, copied_to, read_rows, replace_by
+from portal.database_copy import (
+    CopyError,
+    RowReader,
+    copied_to,
+    read_rows,
+    replace_by,
+    replace_by_sqlite,
+)
 from products.metering.commands import declare_restored
 
 FORMAT: Final = 1
@@ -111,6 +118,7 @@ def read_manifest(path: Path) -> Manifest:
 def restore_backup(path: Path, *, now: datetime, overwrite: bool = False) -> Manifest:
     """Restore a backup, check the result, and return the manifest.
 
+    A backup of SQLite can be restored into PostgreSQL, with the version that wrote it.
     The programs of the portal must be stopped. All users are signed out, and edges resend what the
     backup lacks: this notes database.restored. Raises BackupError; before the database is replaced
     if the file is damaged, needs other secrets or newer code, or if the database has tables and is
@@ -126,7 +134,10 @@ def restore_backup(path: Path, *, now: datetime, overwrite: bool = False) -> Man
         copy = folder / DATABASE
         _extract(path, copy, manifest)
         try:
-            replace_by(copy)
+            if manifest.database == connection.vendor:
+                replace_by(copy)
+            else:
+                replace_by_sqlite(copy)
         except CopyError as error:
             raise BackupError(str(error)) from error
     _require_same(manifest)
@@ -181,7 +192,8 @@ def _require_free(path: Path, *, overwrite: bool) -> None:
 
 def _require_suitable(manifest: Manifest) -> None:
     """Raise BackupError if this code, with these settings, cannot use the backup."""
-    if manifest.database != connection.vendor:
+    moves = (manifest.database, connection.vendor) == ("sqlite", "postgresql")
+    if manifest.database != connection.vendor and not moves:
         raise BackupError(
             f"The backup is of {manifest.database}, but DATABASE_URL is {connection.vendor}."
         )
@@ -197,6 +209,11 @@ def _require_suitable(manifest: Manifest) -> None:
     if newer:
         raise BackupError(
             f"The backup is of a newer version, with {newer[0]}. Install that version first."
+        )
+    if moves and (older := sorted(known - set(manifest.migrations))):
+        raise BackupError(
+            f"The backup is of an older version, without {older[0]}. Upgrade the SQLite database "
+            "first, and move a backup of it then."
         )
 
 

@@ -13,7 +13,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import psycopg
-from django.db import connection
+from django.apps import apps
+from django.core.management import call_command
+from django.core.management.color import no_style
+from django.db import connection, connections
+from django.db.models import Model
 from psycopg import IsolationLevel, sql
 
 # What pg_dump and psql read of a connection's parameters, and from which variable.
@@ -30,6 +34,8 @@ PG_VARIABLES = {
     "connect_timeout": "PGCONNECT_TIMEOUT",
 }
 EMPTY_SCHEMA = "DROP SCHEMA public CASCADE; CREATE SCHEMA public"
+COPY = "copy"  # the alias of a SQLite copy while its rows are read
+ROWS_AT_ONCE = 2000
 SQLITE_SECONDS = 20  # to wait for a writer
 
 
@@ -83,6 +89,77 @@ def replace_by(path: Path) -> None:
         _replace_postgresql(path)
 
 
+def replace_by_sqlite(path: Path) -> None:
+    """Replace the PostgreSQL database by a SQLite copy that has the same migrations.
+
+    The tables are made by the migrations, and get their rows in one transaction; if that fails they
+    are empty. Raises CopyError if a program still uses the database, and for a row that PostgreSQL
+    refuses.
+    """
+    connection.close()
+    _require_unused()
+    with _postgresql() as target:
+        target.execute(EMPTY_SCHEMA)
+    call_command("migrate", interactive=False, verbosity=0)
+    connection.close()
+    # The models read the copy, so that times keep their microseconds and values their types.
+    connections.databases[COPY] = connection.settings_dict | {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": str(path),
+        "OPTIONS": {},
+    }
+    try:
+        with _postgresql() as target:
+            _fill(target)
+    except psycopg.Error as error:
+        raise CopyError(f"PostgreSQL refuses a row: {error}.") from error
+    finally:
+        connections[COPY].close()
+        del connections[COPY], connections.databases[COPY]
+
+
+def _fill(target: "psycopg.Connection[Any]") -> None:
+    """Give all tables of models the rows of the copy, and write nothing else."""
+    models = {
+        model._meta.db_table: model  # noqa: SLF001 - Django's own name
+        for model in apps.get_models(include_auto_created=True)
+    }
+    triggers = target.execute(
+        "SELECT tgrelid::regclass::text, tgname, tgenabled FROM pg_trigger"
+        " WHERE NOT tgisinternal"
+    ).fetchall()
+    for table, name, _ in triggers:
+        target.execute(_trusted(f"ALTER TABLE {table} DISABLE TRIGGER {name}"))
+    names = ", ".join(f'"{table}"' for table in models)
+    target.execute(_trusted(f"TRUNCATE {names}"))
+    for model in models.values():
+        _copy_rows(target, model)
+    for statement in connection.ops.sequence_reset_sql(no_style(), [*models.values()]):
+        target.execute(_trusted(statement))
+    target.execute("SET CONSTRAINTS ALL IMMEDIATE")  # before tables are altered again
+    for table, name, enabled in triggers:
+        always = "ALWAYS " if enabled == "A" else ""
+        target.execute(_trusted(f"ALTER TABLE {table} ENABLE {always}TRIGGER {name}"))
+
+
+def _copy_rows(target: "psycopg.Connection[Any]", model: type[Model]) -> None:
+    fields = [each for each in model._meta.concrete_fields if not each.generated]  # noqa: SLF001
+    columns = ", ".join(f'"{each.column}"' for each in fields)
+    manager, table = model._base_manager, model._meta.db_table  # noqa: SLF001
+    rows = manager.using(COPY).values_list(*(each.attname for each in fields))
+    with (
+        target.cursor() as cursor,
+        cursor.copy(_trusted(f'COPY "{table}" ({columns}) FROM STDIN')) as copying,
+    ):
+        for row in rows.order_by("pk").iterator(ROWS_AT_ONCE):
+            copying.write_row(
+                [
+                    field.get_db_prep_save(value, connection=connection)
+                    for field, value in zip(fields, row, strict=True)
+                ]
+            )
+
+
 def read_rows(query: str, /) -> Sequence[Sequence[Any]]:
     """Return all rows of a query to the database itself."""
     with connection.cursor() as cursor:
@@ -109,13 +186,7 @@ def _replace_sqlite(path: Path) -> None:
 
 def _replace_postgresql(path: Path) -> None:
     environment = _pg_environment()
-    with _postgresql() as live:
-        ((others,),) = live.execute(
-            "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()"
-            " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
-        ).fetchall()
-    if others:
-        raise CopyError(_in_use(f"{others} other connections are open"))
+    _require_unused()
     script = path.with_name(f"{path.name}.sql")
     try:
         dump = ["pg_restore", "--no-owner", "--no-privileges", "-f", str(script)]
@@ -127,6 +198,17 @@ def _replace_postgresql(path: Path) -> None:
         )
     finally:
         script.unlink(missing_ok=True)
+
+
+def _require_unused() -> None:
+    """Raise CopyError if a program uses the PostgreSQL database."""
+    with _postgresql() as live:
+        ((others,),) = live.execute(
+            "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        ).fetchall()
+    if others:
+        raise CopyError(_in_use(f"{others} other connections are open"))
 
 
 def _in_use(detail: str) -> str:

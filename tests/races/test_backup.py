@@ -1,6 +1,7 @@
 """A backup made while superusers write, restored into another database and checked."""
 
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import zipfile
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from types import SimpleNamespace
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -19,6 +21,7 @@ from django.utils import timezone
 from portal import backup
 from portal.backup import BackupError, read_manifest, restore_backup, write_backup
 from tests.races.conftest import ROOT, answer, order, result_of
+from tests.races.postgresql import postgresql
 
 OTHER_KEY = "another-secret-of-this-installation"
 
@@ -198,3 +201,31 @@ def test_a_restore_refuses_while_a_program_uses_the_database_and_then_replaces_i
 
     assert (refused[0], "Another program uses the database" in refused[1]) == (1, True)
     assert replaced[0] == 0, replaced
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize(
+    "filling",
+    [
+        ["createaccount", "Old", "old@example.com"],
+        pytest.param(["demo"], marks=pytest.mark.nightly),
+    ],
+)
+def test_a_backup_of_sqlite_moves_to_postgresql_with_its_trail(filling, tmp_path):
+    own = os.environ | {"DATA_DIR": str(tmp_path / "data")}
+    old = f"sqlite:///{tmp_path / 'old.sqlite3'}"
+    on_sqlite = SimpleNamespace(environment=own | {"DATABASE_URL": old})
+    file = str(tmp_path / "backup")
+    for words in (["migrate"], ["createcachetable"], filling, ["backup", file]):
+        assert manage(on_sqlite, *words)[0] == 0, words
+
+    with postgresql() as server:
+        on_postgresql = SimpleNamespace(environment=own | {"DATABASE_URL": server.url})
+        code, printed = manage(on_postgresql, "restore", file)
+        verified = manage(on_postgresql, "verify_audit")
+        # A new row gets an id that no row of the backup has.
+        created = manage(on_postgresql, "createaccount", "New", "new@example.com")
+
+    assert (code, "are as written" in printed) == (0, True), printed
+    assert verified[0] == 0, verified
+    assert created[0] == 0, created

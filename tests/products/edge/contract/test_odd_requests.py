@@ -1,6 +1,7 @@
 """Both engines: odd requests and odd origins, each with the one answer that both give."""
 
 import socket
+from collections.abc import Callable
 
 import pytest
 
@@ -149,7 +150,7 @@ def test_an_odd_answer_to_a_handshake(stand, case):
 
 
 # Whether the origin names protocols in its own fields, and whether a handshake asks.
-REQUIRED = {
+REQUIRED: dict[str, tuple[bytes, Callable[..., bytes]]] = {
     "a handshake": (WEBSOCKET, handshake),
     "an ordinary request": (WEBSOCKET, get),
     "an origin that names no protocol": (b"", get),
