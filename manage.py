@@ -15,3 +15,5 @@ if __name__ == "__main__":
         ImproperlyConfigured
     ) as error:  # a setting of the operator's: one line says it
         sys.exit(str(error))
+    except BrokenPipeError:  # the reader has read enough, such as head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,6 +1,13 @@
 """The schedule of Celery beat: every task with its interval in seconds."""
 
+import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from celery.schedules import schedule
+
+_STARTED_AT = datetime.now(UTC)
+_STARTED_MONOTONIC = time.monotonic()
 
 SCHEDULE: dict[str, dict[str, Any]] = {
     "make-notices": {"task": "accounts.tasks.make_notices", "schedule": 5.0},
@@ -55,3 +62,24 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 3600.0,
     },
 }
+
+
+def beat_schedule() -> dict[str, dict[str, Any]]:
+    """Return the schedule for beat, which measures its intervals with the time that it is given.
+
+    By the wall clock, no task would be due for an hour after the clock was set back by an hour.
+    """
+    return {
+        name: entry
+        | {
+            "schedule": schedule(
+                timedelta(seconds=entry["schedule"]), nowfun=_advancing_time
+            )
+        }
+        for name, entry in SCHEDULE.items()
+    }
+
+
+def _advancing_time() -> datetime:
+    """Return the time since the start, added to the wall clock's time at the start."""
+    return _STARTED_AT + timedelta(seconds=time.monotonic() - _STARTED_MONOTONIC)

@@ -9,7 +9,7 @@ from csp.constants import NONE, SELF
 from django.urls import reverse_lazy
 
 from portal import env
-from portal.schedule import SCHEDULE
+from portal.schedule import beat_schedule
 from products.protocol import is_ip
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -347,7 +347,7 @@ SPECTACULAR_SETTINGS = {
     "DISABLE_ERRORS_AND_WARNINGS": False,
 }
 
-CELERY_BEAT_SCHEDULE = SCHEDULE
+CELERY_BEAT_SCHEDULE = beat_schedule()
 # In memory: sweeps are idempotent, so a lost schedule costs nothing. A kill can damage the file
 # that beat writes by default, and then beat exits but its worker does not.
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"

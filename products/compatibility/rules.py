@@ -29,9 +29,12 @@ _NEW_CERTIFICATE = (
 _REFUSED_CERTIFICATES = {
     "self_signed": ("has a self-signed certificate", "address", _NEW_CERTIFICATE),
     "untrusted": (
-        "has a certificate that no public certification authority signed",
+        (
+            "has a certificate that no public certification authority signed, or sends it without "
+            "the intermediate certificates"
+        ),
         "address",
-        _NEW_CERTIFICATE,
+        f"{_NEW_CERTIFICATE} The origin must send the intermediate certificates too.",
     ),
     "wrong_name": (
         "has a certificate that doesn't match",

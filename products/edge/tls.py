@@ -39,7 +39,10 @@ _KIND_BY_CODE: dict[int, tuple[CertificateKind, str]] = {
 }
 _UNTRUSTED: tuple[CertificateKind, str] = (
     "untrusted",
-    "The certificate is not signed by a public certification authority.",
+    (
+        "The certificate is not signed by a public certification authority, or the origin does not "
+        "send the intermediate certificates."
+    ),
 )
 _NO_TLS = "The origin did not answer with TLS 1.2 or newer."
 _FLOOD = "The origin sent more than a TLS handshake needs."

@@ -1,6 +1,10 @@
-"""The timetable names tasks that exist."""
+"""The timetable names tasks that exist, and does not depend on the wall clock."""
+
+import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from celery.beat import ScheduleEntry
 
 from portal.celery import app
 from portal.schedule import SCHEDULE
@@ -11,3 +15,13 @@ def test_a_scheduled_task_exists(name):
     app.loader.import_default_modules()
 
     assert SCHEDULE[name]["task"] in app.tasks
+
+
+def test_a_clock_that_is_set_back_delays_no_task(monkeypatch):
+    entry = ScheduleEntry("send-mail", app=app, **app.conf.beat_schedule["send-mail"])
+    hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    monkeypatch.setattr(app, "now", lambda: hour_ago)
+    later = time.monotonic() + 6
+    monkeypatch.setattr("portal.schedule.time.monotonic", lambda: later)
+
+    assert entry.is_due().is_due
