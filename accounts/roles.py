@@ -33,6 +33,7 @@ class Permission(StrEnum):
     EDGE_MANAGE = "edge:manage"
     INVOICE_MANAGE = "invoice:manage"
     LOGIN_OWN = "login:own"
+    INVITATION_RESEND = "invitation:resend"
     MEMBER_INVITE = "member:invite"
     MEMBER_MANAGE = "member:manage"
     MEMBER_READ = "member:read"
@@ -111,6 +112,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         Permission.BILLING_READ,
         Permission.BUDGET_MANAGE,
         Permission.DOMAIN_CLAIM,
+        Permission.INVITATION_RESEND,
         Permission.MEMBER_INVITE,
         Permission.MEMBER_MANAGE,
         Permission.MEMBER_REMOVE,
@@ -143,6 +145,7 @@ STAFF_PERMISSIONS = frozenset(
         Permission.CREDIT_GRANT,
         Permission.DOMAIN_MANAGE,
         Permission.EDGE_MANAGE,
+        Permission.INVITATION_RESEND,
         Permission.INVOICE_MANAGE,
         Permission.LOGIN_OWN,
         Permission.PACKAGE_ASSIGN,
@@ -229,6 +232,7 @@ ABILITIES: dict[Permission, str] = {
     Permission.DOMAIN_MANAGE: "move and end domain claims",
     Permission.DOMAIN_READ: "see the account's domain claims",
     Permission.EDGE_MANAGE: "manage edges",
+    Permission.INVITATION_RESEND: "send invitations again",
     Permission.INVOICE_MANAGE: "draft, finalise and void invoices",
     Permission.LOGIN_OWN: "sign in and change your own login",
     Permission.MEMBER_INVITE: "invite people",

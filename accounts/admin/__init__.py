@@ -19,6 +19,7 @@ from accounts.commands.accounts import (
     resume_account,
     suspend_account,
 )
+from accounts.commands.invitations import resend_invitation
 from accounts.commands.proposals import needs_approval, proposed
 from accounts.models import Account, Invitation, Membership, OutgoingMail, User
 
@@ -31,8 +32,8 @@ class CreateAccountForm(forms.Form):
     superuser_name = forms.CharField(
         label="Superuser's name",
         max_length=100,
-        help_text="An existing user keeps their name and password. A new user gets an email to "
-        "choose a password.",
+        help_text="An existing user gets an invitation and keeps their name. A new user gets an "
+        "email to choose a password.",
     )
 
 
@@ -269,9 +270,17 @@ class MembershipAdmin(ReadOnlyAdmin):
 
 @admin.register(Invitation)
 class InvitationAdmin(ReadOnlyAdmin):
-    """All invitations."""
+    """All invitations; a form sends one again."""
 
     trail_type = "invitation"
+    change_form_template = "admin/accounts/invitation.html"
+    own_pages = (
+        (
+            "<str:invitation_id>/resend/",
+            "resend_view",
+            "accounts_invitation_resend",
+        ),
+    )
     list_display = (
         "email",
         "account",
@@ -283,6 +292,18 @@ class InvitationAdmin(ReadOnlyAdmin):
     search_fields = ("email", "account__name")
     list_select_related = ("account",)
     ordering = ("-created_at",)
+
+    def resend_view(self, request: HttpRequest, invitation_id: str) -> HttpResponse:
+        """Send an invitation again: a new link for seven days, and the old one ends."""
+        invitation = row_or_404(Invitation, invitation_id)
+        return self.command_form_view(
+            request,
+            forms.Form(request.POST or None),
+            partial(resend_invitation, invitation=invitation),
+            title=f"Send the invitation for {invitation.email} again",
+            button="Send invitation again",
+            done=lambda sent: f"Sent the invitation for {sent.email} again.",
+        )
 
 
 @admin.register(OutgoingMail)

@@ -45,6 +45,7 @@ FORMS: Final[Mapping[str, tuple[str, ...]]] = {
     Event.USER_UPDATED: ("{self} changed their name from {before.name} to {after.name}", "{actor} changed the name of {target}"),
     Event.MEMBER_INVITED: ("{actor} invited {target} as {after.role}, with access to {services}", "{actor} invited {target} as {after.role}"),
     Event.MEMBER_JOINED: ("{self} joined as {after.role}", "{actor} added {target} as {after.role}"),
+    Event.INVITATION_RESENT: ("{actor} sent the invitation for {target} again",),
     Event.INVITATION_REVOKED: ("{actor} withdrew the invitation for {target}",),
     Event.MEMBER_ROLE_CHANGED: ("{actor} changed {target}'s role from {before.role} to {after.role}",),
     Event.MEMBER_REMOVED: ("{actor} removed {target} ({before.role}) from the account", "{actor} removed {target} from the account"),

@@ -59,6 +59,7 @@ class Event(StrEnum):
     USER_UPDATED = "user.updated", "changed a user's name", "user.update"
     MEMBER_INVITED = "member.invited", "invited a member", "invitation.sent"
     MEMBER_JOINED = "member.joined", "joined the account", "invitation.accept"
+    INVITATION_RESENT = "invitation.resent", "sent an invitation again"
     INVITATION_REVOKED = "invitation.revoked", "withdrew an invitation"
     MEMBER_ROLE_CHANGED = "member.role_changed", "changed a member's role", "user.update"
     MEMBER_REMOVED = "member.removed", "removed a member", "user.destroy"

@@ -11,6 +11,7 @@ from accounts.actor import Actor
 from accounts.audit.models import AuditEvent
 from accounts.audit.vocabulary import Event
 from accounts.change import Trail, recorded_change
+from accounts.commands.invitations import note_invited, offer_membership
 from accounts.commands.mail import LINK, queue_mail
 from accounts.commands.proposals import (
     ProposalKind,
@@ -57,11 +58,11 @@ def create_account(
     password: str | None,
     now: datetime,
 ) -> Account:
-    """Create an account with its first superuser (R22), who may be an existing user.
+    """Create an account with its first superuser (R22); an existing user is invited to be it.
 
-    An existing user keeps their password. A new one without a password gets an email to choose one.
-    Raises Forbidden and Invalid. Notes account.created, user.created for a new user, and
-    member.joined, in the new account's chain.
+    An existing user must accept, so the account has no member until then. A new user without a
+    password gets an email to choose one. Raises Forbidden and Invalid. Notes account.created, then
+    user.created and member.joined, or member.invited, in the new account's chain.
     """
     account = Account(name=cleaned_name(name), created_at=now)
     email = cleaned_email(superuser_email, field="superuser_email")
@@ -73,6 +74,7 @@ def create_account(
     with recorded_change(
         actor, Permission.ACCOUNT_CREATE, on=PLATFORM, also=[account.pk], now=now
     ) as trail:
+        account.created_at = trail.now
         account.save(force_insert=True)
         trail.note(
             Event.ACCOUNT_CREATED,
@@ -80,35 +82,40 @@ def create_account(
             after={"name": account.name},
             account_id=account.pk,
         )
-        user = _first_superuser(new_user, email, now=trail.now)
-        target = ("user", user.pk, str(user))
-        if new_user is not None:
-            trail.note(Event.USER_CREATED, target=target, account_id=account.pk)
-        Membership.objects.create(
-            account=account,
-            user=user,
-            role=Role.SUPERUSER,
-            created_at=trail.now,
-            updated_at=trail.now,
-        )
-        trail.note(
-            Event.MEMBER_JOINED,
-            target=target,
-            after={"role": Role.SUPERUSER.value},
-            account_id=account.pk,
-        )
-        if new_user is not None and password is None:
+        if new_user is None:
+            invitation = offer_membership(
+                sender=actor,
+                account=account,
+                email=email,
+                role=Role.SUPERUSER.value,
+                now=trail.now,
+            )
+            note_invited(trail, invitation)
+            return account
+        user = _add_superuser(trail, account, new_user)
+        if password is None:
             _queue_password_mail(account, user, now=trail.now)
     return account
 
 
-def _first_superuser(new: NewUser | None, email: str, *, now: datetime) -> User:
-    if new is not None:
-        return add_user(new, now=now)
-    existing = user_with_email(email)
-    if existing is None:
-        raise Conflict("This user was just deleted. Try again.")
-    return existing
+def _add_superuser(trail: Trail, account: Account, new: NewUser) -> User:
+    user = add_user(new, now=trail.now)
+    target = ("user", user.pk, str(user))
+    trail.note(Event.USER_CREATED, target=target, account_id=account.pk)
+    Membership.objects.create(
+        account=account,
+        user=user,
+        role=Role.SUPERUSER,
+        created_at=trail.now,
+        updated_at=trail.now,
+    )
+    trail.note(
+        Event.MEMBER_JOINED,
+        target=target,
+        after={"role": Role.SUPERUSER.value},
+        account_id=account.pk,
+    )
+    return user
 
 
 def _queue_password_mail(account: Account, user: User, *, now: datetime) -> None:

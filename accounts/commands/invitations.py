@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.actor import Actor, ActorType, Context
 from accounts.audit.vocabulary import Event
-from accounts.change import recorded_change
+from accounts.change import Trail, recorded_change
 from accounts.commands import service_access
 from accounts.commands.mail import LINK, queue_mail
 from accounts.commands.users import (
@@ -114,38 +114,17 @@ def invite(  # noqa: PLR0913 - the fields of an invitation, all by keyword
         _require_not_member(account, email)
         _replace_expired(account, email, now=trail.now)
         _require_within_limits(account, email, now=trail.now)
-        invitation = Invitation.objects.create(
+        invitation = offer_membership(
+            sender=actor,
             account=account,
             email=email,
-            name=name,
             role=role,
+            name=name,
             limit_services=limit_services,
             services=levels,
-            invited_by=actor.words,
-            inviter_id=actor.user_id or None,
-            created_at=trail.now,
-            expires_at=trail.now + INVITATION_LIFETIME,
-        )
-        queue_mail(
-            account=account,
-            to=email,
-            subject=f"Invitation to {account.name}",
-            body=(
-                f"{actor.words} invited you to join {account.name} on Tollgate. "
-                f"Your role will be {role}.\n\n"
-                f"Accept the invitation (valid until {_valid_until(invitation)}):"
-                f"\n\n{LINK}\n\n"
-                "If you weren't expecting this, you can ignore this email.\n"
-            ),
             now=trail.now,
-            invitation=invitation,
         )
-        access = "chosen services" if limit_services else "all services"
-        trail.note(
-            Event.MEMBER_INVITED,
-            target=("invitation", invitation.pk, masked(email)),
-            after={"role": role, "services": access} | levels,
-        )
+        note_invited(trail, invitation)
     return invitation
 
 
@@ -153,6 +132,108 @@ def _valid_until(invitation: Invitation) -> str:
     """Return until when an invitation is valid, in the account's time zone."""
     with timezone.override(zone_of(invitation.account.time_zone)):
         return minute_text(invitation.expires_at)
+
+
+def offer_membership(  # noqa: PLR0913 - the fields of an invitation, all by keyword
+    *,
+    sender: Actor,
+    account: Account,
+    email: str,
+    role: str,
+    now: datetime,
+    name: str = "",
+    limit_services: bool = False,
+    services: Mapping[str, str] | None = None,
+    sent_before: Invitation | None = None,
+) -> Invitation:
+    """Create an invitation and queue its email, within the caller's `recorded_change`.
+
+    If staff send an invitation again, the member who sent it before remains the inviter.
+    """
+    invited_by, inviter_id = sender.words, sender.user_id or None
+    if sender.type is ActorType.STAFF:
+        inviter_id = None
+        if sent_before is not None:
+            invited_by, inviter_id = sent_before.invited_by, sent_before.inviter_id
+    invitation = Invitation.objects.create(
+        account=account,
+        email=email,
+        name=name,
+        role=role,
+        limit_services=limit_services,
+        services=services or {},
+        invited_by=invited_by,
+        inviter_id=inviter_id,
+        created_at=now,
+        expires_at=now + INVITATION_LIFETIME,
+    )
+    queue_mail(
+        account=account,
+        to=email,
+        subject=f"Invitation to {account.name}",
+        body=(
+            f"{invited_by} invited you to join {account.name} on Tollgate. "
+            f"Your role will be {role}.\n\n"
+            f"Accept the invitation (valid until {_valid_until(invitation)}):"
+            f"\n\n{LINK}\n\n"
+            "If you weren't expecting this, you can ignore this email.\n"
+        ),
+        now=now,
+        invitation=invitation,
+    )
+    return invitation
+
+
+def note_invited(trail: Trail, invitation: Invitation) -> None:
+    """Note member.invited in the chain of the invitation's account."""
+    access = "chosen services" if invitation.limit_services else "all services"
+    trail.note(
+        Event.MEMBER_INVITED,
+        target=("invitation", invitation.pk, masked(invitation.email)),
+        after={"role": invitation.role, "services": access} | invitation.services,
+        account_id=invitation.account_id,
+    )
+
+
+def resend_invitation(
+    actor: Actor, *, invitation: Invitation, now: datetime
+) -> Invitation:
+    """Send an invitation again with a new link, valid for seven days; the old link ends.
+
+    Also an expired invitation. It counts as a new one for the limits. Raises Forbidden, NotFound,
+    InvitationUsed, InvitationRevoked, InviterWithoutRight and TooManyInvitations. Notes
+    invitation.resent; the email is sent after commit.
+    """
+    with recorded_change(
+        actor, Permission.INVITATION_RESEND, on=invitation, now=now
+    ) as trail:
+        old = _locked(invitation)
+        _require_unused(old)
+        _require_within_limits(old.account, old.email, now=trail.now)
+        old.revoked_at = trail.now
+        old.save(update_fields=["revoked_at"])
+        new = offer_membership(
+            sender=actor,
+            account=old.account,
+            email=old.email,
+            role=old.role,
+            name=old.name,
+            limit_services=old.limit_services,
+            services=old.services,
+            sent_before=old,
+            now=trail.now,
+        )
+        require_acceptable(new, now=trail.now)
+        trail.note(
+            Event.INVITATION_RESENT,
+            target=("invitation", new.pk, masked(new.email)),
+            before={
+                "invitation": old.pk,
+                "expires_at": old.expires_at.isoformat(),
+            },
+            after={"invitation": new.pk, "expires_at": new.expires_at.isoformat()},
+        )
+    return new
 
 
 def revoke_invitation(actor: Actor, *, invitation: Invitation, now: datetime) -> None:
@@ -227,7 +308,7 @@ def require_acceptable(invitation: Invitation, *, now: datetime) -> None:
     _require_unused(invitation)
     if now >= invitation.expires_at:
         raise InvitationExpired(
-            f"This invitation has expired. Ask {invitation.invited_by} for a new one."
+            f"This invitation has expired. Ask {invitation.invited_by} to send it again."
         )
     able = members_with(Permission.MEMBER_INVITE, invitation.account_id)
     inviter_id = invitation.inviter_id

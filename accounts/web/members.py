@@ -17,6 +17,7 @@ from accounts.actor import Actor
 from accounts.authentication import actor_of
 from accounts.commands import members as commands
 from accounts.commands.invitations import invite as send_invitation
+from accounts.commands.invitations import resend_invitation as send_again
 from accounts.commands.invitations import revoke_invitation as withdraw
 from accounts.feedback import success_with_audit_link
 from accounts.form_errors import form_errors, form_status
@@ -195,6 +196,29 @@ def invite(request: HttpRequest) -> HttpResponse:
             return HttpResponseRedirect(reverse("members"))
     context = {"form": form}
     return render(request, "accounts/invite.html", context, status=form_status(form))
+
+
+@require_POST
+@login_required
+def resend_invitation(request: HttpRequest, invitation_id: str) -> HttpResponse:
+    """Send an invitation again with a new link."""
+    actor = actor_of(request)
+    account = queries.account_of(actor)
+    require(actor, Permission.INVITATION_RESEND, account)
+    invitation = queries.invitation_of(actor, account, invitation_id)
+    asked = require_reauthentication(
+        request, f"send the invitation for {invitation.email} again"
+    )
+    if asked is not None:
+        return asked
+    sent = send_again(actor, invitation=invitation, now=timezone.now())
+    success_with_audit_link(
+        request,
+        actor,
+        f"Sent the invitation for {sent.email} again. The new link works until "
+        f"{day_text(sent.expires_at)}; the earlier one no longer works.",
+    )
+    return HttpResponseRedirect(reverse("members"))
 
 
 @require_POST

@@ -29,6 +29,11 @@ urlpatterns: list[URLPattern] = [
     path("members/", members.members, name="members"),
     path("members/invite/", members.invite, name="invite"),
     path(
+        "members/invitations/<opaque:invitation_id>/resend/",
+        members.resend_invitation,
+        name="resend_invitation",
+    ),
+    path(
         "members/invitations/<opaque:invitation_id>/revoke/",
         members.revoke_invitation,
         name="revoke_invitation",

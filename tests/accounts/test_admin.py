@@ -137,7 +137,7 @@ def test_createaccount_keeps_the_password_of_an_existing_user(db, capsys):
 
     call_command("createaccount", "Initech", "Peter@initech.example")
 
-    assert "(existing user, password unchanged)" in capsys.readouterr().out
+    assert "was invited to be its superuser" in capsys.readouterr().out
     user.refresh_from_db()
     assert user.check_password(PASSWORD)
 

@@ -253,6 +253,8 @@ ATTEMPTS: dict[str, Attempt] = {
         a, event=Event.ACCOUNT_READ, account_ids=[w.acme.pk], target=("account", w.acme.pk, "Acme"), now=NOW)),
     "accounts.commands.invitations.invite": Attempt(SUPERUSER, lambda w, a: invitations.invite(
         a, account=w.acme, email="x@example.com", role="superuser", now=NOW)),
+    "accounts.commands.invitations.resend_invitation": Attempt(SUPERUSER | STAFF, lambda w, a: invitations.resend_invitation(
+        a, invitation=w.invitation, now=NOW)),
     "accounts.commands.invitations.revoke_invitation": Attempt(SUPERUSER, lambda w, a: invitations.revoke_invitation(
         a, invitation=w.invitation, now=NOW)),
     "accounts.commands.members.change_role": Attempt(SUPERUSER, lambda w, a: members.change_role(

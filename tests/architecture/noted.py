@@ -8,6 +8,7 @@ NOTED: dict[str, tuple[str, ...]] = {
     "accounts.commands.accounts.resume_account": ("account.resumed",),
     "accounts.commands.accounts.record_staff_view": ("account.read",),
     "accounts.commands.invitations.invite": ("member.invited",),
+    "accounts.commands.invitations.resend_invitation": ("invitation.resent",),
     "accounts.commands.invitations.revoke_invitation": ("invitation.revoked",),
     "accounts.commands.members.change_role": ("member.role_changed",),
     "accounts.commands.members.limit_services": ("member.access_limited",),

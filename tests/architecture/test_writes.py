@@ -68,6 +68,7 @@ WRITES_OUTSIDE = {
     "accounts.commands.mail.queue_mail": STEP,
     "accounts.commands.encryption.encrypt_again": "the secrets stay the same",
     "accounts.commands.notices.mark_read": "what a person has read",
+    "accounts.commands.invitations.offer_membership": STEP,
     "accounts.commands.members.withdraw_invitations": STEP,
     "accounts.commands.retention.apply_retention": OLD,
     "accounts.commands.service_access.remove_access": STEP,

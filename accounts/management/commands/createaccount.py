@@ -18,8 +18,8 @@ class Command(BaseCommand):
     """Create an account; asks for a new superuser's password, or generates it and prints it once."""
 
     help = (
-        "Create the account NAME with EMAIL as its first superuser. An existing user keeps their "
-        "password. A new user's password is asked for, or generated if left empty."
+        "Create the account NAME with EMAIL as its first superuser. An existing user gets an "
+        "invitation. A new user's password is asked for, or generated if left empty."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -48,7 +48,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Created account {account.name} ({account.pk}).")
         if exists:
             self.stdout.write(
-                f"Superuser: {email} (existing user, password unchanged)."
+                f"{email} has a login and was invited to be its superuser (valid for seven days)."
             )
         elif not chosen:
             self.stdout.write(f"Superuser: {email}, password (shown once): {password}")

@@ -16,9 +16,10 @@ from accounts.commands.accounts import (
     resume_account,
     suspend_account,
 )
+from accounts.commands.invitations import accept_invitation
 from accounts.errors import Invalid
-from accounts.models import Account, Membership, OutgoingMail, User
-from tests.factories.accounts import PASSWORD, UserFactory
+from accounts.models import Account, Invitation, Membership, OutgoingMail, User
+from tests.factories.accounts import PASSWORD, UserFactory, context
 
 OPERATOR = Actor.system("create-account", interface=Interface.COMMAND)
 
@@ -55,17 +56,23 @@ def test_the_chained_text_contains_no_email_address(db, now, last_body):
     assert "initech.example" not in str(last_body(account))
 
 
-def test_an_existing_user_becomes_superuser_and_keeps_their_password(db, now, noted):
+def test_an_existing_user_is_invited_and_is_superuser_when_they_accept(db, now, noted):
     user = UserFactory.create(name="Grace")
 
     account = new_account(
         now, superuser_email=user.email, password="quite another one 77"
     )
 
+    invitation = Invitation.objects.get(account=account)
+    assert not Membership.objects.filter(user=user).exists()
+    assert (invitation.email, invitation.role) == (user.email, "superuser")
+    assert OutgoingMail.objects.get().invitation_id == invitation.pk
+    assert noted(account) == ["account.created", "member.invited"]
+
+    accept_invitation(context(), invitation=invitation, user=user, now=now)
     user.refresh_from_db()
     assert user.check_password(PASSWORD)
-    assert Membership.objects.get(account=account).user_id == user.pk
-    assert noted(account) == ["account.created", "member.joined"]
+    assert Membership.objects.get(account=account).role == "superuser"
 
 
 def test_a_new_superuser_without_a_password_gets_an_email_to_choose_one(db, now):

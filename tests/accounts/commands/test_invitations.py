@@ -6,15 +6,19 @@ import pytest
 
 from accounts.audit.models import AuditEvent
 from accounts.commands.invitations import (
+    MAX_PER_ADDRESS_AND_DAY,
     AlreadyInvited,
     AlreadyMember,
     InvitationExpired,
     InvitationRevoked,
     InvitationUsed,
+    InviterWithoutRight,
     OtherAddress,
     SignInFirst,
+    TooManyInvitations,
     accept_invitation,
     invite,
+    resend_invitation,
     revoke_invitation,
 )
 from accounts.commands.mail import invitation_id_of, invitation_key
@@ -128,6 +132,69 @@ def test_a_withdrawn_invitation_cannot_be_accepted_or_withdrawn_again(
         revoke_invitation(sam, invitation=invitation, now=now)
 
     assert noted(acme) == ["member.invited", "invitation.revoked"]
+
+
+@pytest.mark.parametrize("days", [1, 8])
+def test_an_invitation_is_sent_again_with_a_new_link(
+    acme, sam, invited, now, days, noted
+):
+    old = invited(limit_services=False, role="user")
+    later = now + timedelta(days=days)
+
+    new = resend_invitation(sam, invitation=old, now=later)
+
+    with pytest.raises(InvitationRevoked):
+        join(old, later)
+    assert new.expires_at == later + WEEK
+    assert join(new, later + timedelta(days=6)).role == "user"
+    assert noted(acme)[:2] == ["member.invited", "invitation.resent"]
+
+
+def test_an_email_with_the_old_link_is_no_longer_sent(sam, invited, now):
+    new = resend_invitation(sam, invitation=invited(), now=now)
+
+    assert list(OutgoingMail.sendable(now).values_list("invitation", flat=True)) == [
+        new.pk
+    ]
+
+
+def test_an_invitation_that_staff_send_again_stays_the_members(ada, sam, invited, now):
+    new = resend_invitation(ada, invitation=invited(), now=now)
+
+    assert (new.invited_by, new.inviter_id) == ("Sam", sam.user_id)
+
+
+def test_staff_do_not_send_the_invitation_of_someone_who_may_no_longer_invite(
+    acme, ada, sam, eve, invited, now
+):
+    old = invited()
+    Membership.objects.filter(user_id=sam.user_id).update(role="user")
+
+    with pytest.raises(InviterWithoutRight):
+        resend_invitation(ada, invitation=old, now=now)
+
+    old.refresh_from_db()
+    assert old.revoked_at is None
+
+
+def test_an_invitation_is_sent_again_a_few_times_per_day(sam, invited, now):
+    last = invited()
+    for _ in range(MAX_PER_ADDRESS_AND_DAY - 1):
+        last = resend_invitation(sam, invitation=last, now=now)
+
+    with pytest.raises(TooManyInvitations):
+        resend_invitation(sam, invitation=last, now=now)
+
+    last.refresh_from_db()
+    assert last.revoked_at is None
+
+
+def test_an_accepted_invitation_is_not_sent_again(sam, invited, now):
+    invitation = invited()
+    join(invitation, now)
+
+    with pytest.raises(InvitationUsed):
+        resend_invitation(sam, invitation=invitation, now=now)
 
 
 def test_only_the_owner_of_the_address_can_accept(acme, una, invited, now):

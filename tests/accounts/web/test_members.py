@@ -224,6 +224,19 @@ def test_an_invitation_is_sent_listed_and_withdrawn(acme, sam, browser, noted):
     assert noted(acme) == ["member.invited", "invitation.revoked"]
 
 
+def test_an_invitation_is_sent_again_from_the_list(acme, sam, browser, noted):
+    client = browser(sam)
+    client.post("/members/invite/", {"email": "Ned@example.com", "role": "user"})
+    first = Invitation.objects.get()
+
+    client.post(reverse("resend_invitation", args=[first.pk]))
+
+    shown = text(client.get(MEMBERS))
+    assert "Sent the invitation for ned@example.com again." in shown
+    assert "Invitations (1)" in shown
+    assert noted(acme) == ["member.invited", "invitation.resent"]
+
+
 def test_a_refused_invitation_keeps_the_typed_values(sam, eve, browser):
     answer = browser(sam).post(
         "/members/invite/",

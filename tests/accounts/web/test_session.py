@@ -96,7 +96,7 @@ def shown_account(client):
     return title.partition("</title>")[0].split(" · ")[-2]
 
 
-def test_an_account_that_staff_open_for_a_user_does_not_become_their_default(
+def test_an_account_that_staff_open_for_a_user_waits_for_them_to_accept(
     ada, acme, eve, browser
 ):
     create_account(
@@ -108,7 +108,9 @@ def test_an_account_that_staff_open_for_a_user_does_not_become_their_default(
         now=NOW + timedelta(days=1),
     )
 
+    shown = browser(eve).get("/").content.decode()
     assert shown_account(browser(eve)) == "Acme"
+    assert "Aardvark" not in shown
 
 
 def test_the_account_chosen_last_is_the_default_after_the_next_sign_in(
