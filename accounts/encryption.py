@@ -5,6 +5,7 @@ encrypted with a key of `ENCRYPTION_KEY_FALLBACKS` can still be read, until `rot
 """
 
 import base64
+import functools
 import hashlib
 from typing import Final
 
@@ -40,7 +41,12 @@ def decrypt(stored: str) -> str:
 
 
 def _keys() -> MultiFernet:
-    texts = [settings.ENCRYPTION_KEY, *settings.ENCRYPTION_KEY_FALLBACKS]
+    return _ciphers(settings.ENCRYPTION_KEY, *settings.ENCRYPTION_KEY_FALLBACKS)
+
+
+@functools.lru_cache(maxsize=4)
+def _ciphers(*texts: str) -> MultiFernet:
+    """Return the keys of these texts; a dictionary has a thousand values to decrypt."""
     return MultiFernet([Fernet(_derived(text)) for text in texts])
 
 

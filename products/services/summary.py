@@ -4,7 +4,8 @@ import hashlib
 from collections.abc import Mapping
 
 from products.services.kinds import KINDS, Field, Kind
-from products.services.models import Item, Part
+from products.services.kinds.items import ITEM_KINDS
+from products.services.models import Part
 
 
 def values_of(row: Part) -> dict[str, object]:
@@ -33,9 +34,18 @@ def audit_values(row: Part) -> dict[str, object]:
     return {field: _noted(row.declared, values, field) for field in values}
 
 
-def audit_item(row: Item) -> dict[str, object]:
-    """Return what the trail has of an item: its values, long texts as their hash."""
-    return {field: _noted(row.declared, row.values, field) for field in row.values}
+def audit_item(
+    part: Part, values: Mapping[str, object], *, again: bool = False
+) -> dict[str, object]:
+    """Return what the trail has of an item beneath a part: its values, long texts as their hash.
+
+    Not even a hash of a value in a write-only dictionary, because a short one could be guessed.
+    """
+    kind = ITEM_KINDS[part.kind]
+    noted = {field: _noted(kind, values, field) for field in values}
+    if part.values.get("write_only"):
+        noted["item_value"] = "changed" if again else "set"
+    return noted
 
 
 def field_label(kind: str, name: str) -> str:

@@ -27,5 +27,5 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         self.stdout.write(
             f"Encrypted secrets of second factors: {factors}, of webhooks: {webhooks}, "
-            f"of parts of versions: {parts}."
+            f"of parts and dictionaries: {parts}."
         )

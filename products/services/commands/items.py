@@ -62,11 +62,11 @@ def change_items(
         if len(changes) > MAX_ITEMS:
             raise Invalid(f"A batch has at most {MAX_ITEMS} operations.")
         items = {row.name: row for row in items_of(part)}
-        before = {name: audit_item(row) for name, row in items.items()}
+        before = {name: row.values for name, row in items.items()}
         keys = {name: _trail_key(row) for name, row in items.items()}
         touched = [_apply(kind, part, items, change, trail.now) for change in changes]
         _check_count(kind, items, before)
-        after = {name: audit_item(row) for name, row in items.items()}
+        after = {name: row.values for name, row in items.items()}
         keys |= {name: _trail_key(row) for name, row in items.items()}
         names = [
             row.name for row in touched if before.get(row.name) != after.get(row.name)
@@ -78,8 +78,16 @@ def change_items(
             Event(kind.changed_event),
             target=(part.kind, f"{service.pk}/{part.kind}/{part.public_id}", part.name),
             service_id=service.pk,
-            before={keys[name]: before[name] for name in names if name in before},
-            after={keys[name]: after[name] for name in names if name in after},
+            before={
+                keys[name]: audit_item(part, before[name])
+                for name in names
+                if name in before
+            },
+            after={
+                keys[name]: audit_item(part, after[name], again=name in before)
+                for name in names
+                if name in after
+            },
         )
     return touched
 

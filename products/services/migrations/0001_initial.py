@@ -80,7 +80,7 @@ class Migration(migrations.Migration):
                 ('part_id', models.CharField(max_length=22)),
                 ('public_id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22)),
                 ('name', models.CharField(max_length=256)),
-                ('values', models.JSONField(default=dict)),
+                ('values', products.services.models.sealed.SealedValues(default=dict)),
                 ('created_at', models.DateTimeField()),
                 ('updated_at', models.DateTimeField()),
                 ('service', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='items', to='services.service')),

@@ -6,6 +6,7 @@ from django.db import models
 
 from accounts.ids import new_id
 from products.services.kinds.items import ITEM_KINDS, ItemKind
+from products.services.models.sealed import SealedValues
 from products.services.models.service import Service
 
 MAX_ITEM_NAME_LENGTH = 256
@@ -23,7 +24,7 @@ class Item(models.Model):
     public_id = models.CharField(max_length=22, default=new_id, editable=False)
     # Names the item in a path: the key of a dictionary's item, else the public id.
     name = models.CharField(max_length=MAX_ITEM_NAME_LENGTH)
-    values = models.JSONField(default=dict)
+    values = SealedValues(default=dict)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 

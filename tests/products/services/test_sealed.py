@@ -5,11 +5,12 @@ from django.core.management import call_command
 from django.db import connection
 
 from accounts.encryption import MARK
-from products.services.commands.parts import add_part
+from products.services.commands.items import ItemChange, Operation, change_items
+from products.services.commands.parts import add_part, change_part
 from products.services.commands.services import create_service
 from products.services.commands.versions import clone_version
 from products.services.kinds import KINDS
-from products.services.models import Part
+from products.services.models import Item, Part
 from products.services.models.sealed import SECRET_FIELDS
 from products.services.queries import get_version
 from tests.factories import NOW
@@ -86,4 +87,83 @@ def test_every_secret_of_every_kind_is_encrypted():
     }
 
     assert {"ssl_client_key", "tls_client_key", "password", "token"} <= secrets
-    assert secrets == SECRET_FIELDS
+    assert secrets | {"item_value"} == SECRET_FIELDS
+
+
+def texts_of(table):
+    with connection.cursor() as cursor:
+        cursor.execute(f'SELECT "values" FROM {table}')
+        return " ".join(str(row[0]) for row in cursor.fetchall())
+
+
+@pytest.fixture
+def rule(eve, version):
+    """Return a header rule that sends a credential to the origin."""
+    return add_part(
+        eve,
+        version=version,
+        kind="header",
+        name="key",
+        fields={
+            "type": "request",
+            "dst": "http.Authorization",
+            "src": SECRET,
+            "action": "set",
+        },
+        now=NOW,
+    )
+
+
+def test_the_value_of_a_secret_header_is_encrypted_and_cloned(eve, version, rule):
+    clone_version(eve, version=version, now=NOW)
+
+    assert SECRET not in texts_of("services_part")
+    assert "http.Authorization" in texts_of("services_part")
+    values = [row.values["src"] for row in Part.objects.filter(name="key")]
+    assert values == [SECRET, SECRET]
+
+
+def test_the_value_of_another_header_is_stored_as_it_is(eve, version, rule):
+    change_part(
+        eve,
+        version=version,
+        kind="header",
+        name="key",
+        changes={"dst": "http.X-Tenant", "src": "acme"},
+        now=NOW,
+    )
+
+    assert '"acme"' in texts_of("services_part").replace("'", '"')
+    assert Part.objects.get(name="key").values["src"] == "acme"
+
+
+def test_the_items_of_a_dictionary_are_encrypted_and_get_a_new_key(
+    eve, version, settings
+):
+    part = add_part(
+        eve,
+        version=version,
+        kind="dictionary",
+        name="keys",
+        fields={"write_only": True},
+        now=NOW,
+    )
+    change_items(
+        eve,
+        part=part,
+        changes=[
+            ItemChange(
+                operation=Operation.CREATE, name="a", fields={"item_value": SECRET}
+            )
+        ],
+        now=NOW,
+    )
+    before = texts_of("services_item")
+    settings.ENCRYPTION_KEY_FALLBACKS = [settings.ENCRYPTION_KEY]
+    settings.ENCRYPTION_KEY = "another key that is as long as it has to be"
+
+    call_command("rotate_encryption")
+    settings.ENCRYPTION_KEY_FALLBACKS = []
+
+    assert SECRET not in before + texts_of("services_item")
+    assert Item.objects.get().values["item_value"] == SECRET
