@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.core.management import CommandError
 
 from accounts.actor import Actor, Interface
 from accounts.audit.models import AuditEvent
@@ -146,3 +147,13 @@ def test_a_second_installation_does_not_take_the_edge_of_the_first(tmp_path, now
     assert "edge_credential edge-1 --revoke" in str(refusal.value)
     assert not second.exists()
     assert edge_of(first.read_text().strip(), address="", now=now).name == "edge-1"
+
+
+@pytest.mark.django_db
+def test_the_demo_is_not_loaded_if_its_domain_must_be_verified(folder, settings):
+    settings.DOMAIN_VERIFICATION = "dns"
+
+    with pytest.raises(CommandError, match="DOMAIN_VERIFICATION=off"):
+        prepare.prepare()
+
+    assert not Account.objects.exists()

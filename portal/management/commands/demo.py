@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
@@ -21,6 +22,11 @@ class Command(BaseCommand):
         if Account.objects.exists():
             raise CommandError(
                 "The database already has accounts. The demo needs an empty database."
+            )
+        if settings.DOMAIN_VERIFICATION != "off":
+            raise CommandError(
+                "The demo's domain can't be verified. Load the demo with DOMAIN_VERIFICATION=off; "
+                "it runs with any value."
             )
         now = timezone.now()
         people = load_demo(now)
