@@ -124,14 +124,14 @@ def check_triggers() -> Health:
 def check_work(now: datetime) -> Health:
     """Return whether the sweeps carry out what is due."""
     late = [
-        f"{name} by {int((now - since).total_seconds() // 60)} min"
+        f"{name} is overdue by {int((now - since).total_seconds() // 60)} min"
         for name, since in due_since(now).items()
         if since is not None and now - since > max_delay(name)
     ]
     if not late:
         return Health("work")
     remedy = "Start the worker and beat; if they run, see their logs."
-    return Health("work", f"overdue: {', '.join(late)}", remedy)
+    return Health("work", ", ".join(late), remedy)
 
 
 def check_stuck(now: datetime) -> Health:

@@ -288,6 +288,7 @@ class InvitationAdmin(ReadOnlyAdmin):
         "created_at",
         "expires_at",
         "accepted_at",
+        "revoked_at",
     )
     search_fields = ("email", "account__name")
     list_select_related = ("account",)

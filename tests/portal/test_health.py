@@ -102,7 +102,7 @@ def test_status_exits_with_1_and_says_what_to_do():
         call_command("status", stdout=output)
 
     assert ended.value.code == 1
-    assert "work        overdue: send-mail by " in output.getvalue()
+    assert "work        send-mail is overdue by " in output.getvalue()
     assert "Start the worker" in output.getvalue()
     assert "Waiting to be sent: emails: 1\n" in output.getvalue()
 
