@@ -122,8 +122,8 @@ def _send_test(actor: Actor, webhook: Webhook, now: datetime) -> Delivery:
         attempt = Delivery.objects.create(
             webhook=row,
             event=TEST_EVENT,
-            created_at=now,
-            attempted_at=now,
+            created_at=trail.now,
+            attempted_at=trail.now,
             problem="The attempt was interrupted.",  # until there is a result
         )
         trail.note(Event.WEBHOOK_TESTED, target=target_of(row))
