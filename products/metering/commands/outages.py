@@ -74,7 +74,7 @@ def begin_outage(actor: Actor, *, edge: Edge, now: datetime) -> None:
             raise Unchanged
         began_at = edge.last_seen_at
         assert began_at is not None  # noqa: S101 - see edges_without_notice
-        EdgeOutage.objects.create(edge=edge.name, began_at=began_at, noted_at=now)
+        EdgeOutage.objects.create(edge=edge.name, began_at=began_at, noted_at=trail.now)
         EdgeOutage.objects.bulk_create(
             EdgeOutage(edge=edge.name, account_id=account_id, began_at=began_at)
             for account_id in accounts_served(edge.name, began_at - SERVED_WITHIN)
@@ -92,7 +92,7 @@ def note_outage(actor: Actor, *, outage: EdgeOutage, now: datetime) -> None:
     assert account is not None  # noqa: S101 - that of the platform is noted when it begins
     with recorded_change(actor, Permission.EDGE_MANAGE, on=account, now=now) as trail:
         noted = EdgeOutage.objects.filter(pk=outage.pk, noted_at=None)
-        if not noted.update(noted_at=now):
+        if not noted.update(noted_at=trail.now):
             raise Unchanged
         trail.note(
             Event.EDGE_OUTAGE_FOUND,
