@@ -63,7 +63,7 @@ class AddPasskey(AddWebAuthnForm):  # type: ignore[misc]  # allauth has no types
             self.fields[
                 "passwordless"
             ].help_text = (
-                "Your device then asks for a PIN, a fingerprint or your face each time."
+                "Your device then asks each time, for example for a PIN or a fingerprint."
             )
 
     def clean(self) -> Any:
