@@ -213,6 +213,8 @@ def shown_field(field: Field) -> Schema:
     if field.as_text:
         kinds = ["string", "integer"] if field.number_when_created else "string"
         schema: Schema = {"type": kinds}
+    elif field.choices and field.type is Type.LIST:
+        schema = array(choice(*field.choices))
     elif field.choices:
         unset = (None,) if field.nullable else ()
         schema = choice(*field.choices, *unset)

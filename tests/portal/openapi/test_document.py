@@ -11,8 +11,10 @@ from django.urls import resolve
 from drf_spectacular.drainage import GENERATOR_STATS
 
 from portal.openapi.document import document_text, make_document
+from portal.openapi.kinds import shown_field
 from portal.openapi.operations import TABLE, endpoints
 from products.api.vcl import VclFileAction
+from products.services.kinds import KINDS
 from tests.access.routes import all_routes
 
 NUMBERS = {
@@ -110,6 +112,13 @@ def test_a_boolean_of_a_body_can_be_sent_as_fastlys_clients_send_it(document):
 
     assert {"0", "1", "True", False, ""} <= set(form["limit_services"]["enum"])
     assert "" in form["role"]["enum"]
+
+
+def test_a_list_of_choices_is_described_as_a_list():
+    shown = shown_field(KINDS["rate-limiters"].by_name["http_methods"])
+
+    assert shown["type"] == "array"
+    assert "GET" in shown["items"]["enum"]
 
 
 def test_every_operation_says_who_may_ask_and_how_it_refuses(document):
