@@ -62,9 +62,7 @@ class AddPasskey(AddWebAuthnForm):  # type: ignore[misc]  # allauth has no types
             self.fields["passwordless"].label = "Sign in without a password"
             self.fields[
                 "passwordless"
-            ].help_text = (
-                "Your device then asks each time, for example for a PIN or a fingerprint."
-            )
+            ].help_text = "Your device then asks each time, for example for a PIN or a fingerprint."
 
     def clean(self) -> Any:
         """Check the passkey; raises ValidationError for a malformed object."""
