@@ -71,8 +71,8 @@ def test_an_offline_edge_is_named_beside_the_time_of_the_count(
     text = text_of(page(browser, bo))
 
     assert (
-        "Counted up to 25 November, 11:59 UTC ; 1 edge offline since 25 November, 11:35 UTC."
-        in text
+        "Counted up to 25 November 2026, 11:59 UTC"
+        " ; 1 edge offline since 25 November 2026, 11:35 UTC." in text
     )
 
 
