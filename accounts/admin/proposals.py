@@ -26,7 +26,7 @@ class ApproveForm(forms.Form):
         return {}
 
 
-class DeclineForm(ReasonForm):
+class DeclineProposalForm(ReasonForm):
     """Why a proposal is declined: an entry of the platform's trail, which accounts can't read."""
 
     def __init__(self, *args: object) -> None:
@@ -129,7 +129,7 @@ class ProposalAdmin(ReadOnlyAdmin):
         own = proposal.proposed_by_id == request.user.pk
         return self.command_form_view(
             request,
-            DeclineForm(request.POST or None),
+            DeclineProposalForm(request.POST or None),
             partial(decline, proposal=proposal),
             title=f"{'Withdraw' if own else 'Decline'}: {proposal.title}",
             button=f"{'Withdraw' if own else 'Decline'} proposal",

@@ -83,6 +83,7 @@ SILENT = frozenset(
         Event.USER_TIME_ZONE_CHANGED,
         Event.AUDIT_READ,
         Event.USER_UPDATED,
+        Event.INVITATION_RESENT,
         Event.INVITATION_REVOKED,
         Event.TOKEN_ISSUED,
         Event.TOKEN_REVOKED,

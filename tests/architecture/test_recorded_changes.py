@@ -26,6 +26,8 @@ TRAIL = frozenset(
 )
 # A refused attempt leaves an entry, and changes nothing else.
 RECORDED_REFUSALS = {"products.deploy.commands.activate"}
+# The log of attempts: a result is known only after the message was sent.
+LOG_OF_RESULTS = 'UPDATE "webhooks_delivery"'
 
 
 @pytest.mark.parametrize("name", ATTEMPTS)
@@ -78,7 +80,9 @@ def writes_outside_transactions() -> Iterator[list[str]]:
     found: list[str] = []
 
     def watch(execute, sql, params, many, context):
-        is_write = sql.startswith(("INSERT", "UPDATE", "DELETE"))
+        is_write = sql.startswith(
+            ("INSERT", "UPDATE", "DELETE")
+        ) and not sql.startswith(LOG_OF_RESULTS)
         if is_write and len(connection.savepoint_ids) == depth:
             found.append(sql)
         return execute(sql, params, many, context)

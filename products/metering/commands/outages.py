@@ -65,7 +65,7 @@ def _try(edge: str, work: Callable[[], None]) -> None:
 
 
 def begin_outage(actor: Actor, *, edge: Edge, now: datetime) -> None:
-    """Note edge.outage_found in the platform's trail, and keep which accounts it is to be noted for.
+    """Note edge_outage.found in the platform's trail, and keep which accounts it is to be noted for.
 
     Raises Forbidden. An outage that is noted changes nothing.
     """
@@ -87,7 +87,7 @@ def begin_outage(actor: Actor, *, edge: Edge, now: datetime) -> None:
 
 
 def note_outage(actor: Actor, *, outage: EdgeOutage, now: datetime) -> None:
-    """Note edge.outage_found in the trail of an account. Raises Forbidden."""
+    """Note edge_outage.found in the trail of an account. Raises Forbidden."""
     account = outage.account
     assert account is not None  # noqa: S101 - that of the platform is noted when it begins
     with recorded_change(actor, Permission.EDGE_MANAGE, on=account, now=now) as trail:
@@ -104,7 +104,7 @@ def note_outage(actor: Actor, *, outage: EdgeOutage, now: datetime) -> None:
 def end_outage(
     actor: Actor, *, outage: EdgeOutage, seen_at: datetime | None, now: datetime
 ) -> None:
-    """Note edge.outage_ended where the outage was noted; `seen_at` is None if the edge was removed.
+    """Note edge_outage.ended where the outage was noted; `seen_at` is None if the edge was removed.
 
     Raises Forbidden.
     """

@@ -48,8 +48,8 @@ def test_an_outage_is_noted_once_for_the_platform_and_for_whom_the_edge_served(
     check_edges(now=LATER)
     check_edges(now=LATER + timedelta(minutes=1))
 
-    assert chains("edge.outage_found") == sorted([acme.pk, PLATFORM])
-    entry = AuditEvent.objects.get(action="edge.outage_found", account_id=acme.pk)
+    assert chains("edge_outage.found") == sorted([acme.pk, PLATFORM])
+    entry = AuditEvent.objects.get(action="edge_outage.found", account_id=acme.pk)
     assert str(sentence_of(entry)) == f"The edge fra-1 has not reported since {SINCE}"
 
 
@@ -68,13 +68,13 @@ def test_traffic_of_the_last_day_and_open_connections_count(
 
     check_edges(now=LATER)
 
-    assert (acme.pk in chains("edge.outage_found")) == served
+    assert (acme.pk in chains("edge_outage.found")) == served
 
 
 def test_a_restart_is_no_outage(carried):
     check_edges(now=NOW + timedelta(seconds=119))
 
-    assert chains("edge.outage_found") == []
+    assert chains("edge_outage.found") == []
 
 
 def test_the_end_of_an_outage_is_noted_where_it_was_noted(acme, carried, edge):
@@ -84,8 +84,8 @@ def test_the_end_of_an_outage_is_noted_where_it_was_noted(acme, carried, edge):
     check_edges(now=LATER + timedelta(seconds=5))
     check_edges(now=LATER + timedelta(seconds=25))
 
-    assert chains("edge.outage_ended") == sorted([acme.pk, PLATFORM])
-    entry = AuditEvent.objects.get(action="edge.outage_ended", account_id=acme.pk)
+    assert chains("edge_outage.ended") == sorted([acme.pk, PLATFORM])
+    entry = AuditEvent.objects.get(action="edge_outage.ended", account_id=acme.pk)
     assert str(sentence_of(entry)) == (
         "The edge fra-1 reports again since 22 November 2026, 12:10 UTC;"
         f" it had not since {SINCE}"
@@ -99,7 +99,7 @@ def test_an_outage_ends_when_the_edge_is_removed(ada, acme, carried, edge):
 
     check_edges(now=LATER)
 
-    entry = AuditEvent.objects.get(action="edge.outage_ended", account_id=acme.pk)
+    entry = AuditEvent.objects.get(action="edge_outage.ended", account_id=acme.pk)
     assert str(sentence_of(entry)).endswith("was taken out of service")
 
 
