@@ -35,6 +35,7 @@ class Permission(StrEnum):
     LOGIN_OWN = "login:own"
     INVITATION_RESEND = "invitation:resend"
     MEMBER_INVITE = "member:invite"
+    MEMBER_INVITE_ENGINEERS = "member:invite_engineers"
     MEMBER_MANAGE = "member:manage"
     MEMBER_READ = "member:read"
     MEMBER_REMOVE = "member:remove"
@@ -98,6 +99,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.ENGINEER: EVERYONE
     | {
         Permission.DOMAIN_CLAIM,
+        Permission.MEMBER_INVITE_ENGINEERS,
         Permission.SERVICE_COMPARE,
         Permission.SERVICE_CONFIGURE,
         Permission.SERVICE_CREATE,
@@ -114,6 +116,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         Permission.DOMAIN_CLAIM,
         Permission.INVITATION_RESEND,
         Permission.MEMBER_INVITE,
+        Permission.MEMBER_INVITE_ENGINEERS,
         Permission.MEMBER_MANAGE,
         Permission.MEMBER_REMOVE,
         Permission.PRODUCT_ENABLE,
@@ -236,6 +239,7 @@ ABILITIES: dict[Permission, str] = {
     Permission.INVOICE_MANAGE: "draft, finalise and void invoices",
     Permission.LOGIN_OWN: "sign in and change your own login",
     Permission.MEMBER_INVITE: "invite people",
+    Permission.MEMBER_INVITE_ENGINEERS: "invite engineers and users through the API",
     Permission.MEMBER_MANAGE: "change roles and access of people",
     Permission.MEMBER_READ: "see the members",
     Permission.MEMBER_REMOVE: "remove and disable people, and withdraw invitations",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.actor import Actor, ActorType, Context
@@ -19,11 +20,16 @@ from accounts.commands.users import (
     user_with_email,
     validate_new_user,
 )
-from accounts.errors import Conflict, Invalid, NotFound
+from accounts.errors import Conflict, Forbidden, Invalid, NotFound
 from accounts.models import Account, Invitation, Membership, User
 from accounts.policy import members_with
 from accounts.queries import NO_SUCH_INVITATION, account_services
-from accounts.roles import AccessLevel, Permission
+from accounts.roles import (
+    ROLES_WITH_LIMITED_ACCESS,
+    AccessLevel,
+    Permission,
+    Role,
+)
 from accounts.time_zones import minute_text, zone_of
 
 INVITATION_LIFETIME: Final = timedelta(days=7)
@@ -31,6 +37,8 @@ MAX_INVITATIONS_PER_DAY: Final = 50  # per account
 MAX_PER_ADDRESS_AND_DAY: Final = 5  # from all accounts
 # The system job in `roles.SYSTEM_PERMISSIONS` by whose permission a user joins.
 JOINING: Final = "accept-invitation"
+# Fastly lets engineers invite these roles through its API; on its pages only superusers invite.
+ROLES_ENGINEERS_INVITE: Final = frozenset({Role.ENGINEER, Role.USER})
 
 
 class AlreadyMember(Conflict):
@@ -100,7 +108,8 @@ def invite(  # noqa: PLR0913 - the fields of an invitation, all by keyword
 ) -> Invitation:
     """Invite an email address to the account; with limited access, `services` maps ids to levels.
 
-    `name` is proposed to a new user. The invitation is valid for seven days. Raises Forbidden, Invalid,
+    `name` is proposed to a new user. The invitation is valid for seven days. Superusers invite every
+    role; engineers with access to all services invite engineers and users. Raises Forbidden, Invalid,
     AlreadyMember, AlreadyInvited and TooManyInvitations. Notes member.invited; the email is sent
     after commit.
     """
@@ -109,7 +118,12 @@ def invite(  # noqa: PLR0913 - the fields of an invitation, all by keyword
     levels = _checked_levels(
         role, limit_services=limit_services, services=services or {}
     )
-    with recorded_change(actor, Permission.MEMBER_INVITE, on=account, now=now) as trail:
+    permission = _permission_to_invite(role)
+    with recorded_change(actor, permission, on=account, now=now) as trail:
+        if not _able_to_invite(account.pk, role).filter(user_id=actor.user_id).exists():
+            raise Forbidden(
+                "Only people with access to all services can invite others. Ask a superuser."
+            )
         service_access.services_in(account.pk, levels)
         _require_not_member(account, email)
         _replace_expired(account, email, now=trail.now)
@@ -126,6 +140,19 @@ def invite(  # noqa: PLR0913 - the fields of an invitation, all by keyword
         )
         note_invited(trail, invitation)
     return invitation
+
+
+def _permission_to_invite(role: str) -> Permission:
+    if role in ROLES_ENGINEERS_INVITE:
+        return Permission.MEMBER_INVITE_ENGINEERS
+    return Permission.MEMBER_INVITE
+
+
+def _able_to_invite(account_id: str, role: str) -> "QuerySet[Membership]":
+    """Return the members who can invite a role; no one gives more access than they have."""
+    return members_with(_permission_to_invite(role), account_id).exclude(
+        limit_services=True, role__in=ROLES_WITH_LIMITED_ACCESS
+    )
 
 
 def _valid_until(invitation: Invitation) -> str:
@@ -310,7 +337,7 @@ def require_acceptable(invitation: Invitation, *, now: datetime) -> None:
         raise InvitationExpired(
             f"This invitation has expired. Ask {invitation.invited_by} to send it again."
         )
-    able = members_with(Permission.MEMBER_INVITE, invitation.account_id)
+    able = _able_to_invite(invitation.account_id, invitation.role)
     inviter_id = invitation.inviter_id
     if inviter_id and not able.filter(user_id=inviter_id).exists():
         raise InviterWithoutRight(

@@ -66,7 +66,8 @@ def limit_services(
 
     `services` maps service ids to levels and replaces all earlier levels. Raises Forbidden,
     NotFound (also for a service of another account), and Invalid for a role that cannot be limited
-    or for services without a limit. Notes member.access_limited or member.access_unlimited.
+    or for services without a limit. Notes member.access_limited or member.access_unlimited, and
+    invitation.revoked for what a newly limited member had offered.
     """
     service_access.require_limit(limited=limited, services=services)
     with recorded_change(
@@ -90,6 +91,8 @@ def limit_services(
             Event.MEMBER_ACCESS_LIMITED if limited else Event.MEMBER_ACCESS_UNLIMITED
         )
         trail.note(event, target=_target(member), before=before, after=after)
+        if limited:
+            withdraw_invitations(trail, member, now=trail.now)
 
 
 def grant_service(

@@ -292,8 +292,11 @@ def _member_context(
             "role": role,
             "gains": gained_abilities(Role(person.role), role),
             "loses": gained_abilities(role, Role(person.role)),
-            "loses_invite": Permission.MEMBER_INVITE
-            in ROLE_PERMISSIONS[Role(person.role)] - ROLE_PERMISSIONS[role],
+            "loses_invite": not (
+                {Permission.MEMBER_INVITE, Permission.MEMBER_INVITE_ENGINEERS}
+                & ROLE_PERMISSIONS[Role(person.role)]
+            )
+            <= ROLE_PERMISSIONS[role],
         }
         | open_things_of(person, timezone.now())
     }

@@ -55,6 +55,7 @@ ASKED: Final = (
     Permission.STATS_READ,
     Permission.BILLING_READ,
     Permission.MEMBER_INVITE,
+    Permission.MEMBER_INVITE_ENGINEERS,
     Permission.MEMBER_MANAGE,
     Permission.AUDIT_READ,
     Permission.WEBHOOK_MANAGE,

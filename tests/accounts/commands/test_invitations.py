@@ -22,7 +22,8 @@ from accounts.commands.invitations import (
     revoke_invitation,
 )
 from accounts.commands.mail import invitation_id_of, invitation_key
-from accounts.errors import Invalid, NotFound
+from accounts.commands.members import limit_services
+from accounts.errors import Forbidden, Invalid, NotFound
 from accounts.models import Invitation, Membership, OutgoingMail, User
 from accounts.roles import AccessLevel
 from accounts.service_access import levels_of
@@ -156,6 +157,44 @@ def test_an_email_with_the_old_link_is_no_longer_sent(sam, invited, now):
     assert list(OutgoingMail.sendable(now).values_list("invitation", flat=True)) == [
         new.pk
     ]
+
+
+@pytest.mark.parametrize("role", ["user", "engineer"])
+def test_an_engineer_invites_users_and_engineers(acme, eve, role, now):
+    join(invite(eve, account=acme, email="new@example.com", role=role, now=now), now)
+
+    member = Membership.objects.get(user__email="new@example.com")
+    assert (member.role, member.limit_services) == (role, False)
+
+
+@pytest.mark.parametrize(
+    "who, role",
+    [("eve", "billing"), ("eve", "superuser"), ("lin", "user"), ("una", "user")],
+)
+def test_nobody_gives_more_than_they_have(request, acme, who, role, now):
+    actor = request.getfixturevalue(who)
+
+    with pytest.raises(Forbidden):
+        invite(actor, account=acme, email="new@example.com", role=role, now=now)
+
+    assert not Invitation.objects.exists()
+
+
+def test_an_invitation_counts_only_while_the_engineer_has_all_services(
+    acme, sam, eve, shop, now
+):
+    offered = invite(eve, account=acme, email="new@example.com", role="user", now=now)
+    membership = Membership.objects.get(user_id=eve.user_id)
+    Membership.objects.update(limit_services=True)
+
+    with pytest.raises(InviterWithoutRight):
+        join(offered, now)
+
+    Membership.objects.update(limit_services=False)
+    access = {shop.pk: AccessLevel.FULL}
+    limit_services(sam, membership=membership, limited=True, services=access, now=now)
+    with pytest.raises(InvitationRevoked):
+        join(offered, now)
 
 
 def test_an_invitation_that_staff_send_again_stays_the_members(ada, sam, invited, now):
