@@ -18,7 +18,7 @@ from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
-from portal import env, wsgi
+from portal import env, watchdog, wsgi
 from portal.checks import refuse_unsafe_production
 
 # Far above the threads: connections that send nothing count too, and at the limit no other
@@ -44,6 +44,7 @@ def main(words: Sequence[str] | None = None) -> None:
     env.count_in(settings.METRICS_DIR / ("edges" if for_edges else "pages"))
     _allow_descriptors(2 * MAX_CONNECTIONS_PER_WORKER)
     get_resolver(settings.ROOT_URLCONF).url_patterns  # noqa: B018 - this imports all views
+    watchdog.watch_forks()
     gc.freeze()  # so that the workers' garbage collectors leave the shared memory alone
     Granian(
         f"{wsgi.__name__}:application",
