@@ -75,11 +75,18 @@ class InviteForm(forms.Form):
         self.picker = picker
         self.fields |= level_fields(picker)
 
+    def clean(self) -> dict[str, Any]:
+        """Refuse chosen services without the limit: the invitation would be for all of them."""
+        sent = self.cleaned_data
+        if not self.errors and self.levels and not sent["limit_services"]:
+            self.add_error(
+                "limit_services", "Select this for chosen services, or choose none."
+            )
+        return sent
+
     @property
     def levels(self) -> dict[str, AccessLevel]:
-        """Return the chosen services' ids with their levels; none unless access is limited."""
-        if not self.cleaned_data["limit_services"]:
-            return {}
+        """Return the chosen services' ids with their levels."""
         return chosen_levels(self, self.picker)
 
 

@@ -1,5 +1,7 @@
 """The notices of the signed-in person, and which of them they get by email."""
 
+from typing import Final
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -15,9 +17,12 @@ from accounts.authentication import (
     signed_in_user,
 )
 from accounts.commands.notices import choose_topics, mark_read
+from accounts.errors import Invalid
 from accounts.lists import page_of
 from accounts.notices import topics_of
 from accounts.queries import notices_of
+
+ALL: Final = "all"  # in place of a notice's id; a missing field must not mean all
 
 
 @require_GET
@@ -39,9 +44,12 @@ def notices(request: HttpRequest) -> HttpResponse:
 @require_POST
 @login_required
 def mark_notices_read(request: HttpRequest) -> HttpResponse:
-    """Mark one notice as read, or all if none is named."""
-    chosen = request.POST.getlist("notice") or None
-    mark_read(signed_in_user(request), notice_ids=chosen, now=timezone.now())
+    """Mark one notice as read, or all. Raises Invalid if the form names neither."""
+    chosen = request.POST.get("notice", "")
+    if not chosen:
+        raise Invalid("Choose a notice.", field="notice")
+    ids = None if chosen == ALL else [chosen]
+    mark_read(signed_in_user(request), notice_ids=ids, now=timezone.now())
     return redirect("notices")
 
 

@@ -1,7 +1,7 @@
 """allauth's pages of a user's own login, changed to ask in place and to record what they write."""
 
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Final
 
 from allauth.account.internal.flows.password_reset import perform_password_reset_login
 from allauth.account.views import (
@@ -33,9 +33,12 @@ from django.urls import URLPattern, path, re_path, reverse
 
 from accounts.audit.vocabulary import Event
 from accounts.authentication import SAFE_METHODS
+from accounts.errors import Invalid
 from accounts.models import User
 from accounts.reauthentication import FACTORS, confirm_identity
 from accounts.web.allauth_adapter import ASKED, note, recorded_login_change
+
+OTHER_SESSIONS: Final = "others"  # in place of a session's id
 
 
 class _Asked:
@@ -210,9 +213,11 @@ class Sessions(ListUserSessionsView):  # type: ignore[misc]
     """Lists the user's sessions, and ends one of them or all others."""
 
     def post(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-        """End the session named in the form, or else all others."""
+        """End the session named in the form, or all others. Raises Invalid if it names neither."""
         wanted = request.POST.get("session", "")
         if not wanted:
+            raise Invalid("Choose a session.", field="session")
+        if wanted == OTHER_SESSIONS:
             return super().post(request, *args, **kwargs)
         rows = UserSession.objects.filter(user=request.user).exclude(
             session_key=request.session.session_key

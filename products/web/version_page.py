@@ -21,12 +21,11 @@ from products.deploy.decision import DeployDecision, decision_without_person
 from products.services.commands.versions import (
     clone_version,
     comment_version,
-    create_version,
     lock_version,
 )
 from products.services.kinds import KINDS
 from products.services.models import Part, Version
-from products.services.queries import all_parts, get_service, get_version
+from products.services.queries import all_parts, get_version
 from products.web.finding_links import (
     ELSEWHERE,
     Here,
@@ -174,20 +173,13 @@ def findings(request: HttpRequest, service_id: str, number: int) -> HttpResponse
 @login_required
 @require_POST
 def new_version(request: HttpRequest, service_id: str) -> HttpResponse:
-    """Clone a version to edit, or start from an empty draft."""
+    """Clone a version to edit. Raises Invalid without the number of one."""
     actor = actor_of(request)
-    service = get_service(actor, service_id)
     source = request.POST.get("from", "")
-    now = timezone.now()
-    if NUMBER.fullmatch(source):
-        cloned = get_version(actor, service_id, int(source))
-        made = clone_version(actor, version=cloned, now=now)
-        messages.success(
-            request, f"Created draft version {made.number} from version {source}."
-        )
-    else:
-        made = create_version(actor, service=service, now=now)
-        messages.success(request, f"Created version {made.number} as an empty draft.")
+    if not NUMBER.fullmatch(source):
+        raise Invalid("Choose the version to clone.", field="from")
+    cloned = get_version(actor, service_id, int(source))
+    made = clone_to_edit(request, actor, cloned)
     return redirect("version", service_id=service_id, number=made.number)
 
 

@@ -159,6 +159,7 @@ def cancel_and_prove(world: World, sam: Actor) -> Any:
 BODIES: dict[tuple[str, str], Body] = {
     ("switch/", "POST"): lambda w: {"account": w.acme.pk},
     ("theme/", "POST"): lambda w: {"theme": "dark"},
+    ("notices/read/", "POST"): lambda w: {"notice": "all"},
     ("join/<str:key>/", "POST"): lambda w: {"name": "New", "password": "a quiet long password"},
     ("account/", "POST"): lambda w: {"name": "Acme Commerce"},
     ("account/time-zone/", "POST"): lambda w: {"time_zone": "Europe/Berlin"},

@@ -302,3 +302,14 @@ def test_an_invitation_limited_to_services_names_them(sam, shop, browser):
 
     sent = Invitation.objects.get()
     assert (sent.limit_services, sent.services) == (True, {shop.pk: "read_only"})
+
+
+def test_chosen_services_without_the_limit_invite_nobody(sam, shop, browser):
+    answer = browser(sam).post(
+        "/members/invite/",
+        {"email": "x@example.com", "role": "user", f"level_{shop.pk}": "read_only"},
+    )
+
+    assert answer.status_code == 400
+    assert "Select this for chosen services" in text(answer)
+    assert not Invitation.objects.exists()

@@ -47,9 +47,19 @@ def test_the_navigation_counts_unread_notices_until_they_are_read(eve, browser, 
     client.post("/notices/read/", {"notice": one.pk})
     assert unread(client.get("/products/")) == 1
 
-    answer = client.post("/notices/read/", follow=True)
+    answer = client.post("/notices/read/", {"notice": "all"}, follow=True)
     assert unread(answer) == 0
     assert "Sam did thing 1" in text(answer)
+
+
+def test_a_form_that_names_no_notice_marks_none_as_read(eve, browser, tell):
+    tell(1)
+    client = browser(eve)
+
+    answer = client.post("/notices/read/")
+
+    assert answer.status_code == 400
+    assert unread(client.get("/products/")) == 1
 
 
 def unread(answer):

@@ -236,7 +236,7 @@ def test_ended_sessions_are_noted_one_by_one(acme, una, una_user, noted):
     for each in browsers:
         each.post(LOGIN, {"login": una_user.email, "password": PASSWORD})
 
-    browsers[0].post("/accounts/sessions/")
+    browsers[0].post("/accounts/sessions/", {"session": "others"})
 
     assert noted(acme)[3:] == ["session.ended", "session.ended"]
     assert UserSession.objects.count() == 1
@@ -311,6 +311,19 @@ def test_one_session_is_ended_and_the_others_stay(acme, una, una_user, noted):
     assert second.get("/members/").status_code == 302
     assert third.get("/members/").status_code == 200
     assert noted(acme)[3:] == ["session.ended"]
+
+
+@pytest.mark.parametrize(("form", "status"), [({}, 400), ({"session": "x"}, 303)])
+def test_a_form_that_names_no_session_ends_none(acme, una, noted, form, status):
+    first, second = Client(), Client()
+    for each in (first, second):
+        each.post(LOGIN, {"login": "una@example.com", "password": PASSWORD})
+
+    answer = first.post("/accounts/sessions/", form)
+
+    assert answer.status_code == status
+    assert second.get("/members/").status_code == 200
+    assert "session.ended" not in noted(acme)
 
 
 def test_the_session_of_another_person_is_not_ended(una, sam, noted, acme):

@@ -137,10 +137,12 @@ def test_a_version_is_cloned_to_edit(browser, eve, echo):
     assert "Saving does not deploy." in text_of(answer)
 
 
-def test_an_empty_draft_is_created(browser, eve, echo):
-    browser(eve).post(reverse("new_version", args=[echo.pk]))
+@pytest.mark.parametrize("form", [{}, {"from": ""}, {"from": "1x"}, {"from": "-1"}])
+def test_a_form_that_names_no_version_creates_none(browser, eve, draft, form):
+    answer = browser(eve).post(reverse("new_version", args=[draft.service_id]), form)
 
-    assert Version.objects.get(service=echo).cloned_from is None
+    assert answer.status_code == 400
+    assert Version.objects.count() == 1
 
 
 @pytest.mark.parametrize("number", ["7", "999999999"])
