@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.core.cache import cache
+from django.utils import timezone
 
 from accounts.actor import Actor
+from accounts.audit.entry_body import CLOCK_TOLERANCE
 from accounts.errors import Forbidden
 
 SUDO_LIFETIME: Final = timedelta(minutes=5)
@@ -31,9 +33,13 @@ def start_sudo(user_id: str, *, token_id: str, now: datetime) -> datetime:
 
 
 def require_sudo(user_id: str, *, token_id: str) -> datetime:
-    """Return when the user authenticated with this credential. Raises SudoNeeded."""
+    """Return when the user authenticated with this credential. Raises SudoNeeded.
+
+    The cache forgets the time after five minutes by the clock of the process that set it, which
+    may be wrong.
+    """
     at: datetime | None = cache.get(_key(user_id, token_id))
-    if at is None:
+    if at is None or not -CLOCK_TOLERANCE <= timezone.now() - at <= SUDO_LIFETIME:
         raise SudoNeeded(
             "Authenticate with POST /api/sudo first. It is valid for five minutes."
         )

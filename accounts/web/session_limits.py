@@ -63,14 +63,15 @@ def _is_over(request: HttpRequest, limits: SessionLimits) -> bool:
     """Return whether the session has reached a limit; store when it was used."""
     session, now = request.session, time.time()
     signed_in_at = session.get(SIGNED_IN_AT)
-    if signed_in_at is None:
+    # A time in the future is of a clock that was ahead; it must not lengthen the session.
+    if signed_in_at is None or signed_in_at > now:
         session[SIGNED_IN_AT] = session[SEEN_AT] = now
         return False
     seen_at = session.get(SEEN_AT, signed_in_at)
     if now - seen_at > limits.idle or now - signed_in_at > limits.at_most:
         return True
     is_use = not request.path.endswith(POLLING_PATHS)
-    if is_use and now - seen_at > SEEN_WRITE_SECONDS:
+    if seen_at > now or (is_use and now - seen_at > SEEN_WRITE_SECONDS):
         session[SEEN_AT] = now
         UserSession.objects.filter(session_key=session.session_key).update(
             last_seen_at=timezone.now()

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from django.utils import timezone
+
 from accounts.actor import Actor
 from accounts.ids import derived_id
 from accounts.models import Account, ApiToken
@@ -138,7 +140,7 @@ def prove(world: World, sam: Actor) -> Any:
     return start_sudo(
         sam.user_id,
         token_id=ApiToken.objects.get(user_id=sam.user_id).pk,
-        now=NOW,
+        now=timezone.now(),
     )
 
 

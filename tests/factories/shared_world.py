@@ -14,6 +14,10 @@ def shared_world(django_db_setup, django_db_blocker):
 
 
 @pytest.fixture
-def world(shared_world, db):
-    """Return the module's world as it was built; `db` rolls back what a test changes."""
+def world(shared_world, db, settings):
+    """Return the module's world as it was built; `db` rolls back what a test changes.
+
+    A re-authentication lasts as long as all tests of a module on a slow machine.
+    """
+    settings.REAUTHENTICATION_SECONDS = 24 * 3600
     return shared_world

@@ -57,7 +57,6 @@ from tests.factories.webhooks import WebhookFactory
 # Where allauth keeps the last re-authentication in a session.
 REAUTHENTICATED_USER = "account_authentication_methods_user"
 REAUTHENTICATIONS = "account_authentication_methods"
-A_DAY = 24 * 3600
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 CATALOGUE_TABLES = (Product, Plan, PriceVersion, Tier, AuditEvent, SearchTerm)
 CATALOGUE = Actor.system("load-catalogue", interface=Interface.COMMAND)
@@ -195,16 +194,13 @@ def people_of(acme: Account, globex: Account, shop: Service) -> dict[str, Actor]
 
 
 def session_of(actor: Actor) -> str:
-    """Sign a person in and return the key of the session, which has just been re-authenticated.
-
-    The time lies a day ahead, so that it is recent on a slow machine too.
-    """
+    """Sign a person in and return the key of the session, which has just been re-authenticated."""
     client = Client()
     client.force_login(User.objects.get(pk=actor.user_id), BACKEND)
     session = client.session
     session[REAUTHENTICATED_USER] = actor.user_id
     session[REAUTHENTICATIONS] = [
-        {"method": "password", "at": time.time() + A_DAY, "reauthenticated": True}
+        {"method": "password", "at": time.time(), "reauthenticated": True}
     ]
     session.save()
     return str(session.session_key)

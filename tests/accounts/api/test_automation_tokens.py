@@ -1,12 +1,12 @@
 """`/automation-tokens`, and what the API answers to such a token."""
 
 import pytest
+from django.utils import timezone
 
 from accounts.audit.models import AuditEvent
 from accounts.audit.sentences import actor_of_entry
 from accounts.models import ApiToken
 from accounts.sudo import start_sudo
-from tests.factories import NOW
 from tests.factories.keys import client_of
 
 JSON = "application/json"
@@ -19,7 +19,7 @@ def api(sam):
     """Return Sam's client, just re-authenticated."""
     client = client_of(sam)
     token = ApiToken.objects.get(user_id=sam.user_id)
-    start_sudo(sam.user_id, token_id=token.pk, now=NOW)
+    start_sudo(sam.user_id, token_id=token.pk, now=timezone.now())
     return client
 
 

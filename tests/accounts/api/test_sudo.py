@@ -115,6 +115,18 @@ def test_without_sudo_there_is_no_token(time_machine):
     assert not ApiToken.objects.exists()
 
 
+def test_sudo_of_a_process_whose_clock_is_ahead_is_not_valid(time_machine):
+    api = Client()
+    time_machine.move_to("2026-11-22T13:00:00Z", tick=False)
+    api.post("/api/sudo", LOGIN, FORM)
+    time_machine.move_to("2026-11-22T12:00:00Z", tick=False)
+
+    answer = api.post("/api/tokens", LOGIN, FORM)
+
+    assert answer.status_code == 403
+    assert not ApiToken.objects.exists()
+
+
 @pytest.mark.parametrize("path", ["/api/sudo", "/api/tokens"])
 @pytest.mark.parametrize(
     ("body", "header"),

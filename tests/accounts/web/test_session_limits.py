@@ -58,6 +58,34 @@ def test_a_used_session_ends_some_time_after_the_sign_in(request, who, step, las
     assert answers == [200] * (lasts // step) + [302]
 
 
+@pytest.mark.parametrize("who", ["sam", "eve"])
+def test_a_clock_that_is_ahead_lengthens_no_session(request, who):
+    actor = request.getfixturevalue(who)
+    with time_machine.travel("2026-11-22T20:00:00Z", tick=False) as clock:
+        client = signed_in(actor)  # by a process that is eight hours ahead
+        clock.move_to(START)
+        client.get("/members/")
+        clock.shift(8 * HOUR + 1)
+
+        answer = client.get("/members/")
+
+    assert answer.status_code == 302
+
+
+def test_use_by_a_process_whose_clock_is_ahead_lengthens_no_session(sam):
+    with time_machine.travel(START, tick=False) as clock:
+        client = signed_in(sam)
+        clock.shift(20 * MINUTE)  # here a process with that clock answers
+        client.get("/members/")
+        clock.shift(-20 * MINUTE)
+        client.get("/members/")
+        clock.shift(30 * MINUTE + 1)
+
+        answer = client.get("/members/")
+
+    assert answer.status_code == 302
+
+
 def test_requests_of_an_open_page_do_not_count(sam):
     with time_machine.travel(START, tick=False) as clock:
         client = signed_in(sam)
