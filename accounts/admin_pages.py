@@ -110,11 +110,14 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscrip
         return HttpResponseRedirect(f"{entries}?{urlencode(self.trail_filter(row))}")
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
-        """Return the list; ignore a filter that the database cannot evaluate, such as a year of -1."""
+        """Return the list. Raises Invalid for a filter that cannot be read, such as a year of -1.
+
+        Django would redirect to the whole list, which shows more than was asked for.
+        """
         try:
             return super().get_changelist_instance(request)
-        except (ValueError, OverflowError) as error:
-            raise IncorrectLookupParameters from error
+        except (IncorrectLookupParameters, ValueError, OverflowError) as error:
+            raise Invalid("We could not read a filter of this list.") from error
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, object] | None = None

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from django.contrib import messages
@@ -107,13 +108,19 @@ def reject_edge_requests(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
-def reject_unstorable_urls(get_response: GetResponse) -> GetResponse:
-    """Reject a URL with a null byte or with bytes that are not UTF-8: no text in the database is so."""
+def reject_unstorable_text(get_response: GetResponse) -> GetResponse:
+    """Reject a URL or cookie with a null byte, and a URL with bytes that are not UTF-8.
+
+    No text in the database has them, and PostgreSQL fails when it is asked for one that has. No
+    other field of a head can have a null byte, but a quoted cookie can escape it.
+    """
 
     def middleware(request: HttpRequest) -> HttpResponse:
         query = unquote_to_bytes(request.META.get("QUERY_STRING", ""))
         if "\0" in request.path_info or b"\0" in query:
             raise SuspiciousOperation("The URL contains a null byte.")
+        if any("\0" in cookie for cookie in request.COOKIES.values()):
+            raise SuspiciousOperation("A cookie contains a null byte.")
         if request.META.get(INVALID_PATH):
             raise SuspiciousOperation("The path is not UTF-8.")
         try:
@@ -123,6 +130,26 @@ def reject_unstorable_urls(get_response: GetResponse) -> GetResponse:
         return get_response(request)
 
     return middleware
+
+
+class reject_unstorable_forms:  # noqa: N801 - the settings name it beside functions
+    """Rejects the form of a page with a null byte; the API's bodies are checked as they are parsed."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Pass the request on."""
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Any, args: Any, kwargs: Any
+    ) -> None:
+        """Look at the form, after the limit of the body has been set."""
+        if not request.path.startswith(API_PATH) and any(
+            "\0" in text for texts in request.POST.lists() for text in texts[1]
+        ):
+            raise SuspiciousOperation("The form contains a null byte.")
 
 
 def time_zone(get_response: GetResponse) -> GetResponse:

@@ -155,7 +155,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "portal.proxy.reject_foreign_hosts",
     "portal.middleware.reject_edge_requests",
-    "portal.middleware.reject_unstorable_urls",
+    "portal.middleware.reject_unstorable_text",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -171,6 +171,7 @@ MIDDLEWARE = [
     "accounts.web.session_limits.session_limits",
     "accounts.web.second_factor.second_factor",
     "portal.middleware.time_zone",
+    "portal.middleware.reject_unstorable_forms",
     "portal.middleware.refusal_pages",
     "portal.idempotency.idempotency",
 ]

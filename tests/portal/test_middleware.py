@@ -7,6 +7,7 @@ from django.http import HttpResponsePermanentRedirect, HttpResponseRedirect
 from django.test import Client
 
 from portal.middleware import see_other
+from tests.factories.accounts import UserFactory
 
 
 @pytest.mark.django_db
@@ -32,6 +33,28 @@ def test_every_response_has_the_security_headers(settings, path, host, status):
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert response.headers["X-Frame-Options"] == "DENY"
     assert response.headers["Referrer-Policy"] == "same-origin"
+
+
+@pytest.mark.parametrize("name", ["tollgate_session", "theme", "csrftoken"])
+def test_a_cookie_with_a_null_byte_is_rejected(name):
+    response = Client(headers={"Cookie": f'{name}="\\000abcdefgh"'}).get("/")
+
+    assert response.status_code == 400
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        ("/notices/read/", {"notice": "a\0"}),
+        ("/switch/", {"account": "\0"}),
+        ("/accounts/login/", {"login": "\0@example.com", "password": "x"}),
+    ],
+)
+def test_a_form_with_a_null_byte_is_rejected(client, path, form):
+    client.force_login(UserFactory.create())
+
+    assert client.post(path, form).status_code == 400
 
 
 @pytest.mark.parametrize("path", ["/", "/admin/", "/api/edge/v1/routes", "/static/x"])

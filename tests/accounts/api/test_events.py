@@ -160,6 +160,9 @@ def test_events_by_a_token_are_found_by_its_owner(sam, eve, acme):
         "filter[created_at][gt]=2026-02-31T00:00:00Z",
         "filter[created_at][gt]=2026-02-01T00:00:00",
         "filter[created_at][lte]=",
+        # These cannot be converted to UTC.
+        "filter[created_at][lte]=9999-12-31T23:59:59-05:00",
+        "filter[created_at][gte]=0001-01-01T00:00:00%2B14:00",
     ],
 )
 def test_an_invalid_query_is_a_400(sam, query):
