@@ -137,6 +137,16 @@ def test_a_credential_that_soon_expires_is_replaced_while_the_old_one_still_work
 
 
 @pytest.mark.django_db
+def test_a_lost_token_pepper_is_noticed(tmp_path, now, settings):
+    path = tmp_path / "edge_credential"
+    ensure_edge_credential(path, now=now)
+    settings.TOKEN_PEPPER = "x" * 64
+
+    with pytest.raises(OtherInstallationError):
+        ensure_edge_credential(path, now=now + timedelta(minutes=1))
+
+
+@pytest.mark.django_db
 def test_a_second_installation_does_not_take_the_edge_of_the_first(tmp_path, now):
     first, second = tmp_path / "1" / "edge_credential", tmp_path / "2" / "credential"
     ensure_edge_credential(first, now=now)

@@ -92,6 +92,10 @@ def test_an_address_may_be_a_literal_or_a_name(address):
         ("[::1]", "Enter a host name or an IP address. "),
         ("fe80::1%eth0", "Enter a host name or an IP address. "),
         ("origin.example.com:443", "Enter a host name or an IP address. "),
+        (
+            "http://origin.example.com",
+            "Enter a host name or an IP address. Leave out http:// and put the port in the Port",
+        ),
         ("*.example.com", LABELS),
         ("", LENGTH),
     ],

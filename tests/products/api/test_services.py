@@ -65,6 +65,15 @@ def test_a_service_without_a_name_is_refused(eve):
     assert not Service.objects.exists()
 
 
+def test_a_service_is_not_created_for_another_account(eve, globex):
+    sent = f"name=demo&customer_id={globex.pk}"
+
+    answer = client_of(eve).post("/api/service", sent, content_type=FORM)
+
+    assert answer.status_code == 400
+    assert not Service.objects.exists()
+
+
 def test_a_name_that_is_taken_in_the_account_is_a_duplicate(eve, shop):
     answer = client_of(eve).post("/api/service", "name=shop", content_type=FORM)
 
@@ -167,11 +176,13 @@ def test_a_deleted_service_is_reported_as_deleted(eve, shop):
     after = api.get(f"/api/service/{shop.pk}")
     again = api.delete(f"/api/service/{shop.pk}")
     domains = api.get(f"/api/service/{shop.pk}/domain")
+    clone = api.put(f"/api/service/{shop.pk}/version/1/clone")
 
     gone = {"msg": "Bad request", "detail": f"Service '{shop.pk}' is deleted"}
     assert (deleted.status_code, deleted.json()) == (200, {"status": "ok"})
     assert (after.status_code, after.json()) == (400, gone)
     assert (again.status_code, again.json()) == (400, gone)
+    assert (clone.status_code, clone.json()) == (400, gone)
     assert (domains.status_code, domains.json()) == (200, [])
 
 
