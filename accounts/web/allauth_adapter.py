@@ -126,6 +126,17 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         """Return the link of the email; it leads to the portal, whatever the request's Host."""
         return at_portal(super().get_reset_password_from_key_url(key))
 
+    def send_confirmation_mail(
+        self, request: HttpRequest, emailconfirmation: Any, signup: Any
+    ) -> None:
+        """Send the link of a new address; none to an address that is another user's."""
+        address = emailconfirmation.email_address
+        owner = user_with_email(address.email)
+        if owner is None or owner.pk == address.user_id:
+            super().send_confirmation_mail(request, emailconfirmation, signup)
+        else:
+            self.send_mail("account/email/email_taken", address.email, {})
+
     def get_email_confirmation_url(
         self, request: HttpRequest, emailconfirmation: Any
     ) -> str:

@@ -188,6 +188,31 @@ def test_a_change_of_address_is_noted_when_asked_and_when_confirmed(
     assert User.objects.get(pk=una_user.pk).email == "new@example.com"
 
 
+def test_the_owner_of_an_address_gets_no_link_that_confirms_it_for_another_user(
+    sam, una, una_user, browser
+):
+    EmailAddress.objects.create(
+        user=una_user, email=una_user.email, verified=True, primary=True
+    )
+
+    browser(una).post("/accounts/email/", {"email": sam.email, "action_add": ""})
+
+    [sent] = mail.outbox
+    assert sent.to == [sam.email]
+    assert "you already sign in with it" in sent.body
+    assert "confirm-email" not in sent.body
+
+
+def test_a_pending_change_of_address_does_not_prevent_a_second_factor(
+    una, una_user, browser
+):
+    EmailAddress.objects.create(user=una_user, email="new@example.com", verified=False)
+
+    answer = browser(una).get("/accounts/2fa/totp/activate/")
+
+    assert answer.status_code == 200
+
+
 def test_a_cancelled_change_of_address_is_noted(acme, una, una_user, browser, noted):
     EmailAddress.objects.create(
         user=una_user, email=una_user.email, verified=True, primary=True
