@@ -14,6 +14,7 @@ from django.db import IntegrityError
 from accounts.errors import Conflict, Invalid
 from accounts.ids import new_id
 from accounts.models import User
+from accounts.readable import has_hidden_characters
 
 MAX_USER_NAME_LENGTH = 100
 
@@ -35,14 +36,14 @@ class NewUser:
 
 def cleaned_name(name: str, *, field: str = "name") -> str:
     """Return a name without surrounding space; raises Invalid if it is empty, too long or unprintable."""
-    name = name.strip()
+    name = unicodedata.normalize("NFC", name.strip())
     if not name:
         raise Invalid("Enter a name.", field=field)
     if len(name) > MAX_USER_NAME_LENGTH:
         raise Invalid(
             f"A name has at most {MAX_USER_NAME_LENGTH} characters.", field=field
         )
-    if any(unicodedata.category(character).startswith("C") for character in name):
+    if has_hidden_characters(name):
         raise Invalid("Remove control characters from the name.", field=field)
     return name
 

@@ -155,6 +155,31 @@ def test_a_service_cannot_take_a_name_in_use(eve, shop, acme):
     assert noted(acme.pk) == []
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["\u200b", "pay\u202egpj.bew", "sh\u00adop", "a\ufeff", "a\ue000", "a\u2028b"],
+)
+def test_a_name_with_hidden_characters_is_refused(eve, shop, name):
+    with pytest.raises(Invalid) as refusal:
+        update_service(eve, service=shop, name=name, comment="kept", now=NOW)
+
+    assert refusal.value.field == "name"
+    assert Service.objects.get().name == "shop"
+
+
+def test_a_comment_with_reordered_text_is_refused(eve, shop):
+    with pytest.raises(Invalid) as refusal:
+        update_service(eve, service=shop, comment="pay\u202egpj.bew", now=NOW)
+
+    assert refusal.value.field == "comment"
+
+
+def test_two_spellings_of_a_letter_are_one_name(eve, shop):
+    changed = update_service(eve, service=shop, name="cafe\u0301", now=NOW)
+
+    assert changed.name == "caf\u00e9"
+
+
 def test_a_service_is_not_renamed_to_nothing(eve, shop, acme):
     with pytest.raises(Invalid):
         update_service(eve, service=shop, name="", comment="kept", now=NOW)
