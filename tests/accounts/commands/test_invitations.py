@@ -171,7 +171,7 @@ def test_an_engineer_invites_users_and_engineers(acme, eve, role, now):
     "who, role",
     [("eve", "billing"), ("eve", "superuser"), ("lin", "user"), ("una", "user")],
 )
-def test_nobody_gives_more_than_they_have(request, acme, who, role, now):
+def test_no_one_gives_more_than_they_have(request, acme, who, role, now):
     actor = request.getfixturevalue(who)
 
     with pytest.raises(Forbidden):

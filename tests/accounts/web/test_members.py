@@ -304,7 +304,7 @@ def test_an_invitation_limited_to_services_names_them(sam, shop, browser):
     assert (sent.limit_services, sent.services) == (True, {shop.pk: "read_only"})
 
 
-def test_chosen_services_without_the_limit_invite_nobody(sam, shop, browser):
+def test_chosen_services_without_the_limit_send_no_invitation(sam, shop, browser):
     answer = browser(sam).post(
         "/members/invite/",
         {"email": "x@example.com", "role": "user", f"level_{shop.pk}": "read_only"},
