@@ -1,5 +1,6 @@
 """Validates a part by the declaration of its kind, and reports all problems together."""
 
+import re
 from collections.abc import Iterable, Mapping
 
 from accounts.errors import Invalid, NotFound
@@ -55,7 +56,8 @@ def clean(kind: Kind, name: str, fields: Mapping[str, object]) -> dict[str, obje
 
 def _with_field(field: str, problem: str) -> str:
     """Return a problem after its field's name, unless the sentence names the field."""
-    names = field.replace("_", " ") in problem.replace("_", " ").casefold()
+    words = re.escape(field.replace("_", " "))
+    names = re.search(rf"\b{words}\b", problem.replace("_", " "), re.IGNORECASE)
     return problem if names else f"{field}: {problem}"
 
 

@@ -279,6 +279,7 @@ GIVEN: dict[tuple[str, str], Step] = {
 # Parameters of routes that differ from `samples`.
 NAMES: dict[str, Mapping[str, Any]] = {
     "products/<slug:slug>/request/": {"slug": "ngwaf"},
+    "api/v1/entitlements/<str:slug>/request": {"slug": "ngwaf"},
     f"{SERVICE}products/<slug:slug>/off/": {"slug": "ngwaf"},
     f"{ENABLED}/configuration": {"slug": "bot_management"},
     f"{ENABLED_BEFORE}/configuration": {"slug": "bot_management"},

@@ -77,7 +77,7 @@ DIFFERING = {
     "logging/logentries public_key: unknown to the client": GO,
     "logging/logentries region: choices ap, us": WIDER,
     "logging/loggly public_key: unknown to the client": GO,
-    "logging/newrelic region: choices eu, us": WIDER,
+    "logging/newrelic region: choices EU, US": WIDER,
     "logging/papertrail public_key: unknown to the client": GO,
     "logging/s3 acl: choices authenticated-read, aws-exec-read, bucket-owner-full-control, "
     "bucket-owner-read, private, public-read, public-read-write": DOCUMENTED,

@@ -71,7 +71,8 @@ def test_v27_each_threshold_fires_once_as_the_bill_reaches_it(bo, una, acme):
     assert noted(acme.pk).count("budget.reached") == 3
     subjects = OutgoingMail.objects.filter(to="bo@example.com").order_by("pk")
     assert [each.subject.partition(" %")[0] for each in subjects] == [
-        f"Acme: The bill for 2026-10 reached {percent}" for percent in (50, 75, 100)
+        f"Acme: The bill for October 2026 reached {percent}"
+        for percent in (50, 75, 100)
     ]
 
 

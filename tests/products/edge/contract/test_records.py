@@ -85,7 +85,7 @@ def test_a_connection_is_reported_while_it_is_open_and_finally_with_time_and_byt
         eventually(
             lambda: stand.portal.of_service(service_of(host))[0].duration_us > 800_000
         )
-    lasted = time.monotonic() - began
+        lasted = time.monotonic() - began
 
     record = final_record(stand, host)
     assert not first.final

@@ -82,7 +82,6 @@ def test_what_the_client_sends_before_the_101_arrives_in_order(shared_stand):
     [
         b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\nContent-Length: 2\r\n\r\nno",
         b"HTTP/1.1 302 Found\r\nLocation: /other\r\nContent-Length: 2\r\n\r\nno",
-        b"HTTP/1.1 426 Upgrade Required\r\nContent-Length: 2\r\n\r\nno",
         b"HTTP/1.1 200 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nContent-Length: 2\r\n\r\nno",
     ],
 )
