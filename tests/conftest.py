@@ -27,8 +27,9 @@ from tests.factories.services import ServiceFactory
 
 pytest_plugins = ["tests.ci_rules", "tests.figures", "tests.template_variables"]
 
-# On a busy machine an example may be slow.
-hypothesis_settings.register_profile("ci", deadline=None)
+# On a busy machine an example may be slow. Many properties write to the database in each example;
+# the nightly run has enough of them to find what is rare.
+hypothesis_settings.register_profile("ci", deadline=None, max_examples=50)
 hypothesis_settings.register_profile("nightly", deadline=None, max_examples=10_000)
 hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
