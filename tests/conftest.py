@@ -34,11 +34,6 @@ hypothesis_settings.register_profile("nightly", deadline=None, max_examples=10_0
 hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """Return one worker more than cores: many tests wait for processes, sockets and browsers."""
-    return len(os.sched_getaffinity(0)) + 1
-
-
 _flush = TransactionTestCase._fixture_teardown
 
 

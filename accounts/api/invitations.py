@@ -72,6 +72,7 @@ class Invitations(APIView):
     def post(self, request: TokenRequest) -> Response:
         """Invite an email address, with an access level on each service that is named."""
         account = queries.account_for(request.auth, Permission.MEMBER_INVITE_ENGINEERS)
+        commands.require_inviter(request.auth, account)
         sent = value_at(request.data, "data")
         if value_at(sent, "relationships", "customer") is not None:
             queries.require_own_account(account, related_id(sent, "customer"))

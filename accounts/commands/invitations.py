@@ -120,10 +120,7 @@ def invite(  # noqa: PLR0913 - the fields of an invitation, all by keyword
     )
     permission = _permission_to_invite(role)
     with recorded_change(actor, permission, on=account, now=now) as trail:
-        if not _able_to_invite(account.pk, role).filter(user_id=actor.user_id).exists():
-            raise Forbidden(
-                "Only people with access to all services can invite others. Ask a superuser."
-            )
+        require_inviter(actor, account)
         service_access.services_in(account.pk, levels)
         _require_not_member(account, email)
         _replace_expired(account, email, now=trail.now)
@@ -140,6 +137,15 @@ def invite(  # noqa: PLR0913 - the fields of an invitation, all by keyword
         )
         note_invited(trail, invitation)
     return invitation
+
+
+def require_inviter(actor: Actor, account: Account) -> None:
+    """Raise Forbidden unless a member with access to all services acts, who can invite someone."""
+    able = _able_to_invite(account.pk, Role.USER)
+    if not able.filter(user_id=actor.user_id).exists():
+        raise Forbidden(
+            "Only people with access to all services can invite others. Ask a superuser."
+        )
 
 
 def _permission_to_invite(role: str) -> Permission:

@@ -10,6 +10,7 @@ from tests.access.routes import PEOPLE, Route, all_routes
 # Where a user is needed: there is none of the token, and no password of one.
 DIFFERS = {
     ("api/current_user", "GET"): 404,
+    ("api/invitations", "POST"): 403,
     ("api/sudo", "POST"): 401,
     ("api/tokens", "POST"): 401,
 }

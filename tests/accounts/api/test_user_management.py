@@ -214,8 +214,8 @@ def test_an_account_is_closed_by_support_only(sam, acme):
         ("DELETE", "/api/service-authorizations"),
     ],
 )
-def test_permission_is_asked_before_the_body_is_read(eve, una, acme, method, path):
-    answer = client_of(eve).generic(
+def test_permission_is_asked_before_the_body_is_read(lin, una, acme, method, path):
+    answer = client_of(lin).generic(
         method,
         path.format(user=una.user_id, customer=acme.pk),
         b'{"broken": ',
