@@ -133,7 +133,8 @@ def _new(row: Model) -> Model:
 
 
 def _rows_of(model: type[Model]) -> list[Model]:
-    rows = model._default_manager.all()
+    # In the order of insertion: the trail takes only the next entry of a chain.
+    rows = model._default_manager.order_by("pk")
     if model is AuditEvent:
         rows = rows.filter(account_id=PLATFORM.account_id)
     return list(rows)
