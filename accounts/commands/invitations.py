@@ -139,10 +139,10 @@ def invite(  # noqa: PLR0913 - the fields of an invitation, all by keyword
     return invitation
 
 
-def require_inviter(actor: Actor, account: Account) -> None:
+def require_inviter(inviter: Actor, account: Account) -> None:
     """Raise Forbidden unless a member with access to all services acts, who can invite someone."""
     able = _able_to_invite(account.pk, Role.USER)
-    if not able.filter(user_id=actor.user_id).exists():
+    if not able.filter(user_id=inviter.user_id).exists():
         raise Forbidden(
             "Only people with access to all services can invite others. Ask a superuser."
         )
