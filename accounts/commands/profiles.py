@@ -60,20 +60,7 @@ def rename_account(actor: Actor, *, account: Account, name: str, now: datetime) 
     Raises Forbidden and Invalid. Notes account.renamed; the same name changes nothing.
     """
     name = cleaned_name(name)
-    with recorded_change(
-        actor, Permission.ACCOUNT_CONFIGURE, on=account, now=now
-    ) as trail:
-        row = Account.objects.select_for_update().get(pk=account.pk)
-        if row.name == name:
-            raise Unchanged
-        before, row.name = row.name, name
-        row.save(update_fields=["name"])
-        trail.note(
-            Event.ACCOUNT_RENAMED,
-            target=("account", row.pk, name),
-            before={"name": before},
-            after={"name": name},
-        )
+    _set_of_account(actor, account, "name", name, Event.ACCOUNT_RENAMED, now)
 
 
 def choose_time_zone(
@@ -111,19 +98,27 @@ def choose_account_time_zone(
     Raises Forbidden and Invalid. Notes account.time_zone_changed; the same time zone changes nothing.
     """
     time_zone = _cleaned_zone(time_zone)
+    event = Event.ACCOUNT_TIME_ZONE_CHANGED
+    _set_of_account(actor, account, "time_zone", time_zone, event, now)
+
+
+def _set_of_account(
+    actor: Actor, account: Account, field: str, value: str, event: Event, now: datetime
+) -> None:
     with recorded_change(
         actor, Permission.ACCOUNT_CONFIGURE, on=account, now=now
     ) as trail:
         row = Account.objects.select_for_update().get(pk=account.pk)
-        if row.time_zone == time_zone:
+        before = getattr(row, field)
+        if before == value:
             raise Unchanged
-        before, row.time_zone = row.time_zone, time_zone
-        row.save(update_fields=["time_zone"])
+        setattr(row, field, value)
+        row.save(update_fields=[field])
         trail.note(
-            Event.ACCOUNT_TIME_ZONE_CHANGED,
+            event,
             target=("account", row.pk, row.name),
-            before={"time_zone": before},
-            after={"time_zone": time_zone},
+            before={field: before},
+            after={field: value},
         )
 
 
