@@ -45,9 +45,8 @@ _BY_NAME: Final = {
 @cache
 def register_fonts() -> None:
     """Register the fonts with reportlab; every machine has the same ones, and writes the same file."""
-    for name in (PLAIN, BOLD):
-        pdfmetrics.registerFont(TTFont(name, _FILES[name]))
-    pdfmetrics.registerFont(TTFont(_FURTHER, _FILES[_FURTHER]))
+    for name, file in _FILES.items():
+        pdfmetrics.registerFont(TTFont(name, file))
     for name in (_CHINESE, _JAPANESE, _KOREAN):
         pdfmetrics.registerFont(UnicodeCIDFont(name))
 
