@@ -94,10 +94,18 @@ def _usage(now: datetime) -> list[Figure]:
     known = active_edges().filter(last_seen_at__isnull=False)
     offline = known.filter(last_seen_at__lt=now - OFFLINE_AFTER).count()
     edges = [("online", float(known.count() - offline)), ("offline", float(offline))]
+    rejected = known.order_by("name").values_list("name", "rejected_connections")
     arrived = complete_to()
     lag = [("", _age(arrived, now))] if arrived else []
     return [
         Figure("tollgate_edges", "Edges", edges, label="state"),
+        Figure(
+            "tollgate_edge_rejected_connections",
+            "Connections that an edge has rejected for a limit since it started",
+            [(name, float(count)) for name, count in rejected],
+            label="edge",
+            is_long=True,
+        ),
         Figure(
             "tollgate_usage_lag_seconds",
             "Usage has not arrived for the last",

@@ -17,6 +17,7 @@ _START_SECONDS = 20
 # As in production; tests use shorter ones.
 PRODUCTION_SETTINGS = (
     "--poll-seconds", "1", "--report-seconds", "5", "--tick-seconds", "5",
+    "--tunnels-per-account", "100000",
 )  # fmt: skip
 
 

@@ -98,6 +98,14 @@ class EdgeError(Enum):
     HOST_MOVED = (503, "{host} was just moved to another service. Try again.")
     ADDRESS_LIMIT = (429, "Too many open requests from this address.")
     CONNECTION_LIMIT = (503, "This edge has reached its connection limit.")
+    SERVICE_LIMIT = (
+        503,
+        "This service has as many WebSocket connections as this edge allows. Try again later.",
+    )
+    ACCOUNT_LIMIT = (
+        503,
+        "This account has as many WebSocket connections as this edge allows. Try again later.",
+    )
     NO_ROUTE_TABLE = (503, "This edge has not received its configuration yet.")
     USAGE_NOT_RECORDED = (
         503,

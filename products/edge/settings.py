@@ -1,7 +1,7 @@
 """What an operator can set on an edge, with safe defaults; and the ids of its instances."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 VERSION = "0.1.0"
 
@@ -27,6 +27,9 @@ class Limits:
     handshakes: int = 4096  # in flight, per process
     handshakes_per_address: int = 1024
     connections: int = 0  # per process; 0 = as many as the file descriptors allow
+    # WebSocket connections, per process. One customer must not take a whole edge.
+    tunnels_per_account: int = 0  # 0 = half of what the process can have
+    tunnels_per_service: int = 0  # 0 = as many as its account
     drain_seconds: float = 30.0  # for open tunnels after SIGTERM
     tick_seconds: float = 5.0  # between two reports of an open connection
     removed_grace_seconds: float = 60.0  # tunnels of a service removed from the table
@@ -56,6 +59,22 @@ class Settings:
     engine: str = "embedded"  # or "haproxy"
     haproxy: str = "haproxy"  # the program
     haproxy_managed_by: str = "agent"  # or "external": who starts and stops it
+
+
+def with_tunnel_limits(limits: Limits, *, capacity: int, processes: int = 1) -> Limits:
+    """Return limits with those of tunnels filled in.
+
+    `capacity` is how many tunnels there can be. `processes` says for how many processes the
+    limits are: HAProxy counts for all its threads.
+    """
+    half = max(1, capacity // 2)
+    per_account = limits.tunnels_per_account * processes or half
+    per_service = limits.tunnels_per_service * processes or per_account
+    return replace(
+        limits,
+        tunnels_per_account=per_account,
+        tunnels_per_service=min(per_service, per_account),
+    )
 
 
 def make_instance_id(milliseconds: int) -> str:

@@ -151,8 +151,8 @@ class EdgeAdmin(ReadOnlyAdmin):
     fields = (
         *("id", "name", "state", "program", "created_at", "last_seen_at", "asked_at"),
         *("reported_at", "revision", "open_connections", "unsent", "clock"),
-        *("quarantined_records", "log_lines_dropped", "expires_at", "previous_until"),
-        *("networks", "revoked_at"),
+        *("rejected_connections", "quarantined_records", "log_lines_dropped"),
+        *("expires_at", "previous_until", "networks", "revoked_at"),
     )
     readonly_fields = ("state", "program", "unsent", "clock")
 

@@ -53,6 +53,8 @@ class Edge(models.Model):
     version = models.CharField(max_length=40, blank=True)
     revision = models.BigIntegerField(default=0)  # of its route table
     open_connections = models.BigIntegerField(default=0)
+    # Above a limit, since it started.
+    rejected_connections = models.BigIntegerField(default=0)
     unsent_bytes = models.BigIntegerField(default=0)  # of usage
     store_is_writable = models.BooleanField(default=True)
     log_lines_dropped = models.BigIntegerField(default=0)  # since it started

@@ -11,6 +11,7 @@ from products.deploy.commands import DeploymentRefused, activate
 from tests.factories import NOW
 from tests.factories.services import VersionFactory
 from tests.factories.world import load_catalogue
+from tests.products.metering.reports import make_edge
 
 TOKEN = "a-token-that-prometheus-has"
 
@@ -87,9 +88,12 @@ def test_refused_deployments_are_counted_by_check(client, una, shop):
 
 
 def test_checks_and_figures_are_read_from_the_database(client, acme):
+    make_edge("lon-1", last_seen_at=NOW, rejected_connections=4)
+
     found = read(client)
 
     assert found['tollgate_check{check="database"}'] == 1
+    assert found['tollgate_edge_rejected_connections{edge="lon-1"}'] == 4
     assert found["tollgate_audit_chains"] == ChainHead.objects.count()
     assert {
         'tollgate_invoices{state="draft"}',

@@ -6,6 +6,7 @@ import logging
 import signal
 import socket
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_network
 from pathlib import Path
@@ -187,6 +188,7 @@ class Agent:
             engine="haproxy",
             revision=self._revision,
             open_connections=self._keeper.open_count,
+            rejected_connections=self._keeper.rejected,
             log_lines_dropped=(
                 self._access_log.dropped
                 + self._lines.unreadable
@@ -289,19 +291,34 @@ class Agent:
         if self._session is not None:
             now_us = time.time_ns() // 1000
             self._session.meter.roll_over_months(self._routes, now_us)
-        await self._revoke()
+        await self._revoke_and_limit()
 
-    async def _revoke(self) -> None:
-        """Close the tunnels of services that may no longer have them (R12)."""
+    async def _revoke_and_limit(self) -> None:
+        """Close tunnels of services that may no longer have them (R12), and limit accounts."""
         session = self._session
         if session is None:
             return
-        services = session.connections.open_services
-        revoked = self._revocation.must_close(services, self._routes, time.time())
+        by_service = session.connections.open_by_service
+        revoked = self._revocation.must_close(by_service, self._routes, time.time())
         if revoked:
             await session.poll(self._master, await self._master.processes())
             session.meter.tick()  # a reading is written before anything is closed
             await self._reconciler.close_tunnels(revoked)
+        await self._reconciler.limit(self._full_services(by_service))
+
+    def _full_services(self, by_service: Counter[str]) -> frozenset[str]:
+        """Return the services of the accounts that have as many tunnels as they may have."""
+        by_account: Counter[str] = Counter()
+        for service, count in by_service.items():
+            if (route := self._routes.get(service)) is not None:
+                by_account[route.account] += count
+        most = self._reconciler.limits.tunnels_per_account
+        full = {account for account, count in by_account.items() if count >= most}
+        if not full:
+            return frozenset()
+        return frozenset(
+            route.service for route in self._routes.values() if route.account in full
+        )
 
     async def _sync(self) -> None:
         try:
@@ -384,7 +401,7 @@ class Agent:
         # A session that is closed has an end line; a worker that is stopped writes none.
         with contextlib.suppress(HAProxyUnreachable, OSError):
             if self._session is not None:
-                open_services = self._session.connections.open_services
+                open_services = self._session.connections.open_by_service
                 await self._reconciler.close_tunnels(open_services)
             if await self._process.has_exited(_LAST_LINES_SECONDS):
                 return

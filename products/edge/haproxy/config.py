@@ -35,6 +35,8 @@ from products.protocol import (
 CONFIGURATION = "haproxy.cfg"
 LUA_SCRIPT = "edge.lua"
 WORKER_SOCKET = "worker.sock"  # of the worker that accepts connections
+# The events of upgrades that were rejected for a limit.
+SERVICE_FULL, ACCOUNT_FULL = "service_full", "account_full"
 WEBSOCKET, PLAIN = "ws_", "web_"  # two backends per service; sessions of one are closed
 
 # Of each backend, at least: an origin with more addresses has more. A server with TLS costs
@@ -376,6 +378,7 @@ _OVERWRITTEN = "|".join(
 _NOT_HTTP = EdgeError.ORIGIN_NOT_HTTP.sentence()
 _IS_101 = "if { status 101 }"
 _IS_ALLOWED = "{ var(txn.ws) -m str on }"
+_IS_FULL = "{ var(txn.svc),map_str(full.map) -m found }"
 _REFUSAL = '"%[var(txn.ws),b64dec]\\n"'
 
 
@@ -402,6 +405,8 @@ _FRONTEND_RULES = f"""\
     http-request lua.log refused if ws !{_IS_ALLOWED}
     http-request return status 403 {_PLAIN_TEXT} lf-string {_REFUSAL} if ws !{_IS_ALLOWED}
 {_refuse(EdgeError.USAGE_NOT_RECORDED, "if ws !{ str(upgrades),map_str(edge.map) -m str on }")}\
+    http-request lua.log {ACCOUNT_FULL} if ws {_IS_FULL}
+{_refuse(EdgeError.ACCOUNT_LIMIT, f"if ws {_IS_FULL}")}\
     http-request set-var(txn.origin) var(txn.svc),map_str(origin.map)
 {_refuse(EdgeError.NO_ORIGIN, "if { var(txn.origin) -m str none }")}\
     http-request return status 502 {_PLAIN_TEXT} lf-string "%[var(txn.origin),b64dec]\\n" if !{{ var(txn.origin) -m str on }}
@@ -462,9 +467,19 @@ def _backends(
     )
     return b"".join((
         f"backend {WEBSOCKET}{service}\n".encode(),
-        f"    timeout server {_ms(options.limits.head_seconds)}\n".encode(), *rest,
+        f"    timeout server {_ms(options.limits.head_seconds)}\n".encode(),
+        _service_limit(options.limits.tunnels_per_service), *rest,
         f"backend {PLAIN}{service}\n".encode(), *rest,
     ))  # fmt: skip
+
+
+def _service_limit(most: int) -> bytes:
+    """Reject handshakes above a service's limit; the one in question is counted already."""
+    is_above = f"if {{ be_conn gt {most} }}"
+    return (
+        f"    http-request lua.log {SERVICE_FULL} {is_above}\n"
+        + _refuse(EdgeError.SERVICE_LIMIT, is_above)
+    ).encode()
 
 
 def _attempts(limits: Limits, servers: int) -> bytes:

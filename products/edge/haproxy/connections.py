@@ -10,6 +10,7 @@ import contextlib
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +18,9 @@ from typing import Any, TypeAlias
 
 from products.edge.access_log import AccessLog, LoggedRequest
 from products.edge.contract import Route
+from products.edge.errors import EdgeError
 from products.edge.files import atomic_write
-from products.edge.haproxy.config import EXPIRE_MS
+from products.edge.haproxy.config import ACCOUNT_FULL, EXPIRE_MS, SERVICE_FULL
 from products.edge.haproxy.maps import is_service
 from products.edge.haproxy.process import MasterSocket, Processes, TableEntry
 from products.edge.settings import make_instance_id
@@ -31,6 +33,11 @@ from products.instants import iso_hour, iso_instant, microseconds_of
 
 _Counts: TypeAlias = list[int]  # requests, bytes from the clients, bytes to them
 
+# What the client reads when an upgrade was rejected, by the line's event.
+LIMIT_ERRORS = {
+    SERVICE_FULL: EdgeError.SERVICE_LIMIT,
+    ACCOUNT_FULL: EdgeError.ACCOUNT_LIMIT,
+}
 _PARTS = ("lines", "table", "before", "counted")
 
 
@@ -187,9 +194,9 @@ class ConnectionTracker:
         self._unannounced: set[int] = set()  # without an accept line, so far
 
     @property
-    def open_services(self) -> frozenset[str]:
-        """Which services have open connections."""
-        return frozenset(one.service for one in self._meter.open.values())
+    def open_by_service(self) -> Counter[str]:
+        """How many connections each service has open."""
+        return Counter(one.service for one in self._meter.open.values())
 
     @property
     def unannounced(self) -> int:
@@ -481,6 +488,7 @@ class SessionKeeper:
         self.session: MeteringSession | None = None
         self.is_refused = False  # by the disk, when a session was to be opened
         self.dropped = 0  # lines for which there was no space
+        self.rejected = 0  # upgrades above a limit
 
     @property
     def open_count(self) -> int:
@@ -554,6 +562,8 @@ class SessionKeeper:
 
         Until then only lines of WebSockets wait: ordinary requests are in the tables.
         """
+        if line["ev"] in LIMIT_ERRORS:
+            self.rejected += 1
         if self.session is not None:
             if line["ev"] == "accept":
                 self.session.accepted(line)
@@ -580,6 +590,8 @@ def note(access_log: AccessLog, route: Route, line: dict[str, Any]) -> None:
     refused = ""
     if line["ev"] == "refused":
         refused = route.refusal_sentence
+    elif line["ev"] in LIMIT_ERRORS:
+        refused = LIMIT_ERRORS[line["ev"]].sentence()
     access_log.note(route, _request_of(line), at_us=int(line["at"]), refused=refused)
 
 

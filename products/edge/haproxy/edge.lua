@@ -91,7 +91,7 @@ core.register_action("drop_nominated", { "http-res" }, function(txn)
   end
 end)
 
--- Writes a line; the event is accept, request or refused.
+-- Writes a line; the event is accept, request, refused, service_full or account_full.
 core.register_action("log", { "http-req", "http-res" }, function(txn, event)
   -- core.now() would stay behind the wall clock after the machine was suspended.
   txn:Info(string.format(

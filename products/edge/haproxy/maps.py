@@ -3,6 +3,7 @@
     hosts.map   host -> service             wild.map    .name -> service (longest first)
     ws.map      service -> on | refusal     origin.map  service -> on | reason
     fields.map  service -> logged fields    edge.map    upgrades -> on | off
+    full.map    service -> full, if its account has as many tunnels as it may have
 
 Sentences are in base64, so that no value contains a space.
 """
@@ -24,9 +25,9 @@ log = logging.getLogger(__name__)
 Maps: TypeAlias = dict[str, dict[str, str]]
 
 HOSTS, WILDCARDS, WEBSOCKETS = "hosts.map", "wild.map", "ws.map"
-ORIGINS, FIELDS, EDGE = "origin.map", "fields.map", "edge.map"
+ORIGINS, FIELDS, EDGE, FULL = "origin.map", "fields.map", "edge.map", "full.map"
 ROUTING_MAPS = (ORIGINS, FIELDS, HOSTS, WILDCARDS)  # hosts after what they lead to
-ON, OFF, NONE = "on", "off", "none"
+ON, OFF, NONE, IS_FULL = "on", "off", "none", "full"
 UPGRADES = "upgrades"
 
 _SERVICE = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -78,8 +79,13 @@ def routing_maps(routes: Iterable[Route], origin_problems: Mapping[str, str]) ->
     return maps
 
 
-def permission_maps(routes: Iterable[Route], *, accepts_websockets: bool) -> Maps:
-    """Return the maps that say who may upgrade (R12)."""
+def permission_maps(
+    routes: Iterable[Route],
+    *,
+    accepts_websockets: bool,
+    full: frozenset[str] = frozenset(),
+) -> Maps:
+    """Return the maps that say who may upgrade (R12); the services in `full` may not."""
     return {
         WEBSOCKETS: {
             route.service: (
@@ -89,6 +95,7 @@ def permission_maps(routes: Iterable[Route], *, accepts_websockets: bool) -> Map
             if is_service(route.service)
         },
         EDGE: {UPGRADES: ON if accepts_websockets else OFF},
+        FULL: {service: IS_FULL for service in sorted(full) if is_service(service)},
     }
 
 

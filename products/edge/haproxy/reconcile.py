@@ -46,7 +46,7 @@ from products.edge.haproxy.process import (
     HAProxyProcess,
     MasterSocket,
 )
-from products.edge.settings import Settings
+from products.edge.settings import Limits, Settings, with_tunnel_limits
 from products.edge.tls import client_tls, load_certificate
 from products.protocol import is_ip
 
@@ -262,6 +262,7 @@ class ConfigReconciler:
         self._applied: tuple[object, ...] | None = None
         self._server_addresses: dict[int, dict[str, str]] = {}  # per worker
         self.accepts_websockets = True
+        self._full: frozenset[str] = frozenset()  # services
         atomic_write(folder / LUA_SCRIPT, lua_script())
 
     async def prepare(self, table: RouteTable | None) -> None:
@@ -327,6 +328,27 @@ class ConfigReconciler:
         if are_allowed != self.accepts_websockets:
             self.accepts_websockets = are_allowed
             await self._send_and_write_permissions()
+
+    @property
+    def limits(self) -> Limits:
+        """The limits that this HAProxy keeps to."""
+        return self._options.limits
+
+    async def limit(self, full: frozenset[str]) -> None:
+        """Accept no new WebSocket connection of some services, because of their account's limit.
+
+        Raises HAProxyUnreachable, OSError.
+        """
+        if full == self._full:
+            return
+        self._full = full
+        # Only this map: near the limit it changes often.
+        wanted = {maps.FULL: self._permission_maps()[maps.FULL]}
+        try:
+            async with self._sending_permissions:
+                await self._send_map(CURRENT, maps.FULL, wanted[maps.FULL])
+        finally:
+            maps.write(wanted, self._folder)
 
     def close(self) -> None:
         """Stop waiting for look-ups."""
@@ -425,7 +447,9 @@ class ConfigReconciler:
 
     def _permission_maps(self) -> maps.Maps:
         return maps.permission_maps(
-            self._permitted, accepts_websockets=self.accepts_websockets
+            self._permitted,
+            accepts_websockets=self.accepts_websockets,
+            full=self._full,
         )
 
     def _maps(self) -> maps.Maps:
@@ -468,14 +492,17 @@ def _operator_options(
     possible = max(
         _MIN_CONNECTIONS, (max_descriptors - _SPARE_DESCRIPTORS) // 2 - REJECTION_SLOTS
     )
+    connections = min(settings.limits.connections or possible, possible)
     return OperatorOptions(
         bind=settings.bind,
         port=settings.port,
         tls_port=settings.tls_port if settings.certificate_folder else 0,
         threads=settings.processes,
-        max_connections=min(settings.limits.connections or possible, possible),
+        max_connections=connections,
         ca_file=str(Path(settings.ca_file).resolve()) if settings.ca_file else "",
-        limits=settings.limits,
+        limits=with_tunnel_limits(
+            settings.limits, capacity=connections, processes=settings.processes
+        ),
         certificates=certificates.digest if certificates else "",
         has_default_certificate=bool(certificates and certificates.has_default),
     )

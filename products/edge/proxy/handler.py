@@ -8,7 +8,6 @@ most of request smuggling pointless.
 import asyncio
 import contextlib
 import time
-from collections import Counter
 from http import HTTPStatus
 
 from products.edge.access_log import AccessLog, LoggedRequest
@@ -39,7 +38,7 @@ from products.edge.proxy.stream import (
     HeadTooLarge,
     StreamClosed,
 )
-from products.edge.proxy.tunnel import Tunnel
+from products.edge.proxy.tunnel import Tunnel, TunnelLimiter
 from products.edge.revocation import RevocationPolicy
 from products.edge.settings import Limits
 from products.edge.table import PreparedRoute, RouteIndex
@@ -76,7 +75,8 @@ class RequestHandler:
         self._meter = meter
         self._log = access_log
         self._revocation = RevocationPolicy(limits.removed_grace_seconds)
-        self._per_service: Counter[str] = Counter()  # tunnels by service
+        self._limiter = TunnelLimiter(limits)
+        self.rejected = 0  # upgrades above a limit
         self._flush_is_due = False
         self._on_tunnel_end = self._tunnel_ended  # one bound method for all tunnels
 
@@ -110,7 +110,7 @@ class RequestHandler:
         if self.routes is None:
             return
         revoked = self._revocation.must_close(
-            self._per_service, self.routes.by_service, now
+            self._limiter.services, self.routes.by_service, now
         )
         if revoked:
             for tunnel in list(self.tunnels.values()):
@@ -152,6 +152,28 @@ class RequestHandler:
     ) -> bool:
         if not self.accepts_websockets:
             raise ErrorResponse(EdgeError.USAGE_NOT_RECORDED)
+        self._take_tunnel(prepared.route, client, head)
+        is_tunnel = False
+        try:
+            is_tunnel = await self._shake_hands(client, head, prepared)
+        finally:
+            if not is_tunnel:
+                self._limiter.release(prepared.route.service)
+        return is_tunnel
+
+    def _take_tunnel(
+        self, route: Route, client: ClientConnection, head: RequestHead
+    ) -> None:
+        try:
+            self._limiter.take(route)
+        except ErrorResponse as error:
+            self.rejected += 1
+            self._note(route, head, client, refused=error.sentence)
+            raise
+
+    async def _shake_hands(
+        self, client: ClientConnection, head: RequestHead, prepared: PreparedRoute
+    ) -> bool:
         origin = await self._connect(client, prepared.route)
         is_tunnel = False
         try:
@@ -211,14 +233,11 @@ class RequestHandler:
         tunnel.start(client, origin, client.head_bytes, response.raw)
         counted.tunnel = tunnel
         self.tunnels[number] = tunnel
-        self._per_service[route.service] += 1
         self._note(route, head, client)
 
     def _tunnel_ended(self, tunnel: Tunnel) -> None:
         del self.tunnels[tunnel.number]
-        self._per_service[tunnel.service] -= 1
-        if not self._per_service[tunnel.service]:
-            del self._per_service[tunnel.service]
+        self._limiter.release(tunnel.service)
         self._meter.end(tunnel.number)
         if tunnel.is_closed_by_edge:
             self._meter.flush()  # before the connections are closed

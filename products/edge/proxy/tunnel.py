@@ -3,8 +3,11 @@
 import asyncio
 import sys
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 
+from products.edge.contract import Route
+from products.edge.errors import EdgeError, ErrorResponse
 from products.edge.proxy.stream import BufferedStream
 from products.edge.settings import Limits
 
@@ -232,3 +235,39 @@ class Tunnel:
         for relay in (self.client, self.origin):
             del relay.peer, relay.output, relay.tunnel
         del self.client, self.origin
+
+
+class TunnelLimiter:
+    """Counts the tunnels of each service and account, handshakes with the origin included."""
+
+    def __init__(self, limits: Limits) -> None:
+        """Start with no tunnel."""
+        self._limits = limits
+        self._by_service: Counter[str] = Counter()
+        self._by_account: Counter[str] = Counter()
+        self._account_of: dict[str, str] = {}
+
+    @property
+    def services(self) -> Iterable[str]:
+        """The services that have tunnels."""
+        return self._by_service
+
+    def take(self, route: Route) -> None:
+        """Count a tunnel that is to be opened. Raises ErrorResponse above a limit."""
+        if self._by_service[route.service] >= self._limits.tunnels_per_service:
+            raise ErrorResponse(EdgeError.SERVICE_LIMIT)
+        if self._by_account[route.account] >= self._limits.tunnels_per_account:
+            raise ErrorResponse(EdgeError.ACCOUNT_LIMIT)
+        self._account_of[route.service] = route.account
+        self._by_service[route.service] += 1
+        self._by_account[route.account] += 1
+
+    def release(self, service: str) -> None:
+        """Stop counting a tunnel of a service."""
+        account = self._account_of[service]
+        self._by_service[service] -= 1
+        self._by_account[account] -= 1
+        if not self._by_service[service]:
+            del self._by_service[service], self._account_of[service]
+        if not self._by_account[account]:
+            del self._by_account[account]

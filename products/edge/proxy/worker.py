@@ -28,7 +28,7 @@ from products.edge.proxy.handler import RequestHandler
 from products.edge.proxy.listener import Certificates, Listener, TlsListener
 from products.edge.proxy.origin import OriginConnector
 from products.edge.proxy.server import Server
-from products.edge.settings import Limits, Settings
+from products.edge.settings import Limits, Settings, with_tunnel_limits
 from products.edge.table import RouteIndex
 from products.edge.tls import origin_tls
 from products.edge.usage.database import StoreBusy, StoreUnwritable
@@ -240,7 +240,7 @@ class Worker:
             "clients": len(self.server.clients),
             "revision": routes.revision if routes else 0,
             "log_lines_dropped": self._access_log.dropped,
-            "rejected": self.server.rejected,
+            "rejected": self.server.rejected + self.handler.rejected,
             "store_is_writable": self.store.is_writable,
         }
 
@@ -297,7 +297,10 @@ def _within_descriptors(limits: Limits) -> Limits:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     allowed = max(16, hard - _SPARE_DESCRIPTORS)
-    return replace(limits, connections=min(limits.connections or allowed, allowed))
+    descriptors = min(limits.connections or allowed, allowed)
+    return with_tunnel_limits(
+        replace(limits, connections=descriptors), capacity=descriptors // 2
+    )
 
 
 def _exit_with_parent() -> None:

@@ -269,6 +269,7 @@ def _status_fields(status: EdgeStatus, now: datetime) -> dict[str, object]:
         "version": status.version,
         "revision": status.revision,
         "open_connections": status.open_connections,
+        "rejected_connections": status.rejected_connections,
         "unsent_bytes": status.unsent_bytes,
         "store_is_writable": status.store_is_writable,
         "log_lines_dropped": status.log_lines_dropped,

@@ -105,6 +105,7 @@ class Migration(migrations.Migration):
                 ('version', models.CharField(blank=True, max_length=40)),
                 ('revision', models.BigIntegerField(default=0)),
                 ('open_connections', models.BigIntegerField(default=0)),
+                ('rejected_connections', models.BigIntegerField(default=0)),
                 ('unsent_bytes', models.BigIntegerField(default=0)),
                 ('store_is_writable', models.BooleanField(default=True)),
                 ('log_lines_dropped', models.BigIntegerField(default=0)),

@@ -36,6 +36,7 @@ STATUS = {
     "version": "0.1.0",
     "revision": 7,
     "open_connections": 3,
+    "rejected_connections": 5,
     "unsent_bytes": 0,
     "log_lines_dropped": 2,
     "quarantined_records": 1,
@@ -49,6 +50,7 @@ def test_the_status_of_an_edge_is_saved_when_it_requests_the_table(edge):
 
     assert (edge.engine, edge.version, edge.revision) == ("embedded", "0.1.0", 7)
     assert (edge.open_connections, edge.log_lines_dropped) == (3, 2)
+    assert edge.rejected_connections == 5
     assert (edge.last_seen_at, edge.quarantined_records) == (NOW, 1)
     assert (edge.clock_offset_ms, edge.clock_differs) == (3000, True)
 

@@ -46,7 +46,17 @@ def impatient(request, tmp_path_factory):
 @pytest.fixture(params=ENGINES)
 def few_connections(request, tmp_path):
     """Start an edge that allows four connections."""
-    one = started(request.param, tmp_path, "--connections", "4")
+    limits = ("--connections", "4", "--tunnels-per-account", "100")
+    one = started(request.param, tmp_path, *limits)
+    yield one
+    assert one.close() == 0
+
+
+@pytest.fixture(params=ENGINES)
+def few_tunnels(request, tmp_path):
+    """Start an edge that allows two tunnels per service and three per account."""
+    limits = ("--tunnels-per-service", "2", "--tunnels-per-account", "3")
+    one = started(request.param, tmp_path, *limits)
     yield one
     assert one.close() == 0
 

@@ -29,7 +29,7 @@ def test_the_accept_line_is_the_first_record(metering):
         started_us,
     )
     assert not entry.final
-    assert metering.tracker.open_services == {"a-test"}
+    assert metering.tracker.open_by_service == {"a-test": 1}
 
 
 def test_the_end_line_is_the_final_record(metering):
@@ -92,7 +92,7 @@ def test_a_connection_missing_from_the_table_ends_when_it_was_last_seen(metering
     (entry,) = metering.readings().values()
     assert entry.final
     assert 9_000_000 <= entry.duration_us < 12_000_000
-    assert metering.tracker.open_services == frozenset()
+    assert metering.tracker.open_by_service == {}
 
 
 def test_a_connection_without_an_end_line_ends_as_its_table_entry_says(metering):
