@@ -10,7 +10,7 @@ account's chain. What a command reads within it stays as it is until the command
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -22,6 +22,7 @@ from accounts.audit.record import (
     EntrySource,
     NewEntry,
     append,
+    count_repeat,
     index_terms,
     lock_head,
 )
@@ -171,10 +172,12 @@ def record_refusal(
     target: tuple[str, str, str],
     reasons: Sequence[str],
     now: datetime,
+    repeated_within: timedelta = timedelta(0),
 ) -> None:
     """Record that a member was refused, or a user at their own login: an entry alone.
 
-    It has a transaction of its own. Raises NotFound for a non-member, who could otherwise fill the trail.
+    The same refusal within `repeated_within` is counted instead, outside the chain. It has a
+    transaction of its own. Raises NotFound for a non-member, who could otherwise fill the trail.
     """
     is_own = (
         actor.user_id == on.user_id
@@ -195,4 +198,10 @@ def record_refusal(
     )
     with transaction.atomic(durable=True):
         lock_head(on.account_id)
-        index_terms(append(on.account_id, [entry], source=entry_source(actor), at=now))
+        source = entry_source(actor)
+        since = now - repeated_within
+        if repeated_within and count_repeat(
+            on.account_id, entry, source=source, since=since, now=now
+        ):
+            return
+        index_terms(append(on.account_id, [entry], source=source, at=now))

@@ -15,6 +15,7 @@ from accounts.audit.models import AuditEvent, ChainHead, PersonalData
 from accounts.audit.names import names_in
 from accounts.audit.queries import (
     personal_data_of,
+    repeats_of,
     row_fault,
     verify,
 )
@@ -166,4 +167,5 @@ def _facts(event: AuditEvent) -> dict[str, object]:
             (PersonalData.Kind(kind).label, value) for kind, value in personal.items()
         ],
         "fault": row_fault(event),
+        "repeats": repeats_of(event),
     }

@@ -247,3 +247,26 @@ class PersonalData(models.Model):
     def __str__(self) -> str:
         """Return the entry and the kind, without the value."""
         return f"{self.account_id} #{self.sequence} {self.kind}"
+
+
+class RepeatedRefusal(models.Model):
+    """How often an entry's refusal was repeated. It is not in the chain, so that a loop cannot fill that."""
+
+    account_id = models.CharField(max_length=22)
+    sequence = models.BigIntegerField()  # of the first refusal's entry
+    count = models.PositiveIntegerField(default=1)  # without the first
+    last_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "repeated refusal"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account_id", "sequence"],
+                name="audit_repeats_once_per_event",
+                violation_error_message="The repeats of this entry are counted already.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        """Return the entry and how often it was repeated."""
+        return f"{self.account_id} #{self.sequence} + {self.count}"

@@ -14,7 +14,13 @@ from django.db.models.functions import TruncDate
 
 from accounts.audit import row_checks, triggers
 from accounts.audit.entry_body import commitments, wrong_clock
-from accounts.audit.models import AuditEvent, ChainHead, PersonalData, SearchTerm
+from accounts.audit.models import (
+    AuditEvent,
+    ChainHead,
+    PersonalData,
+    RepeatedRefusal,
+    SearchTerm,
+)
 from accounts.audit.search_terms import fold
 from accounts.audit.verification import (
     BrokenChainError,
@@ -180,6 +186,13 @@ def personal_data_in(events: Sequence[AuditEvent]) -> dict[int, dict[str, str]]:
         for sequence, kind, value in held.values_list("sequence", "kind", "value"):
             found.setdefault(sequence, {})[kind] = value
     return found
+
+
+def repeats_of(event: AuditEvent) -> RepeatedRefusal | None:
+    """Return how often the refusal of an entry was repeated; None if it was not."""
+    return RepeatedRefusal.objects.filter(
+        account_id=event.account_id, sequence=event.sequence
+    ).first()
 
 
 def row_fault(event: AuditEvent) -> str:

@@ -13,6 +13,7 @@ from accounts.audit.models import (
     AuditEvent,
     ChainHead,
     PersonalData,
+    RepeatedRefusal,
     SearchTerm,
 )
 from accounts.audit.search_terms import terms_of
@@ -22,6 +23,8 @@ SALT_BYTES = 16
 # The client chooses the request id and the user agent; a limit keeps them from filling the table.
 MAX_REQUEST_ID_LENGTH = 64
 MAX_PERSONAL_VALUE_LENGTH = 1000
+# Refusals that a new one is compared with. An actor who gets more kinds of them has an entry for each.
+MAX_COMPARED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,45 @@ class EntrySource:
     ip: str = ""
     email: str = ""
     user_agent: str = ""
+
+
+def count_repeat(
+    account_id: str,
+    entry: NewEntry,
+    *,
+    source: EntrySource,
+    since: datetime,
+    now: datetime,
+) -> bool:
+    """Count a refusal that an actor got since an instant already; return False if it is new.
+
+    It is the same if actor, event, target and reasons are. The chain's head must be locked.
+    """
+    earlier = AuditEvent.objects.filter(
+        account_id=account_id,
+        target_id=entry.target_id,
+        at__gte=since,
+        action=entry.event,
+        outcome=Outcome.REFUSED,
+        actor_type=source.actor_type,
+        actor_id=source.actor_id,
+    )
+    latest = earlier.order_by("-at", "-id")[:MAX_COMPARED]
+    same = next((each for each in latest if _is_same(each, entry)), None)
+    if same is None:
+        return False
+    repeats, is_first = RepeatedRefusal.objects.get_or_create(
+        account_id=account_id, sequence=same.sequence, defaults={"last_at": now}
+    )
+    if not is_first:
+        repeats.count += 1
+        repeats.last_at = max(repeats.last_at, now)
+        repeats.save(update_fields=["count", "last_at"])
+    return True
+
+
+def _is_same(event: AuditEvent, entry: NewEntry) -> bool:
+    return event.body.get("after") == entry.after
 
 
 def lock_head(account_id: str) -> ChainHead:

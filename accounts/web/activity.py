@@ -26,6 +26,7 @@ from accounts.audit.queries import (
     event_of,
     personal_data_in,
     personal_data_of,
+    repeats_of,
     trail_of,
     verify,
 )
@@ -112,6 +113,7 @@ def activity_entry(request: HttpRequest, sequence: int) -> HttpResponse:
     context = {
         "entry": entry_context(event, names_in([event]), personal),
         "personal": personal,
+        "repeats": repeats_of(event),
     }
     return render(request, "accounts/activity_entry.html", context)
 

@@ -1,6 +1,6 @@
 """Activate and deactivate versions; a refusal lists every reason and is recorded."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import IntegrityError
 from prometheus_client import Counter
@@ -25,6 +25,9 @@ from products.services.commands.versions import version_target
 from products.services.lifecycle import Transition, is_allowed
 from products.services.models import Service, Version
 from products.services.queries import parts_of
+
+# A CI job that repeats a refused deployment must not fill the trail.
+REPEATED_WITHIN = timedelta(hours=1)
 
 REFUSED = Counter(
     "tollgate_refused_deployments", "Refused deployments by failed check.", ["check"]
@@ -282,7 +285,10 @@ def _replace_domains(service: Service, version: Version) -> list[str]:
 def _record(
     actor: Actor, *, version: Version, refused: DeploymentRefused, now: datetime
 ) -> None:
-    """Record a member's refused deployment. Raises NotFound for a non-member, and records nothing."""
+    """Record a member's refused deployment; within an hour, the same refusal is only counted.
+
+    Raises NotFound for a non-member, and records nothing.
+    """
     service = version.service
     if refused.decision.is_non_member:
         raise NotFound(f"Service {service.pk} not found.")
@@ -293,6 +299,7 @@ def _record(
         target=version_target(version),
         reasons=refused.decision.reasons,
         now=now,
+        repeated_within=REPEATED_WITHIN,
     )
     for check in refused.decision.failed:
         REFUSED.labels(check.code).inc()

@@ -32,7 +32,7 @@ WRITES = frozenset(
 # How many calls in other modules write, and why those are not changes of an account's state.
 WRITES_ELSEWHERE = {
     "accounts.audit.reader": (4, "how far a reader of the trail has read"),
-    "accounts.audit.record": (5, "appends to the trail, for recorded_change"),
+    "accounts.audit.record": (7, "appends to the trail, for recorded_change"),
     "accounts.triggers": (8, "installs triggers"),
     "products.catalogue.triggers": (3, "installs a constraint of PostgreSQL"),
     "accounts.reauthentication": (1, "allauth's form stores it in the session"),

@@ -101,5 +101,19 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('reader', 'account_id'), name='one_cursor_per_reader_and_account', violation_error_message='The reader already has a position in this trail.')],
             },
         ),
+        migrations.CreateModel(
+            name='RepeatedRefusal',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('account_id', models.CharField(max_length=22)),
+                ('sequence', models.BigIntegerField()),
+                ('count', models.PositiveIntegerField(default=1)),
+                ('last_at', models.DateTimeField()),
+            ],
+            options={
+                'verbose_name': 'repeated refusal',
+                'constraints': [models.UniqueConstraint(fields=('account_id', 'sequence'), name='audit_repeats_once_per_event', violation_error_message='The repeats of this entry are counted already.')],
+            },
+        ),
         migrations.RunPython(guard, migrations.RunPython.noop),
     ]

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 
 from accounts.audit import triggers
-from accounts.audit.models import AuditEvent
+from accounts.audit.models import AuditEvent, RepeatedRefusal
 from accounts.audit.vocabulary import Event
 from accounts.change import recorded_change
 from accounts.commands.accounts import resume_account, suspend_account
@@ -76,6 +76,19 @@ def test_an_entry_has_a_page_with_all_its_fields(acme, sam, browser, write):
     assert "a" * 64 in shown_text
     assert "password · confirmed 22 November 2026, 12:00:00 UTC" in shown_text
     assert "&quot;seq&quot;:1" in shown_text
+
+
+def test_the_page_of_a_refusal_says_how_often_it_was_repeated(
+    acme, sam, browser, write
+):
+    write()
+    RepeatedRefusal.objects.create(
+        account_id=acme.pk, sequence=1, count=36, last_at=NOW + timedelta(minutes=5)
+    )
+
+    shown_text = text(browser(sam).get("/activity/1/"))
+
+    assert "repeated 36 times within an hour, the last time" in shown_text
 
 
 def test_entries_are_grouped_by_day_newest_first(sam, browser, write):

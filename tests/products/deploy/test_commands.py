@@ -6,13 +6,14 @@ from unittest.mock import Mock
 import pytest
 from django.db import IntegrityError
 
-from accounts.audit.models import AuditEvent
+from accounts.audit.models import AuditEvent, RepeatedRefusal
 from accounts.errors import Invalid, NotFound
 from products.compatibility.version_config import OriginCertificate
 from products.deploy import commands, probes
 from products.deploy.commands import (
     DeploymentBlocked,
     DeploymentForbidden,
+    DeploymentRefused,
     DomainTaken,
     NotActive,
     activate,
@@ -26,7 +27,13 @@ from products.services.models import Version
 from tests.factories import NOW
 from tests.factories.domains import claimed
 from tests.factories.enablement import entitle
-from tests.factories.services import ServiceFactory, live_version, parts, set_values
+from tests.factories.services import (
+    ServiceFactory,
+    VersionFactory,
+    live_version,
+    parts,
+    set_values,
+)
 from tests.factories.trail import last_entry, noted
 
 LATER = NOW + timedelta(hours=1)
@@ -94,6 +101,39 @@ def test_a_member_without_the_permission_is_refused_and_recorded(
     assert (event.action, event.outcome) == ("deployment.refused", "refused")
     assert event.body["after"] == {"reasons": list(refused.value.decision.reasons)}
     assert event.actor_label == actor.label
+
+
+def refuse(actor, version, at):
+    with pytest.raises(DeploymentRefused):
+        activate(actor, version=version, now=at)
+
+
+def test_a_repeated_refusal_is_counted_and_not_recorded_for_an_hour(una, echo, draft):
+    for seconds in range(4):
+        refuse(una, draft, NOW + timedelta(seconds=seconds))
+    refuse(una, draft, NOW + timedelta(hours=1, seconds=1))
+
+    first, second = AuditEvent.objects.order_by("sequence")
+    assert first.body["after"] == second.body["after"]
+    repeats = RepeatedRefusal.objects.get()
+    assert (repeats.account_id, repeats.sequence) == (echo.account_id, first.sequence)
+    assert (repeats.count, repeats.last_at) == (3, NOW + timedelta(seconds=3))
+
+
+def test_a_refusal_of_another_person_version_or_reason_is_recorded(
+    una, bo, echo, draft
+):
+    other = VersionFactory(service=echo, number=99)
+
+    refuse(una, draft, NOW)
+    refuse(bo, draft, NOW)
+    refuse(una, other, NOW)
+    set_values(draft.parts.filter(kind="backend"), shield="fra")
+    draft.parts.filter(kind="domain").delete()
+    refuse(una, draft, NOW)
+
+    assert AuditEvent.objects.count() == 4
+    assert not RepeatedRefusal.objects.exists()
 
 
 def test_a_non_member_is_not_recorded(stan, echo, draft):
