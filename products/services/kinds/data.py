@@ -3,7 +3,7 @@
 import re
 
 from products.services.kinds.fields import choice, flag, text
-from products.services.kinds.kind import VCL_ONLY, Key, Kind
+from products.services.kinds.kind import VCL_ONLY, Key, Kind, without
 
 _ACL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_ ]*")
 
@@ -32,6 +32,7 @@ DICTIONARY = Kind(
     plural="Dictionaries",
     details="dictionaries",
     shows_id=True,
+    name_problem=without("/info"),
     fields=(flag("write_only", default=False, help="Its values are never shown."),),
 )
 

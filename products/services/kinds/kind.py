@@ -190,6 +190,15 @@ class Kind:
         return ""
 
 
+def without(text: str) -> Callable[[str], str]:
+    """Return a check that refuses names with a text, as the path would name something else."""
+
+    def problem(name: str) -> str:
+        return f"Use a name without “{text}”." if text in name else ""
+
+    return problem
+
+
 def exclusive(first: str, second: str, problem: str) -> Check:
     """Refuse two fields that both have a value."""
 

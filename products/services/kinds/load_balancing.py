@@ -17,7 +17,7 @@ from products.services.kinds.fields import (
     text,
     texts,
 )
-from products.services.kinds.kind import VCL_ONLY, Kind
+from products.services.kinds.kind import VCL_ONLY, Kind, without
 
 HEALTHCHECK = Kind(
     segment="healthcheck",
@@ -46,6 +46,7 @@ DIRECTOR = Kind(
     details="directors",
     services=VCL_ONLY,
     fixed_name=True,
+    name_problem=without("/backend/"),
     fields=(
         choice(
             "type",

@@ -1,8 +1,13 @@
 """Parts in Fastly's format: two encodings, defaults and errors."""
 
 import pytest
+from django.urls import resolve
 
 from accounts.audit.models import AuditEvent
+from products.api.parts import PartDetail
+from products.services.kinds import KINDS
+from products.services.kinds.kind import Ids
+from products.services.validation import name_problem
 from tests.factories.keys import FORM, client_of
 from tests.factories.services import live_version, parts
 
@@ -278,3 +283,18 @@ def test_a_null_in_a_list_is_refused_not_left_out(api, base):
         400,
         {"msg": "Bad request", "detail": "domains: Enter a list of texts."},
     )
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [each for each in KINDS.values() if each.has_name and each.ids is Ids.KEPT],
+    ids=lambda kind: kind.slug,
+)
+@pytest.mark.parametrize("rest", ["main", "content", "check", "info", "backend/b"])
+def test_no_part_has_a_name_that_its_path_cannot_have(kind, rest):
+    name = f"a/{rest}"
+    path = f"/api/service/S/version/1/{kind.segment}/{name}"
+
+    found = resolve(path).func.view_class
+
+    assert issubclass(found, PartDetail) or name_problem(kind, name)

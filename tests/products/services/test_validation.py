@@ -242,6 +242,17 @@ def test_a_bad_name_is_refused(name, problem):
     assert problems("backend", name, BACKEND) == {"name": problem}
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "problem"),
+    [
+        ("dictionary", "a/info", "Use a name without “/info”."),
+        ("director", "a/backend/b", "Use a name without “/backend/”."),
+    ],
+)
+def test_a_name_whose_path_is_another_operation_is_refused(kind, name, problem):
+    assert problems(kind, name, {}) == {"name": problem}
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: (
