@@ -12,10 +12,11 @@ from rest_framework.views import APIView
 from accounts import policy
 from accounts.actor import Actor
 from accounts.api import fastly_json
-from accounts.api.pagination import CONTENT_TYPE, PageRequest
+from accounts.api.pagination import CONTENT_TYPE, PageRequest, whole_number
 from accounts.audit.fastly_events import FeedFilters, addresses_of, feed
 from accounts.audit.models import AuditEvent
 from accounts.audit.names import names_in
+from accounts.audit.reader import MAX_SEQUENCE
 from accounts.authentication import TokenRequest
 from accounts.errors import Invalid, NotFound
 from accounts.models import ApiToken
@@ -27,7 +28,7 @@ ORDERS = {"": "-sequence", "-created_at": "-sequence", "created_at": "sequence"}
 
 # Years near the ends of the calendar cannot be converted to UTC.
 FIRST_YEAR, LAST_YEAR = 1970, 2999
-MAX_EVENT_ID = 2**63 - 1  # of the database column
+SEQUENCE_BOUNDS = ("gt", "gte", "lt", "lte")
 
 
 class Events(APIView):
@@ -72,7 +73,7 @@ def number_of(event_id: str) -> int:
         and len(event_id) == fastly_json.ID_DIGITS
     )
     number = int(event_id) if digits else 0
-    return number if number <= MAX_EVENT_ID else 0
+    return number if number <= MAX_SEQUENCE else 0
 
 
 def readable_trail(actor: Actor) -> str:
@@ -115,7 +116,21 @@ def filters_of(request: TokenRequest, account_id: str) -> FeedFilters:
         since=_moment(request, "filter[created_at][gte]"),
         before=_moment(request, "filter[created_at][lt]"),
         until=_moment(request, "filter[created_at][lte]"),
+        sequence=_sequence_bounds(request),
     )
+
+
+def _sequence_bounds(request: TokenRequest) -> dict[str, int]:
+    """Return the bounds of the sequence, which Fastly does not have.
+
+    They are for programs that follow the events: pages by number shift while a program reads them.
+    """
+    names = {bound: f"filter[sequence][{bound}]" for bound in SEQUENCE_BOUNDS}
+    return {
+        bound: whole_number(request, name, default=0, minimum=0, maximum=MAX_SEQUENCE)
+        for bound, name in names.items()
+        if name in request.query_params
+    }
 
 
 def _moment(request: TokenRequest, name: str) -> datetime | None:

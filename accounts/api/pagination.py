@@ -25,8 +25,10 @@ class PageRequest:
     def of(cls, request: Request) -> Self:
         """Return the requested page; raises Invalid for an invalid number."""
         return cls(
-            number=_whole(request, "page[number]", default=1, maximum=MAX_PAGE_NUMBER),
-            size=_whole(
+            number=whole_number(
+                request, "page[number]", default=1, maximum=MAX_PAGE_NUMBER
+            ),
+            size=whole_number(
                 request, "page[size]", default=DEFAULT_SIZE, maximum=MAX_PAGE_SIZE
             ),
         )
@@ -66,10 +68,14 @@ class PageRequest:
         return request.build_absolute_uri(f"{request.path}?{query}")
 
 
-def _whole(request: Request, name: str, *, default: int, maximum: int) -> int:
+def whole_number(
+    request: Request, name: str, *, default: int, maximum: int, minimum: int = 1
+) -> int:
+    """Return a number of the query; raises Invalid if it is not a whole one within the bounds."""
     sent = request.query_params.get(name, str(default))
-    if not (sent.isascii() and sent.isdigit() and len(sent) <= len(str(maximum))):
+    digits = sent.lstrip("0")
+    if not (sent.isascii() and sent.isdigit() and len(digits) <= len(str(maximum))):
         raise Invalid(f"{name} must be a whole number.", field=name)
-    if not 1 <= int(sent) <= maximum:
-        raise Invalid(f"{name} must be from 1 to {maximum}.", field=name)
+    if not minimum <= int(sent) <= maximum:
+        raise Invalid(f"{name} must be from {minimum} to {maximum}.", field=name)
     return int(sent)

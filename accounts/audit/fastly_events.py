@@ -3,8 +3,8 @@
 Checks no permission, like `queries`: the caller has checked that the actor may read the trail.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db.models import Q, QuerySet
@@ -19,6 +19,7 @@ class FeedFilters:
     """Filters of a trail; "" and None match everything. `after` and `before` are exclusive.
 
     `user_tokens` are the ids of the user's tokens, whose entries belong to the user as well.
+    `sequence` has bounds of the sequence by their names in queries: gt, gte, lt and lte.
     """
 
     event_type: str = ""
@@ -31,6 +32,7 @@ class FeedFilters:
     since: datetime | None = None
     before: datetime | None = None
     until: datetime | None = None
+    sequence: Mapping[str, int] = field(default_factory=dict)
 
 
 def feed(account_id: str, filters: FeedFilters) -> QuerySet[AuditEvent]:
@@ -47,7 +49,8 @@ def feed(account_id: str, filters: FeedFilters) -> QuerySet[AuditEvent]:
         events = events.filter(_by(filters))
     if filters.token_id:
         events = events.filter(actor_type=ActorType.TOKEN, actor_id=filters.token_id)
-    return _in_time(events, filters)
+    within = {f"sequence__{name}": bound for name, bound in filters.sequence.items()}
+    return _in_time(events.filter(**within), filters)
 
 
 def addresses_of(events: Sequence[AuditEvent]) -> dict[int, str]:

@@ -13,7 +13,7 @@ from accounts.api.automation_tokens import (
     AutomationTokenWorkspaces,
     OneAutomationToken,
 )
-from accounts.api.events import ORDERS, Events, OneEvent
+from accounts.api.events import ORDERS, SEQUENCE_BOUNDS, Events, OneEvent
 from accounts.api.invitations import Invitations, OneInvitation
 from accounts.api.json_api import MAX_BULK
 from accounts.api.openid_configuration import OpenIdConfiguration
@@ -31,6 +31,7 @@ from accounts.api.users import (
     UserReader,
     Users,
 )
+from accounts.audit.reader import MAX_SEQUENCE
 from accounts.paging import PageReader
 from accounts.roles import AUTOMATION_ROLES, AccessLevel, Role
 from portal.openapi.kinds import STATUS_OK, times
@@ -215,6 +216,10 @@ TIMES: Final = {
     f"filter[created_at]{limit}": moment()
     for limit in ("", "[gt]", "[gte]", "[lt]", "[lte]")
 }
+SEQUENCES: Final = {
+    f"filter[sequence][{bound}]": whole(minimum=0, maximum=MAX_SEQUENCE)
+    for bound in SEQUENCE_BOUNDS
+}
 IDS: Final = obj(
     {"data": array(obj({"id": text(minLength=1)}), minItems=1, maxItems=MAX_BULK)}
 )
@@ -374,7 +379,11 @@ OPERATIONS: Final[Mapping[tuple[type, str], Described]] = {
     (OneAuthorization, "DELETE"): GONE,
     (Events, "GET"): json_api(
         documents(ref("Event")),
-        query=PAGE | {"sort": choice(*filter(None, ORDERS))} | FILTERS | TIMES,
+        query=PAGE
+        | {"sort": choice(*filter(None, ORDERS))}
+        | FILTERS
+        | TIMES
+        | SEQUENCES,
     ),
     (OneEvent, "GET"): json_api(document(ref("Event"))),
     (TrailEntries, "GET"): Described(answer=paged(ref("TrailEntry")), query=TrailQuery),

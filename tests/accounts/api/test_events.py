@@ -123,6 +123,14 @@ def test_pages_link_to_their_neighbours(sam, trail):
             "filter[created_at][lte]=2026-11-22T12:01:00Z",
             ["version.update", "version.create"],
         ),
+        (
+            f"filter[sequence][gt]={event_id(2)}&sort=created_at",
+            ["version.lock", "version.update"],
+        ),
+        ("filter[sequence][gte]=4", ["version.update", "version.lock"]),
+        ("filter[sequence][lt]=2", ["version.create"]),
+        ("filter[sequence][lte]=2", ["version.update", "version.create"]),
+        ("filter[sequence][gt]=1&filter[sequence][lt]=4", ["version.update"]),
     ],
 )
 def test_filters_narrow_the_list(sam, trail, query, expected):
@@ -160,6 +168,9 @@ def test_events_by_a_token_are_found_by_its_owner(sam, eve, acme):
         "filter[created_at][gt]=2026-02-31T00:00:00Z",
         "filter[created_at][gt]=2026-02-01T00:00:00",
         "filter[created_at][lte]=",
+        "filter[sequence][gt]=x",
+        "filter[sequence][gt]=-1",
+        "filter[sequence][lt]=99999999999999999999",
         # These cannot be converted to UTC.
         "filter[created_at][lte]=9999-12-31T23:59:59-05:00",
         "filter[created_at][gte]=0001-01-01T00:00:00%2B14:00",
