@@ -31,13 +31,18 @@ class TrailEntries(APIView):
     """`GET /api/v1/trail?after=SEQUENCE&limit=N`."""
 
     def get(self, request: TokenRequest) -> Response:
-        """Return the entries after a sequence, oldest first; `next` is empty at the end."""
+        """Return the entries after a sequence, oldest first; `next` is empty at the end.
+
+        A token that is limited to services reads only their entries.
+        """
         account_id = readable_trail(request.auth)
         query = TrailQuery(data=request.query_params.dict())
         query.is_valid(raise_exception=True)
         after, limit = query.validated_data["after"], query.validated_data["limit"]
         # One more than requested shows whether there are more.
-        rows = entries_after(account_id, after, limit=limit + 1)
+        rows = entries_after(
+            account_id, after, limit=limit + 1, services=request.auth.token_services
+        )
         shown = rows[:limit]
         names = names_in(shown)
         following = shown[-1].sequence if len(rows) > limit else None

@@ -9,7 +9,7 @@ so a reader remembers a sequence per account and never an id.
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 
 from django.db import transaction
@@ -21,9 +21,20 @@ from accounts.audit.models import PLATFORM, AuditEvent, ChainHead, TrailCursor
 MAX_SEQUENCE = 2**63 - 1  # of the database column
 
 
-def entries_after(account_id: str, sequence: int, *, limit: int) -> list[AuditEvent]:
-    """Return the account's next entries after a sequence, oldest first, at most `limit`."""
+def entries_after(
+    account_id: str,
+    sequence: int,
+    *,
+    limit: int,
+    services: Collection[str] = (),
+) -> list[AuditEvent]:
+    """Return the account's next entries after a sequence, oldest first, at most `limit`.
+
+    With `services`, only theirs.
+    """
     entries = AuditEvent.objects.filter(account_id=account_id, sequence__gt=sequence)
+    if services:
+        entries = entries.filter(service_id__in=services)
     return list(entries.order_by("sequence")[:limit])
 
 

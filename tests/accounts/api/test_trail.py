@@ -95,3 +95,16 @@ def test_who_may_not_read_the_trail_gets_the_reason_as_problem_details(eve, trai
         "detail": "Your role is engineer. Superusers can read the audit trail.",
         "code": "forbidden",
     }
+
+
+def test_a_token_limited_to_services_reads_only_their_entries(sam, acme, shop, trail):
+    with recorded_change(sam, Permission.ACCOUNT_READ, on=acme, now=NOW) as noted:
+        for number, service in enumerate((shop.pk, "another")):
+            target = ("version", f"{service}/{number}", "1")
+            noted.note(Event.VERSION_LOCKED, target=target, service_id=service)
+    api = client_of(sam, services=(shop.pk,))
+
+    answer = api.get("/api/v1/trail?limit=1")
+
+    assert [row["service_id"] for row in answer.json()["data"]] == [shop.pk]
+    assert answer.json()["meta"]["next"] == ""
