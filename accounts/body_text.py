@@ -1,5 +1,6 @@
 """Text in request bodies; a number is not text, although Django REST framework reads it as such."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,35 @@ class TextField(serializers.CharField):
         if not isinstance(data, str):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class TextsField(serializers.ListField):
+    """A field for a list of texts, in each form in which Fastly's clients send lists."""
+
+    child = TextField()
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        """Return the texts; raise ValidationError for any other value."""
+        if isinstance(data, str):
+            try:
+                data = list_in(data)
+            except ValueError:
+                self.fail("not_a_list", input_type="str")
+        found: list[str] = super().to_internal_value(data)
+        return found
+
+
+def list_in(text: str) -> Any:
+    """Return the list that a form has in one text: a JSON array, or texts with commas between them.
+
+    Raises ValueError if it is not valid JSON.
+    """
+    if not text.lstrip().startswith("["):
+        return [each.strip() for each in text.split(",")]
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError(text) from error
 
 
 def text_in(sent: Mapping[str, Any], name: str, default: str = "") -> str:

@@ -12,7 +12,7 @@ from accounts import queries
 from accounts.actor import TokenScope
 from accounts.api import fastly_json
 from accounts.authentication import TokenRequest
-from accounts.body_text import TextField
+from accounts.body_text import TextField, TextsField
 from accounts.commands import tokens as commands
 from accounts.roles import AUTOMATION_ROLES, Permission
 from accounts.sudo import reauthenticated
@@ -37,7 +37,7 @@ class AutomationTokenReader(serializers.Serializer[Any]):
     scope = serializers.ChoiceField(
         choices=[scope.value for scope in TokenScope], default=TokenScope.GLOBAL.value
     )
-    services = serializers.ListField(child=TextField(), default=list)
+    services = TextsField(default=list)
     expires_at = serializers.DateTimeField(default=None, allow_null=True)
 
 

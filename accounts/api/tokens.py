@@ -32,7 +32,7 @@ from accounts.authentication import (
     memberships_by_name,
     user_actor,
 )
-from accounts.body_text import TextField
+from accounts.body_text import TextField, TextsField
 from accounts.commands import tokens as commands
 from accounts.errors import Invalid
 from accounts.models import Account, ApiToken, User
@@ -53,7 +53,7 @@ class NewToken(serializers.Serializer[Any]):
 
     name = TextField(default="API token")
     scope = TextField(default=TokenScope.GLOBAL.value)
-    services = serializers.ListField(child=TextField(), default=list)
+    services = TextsField(default=list)
     expires_at = serializers.DateTimeField(required=False)
 
 

@@ -1,6 +1,5 @@
 """API tokens: created with a scope, services and an expiry; shown once; revoked."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,15 +10,13 @@ from accounts.audit.vocabulary import Event
 from accounts.change import Trail, Unchanged, recorded_change
 from accounts.commands.users import cleaned_name
 from accounts.errors import Forbidden, Invalid, NotFound
-from accounts.ids import LENGTH
 from accounts.models import ApiToken
-from accounts.queries import NO_SUCH_TOKEN
+from accounts.queries import NO_SUCH_TOKEN, services_of
 from accounts.roles import AUTOMATION_ROLES, Permission
 from accounts.tokens import digest, new_token_secret
 
 MAX_TOKEN_LIFETIME: Final = timedelta(days=366)  # a year, also a leap year
 MAX_SERVICES: Final = 100
-SERVICE_ID: Final = re.compile(rf"[0-9A-Za-z]{{{LENGTH}}}")
 
 
 class WiderToken(Forbidden):
@@ -47,9 +44,8 @@ def issue_token(
 ) -> Issued:
     """Create a token for the actor in their account; no services means all.
 
-    A token can never do more than its owner, so the id of a service that they cannot see has no
-    effect. Raises Forbidden, WiderToken, and Invalid for an invalid scope, id or expiry (required,
-    within a year). Notes token.issued.
+    Raises Forbidden, WiderToken, and Invalid for an invalid scope or expiry (required, within a
+    year), and for a service that the actor cannot see. Notes token.issued.
     """
     issued = _new_token(
         actor, name=name, scope=scope, services=services, expires_at=expires_at, now=now
@@ -58,6 +54,7 @@ def issue_token(
     token.user_id = actor.user_id
     with recorded_change(actor, Permission.TOKEN_OWN, on=token, now=now) as trail:
         _require_no_wider(actor, services)
+        _require_seen(actor, services)
         _save(trail, token)
     return issued
 
@@ -88,6 +85,7 @@ def issue_automation_token(
     token.role = role
     with recorded_change(actor, Permission.TOKEN_AUTOMATE, on=token, now=now) as trail:
         _require_no_wider(actor, services)
+        _require_seen(actor, services)
         _save(trail, token)
     return issued
 
@@ -104,7 +102,8 @@ def _new_token(
     """Return a token that is not saved, without a user and a role; raises Invalid."""
     name = cleaned_name(name)
     _require_scope(scope)
-    _require_ids(services)
+    if len(services) > MAX_SERVICES:
+        raise Invalid(f"Choose at most {MAX_SERVICES} services.", field="services")
     if expires_at is None or not now < expires_at <= now + MAX_TOKEN_LIFETIME:
         raise Invalid(
             "Choose an expiry date within the next year.",
@@ -183,13 +182,6 @@ def _require_scope(scope: str) -> None:
         raise Invalid(f"Unknown scope. Choose one of: {names}.", field="scope")
 
 
-def _require_ids(services: Sequence[str]) -> None:
-    if len(services) > MAX_SERVICES:
-        raise Invalid(f"Choose at most {MAX_SERVICES} services.", field="services")
-    if not all(SERVICE_ID.fullmatch(key) for key in services):
-        raise Invalid("Not a service ID.", field="services")
-
-
 def _require_no_wider(actor: Actor, services: Sequence[str]) -> None:
     """Raise WiderToken if the actor is a token limited to other services."""
     if not actor.token_services:
@@ -197,4 +189,15 @@ def _require_no_wider(actor: Actor, services: Sequence[str]) -> None:
     if not services or not actor.token_services.issuperset(services):
         raise WiderToken(
             "This token is limited to some services and can't create a token for others."
+        )
+
+
+def _require_seen(actor: Actor, services: Sequence[str]) -> None:
+    """Raise Invalid if the actor sees no service with one of the ids."""
+    if not services:
+        return
+    seen = {service.id for service in services_of(actor, services)}
+    if unknown := [key for key in services if key not in seen]:
+        raise Invalid(
+            f"There is no service with the ID {unknown[0]}.", field="services"
         )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from accounts.body_text import list_in
 from accounts.roles import Permission
 from products.services.kinds.words import HINTS, LABELS
 
@@ -246,7 +247,7 @@ def _read_flag(_declared: Field, value: object) -> bool:
 def _read_list(declared: Field, value: object) -> list[str]:
     """Read a list; in a form it is a JSON array, or text with commas."""
     if isinstance(value, str):
-        value = _json(value) if value.lstrip().startswith("[") else value.split(",")
+        value = _parsed(list_in, value)
     if not isinstance(value, list | tuple) or len(value) > MAX_LIST_LENGTH:
         raise NotValid(f"Enter a list of at most {MAX_LIST_LENGTH} texts.")
     found = [_element(declared, each) for each in value if each != ""]
@@ -264,7 +265,7 @@ def _element(declared: Field, value: object) -> str:
 def _read_object(declared: Field, value: object) -> dict[str, object]:
     """Read an object; in a form it is JSON, or one field per key, which the parser joins."""
     if isinstance(value, str):
-        value = _json(value)
+        value = _parsed(json.loads, value)
     if not isinstance(value, dict):
         raise NotValid("Enter an object.")
     return {
@@ -282,9 +283,9 @@ def fields_of_object(declared: Field) -> dict[str, Field]:
     }
 
 
-def _json(text: str) -> object:
+def _parsed(parse: Callable[[str], object], text: str) -> object:
     try:
-        return json.loads(text)
+        return parse(text)
     except (ValueError, RecursionError) as error:
         raise NotValid("Enter valid JSON.") from error
 

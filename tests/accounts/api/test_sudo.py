@@ -13,6 +13,7 @@ from accounts.audit.models import AuditEvent
 from accounts.models import ApiToken, User
 from tests.factories.accounts import PASSWORD, AccountFactory, MembershipFactory
 from tests.factories.keys import FORM, client_of
+from tests.factories.services import ServiceFactory
 
 LOGIN = f"username=eve@example.com&password={PASSWORD}".replace(" ", "+")
 
@@ -292,4 +293,31 @@ def test_an_account_that_the_user_is_not_in_is_refused(two_accounts):
     made = Client().post("/api/tokens", f"{LOGIN}&customer_id={other.pk}", FORM)
 
     assert made.status_code == 400
+    assert not ApiToken.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "services",
+    ["services[]={0}&services[]={1}", "services={0},{1}", 'services=["{0}","{1}"]'],
+)
+def test_a_token_takes_a_list_in_each_form_of_the_clients(acme, eve, shop, services):
+    blog = ServiceFactory.create(account=acme, name="blog")
+    api = Client()
+    api.post("/api/sudo", LOGIN, FORM)
+
+    answer = api.post(
+        "/api/tokens", f"{LOGIN}&{services.format(shop.pk, blog.pk)}", FORM
+    )
+
+    assert answer.json()["services"] == [shop.pk, blog.pk]
+
+
+@pytest.mark.parametrize("services", ['["', "[1]", "[" * 9999])
+def test_a_token_takes_no_other_list(eve, services):
+    api = Client()
+    api.post("/api/sudo", LOGIN, FORM)
+
+    answer = api.post("/api/tokens", f"{LOGIN}&services={services}", FORM)
+
+    assert answer.status_code == 400
     assert not ApiToken.objects.exists()

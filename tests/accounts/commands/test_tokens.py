@@ -67,7 +67,7 @@ def test_the_trail_contains_a_tokens_scope_but_not_its_secret(
     [
         ({"name": " "}, "name"),
         ({"scope": "all"}, "scope"),
-        ({"services": ["no id"]}, "services"),
+        ({"services": ["x" * 22]}, "services"),
         ({"services": ["x" * 22] * 101}, "services"),
         ({"expires_at": None}, "expires_at"),
     ],
@@ -114,6 +114,22 @@ def test_a_token_limited_to_services_cannot_create_one_for_others(
 
     assert narrower.token.services == [shop.pk]
     assert ApiToken.objects.count() == 2
+
+
+def test_a_token_cannot_be_limited_to_a_service_that_its_owner_does_not_see(
+    acme, globex, lin, shop, issue
+):
+    unseen = ServiceFactory.create(account=acme, name="blog")
+    foreign = ServiceFactory.create(account=globex, name="shop")
+
+    for each in (unseen.pk, foreign.pk):
+        with pytest.raises(Invalid) as refusal:
+            issue(lin, services=[shop.pk, each])
+        assert str(refusal.value) == f"There is no service with the ID {each}."
+    issued = issue(lin, services=[shop.pk])
+
+    assert issued.token.services == [shop.pk]
+    assert ApiToken.objects.count() == 1
 
 
 def test_revoking_a_token_twice_is_one_change(acme, una, issue, now, noted):
