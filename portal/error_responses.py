@@ -36,7 +36,7 @@ from accounts.errors import Invalid, LimitReached, RefusalError
 from accounts.rate_limit import RETRY_SECONDS
 from accounts.roles import ROLE_PERMISSIONS, Permission, Role
 from portal.fastly_format import Renderer
-from portal.middleware import status_of
+from portal.middleware import UnreadableRequest, status_of
 from portal.page_context import theme_of
 from products.api.not_offered import reason_not_offered
 from products.protocol import API_PATH
@@ -302,7 +302,8 @@ def missing_path(request: HttpRequest) -> str:
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Respond to a malformed request: JSON for a program, a page for a person."""
     if wants_json(request):
-        return _json(request, HTTPStatus.BAD_REQUEST)
+        detail = str(exception) if isinstance(exception, UnreadableRequest) else ""
+        return _json(request, HTTPStatus.BAD_REQUEST, detail)
     return defaults.bad_request(request, exception)
 
 

@@ -25,6 +25,7 @@ MAX_JSON_DEPTH = 32
 # lists would take a fifth of a second.
 JSON_SEPARATORS = (b"[", b"{", b",")
 MAX_JSON_SEPARATORS = 50_000
+MAX_NAME_SHOWN = 100
 # Null bytes and unpaired surrogates.
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
@@ -90,21 +91,29 @@ def form_fields(raw: bytes) -> dict[str, Any]:
     """Read a form.
 
     `services[]=` adds to a list named `services`, `response[status]=` sets a key of an object named
-    `response`. Of any other name the last value counts.
+    `response`. Raises ParseError for a form that names any other field twice.
     """
     fields: dict[str, Any] = {}
     for name, value in _pairs(raw):
         whole, bracket, key = name.removesuffix("]").partition("[")
         if not bracket or not name.endswith("]"):
+            if name in fields:
+                raise _twice(name)
             fields[name] = value
             continue
         collected = fields.setdefault(whole, {} if key else [])
-        if key and isinstance(collected, dict):
+        if key and isinstance(collected, dict) and key not in collected:
             collected[key] = value
         elif not key and isinstance(collected, list):
             collected.append(value)
+        else:
+            raise _twice(name)
     _refuse_unstorable(fields)
     return fields
+
+
+def _twice(name: str) -> ParseError:
+    return ParseError(f"The body has the field {name[:MAX_NAME_SHOWN]} twice.")
 
 
 def _pairs(raw: bytes) -> list[tuple[str, str]]:
@@ -123,20 +132,30 @@ def _pairs(raw: bytes) -> list[tuple[str, str]]:
 
 
 def json_fields(raw: bytes) -> dict[str, Any]:
-    """Read a JSON object strictly: UTF-8, no NaN, an object at the top.
+    """Read a JSON object strictly: UTF-8, no NaN, no name twice, an object at the top.
 
     The time is proportional to the size of the body. Raises ParseError.
     """
     if sum(map(raw.count, JSON_SEPARATORS)) > MAX_JSON_SEPARATORS:
         raise ParseError("The body has too many values.")
     try:
-        value = json.loads(raw.decode(), parse_constant=_no_constant)
+        value = json.loads(
+            raw.decode(), parse_constant=_no_constant, object_pairs_hook=_object
+        )
     except (ValueError, RecursionError) as error:
         raise ParseError("The body is not valid JSON.") from error
     if not isinstance(value, dict):
         raise ParseError("The body is not a JSON object.")
     _refuse_unstorable(value)
     return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _twice(next(name for name in names if names.count(name) > 1))
+    return found
 
 
 def _refuse_unstorable(fields: dict[str, Any]) -> None:

@@ -41,6 +41,10 @@ STATUS: tuple[tuple[type[RefusalError], HTTPStatus], ...] = (
 )
 
 
+class UnreadableRequest(SuspiciousOperation):
+    """A request has text that cannot be stored; its message is shown to the client."""
+
+
 def request_id(get_response: GetResponse) -> GetResponse:
     """Give each request a new id; an id that the client sends is ignored."""
 
@@ -118,15 +122,15 @@ def reject_unstorable_text(get_response: GetResponse) -> GetResponse:
     def middleware(request: HttpRequest) -> HttpResponse:
         query = unquote_to_bytes(request.META.get("QUERY_STRING", ""))
         if "\0" in request.path_info or b"\0" in query:
-            raise SuspiciousOperation("The URL contains a null byte.")
+            raise UnreadableRequest("The URL contains a null byte.")
         if any("\0" in cookie for cookie in request.COOKIES.values()):
-            raise SuspiciousOperation("A cookie contains a null byte.")
+            raise UnreadableRequest("A cookie contains a null byte.")
         if request.META.get(INVALID_PATH):
-            raise SuspiciousOperation("The path is not UTF-8.")
+            raise UnreadableRequest("The path is not UTF-8.")
         try:
             query.decode()
         except UnicodeDecodeError as error:
-            raise SuspiciousOperation("The query is not UTF-8.") from error
+            raise UnreadableRequest("The query is not UTF-8.") from error
         return get_response(request)
 
     return middleware
@@ -149,7 +153,7 @@ class reject_unstorable_forms:  # noqa: N801 - the settings name it beside funct
         if not request.path.startswith(API_PATH) and any(
             "\0" in text for texts in request.POST.lists() for text in texts[1]
         ):
-            raise SuspiciousOperation("The form contains a null byte.")
+            raise UnreadableRequest("The form contains a null byte.")
 
 
 def time_zone(get_response: GetResponse) -> GetResponse:

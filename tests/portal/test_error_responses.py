@@ -88,17 +88,18 @@ def test_an_unknown_path_is_a_page_for_a_person(db):
 
 
 @pytest.mark.parametrize(
-    "path",
+    ("path", "detail"),
     [
-        "/api/service/%00",
-        "/api/service/search?name=%00",
-        "/api/service/search?name=%ff%fe",
+        ("/api/service/%00", "The URL contains a null byte."),
+        ("/api/service/search?name=%00", "The URL contains a null byte."),
+        ("/api/service/search?name=%ff%fe", "The query is not UTF-8."),
     ],
 )
-def test_a_null_byte_or_invalid_utf_8_in_the_url_is_a_400(eve, path):
+def test_a_null_byte_or_invalid_utf_8_in_the_url_is_a_400(eve, path, detail):
     response = client_of(eve).get(path)
 
-    assert (response.status_code, response.json()) == (400, {"msg": "Bad request"})
+    assert response.status_code == 400
+    assert response.json() == {"msg": "Bad request", "detail": detail}
 
 
 @pytest.mark.parametrize(

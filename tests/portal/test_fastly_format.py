@@ -16,10 +16,32 @@ from portal.fastly_format import (
 from tests.factories.keys import FORM, client_of
 
 
-def test_a_form_gives_text_lists_and_the_last_of_repeated_values():
-    fields = form_fields(b"name=a+b&services%5B%5D=S1&services[]=S2&name=c%26d")
+def test_a_form_gives_text_lists_and_objects():
+    fields = form_fields(b"name=c%26d&services%5B%5D=S1&services[]=S2&response[a]=b")
 
-    assert fields == {"name": "c&d", "services": ["S1", "S2"]}
+    assert fields == {
+        "name": "c&d",
+        "services": ["S1", "S2"],
+        "response": {"a": "b"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [
+        (b"name=a&type=vcl&name=a", "name"),
+        (b"a=1&a[]=2", "a[]"),
+        (b"a[]=1&a=2", "a"),
+        (b"a[]=1&a[b]=2", "a[b]"),
+        (b"a[b]=1&a[b]=2", "a[b]"),
+        (b"x" * 200 + b"=1&" + b"x" * 200 + b"=2", "x" * 100),
+    ],
+)
+def test_a_form_that_names_a_field_twice_is_refused(form, name):
+    with pytest.raises(ParseError) as refusal:
+        form_fields(form)
+
+    assert str(refusal.value) == f"The body has the field {name} twice."
 
 
 def test_a_json_object_is_read_under_any_media_type(rf):
@@ -44,6 +66,7 @@ def test_an_empty_body_has_no_fields_under_any_media_type(rf, media_type):
         (b"[]", "The body is not a JSON object."),
         (b'"text"', "The body is not a JSON object."),
         (b'{"a": NaN}', "The body is not valid JSON."),
+        (b'{"a": {"b": 1, "c": 2, "b": 1}}', "The body has the field b twice."),
         (b'{"a": "\xff"}', "The body is not valid JSON."),
         (b"[" * 40_000, "The body is not valid JSON."),
         (
