@@ -35,7 +35,7 @@ from products.metering.queries.usage import (
     service_ids_of,
     snapshot,
 )
-from products.months import Month
+from products.months import Month, midnights
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +89,15 @@ def running_bill(account: Account, month: Month, now: datetime) -> Bill:
             _usage(services, month, each, with_digest=False) for each in terms.segments
         ]
         return _bill(account, month, terms, usage, now)
-    periods = list(UsagePeriod.objects.filter(service__in=services, month=str(month)))
-    usage = [_kept_usage(kept, periods, each) for each in terms.segments]
+    usage = [_kept_usage(kept, each) for each in terms.segments]
     return _bill(account, month, terms, usage, min(now, kept.counted_at or now))
 
 
 def bounds_of(terms: Terms) -> list[datetime]:
-    """Return the instants at which the month and its segments start and end."""
+    """Return the instants at which the days of the month and its segments start and end."""
+    days = midnights(terms.starts_at, terms.ends_at, terms.zone)
     pairs = [(each.starts_at, each.ends_at) for each in terms.segments]
-    return sorted({terms.starts_at, terms.ends_at, *chain.from_iterable(pairs)})
+    return sorted({*days, *chain.from_iterable(pairs)})
 
 
 @snapshot()
@@ -147,24 +147,14 @@ def _adjustment_lines(account: Account, month: Month, terms: Terms) -> list[Line
     ]
 
 
-def _kept_usage(
-    kept: KeptUsage, periods: Sequence[UsagePeriod], segment: Segment
-) -> SegmentUsage:
-    if segment.meter != BANDWIDTH:
-        start, end = segment.starts_at, segment.ends_at
-        return SegmentUsage(
-            by_service=kept.minutes(start, end),
-            connections=sum(kept.connections(start, end).values()),
-        )
-    # The delivery of a month is one segment.
-    moved = {
-        row.service: row.bytes_from_client + row.bytes_to_client for row in periods
-    }
-    plain = {
-        row.service: row.delivery_bytes_from_client + row.delivery_bytes_to_client
-        for row in periods
-    }
-    return _bandwidth(moved, plain, "")
+def _kept_usage(kept: KeptUsage, segment: Segment) -> SegmentUsage:
+    start, end = segment.starts_at, segment.ends_at
+    if segment.meter == BANDWIDTH:  # the delivery of a month is one segment
+        return _bandwidth(kept.connection_bytes(), kept.delivery_bytes(start, end), "")
+    return SegmentUsage(
+        by_service=kept.minutes(start, end),
+        connections=sum(kept.connections(start, end).values()),
+    )
 
 
 def _usage(

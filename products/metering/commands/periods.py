@@ -106,7 +106,10 @@ def mark_stale(pairs: Iterable[ServiceMonth], now: datetime) -> None:
 def keep_bounds(
     services: Collection[str], month: Month, bounds: Iterable[datetime], now: datetime
 ) -> None:
-    """Let the open periods of a month keep the usage up to these instants, too, once derived."""
+    """Let the open periods of a month keep the usage up to these instants, too, once derived.
+
+    They may be outside of the month, if a bill is of a month in another zone.
+    """
     wanted = sorted(set(map(microseconds_of, bounds)))
     rows = UsagePeriod.objects.filter(
         service__in=services, month=str(month), is_closed=False
@@ -114,13 +117,16 @@ def keep_bounds(
     lacking = [
         row
         for row in rows
-        if row.at_bounds is not None
-        and not {*row.at_bounds["bounds"], *(row.more_bounds or ())}.issuperset(wanted)
+        if not {*_kept_bounds(row), *(row.more_bounds or ())}.issuperset(wanted)
     ]
     if lacking:
         with transaction.atomic():
             rows.filter(pk__in=[row.pk for row in lacking]).update(more_bounds=wanted)
             mark_stale({(row.service, row.month) for row in lacking}, now)
+
+
+def _kept_bounds(period: UsagePeriod) -> Sequence[int]:
+    return period.at_bounds["bounds"] if period.at_bounds else ()
 
 
 def rebuild_usage(

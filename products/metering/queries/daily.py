@@ -4,12 +4,12 @@ With few connections it is summed up from the usage records of now. With many it
 periods, which the sweep derives from the records every ten minutes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate, groupby, pairwise
-from operator import itemgetter
-from typing import Any, TypeAlias
+from operator import add, itemgetter
+from typing import Any, Final, TypeAlias
 
 from django.db.models import (
     Case,
@@ -17,6 +17,7 @@ from django.db.models import (
     F,
     IntegerField,
     Max,
+    Q,
     QuerySet,
     Sum,
     Value,
@@ -112,24 +113,28 @@ class KeptUsage:
         }
         return {key: each for key, each in found.items() if each.connections}
 
+    def connection_bytes(self) -> dict[str, int]:
+        """Return the bytes that connections moved in the month by service."""
+        return {key: kept["bytes"][-1] for key, kept in self.by_service.items()}
+
+    def delivery_bytes(self, starts_at: datetime, ends_at: datetime) -> dict[str, int]:
+        """Return the bytes of ordinary HTTP between two bounds by service."""
+        return self._between(("delivery_bytes", ends_at), ("delivery_bytes", starts_at))
+
     def at(self, bounds: Bounds) -> UsageAtBounds:
         """Return the usage at bounds, the first and last of which are those of the month."""
-        moved = {
-            key: [_total_at(kept, "bytes", bound) for bound in bounds]
-            for key, kept in self.by_service.items()
-        }
+        open_us = self._between(("open_us", bounds[-1]), ("open_us", bounds[0]))
         return UsageAtBounds(
             minutes={
-                key: [_total_at(kept, "minutes", bound) for bound in bounds]
+                key: _increases(_totals_at(kept, "minutes", bounds))
                 for key, kept in self.by_service.items()
             },
             bytes={
-                key: [high - low for low, high in pairwise(totals)]
-                for key, totals in moved.items()
+                key: _bytes_between(kept, bounds)
+                for key, kept in self.by_service.items()
             },
             connections=self.connections(bounds[0], bounds[-1]),
-            seconds_open=sum(each["open_us"] for each in self.by_service.values())
-            // 1_000_000,
+            seconds_open=sum(open_us.values()) // 1_000_000,
             counted_at=self.counted_at,
         )
 
@@ -147,6 +152,26 @@ def _total_at(kept: Counters, name: str, bound: datetime) -> int:
     return _at(kept, kept["bounds"], name, bound)
 
 
+def _totals_at(kept: Counters, name: str, bounds: Bounds) -> list[int]:
+    return [_total_at(kept, name, bound) for bound in bounds]
+
+
+def _increases(totals: Sequence[int]) -> list[int]:
+    """Return totals since the first of them."""
+    return [total - totals[0] for total in totals]
+
+
+def _bytes_between(kept: Counters, bounds: Bounds) -> list[int]:
+    """Return the bytes between each bound and the next.
+
+    The bytes of connections are those of the month, whatever the bounds at its start and end.
+    """
+    moved = [0, *_totals_at(kept, "bytes", bounds[1:-1]), kept["bytes"][-1]]
+    delivered = _totals_at(kept, "delivery_bytes", bounds)
+    totals = map(add, moved, delivered)
+    return [high - low for low, high in pairwise(totals)]
+
+
 def _at(counters: Counters, bounds: Sequence[int], name: str, bound: datetime) -> int:
     total: int = counters[name][bounds.index(microseconds_of(bound))]
     return total
@@ -158,13 +183,25 @@ def kept_usage(
     """Return what the periods of a month keep, if its usage is to be read from them.
 
     That is with many connections, or if the periods are closed, as their records may be deleted.
-    None also if they do not keep the usage up to each of the bounds.
+    The month before counts as well, because `last_rows` reads its rows. None also if no period is
+    derived yet, or if they do not keep the usage up to each of the bounds.
     """
-    rows = list(UsagePeriod.objects.filter(service__in=services, month=str(month)))
-    derived = {row.service: row.at_bounds for row in rows if row.at_bounds is not None}
-    is_closed = bool(derived) and all(row.is_closed for row in rows)
-    if not is_closed and sum(row.connections for row in rows) <= MAX_COUNTED_NOW:
+    label = str(month)
+    periods = UsagePeriod.objects.filter(
+        service__in=services, month__in=[str(month.plus(-1)), label]
+    )
+    found = periods.aggregate(
+        Sum("connections"),
+        closed=Count("pk", filter=Q(month=label, is_closed=True)),
+        open=Count("pk", filter=Q(month=label, is_closed=False)),
+    )
+    is_closed = found["closed"] and not found["open"]
+    if not is_closed and (found["connections__sum"] or 0) <= MAX_COUNTED_NOW:
         return None
+    rows = list(periods.filter(month=label))
+    if rows and all(row.as_of is None for row in rows):
+        return None
+    derived = {row.service: row.at_bounds for row in rows if row.at_bounds is not None}
     kept = KeptUsage(derived, _counted_at(rows))
     return kept if kept.knows(bounds) else None
 
@@ -225,6 +262,7 @@ def minutes_at(services: list[str], bounds: Bounds, zone: str) -> MinutesAtBound
 def counters_at(service: str, month: Month, bounds: Bounds) -> Counters:
     """Return the usage of a service in a month as its period keeps it: totals up to each bound.
 
+    The bounds may start before the month and end after it, if a bill is of a month in another zone.
     `edges` has the minutes and connections of each edge in the same way.
     A connection has `ended` before a bound if it was not open after it. Most connections are open
     between two bounds only, so only the minutes of the others are computed for each bound.
@@ -245,48 +283,74 @@ def counters_at(service: str, month: Month, bounds: Bounds) -> Counters:
         rows.values("edge", "first", "last")
         .annotate(
             count=Count("pk"),
-            used=Sum(minutes_within(bounds[0], bounds[-1])),
+            minutes=Sum(minutes_within(bounds[0], bounds[-1])),
             open_us=Sum(_open_within(bounds[0], bounds[-1])),
         )
         .order_by("edge")
     )
-    longer = {}
+    longer: _TotalsByName = {name: {} for name in _UP_TO}
     if any(row["first"] != row["last"] for row in counts):
-        longer = _minutes_up_to(rows.filter(last__gt=F("first")), bounds, by="edge")
+        across = rows.filter(last__gt=F("first"))
+        longer = {
+            name: _up_to(across, bounds, sql, by="edge") for name, sql in _UP_TO.items()
+        }
     none = (0,) * len(bounds)
     edges = {
-        edge: _counters_of(list(group), longer.get(edge, none))
+        edge: _counters_of(
+            list(group),
+            {name: found.get(edge, none) for name, found in longer.items()},
+        )
         for edge, group in groupby(counts, key=itemgetter("edge"))
     }
-    moved = bytes_between_bounds([service], month, bounds).get(service, none[1:])
+    together = {
+        name: [
+            sum(each)
+            for each in zip(*(found[name] for found in edges.values()), strict=True)
+        ]
+        or list(none)
+        for name in ("minutes", "open_us", "started", "ended")
+    }
+    for found in edges.values():
+        del found["open_us"]  # of all edges together only
     return {
         "bounds": [microseconds_of(bound) for bound in bounds],
-        **{
-            name: [
-                sum(each)
-                for each in zip(*(found[name] for found in edges.values()), strict=True)
-            ]
-            or list(none)
-            for name in ("minutes", "started", "ended")
-        },
-        "bytes": list(accumulate(moved, initial=0)),
-        "open_us": sum(int(row["open_us"]) for row in counts),
+        **together,
+        "bytes": _up_to_each(
+            _connection_bytes([service], month, bounds), service, none
+        ),
+        "delivery_bytes": _up_to_each(
+            _delivery_bytes([service], bounds), service, none
+        ),
         "edges": edges,
     }
 
 
+def _up_to_each(
+    found: Mapping[str, Sequence[int]], service: str, none: Sequence[int]
+) -> list[int]:
+    return list(accumulate(found.get(service, none[1:]), initial=0))
+
+
 def _counters_of(
-    counts: Sequence[Mapping[str, Any]], across: Sequence[int]
+    counts: Sequence[Mapping[str, Any]], across: Mapping[str, Sequence[int]]
 ) -> dict[str, list[int]]:
-    """Return the counters of one edge; `across` has the minutes of what was open at a bound."""
-    started, ended, used = ([0] * (len(across) + 1) for _ in range(3))
+    """Return the counters of one edge; `across` has the totals of what was open at a bound."""
+    length = len(across["minutes"])
+    started, ended = [0] * (length + 1), [0] * (length + 1)
+    within = {name: [0] * (length + 1) for name in across}
     for row in counts:
         started[row["first"]] += row["count"]
         ended[row["last"]] += row["count"]
         if row["first"] == row["last"]:
-            used[row["last"]] += int(row["used"])
+            for name, totals in within.items():
+                totals[row["last"]] += int(row[name])
     return {
-        "minutes": [a + b for a, b in zip(accumulate(used), across, strict=False)],
+        **{
+            name: [
+                a + b for a, b in zip(accumulate(totals), across[name], strict=False)
+            ]
+            for name, totals in within.items()
+        },
         "started": list(accumulate(started[:-1])),
         "ended": list(accumulate(ended[:-1])),
     }
@@ -297,20 +361,23 @@ def minutes_up_to(services: list[str], bounds: Bounds) -> dict[str, tuple[int, .
 
     The parts of a connection add up to the minutes of the whole, for any bounds.
     """
-    return _minutes_up_to(last_rows(services, bounds[0], bounds[-1]), bounds)
+    rows = last_rows(services, bounds[0], bounds[-1])
+    return _up_to(rows, bounds, _minutes_until, by="service")
 
 
-def _minutes_up_to(
-    rows: "QuerySet[ConnectionUsage]", bounds: Bounds, *, by: str = "service"
+def _up_to(
+    rows: "QuerySet[ConnectionUsage]",
+    bounds: Bounds,
+    until: Callable[[datetime], Combinable],
+    *,
+    by: str,
 ) -> dict[str, tuple[int, ...]]:
+    """Return the sums of what each connection has at each bound, less those at the first."""
     names = [f"at_{index}" for index in range(len(bounds))]
     found = (
         rows.values(by)
         .annotate(
-            **{
-                name: Sum(integer(whole_minutes(_open_until(at))))
-                for name, at in zip(names, bounds, strict=True)
-            }
+            **{name: Sum(until(at)) for name, at in zip(names, bounds, strict=True)}
         )
         .values_list(by, *names)
     )
@@ -328,29 +395,40 @@ def bytes_between_bounds(
     Edges count the bytes of a connection per month, so they count where its last reading is;
     those of ordinary HTTP count in their hour. Together they are the bytes of the month.
     """
-    found: dict[str, list[int]] = {}
+    moved = _connection_bytes(services, month, bounds)
+    delivered = _delivery_bytes(services, bounds)
+    none = (0,) * (len(bounds) - 1)
+    return {
+        key: tuple(map(add, moved.get(key, none), delivered.get(key, none)))
+        for key in {*moved, *delivered}
+    }
+
+
+def _connection_bytes(
+    services: list[str], month: Month, bounds: Bounds
+) -> dict[str, list[int]]:
     ended = integer(F("started_us") + F("duration_us"))
-    connections = (
-        ConnectionUsage.objects.filter(service__in=services, month=str(month))
-        .annotate(ended_us=ended)
-        .annotate(part=_part("ended_us__lt", bounds[1:-1], in_microseconds=True))
-    )
-    hours = DeliveryUsage.objects.filter(
+    part = _part("ended_us__lt", bounds[1:-1], in_microseconds=True)
+    rows = ConnectionUsage.objects.filter(service__in=services, month=str(month))
+    return _bytes_by_part(rows.annotate(ended_us=ended).annotate(part=part), bounds)
+
+
+def _delivery_bytes(services: list[str], bounds: Bounds) -> dict[str, list[int]]:
+    rows = DeliveryUsage.objects.filter(
         service__in=services, hour__gte=bounds[0], hour__lt=bounds[-1]
-    ).annotate(part=_part("hour__lt", bounds[1:-1]))
-    for rows in (connections, hours):
-        grouped = (
-            rows.order_by()
-            .values("service", "part")
-            .annotate(Sum("bytes_from_client"), Sum("bytes_to_client"))
-            .values_list(
-                "service", "part", "bytes_from_client__sum", "bytes_to_client__sum"
-            )
-        )
-        for service, part, sent, received in grouped:
-            parts = found.setdefault(service, [0] * (len(bounds) - 1))
-            parts[part] += int(sent) + int(received)
-    return {service: tuple(parts) for service, parts in found.items()}
+    )
+    return _bytes_by_part(rows.annotate(part=_part("hour__lt", bounds[1:-1])), bounds)
+
+
+def _bytes_by_part(rows: "QuerySet[Any]", bounds: Bounds) -> dict[str, list[int]]:
+    sums = rows.order_by().values("service", "part")
+    sums = sums.annotate(Sum("bytes_from_client"), Sum("bytes_to_client"))
+    names = ("bytes_from_client__sum", "bytes_to_client__sum")
+    found: dict[str, list[int]] = {}
+    for service, part, sent, received in sums.values_list("service", "part", *names):
+        parts = found.setdefault(service, [0] * (len(bounds) - 1))
+        parts[part] += int(sent) + int(received)
+    return found
 
 
 def rounding_example(
@@ -381,7 +459,7 @@ def rounding_example(
 
 
 def _has_many(services: list[str], starts_at: datetime) -> bool:
-    earliest = Month.at(starts_at, "UTC")
+    earliest = Month.at(starts_at, "UTC").plus(-1)  # see `kept_usage`
     periods = UsagePeriod.objects.filter(service__in=services, month__gte=str(earliest))
     total = periods.aggregate(Sum("connections"))["connections__sum"]
     return (total or 0) > MAX_COUNTED_NOW
@@ -396,6 +474,11 @@ def _open_until(at: datetime) -> Expression:
     """Return SQL for how long a connection was open until an instant, in microseconds."""
     since = integer(number(microseconds_of(at)) - F("started_us"))
     return Least(F("duration_us"), Greatest(number(0), since))
+
+
+def _minutes_until(at: datetime) -> Combinable:
+    """Return SQL for the whole minutes of a connection until an instant."""
+    return integer(whole_minutes(_open_until(at)))
 
 
 def _open_within(starts_at: datetime, ends_at: datetime) -> Expression:
@@ -416,3 +499,8 @@ def _part(before: str, bounds: Bounds, *, in_microseconds: bool = False) -> Comb
         default=Value(len(bounds)),
         output_field=IntegerField(),
     )
+
+
+_TotalsByName: TypeAlias = Mapping[str, Mapping[str, Sequence[int]]]
+# What a period has up to each bound of the time that its connections were open.
+_UP_TO: Final = {"minutes": _minutes_until, "open_us": _open_until}

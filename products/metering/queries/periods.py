@@ -122,20 +122,25 @@ def months_of(service: str, zone: str) -> list[Month]:
 def derived(
     service: str, month: Month, zone: str, more_bounds: Iterable[int] = ()
 ) -> Fields | None:
-    """Derive the totals and the digest of a period; None if there is no usage."""
+    """Derive the totals and the digest of a period; None if there is no usage.
+
+    `more_bounds` may be outside of the month, see `counters_at`.
+    """
     totals = totals_in([service], month, zone).get(service)
     delivery = delivery_in([service], month, zone).get(service)
-    if totals is None and delivery is None:
+    days = midnights(month.starts_at(zone), month.ends_at(zone), zone)
+    bounds = sorted({*days, *map(instant_of, more_bounds)})
+    at_bounds = counters_at(service, month, bounds)
+    used = (totals, delivery, at_bounds["started"][-1], at_bounds["delivery_bytes"][-1])
+    if not any(used):
         return None
     delivery = delivery or DeliveryTotals()
-    days = midnights(month.starts_at(zone), month.ends_at(zone), zone)
-    more = [at for at in map(instant_of, more_bounds) if days[0] < at < days[-1]]
     return (totals or ConnectionTotals()).to_json() | {
         "requests": delivery.requests,
         "delivery_bytes_from_client": delivery.bytes_from_client,
         "delivery_bytes_to_client": delivery.bytes_to_client,
         "digest": digest_of(service, month, zone),
-        "at_bounds": counters_at(service, month, sorted({*days, *more})),
+        "at_bounds": at_bounds,
     }
 
 

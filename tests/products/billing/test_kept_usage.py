@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from accounts.queries import account_of
 from products.billing.bill import CONNECTION_TIME
 from products.billing.commands import finalize_invoice, refresh_bill
+from products.billing.models import Contract
 from products.billing.queries.bills import running_bill
 from products.billing.queries.running import costs_up_to, running_account_bill
 from products.catalogue.commands import NewPrice
 from products.catalogue.tiers import PriceTier
 from products.enablement.commands import change_price
 from products.metering.commands import rebuild_stale_periods, rebuild_usage
-from products.metering.models import ConnectionUsage, Edge
+from products.metering.models import ConnectionUsage, DeliveryUsage, Edge
 from products.metering.queries import current_usage, daily
 from products.metering.queries.daily import minutes_at
 from products.metering.queries.usage import service_ids_of
@@ -37,9 +38,13 @@ from tests.products.one_database import ONE_DATABASE
 
 NOON = MID_OCTOBER + timedelta(hours=12, seconds=7)  # no midnight
 MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 LONG_AFTER = OCTOBER.closes_at("UTC") + timedelta(days=1)
 LAST_DAYS = midnights(JUST_BEFORE - 3 * DAY, JUST_BEFORE, "UTC")[1:-1]
+LAST_HOUR = OCTOBER.starts_at("UTC") - timedelta(hours=1)  # of September in UTC
+# The account's is UTC; a contract can have another, also with half an hour.
+ZONES = ("UTC", "Asia/Kolkata", "America/New_York")
 MANY = "products.metering.queries.daily.MAX_COUNTED_NOW"
 
 
@@ -102,6 +107,7 @@ def test_periods_give_the_figures_of_the_usage_records(
     sam, acme, shop, echo, enabled, cut_at_noon, edge, data
 ):
     with example(), pytest.MonkeyPatch.context() as patch:
+        contract_in(acme, data.draw(st.sampled_from(ZONES)))
         arrive(edge, data.draw(histories([shop.pk, echo.pk])))
         for number in range(data.draw(st.integers(0, 2))):
             # At bounds and around them, open in September, and of no duration.
@@ -111,12 +117,23 @@ def test_periods_give_the_figures_of_the_usage_records(
             length = data.draw(st.sampled_from([-1, 0, 1, 2 * 86_400 * SECOND_US]))
             arrive(edge, [edge_case(shop, number, start, max(0, length), length < 0)])
         take(edge, delivery(service=echo.pk, hour=MID_OCTOBER), now=JUST_BEFORE)
+        take(edge, delivery(service=echo.pk, hour=LAST_HOUR), now=JUST_BEFORE)
         by_records = shown(sam, acme)
-        derive(acme)
+        derive(acme, JUST_BEFORE - 6 * HOUR)  # when it is October in each zone
         patch.setattr(MANY, -1)
         ConnectionUsage.objects.all().delete()  # so that nothing can be read from them
+        DeliveryUsage.objects.all().delete()
 
         assert shown(sam, acme) == by_records
+
+
+def contract_in(acme, zone):
+    return Contract.objects.create(
+        account=acme,
+        from_month=str(OCTOBER.plus(-1)),
+        billing_zone=zone,
+        assigned_at=SEPTEMBER,
+    )
 
 
 def edge_case(service, number, start, duration_us, is_before):
@@ -229,3 +246,33 @@ def test_bounds_that_are_not_kept_yet_are_counted_from_the_records(
 
     assert minutes_of(before) == [3, 14]
     assert running_bill(acme, OCTOBER, JUST_BEFORE).lines == before.lines
+
+
+def test_the_first_days_after_a_month_with_many_connections_are_read_from_periods(
+    acme, shop, enabled, edge, many
+):
+    for number in range(3):
+        connection_usage(shop, SEPTEMBER + DAY, 5, name=f"e.i.{number}")
+    first = OCTOBER.starts_at("UTC") + timedelta(hours=1)
+    take(edge, record(9, service=shop.pk, started_at=first, month="2026-10"), now=first)
+    rebuild_usage(now=first)
+    ConnectionUsage.objects.all().delete()
+
+    assert minutes_of(running_bill(acme, OCTOBER, first)) == [2]
+
+
+def test_the_first_hours_of_a_contract_s_month_are_read_from_periods(
+    acme, shop, enabled, edge, many
+):
+    contract_in(acme, "Asia/Kolkata")
+    for number in range(3):
+        connection_usage(shop, SEPTEMBER + DAY, 5, name=f"e.i.{number}")
+    take(
+        edge,
+        record(9, service=shop.pk, started_at=LAST_HOUR, month="2026-09"),
+        now=LAST_HOUR,
+    )
+    derive(acme, LAST_HOUR + MINUTE)
+    ConnectionUsage.objects.all().delete()
+
+    assert minutes_of(running_bill(acme, OCTOBER, LAST_HOUR + MINUTE)) == [2]
