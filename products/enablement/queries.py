@@ -362,6 +362,17 @@ def accounts_on(plan: Plan, when: datetime) -> "QuerySet[Account]":
     return Account.objects.filter(touched).order_by("name", "pk")
 
 
+def price_of(enablement: Enablement, when: datetime) -> PriceVersion | None:
+    """Return what an account pays at an instant for what it has; None if that has no price.
+
+    A price of the account's own replaces that of the direct plan of everyone.
+    """
+    if enablement.source == Enablement.Source.DIRECT:
+        slug, account = enablement.product_id, enablement.account_id
+        return direct_price(slug, when, account_id=account)
+    return next(iter(prices_on(enablement.plan, when)), None)
+
+
 def followed_price(plan: Plan, when: datetime) -> PriceVersion | None:
     """Return what an account pays at an instant for a product that it has, by another plan.
 

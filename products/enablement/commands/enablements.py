@@ -11,7 +11,12 @@ from accounts.models import Account
 from products.catalogue.models import Product
 from products.enablement.commands.requests import grant_requests
 from products.enablement.models import DRAIN_TIME, Enablement
-from products.enablement.queries import current, last_closed, trial_minutes_used
+from products.enablement.queries import (
+    current,
+    last_closed,
+    price_of,
+    trial_minutes_used,
+)
 from products.enablement.refusals import already_disabled, already_enabled
 
 
@@ -67,7 +72,7 @@ def open_enablement(
             target=target,
             product=product.pk,
             before={"billed": False},
-            after=bill_facts(enablement),
+            after=bill_facts(enablement, enablement.starts_at),
             agreed_text_hash=enablement.agreed_text_hash,
         )
     grant_requests(
@@ -145,7 +150,7 @@ def close_enablement(
         Event.BILL_CHANGED,
         target=target,
         product=product.pk,
-        before=bill_facts(enablement),
+        before=bill_facts(enablement, now),
         after=_no_longer_billed(enablement, now),
     )
 
@@ -191,17 +196,17 @@ def _no_longer_billed(enablement: Enablement, now: datetime) -> dict[str, object
     return {"billed": False, "billed_until": until.isoformat()}
 
 
-def bill_facts(enablement: Enablement) -> dict[str, object]:
-    """Return what the account is billed under an enablement, for a bill.changed entry.
+def bill_facts(enablement: Enablement, when: datetime) -> dict[str, object]:
+    """Return what the account is billed under an enablement at an instant, for a bill.changed entry.
 
     Every such entry has this on one side. On the other it has `billed` False and, if the product
     was removed, `billed_until`; or `open_connections` "keep", billed until they close. Entries of before may lack keys: packages noted `plan` alone.
     """
-    price = enablement.price_version
+    price = price_of(enablement, when)
     return {
         "billed": True,
         "source": enablement.source,
-        "plan": enablement.plan.name,
+        "plan": price.plan.name if price else enablement.plan.name,
         "price_version": price.pk if price else "",
         "price_number": price.number if price else 0,
         "currency": price.currency if price else "",

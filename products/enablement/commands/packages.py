@@ -27,13 +27,15 @@ def assign_package(
 ) -> Enablement:
     """Enable a product for an account under a package's plan; it replaces a trial of the product.
 
-    Raises Forbidden unless the actor is staff; ApprovalNeeded; AlreadyEnabled; Invalid for another kind of plan
-    and too long a reason. Notes package.assigned, trial.converted for a trial, product.enabled and
+    Raises Forbidden unless the actor is staff; ApprovalNeeded; AlreadyEnabled; Invalid for another kind of plan,
+    a package of another account, and too long a reason. Notes package.assigned, trial.converted for a trial, product.enabled and
     bill.changed.
     """
     reason = clean_reason(reason, required=False)
     if plan.kind != Plan.Kind.PACKAGE:
         raise Invalid("Only package plans can be assigned.", field="plan")
+    if plan.account_id not in {None, account.pk}:
+        raise Invalid("This package is of another account.", field="plan")
     product = plan.product
     with recorded_change(
         actor,

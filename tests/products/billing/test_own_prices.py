@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from accounts.actor import Actor
+from accounts.audit.models import AuditEvent
 from accounts.commands.notices import make_notices
 from accounts.errors import Invalid
 from accounts.models import Notice
@@ -171,3 +172,45 @@ def test_a_product_disabled_before_its_own_price_keeps_the_first(
 
     assert plans_of(terms_of(acme, OCTOBER)) == [standard.pk]
     assert plans_of(terms_of(acme, OCTOBER.plus(1))) == []
+
+
+def test_a_package_of_an_account_has_prices_of_its_own_and_is_for_it_alone(
+    ada, acme, globex, shop, websockets
+):
+    package = add_plan(
+        ada,
+        product=websockets,
+        kind="package",
+        name="Acme only",
+        account=acme,
+        now=BEFORE,
+    )
+    publish(ada, package, DEARER, at=BEFORE, now=BEFORE, included_units=1)
+    with pytest.raises(Invalid) as refused:
+        assign_package(ada, account=globex, plan=package, now=BEFORE)
+    assign_package(ada, account=acme, plan=package, now=BEFORE)
+    minutes(shop, BEFORE, 2_000)
+
+    assert refused.value.field == "plan"
+    assert noted(globex.pk) == []
+    included = [
+        (line.price.plan_id, line.quantity)
+        for line in computed_bill(acme, OCTOBER, CLOSED).lines
+        if line.kind == "allowance"
+    ]
+    assert included == [(package.pk, 2_000)]
+    assert list(accounts_on(package, BEFORE)) == [acme]
+
+
+def test_the_bill_that_ends_is_noted_with_the_account_s_own_price(
+    sam, ada, acme, enabled, websockets, standard, own
+):
+    version = publish(ada, own, CHEAPER)
+    disable(sam, account=acme, product=websockets, drain_mode="cut", now=CLOSED)
+
+    [opened, closed] = AuditEvent.objects.filter(
+        account_id=acme.pk, action="bill.changed"
+    ).order_by("sequence")
+    assert opened.body["after"]["plan"] == standard.name
+    assert closed.body["before"]["plan"] == own.name
+    assert closed.body["before"]["price_version"] == version.pk
