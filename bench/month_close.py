@@ -22,7 +22,7 @@ from django.utils import timezone
 from accounts.actor import Actor
 from accounts.models import Account, User
 from products.billing.commands import finalize_invoice, refresh_bill
-from products.billing.queries.invoices import invoice_differences
+from products.billing.queries.invoices import invoice_check
 from products.billing.rating import rate
 from products.catalogue.tiers import PriceTier, TieredPrice
 from products.metering.commands.periods import rebuild_usage
@@ -80,8 +80,8 @@ def run() -> Iterator[str]:
     seconds, invoice = timed(lambda: close(account))
     yield f"close: {invoice} of {invoice.subtotal} {seconds:.1f} s ({seconds / floor:.1f} times the floor)"
     if has_pages:
-        seconds, found = timed(lambda: invoice_differences(invoice, CLOSED))
-        yield f"check the invoice {seconds:.1f} s, {len(found)} differences"
+        seconds, found = timed(lambda: invoice_check(invoice, CLOSED))
+        yield f"check the invoice {seconds:.1f} s, {len(found.differences)} differences"
     yield f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB"
     seconds, _ = timed(lambda: [rate(LADDER, 123_456_789) for _ in range(RATED)])
     yield f"rating of three tiers {RATED / seconds:,.0f} lines per second"

@@ -59,6 +59,17 @@ class ConnectionOfLine:
     minutes: int
 
 
+@dataclass(frozen=True, slots=True)
+class InvoiceCheck:
+    """How an invoice compares with its usage records, a sentence each.
+
+    `changes` are of usage that was reported later and changes no amount; the rest is wrong.
+    """
+
+    differences: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+
+
 def posted_invoices(account_id: str) -> "QuerySet[Invoice]":
     """Return the final and voided invoices of an account, newest first."""
     rows = Invoice.objects.filter(account_id=account_id, number__isnull=False)
@@ -171,8 +182,8 @@ def connections_of(line: InvoiceLine) -> Iterator[ConnectionOfLine]:
         )
 
 
-def invoice_differences(invoice: Invoice, now: datetime) -> list[str]:
-    """Recompute an invoice from its usage records; return what differs, a sentence each.
+def invoice_check(invoice: Invoice, now: datetime) -> InvoiceCheck:
+    """Recompute an invoice from its usage records and compare them.
 
     The lines of a final invoice keep the usage of its time. So if it was corrected, they are
     compared together with its adjustments and credit notes, as the amount of each meter.
@@ -188,10 +199,11 @@ def invoice_differences(invoice: Invoice, now: datetime) -> list[str]:
     bill = computed_bill(invoice.account, Month.read(invoice.month), now)
     lines = [line for line in bill.lines if line.kind != "adjustment"]
     if invoice.adjustments.exists() or invoice.credit_notes.exists():
-        return [*found, *_correction_differences(invoice, lines)]
-    if len(lines) != len(own):
-        found.append(f"It has {len(own)} lines; its usage gives {len(lines)}.")
-    return [*found, *_line_differences(own, lines)]
+        return InvoiceCheck((*found, *_correction_differences(invoice, lines)))
+    changes = tuple(_line_differences(own, lines))
+    if unbilled_usage(invoice, lines):
+        return InvoiceCheck((*found, *changes))
+    return InvoiceCheck(tuple(found), changes)
 
 
 def _correction_differences(invoice: Invoice, lines: Sequence[Line]) -> Iterator[str]:
@@ -205,6 +217,8 @@ def _correction_differences(invoice: Invoice, lines: Sequence[Line]) -> Iterator
 def _line_differences(
     rows: Sequence[InvoiceLine], lines: Sequence[Line]
 ) -> Iterator[str]:
+    if len(lines) != len(rows):
+        yield f"It has {len(rows)} lines; its usage gives {len(lines)}."
     for row, line in zip(rows, lines, strict=False):
         pairs = {
             "kind": (row.kind, line.kind),

@@ -20,8 +20,9 @@ from products.billing.commands.sweeps import close_due_months, refresh_bills
 from products.billing.models import Adjustment, CreditNote, Invoice, NumberSeries
 from products.billing.queries.credits import balance
 from products.billing.queries.invoices import (
+    InvoiceCheck,
     connections_of,
-    invoice_differences,
+    invoice_check,
     open_invoice,
     posted_invoices,
 )
@@ -91,7 +92,7 @@ def test_an_invoice_bills_the_minutes_and_explains_them(acme, shop, enabled):
     assert [tier["quantity"] for tier in line.tiers] == [line.quantity]
     assert line.connections == 2
     assert line.services[0]["amount_micros"] == line.amount_micros
-    assert invoice_differences(invoice, CLOSED) == []
+    assert invoice_check(invoice, CLOSED) == InvoiceCheck()
 
 
 def test_finalising_again_or_by_the_sweep_changes_nothing(acme, shop, enabled):
@@ -232,7 +233,7 @@ def test_v20_late_usage_is_rated_in_its_own_month_and_billed_with_the_next(
     assert lines(november) == [("adjustment", 300_000, 160_000)]
     assert Adjustment.objects.get().billed_on == november
     assert "usage.received_late" in noted(acme.pk)
-    assert invoice_differences(november, CLOSED) == []
+    assert invoice_check(november, CLOSED) == InvoiceCheck()
 
 
 def test_v21_a_correction_downwards_is_a_credit_note_that_the_next_invoice_uses(
@@ -376,14 +377,30 @@ def test_the_commands_close_a_month_and_check_its_invoice(acme, shop, enabled, c
 
 
 def test_check_invoice_says_what_differs(acme, shop, enabled, capsys):
-    connection_usage(shop, MID_OCTOBER, 1_000)
+    many_minutes(shop, 1_000_000, "all")
     finalize(acme)
     ConnectionUsage.objects.update(duration_us=1)
 
     with pytest.raises(CommandError):
         call_command("check_invoice", "INV-000001")
 
-    assert "Line 1: the quantity is 1000; computed: 1." in capsys.readouterr().out
+    assert "Line 1: the amount is 600000; computed: 0." in capsys.readouterr().out
+
+
+def test_check_invoice_says_that_late_usage_changed_no_amount(
+    acme, shop, enabled, capsys
+):
+    connection_usage(shop, MID_OCTOBER, 1_000)
+    finalize(acme)
+    connection_usage(shop, MID_OCTOBER, 1, name="late")
+
+    call_command("check_invoice", "INV-000001")
+
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == "Line 1: the quantity is 1000; computed: 1001."
+    assert printed[-1] == (
+        "INV-000001: its usage changed after it became final, but no amount differs."
+    )
 
 
 def test_check_invoice_adds_the_corrections_of_an_invoice(acme, shop, enabled, capsys):

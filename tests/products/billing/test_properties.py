@@ -24,7 +24,7 @@ from products.billing.bill import (
 from products.billing.commands import correct_month, finalize_invoice, refresh_bill
 from products.billing.models import Adjustment, CreditNote, Invoice
 from products.billing.queries.bills import computed_bill
-from products.billing.queries.invoices import invoice_differences
+from products.billing.queries.invoices import InvoiceCheck, invoice_check
 from products.billing.rating import estimate
 from products.catalogue.commands import NewPrice
 from products.catalogue.tiers import PriceTier
@@ -176,7 +176,7 @@ def test_the_running_bill_is_the_invoice_and_closing_again_changes_nothing(
         again = finalize(acme)
 
         assert (invoice.subtotal, content(invoice.lines.all())) == shown
-        assert invoice_differences(invoice, CLOSED) == []
+        assert invoice_check(invoice, CLOSED) == InvoiceCheck()
         assert (again.pk, again.number, again.content_hash, noted(acme.pk)) == (
             *(invoice.pk, invoice.number, invoice.content_hash),
             entries,

@@ -6,13 +6,13 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from products.billing.models import Invoice
-from products.billing.queries.invoices import invoice_differences
+from products.billing.queries.invoices import invoice_check
 
 
 class Command(BaseCommand):
     """Compare a final invoice with its usage records; changes nothing."""
 
-    help = "Recomputes every line of an invoice and prints what differs; exits with 1 if it does."
+    help = "Recomputes every line of an invoice and prints what differs; exits with 1 if an amount does."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the number."""
@@ -26,11 +26,16 @@ class Command(BaseCommand):
             raise CommandError(
                 f"There is no invoice {options['number']}. Enter a number such as INV-000001."
             )
-        found = invoice_differences(invoice, timezone.now())
-        for each in found:
+        found = invoice_check(invoice, timezone.now())
+        for each in (*found.differences, *found.changes):
             self.stdout.write(each)
-        if found:
+        if found.differences:
             raise CommandError(f"{invoice} differs from its usage records.")
+        if found.changes:
+            self.stdout.write(
+                f"{invoice}: its usage changed after it became final, but no amount differs."
+            )
+            return
         lines = invoice.lines.count()
         self.stdout.write(
             f"{invoice}: all {lines} lines{_corrections(invoice)} match their usage records."
