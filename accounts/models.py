@@ -435,3 +435,13 @@ class Proposal(models.Model):
     def is_open(self, now: datetime) -> bool:
         """Tell whether the proposal can still be approved."""
         return not self.outcome and now < self.expires_at
+
+
+class SecretId(models.Model):
+    """The id of a secret of the portal that the database was used with; see portal/secret_ids.py."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    key_id = models.CharField(max_length=16)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.key_id}"

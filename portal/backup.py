@@ -197,7 +197,7 @@ def _require_suitable(manifest: Manifest) -> None:
         raise BackupError(
             f"The backup is of {manifest.database}, but DATABASE_URL is {connection.vendor}."
         )
-    unknown = [name for name in KEYS if manifest.keys.get(name) not in _key_ids(name)]
+    unknown = [name for name in KEYS if manifest.keys.get(name) not in key_ids(name)]
     if unknown:
         raise BackupError(
             f"The backup needs another {', '.join(unknown)}. Put the earlier value into the "
@@ -217,7 +217,8 @@ def _require_suitable(manifest: Manifest) -> None:
         )
 
 
-def _key_ids(name: str) -> set[str]:
+def key_ids(name: str) -> set[str]:
+    """Return the ids of a secret's present value and of its earlier ones."""
     keys = [getattr(settings, name), *getattr(settings, f"{name}_FALLBACKS")]
     return {key_id(key) for key in keys}
 

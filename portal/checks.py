@@ -20,6 +20,7 @@ from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 
 from accounts.models import User
+from portal import secret_ids
 from portal.backup import KEYS
 from portal.demo import EMAIL_ADDRESSES
 
@@ -198,7 +199,7 @@ def database_is_ready(
     databases: Sequence[str] | None = None,
     **kwargs: Any,
 ) -> Iterator[CheckMessage]:
-    """Fail on pending migrations and on the demo's people."""
+    """Fail on pending migrations, on other secrets than before, and on the demo's people."""
     for alias in databases or ():
         executor = MigrationExecutor(connections[alias])
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
@@ -207,7 +208,10 @@ def database_is_ready(
                 hint="Run manage.py migrate.",
                 id="portal.E012",
             )
-        elif (
+            continue
+        for fault, remedy in secret_ids.faults():
+            yield Error(fault, hint=remedy, id="portal.E014")
+        if (
             User.objects.using(alias)
             .filter(email__in=EMAIL_ADDRESSES, is_active=True)
             .exists()
@@ -219,13 +223,20 @@ def database_is_ready(
             )
 
 
-def refuse_unsafe_production() -> None:
-    """In production, exit with one line per fault, as `manage.py check --deploy` reports them."""
-    if not settings.PRODUCTION:
-        return
-    found = run_checks(include_deployment_checks=True, databases=["default"])
+def refuse_unsafe_production(databases: Sequence[str] = ("default",)) -> None:
+    """Exit with one line per fault, as `manage.py check --deploy` reports them.
+
+    Outside production only a secret that can be guessed is a fault.
+    """
+    found = (
+        run_checks(include_deployment_checks=True, databases=databases)
+        if settings.PRODUCTION
+        else secrets_are_strong(None)
+    )
     faults = [each for each in found if each.is_serious()]
     for fault in faults:
         print(f"{fault.id}: {fault.msg} {fault.hint or ''}", file=sys.stderr)  # noqa: T201 - for the operator
     if faults:
         sys.exit(EXIT_CONFIGURATION)
+    if settings.PRODUCTION and databases:
+        secret_ids.keep_ids()

@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.actor import Actor, Interface
 from accounts.models import Account
 from accounts.tokens import digests
+from portal import secret_ids
 from products.edge.management.commands.edge import FIRST_NAME, credential_file
 from products.metering.commands import issue_credential
 from products.metering.models import Edge
@@ -31,6 +32,7 @@ def prepare() -> None:
     """
     make_private(settings.DATA_DIR / "secrets")
     call_command("migrate", interactive=False, verbosity=0)
+    _require_same_secrets()
     call_command("createcachetable", verbosity=0)
     call_command("loadcatalogue", verbosity=0)
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
@@ -39,6 +41,12 @@ def prepare() -> None:
     elif not Account.objects.exists():
         call_command("demo")
     ensure_edge_credential(credential_file(FIRST_NAME), now=timezone.now())
+
+
+def _require_same_secrets() -> None:
+    for fault, remedy in secret_ids.faults():
+        raise OtherInstallationError(f"{fault} {remedy}")
+    secret_ids.keep_ids()
 
 
 def make_private(secrets: Path) -> None:

@@ -5,7 +5,7 @@ import tempfile
 
 os.environ.setdefault("DATA_DIR", tempfile.mkdtemp(prefix="tollgate-tests-"))
 os.environ.setdefault("SECRET_KEY", "only-for-tests-" * 5)
-os.environ.setdefault("TOKEN_PEPPER", "pepper-for-tests")
+os.environ.setdefault("TOKEN_PEPPER", "pepper-for-tests-" * 2)
 
 from portal.settings import *  # noqa: F403
 

@@ -211,4 +211,11 @@ class Migration(migrations.Migration):
                 'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('decided_at', None), ('decided_by', None), ('outcome', '')), models.Q(('decided_at__isnull', False), ('decided_by__isnull', False), ('outcome__in', ['approved', 'declined'])), _connector='OR'), name='decided_proposal_has_outcome'), models.CheckConstraint(condition=models.Q(('decided_by', models.F('proposed_by')), ('outcome', 'approved'), _negated=True), name='proposal_is_approved_by_another')],
             },
         ),
+        migrations.CreateModel(
+            name='SecretId',
+            fields=[
+                ('name', models.CharField(max_length=40, primary_key=True, serialize=False)),
+                ('key_id', models.CharField(max_length=16)),
+            ],
+        ),
     ]

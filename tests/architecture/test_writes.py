@@ -33,6 +33,7 @@ WRITES = frozenset(
 WRITES_ELSEWHERE = {
     "accounts.audit.reader": (4, "how far a reader of the trail has read"),
     "accounts.audit.record": (7, "appends to the trail, for recorded_change"),
+    "portal.secret_ids": (1, "the ids of the secrets, when a program starts"),
     "accounts.triggers": (8, "installs triggers"),
     "products.catalogue.triggers": (3, "installs a constraint of PostgreSQL"),
     "accounts.reauthentication": (1, "allauth's form stores it in the session"),

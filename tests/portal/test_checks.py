@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 from django.core.checks import run_checks
+from django.core.management import call_command
 
+from portal.backup import KEYS
 from portal.checks import refuse_unsafe_production
 from tests.factories.accounts import UserFactory
+from tests.factories.trail import noted
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "8Hc1vQ9sT0wLxJ4mZ7pK2dR5fN3gB6yA"
@@ -91,11 +94,51 @@ def test_the_demos_people_are_a_fault(production, capsys):
 
 
 @pytest.mark.django_db
-def test_outside_production_nothing_is_refused(production):
+def test_outside_production_only_a_secret_that_can_be_guessed_is_refused(
+    production, capsys
+):
     production.PRODUCTION = False
     production.TRUSTED_PROXIES = 0
 
     refuse_unsafe_production()
+    production.TOKEN_PEPPER = SECRET[:31]
+    with pytest.raises(SystemExit) as ended:
+        refuse_unsafe_production()
+
+    assert ended.value.code == 78
+    assert capsys.readouterr().err.startswith(
+        "portal.E003: TOKEN_PEPPER can be guessed"
+    )
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", KEYS)
+def test_another_secret_than_the_databases_is_a_fault(production, name, capsys):
+    refuse_unsafe_production()  # the first start
+    earlier = getattr(production, name)
+    setattr(production, name, "another-value-of-this-secret-987654")
+
+    with pytest.raises(SystemExit) as ended:
+        refuse_unsafe_production()
+    fault = capsys.readouterr().err
+    setattr(production, f"{name}_FALLBACKS", [earlier])
+    refuse_unsafe_production()  # after a rotation
+    setattr(production, f"{name}_FALLBACKS", [])
+
+    assert ended.value.code == 78
+    assert fault.startswith(f"portal.E014: {name} is not the one")
+    refuse_unsafe_production()
+
+
+@pytest.mark.django_db
+def test_a_lost_secret_can_be_given_up(production):
+    refuse_unsafe_production()
+    production.TOKEN_PEPPER = "another-value-of-this-secret-987654"
+
+    call_command("rotate_key", "TOKEN_PEPPER", accept=True)
+
+    refuse_unsafe_production()
+    assert noted("platform") == ["key.rotated"]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from accounts.actor import Actor, Interface
 from accounts.audit.models import AuditEvent
 from accounts.models import Account, User
 from portal import prepare
+from portal.backup import KEYS
 from portal.prepare import OtherInstallationError, ensure_edge_credential
 from products.catalogue.models import Product
 from products.metering.commands import revoke_credential
@@ -58,6 +59,18 @@ def test_a_second_start_changes_nothing(folder):
         (folder / "demo.json").read_text(),
         (folder / "secrets" / "edge_credential").read_text(),
     )
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", KEYS)
+def test_a_database_that_was_used_with_another_secret_is_not_used(
+    folder, settings, name
+):
+    prepare.prepare()
+    setattr(settings, name, "another-value-of-this-secret-987654")
+
+    with pytest.raises(OtherInstallationError, match=f"{name} is not the one"):
+        prepare.prepare()
 
 
 @pytest.mark.django_db

@@ -40,6 +40,7 @@ class Command(BaseCommand):
         try:
             with data_dir_lock(settings.DATA_DIR):
                 require_free_ports(ports)
+                refuse_unsafe_production(databases=())
                 prepare()
                 refuse_unsafe_production()
                 connections.close_all()

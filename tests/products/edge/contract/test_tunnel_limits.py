@@ -29,7 +29,7 @@ def refusal(stand, host):
         return read_all(connection).decode().strip()
 
 
-def test_a_service_at_its_limit_gets_no_more_tunnels_until_one_ends(few_tunnels):
+def test_a_service_at_its_limit_gets_no_further_tunnels_until_one_ends(few_tunnels):
     host, there = few_tunnels.serve()
     other, _ = few_tunnels.serve(account="other")
     first, second = (opened(few_tunnels, host)[0] for _ in range(2))
@@ -45,7 +45,7 @@ def test_a_service_at_its_limit_gets_no_more_tunnels_until_one_ends(few_tunnels)
     assert echoes(second, b"still here")
 
 
-def test_an_account_at_its_limit_gets_no_more_tunnels_in_any_service(few_tunnels):
+def test_an_account_at_its_limit_gets_no_further_tunnels_in_any_service(few_tunnels):
     hosts = [few_tunnels.serve()[0] for _ in range(3)]
     other, _ = few_tunnels.serve(account="other")
     tunnels = [opened(few_tunnels, hosts[number])[0] for number in (0, 0, 1)]
