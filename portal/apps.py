@@ -10,8 +10,11 @@ class PortalConfig(AppConfig):
     name = "portal"
 
     def ready(self) -> None:
-        """Register the start-up checks."""
+        """Register the start-up checks, and the sentences about invalid fields."""
         from portal import checks  # noqa: F401, PLC0415 - the apps must be loaded before
+        from portal.field_messages import use_own_messages  # noqa: PLC0415
+
+        use_own_messages()
 
 
 class AdminConfig(StockAdminConfig):

@@ -98,7 +98,7 @@ def form_fields(raw: bytes) -> dict[str, Any]:
         whole, bracket, key = name.removesuffix("]").partition("[")
         if not bracket or not name.endswith("]"):
             if name in fields:
-                raise _twice(name)
+                raise _repeated(name)
             fields[name] = value
             continue
         collected = fields.setdefault(whole, {} if key else [])
@@ -107,12 +107,12 @@ def form_fields(raw: bytes) -> dict[str, Any]:
         elif not key and isinstance(collected, list):
             collected.append(value)
         else:
-            raise _twice(name)
+            raise _repeated(name)
     _refuse_unstorable(fields)
     return fields
 
 
-def _twice(name: str) -> ParseError:
+def _repeated(name: str) -> ParseError:
     return ParseError(f"The body has the field {name[:MAX_NAME_SHOWN]} twice.")
 
 
@@ -154,7 +154,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
-        raise _twice(next(name for name in names if names.count(name) > 1))
+        raise _repeated(next(name for name in names if names.count(name) > 1))
     return found
 
 

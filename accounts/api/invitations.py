@@ -76,6 +76,11 @@ class Invitations(APIView):
         sent = value_at(request.data, "data")
         if value_at(sent, "relationships", "customer") is not None:
             queries.require_own_account(account, related_id(sent, "customer"))
+        if value_at(sent, "attributes", "status_code") not in (None, 1):
+            raise Invalid(
+                "attributes.status_code must be 1: a new invitation is active.",
+                field="status_code",
+            )
         row = commands.invite(
             request.auth,
             account=account,

@@ -65,7 +65,8 @@ class Users(APIView):
 
     def post(self, request: TokenRequest) -> Response:
         """Invite a user; the response shows them as locked until they accept."""
-        account = queries.account_for(request.auth, Permission.MEMBER_INVITE)
+        account = queries.account_for(request.auth, Permission.MEMBER_INVITE_ENGINEERS)
+        invitations.require_inviter(request.auth, account)
         queries.require_own_account(account, request.data.get("customer_id"))
         sent = user_fields(request.data)
         missing = [name for name in ("login", "name") if name not in sent]

@@ -30,7 +30,7 @@ def entries_after(
 ) -> list[AuditEvent]:
     """Return the account's next entries after a sequence, oldest first, at most `limit`.
 
-    With `services`, only theirs.
+    If `services` are given, only entries of these services.
     """
     entries = AuditEvent.objects.filter(account_id=account_id, sequence__gt=sequence)
     if services:

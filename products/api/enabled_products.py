@@ -166,10 +166,13 @@ class AccountProductView(ProductView):
         require(request.auth, Permission.PRODUCT_ENABLE, account)
         row = known(slug)
         if not state_of(account, row, timezone.now()).is_on:
-            raise NotEntitled(
-                f"{row.name} is not enabled for this account. Enabling it changes the bill: use "
-                f"the Products page, or POST /api/v1/entitlements/{row.pk}/enable.",
+            remedy = (
+                "Enabling it changes the bill: use the Products page, or "
+                f"POST /api/v1/entitlements/{row.pk}/enable."
+                if row.is_sold_directly
+                else "Contact your account manager."
             )
+            raise NotEntitled(f"{row.name} is not enabled for this account. {remedy}")
         return Response(self._to_json(row, account.pk))
 
     def delete(self, request: TokenRequest, slug: str) -> Response:

@@ -91,15 +91,13 @@ class EnableReader(serializers.Serializer[Any]):
 class TrialReader(serializers.Serializer[Any]):
     """What was agreed to, as the preview of the trial returned it."""
 
-    agreement_sha256 = serializers.CharField()
+    agreement_sha256 = TextField()
 
 
 class RequestReader(serializers.Serializer[Any]):
     """A note for those who are asked."""
 
-    note = serializers.CharField(
-        default="", allow_blank=True, max_length=MAX_NOTE_LENGTH
-    )
+    note = TextField(default="", allow_blank=True, max_length=MAX_NOTE_LENGTH)
 
 
 class DisableReader(serializers.Serializer[Any]):

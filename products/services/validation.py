@@ -75,10 +75,10 @@ def _problems(
 
 def name_problem(kind: Kind, name: str) -> str:
     """Say why a text is not a part's name; "" if it is one."""
-    if kind.lower_case:
-        return kind.name_problem(name)
     if not name.strip():
         return REQUIRED
+    if kind.lower_case:
+        return kind.name_problem(name)
     if len(name) > MAX_PART_NAME_LENGTH:
         return f"A name has at most {MAX_PART_NAME_LENGTH} characters."
     return _unreadable(name) or kind.name_problem(name)

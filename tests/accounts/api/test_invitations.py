@@ -11,7 +11,9 @@ JSON_API = "application/vnd.api+json"
 PATH = "/api/invitations"
 
 
-def body(email="new@example.com", role="user", customer=None, services=None):
+def body(
+    email="new@example.com", role="user", customer=None, services=None, status_code=1
+):
     attributes = {"email": email, "role": role, "limit_services": bool(services)}
     related: dict[str, Any] = {}
     if customer:
@@ -32,7 +34,7 @@ def body(email="new@example.com", role="user", customer=None, services=None):
     return {
         "data": {
             "type": "invitation",
-            "attributes": attributes | {"status_code": 1},
+            "attributes": attributes | {"status_code": status_code},
             "relationships": related,
         }
     }
@@ -73,6 +75,8 @@ def test_an_invitation_names_services_with_levels(sam, shop):
         body(email="no address"),
         body(role="owner"),
         body(services={"unknown": "all"}),
+        body(status_code=0),
+        body(status_code=[1]),
     ],
 )
 def test_an_invalid_invitation_is_a_400(sam, sent):

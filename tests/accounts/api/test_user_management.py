@@ -32,6 +32,16 @@ def test_a_new_user_is_invited_and_shown_as_locked(sam, acme):
     assert noted(acme.pk) == ["member.invited"]
 
 
+def test_an_engineer_creates_engineers_and_users_as_with_invitations(eve, lin):
+    created = client_of(eve).post("/api/user", NEW, FORM)
+    billing = NEW.replace("role=engineer", "role=billing")
+    refused = client_of(eve).post("/api/user", billing, FORM)
+    limited = client_of(lin).post("/api/user", NEW, FORM)
+
+    assert (created.status_code, created.json()["role"]) == (200, "engineer")
+    assert (refused.status_code, limited.status_code) == (403, 403)
+
+
 def test_a_new_user_keeps_the_id_when_they_accept(sam, acme, now):
     api = client_of(sam)
     key = api.post("/api/user", NEW, FORM).json()["id"]

@@ -188,6 +188,9 @@ def test_a_product_without_a_service_in_its_path_is_what_the_account_has(
         "no product on account",
         "not entitled to enable",
     ]
+    assert off[1].json()["detail"] == (
+        "Fanout is not enabled for this account. Contact your account manager."
+    )
     assert (gone.status_code, gone.content) == (204, b"")
     assert not AuditEvent.objects.exists()
 

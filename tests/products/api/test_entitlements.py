@@ -391,6 +391,12 @@ def test_a_product_is_requested_by_a_program_once_a_day(eve, acme, websockets):
     assert (second.status_code, second.json()["code"]) == (409, "asked_today")
 
 
+def test_a_note_is_text(eve, websockets):
+    refused = client_of(eve).post(f"{PATH}/request", {"note": 5}, JSON)
+
+    assert (refused.status_code, refused.json()["detail"]) == (400, "note: Enter text.")
+
+
 def test_a_product_that_the_account_has_is_not_requested_by_a_program(eve, entitled):
     refused = client_of(eve).post(f"{PATH}/request", {}, JSON)
 

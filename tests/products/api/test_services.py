@@ -92,7 +92,7 @@ def test_a_number_is_not_text(eve, shop, field):
     )
 
     assert answer.status_code == 400
-    assert answer.json()["detail"] == f"{field}: Not a valid string."
+    assert answer.json()["detail"] == f"{field}: Enter text."
 
 
 @pytest.mark.parametrize("person", ["una", "bo"])

@@ -242,6 +242,11 @@ def test_a_bad_name_is_refused(name, problem):
     assert problems("backend", name, BACKEND) == {"name": problem}
 
 
+@pytest.mark.parametrize("name", ["", " "])
+def test_a_domain_needs_a_name(name):
+    assert problems("domain", name, {}) == {"name": NEEDED}
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "problem"),
     [

@@ -1,0 +1,49 @@
+"""The sentences about invalid fields, which users read in Fastly's tools."""
+
+from typing import Any
+
+import pytest
+from rest_framework import serializers
+
+from accounts.body_text import TextField, TextsField
+from portal.error_responses import error_text
+
+
+class EachField(serializers.Serializer[Any]):
+    """A field of each kind."""
+
+    text = TextField(max_length=5, default="")
+    number = serializers.IntegerField(min_value=1, max_value=9, default=1)
+    amount = serializers.DecimalField(max_digits=5, decimal_places=2, default=1)
+    flag = serializers.BooleanField(default=False)
+    day = serializers.DateField(required=False)
+    time = serializers.DateTimeField(required=False)
+    texts = TextsField(max_length=1, default=list)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("text", 5, "Enter text."),
+        ("text", None, "This field is required."),
+        ("text", " ", "This field is required."),
+        ("text", "123456", "Enter at most 5 characters."),
+        ("number", "x", "Enter a whole number."),
+        ("number", 0, "Enter a number from 1."),
+        ("number", 10, "Enter a number up to 9."),
+        ("number", "9" * 2000, "Enter a shorter number."),
+        ("amount", "x", "Enter a number."),
+        ("amount", "12345.67", "Enter a number with at most 5 digits."),
+        ("flag", "maybe", "Enter true or false."),
+        ("day", "tomorrow", "Enter a date such as 2026-11-04."),
+        ("time", "now", "Enter a time such as 2026-11-04T10:00:00Z."),
+        ("texts", 5, "Enter a list."),
+        ("texts", '["', "Enter a list."),
+        ("texts", "a,b", "Enter at most 1 values."),
+    ],
+)
+def test_a_sentence_says_what_to_enter(field, value, said):
+    reader = EachField(data={field: value})
+
+    assert not reader.is_valid()
+    assert error_text(reader.errors) == f"{field}: {said}"
