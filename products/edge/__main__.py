@@ -141,7 +141,9 @@ def main(arguments: Sequence[str]) -> int:
             # HAProxy outlives its agent and keeps the ports.
             has_ports = settings.engine == "haproxy" and is_haproxy_running(settings)
             is_alone = lock.is_held and not has_ports
-            settings, held = bind_ports(settings, is_alone=is_alone)
+            settings, held = bind_ports(
+                settings, is_alone=is_alone, is_restart=lock.is_restart
+            )
             portal = PortalLink(settings, client)
             if settings.engine == "haproxy":
                 run_haproxy_engine(settings, portal, held)

@@ -22,7 +22,7 @@ from products.edge.tls import origin_tls
 _LOCK = "edge.lock"
 _OTHERS = 0o007  # what users outside the owner and the group can do
 _NAME = "edge.name"
-_PORT_SECONDS = 3.0  # for a port to become free
+_PORT_SECONDS = 3.0  # for a port to become free after a restart
 _RETRY_SECONDS = 0.05
 
 # Of every TCP connection, so that a dead peer is noticed within two minutes.
@@ -46,6 +46,7 @@ class FolderLock:
         Raises StartupError.
         """
         self.is_held = False
+        self.is_restart = False  # an edge has used the folder before
         folder = Path(settings.data_folder)
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -93,25 +94,29 @@ class FolderLock:
         os.close(self._descriptor)
 
     def _owner(self, path: Path, name: str) -> str:
-        if self.is_held and not path.exists():
+        self.is_restart = path.exists()
+        if self.is_held and not self.is_restart:
             atomic_write(path, f"{name}\n".encode())
         return path.read_text("utf-8").strip()
 
 
 def bind_ports(
-    settings: Settings, *, is_alone: bool
+    settings: Settings, *, is_alone: bool, is_restart: bool
 ) -> tuple[Settings, list[socket.socket]]:
     """Bind the ports that the workers share, and replace a port of 0 by the one bound.
 
     The sockets do not listen, so they accept no connections. If the edge `is_alone`, that
-    is, no other edge and no HAProxy of its own has the ports, they must be free. Raises
-    StartupError.
+    is, no other edge and no HAProxy of its own has the ports, they must be free. After a
+    restart the workers of a killed edge may need a moment to exit. Raises StartupError.
     """
-    plain = _bind(settings.bind, settings.port, "--bind", is_alone=is_alone)
+    wait_seconds = None
+    if is_alone:
+        wait_seconds = _PORT_SECONDS if is_restart else 0.0
+    plain = _bind(settings.bind, settings.port, "--bind", wait_seconds)
     settings = replace(settings, port=plain.getsockname()[1])
     if not settings.certificate_folder:
         return settings, [plain]
-    secure = _bind(settings.bind, settings.tls_port, "--tls-port", is_alone=is_alone)
+    secure = _bind(settings.bind, settings.tls_port, "--tls-port", wait_seconds)
     return replace(settings, tls_port=secure.getsockname()[1]), [plain, secure]
 
 
@@ -133,20 +138,26 @@ def shared_socket(address: str, port: int) -> socket.socket:
     return bound
 
 
-def _bind(address: str, port: int, option: str, *, is_alone: bool) -> socket.socket:
-    until = time.monotonic() + _PORT_SECONDS
+def _bind(
+    address: str, port: int, option: str, wait_seconds: float | None
+) -> socket.socket:
+    """Bind a port that becomes free within `wait_seconds`; None if it need not be free."""
     try:
-        # Workers of an edge that was killed may need a moment to exit.
-        while is_alone and not _is_free(address, port):
-            if time.monotonic() >= until:
-                raise StartupError(
-                    f"{address}:{port} is in use by another program. "
-                    f"Choose another port with {option}."
-                )
-            time.sleep(_RETRY_SECONDS)
+        if wait_seconds is not None and not _becomes_free(address, port, wait_seconds):
+            raise StartupError(
+                f"{address}:{port} is in use by another program. "
+                f"Choose another port with {option}."
+            )
         return shared_socket(address, port)
     except (OSError, OverflowError) as error:
         raise StartupError(f"Cannot listen on {address}:{port}: {error}") from error
+
+
+def _becomes_free(address: str, port: int, seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    while not (is_free := _is_free(address, port)) and time.monotonic() < until:
+        time.sleep(_RETRY_SECONDS)
+    return is_free
 
 
 def _is_free(address: str, port: int) -> bool:

@@ -1,9 +1,17 @@
 """What an edge needs before it starts: a data folder and ports that it alone uses."""
 
+import contextlib
 import signal
+import socket
+import time
+from dataclasses import replace
 
+import pytest
+
+from products.edge import startup
+from products.edge.errors import StartupError
 from products.edge.settings import Settings
-from products.edge.startup import FolderLock
+from products.edge.startup import FolderLock, bind_ports
 from tests.products.edge.fake_portal import eventually
 from tests.products.edge.proxy.test_tunnel import open_tunnel
 from tests.products.edge.running import Edge, read_exactly
@@ -118,6 +126,23 @@ def test_a_killed_edge_starts_again_on_its_port(stand):
 
     assert again.port == own.edge.port
     assert again.stop() == 0
+
+
+def test_a_restarted_edge_waits_a_while_for_its_port(tmp_path, monkeypatch):
+    monkeypatch.setattr(startup, "_PORT_SECONDS", 0.3)
+    settings = Settings("north", "http://127.0.0.1", "credential", str(tmp_path))
+    with contextlib.closing(FolderLock(settings)) as first:
+        assert not first.is_restart
+    with contextlib.closing(FolderLock(settings)) as second:
+        assert second.is_restart
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = replace(settings, port=taken.getsockname()[1])
+        began = time.monotonic()
+        with pytest.raises(StartupError, match="in use by another program"):
+            bind_ports(settings, is_alone=True, is_restart=True)
+
+    assert time.monotonic() - began >= 0.3
 
 
 def test_a_data_folder_that_was_there_is_closed_to_other_users(tmp_path):
