@@ -178,6 +178,7 @@ _CANDIDATE = "candidate.cfg"
 _START_SECONDS = 300.0  # HAProxy reads many origins with TLS for minutes
 _STOP_SECONDS = 5.0
 _POLL_SECONDS = 0.05
+_EXITED = ("", "Z", "X")  # states of a process, as in proc(5)
 
 
 class ConfigRejected(Exception):
@@ -270,7 +271,8 @@ class HAProxyProcess:
     def _is_running(self) -> bool:
         if self._child is not None:
             return self._child.returncode is None
-        return self._found_master != 0 and Path(f"/proc/{self._found_master}").exists()
+        state, _ = _state_of(self._found_master)
+        return state not in _EXITED
 
     async def _wait_for_new_worker(self, before: frozenset[int]) -> Processes:
         until = time.monotonic() + _START_SECONDS
@@ -300,11 +302,23 @@ def find_program(name: str) -> str:
 
 def identity_of(master: int) -> str:
     """Return an id of one run of a master: its process id and start time, in clock ticks."""
+    _, started_at = _state_of(master)
+    # Without a start time, it is in another process namespace.
+    return f"{master}@{started_at or 'unknown'}"
+
+
+def _state_of(process: int) -> tuple[str, str]:
+    """Return a process's state and its start time in clock ticks, as in proc(5); "" if unknown.
+
+    A process that has exited is listed until its parent, or the init of a container, has
+    waited for it.
+    """
     try:
-        after_name = Path(f"/proc/{master}/stat").read_text("ascii").rpartition(")")[2]
-        return f"{master}@{after_name.split()[19]}"
+        stat = Path(f"/proc/{process}/stat").read_text("ascii", "replace")
+        fields = stat.rpartition(")")[2].split()  # the name may contain spaces
+        return fields[0], fields[19]
     except (OSError, IndexError):
-        return f"{master}@unknown"  # it is in another process namespace
+        return "", ""
 
 
 def _environment() -> dict[str, str]:

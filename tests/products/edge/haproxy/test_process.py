@@ -1,0 +1,43 @@
+"""The running HAProxy, as the agent finds it."""
+
+import os
+import subprocess
+
+import pytest
+
+from products.edge.haproxy.process import HAProxyProcess, Processes
+
+
+@pytest.fixture
+def zombie():
+    """Return the id of a process that has exited, and that its parent has not waited for."""
+    child = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    yield child.pid
+    child.wait()
+
+
+class Master:
+    """A master socket that lists one process."""
+
+    def __init__(self, process):
+        self.process = process
+
+    async def processes(self):
+        return Processes(self.process, (), ())
+
+
+async def test_a_master_that_its_parent_has_not_waited_for_has_exited(zombie, tmp_path):
+    process = HAProxyProcess(tmp_path, "haproxy", Master(zombie))
+
+    await process.find()
+
+    assert await process.has_exited(0.0)
+
+
+async def test_a_master_that_runs_has_not_exited(tmp_path):
+    process = HAProxyProcess(tmp_path, "haproxy", Master(os.getpid()))
+
+    await process.find()
+
+    assert not await process.has_exited(0.0)
