@@ -51,7 +51,7 @@ _LINES_IN_FLIGHT_SECONDS = 0.25
 _LAST_LOG_SECONDS = 2.0
 _STOP_SECONDS = 5.0
 _RETRY_SECONDS = 2.0  # before a usage store is opened again
-_FIRST_RESTART_DELAY_SECONDS = 2.0
+_FIRST_RESTART_DELAY_SECONDS = 0.5
 
 _Job: TypeAlias = Callable[[], Awaitable[None]]
 
@@ -354,7 +354,7 @@ class Agent:
 
     async def _restart(self) -> Processes:
         delay = self._backoff.delay_after(time.monotonic() - self._started_at)
-        log.error("HAProxy has exited; it is started again in %.0f s.", delay)
+        log.error("HAProxy has exited; it is started again in %.1f s.", delay)
         self._keeper.close(is_over=True)
         await asyncio.sleep(delay)
         # It starts like this, and changes once its connections are counted.
