@@ -40,7 +40,7 @@ class RealEdge:
         self._reached = at
         self._arguments = (
             "--name", self.name, "--credential-file", str(credential),
-            "--tick-seconds", str(TICK_SECONDS), *more,
+            "--tick-seconds", str(TICK_SECONDS), "--poll-seconds", "0.05", *more,
         )  # fmt: skip
         self._edge = Edge(at, folder, *self._arguments)
         self.port = self._edge.port

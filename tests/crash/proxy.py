@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+from tests.serving import serve_in_thread
+
 FORWARDED_HEADERS = (
     "Authorization",
     "Content-Type",
@@ -58,7 +60,7 @@ class FaultProxy:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        serve_in_thread(self._server)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     @property

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from django.conf import settings
@@ -17,6 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from portal import env
+from tests.serving import serve_in_thread
 from tests.stories.stack import OWN
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,8 +64,7 @@ def collector():
             pass
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
+    thread = serve_in_thread(server)
     yield f"http://127.0.0.1:{server.server_port}", received
     server.shutdown()
     thread.join()

@@ -2,8 +2,9 @@
 
 import contextlib
 import ssl
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.serving import serve_in_thread
 
 
 @contextlib.contextmanager
@@ -28,7 +29,7 @@ def https_endpoint(authority, *names, status=200):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(*names).configure_cert(context)
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    serve_in_thread(server)
     try:
         yield f"https://localhost:{server.server_port}/in?key=1", bodies
     finally:

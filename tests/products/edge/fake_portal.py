@@ -21,8 +21,10 @@ from products.edge.contract import (
     UsageReport,
     read,
 )
+from tests.serving import serve_in_thread
 
 CREDENTIAL = "edge-credential-for-tests"
+_HOLD_SECONDS = 0.05  # a request for a table that has not changed
 
 
 def origin(port, *, address="127.0.0.1", use_tls=False, override_host=None):
@@ -68,7 +70,7 @@ class FakePortal:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        serve_in_thread(self._server)
 
     @property
     def url(self):
@@ -76,7 +78,7 @@ class FakePortal:
 
     @property
     def etag(self):
-        return f'"{self.table.revision}"'
+        return _etag_of(self.table)
 
     def publish(self, *routes):
         self.table = RouteTable(FORMAT, self.table.revision + 1, tuple(routes))
@@ -109,6 +111,10 @@ class FakePortal:
         self._server.server_close()
 
 
+def _etag_of(table):
+    return f'"{table.revision}"'
+
+
 def _larger(before, now):
     if before is None:
         return now
@@ -137,20 +143,34 @@ class _Handler(BaseHTTPRequestHandler):
     def is_known(self):
         return self.headers["Authorization"] == f"Bearer {CREDENTIAL}"
 
+    def answer_when_changed(self, etag):
+        """Answer 304 after a moment, or a new table immediately, so that tests wait less."""
+        until = time.monotonic() + _HOLD_SECONDS
+        while self.owner.etag == etag and time.monotonic() < until:
+            time.sleep(0.005)
+        self.answer_table(etag)
+
+    def answer_table(self, etag):
+        table = self.owner.table
+        if etag == _etag_of(table):
+            self.answer(304)
+        else:
+            self.answer(200, table.to_bytes(), ETag=_etag_of(table))
+
     def do_GET(self):
         portal = self.owner
         if not self.is_known():
             self.answer(401)
         elif self.path != ROUTES_PATH or not portal.answers_routes:
             self.answer(503)
-        elif self.headers["If-None-Match"] == portal.etag:
-            portal.seen_etags.add(portal.etag)
+        elif (etag := self.headers["If-None-Match"]) == portal.etag:
+            portal.seen_etags.add(etag)
             portal.statuses.append(
                 EdgeStatus.from_bytes(self.headers[STATUS_HEADER].encode())
             )
-            self.answer(304)
+            self.answer_when_changed(etag)
         else:
-            self.answer(200, portal.table.to_bytes(), ETag=portal.etag)
+            self.answer_table(etag)
 
     def do_POST(self):
         portal = self.owner

@@ -50,7 +50,7 @@ class Edge:
             "--portal", portal.url, "--credential-file", str(secret),
             "--data-dir", str(self.data), "--bind", "127.0.0.1:0",
             "--allow-private", "127.0.0.0/8", "--allow-private", "::1/128",
-            "--poll-seconds", "0.05", "--report-seconds", "0.1",
+            "--poll-seconds", "0.01", "--report-seconds", "0.1",
             "--tick-seconds", "0.2", *more,
         ]  # fmt: skip
         self.process = subprocess.Popen(

@@ -39,7 +39,8 @@ def portal(monkeypatch) -> Iterator[SimpleNamespace]:
 
 @pytest.mark.parametrize("arguments", [[], engine()], ids=["embedded", "haproxy"])
 def test_an_edge_renews_its_credential_and_goes_on(portal, tmp_path, arguments):
-    edge = Edge(portal, tmp_path / "edge", "--name", "edge-t", *arguments)
+    more = ["--name", "edge-t", "--poll-seconds", "0.05", *arguments]
+    edge = Edge(portal, tmp_path / "edge", *more)
     secret = edge.folder / "credential"
 
     eventually(lambda: EdgeRow.objects.get().digest != digest(CREDENTIAL))

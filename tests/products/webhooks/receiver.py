@@ -1,10 +1,11 @@
 """A real HTTP server on loopback that keeps what it gets and answers as a test says."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.serving import serve_in_thread
 
 
 class Receiver(ThreadingHTTPServer):
@@ -46,8 +47,7 @@ class _Handler(BaseHTTPRequestHandler):
 def receiving() -> Iterator[Receiver]:
     """Run a receiver."""
     server = Receiver()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
+    thread = serve_in_thread(server)
     try:
         yield server
     finally:
