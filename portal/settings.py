@@ -38,6 +38,7 @@ PORT = env.number("PORT", 8000, minimum=1, maximum=65535)
 EDGE_API_PORT = env.number("EDGE_API_PORT", 8001, minimum=1, maximum=65535)
 WEB_WORKERS = env.number("WEB_WORKERS", 2, minimum=1, maximum=256)
 WEB_THREADS = env.number("WEB_THREADS", 4, minimum=1, maximum=256)  # per worker
+HANG_SECONDS = env.number("HANG_SECONDS", 20, minimum=1)  # until a worker is replaced
 EDGE_PORT = env.number("EDGE_PORT", 8080, minimum=1, maximum=65535)
 ECHO_PORT = env.number("ECHO_PORT", 8081, minimum=1, maximum=65535)
 # Browsers make passkeys for `localhost`, and for no IP address.

@@ -1,6 +1,6 @@
 """Ends a process whose Python code hangs, so that it is started again.
 
-A thread proves once a second that Python code runs. If it has not for `HANG_SECONDS`, a thread of
+A thread proves once a second that Python code runs. If it has not for `HANG_SECONDS` of the settings, a thread of
 the interpreter, which needs no lock, writes the traceback of every thread to stderr and ends the
 process. A process in a regular expression or another long call of C code is alive for the system,
 but serves no one.
@@ -12,12 +12,10 @@ import threading
 import time
 from typing import Final
 
-# Far above the time for which a busy machine keeps a thread waiting.
-HANG_SECONDS: Final = 20.0
 PROOF_SECONDS: Final = 1.0
 
 
-def watch_forks(hang_seconds: float = HANG_SECONDS) -> None:
+def watch_forks(hang_seconds: float) -> None:
     """Watch each process that this one forks from now on, such as the workers of a web server."""
     os.register_at_fork(after_in_child=lambda: _watch(hang_seconds))
 

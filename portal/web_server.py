@@ -44,7 +44,7 @@ def main(words: Sequence[str] | None = None) -> None:
     env.count_in(settings.METRICS_DIR / ("edges" if for_edges else "pages"))
     _allow_descriptors(2 * MAX_CONNECTIONS_PER_WORKER)
     get_resolver(settings.ROOT_URLCONF).url_patterns  # noqa: B018 - this imports all views
-    watchdog.watch_forks()
+    watchdog.watch_forks(settings.HANG_SECONDS)
     gc.freeze()  # so that the workers' garbage collectors leave the shared memory alone
     Granian(
         f"{wsgi.__name__}:application",

@@ -57,6 +57,7 @@ class Portal:
     """The web server on a database of its own, and queries of that database."""
 
     code = ROOT  # where its programs are
+    program = "portal.web_server"
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         """Prepare the database and start the web server."""
@@ -78,7 +79,7 @@ class Portal:
         """Start the web server, and wait until it answers."""
         with (self.folder / "web").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "portal.web_server"],
+                [sys.executable, "-m", self.program],
                 cwd=self.code,
                 env=self.environment,
                 stdout=log,
