@@ -24,6 +24,7 @@ from products.domains.names import (
     ownership_problem,
     registrable_name,
 )
+from products.services.models import Service
 
 _ACTIVE = "active"  # the kind of a row of an active domain beside those of claims
 
@@ -103,11 +104,22 @@ def owner_of(name: str, *, other_than: Account) -> DomainClaim | None:
 
 def active_names(claim: DomainClaim) -> list[str]:
     """Return the domains of the account's active versions that a claim covers, by name."""
-    rows = ActiveDomain.objects.filter(
+    return list(_active(claim).values_list("name", flat=True))
+
+
+def visible_active_names(actor: Actor, claim: DomainClaim) -> tuple[list[str], int]:
+    """Return those domains that are in services that the actor may see, and how many others are."""
+    visible = Service.objects.visible_to(actor).values("pk")
+    shown = _active(claim).filter(service__in=visible)
+    names = list(shown.values_list("name", flat=True))
+    return names, _active(claim).count() - len(names)
+
+
+def _active(claim: DomainClaim) -> "QuerySet[ActiveDomain]":
+    return ActiveDomain.objects.filter(
         Q(name=claim.name) | Q(name__endswith=f".{claim.name}"),
         service__account_id=claim.account_id,
-    )
-    return list(rows.order_by("name").values_list("name", flat=True))
+    ).order_by("name")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,10 +21,10 @@ from accounts.roles import Permission
 from products.domains.commands import claim_domain, release_claim, verify_claim
 from products.domains.models import DomainClaim
 from products.domains.queries import (
-    active_names,
     claim_of,
     claims_of,
     verification_is_off,
+    visible_active_names,
 )
 from products.domains.verification import proof_of
 
@@ -109,12 +109,14 @@ def domain(request: HttpRequest, claim_id: str) -> HttpResponse:
         else:
             success_with_audit_link(request, actor, f"{claim} is verified.")
             return redirect("domain", claim_id=claim.pk)
+    used, hidden = visible_active_names(actor, claim)
     context = {
         **_row(claim),
         "proof": proof_of(claim.name, claim.token),
         "accepts_http": settings.DOMAIN_VERIFICATION == "http",
         "is_pending": claim.is_pending(timezone.now()),
-        "used": active_names(claim),
+        "used": used,
+        "hidden": hidden,
         "problem": problem,
         "claiming": decide(actor, Permission.DOMAIN_CLAIM, claim),
     }

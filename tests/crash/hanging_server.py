@@ -10,7 +10,7 @@ from portal import web_server
 PAGE = "test-of-a-hang"
 
 
-def hang(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - Django's signature
+def hang(request: HttpRequest) -> HttpResponse:
     """Compare a text with a pattern that backtracks without end."""
     re.match("(a|a)*$", "a" * 64 + "b")
     return HttpResponse()

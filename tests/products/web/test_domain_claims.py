@@ -7,6 +7,7 @@ from products.domains.models import ActiveDomain, DomainClaim
 from products.domains.verification import proof_of
 from tests.factories.domains import claimed, pending
 from tests.factories.name_server import name_server
+from tests.factories.services import ServiceFactory
 from tests.products.web.conftest import actions_of, queries_of, text_of
 
 PAGE = "/domains/"
@@ -148,6 +149,21 @@ def test_a_claim_in_use_is_not_released(browser, eve, acme, shop):
 
     assert answer.status_code == 409
     assert DomainClaim.objects.exists()
+
+
+def test_domains_of_services_that_one_cannot_see_are_only_counted(
+    browser, lin, acme, shop
+):
+    claim = claimed(acme, "acme.com")
+    hidden = ServiceFactory.create(account=acme)
+    for service, name in ((shop, "shop.acme.com"), (hidden, "hidden.acme.com")):
+        ActiveDomain.objects.create(service=service, name=name)
+
+    shown = text_of(browser(lin).get(page_of(claim)))
+
+    assert "shop.acme.com" in shown
+    assert "hidden.acme.com" not in shown
+    assert "1 domain of services that you can't see" in shown
 
 
 def test_a_released_claim_is_gone(browser, eve, acme):
