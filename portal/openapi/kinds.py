@@ -65,7 +65,9 @@ def fields_of(kind: Kind) -> Schema:
     """Return the schema of the fields of a request."""
     sent = {each.name: sent_field(each) for each in kind.settable}
     if kind.named and not kind.single:
-        sent = {"name": text(f"{kind.name_label}.", minLength=1)} | sent
+        # A change of a fixed name is ignored, so it may be any text.
+        bounds = {} if kind.fixed_name else {"minLength": 1}
+        sent = {"name": text(f"{kind.name_label}.", **bounds)} | sent
     return {
         "type": "object",
         "properties": sent,

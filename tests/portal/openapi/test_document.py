@@ -11,7 +11,7 @@ from django.urls import resolve
 from drf_spectacular.drainage import GENERATOR_STATS
 
 from portal.openapi.document import document_text, make_document
-from portal.openapi.kinds import shown_field
+from portal.openapi.kinds import fields_of, shown_field
 from portal.openapi.operations import TABLE, endpoints
 from products.api.vcl import VclFileAction
 from products.services.kinds import KINDS
@@ -119,6 +119,13 @@ def test_a_list_of_choices_is_described_as_a_list():
 
     assert shown["type"] == "array"
     assert "GET" in shown["items"]["enum"]
+
+
+@pytest.mark.parametrize(("kind", "least"), [("backend", 1), ("director", None)])
+def test_a_name_that_is_ignored_may_be_any_text(kind, least):
+    name = fields_of(KINDS[kind])["properties"]["name"]
+
+    assert name.get("minLength") == least
 
 
 def test_every_operation_says_who_may_ask_and_how_it_refuses(document):
