@@ -12,7 +12,8 @@ import pytest
 from tests.deploy.production import HOST, production
 
 pytestmark = pytest.mark.haproxy
-ATTACKER = "127.0.0.3"
+# An address for each attack: the proxy counts the new connections of one.
+ATTACKERS = iter(f"127.0.0.{number}" for number in range(20, 30))
 MAX_SECONDS = 2.0  # on a machine that runs other tests too; `bench.strangers` measures
 ANSWERED_WITHIN = 5.0  # seconds; the proxy ends the attack of half a head after that
 FORM = "application/x-www-form-urlencoded"
@@ -124,29 +125,29 @@ def test_trace_is_refused(portal):
     assert portal.ask("TRACE", "/")[0].status == 405
 
 
-def silent(portal, opened):
+def silent(portal, opened, source):
     """Connect and send nothing."""
     address = ("127.0.0.1", portal.ports["HTTPS"])
     opened.enter_context(
-        socket.create_connection(address, 5, source_address=(ATTACKER, 0))
+        socket.create_connection(address, 5, source_address=(source, 0))
     )
 
 
-def half_a_head(portal, opened):
-    connection = opened.enter_context(portal.tls(source=ATTACKER))
+def half_a_head(portal, opened, source):
+    connection = opened.enter_context(portal.tls(source=source))
     connection.sendall(b"GET / HTTP/1.1\r\nHost: ")
 
 
-def slow_body(portal, opened):
-    connection = opened.enter_context(portal.tls(source=ATTACKER))
+def slow_body(portal, opened, source):
+    connection = opened.enter_context(portal.tls(source=source))
     connection.sendall(
         f"POST /api/sudo HTTP/1.1\r\nHost: {portal.host}\r\nContent-Type: {FORM}\r\n"
         "Content-Length: 60000\r\n\r\nusername=".encode()
     )
 
 
-def slow_large_body(portal, opened):
-    connection = opened.enter_context(portal.tls(source=ATTACKER))
+def slow_large_body(portal, opened, source):
+    connection = opened.enter_context(portal.tls(source=source))
     connection.sendall(
         f"POST /api/service HTTP/1.1\r\nHost: {portal.host}\r\nContent-Type: {FORM}\r\n"
         "Fastly-Key: x\r\nContent-Length: 1000000\r\n\r\n".encode()
@@ -154,8 +155,8 @@ def slow_large_body(portal, opened):
     )
 
 
-def idle_keep_alive(portal, opened):
-    connection = opened.enter_context(portal.tls(source=ATTACKER))
+def idle_keep_alive(portal, opened, source):
+    connection = opened.enter_context(portal.tls(source=source))
     connection.sendall(
         f"GET /static/img/icon.svg HTTP/1.1\r\nHost: {portal.host}\r\n\r\n".encode()
     )
@@ -166,10 +167,11 @@ def idle_keep_alive(portal, opened):
     "attack", [silent, half_a_head, slow_body, slow_large_body, idle_keep_alive]
 )
 def test_pages_and_edges_are_answered_during_an_attack(portal, attack):
+    source = next(ATTACKERS)
     with contextlib.ExitStack() as opened:
         for _ in range(300):
             with contextlib.suppress(OSError):  # the proxy refuses most of them
-                attack(portal, opened)
+                attack(portal, opened, source)
 
         for path, port, status in (
             ("/accounts/login/", "HTTPS", 200),
@@ -190,6 +192,19 @@ def test_an_address_that_asks_for_much_that_is_not_there_is_refused(portal):
     assert seen[0] == 404
     assert seen[-1] == 429
     assert portal.ask("GET", "/accounts/login/")[0].status == 200
+
+
+def test_an_address_that_connects_without_end_is_closed_before_tls(portal):
+    busy = "127.0.0.9"
+    address = ("127.0.0.1", portal.ports["HTTPS"])
+    for _ in range(300):
+        socket.create_connection(address, 5, source_address=(busy, 0)).close()
+
+    with pytest.raises(OSError):
+        portal.ask("GET", "/accounts/login/", source=busy)
+    response, _ = portal.ask("GET", "/accounts/login/")
+
+    assert response.status == 200
 
 
 def test_the_worst_json_delays_others_little(portal):
