@@ -18,6 +18,7 @@ NOT_OFFERED: Final[Mapping[str, str]] = {
     "customer/*/contacts": _CONTRACT,
     "customer/*/billing_address": _CONTRACT,
     "billing/v3/customer-addresses": _CONTRACT,
+    "billing/year": "Bills are in /billing/v3/invoices.",
     "content/edge_check": "Edges cache nothing.",
     "datacenters": "Edges are run by the operator of this platform, who can name them.",
     "public-ip-list": "Ask the operator of this platform for the addresses of its edges.",

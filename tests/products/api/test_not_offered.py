@@ -18,8 +18,8 @@ with warnings.catch_warnings():
 
 PARAMETER = re.compile(r"\{[^}]*\}")
 ENDPOINT = re.compile(r"'endpoint_path': '([^']+)'")
-# Only Fastly's command line knows these.
-NOT_IN_FASTLY_PY = {"alerts", "notifications"}
+# Only Fastly's command line and Go client know these.
+NOT_IN_FASTLY_PY = {"alerts", "notifications", "billing/year"}
 
 
 def paths_of_fastly_py():
