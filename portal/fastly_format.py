@@ -20,7 +20,9 @@ from rest_framework.request import Request
 from rest_framework.utils.encoders import JSONEncoder
 
 FORM = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
 MAX_JSON_DEPTH = 32
+NESTED_TOO_DEEP = f"The body is nested deeper than {MAX_JSON_DEPTH} levels."
 # Every value of a list or an object costs more than its bytes. A megabyte of nothing but empty
 # lists would take a fifth of a second.
 JSON_SEPARATORS = (b"[", b"{", b",")
@@ -82,7 +84,10 @@ class BodyParser(BaseParser):
         raw = stream.body if isinstance(stream, HttpRequest) else stream.read()
         if not raw.strip():
             return {}
-        if (media_type or "").split(";")[0].strip().lower() == FORM:
+        kind = (media_type or "").split(";")[0].strip().lower()
+        if kind == MULTIPART:
+            raise ParseError(f"Send a form as {FORM}, or JSON.")
+        if kind == FORM:
             return form_fields(raw)
         return json_fields(raw)
 
@@ -142,8 +147,10 @@ def json_fields(raw: bytes) -> dict[str, Any]:
         value = json.loads(
             raw.decode(), parse_constant=_no_constant, object_pairs_hook=_object
         )
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ParseError("The body is not valid JSON.") from error
+    except RecursionError as error:
+        raise ParseError(NESTED_TOO_DEEP) from error
     if not isinstance(value, dict):
         raise ParseError("The body is not a JSON object.")
     _refuse_unstorable(value)
@@ -175,7 +182,7 @@ def _refuse_unstorable(fields: dict[str, Any]) -> None:
                     below.append(value)
         level = below
     if level:
-        raise ParseError(f"The body is nested deeper than {MAX_JSON_DEPTH} levels.")
+        raise ParseError(NESTED_TOO_DEEP)
 
 
 def _refuse_unstorable_text(text: str) -> None:

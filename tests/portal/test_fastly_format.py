@@ -52,6 +52,17 @@ def test_a_json_object_is_read_under_any_media_type(rf):
     assert parsed == {"a": [1, None]}
 
 
+def test_a_form_in_parts_is_refused(rf):
+    request = rf.post("/", {"name": "a"})
+
+    with pytest.raises(ParseError) as refusal:
+        BodyParser().parse(request, request.content_type)
+
+    assert str(refusal.value) == (
+        "Send a form as application/x-www-form-urlencoded, or JSON."
+    )
+
+
 @pytest.mark.parametrize("media_type", [FORM, "application/json", "", "text/plain"])
 def test_an_empty_body_has_no_fields_under_any_media_type(rf, media_type):
     request = rf.put("/", b" \n", content_type=media_type)
@@ -68,7 +79,7 @@ def test_an_empty_body_has_no_fields_under_any_media_type(rf, media_type):
         (b'{"a": NaN}', "The body is not valid JSON."),
         (b'{"a": {"b": 1, "c": 2, "b": 1}}', "The body has the field b twice."),
         (b'{"a": "\xff"}', "The body is not valid JSON."),
-        (b"[" * 40_000, "The body is not valid JSON."),
+        (b"[" * 40_000, "The body is nested deeper than 32 levels."),
         (
             b'{"a": ["\\u0000"]}',
             "The body contains a null byte or an invalid character.",
