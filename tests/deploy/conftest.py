@@ -1,23 +1,13 @@
 """What the tests of the proxy share."""
 
-import json
-import subprocess
-import sys
-
 import pytest
 
-from tests.stories.stack import ROOT
+from tests.deploy.production import production
 
 
-@pytest.fixture(scope="module")
-def made(portal):
-    """Prepare the module's production; return its people's token and service."""
-    prepared = subprocess.run(
-        [sys.executable, "-m", "tests.stories.prepare_production", "1"],
-        cwd=ROOT,
-        env=portal.environment,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return json.loads(prepared.stdout.splitlines()[-1])
+@pytest.fixture(scope="session")
+def portal(tmp_path_factory):
+    """Return the portal in production; an address may get 40 errors."""
+    folder = tmp_path_factory.mktemp("production")
+    with production(folder, MAX_ERRORS_PER_ADDRESS="40") as running:
+        yield running

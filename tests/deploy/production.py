@@ -1,5 +1,6 @@
 """The portal as in production: PRODUCTION=1, and the shipped HAProxy with TLS in front."""
 
+import json
 import os
 import socket
 import ssl
@@ -7,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPResponse, HTTPSConnection
 from pathlib import Path
 
@@ -29,22 +30,12 @@ class Production:
     environment: dict[str, str]
     trust: ssl.SSLContext
     ports: Mapping[str, int]
+    made: Mapping[str, str] = field(default_factory=dict)  # see prepare_database
 
     @property
     def host(self) -> str:
         """Return host and port of PORTAL_URL."""
         return f"{HOST}:{self.ports['HTTPS']}"
-
-    def manage(self, *words: str) -> str:
-        """Run a command of `manage.py`, and return what it prints."""
-        return subprocess.run(
-            [sys.executable, "manage.py", *words],
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
 
     def tls(self, port: str = "HTTPS", source: str = VISITOR) -> ssl.SSLSocket:
         """Open a TLS connection to a listener, from an address."""
@@ -117,9 +108,7 @@ def production(folder: Path, **settings: str) -> Iterator[Production]:
         environment |= proxy_variables(certificate, ports)
         trust = ssl.create_default_context(cafile=str(folder / "ca.pem"))
         running = Production(folder, environment, trust, ports)
-        for step in ("migrate", "createcachetable", "loadcatalogue"):
-            running.manage(step)
-        running.manage("collectstatic", "--no-input")
+        running.made = _prepared(running)
         web = [sys.executable, "-m", "portal.web_server"]
         haproxy = [str(program("haproxy")), "-f", "deploy/haproxy-portal.cfg", "-db"]
         for name, command in (
@@ -160,6 +149,20 @@ def started(running: Production, name: str, command: list[str]) -> Iterator[None
             process.wait(10)
         process.kill()
         process.wait()
+
+
+def _prepared(running: Production) -> dict[str, str]:
+    module = "tests.deploy.prepare_database"
+    printed = subprocess.run(
+        [sys.executable, "-m", module, str(running.ports["ECHO"])],
+        cwd=ROOT,
+        env=running.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
+    made: dict[str, str] = json.loads(printed.splitlines()[-1])
+    return made
 
 
 def _answers(running: Production) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.production import Production, production
+from tests.deploy.production import Production
 
 pytestmark = pytest.mark.haproxy
 KIB = 1024
@@ -63,16 +63,10 @@ class Sender:
         return self.portal.tls()
 
 
-@pytest.fixture(scope="module")
-def portal(tmp_path_factory):
-    with production(tmp_path_factory.mktemp("chunked")) as running:
-        yield running
-
-
 @pytest.fixture(params=["web server", "proxy"])
-def sender(request, portal, made):
+def sender(request, portal):
     is_direct = request.param == "web server"
-    return Sender(portal, made["token"], made["service"], is_direct)
+    return Sender(portal, portal.made["token"], portal.made["service"], is_direct)
 
 
 @pytest.mark.parametrize("media_type", [JSON, FORM])

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from tests.deploy.production import HOST, production
+from tests.deploy.production import HOST
 
 pytestmark = pytest.mark.haproxy
 # An address for each attack: the proxy counts the new connections of one.
@@ -18,13 +18,6 @@ ATTACKERS = iter(f"127.0.0.{number}" for number in range(20, 30))
 MAX_SECONDS = 2.0  # on a machine that runs other tests too; `bench.strangers` measures
 ANSWERED_WITHIN = 5.0  # seconds; the proxy ends the attack of half a head after that
 FORM = "application/x-www-form-urlencoded"
-
-
-@pytest.fixture(scope="module")
-def portal(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("production")
-    with production(folder, MAX_ERRORS_PER_ADDRESS="40") as running:
-        yield running
 
 
 def test_plain_http_is_redirected_to_the_portals_url(portal):
@@ -112,10 +105,10 @@ def test_a_body_above_the_limit_is_refused_before_it_arrives(portal, path, key, 
 
 
 @pytest.mark.parametrize("size", [65_536, 1_048_576])
-def test_a_body_within_the_limit_reaches_the_portal(portal, made, size):
+def test_a_body_within_the_limit_reaches_the_portal(portal, size):
     # With a wrong token the portal would answer, and the proxy close, while the body is sent.
     response, answer = portal.ask(
-        "POST", "/api/service", body=b"x" * size, Fastly_Key=made["token"]
+        "POST", "/api/service", body=b"x" * size, Fastly_Key=portal.made["token"]
     )
 
     assert response.status == 400

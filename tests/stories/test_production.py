@@ -2,7 +2,6 @@
 
 import json
 import socket
-import subprocess
 import sys
 
 import pytest
@@ -10,6 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 from websockets.exceptions import InvalidMessage, InvalidStatus
 from websockets.sync.client import connect
 
+from tests.deploy.prepare_database import DOMAIN, EMAIL
 from tests.deploy.production import (
     VISITOR,
     Production,
@@ -17,8 +17,7 @@ from tests.deploy.production import (
     started,
 )
 from tests.portal.free_ports import free_port
-from tests.stories.prepare_production import DOMAIN, EMAIL
-from tests.stories.stack import GENEROUS_SECONDS, ROOT, within
+from tests.stories.stack import GENEROUS_SECONDS, within
 
 pytestmark = [pytest.mark.browser, pytest.mark.haproxy]
 WAIT_MILLISECONDS = 20_000
@@ -33,17 +32,9 @@ def portal(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def made(portal):
-    """Create an account and run worker, edge and origin."""
-    origin, plain, tls = free_port(), free_port(), free_port()
-    prepared = subprocess.run(
-        [sys.executable, "-m", "tests.stories.prepare_production", str(origin)],
-        cwd=ROOT,
-        env=portal.environment,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    found = json.loads(prepared.stdout.splitlines()[-1]) | {"tls": tls}
+    """Run worker, edge and origin; return what the database was prepared with."""
+    origin, plain, tls = portal.ports["ECHO"], portal.ports["EDGE"], free_port()
+    found = portal.made | {"tls": tls}
     credential = portal.folder / "secrets" / "edge_credential"
     credential.touch(mode=0o600)
     credential.write_text(found["credential"])

@@ -1,7 +1,8 @@
-"""Creates what the story of production starts with: `python -m tests.stories.prepare_production`.
+"""Prepares the database of a portal in production: `python -m tests.deploy.prepare_database PORT`.
 
-The settings come from the environment. Prints the superuser's password, the service, its token and
-an edge's credential as JSON.
+The settings come from the environment. It carries out the commands that an operator does, and
+creates an account with a service whose origin is the given port. It prints the superuser's
+password, the service, its token and an edge's credential as JSON.
 """
 
 import json
@@ -15,7 +16,8 @@ import django
 os.environ["DJANGO_SETTINGS_MODULE"] = "portal.settings"
 django.setup()
 
-from django.utils import timezone  # noqa: E402 - Django must be set up before
+from django.core.management import call_command  # noqa: E402 - Django must be set up before
+from django.utils import timezone  # noqa: E402
 
 from accounts.actor import Actor, Context, Interface  # noqa: E402
 from accounts.commands.accounts import create_account  # noqa: E402
@@ -31,7 +33,10 @@ DOMAIN = "echo.test"
 
 
 def main() -> None:
-    """Create an account with a service, and print its secrets."""
+    """Prepare the database, create an account with a service, and print its secrets."""
+    for step in ("migrate", "createcachetable", "loadcatalogue"):
+        call_command(step, verbosity=0)
+    call_command("collectstatic", interactive=False, verbosity=0)
     now = timezone.now()
     password = secrets.token_urlsafe(12)
     system = Actor.system("create-account", interface=Interface.COMMAND)
