@@ -219,7 +219,7 @@ NOTICES: Final[dict[Event, tuple[NoticeRule, ...]]] = {
     Event.PRODUCT_DISABLED: (NoticeRule(Topic.PRODUCTS, Audience.COSTS, "products"),),
     Event.PRODUCT_REQUESTED: (
         NoticeRule(Topic.REQUESTS, Audience.SUPERUSERS, "products", applies=_is_asked_of_superusers),
-        NoticeRule(Topic.REQUESTS, Audience.SALES, "products", applies=_is_asked_of_sales),
+        NoticeRule(Topic.REQUESTS, Audience.SALES, "admin:index", applies=_is_asked_of_sales),
     ),
     Event.PRODUCT_REQUEST_GRANTED: (NoticeRule(Topic.REQUESTS, Audience.REQUESTER, "products"),),
     Event.PRODUCT_REQUEST_ANSWERED: (NoticeRule(Topic.REQUESTS, Audience.REQUESTER, "products"),),

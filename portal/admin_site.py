@@ -22,10 +22,11 @@ from django.utils import timezone
 
 from accounts.audit.models import AuditEvent, ChainHead
 from accounts.audit.vocabulary import Event
-from accounts.authentication import staff_actor_of
+from accounts.authentication import signed_in_user, staff_actor_of
 from accounts.commands.accounts import record_staff_view
 from accounts.commands.sign_in import chains_of
 from accounts.models import Account, Proposal, User
+from accounts.queries import notices_of
 from accounts.reauthentication import require_reauthentication
 from portal.figures import system_status
 from portal.health import all_checks
@@ -80,7 +81,7 @@ class AdminSite(admin.AdminSite):
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> TemplateResponse:
-        """Show the start page, with the checks that failed, open proposals and open requests."""
+        """Show the start page, with failed checks and what is open: proposals, requests, notices."""
         now = timezone.now()
         failed = [each for each in all_checks(now) if not each.is_ok]
         context = {
@@ -89,6 +90,9 @@ class AdminSite(admin.AdminSite):
                 outcome="", expires_at__gt=now
             ).count(),
             "requests": ProductRequest.objects.filter(state="open").count(),
+            "notices": notices_of(signed_in_user(request).pk)
+            .filter(read_at=None)
+            .count(),
         } | (extra_context or {})
         response: TemplateResponse = super().index(request, context)
         return response

@@ -169,6 +169,10 @@ def _tell_sales(
     lines = [f"{sentence}.", "", f"Account: {account} ({account.pk})", _when(entry)]
     if email := personal_data_of(entry).get("email"):
         lines.append(f"Email of the requester: {email}")
+    lines += [
+        "",
+        f"{PAGE_LABELS[rule.page]}: {settings.PORTAL_URL}{reverse(rule.page)}",
+    ]
     queue_mail(
         account=account,
         to=settings.SALES_EMAIL,

@@ -6,7 +6,8 @@ from django.urls import reverse
 
 from accounts.audit.models import PLATFORM, AuditEvent
 from accounts.commands.accounts import suspend_account
-from accounts.models import Account, Membership, OutgoingMail, User
+from accounts.models import Account, Membership, Notice, OutgoingMail, User
+from tests.factories import NOW
 from tests.factories.accounts import PASSWORD, UserFactory
 
 CREATE = "/admin/accounts/account/open/"
@@ -216,3 +217,14 @@ def test_signing_out_in_the_admin_is_noted(ada, browser):
 
     assert AuditEvent.objects.get(account_id=PLATFORM).action == "user.logged_out"
     assert client.get("/admin/").status_code == 302
+
+
+def test_the_start_page_counts_the_new_notices(ada, browser):
+    user = User.objects.get(pk=ada.user_id)
+    notice = {"user": user, "topic": "edges", "page": "/admin/", "at": NOW}
+    Notice.objects.create(sequence=1, sentence="edge-1 stopped reporting", **notice)
+    Notice.objects.create(sequence=2, sentence="Read", read_at=NOW, **notice)
+
+    page = browser(ada).get("/admin/").content.decode()
+
+    assert 'You have <a href="/notices/">1 new notice</a>.' in page
