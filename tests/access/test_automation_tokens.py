@@ -13,6 +13,7 @@ DIFFERS = {
     ("api/invitations", "POST"): 403,
     ("api/sudo", "POST"): 401,
     ("api/tokens", "POST"): 401,
+    ("api/user", "POST"): 403,
 }
 ROUTES = [route for route in all_routes() if route.is_api]
 
