@@ -13,11 +13,16 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from portal.error_responses import BodyTooLarge, body_too_large
+from portal.error_responses import BodyTooLarge, bad_request, body_too_large
+from portal.middleware import UnreadableRequest
 from products.edge.contract import USAGE_PATH
 from products.protocol import API_PATH
 
 KIB = 1024
+# RFC 9112, 6.1: what one server takes for the end of the body, another may not.
+AMBIGUOUS = (
+    "Send either Content-Length, or Transfer-Encoding: chunked and no other coding."
+)
 MAX_ANONYMOUS_BYTES = 64 * KIB
 MAX_BYTES = 1024 * KIB
 MAX_DIGITS = 20  # of a length; Python would take long for millions of digits
@@ -30,7 +35,9 @@ def limit_body(get_response: GetResponse) -> GetResponse:
     """Refuse a body above the limit of its path with 413, before anything else reads it."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        if "Transfer-Encoding" in request.headers:
+        if coding := request.headers.get("Transfer-Encoding"):
+            if coding.lower() != "chunked" or request.META.get("CONTENT_LENGTH"):
+                return bad_request(request, UnreadableRequest(AMBIGUOUS))
             limit = max_body_bytes(request)
             request.META["CONTENT_LENGTH"] = str(limit)
             chunks = _Chunks(request.META["wsgi.input"], limit)

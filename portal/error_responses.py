@@ -329,10 +329,10 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return _bare_page(request, status, may_read_activity=_may_read_activity(request))
 
 
-def too_many_requests(request: HttpRequest) -> HttpResponse:
+def too_many_requests(request: HttpRequest, template: str = "429.html") -> HttpResponse:
     """Respond to a person who has reached a limit, and say when to try again."""
     status = HTTPStatus.TOO_MANY_REQUESTS
-    response = render(request, "429.html", {"seconds": RETRY_SECONDS}, status=status)
+    response = render(request, template, {"seconds": RETRY_SECONDS}, status=status)
     response["Retry-After"] = str(RETRY_SECONDS)
     return response
 

@@ -96,6 +96,7 @@ IDEMPOTENCY_KEEP_HOURS = env.number("IDEMPOTENCY_KEEP_HOURS", 24, minimum=24)
 # Calls of the API per user; reads are counted per machine, and 0 sets no limit for them.
 API_WRITES_PER_HOUR = env.number("API_WRITES_PER_HOUR", 1_000, minimum=1)
 API_READS_PER_MINUTE = env.number("API_READS_PER_MINUTE", 3_000)
+FORMS_PER_MINUTE = env.number("FORMS_PER_MINUTE", 120, minimum=1)
 USAGE_LINK_MBIT = env.number("USAGE_LINK_MBIT", 10_000, minimum=1, maximum=10**7)
 SALES_EMAIL = env.text("SALES_EMAIL", "sales@tollgate.invalid")
 # For /.well-known/security.txt: a mailto: or https: URL.
@@ -170,6 +171,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "accounts.web.session_limits.session_limits",
+    "portal.form_rate_limit.limit_forms",
     "accounts.web.second_factor.second_factor",
     "portal.middleware.time_zone",
     "portal.middleware.reject_unstorable_forms",

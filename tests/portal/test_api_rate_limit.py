@@ -2,6 +2,9 @@
 
 import multiprocessing
 
+from django.test import Client
+
+from accounts.models import User
 from portal.api_rate_limit import SharedCounts
 from products.services.models import Service
 from tests.factories.keys import FORM, client_of
@@ -118,3 +121,31 @@ def test_each_user_has_a_limit_of_their_own(eve, sam, settings):
     response = client_of(sam).post("/api/service", "name=two", content_type=FORM)
 
     assert response.status_code == 200
+
+
+def test_past_the_limit_a_form_is_429_until_the_next_minute(
+    eve, acme, settings, time_machine
+):
+    settings.FORMS_PER_MINUTE = 2
+    time_machine.move_to("2026-11-22T12:30:40Z", tick=False)
+    browser = Client()
+    browser.force_login(User.objects.get(pk=eve.user_id))
+    names = ("one", "two", "three")
+
+    statuses = [
+        browser.post("/services/", {"name": name}).status_code for name in names
+    ]
+    refused = browser.post("/services/", {"name": "four"})
+    read = browser.get("/services/")
+    time_machine.move_to("2026-11-22T12:31:00Z", tick=False)
+    later = browser.post("/services/", {"name": "five"})
+
+    assert statuses == [303, 303, 429]
+    assert (read.status_code, later.status_code) == (200, 303)
+    assert refused.headers["Retry-After"] == "60"
+    assert "very many forms" in refused.content.decode()
+    assert sorted(Service.objects.values_list("name", flat=True)) == [
+        "five",
+        "one",
+        "two",
+    ]

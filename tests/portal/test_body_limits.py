@@ -114,6 +114,23 @@ def test_a_body_without_a_length_is_read(eve, media_type, body):
     assert "120 characters" in response.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"CONTENT_LENGTH": "10"},
+        {"HTTP_TRANSFER_ENCODING": "gzip, chunked"},
+        {"HTTP_TRANSFER_ENCODING": "identity"},
+    ],
+)
+def test_a_body_whose_end_is_not_certain_is_refused(eve, changes):
+    response = client_of(eve).post(
+        "/api/service", content_type=FORM, **(chunked(b"name=shop2") | changes)
+    )
+
+    assert response.status_code == 400
+    assert "Transfer-Encoding" in response.json()["detail"]
+
+
 def test_a_body_without_a_length_has_the_same_limits(eve):
     stranger = Client().post(
         "/api/tokens", content_type=FORM, **chunked(body_of(64 * KIB + 1))
