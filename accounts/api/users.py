@@ -26,6 +26,7 @@ from accounts.roles import Permission, Role
 OK = {"status": "ok"}
 # Fields of a user that only the user can change, in the portal.
 FIXED_USER_FIELDS = (
+    "customer_id",
     "login",
     "locked",
     "require_new_password",

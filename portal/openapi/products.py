@@ -356,6 +356,7 @@ PERIOD: Final = {
     "datacenter": text("The name of an edge."),
 }
 MONTH: Final = {"year": text("Such as 2026."), "month": text("From 1 to 12.")}
+OWN_CUSTOMER: Final = {"customer_id": text("That of your account, if it is sent.")}
 VERSION: Final = ref("Version")
 AGREEMENT: Final = obj(
     {"text": text(), "sha256": text(), "record": obj({}), "record_sha256": text()}
@@ -438,13 +439,15 @@ OPERATIONS: Final[Mapping[tuple[type, str], Described]] = {
     (Services, "POST"): Described(
         answer=ref("Service"),
         body=ServiceReader,
-        more={"customer_id": text("That of your account, if it is sent.")},
+        more=OWN_CUSTOMER,
     ),
     (ServiceSearch, "GET"): Described(
         answer=ref("Service"), query={"name": text(required=True)}
     ),
     (OneService, "GET"): Described(answer=ref("Service")),
-    (OneService, "PUT"): Described(answer=ref("Service"), body=ServiceReader),
+    (OneService, "PUT"): Described(
+        answer=ref("Service"), body=ServiceReader, more=OWN_CUSTOMER
+    ),
     (OneService, "DELETE"): Described(answer=STATUS_OK),
     (ServiceDetails, "GET"): Described(
         answer={

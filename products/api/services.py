@@ -103,7 +103,10 @@ class OneService(APIView):
     def put(self, request: TokenRequest, service_id: str) -> Response:
         """Change name or comment."""
         row = service_at(request.auth, service_id, CONFIGURE)
+        require_own_account(row.account, request.data.get("customer_id"))
         sent = valid(ServiceReader(data=request.data, partial=True))
+        if sent.get("type", row.type) != row.type:
+            raise Invalid("The type of a service can't be changed.", field="type")
         row = commands.update_service(
             request.auth,
             service=row,

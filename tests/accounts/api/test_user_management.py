@@ -138,7 +138,9 @@ def test_only_the_user_changes_a_name_that_other_accounts_see(sam, eve, globex, 
     assert noted(acme.pk) == noted(globex.pk) == ["user.updated"]
 
 
-@pytest.mark.parametrize("sent", ["login=a%40b.example", "locked=1", "role=owner"])
+@pytest.mark.parametrize(
+    "sent", ["login=a%40b.example", "locked=1", "role=owner", "customer_id=unknown"]
+)
 def test_what_the_api_cannot_change_is_refused(sam, eve, sent):
     answer = client_of(sam).put(f"/api/user/{eve.user_id}", sent, FORM)
 

@@ -95,6 +95,29 @@ def test_a_number_is_not_text(eve, shop, field):
     assert answer.json()["detail"] == f"{field}: Enter text."
 
 
+@pytest.mark.parametrize(
+    ("sent", "detail"),
+    [
+        ("customer_id={globex}", "customer_id: This is not your account's ID."),
+        ("customer_id=unknown", "customer_id: This is not your account's ID."),
+        ("type=wasm", "The type of a service can't be changed."),
+    ],
+)
+def test_an_update_cannot_move_a_service_or_change_its_type(
+    eve, shop, globex, sent, detail
+):
+    api = client_of(eve)
+
+    refused = api.put(f"/api/service/{shop.pk}", sent.format(globex=globex.pk), FORM)
+    same = api.put(
+        f"/api/service/{shop.pk}", f"customer_id={shop.account_id}&type=vcl", FORM
+    )
+
+    assert (refused.status_code, refused.json()["detail"]) == (400, detail)
+    assert same.status_code == 200
+    assert not AuditEvent.objects.exists()
+
+
 @pytest.mark.parametrize("person", ["una", "bo"])
 def test_only_members_with_the_permission_create_services(person, request):
     api = client_of(request.getfixturevalue(person))
