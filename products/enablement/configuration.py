@@ -25,6 +25,8 @@ class Option:
 
     def read(self, name: str, value: Any) -> str:
         """Return a value as it is stored. Raises Invalid."""
+        if not isinstance(value, str | int):  # also true and false
+            raise Invalid(f"{name} must be text.", field=name)
         text = str(value)
         if self.choices:
             text = ALIASES.get(text.lower(), text)
@@ -56,14 +58,22 @@ OPTIONS: Final[Mapping[str, Mapping[str, Option]]] = {
         "contentguard": Option(default="off", choices=("off", "on")),
     },
 }
+NAMES: Final = frozenset(name for options in OPTIONS.values() for name in options)
 
 
 def read_configuration(slug: str, sent: Mapping[str, Any]) -> dict[str, str]:
-    """Return the product's options that were sent; others are ignored. Raises Invalid."""
+    """Return the product's options that were sent.
+
+    Raises Invalid for an option that only other products have; unknown fields are ignored.
+    """
+    if foreign := [
+        name for name in sent if name in NAMES - OPTIONS.get(slug, {}).keys()
+    ]:
+        raise Invalid(f"{slug} has no option {foreign[0]}.", field=foreign[0])
     return {
         name: option.read(name, sent[name])
         for name, option in OPTIONS.get(slug, {}).items()
-        if name in sent
+        if sent.get(name) is not None
     }
 
 

@@ -337,6 +337,8 @@ def test_a_put_takes_the_configuration_and_a_second_one_its_new_value(
         ("ngwaf", {"traffic_ramp": "many"}),
         ("ngwaf", {"workspace_id": "x" * 256}),
         ("ddos_protection", {"mode": "maybe"}),
+        ("ngwaf", {"workspace_id": {"id": "w"}}),
+        ("ngwaf", {"mode": "off"}),
         ("bot_management", {"contentguard": 7}),
     ],
 )
@@ -354,6 +356,16 @@ def test_an_impossible_option_changes_nothing(eve, acme, shop, packages, slug, s
         (400, "Bad request")
     ] * 2
     assert len(noted(acme.pk)) == length
+
+
+def test_a_product_without_options_takes_none(eve, acme, shop, packages):
+    path = path_of("brotli_compression", shop)
+
+    answer = client_of(eve).put(path, {"mode": "log"}, JSON)
+
+    assert answer.status_code == 400
+    assert answer.json()["detail"] == "brotli_compression has no option mode."
+    assert noted(acme.pk) == []
 
 
 def test_fastly_py_sends_on_and_off_as_true_and_false(eve, shop, packages):
