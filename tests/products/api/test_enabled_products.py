@@ -365,7 +365,7 @@ def test_a_product_without_options_takes_none(eve, acme, shop, packages):
 
     assert answer.status_code == 400
     assert answer.json()["detail"] == "brotli_compression has no option mode."
-    assert noted(acme.pk) == []
+    assert "service_product.enabled" not in noted(acme.pk)
 
 
 def test_fastly_py_sends_on_and_off_as_true_and_false(eve, shop, packages):
