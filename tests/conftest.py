@@ -24,6 +24,7 @@ from tests.factories.accounts import (
     staff_actor,
 )
 from tests.factories.services import ServiceFactory
+from tests.memory import write_to_memory
 
 pytest_plugins = ["tests.ci_rules", "tests.figures", "tests.template_variables"]
 
@@ -32,6 +33,8 @@ pytest_plugins = ["tests.ci_rules", "tests.figures", "tests.template_variables"]
 hypothesis_settings.register_profile("ci", deadline=None, max_examples=50)
 hypothesis_settings.register_profile("nightly", deadline=None, max_examples=10_000)
 hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+write_to_memory()
 
 
 _flush = TransactionTestCase._fixture_teardown

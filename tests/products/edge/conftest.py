@@ -51,8 +51,11 @@ class Stand:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_stays_open():
-    """Close a test's sockets and end its edges, so that one failure stays one."""
+def _nothing_stays_open(tmp_path):
+    """Close a test's sockets and end its edges, so that one failure stays one.
+
+    An edge cannot stop in order once its folder, in `tmp_path`, has been removed.
+    """
     sockets, edges = len(opened_sockets), len(started_edges)
     yield
     for connection in opened_sockets[sockets:]:
