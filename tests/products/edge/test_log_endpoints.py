@@ -28,6 +28,7 @@ def collector(tmp_path_factory):
     stand = Stand(folder, "--ca-file", str(folder / "ca.pem"))
     stand.edge.is_shared = True
     yield stand, authority
+    stand.edge.kill()  # it would try for two seconds to deliver its last lines
     stand.close()
 
 

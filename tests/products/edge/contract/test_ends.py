@@ -88,7 +88,7 @@ def test_a_client_that_never_reads_does_not_fill_the_edges_memory(stand):
     sent = [0]
 
     def rest(connection):
-        connection.settimeout(3)
+        connection.settimeout(1)
         try:
             while sent[0] < 256 * MEBIBYTE:
                 sent[0] += connection.send(b"x" * 65_536)

@@ -204,7 +204,7 @@ def test_a_faulty_table_from_the_portal_changes_nothing(stand):
 
 def test_a_tunnel_that_outlives_its_month_is_reported_for_both(stand):
     own = stand()
-    ends = datetime.now(UTC) + timedelta(seconds=3)
+    ends = datetime.now(UTC) + timedelta(seconds=2)
     month_ends_at = ends.isoformat().replace("+00:00", "Z")
     host, _ = own.serve(month="2026-11", month_ends_at=month_ends_at)
     service = host.replace(".", "-")

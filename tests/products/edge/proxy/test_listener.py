@@ -94,24 +94,24 @@ def status_over_tls(edge, authority):
 
 def test_one_address_cannot_take_all_the_descriptors_with_silence(secure):
     own, authority = secure("--handshakes-per-address", "2")
+    own.serve(upgrade_then_echo, host="one.test")
     held = [silent(own.edge) for _ in range(5)]
 
     # They are accepted in no order.
     assert eventually(lambda: sum(map(is_hung_up, held)) == 3)
 
-    own.serve(upgrade_then_echo, host="one.test")
     for one in held:
         one.close()
     assert eventually(lambda: status_over_tls(own.edge, authority) == 101)
 
 
 def test_silence_and_a_slow_head_share_one_deadline(secure):
-    own, authority = secure("--head-seconds", "4")
+    own, authority = secure("--head-seconds", "3")
     own.serve(upgrade_then_echo, host="one.test")
     began = time.monotonic()
     quiet = silent(own.edge)
     slow = silent(own.edge)
-    time.sleep(3)  # of the four seconds, before TLS begins
+    time.sleep(2)  # of the three seconds, before TLS begins
 
     context = ssl.create_default_context()
     authority.configure_trust(context)
@@ -120,7 +120,7 @@ def test_silence_and_a_slow_head_share_one_deadline(secure):
     took = time.monotonic() - began
 
     assert status_of(answer) == 408
-    assert took < 6.5  # not three and four more
+    assert took < 4.8  # not two and three more
     assert is_hung_up(quiet)
 
 

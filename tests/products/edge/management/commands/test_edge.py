@@ -60,7 +60,7 @@ def test_another_edge_of_this_machine_has_a_folder_and_a_credential_of_its_own(
 
     edge = manage(
         "--name", "edge-2", "--bind", "127.0.0.1:0", "--processes", "2",
-        "--poll-seconds", "0.1", "--store-megabytes", "64",
+        "--poll-seconds", "0.1", "--report-seconds", "0.2", "--store-megabytes", "64",
     )  # fmt: skip
 
     assert first_line(edge).startswith("edge edge-2: http://127.0.0.1:")
