@@ -379,11 +379,7 @@ OPERATIONS: Final[Mapping[tuple[type, str], Described]] = {
     (OneAuthorization, "DELETE"): GONE,
     (Events, "GET"): json_api(
         documents(ref("Event")),
-        query=PAGE
-        | {"sort": choice(*filter(None, ORDERS))}
-        | FILTERS
-        | TIMES
-        | SEQUENCES,
+        query=PAGE | {"sort": choice(*ORDERS)} | FILTERS | TIMES | SEQUENCES,
     ),
     (OneEvent, "GET"): json_api(document(ref("Event"))),
     (TrailEntries, "GET"): Described(answer=paged(ref("TrailEntry")), query=TrailQuery),

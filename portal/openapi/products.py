@@ -348,11 +348,12 @@ def stats(data: Schema, query: Mapping[str, Schema] | None = None) -> Described:
     return Described(answer=answer, query=PERIOD if query is None else query)
 
 
+# Clients written in Go send what is not set as empty.
 PERIOD: Final = {
     "from": text("Seconds since 1970, a time, or a phrase such as `10 days ago`."),
     "to": text("As `from`; now if left out."),
-    "by": choice(*SLOTS),
-    "region": choice("all", GLOBAL),
+    "by": choice(*SLOTS, ""),
+    "region": choice("all", GLOBAL, ""),
     "datacenter": text("The name of an edge."),
 }
 MONTH: Final = {"year": text("Such as 2026."), "month": text("From 1 to 12.")}
@@ -597,7 +598,7 @@ OPERATIONS: Final[Mapping[tuple[type, str], Described]] = {
             "region": PERIOD["region"],
             "datacenter": PERIOD["datacenter"],
             "metric": text("Names with commas."),
-            "metric_set": choice(*PlatformMetrics.SETS),
+            "metric_set": choice(*PlatformMetrics.SETS, ""),
         },
     ),
     (DecisionView, "GET"): Described(
