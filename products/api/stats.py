@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from django.utils import timezone
+from rest_framework import serializers
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
@@ -145,6 +146,12 @@ class StatsUsageByService(StatsView):
         return self.answer({GLOBAL: totals_by_service(services, period)}, period)
 
 
+class UnitsReader(serializers.Serializer[Any]):
+    """Whether usage is in the units of a bill."""
+
+    billable_units = serializers.BooleanField(default=False)
+
+
 class StatsUsageByMonth(StatsView):
     """`GET /stats/usage_by_month?year=2026&month=11&billable_units=true`."""
 
@@ -157,7 +164,9 @@ class StatsUsageByMonth(StatsView):
         year = query.get("year") or f"{current.year:04}"
         number = query.get("month") or f"{current.month:02}"
         month = month_in(f"{year}-{number.zfill(2)}")
-        billable = query.get("billable_units", "").lower() in {"1", "true"}
+        units = UnitsReader(data=query.dict())
+        units.is_valid(raise_exception=True)
+        billable = units.validated_data["billable_units"]
         usage = usage_of(account.pk, month, services=services)
         names = dict(Service.objects.filter(pk__in=services).values_list("pk", "name"))
         each = {key: _month_totals(usage, key) for key in names}

@@ -188,6 +188,7 @@ def test_platform_metrics_have_the_websocket_counters(una, shop, used):
         ("stats?region=usa", "Edges have no region here"),
         ("stats/field/hits", "'hits' is not measured here"),
         ("stats/usage_by_month?month=13", "'2026-13' is not a month"),
+        ("stats/usage_by_month?billable_units=x", "Enter true or false"),
         ("metrics/v2/platform/aggregate/weekly", "Use one of minutely, hourly, daily"),
         ("metrics/v2/platform/aggregate/daily?metric=hits", "Not measured here: hits"),
     ],
