@@ -150,7 +150,9 @@ def page_facts(account: Account, now: datetime) -> dict[str, Any]:
         "chain": head,
         "verification": _verification(head),
         "mails": _rows(
-            OutgoingMail.objects.filter(account=account).order_by("-created_at"),
+            OutgoingMail.objects.filter(account=account)
+            .select_related("invitation")
+            .order_by("-created_at"),
             "accounts_outgoingmail",
             account,
         ),

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from accounts.commands.invitations import invite
+from accounts.commands.invitations import invite, revoke_invitation
 from accounts.commands.mail import queue_mail
 from accounts.roles import Role
 from products.catalogue.models import Product
@@ -64,6 +64,18 @@ def test_the_page_shows_what_belongs_to_the_account(
         "Invitation to Acme new@acme.example",
     ):
         assert words in text, words
+
+
+def test_an_email_is_not_awaited_that_is_never_sent(acme, sam, staff, now):
+    invitation = invite(
+        sam, account=acme, email="new@acme.example", role="user", now=now
+    )
+    waiting = "Invitation to Acme new@acme.example 22 Nov 2026, 12:00 UTC"
+    assert f"{waiting} not yet" in text_of(staff.get(page_of(acme)))
+
+    revoke_invitation(sam, invitation=invitation, now=now)
+
+    assert f"{waiting} no longer needed" in text_of(staff.get(page_of(acme)))
 
 
 def test_staff_find_who_enabled_a_product_in_three_clicks_from_the_name(
