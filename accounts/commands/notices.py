@@ -4,8 +4,11 @@ A notice is written in the transaction that moves the reader, so a killed proces
 makes none twice. It changes no state of an account, so it is not a `recorded_change`.
 """
 
-from collections.abc import Collection, Iterator
-from datetime import datetime
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from textwrap import shorten
 from typing import Final
 
 from django.conf import settings
@@ -40,6 +43,7 @@ from accounts.user_agents import browser_of
 READER: Final = "notices"
 ACCOUNTS_AT_ONCE: Final = 100
 ENTRIES_AT_ONCE: Final = 50
+MAX_SHARED_SUBJECT: Final = 120  # leaves room for the account and "and 10 more"
 WAS_NOT_YOU: Final = "Wasn't you? Change your password, sign out other sessions and tell a superuser of your account."
 PAGE_LABELS: Final = {
     "billing": "Billing",
@@ -102,42 +106,63 @@ def choose_topics(
             )
 
 
+@dataclass(frozen=True, slots=True)
+class _Email:
+    """A notice to send by email: in the person's time zone, with a link to the entry if they may."""
+
+    notice: Notice
+    rule: NoticeRule
+    zone: tzinfo
+    may_read: bool
+
+    @property
+    def group(self) -> tuple[object, ...]:
+        """Return what notices have in common that are sent as one email: parts of one change."""
+        notice = self.notice
+        return notice.user_id, notice.at, notice.topic, notice.page
+
+
 def _make_for(account: Account | None, chain: str, now: datetime) -> int:
     """Make the notices of a chain; that of the platform belongs to no account."""
+    made = 0
+    emails: dict[tuple[object, ...], list[_Email]] = defaultdict(list)
     with reader.claimed(READER, chain, limit=ENTRIES_AT_ONCE) as entries:
         names = names_in(entries)
-        return sum(
-            _tell(account, entry, rule, names, now)
-            for entry in entries
-            for rule in rules_of(entry.action, chain)
-        )
+        for entry in entries:
+            for rule in rules_of(entry.action, chain):
+                if account is not None and rule.audience is Audience.SALES:
+                    made += _notify_sales(account, entry, rule, names, now)
+                    continue
+                people = recipients_of(entry, rule)
+                made += len(people)
+                for email in _notify(account, entry, rule, names, people):
+                    emails[email.group].append(email)
+        for each in emails.values():
+            _queue_email(each, now=now)
+    return made
 
 
-def _tell(
+def _notify(
     account: Account | None,
     entry: AuditEvent,
     rule: NoticeRule,
     names: Names,
-    now: datetime,
-) -> int:
-    """Make the notices of an entry under a rule, with their emails; return how many.
+    people: Collection[User],
+) -> Iterator[_Email]:
+    """Make the notices of an entry under a rule; give those that are sent by email too.
 
     Each person reads times in their own time zone.
     """
-    if account is not None and rule.audience is Audience.SALES:
-        return _tell_sales(account, entry, rule, names, now)
-    people = recipients_of(entry, rule)
     if not people:
-        return 0
+        return
     members = members_with(Permission.AUDIT_READ, entry.account_id)
     readers = set(members.values_list("user_id", flat=True))
-    zone = account.time_zone if account else ""
     for person in people:
-        with timezone.override(zone_of(person.time_zone, zone)):
+        zone = zone_of(person.time_zone, account.time_zone if account else "")
+        with timezone.override(zone):
             notice = _make(account, entry, rule, names, person)
-            if rule.by_email and wants_email(person, rule.topic):
-                _queue_email(notice, rule, may_read=person.pk in readers, now=now)
-    return len(people)
+        if rule.by_email and wants_email(person, rule.topic):
+            yield _Email(notice, rule, zone, may_read=person.pk in readers)
 
 
 def _make(
@@ -159,7 +184,7 @@ def _make(
     )
 
 
-def _tell_sales(
+def _notify_sales(
     account: Account, entry: AuditEvent, rule: NoticeRule, names: Names, now: datetime
 ) -> int:
     """Email an entry to the address of sales, who have no login."""
@@ -212,25 +237,30 @@ def _when(entry: AuditEvent) -> str:
     return f"When: {minute_text(entry.at)}"
 
 
-def _queue_email(
-    notice: Notice, rule: NoticeRule, *, may_read: bool, now: datetime
-) -> None:
+def _queue_email(emails: Sequence[_Email], *, now: datetime) -> None:
+    """Queue one email about one notice, or about several of one change."""
+    first = emails[0]
+    notice, rule = first.notice, first.rule
     account, portal = notice.account, settings.PORTAL_URL
-    about = [f"Account: {account}"] if account else []
-    lines = [
-        f"Hello {notice.user},",
-        "",
-        f"{notice.sentence}.",
-        "",
-        *about,
-        f"When: {minute_text(notice.at)}",
-        *notice.details.splitlines(),
-        "",
-        f"{PAGE_LABELS[rule.page]}: {portal}{notice.page}",
-    ]
-    if may_read:
-        entry = reverse("activity_entry", args=[notice.sequence])
-        lines.append(f"Entry in Activity: {portal}{entry}")
+    subject = notice.sentence
+    lines = [f"Hello {notice.user},", ""]
+    for each in emails:
+        lines.append(f"{each.notice.sentence}.")
+        if len(emails) > 1:
+            lines += each.notice.details.splitlines()
+    lines.append("")
+    if account:
+        lines.append(f"Account: {account}")
+    with timezone.override(first.zone):
+        lines.append(f"When: {minute_text(notice.at)}")
+    if len(emails) == 1:
+        lines += notice.details.splitlines()
+    else:
+        subject = shorten(subject, MAX_SHARED_SUBJECT, placeholder="…")
+        subject += f", and {len(emails) - 1} more"
+    lines += ["", f"{PAGE_LABELS[rule.page]}: {portal}{notice.page}"]
+    if first.may_read:
+        lines.append(_activity_line([each.notice for each in emails]))
     if rule.topic is Topic.LOGIN:
         lines += ["", WAS_NOT_YOU]
     if not rule.topic.is_security:
@@ -239,7 +269,14 @@ def _queue_email(
     queue_mail(
         account=account,
         to=notice.user.email,
-        subject=_subject(account or TOLLGATE, notice.sentence),
+        subject=_subject(account or TOLLGATE, subject),
         body="\n".join(lines) + "\n",
         now=now,
     )
+
+
+def _activity_line(notices: Sequence[Notice]) -> str:
+    if len(notices) > 1:
+        return f"Activity: {settings.PORTAL_URL}{reverse('activity')}"
+    entry = reverse("activity_entry", args=[notices[0].sequence])
+    return f"Entry in Activity: {settings.PORTAL_URL}{entry}"

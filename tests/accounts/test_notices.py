@@ -288,7 +288,20 @@ def test_two_workers_make_each_notice_once(people, write):
     made = together(*[lambda: make_notices(now=NOW)] * 2)
 
     assert sorted(map(int, map(str, made))) == [0, 6]
-    assert (Notice.objects.count(), OutgoingMail.objects.count()) == (6, 6)
+    assert (Notice.objects.count(), OutgoingMail.objects.count()) == (6, 2)
+
+
+def test_notices_of_one_change_are_one_email(people, write, settings):
+    for slug in ("websockets", "ngwaf"):
+        write(Event.PRODUCT_ENABLED, target=("product", slug, slug), product=slug)
+
+    make_notices(now=NOW)
+
+    assert Notice.objects.count() == 4
+    mail = OutgoingMail.objects.get(to="bo@example.com")
+    assert mail.subject == "Acme: Sam enabled websockets, and 1 more"
+    assert "Sam enabled websockets.\nSam enabled ngwaf.\n" in mail.body
+    assert f"Activity: {settings.PORTAL_URL}/activity/" not in mail.body  # Bo can't
 
 
 def test_a_removed_member_is_notified(acme, people, sam, eve, membership):
