@@ -304,6 +304,10 @@ class InvitationAdmin(ReadOnlyAdmin):
             title=f"Send the invitation for {invitation.email} again",
             button="Send invitation again",
             done=lambda sent: f"Sent the invitation for {sent.email} again.",
+            context={
+                "explanation": f"{invitation.email} gets an email with a new link to "
+                f"{invitation.account.name}, valid for 7 days. The link before it ends."
+            },
         )
 
 

@@ -78,6 +78,12 @@ def byte_count(value: int | None) -> str:
 
 
 @register.filter
+def join_lines(values: Iterable[object]) -> str:
+    """Return values one per line, without a line break at the end."""
+    return "\n".join(map(str, values))
+
+
+@register.filter
 def join_words(values: Iterable[object], word: str = "and") -> str:
     """Return values as a sentence lists them: Ada, Grace and Lin. `word` can be "or".
 

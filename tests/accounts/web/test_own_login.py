@@ -1,5 +1,6 @@
 """Everything about a user's own login is recorded, in each of their accounts."""
 
+import re
 import time
 
 import pytest
@@ -160,9 +161,10 @@ def test_recovery_codes_are_generated_and_viewed_with_entries(
 
     client.post("/accounts/2fa/recovery-codes/generate/")
     assert noted(acme) == ["recovery_codes.generated"]
-    client.get("/accounts/2fa/recovery-codes/")
+    page = client.get("/accounts/2fa/recovery-codes/").content.decode()
     client.get("/accounts/2fa/recovery-codes/download/")
 
+    assert re.search(r'<pre id="recovery_codes">(\d{8}\n){9}\d{8}</pre>', page)
     assert noted(acme)[1:] == ["recovery_codes.viewed", "recovery_codes.viewed"]
 
 
