@@ -13,7 +13,12 @@ from typing import Final
 from django.db.models import QuerySet
 
 from accounts.actor import ActorType
-from accounts.audit.models import PLATFORM, AuditEvent, PersonalData
+from accounts.audit.models import (
+    PLATFORM,
+    RECORDED_REFUSALS,
+    AuditEvent,
+    PersonalData,
+)
 from accounts.audit.queries import personal_data_of
 from accounts.audit.vocabulary import Event
 from accounts.authentication import memberships_by_name
@@ -22,8 +27,7 @@ from accounts.policy import members_with
 from accounts.roles import Permission
 from accounts.user_agents import browser_of
 
-# A deployment that was refused this often within a day is notified about, once.
-REPEATED: Final = 3
+# A service whose deployments were refused several times within so long is notified about, once.
 REPEATED_WITHIN: Final = timedelta(days=1)
 SIGN_INS_COMPARED: Final = 50
 
@@ -111,7 +115,7 @@ def _is_repeated(entry: AuditEvent) -> bool:
         sequence__lte=entry.sequence,
         at__gt=entry.at - REPEATED_WITHIN,
     )
-    return earlier.count() == REPEATED
+    return earlier.count() == RECORDED_REFUSALS
 
 
 def _is_new_device(entry: AuditEvent) -> bool:

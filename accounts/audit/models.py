@@ -249,12 +249,16 @@ class PersonalData(models.Model):
         return f"{self.account_id} #{self.sequence} {self.kind}"
 
 
+# Equal refusals that have an entry; further ones are counted. The last of them makes a notice.
+RECORDED_REFUSALS = 3
+
+
 class RepeatedRefusal(models.Model):
     """How often an entry's refusal was repeated. It is not in the chain, so that a loop cannot fill that."""
 
     account_id = models.CharField(max_length=22)
-    sequence = models.BigIntegerField()  # of the first refusal's entry
-    count = models.PositiveIntegerField(default=1)  # without the first
+    sequence = models.BigIntegerField()  # of the last refusal that has an entry
+    count = models.PositiveIntegerField(default=1)  # without those that have entries
     last_at = models.DateTimeField()
 
     class Meta:

@@ -10,6 +10,7 @@ from accounts.audit.chain import GENESIS, canonical, commitment, event_hash
 from accounts.audit.entry_body import COPIED, VERSION, copies, timestamp
 from accounts.audit.models import (
     MAX_LABEL_LENGTH,
+    RECORDED_REFUSALS,
     AuditEvent,
     ChainHead,
     PersonalData,
@@ -69,9 +70,10 @@ def count_repeat(
     since: datetime,
     now: datetime,
 ) -> bool:
-    """Count a refusal that an actor got since an instant already; return False if it is new.
+    """Count a refusal that an actor got several times since an instant; return False if it is new.
 
-    It is the same if actor, event, target and reasons are. The chain's head must be locked.
+    It is the same if actor, event, target and reasons are. RECORDED_REFUSALS of them are new. The
+    chain's head must be locked.
     """
     earlier = AuditEvent.objects.filter(
         account_id=account_id,
@@ -83,11 +85,11 @@ def count_repeat(
         actor_id=source.actor_id,
     )
     latest = earlier.order_by("-at", "-id")[:MAX_COMPARED]
-    same = next((each for each in latest if _is_same(each, entry)), None)
-    if same is None:
+    same = [each for each in latest if _is_same(each, entry)]
+    if len(same) < RECORDED_REFUSALS:
         return False
     repeats, is_first = RepeatedRefusal.objects.get_or_create(
-        account_id=account_id, sequence=same.sequence, defaults={"last_at": now}
+        account_id=account_id, sequence=same[0].sequence, defaults={"last_at": now}
     )
     if not is_first:
         repeats.count += 1

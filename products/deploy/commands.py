@@ -285,7 +285,7 @@ def _replace_domains(service: Service, version: Version) -> list[str]:
 def _record(
     actor: Actor, *, version: Version, refused: DeploymentRefused, now: datetime
 ) -> None:
-    """Record a member's refused deployment; within an hour, the same refusal is only counted.
+    """Record a member's refused deployment; within an hour, the fourth of the same is only counted.
 
     Raises NotFound for a non-member, and records nothing.
     """

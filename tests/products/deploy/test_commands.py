@@ -6,8 +6,10 @@ from unittest.mock import Mock
 import pytest
 from django.db import IntegrityError
 
-from accounts.audit.models import AuditEvent, RepeatedRefusal
+from accounts.audit.models import RECORDED_REFUSALS, AuditEvent, RepeatedRefusal
+from accounts.commands.notices import make_notices
 from accounts.errors import Invalid, NotFound
+from accounts.models import Notice
 from products.compatibility.version_config import OriginCertificate
 from products.deploy import commands, probes
 from products.deploy.commands import (
@@ -108,16 +110,28 @@ def refuse(actor, version, at):
         activate(actor, version=version, now=at)
 
 
-def test_a_repeated_refusal_is_counted_and_not_recorded_for_an_hour(una, echo, draft):
-    for seconds in range(4):
+def test_the_fourth_equal_refusal_within_an_hour_is_counted_and_not_recorded(
+    una, echo, draft
+):
+    for seconds in range(6):
         refuse(una, draft, NOW + timedelta(seconds=seconds))
-    refuse(una, draft, NOW + timedelta(hours=1, seconds=1))
+    refuse(una, draft, NOW + timedelta(hours=1, seconds=3))
 
-    first, second = AuditEvent.objects.order_by("sequence")
-    assert first.body["after"] == second.body["after"]
+    *_, third, later = recorded = AuditEvent.objects.order_by("sequence")
+    assert len(recorded) == RECORDED_REFUSALS + 1
+    assert third.body["after"] == later.body["after"]
     repeats = RepeatedRefusal.objects.get()
-    assert (repeats.account_id, repeats.sequence) == (echo.account_id, first.sequence)
-    assert (repeats.count, repeats.last_at) == (3, NOW + timedelta(seconds=3))
+    assert (repeats.account_id, repeats.sequence) == (echo.account_id, third.sequence)
+    assert (repeats.count, repeats.last_at) == (3, NOW + timedelta(seconds=5))
+
+
+def test_the_third_refusal_of_a_ci_job_in_a_loop_makes_one_notice(una, eve, draft):
+    for seconds in range(6):
+        refuse(una, draft, NOW + timedelta(seconds=seconds))
+
+    make_notices(now=NOW + timedelta(seconds=6))
+
+    assert [each.user_id for each in Notice.objects.all()] == [eve.user_id]
 
 
 def test_a_refusal_of_another_person_version_or_reason_is_recorded(
