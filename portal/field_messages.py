@@ -37,4 +37,4 @@ MESSAGES: Final[Mapping[type[Any], Mapping[str, str]]] = {
 def use_own_messages() -> None:
     """Give the framework's fields these sentences, once, before a serializer is made."""
     for kind, texts in MESSAGES.items():
-        kind.default_error_messages.update(texts)
+        kind.default_error_messages |= texts
