@@ -1,4 +1,4 @@
-"""Where tests write: to memory if there is room, because a disk takes milliseconds per fsync."""
+"""Where tests write: to memory if there is space, because a disk takes milliseconds per fsync."""
 
 import os
 from pathlib import Path
@@ -9,11 +9,11 @@ _MIN_BYTES = 4 * 1024**3  # some tests copy the project with its libraries
 
 def write_to_memory() -> None:
     """Let pytest make its temporary folders in memory, unless another place is set."""
-    if _has_room(_MEMORY):
+    if _has_space(_MEMORY):
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
 
 
-def _has_room(folder: Path) -> bool:
+def _has_space(folder: Path) -> bool:
     if not os.access(folder, os.W_OK):
         return False
     state = os.statvfs(folder)
