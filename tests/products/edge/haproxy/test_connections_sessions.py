@@ -9,8 +9,8 @@ import uuid
 import pytest
 
 from products.edge.errors import EdgeError
+from products.edge.haproxy import connections
 from products.edge.haproxy.connections import (
-    MAX_EARLY_LINES,
     MeteringSession,
     SessionKeeper,
 )
@@ -84,10 +84,16 @@ def test_lines_are_kept_until_a_session_is_open(tmp_path):
     assert keeper.dropped == 0
 
 
-def test_lines_of_ordinary_requests_are_not_kept(tmp_path):
+@pytest.fixture
+def max_early_lines(monkeypatch):
+    monkeypatch.setattr(connections, "MAX_EARLY_LINES", 500)
+    return 500
+
+
+def test_lines_of_ordinary_requests_are_not_kept(tmp_path, max_early_lines):
     keeper = session_keeper(tmp_path)
 
-    for number in range(MAX_EARLY_LINES):
+    for number in range(max_early_lines):
         keeper.take(accept_line(number) | {"ev": "request"})
         keeper.take(accept_line(number) | {"ev": "end", "kind": "web"})
     keeper.take(accept_line(7))
@@ -97,14 +103,14 @@ def test_lines_of_ordinary_requests_are_not_kept(tmp_path):
     assert keeper.dropped == 0
 
 
-def test_lines_above_the_limit_are_dropped_and_counted(tmp_path):
+def test_lines_above_the_limit_are_dropped_and_counted(tmp_path, max_early_lines):
     keeper = session_keeper(tmp_path)
 
-    for number in range(MAX_EARLY_LINES + 3):
+    for number in range(max_early_lines + 3):
         keeper.take(accept_line(number))
     asyncio.run(keeper.open("1@1"))
 
-    assert len(keeper.session.meter.open) == MAX_EARLY_LINES
+    assert len(keeper.session.meter.open) == max_early_lines
     assert keeper.dropped == 3
 
 
