@@ -24,6 +24,7 @@ from products.edge.addresses import Address, Network, denied_reason
 log = logging.getLogger(__name__)
 
 LookupFunction: TypeAlias = Callable[[str, int], Iterable[tuple[Any, ...]]]
+_Results: TypeAlias = queue.SimpleQueue[tuple[Address, ...] | Exception]
 
 LOOKUP_SECONDS = 3.0  # a person waits for it; a name server that hangs takes longer
 
@@ -61,14 +62,23 @@ def resolve(
     *,
     look_up: LookupFunction = look_up_stream,
     timeout_seconds: float = LOOKUP_SECONDS,
+    waiting: set[_Results] | None = None,
 ) -> tuple[Address, ...]:
     """Look a host up once and return its first 16 addresses, in the resolver's order.
 
-    Blocks for at most `timeout_seconds`. Raises AddressDenied if one of the addresses is
-    denied, and Unresolvable if there is none.
+    Blocks for at most `timeout_seconds`, or until something is put into the queue that is in
+    `waiting` meanwhile. Raises AddressDenied if one of the addresses is denied, and
+    Unresolvable if there is none.
     """
     allowed = tuple(allowed_private)
-    found = tuple(dict.fromkeys(_look_up(host, port, look_up, timeout_seconds)))
+    results: _Results = queue.SimpleQueue()
+    waiting = set() if waiting is None else waiting
+    waiting.add(results)
+    try:
+        addresses = _look_up(host, port, look_up, timeout_seconds, results)
+    finally:
+        waiting.discard(results)
+    found = tuple(dict.fromkeys(addresses))
     if not found:
         raise Unresolvable(host)
     for address in found:
@@ -79,13 +89,16 @@ def resolve(
 
 
 def _look_up(
-    host: str, port: int, look_up: LookupFunction, timeout_seconds: float
+    host: str,
+    port: int,
+    look_up: LookupFunction,
+    timeout_seconds: float,
+    results: _Results,
 ) -> tuple[Address, ...]:
     if not host:
         raise Unresolvable(host)
-    # The machine's resolver takes no deadline, so a thread of its own calls it.
-    results: queue.SimpleQueue[tuple[Address, ...] | Exception] = queue.SimpleQueue()
 
+    # The machine's resolver takes no deadline, so a thread of its own calls it.
     def work() -> None:
         try:
             results.put(tuple(ip_address(entry[4][0]) for entry in look_up(host, port)))
@@ -139,8 +152,12 @@ class CachingResolver:
     ) -> None:
         """Allow private addresses in these networks; wait so long for a name server."""
         self.allowed_private = tuple(allowed_private)
+        self._waiting: set[_Results] = set()
         self._resolve = functools.partial(
-            resolve, look_up=look_up, timeout_seconds=timeout_seconds
+            resolve,
+            look_up=look_up,
+            timeout_seconds=timeout_seconds,
+            waiting=self._waiting,
         )
         self._pools = {
             has_failed: ThreadPoolExecutor(_MAX_CONCURRENT, thread_name_prefix="dns")
@@ -173,9 +190,11 @@ class CachingResolver:
             raise
 
     def close(self) -> None:
-        """Cancel the look-ups that have not started."""
+        """Cancel the look-ups; otherwise the process would wait for them before it exits."""
         for pool in self._pools.values():
             pool.shutdown(wait=False, cancel_futures=True)
+        for results in tuple(self._waiting):
+            results.put(OSError("The edge is stopping."))
 
     def _start(self, host: str, port: int, owner: str, before: _Entry | None) -> _Entry:
         if len(self._entries) >= _MAX_NAMES:

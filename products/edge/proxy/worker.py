@@ -100,7 +100,7 @@ class Worker:
         self._stop = asyncio.Event()
         self._stop_immediately = asyncio.Event()
         tls = origin_tls(settings.ca_file)
-        resolver = CachingResolver(
+        self._resolver = CachingResolver(
             [ip_network(one) for one in settings.allow_private],
             timeout_seconds=self.limits.connect_seconds,
         )
@@ -109,11 +109,11 @@ class Worker:
         self.store = UsageStore(folder, max_bytes=settings.store_bytes)
         self.meter = UsageMeter(self.store)
         self._access_log = AccessLog(
-            settings.name, data / "access.jsonl", tls, resolver
+            settings.name, data / "access.jsonl", tls, self._resolver
         )
         self.handler = RequestHandler(
             self.limits,
-            OriginConnector(self.limits, tls, resolver),
+            OriginConnector(self.limits, tls, self._resolver),
             self.meter,
             self._access_log,
         )
@@ -279,6 +279,7 @@ class Worker:
         is_complete = self.meter.flush()
         self.store.close(is_finished=is_complete)
         await self._access_log.close(0.0 if self._stop_immediately.is_set() else 2.0)
+        self._resolver.close()
         self._channel.send({"ended": self.instance})
         self._channel.close()
 

@@ -256,3 +256,22 @@ async def test_an_answer_to_a_cancelled_look_up_logs_no_error(server, names, cap
     gc.collect()
 
     assert caplog.records == []
+
+
+async def test_closing_ends_a_look_up_at_a_name_server_that_hangs():
+    asked, answer = threading.Event(), threading.Event()
+
+    def look_up(host, port):
+        asked.set()
+        answer.wait(60)
+        return []
+
+    names = CachingResolver([], look_up=look_up, timeout_seconds=60)
+    found = asyncio.ensure_future(names.addresses("slow.example", 1, owner="a"))
+    await asyncio.to_thread(asked.wait, 20)
+
+    names.close()
+
+    with pytest.raises(Unresolvable):
+        await asyncio.wait_for(found, 20)
+    answer.set()
