@@ -1,9 +1,11 @@
 """The URLs of all apps, of sign-in and of the admin."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from portal.csp_reports import csp_reports
 from portal.openapi.views import api_docs, openapi
 from portal.security_txt import PATH, security_txt
 from products.protocol import API_PATH
@@ -16,6 +18,7 @@ urlpatterns = [
         "favicon.ico", RedirectView.as_view(url="/static/img/icon.svg", permanent=True)
     ),
     path(PATH, security_txt, name="security_txt"),
+    path(settings.CSP_REPORTS, csp_reports, name="csp_reports"),
     path("", include("accounts.web.urls")),
     path("", include("products.web.urls")),
     path(f"{API_PATH.removeprefix('/')}openapi.json", openapi, name="openapi"),

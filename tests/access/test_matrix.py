@@ -128,7 +128,7 @@ def assert_headers_are_strict(everything: list[Asked]) -> None:
 
 
 # What pages request by themselves, and files.
-FILES = (".well-known/security.txt", "api/openapi.json")  # for programs
+FILES = (".well-known/security.txt", "api/openapi.json", "csp-reports")  # for programs
 PARTS = ("live/", "findings/", "preview/", "export/", "usage/csv/", "<str:form>/")
 
 
