@@ -20,6 +20,7 @@ from accounts.roles import SECOND_FACTOR_ROLES, Permission
 from accounts.time_zones import TimeZoneForm
 from products.billing.queries.terms import currency_of, month_at, period_of
 from products.services.queries import services_of
+from products.units import limit_in_words
 
 
 class AccountNameForm(forms.Form):
@@ -97,23 +98,15 @@ def _page(
         "limits": (
             (
                 "Superusers and billing",
-                _in_words(settings.SESSION_IDLE_SECONDS_STRICT),
-                _in_words(settings.SESSION_MAX_SECONDS_STRICT),
+                limit_in_words(settings.SESSION_IDLE_SECONDS_STRICT),
+                limit_in_words(settings.SESSION_MAX_SECONDS_STRICT),
             ),
             (
                 "Others",
-                _in_words(settings.SESSION_IDLE_SECONDS),
-                _in_words(settings.SESSION_MAX_SECONDS),
+                limit_in_words(settings.SESSION_IDLE_SECONDS),
+                limit_in_words(settings.SESSION_MAX_SECONDS),
             ),
         ),
         "service_count": services_of(actor).count(),
     }
     return render(request, "products/account_settings.html", context, status=status)
-
-
-def _in_words(seconds: int) -> str:
-    """Return a time in the largest unit that divides it: 30 minutes, 14 days."""
-    units = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
-    unit, length = next(each for each in units if seconds % each[1] == 0)
-    count = seconds // length
-    return f"{count} {unit}{'' if count == 1 else 's'}"
