@@ -5,7 +5,6 @@ month does not start them again. A charge is a whole number of the smallest part
 that the price can give, and is rounded once (`RatedUsage.rounded`). Sources: R13 to R16.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
@@ -84,9 +83,15 @@ def rate(price: TieredPrice, quantity: int, *, position: int = 0) -> RatedUsage:
     """
     if quantity < 0 or position < 0:
         raise ValueError("A quantity and its position cannot be negative.")
-    low = _billed(price, position)
-    high = _billed(price, position + quantity)
-    return RatedUsage(price, quantity, tuple(_lines(price, low, high)))
+    low, high = _billed(price, position), _billed(price, position + quantity)
+    lines = []
+    # A plain loop, because millions of lines are rated.
+    for tier in price.tiers:
+        end = high if tier.up_to is None else min(high, tier.up_to * price.unit_size)
+        if end > low:
+            lines.append(TierLine(price, tier, end - low))
+            low = end
+    return RatedUsage(price, quantity, tuple(lines))
 
 
 def after_allowance(quantity: int, included: int) -> AllowanceUse:
@@ -118,16 +123,6 @@ def _billed(price: TieredPrice, position: int) -> int:
     if price.unit_mode == "fraction":
         return position
     return -(-position // price.unit_size) * price.unit_size
-
-
-def _lines(price: TieredPrice, low: int, high: int) -> Iterable[TierLine]:
-    start = 0
-    for tier in price.tiers:
-        end = high if tier.up_to is None else tier.up_to * price.unit_size
-        quantity = min(high, end) - max(low, start)
-        if quantity > 0:
-            yield TierLine(price, tier, quantity)
-        start = end
 
 
 def _parts(price: TieredPrice) -> int:
