@@ -42,6 +42,8 @@ from products.months import Month
 
 Bounds: TypeAlias = Sequence[datetime]
 Counters: TypeAlias = Mapping[str, Any]  # `UsagePeriod.at_bounds`
+_Totals: TypeAlias = Mapping[str, Sequence[int]]
+_Until: TypeAlias = Callable[[datetime], Combinable]
 # Up to so many connections, the usage of a month is summed up from its records.
 MAX_COUNTED_NOW = 20_000
 # Of the newest connections; one of a whole number of minutes shows no rounding.
@@ -288,18 +290,13 @@ def counters_at(service: str, month: Month, bounds: Bounds) -> Counters:
         )
         .order_by("edge")
     )
-    longer: _TotalsByName = {name: {} for name in _UP_TO}
+    longer: Mapping[str, _Totals] = {}
     if any(row["first"] != row["last"] for row in counts):
-        across = rows.filter(last__gt=F("first"))
-        longer = {
-            name: _up_to(across, bounds, sql, by="edge") for name, sql in _UP_TO.items()
-        }
+        longer = _up_to(rows.filter(last__gt=F("first")), bounds, _UP_TO, by="edge")
     none = (0,) * len(bounds)
+    nothing = dict.fromkeys(_UP_TO, none)
     edges = {
-        edge: _counters_of(
-            list(group),
-            {name: found.get(edge, none) for name, found in longer.items()},
-        )
+        edge: _counters_of(list(group), longer.get(edge, nothing))
         for edge, group in groupby(counts, key=itemgetter("edge"))
     }
     together = {
@@ -332,7 +329,7 @@ def _up_to_each(
 
 
 def _counters_of(
-    counts: Sequence[Mapping[str, Any]], across: Mapping[str, Sequence[int]]
+    counts: Sequence[Mapping[str, Any]], across: _Totals
 ) -> dict[str, list[int]]:
     """Return the counters of one edge; `across` has the totals of what was open at a bound."""
     length = len(across["minutes"])
@@ -356,35 +353,38 @@ def _counters_of(
     }
 
 
-def minutes_up_to(services: list[str], bounds: Bounds) -> dict[str, tuple[int, ...]]:
+def minutes_up_to(services: list[str], bounds: Bounds) -> dict[str, Sequence[int]]:
     """Return the minutes from the first bound up to each bound, by service: one query.
 
     The parts of a connection add up to the minutes of the whole, for any bounds.
     """
     rows = last_rows(services, bounds[0], bounds[-1])
-    return _up_to(rows, bounds, _minutes_until, by="service")
+    found = _up_to(rows, bounds, {"minutes": _minutes_until}, by="service")
+    return {service: totals["minutes"] for service, totals in found.items()}
 
 
 def _up_to(
     rows: "QuerySet[ConnectionUsage]",
     bounds: Bounds,
-    until: Callable[[datetime], Combinable],
+    wanted: Mapping[str, _Until],
     *,
     by: str,
-) -> dict[str, tuple[int, ...]]:
-    """Return the sums of what each connection has at each bound, less those at the first."""
-    names = [f"at_{index}" for index in range(len(bounds))]
-    found = (
-        rows.values(by)
-        .annotate(
-            **{name: Sum(until(at)) for name, at in zip(names, bounds, strict=True)}
-        )
-        .values_list(by, *names)
-    )
-    return {
-        key: tuple(int(total) - int(totals[0]) for total in totals)
-        for key, *totals in found
+) -> dict[str, _Totals]:
+    """Return sums of what each connection has at each bound, less those at the first: one query."""
+    sums = {
+        f"{name}_{index}": Sum(until(at))
+        for name, until in wanted.items()
+        for index, at in enumerate(bounds)
     }
+    found: dict[str, _Totals] = {}
+    for key, *values in rows.values(by).annotate(**sums).values_list(by, *sums):
+        starts = range(0, len(values), len(bounds))
+        parts = [values[start : start + len(bounds)] for start in starts]
+        found[key] = {
+            name: tuple(int(total) - int(totals[0]) for total in totals)
+            for name, totals in zip(wanted, parts, strict=True)
+        }
+    return found
 
 
 def bytes_between_bounds(
@@ -501,6 +501,5 @@ def _part(before: str, bounds: Bounds, *, in_microseconds: bool = False) -> Comb
     )
 
 
-_TotalsByName: TypeAlias = Mapping[str, Mapping[str, Sequence[int]]]
 # What a period has up to each bound of the time that its connections were open.
 _UP_TO: Final = {"minutes": _minutes_until, "open_us": _open_until}

@@ -13,7 +13,7 @@ from products.metering.models import (
     DeliveryUsage,
     UsagePeriod,
 )
-from products.metering.queries.daily import counters_at
+from products.metering.queries.daily import KeptUsage, counters_at
 from products.metering.queries.digests import (
     byte_lines,
     delivery_lines,
@@ -23,9 +23,9 @@ from products.metering.queries.digests import (
 from products.metering.queries.usage import (
     ConnectionTotals,
     DeliveryTotals,
+    connection_bytes,
     delivery_in,
     snapshot,
-    totals_in,
 )
 from products.months import Month, midnights
 from products.services.models import Service
@@ -126,16 +126,22 @@ def derived(
 
     `more_bounds` may be outside of the month, see `counters_at`.
     """
-    totals = totals_in([service], month, zone).get(service)
-    delivery = delivery_in([service], month, zone).get(service)
     days = midnights(month.starts_at(zone), month.ends_at(zone), zone)
-    bounds = sorted({*days, *map(instant_of, more_bounds)})
-    at_bounds = counters_at(service, month, bounds)
-    used = (totals, delivery, at_bounds["started"][-1], at_bounds["delivery_bytes"][-1])
+    at_bounds = counters_at(
+        service, month, sorted({*days, *map(instant_of, more_bounds)})
+    )
+    delivery = delivery_in([service], month, zone).get(service)
+    moved = connection_bytes([service], month).get(service)
+    used = (moved, delivery, at_bounds["started"][-1], at_bounds["delivery_bytes"][-1])
     if not any(used):
         return None
+    kept = KeptUsage({service: at_bounds}, None)
+    times = ConnectionTotals(
+        sum(kept.minutes(days[0], days[-1]).values()),
+        sum(kept.connections(days[0], days[-1]).values()),
+    )
     delivery = delivery or DeliveryTotals()
-    return (totals or ConnectionTotals()).to_json() | {
+    return (times + (moved or ConnectionTotals())).to_json() | {
         "requests": delivery.requests,
         "delivery_bytes_from_client": delivery.bytes_from_client,
         "delivery_bytes_to_client": delivery.bytes_to_client,

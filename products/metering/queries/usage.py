@@ -216,15 +216,22 @@ def totals_in(
 ) -> dict[str, ConnectionTotals]:
     """Return the totals of services in a month, by id; services without usage are left out."""
     totals = totals_between(services, month.starts_at(zone), month.ends_at(zone))
-    for service, sent, received in (
-        ConnectionUsage.objects.filter(service__in=services, month=str(month))
-        .values("service")
-        .annotate(Sum("bytes_from_client"), Sum("bytes_to_client"))
-        .values_list("service", "bytes_from_client__sum", "bytes_to_client__sum")
-    ):
-        times = totals.get(service, ConnectionTotals())
-        totals[service] = times + ConnectionTotals(0, 0, int(sent), int(received))
+    for service, moved in connection_bytes(services, month).items():
+        totals[service] = totals.get(service, ConnectionTotals()) + moved
     return totals
+
+
+def connection_bytes(services: list[str], month: Month) -> dict[str, ConnectionTotals]:
+    """Return the bytes that edges counted for connections in a month, by service, without times."""
+    rows = ConnectionUsage.objects.filter(service__in=services, month=str(month))
+    sums = rows.values("service").annotate(
+        Sum("bytes_from_client"), Sum("bytes_to_client")
+    )
+    names = ("bytes_from_client__sum", "bytes_to_client__sum")
+    return {
+        service: ConnectionTotals(0, 0, int(sent), int(received))
+        for service, sent, received in sums.values_list("service", *names)
+    }
 
 
 def totals_between(
