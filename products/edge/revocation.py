@@ -1,6 +1,7 @@
 """Which open tunnels must close, by the route table and the clock (R12); both engines."""
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 
 from products.edge.contract import Route
 
@@ -12,9 +13,14 @@ class RevocationPolicy:
     table must not close every connection.
     """
 
-    def __init__(self, removed_grace_seconds: float) -> None:
-        """Keep the tunnels of a removed service for so long."""
+    def __init__(
+        self,
+        removed_grace_seconds: float,
+        elapsed: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Keep the tunnels of a removed service for so long, whatever the wall clock does."""
         self._grace_seconds = removed_grace_seconds
+        self._elapsed = elapsed
         self._removed_at: dict[str, float] = {}
 
     def must_close(
@@ -32,8 +38,9 @@ class RevocationPolicy:
 
     def _close_reason(self, service: str, route: Route | None, now: float) -> str:
         if route is None:
-            removed_at = self._removed_at.setdefault(service, now)
-            return "removed" if now - removed_at >= self._grace_seconds else ""
+            removed_at = self._removed_at.setdefault(service, self._elapsed())
+            is_over = self._elapsed() - removed_at >= self._grace_seconds
+            return "removed" if is_over else ""
         self._removed_at.pop(service, None)
         if route.websockets or route.drain_mode == "keep":
             return ""

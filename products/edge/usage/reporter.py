@@ -258,6 +258,7 @@ class Reporter:
         keep_seconds: float,
         max_bytes: int,
         clock: Callable[[], float] = time.time,
+        elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
         """Report the instances in a folder; acknowledged readings stay `keep_seconds`.
 
@@ -270,11 +271,12 @@ class Reporter:
         self._keep_seconds = self._max_keep_seconds = keep_seconds
         self._max_bytes = max_bytes
         self._clock = clock
+        self._elapsed = elapsed
         self._state = ReportState(folder.with_name("reports"))
         self._finished: set[str] = set()  # instances that are known to be
         self._has_offered = False  # what was quarantined before this start
         self._limit = _MAX_BATCH
-        self._answered_at = 0.0
+        self._answered_at = -_KEEPALIVE_SECONDS  # of the monotonic clock
         self._complete_to = 0.0
         self._used_bytes = 0
         self._unsent_bytes = 0
@@ -378,7 +380,8 @@ class Reporter:
         try:
             for folder in instances:
                 are_complete &= self._send_instance(folder)
-            if instances and self._clock() - self._answered_at >= _KEEPALIVE_SECONDS:
+            silence = self._elapsed() - self._answered_at
+            if instances and silence >= _KEEPALIVE_SECONDS:
                 self._post(instances[-1].name, ())
             if not self._has_offered:
                 self._offer_quarantined()
@@ -496,7 +499,7 @@ class Reporter:
             ),
         )
         answer = self._send_report(report)
-        self._answered_at = self._clock()
+        self._answered_at = self._elapsed()
         self.answers += 1
         self.conflicts += len(answer.conflicts)
         for conflict in answer.conflicts:

@@ -52,7 +52,7 @@ class Client:
         return UsageAnswer(1, 0, self.conflicts, self.epoch)
 
 
-def reporter_for(root, client, *, now=None, max_bytes=10**9, clock=None):
+def reporter_for(root, client, *, now=None, max_bytes=10**9, clock=None, elapsed=None):
     root.mkdir(exist_ok=True)
     return Reporter(
         "edge-1",
@@ -61,6 +61,7 @@ def reporter_for(root, client, *, now=None, max_bytes=10**9, clock=None):
         keep_seconds=DAY,
         max_bytes=max_bytes,
         clock=clock or (lambda: time.time() if now is None else now),
+        elapsed=elapsed or time.monotonic,
     )
 
 
@@ -392,3 +393,18 @@ def test_the_loss_of_what_was_acknowledged_means_sending_again(root, damage):
     reporter_for(root, client).run(running)
 
     assert client.totals == expected
+
+
+def test_a_clock_that_is_set_back_delays_no_empty_report(root):
+    write_history(root)
+    client, wall, elapsed = Client(), [1e9], [0.0]
+    reporter = reporter_for(
+        root, client, clock=lambda: wall[0], elapsed=lambda: elapsed[0]
+    )
+    reporter.run(running)
+    sent = len(client.reports)
+
+    wall[0], elapsed[0] = 1e9 - 3600, 60.0
+    reporter.run(running)
+
+    assert len(client.reports) == sent + 1

@@ -151,13 +151,13 @@ def test_a_crash_while_everything_is_sent_again_does_not_end_it(root):
 def test_an_empty_report_is_sent_at_most_once_a_minute(root):
     write_history(root)
     client = Client()
-    now = [1e9]
-    reporter = reporter_for(root, client, clock=lambda: now[0])
+    elapsed = [0]
+    reporter = reporter_for(root, client, elapsed=lambda: elapsed[0])
     reporter.run(running)
     sent = len(client.reports)
 
     for _ in range(130):
-        now[0] += 1
+        elapsed[0] += 1
         reporter.run(running)
 
     assert len(client.reports) == sent + 2
