@@ -13,7 +13,11 @@ from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, Self
 
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import (
+    DisallowedHost,
+    RequestDataTooBig,
+    TooManyFieldsSent,
+)
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -91,6 +95,11 @@ ALWAYS_CLASSIC = frozenset(
         HTTPStatus.INTERNAL_SERVER_ERROR,
     }
 )
+# Why Django refuses a request; its own texts name settings.
+REASONS: Mapping[type[Exception], str] = {
+    DisallowedHost: "This is not the portal's host name.",
+    TooManyFieldsSent: "The request has too many fields.",
+}
 OWN_PATH = f"{API_PATH}v1/"
 # Paths of Fastly's real-time API, which lie below the same prefix.
 FASTLY_PATHS = tuple(f"{OWN_PATH}{name}/" for name in ("channel", "domains", "origins"))
@@ -302,7 +311,8 @@ def missing_path(request: HttpRequest) -> str:
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Respond to a malformed request: JSON for a program, a page for a person."""
     if wants_json(request):
-        detail = str(exception) if isinstance(exception, UnreadableRequest) else ""
+        unreadable = isinstance(exception, UnreadableRequest)
+        detail = str(exception) if unreadable else REASONS.get(type(exception), "")
         return _json(request, HTTPStatus.BAD_REQUEST, detail)
     return defaults.bad_request(request, exception)
 

@@ -93,6 +93,7 @@ def test_an_unknown_path_is_a_page_for_a_person(db):
         ("/api/service/%00", "The URL contains a null byte."),
         ("/api/service/search?name=%00", "The URL contains a null byte."),
         ("/api/service/search?name=%ff%fe", "The query is not UTF-8."),
+        ("/api/service?" + "a=b&" * 1100, "The request has too many fields."),
     ],
 )
 def test_a_null_byte_or_invalid_utf_8_in_the_url_is_a_400(eve, path, detail):
@@ -114,6 +115,15 @@ def test_a_path_that_is_not_utf_8_is_a_400(rf, db, path, status):
     )
 
     assert found[0].startswith(str(status))
+
+
+def test_another_host_name_is_a_400_with_the_reason(eve, settings):
+    settings.ALLOWED_HOSTS = ["portal.example.com"]
+
+    response = client_of(eve).get("/api/service")
+
+    assert response.status_code == 400
+    assert response.json()["detail"] == "This is not the portal's host name."
 
 
 def test_an_unexpected_error_is_json_for_a_program(eve, monkeypatch):
