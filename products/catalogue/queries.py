@@ -50,6 +50,27 @@ def direct_prices(
     return {row.plan.product_id: row for row in sorted(rows, key=_precedence)}
 
 
+def next_direct_prices(when: datetime, *, account_id: str) -> dict[str, PriceVersion]:
+    """Return the next direct price of each product after an instant, with plan and tiers, by slug.
+
+    An account with a price of its own is not concerned by that of everyone.
+    """
+    rows = PriceVersion.objects.filter(
+        plan__kind=Plan.Kind.DIRECT,
+        plan__retired_at=None,
+        withdrawn_at=None,
+        effective_from__gt=when,
+    ).filter(Q(plan__account=None) | Q(plan__account_id=account_id))
+    rows = rows.select_related("plan").prefetch_related("tiers")
+    prices = direct_prices(when, account_id=account_id)
+    found: dict[str, PriceVersion] = {}
+    for row in sorted(rows, key=lambda row: (row.effective_from, *_precedence(row))):
+        price = prices.get(row.plan.product_id)
+        if price is None or price.plan.account_id in {None, row.plan.account_id}:
+            found.setdefault(row.plan.product_id, row)
+    return found
+
+
 def _precedence(price: PriceVersion) -> tuple[bool, int]:
     return price.plan.account_id is not None, -list(METERS).index(price.meter)
 

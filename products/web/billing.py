@@ -32,6 +32,7 @@ from products.billing.queries.invoices import invoices_of
 from products.billing.queries.running import RunningBill, running_account_bill
 from products.billing.queries.terms import contract_of, currency_of, month_at
 from products.catalogue.money import Money
+from products.web.price_display import price_changes
 
 PAGE = 12
 CREDITS_SHOWN = 20
@@ -221,12 +222,18 @@ def _running_context(actor: Actor, account: Account, now: datetime) -> dict[str,
         running = running_account_bill(account, now)
     except Conflict as refusal:
         return {"running": None, "problem": refusal.message, "budget": None}
+    held = {each.product for each in running.bill.terms.segments}
     return {
         "running": running,
         "month": month_name(str(running.bill.month)),
         "budget": budget_context(budget_state(actor, account, running.subtotal)),
         "may_budget": decide(actor, Permission.BUDGET_MANAGE, account).allowed,
         "others": _others(running),
+        "price_changes": [
+            change
+            for slug, change in price_changes(account, now).items()
+            if slug in held
+        ],
     }
 
 

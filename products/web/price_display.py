@@ -1,11 +1,15 @@
 """Prices as pages show them: the price line of a product, the price table, the estimate."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
+from accounts.models import Account
 from products.catalogue.models import PriceVersion, Product
 from products.catalogue.money import Money, unit_price
-from products.catalogue.queries import tiered_price
+from products.catalogue.queries import next_direct_prices, on_sale, tiered_price
 from products.catalogue.tiers import METERS, tier_ranges
+from products.enablement.models import Enablement
 from products.enablement.queries import ProductState
 
 
@@ -30,6 +34,36 @@ def product_price_line(state: ProductState) -> str:
     if on_request and state.is_on:
         return "Included in your package."
     return "Price on request." if on_request else ""
+
+
+@dataclass(frozen=True, slots=True)
+class PriceChange:
+    """A price that was announced for a product: from when on it counts, and the price in one line."""
+
+    product: Product
+    effective_from: datetime
+    price_line: str
+
+
+def price_changes(account: Account, now: datetime) -> dict[str, PriceChange]:
+    """Return the next price of each product that the account buys or could buy, by slug.
+
+    None of a product from a package, which has a price of its own.
+    """
+    held = Enablement.objects.filter(
+        account=account, ends_at=None, source=Enablement.Source.PACKAGE
+    )
+    packages = set(held.values_list("product_id", flat=True))
+    products = {product.pk: product for product in on_sale()}
+    return {
+        slug: PriceChange(
+            products[slug],
+            price.effective_from,
+            f"{_price_line(price)} {fee_line(price)}".strip(),
+        )
+        for slug, price in next_direct_prices(now, account_id=account.pk).items()
+        if slug in products and slug not in packages
+    }
 
 
 def fee_line(price: PriceVersion) -> str:

@@ -37,7 +37,7 @@ from products.enablement.review import superusers_of
 from products.services.models import Service
 from products.web.current_usage import account_usage
 from products.web.forms import RequestForm
-from products.web.price_display import product_price_line
+from products.web.price_display import PriceChange, price_changes, product_price_line
 
 SERVICES_SHOWN = 3  # of those that use one product
 FILTERS = (("all", "All"), ("on", "In use"), ("available", "Available"))
@@ -56,6 +56,7 @@ class Card:
     can_try: bool = False
     trial_used: int | None = None  # minutes of the trial
     sees_costs: bool = False
+    price_change: PriceChange | None = None  # that was announced
     cost: str = ""  # of this month so far; "" for those who see no costs
 
     @property
@@ -92,12 +93,14 @@ def cards_of(access: AccountAccess, account: Account, now: datetime) -> list[Car
     superusers = tuple(superusers_of(account))
     requested = requested_today(account, access.actor.user_id, now)
     bill = visible_bill(access.actor, account, now)
+    changes = price_changes(account, now)
     costs = product_costs(bill) if bill else {}
     nothing = str(Money(0, bill.terms.currency)) if bill else ""
     return [
         Card(
             state=state,
             price_line=product_price_line(state),
+            price_change=changes.get(state.product.pk),
             can_enable=may_enable
             and (not state.is_on or state.on_trial)
             and state.product.is_sold_directly,

@@ -3,13 +3,13 @@
 from datetime import timedelta
 from decimal import Decimal
 
-from products.catalogue.commands import NewPrice
+from products.catalogue.commands import NewPrice, add_plan
 from products.catalogue.models import Plan, Product
 from products.catalogue.queries import direct_price
 from products.catalogue.tiers import PriceTier
 from products.enablement.commands import assign_package, change_price
 from products.enablement.queries import state_of
-from products.web.price_display import product_price_line, tier_rows
+from products.web.price_display import price_changes, product_price_line, tier_rows
 from tests.factories import NOW
 from tests.factories.world import CATALOGUE
 
@@ -85,3 +85,32 @@ def test_a_row_per_tier_has_its_range_and_unit_price(websockets):
         ("Next 90 million", Decimal("0.50")),
         ("Above 100 million", Decimal("0.40")),
     ]
+
+
+def announce(account, plan, price, at):
+    return change_price(
+        CATALOGUE,
+        plan=plan,
+        price=NewPrice("USD", "connection_time", (PriceTier(None, price),)),
+        effective_from=at,
+        now=NOW,
+    )
+
+
+def test_the_next_price_is_the_first_that_concerns_the_account(acme, websockets):
+    everyone = Plan.objects.get(product=websockets, kind="direct")
+    own = add_plan(
+        CATALOGUE, product=websockets, kind="direct", name="Own", account=acme, now=NOW
+    )
+    announce(acme, everyone, 10**8, LATER)
+    announce(acme, own, 2 * 10**8, NOW + timedelta(days=10))
+
+    found = {day: price_changes(acme, NOW + timedelta(days=day)) for day in (0, 9, 10)}
+
+    assert (
+        found[0]["websockets"].price_line == "0.10 USD per million connection minutes."
+    )
+    assert (
+        found[9]["websockets"].price_line == "0.20 USD per million connection minutes."
+    )
+    assert found[10] == {}

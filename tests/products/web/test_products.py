@@ -3,12 +3,19 @@
 import re
 
 import pytest
+import time_machine
 from django.core import mail
 from django.utils import timezone
 
 from accounts.commands.accounts import suspend_account
+from products.catalogue.commands import NewPrice
+from products.catalogue.tiers import PriceTier
+from products.enablement.commands import change_price
 from products.enablement.models import Enablement, ProductRequest
+from products.months import Month
+from tests.factories import NOW
 from tests.factories.services import ServiceFactory
+from tests.factories.world import CATALOGUE
 from tests.products.web.conftest import actions_of, queries_of, text_of
 
 
@@ -152,3 +159,26 @@ def test_in_a_suspended_account_nothing_is_offered(browser, ada, sam, acme, webs
     assert "The account is suspended, so it can't be enabled." in page
     assert "Request access" not in page
     assert "Superusers can enable it" not in page
+
+
+def test_an_announced_price_is_on_the_pages_of_products_and_billing(
+    browser, bo, sam, acme, enabled
+):
+    at = Month.at(NOW, "UTC").plus(1).starts_at("UTC")
+    change_price(
+        CATALOGUE,
+        plan=enabled.plan,
+        price=NewPrice("USD", "connection_time", (PriceTier(None, 10**9),)),
+        effective_from=at,
+        now=NOW,
+    )
+    with time_machine.travel(NOW, tick=False):
+        for url in ("/products/", "/billing/"):
+            page = text_of(browser(bo).get(url))
+
+            assert (
+                "The price of WebSockets changes on 1 December 2026, 00:00 UTC." in page
+            )
+            assert "1.00 USD per million connection minutes." in page
+    with time_machine.travel(at, tick=False):
+        assert "changes on" not in text_of(browser(bo).get("/products/"))
