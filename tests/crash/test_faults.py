@@ -54,10 +54,11 @@ def test_faults_between_edge_and_portal_change_no_total(
     portal, real_edge, swarm_at, proxy_to, note_figures
 ):
     proxy = proxy_to(seed=1, times=1)
-    edge = real_edge("--tick-seconds", "0.1", at=proxy)
+    # After each failed report the pause doubles.
+    edge = real_edge("--tick-seconds", "0.1", "--report-seconds", "0.05", at=proxy)
 
     outcome = count_through_faults(
-        portal, edge, swarm_at, proxy, clients=30, seed=1, away_seconds=3
+        portal, edge, swarm_at, proxy, clients=30, seed=1, away_seconds=1.5
     )
 
     note_figures(f"seed 1, {sum(proxy.done.values())} reports: {outcome}")
