@@ -5,12 +5,14 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from products.billing.bill import BANDWIDTH
-from products.billing.models import InvoiceLine
+from products.billing.models import CreditNote, InvoiceLine
 from products.catalogue.models import PriceVersion
 from products.catalogue.money import EXACT, Money, unit_price
 from products.catalogue.queries import tiered_price
 from products.catalogue.tiers import METERS, tier_ranges
 
+# Below a bill that is not final.
+CREDITS_NOTE = "Credits that are left are used when the invoice becomes final."
 MINUTES_NOTE = {
     InvoiceLine.Kind.ALLOWANCE: ", included",
     InvoiceLine.Kind.TRIAL: ", trial",
@@ -55,9 +57,19 @@ def describe(line: InvoiceLine) -> LineText:
     )
 
 
+def credit_note_text(note: CreditNote) -> str:
+    """Return what a credit note is for: the product and meter, and its reason."""
+    return f"{note.product.name}, {_meter_name(note.meter)}: {note.reason}"
+
+
+def _meter_name(meter: str) -> str:
+    names = {"": "monthly fee", BANDWIDTH: "bandwidth"}
+    return names.get(meter, "connection time")
+
+
 def units_of(line: InvoiceLine) -> Decimal:
     """Return the quantity in the unit of the price: million minutes, GB; months of a fee."""
-    if line.kind == InvoiceLine.Kind.FEE:
+    if not line.meter:
         return Decimal(1)
     return EXACT.divide(Decimal(line.quantity), Decimal(METERS[line.meter].unit_size))
 
@@ -78,15 +90,13 @@ def _minute(at: datetime) -> str:
 
 
 def _title(line: InvoiceLine) -> str:
-    name = line.product.name
-    if line.kind == InvoiceLine.Kind.FEE:
-        return f"{name}, monthly fee"
     if line.kind == InvoiceLine.Kind.INFORMATIONAL:
         return "of which WebSockets"
-    what = "bandwidth" if line.meter == BANDWIDTH else "connection time"
+    what = f"{line.product.name}, {_meter_name(line.meter)}"
     if line.kind == InvoiceLine.Kind.ADJUSTMENT:
-        return f"{name}, {what}: late usage of {month_name(line.month)}"
-    return f"{name}, {what}{MINUTES_NOTE.get(InvoiceLine.Kind(line.kind), '')}"
+        late = "late usage" if line.meter else "correction"
+        return f"{what}: {late} of {month_name(line.month)}"
+    return f"{what}{MINUTES_NOTE.get(InvoiceLine.Kind(line.kind), '')}"
 
 
 def _detail(line: InvoiceLine) -> str:
@@ -106,7 +116,7 @@ def _detail(line: InvoiceLine) -> str:
 
 
 def _unit(line: InvoiceLine) -> str:
-    if line.kind == InvoiceLine.Kind.FEE:
+    if not line.meter:
         return "month"
     return "GB" if line.meter == BANDWIDTH else "million minutes"
 

@@ -17,7 +17,13 @@ from reportlab.platypus import (
     TableStyle,
 )
 
-from products.billing.describe import describe, month_name, period_text
+from products.billing.describe import (
+    CREDITS_NOTE,
+    credit_note_text,
+    describe,
+    month_name,
+    period_text,
+)
 from products.billing.models import Invoice, InvoiceLine
 from products.billing.queries.invoices import InvoiceDocument
 from products.catalogue.money import Money
@@ -87,6 +93,7 @@ def _story(document: InvoiceDocument) -> list[Flowable]:
         _lines(document),
         Spacer(1, 4 * mm),
         _text(invoice.tax_note, _SMALL),
+        *([] if invoice.number else [_text(CREDITS_NOTE, _SMALL)]),
     ]
     if has_substitutes(f"{invoice.seller}{invoice.buyer}{invoice.tax_note}"):
         parts.append(_text(_SUBSTITUTED, _SMALL))
@@ -96,7 +103,7 @@ def _story(document: InvoiceDocument) -> list[Flowable]:
         parts += [Spacer(1, 6 * mm), _text("Credit notes", _HEAD)]
     parts += [
         _text(
-            f"{each.number}: {-Money(each.amount_micros, invoice.currency)}, {each.reason}"
+            f"{each.number}: {-Money(each.amount_micros, invoice.currency)}, {credit_note_text(each)}"
         )
         for each in document.credit_notes
     ]

@@ -20,7 +20,13 @@ from accounts.authentication import actor_of
 from accounts.csv_export import csv_lines
 from accounts.errors import NotFound
 from accounts.queries import account_of
-from products.billing.describe import describe, month_name, period_text
+from products.billing.describe import (
+    CREDITS_NOTE,
+    credit_note_text,
+    describe,
+    month_name,
+    period_text,
+)
 from products.billing.models import Invoice, InvoiceLine
 from products.billing.queries.content import content_of
 from products.billing.queries.invoices import (
@@ -53,6 +59,7 @@ def invoice(request: HttpRequest, invoice_key: str) -> HttpResponse:
     context = {
         "invoice": row,
         "key": document.key,
+        "credits_note": "" if row.number else CREDITS_NOTE,
         "title": f"Invoice {row.number}" if row.number else "Bill",
         "month": month_name(row.month),
         "period": period_text(row.starts_at, row.ends_at),
@@ -63,7 +70,11 @@ def invoice(request: HttpRequest, invoice_key: str) -> HttpResponse:
             for each in document.lines
         ],
         "notes": [
-            {"row": each, "amount": Money(each.amount_micros, row.currency)}
+            {
+                "row": each,
+                "text": credit_note_text(each),
+                "amount": Money(each.amount_micros, row.currency),
+            }
             for each in document.credit_notes
         ],
     }

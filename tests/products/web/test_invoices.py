@@ -13,12 +13,13 @@ from pypdf import PdfReader
 from accounts.actor import Actor
 from products.billing.commands.closing import finalize_invoice, void_invoice
 from products.billing.commands.corrections import correct_month
-from products.billing.models import CreditNote
+from products.billing.models import CreditNote, InvoiceLine
 from products.billing.queries.content import content_hash
 from products.metering.models import ConnectionUsage
 from products.months import Month
 from tests.factories import NOW
 from tests.factories.invoices import invoice
+from tests.factories.invoices import invoice as draft
 from tests.factories.usage import connection_usage
 from tests.products.web.conftest import queries_of, text_of
 
@@ -74,6 +75,30 @@ def test_the_running_bill_is_shown_as_one_that_can_change(browser, bo, used):
 
     assert "This is not an invoice: the month has not ended." in text
     assert "connection minutes from 2 connections." in text
+    assert "Credits that are left are used when the invoice becomes final." in text
+
+
+@pytest.mark.parametrize("suffix", ["", "pdf/", "csv/", "json/"])
+def test_a_corrected_fee_of_an_earlier_month_is_shown(
+    browser, bo, acme, websockets, suffix
+):
+    row = draft(acme, "2026-12")
+    InvoiceLine.objects.create(
+        invoice=row,
+        position=1,
+        kind=InvoiceLine.Kind.ADJUSTMENT,
+        month="2026-11",
+        product=websockets,
+        starts_at=row.starts_at,
+        ends_at=row.ends_at,
+        quantity=30,
+        amount_exact="20",
+        amount_micros=20_000_000,
+    )
+
+    answer = browser(bo).get(f"{reverse('invoice', args=['2026-12'])}{suffix}")
+
+    assert answer.status_code == 200
 
 
 @pytest.mark.parametrize("key", ["INV-000009", "2026-13", "2024-01", "x"])
@@ -175,7 +200,7 @@ def test_a_credit_note_is_linked_from_the_invoice_that_it_corrects(
 
     assert f"{note.number} " in text
     assert "−0.02 USD" in text
-    assert "The usage of November 2026 was corrected." in text
+    assert "connection time: The usage of November 2026 was corrected." in text
     assert f"Credit note {note.number} corrects {final.number}" in credits_
 
 
