@@ -4,7 +4,7 @@ The bounds are local midnights, so months differ in length by more than whole da
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, time, timedelta
 from typing import Self
 from zoneinfo import ZoneInfo
 
@@ -32,8 +32,13 @@ class Month:
 
     @classmethod
     def read(cls, label: str) -> Self:
-        """Read what `str` wrote. Raises ValueError for anything else."""
+        """Read what `str` wrote. Raises ValueError for anything else.
+
+        Also for a month next to the first or last year, because `datetime` ends there.
+        """
         first = datetime.strptime(f"{label}-01", "%Y-%m-%d").replace(tzinfo=UTC)
+        if not MINYEAR + 1 < first.year < MAXYEAR:
+            raise ValueError(f"the year {first.year} is out of range")
         return cls(first.year, first.month)
 
     def plus(self, months: int) -> Self:

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from accounts.actor import Actor
+from accounts.audit.chain import MAX_INTEGER
 from accounts.audit.vocabulary import Event
 from accounts.change import Trail, Unchanged, recorded_change
 from accounts.errors import Conflict, Invalid
@@ -36,6 +37,8 @@ PRODUCT_FIELDS = (
     "position",
 )
 MAX_TRIAL_DAYS = 366
+MAX_PLAN_NAME_LENGTH = 80
+MAX_AHEAD = timedelta(days=3653)  # a later start of a price is a slip
 MAX_TRIAL_MINUTES = 10**15
 
 
@@ -118,10 +121,17 @@ def add_plan(  # noqa: PLR0913 - the fields of a plan, all by keyword
 ) -> Plan:
     """Add a plan to a product: for everyone, or for one account with the prices of its contract.
 
-    Only a trial has days, and it can have a cap in connection minutes. Raises Invalid for a trial
-    without days and another plan with them; Conflict for a name in use, a second direct plan and a
+    Only a trial has days, and it can have a cap in connection minutes. Raises Invalid for an unknown
+    kind, a name that is empty or too long, a trial without days and another plan with them; Conflict for a name in use, a second direct plan and a
     second trial. Notes plan.added.
     """
+    name = name.strip()
+    if kind not in Plan.Kind.values:
+        raise Invalid("Choose a kind of plan.", field="kind")
+    if not 0 < len(name) <= MAX_PLAN_NAME_LENGTH:
+        raise Invalid(
+            f"Enter a name of at most {MAX_PLAN_NAME_LENGTH} characters.", field="name"
+        )
     _check_trial(kind, trial_days, trial_minutes)
     with recorded_change(
         actor, Permission.CATALOGUE_MANAGE, on=PLATFORM, now=now
@@ -264,15 +274,25 @@ def _checked(plan: Plan, price: NewPrice) -> Meter:
         raise Invalid(problem, field="tiers")
     if not is_currency(price.currency):
         raise Invalid("Enter a currency of ISO 4217, such as USD.", field="currency")
-    for field in ("fee_micros", "included_units"):
-        if getattr(price, field) < 0:
-            raise Invalid("This cannot be negative.", field=field)
+    _check_fee(price)
     other = plan.prices.filter(withdrawn_at=None).exclude(currency=price.currency)
     if other.exists():
         raise Invalid(
             "A plan keeps its currency. Add a plan for the other one.", field="currency"
         )
     return meter
+
+
+def _check_fee(price: NewPrice) -> None:
+    for field in ("fee_micros", "included_units"):
+        if getattr(price, field) < 0:
+            raise Invalid("This cannot be negative.", field=field)
+        if getattr(price, field) > MAX_INTEGER:
+            raise Invalid("This is too large.", field=field)
+    if price.unit_mode not in PriceVersion.UnitMode.values:
+        raise Invalid("Choose a unit mode.", field="unit_mode")
+    if price.proration not in PriceVersion.Proration.values:
+        raise Invalid("Choose a proration.", field="proration")
 
 
 def _last_price(plan: Plan, meter: str) -> PriceVersion | None:
@@ -337,6 +357,8 @@ def _check_start(
         )
     elif follows is not None:
         _check_followed(plan, follows, price, effective_from)
+    if effective_from > now + MAX_AHEAD:
+        raise Invalid("Enter a time in the next ten years.", field="effective_from")
     before = last or follows
     next_month = next_month_start(plan, now)
     if before and effective_from < next_month and is_rise(price, before):

@@ -66,6 +66,12 @@ def test_what_is_no_month_is_refused(label):
         Month.read(label)
 
 
+@pytest.mark.parametrize("label", ["0001-12", "9999-01"])
+def test_a_month_at_an_end_of_time_is_refused(label):
+    with pytest.raises(ValueError, match="out of range"):
+        Month.read(label)
+
+
 @pytest.mark.parametrize(
     "label, following", [("2026-11", "2026-12"), ("2026-12", "2027-01")]
 )

@@ -17,6 +17,7 @@ from products.catalogue.money import is_currency
 from products.months import Month
 
 MAX_PAYMENT_TERMS_DAYS = 365
+MAX_TEXT_LENGTHS = {"buyer": 500, "tax_note": 300}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,7 @@ def assign_contract(
     """Assign a contract to an account from a month on; it replaces the earlier one then.
 
     A change of the billing zone takes effect at the start of a later month. Raises Forbidden unless
-    the actor is staff; Invalid for an unknown currency or zone, impossible payment terms, a month
+    the actor is staff; Invalid for an unknown currency or zone, impossible payment terms, too long a text, a month
     that is over, or a zone that would change within the running month; Conflict if the month is
     already invoiced. Notes contract.assigned, and billing_zone.changed or
     billing_currency.changed.
@@ -75,6 +76,10 @@ def _check(terms: ContractTerms) -> None:
         raise Invalid(
             f"Enter 0 to {MAX_PAYMENT_TERMS_DAYS} days.", field="payment_terms_days"
         )
+    for field, longest in MAX_TEXT_LENGTHS.items():
+        text = getattr(terms, field)
+        if len(text) > longest or "\0" in text:
+            raise Invalid(f"Enter at most {longest} characters.", field=field)
 
 
 def _check_month(

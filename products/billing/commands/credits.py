@@ -3,6 +3,7 @@
 from datetime import date, datetime
 
 from accounts.actor import Actor
+from accounts.audit.chain import MAX_INTEGER
 from accounts.audit.vocabulary import Event
 from accounts.change import Unchanged, recorded_change
 from accounts.commands.reasons import clean_reason
@@ -32,6 +33,8 @@ def grant_credit(
     reason = clean_reason(reason)
     if amount.micros <= 0:
         raise Invalid("Enter an amount above zero.", field="amount")
+    if amount.micros > MAX_INTEGER:
+        raise Invalid("Enter a smaller amount.", field="amount")
     if not is_currency(amount.currency):
         raise Invalid("Enter a currency of ISO 4217, such as USD.", field="currency")
     if expires_on is not None and expires_on < now.date():

@@ -226,6 +226,8 @@ def test_another_currency_needs_prices_in_it(ada, acme, enabled):
         ({"currency": "XYZ"}, "currency"),
         ({"billing_zone": "Mars/Phobos"}, "billing_zone"),
         ({"payment_terms_days": 366}, "payment_terms_days"),
+        ({"buyer": "n" * 501}, "buyer"),
+        ({"tax_note": "a null byte: \0"}, "tax_note"),
         ({"month": Month(2026, 9)}, "from_month"),
         ({"billing_zone": "Europe/Berlin"}, "from_month"),
     ],

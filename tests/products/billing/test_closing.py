@@ -6,6 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from accounts.actor import Actor
+from accounts.errors import Invalid
 from products.billing.commands.closing import (
     MonthNotOver,
     NotComplete,
@@ -329,6 +330,16 @@ def test_a_voided_invoice_returns_its_credits_and_the_month_is_invoiced_again(
 
     assert left == usd("1.00")
     assert (second.number, second.due) == ("INV-000002", usd("0.00"))
+
+
+def test_a_credit_larger_than_any_invoice_is_refused(ada, acme):
+    with pytest.raises(Invalid) as refused:
+        grant_credit(
+            ada, account=acme, amount=Money(2**53, "USD"), reason="Much", now=CLOSED
+        )
+
+    assert refused.value.field == "amount"
+    assert noted(acme.pk) == []
 
 
 def test_an_expired_credit_is_not_used_and_leaves_the_balance(ada, acme, shop, enabled):

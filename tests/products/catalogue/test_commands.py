@@ -7,6 +7,7 @@ import pytest
 
 from accounts.errors import Conflict, Invalid
 from products.catalogue.commands import (
+    MAX_AHEAD,
     MAX_TRIAL_DAYS,
     MAX_TRIAL_MINUTES,
     NewPrice,
@@ -22,6 +23,8 @@ from tests.factories.trail import noted
 from tests.factories.world import CATALOGUE
 
 ONE_TIER = (PriceTier(None, 10**9),)
+TOO_LARGE = 2**53
+A_MONTH = timedelta(days=31)
 
 
 def test_an_unknown_product_is_not_changed(websockets):
@@ -105,6 +108,18 @@ def test_a_product_gets_no_second_trial(ngwaf):
     assert ngwaf.plans.filter(kind="trial").count() == 1
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "field"),
+    [("gift", "New", "kind"), ("package", " ", "name"), ("package", "n" * 81, "name")],
+)
+def test_an_impossible_plan_is_refused_at_its_field(ngwaf, kind, name, field):
+    with pytest.raises(Invalid) as refused:
+        add_plan(CATALOGUE, product=ngwaf, kind=kind, name=name, now=NOW)
+
+    assert refused.value.field == field
+    assert ngwaf.plans.count() == 1
+
+
 def test_a_plan_name_in_use_is_refused(ngwaf):
     plan = Plan.objects.get(product=ngwaf, kind="package")
 
@@ -134,6 +149,34 @@ def test_a_plan_name_in_use_is_refused(ngwaf):
             timedelta(9),
             "included_units",
         ),
+        # More than the databases and the audit trail can have.
+        (NewPrice("USD", "bandwidth", (PriceTier(None, TOO_LARGE),)), A_MONTH, "tiers"),
+        (
+            NewPrice("USD", "bandwidth", (PriceTier(TOO_LARGE, 1), *ONE_TIER)),
+            A_MONTH,
+            "tiers",
+        ),
+        (
+            NewPrice("USD", "bandwidth", ONE_TIER, fee_micros=TOO_LARGE),
+            A_MONTH,
+            "fee_micros",
+        ),
+        (
+            NewPrice("USD", "bandwidth", ONE_TIER, included_units=TOO_LARGE),
+            A_MONTH,
+            "included_units",
+        ),
+        (
+            NewPrice("USD", "bandwidth", ONE_TIER, unit_mode="half"),
+            A_MONTH,
+            "unit_mode",
+        ),
+        (
+            NewPrice("USD", "bandwidth", ONE_TIER, proration="weekly"),
+            A_MONTH,
+            "proration",
+        ),
+        (NewPrice("USD", "bandwidth", ONE_TIER), MAX_AHEAD + A_MONTH, "effective_from"),
     ],
 )
 def test_an_impossible_price_is_refused_at_its_field(websockets, price, after, field):
