@@ -43,7 +43,7 @@ from accounts.user_agents import browser_of
 READER: Final = "notices"
 ACCOUNTS_AT_ONCE: Final = 100
 ENTRIES_AT_ONCE: Final = 50
-MAX_SHARED_SUBJECT: Final = 120  # leaves room for the account and "and 10 more"
+MAX_SHARED_SUBJECT: Final = 120  # and then the account and "and 10 more"
 WAS_NOT_YOU: Final = "Wasn't you? Change your password, sign out other sessions and tell a superuser of your account."
 PAGE_LABELS: Final = {
     "billing": "Billing",
