@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.html import format_html
 
@@ -93,8 +93,10 @@ class AccountAdmin(ReadOnlyAdmin):
 
     list_display = ("name", "id", "created_at", "state")
     list_filter = (("suspended_at", admin.EmptyFieldListFilter),)
-    search_fields = ("name", "id", "memberships__user__email")
-    search_help_text = "Name or ID of the account, or a member's email"
+    search_fields = ("name",)  # shows the field
+    search_help_text = (
+        "A part of the account's name, or the start of its ID or of a member's email"
+    )
     ordering = ("name", "id")
     fields = ()
     change_list_template = "admin/accounts/account_list.html"
@@ -104,6 +106,23 @@ class AccountAdmin(ReadOnlyAdmin):
         ("<str:account_id>/suspend/", "suspend_view", "accounts_account_suspend"),
         ("<str:account_id>/resume/", "resume_view", "accounts_account_resume"),
     )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Account], search_term: str
+    ) -> tuple[QuerySet[Account], bool]:
+        """Return the accounts that match the whole term.
+
+        Django's search joins every account's members for each word: a third of a second with
+        100,000 accounts.
+        """
+        term = search_term.strip()
+        members = Membership.objects.filter(user__email__startswith=term.lower())
+        found = (
+            Q(name__icontains=term)
+            | Q(pk__startswith=term)
+            | Q(pk__in=members.values("account_id"))
+        )
+        return queryset.filter(found), False
 
     @admin.display(description="state")
     def state(self, account: Account) -> str:

@@ -228,3 +228,26 @@ def test_the_start_page_counts_the_new_notices(ada, browser):
     page = browser(ada).get("/admin/").content.decode()
 
     assert 'You have <a href="/notices/">1 new notice</a>.' in page
+
+
+@pytest.mark.parametrize(
+    ("term", "found"),
+    [
+        ("cme", ["Acme"]),
+        ("  ACME ", ["Acme"]),
+        ("Acme GmbH", []),
+        ("{id:.9}", ["Acme"]),
+        ("Eve@", ["Acme"]),
+        ("example.com", []),
+        ("obe", ["Globex"]),
+        ("", ["Acme", "Globex"]),
+    ],
+)
+def test_staff_find_an_account_by_a_part_of_its_name_id_or_members_email(
+    acme, globex, eve, ada, browser, term, found
+):
+    query = {"q": term.format(id=acme.pk)}
+
+    page = browser(ada).get("/admin/accounts/account/", query)
+
+    assert [each.name for each in page.context["cl"].result_list] == found
