@@ -12,8 +12,8 @@ from django.utils import timezone  # noqa: E402 - Django must be set up before
 from accounts.models import Account, Membership  # noqa: E402
 from products.catalogue.models import Product  # noqa: E402
 from products.catalogue.queries import direct_price, prices_beside  # noqa: E402
+from products.enablement.agreements import direct_terms  # noqa: E402
 from products.enablement.commands import Agreement, enable  # noqa: E402
-from products.enablement.queries import direct_terms  # noqa: E402
 from tests.factories.accounts import actor_for  # noqa: E402
 
 

@@ -159,7 +159,7 @@ MIDDLEWARE = [
     "portal.middleware.reject_edge_requests",
     "portal.middleware.reject_unstorable_text",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "accounts.sessions.Sessions",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -299,6 +299,7 @@ SESSION_COOKIE_AGE = 14 * 24 * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
+SESSION_ENGINE = "accounts.sessions"
 SESSION_COOKIE_NAME = "__Host-session" if PRODUCTION else "tollgate_session"
 DEVICE_COOKIE_NAME = "__Host-device" if PRODUCTION else "tollgate_device"
 CSRF_COOKIE_NAME = "__Host-csrf" if PRODUCTION else "tollgate_csrf"

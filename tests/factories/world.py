@@ -195,7 +195,7 @@ def people_of(acme: Account, globex: Account, shop: Service) -> dict[str, Actor]
 
 
 def session_of(actor: Actor) -> str:
-    """Sign a person in and return the key of the session, which has just been re-authenticated."""
+    """Sign a person in and return the session's cookie; they have just been re-authenticated."""
     client = Client()
     client.force_login(User.objects.get(pk=actor.user_id), BACKEND)
     session = client.session
@@ -204,7 +204,7 @@ def session_of(actor: Actor) -> str:
         {"method": "password", "at": time.time(), "reauthenticated": True}
     ]
     session.save()
-    return str(session.session_key)
+    return str(session.secret)
 
 
 def versions_of(shop: Service, author: Actor) -> tuple[Version, Version]:
