@@ -83,8 +83,7 @@ def run() -> Iterator[str]:
         seconds, found = timed(lambda: invoice_check(invoice, CLOSED))
         yield f"check the invoice {seconds:.1f} s, {len(found.differences)} differences"
     yield f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB"
-    seconds, _ = timed(lambda: [rate(LADDER, 123_456_789) for _ in range(RATED)])
-    yield f"rating of three tiers {RATED / seconds:,.0f} lines per second"
+    yield f"rating of three tiers {RATED / rating_seconds():,.0f} lines per second of CPU time"
 
 
 def pages(user_id: str, floor: float) -> Iterator[str]:
@@ -102,6 +101,14 @@ def pages(user_id: str, floor: float) -> Iterator[str]:
                 f"page {url} {median(views) * 1000:.0f} ms, the first time {first * 1000:.0f} ms"
                 f" ({median(views) / floor:.2f} times the floor)"
             )
+
+
+def rating_seconds() -> float:
+    """Return the CPU time of rating alone; other work on the machine does not count."""
+    began = time.process_time()
+    for _ in range(RATED):
+        rate(LADDER, 123_456_789)
+    return time.process_time() - began
 
 
 def timed(work: Callable[[], object]):

@@ -125,7 +125,7 @@ def budget(request: HttpRequest) -> HttpResponse:
     require(actor, Permission.BUDGET_MANAGE, account)
     now = timezone.now()
     saved = Budget.objects.filter(account=account).first()
-    currency = saved.currency if saved else currency_of(account, month_at(account, now))
+    currency = currency_of(account, month_at(account, now))
     form = BudgetForm(
         request.POST if request.method == "POST" else None, initial=_initial(saved)
     )

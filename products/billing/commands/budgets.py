@@ -13,6 +13,7 @@ from products.billing.commands.lines import money_fact
 from products.billing.credit_use import thresholds_reached
 from products.billing.models import Budget, BudgetAlert, Invoice
 from products.billing.queries.budgets import is_blocking, running_invoice
+from products.billing.queries.terms import currency_of, month_at
 from products.catalogue.money import Money, is_currency
 from products.compatibility.version_config import WEBSOCKETS
 from products.enablement.commands.enablements import (
@@ -37,11 +38,17 @@ def set_budget(
     """Set the monthly budget of an account, its thresholds in percent, and what happens at 100 %.
 
     To refuse new connections at 100 % is for superusers alone. Raises Forbidden; Invalid for an
-    impossible amount, threshold or action. Notes budget.changed, and product.blocked or
+    impossible amount, threshold or action, or for another currency than that of the bill. Notes budget.changed, and product.blocked or
     product.unblocked if it changes whether new connections are refused. Thresholds that fired this
     month do not fire again.
     """
     _check(amount, thresholds, action)
+    currency = currency_of(account, month_at(account, now))
+    if amount.currency != currency:
+        raise Invalid(
+            f"The account is billed in {currency}. Enter the budget in it.",
+            field="currency",
+        )
     blocks = action == Budget.Action.BLOCK_NEW
     permission = Permission.PRODUCT_ENABLE if blocks else Permission.BUDGET_MANAGE
     with recorded_change(actor, permission, on=account, now=now) as trail:

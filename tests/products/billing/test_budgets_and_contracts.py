@@ -179,6 +179,21 @@ def test_an_impossible_budget_is_refused_at_its_field(bo, acme, fields, field):
     assert noted(acme.pk) == []
 
 
+def test_a_budget_in_another_currency_than_the_bill_is_refused(bo, acme, enabled):
+    with pytest.raises(Invalid) as refused:
+        set_budget(
+            bo,
+            account=acme,
+            amount=Money.of("5", "EUR"),
+            thresholds=(50,),
+            action="notify",
+            now=MID_OCTOBER,
+        )
+
+    assert refused.value.field == "currency"
+    assert not Budget.objects.exists()
+
+
 def contract(ada, acme, month=OCTOBER, now=MID_OCTOBER, **fields):
     return assign_contract(
         ada,
