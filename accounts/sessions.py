@@ -33,7 +33,7 @@ class SessionStore(DatabaseStore):
         return _key_of(secret)
 
 
-class Sessions(SessionMiddleware):
+class SecretSessions(SessionMiddleware):
     """Reads and writes the cookie, which holds the secret."""
 
     SessionStore: type[SessionStore]

@@ -159,7 +159,7 @@ MIDDLEWARE = [
     "portal.middleware.reject_edge_requests",
     "portal.middleware.reject_unstorable_text",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "accounts.sessions.Sessions",
+    "accounts.sessions.SecretSessions",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

@@ -42,7 +42,7 @@ def test_a_removed_service_has_a_grace_time():
     assert closed == [{}, {}, {}, {}, {"a-test": "removed"}]
 
 
-def test_a_wall_clock_that_jumps_ends_no_grace_time():
+def test_a_clock_that_jumps_ends_no_grace_time():
     policy = RevocationPolicy(60.0)
 
     closed = [

@@ -397,14 +397,14 @@ def test_the_loss_of_what_was_acknowledged_means_sending_again(root, damage):
 
 def test_a_clock_that_is_set_back_delays_no_empty_report(root):
     write_history(root)
-    client, wall, elapsed = Client(), [1e9], [0.0]
+    client, now, elapsed = Client(), [1e9], [0.0]
     reporter = reporter_for(
-        root, client, clock=lambda: wall[0], elapsed=lambda: elapsed[0]
+        root, client, clock=lambda: now[0], elapsed=lambda: elapsed[0]
     )
     reporter.run(running)
     sent = len(client.reports)
 
-    wall[0], elapsed[0] = 1e9 - 3600, 60.0
+    now[0], elapsed[0] = 1e9 - 3600, 60.0
     reporter.run(running)
 
     assert len(client.reports) == sent + 1
