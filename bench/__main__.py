@@ -8,6 +8,8 @@ import django
 from django.db import connection
 from django.test.utils import setup_test_environment
 
+from tests.factories.sessions import use_secret_cookies
+
 # Each name is a module of this package, and what it measures.
 BENCHMARKS = {
     "decision": "decisions per second, beside django-guardian's has_perm",
@@ -30,6 +32,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
     django.setup()
     setup_test_environment()
+    use_secret_cookies()
     for name in names:
         _run(name)
 

@@ -4,10 +4,8 @@ import os
 from datetime import datetime
 
 import pytest
-from django.conf import settings
 from django.db import connection
-from django.http import HttpRequest
-from django.test import Client, TransactionTestCase
+from django.test import TransactionTestCase
 from hypothesis import settings as hypothesis_settings
 
 from accounts.actor import Actor
@@ -26,6 +24,7 @@ from tests.factories.accounts import (
     staff_actor,
 )
 from tests.factories.services import ServiceFactory
+from tests.factories.sessions import use_secret_cookies
 from tests.memory import write_to_memory
 
 pytest_plugins = ["tests.ci_rules", "tests.figures", "tests.template_variables"]
@@ -39,16 +38,7 @@ hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 write_to_memory()
 
 
-_set_login_cookies = Client._set_login_cookies
-
-
-def _set_cookie_with_secret(client: Client, request: HttpRequest) -> None:
-    """Sign a test's client in with the cookie that a browser gets: it holds no key of a row."""
-    _set_login_cookies(client, request)
-    client.cookies[settings.SESSION_COOKIE_NAME] = request.session.secret
-
-
-Client._set_login_cookies = _set_cookie_with_secret
+use_secret_cookies()
 
 _flush = TransactionTestCase._fixture_teardown
 

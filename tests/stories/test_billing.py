@@ -67,6 +67,8 @@ from products.metering.commands.periods import rebuild_stale_periods
 from products.metering.models import Edge
 from products.metering.queries.voids import EdgeTime
 from products.months import Month
+from tests.factories.sessions import use_secret_cookies
+use_secret_cookies()
 now = timezone.now()
 staff = User.objects.filter(is_staff=True).first()
 void_usage(staff_actor(staff, Context()),

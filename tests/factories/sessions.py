@@ -1,0 +1,17 @@
+"""Lets a test's client sign in with the cookie that a browser gets: it holds no key of a row."""
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.test import Client
+
+_set_login_cookies = Client._set_login_cookies
+
+
+def _set_cookie_with_secret(client: Client, request: HttpRequest) -> None:
+    _set_login_cookies(client, request)
+    client.cookies[settings.SESSION_COOKIE_NAME] = request.session.secret
+
+
+def use_secret_cookies() -> None:
+    """Make `Client.force_login` set the session's secret as its cookie."""
+    Client._set_login_cookies = _set_cookie_with_secret
