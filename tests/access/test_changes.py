@@ -27,6 +27,7 @@ CHANGING_NOTHING = {
     ("activity/verify/", "POST"),
     ("billing/budget/lift/", "POST"),
     ("notices/read/", "POST"),
+    ("csp-reports", "POST"),
     ("favicon.ico", "DELETE"),
     ("favicon.ico", "PATCH"),
     ("favicon.ico", "POST"),
