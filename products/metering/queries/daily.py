@@ -30,6 +30,7 @@ from products.instants import instant_of, microseconds_of
 from products.metering.minutes import MINUTE_US, minutes
 from products.metering.models import ConnectionUsage, DeliveryUsage, UsagePeriod
 from products.metering.queries.usage import (
+    MAX_COUNTED_NOW,
     ConnectionTotals,
     integer,
     last_rows,
@@ -44,8 +45,6 @@ Bounds: TypeAlias = Sequence[datetime]
 Counters: TypeAlias = Mapping[str, Any]  # `UsagePeriod.at_bounds`
 _Totals: TypeAlias = Mapping[str, Sequence[int]]
 _Until: TypeAlias = Callable[[datetime], Combinable]
-# Up to so many connections, the usage of a month is summed up from its records.
-MAX_COUNTED_NOW = 20_000
 # Of the newest connections; one of a whole number of minutes shows no rounding.
 _EXAMPLES = 20
 

@@ -4,7 +4,7 @@ Minutes depend only on the start and the longest reported duration of a connecti
 split over months by time. Edges count bytes per month; these are taken as reported.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -44,6 +44,10 @@ _BEGIN = {
     # Deferred, so that it does not wait for writers. Django's own transactions here are immediate.
     "sqlite": "BEGIN DEFERRED",
 }
+
+
+# Up to so many connections, the usage of a month is summed up from its records.
+MAX_COUNTED_NOW = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,13 +175,15 @@ def usage_of(
 ) -> Usage:
     """Return what an account used in a month; with `services`, only what these of it used.
 
-    Closed periods replace the usage records of their services. All other services are summed up
-    from the records. Totals and `complete_to` are of one snapshot of the database.
+    Closed periods replace the usage records of their services; with many connections, the other
+    derived periods as well. What is left is summed up from the records. Totals and `complete_to`
+    are of one snapshot of the database.
     """
     account = Account.objects.get(pk=account_id)
     owned = service_ids_of(account_id)
     wanted = [each for each in owned if services is None or each in services]
-    totals, delivery = _closed_in(wanted, month)
+    periods = _periods_for(wanted, month)
+    totals, delivery = _totals_of(periods)
     if rest := [service for service in wanted if service not in totals]:
         totals |= totals_in(rest, month, account.billing_zone)
         delivery |= delivery_in(rest, month, account.billing_zone)
@@ -189,19 +195,38 @@ def usage_of(
         delivery={
             key: each for key, each in delivery.items() if each != DeliveryTotals()
         },
-        complete_to=complete_to(),
+        complete_to=_complete_to(periods),
         disputes=open_disputes(wanted, month),
     )
 
 
-def _closed_in(
-    services: list[str], month: Month
+def _periods_for(services: list[str], month: Month) -> list[UsagePeriod]:
+    """Return the periods that are read in place of their usage records."""
+    # The month before counts as well, because `last_rows` reads its rows.
+    months = [str(month.plus(-1)), str(month)]
+    rows = UsagePeriod.objects.filter(service__in=services, month__in=months)
+    found = list(rows.defer("at_bounds", "more_bounds"))
+    are_many = sum(row.connections for row in found) > MAX_COUNTED_NOW
+    return [
+        row
+        for row in found
+        if row.month == str(month)
+        and (row.is_closed or (are_many and row.as_of is not None))
+    ]
+
+
+def _complete_to(periods: Iterable[UsagePeriod]) -> datetime | None:
+    """Return until when all usage has arrived and, if it is read from periods, was derived."""
+    derived = [row.as_of for row in periods if row.is_stale and row.as_of is not None]
+    arrived = complete_to()
+    return None if arrived is None else min([arrived, *derived])
+
+
+def _totals_of(
+    periods: Iterable[UsagePeriod],
 ) -> tuple[dict[str, ConnectionTotals], dict[str, DeliveryTotals]]:
-    rows = UsagePeriod.objects.filter(
-        service__in=services, month=str(month), is_closed=True
-    )
     totals, delivery = {}, {}
-    for row in rows:
+    for row in periods:
         totals[row.service] = ConnectionTotals(
             row.minutes, row.connections, row.bytes_from_client, row.bytes_to_client
         )

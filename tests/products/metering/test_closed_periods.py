@@ -20,7 +20,13 @@ from products.metering.models import (
     UsageDispute,
     UsagePeriod,
 )
-from products.metering.queries import Usage, differences, usage_of
+from products.metering.queries import (
+    Usage,
+    complete_to,
+    differences,
+    usage,
+    usage_of,
+)
 from products.months import Month
 from tests.factories.services import ServiceFactory
 from tests.products.metering.reports import (
@@ -110,6 +116,27 @@ def test_open_month_is_answered_from_usage_records(edge, shop):
     UsagePeriod.objects.update(minutes=99)
 
     assert usage_of(shop.account_id, OCTOBER).total.minutes == 2
+
+
+def test_an_open_month_with_many_connections_is_answered_from_its_periods(
+    edge, shop, monkeypatch
+):
+    monkeypatch.setattr(usage, "MAX_COUNTED_NOW", 0)
+    report_october(edge, shop)
+    chat = ServiceFactory.create(account=shop.account)
+    rebuild_stale_periods(now=ENDS)
+    by_period = usage_of(shop.account_id, OCTOBER)
+    late = {"month": "2026-10", "started_at": ENDS - timedelta(minutes=1)}
+    take(edge, record(2, service=shop.pk, **late), now=ACCEPTS_UNTIL)
+    take(edge, record(3, service=chat.pk, **late), now=ACCEPTS_UNTIL)
+
+    found = usage_of(shop.account_id, OCTOBER)
+
+    # A service whose period is not derived yet is counted from its records.
+    assert found.services[shop.pk] == by_period.services[shop.pk]
+    assert found.services[chat.pk].connections == 1
+    assert by_period.total.minutes == 2
+    assert found.complete_to == ENDS < complete_to()
 
 
 def test_service_without_a_closed_period_is_answered_from_usage_records(edge, shop):
