@@ -272,6 +272,8 @@ def _checked(plan: Plan, price: NewPrice) -> Meter:
         raise Invalid(f"Choose one of {', '.join(METERS)}.", field="meter")
     if problem := tiers_problem(price.tiers):
         raise Invalid(problem, field="tiers")
+    if any(max(t.up_to or 0, t.unit_price_nanos) > MAX_INTEGER for t in price.tiers):
+        raise Invalid("A limit or price is too large.", field="tiers")
     if not is_currency(price.currency):
         raise Invalid("Enter a currency of ISO 4217, such as USD.", field="currency")
     _check_fee(price)

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Literal, TypeAlias
 
-from accounts.audit.chain import MAX_INTEGER
-
 UnitMode: TypeAlias = Literal["fraction", "block"]
 
 
@@ -80,8 +78,6 @@ def tiers_problem(tiers: Sequence[PriceTier]) -> str:
         return "Each tier's limit must be higher than the one before."
     if any(tier.unit_price_nanos < 0 for tier in tiers):
         return "A price cannot be negative."
-    if max(*whole, 0, *(tier.unit_price_nanos for tier in tiers)) > MAX_INTEGER:
-        return "A limit or price is too large."
     return ""
 
 

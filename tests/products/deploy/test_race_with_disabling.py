@@ -84,7 +84,9 @@ def test_no_schedule_ends_in_an_active_version_that_nothing_says_is_not_entitled
             deactivate(eve, version=draft, now=LATER)
         else:
             assert isinstance(activated, DeploymentBlocked), activated
-            assert steps == ("product.disabled", "deployment.refused")
+            # The fourth of equal refusals within an hour has no entry.
+            assert steps[:1] == ("product.disabled",)
+            assert steps[1:] in [("deployment.refused",), ()]
 
     note_figures(
         ", ".join(f"{count} {steps[0]} first" for steps, count in seen.items())
