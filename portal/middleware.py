@@ -42,7 +42,7 @@ STATUS: tuple[tuple[type[RefusalError], HTTPStatus], ...] = (
 
 
 class UnreadableRequest(SuspiciousOperation):
-    """A request has text that cannot be stored; its message is shown to the client."""
+    """A request cannot be read, or its text not be stored; its message is shown to the client."""
 
 
 def request_id(get_response: GetResponse) -> GetResponse:

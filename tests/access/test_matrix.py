@@ -3,7 +3,6 @@
 import pytest
 
 from tests.access.asking import (
-    METHOD_NOT_ALLOWED,
     Answer,
     ask,
     read_table,
@@ -16,7 +15,7 @@ OWN_ROUTES = tuple(route for route in all_routes() if not route.is_third_party)
 TRAIL = frozenset(
     {"audit_auditevent", "audit_chainhead", "audit_personaldata", "audit_searchterm"}
 )
-REFUSED = 400
+REFUSED, METHOD_NOT_ALLOWED = 400, 405
 SOME = ("anonymous", "superuser", "non_member")
 # A refused deployment is recorded, although nothing else may change.
 DEPLOYING = ("/activate", "/activate/")
