@@ -24,7 +24,7 @@ def togglers(arena):
 
 
 @pytest.mark.parametrize(
-    "changes", [800, pytest.param(3_200, marks=pytest.mark.nightly)]
+    "changes", [400, pytest.param(3_200, marks=pytest.mark.nightly)]
 )
 def test_eight_processes_lose_no_change_and_block_no_one(arena, togglers, changes):
     order(togglers, f"toggle {changes // PROCESSES}")
@@ -46,7 +46,7 @@ def test_eight_processes_lose_no_change_and_block_no_one(arena, togglers, change
     }
 
 
-@pytest.mark.parametrize("pairs", [20, pytest.param(200, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("pairs", [10, pytest.param(200, marks=pytest.mark.nightly)])
 def test_of_two_concurrent_changes_one_is_refused_with_who_and_when(
     arena, togglers, pairs
 ):
