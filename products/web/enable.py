@@ -24,7 +24,12 @@ from products.catalogue.queries import product as find_product
 from products.catalogue.tiers import METERS
 from products.enablement.agreements import direct_terms
 from products.enablement.commands import Agreement, enable
-from products.enablement.queries import ProductState, state_of
+from products.enablement.queries import (
+    ProductState,
+    conflicts_by_service,
+    products_on_by_service,
+    state_of,
+)
 from products.enablement.review import conflicts_of, superusers_of, who_can_use
 from products.services.queries import services_of
 from products.web.calculator import calculator_context
@@ -143,10 +148,16 @@ def product_enabled(request: HttpRequest, slug: str) -> HttpResponse:
     if state.enablement is None:
         return redirect("products")
     services = services_of(actor)
+    shown = list(services[:SERVICES_SHOWN])
+    on = products_on_by_service([service.pk for service in shown])
+    findings = conflicts_by_service(shown, with_=state.product.pk)
     context = {
         "state": state,
         "product": state.product,
-        "services": services[:SERVICES_SHOWN],
+        "services": [
+            (each, state.product.pk in on.get(each.pk, ()), findings[each.pk])
+            for each in shown
+        ],
         "service_count": services.count(),
         "able_count": configurers_of(account.pk).count(),
     }

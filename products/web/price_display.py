@@ -14,9 +14,9 @@ from products.enablement.queries import ProductState
 
 
 def tier_rows(price: PriceVersion) -> list[tuple[str, Decimal]]:
-    """Return a label such as `First 10 million` and the unit price of each tier."""
+    """Return a label such as `First 10 million connection minutes` and the unit price of each tier."""
     tiers = tiered_price(price).tiers
-    ranges = tier_ranges(tiers, METERS[price.meter].short_unit)
+    ranges = tier_ranges(tiers, METERS[price.meter].unit_name)
     return [
         (_capitalized(reach) or "All", unit_price(tier.unit_price_nanos))
         for reach, tier in zip(ranges, tiers, strict=True)

@@ -54,10 +54,10 @@ def test_the_numbers_of_an_account_have_nothing_that_can_have_the_focus(
     assert "tabindex" not in page
     assert "hx-get" not in page
     assert "<dt>Connections open now</dt> <dd> 3 </dd>" in page
-    assert f"<dt>at edge-1</dt> <dd> 3 open now {today(3, 6)} </dd>" in page
+    assert f"<dt>at edge-1</dt> <dd> 3 open now, {today(3, 6)} </dd>" in page
     assert (
-        f"<dt>shop</dt> <dd> 2 open now {today(2, 4)} </dd> "
-        f'<dt>chat</dt> <dd> 1 open now <span class="small quiet">1 connection'
+        f"<dt>shop</dt> <dd> 2 open now, {today(2, 4)} </dd> "
+        f'<dt>chat</dt> <dd> 1 open now, <span class="small quiet">1 connection'
     ) in page
     assert "<dt>Connections today</dt> <dd> 3 </dd>" in page
     assert "<dt>Minutes today</dt> <dd> 6 </dd>" in page
@@ -80,7 +80,7 @@ def test_a_service_shows_only_its_own_usage(edge, una, shop):
 
     assert status == 200
     assert "<dt>Connections open now</dt> <dd> 2 </dd>" in page
-    assert f"<dt>at edge-1</dt> <dd> 2 open now {today(2, 4)} </dd>" in page
+    assert f"<dt>at edge-1</dt> <dd> 2 open now, {today(2, 4)} </dd>" in page
     assert "<dt>Minutes today</dt> <dd> 4 </dd>" in page
 
 
@@ -128,6 +128,6 @@ def test_the_most_used_services_are_listed_and_the_others_linked(
 
     assert "All services with WebSockets on (7)" in page
     assert "and 4 more" in page
-    assert "service-4 0 open now" in page
+    assert "service-4 0 open now," in page
     assert "service-5" not in page
     assert "another" not in page

@@ -18,6 +18,7 @@ from tests.factories.world import CATALOGUE, text_to_agree_to
 from tests.products.web.conftest import actions_of, queries_of, text_of
 
 PAGE = "/products/websockets/enable/"
+RESULT_PAGE = "/products/websockets/enabled/"
 # Cheaper: a rise would take effect at the start of the next month.
 NEW_PRICE = replace(CONNECTION_TIME, tiers=CONNECTION_TIME.tiers[1:])
 
@@ -242,6 +243,32 @@ def test_the_result_page_links_to_the_services(browser, sam, echo, enabled):
 
     assert reverse("service", args=[echo.pk]).encode() in page.content
     assert "for the whole account, enabled by Sam." in text_of(page)
+
+
+def test_on_the_result_page_it_is_switched_on_for_services_without_a_conflict(
+    browser, sam, acme, echo, enabled
+):
+    client = browser(sam)
+    shielded(acme, "shop-1")
+    before = queries_of(client, RESULT_PAGE)
+    shielded(acme, "shop-2")
+
+    page = client.get(RESULT_PAGE)
+
+    assert text_of(page).count("Backend far uses the shield frankfurt-de") == 2
+    assert page.content.count(b">Switch on<") == 1
+    assert queries_of(client, RESULT_PAGE) == before
+    switch = reverse("product_on", args=[echo.pk, "websockets"])
+    answer = client.post(switch, {"next": RESULT_PAGE}, follow=True)
+    assert answer.redirect_chain == [(RESULT_PAGE, 303)]
+    assert "WebSockets is on for echo" in text_of(answer)
+    assert b">Switch on<" not in answer.content
+
+
+def test_the_summary_comes_before_the_button_on_every_screen(browser, sam, websockets):
+    page = text_of(browser(sam).get(PAGE))
+
+    assert page.index("What it costs") < page.index("Summary") < page.index("Confirm")
 
 
 def test_the_result_page_of_a_disabled_product_redirects_to_products(

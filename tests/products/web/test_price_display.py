@@ -81,9 +81,9 @@ def test_a_product_of_sales_is_on_request_until_it_is_in_the_package(ada, acme, 
 
 def test_a_row_per_tier_has_its_range_and_unit_price(websockets):
     assert tier_rows(direct_price("websockets", NOW)) == [
-        ("First 10 million", Decimal("0.60")),
-        ("Next 90 million", Decimal("0.50")),
-        ("Above 100 million", Decimal("0.40")),
+        ("First 10 million connection minutes", Decimal("0.60")),
+        ("Next 90 million connection minutes", Decimal("0.50")),
+        ("Above 100 million connection minutes", Decimal("0.40")),
     ]
 
 
