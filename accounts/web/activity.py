@@ -18,6 +18,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts import queries
 from accounts.actor import Actor
+from accounts.audit.entry_body import commitments
 from accounts.audit.models import AuditEvent
 from accounts.audit.names import Names, names_in
 from accounts.audit.queries import (
@@ -112,7 +113,6 @@ def activity_entry(request: HttpRequest, sequence: int) -> HttpResponse:
     personal = personal_data_of(event)
     context = {
         "entry": entry_context(event, names_in([event]), personal),
-        "personal": personal,
         "repeats": repeats_of(event),
     }
     return render(request, "accounts/activity_entry.html", context)
@@ -148,7 +148,9 @@ def entry_context(
         "actor": actor_of_entry(event),
         "person": person_of_entry(event),
         "product": names.products.get(event.product, event.product),
-        "from": _from(personal),
+        "from": _from(personal) or _missing(event, "ip", "user_agent"),
+        "program": personal.get("user_agent") or _missing(event, "user_agent"),
+        "email": personal.get("email") or _missing(event, "email"),
         "method": authentication.get("method"),
         "confirmed_at": parse_datetime(authentication.get("reauth_at") or ""),
         "prev_hash": event.prev_hash,
@@ -202,6 +204,11 @@ def _from(personal: Mapping[str, str]) -> str:
     program = personal.get("user_agent")
     known = (personal.get("ip"), browser_of(program) if program else "")
     return ", ".join(each for each in known if each)
+
+
+def _missing(event: AuditEvent, *kinds: str) -> str:
+    """Say why an entry has no such personal data: it was erased, or the entry never had it."""
+    return "deleted" if commitments(event.body).keys() & set(kinds) else "not recorded"
 
 
 def _cache_key(account: Account) -> str:

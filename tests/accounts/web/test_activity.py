@@ -1,12 +1,14 @@
 """The Activity page: grouped, filtered, paged, verified."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from django.db import connection
 
+from accounts.actor import Context
 from accounts.audit import triggers
-from accounts.audit.models import AuditEvent, RepeatedRefusal
+from accounts.audit.models import AuditEvent, PersonalData, RepeatedRefusal
 from accounts.audit.vocabulary import Event
 from accounts.change import recorded_change
 from accounts.commands.accounts import resume_account, suspend_account
@@ -76,6 +78,19 @@ def test_an_entry_has_a_page_with_all_its_fields(acme, sam, browser, write):
     assert "a" * 64 in shown_text
     assert "password · confirmed 22 November 2026, 12:00:00 UTC" in shown_text
     assert "&quot;seq&quot;:1" in shown_text
+
+
+def test_personal_data_that_an_entry_never_had_is_not_called_deleted(
+    acme, sam, browser, write
+):
+    write(actor=replace(sam, context=Context(interface="command")))
+    PersonalData.objects.filter(kind="email").delete()
+
+    shown_text = text(browser(sam).get("/activity/1/"))
+
+    assert "Browser or program not recorded" in shown_text
+    assert "From not recorded" in shown_text
+    assert "Email deleted" in shown_text
 
 
 def test_the_page_of_a_refusal_says_how_often_it_was_repeated(

@@ -108,6 +108,12 @@ def test_the_budget_is_drawn_for_those_who_see_costs(browser, bo, sam, acme, use
     assert "Budget 20.00 USD" in text_of(page(browser, bo))
 
 
+def test_a_month_without_costs_costs_zero_and_is_not_unknown(
+    browser, bo, enabled, edge
+):
+    assert "Estimate 0.00 USD before credits and tax" in text_of(page(browser, bo))
+
+
 def test_what_is_not_counted_is_unknown_and_never_zero(browser, bo, used):
     Edge.objects.update(reported_at=COUNTED - timedelta(days=2))
 
