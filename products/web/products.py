@@ -24,6 +24,7 @@ from products.billing.queries.running import Cost, product_costs, visible_bill
 from products.catalogue.models import Product
 from products.catalogue.money import Money
 from products.catalogue.queries import product as find_product
+from products.compatibility.version_config import WEBSOCKETS
 from products.enablement.commands import request_product
 from products.enablement.models import Enablement
 from products.enablement.queries import (
@@ -35,9 +36,11 @@ from products.enablement.queries import (
 from products.enablement.refusals import disable_refusal
 from products.enablement.review import superusers_of
 from products.services.models import Service
+from products.services.queries import services_of
 from products.web.current_usage import account_usage
 from products.web.forms import RequestForm
 from products.web.price_display import PriceChange, price_changes, product_price_line
+from products.web.recent_usage import recent_usage
 
 SERVICES_SHOWN = 3  # of those that use one product
 FILTERS = (("all", "All"), ("on", "In use"), ("available", "Available"))
@@ -139,6 +142,10 @@ def products(request: HttpRequest) -> HttpResponse:
         "available": [card for card in cards if not card.state.is_on],
     }
     counts = {"all": len(cards)} | {key: len(value) for key, value in shown.items()}
+    recent = None
+    if any(card.product.pk == WEBSOCKETS for card in shown["on"]):
+        visible = [each.pk for each in services_of(actor)]
+        recent = recent_usage(visible, account.billing_zone, now)
     context = {
         "cards": shown.get(chosen, cards),
         "filters": [
@@ -148,6 +155,7 @@ def products(request: HttpRequest) -> HttpResponse:
         "may_enable": access.decide(Permission.PRODUCT_ENABLE).allowed,
         "sales_email": settings.SALES_EMAIL,
         "usage_panel": account_usage(actor, now),
+        "recent": recent,
     }
     return render(request, "products/products.html", context)
 

@@ -1,4 +1,4 @@
-"""The connection minutes of the last seven days, on Home."""
+"""The connection minutes of the last seven days: on Home, on Products and of a service."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -55,6 +55,7 @@ from products.services.queries import (
 )
 from products.web.current_usage import service_usage
 from products.web.differences import shown_differences
+from products.web.recent_usage import recent_usage
 
 DEPLOYMENTS_SHOWN = 10
 VERSIONS_SHOWN = 20
@@ -194,6 +195,8 @@ def _service_context(
 ) -> dict[str, object]:
     account = account_of(actor)
     access = load_access(actor, account.pk)
+    now = timezone.now()
+    switch = switch_of(found, WEBSOCKETS)
     versions = list(versions_of(found).reverse()[:VERSIONS_SHOWN])
     active = active_version(found)
     numbers = {each.number for each in (*versions, *([active] if active else []))}
@@ -209,7 +212,7 @@ def _service_context(
         "previous": previous_version(found),
         "deploying": access.decide(Permission.SERVICE_DEPLOY, found.pk),
         "domains": domains_of(found),
-        "switch": switch_of(found, WEBSOCKETS),
+        "switch": switch,
         "enablement": current(account.pk, WEBSOCKETS),
         "others": other_switches(found),
         "configuring": access.decide(Permission.SERVICE_CONFIGURE, found.pk),
@@ -220,10 +223,12 @@ def _service_context(
         ],
         "superusers": superusers_of(account),
         "may_enable": access.decide(Permission.PRODUCT_ENABLE).allowed,
-        "is_requested": WEBSOCKETS
-        in requested_today(account, actor.user_id, timezone.now()),
+        "is_requested": WEBSOCKETS in requested_today(account, actor.user_id, now),
         "history": recent_deployments(found, limit=DEPLOYMENTS_SHOWN),
-        "usage_panel": service_usage(actor, found, timezone.now()),
+        "usage_panel": service_usage(actor, found, now),
+        "recent": recent_usage([found.pk], account.billing_zone, now)
+        if switch
+        else None,
         "form": form,
     }
 

@@ -1,9 +1,10 @@
-"""The minutes of the last seven days on Home."""
+"""The minutes of the last seven days: on Home, on Products and of a service."""
 
 from datetime import timedelta
 
 import pytest
 import time_machine
+from django.urls import reverse
 
 from products.web.recent_usage import recent_usage
 from tests.factories import NOW
@@ -65,8 +66,22 @@ def test_each_sees_the_minutes_of_their_own_services(browser, sam, lin, enabled,
     assert "20 Nov 90, 21 Nov 0, 22 Nov 0." in only_shop.replace("\xa0", " ")
 
 
-def test_without_the_product_nothing_is_shown(browser, sam, used):
-    assert HEADING not in text_of(browser(sam).get("/"))
+def test_products_shows_those_of_all_services_and_a_service_its_own(
+    browser, sam, switched_on, used
+):
+    client = browser(sam)
+    everything, own = (
+        text_of(client.get(page)).split(HEADING)[1].replace("\xa0", " ")
+        for page in ("/products/", reverse("service", args=[switched_on.pk]))
+    )
+
+    assert "20 Nov 90, 21 Nov 0, 22 Nov 10." in everything
+    assert "20 Nov 0, 21 Nov 0, 22 Nov 10." in own
+
+
+@pytest.mark.parametrize("page", ["/", "/products/", "/services/{echo}/"])
+def test_without_the_product_nothing_is_shown(browser, sam, echo, used, page):
+    assert HEADING not in text_of(browser(sam).get(page.format(echo=echo.pk)))
 
 
 def test_days_without_a_report_are_unknown(shop):
