@@ -1,6 +1,6 @@
 """Base class of the admin's pages: they only read, and their forms call one command."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.filters import FieldListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -32,6 +33,22 @@ class ReasonForm(forms.Form):
         help_text="The account's members can read it. It is kept in the audit trail.",
         widget=forms.Textarea({"rows": 3}),
     )
+
+
+def set_filter(title: str, *, unset: str, filled: str) -> type[FieldListFilter]:
+    """Return a filter by whether a column has a value, with the words for both."""
+
+    class SetFilter(admin.EmptyFieldListFilter):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.title = title
+
+        def choices(self, changelist: ChangeList) -> Iterator[Any]:
+            words = ("All", unset, filled)
+            for choice, word in zip(super().choices(changelist), words, strict=True):
+                yield {**choice, "display": word}
+
+    return SetFilter
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time

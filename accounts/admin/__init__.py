@@ -11,7 +11,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.html import format_html
 
 from accounts.admin import proposals, trail  # noqa: F401 - registers their pages
-from accounts.admin_pages import ReadOnlyAdmin, ReasonForm, admin_url, row_or_404
+from accounts.admin_pages import (
+    ReadOnlyAdmin,
+    ReasonForm,
+    admin_url,
+    row_or_404,
+    set_filter,
+)
 from accounts.commands import offboarding
 from accounts.commands.accounts import (
     create_account,
@@ -92,7 +98,9 @@ class AccountAdmin(ReadOnlyAdmin):
     """
 
     list_display = ("name", "id", "created_at", "state")
-    list_filter = (("suspended_at", admin.EmptyFieldListFilter),)
+    list_filter = (
+        ("suspended_at", set_filter("state", unset="Active", filled="Suspended")),
+    )
     search_fields = ("name",)  # shows the field
     search_help_text = (
         "A part of the account's name, or the start of its ID or of a member's email"
@@ -270,7 +278,10 @@ class MembershipAdmin(ReadOnlyAdmin):
     """The members of all accounts."""
 
     list_display = ("user", "account", "role", "access", "disabled_at", "created_at")
-    list_filter = ("role", ("disabled_at", admin.EmptyFieldListFilter))
+    list_filter = (
+        "role",
+        ("disabled_at", set_filter("state", unset="Active", filled="Disabled")),
+    )
     list_select_related = ("user", "account")
     search_fields = ("user__name", "user__email", "account__name", "=account__id")
     search_help_text = "Name or email of the member, or the account"

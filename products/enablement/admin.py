@@ -20,7 +20,13 @@ from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 
-from accounts.admin_pages import ReadOnlyAdmin, ReasonForm, admin_url, row_or_404
+from accounts.admin_pages import (
+    ReadOnlyAdmin,
+    ReasonForm,
+    admin_url,
+    row_or_404,
+    set_filter,
+)
 from accounts.authentication import staff_actor_of
 from accounts.commands.proposals import needs_approval, proposed
 from accounts.errors import Invalid
@@ -218,7 +224,11 @@ class EnablementAdmin(ReadOnlyAdmin):
         "started_by",
         "ended_by",
     )
-    list_filter = ("product", "source", ("ends_at", admin.EmptyFieldListFilter))
+    list_filter = (
+        "product",
+        "source",
+        ("ends_at", set_filter("state", unset="Current", filled="Ended")),
+    )
     list_select_related = ("account", "product")
     search_fields = ("=account__id", "account__name")
     ordering = ("-starts_at",)

@@ -21,7 +21,7 @@ from django.utils import timezone
 from django.utils.formats import localize
 from django.utils.html import format_html
 
-from accounts.admin_pages import ReadOnlyAdmin, ReasonForm, row_or_404
+from accounts.admin_pages import ReadOnlyAdmin, ReasonForm, row_or_404, set_filter
 from products.instants import SECOND_US, instant_of
 from products.metering.commands import resolve_dispute
 from products.metering.models import (
@@ -145,7 +145,9 @@ class EdgeAdmin(ReadOnlyAdmin):
         *("name", "state", "program", "last_seen_at", "open_connections"),
         *("unsent", "clock", "quarantined_records"),
     )
-    list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
+    list_filter = (
+        ("revoked_at", set_filter("credential", unset="Valid", filled="Revoked")),
+    )
     search_fields = ("name",)
     ordering = ("revoked_at", "name", "-created_at")
     fields = (
@@ -281,7 +283,10 @@ class ConnectionUsageAdmin(UsageAdmin):
     list_filter = (
         "final",
         "clock_differs",
-        ("presumed_closed_at", admin.EmptyFieldListFilter),
+        (
+            "presumed_closed_at",
+            set_filter("end", unset="Reported or open", filled="Presumed"),
+        ),
         ConnectionsKnownFilter,
     )
     search_fields = ("=connection_id", "=service", "=month")
@@ -330,7 +335,10 @@ class UsagePeriodAdmin(UsageAdmin):
         *("month", "named_service", "named_account", "minutes", "connections"),
         *("from_clients", "to_clients", "requests", "is_closed", "as_of"),
     )
-    list_filter = ("is_closed", ("account_id", admin.EmptyFieldListFilter))
+    list_filter = (
+        "is_closed",
+        ("account_id", set_filter("account", unset="Unknown", filled="Known")),
+    )
     search_fields = ("=service", "=account_id", "=month")
     search_help_text = "Service, account or month (2026-11), in full"
     ordering = ("-month", "service")
@@ -363,7 +371,11 @@ class UsageDisputeAdmin(UsageAdmin):
         *list_display,
         *("kind", "last_found_at", "resolved_at", "resolution_reason"),
     )
-    list_filter = (("resolved_at", admin.EmptyFieldListFilter), "reason", "kind")
+    list_filter = (
+        ("resolved_at", set_filter("state", unset="Open", filled="Resolved")),
+        "reason",
+        "kind",
+    )
     search_fields = ("=record_id", "=service", "=account_id", "=month")
     ordering = ("-found_at", "-pk")
     change_form_template = "admin/metering/dispute.html"

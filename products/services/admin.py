@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from accounts.admin_pages import ReadOnlyAdmin
+from accounts.admin_pages import ReadOnlyAdmin, set_filter
 from products.services.models import Part, Service, Version
 from products.services.summary import audit_values
 
@@ -12,7 +12,10 @@ class ServiceAdmin(ReadOnlyAdmin):
     """Services of all accounts, including deleted ones."""
 
     list_display = ("name", "id", "account", "type", "created_at", "deleted_at")
-    list_filter = ("type", ("deleted_at", admin.EmptyFieldListFilter))
+    list_filter = (
+        "type",
+        ("deleted_at", set_filter("state", unset="Existing", filled="Deleted")),
+    )
     list_select_related = ("account",)
     search_fields = ("=id", "name", "=account__id", "account__name")
     ordering = ("account__name", "name")

@@ -6,6 +6,8 @@ from django.urls import reverse
 
 from accounts.admin_pages import ReadOnlyAdmin
 from accounts.audit.models import AuditEvent
+from accounts.commands.invitations import invite
+from accounts.models import User
 from products.billing.commands import grant_credit
 from products.catalogue.models import Plan
 from products.catalogue.money import Money
@@ -63,6 +65,36 @@ def test_every_page_of_the_admin_has_this_history(staff, switched_on, draft):
     assert stock == []
     assert version.url.endswith(f"?target_type=version&target={switched_on.pk}%2F1")
     assert "account=" in entry.url
+
+
+def test_the_page_of_a_row_links_to_its_history(
+    acme, sam, staff, switched_on, draft, now
+):
+    invitation = invite(sam, account=acme, email="new@acme.test", role="user", now=now)
+    rows = (
+        *(invitation, User.objects.get(name="Sam"), Enablement.objects.get()),
+        *(switched_on, draft, Plan.objects.first()),
+        Plan.objects.first().product,
+    )
+
+    pages = {
+        row: staff.get(history_of(row).replace("history", "change")) for row in rows
+    }
+
+    assert [row for row in rows if history_of(row) not in pages[row].text] == []
+
+
+def test_filters_by_a_column_without_a_value_have_words(staff, acme):
+    page = text_of(staff.get("/admin/accounts/account/"))
+    filters = [
+        each[1]
+        for page in admin.site._registry.values()
+        for each in page.list_filter
+        if isinstance(each, tuple)
+    ]
+
+    assert "By state All Active Suspended" in page
+    assert admin.EmptyFieldListFilter not in filters
 
 
 @pytest.mark.usefixtures("switched_on", "draft", "sam")
