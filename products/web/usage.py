@@ -25,9 +25,13 @@ from accounts.queries import account_of
 from accounts.roles import Permission
 from products.billing.describe import month_name, period_text
 from products.billing.models import Budget
-from products.billing.queries.running import costs_of_month, costs_up_to
+from products.billing.queries.running import (
+    MonthCost,
+    costs_of_month,
+    costs_up_to,
+)
 from products.billing.queries.terms import Period, month_at, period_of
-from products.catalogue.money import MICROS, Money
+from products.catalogue.money import MICROS
 from products.metering.queries import (
     Freshness,
     UsageAtBounds,
@@ -65,7 +69,7 @@ class Day:
     is_known: bool
     is_complete: bool
     is_future: bool
-    cost: Money | None = None
+    cost: MonthCost | None = None
 
     @property
     def has_figures(self) -> bool:
@@ -97,7 +101,7 @@ class DailyUsage:
     freshness: Freshness
     now: datetime
 
-    def days(self, costs: Sequence[Money] = ()) -> list[Day]:
+    def days(self, costs: Sequence[MonthCost] = ()) -> list[Day]:
         """Return the days with the sums of all services; `costs` has one amount per day."""
         totals = totals_of(self.used.minutes, len(self.bounds))
         moved = totals_of(self.used.bytes, len(self.bounds) - 1)
@@ -108,7 +112,7 @@ class DailyUsage:
         index: int,
         totals: Sequence[int],
         moved: Sequence[int],
-        costs: Sequence[Money],
+        costs: Sequence[MonthCost],
     ) -> Day:
         start, end = self.bounds[index], self.bounds[index + 1]
         local = start.astimezone(ZoneInfo(self.period.zone))
@@ -146,7 +150,7 @@ def usage(request: HttpRequest) -> HttpResponse:
         "chart": _chart(days, budget, sees_costs=bool(costs)),
         "sees_costs": bool(costs),
         "may_see_costs": sees_costs,
-        "currency": costs[-1].currency if costs else "",
+        "currency": costs[-1].amount.currency if costs else "",
         "so_far": _so_far(days),
         "budget": budget,
         "minutes": sum(day.minutes for day in days),
@@ -214,7 +218,7 @@ def _month(request: HttpRequest, account: Account, now: datetime) -> Month:
     return min(max(month, first), current)
 
 
-def _costs(found: DailyUsage) -> Sequence[Money]:
+def _costs(found: DailyUsage) -> Sequence[MonthCost]:
     """Return the costs up to each day; none if they can't be computed."""
     try:
         return costs_up_to(found.account, found.month, found.bounds)
@@ -222,8 +226,8 @@ def _costs(found: DailyUsage) -> Sequence[Money]:
         return ()
 
 
-def _so_far(days: Sequence[Day]) -> Money | None:
-    return next((day.cost for day in reversed(days) if day.cost is not None), None)
+def _so_far(days: Sequence[Day]) -> str:
+    return next((day.cost.text for day in reversed(days) if day.cost is not None), "")
 
 
 def _month_context(found: DailyUsage) -> dict[str, Any]:
@@ -296,7 +300,7 @@ def _chart(days: Sequence[Day], budget: Budget | None, *, sees_costs: bool) -> C
         if day.is_future or not day.is_known:
             return None
         if sees_costs:
-            return day.cost.micros if day.cost is not None else None
+            return day.cost.amount.micros if day.cost is not None else None
         return day.minutes_so_far
 
     shown = [

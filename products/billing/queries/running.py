@@ -43,11 +43,9 @@ _PACE_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
-    """What a product or a service costs: the rounded amount, and the exact one."""
+class MonthCost:
+    """What a month costs up to a time: the rounded amount, and the exact one."""
 
-    id: str
-    name: str
     amount: Money
     exact: Decimal
 
@@ -55,6 +53,14 @@ class Cost:
     def text(self) -> str:
         """Return the cost in words: also "less than 0.01 USD"."""
         return self.amount.in_words(self.exact)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost(MonthCost):
+    """What a product or a service costs."""
+
+    id: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +131,10 @@ def product_costs(bill: Bill) -> dict[str, Cost]:
         found.setdefault(line.product, []).append(line)
     return {
         slug: Cost(
-            slug,
-            names[slug],
             subtotal(lines, bill.terms.currency),
             exact_sum(line.exact for line in lines),
+            slug,
+            names[slug],
         )
         for slug, lines in found.items()
     }
@@ -147,7 +153,7 @@ def service_costs(account: Account, bill: Bill) -> tuple[Cost, ...]:
             amounts[key] = amounts.get(key, nothing) + amount
         for key, part in exact_shares(line).items():
             exact[key] = EXACT.add(exact.get(key, Decimal(0)), part)
-    rows = [Cost(key, names[key], amounts[key], exact[key]) for key in amounts]
+    rows = [Cost(amounts[key], exact[key], key, names[key]) for key in amounts]
     return tuple(sorted(rows, key=lambda row: (-row.exact, row.name)))
 
 
@@ -187,16 +193,19 @@ def exact_shares(line: Line) -> Mapping[str, Decimal]:
     }
 
 
-def costs_up_to(account: Account, month: Month, bounds: Bounds) -> list[Money]:
+def costs_up_to(account: Account, month: Month, bounds: Bounds) -> list[MonthCost]:
     """Return what a month costs up to each bound but the first. Raises CurrencyConflict.
 
     Fees count from the first day on. The bytes of a connection count where its last reading is.
     """
     terms = terms_of(account, month)
     used = _used_at(account, month, sorted({*bounds, *bounds_of(terms)}))
+    bills = [lines_of(terms, _usage_until(terms, used, at)) for at in bounds[1:]]
     return [
-        subtotal(lines_of(terms, _usage_until(terms, used, at)), terms.currency)
-        for at in bounds[1:]
+        MonthCost(
+            subtotal(lines, terms.currency), exact_sum(line.exact for line in lines)
+        )
+        for lines in bills
     ]
 
 

@@ -114,6 +114,15 @@ def test_a_month_without_costs_costs_zero_and_is_not_unknown(
     assert "Estimate 0.00 USD before credits and tax" in text_of(page(browser, bo))
 
 
+def test_a_cost_that_rounds_to_zero_is_not_zero(browser, bo, echo, enabled, edge):
+    connection_usage(echo, NOW + timedelta(days=1), 5, month="2026-11")
+
+    text = text_of(page(browser, bo))
+
+    assert "Estimate less than 0.01 USD before credits and tax" in text
+    assert "less than 0.01 USD All 1 5 0 bytes less than 0.01 USD" in text
+
+
 def test_what_is_not_counted_is_unknown_and_never_zero(browser, bo, used):
     Edge.objects.update(reported_at=COUNTED - timedelta(days=2))
 
