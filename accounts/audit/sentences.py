@@ -88,7 +88,7 @@ FORMS: Final[Mapping[str, tuple[str, ...]]] = {
     Event.PRODUCT_DISABLED: ("{actor} disabled {product}",),
     Event.PRODUCT_BLOCKED: ("{product} was blocked, so new connections are refused: {after.reason}", "{product} was blocked, so new connections are refused"),
     Event.PRODUCT_UNBLOCKED: ("{actor} ended the block of {product}",),
-    Event.PRODUCT_REQUESTED: ('{actor} requested {product}: "{after.note}"', "{actor} requested {product}"),
+    Event.PRODUCT_REQUESTED: ("{actor} requested {product}: “{after.note}”", "{actor} requested {product}"),
     Event.PRODUCT_REQUEST_GRANTED: ("{actor} granted {after.requested_by}'s request for {product}", "{actor} granted a request for {product}"),
     Event.PRODUCT_REQUEST_ANSWERED: ("{actor} answered {after.requested_by}'s request for {product}: {reason}", "{actor} answered {after.requested_by}'s request for {product}"),
     Event.PRODUCT_REQUEST_DECLINED: ("{actor} declined {after.requested_by}'s request for {product}: {reason}", "{actor} declined {after.requested_by}'s request for {product}"),

@@ -356,7 +356,7 @@ def test_a_name_with_markup_is_escaped_and_a_note_keeps_the_subject_in_one_line(
     send_due_mail(now=NOW)
 
     [message] = outbox.outbox
-    assert message.subject == 'Acme: Sam requested WebSockets: "<b>please</b> soon"'
+    assert message.subject == "Acme: Sam requested WebSockets: “<b>please</b> soon”"
     assert "&lt;b&gt;please" in str(message.alternatives[0][0])
 
 
@@ -367,7 +367,7 @@ def test_a_request_to_sales_is_sent_to_their_address(people, una, write, setting
 
     [mail] = OutgoingMail.objects.all()
     assert mail.to == settings.SALES_EMAIL
-    assert 'Una requested WebSockets: "Soon".' in mail.body
+    assert "Una requested WebSockets: “Soon”." in mail.body
     assert una.email in mail.body
     assert f"Administration: {settings.PORTAL_URL}/admin/\n" in mail.body
 

@@ -265,6 +265,7 @@ def test_the_active_version_cannot_be_deployed_again(browser, eve, draft):
     assert "echo, version 1 is active. Nothing to deploy." in checks
     assert "failed" not in checks
     assert "Activate version 1" not in review
+    assert "What changes" not in review
     assert "Version 1 of echo is active already." in text_of(again)
     assert Deployment.objects.count() == 1
 
