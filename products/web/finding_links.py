@@ -60,6 +60,13 @@ def shown_findings(
     return sorted(found, key=lambda each: order.index(each.severity))
 
 
+def shown_conflicts(
+    findings: Iterable[Finding], version: Version
+) -> list[ShownFinding]:
+    """Return what prevents a switch, with links to its fields; those of a locked version offer a clone."""
+    return _rule_findings(findings, version, editable=True)
+
+
 def advice_about(
     kind: Kind, name: str, key: str, values: Values, version: Version, here: Here
 ) -> list[ShownFinding]:

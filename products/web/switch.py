@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.authentication import actor_of
@@ -18,9 +19,12 @@ from accounts.roles import Permission
 from products.catalogue.queries import product as find_product
 from products.compatibility.version_config import WEBSOCKETS
 from products.enablement.commands import disable_for_service, enable_for_service
+from products.enablement.commands.service import Incompatible
 from products.enablement.queries import switch_of
+from products.services.models import Version
 from products.services.queries import active_version, domains_of, get_service
 from products.web.current_usage import service_usage
+from products.web.finding_links import shown_conflicts
 from products.web.forms import DRAIN_SECONDS, ConfirmForm
 
 
@@ -76,9 +80,23 @@ def _switch_on(request: HttpRequest, service_id: str, slug: str) -> HttpResponse
         )
     except Conflict as refused:
         messages.error(request, f"{product.name} was not switched on for {found.name}.")
-        for sentence in refused.details or (refused.message,):
+        for sentence in _reasons(refused, active_version(found)):
             messages.error(request, sentence)
     return redirect(safe_next(request, reverse("service", args=[found.pk])))
+
+
+def _reasons(refused: Conflict, version: Version | None) -> list[str]:
+    """Return the reasons of a refusal, each with a link to the field of the version that it is about."""
+    if version is None or not isinstance(refused, Incompatible):
+        return list(refused.details or (refused.message,))
+    return [
+        format_html(
+            '{} {} <a href="{}">{}</a>', each.message, each.remedy, each.url, each.label
+        )
+        if each.url
+        else f"{each.message} {each.remedy}"
+        for each in shown_conflicts(refused.findings, version)
+    ]
 
 
 @login_required

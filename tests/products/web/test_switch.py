@@ -51,6 +51,9 @@ def test_every_conflict_is_shown_when_switching_on(browser, eve, acme, echo, ena
     assert "WebSockets was not switched on for echo." in page
     assert "Backend near uses the shield frankfurt-de" in page
     assert "Backend far uses the shield tokyo-jp" in page
+    assert page.count("Shield of far") == 1
+    field = "backend/edit/far/?field=shield#id_shield"
+    assert f"/services/{echo.pk}/versions/1/{field}" in answer.content.decode()
     assert not is_on(echo)
     assert actions_of(acme) == before
 
