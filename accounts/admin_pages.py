@@ -10,6 +10,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.filters import FieldListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Model, QuerySet
@@ -122,7 +123,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscrip
         """Redirect to the entries about a row: Django's own history has nothing."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        row = row_or_404(self.model, object_id)
+        row = row_or_404(self.model, unquote(object_id))
         entries = reverse("admin:audit_auditevent_changelist")
         return HttpResponseRedirect(f"{entries}?{urlencode(self.trail_filter(row))}")
 

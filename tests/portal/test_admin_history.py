@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin.utils import quote
 from django.urls import reverse
 
 from accounts.admin_pages import ReadOnlyAdmin
@@ -9,7 +10,7 @@ from accounts.audit.models import AuditEvent
 from accounts.commands.invitations import invite
 from accounts.models import User
 from products.billing.commands import grant_credit
-from products.catalogue.models import Plan
+from products.catalogue.models import Plan, Product
 from products.catalogue.money import Money
 from products.enablement.models import Enablement
 from products.services.models import Version
@@ -18,7 +19,8 @@ from tests.products.web.conftest import text_of
 
 def history_of(row):
     meta = row._meta
-    return reverse(f"admin:{meta.app_label}_{meta.model_name}_history", args=[row.pk])
+    name = f"admin:{meta.app_label}_{meta.model_name}_history"
+    return reverse(name, args=[quote(row.pk)])
 
 
 @pytest.fixture
@@ -45,6 +47,15 @@ def test_history_shows_the_entries_about_a_row(
 
     assert {row: words for row, words in rows.items() if words not in pages[row]} == {}
     assert "enabled WebSockets" not in pages[credit]
+
+
+def test_the_history_of_a_row_whose_id_has_an_underscore_is_found(staff, websockets):
+    product = Product.objects.filter(pk__contains="_").first()
+
+    answer = staff.get(history_of(product))
+
+    assert answer.status_code == 302
+    assert answer.url.endswith(f"&target={product.pk}")
 
 
 def test_history_of_an_unknown_row_is_not_found(staff):
