@@ -85,7 +85,7 @@ def count_repeat(
         actor_id=source.actor_id,
     )
     latest = earlier.order_by("-at", "-id")[:MAX_COMPARED]
-    same = [each for each in latest if _is_same(each, entry)]
+    same = [each for each in latest if each.body.get("after") == entry.after]
     if len(same) < RECORDED_REFUSALS:
         return False
     repeats, is_first = RepeatedRefusal.objects.get_or_create(
@@ -96,10 +96,6 @@ def count_repeat(
         repeats.last_at = max(repeats.last_at, now)
         repeats.save(update_fields=["count", "last_at"])
     return True
-
-
-def _is_same(event: AuditEvent, entry: NewEntry) -> bool:
-    return event.body.get("after") == entry.after
 
 
 def lock_head(account_id: str) -> ChainHead:
