@@ -1,6 +1,6 @@
 """Prepares the database of a portal in production: `python -m tests.deploy.prepare_database PORT`.
 
-The settings come from the environment. It carries out the commands that an operator does, and
+The settings come from the environment. It prepares the database as `manage.py run` does, and
 creates an account with a service whose origin is the given port. It prints the superuser's
 password, the service, its token and an edge's credential as JSON.
 """
@@ -16,14 +16,17 @@ import django
 os.environ["DJANGO_SETTINGS_MODULE"] = "portal.settings"
 django.setup()
 
-from django.core.management import call_command  # noqa: E402 - Django must be set up before
-from django.utils import timezone  # noqa: E402
+from django.utils import timezone  # noqa: E402 - Django must be set up before
 
 from accounts.actor import Actor, Context, Interface  # noqa: E402
 from accounts.commands.accounts import create_account  # noqa: E402
 from accounts.commands.tokens import issue_token  # noqa: E402
 from accounts.models import User  # noqa: E402
-from products.metering.commands import issue_credential  # noqa: E402
+from portal.prepare import prepare  # noqa: E402
+from products.edge.management.commands.edge import (  # noqa: E402
+    FIRST_NAME,
+    credential_file,
+)
 from products.services.commands.parts import add_part  # noqa: E402
 from products.services.commands.services import create_service  # noqa: E402
 from products.services.queries import get_version  # noqa: E402
@@ -34,9 +37,7 @@ DOMAIN = "echo.test"
 
 def main() -> None:
     """Prepare the database, create an account with a service, and print its secrets."""
-    for step in ("migrate", "createcachetable", "loadcatalogue"):
-        call_command(step, verbosity=0)
-    call_command("collectstatic", interactive=False, verbosity=0)
+    prepare()
     now = timezone.now()
     password = secrets.token_urlsafe(12)
     system = Actor.system("create-account", interface=Interface.COMMAND)
@@ -72,15 +73,13 @@ def main() -> None:
     for kind, (name, fields) in parts.items():
         version = get_version(actor, service.pk, 1)
         add_part(actor, version=version, kind=kind, name=name, fields=fields, now=now)
-    operator = Actor.system("edge-credential", interface=Interface.COMMAND)
-    credential = issue_credential(operator, name="edge-1", now=now)
     print(  # noqa: T201 - the test that started this reads it
         json.dumps(
             {
                 "password": password,
                 "token": token.secret,
                 "service": service.pk,
-                "credential": credential.secret,
+                "credential": credential_file(FIRST_NAME).read_text().strip(),
             }
         )
     )

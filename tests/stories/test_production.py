@@ -35,9 +35,6 @@ def made(portal):
     """Run worker, edge and origin; return what the database was prepared with."""
     origin, plain, tls = portal.ports["ECHO"], portal.ports["EDGE"], free_port()
     found = portal.made | {"tls": tls}
-    credential = portal.folder / "secrets" / "edge_credential"
-    credential.touch(mode=0o600)
-    credential.write_text(found["credential"])
     certificates = portal.folder / "certificates"
     certificates.mkdir()
     (certificates / f"{DOMAIN}.pem").write_bytes(
