@@ -359,7 +359,7 @@ class Notice(models.Model):
 
 
 class NoticePreference(models.Model):
-    """Whether a person gets the notices of a topic by email; without a row they do."""
+    """Whether a person gets the notices of a topic by email; without a row the account's default counts."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
     topic = models.CharField(max_length=16)
@@ -376,6 +376,26 @@ class NoticePreference(models.Model):
 
     def __str__(self) -> str:
         return f"{self.topic} for {self.user_id}"
+
+
+class NoticeDefault(models.Model):
+    """Whether members who have not chosen get a topic by email; without a row they do."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    topic = models.CharField(max_length=16)
+    by_email = models.BooleanField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["account", "topic"],
+                name="one_default_per_account_and_topic",
+                violation_error_message="This account already has a default of the topic.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.topic} of {self.account_id}"
 
 
 class Proposal(models.Model):

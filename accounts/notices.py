@@ -22,7 +22,14 @@ from accounts.audit.models import (
 from accounts.audit.queries import personal_data_of
 from accounts.audit.vocabulary import Event
 from accounts.authentication import memberships_by_name
-from accounts.models import ApiToken, Membership, NoticePreference, User
+from accounts.models import (
+    Account,
+    ApiToken,
+    Membership,
+    NoticeDefault,
+    NoticePreference,
+    User,
+)
 from accounts.policy import members_with
 from accounts.roles import Permission
 from accounts.user_agents import browser_of
@@ -294,17 +301,44 @@ def notified_by(entries: Iterable[AuditEvent]) -> list[str]:
     return sorted(people.values())
 
 
-def wants_email(user: User, topic: Topic) -> bool:
-    """Return whether a person gets the notices of a topic by email; those about security always."""
-    off = NoticePreference.objects.filter(user=user, topic=topic, by_email=False)
-    return topic.is_security or not off.exists()
+@dataclass(frozen=True, slots=True)
+class TopicChoice:
+    """What decides whether a person gets the notices of a topic, of one account, by email."""
+
+    topic: Topic
+    own: bool | None  # None: the person has not chosen
+    default: bool  # of the account
+
+    @property
+    def by_email(self) -> bool:
+        """Return whether they do: security always, else their own choice, else the account's default."""
+        if self.topic.is_security:
+            return True
+        return self.default if self.own is None else self.own
 
 
-def topics_of(user: User) -> list[tuple[Topic, bool]]:
-    """Return every topic, and whether the person gets it by email."""
-    off = NoticePreference.objects.filter(user=user, by_email=False)
-    turned_off = set(off.values_list("topic", flat=True))
-    return [(each, each.is_security or each not in turned_off) for each in Topic]
+def topics_of(user: User | None, account: Account | None) -> list[TopicChoice]:
+    """Return every topic with a person's choice and the default of an account.
+
+    Without a person it is for members who have not chosen; without an account the default is on.
+    """
+    own = _by_topic(NoticePreference.objects.filter(user=user))
+    defaults = _by_topic(NoticeDefault.objects.filter(account=account))
+    return [
+        TopicChoice(each, own.get(each), defaults.get(each, True)) for each in Topic
+    ]
+
+
+def wants_email(user: User, topic: Topic, account: Account | None) -> bool:
+    """Return whether a person gets the notices of a topic, of an account, by email."""
+    choices = topics_of(user, account)
+    return next(each.by_email for each in choices if each.topic is topic)
+
+
+def _by_topic(
+    rows: "QuerySet[NoticePreference] | QuerySet[NoticeDefault]",
+) -> dict[str, bool]:
+    return dict(rows.values_list("topic", "by_email"))
 
 
 def _actor_id(entry: AuditEvent) -> str:

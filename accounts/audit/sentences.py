@@ -35,6 +35,7 @@ FORMS: Final[Mapping[str, tuple[str, ...]]] = {
     Event.ACCOUNT_RESUMED: ("{actor} lifted the suspension of the account: {reason}", "{actor} lifted the suspension of the account"),
     Event.ACCOUNT_RENAMED: ("{actor} renamed the account from {before.name} to {after.name}",),
     Event.ACCOUNT_TIME_ZONE_CHANGED: ("{actor} changed the account's time zone from {before.time_zone} to {after.time_zone}",),
+    Event.NOTICE_DEFAULTS_CHANGED: ("{actor} changed which notices members get by email by default: {fields}", "{actor} changed which notices members get by email by default"),
     Event.ACCOUNT_READ: ("{actor} viewed the account",),
     Event.AUDIT_READ: ("{actor} viewed the audit trail",),
     Event.USER_DISABLED: ("{actor} disabled the login of {target}: {reason}", "{actor} disabled the login of {target}"),

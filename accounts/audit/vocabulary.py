@@ -49,6 +49,7 @@ class Event(StrEnum):
     ACCOUNT_RESUMED = "account.resumed", "lifted the suspension of the account", "customer.update", _ROUTES
     ACCOUNT_RENAMED = "account.renamed", "renamed the account", "customer.update"
     ACCOUNT_TIME_ZONE_CHANGED = "account.time_zone_changed", "changed the account's time zone", "customer.update"
+    NOTICE_DEFAULTS_CHANGED = "notice_defaults.changed", "changed which notices members get by email by default", "customer.update"
     ACCOUNT_READ = "account.read", "viewed the account"
     AUDIT_READ = "audit.read", "viewed the audit trail"
     USER_DISABLED = "user.disabled", "disabled a user", "user.lock"

@@ -5,7 +5,7 @@ makes none twice. It changes no state of an account, so it is not a `recorded_ch
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from textwrap import shorten
@@ -25,11 +25,12 @@ from accounts.audit.vocabulary import Event
 from accounts.change import Unchanged, recorded_change
 from accounts.commands.mail import queue_mail
 from accounts.commands.sign_in import own_login
-from accounts.models import Account, Notice, NoticePreference, User
+from accounts.models import Account, Notice, NoticeDefault, NoticePreference, User
 from accounts.notices import (
     Audience,
     NoticeRule,
     Topic,
+    TopicChoice,
     recipients_of,
     rules_of,
     topics_of,
@@ -77,33 +78,77 @@ def mark_read(user: User, *, notice_ids: Collection[str] | None, now: datetime) 
 
 
 def choose_topics(
-    actor: Actor, *, user: User, by_email: Collection[str], now: datetime
+    actor: Actor, *, user: User, choices: Mapping[str, bool], now: datetime
 ) -> None:
-    """Set which topics a person gets by email; those about security stay on.
+    """Set which topics a person gets by email, and which not; those about security stay on.
 
-    Raises NotFound for another user's login. Notes notice_preferences.changed in each of the
-    user's chains.
+    The default of the account counts for a topic that is left out. Raises NotFound for another
+    user's login. Notes notice_preferences.changed in each of the user's chains.
     """
     with recorded_change(
         actor, Permission.LOGIN_OWN, **own_login(user), now=now
     ) as trail:
-        before = {topic: on for topic, on in topics_of(user) if not topic.is_security}
+        before = {each.topic: each.own for each in _optional(user, None)}
+        after = {topic: choices.get(topic) for topic in before}
+        changed = [topic for topic in before if before[topic] != after[topic]]
+        if not changed:
+            raise Unchanged
+        for topic in changed:
+            rows = NoticePreference.objects.filter(user=user, topic=topic)
+            rows.delete()
+            if (chosen := after[topic]) is not None:
+                rows.create(user=user, topic=topic, by_email=chosen)
+        for chain in trail.entries:
+            trail.note(
+                Event.NOTICE_PREFERENCES_CHANGED,
+                target=("user", user.pk, str(user)),
+                before=_in_entry(before, changed),
+                after=_in_entry(after, changed),
+                account_id=chain,
+            )
+
+
+def set_notice_defaults(
+    actor: Actor, *, account: Account, by_email: Collection[str], now: datetime
+) -> None:
+    """Set which topics members get by email who have not chosen; those about security stay on.
+
+    Raises Forbidden. Notes notice_defaults.changed; the same topics change nothing.
+    """
+    with recorded_change(
+        actor, Permission.ACCOUNT_CONFIGURE, on=account, now=now
+    ) as trail:
+        before = {each.topic: each.default for each in _optional(None, account)}
         after = {topic: topic.value in by_email for topic in before}
         changed = [topic for topic in before if before[topic] != after[topic]]
         if not changed:
             raise Unchanged
         for topic in changed:
-            NoticePreference.objects.update_or_create(
-                user=user, topic=topic, defaults={"by_email": after[topic]}
+            NoticeDefault.objects.update_or_create(
+                account=account, topic=topic, defaults={"by_email": after[topic]}
             )
-        for chain in trail.entries:
-            trail.note(
-                Event.NOTICE_PREFERENCES_CHANGED,
-                target=("user", user.pk, str(user)),
-                before={topic.value: before[topic] for topic in changed},
-                after={topic.value: after[topic] for topic in changed},
-                account_id=chain,
-            )
+        trail.note(
+            Event.NOTICE_DEFAULTS_CHANGED,
+            target=("account", account.pk, account.name),
+            before=_in_entry(before, changed),
+            after=_in_entry(after, changed),
+        )
+
+
+def _optional(user: User | None, account: Account | None) -> list[TopicChoice]:
+    choices = topics_of(user, account)
+    return [each for each in choices if not each.topic.is_security]
+
+
+def _in_entry(
+    choices: Mapping[Topic, bool | None], topics: Collection[Topic]
+) -> dict[str, bool | str]:
+    """Return choices as the entry of a change has them, by topic."""
+    return {
+        topic.value: "default of the account" if chosen is None else chosen
+        for topic, chosen in choices.items()
+        if topic in topics
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +206,7 @@ def _notify(
         zone = zone_of(person.time_zone, account.time_zone if account else "")
         with timezone.override(zone):
             notice = _make(account, entry, rule, names, person)
-        if rule.by_email and wants_email(person, rule.topic):
+        if rule.by_email and wants_email(person, rule.topic, account):
             yield _Email(notice, rule, zone, may_read=person.pk in readers)
 
 

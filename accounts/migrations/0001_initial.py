@@ -191,6 +191,18 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='NoticeDefault',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('topic', models.CharField(max_length=16)),
+                ('by_email', models.BooleanField()),
+                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.account')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('account', 'topic'), name='one_default_per_account_and_topic', violation_error_message='This account already has a default of the topic.')],
+            },
+        ),
+        migrations.CreateModel(
             name='Proposal',
             fields=[
                 ('id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22, primary_key=True, serialize=False)),

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.actor import Interface
 from accounts.authentication import (
     context_of,
+    current_membership,
     login_actor,
     memberships_of,
     signed_in_user,
@@ -19,9 +20,10 @@ from accounts.authentication import (
 from accounts.commands.notices import choose_topics, mark_read
 from accounts.errors import Invalid
 from accounts.lists import page_of
-from accounts.notices import topics_of
+from accounts.notices import Topic, topics_of
 from accounts.queries import notices_of
 
+CHOICES: Final = {"on": True, "off": False}  # anything else is the account's default
 ALL: Final = "all"  # in place of a notice's id; a missing field must not mean all
 
 
@@ -56,22 +58,26 @@ def mark_notices_read(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def notice_settings(request: HttpRequest) -> HttpResponse:
-    """Choose by topic which notices are also sent by email."""
+    """Choose by topic which notices are also sent by email, or leave it to the account's default."""
     user = signed_in_user(request)
     if request.method == "POST":
         choose_topics(
             login_actor(request, user, context_of(request, Interface.WEB)),
             user=user,
-            by_email=request.POST.getlist("topic"),
+            choices={
+                topic.value: CHOICES[chosen]
+                for topic in Topic
+                if (chosen := request.POST.get(topic, "")) in CHOICES
+            },
             now=timezone.now(),
         )
         messages.success(request, "Saved which notices you get by email.")
         return redirect("notice_settings")
-    topics = topics_of(user)
+    here = current_membership(request)
+    topics = topics_of(user, here.account if here else None)
     context = {
-        "always": [topic for topic, _ in topics if topic.is_security],
-        "optional": [
-            {"topic": topic, "on": on} for topic, on in topics if not topic.is_security
-        ],
+        "always": [each.topic for each in topics if each.topic.is_security],
+        "optional": [each for each in topics if not each.topic.is_security],
+        "several_accounts": len(memberships_of(request)) > 1,
     }
     return render(request, "accounts/notice_settings.html", context)

@@ -11,9 +11,11 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.actor import Actor
 from accounts.authentication import actor_of
+from accounts.commands.notices import set_notice_defaults
 from accounts.commands.profiles import choose_account_time_zone, rename_account
 from accounts.form_errors import form_errors, form_status
 from accounts.models import Account
+from accounts.notices import topics_of
 from accounts.policy import load_access
 from accounts.queries import account_of
 from accounts.roles import SECOND_FACTOR_ROLES, Permission
@@ -71,6 +73,21 @@ def account_time_zone(request: HttpRequest) -> HttpResponse:
     return _page(request, actor, account, zone_form=form)
 
 
+@require_POST
+@login_required
+def account_notices(request: HttpRequest) -> HttpResponse:
+    """Set which notices members get by email who have not chosen themselves."""
+    actor = actor_of(request)
+    set_notice_defaults(
+        actor,
+        account=account_of(actor),
+        by_email=request.POST.getlist("topic"),
+        now=timezone.now(),
+    )
+    messages.success(request, "Saved which notices members get by email.")
+    return redirect("account_settings")
+
+
 def _page(
     request: HttpRequest,
     actor: Actor,
@@ -107,6 +124,7 @@ def _page(
                 limit_in_words(settings.SESSION_MAX_SECONDS),
             ),
         ),
+        "topics": topics_of(None, account),
         "service_count": services_of(actor).count(),
     }
     return render(request, "products/account_settings.html", context, status=status)

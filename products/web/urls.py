@@ -3,7 +3,11 @@
 from django.urls import URLPattern, path, register_converter
 
 from products.web.access import member_access
-from products.web.account_settings import account_settings, account_time_zone
+from products.web.account_settings import (
+    account_notices,
+    account_settings,
+    account_time_zone,
+)
 from products.web.agreements import agreement, agreements
 from products.web.billing import billing, budget, end_budget, lift_budget_block
 from products.web.current_usage import live_account, live_service
@@ -52,6 +56,7 @@ urlpatterns: list[URLPattern] = [
     path("", home, name="home"),
     path("account/", account_settings, name="account_settings"),
     path("account/time-zone/", account_time_zone, name="account_time_zone"),
+    path("account/notices/", account_notices, name="account_notices"),
     path("products/", products, name="products"),
     path("products/<slug:slug>/enable/", enable_product, name="enable_product"),
     path("products/<slug:slug>/enabled/", product_enabled, name="product_enabled"),

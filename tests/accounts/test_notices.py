@@ -7,6 +7,7 @@ import pytest
 from django.core import mail as outbox
 from django.urls import reverse
 
+from accounts.audit.models import AuditEvent
 from accounts.audit.vocabulary import Event
 from accounts.change import recorded_change
 from accounts.commands import notices as commands
@@ -17,13 +18,14 @@ from accounts.commands.notices import (
     choose_topics,
     make_notices,
     mark_read,
+    set_notice_defaults,
 )
 from accounts.models import Account, Notice, OutgoingMail, User
-from accounts.notices import NOTICES, Topic, topics_of
+from accounts.notices import NOTICES, Topic, topics_of, wants_email
 from accounts.roles import Permission, Role
 from tests.concurrency import together
 from tests.factories import NOW
-from tests.factories.accounts import actor_for, member
+from tests.factories.accounts import NO_EMAILS, AccountFactory, actor_for, member
 
 WEBSOCKETS = {
     "target": ("product", "websockets", "WebSockets"),
@@ -80,6 +82,7 @@ SILENT = frozenset(
         Event.ACCOUNT_READ,
         Event.ACCOUNT_RENAMED,
         Event.ACCOUNT_TIME_ZONE_CHANGED,
+        Event.NOTICE_DEFAULTS_CHANGED,
         Event.USER_TIME_ZONE_CHANGED,
         Event.AUDIT_READ,
         Event.USER_UPDATED,
@@ -376,7 +379,7 @@ def test_a_topic_that_is_turned_off_stays_on_the_page(
     people, grace, write, noted, acme
 ):
     user = User.objects.get(pk=grace.user_id)
-    choose_topics(grace, user=user, by_email=[], now=NOW)
+    choose_topics(grace, user=user, choices=NO_EMAILS, now=NOW)
     write(Event.PRODUCT_ENABLED)
 
     make_notices(now=NOW)
@@ -386,13 +389,51 @@ def test_a_topic_that_is_turned_off_stays_on_the_page(
     assert noted(acme) == ["notice_preferences.changed", "product.enabled"]
 
 
-def test_topics_of_security_cannot_be_turned_off(people, eve, write):
+def test_topics_of_security_cannot_be_turned_off(people, sam, eve, write, acme):
     user = User.objects.get(pk=eve.user_id)
-    choose_topics(eve, user=user, by_email=[], now=NOW)
+    choose_topics(eve, user=user, choices=NO_EMAILS, now=NOW)
+    set_notice_defaults(sam, account=acme, by_email=[], now=NOW)
 
-    on = [topic for topic, by_email in topics_of(user) if by_email]
+    on = [each.topic for each in topics_of(user, acme) if each.by_email]
 
     assert on == [Topic.LOGIN, Topic.ACCESS, Topic.SUSPENSION]
+
+
+def test_the_default_of_the_account_counts_for_who_has_not_chosen(
+    people, sam, grace, write, acme, noted
+):
+    user = User.objects.get(pk=grace.user_id)
+    choose_topics(grace, user=user, choices={Topic.PRODUCTS: True}, now=NOW)
+    set_notice_defaults(sam, account=acme, by_email=[Topic.PRICES], now=NOW)
+    write(Event.PRODUCT_ENABLED)
+
+    make_notices(now=NOW)
+
+    mailed = OutgoingMail.objects.values_list("to", flat=True)
+    assert list(mailed) == ["grace@example.com"]
+    assert notified() == ["Bo", "Grace"]
+    assert noted(acme)[1] == "notice_defaults.changed"
+
+
+def test_a_choice_is_given_up_for_the_default(eve, acme):
+    user = User.objects.get(pk=eve.user_id)
+    choose_topics(eve, user=user, choices={Topic.PRICES: False}, now=NOW)
+    off = wants_email(user, Topic.PRICES, acme)
+
+    choose_topics(eve, user=user, choices={}, now=NOW)
+
+    assert (off, wants_email(user, Topic.PRICES, acme)) == (False, True)
+    entry = AuditEvent.objects.latest("sequence")
+    assert entry.body["before"] == {"prices": False}
+    assert entry.body["after"] == {"prices": "default of the account"}
+
+
+def test_an_account_has_no_default_of_another(people, sam, acme):
+    globex = AccountFactory.create()
+    set_notice_defaults(sam, account=acme, by_email=[], now=NOW)
+
+    assert all(each.default for each in topics_of(None, globex))
+    assert all(each.default for each in topics_of(None, None))
 
 
 def test_what_the_sign_in_library_has_sent_is_not_sent_again(people, eve, write):

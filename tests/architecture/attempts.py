@@ -56,7 +56,7 @@ from products.services.models import Part
 from products.services.queries import get_part
 from products.webhooks import commands as webhooks
 from tests.factories import NOW
-from tests.factories.accounts import UserFactory, staff_actor
+from tests.factories.accounts import NO_EMAILS, UserFactory, staff_actor
 from tests.factories.domains import pending
 from tests.factories.usage import connection_usage
 from tests.factories.world import World, agreed, agreed_to_trial
@@ -293,7 +293,9 @@ ATTEMPTS: dict[str, Attempt] = {
         STAFF, lambda w, a: offboarding.remove_staff(a, user=w.person("user"), reason="Left", now=NOW),
         given=lambda w, a: User.objects.filter(pk=w.membership.user_id).update(is_staff=True)),
     "accounts.commands.notices.choose_topics": Attempt(frozenset({"user"}), lambda w, a: notices.choose_topics(
-        a, user=w.person("user"), by_email=[], now=NOW)),
+        a, user=w.person("user"), choices=NO_EMAILS, now=NOW)),
+    "accounts.commands.notices.set_notice_defaults": Attempt(SUPERUSER, lambda w, a: notices.set_notice_defaults(
+        a, account=w.acme, by_email=[], now=NOW)),
     "accounts.commands.sign_in.note_login": Attempt(frozenset({"user"}), lambda w, a: sign_in.note_login(
         a, user=w.person("user"), event=Event.USER_LOGGED_IN, now=NOW)),
     "accounts.commands.sign_in.note_failed_login": Attempt(frozenset({"user"}), lambda w, a: sign_in.note_failed_login(

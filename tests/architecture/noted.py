@@ -34,6 +34,7 @@ NOTED: dict[str, tuple[str, ...]] = {
     "accounts.commands.proposals.approve": ("account.suspended", "approval.granted"),
     "accounts.commands.proposals.decline": ("approval.refused",),
     "accounts.commands.notices.choose_topics": ("notice_preferences.changed",),
+    "accounts.commands.notices.set_notice_defaults": ("notice_defaults.changed",),
     "accounts.commands.sign_in.note_login": ("user.logged_in",),
     "accounts.commands.sign_in.note_failed_login": ("user.login_failed",),
     "accounts.commands.sign_in.recorded_login_change": ("second_factor.enabled",),

@@ -8,11 +8,14 @@ from factory.django import DjangoModelFactory
 from accounts.actor import Actor, Context, Interface
 from accounts.commands.service_access import set_access
 from accounts.models import Account, Membership, User
+from accounts.notices import Topic
 from accounts.roles import AccessLevel, Role
 from products.services.models import Service
 from tests.factories import NOW
 
 PASSWORD = "correct horse battery staple"
+# What a person chooses who wants no topic by email.
+NO_EMAILS = {topic.value: False for topic in Topic}
 
 
 class AccountFactory(DjangoModelFactory[Account]):

@@ -11,7 +11,7 @@ from accounts.models import ApiToken, Notice, OutgoingMail, User
 from accounts.roles import Role
 from tests.concurrency import together
 from tests.factories import NOW
-from tests.factories.accounts import actor_for, member
+from tests.factories.accounts import NO_EMAILS, actor_for, member
 from tests.factories.keys import automation_key, key_of
 
 DAY = timedelta(days=1)
@@ -98,7 +98,9 @@ def test_superusers_get_the_notice_of_an_automation_token(acme, sam, eve, bo):
 
 def test_who_turned_the_topic_off_gets_no_email(eve):
     key_of(eve, expires_at=END)
-    choose_topics(eve, user=User.objects.get(pk=eve.user_id), by_email=[], now=NOW)
+    choose_topics(
+        eve, user=User.objects.get(pk=eve.user_id), choices=NO_EMAILS, now=NOW
+    )
     check_tokens(now=END - DAY)
 
     assert notified() == ["Eve"]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from accounts.commands.notices import set_notice_defaults
 from accounts.models import Notice
 from tests.accounts.web.test_members import text
 from tests.factories import NOW
@@ -108,16 +109,23 @@ def test_a_former_member_still_reads_their_notices(eve, acme, browser, tell):
     assert "Sam did thing 0" in text(browser(eve).get(PAGE))
 
 
-def test_a_topic_is_turned_off_and_on_in_the_settings(eve, browser):
-    client = browser(eve)
+def test_topics_are_turned_off_and_on_or_left_to_the_account(sam, eve, acme, browser):
+    set_notice_defaults(sam, account=acme, by_email=["prices"], now=NOW)
 
-    off = client.post("/notices/settings/", {"topic": ["prices"]}, follow=True)
-    assert [each["topic"].value for each in off.context["optional"] if each["on"]] == [
-        "prices"
-    ]
-    assert "Your role and your access" in text(off)
+    saved = browser(eve).post(
+        "/notices/settings/",
+        {"prices": "off", "trials": "on", "products": "", "login": "off"},
+        follow=True,
+    )
 
-    topics = [each["topic"].value for each in off.context["optional"]]
-    client.post("/notices/settings/", {"topic": topics})
-    again = client.get("/notices/settings/")
-    assert all(each["on"] for each in again.context["optional"])
+    chosen = {each.topic.value: each.own for each in saved.context["optional"]}
+    on = [each.topic.value for each in saved.context["optional"] if each.by_email]
+    assert (chosen["prices"], chosen["trials"], chosen["products"]) == (
+        False,
+        True,
+        None,
+    )
+    assert on == ["trials"]
+    assert "Default of Acme: on" in text(saved)
+    assert "Default of Acme: off" in text(saved)
+    assert "Your role and your access" in text(saved)

@@ -77,6 +77,20 @@ def test_a_persons_time_zone_counts_before_that_of_the_account(browser, sam, una
     assert actions_of(acme) == ["account.time_zone_changed", "user.time_zone_changed"]
 
 
+def test_a_superuser_sets_which_notices_members_get_by_email(browser, sam, una, acme):
+    page = browser(sam).post(
+        reverse("account_notices"), {"topic": ["prices", "login"]}, follow=True
+    )
+
+    on = [each.topic.value for each in page.context["topics"] if each.default]
+    assert on == ["login", "access", "suspension", "prices"]
+    assert "Saved which notices members get by email." in text_of(page)
+    shown = text_of(browser(una).get(reverse("account_settings")))
+    assert "Price changes, ahead of their date: on" in shown
+    assert "Trials that end soon, and their end: off" in shown
+    assert actions_of(acme) == ["notice_defaults.changed"]
+
+
 @pytest.mark.parametrize("page", ["account_time_zone", "own_time_zone"])
 def test_an_unknown_time_zone_stays_in_the_form(browser, sam, acme, page):
     answer = browser(sam).post(reverse(page), {"time_zone": "Mars/Phobos"})

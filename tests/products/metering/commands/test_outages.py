@@ -14,6 +14,7 @@ from products.instants import microseconds_of
 from products.metering.commands import check_edges, issue_credential, revoke_credential
 from products.metering.models import ConnectionUsage, Edge, EdgeOutage
 from tests.factories import NOW
+from tests.factories.accounts import NO_EMAILS
 from tests.factories.usage import connection_usage
 
 LATER = NOW + timedelta(minutes=10)
@@ -131,7 +132,7 @@ def test_staff_superusers_and_engineers_get_one_notice_and_one_email(
 
 def test_who_turned_the_topic_off_gets_no_email(sam, eve, carried):
     user = User.objects.get(pk=sam.user_id)
-    choose_topics(sam, user=user, by_email=[], now=NOW)
+    choose_topics(sam, user=user, choices=NO_EMAILS, now=NOW)
     check_edges(now=LATER)
 
     make_notices(now=LATER)
