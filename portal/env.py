@@ -26,7 +26,8 @@ BROKER_SCHEMES = frozenset({"amqp", "amqps", "pyamqp", "redis", "rediss", "memor
 VARIABLES = FileAwareMapping(cache=False)
 # Without limits, one held lock or one dead server makes every thread of the portal wait. The web
 # server adds a limit per statement; migrations and sweeps have none.
-POSTGRESQL_LIMITS: dict[str, str | int] = {
+POSTGRESQL_OPTIONS: dict[str, str | int] = {
+    "prepare_threshold": 5,  # calls after which a connection keeps a query's plan; None: never
     "connect_timeout": 5,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -284,7 +285,9 @@ def database(folder: Path) -> dict[str, Any]:
         return config | {"CONN_HEALTH_CHECKS": True, "OPTIONS": options}
     # The folder of a Unix socket is a host name with %2F for its slashes.
     host = unquote(config["HOST"])
-    options = POSTGRESQL_LIMITS | config.get("OPTIONS", {})
+    options = POSTGRESQL_OPTIONS | config.get("OPTIONS", {})
+    if options["prepare_threshold"] == "None":  # a URL has only texts and numbers
+        options["prepare_threshold"] = None
     return (
         {"CONN_HEALTH_CHECKS": True, "CONN_MAX_AGE": 60}
         | config

@@ -1,6 +1,7 @@
 """Queries whose SQL is composed once: each call has its own values."""
 
 import pytest
+from django.db import connection
 from django.db.models import Q
 
 from accounts.models import ApiToken, Membership
@@ -72,3 +73,18 @@ def test_a_row_is_loaded_with_the_types_of_its_columns():
     assert found.services == ["a", "b"]
     assert found.created_at == token.created_at
     assert not found._state.adding
+
+
+def test_a_frequent_query_keeps_its_plan_on_postgresql(roles):
+    member = MembershipFactory.create(role="engineer")
+    calls = connection.settings_dict["OPTIONS"].get("prepare_threshold", 5) + 1
+
+    for _ in range(calls):
+        assert roles.rows([member.account_id], "engineer") == [(member.pk,)]
+
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT custom_plans + generic_plans FROM pg_prepared_statements"
+            )
+            assert cursor.fetchall() == [(1,)]

@@ -148,7 +148,14 @@ def test_database_url_is_decoded(monkeypatch):
 
     assert database["USER"] == database["PASSWORD"] == database["NAME"] == RESERVED
     assert (database["HOST"], database["PORT"]) == ("db.example.com", 5433)
-    assert database["OPTIONS"] == env.POSTGRESQL_LIMITS | {"sslmode": "require"}
+    assert database["OPTIONS"] == env.POSTGRESQL_OPTIONS | {"sslmode": "require"}
+
+
+def test_database_url_can_turn_off_prepared_statements(monkeypatch):
+    url = "postgres://db.example.com/tollgate?prepare_threshold=None"
+    monkeypatch.setenv("DATABASE_URL", url)
+
+    assert env.database(Path("/nowhere"))["OPTIONS"]["prepare_threshold"] is None
 
 
 def test_database_url_can_name_the_folder_of_a_socket(monkeypatch):
