@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models.functions import Lower
 
 from accounts.actor import AUTOMATION, MAX_ACTOR_LENGTH, TokenScope
+from accounts.date_formats import MAX_FORMAT_LENGTH, DateFormat
 from accounts.ids import new_id
 from accounts.roles import AUTOMATION_ROLES, ROLES_WITH_LIMITED_ACCESS, Role
 from accounts.time_zones import MAX_ZONE_LENGTH
@@ -93,6 +94,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     time_zone = models.CharField(
         max_length=MAX_ZONE_LENGTH, blank=True
     )  # "": the account's
+    date_format = models.CharField(
+        max_length=MAX_FORMAT_LENGTH, default=DateFormat.ENGLISH.value
+    )
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -106,7 +110,11 @@ class User(AbstractBaseUser, PermissionsMixin):
                 Lower("email"),
                 name="user_email_is_unique",
                 violation_error_message="This email address already has a login.",
-            )
+            ),
+            models.CheckConstraint(
+                condition=models.Q(date_format__in=[each.value for each in DateFormat]),
+                name="date_format_is_known",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,8 +1,4 @@
-"""Time zones that people and accounts choose, and times as people read them in the current one.
-
-Django's current time zone is the reader's on pages (`portal.middleware.time_zone`) and in their
-emails. It is UTC in the admin, in the API, in sweeps and in what programs read.
-"""
+"""Time zones that people and accounts choose."""
 
 import zoneinfo
 from datetime import UTC, datetime, tzinfo
@@ -10,7 +6,6 @@ from functools import cache
 from typing import Final
 
 from django import forms
-from django.utils import timezone
 
 MAX_ZONE_LENGTH: Final = 64
 
@@ -51,21 +46,3 @@ def zone_label(local: datetime) -> str:
     if not name.startswith(("+", "-")):
         return name
     return f"UTC{name[:3]}:{name[3:]}" if name[3:] else f"UTC{name}"
-
-
-def second_text(at: datetime, zone: tzinfo | None = None) -> str:
-    """Return a time to the second in a zone, or in the current one: 18 March 2026, 15:05:20 CET."""
-    local = timezone.localtime(at, zone)
-    return f"{local.day} {local:%B %Y, %H:%M:%S} {zone_label(local)}"
-
-
-def minute_text(at: datetime) -> str:
-    """Return a time to the minute in the current zone: 28 November 2026, 03:41 UTC."""
-    local = timezone.localtime(at)
-    return f"{local.day} {local:%B %Y, %H:%M} {zone_label(local)}"
-
-
-def day_text(at: datetime) -> str:
-    """Return the day of a time in the current zone: 3 Nov 2025."""
-    local = timezone.localtime(at)
-    return f"{local.day} {local:%b %Y}"

@@ -13,9 +13,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
 
 from accounts.authentication import SAFE_METHODS, NoAccount, current_membership
+from accounts.date_formats import read_as
 from accounts.errors import (
     Conflict,
     Forbidden,
@@ -26,7 +26,6 @@ from accounts.errors import (
 )
 from accounts.models import User
 from accounts.return_page import page_of_form
-from accounts.time_zones import zone_of
 from products.edge.contract import PLATFORM
 from products.protocol import API_PATH, INVALID_PATH
 
@@ -156,10 +155,10 @@ class reject_unstorable_forms:  # noqa: N801 - the settings name it beside funct
             raise UnreadableRequest("The form contains a null byte.")
 
 
-def time_zone(get_response: GetResponse) -> GetResponse:
-    """Show times on pages in the time zone that the person chose, else in that of their account.
+def reader(get_response: GetResponse) -> GetResponse:
+    """Show times on pages in the format and the time zone of the person, else of their account.
 
-    The admin and the API have UTC: staff work for accounts everywhere, and programs expect it.
+    The admin and the API have the first format and UTC: staff work for accounts everywhere, and programs expect it.
     """
     admin = reverse("admin:index")
 
@@ -168,8 +167,8 @@ def time_zone(get_response: GetResponse) -> GetResponse:
         if not isinstance(user, User) or request.path.startswith((API_PATH, admin)):
             return get_response(request)
         here = current_membership(request)
-        zone = zone_of(user.time_zone, here.account.time_zone if here else "")
-        with timezone.override(zone):
+        account_zone = here.account.time_zone if here else ""
+        with read_as(user.date_format, user.time_zone, account_zone):
             return get_response(request)
 
     return middleware

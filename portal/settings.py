@@ -173,7 +173,7 @@ MIDDLEWARE = [
     "accounts.web.session_limits.session_limits",
     "portal.form_rate_limit.limit_forms",
     "accounts.web.second_factor.second_factor",
-    "portal.middleware.time_zone",
+    "portal.middleware.reader",
     "portal.middleware.reject_unstorable_forms",
     "portal.middleware.refusal_pages",
     "portal.idempotency.idempotency",

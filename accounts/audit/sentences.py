@@ -18,7 +18,7 @@ from accounts.actor import STAFF_MARK, ActorType, actor_words
 from accounts.audit.models import PLATFORM, AuditEvent
 from accounts.audit.names import NO_NAMES, Names, field_label, is_id
 from accounts.audit.vocabulary import Event
-from accounts.time_zones import minute_text
+from accounts.date_formats import minute_text
 
 MAX_NAMES: Final = 3  # services that a sentence names; more are counted
 LEVELS: Final = ("access", "level")  # the fields of an access level on a service
@@ -81,6 +81,7 @@ FORMS: Final[Mapping[str, tuple[str, ...]]] = {
     Event.EMAIL_CHANGE_CANCELLED: ("{actor} cancelled the change of their email address to {after.email}",),
     Event.EMAIL_CHANGED: ("{actor} changed their email address to {after.email}",),
     Event.NOTICE_PREFERENCES_CHANGED: ("{actor} changed which notices they get by email: {fields}", "{actor} changed which notices they get by email"),
+    Event.USER_DATE_FORMAT_CHANGED: ("{self} changed the format of their dates",),
     Event.USER_TIME_ZONE_CHANGED: ("{self} changed their time zone to {after.time_zone}", "{self} changed their time zone to the account's"),
     Event.SESSION_ENDED: ("{self} ended a session", "{actor} ended a session of {target}"),
 

@@ -94,6 +94,7 @@ class Event(StrEnum):
     EMAIL_CHANGE_CANCELLED = "email.change_cancelled", "cancelled the change of their email address"
     EMAIL_CHANGED = "email.changed", "changed their email address", "user.update"
     USER_TIME_ZONE_CHANGED = "user.time_zone_changed", "changed their time zone", "user.update"
+    USER_DATE_FORMAT_CHANGED = "user.date_format_changed", "changed the format of their dates", "user.update"
     SESSION_ENDED = "session.ended", "ended a session"
     NOTICE_PREFERENCES_CHANGED = "notice_preferences.changed", "changed which notices they get by email"
 

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from accounts.actor import Actor, ActorType, Context
 from accounts.audit.vocabulary import Event
@@ -20,6 +19,7 @@ from accounts.commands.users import (
     user_with_email,
     validate_new_user,
 )
+from accounts.date_formats import minute_text, read_as
 from accounts.errors import Conflict, Forbidden, Invalid, NotFound
 from accounts.models import Account, Invitation, Membership, User
 from accounts.policy import members_with
@@ -30,7 +30,6 @@ from accounts.roles import (
     Permission,
     Role,
 )
-from accounts.time_zones import minute_text, zone_of
 
 INVITATION_LIFETIME: Final = timedelta(days=7)
 MAX_INVITATIONS_PER_DAY: Final = 50  # per account
@@ -162,8 +161,11 @@ def _able_to_invite(account_id: str, role: str) -> "QuerySet[Membership]":
 
 
 def _valid_until(invitation: Invitation) -> str:
-    """Return until when an invitation is valid, in the account's time zone."""
-    with timezone.override(zone_of(invitation.account.time_zone)):
+    """Return until when an invitation is valid, as a user reads times; of others, in the account's zone."""
+    account_zone = invitation.account.time_zone
+    user = user_with_email(invitation.email)
+    choices = (user.date_format, user.time_zone) if user else ("", "")
+    with read_as(*choices, account_zone):
         return minute_text(invitation.expires_at)
 
 

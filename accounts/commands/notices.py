@@ -6,14 +6,14 @@ makes none twice. It changes no state of an account, so it is not a `recorded_ch
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime
 from textwrap import shorten
 from typing import Final
 
 from django.conf import settings
 from django.urls import reverse
-from django.utils import timezone
 
 from accounts.actor import TOLLGATE, Actor
 from accounts.audit import reader
@@ -25,6 +25,7 @@ from accounts.audit.vocabulary import Event
 from accounts.change import Unchanged, recorded_change
 from accounts.commands.mail import queue_mail
 from accounts.commands.sign_in import own_login
+from accounts.date_formats import minute_text, read_as
 from accounts.models import Account, Notice, NoticeDefault, NoticePreference, User
 from accounts.notices import (
     Audience,
@@ -38,7 +39,6 @@ from accounts.notices import (
 )
 from accounts.policy import members_with
 from accounts.roles import Permission
-from accounts.time_zones import minute_text, zone_of
 from accounts.user_agents import browser_of
 
 READER: Final = "notices"
@@ -153,11 +153,10 @@ def _in_entry(
 
 @dataclass(frozen=True, slots=True)
 class _Email:
-    """A notice to send by email: in the person's time zone, with a link to the entry if they may."""
+    """A notice to send by email, with a link to the entry if they may."""
 
     notice: Notice
     rule: NoticeRule
-    zone: tzinfo
     may_read: bool
 
     @property
@@ -196,18 +195,22 @@ def _notify(
 ) -> Iterator[_Email]:
     """Make the notices of an entry under a rule; give those that are sent by email too.
 
-    Each person reads times in their own time zone.
+    Each person reads times in their own format and time zone.
     """
     if not people:
         return
     members = members_with(Permission.AUDIT_READ, entry.account_id)
     readers = set(members.values_list("user_id", flat=True))
     for person in people:
-        zone = zone_of(person.time_zone, account.time_zone if account else "")
-        with timezone.override(zone):
+        with _as_read_by(person, account):
             notice = _make(account, entry, rule, names, person)
         if rule.by_email and wants_email(person, rule.topic, account):
-            yield _Email(notice, rule, zone, may_read=person.pk in readers)
+            yield _Email(notice, rule, may_read=person.pk in readers)
+
+
+def _as_read_by(person: User, account: Account | None) -> AbstractContextManager[None]:
+    account_zone = account.time_zone if account else ""
+    return read_as(person.date_format, person.time_zone, account_zone)
 
 
 def _make(
@@ -296,7 +299,7 @@ def _queue_email(emails: Sequence[_Email], *, now: datetime) -> None:
     lines.append("")
     if account:
         lines.append(f"Account: {account}")
-    with timezone.override(first.zone):
+    with _as_read_by(notice.user, account):
         lines.append(f"When: {minute_text(notice.at)}")
     if len(emails) == 1:
         lines += notice.details.splitlines()

@@ -1,4 +1,4 @@
-"""The names and time zones of users and accounts, and password resets that a superuser asks for."""
+"""The names, time zones and date formats of users and accounts, and password resets that a superuser asks for."""
 
 from datetime import datetime
 
@@ -8,6 +8,7 @@ from accounts.change import Unchanged, recorded_change
 from accounts.commands.mail import LINK, queue_mail
 from accounts.commands.sign_in import chains_of, own_login
 from accounts.commands.users import cleaned_name
+from accounts.date_formats import DateFormat
 from accounts.errors import Forbidden, Invalid
 from accounts.models import Account, Membership, User
 from accounts.roles import Permission
@@ -72,20 +73,42 @@ def choose_time_zone(
     the user's chains; the same time zone changes nothing.
     """
     time_zone = _cleaned_zone(time_zone) if time_zone.strip() else ""
+    event = Event.USER_TIME_ZONE_CHANGED
+    _set_of_user(actor, user, "time_zone", time_zone, event, now)
+
+
+def choose_date_format(
+    actor: Actor, *, user: User, date_format: str, now: datetime
+) -> None:
+    """Set the format in which a user reads dates.
+
+    Raises NotFound for another user's login, and Invalid. Notes user.date_format_changed in each of
+    the user's chains; the same format changes nothing.
+    """
+    if date_format not in set(DateFormat):
+        raise Invalid("Choose a format from the list.", field="date_format")
+    event = Event.USER_DATE_FORMAT_CHANGED
+    _set_of_user(actor, user, "date_format", date_format, event, now)
+
+
+def _set_of_user(
+    actor: Actor, user: User, field: str, value: str, event: Event, now: datetime
+) -> None:
     with recorded_change(
         actor, Permission.LOGIN_OWN, **own_login(user), now=now
     ) as trail:
         row = User.objects.select_for_update().get(pk=user.pk)
-        if row.time_zone == time_zone:
+        before = getattr(row, field)
+        if before == value:
             raise Unchanged
-        before, row.time_zone = row.time_zone, time_zone
-        row.save(update_fields=["time_zone"])
+        setattr(row, field, value)
+        row.save(update_fields=[field])
         for chain in trail.entries:
             trail.note(
-                Event.USER_TIME_ZONE_CHANGED,
+                event,
                 target=("user", row.pk, str(row)),
-                before={"time_zone": before},
-                after={"time_zone": time_zone},
+                before={field: before},
+                after={field: value},
                 account_id=chain,
             )
 

@@ -31,6 +31,7 @@ class Migration(migrations.Migration):
                 ('password_changed_at', models.DateTimeField(blank=True, null=True)),
                 ('last_account_id', models.CharField(blank=True, max_length=22)),
                 ('time_zone', models.CharField(blank=True, max_length=64)),
+                ('date_format', models.CharField(default='english', max_length=16)),
                 ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
                 ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
             ],
@@ -134,6 +135,10 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'outgoing email',
             },
+        ),
+        migrations.AddConstraint(
+            model_name='user',
+            constraint=models.CheckConstraint(condition=models.Q(('date_format__in', ['english', 'iso', 'german', 'day-first', 'month-first'])), name='date_format_is_known'),
         ),
         migrations.AddConstraint(
             model_name='user',

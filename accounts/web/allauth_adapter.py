@@ -18,10 +18,16 @@ from django.utils import timezone
 
 from accounts.actor import Actor, Interface
 from accounts.audit.vocabulary import Event
-from accounts.authentication import context_of, login_actor
+from accounts.authentication import (
+    context_of,
+    default_membership,
+    login_actor,
+    memberships_by_name,
+)
 from accounts.commands import sign_in
 from accounts.commands.mail import attach_html
 from accounts.commands.users import user_with_email
+from accounts.date_formats import minute_text, read_as
 from accounts.models import User
 from accounts.reauthentication import is_recently_authenticated
 from accounts.web.known_devices import attempts_key, remember_device
@@ -112,6 +118,20 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         message = super().render_mail(*args, **kwargs)
         attach_html(message)
         return message
+
+    def send_notification_mail(
+        self,
+        template_prefix: str,
+        user: User,
+        context: dict[str, Any] | None = None,
+        email: str | None = None,
+    ) -> None:
+        """Send an email about a login, with its time as the user reads times."""
+        here = default_membership(list(memberships_by_name(user.pk)))
+        account_zone = here.account.time_zone if here else ""
+        with read_as(user.date_format, user.time_zone, account_zone):
+            own = {"timestamp": minute_text(timezone.now())} | (context or {})
+        super().send_notification_mail(template_prefix, user, own, email)
 
     def send_mail(self, template_prefix: str, email: str, context: Any) -> None:
         """Send an email; within `recorded_login_change`, after it has committed."""

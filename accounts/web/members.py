@@ -19,6 +19,7 @@ from accounts.commands import members as commands
 from accounts.commands.invitations import invite as send_invitation
 from accounts.commands.invitations import resend_invitation as send_again
 from accounts.commands.invitations import revoke_invitation as withdraw
+from accounts.date_formats import day_text
 from accounts.feedback import success_with_audit_link
 from accounts.form_errors import form_errors, form_status
 from accounts.lists import page_of, some_of
@@ -34,7 +35,6 @@ from accounts.roles import (
     gained_abilities,
 )
 from accounts.service_picker import is_searching, levels_in, pick_services
-from accounts.time_zones import day_text
 from accounts.web.forms import InviteForm, MemberListForm, RoleForm
 from accounts.web.offboarding import open_things_of
 

@@ -1,4 +1,4 @@
-"""The profile of the signed-in person: their name, their time zone, and what they choose for this browser."""
+"""The profile of the signed-in person: name, time zone, dates, and what they choose for this browser."""
 
 from http import HTTPStatus
 from typing import Any
@@ -20,7 +20,8 @@ from accounts.authentication import (
     memberships_of,
     signed_in_user,
 )
-from accounts.commands.profiles import choose_time_zone, rename_user
+from accounts.commands.profiles import choose_date_format, choose_time_zone, rename_user
+from accounts.date_formats import DateFormat
 from accounts.form_errors import form_errors, form_status
 from accounts.time_zones import TimeZoneForm
 
@@ -67,6 +68,21 @@ def profile(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @login_required
+def choose_own_date_format(request: HttpRequest) -> HttpResponse:
+    """Set the format in which the signed-in person reads dates. Raises Invalid for an unknown one."""
+    user = signed_in_user(request)
+    choose_date_format(
+        login_actor(request, user, context_of(request, Interface.WEB)),
+        user=user,
+        date_format=request.POST.get("date_format", ""),
+        now=timezone.now(),
+    )
+    messages.success(request, "Saved your format of dates.")
+    return redirect("profile")
+
+
+@require_POST
+@login_required
 def choose_own_time_zone(request: HttpRequest) -> HttpResponse:
     """Set the time zone of the signed-in person; show the profile again if it can't be chosen."""
     user, form = signed_in_user(request), _time_zone_form(request)
@@ -99,6 +115,8 @@ def _page(
         "form": form,
         "zone_form": zone_form,
         "zone": timezone.get_current_timezone_name(),
+        "date_formats": list(DateFormat),
+        "date_format": signed_in_user(request).date_format,
         "here": current_membership(request),
         "memberships": memberships_of(request),
     }

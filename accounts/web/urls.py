@@ -66,6 +66,9 @@ urlpatterns: list[URLPattern] = [
         "api-tokens/<opaque:token_id>/revoke/", tokens.revoke_token, name="revoke_token"
     ),
     path("profile/", profile.profile, name="profile"),
+    path(
+        "profile/date-format/", profile.choose_own_date_format, name="own_date_format"
+    ),
     path("profile/time-zone/", profile.choose_own_time_zone, name="own_time_zone"),
     path("notices/", notices.notices, name="notices"),
     path("notices/read/", notices.mark_notices_read, name="read_notices"),

@@ -1,8 +1,8 @@
 """Why a product cannot be enabled or disabled for an account, as commands and the API say it."""
 
+from accounts.date_formats import minute_text
 from accounts.errors import Conflict
 from accounts.models import Account
-from accounts.time_zones import minute_text
 from products.catalogue.models import Plan, PriceVersion, Product
 from products.enablement.models import Enablement
 from products.services.models import Service

@@ -6,6 +6,7 @@ from datetime import datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from accounts.date_formats import day_of_year_text
 from products.metering.queries import freshness
 from products.metering.queries.daily import minutes_at
 from products.months import midnights
@@ -47,7 +48,7 @@ def recent_usage(service_ids: list[str], zone: str, now: datetime) -> RecentUsag
         day = first + timedelta(days=index)
         days.append(
             ChartDay(
-                label=f"{day.day} {day:%b}",
+                label=day_of_year_text(day),
                 minutes=used.totals[index + 1] - used.totals[index],
                 is_complete=counted is not None and bounds[index + 1] <= counted,
                 is_known=counted is not None and bounds[index] < counted,

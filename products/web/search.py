@@ -18,11 +18,11 @@ from accounts.audit.names import names_in
 from accounts.audit.queries import entries_with_id
 from accounts.audit.sentences import sentence_of
 from accounts.authentication import actor_of
+from accounts.date_formats import minute_text
 from accounts.lists import ListForm
 from accounts.models import Account, ApiToken, Membership
 from accounts.policy import AccountAccess, load_access
 from accounts.roles import Permission
-from accounts.time_zones import minute_text
 from products.domains.models import ActiveDomain, DomainClaim
 from products.domains.queries import claims_of
 from products.services.models import Service

@@ -12,8 +12,16 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts.audit.models import AuditEvent
+from accounts.date_formats import (
+    clock_text,
+    day_text,
+    minute_text,
+    read_as,
+    second_text,
+    weekday_text,
+)
 from accounts.lists import some_of
-from accounts.time_zones import day_text, minute_text, second_text, zone_label
+from accounts.time_zones import zone_label
 from accounts.user_agents import browser_of
 from products.units import bytes_in_words, duration_in_words
 from products.web.differences import ShownField, changes_in_words
@@ -96,18 +104,21 @@ def join_words(values: Iterable[object], word: str = "and") -> str:
 
 @register.filter
 def plain_day(value: date | datetime | None) -> str:
-    """Return a day, of a time the one in the reader's time zone: 3 Nov 2025."""
-    if value is None:
-        return UNKNOWN
-    return (
-        day_text(value) if isinstance(value, datetime) else f"{value.day} {value:%b %Y}"
-    )
+    """Return a day as the reader has them, of a time the one in their time zone: 3 Nov 2025."""
+    return UNKNOWN if value is None else day_text(value)
 
 
 @register.filter
-def utc_day(value: datetime | None) -> str:
-    """Return the day of a time in UTC, as bills have it: 3 Nov 2025."""
-    return plain_day(None if value is None else value.astimezone(UTC).date())
+def weekday(value: date) -> str:
+    """Return a day with its weekday, as the reader has them: Wednesday, 18 March 2026."""
+    return weekday_text(value)
+
+
+@register.filter
+def utc_day(value: date | None) -> str:
+    """Return a day, of a time the one in UTC, as bills have it for every reader: 3 Nov 2025."""
+    with read_as(""):
+        return plain_day(value)
 
 
 @register.filter
@@ -190,8 +201,9 @@ def minute_time(at: datetime) -> str:
 
 @register.simple_tag
 def utc_datetime(at: datetime) -> str:
-    """Render a time to the second in UTC, as bills have it."""
-    return _time(at, second_text(at, UTC))
+    """Render a time to the second in UTC, as bills have it for every reader."""
+    with read_as(""):
+        return _time(at, second_text(at))
 
 
 @register.filter
@@ -212,7 +224,7 @@ def last_moment(ends_at: datetime | None) -> str:
 @register.simple_tag
 def clock(at: datetime) -> str:
     """Render the time of day, for lists that are grouped by day: 14:05:20; its title is UTC."""
-    return _time(at, f"{timezone.localtime(at):%H:%M:%S}")
+    return _time(at, clock_text(at))
 
 
 @register.simple_tag

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_GET
 from accounts.actor import Actor
 from accounts.authentication import actor_of
 from accounts.csv_export import csv_lines
+from accounts.date_formats import day_of_year_text
 from accounts.errors import Conflict, Invalid
 from accounts.models import Account
 from accounts.policy import decide, require
@@ -63,6 +64,7 @@ class Day:
     starts_at: datetime
     ends_at: datetime
     name: str
+    number: str  # within the month
     minutes: int
     bytes: int
     minutes_so_far: int
@@ -121,7 +123,8 @@ class DailyUsage:
         return Day(
             starts_at=start,
             ends_at=end,
-            name=f"{local.day} {local:%B}",
+            name=day_of_year_text(local.date()),
+            number=str(local.day),
             minutes=totals[index + 1] - totals[index],
             bytes=moved[index],
             minutes_so_far=totals[index + 1],
@@ -305,7 +308,7 @@ def _chart(days: Sequence[Day], budget: Budget | None, *, sees_costs: bool) -> C
 
     shown = [
         ChartDay(
-            label=day.name.split()[0],
+            label=day.number,
             minutes=day.minutes,
             is_complete=day.is_complete,
             is_known=day.is_known,

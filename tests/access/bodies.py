@@ -167,6 +167,8 @@ BODIES: dict[tuple[str, str], Body] = {
     ("account/time-zone/", "POST"): lambda w: {"time_zone": "Europe/Berlin"},
     ("account/notices/", "POST"): lambda w: {"topic": "prices"},
     ("profile/time-zone/", "POST"): lambda w: {"time_zone": "Europe/Berlin"},
+    ("profile/date-format/", "POST"): lambda w: {"date_format": "iso"},
+    ("notices/settings/", "POST"): lambda w: {"prices": "off"},
     ("profile/", "POST"): lambda w: {"name": "Another Name"},
     ("members/invite/", "POST"): lambda w: {"email": "x@example.com", "role": "user"},
     ("members/<opaque:membership_id>/", "POST"): lambda w: {"role": "billing"},

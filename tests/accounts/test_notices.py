@@ -84,6 +84,7 @@ SILENT = frozenset(
         Event.ACCOUNT_TIME_ZONE_CHANGED,
         Event.NOTICE_DEFAULTS_CHANGED,
         Event.USER_TIME_ZONE_CHANGED,
+        Event.USER_DATE_FORMAT_CHANGED,
         Event.AUDIT_READ,
         Event.USER_UPDATED,
         Event.INVITATION_RESENT,
@@ -456,10 +457,10 @@ def test_only_own_notices_are_marked_as_read(people, grace, bo, write):
     assert of_bo.read_at is None
 
 
-def test_times_of_a_notice_are_in_the_time_zone_of_its_reader(
-    people, grace, acme, write
-):
-    User.objects.filter(pk=grace.user_id).update(time_zone="Asia/Tokyo")
+def test_times_of_a_notice_are_as_its_reader_reads_times(people, grace, acme, write):
+    User.objects.filter(pk=grace.user_id).update(
+        time_zone="Asia/Tokyo", date_format="iso"
+    )
     Account.objects.filter(pk=acme.pk).update(time_zone="Europe/Berlin")
     ends_at = NOW.replace(hour=20).isoformat()
     write(Event.TRIAL_ENDING, after={"ends_at": ends_at})
@@ -469,4 +470,5 @@ def test_times_of_a_notice_are_in_the_time_zone_of_its_reader(
     sent = {each.to: each.body for each in OutgoingMail.objects.all()}
     assert "ends on 22 November 2026, 21:00 CET." in sent["bo@example.com"]
     assert "When: 22 November 2026, 13:00 CET\n" in sent["bo@example.com"]
-    assert "ends on 23 November 2026, 05:00 JST." in sent["grace@example.com"]
+    assert "ends on 2026-11-23 05:00 JST." in sent["grace@example.com"]
+    assert "When: 2026-11-22 21:00 JST\n" in sent["grace@example.com"]

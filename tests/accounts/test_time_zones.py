@@ -1,29 +1,14 @@
-"""Time zones that can be chosen, and how a time names its zone."""
+"""Time zones that can be chosen."""
 
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
+from datetime import UTC
 
 import pytest
 
 from accounts.commands.profiles import choose_time_zone
 from accounts.errors import Invalid
 from accounts.models import User
-from accounts.time_zones import second_text, zone_names, zone_of
+from accounts.time_zones import zone_names, zone_of
 from tests.factories import NOW
-
-
-@pytest.mark.parametrize(
-    ("zone", "text"),
-    [
-        ("America/Sao_Paulo", "18 March 2026, 11:05:20 UTC-03"),
-        ("Asia/Kathmandu", "18 March 2026, 19:50:20 UTC+05:45"),
-        ("Europe/London", "18 March 2026, 14:05:20 GMT"),
-    ],
-)
-def test_a_zone_without_a_name_in_daily_use_has_its_offset(zone, text):
-    at = datetime(2026, 3, 18, 14, 5, 20, tzinfo=UTC)
-
-    assert second_text(at, ZoneInfo(zone)) == text
 
 
 def test_the_first_choice_counts_and_an_unknown_zone_is_utc():

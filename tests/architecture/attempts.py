@@ -323,6 +323,8 @@ ATTEMPTS: dict[str, Attempt] = {
         a, membership=w.membership, name="Una Two", now=NOW)),
     "accounts.commands.profiles.rename_account": Attempt(SUPERUSER, lambda w, a: profiles.rename_account(
         a, account=w.acme, name="Acme Ltd", now=NOW)),
+    "accounts.commands.profiles.choose_date_format": Attempt(frozenset({"user"}), lambda w, a: profiles.choose_date_format(
+        a, user=w.person("user"), date_format="iso", now=NOW)),
     "accounts.commands.profiles.choose_time_zone": Attempt(frozenset({"user"}), lambda w, a: profiles.choose_time_zone(
         a, user=w.person("user"), time_zone="Europe/Berlin", now=NOW)),
     "accounts.commands.profiles.choose_account_time_zone": Attempt(SUPERUSER, lambda w, a: profiles.choose_account_time_zone(

@@ -47,6 +47,7 @@ NOTED: dict[str, tuple[str, ...]] = {
     "accounts.commands.tokens.revoke_tokens": ("token.revoked",),
     "accounts.commands.profiles.rename_user": ("user.updated",),
     "accounts.commands.profiles.rename_account": ("account.renamed",),
+    "accounts.commands.profiles.choose_date_format": ("user.date_format_changed",),
     "accounts.commands.profiles.choose_time_zone": ("user.time_zone_changed",),
     "accounts.commands.profiles.choose_account_time_zone": ("account.time_zone_changed",),
     "accounts.commands.profiles.request_password_reset": ("password.reset_requested",),

@@ -1,5 +1,6 @@
 """Sign-in: by invitation only, rate limited per user, recorded in the audit trail."""
 
+import re
 import time
 
 import pytest
@@ -296,6 +297,20 @@ def test_a_reset_of_a_known_password_does_not_sign_in(acme, eve):
     client.post(form, {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD})
 
     assert client.get("/").status_code == 302
+
+
+def test_an_email_about_a_login_has_the_time_as_its_user_reads_times(acme, eve):
+    user = User.objects.filter(pk=eve.user_id)
+    user.update(time_zone="Asia/Tokyo", date_format="iso")
+    client = Client(HTTP_USER_AGENT="Mozilla/5.0 (X11; Linux) Firefox/140.0")
+    client.post("/accounts/password/reset/", {"email": eve.email})
+    form = client.get(link_in(mail.outbox[0])).url
+
+    client.post(form, {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD})
+
+    body = mail.outbox[-1].body
+    when = r"\d{4}-\d\d-\d\d \d\d:\d\d JST, from 127.0.0.1, Firefox on Linux\."
+    assert re.search(when, body)
 
 
 def test_a_disabled_user_cannot_sign_in(acme, eve, noted):

@@ -3,10 +3,11 @@
 import pytest
 from django.http import HttpResponse
 from django.urls import reverse
-from django.utils import timezone
 
+from accounts.date_formats import minute_text
 from accounts.models import User
-from portal.middleware import time_zone
+from portal.middleware import reader
+from tests.factories import NOW
 from tests.products.web.conftest import actions_of, text_of
 
 
@@ -91,6 +92,28 @@ def test_a_superuser_sets_which_notices_members_get_by_email(browser, sam, una, 
     assert actions_of(acme) == ["notice_defaults.changed"]
 
 
+def test_a_person_chooses_how_they_read_dates(browser, sam, una, acme):
+    client = browser(una)
+
+    page = client.post(
+        reverse("own_date_format"), {"date_format": "german"}, follow=True
+    )
+
+    created = acme.created_at
+    day = f"{created.day}.{created.month}.{created.year} {created:%H:%M:%S} UTC"
+    assert "Saved your format of dates." in text_of(page)
+    assert day in text_of(client.get(reverse("account_settings")))
+    assert day not in text_of(browser(sam).get(reverse("account_settings")))
+    assert actions_of(acme) == ["user.date_format_changed"]
+
+
+def test_an_unknown_format_of_dates_is_refused(browser, una, acme):
+    answer = browser(una).post(reverse("own_date_format"), {"date_format": "roman"})
+
+    assert answer.status_code == 400
+    assert actions_of(acme) == []
+
+
 @pytest.mark.parametrize("page", ["account_time_zone", "own_time_zone"])
 def test_an_unknown_time_zone_stays_in_the_form(browser, sam, acme, page):
     answer = browser(sam).post(reverse(page), {"time_zone": "Mars/Phobos"})
@@ -102,14 +125,20 @@ def test_an_unknown_time_zone_stays_in_the_form(browser, sam, acme, page):
 
 
 @pytest.mark.parametrize(
-    ("path", "zone"),
-    [("/profile/", "Asia/Tokyo"), ("/admin/", "UTC"), ("/api/v1/events", "UTC")],
+    ("path", "text"),
+    [
+        ("/profile/", "2026-11-22 21:00 JST"),
+        ("/admin/", "22 November 2026, 12:00 UTC"),
+        ("/api/v1/events", "22 November 2026, 12:00 UTC"),
+    ],
 )
-def test_the_admin_and_the_api_have_utc_whatever_a_person_chose(rf, sam, path, zone):
+def test_the_admin_and_the_api_are_the_same_whatever_a_person_chose(
+    rf, sam, path, text
+):
     request = rf.get(path)
     request.user, request.session = User.objects.get(pk=sam.user_id), {}
-    request.user.time_zone = "Asia/Tokyo"
+    request.user.time_zone, request.user.date_format = "Asia/Tokyo", "iso"
 
-    shown = time_zone(lambda _: HttpResponse(timezone.get_current_timezone_name()))
+    shown = reader(lambda _: HttpResponse(minute_text(NOW)))
 
-    assert shown(request).content.decode() == zone
+    assert shown(request).content.decode() == text

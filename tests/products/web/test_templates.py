@@ -43,6 +43,17 @@ def test_a_block_is_closed_by_its_name(path):
     assert re.findall(r"{%-?\s*endblock\s*-?%}", path.read_text()) == []
 
 
+def test_dates_are_written_by_the_filters_that_know_the_reader():
+    """The admin has one format for everyone."""
+    pages = [path for path in TEMPLATES if "admin" not in path.parts]
+
+    assert [
+        names(path)
+        for path in pages
+        if re.search(r"\|(date|time|naturaltime)\b", path.read_text())
+    ] == []
+
+
 def test_every_included_template_documents_its_inputs():
     silent = [
         names(path)
