@@ -11,8 +11,10 @@ from typing import Any
 from accounts.actor import Actor
 from accounts.policy import load_access
 from accounts.roles import Permission
+from products.services.describe import missing_sentence
 from products.services.kinds import Field, Kind
 from products.services.models import Part, Service, Version
+from products.services.queries import missing_parts_of
 
 Json = dict[str, Any]
 
@@ -71,10 +73,18 @@ def settings_to_json(
 
 
 def warned(shown: Json, row: Part, sent: Json) -> Json:
-    """Add what of the sent fields is stored and not carried out, in `msg`."""
+    """Add `msg`: what of the sent fields is stored and not carried out, or names a missing part."""
     stored = {field: value for field, value in row.values.items() if field in sent}
-    warning = row.declared.warning(row.name, stored)
-    return shown | {"msg": warning} if warning else shown
+    said = [
+        row.declared.warning(row.name, stored),
+        *(
+            missing_sentence(each)
+            for each in missing_parts_of(row)
+            if each.field in sent
+        ),
+    ]
+    msg = " ".join(sentence for sentence in said if sentence)
+    return shown | {"msg": msg} if msg else shown
 
 
 def read(kind: Kind, sent: Mapping[str, Any]) -> Json:

@@ -123,6 +123,22 @@ class LogEndpointConfig:
     settings: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingPart:
+    """A part that another part names, and that the version does not have.
+
+    `of_kind` and `name` are of the missing part. `kind`, `part`, `key` and `field` say what names
+    it; `key` finds that part in paths.
+    """
+
+    of_kind: str
+    name: str
+    kind: str
+    part: str
+    key: str
+    field: str
+
+
 @dataclass(frozen=True, slots=True)
 class OriginCertificate:
     """What a probe found at a backend: a kind of result, and a sentence about it."""
@@ -143,6 +159,7 @@ class VersionConfig:
     snippets: tuple[SnippetConfig, ...] = ()
     vcls: tuple[VclConfig, ...] = ()
     log_endpoints: tuple[LogEndpointConfig, ...] = ()
+    missing: tuple[MissingPart, ...] = ()
 
     @property
     def connection_backend(self) -> BackendConfig | None:

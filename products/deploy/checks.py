@@ -8,10 +8,16 @@ from typing import NamedTuple
 from accounts.policy import AnswerCode, Decision
 from accounts.roles import Role
 from products.compatibility.findings import Finding, blockers
-from products.compatibility.version_config import WEBSOCKETS, VersionConfig
+from products.compatibility.version_config import (
+    WEBSOCKETS,
+    MissingPart,
+    VersionConfig,
+)
 from products.domains.queries import DomainFinding, OwnershipProblem
 from products.edge.errors import EdgeError
 from products.enablement.queries import ServiceEntitlement
+from products.services.describe import missing_sentence
+from products.services.kinds import KINDS
 
 
 class CheckOutcome(StrEnum):
@@ -29,6 +35,7 @@ class FixPage(StrEnum):
     DOMAIN = "domain"  # the domain of the version
     DOMAINS = "domains"  # where domains are claimed
     FIELD = "field"
+    REFERENCE = "reference"  # the field that names a missing part
     MEMBERS = "members"
     PRODUCTS = "products"
     SERVICE = "service"
@@ -37,7 +44,8 @@ class FixPage(StrEnum):
 class Fix(NamedTuple):
     """One reason why a check failed, how to remove it, and where.
 
-    `name` is the kind of part to add, or the domain. `finding` names the field.
+    `name` is the kind of part to add, or the domain. `finding` names the field, `missing` the part
+    that the version lacks and the field that names it.
     """
 
     reason: str
@@ -45,6 +53,7 @@ class Fix(NamedTuple):
     page: FixPage | None = None
     name: str = ""
     finding: Finding | None = None
+    missing: MissingPart | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +155,8 @@ _ROLES = {
 _COVERED = _passed("Your access covers this service, at the level deploying needs.")
 _SWITCHED_ON = _passed("WebSockets is switched on for this service.")
 _COMPLETE = _passed(
-    "It has a domain and a backend, and its domains are yours and free."
+    "It has a domain, a backend and every part that another names, and its domains are yours "
+    "and free."
 )
 _COMPATIBLE = _passed("Nothing in this version conflicts with WebSockets.")
 
@@ -248,7 +258,11 @@ def _service_is_switched_on(facts: DeployFacts) -> Answer:
 def _version_is_complete(facts: DeployFacts) -> Answer:
     if facts.is_active:
         return _NOTHING_TO_DEPLOY
-    fixes = [*_missing_parts(facts.config), *_domain_fixes(facts)]
+    fixes = [
+        *_missing_parts(facts.config),
+        *map(_missing_reference, facts.config.missing),
+        *_domain_fixes(facts),
+    ]
     return _failed(*fixes, who=facts.configurers) if fixes else _COMPLETE
 
 
@@ -262,6 +276,18 @@ def _missing_parts(config: VersionConfig) -> Iterator[Fix]:
                 FixPage.ADD_PART,
                 kind,
             )
+
+
+def _missing_reference(missing: MissingPart) -> Fix:
+    kind, part = KINDS[missing.of_kind], KINDS[missing.kind]
+    owner = f"{part.in_sentence} {missing.part}"
+    label = part.by_name[missing.field].label
+    return Fix(
+        missing_sentence(missing),
+        f"Add the {kind.in_sentence}, or change {label} of {owner}.",
+        FixPage.REFERENCE,
+        missing=missing,
+    )
 
 
 def _domain_fixes(facts: DeployFacts) -> Iterator[Fix]:

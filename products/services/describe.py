@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from accounts.prepared import PreparedQuery
 from products.compatibility.version_config import (
@@ -12,12 +12,13 @@ from products.compatibility.version_config import (
     DomainConfig,
     HeaderConfig,
     LogEndpointConfig,
+    MissingPart,
     SnippetConfig,
     VclConfig,
     VersionConfig,
 )
 from products.protocol import MAX_HEADER_NAME_LENGTH, header_name_problem
-from products.services.kinds import KINDS
+from products.services.kinds import KINDS, REFERENCES, Key
 from products.services.kinds.fields import Values
 from products.services.kinds.logging import DEFAULT_SYSLOG_PORT, LOGGING_KINDS
 from products.services.models import Part, Version
@@ -65,14 +66,30 @@ _CONFIGS: Mapping[str, tuple[str, Callable[[str, Values], Any]]] = {
     "snippet": ("snippets", _plain("snippet", SnippetConfig)),
     "vcl": ("vcls", _plain("vcl", VclConfig)),
 }
-_READ = (*_CONFIGS, *(kind.segment for kind in LOGGING_KINDS))
+_DESCRIBED = frozenset((*_CONFIGS, *(kind.segment for kind in LOGGING_KINDS)))
+_NAMED = frozenset(kind for found in REFERENCES.values() for kind in found.values())
+_READ = sorted(_DESCRIBED | REFERENCES.keys() | _NAMED)
+
+
+class _Row(NamedTuple):
+    """A part as the query returns it."""
+
+    version_id: int
+    kind: str
+    name: str
+    public_id: str
+    values: Values
+
+    @property
+    def key(self) -> str:
+        return self.public_id if KINDS[self.kind].key is Key.ID else self.name
 
 
 _PARTS: Final = PreparedQuery(
     lambda version_ids: (
         Part.objects.filter(version__in=version_ids, kind__in=_READ)
         .order_by("position")
-        .values_list("version_id", "kind", "name", "values")
+        .values_list("version_id", "kind", "name", "public_id", "values")
     )
 )
 
@@ -88,27 +105,69 @@ def version_configs(versions: Iterable[Version]) -> dict[int, VersionConfig]:
     Parts are in the order in which they were added. A secret is "set", never its value.
     """
     numbers = {version.pk: version.number for version in versions}
-    parts: dict[int, dict[str, list[Any]]] = {key: {} for key in numbers}
-    for version_id, kind, name, values in _part_rows(list(numbers)):
-        attribute, part = _config(kind, name, values)
-        parts[version_id].setdefault(attribute, []).append(part)
-    return {
-        key: VersionConfig(
-            number=number,
-            **{attribute: tuple(found) for attribute, found in parts[key].items()},
-        )
-        for key, number in numbers.items()
-    }
+    parts: dict[int, list[_Row]] = {key: [] for key in numbers}
+    for row in _part_rows(list(numbers)):
+        parts[row.version_id].append(row)
+    return {key: _version_config(number, parts[key]) for key, number in numbers.items()}
 
 
-def _part_rows(version_ids: list[int]) -> Iterator[tuple[int, str, str, Values]]:
+def _part_rows(version_ids: list[int]) -> Iterator[_Row]:
     for start in range(0, len(version_ids), BATCH_SIZE):
-        yield from _PARTS.rows(version_ids[start : start + BATCH_SIZE])
+        yield from map(_Row._make, _PARTS.rows(version_ids[start : start + BATCH_SIZE]))
+
+
+def _version_config(number: int, rows: Iterable[_Row]) -> VersionConfig:
+    found: dict[str, list[Any]] = {}
+    names: set[tuple[str, str]] = set()
+    references: list[MissingPart] = []
+    for row in rows:
+        if row.kind in _DESCRIBED:
+            attribute, part = _config(row.kind, row.name, row.values)
+            found.setdefault(attribute, []).append(part)
+        if row.kind in _NAMED:
+            names.add((row.kind, row.name))
+        if row.kind in REFERENCES:
+            references += references_of(row.kind, row.name, row.key, row.values)
+    return VersionConfig(
+        number=number,
+        missing=tuple(
+            each for each in references if (each.of_kind, each.name) not in names
+        ),
+        **{attribute: tuple(parts) for attribute, parts in found.items()},
+    )
+
+
+def references_of(
+    kind: str, name: str, key: str, values: Values
+) -> Iterator[MissingPart]:
+    """Yield the parts that a part names, as if the version had none of them."""
+    for field, of_kind in REFERENCES.get(kind, {}).items():
+        value = values.get(field)
+        for named in value if isinstance(value, list) else [value]:
+            if named:
+                yield MissingPart(
+                    of_kind=of_kind,
+                    name=str(named),
+                    kind=kind,
+                    part=name,
+                    key=key,
+                    field=field,
+                )
+
+
+def missing_sentence(missing: MissingPart) -> str:
+    """Say that the version lacks a part, and what names it."""
+    kind, part = KINDS[missing.of_kind], KINDS[missing.kind]
+    label = part.by_name[missing.field].label
+    return (
+        f"This version has no {kind.in_sentence} “{missing.name}”, which {label} of "
+        f"{part.in_sentence} {missing.part} names."
+    )
 
 
 def config_of(kind: str, name: str, values: Values) -> tuple[str, Any] | None:
     """Return a part's field in VersionConfig, and its config; None if no rule looks at its kind."""
-    return _config(kind, name, values) if kind in _READ else None
+    return _config(kind, name, values) if kind in _DESCRIBED else None
 
 
 def _config(kind: str, name: str, values: Values) -> tuple[str, Any]:

@@ -12,8 +12,8 @@ from accounts.models import Account
 from accounts.policy import ALLOWED, NON_MEMBER, load_access
 from accounts.prepared import PreparedQuery, columns_of, loaded
 from accounts.roles import Permission
-from products.compatibility.version_config import VersionConfig
-from products.services.describe import version_configs
+from products.compatibility.version_config import MissingPart, VersionConfig
+from products.services.describe import references_of, version_configs
 from products.services.kinds import KINDS, Key
 from products.services.models import Item, Part, Service, Version
 from products.services.models.service import ServiceQuerySet
@@ -331,6 +331,17 @@ def warnings_of(version: Version, *, skipped: Collection[str] = ()) -> list[str]
         if row.kind not in skipped
     ]
     return [sentence for sentence in found if sentence]
+
+
+def missing_parts_of(row: Part) -> list[MissingPart]:
+    """Return the parts that a part names and that its version lacks; one query if it names any."""
+    named = list(references_of(row.kind, row.name, row.key, row.values))
+    if not named:
+        return []
+    kinds = {each.of_kind for each in named}
+    rows = Part.objects.filter(version=row.version_id, kind__in=kinds)
+    known = set(rows.values_list("kind", "name"))
+    return [each for each in named if (each.of_kind, each.name) not in known]
 
 
 def find_single(version: Version, kind: str) -> Part | None:

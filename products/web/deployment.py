@@ -44,7 +44,9 @@ RESULTS = {
     CheckOutcome.FAILED: "fail",
     CheckOutcome.NOT_APPLICABLE: "skip",
 }
-IN_THE_VERSION = frozenset({FixPage.ADD_PART, FixPage.DOMAIN, FixPage.FIELD})
+IN_THE_VERSION = frozenset(
+    {FixPage.ADD_PART, FixPage.DOMAIN, FixPage.FIELD, FixPage.REFERENCE}
+)
 # With more people, a check names these and counts the others.
 MAX_NAMES = 3
 

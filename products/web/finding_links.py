@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from django.urls import reverse
 
 from products.compatibility.findings import Finding, Severity
+from products.compatibility.version_config import MissingPart
 from products.deploy.checks import Fix, FixPage
 from products.deploy.decision import DeployDecision
 from products.domains.names import registrable_name
@@ -93,9 +94,9 @@ def link_into(fix: Fix, version: Version, here: Here = ELSEWHERE) -> tuple[str, 
             return f"#{start}name", f"Go to domain {fix.name}"
         url = reverse("edit_part", args=[*place, "domain", fix.name])
         return url, f"Open domain {fix.name}"
-    if fix.finding is None:
-        return "", ""
-    return _url(fix.finding, version, here), _label(fix.finding)
+    if fix.missing is not None:
+        return _reference(fix.missing, version, here)
+    return _finding_link(fix.finding, version, here) if fix.finding else ("", "")
 
 
 def claim_url(domain: str) -> str:
@@ -115,7 +116,7 @@ def _check_finding(
         case FixPage.SERVICE:
             url = reverse("service", args=[version.service_id])
             label = f"Open {version.service.name}"
-        case FixPage.ADD_PART | FixPage.DOMAIN if editable:
+        case FixPage.ADD_PART | FixPage.DOMAIN | FixPage.REFERENCE if editable:
             url, label = link_into(fix, version, here)
     return ShownFinding(
         severity=Severity.BLOCKS,
@@ -154,6 +155,10 @@ def _part_of(finding: Finding) -> tuple[str, str] | None:
     return None
 
 
+def _finding_link(finding: Finding, version: Version, here: Here) -> tuple[str, str]:
+    return _url(finding, version, here), _label(finding)
+
+
 def _url(finding: Finding, version: Version, here: Here) -> str:
     part = _part_of(finding)
     if part is None or finding.field is None:
@@ -168,6 +173,14 @@ def _field_url(version: Version, kind: str, key: str, field: str, here: Here) ->
     page = reverse("edit_part", args=[version.service_id, version.number, kind, key])
     # With the field's name in the query, the page opens the section that has the field.
     return f"{page}?field={field}#id_{field}"
+
+
+def _reference(missing: MissingPart, version: Version, here: Here) -> tuple[str, str]:
+    """Return the address and label of the field that names a missing part."""
+    part = here.get((missing.kind, missing.part))
+    key = missing.part if part is not None else missing.key
+    url = _field_url(version, missing.kind, key, missing.field, here)
+    return url, f"{label_of(KINDS[missing.kind], missing.field)} of {missing.part}"
 
 
 def _label(finding: Finding) -> str:

@@ -4,16 +4,17 @@ The page of one part has one of these, the page of several parts one for each.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from django import forms
 from django.http import QueryDict
 
-from products.compatibility.version_config import VersionConfig
-from products.services.describe import config_of, version_config
+from products.compatibility.version_config import MissingPart, VersionConfig
+from products.services.describe import config_of, references_of, version_config
 from products.services.kinds import Kind
+from products.services.kinds.fields import Values
 from products.services.models import Part, Version
 from products.services.validation import InvalidFields, clean
 from products.web.finding_links import ShownFinding, advice_about
@@ -196,7 +197,22 @@ def previewed(
         for each in advice_about(kind, name, name, values, version, here)
     ]
     config = _with_parts(version, changed, added) if changed or added else None
+    if config and config.missing:
+        config = replace(config, missing=tuple(_still_missing(config.missing, typed)))
     return config, here, advice
+
+
+def _still_missing(
+    missing: Iterable[MissingPart], typed: Iterable[tuple[Kind, str, Values]]
+) -> Iterator[MissingPart]:
+    """Yield the missing parts that the typed values name, and those that other parts name."""
+    values_of = {(kind.segment, name): values for kind, name, values in typed}
+    for each in missing:
+        values = values_of.get((each.kind, each.part))
+        if values is None or each in references_of(
+            each.kind, each.part, each.key, values
+        ):
+            yield each
 
 
 def _with_parts(

@@ -10,7 +10,7 @@ from products.services.kinds.logging import LOGGING_KINDS
 from products.services.kinds.settings import SINGLE_KINDS
 from products.services.kinds.vcl import VCL_KINDS
 
-__all__ = ["KINDS", "Field", "Key", "Kind"]
+__all__ = ["KINDS", "REFERENCES", "Field", "Key", "Kind"]
 
 # By segment, in the order in which parts are shown and compared.
 KINDS: dict[str, Kind] = {
@@ -23,5 +23,14 @@ KINDS: dict[str, Kind] = {
         *LOAD_BALANCING_KINDS,
         *DATA_KINDS,
         *SINGLE_KINDS,
+    )
+}
+
+# By kind: the fields that name other parts of the version, and of which kind these are.
+REFERENCES: dict[str, dict[str, str]] = {
+    segment: found
+    for segment, kind in KINDS.items()
+    if (
+        found := {each.name: each.refers_to for each in kind.settable if each.refers_to}
     )
 }

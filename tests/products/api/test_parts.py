@@ -9,7 +9,8 @@ from products.services.kinds import KINDS
 from products.services.kinds.kind import Ids
 from products.services.validation import name_problem
 from tests.factories.keys import FORM, client_of
-from tests.factories.services import live_version, parts
+from tests.factories.services import PartFactory, live_version, parts, set_values
+from tests.factories.trail import last_entry
 
 
 @pytest.fixture
@@ -298,3 +299,50 @@ def test_no_part_has_a_name_that_its_path_cannot_have(kind, rest):
     found = resolve(path).func.view_class
 
     assert issubclass(found, PartDetail) or name_problem(kind, name)
+
+
+def test_a_part_that_names_a_missing_one_is_stored_and_cannot_be_activated(api, base):
+    sentence = (
+        "This version has no condition “late”, which Response condition of HTTPS log endpoint "
+        "lines names."
+    )
+    url = "url=https://log.example.com"
+
+    made = api.post(
+        f"{base}/logging/https", f"name=lines&{url}&response_condition=late", FORM
+    )
+    found = api.get(f"{base}/validate").json()
+    refused = api.put(f"{base}/activate")
+    api.post(f"{base}/condition", "name=late&type=RESPONSE&statement=true", FORM)
+
+    assert made.status_code == 200
+    assert made.json()["response_condition"] == "late"
+    assert sentence in made.json()["msg"]
+    assert (found["status"], found["msg"]) == ("error", sentence)
+    assert (refused.status_code, refused.json()["detail"]) == (400, sentence)
+    assert api.get(f"{base}/validate").json()["status"] == "ok"
+
+
+@pytest.mark.parametrize("body", ["response_condition=", "format=x"])
+def test_a_write_that_names_no_part_warns_of_no_missing_one(api, base, draft, body):
+    api.post(f"{base}/logging/https", "name=lines&url=https://log.example.com", FORM)
+    set_values(parts("logging/https", version=draft), response_condition="late")
+
+    changed = api.put(f"{base}/logging/https/lines", body, FORM)
+
+    assert changed.status_code == 200
+    assert "late" not in changed.json().get("msg", "")
+
+
+def test_parts_follow_a_part_that_is_renamed(api, base, draft, acme):
+    PartFactory.create(
+        version=draft, kind="condition", name="a", type="CACHE", statement="true"
+    )
+    PartFactory.create(version=draft, kind="gzip", name="g", cache_condition="a")
+    PartFactory.create(version=draft, kind="gzip", name="other", cache_condition="b")
+
+    api.put(f"{base}/condition/a", "name=c", FORM)
+
+    conditions = [each["cache_condition"] for each in api.get(f"{base}/gzip").json()]
+    assert conditions == ["c", "b"]
+    assert last_entry(acme.pk)["action"] == "gzip.updated"

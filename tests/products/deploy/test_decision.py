@@ -214,6 +214,22 @@ def test_each_thing_a_version_lacks_has_its_own_remedy(eve, globex, draft, on):
     assert pages(result) == [FixPage.ADD_PART, FixPage.DOMAIN]
 
 
+def test_a_version_that_lacks_a_part_that_another_names_is_not_complete(eve, draft):
+    set_values(draft.parts.filter(kind="backend"), healthcheck="beat")
+
+    decision = decide_deployment(eve, version=draft)
+
+    assert failed(decision) == ["version_complete"]
+    result = check(decision, "version_complete")
+    assert result.reason == (
+        "This version has no health check “beat”, which Health check of backend origin names."
+    )
+    assert result.remedy == (
+        "Add the health check, or change Health check of backend origin."
+    )
+    assert pages(result) == [FixPage.REFERENCE]
+
+
 def test_for_an_active_version_there_is_nothing_to_deploy(eve, draft, on):
     Version.objects.update(active=True, locked=True)
     ActiveDomain.objects.create(name="echo.example.com", service=draft.service)

@@ -1,21 +1,27 @@
 """What a version holds, as the rules and the route table read it."""
 
+import pytest
+
 from products.compatibility.version_config import (
     BackendConfig,
     DomainConfig,
     HeaderConfig,
     LogEndpointConfig,
+    MissingPart,
     SnippetConfig,
     VclConfig,
     VersionConfig,
 )
 from products.services import describe
 from products.services.describe import version_config, version_configs
+from products.services.kinds import KINDS, REFERENCES
+from products.services.kinds.fields import Type
 from tests.factories.services import (
     BackendFactory,
     DomainFactory,
     HeaderFactory,
     LogEndpointFactory,
+    PartFactory,
     SnippetFactory,
     VclFactory,
     VersionFactory,
@@ -122,3 +128,37 @@ def test_more_versions_than_a_batch_are_all_read(
 def test_no_versions_need_no_query(django_assert_num_queries, db):
     with django_assert_num_queries(0):
         assert version_configs([]) == {}
+
+
+FIELDS = [(kind, field) for kind, found in REFERENCES.items() for field in found]
+
+
+@pytest.mark.parametrize(("kind", "field"), FIELDS)
+def test_a_part_that_another_names_and_the_version_lacks_is_missing(shop, kind, field):
+    version = VersionFactory.create(service=shop)
+    of_kind = REFERENCES[kind][field]
+    is_list = KINDS[kind].by_name[field].type is Type.LIST
+    named = PartFactory.create(
+        version=version, kind=kind, name="a", **{field: ["b"] if is_list else "b"}
+    )
+    before = version_config(version).missing
+    PartFactory.create(version=version, kind=of_kind, name="b")
+
+    assert before == (
+        MissingPart(
+            of_kind=of_kind,
+            name="b",
+            kind=kind,
+            part="a",
+            key=named.key,
+            field=field,
+        ),
+    )
+    assert version_config(version).missing == ()
+
+
+def test_a_field_that_was_cleared_names_nothing(shop):
+    version = VersionFactory.create(service=shop)
+    BackendFactory.create(version=version, request_condition="", healthcheck=None)
+
+    assert version_config(version).missing == ()

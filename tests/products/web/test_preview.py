@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 
 from products.services.kinds import KINDS
-from tests.factories.services import parts
+from tests.factories.services import parts, set_values
 from tests.products.web.conftest import as_typed, edit_page, text_of
 
 
@@ -56,3 +56,17 @@ def test_a_preview_accepts_any_input(browser, eve, switched_on, draft, kind):
     answer = browser(eve).post(preview_page(draft, kind), {"name": "\x07", "port": "x"})
 
     assert answer.status_code == 200
+
+
+def test_a_missing_part_is_linked_to_the_field_that_names_it(browser, eve, draft):
+    set_values(draft.parts.filter(kind="backend"), healthcheck="beat")
+    client = browser(eve)
+    typed = as_typed(client, edit_page(draft), was="origin")
+    link = b'<a href="#id_healthcheck">'
+
+    answer = client.post(preview_page(draft, "backend"), typed)
+    cleared = client.post(preview_page(draft, "backend"), typed | {"healthcheck": ""})
+
+    assert "This version has no health check “beat”" in text_of(answer)
+    assert link in answer.content
+    assert "beat”" not in text_of(cleared)
