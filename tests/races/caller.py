@@ -1,23 +1,16 @@
 """A process that calls the API from ten threads at the same time with one `Idempotency-Key`, as ordered.
 
-`python -m tests.races.caller ACCOUNT SERVICE TOKEN`, with the database in the environment. Each line on
-standard input is an order: a key and a comment. Each gets a line of JSON: the status and the body
-of each thread's final response, and how often it was 409 before.
+Each line on standard input is an order: a key and a comment. Each gets a line of JSON: the status and
+the body of each thread's final response, and how often it was 409 before.
 """
 
 import json
-import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import django
-
-os.environ["DJANGO_SETTINGS_MODULE"] = "portal.settings"
-django.setup()
-
-from django.conf import settings  # noqa: E402 - Django must be set up before
-from django.test import Client  # noqa: E402
+from django.conf import settings
+from django.test import Client
 
 THREADS = 10
 CONFLICT = 409
@@ -37,7 +30,7 @@ def call(service: str, token: str, key: str, comment: str) -> tuple[int, str, in
     raise TimeoutError
 
 
-def main(service: str, token: str) -> None:
+def main(_account_id: str, service: str, token: str) -> None:
     """Carry out one order per line until the input ends."""
     settings.ALLOWED_HOSTS = ["testserver"]
     with ThreadPoolExecutor(THREADS) as pool:
@@ -48,7 +41,3 @@ def main(service: str, token: str) -> None:
                 pool.submit(call, service, token, key, comment) for _ in range(THREADS)
             ]
             print(json.dumps([each.result() for each in made]), flush=True)  # noqa: T201
-
-
-if __name__ == "__main__":
-    main(sys.argv[2], sys.argv[3])

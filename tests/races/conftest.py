@@ -2,10 +2,12 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +24,43 @@ from tests.factories.keys import key_of
 from tests.factories.services import ServiceFactory, VersionFactory
 from tests.factories.world import load_catalogue
 
-Process = subprocess.Popen[str]
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@dataclass(frozen=True, slots=True)
+class Process:
+    """A process of this folder that carries out orders; see `tests.races.server`."""
+
+    def __init__(self, path: Path, words: Sequence[str]) -> None:
+        """Start it."""
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.connect(str(path))
+        self._lines = self._socket.makefile()
+        self._errors = path.with_suffix(".errors")
+        self.order(" ".join(words))
+
+    def order(self, words: str) -> None:
+        """Give an order."""
+        self._socket.sendall(f"{words}\n".encode())
+
+    def line(self) -> str:
+        """Return the next line that it prints; fails with the error of a process that ended."""
+        line = self._lines.readline()
+        assert line, self._errors.read_text()
+        return line
+
+    def answer(self) -> Any:
+        """Return the result of an order."""
+        return json.loads(self.line())
+
+    def end(self) -> None:
+        """End its input, and wait for its end."""
+        self._socket.shutdown(socket.SHUT_WR)
+        self._lines.read()
+        self._lines.close()
+        self._socket.close()
+
+
+@dataclass
 class Arena:
     """An account with two superusers and a service, in a database that other processes can open."""
 
@@ -35,47 +69,54 @@ class Arena:
     service: Service
     key: str  # a token of the first superuser
     environment: dict[str, str]
+    folder: Path  # of the socket and of the error output of its processes
+    _server: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def start(self, module: str, *words: str) -> Process:
-        """Start a process of this folder that carries out orders on the account."""
-        return subprocess.Popen(
-            [sys.executable, "-m", f"tests.races.{module}", self.account.pk, *words],
-            cwd=ROOT,
-            env=self.environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        """Start a process that runs a module of this folder on the account."""
+        path = self.folder / "server"
+        if self._server is None:
+            with path.with_suffix(".errors").open("wb") as errors:
+                self._server = subprocess.Popen(
+                    [sys.executable, "-m", "tests.races.server", str(path)],
+                    cwd=ROOT,
+                    env=self.environment,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                )
+            ready = self._server.stdout.readline()
+            assert ready, path.with_suffix(".errors").read_text()
+        return Process(path, [module, self.account.pk, *words])
+
+    def result(self) -> dict[str, Any]:
+        """Return what the race wrote to the database."""
+        process = self.start("result")
+        found: dict[str, Any] = process.answer()
+        process.end()
+        return found
+
+    def stop(self) -> None:
+        """End the server of its processes."""
+        if self._server is not None:
+            self._server.kill()
+            self._server.communicate()
 
 
-def order(processes: list[Process], words: str) -> None:
+def order(processes: Iterable[Process], words: str) -> None:
     """Give all of them one order at the same time."""
     for each in processes:
-        each.stdin.write(f"{words}\n")
-    for each in processes:
-        each.stdin.flush()
+        each.order(words)
 
 
-def answer(process: Process) -> Any:
-    """Return the result of an order; fails with the error of a process that ended."""
-    line = process.stdout.readline()
-    assert line, process.stderr.read()
-    return json.loads(line)
-
-
-def result_of(arena: Arena) -> dict[str, Any]:
-    """Return what the race wrote to the database."""
-    result = subprocess.run(
-        [sys.executable, "-m", "tests.races.result", arena.account.pk],
-        cwd=ROOT,
-        env=arena.environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    found: dict[str, Any] = json.loads(result.stdout)
-    return found
+@contextmanager
+def started(processes: Iterable[Process]) -> Iterator[list[Process]]:
+    """Wait until processes are ready, and end them afterwards."""
+    running = list(processes)
+    for each in running:
+        assert each.line() == "ready\n"
+    yield running
+    for each in running:
+        each.end()
 
 
 @pytest.fixture
@@ -88,7 +129,9 @@ def arena(transactional_db, tmp_path):
     shop = ServiceFactory.create(account=acme, name="shop")
     VersionFactory.create(service=shop, number=1)
     key = key_of(actor_for(people[0], acme))
-    return Arena(acme, people, shop, key, _environment(tmp_path))
+    made = Arena(acme, people, shop, key, _environment(tmp_path), tmp_path)
+    yield made
+    made.stop()
 
 
 def _environment(folder: Path) -> dict[str, str]:

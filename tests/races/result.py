@@ -1,18 +1,11 @@
-"""Counts what a race wrote to the database: `python -m tests.races.result ACCOUNT` prints JSON."""
+"""A process that counts what a race wrote to the database, and prints it as JSON."""
 
 import json
-import os
-import sys
 from collections import Counter
 
-import django
-
-os.environ["DJANGO_SETTINGS_MODULE"] = "portal.settings"
-django.setup()
-
-from accounts.audit.models import AuditEvent  # noqa: E402 - Django must be set up before
-from accounts.audit.queries import verify  # noqa: E402
-from products.enablement.models import Enablement  # noqa: E402
+from accounts.audit.models import AuditEvent
+from accounts.audit.queries import verify
+from products.enablement.models import Enablement
 
 
 def main(account_id: str) -> None:
@@ -28,7 +21,3 @@ def main(account_id: str) -> None:
         "checked": verification.checked,
     }
     print(json.dumps(found))  # noqa: T201 - the test that started this reads it
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

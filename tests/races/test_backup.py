@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from portal import backup
 from portal.backup import BackupError, read_manifest, restore_backup, write_backup
-from tests.races.conftest import ROOT, answer, order, result_of
+from tests.races.conftest import ROOT
 from tests.races.postgresql import postgresql
 
 OTHER_KEY = "another-secret-of-this-installation"
@@ -45,12 +45,23 @@ def manage(arena, *words):
         return process.returncode, printed
 
 
+@contextmanager
+def of_database(arena, url):
+    """Return the arena of another database."""
+    environment = arena.environment | {"DATABASE_URL": url}
+    folder = arena.folder / "other"
+    folder.mkdir()
+    other = replace(arena, environment=environment, folder=folder)
+    yield other
+    other.stop()
+
+
 @pytest.fixture
 def other_arena(arena, tmp_path):
     """Return the arena with an empty database of its own."""
     if connection.vendor == "sqlite":
-        url = f"sqlite:///{tmp_path / 'restored.sqlite3'}"
-        yield replace(arena, environment=arena.environment | {"DATABASE_URL": url})
+        with of_database(arena, f"sqlite:///{tmp_path / 'restored.sqlite3'}") as other:
+            yield other
         return
     parts = urlsplit(arena.environment["DATABASE_URL"])
     name = f"{parts.path.removeprefix('/')}_restored"
@@ -58,8 +69,8 @@ def other_arena(arena, tmp_path):
     with psycopg.connect(maintenance, autocommit=True) as server:
         server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         server.execute(f'CREATE DATABASE "{name}"')
-    url = urlunsplit(parts._replace(path=f"/{name}"))
-    yield replace(arena, environment=arena.environment | {"DATABASE_URL": url})
+    with of_database(arena, urlunsplit(parts._replace(path=f"/{name}"))) as other:
+        yield other
     with psycopg.connect(maintenance, autocommit=True) as server:
         server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
@@ -69,25 +80,25 @@ def test_a_backup_under_writing_load_is_restored_to_one_instant(
 ):
     file = str(tmp_path / "backup")
     writer = arena.start("toggler", arena.people[0].pk)
-    assert writer.stdout.readline() == "ready\n", writer.stderr.read()
-    order([writer], "toggle 2")
-    answer(writer)
+    assert writer.line() == "ready\n"
+    writer.order("toggle 2")
+    writer.answer()
     entries = 4  # each change has two
 
     with start(arena, "backup", file) as copying:
         while copying.poll() is None:
-            order([writer], "toggle 2")
-            answer(writer)
+            writer.order("toggle 2")
+            writer.answer()
             entries += 4
         assert copying.returncode == 0, copying.stdout.read()
-    writer.communicate(timeout=60)
+    writer.end()
     restored = manage(other_arena, "restore", file)
 
     assert restored[0] == 0, restored
     assert "rows, 6 sums and" in restored[1]
     number = read_manifest(tmp_path / "backup").chains[arena.account.pk][0]
     assert 4 <= number <= entries
-    found = result_of(other_arena)
+    found = other_arena.result()
     assert (found["is_valid"], found["checked"]) == (True, number)
     # No change is half there.
     events = found["events"]

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from tests.races.conftest import answer, order, result_of
+from tests.races.conftest import order, started
 
 PROCESSES = 8
 
@@ -12,15 +12,9 @@ PROCESSES = 8
 @pytest.fixture
 def togglers(arena):
     """Start eight processes, half of them as Sam and half as Sue."""
-    started = [
-        arena.start("toggler", arena.people[number % 2].pk)
-        for number in range(PROCESSES)
-    ]
-    for each in started:
-        assert each.stdout.readline() == "ready\n", each.stderr.read()
-    yield started
-    for each in started:
-        each.communicate(timeout=60)
+    people = [arena.people[number % 2].pk for number in range(PROCESSES)]
+    with started(arena.start("toggler", each) for each in people) as running:
+        yield running
 
 
 @pytest.mark.parametrize(
@@ -29,11 +23,11 @@ def togglers(arena):
 def test_eight_processes_lose_no_change_and_block_no_one(arena, togglers, changes):
     order(togglers, f"toggle {changes // PROCESSES}")
 
-    total = sum((Counter(answer(each)) for each in togglers), Counter())
+    total = sum((Counter(each.answer()) for each in togglers), Counter())
 
     enabled, disabled = total["enabled"], total["disabled"]
     assert enabled + disabled == changes
-    assert result_of(arena) == {
+    assert arena.result() == {
         "events": {
             "product.enabled": enabled,
             "product.disabled": disabled,
@@ -55,7 +49,7 @@ def test_of_two_concurrent_changes_one_is_refused_with_who_and_when(
 
     for number in range(pairs):
         order([sam, sue], "disable" if number % 2 else "enable")
-        refusals.append(sorted([answer(sam)["refusal"], answer(sue)["refusal"]]))
+        refusals.append(sorted([sam.answer()["refusal"], sue.answer()["refusal"]]))
 
     # The first is not refused; the second reads who was first, and when.
     assert [first for first, _ in refusals] == [""] * pairs
@@ -67,4 +61,4 @@ def test_of_two_concurrent_changes_one_is_refused_with_who_and_when(
         "WebSockets is already disabled: NAME disabled it on 22 November 2026, 13:00 UTC.",
     }
     # One enablement per order to enable, so nothing is billed twice.
-    assert result_of(arena)["enablements"] == pairs / 2
+    assert arena.result()["enablements"] == pairs / 2

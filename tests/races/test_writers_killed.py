@@ -10,40 +10,36 @@ from contextlib import closing
 import pytest
 from django.db import connection
 
-from tests.races.conftest import answer, order, result_of
+from tests.races.conftest import order, started
 
 WRITERS = 2
 
 
 @pytest.fixture
 def writers(arena):
-    """Start processes that fork those that are killed, because loading Django takes seconds."""
-    started = [arena.start("toggler", person.pk) for person in arena.people[:WRITERS]]
-    for each in started:
-        assert each.stdout.readline() == "ready\n", each.stderr.read()
-    yield started
-    for each in started:
-        each.communicate(timeout=60)
+    """Start processes that fork those that are killed."""
+    people = arena.people[:WRITERS]
+    with started(arena.start("toggler", each.pk) for each in people) as running:
+        yield running
 
 
 def acknowledged_until_killed(writers, chance):
     """Let each writer toggle until it is killed at a random moment; return how many it acknowledged."""
     order(writers, "fork")
-    children = [answer(each) for each in writers]
+    children = [each.answer() for each in writers]
     done = 0
     ends_at = time.monotonic() + chance.uniform(0.01, 0.3)
     order(writers, "toggle 1")
     while time.monotonic() < ends_at:
         for each in writers:
-            answer(each)
+            each.answer()
             done += 1
-            order([each], "toggle 1")
+            each.order("toggle 1")
     for child in children:
         time.sleep(chance.uniform(0, 0.02))
         os.kill(child, signal.SIGKILL)
     for each in writers:
-        while (line := each.stdout.readline()) != "killed\n":
-            assert line, each.stderr.read()
+        while each.line() != "killed\n":
             done += 1
     return done
 
@@ -63,7 +59,7 @@ def test_killed_writers_lose_no_acknowledged_change(
         acknowledged_until_killed(writers, chance) for _ in range(rounds)
     )
 
-    found = result_of(arena)
+    found = arena.result()
     events = found["events"]
     changes = events["product.enabled"] + events["product.disabled"]
     note_figures(f"{WRITERS * rounds} kills, {acknowledged} acknowledged of {changes}")

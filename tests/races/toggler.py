@@ -1,8 +1,7 @@
 """A process that enables and disables WebSockets for one account, as ordered.
 
-`python -m tests.races.toggler ACCOUNT USER`, with the database in the environment. Each line on
-standard input is an order: `enable`, `disable`, or `toggle TIMES`. Each gets a line of JSON with
-the result. `fork` starts a process that carries out the orders from then on, and prints its id. When
+Each line on standard input is an order: `enable`, `disable`, or `toggle TIMES`. Each gets a line of
+JSON with the result. `fork` starts a process that carries out the orders from then on, and prints its id. When
 it is killed, `killed` is printed, and the next order must be `fork` again.
 """
 
@@ -13,21 +12,16 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-import django
+from django.db import connections
 
-os.environ["DJANGO_SETTINGS_MODULE"] = "portal.settings"
-django.setup()
-
-from django.db import connections  # noqa: E402 - Django must be set up before
-
-from accounts.actor import Actor, Context, Interface  # noqa: E402
-from accounts.errors import Conflict  # noqa: E402
-from accounts.models import Account, User  # noqa: E402
-from products.catalogue.models import Product  # noqa: E402
-from products.catalogue.queries import direct_price, prices_beside  # noqa: E402
-from products.enablement.agreements import direct_terms  # noqa: E402
-from products.enablement.commands import Agreement, disable, enable  # noqa: E402
-from tests.factories import NOW  # noqa: E402
+from accounts.actor import Actor, Context, Interface
+from accounts.errors import Conflict
+from accounts.models import Account, User
+from products.catalogue.models import Product
+from products.catalogue.queries import direct_price, prices_beside
+from products.enablement.agreements import direct_terms
+from products.enablement.commands import Agreement, disable, enable
+from tests.factories import NOW
 
 LATER = NOW + timedelta(hours=1)
 
@@ -121,7 +115,3 @@ def start_child() -> bool:
     os.waitpid(child, 0)
     print("killed", flush=True)  # noqa: T201
     return True
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
