@@ -18,7 +18,7 @@ from accounts.queries import Grant, grants_in, second_factors_of
 from accounts.roles import Role
 from products.billing.models import Budget, Invoice
 from products.billing.queries.credits import balance
-from products.billing.queries.invoices import open_invoice
+from products.billing.queries.invoices import open_invoice, subtotal_in_words
 from products.billing.queries.terms import DEFAULT_CURRENCY, contract_of, month_at
 from products.catalogue.models import Plan, PriceVersion, Product
 from products.catalogue.money import Money
@@ -83,7 +83,7 @@ class MonthUsage:
     connections: int
     bytes_in: int
     bytes_out: int
-    subtotal: Money | None  # None: nothing is billed yet
+    cost: str  # in words; "" if nothing is billed yet
 
     @property
     def is_empty(self) -> bool:
@@ -236,7 +236,7 @@ def _usage(account: Account, month: Month) -> MonthUsage:
     invoice = open_invoice(account.pk, month)
     return MonthUsage(
         month=month,
-        subtotal=invoice.subtotal if invoice else None,
+        cost=subtotal_in_words(invoice) if invoice else "",
         **{name: value or 0 for name, value in totals.items()},
     )
 

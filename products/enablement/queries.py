@@ -417,12 +417,14 @@ def request_of(account: Account, request_id: int) -> ProductRequest:
     return found
 
 
-def requested_today(account: Account, user_id: str, now: datetime) -> frozenset[str]:
-    """Return the slugs of the products that a user has requested on this (UTC) day."""
+def requested_today(
+    account: Account, user_id: str, now: datetime
+) -> dict[str, ProductRequest]:
+    """Return what a user has requested on this (UTC) day, answered or not, by the product's slug."""
     rows = ProductRequest.objects.filter(
         account=account, user_id=user_id, requested_on=now.date()
     )
-    return frozenset(rows.values_list("product_id", flat=True))
+    return {row.product_id: row for row in rows}
 
 
 def services_hash(enablement: Enablement) -> str:

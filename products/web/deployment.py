@@ -25,6 +25,7 @@ from products.deploy.checks import CheckOutcome, Fix, FixPage
 from products.deploy.commands import DeploymentRefused, activate, deactivate
 from products.deploy.decision import CheckResult, DeployDecision, decision_with_probe
 from products.deploy.queries import previous_version
+from products.enablement.models import ProductRequest
 from products.enablement.queries import requested_today
 from products.services.comparison import compare
 from products.services.models import Service, Version
@@ -58,7 +59,8 @@ class ShownFix:
     fix: Fix
     url: str = ""
     label: str = ""
-    action: str = ""  # "request", "requested" or "switch_on"
+    action: str = ""  # "request" or "switch_on"
+    requested: ProductRequest | None = None  # today, by this user
 
 
 def checks_context(
@@ -135,8 +137,8 @@ def _enabling(fix: Fix, result: CheckResult, access: AccountAccess) -> ShownFix:
         return ShownFix(fix, url, "Enable WebSockets…")
     account = account_of(access.actor)
     asked = requested_today(account, access.actor.user_id, timezone.now())
-    action = "requested" if WEBSOCKETS in asked else "request"
-    return ShownFix(fix, reverse("request_product", args=[WEBSOCKETS]), action=action)
+    url = reverse("request_product", args=[WEBSOCKETS])
+    return ShownFix(fix, url, action="request", requested=asked.get(WEBSOCKETS))
 
 
 def _switching(

@@ -31,8 +31,9 @@ from products.enablement.queries import (
     state_of,
 )
 from products.enablement.review import conflicts_of, superusers_of, who_can_use
-from products.services.queries import services_of
+from products.services.queries import active_versions, services_of
 from products.web.calculator import calculator_context
+from products.web.finding_links import shown_conflicts
 from products.web.forms import EnableForm
 from products.web.price_display import fee_line, product_price_line, tier_rows
 
@@ -110,6 +111,8 @@ def _review(
     agreed_before = form.data.get("agreed_text", "")
     reviewed = conflicts_of(actor_of(request), product)
     conflicting = [each for each in reviewed if each.findings]
+    shown = conflicting[:CONFLICTS_SHOWN]
+    versions = active_versions(each.service for each in shown)
     context = {
         "state": state,
         "product": product,
@@ -122,7 +125,13 @@ def _review(
         else "",
         "able": who_can_use(account, PEOPLE_SHOWN),
         "able_count": configurers_of(account.pk).count(),
-        "conflicts": conflicting[:CONFLICTS_SHOWN],
+        "conflicts": [
+            (
+                each.service,
+                shown_conflicts(each.findings, versions.get(each.service.pk)),
+            )
+            for each in shown
+        ],
         "conflict_count": len(conflicting),
         "without_conflict": len(reviewed) - len(conflicting),
         "price_line": product_price_line(state),
@@ -151,11 +160,16 @@ def product_enabled(request: HttpRequest, slug: str) -> HttpResponse:
     shown = list(services[:SERVICES_SHOWN])
     on = products_on_by_service([service.pk for service in shown])
     findings = conflicts_by_service(shown, with_=state.product.pk)
+    versions = active_versions(shown)
     context = {
         "state": state,
         "product": state.product,
         "services": [
-            (each, state.product.pk in on.get(each.pk, ()), findings[each.pk])
+            (
+                each,
+                state.product.pk in on.get(each.pk, ()),
+                shown_conflicts(findings[each.pk], versions.get(each.pk)),
+            )
             for each in shown
         ],
         "service_count": services.count(),

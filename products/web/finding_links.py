@@ -62,9 +62,12 @@ def shown_findings(
 
 
 def shown_conflicts(
-    findings: Iterable[Finding], version: Version
+    findings: Iterable[Finding], version: Version | None
 ) -> list[ShownFinding]:
-    """Return what prevents a switch, with links to its fields; those of a locked version offer a clone."""
+    """Return what prevents a switch, with links to the fields of the service's active version.
+
+    The page of a locked field offers a clone. Without an active version there is no link.
+    """
     return _rule_findings(findings, version, editable=True)
 
 
@@ -129,7 +132,7 @@ def _check_finding(
 
 def _rule_findings(
     findings: Iterable[Finding],
-    version: Version,
+    version: Version | None,
     *,
     editable: bool,
     here: Here = ELSEWHERE,
@@ -140,7 +143,7 @@ def _rule_findings(
             message=finding.message,
             remedy=finding.remedy,
             rule=finding.rule,
-            url=_url(finding, version, here) if editable else "",
+            url=_url(finding, version, here) if editable and version else "",
             label=_label(finding),
         )
         for finding in findings

@@ -26,7 +26,7 @@ from products.catalogue.money import Money
 from products.catalogue.queries import product as find_product
 from products.compatibility.version_config import WEBSOCKETS
 from products.enablement.commands import request_product
-from products.enablement.models import Enablement
+from products.enablement.models import Enablement, ProductRequest
 from products.enablement.queries import (
     ProductState,
     products_of,
@@ -55,7 +55,7 @@ class Card:
     can_enable: bool
     can_disable: bool
     superusers: tuple[str, ...]
-    is_requested: bool
+    requested: ProductRequest | None  # today, by this user
     can_try: bool = False
     trial_used: int | None = None  # minutes of the trial
     sees_costs: bool = False
@@ -115,7 +115,7 @@ def cards_of(access: AccountAccess, account: Account, now: datetime) -> list[Car
             if state.trial
             else None,
             superusers=superusers,
-            is_requested=state.product.pk in requested,
+            requested=requested.get(state.product.pk),
             sees_costs=bill is not None,
             cost=_cost(costs.get(state.product.pk), nothing) if state.is_on else "",
         )

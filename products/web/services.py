@@ -223,7 +223,7 @@ def _service_context(
         ],
         "superusers": superusers_of(account),
         "may_enable": access.decide(Permission.PRODUCT_ENABLE).allowed,
-        "is_requested": WEBSOCKETS in requested_today(account, actor.user_id, now),
+        "requested": requested_today(account, actor.user_id, now).get(WEBSOCKETS),
         "history": recent_deployments(found, limit=DEPLOYMENTS_SHOWN),
         "usage_panel": service_usage(actor, found, now),
         "recent": recent_usage([found.pk], account.billing_zone, now)

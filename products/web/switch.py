@@ -87,7 +87,7 @@ def _switch_on(request: HttpRequest, service_id: str, slug: str) -> HttpResponse
 
 def _reasons(refused: Conflict, version: Version | None) -> list[str]:
     """Return the reasons of a refusal, each with a link to the field of the version that it is about."""
-    if version is None or not isinstance(refused, Incompatible):
+    if not isinstance(refused, Incompatible):
         return list(refused.details or (refused.message,))
     return [
         format_html(

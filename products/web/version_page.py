@@ -108,6 +108,8 @@ def version(request: HttpRequest, service_id: str, number: int) -> HttpResponse:
         )
     ]
     decision = decision_without_person(found)
+    deploying = decide(actor, Permission.SERVICE_DEPLOY, found.service)
+    context["can_deploy"] = decision.allowed and deploying.allowed
     context |= findings_context(actor, found, decision, advice=advice)
     return render(request, "products/version.html", context, status=status)
 

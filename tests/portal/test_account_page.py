@@ -1,16 +1,19 @@
 """The admin's page of an account: what belongs to it, and what staff can do from there."""
 
 import re
+from datetime import timedelta
 from html import unescape
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.commands.invitations import invite, revoke_invitation
 from accounts.commands.mail import queue_mail
 from accounts.roles import Role
+from products.billing.commands.running import refresh_bill
 from products.catalogue.models import Product
 from products.enablement.commands import assign_package, request_product
 from products.enablement.queries import current
@@ -18,6 +21,7 @@ from tests.factories import NOW
 from tests.factories.accounts import member
 from tests.factories.domains import claimed
 from tests.factories.services import ServiceFactory
+from tests.factories.usage import connection_usage
 from tests.products.web.conftest import text_of
 
 LINK = re.compile(r'<a[^>]*href="([^"]*)"[^>]*>\s*([^<]*?)\s*</a>')
@@ -64,6 +68,16 @@ def test_the_page_shows_what_belongs_to_the_account(
         "Invitation to Acme new@acme.example",
     ):
         assert words in text, words
+
+
+def test_a_bill_that_rounds_to_zero_is_not_said_to_be_zero(acme, shop, staff, enabled):
+    at = timezone.now()
+    connection_usage(shop, at - timedelta(minutes=9), 4, month=f"{at:%Y-%m}")
+    refresh_bill(acme, now=at)
+
+    text = text_of(staff.get(page_of(acme)))
+
+    assert "Bill so far less than 0.01 USD" in text
 
 
 def test_an_email_is_not_awaited_that_is_never_sent(acme, sam, staff, now):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, prefetch_related_objects
@@ -24,6 +25,7 @@ from products.billing.queries.rows import (
 )
 from products.billing.queries.running import bill_so_far
 from products.billing.queries.terms import contract_of
+from products.catalogue.money import exact_sum
 from products.enablement.models import Enablement
 from products.instants import iso_instant
 from products.metering.models import UsagePeriod
@@ -151,6 +153,12 @@ def open_invoice(account_id: str, month: Month) -> Invoice | None:
     """Return the invoice of a month that is not final yet: open or a draft."""
     rows = Invoice.objects.filter(account_id=account_id, month=str(month))
     return rows.filter(status__in=[Invoice.Status.OPEN, Invoice.Status.DRAFT]).first()
+
+
+def subtotal_in_words(invoice: Invoice) -> str:
+    """Return the sum of the lines of an invoice that is not final: also "less than 0.01 USD"."""
+    exact = invoice.lines.values_list("amount_exact", flat=True)
+    return invoice.subtotal.in_words(exact_sum(map(Decimal, exact)))
 
 
 def accounts_to_bill(month: Month) -> "QuerySet[Account]":

@@ -226,9 +226,11 @@ def test_conflicts_of_services_are_shown_in_a_fixed_number_of_queries(
     shielded(acme, "shop-2")
     shielded(acme, "shop-3")
 
-    page = text_of(client.get(PAGE))
+    answer = client.get(PAGE)
 
+    page = text_of(answer)
     assert page.count("Backend far uses the shield frankfurt-de") == 3
+    assert answer.content.decode().count("Shield of far</a>") == 3
     assert queries_of(client, PAGE) == alone
 
 
@@ -256,6 +258,7 @@ def test_on_the_result_page_it_is_switched_on_for_services_without_a_conflict(
     page = client.get(RESULT_PAGE)
 
     assert text_of(page).count("Backend far uses the shield frankfurt-de") == 2
+    assert page.content.count(b"Shield of far</a>") == 2
     assert page.content.count(b">Switch on<") == 1
     assert queries_of(client, RESULT_PAGE) == before
     switch = reverse("product_on", args=[echo.pk, "websockets"])

@@ -69,6 +69,17 @@ def test_every_page_is_in_the_list():
     assert listed == set(help_pages()) - {"index"}
 
 
+@pytest.mark.parametrize(
+    ("address", "path"),
+    [("/help/", ["Help"]), ("/help/shielding/", ["Help", "R6: Shielding"])],
+)
+def test_a_page_shows_where_it_is(db, address, path):
+    page = Client().get(address).content.decode()
+
+    crumbs = page[page.index('aria-label="Breadcrumb"') : page.index("</nav>")]
+    assert re.findall(r"title=\"([^\"]+)\"", crumbs) == path
+
+
 def test_an_unknown_page_is_not_found(db):
     assert Client().get("/help/nothing/").status_code == 404
 

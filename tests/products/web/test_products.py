@@ -115,6 +115,23 @@ def test_an_engineer_requests_a_product_once_per_day(
     assert len(mail.outbox) <= 1
 
 
+@pytest.mark.parametrize("state", ["granted", "declined", "answered", "withdrawn"])
+def test_a_request_of_today_says_what_became_of_it(
+    browser, sam, eve, echo, websockets, state
+):
+    client = browser(eve)
+    client.post("/products/websockets/request/")
+    ProductRequest.objects.update(state=state)
+
+    shown = card(client.get("/products/"))
+
+    words = f"You requested it today, and the request was {state}."
+    assert f"{words} You can request it again tomorrow." in shown
+    assert "Requested today" not in shown
+    assert "Request access" not in shown
+    assert words in text_of(client.get(f"/services/{echo.pk}/"))
+
+
 def test_a_superuser_requests_a_product_of_sales(browser, sam, acme, websockets):
     answer = browser(sam).post("/products/ngwaf/request/", follow=True)
 

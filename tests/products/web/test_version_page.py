@@ -83,6 +83,28 @@ def test_a_finding_has_no_link_if_the_version_cannot_be_edited(
     assert b"?field=" not in answer.content
 
 
+@pytest.mark.parametrize(
+    ("who", "label"),
+    [("eve", "All checks of this version"), ("una", "Why can't I deploy?")],
+)
+def test_the_link_to_the_checks_asks_why_not_only_who_cannot_deploy(
+    request, browser, draft, who, label
+):
+    page = browser(request.getfixturevalue(who)).get(page_of(draft))
+
+    assert f'href="{page_of(draft, "why")}">{label}</a>' in page.content.decode()
+
+
+def test_a_draft_that_cannot_be_deployed_links_to_the_reasons(
+    browser, eve, switched_on, draft
+):
+    BackendFactory.create(version=draft, name="far", shield="frankfurt-de")
+
+    page = browser(eve).get(page_of(draft)).content.decode()
+
+    assert "Why can't I deploy?</a>" in page
+
+
 def test_the_findings_are_a_fragment_of_their_own(browser, eve, switched_on, draft):
     LogEndpointFactory.create(version=draft)
 
