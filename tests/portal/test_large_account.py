@@ -20,6 +20,8 @@ from tests.stories.chromium import chromium
 
 BUDGET = 100_000  # bytes of HTML before compression
 MAX_QUERIES = 35
+MAX_REQUESTS = 6  # with the page itself
+MAX_ADMIN_REQUESTS = 25  # Django loads its scripts one by one
 # They read what each meter costs.
 MORE_QUERIES = {"/": 55, "/products/": 55, "/usage/": 65, "/billing/": 70}
 ORIGIN = "http://portal.test"
@@ -59,6 +61,8 @@ PAGES = (
     "/billing/budget/",
     "/notices/",
     "/notices/settings/",
+    "/account/",
+    "/profile/",
     "/",
     "/search/",
     "/search/?q=0",
@@ -157,9 +161,15 @@ def test_a_page_of_a_large_account_is_small(client, large, page):
 
 @pytest.mark.browser
 @pytest.mark.parametrize(
-    ("who", "paths"), [("superuser", (*PAGES, *ALSO_NARROW)), ("staff", ADMIN)]
+    ("who", "paths", "limit"),
+    [
+        ("superuser", (*PAGES, *ALSO_NARROW), MAX_REQUESTS),
+        ("staff", ADMIN, MAX_ADMIN_REQUESTS),
+    ],
 )
-def test_no_page_with_long_names_scrolls_sideways(large, db, who, paths):
+def test_no_page_with_long_names_scrolls_sideways_or_loads_many_files(
+    large, db, who, paths, limit
+):
     client = signed_in(large.person(who))
     found = [path_of(path, large) for path in paths]
     pages = {ORIGIN + path: client.get(path) for path in found}
@@ -169,12 +179,17 @@ def test_no_page_with_long_names_scrolls_sideways(large, db, who, paths):
     with chromium() as browser:
         page = browser.new_page(viewport={"width": 320, "height": 640})
         page.route("**/*", lambda route: answer(route, pages))
-        widths = {}
+        requests: list[str] = []
+        page.on("request", lambda request: requests.append(request.url))
+        widths, counts = {}, {}
         for url in pages:
+            requests.clear()
             page.goto(url)
             widths[url] = page.evaluate("document.documentElement.scrollWidth")
+            counts[url] = len(requests)
 
     assert {url: width for url, width in widths.items() if width > 320} == {}
+    assert {url: count for url, count in counts.items() if count > limit} == {}
 
 
 def answer(route, pages):

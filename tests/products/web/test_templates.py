@@ -43,6 +43,15 @@ def test_a_block_is_closed_by_its_name(path):
     assert re.findall(r"{%-?\s*endblock\s*-?%}", path.read_text()) == []
 
 
+def test_drawings_have_forced_colours_too():
+    start = STYLES.index("@media (forced-colors: active)")
+    forced = STYLES[start : STYLES.index("\n}", start)]
+
+    drawn = set(re.findall(r"(?:fill|stroke): var\((--\w+)\)", STYLES))
+    assert "--soft" in drawn
+    assert {name for name in drawn if f"{name}: " not in forced} == set()
+
+
 def test_dates_are_written_by_the_filters_that_know_the_reader():
     """The admin has one format for everyone."""
     pages = [path for path in TEMPLATES if "admin" not in path.parts]
