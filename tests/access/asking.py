@@ -12,7 +12,11 @@ from django.http import HttpResponseBase
 from accounts.audit.models import ChainHead
 from tests.access.bodies import BODIES, GIVEN, NAMES, QUERIES
 from tests.access.routes import METHODS, PEOPLE, Route, address, client_for, send
-from tests.factories.digests import digest_of_everything, writes_noted
+from tests.factories.digests import (
+    digest_of_everything,
+    digest_of_written,
+    writes_noted,
+)
 from tests.factories.rolled_back import rolled_back
 from tests.factories.world import World
 
@@ -48,16 +52,17 @@ def ask(route: Route, method: str, person: str, world: World) -> Answer:
     """Send the request, and roll its changes back."""
     key = (route.pattern, method)
     with rolled_back():
-        if key in GIVEN:
-            GIVEN[key](world, world.people["superuser"])
+        with writes_noted() as given:
+            if key in GIVEN:
+                GIVEN[key](world, world.people["superuser"])
         body = BODIES[key](world) if key in BODIES else None
         path = path_of(route, world)
         client = client_for(person, route, world)
-        before = digest_of_everything() if key in GIVEN else untouched(world)
+        before = untouched(world) | digest_of_written(given)
         length = trail_length(world)
         with writes_noted() as writes:
             response = send(client, method, path, body, api=route.is_api)
-        after = digest_of_everything() if writes else before
+        after = digest_of_written(writes)
         text = getattr(response, "content", b"").decode(errors="replace")
         return Answer(
             response.status_code,

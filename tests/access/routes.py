@@ -11,6 +11,7 @@ from django.apps import apps
 from django.conf import settings
 from django.http import HttpResponseBase
 from django.test import Client
+from django.test.client import ClientHandler
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from accounts.audit.models import AuditEvent
@@ -179,6 +180,12 @@ def samples(world: World) -> dict[str, Any]:
     }
 
 
+@cache
+def _handler(*, csrf: bool) -> ClientHandler:
+    """Return the handler of all clients; each would load the middleware itself."""
+    return ClientHandler(enforce_csrf_checks=csrf)
+
+
 def client_for(
     person: str, route: Route, world: World, *, csrf: bool = False
 ) -> Client:
@@ -186,7 +193,8 @@ def client_for(
 
     A person without a token calls the API with a session, which it must ignore.
     """
-    client = Client(raise_request_exception=False, enforce_csrf_checks=csrf)
+    client = Client(raise_request_exception=False)
+    client.handler = _handler(csrf=csrf)
     if person == "anonymous":
         return client
     if route.is_api and person in world.keys:

@@ -5,7 +5,7 @@ Most requests write nothing; noting their statements is a hundred times faster t
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -46,6 +46,19 @@ def writes_noted() -> Iterator[list[str]]:
 
     with connection.execute_wrapper(note):
         yield noted
+
+
+def digest_of_written(statements: Iterable[str]) -> dict[str, str]:
+    """Return a digest of each table that statements may have changed; no trigger writes."""
+    found = [_WRITES.match(each) for each in statements]
+    if None in found:
+        return digest_of_everything()
+    written = {match[1] for match in found if match}
+    return {
+        table: _digest(table, columns)
+        for table, columns in _tables().items()
+        if table in written
+    }
 
 
 def digest_of_everything(*, without: frozenset[str] = frozenset()) -> dict[str, str]:

@@ -15,6 +15,7 @@ from accounts.commands.invitations import invite
 from accounts.models import Account, ApiToken, Invitation, Membership, User
 from accounts.policy import PLATFORM
 from accounts.roles import Role
+from accounts.web.session_limits import SEEN_AT, SIGNED_IN_AT
 from portal.starter_catalogue import PLANS, PRODUCTS, product_fields
 from products.billing.models import Invoice
 from products.catalogue.commands import add_plan, add_product
@@ -199,9 +200,12 @@ def session_of(actor: Actor) -> str:
     client = Client()
     client.force_login(User.objects.get(pk=actor.user_id), BACKEND)
     session = client.session
+    now = time.time()
+    # As of a page just opened, so that the next one does not write it.
+    session[SIGNED_IN_AT] = session[SEEN_AT] = now
     session[REAUTHENTICATED_USER] = actor.user_id
     session[REAUTHENTICATIONS] = [
-        {"method": "password", "at": time.time(), "reauthenticated": True}
+        {"method": "password", "at": now, "reauthenticated": True}
     ]
     session.save()
     return str(session.secret)
