@@ -1,7 +1,7 @@
 """Text in request bodies; a number is not text, although Django REST framework reads it as such."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rest_framework import serializers
@@ -54,3 +54,29 @@ def text_in(sent: Mapping[str, Any], name: str, default: str = "") -> str:
     if not isinstance(value, str):
         raise Invalid(f"{name}: Enter text.", field=name)
     return value
+
+
+def require_same(
+    shown: Mapping[str, Any], sent: Mapping[str, Any], names: Iterable[str]
+) -> None:
+    """Raise Invalid for fields that a request cannot set and that have another value than is shown.
+
+    A client can send back what it has read. An empty value counts as not sent.
+    """
+    others = [
+        name
+        for name in names
+        if sent.get(name) not in (None, "")
+        and _word(sent[name]) != _word(shown.get(name))
+    ]
+    if others:
+        raise Invalid(
+            f"These fields can't be set in this request: {', '.join(others)}.",
+            field=others[0],
+        )
+
+
+def _word(value: Any) -> str:
+    """Return a value as clients send it: `1` and `True` are the same."""
+    text = str(value).lower()
+    return {"1": "true", "0": "false", "none": "false"}.get(text, text)

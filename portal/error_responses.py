@@ -382,9 +382,11 @@ def _may_read_activity(request: HttpRequest) -> bool:
     )
 
 
-def error_response(request: HttpRequest, said: ApiError) -> HttpResponse:
+def error_response(
+    request: HttpRequest, said: ApiError, view: object = None
+) -> HttpResponse:
     """Return an error that no view has answered, written as the views' renderer writes it."""
-    shape, content_type = FORMS[form_for(request, said)]
+    shape, content_type = FORMS[form_for(request, said, view)]
     return HttpResponse(
         Renderer().render(shape(said)), status=said.status, content_type=content_type
     )

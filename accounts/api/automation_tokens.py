@@ -1,5 +1,6 @@
 """`/automation-tokens`: tokens of the account, each with a role of its own, for superusers."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -12,8 +13,9 @@ from accounts import queries
 from accounts.actor import TokenScope
 from accounts.api import fastly_json
 from accounts.authentication import TokenRequest
-from accounts.body_text import TextField, TextsField
+from accounts.body_text import TextField, TextsField, require_same
 from accounts.commands import tokens as commands
+from accounts.paging import span
 from accounts.roles import AUTOMATION_ROLES, Permission
 from accounts.sudo import reauthenticated
 
@@ -27,6 +29,13 @@ class AutomationTokenPage(serializers.Serializer[Any]):
     per_page = serializers.IntegerField(
         min_value=1, max_value=MAX_PER_PAGE, default=100
     )
+
+
+class WorkspacePage(serializers.Serializer[Any]):
+    """A page of the workspaces of a token, which has none."""
+
+    limit = serializers.IntegerField(min_value=1, max_value=100, default=100)
+    cursor = serializers.ChoiceField(choices=[""], default="", allow_blank=True)
 
 
 class AutomationTokenReader(serializers.Serializer[Any]):
@@ -58,7 +67,7 @@ class AutomationTokens(AutomationTokenView):
         form.is_valid(raise_exception=True)
         page, size = form.validated_data["page"], form.validated_data["per_page"]
         count = rows.count()
-        shown = rows[(page - 1) * size : page * size]
+        shown = rows[span(form.validated_data)]
         return Response(
             {
                 "data": [fastly_json.automation_token(row) for row in shown],
@@ -81,10 +90,22 @@ class AutomationTokens(AutomationTokenView):
         form.is_valid(raise_exception=True)
         now = timezone.now()
         wanted = dict(form.validated_data)
+        require_same(_implied(wanted), request.data, _implied(wanted))
         wanted["expires_at"] = wanted["expires_at"] or now + commands.MAX_TOKEN_LIFETIME
         issued = commands.issue_automation_token(actor, now=now, **wanted)
         shown = fastly_json.automation_token(issued.token)
         return Response(shown | {"access_token": issued.secret})
+
+
+def _implied(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the fields of a new token imply for the others that Fastly's clients can send."""
+    return {
+        "roles": [wanted["role"]],
+        "limit_services": bool(wanted["services"]),
+        "limit_workspaces": False,
+        "workspaces": [],
+        "tls_access": False,
+    }
 
 
 class OneAutomationToken(AutomationTokenView):
@@ -106,9 +127,11 @@ class AutomationTokenServices(AutomationTokenView):
     """`GET /automation-tokens/{id}/services`."""
 
     def get(self, request: TokenRequest, automation_id: str) -> Response:
-        """Return the services that the token is limited to; none: it sees all."""
+        """Return a page of the services that the token is limited to; none: it sees all."""
         row = queries.automation_token_of(request.auth, automation_id)
-        return Response({"data": list(row.services)})
+        form = AutomationTokenPage(data=request.query_params.dict())
+        form.is_valid(raise_exception=True)
+        return Response({"data": list(row.services)[span(form.validated_data)]})
 
 
 class AutomationTokenWorkspaces(AutomationTokenView):
@@ -117,5 +140,8 @@ class AutomationTokenWorkspaces(AutomationTokenView):
     def get(self, request: TokenRequest, automation_id: str) -> Response:
         """Return the workspaces that the token is limited to: none, as there are none here."""
         queries.automation_token_of(request.auth, automation_id)
-        meta = {"limit": 0, "next_cursor": "", "previous_cursor": ""}
+        form = WorkspacePage(data=request.query_params.dict())
+        form.is_valid(raise_exception=True)
+        limit = form.validated_data["limit"]
+        meta = {"limit": limit, "next_cursor": "", "previous_cursor": ""}
         return Response({"data": [], "meta": meta})

@@ -16,7 +16,7 @@ from accounts import queries
 from accounts.actor import Actor
 from accounts.api import fastly_json
 from accounts.authentication import TokenRequest
-from accounts.body_text import TextField, text_in
+from accounts.body_text import TextField, require_same, text_in
 from accounts.commands import invitations, members, profiles
 from accounts.errors import Forbidden, Invalid, NotFound
 from accounts.models import Account, Invitation, Membership
@@ -30,8 +30,26 @@ FIXED_USER_FIELDS = (
     "login",
     "locked",
     "require_new_password",
+    "roles",
     "two_factor_auth_enabled",
     "two_factor_setup_required",
+)
+# What else Fastly's clients can send for a new user. They are locked until they accept.
+NEW_USER: dict[str, object] = {
+    "require_new_password": False,
+    "two_factor_auth_enabled": False,
+    "two_factor_setup_required": False,
+}
+# Fields of an account that Fastly's clients can send, and that are not stored here.
+OTHER_CUSTOMER_FIELDS = (
+    "can_configure_wordpress",
+    "has_improved_events",
+    "has_improved_ssl_config",
+    "has_openstack_logging",
+    "has_pci_passwords",
+    "owner_id",
+    "phone_number",
+    "pricing_plan_id",
 )
 
 
@@ -47,8 +65,8 @@ class UserReader(serializers.Serializer[Any]):
 
 
 def user_fields(sent: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the valid fields of a user; clients written in Go send unset fields as empty."""
-    reader = UserReader(data={key: value for key, value in sent.items() if value != ""})
+    """Return the valid fields of a user. Fastly's clients leave out what is not set."""
+    reader = UserReader(data=sent)
     reader.is_valid(raise_exception=True)
     return dict(reader.validated_data)
 
@@ -73,12 +91,14 @@ class Users(APIView):
         missing = [name for name in ("login", "name") if name not in sent]
         if missing:
             raise Invalid(f"{missing[0]}: This field is required.", field=missing[0])
+        role = sent.get("role", Role.USER.value)
+        require_same(NEW_USER | {"roles": [role]}, request.data, (*NEW_USER, "roles"))
         row = invitations.invite(
             request.auth,
             account=account,
             email=sent["login"],
             name=sent["name"],
-            role=sent.get("role", Role.USER.value),
+            role=role,
             limit_services=sent.get("limit_services", False),
             now=timezone.now(),
         )
@@ -108,7 +128,9 @@ class OneUser(APIView):
             request.auth, Permission.USER_RENAME if own else Permission.MEMBER_MANAGE
         )
         sent = user_fields(request.data)
-        require_same(fastly_json.user(member), request.data, FIXED_USER_FIELDS)
+        roles = [sent.get("role", member.role)]
+        shown = fastly_json.user(member) | {"roles": roles}
+        require_same(shown, request.data, FIXED_USER_FIELDS)
         change_member(request.auth, member, sent)
         return Response(fastly_json.user(member_named(request.auth, user_id)))
 
@@ -163,7 +185,8 @@ class OneCustomer(APIView):
         queries.account_for(request.auth, Permission.ACCOUNT_CONFIGURE)
         name = text_in(request.data, "name", account.name)
         shown = fastly_json.customer(account)
-        require_same(shown, request.data, [key for key in shown if key != "name"])
+        others = [key for key in shown if key != "name" and not key.endswith("_at")]
+        require_same(shown, request.data, [*others, *OTHER_CUSTOMER_FIELDS])
         profiles.rename_account(
             request.auth, account=account, name=name, now=timezone.now()
         )
@@ -201,26 +224,6 @@ def change_member(actor: Actor, member: Membership, sent: Mapping[str, Any]) -> 
         members.limit_services(
             actor, membership=member, limited=limited, services={}, now=now
         )
-
-
-def require_same(shown: Mapping[str, Any], sent: Mapping[str, Any], names: Any) -> None:
-    """Raise Invalid for fields that cannot be changed and have another value than is shown."""
-    others = [
-        name
-        for name in names
-        if sent.get(name) not in (None, "") and _text(sent[name]) != _text(shown[name])
-    ]
-    if others:
-        raise Invalid(
-            f"These fields can't be changed in the API: {', '.join(others)}.",
-            field=others[0],
-        )
-
-
-def _text(value: Any) -> str:
-    """Return a value as clients send it: `1` and `True` are the same."""
-    text = str(value).lower()
-    return {"1": "true", "0": "false", "none": "false"}.get(text, text)
 
 
 def account_named(actor: Actor, customer_id: str) -> Account:

@@ -12,6 +12,7 @@ from accounts.api.automation_tokens import (
     AutomationTokenServices,
     AutomationTokenWorkspaces,
     OneAutomationToken,
+    WorkspacePage,
 )
 from accounts.api.events import ORDERS, SEQUENCE_BOUNDS, Events, OneEvent
 from accounts.api.invitations import Invitations, OneInvitation
@@ -38,7 +39,6 @@ from portal.openapi.kinds import STATUS_OK, times
 from portal.openapi.schemas import (
     JSON,
     JSON_API,
-    SENT_FLAGS,
     Described,
     Schema,
     anything,
@@ -292,23 +292,17 @@ COUNTS: Final = {
     for name in ("current_page", "per_page", "record_count", "total_pages")
 }
 
-# Clients written in Go send what is not set as an empty text.
-CAN_BE_EMPTY: Final[dict[str, Schema]] = {
-    "role": choice(*Role, ""),
-    "limit_services": {"enum": [*SENT_FLAGS, ""]},
-}
 OPERATIONS: Final[Mapping[tuple[type, str], Described]] = {
     (OpenIdConfiguration, "GET"): Described(answer=anything()),
     (CurrentUser, "GET"): Described(answer=USER),
     (Users, "POST"): Described(
         answer=USER,
         body=UserReader,
-        more=CAN_BE_EMPTY
-        | {"customer_id": text("That of your account, if it is sent.")},
+        more={"customer_id": text("That of your account, if it is sent.")},
         needed=("login", "name"),
     ),
     (OneUser, "GET"): Described(answer=USER),
-    (OneUser, "PUT"): Described(answer=USER, body=UserReader, more=CAN_BE_EMPTY),
+    (OneUser, "PUT"): Described(answer=USER, body=UserReader),
     (OneUser, "DELETE"): Described(answer=STATUS_OK),
     (PasswordReset, "POST"): Described(answer=STATUS_OK),
     (CurrentCustomer, "GET"): Described(answer=CUSTOMER),
@@ -346,7 +340,9 @@ OPERATIONS: Final[Mapping[tuple[type, str], Described]] = {
     ),
     (OneAutomationToken, "GET"): Described(answer=AUTOMATION),
     (OneAutomationToken, "DELETE"): GONE,
-    (AutomationTokenServices, "GET"): Described(answer=obj({"data": array(text())})),
+    (AutomationTokenServices, "GET"): Described(
+        answer=obj({"data": array(text())}), query=AutomationTokenPage
+    ),
     (AutomationTokenWorkspaces, "GET"): Described(
         answer=obj(
             {
@@ -359,7 +355,8 @@ OPERATIONS: Final[Mapping[tuple[type, str], Described]] = {
                     }
                 ),
             }
-        )
+        ),
+        query=WorkspacePage,
     ),
     (Invitations, "GET"): json_api(documents(ref("Invitation")), query=PAGE),
     (Invitations, "POST"): json_api(document(ref("Invitation")), body=NEW_INVITATION),

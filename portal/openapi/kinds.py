@@ -31,6 +31,9 @@ from products.services.kinds.items import ITEM_KINDS, ItemKind
 ONE_LINE: Final = r"^[^\u0000-\u0008\u000a-\u001f\u007f-\u009f\u2028\u2029]*$"
 LINES: Final = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"
 MSG: Final = text("What of the sent fields is stored, but not carried out.")
+INCLUDED: Final = choice(
+    "staging_ips", "", description="It adds nothing: there is no staging network."
+)
 STATUS_OK: Final = obj({"status": choice("ok")})
 TYPES: Final[Mapping[Type, Schema]] = {
     Type.TEXT: text(),
@@ -243,7 +246,8 @@ def part_operation(view: str, method: str, kind: Kind) -> Described:
     """Return what an operation on the parts of a kind reads and answers."""
     one = ref(component_name(kind))
     if view == "PartList" and method == "GET":
-        return Described(answer=array(one))
+        query = {"include": INCLUDED} if kind.segment == "domain" else {}
+        return Described(answer=array(one), query=query)
     if method == "GET":
         return Described(
             answer=one, query=ContentReader if kind.segment == "vcl" else {}

@@ -76,6 +76,7 @@ class Endpoint:
     """A path with braces for its parameters, its view, and what the route gives the view."""
 
     path: str
+    route: str  # as the resolver names it
     view: Any
     converters: Mapping[str, str]  # names of the parameters, and what they match
     values: Mapping[str, str] = field(default_factory=dict)
@@ -112,7 +113,8 @@ def endpoints() -> Iterator[Endpoint]:
             values = dict(zip(few, words, strict=True))
             names = {name: f"{{{name}}}" for name in free} | values
             path = PARAMETER.sub(r"{\g<name>}", route).format_map(names)
-            yield Endpoint(path, pattern.callback, free, given | values)
+            found_route = route.removeprefix("/")
+            yield Endpoint(path, found_route, pattern.callback, free, given | values)
 
 
 def _patterns(patterns: Iterable[Any], before: str) -> Iterator[tuple[URLPattern, str]]:

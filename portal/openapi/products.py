@@ -75,6 +75,7 @@ from products.api.services import (
 from products.api.stats import (
     CONNECTION_FIELDS,
     GLOBAL,
+    GROUPS,
     HTTP_FIELDS,
     PlatformMetrics,
     Realtime,
@@ -543,7 +544,7 @@ OPERATIONS: Final[Mapping[tuple[type, str], Described]] = {
     ),
     (StatsAggregate, "GET"): stats(array(obj({"start_time": whole()}, COUNTERS))),
     (StatsOfService, "GET"): stats(array(obj({}, ROW))),
-    (StatsRegions, "GET"): stats(array(text())),
+    (StatsRegions, "GET"): stats(array(text()), {}),
     (StatsUsage, "GET"): stats(obj({GLOBAL: obj(SUMS)})),
     (StatsUsageByService, "GET"): stats(obj({GLOBAL: by_key(obj(SUMS))})),
     (StatsUsageByMonth, "GET"): stats(
@@ -587,9 +588,15 @@ OPERATIONS: Final[Mapping[tuple[type, str], Described]] = {
                         "granularity": text(),
                         "next_cursor": text(),
                         "limit": whole(),
-                    }
+                    },
+                    {"group_by": text()},
                 ),
-                "data": array(obj({"timestamp": moment()}, COUNTERS)),
+                "data": array(
+                    obj(
+                        {"timestamp": moment()},
+                        {"datacenter": text(), "region": choice(GLOBAL)} | COUNTERS,
+                    )
+                ),
             }
         ),
         query={
@@ -599,6 +606,9 @@ OPERATIONS: Final[Mapping[tuple[type, str], Described]] = {
             "datacenter": PERIOD["datacenter"],
             "metric": text("Names with commas."),
             "metric_set": choice(*PlatformMetrics.SETS, ""),
+            "group_by": choice("", *GROUPS, ",".join(GROUPS)),
+            "limit": whole(minimum=1, maximum=10_000, default=1_000),
+            "cursor": text("The `next_cursor` of the page before.", maxLength=300),
         },
     ),
     (DecisionView, "GET"): Described(

@@ -37,6 +37,12 @@ class Described:
     query: type[Serializer[Any]] | Mapping[str, Schema] = field(default_factory=dict)
 
 
+def query_names(described: Described) -> tuple[str, ...]:
+    """Return the names of the query parameters of an operation."""
+    found = described.query
+    return tuple(found().fields if isinstance(found, type) else found)
+
+
 def text(description: str = "", **more: Any) -> Schema:
     """Return the schema of a text."""
     return _described({"type": "string"} | more, description)

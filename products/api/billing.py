@@ -255,7 +255,7 @@ def _line(line: InvoiceLine) -> Json:
 
 def _months(first: str, last: str) -> list[Month]:
     """Return the months of a request. Raises Invalid for an impossible or too long range."""
-    months = month_in(first).until(month_in(last))
+    months = month_in(first, "start_month").until(month_in(last, "end_month"))
     if not 1 <= len(months) <= MAX_MONTHS:
         raise Invalid(
             f"end_month must be start_month or up to {MAX_MONTHS - 1} months later.",

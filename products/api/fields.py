@@ -75,8 +75,17 @@ def settings_to_json(
 def warned(shown: Json, row: Part, sent: Json) -> Json:
     """Add `msg`: what of the sent fields is stored and not carried out, or names a missing part."""
     stored = {field: value for field, value in row.values.items() if field in sent}
+    derived = [
+        each.name
+        for each in row.declared.fields
+        if each.read_only
+        and sent.get(each.name) not in (None, "", shown.get(each.name))
+    ]
     said = [
         row.declared.warning(row.name, stored),
+        f"Not set, because other fields decide them: {', '.join(derived)}."
+        if derived
+        else "",
         *(
             missing_sentence(each)
             for each in missing_parts_of(row)

@@ -28,13 +28,15 @@ from products.services.kinds.items import ITEM_KINDS, ItemKind
 from products.services.models import Item, Part
 from products.services.queries import items_of
 
+ORDERS = {"created": "pk", "updated": "updated_at"}
+
 
 class ItemPagingReader(serializers.Serializer[Any]):
     """Page and order of a list of items."""
 
     page = serializers.IntegerField(min_value=1, max_value=1_000_000, default=1)
     per_page = serializers.IntegerField(min_value=1, max_value=1_000, default=100)
-    sort = serializers.CharField(default="created", max_length=20)
+    sort = serializers.ChoiceField(choices=sorted(ORDERS), default="created")
     direction = serializers.ChoiceField(choices=["ascend", "descend"], default="ascend")
 
 
@@ -95,7 +97,7 @@ class Items(ItemView):
         """Return a page of items, the oldest first, with a Link header."""
         asked = valid(ItemPagingReader(data=request.query_params.dict()))
         part = self.part_at(request)
-        rows = items_of(part)
+        rows = items_of(part).order_by(ORDERS[asked["sort"]], "pk")
         if asked["direction"] == "descend":
             rows = rows.reverse()
         body = [self.to_json(part, row) for row in rows[paging.span(asked)]]

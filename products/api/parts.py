@@ -67,21 +67,20 @@ class PartView(APIView):
                 changes=changes,
                 now=timezone.now(),
             )
-        return self.written(request, row, version, sent)
+        return self.written(request, row, version)
 
     def written(
         self,
         request: TokenRequest,
         row: Part,
         version: Version,
-        sent: fields.Json,
         *,
         created: bool = False,
     ) -> Response:
         """Return the response to a write: the part, and what of it is not carried out."""
         reader = fields.reader_of(request.auth, version.service)
         shown = fields.to_json(row, version, reader, created=created)
-        return Response(fields.warned(shown, row, sent))
+        return Response(fields.warned(shown, row, request.data))
 
     def removed(self, request: TokenRequest, row: Part, version: Version) -> Response:
         """Remove the part from a draft."""
@@ -107,7 +106,7 @@ class PartView(APIView):
                 fields=sent,
                 now=timezone.now(),
             )
-        return self.written(request, row, version, sent, created=True)
+        return self.written(request, row, version, created=True)
 
 
 class PartList(PartView):

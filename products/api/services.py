@@ -153,18 +153,16 @@ class ServiceDomains(APIView):
 
 
 class FilterReader(serializers.Serializer[Any]):
-    """The filters of the versions in `details`."""
+    """The filters of the versions in `details`, by the names of their parameters."""
 
-    active = serializers.BooleanField(required=False)
-    staged = serializers.BooleanField(required=False)
-
-
-def _filters(request: TokenRequest) -> dict[str, str]:
-    return {
-        name: request.query_params[f"filter[versions.{name}]"]
-        for name in ("active", "staged")
-        if f"filter[versions.{name}]" in request.query_params
-    }
+    def get_fields(self) -> dict[str, "serializers.Field[Any, Any, Any, Any]"]:
+        """Return a boolean for each parameter."""
+        return {
+            f"filter[versions.{each}]": serializers.BooleanField(
+                source=each, required=False
+            )
+            for each in ("active", "staged")
+        }
 
 
 class ServiceDetails(APIView):
@@ -202,7 +200,7 @@ class ServiceDetails(APIView):
         self, request: TokenRequest, versions: Sequence[Version]
     ) -> list[Version]:
         """Apply `filter[versions.active]` and `filter[versions.staged]`."""
-        asked = valid(FilterReader(data=_filters(request)))
+        asked = valid(FilterReader(data=request.query_params.dict()))
         kept = versions
         if "active" in asked:
             kept = [each for each in kept if each.active is asked["active"]]

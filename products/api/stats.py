@@ -21,7 +21,8 @@ from accounts.policy import require
 from accounts.queries import account_of
 from accounts.roles import Permission
 from products.api.lookups import service_at
-from products.api.stats_period import StatsPeriod, read_time
+from products.api.services import valid
+from products.api.stats_period import EPOCH, StatsPeriod, read_time
 from products.api.usage import month_in
 from products.instants import SECOND_US
 from products.metering.queries import Usage, usage_of
@@ -40,6 +41,8 @@ CONNECTION_FIELDS = (
 )
 FIELDS = HTTP_FIELDS + CONNECTION_FIELDS
 MAX_ROWS = 100_000
+DATACENTER = "datacenter"
+GROUPS = (DATACENTER, "region")
 GRANULARITIES = {"minutely": "minute", "hourly": "hour", "daily": "day"}
 GIGABYTE = 10**9
 BILLED_REQUESTS = 10_000
@@ -120,11 +123,11 @@ class StatsOfService(StatsView):
 
 
 class StatsRegions(StatsView):
-    """`GET /stats/regions`."""
+    """`GET /stats/regions`, which needs no period."""
 
     def get(self, request: TokenRequest) -> Response:
         """Return the only region."""
-        return self.answer([GLOBAL], _period(request))
+        return self.answer([GLOBAL], StatsPeriod.of({}, timezone.now()))
 
 
 class StatsUsage(StatsView):
@@ -133,7 +136,7 @@ class StatsUsage(StatsView):
     def get(self, request: TokenRequest) -> Response:
         """Return the sums of a period."""
         period, services = _period(request), self.services_of(request)
-        totals = totals_by_service(services, period)
+        totals = totals_by_service(services, period, _datacenter(request))
         return self.answer({GLOBAL: _sum(totals.values())}, period)
 
 
@@ -143,7 +146,8 @@ class StatsUsageByService(StatsView):
     def get(self, request: TokenRequest) -> Response:
         """Return the sums of a period, by service."""
         period, services = _period(request), self.services_of(request)
-        return self.answer({GLOBAL: totals_by_service(services, period)}, period)
+        totals = totals_by_service(services, period, _datacenter(request))
+        return self.answer({GLOBAL: totals}, period)
 
 
 class UnitsReader(serializers.Serializer[Any]):
@@ -193,6 +197,12 @@ class StatsSummary(StatsView):
         now = timezone.now()
         start = read_time(query.get("start_time", ""), now, "start_time")
         end = read_time(query.get("end_time", ""), now, "end_time")
+        if (start or end) and (query.get("year") or query.get("month")):
+            raise Invalid(
+                "Use year and month, or start_time and end_time.", field="start_time"
+            )
+        if end and not start:
+            raise Invalid("end_time needs start_time.", field="start_time")
         if start is None:
             year = query.get("year") or f"{now.year:04}"
             number = query.get("month") or f"{now.month:02}"
@@ -243,6 +253,33 @@ class Realtime(StatsView):
         )
 
 
+class MetricsPage(serializers.Serializer[Any]):
+    """What the rows of platform metrics are by, besides time, and how many to list after a cursor.
+
+    Source of the limits: fastly-py 15.0.0, `metrics_platform_api`.
+    """
+
+    group_by = serializers.CharField(default="", allow_blank=True)
+    limit = serializers.IntegerField(default=1_000, min_value=1, max_value=10_000)
+    cursor = serializers.CharField(default="", allow_blank=True, max_length=300)
+
+    def validate_group_by(self, names: str) -> frozenset[str]:
+        """Return the names in a text with commas."""
+        found = frozenset(each for each in names.split(",") if each)
+        if found - set(GROUPS):
+            raise serializers.ValidationError(f"Use {' or '.join(GROUPS)}.")
+        return found
+
+    def validate_cursor(self, text: str) -> tuple[int, str] | None:
+        """Return the start and the edge of the last row before."""
+        start, mark, edge = text.partition(":")
+        if not text:
+            return None
+        if not mark or not EPOCH.fullmatch(start):
+            raise serializers.ValidationError("Use the next_cursor of a response.")
+        return int(start), edge
+
+
 class PlatformMetrics(StatsView):
     """`GET /metrics/v2/platform/aggregate/{granularity}` and `…/entities/{id}/{granularity}`."""
 
@@ -251,12 +288,13 @@ class PlatformMetrics(StatsView):
     def get(
         self, request: TokenRequest, granularity: str, service_id: str = ""
     ) -> Response:
-        """Return the slots that have activity, oldest first."""
+        """Return a page of the slots that have activity, oldest first."""
         by = GRANULARITIES.get(granularity)
         if by is None:
             raise Invalid(f"Use one of {', '.join(GRANULARITIES)}.")
         fields = self._fields_of(request)
         _refuse_regions(request)
+        page = valid(MetricsPage(data=request.query_params.dict()))
         query = request.query_params.dict() | {"by": by}
         period = StatsPeriod.of(query, timezone.now())
         services = (
@@ -264,27 +302,31 @@ class PlatformMetrics(StatsView):
             if service_id
             else self.services_of(request)
         )
-        sums: dict[int, Counter[str]] = {}
-        activity = _activity(services, period, _datacenter(request))
-        for (_, start), counts in activity.items():
-            sums.setdefault(start, Counter()).update(counts)
+        groups, after = page["group_by"], page["cursor"]
+        by_edge = DATACENTER in groups
+        sums = _sums_by_start(services, period, _datacenter(request), by_edge=by_edge)
+        keys = sorted(key for key in sums if after is None or key > after)
+        shown = keys[: page["limit"]]
         rows = [
             {"timestamp": datetime.fromtimestamp(start, UTC)}
+            | ({DATACENTER: edge} if by_edge else {})
+            | ({"region": GLOBAL} if "region" in groups else {})
             | {
                 name: value
-                for name, value in _row(counts, period).items()
+                for name, value in _row(sums[start, edge], period).items()
                 if name in fields and value
             }
-            for start, counts in sorted(sums.items())
+            for start, edge in shown
         ]
         meta = {
             "from": period.starts_at,
             "to": period.ends_at,
             "granularity": granularity,
-            "next_cursor": "",
-            "limit": len(period.starts),
+            "next_cursor": "{}:{}".format(*shown[-1]) if len(keys) > len(shown) else "",
+            "limit": page["limit"],
         }
-        return Response({"meta": meta, "data": rows})
+        grouped = {"group_by": ",".join(sorted(groups))} if groups else {}
+        return Response({"meta": meta | grouped, "data": rows})
 
     def _fields_of(self, request: TokenRequest) -> tuple[str, ...]:
         """Return the fields of `metric` and `metric_set`; without these, all. Raises Invalid."""
@@ -323,11 +365,13 @@ def rows_by_service(
     }
 
 
-def totals_by_service(services: list[str], period: StatsPeriod) -> dict[str, Json]:
+def totals_by_service(
+    services: list[str], period: StatsPeriod, datacenter: str = ""
+) -> dict[str, Json]:
     """Return requests and bandwidth of a period by service; those without activity are left out."""
     sums: dict[str, Counter[str]] = {}
     hours = StatsPeriod(period.starts_at, period.ends_at, "hour")
-    for (service, _), counts in _activity(services, hours).items():
+    for (service, _), counts in _activity(services, hours, datacenter).items():
         sums.setdefault(service, Counter()).update(counts)
     return {
         service: {
@@ -337,6 +381,21 @@ def totals_by_service(services: list[str], period: StatsPeriod) -> dict[str, Jso
         }
         for service, counts in sums.items()
     }
+
+
+def _sums_by_start(
+    services: list[str], period: StatsPeriod, datacenter: str, *, by_edge: bool
+) -> dict[tuple[int, str], Counter[str]]:
+    """Return the activity of all services by start of the slot, and by edge if that is asked for."""
+    sums: dict[tuple[int, str], Counter[str]] = {}
+    found = activity_between(
+        services, period.starts_at, period.ends_at, slot=period.slot
+    )
+    for (_, edge, start), counts in found.items():
+        if datacenter in {"", edge}:
+            key = start // SECOND_US, edge if by_edge else ""
+            sums.setdefault(key, Counter()).update(counts)
+    return sums
 
 
 def _activity(

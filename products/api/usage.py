@@ -40,8 +40,8 @@ class UsageView(APIView):
         return Response({"account": account.pk} | body)
 
 
-def month_in(label: str) -> Month:
-    """Return a month such as 2026-10. Raises Invalid."""
+def month_in(label: str, field: str = "month") -> Month:
+    """Return a month such as 2026-10. Raises Invalid, which names the field."""
     try:
         month = Month.read(label)
         # A year that its neighbours cannot have is refused here, not where they are computed.
@@ -49,6 +49,6 @@ def month_in(label: str) -> Month:
         month.plus(2).starts_at("UTC")
     except (ValueError, OverflowError) as error:
         raise Invalid(
-            f"'{label}' is not a month such as 2026-10.", field="month"
+            f"{field}: '{label}' is not a month such as 2026-10.", field=field
         ) from error
     return month

@@ -10,6 +10,7 @@ from rest_framework.views import APIView
 
 from accounts import policy
 from accounts.authentication import TokenRequest
+from accounts.body_text import require_same
 from accounts.errors import Invalid
 from accounts.roles import Permission
 from products.api import fields
@@ -194,8 +195,14 @@ class DynamicSnippet(APIView):
         return Response(self.to_json(part))
 
     def put(self, request: TokenRequest, service_id: str, part_id: str) -> Response:
-        """Change the content; it counts for every version immediately."""
+        """Change the content; it counts for every version immediately.
+
+        Name, type and priority are changed in a version.
+        """
         part = self.part_at(request, service_id, part_id)
+        names = ("dynamic", "priority", "type")
+        shown = {"name": part.name} | {name: part.value(name) for name in names}
+        require_same(shown, request.data, shown)
         if "content" in request.data:
             part = change_content(
                 request.auth,

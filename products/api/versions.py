@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import TokenRequest
-from accounts.body_text import TextField
+from accounts.body_text import TextField, require_same
 from accounts.errors import NotFound
 from products.api import fastly_json
 from products.api.decision import check_to_json
@@ -29,6 +29,8 @@ from products.services.queries import warnings_of
 RULES_WARN_OF: Final = frozenset({"backend", "header"})
 
 
+# Fields of a version that fastly-py can send, and that only other paths change.
+FIXED_FIELDS: Final = ("active", "deployed", "locked", "number", "staging", "testing")
 NOT_STAGED_AT_EDGES: Final = (
     "Stored, but not carried out by the edge: there is no staging environment."
 )
@@ -71,9 +73,10 @@ class OneVersion(APIView):
         )
 
     def put(self, request: TokenRequest, service_id: str, number: int) -> Response:
-        """Change the comment."""
+        """Change the comment; other paths activate, lock and stage the version."""
         row = version_at(request.auth, service_id, number, CONFIGURE)
         sent = valid(VersionReader(data=request.data))
+        require_same(fastly_json.version(row), request.data, FIXED_FIELDS)
         if "comment" in sent:
             row = commands.comment_version(
                 request.auth, version=row, comment=sent["comment"], now=timezone.now()

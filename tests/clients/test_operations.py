@@ -5,6 +5,7 @@ import pkgutil
 import re
 import warnings
 from functools import cache
+from typing import Any
 
 from django.test import Client
 from django.urls import Resolver404, resolve
@@ -39,9 +40,9 @@ PARAMETER = re.compile(r"\{(\w+)\}")
 
 
 @cache
-def operations() -> frozenset[Operation]:
-    """Return the operations of all API classes of the client."""
-    found = set()
+def client_endpoints():
+    """Return the endpoints of all API classes of the client, by operation."""
+    found: dict[Operation, Any] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         client = fastly.ApiClient()
@@ -49,15 +50,20 @@ def operations() -> frozenset[Operation]:
             loaded = importlib.import_module(f"fastly.api.{module.name}")
             for name, kind in vars(loaded).items():
                 if isinstance(kind, type) and name.endswith("Api"):
-                    found |= set(operations_of(kind(client)))
-    return frozenset(found)
+                    found |= endpoints_of(kind(client))
+    return found
 
 
-def operations_of(api):
-    for name, endpoint in vars(api).items():
-        if name.endswith("_endpoint"):
-            settings = endpoint.settings
-            yield settings["http_method"], settings["endpoint_path"]
+def endpoints_of(api):
+    found = [each for name, each in vars(api).items() if name.endswith("_endpoint")]
+    return {
+        (each.settings["http_method"], each.settings["endpoint_path"]): each
+        for each in found
+    }
+
+
+def operations() -> frozenset[Operation]:
+    return frozenset(client_endpoints())
 
 
 def example(path):

@@ -8,6 +8,7 @@ from accounts.audit.sentences import actor_of_entry
 from accounts.models import ApiToken
 from accounts.sudo import start_sudo
 from tests.factories.keys import client_of
+from tests.factories.services import ServiceFactory
 
 JSON = "application/json"
 PATH = "/api/automation-tokens"
@@ -64,6 +65,41 @@ def test_one_is_created_listed_read_and_revoked(api, acme, automation):
     assert api.delete(one).status_code == 204
     assert api.get(one).status_code == 404
     assert api.get(PATH).json()["data"] == []
+
+
+def test_the_services_of_one_come_in_pages(api, acme):
+    services = ServiceFactory.create_batch(3, account=acme)
+    keys = [each.pk for each in services]
+    made = api.post(PATH, WANTED | {"services": keys}, JSON).json()
+    one = f"{PATH}/{made['id']}"
+
+    first = api.get(f"{one}/services?per_page=2").json()["data"]
+    second = api.get(f"{one}/services?per_page=2&page=2").json()["data"]
+    workspaces = api.get(f"{one}/workspaces?limit=5").json()["meta"]
+
+    assert (len(first), len(second)) == (2, 1)
+    assert {*first, *second} == set(keys)
+    assert workspaces["limit"] == 5
+    assert api.get(f"{one}/workspaces?cursor=x").status_code == 400
+
+
+def test_what_a_token_cannot_have_is_refused(api, acme):
+    service = ServiceFactory.create(account=acme)
+    limited = WANTED | {"services": [service.pk]}
+
+    refused = [
+        api.post(PATH, limited | {"limit_services": False}, JSON),
+        api.post(PATH, limited | {"tls_access": True}, JSON),
+        api.post(PATH, limited | {"workspaces": ["w"]}, JSON),
+    ]
+    made = api.post(
+        PATH,
+        limited | {"limit_services": True, "tls_access": False, "workspaces": []},
+        JSON,
+    )
+
+    assert [each.status_code for each in refused] == [400, 400, 400]
+    assert (made.status_code, made.json()["limit_services"]) == (200, True)
 
 
 def test_the_path_of_any_token_revokes_it_too(api, automation):

@@ -72,7 +72,15 @@ def test_an_invited_user_is_deleted_by_withdrawing_the_invitation(sam, acme):
 
 
 @pytest.mark.parametrize(
-    "sent", ["name=A", "login=a%40b.example", "login=x&name=A", ""]
+    "sent",
+    [
+        "name=A",
+        "login=a%40b.example",
+        "login=x&name=A",
+        "login=&name=A",
+        "login=a%40b.example&name=",
+        "",
+    ],
 )
 def test_a_user_without_a_login_or_name_is_a_400(sam, sent):
     assert client_of(sam).post("/api/user", sent, FORM).status_code == 400
@@ -139,7 +147,17 @@ def test_only_the_user_changes_a_name_that_other_accounts_see(sam, eve, globex, 
 
 
 @pytest.mark.parametrize(
-    "sent", ["login=a%40b.example", "locked=1", "role=owner", "customer_id=unknown"]
+    "sent",
+    [
+        "login=a%40b.example",
+        "locked=1",
+        "role=owner",
+        "customer_id=unknown",
+        "name=",
+        "name=+&role=user",
+        "role=",
+        "limit_services=",
+    ],
 )
 def test_what_the_api_cannot_change_is_refused(sam, eve, sent):
     answer = client_of(sam).put(f"/api/user/{eve.user_id}", sent, FORM)

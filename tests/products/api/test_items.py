@@ -140,6 +140,23 @@ def test_lists_are_paged_with_a_link(api, shop, dictionary):
     assert 'rel="next"' in page.headers["Link"]
 
 
+def test_a_list_is_sorted_by_the_last_change(api, shop, dictionary, time_machine):
+    base = f"/api/service/{shop.pk}/dictionary/{dictionary.public_id}"
+    time_machine.move_to("2026-11-22T12:00:00Z", tick=False)
+    for key in ("a", "b"):
+        api.post(f"{base}/item", {"item_key": key, "item_value": "1"}, JSON)
+    time_machine.move_to("2026-11-23T12:00:00Z", tick=False)
+    api.patch(f"{base}/item/a", {"item_value": "2"}, JSON)
+
+    changed = api.get(f"{base}/items?sort=updated").json()
+    newest = api.get(f"{base}/items?sort=updated&direction=descend").json()
+    refused = api.get(f"{base}/items?sort=size")
+
+    assert [each["item_key"] for each in changed] == ["b", "a"]
+    assert [each["item_key"] for each in newest] == ["a", "b"]
+    assert (refused.status_code, refused.json()["detail"][:6]) == (400, "sort: ")
+
+
 def test_put_adds_an_item_or_changes_it_and_keys_can_have_slashes(
     api, shop, dictionary
 ):

@@ -82,6 +82,7 @@ def test_a_filter_that_is_not_a_boolean_is_a_400(eve, shop):
     )
 
     assert answer.status_code == 400
+    assert answer.json()["detail"].startswith("filter[versions.staged]: ")
 
 
 def test_the_details_of_a_compute_service_have_what_it_can_have(eve, acme):

@@ -177,6 +177,64 @@ def test_platform_metrics_have_the_websocket_counters(una, shop, used):
     )
 
 
+def test_platform_metrics_come_in_pages(una, shop, used):
+    api, path = client_of(una), "/api/metrics/v2/platform/aggregate/hourly"
+    query = {"metric_set": "websockets", "from": DAY, "limit": 1}
+
+    first = api.get(path, query).json()
+    cursor = first["meta"]["next_cursor"]
+    second = api.get(path, query | {"cursor": cursor}).json()
+
+    found = [row["timestamp"] for page in (first, second) for row in page["data"]]
+    assert found == ["2026-11-22T11:00:00Z", "2026-11-22T12:00:00Z"]
+    assert (first["meta"]["limit"], second["meta"]["next_cursor"]) == (1, "")
+
+
+def test_platform_metrics_are_grouped_by_edge_and_region(una, shop):
+    edges = [make_edge("edge-1"), make_edge("edge-2")]
+    for edge in edges:
+        take(edge, record(service=shop.pk, edge=edge.name))
+    api, path = client_of(una), "/api/metrics/v2/platform/aggregate/daily"
+    query = {"metric": "upgrade", "from": DAY}
+
+    each = api.get(path, query | {"group_by": "datacenter,region"}).json()
+    total = api.get(path, query).json()["data"]
+    page = query | {"group_by": "datacenter", "limit": 1}
+    first = api.get(path, page).json()
+    second = api.get(path, page | {"cursor": first["meta"]["next_cursor"]}).json()
+
+    start = {"timestamp": "2026-11-22T00:00:00Z"}
+    assert each["data"] == [
+        start | {"datacenter": "edge-1", "region": "global", "upgrade": 1},
+        start | {"datacenter": "edge-2", "region": "global", "upgrade": 1},
+    ]
+    assert each["meta"]["group_by"] == "datacenter,region"
+    assert total == [start | {"upgrade": 2}]
+    assert [row["datacenter"] for row in first["data"] + second["data"]] == [
+        "edge-1",
+        "edge-2",
+    ]
+
+
+def test_usage_of_one_edge(una, shop, used):
+    api, query = client_of(una), f"?from={DAY}&datacenter=edge-1"
+
+    usage = api.get(f"/api/stats/usage{query}").json()["data"]
+    services = api.get(f"/api/stats/usage_by_service{query}").json()["data"]
+    elsewhere = api.get(f"/api/stats/usage{query}0").json()["data"]
+
+    assert usage["global"]["requests"] == 3
+    assert services["global"][shop.pk]["requests"] == 3
+    assert elsewhere["global"]["requests"] == 0
+
+
+@pytest.mark.parametrize("query", ["end_time=now", "year=2026&start_time=now"])
+def test_a_summary_is_of_a_month_or_of_a_period(una, shop, query):
+    answer = client_of(una).get(f"/api/service/{shop.pk}/stats/summary?{query}")
+
+    assert (answer.status_code, "start_time" in answer.json()["detail"]) == (400, True)
+
+
 @pytest.mark.parametrize(
     ("path", "text"),
     [
@@ -191,6 +249,12 @@ def test_platform_metrics_have_the_websocket_counters(una, shop, used):
         ("stats/usage_by_month?billable_units=x", "Enter true or false"),
         ("metrics/v2/platform/aggregate/weekly", "Use one of minutely, hourly, daily"),
         ("metrics/v2/platform/aggregate/daily?metric=hits", "Not measured here: hits"),
+        (
+            "metrics/v2/platform/aggregate/daily?group_by=pop",
+            "group_by: Use datacenter",
+        ),
+        ("metrics/v2/platform/aggregate/daily?limit=10001", "limit: "),
+        ("metrics/v2/platform/aggregate/daily?cursor=1", "cursor: Use the next_cursor"),
     ],
 )
 def test_what_cannot_be_answered_is_refused_with_a_sentence(una, path, text):
@@ -205,7 +269,7 @@ def test_what_cannot_be_answered_is_refused_with_a_sentence(una, path, text):
     ["1795219200", "1 day ago", "a day ago", "24 HOURS ago", "2026-11-21", "yesterday"],
 )
 def test_a_time_is_seconds_a_date_or_a_phrase(una, shop, phrase):
-    answer = client_of(una).get("/api/stats/regions", {"from": phrase})
+    answer = client_of(una).get("/api/stats/usage", {"from": phrase})
 
     assert answer.json()["meta"]["from"] == "2026-11-21 00:00:00 UTC"
 
