@@ -8,7 +8,7 @@ from tests.stories.stack import Stack
 
 pytestmark = pytest.mark.browser
 NARROW = {"width": 320, "height": 640}
-PUBLIC = ("/accounts/login/", "/accounts/password/reset/")
+PUBLIC = ("/accounts/login/", "/accounts/signup/", "/accounts/password/reset/")
 SHARED = (
     "/",
     "/products/",
@@ -33,6 +33,7 @@ SHARED = (
     "/accounts/2fa/",
     "/accounts/sessions/",
     "/accounts/email/",
+    "/accounts/logout/",
     "/no/such/page/",
 )
 SUPERUSERS = (
