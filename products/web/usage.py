@@ -288,7 +288,7 @@ def _service_context(found: DailyUsage, *, sees_costs: bool) -> dict[str, Any]:
 def _rounding_context(found: DailyUsage) -> dict[str, Any]:
     ids = list(found.services)
     start, end = found.period.starts_at, found.period.ends_at
-    example = rounding_example(ids, start, end)
+    example = rounding_example(ids, found.month, start, end)
     return {
         "example": example,
         "example_service": found.services[example.service] if example else None,

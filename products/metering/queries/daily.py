@@ -35,6 +35,7 @@ from products.metering.queries.usage import (
     integer,
     last_rows,
     minutes_within,
+    month_state,
     number,
     snapshot,
     whole_minutes,
@@ -181,25 +182,14 @@ def _at(counters: Counters, bounds: Sequence[int], name: str, bound: datetime) -
 def kept_usage(
     services: Sequence[str], month: Month, bounds: Bounds
 ) -> KeptUsage | None:
-    """Return what the periods of a month keep, if its usage is to be read from them.
+    """Return what the periods of a month keep, if its usage is to be read from them (`MonthState`).
 
-    That is with many connections, or if the periods are closed, as their records may be deleted.
-    The month before counts as well, because `last_rows` reads its rows. None also if no period is
-    derived yet, or if they do not keep the usage up to each of the bounds.
+    None also if no period is derived yet, or if they do not keep the usage up to each of the bounds.
     """
-    label = str(month)
-    periods = UsagePeriod.objects.filter(
-        service__in=services, month__in=[str(month.plus(-1)), label]
-    )
-    found = periods.aggregate(
-        Sum("connections"),
-        closed=Count("pk", filter=Q(month=label, is_closed=True)),
-        open=Count("pk", filter=Q(month=label, is_closed=False)),
-    )
-    is_closed = found["closed"] and not found["open"]
-    if not is_closed and (found["connections__sum"] or 0) <= MAX_COUNTED_NOW:
+    state = month_state(services, month)
+    if not (state.has_many or state.is_closed):
         return None
-    rows = list(periods.filter(month=label))
+    rows = list(UsagePeriod.objects.filter(service__in=services, month=str(month)))
     if rows and all(row.as_of is None for row in rows):
         return None
     derived = {row.service: row.at_bounds for row in rows if row.at_bounds is not None}
@@ -431,14 +421,14 @@ def _bytes_by_part(rows: "QuerySet[Any]", bounds: Bounds) -> dict[str, list[int]
 
 
 def rounding_example(
-    services: list[str], starts_at: datetime, ends_at: datetime
+    services: list[str], month: Month, starts_at: datetime, ends_at: datetime
 ) -> RoundingExample | None:
-    """Return a connection of a period whose minutes were rounded up; None if none was.
+    """Return a connection of a month, from its start to its end, whose minutes were rounded up.
 
-    With many connections, only those saved last are looked at.
+    None if there is none. With many connections, only those saved last are looked at.
     """
     rows = last_rows(services, starts_at, ends_at).filter(final=True, duration_us__gt=0)
-    if _has_many(services, starts_at):
+    if month_state(services, month).has_many:
         newest_pk = ConnectionUsage.objects.aggregate(Max("pk"))["pk__max"] or 0
         rows = rows.filter(pk__gt=newest_pk - MAX_COUNTED_NOW)
     newest = rows.filter(started_us__gte=microseconds_of(starts_at)).order_by(
@@ -455,13 +445,6 @@ def rounding_example(
                 minutes(duration),
             )
     return None
-
-
-def _has_many(services: list[str], starts_at: datetime) -> bool:
-    earliest = Month.at(starts_at, "UTC").plus(-1)  # see `kept_usage`
-    periods = UsagePeriod.objects.filter(service__in=services, month__gte=str(earliest))
-    total = periods.aggregate(Sum("connections"))["connections__sum"]
-    return (total or 0) > MAX_COUNTED_NOW
 
 
 def totals_of(parts: Mapping[str, Sequence[int]], length: int) -> list[int]:

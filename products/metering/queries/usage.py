@@ -4,7 +4,7 @@ Minutes depend only on the start and the longest reported duration of a connecti
 split over months by time. Edges count bytes per month; these are taken as reported.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -201,18 +201,42 @@ def usage_of(
 
 
 def _periods_for(services: list[str], month: Month) -> list[UsagePeriod]:
+@dataclass(frozen=True, slots=True)
+class MonthState:
+    """Whether the usage of services in a month is to be read from periods, and not from records.
+
+    That is if there are many connections, or if all periods are closed: their records may be deleted.
+    """
+
+    has_many: bool
+    is_closed: bool
+
+
+def month_state(services: Sequence[str], month: Month) -> MonthState:
+    """Return the state of a month: one query.
+
+    The connections of the month before count as well, because `last_rows` reads its rows.
+    """
+    label = str(month)
+    found = UsagePeriod.objects.filter(
+        service__in=services, month__in=[str(month.plus(-1)), label]
+    ).aggregate(
+        Sum("connections"),
+        closed=Count("pk", filter=Q(month=label, is_closed=True)),
+        open=Count("pk", filter=Q(month=label, is_closed=False)),
+    )
+    return MonthState(
+        has_many=(found["connections__sum"] or 0) > MAX_COUNTED_NOW,
+        is_closed=bool(found["closed"]) and not found["open"],
+    )
+
+
     """Return the periods that are read in place of their usage records."""
-    # The month before counts as well, because `last_rows` reads its rows.
-    months = [str(month.plus(-1)), str(month)]
-    rows = UsagePeriod.objects.filter(service__in=services, month__in=months)
-    found = list(rows.defer("at_bounds", "more_bounds"))
-    are_many = sum(row.connections for row in found) > MAX_COUNTED_NOW
-    return [
-        row
-        for row in found
-        if row.month == str(month)
-        and (row.is_closed or (are_many and row.as_of is not None))
-    ]
+    rows = UsagePeriod.objects.filter(service__in=services, month=str(month))
+    counts = Q(is_closed=True)
+    if month_state(services, month).has_many:
+        counts |= Q(as_of__isnull=False)
+    return list(rows.filter(counts).defer("at_bounds", "more_bounds"))
 
 
 def _complete_to(periods: Iterable[UsagePeriod]) -> datetime | None:

@@ -17,7 +17,7 @@ from products.catalogue.tiers import PriceTier
 from products.enablement.commands import change_price
 from products.metering.commands import rebuild_stale_periods, rebuild_usage
 from products.metering.models import ConnectionUsage, DeliveryUsage, Edge
-from products.metering.queries import current_usage, daily
+from products.metering.queries import current_usage
 from products.metering.queries.daily import minutes_at
 from products.metering.queries.usage import service_ids_of
 from products.months import midnights
@@ -45,7 +45,7 @@ LAST_DAYS = midnights(JUST_BEFORE - 3 * DAY, JUST_BEFORE, "UTC")[1:-1]
 LAST_HOUR = OCTOBER.starts_at("UTC") - timedelta(hours=1)  # of September in UTC
 # The account's is UTC; a contract can have another, also with half an hour.
 ZONES = ("UTC", "Asia/Kolkata", "America/New_York")
-MANY = "products.metering.queries.daily.MAX_COUNTED_NOW"
+MANY = "products.metering.queries.usage.MAX_COUNTED_NOW"
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ def edge_case(service, number, start, duration_us, is_before):
 
 @pytest.fixture
 def many(monkeypatch):
-    monkeypatch.setattr(daily, "MAX_COUNTED_NOW", 1)
+    monkeypatch.setattr(MANY, 1)
 
 
 def test_the_running_bill_of_periods_is_the_invoice(
