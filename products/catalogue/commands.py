@@ -12,7 +12,13 @@ from accounts.errors import Conflict, Invalid
 from accounts.models import Account
 from accounts.policy import PLATFORM
 from accounts.roles import Permission
-from products.catalogue.models import Plan, PriceVersion, Product, Tier
+from products.catalogue.models import (
+    MAX_PLAN_NAME_LENGTH,
+    Plan,
+    PriceVersion,
+    Product,
+    Tier,
+)
 from products.catalogue.money import is_currency
 from products.catalogue.queries import tiered_price
 from products.catalogue.tiers import (
@@ -37,7 +43,6 @@ PRODUCT_FIELDS = (
     "position",
 )
 MAX_TRIAL_DAYS = 366
-MAX_PLAN_NAME_LENGTH = 80
 MAX_AHEAD = timedelta(days=3653)  # a later start of a price is a slip
 MAX_TRIAL_MINUTES = 10**15
 

@@ -7,6 +7,8 @@ from django.db import models
 from accounts.ids import new_id
 from accounts.models import Account
 
+MAX_PLAN_NAME_LENGTH = 80
+
 
 class Product(models.Model):
     """A product of the catalogue."""
@@ -100,7 +102,7 @@ class Plan(models.Model):
         related_name="own_plans",
     )
     kind = models.CharField(max_length=8, choices=Kind.choices)
-    name = models.CharField(max_length=80)
+    name = models.CharField(max_length=MAX_PLAN_NAME_LENGTH)
     trial_days = models.PositiveSmallIntegerField(null=True, blank=True)
     trial_minutes = models.PositiveBigIntegerField(
         null=True, blank=True
