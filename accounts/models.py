@@ -31,6 +31,8 @@ class Account(models.Model):
     id = id_field()
     name = models.CharField(max_length=100)
     billing_zone = models.CharField(max_length=64, default="UTC")
+    # Later billing zones, each with the month from which it counts: [["2026-12", "Europe/Berlin"]].
+    zone_changes = models.JSONField(default=list, editable=False)
     # In which members read times, unless they chose one themselves.
     time_zone = models.CharField(max_length=MAX_ZONE_LENGTH, default="UTC")
     created_at = models.DateTimeField()

@@ -20,6 +20,7 @@ from products.billing.models import Budget, Invoice
 from products.billing.queries.credits import balance
 from products.billing.queries.invoices import open_invoice, subtotal_in_words
 from products.billing.queries.terms import DEFAULT_CURRENCY, contract_of, month_at
+from products.calendars import calendar_of
 from products.catalogue.models import Plan, PriceVersion, Product
 from products.catalogue.money import Money
 from products.domains.models import DomainClaim
@@ -96,6 +97,7 @@ class BillingFacts:
     """Contract, credit and budget of an account."""
 
     contract: Any
+    zone: str
     credit: Money
     budget: Budget | None
 
@@ -140,6 +142,7 @@ def page_facts(account: Account, now: datetime) -> dict[str, Any]:
         ),
         "billing": BillingFacts(
             contract=contract,
+            zone=calendar_of(account).zone_in(month),
             credit=balance(account.pk, currency),
             budget=Budget.objects.filter(account=account).first(),
         ),

@@ -42,6 +42,7 @@ class Migration(migrations.Migration):
                 ('id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22, primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=100)),
                 ('billing_zone', models.CharField(default='UTC', max_length=64)),
+                ('zone_changes', models.JSONField(default=list, editable=False)),
                 ('time_zone', models.CharField(default='UTC', max_length=64)),
                 ('created_at', models.DateTimeField()),
                 ('suspended_at', models.DateTimeField(blank=True, null=True)),

@@ -32,6 +32,7 @@ from products.billing.queries.invoices import (
     running_document,
 )
 from products.billing.queries.terms import period_of
+from products.calendars import calendar_of
 from products.catalogue.money import EXACT, Money
 from products.catalogue.tiers import METERS
 from products.metering.queries import Usage, usage_of
@@ -168,7 +169,7 @@ class ServiceUsageMetrics(APIView):
         account = account_for(request.auth, Permission.BILLING_READ)
         asked = valid(ServiceUsageQuery(data=request.query_params.dict()))
         meter = _meter(asked["product_id"], asked["usage_type_name"])
-        current = str(Month.at(timezone.now(), account.billing_zone))
+        current = str(calendar_of(account).month_at(timezone.now()))
         start = asked.get("start_month") or current
         months = _months(start, asked.get("end_month") or start)
         totals: dict[str, int] = {}

@@ -25,6 +25,7 @@ from accounts.sudo import reauthenticated
 from products.api.decision import finding_to_json
 from products.api.services import valid
 from products.billing.estimates import estimated
+from products.calendars import Calendar, calendar_of
 from products.catalogue.models import PriceVersion, Product
 from products.catalogue.money import Money, unit_price
 from products.catalogue.queries import prices_beside, tiered_price
@@ -287,7 +288,7 @@ class DisablePreview(APIView):
         if refusal := disable_refusal(product, state.enablement):
             raise refusal
         services = queries.services_of(actor).values_list("pk", flat=True)
-        usage = current_usage(list(services), zone=account.billing_zone, now=now)
+        usage = current_usage(list(services), calendar=calendar_of(account), now=now)
         return Response(
             {
                 "services": [
@@ -369,12 +370,14 @@ def entitlement_to_json(
         "until": enablement.ends_at if enablement else None,
         "price_version": price_id,
         "services": [row.pk for row in state.services if row.pk in seen],
-        "trial": trial_to_json(state.trial, account.billing_zone, now),
+        "trial": trial_to_json(state.trial, calendar_of(account), now),
         "you": abilities(state, account, access),
     }
 
 
-def trial_to_json(trial: Enablement | None, zone: str, now: datetime) -> Json | None:
+def trial_to_json(
+    trial: Enablement | None, calendar: Calendar, now: datetime
+) -> Json | None:
     """Return the account's trial of a product, running or ended; None if it never had one."""
     if trial is None:
         return None
@@ -384,7 +387,7 @@ def trial_to_json(trial: Enablement | None, zone: str, now: datetime) -> Json | 
         "ends_at": trial.trial_ends_at,
         "ended_at": trial.trial_ended_at,
         "cap_minutes": trial.trial_minutes,
-        "used_minutes": shown_trial_minutes(trial, zone, now),
+        "used_minutes": shown_trial_minutes(trial, calendar, now),
     }
 
 

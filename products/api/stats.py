@@ -24,10 +24,10 @@ from products.api.lookups import service_at
 from products.api.services import valid
 from products.api.stats_period import EPOCH, StatsPeriod, read_time
 from products.api.usage import month_in
+from products.calendars import calendar_of
 from products.instants import SECOND_US
 from products.metering.queries import Usage, usage_of
 from products.metering.queries.stats import HOUR, activity_between
-from products.months import Month
 from products.services.models import Service
 
 Json = dict[str, Any]
@@ -164,7 +164,8 @@ class StatsUsageByMonth(StatsView):
         account = account_of(request.auth)
         services = self.services_of(request)
         query = request.query_params
-        current = Month.at(timezone.now(), account.billing_zone)
+        calendar = calendar_of(account)
+        current = calendar.month_at(timezone.now())
         year = query.get("year") or f"{current.year:04}"
         number = query.get("month") or f"{current.month:02}"
         month = month_in(f"{year}-{number.zfill(2)}")
@@ -183,8 +184,9 @@ class StatsUsageByMonth(StatsView):
             },
             "total": {GLOBAL: _in_units(_sum(each.values()), billable=billable)},
         }
-        zone = account.billing_zone
-        period = StatsPeriod(month.starts_at(zone), month.ends_at(zone), "month")
+        period = StatsPeriod(
+            calendar.starts_at(month), calendar.ends_at(month), "month"
+        )
         return self.answer(data, period)
 
 

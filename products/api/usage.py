@@ -13,6 +13,7 @@ from accounts.policy import require
 from accounts.queries import account_of
 from accounts.roles import Permission
 from products.api.services import valid
+from products.calendars import calendar_of
 from products.metering.queries import usage_of
 from products.months import Month
 from products.services.models import Service
@@ -33,7 +34,7 @@ class UsageView(APIView):
         account = account_of(actor)
         require(actor, Permission.STATS_READ, account)
         sent = valid(UsageReader(data=request.query_params.dict()))
-        label = sent.get("month") or str(Month.at(timezone.now(), account.billing_zone))
+        label = sent.get("month") or str(calendar_of(account).month_at(timezone.now()))
         visible = Service.objects.visible_to(actor).values_list("pk", flat=True)
         usage = usage_of(account.pk, month_in(label), services=set(visible))
         body = usage.to_json() | {"complete_to": usage.complete_to}

@@ -48,6 +48,7 @@ from products.billing.models import (
 from products.billing.queries.completeness import final_at, missing_usage
 from products.billing.queries.terms import DEFAULT_CURRENCY, contract_of, month_at
 from products.billing.queries.voids import void_review
+from products.calendars import calendar_of
 from products.catalogue.money import Money
 from products.metering.commands import void_usage
 from products.metering.models import Edge, UsageVoid
@@ -169,7 +170,7 @@ class ContractAdmin(ReadOnlyAdmin):
         initial = {
             "from_month": month.plus(1),
             "currency": current.currency if current else DEFAULT_CURRENCY,
-            "billing_zone": current.billing_zone if current else account.billing_zone,
+            "billing_zone": calendar_of(account).zone_in(month.plus(1)),
             "payment_terms_days": current.payment_terms_days
             if current
             else DEFAULT_PAYMENT_TERMS_DAYS,

@@ -28,6 +28,7 @@ class Contract(models.Model):
     )
     from_month = models.CharField(max_length=MONTH_LENGTH)
     currency = models.CharField(max_length=3, default="USD")
+    # As agreed; that of a month is in the calendar of the account.
     billing_zone = models.CharField(max_length=64, default="UTC")
     payment_terms_days = models.PositiveSmallIntegerField(
         default=DEFAULT_PAYMENT_TERMS_DAYS

@@ -12,6 +12,7 @@ from accounts.errors import Conflict, Invalid
 from accounts.models import Account
 from accounts.policy import PLATFORM
 from accounts.roles import Permission
+from products.calendars import Calendar, calendar_of
 from products.catalogue.models import (
     MAX_PLAN_NAME_LENGTH,
     Plan,
@@ -29,7 +30,6 @@ from products.catalogue.tiers import (
     is_dearer,
     tiers_problem,
 )
-from products.months import Month
 
 PRODUCT_FIELDS = (
     "name",
@@ -329,17 +329,17 @@ def _withdraw(
 
 def next_month_start(plan: Plan, now: datetime) -> datetime:
     """Return when a higher price of a plan can take effect: in UTC, or in the zone of its account."""
-    zone = _zone(plan)
-    return Month.at(now, zone).plus(1).starts_at(zone)
+    calendar = _calendar(plan)
+    return calendar.ends_at(calendar.month_at(now))
 
 
 def _this_month_start(plan: Plan, now: datetime) -> datetime:
-    zone = _zone(plan)
-    return Month.at(now, zone).starts_at(zone)
+    calendar = _calendar(plan)
+    return calendar.starts_at(calendar.month_at(now))
 
 
-def _zone(plan: Plan) -> str:
-    return plan.account.billing_zone if plan.account else "UTC"
+def _calendar(plan: Plan) -> Calendar:
+    return calendar_of(plan.account) if plan.account else Calendar()
 
 
 def _check_start(
@@ -385,8 +385,9 @@ def _check_followed(
             f"The account pays for {METERS[follows.meter].heading.lower()}. Choose that.",
             field="meter",
         )
-    zone = _zone(plan)
-    is_month_start = effective_from == Month.at(effective_from, zone).starts_at(zone)
+    calendar = _calendar(plan)
+    month = calendar.month_at(effective_from)
+    is_month_start = effective_from == calendar.starts_at(month)
     if price.currency != follows.currency and not is_month_start:
         raise Invalid(
             f"The account pays in {follows.currency} now. A price in another currency must "

@@ -16,6 +16,7 @@ import msgspec
 
 from accounts.models import Account
 from products import protocol
+from products.calendars import calendar_of
 from products.compatibility.header_rules import reason_ignored
 from products.compatibility.version_config import (
     WEBSOCKETS,
@@ -240,7 +241,8 @@ def _route(
     version: Version, facts: DeployFacts, status: RouteStatus, now: datetime
 ) -> Route:
     account, config = version.service.account, facts.config
-    month = Month.at(now, account.billing_zone)
+    calendar = calendar_of(account)
+    month = calendar.month_at(now)
     return Route(
         service=version.service_id,
         account=account.pk,
@@ -255,7 +257,7 @@ def _route(
             if each.kind in DELIVERED_LOG_KINDS
         ),
         month=str(month),
-        month_ends_at=month.ends_at(account.billing_zone),
+        month_ends_at=calendar.ends_at(month),
         drain_mode=status.drain_mode,
         drain_until=status.drain_until,
     )

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from accounts.audit.chain import canonical
 from accounts.models import Account
+from products.calendars import calendar_of
 from products.catalogue.models import Plan, PriceVersion, Product
 from products.catalogue.money import Money, unit_price
 from products.catalogue.queries import tiered_price
@@ -116,7 +117,10 @@ def _record(
         "plan": None,
         "trial": None,
         "prices": [_price(each) for each in prices],
-        "period": {"length": "calendar month", "time_zone": account.billing_zone},
+        "period": {
+            "length": "calendar month",
+            "time_zone": calendar_of(account).latest_zone,
+        },
         "tax": "before tax",
         "locale": locale,
     }

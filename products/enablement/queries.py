@@ -11,6 +11,7 @@ from django.db.models import Exists, FilteredRelation, Q, QuerySet
 from accounts.errors import NotFound
 from accounts.models import Account
 from accounts.prepared import PreparedQuery
+from products.calendars import Calendar
 from products.catalogue.models import Plan, PriceVersion, Product
 from products.catalogue.queries import (
     direct_price,
@@ -327,17 +328,19 @@ def trial_minutes_used(trial: Enablement, now: datetime) -> int | None:
     return sum(each.minutes for each in totals.values())
 
 
-def shown_trial_minutes(trial: Enablement, zone: str, now: datetime) -> int | None:
-    """Return `trial_minutes_used` for a page: of an account in a zone, at most ten minutes old.
+def shown_trial_minutes(
+    trial: Enablement, calendar: Calendar, now: datetime
+) -> int | None:
+    """Return `trial_minutes_used` for a page: at most ten minutes old.
 
     With many connections in a month, they are read from its periods.
     """
     if trial.product_id != WEBSOCKETS or trial.trial_ended_at is not None:
         return trial_minutes_used(trial, now)
-    local = ZoneInfo(zone)
+    local = ZoneInfo(calendar.zone_at(now))
     tomorrow = now.astimezone(local).date() + timedelta(days=1)
     bounds = [trial.starts_at, datetime.combine(tomorrow, time(), local)]
-    return minutes_at(service_ids_of(trial.account_id), bounds, zone).totals[-1]
+    return minutes_at(service_ids_of(trial.account_id), bounds, calendar).totals[-1]
 
 
 def accounts_on(plan: Plan, when: datetime) -> "QuerySet[Account]":

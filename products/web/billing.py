@@ -31,6 +31,7 @@ from products.billing.queries.credits import balance, credit_rows
 from products.billing.queries.invoices import invoices_of
 from products.billing.queries.running import RunningBill, running_account_bill
 from products.billing.queries.terms import contract_of, currency_of, month_at
+from products.calendars import calendar_of
 from products.catalogue.money import Money
 from products.web.price_display import price_changes
 
@@ -300,7 +301,7 @@ def _terms_context(account: Account, now: datetime) -> dict[str, Any]:
         if contract
         else Invoice().payment_terms_days,
         "buyer": (contract.buyer if contract else "") or account.name,
-        "zone": contract.billing_zone if contract else account.billing_zone,
+        "zone": calendar_of(account).zone_at(now),
         "currency": currency_of(account, month_at(account, now)),
         "seller": settings.INVOICE_SELLER,
         "contact": settings.SALES_EMAIL,

@@ -16,6 +16,7 @@ from accounts.authentication import actor_of
 from accounts.policy import require
 from accounts.queries import account_of
 from accounts.roles import Permission
+from products.calendars import calendar_of
 from products.compatibility.version_config import WEBSOCKETS
 from products.enablement.queries import services_with
 from products.metering.queries import ActivityTotals, CurrentUsage, current_usage
@@ -53,7 +54,7 @@ def account_usage(actor: Actor, now: datetime) -> CurrentUsagePanel:
     account = account_of(actor)
     require(actor, Permission.STATS_READ, account)
     services = {each.pk: each for each in Service.objects.visible_to(actor)}
-    usage = current_usage(list(services), zone=account.billing_zone, now=now)
+    usage = current_usage(list(services), calendar=calendar_of(account), now=now)
     totals = usage.by_service
     on = set(services_with(account.pk, WEBSOCKETS).values_list("pk", flat=True))
     listed = [
@@ -72,7 +73,7 @@ def account_usage(actor: Actor, now: datetime) -> CurrentUsagePanel:
 def service_usage(actor: Actor, service: Service, now: datetime) -> CurrentUsagePanel:
     """Return the current usage of one service. Raises Forbidden."""
     require(actor, Permission.STATS_READ, service)
-    usage = current_usage([service.pk], zone=service.account.billing_zone, now=now)
+    usage = current_usage([service.pk], calendar=calendar_of(service.account), now=now)
     return CurrentUsagePanel(usage, reverse("live_service", args=[service.pk]))
 
 

@@ -15,6 +15,7 @@ from accounts.policy import load_access
 from accounts.queries import account_of
 from accounts.roles import Permission
 from products.billing.queries.running import visible_bill
+from products.calendars import calendar_of
 from products.compatibility.version_config import WEBSOCKETS
 from products.enablement.queries import (
     products_of,
@@ -60,7 +61,7 @@ def home(request: HttpRequest) -> HttpResponse:
     is_metered = any(state.product.pk == WEBSOCKETS and state.is_on for state in states)
     recent = None
     if is_metered and access.decide(Permission.STATS_READ).allowed:
-        recent = recent_usage([each.pk for each in services], account.billing_zone, now)
+        recent = recent_usage([each.pk for each in services], calendar_of(account), now)
     context = {
         "recent": recent,
         "role_words": ROLE_WORDS,

@@ -21,6 +21,7 @@ from accounts.queries import account_of
 from accounts.return_page import safe_next
 from accounts.roles import Permission
 from products.billing.queries.running import Cost, product_costs, visible_bill
+from products.calendars import calendar_of
 from products.catalogue.models import Product
 from products.catalogue.money import Money
 from products.catalogue.queries import product as find_product
@@ -111,7 +112,7 @@ def cards_of(access: AccountAccess, account: Account, now: datetime) -> list[Car
             and state.enablement is not None
             and disable_refusal(state.product, state.enablement) is None,
             can_try=may_enable and state.can_be_tried,
-            trial_used=shown_trial_minutes(state.trial, account.billing_zone, now)
+            trial_used=shown_trial_minutes(state.trial, calendar_of(account), now)
             if state.trial
             else None,
             superusers=superusers,
@@ -145,7 +146,7 @@ def products(request: HttpRequest) -> HttpResponse:
     recent = None
     if any(card.product.pk == WEBSOCKETS for card in shown["on"]):
         visible = [each.pk for each in services_of(actor)]
-        recent = recent_usage(visible, account.billing_zone, now)
+        recent = recent_usage(visible, calendar_of(account), now)
     context = {
         "cards": shown.get(chosen, cards),
         "filters": [

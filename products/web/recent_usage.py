@@ -7,6 +7,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from accounts.date_formats import day_of_year_text
+from products.calendars import Calendar
 from products.metering.queries import freshness
 from products.metering.queries.daily import minutes_at
 from products.months import midnights
@@ -28,11 +29,14 @@ class RecentUsage:
         return any(day.minutes for day in self.days)
 
 
-def recent_usage(service_ids: list[str], zone: str, now: datetime) -> RecentUsage:
-    """Return the minutes of services in the last seven days of a zone.
+def recent_usage(
+    service_ids: list[str], calendar: Calendar, now: datetime
+) -> RecentUsage:
+    """Return the minutes of services in the last seven days of the billing zone.
 
     Those of a month with many connections are of its periods, at most ten minutes old.
     """
+    zone = calendar.zone_at(now)
     local = ZoneInfo(zone)
     today = now.astimezone(local).date()
     first, last = today - timedelta(days=DAYS - 1), today + timedelta(days=1)
@@ -41,7 +45,7 @@ def recent_usage(service_ids: list[str], zone: str, now: datetime) -> RecentUsag
         datetime.combine(last, time(), local),
         zone,
     )
-    used = minutes_at(service_ids, bounds, zone)
+    used = minutes_at(service_ids, bounds, calendar)
     counted = freshness(now, counted_at=used.counted_at).complete_to
     days = []
     for index in range(DAYS):

@@ -21,6 +21,7 @@ from accounts.models import Account
 from accounts.policy import decide, load_access, members_with
 from accounts.queries import account_of
 from accounts.roles import Permission
+from products.calendars import calendar_of
 from products.compatibility.version_config import WEBSOCKETS
 from products.deploy.queries import (
     last_activations,
@@ -226,7 +227,7 @@ def _service_context(
         "requested": requested_today(account, actor.user_id, now).get(WEBSOCKETS),
         "history": recent_deployments(found, limit=DEPLOYMENTS_SHOWN),
         "usage_panel": service_usage(actor, found, now),
-        "recent": recent_usage([found.pk], account.billing_zone, now)
+        "recent": recent_usage([found.pk], calendar_of(found.account), now)
         if switch
         else None,
         "form": form,

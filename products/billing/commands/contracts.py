@@ -12,7 +12,8 @@ from accounts.errors import Conflict, Invalid
 from accounts.models import Account
 from accounts.roles import Permission
 from products.billing.models import DEFAULT_PAYMENT_TERMS_DAYS, Contract, Invoice
-from products.billing.queries.terms import contract_of, month_at
+from products.billing.queries.terms import contract_of
+from products.calendars import Calendar, calendar_of
 from products.catalogue.money import is_currency
 from products.months import Month
 
@@ -42,7 +43,8 @@ def assign_contract(
 ) -> Contract:
     """Assign a contract to an account from a month on; it replaces the earlier one then.
 
-    A change of the billing zone takes effect at the start of a later month. Raises Forbidden unless
+    A change of the billing zone takes effect at the start of a later month, for usage and bills. The
+    month before keeps its zone, and the new one starts where it ends. Raises Forbidden unless
     the actor is staff; Invalid for an unknown currency or zone, impossible payment terms, too long a text, a month
     that is over, or a zone that would change within the running month; Conflict if the month is
     already invoiced. Notes contract.assigned, and billing_zone.changed or
@@ -53,7 +55,9 @@ def assign_contract(
     with recorded_change(
         actor, Permission.CONTRACT_ASSIGN, on=account, now=now
     ) as trail:
-        _check_month(account, terms, from_month, trail.now)
+        account.refresh_from_db(fields=["billing_zone", "zone_changes"])
+        calendar = calendar_of(account)
+        _check_month(account, calendar, terms, from_month, trail.now)
         before = contract_of(account.pk, from_month)
         contract = Contract.objects.create(
             account=account,
@@ -63,7 +67,10 @@ def assign_contract(
             assigned_by=actor.words,
             **asdict(terms),
         )
-        _note(trail, contract, before, account)
+        changed = calendar.with_change(from_month, terms.billing_zone)
+        account.zone_changes = [list(each) for each in changed.changes]
+        account.save(update_fields=["zone_changes"])
+        _note(trail, contract, before, calendar.zone_in(from_month))
     return contract
 
 
@@ -83,14 +90,16 @@ def _check(terms: ContractTerms) -> None:
 
 
 def _check_month(
-    account: Account, terms: ContractTerms, from_month: Month, now: datetime
+    account: Account,
+    calendar: Calendar,
+    terms: ContractTerms,
+    from_month: Month,
+    now: datetime,
 ) -> None:
-    running = month_at(account, now)
+    running = calendar.month_at(now)
     if from_month < running:
         raise Invalid("Choose the running month or a later one.", field="from_month")
-    contract = contract_of(account.pk, running)
-    zone = contract.billing_zone if contract else account.billing_zone
-    if from_month == running and terms.billing_zone != zone:
+    if from_month == running and terms.billing_zone != calendar.zone_in(running):
         raise Invalid(
             "The billing time zone can change at the start of the next month.",
             field="from_month",
@@ -102,11 +111,8 @@ def _check_month(
         raise Conflict(f"{from_month} is already invoiced.")
 
 
-def _note(
-    trail: Trail, contract: Contract, before: Contract | None, account: Account
-) -> None:
+def _note(trail: Trail, contract: Contract, before: Contract | None, zone: str) -> None:
     target = ("contract", str(contract.pk), str(contract))
-    zone = before.billing_zone if before else account.billing_zone
     trail.note(
         Event.CONTRACT_ASSIGNED,
         target=target,

@@ -20,6 +20,7 @@ from products.billing.bill import (
     segments_of,
 )
 from products.billing.models import Contract
+from products.calendars import calendar_of
 from products.catalogue.models import Plan, PriceVersion, Product
 from products.catalogue.queries import direct_prices, prices_between, tiered_price
 from products.compatibility.version_config import WEBSOCKETS
@@ -51,19 +52,16 @@ def contract_of(account_id: str, month: Month) -> Contract | None:
 
 
 def month_at(account: Account, when: datetime) -> Month:
-    """Return the month of an account's billing zone that contains an instant."""
-    month = Month.at(when, account.billing_zone)
-    contract = contract_of(account.pk, month)
-    return Month.at(when, contract.billing_zone if contract else account.billing_zone)
+    """Return the month of an account that contains an instant."""
+    return calendar_of(account).month_at(when)
 
 
 def period_of(account: Account, month: Month) -> Period:
     """Return the period of a month. After a change of the zone it starts where the last one ended."""
-    contract = contract_of(account.pk, month)
-    zone = contract.billing_zone if contract else account.billing_zone
-    before = contract_of(account.pk, month.plus(-1))
-    last_zone = before.billing_zone if before else account.billing_zone
-    return Period(month.starts_at(last_zone), month.ends_at(zone), zone)
+    calendar = calendar_of(account)
+    return Period(
+        calendar.starts_at(month), calendar.ends_at(month), calendar.zone_in(month)
+    )
 
 
 def currency_of(account: Account, month: Month) -> str:

@@ -21,6 +21,7 @@ from accounts.errors import Conflict, Invalid
 from accounts.models import Account
 from accounts.policy import PLATFORM, Resource
 from accounts.roles import Permission
+from products.calendars import Calendar
 from products.edge.contract import DeliveryRecord
 from products.instants import microseconds_of
 from products.metering.commands.merge_sql import (
@@ -114,7 +115,7 @@ def out_of_window_connections(
     owners = owners_of({record.service for record in doubtful})
     reasons = {
         record: _reason_out_of_window(
-            record, owners.get(record.service, Owner()).zone, now_us
+            record, owners.get(record.service, Owner()).calendar, now_us
         )
         for record in doubtful
     }
@@ -122,7 +123,7 @@ def out_of_window_connections(
 
 
 def _safe_bounds(label: str, now_us: int) -> _SafeBounds:
-    window = _window(label, "UTC")
+    window = _window(label, Calendar())
     latest_end_us = now_us + _TOLERANCE_US
     may_be_late = now_us > window.accepts_until_us - _MAX_UTC_OFFSET_US
     if may_be_late or window.starts_us + _MAX_UTC_OFFSET_US > latest_end_us:
@@ -135,9 +136,9 @@ def _safe_bounds(label: str, now_us: int) -> _SafeBounds:
 
 
 def _reason_out_of_window(
-    record: ConnectionValues, zone: str, now_us: int
+    record: ConnectionValues, calendar: Calendar, now_us: int
 ) -> Reason | None:
-    window = _window(record.month, zone)
+    window = _window(record.month, calendar)
     ended_us = record.started_us + record.duration_us
     if now_us > window.accepts_until_us:
         return Reason.LATE
@@ -151,12 +152,12 @@ def _reason_out_of_window(
 
 
 @lru_cache(maxsize=1024)
-def _window(label: str, zone: str) -> _Window:
+def _window(label: str, calendar: Calendar) -> _Window:
     month = Month.read(label)
     return _Window(
-        microseconds_of(month.starts_at(zone)),
-        microseconds_of(month.ends_at(zone)),
-        microseconds_of(month.accepts_reports_until(zone)),
+        microseconds_of(calendar.starts_at(month)),
+        microseconds_of(calendar.ends_at(month)),
+        microseconds_of(calendar.accepts_reports_until(month)),
     )
 
 
@@ -198,10 +199,10 @@ def out_of_window_delivery(
     known = _recorded_delivery(doubtful, source)
     found = {}
     for record in doubtful:
-        zone = owners.get(record.service, Owner()).zone
-        month = Month.at(record.hour, zone)
+        calendar = owners.get(record.service, Owner()).calendar
+        month = calendar.month_at(record.hour)
         is_future = record.hour > received_at
-        if not (is_future or received_at > month.accepts_reports_until(zone)):
+        if not (is_future or received_at > calendar.accepts_reports_until(month)):
             continue
         recorded = known.get((record.service, record.hour))
         if recorded is None or not adds_nothing(asdict(record), recorded):
@@ -220,7 +221,7 @@ def delivery_disputes(
     return {
         record: _delivery_dispute(
             record,
-            Month.at(record.hour, owners.get(record.service, Owner()).zone),
+            owners.get(record.service, Owner()).calendar.month_at(record.hour),
             reason,
             source,
         )

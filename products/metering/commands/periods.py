@@ -106,10 +106,7 @@ def mark_stale(pairs: Iterable[ServiceMonth], now: datetime) -> None:
 def keep_bounds(
     services: Collection[str], month: Month, bounds: Iterable[datetime], now: datetime
 ) -> None:
-    """Let the open periods of a month keep the usage up to these instants, too, once derived.
-
-    They may be outside of the month, if a bill is of a month in another zone.
-    """
+    """Let the open periods of a month keep the usage up to these instants, too, once derived."""
     wanted = sorted(set(map(microseconds_of, bounds)))
     rows = UsagePeriod.objects.filter(
         service__in=services, month=str(month), is_closed=False
@@ -142,7 +139,7 @@ def rebuild_usage(
     rebuilt = 0
     for service in services:
         owner = owners.get(service, Owner())
-        months = [month] if month is not None else months_of(service, owner.zone)
+        months = [month] if month is not None else months_of(service, owner.calendar)
         rebuilt += sum(_rebuild(service, each, owner, now) for each in months)
     return rebuilt
 
@@ -177,7 +174,7 @@ def _newly_closed(now: datetime) -> set[ServiceMonth]:
     return {
         (service, label)
         for service, label in pairs
-        if now >= Month.read(label).closes_at(owners.get(service, Owner()).zone)
+        if now >= owners.get(service, Owner()).calendar.closes_at(Month.read(label))
     }
 
 
@@ -186,14 +183,14 @@ def _rebuild(service: str, month: Month, owner: Owner, now: datetime) -> bool:
     with snapshot():
         row = UsagePeriod.objects.filter(service=service, month=str(month)).first()
         more_bounds = (row and row.more_bounds) or ()
-        found = derived(service, month, owner.zone, more_bounds)
+        found = derived(service, month, owner.calendar, more_bounds)
     if found is None:
         rows = UsagePeriod.objects.filter(
             service=service, month=str(month), is_closed=False
         )
         # Zeros, because what was derived before may be on a bill, which then follows.
         rows.exclude(as_of=None).update(
-            as_of=now, is_closed=now >= month.closes_at(owner.zone), **NO_USAGE
+            as_of=now, is_closed=now >= owner.calendar.closes_at(month), **NO_USAGE
         )
         # Kept while it is stale: a report that relies on this mark may not be committed yet.
         rows.filter(Q(stale_until=None) | Q(stale_until__lte=now), as_of=None).delete()
@@ -204,7 +201,7 @@ def _rebuild(service: str, month: Month, owner: Owner, now: datetime) -> bool:
         defaults={
             "account_id": owner.account_id,
             "as_of": now,
-            "is_closed": now >= month.closes_at(owner.zone),
+            "is_closed": now >= owner.calendar.closes_at(month),
             **found,
         },
     )

@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 
+from products.calendars import Calendar
 from products.metering.models import ConnectionUsage
 from products.metering.queries.daily import kept_usage
 from products.metering.queries.edges import unknown_since
 from products.metering.queries.usage import ConnectionTotals, last_rows, minutes_within
-from products.months import Month
 
 # Without a report for this long, a connection counts as closed with its last reported duration.
 PRESUMED_CLOSED_AFTER = timedelta(minutes=5)
@@ -121,16 +121,19 @@ def open_connections(services: list[str], now: datetime) -> OpenConnections:
     return OpenConnections({(service, edge): count for service, edge, count in rows})
 
 
-def current_usage(services: list[str], *, zone: str, now: datetime) -> CurrentUsage:
-    """Return open connections, and the usage since midnight in a zone.
+def current_usage(
+    services: list[str], *, calendar: Calendar, now: datetime
+) -> CurrentUsage:
+    """Return open connections, and the usage since midnight in the billing zone.
 
     With many connections in the month, the usage is read from its periods.
     """
-    local = ZoneInfo(zone)
+    month = calendar.month_at(now)
+    local = ZoneInfo(calendar.zone_in(month))
     midnight = datetime.combine(now.astimezone(local).date(), time(), local)
     # The next local midnight, also on a day of 23 or 25 hours.
     tomorrow = midnight + timedelta(days=1)
-    kept = kept_usage(services, Month.at(now, zone), [midnight, tomorrow])
+    kept = kept_usage(services, month, [midnight, tomorrow])
     if kept is not None:
         used = kept.by_edge(midnight, tomorrow)
         return CurrentUsage(

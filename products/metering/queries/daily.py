@@ -17,7 +17,6 @@ from django.db.models import (
     F,
     IntegerField,
     Max,
-    Q,
     QuerySet,
     Sum,
     Value,
@@ -26,6 +25,7 @@ from django.db.models import (
 from django.db.models.expressions import Combinable, Expression
 from django.db.models.functions import Greatest, Least
 
+from products.calendars import Calendar
 from products.instants import instant_of, microseconds_of
 from products.metering.minutes import MINUTE_US, minutes
 from products.metering.models import ConnectionUsage, DeliveryUsage, UsagePeriod
@@ -228,17 +228,19 @@ def usage_at(services: list[str], month: Month, bounds: Bounds) -> UsageAtBounds
 
 
 @snapshot()
-def minutes_at(services: list[str], bounds: Bounds, zone: str) -> MinutesAtBounds:
-    """Return the minutes from the first bound up to each, also over several months of a zone.
+def minutes_at(
+    services: list[str], bounds: Bounds, calendar: Calendar
+) -> MinutesAtBounds:
+    """Return the minutes from the first bound up to each, also over several months.
 
     Those of a month with many connections are read from its periods.
     """
-    first = Month.at(bounds[0], zone)
-    last = Month.at(bounds[-1] - timedelta(microseconds=1), zone)
+    first = calendar.month_at(bounds[0])
+    last = calendar.month_at(bounds[-1] - timedelta(microseconds=1))
     totals = [0] * len(bounds)
     counted: list[datetime] = []
     for month in first.until(last):
-        start, end = month.starts_at(zone), month.ends_at(zone)
+        start, end = calendar.starts_at(month), calendar.ends_at(month)
         within = [min(max(bound, start), end) for bound in bounds]
         kept = kept_usage(services, month, within)
         if kept is None:
@@ -253,7 +255,8 @@ def minutes_at(services: list[str], bounds: Bounds, zone: str) -> MinutesAtBound
 def counters_at(service: str, month: Month, bounds: Bounds) -> Counters:
     """Return the usage of a service in a month as its period keeps it: totals up to each bound.
 
-    The bounds may start before the month and end after it, if a bill is of a month in another zone.
+    The bounds may start before the month and end after it, if its zone was changed after they
+    were asked for.
     `edges` has the minutes and connections of each edge in the same way.
     A connection has `ended` before a bound if it was not open after it. Most connections are open
     between two bounds only, so only the minutes of the others are computed for each bound.

@@ -1,12 +1,13 @@
 """What periods contain according to the usage records, and which periods differ from it."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Final
 
 from django.db.models import F, Max, Min
 
+from products.calendars import Calendar
 from products.instants import instant_of
 from products.metering.models import (
     ConnectionUsage,
@@ -27,7 +28,7 @@ from products.metering.queries.usage import (
     delivery_in,
     snapshot,
 )
-from products.months import Month, midnights
+from products.months import Month
 from products.services.models import Service
 
 Fields = Mapping[str, Any]
@@ -44,10 +45,10 @@ NO_USAGE: Final[Fields] = {
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The account of a service and its billing zone; UTC for a service unknown to the portal."""
+    """The account of a service and its months; those of UTC for a service unknown to the portal."""
 
     account_id: str = ""
-    zone: str = "UTC"
+    calendar: Calendar = field(default_factory=Calendar)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,9 @@ def owners_of(services: Collection[str]) -> dict[str, Owner]:
     """Return the owners of the services that the portal knows, by id."""
     rows = Service.objects.filter(pk__in=services)
     return {
-        key: Owner(account_id, zone)
-        for key, account_id, zone in rows.values_list(
-            "pk", "account_id", "account__billing_zone"
+        key: Owner(account_id, Calendar.read(*zones))
+        for key, account_id, *zones in rows.values_list(
+            "pk", "account_id", "account__billing_zone", "account__zone_changes"
         )
     }
 
@@ -90,7 +91,7 @@ def services_of(account_id: str) -> list[str]:
     return sorted(set(connections.union(delivery, periods)))
 
 
-def months_of(service: str, zone: str) -> list[Month]:
+def months_of(service: str, calendar: Calendar) -> list[Month]:
     """Return the months from a service's first to its last connection, hour or period."""
     connections = ConnectionUsage.objects.filter(service=service).aggregate(
         start=Min("started_us"),
@@ -115,22 +116,22 @@ def months_of(service: str, zone: str) -> list[Month]:
         ),
     ]
     months = {Month.read(label) for label in labels if label}
-    months |= {Month.at(instant, zone) for instant in instants if instant}
+    months |= {calendar.month_at(instant) for instant in instants if instant}
     return min(months).until(max(months)) if months else []
 
 
 def derived(
-    service: str, month: Month, zone: str, more_bounds: Iterable[int] = ()
+    service: str, month: Month, calendar: Calendar, more_bounds: Iterable[int] = ()
 ) -> Fields | None:
     """Derive the totals and the digest of a period; None if there is no usage.
 
     `more_bounds` may be outside of the month, see `counters_at`.
     """
-    days = midnights(month.starts_at(zone), month.ends_at(zone), zone)
+    days = calendar.days(month)
     at_bounds = counters_at(
         service, month, sorted({*days, *map(instant_of, more_bounds)})
     )
-    delivery = delivery_in([service], month, zone).get(service)
+    delivery = delivery_in([service], month, calendar).get(service)
     moved = connection_bytes([service], month).get(service)
     used = (moved, delivery, at_bounds["started"][-1], at_bounds["delivery_bytes"][-1])
     if not any(used):
@@ -145,7 +146,7 @@ def derived(
         "requests": delivery.requests,
         "delivery_bytes_from_client": delivery.bytes_from_client,
         "delivery_bytes_to_client": delivery.bytes_to_client,
-        "digest": digest_of(service, month, zone),
+        "digest": digest_of(service, month, calendar),
         "at_bounds": at_bounds,
     }
 
@@ -160,17 +161,19 @@ def differences(
     services = services_of(account_id)
     owners = owners_of(services)
     for service in services:
-        zone = owners.get(service, Owner()).zone
-        for each in [month] if month is not None else months_of(service, zone):
+        calendar = owners.get(service, Owner()).calendar
+        for each in [month] if month is not None else months_of(service, calendar):
             with snapshot():
-                found = _difference(service, each, zone)
+                found = _difference(service, each, calendar)
             if found is not None:
                 yield found
 
 
-def _difference(service: str, month: Month, zone: str) -> PeriodMismatch | None:
+def _difference(
+    service: str, month: Month, calendar: Calendar
+) -> PeriodMismatch | None:
     row = UsagePeriod.objects.filter(service=service, month=str(month)).first()
-    found = derived(service, month, zone, (row and row.more_bounds) or ())
+    found = derived(service, month, calendar, (row and row.more_bounds) or ())
     fields: tuple[str, ...]
     if row is None or row.as_of is None:
         fields = ("there is no period",) if found is not None else ()
@@ -183,9 +186,9 @@ def _difference(service: str, month: Month, zone: str) -> PeriodMismatch | None:
     return PeriodMismatch(service, str(month), fields, is_stale)
 
 
-def digest_of(service: str, month: Month, zone: str) -> str:
+def digest_of(service: str, month: Month, calendar: Calendar) -> str:
     """Return a digest of all usage records of a service in a month, whatever their order."""
-    starts_at, ends_at = month.starts_at(zone), month.ends_at(zone)
+    starts_at, ends_at = calendar.starts_at(month), calendar.ends_at(month)
     return digest(
         chain(
             time_lines([service], starts_at, ends_at),

@@ -27,6 +27,7 @@ from django.db.models.expressions import Combinable, Expression
 from django.db.models.functions import Greatest, Least
 
 from accounts.models import Account
+from products.calendars import Calendar, calendar_of
 from products.instants import microseconds_of
 from products.metering.minutes import MINUTE_US
 from products.metering.models import (
@@ -179,14 +180,14 @@ def usage_of(
     derived periods as well. What is left is summed up from the records. Totals and `complete_to`
     are of one snapshot of the database.
     """
-    account = Account.objects.get(pk=account_id)
+    calendar = calendar_of(Account.objects.get(pk=account_id))
     owned = service_ids_of(account_id)
     wanted = [each for each in owned if services is None or each in services]
     periods = _periods_for(wanted, month)
     totals, delivery = _totals_of(periods)
     if rest := [service for service in wanted if service not in totals]:
-        totals |= totals_in(rest, month, account.billing_zone)
-        delivery |= delivery_in(rest, month, account.billing_zone)
+        totals |= totals_in(rest, month, calendar)
+        delivery |= delivery_in(rest, month, calendar)
     return Usage(
         month=str(month),
         services={
@@ -200,7 +201,6 @@ def usage_of(
     )
 
 
-def _periods_for(services: list[str], month: Month) -> list[UsagePeriod]:
 @dataclass(frozen=True, slots=True)
 class MonthState:
     """Whether the usage of services in a month is to be read from periods, and not from records.
@@ -231,6 +231,7 @@ def month_state(services: Sequence[str], month: Month) -> MonthState:
     )
 
 
+def _periods_for(services: list[str], month: Month) -> list[UsagePeriod]:
     """Return the periods that are read in place of their usage records."""
     rows = UsagePeriod.objects.filter(service__in=services, month=str(month))
     counts = Q(is_closed=True)
@@ -261,10 +262,12 @@ def _totals_of(
 
 
 def totals_in(
-    services: list[str], month: Month, zone: str
+    services: list[str], month: Month, calendar: Calendar
 ) -> dict[str, ConnectionTotals]:
     """Return the totals of services in a month, by id; services without usage are left out."""
-    totals = totals_between(services, month.starts_at(zone), month.ends_at(zone))
+    totals = totals_between(
+        services, calendar.starts_at(month), calendar.ends_at(month)
+    )
     for service, moved in connection_bytes(services, month).items():
         totals[service] = totals.get(service, ConnectionTotals()) + moved
     return totals
@@ -328,10 +331,12 @@ def last_rows(
 
 
 def delivery_in(
-    services: list[str], month: Month, zone: str
+    services: list[str], month: Month, calendar: Calendar
 ) -> dict[str, DeliveryTotals]:
     """Return the ordinary HTTP of services in a month, by id."""
-    return delivery_between(services, month.starts_at(zone), month.ends_at(zone))
+    return delivery_between(
+        services, calendar.starts_at(month), calendar.ends_at(month)
+    )
 
 
 def delivery_between(

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Exists, F, OuterRef, QuerySet, Sum
 
 from accounts.errors import Conflict, Invalid, NotFound
+from products.calendars import Calendar
 from products.instants import instant_of, microseconds_of
 from products.metering.models import (
     ConnectionUsage,
@@ -78,7 +79,7 @@ class AffectedUsage:
     """What a period of an edge has of one account, and the first month of the account with it."""
 
     account_id: str  # empty for services that the portal does not know
-    zone: str
+    calendar: Calendar
     first_month: Month
     connections: ConnectionTotals
     delivery: DeliveryTotals
@@ -115,7 +116,7 @@ def review_void(period: EdgeTime, now: datetime) -> list[AffectedUsage]:
     if not Edge.objects.filter(name=period.edge).exists():
         raise NotFound(f"There is no edge '{period.edge}'.")
     affected = _affected_usage(period)
-    if any(now >= each.first_month.closes_at(each.zone) for each in affected):
+    if any(now >= each.calendar.closes_at(each.first_month) for each in affected):
         raise MonthClosed(
             "The period has usage of a month that can no longer change. "
             "Enter a later start, and grant a credit for the time before."
@@ -134,12 +135,12 @@ def _affected_usage(period: EdgeTime) -> list[AffectedUsage]:
     found: dict[str, AffectedUsage] = {}
     for service in sorted({*connections, *delivery}):
         owner = owners.get(service, Owner())
-        start = Month.at(period.starts_at, owner.zone)
+        start = owner.calendar.month_at(period.starts_at)
         known = found.get(
             owner.account_id,
             AffectedUsage(
                 owner.account_id,
-                owner.zone,
+                owner.calendar,
                 start,
                 ConnectionTotals(),
                 DeliveryTotals(),
@@ -147,7 +148,7 @@ def _affected_usage(period: EdgeTime) -> list[AffectedUsage]:
         )
         found[owner.account_id] = AffectedUsage(
             owner.account_id,
-            owner.zone,
+            owner.calendar,
             min(known.first_month, first.get(service, start)),
             known.connections + connections.get(service, ConnectionTotals()),
             known.delivery + delivery.get(service, DeliveryTotals()),

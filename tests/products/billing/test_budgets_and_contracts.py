@@ -7,18 +7,27 @@ import pytest
 from accounts.actor import Actor
 from accounts.commands.notices import make_notices
 from accounts.errors import Conflict, Forbidden, Invalid
-from accounts.models import OutgoingMail
+from accounts.models import Account, OutgoingMail
 from products.billing.commands.budgets import check_budget, lift_block, set_budget
 from products.billing.commands.closing import finalize_invoice
 from products.billing.commands.contracts import ContractTerms, assign_contract
 from products.billing.models import Budget, BudgetAlert, Contract, Invoice
 from products.billing.queries.terms import period_of
 from products.catalogue.money import Money
+from products.deploy.commands import activate
+from products.deploy.routes import RouteTableCache
 from products.enablement.models import Enablement
+from products.metering.commands import rebuild_usage
+from products.metering.models import Edge, UsagePeriod
+from products.metering.queries import usage_of
 from products.months import Month
 from tests.factories.trail import noted
 from tests.products.billing.conftest import CLOSED, MID_OCTOBER, OCTOBER
+from tests.products.metering.reports import SECOND_US, delivery, make_edge, record, take
 
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+MID_NOVEMBER = datetime(2026, 11, 15, tzinfo=UTC)
 JOB = Actor.system("bill-accounts")
 
 
@@ -222,6 +231,58 @@ def test_a_new_billing_zone_starts_where_the_last_month_ended(ada, acme):
     assert period_of(acme, november).starts_at == datetime(2026, 11, 1, tzinfo=UTC)
     assert period_of(acme, november).ends_at == datetime(2026, 12, 1, 5, tzinfo=UTC)
     assert noted(acme.pk) == ["contract.assigned", "billing_zone.changed"]
+
+
+def test_usage_and_bills_have_the_months_of_the_contract(
+    ada, acme, shop, enabled, draft, eve
+):
+    november, berlin = OCTOBER.plus(1), "Europe/Berlin"
+    activate(eve, version=draft, now=MID_OCTOBER)
+    contract(ada, acme, month=november, billing_zone=berlin)
+    ends_at = datetime(2026, 11, 30, 23, tzinfo=UTC)
+    edge = make_edge(created_at=MID_OCTOBER)
+    # Five minutes across the end of November in Berlin, and an hour of HTTP on each side of it.
+    take(
+        edge,
+        record(
+            1,
+            service=shop.pk,
+            month="2026-11",
+            started_at=ends_at - timedelta(minutes=2),
+            duration_us=300 * SECOND_US,
+            bytes_to_client=0,
+            bytes_from_client=10**9,
+        ),
+        delivery(service=shop.pk, hour=ends_at - HOUR, bytes_to_client=10**9),
+        delivery(service=shop.pk, hour=ends_at, bytes_to_client=10**12),
+        now=ends_at + HOUR,
+    )
+    rebuild_usage(now=ends_at + HOUR)
+    Edge.objects.update(reported_at=ends_at + 4 * DAY)
+
+    invoice = finalize_invoice(JOB, account=acme, month=november, now=ends_at + 4 * DAY)
+
+    (route,) = RouteTableCache().table(epoch="", revision=1, now=MID_NOVEMBER).routes
+    used = usage_of(acme.pk, november)
+    period = UsagePeriod.objects.get(service=shop.pk, month="2026-11")
+    charged = invoice.lines.filter(kind="usage")
+    billed = dict(charged.values_list("meter", "quantity"))
+    assert (invoice.starts_at, invoice.ends_at) == (OCTOBER.ends_at("UTC"), ends_at)
+    assert (route.month, route.month_ends_at) == ("2026-11", ends_at)
+    assert used.total.minutes == period.minutes == billed["connection_time"] == 2
+    delivered = used.total_delivery.bytes_to_client
+    assert delivered == period.delivery_bytes_to_client == 10**9
+    assert billed["bandwidth"] == 2 * 10**9 + 900
+
+
+def test_a_later_contract_keeps_the_months_that_have_passed(ada, acme):
+    contract(ada, acme, month=OCTOBER.plus(1), billing_zone="Asia/Tokyo")
+    contract(ada, acme, month=OCTOBER.plus(2), billing_zone="UTC", now=MID_NOVEMBER)
+    contract(ada, acme, month=OCTOBER.plus(2), billing_zone="Asia/Kolkata")
+
+    account = Account.objects.get(pk=acme.pk)
+    zones = [period_of(account, OCTOBER.plus(each)).zone for each in range(4)]
+    assert zones == ["UTC", "Asia/Tokyo", "Asia/Kolkata", "Asia/Kolkata"]
 
 
 def test_another_currency_needs_prices_in_it(ada, acme, enabled):

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from accounts.queries import account_of
 from products.billing.bill import CONNECTION_TIME
 from products.billing.commands import finalize_invoice, refresh_bill
-from products.billing.models import Contract
 from products.billing.queries.bills import running_bill
 from products.billing.queries.running import costs_up_to, running_account_bill
+from products.calendars import calendar_of
 from products.catalogue.commands import NewPrice
 from products.catalogue.tiers import PriceTier
 from products.enablement.commands import change_price
@@ -20,7 +20,6 @@ from products.metering.models import ConnectionUsage, DeliveryUsage, Edge
 from products.metering.queries import current_usage
 from products.metering.queries.daily import minutes_at
 from products.metering.queries.usage import service_ids_of
-from products.months import midnights
 from products.web.usage import month_usage
 from tests.factories.usage import connection_usage
 from tests.factories.world import CATALOGUE
@@ -41,9 +40,8 @@ MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 LONG_AFTER = OCTOBER.closes_at("UTC") + timedelta(days=1)
-LAST_DAYS = midnights(JUST_BEFORE - 3 * DAY, JUST_BEFORE, "UTC")[1:-1]
 LAST_HOUR = OCTOBER.starts_at("UTC") - timedelta(hours=1)  # of September in UTC
-# The account's is UTC; a contract can have another, also with half an hour.
+# Also one with half an hour.
 ZONES = ("UTC", "Asia/Kolkata", "America/New_York")
 MANY = "products.metering.queries.usage.MAX_COUNTED_NOW"
 
@@ -79,7 +77,8 @@ def minutes_of(bill):
 def shown(sam, acme):
     """Return the figures of the running bill, of the Usage page, and of the last days."""
     bill = running_bill(acme, OCTOBER, JUST_BEFORE)
-    bounds = midnights(OCTOBER.starts_at("UTC"), OCTOBER.ends_at("UTC"), "UTC")
+    calendar = calendar_of(acme)
+    bounds = calendar.days(OCTOBER)
     used = month_usage(sam, account_of(sam), OCTOBER, JUST_BEFORE).used
     return (
         (bill.lines, bill.usage, costs_up_to(acme, OCTOBER, bounds)),
@@ -87,18 +86,16 @@ def shown(sam, acme):
         {key: list(each) for key, each in used.bytes.items() if any(each)},
         (used.connections, used.seconds_open),
         [
-            today(sam, day)
-            for day in (NOON, MID_OCTOBER - DAY, OCTOBER.ends_at("UTC") - DAY)
+            today(sam, calendar, day)
+            for day in (NOON, MID_OCTOBER - DAY, bounds[-1] - HOUR)
         ],
-        minutes_at(
-            list(used.minutes), [*LAST_DAYS, OCTOBER.ends_at("UTC")], "UTC"
-        ).totals,
+        minutes_at(list(used.minutes), bounds[-4:], calendar).totals,
     )
 
 
-def today(sam, at):
+def today(sam, calendar, at):
     services = service_ids_of(account_of(sam).pk)
-    return current_usage(services, zone="UTC", now=at).used
+    return current_usage(services, calendar=calendar, now=at).used
 
 
 @ONE_DATABASE
@@ -107,7 +104,8 @@ def test_periods_give_the_figures_of_the_usage_records(
     sam, acme, shop, echo, enabled, cut_at_noon, edge, data
 ):
     with example(), pytest.MonkeyPatch.context() as patch:
-        contract_in(acme, data.draw(st.sampled_from(ZONES)))
+        from_month = OCTOBER.plus(data.draw(st.sampled_from([-1, 0])))
+        change_zone(acme, data.draw(st.sampled_from(ZONES)), from_month)
         arrive(edge, data.draw(histories([shop.pk, echo.pk])))
         for number in range(data.draw(st.integers(0, 2))):
             # At bounds and around them, open in September, and of no duration.
@@ -127,13 +125,9 @@ def test_periods_give_the_figures_of_the_usage_records(
         assert shown(sam, acme) == by_records
 
 
-def contract_in(acme, zone):
-    return Contract.objects.create(
-        account=acme,
-        from_month=str(OCTOBER.plus(-1)),
-        billing_zone=zone,
-        assigned_at=SEPTEMBER,
-    )
+def change_zone(acme, zone, from_month):
+    acme.zone_changes = [[str(from_month), zone]]
+    acme.save()
 
 
 def edge_case(service, number, start, duration_us, is_before):
@@ -261,10 +255,10 @@ def test_the_first_days_after_a_month_with_many_connections_are_read_from_period
     assert minutes_of(running_bill(acme, OCTOBER, first)) == [2]
 
 
-def test_the_first_hours_of_a_contract_s_month_are_read_from_periods(
+def test_the_first_hours_of_a_month_in_a_later_zone_are_read_from_periods(
     acme, shop, enabled, edge, many
 ):
-    contract_in(acme, "Asia/Kolkata")
+    change_zone(acme, "Asia/Kolkata", OCTOBER.plus(-1))
     for number in range(3):
         connection_usage(shop, SEPTEMBER + DAY, 5, name=f"e.i.{number}")
     take(

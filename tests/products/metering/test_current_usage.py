@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from products.calendars import Calendar
 from products.metering.commands import presume_closed
 from products.metering.models import ConnectionUsage, Edge
 from products.metering.queries import (
@@ -113,7 +114,7 @@ def test_sweep_does_not_mark_the_row_of_an_earlier_month(edge, shop):
 
 
 def test_today_starts_at_midnight_in_the_zone_of_the_account(edge, shop):
-    tokyo, midnight = "Asia/Tokyo", datetime(2026, 11, 22, 15, tzinfo=UTC)
+    tokyo, midnight = Calendar("Asia/Tokyo"), datetime(2026, 11, 22, 15, tzinfo=UTC)
     now = midnight + timedelta(minutes=10)
     take(
         edge,
@@ -127,7 +128,7 @@ def test_today_starts_at_midnight_in_the_zone_of_the_account(edge, shop):
         now=now,
     )
 
-    found = current_usage([shop.pk], zone=tokyo, now=now)
+    found = current_usage([shop.pk], calendar=tokyo, now=now)
 
     assert found.today == ConnectionTotals(minutes=3, connections=1)
     assert (found.open.total, found.unknown_since) == (2, None)
@@ -148,7 +149,7 @@ def test_current_usage_is_split_by_edge_and_by_service(edge, shop):
         ),
     )
 
-    found = current_usage([shop.pk, chat.pk], zone="UTC", now=NOW)
+    found = current_usage([shop.pk, chat.pk], calendar=Calendar(), now=NOW)
 
     assert found.by_edge == {
         "edge-1": ActivityTotals(2, ConnectionTotals(minutes=5, connections=3)),
@@ -169,7 +170,7 @@ def test_current_usage_takes_four_queries_for_any_number_of_edges(
     take(make_edge("edge-3"), record(3, edge="edge-3", service=shop.pk))
 
     with django_assert_num_queries(4):
-        found = current_usage([shop.pk], zone="UTC", now=NOW)
+        found = current_usage([shop.pk], calendar=Calendar(), now=NOW)
 
     assert list(found.by_edge) == ["edge-1", "edge-2", "edge-3"]
 
@@ -211,6 +212,6 @@ def test_edge_that_stays_offline_matters_to_accounts_with_connections_there(
 ):
     take(edge, *records)
 
-    found = current_usage(["service-1"], zone="UTC", now=NOW + after)
+    found = current_usage(["service-1"], calendar=Calendar(), now=NOW + after)
 
     assert found.unknown_since == since

@@ -6,6 +6,7 @@ import pytest
 import time_machine
 from django.urls import reverse
 
+from products.calendars import Calendar
 from products.web.recent_usage import recent_usage
 from tests.factories import NOW
 from tests.factories.usage import connection_usage, reporting_edge
@@ -34,7 +35,7 @@ def used(shop, echo, edge):
 
 
 def test_seven_days_end_with_today(shop, echo, used):
-    found = recent_usage([shop.pk, echo.pk], "UTC", NOW)
+    found = recent_usage([shop.pk, echo.pk], Calendar(), NOW)
 
     assert [(day.label, day.minutes) for day in found.days] == [
         ("16 Nov", 0),
@@ -52,7 +53,7 @@ def test_seven_days_end_with_today(shop, echo, used):
 
 
 def test_days_follow_the_billing_zone(shop, used):
-    found = recent_usage([shop.pk], "America/New_York", NOW)
+    found = recent_usage([shop.pk], Calendar("America/New_York"), NOW)
 
     assert [(day.label, day.minutes) for day in found.days][3] == ("19 Nov", 90)
 
@@ -85,7 +86,7 @@ def test_without_the_product_nothing_is_shown(browser, sam, echo, used, page):
 
 
 def test_days_without_a_report_are_unknown(shop):
-    found = recent_usage([shop.pk], "UTC", NOW)
+    found = recent_usage([shop.pk], Calendar(), NOW)
 
     assert {day.is_known for day in found.days} == {False}
     assert {bar.kind for bar in found.bars} == {"gap"}

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.models import Account
+from products.calendars import calendar_of
 from products.metering.queries import ConnectionTotals, Usage, usage_of
 from products.months import Month
 from products.services.models import Service
@@ -55,9 +56,10 @@ def _lines(account: Account, usage: Usage) -> list[str]:
     names = dict(Service.objects.filter(account=account).values_list("pk", "name"))
     delivery = usage.total_delivery
     until = usage.complete_to.isoformat() if usage.complete_to else "unknown"
+    zone = calendar_of(account).zone_in(Month.read(usage.month))
     header = "minutes", "connections", "bytes from client", "bytes to client"
     return [
-        f"{account.name} ({account.pk}) in {usage.month}, {account.billing_zone}",
+        f"{account.name} ({account.pk}) in {usage.month}, {zone}",
         _line("", *header),
         *(
             _totals(names.get(key, ""), each)
