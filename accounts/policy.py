@@ -83,6 +83,12 @@ class AnswerCode(StrEnum):
     SUSPENSION = "suspension"
 
 
+class AccountSuspended(Forbidden):
+    """The actor may do this, but not while the account is suspended."""
+
+    code = "account_suspended"
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """An answer to a permission check; a refusal has a reason and a remedy."""
@@ -238,9 +244,14 @@ class AccountAccess:
         return _answer(
             self.suspension_reason is None or permission in PERMITTED_WHILE_SUSPENDED,
             AnswerCode.SUSPENSION,
-            f"{self.account_name} is suspended: {self.suspension_reason}",
+            suspension_text(self.account_name, self.suspension_reason or ""),
             "Contact support; they can lift the suspension.",
         )
+
+
+def suspension_text(account_name: str, reason: str) -> str:
+    """Return the sentence that an account is suspended, and why."""
+    return f"{account_name} is suspended: {reason.rstrip('.')}."
 
 
 def _members_with(role: str) -> str:
@@ -362,12 +373,17 @@ def service_id_of(on: Resource) -> str | None:
 
 
 def require(actor: Actor, permission: Permission, on: Resource) -> None:
-    """Raise NotFound for a non-member, and Forbidden with the reason for anyone else."""
+    """Raise NotFound for a non-member, and Forbidden with the reason for anyone else.
+
+    It is AccountSuspended if nothing but the account's suspension prevents it.
+    """
     answer = decide(actor, permission, on)
     if answer.allowed:
         return
     if answer.is_non_member:
         raise NotFound(answer.reason)
+    if answer.code is AnswerCode.SUSPENSION:
+        raise AccountSuspended(answer.reason)
     raise Forbidden(answer.reason)
 
 

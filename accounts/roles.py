@@ -64,6 +64,7 @@ class Permission(StrEnum):
     USAGE_RESOLVE = "usage:resolve"
     USAGE_VOID = "usage:void"
     WEBHOOK_MANAGE = "webhook:manage"
+    WEBHOOK_READ = "webhook:read"
     USER_MANAGE = "user:manage"
 
 
@@ -130,6 +131,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         Permission.TOKEN_MANAGE,
         Permission.TOKEN_READ,
         Permission.WEBHOOK_MANAGE,
+        Permission.WEBHOOK_READ,
     },
 }
 
@@ -268,6 +270,7 @@ ABILITIES: dict[Permission, str] = {
     Permission.USAGE_RESOLVE: "resolve usage disputes",
     Permission.USAGE_VOID: "void usage that an edge reported",
     Permission.WEBHOOK_MANAGE: "manage webhooks",
+    Permission.WEBHOOK_READ: "see webhooks",
     Permission.USER_MANAGE: "disable people, and appoint and remove staff",
 }
 

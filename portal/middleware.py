@@ -25,6 +25,7 @@ from accounts.errors import (
     RefusalError,
 )
 from accounts.models import User
+from accounts.policy import AccountSuspended
 from accounts.return_page import page_of_form
 from products.edge.contract import PLATFORM
 from products.protocol import API_PATH, INVALID_PATH
@@ -246,5 +247,9 @@ class refusal_pages:  # noqa: N801 - the settings name it beside functions
         if isinstance(error, NoAccount):
             return render(request, "no_account.html", status=HTTPStatus.OK)
         status = status_of(error)
-        context = {"reason": error.message, "details": error.details}
+        context = {
+            "reason": error.message,
+            "details": error.details,
+            "is_suspended": isinstance(error, AccountSuspended),
+        }
         return render(request, f"{status.value}.html", context, status=status)

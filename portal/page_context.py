@@ -21,7 +21,7 @@ NAVIGATION: tuple[tuple[str, str, Permission | None], ...] = (
     ("Usage", "usage", Permission.STATS_READ),
     ("Billing", "billing", Permission.BILLING_READ),
     ("Activity", "activity", Permission.AUDIT_READ),
-    ("Webhooks", "webhooks", Permission.WEBHOOK_MANAGE),
+    ("Webhooks", "webhooks", Permission.WEBHOOK_READ),
     ("Members", "members", Permission.MEMBER_READ),
     ("Notices", "notices", None),
 )

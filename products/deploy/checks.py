@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from accounts.policy import AnswerCode, Decision
+from accounts.policy import AnswerCode, Decision, suspension_text
 from accounts.roles import Role
 from products.compatibility.findings import Finding, blockers
 from products.compatibility.version_config import (
@@ -172,7 +172,7 @@ def _account_is_active(facts: DeployFacts) -> Answer:
         return _ACTIVE
     return _failed(
         Fix(
-            f"{facts.account_name} is suspended: {facts.suspension_reason}",
+            suspension_text(facts.account_name, facts.suspension_reason),
             "Contact support to lift the suspension.",
         ),
         who=("Tollgate's staff",),

@@ -11,7 +11,7 @@ from typing import Final
 from django.urls import reverse
 
 from accounts.models import Account
-from accounts.policy import AccountAccess
+from accounts.policy import AccountAccess, suspension_text
 from accounts.queries import open_invitations, tokens_of
 from accounts.roles import Permission
 from products.compatibility.findings import blockers
@@ -181,12 +181,11 @@ def _steps_of_product(
 def _suspension(viewer: Viewer) -> Iterator[AttentionItem]:
     account = viewer.account
     if not account.is_active:
-        reason = account.suspension_reason.rstrip(".")
+        why = suspension_text(account.name, account.suspension_reason)
         yield AttentionItem(
             "stops",
             "Suspended",
-            f"{account.name} is suspended: {reason}. New connections are refused. Contact "
-            "support to lift the suspension.",
+            f"{why} New connections are refused. Contact support to lift the suspension.",
         )
 
 

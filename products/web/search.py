@@ -92,7 +92,7 @@ def _groups(actor: Actor, account: Account, text: str) -> Iterable[HitGroup]:
     tokens = queries.tokens_of(actor) | queries.tokens_of_others(actor)
     found = queries.matching_tokens(tokens, text)
     yield _group("API tokens", found, _token, "tokens", text)
-    if _may(access, Permission.WEBHOOK_MANAGE):
+    if _may(access, Permission.WEBHOOK_READ):
         webhooks = webhooks_of(actor).filter(Q(url__icontains=text) | Q(pk=text))
         yield _group("Webhooks", webhooks, _webhook, "webhooks", text)
     if _may(access, Permission.AUDIT_READ):

@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import (
     require_GET,
@@ -21,7 +22,7 @@ from accounts.errors import LimitReached
 from accounts.feedback import success_with_audit_link
 from accounts.form_errors import form_errors, form_status
 from accounts.lists import page_of
-from accounts.policy import require
+from accounts.policy import decide, require
 from accounts.queries import account_of
 from accounts.reauthentication import require_reauthentication
 from accounts.roles import Permission
@@ -116,7 +117,12 @@ def webhooks(request: HttpRequest) -> HttpResponse:
         {"row": row, "waiting": end - position_of(row.reader, row.account_id)}
         for row in webhooks_of(actor)
     ]
-    return render(request, "webhooks/webhooks.html", {"rows": rows})
+    managing = decide(actor, Permission.WEBHOOK_MANAGE, account_of(actor))
+    context = {
+        "rows": rows,
+        "new_url": reverse("new_webhook") if managing.allowed else "",
+    }
+    return render(request, "webhooks/webhooks.html", context)
 
 
 @require_http_methods(["GET", "POST"])
@@ -198,6 +204,7 @@ def rotate_webhook_secret(request: HttpRequest, webhook_id: str) -> HttpResponse
     """Ask for how long the earlier secret stays valid; POST replaces it, and shows the new one once."""
     actor = actor_of(request)
     row = webhook_of(actor, webhook_id)
+    require(actor, Permission.WEBHOOK_MANAGE, row)
     asked = require_reauthentication(request, f"replace the secret of {row.url}")
     if asked is not None:
         return asked
@@ -286,6 +293,7 @@ def delete_webhook(request: HttpRequest, webhook_id: str) -> HttpResponse:
     """Show what is removed; POST removes it."""
     actor = actor_of(request)
     row = webhook_of(actor, webhook_id)
+    require(actor, Permission.WEBHOOK_MANAGE, row)
     asked = require_reauthentication(request, f"remove the webhook {row.url}")
     if asked is not None:
         return asked
@@ -308,6 +316,7 @@ def _page(
     position = position_of(row.reader, row.account_id)
     context = {
         "webhook": row,
+        "managing": decide(actor_of(request), Permission.WEBHOOK_MANAGE, row),
         "form": form,
         "replay_form": replay_form,
         "page": page,

@@ -1,4 +1,4 @@
-"""Webhooks of an account and their deliveries, for those who may manage them."""
+"""Webhooks of an account and their deliveries, for those who may see them."""
 
 from django.db.models import QuerySet
 
@@ -13,7 +13,7 @@ from products.webhooks.models import Delivery, Webhook
 def webhooks_of(actor: Actor) -> "QuerySet[Webhook]":
     """Return the account's webhooks, by URL. Raises Forbidden."""
     account = account_of(actor)
-    require(actor, Permission.WEBHOOK_MANAGE, account)
+    require(actor, Permission.WEBHOOK_READ, account)
     rows = Webhook.objects.select_related("account").filter(account=account)
     return rows.order_by("url", "pk")
 

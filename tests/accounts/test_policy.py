@@ -5,14 +5,17 @@ from dataclasses import replace
 import pytest
 
 from accounts.actor import Actor, ActorType, TokenScope
+from accounts.errors import Forbidden
 from accounts.models import Account, Membership, User
 from accounts.policy import (
     PLATFORM,
+    AccountSuspended,
     OwnLogin,
     decide,
     explain,
     load_access,
     members_with,
+    require,
 )
 from accounts.roles import AccessLevel, Permission, Role
 from tests.factories.accounts import actor_for, give_access, member
@@ -54,6 +57,18 @@ def test_every_refusal_is_explained_and_the_first_one_decides(una, acme, shop, b
     assert refused(answers) == ALL_FIVE
     assert all(answer.reason and answer.remedy for answer in answers)
     assert decide(token, Permission.SERVICE_DEPLOY, shop) == answers[0]
+
+
+def test_only_a_suspension_is_refused_as_one(sam, una, acme):
+    Account.objects.filter(pk=acme.pk).update(
+        suspended_at="2026-11-22T12:00Z", suspension_reason="Unpaid."
+    )
+
+    with pytest.raises(AccountSuspended, match=r"^Acme is suspended: Unpaid\.$"):
+        require(sam, Permission.PRODUCT_ENABLE, acme)
+    with pytest.raises(Forbidden, match="Your role is user") as refused:
+        require(una, Permission.PRODUCT_ENABLE, acme)
+    assert refused.value.code == "forbidden"
 
 
 def test_a_consent_has_neither_a_reason_nor_a_remedy(eve, shop):

@@ -99,7 +99,7 @@ def test_a_suspended_account_deploys_nothing(eve, acme, draft, on):
     decision = decide_deployment(eve, version=Version.objects.get(pk=draft.pk))
 
     assert failed(decision) == ["account_active"]
-    assert decision.reasons == ("Acme is suspended: unpaid",)
+    assert decision.reasons == ("Acme is suspended: unpaid.",)
     assert not decision.is_personal
 
 

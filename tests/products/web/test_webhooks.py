@@ -9,6 +9,7 @@ from products.webhooks.sender import Result
 from tests.factories import NOW
 from tests.factories.trail import noted
 from tests.factories.webhooks import WebhookFactory
+from tests.products.web.conftest import text_of
 
 URL = "https://example.com/hooks"
 
@@ -42,6 +43,44 @@ def test_a_bad_url_keeps_the_form(page, acme):
 
     assert answer.status_code == 400
     assert not Webhook.objects.exists()
+
+
+def test_webhooks_of_a_suspended_account_can_be_seen_but_not_changed(page, acme):
+    row = WebhookFactory.create(account=acme, events=["version.locked"])
+    suspended(acme)
+    path = reverse("webhook", args=[row.pk])
+
+    listed = page.get("/webhooks/").content.decode()
+    shown = page.get(path).content.decode()
+    changed = page.post(path, {"url": f"{URL}/2", "events": []})
+    asked = page.get(reverse("delete_webhook", args=[row.pk]))
+
+    row.refresh_from_db()
+    assert path in listed
+    assert "New webhook" not in listed
+    assert "version.locked" in shown
+    assert "Send test message" not in shown
+    assert (changed.status_code, asked.status_code) == (403, 403)
+    assert row.events == ["version.locked"]
+
+
+def test_a_suspended_account_is_named_as_the_reason_and_support_as_the_way(page, acme):
+    suspended(acme)
+
+    answer = page.get("/webhooks/new/")
+
+    text = text_of(answer)
+    assert answer.status_code == 403
+    assert "<h1>" in answer.content.decode()
+    assert "Acme is suspended: Unpaid. Nothing was changed." in text
+    assert "Contact support; they can lift the suspension." in text
+    assert "don't have permission" not in text
+    assert "who can change roles" not in text
+
+
+def suspended(account):
+    account.suspended_at, account.suspension_reason = NOW, "Unpaid"
+    account.save()
 
 
 def test_a_webhook_is_changed_paused_and_removed(page, acme):
