@@ -1,12 +1,13 @@
-"""The admin's page of an account: what every app knows about it, and what staff can do."""
+"""The admin's pages of an account and of a member: what every app knows about them."""
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from accounts.admin import AccountAdmin
-from accounts.models import Account
+from accounts.admin import AccountAdmin, MembershipAdmin
+from accounts.models import Account, Membership
 from portal.account_page import page_facts
+from portal.member_page import member_facts
 
 
 @admin.register(Account)
@@ -28,4 +29,24 @@ class AccountPageAdmin(AccountAdmin):
             object_id,
             form_url,
             (extra_context or {}) | facts | {"title": account, "subtitle": None},
+        )
+
+
+@admin.register(Membership)
+class MemberPageAdmin(MembershipAdmin):
+    """Members, each with a page that says what they can do in the account, and why not."""
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, object] | None = None,
+    ) -> HttpResponse:
+        """Show a member with their abilities; `service` in the query asks about one service."""
+        sought = request.GET.get("service", "").strip()
+        person = self.get_object(request, object_id or "")
+        facts = {} if person is None else member_facts(person, sought)
+        return super().changeform_view(
+            request, object_id, form_url, (extra_context or {}) | facts
         )

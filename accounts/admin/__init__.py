@@ -273,9 +273,13 @@ class UserAdmin(ReadOnlyAdmin):
         )
 
 
-@admin.register(Membership)
 class MembershipAdmin(ReadOnlyAdmin):
-    """The members of all accounts."""
+    """The members of all accounts.
+
+    The portal registers it with the page of one member, which shows what they can do.
+    """
+
+    change_form_template = "admin/accounts/membership.html"
 
     list_display = ("user", "account", "role", "access", "disabled_at", "created_at")
     list_filter = (

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.text import capfirst
 from django.views.decorators.http import require_GET
 
-from accounts.actor import Actor
+from accounts.actor import Actor, Context
 from accounts.authentication import actor_of
 from accounts.lists import MAX_SEARCH_LENGTH
 from accounts.models import Account, Membership
@@ -195,7 +195,11 @@ def entitlements(request: HttpRequest) -> HttpResponse:
     account = account_of(actor)
     own = load_access(actor, account.pk)
     person = _person(request, actor, account)
-    access = own if person is None else load_access(_as(person, actor), account.pk)
+    access = (
+        own
+        if person is None
+        else load_access(acting_as(person, actor.context), account.pk)
+    )
     count, services = find_services(actor, _typed(request, "find"), FOUND_SHOWN)
     service = _service(request, actor, services)
     newest = versions_of(service).last() if service else None
@@ -238,14 +242,14 @@ def _people(request: HttpRequest, actor: Actor, account: Account) -> list[Member
     return list(matching_members(members_of(actor, account), who)[:FOUND_SHOWN])
 
 
-def _as(person: Membership, actor: Actor) -> Actor:
+def acting_as(person: Membership, context: Context) -> Actor:
     """Return a member as the one whose permissions are read; nothing is done in their name."""
     return Actor.user(
         user_id=person.user_id,
         label=str(person.user),
         email=person.user.email,
         account_id=person.account_id,
-        context=actor.context,
+        context=context,
     )
 
 

@@ -127,6 +127,7 @@ ADMIN = (
     "/admin/accounts/user/",
     "/admin/accounts/user/?q=0500",
     "/admin/accounts/membership/",
+    "/admin/accounts/membership/{limited}/change/?service={active}",
     "/admin/accounts/invitation/",
     "/admin/domains/domainclaim/{claim}/move/",
     "/admin/services/service/",
