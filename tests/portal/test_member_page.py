@@ -36,11 +36,9 @@ def test_staff_see_what_a_member_can_do_and_why_not(acme, una, staff):
     found = answers(staff.get(page_of(una)))
 
     assert found["See services and their configuration"] == ("Yes", "")
-    assert found["Activate and deactivate versions"] == (
-        "No",
-        "Your role is user. Engineers and superusers can activate and deactivate versions. "
-        "A superuser can change your role.",
-    )
+    answer, why = found["Activate and deactivate versions"]
+    assert answer == "No"
+    assert "Engineers and superusers can activate and deactivate versions." in why
 
 
 def test_a_disabled_member_can_do_nothing(acme, eve, staff):

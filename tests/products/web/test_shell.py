@@ -197,6 +197,56 @@ def test_a_pressed_button_shows_that_it_works_and_offline_is_shown(
     expect(wide.get_by_role("main")).not_to_contain_text("You are offline.")
 
 
+@pytest.mark.parametrize(
+    "path", ["/products/", "/services/{service}/", "/products/websockets/disable/"]
+)
+def test_numbers_that_refresh_leave_the_focus_where_it_is(wide, sam, switched_on, path):
+    sign_in(wide, sam)
+    wide.clock.install()
+    wide.goto(path.format(service=switched_on.pk))
+    live = wide.locator(".live")
+
+    controls = live.locator("a:visible, button:visible, [tabindex]:visible").all()
+    kept = [keeps_focus_twice(wide, live, control) for control in controls]
+
+    assert kept == [True] * len(controls)
+    assert len(controls) >= 1
+
+
+def keeps_focus_twice(page, live, control):
+    """Return whether a control has the focus after the numbers beside it were refreshed, twice."""
+    control.focus()
+    refresh(page, live)
+    refresh(page, live)
+    return control.evaluate("element => element === document.activeElement")
+
+
+def refresh(page, live):
+    """Let the time pass after which the numbers are replaced, and wait for it."""
+    numbers = live.locator("[data-live]")
+    numbers.evaluate("element => element.firstElementChild.dataset.old = ''")
+    page.clock.fast_forward(5_000)
+    expect(numbers.locator("[data-old]")).to_have_count(0)
+
+
+def test_numbers_stay_as_they_are_while_updates_are_paused(wide, sam, switched_on):
+    sign_in(wide, sam)
+    wide.clock.install()
+    wide.goto("/products/")
+    asked = []
+    address = wide.locator("[data-live]").get_attribute("hx-get")
+    wide.on("request", lambda request: asked.append(request.url))
+
+    wide.get_by_role("button", name="Pause updates").click()
+    wide.clock.fast_forward(20_000)
+    paused = [url for url in asked if url.endswith(address)]
+    wide.get_by_role("button", name="Pause updates").click()
+    refresh(wide, wide.locator(".live"))
+
+    assert paused == []
+    assert [url for url in asked if url.endswith(address)] != []
+
+
 def tab_to(page, name):
     """Press Tab until an element with this name has the focus; return how often."""
     named = page.get_by_role("main").get_by_text(name, exact=True)
