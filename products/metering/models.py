@@ -397,9 +397,9 @@ STALE_PERIOD = models.Q(as_of=None) | models.Q(as_of__lt=models.F("stale_until")
 class UsagePeriod(models.Model):
     """The usage of a service in a month, derived from usage records.
 
-    A period that is deleted and rebuilt is the same. `digest` covers all usage records of the
-    period, in any order. A closed period was derived when its month no longer took reports; from
-    then on it replaces the usage records.
+    A period that is deleted and rebuilt is the same. A closed period was derived when its month no
+    longer took reports; from then on it replaces the usage records. Its `digest` covers all of them,
+    in any order; an open period has none.
 
     A report makes the period stale by setting `stale_until`. What was derived before this time may
     lack usage. A row without `as_of` was created by a report and is not derived yet.

@@ -180,18 +180,19 @@ def _newly_closed(now: datetime) -> set[ServiceMonth]:
 
 def _rebuild(service: str, month: Month, owner: Owner, now: datetime) -> bool:
     """Derive one period; return whether the service used anything in the month."""
+    is_closed = now >= owner.calendar.closes_at(month)
     with snapshot():
         row = UsagePeriod.objects.filter(service=service, month=str(month)).first()
         more_bounds = (row and row.more_bounds) or ()
-        found = derived(service, month, owner.calendar, more_bounds)
+        found = derived(
+            service, month, owner.calendar, more_bounds, with_digest=is_closed
+        )
     if found is None:
         rows = UsagePeriod.objects.filter(
             service=service, month=str(month), is_closed=False
         )
         # Zeros, because what was derived before may be on a bill, which then follows.
-        rows.exclude(as_of=None).update(
-            as_of=now, is_closed=now >= owner.calendar.closes_at(month), **NO_USAGE
-        )
+        rows.exclude(as_of=None).update(as_of=now, is_closed=is_closed, **NO_USAGE)
         # Kept while it is stale: a report that relies on this mark may not be committed yet.
         rows.filter(Q(stale_until=None) | Q(stale_until__lte=now), as_of=None).delete()
         return False
@@ -201,7 +202,7 @@ def _rebuild(service: str, month: Month, owner: Owner, now: datetime) -> bool:
         defaults={
             "account_id": owner.account_id,
             "as_of": now,
-            "is_closed": now >= owner.calendar.closes_at(month),
+            "is_closed": is_closed,
             **found,
         },
     )

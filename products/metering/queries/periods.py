@@ -121,11 +121,17 @@ def months_of(service: str, calendar: Calendar) -> list[Month]:
 
 
 def derived(
-    service: str, month: Month, calendar: Calendar, more_bounds: Iterable[int] = ()
+    service: str,
+    month: Month,
+    calendar: Calendar,
+    more_bounds: Iterable[int] = (),
+    *,
+    with_digest: bool,
 ) -> Fields | None:
-    """Derive the totals and the digest of a period; None if there is no usage.
+    """Derive the totals of a period and, for a closed one, its digest; None if there is no usage.
 
-    `more_bounds` may be outside of the month, see `counters_at`.
+    The digest takes longer than the totals, because every record is read and hashed. `more_bounds`
+    may be outside of the month, see `counters_at`.
     """
     days = calendar.days(month)
     at_bounds = counters_at(
@@ -146,7 +152,7 @@ def derived(
         "requests": delivery.requests,
         "delivery_bytes_from_client": delivery.bytes_from_client,
         "delivery_bytes_to_client": delivery.bytes_to_client,
-        "digest": digest_of(service, month, calendar),
+        "digest": digest_of(service, month, calendar) if with_digest else "",
         "at_bounds": at_bounds,
     }
 
@@ -173,7 +179,13 @@ def _difference(
     service: str, month: Month, calendar: Calendar
 ) -> PeriodMismatch | None:
     row = UsagePeriod.objects.filter(service=service, month=str(month)).first()
-    found = derived(service, month, calendar, (row and row.more_bounds) or ())
+    found = derived(
+        service,
+        month,
+        calendar,
+        (row and row.more_bounds) or (),
+        with_digest=row is not None and row.is_closed,
+    )
     fields: tuple[str, ...]
     if row is None or row.as_of is None:
         fields = ("there is no period",) if found is not None else ()

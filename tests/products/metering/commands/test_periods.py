@@ -30,6 +30,7 @@ from tests.products.metering.reports import (
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
+CLOSED = Month(2026, 11).closes_at("UTC")
 SILENT = NOW + timedelta(minutes=5)
 # SQLite locks no rows, but a transaction keeps all other writers out.
 IN_FLIGHT: dict[str, Any] = {"postgresql": transaction.atomic, "sqlite": nullcontext}
@@ -58,11 +59,11 @@ def test_deleted_and_rebuilt_period_has_the_same_digest(edge, shop):
         )
     ]
     take(edge, *months, record(2, service="unknown"), delivery(service=shop.pk))
-    rebuild_usage(now=NOW)
+    rebuild_usage(now=CLOSED)
     before = periods()
     UsagePeriod.objects.all().delete()
 
-    rebuild_usage(now=NOW + timedelta(days=1))
+    rebuild_usage(now=CLOSED + HOUR)
 
     assert {row[:4] for row in before} == {
         ("unknown", "2026-11", 2, 1),
@@ -76,12 +77,12 @@ def test_deleted_and_rebuilt_period_has_the_same_digest(edge, shop):
 def test_order_of_records_does_not_change_the_digest(edge):
     records = [record(n, duration_us=n * MINUTE_US) for n in range(5)]
     take(edge, *records)
-    rebuild_usage(now=NOW)
+    rebuild_usage(now=CLOSED)
     before = periods()
     ConnectionUsage.objects.all().delete()
 
     take(edge, *reversed(records))
-    rebuild_usage(now=NOW)
+    rebuild_usage(now=CLOSED)
 
     assert periods() == before
 
@@ -96,11 +97,11 @@ def test_order_of_records_does_not_change_the_digest(edge):
 )
 def test_changed_record_changes_the_digest(edge, change):
     take(edge, record())
-    rebuild_usage(now=NOW)
+    rebuild_usage(now=CLOSED)
     before = periods()
 
     take(edge, record(**change))
-    rebuild_usage(now=NOW)
+    rebuild_usage(now=CLOSED)
 
     assert [row[:4] for row in periods()] == [row[:4] for row in before]
     assert periods()[0][4] != before[0][4]
@@ -110,14 +111,26 @@ def test_connection_after_the_month_does_not_change_its_digest(edge):
     start = datetime(2026, 10, 31, 23, tzinfo=UTC)
     october = record(started_at=start, month="2026-10", duration_us=61 * MINUTE_US)
     take(edge, october)
-    rebuild_usage(month=Month(2026, 10), now=NOW)
+    rebuild_usage(month=Month(2026, 10), now=CLOSED)
     before = periods()
 
     take(edge, record(started_at=start, month="2026-11", duration_us=99 * MINUTE_US))
-    rebuild_usage(month=Month(2026, 10), now=NOW)
+    rebuild_usage(month=Month(2026, 10), now=CLOSED)
 
     assert periods() == before
     assert before[0][:4] == ("service-1", "2026-10", 60, 1)
+
+
+def test_a_period_has_a_digest_once_it_is_closed(edge):
+    take(edge, record())
+    rebuild_usage(now=CLOSED - HOUR)
+    while_open = periods()
+
+    rebuild_stale_periods(now=CLOSED)
+
+    assert while_open[0][4] == ""
+    assert len(periods()[0][4]) == 64
+    assert list(differences()) == []
 
 
 def test_period_whose_usage_records_are_gone_has_no_usage(edge, shop):
