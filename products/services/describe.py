@@ -160,8 +160,8 @@ def missing_sentence(missing: MissingPart) -> str:
     kind, part = KINDS[missing.of_kind], KINDS[missing.kind]
     label = part.by_name[missing.field].label
     return (
-        f"This version has no {kind.in_sentence} “{missing.name}”, which {label} of "
-        f"{part.in_sentence} {missing.part} names."
+        f"{label} of {part.in_sentence} {missing.part} names “{missing.name}”, but this version has "
+        f"no {kind.in_sentence} of that name."
     )
 
 

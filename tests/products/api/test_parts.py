@@ -303,8 +303,8 @@ def test_no_part_has_a_name_that_its_path_cannot_have(kind, rest):
 
 def test_a_part_that_names_a_missing_one_is_stored_and_cannot_be_activated(api, base):
     sentence = (
-        "This version has no condition “late”, which Response condition of HTTPS log endpoint "
-        "lines names."
+        "Response condition of HTTPS log endpoint lines names “late”, but this version has no "
+        "condition of that name."
     )
     url = "url=https://log.example.com"
 

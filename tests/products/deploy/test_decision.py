@@ -222,7 +222,8 @@ def test_a_version_that_lacks_a_part_that_another_names_is_not_complete(eve, dra
     assert failed(decision) == ["version_complete"]
     result = check(decision, "version_complete")
     assert result.reason == (
-        "This version has no health check “beat”, which Health check of backend origin names."
+        "Health check of backend origin names “beat”, but this version has no health check of "
+        "that name."
     )
     assert result.remedy == (
         "Add the health check, or change Health check of backend origin."

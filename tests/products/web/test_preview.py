@@ -67,6 +67,6 @@ def test_a_missing_part_is_linked_to_the_field_that_names_it(browser, eve, draft
     answer = client.post(preview_page(draft, "backend"), typed)
     cleared = client.post(preview_page(draft, "backend"), typed | {"healthcheck": ""})
 
-    assert "This version has no health check “beat”" in text_of(answer)
+    assert "Health check of backend origin names “beat”" in text_of(answer)
     assert link in answer.content
     assert "beat”" not in text_of(cleared)
