@@ -203,7 +203,13 @@ class OperationSchema(AutoSchema):
                 "name": name,
                 "in": "query",
                 "required": name in needed,
-                "schema": {key: each[key] for key in each if key != "required"},
+                # The page of the reference shows the description of a parameter only.
+                **{key: each[key] for key in each if key == "description"},
+                "schema": {
+                    key: each[key]
+                    for key in each
+                    if key not in {"required", "description"}
+                },
             }
             for name, each in fields.items()
         ]

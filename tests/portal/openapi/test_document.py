@@ -113,6 +113,14 @@ def test_a_boolean_of_a_body_can_be_sent_as_fastlys_clients_send_it(document):
     assert {"0", "1", "True", False} <= set(form["limit_services"]["enum"])
 
 
+def test_a_query_parameter_has_its_description(document):
+    (start, *_) = document["paths"]["/api/stats"]["get"]["parameters"]
+
+    assert start["name"] == "from"
+    assert start["description"].startswith("Seconds since 1970")
+    assert start["schema"] == {"type": "string"}
+
+
 def test_a_list_of_choices_is_described_as_a_list():
     shown = shown_field(KINDS["rate-limiters"].by_name["http_methods"])
 
