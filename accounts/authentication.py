@@ -1,12 +1,11 @@
 """Finds the actor of a request: by session, or by the `Fastly-Key` header of an API call."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from allauth.account.authentication import get_authentication_records
-from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
@@ -21,7 +20,7 @@ from accounts.errors import Conflict, Forbidden, NotFound
 from accounts.models import ApiToken, Membership, Notice, User
 from accounts.optional_write import update_if_free
 from accounts.prepared import PreparedQuery, columns_of, loaded
-from accounts.roles import SECOND_FACTOR_ROLES, Role
+from accounts.security_policy import lacks_second_factor
 from accounts.tokens import digest, digests
 
 # The attribute of a request in which a middleware keeps the token for the view.
@@ -45,7 +44,7 @@ class NoLongerMember(Conflict):
 
 
 class SecondFactorNeeded(Forbidden):
-    """The owner of the token has no second factor, which the operator requires."""
+    """The owner of the token has no second factor, which the operator or an account requires."""
 
     code = "second_factor_needed"
 
@@ -80,6 +79,11 @@ def memberships_by_name(user_id: str | None) -> QuerySet[Membership]:
         .filter(user_id=user_id)
         .order_by("account__name", "account_id")
     )
+
+
+def active_memberships(user_id: str | None) -> QuerySet[Membership]:
+    """Return the memberships by which a user can do something, by account name."""
+    return memberships_by_name(user_id).filter(user__is_active=True, disabled_at=None)
 
 
 def default_membership(memberships: Sequence[Membership]) -> Membership | None:
@@ -117,9 +121,7 @@ def memberships_of(request: HttpRequest) -> list[Membership]:
     """
     cached: list[Membership] | None = getattr(request, "_memberships", None)
     if cached is None:
-        rows = memberships_by_name(request.user.pk).filter(
-            user__is_active=True, disabled_at=None
-        )
+        rows = active_memberships(request.user.pk)
         unread = (
             Notice.objects.filter(user_id=OuterRef("user_id"), read_at=None)
             .order_by()
@@ -240,7 +242,17 @@ def _tokens(digests_of_secret: Sequence[str]) -> "QuerySet[Any, Any]":
         Q(user=None) | Q(Exists(membership), user__is_active=True),
         digest__in=digests_of_secret,
         revoked_at=None,
-    ).values_list(*_TOKEN_COLUMNS, *columns_of(User, "user__"))
+    ).values_list(
+        *_TOKEN_COLUMNS,
+        *columns_of(User, "user__"),
+        Exists(
+            Membership.objects.filter(
+                user_id=OuterRef("user_id"),
+                disabled_at=None,
+                account__second_factor_required=True,
+            )
+        ),
+    )
 
 
 _TOKEN_COLUMNS = columns_of(ApiToken)
@@ -258,25 +270,17 @@ def find_token(secret: str, now: datetime) -> ApiToken | None:
     token = loaded(ApiToken, row[: len(_TOKEN_COLUMNS)])
     if token.expires_at is not None and token.expires_at <= now:
         return None
-    token.user = loaded(User, row[len(_TOKEN_COLUMNS) :]) if token.user_id else None
+    token.user = loaded(User, row[len(_TOKEN_COLUMNS) : -1]) if token.user_id else None
+    token.owner_policy_requires_factor = bool(row[-1])
     return token
-
-
-def needs_second_factor(user: User, memberships: Iterable[Membership]) -> bool:
-    """Return whether a user needs a second factor if the operator requires one."""
-    roles = {Role(membership.role) for membership in memberships}
-    return user.is_staff or not SECOND_FACTOR_ROLES.isdisjoint(roles)
 
 
 def _require_second_factor(token: ApiToken) -> None:
     """Raise SecondFactorNeeded for a token whose owner must have a second factor, and has none."""
-    if not settings.SECOND_FACTOR_REQUIRED or token.user is None:
+    may_need_one = settings.SECOND_FACTOR_REQUIRED or token.owner_policy_requires_factor
+    if token.user is None or not may_need_one:  # most calls end here, without a query
         return
-    if is_mfa_enabled(token.user):
-        return
-    if needs_second_factor(
-        token.user, Membership.objects.filter(user_id=token.user_id)
-    ):
+    if lacks_second_factor(token.user, list(active_memberships(token.user_id))):
         raise SecondFactorNeeded(
             "The owner of this token must add a second factor in the portal first."
         )

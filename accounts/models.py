@@ -38,6 +38,10 @@ class Account(models.Model):
     created_at = models.DateTimeField()
     suspended_at = models.DateTimeField(null=True, blank=True)
     suspension_reason = models.CharField(max_length=500, blank=True)
+    # What it requires of its members beyond the operator's rules; see `security_policy`.
+    second_factor_required = models.BooleanField(default=False)
+    session_idle_seconds = models.PositiveIntegerField(null=True, blank=True)
+    session_max_seconds = models.PositiveIntegerField(null=True, blank=True)
     # Moves with every change that may alter the account's routes (Event.affects_routes).
     routes_revision = models.BigIntegerField(default=0, editable=False)
 
@@ -245,6 +249,9 @@ class ApiToken(models.Model):
                 name="token_has_a_user_or_a_role",
             ),
         ]
+
+    # Set by `find_token`: whether an account of the owner requires a second factor.
+    owner_policy_requires_factor = False
 
     def __str__(self) -> str:
         return self.name

@@ -10,7 +10,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from accounts.actor import ActorType
 from accounts.audit.models import (
@@ -31,7 +31,8 @@ from accounts.models import (
     User,
 )
 from accounts.policy import members_with
-from accounts.roles import Permission
+from accounts.roles import Permission, Role
+from accounts.security_policy import has_factor
 from accounts.user_agents import browser_of
 
 # A service whose deployments were refused several times within so long is notified about, once.
@@ -60,6 +61,7 @@ class Topic(StrEnum):
 
     LOGIN = "login", "Your login: new devices, passwords, second factors", True
     ACCESS = "access", "Your role and your access", True
+    SECURITY = "security", "The security policy of the account", True
     SUSPENSION = "suspension", "Suspension of the account", True
     PRODUCTS = "products", "Products enabled and disabled"
     PRICES = "prices", "Price changes, ahead of their date"
@@ -83,6 +85,8 @@ class Audience(StrEnum):
     OWNER = "owner"  # of the API token; superusers for one of the account
     SUPERUSERS = "superusers"
     COSTS = "costs"  # who can see costs: superusers and billing
+    MEMBERS = "members"
+    WITHOUT_FACTOR = "without_factor"  # members without a second factor, and superusers
     DEPLOYERS = "deployers"  # who can deploy the service
     ENGINEERS = "engineers"  # who can deploy any service: engineers and superusers
     STAFF = "staff"  # of entries of the platform's trail; no other audience reads that
@@ -91,6 +95,7 @@ class Audience(StrEnum):
 
 PERMISSIONS: Final = {
     Audience.SUPERUSERS: Permission.MEMBER_MANAGE,
+    Audience.MEMBERS: Permission.ACCOUNT_READ,
     Audience.COSTS: Permission.BILLING_READ,
     Audience.ENGINEERS: Permission.SERVICE_DEPLOY,
 }
@@ -179,6 +184,14 @@ def _is_asked_of_superusers(entry: AuditEvent) -> bool:
     return not _is_asked_of_sales(entry)
 
 
+def _is_required(entry: AuditEvent) -> bool:
+    return (entry.body.get("after") or {}).get("second_factor") == "required"
+
+
+def _is_optional(entry: AuditEvent) -> bool:
+    return not _is_required(entry)
+
+
 _LOGIN = (
     NoticeRule(
         Topic.LOGIN,
@@ -190,6 +203,7 @@ _LOGIN = (
 )
 _ACCESS = (NoticeRule(Topic.ACCESS, Audience.PERSON, "home"),)
 _EXPIRY_ADVICE: Final = "From then on, calls with it are refused. If a program needs it, create a new token and replace it there."
+_FACTOR_ADVICE: Final = "Members without a passkey or an authenticator app must add one before they can go on. Until then, calls with their API tokens are refused."
 _OUTAGE_ADVICE: Final = "Connections that it carried may be closed. Their usage arrives when it reports again."
 _OUTAGE = (
     NoticeRule(Topic.EDGES, Audience.ENGINEERS, "services", advice=_OUTAGE_ADVICE),
@@ -206,6 +220,11 @@ _BILLS = (NoticeRule(Topic.BILLS, Audience.COSTS, "billing"),)
 NOTICES: Final[dict[Event, tuple[NoticeRule, ...]]] = {
     Event.ACCOUNT_SUSPENDED: (NoticeRule(Topic.SUSPENSION, Audience.COSTS, "home"),),
     Event.ACCOUNT_RESUMED: (NoticeRule(Topic.SUSPENSION, Audience.COSTS, "home"),),
+    Event.ACCOUNT_SECOND_FACTOR_CHANGED: (
+        NoticeRule(Topic.SECURITY, Audience.WITHOUT_FACTOR, "mfa_index", advice=_FACTOR_ADVICE, applies=_is_required),
+        NoticeRule(Topic.SECURITY, Audience.SUPERUSERS, "account_settings", applies=_is_optional),
+    ),
+    Event.ACCOUNT_SESSION_LIMITS_CHANGED: (NoticeRule(Topic.SECURITY, Audience.MEMBERS, "account_settings"),),
     Event.USER_DISABLED: _ACCESS,
     Event.USER_ENABLED: _ACCESS,
     Event.MEMBER_JOINED: (NoticeRule(Topic.MEMBERS, Audience.SUPERUSERS, "members"),),
@@ -369,7 +388,13 @@ def _people(entry: AuditEvent, audience: Audience) -> list[User]:
             )
         case Audience.STAFF:
             return list(User.objects.filter(is_staff=True, is_active=True))
-        case Audience.SUPERUSERS | Audience.COSTS | Audience.ENGINEERS:
+        case Audience.WITHOUT_FACTOR:
+            rows = members_with(Permission.ACCOUNT_READ, entry.account_id).filter(
+                Q(role=Role.SUPERUSER) | ~Q(has_factor())
+            )
+        case (
+            Audience.SUPERUSERS | Audience.MEMBERS | Audience.COSTS | Audience.ENGINEERS
+        ):
             rows = members_with(PERMISSIONS[audience], entry.account_id)
         case _:  # sales
             rows = Membership.objects.none()

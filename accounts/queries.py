@@ -22,6 +22,7 @@ from accounts.roles import (
     Permission,
     Role,
 )
+from accounts.security_policy import FACTORS, has_factor
 from accounts.service_access import existing_services, levels_on, users_with_access
 
 NO_SUCH_MEMBER = "This person is not a member of this account."
@@ -87,6 +88,11 @@ def matching_members(rows: QuerySet[Membership], text: str) -> QuerySet[Membersh
         | Q(pk=text)
         | Q(user_id=text)
     )
+
+
+def members_without_factor(account_id: str) -> QuerySet[Membership]:
+    """Return the members who can open the account and have no second factor, by name."""
+    return members_with(Permission.ACCOUNT_READ, account_id).exclude(has_factor())
 
 
 def configurers_of(account_id: str) -> QuerySet[Membership]:
@@ -306,9 +312,7 @@ def is_only_superuser(membership: Membership) -> bool:
 def second_factors_of(user_ids: Iterable[str]) -> Mapping[str, str]:
     """Return the names of second factors by user id; users without one are left out."""
     names = {"totp": "Authenticator", "webauthn": "Passkey"}
-    rows = Authenticator.objects.filter(
-        user_id__in=list(user_ids), type__in=list(names)
-    )
+    rows = Authenticator.objects.filter(user_id__in=list(user_ids), type__in=FACTORS)
     return {
         key: names[kind]
         for key, kind in rows.order_by("type").values_list("user_id", "type")

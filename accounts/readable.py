@@ -1,8 +1,10 @@
-"""Text that people read as the name of something or as a note on it."""
+"""Text that people read: whether a name or a note can be read, and limits in words."""
 
 import unicodedata
+from typing import Final
 
 _LAYOUT = "\r\n\t"
+_LIMIT_UNITS: Final = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
 
 
 def has_hidden_characters(text: str, *, lines: bool = False) -> bool:
@@ -16,3 +18,10 @@ def has_hidden_characters(text: str, *, lines: bool = False) -> bool:
         unicodedata.category(each).startswith("C") and each not in allowed
         for each in text
     )
+
+
+def limit_in_words(seconds: int) -> str:
+    """Return a time in the largest unit that divides it: 30 minutes, 14 days."""
+    unit, length = next(each for each in _LIMIT_UNITS if seconds % each[1] == 0)
+    count = seconds // length
+    return f"{count} {unit}{'' if count == 1 else 's'}"

@@ -20,7 +20,6 @@ from allauth.core import ratelimit
 from allauth.mfa import app_settings as mfa_settings
 from allauth.mfa.base.forms import ReauthenticateForm as CodeForm
 from allauth.mfa.models import Authenticator
-from allauth.mfa.utils import is_mfa_enabled
 from allauth.mfa.webauthn.forms import ReauthenticateWebAuthnForm
 from allauth.mfa.webauthn.internal.auth import begin_authentication
 from allauth.utils import get_form_class
@@ -33,9 +32,16 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from accounts.audit.entry_body import CLOCK_TOLERANCE
-from accounts.authentication import SAFE_METHODS, memberships_of, needs_second_factor
+from accounts.authentication import SAFE_METHODS, memberships_of
 from accounts.models import User
 from accounts.rate_limit import RETRY_SECONDS
+from accounts.return_page import page_of_form
+from accounts.security_policy import (
+    FACTORS,
+    accounts_that_require_factor,
+    has_second_factor,
+    lacks_second_factor,
+)
 
 PREFIX: Final = "reauthentication"
 # The page was only to be read; after the answer it is requested again.
@@ -45,7 +51,8 @@ METHODS: Final = ("passkey", "code", "password")
 FIELDS: Final = {"code": "code", "password": "password"}  # what is typed, by method
 # Another process may have a clock that is ahead. A time further in the future proves nothing.
 TOLERANCE: Final = CLOCK_TOLERANCE.total_seconds()
-FACTORS: Final = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
+# The session's key for the page that a user was on when they had to add a second factor.
+AFTER_ENROLMENT: Final = "after_enrolment"
 
 
 def require_reauthentication(request: HttpRequest, deed: str) -> HttpResponse | None:
@@ -60,7 +67,7 @@ def require_reauthentication(request: HttpRequest, deed: str) -> HttpResponse | 
         return None
     if not methods_of(user):
         return render(request, "accounts/enrol.html", status=HTTPStatus.FORBIDDEN)
-    if lacks_second_factor(request):
+    if must_enrol(request):
         return send_to_enrol(request)
     return confirm_identity(request, user, deed)
 
@@ -105,7 +112,7 @@ def is_recently_authenticated(request: HttpRequest) -> bool:
     With a second factor only authentication by a second factor counts.
     """
     user = request.user
-    enough = {"mfa"} if is_mfa_enabled(user, FACTORS) else {"mfa", "password"}
+    enough = {"mfa"} if has_second_factor(user) else {"mfa", "password"}
     times = [
         record["at"]
         for record in get_authentication_records(request, user)
@@ -116,21 +123,28 @@ def is_recently_authenticated(request: HttpRequest) -> bool:
     return any(-TOLERANCE <= now - at <= limit for at in times)
 
 
-def lacks_second_factor(request: HttpRequest) -> bool:
-    """Return whether the user needs a second factor (by the operator's setting) and has none."""
+def must_enrol(request: HttpRequest) -> bool:
+    """Return whether the user must add a second factor before they can go on."""
     user = request.user
-    if not settings.SECOND_FACTOR_REQUIRED or not isinstance(user, User):
-        return False
-    return needs_second_factor(user, memberships_of(request)) and not is_mfa_enabled(
-        user, FACTORS
-    )
+    return isinstance(user, User) and lacks_second_factor(user, memberships_of(request))
 
 
 def send_to_enrol(request: HttpRequest) -> HttpResponse:
-    """Redirect to the page where second factors are added, with a message that says why."""
+    """Redirect to the page where second factors are added, with a message that says why.
+
+    The session keeps the page that the user was on, and those pages lead back to it.
+    """
+    is_read = request.method in SAFE_METHODS
+    request.session[AFTER_ENROLMENT] = (
+        request.get_full_path() if is_read else page_of_form(request)
+    )
+    accounts = accounts_that_require_factor(memberships_of(request))
+    who = accounts[0].name if accounts else "Your role"
+    unchanged = "" if is_read else "Nothing was changed. "
     messages.warning(
         request,
-        "Your role requires a second factor. Add a passkey or an authenticator app first.",
+        f"{unchanged}{who} requires a second factor. "
+        "Add a passkey or an authenticator app first.",
     )
     return HttpResponseRedirect(reverse("mfa_index"))
 

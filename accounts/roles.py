@@ -19,6 +19,7 @@ class Permission(StrEnum):
     ACCOUNT_CREATE = "account:create"
     ACCOUNT_READ = "account:read"
     ACCOUNT_SUSPEND = "account:suspend"
+    ACCOUNT_UNLOCK = "account:unlock"
     AUDIT_READ = "audit:read"
     BILLING_READ = "billing:read"
     BUDGET_CHECK = "budget:check"
@@ -144,6 +145,7 @@ STAFF_PERMISSIONS = frozenset(
         Permission.ACCOUNT_CREATE,
         Permission.ACCOUNT_READ,
         Permission.ACCOUNT_SUSPEND,
+        Permission.ACCOUNT_UNLOCK,
         Permission.AUDIT_READ,
         Permission.CATALOGUE_MANAGE,
         Permission.CONTRACT_ASSIGN,
@@ -217,7 +219,8 @@ LEVELS_FOR: dict[Permission, frozenset[AccessLevel]] = {
 # Only these roles can be limited to services (R21).
 ROLES_WITH_LIMITED_ACCESS = frozenset({Role.ENGINEER, Role.USER})
 
-# If the operator requires a second factor, staff and these roles need one.
+# If the operator requires a second factor, staff and these roles need one; their session limits
+# are stricter.
 SECOND_FACTOR_ROLES = frozenset({Role.BILLING, Role.SUPERUSER})
 
 ABILITIES: dict[Permission, str] = {
@@ -225,6 +228,7 @@ ABILITIES: dict[Permission, str] = {
     Permission.ACCOUNT_CREATE: "create accounts",
     Permission.ACCOUNT_READ: "see the account",
     Permission.ACCOUNT_SUSPEND: "suspend accounts",
+    Permission.ACCOUNT_UNLOCK: "lift the security policy of accounts",
     Permission.AUDIT_READ: "read the audit trail",
     Permission.BILLING_READ: "see costs and invoices",
     Permission.BUDGET_CHECK: "compare costs with budgets",

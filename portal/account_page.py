@@ -16,6 +16,7 @@ from accounts.audit.sentences import sentence_of
 from accounts.models import Account, Invitation, Membership, OutgoingMail
 from accounts.queries import Grant, grants_in, second_factors_of
 from accounts.roles import Role
+from accounts.security_policy import SecurityPolicy, session_limits
 from products.billing.models import Budget, Invoice
 from products.billing.queries.credits import balance
 from products.billing.queries.invoices import open_invoice, subtotal_in_words
@@ -110,6 +111,8 @@ def page_facts(account: Account, now: datetime) -> dict[str, Any]:
     head = ChainHead.objects.filter(pk=account.pk).first()
     states = products_of(account, now)
     return {
+        "policy": SecurityPolicy.of(account),
+        "limits": session_limits([account], strict=False),
         "products": [each for each in states if _is_known(each)],
         "never_enabled": [each.product.name for each in states if not _is_known(each)],
         "own_plans": list(_own_plans(account)),

@@ -7,7 +7,6 @@ _KILO: Final = 1000
 # Decimal, as traffic is priced: a GB is 10⁹ bytes.
 _BYTE_UNITS: Final = ("bytes", "kB", "MB", "GB", "TB", "PB")
 _PERIODS: Final = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
-_LIMIT_UNITS: Final = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
 
 
 def bytes_in_words(count: int) -> str:
@@ -31,10 +30,3 @@ def duration_in_words(value: timedelta | float) -> str:
         if count:
             parts.append(f"{count:,} {unit}")
     return " ".join(parts[:2]) or "0 s"
-
-
-def limit_in_words(seconds: int) -> str:
-    """Return a time in the largest unit that divides it: 30 minutes, 14 days."""
-    unit, length = next(each for each in _LIMIT_UNITS if seconds % each[1] == 0)
-    count = seconds // length
-    return f"{count} {unit}{'' if count == 1 else 's'}"

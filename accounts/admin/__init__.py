@@ -27,6 +27,7 @@ from accounts.commands.accounts import (
 )
 from accounts.commands.invitations import resend_invitation
 from accounts.commands.proposals import needs_approval, proposed
+from accounts.commands.security_policy import lift_security_policy
 from accounts.models import Account, Invitation, Membership, OutgoingMail, User
 
 
@@ -113,6 +114,11 @@ class AccountAdmin(ReadOnlyAdmin):
         ("open/", "open_view", "accounts_account_open"),
         ("<str:account_id>/suspend/", "suspend_view", "accounts_account_suspend"),
         ("<str:account_id>/resume/", "resume_view", "accounts_account_resume"),
+        (
+            "<str:account_id>/lift-policy/",
+            "lift_policy_view",
+            "accounts_account_lift_policy",
+        ),
     )
 
     def get_search_results(
@@ -175,6 +181,20 @@ class AccountAdmin(ReadOnlyAdmin):
             title=f"Resume {account}",
             button="Resume account",
             done=lambda _: f"Resumed {account}.",
+            back=account,
+        )
+
+    def lift_policy_view(self, request: HttpRequest, account_id: str) -> HttpResponse:
+        """Lift an account's security policy, with a reason."""
+        account = row_or_404(Account, account_id)
+        title = f"Lift the security policy of {account}"
+        return self.command_form_view(
+            request,
+            ReasonForm(request.POST or None),
+            partial(lift_security_policy, account=account),
+            title=title,
+            button="Lift security policy",
+            done=lambda _: f"Lifted the security policy of {account}.",
             back=account,
         )
 

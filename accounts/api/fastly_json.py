@@ -78,7 +78,7 @@ def customer(account: Account) -> Json:
         "billing_ref": None,
         "can_upload_vcl": True,
         "can_reset_passwords": True,
-        "force_2fa": settings.SECOND_FACTOR_REQUIRED,
+        "force_2fa": settings.SECOND_FACTOR_REQUIRED or account.second_factor_required,
         "force_sso": False,
         "has_account_panel": True,
         "has_pci": False,

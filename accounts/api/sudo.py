@@ -14,7 +14,6 @@ from allauth.account.adapter import get_adapter
 from allauth.core import ratelimit
 from allauth.mfa.models import Authenticator
 from allauth.mfa.utils import is_mfa_enabled
-from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
 from django.utils import timezone
@@ -23,10 +22,11 @@ from rest_framework.permissions import AllowAny
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.authentication import TokenRequest, needs_second_factor
+from accounts.authentication import TokenRequest, active_memberships
 from accounts.errors import Forbidden
-from accounts.models import Membership, User
+from accounts.models import User
 from accounts.rate_limit import TOKEN_OF_ATTEMPT
+from accounts.security_policy import needs_second_factor
 from accounts.sudo import start_sudo
 
 CODES: Final = (Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES)
@@ -143,8 +143,7 @@ def require_code(request: TokenRequest, user: User) -> None:
     Raises CodeNeeded and Throttled.
     """
     if not is_mfa_enabled(user):
-        memberships = Membership.objects.filter(user=user)
-        if settings.SECOND_FACTOR_REQUIRED and needs_second_factor(user, memberships):
+        if needs_second_factor(user, list(active_memberships(user.pk))):
             raise CodeNeeded("Add a second factor in the portal first.")
         return
     http, key = request._request, f"mfa-auth-user-{user.pk}"  # noqa: SLF001

@@ -19,11 +19,13 @@ from accounts.audit.models import PLATFORM, AuditEvent
 from accounts.audit.names import NO_NAMES, Names, field_label, is_id
 from accounts.audit.vocabulary import Event
 from accounts.date_formats import minute_text
+from accounts.readable import limit_in_words
 
 MAX_NAMES: Final = 3  # services that a sentence names; more are counted
 LEVELS: Final = ("access", "level")  # the fields of an access level on a service
 MONTHS: Final = ("month", "from_month")  # such as 2026-10
 COUNTS: Final = ("connections", "minutes", "rows", "conflicts")
+SESSION_LIMITS: Final = ("session_idle_seconds", "session_max_seconds")
 NANO, MICRO = Decimal(10) ** -9, Decimal(10) ** -6
 
 # One event per line, as in a table.
@@ -36,6 +38,12 @@ FORMS: Final[Mapping[str, tuple[str, ...]]] = {
     Event.ACCOUNT_RENAMED: ("{actor} renamed the account from {before.name} to {after.name}",),
     Event.ACCOUNT_TIME_ZONE_CHANGED: ("{actor} changed the account's time zone from {before.time_zone} to {after.time_zone}",),
     Event.NOTICE_DEFAULTS_CHANGED: ("{actor} changed which notices members get by email by default: {fields}", "{actor} changed which notices members get by email by default"),
+    Event.ACCOUNT_SECOND_FACTOR_CHANGED: ("{actor} made a second factor {after.second_factor} for all members: {reason}", "{actor} made a second factor {after.second_factor} for all members"),
+    Event.ACCOUNT_SESSION_LIMITS_CHANGED: (
+        "{actor} changed the session limits of all members: {after.session_idle_seconds} without use, {after.session_max_seconds} after signing in",
+        "{actor} changed the session limits of all members: {after.session_idle_seconds} without use",
+        "{actor} changed the session limits of all members: {after.session_max_seconds} after signing in",
+    ),
     Event.ACCOUNT_READ: ("{actor} viewed the account",),
     Event.AUDIT_READ: ("{actor} viewed the audit trail",),
     Event.USER_DISABLED: ("{actor} disabled the login of {target}: {reason}", "{actor} disabled the login of {target}"),
@@ -203,6 +211,8 @@ FIELD_LABELS: Final = {
     "overlap_seconds": "Overlap in seconds",
     "price_number": "Price version",
     "price_version": "Price version ID",
+    "session_idle_seconds": "Longest time without use",
+    "session_max_seconds": "Longest session",
     "tiers": "Prices",
     "workspace_id": "Workspace ID",
 }
@@ -458,6 +468,8 @@ def _text(field: str, value: object, whole: Mapping[str, Any]) -> str:
         return f"{value * MICRO:,.2f} {whole.get('currency', '')}".rstrip()
     if field == "tiers" and isinstance(value, list):
         return "; ".join(_tier(each, str(whole.get("currency", ""))) for each in value)
+    if field in SESSION_LIMITS:
+        return limit_in_words(value) if isinstance(value, int) else "the portal's limit"
     if (field in LEVELS or is_id(field)) and isinstance(value, str):
         return value.replace("_", " ")
     return value_text(_month_or_count(field, value))

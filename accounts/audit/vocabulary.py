@@ -50,6 +50,8 @@ class Event(StrEnum):
     ACCOUNT_RENAMED = "account.renamed", "renamed the account", "customer.update"
     ACCOUNT_TIME_ZONE_CHANGED = "account.time_zone_changed", "changed the account's time zone", "customer.update"
     NOTICE_DEFAULTS_CHANGED = "notice_defaults.changed", "changed which notices members get by email by default", "customer.update"
+    ACCOUNT_SECOND_FACTOR_CHANGED = "account.second_factor_changed", "changed whether all members need a second factor", "customer.update"
+    ACCOUNT_SESSION_LIMITS_CHANGED = "account.session_limits_changed", "changed the session limits of all members", "customer.update"
     ACCOUNT_READ = "account.read", "viewed the account"
     AUDIT_READ = "audit.read", "viewed the audit trail"
     USER_DISABLED = "user.disabled", "disabled a user", "user.lock"

@@ -48,11 +48,13 @@ MAX_SHARED_SUBJECT: Final = 120  # and then the account and "and 10 more"
 WAS_NOT_YOU: Final = "Wasn't you? Change your password, sign out other sessions and tell a superuser of your account."
 PAGE_LABELS: Final = {
     "billing": "Billing",
+    "account_settings": "Account settings",
     "account_change_password": "Your password",
     "admin:index": "Administration",
     "domains": "Domains",
     "home": "Home",
     "members": "Members",
+    "mfa_index": "Security",
     "products": "Products",
     "services": "Services",
     "tokens": "API tokens",

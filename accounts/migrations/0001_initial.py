@@ -47,6 +47,9 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField()),
                 ('suspended_at', models.DateTimeField(blank=True, null=True)),
                 ('suspension_reason', models.CharField(blank=True, max_length=500)),
+                ('second_factor_required', models.BooleanField(default=False)),
+                ('session_idle_seconds', models.PositiveIntegerField(blank=True, null=True)),
+                ('session_max_seconds', models.PositiveIntegerField(blank=True, null=True)),
                 ('routes_revision', models.BigIntegerField(default=0, editable=False)),
             ],
             options={

@@ -17,7 +17,6 @@ from allauth.mfa.recovery_codes.views import (
     ViewRecoveryCodesView,
 )
 from allauth.mfa.totp.views import ActivateTOTPView, DeactivateTOTPView
-from allauth.mfa.utils import is_mfa_enabled
 from allauth.mfa.webauthn.views import (
     AddWebAuthnView,
     EditWebAuthnView,
@@ -35,7 +34,8 @@ from accounts.audit.vocabulary import Event
 from accounts.authentication import SAFE_METHODS
 from accounts.errors import Invalid
 from accounts.models import User
-from accounts.reauthentication import FACTORS, confirm_identity
+from accounts.reauthentication import confirm_identity
+from accounts.security_policy import has_second_factor
 from accounts.web.allauth_adapter import ASKED, note, recorded_login_change
 
 OTHER_SESSIONS: Final = "others"  # in place of a session's id
@@ -190,7 +190,7 @@ class PasswordChange(_Asked, PasswordChangeView):  # type: ignore[misc]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Ask for the second factor; the form asks for the current password."""
-        if is_mfa_enabled(request.user, FACTORS):
+        if has_second_factor(request.user):
             return super().dispatch(request, *args, **kwargs)
         return super(_Asked, self).dispatch(request, *args, **kwargs)
 

@@ -10,6 +10,7 @@ from accounts.web import (
     notices,
     offboarding,
     profile,
+    security_policy,
     session,
     tokens,
 )
@@ -65,6 +66,7 @@ urlpatterns: list[URLPattern] = [
     path(
         "api-tokens/<opaque:token_id>/revoke/", tokens.revoke_token, name="revoke_token"
     ),
+    path("account/security/", security_policy.security_policy, name="security_policy"),
     path("profile/", profile.profile, name="profile"),
     path(
         "profile/date-format/", profile.choose_own_date_format, name="own_date_format"

@@ -19,10 +19,10 @@ from accounts.notices import topics_of
 from accounts.policy import load_access
 from accounts.queries import account_of
 from accounts.roles import SECOND_FACTOR_ROLES, Permission
+from accounts.security_policy import session_limits
 from accounts.time_zones import TimeZoneForm
 from products.billing.queries.terms import currency_of, month_at, period_of
 from products.services.queries import services_of
-from products.units import limit_in_words
 
 
 class AccountNameForm(forms.Form):
@@ -113,16 +113,8 @@ def _page(
         "factor_required": settings.SECOND_FACTOR_REQUIRED,
         "factor_roles": sorted(SECOND_FACTOR_ROLES),
         "limits": (
-            (
-                "Superusers and billing",
-                limit_in_words(settings.SESSION_IDLE_SECONDS_STRICT),
-                limit_in_words(settings.SESSION_MAX_SECONDS_STRICT),
-            ),
-            (
-                "Others",
-                limit_in_words(settings.SESSION_IDLE_SECONDS),
-                limit_in_words(settings.SESSION_MAX_SECONDS),
-            ),
+            ("Superusers and billing", session_limits([account], strict=True)),
+            ("Others", session_limits([account], strict=False)),
         ),
         "topics": topics_of(None, account),
         "service_count": services_of(actor).count(),

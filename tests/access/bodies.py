@@ -165,6 +165,7 @@ BODIES: dict[tuple[str, str], Body] = {
     ("join/<str:key>/", "POST"): lambda w: {"name": "New", "password": "a quiet long password"},
     ("account/", "POST"): lambda w: {"name": "Acme Commerce"},
     ("account/time-zone/", "POST"): lambda w: {"time_zone": "Europe/Berlin"},
+    ("account/security/", "POST"): lambda w: {"session_idle_seconds": "900"},
     ("account/notices/", "POST"): lambda w: {"topic": "prices"},
     ("profile/time-zone/", "POST"): lambda w: {"time_zone": "Europe/Berlin"},
     ("profile/date-format/", "POST"): lambda w: {"date_format": "iso"},

@@ -72,3 +72,16 @@ def confirm(
     ]
     session["account_authentication_methods_user"] = user_id
     session.save()
+
+
+@pytest.fixture
+def trail_bodies():
+    """Return a function that lists an account's entries as action, before and after."""
+
+    def read(account: Account) -> list[tuple[str, object, object]]:
+        events = AuditEvent.objects.filter(account_id=account.pk).order_by("sequence")
+        return [
+            (each.action, each.body["before"], each.body["after"]) for each in events
+        ]
+
+    return read

@@ -76,6 +76,29 @@ def test_a_reason_is_required(acme, ada, browser, noted):
     assert noted(acme) == []
 
 
+def test_staff_read_the_security_policy_and_lift_it_with_a_reason(
+    acme, ada, browser, last_body
+):
+    Account.objects.filter(pk=acme.pk).update(
+        second_factor_required=True, session_idle_seconds=900
+    )
+    client = browser(ada)
+
+    shown = client.get(page_of(acme)).content.decode()
+    refused = client.post(page_of(acme, "lift_policy"), {"reason": ""})
+    lifted = client.post(page_of(acme, "lift_policy"), {"reason": "Locked out."})
+
+    assert "second factor required for all members" in shown
+    assert "end 15 minutes after their last use" in " ".join(shown.split())
+    assert refused.status_code == 400
+    assert (lifted.status_code, lifted.url) == (303, page_of(acme))
+    acme.refresh_from_db()
+    assert (acme.second_factor_required, acme.session_idle_seconds) == (False, None)
+    assert last_body(acme)["reason"] == "Locked out."
+    after = client.get(page_of(acme)).content.decode()
+    assert page_of(acme, "lift_policy") not in after
+
+
 def test_an_account_is_not_suspended_twice(acme, ada, browser, now):
     suspend_account(ada, account=acme, reason="Unpaid.", now=now)
 

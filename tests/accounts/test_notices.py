@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.core import mail as outbox
 from django.urls import reverse
 
@@ -41,7 +42,9 @@ def grace(acme):
 
 @pytest.fixture
 def people(acme, sam, grace, bo, eve, una, lin):
-    """Return everyone in Acme, by name."""
+    """Return everyone in Acme, by name; Sam, Grace and Bo have a second factor."""
+    for each in (sam, grace, bo):
+        Authenticator.objects.create(user_id=each.user_id, type="totp", data={})
     return {each.label: each for each in (sam, grace, bo, eve, una, lin)}
 
 
@@ -180,6 +183,21 @@ RECIPIENTS = [
     (Event.INVOICE_FINALIZED, {}, ["Bo", "Grace"]),
     (Event.MEMBER_JOINED, PERSON, ["Grace"]),
     (Event.WEBHOOK_PAUSED, {}, ["Grace"]),
+    (
+        Event.ACCOUNT_SECOND_FACTOR_CHANGED,
+        {"after": {"second_factor": "required"}},
+        ["Eve", "Grace", "Lin", "Una"],  # Bo has a factor
+    ),
+    (
+        Event.ACCOUNT_SECOND_FACTOR_CHANGED,
+        {"after": {"second_factor": "optional"}},
+        ["Grace"],
+    ),
+    (
+        Event.ACCOUNT_SESSION_LIMITS_CHANGED,
+        {"after": {"session_idle_seconds": 900, "session_max_seconds": None}},
+        ["Bo", "Eve", "Grace", "Lin", "Una"],
+    ),
     (Event.DOMAIN_CLAIM_LOST, {}, ["Grace"]),
     (Event.MEMBER_ROLE_CHANGED, PERSON, ["Eve"]),
     (Event.MEMBER_REMOVED, PERSON, ["Eve"]),
@@ -397,7 +415,7 @@ def test_topics_of_security_cannot_be_turned_off(people, sam, eve, write, acme):
 
     on = [each.topic for each in topics_of(user, acme) if each.by_email]
 
-    assert on == [Topic.LOGIN, Topic.ACCESS, Topic.SUSPENSION]
+    assert on == [Topic.LOGIN, Topic.ACCESS, Topic.SECURITY, Topic.SUSPENSION]
 
 
 def test_the_default_of_the_account_counts_for_who_has_not_chosen(

@@ -19,12 +19,14 @@ from accounts.commands import (
     operations,
     profiles,
     proposals,
+    security_policy,
     sign_in,
     tokens,
 )
 from accounts.commands.token_expiry import check_account_tokens
 from accounts.models import Membership, Proposal, User
 from accounts.roles import AccessLevel
+from accounts.security_policy import SecurityPolicy
 from accounts.tokens import digest
 from portal.starter_catalogue import CONNECTION_TIME
 from products.billing.commands import budgets, closing, contracts, corrections
@@ -226,6 +228,13 @@ def grant(w: World, a: Actor) -> Any:
     )  # fmt: skip
 
 
+def shorten_sessions(w: World, a: Actor) -> Any:
+    """Limit the sessions of Acme's members."""
+    return security_policy.set_security_policy(
+        a, account=w.acme, policy=SecurityPolicy(session_idle_seconds=900), now=NOW
+    )
+
+
 def tenant(world: World, kind: str) -> Part:
     """Return the part of this name and kind in the draft."""
     return get_part(world.draft, kind, "tenant")
@@ -319,6 +328,9 @@ ATTEMPTS: dict[str, Attempt] = {
         a, token=w.token, now=NOW)),
     "accounts.commands.tokens.revoke_tokens": Attempt(SUPERUSER | {"user"}, lambda w, a: tokens.revoke_tokens(
         a, tokens=[w.token], now=NOW)),
+    "accounts.commands.security_policy.set_security_policy": Attempt(SUPERUSER, shorten_sessions),
+    "accounts.commands.security_policy.lift_security_policy": Attempt(STAFF, lambda w, a: security_policy.lift_security_policy(
+        a, account=w.acme, reason="Locked out", now=NOW), given=lambda w, a: shorten_sessions(w, w.people["superuser"])),
     "accounts.commands.profiles.rename_user": Attempt(SUPERUSER | {"user"}, lambda w, a: profiles.rename_user(
         a, membership=w.membership, name="Una Two", now=NOW)),
     "accounts.commands.profiles.rename_account": Attempt(SUPERUSER, lambda w, a: profiles.rename_account(

@@ -45,6 +45,8 @@ NOTED: dict[str, tuple[str, ...]] = {
     "accounts.commands.token_expiry.check_account_tokens": (),
     "accounts.commands.tokens.revoke_token": ("token.revoked",),
     "accounts.commands.tokens.revoke_tokens": ("token.revoked",),
+    "accounts.commands.security_policy.set_security_policy": ("account.session_limits_changed",),
+    "accounts.commands.security_policy.lift_security_policy": ("account.session_limits_changed",),
     "accounts.commands.profiles.rename_user": ("user.updated",),
     "accounts.commands.profiles.rename_account": ("account.renamed",),
     "accounts.commands.profiles.choose_date_format": ("user.date_format_changed",),

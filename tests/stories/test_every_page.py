@@ -28,6 +28,7 @@ SHARED = (
     "/usage/",
     "/members/",
     "/account/",
+    "/account/security/",
     "/profile/",
     "/notices/",
     "/notices/settings/",

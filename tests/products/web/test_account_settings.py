@@ -84,7 +84,7 @@ def test_a_superuser_sets_which_notices_members_get_by_email(browser, sam, una, 
     )
 
     on = [each.topic.value for each in page.context["topics"] if each.default]
-    assert on == ["login", "access", "suspension", "prices"]
+    assert on == ["login", "access", "security", "suspension", "prices"]
     assert "Saved which notices members get by email." in text_of(page)
     shown = text_of(browser(una).get(reverse("account_settings")))
     assert "Price changes, ahead of their date: on" in shown
