@@ -13,6 +13,8 @@ from products.catalogue.tiers import METERS, tier_ranges
 
 # Below a bill that is not final.
 CREDITS_NOTE = "Credits that are left are used when the invoice becomes final."
+# Below every invoice.
+NEVER_CHANGES_NOTE = "A final invoice never changes; corrections appear as credit notes or as lines of the next one."
 MINUTES_NOTE = {
     InvoiceLine.Kind.ALLOWANCE: ", included",
     InvoiceLine.Kind.TRIAL: ", trial",

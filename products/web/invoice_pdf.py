@@ -17,8 +17,10 @@ from reportlab.platypus import (
     TableStyle,
 )
 
+from products.billing.bill import BANDWIDTH
 from products.billing.describe import (
     CREDITS_NOTE,
+    NEVER_CHANGES_NOTE,
     credit_note_text,
     describe,
     month_name,
@@ -34,6 +36,7 @@ from products.web.pdf_fonts import (
     in_fonts,
     register_fonts,
 )
+from products.web.template_tags import amount, utc_day
 
 _SOFT, _LINE = HexColor("#555c64"), HexColor("#dcdfdb")
 _PLAIN = ParagraphStyle("plain", fontName=PLAIN, fontSize=8.5, leading=12)
@@ -48,7 +51,7 @@ _RULES = TableStyle(
     [
         ("VALIGN", (0, 0), (-1, -1), "TOP"),
         ("LEFTPADDING", (0, 0), (-1, -1), 0),
-        ("RIGHTPADDING", (0, 0), (-1, -1), 6),
+        ("RIGHTPADDING", (0, 0), (-1, -1), 0),
         ("LINEBELOW", (0, 0), (-1, -1), 0.4, _LINE),
     ]
 )
@@ -56,7 +59,10 @@ _SUBSTITUTED = (
     "Letters of some scripts can't be drawn in this PDF; ? takes their place. The page of the "
     "invoice and its JSON file have them."
 )
-_COLUMNS = (82 * mm, 36 * mm, 30 * mm, 30 * mm)
+_COLUMNS = (74 * mm, 36 * mm, 38 * mm, 30 * mm)
+_MINUS = "−"
+# What a page keeps free beside its text.
+_FRAME_PADDING = 6
 
 
 def invoice_pdf(document: InvoiceDocument) -> bytes:
@@ -67,8 +73,8 @@ def invoice_pdf(document: InvoiceDocument) -> bytes:
     SimpleDocTemplate(
         buffer,
         pagesize=A4,
-        leftMargin=16 * mm,
-        rightMargin=16 * mm,
+        leftMargin=16 * mm - _FRAME_PADDING,
+        rightMargin=16 * mm - _FRAME_PADDING,
         topMargin=18 * mm,
         bottomMargin=18 * mm,
         title=_title(invoice),
@@ -103,7 +109,8 @@ def _story(document: InvoiceDocument) -> list[Flowable]:
         parts += [Spacer(1, 6 * mm), _text("Credit notes", _HEAD)]
     parts += [
         _text(
-            f"{each.number}: {-Money(each.amount_micros, invoice.currency)}, {credit_note_text(each)}"
+            f"{each.number}, {utc_day(each.issued_at)}: {_MINUS}"
+            f"{Money(each.amount_micros, invoice.currency)}, {credit_note_text(each)}"
         )
         for each in document.credit_notes
     ]
@@ -111,8 +118,7 @@ def _story(document: InvoiceDocument) -> list[Flowable]:
         parts += [
             Spacer(1, 6 * mm),
             _text(
-                "A final invoice never changes; corrections appear as credit notes. "
-                f"Content hash: SHA-256 {invoice.content_hash}",
+                f"{NEVER_CHANGES_NOTE} Content hash: SHA-256 {invoice.content_hash}",
                 _SMALL,
             ),
         ]
@@ -125,8 +131,8 @@ def _text(text: str, style: ParagraphStyle = _PLAIN) -> Paragraph:
 
 def _parties(invoice: Invoice) -> Table:
     dates = [
-        f"Issued {invoice.finalized_at:%Y-%m-%d}" if invoice.finalized_at else "",
-        f"Due {invoice.due_on:%Y-%m-%d}" if invoice.due_on else "",
+        f"Issued {utc_day(invoice.finalized_at)}" if invoice.finalized_at else "",
+        f"Due {utc_day(invoice.due_on)}" if invoice.due_on else "",
         f"Terms: {invoice.payment_terms_days} days",
     ]
     period = (
@@ -159,7 +165,7 @@ def _lines(document: InvoiceDocument) -> Table:
             _text("What", _HEAD),
             _text("Quantity", _HEAD_RIGHT),
             _text("Rate", _HEAD_RIGHT),
-            _text(invoice.currency, _HEAD_RIGHT),
+            _text("Amount", _HEAD_RIGHT),
         )
     ]
     for line in document.lines:
@@ -176,14 +182,13 @@ def _lines(document: InvoiceDocument) -> Table:
                 _text(text.amount, _RIGHT),
             )
         )
-    for label, amount, style in (
-        ("Subtotal", invoice.subtotal, _RIGHT),
-        ("Credits", -invoice.credits, _RIGHT),
-        (f"To pay, {invoice.currency}", invoice.due, _HEAD_RIGHT),
+    minus = _MINUS if invoice.credits_micros else ""
+    for label, sum_, style in (
+        ("Subtotal", str(invoice.subtotal), _RIGHT),
+        ("Credits used", f"{minus}{invoice.credits}", _RIGHT),
+        ("To pay", str(invoice.due), _HEAD_RIGHT),
     ):
-        rows.append(
-            (_text(label, _PLAIN), _text(""), _text(""), _text(str(amount), style))
-        )
+        rows.append((_text(label), _text(""), _text(""), _text(sum_, style)))
     return Table(rows, colWidths=_COLUMNS, style=_RULES, repeatRows=1)
 
 
@@ -193,29 +198,29 @@ def _tiers(line: InvoiceLine) -> list[Flowable]:
     if not text.tiers or line.price_version is None:
         return []
     price = line.price_version
+    units = "Bytes" if line.meter == BANDWIDTH else "Minutes"
+    currency = line.invoice.currency
     rows: list[tuple[Flowable, ...]] = [
         (
             _text("Tier", _HEAD),
-            _text("Quantity", _HEAD_RIGHT),
-            _text("Rate", _HEAD_RIGHT),
+            _text(units, _HEAD_RIGHT),
+            _text(f"{currency} per {text.unit}", _HEAD_RIGHT),
             _text("Exact", _HEAD_RIGHT),
         ),
         *(
             (
                 _text(capfirst(each.reach)),
                 _text(f"{each.quantity:,}", _RIGHT),
-                _text(f"{each.unit_price:,}", _RIGHT),
-                _text(f"{each.exact:,f}", _RIGHT),
+                _text(amount(each.unit_price), _RIGHT),
+                _text(amount(each.exact), _RIGHT),
             )
             for each in text.tiers
         ),
     ]
     return [
         Spacer(1, 6 * mm),
-        _text(
-            f"How line {line.position} was made: {price.plan.name}, price version {price.number}",
-            _HEAD,
-        ),
+        _text(f"How “{text.title}” was made", _HEAD),
+        _text(f"{price.plan.name}, price version {price.number}", _SMALL),
         Table(rows, colWidths=_COLUMNS, style=_RULES, repeatRows=1),
         _text(f"Usage digest: {line.usage_digest or 'not final yet'}", _SMALL),
     ]

@@ -22,6 +22,7 @@ from accounts.errors import NotFound
 from accounts.queries import account_of
 from products.billing.describe import (
     CREDITS_NOTE,
+    NEVER_CHANGES_NOTE,
     credit_note_text,
     describe,
     month_name,
@@ -59,6 +60,7 @@ def invoice(request: HttpRequest, invoice_key: str) -> HttpResponse:
     context = {
         "invoice": row,
         "key": document.key,
+        "never_changes": NEVER_CHANGES_NOTE,
         "credits_note": "" if row.number else CREDITS_NOTE,
         "title": f"Invoice {row.number}" if row.number else "Bill",
         "month": month_name(row.month),

@@ -65,7 +65,7 @@ def test_an_invoice_says_who_when_how_much_and_how_it_was_made(browser, bo, fina
     assert "7,345 connection minutes from 2 connections." in text
     assert "0.007345 million minutes 0.60 per million less than 0.01 USD" in text
     assert "First 10 million 7,345 0.60 0.004407" in text
-    assert f"sha256 {final.content_hash}" in text
+    assert f"SHA-256 {final.content_hash}" in text
     assert final.lines.last().usage_digest in text
 
 
@@ -134,6 +134,17 @@ def test_the_pdf_has_the_same_bytes_each_time(browser, bo, final):
     assert first.content == second.content
     assert first.content.startswith(b"%PDF-")
     assert first["Content-Disposition"] == 'attachment; filename="INV-000001.pdf"'
+
+
+def test_the_pdf_has_the_headings_amounts_and_dates_of_the_page(browser, bo, final):
+    content = download(browser(bo), final.number, "pdf").content
+
+    text = PdfReader(io.BytesIO(content)).pages[0].extract_text()
+    assert "Issued 4 Dec 2026" in text
+    assert "How “WebSockets, connection time” was made" in text
+    assert "USD per million" in text
+    assert "First 10 million" in text
+    assert str(final.due) in text
 
 
 def test_the_pdf_says_if_letters_were_substituted(browser, bo, acme, final):
