@@ -170,7 +170,7 @@ FORMS: Final[Mapping[str, tuple[str, ...]]] = {
     Event.INVOICE_VOIDED: ("{actor} voided the invoice {target}: {reason}", "{actor} voided the invoice {target}"),
     Event.USAGE_RECEIVED_LATE: ("Usage arrived after the month was closed: {target}",),
     Event.ADJUSTMENT_MADE: ("{actor} adjusted the bill by {after.amount}: {reason}", "{actor} adjusted the bill: {reason}", "{actor} adjusted the bill"),
-    Event.CREDIT_NOTE_ISSUED: ("{actor} issued the credit note {target} over {after.amount}", "{actor} issued the credit note {target}"),
+    Event.CREDIT_NOTE_ISSUED: ("{actor} issued the credit note {target} of {after.amount}", "{actor} issued the credit note {target}"),
     Event.CREDIT_GRANTED: ("{actor} granted a credit of {after.amount}: {reason}", "{actor} granted a credit of {after.amount}"),
     Event.CREDIT_USED: ("A credit of {after.amount} was used for the invoice {target}",),
     Event.CREDIT_EXPIRED: ("A credit expired; {after.amount} of it was not used", "A credit expired"),
@@ -498,7 +498,7 @@ def value_text(value: object) -> str:
         case None | bool():
             return {None: "", True: "yes", False: "no"}[value]
         case {"amount": amount, "currency": currency}:
-            return f"{amount} {currency}".strip()
+            return f"{Decimal(amount):,f} {currency}".strip()
         case dict():
             return ", ".join(f"{key}: {value_text(value[key])}" for key in value)
         case list():

@@ -127,7 +127,7 @@ SENTENCES = [
     (Event.TRIAL_ENDED, WEBSOCKETS | BY_JOB | {"after": {"reason": "Its time is over."}}, "The trial of WebSockets ended: Its time is over."),
     (Event.TRIAL_CONVERTED, WEBSOCKETS | {"after": {"source": "direct", "plan": "p"}}, "Sam purchased WebSockets after the trial"),
     (Event.TRIAL_CONVERTED, WEBSOCKETS | {"after": {"source": "package", "plan": "Edge Complete"}}, "Sam replaced the trial of WebSockets with the package Edge Complete"),
-    (Event.BUDGET_REACHED, BY_JOB | {"target": ("budget", "1", "b"), "after": {"month": "2026-11", "percent": 50, "spent": {"amount": "7.50", "currency": "USD"}, "amount": {"amount": "15.00", "currency": "USD"}}}, "The bill for November 2026 reached 50 % of the budget: 7.50 USD of 15.00 USD"),
+    (Event.BUDGET_REACHED, BY_JOB | {"target": ("budget", "1", "b"), "after": {"month": "2026-11", "percent": 50, "spent": {"amount": "1307.50", "currency": "USD"}, "amount": {"amount": "2500.00", "currency": "USD"}}}, "The bill for November 2026 reached 50 % of the budget: 1,307.50 USD of 2,500.00 USD"),
     (Event.PRODUCT_BLOCKED, WEBSOCKETS | BY_JOB | {"after": {"blocked_by": "budget", "reason": "The budget is used up"}}, "WebSockets was blocked, so new connections are refused: The budget is used up"),
     (Event.CREDIT_GRANTED, BY_STAFF | {"reason": "Outage", "after": {"amount": {"amount": "5.00", "currency": "USD"}}}, "Ada Marchetti (Tollgate staff) granted a credit of 5.00 USD: Outage"),
     (Event.INVOICE_VOIDED, BY_JOB | {"target": ("invoice", "1", "2026-001"), "reason": "Wrong buyer"}, "Tollgate voided the invoice 2026-001: Wrong buyer"),
