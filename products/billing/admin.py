@@ -18,7 +18,13 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from accounts.actor import Actor
-from accounts.admin_pages import ReadOnlyAdmin, ReasonForm, admin_url, row_or_404
+from accounts.admin_pages import (
+    ReadOnlyAdmin,
+    ReasonForm,
+    admin_url,
+    row_or_404,
+    set_filter,
+)
 from accounts.authentication import staff_actor_of
 from accounts.commands.reasons import MAX_REASON_LENGTH
 from accounts.errors import Conflict, Invalid, NotFound
@@ -91,7 +97,7 @@ class ContractForm(forms.Form):
 class CreditForm(forms.Form):
     """A credit that the next invoices use."""
 
-    amount = forms.DecimalField(max_digits=12, decimal_places=2)
+    amount = forms.DecimalField(max_digits=13, decimal_places=3)
     currency = forms.RegexField("[A-Z]{3}", max_length=3)
     expires_on = forms.DateField(
         required=False,
@@ -296,6 +302,9 @@ class AdjustmentAdmin(ReadOnlyAdmin):
 
     list_display = (
         *("found_at", "corrects", "product", "measured", "amount", "billed_on"),
+    )
+    list_filter = (
+        ("billed_on", set_filter("state", unset="Not billed yet", filled="Billed")),
     )
     list_select_related = ("corrects", "product", "billed_on")
     search_fields = ("=corrects__number", "=corrects__account__id")

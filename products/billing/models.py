@@ -229,7 +229,10 @@ class InvoiceLine(models.Model):
                 name="line_kind_is_known",
             ),
             models.CheckConstraint(
-                condition=models.Q(amount_micros__gte=0, quantity__gte=0),
+                # An adjustment can be of fewer minutes that cost more: they moved to
+                # another price of their month.
+                condition=models.Q(amount_micros__gte=0)
+                & (models.Q(quantity__gte=0) | models.Q(kind="adjustment")),
                 name="line_is_not_negative",
             ),
         ]
@@ -250,7 +253,8 @@ class Adjustment(models.Model):
     )
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+")
     meter = models.CharField(max_length=20)
-    quantity = models.BigIntegerField()  # minutes or bytes more than billed
+    # Minutes or bytes more than billed; can be negative, if the rest costs more.
+    quantity = models.BigIntegerField()
     amount_micros = models.BigIntegerField()
     found_at = models.DateTimeField()
     billed_on = models.ForeignKey(

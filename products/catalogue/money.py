@@ -126,8 +126,7 @@ class Money:
     def in_words(self, exact: Decimal) -> str:
         """Return the amount as pages show it; "less than 0.01 USD" if `exact` rounds to zero."""
         if self.micros == 0 and exact > 0:
-            smallest = Decimal(1).scaleb(-minor_digits(self.currency))
-            return f"less than {smallest:f} {self.currency}"
+            return f"less than {unit_of(self.currency)} {self.currency}"
         return str(self)
 
     def _same(self, other: Self) -> int:
@@ -147,6 +146,11 @@ def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
 def minor_digits(currency: str) -> int:
     """Return the number of decimal places of a currency: JPY 0, USD 2, KWD 3."""
     return _MINOR_DIGITS.get(currency, _TWO)
+
+
+def unit_of(currency: str) -> Decimal:
+    """Return the smallest amount of a currency: JPY 1, USD 0.01, KWD 0.001."""
+    return Decimal(1).scaleb(-minor_digits(currency))
 
 
 def is_currency(code: str) -> bool:

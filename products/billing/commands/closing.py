@@ -188,7 +188,8 @@ def _write_draft(invoice: Invoice, bill: Bill, now: datetime) -> None:
     """Save the bill as a draft. Raises TermsChanged if it is not based on the terms of now."""
     account = invoice.account
     pending = sum(
-        each.amount_micros for each in pending_adjustments(account.pk, bill.month)
+        each.amount_micros
+        for each in pending_adjustments(account.pk, bill.month, bill.terms.currency)
     )
     adjusted = sum(
         line.amount.micros for line in bill.lines if line.kind == "adjustment"
@@ -217,7 +218,7 @@ def _finalize(trail: Trail, invoice: Invoice, actor: Actor, now: datetime) -> No
     invoice.status = Invoice.Status.FINAL
     invoice.save()
     month = Month.read(invoice.month)
-    for row in pending_adjustments(invoice.account_id, month):
+    for row in pending_adjustments(invoice.account_id, month, invoice.currency):
         Adjustment.objects.filter(pk=row.pk).update(billed_on=invoice)
     trail.note(
         Event.INVOICE_FINALIZED,

@@ -13,7 +13,7 @@ from accounts.roles import Permission
 from products.billing.commands.lines import money_fact
 from products.billing.models import Credit, CreditEntry
 from products.billing.queries.credits import expired_credits
-from products.catalogue.money import Money, is_currency
+from products.catalogue.money import Money, is_currency, unit_of
 
 
 def grant_credit(
@@ -37,6 +37,12 @@ def grant_credit(
         raise Invalid("Enter a smaller amount.", field="amount")
     if not is_currency(amount.currency):
         raise Invalid("Enter a currency of ISO 4217, such as USD.", field="currency")
+    if amount != Money.rounded(amount.amount, amount.currency):
+        smallest = unit_of(amount.currency)
+        raise Invalid(
+            f"Enter a multiple of {smallest}, the smallest amount of {amount.currency}.",
+            field="amount",
+        )
     if expires_on is not None and expires_on < now.date():
         raise Invalid("Choose a day in the future.", field="expires_on")
     with recorded_change(actor, Permission.CREDIT_GRANT, on=account, now=now) as trail:

@@ -271,7 +271,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='invoiceline',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_micros__gte', 0), ('quantity__gte', 0)), name='line_is_not_negative'),
+            constraint=models.CheckConstraint(condition=models.Q(('amount_micros__gte', 0), models.Q(('quantity__gte', 0), ('kind', 'adjustment'), _connector='OR')), name='line_is_not_negative'),
         ),
         migrations.RunPython(guard, migrations.RunPython.noop),
     ]

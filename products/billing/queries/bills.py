@@ -120,11 +120,14 @@ def _bill(
     return Bill(month, terms, tuple(usage), tuple(lines), counted_at, complete_to())
 
 
-def pending_adjustments(account_id: str, month: Month) -> Sequence[Adjustment]:
-    """Return the late usage of earlier months that is on no final invoice yet."""
+def pending_adjustments(
+    account_id: str, month: Month, currency: str
+) -> Sequence[Adjustment]:
+    """Return the late usage of earlier months that is on no final invoice yet, in a currency."""
     rows = Adjustment.objects.filter(
         corrects__account_id=account_id,
         corrects__month__lt=str(month),
+        corrects__currency=currency,
     ).exclude(billed_on__status=Invoice.Status.FINAL)
     return list(rows.select_related("corrects").order_by("pk"))
 
@@ -142,8 +145,7 @@ def _adjustment_lines(account: Account, month: Month, terms: Terms) -> list[Line
             quantity=row.quantity,
             month=row.corrects.month,
         )
-        for row in pending_adjustments(account.pk, month)
-        if row.corrects.currency == terms.currency
+        for row in pending_adjustments(account.pk, month, terms.currency)
     ]
 
 

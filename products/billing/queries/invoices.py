@@ -151,8 +151,7 @@ def running_document(account: Account, now: datetime) -> InvoiceDocument:
 
 def open_invoice(account_id: str, month: Month) -> Invoice | None:
     """Return the invoice of a month that is not final yet: open or a draft."""
-    rows = Invoice.objects.filter(account_id=account_id, month=str(month))
-    return rows.filter(status__in=[Invoice.Status.OPEN, Invoice.Status.DRAFT]).first()
+    return unfinished_invoices().filter(account_id=account_id, month=str(month)).first()
 
 
 def subtotal_in_words(invoice: Invoice) -> str:
@@ -164,13 +163,25 @@ def subtotal_in_words(invoice: Invoice) -> str:
 def accounts_to_bill(month: Month) -> "QuerySet[Account]":
     """Return the accounts that may have something to bill in a month, by id.
 
-    Those with an enablement or with usage in the month, or with an invoice that is not final.
+    Those with an enablement or with usage in the month, or with an invoice up to it that is not final.
     """
     ends_at = month.ends_at("UTC") + timedelta(days=1)  # in any zone
     enabled = Enablement.objects.filter(account=OuterRef("pk"), starts_at__lt=ends_at)
     used = UsagePeriod.objects.filter(account_id=OuterRef("pk"), month=str(month))
-    rows = Account.objects.filter(Q(Exists(enabled)) | Q(Exists(used)))
+    waiting = unfinished_invoices().filter(
+        account=OuterRef("pk"), month__lte=str(month)
+    )
+    rows = Account.objects.filter(
+        Q(Exists(enabled)) | Q(Exists(used)) | Q(Exists(waiting))
+    )
     return rows.order_by("pk")
+
+
+def unfinished_invoices() -> "QuerySet[Invoice]":
+    """Return the invoices that are not final yet: open or a draft."""
+    return Invoice.objects.filter(
+        status__in=[Invoice.Status.OPEN, Invoice.Status.DRAFT]
+    )
 
 
 def connections_of(line: InvoiceLine) -> Iterator[ConnectionOfLine]:

@@ -18,10 +18,17 @@ from products.billing.commands.corrections import TooLate, correct_month
 from products.billing.commands.credits import expire_credits, grant_credit
 from products.billing.commands.running import refresh_bill
 from products.billing.commands.sweeps import close_due_months, refresh_bills
-from products.billing.models import Adjustment, CreditNote, Invoice, NumberSeries
+from products.billing.models import (
+    Adjustment,
+    Credit,
+    CreditNote,
+    Invoice,
+    NumberSeries,
+)
 from products.billing.queries.credits import balance
 from products.billing.queries.invoices import (
     InvoiceCheck,
+    accounts_to_bill,
     connections_of,
     invoice_check,
     open_invoice,
@@ -281,6 +288,34 @@ def test_a_final_invoice_follows_voided_usage_with_a_credit_note(
     assert balance(acme.pk, "USD") == usd("0.30")
 
 
+def test_late_usage_in_another_currency_waits_and_does_not_stop_the_month(
+    acme, shop, enabled
+):
+    september = Invoice.objects.create(
+        account=acme,
+        month="2026-09",
+        starts_at=SEPTEMBER,
+        ends_at=OCTOBER.starts_at("UTC"),
+        zone="UTC",
+        currency="EUR",
+        counted_at=SEPTEMBER,
+    )
+    adjustment = Adjustment.objects.create(
+        corrects=september,
+        product_id="websockets",
+        meter="connection_time",
+        quantity=1_000_000,
+        amount_micros=600_000,
+        found_at=MID_OCTOBER,
+    )
+
+    invoice = finalize(acme)
+
+    adjustment.refresh_from_db()
+    assert (invoice.is_final, lines(invoice)) == (True, [])
+    assert adjustment.billed_on is None
+
+
 def test_a_month_takes_no_correction_35_days_after_its_end(acme, enabled):
     finalize(acme)
 
@@ -340,6 +375,23 @@ def test_a_credit_larger_than_any_invoice_is_refused(ada, acme):
 
     assert refused.value.field == "amount"
     assert noted(acme.pk) == []
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency"), [("0.5", "JPY"), ("0.005", "USD"), ("0.0005", "KWD")]
+)
+def test_a_credit_finer_than_its_currency_is_refused(ada, acme, amount, currency):
+    with pytest.raises(Invalid) as refused:
+        grant_credit(
+            ada,
+            account=acme,
+            amount=Money.of(amount, currency),
+            reason="Sorry",
+            now=CLOSED,
+        )
+
+    assert refused.value.field == "amount"
+    assert not Credit.objects.exists()
 
 
 def test_an_expired_credit_is_not_used_and_leaves_the_balance(ada, acme, shop, enabled):
@@ -484,6 +536,35 @@ def test_a_refused_close_says_why_and_leaves_nothing(
 def test_impossible_arguments_are_refused(arguments, enabled):
     with pytest.raises(CommandError):
         call_command("close_month", *arguments)
+
+
+def test_the_sweep_makes_an_invoice_final_that_waited_for_months(acme, shop, enabled):
+    connection_usage(shop, MID_OCTOBER, 60)
+    opened = dispute(acme, shop)
+    close_due_months(CLOSED)
+    february = datetime(2027, 2, 5, tzinfo=UTC)
+    close_due_months(february)
+    waiting = Invoice.objects.get(month="2026-10")
+    opened.delete()
+
+    close_due_months(february)
+
+    assert waiting.status == "draft"
+    assert Invoice.objects.get(month="2026-10").status == "final"
+
+
+def test_the_sweep_finds_an_invoice_that_waits_without_later_usage(acme, websockets):
+    Invoice.objects.create(
+        account=acme,
+        month="2026-08",
+        starts_at=datetime(2026, 8, 1, tzinfo=UTC),
+        ends_at=SEPTEMBER,
+        zone="UTC",
+        currency="USD",
+        counted_at=SEPTEMBER,
+    )
+
+    assert list(accounts_to_bill(OCTOBER)) == [acme]
 
 
 def test_the_sweep_keeps_the_running_bill(acme, shop, enabled):

@@ -1,6 +1,7 @@
 """An account's own price for a product that it already has: from when it counts, and refusals."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -10,12 +11,14 @@ from accounts.commands.notices import make_notices
 from accounts.errors import Invalid
 from accounts.models import Notice
 from products.billing.commands.closing import finalize_invoice
+from products.billing.commands.corrections import correct_month
 from products.billing.queries.bills import computed_bill
 from products.billing.queries.terms import terms_of
 from products.catalogue.commands import NewPrice, PriceRiseTooEarly, add_plan
 from products.catalogue.queries import direct_price
 from products.enablement.commands import assign_package, change_price, disable
 from products.enablement.queries import accounts_on
+from products.metering.models import ConnectionUsage
 from tests.factories.trail import noted
 from tests.factories.usage import connection_usage
 from tests.products.billing.conftest import CLOSED, MID_OCTOBER, OCTOBER
@@ -94,6 +97,25 @@ def test_a_lower_price_counts_immediately_and_continues_in_the_tiers(
         JOB, account=acme, month=OCTOBER, now=CLOSED, override_reason="No edge"
     )
     assert invoice.lines.filter(kind="usage").count() == 2
+
+
+def test_fewer_minutes_that_cost_more_are_billed_with_the_next_month(
+    ada, acme, shop, enabled, own
+):
+    publish(ada, own, [(None, "0.10")])
+    minutes(shop, MID_OCTOBER, 500_400)
+    finalize = partial(finalize_invoice, JOB, account=acme, override_reason="No edge")
+    finalize(month=OCTOBER, now=CLOSED)
+    last = ConnectionUsage.objects.order_by("-pk")[:70]
+    ConnectionUsage.objects.filter(pk__in=[row.pk for row in last]).delete()
+    minutes(shop, BEFORE, 50_400)
+
+    correct_month(JOB, account=acme, month=OCTOBER, now=CLOSED)
+
+    invoice = finalize(month=OCTOBER.plus(1), now=CLOSED + timedelta(days=31))
+    line = invoice.lines.get(kind="adjustment")
+    assert line.quantity < 0
+    assert str(invoice.subtotal) == "0.02 USD"
 
 
 def test_a_rise_waits_for_the_next_month(ada, acme, enabled, standard, own):
