@@ -29,7 +29,7 @@ from products.billing.models import Budget, Invoice
 from products.billing.queries.budgets import BudgetState, budget_state
 from products.billing.queries.credits import balance, credit_rows
 from products.billing.queries.invoices import invoices_of
-from products.billing.queries.running import RunningBill, running_account_bill
+from products.billing.queries.running import other_costs, running_account_bill
 from products.billing.queries.terms import contract_of, currency_of, month_at
 from products.calendars import calendar_of
 from products.catalogue.money import Money
@@ -229,21 +229,13 @@ def _running_context(actor: Actor, account: Account, now: datetime) -> dict[str,
         "month": month_name(str(running.bill.month)),
         "budget": budget_context(budget_state(actor, account, running.subtotal)),
         "may_budget": decide(actor, Permission.BUDGET_MANAGE, account).allowed,
-        "others": _others(running),
+        "others": other_costs(running.bill, running.services),
         "price_changes": [
             change
             for slug, change in price_changes(account, now).items()
             if slug in held
         ],
     }
-
-
-def _others(running: RunningBill) -> Money | None:
-    """Return what belongs to no service, such as a fee; None if there is nothing."""
-    total = running.subtotal
-    for row in running.services:
-        total -= row.amount
-    return total or None
 
 
 def _invoice_list(

@@ -145,6 +145,7 @@ def usage(request: HttpRequest) -> HttpResponse:
     found = month_usage(actor, account, _month(request, account, now), now)
     sees_costs = decide(actor, Permission.BILLING_READ, account).allowed
     costs = _costs(found) if sees_costs else ()
+    whole = costs_of_month(account, found.month, now) if sees_costs else None
     budget = Budget.objects.filter(account=account).first() if sees_costs else None
     days = found.days(costs)
     context = {
@@ -154,11 +155,12 @@ def usage(request: HttpRequest) -> HttpResponse:
         "sees_costs": bool(costs),
         "may_see_costs": sees_costs,
         "currency": costs[-1].amount.currency if costs else "",
-        "so_far": _so_far(days),
+        "so_far": whole.total if whole else "",
+        "whole": whole,
         "budget": budget,
         "minutes": sum(day.minutes for day in days),
         "bytes": sum(day.bytes for day in days),
-        **_service_context(found, sees_costs=sees_costs),
+        **_service_context(found, whole.services if whole else {}),
         **_rounding_context(found),
     }
     return render(request, "billing/usage.html", context)
@@ -229,10 +231,6 @@ def _costs(found: DailyUsage) -> Sequence[MonthCost]:
         return ()
 
 
-def _so_far(days: Sequence[Day]) -> str:
-    return next((day.cost.text for day in reversed(days) if day.cost is not None), "")
-
-
 def _month_context(found: DailyUsage) -> dict[str, Any]:
     current = month_at(found.account, found.now)
     first = month_at(found.account, found.account.created_at)
@@ -260,10 +258,7 @@ def _link(month: Month, shown: Month) -> dict[str, Any]:
     }
 
 
-def _service_context(found: DailyUsage, *, sees_costs: bool) -> dict[str, Any]:
-    costs: Mapping[str, str] | None = None
-    if sees_costs:
-        costs = costs_of_month(found.account, found.month, found.now)
+def _service_context(found: DailyUsage, costs: Mapping[str, str]) -> dict[str, Any]:
     used = found.used
     rows = [
         ServiceUsage(
@@ -271,16 +266,15 @@ def _service_context(found: DailyUsage, *, sees_costs: bool) -> dict[str, Any]:
             connections=used.connections.get(key, 0),
             minutes=used.minutes.get(key, [0])[-1],
             bytes=sum(used.bytes.get(key, ())),
-            cost="" if costs is None else costs.get(key, ""),
+            cost=costs.get(key, ""),
         )
         for key, service in found.services.items()
-        if key in used.connections or any(used.bytes.get(key, ()))
+        if key in used.connections or key in costs or any(used.bytes.get(key, ()))
     ]
     rows.sort(key=lambda row: (-row.minutes, -row.bytes, row.service.name))
     return {
         "services": rows[:SERVICES_SHOWN],
         "more_services": max(0, len(rows) - SERVICES_SHOWN),
-        "has_costs": costs is not None,
         "connections": sum(used.connections.values()),
     }
 

@@ -1,6 +1,6 @@
 """Computes the bill of an account for a month, from its terms and its usage."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -116,7 +116,8 @@ def _bill(
     usage: Sequence[SegmentUsage],
     counted_at: datetime,
 ) -> Bill:
-    lines = [*lines_of(terms, usage), *_adjustment_lines(account, month, terms)]
+    pending = pending_adjustments(account.pk, month, terms.currency)
+    lines = [*lines_of(terms, usage), *_adjustment_lines(terms, pending)]
     return Bill(month, terms, tuple(usage), tuple(lines), counted_at, complete_to())
 
 
@@ -132,7 +133,20 @@ def pending_adjustments(
     return list(rows.select_related("corrects").order_by("pk"))
 
 
-def _adjustment_lines(account: Account, month: Month, terms: Terms) -> list[Line]:
+def late_lines(account: Account, month: Month, terms: Terms) -> list[Line]:
+    """Return the lines of late usage of earlier months: those on the final invoice, or those to come."""
+    final = Invoice.objects.filter(
+        account=account, month=str(month), status=Invoice.Status.FINAL
+    ).first()
+    if final is None:
+        return _adjustment_lines(
+            terms, pending_adjustments(account.pk, month, terms.currency)
+        )
+    rows = Adjustment.objects.filter(billed_on=final).select_related("corrects")
+    return _adjustment_lines(terms, rows.order_by("pk"))
+
+
+def _adjustment_lines(terms: Terms, rows: Iterable[Adjustment]) -> list[Line]:
     return [
         Line(
             kind="adjustment",
@@ -145,7 +159,7 @@ def _adjustment_lines(account: Account, month: Month, terms: Terms) -> list[Line
             quantity=row.quantity,
             month=row.corrects.month,
         )
-        for row in pending_adjustments(account.pk, month, terms.currency)
+        for row in rows
     ]
 
 

@@ -1,6 +1,6 @@
 """The running bill of an account by product and service, with a forecast, and its costs by day."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -22,8 +22,8 @@ from products.billing.bill import (
     subtotal,
 )
 from products.billing.forecast import Pace, pace_bounds, with_rest
-from products.billing.models import Invoice, InvoiceLine
-from products.billing.queries.bills import Bill, bounds_of, running_bill
+from products.billing.models import Invoice
+from products.billing.queries.bills import Bill, bounds_of, late_lines, running_bill
 from products.billing.queries.terms import CurrencyConflict, month_at, terms_of
 from products.catalogue.models import Product
 from products.catalogue.money import EXACT, Money, exact_sum
@@ -61,6 +61,19 @@ class Cost(MonthCost):
 
     id: str
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class MonthCosts:
+    """What a month costs, in words: in all, by service id, and what belongs to no service.
+
+    `invoice` is None until there is a draft.
+    """
+
+    total: str
+    services: Mapping[str, str]
+    others: Money | None
+    invoice: Invoice | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,31 +170,46 @@ def service_costs(account: Account, bill: Bill) -> tuple[Cost, ...]:
     return tuple(sorted(rows, key=lambda row: (-row.exact, row.name)))
 
 
-def costs_of_month(
-    account: Account, month: Month, now: datetime
-) -> dict[str, str] | None:
-    """Return what each service costs in a month, in words: of the invoice, or so far.
+def other_costs(bill: Bill, services: Iterable[Cost]) -> Money | None:
+    """Return what belongs to no service, such as a fee or late usage; None if there is nothing."""
+    total = bill.subtotal
+    for row in services:
+        total -= row.amount
+    return total or None
 
-    None if there is neither an invoice nor a bill that can be computed.
-    """
-    if month == month_at(account, now):
-        try:
-            bill = bill_so_far(account, now)
-        except CurrencyConflict:
-            return None
-        return {row.id: row.text for row in service_costs(account, bill)}
-    lines = InvoiceLine.objects.filter(
-        invoice__account=account, invoice__month=str(month)
-    ).exclude(invoice__status=Invoice.Status.VOID)
-    rows = [
-        (share["service"], Money(share["amount_micros"], currency))
-        for shares, currency in lines.values_list("services", "invoice__currency")
-        for share in shares
-    ]
-    found: dict[str, Money] = {}
-    for service, amount in rows:
-        found[service] = found.get(service, Money(0, amount.currency)) + amount
-    return {service: str(amount) for service, amount in found.items()} or None
+
+def costs_of_month(account: Account, month: Month, now: datetime) -> MonthCosts | None:
+    """Return what a month costs: as its invoice says, or so far; None if that can't be computed."""
+    drafted = [Invoice.Status.DRAFT, Invoice.Status.FINAL]
+    rows = Invoice.objects.filter(account=account, month=str(month))
+    invoice = rows.filter(status__in=drafted).first()
+    if invoice is not None:
+        return _invoiced_costs(invoice)
+    try:
+        bill = running_bill(account, month, now)
+    except CurrencyConflict:
+        return None
+    services = service_costs(account, bill)
+    texts = {row.id: row.text for row in services}
+    return MonthCosts(bill.text, texts, other_costs(bill, services))
+
+
+def _invoiced_costs(invoice: Invoice) -> MonthCosts:
+    nothing = Money(0, invoice.currency)
+    amounts: dict[str, Money] = {}
+    exact = Decimal(0)
+    for shares, line_exact in invoice.lines.values_list("services", "amount_exact"):
+        exact = EXACT.add(exact, Decimal(line_exact))
+        for share in shares:
+            amount = Money(share["amount_micros"], invoice.currency)
+            amounts[share["service"]] = amounts.get(share["service"], nothing) + amount
+    others = invoice.subtotal - sum(amounts.values(), start=nothing)
+    return MonthCosts(
+        invoice.subtotal.in_words(exact),
+        {service: str(amount) for service, amount in amounts.items()},
+        others or None,
+        invoice,
+    )
 
 
 def exact_shares(line: Line) -> Mapping[str, Decimal]:
@@ -196,11 +224,14 @@ def exact_shares(line: Line) -> Mapping[str, Decimal]:
 def costs_up_to(account: Account, month: Month, bounds: Bounds) -> list[MonthCost]:
     """Return what a month costs up to each bound but the first. Raises CurrencyConflict.
 
-    Fees count from the first day on. The bytes of a connection count where its last reading is.
+    Fees and late usage of earlier months count from the first day on. The bytes of a connection count where its last reading is.
     """
     terms = terms_of(account, month)
     used = _used_at(account, month, sorted({*bounds, *bounds_of(terms)}))
-    bills = [lines_of(terms, _usage_until(terms, used, at)) for at in bounds[1:]]
+    late = late_lines(account, month, terms)
+    bills = [
+        [*lines_of(terms, _usage_until(terms, used, at)), *late] for at in bounds[1:]
+    ]
     return [
         MonthCost(
             subtotal(lines, terms.currency), exact_sum(line.exact for line in lines)

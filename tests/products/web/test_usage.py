@@ -9,9 +9,14 @@ import pytest
 import time_machine
 from django.urls import reverse
 
+from accounts.actor import Actor
 from products.billing.commands.budgets import set_budget
+from products.billing.commands.closing import finalize_invoice
+from products.billing.models import Adjustment, Invoice
+from products.billing.queries.running import running_account_bill
 from products.catalogue.money import Money
 from products.metering.models import DeliveryUsage, Edge
+from products.months import Month
 from tests.factories import NOW
 from tests.factories.usage import connection_usage, reporting_edge
 from tests.products.web.conftest import queries_of, text_of
@@ -123,6 +128,74 @@ def test_a_cost_that_rounds_to_zero_is_not_zero(browser, bo, echo, enabled, edge
 
     assert "Estimate less than 0.01 USD before credits and tax" in text
     assert "less than 0.01 USD All 1 5 0 bytes less than 0.01 USD" in text
+
+
+def late_usage_of_october(acme, micros):
+    """Save late usage of an invoiced month that the next invoice will bill."""
+    start = NOW.replace(month=10, day=1, hour=0)
+    Adjustment.objects.create(
+        corrects=Invoice.objects.create(
+            account=acme,
+            month="2026-10",
+            starts_at=start,
+            ends_at=start + timedelta(days=31),
+            zone="UTC",
+            currency="USD",
+            counted_at=NOW,
+        ),
+        product_id="websockets",
+        meter="connection_time",
+        quantity=100_000,
+        amount_micros=micros,
+        found_at=NOW,
+    )
+
+
+def test_the_total_is_that_of_billing_and_of_the_services_with_what_is_of_none(
+    browser, bo, acme, shop, enabled, edge
+):
+    connection_usage(shop, NOW, 20_000, month="2026-11", bytes_to_client=10**12)
+    # An edge whose clock is ahead: it has reported what is past the end of today.
+    connection_usage(shop, LATER, 10_000, month="2026-11", bytes_to_client=10**12)
+    late_usage_of_october(acme, 20_000)
+
+    answer = page(browser, bo)
+
+    total = running_account_bill(acme, LATER).subtotal
+    whole = answer.context["whole"]
+    (of_shop,) = whole.services.values()
+    shown = Money.of(of_shop.removesuffix(" USD").replace(",", ""), "USD")
+    assert answer.context["so_far"] == str(total)
+    assert whole.others == Money.of("0.02", "USD")
+    assert shown + whole.others == total
+    text = text_of(answer)
+    assert "late usage of earlier months 0.02 USD All" in text
+    assert f"{total} before credits and tax" in text
+
+
+def test_the_days_include_late_usage_of_earlier_months(browser, bo, acme, used):
+    late_usage_of_october(acme, 20_000)
+
+    days = page(browser, bo).context["days"]
+
+    assert str(days[0].cost.amount) == "0.02 USD"
+
+
+def test_a_month_with_an_invoice_costs_what_the_invoice_says(
+    browser, bo, acme, shop, used
+):
+    closed = NOW + timedelta(days=15)
+    Edge.objects.update(reported_at=closed)
+    invoice = finalize_invoice(
+        Actor.system("bill-accounts"), account=acme, month=Month(2026, 11), now=closed
+    )
+    connection_usage(shop, NOW, 40_000, month="2026-11", bytes_to_client=10**12)
+
+    with time_machine.travel(closed, tick=False):
+        answer = page(browser, bo, month="2026-11")
+
+    assert answer.context["so_far"] == "less than 0.01 USD"
+    assert f"as in {invoice.number}, before credits and tax" in text_of(answer)
 
 
 def test_what_is_not_counted_is_unknown_and_never_zero(browser, bo, used):
