@@ -244,7 +244,7 @@ ABILITIES: dict[Permission, str] = {
     Permission.INVITATION_RESEND: "send invitations again",
     Permission.INVOICE_MANAGE: "draft, finalise and void invoices",
     Permission.LOGIN_OWN: "sign in and change your own login",
-    Permission.MEMBER_INVITE: "invite people",
+    Permission.MEMBER_INVITE: "invite people with any role",
     Permission.MEMBER_INVITE_ENGINEERS: "invite engineers and users through the API",
     Permission.MEMBER_MANAGE: "change roles and access of people",
     Permission.MEMBER_READ: "see the members",

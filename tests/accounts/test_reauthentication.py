@@ -262,7 +262,7 @@ def test_a_member_without_permission_is_refused_first(request, who, browser):
     page = browser(request.getfixturevalue(who), confirmed=None).get(INVITE)
 
     assert page.status_code == 403
-    assert b"Superusers can invite people." in page.content
+    assert b"Superusers can invite people with any role." in page.content
 
 
 def test_if_the_operator_requires_it_these_roles_must_add_a_factor(

@@ -3,6 +3,7 @@
 import importlib
 import warnings
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -255,3 +256,26 @@ def test_billing_is_read_as_invoices_and_usage(api, world):
     assert running.monthly_transaction_amount == "0.00"
     [row] = by_service.data.details
     assert (row.service_id, row.usage_units) == (world.shop.pk, 0.00009)
+
+
+def test_platform_metrics_are_read_in_pages_by_edge(api, world):
+    connection_usage(world.shop, NOW, 90, month="2026-11")
+    metrics = api("user", "MetricsPlatformApi")
+    query = {
+        "granularity": "hourly",
+        "_from": f"{NOW - timedelta(hours=2):%Y-%m-%dT%H:%M:%SZ}",
+        "to": f"{NOW + timedelta(hours=2):%Y-%m-%dT%H:%M:%SZ}",
+        "metric_set": "websockets",
+        "group_by": "datacenter",
+        "limit": "1",
+    }
+
+    first = metrics.get_platform_metrics_aggregate_historical(**query)
+    second = metrics.get_platform_metrics_aggregate_historical(
+        **query, cursor=first.meta.next_cursor
+    )
+
+    rows = [*first.data, *second.data]
+    assert first.meta.limit == 1
+    assert len({row.timestamp for row in rows}) == len(rows)
+    assert all(row.datacenter for row in rows)
