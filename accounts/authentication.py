@@ -20,7 +20,7 @@ from accounts.errors import Conflict, Forbidden, NotFound
 from accounts.models import ApiToken, Membership, Notice, User
 from accounts.optional_write import update_if_free
 from accounts.prepared import PreparedQuery, columns_of, loaded
-from accounts.security_policy import lacks_second_factor
+from accounts.security_policy import has_second_factor, has_strict_role
 from accounts.tokens import digest, digests
 
 # The attribute of a request in which a middleware keeps the token for the view.
@@ -245,13 +245,7 @@ def _tokens(digests_of_secret: Sequence[str]) -> "QuerySet[Any, Any]":
     ).values_list(
         *_TOKEN_COLUMNS,
         *columns_of(User, "user__"),
-        Exists(
-            Membership.objects.filter(
-                user_id=OuterRef("user_id"),
-                disabled_at=None,
-                account__second_factor_required=True,
-            )
-        ),
+        "account__second_factor_required",
     )
 
 
@@ -271,16 +265,25 @@ def find_token(secret: str, now: datetime) -> ApiToken | None:
     if token.expires_at is not None and token.expires_at <= now:
         return None
     token.user = loaded(User, row[len(_TOKEN_COLUMNS) : -1]) if token.user_id else None
-    token.owner_policy_requires_factor = bool(row[-1])
+    token.account_requires_factor = bool(row[-1])
     return token
 
 
 def _require_second_factor(token: ApiToken) -> None:
-    """Raise SecondFactorNeeded for a token whose owner must have a second factor, and has none."""
-    may_need_one = settings.SECOND_FACTOR_REQUIRED or token.owner_policy_requires_factor
-    if token.user is None or not may_need_one:  # most calls end here, without a query
-        return
-    if lacks_second_factor(token.user, list(active_memberships(token.user_id))):
+    """Raise SecondFactorNeeded for a token whose owner must have a second factor, and has none.
+
+    Of the owner's accounts only that of the token counts: the policy of another one must not stop
+    what runs in this one.
+    """
+    owner = token.user
+    if owner is None or not (
+        settings.SECOND_FACTOR_REQUIRED or token.account_requires_factor
+    ):
+        return  # most calls end here, without a query
+    is_needed = token.account_requires_factor or has_strict_role(
+        owner, active_memberships(owner.pk)
+    )
+    if is_needed and not has_second_factor(owner):
         raise SecondFactorNeeded(
             "The owner of this token must add a second factor in the portal first."
         )

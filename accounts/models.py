@@ -250,8 +250,8 @@ class ApiToken(models.Model):
             ),
         ]
 
-    # Set by `find_token`: whether an account of the owner requires a second factor.
-    owner_policy_requires_factor = False
+    # Set by `find_token`: whether the account requires a second factor of its members.
+    account_requires_factor = False
 
     def __str__(self) -> str:
         return self.name

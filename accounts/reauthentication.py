@@ -41,6 +41,7 @@ from accounts.security_policy import (
     accounts_that_require_factor,
     has_second_factor,
     lacks_second_factor,
+    needs_second_factor,
 )
 
 PREFIX: Final = "reauthentication"
@@ -129,6 +130,15 @@ def must_enrol(request: HttpRequest) -> bool:
     return isinstance(user, User) and lacks_second_factor(user, memberships_of(request))
 
 
+def factor_required_by(request: HttpRequest) -> str:
+    """Return what requires a second factor of the user: an account's name, or "Your role"; else ""."""
+    user, memberships = request.user, memberships_of(request)
+    if not isinstance(user, User) or not needs_second_factor(user, memberships):
+        return ""
+    accounts = accounts_that_require_factor(memberships)
+    return accounts[0].name if accounts else "Your role"
+
+
 def send_to_enrol(request: HttpRequest) -> HttpResponse:
     """Redirect to the page where second factors are added, with a message that says why.
 
@@ -138,12 +148,10 @@ def send_to_enrol(request: HttpRequest) -> HttpResponse:
     request.session[AFTER_ENROLMENT] = (
         request.get_full_path() if is_read else page_of_form(request)
     )
-    accounts = accounts_that_require_factor(memberships_of(request))
-    who = accounts[0].name if accounts else "Your role"
     unchanged = "" if is_read else "Nothing was changed. "
     messages.warning(
         request,
-        f"{unchanged}{who} requires a second factor. "
+        f"{unchanged}{factor_required_by(request)} requires a second factor. "
         "Add a passkey or an authenticator app first.",
     )
     return HttpResponseRedirect(reverse("mfa_index"))

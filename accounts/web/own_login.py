@@ -34,7 +34,7 @@ from accounts.audit.vocabulary import Event
 from accounts.authentication import SAFE_METHODS
 from accounts.errors import Invalid
 from accounts.models import User
-from accounts.reauthentication import confirm_identity
+from accounts.reauthentication import confirm_identity, factor_required_by
 from accounts.security_policy import has_second_factor
 from accounts.web.allauth_adapter import ASKED, note, recorded_login_change
 
@@ -92,7 +92,16 @@ class ActivateTotp(_Enrolled, ActivateTOTPView):  # type: ignore[misc]  # allaut
     shows_secret = True
 
 
-class DeactivateTotp(_Recorded, DeactivateTOTPView):  # type: ignore[misc]
+class _Removed(_Recorded):
+    """A form that removes a second factor."""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Add what requires a second factor of the user."""
+        context: dict[str, Any] = super().get_context_data(**kwargs)  # type: ignore[misc]
+        return context | {"required_by": factor_required_by(self.request)}
+
+
+class DeactivateTotp(_Removed, DeactivateTOTPView):  # type: ignore[misc]
     """Removes the authenticator app."""
 
     deed = "remove the authenticator app"
@@ -143,7 +152,7 @@ class RenamePasskeyView(_Recorded, EditWebAuthnView):  # type: ignore[misc]
         return response
 
 
-class RemovePasskeyView(_Recorded, RemoveWebAuthnView):  # type: ignore[misc]
+class RemovePasskeyView(_Removed, RemoveWebAuthnView):  # type: ignore[misc]
     """Removes a passkey."""
 
     deed = "remove a passkey"

@@ -12,7 +12,13 @@ from django.utils import timezone
 
 from accounts.models import Account, User
 from accounts.roles import Role
-from tests.factories.accounts import PASSWORD, member
+from tests.factories.accounts import (
+    PASSWORD,
+    AccountFactory,
+    MembershipFactory,
+    actor_for,
+    member,
+)
 from tests.factories.keys import client_of
 from tests.products.web.conftest import text_of
 
@@ -143,10 +149,20 @@ def test_tokens_of_members_without_a_factor_stop_and_others_work(strict, sam, ev
     assert client_of(sam).get("/api/service").status_code == 200
 
 
+def test_the_policy_of_another_account_does_not_stop_a_token(strict, eve):
+    other = AccountFactory.create()
+    user = User.objects.get(pk=eve.user_id)
+    MembershipFactory.create(account=other, user=user, role=Role.ENGINEER)
+
+    answer = client_of(actor_for(user, other)).get("/api/service")
+
+    assert answer.status_code == 200
+
+
 @pytest.mark.parametrize(
     ("open_with", "path", "more"),
-    # A page has read the memberships, so it reads the factor alone.
-    [("browser", "/notices/settings/", 1), ("api", "/api/tokens/self", 2)],
+    # A page has read the memberships; a token has what the account requires.
+    [("browser", "/notices/settings/", 1), ("api", "/api/tokens/self", 1)],
 )
 def test_a_request_has_a_constant_number_of_queries_more(
     acme, eve, browser, django_assert_max_num_queries, open_with, path, more
@@ -217,3 +233,13 @@ def test_a_session_within_the_limit_goes_on(acme, eve):
         clock.shift(15 * MINUTE)
 
         assert client.get("/members/").status_code == 200
+
+
+def test_removing_the_last_factor_says_that_one_is_required(strict, browser, sam):
+    add_factor(sam)
+
+    page = text_of(browser(sam).get("/accounts/2fa/totp/deactivate/"))
+
+    assert (
+        "Acme requires a second factor. Without another one, you must add one" in page
+    )
