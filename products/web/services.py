@@ -42,7 +42,6 @@ from products.services.commands.services import (
     update_service,
 )
 from products.services.comparison import compare
-from products.services.lifecycle import VersionState
 from products.services.models import Service, Version
 from products.services.models.service import ServiceQuerySet
 from products.services.queries import (
@@ -186,30 +185,38 @@ def service(request: HttpRequest, service_id: str) -> HttpResponse:
     return render(
         request,
         "products/service.html",
-        _service_context(actor, found, form),
+        _service_context(request, actor, found, form),
         status=form_status(form),
     )
 
 
 def _service_context(
-    actor: Actor, found: Service, form: ServiceForm
+    request: HttpRequest, actor: Actor, found: Service, form: ServiceForm
 ) -> dict[str, object]:
     account = account_of(actor)
     access = load_access(actor, account.pk)
     now = timezone.now()
     switch = switch_of(found, WEBSOCKETS)
-    versions = list(versions_of(found).reverse()[:VERSIONS_SHOWN])
+    every = versions_of(found)
+    page = page_of(
+        request,
+        every,
+        order=("-number",),
+        key="number",
+        size=VERSIONS_SHOWN,
+        prefix="versions-",
+    )
     active = active_version(found)
-    numbers = {each.number for each in (*versions, *([active] if active else []))}
+    numbers = {each.number for each in (*page.rows, *([active] if active else []))}
     activations = last_activations(found, numbers)
-    drafts = (each for each in versions if each.state is VersionState.DRAFT)
     return {
         "service": found,
-        "versions": [(each, activations.get(each.number)) for each in versions],
+        "page": page,
+        "versions": [(each, activations.get(each.number)) for each in page.rows],
         "active": active,
         "activation": activations.get(active.number) if active else None,
-        "draft": next(drafts, None),
-        "cloned": active or next(iter(versions), None),
+        "draft": every.filter(locked=False).last(),
+        "cloned": active or every.last(),
         "previous": previous_version(found),
         "deploying": access.decide(Permission.SERVICE_DEPLOY, found.pk),
         "domains": domains_of(found),

@@ -182,6 +182,26 @@ def test_a_superuser_sees_the_way_to_enable(browser, sam, echo, websockets):
     assert b'href="/products/websockets/enable/"' in answer.content
 
 
+def test_versions_have_pages_of_twenty_and_the_draft_is_found_on_each(
+    browser, eve, echo
+):
+    for number in range(1, 26):
+        VersionFactory.create(service=echo, number=number, locked=number != 3)
+    client = browser(eve)
+
+    first = client.get(page_of(echo))
+    second = client.get(first.context["page"].next_url)
+
+    numbers = [
+        [version.number for version, _ in page.context["versions"]]
+        for page in (first, second)
+    ]
+    assert numbers == [[*range(25, 5, -1)], [5, 4, 3, 2, 1]]
+    assert [text_of(page).count("Edit draft 3") for page in (first, second)] == [1, 1]
+    assert "Versions 25" in text_of(first)
+    assert "Newer versions" in text_of(second)
+
+
 def test_a_service_is_deleted_after_a_confirmation(browser, sam, echo):
     client = browser(sam)
 
