@@ -5,8 +5,10 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Final
 
+from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -29,8 +31,23 @@ from accounts.shown_once import keep_secret, take_secret
 from accounts.web.forms import AutomationTokenForm, TokenForm
 
 PAGE: Final = 25
-ORDER: Final = ("-created_at", "pk")
+ORDERS: Final = {"": ("-created_at", "pk"), "name": ("name", "pk")}
 SERVICES_SHOWN: Final = 3  # of one token
+
+
+class TokenListForm(ListForm):
+    """The search and filter of the lists of tokens."""
+
+    state = forms.ChoiceField(
+        label="State",
+        required=False,
+        choices=[("", "Any"), ("valid", "Valid"), ("expired", "Expired")],
+    )
+    sort = forms.ChoiceField(
+        label="Order",
+        required=False,
+        choices=[("", "Newest first"), ("name", "By name")],
+    )
 
 
 @require_GET
@@ -39,19 +56,19 @@ def tokens(request: HttpRequest) -> HttpResponse:
     """List the tokens that the user may revoke."""
     actor = actor_of(request)
     now = timezone.now()
-    form = ListForm(request.GET)
+    form = TokenListForm(request.GET)
     account = queries.account_of(actor)
     own, others = queries.tokens_of(actor), queries.tokens_of_others(actor)
     automation = queries.automation_tokens_to_manage(actor)
     count = own.count()
-    if search := form.chosen("q"):
-        own = queries.matching_tokens(own, search)
-        others = queries.matching_tokens(others, search)
-        automation = queries.matching_tokens(automation, search)
-    own_page = page_of(request, own, order=ORDER, size=PAGE)
-    others_page = page_of(request, others, order=ORDER, size=PAGE, prefix="others-")
+    own, others, automation = (
+        _narrowed(rows, form, now) for rows in (own, others, automation)
+    )
+    order = ORDERS[form.chosen("sort")]
+    own_page = page_of(request, own, order=order, size=PAGE)
+    others_page = page_of(request, others, order=order, size=PAGE, prefix="others-")
     automation_page = page_of(
-        request, automation, order=ORDER, size=PAGE, prefix="automation-"
+        request, automation, order=order, size=PAGE, prefix="automation-"
     )
     listed = [*own_page.rows, *others_page.rows, *automation_page.rows]
     names = _service_names(actor, listed)
@@ -68,6 +85,18 @@ def tokens(request: HttpRequest) -> HttpResponse:
         "may_automate": decide(actor, Permission.TOKEN_AUTOMATE, account),
     }
     return render(request, "accounts/tokens.html", context)
+
+
+def _narrowed(
+    rows: QuerySet[ApiToken], form: TokenListForm, now: datetime
+) -> QuerySet[ApiToken]:
+    """Keep the tokens that a form selects."""
+    if search := form.chosen("q"):
+        rows = queries.matching_tokens(rows, search)
+    if state := form.chosen("state"):
+        expired = Q(expires_at__lte=now)
+        rows = rows.filter(expired) if state == "expired" else rows.exclude(expired)
+    return rows
 
 
 @require_http_methods(["GET", "POST"])

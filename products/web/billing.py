@@ -68,6 +68,11 @@ class InvoiceFilterForm(ListForm):
             *((each.value, each.label) for each in Invoice.Status if each != "open"),
         ],
     )
+    sort = forms.ChoiceField(
+        label="Order",
+        required=False,
+        choices=[("", "Newest first"), ("old", "Oldest first")],
+    )
 
 
 class BudgetForm(forms.Form):
@@ -245,10 +250,13 @@ def _invoice_list(
     rows = invoices_of(
         actor, account, search=form.chosen("q"), status=form.chosen("status")
     )
-    page = page_of(request, rows, order=("-month", "-pk"), size=PAGE)
+    is_oldest_first = form.chosen("sort") == "old"
+    order = ("month", "pk") if is_oldest_first else ("-month", "-pk")
+    page = page_of(request, rows, order=order, size=PAGE)
     return {
         "form": form,
         "page": page,
+        "newest_first": not is_oldest_first,
         "invoices": [
             {
                 "invoice": each,

@@ -43,6 +43,11 @@ class ClaimListForm(ListForm):
         required=False,
         choices=[("", "Any"), *DomainClaim.State.choices],
     )
+    sort = forms.ChoiceField(
+        label="Order",
+        required=False,
+        choices=[("", "By name"), ("new", "Newest first")],
+    )
 
 
 class ClaimForm(forms.Form):
@@ -81,7 +86,9 @@ def domains(request: HttpRequest) -> HttpResponse:
     found = claims_of(actor, account, search=search.chosen("q"))
     if state := search.chosen("state"):
         found = found.filter(state=state)
-    page = page_of(request, found, order=("name", "pk"))
+    orders = {"new": ("-requested_at", "pk")}
+    order = orders.get(search.chosen("sort"), ("name", "pk"))
+    page = page_of(request, found, order=order)
     context = {
         "page": page,
         "claims": [_row(claim) for claim in page.rows],

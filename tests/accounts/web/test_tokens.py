@@ -42,6 +42,34 @@ def test_a_user_without_tokens_sees_what_they_are_for(una, browser):
     assert "New token…" in shown
 
 
+@pytest.mark.parametrize(
+    "asked, found",
+    [
+        ("", ["Bravo", "Alpha", "Old"]),
+        ("sort=name", ["Alpha", "Bravo", "Old"]),
+        ("state=valid&sort=name", ["Alpha", "Bravo"]),
+        ("state=expired", ["Old"]),
+        ("state=expired&q=alpha", []),
+    ],
+)
+def test_tokens_are_filtered_and_ordered(eve, browser, asked, found):
+    now = timezone.now()
+    for name, age, lifetime in (("Old", 9, 8), ("Alpha", 8, 30), ("Bravo", 7, 30)):
+        created = now - timedelta(days=age)
+        issue_token(
+            eve,
+            name=name,
+            scope="global",
+            services=[],
+            expires_at=created + timedelta(days=lifetime),
+            now=created,
+        )
+
+    page = browser(eve).get(f"{TOKENS}?{asked}")
+
+    assert [each["row"].name for each in page.context["own"]] == found
+
+
 def test_a_token_is_shown_once_and_stored_as_a_hash(acme, eve, browser, form, noted):
     client = browser(eve)
 

@@ -121,6 +121,9 @@ def test_invoices_are_paged_searched_and_filtered(browser, bo, acme, enabled):
     assert listed(page(browser, bo, q="2025-03")) == ["INV-000002"]
     assert listed(page(browser, bo, q="000007")) == ["INV-000007"]
     assert listed(page(browser, bo, status="draft")) == ["2026-10"]
+    oldest_first = page(browser, bo, sort="old")
+    assert listed(oldest_first)[:2] == ["INV-000000", "INV-000001"]
+    assert "Next invoices" in text_of(oldest_first)
     assert "No invoice matches" in text_of(page(browser, bo, q="nothing"))
 
 

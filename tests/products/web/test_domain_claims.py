@@ -1,10 +1,13 @@
 """The pages of domain claims."""
 
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
 
 from products.domains.models import ActiveDomain, DomainClaim
 from products.domains.verification import proof_of
+from tests.factories import NOW
 from tests.factories.domains import claimed, pending
 from tests.factories.name_server import name_server
 from tests.factories.services import ServiceFactory
@@ -105,6 +108,13 @@ def test_the_list_is_searched_and_filtered(browser, eve, acme, globex):
     assert names(client.get(PAGE, {"state": "verified", "q": "b"})) == ["b.com"]
     assert names(client.get(PAGE, {"state": "lost"})) == []
     assert "No claim matches" in text_of(client.get(PAGE, {"q": "nothing"}))
+
+
+def test_the_newest_claims_come_first_on_demand(browser, eve, acme):
+    for day, name in enumerate(("b.com", "a.com", "c.com")):
+        claimed(acme, name, requested_at=NOW + timedelta(days=day))
+
+    assert names(browser(eve).get(PAGE, {"sort": "new"})) == ["c.com", "a.com", "b.com"]
 
 
 def names(page):
