@@ -100,8 +100,8 @@ def address_problem(address: str) -> str:
         return ""
     if ":" in address or address.rpartition(".")[2].isdigit():
         return (
-            "Enter a host name or an IP address. Leave out http:// and put the port in the "
-            "Port field."
+            "Enter a host name or an IP address, without http://, path or user name. Put the port "
+            "in the Port field."
         )
     return host_problem(address.lower())
 

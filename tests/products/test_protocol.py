@@ -87,14 +87,14 @@ def test_an_address_may_be_a_literal_or_a_name(address):
 @pytest.mark.parametrize(
     ("address", "problem"),
     [
-        ("192.0.2.256", "Enter a host name or an IP address. "),
-        ("192.0.2", "Enter a host name or an IP address. "),
-        ("[::1]", "Enter a host name or an IP address. "),
-        ("fe80::1%eth0", "Enter a host name or an IP address. "),
-        ("origin.example.com:443", "Enter a host name or an IP address. "),
+        ("192.0.2.256", "Enter a host name or an IP address, "),
+        ("192.0.2", "Enter a host name or an IP address, "),
+        ("[::1]", "Enter a host name or an IP address, "),
+        ("fe80::1%eth0", "Enter a host name or an IP address, "),
+        ("origin.example.com:443", "Enter a host name or an IP address, "),
         (
             "http://origin.example.com",
-            "Enter a host name or an IP address. Leave out http:// and put the port in the Port",
+            "Enter a host name or an IP address, without http://, path or user name. ",
         ),
         ("*.example.com", LABELS),
         ("", LENGTH),
