@@ -1,4 +1,4 @@
-"""One search over what the user may see: services, domains, people, tokens, webhooks and entries."""
+"""One search over what the user may see: services, domains, people, tokens, invoices and more."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -23,6 +23,9 @@ from accounts.lists import ListForm
 from accounts.models import Account, ApiToken, Membership
 from accounts.policy import AccountAccess, load_access
 from accounts.roles import Permission
+from products.billing.describe import month_name
+from products.billing.models import Invoice
+from products.billing.queries.invoices import invoices_of
 from products.domains.models import ActiveDomain, DomainClaim
 from products.domains.queries import claims_of
 from products.services.models import Service
@@ -95,6 +98,9 @@ def _groups(actor: Actor, account: Account, text: str) -> Iterable[HitGroup]:
     if _may(access, Permission.WEBHOOK_READ):
         webhooks = webhooks_of(actor).filter(Q(url__icontains=text) | Q(pk=text))
         yield _group("Webhooks", webhooks, _webhook, "webhooks", text)
+    if _may(access, Permission.BILLING_READ):
+        invoices = invoices_of(actor, account, search=text)
+        yield _group("Invoices", invoices, _invoice, "billing", text)
     if _may(access, Permission.AUDIT_READ):
         yield _entries(account, text)
 
@@ -159,6 +165,12 @@ def _member(row: Membership) -> Hit:
 def _token(row: ApiToken) -> Hit:
     url = f"{reverse('tokens')}?{urlencode({'q': row.pk})}"
     return Hit(row.name, url, f"of {row.user}")
+
+
+def _invoice(row: Invoice) -> Hit:
+    key = row.number or row.month
+    label = f"{month_name(row.month)}, {row.number or 'no number yet'}"
+    return Hit(label, reverse("invoice", args=[key]), row.get_status_display())
 
 
 def _webhook(row: Webhook) -> Hit:

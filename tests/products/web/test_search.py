@@ -11,6 +11,7 @@ from accounts.commands.tokens import issue_token
 from products.domains.models import ActiveDomain
 from tests.factories import NOW
 from tests.factories.domains import claimed
+from tests.factories.invoices import invoice
 from tests.factories.services import ServiceFactory, live_version
 from tests.factories.webhooks import WebhookFactory
 from tests.products.web.conftest import text_of
@@ -91,6 +92,21 @@ def test_an_entry_is_found_by_its_number_and_by_its_request(browser, sam, acme, 
     [hit] = page.context["groups"][0].hits
     assert hit.label == "Sam renamed the account from Acme to Acme Ltd"
     assert hit.url == reverse("activity_entry", args=[1])
+
+
+@pytest.mark.parametrize("typed", ["INV-000007", "000007", "2026-10"])
+def test_an_invoice_is_found_by_its_number_and_month_by_who_sees_costs(
+    browser, bo, eve, acme, typed
+):
+    invoice(acme, "2026-10", "INV-000007")
+
+    page = browser(bo).get("/search/", {"q": typed})
+
+    assert titles(page) == ["Invoices"]
+    [hit] = page.context["groups"][0].hits
+    assert (hit.label, hit.detail) == ("October 2026, INV-000007", "Final")
+    assert hit.url == reverse("invoice", args=["INV-000007"])
+    assert titles(browser(eve).get("/search/", {"q": typed})) == []
 
 
 def test_only_who_reads_the_trail_of_the_account_finds_its_entries(
