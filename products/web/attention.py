@@ -16,6 +16,7 @@ from accounts.queries import open_invitations, tokens_of
 from accounts.roles import Permission
 from products.compatibility.findings import blockers
 from products.compatibility.rules import all_findings
+from products.domains.models import DomainClaim
 from products.enablement.models import TRIAL_NOTICE, ProductRequest
 from products.enablement.queries import (
     ProductState,
@@ -78,6 +79,7 @@ def attention_of(viewer: Viewer) -> list[AttentionItem]:
         *_trials(viewer),
         *_blocked_versions(viewer),
         *_incomplete_services(viewer),
+        *_claims(viewer),
         *_requests(viewer),
         *_tokens(viewer),
         *_invitations(viewer),
@@ -292,6 +294,25 @@ def _incomplete_services(viewer: Viewer) -> Iterator[AttentionItem]:
             f"Version {row.number} of {row.name} has no {missing}.",
             reverse(where, args=args),
             f"Add a {kind}" if where == "add_part" else f"View version {row.number}",
+        )
+
+
+def _claims(viewer: Viewer) -> Iterator[AttentionItem]:
+    """Yield domains whose claim is not verified yet or is lost, until it is verified or released."""
+    if not viewer.may(Permission.DOMAIN_CLAIM):
+        return
+    rows = DomainClaim.objects.filter(account=viewer.account).exclude(state="verified")
+    for claim in rows.order_by("-requested_at", "pk")[:SHOWN]:
+        is_pending = claim.state == DomainClaim.State.PENDING
+        yield AttentionItem(
+            "warns",
+            "Domain",
+            f"{claim.name} is not verified yet. No version with it can be activated."
+            if is_pending
+            else f"The claim on {claim.name} is lost: {claim.lost_reason}",
+            reverse("domain", args=[claim.pk]),
+            f"Verify {claim.name}" if is_pending else "View the claim",
+            claim.requested_at if is_pending else claim.lost_at,
         )
 
 

@@ -11,6 +11,8 @@ from accounts.models import ApiToken, Invitation
 from products.catalogue.commands import add_plan
 from products.enablement.commands import disable, request_product, start_trial
 from products.enablement.models import Enablement, ProductRequest
+from tests.factories import NOW
+from tests.factories.domains import claimed, pending
 from tests.factories.enablement import entitle
 from tests.factories.services import (
     BackendFactory,
@@ -185,6 +187,28 @@ def test_an_invitation_that_ends(browser, sam, eve, acme, complete, days, end):
     expected = [f"The invitation for a@x.example {end}"] if end else []
     assert sentences == expected
     assert attention(browser(eve)) == []
+
+
+def test_a_domain_that_is_not_verified_and_one_that_is_lost(
+    browser, eve, una, acme, complete
+):
+    claimed(acme, "sound.example")
+    pending(acme, "new.example", requested_at=NOW + timedelta(days=1))
+    claimed(acme, "old.example", state="lost", lost_at=NOW, lost_reason="Not proved.")
+
+    assert attention(browser(eve)) == [
+        (
+            "Domain",
+            "new.example is not verified yet. No version with it can be activated.",
+            "Verify new.example",
+        ),
+        (
+            "Domain",
+            "The claim on old.example is lost: Not proved.",
+            "View the claim",
+        ),
+    ]
+    assert attention(browser(una)) == []
 
 
 def test_a_paused_webhook(browser, sam, acme, complete, now):
