@@ -22,6 +22,7 @@ from products.billing.queries.bills import Bill, computed_bill, pending_adjustme
 from products.billing.queries.completeness import final_at, missing_usage
 from products.billing.queries.content import content_hash
 from products.billing.queries.credits import credits_left
+from products.billing.queries.invoices import unfinished_invoices
 from products.billing.queries.rows import fill_parties
 from products.billing.queries.terms import contract_of, period_of, terms_of
 from products.catalogue.money import Money
@@ -51,13 +52,13 @@ def draft_invoice(
 ) -> Invoice | None:
     """Draft the invoice of a month that is over, or compute its draft again.
 
-    Returns None if there is nothing to bill: no product was enabled and nothing was used. A final
+    Returns None if there is nothing to bill and no draft: no product was enabled and nothing was used. A final
     invoice is returned as it is. Raises Forbidden, MonthNotOver, CurrencyConflict and
     TermsChanged. Notes invoice.drafted.
     """
     _check_over(account, month, now)
     bill = computed_bill(account, month, now)
-    if not bill.has_something:
+    if not bill.has_something and not _is_begun(account, month):
         return None
     invoice: Invoice | None = None
     with recorded_change(
@@ -92,7 +93,7 @@ def finalize_invoice(
 
     It waits for three days after the end of the month, and until all usage has arrived and no
     dispute is open; a person can override this with a reason. Running it again changes nothing.
-    Returns None if there is nothing to bill. Raises Forbidden, MonthNotOver, NotComplete,
+    Returns None if there is nothing to bill and no draft. Raises Forbidden, MonthNotOver, NotComplete,
     CurrencyConflict and TermsChanged. Notes invoice.finalized, and credit.used per credit.
     """
     override_reason = clean_reason(override_reason, required=False)
@@ -103,7 +104,7 @@ def finalize_invoice(
     if final is not None:
         return final
     bill = computed_bill(account, month, now)
-    if not bill.has_something:
+    if not bill.has_something and not _is_begun(account, month):
         return None
     invoice: Invoice | None = None
     with recorded_change(
@@ -160,6 +161,11 @@ def void_invoice(
             reason=reason,
         )
     return row
+
+
+def _is_begun(account: Account, month: Month) -> bool:
+    """Tell whether the month has an invoice; it stays, also if all of its usage was voided."""
+    return unfinished_invoices().filter(account=account, month=str(month)).exists()
 
 
 def _check_over(account: Account, month: Month, now: datetime) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import chain
 
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 
 from accounts.models import Account
 from products.billing.bill import (
@@ -125,12 +125,17 @@ def pending_adjustments(
     account_id: str, month: Month, currency: str
 ) -> Sequence[Adjustment]:
     """Return the late usage of earlier months that is on no final invoice yet, in a currency."""
-    rows = Adjustment.objects.filter(
+    rows = unbilled_adjustments().filter(
         corrects__account_id=account_id,
         corrects__month__lt=str(month),
         corrects__currency=currency,
-    ).exclude(billed_on__status=Invoice.Status.FINAL)
+    )
     return list(rows.select_related("corrects").order_by("pk"))
+
+
+def unbilled_adjustments() -> "QuerySet[Adjustment]":
+    """Return the late usage that is on no final invoice yet."""
+    return Adjustment.objects.exclude(billed_on__status=Invoice.Status.FINAL)
 
 
 def late_lines(account: Account, month: Month, terms: Terms) -> list[Line]:

@@ -15,7 +15,7 @@ from accounts.policy import require
 from accounts.roles import Permission
 from products.billing.bill import BANDWIDTH, Line
 from products.billing.models import CreditNote, Invoice, InvoiceLine
-from products.billing.queries.bills import computed_bill
+from products.billing.queries.bills import computed_bill, unbilled_adjustments
 from products.billing.queries.content import content_hash
 from products.billing.queries.corrections import unbilled_usage
 from products.billing.queries.rows import (
@@ -163,16 +163,20 @@ def subtotal_in_words(invoice: Invoice) -> str:
 def accounts_to_bill(month: Month) -> "QuerySet[Account]":
     """Return the accounts that may have something to bill in a month, by id.
 
-    Those with an enablement or with usage in the month, or with an invoice up to it that is not final.
+    Those with an enablement, with usage in the month or in the one before, which can be late, with
+    late usage to bill, or with an invoice up to the month that is not final.
     """
     ends_at = month.ends_at("UTC") + timedelta(days=1)  # in any zone
     enabled = Enablement.objects.filter(account=OuterRef("pk"), starts_at__lt=ends_at)
-    used = UsagePeriod.objects.filter(account_id=OuterRef("pk"), month=str(month))
+    used = UsagePeriod.objects.filter(
+        account_id=OuterRef("pk"), month__in=[str(month.plus(-1)), str(month)]
+    )
+    late = unbilled_adjustments().filter(corrects__account=OuterRef("pk"))
     waiting = unfinished_invoices().filter(
         account=OuterRef("pk"), month__lte=str(month)
     )
     rows = Account.objects.filter(
-        Q(Exists(enabled)) | Q(Exists(used)) | Q(Exists(waiting))
+        Q(Exists(enabled)) | Q(Exists(used)) | Q(Exists(late)) | Q(Exists(waiting))
     )
     return rows.order_by("pk")
 

@@ -125,6 +125,14 @@ def test_numbers_have_no_gaps_if_an_invoice_is_refused(acme, globex, shop, enabl
     assert invoice.number == "INV-000001"
 
 
+def test_a_draft_of_which_all_usage_was_voided_becomes_final_at_zero(acme, websockets):
+    late_usage_of_september(acme)  # its invoice is open
+
+    invoice = finalize(acme, month=Month(2026, 9))
+
+    assert (invoice.status, invoice.subtotal) == ("final", usd("0.00"))
+
+
 def test_a_running_month_is_refused(acme, enabled):
     with pytest.raises(MonthNotOver):
         draft(acme, now=MID_OCTOBER)
@@ -288,19 +296,18 @@ def test_a_final_invoice_follows_voided_usage_with_a_credit_note(
     assert balance(acme.pk, "USD") == usd("0.30")
 
 
-def test_late_usage_in_another_currency_waits_and_does_not_stop_the_month(
-    acme, shop, enabled
-):
+def late_usage_of_september(acme, *, currency="USD"):
+    """Save late usage of an invoice; no other invoice bills it yet."""
     september = Invoice.objects.create(
         account=acme,
         month="2026-09",
         starts_at=SEPTEMBER,
         ends_at=OCTOBER.starts_at("UTC"),
         zone="UTC",
-        currency="EUR",
+        currency=currency,
         counted_at=SEPTEMBER,
     )
-    adjustment = Adjustment.objects.create(
+    return Adjustment.objects.create(
         corrects=september,
         product_id="websockets",
         meter="connection_time",
@@ -308,6 +315,12 @@ def test_late_usage_in_another_currency_waits_and_does_not_stop_the_month(
         amount_micros=600_000,
         found_at=MID_OCTOBER,
     )
+
+
+def test_late_usage_in_another_currency_waits_and_does_not_stop_the_month(
+    acme, shop, enabled
+):
+    adjustment = late_usage_of_september(acme, currency="EUR")
 
     invoice = finalize(acme)
 
@@ -527,6 +540,32 @@ def test_a_refused_close_says_why_and_leaves_nothing(
     assert not Invoice.objects.exists()
     assert not NumberSeries.objects.exists()
     assert noted(acme.pk) == entries
+
+
+def test_the_sweep_finds_late_usage_of_an_account_without_a_product(acme, websockets):
+    adjustment = late_usage_of_september(acme)
+
+    close_due_months(CLOSED)  # drafts
+    close_due_months(CLOSED)
+
+    adjustment.refresh_from_db()
+    assert adjustment.billed_on.month == "2026-10"
+
+
+def test_the_time_of_the_command_can_be_of_any_zone(ada, acme, shop, enabled):
+    many_minutes(shop, 1_000_000, "a")
+    grant_credit(
+        ada,
+        account=acme,
+        amount=usd("1"),
+        reason="Sorry",
+        expires_on=date(2026, 11, 4),
+        now=MID_OCTOBER,
+    )
+
+    call_command("close_month", "2026-10", finalize=True, now="2026-11-05T01:00+09:00")
+
+    assert Invoice.objects.get().due == usd("0.00")
 
 
 @pytest.mark.parametrize(

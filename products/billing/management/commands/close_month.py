@@ -100,4 +100,4 @@ def _now(text: str) -> datetime:
         instant = datetime.fromisoformat(text)
     except ValueError as error:
         raise CommandError(f"'{text}' is not a time in ISO 8601.") from error
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
