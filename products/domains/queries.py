@@ -102,24 +102,25 @@ def owner_of(name: str, *, other_than: Account) -> DomainClaim | None:
     return next((row for row in found if overlaps(row.name, name)), None)
 
 
-def active_names(claim: DomainClaim) -> list[str]:
+def active_domains(claim: DomainClaim) -> "QuerySet[ActiveDomain]":
     """Return the domains of the account's active versions that a claim covers, by name."""
-    return list(_active(claim).values_list("name", flat=True))
-
-
-def visible_active_names(actor: Actor, claim: DomainClaim) -> tuple[list[str], int]:
-    """Return those domains that are in services that the actor may see, and how many others are."""
-    visible = Service.objects.visible_to(actor).values("pk")
-    shown = _active(claim).filter(service__in=visible)
-    names = list(shown.values_list("name", flat=True))
-    return names, _active(claim).count() - len(names)
-
-
-def _active(claim: DomainClaim) -> "QuerySet[ActiveDomain]":
     return ActiveDomain.objects.filter(
         Q(name=claim.name) | Q(name__endswith=f".{claim.name}"),
         service__account_id=claim.account_id,
     ).order_by("name")
+
+
+def active_names(claim: DomainClaim) -> list[str]:
+    """Return the names of these domains."""
+    return list(active_domains(claim).values_list("name", flat=True))
+
+
+def visible_active_domains(
+    actor: Actor, claim: DomainClaim
+) -> "QuerySet[ActiveDomain]":
+    """Return those domains that are in services that the actor may see, with the services."""
+    visible = Service.objects.visible_to(actor).values("pk")
+    return active_domains(claim).filter(service__in=visible).select_related("service")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The pages of domain claims: the list, one claim with its proof, and its release."""
 
-from typing import Any
+from typing import Any, Final
 
 from django import forms
 from django.conf import settings
@@ -21,10 +21,11 @@ from accounts.roles import Permission
 from products.domains.commands import claim_domain, release_claim, verify_claim
 from products.domains.models import DomainClaim
 from products.domains.queries import (
+    active_domains,
     claim_of,
     claims_of,
     verification_is_off,
-    visible_active_names,
+    visible_active_domains,
 )
 from products.domains.verification import proof_of
 
@@ -33,6 +34,7 @@ STATE_SHAPES = {
     DomainClaim.State.VERIFIED: "on",
     DomainClaim.State.LOST: "off",
 }
+USED_SHOWN: Final = 20  # domains of active versions that a claim covers
 
 
 class ClaimListForm(ListForm):
@@ -116,14 +118,16 @@ def domain(request: HttpRequest, claim_id: str) -> HttpResponse:
         else:
             success_with_audit_link(request, actor, f"{claim} is verified.")
             return redirect("domain", claim_id=claim.pk)
-    used, hidden = visible_active_names(actor, claim)
+    used = visible_active_domains(actor, claim)
+    used_count = used.count()
     context = {
         **_row(claim),
         "proof": proof_of(claim.name, claim.token),
         "accepts_http": settings.DOMAIN_VERIFICATION == "http",
         "is_pending": claim.is_pending(timezone.now()),
-        "used": used,
-        "hidden": hidden,
+        "used": used[:USED_SHOWN],
+        "more_used": max(used_count - USED_SHOWN, 0),
+        "hidden": active_domains(claim).count() - used_count,
         "problem": problem,
         "claiming": decide(actor, Permission.DOMAIN_CLAIM, claim),
     }

@@ -161,6 +161,20 @@ def test_a_claim_in_use_is_not_released(browser, eve, acme, shop):
     assert DomainClaim.objects.exists()
 
 
+def test_domains_lead_to_their_services_and_the_first_twenty_are_listed(
+    browser, eve, acme, shop
+):
+    claim = claimed(acme, "acme.com")
+    for number in range(21):
+        ActiveDomain.objects.create(service=shop, name=f"s{number:02}.acme.com")
+
+    page = browser(eve).get(page_of(claim))
+
+    assert page.content.count(reverse("service", args=[shop.pk]).encode()) == 20
+    assert "1 more, in services with this domain" in text_of(page)
+    assert b'href="/services/?q=acme.com"' in page.content
+
+
 def test_domains_of_services_that_one_cannot_see_are_only_counted(
     browser, lin, acme, shop
 ):
