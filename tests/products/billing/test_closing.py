@@ -552,6 +552,15 @@ def test_the_sweep_finds_late_usage_of_an_account_without_a_product(acme, websoc
     assert adjustment.billed_on.month == "2026-10"
 
 
+def test_the_command_closes_no_month_in_the_future_in_production(settings, enabled):
+    settings.PRODUCTION = True
+
+    with pytest.raises(CommandError, match="has passed"):
+        call_command("close_month", "2026-10", now="2199-01-01")
+
+    assert not Invoice.objects.exists()
+
+
 def test_the_time_of_the_command_can_be_of_any_zone(ada, acme, shop, enabled):
     many_minutes(shop, 1_000_000, "a")
     grant_credit(

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
@@ -37,7 +38,7 @@ class Command(BaseCommand):
             "--now",
             default="",
             metavar="TIME",
-            help="another time than now, in ISO 8601",
+            help="another time than now, in ISO 8601; in production one that has passed",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -100,4 +101,11 @@ def _now(text: str) -> datetime:
         instant = datetime.fromisoformat(text)
     except ValueError as error:
         raise CommandError(f"'{text}' is not a time in ISO 8601.") from error
-    return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+    instant = instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+    if settings.PRODUCTION and instant > timezone.now():
+        # Entries of a trail are in order, so all that follows would be as late.
+        raise CommandError(
+            "Use a time that has passed. Else everything that the account changes until "
+            "then would have this time, also when a product is enabled."
+        )
+    return instant
