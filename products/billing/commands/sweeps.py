@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
 
 from django.db import DatabaseError
 
@@ -42,21 +43,25 @@ def close_due_months(now: datetime) -> int:
 
 
 def _for_each(accounts: Iterable[Account], carry_out: Callable[[Account], None]) -> int:
-    done = 0
-    for account in accounts:
-        try:
-            carry_out(account)
-            done += 1
-        except RefusalError as refusal:
-            logger.info(
-                "An account waits for billing.",
-                extra={"account_id": account.pk, "code": refusal.code},
-            )
-        except DatabaseError:
-            logger.exception(
-                "An account could not be billed.", extra={"account_id": account.pk}
-            )
-    return done
+    return sum(_is_done(account, carry_out) for account in accounts)
+
+
+def _is_done(account: Account, carry_out: Callable[[Account], None]) -> bool:
+    """Do something for an account; tell whether it was neither refused nor failed."""
+    try:
+        carry_out(account)
+    except RefusalError as refusal:
+        logger.info(
+            "An account waits for billing.",
+            extra={"account_id": account.pk, "code": refusal.code},
+        )
+        return False
+    except DatabaseError:
+        logger.exception(
+            "An account could not be billed.", extra={"account_id": account.pk}
+        )
+        return False
+    return True
 
 
 def _refresh(account: Account, now: datetime) -> None:
@@ -66,8 +71,9 @@ def _refresh(account: Account, now: datetime) -> None:
 
 def _close(account: Account, now: datetime) -> None:
     expire_credits(JOB, account=account, now=now)
+    # A month that waits for usage does not delay the later ones.
     for month in _months_to_close(account, month_at(account, now)):
-        _close_month(account, month, now)
+        _is_done(account, partial(_close_month, month=month, now=now))
 
 
 def _months_to_close(account: Account, running: Month) -> list[Month]:
@@ -77,7 +83,7 @@ def _months_to_close(account: Account, running: Month) -> list[Month]:
     return sorted({running.plus(-2), running.plus(-1), *months})
 
 
-def _close_month(account: Account, month: Month, now: datetime) -> None:
+def _close_month(account: Account, *, month: Month, now: datetime) -> None:
     rows = Invoice.objects.filter(account=account, month=str(month))
     invoice = rows.exclude(status=Invoice.Status.VOID).first()
     if invoice is None or invoice.status == Invoice.Status.OPEN:
