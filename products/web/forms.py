@@ -78,7 +78,9 @@ class ConfirmForm(forms.Form):
                 label=f"Type {must_type} to confirm",
                 help_text="Required because connections are open, or may be open at an edge that isn't "
                 "reporting.",
-                widget=forms.TextInput(attrs={"autocomplete": "off"}),
+                widget=forms.TextInput(
+                    attrs={"autocomplete": "off", "data-not-kept": ""}
+                ),
             )
 
     def clean_typed(self) -> str:

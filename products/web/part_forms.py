@@ -232,6 +232,8 @@ def _form_field(declared: Field, names: Names, current: object) -> forms.Field:
         made = forms.Field(
             required=declared.required, widget=_widget(declared, names, current)
         )
+    if declared.secret:
+        made.widget.attrs |= {"autocomplete": "off", "data-not-kept": ""}
     made.initial = _as_typed(declared, declared.default)
     made.label = declared.label + (f" ({declared.unit})" if declared.unit else "")
     made.help_text = _hint(declared, names)

@@ -252,7 +252,7 @@
   const isChoice = (field) => field.matches("[type=checkbox], [type=radio]");
   const keptFields = (form) => Array.from(form.elements).filter((field) =>
     field.name && field.matches("input, select, textarea")
-    && !field.matches("[type=hidden], [type=password], [type=file], [autocomplete=off], [type=checkbox]:required"));
+    && !field.matches("[type=hidden], [type=password], [type=file], [autocomplete=one-time-code], [data-not-kept], [type=checkbox]:required"));
 
   // A field with the name "action" or "method" hides the property of the form, but not its attribute.
   const actionOf = (form) => new URL(form.getAttribute("action") ?? "", location.href).pathname;

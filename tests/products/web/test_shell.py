@@ -6,6 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.test import Client
+from django.urls import reverse
 from playwright.sync_api import expect, sync_playwright
 
 from accounts.models import User
@@ -159,6 +160,30 @@ def test_what_was_typed_is_kept_while_signing_in_again(wide, sam):
     expect(wide.get_by_role("main")).to_contain_text("What you typed was kept.")
     wide.reload()
     expect(wide.get_by_label("Name")).to_have_value("")
+
+
+def test_a_part_is_kept_while_signing_in_again_but_no_secret(wide, eve, draft):
+    sign_in(wide, eve)
+    part = reverse("add_part", args=[draft.service_id, draft.number, "backend"])
+    wide.goto(part)
+    wide.get_by_label("Name", exact=True).fill("origin")
+    wide.locator("[name=address]").fill("up.example.com")
+    wide.get_by_text("Advanced settings").click()
+    wide.locator("[name=ssl_client_key]").fill("PRIVATE")
+    end_session(wide)
+
+    wide.get_by_role("button", name="Save draft").click()
+    expect(wide.get_by_role("main")).to_contain_text("Nothing was changed. Sign in")
+    kept = wide.evaluate("sessionStorage.getItem('tollgate.form')")
+    wide.get_by_label("Email").fill("eve@example.com")
+    wide.get_by_label("Password").fill(PASSWORD)
+    wide.get_by_role("button", name="Sign in", exact=True).click()
+
+    wide.wait_for_url(f"**{part}")
+    expect(wide.get_by_label("Name", exact=True)).to_have_value("origin")
+    expect(wide.locator("[name=address]")).to_have_value("up.example.com")
+    expect(wide.locator("[name=ssl_client_key]")).to_have_value("")
+    assert "PRIVATE" not in kept
 
 
 def test_a_failed_part_says_so_and_the_old_result_is_marked(
