@@ -1,12 +1,13 @@
 """What a month would cost at a price of the catalogue."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db.models import Sum
 
 from accounts.models import Account
 from products.billing.rating import Estimate, after_allowance, estimate, rate
 from products.catalogue.models import PriceVersion
+from products.catalogue.money import Money
 from products.catalogue.queries import tiered_price
 from products.metering.models import UsagePeriod
 
@@ -47,18 +48,26 @@ def own_traffic(account: Account, price: PriceVersion) -> list[TrafficEstimate]:
 
 
 def cost_of(price: PriceVersion, minutes: int) -> str:
-    """Return what the minutes of a month cost, in words, as an invoice rates them."""
+    """Return what the minutes of a month cost with the fee, in words, as an invoice rates them."""
     included = price.included_units * price.unit_size
     rated = rate(tiered_price(price), after_allowance(minutes, included).billable)
-    return rated.rounded(price.currency).in_words(rated.exact)
+    total = rated.rounded(price.currency) + _fee(price)
+    return total.in_words(rated.exact)
 
 
 def estimated(price: PriceVersion, *, connections: int, seconds_each: int) -> Estimate:
-    """Return what a number of connections of equal length would cost in a month."""
-    return estimate(
+    """Return what a number of connections of equal length would cost in a month, with the fee."""
+    found = estimate(
         connections,
         seconds_each,
         tiered_price(price),
         currency=price.currency,
         included=price.included_units * price.unit_size,
     )
+    return replace(found, total=found.total + _fee(price))
+
+
+def _fee(price: PriceVersion) -> Money:
+    """Return the fee of a whole month, rounded as the line of an invoice."""
+    whole = Money(price.fee_micros, price.currency)
+    return Money.rounded(whole.amount, price.currency)

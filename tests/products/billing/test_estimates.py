@@ -39,6 +39,27 @@ def test_an_estimate_subtracts_what_the_price_includes(websockets, included, tot
     assert str(result.total) == f"{total} USD"
 
 
+def test_an_estimate_includes_the_fee_of_a_month(acme, shop, websockets):
+    price = change_price(
+        CATALOGUE,
+        plan=Plan.objects.get(product=websockets, kind="direct"),
+        price=NewPrice(
+            "USD",
+            "connection_time",
+            (PriceTier(None, 600_000_000),),
+            fee_micros=500_000_000,
+        ),
+        effective_from=NOW + timedelta(days=32),
+        now=NOW,
+    )
+    period(shop, "2026-10", 2_000_000)
+
+    [own] = own_traffic(acme, price)
+
+    assert own.cost == "501.20 USD"
+    assert estimated(price, connections=2_000_000, seconds_each=60).text == own.cost
+
+
 def period(shop, month, minutes):
     UsagePeriod.objects.create(
         account_id=shop.account_id, service=shop.pk, month=month, minutes=minutes
