@@ -236,9 +236,13 @@ def test_your_own_missing_abilities_lead_to_the_superusers(browser, una, sam, sh
 
 @pytest.mark.parametrize("who", ["una", "bo", "eve", "sam"])
 def test_who_may_request_products_reads_that_they_can(request, browser, who, ngwaf):
-    page = text_of(browser(request.getfixturevalue(who)).get("/entitlements/"))
+    answer = browser(request.getfixturevalue(who)).get("/entitlements/")
 
-    assert re.search(r"Next-Gen WAF On request Why\? .*? Request it", page)
+    page = text_of(answer)
+    assert re.search(
+        r"Next-Gen WAF On request Why\? .*? Request it Request Next-Gen WAF", page
+    )
+    assert answer.content.count(b'href="/products/#ngwaf"') == 2
     assert "View only" not in page
 
 
