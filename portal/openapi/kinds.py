@@ -21,7 +21,7 @@ from portal.openapi.schemas import (
     whole,
 )
 from products.api.items import ItemPagingReader
-from products.api.parts import ContentReader
+from products.api.parts import ContentReader, IncludeReader
 from products.services.commands.items import MAX_ITEMS, Operation
 from products.services.kinds import KINDS, Field, Kind
 from products.services.kinds.fields import MAX_LIST_LENGTH, Type, fields_of_object
@@ -31,9 +31,6 @@ from products.services.kinds.items import ITEM_KINDS, ItemKind
 ONE_LINE: Final = r"^[^\u0000-\u0008\u000a-\u001f\u007f-\u009f\u2028\u2029]*$"
 LINES: Final = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"
 MSG: Final = text("What of the sent fields is stored, but not carried out.")
-INCLUDED: Final = choice(
-    "staging_ips", "", description="It adds nothing: there is no staging network."
-)
 STATUS_OK: Final = obj({"status": choice("ok")})
 TYPES: Final[Mapping[Type, Schema]] = {
     Type.TEXT: text(),
@@ -246,8 +243,9 @@ def part_operation(view: str, method: str, kind: Kind) -> Described:
     """Return what an operation on the parts of a kind reads and answers."""
     one = ref(component_name(kind))
     if view == "PartList" and method == "GET":
-        query = {"include": INCLUDED} if kind.segment == "domain" else {}
-        return Described(answer=array(one), query=query)
+        return Described(
+            answer=array(one), query=IncludeReader if kind.segment == "domain" else {}
+        )
     if method == "GET":
         return Described(
             answer=one, query=ContentReader if kind.segment == "vcl" else {}

@@ -34,6 +34,14 @@ class ContentReader(serializers.Serializer[Any]):
     no_content = serializers.BooleanField(default=False)
 
 
+class IncludeReader(serializers.Serializer[Any]):
+    """What Fastly's command line asks to add to domains; it adds nothing: there is no staging network."""
+
+    include = serializers.ChoiceField(
+        choices=["staging_ips"], default="", allow_blank=True
+    )
+
+
 class PartView(APIView):
     """Reads, finds and returns parts of one kind in Fastly's format."""
 
@@ -117,6 +125,9 @@ class PartList(PartView):
     ) -> Response:
         """Return all parts of this kind in the version."""
         version = version_at(request.auth, service_id, number)
+        if kind == "domain":
+            query = IncludeReader(data=request.query_params.dict())
+            query.is_valid(raise_exception=True)
         reader = fields.reader_of(request.auth, version.service)
         rows = queries.parts_of(version, self.kind)
         return Response([fields.to_json(row, version, reader) for row in rows])
