@@ -76,7 +76,7 @@ def _options(
     choices: Iterable[int], others: Limit, strict: Limit
 ) -> list[tuple[str, str]]:
     """Return the options of a field; the first leaves it with the operator's limits."""
-    portal = f"The portal's limit: {others} (superusers and billing: {strict})"
+    portal = f"Portal's limit: {others} (superusers and billing: {strict})"
     limits = [(str(seconds), limit_in_words(seconds)) for seconds in choices]
     return [("", portal), *limits]
 
