@@ -15,14 +15,13 @@ from accounts.policy import load_access
 from accounts.queries import account_of
 from accounts.roles import Permission
 from products.billing.queries.running import visible_bill
-from products.calendars import calendar_of
 from products.compatibility.version_config import WEBSOCKETS
 from products.enablement.queries import (
     products_of,
 )
 from products.services.queries import services_of
 from products.web.attention import Viewer, attention_of, first_steps
-from products.web.recent_usage import recent_usage
+from products.web.recent_usage import month_so_far
 
 LATEST_EVENTS = 5
 SERVICES_SHOWN = 10
@@ -59,11 +58,12 @@ def home(request: HttpRequest) -> HttpResponse:
     attention = attention_of(viewer)
     bill = visible_bill(actor, account, now)
     is_metered = any(state.product.pk == WEBSOCKETS and state.is_on for state in states)
-    recent = None
+    month = None
     if is_metered and access.decide(Permission.STATS_READ).allowed:
-        recent = recent_usage([each.pk for each in services], calendar_of(account), now)
+        ids = [each.pk for each in services]
+        month = month_so_far(account, ids, now, sees_costs=bill is not None)
     context = {
-        "recent": recent,
+        "month": month,
         "role_words": ROLE_WORDS,
         "in_use": [state for state in states if state.is_on],
         "services": services[:SERVICES_SHOWN],

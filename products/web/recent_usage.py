@@ -1,19 +1,32 @@
-"""The connection minutes of the last seven days: on Home, on Products and of a service."""
+"""The connection minutes of the running month on Home, and of seven days on Products and of a service."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
+from itertools import pairwise
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from accounts.date_formats import day_of_year_text
-from products.calendars import Calendar
+from accounts.models import Account
+from products.billing.queries.running import costs_up_to
+from products.calendars import Calendar, calendar_of
+from products.catalogue.money import MICROS
 from products.metering.queries import freshness
-from products.metering.queries.daily import minutes_at
+from products.metering.queries.daily import Bounds, minutes_at
 from products.months import midnights
-from products.web.usage_chart import Bar, ChartDay, usage_chart
+from products.web.usage_chart import Bar, Chart, ChartDay, usage_chart
 
 DAYS: Final = 7
+_DAY_AHEAD: Final = ChartDay(
+    label="",
+    minutes=0,
+    is_complete=False,
+    is_known=False,
+    is_future=True,
+    total=None,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +58,74 @@ def recent_usage(
         datetime.combine(last, time(), local),
         zone,
     )
+    days = _days_between(service_ids, bounds, calendar, now)
+    return RecentUsage(days, usage_chart(days).bars)
+
+
+@dataclass(frozen=True, slots=True)
+class MonthSoFar:
+    """The days of the running month until today, and a chart of the whole month.
+
+    The line of the chart is the cost up to each day; there is none for those who see no costs.
+    """
+
+    days: Sequence[ChartDay]
+    chart: Chart
+
+    @property
+    def minutes(self) -> int:
+        """Return the minutes of the month so far."""
+        return sum(day.minutes for day in self.days)
+
+    @property
+    def today(self) -> ChartDay:
+        """Return the day that is not over."""
+        return self.days[-1]
+
+    @property
+    def busiest(self) -> ChartDay:
+        """Return the day with most minutes; the first of several."""
+        return max(self.days, key=lambda day: day.minutes)
+
+
+def month_so_far(
+    account: Account, service_ids: list[str], now: datetime, *, sees_costs: bool
+) -> MonthSoFar:
+    """Return the minutes of services by day, and what the account's month costs up to each.
+
+    The figures are those of the Usage page. The number of queries does not depend on the days or
+    services; those of a month with many connections are read from its periods. Raises CurrencyConflict.
+    """
+    calendar = calendar_of(account)
+    month = calendar.month_at(now)
+    bounds = calendar.days(month)
+    until_today = bounds[: bisect_right(bounds, now) + 1]
+    days = _days_between(service_ids, until_today, calendar, now)
+    if sees_costs:
+        costs = costs_up_to(account, month, until_today)
+        days = [
+            replace(day, total=cost.amount.micros if day.is_known else None)
+            for day, cost in zip(days, costs, strict=True)
+        ]
+    ahead = [_DAY_AHEAD] * (len(bounds) - len(until_today))
+    return MonthSoFar(days, usage_chart([*days, *ahead], unit=MICROS))
+
+
+def _days_between(
+    service_ids: list[str], bounds: Bounds, calendar: Calendar, now: datetime
+) -> list[ChartDay]:
+    """Return the days that start at the bounds but the last."""
     used = minutes_at(service_ids, bounds, calendar)
     counted = freshness(now, counted_at=used.counted_at).complete_to
-    days = []
-    for index in range(DAYS):
-        day = first + timedelta(days=index)
-        days.append(
-            ChartDay(
-                label=day_of_year_text(day),
-                minutes=used.totals[index + 1] - used.totals[index],
-                is_complete=counted is not None and bounds[index + 1] <= counted,
-                is_known=counted is not None and bounds[index] < counted,
-                is_future=False,
-                total=None,
-            )
+    local = ZoneInfo(calendar.zone_at(now))
+    return [
+        ChartDay(
+            label=day_of_year_text(start.astimezone(local).date()),
+            minutes=used.totals[index + 1] - used.totals[index],
+            is_complete=counted is not None and end <= counted,
+            is_known=counted is not None and start < counted,
+            is_future=False,
+            total=None,
         )
-    return RecentUsage(days, usage_chart(days).bars)
+        for index, (start, end) in enumerate(pairwise(bounds))
+    ]
