@@ -1,7 +1,7 @@
-"""The page of an invoice, and its downloads: PDF, CSV, JSON and the connections of its lines."""
+"""The page of an invoice, and its downloads: PDF, CSV, JSON and the usage of its lines."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -20,6 +20,7 @@ from accounts.authentication import actor_of
 from accounts.csv_export import csv_lines
 from accounts.errors import NotFound
 from accounts.queries import account_of
+from products.billing.bill import BANDWIDTH
 from products.billing.describe import (
     CREDITS_NOTE,
     NEVER_CHANGES_NOTE,
@@ -31,8 +32,8 @@ from products.billing.describe import (
 from products.billing.models import Invoice, InvoiceLine
 from products.billing.queries.content import content_of
 from products.billing.queries.invoices import (
-    ConnectionOfLine,
     InvoiceDocument,
+    bytes_of,
     connections_of,
     invoice_document,
 )
@@ -48,6 +49,10 @@ LINE_COLUMNS = (
 CONNECTION_COLUMNS = (
     *("line", "connection_id", "service", "edge", "started_at"),
     *("duration_us", "minutes"),
+)
+BANDWIDTH_COLUMNS = (
+    *("line", "usage", "service", "edge", "connection_id", "instance", "hour"),
+    *("requests", "bytes_from_client", "bytes_to_client"),
 )
 
 
@@ -71,6 +76,7 @@ def invoice(request: HttpRequest, invoice_key: str) -> HttpResponse:
             {"row": each, "text": describe(each), "shares": _shares(each)}
             for each in document.lines
         ],
+        "has_bandwidth": any(_own_lines(document, is_bandwidth=True)),
         "notes": [
             {
                 "row": each,
@@ -88,7 +94,7 @@ def invoice(request: HttpRequest, invoice_key: str) -> HttpResponse:
 def invoice_download(
     request: HttpRequest, invoice_key: str, form: str
 ) -> HttpResponseBase:
-    """Return an invoice as PDF, CSV or JSON, or the connections of its lines, streamed."""
+    """Return an invoice as PDF, CSV or JSON, or the usage of its lines, streamed."""
     document = _document(request, invoice_key)
     if form == "pdf":
         answer: HttpResponseBase = HttpResponse(
@@ -97,17 +103,15 @@ def invoice_download(
     elif form == "json":
         answer = JsonResponse(as_json(document), json_dumps_params={"indent": 2})
     elif form == "csv":
-        answer = _text(csv_lines(LINE_COLUMNS, _line_rows(document)), "text/csv")
+        answer = _as_csv(LINE_COLUMNS, _line_rows(document))
     elif form == "connections.csv":
-        rows = (_connection_row(*each) for each in _connections(document))
-        answer = _text(csv_lines(CONNECTION_COLUMNS, rows), "text/csv")
+        answer = _as_csv(CONNECTION_COLUMNS, _connection_rows(document))
     elif form == "connections.jsonl":
-        objects = (
-            dict(zip(CONNECTION_COLUMNS, _connection_row(*each), strict=True))
-            for each in _connections(document)
-        )
-        lines = (f"{json.dumps(each)}\n" for each in objects)
-        answer = _text(lines, "application/jsonl")
+        answer = _as_json_lines(CONNECTION_COLUMNS, _connection_rows(document))
+    elif form == "bandwidth.csv":
+        answer = _as_csv(BANDWIDTH_COLUMNS, _bandwidth_rows(document))
+    elif form == "bandwidth.jsonl":
+        answer = _as_json_lines(BANDWIDTH_COLUMNS, _bandwidth_rows(document))
     else:
         raise NotFound("There is no such file of an invoice.")
     separator = "-" if "." in form else "."
@@ -139,6 +143,19 @@ def as_json(document: InvoiceDocument) -> dict[str, Any]:
 def _document(request: HttpRequest, key: str) -> InvoiceDocument:
     actor = actor_of(request)
     return invoice_document(actor, account_of(actor), key, timezone.now())
+
+
+def _as_csv(
+    columns: Sequence[str], rows: Iterable[Sequence[object]]
+) -> StreamingHttpResponse:
+    return _text(csv_lines(columns, rows), "text/csv")
+
+
+def _as_json_lines(
+    columns: Sequence[str], rows: Iterable[Sequence[object]]
+) -> StreamingHttpResponse:
+    objects = (dict(zip(columns, each, strict=True)) for each in rows)
+    return _text((f"{json.dumps(each)}\n" for each in objects), "application/jsonl")
 
 
 def _text(lines: Iterable[str], kind: str) -> StreamingHttpResponse:
@@ -173,23 +190,34 @@ def _line_rows(document: InvoiceDocument) -> Iterator[list[object]]:
         ]
 
 
-def _connections(
-    document: InvoiceDocument,
-) -> Iterator[tuple[InvoiceLine, ConnectionOfLine]]:
-    """Yield the connections of each stretch of time once; two lines can rest on the same ones."""
+def _own_lines(
+    document: InvoiceDocument, *, is_bandwidth: bool
+) -> Iterator[InvoiceLine]:
+    """Yield the lines of own usage, of each stretch of time one; two can rest on the same usage."""
     seen = set()
     for line in document.lines:
         stretch = line.starts_at, line.ends_at
         is_own = line.kind in {"usage", "allowance", "trial"} and stretch not in seen
-        if not is_own or line.meter == "bandwidth":
-            continue
-        seen.add(stretch)
+        if is_own and (line.meter == BANDWIDTH) == is_bandwidth:
+            seen.add(stretch)
+            yield line
+
+
+def _connection_rows(document: InvoiceDocument) -> Iterator[list[object]]:
+    for line in _own_lines(document, is_bandwidth=False):
         for each in connections_of(line):
-            yield line, each
+            yield [
+                *(line.position, each.connection_id, each.service, each.edge),
+                *(each.started_at, each.duration_us, each.minutes),
+            ]
 
 
-def _connection_row(line: InvoiceLine, each: ConnectionOfLine) -> list[object]:
-    return [
-        *(line.position, each.connection_id, each.service, each.edge),
-        *(each.started_at, each.duration_us, each.minutes),
-    ]
+def _bandwidth_rows(document: InvoiceDocument) -> Iterator[list[object]]:
+    for line in _own_lines(document, is_bandwidth=True):
+        for each in bytes_of(line):
+            yield [
+                *(line.position, "connection" if each.connection_id else "http"),
+                *(each.service, each.edge, each.connection_id, each.instance),
+                *(each.hour, each.requests),
+                *(each.bytes_from_client, each.bytes_to_client),
+            ]

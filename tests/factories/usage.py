@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from products.instants import microseconds_of
-from products.metering.models import ConnectionUsage, Edge
+from products.metering.models import ConnectionUsage, DeliveryUsage, Edge
 from tests.factories import NOW
 
 MINUTE_US = 60_000_000
@@ -26,6 +26,19 @@ def connection_usage(
         final=True,
         clock_differs=False,
         last_reported_at=started_at,
+    )
+
+
+def delivery_usage(service, hour: datetime, bytes_to_client: int, **fields):
+    """Save the ordinary HTTP of a service in an hour."""
+    return DeliveryUsage.objects.create(
+        edge="edge-1",
+        instance=fields.get("instance", "i"),
+        service=service.pk,
+        hour=hour,
+        requests=5,
+        bytes_from_client=fields.get("bytes_from_client", 0),
+        bytes_to_client=bytes_to_client,
     )
 
 

@@ -21,7 +21,7 @@ from products.billing.bill import (
 from products.billing.models import Adjustment, Invoice
 from products.billing.queries.terms import terms_of
 from products.catalogue.money import EXACT, MICROS, Money, exact_sum
-from products.metering.models import ConnectionUsage, UsagePeriod
+from products.metering.models import UsagePeriod
 from products.metering.queries import complete_to, totals_between
 from products.metering.queries.daily import KeptUsage, kept_usage
 from products.metering.queries.digests import (
@@ -31,6 +31,7 @@ from products.metering.queries.digests import (
     time_lines,
 )
 from products.metering.queries.usage import (
+    byte_rows,
     delivery_between,
     service_ids_of,
     snapshot,
@@ -197,8 +198,7 @@ def _bandwidth_usage(
 ) -> SegmentUsage:
     start, end = segment.starts_at, segment.ends_at
     rows = (
-        ConnectionUsage.objects.filter(service__in=services, month=str(month))
-        .order_by()
+        byte_rows(services, str(month))
         .values("service")
         .annotate(moved=Sum("bytes_from_client") + Sum("bytes_to_client"))
     )

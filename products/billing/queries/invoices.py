@@ -1,4 +1,4 @@
-"""Invoices of an account, accounts with due work, and the connections that a line rests on."""
+"""Invoices of an account, accounts with due work, and the usage that a line rests on."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from accounts.errors import Invalid, NotFound
 from accounts.models import Account
 from accounts.policy import require
 from accounts.roles import Permission
-from products.billing.bill import BANDWIDTH, Line
+from products.billing.bill import Line
 from products.billing.models import CreditNote, Invoice, InvoiceLine
 from products.billing.queries.bills import computed_bill, unbilled_adjustments
 from products.billing.queries.content import content_hash
@@ -27,9 +27,15 @@ from products.billing.queries.running import bill_so_far
 from products.billing.queries.terms import contract_of
 from products.catalogue.money import exact_sum
 from products.enablement.models import Enablement
-from products.instants import iso_instant
+from products.instants import iso_hour, iso_instant, microseconds_of
 from products.metering.models import UsagePeriod
-from products.metering.queries.usage import last_rows, minutes_within, service_ids_of
+from products.metering.queries.usage import (
+    byte_rows,
+    delivery_rows,
+    last_rows,
+    minutes_within,
+    service_ids_of,
+)
 from products.months import Month
 
 _CHUNK = 5_000
@@ -59,6 +65,23 @@ class ConnectionOfLine:
     started_at: str
     duration_us: int
     minutes: int
+
+
+@dataclass(frozen=True, slots=True)
+class BytesOfLine:
+    """What a connection adds to a line of bandwidth, or the ordinary HTTP of a service in an hour.
+
+    A connection has no `instance`, `hour` and `requests`; ordinary HTTP has no `connection_id`.
+    """
+
+    service: str
+    edge: str
+    bytes_from_client: int
+    bytes_to_client: int
+    connection_id: str | None = None
+    instance: str | None = None
+    hour: str | None = None
+    requests: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,19 +212,39 @@ def unfinished_invoices() -> "QuerySet[Invoice]":
 
 
 def connections_of(line: InvoiceLine) -> Iterator[ConnectionOfLine]:
-    """Yield the connections that a line of connection time rests on, in the order of their rows."""
-    if line.meter == BANDWIDTH:
-        return
+    """Yield the connections that a line of connection time rests on, always in the same order."""
     services = service_ids_of(line.invoice.account_id)
     rows = last_rows(services, line.starts_at, line.ends_at).annotate(
         counted=minutes_within(line.starts_at, line.ends_at)
     )
     names = ("connection_id", "service", "edge", "started_us", "duration_us", "counted")
-    for key, service, edge, start, duration, counted in rows.values_list(
-        *names
-    ).iterator(_CHUNK):
+    values = rows.order_by("pk").values_list(*names)
+    for key, service, edge, start, duration, counted in values.iterator(_CHUNK):
         yield ConnectionOfLine(
             key, service, edge, iso_instant(start), duration, counted
+        )
+
+
+def bytes_of(line: InvoiceLine) -> Iterator[BytesOfLine]:
+    """Yield what a line of bandwidth rests on, always in the same order: the rows of its digest.
+
+    First each connection with its bytes of the month, then ordinary HTTP by hour.
+    """
+    services = service_ids_of(line.invoice.account_id)
+    names = ("service", "edge", "bytes_from_client", "bytes_to_client")
+    connections = byte_rows(services, line.invoice.month).order_by("pk")
+    for values in connections.values_list(*names, "connection_id").iterator(_CHUNK):
+        yield BytesOfLine(*values)
+    rows = delivery_rows(services, line.starts_at, line.ends_at).order_by("hour", "pk")
+    hours = rows.values_list("instance", "hour", "requests", *names)
+    for instance, hour, requests, service, edge, received, sent in hours.iterator(
+        _CHUNK
+    ):
+        yield BytesOfLine(
+            *(service, edge, received, sent),
+            instance=instance,
+            hour=iso_hour(microseconds_of(hour)),
+            requests=requests,
         )
 
 

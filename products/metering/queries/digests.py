@@ -15,8 +15,8 @@ from django.db.models import BigIntegerField, CharField, F, QuerySet, Value
 from django.db.models.functions import Cast, Concat, Least
 
 from products.instants import microseconds_of
-from products.metering.models import ConnectionUsage, DeliveryUsage
-from products.metering.queries.usage import last_rows
+from products.metering.models import ConnectionUsage
+from products.metering.queries.usage import byte_rows, delivery_rows, last_rows
 
 _MODULUS = 2**256
 _CHUNK = 5_000  # rows read from the database at a time
@@ -49,7 +49,7 @@ def time_lines(
 def byte_lines(services: Sequence[str], month: str) -> Iterator[bytes]:
     """Yield the bytes of each connection of services in a month."""
     yield from _lines(
-        ConnectionUsage.objects.filter(service__in=services, month=month).order_by(),
+        byte_rows(services, month),
         "bytes",
         ("connection_id", "bytes_from_client"),
         F("bytes_to_client"),
@@ -60,9 +60,7 @@ def delivery_lines(
     services: Sequence[str], starts_at: datetime, ends_at: datetime
 ) -> Iterator[bytes]:
     """Yield the ordinary HTTP of services by hour."""
-    hours = DeliveryUsage.objects.filter(
-        service__in=services, hour__gte=starts_at, hour__lt=ends_at
-    ).values_list(
+    hours = delivery_rows(services, starts_at, ends_at).values_list(
         "edge", "instance", "hour", "requests", "bytes_from_client", "bytes_to_client"
     )
     for edge, instance, hour, *counts in hours.iterator(_CHUNK):

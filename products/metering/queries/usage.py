@@ -330,6 +330,21 @@ def last_rows(
     )
 
 
+def byte_rows(services: Sequence[str], month: str) -> "QuerySet[ConnectionUsage]":
+    """Return the row of each connection of services in a month: it has the bytes of the month."""
+    rows = ConnectionUsage.objects.filter(service__in=services, month=month)
+    return rows.order_by()
+
+
+def delivery_rows(
+    services: Sequence[str], starts_at: datetime, ends_at: datetime
+) -> "QuerySet[DeliveryUsage]":
+    """Return the ordinary HTTP of services by hour and instance, in a half-open period."""
+    return DeliveryUsage.objects.filter(
+        service__in=services, hour__gte=starts_at, hour__lt=ends_at
+    )
+
+
 def delivery_in(
     services: list[str], month: Month, calendar: Calendar
 ) -> dict[str, DeliveryTotals]:
@@ -344,9 +359,7 @@ def delivery_between(
 ) -> dict[str, DeliveryTotals]:
     """Return the ordinary HTTP of services in a half-open period, by id."""
     rows = (
-        DeliveryUsage.objects.filter(
-            service__in=services, hour__gte=starts_at, hour__lt=ends_at
-        )
+        delivery_rows(services, starts_at, ends_at)
         .values("service")
         .annotate(Sum("requests"), Sum("bytes_from_client"), Sum("bytes_to_client"))
         .values_list(

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from django.db.models import F
 from django.urls import reverse
 from pypdf import PdfReader
 
@@ -15,18 +16,23 @@ from products.billing.commands.closing import finalize_invoice, void_invoice
 from products.billing.commands.corrections import correct_month
 from products.billing.models import CreditNote, InvoiceLine
 from products.billing.queries.content import content_hash
-from products.metering.models import ConnectionUsage
+from products.instants import instant_us
+from products.metering.models import ConnectionUsage, DeliveryUsage
+from products.metering.queries.digests import digest
 from products.months import Month
 from tests.factories import NOW
 from tests.factories.invoices import invoice
 from tests.factories.invoices import invoice as draft
-from tests.factories.usage import connection_usage
+from tests.factories.usage import connection_usage, delivery_usage
 from tests.products.web.conftest import queries_of, text_of
 
 JOB = Actor.system("bill-accounts")
 NOVEMBER = Month(2026, 11)
 CLOSED = datetime(2026, 12, 4, 1, tzinfo=UTC)
-DOWNLOADS = ("pdf", "csv", "json", "connections.csv", "connections.jsonl")
+DOWNLOADS = (
+    *("pdf", "csv", "json", "connections.csv", "connections.jsonl"),
+    *("bandwidth.csv", "bandwidth.jsonl"),
+)
 
 
 @pytest.fixture
@@ -119,8 +125,12 @@ def test_the_invoice_of_another_account_does_not_exist(browser, stan, final):
 @pytest.mark.parametrize("who", ["eve", "una"])
 def test_a_role_that_sees_no_costs_is_refused(request, browser, final, who):
     client = browser(request.getfixturevalue(who))
+    addresses = [
+        reverse("invoice", args=[final.number]),
+        *(reverse("invoice_download", args=[final.number, each]) for each in DOWNLOADS),
+    ]
 
-    assert client.get(reverse("invoice", args=[final.number])).status_code == 403
+    assert {client.get(each).status_code for each in addresses} == {403}
 
 
 def test_the_pdf_has_the_same_bytes_each_time(browser, bo, final):
@@ -193,6 +203,90 @@ def test_the_connections_of_the_lines_add_up_to_the_quantity(browser, bo, final)
     assert [json.loads(each)["connection_id"] for each in lines] == [
         row["connection_id"] for row in rows
     ]
+
+
+@pytest.fixture
+def delivered(acme, shop, echo, used):
+    """The invoice of November with connections and with ordinary HTTP of two services."""
+    hour = NOW.replace(minute=0, second=0, microsecond=0)
+    delivery_usage(shop, hour, 3 * 10**9, bytes_from_client=7)
+    delivery_usage(shop, hour, 11, instance="j")
+    delivery_usage(echo, hour + timedelta(days=1), 2 * 10**9)
+    delivery_usage(echo, CLOSED.replace(hour=0), 10**9)  # of December
+    return finalize_invoice(JOB, account=acme, month=NOVEMBER, now=CLOSED)
+
+
+def test_the_bytes_of_the_bandwidth_line_add_up_to_its_quantity(browser, bo, delivered):
+    line = delivered.lines.get(kind="usage", meter="bandwidth")
+    client = browser(bo)
+
+    answer = download(client, delivered.number, "bandwidth.csv")
+    lines = body(download(client, delivered.number, "bandwidth.jsonl")).splitlines()
+
+    assert answer.streaming
+    rows = list(csv.DictReader(io.StringIO(body(answer))))
+    assert [row["usage"] for row in rows] == [*["connection"] * 2, *["http"] * 3]
+    assert {row["line"] for row in rows} == {str(line.position)}
+    moved = [
+        int(row["bytes_from_client"]) + int(row["bytes_to_client"]) for row in rows
+    ]
+    assert sum(moved) == line.quantity == 15_000_000_018
+    objects = [json.loads(each) for each in lines]
+    assert rows == [
+        {key: "" if row[key] is None else str(row[key]) for key in row}
+        for row in objects
+    ]
+
+
+def test_the_digest_of_the_bandwidth_line_follows_from_its_download(
+    browser, bo, delivered
+):
+    line = delivered.lines.get(kind="usage", meter="bandwidth")
+
+    lines = body(download(browser(bo), delivered.number, "bandwidth.jsonl"))
+
+    rows = [json.loads(each) for each in lines.splitlines()]
+    connections = [
+        f"bytes {row['connection_id']} {row['bytes_from_client']} {row['bytes_to_client']}"
+        for row in rows
+        if row["usage"] == "connection"
+    ]
+    hours = [
+        f"delivery {row['edge']} {row['instance']} {instant_us(row['hour'])} "
+        f"[{row['requests']}, {row['bytes_from_client']}, {row['bytes_to_client']}]"
+        for row in rows
+        if row["usage"] == "http"
+    ]
+    recomputed = digest(each.encode() for each in [*connections, *hours])
+    assert recomputed == line.usage_digest
+
+
+@pytest.mark.parametrize("form", DOWNLOADS[3:])
+def test_the_usage_of_the_lines_has_the_same_bytes_each_time(
+    browser, bo, delivered, form
+):
+    client = browser(bo)
+    first = body(download(client, delivered.number, form))
+
+    # PostgreSQL writes a changed row to another place.
+    ConnectionUsage.objects.filter(connection_id="a").update(clock_differs=True)
+    DeliveryUsage.objects.filter(instance="i").update(requests=F("requests"))
+
+    assert body(download(client, delivered.number, form)) == first
+
+
+def test_the_page_links_to_the_bytes_of_a_bandwidth_line_only(
+    browser, bo, acme, delivered
+):
+    client = browser(bo)
+    without = invoice(acme, "2026-12")
+    address = reverse("invoice_download", args=[delivered.number, "bandwidth.csv"])
+
+    page = client.get(reverse("invoice", args=[delivered.number]))
+    other = client.get(reverse("invoice", args=[without.month]))
+
+    assert f'href="{address}"' in page.content.decode()
+    assert "bandwidth.csv" not in other.content.decode()
 
 
 def test_a_credit_note_is_linked_from_the_invoice_that_it_corrects(

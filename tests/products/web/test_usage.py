@@ -15,10 +15,10 @@ from products.billing.commands.closing import finalize_invoice
 from products.billing.models import Adjustment, Invoice
 from products.billing.queries.running import running_account_bill
 from products.catalogue.money import Money
-from products.metering.models import DeliveryUsage, Edge
+from products.metering.models import Edge
 from products.months import Month
 from tests.factories import NOW
-from tests.factories.usage import connection_usage, reporting_edge
+from tests.factories.usage import connection_usage, delivery_usage, reporting_edge
 from tests.products.web.conftest import queries_of, text_of
 
 LATER = NOW + timedelta(days=3)  # 25 November, 12:00
@@ -42,15 +42,7 @@ def used(shop, echo, enabled, edge):
     day = NOW.replace(hour=0) + timedelta(days=1)
     connection_usage(shop, day, 90, month="2026-11", bytes_to_client=10**9)
     connection_usage(echo, day + timedelta(days=1), 10, month="2026-11")
-    DeliveryUsage.objects.create(
-        edge="edge-1",
-        instance="i",
-        service=echo.pk,
-        hour=day + timedelta(days=1),
-        requests=5,
-        bytes_from_client=0,
-        bytes_to_client=3 * 10**9,
-    )
+    delivery_usage(echo, day + timedelta(days=1), 3 * 10**9)
 
 
 def page(browser, actor, **query):
