@@ -1,6 +1,6 @@
 """Services: the list, one service with its versions, and comparing them."""
 
-import re
+from collections.abc import Mapping
 
 from django import forms
 from django.contrib import messages
@@ -60,7 +60,6 @@ from products.web.recent_usage import recent_usage
 DEPLOYMENTS_SHOWN = 10
 VERSIONS_SHOWN = 20
 DOMAINS_SHOWN = 3  # of one service in the list
-NUMBER = re.compile("[0-9]{1,6}")
 
 
 class ServiceForm(forms.Form):
@@ -68,6 +67,29 @@ class ServiceForm(forms.Form):
 
     name = forms.CharField(label="Name")
     comment = forms.CharField(label="Comment", required=False)
+
+
+class CompareForm(forms.Form):
+    """The numbers of the two versions that are compared: by default the newest and the one before."""
+
+    def __init__(self, newest: int, data: Mapping[str, str] | None) -> None:
+        """Accept the numbers from 1 to the newest."""
+        super().__init__(data)
+        for name, label, number in (
+            ("from", "From version", max(newest - 1, 1)),
+            ("to", "To version", newest),
+        ):
+            self.fields[name] = forms.IntegerField(
+                label=label,
+                initial=number,
+                min_value=1,
+                max_value=newest,
+                widget=forms.NumberInput(attrs={"class": "short"}),
+                error_messages=dict.fromkeys(
+                    ("required", "invalid", "min_value", "max_value"),
+                    f"Enter a version from 1 to {newest}.",
+                ),
+            )
 
 
 class ServiceListForm(ListForm):
@@ -272,17 +294,19 @@ def compare_versions(request: HttpRequest, service_id: str) -> HttpResponse:
     actor = actor_of(request)
     found = get_service(actor, service_id)
     deciding = decide(actor, Permission.SERVICE_COMPARE, found)
-    numbers = [request.GET.get(name, "") for name in ("from", "to")]
-    context: dict[str, object] = {
-        "service": found,
-        "versions": list(versions_of(found).reverse()),
-        "comparing": deciding,
-    }
-    if deciding.allowed and all(NUMBER.fullmatch(number) for number in numbers):
-        old, new = (get_version(actor, found.pk, int(number)) for number in numbers)
+    context: dict[str, object] = {"service": found, "comparing": deciding}
+    newest = versions_of(found).last() if deciding.allowed else None
+    if newest is None:
+        return render(request, "products/compare.html", context)
+    is_chosen = "from" in request.GET or "to" in request.GET
+    form = CompareForm(newest.number, request.GET if is_chosen else None)
+    context["form"] = form
+    if form.is_valid():
+        numbers = [form.cleaned_data[name] for name in ("from", "to")]
+        old, new = (get_version(actor, found.pk, number) for number in numbers)
         context |= {
             "old": old,
             "new": new,
             "differences": shown_differences(compare(old, new)),
         }
-    return render(request, "products/compare.html", context)
+    return render(request, "products/compare.html", context, status=form_status(form))

@@ -253,22 +253,38 @@ def test_two_versions_are_compared(browser, eve, echo):
     assert "Added header rule tenant : Set, http.X-Tenant" in page
 
 
-@pytest.mark.parametrize("number", ["", "x", "-1", "9" * 30])
-def test_an_invalid_number_compares_nothing(browser, eve, echo, number):
+@pytest.mark.parametrize("number", ["", "x", "-1", "0", "3", "1.5", "9" * 30])
+def test_an_invalid_number_compares_nothing_and_says_what_is_valid(
+    browser, eve, echo, number
+):
     VersionFactory.create(service=echo, number=1)
+    VersionFactory.create(service=echo, number=2)
 
     answer = browser(eve).get(page_of(echo, "compare"), {"from": "1", "to": number})
 
-    assert answer.status_code == 200
-    assert "From version" not in text_of(answer)
+    assert answer.status_code == 400
+    assert "differences" not in answer.context
+    assert answer.context["form"].errors == {"to": ["Enter a version from 1 to 2."]}
+    assert "Enter a version from 1 to 2." in text_of(answer)
 
 
-def test_an_unknown_version_is_not_compared(browser, eve, echo):
-    VersionFactory.create(service=echo, number=1)
+def test_the_newest_versions_are_offered_without_a_list_of_all(browser, eve, echo):
+    for number in range(1, 4):
+        VersionFactory.create(service=echo, number=number)
 
-    answer = browser(eve).get(page_of(echo, "compare"), {"from": "1", "to": "7"})
+    page = browser(eve).get(page_of(echo, "compare"))
 
-    assert answer.status_code == 404
+    fields = page.context["form"]
+    assert (fields["from"].value(), fields["to"].value()) == (2, 3)
+    assert b"<option" not in page.content
+    assert page.content.count(b'min="1"') == page.content.count(b'max="3"') == 2
+
+
+def test_a_service_without_versions_has_none_to_compare(browser, eve, echo):
+    page = browser(eve).get(page_of(echo, "compare"), {"from": "1", "to": "1"})
+
+    assert page.status_code == 200
+    assert "echo has no version yet." in text_of(page)
 
 
 @pytest.mark.parametrize("name", ["service", "compare", "delete_service"])
