@@ -232,7 +232,8 @@ def _form_field(declared: Field, names: Names, current: object) -> forms.Field:
         made = forms.Field(
             required=declared.required, widget=_widget(declared, names, current)
         )
-    if declared.secret:
+    # Whether a header's value is secret depends on its name, which can change while it is typed.
+    if declared.secret or declared.may_be_secret or declared.has_query:
         made.widget.attrs |= {"autocomplete": "off", "data-not-kept": ""}
     made.initial = _as_typed(declared, declared.default)
     made.label = declared.label + (f" ({declared.unit})" if declared.unit else "")

@@ -62,7 +62,7 @@ class WebhookForm(forms.Form):
         label="URL",
         max_length=MAX_URL_LENGTH,
         help_text="Messages are sent here with POST, for example https://example.com/hooks.",
-        widget=forms.URLInput({"autocomplete": "off"}),
+        widget=forms.URLInput({"autocomplete": "off", "data-not-kept": ""}),
     )
     events = forms.MultipleChoiceField(
         label="Events",

@@ -408,10 +408,10 @@ def _header_rule(values: Values) -> Problems:
         yield "regex", REQUIRED
 
 
-def _secret_header_value(values: Values) -> frozenset[str]:
-    """Return the fields that are a credential: the value of a header such as Authorization."""
+def _sets_secret(values: Values) -> bool:
+    """Tell whether a rule's value is a credential: that of a header such as Authorization."""
     name = protocol.header_name(str(values.get("dst")))
-    return frozenset({"src", "substitution"} if _SECRET_HEADER.search(name) else ())
+    return _SECRET_HEADER.search(name) is not None
 
 
 HEADER = Kind(
@@ -423,7 +423,7 @@ HEADER = Kind(
     services=VCL_ONLY,
     carried=True,
     checks=(_header_rule,),
-    secret_values=_secret_header_value,
+    holds_secret=_sets_secret,
     fields=(
         choice(
             "type",
@@ -462,6 +462,7 @@ HEADER = Kind(
             label="Value",
             to_typed=protocol.header_value,
             from_typed=protocol.header_source,
+            may_be_secret=True,
             help="Sent as typed, without quotes around it. Leave empty for delete.",
         ),
         text(
@@ -476,6 +477,7 @@ HEADER = Kind(
             "substitution",
             max_length=500,
             nullable=True,
+            may_be_secret=True,
             group="Replacement",
             carried=False,
         ),

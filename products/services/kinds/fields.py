@@ -98,6 +98,7 @@ class Field:
     to_typed: Callable[[str], str] | None = None
     from_typed: Callable[[str], str] | None = None
     secret: bool = False  # shown only to a user who may configure the service
+    may_be_secret: bool = False  # a credential in some parts: `Kind.secret_values`
     private: bool = False  # kept out of the trail, which is kept forever
     has_query: bool = False  # a URL whose query is kept out of the trail
     needs: Permission | None = None  # to see it

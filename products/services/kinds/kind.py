@@ -65,7 +65,8 @@ class Kind:
     checks: tuple[Check, ...] = ()
     couple: Callable[[Values], Values] = unchanged  # settings that imply others
     advice: Check = no_advice  # what is allowed, and probably not meant
-    secret_values: Callable[[Values], frozenset[str]] = lambda _values: frozenset()
+    # Whether the fields that may be secret are secret in a part with these values.
+    holds_secret: Callable[[Values], bool] = lambda _values: False
     key: Key = Key.NAME
     named: bool = True  # if not, a part's name is its id
     ids: Ids = Ids.KEPT
@@ -159,6 +160,12 @@ class Kind:
     def normal_name(self, name: str) -> str:
         """Return a name as it is stored."""
         return name.lower() if self.lower_case else name
+
+    def secret_values(self, values: Values) -> frozenset[str]:
+        """Return the fields that are secret in a part with these values, and not in every part."""
+        if not self.holds_secret(values):
+            return frozenset()
+        return frozenset(each.name for each in self.fields if each.may_be_secret)
 
     def in_api(
         self, values: Values, hides: Callable[[Field], bool], *, created: bool = False

@@ -567,3 +567,27 @@ def test_a_non_member_changes_nothing(browser, stan, draft):
     page = add_page(draft, "domain")
 
     assert browser(stan).post(page, {"name": "www.example.com"}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("header", ["src", "substitution"]),
+        ("backend", ["ssl_client_key"]),
+        ("logging/logshuttle", ["url", "token"]),
+        ("condition", []),
+    ],
+)
+def test_the_browser_keeps_no_field_that_can_be_a_credential_while_signing_in_again(
+    browser, eve, draft, kind, names
+):
+    page = reverse("add_part", args=[draft.service_id, draft.number, kind])
+
+    form = browser(eve).get(page).context["form"]
+
+    found = [
+        name
+        for name, each in form.fields.items()
+        if "data-not-kept" in each.widget.attrs
+    ]
+    assert sorted(found) == sorted(names)

@@ -38,6 +38,17 @@ def test_a_new_webhook_shows_its_secret_once(page, acme):
     assert "The secret was shown once" in again
 
 
+def test_the_browser_does_not_keep_a_url_while_signing_in_again(page, acme):
+    form = page.get("/webhooks/new/").context["form"]
+
+    kept_out = [
+        name
+        for name, each in form.fields.items()
+        if "data-not-kept" in each.widget.attrs
+    ]
+    assert kept_out == ["url"]
+
+
 def test_a_bad_url_keeps_the_form(page, acme):
     answer = page.post("/webhooks/new/", {"url": "nowhere"})
 
