@@ -7,7 +7,7 @@ from decimal import Decimal
 from products.billing.bill import BANDWIDTH
 from products.billing.models import CreditNote, InvoiceLine
 from products.catalogue.models import PriceVersion
-from products.catalogue.money import EXACT, Money, unit_price
+from products.catalogue.money import EXACT, Money, amount_in_words, unit_price
 from products.catalogue.queries import tiered_price
 from products.catalogue.tiers import METERS, tier_ranges
 
@@ -125,7 +125,8 @@ def _unit(line: InvoiceLine) -> str:
 
 def _rate(line: InvoiceLine, tiers: tuple[TierText, ...]) -> str:
     if len(tiers) == 1:
-        return f"{tiers[0].unit_price:,} per {METERS[line.meter].short_unit}"
+        price = amount_in_words(tiers[0].unit_price)
+        return f"{price} per {METERS[line.meter].short_unit}"
     if tiers:
         return "in tiers"
     if line.kind == InvoiceLine.Kind.FEE and line.price_version is not None:

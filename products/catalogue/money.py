@@ -176,6 +176,13 @@ def unit_price(price_nanos: int) -> Decimal:
     return short if short == exact else exact
 
 
+def amount_in_words(amount: Decimal | int) -> str:
+    """Return an amount with separators and two or more decimals, never rounded: 1,234.50, 0.0028755."""
+    shortest = Decimal(amount).normalize(EXACT)
+    places = max(_TWO, -int(shortest.as_tuple().exponent))
+    return f"{shortest:,.{places}f}"
+
+
 def _whole(amount: Decimal, places: int) -> int:
     shifted = _LOSSLESS.multiply(amount, Decimal(10) ** places)
     return int(_LOSSLESS.quantize(shifted, Decimal(1)))

@@ -8,13 +8,14 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Self
 
 from accounts.audit.chain import canonical
 from accounts.models import Account
 from products.calendars import calendar_of
 from products.catalogue.models import Plan, PriceVersion, Product
-from products.catalogue.money import Money, unit_price
+from products.catalogue.money import Money, amount_in_words, unit_price
 from products.catalogue.queries import tiered_price
 from products.catalogue.tiers import METERS, PriceTier, tier_ranges
 from products.enablement.models import DRAIN_TIME, Enablement
@@ -216,9 +217,8 @@ def _price_sentence(price: Mapping[str, Any], record: Mapping[str, Any]) -> str:
 
 
 def _tier_in_words(tier: Mapping[str, Any], currency: str) -> str:
-    whole, _, part = tier["unit_price"].partition(".")
-    is_free = not int(whole + part)
-    amount = "free" if is_free else f"{int(whole):,}.{part} {currency}"
+    price = Decimal(tier["unit_price"])
+    amount = f"{amount_in_words(price)} {currency}" if price else "free"
     if not tier["range"] or tier["up_to"] is None:
         return f"{amount} {tier['range']}".rstrip()
     return f"{amount} for the {tier['range']}"

@@ -16,7 +16,7 @@ from products.catalogue.commands import (
     next_month_start,
 )
 from products.catalogue.models import Plan, PriceVersion, Product
-from products.catalogue.money import Money, nanos, unit_price
+from products.catalogue.money import Money, amount_in_words, nanos, unit_price
 from products.catalogue.queries import tiered_price
 from products.catalogue.tiers import METERS, PriceTier, tier_ranges
 from products.enablement.agreements import text_hash
@@ -250,7 +250,7 @@ def _lines(price: NewPrice) -> tuple[PriceRow, ...]:
     rows = [
         PriceRow(
             (reach or "all")[:1].upper() + (reach or "all")[1:],
-            f"{unit_price(tier.unit_price_nanos):,f} {price.currency} per {meter.unit_name}",
+            f"{amount_in_words(unit_price(tier.unit_price_nanos))} {price.currency} per {meter.unit_name}",
         )
         for reach, tier in zip(ranges, price.tiers, strict=True)
     ]

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from accounts.models import Account
 from products.catalogue.models import PriceVersion, Product
-from products.catalogue.money import Money, unit_price
+from products.catalogue.money import Money, amount_in_words, unit_price
 from products.catalogue.queries import next_direct_prices, on_sale, tiered_price
 from products.catalogue.tiers import METERS, tier_ranges
 from products.enablement.models import Enablement
@@ -84,13 +84,14 @@ def _price_line(price: PriceVersion) -> str:
     meter = METERS[price.meter]
     tiers = tiered_price(price).tiers
     first = tier_ranges(tiers, meter.short_unit)[0]
-    amounts = [unit_price(tier.unit_price_nanos) for tier in tiers]
+    prices = [unit_price(tier.unit_price_nanos) for tier in tiers]
+    amounts = [amount_in_words(each) for each in prices]
     unit = f"{price.currency} per {meter.unit_name}"
     if len(amounts) == 1:
         return f"{amounts[0]} {unit}."
-    if not amounts[0]:
+    if not prices[0]:
         return f"{_capitalized(first)} a month free, then from {amounts[1]} {unit}."
-    return f"From {min(amounts)} {unit} ({amounts[0]} for the {first})."
+    return f"From {amount_in_words(min(prices))} {unit} ({amounts[0]} for the {first})."
 
 
 def _capitalized(words: str) -> str:

@@ -23,6 +23,7 @@ from accounts.date_formats import (
 from accounts.lists import some_of
 from accounts.time_zones import zone_label
 from accounts.user_agents import browser_of
+from products.catalogue.money import amount_in_words
 from products.units import bytes_in_words, duration_in_words
 from products.web.differences import ShownField, changes_in_words
 
@@ -45,12 +46,8 @@ def thousands(value: int | None) -> str:
 
 @register.filter
 def amount(value: Decimal | int | None) -> str:
-    """Return an amount with separators and two or more decimals, never rounded: 1,234.50, 0.0028755."""
-    if value is None:
-        return UNKNOWN
-    amount = Decimal(value).normalize()
-    places = max(2, -int(amount.as_tuple().exponent))
-    return f"{amount:,.{places}f}"
+    """Return an amount in words. None reads "unknown"."""
+    return UNKNOWN if value is None else amount_in_words(value)
 
 
 @register.filter

@@ -52,6 +52,19 @@ def test_a_single_tier_is_the_price(acme, websockets):
     assert tier_rows(price) == [("All", Decimal("0.185"))]
 
 
+def test_large_and_tiny_prices_are_written_with_separators_and_in_full(
+    acme, websockets
+):
+    delivery = Product.objects.get(pk="delivery")
+    new_price(
+        delivery, "bandwidth", PriceTier(10, 9_999_990_000_000), PriceTier(None, 1)
+    )
+
+    assert line_of(acme, delivery, LATER) == (
+        "From 0.000000001 USD per GB (9,999.99 for the first 10 GB)."
+    )
+
+
 def test_a_fee_and_what_it_includes_are_part_of_the_line(acme, websockets):
     new_price(
         websockets,
