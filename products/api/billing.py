@@ -22,7 +22,7 @@ from accounts.queries import account_for
 from accounts.roles import Permission
 from products.api.services import valid
 from products.api.usage import month_in
-from products.billing.describe import describe, units_of
+from products.billing.describe import LineText, describe, units_of
 from products.billing.models import Invoice, InvoiceLine
 from products.billing.queries.invoices import (
     before_cursor,
@@ -33,7 +33,7 @@ from products.billing.queries.invoices import (
 )
 from products.billing.queries.terms import period_of
 from products.calendars import calendar_of
-from products.catalogue.money import EXACT, Money
+from products.catalogue.money import EXACT, Money, exact_sum
 from products.catalogue.tiers import METERS
 from products.metering.queries import Usage, usage_of
 from products.months import Month
@@ -239,12 +239,11 @@ def _posted(invoice: Invoice, lines: tuple[InvoiceLine, ...]) -> Json:
 
 def _line(line: InvoiceLine) -> Json:
     text = describe(line)
-    rate = text.tiers[0].unit_price if len(text.tiers) == 1 else Decimal(0)
     amount = Money(line.amount_micros, line.invoice.currency).amount
     return {
         "description": text.title,
         "amount": float(amount),
-        "rate": float(rate),
+        "rate": float(_rate(line, text)),
         "units": float(units_of(line)),
         "product_name": line.product.name,
         "product_group": "Full-Site Delivery",
@@ -252,6 +251,21 @@ def _line(line: InvoiceLine) -> Json:
         "region": "",
         "usage_type": USAGE_TYPES.get(line.meter, ""),
     }
+
+
+def _rate(line: InvoiceLine, text: LineText) -> Decimal:
+    """Return the price per unit; in several tiers the mean of their prices, by quantity.
+
+    A line has one rate. Source: fastly-py 15.0, `InvoiceLineItems`: "Price per unit."
+    """
+    units, exact = text.units, Decimal(line.amount_exact)
+    if text.tiers:  # a started unit can be billed as a whole one, which `units` is not
+        units = Decimal(sum(each.quantity for each in text.tiers))
+        exact = exact_sum(
+            EXACT.multiply(each.unit_price, Decimal(each.quantity))
+            for each in text.tiers
+        )
+    return EXACT.divide(exact, units) if units > 0 else Decimal(0)
 
 
 def _months(first: str, last: str) -> list[Month]:

@@ -11,7 +11,7 @@ from products.billing.commands.closing import finalize_invoice
 from products.billing.models import Budget
 from products.months import Month
 from tests.factories import NOW
-from tests.factories.usage import connection_usage
+from tests.factories.usage import connection_usage, delivery_usage
 from tests.factories.world import build_world
 
 JOB = Actor.system("bill-accounts")
@@ -131,3 +131,14 @@ def test_fastlys_amounts_are_those_of_the_invoice(used, call):
     assert one["statement_number"] == final.number
     [line] = one["transaction_line_items"]
     assert (line["units"], line["rate"]) == (0.0012, 0.6)
+
+
+def test_fastlys_rate_of_a_line_in_tiers_is_the_mean_price_of_its_units(used, call):
+    hour = NOW.replace(minute=0, second=0, microsecond=0)
+    delivery_usage(used.shop, hour, 400 * 10**9)  # of which 100 GB are free
+
+    _, one = call("GET", "billing/v3/invoices/month-to-date")
+
+    line = one["transaction_line_items"][0]
+    assert line["usage_type"] == "Bandwidth"
+    assert (line["units"], line["rate"], line["amount"]) == (400, 0.09, 36)
