@@ -29,6 +29,7 @@ from accounts.queries import (
 from accounts.roles import ABILITIES, LEVELS_FOR, Permission, Role
 from products.compatibility.rules import blocking_switch
 from products.compatibility.version_config import VersionConfig
+from products.enablement.models import Enablement
 from products.enablement.queries import (
     ProductState,
     products_of,
@@ -72,14 +73,27 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """A page where an answer is changed."""
+
+    url: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class ProductRow:
-    """One product: the account's state, what the person may do, and the chosen service."""
+    """One product: the account's state, what the person may do, and the chosen service.
+
+    `changes_block` and `changes_mine` lead to where a block and a refusal end, if there is such a page.
+    """
 
     state: ProductState
     mine: Decision
     may_request: bool
     price_line: str
     cell: Cell | None
+    changes_block: Link | None
+    changes_mine: Link | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +102,16 @@ class AbilityRow:
 
     ability: str
     decision: Decision
-    url: str = ""
-    label: str = ""
+    changes: Link | None
 
 
 def rows_of(
-    access: AccountAccess, account: Account, service: Service | None
+    access: AccountAccess,
+    account: Account,
+    person: Membership | None,
+    service: Service | None,
+    *,
+    sees_costs: bool,
 ) -> list[ProductRow]:
     """Return the products; a constant number of queries."""
     enabling = access.decide(Permission.PRODUCT_ENABLE)
@@ -118,9 +136,40 @@ def rows_of(
             )
             if service
             else None,
+            _changes_block(state, sees_costs=sees_costs),
+            _changes_answer(configuring if state.is_on else enabling, person),
         )
         for state in products_of(account, timezone.now())
     ]
+
+
+def _changes_block(state: ProductState, *, sees_costs: bool) -> Link | None:
+    """Return where new connections of a product are accepted again; None if it is not blocked."""
+    if state.enablement is None or state.enablement.blocked_at is None:
+        return None
+    if state.enablement.blocked_by != Enablement.BlockedBy.BUDGET:
+        return Link(f"{reverse('products')}#{state.product.pk}", "Open Products")
+    if sees_costs:
+        return Link(f"{reverse('billing')}#budget", "Open the budget")
+    return _superusers()
+
+
+def _superusers() -> Link:
+    query = urlencode({"role": Role.SUPERUSER})
+    return Link(f"{reverse('members')}?{query}", "Ask a superuser")
+
+
+def _changes_answer(decision: Decision, person: Membership | None) -> Link | None:
+    """Return where a superuser changes an answer; None if it depends on no role or access."""
+    changeable = {AnswerCode.ROLE, AnswerCode.SERVICE_ACCESS}
+    if decision.allowed or decision.code not in changeable:
+        return None
+    if person is None:
+        return _superusers()
+    if decision.code is AnswerCode.ROLE:
+        return Link(reverse("member", args=[person.pk]), "Change the role")
+    url = reverse("member_access", args=[person.pk])
+    return Link(url, "Change the access to services")
 
 
 def _cell(
@@ -157,34 +206,18 @@ def abilities_of(
     access: AccountAccess, person: Membership | None, service: Service | None
 ) -> list[AbilityRow]:
     """Return what the person can do; a permission that depends on the service is asked on it."""
-    return [
-        _ability(
-            permission,
-            access.decide(
-                permission,
-                service.pk if service and permission in LEVELS_FOR else None,
-            ),
-            person,
+    asked = {
+        permission: access.decide(
+            permission, service.pk if service and permission in LEVELS_FOR else None
         )
         for permission in ASKED
+    }
+    return [
+        AbilityRow(
+            capfirst(ABILITIES[permission]), decision, _changes_answer(decision, person)
+        )
+        for permission, decision in asked.items()
     ]
-
-
-def _ability(
-    permission: Permission, decision: Decision, person: Membership | None
-) -> AbilityRow:
-    """Return an ability with the page where a superuser changes it."""
-    ability = capfirst(ABILITIES[permission])
-    if decision.code not in {AnswerCode.ROLE, AnswerCode.SERVICE_ACCESS}:
-        return AbilityRow(ability, decision)
-    if person is None:
-        superusers = f"{reverse('members')}?{urlencode({'role': Role.SUPERUSER})}"
-        return AbilityRow(ability, decision, superusers, "Ask a superuser")
-    if decision.code is AnswerCode.ROLE:
-        url = reverse("member", args=[person.pk])
-        return AbilityRow(ability, decision, url, "Change the role")
-    url = reverse("member_access", args=[person.pk])
-    return AbilityRow(ability, decision, url, "Change the access to services")
 
 
 @login_required
@@ -203,8 +236,9 @@ def entitlements(request: HttpRequest) -> HttpResponse:
     count, services = find_services(actor, _typed(request, "find"), FOUND_SHOWN)
     service = _service(request, actor, services)
     newest = versions_of(service).last() if service else None
+    sees_costs = own.decide(Permission.BILLING_READ).allowed
     context = {
-        "rows": rows_of(access, account, service),
+        "rows": rows_of(access, account, person, service, sees_costs=sees_costs),
         "abilities": abilities_of(access, person, service),
         "person": person,
         "people": _people(request, actor, account),
@@ -215,7 +249,7 @@ def entitlements(request: HttpRequest) -> HttpResponse:
         "newest_number": newest.number if newest else None,
         "typed": {name: _typed(request, name) for name in ("find", "who")},
         "superusers": superusers_of(account),
-        "may_read_costs": own.decide(Permission.BILLING_READ).allowed,
+        "may_read_costs": sees_costs,
     }
     return render(request, "products/entitlements.html", context)
 

@@ -234,6 +234,68 @@ def test_your_own_missing_abilities_lead_to_the_superusers(browser, una, sam, sh
     assert b'href="/members/?role=superuser"' in page.content
 
 
+def links_of(answer):
+    """Return each link of a page as its text and address."""
+    found = re.findall(r'<a[^>]*href="([^"]*)"[^>]*>(.*?)</a>', answer.content.decode())
+    return {(re.sub(r"<[^>]+>", "", text), url) for url, text in found}
+
+
+def test_a_product_that_is_on_leads_to_where_it_is_switched_on(
+    browser, eve, switched_on, shop
+):
+    client = browser(eve)
+
+    without = links_of(client.get("/entitlements/"))
+    chosen = links_of(client.get(f"/entitlements/?service={shop.pk}"))
+
+    assert ("Choose a service for WebSockets", "/services/") in without
+    page = reverse("service", args=[shop.pk])
+    assert ("Open shop for WebSockets", page) in chosen
+
+
+def test_view_only_leads_to_where_it_is_changed(
+    browser, sam, una, lin, acme, enabled, echo, shop
+):
+    superusers = ("Ask a superuser for WebSockets", "/members/?role=superuser")
+    assert superusers in links_of(browser(una).get("/entitlements/"))
+    member, limited = (acme.memberships.get(user_id=who.user_id) for who in (una, lin))
+    client = browser(sam)
+
+    of_user = client.get(f"/entitlements/?member={member.pk}")
+    of_limited = client.get(f"/entitlements/?member={limited.pk}&service={echo.pk}")
+
+    role = ("Change the role for WebSockets", reverse("member", args=[member.pk]))
+    assert role in links_of(of_user)
+    assert (
+        "Change the access to services for WebSockets",
+        reverse("member_access", args=[limited.pk]),
+    ) in links_of(of_limited)
+
+
+@pytest.mark.parametrize(
+    ("who", "by", "link"),
+    [
+        ("sam", "budget", ("Open the budget for WebSockets", "/billing/#budget")),
+        ("bo", "budget", ("Open the budget for WebSockets", "/billing/#budget")),
+        (
+            "eve",
+            "budget",
+            ("Ask a superuser for WebSockets", "/members/?role=superuser"),
+        ),
+        ("eve", "trial", ("Open Products for WebSockets", "/products/#websockets")),
+        ("sam", "cap", ("Open Products for WebSockets", "/products/#websockets")),
+    ],
+)
+def test_a_block_leads_to_where_it_ends(request, browser, enabled, echo, who, by, link):
+    enabled.blocked_at, enabled.blocked_by = NOW, by
+    enabled.blocked_reason = "Used up."
+    enabled.save()
+
+    page = browser(request.getfixturevalue(who)).get("/entitlements/")
+
+    assert link in links_of(page)
+
+
 @pytest.mark.parametrize("who", ["una", "bo", "eve", "sam"])
 def test_who_may_request_products_reads_that_they_can(request, browser, who, ngwaf):
     answer = browser(request.getfixturevalue(who)).get("/entitlements/")
