@@ -38,6 +38,7 @@ from products.billing.commands import (
     grant_credit,
     void_invoice,
 )
+from products.billing.describe import month_name
 from products.billing.models import (
     DEFAULT_PAYMENT_TERMS_DAYS,
     Adjustment,
@@ -51,7 +52,11 @@ from products.billing.models import (
     InvoiceLine,
     NumberSeries,
 )
-from products.billing.queries.completeness import final_at, missing_usage
+from products.billing.queries.completeness import (
+    final_at,
+    missing_usage,
+    months_to_invoice,
+)
 from products.billing.queries.terms import DEFAULT_CURRENCY, contract_of, month_at
 from products.billing.queries.voids import void_review
 from products.calendars import calendar_of
@@ -246,6 +251,22 @@ class LineInline(admin.TabularInline):
         return False
 
 
+def _after_void(invoice: Invoice, now: datetime) -> str:
+    """Return what follows when an invoice is voided."""
+    month = month_name(invoice.month)
+    running = month_at(invoice.account, now)
+    if Month.read(invoice.month) in months_to_invoice(running):
+        return (
+            f"{month} is invoiced again automatically: the next hourly run drafts it from the usage and terms "
+            "of that time, and the one after it makes it final with a new number, once nothing is missing. "
+            "Correct the contract or the usage before you void the invoice."
+        )
+    return (
+        f"{month} is not invoiced again automatically, because it is too long ago. "
+        f"To invoice it, run manage.py close_month {invoice.month} --account {invoice.account_id} --finalize."
+    )
+
+
 @admin.register(Invoice)
 class InvoiceAdmin(ReadOnlyAdmin):
     """Drafts, final and voided invoices."""
@@ -293,6 +314,7 @@ class InvoiceAdmin(ReadOnlyAdmin):
             button="Void invoice",
             done=lambda _: f"Voided {invoice}. Its credits are returned.",
             back=invoice,
+            context={"explanation": _after_void(invoice, timezone.now())},
         )
 
 

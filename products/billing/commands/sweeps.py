@@ -17,7 +17,7 @@ from products.billing.commands.credits import expire_credits
 from products.billing.commands.running import refresh_bill
 from products.billing.models import Invoice
 from products.billing.queries.bills import is_stale
-from products.billing.queries.completeness import final_at
+from products.billing.queries.completeness import final_at, months_to_invoice
 from products.billing.queries.invoices import accounts_to_bill, unfinished_invoices
 from products.billing.queries.terms import month_at
 from products.months import Month
@@ -77,10 +77,10 @@ def _close(account: Account, now: datetime) -> None:
 
 
 def _months_to_close(account: Account, running: Month) -> list[Month]:
-    """Return the two months before the running one, and those whose invoice still waits."""
+    """Return the months that get an invoice, and those whose invoice still waits."""
     waiting = unfinished_invoices().filter(account=account, month__lt=str(running))
     months = map(Month.read, waiting.values_list("month", flat=True))
-    return sorted({running.plus(-2), running.plus(-1), *months})
+    return sorted({*months_to_invoice(running), *months})
 
 
 def _close_month(account: Account, *, month: Month, now: datetime) -> None:

@@ -7,6 +7,7 @@ from products.billing.models import Invoice
 from products.metering.models import UsageDispute
 from products.metering.queries.edges import edges_behind
 from products.metering.queries.usage import service_ids_of
+from products.months import Month
 
 GRACE = timedelta(days=3)
 _MAX_NAMED = 5
@@ -47,3 +48,8 @@ def missing_usage(invoice: Invoice) -> list[Missing]:
     if more:
         named.append(Missing("open_dispute", f"{more} more disputes are open."))
     return [*edges, *named]
+
+
+def months_to_invoice(running: Month) -> set[Month]:
+    """Return the months that the sweep invoices if they have no invoice, or only a voided one."""
+    return {running.plus(-2), running.plus(-1)}

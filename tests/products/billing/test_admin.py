@@ -1,15 +1,22 @@
 """Contracts, credits and invoices in the admin: forms of staff that start from the account."""
 
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.actor import Actor
-from products.billing.commands import draft_invoice, finalize_invoice
+from accounts.models import User
+from products.billing.commands import (
+    draft_invoice,
+    finalize_invoice,
+    void_invoice,
+)
+from products.billing.commands.sweeps import close_due_months
 from products.billing.models import Contract, Credit, Invoice
 from products.billing.queries.credits import balance
 from products.catalogue.money import Money
@@ -129,6 +136,36 @@ def test_staff_make_an_incomplete_invoice_final_with_a_reason(staff, acme, draft
     assert refused.status_code == 400
     assert (invoice.status, invoice.override_reason) == ("final", "The edge is gone.")
     assert invoice.finalized_by == "Stu (Tollgate staff)"
+
+
+@pytest.mark.parametrize(
+    ("now", "words", "is_again"),
+    [
+        (CLOSED, "October 2026 is invoiced again automatically", True),
+        (datetime(2026, 12, 31, tzinfo=UTC), "it final with a new number", True),
+        (
+            datetime(2027, 1, 1, tzinfo=UTC),
+            "is not invoiced again automatically",
+            False,
+        ),
+    ],
+)
+def test_the_page_says_before_a_void_whether_the_month_is_invoiced_again(
+    client, ada, final, now, words, is_again
+):
+    with time_machine.travel(now, tick=False):
+        client.force_login(
+            User.objects.get(pk=ada.user_id),
+            "django.contrib.auth.backends.ModelBackend",
+        )
+        page = client.get(reverse("admin:billing_invoice_void", args=[final.pk]))
+
+    void_invoice(ada, invoice=final, reason="Wrong buyer.", now=now)
+    close_due_months(now)
+
+    assert words in text_of(page)
+    again = Invoice.objects.filter(month="2026-10", status="draft")
+    assert again.exists() == is_again
 
 
 def test_staff_void_an_invoice_with_a_reason_once(staff, acme, final):
