@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -249,6 +250,7 @@ def entitlements(request: HttpRequest) -> HttpResponse:
         "newest_number": newest.number if newest else None,
         "typed": {name: _typed(request, name) for name in ("find", "who")},
         "superusers": superusers_of(account),
+        "sales_email": settings.SALES_EMAIL,
         "may_read_costs": sees_costs,
     }
     return render(request, "products/entitlements.html", context)

@@ -30,10 +30,8 @@ def product_price_line(state: ProductState) -> str:
         is_time = state.price.meter == "connection_time"
         line = f"{_price_line(state.price)} {fee_line(state.price)}".strip()
         return line + (bandwidth if is_time else "")
-    on_request = state.product.purchase_mode == Product.PurchaseMode.SALES
-    if on_request and state.is_on:
-        return "Included in your package."
-    return "Price on request." if on_request else ""
+    by_sales = state.product.purchase_mode == Product.PurchaseMode.SALES
+    return "Included in your package." if by_sales and state.is_on else ""
 
 
 @dataclass(frozen=True, slots=True)

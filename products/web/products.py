@@ -79,6 +79,11 @@ class Card:
         return len(self.state.services) - len(self.services)
 
     @property
+    def is_on_request(self) -> bool:
+        """Tell whether the account can get it from sales only."""
+        return not (self.state.is_on or self.product.is_sold_directly)
+
+    @property
     def has_agreement(self) -> bool:
         """Tell whether there is an agreement that this user may read."""
         enablement = self.state.enablement
@@ -147,8 +152,13 @@ def products(request: HttpRequest) -> HttpResponse:
     if any(card.product.pk == WEBSOCKETS for card in shown["on"]):
         visible = [each.pk for each in services_of(actor)]
         recent = recent_usage(visible, calendar_of(account), now)
+    listed = shown.get(chosen, cards)
     context = {
-        "cards": shown.get(chosen, cards),
+        "cards": listed,
+        "on_request": any(card.is_on_request for card in listed),
+        "can_request": any(
+            not (card.state.is_on or card.can_enable) for card in listed
+        ),
         "filters": [
             {"key": key, "label": label, "count": counts[key], "current": key == chosen}
             for key, label in FILTERS

@@ -301,11 +301,21 @@ def test_who_may_request_products_reads_that_they_can(request, browser, who, ngw
     answer = browser(request.getfixturevalue(who)).get("/entitlements/")
 
     page = text_of(answer)
-    assert re.search(
-        r"Next-Gen WAF On request Why\? .*? Request it Request Next-Gen WAF", page
-    )
-    assert answer.content.count(b'href="/products/#ngwaf"') == 2
+    assert re.search(r"Next-Gen WAF On request Request it : Next-Gen WAF", page)
+    assert answer.content.count(b'href="/products/#ngwaf"') == 1
     assert "View only" not in page
+
+
+@pytest.mark.parametrize("page", ["/products/", "/entitlements/"])
+def test_what_is_true_for_all_products_on_request_is_said_once(
+    browser, una, ngwaf, page
+):
+    words = text_of(browser(una).get(page))
+
+    assert words.count("from your account manager or sales@") == 1
+    assert words.count("A request sends one email.") <= 1
+    assert "Price on request." not in words
+    assert words.count("The role permits") <= 1
 
 
 def test_a_page_without_permission_names_the_role_once(browser, una):

@@ -81,13 +81,15 @@ def test_a_fee_and_what_it_includes_are_part_of_the_line(acme, websockets):
     )
 
 
-def test_a_product_of_sales_is_on_request_until_it_is_in_the_package(ada, acme, ngwaf):
+def test_a_product_of_sales_has_no_price_line_until_it_is_in_the_package(
+    ada, acme, ngwaf
+):
     before = line_of(acme, ngwaf)
     plan = Plan.objects.get(product=ngwaf, kind="package")
     assign_package(ada, account=acme, plan=plan, now=NOW)
 
     assert (before, line_of(acme, ngwaf)) == (
-        "Price on request.",
+        "",
         "Included in your package.",
     )
 
