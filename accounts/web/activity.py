@@ -65,7 +65,7 @@ VIEWS: Final = (
 @require_GET
 @login_required
 def activity(request: HttpRequest) -> HttpResponse:
-    """List the entries, newest first, grouped by day."""
+    """List the entries grouped by day, newest first unless the reader chose otherwise."""
     actor, account = _reader(request)
     form = ActivityFilterForm(
         request.GET,
@@ -85,9 +85,12 @@ def activity(request: HttpRequest) -> HttpResponse:
         )
     filters = form.filters()
     entries = trail_of(account.pk, filters)
-    page = page_of(request, entries, order=("-sequence",), key="sequence")
+    is_oldest_first = form.chosen("sort") == "old"
+    order = "sequence" if is_oldest_first else "-sequence"
+    page = page_of(request, entries, order=(order,), key="sequence")
     context |= {
         "page": page,
+        "newest_first": not is_oldest_first,
         "days": _days(account, filters, page.rows),
         "zone": timezone.get_current_timezone_name(),
         "link": f"{settings.PORTAL_URL}{request.get_full_path()}",

@@ -36,6 +36,11 @@ class ActivityFilterForm(TrailForm, ListForm):
     actor = forms.ChoiceField(label="Who", required=False)
     product = forms.ChoiceField(label="Product", required=False)
     service = forms.ChoiceField(label="Service", required=False)
+    sort = forms.ChoiceField(
+        label="Order",
+        required=False,
+        choices=[("", "Newest first"), ("old", "Oldest first")],
+    )
     field_order = ("q", "actor", "action", "product", "service", "interface", "outcome")
 
     def __init__(

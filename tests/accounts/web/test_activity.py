@@ -264,6 +264,7 @@ def test_filters_without_a_match_are_explained(sam, browser, write):
         ({"since": "yesterday"}, "Enter a valid date."),
         ({"action": "x"}, "Select a valid choice."),
         ({"outcome": "maybe"}, "Select a valid choice."),
+        ({"sort": "best"}, "Select a valid choice."),
         ({"service": "x"}, "Select a valid choice."),
         ({"actor": "x" * 65}, "Select a valid choice."),
     ],
@@ -289,6 +290,25 @@ def test_pages_keep_the_filter(acme, sam, browser, write):
     assert second.content.decode().count("<details>") == 10
     assert b'href="/activity/?product=x&amp;before=10"' in second.content
     assert "60 entries found" in text(first)
+
+
+def test_entries_can_be_read_oldest_first(acme, sam, browser, write):
+    write(at=NOW - timedelta(days=1), target=("product", "fanout", "Fanout"))
+    with recorded_change(sam, Permission.ACCOUNT_READ, on=acme, now=NOW) as trail:
+        for _ in range(60):
+            trail.note(Event.PRODUCT_ENABLED, target=("product", "x", "X"), product="x")
+    client = browser(sam)
+
+    first = client.get(PAGE, {"sort": "old"})
+    second = client.get(PAGE, {"sort": "old", "after": "50"})
+
+    rows = [each.sequence for each in first.context["page"].rows]
+    assert rows == list(range(1, 51))
+    assert text(first).index("21 November") < text(first).index("22 November")
+    assert b'href="/activity/?sort=old&amp;after=50"' in first.content
+    assert "Next entries" in text(first)
+    assert second.context["page"].rows[0].sequence == 51
+    assert b'href="/activity/?sort=old&amp;before=51"' in second.content
 
 
 @pytest.mark.parametrize("cursor", ["last", "-1", "9" * 30])
