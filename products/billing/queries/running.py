@@ -283,7 +283,8 @@ def _forecast(account: Account, bill: Bill, fresh: Freshness) -> Forecast | None
     days = midnights(terms.starts_at, terms.ends_at, terms.zone)
     timed = [each.starts_at for each in terms.segments if each.meter == CONNECTION_TIME]
     start = min(timed, default=terms.starts_at)
-    bounds = pace_bounds(days, start, fresh.complete_to)
+    # An account without a product has traffic too, but none before it was created.
+    bounds = pace_bounds(days, max(start, account.created_at), fresh.complete_to)
     if bounds is None or fresh.complete_to is None:
         return None
     pace = _pace(account, bill, *bounds)

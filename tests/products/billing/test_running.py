@@ -88,6 +88,17 @@ def test_without_a_whole_day_there_is_no_forecast(acme, shop, enabled):
     assert found.forecast is None
 
 
+def test_days_before_the_account_was_created_are_not_counted(acme, websockets):
+    reported(MID_OCTOBER)
+    acme.created_at = MID_OCTOBER - 2 * DAY - timedelta(hours=1)
+    earlier = running_account_bill(acme, MID_OCTOBER)
+    acme.created_at = MID_OCTOBER - timedelta(minutes=5)
+    new = running_account_bill(acme, MID_OCTOBER)
+
+    assert earlier.forecast == Forecast(usd("0.00"), 2)
+    assert new.forecast is None
+
+
 def test_an_offline_edge_is_named_with_its_time(acme, enabled):
     reported(MID_OCTOBER - DAY, seen=MID_OCTOBER - timedelta(hours=1))
 

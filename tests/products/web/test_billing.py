@@ -7,6 +7,7 @@ import pytest
 import time_machine
 from django.urls import reverse
 
+from accounts.models import Account
 from products.billing.commands import set_budget
 from products.billing.commands.credits import grant_credit
 from products.billing.commands.running import refresh_bill
@@ -62,6 +63,15 @@ def test_without_usage_nothing_is_billed(browser, bo, enabled, edge):
     )
     assert "Nothing is billed so far" in text
     assert "No invoices yet" in text
+
+
+def test_a_new_account_has_no_forecast_and_no_counted_days(browser, bo, acme, edge):
+    Account.objects.update(created_at=LATER - timedelta(minutes=5))
+
+    text = text_of(page(browser, bo))
+
+    assert "Forecast for the month unknown after the first whole day is counted" in text
+    assert "counted day" not in text
 
 
 def test_an_offline_edge_is_named_beside_the_time_of_the_count(
