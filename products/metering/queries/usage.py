@@ -48,7 +48,7 @@ _BEGIN = {
 
 
 # Up to so many connections, the usage of a month is summed up from its records.
-MAX_COUNTED_NOW = 20_000
+MAX_COUNTED_NOW = 10_000
 
 
 @dataclass(frozen=True, slots=True)
