@@ -76,6 +76,7 @@ def invoice(request: HttpRequest, invoice_key: str) -> HttpResponse:
             {"row": each, "text": describe(each), "shares": _shares(each)}
             for each in document.lines
         ],
+        "has_time": any(_own_lines(document, is_bandwidth=False)),
         "has_bandwidth": any(_own_lines(document, is_bandwidth=True)),
         "notes": [
             {

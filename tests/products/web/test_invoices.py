@@ -289,6 +289,17 @@ def test_the_page_links_to_the_bytes_of_a_bandwidth_line_only(
     assert "bandwidth.csv" not in other.content.decode()
 
 
+def test_a_bill_of_bandwidth_alone_links_to_no_connections(browser, bo, shop, enabled):
+    delivery_usage(shop, NOW.replace(minute=0, second=0, microsecond=0), 10**9)
+
+    with time_machine.travel(NOW + timedelta(days=1), tick=False):
+        answer = browser(bo).get(reverse("invoice", args=["2026-11"]))
+
+    page = answer.content.decode()
+    assert "bandwidth.csv" in page
+    assert "connections.csv" not in page
+
+
 def test_a_credit_note_is_linked_from_the_invoice_that_it_corrects(
     browser, bo, acme, shop, enabled
 ):
