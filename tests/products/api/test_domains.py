@@ -44,7 +44,7 @@ def test_a_domain_that_the_version_does_not_have_is_404(eve, shop, draft):
     assert answer.status_code == 404
 
 
-def test_a_list_of_domains_includes_no_more_and_refuses_what_is_unknown(
+def test_a_list_of_domains_includes_nothing_else_and_refuses_what_is_unknown(
     eve, shop, draft
 ):
     path = f"/api/service/{shop.pk}/version/1/domain"
