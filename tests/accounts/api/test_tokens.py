@@ -110,6 +110,7 @@ def test_a_token_limited_to_services_changes_nothing_of_the_account_itself(sam, 
         Permission.TOKEN_READ,
         Permission.TOKEN_SELF,
         Permission.TOKEN_REVOKE,
+        Permission.WEBHOOK_READ,
     }
     assert {asked[each] for each in asked.keys() - allowed} == {"token_services"}
     assert decide(shut, Permission.SERVICE_CONFIGURE, shop).allowed

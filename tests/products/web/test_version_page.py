@@ -8,6 +8,7 @@ from tests.factories.services import (
     BackendFactory,
     HeaderFactory,
     LogEndpointFactory,
+    PartFactory,
     live_version,
 )
 from tests.products.web.conftest import queries_of, text_of
@@ -59,6 +60,7 @@ def test_a_member_who_can_only_read_gets_the_reason_and_no_forms(browser, una, d
 def test_a_finding_links_to_its_field(browser, eve, switched_on, draft):
     BackendFactory.create(version=draft, name="far", shield="frankfurt-de")
     HeaderFactory.create(version=draft, name="tenant", request_condition="only chat")
+    PartFactory.create(version=draft, kind="condition", name="only chat")
 
     answer = browser(eve).get(page_of(draft))
     content = answer.content.decode()
