@@ -206,7 +206,8 @@ class UsageStore:
     ) -> None:
         """Open the file, or create it. Raises StoreUnwritable, StoreDamaged, StoreBusy.
 
-        It grows to `max_bytes`. `is_replacement` says that a damaged one was quarantined.
+        Waits up to BUSY_SECONDS for another connection. It grows to `max_bytes`. `is_replacement`
+        says that a damaged one was quarantined.
         """
         self.folder = folder
         self._path = folder / STORE
@@ -222,9 +223,11 @@ class UsageStore:
             # Else a power cut could take the folder with everything in it.
             fsync_directory(folder.parent.parent)
             fsync_directory(folder.parent)
-            # The loop must never wait, so a locked file raises StoreBusy immediately.
-            self._connection = connect(self._path, mode="rwc", seconds=0.0)
+            # Nothing is served yet, so it waits for the reporter, which may read the new file.
+            self._connection = connect(self._path, mode="rwc")
             self._prepare(self._connection, max_bytes, is_replacement=is_replacement)
+            # From now on the loop must never wait: a locked file raises StoreBusy immediately.
+            self._connection.execute("PRAGMA busy_timeout = 0")
             fsync_directory(folder)
         except (sqlite3.Error, OSError, StoreDamaged, StoreBusy) as error:
             if self._connection is not None:

@@ -781,3 +781,24 @@ def test_a_tick_of_random_numbers_changes_few_pages(store, folder):
     with contextlib.closing(connect(folder / STORE)) as other:
         _, pages, _ = other.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     assert 0 < pages < 100
+
+
+def test_a_new_store_waits_for_a_reader_that_opened_the_file_first(folder):
+    folder.mkdir(parents=True)
+    reader = sqlite3.connect(
+        folder / STORE, isolation_level=None, check_same_thread=False
+    )
+    reader.execute("BEGIN EXCLUSIVE")
+    release = threading.Timer(0.3, reader.rollback)
+    release.start()
+
+    store = UsageStore(folder, max_bytes=LARGE)
+    release.join()
+    reader.execute("BEGIN IMMEDIATE")
+
+    # Once it is open, it never waits.
+    with pytest.raises(StoreBusy):
+        store.write([reading(1)])
+    reader.rollback()
+    store.close(is_finished=False)
+    reader.close()
