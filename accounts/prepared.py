@@ -1,9 +1,9 @@
 """Queries whose SQL text is composed once; afterwards only the values in it change.
 
 Django takes several times longer to compose such a query than PostgreSQL to answer it. PostgreSQL
-takes several times longer to plan it than to carry it out, so there the plan is kept too: a
-prepared statement of the connection, from the fifth call on. This is for the few queries of every
-API call and of every decision.
+takes several times longer to plan it than to carry it out, so there the plan is kept too, in a
+prepared statement of the connection. This is for the few queries of every API call and of every
+decision.
 """
 
 from collections.abc import Callable, Iterable, Sequence

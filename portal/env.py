@@ -27,7 +27,8 @@ VARIABLES = FileAwareMapping(cache=False)
 # Without limits, one held lock or one dead server makes every thread of the portal wait. The web
 # server adds a limit per statement; migrations and sweeps have none.
 POSTGRESQL_OPTIONS: dict[str, str | int] = {
-    "prepare_threshold": 5,  # calls after which a connection keeps a query's plan; None: never
+    # A connection keeps the plan of a query from its first call on, since a rollback discards it.
+    "prepare_threshold": 0,
     "connect_timeout": 5,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
