@@ -32,10 +32,10 @@ from accounts.notices import (
     NoticeRule,
     Topic,
     TopicChoice,
+    emailed,
     recipients_of,
     rules_of,
     topics_of,
-    wants_email,
 )
 from accounts.policy import members_with
 from accounts.roles import Permission
@@ -203,10 +203,11 @@ def _notify(
         return
     members = members_with(Permission.AUDIT_READ, entry.account_id)
     readers = set(members.values_list("user_id", flat=True))
+    by_email = emailed(people, rule.topic, account) if rule.by_email else set()
     for person in people:
         with _as_read_by(person, account):
             notice = _make(account, entry, rule, names, person)
-        if rule.by_email and wants_email(person, rule.topic, account):
+        if person.pk in by_email:
             yield _Email(notice, rule, may_read=person.pk in readers)
 
 

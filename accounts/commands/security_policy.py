@@ -3,18 +3,16 @@
 from datetime import datetime
 from typing import Any, Final
 
-from allauth.mfa.models import Authenticator
-
 from accounts.actor import Actor
 from accounts.audit.vocabulary import Event
 from accounts.change import Trail, Unchanged, recorded_change
 from accounts.commands.reasons import clean_reason
 from accounts.errors import Conflict, Invalid
-from accounts.models import Account
+from accounts.models import Account, User
 from accounts.roles import Permission
 from accounts.security_policy import (
-    FACTORS,
     SecurityPolicy,
+    has_second_factor,
     idle_choices,
     max_choices,
 )
@@ -81,8 +79,7 @@ def _require_choice(
 
 def _require_own_factor(actor: Actor) -> None:
     """Raise OwnFactorNeeded if the actor has no second factor; they would lock themselves out."""
-    own = Authenticator.objects.filter(user_id=actor.user_id, type__in=FACTORS)
-    if not own.exists():
+    if not has_second_factor(User.objects.get(pk=actor.user_id)):
         raise OwnFactorNeeded("Add a second factor to your own login first.")
 
 

@@ -22,7 +22,7 @@ from accounts.commands.notices import (
     set_notice_defaults,
 )
 from accounts.models import Account, Notice, OutgoingMail, User
-from accounts.notices import NOTICES, Topic, topics_of, wants_email
+from accounts.notices import NOTICES, Topic, emailed, topics_of
 from accounts.roles import Permission, Role
 from tests.concurrency import together
 from tests.factories import NOW
@@ -437,11 +437,12 @@ def test_the_default_of_the_account_counts_for_who_has_not_chosen(
 def test_a_choice_is_given_up_for_the_default(eve, acme):
     user = User.objects.get(pk=eve.user_id)
     choose_topics(eve, user=user, choices={Topic.PRICES: False}, now=NOW)
-    off = wants_email(user, Topic.PRICES, acme)
+    off = user.pk in emailed([user], Topic.PRICES, acme)
 
     choose_topics(eve, user=user, choices={}, now=NOW)
 
-    assert (off, wants_email(user, Topic.PRICES, acme)) == (False, True)
+    on = user.pk in emailed([user], Topic.PRICES, acme)
+    assert (off, on) == (False, True)
     entry = AuditEvent.objects.latest("sequence")
     assert entry.body["before"] == {"prices": False}
     assert entry.body["after"] == {"prices": "default of the account"}
