@@ -75,7 +75,7 @@ _current: Final[ContextVar[DateFormat]] = ContextVar(
 def read_as(date_format: str, *zones: str) -> Iterator[None]:
     """Use a date format, and the first time zone of some choices, until the end of the block.
 
-    "" is no choice: of a format it is the first, of all zones UTC.
+    An empty format is the English one. If all zones are empty, the zone is UTC.
     """
     token = _current.set(DateFormat(date_format or DateFormat.ENGLISH))
     try:

@@ -17,9 +17,8 @@ from portal.openapi.operations import described, endpoints
 from portal.openapi.schemas import query_names
 from products.protocol import API_PATH
 
-Operation = tuple[
-    str, str, str
-]  # a route, the kind or action in its path, and a method
+# A route, the kind or action in its path, and a method.
+Operation = tuple[str, str, str]
 MAX_NAME_SHOWN: Final = 100
 View = Callable[..., HttpResponse]
 

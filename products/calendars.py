@@ -51,9 +51,8 @@ class Calendar:
 
     def month_at(self, instant: datetime) -> Month:
         """Return the month that contains an instant."""
-        month = Month.at(
-            instant, "UTC"
-        )  # the month of a zone is this one or next to it
+        # In every zone, the month is that of UTC or one beside it.
+        month = Month.at(instant, "UTC")
         if instant < self.starts_at(month):
             return month.plus(-1)
         return month if instant < self.ends_at(month) else month.plus(1)

@@ -35,7 +35,7 @@ class ContentReader(serializers.Serializer[Any]):
 
 
 class IncludeReader(serializers.Serializer[Any]):
-    """What Fastly's command line asks to add to domains; it adds nothing: there is no staging network."""
+    """Whether Fastly's command line asks for addresses of a staging network; there are none."""
 
     include = serializers.ChoiceField(
         choices=["staging_ips"], default="", allow_blank=True

@@ -66,7 +66,8 @@ def shown_conflicts(
 ) -> list[ShownFinding]:
     """Return what prevents a switch, with links to the fields of the service's active version.
 
-    The page of a locked field offers a clone. Without an active version there is no link.
+    A link to a field of a locked version opens a page that offers to clone the version. Without an
+    active version there are no links.
     """
     return _rule_findings(findings, version, editable=True)
 

@@ -128,7 +128,7 @@ def derived(
     *,
     with_digest: bool,
 ) -> Fields | None:
-    """Derive the totals of a period and, for a closed one, its digest; None if there is no usage.
+    """Derive the totals of a period and, for a closed one, its digest. Return None without usage.
 
     The digest takes longer than the totals, because every record is read and hashed. `more_bounds`
     may be outside of the month, see `counters_at`.
