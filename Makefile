@@ -41,8 +41,8 @@ check: environment-dev ## Check format, lint, types, imports, templates, migrati
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
-	$(BIN)/djlint --quiet --check --lint templates
-	$(BIN)/djlint --quiet --check --lint --profile html portal/echo_page
+	$(BIN)/djlint --check --lint templates
+	$(BIN)/djlint --check --lint --profile html portal/echo_page
 	$(BIN)/mypy
 	.ci/check-settings
 
