@@ -24,7 +24,7 @@ def main() -> None:
     product = Product.objects.get(pk="websockets")
     price = direct_price(product.pk, now, account_id=account.pk)
     assert price is not None
-    terms = direct_terms(account, product, prices_beside(price, now))
+    terms = direct_terms(account, product, prices_beside(price, now), now=now)
     user = Membership.objects.get(account=account).user
     enable(
         actor_for(user, account),

@@ -61,10 +61,14 @@ class Calendar:
         """Return the zone of the month that contains an instant."""
         return self.zone_in(self.month_at(instant))
 
-    @property
-    def latest_zone(self) -> str:
-        """Return the zone that counts after the last change."""
-        return self.changes[-1][1] if self.changes else self.zone
+    def changes_after(self, month: Month) -> list[tuple[str, str]]:
+        """Return the later zones that differ from the one before, each with its first month."""
+        found = []
+        for start, zone in self.changes:
+            before = self.zone_in(Month.read(start).plus(-1))
+            if start > str(month) and zone != before:
+                found.append((start, zone))
+        return found
 
     def with_change(self, month: Month, zone: str) -> Self:
         """Return the calendar with a zone that counts from a month on."""

@@ -89,3 +89,8 @@ def midnights(starts_at: datetime, ends_at: datetime, zone: str) -> list[datetim
 def month_after(label: str) -> str:
     """Return the label of the month after a label: 2027-01 after 2026-12."""
     return str(Month.read(label).plus(1))
+
+
+def month_name(label: str) -> str:
+    """Return a month in words: November 2026."""
+    return f"{Month.read(label).starts_at('UTC'):%B %Y}"

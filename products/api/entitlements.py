@@ -151,7 +151,7 @@ class EnablePreview(APIView):
             raise refusal
         assert state.price is not None  # noqa: S101 - else it is refused
         prices = prices_beside(state.price, now)
-        terms = direct_terms(account, product, prices)
+        terms = direct_terms(account, product, prices, now=now)
         return Response(
             {
                 "price_version": state.price.pk,
@@ -207,7 +207,8 @@ class TrialPreview(APIView):
     def post(self, request: TokenRequest, slug: str) -> Response:
         """Return how long the trial is, and the agreement that starting it needs (R18)."""
         _, account, product = manager_of(request, slug)
-        state = state_of(account, product, timezone.now())
+        now = timezone.now()
+        state = state_of(account, product, now)
         if refusal := trial_refusal(
             product,
             enablement=state.enablement,
@@ -221,7 +222,7 @@ class TrialPreview(APIView):
             {
                 "days": plan.trial_days,
                 "cap_minutes": plan.trial_minutes,
-                "agreement": terms_to_json(trial_terms(account, plan)),
+                "agreement": terms_to_json(trial_terms(account, plan, now=now)),
             }
         )
 

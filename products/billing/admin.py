@@ -38,7 +38,6 @@ from products.billing.commands import (
     grant_credit,
     void_invoice,
 )
-from products.billing.describe import month_name
 from products.billing.models import (
     DEFAULT_PAYMENT_TERMS_DAYS,
     Adjustment,
@@ -64,7 +63,7 @@ from products.catalogue.money import Money
 from products.metering.commands import void_usage
 from products.metering.models import Edge, UsageVoid
 from products.metering.queries.voids import EdgeTime
-from products.months import Month
+from products.months import Month, month_name
 from products.units import bytes_in_words
 
 READ = "The account's members can read it. It is kept in the audit trail."

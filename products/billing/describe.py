@@ -1,7 +1,7 @@
 """Lines of invoices in words: what they are for, how much, and at which rate."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from products.billing.bill import BANDWIDTH
@@ -10,6 +10,7 @@ from products.catalogue.models import PriceVersion
 from products.catalogue.money import EXACT, Money, amount_in_words, unit_price
 from products.catalogue.queries import tiered_price
 from products.catalogue.tiers import METERS, tier_ranges
+from products.months import month_name
 
 # Below a bill that is not final.
 CREDITS_NOTE = "Credits that are left are used when the invoice becomes final."
@@ -74,11 +75,6 @@ def units_of(line: InvoiceLine) -> Decimal:
     if not line.meter:
         return Decimal(1)
     return EXACT.divide(Decimal(line.quantity), Decimal(METERS[line.meter].unit_size))
-
-
-def month_name(month: str) -> str:
-    """Return a month in words: November 2026."""
-    return f"{date.fromisoformat(f'{month}-01'):%B %Y}"
 
 
 def period_text(starts_at: datetime, ends_at: datetime) -> str:

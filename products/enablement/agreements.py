@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Self
 
@@ -19,6 +20,7 @@ from products.catalogue.money import Money, amount_in_words, unit_price
 from products.catalogue.queries import tiered_price
 from products.catalogue.tiers import METERS, PriceTier, tier_ranges
 from products.enablement.models import DRAIN_TIME, Enablement
+from products.months import month_name
 
 VERSION = 1
 DEFAULT_LOCALE = "en"
@@ -63,13 +65,14 @@ def direct_terms(
     product: Product,
     prices: Sequence[PriceVersion],
     *,
+    now: datetime,
     locale: str = DEFAULT_LOCALE,
 ) -> AgreedTerms:
     """Return what a superuser agrees to when they enable a product (R5).
 
     `prices` are those of the plan, one per meter; without one, the sentence names none.
     """
-    record = _record("direct", account, product, prices, locale)
+    record = _record("direct", account, product, prices, now, locale)
     return AgreedTerms.of(record | {"plan": _plan(prices[0].plan) if prices else None})
 
 
@@ -78,18 +81,19 @@ def package_terms(
     plan: Plan,
     prices: Sequence[PriceVersion],
     *,
+    now: datetime,
     locale: str = DEFAULT_LOCALE,
 ) -> AgreedTerms:
     """Return the terms under which staff assign a package (R16)."""
-    record = _record("package", account, plan.product, prices, locale)
+    record = _record("package", account, plan.product, prices, now, locale)
     return AgreedTerms.of(record | {"plan": _plan(plan)})
 
 
 def trial_terms(
-    account: Account, plan: Plan, *, locale: str = DEFAULT_LOCALE
+    account: Account, plan: Plan, *, now: datetime, locale: str = DEFAULT_LOCALE
 ) -> AgreedTerms:
     """Return what a superuser agrees to when they start a trial (R18)."""
-    record = _record("trial", account, plan.product, (), locale)
+    record = _record("trial", account, plan.product, (), now, locale)
     trial = {
         "days": plan.trial_days,
         "cap_minutes": plan.trial_minutes,
@@ -108,8 +112,11 @@ def _record(
     account: Account,
     product: Product,
     prices: Sequence[PriceVersion],
+    now: datetime,
     locale: str,
 ) -> Record:
+    calendar = calendar_of(account)
+    month = calendar.month_at(now)
     return {
         "v": VERSION,
         "kind": kind,
@@ -120,7 +127,11 @@ def _record(
         "prices": [_price(each) for each in prices],
         "period": {
             "length": "calendar month",
-            "time_zone": calendar_of(account).latest_zone,
+            "time_zone": calendar.zone_in(month),
+            "next_time_zones": [
+                {"from_month": start, "time_zone": zone}
+                for start, zone in calendar.changes_after(month)
+            ],
         },
         "tax": "before tax",
         "locale": locale,
@@ -197,12 +208,12 @@ def _price_sentences(record: Mapping[str, Any]) -> list[str]:
 
 
 def _price_sentence(price: Mapping[str, Any], record: Mapping[str, Any]) -> str:
-    period, unit, currency = record["period"], price["unit"], price["currency"]
+    unit, currency = price["unit"], price["currency"]
     tiers = ", ".join(_tier_in_words(tier, currency) for tier in price["tiers"])
     fee = Money.of(price["fee"], currency)
     sentence = (
         f"Price version {price['number']}, {record['tax']}, per {unit} in a "
-        f"{period['length']} ({period['time_zone']}): {tiers}"
+        f"{_period_in_words(record['period'])}: {tiers}"
     )
     sentence += f", plus a fee of {fee} per month." if fee else "."
     if price["included_units"]:
@@ -214,6 +225,17 @@ def _price_sentence(price: Mapping[str, Any], record: Mapping[str, Any]) -> str:
             f" A started {METERS[price['meter']].short_unit} is billed as a whole one."
         )
     return sentence
+
+
+def _period_in_words(period: Mapping[str, Any]) -> str:
+    zones = [
+        period["time_zone"],
+        *(
+            f"{each['time_zone']} from {month_name(each['from_month'])}"
+            for each in period["next_time_zones"]
+        ),
+    ]
+    return f"{period['length']} ({', '.join(zones)})"
 
 
 def _tier_in_words(tier: Mapping[str, Any], currency: str) -> str:

@@ -24,7 +24,6 @@ from accounts.queries import account_for
 from accounts.reauthentication import require_reauthentication
 from accounts.roles import Permission
 from products.billing.commands import lift_block, remove_budget, set_budget
-from products.billing.describe import month_name
 from products.billing.models import Budget, Invoice
 from products.billing.queries.budgets import BudgetState, budget_state
 from products.billing.queries.credits import balance, credit_rows
@@ -33,6 +32,7 @@ from products.billing.queries.running import other_costs, running_account_bill
 from products.billing.queries.terms import contract_of, currency_of, month_at
 from products.calendars import calendar_of
 from products.catalogue.money import Money
+from products.months import month_name
 from products.web.price_display import price_changes
 
 PAGE = 12
@@ -293,7 +293,9 @@ def _credit(row: Any) -> dict[str, Any]:
 
 
 def _terms_context(account: Account, now: datetime) -> dict[str, Any]:
-    contract = contract_of(account.pk, month_at(account, now))
+    calendar = calendar_of(account)
+    month = calendar.month_at(now)
+    contract = contract_of(account.pk, month)
     people = members_with(Permission.BILLING_READ, account.pk)
     return {
         "contract": contract,
@@ -301,8 +303,11 @@ def _terms_context(account: Account, now: datetime) -> dict[str, Any]:
         if contract
         else Invoice().payment_terms_days,
         "buyer": (contract.buyer if contract else "") or account.name,
-        "zone": calendar_of(account).zone_at(now),
-        "currency": currency_of(account, month_at(account, now)),
+        "zone": calendar.zone_in(month),
+        "next_zones": [
+            (zone, month_name(start)) for start, zone in calendar.changes_after(month)
+        ],
+        "currency": currency_of(account, month),
         "seller": settings.INVOICE_SELLER,
         "contact": settings.SALES_EMAIL,
         "recipients": [each.user for each in people[:CONTACTS_SHOWN]],

@@ -106,8 +106,9 @@ def _review(
     status: HTTPStatus,
 ) -> HttpResponse:
     product = state.product
-    prices = prices_beside(state.price, timezone.now())
-    text = direct_terms(account, product, prices).text
+    now = timezone.now()
+    prices = prices_beside(state.price, now)
+    text = direct_terms(account, product, prices, now=now).text
     agreed_before = form.data.get("agreed_text", "")
     reviewed = conflicts_of(actor_of(request), product)
     conflicting = [each for each in reviewed if each.findings]

@@ -23,12 +23,12 @@ from products.billing.describe import (
     NEVER_CHANGES_NOTE,
     credit_note_text,
     describe,
-    month_name,
     period_text,
 )
 from products.billing.models import Invoice, InvoiceLine
 from products.billing.queries.invoices import InvoiceDocument
 from products.catalogue.money import Money
+from products.months import month_name
 from products.web.pdf_fonts import (
     BOLD,
     PLAIN,

@@ -26,7 +26,6 @@ from products.billing.describe import (
     NEVER_CHANGES_NOTE,
     credit_note_text,
     describe,
-    month_name,
     period_text,
 )
 from products.billing.models import Invoice, InvoiceLine
@@ -38,6 +37,7 @@ from products.billing.queries.invoices import (
     invoice_document,
 )
 from products.catalogue.money import Money
+from products.months import month_name
 from products.web.billing import STATUS_SHAPES
 from products.web.invoice_pdf import invoice_pdf
 

@@ -23,11 +23,11 @@ from accounts.lists import ListForm
 from accounts.models import Account, ApiToken, Membership
 from accounts.policy import AccountAccess, load_access
 from accounts.roles import Permission
-from products.billing.describe import month_name
 from products.billing.models import Invoice
 from products.billing.queries.invoices import invoices_of
 from products.domains.models import ActiveDomain, DomainClaim
 from products.domains.queries import claims_of
+from products.months import month_name
 from products.services.models import Service
 from products.services.queries import matching_services, services_of
 from products.webhooks.models import Webhook

@@ -24,10 +24,12 @@ from accounts.lists import some_of
 from accounts.time_zones import zone_label
 from accounts.user_agents import browser_of
 from products.catalogue.money import amount_in_words
+from products.months import month_name
 from products.units import bytes_in_words, duration_in_words
 from products.web.differences import ShownField, changes_in_words
 
 register = template.Library()
+register.filter(month_name)
 
 SHAPES = frozenset(
     {"on", "off", "trial", "package", "ask", "pass", "fail", "warns", "stops", "note"}

@@ -58,7 +58,8 @@ def begin_trial(request: HttpRequest, slug: str) -> HttpResponse:
                 product=product.pk,
             )
             return redirect("products")
-    state = state_of(account, product, timezone.now())
+    now = timezone.now()
+    state = state_of(account, product, now)
     refusal = trial_refusal(
         product, enablement=state.enablement, trial=state.trial, plan=state.trial_plan
     )
@@ -67,7 +68,7 @@ def begin_trial(request: HttpRequest, slug: str) -> HttpResponse:
         "product": product,
         "form": form,
         "refusal": refusal,
-        "agreed_text": trial_terms(account, state.trial_plan).text
+        "agreed_text": trial_terms(account, state.trial_plan, now=now).text
         if state.trial_plan
         else "",
         "price_line": product_price_line(state),

@@ -24,7 +24,7 @@ from accounts.models import Account
 from accounts.policy import decide, require
 from accounts.queries import account_of
 from accounts.roles import Permission
-from products.billing.describe import month_name, period_text
+from products.billing.describe import period_text
 from products.billing.models import Budget
 from products.billing.queries.running import (
     MonthCost,
@@ -41,7 +41,7 @@ from products.metering.queries import (
     usage_at,
 )
 from products.metering.queries.daily import totals_of
-from products.months import Month, midnights
+from products.months import Month, midnights, month_name
 from products.services.models import Service
 from products.web.usage_chart import Chart, ChartDay, usage_chart
 

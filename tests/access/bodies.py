@@ -115,7 +115,10 @@ def trial_agreement(world: World) -> dict[str, Any]:
     """Return what the page that starts a trial sends."""
     acme = Account.objects.get(pk=world.acme.pk)
     plan = trial_plans(world.websockets.pk).get(world.websockets.pk)
-    return {"agreed_text": trial_terms(acme, plan).text if plan else "x", "agree": "on"}
+    return {
+        "agreed_text": trial_terms(acme, plan, now=NOW).text if plan else "x",
+        "agree": "on",
+    }
 
 
 def agreement_by_hash(world: World) -> dict[str, Any]:

@@ -42,7 +42,9 @@ def main() -> None:
     )
     websockets = Product.objects.get(pk="websockets")
     price = direct_price(websockets.pk, now)
-    text = direct_terms(sam.account, websockets, prices_beside(price, now)).text
+    text = direct_terms(
+        sam.account, websockets, prices_beside(price, now), now=now
+    ).text
     enable(
         actor,
         account=sam.account,

@@ -156,7 +156,7 @@ def _load_by_commands() -> None:
 def text_to_agree_to(account: Account, product: Product) -> str:
     """Return the text of the agreement to the product's price at NOW."""
     return direct_terms(
-        account, product, prices_beside(direct_price(product.pk, NOW), NOW)
+        account, product, prices_beside(direct_price(product.pk, NOW), NOW), now=NOW
     ).text
 
 
@@ -168,7 +168,7 @@ def agreed(account: Account, product: Product) -> Agreement:
 def agreed_to_trial(account: Account, product: Product) -> Agreement:
     """Return the agreement to the trial that the product has."""
     plan = trial_plans(product.pk)[product.pk]
-    return Agreement.to(trial_terms(account, plan).text)
+    return Agreement.to(trial_terms(account, plan, now=NOW).text)
 
 
 def people_of(acme: Account, globex: Account, shop: Service) -> dict[str, Actor]:

@@ -59,7 +59,7 @@ def test_the_last_change_of_a_month_counts():
     november = Month(2026, 11)
     calendar = Calendar("UTC").with_change(november, "Asia/Tokyo")
 
-    assert (
-        calendar.with_change(november, "Europe/Berlin").latest_zone == "Europe/Berlin"
-    )
+    changed = calendar.with_change(november, "Europe/Berlin")
+    assert changed.changes_after(Month(2026, 10)) == [("2026-11", "Europe/Berlin")]
+    assert changed.changes_after(november) == []
     assert Calendar.read("UTC", [["2026-11", "Asia/Tokyo"]]) == calendar

@@ -64,7 +64,9 @@ class Toggler:
     def enable(self, now: datetime) -> str:
         """Enable the product; return the refusal, "" for none."""
         price = direct_price(self.product.pk, now)
-        text = direct_terms(self.account, self.product, prices_beside(price, now)).text
+        text = direct_terms(
+            self.account, self.product, prices_beside(price, now), now=now
+        ).text
         try:
             enable(
                 self.actor,

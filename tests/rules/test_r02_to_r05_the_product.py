@@ -137,7 +137,9 @@ def test_r5_the_agreement_names_the_prices_and_is_kept_word_for_word(world):
     sam = world.people["superuser"]
     cancel(world, sam)
     price = direct_price("websockets", NOW)
-    text = direct_terms(world.acme, world.websockets, prices_beside(price, NOW)).text
+    text = direct_terms(
+        world.acme, world.websockets, prices_beside(price, NOW), now=NOW
+    ).text
 
     buy(world, sam)
 

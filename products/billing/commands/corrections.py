@@ -14,11 +14,10 @@ from accounts.models import Account
 from accounts.roles import Permission
 from products.billing.commands.credits import add_credit
 from products.billing.commands.lines import money_fact, next_number
-from products.billing.describe import month_name
 from products.billing.models import Adjustment, Credit, CreditNote, Invoice
 from products.billing.queries.bills import computed_bill
 from products.billing.queries.corrections import UnbilledUsage, unbilled_usage
-from products.months import Month
+from products.months import Month, month_name
 
 
 class NotFinal(Conflict):

@@ -91,7 +91,11 @@ def enable(
             raise refusal
         assert price is not None  # noqa: S101 - else it is refused
         terms = direct_terms(
-            account, product, prices_beside(price, trail.now), locale=agreement.locale
+            account,
+            product,
+            prices_beside(price, trail.now),
+            now=trail.now,
+            locale=agreement.locale,
         )
         _check_agreement(agreement, terms.text_hash)
         enablement = Enablement(

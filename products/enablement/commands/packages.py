@@ -64,7 +64,7 @@ def assign_package(
             after={"plan": plan.name, "enablement": enablement.pk},
             reason=reason,
         )
-        terms = package_terms(account, plan, prices)
+        terms = package_terms(account, plan, prices, now=trail.now)
         open_enablement(trail, terms.keep(enablement), trial=trial)
     return enablement
 

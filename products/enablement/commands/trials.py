@@ -71,7 +71,7 @@ def start_trial(
         ):
             raise refusal
         assert plan is not None  # noqa: S101 - else it is refused
-        terms = trial_terms(account, plan, locale=agreement.locale)
+        terms = trial_terms(account, plan, now=trail.now, locale=agreement.locale)
         if not agreement.text_hash:
             raise NotAgreed("Confirm how the trial ends.", field="agree")
         if agreement.text_hash != terms.text_hash:

@@ -57,7 +57,9 @@ def enabled(sam, acme, websockets):
         account=acme,
         product=websockets,
         agreement=Agreement.to(
-            direct_terms(acme, websockets, prices_beside(price, SEPTEMBER)).text
+            direct_terms(
+                acme, websockets, prices_beside(price, SEPTEMBER), now=SEPTEMBER
+            ).text
         ),
         now=SEPTEMBER,
     )

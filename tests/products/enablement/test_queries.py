@@ -1,8 +1,11 @@
 """The text that a superuser agrees to (R5), made from the price version alone."""
 
+from datetime import timedelta
+
 import pytest
 
 from products.catalogue.commands import NewPrice, add_plan
+from products.catalogue.queries import direct_price, prices_beside
 from products.catalogue.tiers import PriceTier
 from products.enablement.agreements import direct_terms
 from products.enablement.commands import change_price
@@ -46,7 +49,7 @@ def test_the_agreement_names_every_part_of_the_price(
         now=NOW,
     )
 
-    text = direct_terms(acme, websockets, [version]).text
+    text = direct_terms(acme, websockets, [version], now=NOW).text
 
     assert text == (
         f"I understand that enabling WebSockets changes the monthly bill of Acme ({acme.pk}). "
@@ -54,7 +57,21 @@ def test_the_agreement_names_every_part_of_the_price(
     )
 
 
+def test_the_agreement_names_the_zone_in_force_and_the_one_announced(acme, websockets):
+    acme.zone_changes = [["2026-12", "Europe/Berlin"], ["2027-01", "Europe/Berlin"]]
+
+    prices = prices_beside(direct_price("websockets", NOW), NOW)
+
+    texts = [
+        direct_terms(acme, websockets, prices, now=when).text
+        for when in (NOW, NOW + timedelta(days=30))
+    ]
+
+    assert "month (UTC, Europe/Berlin from December 2026): " in texts[0]
+    assert "month (Europe/Berlin): " in texts[1]
+
+
 def test_without_a_price_the_agreement_is_its_first_sentence(acme, ngwaf):
-    assert direct_terms(acme, ngwaf, []).text == (
+    assert direct_terms(acme, ngwaf, [], now=NOW).text == (
         f"I understand that enabling Next-Gen WAF changes the monthly bill of Acme ({acme.pk})."
     )

@@ -33,7 +33,11 @@ def test_the_record_holds_the_terms_as_data(enabled, websockets, acme):
     assert record["kind"] == "direct"
     assert record["product"] == {"id": "websockets", "name": "WebSockets"}
     assert record["account"] == {"id": acme.pk, "name": "Acme"}
-    assert record["period"] == {"length": "calendar month", "time_zone": "UTC"}
+    assert record["period"] == {
+        "length": "calendar month",
+        "time_zone": "UTC",
+        "next_time_zones": [],
+    }
     assert (record["tax"], record["locale"]) == ("before tax", "en")
     assert [each["price_version"] for each in record["prices"]] == [price.pk]
     assert record["prices"][0]["tiers"][0] == {

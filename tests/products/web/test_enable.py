@@ -143,7 +143,7 @@ def test_a_changed_price_is_shown_and_needs_a_new_agreement(
     dearer = change_price(
         CATALOGUE, plan=plan, price=NEW_PRICE, effective_from=later, now=NOW
     )
-    now_due = direct_terms(acme, websockets, [dearer]).text
+    now_due = direct_terms(acme, websockets, [dearer], now=NOW).text
 
     answer = browser(sam).post(PAGE, typed)
     page = text_of(answer)
