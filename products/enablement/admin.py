@@ -305,6 +305,10 @@ class ServiceProductAdmin(ReadOnlyAdmin):
     ordering = ("-starts_at",)
 
 
+def _note_in_words(row: ProductRequest) -> str:
+    return f"They wrote: “{row.note}”" if row.note else ""
+
+
 @admin.register(ProductRequest)
 class ProductRequestAdmin(ReadOnlyAdmin):
     """Requests for products (R17): the queue of staff, open ones first."""
@@ -352,6 +356,7 @@ class ProductRequestAdmin(ReadOnlyAdmin):
             partial(answer_request, request=row),
             title=f"Answer the request of {row.requested_by} for {row.product}",
             button="Send answer",
+            context={"explanation": _note_in_words(row)},
             done=lambda _: (
                 f"Answered the request of {row.requested_by} for {row.product}."
             ),
@@ -366,6 +371,7 @@ class ProductRequestAdmin(ReadOnlyAdmin):
             partial(decline_request, request=row),
             title=f"Decline the request of {row.requested_by} for {row.product}",
             button="Decline request",
+            context={"explanation": _note_in_words(row)},
             done=lambda _: (
                 f"Declined the request of {row.requested_by} for {row.product}."
             ),

@@ -6,7 +6,7 @@ from datetime import datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from django.db.models import Exists, FilteredRelation, Q, QuerySet
+from django.db.models import Exists, FilteredRelation, Max, Q, QuerySet
 
 from accounts.errors import NotFound
 from accounts.models import Account
@@ -36,6 +36,12 @@ from products.services.models import Service
 from products.services.queries import active_configs
 
 NO_REASON = "WebSockets is blocked for this account."
+# A requester still needs to read these on a later day.
+NEEDED_STATES: Final = (
+    ProductRequest.State.OPEN,
+    ProductRequest.State.ANSWERED,
+    ProductRequest.State.DECLINED,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -420,14 +426,30 @@ def request_of(account: Account, request_id: int) -> ProductRequest:
     return found
 
 
-def requested_today(
+@dataclass(frozen=True, slots=True)
+class OwnRequest:
+    """A user's last request for a product; one of today (UTC) prevents another."""
+
+    request: ProductRequest
+    is_today: bool
+
+
+def own_requests(
     account: Account, user_id: str, now: datetime
-) -> dict[str, ProductRequest]:
-    """Return what a user has requested on this (UTC) day, answered or not, by the product's slug."""
+) -> dict[str, OwnRequest]:
+    """Return a user's last request for each product, by the product's slug.
+
+    One that was granted or withdrawn is left out from the next day on.
+    """
+    own = ProductRequest.objects.filter(account=account, user_id=user_id)
+    last = own.order_by().values("product").annotate(last=Max("pk")).values("last")
     rows = ProductRequest.objects.filter(
-        account=account, user_id=user_id, requested_on=now.date()
+        Q(requested_on=now.date()) | Q(state__in=NEEDED_STATES), pk__in=last
     )
-    return {row.product_id: row for row in rows}
+    return {
+        row.product_id: OwnRequest(row, is_today=row.requested_on == now.date())
+        for row in rows.select_related("product")
+    }
 
 
 def services_hash(enablement: Enablement) -> str:

@@ -25,8 +25,7 @@ from products.deploy.checks import CheckOutcome, Fix, FixPage
 from products.deploy.commands import DeploymentRefused, activate, deactivate
 from products.deploy.decision import CheckResult, DeployDecision, decision_with_probe
 from products.deploy.queries import previous_version
-from products.enablement.models import ProductRequest
-from products.enablement.queries import requested_today
+from products.enablement.queries import OwnRequest, own_requests
 from products.services.comparison import compare
 from products.services.models import Service, Version
 from products.services.queries import (
@@ -60,7 +59,7 @@ class ShownFix:
     url: str = ""
     label: str = ""
     action: str = ""  # "request" or "switch_on"
-    requested: ProductRequest | None = None  # today, by this user
+    requested: OwnRequest | None = None  # by this user
 
 
 def checks_context(
@@ -136,7 +135,7 @@ def _enabling(fix: Fix, result: CheckResult, access: AccountAccess) -> ShownFix:
         url = reverse("enable_product", args=[WEBSOCKETS])
         return ShownFix(fix, url, "Enable WebSockets…")
     account = account_of(access.actor)
-    asked = requested_today(account, access.actor.user_id, timezone.now())
+    asked = own_requests(account, access.actor.user_id, timezone.now())
     url = reverse("request_product", args=[WEBSOCKETS])
     return ShownFix(fix, url, action="request", requested=asked.get(WEBSOCKETS))
 

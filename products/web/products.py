@@ -27,11 +27,12 @@ from products.catalogue.money import Money
 from products.catalogue.queries import product as find_product
 from products.compatibility.version_config import WEBSOCKETS
 from products.enablement.commands import request_product
-from products.enablement.models import Enablement, ProductRequest
+from products.enablement.models import Enablement
 from products.enablement.queries import (
+    OwnRequest,
     ProductState,
+    own_requests,
     products_of,
-    requested_today,
     shown_trial_minutes,
 )
 from products.enablement.refusals import disable_refusal
@@ -56,7 +57,7 @@ class Card:
     can_enable: bool
     can_disable: bool
     superusers: tuple[str, ...]
-    requested: ProductRequest | None  # today, by this user
+    requested: OwnRequest | None  # by this user
     can_try: bool = False
     trial_used: int | None = None  # minutes of the trial
     sees_costs: bool = False
@@ -100,7 +101,7 @@ def cards_of(access: AccountAccess, account: Account, now: datetime) -> list[Car
     """Return every product on sale as this user sees it; a constant number of queries."""
     may_enable = access.decide(Permission.PRODUCT_ENABLE).allowed
     superusers = tuple(superusers_of(account))
-    requested = requested_today(account, access.actor.user_id, now)
+    requested = own_requests(account, access.actor.user_id, now)
     bill = visible_bill(access.actor, account, now)
     changes = price_changes(account, now)
     costs = product_costs(bill) if bill else {}

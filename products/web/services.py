@@ -31,7 +31,7 @@ from products.deploy.queries import (
 from products.enablement.queries import (
     current,
     other_switches,
-    requested_today,
+    own_requests,
     services_with,
     switch_of,
 )
@@ -253,7 +253,7 @@ def _service_context(
         ],
         "superusers": superusers_of(account),
         "may_enable": access.decide(Permission.PRODUCT_ENABLE).allowed,
-        "requested": requested_today(account, actor.user_id, now).get(WEBSOCKETS),
+        "requested": own_requests(account, actor.user_id, now).get(WEBSOCKETS),
         "history": recent_deployments(found, limit=DEPLOYMENTS_SHOWN),
         "usage_panel": service_usage(actor, found, now),
         "recent": recent_usage([found.pk], calendar_of(found.account), now)

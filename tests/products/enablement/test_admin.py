@@ -379,6 +379,8 @@ def test_staff_answer_a_request_from_the_queue_and_notify_the_requester(
     assert page in staff_client.get(queue, {"state__exact": "open"}).content.decode()
     assert "For the shop" in staff_client.get(queue, {"q": "shop"}).content.decode()
 
+    assert "They wrote: “For the shop”" in text_of(staff_client.get(page))
+
     refused = staff_client.post(page, {"answer": " "})
     answer = staff_client.post(page, {"answer": "We call you tomorrow."})
     again = staff_client.post(page, {"answer": "Again."})

@@ -1,6 +1,7 @@
 """The Products page, and requests for products (R3, R17)."""
 
 import re
+from datetime import timedelta
 
 import pytest
 import time_machine
@@ -126,10 +127,58 @@ def test_a_request_of_today_says_what_became_of_it(
     shown = card(client.get("/products/"))
 
     words = f"You requested it today, and the request was {state}."
-    assert f"{words} You can request it again tomorrow." in shown
+    assert words in shown
+    assert "You can request it again tomorrow." in shown
     assert "Requested today" not in shown
     assert "Request access" not in shown
     assert words in text_of(client.get(f"/services/{echo.pk}/"))
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("open", "Requested 2 days ago View request"),
+        ("answered", "and the request was answered: “Not yet” View"),
+        ("declined", "and the request was declined: “Not yet” View"),
+    ],
+)
+def test_a_card_leads_to_an_earlier_request_until_it_is_requested_again(
+    browser, eve, acme, echo, websockets, state, words
+):
+    client = browser(eve)
+    client.post("/products/websockets/request/")
+    before = timezone.now() - timedelta(days=2)
+    ProductRequest.objects.update(
+        state=state,
+        requested_on=before.date(),
+        requested_at=before,
+        answer="" if state == "open" else "Not yet",
+    )
+    earlier = ProductRequest.objects.get()
+
+    page = client.get("/products/")
+
+    assert words in card(page)
+    assert "Request access" in card(page)
+    assert f'href="/requests/{earlier.pk}/"' in page.content.decode()
+    assert words in text_of(client.get(f"/services/{echo.pk}/"))
+
+
+@pytest.mark.parametrize("state", ["granted", "withdrawn"])
+def test_a_card_does_not_show_an_earlier_request_that_needs_no_answer(
+    browser, eve, websockets, state
+):
+    client = browser(eve)
+    client.post("/products/websockets/request/")
+    before = timezone.now() - timedelta(days=2)
+    ProductRequest.objects.update(
+        state=state, requested_on=before.date(), requested_at=before
+    )
+
+    shown = card(client.get("/products/"))
+
+    assert "View request" not in shown
+    assert "Request access" in shown
 
 
 def test_a_superuser_requests_a_product_of_sales(browser, sam, acme, websockets):
