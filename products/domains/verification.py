@@ -24,7 +24,6 @@ HTTP_PATH = "/.well-known/tollgate-challenge/"
 _QUERY_SECONDS = 1.5  # to one name server, before the next is tried
 _TOTAL_SECONDS = 3.0  # a person waits for it
 _MAX_RESPONSE_BYTES = 16 * 1024
-_DNS_PORT = 53
 _HTTP_PORT = 80
 
 

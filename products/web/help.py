@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -13,10 +13,11 @@ from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import slugify
 from django.views.decorators.http import require_safe
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
 
 from accounts.errors import NotFound
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
 
 FOLDER: Final = Path(settings.BASE_DIR) / "docs" / "help"
 # The page about each rule, by its number.
@@ -58,6 +59,9 @@ def help_pages() -> dict[str, Path]:
 @cache
 def read_page(name: str) -> HelpPage:
     """Read a page. Raises NotFound."""
+    # It takes a twentieth of the start of a program, and few programs show help.
+    from markdown_it import MarkdownIt  # noqa: PLC0415
+
     path = help_pages().get(name)
     if path is None:
         raise NotFound("There is no such help page.")
@@ -70,7 +74,7 @@ def read_page(name: str) -> HelpPage:
     return HelpPage(title, mark_safe(html))  # noqa: S308 - our own files, without HTML
 
 
-def _adapted(tokens: list[Token]) -> Iterator[Token]:
+def _adapted(tokens: "list[Token]") -> "Iterator[Token]":
     """Yield the tokens; headings get ids, and cells the names of their columns for narrow screens."""
     columns: list[str] = []
     cell = 0
@@ -93,7 +97,7 @@ def _adapted(tokens: list[Token]) -> Iterator[Token]:
         yield token
 
 
-def _lead_to_pages(tokens: list[Token]) -> None:
+def _lead_to_pages(tokens: "list[Token]") -> None:
     """Let links to files of this folder lead to their pages."""
     for token in tokens:
         for child in token.children or []:

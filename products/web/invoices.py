@@ -39,7 +39,6 @@ from products.billing.queries.invoices import (
 from products.catalogue.money import Money
 from products.months import month_name
 from products.web.billing import STATUS_SHAPES
-from products.web.invoice_pdf import invoice_pdf
 
 LINE_COLUMNS = (
     *("invoice", "status", "month", "position", "kind", "line_month", "product"),
@@ -98,6 +97,9 @@ def invoice_download(
     """Return an invoice as PDF, CSV or JSON, or the usage of its lines, streamed."""
     document = _document(request, invoice_key)
     if form == "pdf":
+        # reportlab takes a tenth of the start of a program, and few programs draw a PDF.
+        from products.web.invoice_pdf import invoice_pdf  # noqa: PLC0415
+
         answer: HttpResponseBase = HttpResponse(
             invoice_pdf(document), content_type="application/pdf"
         )
