@@ -366,7 +366,7 @@ def entitlement_to_json(
         "state": state_name(state),
         "purchase_mode": product.purchase_mode,
         "per_service": product.per_service,
-        "blocked": blocked_reason(enablement),
+        "blocked": state.block.reason if state.block else None,
         "since": enablement.starts_at if enablement else None,
         "until": enablement.ends_at if enablement else None,
         "price_version": price_id,
@@ -397,13 +397,6 @@ def state_name(state: ProductState) -> str:
     if state.enablement is not None:
         return STATES[Enablement.Source(state.enablement.source)]
     return "enabled" if state.is_on else "disabled"
-
-
-def blocked_reason(enablement: Enablement | None) -> str | None:
-    """Return why the account cannot use a product that it has; None if it can."""
-    if enablement is None or enablement.blocked_at is None:
-        return None
-    return enablement.blocked_reason or None
 
 
 def abilities(

@@ -40,13 +40,6 @@ class Enablement(models.Model):
         DRAIN = "drain", "Close open connections at the deadline"
         KEEP = "keep", "Let open connections end"
 
-    class BlockedBy(models.TextChoices):
-        """What has been reached, so that new connections are refused (R16)."""
-
-        BUDGET = "budget"
-        CAP = "cap"
-        TRIAL = "trial", "End of the trial"
-
     id = models.CharField(
         primary_key=True, max_length=22, default=new_id, editable=False
     )
@@ -74,9 +67,8 @@ class Enablement(models.Model):
     agreed_locale = models.CharField(max_length=16, blank=True)
     drain_mode = models.CharField(max_length=8, choices=DrainMode.choices, blank=True)
     drain_until = models.DateTimeField(null=True, blank=True)
-    # Set when a cap, a trial's end or a blocking budget is reached; only the same unblocks it.
+    # Set when a trial ended: it stays open, and new connections are refused (R16).
     blocked_at = models.DateTimeField(null=True, blank=True)
-    blocked_by = models.CharField(max_length=6, choices=BlockedBy.choices, blank=True)
     blocked_reason = models.CharField(max_length=200, blank=True)
     # Of a trial (R18): when it ends, its cap (null: none), and what had been used when it ended.
     trial_ends_at = models.DateTimeField(null=True, blank=True)
@@ -124,8 +116,33 @@ class Enablement(models.Model):
         """Return when a trial ended: at its end or cap, by a purchase, or when it was disabled."""
         if not self.is_trial:
             return None
-        is_over = self.blocked_by == self.BlockedBy.TRIAL
-        return self.blocked_at if is_over else self.ends_at
+        return self.blocked_at or self.ends_at
+
+
+class BudgetBlock(models.Model):
+    """New connections of a product that are refused because the budget of the account is used up.
+
+    It is of the account, so that disabling the product and enabling it again does not end it.
+    """
+
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="budget_blocks"
+    )
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="+")
+    blocked_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["account", "product"],
+                name="one_budget_block_per_account_and_product",
+                violation_error_message="The budget already blocks this product.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.product} for {self.account}"
 
 
 class ServiceProduct(models.Model):

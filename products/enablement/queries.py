@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from enum import StrEnum
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -25,6 +26,7 @@ from products.compatibility.rules import blocking_switch
 from products.compatibility.version_config import WEBSOCKETS
 from products.enablement.agreements import text_hash
 from products.enablement.models import (
+    BudgetBlock,
     Enablement,
     ProductRequest,
     ServiceProduct,
@@ -36,12 +38,28 @@ from products.services.models import Service
 from products.services.queries import active_configs
 
 NO_REASON = "WebSockets is blocked for this account."
+BUDGET_USED_UP = "The budget of this month is used up."
 # A requester still needs to read these on a later day.
 NEEDED_STATES: Final = (
     ProductRequest.State.OPEN,
     ProductRequest.State.ANSWERED,
     ProductRequest.State.DECLINED,
 )
+
+
+class BlockedBy(StrEnum):
+    """What has been reached, so that new connections are refused (R16)."""
+
+    BUDGET = "budget"
+    TRIAL = "trial"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Why new connections of a product that an account has are refused."""
+
+    by: BlockedBy
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +73,7 @@ class ProductState:
     services: tuple[Service, ...]  # those that have it switched on
     trial: Enablement | None = None  # running or ended (R18)
     trial_plan: Plan | None = None  # of the trial that the product has
+    budget_block: BudgetBlock | None = None  # also while the product is disabled
 
     @property
     def is_on(self) -> bool:
@@ -68,6 +87,11 @@ class ProductState:
     def on_trial(self) -> bool:
         """Tell whether the account has the product from its trial, which may have ended."""
         return self.enablement is not None and self.enablement.is_trial
+
+    @property
+    def block(self) -> Block | None:
+        """Return why new connections are refused; None if they are not, or it is disabled."""
+        return block_of(self.enablement, self.budget_block)
 
     @property
     def can_be_tried(self) -> bool:
@@ -95,6 +119,25 @@ def current_by_account(account_ids: Iterable[str], slug: str) -> dict[str, Enabl
         row.account_id: row
         for row in rows.select_related("plan", "price_version", "product")
     }
+
+
+def block_of(
+    enablement: Enablement | None, budget_block: BudgetBlock | None
+) -> Block | None:
+    """Return why new connections under an open enablement are refused; None if they are not."""
+    if enablement is None:
+        return None
+    if enablement.blocked_at is not None:
+        return Block(BlockedBy.TRIAL, enablement.blocked_reason or NO_REASON)
+    if budget_block is not None:
+        return Block(BlockedBy.BUDGET, BUDGET_USED_UP)
+    return None
+
+
+def budget_blocks(account_id: str) -> dict[str, BudgetBlock]:
+    """Return what the budget of an account blocks, by product, enabled or not."""
+    rows = BudgetBlock.objects.filter(account_id=account_id)
+    return {row.product_id: row for row in rows}
 
 
 def last_closed(account_id: str, slug: str) -> Enablement | None:
@@ -138,6 +181,10 @@ def _service_rows(service_ids: Sequence[str], slug: str) -> "QuerySet[Any, Any]"
                     account__enablements__ends_at=None,
                 ),
             ),
+            budget_block=FilteredRelation(
+                "account__budget_blocks",
+                condition=Q(account__budget_blocks__product=slug),
+            ),
         )
         .values_list(
             "pk",
@@ -145,6 +192,7 @@ def _service_rows(service_ids: Sequence[str], slug: str) -> "QuerySet[Any, Any]"
             "held__pk",
             "held__blocked_at",
             "held__blocked_reason",
+            "budget_block__pk",
         )
     )
 
@@ -158,12 +206,15 @@ def entitlements_of(
     """Return what services have on and how their accounts have a product, by service: one query."""
     rows = _ENTITLEMENTS.rows(list(service_ids), slug)
     found: dict[str, ServiceEntitlement] = {}
-    for service_id, product, held, blocked_at, blocked_reason in rows:
+    for service_id, product, held, ended_at, trial_reason, budget_block in rows:
+        blocked_reason = BUDGET_USED_UP if budget_block is not None else ""
+        if ended_at is not None:
+            blocked_reason = trial_reason or NO_REASON
         before = found[service_id].products if service_id in found else frozenset()
         found[service_id] = ServiceEntitlement(
             products=before | {product} if product else before,
             is_enabled=held is not None,
-            blocked_reason=(blocked_reason or NO_REASON) if blocked_at else "",
+            blocked_reason=blocked_reason,
         )
     return found
 
@@ -273,6 +324,7 @@ def products_of(account: Account, now: datetime) -> list[ProductState]:
         using.setdefault(switch.product_id, []).append(switch.service)
     prices = direct_prices(now, account_id=account.pk)
     plans = trial_plans()
+    blocks = budget_blocks(account.pk)
     return [
         ProductState(
             product=product,
@@ -282,6 +334,7 @@ def products_of(account: Account, now: datetime) -> list[ProductState]:
             services=tuple(using.get(product.pk, ())),
             trial=trials.get(product.pk),
             trial_plan=plans.get(product.pk),
+            budget_block=blocks.get(product.pk),
         )
         for product in on_sale()
     ]
@@ -297,6 +350,7 @@ def state_of(account: Account, product: Product, now: datetime) -> ProductState:
         services=tuple(services_with(account.pk, product.pk)),
         trial=trial_of(account.pk, product.pk),
         trial_plan=trial_plans(product.pk).get(product.pk),
+        budget_block=budget_blocks(account.pk).get(product.pk),
     )
 
 
@@ -316,8 +370,8 @@ def agreements_of(account: Account) -> "QuerySet[Enablement]":
 def running_trials() -> "QuerySet[Enablement]":
     """Return the trials of all accounts that have not ended."""
     return Enablement.objects.filter(
-        source=Enablement.Source.TRIAL, ends_at=None
-    ).exclude(blocked_by=Enablement.BlockedBy.TRIAL)
+        source=Enablement.Source.TRIAL, ends_at=None, blocked_at=None
+    )
 
 
 def trial_minutes_used(trial: Enablement, now: datetime) -> int | None:

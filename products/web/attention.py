@@ -198,8 +198,8 @@ def _products_without_effect(viewer: Viewer) -> Iterator[AttentionItem]:
         name = state.product.name
         services = [each.name for each in state.services if each.pk in viewer.services]
         held = state.enablement
-        if held is not None and held.blocked_at is not None:
-            sentence = f"{name} is blocked: {held.blocked_reason}"
+        if state.block is not None:
+            sentence = f"{name} is blocked: {state.block.reason}"
         elif services and not state.is_on:
             sentence = (
                 f"{name} is switched on for {_some(services)}, but disabled for the account. "

@@ -30,8 +30,8 @@ from accounts.queries import (
 from accounts.roles import ABILITIES, LEVELS_FOR, Permission, Role
 from products.compatibility.rules import blocking_switch
 from products.compatibility.version_config import VersionConfig
-from products.enablement.models import Enablement
 from products.enablement.queries import (
+    BlockedBy,
     ProductState,
     products_of,
     products_on_by_service,
@@ -146,9 +146,9 @@ def rows_of(
 
 def _changes_block(state: ProductState, *, sees_costs: bool) -> Link | None:
     """Return where new connections of a product are accepted again; None if it is not blocked."""
-    if state.enablement is None or state.enablement.blocked_at is None:
+    if state.block is None:
         return None
-    if state.enablement.blocked_by != Enablement.BlockedBy.BUDGET:
+    if state.block.by is not BlockedBy.BUDGET:
         return Link(f"{reverse('products')}#{state.product.pk}", "Open Products")
     if sees_costs:
         return Link(f"{reverse('billing')}#budget", "Open the budget")

@@ -14,13 +14,13 @@ from products.billing.credit_use import thresholds_reached
 from products.billing.models import Budget, BudgetAlert, Invoice
 from products.billing.queries.budgets import is_blocking, running_invoice
 from products.billing.queries.terms import currency_of, month_at
+from products.catalogue.models import Product
 from products.catalogue.money import Money, is_currency
 from products.compatibility.version_config import WEBSOCKETS
 from products.enablement.commands.enablements import (
-    block_enablement,
-    unblock_enablement,
+    block_for_budget,
+    unblock_for_budget,
 )
-from products.enablement.models import Enablement
 
 MAX_THRESHOLDS = 10
 MAX_PERCENT = 1_000
@@ -151,28 +151,12 @@ def _reached(budget: Budget, invoice: Invoice) -> list[int]:
 
 def _block_or_unblock(trail: Trail, budget: Budget, now: datetime) -> bool:
     """Refuse new connections if the budget says so, or accept them again; tell what changed."""
-    held = (
-        Enablement.objects.select_for_update()
-        .select_related("product")
-        .filter(account_id=budget.account_id, product_id=WEBSOCKETS, ends_at=None)
-        .first()
-    )
-    if held is None:
+    account, product = budget.account, Product.objects.filter(pk=WEBSOCKETS).first()
+    if product is None:
         return False
-    refuses = is_blocking(budget, running_invoice(budget.account, now))
-    if refuses and held.blocked_at is None:
-        block_enablement(
-            trail,
-            held,
-            by=Enablement.BlockedBy.BUDGET,
-            reason="The budget of this month is used up.",
-            now=now,
-        )
-        return True
-    if not refuses and held.blocked_by == Enablement.BlockedBy.BUDGET:
-        unblock_enablement(trail, held)
-        return True
-    return False
+    if not is_blocking(budget, running_invoice(account, now)):
+        return unblock_for_budget(trail, account, product)
+    return block_for_budget(trail, account, product, now)
 
 
 def _check(amount: Money, thresholds: Sequence[int], action: str) -> None:

@@ -12,7 +12,7 @@ from products.billing.models import Budget, Invoice
 from products.billing.queries.terms import month_at
 from products.catalogue.money import Money
 from products.compatibility.version_config import WEBSOCKETS
-from products.enablement.models import Enablement
+from products.enablement.queries import budget_blocks
 
 _ALL = 100
 
@@ -56,16 +56,11 @@ def budget_state(actor: Actor, account: Account, spent: Money) -> BudgetState | 
     budget = Budget.objects.filter(account=account).first()
     if budget is None:
         return None
-    blocked = Enablement.objects.filter(
-        account=account,
-        product_id=WEBSOCKETS,
-        ends_at=None,
-        blocked_by=Enablement.BlockedBy.BUDGET,
-    )
+    block = budget_blocks(account.pk).get(WEBSOCKETS)
     return BudgetState(
         budget,
         spent if spent.currency == budget.currency else None,
-        blocked.values_list("blocked_at", flat=True).first(),
+        block.blocked_at if block else None,
     )
 
 

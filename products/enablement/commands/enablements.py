@@ -10,8 +10,10 @@ from accounts.change import Trail
 from accounts.models import Account
 from products.catalogue.models import Product
 from products.enablement.commands.requests import grant_requests
-from products.enablement.models import DRAIN_TIME, Enablement
+from products.enablement.models import DRAIN_TIME, BudgetBlock, Enablement
 from products.enablement.queries import (
+    BUDGET_USED_UP,
+    BlockedBy,
     current,
     last_closed,
     price_of,
@@ -155,37 +157,55 @@ def close_enablement(
     )
 
 
-def block_enablement(
-    trail: Trail, enablement: Enablement, *, by: str, reason: str, now: datetime
+def block_ended_trial(
+    trail: Trail, trial: Enablement, *, reason: str, now: datetime
 ) -> None:
-    """Refuse new connections of a product; open ones continue. Notes product.blocked."""
-    before = enablement.blocked_by
-    enablement.blocked_at, enablement.blocked_by = now, by
-    enablement.blocked_reason = reason
-    enablement.save(update_fields=["blocked_at", "blocked_by", "blocked_reason"])
-    product = enablement.product
-    trail.note(
-        Event.PRODUCT_BLOCKED,
-        target=("product", product.pk, product.name),
-        product=product.pk,
-        before={"blocked_by": before},
-        after={"blocked_by": by, "reason": reason},
+    """Refuse new connections of a trial that ended; open ones drain. Notes product.blocked."""
+    trial.blocked_at, trial.blocked_reason = now, reason
+    trial.save(update_fields=["blocked_at", "blocked_reason"])
+    _note_block(trail, trial.product, BlockedBy.TRIAL, reason)
+
+
+def block_for_budget(
+    trail: Trail, account: Account, product: Product, now: datetime
+) -> bool:
+    """Refuse new connections of a product, also if it is enabled only later; tell what changed.
+
+    Open connections continue. Notes product.blocked.
+    """
+    _, is_new = BudgetBlock.objects.get_or_create(
+        account=account, product=product, defaults={"blocked_at": now}
     )
+    if is_new:
+        _note_block(trail, product, BlockedBy.BUDGET, BUDGET_USED_UP)
+    return is_new
 
 
-def unblock_enablement(trail: Trail, enablement: Enablement) -> None:
-    """Accept new connections of a product again. Notes product.unblocked."""
-    by = enablement.blocked_by
-    enablement.blocked_at, enablement.blocked_by = None, ""
-    enablement.blocked_reason = ""
-    enablement.save(update_fields=["blocked_at", "blocked_by", "blocked_reason"])
-    product = enablement.product
+def unblock_for_budget(trail: Trail, account: Account, product: Product) -> bool:
+    """Let the budget no longer refuse new connections of a product; tell what changed.
+
+    Notes product.unblocked.
+    """
+    rows = BudgetBlock.objects.filter(account=account, product=product)
+    if not rows.delete()[0]:
+        return False
     trail.note(
         Event.PRODUCT_UNBLOCKED,
         target=("product", product.pk, product.name),
         product=product.pk,
-        before={"blocked_by": by},
+        before={"blocked_by": BlockedBy.BUDGET},
         after={"blocked_by": ""},
+    )
+    return True
+
+
+def _note_block(trail: Trail, product: Product, by: str, reason: str) -> None:
+    trail.note(
+        Event.PRODUCT_BLOCKED,
+        target=("product", product.pk, product.name),
+        product=product.pk,
+        before={"blocked_by": ""},
+        after={"blocked_by": by, "reason": reason},
     )
 
 

@@ -14,8 +14,14 @@ from products.enablement.configuration import (
     read_configuration,
     whole_configuration,
 )
-from products.enablement.models import Enablement, ServiceProduct
-from products.enablement.queries import conflicts, current, switch_of
+from products.enablement.models import ServiceProduct
+from products.enablement.queries import (
+    block_of,
+    budget_blocks,
+    conflicts,
+    current,
+    switch_of,
+)
 from products.enablement.refusals import NotOnService, type_refusal
 from products.services.models import Service
 
@@ -64,7 +70,7 @@ def enable_for_service(
         if (switch := switch_of(service, product.pk)) is not None:
             _configure(trail, service, switch, options)
             return
-        _check_entitled(current(service.account_id, product.pk), product)
+        _check_entitled(service.account_id, product)
         if not product.supports(service.type):
             raise WrongServiceType(type_refusal(product))
         if found := conflicts(service, with_=product.pk):
@@ -154,9 +160,10 @@ def _configure(
     )
 
 
-def _check_entitled(enablement: Enablement | None, product: Product) -> None:
+def _check_entitled(account_id: str, product: Product) -> None:
     if product.purchase_mode == Product.PurchaseMode.ALWAYS:
         return
+    enablement = current(account_id, product.pk)
     if enablement is None:
         remedy = (
             "A superuser can enable it on the Products page."
@@ -164,5 +171,6 @@ def _check_entitled(enablement: Enablement | None, product: Product) -> None:
             else "Contact your account manager."
         )
         raise NotEntitled(f"{product.name} is not enabled for this account. {remedy}")
-    if enablement.blocked_at is not None:
-        raise NotEntitled(f"{product.name} is blocked: {enablement.blocked_reason}")
+    block = block_of(enablement, budget_blocks(account_id).get(product.pk))
+    if block is not None:
+        raise NotEntitled(f"{product.name} is blocked: {block.reason}")

@@ -16,7 +16,7 @@ from products.catalogue.models import Plan, Product
 from products.catalogue.queries import trial_plans
 from products.enablement.agreements import trial_terms
 from products.enablement.commands.account import Agreement, NotAgreed
-from products.enablement.commands.enablements import block_enablement, open_enablement
+from products.enablement.commands.enablements import block_ended_trial, open_enablement
 from products.enablement.models import DRAIN_TIME, TRIAL_NOTICE, Enablement
 from products.enablement.queries import (
     current,
@@ -194,10 +194,9 @@ def _end(
         after={"reason": reason, "used_minutes": used},
         reason=note,
     )
-    block_enablement(
+    block_ended_trial(
         trail,
         trial,
-        by=Enablement.BlockedBy.TRIAL,
         reason=f"The trial ended. {reason} A superuser can purchase {product.name}.",
         now=now,
     )

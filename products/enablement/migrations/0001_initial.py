@@ -24,6 +24,19 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='BudgetBlock',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('blocked_at', models.DateTimeField()),
+                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='budget_blocks', to='accounts.account')),
+                ('product', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalogue.product')),
+            ],
+            options={
+                'default_permissions': (),
+                'constraints': [models.UniqueConstraint(fields=('account', 'product'), name='one_budget_block_per_account_and_product', violation_error_message='The budget already blocks this product.')],
+            },
+        ),
+        migrations.CreateModel(
             name='Enablement',
             fields=[
                 ('id', models.CharField(default=accounts.ids.new_id, editable=False, max_length=22, primary_key=True, serialize=False)),
@@ -41,7 +54,6 @@ class Migration(migrations.Migration):
                 ('drain_mode', models.CharField(blank=True, choices=[('cut', 'Close open connections immediately'), ('drain', 'Close open connections at the deadline'), ('keep', 'Let open connections end')], max_length=8)),
                 ('drain_until', models.DateTimeField(blank=True, null=True)),
                 ('blocked_at', models.DateTimeField(blank=True, null=True)),
-                ('blocked_by', models.CharField(blank=True, choices=[('budget', 'Budget'), ('cap', 'Cap'), ('trial', 'End of the trial')], max_length=6)),
                 ('blocked_reason', models.CharField(blank=True, max_length=200)),
                 ('trial_ends_at', models.DateTimeField(blank=True, null=True)),
                 ('trial_minutes', models.PositiveBigIntegerField(blank=True, null=True)),

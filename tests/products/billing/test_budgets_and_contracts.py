@@ -8,19 +8,28 @@ from accounts.actor import Actor
 from accounts.commands.notices import make_notices
 from accounts.errors import Conflict, Forbidden, Invalid
 from accounts.models import Account, OutgoingMail
-from products.billing.commands.budgets import check_budget, lift_block, set_budget
+from products.billing.commands.budgets import (
+    check_budget,
+    lift_block,
+    remove_budget,
+    set_budget,
+)
 from products.billing.commands.closing import finalize_invoice
 from products.billing.commands.contracts import ContractTerms, assign_contract
 from products.billing.models import Budget, BudgetAlert, Contract, Invoice
 from products.billing.queries.terms import period_of
+from products.catalogue.models import Product
 from products.catalogue.money import Money
 from products.deploy.commands import activate
 from products.deploy.routes import RouteTableCache
-from products.enablement.models import Enablement
+from products.enablement.commands import disable
+from products.enablement.models import BudgetBlock, Enablement
+from products.enablement.queries import state_of
 from products.metering.commands import rebuild_usage
 from products.metering.models import Edge, UsagePeriod
 from products.metering.queries import usage_of
 from products.months import Month
+from tests.factories.enablement import entitle
 from tests.factories.trail import noted
 from tests.products.billing.conftest import CLOSED, MID_OCTOBER, OCTOBER
 from tests.products.metering.reports import SECOND_US, delivery, make_edge, record, take
@@ -104,8 +113,8 @@ def test_only_superusers_let_a_budget_refuse_connections(sam, bo, acme):
 def blocks(acme):
     """Return what blocks Acme's WebSockets, and how often its routes have moved."""
     acme.refresh_from_db()
-    held = Enablement.objects.get(account=acme, ends_at=None)
-    return held.blocked_by, acme.routes_revision
+    state = state_of(acme, Product.objects.get(pk="websockets"), MID_OCTOBER)
+    return state.block.by if state.block else "", acme.routes_revision
 
 
 def test_a_budget_refuses_new_connections_at_100_percent_if_it_says_so(
@@ -161,13 +170,69 @@ def test_a_higher_budget_and_the_next_month_end_the_block(sam, acme, enabled):
 
 
 def test_a_budget_never_ends_what_something_else_blocked(sam, acme, enabled):
-    Enablement.objects.update(blocked_at=MID_OCTOBER, blocked_by="cap")
+    Enablement.objects.update(blocked_at=MID_OCTOBER, blocked_reason="It ended.")
 
     budget(sam, acme, action="block_new")
     spent(acme, "50")
     lift_block(sam, account=acme, now=MID_OCTOBER)
 
-    assert blocks(acme)[0] == "cap"
+    assert blocks(acme)[0] == "trial"
+
+
+def end_connections(sam, acme, websockets):
+    """Disable WebSockets for Acme."""
+    disable(sam, account=acme, product=websockets, drain_mode="cut", now=MID_OCTOBER)
+
+
+def test_a_product_that_is_enabled_again_is_still_blocked_by_the_budget(
+    sam, acme, enabled, websockets
+):
+    budget(sam, acme, action="block_new")
+    spent(acme, "50")
+
+    end_connections(sam, acme, websockets)
+    entitle(sam, acme, websockets, now=MID_OCTOBER)
+
+    assert blocks(acme)[0] == "budget"
+    assert noted(acme.pk)[-2:] == ["product.enabled", "bill.changed"]
+
+
+def test_a_budget_that_is_used_up_while_the_product_is_disabled_blocks_it_from_the_start(
+    sam, acme, enabled, websockets
+):
+    budget(sam, acme, action="block_new")
+    end_connections(sam, acme, websockets)
+    spent(acme, "50")
+    assert blocks(acme)[0] == ""
+
+    entitle(sam, acme, websockets, now=MID_OCTOBER)
+
+    assert blocks(acme)[0] == "budget"
+
+
+@pytest.mark.parametrize(
+    "end_block",
+    [
+        lambda sam, acme: lift_block(sam, account=acme, now=MID_OCTOBER),
+        lambda sam, acme: remove_budget(sam, account=acme, now=MID_OCTOBER),
+        lambda sam, acme: budget(sam, acme, amount="80", action="block_new"),
+        lambda sam, acme: budget(sam, acme, action="notify"),
+        lambda sam, acme: check_budget(JOB, account=acme, now=CLOSED),
+    ],
+    ids=["lifted", "removed", "raised", "notifies", "next month"],
+)
+def test_a_block_that_ended_while_the_product_was_disabled_does_not_come_back(
+    sam, acme, enabled, websockets, end_block
+):
+    budget(sam, acme, action="block_new")
+    spent(acme, "50")
+    end_connections(sam, acme, websockets)
+
+    end_block(sam, acme)
+    entitle(sam, acme, websockets, now=CLOSED)
+
+    assert blocks(acme)[0] == ""
+    assert not BudgetBlock.objects.exists()
 
 
 @pytest.mark.parametrize(

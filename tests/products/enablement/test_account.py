@@ -313,7 +313,7 @@ def test_all_products_but_the_base_product_are_off_by_default(acme, websockets):
 def test_the_products_of_an_account_take_a_constant_number_of_queries(
     acme, websockets, django_assert_num_queries
 ):
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         products_of(acme, NOW)
 
 

@@ -34,7 +34,7 @@ from products.enablement.refusals import AlreadyEnabled, NoTrial, TrialUsed
 from products.months import Month
 from tests.concurrency import together
 from tests.factories import NOW
-from tests.factories.enablement import entitle
+from tests.factories.enablement import block_by_budget, entitle
 from tests.factories.services import ServiceFactory
 from tests.factories.trail import noted
 from tests.factories.usage import connection_usage
@@ -214,7 +214,7 @@ def test_the_sweep_ends_a_trial_at_its_end_or_cap(acme, trial, minutes, at, reas
 
     trial.refresh_from_db()
     acme.refresh_from_db()
-    assert (trial.blocked_by, trial.blocked_at, trial.ends_at) == ("trial", at, None)
+    assert (trial.blocked_at, trial.ends_at) == (at, None)
     assert reason in trial.blocked_reason
     assert (trial.drain_mode, trial.drain_until) == ("drain", at + DRAIN_TIME)
     assert (trial.trial_used_minutes, trial.trial_ended_at) == (minutes, at)
@@ -242,10 +242,10 @@ def test_usage_before_the_trial_does_not_count(acme, trial):
 
 
 def test_a_trial_that_a_budget_blocks_ends_too(acme, trial):
-    Enablement.objects.update(blocked_at=NOW, blocked_by="budget")
+    block_by_budget(acme)
 
     assert checked(acme, END) == ["trial.ended", "product.blocked"]
-    assert Enablement.objects.get().blocked_by == "trial"
+    assert state_of(acme, trial.product, END).block.by == "trial"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -284,7 +284,8 @@ def test_a_purchase_replaces_a_running_or_ended_trial(
     assert (trial.ends_at, trial.ended_by) == (at, sam.label)
     assert trial.trial_ended_at == (END if ended else at)
     assert trial.trial_used_minutes == 30
-    assert (bought.source, bought.blocked_by) == ("direct", "")
+    assert bought.source == "direct"
+    assert state_of(acme, websockets, at).block is None
     assert noted(acme.pk)[before:] == [
         "trial.converted",
         "product.enabled",
@@ -388,7 +389,7 @@ def test_staff_end_a_trial_with_a_reason_that_the_account_reads(
     end_trial(ada, account=acme, product=websockets, reason="Abuse.", now=NOW)
 
     trial.refresh_from_db()
-    assert (trial.blocked_by, trial.drain_mode) == ("trial", "drain")
+    assert (trial.blocked_at, trial.drain_mode) == (NOW, "drain")
     assert trial.trial_ended_at == NOW
     make_notices(now=NOW)
     bodies = OutgoingMail.objects.values_list("body", flat=True)

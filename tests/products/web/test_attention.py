@@ -10,10 +10,10 @@ from accounts.commands.accounts import suspend_account
 from accounts.models import ApiToken, Invitation
 from products.catalogue.commands import add_plan
 from products.enablement.commands import disable, request_product, start_trial
-from products.enablement.models import Enablement, ProductRequest
+from products.enablement.models import ProductRequest
 from tests.factories import NOW
 from tests.factories.domains import claimed, pending
-from tests.factories.enablement import entitle
+from tests.factories.enablement import block_by_budget, entitle
 from tests.factories.services import (
     BackendFactory,
     DomainFactory,
@@ -90,13 +90,13 @@ def test_a_product_that_is_switched_on_and_disabled_for_the_account(
 
 
 def test_a_product_that_is_blocked(browser, sam, enabled, complete, now):
-    Enablement.objects.update(blocked_at=now, blocked_reason="the budget is used up")
+    block_by_budget(enabled.account)
 
     [item] = attention(browser(sam))
 
     assert item == (
         "Blocked",
-        "WebSockets is blocked: the budget is used up",
+        "WebSockets is blocked: The budget of this month is used up.",
         "View WebSockets",
     )
 

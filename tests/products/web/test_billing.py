@@ -13,10 +13,11 @@ from products.billing.commands.credits import grant_credit
 from products.billing.commands.running import refresh_bill
 from products.billing.models import Budget
 from products.catalogue.money import Money
-from products.enablement.models import Enablement
+from products.enablement.models import BudgetBlock
 from products.metering.models import Edge
 from products.months import Month
 from tests.factories import NOW
+from tests.factories.enablement import block_by_budget
 from tests.factories.invoices import invoice
 from tests.factories.trail import noted
 from tests.factories.usage import connection_usage, reporting_edge
@@ -212,7 +213,7 @@ def test_a_block_is_shown_and_lifted_in_one_step(browser, sam, acme, shop, enabl
     answer = client.post(reverse("lift_budget_block"), follow=True)
 
     assert "New connections are accepted again." in text_of(answer)
-    assert Enablement.objects.get(ends_at=None).blocked_at is None
+    assert not BudgetBlock.objects.exists()
 
 
 @pytest.mark.parametrize("name", ["home", "products"])
@@ -254,9 +255,9 @@ def test_removing_a_budget_accepts_new_connections_again(
         action="block_new",
         now=LATER,
     )
-    Enablement.objects.update(blocked_at=LATER, blocked_by="budget")
+    block_by_budget(acme)
 
     browser(sam).post(reverse("remove_budget"))
 
-    assert Enablement.objects.get().blocked_at is None
+    assert not BudgetBlock.objects.exists()
     assert noted(acme.pk)[-2:] == ["budget.removed", "product.unblocked"]

@@ -13,6 +13,7 @@ from products.enablement.agreements import direct_terms
 from products.enablement.commands import change_price
 from products.enablement.models import Enablement
 from tests.factories import NOW
+from tests.factories.enablement import block_by_budget
 from tests.factories.services import BackendFactory, ServiceFactory, live_version
 from tests.factories.world import CATALOGUE, text_to_agree_to
 from tests.products.web.conftest import actions_of, queries_of, text_of
@@ -53,6 +54,19 @@ def test_the_page_shows_what_changes_the_costs_and_the_agreement(
     assert text_to_agree_to(acme, websockets) in page
     assert b'name="agree"' in answer.content
     assert not is_ticked(answer)
+
+
+def test_the_pages_say_that_the_budget_refuses_new_connections(
+    browser, sam, acme, websockets
+):
+    block_by_budget(acme)
+    client = browser(sam)
+
+    page = text_of(client.get(PAGE))
+    assert "New connections Blocked The budget of this month is used up." in page
+
+    answer = client.post(PAGE, agreement(acme, websockets), follow=True)
+    assert "Blocked The budget of this month is used up." in text_of(answer)
 
 
 def test_the_calculator_rounds_up_every_connection(browser, sam, websockets):

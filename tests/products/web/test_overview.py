@@ -10,7 +10,9 @@ from accounts.audit.record import NewEntry, append
 from accounts.audit.vocabulary import Event
 from accounts.change import entry_source
 from accounts.commands.sign_in import note_login
+from products.enablement.models import Enablement
 from tests.factories import NOW
+from tests.factories.enablement import block_by_budget
 from tests.factories.services import BackendFactory, ServiceFactory, VersionFactory
 from tests.products.web.conftest import queries_of, text_of
 
@@ -283,13 +285,13 @@ def test_view_only_leads_to_where_it_is_changed(
             ("Ask a superuser for WebSockets", "/members/?role=superuser"),
         ),
         ("eve", "trial", ("Open Products for WebSockets", "/products/#websockets")),
-        ("sam", "cap", ("Open Products for WebSockets", "/products/#websockets")),
     ],
 )
 def test_a_block_leads_to_where_it_ends(request, browser, enabled, echo, who, by, link):
-    enabled.blocked_at, enabled.blocked_by = NOW, by
-    enabled.blocked_reason = "Used up."
-    enabled.save()
+    if by == "budget":
+        block_by_budget(enabled.account)
+    else:
+        Enablement.objects.update(blocked_at=NOW, blocked_reason="Used up.")
 
     page = browser(request.getfixturevalue(who)).get("/entitlements/")
 

@@ -12,9 +12,10 @@ from accounts.commands.accounts import suspend_account
 from products.catalogue.commands import NewPrice
 from products.catalogue.tiers import PriceTier
 from products.enablement.commands import change_price
-from products.enablement.models import Enablement, ProductRequest
+from products.enablement.models import ProductRequest
 from products.months import Month
 from tests.factories import NOW
+from tests.factories.enablement import block_by_budget
 from tests.factories.services import ServiceFactory
 from tests.factories.world import CATALOGUE
 from tests.products.web.conftest import actions_of, queries_of, text_of
@@ -70,9 +71,10 @@ def test_a_superuser_sees_the_way_to_disable(browser, sam, enabled):
 
 
 def test_a_blocked_product_shows_the_reason(browser, sam, enabled, now):
-    Enablement.objects.update(blocked_at=now, blocked_reason="The trial has ended.")
+    block_by_budget(enabled.account)
 
-    assert "Blocked The trial has ended." in card(browser(sam).get("/products/"))
+    words = card(browser(sam).get("/products/"))
+    assert "Blocked The budget of this month is used up." in words
 
 
 @pytest.mark.parametrize(
