@@ -25,7 +25,11 @@ from accounts.reauthentication import require_reauthentication
 from accounts.roles import Permission
 from products.billing.commands import lift_block, remove_budget, set_budget
 from products.billing.models import Budget, Invoice
-from products.billing.queries.budgets import BudgetState, budget_state
+from products.billing.queries.budgets import (
+    BudgetLevel,
+    BudgetState,
+    budget_state,
+)
 from products.billing.queries.credits import balance, credit_rows
 from products.billing.queries.invoices import invoices_of
 from products.billing.queries.running import other_costs, running_account_bill
@@ -43,6 +47,12 @@ STATUS_SHAPES = {
     Invoice.Status.DRAFT: "ask",
     Invoice.Status.FINAL: "on",
     Invoice.Status.VOID: "off",
+}
+LEVEL_SHAPES = {
+    BudgetLevel.BELOW: "pass",
+    BudgetLevel.ALERT: "warns",
+    BudgetLevel.USED_UP: "stops",
+    BudgetLevel.OVER: "stops",
 }
 DEFAULT_THRESHOLDS = "50, 75, 100"
 REFUSE = (
@@ -207,10 +217,29 @@ def budget_context(state: BudgetState | None) -> dict[str, Any] | None:
         "amount": state.budget.amount,
         "percent": percent,
         "width": min(percent or 0, 100),
+        "marks": [each for each in state.budget.thresholds if each < 100],  # noqa: PLR2004
+        "level": state.level,
+        "shape": LEVEL_SHAPES[state.level] if state.level else "",
+        "level_text": _level_text(state),
         "thresholds": [f"{each} %" for each in state.budget.thresholds],
         "refuses": state.refuses_at_the_end,
         "blocked_at": state.blocked_at,
     }
+
+
+def _level_text(state: BudgetState) -> str:
+    """Return how much of a budget is spent, in words; "" if that is not known."""
+    if state.spent is None:
+        return ""
+    match state.level:
+        case BudgetLevel.OVER:
+            return f"{state.spent - state.budget.amount} over the budget"
+        case BudgetLevel.USED_UP:
+            return "Used up"
+        case BudgetLevel.ALERT:
+            return f"Alert at {state.reached[-1]} % reached"
+        case _:
+            return f"Below the first alert, at {state.budget.thresholds[0]} %"
 
 
 def _initial(saved: Budget | None) -> dict[str, Any]:

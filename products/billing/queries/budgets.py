@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from accounts.actor import Actor
 from accounts.models import Account
@@ -15,6 +16,15 @@ from products.compatibility.version_config import WEBSOCKETS
 from products.enablement.queries import budget_blocks
 
 _ALL = 100
+
+
+class BudgetLevel(StrEnum):
+    """How much of a budget is spent: less than its first alert, an alert, all of it, or more."""
+
+    BELOW = "below"
+    ALERT = "alert"
+    USED_UP = "used_up"
+    OVER = "over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +53,16 @@ class BudgetState:
         return thresholds_reached(
             self.spent, self.budget.amount, self.budget.thresholds, ()
         )
+
+    @property
+    def level(self) -> BudgetLevel | None:
+        """Return how much is spent, as a level; None if that is not known."""
+        if self.spent is None:
+            return None
+        if self.spent >= self.budget.amount:
+            is_over = self.spent > self.budget.amount
+            return BudgetLevel.OVER if is_over else BudgetLevel.USED_UP
+        return BudgetLevel.ALERT if self.reached else BudgetLevel.BELOW
 
     @property
     def refuses_at_the_end(self) -> bool:

@@ -172,6 +172,34 @@ def test_a_budget_is_set_and_shown_with_what_is_used(browser, bo, acme, enabled)
 
 
 @pytest.mark.parametrize(
+    ("amount", "level", "words"),
+    [
+        ("0.24", "below", "50 % of 0.24 USD Below the first alert, at 75 %"),
+        ("0.16", "alert", "75 % of 0.16 USD Alert at 75 % reached"),
+        ("0.12", "used_up", "100 % of 0.12 USD Used up"),
+        ("0.10", "over", "120 % of 0.10 USD 0.02 USD over the budget"),
+    ],
+)
+def test_the_level_of_a_budget_is_shown_in_words(
+    browser, bo, acme, shop, enabled, amount, level, words
+):
+    used(shop, count=50, minutes=4_000)  # 0.12 USD
+    set_budget(
+        bo,
+        account=acme,
+        amount=Money.of(amount, "USD"),
+        thresholds=[75, 90],
+        action="notify",
+        now=LATER,
+    )
+
+    answer = page(browser, bo)
+
+    assert f"Budget used {words}" in text_of(answer)
+    assert f'class="meter {level}"' in answer.content.decode()
+
+
+@pytest.mark.parametrize(
     ("field", "value", "error"),
     [
         ("amount", "0", "Enter an amount above zero."),
