@@ -4,7 +4,7 @@ The bounds are local midnights, so months differ in length by more than whole da
 """
 
 from dataclasses import dataclass
-from datetime import MAXYEAR, MINYEAR, UTC, datetime, time, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta
 from typing import Self
 from zoneinfo import ZoneInfo
 
@@ -54,6 +54,12 @@ class Month:
     def ends_at(self, zone: str) -> datetime:
         """Return the instant at which the next month starts; this month excludes it."""
         return self.plus(1).starts_at(zone)
+
+    @property
+    def last_day(self) -> date:
+        """Return the last day, the same in every zone."""
+        first = self.plus(1)
+        return date(first.year, first.month, 1) - timedelta(days=1)
 
     def accepts_reports_until(self, zone: str) -> datetime:
         """Return the last instant at which a report that names the month is counted."""

@@ -105,9 +105,10 @@ class CreditForm(forms.Form):
     currency = forms.RegexField("[A-Z]{3}", max_length=3)
     expires_on = forms.DateField(
         required=False,
-        label="Last day (UTC)",
+        label="Last day",
         widget=DateInput(),
-        help_text="Empty: it does not expire.",
+        help_text="It is used by the invoices of months that end on this day or before. "
+        "Empty: it does not expire.",
     )
     reason = forms.CharField(help_text=READ, widget=forms.Textarea({"rows": 2}))
 

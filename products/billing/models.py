@@ -276,8 +276,8 @@ class Adjustment(models.Model):
 class Credit(models.Model):
     """An amount in the account's favour: granted by staff, or from a credit note or a voided invoice.
 
-    What is left of it is the sum of its entries. It can be used until the end of
-    `expires_on` (UTC).
+    What is left of it is the sum of its entries. It can be used by the invoices of months whose
+    last day is `expires_on` or earlier, also if they become final later.
     """
 
     class Source(models.TextChoices):

@@ -30,7 +30,7 @@ from products.billing.queries.budgets import (
     BudgetState,
     budget_state,
 )
-from products.billing.queries.credits import balance, credit_rows
+from products.billing.queries.credits import balance, credit_rows, last_month_paid
 from products.billing.queries.invoices import invoices_of
 from products.billing.queries.running import other_costs, running_account_bill
 from products.billing.queries.terms import contract_of, currency_of, month_at
@@ -316,6 +316,9 @@ def _credit(row: Any) -> dict[str, Any]:
     return {
         "credit": row,
         "left": Money(row.left, row.currency),
+        "last_month": month_name(str(last_month_paid(row.expires_on)))
+        if row.expires_on
+        else "",
         "number": note.number if note else "",
         "credit_note_invoice": note.invoice.number if note else "",
     }

@@ -21,7 +21,7 @@ from products.billing.models import Adjustment, CreditEntry, Invoice
 from products.billing.queries.bills import Bill, computed_bill, pending_adjustments
 from products.billing.queries.completeness import final_at, missing_usage
 from products.billing.queries.content import content_hash
-from products.billing.queries.credits import credits_left
+from products.billing.queries.credits import credits_for
 from products.billing.queries.invoices import unfinished_invoices
 from products.billing.queries.rows import fill_parties
 from products.billing.queries.terms import contract_of, period_of, terms_of
@@ -211,7 +211,7 @@ def _write_draft(invoice: Invoice, bill: Bill, now: datetime) -> None:
 def _finalize(trail: Trail, invoice: Invoice, actor: Actor, now: datetime) -> None:
     uses = credits_used(
         invoice.subtotal,
-        credits_left(invoice.account_id, invoice.currency, now),
+        credits_for(invoice),
     )
     used = sum((each.amount for each in uses), start=Money(0, invoice.currency))
     invoice.credits_micros = used.micros

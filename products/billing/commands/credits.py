@@ -71,7 +71,7 @@ def grant_credit(
 
 
 def expire_credits(actor: Actor, *, account: Account, now: datetime) -> None:
-    """Enter what is left of expired credits as expired.
+    """Enter what is left of expired credits as expired, once no invoice can use them.
 
     Raises Forbidden. Notes credit.expired per credit.
     """

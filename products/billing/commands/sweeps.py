@@ -70,10 +70,10 @@ def _refresh(account: Account, now: datetime) -> None:
 
 
 def _close(account: Account, now: datetime) -> None:
-    expire_credits(JOB, account=account, now=now)
     # A month that waits for usage does not delay the later ones.
     for month in _months_to_close(account, month_at(account, now)):
         _is_done(account, partial(_close_month, month=month, now=now))
+    expire_credits(JOB, account=account, now=now)
 
 
 def _months_to_close(account: Account, running: Month) -> list[Month]:

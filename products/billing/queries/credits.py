@@ -1,31 +1,55 @@
 """Credits that are left, and the balance of an account."""
 
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db.models import Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from products.billing.credit_use import AvailableCredit
-from products.billing.models import Credit, CreditEntry
+from products.billing.models import Credit, CreditEntry, Invoice
+from products.billing.queries.invoices import unfinished_invoices
 from products.catalogue.money import Money
+from products.months import Month
 
 
-def credits_left(
-    account_id: str, currency: str, now: datetime
-) -> list[AvailableCredit]:
-    """Return the credits of an account that can still be used at a time, with what is left."""
-    usable = Q(expires_on=None) | Q(expires_on__gte=now.date())
+def credits_for(invoice: Invoice) -> list[AvailableCredit]:
+    """Return the credits that an invoice can use, with what is left of each.
+
+    They are valid on the last day of its month, whenever it becomes final.
+    """
+    last_day = Month.read(invoice.month).last_day
+    usable = Q(expires_on=None) | Q(expires_on__gte=last_day)
+    rows = _with_rest(invoice.account_id).filter(usable, currency=invoice.currency)
     return [
-        AvailableCredit(row.pk, Money(row.left, currency), row.expires_on)
-        for row in _with_rest(account_id).filter(usable, currency=currency)
+        AvailableCredit(row.pk, Money(row.left, row.currency), row.expires_on)
+        for row in rows
     ]
 
 
 def expired_credits(account_id: str, now: datetime) -> list[tuple[Credit, int]]:
-    """Return the credits that expired with something left, and how much: in micro-units."""
-    rows = _with_rest(account_id).filter(expires_on__lt=now.date())
-    return [(row, row.left) for row in rows]
+    """Return the credits that expired with something left, and how much: in micro-units.
+
+    A credit that an invoice which is not final yet can use has not expired.
+    """
+    waiting = [
+        (each.currency, Month.read(each.month).last_day)
+        for each in unfinished_invoices().filter(account_id=account_id)
+    ]
+    return [
+        (row, row.left)
+        for row in _with_rest(account_id).filter(expires_on__lt=now.date())
+        if not any(
+            currency == row.currency and last_day <= row.expires_on
+            for currency, last_day in waiting
+        )
+    ]
+
+
+def last_month_paid(expires_on: date) -> Month:
+    """Return the last month whose invoice can use a credit that expires on a day."""
+    following = expires_on + timedelta(days=1)
+    return Month(following.year, following.month).plus(-1)
 
 
 def balance(account_id: str, currency: str) -> Money:

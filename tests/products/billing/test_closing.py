@@ -414,7 +414,7 @@ def test_an_expired_credit_is_not_used_and_leaves_the_balance(ada, acme, shop, e
         account=acme,
         amount=usd("1"),
         reason="Sorry",
-        expires_on=date(2026, 11, 3),
+        expires_on=date(2026, 10, 30),
         now=MID_OCTOBER,
     )
 
@@ -425,6 +425,34 @@ def test_an_expired_credit_is_not_used_and_leaves_the_balance(ada, acme, shop, e
     assert invoice.due == usd("0.60")
     assert balance(acme.pk, "USD") == usd("0.00")
     assert noted(acme.pk).count("credit.expired") == 1
+
+
+def test_a_credit_that_expires_with_a_month_is_used_for_it_also_if_it_is_closed_late(
+    ada, acme, shop, enabled
+):
+    many_minutes(shop, 1_000_000, "a")
+    grant_credit(
+        ada,
+        account=acme,
+        amount=usd("1"),
+        reason="Sorry",
+        expires_on=date(2026, 10, 31),
+        now=MID_OCTOBER,
+    )
+    opened = dispute(acme, shop)
+    december = datetime(2026, 12, 2, tzinfo=UTC)
+    close_due_months(CLOSED)
+    close_due_months(december)
+    before = balance(acme.pk, "USD")
+    opened.delete()
+
+    close_due_months(december)
+
+    invoice = Invoice.objects.get(month="2026-10")
+    assert before == usd("1.00")
+    assert (invoice.status, invoice.due) == ("final", usd("0.00"))
+    assert balance(acme.pk, "USD") == usd("0.00")
+    assert noted(acme.pk)[-1] == "credit.expired"
 
 
 def test_v14_usage_while_connections_drain_is_billed(sam, acme, shop, enabled):
@@ -561,20 +589,10 @@ def test_the_command_closes_no_month_in_the_future_in_production(settings, enabl
     assert not Invoice.objects.exists()
 
 
-def test_the_time_of_the_command_can_be_of_any_zone(ada, acme, shop, enabled):
-    many_minutes(shop, 1_000_000, "a")
-    grant_credit(
-        ada,
-        account=acme,
-        amount=usd("1"),
-        reason="Sorry",
-        expires_on=date(2026, 11, 4),
-        now=MID_OCTOBER,
-    )
-
+def test_the_time_of_the_command_can_be_of_any_zone(enabled):
     call_command("close_month", "2026-10", finalize=True, now="2026-11-05T01:00+09:00")
 
-    assert Invoice.objects.get().due == usd("0.00")
+    assert Invoice.objects.get().finalized_at == CLOSED.replace(hour=16)
 
 
 @pytest.mark.parametrize(
