@@ -213,6 +213,7 @@ _OUTAGE_ENDED = (
     NoticeRule(Topic.EDGES, Audience.ENGINEERS, "services"),
     NoticeRule(Topic.EDGES, Audience.STAFF, "admin:index"),
 )
+_VOID_ADVICE: Final = "It is not to be paid. Credits that it used are returned. If an invoice replaces it, both name each other."
 _BILLS = (NoticeRule(Topic.BILLS, Audience.COSTS, "billing"),)
 
 # One event per line, as in a table.
@@ -271,7 +272,7 @@ NOTICES: Final[dict[Event, tuple[NoticeRule, ...]]] = {
     Event.BUDGET_REACHED: (NoticeRule(Topic.BUDGET, Audience.COSTS, "billing", applies=_is_highest),),
     Event.CONTRACT_ASSIGNED: _BILLS,
     Event.INVOICE_FINALIZED: _BILLS,
-    Event.INVOICE_VOIDED: _BILLS,
+    Event.INVOICE_VOIDED: (NoticeRule(Topic.BILLS, Audience.COSTS, "billing", advice=_VOID_ADVICE),),
     Event.ADJUSTMENT_MADE: _BILLS,
     Event.CREDIT_NOTE_ISSUED: _BILLS,
     Event.CREDIT_GRANTED: _BILLS,

@@ -38,7 +38,10 @@ INVOICE: Final = obj(
     {
         "number": text("Empty while the invoice is a draft."),
         "month": text("Such as 2026-10."),
+        "kind": choice("month", "late_usage"),
         "status": choice("draft", "final", "void"),
+        "replaces": nullable(text("The voided invoice in whose place it is.")),
+        "replaced_by": nullable(text("Of a voided one, once the other has a number.")),
         "currency": text(),
         "total": text("In the currency's units."),
         "credits": text(),
@@ -60,6 +63,16 @@ INVOICE: Final = obj(
                     "amount_exact": text(),
                     "price_version": nullable(text()),
                     "digest": text("Of the usage records; empty while it is a draft."),
+                }
+            )
+        ),
+        "credit_notes": array(
+            obj(
+                {
+                    "number": text(),
+                    "amount": text("By which it corrects the invoice downwards."),
+                    "reason": text(),
+                    "issued_at": moment(),
                 }
             )
         ),

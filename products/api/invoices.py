@@ -20,7 +20,7 @@ from accounts.sudo import reauthenticated
 from products.api.services import valid
 from products.api.usage import month_in
 from products.billing.commands import remove_budget, set_budget
-from products.billing.models import Budget, Invoice, InvoiceLine
+from products.billing.models import Budget, CreditNote, Invoice, InvoiceLine
 from products.billing.queries.budgets import budget_state
 from products.billing.queries.invoices import (
     before_cursor,
@@ -75,18 +75,22 @@ class Invoices(APIView):
             month = month_in(label)
             if month == month_at(account, now):
                 running = invoice_document(actor, account, str(month), now)
-                data = [invoice_to_json(running.invoice, running.lines)]
+                data = [invoice_to_json(running.invoice, running.lines, ())]
                 return Response({"data": data, "meta": {"next": ""}})
             label = str(month)
         rows = invoices_of(actor, account, search=label or "")
-        rows = before_cursor(rows, asked["cursor"]).prefetch_related("lines")
+        rows = before_cursor(rows, asked["cursor"])
+        rows = rows.prefetch_related("lines", "credit_notes")
         found = list(rows[: asked["limit"] + 1])
         shown = found[: asked["limit"]]
         following = cursor_of(shown[-1]) if len(found) > len(shown) else ""
         query = urlencode(asked | {"cursor": following})
         return Response(
             {
-                "data": [invoice_to_json(each, each.lines.all()) for each in shown],
+                "data": [
+                    invoice_to_json(each, each.lines.all(), each.credit_notes.all())
+                    for each in shown
+                ],
                 "meta": {
                     "next": request.build_absolute_uri(f"{request.path}?{query}")
                     if following
@@ -103,7 +107,7 @@ class OneInvoice(APIView):
         """Return an invoice by its number, or by its month while it has none."""
         account = account_for(request.auth, Permission.BILLING_READ)
         found = invoice_document(request.auth, account, invoice_key, timezone.now())
-        return Response(invoice_to_json(found.invoice, found.lines))
+        return Response(invoice_to_json(found.invoice, found.lines, found.credit_notes))
 
 
 class BudgetView(APIView):
@@ -160,8 +164,10 @@ class BudgetView(APIView):
         }
 
 
-def invoice_to_json(invoice: Invoice, lines: Iterable[InvoiceLine]) -> Json:
-    """Return an invoice with its lines; the bill of the running month is a draft."""
+def invoice_to_json(
+    invoice: Invoice, lines: Iterable[InvoiceLine], notes: Iterable[CreditNote]
+) -> Json:
+    """Return an invoice with its lines and credit notes; the bill of the running month is a draft."""
 
     def amount(micros: int) -> str:
         return str(Money(micros, invoice.currency).amount)
@@ -170,7 +176,10 @@ def invoice_to_json(invoice: Invoice, lines: Iterable[InvoiceLine]) -> Json:
     return {
         "number": invoice.number or "",
         "month": invoice.month,
+        "kind": invoice.kind,
         "status": "draft" if is_open else invoice.status,
+        "replaces": invoice.replaces.number if invoice.replaces else None,
+        "replaced_by": invoice.replacement.number if invoice.replacement else None,
         "currency": invoice.currency,
         "total": amount(invoice.subtotal_micros),
         "credits": amount(invoice.credits_micros),
@@ -190,6 +199,15 @@ def invoice_to_json(invoice: Invoice, lines: Iterable[InvoiceLine]) -> Json:
                 "digest": line.usage_digest,
             }
             for line in lines
+        ],
+        "credit_notes": [
+            {
+                "number": note.number,
+                "amount": amount(note.amount_micros),
+                "reason": note.reason,
+                "issued_at": note.issued_at,
+            }
+            for note in sorted(notes, key=lambda note: note.pk)
         ],
     }
 

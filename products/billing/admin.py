@@ -251,8 +251,45 @@ class LineInline(admin.TabularInline):
         return False
 
 
+class CreditNoteInline(admin.TabularInline):
+    """The credit notes that correct an invoice."""
+
+    model = CreditNote
+    fields = readonly_fields = (
+        *("number", "product", "measured", "amount", "reason", "issued_at"),
+        "issued_by",
+    )
+    ordering = ("pk",)
+    extra = 0
+    can_delete = False
+    show_change_link = True
+
+    @admin.display(description="quantity")
+    def measured(self, note: CreditNote) -> str:
+        """Return the quantity with its unit."""
+        return _measured(note.meter, note.quantity)
+
+    @admin.display(description="amount")
+    def amount(self, note: CreditNote) -> str:
+        """Return the amount in the currency of the invoice."""
+        return str(Money(note.amount_micros, note.invoice.currency))
+
+    def has_view_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Let staff read."""
+        return request.user.is_active and request.user.is_staff
+
+    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Refuse to add rows."""
+        return False
+
+
 def _after_void(invoice: Invoice, now: datetime) -> str:
     """Return what follows when an invoice is voided."""
+    if invoice.is_late_usage:
+        return (
+            "The late usage is invoiced again automatically: the next hourly run makes an invoice with a new "
+            "number, or that of the next month does. Correct the contract before you void the invoice."
+        )
     month = month_name(invoice.month)
     running = month_at(invoice.account, now)
     if Month.read(invoice.month) in months_to_invoice(running):
@@ -273,16 +310,17 @@ class InvoiceAdmin(ReadOnlyAdmin):
 
     trail_type = "invoice"
     list_display = (
-        *("__str__", "account", "month", "status", "subtotal", "credits", "due"),
+        *("__str__", "account", "month", "kind", "status"),
+        *("subtotal", "credits", "due"),
         *("finalized_at", "finalized_by"),
     )
-    list_filter = ("status", "currency")
+    list_filter = ("status", "kind", "currency")
     list_select_related = ("account",)
     search_fields = ("=number", "=account__id", "account__name", "=month")
     ordering = ("-month", "-pk")
     exclude = ("subtotal_micros", "credits_micros", "due_micros")
-    readonly_fields = ("subtotal", "credits", "due")
-    inlines = (LineInline,)
+    readonly_fields = ("replacement", "subtotal", "credits", "due")
+    inlines = (LineInline, CreditNoteInline)
     change_form_template = "admin/billing/invoice.html"
     own_pages = (
         ("<int:invoice_id>/finalize/", "finalize_view", "billing_invoice_finalize"),

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from products.billing.bill import BANDWIDTH
-from products.billing.models import CreditNote, InvoiceLine
+from products.billing.models import CreditNote, Invoice, InvoiceLine
 from products.catalogue.models import PriceVersion
 from products.catalogue.money import EXACT, Money, amount_in_words, unit_price
 from products.catalogue.queries import tiered_price
@@ -14,8 +14,14 @@ from products.months import month_name
 
 # Below a bill that is not final.
 CREDITS_NOTE = "Credits that are left are used when the invoice becomes final."
+VOID_NOTE = "It is not to be paid. Credits that it used were returned to the account."
 # Below every invoice.
 NEVER_CHANGES_NOTE = "A final invoice never changes; corrections appear as credit notes or as lines of the next one."
+# On an invoice of late usage.
+LATE_USAGE_NOTE = (
+    "This invoice has only late usage of months that were invoiced in {currency}. The month itself "
+    "is invoiced in another currency."
+)
 MINUTES_NOTE = {
     InvoiceLine.Kind.ALLOWANCE: ", included",
     InvoiceLine.Kind.TRIAL: ", trial",
@@ -58,6 +64,27 @@ def describe(line: InvoiceLine) -> LineText:
         amount=Money(line.amount_micros, currency).in_words(Decimal(line.amount_exact)),
         tiers=tiers,
     )
+
+
+def invoice_notes(invoice: Invoice) -> list[str]:
+    """Return what an invoice says about others: what it replaces, why it is apart, that it is void."""
+    notes = []
+    if invoice.is_late_usage:
+        notes.append(LATE_USAGE_NOTE.format(currency=invoice.currency))
+    if invoice.replaces:
+        notes.append(f"It replaces invoice {invoice.replaces}, which is void.")
+    if invoice.status == Invoice.Status.VOID:
+        notes += [VOID_NOTE, _replaced_by(invoice)]
+    return notes
+
+
+def _replaced_by(invoice: Invoice) -> str:
+    following = invoice.replacement
+    if following is None:
+        return "No invoice replaces it yet."
+    if following.number:
+        return f"Invoice {following} replaces it."
+    return "The invoice that replaces it is a draft."
 
 
 def credit_note_text(note: CreditNote) -> str:

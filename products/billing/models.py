@@ -66,8 +66,15 @@ class Invoice(models.Model):
     """The bill of an account for a month: computed again until it is final, then never changed.
 
     It is open while the month runs, and then a draft. A final invoice can be voided; then the
-    month can be invoiced again.
+    month can be invoiced again. Late usage of months that were invoiced in another currency than
+    that of the month has an invoice of its own, which is final from the start.
     """
+
+    class Kind(models.TextChoices):
+        """What is billed."""
+
+        MONTH = "month", "Month"
+        LATE_USAGE = "late_usage", "Late usage"
 
     class Status(models.TextChoices):
         """Whether the invoice can still change."""
@@ -85,6 +92,7 @@ class Invoice(models.Model):
     ends_at = models.DateTimeField()
     zone = models.CharField(max_length=64)
     currency = models.CharField(max_length=3)
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.MONTH)
     status = models.CharField(max_length=5, choices=Status.choices, default=Status.OPEN)
     number = models.CharField(max_length=20, null=True, blank=True)  # noqa: DJ001 - unique
     seller = models.TextField(blank=True)
@@ -107,15 +115,28 @@ class Invoice(models.Model):
     voided_at = models.DateTimeField(null=True, blank=True)
     voided_by = models.CharField(max_length=MAX_ACTOR_LENGTH, blank=True)
     void_reason = models.CharField(max_length=500, blank=True)
+    replaces = models.OneToOneField(  # a voided invoice
+        "self", null=True, on_delete=models.PROTECT, related_name="replaced_by"
+    )
 
     class Meta:
         default_permissions = ()
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["account", "month"],
-                condition=~models.Q(status="void"),
+                condition=models.Q(kind="month") & ~models.Q(status="void"),
                 name="one_invoice_per_account_and_month",
                 violation_error_message="The month already has an invoice.",
+            ),
+            models.UniqueConstraint(
+                fields=["account", "month", "currency"],
+                condition=models.Q(kind="late_usage") & ~models.Q(status="void"),
+                name="one_late_usage_invoice_per_month_and_currency",
+                violation_error_message="The month has an invoice of late usage.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(kind__in=["month", "late_usage"]),
+                name="invoice_kind_is_known",
             ),
             models.UniqueConstraint(
                 fields=["number"],
@@ -154,6 +175,16 @@ class Invoice(models.Model):
     def is_final(self) -> bool:
         """Tell whether the invoice can no longer change."""
         return self.status == self.Status.FINAL
+
+    @property
+    def is_late_usage(self) -> bool:
+        """Tell whether it bills only late usage of months invoiced in another currency."""
+        return self.kind == self.Kind.LATE_USAGE
+
+    @property
+    def replacement(self) -> "Invoice | None":
+        """Return the invoice that replaces this voided one; None if there is none yet."""
+        return getattr(self, "replaced_by", None)
 
     @property
     def subtotal(self) -> Money:

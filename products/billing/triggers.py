@@ -12,6 +12,7 @@ _FIXED = (
     *("number", "seller", "buyer", "tax_note", "payment_terms_days", "drafted_at"),
     *("counted_at", "complete_to", "subtotal_micros", "credits_micros", "due_micros"),
     *("finalized_at", "finalized_by", "due_on", "override_reason", "content_hash"),
+    *("kind", "replaces_id"),
 )
 _ADJUSTMENT = (
     *("id", "corrects_id", "product_id", "meter", "quantity", "amount_micros"),

@@ -7,6 +7,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -24,13 +25,18 @@ from accounts.queries import account_for
 from accounts.reauthentication import require_reauthentication
 from accounts.roles import Permission
 from products.billing.commands import lift_block, remove_budget, set_budget
-from products.billing.models import Budget, Invoice
+from products.billing.models import Budget, CreditNote, Invoice
 from products.billing.queries.budgets import (
     BudgetLevel,
     BudgetState,
     budget_state,
 )
-from products.billing.queries.credits import balance, credit_rows, last_month_paid
+from products.billing.queries.credits import (
+    balance,
+    credit_rows,
+    last_month_paid,
+    other_balances,
+)
 from products.billing.queries.invoices import invoices_of
 from products.billing.queries.running import other_costs, running_account_bill
 from products.billing.queries.terms import contract_of, currency_of, month_at
@@ -279,6 +285,9 @@ def _invoice_list(
     rows = invoices_of(
         actor, account, search=form.chosen("q"), status=form.chosen("status")
     )
+    rows = rows.prefetch_related(
+        Prefetch("credit_notes", CreditNote.objects.order_by("pk"))
+    )
     is_oldest_first = form.chosen("sort") == "old"
     order = ("month", "pk") if is_oldest_first else ("-month", "-pk")
     page = page_of(request, rows, order=order, size=PAGE)
@@ -293,7 +302,8 @@ def _invoice_list(
                 "month": month_name(each.month),
                 "shape": STATUS_SHAPES[Invoice.Status(each.status)],
                 "status": each.get_status_display(),
-                "credited": each.is_credited,
+                "notes": [note.number for note in each.credit_notes.all()],
+                "replacement": each.replacement,
             }
             for each in page.rows
         ],
@@ -305,6 +315,8 @@ def _credits_context(account: Account, now: datetime) -> dict[str, Any]:
     rows = credit_rows(account.pk)
     return {
         "balance": balance(account.pk, currency),
+        "other_balances": other_balances(account.pk, currency),
+        "credit_currency": currency,
         "credits": [_credit(each) for each in rows[:CREDITS_SHOWN]],
         "more_credits": max(0, rows.count() - CREDITS_SHOWN),
     }

@@ -23,6 +23,7 @@ from products.billing.describe import (
     NEVER_CHANGES_NOTE,
     credit_note_text,
     describe,
+    invoice_notes,
     period_text,
 )
 from products.billing.models import Invoice, InvoiceLine
@@ -93,6 +94,7 @@ def _story(document: InvoiceDocument) -> list[Flowable]:
     parts: list[Flowable] = [
         _text(_title(invoice), _TITLE),
         _text(f"{month_name(invoice.month)} · {invoice.get_status_display()}"),
+        *(_text(each) for each in _notes(invoice)),
         Spacer(1, 6 * mm),
         _parties(invoice),
         Spacer(1, 8 * mm),
@@ -123,6 +125,12 @@ def _story(document: InvoiceDocument) -> list[Flowable]:
             ),
         ]
     return parts
+
+
+def _notes(invoice: Invoice) -> list[str]:
+    since = invoice.voided_at
+    void = f"Void since {utc_day(since)}: {invoice.void_reason}" if since else ""
+    return [*([void] if void else []), *invoice_notes(invoice)]
 
 
 def _text(text: str, style: ParagraphStyle = _PLAIN) -> Paragraph:

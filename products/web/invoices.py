@@ -23,7 +23,9 @@ from accounts.queries import account_of
 from products.billing.bill import BANDWIDTH
 from products.billing.describe import (
     CREDITS_NOTE,
+    LATE_USAGE_NOTE,
     NEVER_CHANGES_NOTE,
+    VOID_NOTE,
     credit_note_text,
     describe,
     period_text,
@@ -67,6 +69,11 @@ def invoice(request: HttpRequest, invoice_key: str) -> HttpResponse:
         "never_changes": NEVER_CHANGES_NOTE,
         "credits_note": "" if row.number else CREDITS_NOTE,
         "title": f"Invoice {row.number}" if row.number else "Bill",
+        "late_usage_note": LATE_USAGE_NOTE.format(currency=row.currency)
+        if row.is_late_usage
+        else "",
+        "void_note": VOID_NOTE,
+        "replacement": row.replacement,
         "month": month_name(row.month),
         "period": period_text(row.starts_at, row.ends_at),
         "shape": STATUS_SHAPES[Invoice.Status(row.status)],
@@ -128,6 +135,8 @@ def as_json(document: InvoiceDocument) -> dict[str, Any]:
     row = document.invoice
     return {
         "status": row.status,
+        "void_reason": row.void_reason,
+        "replaced_by": row.replacement.number if row.replacement else None,
         "content": content_of(row, document.lines),
         "content_hash": row.content_hash,
         "credit_notes": [

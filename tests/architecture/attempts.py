@@ -31,7 +31,7 @@ from accounts.tokens import digest
 from portal.starter_catalogue import CONNECTION_TIME
 from products.billing.commands import budgets, closing, contracts, corrections
 from products.billing.commands import credits as credits_
-from products.billing.models import Invoice
+from products.billing.models import Adjustment, Invoice
 from products.catalogue import commands as catalogue
 from products.catalogue.models import Plan, Product
 from products.catalogue.money import Money
@@ -60,6 +60,7 @@ from products.webhooks import commands as webhooks
 from tests.factories import NOW
 from tests.factories.accounts import NO_EMAILS, UserFactory, staff_actor
 from tests.factories.domains import pending
+from tests.factories.invoices import invoice
 from tests.factories.usage import connection_usage
 from tests.factories.world import World, agreed, agreed_to_trial
 
@@ -209,16 +210,28 @@ NOVEMBER = Month.at(NOW, "UTC")
 
 def invoiced(w: World, a: Actor) -> Any:
     """Make the invoice of November final; a connection of eight days is reported afterwards."""
-    invoice = closing.finalize_invoice(
+    final = closing.finalize_invoice(
         w.people["staff"], account=w.acme, month=NOVEMBER, now=LATER
     )
     connection_usage(w.shop, NOW, 20_000, month=str(NOVEMBER))
-    return invoice
+    return final
+
+
+def late_in_euros(w: World, a: Actor) -> Any:
+    """Find late usage of a month that was invoiced in EUR."""
+    return Adjustment.objects.create(
+        corrects=invoice(w.acme, "2026-08", "INV-800001", currency="EUR"),
+        product=w.websockets,
+        meter="connection_time",
+        quantity=1,
+        amount_micros=10_000,
+        found_at=NOW,
+    )
 
 
 def void(w: World, a: Actor) -> Any:
-    invoice = Invoice.objects.get(account=w.acme, month=str(NOVEMBER))
-    return closing.void_invoice(a, invoice=invoice, reason="Wrong", now=LATER)
+    final = Invoice.objects.get(account=w.acme, month=str(NOVEMBER))
+    return closing.void_invoice(a, invoice=final, reason="Wrong", now=LATER)
 
 
 def grant(w: World, a: Actor) -> Any:
@@ -428,6 +441,8 @@ ATTEMPTS: dict[str, Attempt] = {
         a, account=w.acme, month=NOVEMBER, now=LATER)),
     "products.billing.commands.closing.finalize_invoice": Attempt(STAFF, lambda w, a: closing.finalize_invoice(
         a, account=w.acme, month=NOVEMBER, now=LATER)),
+    "products.billing.commands.closing.bill_late_usage": Attempt(STAFF, lambda w, a: closing.bill_late_usage(
+        a, account=w.acme, month=NOVEMBER, now=LATER), given=late_in_euros),
     "products.billing.commands.closing.void_invoice": Attempt(STAFF, void, given=invoiced),
     "products.billing.commands.corrections.correct_month": Attempt(STAFF, lambda w, a: corrections.correct_month(
         a, account=w.acme, month=NOVEMBER, now=LATER), given=invoiced),

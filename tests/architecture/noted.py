@@ -79,6 +79,7 @@ NOTED: dict[str, tuple[str, ...]] = {
     "products.enablement.commands.service.disable_for_service": ("service_product.disabled",),
     "products.billing.commands.closing.draft_invoice": ("invoice.drafted",),
     "products.billing.commands.closing.finalize_invoice": ("invoice.finalized",),
+    "products.billing.commands.closing.bill_late_usage": ("invoice.finalized",),
     "products.billing.commands.closing.void_invoice": ("invoice.voided",),
     "products.billing.commands.corrections.correct_month": ("usage.received_late", "adjustment.made"),
     "products.billing.commands.credits.grant_credit": ("credit.granted",),

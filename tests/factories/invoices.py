@@ -5,7 +5,9 @@ from products.billing.models import Invoice
 from products.months import Month
 
 
-def invoice(account: Account, label: str, number: str | None = None) -> Invoice:
+def invoice(
+    account: Account, label: str, number: str | None = None, **fields: str
+) -> Invoice:
     """Save a draft, and make it final if it gets a number, as closing does."""
     month = Month.read(label)
     row = Invoice.objects.create(
@@ -14,9 +16,9 @@ def invoice(account: Account, label: str, number: str | None = None) -> Invoice:
         starts_at=month.starts_at("UTC"),
         ends_at=month.ends_at("UTC"),
         zone="UTC",
-        currency="USD",
         status="draft",
         counted_at=month.ends_at("UTC"),
+        **{"currency": "USD"} | fields,
     )
     if number:
         row.status, row.number, row.finalized_at = "final", number, row.ends_at

@@ -1,12 +1,13 @@
 """Usage records for bills, written as edges' reports would leave them."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from products.instants import microseconds_of
 from products.metering.models import ConnectionUsage, DeliveryUsage, Edge
 from tests.factories import NOW
 
 MINUTE_US = 60_000_000
+TEN_DAYS = 14_400  # minutes
 
 
 def connection_usage(
@@ -26,6 +27,29 @@ def connection_usage(
         final=True,
         clock_differs=False,
         last_reported_at=started_at,
+    )
+
+
+def many_minutes(service, minutes: int, name: str):
+    """Save enough connections of ten days each, in the middle of October."""
+    whole, rest = divmod(minutes, TEN_DAYS)
+    start = datetime(2026, 10, 15, tzinfo=UTC)
+    template = connection_usage(service, start, rest, name=f"{name}.rest")
+    ConnectionUsage.objects.bulk_create(
+        ConnectionUsage(
+            connection_id=f"{name}.{number}",
+            month="2026-10",
+            service=service.pk,
+            edge="edge-1",
+            started_us=template.started_us,
+            duration_us=TEN_DAYS * MINUTE_US,
+            bytes_from_client=0,
+            bytes_to_client=0,
+            final=True,
+            clock_differs=False,
+            last_reported_at=start,
+        )
+        for number in range(whole)
     )
 
 

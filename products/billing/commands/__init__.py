@@ -7,6 +7,7 @@ from products.billing.commands.budgets import (
     set_budget,
 )
 from products.billing.commands.closing import (
+    bill_late_usage,
     draft_invoice,
     finalize_invoice,
     void_invoice,
@@ -19,6 +20,7 @@ from products.billing.commands.running import refresh_bill
 __all__ = [
     "ContractTerms",
     "assign_contract",
+    "bill_late_usage",
     "check_budget",
     "correct_month",
     "draft_invoice",

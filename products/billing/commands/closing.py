@@ -18,8 +18,14 @@ from products.billing.commands.lines import money_fact, next_number, write_bill
 from products.billing.commands.running import active_invoice
 from products.billing.credit_use import credits_used
 from products.billing.models import Adjustment, CreditEntry, Invoice
-from products.billing.queries.bills import Bill, computed_bill, pending_adjustments
-from products.billing.queries.completeness import final_at, missing_usage
+from products.billing.queries.bills import (
+    Bill,
+    computed_bill,
+    late_usage_bill,
+    other_currencies,
+    pending_adjustments,
+)
+from products.billing.queries.completeness import GRACE, final_at, missing_usage
 from products.billing.queries.content import content_hash
 from products.billing.queries.credits import credits_for
 from products.billing.queries.invoices import unfinished_invoices
@@ -99,7 +105,10 @@ def finalize_invoice(
     override_reason = clean_reason(override_reason, required=False)
     _check_over(account, month, now)
     final = Invoice.objects.filter(
-        account=account, month=str(month), status=Invoice.Status.FINAL
+        account=account,
+        month=str(month),
+        kind=Invoice.Kind.MONTH,
+        status=Invoice.Status.FINAL,
     ).first()
     if final is not None:
         return final
@@ -120,6 +129,58 @@ def finalize_invoice(
         invoice.override_reason = override_reason
         _finalize(trail, invoice, actor, trail.now)
     return invoice
+
+
+def bill_late_usage(
+    actor: Actor,
+    *,
+    account: Account,
+    month: Month,
+    now: datetime,
+    override_reason: str = "",
+) -> list[Invoice]:
+    """Make the invoices of late usage that the invoice of a month can't bill: one per currency.
+
+    That is usage of earlier months which were invoiced in another currency. They become final when
+    the invoice of the month can: after three days, or with a reason. Running it again changes
+    nothing. Raises Forbidden, MonthNotOver and CurrencyConflict. Notes invoice.finalized, and
+    credit.used per credit.
+    """
+    override_reason = clean_reason(override_reason, required=False)
+    _check_over(account, month, now)
+    if now < period_of(account, month).ends_at + GRACE and not override_reason:
+        return []
+    currency = terms_of(account, month).currency
+    made = []
+    for each in other_currencies(account, month, currency):
+        with recorded_change(
+            actor, Permission.INVOICE_MANAGE, on=account, now=now
+        ) as trail:
+            invoice = Invoice(
+                account=account,
+                month=str(month),
+                currency=each,
+                kind=Invoice.Kind.LATE_USAGE,
+                override_reason=override_reason,
+            )
+            bill = late_usage_bill(account, month, each, trail.now)
+            if not bill.lines or _is_late_usage_billed(invoice):
+                raise Unchanged
+            _fill_draft(invoice, bill, trail.now)
+            _finalize(trail, invoice, actor, trail.now)
+            made.append(invoice)
+    return made
+
+
+def _is_late_usage_billed(new: Invoice) -> bool:
+    """Tell whether the month has such an invoice already: what was found later waits for the next."""
+    rows = Invoice.objects.filter(
+        account_id=new.account_id,
+        month=new.month,
+        currency=new.currency,
+        kind=new.kind,
+    )
+    return rows.exclude(status=Invoice.Status.VOID).exists()
 
 
 def void_invoice(
@@ -202,10 +263,29 @@ def _write_draft(invoice: Invoice, bill: Bill, now: datetime) -> None:
     )
     if terms_of(account, bill.month) != bill.terms or pending != adjusted:
         raise TermsChanged("The terms changed while the bill was computed. Try again.")
+    _fill_draft(invoice, bill, now)
+
+
+def _fill_draft(invoice: Invoice, bill: Bill, now: datetime) -> None:
+    account = invoice.account
     invoice.status = Invoice.Status.DRAFT
     invoice.drafted_at = invoice.drafted_at or now
+    invoice.replaces = invoice.replaces or _voided_before(invoice)
     fill_parties(invoice, account, contract_of(account.pk, bill.month))
     write_bill(invoice, bill)
+
+
+def _voided_before(invoice: Invoice) -> Invoice | None:
+    """Return the voided invoice that a new one replaces; None if there is none."""
+    rows = Invoice.objects.filter(
+        account_id=invoice.account_id,
+        kind=invoice.kind,
+        status=Invoice.Status.VOID,
+        replaced_by=None,
+    )
+    if invoice.is_late_usage:  # it can be billed with a later month
+        return rows.filter(currency=invoice.currency).order_by("pk").last()
+    return rows.filter(month=invoice.month).order_by("pk").last()
 
 
 def _finalize(trail: Trail, invoice: Invoice, actor: Actor, now: datetime) -> None:
@@ -236,7 +316,9 @@ def _finalize(trail: Trail, invoice: Invoice, actor: Actor, now: datetime) -> No
             "credits": money_fact(invoice.credits),
             "due": money_fact(invoice.due),
             "content_hash": invoice.content_hash,
-        },
+        }
+        | ({"replaces": invoice.replaces.number} if invoice.replaces else {})
+        | ({"late_usage_in": invoice.currency} if invoice.is_late_usage else {}),
         reason=invoice.override_reason,
     )
     for use in uses:

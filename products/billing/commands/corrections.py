@@ -41,7 +41,10 @@ def correct_month(
     usage.received_late and adjustment.made, or credit_note.issued.
     """
     final = Invoice.objects.filter(
-        account=account, month=str(month), status=Invoice.Status.FINAL
+        account=account,
+        month=str(month),
+        kind=Invoice.Kind.MONTH,
+        status=Invoice.Status.FINAL,
     )
     if not final.exists():
         raise NotFinal(f"{month} has no final invoice.")

@@ -11,7 +11,11 @@ from accounts.actor import Actor
 from accounts.errors import RefusalError
 from accounts.models import Account
 from products.billing.commands.budgets import check_budget
-from products.billing.commands.closing import draft_invoice, finalize_invoice
+from products.billing.commands.closing import (
+    bill_late_usage,
+    draft_invoice,
+    finalize_invoice,
+)
 from products.billing.commands.corrections import correct_month
 from products.billing.commands.credits import expire_credits
 from products.billing.commands.running import refresh_bill
@@ -46,7 +50,7 @@ def _for_each(accounts: Iterable[Account], carry_out: Callable[[Account], None])
     return sum(_is_done(account, carry_out) for account in accounts)
 
 
-def _is_done(account: Account, carry_out: Callable[[Account], None]) -> bool:
+def _is_done(account: Account, carry_out: Callable[[Account], object]) -> bool:
     """Do something for an account; tell whether it was neither refused nor failed."""
     try:
         carry_out(account)
@@ -70,9 +74,14 @@ def _refresh(account: Account, now: datetime) -> None:
 
 
 def _close(account: Account, now: datetime) -> None:
+    running = month_at(account, now)
     # A month that waits for usage does not delay the later ones.
-    for month in _months_to_close(account, month_at(account, now)):
+    for month in _months_to_close(account, running):
         _is_done(account, partial(_close_month, month=month, now=now))
+    last = running.plus(-1)
+    _is_done(
+        account, lambda each: bill_late_usage(JOB, account=each, month=last, now=now)
+    )
     expire_credits(JOB, account=account, now=now)
 
 
@@ -84,7 +93,9 @@ def _months_to_close(account: Account, running: Month) -> list[Month]:
 
 
 def _close_month(account: Account, *, month: Month, now: datetime) -> None:
-    rows = Invoice.objects.filter(account=account, month=str(month))
+    rows = Invoice.objects.filter(
+        account=account, month=str(month), kind=Invoice.Kind.MONTH
+    )
     invoice = rows.exclude(status=Invoice.Status.VOID).first()
     if invoice is None or invoice.status == Invoice.Status.OPEN:
         draft_invoice(JOB, account=account, month=month, now=now)

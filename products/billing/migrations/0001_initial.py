@@ -79,6 +79,8 @@ class Migration(migrations.Migration):
                 ('voided_at', models.DateTimeField(blank=True, null=True)),
                 ('voided_by', models.CharField(blank=True, max_length=255)),
                 ('void_reason', models.CharField(blank=True, max_length=500)),
+                ('kind', models.CharField(choices=[('month', 'Month'), ('late_usage', 'Late usage')], default='month', max_length=10)),
+                ('replaces', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='replaced_by', to='billing.invoice')),
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='invoices', to='accounts.account')),
             ],
             options={
@@ -231,7 +233,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='invoice',
-            constraint=models.UniqueConstraint(condition=models.Q(('status', 'void'), _negated=True), fields=('account', 'month'), name='one_invoice_per_account_and_month', violation_error_message='The month already has an invoice.'),
+            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'month'), models.Q(('status', 'void'), _negated=True)), fields=('account', 'month'), name='one_invoice_per_account_and_month', violation_error_message='The month already has an invoice.'),
+        ),
+        migrations.AddConstraint(
+            model_name='invoice',
+            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'late_usage'), models.Q(('status', 'void'), _negated=True)), fields=('account', 'month', 'currency'), name='one_late_usage_invoice_per_month_and_currency', violation_error_message='The month has an invoice of late usage.'),
+        ),
+        migrations.AddConstraint(
+            model_name='invoice',
+            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['month', 'late_usage'])), name='invoice_kind_is_known'),
         ),
         migrations.AddConstraint(
             model_name='invoice',

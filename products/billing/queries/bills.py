@@ -19,7 +19,7 @@ from products.billing.bill import (
     subtotal,
 )
 from products.billing.models import Adjustment, Invoice
-from products.billing.queries.terms import terms_of
+from products.billing.queries.terms import period_of, terms_of
 from products.catalogue.money import EXACT, MICROS, Money, exact_sum
 from products.metering.models import UsagePeriod
 from products.metering.queries import complete_to, totals_between
@@ -139,10 +139,40 @@ def unbilled_adjustments() -> "QuerySet[Adjustment]":
     return Adjustment.objects.exclude(billed_on__status=Invoice.Status.FINAL)
 
 
+def other_currencies(account: Account, month: Month, currency: str) -> list[str]:
+    """Return the currencies of late usage that the invoice of a month can't bill, in order."""
+    rows = unbilled_adjustments().filter(
+        corrects__account=account, corrects__month__lt=str(month)
+    )
+    found = set(rows.values_list("corrects__currency", flat=True))
+    return sorted(found - {currency})
+
+
+def late_usage_bill(
+    account: Account, month: Month, currency: str, now: datetime
+) -> Bill:
+    """Return the bill of what is late in a currency that is not that of the month."""
+    period = period_of(account, month)
+    terms = Terms(
+        starts_at=period.starts_at,
+        ends_at=period.ends_at,
+        zone=period.zone,
+        currency=currency,
+        segments=(),
+        fees=(),
+    )
+    pending = pending_adjustments(account.pk, month, currency)
+    lines = tuple(_adjustment_lines(terms, pending))
+    return Bill(month, terms, (), lines, now, complete_to())
+
+
 def late_lines(account: Account, month: Month, terms: Terms) -> list[Line]:
     """Return the lines of late usage of earlier months: those on the final invoice, or those to come."""
     final = Invoice.objects.filter(
-        account=account, month=str(month), status=Invoice.Status.FINAL
+        account=account,
+        month=str(month),
+        kind=Invoice.Kind.MONTH,
+        status=Invoice.Status.FINAL,
     ).first()
     if final is None:
         return _adjustment_lines(

@@ -17,6 +17,8 @@ def content_of(invoice: Invoice, lines: Iterable[InvoiceLine]) -> dict[str, Any]
 
     return {
         "number": invoice.number,
+        "kind": invoice.kind,
+        "replaces": invoice.replaces.number if invoice.replaces else None,
         "account": invoice.account_id,
         "month": invoice.month,
         "starts_at": invoice.starts_at.isoformat(),

@@ -30,12 +30,12 @@ def credits_for(invoice: Invoice) -> list[AvailableCredit]:
 def expired_credits(account_id: str, now: datetime) -> list[tuple[Credit, int]]:
     """Return the credits that expired with something left, and how much: in micro-units.
 
-    A credit that an invoice which is not final yet can use has not expired.
+    A credit has not expired while it can be used by an invoice that is not final yet, or that
+    replaces a voided one.
     """
-    waiting = [
-        (each.currency, Month.read(each.month).last_day)
-        for each in unfinished_invoices().filter(account_id=account_id)
-    ]
+    void = Invoice.objects.filter(status=Invoice.Status.VOID, replaced_by=None)
+    rows = (unfinished_invoices() | void).filter(account_id=account_id)
+    waiting = [(row.currency, Month.read(row.month).last_day) for row in rows]
     return [
         (row, row.left)
         for row in _with_rest(account_id).filter(expires_on__lt=now.date())
@@ -56,6 +56,17 @@ def balance(account_id: str, currency: str) -> Money:
     """Return what is left of all credits of an account: the sum of the credit ledger."""
     rows = CreditEntry.objects.filter(account_id=account_id, credit__currency=currency)
     return Money(rows.aggregate(total=Sum("amount_micros"))["total"] or 0, currency)
+
+
+def other_balances(account_id: str, currency: str) -> list[Money]:
+    """Return what is left of credits in other currencies, where anything is."""
+    rows = CreditEntry.objects.filter(account_id=account_id)
+    sums = rows.values_list("credit__currency").annotate(total=Sum("amount_micros"))
+    return [
+        Money(total, each)
+        for each, total in sums.order_by("credit__currency")
+        if each != currency and total
+    ]
 
 
 def credit_rows(account_id: str) -> "QuerySet[Any]":

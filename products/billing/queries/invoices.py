@@ -14,7 +14,7 @@ from accounts.models import Account
 from accounts.policy import require
 from accounts.roles import Permission
 from products.billing.bill import Line
-from products.billing.models import CreditNote, Invoice, InvoiceLine
+from products.billing.models import Adjustment, CreditNote, Invoice, InvoiceLine
 from products.billing.queries.bills import computed_bill, unbilled_adjustments
 from products.billing.queries.content import content_hash
 from products.billing.queries.corrections import unbilled_usage
@@ -106,7 +106,8 @@ def invoices_of(
 ) -> "QuerySet[Any]":
     """Return the invoices of months that are over, newest first. Raises Forbidden.
 
-    `search` is a part of the number or of the month. Each row has `is_credited`.
+    `search` is a part of the number or of the month. Each row has the invoices that it replaces
+    and that replaces it.
     """
     require(actor, Permission.BILLING_READ, account)
     rows = Invoice.objects.filter(account=account).exclude(status=Invoice.Status.OPEN)
@@ -114,8 +115,8 @@ def invoices_of(
         rows = rows.filter(Q(number__icontains=search) | Q(month__contains=search))
     if status:
         rows = rows.filter(status=status)
-    credited = CreditNote.objects.filter(invoice=OuterRef("pk"))
-    return rows.annotate(is_credited=Exists(credited)).order_by("-month", "-pk")
+    rows = rows.select_related("replaces", "replaced_by")
+    return rows.order_by("-month", "-pk")
 
 
 def before_cursor(rows: "QuerySet[Any]", cursor: str) -> "QuerySet[Any]":
@@ -142,10 +143,14 @@ def invoice_document(
     That of the running month is computed now. Raises Forbidden; NotFound.
     """
     require(actor, Permission.BILLING_READ, account)
-    rows = Invoice.objects.filter(account=account).select_related("account")
+    rows = Invoice.objects.filter(account=account).select_related(
+        "account", "replaces", "replaced_by"
+    )
     invoice = rows.filter(number=key).first()
     if invoice is None:
-        months = rows.filter(month=key).exclude(status=Invoice.Status.VOID)
+        months = rows.filter(month=key, kind=Invoice.Kind.MONTH).exclude(
+            status=Invoice.Status.VOID
+        )
         invoice = months.first()
         if invoice is None or invoice.status == Invoice.Status.OPEN:
             running = running_document(account, now)
@@ -262,6 +267,10 @@ def invoice_check(invoice: Invoice, now: datetime) -> InvoiceCheck:
     if sum(row.amount_micros for row in rows) != invoice.subtotal_micros:
         found.append("The lines do not add up to the subtotal.")
     own = [row for row in rows if row.kind != InvoiceLine.Kind.ADJUSTMENT]
+    if not _has_its_late_usage(invoice, rows):
+        found.append("The late usage that it bills is not that of its lines.")
+    if invoice.is_late_usage:
+        return InvoiceCheck(tuple(found))
     bill = computed_bill(invoice.account, Month.read(invoice.month), now)
     lines = [line for line in bill.lines if line.kind != "adjustment"]
     if invoice.adjustments.exists() or invoice.credit_notes.exists():
@@ -270,6 +279,19 @@ def invoice_check(invoice: Invoice, now: datetime) -> InvoiceCheck:
     if unbilled_usage(invoice, lines):
         return InvoiceCheck((*found, *changes))
     return InvoiceCheck(tuple(found), changes)
+
+
+def _has_its_late_usage(invoice: Invoice, rows: Sequence[InvoiceLine]) -> bool:
+    """Tell whether the lines of late usage are those of the adjustments that it bills."""
+    if not invoice.number or invoice.status == Invoice.Status.VOID:
+        return True
+    billed = Adjustment.objects.filter(billed_on=invoice)
+    names = ("product_id", "meter", "quantity", "amount_micros")
+    return sorted(billed.values_list("corrects__month", *names)) == sorted(
+        (row.month, row.product_id, row.meter, row.quantity, row.amount_micros)
+        for row in rows
+        if row.kind == InvoiceLine.Kind.ADJUSTMENT
+    )
 
 
 def _correction_differences(invoice: Invoice, lines: Sequence[Line]) -> Iterator[str]:

@@ -181,7 +181,9 @@ def other_costs(bill: Bill, services: Iterable[Cost]) -> Money | None:
 def costs_of_month(account: Account, month: Month, now: datetime) -> MonthCosts | None:
     """Return what a month costs: as its invoice says, or so far; None if that can't be computed."""
     drafted = [Invoice.Status.DRAFT, Invoice.Status.FINAL]
-    rows = Invoice.objects.filter(account=account, month=str(month))
+    rows = Invoice.objects.filter(
+        account=account, month=str(month), kind=Invoice.Kind.MONTH
+    )
     invoice = rows.filter(status__in=drafted).first()
     if invoice is not None:
         return _invoiced_costs(invoice)

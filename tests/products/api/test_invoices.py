@@ -7,8 +7,10 @@ import pytest
 import time_machine
 
 from accounts.actor import Actor
-from products.billing.commands.closing import finalize_invoice
+from products.billing.commands.closing import finalize_invoice, void_invoice
+from products.billing.commands.corrections import correct_month
 from products.billing.models import Budget
+from products.metering.models import ConnectionUsage
 from products.months import Month
 from tests.factories import NOW
 from tests.factories.usage import connection_usage, delivery_usage
@@ -70,6 +72,32 @@ def test_a_final_invoice_is_found_by_its_number(used, call):
 
     assert (one["number"], one["status"]) == (final.number, "final")
     assert one["lines"][0]["digest"] == final.lines.get().usage_digest
+    assert (one["kind"], one["replaces"], one["replaced_by"]) == ("month", None, None)
+    assert one["credit_notes"] == []
+
+
+def test_an_invoice_names_its_credit_notes_and_what_it_replaces(used, call):
+    november, actor = Month(2026, 11), used.people["staff"]
+    for name in range(50):
+        connection_usage(used.shop, NOW, 10_000, month="2026-11", name=f"c{name}")
+    close = {"account": used.acme, "month": november, "now": CLOSED}
+    first = finalize_invoice(JOB, **close)
+    void_invoice(actor, invoice=first, reason="Wrong buyer", now=CLOSED)
+    second = finalize_invoice(JOB, **close)
+    for names in (["c1", "c2", "c3"], ["c4", "c5"]):
+        ConnectionUsage.objects.filter(connection_id__in=names).delete()
+        correct_month(JOB, **close)
+
+    _, void = call("GET", f"v1/invoices/{first.number}")
+    _, one = call("GET", f"v1/invoices/{second.number}")
+    _, listed = call("GET", "v1/invoices?month=2026-11", at=CLOSED)
+
+    assert (void["replaced_by"], one["replaces"]) == (second.number, first.number)
+    assert [note["number"] for note in one["credit_notes"]] == [
+        "CN-000001",
+        "CN-000002",
+    ]
+    assert listed["data"] == [one, void]
 
 
 def test_invoices_are_listed_by_pages(used, call):

@@ -45,7 +45,7 @@ from products.metering.models import ConnectionUsage, Edge, UsageDispute
 from products.metering.queries.voids import EdgeTime
 from products.months import Month
 from tests.factories.trail import noted
-from tests.factories.usage import connection_usage, reporting_edge
+from tests.factories.usage import connection_usage, many_minutes, reporting_edge
 from tests.products.billing.conftest import CLOSED, MID_OCTOBER, OCTOBER, SEPTEMBER
 
 JOB = Actor.system("bill-accounts")
@@ -208,31 +208,6 @@ def test_a_draft_is_computed_again_until_it_is_final(acme, shop, enabled):
     assert list(posted_invoices(acme.pk)) == [final]
 
 
-TEN_DAYS = 14_400  # minutes
-
-
-def many_minutes(shop, minutes, name):
-    """Save enough connections of ten days each."""
-    whole, rest = divmod(minutes, TEN_DAYS)
-    template = connection_usage(shop, MID_OCTOBER, rest, name=f"{name}.rest")
-    ConnectionUsage.objects.bulk_create(
-        ConnectionUsage(
-            connection_id=f"{name}.{number}",
-            month="2026-10",
-            service=shop.pk,
-            edge="edge-1",
-            started_us=template.started_us,
-            duration_us=TEN_DAYS * 60_000_000,
-            bytes_from_client=0,
-            bytes_to_client=0,
-            final=True,
-            clock_differs=False,
-            last_reported_at=MID_OCTOBER,
-        )
-        for number in range(whole)
-    )
-
-
 def test_v20_late_usage_is_rated_in_its_own_month_and_billed_with_the_next(
     acme, shop, enabled
 ):
@@ -296,7 +271,7 @@ def test_a_final_invoice_follows_voided_usage_with_a_credit_note(
     assert balance(acme.pk, "USD") == usd("0.30")
 
 
-def late_usage_of_september(acme, *, currency="USD"):
+def late_usage_of_september(acme):
     """Save late usage of an invoice; no other invoice bills it yet."""
     september = Invoice.objects.create(
         account=acme,
@@ -304,7 +279,7 @@ def late_usage_of_september(acme, *, currency="USD"):
         starts_at=SEPTEMBER,
         ends_at=OCTOBER.starts_at("UTC"),
         zone="UTC",
-        currency=currency,
+        currency="USD",
         counted_at=SEPTEMBER,
     )
     return Adjustment.objects.create(
@@ -315,18 +290,6 @@ def late_usage_of_september(acme, *, currency="USD"):
         amount_micros=600_000,
         found_at=MID_OCTOBER,
     )
-
-
-def test_late_usage_in_another_currency_waits_and_does_not_stop_the_month(
-    acme, shop, enabled
-):
-    adjustment = late_usage_of_september(acme, currency="EUR")
-
-    invoice = finalize(acme)
-
-    adjustment.refresh_from_db()
-    assert (invoice.is_final, lines(invoice)) == (True, [])
-    assert adjustment.billed_on is None
 
 
 def test_a_month_takes_no_correction_35_days_after_its_end(acme, enabled):

@@ -106,8 +106,9 @@ def test_costs_are_shown_by_product_and_by_service(browser, bo, shop, echo, enab
 
 
 def test_the_number_of_queries_does_not_grow_with_invoices(browser, bo, acme, enabled):
+    invoice(acme, "2026-01", "INV-000001")
     few = queries_of(browser(bo), reverse("billing"))
-    for month in range(1, 8):
+    for month in range(2, 8):
         invoice(acme, f"2026-{month:02}", f"INV-{month:06}")
 
     assert queries_of(browser(bo), reverse("billing")) == few

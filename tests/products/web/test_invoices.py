@@ -12,9 +12,13 @@ from django.urls import reverse
 from pypdf import PdfReader
 
 from accounts.actor import Actor
-from products.billing.commands.closing import finalize_invoice, void_invoice
+from products.billing.commands.closing import (
+    draft_invoice,
+    finalize_invoice,
+    void_invoice,
+)
 from products.billing.commands.corrections import correct_month
-from products.billing.models import CreditNote, InvoiceLine
+from products.billing.models import Adjustment, CreditNote, InvoiceLine
 from products.billing.queries.content import content_hash
 from products.instants import instant_us
 from products.metering.models import ConnectionUsage, DeliveryUsage
@@ -308,7 +312,9 @@ def test_a_credit_note_is_linked_from_the_invoice_that_it_corrects(
     final = finalize_invoice(JOB, account=acme, month=NOVEMBER, now=CLOSED)
     ConnectionUsage.objects.filter(connection_id__in=["c1", "c2", "c3"]).delete()
     correct_month(JOB, account=acme, month=NOVEMBER, now=CLOSED)
-    note = CreditNote.objects.get()
+    ConnectionUsage.objects.filter(connection_id__in=["c4", "c5"]).delete()
+    correct_month(JOB, account=acme, month=NOVEMBER, now=CLOSED)
+    note, other = CreditNote.objects.order_by("pk")
     client = browser(bo)
 
     text = text_of(client.get(reverse("invoice", args=[final.number])))
@@ -318,6 +324,9 @@ def test_a_credit_note_is_linked_from_the_invoice_that_it_corrects(
     assert "−0.02 USD" in text
     assert "connection time: The usage of November 2026 was corrected." in text
     assert f"Credit note {note.number} corrects {final.number}" in credits_
+    assert "corrected by CN-000001 and CN-000002" in credits_
+    pdf = PdfReader(io.BytesIO(download(client, final.number, "pdf").content))
+    assert f"{other.number}, " in "".join(page.extract_text() for page in pdf.pages)
 
 
 def test_a_void_invoice_says_so(browser, bo, ada, final):
@@ -325,8 +334,62 @@ def test_a_void_invoice_says_so(browser, bo, ada, final):
 
     text = text_of(browser(bo).get(reverse("invoice", args=[final.number])))
 
-    assert "This invoice is void" in text
+    assert "Void November 2026, 0.00 USD not to be paid." in text
     assert "Wrong buyer" in text
+    assert "No invoice replaces it yet." in text
+
+
+def test_a_void_invoice_and_the_one_that_replaces_it_name_each_other(
+    browser, bo, ada, acme, final
+):
+    void_invoice(ada, invoice=final, reason="Wrong buyer", now=CLOSED)
+    draft_invoice(JOB, account=acme, month=NOVEMBER, now=CLOSED)
+    client = browser(bo)
+    of_void = client.get(reverse("invoice", args=[final.number]))
+    of_draft = client.get(reverse("invoice", args=["2026-11"]))
+    again = finalize_invoice(JOB, account=acme, month=NOVEMBER, now=CLOSED)
+
+    texts = [
+        text_of(client.get(reverse("invoice", args=[each.number])))
+        for each in (final, again)
+    ]
+    listed = text_of(client.get(reverse("billing")))
+    pdf = PdfReader(io.BytesIO(download(client, final.number, "pdf").content))
+
+    assert "A draft replaces it." in text_of(of_void)
+    assert "It replaces invoice INV-000001, which is void." in text_of(of_draft)
+    assert "Invoice INV-000002 replaces it." in texts[0]
+    assert "It replaces invoice INV-000001, which is void." in texts[1]
+    assert "replaced by INV-000002" in listed
+    assert "replaces INV-000001" in listed
+    page = pdf.pages[0].extract_text()
+    assert "Invoice INV-000002 replaces it." in page
+    assert "Wrong buyer" in page
+
+
+def test_an_invoice_of_late_usage_says_what_it_is(browser, bo, acme, websockets, final):
+    row = invoice(acme, "2026-12", kind="late_usage", currency="EUR")
+    Adjustment.objects.create(
+        corrects=final,
+        product=websockets,
+        meter="connection_time",
+        quantity=10,
+        amount_micros=20_000,
+        found_at=CLOSED,
+        billed_on=row,
+    )
+    row.status, row.number, row.finalized_at = "final", "INV-000009", CLOSED
+    row.save()
+    client = browser(bo)
+
+    text = text_of(client.get(reverse("invoice", args=[row.number])))
+    listed = text_of(client.get(reverse("billing")))
+    pdf = PdfReader(io.BytesIO(download(client, row.number, "pdf").content))
+
+    assert "Late usage, billed with December 2026, 0.00 EUR to pay." in text
+    assert "only late usage of months that were invoiced in EUR" in text
+    assert "December 2026 late usage in EUR INV-000009" in listed
+    assert "only late usage of months" in pdf.pages[0].extract_text()
 
 
 def test_an_invoice_takes_a_fixed_number_of_queries(browser, bo, final):

@@ -10,7 +10,11 @@ from django.utils import timezone
 from accounts.actor import Actor, Interface
 from accounts.errors import RefusalError
 from accounts.models import Account
-from products.billing.commands.closing import draft_invoice, finalize_invoice
+from products.billing.commands.closing import (
+    bill_late_usage,
+    draft_invoice,
+    finalize_invoice,
+)
 from products.billing.models import Invoice
 from products.billing.queries.invoices import accounts_to_bill
 from products.months import Month
@@ -67,23 +71,22 @@ def _close(
     account: Account, month: Month, now: datetime, options: dict[str, Any]
 ) -> str:
     actor = Actor.system("close-month", interface=Interface.COMMAND)
-    if options["finalize"] or options["override"]:
-        invoice = finalize_invoice(
-            actor,
-            account=account,
-            month=month,
-            now=now,
-            override_reason=options["override"],
-        )
-    else:
-        invoice = draft_invoice(actor, account=account, month=month, now=now)
-    return _in_words(invoice)
+    if not (options["finalize"] or options["override"]):
+        return _in_words(draft_invoice(actor, account=account, month=month, now=now))
+    reason = options["override"]
+    close = {"account": account, "month": month, "now": now, "override_reason": reason}
+    late = bill_late_usage(actor, **close)
+    invoice = finalize_invoice(actor, **close)
+    return "; ".join(
+        map(_in_words, [*late, *([invoice] if invoice or not late else [])])
+    )
 
 
 def _in_words(invoice: Invoice | None) -> str:
     if invoice is None:
         return "nothing to bill"
-    name = f"final invoice {invoice}" if invoice.is_final else str(invoice)
+    kind = " of late usage" if invoice.is_late_usage else ""
+    name = f"final invoice {invoice}{kind}" if invoice.is_final else str(invoice)
     return f"{name}, {invoice.subtotal}, due {invoice.due}"
 
 
