@@ -296,8 +296,8 @@ def compare_versions(request: HttpRequest, service_id: str) -> HttpResponse:
     deciding = decide(actor, Permission.SERVICE_COMPARE, found)
     context: dict[str, object] = {"service": found, "comparing": deciding}
     newest = versions_of(found).last() if deciding.allowed else None
-    if newest is None:
-        return render(request, "products/compare.html", context)
+    if newest is None or newest.number == 1:
+        return render(request, "products/compare.html", context | {"newest": newest})
     is_chosen = "from" in request.GET or "to" in request.GET
     form = CompareForm(newest.number, request.GET if is_chosen else None)
     context["form"] = form

@@ -287,6 +287,15 @@ def test_a_service_without_versions_has_none_to_compare(browser, eve, echo):
     assert "echo has no version yet." in text_of(page)
 
 
+def test_a_service_with_one_version_has_nothing_to_compare_it_with(browser, eve, echo):
+    VersionFactory.create(service=echo, number=1)
+
+    page = browser(eve).get(page_of(echo, "compare"), {"from": "1", "to": "2"})
+
+    assert page.status_code == 200
+    assert "echo has only version 1, so there is nothing to compare" in text_of(page)
+
+
 @pytest.mark.parametrize("name", ["service", "compare", "delete_service"])
 def test_a_non_member_gets_404_and_a_limited_member_the_reason(
     browser, stan, lin, echo, name
