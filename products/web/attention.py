@@ -60,6 +60,12 @@ class Viewer:
         """Return whether they have a permission."""
         return self.access.decide(permission, service_id).allowed
 
+    def configures(self, service_id: str) -> bool:
+        """Return whether they see a service and can change it, so that its faults concern them."""
+        return service_id in self.services and self.may(
+            Permission.SERVICE_CONFIGURE, service_id
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -205,6 +211,8 @@ def _products_without_effect(viewer: Viewer) -> Iterator[AttentionItem]:
                 f"{name} is switched on for {_some(services)}, but disabled for the account. "
                 "It has no effect."
             )
+            if not can_enable:
+                sentence += " Superusers can enable it."
         else:
             continue
         enables = can_enable and state.product.is_sold_directly and not state.is_on
@@ -251,7 +259,7 @@ def _blocked_versions(viewer: Viewer) -> Iterator[AttentionItem]:
     using = next(
         (each.services for each in viewer.products if each.product.pk == WEBSOCKETS), ()
     )
-    services = [each for each in using if each.pk in viewer.services]
+    services = [each for each in using if viewer.configures(each.pk)]
     versions = latest_versions(services)
     configs = version_configs(versions.values())
     products = products_on_by_service(versions)
@@ -272,7 +280,8 @@ def _blocked_versions(viewer: Viewer) -> Iterator[AttentionItem]:
 
 def _incomplete_services(viewer: Viewer) -> Iterator[AttentionItem]:
     """Yield services whose newest version has no domain or no backend."""
-    for row in incomplete_services(viewer.services)[:SHOWN]:
+    own = [each for each in viewer.services if viewer.configures(each)]
+    for row in incomplete_services(own)[:SHOWN]:
         kind = "backend" if row.has_domain else "domain"
         missing = (
             "backend"
@@ -281,8 +290,7 @@ def _incomplete_services(viewer: Viewer) -> Iterator[AttentionItem]:
             if row.has_backend
             else "domain and no backend"
         )
-        may = viewer.may(Permission.SERVICE_CONFIGURE, row.service_id)
-        where = "add_part" if may and row.is_draft else "version"
+        where = "add_part" if row.is_draft else "version"
         args = (
             [row.service_id, row.number, kind]
             if where == "add_part"

@@ -70,10 +70,14 @@ def test_a_suspended_account(browser, ada, sam, acme, now):
 
 
 @pytest.mark.parametrize(
-    ("who", "action"), [("sam", "Enable WebSockets…"), ("eve", "View WebSockets")]
+    ("who", "action", "remedy"),
+    [
+        ("sam", "Enable WebSockets…", ""),
+        ("eve", "View WebSockets", " Superusers can enable it."),
+    ],
 )
 def test_a_product_that_is_switched_on_and_disabled_for_the_account(
-    request, browser, sam, acme, websockets, enabled, complete, now, who, action
+    request, browser, sam, acme, websockets, enabled, complete, now, who, action, remedy
 ):
     complete.products.create(product=websockets, starts_at=now)
     disable(sam, account=acme, product=websockets, drain_mode="cut", now=now)
@@ -83,7 +87,7 @@ def test_a_product_that_is_switched_on_and_disabled_for_the_account(
     assert items == [
         (
             "Disabled",
-            WITHOUT_EFFECT,
+            WITHOUT_EFFECT + remedy,
             action,
         )
     ]
@@ -119,10 +123,16 @@ def test_a_service_without_domain_or_backend(
     assert attention(browser(eve)) == [("Incomplete", sentence, action)]
 
 
-def test_who_cannot_configure_gets_a_link_to_look(browser, una, complete, draft):
+def test_who_cannot_configure_a_service_reads_nothing_of_its_faults(
+    browser, una, bo, lin, complete, switched_on, draft
+):
     draft.parts.all().delete()
+    DomainFactory.create(version=draft)
+    BackendFactory.create(version=draft, shield="frankfurt-de")
+    incomplete = ServiceFactory.create(account=draft.service.account, name="new")
+    VersionFactory.create(service=incomplete)
 
-    assert attention(browser(una))[0][2] == "View version 1"
+    assert [attention(browser(each)) for each in (una, bo, lin)] == [[], [], []]
 
 
 def test_an_open_request_is_reviewed_by_superusers_and_shown_to_its_member(
