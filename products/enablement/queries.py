@@ -367,6 +367,13 @@ def agreements_of(account: Account) -> "QuerySet[Enablement]":
     return rows.select_related("product")
 
 
+def matching_agreements(
+    rows: "QuerySet[Enablement]", text: str
+) -> "QuerySet[Enablement]":
+    """Keep the agreements whose product or person has the text in its name."""
+    return rows.filter(Q(product__name__icontains=text) | Q(started_by__icontains=text))
+
+
 def running_trials() -> "QuerySet[Enablement]":
     """Return the trials of all accounts that have not ended."""
     return Enablement.objects.filter(

@@ -3,6 +3,7 @@
 import json
 from datetime import datetime
 
+from django import forms
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -10,12 +11,12 @@ from django.views.decorators.http import require_GET
 
 from accounts.authentication import actor_of
 from accounts.errors import NotFound
-from accounts.lists import page_of
+from accounts.lists import ListForm, page_of
 from accounts.policy import decide
 from accounts.queries import account_for
 from accounts.roles import Permission
 from products.enablement.models import Enablement
-from products.enablement.queries import agreements_of
+from products.enablement.queries import agreements_of, matching_agreements
 from products.enablement.verification import is_as_agreed
 
 KINDS = {
@@ -26,14 +27,46 @@ KINDS = {
 }
 
 
+class AgreementListForm(ListForm):
+    """The search and filters of the list of agreements."""
+
+    kind = forms.ChoiceField(
+        label="Kind", required=False, choices=[("", "Any"), *KINDS.items()]
+    )
+    effect = forms.ChoiceField(
+        label="In effect",
+        required=False,
+        choices=[("", "Now or earlier"), ("now", "Now"), ("ended", "Earlier")],
+    )
+    sort = forms.ChoiceField(
+        label="Order",
+        required=False,
+        choices=[("", "Newest first"), ("old", "Oldest first")],
+    )
+
+
 @login_required
 @require_GET
 def agreements(request: HttpRequest) -> HttpResponse:
-    """List what the account agreed to, newest first."""
+    """List what the account agreed to."""
     account = account_for(actor_of(request), Permission.BILLING_READ)
-    page = page_of(request, agreements_of(account), order=("-starts_at", "pk"))
-    rows = [{"row": row, "kind": _kind(row)} for row in page.rows]
-    return render(request, "billing/agreements.html", {"rows": rows, "page": page})
+    search = AgreementListForm(request.GET)
+    found = agreements_of(account)
+    if text := search.chosen("q"):
+        found = matching_agreements(found, text)
+    if kind := search.chosen("kind"):
+        found = found.filter(source=kind)
+    if effect := search.chosen("effect"):
+        found = found.filter(ends_at__isnull=effect == "now")
+    orders = {"old": ("starts_at", "pk")}
+    order = orders.get(search.chosen("sort"), ("-starts_at", "pk"))
+    page = page_of(request, found, order=order)
+    context = {
+        "search": search,
+        "page": page,
+        "rows": [{"row": row, "kind": _kind(row)} for row in page.rows],
+    }
+    return render(request, "billing/agreements.html", context)
 
 
 @login_required

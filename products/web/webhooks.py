@@ -21,7 +21,7 @@ from accounts.authentication import actor_of
 from accounts.errors import LimitReached
 from accounts.feedback import success_with_audit_link
 from accounts.form_errors import form_errors, form_status
-from accounts.lists import page_of
+from accounts.lists import ListForm, page_of
 from accounts.policy import decide, require
 from accounts.queries import account_of
 from accounts.reauthentication import require_reauthentication
@@ -38,7 +38,12 @@ from products.webhooks.commands import (
 )
 from products.webhooks.commands.webhooks import MAX_OVERLAP_HOURS
 from products.webhooks.models import MAX_URL_LENGTH, Webhook
-from products.webhooks.queries import deliveries_of, webhook_of, webhooks_of
+from products.webhooks.queries import (
+    STATES,
+    deliveries_of,
+    webhook_of,
+    webhooks_of,
+)
 
 # What most receivers want; the API takes every event.
 COMMON_EVENTS = (
@@ -107,18 +112,45 @@ class RotateForm(forms.Form):
     )
 
 
+class WebhookListForm(ListForm):
+    """The search and filters of the list of webhooks."""
+
+    state = forms.ChoiceField(
+        label="State",
+        required=False,
+        choices=[("", "Any"), *((each, each.capitalize()) for each in STATES)],
+    )
+    sort = forms.ChoiceField(
+        label="Order",
+        required=False,
+        choices=[("", "By URL"), ("new", "Newest first")],
+    )
+
+
 @require_GET
 @login_required
 def webhooks(request: HttpRequest) -> HttpResponse:
     """List the account's webhooks."""
     actor = actor_of(request)
     end = end_of(actor.account_id)
+    search = WebhookListForm(request.GET)
+    found = webhooks_of(actor)
+    if text := search.chosen("q"):
+        found = found.filter(url__icontains=text)
+    if state := search.chosen("state"):
+        found = found.filter(STATES[state])
+    orders = {"new": ("-created_at", "pk")}
+    page = page_of(
+        request, found, order=orders.get(search.chosen("sort"), ("url", "pk"))
+    )
     rows = [
         {"row": row, "waiting": end - position_of(row.reader, row.account_id)}
-        for row in webhooks_of(actor)
+        for row in page.rows
     ]
     managing = decide(actor, Permission.WEBHOOK_MANAGE, account_of(actor))
     context = {
+        "search": search,
+        "page": page,
         "rows": rows,
         "new_url": reverse("new_webhook") if managing.allowed else "",
     }

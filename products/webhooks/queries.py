@@ -1,6 +1,8 @@
 """Webhooks of an account and their deliveries, for those who may see them."""
 
-from django.db.models import QuerySet
+from typing import Final
+
+from django.db.models import Q, QuerySet
 
 from accounts.actor import Actor
 from accounts.errors import NotFound
@@ -8,6 +10,12 @@ from accounts.policy import require
 from accounts.queries import account_of
 from accounts.roles import Permission
 from products.webhooks.models import Delivery, Webhook
+
+STATES: Final = {
+    "active": Q(paused_at=None, failing_since=None),
+    "failing": Q(paused_at=None, failing_since__isnull=False),
+    "paused": Q(paused_at__isnull=False),
+}
 
 
 def webhooks_of(actor: Actor) -> "QuerySet[Webhook]":

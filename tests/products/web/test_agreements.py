@@ -1,12 +1,15 @@
 """What was agreed to, shown again exactly, to those who see costs (R5, R20)."""
 
 import json
+from datetime import timedelta
 
 import pytest
 
 from products.enablement import triggers
+from products.enablement.commands import disable, enable
 from products.enablement.models import Enablement
 from tests.factories.unguarded import unguarded
+from tests.factories.world import agreed
 from tests.products.web.conftest import queries_of, text_of
 
 
@@ -61,6 +64,43 @@ def test_an_account_without_agreements_reads_what_the_page_is_for(browser, sam):
     assert "There are no agreements" in text_of(
         browser(sam).get("/billing/agreements/")
     )
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ({}, 2),
+        ({"q": "socket"}, 2),
+        ({"q": "sam"}, 2),
+        ({"q": "fanout"}, 0),
+        ({"kind": "direct"}, 2),
+        ({"kind": "trial"}, 0),
+        ({"effect": "now"}, 1),
+        ({"effect": "ended"}, 1),
+    ],
+    ids=str,
+)
+def test_the_list_is_searched_and_filtered(
+    browser, sam, acme, websockets, enabled, now, query, count
+):
+    ended_at = now + timedelta(hours=1)
+    disable(sam, account=acme, product=websockets, drain_mode="cut", now=ended_at)
+    again = enable(
+        sam,
+        account=acme,
+        product=websockets,
+        agreement=agreed(acme, websockets),
+        now=now + timedelta(hours=2),
+    )
+    client = browser(sam)
+
+    answer = client.get("/billing/agreements/", query)
+    oldest_first = client.get("/billing/agreements/", {"sort": "old"})
+
+    assert answer.context["page"].total == count
+    assert ("No agreement matches" in text_of(answer)) == (count == 0)
+    ids = [each["row"].pk for each in oldest_first.context["rows"]]
+    assert ids == [enabled.pk, again.pk]
 
 
 @pytest.mark.parametrize("who", ["eve", "una"])

@@ -1,5 +1,7 @@
 """The pages of webhooks: add, change, log, send again, remove."""
 
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
 
@@ -22,6 +24,36 @@ def page(browser, sam):
 
 def test_without_webhooks_the_page_says_what_they_are(page, acme):
     assert "You have no webhooks" in page.get("/webhooks/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ({}, ["a.example", "b.example", "c.example"]),
+        ({"sort": "new"}, ["c.example", "b.example", "a.example"]),
+        ({"q": "B.EXAMPLE"}, ["b.example"]),
+        ({"state": "active"}, ["a.example"]),
+        ({"state": "failing"}, ["b.example"]),
+        ({"state": "paused"}, ["c.example"]),
+        ({"q": "a.example", "state": "paused"}, []),
+    ],
+    ids=str,
+)
+def test_the_list_is_searched_filtered_and_ordered(page, acme, query, shown):
+    states = ({}, {"failing_since": NOW}, {"paused_at": NOW, "failing_since": NOW})
+    for day, (name, state) in enumerate(zip("abc", states, strict=True)):
+        WebhookFactory.create(
+            account=acme,
+            url=f"https://{name}.example/hooks",
+            created_at=NOW + timedelta(days=day),
+            **state,
+        )
+
+    answer = page.get("/webhooks/", query)
+
+    urls = [each["row"].url for each in answer.context["rows"]]
+    assert urls == [f"https://{name}/hooks" for name in shown]
+    assert ("No webhook matches" in text_of(answer)) == (not shown)
 
 
 def test_a_new_webhook_shows_its_secret_once(page, acme):
