@@ -40,8 +40,12 @@ def test_without_webhooks_the_page_says_what_they_are(page, acme):
     ids=str,
 )
 def test_the_list_is_searched_filtered_and_ordered(page, acme, query, shown):
-    states = ({}, {"failing_since": NOW}, {"paused_at": NOW, "failing_since": NOW})
-    for day, (name, state) in enumerate(zip("abc", states, strict=True)):
+    states = {
+        "a": {"failing_since": None},
+        "b": {"failing_since": NOW},
+        "c": {"failing_since": NOW, "paused_at": NOW},
+    }
+    for day, (name, state) in enumerate(states.items()):
         WebhookFactory.create(
             account=acme,
             url=f"https://{name}.example/hooks",
