@@ -38,6 +38,7 @@ class FixPage(StrEnum):
     REFERENCE = "reference"  # the field that names a missing part
     MEMBERS = "members"
     PRODUCTS = "products"
+    BUDGET = "budget"
     SERVICE = "service"
 
 
@@ -74,8 +75,9 @@ class DeployFacts:
     """All that the checks look at, read from the database at one moment.
 
     `taken_domains` are active in other services. `uncovered_domains` have no verified claim of the
-    account. `person` is None if no actor asks, as for the route table. `superusers` and `configurers` are
-    the names of those who can help; they are read only if a check failed.
+    account. `person` is None if no actor asks, as for the route table. `superusers`, `configurers`
+    and `budget_managers` are the names of those who can help; they are read only if a check failed,
+    the last only if a budget blocks the product.
     """
 
     account_name: str
@@ -92,6 +94,7 @@ class DeployFacts:
     person: PersonFacts | None = None
     superusers: tuple[str, ...] = ()
     configurers: tuple[str, ...] = ()
+    budget_managers: tuple[str, ...] = ()
 
 
 class Answer(NamedTuple):
@@ -164,6 +167,8 @@ _COMPATIBLE = _passed("Nothing in this version conflicts with WebSockets.")
 ACCOUNT_SUSPENDED = "This account is suspended."
 NOT_ENABLED = "WebSockets is not enabled for this account."
 BLOCKED = "WebSockets is blocked for this account."
+REMEDY_FOR_LIMIT = "A superuser can raise the limit, or enable the product."
+REMEDY_FOR_BUDGET = "Superusers and billing users can raise the budget, or accept new connections again, on the Billing page."
 NOT_SWITCHED_ON = EdgeError.WEBSOCKETS_OFF.sentence()
 
 
@@ -192,15 +197,12 @@ def _product_is_not_blocked(facts: DeployFacts) -> Answer:
         return _NO_PRODUCT
     if not facts.entitlement.blocked_reason:
         return _NOT_BLOCKED
-    return _failed(
-        Fix(
-            facts.entitlement.blocked_reason,
-            "A superuser can raise the limit, or enable the product.",
-            FixPage.PRODUCTS,
-        ),
-        who=facts.superusers,
-        public=BLOCKED,  # clients need not know why
-    )
+    fix = Fix(facts.entitlement.blocked_reason, REMEDY_FOR_LIMIT, FixPage.PRODUCTS)
+    who = facts.superusers
+    if facts.entitlement.is_over_budget:
+        fix = fix._replace(remedy=REMEDY_FOR_BUDGET, page=FixPage.BUDGET)
+        who = facts.budget_managers
+    return _failed(fix, who=who, public=BLOCKED)  # clients need not know why
 
 
 def _role_allows(facts: DeployFacts) -> Answer:

@@ -140,8 +140,8 @@ def decide_deployment(
 ) -> DeployDecision:
     """Decide whether this actor may activate this version now, with all checks; default deny.
 
-    What a probe of the origin found is passed in. Who can help is read, in two more queries, only
-    if a check failed.
+    What a probe of the origin found is passed in. Who can help is read, in two or three more queries,
+    only if a check failed.
     """
     facts = facts_of(actor, version=version, certificates=certificates)
     decision = evaluate(facts)
@@ -155,6 +155,9 @@ def decide_deployment(
             configurers=_names(
                 Permission.SERVICE_CONFIGURE, account_id, version.service_id
             ),
+            budget_managers=_names(Permission.BUDGET_MANAGE, account_id)
+            if facts.entitlement.is_over_budget
+            else (),
         )
     )
 

@@ -84,6 +84,11 @@ class ProductState:
         )
 
     @property
+    def is_over_budget(self) -> bool:
+        """Tell whether a budget blocks it."""
+        return self.block is not None and self.block.by is BlockedBy.BUDGET
+
+    @property
     def on_trial(self) -> bool:
         """Tell whether the account has the product from its trial, which may have ended."""
         return self.enablement is not None and self.enablement.is_trial
@@ -162,6 +167,7 @@ class ServiceEntitlement:
     products: frozenset[str]  # switched on for the service (R4)
     is_enabled: bool  # for the account (R2)
     blocked_reason: str  # R16; empty if nothing blocks it
+    is_over_budget: bool = False  # a budget blocks it
 
     def has(self, slug: str) -> bool:
         """Tell whether a product is switched on for the service."""
@@ -215,6 +221,7 @@ def entitlements_of(
             products=before | {product} if product else before,
             is_enabled=held is not None,
             blocked_reason=blocked_reason,
+            is_over_budget=budget_block is not None and ended_at is None,
         )
     return found
 

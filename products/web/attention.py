@@ -215,16 +215,14 @@ def _products_without_effect(viewer: Viewer) -> Iterator[AttentionItem]:
                 sentence += " Superusers can enable it."
         else:
             continue
-        enables = can_enable and state.product.is_sold_directly and not state.is_on
-        yield AttentionItem(
-            "stops",
-            "Disabled" if held is None else "Blocked",
-            sentence,
-            reverse("enable_product", args=[state.product.pk])
-            if enables
-            else f"{reverse('products')}#{state.product.pk}",
-            f"Enable {name}…" if enables else f"View {name}",
-        )
+        url, label = f"{reverse('products')}#{state.product.pk}", f"View {name}"
+        if can_enable and state.product.is_sold_directly and not state.is_on:
+            url = reverse("enable_product", args=[state.product.pk])
+            label = f"Enable {name}…"
+        elif state.is_over_budget and viewer.may(Permission.BILLING_READ):
+            url, label = f"{reverse('billing')}#budget", "Open the budget"
+        word = "Disabled" if held is None else "Blocked"
+        yield AttentionItem("stops", word, sentence, url, label)
 
 
 def _trials(viewer: Viewer) -> Iterator[AttentionItem]:

@@ -112,6 +112,8 @@ def _shown_fix(
             shown = ShownFix(fix, reverse("members"), "Open Members")
         case FixPage.PRODUCTS:
             shown = _enabling(fix, result, access)
+        case FixPage.BUDGET:
+            shown = _budget(fix, access)
         case FixPage.SERVICE:
             shown = _switching(fix, result, version.service, access)
         case _:
@@ -138,6 +140,12 @@ def _enabling(fix: Fix, result: CheckResult, access: AccountAccess) -> ShownFix:
     asked = own_requests(account, access.actor.user_id, timezone.now())
     url = reverse("request_product", args=[WEBSOCKETS])
     return ShownFix(fix, url, action="request", requested=asked.get(WEBSOCKETS))
+
+
+def _budget(fix: Fix, access: AccountAccess) -> ShownFix:
+    if access.decide(Permission.BILLING_READ).allowed:
+        return ShownFix(fix, f"{reverse('billing')}#budget", "Open the budget")
+    return ShownFix(fix)
 
 
 def _switching(

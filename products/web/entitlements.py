@@ -31,7 +31,6 @@ from accounts.roles import ABILITIES, LEVELS_FOR, Permission, Role
 from products.compatibility.rules import blocking_switch
 from products.compatibility.version_config import VersionConfig
 from products.enablement.queries import (
-    BlockedBy,
     ProductState,
     products_of,
     products_on_by_service,
@@ -148,7 +147,7 @@ def _changes_block(state: ProductState, *, sees_costs: bool) -> Link | None:
     """Return where new connections of a product are accepted again; None if it is not blocked."""
     if state.block is None:
         return None
-    if state.block.by is not BlockedBy.BUDGET:
+    if not state.is_over_budget:
         return Link(f"{reverse('products')}#{state.product.pk}", "Open Products")
     if sees_costs:
         return Link(f"{reverse('billing')}#budget", "Open the budget")

@@ -22,7 +22,7 @@ from products.services.models import Service, Version
 from tests.factories import NOW
 from tests.factories.accounts import actor_for, give_access, member
 from tests.factories.domains import claimed, pending
-from tests.factories.enablement import entitle
+from tests.factories.enablement import block_by_budget, entitle
 from tests.factories.services import (
     BackendFactory,
     SnippetFactory,
@@ -123,6 +123,21 @@ def test_a_blocked_product_fails_with_its_reason(eve, draft, on, reason):
 
     assert failed(decision) == ["not_blocked"]
     assert decision.reasons == (reason or "WebSockets is blocked for this account.",)
+
+
+def test_of_a_used_up_budget_the_remedy_names_who_manages_it(
+    eve, sam, bo, acme, draft, on
+):
+    block_by_budget(acme)
+
+    result = check(decide_deployment(eve, version=draft), "not_blocked")
+
+    assert result.who == (bo.label, sam.label)
+    assert pages(result) == [FixPage.BUDGET]
+    assert result.remedy == (
+        "Superusers and billing users can raise the budget, or accept new connections again, on "
+        "the Billing page."
+    )
 
 
 @pytest.mark.parametrize("who", ["una", "bo"])

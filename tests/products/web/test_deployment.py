@@ -14,7 +14,7 @@ from products.enablement.models import Enablement
 from products.services.models import Version
 from tests.factories import NOW
 from tests.factories.accounts import member
-from tests.factories.enablement import entitle
+from tests.factories.enablement import block_by_budget, entitle
 from tests.factories.services import (
     BackendFactory,
     DomainFactory,
@@ -311,6 +311,18 @@ def test_what_is_not_enabled_is_requested_from_the_checks(
     assert sent.redirect_chain == [(why, 303)]
     assert "Requested today" in text_of(sent)
     assert "Request access" not in text_of(sent)
+
+
+@pytest.mark.parametrize(("who", "leads"), [("sam", True), ("eve", False)])
+def test_a_used_up_budget_leads_who_sees_costs_to_it(
+    request, browser, acme, switched_on, draft, who, leads
+):
+    block_by_budget(acme)
+
+    page = browser(request.getfixturevalue(who)).get(page_of(draft, "why"))
+
+    assert "accept new connections again, on the Billing page." in text_of(page)
+    assert ('href="/billing/#budget"' in page.content.decode()) is leads
 
 
 def test_a_superuser_follows_the_checks_to_enable(browser, sam, switched_on, draft):

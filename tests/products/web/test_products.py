@@ -78,6 +78,23 @@ def test_a_blocked_product_shows_the_reason(browser, sam, enabled, now):
 
 
 @pytest.mark.parametrize(
+    ("who", "leads"), [("sam", True), ("bo", True), ("eve", False)]
+)
+def test_a_used_up_budget_leads_to_the_budget(
+    request, browser, acme, enabled, who, leads
+):
+    block_by_budget(acme)
+    client = browser(request.getfixturevalue(who))
+
+    pages = [client.get(page).content.decode() for page in ("/products/", "/")]
+
+    assert "Blocked The budget of this month is used up." in card(
+        client.get("/products/")
+    )
+    assert ['href="/billing/#budget"' in page for page in pages] == [leads, leads]
+
+
+@pytest.mark.parametrize(
     ("show", "count"), [("all", 12), ("on", 2), ("available", 10), ("odd", 12)]
 )
 def test_the_list_can_be_filtered(browser, sam, enabled, show, count):
