@@ -12,7 +12,7 @@ from accounts.errors import Conflict, Invalid
 from accounts.models import Account
 from accounts.roles import Permission
 from products.billing.models import DEFAULT_PAYMENT_TERMS_DAYS, Contract, Invoice
-from products.billing.queries.terms import contract_of
+from products.billing.queries.terms import CurrencyConflict, contract_of, terms_of
 from products.calendars import Calendar, calendar_of
 from products.catalogue.money import is_currency
 from products.months import Month
@@ -45,8 +45,8 @@ def assign_contract(
 
     A change of the billing zone takes effect at the start of a later month, for usage and bills. The
     month before keeps its zone, and the new one starts where it ends. Raises Forbidden unless
-    the actor is staff; Invalid for an unknown currency or zone, impossible payment terms, too long a text, a month
-    that is over, or a zone that would change within the running month; Conflict if the month is
+    the actor is staff; Invalid for an unknown currency or zone, a currency in which a product has no prices,
+    impossible payment terms, too long a text, a month that is over, or a zone that would change within the running month; Conflict if the month is
     already invoiced. Notes contract.assigned, and billing_zone.changed or
     billing_currency.changed.
     """
@@ -70,6 +70,7 @@ def assign_contract(
         changed = calendar.with_change(from_month, terms.billing_zone)
         account.zone_changes = [list(each) for each in changed.changes]
         account.save(update_fields=["zone_changes"])
+        _check_prices(account, from_month)
         _note(trail, contract, before, calendar.zone_in(from_month))
     return contract
 
@@ -109,6 +110,14 @@ def _check_month(
     )
     if billed.exists():
         raise Conflict(f"{from_month} is already invoiced.")
+
+
+def _check_prices(account: Account, month: Month) -> None:
+    """Refuse a currency in which the account's products have no prices: they could not be billed."""
+    try:
+        terms_of(account, month)
+    except CurrencyConflict as conflict:
+        raise Invalid(conflict.message, field="currency") from conflict
 
 
 def _note(trail: Trail, contract: Contract, before: Contract | None, zone: str) -> None:

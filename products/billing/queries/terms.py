@@ -232,7 +232,7 @@ def _currency(
     others = sorted({name for key in found if key != currency for name in found[key]})
     if others:
         raise CurrencyConflict(
-            f"{account.name} is billed in {currency}, but {', '.join(others)} has prices in "
-            "another currency. Add a plan of the account in its currency."
+            f"{account.name} is billed in {currency}, but these products have prices "
+            f"in another currency: {', '.join(others)}. Add own prices of the account in {currency}."
         )
     return currency

@@ -352,13 +352,37 @@ def test_a_later_contract_keeps_the_months_that_have_passed(ada, acme):
 
 def test_another_currency_needs_prices_in_it(ada, acme, enabled):
     contract(ada, acme)
+    before = noted(acme.pk)
+
+    with pytest.raises(Invalid) as refused:
+        contract(ada, acme, currency="EUR")
+
+    assert refused.value.field == "currency"
+    assert refused.value.message == (
+        "Acme is billed in EUR, but these products have prices in another currency: delivery, "
+        "websockets. Add own prices of the account in EUR."
+    )
+    assert noted(acme.pk) == before
+    assert Contract.objects.get().currency == "USD"
+
+
+def test_a_change_of_the_currency_is_noted(ada, acme):
+    contract(ada, acme)
     contract(ada, acme, currency="EUR")
+
+    assert noted(acme.pk)[-1] == "billing_currency.changed"
+
+
+def test_prices_in_another_currency_than_the_contract_are_not_billed(
+    ada, acme, enabled
+):
+    contract(ada, acme)
+    Contract.objects.update(currency="EUR")
 
     with pytest.raises(Conflict) as refused:
         finalize_invoice(JOB, account=acme, month=OCTOBER, now=CLOSED)
 
     assert refused.value.code == "currency_conflict"
-    assert noted(acme.pk)[-1] == "billing_currency.changed"
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def test_a_product_that_is_blocked(browser, sam, enabled, complete, now):
     assert item == (
         "Blocked",
         "WebSockets is blocked: The budget of this month is used up.",
-        "View WebSockets",
+        "Open the budget",
     )
 
 
