@@ -4,7 +4,7 @@ A connection is rounded up once, as a whole. The minutes of a part are the diffe
 roundings: the minutes until its end less the minutes until its start. So the parts add up to the
 whole. If each part were rounded up, every cut would add a minute.
 
-`products.metering.queries.usage` does the same in SQL.
+`products.metering.queries.usage` and `daily` do the same in SQL.
 """
 
 MINUTE_US = 60_000_000

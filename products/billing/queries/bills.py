@@ -23,7 +23,7 @@ from products.billing.queries.terms import period_of, terms_of
 from products.catalogue.money import EXACT, MICROS, Money, exact_sum
 from products.metering.models import UsagePeriod
 from products.metering.queries import complete_to, totals_between
-from products.metering.queries.daily import KeptUsage, kept_usage
+from products.metering.queries.daily import MonthUsage, kept_usage
 from products.metering.queries.digests import (
     byte_lines,
     delivery_lines,
@@ -199,7 +199,7 @@ def _adjustment_lines(terms: Terms, rows: Iterable[Adjustment]) -> list[Line]:
     ]
 
 
-def _kept_usage(kept: KeptUsage, segment: Segment) -> SegmentUsage:
+def _kept_usage(kept: MonthUsage, segment: Segment) -> SegmentUsage:
     start, end = segment.starts_at, segment.ends_at
     if segment.meter == BANDWIDTH:  # the delivery of a month is one segment
         return _bandwidth(kept.connection_bytes(), kept.delivery_bytes(start, end), "")

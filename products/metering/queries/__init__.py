@@ -10,7 +10,6 @@ from products.metering.queries.daily import (
     Bounds,
     RoundingExample,
     UsageAtBounds,
-    minutes_up_to,
     rounding_example,
     usage_at,
 )
@@ -47,7 +46,6 @@ __all__ = [
     "differences",
     "edge_of",
     "freshness",
-    "minutes_up_to",
     "open_connections",
     "rounding_example",
     "totals_between",

@@ -4,26 +4,30 @@ With few connections it is summed up from the usage records of now. With many it
 periods, which the sweep derives from the records every ten minutes.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate, groupby, pairwise
-from operator import add, itemgetter
-from typing import Any, Final, TypeAlias
+from operator import add, itemgetter, sub
+from typing import Any, TypeAlias
 
+from django.db import connection
 from django.db.models import (
     Case,
     Count,
     F,
+    Func,
     IntegerField,
     Max,
+    Q,
     QuerySet,
     Sum,
     Value,
     When,
 )
-from django.db.models.expressions import Combinable, Expression
-from django.db.models.functions import Greatest, Least
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Greatest
+from django.db.models.lookups import LessThan
 
 from products.calendars import Calendar
 from products.instants import instant_of, microseconds_of
@@ -34,7 +38,6 @@ from products.metering.queries.usage import (
     ConnectionTotals,
     integer,
     last_rows,
-    minutes_within,
     month_state,
     number,
     snapshot,
@@ -44,8 +47,7 @@ from products.months import Month
 
 Bounds: TypeAlias = Sequence[datetime]
 Counters: TypeAlias = Mapping[str, Any]  # `UsagePeriod.at_bounds`
-_Totals: TypeAlias = Mapping[str, Sequence[int]]
-_Until: TypeAlias = Callable[[datetime], Combinable]
+_Totals: TypeAlias = dict[str, list[int]]
 # Of the newest connections; one of a whole number of minutes shows no rounding.
 _EXAMPLES = 20
 
@@ -80,11 +82,21 @@ class MinutesAtBounds:
 
 
 @dataclass(frozen=True, slots=True)
-class KeptUsage:
-    """Usage of a month as the periods of its services keep it; `counted_at` as in `UsageAtBounds`."""
+class MonthUsage:
+    """Usage of a month up to each of some bounds, by service; `counted_at` as in `UsageAtBounds`.
+
+    It is read once, from periods or from usage records, and answers for any of the bounds.
+    """
 
     by_service: Mapping[str, Counters]
-    counted_at: datetime | None
+    counted_at: datetime | None = None
+
+    def of(self, services: Iterable[str]) -> "MonthUsage":
+        """Return the usage of some of the services."""
+        wanted = self.by_service.keys() & set(services)
+        return MonthUsage(
+            {key: self.by_service[key] for key in wanted}, self.counted_at
+        )
 
     def knows(self, bounds: Bounds) -> bool:
         """Tell whether the usage up to each bound is kept."""
@@ -155,7 +167,8 @@ def _total_at(kept: Counters, name: str, bound: datetime) -> int:
 
 
 def _totals_at(kept: Counters, name: str, bounds: Bounds) -> list[int]:
-    return [_total_at(kept, name, bound) for bound in bounds]
+    index = {at: index for index, at in enumerate(kept["bounds"])}
+    return [kept[name][index[microseconds_of(bound)]] for bound in bounds]
 
 
 def _increases(totals: Sequence[int]) -> list[int]:
@@ -181,7 +194,7 @@ def _at(counters: Counters, bounds: Sequence[int], name: str, bound: datetime) -
 
 def kept_usage(
     services: Sequence[str], month: Month, bounds: Bounds
-) -> KeptUsage | None:
+) -> MonthUsage | None:
     """Return what the periods of a month keep, if its usage is to be read from them (`MonthState`).
 
     None also if no period is derived yet, or if they do not keep the usage up to each of the bounds.
@@ -193,7 +206,7 @@ def kept_usage(
     if rows and all(row.as_of is None for row in rows):
         return None
     derived = {row.service: row.at_bounds for row in rows if row.at_bounds is not None}
-    kept = KeptUsage(derived, _counted_at(rows))
+    kept = MonthUsage(derived, _counted_at(rows))
     return kept if kept.knows(bounds) else None
 
 
@@ -210,21 +223,34 @@ def _counted_at(periods: Sequence[UsagePeriod]) -> datetime | None:
 @snapshot()
 def usage_at(services: list[str], month: Month, bounds: Bounds) -> UsageAtBounds:
     """Return the usage of a month at bounds, the first and last of which are those of the month."""
+    return usage_up_to(services, month, bounds).at(bounds)
+
+
+def usage_up_to(services: list[str], month: Month, bounds: Bounds) -> MonthUsage:
+    """Return the usage of a month up to bounds, the first and last of which are those of the month.
+
+    Run it in a snapshot: several queries, whose number does not depend on services or bounds.
+    """
     kept = kept_usage(services, month, bounds)
-    if kept is not None:
-        return kept.at(bounds)
-    start, end = bounds[0], bounds[-1]
-    open_rows = last_rows(services, start, end)
-    counts = open_rows.values("service").annotate(
-        count=Count("pk"), open_us=Sum(_open_within(start, end))
-    )
-    found = list(counts.values_list("service", "count", "open_us"))
-    return UsageAtBounds(
-        minutes=minutes_up_to(services, bounds),
-        bytes=bytes_between_bounds(services, month, bounds),
-        connections={service: count for service, count, _ in found},
-        seconds_open=sum(int(open_us) for _, _, open_us in found) // 1_000_000,
-    )
+    return _counted_usage(services, month, bounds) if kept is None else kept
+
+
+def _counted_usage(services: list[str], month: Month, bounds: Bounds) -> MonthUsage:
+    times = _times_at(services, bounds, by="service")
+    moved = _connection_bytes(services, month, bounds)
+    delivered = _delivery_bytes(services, bounds)
+    no_times = _times_of([], bounds)
+    no_bytes = [0] * (len(bounds) - 1)
+    found = {
+        key: {
+            "bounds": [microseconds_of(bound) for bound in bounds],
+            **times.get(key, no_times),
+            "bytes": _up_to_each(moved.get(key, no_bytes)),
+            "delivery_bytes": _up_to_each(delivered.get(key, no_bytes)),
+        }
+        for key in {*times, *moved, *delivered}
+    }
+    return MonthUsage(found, None)
 
 
 @snapshot()
@@ -244,7 +270,10 @@ def minutes_at(
         within = [min(max(bound, start), end) for bound in bounds]
         kept = kept_usage(services, month, within)
         if kept is None:
-            found = totals_of(minutes_up_to(services, within), len(bounds))
+            times = _times_at(services, within, by="service").values()
+            found = [
+                sum(each["minutes"][i] for each in times) for i in range(len(within))
+            ]
         else:
             found = [sum(kept.minutes(within[0], at).values()) for at in within]
             counted += [kept.counted_at] if kept.counted_at else []
@@ -258,168 +287,150 @@ def counters_at(service: str, month: Month, bounds: Bounds) -> Counters:
     The bounds may start before the month and end after it, if its zone was changed after they
     were asked for.
     `edges` has the minutes and connections of each edge in the same way.
-    A connection has `ended` before a bound if it was not open after it. Most connections are open
-    between two bounds only, so only the minutes of the others are computed for each bound.
+    A connection has `ended` before a bound if it was not open after it.
     """
-    rows = (
-        last_rows([service], bounds[0], bounds[-1])
-        .annotate(
-            last_us=Greatest(
-                F("started_us"), integer(F("started_us") + F("duration_us") - 1)
-            )
-        )
-        .annotate(
-            first=_part("started_us__lt", bounds, in_microseconds=True),
-            last=_part("last_us__lt", bounds, in_microseconds=True),
-        )
-    )
-    counts = list(
-        rows.values("edge", "first", "last")
-        .annotate(
-            count=Count("pk"),
-            minutes=Sum(minutes_within(bounds[0], bounds[-1])),
-            open_us=Sum(_open_within(bounds[0], bounds[-1])),
-        )
-        .order_by("edge")
-    )
-    longer: Mapping[str, _Totals] = {}
-    if any(row["first"] != row["last"] for row in counts):
-        longer = _up_to(rows.filter(last__gt=F("first")), bounds, _UP_TO, by="edge")
-    none = (0,) * len(bounds)
-    nothing = dict.fromkeys(_UP_TO, none)
-    edges = {
-        edge: _counters_of(list(group), longer.get(edge, nothing))
-        for edge, group in groupby(counts, key=itemgetter("edge"))
-    }
+    edges = _times_at([service], bounds, by="edge")
+    nothing = _times_of([], bounds)
     together = {
         name: [
             sum(each)
-            for each in zip(*(found[name] for found in edges.values()), strict=True)
+            for each in zip(
+                none, *(found[name] for found in edges.values()), strict=True
+            )
         ]
-        or list(none)
-        for name in ("minutes", "open_us", "started", "ended")
+        for name, none in nothing.items()
     }
     for found in edges.values():
         del found["open_us"]  # of all edges together only
+    no_bytes = [0] * (len(bounds) - 1)
+    moved = _connection_bytes([service], month, bounds).get(service, no_bytes)
+    delivered = _delivery_bytes([service], bounds).get(service, no_bytes)
     return {
         "bounds": [microseconds_of(bound) for bound in bounds],
         **together,
-        "bytes": _up_to_each(
-            _connection_bytes([service], month, bounds), service, none
-        ),
-        "delivery_bytes": _up_to_each(
-            _delivery_bytes([service], bounds), service, none
-        ),
+        "bytes": _up_to_each(moved),
+        "delivery_bytes": _up_to_each(delivered),
         "edges": edges,
     }
 
 
-def _up_to_each(
-    found: Mapping[str, Sequence[int]], service: str, none: Sequence[int]
-) -> list[int]:
-    return list(accumulate(found.get(service, none[1:]), initial=0))
+def _up_to_each(parts: Iterable[int]) -> list[int]:
+    return list(accumulate(parts, initial=0))
 
 
-def _counters_of(
-    counts: Sequence[Mapping[str, Any]], across: _Totals
-) -> dict[str, list[int]]:
-    """Return the counters of one edge; `across` has the totals of what was open at a bound."""
-    length = len(across["minutes"])
-    started, ended = [0] * (length + 1), [0] * (length + 1)
-    within = {name: [0] * (length + 1) for name in across}
-    for row in counts:
-        started[row["first"]] += row["count"]
-        ended[row["last"]] += row["count"]
-        if row["first"] == row["last"]:
-            for name, totals in within.items():
-                totals[row["last"]] += int(row[name])
-    return {
-        **{
-            name: [
-                a + b for a, b in zip(accumulate(totals), across[name], strict=False)
-            ]
-            for name, totals in within.items()
-        },
-        "started": list(accumulate(started[:-1])),
-        "ended": list(accumulate(ended[:-1])),
-    }
+def _times_at(services: list[str], bounds: Bounds, *, by: str) -> dict[str, _Totals]:
+    """Return minutes and connections up to each bound, by service or edge: one query.
 
-
-def minutes_up_to(services: list[str], bounds: Bounds) -> dict[str, Sequence[int]]:
-    """Return the minutes from the first bound up to each bound, by service: one query.
-
-    The parts of a connection add up to the minutes of the whole, for any bounds.
+    Connections with the same bounds before their start and the same before their end are one group.
     """
-    rows = last_rows(services, bounds[0], bounds[-1])
-    found = _up_to(rows, bounds, {"minutes": _minutes_until}, by="service")
-    return {service: totals["minutes"] for service, totals in found.items()}
-
-
-def _up_to(
-    rows: "QuerySet[ConnectionUsage]",
-    bounds: Bounds,
-    wanted: Mapping[str, _Until],
-    *,
-    by: str,
-) -> dict[str, _Totals]:
-    """Return sums of what each connection has at each bound, less those at the first: one query."""
-    sums = {
-        f"{name}_{index}": Sum(until(at))
-        for name, until in wanted.items()
-        for index, at in enumerate(bounds)
-    }
-    found: dict[str, _Totals] = {}
-    for key, *values in rows.values(by).annotate(**sums).values_list(by, *sums):
-        starts = range(0, len(values), len(bounds))
-        parts = [values[start : start + len(bounds)] for start in starts]
-        found[key] = {
-            name: tuple(int(total) - int(totals[0]) for total in totals)
-            for name, totals in zip(wanted, parts, strict=True)
-        }
-    return found
-
-
-def bytes_between_bounds(
-    services: list[str], month: Month, bounds: Bounds
-) -> dict[str, tuple[int, ...]]:
-    """Return the bytes between each bound and the next, by service: two queries.
-
-    Edges count the bytes of a connection per month, so they count where its last reading is;
-    those of ordinary HTTP count in their hour. Together they are the bytes of the month.
-    """
-    moved = _connection_bytes(services, month, bounds)
-    delivered = _delivery_bytes(services, bounds)
-    none = (0,) * (len(bounds) - 1)
+    instants = [*map(microseconds_of, bounds)]
+    rows = last_rows(services, bounds[0], bounds[-1]).alias(
+        second_us=F("started_us") % number(MINUTE_US)
+    )
+    rows = rows.annotate(
+        first=_part(F("started_us"), instants),
+        last=_part(
+            Greatest(F("started_us"), integer(F("started_us") + F("duration_us") - 1)),
+            instants,
+        ),
+    )
+    groups = (
+        rows.values(by, "first", "last")
+        .annotate(
+            count=Count("pk"),
+            minutes=Sum(whole_minutes(F("duration_us"))),
+            open_us=Sum("duration_us"),
+            start_minutes=Sum(F("started_us") / number(MINUTE_US)),
+            start_us=Sum(integer(F("started_us") - number(instants[0]))),
+            **{
+                _more(index): Count("pk", filter=Q(second_us__lt=at % MINUTE_US))
+                for index, at in enumerate(instants)
+                if at % MINUTE_US
+            },
+        )
+        .order_by(by)
+    )
     return {
-        key: tuple(map(add, moved.get(key, none), delivered.get(key, none)))
-        for key in {*moved, *delivered}
+        key: _times_of(list(group), bounds)
+        for key, group in groupby(groups, key=itemgetter(by))
     }
+
+
+def _times_of(groups: Iterable[Mapping[str, Any]], bounds: Bounds) -> _Totals:
+    """Return what groups of connections have up to each bound, less what they have at the first.
+
+    A connection that started in minute m (since 1970), at second s of it, and is open at second r
+    of minute n has n - m minutes then, and one more if s < r.
+    """
+    instants = [*map(microseconds_of, bounds)]
+    within_minutes = [index for index, at in enumerate(instants) if at % MINUTE_US]
+    names = ("started", "ended", "minutes", "open_us", "start_minutes", "start_us")
+    changes = {name: [0] * (len(bounds) + 1) for name in names}
+    more = [0] * len(bounds)
+    for group in groups:
+        first, last = group["first"], group["last"]
+        changes["started"][first] += group["count"]
+        changes["ended"][last] += group["count"]
+        for name in ("minutes", "open_us"):  # of whole connections
+            changes[name][last] += int(group[name])
+        for name in ("start_minutes", "start_us"):  # of those that are open
+            changes[name][first] += int(group[name])
+            changes[name][last] -= int(group[name])
+        for index in within_minutes:
+            if first <= index < last:
+                more[index] += group[_more(index)]
+    at = {name: list(accumulate(each[:-1])) for name, each in changes.items()}
+    are_open = [*map(sub, at["started"], at["ended"])]
+    minutes = [
+        whole + count * (instant // MINUTE_US) - start + extra
+        for whole, count, instant, start, extra in zip(
+            at["minutes"], are_open, instants, at["start_minutes"], more, strict=True
+        )
+    ]
+    open_us = [
+        whole + count * (instant - instants[0]) - start
+        for whole, count, instant, start in zip(
+            at["open_us"], are_open, instants, at["start_us"], strict=True
+        )
+    ]
+    return {
+        "minutes": _increases(minutes),
+        "open_us": _increases(open_us),
+        "started": at["started"],
+        "ended": at["ended"],
+    }
+
+
+def _more(index: int) -> str:
+    return f"more_{index}"
 
 
 def _connection_bytes(
     services: list[str], month: Month, bounds: Bounds
 ) -> dict[str, list[int]]:
     ended = integer(F("started_us") + F("duration_us"))
-    part = _part("ended_us__lt", bounds[1:-1], in_microseconds=True)
     rows = ConnectionUsage.objects.filter(service__in=services, month=str(month))
-    return _bytes_by_part(rows.annotate(ended_us=ended).annotate(part=part), bounds)
+    part = _part(ended, [*map(microseconds_of, bounds)])
+    return _bytes_by_part(rows.annotate(part=part), len(bounds) - 1)
 
 
 def _delivery_bytes(services: list[str], bounds: Bounds) -> dict[str, list[int]]:
     rows = DeliveryUsage.objects.filter(
         service__in=services, hour__gte=bounds[0], hour__lt=bounds[-1]
     )
-    return _bytes_by_part(rows.annotate(part=_part("hour__lt", bounds[1:-1])), bounds)
+    return _bytes_by_part(rows.annotate(part=_part(F("hour"), bounds)), len(bounds) - 1)
 
 
-def _bytes_by_part(rows: "QuerySet[Any]", bounds: Bounds) -> dict[str, list[int]]:
+def _bytes_by_part(rows: "QuerySet[Any]", length: int) -> dict[str, list[int]]:
+    """Return the bytes of each part by service; what is outside counts in the first or last part."""
     sums = rows.order_by().values("service", "part")
-    sums = sums.annotate(Sum("bytes_from_client"), Sum("bytes_to_client"))
-    names = ("bytes_from_client__sum", "bytes_to_client__sum")
+    moved = Sum(F("bytes_from_client") + F("bytes_to_client"))
     found: dict[str, list[int]] = {}
-    for service, part, sent, received in sums.values_list("service", "part", *names):
-        parts = found.setdefault(service, [0] * (len(bounds) - 1))
-        parts[part] += int(sent) + int(received)
+    for service, part, total in sums.annotate(moved=moved).values_list(
+        "service", "part", "moved"
+    ):
+        parts = found.setdefault(service, [0] * length)
+        parts[min(max(part - 1, 0), length - 1)] += int(total)
     return found
 
 
@@ -455,36 +466,20 @@ def totals_of(parts: Mapping[str, Sequence[int]], length: int) -> list[int]:
     return [sum(part[index] for part in parts.values()) for index in range(length)]
 
 
-def _open_until(at: datetime) -> Expression:
-    """Return SQL for how long a connection was open until an instant, in microseconds."""
-    since = integer(number(microseconds_of(at)) - F("started_us"))
-    return Least(F("duration_us"), Greatest(number(0), since))
-
-
-def _minutes_until(at: datetime) -> Combinable:
-    """Return SQL for the whole minutes of a connection until an instant."""
-    return integer(whole_minutes(_open_until(at)))
-
-
-def _open_within(starts_at: datetime, ends_at: datetime) -> Expression:
-    """Return SQL for how long a connection was open within a period, in microseconds."""
-    return integer(_open_until(ends_at) - _open_until(starts_at))
-
-
-def _part(before: str, bounds: Bounds, *, in_microseconds: bool = False) -> Combinable:
+def _part(value: Combinable, bounds: Sequence[int] | Sequence[datetime]) -> Combinable:
     """Return SQL for how many of the bounds are not after a value."""
+    if connection.vendor == "postgresql":
+        return Func(
+            value,
+            Value(list(bounds)),
+            function="width_bucket",
+            output_field=IntegerField(),
+        )
     return Case(
         *(
-            When(
-                **{before: microseconds_of(at) if in_microseconds else at},
-                then=Value(index),
-            )
+            When(LessThan(value, Value(at)), then=Value(index))
             for index, at in enumerate(bounds)
         ),
         default=Value(len(bounds)),
         output_field=IntegerField(),
     )
-
-
-# What a period has up to each bound of the time that its connections were open.
-_UP_TO: Final = {"minutes": _minutes_until, "open_us": _open_until}

@@ -14,7 +14,7 @@ from products.metering.models import (
     DeliveryUsage,
     UsagePeriod,
 )
-from products.metering.queries.daily import KeptUsage, counters_at
+from products.metering.queries.daily import MonthUsage, counters_at
 from products.metering.queries.digests import (
     byte_lines,
     delivery_lines,
@@ -142,7 +142,7 @@ def derived(
     used = (moved, delivery, at_bounds["started"][-1], at_bounds["delivery_bytes"][-1])
     if not any(used):
         return None
-    kept = KeptUsage({service: at_bounds}, None)
+    kept = MonthUsage({service: at_bounds}, None)
     times = ConnectionTotals(
         sum(kept.minutes(days[0], days[-1]).values()),
         sum(kept.connections(days[0], days[-1]).values()),
