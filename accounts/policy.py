@@ -178,6 +178,26 @@ class AccountAccess:
             self._suspension(permission),
         )
 
+    def require(self, permission: Permission, service_id: str | None = None) -> None:
+        """Raise NotFound for a non-member, and Forbidden with the reason for anyone else.
+
+        It is AccountSuspended if nothing but the account's suspension prevents it.
+        """
+        _require(self.decide(permission, service_id))
+
+    def visible(self, rows: "QuerySet[RowT]") -> "QuerySet[RowT]":
+        """Narrow a queryset of services to those that the actor may see; see `visible_services`."""
+        if self.listed is not None:
+            return rows
+        if not self.decide(Permission.SERVICE_READ).allowed:
+            return rows.none()
+        rows = rows.filter(account_id=self.actor.account_id)
+        if self.limit_services:
+            rows = rows.filter(pk__in=list(self.levels))
+        if self.actor.token_services:
+            rows = rows.filter(pk__in=list(self.actor.token_services))
+        return rows
+
     def _list(self, permission: Permission) -> Decision:
         return _answer(
             permission in (self.listed or ()),
@@ -377,7 +397,10 @@ def require(actor: Actor, permission: Permission, on: Resource) -> None:
 
     It is AccountSuspended if nothing but the account's suspension prevents it.
     """
-    answer = decide(actor, permission, on)
+    _require(decide(actor, permission, on))
+
+
+def _require(answer: Decision) -> None:
     if answer.allowed:
         return
     if answer.is_non_member:
@@ -394,15 +417,7 @@ def visible_services(rows: "QuerySet[RowT]", actor: Actor) -> "QuerySet[RowT]":
     """
     if actor.type in {ActorType.STAFF, ActorType.SYSTEM}:
         return rows
-    access = load_access(actor, actor.account_id)
-    if not access.decide(Permission.SERVICE_READ).allowed:
-        return rows.none()
-    rows = rows.filter(account_id=actor.account_id)
-    if access.limit_services:
-        rows = rows.filter(pk__in=list(access.levels))
-    if actor.token_services:
-        rows = rows.filter(pk__in=list(actor.token_services))
-    return rows
+    return load_access(actor, actor.account_id).visible(rows)
 
 
 def members_with(

@@ -14,7 +14,13 @@ from django.db.models import Q, QuerySet
 from accounts.actor import Actor
 from accounts.errors import Invalid, NotFound
 from accounts.models import Account, ApiToken, Invitation, Membership, Notice
-from accounts.policy import decide, members_with, require, visible_services
+from accounts.policy import (
+    AccountAccess,
+    decide,
+    members_with,
+    require,
+    visible_services,
+)
 from accounts.roles import (
     LEVELS_FOR,
     ROLES_WITH_LIMITED_ACCESS,
@@ -53,6 +59,12 @@ def account_of(actor: Actor) -> Account:
         raise NotFound("Account not found.")
     require(actor, Permission.ACCOUNT_READ, account)
     return account
+
+
+def account_in(access: AccountAccess) -> Account:
+    """Return the account of an actor whose access was read; raises NotFound for a non-member."""
+    access.require(Permission.ACCOUNT_READ)
+    return Account.objects.get(pk=access.actor.account_id)
 
 
 def account_for(actor: Actor, permission: Permission) -> Account:
@@ -119,8 +131,18 @@ def member_of(actor: Actor, account: Account, membership_id: str) -> Membership:
 def open_invitations(actor: Actor, account: Account) -> QuerySet[Invitation]:
     """Return invitations that are neither accepted nor withdrawn, newest first; also expired ones."""
     require(actor, Permission.MEMBER_READ, account)
+    return _open_invitations(account.pk)
+
+
+def open_invitations_in(access: AccountAccess) -> QuerySet[Invitation]:
+    """Return `open_invitations` to an actor whose access was read."""
+    access.require(Permission.MEMBER_READ)
+    return _open_invitations(access.actor.account_id)
+
+
+def _open_invitations(account_id: str) -> QuerySet[Invitation]:
     return Invitation.objects.filter(
-        account=account, accepted_at=None, revoked_at=None
+        account_id=account_id, accepted_at=None, revoked_at=None
     ).order_by("-created_at", "pk")
 
 

@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from accounts.actor import Actor, ActorType
 from accounts.errors import Forbidden, NotFound
 from accounts.models import Account
-from accounts.policy import ALLOWED, NON_MEMBER, load_access
+from accounts.policy import ALLOWED, NON_MEMBER, AccountAccess, load_access
 from accounts.prepared import PreparedQuery, columns_of, loaded
 from accounts.roles import Permission
 from products.compatibility.version_config import MissingPart, VersionConfig
@@ -24,9 +24,17 @@ MAX_VERSION_NUMBER: Final = 2**31 - 1
 
 def services_of(actor: Actor) -> ServiceQuerySet:
     """Return the services that the actor may see, by name, with their `active_number` (or None)."""
+    return _existing(Service.objects.visible_to(actor))
+
+
+def services_in(access: AccountAccess) -> ServiceQuerySet:
+    """Return `services_of` an actor whose access was read."""
+    return _existing(Service.objects.visible_in(access))
+
+
+def _existing(rows: ServiceQuerySet) -> ServiceQuerySet:
     active = Version.objects.filter(service=OuterRef("pk"), active=True)
-    rows = Service.objects.visible_to(actor).existing()
-    annotated: ServiceQuerySet = rows.annotate(
+    annotated: ServiceQuerySet = rows.existing().annotate(
         active_number=Subquery(active.values("number"))
     )
     return annotated.order_by("name", "pk")

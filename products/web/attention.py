@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from accounts.models import Account
 from accounts.policy import AccountAccess, suspension_text
-from accounts.queries import open_invitations, tokens_of
+from accounts.queries import open_invitations_in, tokens_of
 from accounts.roles import Permission
 from products.compatibility.findings import blockers
 from products.compatibility.rules import all_findings
@@ -367,7 +367,7 @@ def _invitations(viewer: Viewer) -> Iterator[AttentionItem]:
     """Yield invitations that expire soon or have expired, until they are withdrawn or renewed."""
     if not viewer.may(Permission.MEMBER_INVITE):
         return
-    soon = open_invitations(viewer.access.actor, viewer.account).filter(
+    soon = open_invitations_in(viewer.access).filter(
         expires_at__lte=viewer.now + INVITATION_ENDS_WITHIN
     )
     for invitation in soon.order_by("-expires_at", "pk")[:SHOWN]:

@@ -20,8 +20,14 @@ from accounts.feedback import success_with_audit_link
 from accounts.form_errors import form_errors, form_status
 from accounts.lists import ListForm, page_of
 from accounts.models import Account
-from accounts.policy import decide, members_with, require
-from accounts.queries import account_for
+from accounts.policy import (
+    AccountAccess,
+    decide,
+    load_access,
+    members_with,
+    require,
+)
+from accounts.queries import account_for, account_in
 from accounts.reauthentication import require_reauthentication
 from accounts.roles import Permission
 from products.billing.commands import lift_block, remove_budget, set_budget
@@ -39,7 +45,12 @@ from products.billing.queries.credits import (
 )
 from products.billing.queries.invoices import invoices_of
 from products.billing.queries.running import other_costs, running_account_bill
-from products.billing.queries.terms import contract_of, currency_of, month_at
+from products.billing.queries.terms import (
+    DEFAULT_CURRENCY,
+    contract_of,
+    currency_of,
+    month_at,
+)
 from products.calendars import calendar_of
 from products.catalogue.money import Money
 from products.months import month_name
@@ -127,12 +138,16 @@ class BudgetForm(forms.Form):
 def billing(request: HttpRequest) -> HttpResponse:
     """Show what the month costs so far, and everything that was billed."""
     actor = actor_of(request)
-    account = account_for(actor, Permission.BILLING_READ)
+    access = load_access(actor, actor.account_id)
+    account = account_in(access)
+    access.require(Permission.BILLING_READ)
     now = timezone.now()
+    running = _running_context(access, account, now)
+    currency = running["currency"]
     context: dict[str, Any] = {
-        **_running_context(actor, account, now),
+        **running,
         **_invoice_list(request, actor, account),
-        **_credits_context(account, now),
+        **_credits_context(account, currency),
         **_terms_context(account, now),
     }
     return render(request, "billing/billing.html", context)
@@ -258,17 +273,25 @@ def _initial(saved: Budget | None) -> dict[str, Any]:
     }
 
 
-def _running_context(actor: Actor, account: Account, now: datetime) -> dict[str, Any]:
+def _running_context(
+    access: AccountAccess, account: Account, now: datetime
+) -> dict[str, Any]:
     try:
         running = running_account_bill(account, now)
     except Conflict as refusal:
-        return {"running": None, "problem": refusal.message, "budget": None}
+        return {
+            "running": None,
+            "problem": refusal.message,
+            "budget": None,
+            "currency": DEFAULT_CURRENCY,
+        }
     held = {each.product for each in running.bill.terms.segments}
     return {
         "running": running,
         "month": month_name(str(running.bill.month)),
-        "budget": budget_context(budget_state(actor, account, running.subtotal)),
-        "may_budget": decide(actor, Permission.BUDGET_MANAGE, account).allowed,
+        "currency": running.bill.terms.currency,
+        "budget": budget_context(budget_state(access.actor, account, running.subtotal)),
+        "may_budget": access.decide(Permission.BUDGET_MANAGE).allowed,
         "others": other_costs(running.bill, running.services),
         "price_changes": [
             change
@@ -310,8 +333,7 @@ def _invoice_list(
     }
 
 
-def _credits_context(account: Account, now: datetime) -> dict[str, Any]:
-    currency = currency_of(account, month_at(account, now))
+def _credits_context(account: Account, currency: str) -> dict[str, Any]:
     rows = credit_rows(account.pk)
     return {
         "balance": balance(account.pk, currency),
@@ -351,7 +373,6 @@ def _terms_context(account: Account, now: datetime) -> dict[str, Any]:
         "next_zones": [
             (zone, month_name(start)) for start, zone in calendar.changes_after(month)
         ],
-        "currency": currency_of(account, month),
         "seller": settings.INVOICE_SELLER,
         "contact": settings.SALES_EMAIL,
         "recipients": [each.user for each in people[:CONTACTS_SHOWN]],

@@ -13,8 +13,9 @@ from django.views.decorators.http import require_GET
 
 from accounts.actor import Actor
 from accounts.authentication import actor_of
-from accounts.policy import require
-from accounts.queries import account_of
+from accounts.models import Account
+from accounts.policy import AccountAccess, load_access, require
+from accounts.queries import account_in
 from accounts.roles import Permission
 from products.calendars import calendar_of
 from products.compatibility.version_config import WEBSOCKETS
@@ -45,15 +46,16 @@ class CurrentUsagePanel:
         return sorted(self.usage.by_edge.items(), key=_most_used)[:TOP_EDGES]
 
 
-def account_usage(actor: Actor, now: datetime) -> CurrentUsagePanel:
+def account_usage(
+    access: AccountAccess, account: Account, now: datetime
+) -> CurrentUsagePanel:
     """Return the current usage of all services that the actor may see. Raises Forbidden.
 
     The sums include services that are deleted now, as the bill does. Of the existing services that
     have WebSockets on, or were used today, the most used are listed.
     """
-    account = account_of(actor)
-    require(actor, Permission.STATS_READ, account)
-    services = {each.pk: each for each in Service.objects.visible_to(actor)}
+    access.require(Permission.STATS_READ)
+    services = {each.pk: each for each in Service.objects.visible_in(access)}
     usage = current_usage(list(services), calendar=calendar_of(account), now=now)
     totals = usage.by_service
     on = set(services_with(account.pk, WEBSOCKETS).values_list("pk", flat=True))
@@ -86,7 +88,9 @@ def _most_used(row: tuple[object, ActivityTotals]) -> tuple[int, int, str]:
 @login_required
 def live_account(request: HttpRequest) -> HttpResponse:
     """Render the numbers of the account."""
-    panel = account_usage(actor_of(request), timezone.now())
+    actor = actor_of(request)
+    access = load_access(actor, actor.account_id)
+    panel = account_usage(access, account_in(access), timezone.now())
     return render(request, "products/_usage_numbers.html", {"panel": panel})
 
 

@@ -11,8 +11,8 @@ from django.views.decorators.http import require_http_methods
 from accounts.authentication import actor_of
 from accounts.feedback import success_with_audit_link
 from accounts.form_errors import form_errors, form_status
-from accounts.policy import require
-from accounts.queries import account_of
+from accounts.policy import load_access
+from accounts.queries import account_in
 from accounts.reauthentication import require_reauthentication
 from accounts.roles import Permission
 from products.catalogue.queries import product as find_product
@@ -39,11 +39,12 @@ SERVICES_SHOWN = 20  # of those that stop working
 def disable_product(request: HttpRequest, slug: str) -> HttpResponse:
     """Show what stops working; POST disables the product (R19)."""
     actor = actor_of(request)
-    account = account_of(actor)
+    access = load_access(actor, actor.account_id)
+    account = account_in(access)
     product = find_product(slug)
-    require(actor, Permission.PRODUCT_ENABLE, account)
+    access.require(Permission.PRODUCT_ENABLE)
     posted = request.method == "POST"
-    panel = account_usage(actor, timezone.now())
+    panel = account_usage(access, account, timezone.now())
     must_type = product.name if panel.usage.may_be_open else ""
     held = current(account.pk, product.pk)
     form = DisableForm(

@@ -12,14 +12,15 @@ from accounts.audit.sentences import sentence_of
 from accounts.authentication import actor_of
 from accounts.models import Account
 from accounts.policy import load_access
-from accounts.queries import account_of
+from accounts.queries import account_in
 from accounts.roles import Permission
-from products.billing.queries.running import visible_bill
+from products.billing.queries.running import visible_month
 from products.compatibility.version_config import WEBSOCKETS
 from products.enablement.queries import (
     products_of,
 )
-from products.services.queries import services_of
+from products.services.models import Service
+from products.services.queries import services_in
 from products.web.attention import Viewer, attention_of, first_steps
 from products.web.recent_usage import month_so_far
 
@@ -47,21 +48,23 @@ def latest_activity(account: Account) -> list[dict[str, object]]:
 def home(request: HttpRequest) -> HttpResponse:
     """Show an overview of the account."""
     actor = actor_of(request)
-    account = account_of(actor)
-    access = load_access(actor, account.pk)
+    access = load_access(actor, actor.account_id)
+    account = account_in(access)
     may_audit = access.decide(Permission.AUDIT_READ).allowed
     events = latest_activity(account) if may_audit else []
     now = timezone.now()
     states = products_of(account, now)
-    services = list(services_of(actor))
+    services = list(services_in(access))
     viewer = Viewer(access, account, states, {each.pk: each for each in services}, now)
     attention = attention_of(viewer)
-    bill = visible_bill(actor, account, now)
+    running = visible_month(access, account, now)
+    bill = running.bill if running is not None else None
     is_metered = any(state.product.pk == WEBSOCKETS and state.is_on for state in states)
     month = None
     if is_metered and access.decide(Permission.STATS_READ).allowed:
-        ids = [each.pk for each in services]
-        month = month_so_far(account, ids, now, sees_costs=bill is not None)
+        # The usage of a deleted service counts.
+        ids = Service.objects.visible_in(access).values_list("pk", flat=True)
+        month = month_so_far(account, list(ids), now, running)
     context = {
         "month": month,
         "role_words": ROLE_WORDS,

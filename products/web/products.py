@@ -17,10 +17,10 @@ from accounts.feedback import success_with_audit_link
 from accounts.form_errors import form_errors
 from accounts.models import Account
 from accounts.policy import AccountAccess, load_access
-from accounts.queries import account_of
+from accounts.queries import account_in, account_of
 from accounts.return_page import safe_next
 from accounts.roles import Permission
-from products.billing.queries.running import Cost, product_costs, visible_bill
+from products.billing.queries.running import Cost, product_costs, visible_month
 from products.calendars import calendar_of
 from products.catalogue.models import Product
 from products.catalogue.money import Money
@@ -38,7 +38,6 @@ from products.enablement.queries import (
 from products.enablement.refusals import disable_refusal
 from products.enablement.review import superusers_of
 from products.services.models import Service
-from products.services.queries import services_of
 from products.web.current_usage import account_usage
 from products.web.forms import RequestForm
 from products.web.price_display import PriceChange, price_changes, product_price_line
@@ -102,7 +101,8 @@ def cards_of(access: AccountAccess, account: Account, now: datetime) -> list[Car
     may_enable = access.decide(Permission.PRODUCT_ENABLE).allowed
     superusers = tuple(superusers_of(account))
     requested = own_requests(account, access.actor.user_id, now)
-    bill = visible_bill(access.actor, account, now)
+    month = visible_month(access, account, now)
+    bill = month.bill if month is not None else None
     changes = price_changes(account, now)
     costs = product_costs(bill) if bill else {}
     nothing = str(Money(0, bill.terms.currency)) if bill else ""
@@ -139,9 +139,9 @@ def _cost(cost: Cost | None, nothing: str) -> str:
 def products(request: HttpRequest) -> HttpResponse:
     """Show what the account can use, what it costs, and who can change that."""
     actor = actor_of(request)
-    account = account_of(actor)
+    access = load_access(actor, actor.account_id)
+    account = account_in(access)
     now = timezone.now()
-    access = load_access(actor, account.pk)
     cards = cards_of(access, account, now)
     chosen = request.GET.get("show", "all")
     shown = {
@@ -151,7 +151,7 @@ def products(request: HttpRequest) -> HttpResponse:
     counts = {"all": len(cards)} | {key: len(value) for key, value in shown.items()}
     recent = None
     if any(card.product.pk == WEBSOCKETS for card in shown["on"]):
-        visible = [each.pk for each in services_of(actor)]
+        visible = [each.pk for each in Service.objects.visible_in(access)]
         recent = recent_usage(visible, calendar_of(account), now)
     listed = shown.get(chosen, cards)
     context = {
@@ -166,7 +166,7 @@ def products(request: HttpRequest) -> HttpResponse:
         ],
         "may_enable": access.decide(Permission.PRODUCT_ENABLE).allowed,
         "sales_email": settings.SALES_EMAIL,
-        "usage_panel": account_usage(actor, now),
+        "usage_panel": account_usage(access, account, now),
         "recent": recent,
     }
     return render(request, "products/products.html", context)

@@ -10,11 +10,12 @@ from zoneinfo import ZoneInfo
 
 from accounts.date_formats import day_of_year_text
 from accounts.models import Account
-from products.billing.queries.running import costs_up_to
+from products.billing.queries.bills import RunningMonth
+from products.billing.queries.running import costs_so_far
 from products.calendars import Calendar, calendar_of
 from products.catalogue.money import MICROS
 from products.metering.queries import freshness
-from products.metering.queries.daily import Bounds, minutes_at
+from products.metering.queries.daily import Bounds, MinutesAtBounds, minutes_at
 from products.months import midnights
 from products.web.usage_chart import Bar, Chart, ChartDay, usage_chart
 
@@ -58,7 +59,8 @@ def recent_usage(
         datetime.combine(last, time(), local),
         zone,
     )
-    days = _days_between(service_ids, bounds, calendar, now)
+    used = minutes_at(service_ids, bounds, calendar)
+    days = _days_between(used, bounds, calendar, now)
     return RecentUsage(days, usage_chart(days).bars)
 
 
@@ -89,20 +91,28 @@ class MonthSoFar:
 
 
 def month_so_far(
-    account: Account, service_ids: list[str], now: datetime, *, sees_costs: bool
+    account: Account,
+    service_ids: list[str],
+    now: datetime,
+    running: RunningMonth | None,
 ) -> MonthSoFar:
     """Return the minutes of services by day, and what the account's month costs up to each.
 
-    The figures are those of the Usage page. The number of queries does not depend on the days or
-    services; those of a month with many connections are read from its periods. Raises CurrencyConflict.
+    The figures are those of the Usage page. With `running` they are those of the bill and nothing is
+    read of usage; without it there are no costs. The number of queries does not depend on the days or
+    services; those of a month with many connections are read from its periods.
     """
     calendar = calendar_of(account)
     month = calendar.month_at(now)
     bounds = calendar.days(month)
     until_today = bounds[: bisect_right(bounds, now) + 1]
-    days = _days_between(service_ids, until_today, calendar, now)
-    if sees_costs:
-        costs = costs_up_to(account, month, until_today)
+    if running is None:
+        used = minutes_at(service_ids, until_today, calendar)
+    else:
+        used = running.used.of(service_ids).minutes_at(until_today)
+    days = _days_between(used, until_today, calendar, now)
+    if running is not None:
+        costs = costs_so_far(running, until_today)
         days = [
             replace(day, total=cost.amount.micros if day.is_known else None)
             for day, cost in zip(days, costs, strict=True)
@@ -112,10 +122,9 @@ def month_so_far(
 
 
 def _days_between(
-    service_ids: list[str], bounds: Bounds, calendar: Calendar, now: datetime
+    used: MinutesAtBounds, bounds: Bounds, calendar: Calendar, now: datetime
 ) -> list[ChartDay]:
     """Return the days that start at the bounds but the last."""
-    used = minutes_at(service_ids, bounds, calendar)
     counted = freshness(now, counted_at=used.counted_at).complete_to
     local = ZoneInfo(calendar.zone_at(now))
     return [

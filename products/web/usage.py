@@ -15,22 +15,17 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from accounts.actor import Actor
 from accounts.authentication import actor_of
 from accounts.csv_export import csv_lines
 from accounts.date_formats import day_of_year_text
-from accounts.errors import Conflict, Invalid
+from accounts.errors import Invalid
 from accounts.models import Account
-from accounts.policy import decide, require
-from accounts.queries import account_of
+from accounts.policy import AccountAccess, load_access
+from accounts.queries import account_in
 from accounts.roles import Permission
 from products.billing.describe import period_text
 from products.billing.models import Budget
-from products.billing.queries.running import (
-    MonthCost,
-    costs_of_month,
-    costs_up_to,
-)
+from products.billing.queries.running import MonthCost, costs_of_month
 from products.billing.queries.terms import Period, month_at, period_of
 from products.catalogue.money import MICROS
 from products.metering.queries import (
@@ -40,7 +35,7 @@ from products.metering.queries import (
     rounding_example,
     usage_at,
 )
-from products.metering.queries.daily import totals_of
+from products.metering.queries.daily import MonthUsage, totals_of
 from products.months import Month, midnights, month_name
 from products.services.models import Service
 from products.web.usage_chart import Chart, ChartDay, usage_chart
@@ -140,12 +135,14 @@ class DailyUsage:
 def usage(request: HttpRequest) -> HttpResponse:
     """Show what the account used in a month; costs only to those who may see them."""
     actor = actor_of(request)
-    account = _reader(actor)
+    access = load_access(actor, actor.account_id)
+    account = _reader(access)
     now = timezone.now()
-    found = month_usage(actor, account, _month(request, account, now), now)
-    sees_costs = decide(actor, Permission.BILLING_READ, account).allowed
-    costs = _costs(found) if sees_costs else ()
-    whole = costs_of_month(account, found.month, now) if sees_costs else None
+    month = _month(request, account, now)
+    sees_costs = access.decide(Permission.BILLING_READ).allowed
+    whole = costs_of_month(account, month, now) if sees_costs else None
+    costs = whole.days if whole else ()
+    found = month_usage(access, account, month, now, used=whole.used if whole else None)
     budget = Budget.objects.filter(account=account).first() if sees_costs else None
     days = found.days(costs)
     context = {
@@ -171,9 +168,10 @@ def usage(request: HttpRequest) -> HttpResponse:
 def usage_csv(request: HttpRequest) -> StreamingHttpResponse:
     """Return minutes and bytes by day and service as CSV; exact figures, without prices."""
     actor = actor_of(request)
-    account = _reader(actor)
+    access = load_access(actor, actor.account_id)
+    account = _reader(access)
     now = timezone.now()
-    found = month_usage(actor, account, _month(request, account, now), now)
+    found = month_usage(access, account, _month(request, account, now), now)
     lines = (line.encode() for line in csv_lines(CSV_COLUMNS, _csv_rows(found)))
     answer = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="usage-{found.month}.csv"'
@@ -181,29 +179,40 @@ def usage_csv(request: HttpRequest) -> StreamingHttpResponse:
 
 
 def month_usage(
-    actor: Actor, account: Account, month: Month, now: datetime
+    access: AccountAccess,
+    account: Account,
+    month: Month,
+    now: datetime,
+    *,
+    used: MonthUsage | None = None,
 ) -> DailyUsage:
-    """Return what the services that the actor may see used in a month, by day."""
+    """Return what the services that the actor may see used in a month, by day.
+
+    With `used`, of what was read of all services already.
+    """
     period = period_of(account, month)
-    rows = Service.objects.visible_to(actor).filter(account=account)
-    services = {row.pk: row for row in rows}
+    services = {row.pk: row for row in Service.objects.visible_in(access)}
     bounds = midnights(period.starts_at, period.ends_at, period.zone)
-    used = usage_at(list(services), month, bounds)
+    at_bounds = (
+        usage_at(list(services), month, bounds)
+        if used is None
+        else used.of(services).at(bounds)
+    )
     return DailyUsage(
         account=account,
         month=month,
         period=period,
         services=services,
         bounds=bounds,
-        used=used,
-        freshness=freshness(now, counted_at=used.counted_at),
+        used=at_bounds,
+        freshness=freshness(now, counted_at=at_bounds.counted_at),
         now=now,
     )
 
 
-def _reader(actor: Actor) -> Account:
-    account = account_of(actor)
-    require(actor, Permission.STATS_READ, account)
+def _reader(access: AccountAccess) -> Account:
+    account = account_in(access)
+    access.require(Permission.STATS_READ)
     return account
 
 
@@ -221,14 +230,6 @@ def _month(request: HttpRequest, account: Account, now: datetime) -> Month:
         ) from error
     first = month_at(account, account.created_at).plus(-1)
     return min(max(month, first), current)
-
-
-def _costs(found: DailyUsage) -> Sequence[MonthCost]:
-    """Return the costs up to each day; none if they can't be computed."""
-    try:
-        return costs_up_to(found.account, found.month, found.bounds)
-    except Conflict:
-        return ()
 
 
 def _month_context(found: DailyUsage) -> dict[str, Any]:

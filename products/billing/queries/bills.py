@@ -23,7 +23,7 @@ from products.billing.queries.terms import period_of, terms_of
 from products.catalogue.money import EXACT, MICROS, Money, exact_sum
 from products.metering.models import UsagePeriod
 from products.metering.queries import complete_to, totals_between
-from products.metering.queries.daily import MonthUsage, kept_usage
+from products.metering.queries.daily import MonthUsage, usage_up_to
 from products.metering.queries.digests import (
     byte_lines,
     delivery_lines,
@@ -75,23 +75,32 @@ class Bill:
         return bool(self.lines or self.terms.fees or bought)
 
 
-@snapshot()
+@dataclass(frozen=True, slots=True)
+class RunningMonth:
+    """The bill of a month that still runs, and the usage at `bounds_of` its terms."""
+
+    bill: Bill
+    used: MonthUsage
+
+
 def running_bill(account: Account, month: Month, now: datetime) -> Bill:
-    """Compute the bill of a month that still runs, without digests.
+    """Compute the bill of a month that still runs, without digests. Raises CurrencyConflict."""
+    return running_month(account, month, now).bill
+
+
+@snapshot()
+def running_month(account: Account, month: Month, now: datetime) -> RunningMonth:
+    """Compute the bill of a month that still runs, and return it with its usage.
 
     With few connections it is computed from the usage records of now. With many it is computed from
     the periods, which are at most ten minutes old, so that this is fast for any number.
+    Raises CurrencyConflict.
     """
     terms = terms_of(account, month)
-    services = service_ids_of(account.pk)
-    kept = kept_usage(services, month, bounds_of(terms))
-    if kept is None:
-        usage = [
-            _usage(services, month, each, with_digest=False) for each in terms.segments
-        ]
-        return _bill(account, month, terms, usage, now)
-    usage = [_kept_usage(kept, each) for each in terms.segments]
-    return _bill(account, month, terms, usage, min(now, kept.counted_at or now))
+    used = usage_up_to(service_ids_of(account.pk), month, bounds_of(terms))
+    usage = [_segment_usage(used, each) for each in terms.segments]
+    counted_at = min(now, used.counted_at or now)
+    return RunningMonth(_bill(account, month, terms, usage, counted_at), used)
 
 
 def bounds_of(terms: Terms) -> list[datetime]:
@@ -106,7 +115,7 @@ def computed_bill(account: Account, month: Month, now: datetime) -> Bill:
     """Compute the bill of a month from the usage records themselves, with digests."""
     terms = terms_of(account, month)
     services = service_ids_of(account.pk)
-    usage = [_usage(services, month, each, with_digest=True) for each in terms.segments]
+    usage = [_counted_usage(services, month, each) for each in terms.segments]
     return _bill(account, month, terms, usage, now)
 
 
@@ -199,32 +208,31 @@ def _adjustment_lines(terms: Terms, rows: Iterable[Adjustment]) -> list[Line]:
     ]
 
 
-def _kept_usage(kept: MonthUsage, segment: Segment) -> SegmentUsage:
+def _segment_usage(used: MonthUsage, segment: Segment) -> SegmentUsage:
     start, end = segment.starts_at, segment.ends_at
     if segment.meter == BANDWIDTH:  # the delivery of a month is one segment
-        return _bandwidth(kept.connection_bytes(), kept.delivery_bytes(start, end), "")
+        return _bandwidth(used.connection_bytes(), used.delivery_bytes(start, end), "")
     return SegmentUsage(
-        by_service=kept.minutes(start, end),
-        connections=sum(kept.connections(start, end).values()),
+        by_service=used.minutes(start, end),
+        connections=sum(used.connections(start, end).values()),
     )
 
 
-def _usage(
-    services: list[str], month: Month, segment: Segment, *, with_digest: bool
-) -> SegmentUsage:
+def _counted_usage(services: list[str], month: Month, segment: Segment) -> SegmentUsage:
+    """Return the usage of a segment from the usage records, with its digest."""
     start, end = segment.starts_at, segment.ends_at
     if segment.meter == BANDWIDTH:
-        return _bandwidth_usage(services, month, segment, with_digest=with_digest)
+        return _counted_bandwidth(services, month, segment)
     totals = totals_between(services, start, end)
     return SegmentUsage(
         by_service={key: each.minutes for key, each in totals.items() if each.minutes},
         connections=sum(each.connections for each in totals.values()),
-        digest=digest(time_lines(services, start, end)) if with_digest else "",
+        digest=digest(time_lines(services, start, end)),
     )
 
 
-def _bandwidth_usage(
-    services: list[str], month: Month, segment: Segment, *, with_digest: bool
+def _counted_bandwidth(
+    services: list[str], month: Month, segment: Segment
 ) -> SegmentUsage:
     start, end = segment.starts_at, segment.ends_at
     rows = (
@@ -243,9 +251,7 @@ def _bandwidth_usage(
             chain(
                 byte_lines(services, str(month)), delivery_lines(services, start, end)
             )
-        )
-        if with_digest
-        else "",
+        ),
     )
 
 

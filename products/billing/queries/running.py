@@ -6,11 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import accumulate
 
-from django.core.cache import cache
-
-from accounts.actor import Actor
 from accounts.models import Account
-from accounts.policy import decide
+from accounts.policy import AccountAccess
 from accounts.roles import Permission
 from products.billing.bill import (
     BANDWIDTH,
@@ -23,7 +20,14 @@ from products.billing.bill import (
 )
 from products.billing.forecast import Pace, pace_bounds, with_rest
 from products.billing.models import Invoice
-from products.billing.queries.bills import Bill, bounds_of, late_lines, running_bill
+from products.billing.queries.bills import (
+    Bill,
+    RunningMonth,
+    bounds_of,
+    late_lines,
+    running_bill,
+    running_month,
+)
 from products.billing.queries.terms import CurrencyConflict, month_at, terms_of
 from products.catalogue.models import Product
 from products.catalogue.money import EXACT, Money, exact_sum
@@ -31,15 +35,11 @@ from products.metering.queries import (
     Bounds,
     Freshness,
     freshness,
-    usage_at,
 )
-from products.metering.queries.daily import totals_of
-from products.metering.queries.usage import service_ids_of
+from products.metering.queries.daily import MonthUsage, totals_of, usage_up_to
+from products.metering.queries.usage import service_ids_of, snapshot
 from products.months import Month, midnights
 from products.services.models import Service
-
-# Usage of whole days changes only if a report was late.
-_PACE_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +67,15 @@ class Cost(MonthCost):
 class MonthCosts:
     """What a month costs, in words: in all, by service id, and what belongs to no service.
 
-    `invoice` is None until there is a draft.
+    `days` has the costs up to the end of each day, and `used` the usage of all services; both are
+    empty if they can't be computed. `invoice` is None until there is a draft.
     """
 
     total: str
     services: Mapping[str, str]
     others: Money | None
+    days: Sequence[MonthCost]
+    used: MonthUsage | None
     invoice: Invoice | None = None
 
 
@@ -113,26 +116,29 @@ def bill_so_far(account: Account, now: datetime) -> Bill:
     return running_bill(account, month_at(account, now), now)
 
 
-def visible_bill(actor: Actor, account: Account, now: datetime) -> Bill | None:
-    """Return the bill so far; None if the actor sees no costs, or if it can't be computed."""
-    if not decide(actor, Permission.BILLING_READ, account).allowed:
+def visible_month(
+    access: AccountAccess, account: Account, now: datetime
+) -> RunningMonth | None:
+    """Return the month so far; None if the actor sees no costs, or if it can't be computed."""
+    if not access.decide(Permission.BILLING_READ).allowed:
         return None
     try:
-        return bill_so_far(account, now)
+        return running_month(account, month_at(account, now), now)
     except CurrencyConflict:
         return None
 
 
 def running_account_bill(account: Account, now: datetime) -> RunningBill:
     """Return the running bill by product and service, with a forecast. Raises CurrencyConflict."""
-    bill = bill_so_far(account, now)
+    running = running_month(account, month_at(account, now), now)
+    bill = running.bill
     fresh = freshness(now, counted_at=bill.counted_at)
     return RunningBill(
         bill=bill,
         freshness=fresh,
         products=tuple(product_costs(bill).values()),
         services=service_costs(account, bill),
-        forecast=_forecast(account, bill, fresh),
+        forecast=_forecast(account, running, fresh),
     )
 
 
@@ -186,17 +192,23 @@ def costs_of_month(account: Account, month: Month, now: datetime) -> MonthCosts 
     )
     invoice = rows.filter(status__in=drafted).first()
     if invoice is not None:
-        return _invoiced_costs(invoice)
+        return _invoiced_costs(account, month, invoice)
     try:
-        bill = running_bill(account, month, now)
+        running = running_month(account, month, now)
     except CurrencyConflict:
         return None
+    bill = running.bill
     services = service_costs(account, bill)
-    texts = {row.id: row.text for row in services}
-    return MonthCosts(bill.text, texts, other_costs(bill, services))
+    return MonthCosts(
+        total=bill.text,
+        services={row.id: row.text for row in services},
+        others=other_costs(bill, services),
+        days=costs_so_far(running, _days_of(bill.terms)),
+        used=running.used,
+    )
 
 
-def _invoiced_costs(invoice: Invoice) -> MonthCosts:
+def _invoiced_costs(account: Account, month: Month, invoice: Invoice) -> MonthCosts:
     nothing = Money(0, invoice.currency)
     amounts: dict[str, Money] = {}
     exact = Decimal(0)
@@ -206,12 +218,27 @@ def _invoiced_costs(invoice: Invoice) -> MonthCosts:
             amount = Money(share["amount_micros"], invoice.currency)
             amounts[share["service"]] = amounts.get(share["service"], nothing) + amount
     others = invoice.subtotal - sum(amounts.values(), start=nothing)
+    days, used = _days_of_invoice(account, month)
     return MonthCosts(
-        invoice.subtotal.in_words(exact),
-        {service: str(amount) for service, amount in amounts.items()},
-        others or None,
-        invoice,
+        total=invoice.subtotal.in_words(exact),
+        services={service: str(amount) for service, amount in amounts.items()},
+        others=others or None,
+        days=days,
+        used=used,
+        invoice=invoice,
     )
+
+
+def _days_of_invoice(
+    account: Account, month: Month
+) -> tuple[Sequence[MonthCost], MonthUsage | None]:
+    try:
+        terms = terms_of(account, month)
+    except CurrencyConflict:
+        return (), None
+    used = _usage_at_terms(account, month, terms)
+    late = late_lines(account, month, terms)
+    return _costs_up_to(terms, used, late, _days_of(terms)), used
 
 
 def exact_shares(line: Line) -> Mapping[str, Decimal]:
@@ -223,16 +250,26 @@ def exact_shares(line: Line) -> Mapping[str, Decimal]:
     }
 
 
-def costs_up_to(account: Account, month: Month, bounds: Bounds) -> list[MonthCost]:
-    """Return what a month costs up to each bound but the first. Raises CurrencyConflict.
+def costs_so_far(running: RunningMonth, bounds: Bounds) -> list[MonthCost]:
+    """Return what a running month costs up to each bound but the first, all of `bounds_of` its terms."""
+    bill = running.bill
+    return _costs_up_to(bill.terms, running.used, _adjustments(bill), bounds)
+
+
+def _adjustments(bill: Bill) -> list[Line]:
+    return [line for line in bill.lines if line.kind == "adjustment"]
+
+
+def _costs_up_to(
+    terms: Terms, used: MonthUsage, late: Sequence[Line], bounds: Bounds
+) -> list[MonthCost]:
+    """Return the costs up to each bound but the first.
 
     Fees and late usage of earlier months count from the first day on. The bytes of a connection count where its last reading is.
     """
-    terms = terms_of(account, month)
-    used = _used_at(account, month, sorted({*bounds, *bounds_of(terms)}))
-    late = late_lines(account, month, terms)
+    found = _used_at(used, bounds_of(terms))
     bills = [
-        [*lines_of(terms, _usage_until(terms, used, at)), *late] for at in bounds[1:]
+        [*lines_of(terms, _usage_until(terms, found, at)), *late] for at in bounds[1:]
     ]
     return [
         MonthCost(
@@ -240,6 +277,10 @@ def costs_up_to(account: Account, month: Month, bounds: Bounds) -> list[MonthCos
         )
         for lines in bills
     ]
+
+
+def _days_of(terms: Terms) -> list[datetime]:
+    return midnights(terms.starts_at, terms.ends_at, terms.zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,8 +297,13 @@ class _UsedAt:
         return totals[self.cuts.index(end)] - totals[self.cuts.index(start)]
 
 
-def _used_at(account: Account, month: Month, cuts: Sequence[datetime]) -> _UsedAt:
-    found = usage_at(service_ids_of(account.pk), month, cuts)
+@snapshot()
+def _usage_at_terms(account: Account, month: Month, terms: Terms) -> MonthUsage:
+    return usage_up_to(service_ids_of(account.pk), month, bounds_of(terms))
+
+
+def _used_at(used: MonthUsage, cuts: Sequence[datetime]) -> _UsedAt:
+    found = used.at(cuts)
     moved = totals_of(found.bytes, len(cuts) - 1)
     return _UsedAt(
         cuts, totals_of(found.minutes, len(cuts)), list(accumulate(moved, initial=0))
@@ -280,34 +326,27 @@ def _usage_until(terms: Terms, used: _UsedAt, until: datetime) -> list[SegmentUs
     ]
 
 
-def _forecast(account: Account, bill: Bill, fresh: Freshness) -> Forecast | None:
-    terms = bill.terms
-    days = midnights(terms.starts_at, terms.ends_at, terms.zone)
+def _forecast(
+    account: Account, running: RunningMonth, fresh: Freshness
+) -> Forecast | None:
+    terms = running.bill.terms
     timed = [each.starts_at for each in terms.segments if each.meter == CONNECTION_TIME]
     start = min(timed, default=terms.starts_at)
     # An account without a product has traffic too, but none before it was created.
-    bounds = pace_bounds(days, max(start, account.created_at), fresh.complete_to)
+    bounds = pace_bounds(
+        _days_of(terms), max(start, account.created_at), fresh.complete_to
+    )
     if bounds is None or fresh.complete_to is None:
         return None
-    pace = _pace(account, bill, *bounds)
-    usage = with_rest(terms.segments, bill.usage, pace, fresh.complete_to)
-    adjustments = [line for line in bill.lines if line.kind == "adjustment"]
-    amount = subtotal([*lines_of(terms, usage), *adjustments], terms.currency)
-    return Forecast(amount, pace.days)
-
-
-def _pace(
-    account: Account, bill: Bill, starts_at: datetime, ends_at: datetime, days: int
-) -> Pace:
-    key = f"pace:{account.pk}:{starts_at.timestamp()}:{ends_at.timestamp()}"
-    kept: tuple[int, int] | None = cache.get(key)
-    if kept is None:
-        terms = bill.terms
-        cuts = sorted({terms.starts_at, starts_at, ends_at, terms.ends_at})
-        used = _used_at(account, bill.month, cuts)
-        kept = (
-            used.between(CONNECTION_TIME, starts_at, ends_at),
-            used.between(BANDWIDTH, starts_at, ends_at),
-        )
-        cache.set(key, kept, _PACE_SECONDS)
-    return Pace(starts_at, ends_at, days, *kept)
+    starts_at, ends_at, days = bounds
+    used = _used_at(running.used, bounds_of(terms))
+    pace = Pace(
+        starts_at,
+        ends_at,
+        days,
+        used.between(CONNECTION_TIME, starts_at, ends_at),
+        used.between(BANDWIDTH, starts_at, ends_at),
+    )
+    usage = with_rest(terms.segments, running.bill.usage, pace, fresh.complete_to)
+    lines = [*lines_of(terms, usage), *_adjustments(running.bill)]
+    return Forecast(subtotal(lines, terms.currency), pace.days)

@@ -109,7 +109,9 @@ def _holdings(account: Account, period: Period) -> list[Holding]:
 def _always_held(account: Account, period: Period) -> Iterable[Holding]:
     always = Product.objects.filter(purchase_mode=Product.PurchaseMode.ALWAYS)
     slugs = set(always.values_list("pk", flat=True))
-    for when in (period.starts_at, max(period.starts_at, account.created_at)):
+    # At the start of the account, too, if that is within the period.
+    starts = {period.starts_at, max(period.starts_at, account.created_at)}
+    for when in sorted(starts):
         for slug, price in direct_prices(when, account_id=account.pk).items():
             if slug in slugs:
                 slugs.remove(slug)

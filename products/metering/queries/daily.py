@@ -139,10 +139,7 @@ class MonthUsage:
         """Return the usage at bounds, the first and last of which are those of the month."""
         open_us = self._between(("open_us", bounds[-1]), ("open_us", bounds[0]))
         return UsageAtBounds(
-            minutes={
-                key: _increases(_totals_at(kept, "minutes", bounds))
-                for key, kept in self.by_service.items()
-            },
+            minutes=self._minutes_up_to(bounds),
             bytes={
                 key: _bytes_between(kept, bounds)
                 for key, kept in self.by_service.items()
@@ -151,6 +148,17 @@ class MonthUsage:
             seconds_open=sum(open_us.values()) // 1_000_000,
             counted_at=self.counted_at,
         )
+
+    def minutes_at(self, bounds: Bounds) -> MinutesAtBounds:
+        """Return the minutes of all services from the first bound up to each."""
+        found = totals_of(self._minutes_up_to(bounds), len(bounds))
+        return MinutesAtBounds(found, self.counted_at)
+
+    def _minutes_up_to(self, bounds: Bounds) -> dict[str, Sequence[int]]:
+        return {
+            key: _increases(_totals_at(kept, "minutes", bounds))
+            for key, kept in self.by_service.items()
+        }
 
     def _between(
         self, more: tuple[str, datetime], less: tuple[str, datetime]
@@ -270,12 +278,13 @@ def minutes_at(
         within = [min(max(bound, start), end) for bound in bounds]
         kept = kept_usage(services, month, within)
         if kept is None:
-            times = _times_at(services, within, by="service").values()
-            found = [
-                sum(each["minutes"][i] for each in times) for i in range(len(within))
-            ]
+            times = {
+                key: each["minutes"]
+                for key, each in _times_at(services, within, by="service").items()
+            }
+            found = totals_of(times, len(within))
         else:
-            found = [sum(kept.minutes(within[0], at).values()) for at in within]
+            found = [*kept.minutes_at(within).totals]
             counted += [kept.counted_at] if kept.counted_at else []
         totals = [a + b for a, b in zip(totals, found, strict=True)]
     return MinutesAtBounds(totals, min(counted, default=None))

@@ -7,7 +7,7 @@ from django.db import models
 from accounts.actor import MAX_ACTOR_LENGTH, Actor
 from accounts.ids import new_id
 from accounts.models import Account
-from accounts.policy import visible_services
+from accounts.policy import AccountAccess, visible_services
 from accounts.roles import AccessLevel
 from products.services.lifecycle import VersionState
 
@@ -27,6 +27,12 @@ class ServiceQuerySet(models.QuerySet["Service"]):
     def visible_to(self, actor: Actor) -> "ServiceQuerySet":
         """Keep those that the actor may see: none for a non-member."""
         rows = visible_services(self, actor)
+        assert isinstance(rows, ServiceQuerySet)  # noqa: S101 - for the type alone
+        return rows
+
+    def visible_in(self, access: AccountAccess) -> "ServiceQuerySet":
+        """Keep those that an actor whose access was read may see."""
+        rows = access.visible(self)
         assert isinstance(rows, ServiceQuerySet)  # noqa: S101 - for the type alone
         return rows
 

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from accounts.policy import load_access
 from accounts.queries import account_of
 from products.billing.bill import CONNECTION_TIME
 from products.billing.commands import finalize_invoice, refresh_bill
 from products.billing.queries.bills import running_bill
-from products.billing.queries.running import costs_up_to, running_account_bill
+from products.billing.queries.running import costs_of_month, running_account_bill
 from products.calendars import calendar_of
 from products.catalogue.commands import NewPrice
 from products.catalogue.tiers import PriceTier
@@ -79,9 +80,11 @@ def shown(sam, acme):
     bill = running_bill(acme, OCTOBER, JUST_BEFORE)
     calendar = calendar_of(acme)
     bounds = calendar.days(OCTOBER)
-    used = month_usage(sam, account_of(sam), OCTOBER, JUST_BEFORE).used
+    access = load_access(sam, acme.pk)
+    used = month_usage(access, acme, OCTOBER, JUST_BEFORE).used
+    costs = costs_of_month(acme, OCTOBER, JUST_BEFORE)
     return (
-        (bill.lines, bill.usage, costs_up_to(acme, OCTOBER, bounds)),
+        (bill.lines, bill.usage, costs.days),
         {key: list(each) for key, each in used.minutes.items() if any(each)},
         {key: list(each) for key, each in used.bytes.items() if any(each)},
         (used.connections, used.seconds_open),

@@ -8,12 +8,11 @@ from products.billing.commands.closing import finalize_invoice
 from products.billing.queries.bills import computed_bill
 from products.billing.queries.running import (
     Forecast,
-    costs_up_to,
+    costs_of_month,
     running_account_bill,
 )
 from products.catalogue.money import Money
 from products.metering.models import Edge
-from products.months import midnights
 from tests.factories.usage import connection_usage
 from tests.products.billing.conftest import CLOSED, MID_OCTOBER, OCTOBER
 from tests.products.billing.test_closing import JOB
@@ -110,16 +109,17 @@ def test_an_offline_edge_is_named_with_its_time(acme, enabled):
 
 @pytest.mark.parametrize("minutes", [7, 40_000])
 def test_the_costs_by_day_end_at_the_invoice(acme, shop, echo, enabled, minutes):
-    start, end = OCTOBER.starts_at("UTC"), OCTOBER.ends_at("UTC")
+    start = OCTOBER.starts_at("UTC")
     for service, day in ((shop, 2), (echo, 9), (shop, 30)):
         connections(service, start + DAY * day, minutes, bytes_to_client=10**9)
 
-    costs = costs_up_to(acme, OCTOBER, midnights(start, end, "UTC"))
-    by_day = [each.amount for each in costs]
+    by_day = [each.amount for each in costs_of_month(acme, OCTOBER, CLOSED).days]
 
     assert len(by_day) == 31
     assert by_day == sorted(by_day, key=lambda each: each.micros)
     assert by_day[-1] == computed_bill(acme, OCTOBER, CLOSED).subtotal
     invoice = finalize_invoice(JOB, account=acme, month=OCTOBER, now=CLOSED)
     assert by_day[-1] == invoice.subtotal
+    invoiced = costs_of_month(acme, OCTOBER, CLOSED)
+    assert [each.amount for each in invoiced.days] == by_day
     assert by_day[0] == usd("0.00")

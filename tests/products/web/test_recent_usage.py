@@ -7,6 +7,7 @@ import time_machine
 from django.urls import reverse
 
 from products.calendars import Calendar
+from products.services.models import Service
 from products.web.recent_usage import month_so_far, recent_usage
 from tests.factories import NOW
 from tests.factories.services import ServiceFactory
@@ -72,7 +73,9 @@ def test_home_has_the_days_of_the_month_until_today_and_the_cost_line(
     assert len(month.chart.line.split()) == 23
 
 
-def test_home_has_the_figures_of_the_usage_page(browser, sam, enabled, used):
+def test_home_has_the_figures_of_the_usage_page(browser, sam, echo, enabled, used):
+    """The usage of a service that is deleted now counts on both."""
+    Service.objects.filter(pk=echo.pk).update(deleted_at=NOW)
     client = browser(sam)
     month = client.get("/").context["month"]
 
@@ -98,9 +101,7 @@ def test_home_has_no_cost_line_for_those_who_see_no_costs(browser, una, enabled,
 
 def test_the_month_of_an_account_follows_its_billing_zone(acme, shop, used):
     acme.billing_zone = "Pacific/Auckland"
-    month = month_so_far(
-        acme, [shop.pk], NOW.replace(day=30, hour=12), sees_costs=False
-    )
+    month = month_so_far(acme, [shop.pk], NOW.replace(day=30, hour=12), None)
 
     assert [day.label for day in month.days] == ["1 Dec"]
     assert (month.minutes, month.chart.days) == (0, 31)
