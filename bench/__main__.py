@@ -14,7 +14,7 @@ from tests.factories.sessions import use_secret_cookies
 BENCHMARKS = {
     "decision": "decisions per second, beside django-guardian's has_perm",
     "api": "the API's calls, beside a bare Django view; PARTS=200 TIMES=300",
-    "pages": "time to first byte of pages, on PostgreSQL; ACCOUNTS=100000",
+    "pages": "time to first byte of pages, on PostgreSQL; ACCOUNTS=100000 CONNECTIONS=0,3000",
     "audit_trail": "the admin's pages of the trail, and verification; EVENTS=100000",
     "ingest": "usage records per second, beside COPY; RECORDS=100000",
     "month_close": "closing a month, on PostgreSQL, beside a bare SQL sum; CONNECTIONS=1000000",

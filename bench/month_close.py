@@ -21,12 +21,12 @@ from django.utils import timezone
 
 from accounts.actor import Actor
 from accounts.models import Account, User
+from bench.connections import fill
 from products.billing.commands import finalize_invoice, refresh_bill
 from products.billing.queries.invoices import invoice_check
 from products.billing.rating import rate
 from products.catalogue.tiers import PriceTier, TieredPrice
 from products.metering.commands.periods import rebuild_usage
-from products.metering.models import ConnectionUsage
 from products.months import Month
 from tests.factories.services import ServiceFactory
 from tests.factories.world import BACKEND, build_world
@@ -45,13 +45,6 @@ LADDER = TieredPrice(
         PriceTier(None, 4 * 10**8),
     )
 )
-FILL = """
-INSERT INTO metering_connectionusage (connection_id, month, service, edge, started_us, duration_us,
-  bytes_from_client, bytes_to_client, final, clock_differs, last_reported_at)
-SELECT 'edge-1.I.' || n, '2026-12', 's' || (n %% {services}), 'edge-1',
-  %s + (n * 977 %% 2592000) * CAST(1000000 AS bigint), 60000000 + (n %% 2) * 1000000,
-  n %% 5000, n %% 9000, true, false, now()
-FROM generate_series(CAST(%s AS bigint), %s) AS n"""
 FLOOR = """
 SELECT sum((duration_us + 59999999) / 60000000), sum(bytes_from_client + bytes_to_client)
 FROM metering_connectionusage WHERE month = '2026-12'"""
@@ -62,9 +55,11 @@ def run() -> Iterator[str]:
     count = int(os.environ.get("CONNECTIONS", "1000000"))
     world = build_world()
     account = world.acme
-    for number in range(SERVICES):
-        ServiceFactory.create(pk=f"s{number}", account=account, name=f"s{number}")
-    fill(count)
+    services = [
+        ServiceFactory.create(account=account, name=f"s{number}").pk
+        for number in range(SERVICES)
+    ]
+    fill(services, MONTH, until=MONTH.ends_at("UTC"), count=count, seconds=2)
     yield f"{count:,} connections of {SERVICES} services"
     floor, _ = timed(scan)
     yield f"floor: one bare SQL sum {floor:.1f} s"
@@ -116,17 +111,6 @@ def timed(work: Callable[[], object]):
     began = time.perf_counter()
     result = work()
     return time.perf_counter() - began, result
-
-
-def fill(count: int) -> None:
-    """Save the connections, or raise on SQLite, which has no generate_series."""
-    start = int(MONTH.starts_at("UTC").timestamp()) * 1_000_000
-    step = 1_000_000
-    with connection.cursor() as cursor:
-        for first in range(0, count, step):
-            last = min(first + step, count) - 1
-            cursor.execute(FILL.format(services=SERVICES), [start, first, last])
-        cursor.execute(f"VACUUM ANALYZE {ConnectionUsage._meta.db_table}")
 
 
 def scan() -> None:
