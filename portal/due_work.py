@@ -128,7 +128,7 @@ def _retention(now: datetime) -> datetime | None:
 
 
 def _usage(now: datetime) -> datetime | None:
-    """Return None: closed months wait for months beside them and for disputes."""
+    """Return None: closed months wait for months beside them, for disputes and for invoices."""
     return None
 
 

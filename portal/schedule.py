@@ -22,7 +22,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 3600.0,
     },
     "delete-old-usage": {
-        "task": "products.metering.tasks.delete_old_usage",
+        "task": "products.billing.tasks.delete_old_usage",
         "schedule": 86400.0,
     },
     "sweep-domain-claims": {

@@ -11,6 +11,7 @@ from accounts.audit.entry_body import CLOCK_TOLERANCE
 from accounts.ids import new_id
 from accounts.models import Account
 from products.instants import instant_of
+from products.months import Month
 
 MAX_CONNECTION_ID_LENGTH = 128
 MAX_EDGE_NAME_LENGTH = 60
@@ -426,6 +427,8 @@ class UsagePeriod(models.Model):
     as_of = models.DateTimeField(null=True, blank=True)
     stale_until = models.DateTimeField(null=True, blank=True)
     is_closed = models.BooleanField(db_default=False)
+    # Set when the first of its usage records were deleted because they were old.
+    records_deleted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         verbose_name = "period"
@@ -453,6 +456,17 @@ class UsagePeriod(models.Model):
         if self.as_of is None:
             return True
         return self.stale_until is not None and self.as_of < self.stale_until
+
+    @property
+    def replaces_records(self) -> bool:
+        """Tell whether the period is all that is left of its usage: it cannot be derived again."""
+        return self.is_closed and self.records_deleted_at is not None
+
+    @property
+    def months_beside(self) -> list[Month]:
+        """Return the months that a usage record of this month can be part of, this one included."""
+        month = Month.read(self.month)
+        return [month.plus(-1), month, month.plus(1)]
 
 
 class IngestEpoch(models.Model):

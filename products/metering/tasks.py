@@ -5,7 +5,6 @@ from django.utils import timezone
 
 from products.metering.commands import (
     check_edges,
-    delete_old_usage,
     presume_closed,
     rebuild_stale_periods,
     void_late_merges,
@@ -30,9 +29,3 @@ def rebuild_stale_usage() -> None:
     now = timezone.now()
     void_late_merges(now)
     rebuild_stale_periods(now=now)
-
-
-@shared_task(name="products.metering.tasks.delete_old_usage", acks_late=True)
-def delete_usage() -> None:
-    """Delete the usage records of months that were closed long ago."""
-    delete_old_usage(now=timezone.now())

@@ -25,7 +25,12 @@ from products.billing.queries.bills import (
     other_currencies,
     pending_adjustments,
 )
-from products.billing.queries.completeness import GRACE, final_at, missing_usage
+from products.billing.queries.completeness import (
+    GRACE,
+    deleted_usage,
+    final_at,
+    missing_usage,
+)
 from products.billing.queries.content import content_hash
 from products.billing.queries.credits import credits_for
 from products.billing.queries.invoices import unfinished_invoices
@@ -47,6 +52,12 @@ class NotComplete(Conflict):
     code = "not_complete"
 
 
+class UsageDeleted(Conflict):
+    """The usage records of the month were deleted, so its bill cannot be computed."""
+
+    code = "usage_deleted"
+
+
 class TermsChanged(Conflict):
     """Prices or enablements changed while the bill was computed."""
 
@@ -59,10 +70,11 @@ def draft_invoice(
     """Draft the invoice of a month that is over, or compute its draft again.
 
     Returns None if there is nothing to bill and no draft: no product was enabled and nothing was used. A final
-    invoice is returned as it is. Raises Forbidden, MonthNotOver, CurrencyConflict and
-    TermsChanged. Notes invoice.drafted.
+    invoice is returned as it is. Raises Forbidden, MonthNotOver, UsageDeleted, CurrencyConflict
+    and TermsChanged. Notes invoice.drafted.
     """
     _check_over(account, month, now)
+    _check_not_deleted(account, month)
     bill = computed_bill(account, month, now)
     if not bill.has_something and not _is_begun(account, month):
         return None
@@ -100,7 +112,7 @@ def finalize_invoice(
     It waits for three days after the end of the month, and until all usage has arrived and no
     dispute is open; a person can override this with a reason. Running it again changes nothing.
     Returns None if there is nothing to bill and no draft. Raises Forbidden, MonthNotOver, NotComplete,
-    CurrencyConflict and TermsChanged. Notes invoice.finalized, and credit.used per credit.
+    UsageDeleted, CurrencyConflict and TermsChanged. Notes invoice.finalized, and credit.used per credit.
     """
     override_reason = clean_reason(override_reason, required=False)
     _check_over(account, month, now)
@@ -112,6 +124,7 @@ def finalize_invoice(
     ).first()
     if final is not None:
         return final
+    _check_not_deleted(account, month)
     bill = computed_bill(account, month, now)
     if not bill.has_something and not _is_begun(account, month):
         return None
@@ -235,6 +248,13 @@ def _check_over(account: Account, month: Month, now: datetime) -> None:
         raise MonthNotOver(
             f"{month} is not over yet; it ends at {ends_at:%Y-%m-%d %H:%M} UTC.",
             field="month",
+        )
+
+
+def _check_not_deleted(account: Account, month: Month) -> None:
+    if deleted_usage(account.pk, month):
+        raise UsageDeleted(
+            f"The usage records of {month} were deleted, so its bill can't be computed."
         )
 
 

@@ -1,10 +1,15 @@
-"""What an invoice waits for before it becomes final: edges, disputes and the days of grace."""
+"""What an invoice waits for before it becomes final, and which usage records invoices wait for."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from accounts.models import Account
 from products.billing.models import Invoice
-from products.metering.models import UsageDispute
+from products.billing.queries.bills import running_bill
+from products.billing.queries.terms import CurrencyConflict, month_at
+from products.calendars import calendar_of
+from products.enablement.queries import running_trials
+from products.metering.models import UsageDispute, UsagePeriod
 from products.metering.queries.edges import edges_behind
 from products.metering.queries.usage import service_ids_of
 from products.months import Month
@@ -48,6 +53,43 @@ def missing_usage(invoice: Invoice) -> list[Missing]:
     if more:
         named.append(Missing("open_dispute", f"{more} more disputes are open."))
     return [*edges, *named]
+
+
+def needs_usage(account: Account, month: Month, now: datetime) -> bool:
+    """Tell whether something is still computed from the usage records of an account's month.
+
+    A running trial counts its minutes from them. Of the bills, one that is not final needs them,
+    and so does a month with something to bill that has no invoice yet, such as one whose prices
+    are in two currencies. A month without anything to bill never gets an invoice. One whose
+    invoice was voided needs them for as long as the sweep invoices it again.
+    """
+    ends_at = calendar_of(account).ends_at(month)
+    if running_trials().filter(account=account, starts_at__lt=ends_at).exists():
+        return True
+    invoices = Invoice.objects.filter(
+        account=account, month=str(month), kind=Invoice.Kind.MONTH
+    )
+    statuses = set(invoices.values_list("status", flat=True))
+    if statuses <= {Invoice.Status.VOID}:
+        if statuses:
+            return month in months_to_invoice(month_at(account, now))
+        return _has_something_to_bill(account, month, now)
+    return Invoice.Status.FINAL not in statuses
+
+
+def _has_something_to_bill(account: Account, month: Month, now: datetime) -> bool:
+    try:
+        return running_bill(account, month, now).has_something
+    except CurrencyConflict:
+        return True
+
+
+def deleted_usage(account_id: str, month: Month) -> bool:
+    """Tell whether usage records of an account's month were deleted because they were old."""
+    periods = UsagePeriod.objects.filter(
+        service__in=service_ids_of(account_id), month=str(month)
+    )
+    return periods.exclude(records_deleted_at=None).exists()
 
 
 def months_to_invoice(running: Month) -> set[Month]:

@@ -16,6 +16,7 @@ from accounts.roles import Permission
 from products.billing.bill import Line
 from products.billing.models import Adjustment, CreditNote, Invoice, InvoiceLine
 from products.billing.queries.bills import computed_bill, unbilled_adjustments
+from products.billing.queries.completeness import deleted_usage
 from products.billing.queries.content import content_hash
 from products.billing.queries.corrections import unbilled_usage
 from products.billing.queries.rows import (
@@ -258,7 +259,8 @@ def invoice_check(invoice: Invoice, now: datetime) -> InvoiceCheck:
 
     The lines of a final invoice keep the usage of its time. So if it was corrected, they are
     compared together with its adjustments and credit notes, as the amount of each meter.
-    Adjustments of other months are compared with their rows only.
+    Adjustments of other months are compared with their rows only. If the usage records were
+    deleted because they were old, only its own content is checked.
     """
     rows = list(invoice.lines.all())
     found = []
@@ -270,6 +272,11 @@ def invoice_check(invoice: Invoice, now: datetime) -> InvoiceCheck:
     if not _has_its_late_usage(invoice, rows):
         found.append("The late usage that it bills is not that of its lines.")
     if invoice.is_late_usage:
+        return InvoiceCheck(tuple(found))
+    if deleted_usage(invoice.account_id, Month.read(invoice.month)):
+        found.append(
+            "The usage records of its month were deleted, so its lines can't be compared."
+        )
         return InvoiceCheck(tuple(found))
     bill = computed_bill(invoice.account, Month.read(invoice.month), now)
     lines = [line for line in bill.lines if line.kind != "adjustment"]

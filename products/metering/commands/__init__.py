@@ -25,7 +25,11 @@ from products.metering.commands.periods import (
     rebuild_usage,
 )
 from products.metering.commands.plausibility import save_carried
-from products.metering.commands.retention import delete_old_usage
+from products.metering.commands.retention import (
+    deletable_periods,
+    delete_old_voided,
+    delete_records,
+)
 from products.metering.commands.voids import void_late_merges, void_usage
 
 __all__ = [
@@ -34,7 +38,9 @@ __all__ = [
     "begin_outage",
     "check_edges",
     "declare_restored",
-    "delete_old_usage",
+    "deletable_periods",
+    "delete_old_voided",
+    "delete_records",
     "end_outage",
     "ingest",
     "issue_credential",

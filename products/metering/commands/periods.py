@@ -132,7 +132,7 @@ def rebuild_usage(
     """Derive periods again from the usage records; return how many there are.
 
     Of one account or all, also of services unknown to the portal; of one month or all. A closed
-    period whose usage records are archived is left as it is.
+    period whose usage records are archived or were deleted is left as it is.
     """
     services = services_of(account_id)
     owners = owners_of(services)
@@ -183,6 +183,8 @@ def _rebuild(service: str, month: Month, owner: Owner, now: datetime) -> bool:
     is_closed = now >= owner.calendar.closes_at(month)
     with snapshot():
         row = UsagePeriod.objects.filter(service=service, month=str(month)).first()
+        if row is not None and row.replaces_records:
+            return False
         more_bounds = (row and row.more_bounds) or ()
         found = derived(
             service, month, owner.calendar, more_bounds, with_digest=is_closed

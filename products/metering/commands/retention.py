@@ -1,10 +1,12 @@
-"""Deletes usage records of months that were closed long ago; their periods stay."""
+"""Deletes usage records of months that were closed long ago; their periods stay.
 
-from collections.abc import Iterator
+Which of them a bill still needs is known to billing, whose sweep calls this.
+"""
+
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
 from products.metering.models import (
     ConnectionUsage,
@@ -16,34 +18,46 @@ from products.metering.models import (
 from products.months import Month
 
 
-def delete_old_usage(*, now: datetime) -> int:
-    """Delete the records of closed months that are older than the setting, and return how many.
+def deletable_periods(now: datetime) -> list[UsagePeriod]:
+    """Return the closed periods that are older than the setting and still have usage records.
 
     Only if the months beside are closed too, because they are derived from the same records, and
-    if no dispute is open. Voided records need not wait: nothing is derived from them.
+    if no dispute is open.
     """
-    deleted = _delete_old_voided(now)
-    for period in list(_old_periods(now)):
-        month = Month.read(period.month)
-        beside = {str(month.plus(-1)), period.month, str(month.plus(1))}
-        if _is_needed(period.service, beside):
-            continue
-        connections = ConnectionUsage.objects.filter(
-            service=period.service, month=period.month
-        )
-        delivery = DeliveryUsage.objects.filter(
-            service=period.service,
-            hour__gte=month.starts_at("UTC"),
-            hour__lt=month.ends_at("UTC"),
-        )
-        deleted += connections.delete()[0] + delivery.delete()[0]
-    return deleted
+    return [period for period in _old_periods(now) if not _is_needed(period)]
 
 
-def _old_periods(now: datetime) -> "Iterator[UsagePeriod]":
+def delete_records(period: UsagePeriod, now: datetime) -> int:
+    """Delete the usage records of a period, and return how many; the period stays."""
+    month = Month.read(period.month)
+    # First, so that what fails in between is deleted by the next sweep.
+    UsagePeriod.objects.filter(pk=period.pk).update(records_deleted_at=now)
+    connections = ConnectionUsage.objects.filter(
+        service=period.service, month=period.month
+    )
+    delivery = DeliveryUsage.objects.filter(
+        service=period.service,
+        hour__gte=month.starts_at("UTC"),
+        hour__lt=month.ends_at("UTC"),
+    )
+    return connections.delete()[0] + delivery.delete()[0]
+
+
+def delete_old_voided(now: datetime) -> int:
+    """Delete the voided records of months that are older than the setting; return how many.
+
+    They need not wait: nothing is derived from them.
+    """
+    if settings.USAGE_KEEP_MONTHS == 0:
+        return 0
+    last = Month.at(now, "UTC").plus(-settings.USAGE_KEEP_MONTHS - 1)
+    return VoidedRecord.objects.filter(month__lte=str(last)).delete()[0]
+
+
+def _old_periods(now: datetime) -> "QuerySet[UsagePeriod]":
     """Return the old closed periods of services that still have old records."""
     if settings.USAGE_KEEP_MONTHS == 0:
-        return iter(())
+        return UsagePeriod.objects.none()
     last = Month.at(now, "UTC").plus(-settings.USAGE_KEEP_MONTHS - 1)
     connections = ConnectionUsage.objects.filter(
         service=OuterRef("service"), month=OuterRef("month")
@@ -54,20 +68,13 @@ def _old_periods(now: datetime) -> "Iterator[UsagePeriod]":
     rows = UsagePeriod.objects.filter(
         Exists(connections) | Exists(delivery), is_closed=True, month__lte=str(last)
     )
-    return rows.order_by("month", "service").iterator()
+    return rows.order_by("month", "service")
 
 
-def _delete_old_voided(now: datetime) -> int:
-    """Delete the voided records of months that are older than the setting; return how many."""
-    if settings.USAGE_KEEP_MONTHS == 0:
-        return 0
-    last = Month.at(now, "UTC").plus(-settings.USAGE_KEEP_MONTHS - 1)
-    return VoidedRecord.objects.filter(month__lte=str(last)).delete()[0]
-
-
-def _is_needed(service: str, months: set[str]) -> bool:
-    rows = UsagePeriod.objects.filter(service=service, month__in=months)
-    disputes = UsageDispute.objects.filter(service=service, month__in=months)
+def _is_needed(period: UsagePeriod) -> bool:
+    labels = [str(month) for month in period.months_beside]
+    rows = UsagePeriod.objects.filter(service=period.service, month__in=labels)
+    disputes = UsageDispute.objects.filter(service=period.service, month__in=labels)
     return (
         rows.filter(is_closed=False).exists()
         or disputes.filter(resolved_at=None).exists()

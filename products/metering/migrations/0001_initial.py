@@ -175,6 +175,7 @@ class Migration(migrations.Migration):
                 ('as_of', models.DateTimeField(blank=True, null=True)),
                 ('stale_until', models.DateTimeField(blank=True, null=True)),
                 ('is_closed', models.BooleanField(db_default=False)),
+                ('records_deleted_at', models.DateTimeField(blank=True, null=True)),
             ],
             options={
                 'verbose_name': 'period',

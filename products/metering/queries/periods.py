@@ -179,6 +179,8 @@ def _difference(
     service: str, month: Month, calendar: Calendar
 ) -> PeriodMismatch | None:
     row = UsagePeriod.objects.filter(service=service, month=str(month)).first()
+    if row is not None and row.replaces_records:
+        return None
     found = derived(
         service,
         month,
