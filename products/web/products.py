@@ -20,6 +20,7 @@ from accounts.policy import AccountAccess, load_access
 from accounts.queries import account_in, account_of
 from accounts.return_page import safe_next
 from accounts.roles import Permission
+from products.billing.queries.bills import RunningMonth
 from products.billing.queries.running import Cost, product_costs, visible_month
 from products.calendars import calendar_of
 from products.catalogue.models import Product
@@ -96,13 +97,17 @@ class Card:
         return enablement is not None and enablement.source == Enablement.Source.PACKAGE
 
 
-def cards_of(access: AccountAccess, account: Account, now: datetime) -> list[Card]:
+def cards_of(
+    access: AccountAccess,
+    account: Account,
+    now: datetime,
+    running: RunningMonth | None,
+) -> list[Card]:
     """Return every product on sale as this user sees it; a constant number of queries."""
     may_enable = access.decide(Permission.PRODUCT_ENABLE).allowed
     superusers = tuple(superusers_of(account))
     requested = own_requests(account, access.actor.user_id, now)
-    month = visible_month(access, account, now)
-    bill = month.bill if month is not None else None
+    bill = running.bill if running is not None else None
     changes = price_changes(account, now)
     costs = product_costs(bill) if bill else {}
     nothing = str(Money(0, bill.terms.currency)) if bill else ""
@@ -142,7 +147,8 @@ def products(request: HttpRequest) -> HttpResponse:
     access = load_access(actor, actor.account_id)
     account = account_in(access)
     now = timezone.now()
-    cards = cards_of(access, account, now)
+    running = visible_month(access, account, now)
+    cards = cards_of(access, account, now, running)
     chosen = request.GET.get("show", "all")
     shown = {
         "on": [card for card in cards if card.state.is_on],
@@ -152,7 +158,7 @@ def products(request: HttpRequest) -> HttpResponse:
     recent = None
     if any(card.product.pk == WEBSOCKETS for card in shown["on"]):
         visible = [each.pk for each in Service.objects.visible_in(access)]
-        recent = recent_usage(visible, calendar_of(account), now)
+        recent = recent_usage(visible, calendar_of(account), now, running)
     listed = shown.get(chosen, cards)
     context = {
         "cards": listed,

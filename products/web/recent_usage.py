@@ -44,11 +44,15 @@ class RecentUsage:
 
 
 def recent_usage(
-    service_ids: list[str], calendar: Calendar, now: datetime
+    service_ids: list[str],
+    calendar: Calendar,
+    now: datetime,
+    running: RunningMonth | None = None,
 ) -> RecentUsage:
     """Return the minutes of services in the last seven days of the billing zone.
 
-    Those of a month with many connections are of its periods, at most ten minutes old.
+    Those of a month with many connections are of its periods, at most ten minutes old. With
+    `running`, those of its month are not read again.
     """
     zone = calendar.zone_at(now)
     local = ZoneInfo(zone)
@@ -59,7 +63,8 @@ def recent_usage(
         datetime.combine(last, time(), local),
         zone,
     )
-    used = minutes_at(service_ids, bounds, calendar)
+    known = {} if running is None else {running.bill.month: running.used}
+    used = minutes_at(service_ids, bounds, calendar, known)
     days = _days_between(used, bounds, calendar, now)
     return RecentUsage(days, usage_chart(days).bars)
 

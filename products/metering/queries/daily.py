@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate, groupby, pairwise
 from operator import add, itemgetter, sub
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from django.db import connection
@@ -263,11 +264,15 @@ def _counted_usage(services: list[str], month: Month, bounds: Bounds) -> MonthUs
 
 @snapshot()
 def minutes_at(
-    services: list[str], bounds: Bounds, calendar: Calendar
+    services: list[str],
+    bounds: Bounds,
+    calendar: Calendar,
+    known: Mapping[Month, MonthUsage] = MappingProxyType({}),
 ) -> MinutesAtBounds:
     """Return the minutes from the first bound up to each, also over several months.
 
-    Those of a month with many connections are read from its periods.
+    Those of a month with many connections are read from its periods; those of a `known` month are
+    not read again.
     """
     first = calendar.month_at(bounds[0])
     last = calendar.month_at(bounds[-1] - timedelta(microseconds=1))
@@ -276,7 +281,12 @@ def minutes_at(
     for month in first.until(last):
         start, end = calendar.starts_at(month), calendar.ends_at(month)
         within = [min(max(bound, start), end) for bound in bounds]
-        kept = kept_usage(services, month, within)
+        used = known.get(month)
+        kept = (
+            used.of(services)
+            if used is not None and used.knows(within)
+            else kept_usage(services, month, within)
+        )
         if kept is None:
             times = {
                 key: each["minutes"]
