@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, prefetch_related_objects
@@ -31,13 +32,16 @@ from products.enablement.models import Enablement
 from products.instants import iso_hour, iso_instant, microseconds_of
 from products.metering.models import UsagePeriod
 from products.metering.queries.usage import (
+    by_key,
     byte_rows,
     delivery_rows,
+    key_range,
     last_rows,
     minutes_within,
+    rows_before,
     service_ids_of,
 )
-from products.months import Month
+from products.months import Month, midnights
 
 _CHUNK = 5_000
 
@@ -220,12 +224,13 @@ def unfinished_invoices() -> "QuerySet[Invoice]":
 def connections_of(line: InvoiceLine) -> Iterator[ConnectionOfLine]:
     """Yield the connections that a line of connection time rests on, always in the same order."""
     services = service_ids_of(line.invoice.account_id)
-    rows = last_rows(services, line.starts_at, line.ends_at).annotate(
+    keys = key_range(rows_before(services, line.starts_at, line.ends_at))
+    rows = last_rows(services, line.starts_at, line.ends_at, keys).annotate(
         counted=minutes_within(line.starts_at, line.ends_at)
     )
     names = ("connection_id", "service", "edge", "started_us", "duration_us", "counted")
-    values = rows.order_by("pk").values_list(*names)
-    for key, service, edge, start, duration, counted in values.iterator(_CHUNK):
+    values = by_key(rows, keys, names)
+    for key, service, edge, start, duration, counted in values:
         yield ConnectionOfLine(
             key, service, edge, iso_instant(start), duration, counted
         )
@@ -238,20 +243,23 @@ def bytes_of(line: InvoiceLine) -> Iterator[BytesOfLine]:
     """
     services = service_ids_of(line.invoice.account_id)
     names = ("service", "edge", "bytes_from_client", "bytes_to_client")
-    connections = byte_rows(services, line.invoice.month).order_by("pk")
-    for values in connections.values_list(*names, "connection_id").iterator(_CHUNK):
+    connections = byte_rows(services, line.invoice.month)
+    keys = key_range(connections)
+    for values in by_key(connections, keys, (*names, "connection_id")):
         yield BytesOfLine(*values)
-    rows = delivery_rows(services, line.starts_at, line.ends_at).order_by("hour", "pk")
-    hours = rows.values_list("instance", "hour", "requests", *names)
-    for instance, hour, requests, service, edge, received, sent in hours.iterator(
-        _CHUNK
-    ):
-        yield BytesOfLine(
-            *(service, edge, received, sent),
-            instance=instance,
-            hour=iso_hour(microseconds_of(hour)),
-            requests=requests,
-        )
+    days = pairwise(midnights(line.starts_at, line.ends_at, line.invoice.zone))
+    for start, end in days:  # a query for each, so that each is short
+        rows = delivery_rows(services, start, end).order_by("hour", "pk")
+        hours = rows.values_list("instance", "hour", "requests", *names)
+        for instance, hour, requests, service, edge, received, sent in hours.iterator(
+            _CHUNK
+        ):
+            yield BytesOfLine(
+                *(service, edge, received, sent),
+                instance=instance,
+                hour=iso_hour(microseconds_of(hour)),
+                requests=requests,
+            )
 
 
 def invoice_check(invoice: Invoice, now: datetime) -> InvoiceCheck:

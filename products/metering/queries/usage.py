@@ -17,6 +17,8 @@ from django.db.models import (
     Exists,
     ExpressionWrapper,
     F,
+    Max,
+    Min,
     OuterRef,
     Q,
     QuerySet,
@@ -49,6 +51,9 @@ _BEGIN = {
 
 # Up to so many connections, the usage of a month is summed up from its records.
 MAX_COUNTED_NOW = 10_000
+# A query that reads as many keys takes a fraction of a second; the web server allows 15 seconds.
+KEYS_PER_QUERY = 50_000
+_CHUNK = 5_000  # rows fetched from the database at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,25 +309,81 @@ def totals_between(
     }
 
 
-def last_rows(
+@dataclass(frozen=True, slots=True)
+class KeyRange:
+    """The keys of rows that are read in the order of their key, `step` keys with each query."""
+
+    first: int
+    last: int
+    step: int
+
+
+def key_range(rows: "QuerySet[ConnectionUsage]") -> KeyRange:
+    """Return the range of the keys of rows that an index finds."""
+    # Not the bare key: PostgreSQL would look for the first such row in the index of all keys.
+    key = integer(F("pk") + number(0))
+    found = rows.order_by().aggregate(
+        first=Min(key), last=Max(key), count=Count("connection_id")
+    )
+    if not found["count"]:
+        return KeyRange(0, -1, 1)
+    first, last = found["first"], found["last"]
+    # Few rows are found by one query, however far apart their keys are.
+    is_few = found["count"] <= KEYS_PER_QUERY
+    return KeyRange(first, last, last - first + 1 if is_few else KEYS_PER_QUERY)
+
+
+def by_key(
+    rows: "QuerySet[ConnectionUsage]", keys: KeyRange, names: Sequence[str]
+) -> Iterator[tuple[Any, ...]]:
+    """Yield values of rows in the order of their key, with many short queries.
+
+    One query for all would yield nothing until the database has found and sorted every row.
+    """
+    for first in range(keys.first, keys.last + 1, keys.step):
+        page = rows.filter(pk__gte=first, pk__lt=first + keys.step, pk__lte=keys.last)
+        yield from page.order_by("pk").values_list(*names).iterator(_CHUNK)
+
+
+def rows_before(
     services: list[str], starts_at: datetime, ends_at: datetime
 ) -> "QuerySet[ConnectionUsage]":
-    """Return the row of the last month of each connection that was open within a period.
+    """Return the rows of connections that can have been open within a period.
 
     Rows of the month before are read too, because their month can be that of another zone.
     """
-    start, end = microseconds_of(starts_at), microseconds_of(ends_at)
-    earliest = Month.at(starts_at + MAX_UTC_OFFSET, "UTC").plus(-1)
+    return ConnectionUsage.objects.filter(
+        service__in=services,
+        month__gte=str(_earliest(starts_at)),
+        started_us__lt=microseconds_of(ends_at),
+    )
+
+
+def _earliest(starts_at: datetime) -> Month:
+    return Month.at(starts_at + MAX_UTC_OFFSET, "UTC").plus(-1)
+
+
+def last_rows(
+    services: list[str],
+    starts_at: datetime,
+    ends_at: datetime,
+    keys: KeyRange | None = None,
+) -> "QuerySet[ConnectionUsage]":
+    """Return the row of the last month of each connection that was open within a period.
+
+    With `keys`, later rows do not count. So several queries agree on which row is the last.
+    """
+    start = microseconds_of(starts_at)
     # A connection never changes its service, so only rows of these services are read.
     later = ConnectionUsage.objects.filter(
         service__in=services,
-        month__gt=str(earliest),
+        month__gt=str(_earliest(starts_at)),
         connection_id=OuterRef("connection_id"),
     ).filter(month__gt=OuterRef("month"))
+    if keys is not None:
+        later = later.filter(pk__lte=keys.last)
     return (
-        ConnectionUsage.objects.filter(
-            service__in=services, month__gte=str(earliest), started_us__lt=end
-        )
+        rows_before(services, starts_at, ends_at)
         .alias(ended_us=integer(F("started_us") + F("duration_us")))
         .filter(Q(started_us__gte=start) | Q(ended_us__gt=start))
         .filter(~Exists(later))

@@ -42,8 +42,10 @@ from products.metering.commands import (
     void_usage,
 )
 from products.metering.models import ConnectionUsage, Edge, UsageDispute
+from products.metering.queries import usage
 from products.metering.queries.voids import EdgeTime
 from products.months import Month
+from tests.factories.services import ServiceFactory
 from tests.factories.trail import noted
 from tests.factories.usage import connection_usage, many_minutes, reporting_edge
 from tests.products.billing.conftest import CLOSED, MID_OCTOBER, OCTOBER, SEPTEMBER
@@ -441,6 +443,26 @@ def test_the_commands_close_a_month_and_check_its_invoice(acme, shop, enabled, c
     assert printed[0].startswith("1/1 Acme: draft of 2026-10, 0.00 USD")
     assert printed[1].startswith("1/1 Acme: final invoice INV-000001")
     assert printed[2] == "INV-000001: all 1 lines match their usage records."
+
+
+def test_the_connections_of_a_line_are_read_in_the_order_of_their_key_by_short_queries(
+    acme, globex, shop, enabled, monkeypatch
+):
+    monkeypatch.setattr(usage, "KEYS_PER_QUERY", 2)
+    other = ServiceFactory.create(account=globex)
+    for name in ("b", "a", "d", "c", "e"):
+        connection_usage(shop, MID_OCTOBER, 1, name=name)
+        connection_usage(other, MID_OCTOBER, 1)
+    connection_usage(shop, MID_OCTOBER, 60 * 24 * 20, name="d", month="2026-11")
+    [line, *_] = finalize(acme).lines.filter(meter="connection_time")
+
+    read = connections_of(line)
+    found = [next(read).connection_id]
+    # A row that is reported meanwhile takes the place of none that is not read yet.
+    connection_usage(shop, MID_OCTOBER, 60 * 24 * 20, name="e", month="2026-11")
+    found += [each.connection_id for each in read]
+
+    assert found == ["b", "a", "c", "e", "d"]
 
 
 def test_check_invoice_says_what_differs(acme, shop, enabled, capsys):
