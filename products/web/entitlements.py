@@ -95,6 +95,12 @@ class ProductRow:
     changes_block: Link | None
     changes_mine: Link | None
 
+    @property
+    def is_folded(self) -> bool:
+        """Tell whether it is listed behind the others: sales sells it, and it is used nowhere."""
+        is_sold = self.state.is_on or self.state.product.is_sold_directly
+        return not (is_sold or (self.cell and self.cell.kind == "stops"))
+
 
 @dataclass(frozen=True, slots=True)
 class AbilityRow:
@@ -237,8 +243,10 @@ def entitlements(request: HttpRequest) -> HttpResponse:
     service = _service(request, actor, services)
     newest = versions_of(service).last() if service else None
     sees_costs = own.decide(Permission.BILLING_READ).allowed
+    rows = rows_of(access, account, person, service, sees_costs=sees_costs)
     context = {
-        "rows": rows_of(access, account, person, service, sees_costs=sees_costs),
+        "rows": [row for row in rows if not row.is_folded],
+        "folded": [row for row in rows if row.is_folded],
         "abilities": abilities_of(access, person, service),
         "person": person,
         "people": _people(request, actor, account),

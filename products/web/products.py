@@ -85,6 +85,11 @@ class Card:
         return not (self.state.is_on or self.product.is_sold_directly)
 
     @property
+    def is_folded(self) -> bool:
+        """Tell whether it is listed behind the others: it is on request, and was not requested."""
+        return self.is_on_request and self.requested is None
+
+    @property
     def has_agreement(self) -> bool:
         """Tell whether there is an agreement that this user may read."""
         enablement = self.state.enablement
@@ -161,7 +166,9 @@ def products(request: HttpRequest) -> HttpResponse:
         recent = recent_usage(visible, calendar_of(account), now, running)
     listed = shown.get(chosen, cards)
     context = {
-        "cards": listed,
+        "cards": [card for card in listed if not card.is_folded],
+        "folded": [card for card in listed if card.is_folded],
+        "unfolds": chosen in shown,
         "on_request": any(card.is_on_request for card in listed),
         "can_request": any(
             not (card.state.is_on or card.can_enable) for card in listed

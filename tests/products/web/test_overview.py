@@ -304,7 +304,7 @@ def test_who_may_request_products_reads_that_they_can(request, browser, who, ngw
 
     page = text_of(answer)
     assert re.search(r"Next-Gen WAF On request Request it : Next-Gen WAF", page)
-    assert answer.content.count(b'href="/products/#ngwaf"') == 1
+    assert answer.content.count(b'href="/products/?show=available#ngwaf"') == 1
     assert "View only" not in page
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.commands.accounts import suspend_account
 from products.catalogue.commands import NewPrice
 from products.catalogue.tiers import PriceTier
-from products.enablement.commands import change_price
+from products.enablement.commands import change_price, request_product
 from products.enablement.models import ProductRequest
 from products.months import Month
 from tests.factories import NOW
@@ -267,3 +267,22 @@ def test_an_announced_price_is_on_the_pages_of_products_and_billing(
             assert "1.00 USD per million connection minutes." in page
     with time_machine.travel(at, tick=False):
         assert "changes on" not in text_of(browser(bo).get("/products/"))
+
+
+def test_products_on_request_are_folded_unless_they_are_chosen_or_requested(
+    browser, eve, acme, ngwaf, now
+):
+    client = browser(eve)
+
+    before = client.get("/products/")
+    available = client.get("/products/?show=available")
+    request_product(eve, account=acme, product=ngwaf, now=timezone.now())
+    after = client.get("/products/")
+
+    slugs = [card.product.pk for card in before.context["folded"]]
+    assert "ngwaf" in slugs
+    assert "websockets" not in slugs
+    assert f"{len(slugs)} products on request" in text_of(before)
+    assert (before.context["unfolds"], available.context["unfolds"]) == (False, True)
+    left = [card.product.pk for card in after.context["folded"]]
+    assert sorted([*left, "ngwaf"]) == sorted(slugs)
