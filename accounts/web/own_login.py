@@ -10,6 +10,7 @@ from allauth.account.views import (
     PasswordResetFromKeyView,
 )
 from allauth.mfa.base.internal.flows import post_authentication
+from allauth.mfa.base.views import AuthenticateView
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.views import (
     DownloadRecoveryCodesView,
@@ -271,6 +272,16 @@ class SetPassword(PasswordResetFromKeyView):  # type: ignore[misc]  # allauth ha
         return signed_in
 
 
+class SignInByFactor(AuthenticateView):  # type: ignore[misc]  # allauth has no types
+    """Asks for a second factor after the password: for the passkey first, if the user has one."""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Add which factors the user has."""
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        rows = Authenticator.objects.filter(user=self.stage.login.user)
+        return context | {"factors": set(rows.values_list("type", flat=True))}
+
+
 # Before allauth's own routes, with their paths and names.
 urlpatterns: list[URLPattern] = [
     path("password/change/", PasswordChange.as_view(), name="account_change_password"),
@@ -281,6 +292,7 @@ urlpatterns: list[URLPattern] = [
     ),
     path("sessions/", Sessions.as_view(), name="usersessions_list"),
     path("email/", ChangeEmail.as_view(), name="account_email"),
+    path("2fa/authenticate/", SignInByFactor.as_view(), name="mfa_authenticate"),
     path("2fa/totp/activate/", ActivateTotp.as_view(), name="mfa_activate_totp"),
     path("2fa/totp/deactivate/", DeactivateTotp.as_view(), name="mfa_deactivate_totp"),
     path("2fa/webauthn/add/", AddPasskeyView.as_view(), name="mfa_add_webauthn"),
