@@ -289,7 +289,7 @@ def test_pages_keep_the_filter(acme, sam, browser, write):
     assert first.content.decode().count("<details>") == 50
     assert second.content.decode().count("<details>") == 10
     assert b'href="/activity/?product=x&amp;before=10"' in second.content
-    assert "60 entries found" in text(first)
+    assert "Entries found: 60" in text(first)
 
 
 def test_entries_can_be_read_oldest_first(acme, sam, browser, write):
