@@ -13,10 +13,10 @@ from products.domains.models import DomainClaim
 from products.services.models import Service
 from products.webhooks.models import Webhook
 from tests.accounts.conftest import confirm
+from tests.browser import chromium
 from tests.factories.large import LONG, enlarge
 from tests.factories.rolled_back import rolled_back
 from tests.factories.world import build_world
-from tests.stories.chromium import chromium
 
 BUDGET = 100_000  # bytes of HTML before compression
 MAX_QUERIES = 35

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.stories.chromium import chromium
+from tests.browser import chromium
 from tests.stories.stack import running
 
 

@@ -7,7 +7,8 @@ import pytest
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from playwright.sync_api import Browser, expect
 
-from tests.stories.chromium import Visitor, visitor
+from tests.browser import Visitor
+from tests.stories.chromium import visitor
 from tests.stories.stack import Stack, running
 
 pytestmark = pytest.mark.browser
@@ -34,7 +35,7 @@ def test_an_engineer_adds_the_required_factor_and_goes_on(
             set_up_app(sam)
             sam.open("/account/security/")
             sam.page.get_by_label("Every member must have a second factor").check()
-            assert sam.violations() == []
+            assert sam.faults() == []
             sam.press("Save security policy")
             sam.reads("Saved the security policy.")
             sam.reads("Required for all members.")
@@ -44,7 +45,7 @@ def test_an_engineer_adds_the_required_factor_and_goes_on(
         eve.reads("Acme requires a second factor.")
         set_up_app(eve)
         eve.reads("Store the recovery codes, then go on.")
-        assert eve.violations() == []
+        assert eve.faults() == []
         eve.follow("Go back to where you were")
         expect(eve.page).to_have_url(f"{own_stack.portal}{work}")
         assert eve.complaints == []

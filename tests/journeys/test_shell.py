@@ -1,35 +1,18 @@
-"""The frame of every page, in a real browser."""
+"""The frame of every page."""
 
 import time
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.test import Client
 from django.urls import reverse
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from accounts.models import User
-from tests.ci_rules import program
+from tests.browser import violations
 from tests.factories.accounts import PASSWORD
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-SWITCHES = (
-    "--no-sandbox --disable-gpu --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        # Playwright keeps a loop in this thread, which Django takes for asynchronous code.
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        browser = playwright.chromium.launch(
-            executable_path=program("browser"), args=SWITCHES.split()
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -60,20 +43,8 @@ def sign_in(page, actor):
 
 def faults(page):
     """Return the errors of the console, axe's violations, and whether the page is too wide."""
-    said = list(page.complaints)
-    found = [each["id"] for each in Axe().run(page).response["violations"]]
     overhang = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-    return said, found, max(overhang, 0)
-
-
-def test_a_missing_page_says_what_to_do_and_has_the_request_id(page, sam):
-    sign_in(page, sam)
-
-    answer = page.goto("/services/nowhere/")
-
-    expect(page.get_by_role("heading", level=1)).to_have_text("Page not found")
-    expect(page.locator("aside code")).to_have_text(answer.headers["x-request-id"])
-    assert [answer.status, *faults(page)[1:]] == [404, [], 0]
+    return list(page.complaints), violations(page), max(overhang, 0)
 
 
 def test_shortcuts_open_pages_until_they_are_switched_off(page, sam):
@@ -104,20 +75,6 @@ def test_the_list_of_shortcuts_takes_the_focus_and_returns_it(page, sam):
     page.keyboard.press("Escape")
 
     expect(page.locator("footer a").first).to_be_focused()
-
-
-def test_the_slash_key_leads_to_the_search_from_every_page(page, sam):
-    sign_in(page, sam)
-    page.set_viewport_size({"width": 1280, "height": 800})
-    page.goto("/services/")
-
-    page.keyboard.press("/")
-    expect(page.locator("#find-everything")).to_be_focused()
-    page.keyboard.type("nothing")
-    page.keyboard.press("Enter")
-
-    expect(page.get_by_role("heading", name="Nothing found")).to_be_visible()
-    assert faults(page) == ([], [], 0)
 
 
 def test_a_failed_sign_in_shows_the_reason_before_the_form(page):
@@ -222,13 +179,10 @@ def test_a_pressed_button_shows_that_it_works_and_offline_is_shown(
     expect(wide.get_by_role("main")).not_to_contain_text("You are offline.")
 
 
-@pytest.mark.parametrize(
-    "path", ["/products/", "/services/{service}/", "/products/websockets/disable/"]
-)
-def test_numbers_that_refresh_leave_the_focus_where_it_is(wide, sam, switched_on, path):
+def test_numbers_that_refresh_leave_the_focus_where_it_is(wide, sam, switched_on):
     sign_in(wide, sam)
     wide.clock.install()
-    wide.goto(path.format(service=switched_on.pk))
+    wide.goto(f"/services/{switched_on.pk}/")
     live = wide.locator(".live")
 
     controls = live.locator("a:visible, button:visible, [tabindex]:visible").all()
@@ -303,18 +257,3 @@ def test_a_superuser_enables_with_the_keyboard_alone(wide, sam, acme, websockets
 
     expect(heading).to_have_text("WebSockets is enabled")
     assert time.monotonic() - started_at < 60
-
-
-def test_a_member_learns_in_two_steps_why_they_cannot_deploy(wide, una, draft):
-    sign_in(wide, una)
-    wide.goto("/services/")
-
-    tab_to(wide, "echo")
-    wide.keyboard.press("Enter")
-    wide.wait_for_url(f"**/services/{draft.service_id}/")
-    wide.get_by_role("link", name="Review and activate…").focus()
-    wide.keyboard.press("Enter")
-
-    reasons = wide.locator(".callout.bad")
-    expect(reasons).to_contain_text("You can't activate this version")
-    expect(reasons).to_contain_text("Your role is user.")

@@ -1,0 +1,1 @@
+"""What people do on the pages, step by step in a real browser, against a live server."""

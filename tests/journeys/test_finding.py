@@ -1,0 +1,146 @@
+"""Finding things: long lists, the search from everywhere, the filters of Activity, and Entitlements."""
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import expect
+
+from accounts.roles import Role
+from products.deploy.commands import activate
+from products.enablement.commands import assign_package
+from products.services.models import Service
+from tests.factories import NOW
+from tests.factories.accounts import member
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+def test_a_long_list_is_paged_searched_filtered_and_ordered(visit, sam, acme, draft):
+    Service.objects.bulk_create(
+        Service(account=acme, name=f"s-{number:03}", created_at=NOW, updated_at=NOW)
+        for number in range(60)
+    )
+    activate(sam, version=draft, now=NOW)
+    page = visit(sam)
+
+    page.open("/services/")
+    page.reads("61 services of Acme", "echo", "s-048")
+    page.misses("s-049")
+    assert page.faults() == []
+    page.follow("Next services")
+    page.reads("s-059")
+    page.misses("s-048")
+    page.follow("Previous services")
+    page.reads("s-000")
+
+    search = page.page.get_by_role("search", name="Search services")
+    search.get_by_label("Search").fill("echo.exam")
+    search.get_by_role("button", name="Search").click()
+    page.reads("Services found: 1", "echo.example.com")
+    page.choose("State", "Not deployed")
+    search.get_by_role("button", name="Search").click()
+    page.reads("No service matches")
+    assert page.faults() == []
+    page.follow("Show all")
+    page.choose("Order", "Newest first")
+    search.get_by_role("button", name="Search").click()
+    page.reads("s-0")
+
+
+def test_the_search_finds_a_service_a_domain_a_person_and_an_id(
+    visit, sam, eve, echo, draft
+):
+    activate(sam, version=draft, now=NOW)
+    page = visit(sam)
+    for words, title in (
+        ("echo", "Services"),
+        ("echo.exam", "Active domains"),
+        ("eve@", "Members"),
+        (echo.pk, "Services"),
+    ):
+        page.open("/help/")
+        page.page.keyboard.press("/")
+        page.page.keyboard.type(words)
+        page.page.keyboard.press("Enter")
+        page.titled("Search")
+        expect(page.page.get_by_role("heading", name=title)).to_be_visible()
+    assert page.faults() == []
+    page.page.get_by_role("main").get_by_role("link", name="echo").first.click()
+    page.titled("echo")
+
+
+def test_activity_reads_as_sentences_and_a_link_keeps_its_filters(
+    visit, ada, sam, eve, acme, ngwaf, switched_on, settings
+):
+    assign_package(ada, account=acme, plan=ngwaf.plans.get(kind="package"), now=NOW)
+    page = visit(sam)
+
+    page.open("/activity/")
+    page.reads(
+        "Sam switched WebSockets on for echo",
+        "Ada (Tollgate staff) assigned Next-Gen WAF from the package",
+        "entries",
+    )
+    page.page.locator(".timeline summary").first.click()
+    assert page.faults() == []
+    page.follow("Tollgate staff")
+    page.misses("Sam switched WebSockets on for echo")
+    page.reads("Link to these filters")
+    assert page.faults() == []
+    page.follow("Everything")
+    page.type("Search", "switched")
+    page.choose("Product", "WebSockets")
+    page.press("Search")
+    page.reads("Sam switched WebSockets on for echo")
+    link = page.page.locator("[data-copy*='/activity/?']").get_attribute("data-copy")
+
+    again = visit(sam)
+    again.open(str(link).removeprefix(settings.PORTAL_URL))
+    again.reads("Sam switched WebSockets on for echo")
+    again.misses("Next-Gen WAF from the package")
+    expect(again.page.get_by_label("Product")).to_have_value("websockets")
+    again.type("Search", "nothing like it")
+    again.press("Search")
+    again.reads("Nothing matches these filters")
+    assert again.faults() == []
+
+
+def test_a_superuser_asks_what_lin_can_do_and_follows_what_would_change_it(
+    visit, sam, lin, una, acme, echo, shop, enabled
+):
+    member(acme, "Linus", Role.USER)
+    page = visit(sam)
+    page.open("/entitlements/")
+    page.reads("what you can do with it")
+    assert page.faults() == []
+    page.type("Person", "Lin")
+    page.press("Find")
+    page.reads("What can Linus do?")
+    page.page.get_by_role("link", name="What can Lin do?", exact=True).click()
+    page.titled("What Lin can do")
+    page.follow("echo")
+    page.reads("Products on echo", "You don't have access to this service.")
+    assert page.faults() == []
+    page.follow("Change the access to services")
+    page.page.wait_for_url("**/access/")
+    assert page.faults() == []
+
+    for_una = visit(una)
+    for_una.open("/entitlements/")
+    for_una.reads("Your role is user.", "View only")
+    for_una.misses("Person")
+    for_una.unfold("Why?")
+    for_una.follow("Ask a superuser")
+    for_una.titled("Members")
+    for_una.reads("Sam")
+    assert for_una.faults() == []
+
+
+def test_staff_ask_the_same_for_anybody(visit, ada, acme, lin, echo, shop):
+    page = visit(ada)
+    page.open(reverse("admin:accounts_account_change", args=[acme.pk]))
+    page.follow("engineer")
+    page.reads("Lin")
+    page.page.get_by_role("searchbox", name="Service").fill("echo")
+    page.press("Ask")
+    page.reads("You don't have access to this service.")
+    assert page.faults() == []
