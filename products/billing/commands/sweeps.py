@@ -69,7 +69,8 @@ def _is_done(account: Account, carry_out: Callable[[Account], object]) -> bool:
 
 
 def _refresh(account: Account, now: datetime) -> None:
-    refresh_bill(account, now=now)
+    # A bill that is refused must not prolong the block of the month before.
+    _is_done(account, partial(refresh_bill, now=now))
     check_budget(JOB, account=account, now=now)
 
 

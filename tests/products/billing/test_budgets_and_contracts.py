@@ -16,6 +16,7 @@ from products.billing.commands.budgets import (
 )
 from products.billing.commands.closing import finalize_invoice
 from products.billing.commands.contracts import ContractTerms, assign_contract
+from products.billing.commands.sweeps import refresh_bills
 from products.billing.models import Budget, BudgetAlert, Contract, Invoice
 from products.billing.queries.terms import period_of
 from products.catalogue.models import Product
@@ -166,6 +167,19 @@ def test_a_higher_budget_and_the_next_month_end_the_block(sam, acme, enabled):
     spent(acme, "90")
     assert blocks(acme)[0] == "budget"
     check_budget(JOB, account=acme, now=CLOSED)
+    assert blocks(acme)[0] == ""
+
+
+def test_the_next_month_ends_the_block_although_its_bill_is_refused(
+    ada, sam, acme, enabled
+):
+    budget(sam, acme, action="block_new")
+    spent(acme, "50")
+    contract(ada, acme)
+    Contract.objects.update(currency="EUR")  # in which nothing has a price
+
+    assert refresh_bills(CLOSED) == 1
+
     assert blocks(acme)[0] == ""
 
 
