@@ -22,9 +22,9 @@ def main() -> None:
     now = timezone.now()
     account = Account.objects.get()
     product = Product.objects.get(pk="websockets")
-    price = direct_price(product.pk, now, account_id=account.pk)
+    price = direct_price(product.pk, now, account=account)
     assert price is not None
-    terms = direct_terms(account, product, prices_beside(price, now), now=now)
+    terms = direct_terms(account, product, prices_beside(price, now, account), now=now)
     user = Membership.objects.get(account=account).user
     enable(
         actor_for(user, account),

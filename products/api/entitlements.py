@@ -150,7 +150,7 @@ class EnablePreview(APIView):
         if refusal := enable_refusal(product, state.enablement, state.price):
             raise refusal
         assert state.price is not None  # noqa: S101 - else it is refused
-        prices = prices_beside(state.price, now)
+        prices = prices_beside(state.price, now, account)
         terms = direct_terms(account, product, prices, now=now)
         return Response(
             {

@@ -21,7 +21,7 @@ from products.catalogue.models import (
     Tier,
 )
 from products.catalogue.money import is_currency
-from products.catalogue.queries import tiered_price
+from products.catalogue.queries import start_for, tiered_price
 from products.catalogue.tiers import (
     METERS,
     Meter,
@@ -30,6 +30,7 @@ from products.catalogue.tiers import (
     is_dearer,
     tiers_problem,
 )
+from products.months import MAX_UTC_OFFSET
 
 PRODUCT_FIELDS = (
     "name",
@@ -204,13 +205,16 @@ def write_price(
     cannot start, and for a rise before the start of the next month (UTC).
     """
     meter = _checked(plan, price)
+    month = month_started(plan, effective_from)
+    effective_from = _as_announced(plan, price.meter, month, effective_from)
     replaced = _withdraw(trail, plan, price.meter, effective_from, now)
     last = _last_price(plan, price.meter)
+    before = last or follows
+    from_month = month if before else ""
     _check_start(plan, last, follows, price, effective_from, now)
     if last is not None and last.effective_to is None:
-        last.effective_to = effective_from
-        last.save(update_fields=["effective_to"])
-    before = last or follows
+        last.effective_to, last.to_month = effective_from, from_month
+        last.save(update_fields=["effective_to", "to_month"])
     number = (
         max(each.number for each in (last, replaced) if each) if last or replaced else 0
     )
@@ -226,6 +230,7 @@ def write_price(
         included_units=price.included_units,
         proration=price.proration,
         effective_from=effective_from,
+        from_month=from_month,
         is_example=price.is_example,
     )
     Tier.objects.bulk_create(
@@ -237,16 +242,37 @@ def write_price(
         )
         for position, tier in enumerate(price.tiers)
     )
+    accounts = Account.objects.in_bulk(list(trail.entries))
     for account_id in trail.entries:
+        start = start_for(version, accounts.get(account_id))
         trail.note(
             Event.PRICE_PUBLISHED,
             target=("price_version", version.pk, str(version)),
             product=plan.product_id,
             before=describe_price(before) if before else None,
-            after=describe_price(version),
+            after=describe_price(version) | {"effective_from": start.isoformat()},
             account_id=account_id,
         )
     return version
+
+
+def month_started(plan: Plan, instant: datetime) -> str:
+    """Return the month of a plan that starts at an instant: of its account or UTC; "" if none does."""
+    calendar = _calendar(plan)
+    month = calendar.month_at(instant)
+    return str(month) if instant == calendar.starts_at(month) else ""
+
+
+def _as_announced(
+    plan: Plan, meter: str, month: str, effective_from: datetime
+) -> datetime:
+    """Return the instant of a price of the same month that was published already, if there is one.
+
+    The month can start at another instant since, if the zone has changed.
+    """
+    rows = plan.prices.filter(meter=meter, withdrawn_at=None).exclude(from_month="")
+    found = rows.filter(from_month=month).first()
+    return found.effective_from if found else effective_from
 
 
 def check_price(
@@ -263,6 +289,8 @@ def check_price(
     Raises Invalid as `write_price` does.
     """
     _checked(plan, price)
+    month = month_started(plan, effective_from)
+    effective_from = _as_announced(plan, price.meter, month, effective_from)
     rows = plan.prices.filter(meter=price.meter, withdrawn_at=None)
     if effective_from > now:  # one that starts then is replaced
         rows = rows.exclude(effective_from=effective_from)
@@ -328,9 +356,13 @@ def _withdraw(
 
 
 def next_month_start(plan: Plan, now: datetime) -> datetime:
-    """Return when a higher price of a plan can take effect: in UTC, or in the zone of its account."""
+    """Return when a higher price of a plan can take effect: in UTC, or in the zone of its account.
+
+    A price of everyone starts with the month of each account, so that must not have started.
+    """
     calendar = _calendar(plan)
-    return calendar.ends_at(calendar.month_at(now))
+    ahead = now if plan.account else now + MAX_UTC_OFFSET
+    return calendar.ends_at(calendar.month_at(ahead))
 
 
 def _this_month_start(plan: Plan, now: datetime) -> datetime:

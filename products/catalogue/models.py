@@ -152,6 +152,10 @@ class PriceVersion(models.Model):
     Triggers keep the row: only its end can be set, once, and a version that is not in force yet
     can be withdrawn. The versions of a plan and meter never overlap. A priced unit is `unit_size`
     minutes or bytes.
+
+    A price that follows another one and starts with a month starts with that month of each account,
+    in its billing zone; then `from_month` is set, and `to_month` of the one before it. Queries
+    with an account return its instants.
     """
 
     class UnitMode(models.TextChoices):
@@ -185,6 +189,8 @@ class PriceVersion(models.Model):
     )
     effective_from = models.DateTimeField()
     effective_to = models.DateTimeField(null=True, blank=True)
+    from_month = models.CharField(max_length=7, blank=True)
+    to_month = models.CharField(max_length=7, blank=True)
     withdrawn_at = models.DateTimeField(null=True, blank=True)
     is_example = models.BooleanField(default=False)
 

@@ -1,13 +1,19 @@
 """Products on sale, and prices at an instant."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Q, QuerySet
 
 from accounts.errors import NotFound
+from accounts.models import Account
+from products.calendars import Calendar, calendar_of
 from products.catalogue.models import Plan, PriceVersion, Product
 from products.catalogue.tiers import METERS, PriceTier, TieredPrice, UnitMode
+from products.months import Month
+
+# The start of a month in one zone is less than this before or after that in another.
+_MAX_MOVE = timedelta(days=2)
 
 
 def on_sale() -> "QuerySet[Product]":
@@ -31,26 +37,26 @@ def product(slug: str) -> Product:
 
 
 def direct_prices(
-    when: datetime, *, account_id: str = "", slug: str = ""
+    when: datetime, *, account: Account | None = None, slug: str = ""
 ) -> dict[str, PriceVersion]:
     """Return the direct price of each product at an instant, with plan and tiers, by slug.
 
-    With `slug`, of that product alone. With `account_id`, the account's own plan counts before
-    the plan of everyone. If a plan has prices for several meters, this is the first of METERS.
+    With `slug`, of that product alone. With `account`, its own plan counts before the plan of
+    everyone, and prices start and end with its months. If a plan has prices for several meters, this is the first of METERS.
     Every page and command reads the same price here.
     """
     rows = PriceVersion.objects.filter(
-        in_force(when),
+        in_force(when, account),
         plan__kind=Plan.Kind.DIRECT,
         plan__retired_at=None,
-    ).filter(Q(plan__account=None) | Q(plan__account_id=account_id))
+    ).filter(Q(plan__account=None) | Q(plan__account=account))
     if slug:
         rows = rows.filter(plan__product_id=slug)
-    rows = rows.select_related("plan").prefetch_related("tiers")
-    return {row.plan.product_id: row for row in sorted(rows, key=_precedence)}
+    found = _of_account(rows, account)
+    return {row.plan.product_id: row for row in sorted(found, key=_precedence)}
 
 
-def next_direct_prices(when: datetime, *, account_id: str) -> dict[str, PriceVersion]:
+def next_direct_prices(when: datetime, *, account: Account) -> dict[str, PriceVersion]:
     """Return the next direct price of each product after an instant, with plan and tiers, by slug.
 
     An account with a price of its own is not concerned by that of everyone.
@@ -59,27 +65,31 @@ def next_direct_prices(when: datetime, *, account_id: str) -> dict[str, PriceVer
         plan__kind=Plan.Kind.DIRECT,
         plan__retired_at=None,
         withdrawn_at=None,
-        effective_from__gt=when,
-    ).filter(Q(plan__account=None) | Q(plan__account_id=account_id))
-    rows = rows.select_related("plan").prefetch_related("tiers")
-    prices = direct_prices(when, account_id=account_id)
+    ).exclude(_has_started(when, account))
+    rows = rows.filter(Q(plan__account=None) | Q(plan__account=account))
+    prices = direct_prices(when, account=account)
     found: dict[str, PriceVersion] = {}
-    for row in sorted(rows, key=lambda row: (row.effective_from, *_precedence(row))):
+    for row in sorted(
+        _of_account(rows, account),
+        key=lambda row: (row.effective_from, *_precedence(row)),
+    ):
         price = prices.get(row.plan.product_id)
         if price is None or price.plan.account_id in {None, row.plan.account_id}:
             found.setdefault(row.plan.product_id, row)
     return found
 
 
-def _precedence(price: PriceVersion) -> tuple[bool, int]:
-    return price.plan.account_id is not None, -list(METERS).index(price.meter)
+def _precedence(price: PriceVersion) -> tuple[bool, int, int]:
+    # Of two versions in force, which only a change of zone can lead to, the earlier one counts.
+    meter = list(METERS).index(price.meter)
+    return price.plan.account_id is not None, -meter, -price.number
 
 
 def direct_price(
-    slug: str, when: datetime, *, account_id: str = ""
+    slug: str, when: datetime, *, account: Account | None = None
 ) -> PriceVersion | None:
     """Return what a product costs at an instant if bought directly; None if it has no price."""
-    return direct_prices(when, account_id=account_id, slug=slug).get(slug)
+    return direct_prices(when, account=account, slug=slug).get(slug)
 
 
 def trial_plans(slug: str = "") -> dict[str, Plan]:
@@ -90,33 +100,42 @@ def trial_plans(slug: str = "") -> dict[str, Plan]:
     return {row.product_id: row for row in rows.select_related("product")}
 
 
-def prices_on(plan: Plan, when: datetime) -> list[PriceVersion]:
+def prices_on(
+    plan: Plan, when: datetime, account: Account | None = None
+) -> list[PriceVersion]:
     """Return a plan's prices at an instant, one per meter, in the order of METERS."""
-    rows = plan.prices.filter(in_force(when)).select_related("plan")
-    rows = rows.prefetch_related("tiers")
-    return sorted(rows, key=_precedence, reverse=True)
+    rows = _of_account(plan.prices.filter(in_force(when, account)), account)
+    found = {row.meter: row for row in sorted(rows, key=_precedence)}
+    return sorted(found.values(), key=_precedence, reverse=True)
 
 
-def prices_beside(price: PriceVersion | None, when: datetime) -> list[PriceVersion]:
+def prices_beside(
+    price: PriceVersion | None, when: datetime, account: Account | None = None
+) -> list[PriceVersion]:
     """Return a price with those of its plan on other meters; none without a price."""
     if price is None:
         return []
-    others = [row for row in prices_on(price.plan, when) if row.meter != price.meter]
+    rows = prices_on(price.plan, when, account)
+    others = [row for row in rows if row.meter != price.meter]
     return sorted([price, *others], key=_precedence, reverse=True)
 
 
 def prices_between(
-    plans: Collection[str], starts_at: datetime, ends_at: datetime
+    plans: Collection[str], starts_at: datetime, ends_at: datetime, account: Account
 ) -> list[PriceVersion]:
-    """Return the price versions of plans in force at any time of a period, in order, with tiers."""
+    """Return the price versions of plans in force for an account in a period, in order, with tiers."""
     rows = PriceVersion.objects.filter(
-        Q(effective_to=None) | Q(effective_to__gt=starts_at),
+        Q(effective_to=None) | Q(effective_to__gt=starts_at - _MAX_MOVE),
         plan_id__in=plans,
-        effective_from__lt=ends_at,
+        effective_from__lt=ends_at + _MAX_MOVE,
         withdrawn_at=None,
-    )
-    rows = rows.select_related("plan").prefetch_related("tiers")
-    return list(rows.order_by("effective_from", "plan_id", "meter"))
+    ).order_by("effective_from", "plan_id", "meter")
+    return [
+        row
+        for row in _of_account(rows, account)
+        if row.effective_from < ends_at
+        and (row.effective_to is None or row.effective_to > starts_at)
+    ]
 
 
 def tiered_price(version: PriceVersion) -> TieredPrice:
@@ -132,8 +151,46 @@ def tiered_price(version: PriceVersion) -> TieredPrice:
     )
 
 
-def in_force(when: datetime) -> Q:
-    """Return the condition of a price version that is in force at an instant."""
-    return Q(withdrawn_at=None, effective_from__lte=when) & (
-        Q(effective_to=None) | Q(effective_to__gt=when)
+def in_force(when: datetime, account: Account | None = None) -> Q:
+    """Return the condition of a price version that is in force for an account at an instant."""
+    month = str(_calendar(account).month_at(when))
+    lasts = (
+        Q(effective_to=None)
+        | Q(to_month="", effective_to__gt=when)
+        | Q(to_month__gt=month)
     )
+    return Q(withdrawn_at=None) & _has_started(when, account) & lasts
+
+
+def _has_started(when: datetime, account: Account | None) -> Q:
+    month = str(_calendar(account).month_at(when))
+    return Q(from_month="", effective_from__lte=when) | Q(
+        from_month__gt="", from_month__lte=month
+    )
+
+
+def start_for(price: PriceVersion, account: Account | None) -> datetime:
+    """Return when a price starts for an account: with its month, if the price starts with one.
+
+    Without an account, months are those of UTC.
+    """
+    if not price.from_month:
+        return price.effective_from
+    return _calendar(account).starts_at(Month.read(price.from_month))
+
+
+def _of_account(
+    rows: "QuerySet[PriceVersion]", account: Account | None
+) -> list[PriceVersion]:
+    """Return prices with plan and tiers, which start and end when they do for an account."""
+    found = list(rows.select_related("plan").prefetch_related("tiers"))
+    for row in found:
+        row.effective_from = start_for(row, account)
+        if row.to_month:
+            end = _calendar(account).starts_at(Month.read(row.to_month))
+            row.effective_to = end
+    return found
+
+
+def _calendar(account: Account | None) -> Calendar:
+    return calendar_of(account) if account else Calendar()

@@ -9,12 +9,13 @@ from accounts.triggers import GuardRule, guard, unequal
 _FIXED = (
     *("id", "plan_id", "number", "currency", "meter", "unit_size", "unit_name"),
     *("unit_mode", "fee_micros", "included_units", "proration", "effective_from"),
-    "is_example",
+    *("from_month", "is_example"),
 )
 _SET_AGAIN = " OR ".join(
     f"(OLD.{column} IS NOT NULL AND OLD.{column} IS DISTINCT FROM NEW.{column})"
     for column in ("effective_to", "withdrawn_at")
 )
+_SET_AGAIN += " OR (OLD.effective_to IS NOT NULL AND OLD.to_month <> NEW.to_month)"
 _OVERLAPS = """EXISTS (
   SELECT 1 FROM catalogue_priceversion AS other
   WHERE other.plan_id = NEW.plan_id AND other.meter = NEW.meter

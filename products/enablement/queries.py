@@ -329,7 +329,7 @@ def products_of(account: Account, now: datetime) -> list[ProductState]:
         .order_by("service__name")
     ):
         using.setdefault(switch.product_id, []).append(switch.service)
-    prices = direct_prices(now, account_id=account.pk)
+    prices = direct_prices(now, account=account)
     plans = trial_plans()
     blocks = budget_blocks(account.pk)
     return [
@@ -353,7 +353,7 @@ def state_of(account: Account, product: Product, now: datetime) -> ProductState:
         product=product,
         enablement=current(account.pk, product.pk),
         last=last_closed(account.pk, product.pk),
-        price=direct_price(product.pk, now, account_id=account.pk),
+        price=direct_price(product.pk, now, account=account),
         services=tuple(services_with(account.pk, product.pk)),
         trial=trial_of(account.pk, product.pk),
         trial_plan=trial_plans(product.pk).get(product.pk),
@@ -445,9 +445,8 @@ def price_of(enablement: Enablement, when: datetime) -> PriceVersion | None:
     A price of the account's own replaces that of the direct plan of everyone.
     """
     if enablement.source == Enablement.Source.DIRECT:
-        slug, account = enablement.product_id, enablement.account_id
-        return direct_price(slug, when, account_id=account)
-    return next(iter(prices_on(enablement.plan, when)), None)
+        return direct_price(enablement.product_id, when, account=enablement.account)
+    return next(iter(prices_on(enablement.plan, when, enablement.account)), None)
 
 
 def followed_price(plan: Plan, when: datetime) -> PriceVersion | None:
@@ -463,7 +462,7 @@ def followed_price(plan: Plan, when: datetime) -> PriceVersion | None:
     held = current(plan.account_id, plan.product_id)
     if held is None or held.source != Enablement.Source.DIRECT or held.plan == plan:
         return None
-    return next(iter(prices_on(held.plan, when)), None)
+    return next(iter(prices_on(held.plan, when, plan.account)), None)
 
 
 def assignable_plans(account: Account) -> "QuerySet[Plan]":

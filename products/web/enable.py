@@ -107,7 +107,7 @@ def _review(
 ) -> HttpResponse:
     product = state.product
     now = timezone.now()
-    prices = prices_beside(state.price, now)
+    prices = prices_beside(state.price, now, account)
     text = direct_terms(account, product, prices, now=now).text
     agreed_before = form.data.get("agreed_text", "")
     reviewed = conflicts_of(actor_of(request), product)

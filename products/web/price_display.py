@@ -59,7 +59,7 @@ def price_changes(account: Account, now: datetime) -> dict[str, PriceChange]:
             price.effective_from,
             f"{_price_line(price)} {fee_line(price)}".strip(),
         )
-        for slug, price in next_direct_prices(now, account_id=account.pk).items()
+        for slug, price in next_direct_prices(now, account=account).items()
         if slug in products and slug not in packages
     }
 

@@ -1,6 +1,7 @@
 """Assigns contracts: currency, billing zone, payment terms and the buyer, from a month on."""
 
 import zoneinfo
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -14,7 +15,10 @@ from accounts.roles import Permission
 from products.billing.models import DEFAULT_PAYMENT_TERMS_DAYS, Contract, Invoice
 from products.billing.queries.terms import CurrencyConflict, contract_of, terms_of
 from products.calendars import Calendar, calendar_of
+from products.catalogue.commands import describe_price
+from products.catalogue.models import PriceVersion
 from products.catalogue.money import is_currency
+from products.catalogue.queries import next_direct_prices, start_for
 from products.months import Month
 
 MAX_PAYMENT_TERMS_DAYS = 365
@@ -47,8 +51,8 @@ def assign_contract(
     month before keeps its zone, and the new one starts where it ends. Raises Forbidden unless
     the actor is staff; Invalid for an unknown currency or zone, a currency in which a product has no prices,
     impossible payment terms, too long a text, a month that is over, or a zone that would change within the running month; Conflict if the month is
-    already invoiced. Notes contract.assigned, and billing_zone.changed or
-    billing_currency.changed.
+    already invoiced. Notes contract.assigned, billing_zone.changed with price.published for each
+    announced price that starts at another instant in the new zone, and billing_currency.changed.
     """
     reason = clean_reason(reason)
     _check(terms)
@@ -59,6 +63,7 @@ def assign_contract(
         calendar = calendar_of(account)
         _check_month(account, calendar, terms, from_month, trail.now)
         before = contract_of(account.pk, from_month)
+        announced = next_direct_prices(trail.now, account=account)
         contract = Contract.objects.create(
             account=account,
             from_month=str(from_month),
@@ -72,7 +77,24 @@ def assign_contract(
         account.save(update_fields=["zone_changes"])
         _check_prices(account, from_month)
         _note(trail, contract, before, calendar.zone_in(from_month))
+        _note_moved_prices(trail, account, announced)
     return contract
+
+
+def _note_moved_prices(
+    trail: Trail, account: Account, announced: Mapping[str, PriceVersion]
+) -> None:
+    """Note again each announced price that starts at another instant in the new zone."""
+    for slug, price in announced.items():
+        start = start_for(price, account)
+        if start != price.effective_from:
+            trail.note(
+                Event.PRICE_PUBLISHED,
+                target=("price_version", price.pk, str(price)),
+                product=slug,
+                before=describe_price(price),
+                after=describe_price(price) | {"effective_from": start.isoformat()},
+            )
 
 
 def _check(terms: ContractTerms) -> None:

@@ -22,7 +22,12 @@ from products.billing.bill import (
 from products.billing.models import Contract
 from products.calendars import calendar_of
 from products.catalogue.models import Plan, PriceVersion, Product
-from products.catalogue.queries import direct_prices, prices_between, tiered_price
+from products.catalogue.queries import (
+    direct_prices,
+    prices_between,
+    start_for,
+    tiered_price,
+)
 from products.compatibility.version_config import WEBSOCKETS
 from products.enablement.models import Enablement
 from products.months import Month
@@ -79,7 +84,7 @@ def terms_of(account: Account, month: Month) -> Terms:
     plans = {each.plan_id for each in holdings}
     prices = [
         _plan_price(row)
-        for row in prices_between(plans, period.starts_at, period.ends_at)
+        for row in prices_between(plans, period.starts_at, period.ends_at, account)
     ]
     contract = contract_of(account.pk, month)
     currency = _currency(contract, prices, account)
@@ -112,7 +117,7 @@ def _always_held(account: Account, period: Period) -> Iterable[Holding]:
     # At the start of the account, too, if that is within the period.
     starts = {period.starts_at, max(period.starts_at, account.created_at)}
     for when in sorted(starts):
-        for slug, price in direct_prices(when, account_id=account.pk).items():
+        for slug, price in direct_prices(when, account=account).items():
             if slug in slugs:
                 slugs.remove(slug)
                 yield Holding(
@@ -158,9 +163,11 @@ def _own_prices(account: Account) -> dict[str, tuple[str, datetime]]:
         plan__kind=Plan.Kind.DIRECT,
         plan__retired_at=None,
     )
-    newest_first = rows.order_by("-effective_from")
-    names = ("plan__product_id", "plan_id", "effective_from")
-    return {slug: (plan, at) for slug, plan, at in newest_first.values_list(*names)}
+    newest_first = rows.select_related("plan").order_by("-effective_from")
+    return {
+        row.plan.product_id: (row.plan_id, start_for(row, account))
+        for row in newest_first
+    }
 
 
 def _at_own_price(

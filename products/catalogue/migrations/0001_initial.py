@@ -48,6 +48,8 @@ class Migration(migrations.Migration):
                 ('proration', models.CharField(choices=[('none', 'The whole fee'), ('daily', 'The fee by days')], default='none', max_length=8)),
                 ('effective_from', models.DateTimeField()),
                 ('effective_to', models.DateTimeField(blank=True, null=True)),
+                ('from_month', models.CharField(blank=True, max_length=7)),
+                ('to_month', models.CharField(blank=True, max_length=7)),
                 ('withdrawn_at', models.DateTimeField(blank=True, null=True)),
                 ('is_example', models.BooleanField(default=False)),
                 ('plan', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='prices', to='catalogue.plan')),

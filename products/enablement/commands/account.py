@@ -86,14 +86,14 @@ def enable(
         lock=Plan.objects.filter(product=product),  # see change_price
     ) as trail:
         trial = require_disabled(account, product)
-        price = direct_price(product.pk, trail.now, account_id=account.pk)
+        price = direct_price(product.pk, trail.now, account=account)
         if refusal := enable_refusal(product, None, price):
             raise refusal
         assert price is not None  # noqa: S101 - else it is refused
         terms = direct_terms(
             account,
             product,
-            prices_beside(price, trail.now),
+            prices_beside(price, trail.now, account),
             now=trail.now,
             locale=agreement.locale,
         )

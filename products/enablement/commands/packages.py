@@ -46,7 +46,7 @@ def assign_package(
     ) as trail:
         require_approval(actor)
         trial = require_disabled(account, product)
-        prices = prices_on(plan, trail.now)
+        prices = prices_on(plan, trail.now, account)
         enablement = Enablement(
             account=account,
             product=product,

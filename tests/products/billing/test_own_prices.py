@@ -11,6 +11,7 @@ from accounts.commands.notices import make_notices
 from accounts.errors import Invalid
 from accounts.models import Notice
 from products.billing.commands.closing import finalize_invoice
+from products.billing.commands.contracts import ContractTerms, assign_contract
 from products.billing.commands.corrections import correct_month
 from products.billing.queries.bills import computed_bill
 from products.billing.queries.terms import terms_of
@@ -19,8 +20,11 @@ from products.catalogue.queries import direct_price
 from products.enablement.commands import assign_package, change_price, disable
 from products.enablement.queries import accounts_on
 from products.metering.models import ConnectionUsage
+from products.months import Month
+from products.web.price_display import price_changes
 from tests.factories.trail import noted
 from tests.factories.usage import connection_usage
+from tests.factories.world import CATALOGUE
 from tests.products.billing.conftest import CLOSED, MID_OCTOBER, OCTOBER
 from tests.products.billing.prices import tiered
 
@@ -92,7 +96,7 @@ def test_a_lower_price_counts_immediately_and_continues_in_the_tiers(
     before, after = rated(bill.lines)
     assert before[:3] == (standard.pk, 2_000, 0)
     assert after[:3] == (own.pk, 3_000, 2_000)
-    assert direct_price("websockets", CLOSED, account_id=acme.pk).plan == own
+    assert direct_price("websockets", CLOSED, account=acme).plan == own
     invoice = finalize_invoice(
         JOB, account=acme, month=OCTOBER, now=CLOSED, override_reason="No edge"
     )
@@ -236,3 +240,73 @@ def test_the_bill_that_ends_is_noted_with_the_account_s_own_price(
     assert opened.body["after"]["plan"] == standard.name
     assert closed.body["before"]["plan"] == own.name
     assert closed.body["before"]["price_version"] == version.pk
+
+
+def berlin_from_december(ada, acme):
+    assign_contract(
+        ada,
+        account=acme,
+        terms=ContractTerms(billing_zone="Europe/Berlin"),
+        from_month=Month(2026, 12),
+        reason="Signed",
+        now=MID_OCTOBER,
+    )
+
+
+@pytest.mark.parametrize("of_everyone", [True, False])
+def test_an_announced_price_starts_with_the_month_of_the_zone_that_counts_then(
+    ada, acme, shop, enabled, standard, own, of_everyone
+):
+    first = publish(ada, own, CHEAPER) if not of_everyone else None
+    january = datetime(2027, 1, 1, tzinfo=UTC)
+    dearer = publish(
+        CATALOGUE, standard if of_everyone else own, [(None, "9")], at=january
+    )
+
+    berlin_from_december(ada, acme)
+
+    acme.refresh_from_db()
+    start = datetime(2026, 12, 31, 23, tzinfo=UTC)
+    shown = price_changes(acme, MID_OCTOBER)["websockets"]
+    before, after = (
+        direct_price("websockets", when, account=acme)
+        for when in (start - timedelta(microseconds=1), start)
+    )
+    december, in_january = (
+        [each.price for each in terms_of(acme, month).segments if each.price]
+        for month in (Month(2026, 12), Month(2027, 1))
+    )
+    assert shown.effective_from == start
+    assert (before, after) == (first or standard.prices.get(number=1), dearer)
+    assert dearer.pk not in {each.version_id for each in december}
+    assert dearer.pk in {each.version_id for each in in_january}
+    assert start in {each.effective_from for each in in_january}
+    assert direct_price("websockets", start).number == 1
+    notes = AuditEvent.objects.filter(account_id=acme.pk, action="price.published")
+    assert notes.order_by("sequence").last().body["after"]["effective_from"] == (
+        start.isoformat()
+    )
+
+
+def test_an_announced_price_is_replaced_after_the_zone_has_changed(
+    ada, acme, enabled, own
+):
+    publish(ada, own, CHEAPER)
+    announced = publish(ada, own, DEARER, at=datetime(2027, 1, 1, tzinfo=UTC))
+    berlin_from_december(ada, acme)
+    start = datetime(2026, 12, 31, 23, tzinfo=UTC)
+
+    corrected = publish(ada, own, CHEAPER, at=start)
+
+    announced.refresh_from_db()
+    assert announced.withdrawn_at == MID_OCTOBER
+    assert direct_price("websockets", start, account=acme) == corrected
+
+
+def test_a_rise_of_everyone_waits_for_months_that_have_started_nowhere(
+    ada, acme, enabled, standard
+):
+    late_in_october = datetime(2026, 10, 31, 12, tzinfo=UTC)
+
+    with pytest.raises(PriceRiseTooEarly, match="2026-12-01"):
+        publish(CATALOGUE, standard, [(None, "9")], at=NOVEMBER_1, now=late_in_october)

@@ -150,8 +150,8 @@ def test_an_account_with_a_plan_of_its_own_has_its_price_and_others_do_not(
     )
     price = publish(own, priced(10**7), NOW)
 
-    assert direct_price("websockets", NOW, account_id=acme.pk) == price
-    assert direct_price("websockets", NOW, account_id=globex.pk) == plan.prices.get()
+    assert direct_price("websockets", NOW, account=acme) == price
+    assert direct_price("websockets", NOW, account=globex) == plan.prices.get()
     assert direct_price("websockets", NOW) == plan.prices.get()
 
 
