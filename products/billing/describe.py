@@ -17,11 +17,6 @@ CREDITS_NOTE = "Credits that are left are used when the invoice becomes final."
 VOID_NOTE = "It is not to be paid. Credits that it used were returned to the account."
 # Below every invoice.
 NEVER_CHANGES_NOTE = "A final invoice never changes; corrections appear as credit notes or as lines of the next one."
-# On an invoice of late usage.
-LATE_USAGE_NOTE = (
-    "This invoice has only late usage of months that were invoiced in {currency}. The month itself "
-    "is invoiced in another currency."
-)
 MINUTES_NOTE = {
     InvoiceLine.Kind.ALLOWANCE: ", included",
     InvoiceLine.Kind.TRIAL: ", trial",
@@ -70,12 +65,31 @@ def invoice_notes(invoice: Invoice) -> list[str]:
     """Return what an invoice says about others: what it replaces, why it is apart, that it is void."""
     notes = []
     if invoice.is_late_usage:
-        notes.append(LATE_USAGE_NOTE.format(currency=invoice.currency))
+        notes.append(late_usage_note(invoice))
     if invoice.replaces:
         notes.append(f"It replaces invoice {invoice.replaces}, which is void.")
     if invoice.status == Invoice.Status.VOID:
         notes += [VOID_NOTE, _replaced_by(invoice)]
     return notes
+
+
+def late_usage_note(invoice: Invoice) -> str:
+    """Return why late usage is billed apart."""
+    return (
+        f"This invoice has only late usage of months that were invoiced in {invoice.currency}. "
+        f"{month_name(invoice.month)} itself is invoiced in another currency."
+    )
+
+
+def due_label(invoice: Invoice) -> str:
+    """Return the label of what is to be paid."""
+    is_void = invoice.status == Invoice.Status.VOID
+    return "To pay until it was voided" if is_void else "To pay"
+
+
+def period_label(invoice: Invoice) -> str:
+    """Return the label of the period of an invoice."""
+    return "Billed with" if invoice.is_late_usage else "Period"
 
 
 def _replaced_by(invoice: Invoice) -> str:

@@ -23,7 +23,9 @@ from products.billing.describe import (
     NEVER_CHANGES_NOTE,
     credit_note_text,
     describe,
+    due_label,
     invoice_notes,
+    period_label,
     period_text,
 )
 from products.billing.models import Invoice, InvoiceLine
@@ -89,11 +91,16 @@ def _title(invoice: Invoice) -> str:
     return f"Invoice {invoice.number}" if invoice.number else "Bill, not an invoice"
 
 
+def _what(invoice: Invoice) -> str:
+    month = month_name(invoice.month)
+    return f"Late usage, billed with {month}" if invoice.is_late_usage else month
+
+
 def _story(document: InvoiceDocument) -> list[Flowable]:
     invoice = document.invoice
     parts: list[Flowable] = [
         _text(_title(invoice), _TITLE),
-        _text(f"{month_name(invoice.month)} · {invoice.get_status_display()}"),
+        _text(f"{_what(invoice)} · {invoice.get_status_display()}"),
         *(_text(each) for each in _notes(invoice)),
         Spacer(1, 6 * mm),
         _parties(invoice),
@@ -143,11 +150,13 @@ def _parties(invoice: Invoice) -> Table:
         f"Due {utc_day(invoice.due_on)}" if invoice.due_on else "",
         f"Terms: {invoice.payment_terms_days} days",
     ]
+    if invoice.voided_at:
+        dates[1:] = [f"Void since {utc_day(invoice.voided_at)}"]
     period = (
         f"{month_name(invoice.month)} ({invoice.zone})\n"
         f"{period_text(invoice.starts_at, invoice.ends_at)}"
     )
-    heads = ("From", "To", "Period", "Dates")
+    heads = ("From", "To", period_label(invoice), "Dates")
     cells = (
         invoice.seller,
         invoice.buyer,
@@ -194,7 +203,7 @@ def _lines(document: InvoiceDocument) -> Table:
     for label, sum_, style in (
         ("Subtotal", str(invoice.subtotal), _RIGHT),
         ("Credits used", f"{minus}{invoice.credits}", _RIGHT),
-        ("To pay", str(invoice.due), _HEAD_RIGHT),
+        (due_label(invoice), str(invoice.due), _HEAD_RIGHT),
     ):
         rows.append((_text(label), _text(""), _text(""), _text(sum_, style)))
     return Table(rows, colWidths=_COLUMNS, style=_RULES, repeatRows=1)

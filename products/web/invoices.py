@@ -23,11 +23,13 @@ from accounts.queries import account_of
 from products.billing.bill import BANDWIDTH
 from products.billing.describe import (
     CREDITS_NOTE,
-    LATE_USAGE_NOTE,
     NEVER_CHANGES_NOTE,
     VOID_NOTE,
     credit_note_text,
     describe,
+    due_label,
+    late_usage_note,
+    period_label,
     period_text,
 )
 from products.billing.models import Invoice, InvoiceLine
@@ -69,9 +71,9 @@ def invoice(request: HttpRequest, invoice_key: str) -> HttpResponse:
         "never_changes": NEVER_CHANGES_NOTE,
         "credits_note": "" if row.number else CREDITS_NOTE,
         "title": f"Invoice {row.number}" if row.number else "Bill",
-        "late_usage_note": LATE_USAGE_NOTE.format(currency=row.currency)
-        if row.is_late_usage
-        else "",
+        "late_usage_note": late_usage_note(row) if row.is_late_usage else "",
+        "due_label": due_label(row),
+        "period_label": period_label(row),
         "void_note": VOID_NOTE,
         "replacement": row.replacement,
         "month": month_name(row.month),

@@ -337,6 +337,8 @@ def test_a_void_invoice_says_so(browser, bo, ada, final):
     assert "Void November 2026, 0.00 USD not to be paid." in text
     assert "Wrong buyer" in text
     assert "No invoice replaces it yet." in text
+    assert "Issued 4 Dec 2026 Void since 4 Dec 2026" in text
+    assert "To pay until it was voided 0.00 USD" in text
 
 
 def test_a_void_invoice_and_the_one_that_replaces_it_name_each_other(
