@@ -77,7 +77,7 @@ class MemberRow:
 
 
 @dataclass(frozen=True, slots=True)
-class MonthUsage:
+class AccountUsage:
     """What the account used in the running month, and what it costs so far."""
 
     month: Month
@@ -230,7 +230,7 @@ def _services(account: Account) -> TableRows:
     return TableRows(shown, rows.total, rows.url)
 
 
-def _usage(account: Account, month: Month) -> MonthUsage:
+def _usage(account: Account, month: Month) -> AccountUsage:
     totals = UsagePeriod.objects.filter(
         account_id=account.pk, month=str(month)
     ).aggregate(
@@ -240,7 +240,7 @@ def _usage(account: Account, month: Month) -> MonthUsage:
         bytes_out=Sum("bytes_to_client") + Sum("delivery_bytes_to_client"),
     )
     invoice = open_invoice(account.pk, month)
-    return MonthUsage(
+    return AccountUsage(
         month=month,
         cost=subtotal_in_words(invoice) if invoice else "",
         **{name: value or 0 for name, value in totals.items()},
