@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from accounts.models import Account
-from products.catalogue.models import PriceVersion, Product
+from products.catalogue.models import Plan, PriceVersion, Product
 from products.catalogue.money import Money, amount_in_words, unit_price
 from products.catalogue.queries import next_direct_prices, on_sale, tiered_price
 from products.catalogue.tiers import METERS, tier_ranges
@@ -21,6 +21,11 @@ def tier_rows(price: PriceVersion) -> list[tuple[str, Decimal]]:
         (_capitalized(reach) or "All", unit_price(tier.unit_price_nanos))
         for reach, tier in zip(ranges, tiers, strict=True)
     ]
+
+
+def is_public(price: PriceVersion) -> bool:
+    """Tell whether a price is that of everyone: others are for those who see costs (R20)."""
+    return price.plan.kind == Plan.Kind.DIRECT and price.plan.account_id is None
 
 
 def product_price_line(state: ProductState) -> str:
@@ -41,6 +46,7 @@ class PriceChange:
     product: Product
     effective_from: datetime
     price_line: str
+    is_public: bool
 
 
 def price_changes(account: Account, now: datetime) -> dict[str, PriceChange]:
@@ -58,6 +64,7 @@ def price_changes(account: Account, now: datetime) -> dict[str, PriceChange]:
             products[slug],
             price.effective_from,
             f"{_price_line(price)} {fee_line(price)}".strip(),
+            is_public(price),
         )
         for slug, price in next_direct_prices(now, account=account).items()
         if slug in products and slug not in packages

@@ -41,7 +41,12 @@ from products.enablement.review import superusers_of
 from products.services.models import Service
 from products.web.current_usage import account_usage
 from products.web.forms import RequestForm
-from products.web.price_display import PriceChange, price_changes, product_price_line
+from products.web.price_display import (
+    PriceChange,
+    is_public,
+    price_changes,
+    product_price_line,
+)
 from products.web.recent_usage import recent_usage
 
 SERVICES_SHOWN = 3  # of those that use one product
@@ -113,13 +118,20 @@ def cards_of(
     superusers = tuple(superusers_of(account))
     requested = own_requests(account, access.actor.user_id, now)
     bill = running.bill if running is not None else None
-    changes = price_changes(account, now)
+    sees_costs = access.decide(Permission.BILLING_READ).allowed
+    changes = {
+        slug: change
+        for slug, change in price_changes(account, now).items()
+        if sees_costs or change.is_public
+    }
     costs = product_costs(bill) if bill else {}
     nothing = str(Money(0, bill.terms.currency)) if bill else ""
     return [
         Card(
             state=state,
-            price_line=product_price_line(state),
+            price_line=product_price_line(state)
+            if sees_costs or state.price is None or is_public(state.price)
+            else "",
             price_change=changes.get(state.product.pk),
             can_enable=may_enable
             and (not state.is_on or state.on_trial)

@@ -9,7 +9,7 @@ from django.core import mail
 from django.utils import timezone
 
 from accounts.commands.accounts import suspend_account
-from products.catalogue.commands import NewPrice
+from products.catalogue.commands import NewPrice, add_plan
 from products.catalogue.tiers import PriceTier
 from products.enablement.commands import change_price, request_product
 from products.enablement.models import ProductRequest
@@ -68,6 +68,35 @@ def test_a_superuser_sees_the_way_to_disable(browser, sam, enabled):
 
     assert "No service uses it yet. Switch it on from a service's page" in words
     assert "Disable WebSockets…" in words
+
+
+@pytest.mark.parametrize(
+    ("who", "sees"), [("sam", True), ("bo", True), ("eve", False), ("una", False)]
+)
+def test_prices_of_a_contract_are_for_those_who_see_costs(
+    request, browser, acme, enabled, websockets, who, sees
+):
+    now = timezone.now()
+    own = add_plan(
+        CATALOGUE,
+        product=websockets,
+        kind="direct",
+        name="Contract",
+        account=acme,
+        now=now,
+    )
+    for number, at in ((1, now), (2, now + timedelta(days=40))):
+        price = NewPrice(
+            currency="USD",
+            meter="connection_time",
+            tiers=(PriceTier(None, 111_000_000 * number),),
+        )
+        change_price(CATALOGUE, plan=own, price=price, effective_from=at, now=now)
+
+    words = card(browser(request.getfixturevalue(who)).get("/products/"))
+
+    assert [amount in words for amount in ("0.111 USD", "0.222 USD")] == [sees, sees]
+    assert "The price of WebSockets changes" in words or not sees
 
 
 def test_a_blocked_product_shows_the_reason(browser, sam, enabled, now):
