@@ -555,6 +555,16 @@ def test_a_refused_close_says_why_and_leaves_nothing(
     assert noted(acme.pk) == entries
 
 
+def test_close_month_needs_finalize_to_make_invoices_final(acme, enabled):
+    with pytest.raises(CommandError, match="Add --finalize"):
+        call_command(
+            *("close_month", "2026-10", "--override", "Now", "--now"),
+            CLOSED.isoformat(),
+        )
+
+    assert not Invoice.objects.exists()
+
+
 def test_the_sweep_finds_late_usage_of_an_account_without_a_product(acme, websockets):
     adjustment = late_usage_of_september(acme)
 

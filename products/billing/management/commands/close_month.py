@@ -36,7 +36,7 @@ class Command(BaseCommand):
             "--override",
             default="",
             metavar="REASON",
-            help="finalise although the usage is not complete; the reason is kept",
+            help="with --finalize: also if the usage is not complete; the reason is kept",
         )
         parser.add_argument(
             "--now",
@@ -48,6 +48,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Close the month of each account; exit with 1 if one was refused."""
         month, now = _month(options["month"]), _now(options["now"])
+        if options["override"] and not options["finalize"]:
+            raise CommandError("--override makes invoices final. Add --finalize.")
         accounts = accounts_to_bill(month)
         if options["account"]:
             accounts = Account.objects.filter(pk=options["account"])
@@ -71,7 +73,7 @@ def _close(
     account: Account, month: Month, now: datetime, options: dict[str, Any]
 ) -> str:
     actor = Actor.system("close-month", interface=Interface.COMMAND)
-    if not (options["finalize"] or options["override"]):
+    if not options["finalize"]:
         return _in_words(draft_invoice(actor, account=account, month=month, now=now))
     reason = options["override"]
     close = {"account": account, "month": month, "now": now, "override_reason": reason}
