@@ -38,7 +38,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def visit(browser: Browser, live_server: Any) -> Iterator[Callable[..., Visitor]]:
+def browse(browser: Browser, live_server: Any) -> Iterator[Callable[..., Visitor]]:
     """Return a function that opens a browser for an actor, authenticated `confirmed` seconds ago.
 
     For None no one is signed in.

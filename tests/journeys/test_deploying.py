@@ -16,14 +16,14 @@ AN_HOUR = 3_600  # seconds; longer than a re-authentication lasts
 
 
 def test_each_cause_leads_to_what_mends_it_until_the_version_is_deployed(
-    visit, sam, eve, una, draft, websockets
+    browse, sam, eve, una, draft, websockets
 ):
     BackendFactory.create(version=draft, name="far", shield="frankfurt-de")
     SnippetFactory.create(version=draft)
     checks = reverse("why", args=[draft.service_id, draft.number])
 
     # One cause each: Una's is her role, and the check leads to its rule.
-    for_una = visit(una)
+    for_una = browse(una)
     for_una.open(checks)
     for_una.titled("Why can't I deploy?")
     for_una.reads("Your role is user.", "Who can fix it: Sam")
@@ -33,12 +33,12 @@ def test_each_cause_leads_to_what_mends_it_until_the_version_is_deployed(
     assert for_una.faults() == []
 
     # Eve requests what is not enabled, Sam follows the request and enables it.
-    for_eve = visit(eve)
+    for_eve = browse(eve)
     for_eve.open(checks)
     for_eve.press("Request access")
     for_eve.reads("Request sent.", "Requested today")
     assert for_eve.faults() == []
-    for_sam = visit(sam)
+    for_sam = browse(sam)
     for_sam.open("/")
     for_sam.reads("Eve requested WebSockets")
     for_sam.follow("Review request")
@@ -50,7 +50,7 @@ def test_each_cause_leads_to_what_mends_it_until_the_version_is_deployed(
     for_sam.reads("Eve")
     assert for_sam.faults() == []
 
-    # The shield stands in the way of switching on; its field is one click away.
+    # The shield prevents switching on; its field is one click away.
     for_eve.open(checks)
     for_eve.unfold("No compatibility rule is broken")
     for_eve.follow("Shield of far")
@@ -70,7 +70,7 @@ def test_each_cause_leads_to_what_mends_it_until_the_version_is_deployed(
 
 
 def test_traffic_is_rolled_back_and_stopped_after_a_review_of_who_is_affected(
-    visit, eve, switched_on, draft, now
+    browse, eve, switched_on, draft, now
 ):
     activate(eve, version=draft, now=now)
     second = clone_version(eve, version=draft, now=now)
@@ -79,7 +79,7 @@ def test_traffic_is_rolled_back_and_stopped_after_a_review_of_who_is_affected(
     at = timezone.now()
     opened = {"service": switched_on.pk, "started_at": at - timedelta(seconds=90)}
     take(make_edge(last_seen_at=at), record(1, month=f"{at:%Y-%m}", **opened), now=at)
-    page = visit(eve, confirmed=AN_HOUR)
+    page = browse(eve, confirmed=AN_HOUR)
     service = reverse("service", args=[switched_on.pk])
 
     # Reading is free: no review asks for the password.
@@ -112,9 +112,9 @@ def test_traffic_is_rolled_back_and_stopped_after_a_review_of_who_is_affected(
 
 
 def test_a_deed_asks_who_you_are_in_place_and_names_itself(
-    visit, sam, enabled, switched_on
+    browse, sam, enabled, switched_on
 ):
-    page = visit(sam, confirmed=AN_HOUR)
+    page = browse(sam, confirmed=AN_HOUR)
     page.open("/products/")
     page.follow("Disable WebSockets…")
     page.titled("Disable WebSockets")

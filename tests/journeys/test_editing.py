@@ -1,4 +1,4 @@
-"""An engineer edits a draft: conflicts, undo, an import, a pasted URL, and several parts at once."""
+"""An engineer edits a draft: conflicts, undo, an import, a pasted URL, and several parts together."""
 
 import pytest
 from django.urls import reverse
@@ -15,22 +15,22 @@ from tests.factories.services import (
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
-def test_an_engineer_edits_a_draft_beside_someone_else(visit, eve, acme, draft):
+def test_an_engineer_edits_a_draft_beside_someone_else(browse, eve, acme, draft):
     HeaderFactory.create(version=draft, name="tenant")
     source = live_version(ServiceFactory.create(account=acme, name="source"), "s.test")
     set_values(parts("backend", version=source), address="eu.example.com", port=8443)
-    page = visit(eve)
+    page = browse(eve)
 
     # Someone else changes one field that Eve changes too, and one that she does not.
     page.open(reverse("version", args=[draft.service_id, draft.number]))
     page.follow("origin")
     page.type("Address", "mine.example.com")
-    set_values(parts("backend", version=draft), address="theirs.example.com", weight=7)
+    set_values(parts("backend", version=draft), address="other.example.com", weight=7)
     page.press("Save draft")
     page.reads(
         "Someone else changed the same fields while you were editing",
         "Keep my change: mine.example.com",
-        "Use their change: theirs.example.com",
+        "Use their change: other.example.com",
     )
     assert page.faults() == []
     page.page.get_by_label("Keep my change: mine.example.com").check()
@@ -83,10 +83,10 @@ def test_an_engineer_edits_a_draft_beside_someone_else(visit, eve, acme, draft):
 
 
 def test_several_parts_are_saved_together_with_units_and_findings_in_view(
-    visit, eve, draft, switched_on
+    browse, eve, draft, switched_on
 ):
     BackendFactory.create(version=draft, name="second", address="two.example.com")
-    page = visit(eve, permissions=["clipboard-read", "clipboard-write"])
+    page = browse(eve, permissions=["clipboard-read", "clipboard-write"])
 
     page.open(reverse("version", args=[draft.service_id, draft.number]))
     page.follow("Edit domains and backends on one page")

@@ -14,13 +14,13 @@ from tests.factories.accounts import member
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
-def test_a_long_list_is_paged_searched_filtered_and_ordered(visit, sam, acme, draft):
+def test_a_long_list_is_paged_searched_filtered_and_ordered(browse, sam, acme, draft):
     Service.objects.bulk_create(
         Service(account=acme, name=f"s-{number:03}", created_at=NOW, updated_at=NOW)
         for number in range(60)
     )
     activate(sam, version=draft, now=NOW)
-    page = visit(sam)
+    page = browse(sam)
 
     page.open("/services/")
     page.reads("61 services of Acme", "echo", "s-048")
@@ -47,10 +47,10 @@ def test_a_long_list_is_paged_searched_filtered_and_ordered(visit, sam, acme, dr
 
 
 def test_the_search_finds_a_service_a_domain_a_person_and_an_id(
-    visit, sam, eve, echo, draft
+    browse, sam, eve, echo, draft
 ):
     activate(sam, version=draft, now=NOW)
-    page = visit(sam)
+    page = browse(sam)
     for words, title in (
         ("echo", "Services"),
         ("echo.exam", "Active domains"),
@@ -69,10 +69,10 @@ def test_the_search_finds_a_service_a_domain_a_person_and_an_id(
 
 
 def test_activity_reads_as_sentences_and_a_link_keeps_its_filters(
-    visit, ada, sam, eve, acme, ngwaf, switched_on, settings
+    browse, ada, sam, eve, acme, ngwaf, switched_on, settings
 ):
     assign_package(ada, account=acme, plan=ngwaf.plans.get(kind="package"), now=NOW)
-    page = visit(sam)
+    page = browse(sam)
 
     page.open("/activity/")
     page.reads(
@@ -93,7 +93,7 @@ def test_activity_reads_as_sentences_and_a_link_keeps_its_filters(
     page.reads("Sam switched WebSockets on for echo")
     link = page.page.locator("[data-copy*='/activity/?']").get_attribute("data-copy")
 
-    again = visit(sam)
+    again = browse(sam)
     again.open(str(link).removeprefix(settings.PORTAL_URL))
     again.reads("Sam switched WebSockets on for echo")
     again.misses("Next-Gen WAF from the package")
@@ -105,10 +105,10 @@ def test_activity_reads_as_sentences_and_a_link_keeps_its_filters(
 
 
 def test_a_superuser_asks_what_lin_can_do_and_follows_what_would_change_it(
-    visit, sam, lin, una, acme, echo, shop, enabled
+    browse, sam, lin, una, acme, echo, shop, enabled
 ):
     member(acme, "Linus", Role.USER)
-    page = visit(sam)
+    page = browse(sam)
     page.open("/entitlements/")
     page.reads("what you can do with it")
     assert page.faults() == []
@@ -124,7 +124,7 @@ def test_a_superuser_asks_what_lin_can_do_and_follows_what_would_change_it(
     page.page.wait_for_url("**/access/")
     assert page.faults() == []
 
-    for_una = visit(una)
+    for_una = browse(una)
     for_una.open("/entitlements/")
     for_una.reads("Your role is user.", "View only")
     for_una.misses("Person")
@@ -135,8 +135,8 @@ def test_a_superuser_asks_what_lin_can_do_and_follows_what_would_change_it(
     assert for_una.faults() == []
 
 
-def test_staff_ask_the_same_for_anybody(visit, ada, acme, lin, echo, shop):
-    page = visit(ada)
+def test_staff_ask_the_same_for_anybody(browse, ada, acme, lin, echo, shop):
+    page = browse(ada)
     page.open(reverse("admin:accounts_account_change", args=[acme.pk]))
     page.follow("engineer")
     page.reads("Lin")

@@ -6,10 +6,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 def test_a_superuser_follows_the_first_steps_to_a_service_with_websockets(
-    visit, sam, websockets, settings
+    browse, sam, websockets, settings
 ):
     settings.DOMAIN_VERIFICATION = "off"
-    page = visit(sam)
+    page = browse(sam)
     page.open("/")
     page.reads("First steps", "Nothing needs your attention.", "No services yet.")
     assert page.faults() == []

@@ -1,4 +1,4 @@
-"""What people choose for themselves and their account, and what they are told."""
+"""What people choose for themselves and their account, and what they are notified of."""
 
 import pytest
 from playwright.sync_api import expect
@@ -9,8 +9,8 @@ from accounts.commands.notices import make_notices
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
-def test_a_person_chooses_name_dates_time_zone_and_theme(visit, sam, enabled):
-    page = visit(sam)
+def test_a_person_chooses_name_dates_time_zone_and_theme(browse, sam, enabled):
+    page = browse(sam)
     page.open("/profile/")
     assert page.faults() == []
     page.type("Name", "Sam Osei")
@@ -37,9 +37,9 @@ def test_a_person_chooses_name_dates_time_zone_and_theme(visit, sam, enabled):
 
 
 def test_a_superuser_names_the_account_and_chooses_its_defaults(
-    visit, sam, eve, acme, websockets
+    browse, sam, eve, acme, websockets
 ):
-    page = visit(sam)
+    page = browse(sam)
     page.open("/account/")
     page.reads("Time zone", "Currency", "Close the account")
     assert page.faults() == []
@@ -53,7 +53,7 @@ def test_a_superuser_names_the_account_and_chooses_its_defaults(
     page.press("Save notices")
     assert page.faults() == []
 
-    for_eve = visit(eve)
+    for_eve = browse(eve)
     for_eve.open("/account/")
     for_eve.reads("Acme Radio", "Europe/Berlin")
     expect(for_eve.page.get_by_role("button", name="Save name")).to_have_count(0)
@@ -61,11 +61,11 @@ def test_a_superuser_names_the_account_and_chooses_its_defaults(
 
 
 def test_a_change_is_a_notice_and_its_email_is_a_choice_except_for_security(
-    visit, sam, eve, acme, membership, now
+    browse, sam, eve, acme, membership, now
 ):
     change_role(sam, membership=membership(eve), role="user", now=now)
     make_notices(now=now)
-    page = visit(eve)
+    page = browse(eve)
     page.open("/")
     page.follow("Notices")
     page.reads("Sam changed Eve's role from engineer to user")
@@ -81,9 +81,9 @@ def test_a_change_is_a_notice_and_its_email_is_a_choice_except_for_security(
 
 
 def test_a_passkey_is_added_and_asked_for_and_then_required_of_everyone(
-    visit, sam, eve
+    browse, sam, eve
 ):
-    page = visit(sam)
+    page = browse(sam)
     with_authenticator(page)
     page.open("/account/")
     page.follow("Change security policy…")
@@ -103,7 +103,7 @@ def test_a_passkey_is_added_and_asked_for_and_then_required_of_everyone(
     page.reads("Required for all members.")
     assert page.faults() == []
 
-    for_eve = visit(eve)
+    for_eve = browse(eve)
     with_authenticator(for_eve)
     for_eve.open("/services/")
     for_eve.reads("Acme requires a second factor.")

@@ -14,9 +14,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 def test_staff_find_in_three_clicks_from_a_name_who_enabled_it(
-    visit, ada, acme, switched_on
+    browse, ada, acme, switched_on
 ):
-    page = visit(ada)
+    page = browse(ada)
     page.open("/admin/accounts/account/?q=ACM")
     assert page.faults() == []
     page.follow("Acme")
@@ -34,10 +34,10 @@ def test_staff_find_in_three_clicks_from_a_name_who_enabled_it(
 
 
 def test_staff_preview_a_price_with_the_accounts_it_touches(
-    visit, ada, acme, enabled, websockets
+    browse, ada, acme, enabled, websockets
 ):
     plan = Plan.objects.get(product=websockets, kind="direct")
-    page = visit(ada)
+    page = browse(ada)
     page.open(f"/admin/catalogue/plan/{plan.pk}/change/")
     page.follow("Publish a price…")
     assert page.faults() == []
@@ -47,7 +47,7 @@ def test_staff_preview_a_price_with_the_accounts_it_touches(
 
 
 def test_staff_answer_a_request_and_resolve_a_dispute_in_place(
-    visit, ada, sam, acme, ngwaf, shop
+    browse, ada, sam, acme, ngwaf, shop
 ):
     request_product(
         sam, account=acme, product=ngwaf, note="For the shop", now=timezone.now()
@@ -62,7 +62,7 @@ def test_staff_answer_a_request_and_resolve_a_dispute_in_place(
     take(edge, record(**opened, duration_us=50, final=True), now=now)
     take(edge, record(**opened, duration_us=70), now=now)
     rebuild_usage(now=now)
-    page = visit(ada)
+    page = browse(ada)
 
     page.open("/admin/enablement/productrequest/?q=shop")
     page.reads("For the shop")

@@ -9,9 +9,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 def test_each_error_says_what_happened_and_leads_back(
-    visit, sam, echo, settings, monkeypatch
+    browse, sam, echo, settings, monkeypatch
 ):
-    page = visit(sam)
+    page = browse(sam)
     missing = page.page.goto(f"{page.portal}/services/nowhere/")
     page.titled("Page not found")
     assert missing is not None
@@ -30,7 +30,7 @@ def test_each_error_says_what_happened_and_leads_back(
     assert [failed.status, *page.faults()] == [500]
 
     settings.ACCOUNT_RATE_LIMITS = {"reset_password": "1/m/ip"}
-    anonymous = visit(None)
+    anonymous = browse(None)
     for _ in range(2):
         anonymous.open("/accounts/password/reset/")
         anonymous.type("Email", "a@example.com")
@@ -42,9 +42,9 @@ def test_each_error_says_what_happened_and_leads_back(
 
 
 def test_forced_colours_mark_the_current_page_and_paper_has_no_buttons(
-    visit, sam, switched_on
+    browse, sam, switched_on
 ):
-    page = visit(sam)
+    page = browse(sam)
     page.open("/products/")
     page.page.emulate_media(forced_colors="active")
     current = page.page.locator("#menu a[aria-current=page]")
