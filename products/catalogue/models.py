@@ -170,6 +170,14 @@ class PriceVersion(models.Model):
         NONE = "none", "The whole fee"
         DAILY = "daily", "The fee by days"
 
+    class State(models.TextChoices):
+        """What a version is at an instant, see `queries.price_state`."""
+
+        IN_FORCE = "in_force", "In force"
+        ANNOUNCED = "announced", "Announced"
+        PAST = "past", "Past"
+        WITHDRAWN = "withdrawn", "Withdrawn"
+
     id = models.CharField(
         primary_key=True, max_length=22, default=new_id, editable=False
     )

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from django.db.models import Q, QuerySet
+from django.db.models import Case, Q, QuerySet, Value, When
 
 from accounts.errors import NotFound
 from accounts.models import Account
@@ -166,6 +166,20 @@ def _has_started(when: datetime, account: Account | None) -> Q:
     month = str(_calendar(account).month_at(when))
     return Q(from_month="", effective_from__lte=when) | Q(
         from_month__gt="", from_month__lte=month
+    )
+
+
+def price_state(when: datetime) -> Case:
+    """Return SQL for the state of a price version at an instant, one of `PriceVersion.State`.
+
+    A price that starts with the month of each account starts with that of its plan: of the plan's
+    account, or of UTC.
+    """
+    return Case(
+        When(withdrawn_at__isnull=False, then=Value(PriceVersion.State.WITHDRAWN)),
+        When(effective_from__gt=when, then=Value(PriceVersion.State.ANNOUNCED)),
+        When(effective_to__lte=when, then=Value(PriceVersion.State.PAST)),
+        default=Value(PriceVersion.State.IN_FORCE),
     )
 
 

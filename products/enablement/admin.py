@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Case, When
+from django.db.models import Case, QuerySet, When
 from django.http import (
     HttpRequest,
     HttpResponse,
@@ -33,7 +33,7 @@ from accounts.errors import Invalid
 from accounts.models import Account
 from products.catalogue.commands import add_plan
 from products.catalogue.models import Plan, PriceVersion
-from products.catalogue.queries import on_sale
+from products.catalogue.queries import on_sale, price_state
 from products.enablement.commands import (
     answer_request,
     assign_package,
@@ -183,6 +183,23 @@ class PlanAdmin(ReadOnlyAdmin):
         )
 
 
+class PriceStateFilter(admin.SimpleListFilter):
+    """In force, announced, past or withdrawn."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(
+        self, request: HttpRequest, model_admin: object
+    ) -> list[tuple[Any, Any]]:
+        """Return the choices."""
+        return PriceVersion.State.choices
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the versions in the chosen state."""
+        return queryset.filter(state_now=self.value()) if self.value() else queryset
+
+
 @admin.register(PriceVersion)
 class PriceVersionAdmin(ReadOnlyAdmin):
     """Price versions: never changed, only followed by the next."""
@@ -194,15 +211,27 @@ class PriceVersionAdmin(ReadOnlyAdmin):
         "price",
         "effective_from",
         "effective_to",
+        "state",
         "is_example",
     )
+    list_filter = (PriceStateFilter,)
     list_select_related = ("plan",)
     search_fields = ("plan__name", "plan__product__name", "=plan__account__id")
     ordering = ("plan__name", "-number")
     fields = readonly_fields = (
         *("plan", "number", "price", "effective_from", "effective_to"),
-        *("withdrawn_at", "is_example"),
+        *("state", "withdrawn_at", "is_example"),
     )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PriceVersion]:
+        """Return the versions with their state of now."""
+        rows: QuerySet[PriceVersion] = super().get_queryset(request)
+        return rows.annotate(state_now=price_state(timezone.now()))
+
+    @admin.display(description="state")
+    def state(self, version: Any) -> str:
+        """Return whether the version is in force, announced, past or withdrawn."""
+        return PriceVersion.State(version.state_now).label
 
     @admin.display(description="price")
     def price(self, version: PriceVersion) -> str:

@@ -10,7 +10,7 @@ from accounts.errors import Invalid
 from accounts.triggers import registered, rows_are_guarded
 from products.catalogue.commands import NewPrice, add_plan
 from products.catalogue.models import Plan, PriceVersion, Tier
-from products.catalogue.queries import direct_price
+from products.catalogue.queries import direct_price, price_state
 from products.catalogue.tiers import PriceTier, TieredPrice, is_dearer
 from products.enablement.commands import change_price
 from tests.factories import NOW
@@ -106,6 +106,18 @@ def test_a_price_that_is_not_in_force_yet_is_replaced_at_the_same_instant(plan):
     assert direct_price("websockets", DECEMBER) == corrected
     assert direct_price("websockets", DECEMBER - A_DAY) == first
     assert noted("platform")[-2:] == ["price.closed", "price.published"]
+
+
+def test_a_price_version_is_in_force_announced_past_or_withdrawn(plan):
+    publish(plan, priced(10**12))
+    publish(plan, priced(10**9))
+
+    def states(when):
+        rows = plan.prices.annotate(state=price_state(when)).order_by("number")
+        return [row.state for row in rows]
+
+    assert states(DECEMBER - A_DAY) == ["in_force", "withdrawn", "announced"]
+    assert states(DECEMBER) == ["past", "withdrawn", "in_force"]
 
 
 def test_a_price_in_force_is_not_replaced(plan):

@@ -172,6 +172,20 @@ def test_a_preview_publishes_nothing_and_the_form_starts_with_the_current_price(
     assert direct.prices.count() == 1
 
 
+def test_the_list_of_prices_has_their_state_and_a_filter_for_it(
+    staff_client, price_page
+):
+    publish(staff_client, price_page, typed_price(("", "0.70")))
+    publish(staff_client, price_page, typed_price(("", "0.80")))
+    prices = reverse("admin:catalogue_priceversion_changelist")
+
+    page = text_of(staff_client.get(prices, {"state": "withdrawn"}))
+
+    assert "All: 0.70 USD per million connection minutes" in page
+    assert "Withdrawn" in page
+    assert "0.80 USD" not in page
+
+
 @pytest.mark.parametrize("changed", ["price", "accounts"])
 def test_what_changed_after_the_preview_is_previewed_again(
     staff_client, direct, price_page, sam, acme, websockets, changed
