@@ -526,6 +526,10 @@ class NumberSeriesAdmin(ReadOnlyAdmin):
     list_display = ("name", "last")
     ordering = ("name",)
 
+    def trail_filter(self, row: NumberSeries) -> dict[str, str]:
+        """Return the filter for the entries about what the series numbers, such as invoices."""
+        return {"target_type": row.name}
+
 
 @admin.register(UsageVoid)
 class UsageVoidAdmin(ReadOnlyAdmin):

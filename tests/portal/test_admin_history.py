@@ -10,6 +10,7 @@ from accounts.audit.models import AuditEvent
 from accounts.commands.invitations import invite
 from accounts.models import User
 from products.billing.commands import grant_credit
+from products.billing.models import NumberSeries
 from products.catalogue.models import Plan, Product
 from products.catalogue.money import Money
 from products.enablement.models import Enablement
@@ -76,6 +77,18 @@ def test_every_page_of_the_admin_has_this_history(staff, switched_on, draft):
     assert stock == []
     assert version.url.endswith(f"?target_type=version&target={switched_on.pk}%2F1")
     assert "account=" in entry.url
+
+
+def test_the_history_of_a_number_series_is_that_of_what_it_numbers(
+    staff, sam, acme, now
+):
+    invite(sam, account=acme, email="new@acme.test", role="user", now=now)
+    series = NumberSeries.objects.create(name="invoice")
+
+    answer = staff.get(history_of(series))
+
+    assert answer.url.endswith("?target_type=invoice")
+    assert "Sam invited" not in text_of(staff.get(answer.url))
 
 
 def test_the_page_of_a_row_links_to_its_history(
