@@ -85,7 +85,7 @@ BUDGET: Final = obj(
         "thresholds": array(whole()),
         "action": choice("notify", "block_new"),
         "reached": array(whole("A threshold.")),
-        "spent": nullable(text("Null if the bill has another currency.")),
+        "spent": nullable(text("Null if the bill has another currency, or prices in several.")),
     }
 )
 META: Final = obj(

@@ -1,6 +1,7 @@
 """`/api/v1/invoices` and `/api/v1/budget`: bills, and the budget that they are compared with."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
@@ -14,6 +15,7 @@ from rest_framework.views import APIView
 from accounts.authentication import TokenRequest
 from accounts.body_text import TextField
 from accounts.errors import Invalid
+from accounts.models import Account
 from accounts.queries import account_for
 from accounts.roles import Permission
 from accounts.sudo import reauthenticated
@@ -29,7 +31,7 @@ from products.billing.queries.invoices import (
     invoices_of,
 )
 from products.billing.queries.running import bill_so_far
-from products.billing.queries.terms import month_at
+from products.billing.queries.terms import CurrencyConflict, currency_of, month_at
 from products.catalogue.money import Money
 
 MAX_LIMIT = 100
@@ -123,7 +125,7 @@ class BudgetView(APIView):
         actor = reauthenticated(request.auth)
         sent = valid(BudgetReader(data=request.data))
         now = timezone.now()
-        currency = sent.get("currency") or bill_so_far(account, now).terms.currency
+        currency = sent.get("currency") or currency_of(account, month_at(account, now))
         set_budget(
             actor,
             account=account,
@@ -143,16 +145,17 @@ class BudgetView(APIView):
 
     def _shown(self, request: TokenRequest) -> Json:
         account = account_for(request.auth, Permission.BILLING_READ)
-        spent = bill_so_far(account, timezone.now()).subtotal
+        now = timezone.now()
+        spent = _spent(account, now)
         state = budget_state(request.auth, account, spent)
         if state is None:
             return {
                 "amount": None,
-                "currency": spent.currency,
+                "currency": currency_of(account, month_at(account, now)),
                 "thresholds": [],
                 "action": str(Budget.Action.NOTIFY),
                 "reached": [],
-                "spent": str(spent.amount),
+                "spent": None if spent is None else str(spent.amount),
             }
         return {
             "amount": str(state.budget.amount.amount),
@@ -210,6 +213,14 @@ def invoice_to_json(
             for note in sorted(notes, key=lambda note: note.pk)
         ],
     }
+
+
+def _spent(account: Account, now: datetime) -> Money | None:
+    """Return the bill so far; None if its prices are in several currencies."""
+    try:
+        return bill_so_far(account, now).subtotal
+    except CurrencyConflict:
+        return None
 
 
 def _money(amount: Decimal, currency: str) -> Money:

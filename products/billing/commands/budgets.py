@@ -1,6 +1,7 @@
 """Sets budgets, compares the running bill with them, and blocks WebSockets if one says so."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from accounts.actor import Actor
@@ -8,12 +9,14 @@ from accounts.audit.vocabulary import Event
 from accounts.change import Trail, Unchanged, recorded_change
 from accounts.errors import Invalid
 from accounts.models import Account
+from accounts.policy import require
 from accounts.roles import Permission
 from products.billing.commands.lines import money_fact
+from products.billing.commands.running import refresh_bill
 from products.billing.credit_use import thresholds_reached
 from products.billing.models import Budget, BudgetAlert, Invoice
 from products.billing.queries.budgets import is_blocking, running_invoice
-from products.billing.queries.terms import currency_of, month_at
+from products.billing.queries.terms import CurrencyConflict, currency_of, month_at
 from products.catalogue.models import Product
 from products.catalogue.money import Money, is_currency
 from products.compatibility.version_config import WEBSOCKETS
@@ -40,7 +43,7 @@ def set_budget(
     To refuse new connections at 100 % is for superusers alone. Raises Forbidden; Invalid for an
     impossible amount, threshold or action, or for another currency than that of the bill. Notes budget.changed, and product.blocked or
     product.unblocked if it changes whether new connections are refused. Thresholds that fired this
-    month do not fire again.
+    month do not fire again. A budget that can refuse connections is compared with the bill of now.
     """
     _check(amount, thresholds, action)
     currency = currency_of(account, month_at(account, now))
@@ -51,6 +54,10 @@ def set_budget(
         )
     blocks = action == Budget.Action.BLOCK_NEW
     permission = Permission.PRODUCT_ENABLE if blocks else Permission.BUDGET_MANAGE
+    require(actor, permission, account)
+    if blocks:
+        with suppress(CurrencyConflict):  # then the saved bill counts
+            refresh_bill(account, now=now)
     with recorded_change(actor, permission, on=account, now=now) as trail:
         old = Budget.objects.select_for_update().filter(account=account).first()
         budget = old or Budget(account=account)

@@ -31,7 +31,7 @@ class BudgetLevel(StrEnum):
 class BudgetState:
     """A budget and how much of it is spent; `blocked_at` is since when it refuses connections.
 
-    `spent` is None if the bill has another currency.
+    `spent` is None if the bill has another currency or can't be computed.
     """
 
     budget: Budget
@@ -70,7 +70,9 @@ class BudgetState:
         return self.budget.action == Budget.Action.BLOCK_NEW
 
 
-def budget_state(actor: Actor, account: Account, spent: Money) -> BudgetState | None:
+def budget_state(
+    actor: Actor, account: Account, spent: Money | None
+) -> BudgetState | None:
     """Return the budget, compared with what is spent; None without one. Raises Forbidden."""
     require(actor, Permission.BILLING_READ, account)
     budget = Budget.objects.filter(account=account).first()
@@ -79,7 +81,7 @@ def budget_state(actor: Actor, account: Account, spent: Money) -> BudgetState | 
     block = budget_blocks(account.pk).get(WEBSOCKETS)
     return BudgetState(
         budget,
-        spent if spent.currency == budget.currency else None,
+        spent if spent is not None and spent.currency == budget.currency else None,
         block.blocked_at if block else None,
     )
 

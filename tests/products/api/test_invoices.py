@@ -9,7 +9,7 @@ import time_machine
 from accounts.actor import Actor
 from products.billing.commands.closing import finalize_invoice, void_invoice
 from products.billing.commands.corrections import correct_month
-from products.billing.models import Budget
+from products.billing.models import Budget, Contract
 from products.metering.models import ConnectionUsage
 from products.months import Month
 from tests.factories import NOW
@@ -123,6 +123,26 @@ def test_a_budget_is_set_after_a_reauthentication(used, call):
     assert (status, refused["code"]) == (403, "reauthentication_required")
     assert not Budget.objects.exists()
     assert call("GET", "v1/budget")[1]["amount"] is None
+
+
+def test_the_budget_is_shown_although_the_bill_is_refused(used, call):
+    bill_in_euros(used.acme)
+
+    status, shown = call("GET", "v1/budget")
+
+    assert (status, shown["amount"], shown["spent"]) == (200, None, None)
+
+
+def bill_in_euros(account):
+    """Give an account a contract in a currency in which nothing has a price."""
+    Contract.objects.create(
+        account=account,
+        from_month="2026-11",
+        currency="EUR",
+        assigned_at=NOW,
+        assigned_by="Ada",
+        reason="Signed",
+    )
 
 
 @pytest.mark.parametrize("who", ["engineer", "user"])

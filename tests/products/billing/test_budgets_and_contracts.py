@@ -183,6 +183,22 @@ def test_the_next_month_ends_the_block_although_its_bill_is_refused(
     assert blocks(acme)[0] == ""
 
 
+def test_a_budget_is_set_although_the_bill_is_refused(ada, sam, acme, enabled):
+    contract(ada, acme)
+    Contract.objects.update(currency="EUR")  # in which nothing has a price
+
+    budget(sam, acme, action="block_new")
+
+    assert Budget.objects.get().action == "block_new"
+
+
+def test_a_budget_that_is_refused_computes_no_bill(bo, acme, enabled):
+    with pytest.raises(Forbidden):
+        budget(bo, acme, action="block_new")
+
+    assert not Invoice.objects.exists()
+
+
 def test_a_budget_never_ends_what_something_else_blocked(sam, acme, enabled):
     Enablement.objects.update(blocked_at=MID_OCTOBER, blocked_reason="It ended.")
 
