@@ -180,7 +180,14 @@ FORMS: Final[Mapping[str, tuple[str, ...]]] = {
     Event.CREDIT_GRANTED: ("{actor} granted a credit of {after.amount}: {reason}", "{actor} granted a credit of {after.amount}"),
     Event.CREDIT_USED: ("A credit of {after.amount} was used for the invoice {target}",),
     Event.CREDIT_EXPIRED: ("A credit expired; {after.amount} of it was not used", "A credit expired"),
-    Event.BUDGET_CHANGED: ("{actor} changed the budget from {before.amount} to {after.amount}", "{actor} set the budget to {after.amount}", "{actor} changed the budget: {fields}"),
+    Event.BUDGET_CHANGED: (
+        "{actor} changed the budget from {before.amount} to {after.amount}; it {budget_does}",
+        "{actor} changed the budget from {before.amount} to {after.amount}",
+        "{actor} set the budget to {after.amount}; it {budget_does}",
+        "{actor} set the budget to {after.amount}",
+        "{actor} changed the budget; it {budget_does}",
+        "{actor} changed the budget: {fields}",
+    ),
     Event.BUDGET_REMOVED: ("{actor} removed the budget of {before.amount}", "{actor} removed the budget"),
     Event.BUDGET_REACHED: ("The bill for {after.month} reached {after.percent} % of the budget: {after.spent} of {after.amount}", "The bill reached {after.percent} % of the budget"),
 
@@ -375,6 +382,7 @@ def _values(entry: AuditEvent, names: Names) -> dict[str, str]:
         else "",
         "received": "" if before else target,
         "newer": _newer(before, after),
+        "budget_does": _budget_does(before, after),
         **_reasons(after),
     }
 
@@ -450,6 +458,18 @@ def _newer(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     old, new = before.get("active_version"), after.get("active_version")
     is_back = isinstance(old, int) and isinstance(new, int) and old > new > 0
     return str(old) if is_back else ""
+
+
+def _budget_does(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """Return what a budget does from now on; of a new one only that it refuses connections."""
+    refuses = after.get("action") == "block_new"
+    words = ["refuses new connections at 100 %"] if refuses else []
+    alerts = join(f"{each} %" for each in after.get("thresholds", ()))
+    if "action" in before and not refuses:
+        return f"only notifies, at {alerts}" if alerts else "only notifies"
+    if "thresholds" in before:
+        words.append(f"notifies at {alerts}")
+    return join(words)
 
 
 def _reasons(after: Mapping[str, Any]) -> dict[str, str]:

@@ -72,6 +72,7 @@ OF_ACCOUNT = {"target": ("account", "acme", "Acme")}
 SELF = {"target": ("user", "u1", "Sam")}
 SERVICE = {"target": ("service", SHOP, "old-shop"), "service_id": SHOP}
 BY_STAFF = {"actor": (ActorType.STAFF, "s1", "Ada Marchetti")}
+FIFTY = {"amount": "50.00", "currency": "USD"}
 BY_JOB = {"actor": (ActorType.SYSTEM, "bill-accounts", "bill-accounts")}
 
 SENTENCES = [
@@ -127,6 +128,12 @@ SENTENCES = [
     (Event.TRIAL_ENDED, WEBSOCKETS | BY_JOB | {"after": {"reason": "Its time is over."}}, "The trial of WebSockets ended: Its time is over."),
     (Event.TRIAL_CONVERTED, WEBSOCKETS | {"after": {"source": "direct", "plan": "p"}}, "Sam purchased WebSockets after the trial"),
     (Event.TRIAL_CONVERTED, WEBSOCKETS | {"after": {"source": "package", "plan": "Edge Complete"}}, "Sam replaced the trial of WebSockets with the package Edge Complete"),
+    (Event.BUDGET_CHANGED, {"before": {"amount": ""}, "after": {"amount": FIFTY, "thresholds": [50], "action": "notify"}}, "Sam set the budget to 50.00 USD"),
+    (Event.BUDGET_CHANGED, {"before": {"amount": ""}, "after": {"amount": FIFTY, "thresholds": [50], "action": "block_new"}}, "Sam set the budget to 50.00 USD; it refuses new connections at 100 %"),
+    (Event.BUDGET_CHANGED, {"before": {"amount": FIFTY}, "after": {"amount": FIFTY | {"amount": "80.00"}}}, "Sam changed the budget from 50.00 USD to 80.00 USD"),
+    (Event.BUDGET_CHANGED, {"before": {"thresholds": [100]}, "after": {"thresholds": [50, 75]}}, "Sam changed the budget; it notifies at 50 % and 75 %"),
+    (Event.BUDGET_CHANGED, {"before": {"action": "notify"}, "after": {"action": "block_new"}}, "Sam changed the budget; it refuses new connections at 100 %"),
+    (Event.BUDGET_CHANGED, {"before": {"amount": FIFTY, "action": "block_new", "thresholds": [100]}, "after": {"amount": FIFTY | {"amount": "80.00"}, "action": "notify", "thresholds": [50, 75]}}, "Sam changed the budget from 50.00 USD to 80.00 USD; it only notifies, at 50 % and 75 %"),
     (Event.BUDGET_REACHED, BY_JOB | {"target": ("budget", "1", "b"), "after": {"month": "2026-11", "percent": 50, "spent": {"amount": "1307.50", "currency": "USD"}, "amount": {"amount": "2500.00", "currency": "USD"}}}, "The bill for November 2026 reached 50 % of the budget: 1,307.50 USD of 2,500.00 USD"),
     (Event.PRODUCT_BLOCKED, WEBSOCKETS | BY_JOB | {"after": {"blocked_by": "budget", "reason": "The budget is used up"}}, "WebSockets was blocked, so new connections are refused: The budget is used up"),
     (Event.CREDIT_GRANTED, BY_STAFF | {"reason": "Outage", "after": {"amount": {"amount": "5.00", "currency": "USD"}}}, "Ada Marchetti (Tollgate staff) granted a credit of 5.00 USD: Outage"),
